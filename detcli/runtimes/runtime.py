@@ -1,0 +1,20 @@
+"""The door of the runtimes: what runs a network promises, and the table of those who keep it."""
+
+from typing import Protocol
+
+from detcli.registry import Registry
+from detcli.values.batch import Batch
+from detcli.values.outputs import Outputs
+
+
+class Runtime(Protocol):
+    """Something that answers a batch with a network's outputs."""
+
+    def __call__(self, batch: Batch) -> Outputs:
+        """Run the network; outputs are float32 and may still be on the device.
+
+        Raises DeviceError with `out_of_memory` set where the device has no room for the batch.
+        """
+
+
+RUNTIMES: Registry[type[Runtime]] = Registry("runtime", {"eager": "detcli.runtimes.eager:Eager"})

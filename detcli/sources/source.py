@@ -1,0 +1,59 @@
+"""The door of the sources: what a source promises.
+
+A source lists its pictures one after the other without opening them; each `Picture` of the list is read when it is
+called, in any thread. So listing keeps the order and costs nothing, and reading can run ahead.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from detcli.values.frame import Frame, Origin, Unreadable
+
+DEFAULT_MAX_PIXELS = 250_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """What the user says about the input besides naming it.
+
+    recursive       walk the folders below a folder
+    extensions      suffixes taken when walking, lower case without the dot; None: every kind of picture
+    exclude         glob patterns of paths or names to pass over
+    outputs         files and folders this run writes, never read back as input
+    files_from      file with a list of paths, "-" for standard input; None: no list
+    null_separated  the list is separated by NUL bytes rather than line ends
+    limit           take the first so many pictures
+    max_pixels      a picture of more pixels is refused before it is decoded
+    """
+
+    recursive: bool = True
+    extensions: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    outputs: tuple[Path, ...] = ()
+    files_from: str | None = None
+    null_separated: bool = False
+    limit: int | None = None
+    max_pixels: int = DEFAULT_MAX_PIXELS
+
+
+class Picture(Protocol):
+    """A picture that has a place in the input and has not been read yet."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where it stands in the input."""
+
+    def __call__(self) -> Frame | Unreadable:
+        """Read and decode it; never raises for what is wrong with the picture. Safe in any thread."""
+
+
+class Source(Protocol):
+    """Something that has pictures."""
+
+    def __iter__(self) -> Iterator[Picture]:
+        """List the pictures in input order; the same order at each call."""
+
+    def count(self) -> int | None:
+        """How many pictures there are, or None where nobody can know; may take a while. Safe in any thread."""

@@ -1,0 +1,1 @@
+"""What passes from room to room: plain frozen records that know nobody."""

@@ -1,0 +1,19 @@
+"""Pictures as a network takes them."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures of one size, or padded to one.
+
+    pixels    float [B, 3, H, W], scaled and normalised as the checkpoint was trained
+    mask      bool [B, H, W], True where a pixel is real; None where every pixel is
+    sizes_hw  int64 [B, 2]: height and width of each original picture, for boxes in its own pixels
+    """
+
+    pixels: Tensor
+    mask: Tensor | None
+    sizes_hw: Tensor

@@ -1,0 +1,36 @@
+"""What was found in one picture, in that picture's own pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Boxes of one picture, the best score first.
+
+    boxes_xyxy  float64 [N, 4]  left, top, right, bottom in pixels of the upright picture, clipped to it
+    scores      float32 [N]     0 … 1
+    class_ids   int64   [N]     index into the checkpoint's labels
+    """
+
+    boxes_xyxy: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float32]
+    class_ids: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        count = len(self.scores)
+        if self.boxes_xyxy.shape != (count, 4) or self.class_ids.shape != (count,):
+            raise ValueError(
+                f"boxes {self.boxes_xyxy.shape}, scores {self.scores.shape} and class ids {self.class_ids.shape} "
+                "do not belong together"
+            )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @classmethod
+    def empty(cls) -> "Detections":
+        """Nothing was found."""
+        return cls(np.zeros((0, 4), np.float64), np.zeros(0, np.float32), np.zeros(0, np.int64))

@@ -1,0 +1,75 @@
+"""One picture and where it came from; or one that could not be read, and why."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from detcli.errors import PictureErrorCode
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a frame stands in the input.
+
+    index     place in the whole input, from 0; the same in a resumed run
+    file      the path as the user can type it (bytes that are not UTF-8 as surrogate escapes), or a URL
+    relative  the name below the sources' common folder, "/" between parts, no two of a run the same:
+              COCO `file_name`, and where drawn pictures go
+    stem      `relative` without its suffix, with it where two pictures would share a stem: where a text file goes
+    frame     number in a video, from 0; None for pictures
+    time_s    seconds since the first frame's time stamp; None for pictures
+    """
+
+    index: int
+    file: str
+    relative: str
+    stem: str
+    frame: int | None = None
+    time_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keepsakes:
+    """What an annotated copy keeps of the original file.
+
+    format  Pillow's name of the format: "JPEG", "PNG", …
+    exif    raw EXIF block with the orientation reset to upright, or None
+    icc     raw ICC colour profile, or None
+    """
+
+    format: str
+    exif: bytes | None = None
+    icc: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One upright picture.
+
+    size_hw    height and width in pixels
+    pixels     uint8 [H, W, 3] RGB; None once nobody needs them any more
+    prepared   uint8 [3, h, w] RGB, resized for the network; None until `Detector.prepare`
+    keepsakes  metadata for annotated copies; None where there was no file
+    """
+
+    origin: Origin
+    size_hw: tuple[int, int]
+    pixels: Pixels | None
+    prepared: Pixels | None = None
+    keepsakes: Keepsakes | None = None
+
+    def without_pixels(self) -> "Frame":
+        """The same frame, its full-size pixels let go of."""
+        return replace(self, pixels=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A picture that could not be read: `code` for programs, `message` for people."""
+
+    origin: Origin
+    code: PictureErrorCode
+    message: str

@@ -1,0 +1,65 @@
+"""Class index <-> name <-> category id of the dataset a checkpoint was trained on."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from detcli.errors import UsageError
+
+# Category ids of COCO's 80 detection classes, in order of class index (COCO 2017 annotations: 1 … 90 with ten holes).
+_COCO_HOLES = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+COCO_80_TO_91: tuple[int, ...] = tuple(i for i in range(1, 91) if i not in _COCO_HOLES)
+
+# Label counts whose class index is the category id itself: COCO with holes, COCO panoptic, Objects365 (row 0 unused).
+_INDEX_IS_CATEGORY = (91, 250, 366)
+
+# First and last name of COCO's 80: what tells them from another set of 80 names.
+_COCO_ENDS = ("person", "toothbrush")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Names and category ids by class index.
+
+    names         one a class, as the checkpoint gives them
+    category_ids  one a class, as the dataset counts them
+    """
+
+    names: tuple[str, ...]
+    category_ids: tuple[int, ...]
+
+    @classmethod
+    def from_names(cls, names: Sequence[str]) -> "Labels":
+        """Number the categories: COCO's 80 by its table, 91, 250 and 366 by index, any other set from 1."""
+        count = len(names)
+        if count == 80 and (names[0], names[-1]) == _COCO_ENDS:
+            return cls(tuple(names), COCO_80_TO_91)
+        start = 0 if count in _INDEX_IS_CATEGORY else 1
+        return cls(tuple(names), tuple(range(start, start + count)))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def find(self, wanted: Iterable[str]) -> tuple[int, ...]:
+        """Class indices for names (in any case) or numbers (class indices), sorted, each once.
+
+        Raises UsageError for a name or number that is not there, with what was likely meant.
+        """
+        by_name: dict[str, list[int]] = {}
+        for index, name in enumerate(self.names):
+            by_name.setdefault(name.casefold(), []).append(index)
+        found: set[int] = set()
+        for item in (item.strip() for item in wanted):
+            if item.casefold() in by_name:
+                found.update(by_name[item.casefold()])
+            elif item.isascii() and item.isdigit() and int(item) < len(self.names):
+                found.add(int(item))
+            else:
+                raise UsageError(self._unknown(item, by_name))
+        return tuple(sorted(found))
+
+    def _unknown(self, item: str, by_name: dict[str, list[int]]) -> str:
+        close = difflib.get_close_matches(item.casefold(), by_name, n=3)
+        meant = " or ".join(f"'{self.names[by_name[name][0]]}'" for name in close)
+        hint = f"did you mean {meant}?" if meant else f"there are {len(self)}, such as '{self.names[0]}'"
+        return f"the model has no class '{item}': {hint}"

@@ -51,7 +51,7 @@ class Frame:
 
     size_hw    height and width in pixels
     pixels     uint8 [H, W, 3] RGB; None once nobody needs them any more
-    prepared   uint8 [3, h, w] RGB, resized for the network; None until `Detector.prepare`
+    prepared   uint8 [h, w, 3] RGB, resized for the network; None until `Detector.prepare`
     keepsakes  metadata for annotated copies; None where there was no file
     """
 

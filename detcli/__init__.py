@@ -1,0 +1,56 @@
+"""detcli: every frame of a source goes through a detector to every sink.
+
+The public face, lazy, so that importing the package costs nothing:
+
+    from detcli import load_detector, open_source, SourceSettings
+
+    detector = load_detector("dfine-s")
+    frames = [read() for read in open_source(["street.jpg"], SourceSettings())]
+    for frame, detections in zip(frames, detector(frames), strict=True):
+        print(frame.origin.file, detections)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from detcli.version import __version__
+
+if TYPE_CHECKING:
+    from detcli.errors import DetcliError
+    from detcli.inference.detector import Detector, load_detector
+    from detcli.sources.source import SourceSettings, open_source
+    from detcli.values.detections import Detections
+    from detcli.values.frame import Frame, Unreadable
+
+__all__ = [
+    "DetcliError",
+    "Detections",
+    "Detector",
+    "Frame",
+    "SourceSettings",
+    "Unreadable",
+    "__version__",
+    "load_detector",
+    "open_source",
+]
+
+_ROOMS = {
+    "DetcliError": "detcli.errors",
+    "Detections": "detcli.values.detections",
+    "Detector": "detcli.inference.detector",
+    "Frame": "detcli.values.frame",
+    "SourceSettings": "detcli.sources.source",
+    "Unreadable": "detcli.values.frame",
+    "load_detector": "detcli.inference.detector",
+    "open_source": "detcli.sources.source",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return getattr(import_module(_ROOMS[name]), name)
+    raise AttributeError(f"module 'detcli' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS})

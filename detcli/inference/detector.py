@@ -1,0 +1,171 @@
+"""The three steps - preprocess, network, postprocess - as one callable, and how a model's name becomes one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from detcli.checkpoints.files import read_checkpoint
+from detcli.checkpoints.hub import locate
+from detcli.errors import DeviceError
+from detcli.inference.postprocess import NotFiniteError, Selection, to_detections
+from detcli.inference.preprocess import Preprocessing, Preprocessor
+from detcli.models.family import family_of
+from detcli.runtimes.eager import Eager, choose_device, choose_precision, fix_arithmetic, keep_freed_memory
+from detcli.runtimes.runtime import Runtime
+from detcli.values.detections import Detections
+from detcli.values.frame import Frame, Unreadable
+from detcli.values.labels import Labels
+
+if TYPE_CHECKING:
+    from detcli.checkpoints.hub import ModelFiles, Progress
+
+DEFAULT_THRESHOLD = 0.4
+# Pictures a batch where the user gives no number. On a CPU more than a few only push activations out of its caches;
+# a GPU needs many to be busy, and a batch that does not fit is halved until it does.
+AUTOMATIC_BATCH = {"cpu": 4, "mps": 8, "cuda": 32}
+
+
+@dataclass(slots=True)
+class Detector:
+    """Frames in, detections out, in the same order; what could not be read passes through untouched.
+
+    files          where the model's files lie, and what is known of them
+    labels         class index -> name and category id
+    runtime        what runs the network
+    preprocessor   frames -> batch
+    selection      threshold, number of detections, classes
+    batch_size     most pictures a batch; halved when the device has no room
+    deterministic  fill each batch to exactly `batch_size`, so that a picture's numbers never depend on its company
+    """
+
+    files: "ModelFiles"
+    labels: Labels
+    runtime: Runtime
+    preprocessor: Preprocessor
+    selection: Selection
+    batch_size: int
+    device_name: str
+    precision: str
+    deterministic: bool = False
+
+    @property
+    def threshold(self) -> float:
+        """Detections score strictly above it."""
+        return self.selection.threshold
+
+    def prepare(self, frame: Frame | Unreadable) -> Frame | Unreadable:
+        """The part of a frame's way that needs no device; safe in any thread, done here if it was not done before."""
+        return frame if isinstance(frame, Unreadable) else self.preprocessor.prepare(frame)
+
+    def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+        """Detect in any number of frames.
+
+        Raises DeviceError where the device has no room for even one picture, or was lost.
+        """
+        readable = [frame for frame in frames if isinstance(frame, Frame)]
+        found = iter(self._in_batches(readable))
+        return [next(found) if isinstance(frame, Frame) else frame for frame in frames]
+
+    def _in_batches(self, frames: Sequence[Frame]) -> Iterator[Detections | Unreadable]:
+        start = 0
+        while start < len(frames):
+            part = frames[start : start + self.batch_size]
+            try:
+                found = self._one_batch(part)
+            except DeviceError as error:
+                if not error.out_of_memory or len(part) == 1:
+                    raise
+                self.batch_size = len(part) // 2
+                _release(self.device_name)
+                continue
+            yield from found
+            start += len(part)
+
+    def _one_batch(self, frames: Sequence[Frame]) -> list[Detections | Unreadable]:
+        filled = list(frames)
+        if self.deterministic:
+            filled += [frames[-1]] * (self.batch_size - len(frames))
+        batch = self.preprocessor.batch(filled)
+        found = to_detections(self.runtime(batch), batch.sizes_hw, self.selection)[: len(frames)]
+        return [
+            Unreadable(frame.origin, "device", f"{answer} in {self.precision}; --precision fp32 is the safest")
+            if isinstance(answer, NotFiniteError)
+            else answer
+            for frame, answer in zip(frames, found, strict=True)
+        ]
+
+
+def load_detector(
+    model: str = "dfine-s",
+    *,
+    revision: str | None = None,
+    offline: bool = False,
+    cache_dir: Path | None = None,
+    threshold: float | None = None,
+    max_detections: int = 300,
+    classes: Sequence[str] = (),
+    device: str = "auto",
+    precision: str = "auto",
+    compile: bool = False,  # noqa: A002 - the flag's name
+    optimize: bool = True,
+    image_size_hw: tuple[int, int] | None = None,
+    deterministic: bool = False,
+    batch_size: int | None = None,
+    progress: "Progress | None" = None,
+) -> Detector:
+    """Find, fetch, read and build a model.
+
+    model           name of the catalogue, Hub repository, folder or file
+    revision        commit, branch or tag of the repository; None: as the catalogue says
+    threshold       None: as the catalogue says, else 0.4
+    classes         names or class indices to keep; none: all
+    device          auto, cpu, cuda, cuda:N, mps
+    precision       auto (fp32), fp32, bf16, fp16
+    optimize        fold norms and drop what inference does not need
+    image_size_hw   None: as the checkpoint's preprocessor says
+    deterministic   the same bytes from every run on this machine, whatever the batches
+    batch_size      None: by the device
+
+    Raises UsageError, ModelError, HubError, AccessError or DeviceError.
+    """
+    keep_freed_memory()  # before the first large tensor
+    chosen = choose_device(device)
+    kind = choose_precision(precision, chosen)
+    files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
+    checkpoint = read_checkpoint(files)
+    family = family_of(checkpoint.config)
+    config = family.read_config(checkpoint.config)
+    labels = Labels.from_names(family.label_names(config))
+    class_ids = labels.find(classes) if classes else None
+    with torch.device("meta"):
+        network = family.build(config)
+    network.load_state_dict(family.read_weights(checkpoint.tensors, config), strict=True, assign=True)
+    network.eval()
+    if optimize:
+        network = family.optimize(network)
+    preprocessing = Preprocessing.from_json(checkpoint.preprocessor, size_divisor=family.size_divisor)
+    if image_size_hw is not None:
+        preprocessing = preprocessing.with_size(image_size_hw, family.size_divisor)
+    if deterministic:
+        fix_arithmetic(chosen)
+    if threshold is None:
+        threshold = files.entry.threshold if files.entry is not None else DEFAULT_THRESHOLD
+    return Detector(
+        files=files,
+        labels=labels,
+        runtime=Eager(network, device=chosen, precision=kind, compile=compile),
+        preprocessor=Preprocessor(preprocessing, chosen),
+        selection=Selection(threshold, max_detections, class_ids),
+        batch_size=batch_size or AUTOMATIC_BATCH[chosen.type],
+        device_name=str(chosen),
+        precision=kind,
+        deterministic=deterministic,
+    )
+
+
+def _release(device_name: str) -> None:
+    if device_name.startswith("cuda"):
+        torch.cuda.empty_cache()

@@ -1,0 +1,103 @@
+"""Every frame of a source goes through a detector to every sink.
+
+That sentence is the loop in `run`. Around it reading runs ahead (`reading.py`) and writing runs behind (`writing.py`),
+each in threads of its own, with as much in flight as keeps the device busy and no more (`room.py`).
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from detcli.errors import OutputError
+from detcli.pipeline.reading import ReadAhead
+from detcli.pipeline.room import Room
+from detcli.pipeline.tally import Limits, Stop, Tally
+from detcli.pipeline.writing import WriteBehind
+from detcli.sinks.sink import Sink
+from detcli.sources.source import Source
+from detcli.values.detections import Detections
+from detcli.values.frame import Frame, Unreadable
+
+__all__ = ["Detecting", "Limits", "Stop", "Tally", "run"]
+
+_BYTES_IN_FLIGHT = 1 << 30  # decoded pictures waiting anywhere between source and sink
+
+
+class Detecting(Protocol):
+    """What the pipeline asks of a detector; `inference.detector.Detector` is one."""
+
+    batch_size: int
+    deterministic: bool
+
+    def prepare(self, frame: Frame | Unreadable) -> Frame | Unreadable:
+        """Do ahead, in any thread, what needs no device."""
+
+    def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+        """Detect; what could not be read comes back as it is."""
+
+
+def run(
+    source: Source,
+    detector: Detecting,
+    sinks: Sequence[Sink],
+    *,
+    workers: int | None = None,
+    skip: int = 0,
+    tally: Tally | None = None,
+    limits: Limits | None = None,
+    stop: Stop | None = None,
+    on_result: Callable[[Frame | Unreadable, Detections | Unreadable], None] | None = None,
+) -> Tally:
+    """Detect in every picture of the source and hand each result to every sink; results keep the input's order.
+
+    workers    threads that read and decode, and as many that draw and encode; None: one a processor
+    skip       how many pictures at the start of the input are done already
+    tally      counts to go on from, for a resumed run
+    limits     when failed pictures end the run
+    stop       ends the run after the batch in hand, with every result written
+    on_result  called with each result, in order, after all sinks have it
+
+    The sinks are closed, and told whether the run is complete, also when it raises:
+    DeviceError, OutputError, TooManyFailuresError, and whatever is a bug.
+    """
+    tally, limits, stop = tally or Tally(), limits or Limits(), stop or Stop()
+    workers = workers or processors()
+    needs_pixels = any(sink.needs_pixels for sink in sinks)
+    room = Room(
+        frames=4 * detector.batch_size + 4 * workers,
+        nbytes=_BYTES_IN_FLIGHT,
+        at_least=detector.batch_size if detector.deterministic else 1,
+    )
+    source_ahead = ReadAhead(source, detector.prepare, room, workers=workers, skip=skip, keep_pixels=needs_pixels)
+    sinks_behind = WriteBehind(sinks, room, tally, limits, workers=workers, on_result=on_result)
+    complete = False
+    try:
+        with source_ahead, sinks_behind:
+            for frames in source_ahead.batches(detector, stop):
+                for frame, detections in zip(frames, detector(frames), strict=True):
+                    sinks_behind.write(frame, detections)
+        tally.interrupted = stop.signal
+        complete = stop.signal is None
+    finally:
+        _close(sinks, complete=complete)
+    return tally
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _close(sinks: Sequence[Sink], *, complete: bool) -> None:
+    """Close every sink, also after one of them failed; then raise the first failure."""
+    failure: OutputError | OSError | None = None
+    for sink in sinks:
+        try:
+            sink.close(complete=complete and failure is None)
+        except (OutputError, OSError) as error:
+            sink.abort()
+            failure = failure or error
+    if failure is not None:
+        raise failure

@@ -1,0 +1,134 @@
+"""Reads, decodes and prepares pictures ahead of the network, in threads, and hands them on in the input's order."""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Protocol, cast
+
+from detcli.pipeline.room import Room
+from detcli.pipeline.tally import Stop
+from detcli.sources.source import Picture, Source
+from detcli.values.frame import Frame, Unreadable
+
+_POLL_S = 0.1  # how long a wait for input may keep a signal from being noticed
+
+
+class _Batching(Protocol):
+    batch_size: int
+    deterministic: bool
+
+
+class _Slot:
+    """A picture's place in the order, filled by whichever thread reads it."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+        self.ready = threading.Event()
+        self.frame: Frame | Unreadable | None = None
+        self.bug: BaseException | None = None
+
+
+class ReadAhead:
+    """One thread lists the source, `workers` threads read it; use as a context manager around `batches`."""
+
+    def __init__(
+        self,
+        source: Source,
+        prepare: Callable[[Frame | Unreadable], Frame | Unreadable],
+        room: Room,
+        *,
+        workers: int,
+        skip: int,
+        keep_pixels: bool,
+    ) -> None:
+        self._source, self._prepare, self._room = source, prepare, room
+        self._skip, self._keep_pixels = skip, keep_pixels
+        self._to_read: SimpleQueue[_Slot | None] = SimpleQueue()
+        self._in_order: SimpleQueue[_Slot | None] = SimpleQueue()
+        self._listing_error: BaseException | None = None
+        self._front: _Slot | None = None  # taken from the queue, not yet handed on
+        self._ended = False
+        self._threads = [threading.Thread(target=self._list, name="list", daemon=True)]
+        self._threads += [threading.Thread(target=self._read, name=f"read-{i}", daemon=True) for i in range(workers)]
+
+    def __enter__(self) -> "ReadAhead":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._room.close()
+        for _ in self._threads[1:]:
+            self._to_read.put(None)
+        # Not joined: a thread may hang in a read of the network or of a pipe; they are daemons and hold no output.
+
+    def batches(self, detector: _Batching, stop: Stop) -> Iterator[list[Frame | Unreadable]]:
+        """Frames in order, so many at a time as are ready, at most a batch; exactly a batch where it must be full.
+
+        Raises what listing the source raised, after the frames listed before it.
+        """
+        while not stop.is_set():
+            batch = list(self._take(detector.batch_size, wait_for_all=detector.deterministic, stop=stop))
+            if stop.is_set():
+                return
+            if not batch:
+                break
+            yield batch
+        if self._listing_error is not None and not stop.is_set():
+            raise self._listing_error
+
+    def _take(self, most: int, *, wait_for_all: bool, stop: Stop) -> Iterator[Frame | Unreadable]:
+        for taken in range(most):
+            slot = self._next(wait=wait_for_all or taken == 0, stop=stop)
+            if slot is None:
+                return
+            if slot.bug is not None:
+                raise slot.bug
+            yield cast("Frame | Unreadable", slot.frame)
+
+    def _next(self, *, wait: bool, stop: Stop) -> _Slot | None:
+        """The next slot once it is filled; None at the end, on a stop, and when `wait` is off and it is not filled."""
+        while self._front is None:
+            if self._ended or stop.is_set():
+                return None
+            try:
+                self._front = self._in_order.get(timeout=_POLL_S if wait else 0)
+            except Empty:
+                if not wait:
+                    return None
+                continue
+            if self._front is None:
+                self._ended = True
+        while not self._front.ready.wait(_POLL_S if wait else 0):
+            if not wait or stop.is_set():
+                return None
+        slot, self._front = self._front, None
+        return slot
+
+    def _list(self) -> None:
+        try:
+            for picture in itertools.islice(self._source, self._skip, None):
+                if not self._room.enter():
+                    break
+                slot = _Slot(picture)
+                self._in_order.put(slot)
+                self._to_read.put(slot)
+        except BaseException as error:
+            self._listing_error = error
+        self._in_order.put(None)
+
+    def _read(self) -> None:
+        while (slot := self._to_read.get()) is not None:
+            try:
+                frame = self._prepare(slot.picture())
+                if isinstance(frame, Frame) and not self._keep_pixels:
+                    frame = frame.without_pixels()
+                self._room.hold(frame)
+                slot.frame = frame
+            except BaseException as error:
+                slot.bug = error
+            slot.ready.set()

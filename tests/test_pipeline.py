@@ -1,0 +1,326 @@
+"""The sentence with real threads and hand-made stations: order, bounds, failures, interruption."""
+
+import gc
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from detcli.errors import DeviceError, OutputError, TooManyFailuresError
+from detcli.pipeline import Limits, Stop, Tally, run
+from detcli.pipeline.room import Room
+from detcli.values.detections import Detections
+from detcli.values.frame import Frame, Origin, Unreadable
+
+
+@dataclass
+class FakePicture:
+    origin: Origin
+    broken: bool = False
+    gate: threading.Event | None = None
+    side: int = 4
+
+    def __call__(self) -> Frame | Unreadable:
+        if self.gate is not None:
+            assert self.gate.wait(30)
+        if self.broken:
+            return Unreadable(self.origin, "truncated", f"cannot read '{self.origin.file}': truncated")
+        pixels = np.full((self.side, self.side, 3), self.origin.index % 256, np.uint8)
+        return Frame(self.origin, (self.side, self.side), pixels)
+
+
+@dataclass
+class FakeSource:
+    pictures: Sequence[FakePicture]
+    listed: list[int] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[FakePicture]:
+        for picture in self.pictures:
+            self.listed.append(picture.origin.index)
+            yield picture
+
+    def count(self) -> int:
+        return len(self.pictures)
+
+
+@dataclass
+class TwoBoxes:
+    """A detector that finds two boxes in every picture and remembers its batches."""
+
+    batch_size: int = 4
+    deterministic: bool = False
+    batches: list[int] = field(default_factory=list)
+    during: threading.Event | None = None
+
+    def prepare(self, frame: Frame | Unreadable) -> Frame | Unreadable:
+        return frame if isinstance(frame, Unreadable) else replace(frame, prepared=frame.pixels)
+
+    def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+        self.batches.append(len(frames))
+        if self.during is not None:
+            self.during.set()
+        return [frame if isinstance(frame, Unreadable) else self.boxes(frame) for frame in frames]
+
+    def boxes(self, frame: Frame) -> Detections:
+        boxes = np.array([[0, 0, 1, 1], [1, 1, 3, 3]], np.float64)
+        return Detections(boxes, np.array([0.9, 0.5], np.float32), np.array([0, 1], np.int64))
+
+
+@dataclass
+class Collector:
+    """A sink that remembers; it can fail at the n-th write."""
+
+    ordered: bool = True
+    needs_pixels: bool = False
+    fail_at: int | None = None
+    seen: list[tuple[int, Detections | Unreadable]] = field(default_factory=list)
+    had_pixels: set[bool] = field(default_factory=set)
+    closed: list[bool] = field(default_factory=list)
+    aborted: int = 0
+    fail_on_close: bool = False
+
+    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+        if self.fail_at is not None and frame.origin.index == self.fail_at:
+            raise OutputError("cannot write: the disk is full")
+        if isinstance(frame, Frame):
+            self.had_pixels.add(frame.pixels is not None)
+            assert frame.prepared is None
+        self.seen.append((frame.origin.index, detections))
+
+    def flush(self) -> None:
+        pass
+
+    def close(self, *, complete: bool) -> None:
+        if self.fail_on_close:
+            raise OutputError("cannot close: the disk is full")
+        self.closed.append(complete)
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+
+def pictures(count: int, broken: Sequence[int] = (), **kwargs: object) -> list[FakePicture]:
+    origins = [Origin(i, f"{i}.png", f"{i}.png", str(i)) for i in range(count)]
+    return [FakePicture(origin, origin.index in broken, **kwargs) for origin in origins]  # type: ignore[arg-type]
+
+
+def indices(sink: Collector) -> list[int]:
+    return [index for index, _ in sink.seen]
+
+
+def test_every_frame_reaches_every_sink_in_order() -> None:
+    first, second, loose = Collector(), Collector(), Collector(ordered=False)
+    tally = run(FakeSource(pictures(101, broken=[3, 50])), TwoBoxes(), [first, loose, second], workers=5)
+    assert indices(first) == indices(second) == list(range(101))
+    assert sorted(indices(loose)) == list(range(101))
+    assert (tally.pictures, tally.failed, tally.boxes, tally.exit_code) == (99, 2, 198, 3)
+    assert first.closed == loose.closed == [True]
+
+
+def test_a_slow_picture_delays_but_never_overtakes() -> None:
+    gate = threading.Event()
+    listed = pictures(30)
+    listed[2].gate = gate
+    sink = Collector()
+    others_read = threading.Event()
+    last = listed[9]
+    original = last.__call__
+
+    class Late(FakePicture):
+        def __call__(self) -> Frame | Unreadable:
+            gate.set()
+            others_read.set()
+            return original()
+
+    listed[9] = Late(last.origin)
+    run(FakeSource(listed), TwoBoxes(batch_size=3), [sink], workers=4)
+    assert others_read.is_set()
+    assert indices(sink) == list(range(30))
+
+
+def test_a_batch_is_never_larger_than_asked_nor_than_the_work() -> None:
+    detector = TwoBoxes(batch_size=8)
+    run(FakeSource(pictures(3)), detector, [Collector()], workers=2)
+    assert sum(detector.batches) == 3
+    detector = TwoBoxes(batch_size=4)
+    run(FakeSource(pictures(50)), detector, [Collector()], workers=2)
+    assert max(detector.batches) <= 4
+
+
+def test_a_deterministic_run_fills_every_batch_but_the_last() -> None:
+    detector = TwoBoxes(batch_size=4, deterministic=True)
+    run(FakeSource(pictures(11)), detector, [Collector()], workers=3)
+    assert detector.batches == [4, 4, 3]
+
+
+def test_pixels_are_let_go_of_when_no_sink_looks_at_them() -> None:
+    blind, seeing = Collector(), Collector(needs_pixels=True)
+    run(FakeSource(pictures(5)), TwoBoxes(), [blind])
+    run(FakeSource(pictures(5)), TwoBoxes(), [seeing])
+    assert blind.had_pixels == {False}
+    assert seeing.had_pixels == {True}
+
+
+def test_skipped_pictures_are_not_read_and_keep_their_place() -> None:
+    sink = Collector()
+    tally = run(FakeSource(pictures(10)), TwoBoxes(), [sink], skip=7, tally=Tally(pictures=7, boxes=14))
+    assert indices(sink) == [7, 8, 9]
+    assert (tally.pictures, tally.boxes) == (10, 20)
+
+
+def test_no_pictures_is_exit_code_4() -> None:
+    assert run(FakeSource([]), TwoBoxes(), [Collector()]).exit_code == 4
+
+
+def test_all_pictures_failed_is_exit_code_4() -> None:
+    assert run(FakeSource(pictures(3, broken=[0, 1, 2])), TwoBoxes(), [Collector()]).exit_code == 4
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_full_disk_ends_the_run_and_closes_every_sink_as_incomplete(ordered: bool) -> None:
+    failing, other = Collector(ordered=ordered, fail_at=20), Collector()
+    with pytest.raises(OutputError, match="disk is full"):
+        run(FakeSource(pictures(500)), TwoBoxes(), [failing, other], workers=3)
+    assert failing.closed == other.closed == [False]
+    assert indices(other) == list(range(len(other.seen)))
+    assert len(other.seen) <= 21
+
+
+def test_what_an_unordered_sink_has_not_written_is_not_in_an_ordered_one() -> None:
+    """A journal's line promises that the drawn picture is on the disk."""
+    failing, journal = Collector(ordered=False, fail_at=5), Collector()
+    with pytest.raises(OutputError):
+        run(FakeSource(pictures(50)), TwoBoxes(), [failing, journal], workers=1)
+    assert indices(journal) == [0, 1, 2, 3, 4]
+
+
+def test_a_sink_that_cannot_close_is_aborted_and_the_others_are_told() -> None:
+    failing, other = Collector(fail_on_close=True), Collector()
+    with pytest.raises(OutputError, match="cannot close"):
+        run(FakeSource(pictures(3)), TwoBoxes(), [failing, other])
+    assert failing.aborted == 1
+    assert other.closed == [False]
+
+
+def test_a_lost_device_keeps_the_results_before_it() -> None:
+    class Dying(TwoBoxes):
+        def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+            if len(self.batches) == 3:
+                raise DeviceError("cuda:0 was lost")
+            return super().__call__(frames)
+
+    sink = Collector()
+    detector = Dying(batch_size=2, deterministic=True)
+    with pytest.raises(DeviceError):
+        run(FakeSource(pictures(20)), detector, [sink])
+    assert indices(sink) == [0, 1, 2, 3, 4, 5]
+    assert sink.closed == [False]
+
+
+def test_a_bug_in_a_reader_is_raised_not_swallowed() -> None:
+    class Buggy(FakePicture):
+        def __call__(self) -> Frame | Unreadable:
+            raise ZeroDivisionError
+
+    listed = pictures(4)
+    listed[2] = Buggy(listed[2].origin)
+    with pytest.raises(ZeroDivisionError):
+        run(FakeSource(listed), TwoBoxes(batch_size=1), [Collector()])
+
+
+def test_an_error_while_listing_comes_after_what_was_listed() -> None:
+    class Torn(FakeSource):
+        def __iter__(self) -> Iterator[FakePicture]:
+            yield from self.pictures
+            raise OutputError("the list broke off")
+
+    sink = Collector()
+    with pytest.raises(OutputError, match="broke off"):
+        run(Torn(pictures(6)), TwoBoxes(), [sink])
+    assert indices(sink) == list(range(6))
+
+
+def test_stop_finishes_the_batch_and_says_which_signal() -> None:
+    stop = Stop()
+    sink = Collector()
+
+    class Stopping(TwoBoxes):
+        def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+            if len(self.batches) == 2:
+                stop.set("SIGTERM")
+            return super().__call__(frames)
+
+    tally = run(FakeSource(pictures(100)), Stopping(batch_size=2, deterministic=True), [sink], stop=stop)
+    assert indices(sink) == [0, 1, 2, 3, 4, 5]
+    assert (tally.interrupted, tally.exit_code) == ("SIGTERM", 143)
+    assert sink.closed == [False]
+
+
+def test_stop_is_noticed_while_the_input_is_silent() -> None:
+    stop = Stop()
+    gate = threading.Event()
+    listed = pictures(3)
+    listed[1].gate = gate
+    detector = TwoBoxes(batch_size=1, during=threading.Event())
+    assert detector.during is not None
+    stopper = threading.Thread(target=lambda: (detector.during.wait(30), stop.set("SIGINT")))  # type: ignore[union-attr]
+    stopper.start()
+    tally = run(FakeSource(listed), detector, [Collector()], stop=stop, workers=2)
+    stopper.join()
+    gate.set()
+    assert tally.exit_code == 130
+
+
+@pytest.mark.parametrize(("limits", "failed"), [(Limits(strict=True), 1), (Limits(max_failures=2), 3)])
+def test_limits_end_the_run_at_the_first_failure_too_many(limits: Limits, failed: int) -> None:
+    tally = Tally()
+    with pytest.raises(TooManyFailuresError):
+        run(FakeSource(pictures(100, broken=range(10, 100))), TwoBoxes(), [Collector()], limits=limits, tally=tally)
+    assert tally.failed == failed
+
+
+def test_what_is_in_flight_is_bounded_however_long_the_input() -> None:
+    """The source is listed only a window ahead of what is written."""
+    sink = Collector()
+    source = FakeSource(pictures(2000))
+    farthest = 0
+
+    class Watching(TwoBoxes):
+        def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+            nonlocal farthest
+            farthest = max(farthest, len(source.listed) - len(sink.seen))
+            return super().__call__(frames)
+
+    run(source, Watching(batch_size=4), [sink], workers=2)
+    assert len(sink.seen) == 2000
+    assert farthest <= 4 * 4 + 4 * 2 + 2
+
+
+def test_big_pictures_wait_for_room_without_stopping_a_full_batch() -> None:
+    room = Room(frames=100, nbytes=1000, at_least=3)
+    frame = FakePicture(Origin(0, "a", "a", "a"), side=20)()
+    for _ in range(3):
+        assert room.enter()
+        room.hold(frame)
+    entered = threading.Event()
+    waiting = threading.Thread(target=lambda: (room.enter(), entered.set()))
+    waiting.start()
+    assert not entered.is_set()
+    room.leave(frame)
+    waiting.join(30)
+    assert entered.is_set()
+
+
+def test_frames_are_freed_as_the_run_goes_on() -> None:
+    alive: list[int] = []
+
+    class Counting(TwoBoxes):
+        def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+            gc.collect()
+            alive.append(sum(isinstance(thing, Frame) for thing in gc.get_objects()))
+            return super().__call__(frames)
+
+    run(FakeSource(pictures(300)), Counting(batch_size=4), [Collector(needs_pixels=True)], workers=2)
+    assert max(alive) < 100

@@ -1,0 +1,92 @@
+"""From logits to boxes in a picture's own pixels."""
+
+import numpy as np
+import pytest
+import torch
+
+from detcli.inference.postprocess import NotFiniteError, Selection, to_detections
+from detcli.values.detections import Detections
+from detcli.values.outputs import Outputs
+
+
+def random_outputs(seed: int, batch: int = 2, queries: int = 30, classes: int = 5) -> Outputs:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(batch, queries, classes, generator=generator) * 3
+    return Outputs(logits, torch.rand(batch, queries, 4, generator=generator) * 1.2)
+
+
+def single(outputs: Outputs, size_hw: tuple[int, int], selection: Selection) -> Detections:
+    [found] = to_detections(outputs, torch.tensor([size_hw]), selection)
+    assert isinstance(found, Detections)
+    return found
+
+
+def one_box(box: list[float], logit: float = 4.0) -> Outputs:
+    return Outputs(torch.tensor([[[logit, -9.0]]]), torch.tensor([[box]]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_labels_and_boxes_are_the_reference_processors(seed: int) -> None:
+    processors = pytest.importorskip("transformers.models.rt_detr.image_processing_pil_rt_detr")
+    modeling = pytest.importorskip("transformers.models.rt_detr.modeling_rt_detr")
+    outputs = random_outputs(seed)
+    sizes = torch.tensor([[480, 640], [1080, 1920]])
+    expected = processors.RTDetrImageProcessorPil().post_process_object_detection(
+        modeling.RTDetrObjectDetectionOutput(logits=outputs.logits, pred_boxes=outputs.boxes_cxcywh),
+        threshold=0.3,
+        target_sizes=sizes,
+    )
+    for found, wanted, (height, width) in zip(
+        to_detections(outputs, sizes, Selection(0.3)), expected, sizes.tolist(), strict=True
+    ):
+        assert isinstance(found, Detections)
+        limits = torch.tensor([width, height, width, height])
+        clipped = wanted["boxes"].clamp(min=0).minimum(limits)
+        keep = ((clipped[:, 2:] - clipped[:, :2]) > 0).all(1)
+        assert np.array_equal(found.class_ids, wanted["labels"][keep].numpy())
+        assert np.allclose(found.scores, wanted["scores"][keep].numpy(), atol=1e-6)
+        assert np.allclose(found.boxes_xyxy, clipped[keep].numpy(), atol=1e-2)
+
+
+def test_the_best_comes_first_and_there_are_never_more_than_queries_or_asked() -> None:
+    outputs = random_outputs(1, batch=1)
+    everything = single(outputs, (100, 100), Selection(0.0))
+    assert len(everything) <= 30
+    assert (np.diff(everything.scores) <= 0).all()
+    assert len(single(outputs, (100, 100), Selection(0.0, max_detections=7))) <= 7
+    assert len(single(outputs, (100, 100), Selection(0.0, max_detections=10**6))) == len(everything)
+
+
+def test_a_class_filter_keeps_a_part_of_what_there_was() -> None:
+    outputs = random_outputs(2, batch=1)
+    everything = single(outputs, (100, 100), Selection(0.2))
+    some = single(outputs, (100, 100), Selection(0.2, class_ids=(1, 3)))
+    wanted = np.isin(everything.class_ids, (1, 3))
+    assert wanted.any()
+    assert np.array_equal(some.boxes_xyxy, everything.boxes_xyxy[wanted])
+    assert np.array_equal(some.scores, everything.scores[wanted])
+
+
+def test_a_score_equal_to_the_threshold_is_not_above_it() -> None:
+    outputs = one_box([0.5, 0.5, 0.2, 0.2], logit=0.0)
+    assert len(single(outputs, (10, 10), Selection(0.5))) == 0
+    assert len(single(outputs, (10, 10), Selection(0.4999))) == 1
+
+
+def test_boxes_are_clipped_to_the_picture() -> None:
+    found = single(one_box([0.0, 1.0, 0.5, 0.5]), (100, 200), Selection(0.5))
+    assert found.boxes_xyxy.tolist() == [[0.0, 75.0, 50.0, 100.0]]
+
+
+@pytest.mark.parametrize("box", [[1.5, 0.5, 0.2, 0.2], [0.5, 0.5, 0.0, 0.2], [0.5, 0.5, -0.3, 0.2]])
+def test_boxes_that_are_empty_or_outside_are_dropped(box: list[float]) -> None:
+    assert len(single(one_box(box), (100, 100), Selection(0.5))) == 0
+
+
+@pytest.mark.parametrize("poison", ["logits", "boxes"])
+def test_numbers_that_are_not_finite_are_an_error_of_that_picture_alone(poison: str) -> None:
+    outputs = random_outputs(3)
+    (outputs.logits if poison == "logits" else outputs.boxes_cxcywh)[1].fill_(float("nan"))
+    first, second = to_detections(outputs, torch.tensor([[9, 9], [9, 9]]), Selection(0.3))
+    assert isinstance(first, Detections)
+    assert isinstance(second, NotFiniteError)

@@ -1,0 +1,103 @@
+"""Pixels enter the network exactly as transformers' Pillow-backed processor makes them."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from detcli.errors import UnsupportedModelError, UsageError
+from detcli.inference.preprocess import Preprocessing, Preprocessor
+from detcli.values.frame import Frame, Origin
+
+PIL_PROCESSOR = "transformers.models.rt_detr.image_processing_pil_rt_detr"
+SIZES = [
+    *[(640, 640), (1, 1), (1, 5000), (4000, 3), (639, 641), (641, 639), (320, 320), (1280, 1280), (427, 640)],
+    *[(480, 640), (720, 1280), (1080, 1920), (2, 2), (7, 11), (33, 31), (100, 640), (640, 100), (1279, 1281)],
+    *[(963, 511), (64, 2048), (2160, 333), (333, 2160), (599, 801), (801, 1334), (640, 639), (513, 640), (50, 50)],
+    *[(1500, 1000), (999, 1), (1201, 799)],
+]
+
+
+def picture(size_hw: tuple[int, int], seed: int = 0) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).integers(0, 256, (*size_hw, 3), np.uint8)
+
+
+def frame(pixels: np.ndarray[Any, Any]) -> Frame:
+    return Frame(Origin(0, "a.png", "a.png", "a"), pixels.shape[:2], pixels)  # type: ignore[arg-type]
+
+
+def processor(**settings: Any) -> Any:
+    module = pytest.importorskip(PIL_PROCESSOR)
+    return module.RTDetrImageProcessorPil(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"size": {"height": 320, "width": 448}},
+        {"do_normalize": True},
+        {"do_normalize": True, "image_mean": [0.1, 0.2, 0.3], "image_std": [0.9, 0.8, 0.7]},
+        {"rescale_factor": 1 / 127.5},
+        {"resample": 3},
+    ],
+)
+def test_pixel_values_are_bit_equal_to_the_reference(settings: dict[str, Any]) -> None:
+    judge = processor(**settings)
+    ours = Preprocessor(Preprocessing.from_json(settings), torch.device("cpu"))
+    assert len(SIZES) == 30
+    for seed, size_hw in enumerate(SIZES):
+        pixels = picture(size_hw, seed)
+        expected = judge(Image.fromarray(pixels), return_tensors="pt")["pixel_values"]
+        assert torch.equal(ours.batch([frame(pixels)]).pixels, expected), (settings, size_hw)
+
+
+def test_a_batch_is_its_pictures_one_by_one() -> None:
+    ours = Preprocessor(Preprocessing(size_hw=(64, 96)), torch.device("cpu"))
+    frames = [frame(picture((20 + 7 * i, 90 - 5 * i), i)) for i in range(6)]
+    batch = ours.batch(frames)
+    assert batch.pixels.shape == (6, 3, 64, 96)
+    assert batch.sizes_hw.tolist() == [list(f.size_hw) for f in frames]
+    for index, single in enumerate(frames):
+        assert torch.equal(batch.pixels[index : index + 1], ours.batch([single]).pixels)
+
+
+def test_preparing_ahead_changes_nothing_and_is_done_once() -> None:
+    ours = Preprocessor(Preprocessing(size_hw=(64, 64)), torch.device("cpu"))
+    raw = frame(picture((50, 70)))
+    ready = ours.prepare(raw)
+    assert ours.prepare(ready) is ready
+    assert torch.equal(ours.batch([ready.without_pixels()]).pixels, ours.batch([raw]).pixels)
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"size": {"shortest_edge": 800}}, "size"),
+        ({"size": 640}, "size"),
+        ({"size": {"height": 641, "width": 640}}, "641 is not a multiple of 32; 640 is"),
+        ({"size": {"height": 10**9, "width": 640}}, "1000000000"),
+        ({"size": {"height": "640", "width": 640}}, "'640'"),
+        ({"size": {"height": True, "width": 640}}, "True"),
+        ({"resample": 99}, "resample"),
+        ({"resample": None}, "resample"),
+        ({"rescale_factor": math.nan}, "rescale_factor"),
+        ({"rescale_factor": "x"}, "rescale_factor"),
+        ({"do_resize": False}, "do_resize"),
+        ({"do_normalize": True, "image_mean": [1, 2]}, "image_mean"),
+        ({"do_normalize": True, "image_std": [1, 0, 1]}, "image_std"),
+        ({"do_normalize": True, "image_std": [1, math.inf, 1]}, "inf"),
+    ],
+)
+def test_a_preprocessor_that_cannot_be_honoured_is_refused_by_its_field(config: dict[str, Any], named: str) -> None:
+    with pytest.raises(UnsupportedModelError, match=named):
+        Preprocessing.from_json(config, size_divisor=32)
+
+
+def test_an_imgsz_no_network_can_take_is_a_usage_error() -> None:
+    assert Preprocessing().with_size((320, 416), 32).size_hw == (320, 416)
+    with pytest.raises(UsageError, match="--imgsz 333 is not a multiple of 32; 320 is"):
+        Preprocessing().with_size((333, 416), 32)

@@ -1,0 +1,81 @@
+"""The canonical record: what is written reads back as the very same."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from detcli.values.detections import Detections
+from detcli.values.frame import Frame, Origin, Unreadable
+from detcli.values.labels import Labels
+from detcli.values.record import from_record, json_line, shortest, to_record
+
+LABELS = Labels.from_names(["cat", "dog", "cow"])
+
+
+def random_detections(seed: int, count: int) -> Detections:
+    random = np.random.default_rng(seed)
+    corners = random.uniform(0, 4000, (count, 2)).astype(np.float32).astype(np.float64)
+    sizes = random.uniform(0.001, 2000, (count, 2)).astype(np.float32)
+    boxes = np.concatenate((corners, corners + sizes), axis=1)
+    return Detections(boxes, random.uniform(0, 1, count).astype(np.float32), random.integers(0, 3, count))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_record_read_and_written_again_is_the_same_bytes(seed: int) -> None:
+    frame = Frame(Origin(seed, "a/b.jpg", "b.jpg", "b"), (4000, 6000), None)
+    line = json_line(to_record(frame, random_detections(seed, 50), LABELS))
+    again, detections = from_record(json.loads(line), relative="b.jpg", stem="b")
+    assert json_line(to_record(again, detections, LABELS)) == line
+
+
+def test_numbers_are_the_shortest_that_mean_the_same_float32() -> None:
+    values = np.array([0.1, 1 / 3, 639.9996, 1e-7, 12345.678], np.float32)
+    assert shortest(values)[0] == 0.1
+    assert np.array_equal(np.array(shortest(values), np.float32), values)
+
+
+def test_a_failed_picture_keeps_its_line() -> None:
+    failed = Unreadable(Origin(7, "x.jpg", "x.jpg", "x"), "truncated", "cannot read 'x.jpg': truncated")
+    record = to_record(failed, failed, LABELS)
+    assert record == {
+        "index": 7,
+        "file": "x.jpg",
+        "width": None,
+        "height": None,
+        "detections": None,
+        "error": {"code": "truncated", "message": "cannot read 'x.jpg': truncated"},
+    }
+    assert from_record(record, relative="x.jpg", stem="x") == (failed, failed)
+
+
+def test_a_frame_the_device_could_not_answer_is_a_failure_too() -> None:
+    origin = Origin(0, "x.jpg", "x.jpg", "x")
+    record = to_record(Frame(origin, (4, 4), None), Unreadable(origin, "device", "not finite"), LABELS)
+    assert record["detections"] is None
+    assert record["error"]["code"] == "device"
+
+
+def test_a_video_frame_says_when() -> None:
+    frame = Frame(Origin(0, "v.mp4", "v.mp4", "v", 30, 1.001), (4, 4), None)
+    record = to_record(frame, Detections.empty(), LABELS)
+    assert (record["frame"], record["time_s"], record["detections"]) == (30, 1.001, [])
+
+
+@pytest.mark.parametrize("name", [b"caf\xc3\xa9.jpg", b"\xff\xfe.jpg", b'quote".jpg', b"line\nbreak.jpg", b"\x1b[31m"])
+def test_any_file_name_survives_json(name: bytes) -> None:
+    line = json_line({"file": os.fsdecode(name)})
+    assert line.count(b"\n") == 1
+    line.decode("utf-8")
+    assert os.fsencode(json.loads(line)["file"]) == name
+
+
+def test_nan_is_never_written() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        json_line({"score": float("nan")})
+
+
+def test_detections_refuse_parts_that_do_not_belong_together() -> None:
+    with pytest.raises(ValueError, match="belong together"):
+        Detections(np.zeros((2, 4)), np.zeros(3, np.float32), np.zeros(3, np.int64))

@@ -1,0 +1,135 @@
+"""Devices, precisions and what goes wrong on them."""
+
+import subprocess
+import sys
+from typing import cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from detcli.errors import DeviceError, UsageError
+from detcli.runtimes.eager import Eager, Precision, choose_device, choose_precision
+from detcli.values.batch import Batch
+from detcli.values.outputs import Outputs
+
+CPU = torch.device("cpu")
+
+
+class Linear(nn.Module):
+    """A network of one layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 8, 3)
+
+    def forward(self, pixels: Tensor) -> Outputs:
+        tokens = self.layer(pixels).flatten(2).mT
+        return Outputs(tokens[..., :4], tokens[..., 4:].sigmoid())
+
+
+class Failing(nn.Module):
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+    def forward(self, pixels: Tensor) -> Outputs:
+        raise self.error
+
+
+def batch() -> Batch:
+    pixels = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    return Batch(pixels, None, torch.tensor([[16, 16], [16, 16]]))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_outputs_are_float32_without_gradients_whatever_the_precision(precision: Precision) -> None:
+    network = Linear()
+    expected = network(batch().pixels)
+    found = Eager(network, device=CPU, precision=precision)(batch())
+    assert found.logits.dtype is torch.float32
+    assert not found.logits.requires_grad
+    assert torch.allclose(found.logits, expected.logits, atol=1e-6 if precision == "fp32" else 0.05)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried"),
+        MemoryError(),
+    ],
+)
+def test_no_memory_is_told_apart_so_that_a_smaller_batch_is_tried(error: BaseException) -> None:
+    with pytest.raises(DeviceError) as caught:
+        Eager(Failing(error), device=CPU)(batch())
+    assert caught.value.out_of_memory
+
+
+def test_a_lost_device_is_a_device_error() -> None:
+    with pytest.raises(DeviceError, match="was lost") as caught:
+        Eager(Failing(RuntimeError("CUDA error: device-side assert triggered\nmore")), device=CPU)(batch())
+    assert not caught.value.out_of_memory
+
+
+def test_a_bug_stays_a_bug() -> None:
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        Eager(Failing(RuntimeError("mat1 and mat2 shapes cannot be multiplied")), device=CPU)(batch())
+
+
+@pytest.mark.parametrize("name", ["cudda", "gpu", "cpu:x", "", "xpu", "meta"])
+def test_an_unknown_device_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="--device"):
+        choose_device(name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA device")
+def test_a_device_this_machine_lacks_says_what_works() -> None:
+    assert choose_device("auto").type in ("cpu", "mps")
+    with pytest.raises(UsageError, match="--device cpu works"):
+        choose_device("cuda:1")
+
+
+def test_precisions_are_exact_by_default_and_fp16_is_for_gpus() -> None:
+    assert choose_precision("auto", CPU) == "fp32"
+    assert choose_precision("bf16", CPU) == "bf16"
+    with pytest.raises(UsageError, match="fp16 is for GPUs"):
+        choose_precision("fp16", CPU)
+    with pytest.raises(UsageError, match="int8"):
+        choose_precision("int8", CPU)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_same_answer_comes_from_the_gpu() -> None:
+    network = Linear()
+    expected = cast("Outputs", network(batch().pixels)).logits
+    found = Eager(network, device=torch.device("cuda", 0))(batch())
+    assert found.logits.device.type == "cuda"
+    assert torch.allclose(found.logits.cpu(), expected, atol=1e-3)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_freed_memory_is_kept_rather_than_faulted_in_again() -> None:
+    """Counted in page faults, not in seconds."""
+    script = """
+import resource, sys
+from detcli.runtimes.eager import keep_freed_memory
+if sys.argv[1] == "keep" and not keep_freed_memory():
+    print(-1); raise SystemExit
+import torch
+for _ in range(3):
+    torch.ones(30_000_000).add_(1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    torch.ones(30_000_000).add_(1)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+    def faults(mode: str) -> int:
+        return int(subprocess.run([sys.executable, "-c", script, mode], capture_output=True, check=True).stdout)
+
+    kept = faults("keep")
+    if kept == -1:
+        pytest.skip("this libc is not glibc")
+    assert kept * 10 < faults("leave")

@@ -1,14 +1,26 @@
-"""The door of the sinks: what a sink promises, and the table of those who keep it."""
+"""The door of the sinks: what a sink promises, and the table of those who keep it.
 
-from collections.abc import Mapping
+The command line asks it for names while it writes a help page, so nothing here imports numpy.
+
+A resumed run gives every sink of records the earlier results again, from the journal, before the new ones: a sink
+always writes its output from the beginning, and comes out the same to the byte as in a run that was never interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from detcli.errors import UsageError
+from detcli.files.outputs import is_stream
 from detcli.registry import Registry
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Unreadable
-from detcli.values.run import RunInfo
+
+if TYPE_CHECKING:
+    from detcli.values.detections import Detections
+    from detcli.values.frame import Frame, Unreadable
+    from detcli.values.run import RunInfo
 
 
 class Sink(Protocol):
@@ -39,16 +51,18 @@ class Sink(Protocol):
 class SinkSettings:
     """What every result sink is told of the run.
 
-    info      provenance and labels
-    header    jsonl: write the provenance as a first line
-    csv_safe  csv: prefix cells that a spreadsheet would run as a formula with an apostrophe
-    image_ids COCO image id by `Origin.relative`, from `--gt`; None: the id is index + 1
+    info           provenance and labels
+    header         jsonl: write the provenance as a first line
+    csv_safe       csv: prefix cells that a spreadsheet would run as a formula with an apostrophe
+    image_ids      COCO image id by `Origin.relative`, from `--gt`; None: the id is index + 1
+    skip_existing  a folder of files: leave those that are there
     """
 
     info: RunInfo
     header: bool = False
     csv_safe: bool = False
     image_ids: Mapping[str, int] | None = None
+    skip_existing: bool = False
 
 
 class ResultSink(Sink, Protocol):
@@ -67,3 +81,33 @@ SINKS: Registry[type[ResultSink]] = Registry(
         "yolo": "detcli.sinks.yolo_text:YoloText",
     },
 )
+
+
+_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "coco", ".csv": "csv"}
+
+
+def format_of(output: str | Path) -> str:
+    """The name of the format that the name of an output stands for.
+
+    A suffix decides; a folder, a slash at the end or no suffix mean a folder of YOLO texts; a pipe or a device takes
+    JSON Lines. Raises UsageError for any other suffix.
+    """
+    path = Path(output)
+    if is_stream(path):
+        return "jsonl"
+    if str(output).endswith(("/", "\\")) or path.is_dir():
+        return "yolo"
+    suffix = path.suffix.lower()
+    if suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[suffix]
+    if not suffix:
+        return "yolo"
+    raise UsageError(
+        f"cannot tell the format of '{output}' from its suffix: end it in .jsonl, .json (COCO) or .csv, "
+        f"give a folder (YOLO), or name the format with --format {'|'.join(SINKS)}"
+    )
+
+
+def remarks(sinks: Iterable[Sink]) -> tuple[str, ...]:
+    """What sinks have to say once they are closed, as sentences: of pictures that `--gt` does not know, say."""
+    return tuple(remark for sink in sinks for remark in getattr(sink, "remarks", ()))

@@ -43,15 +43,21 @@ def to_record(frame: Frame | Unreadable, detections: Detections | Unreadable, la
 
 
 def from_record(record: Mapping[str, Any], *, relative: str, stem: str) -> Result:
-    """The frame (without pixels) and its detections that `to_record` wrote down."""
+    """The frame (without pixels) and its detections that `to_record` wrote down.
+
+    A record may carry `boxes_xyxy` [N][4] too, the corners in full precision, as the journal's do.
+    """
     origin = Origin(record["index"], record["file"], relative, stem, record.get("frame"), record.get("time_s"))
     if record["error"] is not None:
         code = cast("PictureErrorCode", record["error"]["code"])
         failed = Unreadable(origin, code, record["error"]["message"])
         return failed, failed
     found = record["detections"]
-    boxes = np.array([d["bbox"] for d in found], np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
+    if "boxes_xyxy" in record:
+        boxes = np.array(record["boxes_xyxy"], np.float64).reshape(-1, 4)
+    else:
+        boxes = np.array([d["bbox"] for d in found], np.float64).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
     scores = np.array([d["score"] for d in found], np.float32)
     class_ids = np.array([d["label_id"] for d in found], np.int64)
     frame = Frame(origin, (record["height"], record["width"]), pixels=None)

@@ -1,0 +1,271 @@
+"""The kinds of commands: options in sections, examples under the help, slips answered with what was meant.
+
+Knows click and nothing of detection; importing it costs what click costs.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
+
+import click
+from click.core import ParameterSource
+
+from detcli.cli.console import Console
+from detcli.cli.page import Page
+
+# What ultralytics writes as name=value, in detcli's words; other names are looked up among the command's own options.
+_ULTRALYTICS = {
+    "conf": "--threshold {}",
+    "source": "{}",
+    "imgsz": "--imgsz {} {}",
+    "half": "--precision fp16",
+    "save": "--save-images DIR",
+    "save_crop": "--save-crops DIR",
+    "save_txt": "--format yolo -o DIR",
+    "save_conf": "--format yolo -o DIR",
+    "project": "-o DIR",
+    "name": "-o DIR",
+    "exist_ok": "--if-exists overwrite",
+    "show_labels": "--hide-labels",
+    "show_conf": "--hide-scores",
+}
+_NAME_VALUE = re.compile(r"([a-z][a-z0-9_-]*)=(.*)", re.DOTALL)
+
+# Which source of a value wins where a screen option is given twice, before and after the command.
+_RANKS = {ParameterSource.DEFAULT_MAP: 1, ParameterSource.ENVIRONMENT: 2, ParameterSource.COMMANDLINE: 3}
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+pass_console = click.make_pass_decorator(Console, ensure=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A command line that works, and what for."""
+
+    purpose: str
+    line: str
+
+
+class Option(click.Option):
+    """An option that knows its section of the help page."""
+
+    def __init__(self, *args: Any, section: str = "Options", **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.section = section
+
+
+class Context(click.Context):
+    """click's context, with our help page, and no colour where the environment wants none."""
+
+    formatter_class = Page
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        if self.color is None and (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"):
+            self.color = False
+
+
+class Command(click.Command):
+    """A command: its own options in sections, then those of the screen, then examples."""
+
+    context_class = Context
+
+    def __init__(self, *args: Any, examples: Sequence[Example] = (), **attributes: Any) -> None:
+        attributes["context_settings"] = {
+            "help_option_names": ["-h", "--help"],
+            **attributes.get("context_settings", {}),
+        }
+        super().__init__(*args, **attributes)
+        self.examples = tuple(examples)
+        self.params.extend(_screen_options(reads_settings=not isinstance(self, click.Group)))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does; `conf=0.3` and its like are answered with the flag that was meant."""
+        if not ctx.resilient_parsing and not isinstance(self, click.Group):
+            values, rest, _ = self.make_parser(ctx).parse_args(args=list(args))
+            for argument in self.params:
+                if isinstance(argument, click.Argument):
+                    value = values.get(argument.name)
+                    rest += [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else []
+            refuse_foreign_grammar(self, ctx, [word for word in rest if isinstance(word, str)])
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options by section, in the order in which the sections first appear."""
+        for section, options in option_sections(self, ctx).items():
+            with formatter.section(section):
+                formatter.write_dl([cast("tuple[str, str]", option.get_help_record(ctx)) for option in options])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        cast("Page", formatter).write_examples([(example.purpose, example.line) for example in self.examples])
+        super().format_epilog(ctx, formatter)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a command table.
+
+    target   "module:attribute", imported when the command is asked for
+    help     the first sentence of the command's own help
+    section  of the overview
+    """
+
+    target: str
+    help: str
+    section: str = "Commands"
+
+
+class Group(Command, click.Group):
+    """A group whose commands are imported when they are asked for; unknown ones are answered with the likely ones.
+
+    table    name -> entry, in the order of the overview; commands added by `@group.command()` follow
+    aliases  other name -> name
+    """
+
+    command_class = Command
+
+    def __init__(
+        self,
+        *args: Any,
+        table: Mapping[str, Entry] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        **attributes: Any,
+    ) -> None:
+        super().__init__(*args, **attributes)
+        self.table = dict(table or {})
+        self.aliases = dict(aliases or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order in which they are shown."""
+        return [*self.table, *(name for name in self.commands if name not in self.table)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name or an alias, or None."""
+        name = self.aliases.get(cmd_name, cmd_name)
+        if name in self.table and name not in self.commands:
+            module, _, attribute = self.table[name].target.partition(":")
+            self.commands[name] = getattr(import_module(module), attribute)
+        return self.commands.get(name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names, under its own name."""
+        command = self.get_command(ctx, args[0])
+        if command is not None or ctx.resilient_parsing:
+            return (command.name if command else None), command, args[1:]
+        refuse_foreign_grammar(self, ctx, args)
+        known = [*self.list_commands(ctx), *self.aliases]
+        raise click.UsageError(f"there is no command '{args[0]}'" + did_you_mean(args[0], known), ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section, from the table alone."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            entry = self.table.get(name)
+            text = entry.help if entry else self.commands[name].get_short_help_str(limit=200)
+            sections.setdefault(entry.section if entry else "Commands", []).append((name, text))
+        for section, rows in sections.items():
+            with formatter.section(section):
+                formatter.write_dl(rows)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands first, then the options."""
+        self.format_commands(ctx, formatter)
+        Command.format_options(self, ctx, formatter)
+
+
+def option_sections(command: click.Command, ctx: click.Context) -> dict[str, list[click.Parameter]]:
+    """The options that help shows, by section; the screen's last."""
+    sections: dict[str, list[click.Parameter]] = {}
+    for option in command.get_params(ctx):
+        if isinstance(option, click.Option) and not option.hidden:
+            sections.setdefault(getattr(option, "section", SCREEN), []).append(option)
+    if SCREEN in sections:
+        sections[SCREEN] = sections.pop(SCREEN)
+    return sections
+
+
+def refuse_foreign_grammar(command: click.Command, ctx: click.Context, words: Sequence[str]) -> None:
+    """Raise a usage error for words like `conf=0.3` that are no files, saying how detcli writes them."""
+    meant, wrong = [], []
+    for word in words:
+        match = _NAME_VALUE.fullmatch(word)
+        if match and not os.path.lexists(word) and (meaning := _meaning(command, *match.groups())):
+            wrong.append(word)
+            meant.append(meaning)
+    if wrong:
+        raise click.UsageError(f"'{' '.join(wrong)}' is another tool's way: did you mean {' '.join(meant)}?", ctx)
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Half a sentence with the likeliest of the known words, or all of them where none is likely."""
+    close = difflib.get_close_matches(word, known, n=3)
+    if close:
+        return ": did you mean " + " or ".join(f"'{name}'" for name in close) + "?"
+    return ": there are " + ", ".join(known) if len(known) <= 12 else ""
+
+
+def _meaning(command: click.Command, name: str, value: str) -> str | None:
+    if name in _ULTRALYTICS:
+        sides = (re.findall(r"\d+", value) or [value]) * 2
+        return _ULTRALYTICS[name].format(*(sides if name == "imgsz" else [value]))
+    flag = "--" + name.replace("_", "-")
+    for option in command.params:
+        if isinstance(option, click.Option) and flag in option.opts:
+            return flag if option.is_flag else f"{flag} {value}"
+    return "detcli detect --model " + value if name == "model" else None
+
+
+SCREEN = "Screen"
+
+
+def _screen_options(*, reads_settings: bool) -> list[click.Parameter]:
+    """The options every command has, before and after its name."""
+
+    def shared(*names: str, **attributes: Any) -> Option:
+        return Option(names, section=SCREEN, expose_value=False, callback=_set_on_console, **attributes)
+
+    return [
+        shared("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+        shared("-v", "--verbose", is_flag=True, help="Say more: model, device, every failure."),
+        shared("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour what is shown."),
+        shared(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            help="Messages as lines, or as one JSON object a line.",
+        ),
+        Option(
+            ("--config",),
+            section=SCREEN,
+            metavar="FILE",
+            expose_value=False,
+            is_eager=True,
+            callback=_read_settings if reads_settings else _set_on_console,
+            help="Take values from this TOML file before ./detcli.toml and the user's own.",
+        ),
+        shared("--debug", is_flag=True, help="Show tracebacks."),
+    ]
+
+
+def _set_on_console(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    rank = _RANKS.get(cast("ParameterSource", ctx.get_parameter_source(param.name or "")), 0)
+    if rank:
+        ctx.ensure_object(Console).configure(param.name or "", value, rank)
+        if param.name == "color":
+            ctx.color = {"always": True, "never": False}.get(value)
+
+
+def _read_settings(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    _set_on_console(ctx, param, value)
+    if ctx.resilient_parsing:
+        return
+    from detcli.cli.settings import read_settings
+
+    ctx.default_map = read_settings(ctx, ctx.ensure_object(Console).config)

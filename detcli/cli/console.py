@@ -1,0 +1,168 @@
+"""Words and numbers on a screen: every untrusted word escaped, data apart from talk, one place that prints.
+
+Standard output carries only data; everything said here goes to standard error. The moving display of a run is
+`progress.py`; while one is shown it lends this console its own way to print a line above it.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Callable
+from typing import Literal, TextIO
+
+ColorWhen = Literal["auto", "always", "never"]
+LogFormat = Literal["text", "json"]
+
+FAILURES_SHOWN = 20
+
+# Characters that move the cursor, turn the writing direction, join or hide: shown as an escape, never sent.
+_UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+_STYLES = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "note": "\x1b[2m"}
+_RESET = "\x1b[0m"
+
+
+def escape(text: str) -> str:
+    r"""Make a text from anywhere safe to show: what is not a plain visible character becomes its escape.
+
+    A byte of a file name that is not UTF-8 shows as \xff, ESC as \x1b, a right-to-left override as \u202e.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(char) if _is_unsafe(char) else char for char in text)
+
+
+def _is_unsafe(char: str) -> bool:
+    return unicodedata.category(char) in _UNSAFE_CATEGORIES
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, by surrogateescape
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x100:
+        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+class Console:
+    """What is said on standard error, and how: the screen options of the command line set its attributes.
+
+    quiet       only errors
+    verbose     notes too, and every failure
+    color       when lines are coloured
+    log_format  plain lines, or one JSON object a line
+    progress    show how far a run is; None: where standard error is a terminal
+    debug       show tracebacks
+    config      file of `--config`, or None
+    """
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self.verbose = False
+        self.color: ColorWhen = "auto"
+        self.log_format: LogFormat = "text"
+        self.progress: bool | None = None
+        self.debug = False
+        self.config: str | None = None
+        self.failures = 0
+        self.write_above: Callable[[str], None] | None = None
+        self._ranks: dict[str, int] = {}
+
+    def configure(self, name: str, value: object, rank: int) -> None:
+        """Set an attribute, unless a source of higher rank has set it: a flag beats the environment, and so on."""
+        if rank >= self._ranks.get(name, 0):
+            self._ranks[name] = rank
+            setattr(self, name, value)
+
+    def error(self, message: str, *, exit_code: int | None = None, hint: str | None = None) -> None:
+        """Say what went wrong; the only thing `--quiet` lets through."""
+        if self.log_format == "json":
+            self._line("error", message, exit_code=exit_code, hint=hint)
+            return
+        self._line("error", message)
+        if hint:
+            self._write(self._styled("note", escape(hint)))
+
+    def warning(self, message: str) -> None:
+        """Say what the user should know although the run goes on."""
+        if not self.quiet:
+            self._line("warning", message)
+
+    def say(self, message: str, **facts: object) -> None:
+        """Say what happened; `facts` are the numbers in it, for JSON logs."""
+        if not self.quiet:
+            self._line("info", message, **facts)
+
+    def note(self, message: str, **facts: object) -> None:
+        """Say what only `--verbose` shows."""
+        if self.verbose and not self.quiet:
+            self._line("note", message, **facts)
+
+    def failure(self, file: str, code: str, message: str) -> None:
+        """Name an input that failed; after the first 20 only the count goes on, unless `--verbose`."""
+        self.failures += 1
+        if self.quiet:
+            return
+        if self.log_format == "json":
+            self._line("failure", message, file=file, code=code)
+        elif self.verbose or self.failures <= FAILURES_SHOWN:
+            self._line("failure", f"'{file}': {message.removesuffix('.')}; skipped")
+        elif self.failures == FAILURES_SHOWN + 1:
+            self._line("failure", "more inputs failed; all of them are in the results")
+
+    def bug(self, error: BaseException) -> None:
+        """Say in one line what nobody foresaw."""
+        self.trace(error)
+        lines = str(error).strip().splitlines()
+        what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        hint = None if self.debug else "this is a bug in detcli; --debug shows where it happened"
+        self.error(what, exit_code=1, hint=hint)
+
+    def trace(self, error: BaseException) -> None:
+        """Show where an error happened, with `--debug`."""
+        if self.debug:
+            import traceback
+
+            for line in "".join(traceback.format_exception(error)).splitlines():
+                self._write(escape(line))
+
+    def uses_color(self, stream: TextIO | None = None) -> bool:
+        """Whether colours go to a stream: as `--color` says, else on a terminal that wants them."""
+        if self.color != "auto":
+            return self.color == "always"
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            return False
+        return is_terminal(stream or sys.stderr)
+
+    def _line(self, level: str, message: str, **facts: object) -> None:
+        if self.log_format == "json":
+            shown = {name: value for name, value in facts.items() if value is not None}
+            self._write(json.dumps({"level": level, "message": message, **shown}))
+            return
+        style = {"error": "error", "failure": "warning", "warning": "warning", "note": "note"}.get(level)
+        self._write(self._styled(style, "detcli:") + " " + escape(message))
+
+    def _styled(self, style: str | None, text: str) -> str:
+        return f"{_STYLES[style]}{text}{_RESET}" if style and self.uses_color() else text
+
+    def _write(self, line: str) -> None:
+        if self.write_above is not None:
+            self.write_above(line)
+            return
+        stream = sys.stderr
+        if stream is None:  # closed by whoever started us
+            return
+        encoding = stream.encoding or "ascii"
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more: no reason to end a run
+            stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            stream.flush()
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at a stream."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False

@@ -1,0 +1,71 @@
+"""The help page: two columns on a wide terminal, one under the other on a narrow one, examples that never break."""
+
+import shutil
+import textwrap
+from collections.abc import Iterable, Sequence
+
+import click
+from click.formatting import wrap_text
+
+_WIDEST = 100  # columns; longer lines are hard to read
+_NARROWEST = 30
+_STACKED_BELOW = 72  # columns; under it descriptions go below the options
+
+
+class Page(click.HelpFormatter):
+    """click's formatter with headings that stand out; colours are taken off again where nobody wants them."""
+
+    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
+        columns = shutil.get_terminal_size().columns
+        super().__init__(indent_increment, width or max(min(columns, max_width or _WIDEST) - 1, _NARROWEST))
+
+    def write_heading(self, heading: str) -> None:
+        """Write a section's name."""
+        self.write(f"{'':>{self.current_indent}}{click.style(heading, bold=True)}\n")
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """Write the line that shows the order of words."""
+        super().write_usage(prog, args, click.style("Usage", bold=True) + " " if prefix is None else prefix)
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write terms and their descriptions."""
+        rows = list(rows)
+        indent = " " * self.current_indent
+        if self.width < _STACKED_BELOW:
+            below = indent + " " * 6
+            for term, text in rows:
+                self.write(f"{indent}{_colored(term)}\n")
+                self.write(wrap_text(text, self.width, below, below, preserve_paragraphs=True) + "\n")
+            return
+        column = min(max((len(term) for term, _ in rows), default=0), col_max) + col_spacing
+        for term, text in rows:
+            lines = wrap_text(text, self.width - column - len(indent)).splitlines() or [""]
+            gap = " " * (column - len(term)) if len(term) + col_spacing <= column else ""
+            self.write(indent + _colored(term) + (gap + lines.pop(0) if gap else "") + "\n")
+            for line in lines:
+                self.write(indent + " " * column + line + "\n")
+
+    def write_examples(self, examples: Sequence[tuple[str, str]]) -> None:
+        """Write purposes and command lines; a line that does not fit goes on after a backslash, so it can be copied."""
+        if not examples:
+            return
+        with self.section("Examples"):
+            indent = " " * self.current_indent
+            for purpose, line in examples:
+                for part in textwrap.wrap(purpose, self.width - self.current_indent - 2) or [""]:
+                    self.write(indent + click.style(f"# {part}", dim=True) + "\n")
+                self.write(folded(line, self.width - self.current_indent, indent) + "\n")
+
+
+def folded(line: str, width: int, indent: str = "") -> str:
+    """Break a command line at spaces, each part but the last ending in a backslash."""
+    parts = textwrap.wrap(
+        line, max(width - 2, 20), subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    if len(line) <= width:
+        parts = [line]
+    return " \\\n".join(indent + part for part in parts)
+
+
+def _colored(term: str) -> str:
+    return click.style(term, fg="cyan")

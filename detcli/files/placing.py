@@ -27,7 +27,7 @@ def place(folder: Path, relative: str) -> Path:
 
 def label_folder(label: str) -> str:
     """A label as the name of a folder on any system: "traffic light" is `traffic_light`."""
-    name = _NEVER.sub("_", _NOT_IN_A_LABEL.sub("_", label)).strip("_. ")[:80]
+    name = _NEVER.sub("_", _NOT_IN_A_LABEL.sub("_", label)).strip("_. ")[:60]
     return _for_windows(name) if name else "unnamed"
 
 

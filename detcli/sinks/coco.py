@@ -185,7 +185,7 @@ class _Spool:
         self._name = str(target) if folder else "a temporary file"
         self.count = 0
         with told(self._name):
-            self._file = tempfile.TemporaryFile(dir=folder)
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the sink
 
     def add(self, value: object) -> None:
         with told(self._name):

@@ -1,7 +1,7 @@
 """Words and numbers on a screen: every untrusted word escaped, data apart from talk, one place that prints.
 
 Standard output carries only data; everything said here goes to standard error. The moving display of a run is
-`progress.py`; while one is shown it lends this console its own way to print a line above it.
+`progress.py`; while one is shown, `above` takes it off the screen for the time of a write.
 """
 
 import contextlib
@@ -56,6 +56,7 @@ class Console:
     progress    show how far a run is; None: where standard error is a terminal
     debug       show tracebacks
     config      file of `--config`, or None
+    above       calls what it is given while no moving line is on the screen
     """
 
     def __init__(self) -> None:
@@ -67,7 +68,7 @@ class Console:
         self.debug = False
         self.config: str | None = None
         self.failures = 0
-        self.write_above: Callable[[str], None] | None = None
+        self.above: Callable[[Callable[[], None]], None] = _at_once
         self._ranks: dict[str, int] = {}
 
     def configure(self, name: str, value: object, rank: int) -> None:
@@ -136,6 +137,22 @@ class Console:
             return False
         return is_terminal(stream or sys.stderr)
 
+    def moves(self) -> bool:
+        """Whether a line may move on standard error."""
+        if self.log_format == "json" or os.environ.get("TERM") == "dumb":
+            return False
+        return is_terminal(sys.stderr)
+
+    def width(self, stream: TextIO | None = None) -> int:
+        """Columns of a stream's terminal: COLUMNS, else what the terminal says, else 80."""
+        columns = os.environ.get("COLUMNS", "")
+        if columns.isdecimal() and int(columns) > 0:
+            return max(int(columns), 20)
+        try:
+            return max(os.get_terminal_size((stream or sys.stderr).fileno()).columns, 20)
+        except (OSError, ValueError, AttributeError):
+            return 80
+
     def _line(self, level: str, message: str, **facts: object) -> None:
         if self.log_format == "json":
             shown = {name: value for name, value in facts.items() if value is not None}
@@ -148,16 +165,19 @@ class Console:
         return f"{_STYLES[style]}{text}{_RESET}" if style and self.uses_color() else text
 
     def _write(self, line: str) -> None:
-        if self.write_above is not None:
-            self.write_above(line)
-            return
-        stream = sys.stderr
-        if stream is None:  # closed by whoever started us
-            return
-        encoding = stream.encoding or "ascii"
-        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more: no reason to end a run
-            stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-            stream.flush()
+        if sys.stderr is not None:  # None: closed by whoever started us
+            self.above(lambda: _put(sys.stderr, line))
+
+
+def _at_once(write: Callable[[], None]) -> None:
+    write()
+
+
+def _put(stream: TextIO, line: str) -> None:
+    encoding = stream.encoding or "ascii"
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # nobody reads it any more: no reason to end a run
+        stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.flush()
 
 
 def is_terminal(stream: TextIO | None) -> bool:

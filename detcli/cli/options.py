@@ -24,7 +24,7 @@ DEFAULT_MODEL = "dfine-s"
 DEFAULT_MAX_PIXELS = 250_000_000  # held equal to sources' own by a test; importing that room would import numpy
 
 
-class Score(click.ParamType):
+class Score(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """A number from 0 to 1; not NaN."""
 
     name = "number"
@@ -40,7 +40,7 @@ class Score(click.ParamType):
         return number
 
 
-class Words(click.ParamType):
+class Words(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """Words with commas between them; a list in a settings file."""
 
     name = "list"
@@ -55,7 +55,7 @@ class Words(click.ParamType):
         return words
 
 
-class Batch(click.ParamType):
+class Batch(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """A number of pictures, or auto (None)."""
 
     name = "batch"
@@ -74,7 +74,7 @@ class Batch(click.ParamType):
         return number
 
 
-class Device(click.ParamType):
+class Device(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """A name of a device; whether this machine has it is found out when the model is loaded."""
 
     name = "device"

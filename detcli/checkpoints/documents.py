@@ -1,0 +1,107 @@
+"""JSON from strangers: bounded in size, depth and digits, and always an object.
+
+Nothing in it is ever run: fields such as `auto_map`, which name code beside the weights, are only text here.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any, NoReturn
+
+from detcli.errors import DamagedModelError
+
+MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
+_MAX_DEPTH = 32
+_MAX_DIGITS = 32
+
+
+def read_document(path: Path, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> dict[str, Any]:
+    """Read a JSON object from a file, with or without a byte order mark.
+
+    Raises DamagedModelError where it cannot be read, is too large, or is not one JSON object.
+    """
+    return parse_document(read_part(path, max_bytes), path.name, max_bytes=max_bytes)
+
+
+def parse_document(data: bytes, name: str, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> dict[str, Any]:
+    """Parse a JSON object; `name` stands in the messages. Raises DamagedModelError."""
+    if len(data) > max_bytes:
+        raise DamagedModelError(f"'{name}' is larger than {max_bytes:,} bytes")
+    if not data.strip():
+        raise DamagedModelError(f"'{name}' is empty")
+    try:
+        value = json.loads(
+            data.decode("utf-8-sig"), parse_int=_whole_number, parse_float=_number, parse_constant=_refuse_constant
+        )
+    except UnicodeDecodeError as error:
+        raise DamagedModelError(f"'{name}' is not UTF-8: byte {error.start} is out of place") from error
+    except json.JSONDecodeError as error:
+        raise DamagedModelError(
+            f"'{name}' is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+        ) from error
+    except RecursionError as error:
+        raise DamagedModelError(f"'{name}' is nested too deep") from error
+    except _RefusedError as error:
+        raise DamagedModelError(f"'{name}' {error}") from error
+    if not isinstance(value, dict):
+        raise DamagedModelError(f"'{name}' holds a {type(value).__name__} where a JSON object belongs")
+    _check_depth(value, name)
+    return value
+
+
+def read_part(path: Path, max_bytes: int) -> bytes:
+    """At most one byte more than `max_bytes` of a regular file; never waits on a pipe.
+
+    Raises DamagedModelError where it cannot be read.
+    """
+    require_regular_file(path)
+    try:
+        with path.open("rb") as file:
+            return file.read(max_bytes + 1)
+    except OSError as error:
+        raise DamagedModelError(f"cannot read '{path}': {error.strerror}") from error
+
+
+def require_regular_file(path: Path) -> int:
+    """The size in bytes of a regular file. Raises DamagedModelError for anything else, and where there is none."""
+    try:
+        if not path.is_file():  # pipes, sockets and devices are no files
+            raise DamagedModelError(f"there is no file '{path}'" if not path.exists() else f"'{path}' is not a file")
+        return path.stat().st_size
+    except OSError as error:
+        raise DamagedModelError(f"cannot read '{path}': {error.strerror}") from error
+
+
+class _RefusedError(Exception):
+    """A part of the document that no model needs; the message goes on from the document's name."""
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise _RefusedError(f"holds a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise _RefusedError(f"holds the number {digits[:20]}, which is beyond every float")
+    return value
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise _RefusedError(f"holds {word}, which is not JSON")
+
+
+def _check_depth(value: object, name: str) -> None:
+    layer = [value]
+    for _ in range(_MAX_DEPTH):
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not layer:
+            return
+    raise DamagedModelError(f"'{name}' is nested more than {_MAX_DEPTH} deep")

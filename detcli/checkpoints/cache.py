@@ -22,8 +22,7 @@ from typing import Any, Literal
 from detcli.checkpoints.checksums import is_checksum, is_commit, is_sha256, matches, sha256_of_file
 from detcli.checkpoints.documents import read_document
 from detcli.checkpoints.environment import is_true
-from detcli.checkpoints.files import CONFIG, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX
-from detcli.checkpoints.tensors import weight_files
+from detcli.checkpoints.layout import CONFIG, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX, weight_files
 from detcli.errors import DamagedModelError, OutputError, UsageError
 from detcli.files.writing import told, write_atomically
 

@@ -8,10 +8,9 @@ from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # 
 from detcli.checkpoints.cache import CachedRepository, FileFacts
 from detcli.checkpoints.checksums import matches, sha256_of_file
 from detcli.checkpoints.documents import MAX_DOCUMENT_BYTES, read_document
-from detcli.checkpoints.files import CONFIG, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX
+from detcli.checkpoints.layout import CONFIG, MAX_INDEX_BYTES, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX, shard_names
 from detcli.checkpoints.progress import Progress, Silent
 from detcli.checkpoints.remote import Hub, RemoteFile
-from detcli.checkpoints.tensors import MAX_INDEX_BYTES, shard_names
 from detcli.checkpoints.transfer import fetch
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.files.writing import told

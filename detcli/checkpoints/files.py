@@ -9,38 +9,11 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from detcli.checkpoints.catalog import CatalogEntry
 from detcli.checkpoints.documents import read_document
-from detcli.checkpoints.tensors import read_tensors, refuse_pickles, sha256_of_weights
-from detcli.errors import DamagedModelError, UnsupportedModelError
+from detcli.checkpoints.layout import CONFIG, PREPROCESSOR, WEIGHTS, ModelFiles, refuse_pickles, sha256_of_weights
+from detcli.checkpoints.tensors import read_tensors
+from detcli.errors import DamagedModelError
 from detcli.files.writing import AtomicFile
-
-CONFIG = "config.json"
-PREPROCESSOR = "preprocessor_config.json"
-WEIGHTS = "model.safetensors"
-WEIGHTS_INDEX = "model.safetensors.index.json"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFiles:
-    """Where a model's files lie, and what is known of them.
-
-    name        as the user gave it
-    folder      holds config.json and the weights
-    repository  of the Hub, or None for a local model
-    commit      of the repository
-    sha256      of the weights, where it is known without reading them
-    entry       of the catalogue, where the model is in it
-    weights     name of the weights file in the folder, or of the index of its shards
-    """
-
-    name: str
-    folder: Path
-    repository: str | None = None
-    commit: str | None = None
-    sha256: str | None = None
-    entry: CatalogEntry | None = None
-    weights: str = WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +58,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not (folder / CONFIG).exists():
         raise DamagedModelError(f"'{folder}' holds no model: there is no {CONFIG} in it")
     return read_document(folder / CONFIG)
-
-
-def find_weights(folder: Path) -> str:
-    """The name of the weights in a folder: one file, else an index of shards.
-
-    Raises DamagedModelError where there are none, and UnsupportedModelError where there are only pickles.
-    """
-    for name in (WEIGHTS, WEIGHTS_INDEX):
-        if (folder / name).exists():
-            return name
-    try:
-        others = sorted(path for path in folder.iterdir() if path.suffix in (".pth", ".pt", ".bin"))
-    except OSError as error:
-        raise DamagedModelError(f"cannot read the folder '{folder}': {error.strerror}") from error
-    if others:
-        raise UnsupportedModelError(
-            f"'{folder}' holds '{others[0].name}' but no {WEIGHTS}; detcli reads weights from safetensors files only"
-        )
-    raise DamagedModelError(f"'{folder}' holds no model: there is no {WEIGHTS} in it")
 
 
 def write_checkpoint(

@@ -12,9 +12,8 @@ from detcli.checkpoints.cache import CachedRepository, FileFacts, check_revision
 from detcli.checkpoints.catalog import CATALOG, did_you_mean, entry_of_repository
 from detcli.checkpoints.checksums import combined_sha256
 from detcli.checkpoints.environment import cache_folder, is_offline
-from detcli.checkpoints.files import WEIGHTS, WEIGHTS_INDEX, ModelFiles, find_weights
+from detcli.checkpoints.layout import INDEX_SUFFIX, WEIGHTS, WEIGHTS_INDEX, ModelFiles, find_weights, refuse_pickles
 from detcli.checkpoints.progress import Progress, Silent
-from detcli.checkpoints.tensors import INDEX_SUFFIX, refuse_pickles
 from detcli.errors import (
     DamagedModelError,
     NotCachedError,

@@ -3,41 +3,18 @@
 import json
 import struct
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from detcli.checkpoints.checksums import combined_sha256, sha256_of_file
 from detcli.checkpoints.documents import parse_document, read_document, read_part, require_regular_file
+from detcli.checkpoints.layout import INDEX_SUFFIX, MAX_INDEX_BYTES, weight_files, weight_map
 from detcli.errors import DamagedModelError, UnsupportedModelError
 
-INDEX_SUFFIX = ".safetensors.index.json"
 # A header of 63 MB costs 15 s and 1.3 GB; those of the models here are below 300 kB.
 MAX_HEADER_BYTES = 4 * 1024 * 1024
-MAX_INDEX_BYTES = 4 * 1024 * 1024
-_PICKLE_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".pkl", ".pickle")
 _DTYPES = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"}
-
-
-def weight_files(weights: Path) -> list[Path]:
-    """The safetensors files that `weights`, a file or an index of shards, stands for.
-
-    Raises DamagedModelError for an index that names anything but files beside it.
-    """
-    if not weights.name.endswith(INDEX_SUFFIX):
-        return [weights]
-    return [weights.parent / name for name in shard_names(read_document(weights, max_bytes=MAX_INDEX_BYTES), weights)]
-
-
-def shard_names(index: dict[str, Any], path: Path) -> list[str]:
-    """Names of the shards in an index, sorted. Raises DamagedModelError for a name that leaves the folder."""
-    names = set(_weight_map(index, path).values())
-    for name in names:
-        if not name.endswith(".safetensors") or name.startswith(".") or set(name) & set('/\\:\0*?"<>|'):
-            raise DamagedModelError(f"'{path.name}' names the shard '{name}', which is no safetensors file beside it")
-    return sorted(names)
 
 
 def read_tensors(weights: Path) -> dict[str, Tensor]:
@@ -48,7 +25,7 @@ def read_tensors(weights: Path) -> dict[str, Tensor]:
     """
     if not weights.name.endswith(INDEX_SUFFIX):
         return _read_file(weights)
-    listed = _weight_map(read_document(weights, max_bytes=MAX_INDEX_BYTES), weights)
+    listed = weight_map(read_document(weights, max_bytes=MAX_INDEX_BYTES), weights)
     tensors: dict[str, Tensor] = {}
     for shard in weight_files(weights):
         found = _read_file(shard)
@@ -59,27 +36,6 @@ def read_tensors(weights: Path) -> dict[str, Tensor]:
             raise DamagedModelError(f"'{shard.name}' {relation} '{odd}': it does not belong to '{weights.name}'")
         tensors |= found
     return tensors
-
-
-def sha256_of_weights(weights: Path) -> str:
-    """The sha256 of a weights file in hex; of several shards, that of the lines `sha256sum` prints for them."""
-    files = weight_files(weights)
-    if len(files) == 1:
-        return sha256_of_file(files[0])
-    return combined_sha256({file.name: sha256_of_file(file) for file in files})
-
-
-def refuse_pickles(path: Path) -> None:
-    """Raise UnsupportedModelError for a file whose name says that it holds a pickle."""
-    if path.suffix.casefold() in _PICKLE_SUFFIXES:
-        raise UnsupportedModelError(f"'{path}' is a PyTorch pickle; detcli reads weights from safetensors files only")
-
-
-def _weight_map(index: dict[str, Any], path: Path) -> dict[str, str]:
-    mapping = index.get("weight_map")
-    if not isinstance(mapping, dict) or not mapping or not all(isinstance(name, str) for name in mapping.values()):
-        raise DamagedModelError(f"'{path.name}' has no weight_map from tensors to shards")
-    return mapping
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:

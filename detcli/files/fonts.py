@@ -1,0 +1,76 @@
+"""The font files of this machine, those first that suit a label."""
+
+import os
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+# Stems of font files, in the order they are asked: first faces for Latin, Greek and Cyrillic, then those that other
+# scripts are read in, on Linux, macOS and Windows.
+_PREFERRED = (
+    *("dejavusans", "notosans-regular", "notosans", "liberationsans-regular", "segoeui", "sfns", "helveticaneue"),
+    *("helvetica", "arial", "roboto-regular", "ubuntu-r", "opensans-regular", "freesans", "arial unicode"),
+    *("notosanscjk-regular", "notosanscjksc-regular", "notosanssc-regular", "sourcehansans", "pingfang"),
+    *(
+        "hiragino sans gb",
+        "stheiti medium",
+        "ヒラギノ角ゴシック w3",
+        "applesdgothicneo",
+        "msyh",
+        "yugothr",
+        "meiryo",
+        "malgun",
+    ),
+    *("wqy-microhei", "wqy-zenhei", "droidsansfallbackfull", "droidsansfallback", "simsun"),
+    *("notosansarabic-regular", "notonaskharabic-regular", "geezapro", "tahoma"),
+    *("notosansdevanagari-regular", "kohinoor", "nirmala", "mangal", "lohit-devanagari"),
+    *("notosanshebrew-regular", "notosansthai-regular", "leelawui", "thonburi", "notosansbengali-regular"),
+    *("notosanstamil-regular", "notosanstelugu-regular", "notosansgujarati-regular", "notosansgurmukhi-regular"),
+    *("notoemoji-regular", "notosanssymbols2-regular", "symbola", "seguisym", "apple symbols", "unifont"),
+)
+_RANK = {stem: rank for rank, stem in reversed(list(enumerate(_PREFERRED)))}
+_STYLED = ("bold", "italic", "oblique", "black", "thin", "light", "condensed", "mono", "serif")
+_EMPTY_BOXES = ("lastresort", "adobeblank")  # they claim every character and draw none
+_MOST = 2000  # font files looked at
+
+
+@lru_cache(maxsize=1)
+def font_files() -> tuple[Path, ...]:
+    """Every TrueType or OpenType file in the system's and the user's font folders; empty where there is none."""
+    found: dict[str, Path] = {}
+    for folder in _folders():
+        for path in _walk(folder):
+            found.setdefault(path.name.casefold(), path)
+            if len(found) == _MOST:
+                break
+    return tuple(sorted(found.values(), key=_order))
+
+
+def _folders() -> Iterator[Path]:
+    home = Path.home()
+    if sys.platform == "win32":
+        yield Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts"
+        yield Path(os.environ.get("LOCALAPPDATA", home / "AppData/Local")) / "Microsoft/Windows/Fonts"
+    elif sys.platform == "darwin":
+        yield from (home / "Library/Fonts", Path("/Library/Fonts"), Path("/System/Library/Fonts"))
+    else:
+        data = os.environ.get("XDG_DATA_HOME") or str(home / ".local/share")
+        system = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+        yield from (Path(folder) / "fonts" for folder in (data, *system.split(":")) if folder)
+        yield from (home / ".fonts", Path("/system/fonts"), Path("/run/current-system/sw/share/X11/fonts"))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(place, name)
+            stem = path.stem.casefold()
+            if path.suffix.casefold() in (".ttf", ".otf", ".ttc") and not stem.startswith(_EMPTY_BOXES):
+                yield path
+
+
+def _order(path: Path) -> tuple[int, int, str]:
+    stem = path.stem.casefold()
+    return _RANK.get(stem, len(_RANK)), sum(word in stem for word in _STYLED), stem

@@ -1,0 +1,208 @@
+"""Boxes, names and scores drawn on a copy of a picture, to be read at any size of it.
+
+Lines and letters are fitted to the picture; each label takes the place around its box where it hides the least.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from detcli.sinks.lettering import Lettering, lettering
+from detcli.sinks.palette import Color, color, text_color
+from detcli.values.detections import Detections
+from detcli.values.frame import Pixels
+from detcli.values.labels import Labels
+
+_SMALLEST_LETTERS = 8  # pixels: smaller ones cannot be read
+_CROWD = 30  # boxes; where there are more, letters are smaller
+
+
+@dataclass(frozen=True, slots=True)
+class DrawingStyle:
+    """How boxes are drawn.
+
+    line_width   in pixels; None: fitted to the picture
+    hide_labels  boxes only, without names and scores
+    hide_scores  names without scores
+    font         font file asked before those of the system
+    """
+
+    line_width: int | None = None
+    hide_labels: bool = False
+    hide_scores: bool = False
+    font: Path | None = None
+
+
+def draw(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingStyle = DrawingStyle()) -> Pixels:
+    """A copy of the picture, uint8 [H, W, 3] RGB, with its detections; the best score lies on top.
+
+    Raises UsageError for a font file that is none.
+    """
+    canvas = np.array(pixels, order="C")
+    if not len(detections):
+        return canvas
+    line = style.line_width or line_width(canvas.shape[:2])
+    class_ids = detections.class_ids.tolist()
+    for box, class_id in reversed(list(zip(detections.boxes_xyxy, class_ids, strict=True))):
+        _outline(canvas, box, color(class_id), line)
+    if not style.hide_labels:
+        names = [labels.names[class_id] for class_id in class_ids]
+        scores = ["" if style.hide_scores else f"{score:.2f}" for score in detections.scores.tolist()]
+        tags = _tags(canvas.shape[:2], names, scores, [color(i) for i in class_ids], lettering(style.font))
+        places = _places(canvas.shape[:2], detections.boxes_xyxy, [tag.shape[:2] for tag in tags], line)
+        for tag, (left, top) in reversed(list(zip(tags, places, strict=True))):
+            canvas[top : top + tag.shape[0], left : left + tag.shape[1]] = tag
+    return canvas
+
+
+def line_width(size_hw: tuple[int, ...]) -> int:
+    """Pixels of a line that is seen when the whole picture is: 1 at thumbnails, 2 at VGA, 10 at 12 megapixels."""
+    return max(1, round(math.sqrt(size_hw[0] * size_hw[1]) / 340))
+
+
+def letter_size(size_hw: tuple[int, ...], count: int) -> int:
+    """Pixels of letters to be read when the whole picture is seen, smaller where there are many boxes."""
+    fitted: float = 0.19 * (size_hw[0] * size_hw[1]) ** 0.34
+    crowded = 1.0 if count <= _CROWD else max(0.7, (_CROWD / count) ** 0.25)
+    return max(_SMALLEST_LETTERS + 2, int(fitted * crowded + 0.5))
+
+
+def _outline(canvas: Pixels, box: npt.NDArray[np.float64], ink: Color, line: int) -> None:
+    """Draw a rectangle whose line runs along the edge of the box, and all of it inside the picture."""
+    height, width = canvas.shape[:2]
+    x_min, y_min, x_max, y_max = box.tolist()
+    line = max(1, min(line, round(min(x_max - x_min, y_max - y_min) / 5)))
+    rim = -(-line // 6) if line > 1 else 0
+    left, right = (min(max(round(x - line / 2), 0), max(0, width - line)) for x in (x_min, x_max))
+    top, bottom = (min(max(round(y - line / 2), 0), max(0, height - line)) for y in (y_min, y_max))
+    if rim:
+        for band in _bands((left - rim, top - rim, right + line + rim, bottom + line + rim), line + 2 * rim):
+            canvas[band] >>= 1
+    for band in _bands((left, top, right + line, bottom + line), line):
+        canvas[band] = ink
+
+
+def _bands(edges: tuple[int, int, int, int], line: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the four sides of a rectangle, each pixel in one of them."""
+    left, top, right, bottom = edges
+    columns = slice(max(0, left), right)
+    yield slice(max(0, top), top + line), columns
+    yield slice(max(0, bottom - line, top + line), bottom), columns
+    rows = slice(max(0, top + line), max(0, bottom - line))
+    yield rows, slice(max(0, left), left + line)
+    yield rows, slice(max(0, right - line, left + line), right)
+
+
+def _tags(
+    size_hw: tuple[int, ...], names: Sequence[str], scores: Sequence[str], colors: Sequence[Color], letters: Lettering
+) -> list[Pixels]:
+    """A small picture of each label, none wider than the picture it goes on."""
+    size = letter_size(size_hw, len(names))
+    longest = max(zip(names, scores, strict=True), key=lambda label: len(label[0]) + len(label[1]))
+    while size > _SMALLEST_LETTERS and _tag(*longest, size, (0, 0, 0), letters).shape[1] > size_hw[1]:
+        size -= 1
+    return [
+        _fitting_tag(size_hw, name, score, size, ink, letters)
+        for name, score, ink in zip(names, scores, colors, strict=True)
+    ]
+
+
+def _fitting_tag(size_hw: tuple[int, ...], name: str, score: str, size: int, ink: Color, letters: Lettering) -> Pixels:
+    """The label, shortened where the picture is too small for it; nothing where it would hide most of the picture."""
+    height, width = size_hw
+    candidates = [(name, score), (name, "")] + [(name[:count] + "…", "") for count in range(len(name) - 1, 1, -1)]
+    for text, number in candidates:
+        tag = _tag(text, number, size, ink, letters)
+        if tag.shape[1] <= width and 3 * tag.shape[0] <= height:
+            return tag
+    return np.empty((0, 0, 3), np.uint8)
+
+
+@lru_cache(maxsize=4096)
+def _tag(name: str, score: str, size: int, ink: Color, letters: Lettering) -> Pixels:
+    """Name and score on a ground of the class's colour, uint8 [height, width, 3]."""
+    edge = max(1, round(size * 0.22))
+    texts = [letters.write(text, size) for text in (name, score) if text]
+    above = max((text.baseline for text in texts), default=0)
+    below = max((len(text.opacity) - text.baseline for text in texts), default=0)
+    width = edge + sum(text.opacity.shape[1] + edge for text in texts)
+    opacity = np.zeros((above + below, width, 1), np.uint16)
+    x = edge
+    for text in texts:
+        rows, columns = text.opacity.shape
+        opacity[above - text.baseline :][:rows, x : x + columns, 0] = text.opacity
+        x += columns + edge
+    mixed = opacity * np.array(text_color(ink), np.uint16) + (255 - opacity) * np.array(ink, np.uint16)
+    tag: Pixels = ((mixed + 127) // 255).astype(np.uint8)
+    tag.setflags(write=False)  # every caller gets the same one
+    return tag
+
+
+def _places(
+    size_hw: tuple[int, ...],
+    boxes_xyxy: npt.NDArray[np.float64],
+    tag_sizes_hw: Sequence[tuple[int, ...]],
+    line: int,
+) -> list[tuple[int, int]]:
+    """Left and top of each label: above its box if nothing is in the way, else where it covers the least.
+
+    The best scores choose first.
+    """
+    taken = np.empty((len(tag_sizes_hw), 4))
+    places: list[tuple[int, int]] = []
+    for number, ((height, width), box) in enumerate(zip(tag_sizes_hw, boxes_xyxy.tolist(), strict=True)):
+        spots = np.array(_spots(size_hw, box, height, width, line))  # [S, 3] left, top, cost
+        covered = _covered(spots[:, :2], height, width, taken[:number])
+        left, top, _ = spots[int(np.argmin(covered + spots[:, 2]))].tolist()
+        taken[number] = left, top, left + width, top + height
+        places.append((int(left), int(top)))
+    return places
+
+
+def _spots(
+    size_hw: tuple[int, ...], box: Sequence[float], height: int, width: int, line: int
+) -> list[tuple[float, float, float]]:
+    """Left and top where a label may stand, and how little it is liked: 1 is as bad as lying on another label."""
+    half = line - line // 2
+    x_min, y_min, x_max, y_max = (round(edge) for edge in box)
+    first, last = x_min - line // 2, x_max + half - width
+    middle = (first + last) // 2
+    upper, lower = y_min - line // 2, y_max + half
+    inside = 0.03 + min(1.0, 0.8 * height * width / max(1, (x_max - x_min) * (y_max - y_min)))  # of the object hidden
+    wanted = (
+        (first, upper - height, 0.0),
+        (first, upper, inside),
+        (first, lower, 0.05),
+        (last, upper - height, 0.06),
+        (last, lower, 0.07),
+        (middle, upper - height, 0.08),
+        (middle, lower, 0.09),
+        (x_max + half, upper, 0.1),
+        (first - width, upper, 0.11),
+        (last, upper, inside + 0.02),
+        (first, lower - height, inside + 0.03),
+        (last, lower - height, inside + 0.04),
+        (middle, (upper + lower - height) // 2, inside + 0.05),
+    )
+    spots: list[tuple[float, float, float]] = []
+    for x, y, cost in wanted:
+        left, top = min(max(x, 0), size_hw[1] - width), min(max(y, 0), size_hw[0] - height)
+        pushed = top != y or abs(left - x) > width // 2
+        spots.append((left, top, cost + (0.5 + inside if pushed else 0.0)))
+    return spots
+
+
+def _covered(
+    spots: npt.NDArray[np.float64], height: int, width: int, taken: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """How much of a label at each spot [S, 2] would lie on rectangles [T, 4], as a multiple of its area, [S]."""
+    left, top = spots[:, 0, None], spots[:, 1, None]
+    wide = np.minimum(left + width, taken[:, 2]) - np.maximum(left, taken[:, 0])
+    high = np.minimum(top + height, taken[:, 3]) - np.maximum(top, taken[:, 1])
+    shared: npt.NDArray[np.float64] = (np.maximum(wide, 0) * np.maximum(high, 0)).sum(axis=1)
+    return shared / max(1, width * height)

@@ -1,17 +1,20 @@
-"""The door of the sources: what a source promises.
+"""The door of the sources: what a source promises, the table of those who keep it, and how arguments become one.
 
 A source lists its pictures one after the other without opening them; each `Picture` of the list is read when it is
 called, in any thread. So listing keeps the order and costs nothing, and reading can run ahead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
+from detcli.errors import UsageError
+from detcli.registry import Registry
 from detcli.values.frame import Frame, Origin, Unreadable
 
-DEFAULT_MAX_PIXELS = 250_000_000
+DEFAULT_MAX_PIXELS: Final = 250_000_000
+STANDARD_INPUT: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +60,27 @@ class Source(Protocol):
 
     def count(self) -> int | None:
         """How many pictures there are, or None where nobody can know; may take a while. Safe in any thread."""
+
+
+class NamedSource(Source, Protocol):
+    """A source made from what the command line names."""
+
+    def __init__(self, arguments: Sequence[str], settings: SourceSettings) -> None: ...
+
+
+SOURCES: Registry[type[NamedSource]] = Registry("source", {"images": "detcli.sources.images:Images"})
+
+
+def open_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
+    """The source that arguments and settings name; nothing is listed or read before it is asked to.
+
+    Raises UsageError where nothing is named, or standard input twice, or a list that is not there.
+    """
+    listed = settings.files_from
+    if not arguments and listed is None:
+        raise UsageError("no pictures are named: give files, folders, patterns, addresses, '-' or --files-from")
+    if [*arguments, listed].count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input ('-') is named more than once, and it can be read only once")
+    if listed not in (None, STANDARD_INPUT) and not Path(listed).exists():
+        raise UsageError(f"the list '{listed}' is not there")
+    return SOURCES["images"](arguments, settings)

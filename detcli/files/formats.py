@@ -1,0 +1,161 @@
+"""What the first and last bytes of a file tell: which picture format it is, what else it may be, whether its end is missing.
+
+Knows no decoder; formats have Pillow's names.
+"""
+
+import re
+import struct
+from typing import Final
+
+from detcli.errors import PictureError
+
+# What walking a folder takes, and `--ext` replaces.
+PICTURE_SUFFIXES: Final = (
+    "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "jp2", "ppm", "pgm", "avif", "heic", "heif",
+)  # fmt: skip
+
+SUFFIX_OF: Final = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "JPEG2000": ".jp2",
+    "PPM": ".ppm",
+    "AVIF": ".avif",
+    "HEIF": ".heic",
+}
+
+_TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # lengths of the second header in every version of the format
+_PPM_HEAD = re.compile(rb"P[1-6]\s+(?:#|\d+\s)")
+_PFM_HEAD = re.compile(rb"P[fF]\s+\d+\s")
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_VIDEO = "a video, not a picture"
+# First bytes of what people have in such folders: code and clause.
+_OTHERS = (
+    (b"version https://git-lfs", "not-a-picture", "a Git LFS pointer, not the picture: 'git lfs pull' fetches it"),
+    (b"\x1a\x45\xdf\xa3", "not-a-picture", _VIDEO),
+    (b"FLV\x01", "not-a-picture", _VIDEO),
+    (b"\0\0\x01\xba", "not-a-picture", _VIDEO),
+    (b"\0\0\x01\xb3", "not-a-picture", _VIDEO),
+    (b"%PDF", "not-a-picture", "a PDF document, not a picture"),
+    (b"%!PS", "unsupported", "PostScript is not supported"),
+    (b"PK\x03\x04", "not-a-picture", "a ZIP archive, not a picture"),
+    (b"\x1f\x8b", "not-a-picture", "a gzip archive, not a picture"),
+    (b"8BPS", "unsupported", "Photoshop files are not supported"),
+    (b"\xff\x0a", "unsupported", "JPEG XL is not supported"),
+    (b"\0\0\0\x0cJXL ", "unsupported", "JPEG XL is not supported"),
+    (b"\x76\x2f\x31\x01", "unsupported", "OpenEXR is not supported"),
+    (b"#?RADIANCE", "unsupported", "Radiance HDR is not supported"),
+    (b"DDS ", "unsupported", "DDS textures are not supported"),
+    (b"\0\0\x01\0", "unsupported", "icons are not supported"),
+    (b"qoif", "unsupported", "QOI is not supported"),
+    (b"gimp xcf", "unsupported", "GIMP files are not supported"),
+    (b"II\xbc\x01", "unsupported", "JPEG XR is not supported"),
+    (b"FUJIFILMCCD-RAW", "unsupported", "camera raw files are not supported"),
+)  # fmt: skip
+
+
+def picture_format(head: bytes) -> str | None:
+    """Pillow's name of the format that the first bytes belong to; None for what is no picture detcli reads."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if head[:2] == b"BM" and len(head) >= 18 and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
+    if head.startswith(_TIFF_HEADS):
+        return "TIFF"
+    if head.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")):
+        return "JPEG2000"
+    if _PPM_HEAD.match(head) or _PFM_HEAD.match(head):
+        return "PPM"
+    return _container_format(head)
+
+
+def _container_format(head: bytes) -> str | None:
+    """AVIF and HEIF are both ISO media files; the brands in the first box tell them from each other and from video."""
+    if head[4:8] != b"ftyp":
+        return None
+    end = min(max(int.from_bytes(head[:4], "big"), 16), len(head))
+    brands = [head[8:12], *(head[start : start + 4] for start in range(16, end - 3, 4))]
+    if brands[0] in (b"avif", b"avis") or (brands[0] in (b"mif1", b"msf1") and b"avif" in brands):
+        return "AVIF"
+    return "HEIF" if brands[0] in _HEIF_BRANDS else None
+
+
+def check_head(head: bytes) -> None:
+    """Raise PictureError unless these first bytes begin a picture: empty, not-a-picture, unsupported."""
+    if not head:
+        raise PictureError("empty", "an empty file")
+    if picture_format(head) is None:
+        raise _other(head)
+
+
+def _other(head: bytes) -> PictureError:
+    for magic, code, clause in _OTHERS:
+        if head.startswith(magic):
+            return PictureError("unsupported" if code == "unsupported" else "not-a-picture", clause)
+    if head[4:8] == b"ftyp" or head[4:8] in (b"moov", b"mdat", b"wide") or head[:4] + head[8:12] == b"RIFFAVI ":
+        return PictureError("not-a-picture", _VIDEO)
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<svg", b"<?xml")):
+        return PictureError("unsupported", "vector drawings (SVG, XML) are not supported")
+    if text.startswith((b"<!doctype html", b"<html")):
+        return PictureError("not-a-picture", "a web page, not a picture")
+    if not head.strip(b"\0"):
+        return PictureError("not-a-picture", "not a picture: it begins with zeros")
+    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
+        return PictureError("not-a-picture", "text, not a picture")
+    return PictureError("not-a-picture", f"not a picture: no known format begins with the bytes {head[:4].hex(' ')}")
+
+
+def claimed_size(name: str, data: bytes) -> tuple[int, int] | None:
+    """Width and height by the header, of WebP, whose decoder takes memory for them before it can be asked."""
+    if name != "WEBP" or len(data) < 30:
+        return None
+    kind, body = data[12:16], data[20:30]
+    if kind == b"VP8X":
+        return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF
+
+
+def is_cut_short(name: str, data: bytes) -> bool:
+    """Whether the end of the file is missing, by what its format says of its own end."""
+    if name == "JPEG" or (name == "JPEG2000" and data.startswith(b"\xff")):
+        return b"\xff\xd9" not in data[-4096:]  # some cameras pad the file behind the end
+    if name == "PNG":
+        return b"IEND" not in data[-4096:]
+    if name == "GIF":
+        return not data.rstrip(b"\0").endswith(b";")
+    if name == "WEBP":
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    if name == "BMP":
+        return int.from_bytes(data[2:6], "little") > len(data)
+    if name in ("AVIF", "HEIF", "JPEG2000"):
+        return _boxes_end(data) > len(data)
+    return False
+
+
+def _boxes_end(data: bytes) -> int:
+    """Where the last box of an ISO media file ends by its own word."""
+    position = 0
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if length == 1 and position + 16 <= len(data):
+            length = int.from_bytes(data[position + 8 : position + 16], "big")
+        if length == 0:  # to the end of the file: only the codestream itself can tell
+            return len(data) + (kind == b"jp2c" and not data.rstrip(b"\0").endswith(b"\xff\xd9"))
+        if length < 8:
+            break
+        position += length
+    return position

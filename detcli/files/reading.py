@@ -1,0 +1,109 @@
+"""Bytes of a regular file, whatever its name; never waits on a pipe, a socket or a device. Knows no picture format.
+
+What is wrong with a file is said in a clause that needs its name in front: `'a/b.jpg': ` + `a folder, not a file`.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from detcli.errors import PictureError
+
+HEAD_BYTES = 64  # enough to tell every format apart
+
+# Not all of them exist everywhere: O_BINARY only on Windows, the others only elsewhere.
+_OPEN_FLAGS = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
+    _OPEN_FLAGS |= getattr(os, _name, 0)
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe (FIFO)"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+_NOT_FOUND = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
+_NO_PERMISSION = {errno.EACCES, errno.EPERM}
+_NOT_A_FILE = {errno.EISDIR, errno.ENXIO, errno.EOPNOTSUPP, errno.ENODEV}
+
+
+def read_bytes(path: Path | str | bytes, *, max_bytes: int, check_head: Callable[[bytes], None] | None = None) -> bytes:
+    """All bytes of a regular file.
+
+    path        any name: bytes that are not UTF-8 as surrogate escapes, or bytes as they are
+    max_bytes   a longer file is refused unread
+    check_head  is called with the first bytes (at most `HEAD_BYTES`) before the rest is read and before the length
+                is judged; raises to refuse
+
+    Raises PictureError: not-found, no-permission, not-a-file, empty, too-large, decode-failed (the disk fails).
+    """
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except (OSError, ValueError) as error:
+        raise refusal(error, path) from error
+    try:
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            return _read(descriptor, file.read, max_bytes, check_head)
+    except OSError as error:
+        raise refusal(error, path) from error
+
+
+def _read(
+    descriptor: int,
+    read: Callable[[int], bytes | None],
+    max_bytes: int,
+    check_head: Callable[[bytes], None] | None,
+) -> bytes:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise PictureError("not-a-file", f"{_kind_of(status.st_mode)}, not a file")
+    head = read(HEAD_BYTES) or b""
+    if not head:
+        raise PictureError("empty", "an empty file")
+    if check_head is not None:
+        check_head(head)
+    size = status.st_size
+    parts, length = [head], len(head)
+    while size <= max_bytes and length <= max_bytes:
+        # One byte more than the file system says, so that one call reads to the end and the next one sees it.
+        part = read(max(size - length, 0) + 1)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        length += len(part)
+    raise PictureError("too-large", f"{max(size, length):,} bytes are more than the limit of {max_bytes:,}")
+
+
+def refusal(error: OSError | ValueError, path: Path | str | bytes) -> PictureError:
+    """What the system's answer for a path means, as the error of one picture."""
+    if not isinstance(error, OSError):  # a NUL byte, or surrogates that stand for no byte
+        return PictureError("not-found", "no file can have this name")
+    if error.errno in _NO_PERMISSION:
+        if os.name == "nt" and os.path.isdir(path):  # noqa: PTH112 - the path may be bytes
+            return PictureError("not-a-file", "a folder, not a file")
+        return PictureError("no-permission", "no permission to read it")
+    if error.errno in _NOT_A_FILE:
+        return PictureError("not-a-file", f"{_kind_at(path)}, not a file")
+    if error.errno in _NOT_FOUND:
+        if error.errno == errno.ELOOP:
+            return PictureError("not-found", "a link that leads back to itself")
+        if error.errno == errno.ENAMETOOLONG:
+            return PictureError("not-found", "the name is too long for a file")
+        if os.path.islink(path):  # noqa: PTH114 - the path may be bytes
+            return PictureError("not-found", "a link that leads nowhere")
+        return PictureError("not-found", "no such file or folder")
+    return PictureError("decode-failed", f"reading failed: {error.strerror or error}")
+
+
+def _kind_at(path: Path | str | bytes) -> str:
+    try:
+        return _kind_of(os.stat(path).st_mode)  # noqa: PTH116 - the path may be bytes
+    except (OSError, ValueError):
+        return "something else"
+
+
+def _kind_of(mode: int) -> str:
+    return next((kind for is_kind, kind in _KINDS if is_kind(mode)), "something else")

@@ -35,6 +35,7 @@ MODEL_FLOORS = {
     "detcli.models.layers": 1,
     "detcli.models.backbones": 2,
     "detcli.models.losses": 2,
+    "detcli.models.fields": 1,
     "detcli.models.family": 2,
 }
 

@@ -1,0 +1,291 @@
+"""D-FINE's configuration: one frozen record, from config.json of any version of transformers and back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from detcli.models.backbones.hgnetv2 import HGNetV2Config
+from detcli.models.dfine.backbone_config import Size, published_backbone, read_backbone, write_backbone
+from detcli.models.fields import Fields
+from detcli.models.layers.activations import ACTIVATIONS
+from detcli.models.layers.deformable_attention import SamplingMethod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DFineConfig:
+    """All that shapes the network, under the names of config.json.
+
+    labels                       names by class index
+    encode_proj_layers           maps on which tokens attend to each other, by their place among the backbone's
+    hidden_expansion             width of the pyramid's inner layers, as a part of half the encoder's width
+    depth_mult                   a third of the number of bottlenecks in each of them
+    normalize_before             norms before attention and perceptron of the encoder rather than after
+    num_feature_levels           maps the decoder looks at; those beyond the backbone's are made from its last
+    decoder_n_points             sampling points of a head, for each level
+    decoder_method               sample between cells, or the nearest cell
+    eval_idx                     the decoder layer that answers, from 0; layers after it only ever help training
+    layer_scale                  how much wider those are
+    max_num_bins                 a distribution over edge offsets has one bin more
+    reg_scale, up                shape of the bins before weights are loaded, which bring their own
+    top_prob_values, lqe_*       of the head that judges a box by the peaks of its distributions
+    learn_initial_query          queries are learned rather than taken from the encoder
+    num_denoising                more than 0: the checkpoint has an embedding for the labels of denoising queries
+    initializer_bias_prior_prob  chance of each class before training; None: one in (classes + 1)
+    carried                      fields that only training reads, as they stood in config.json
+    """
+
+    labels: tuple[str, ...]
+    backbone: HGNetV2Config
+    # encoder
+    encoder_hidden_dim: int = 256
+    encoder_layers: int = 1
+    encoder_ffn_dim: int = 1024
+    encoder_attention_heads: int = 8
+    encode_proj_layers: tuple[int, ...] = (2,)
+    positional_encoding_temperature: float = 10000.0
+    encoder_activation_function: str = "gelu"
+    activation_function: str = "silu"
+    normalize_before: bool = False
+    hidden_expansion: float = 1.0
+    depth_mult: float = 1.0
+    # decoder
+    d_model: int = 256
+    num_queries: int = 300
+    num_feature_levels: int = 3
+    decoder_layers: int = 6
+    decoder_ffn_dim: int = 1024
+    decoder_attention_heads: int = 8
+    decoder_activation_function: str = "relu"
+    decoder_n_points: tuple[int, ...] = (4, 4, 4)
+    decoder_offset_scale: float = 0.5
+    decoder_method: SamplingMethod = "default"
+    eval_idx: int = 5
+    layer_scale: float = 1.0
+    max_num_bins: int = 32
+    reg_scale: float = 4.0
+    up: float = 0.5
+    top_prob_values: int = 4
+    lqe_hidden_dim: int = 64
+    lqe_layers: int = 2
+    learn_initial_query: bool = False
+    # both
+    layer_norm_eps: float = 1e-5
+    batch_norm_eps: float = 1e-5
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    num_denoising: int = 100
+    initializer_bias_prior_prob: float | None = None
+    carried: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def maps(self) -> int:
+        """How many maps the backbone hands out."""
+        return len(self.backbone.out_indices)
+
+    @property
+    def size_divisor(self) -> tuple[int, int]:
+        """Height and width of a picture are multiples of these."""
+        return self.backbone.out_strides[-1]
+
+    @property
+    def scaled_dim(self) -> int:
+        """Width of the decoder layers after `eval_idx`."""
+        return round(self.layer_scale * self.d_model)
+
+    @property
+    def pyramid_dim(self) -> int:
+        """Width of the inner layers of the feature pyramid."""
+        return round(self.hidden_expansion * self.encoder_hidden_dim // 2)
+
+    @property
+    def bottlenecks(self) -> int:
+        """Bottlenecks in each of them."""
+        return round(3 * self.depth_mult)
+
+
+# Documented fields that no forward pass reads. with_box_refine, eval_size and anchor_image_size are among them: boxes
+# are always refined; grids and anchors are always made for the picture at hand, which gives the same numbers at the
+# size those two name. (transformers 5 leaves the position grid out where eval_size is set; the original never does.)
+_CARRIED_NUMBERS = (
+    "activation_dropout",
+    "box_noise_scale",
+    "eos_coefficient",
+    "focal_loss_alpha",
+    "focal_loss_gamma",
+    "initializer_range",
+    "label_noise_ratio",
+    "matcher_alpha",
+    "matcher_bbox_cost",
+    "matcher_class_cost",
+    "matcher_gamma",
+    "matcher_giou_cost",
+    "weight_loss_bbox",
+    "weight_loss_ddf",
+    "weight_loss_fgl",
+    "weight_loss_giou",
+    "weight_loss_vfl",
+)
+_CARRIED_FLAGS = ("auxiliary_loss", "use_focal_loss", "with_box_refine")
+_CARRIED_SIZES = ("anchor_image_size", "eval_size")
+
+
+def read_config(config: Mapping[str, Any]) -> DFineConfig:
+    """Read config.json as any version of transformers writes it; absent fields have its defaults, unknown ones none.
+
+    Raises UnsupportedModelError naming the first field that is of a wrong type, out of bounds or at odds with another.
+    """
+    fields = Fields(config)
+    backbone = read_backbone(fields)
+    layers = fields.integer("decoder_layers", 6, 1, 64)
+    maps = len(backbone.out_indices)
+    levels = fields.integer("num_feature_levels", 3, 1, 16)
+    eval_idx = fields.integer("eval_idx", -1, -layers, layers - 1)
+    read = DFineConfig(
+        labels=_labels(fields),
+        backbone=backbone,
+        encoder_hidden_dim=fields.integer("encoder_hidden_dim", 256, 4, 8192),
+        encoder_layers=fields.integer("encoder_layers", 1, 0, 64),
+        encoder_ffn_dim=fields.integer("encoder_ffn_dim", 1024, 1, 65536),
+        encoder_attention_heads=fields.integer("encoder_attention_heads", 8, 1, 256),
+        encode_proj_layers=tuple(
+            place % maps for place in fields.integers("encode_proj_layers", (2,), -maps, maps - 1, length=(0, 16))
+        ),
+        positional_encoding_temperature=fields.number("positional_encoding_temperature", 10000.0, 1.0, 1e9),
+        encoder_activation_function=fields.choice("encoder_activation_function", "gelu", ACTIVATIONS),
+        activation_function=fields.choice("activation_function", "silu", ACTIVATIONS),
+        normalize_before=fields.flag("normalize_before", False),
+        hidden_expansion=fields.number("hidden_expansion", 1.0, 0.0, 16.0),
+        depth_mult=fields.number("depth_mult", 1.0, 0.0, 16.0),
+        d_model=fields.integer("d_model", 256, 4, 8192),
+        num_queries=fields.integer("num_queries", 300, 1, 100_000),
+        num_feature_levels=levels,
+        decoder_layers=layers,
+        decoder_ffn_dim=fields.integer("decoder_ffn_dim", 1024, 1, 65536),
+        decoder_attention_heads=fields.integer("decoder_attention_heads", 8, 1, 256),
+        decoder_activation_function=fields.choice("decoder_activation_function", "relu", ACTIVATIONS),
+        decoder_n_points=fields.integer_or_integers("decoder_n_points", 4, 1, 256, length=levels),
+        decoder_offset_scale=fields.number("decoder_offset_scale", 0.5, -1e3, 1e3),
+        decoder_method=cast("SamplingMethod", fields.choice("decoder_method", "default", ("default", "discrete"))),
+        eval_idx=eval_idx % layers,
+        layer_scale=fields.number("layer_scale", 1.0, 0.1, 16.0),
+        max_num_bins=fields.integer("max_num_bins", 32, 4, 4096),
+        reg_scale=fields.number("reg_scale", 4.0, 1e-3, 1e4),
+        up=fields.number("up", 0.5, 1e-3, 1e4),
+        top_prob_values=fields.integer("top_prob_values", 4, 1, 4097),
+        lqe_hidden_dim=fields.integer("lqe_hidden_dim", 64, 1, 65536),
+        lqe_layers=fields.integer("lqe_layers", 2, 1, 64),
+        learn_initial_query=fields.flag("learn_initial_query", False),
+        layer_norm_eps=fields.number("layer_norm_eps", 1e-5, 0.0, 1.0),
+        batch_norm_eps=fields.number("batch_norm_eps", 1e-5, 0.0, 1.0),
+        dropout=fields.number("dropout", 0.0, 0.0, 1.0),
+        attention_dropout=fields.number("attention_dropout", 0.0, 0.0, 1.0),
+        num_denoising=fields.integer("num_denoising", 100, 0, 1_000_000),
+        initializer_bias_prior_prob=fields.number_or_none("initializer_bias_prior_prob", 1e-9, 1 - 1e-9),
+        carried=_carried(fields),
+    )
+    _check(read, fields)
+    return read
+
+
+def write_config(config: DFineConfig) -> dict[str, Any]:
+    """Write config.json as transformers reads it, from 4.52 on."""
+    written: dict[str, Any] = {
+        "architectures": ["DFineForObjectDetection"],
+        "model_type": "d_fine",
+        "is_encoder_decoder": True,
+        "torch_dtype": "float32",
+        "id2label": {str(i): name for i, name in enumerate(config.labels)},
+        "label2id": {name: i for i, name in enumerate(config.labels)},
+        "backbone_config": write_backbone(config.backbone),
+        "freeze_backbone_batch_norms": config.backbone.frozen,
+        "encoder_in_channels": list(config.backbone.out_channels),
+        "decoder_in_channels": [config.encoder_hidden_dim] * config.maps,
+        "feat_strides": [down for down, _ in config.backbone.out_strides],
+        **config.carried,
+    }
+    for name in _SAME_NAMES:
+        value = getattr(config, name)
+        written[name] = list(value) if isinstance(value, tuple) else value
+    temperature = config.positional_encoding_temperature
+    # transformers takes this field as an int alone, and eval_idx as people write it.
+    written["positional_encoding_temperature"] = int(temperature) if temperature.is_integer() else temperature
+    written["eval_idx"] = -1 if config.eval_idx == config.decoder_layers - 1 else config.eval_idx
+    return written
+
+
+_SAME_NAMES = tuple(name for name in DFineConfig.__dataclass_fields__ if name not in ("labels", "backbone", "carried"))
+
+
+def _labels(fields: Fields) -> tuple[str, ...]:
+    """Names by class index: id2label, else num_labels times LABEL_i, else two of them, as transformers has it."""
+    given = fields.object("id2label")
+    if given is None:
+        return tuple(f"LABEL_{i}" for i in range(fields.integer("num_labels", 2, 1, 100_000)))
+    names: dict[int, str] = {}
+    for key, name in given.items():
+        index = int(key) if isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 9 else key
+        if not isinstance(index, int) or isinstance(index, bool) or not isinstance(name, str) or len(name) > 1000:
+            raise given.refuse(str(key)[:40], "a name under a whole number")
+        names[index] = name
+    if not 1 <= len(names) <= 100_000:
+        raise fields.refuse("id2label", "an object of 1 to 100000 names")
+    return tuple(names.get(i, f"LABEL_{i}") for i in range(len(names)))
+
+
+def _carried(fields: Fields) -> dict[str, Any]:
+    carried: dict[str, Any] = {name: fields.number(name, 0, -1e6, 1e6) for name in _CARRIED_NUMBERS if name in fields}
+    carried |= {name: fields.flag(name, True) for name in _CARRIED_FLAGS if name in fields}
+    carried |= {
+        name: list(fields.integer_or_integers(name, 1, 1, 100_000, length=2))
+        for name in _CARRIED_SIZES
+        if name in fields
+    }
+    return carried
+
+
+def _check(config: DFineConfig, fields: Fields) -> None:
+    """Refuse fields that are at odds with one another."""
+    maps, hidden = config.maps, config.encoder_hidden_dim
+    inputs = fields.integers("encoder_in_channels", (512, 1024, 2048), 1, 65536, length=(1, 16))
+    if len(inputs) != maps:
+        raise fields.refuse("encoder_in_channels", f"a list of {maps}, one for each of the backbone's out_indices")
+    given = fields.integers("decoder_in_channels", (256, 256, 256), 1, 65536, length=(1, 16))
+    if given != (hidden,) * maps:
+        raise fields.refuse("decoder_in_channels", f"{maps} times {hidden}, the encoder_hidden_dim")
+    if config.num_feature_levels < maps:
+        raise fields.refuse("num_feature_levels", f"{maps} at least, the number of the backbone's maps")
+    if hidden % 4 or hidden % config.encoder_attention_heads:
+        raise fields.refuse("encoder_hidden_dim", "a multiple of 4 and of encoder_attention_heads")
+    if config.d_model % config.decoder_attention_heads:
+        raise fields.refuse("d_model", "a multiple of decoder_attention_heads")
+    if config.eval_idx < config.decoder_layers - 1 and config.scaled_dim % config.decoder_attention_heads:
+        raise fields.refuse("layer_scale", "such that d_model times it is a multiple of decoder_attention_heads")
+    if config.max_num_bins % 2:
+        raise fields.refuse("max_num_bins", "even")
+    if config.top_prob_values > config.max_num_bins + 1:
+        raise fields.refuse("top_prob_values", "max_num_bins + 1 at most")
+    if config.pyramid_dim < 1:
+        raise fields.refuse("hidden_expansion", "large enough for one channel")
+
+
+# Per size: (hidden width of encoder, its FFN, of decoder, its FFN, levels, points, decoder layers, depth, expansion).
+# Source: the D-FINE repository's configurations, which transformers' conversion agrees with.
+_SIZES: dict[Size, dict[str, Any]] = {
+    "n": {
+        "encoder_hidden_dim": 128, "encoder_ffn_dim": 512, "d_model": 128, "decoder_ffn_dim": 512,
+        "num_feature_levels": 2, "decoder_n_points": (6, 6), "decoder_layers": 3, "encode_proj_layers": (1,),
+        "depth_mult": 0.5, "hidden_expansion": 0.34,
+    },
+    "s": {"decoder_layers": 3, "depth_mult": 0.34, "hidden_expansion": 0.5},
+    "m": {"decoder_layers": 4, "depth_mult": 0.67},
+    "l": {},
+    "x": {"encoder_hidden_dim": 384, "encoder_ffn_dim": 2048, "reg_scale": 8.0},
+}  # fmt: skip
+
+
+def published(size: Size, labels: Sequence[str]) -> DFineConfig:
+    """One of the five published configurations, for any labels."""
+    backbone = published_backbone(size)
+    points = (3, 6, 3)
+    own = {"decoder_n_points": points, **_SIZES[size]}
+    return DFineConfig(labels=tuple(labels), backbone=backbone, eval_idx=own.get("decoder_layers", 6) - 1, **own)

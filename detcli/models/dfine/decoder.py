@@ -1,0 +1,197 @@
+"""The decoder: queries look at the maps, layer by layer, and each layer sharpens the distributions of their edges."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detcli.models.dfine.config import DFineConfig
+from detcli.models.dfine.distribution import EdgeBins, LocationQuality
+from detcli.models.dfine.queries import initialise_class_head
+from detcli.models.layers.attention import SelfAttention
+from detcli.models.layers.deformable_attention import BoxSampling, split_values
+from detcli.models.layers.heads import Mlp
+from detcli.models.layers.position import inverse_sigmoid
+
+Shapes = tuple[tuple[int, int], ...]
+
+_FLOAT16_MAX = 65504.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the decoder says. Lists have one entry a layer that ran, or a layer that answered.
+
+    states            [B, Q, D] after each layer that ran
+    attentions        [B, M, Q, Q] of each; empty unless asked for
+    cross_attentions  [B, Q, M, P] of each; empty unless asked for
+    logits            [B, Q, K] of each layer that answered; before those of layer 0, its logits without location quality
+    boxes_cxcywh      [B, Q, 4] to go with `logits`; before those of layer 0, the boxes its distributions start from
+    corners           [B, Q, 4 * R] of each layer that answered
+    start             [B, Q, 4] the boxes that all distributions start from, once
+    """
+
+    states: list[Tensor] = field(default_factory=list)
+    attentions: list[Tensor] = field(default_factory=list)
+    cross_attentions: list[Tensor] = field(default_factory=list)
+    logits: list[Tensor] = field(default_factory=list)
+    boxes_cxcywh: list[Tensor] = field(default_factory=list)
+    corners: list[Tensor] = field(default_factory=list)
+    start: list[Tensor] = field(default_factory=list)
+
+
+class Decoder(nn.Module):
+    """Fine-grained distribution refinement.
+
+    In evaluation the layers up to `eval_idx` run and that one answers; in training all run and all answer.
+    Source: D-FINE (Peng et al. 2024), section 4.1. Layers after `eval_idx` may be wider; tokens, positions and values
+    are then stretched to their width, as in the authors' code.
+    """
+
+    def __init__(self, config: DFineConfig) -> None:
+        super().__init__()
+        width, bins = config.d_model, config.max_num_bins
+        wide = range(config.eval_idx + 1, config.decoder_layers)
+        widths = [config.scaled_dim if index in wide else width for index in range(config.decoder_layers)]
+        ffn, wide_ffn = config.decoder_ffn_dim, round(config.layer_scale * config.decoder_ffn_dim)
+        self.eval_idx = config.eval_idx
+        self.heads = config.decoder_attention_heads
+        self.layers = nn.ModuleList(
+            DecoderLayer(config, own, ffn=wide_ffn if index in wide else ffn) for index, own in enumerate(widths)
+        )
+        self.position_head = Mlp(4, 2 * width, width, 2)
+        self.initial_box_head = Mlp(width, width, 4, 3)
+        self.class_heads = nn.ModuleList(nn.Linear(own, len(config.labels)) for own in widths)
+        self.corner_heads = nn.ModuleList(Mlp(own, own, 4 * (bins + 1), 3) for own in widths)
+        self.quality_heads = nn.ModuleList(
+            LocationQuality(bins, top=config.top_prob_values, hidden=config.lqe_hidden_dim, layers=config.lqe_layers)
+            for _ in widths
+        )
+        self.bins = EdgeBins(bins, reg_scale=config.reg_scale, up=config.up)
+        self._initialise(config)
+
+    def forward(
+        self, queries: Tensor, references: Tensor, tokens: Tensor, shapes_hw: Shapes, *, details: bool = False
+    ) -> Decoded:
+        """Refine boxes.
+
+        queries     [B, Q, D]
+        references  [B, Q, 4] logits of the boxes to start from, at least float32; so are all boxes from here on
+        tokens      [B, S, D] of maps of these shapes, finest first
+        """
+        boxes = references.sigmoid()
+        values = split_values(tokens.to(boxes.dtype), shapes_hw, self.heads)
+        said = Decoded()
+        corners: Tensor | None = None
+        last = len(self.layers) - 1 if self.training else self.eval_idx
+        for index, layer in enumerate(cast("list[DecoderLayer]", [*self.layers[: last + 1]])):
+            positions = _stretched(self.position_head(boxes.to(queries.dtype)).clamp(-10, 10), layer.width)
+            if queries.shape[-1] != layer.width:
+                queries = _stretched(queries, layer.width)
+                values = split_values(_stretched(tokens, layer.width).to(boxes.dtype), shapes_hw, self.heads)
+            previous = queries.detach()
+            queries, weights, cross_weights = layer(queries, positions, boxes, values, details=details)
+            said.states.append(queries)
+            if weights is not None:
+                said.attentions.append(weights)
+                said.cross_attentions.append(cross_weights)
+            if corners is None:
+                start = torch.sigmoid(self.initial_box_head(queries).to(boxes.dtype) + inverse_sigmoid(boxes))
+                said.start.append(start)
+                corners = self.corner_heads[index](queries)
+            else:
+                corners = self.corner_heads[index](queries + previous) + corners
+            refined = self.bins(corners, said.start[0].detach())
+            boxes = refined.detach()
+            if self.training or index == last:
+                logits = self.class_heads[index](queries)
+                if index == 0:
+                    said.logits.append(logits)
+                    said.boxes_cxcywh.append(said.start[0])
+                said.logits.append(logits + self.quality_heads[index](corners))
+                said.boxes_cxcywh.append(refined)
+                said.corners.append(corners)
+        return said
+
+    def drop_unused(self) -> None:
+        """Let go of what only training runs: layers after `eval_idx`, and the heads of those that do not answer."""
+        count = self.eval_idx + 1
+        self.layers = self.layers[:count]
+        self.corner_heads = self.corner_heads[:count]
+        self.class_heads = _only_last(self.class_heads[:count])
+        self.quality_heads = _only_last(self.quality_heads[:count])
+
+    def _initialise(self, config: DFineConfig) -> None:
+        for linear in self.position_head.linears:
+            nn.init.xavier_uniform_(linear.weight)
+        for class_head in self.class_heads:
+            initialise_class_head(cast("nn.Linear", class_head), config)
+        for box_head in (self.initial_box_head, *self.corner_heads):
+            nn.init.zeros_(cast("Mlp", box_head).linears[-1].weight)
+            nn.init.zeros_(cast("Mlp", box_head).linears[-1].bias)
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention of queries, sampling of the maps, a gate between the two, a perceptron."""
+
+    def __init__(self, config: DFineConfig, width: int, *, ffn: int) -> None:
+        super().__init__()
+        heads, eps = config.decoder_attention_heads, config.layer_norm_eps
+        self.width = width
+        self.dropout = config.dropout
+        self.attention = SelfAttention(width, heads, config.attention_dropout)
+        self.attention_norm = nn.LayerNorm(width, eps)
+        self.sampling = BoxSampling(
+            width,
+            heads,
+            config.decoder_n_points,
+            offset_scale=config.decoder_offset_scale,
+            method=config.decoder_method,
+        )
+        self.gate = Gate(width)
+        self.mlp = Mlp(width, ffn, width, 2, config.decoder_activation_function)
+        self.mlp_norm = nn.LayerNorm(width, eps)
+        for linear in self.mlp.linears:
+            nn.init.xavier_uniform_(linear.weight)
+
+    def forward(
+        self, queries: Tensor, positions: Tensor, boxes: Tensor, values: Sequence[Tensor], *, details: bool = False
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Take queries and positions [B, Q, D] and boxes [B, Q, 4] to queries, and the weights of both attentions."""
+        looked, weights = self.attention(queries, positions, with_weights=details)
+        queries = self.attention_norm(queries + F.dropout(looked, self.dropout, self.training))
+        sampled, cross_weights = self.sampling(queries + positions, boxes, values)
+        queries = self.gate(queries, F.dropout(sampled, self.dropout, self.training))
+        queries = queries + self.mlp(queries)
+        return self.mlp_norm(queries.clamp(-_FLOAT16_MAX, _FLOAT16_MAX)), weights, cross_weights
+
+
+class Gate(nn.Module):
+    """Weighs what a query was against what it has just sampled, feature by feature; there is no residual besides.
+
+    Its norm keeps the usual eps whatever the configuration says.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(2 * width, 2 * width)
+        self.norm = nn.LayerNorm(width)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
+
+    def forward(self, before: Tensor, sampled: Tensor) -> Tensor:
+        """Both [B, Q, D] -> the same shape."""
+        keep, take = torch.sigmoid(self.gate(torch.cat((before, sampled), dim=-1))).chunk(2, dim=-1)
+        return self.norm(keep * before + take * sampled)  # type: ignore[no-any-return]
+
+
+def _stretched(x: Tensor, width: int) -> Tensor:
+    """Take x [B, N, D] to another width by repeating features; hand it back where it has that width."""
+    return x if x.shape[-1] == width else F.interpolate(x, size=width)
+
+
+def _only_last(modules: nn.ModuleList) -> nn.ModuleList:
+    return nn.ModuleList([*(nn.Identity() for _ in modules[:-1]), modules[-1]])

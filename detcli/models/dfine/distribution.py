@@ -1,0 +1,82 @@
+"""Boxes as distributions: bins of edge offsets, what they mean, and how sharp they are."""
+
+import torch
+from torch import Tensor, nn
+
+from detcli.models.layers.heads import Mlp
+from detcli.values.boxes import xyxy_to_cxcywh
+
+
+class EdgeBins(nn.Module):
+    """Turns a distribution over bins, one for each edge, into a box.
+
+    bins       one less than there are; even
+    reg_scale  how finely bins resolve small offsets
+    up         how far the last bins but one reach, in box sizes
+
+    Both numbers are parameters that no training moves: checkpoints bring their own, and theirs are what counts.
+    Source: D-FINE (Peng et al. 2024), section 4.1, equations 2 to 4.
+    """
+
+    offsets: Tensor | None
+
+    def __init__(self, bins: int, *, reg_scale: float, up: float) -> None:
+        super().__init__()
+        self.bins = bins
+        self.reg_scale = nn.Parameter(torch.tensor([reg_scale]), requires_grad=False)
+        self.up = nn.Parameter(torch.tensor([up]), requires_grad=False)
+        self.offsets = None
+
+    def forward(self, corners: Tensor, boxes_cxcywh: Tensor) -> Tensor:
+        """Move the edges of boxes.
+
+        corners       [B, Q, 4 * R] logits over R = bins + 1 bins for the left, top, right and bottom edge
+        boxes_cxcywh  [B, Q, 4] the boxes whose edges they move
+        returns       [B, Q, 4] centre and size; neither ordered nor held within the picture
+        """
+        dtype = boxes_cxcywh.dtype
+        offsets = self.bin_offsets() if self.offsets is None else self.offsets
+        scale = self.reg_scale.abs().to(dtype)
+        chances = corners.to(dtype).view(*corners.shape[:2], 4, self.bins + 1).softmax(-1)  # [B, Q, 4, R]
+        distances = chances @ offsets.to(dtype)  # [B, Q, 4]
+        outward = (0.5 * scale + distances) * (boxes_cxcywh[..., 2:] / scale).repeat(1, 1, 2)
+        centre = boxes_cxcywh[..., :2]
+        return xyxy_to_cxcywh(torch.cat((centre - outward[..., :2], centre + outward[..., 2:]), dim=-1))
+
+    def bin_offsets(self) -> Tensor:
+        """What each bin stands for: [R] offsets, symmetric, dense near zero, the two outermost twice as far."""
+        reach = self.up.abs() * self.reg_scale.abs()
+        step = (reach + 1) ** (2 / (self.bins - 2))
+        exponents = torch.arange(1, self.bins // 2, device=reach.device, dtype=reach.dtype)
+        right = step**exponents - 1
+        return torch.cat((-2 * reach, -right.flip(0), torch.zeros_like(reach), right, 2 * reach))
+
+    def fold(self) -> None:
+        """Work the offsets out once."""
+        if self.offsets is None:
+            dtype = self.reg_scale.dtype
+            exact = EdgeBins(self.bins, reg_scale=float(self.reg_scale), up=float(self.up)).double()
+            del self.offsets
+            self.register_buffer("offsets", exact.bin_offsets().to(self.reg_scale.device, dtype))
+
+
+class LocationQuality(nn.Module):
+    """Judges a box by how sharp the distributions of its edges are, and moves its class logits by that.
+
+    Source: Generalized Focal Loss V2 (Li et al. 2021), as D-FINE uses it.
+    """
+
+    def __init__(self, bins: int, *, top: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.bins = bins
+        self.top = top
+        self.head = Mlp(4 * (top + 1), hidden, 1, layers)
+        nn.init.zeros_(self.head.linears[-1].weight)
+        nn.init.zeros_(self.head.linears[-1].bias)
+
+    def forward(self, corners: Tensor) -> Tensor:
+        """Take corners [B, Q, 4 * R] to [B, Q, 1], to be added to every class logit."""
+        chances = corners.view(*corners.shape[:2], 4, self.bins + 1).softmax(-1)
+        peaks = chances.topk(self.top, dim=-1).values  # [B, Q, 4, top]
+        statistics = torch.cat((peaks, peaks.mean(-1, keepdim=True)), dim=-1)
+        return self.head(statistics.flatten(2))  # type: ignore[no-any-return]

@@ -1,0 +1,219 @@
+"""The hybrid encoder: attention within a map, then a pyramid down and up again. It knows no queries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detcli.models.dfine.config import DFineConfig
+from detcli.models.layers.activations import make_activation
+from detcli.models.layers.attention import SelfAttention
+from detcli.models.layers.heads import Mlp
+from detcli.models.layers.norm import ConvNorm, fold_norm, sum_of, work_in_place
+from detcli.models.layers.position import sine_grid
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What the encoder says.
+
+    maps        [B, D, H, W] for each level
+    states      what went into the first attention within a map, and what came out of each
+    attentions  [B, M, S, S] of each of its layers; empty unless asked for
+    """
+
+    maps: list[Tensor]
+    states: tuple[Tensor, ...] = ()
+    attentions: tuple[Tensor, ...] = ()
+
+
+class HybridEncoder(nn.Module):
+    """Projects the backbone's maps to one width and lets them exchange what they see.
+
+    Source: RT-DETR (Zhao et al. 2023), section 4.2, with the fusion blocks of D-FINE (Peng et al. 2024), section 4.3.
+    """
+
+    def __init__(self, config: DFineConfig) -> None:
+        super().__init__()
+        width = config.encoder_hidden_dim
+        steps = range(config.maps - 1)
+        self.places = config.encode_proj_layers if config.encoder_layers else ()
+        self.input_projections = nn.ModuleList(
+            # The one norm of the encoder that keeps the usual eps whatever the configuration says.
+            ConvNorm(channels, width, 1, norm=nn.BatchNorm2d(width))
+            for channels in config.backbone.out_channels
+        )
+        self.within = nn.ModuleList(WithinMap(config) for _ in config.encode_proj_layers)
+        self.laterals = nn.ModuleList(ConvNorm(width, width, 1, norm=_norm(config, width)) for _ in steps)
+        self.top_down = nn.ModuleList(Fusion(config) for _ in steps)
+        self.downsamples = nn.ModuleList(Downsample(config) for _ in steps)
+        self.bottom_up = nn.ModuleList(Fusion(config) for _ in steps)
+
+    def forward(self, maps: Sequence[Tensor], *, details: bool = False) -> Encoded:
+        """Take maps of the backbone, finest first, to as many of one width."""
+        levels = [project(x) for project, x in zip(self.input_projections, maps, strict=True)]
+        states: list[Tensor] = []
+        attentions: list[Tensor] = []
+        for place, within in zip(self.places, self.within, strict=False):
+            if details and not states:
+                states.append(levels[place])
+            levels[place], weights = within(levels[place], details=details)
+            if details:
+                states.append(levels[place])
+                attentions.extend(weights)
+        return Encoded(self._fuse(levels), tuple(states), tuple(attentions))
+
+    def _fuse(self, levels: list[Tensor]) -> list[Tensor]:
+        """Down the pyramid, coarsest to finest, then up again."""
+        down = [levels[-1]]
+        for finer, lateral, fusion in zip(reversed(levels[:-1]), self.laterals, self.top_down, strict=True):
+            down[-1] = lateral(down[-1])
+            enlarged = F.interpolate(down[-1], scale_factor=2.0, mode="nearest")
+            down.append(fusion(torch.cat((enlarged, finer), dim=1)))
+        down.reverse()
+        up = [down[0]]
+        for coarser, downsample, fusion in zip(down[1:], self.downsamples, self.bottom_up, strict=True):
+            up.append(fusion(torch.cat((downsample(up[-1]), coarser), dim=1)))
+        return up
+
+
+class WithinMap(nn.Module):
+    """Transformer layers over the cells of one map: attention-based intra-scale feature interaction (AIFI)."""
+
+    def __init__(self, config: DFineConfig) -> None:
+        super().__init__()
+        self.width = config.encoder_hidden_dim
+        self.temperature = config.positional_encoding_temperature
+        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+
+    def forward(self, x: Tensor, *, details: bool = False) -> tuple[Tensor, list[Tensor]]:
+        """Take x [B, D, H, W] to the same shape, and each layer's weights [B, M, S, S] where asked for."""
+        height, width = x.shape[-2:]
+        tokens = x.flatten(2).mT  # [B, H * W, D]
+        grid = sine_grid(
+            height,
+            width,
+            channels=self.width,
+            temperature=self.temperature,
+            device=x.device,
+            dtype=x.dtype,
+        )
+        attentions = []
+        for layer in self.layers:
+            tokens, weights = layer(tokens, grid, details=details)
+            if weights is not None:
+                attentions.append(weights)
+        return tokens.mT.view(*x.shape), attentions
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then a perceptron; norms after each, or before each."""
+
+    def __init__(self, config: DFineConfig) -> None:
+        super().__init__()
+        width = config.encoder_hidden_dim
+        self.before = config.normalize_before
+        self.attention = SelfAttention(width, config.encoder_attention_heads, config.dropout)
+        self.attention_norm = nn.LayerNorm(width, config.layer_norm_eps)
+        self.mlp = Mlp(width, config.encoder_ffn_dim, width, 2, config.encoder_activation_function)
+        self.mlp_norm = nn.LayerNorm(width, config.layer_norm_eps)
+        self.dropout = config.dropout
+
+    def forward(self, tokens: Tensor, grid: Tensor, *, details: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Take tokens [B, S, D], grid [S, D] to [B, S, D], and the weights where asked for.
+
+        With norms before, the perceptron's residual is the normed stream, as transformers has it.
+        """
+        read = self.attention_norm(tokens) if self.before else tokens
+        looked, weights = self.attention(read, grid, with_weights=details)
+        tokens = tokens + F.dropout(looked, self.dropout, self.training)
+        if self.before:
+            tokens = self.mlp_norm(tokens)
+            return tokens + self.mlp(tokens), weights
+        tokens = self.attention_norm(tokens)
+        return self.mlp_norm(tokens + self.mlp(tokens)), weights
+
+
+class Fusion(nn.Module):
+    """Mixes two maps laid on top of each other: RepNCSPELAN4 of YOLOv9 (Wang et al. 2024), as D-FINE narrows it."""
+
+    def __init__(self, config: DFineConfig) -> None:
+        super().__init__()
+        width, inner = config.encoder_hidden_dim, config.pyramid_dim
+
+        def block(inputs: int, outputs: int, kernel: int) -> ConvNorm:
+            # SiLU whatever `activation_function` says: that one is for the bottlenecks.
+            return ConvNorm(inputs, outputs, kernel, norm=_norm(config, outputs), activation="silu")
+
+        self.conv1 = block(2 * width, 2 * width, 1)
+        self.branch1 = PartialStage(config, width, inner)
+        self.conv2 = block(inner, inner, 3)
+        self.branch2 = PartialStage(config, inner, inner)
+        self.conv3 = block(inner, inner, 3)
+        self.conv4 = block(2 * width + 2 * inner, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take x [B, 2 * D, H, W] to [B, D, H, W]."""
+        both = self.conv1(x)
+        first = self.conv2(self.branch1(both.chunk(2, dim=1)[1]))
+        second = self.conv3(self.branch2(first))
+        return self.conv4(torch.cat((both, first, second), dim=1))  # type: ignore[no-any-return]
+
+
+class PartialStage(nn.Module):
+    """Two 1x1 convolutions side by side, one of them followed by bottlenecks (CSPNet, Wang et al. 2020)."""
+
+    def __init__(self, config: DFineConfig, inputs: int, outputs: int) -> None:
+        super().__init__()
+        act = config.activation_function
+        self.conv1 = ConvNorm(inputs, outputs, 1, norm=_norm(config, outputs), activation=act)
+        self.conv2 = ConvNorm(inputs, outputs, 1, norm=_norm(config, outputs), activation=act)
+        self.bottlenecks = nn.Sequential(*(Bottleneck(config, outputs) for _ in range(config.bottlenecks)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take x [B, inputs, H, W] to [B, outputs, H, W]."""
+        return self.bottlenecks(self.conv1(x)) + self.conv2(x)  # type: ignore[no-any-return]
+
+
+class Bottleneck(nn.Module):
+    """A 3x3 and a 1x1 convolution, added: one 3x3 convolution at inference (RepVGG, Ding et al. 2021)."""
+
+    def __init__(self, config: DFineConfig, width: int) -> None:
+        super().__init__()
+        self.conv1 = ConvNorm(width, width, 3, norm=_norm(config, width))
+        self.conv2 = ConvNorm(width, width, 1, norm=_norm(config, width))
+        self.activation = make_activation(config.activation_function)
+        self.conv: nn.Conv2d | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take x [B, C, H, W] to the same shape."""
+        y = self.conv1(x) + self.conv2(x) if self.conv is None else self.conv(x)
+        return self.activation(y)  # type: ignore[no-any-return]
+
+    def fold(self) -> None:
+        """Make both branches and their norms one convolution."""
+        if self.conv is None:
+            branches = [fold_norm(branch.conv, branch.norm) for branch in (self.conv1, self.conv2)]
+            self.conv = sum_of(*branches)
+            del self.conv1, self.conv2
+            work_in_place(self.activation)
+
+
+class Downsample(nn.Module):
+    """A 1x1 convolution, then a depthwise one of stride 2, neither with an activation."""
+
+    def __init__(self, config: DFineConfig) -> None:
+        super().__init__()
+        width = config.encoder_hidden_dim
+        self.conv1 = ConvNorm(width, width, 1, norm=_norm(config, width))
+        self.conv2 = ConvNorm(width, width, 3, 2, norm=_norm(config, width), groups=width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take x [B, D, H, W] to [B, D, H / 2, W / 2]."""
+        return self.conv2(self.conv1(x))  # type: ignore[no-any-return]
+
+
+def _norm(config: DFineConfig, channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, config.batch_norm_eps)

@@ -1,0 +1,169 @@
+"""The D-FINE network: pictures in, boxes out. It holds no picture size; any multiple of its stride will do."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from detcli.models.backbones.hgnetv2 import HGNetV2
+from detcli.models.dfine.config import DFineConfig
+from detcli.models.dfine.decoder import Decoded, Decoder
+from detcli.models.dfine.encoder import Encoded, HybridEncoder
+from detcli.models.dfine.queries import Picked, QueryPicker
+from detcli.models.layers.norm import ConvNorm
+from detcli.values.outputs import Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class DFineDetails:
+    """All between the picture and the boxes, under transformers' names for it; B pictures always come first.
+
+    T is the number of layers that answer: one in evaluation, all in training; one more where layer 0 is among them,
+    for the boxes that all distributions start from. A is the number of layers that run.
+
+    last_hidden_state              [B, Q, D] of the last decoder layer that ran
+    intermediate_hidden_states     [B, A, Q, D]
+    intermediate_logits            [B, T, Q, K]
+    intermediate_reference_points  [B, T, Q, 4] boxes, centre and size
+    intermediate_predicted_corners [B, layers that answer, Q, 4 * R] logits over the bins of each edge
+    initial_reference_points       [B, layers that answer, Q, 4] boxes that distributions start from
+    decoder_hidden_states          [B, Q, D] before the first decoder layer and after each
+    decoder_attentions             [B, M, Q, Q] of each decoder layer
+    cross_attentions               [B, Q, M, P] of each decoder layer, over the points of all levels
+    encoder_last_hidden_state      [B, D, H, W] of each level
+    encoder_hidden_states          [B, D, H, W] before the first attention within a map and after each
+    encoder_attentions             [B, M, S, S] of each layer of those
+    init_reference_points          [B, Q, 4] logits of the boxes the decoder starts from
+    enc_topk_logits                [B, Q, K] of the tokens picked as queries
+    enc_topk_bboxes                [B, Q, 4] of the tokens picked as queries
+    enc_outputs_class              [B, S, K] of every token
+    enc_outputs_coord_logits       [B, S, 4] of every token
+
+    Where layers of unlike widths run (`layer_scale`, in training alone), `intermediate_hidden_states` holds None.
+    """
+
+    last_hidden_state: Tensor
+    intermediate_hidden_states: Tensor | None
+    intermediate_logits: Tensor
+    intermediate_reference_points: Tensor
+    intermediate_predicted_corners: Tensor
+    initial_reference_points: Tensor
+    decoder_hidden_states: tuple[Tensor, ...]
+    decoder_attentions: tuple[Tensor, ...]
+    cross_attentions: tuple[Tensor, ...]
+    encoder_last_hidden_state: tuple[Tensor, ...]
+    encoder_hidden_states: tuple[Tensor, ...]
+    encoder_attentions: tuple[Tensor, ...]
+    init_reference_points: Tensor
+    enc_topk_logits: Tensor
+    enc_topk_bboxes: Tensor
+    enc_outputs_class: Tensor
+    enc_outputs_coord_logits: Tensor | None
+
+
+class DFine(nn.Module):
+    """D-FINE (Peng et al. 2024) in training form; `optimize` turns it into its inference form."""
+
+    def __init__(self, config: DFineConfig) -> None:
+        super().__init__()
+        self.divisor_hw = config.size_divisor
+        self.backbone = HGNetV2(config.backbone)
+        self.encoder = HybridEncoder(config)
+        self.level_projections = LevelProjections(config)
+        self.picker = QueryPicker(config)
+        self.decoder = Decoder(config)
+        self.denoising_labels: nn.Embedding | None = None
+        if config.num_denoising:
+            labels = len(config.labels)
+            self.denoising_labels = nn.Embedding(labels + 1, config.d_model, padding_idx=labels)
+            nn.init.xavier_uniform_(self.denoising_labels.weight)
+
+    def forward(self, pixels: Tensor, details: bool = False) -> Outputs:
+        """Detect.
+
+        pixels   float [B, 3, H, W] RGB from 0 to 1; H and W multiples of the stride of the coarsest map: 32
+        details  also hand out everything between, as DFineDetails; a little slower
+
+        Raises ValueError for pixels of another shape.
+        """
+        self._check(pixels)
+        encoded = self.encoder(self.backbone(pixels), details=details)
+        maps = self.level_projections(encoded.maps)
+        shapes = tuple((x.shape[-2], x.shape[-1]) for x in maps)
+        tokens = torch.cat([x.flatten(2).mT for x in maps], dim=1)  # [B, S, D]
+        picked = self.picker(tokens, shapes, details=details)
+        decoded = self.decoder(picked.queries, picked.references.detach(), tokens, shapes, details=details)
+        record = _details(encoded, picked, decoded) if details else None
+        return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record)
+
+    def _check(self, pixels: Tensor) -> None:
+        down, across = self.divisor_hw
+        if pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.shape[2] % down or pixels.shape[3] % across:
+            raise ValueError(
+                f"pixels have shape {list(pixels.shape)}; D-FINE takes [B, 3, multiple of {down}, multiple of {across}]"
+            )
+
+
+class LevelProjections(nn.Module):
+    """Brings the encoder's maps to the decoder's width, and makes what further levels the decoder looks at.
+
+    Where both widths are the same there is nothing to do, and further levels are the coarsest map once more: that is
+    what the original and transformers do, odd as it looks.
+    """
+
+    def __init__(self, config: DFineConfig) -> None:
+        super().__init__()
+        inputs, width, eps = config.encoder_hidden_dim, config.d_model, config.batch_norm_eps
+        self.levels = nn.ModuleList()
+        for level in range(config.num_feature_levels):
+            kernel, stride = (1, 1) if level < config.maps else (3, 2)
+            same = inputs == width
+            self.levels.append(
+                nn.Identity() if same else ConvNorm(inputs, width, kernel, stride, norm=nn.BatchNorm2d(width, eps))
+            )
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """One [B, D, H, W] for each of the encoder's maps -> one for each level of the decoder."""
+        further = [maps[-1]] * (len(self.levels) - len(maps))
+        return [level(x) for level, x in zip(self.levels, maps + further, strict=True)]
+
+
+def optimize(network: DFine) -> DFine:
+    """Turn a network into its inference form, in place, and hand it back; once done, doing it again changes nothing.
+
+    Norms and learnable affines go into the convolutions before them, branches and projections that read the same
+    become one, and what only training runs is dropped. Numbers move by rounding alone.
+    """
+    network.eval().requires_grad_(False)
+    network.denoising_labels = None
+    network.backbone.drop_unused()
+    network.decoder.drop_unused()
+    for module in list(network.modules()):
+        fold = getattr(module, "fold", None)
+        if fold is not None:
+            fold()
+    return network
+
+
+def _details(encoded: Encoded, picked: Picked, decoded: Decoded) -> DFineDetails:
+    alike = len({state.shape for state in decoded.states}) == 1
+    answers = len(decoded.corners)
+    return DFineDetails(
+        last_hidden_state=decoded.states[-1],
+        intermediate_hidden_states=torch.stack(decoded.states, dim=1) if alike else None,
+        intermediate_logits=torch.stack(decoded.logits, dim=1),
+        intermediate_reference_points=torch.stack(decoded.boxes_cxcywh, dim=1),
+        intermediate_predicted_corners=torch.stack(decoded.corners, dim=1),
+        initial_reference_points=decoded.start[0].detach()[:, None].expand(-1, answers, -1, -1),
+        decoder_hidden_states=(picked.queries, *decoded.states),
+        decoder_attentions=tuple(decoded.attentions),
+        cross_attentions=tuple(decoded.cross_attentions),
+        encoder_last_hidden_state=tuple(encoded.maps),
+        encoder_hidden_states=encoded.states,
+        encoder_attentions=encoded.attentions,
+        init_reference_points=picked.references.detach(),
+        enc_topk_logits=picked.logits,
+        enc_topk_bboxes=picked.references.sigmoid(),
+        enc_outputs_class=picked.all_logits,
+        enc_outputs_coord_logits=picked.all_boxes,
+    )

@@ -1,0 +1,120 @@
+"""Where the decoder starts: anchors on every map, and the queries picked from the encoder's tokens."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from detcli.models.dfine.config import DFineConfig
+from detcli.models.layers.heads import Mlp
+
+Shapes = tuple[tuple[int, int], ...]
+
+# An anchor of level l is 0.05 * 2**l of the picture wide and high; one this close to the border or to a full picture
+# is not used. Source: RT-DETR and D-FINE, whose code has both numbers.
+_ANCHOR_SIZE = 0.05
+_ANCHOR_MARGIN = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The queries the decoder starts from; Q is `num_queries`, or fewer where the maps have fewer tokens.
+
+    queries      [B, Q, D]
+    references   [B, Q, 4] logits of boxes, at least float32
+    logits       [B, Q, K] of the tokens they were picked from
+    all_logits   [B, S, K] of every token
+    all_boxes    [B, S, 4] logits of boxes of every token; None unless details were asked for
+    """
+
+    queries: Tensor
+    references: Tensor
+    logits: Tensor
+    all_logits: Tensor
+    all_boxes: Tensor | None
+
+
+class QueryPicker(nn.Module):
+    """Lets every token say which class it sees where, and picks those that are surest."""
+
+    def __init__(self, config: DFineConfig) -> None:
+        super().__init__()
+        width, classes = config.d_model, len(config.labels)
+        self.count = config.num_queries
+        self.projection = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width, config.layer_norm_eps)
+        self.class_head = nn.Linear(width, classes)
+        self.box_head = Mlp(width, width, 4, 3)
+        self.learned = nn.Embedding(config.num_queries, width) if config.learn_initial_query else None
+        nn.init.xavier_uniform_(self.projection.weight)
+        initialise_class_head(self.class_head, config)
+        nn.init.zeros_(self.box_head.linears[-1].weight)
+        nn.init.zeros_(self.box_head.linears[-1].bias)
+        if self.learned is not None:
+            nn.init.xavier_uniform_(self.learned.weight)
+
+    def forward(self, tokens: Tensor, shapes_hw: Shapes, *, details: bool = False) -> Picked:
+        """Take tokens [B, S, D] of maps of these shapes, finest first to what to start from."""
+        exact = torch.promote_types(tokens.dtype, torch.float32)
+        anchors, valid = anchor_grid(shapes_hw, device=tokens.device, dtype=exact)
+        memory: Tensor = self.norm(self.projection(tokens * valid.to(tokens.dtype)))
+        all_logits = self.class_head(memory)
+        count = min(self.count, tokens.shape[1])
+        best = all_logits.amax(-1).topk(count, dim=1).indices  # [B, Q]
+        queries = _rows(memory, best)
+        if details:
+            all_boxes = self.box_head(memory).to(exact) + anchors
+            references = _rows(all_boxes, best)
+        else:
+            all_boxes = None
+            references = self.box_head(queries).to(exact) + anchors[best]
+        logits = _rows(all_logits, best)
+        if self.learned is not None:
+            queries = self.learned.weight[:count].expand(len(tokens), -1, -1)
+        else:
+            queries = queries.detach()  # the decoder's losses do not reach the encoder through its queries
+        return Picked(queries, references, logits, all_logits, all_boxes)
+
+
+def initialise_class_head(head: nn.Linear, config: DFineConfig) -> None:
+    """Let a head say each class with the configured chance before it has learned anything."""
+    chance = config.initializer_bias_prior_prob or 1 / (len(config.labels) + 1)
+    nn.init.xavier_uniform_(head.weight)
+    nn.init.constant_(head.bias, -math.log((1 - chance) / chance))
+
+
+def anchor_grid(shapes_hw: Shapes, *, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """A box around every cell of every map.
+
+    returns logits of boxes [S, 4], the largest number there is where a box is not used; and which are used [S, 1]
+    """
+    if torch.compiler.is_compiling():  # a cache would be baked into the graph, or break it
+        return _anchor_grid(shapes_hw, device, dtype)
+    return _cached_anchor_grid(shapes_hw, device, dtype)
+
+
+def _anchor_grid(shapes_hw: Shapes, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    levels = []
+    for level, (height, width) in enumerate(shapes_hw):
+        y = (torch.arange(height, device=device, dtype=dtype) + 0.5) / height
+        x = (torch.arange(width, device=device, dtype=dtype) + 0.5) / width
+        side = torch.full((height, width), _ANCHOR_SIZE * 2.0**level, device=device, dtype=dtype)
+        centre = (x[None].expand(height, -1), y[:, None].expand(-1, width))
+        levels.append(torch.stack((*centre, side, side), dim=-1).flatten(0, 1))  # [H * W, 4]
+    boxes = torch.cat(levels)
+    valid = ((boxes > _ANCHOR_MARGIN) & (boxes < 1 - _ANCHOR_MARGIN)).all(-1, keepdim=True)
+    logits = torch.log(boxes / (1 - boxes))
+    return torch.where(valid, logits, torch.finfo(dtype).max), valid
+
+
+@lru_cache(maxsize=16)
+def _cached_anchor_grid(shapes_hw: Shapes, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    with torch.inference_mode(False):  # or training could not use a grid that a prediction has made
+        return _anchor_grid(shapes_hw, device, dtype)
+
+
+def _rows(x: Tensor, index: Tensor) -> Tensor:
+    """Take x [B, S, C], index [B, Q] to [B, Q, C]."""
+    return x.gather(1, index[..., None].expand(-1, -1, x.shape[-1]))

@@ -1,0 +1,213 @@
+"""Weights under the names of the Hub, of any version of transformers, and back: the only border between them and ours."""
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from detcli.errors import DamagedModelError
+from detcli.models.dfine.config import DFineConfig
+from detcli.models.dfine.network import DFine
+
+# Names that only live in memory since transformers 5.8, and those on disk. A raw state_dict() has the former.
+_IN_MEMORY = (
+    (r"^model\.encoder\.aifi\.", "model.encoder.encoder."),
+    (r"\.self_attn\.o_proj\.", ".self_attn.out_proj."),
+    (r"\.mlp\.layers\.0\.", ".fc1."),
+    (r"\.mlp\.layers\.1\.", ".fc2."),
+)
+
+# Pieces of a path, on disk and ours. They begin where a part of the path begins, and never in its first part, which is
+# the index or the name of a layer.
+_TRANSFORMER_LAYER = (
+    ("self_attn.q_proj.", "attention.query."),
+    ("self_attn.k_proj.", "attention.key."),
+    ("self_attn.v_proj.", "attention.value."),
+    ("self_attn.out_proj.", "attention.output."),
+    ("self_attn_layer_norm.", "attention_norm."),
+    ("fc1.", "mlp.layers.0."),
+    ("fc2.", "mlp.layers.1."),
+    ("final_layer_norm.", "mlp_norm."),
+    ("encoder_attn.sampling_offsets.", "sampling.offsets."),
+    ("encoder_attn.attention_weights.", "sampling.weights."),
+    ("encoder_attn.num_points_scale", "sampling.points_scale"),
+    ("gateway.gate.", "gate.gate."),
+    ("gateway.norm.", "gate.norm."),
+)
+_CONVOLUTION = (("convolution.", "conv."), ("normalization.", "norm."), ("lab.", "affine."))
+_PROJECTION = (("0.", "conv."), ("1.", "norm."))
+_FUSION = (("csp_rep1.", "branch1."), ("csp_rep2.", "branch2."))
+_NONE: tuple[tuple[str, str], ...] = ()
+
+# Beginning of a path on disk and ours, and the pieces that differ in the rest of it.
+_ROOMS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
+    ("model.backbone.model.embedder.", "backbone.stem.", _CONVOLUTION),
+    ("model.backbone.model.encoder.stages.", "backbone.stages.", _CONVOLUTION),
+    ("model.encoder_input_proj.", "encoder.input_projections.", _PROJECTION),
+    ("model.encoder.encoder.", "encoder.within.", _TRANSFORMER_LAYER),
+    ("model.encoder.lateral_convs.", "encoder.laterals.", _NONE),
+    ("model.encoder.fpn_blocks.", "encoder.top_down.", _FUSION),
+    ("model.encoder.downsample_convs.", "encoder.downsamples.", _NONE),
+    ("model.encoder.pan_blocks.", "encoder.bottom_up.", _FUSION),
+    ("model.decoder_input_proj.", "level_projections.levels.", _PROJECTION),
+    ("model.enc_output.0.", "picker.projection.", _NONE),
+    ("model.enc_output.1.", "picker.norm.", _NONE),
+    ("model.enc_score_head.", "picker.class_head.", _NONE),
+    ("model.enc_bbox_head.", "picker.box_head.", _NONE),
+    ("model.weight_embedding.", "picker.learned.", _NONE),
+    ("model.denoising_class_embed.", "denoising_labels.", _NONE),
+    ("model.decoder.layers.", "decoder.layers.", _TRANSFORMER_LAYER),
+    ("model.decoder.query_pos_head.", "decoder.position_head.", _NONE),
+    ("model.decoder.pre_bbox_head.", "decoder.initial_box_head.", _NONE),
+    ("model.decoder.class_embed.", "decoder.class_heads.", _NONE),
+    ("model.decoder.bbox_embed.", "decoder.corner_heads.", _NONE),
+    ("model.decoder.lqe_layers.", "decoder.quality_heads.", (("reg_conf.", "head."),)),
+    ("model.decoder.reg_scale", "decoder.bins.reg_scale", _NONE),
+    ("model.decoder.up", "decoder.bins.up", _NONE),
+)
+
+_HEADS = ("class_embed", "bbox_embed")
+_COUNTER = ".num_batches_tracked"
+_SCALARS = ("decoder.bins.reg_scale", "decoder.bins.up")
+
+
+def read_weights(tensors: Mapping[str, Tensor], config: DFineConfig) -> dict[str, Tensor]:
+    """Bring tensors of the Hub into the network's own state dict: complete, checked, in float32.
+
+    Takes what transformers 4.52 and later write, on disk or as a raw `state_dict()`; heads at the top level, under the
+    decoder or both; and heads of index 0 alone, which all layers then share. Counters of batches are optional.
+
+    Raises DamagedModelError where tensors are missing, unexpected, misshapen or not of numbers a network can use,
+    naming the first and how many there are. Warns (RuntimeWarning) of files whose conversion is known to have gone wrong.
+    """
+    with torch.device("meta"):
+        expected = DFine(config).state_dict()
+    found, unexpected = _by_our_names(tensors, config, expected)
+    state: dict[str, Tensor] = {}
+    missing: list[str] = []
+    misshapen: list[str] = []
+    for name, like in expected.items():
+        source = found.get(name)
+        if source is None and name.endswith(_COUNTER):
+            state[name] = torch.zeros((), dtype=torch.int64)
+        elif source is None:
+            missing.append(f"'{_on_disk(name)}'")
+        else:
+            tensor = tensors[source]
+            if tensor.shape != like.shape and not (name in _SCALARS and tensor.numel() == 1):
+                misshapen.append(f"'{source}' of shape {list(tensor.shape)} instead of {list(like.shape)}")
+            state[name] = _converted(source, tensor, like)
+    for kind, culprits in (("lack", missing), ("have no place for", unexpected), ("do not fit: they have", misshapen)):
+        if culprits:
+            more = f" and {len(culprits) - 1} more tensors" if len(culprits) > 1 else ""
+            raise DamagedModelError(f"the weights and config.json differ: the weights {kind} {culprits[0]}{more}")
+    _check_values(state, config)
+    return state
+
+
+def write_weights(state: Mapping[str, Tensor], config: DFineConfig) -> dict[str, Tensor]:
+    """Bring the state dict of a network in training form to the names of the Hub; every tensor has its own memory.
+
+    Heads are written under the decoder alone, as transformers itself writes untied ones.
+    """
+    with torch.device("meta"):
+        expected = DFine(config).state_dict()
+    if state.keys() != expected.keys():
+        odd = sorted(state.keys() ^ expected.keys())[0]
+        raise ValueError(f"only the state of a whole network in training form can be written; '{odd}' is odd")
+    return {_on_disk(name): tensor.detach().clone().contiguous() for name, tensor in state.items()}
+
+
+def _by_our_names(
+    tensors: Mapping[str, Tensor], config: DFineConfig, expected: Mapping[str, Tensor]
+) -> tuple[dict[str, str], list[str]]:
+    """Our names -> the file's, and the file's names that lead nowhere."""
+    found: dict[str, str] = {}
+    unexpected: list[str] = []
+    # The decoder's own heads go first: where both are there, transformers' forward pass reads those.
+    for source in sorted(tensors, key=lambda name: name.startswith(_HEADS)):
+        name = _ours(source)
+        if name is not None and name in expected:
+            found.setdefault(name, source)
+        elif not source.endswith(_COUNTER) and not _is_surplus(source, config):
+            unexpected.append(f"'{source}'")
+    for heads in ("decoder.class_heads.", "decoder.corner_heads."):
+        if not any(name.startswith(heads) and not name.startswith(heads + "0.") for name in found):
+            for name in expected:
+                if name.startswith(heads):
+                    rest = name.removeprefix(heads).partition(".")[2]
+                    shared = found.get(f"{heads}0.{rest}")
+                    if shared is not None:
+                        found[name] = shared
+    return found, unexpected
+
+
+def _ours(name: str) -> str | None:
+    """Our name for one of a file's, or None."""
+    for pattern, replacement in _IN_MEMORY:
+        name = re.sub(pattern, replacement, name)
+    if name.startswith(_HEADS):
+        name = "model.decoder." + name
+    for theirs, ours, pieces in _ROOMS:
+        if name.startswith(theirs):
+            return ours + _exchanged(name.removeprefix(theirs), pieces)
+    return None
+
+
+def _on_disk(name: str) -> str:
+    """The Hub's name for one of ours."""
+    for theirs, ours, pieces in _ROOMS:
+        if name.startswith(ours):
+            return theirs + _exchanged(name.removeprefix(ours), [(mine, its) for its, mine in pieces])
+    raise ValueError(f"'{name}' is no tensor of a D-FINE")
+
+
+def _exchanged(rest: str, pieces: Iterable[tuple[str, str]]) -> str:
+    """Exchange the first piece that is found from the second part of a path on."""
+    first, dot, others = rest.partition(".")
+    for old, new in pieces:
+        if (place := f".{others}".find(f".{old}")) >= 0:
+            return first + dot + others[:place] + new + others[place + len(old) :]
+    return rest
+
+
+def _is_surplus(source: str, config: DFineConfig) -> bool:
+    """Whether this belongs to the layers that transformers adds where `eval_idx` is not the last, and never runs."""
+    match = re.match(r"model\.decoder\.layers\.(\d{1,4})\.", source)
+    most = 2 * config.decoder_layers - config.eval_idx - 1
+    return match is not None and config.decoder_layers <= int(match[1]) < most
+
+
+def _converted(source: str, tensor: Tensor, like: Tensor) -> Tensor:
+    """The tensor in the type the network has, in memory of its own where it is shared."""
+    if like.is_floating_point():
+        # The original keeps reg_scale and up as integers; nothing else may be.
+        if not tensor.is_floating_point() and tensor.numel() != 1:
+            raise DamagedModelError(
+                f"the weights hold '{source}' as {str(tensor.dtype).removeprefix('torch.')}, not as floats"
+            )
+        tensor = tensor.to(torch.float32)
+    return tensor.reshape(like.shape) if tensor.numel() == like.numel() else tensor
+
+
+def _check_values(state: dict[str, Tensor], config: DFineConfig) -> None:
+    for name in _SCALARS:
+        if not torch.isfinite(state[name]).all() or not state[name].all():
+            raise DamagedModelError(f"the weights hold '{_on_disk(name)}' as {float(state[name])}; it divides boxes")
+    copies = [
+        index
+        for index in range(config.decoder_layers)
+        if torch.equal(
+            state[f"decoder.layers.{index}.attention.key.weight"],
+            state[f"decoder.layers.{index}.attention.value.weight"],
+        )
+    ]
+    if copies:
+        warnings.warn(
+            f"keys and values of decoder layer {copies[0]} have the same weights: an early conversion of dfine-nano "
+            "copied one over the other, and detects worse than it should; download the repository's newest revision",
+            RuntimeWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,153 @@
+"""Reading config.json strictly: wrong types, absurd numbers and NaN are refused with the name of the field."""
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
+
+from detcli.errors import UnsupportedModelError
+
+T = TypeVar("T")
+
+_ABSENT = object()
+
+
+class Fields:
+    """The fields of one JSON object, each read with a default and its bounds.
+
+    values  the object
+    where   its place within config.json, for messages: "backbone_config."; empty at the top
+
+    Every method raises UnsupportedModelError with the field's name where the value is not what it must be. A default
+    stands for an absent field only; null is a value, and refused unless a method says otherwise.
+    """
+
+    def __init__(self, values: Mapping[str, Any], where: str = "") -> None:
+        self._values = values
+        self._where = where
+
+    def __contains__(self, name: str) -> bool:
+        return self._values.get(name) is not None
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number from low to high."""
+        return self._one(name, default, lambda value: _is_integer(value, low, high), f"a whole number {low} to {high}")
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        """A finite number from low to high."""
+        return float(
+            self._one(name, default, lambda value: _is_number(value, low, high), f"a number {low:g} to {high:g}")
+        )
+
+    def number_or_none(self, name: str, low: float, high: float) -> float | None:
+        """A finite number, or None where the field is absent or null."""
+        return self.number(name, low, low, high) if name in self else None
+
+    def flag(self, name: str, default: bool) -> bool:
+        """True or false."""
+        return self._one(name, default, lambda value: isinstance(value, bool), "true or false")
+
+    def choice(self, name: str, default: str, choices: Collection[str]) -> str:
+        """One of a few words."""
+        expected = "one of " + ", ".join(sorted(choices))
+        return self._one(name, default, lambda value: isinstance(value, str) and value in choices, expected)
+
+    def integers(
+        self, name: str, default: Sequence[int], low: int, high: int, *, length: tuple[int, int]
+    ) -> tuple[int, ...]:
+        """A list of whole numbers from low to high; `length` bounds how many."""
+        expected = f"a list of {_span(length)} whole numbers {low} to {high}"
+        return tuple(
+            self._one(
+                name, default, lambda value: _is_list(value, length, lambda x: _is_integer(x, low, high)), expected
+            )
+        )
+
+    def integer_or_integers(self, name: str, default: int, low: int, high: int, *, length: int) -> tuple[int, ...]:
+        """A list of `length` whole numbers from low to high; a single number stands for that many of itself."""
+
+        def fits(value: Any) -> bool:
+            return _is_integer(value, low, high) or _is_list(
+                value, (length, length), lambda x: _is_integer(x, low, high)
+            )
+
+        expected = f"a whole number {low} to {high}, or a list of {length} of them"
+        value: Any = self._one(name, default, fits, expected)
+        return (value,) * length if isinstance(value, int) else tuple(value)
+
+    def flags(self, name: str, default: Sequence[bool], *, length: tuple[int, int]) -> tuple[bool, ...]:
+        """A list of true and false."""
+        expected = f"a list of {_span(length)} times true or false"
+        return tuple(
+            self._one(name, default, lambda value: _is_list(value, length, lambda x: isinstance(x, bool)), expected)
+        )
+
+    def words(self, name: str, *, length: tuple[int, int]) -> tuple[str, ...]:
+        """A list of words; the field must be there."""
+        expected = f"a list of {_span(length)} words"
+        return tuple(self._one(name, (), lambda value: _is_list(value, length, lambda x: isinstance(x, str)), expected))
+
+    def pairs(
+        self, name: str, default: Sequence[int], low: int, high: int, *, length: tuple[int, int]
+    ) -> tuple[tuple[int, int], ...]:
+        """A list of pairs of whole numbers; a single number stands for a pair of twins."""
+
+        def fits(item: Any) -> bool:
+            return _is_integer(item, low, high) or _is_list(item, (2, 2), lambda x: _is_integer(x, low, high))
+
+        expected = f"a list of {_span(length)} whole numbers {low} to {high}, or pairs of them"
+        items = self._one(name, default, lambda value: _is_list(value, length, fits), expected)
+        return tuple((item, item) if isinstance(item, int) else (item[0], item[1]) for item in items)
+
+    def object(self, name: str) -> "Fields | None":
+        """The fields of an object within this one, or None where it is absent or null."""
+        if name not in self:
+            return None
+        value: Mapping[str, Any] = self._one(name, {}, lambda value: isinstance(value, Mapping), "an object")
+        return Fields(value, f"{self._where}{name}.")
+
+    def items(self) -> list[tuple[Any, Any]]:
+        """Names and values as they stand."""
+        return list(self._values.items())
+
+    def refuse(self, name: str, expected: str) -> UnsupportedModelError:
+        """The error to raise for a field whose value no single check could refuse."""
+        value = _shown(self._values[name]) if name in self._values else "absent"
+        return UnsupportedModelError(f"config.json: '{self._where}{name}' is {value}; it must be {expected}")
+
+    def _one(self, name: str, default: T, fits: Callable[[Any], bool], expected: str) -> T:
+        value = self._values.get(name, _ABSENT)
+        if value is _ABSENT:
+            return default
+        if not fits(value):
+            raise self.refuse(name, expected)
+        return value  # type: ignore[no-any-return]
+
+
+def _is_integer(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and low <= value <= high and math.isfinite(value)
+
+
+def _is_list(value: Any, length: tuple[int, int], fits: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list | tuple) and length[0] <= len(value) <= length[1] and all(map(fits, value))
+
+
+def _span(length: tuple[int, int]) -> str:
+    return str(length[0]) if length[0] == length[1] else f"{length[0]} to {length[1]}"
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON would have it, never long; numbers of more digits than Python prints are named by their size."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a number of {value.bit_length()} bits"
+    if isinstance(value, Mapping | list | tuple) and len(value) > 16:
+        return f"{type(value).__name__} of {len(value)} items"
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a huge number, or endless nesting, within
+        return f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,139 @@
+"""Cross-attention that samples a few points of each feature map around a reference box."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detcli.models.layers.attention import joined
+
+SamplingMethod = Literal["default", "discrete"]
+
+
+class BoxSampling(nn.Module):
+    """Deformable attention around boxes, without projections of values and output, as D-FINE has it.
+
+    points        sampling points of a head on each level; levels may differ
+    offset_scale  how far, in box sizes, an offset of one point out of one reaches
+    method        bilinear between cells ("default"), or the nearest cell ("discrete")
+
+    Source: Deformable DETR (Zhu et al. 2020), section 4.1; D-FINE (Peng et al. 2024), appendix.
+    """
+
+    points_scale: Tensor | None
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        points: Sequence[int],
+        *,
+        offset_scale: float = 0.5,
+        method: SamplingMethod = "default",
+    ) -> None:
+        super().__init__()
+        self.heads = heads
+        self.points = tuple(points)
+        self.offset_scale = offset_scale
+        self.method: SamplingMethod = method
+        total = heads * sum(self.points)
+        self.offsets = nn.Linear(width, total * 2)
+        self.weights = nn.Linear(width, total)
+        self.offsets_and_weights: nn.Linear | None = None  # the two as one product, once folded
+        self.register_buffer("points_scale", torch.tensor([1 / n for n in self.points for _ in range(n)]))
+        self._initialise()
+
+    def forward(self, queries: Tensor, boxes: Tensor, values: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Gather what the queries look at.
+
+        queries  [B, Q, D]
+        boxes    [B, Q, 4] reference boxes, centre and size as fractions of the picture; never of less than float32
+        values   one [B * M, D / M, H, W] a level, in the dtype of the boxes
+        returns  [B, Q, D], and the weights [B, Q, M, P] over the points of all levels
+        """
+        offsets, weights = self._offsets_and_weights(queries)
+        offsets = offsets.to(boxes.dtype).reshape(*boxes.shape[:2], self.heads, -1, 2)  # [B, Q, M, P, 2]
+        if self.points_scale is not None:
+            offsets = offsets * (self.points_scale.to(boxes.dtype)[:, None] * self.offset_scale)
+        weights = weights.to(boxes.dtype).reshape(*boxes.shape[:2], self.heads, -1).softmax(-1)  # [B, Q, M, P]
+        places = boxes[:, :, None, None, :2] + offsets * boxes[:, :, None, None, 2:]  # [B, Q, M, P, 2]
+        gathered = sample(values, places, weights, self.points, self.method)
+        return gathered.to(queries.dtype), weights
+
+    def fold(self) -> None:
+        """Put the scales of the offsets into their layer, and make offsets and weights one matrix product."""
+        if self.points_scale is None:
+            return
+        scale = (self.points_scale.double() * self.offset_scale).repeat(self.heads).repeat_interleave(2)
+        dtype = self.offsets.weight.dtype
+        self.offsets.weight.data = (self.offsets.weight.double() * scale[:, None]).to(dtype)
+        self.offsets.bias.data = (self.offsets.bias.double() * scale).to(dtype)
+        self.offsets_and_weights = joined(self.offsets, self.weights)
+        self.points_scale = None
+        del self.offsets, self.weights
+
+    def _offsets_and_weights(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        if self.offsets_and_weights is None:
+            return self.offsets(queries), self.weights(queries)
+        total = self.heads * sum(self.points)
+        offsets, weights = self.offsets_and_weights(queries).split((2 * total, total), dim=-1)
+        return offsets, weights
+
+    def _initialise(self) -> None:
+        """Each head looks its own way, each point of a level one step further; all points weigh the same."""
+        angles = torch.arange(self.heads) * (2 * math.pi / self.heads)
+        ways = torch.stack((angles.cos(), angles.sin()), dim=-1)
+        ways = ways / ways.abs().amax(dim=-1, keepdim=True)  # [M, 2]
+        steps = torch.cat([torch.arange(1, n + 1) for n in self.points])  # [P]
+        with torch.no_grad():
+            self.offsets.bias.copy_((ways[:, None] * steps[:, None]).flatten())
+        for parameter in (self.offsets.weight, self.weights.weight, self.weights.bias):
+            nn.init.zeros_(parameter)
+
+
+def split_values(tokens: Tensor, shapes_hw: Sequence[tuple[int, int]], heads: int) -> list[Tensor]:
+    """Tokens [B, S, D] of all levels as maps a head can sample: one [B * M, D / M, H, W] a level."""
+    batch, count, width = tokens.shape
+    by_head = tokens.mT.reshape(batch * heads, width // heads, count)
+    parts = torch.split(by_head, [height * width for height, width in shapes_hw], dim=-1)
+    return [part.view(*part.shape[:2], *shape) for part, shape in zip(parts, shapes_hw, strict=True)]
+
+
+def sample(
+    values: Sequence[Tensor],
+    places: Tensor,
+    weights: Tensor,
+    points: Sequence[int],
+    method: SamplingMethod,
+) -> Tensor:
+    """Weighted sum of the values at these places.
+
+    values   one [B * M, D / M, H, W] a level
+    places   [B, Q, M, P, 2] x and y as fractions of the map; outside it there is nothing but zeros ("default"), or
+             what lies nearest ("discrete")
+    weights  [B, Q, M, P]
+    points   how many of P belong to each level, in order
+    returns  [B, Q, D]
+    """
+    batch, queries, heads = places.shape[:3]
+    by_level = torch.split(places.transpose(1, 2).flatten(0, 1), list(points), dim=2)  # [B * M, Q, points, 2] each
+    look_up = _bilinear if method == "default" else _nearest
+    found = torch.cat([look_up(value, at) for value, at in zip(values, by_level, strict=True)], dim=-1)
+    by_head = weights.transpose(1, 2).flatten(0, 1)[:, None]  # [B * M, 1, Q, P]
+    mixed = (found * by_head).sum(-1)  # [B * M, D / M, Q]
+    return mixed.view(batch, heads * mixed.shape[1], queries).mT
+
+
+def _bilinear(value: Tensor, places: Tensor) -> Tensor:
+    return F.grid_sample(value, 2 * places - 1, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _nearest(value: Tensor, places: Tensor) -> Tensor:
+    height, width = value.shape[-2:]
+    column = (places[..., 0] * width + 0.5).long().clamp(0, width - 1)  # [B * M, Q, points]
+    row = (places[..., 1] * height + 0.5).long().clamp(0, height - 1)
+    index = (row * width + column).flatten(1)[:, None].expand(-1, value.shape[1], -1)
+    return value.flatten(2).gather(2, index).view(*value.shape[:2], *places.shape[1:3])

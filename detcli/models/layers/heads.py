@@ -1,0 +1,29 @@
+"""Multi-layer perceptrons: the small heads on top of tokens."""
+
+from itertools import pairwise
+from typing import cast
+
+from torch import Tensor, nn
+
+from detcli.models.layers.activations import make_activation
+
+
+class Mlp(nn.Module):
+    """Linear layers with an activation between them, none after the last."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, layers: int, activation: str = "relu") -> None:
+        super().__init__()
+        widths = [inputs, *[hidden] * (layers - 1), outputs]
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        self.activation = make_activation(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take x [..., inputs] to [..., outputs]."""
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+        return self.layers[-1](x)  # type: ignore[no-any-return]
+
+    @property
+    def linears(self) -> list[nn.Linear]:
+        """The linear layers, for those who set their first weights."""
+        return cast("list[nn.Linear]", [*self.layers])

@@ -100,10 +100,12 @@ class CachedRepository:
         if is_commit(revision):
             return revision
         recorded = self._record()["revisions"].get(revision)
-        if recorded is None:
-            with suppress(OSError, UnicodeDecodeError):
-                recorded = (self.folder / "refs" / revision).read_text("ascii").strip()
-        return recorded if isinstance(recorded, str) and is_commit(recorded) else None
+        if isinstance(recorded, str) and is_commit(recorded):
+            return recorded
+        with suppress(OSError, UnicodeDecodeError):
+            referred = (self.folder / "refs" / revision).read_text("ascii").strip()
+            return referred if is_commit(referred) else None
+        return None
 
     def facts(self, commit: str) -> dict[str, FileFacts]:
         """What was written down of a commit's files; empty where another program fetched them."""

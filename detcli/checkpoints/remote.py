@@ -183,7 +183,7 @@ class Hub:
         raise HubError(f"{self.host} answers {status} for '{name}' of '{repository}'")
 
     def _ask(self, repository: str, name: str, revision: str) -> RemoteFile | None:
-        url = asked = hf_hub_url(repository, name, revision=revision, endpoint=self.endpoint)
+        url = hf_hub_url(repository, name, revision=revision, endpoint=self.endpoint)
         headers: dict[str, str] = {}
         for _ in range(5):  # renamed repositories; what leads to another host carries its answer in its headers
             with self.told():
@@ -204,9 +204,9 @@ class Hub:
             raise HubError(f"{self.host} sends '{name}' of '{repository}' in circles")
         if response.status_code // 100 == 3:
             headers.pop("content-length", None)  # of the redirect's own page
-        return self._described(repository, name, revision, asked, headers)
+        return self._described(repository, name, revision, headers)
 
-    def _described(self, repository: str, name: str, revision: str, url: str, headers: Mapping[str, str]) -> RemoteFile:
+    def _described(self, repository: str, name: str, revision: str, headers: Mapping[str, str]) -> RemoteFile:
         commit = headers.get("x-repo-commit", "")
         if not is_commit(commit) or (is_commit(revision) and commit != revision):
             raise HubError(
@@ -218,6 +218,7 @@ class Hub:
         if not is_checksum(checksum):
             raise HubError(f"{self.host} gives no checksum for '{name}' of '{repository}'; nothing was fetched")
         size = headers.get("x-linked-size") or headers.get("content-length", "")
+        url = hf_hub_url(repository, name, revision=commit, endpoint=self.endpoint)  # a branch may move meanwhile
         return RemoteFile(
             repository, name, url, commit, checksum, int(size) if re.fullmatch(r"\d{1,15}", size) else None
         )

@@ -77,14 +77,14 @@ def _continue(hub: Hub, remote: RemoteFile, partial: Path, progress: Progress, m
     """Ask once for what is missing and write it down as it comes."""
     have = _size(partial)
     with hub.open(remote.url, have) as response, _appended(partial) as file:
-        if response.status_code == 416 or (response.status_code != 206 and have):  # it cannot continue: from the start
+        if response.status_code >= 400 and response.status_code != 416:
+            hub.refuse(response, remote.repository, remote.name, remote.commit)
+        if response.status_code != 206 and have:  # it cannot continue: from the start
             progress.advance(-have)
             have = 0
             file.truncate(0)
         if response.status_code == 416:
             raise TransientError(f"{hub.host} has less of '{remote.name}' than had arrived")
-        if response.status_code >= 400:
-            hub.refuse(response, remote.repository, remote.name, remote.commit)
         end = _announced_end(hub, remote, response, have)
         for chunk in response.iter_bytes():
             have += len(chunk)

@@ -33,6 +33,7 @@ _ULTRALYTICS = {
     "show_labels": "--hide-labels",
     "show_conf": "--hide-scores",
 }
+_WIDEST_TERM = 26  # columns of the left side of the page; longer terms have a line of their own
 _NAME_VALUE = re.compile(r"([a-z][a-z0-9_-]*)=(.*)", re.DOTALL)
 
 # Which source of a value wins where a screen option is given twice, before and after the command.
@@ -51,11 +52,33 @@ class Example:
 
 
 class Option(click.Option):
-    """An option that knows its section of the help page."""
+    """An option that knows its section of the help page.
 
-    def __init__(self, *args: Any, section: str = "Options", **attributes: Any) -> None:
+    standard  its default as the page says it; None: there is nothing to say
+    aliases   names of it that are understood and not shown
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        section: str = "Options",
+        standard: str | None = None,
+        aliases: Sequence[str] = (),
+        **attributes: Any,
+    ) -> None:
         super().__init__(*args, **attributes)
-        self.section = section
+        self.section, self.standard = section, standard
+        self.shown = [name for name in self.opts if name not in aliases]
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """How the page writes it: `-t, --threshold SCORE`, names that have no letter standing under those that do."""
+        if self.hidden:
+            return None
+        names = ["--[no-]" + self.shown[0][2:]] if self.secondary_opts else self.shown
+        term = ", ".join(names) if names[0][1] != "-" else "    " + ", ".join(names)
+        if not self.is_flag:
+            term += " " + self.make_metavar(ctx)
+        return term, (self.help or "") + (f" [default: {self.standard}]" if self.standard is not None else "")
 
 
 class Context(click.Context):
@@ -96,9 +119,14 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by section, in the order in which the sections first appear."""
-        for section, options in option_sections(self, ctx).items():
+        sections = {
+            section: [cast("tuple[str, str]", option.get_help_record(ctx)) for option in options]
+            for section, options in option_sections(self, ctx).items()
+        }
+        column = max(len(term) for rows in sections.values() for term, _ in rows)
+        for section, rows in sections.items():
             with formatter.section(section):
-                formatter.write_dl([cast("tuple[str, str]", option.get_help_record(ctx)) for option in options])
+                cast("Page", formatter).write_dl(rows, col_max=min(column, _WIDEST_TERM), col_min=column)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
@@ -170,9 +198,10 @@ class Group(Command, click.Group):
             entry = self.table.get(name)
             text = entry.help if entry else self.commands[name].get_short_help_str(limit=200)
             sections.setdefault(entry.section if entry else "Commands", []).append((name, text))
+        column = max((len(name) for rows in sections.values() for name, _ in rows), default=0)
         for section, rows in sections.items():
             with formatter.section(section):
-                formatter.write_dl(rows)
+                cast("Page", formatter).write_dl(rows, col_min=column)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands first, then the options."""
@@ -234,12 +263,21 @@ def _screen_options(*, reads_settings: bool) -> list[click.Parameter]:
     return [
         shared("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
         shared("-v", "--verbose", is_flag=True, help="Say more: model, device, every failure."),
-        shared("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour what is shown."),
+        shared(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            metavar="WHEN",
+            default="auto",
+            standard="auto",
+            help="Colours: auto, always or never.",
+        ),
         shared(
             "--log-format",
             type=click.Choice(["text", "json"]),
+            metavar="FORMAT",
             default="text",
-            help="Messages as lines, or as one JSON object a line.",
+            standard="text",
+            help="Messages as text, or as json: an object a line.",
         ),
         Option(
             ("--config",),
@@ -248,7 +286,7 @@ def _screen_options(*, reads_settings: bool) -> list[click.Parameter]:
             expose_value=False,
             is_eager=True,
             callback=_read_settings if reads_settings else _set_on_console,
-            help="Take values from this TOML file before ./detcli.toml and the user's own.",
+            help="Take values from this TOML file, before ./detcli.toml and the user's.",
         ),
         shared("--debug", is_flag=True, help="Show tracebacks."),
     ]

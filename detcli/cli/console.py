@@ -10,7 +10,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Callable
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 ColorWhen = Literal["auto", "always", "never"]
 LogFormat = Literal["text", "json"]
@@ -68,7 +68,7 @@ class Console:
         self.debug = False
         self.config: str | None = None
         self.failures = 0
-        self.above: Callable[[Callable[[], None]], None] = _at_once
+        self.above: Callable[[Callable[[], Any]], Any] = _at_once
         self._ranks: dict[str, int] = {}
 
     def configure(self, name: str, value: object, rank: int) -> None:
@@ -100,6 +100,15 @@ class Console:
         """Say what only `--verbose` shows."""
         if self.verbose and not self.quiet:
             self._line("note", message, **facts)
+
+    def summary(self, sentence: str, **facts: object) -> None:
+        """Say the last line of a run."""
+        if self.quiet:
+            return
+        if self.log_format == "json":
+            self._line("summary", sentence, **facts)
+        else:
+            self._write(escape(sentence))
 
     def failure(self, file: str, code: str, message: str) -> None:
         """Name an input that failed; after the first 20 only the count goes on, unless `--verbose`."""
@@ -169,8 +178,8 @@ class Console:
             self.above(lambda: _put(sys.stderr, line))
 
 
-def _at_once(write: Callable[[], None]) -> None:
-    write()
+def _at_once(write: Callable[[], Any]) -> Any:
+    return write()
 
 
 def _put(stream: TextIO, line: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from detcli.cli.command import Decorator, Option
+from detcli.cli.command import SCREEN, Decorator, Option
 from detcli.cli.console import Console
+from detcli.sinks.sink import SINKS
 
 INPUT, MODEL, DETECTION, SPEED, OUTPUT, PICTURES, RUN = (
     "Input",
@@ -21,7 +22,6 @@ INPUT, MODEL, DETECTION, SPEED, OUTPUT, PICTURES, RUN = (
     "Run",
 )
 DEFAULT_MODEL = "dfine-s"
-DEFAULT_MAX_PIXELS = 250_000_000  # held equal to sources' own by a test; importing that room would import numpy
 
 
 class Score(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
@@ -86,15 +86,6 @@ class Device(click.ParamType):  # type: ignore[type-arg]  # generic in newer cli
         return str(value)
 
 
-class Formats(click.Choice[str]):
-    """The result formats of the sinks' table, asked for when they are needed, and the table on a terminal."""
-
-    def __init__(self) -> None:
-        from detcli.sinks.sink import SINKS
-
-        super().__init__([*SINKS, "table"])
-
-
 def option(*names: str, section: str, **attributes: Any) -> Decorator:
     """Decorate a command with an option in a section of its help."""
     return click.option(*names, cls=Option, section=section, **attributes)
@@ -121,13 +112,13 @@ model = option(
     section=MODEL,
     metavar="NAME",
     default=DEFAULT_MODEL,
-    show_default=True,
+    standard=DEFAULT_MODEL,
     help="A name from 'detcli models list', a Hub repository, a folder or a file.",
 )
 revision = option("--revision", section=MODEL, metavar="REV", help="Commit, branch or tag of the Hub repository.")
 offline = option("--offline", section=MODEL, is_flag=True, help="Use what is on this machine; ask no network.")
 cache_dir = option(
-    "--cache-dir", section=MODEL, metavar="DIR", type=_FOLDER, help="Where models are kept. [default: as HF_HOME says]"
+    "--cache-dir", section=MODEL, metavar="DIR", type=_FOLDER, standard="as HF_HOME says", help="Where models are kept."
 )
 where_models_are = group_of(revision, offline, cache_dir)
 
@@ -148,8 +139,8 @@ inputs = group_of(
         section=INPUT,
         type=click.IntRange(min=1),
         metavar="N",
-        default=DEFAULT_MAX_PIXELS,
-        help="Refuse larger pictures unread. [default: 250 million]",
+        standard="250 million",
+        help="Refuse larger pictures unread.",
     ),
 )
 
@@ -159,9 +150,11 @@ detection = group_of(
         "--threshold",
         "--conf",
         section=DETECTION,
+        aliases=("--conf",),
         type=Score(),
         metavar="SCORE",
-        help="Keep boxes that score above it. [default: 0.4, or the model's; 0 for coco-results]",
+        standard="0.4, or the model's; 0 for coco-results",
+        help="Keep boxes that score above it; also --conf.",
     ),
     option(
         "--max-det",
@@ -169,7 +162,7 @@ detection = group_of(
         type=click.IntRange(1, 100_000),
         metavar="N",
         default=300,
-        show_default=True,
+        standard="300",
         help="Keep at most N boxes a picture.",
     ),
     option(
@@ -181,7 +174,8 @@ detection = group_of(
         nargs=2,
         type=click.IntRange(min=1),
         metavar="H W",
-        help="Size of the network's input. [default: the model's]",
+        standard="the model's",
+        help="Size of the network's input.",
     ),
 )
 
@@ -192,7 +186,7 @@ device = option(
     type=Device(),
     metavar="NAME",
     default="auto",
-    show_default=True,
+    standard="auto",
     help="auto, cpu, cuda, cuda:0 or mps.",
 )
 speed = group_of(
@@ -204,16 +198,17 @@ speed = group_of(
         type=Batch(),
         metavar="N|auto",
         default="auto",
-        show_default=True,
+        standard="auto",
         help="Pictures at a time; halved when memory runs out.",
     ),
     option(
         "--precision",
         section=SPEED,
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        metavar="TYPE",
         default="auto",
-        show_default=True,
-        help="Numbers the network computes in.",
+        standard="auto",
+        help="What it computes in: auto, fp32, bf16 or fp16.",
     ),
     option("--compile", section=SPEED, is_flag=True, help="Compile the network: a slow start for a faster long run."),
     option(
@@ -222,11 +217,81 @@ speed = group_of(
         section=SPEED,
         type=click.IntRange(1, 256),
         metavar="N",
-        help="Threads that read pictures. [default: one a core]",
+        standard="one a core",
+        help="Threads that read pictures.",
     ),
     option("--no-optimize", section=SPEED, is_flag=True, help="Run the network as it was trained, nothing folded."),
     option("--deterministic", section=SPEED, is_flag=True, help="The same bytes from every run on this machine."),
 )
+
+
+results = group_of(
+    option(
+        "-o",
+        "--output",
+        "outputs",
+        section=OUTPUT,
+        multiple=True,
+        metavar="PATH",
+        standard="a table on a terminal, JSON Lines in a pipe",
+        help="Where results go: .jsonl, .json (COCO), .csv, a folder (YOLO) or '-'; repeatable.",
+    ),
+    option(
+        "-f",
+        "--format",
+        "format_name",
+        section=OUTPUT,
+        type=click.Choice([*SINKS, "table"]),
+        metavar="NAME",
+        help=f"Format of the one output: {', '.join(SINKS)} or table.",
+    ),
+    option("--header", section=OUTPUT, is_flag=True, help="JSON Lines: model, version and arguments in a first line."),
+    option("--csv-safe", section=OUTPUT, is_flag=True, help="CSV: keep spreadsheets from running cells as formulas."),
+    option(
+        "--gt", section=OUTPUT, type=_FILE, metavar="FILE", help="COCO annotations to take image and category ids from."
+    ),
+    option("--resume", section=OUTPUT, is_flag=True, help="Go on with the run that was interrupted."),
+    option(
+        "--if-exists",
+        section=OUTPUT,
+        type=click.Choice(["error", "overwrite", "skip"]),
+        metavar="WHAT",
+        default="error",
+        standard="error",
+        help="An output that is there: error, overwrite or skip.",
+    ),
+    option("-y", "--yes", section=OUTPUT, is_flag=True, help="The same as --if-exists overwrite."),
+)
+
+drawing = group_of(
+    option(
+        "--save-images", section=PICTURES, type=_FOLDER, metavar="DIR", help="Save each picture with its boxes drawn."
+    ),
+    option("--save-crops", section=PICTURES, type=_FOLDER, metavar="DIR", help="Save what is inside each box."),
+    option(
+        "--line-width",
+        section=PICTURES,
+        type=click.IntRange(1, 1000),
+        metavar="N",
+        standard="fitted to the picture",
+        help="Pixels of a line.",
+    ),
+    option("--hide-labels", section=PICTURES, is_flag=True, help="Draw boxes without names and scores."),
+    option("--hide-scores", section=PICTURES, is_flag=True, help="Draw names without scores."),
+    option("--font", section=PICTURES, type=_FILE, metavar="FILE", help="Font for the names."),
+)
+
+failures = group_of(
+    option("--strict", section=RUN, is_flag=True, help="End at the first input that fails, with exit code 3."),
+    option(
+        "--max-failures",
+        section=RUN,
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="End when more than N inputs failed.",
+    ),
+)
+dry_run = option("-n", "--dry-run", section=RUN, is_flag=True, help="List the pictures and say what would be done.")
 
 
 def _set_progress(ctx: click.Context, param: click.Parameter, value: bool | None) -> None:
@@ -236,11 +301,11 @@ def _set_progress(ctx: click.Context, param: click.Parameter, value: bool | None
 
 progress = option(
     "--progress/--no-progress",
-    section="Screen",
+    section=SCREEN,
     default=None,
     expose_value=False,
     callback=_set_progress,
-    help="Show how far it is. [default: on a terminal]",
+    standard="on a terminal",
+    help="Show how far it is.",
 )
-yes = option("-y", "--yes", section=RUN, is_flag=True, help="Ask nothing.")
 as_json = option("--json", "as_json", section="Output", is_flag=True, help="Print JSON.")

@@ -25,19 +25,21 @@ class Page(click.HelpFormatter):
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """Write the line that shows the order of words."""
-        super().write_usage(prog, args, click.style("Usage", bold=True) + " " if prefix is None else prefix)
+        super().write_usage(prog, args, click.style("Usage:", bold=True) + " " if prefix is None else prefix)
 
-    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        """Write terms and their descriptions."""
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2, *, col_min: int = 0
+    ) -> None:
+        """Write terms and their descriptions, in columns of one width or, where that is too narrow, stacked."""
         rows = list(rows)
         indent = " " * self.current_indent
         if self.width < _STACKED_BELOW:
             below = indent + " " * 6
             for term, text in rows:
-                self.write(f"{indent}{_colored(term)}\n")
+                self.write(f"{indent}{_colored(term.lstrip())}\n")
                 self.write(wrap_text(text, self.width, below, below, preserve_paragraphs=True) + "\n")
             return
-        column = min(max((len(term) for term, _ in rows), default=0), col_max) + col_spacing
+        column = min(max(col_min, *(len(term) for term, _ in rows)), col_max) + col_spacing
         for term, text in rows:
             lines = wrap_text(text, self.width - column - len(indent)).splitlines() or [""]
             gap = " " * (column - len(term)) if len(term) + col_spacing <= column else ""

@@ -1,0 +1,36 @@
+"""The sentence at the end of a run: how much was done, how long it took, where the results are."""
+
+from detcli.cli.console import Console
+from detcli.cli.plan import Plan
+from detcli.cli.words import counted, duration
+from detcli.pipeline import Tally
+
+
+def closing(console: Console, tally: Tally, plan: Plan, *, seconds: float) -> None:
+    """Say `412 pictures, 3 failed, 2,918 boxes in 21 s -> out/`."""
+    total = tally.pictures + tally.failed
+    parts = [counted(total, "picture")]
+    if tally.failed:
+        parts.append(f"{tally.failed:,} failed")
+    parts.append(counted(tally.boxes, "box", "boxes"))
+    places = [f"{path}/" if folder else str(path) for path, folder in _places(plan)]
+    sentence = f"{', '.join(parts)} in {duration(seconds)}" + (f" -> {', '.join(places)}" if places else "")
+    if tally.interrupted is not None:
+        sentence += f"; interrupted by {tally.interrupted}"
+        sentence += ", --resume goes on" if plan.journal is not None else ""
+    console.summary(
+        sentence,
+        pictures=total,
+        failed=tally.failed,
+        boxes=tally.boxes,
+        seconds=round(seconds, 3),
+        outputs=places,
+        interrupted=tally.interrupted,
+    )
+
+
+def _places(plan: Plan) -> list[tuple[str, bool]]:
+    """Files and folders that were written, and which of them are folders."""
+    places = [(str(target.path), target.format == "yolo") for target in plan.targets if target.path is not None]
+    places += [(str(folder), True) for folder in (plan.images, plan.crops) if folder is not None]
+    return places

@@ -1,0 +1,191 @@
+"""`detcli detect`: what the flags ask for becomes a source, a detector and sinks, and the pipeline joins them.
+
+Checks run from cheap to dear: flags, then outputs, then the input, and only then torch and the model.
+"""
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from detcli.cli import options
+from detcli.cli.command import Command, Example, pass_console
+from detcli.cli.console import Console
+from detcli.cli.plan import Plan, check_plan, make_plan
+from detcli.errors import InputError, TooManyFailuresError, UsageError
+from detcli.files.outputs import IfExists
+
+if TYPE_CHECKING:
+    from detcli.sources.source import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the command line, the environment and the settings files ask of `detect`; named as the options."""
+
+    sources: tuple[str, ...]
+    no_recursive: bool
+    ext: tuple[str, ...] | None
+    exclude: tuple[str, ...]
+    files_from: str | None
+    null_separated: bool
+    limit: int | None
+    max_pixels: int | None
+    model: str
+    revision: str | None
+    offline: bool
+    cache_dir: Path | None
+    threshold: float | None
+    max_det: int
+    classes: tuple[str, ...] | None
+    imgsz: tuple[int, int] | None
+    device: str
+    batch: int | None
+    precision: str
+    compile: bool
+    workers: int | None
+    no_optimize: bool
+    deterministic: bool
+    outputs: tuple[str, ...]
+    format_name: str | None
+    header: bool
+    csv_safe: bool
+    gt: Path | None
+    resume: bool
+    if_exists: IfExists
+    yes: bool
+    save_images: Path | None
+    save_crops: Path | None
+    line_width: int | None
+    hide_labels: bool
+    hide_scores: bool
+    font: Path | None
+    strict: bool
+    max_failures: int | None
+    dry_run: bool
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        Example("boxes in one picture, as a table", "detcli detect street.jpg"),
+        Example(
+            "a folder into COCO, with pictures to look at", "detcli detect images/ -o out.json --save-images drawn/"
+        ),
+        Example(
+            "a larger model, surer boxes, two classes", "detcli detect images/ -m dfine-x -t 0.6 --classes person,dog"
+        ),
+        Example(
+            "paths from another program, files with dogs out",
+            "find . -name '*.jpg' -print0 | detcli detect -0 --files-from - "
+            "| jq -r 'select(any(.detections[]?; .label==\"dog\")) | .file'",
+        ),
+        Example("go on with a long run that was interrupted", "detcli detect big/ -o out.jsonl --resume"),
+        Example("see what would be read, and do nothing", "detcli detect 'photos/**/*.png' --dry-run"),
+    ],
+)
+@options.sources
+@options.inputs
+@options.model
+@options.where_models_are
+@options.detection
+@options.speed
+@options.results
+@options.drawing
+@options.failures
+@options.dry_run
+@options.progress
+@pass_console
+def detect(console: Console, /, **given: Any) -> int:
+    """Find objects in pictures.
+
+    SOURCES are pictures, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one picture on
+    standard input. Folders are walked.
+
+    Results go to standard output or to each --output; messages go to standard error. A picture that cannot be read
+    becomes a record with the reason, and the run goes on.
+    """
+    wish = Wish(**given)
+    if not wish.sources and wish.files_from is None:
+        raise UsageError("nothing to look at: name a picture, a folder, a glob, an address or '-', or use --files-from")
+    plan = make_plan(wish.outputs, wish.format_name, images=wish.save_images, crops=wish.save_crops, resume=wish.resume)
+    if_exists: IfExists = "overwrite" if wish.yes else wish.if_exists
+    plan = check_plan(plan, wish.sources, if_exists=if_exists, resume=wish.resume)
+    for path in plan.skipped:
+        console.say(f"'{path}' exists; skipped")
+    if plan.is_empty:
+        return 0
+    source = _open(wish, plan)
+    if wish.dry_run:
+        from detcli.cli.dry_run import dry_run
+
+        return dry_run(console, wish, plan, source)
+    return _run(console, wish, plan, source)
+
+
+def _open(wish: Wish, plan: Plan) -> "Source":
+    from detcli.sources.source import DEFAULT_MAX_PIXELS, SourceSettings, open_source
+
+    settings = SourceSettings(
+        recursive=not wish.no_recursive,
+        extensions=tuple(suffix.lower().lstrip(".") for suffix in wish.ext) if wish.ext else None,
+        exclude=wish.exclude,
+        outputs=plan.paths,
+        files_from=wish.files_from,
+        null_separated=wish.null_separated,
+        limit=wish.limit,
+        max_pixels=wish.max_pixels or DEFAULT_MAX_PIXELS,
+    )
+    source = open_source(wish.sources, settings)
+    if next(iter(source), None) is None:
+        names = ", ".join(f"'{name}'" for name in (*wish.sources, *([wish.files_from] if wish.files_from else [])))
+        raise InputError(f"there are no pictures in {names}")
+    return source
+
+
+def _run(console: Console, wish: Wish, plan: Plan, source: "Source") -> int:
+    from detcli.cli.closing import closing
+    from detcli.cli.opening import load, open_sinks
+    from detcli.cli.progress import RunProgress
+    from detcli.cli.stopping import stopping
+    from detcli.pipeline import Limits, Stop, Tally, run
+    from detcli.sinks.sink import remarks
+    from detcli.values.frame import Frame, Unreadable
+
+    started = time.monotonic()
+    detector = load(console, wish, plan)
+    tally, stop = Tally(), Stop()
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_sinks(console, wish, plan, detector))
+        stack.enter_context(stopping(console, stop))
+        done = opened.replay(source, tally)
+        progress = stack.enter_context(RunProgress(console, done=done, count=source.count))
+
+        def on_result(frame: Frame | Unreadable, detections: Any) -> None:
+            failed = isinstance(detections, Unreadable)
+            progress.advance(failed=failed)
+            if failed:
+                console.failure(frame.origin.file, detections.code, detections.message)
+
+        try:
+            run(
+                source,
+                detector,
+                opened.sinks,
+                workers=wish.workers,
+                skip=done,
+                tally=tally,
+                limits=Limits(wish.strict, wish.max_failures),
+                stop=stop,
+                on_result=on_result,
+            )
+        except TooManyFailuresError:
+            closing(console, tally, plan, seconds=time.monotonic() - started)
+            raise
+    for remark in remarks(opened.sinks):
+        console.warning(remark)
+    closing(console, tally, plan, seconds=time.monotonic() - started)
+    return tally.exit_code

@@ -1,0 +1,58 @@
+"""`--dry-run`: which pictures would be read, with which model, on which device, and where results would go.
+
+The paths go to standard output, as `--files-from` takes them; all else to standard error. Nothing is written, no
+network is run and nothing is fetched.
+"""
+
+import sys
+from typing import TYPE_CHECKING
+
+from detcli.checkpoints.hub import cached, repository_of
+from detcli.cli.console import Console, escape, is_terminal
+from detcli.cli.plan import Plan
+from detcli.cli.words import counted
+from detcli.files.outputs import open_output
+from detcli.files.writing import to_bytes
+
+if TYPE_CHECKING:
+    from detcli.cli.detect import Wish
+    from detcli.sources.source import Source
+
+
+def dry_run(console: Console, wish: "Wish", plan: Plan, source: "Source") -> int:
+    """List the pictures and say what would be done; returns the exit code."""
+    model = _model(wish)
+    device = _device(wish)
+    output = open_output(sys.stdout.buffer, in_place=True)
+    end = b"\0" if wish.null_separated else b"\n"
+    on_screen = is_terminal(sys.stdout)
+    count = 0
+    for picture in source:
+        file = picture.origin.file
+        output.write(to_bytes(escape(file) if on_screen else file) + (b"\n" if on_screen else end))
+        count += 1
+    output.commit()
+    console.say(f"would look at {counted(count, 'picture')}", pictures=count)
+    console.say(f"model: {model}")
+    console.say(f"device: {device}")
+    for target in plan.targets:
+        console.say(f"output: {target.name} ({target.format})")
+    for folder, what in ((plan.images, "pictures with boxes"), (plan.crops, "crops")):
+        if folder is not None:
+            console.say(f"output: {folder}/ ({what})")
+    return 0
+
+
+def _model(wish: "Wish") -> str:
+    repository = repository_of(wish.model)
+    if repository is None:
+        return f"'{wish.model}' on this machine"
+    files = cached(wish.model, revision=wish.revision, cache_dir=wish.cache_dir)
+    where = f"at '{files.folder}'" if files is not None else "not on this machine; it would be fetched"
+    return f"{wish.model} ({repository}), {where}"
+
+
+def _device(wish: "Wish") -> str:
+    from detcli.runtimes.eager import choose_device
+
+    return str(choose_device(wish.device))

@@ -1,0 +1,242 @@
+"""The model loaded and the outputs opened, as the flags of `detect` ask."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from detcli.cli.console import Console, is_terminal
+from detcli.cli.plan import TABLE, Plan, Target
+from detcli.cli.progress import DownloadProgress
+from detcli.errors import UsageError
+from detcli.files.ground_truth import GroundTruth, read_ground_truth
+from detcli.files.journal import Journal
+from detcli.inference.detector import Detector, load_detector
+from detcli.pipeline import Tally
+from detcli.sinks.sink import SINKS, Sink, SinkSettings
+from detcli.sources.source import Source
+from detcli.values.record import from_record
+from detcli.values.run import RunInfo
+from detcli.version import __version__
+
+if TYPE_CHECKING:
+    from detcli.cli.detect import Wish
+
+
+def load(console: Console, wish: "Wish", plan: Plan) -> Detector:
+    """The detector; what it is goes to whoever asked with `--verbose`."""
+    threshold = wish.threshold
+    if threshold is None and plan.needs_all_scores:
+        threshold = 0.0
+        if plan.images is not None or plan.crops is not None:
+            console.warning("coco-results keeps every score, and so do the pictures drawn: --threshold sets a limit")
+    progress = DownloadProgress(console)
+    try:
+        detector = load_detector(
+            wish.model,
+            revision=wish.revision,
+            offline=wish.offline,
+            cache_dir=wish.cache_dir,
+            threshold=threshold,
+            max_detections=wish.max_det,
+            classes=wish.classes or (),
+            device=wish.device,
+            precision=wish.precision,
+            compile=wish.compile,
+            optimize=not wish.no_optimize,
+            image_size_hw=wish.imgsz,
+            deterministic=wish.deterministic,
+            batch_size=wish.batch,
+            progress=progress,
+        )
+    finally:
+        progress.finish()
+    files = detector.files
+    console.note(f"model {files.name} from '{files.folder}'", commit=files.commit, sha256=files.sha256)
+    console.note(
+        f"{detector.device_name}, {detector.precision}, batches of {detector.batch_size}, "
+        f"scores above {detector.threshold:g}"
+    )
+    return detector
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The sinks of a run, open.
+
+    sinks    all of them; the journal is the last, so that it goes only when the others are whole
+    records  those that a resumed run gives the earlier results again
+    journal  None where nothing could be resumed
+    """
+
+    sinks: tuple[Sink, ...]
+    records: tuple[Sink, ...]
+    journal: Journal | None
+
+    def replay(self, source: Source, tally: Tally) -> int:
+        """Give the results of the interrupted run again; returns how many pictures they are.
+
+        Raises UsageError where the input is not what it was then.
+        """
+        if self.journal is None or not self.journal.done:
+            return 0
+        records = zip_longest(self.journal.replay(), islice(source, self.journal.done))
+        for (record, relative, stem), picture in records:
+            if picture is None or (picture.origin.file, picture.origin.relative) != (record["file"], relative):
+                now = "is not there any more" if picture is None else f"is '{picture.origin.file}' now"
+                raise UsageError(
+                    f"cannot resume: picture {record['index'] + 1} of the interrupted run was '{record['file']}' and "
+                    f"{now}; start anew with --if-exists overwrite (or -y)"
+                )
+            result = from_record(record, relative=relative, stem=stem)
+            for sink in self.records:
+                sink.write(*result)
+            tally.add(*result)
+        return self.journal.done
+
+
+@contextmanager
+def open_sinks(console: Console, wish: "Wish", plan: Plan, detector: Detector) -> Iterator[Opened]:
+    """Open every output of the plan; whatever ends the block early leaves nothing torn."""
+    truth = read_ground_truth(wish.gt) if wish.gt is not None else None
+    info = _run_info(console, wish, detector, truth)
+    settings = SinkSettings(
+        info,
+        header=wish.header,
+        csv_safe=wish.csv_safe,
+        image_ids=truth.image_ids if truth is not None else None,
+        skip_existing=wish.if_exists == "skip" and not wish.yes,
+    )
+    replaces = wish.yes or wish.if_exists == "overwrite"
+    opened: list[Sink] = []
+    journal = None
+    try:
+        if plan.journal is not None:
+            journal = Journal.open(
+                plan.journal,
+                info.as_json() | {"save_images": _text(plan.images), "save_crops": _text(plan.crops)},
+                labels=info.labels,
+                resume=wish.resume,
+                overwrite=replaces and not wish.resume,
+            )
+        opened.extend(_open_target(console, target, settings) for target in plan.targets)
+        records = tuple(opened)
+        opened += _picture_sinks(wish, plan, settings)
+        if journal is not None:
+            opened.append(journal)
+        yield Opened(tuple(opened), records, journal)
+    except BaseException:
+        for sink in opened:
+            sink.abort()
+        if journal is not None:
+            journal.abort()
+        raise
+
+
+class _AboveTheLine:
+    """Standard output while a line moves below it on the same terminal: each write finds the line off the screen."""
+
+    def __init__(self, stream: BinaryIO, console: Console) -> None:
+        self._stream, self._console = stream, console
+
+    def write(self, data: bytes) -> int:
+        """Write all of it, and show it."""
+
+        def write() -> int:
+            count = self._stream.write(data)
+            self._stream.flush()
+            return count
+
+        written: int = self._console.above(write)
+        return written
+
+    def flush(self) -> None:
+        """Do nothing: it is shown already."""
+
+    def fileno(self) -> int:
+        """Of the stream beneath."""
+        return self._stream.fileno()
+
+
+def _open_target(console: Console, target: Target, settings: SinkSettings) -> Sink:
+    if target.path is not None:
+        return SINKS[target.format](target.path, settings)
+    stream: BinaryIO = sys.stdout.buffer
+    if is_terminal(sys.stdout) and console.moves():
+        stream = cast("BinaryIO", _AboveTheLine(stream, console))
+    if target.format != TABLE:
+        return SINKS[target.format](stream, settings)
+    from detcli.cli.table import Table
+
+    return Table(
+        stream,
+        settings.info.labels,
+        width=console.width(sys.stdout),
+        color=console.uses_color(sys.stdout),
+        encoding=sys.stdout.encoding,
+    )
+
+
+def _picture_sinks(wish: "Wish", plan: Plan, settings: SinkSettings) -> Iterator[Sink]:
+    labels = settings.info.labels
+    if plan.images is not None:
+        from detcli.sinks.drawing import DrawingStyle
+        from detcli.sinks.pictures import AnnotatedPictures
+
+        style = DrawingStyle(wish.line_width, wish.hide_labels, wish.hide_scores, wish.font)
+        yield AnnotatedPictures(plan.images, labels, style, skip_existing=settings.skip_existing)
+    if plan.crops is not None:
+        from detcli.sinks.crops import Crops
+
+        yield Crops(plan.crops, labels, skip_existing=settings.skip_existing)
+
+
+def _run_info(console: Console, wish: "Wish", detector: Detector, truth: GroundTruth | None) -> RunInfo:
+    labels = detector.labels
+    if truth is not None:
+        labels, missing = truth.renumber(labels)
+        if missing:
+            shown = ", ".join(f"'{name}'" for name in missing[:5]) + (", …" if len(missing) > 5 else "")
+            console.warning(f"'{wish.gt}' has no category for {len(missing)} of the model's labels: {shown}")
+    files = detector.files
+    arguments = {
+        "sources": list(wish.sources),
+        "files_from": wish.files_from,
+        "recursive": not wish.no_recursive,
+        "ext": _list(wish.ext),
+        "exclude": list(wish.exclude),
+        "limit": wish.limit,
+        "max_pixels": wish.max_pixels,
+        "threshold": detector.threshold,
+        "max_det": wish.max_det,
+        "classes": _list(wish.classes),
+        "imgsz": _list(wish.imgsz),
+        "precision": detector.precision,
+        "optimize": not wish.no_optimize,
+        "deterministic": wish.deterministic,
+        "gt": _text(wish.gt),
+    }
+    if wish.deterministic:  # only then must these be the same again
+        arguments |= {"device": detector.device_name, "batch": detector.batch_size}
+    shown_arguments = {name: value for name, value in arguments.items() if value is not None}
+    return RunInfo(files.name, files.commit, files.sha256, __version__, labels, _now(), shown_arguments)
+
+
+def _now() -> str:
+    """The time in UTC; SOURCE_DATE_EPOCH sets it, for outputs that are to be the same to the byte."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _list(values: tuple[Any, ...] | None) -> list[Any] | None:
+    return None if values is None else list(values)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,135 @@
+"""Where the results of a run go, decided and checked before anything heavy is imported."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from detcli.cli.console import is_terminal
+from detcli.errors import OutputError, UsageError
+from detcli.files.journal import journal_path
+from detcli.files.outputs import IfExists, is_stream, prepare_output
+from detcli.sinks.sink import SINKS, format_of
+
+TABLE = "table"
+_FOLDERS = ("yolo",)  # formats of many files
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One result output: its format and its path, None for standard output."""
+
+    format: str
+    path: Path | None
+
+    @property
+    def name(self) -> str:
+        """As a sentence says it."""
+        return "standard output" if self.path is None else str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All outputs of a run.
+
+    targets        of records
+    images, crops  folders of pictures, or None
+    journal        beside the first output that is a file or folder; None where there is none
+    skipped        outputs that exist and are left as they are
+    """
+
+    targets: tuple[Target, ...]
+    images: Path | None = None
+    crops: Path | None = None
+    journal: Path | None = None
+    skipped: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file and folder that is written, never to be read back as input."""
+        written = (*(target.path for target in self.targets), self.images, self.crops, self.journal, *self.skipped)
+        return tuple(path for path in written if path is not None and not is_stream(path))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything asked for is there already."""
+        return not self.targets and self.images is None and self.crops is None
+
+    @property
+    def needs_all_scores(self) -> bool:
+        """Whether an output is meant for computing AP, which needs every score."""
+        return any(target.format == "coco-results" for target in self.targets)
+
+
+def make_plan(
+    outputs: Sequence[str], format_name: str | None, *, images: Path | None, crops: Path | None, resume: bool
+) -> Plan:
+    """Decide what goes where. Raises UsageError for what makes no sense together."""
+    if format_name is not None and len(outputs) > 1:
+        raise UsageError(f"--format {format_name} is for one output, and there are {len(outputs)}: let suffixes decide")
+    targets = tuple(_target(output, format_name) for output in outputs or ("-",))
+    folders = tuple(folder for folder in (images, crops) if folder is not None)
+    _refuse_twice([*(target.path for target in targets), *([images] if images == crops else [])])
+    files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
+    if resume and not files:
+        raise UsageError("--resume goes on with the run that wrote to an --output: name that output")
+    for folder in folders:
+        if any(target.path == folder and target.format not in _FOLDERS for target in targets):
+            raise UsageError(f"'{folder}' cannot be a file and a folder")
+    if any(target.path is None for target in targets) and sys.stdout is None:
+        raise OutputError("standard output is closed; give an --output")
+    return Plan(targets, images, crops, journal_path(files[0]) if files else None)
+
+
+def check_plan(plan: Plan, sources: Sequence[str], *, if_exists: IfExists, resume: bool) -> Plan:
+    """The plan without the outputs that exist and are to be skipped. Touches nothing.
+
+    Raises UsageError where an output would take the place of an input, OutputError where one exists and may not be
+    replaced.
+    """
+    for path in plan.paths:
+        if any(_same(path, source) for source in sources):
+            raise UsageError(f"'{path}' is input and output at once; write somewhere else")
+
+    def wanted(path: Path | None, *, folder: bool) -> bool:
+        if path is None:
+            return True
+        return prepare_output(path, if_exists=if_exists, folder=folder, journal=plan.journal, resume=resume)
+
+    targets = tuple(target for target in plan.targets if wanted(target.path, folder=target.format in _FOLDERS))
+    skipped = tuple(target.path for target in plan.targets if target not in targets and target.path is not None)
+    for folder in (plan.images, plan.crops):
+        wanted(folder, folder=True)
+    files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
+    return Plan(targets, plan.images, plan.crops, journal_path(files[0]) if files else None, skipped)
+
+
+def _target(output: str, format_name: str | None) -> Target:
+    if not output:
+        raise UsageError("--output is empty; '-' is standard output")
+    if output == "-":
+        name = format_name or (TABLE if is_terminal(sys.stdout) else "jsonl")
+        if name in _FOLDERS:
+            raise UsageError(f"--format {name} writes a folder of files: name it with --output")
+        return Target(name, None)
+    name = format_name or format_of(output)
+    if name == TABLE:
+        raise UsageError("--format table is for standard output; files take " + ", ".join(SINKS))
+    return Target(name, Path(output))
+
+
+def _refuse_twice(paths: Sequence[Path | None]) -> None:
+    seen: set[str] = set()
+    for path in paths:
+        place = "-" if path is None else os.path.normpath(path.absolute())
+        if place in seen:
+            raise UsageError(f"two outputs would go to {'standard output' if path is None else repr(str(path))}")
+        seen.add(place)
+
+
+def _same(path: Path, source: str) -> bool:
+    try:
+        return path.samefile(source)
+    except (OSError, ValueError):
+        return False

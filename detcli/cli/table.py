@@ -1,0 +1,106 @@
+"""The table on a terminal: one row a box, streamed, as wide as the screen."""
+
+from typing import BinaryIO
+
+from rich.cells import cell_len, set_cell_size
+
+from detcli.cli.console import escape
+from detcli.files.outputs import open_output
+from detcli.values.detections import Detections
+from detcli.values.frame import Frame, Unreadable
+from detcli.values.labels import Labels
+
+_NUMBERS = ("score", "left", "top", "width", "height")
+_NUMBER_WIDTHS = (5, 5, 5, 5, 6)
+_GAP = "  "
+_NUMBERS_WIDTH = sum(_NUMBER_WIDTHS) + len(_GAP) * len(_NUMBERS)
+_STACKED_BELOW = 72  # columns: under it a file's name has a line of its own
+_BOLD, _DIM, _RED, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
+
+
+class Table:
+    """Rows of file, label, score and box (left, top, width, height in whole pixels); a sink.
+
+    stream  standard output, in bytes
+    width   columns of the screen
+    color   whether it shows colours
+    """
+
+    ordered = True
+    needs_pixels = False
+
+    def __init__(self, stream: BinaryIO, labels: Labels, *, width: int, color: bool, encoding: str = "utf-8") -> None:
+        self._output = open_output(stream, in_place=True)
+        self._names = [escape(name) for name in labels.names]
+        self._color, self._encoding = color, encoding
+        self._stacked = width < _STACKED_BELOW
+        longest = max((cell_len(name) for name in self._names), default=5)
+        room = width - _NUMBERS_WIDTH - (len(_GAP) if self._stacked else 0)
+        self._label_width = max(4, min(longest, 24, room if self._stacked else room // 3))
+        self._file_width = width if self._stacked else room - self._label_width - len(_GAP)
+        self._begun = False
+
+    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+        """Write the rows of one picture; its name stands in the first."""
+        if not self._begun:
+            self._begun = True
+            self._row("file", "label", _NUMBERS, style=_BOLD)
+        file = shortened(escape(frame.origin.file), self._file_width)
+        if isinstance(detections, Unreadable):
+            self._remark(file, f"failed: {detections.code}", _RED)
+            return
+        if not len(detections):
+            self._remark(file, "nothing found", _DIM)
+        for score, class_id, (left, top, right, bottom) in zip(
+            detections.scores.tolist(), detections.class_ids.tolist(), detections.boxes_xyxy.tolist(), strict=True
+        ):
+            box = (left, top, right - left, bottom - top)
+            numbers = (f"{score:.2f}", *(str(round(number)) for number in box))
+            self._row(file, self._names[class_id], numbers)
+            file = ""
+
+    def flush(self) -> None:
+        """Show the rows so far."""
+        self._output.flush()
+
+    def close(self, *, complete: bool) -> None:
+        """Show the rest."""
+        self._output.commit()
+
+    def abort(self) -> None:
+        """Drop what is not shown yet."""
+        self._output.discard()
+
+    def _row(self, file: str, label: str, numbers: tuple[str, ...], *, style: str = "") -> None:
+        cells = _GAP + _GAP.join(number.rjust(width) for number, width in zip(numbers, _NUMBER_WIDTHS, strict=True))
+        label = set_cell_size(shortened(label, self._label_width, end=True), self._label_width)
+        if not self._stacked:
+            self._line(set_cell_size(file, self._file_width) + _GAP + label + cells, style)
+            return
+        if file:
+            self._line(file, _BOLD)
+        self._line(_GAP + label + cells, style)
+
+    def _remark(self, file: str, remark: str, style: str) -> None:
+        if self._stacked:
+            self._line(file, _BOLD)
+            self._line(_GAP + remark, style)
+        else:
+            self._line(set_cell_size(file, self._file_width) + _GAP + remark, style)
+
+    def _line(self, text: str, style: str) -> None:
+        text = text.rstrip()
+        if style and self._color:
+            text = style + text + _RESET
+        self._output.write(text.encode(self._encoding, "backslashreplace") + b"\n")
+
+
+def shortened(text: str, width: int, *, end: bool = False) -> str:
+    """A text in so many columns: what is too much goes at the beginning (of a path) or at the end (of a word)."""
+    if cell_len(text) <= width:
+        return text
+    if end:
+        return set_cell_size(text, width - 1).rstrip() + "…"
+    while cell_len(text) > width - 1:
+        text = text[max(1, (cell_len(text) - width + 1) // 2) :]
+    return "…" + text

@@ -89,6 +89,11 @@ class Lettering:
                     self._writings.popitem(last=False)
             return self._writings[key]
 
+    def has(self, text: str) -> bool:
+        """True where some font has every character of the text."""
+        with self._lock:
+            return all(self._face(character).has(character) for character in text)
+
     def _render(self, text: str, size: int) -> Writing:
         runs = [(face.at(size), part) for face, part in self._runs(text)]
         widths = [font.getlength(part) for font, part in runs]

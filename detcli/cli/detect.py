@@ -19,7 +19,7 @@ from detcli.errors import InputError, TooManyFailuresError, UsageError
 from detcli.files.outputs import IfExists
 
 if TYPE_CHECKING:
-    from detcli.sources.source import Source
+    from detcli.cli.listing import Listing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,8 @@ def detect(console: Console, /, **given: Any) -> int:
     return _run(console, wish, plan, source)
 
 
-def _open(wish: Wish, plan: Plan) -> "Source":
+def _open(wish: Wish, plan: Plan) -> "Listing":
+    from detcli.cli.listing import Listing
     from detcli.sources.source import DEFAULT_MAX_PIXELS, SourceSettings, open_source
 
     settings = SourceSettings(
@@ -139,14 +140,14 @@ def _open(wish: Wish, plan: Plan) -> "Source":
         limit=wish.limit,
         max_pixels=wish.max_pixels or DEFAULT_MAX_PIXELS,
     )
-    source = open_source(wish.sources, settings)
-    if next(iter(source), None) is None:
+    source = Listing(open_source(wish.sources, settings))
+    if source.is_empty():
         names = ", ".join(f"'{name}'" for name in (*wish.sources, *([wish.files_from] if wish.files_from else [])))
         raise InputError(f"there are no pictures in {names}")
     return source
 
 
-def _run(console: Console, wish: Wish, plan: Plan, source: "Source") -> int:
+def _run(console: Console, wish: Wish, plan: Plan, source: "Listing") -> int:
     from detcli.cli.closing import closing
     from detcli.cli.opening import load, open_sinks
     from detcli.cli.progress import RunProgress
@@ -155,8 +156,8 @@ def _run(console: Console, wish: Wish, plan: Plan, source: "Source") -> int:
     from detcli.sinks.sink import remarks
     from detcli.values.frame import Frame, Unreadable
 
-    started = time.monotonic()
     detector = load(console, wish, plan)
+    started = time.monotonic()
     tally, stop = Tally(), Stop()
     with ExitStack() as stack:
         opened = stack.enter_context(open_sinks(console, wish, plan, detector))
@@ -176,7 +177,6 @@ def _run(console: Console, wish: Wish, plan: Plan, source: "Source") -> int:
                 detector,
                 opened.sinks,
                 workers=wish.workers,
-                skip=done,
                 tally=tally,
                 limits=Limits(wish.strict, wish.max_failures),
                 stop=stop,

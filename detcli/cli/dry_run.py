@@ -16,10 +16,10 @@ from detcli.files.writing import to_bytes
 
 if TYPE_CHECKING:
     from detcli.cli.detect import Wish
-    from detcli.sources.source import Source
+    from detcli.cli.listing import Listing
 
 
-def dry_run(console: Console, wish: "Wish", plan: Plan, source: "Source") -> int:
+def dry_run(console: Console, wish: "Wish", plan: Plan, source: "Listing") -> int:
     """List the pictures and say what would be done; returns the exit code."""
     model = _model(wish)
     device = _device(wish)

@@ -35,7 +35,6 @@ _FILES = {
     "~/.cache/huggingface/hub": "The models, shared with other programs.",
     "OUTPUT.journal": "Beside the first --output, while a run is not whole: what --resume goes on from.",
 }
-_OPTION = re.compile(r"(?<![\w-])(--?[a-zA-Z][\w-]*)")
 
 
 def man_page(branch: Branch, root: Branch) -> str:
@@ -45,6 +44,7 @@ def man_page(branch: Branch, root: Branch) -> str:
         '.\\" Written by "python -m detcli.cli.manual" from the command tree; do not edit.',
         f'.TH {_quoted(title.upper())} 1 "" {_quoted(f"detcli {__version__}")} "User Commands"',
         ".nh",
+        ".ad l",
         ".SH NAME",
         f"{_text(title)} \\- {_text(_lowered(branch.summary))}",
         ".SH SYNOPSIS",
@@ -107,16 +107,17 @@ def _flags(flags: Iterable[Flag]) -> Iterator[str]:
 
 def _environment(branch: Branch) -> Iterator[str]:
     prefix = "_".join(branch.path).upper().replace("-", "_")
-    yield _text("Each option takes its value from the first of: the command line, the environment, --config FILE,")
-    yield "./detcli.toml, the user's own settings, the default."
+    order = "the command line, the environment, --config FILE, ./detcli.toml, the user's own settings, the default"
+    yield _text(f"Each option takes its value from the first of: {order}.")
     yield ".TP"
     yield f"\\fB{_text(prefix)}_\\fIOPTION\\fR"
     yield _text("The value of an option: its long name in capitals, with underscores for dashes.")
 
 
 def _examples(branch: Branch) -> Iterator[str]:
-    for example in branch.examples:
-        yield from (".PP", _text(_sentence(example.purpose[:1].upper() + example.purpose[1:])))
+    for number, example in enumerate(branch.examples):
+        yield from ([".PP"] if number else [])
+        yield _sentence(example.purpose[:1].upper() + example.purpose[1:])
         yield from (".PP", ".RS 4", ".nf", _text(example.line), ".fi", ".RE")
 
 

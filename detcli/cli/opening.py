@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from detcli.cli.console import Console, is_terminal
+from detcli.cli.listing import Listing
 from detcli.cli.plan import TABLE, Plan, Target
 from detcli.cli.progress import DownloadProgress
 from detcli.errors import UsageError
@@ -19,7 +20,6 @@ from detcli.files.journal import Journal
 from detcli.inference.detector import Detector, load_detector
 from detcli.pipeline import Tally
 from detcli.sinks.sink import SINKS, Sink, SinkSettings
-from detcli.sources.source import Source
 from detcli.values.record import from_record
 from detcli.values.run import RunInfo
 from detcli.version import __version__
@@ -78,8 +78,8 @@ class Opened:
     records: tuple[Sink, ...]
     journal: Journal | None
 
-    def replay(self, source: Source, tally: Tally) -> int:
-        """Give the results of the interrupted run again; returns how many pictures they are.
+    def replay(self, source: Listing, tally: Tally) -> int:
+        """Give the results of the interrupted run again, and take their pictures from the source; returns how many.
 
         Raises UsageError where the input is not what it was then.
         """

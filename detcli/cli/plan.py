@@ -70,7 +70,9 @@ def make_plan(
         raise UsageError(f"--format {format_name} is for one output, and there are {len(outputs)}: let suffixes decide")
     targets = tuple(_target(output, format_name) for output in outputs or ("-",))
     folders = tuple(folder for folder in (images, crops) if folder is not None)
-    _refuse_twice([*(target.path for target in targets), *([images] if images == crops else [])])
+    _refuse_twice([target.path for target in targets])
+    if images is not None and images == crops:
+        raise UsageError(f"'{images}' cannot hold the pictures and the crops: give each a folder")
     files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
     if resume and not files:
         raise UsageError("--resume goes on with the run that wrote to an --output: name that output")

@@ -1,7 +1,7 @@
 """The command tree as plain data: what the manual pages and the completion scripts are made from."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import click
@@ -71,7 +71,7 @@ class Branch:
 
 def read_tree(command: click.Command, name: str, parent: click.Context | None = None) -> Branch:
     """The tree below a command. Imports every command of it."""
-    ctx = Context(command, info_name=name, parent=parent)
+    ctx = Context(command, info_name=name, parent=parent, **command.context_settings)
     children = []
     aliases: dict[str, list[str]] = {}
     if isinstance(command, Group):
@@ -81,7 +81,7 @@ def read_tree(command: click.Command, name: str, parent: click.Context | None = 
             child = command.get_command(ctx, child_name)
             assert child is not None  # noqa: S101 - it is listed
             branch = read_tree(child, child_name, ctx)
-            children.append(_with_aliases(branch, tuple(aliases.get(child_name, ()))))
+            children.append(replace(branch, aliases=tuple(aliases.get(child_name, ()))))
     flags = tuple(
         _flag(section, option, ctx)
         for section, options in option_sections(command, ctx).items()
@@ -97,20 +97,6 @@ def read_tree(command: click.Command, name: str, parent: click.Context | None = 
         places=tuple(_place(argument) for argument in command.params if isinstance(argument, click.Argument)),
         examples=command.examples if isinstance(command, Command) else (),
         children=tuple(children),
-    )
-
-
-def _with_aliases(branch: Branch, aliases: tuple[str, ...]) -> Branch:
-    return Branch(
-        branch.path,
-        branch.summary,
-        branch.help,
-        branch.usage,
-        branch.flags,
-        branch.places,
-        branch.examples,
-        branch.children,
-        aliases,
     )
 
 

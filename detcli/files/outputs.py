@@ -160,7 +160,6 @@ class StreamOutput:
         waiting, self._buffer = self._buffer, bytearray()
         with told(self._name):
             _write_all(self._stream, waiting)
-            self._stream.flush()
 
     def commit(self) -> None:
         """Hand on the rest."""
@@ -198,18 +197,26 @@ def _exists(path: Path, *, folder: bool, interrupted: bool, resume: bool) -> str
 
 def _write_all(stream: BinaryIO, data: bytes | bytearray) -> None:
     """Write every byte, also to a pipe that takes a part only or was made non-blocking by its other end."""
-    rest = memoryview(data)
-    try:
-        while rest:
-            try:
-                count = stream.write(rest)
-            except BlockingIOError as busy:
-                count = busy.characters_written
+    with memoryview(data) as rest:
+        done = 0
+        while done < len(rest):
+            with rest[done:] as waiting:
+                try:
+                    count = stream.write(waiting)
+                except BlockingIOError as busy:
+                    count = busy.characters_written
             if not count:
-                select.select([], [stream], [], 1.0)
-            rest = rest[count or 0 :]
-    finally:
-        rest.release()
+                _wait_for_room(stream)
+            done += count or 0
+    while True:
+        try:
+            return stream.flush()
+        except BlockingIOError:
+            _wait_for_room(stream)
+
+
+def _wait_for_room(stream: BinaryIO) -> None:
+    select.select([], [stream], [], 1.0)
 
 
 def _descriptor(path: Path) -> int | None:

@@ -117,8 +117,10 @@ class CocoResults:
     def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
         """Write the boxes of one picture."""
         record = to_record(frame, detections, self._labels)
+        if record["error"] is not None:
+            return
         image_id = self._image_ids.known(frame.origin)
-        if record["error"] is not None or image_id is None:
+        if image_id is None:
             return
         for result in _results(record, image_id):
             self._output.write(self._between + json_line(result).rstrip())

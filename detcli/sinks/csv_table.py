@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from detcli.files.outputs import open_output
 from detcli.files.writing import to_bytes
 from detcli.sinks.sink import SinkSettings
@@ -41,6 +43,8 @@ class CsvTable:
             return
         origin, (height, width) = frame.origin, frame.size_hw
         first = (self._text(origin.file), origin.frame, origin.time_s, width, height)
+        if not (np.isfinite(detections.scores).all() and np.isfinite(detections.boxes_xyxy).all()):
+            raise ValueError(f"boxes and scores of '{origin.file}' are not finite")
         corners = shortest(detections.boxes_xyxy.reshape(-1))
         numbers = zip(detections.class_ids.tolist(), shortest(detections.scores), strict=True)
         self._output.write(

@@ -33,6 +33,7 @@ _OPTIONS: dict[str, dict[str, Option]] = {
     "JPEG2000": {"irreversible": True, "quality_mode": "dB", "quality_layers": [48]},
     "AVIF": {"quality": 85, "speed": 8, "subsampling": "4:4:4", "max_threads": 1},
 }
+_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "AVIF": 65_535}  # pixels; libjpeg says it on stderr
 _WITH_METADATA = frozenset(("JPEG", "PNG", "WEBP", "TIFF", "AVIF"))
 
 
@@ -43,6 +44,8 @@ def encode(pixels: Pixels, picture_format: str, keepsakes: Keepsakes | None = No
     """
     if picture_format == "PNG":
         return encode_png(pixels, keepsakes)
+    if max(pixels.shape) > _LONGEST_SIDE.get(picture_format, 1 << 31):
+        return None
     metadata: dict[str, bytes] = {}
     if keepsakes and picture_format in _WITH_METADATA:
         known = {"exif": keepsakes.exif, "icc_profile": keepsakes.icc}
@@ -51,7 +54,7 @@ def encode(pixels: Pixels, picture_format: str, keepsakes: Keepsakes | None = No
         file = io.BytesIO()
         try:
             Image.fromarray(pixels).save(file, picture_format, **_OPTIONS.get(picture_format, {}), **extra)
-        except (OSError, ValueError, KeyError, struct.error, MemoryError):
+        except (OSError, ValueError, KeyError, OverflowError, struct.error, MemoryError):
             continue
         return file.getvalue()
     return None

@@ -1,0 +1,175 @@
+import io
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from detcli.errors import OutputError
+from detcli.files.outputs import GrowingFile, StreamOutput, is_stream, open_output, prepare_output
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX devices")
+
+
+def test_a_growing_file_shows_what_was_flushed(tmp_path: Path) -> None:
+    file = GrowingFile(tmp_path / "x")
+    file.write(b"one\n")
+    file.flush()
+    file.write(b"two\n")
+    assert (tmp_path / "x").read_bytes() == b"one\n"
+    file.commit()
+    assert (tmp_path / "x").read_bytes() == b"one\ntwo\n"
+
+
+class _FullAfter(io.RawIOBase):
+    """A disk that takes so many bytes, and of the last write a part."""
+
+    def __init__(self, file: io.FileIO, room: int) -> None:
+        self.file, self.room = file, room
+
+    def write(self, data) -> int:
+        taken = self.file.write(bytes(data)[: self.room])
+        self.room -= taken
+        if taken == 0:
+            raise OSError(28, "No space left on device")
+        return taken
+
+    def truncate(self, size=None) -> int:
+        return self.file.truncate(size)
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
+
+
+@pytest.mark.parametrize("room", range(0, 40, 3))
+def test_wherever_the_disk_ends_a_growing_file_holds_whole_pieces(tmp_path: Path, room: int) -> None:
+    path = tmp_path / "x"
+    file = GrowingFile(path)
+    file._file = _FullAfter(file._file, room)
+    pieces = [b"first\n", b"second piece\n", b"third\n", b"the last of them\n"]
+
+    def write_all() -> None:
+        for piece in pieces:
+            file.write(piece)
+            file.flush()
+
+    with pytest.raises(OutputError, match="disk is full"):
+        write_all()
+    file.discard()
+    whole = [b"".join(pieces[:n]) for n in range(len(pieces))]
+    assert path.read_bytes() in whole
+
+
+@posix
+def test_dev_full_is_a_sentence_and_no_traceback() -> None:
+    output = open_output(Path("/dev/full"), in_place=True)
+    output.write(b"x")
+    with pytest.raises(OutputError, match="'/dev/full': the disk is full"):
+        output.commit()
+    output.discard()
+
+
+@posix
+def test_a_named_pipe_is_written_through(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    output = open_output(pipe, in_place=False)
+    output.write(b"through")
+    output.commit()
+    reader.join(timeout=10)
+    assert got == [b"through"]
+    assert pipe.is_fifo()
+
+
+@posix
+def test_a_reader_that_is_gone_is_a_broken_pipe_not_an_output_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb", buffering=0) as stream:
+        output = StreamOutput(stream, "standard output")
+        output.write(b"x")
+        with pytest.raises(BrokenPipeError):
+            output.flush()
+
+
+@posix
+def test_a_pipe_made_non_blocking_by_its_reader_loses_nothing() -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    data = os.urandom(1_000_000)
+    got = bytearray()
+
+    def drain() -> None:
+        while piece := os.read(read, 65536):
+            got.extend(piece)
+
+    reader = threading.Thread(target=drain)
+    reader.start()
+    with os.fdopen(write, "wb") as stream:
+        output = StreamOutput(stream, "standard output")
+        output.write(data)
+        output.commit()
+    reader.join(timeout=30)
+    os.close(read)
+    assert bytes(got) == data
+
+
+@posix
+def test_streams_are_told_from_files(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert is_stream(Path("/dev/stdout"))
+    assert is_stream(Path("/dev/fd/1"))
+    assert is_stream(Path("/dev/null"))
+    assert not is_stream(tmp_path / "file")
+    assert not is_stream(tmp_path)
+    assert not is_stream(tmp_path / "missing")
+
+
+def test_what_is_not_there_may_be_written(tmp_path: Path) -> None:
+    assert prepare_output(tmp_path / "x.json")
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_what_exists_is_an_error_that_names_both_flags(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(b"")
+    with pytest.raises(OutputError, match=r"x\.json' exists.*--if-exists overwrite.*--resume"):
+        prepare_output(path)
+    assert prepare_output(path, if_exists="overwrite")
+    assert not prepare_output(path, if_exists="skip")
+
+
+def test_resume_takes_what_exists_only_with_a_journal(tmp_path: Path) -> None:
+    path, journal = tmp_path / "x.jsonl", tmp_path / "x.jsonl.journal"
+    path.write_bytes(b"")
+    with pytest.raises(OutputError, match="no interrupted run"):
+        prepare_output(path, journal=journal, resume=True)
+    journal.write_bytes(b"")
+    assert prepare_output(path, journal=journal, resume=True)
+    with pytest.raises(OutputError, match="interrupted or still goes on"):
+        prepare_output(path, journal=journal)
+
+
+def test_a_folder_exists_once_it_holds_something(tmp_path: Path) -> None:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    (folder / ".DS_Store").write_bytes(b"")
+    assert prepare_output(folder, folder=True)
+    (folder / "a.jpg").write_bytes(b"")
+    with pytest.raises(OutputError, match="is not empty"):
+        prepare_output(folder, folder=True)
+    assert prepare_output(folder, folder=True, if_exists="skip")  # each file decides
+    assert prepare_output(folder, folder=True, if_exists="overwrite")
+
+
+def test_a_folder_where_a_file_goes_is_an_error_whatever_the_flags(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="it is a folder"):
+        prepare_output(tmp_path, if_exists="overwrite")
+    with pytest.raises(OutputError, match="it is a file"):
+        prepare_output(tmp_path / "file", folder=True, if_exists="overwrite")

@@ -1,0 +1,35 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from detcli.files.placing import label_folder, place
+
+
+@pytest.mark.parametrize("relative", ["../../x", "/etc/x", "a/../../x", "./x", "a//x", "..", ""])
+def test_no_name_leads_out_of_the_folder(relative: str) -> None:
+    path = place(Path("/out"), relative)
+    assert ".." not in path.parts
+    assert path.is_relative_to("/out")
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".jpg", "汉" * 120 + ".png", "b" * 250 + ".jpg.drawn.png", "c" * 400])
+def test_a_name_that_is_too_long_is_cut_and_stays_apart_from_its_like(tmp_path: Path, name: str) -> None:
+    path, other = place(tmp_path, name), place(tmp_path, "x" + name)
+    path.write_bytes(b"fits")
+    assert path.suffix == Path(name).suffix
+    assert path != other
+
+
+def test_names_that_fit_stay_as_they_are(tmp_path: Path) -> None:
+    for name in ("sub/a b.jpg", "line\nbreak.jpg", "\udcff.jpg", "n" * 255):
+        assert str(place(tmp_path, name)) == f"{tmp_path}{os.sep}{name}"
+
+
+def test_labels_become_folder_names_on_any_system() -> None:
+    assert label_folder("traffic light") == "traffic_light"
+    assert label_folder("a/b\\c:d") == "a_b_c_d"
+    assert label_folder("..") == "unnamed"
+    assert label_folder("con") == "_con"
+    assert label_folder("汽车") == "汽车"
+    assert len(os.fsencode(label_folder("汉" * 300))) <= 255

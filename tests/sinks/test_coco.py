@@ -1,0 +1,180 @@
+import contextlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detcli.files.ground_truth import ImageIds
+from detcli.sinks.coco import CocoAnnotations, CocoResults
+from detcli.sinks.sink import ResultSink, SinkSettings, remarks
+from detcli.values.detections import Detections
+from detcli.values.labels import Labels
+from detcli.values.record import Result, boxes_xywh
+
+
+def written(
+    kind: type[ResultSink], results: Iterator[Result] | list[Result], path: Path, settings: SinkSettings
+) -> Any:
+    sink = kind(path, settings)
+    for result in results:
+        sink.write(*result)
+        sink.flush()
+    assert not path.exists()
+    sink.close(complete=True)
+    sink.abort()
+    assert list(path.parent.iterdir()) == [path]
+    return json.loads(path.read_bytes())
+
+
+def quiet() -> contextlib.redirect_stdout[io.StringIO]:
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def test_annotations_hold_every_picture_and_box(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
+    coco = written(CocoAnnotations, results, tmp_path / "x.json", settings)
+    assert coco["info"]["complete"] is True
+    assert coco["info"]["sha256"] == "0" * 64
+    assert coco["info"]["arguments"] == {"threshold": 0.4}
+    [failed] = coco["info"]["failed"]
+    assert (failed["file_name"], failed["error"]["code"]) == ("c.jpg", "truncated")
+    assert [image["file_name"] for image in coco["images"]] == [
+        frame.origin.relative for frame, found in results if isinstance(found, Detections)
+    ]
+    assert [image["id"] for image in coco["images"]] == [1, 2, *range(4, len(results) + 1)]
+    assert [annotation["id"] for annotation in coco["annotations"]] == list(range(1, len(coco["annotations"]) + 1))
+    boxes = [box for _, found in results if isinstance(found, Detections) for box in boxes_xywh(found)]
+    assert [annotation["bbox"] for annotation in coco["annotations"]] == boxes
+    for annotation in coco["annotations"]:
+        assert annotation["iscrowd"] == 0
+        assert annotation["area"] == pytest.approx(annotation["bbox"][2] * annotation["bbox"][3], rel=1e-6)
+        assert "segmentation" not in annotation
+    assert coco["categories"] == [
+        {"id": 1, "name": "cat"},
+        {"id": 2, "name": "dog"},
+        {"id": 3, "name": "traffic light"},
+    ]
+
+
+def test_pycocotools_takes_annotations_as_ground_truth_and_results_against_it(
+    tmp_path: Path, settings: SinkSettings, many: Callable[[int], Iterator[Result]]
+) -> None:
+    coco_module = pytest.importorskip("pycocotools.coco")
+    evaluation = pytest.importorskip("pycocotools.cocoeval")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    written(CocoAnnotations, many(40), tmp_path / "a" / "x.json", settings)
+    written(CocoResults, many(40), tmp_path / "b" / "x.json", settings)
+    with quiet():
+        truth = coco_module.COCO(str(tmp_path / "a" / "x.json"))
+        found = truth.loadRes(str(tmp_path / "b" / "x.json"))
+        judge = evaluation.COCOeval(truth, found, "bbox")
+        judge.evaluate()
+        judge.accumulate()
+        judge.summarize()
+    assert judge.stats[0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("kind", [CocoAnnotations, CocoResults])
+def test_nothing_found_is_valid_json(tmp_path: Path, settings: SinkSettings, kind: type[ResultSink]) -> None:
+    coco = written(kind, [], tmp_path / "x.json", settings)
+    assert coco == [] or coco["annotations"] == coco["images"] == coco["info"]["failed"] == []
+
+
+@pytest.mark.parametrize("kind", [CocoAnnotations, CocoResults])
+def test_an_interrupted_run_is_whole_and_says_so(
+    tmp_path: Path, settings: SinkSettings, results: list[Result], kind: type[ResultSink]
+) -> None:
+    sink = kind(tmp_path / "x.json", settings)
+    sink.write(*results[0])
+    sink.close(complete=False)
+    coco = json.loads((tmp_path / "x.json").read_bytes())
+    assert len(coco) == 2 if isinstance(coco, list) else coco["info"]["complete"] is False
+
+
+@pytest.mark.parametrize("kind", [CocoAnnotations, CocoResults])
+def test_after_an_error_the_old_file_stands(
+    tmp_path: Path, settings: SinkSettings, results: list[Result], kind: type[ResultSink]
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(b"old")
+    sink = kind(path, settings)
+    sink.write(*results[0])
+    sink.abort()
+    sink.abort()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", [CocoAnnotations, CocoResults])
+def test_a_stream_gets_the_same_as_a_file(
+    tmp_path: Path, settings: SinkSettings, results: list[Result], kind: type[ResultSink]
+) -> None:
+    stream = io.BytesIO()
+    sink = kind(stream, settings)
+    for result in results:
+        sink.write(*result)
+    sink.close(complete=True)
+    assert json.loads(stream.getvalue()) == written(kind, results, tmp_path / "x.json", settings)
+
+
+def test_holes_in_the_numbering_are_no_categories_unless_something_was_found_there(
+    tmp_path: Path, settings: SinkSettings, results: list[Result]
+) -> None:
+    labels = Labels(("N/A", "person", "N/A", "dog"), (0, 1, 2, 3))
+    holes = replace(settings, info=replace(settings.info, labels=labels))
+    frame, _ = results[0]
+    found = Detections(np.array([[0.0, 0.0, 5.0, 5.0]]), np.array([0.5], np.float32), np.array([2]))
+    coco = written(CocoAnnotations, [(frame, found)], tmp_path / "x.json", holes)
+    assert [category["id"] for category in coco["categories"]] == [1, 2, 3]
+
+
+def test_ids_come_from_the_ground_truth_and_unknown_pictures_stay_out_of_results(
+    tmp_path: Path, settings: SinkSettings, results: list[Result]
+) -> None:
+    known = replace(settings, image_ids=ImageIds({"x/a.jpg": 0, "sub/b.jpg": 77, "c.jpg": 5}))
+    sink = CocoResults(tmp_path / "x.json", known)
+    for result in results:
+        sink.write(*result)
+    sink.close(complete=True)
+    assert {result["image_id"] for result in json.loads((tmp_path / "x.json").read_bytes())} == {0}
+    [remark] = remarks([sink])
+    assert remark.startswith("11 pictures are not in the annotations of --gt, 'line\nbreak.jpg' the first")
+    (tmp_path / "x.json").unlink()
+    full = written(CocoAnnotations, results, tmp_path / "x.json", known)
+    ids = [image["id"] for image in full["images"]]
+    assert ids[:2] == [0, 77]
+    assert min(ids[2:]) > 77
+    assert len(set(ids)) == len(ids)
+
+
+def test_two_pictures_never_share_an_id_of_the_ground_truth(
+    tmp_path: Path, settings: SinkSettings, results: list[Result]
+) -> None:
+    frame, found = results[0]
+    other = replace(frame, origin=replace(frame.origin, index=1, relative="other/a.jpg"))
+    known = replace(settings, image_ids=ImageIds({"a.jpg": 4}))
+    coco = written(CocoAnnotations, [(frame, found), (other, found)], tmp_path / "x.json", known)
+    assert [image["id"] for image in coco["images"]] == [4, 6]
+
+
+def test_memory_stays_flat_however_many_pictures(
+    tmp_path: Path, settings: SinkSettings, many: Callable[[int], Iterator[Result]]
+) -> None:
+    psutil = pytest.importorskip("psutil")
+    process = psutil.Process()
+    sinks = [CocoAnnotations(tmp_path / "a.json", settings), CocoResults(tmp_path / "r.json", settings)]
+    before = 0
+    for count, (frame, found) in enumerate(many(20_000)):
+        for sink in sinks:
+            sink.write(frame, found)
+        if count == 2_000:
+            before = process.memory_info().rss
+    for sink in sinks:
+        sink.close(complete=True)
+    assert process.memory_info().rss - before < 6_000_000
+    assert (tmp_path / "a.json").stat().st_size > 6_000_000

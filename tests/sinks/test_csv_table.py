@@ -1,0 +1,92 @@
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detcli.sinks.csv_table import COLUMNS, CsvTable
+from detcli.sinks.sink import SinkSettings
+from detcli.values.detections import Detections
+from detcli.values.labels import Labels
+from detcli.values.record import Result
+
+
+def table(results: list[Result], settings: SinkSettings) -> bytes:
+    stream = io.BytesIO()
+    sink = CsvTable(stream, settings)
+    for result in results:
+        sink.write(*result)
+    sink.close(complete=True)
+    return stream.getvalue()
+
+
+def rows(data: bytes) -> list[dict[str, str]]:
+    text = data.decode("utf-8", "surrogateescape")
+    return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+
+
+def test_the_columns_are_those_of_the_manual() -> None:
+    assert ",".join(COLUMNS) == "file,frame,time_s,width,height,label,category_id,score,x_min,y_min,x_max,y_max"
+
+
+def test_a_header_stands_there_even_when_nothing_was_found(settings: SinkSettings) -> None:
+    assert table([], settings) == ",".join(COLUMNS).encode() + b"\r\n"
+
+
+def test_every_box_reads_back_as_it_was(settings: SinkSettings, results: list[Result]) -> None:
+    read = iter(rows(table(results, settings)))
+    for frame, found in results:
+        if not isinstance(found, Detections):
+            continue
+        for box, score, class_id in zip(found.boxes_xyxy, found.scores, found.class_ids, strict=True):
+            row = next(read)
+            assert row["file"] == frame.origin.file
+            assert (row["frame"], row["time_s"], row["width"], row["height"]) == ("", "", "640", "480")
+            assert row["label"] == settings.info.labels.names[class_id]
+            assert int(row["category_id"]) == settings.info.labels.category_ids[class_id]
+            assert np.float32(row["score"]) == score
+            corners = [np.float32(row[name]) for name in ("x_min", "y_min", "x_max", "y_max")]
+            assert corners == box.astype(np.float32).tolist()
+    assert next(read, None) is None
+
+
+def test_lines_end_as_the_standard_says_and_odd_names_keep_their_bytes(
+    settings: SinkSettings, results: list[Result]
+) -> None:
+    data = table(results, settings)
+    assert data.count(b"\r\n") == len(rows(data)) + 1
+    assert b"not utf-8 \xff.jpg" in data
+    assert b'"in/quote"".jpg"' in data
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_what_a_spreadsheet_would_run_is_made_text_only_when_asked(
+    settings: SinkSettings, results: list[Result], start: str
+) -> None:
+    labels = Labels((f"{start}cmd", "dog", "x"), (1, 2, 3))
+    odd = replace(settings, info=replace(settings.info, labels=labels))
+    exact = rows(table(results[:1], odd))
+    safe = rows(table(results[:1], replace(odd, csv_safe=True)))
+    assert exact[1]["label"] == f"{start}cmd"
+    assert safe[1]["label"] == f"'{start}cmd"
+    assert safe[0]["label"] == "dog"
+
+
+def test_the_file_grows_by_whole_rows(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
+    sink = CsvTable(tmp_path / "x.csv", settings)
+    for result in results:
+        sink.write(*result)
+        sink.flush()
+        assert (tmp_path / "x.csv").read_bytes().endswith(b"\r\n")
+    sink.write(*results[0])
+    sink.abort()
+    assert (tmp_path / "x.csv").read_bytes() == table(results, settings)
+
+
+def test_a_number_that_is_none_is_never_written(settings: SinkSettings, results: list[Result]) -> None:
+    _, detections = results[0]
+    detections.boxes_xyxy[0, 0] = float("inf")
+    with pytest.raises(ValueError, match="finite"):
+        table(results, settings)

@@ -1,0 +1,89 @@
+"""Wherever the disk ends, what stands under a final name is whole (a limit on file size plays the full disk)."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+
+WRITER = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+import conftest
+from detcli.errors import OutputError
+from detcli.files.journal import Journal
+from detcli.sinks.sink import SINKS, SinkSettings
+from detcli.values.run import RunInfo
+
+folder = Path(sys.argv[2])
+settings = SinkSettings(RunInfo("m", None, None, "0", conftest.LABELS, "now"))
+results = list(conftest.seeded_results(30))
+for limit in range(0, 12_001, 400):
+    for name in (*SINKS, "journal"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        path = folder / f"{limit}-{name}"
+        sink = None
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        try:
+            sink = Journal.open(path, {}, labels=conftest.LABELS) if name == "journal" else SINKS[name](path, settings)
+            for result in results:
+                sink.write(*result)
+                sink.flush()
+            sink.close(complete=False)
+        except OutputError as error:
+            assert "grows larger" in str(error), error
+            if sink is not None:
+                sink.abort()
+                sink.abort()
+"""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("full")
+    run = subprocess.run(
+        [sys.executable, "-c", WRITER, str(Path(__file__).parent), str(folder)],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+def test_nothing_hidden_stays_behind(written: Path) -> None:
+    assert not [path for path in written.rglob(".*") if path.is_file()]
+
+
+def test_lines_are_whole(written: Path) -> None:
+    for path in written.glob("*-jsonl"):
+        data = path.read_bytes()
+        assert data == b"" or data.endswith(b"\n")
+        assert [json.loads(line)["index"] for line in data.splitlines()] == list(range(data.count(b"\n")))
+
+
+def test_rows_are_whole(written: Path) -> None:
+    for path in written.glob("*-csv"):
+        data = path.read_bytes()
+        assert data == b"" or data.endswith(b"\r\n")
+        assert all(row.count(b",") == 11 for row in data.splitlines())
+
+
+def test_coco_is_whole_or_not_there(written: Path) -> None:
+    there = [*written.glob("*-coco"), *written.glob("*-coco-results")]
+    assert 0 < len(there) < 2 * 31
+    for path in there:
+        json.loads(path.read_bytes())
+
+
+def test_texts_are_whole(written: Path) -> None:
+    for path in written.glob("*-yolo/[0-9]*.txt"):
+        assert all(len(line.split()) == 6 for line in path.read_text().splitlines())
+
+
+def test_journals_can_be_resumed(written: Path) -> None:
+    for path in written.glob("*-journal"):
+        lines = path.read_bytes().split(b"\n")
+        assert [json.loads(line)["index"] for line in lines[1:-1]] == list(range(len(lines[1:-1])))

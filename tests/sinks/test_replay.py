@@ -1,0 +1,80 @@
+"""A run that was interrupted and resumed writes the same bytes as one that was not, wherever it was cut."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from detcli.files.journal import Journal
+from detcli.sinks.sink import SINKS, Sink, SinkSettings
+from detcli.values.record import Result, from_record
+
+NAMES = tuple(SINKS)
+
+
+def sinks_in(folder: Path, settings: SinkSettings) -> list[Sink]:
+    return [SINKS[name](folder / name, settings) for name in NAMES]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def write(sinks: list[Sink], results: list[Result]) -> None:
+    for result in results:
+        for sink in sinks:
+            sink.write(*result)
+    for sink in sinks:
+        sink.flush()
+
+
+def close(sinks: list[Sink], *, complete: bool) -> None:
+    for sink in sinks:
+        sink.close(complete=complete)
+
+
+@pytest.mark.parametrize("ending", ["interrupted", "killed"])
+@pytest.mark.parametrize("done", [1, 4, 13])
+def test_a_resumed_run_is_the_same_to_the_byte(
+    tmp_path: Path, settings: SinkSettings, results: list[Result], done: int, ending: str
+) -> None:
+    labels = settings.info.labels
+    whole = sinks_in(tmp_path / "whole", settings)
+    write(whole, results)
+    close(whole, complete=True)
+
+    again, path = tmp_path / "again", tmp_path / "again" / "journal"
+    journal = Journal.open(path, {}, labels=labels)
+    sinks = [*sinks_in(again, settings), journal]
+    write(sinks, results[:done])
+    if ending == "interrupted":
+        close(sinks, complete=False)
+    else:
+        for sink in sinks:
+            sink.abort()
+
+    journal = Journal.open(path, {}, labels=labels, resume=True)
+    assert journal.done == done
+    sinks = sinks_in(again, settings)
+    write(sinks, [from_record(record, relative=relative, stem=stem) for record, relative, stem in journal.replay()])
+    sinks = [*sinks, journal]
+    write(sinks, results[done:])
+    close(sinks, complete=True)
+    assert tree(again) == tree(tmp_path / "whole")
+
+
+def test_thousands_of_numbers_come_through_a_journal_unchanged(
+    tmp_path: Path, settings: SinkSettings, many: Callable[[int], Iterator[Result]]
+) -> None:
+    journal = Journal.open(tmp_path / "journal", {}, labels=settings.info.labels)
+    direct = SINKS["csv"](tmp_path / "direct", settings)
+    for result in many(1500):
+        journal.write(*result)
+        direct.write(*result)
+    close([journal, direct], complete=False)
+    journal = Journal.open(tmp_path / "journal", {}, labels=settings.info.labels, resume=True)
+    replayed = SINKS["csv"](tmp_path / "replayed", settings)
+    for record, relative, stem in journal.replay():
+        replayed.write(*from_record(record, relative=relative, stem=stem))
+    close([journal, replayed], complete=True)
+    assert (tmp_path / "replayed").read_bytes() == (tmp_path / "direct").read_bytes()

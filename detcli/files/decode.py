@@ -4,37 +4,19 @@ The one decoder of detcli. It is Pillow alone: OpenCV's JPEG decoder gives the s
 faster, but it prints on file descriptor 2 about a damaged picture and takes some truncated ones for whole.
 """
 
-import io
-import logging
 import re
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from detcli.errors import PictureError
 from detcli.files.exif import upright_exif
 from detcli.files.formats import check_head, claimed_size, is_cut_short, picture_format
+from detcli.files.opening import open_header
 from detcli.files.reading import HEAD_BYTES
 from detcli.values.frame import Keepsakes, Pixels
-
-# What Pillow finds odd is either harmless or an error of ours; neither belongs on a screen by itself.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-warnings.filterwarnings("ignore", module=r"pillow_heif\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -47,8 +29,9 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _MOST_SCANS = 500  # of a progressive JPEG; each costs a pass over all pixels, and no encoder writes a fifth of it
+_MOST_PIXELS_A_BYTE = 512  # a Huffman code has a bit at least, and each 8 x 8 pixels have a code at least
+_ARITHMETIC = (b"\xff\xc9", b"\xff\xca")  # frames of the JPEGs without Huffman codes
 _TIFF_TAGS = {"photometric": 262, "planar": 284, "tile_width": 322, "tile_length": 323}
-_PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +72,9 @@ def _decode(name: str, data: bytes, max_pixels: int) -> Decoded:
     claimed = claimed_size(name, data)
     if claimed is not None:
         _check_size(claimed, max_pixels)
-    image = _open(name, data)
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels  # some plugins judge by it on their own; ours is the limit that counts
+    image = open_header(name, data)
     _check_size(image.size, max_pixels)
     _check_cost(name, image, data, max_pixels)
     image.load()
@@ -109,64 +94,6 @@ def _decode(name: str, data: bytes, max_pixels: int) -> Decoded:
     return Decoded(np.asarray(grey_or_colour), keepsakes)
 
 
-def _open(name: str, data: bytes) -> ImageFile:
-    """Read the header by the plugin of this one format.
-
-    Not by `Image.open`: that one judges the size by a limit of its own, which is the whole process's to set.
-    """
-    file = io.BytesIO(data)
-    if name == "PNG":
-        try:
-            return PngImagePlugin.PngImageFile(file)
-        except ValueError:  # megabytes of text, where some tools keep their settings
-            return PngImagePlugin.PngImageFile(io.BytesIO(_without_text(data)))
-    plugin = _PLUGINS.get(name)
-    if plugin is not None:
-        return plugin(file)
-    return _open_avif(file) if name == "AVIF" else _open_heif(file)
-
-
-_PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,  # also for MPO, whose first frame is the picture
-    "WEBP": WebPImagePlugin.WebPImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-    "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
-    "PPM": PpmImagePlugin.PpmImageFile,
-}
-
-
-def _open_avif(file: io.BytesIO) -> ImageFile:
-    try:
-        from PIL import AvifImagePlugin
-    except ImportError as error:
-        raise PictureError("unsupported", "AVIF needs a newer Pillow: pip install --upgrade pillow") from error
-    if not AvifImagePlugin.SUPPORTED:
-        raise PictureError("unsupported", "AVIF is not in this build of Pillow: pip install --upgrade pillow")
-    return AvifImagePlugin.AvifImageFile(file)
-
-
-def _open_heif(file: io.BytesIO) -> ImageFile:
-    try:
-        from pillow_heif import HeifImageFile
-    except ImportError as error:
-        raise PictureError("unsupported", 'HEIC needs a decoder: pip install "detcli[heif]"') from error
-    image: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
-    return image
-
-
-def _without_text(data: bytes) -> bytes:
-    """The PNG without its text and its colour profile."""
-    parts, position = [data[:8]], 8
-    while position + 12 <= len(data):
-        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
-        if data[position + 4 : position + 8] not in _PNG_TEXT:
-            parts.append(data[position:end])
-        position = end
-    return b"".join(parts)
-
-
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
@@ -178,8 +105,8 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
 
 def _check_cost(name: str, image: ImageFile, data: bytes, max_pixels: int) -> None:
     """Refuse what would cost far more than its size says, or come out wrong."""
-    if name == "JPEG" and data.count(b"\xff\xda") > _MOST_SCANS:
-        raise PictureError("too-large", f"a JPEG of more than {_MOST_SCANS} scans")
+    if name == "JPEG":
+        _check_jpeg(image.size, data)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         tags = {key: image.tag_v2.get(tag) for key, tag in _TIFF_TAGS.items()}
         if tags["tile_width"] and tags["tile_length"]:
@@ -187,6 +114,15 @@ def _check_cost(name: str, image: ImageFile, data: bytes, max_pixels: int) -> No
         bits = image.tag_v2.get(258, (1,))
         if tags["planar"] == 2 and len(bits) > 1 and max(bits) > 8:
             raise PictureError("unsupported", "a 16-bit TIFF with its colours in separate planes is not supported")
+
+
+def _check_jpeg(size: tuple[int, int], data: bytes) -> None:
+    """Refuse a JPEG of endless scans, and one that would be grey for the most part because its data is not there."""
+    if data.count(b"\xff\xda") > _MOST_SCANS:
+        raise PictureError("too-large", f"a JPEG of more than {_MOST_SCANS} scans")
+    width, height = size
+    if len(data) * _MOST_PIXELS_A_BYTE < width * height and not any(marker in data for marker in _ARITHMETIC):
+        raise PictureError("truncated", f"truncated: {len(data):,} bytes cannot hold {width} x {height} pixels")
 
 
 def _eight_bits(name: str, image: Image.Image) -> Image.Image:

@@ -32,6 +32,8 @@ _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # lengths of the second heade
 _PPM_HEAD = re.compile(rb"P[1-6]\s+(?:#|\d+\s)")
 _PFM_HEAD = re.compile(rb"P[fF]\s+\d+\s")
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_TIFF_PLACES = (273, 279, 324, 325)  # offsets and lengths of strips, offsets and lengths of tiles
+_TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes a value by its kind; one for all others
 _VIDEO = "a video, not a picture"
 # First bytes of what people have in such folders: code and clause.
 _OTHERS = (
@@ -141,9 +143,9 @@ def is_cut_short(name: str, data: bytes) -> bool:
         return int.from_bytes(data[4:8], "little") + 8 > len(data)
     if name == "BMP":
         return int.from_bytes(data[2:6], "little") > len(data)
-    if name in ("AVIF", "HEIF", "JPEG2000"):
-        return _boxes_end(data) > len(data)
-    return False
+    if name == "TIFF":
+        return _tiff_end(data) > len(data)
+    return name in ("AVIF", "HEIF", "JPEG2000") and _boxes_end(data) > len(data)
 
 
 def _boxes_end(data: bytes) -> int:
@@ -159,3 +161,27 @@ def _boxes_end(data: bytes) -> int:
             break
         position += length
     return position
+
+
+def _tiff_end(data: bytes) -> int:
+    """Where the first picture of a TIFF ends by its own directory."""
+    order = "<" if data.startswith(b"II") else ">"
+    if data[2:4] not in (b"*\0", b"\0*"):
+        return 0  # BigTIFF
+    ends = [0]
+    places: dict[int, tuple[int, ...]] = dict.fromkeys(_TIFF_PLACES, ())
+    try:
+        (start,) = struct.unpack_from(f"{order}I", data, 4)
+        (entries,) = struct.unpack_from(f"{order}H", data, start)
+        for entry in range(start + 2, start + 2 + 12 * entries, 12):
+            tag, kind, count, place = struct.unpack_from(f"{order}HHII", data, entry)
+            length = _TIFF_SIZES.get(kind, 1) * count
+            at = entry + 8 if length <= 4 else place
+            ends.append(at + length)
+            if tag in places and kind in (3, 4):
+                places[tag] = struct.unpack_from(f"{order}{min(count, len(data))}{'HI'[kind - 3]}", data, at)
+    except struct.error:
+        return len(data) + 1  # the directory itself lies behind the end
+    for offsets, lengths in (_TIFF_PLACES[:2], _TIFF_PLACES[2:]):
+        ends += [offset + length for offset, length in zip(places[offsets], places[lengths], strict=False)]
+    return max(ends)

@@ -1,0 +1,108 @@
+"""The header of a picture, read by Pillow's plugin of its one format; keeps what decoders print to themselves."""
+
+import io
+import logging
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+from PIL.ImageFile import ImageFile
+
+from detcli.errors import PictureError
+
+# What Pillow finds odd is either harmless or an error of ours; neither belongs on a screen by itself.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+warnings.filterwarnings("ignore", module=r"pillow_heif\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+_PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+
+
+def open_header(name: str, data: bytes) -> ImageFile:
+    """Read the header by the plugin of one format; `name` is Pillow's.
+
+    Not by `Image.open`: that one tries many plugins and passes over what they say is wrong.
+
+    Raises PictureError where the format's decoder is not installed, and whatever the plugin raises.
+    """
+    file = io.BytesIO(data)
+    if name == "TIFF":
+        _silence_libtiff()
+    if name == "PNG":
+        try:
+            return PngImagePlugin.PngImageFile(file)
+        except ValueError:  # megabytes of text, where some tools keep their settings
+            return PngImagePlugin.PngImageFile(io.BytesIO(_without_text(data)))
+    plugin = _PLUGINS.get(name)
+    if plugin is not None:
+        return plugin(file)
+    return _open_avif(file) if name == "AVIF" else _open_heif(file)
+
+
+_PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,  # also for MPO, whose first frame is the picture
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+}
+
+
+def _open_avif(file: io.BytesIO) -> ImageFile:
+    try:
+        from PIL import AvifImagePlugin
+    except ImportError as error:
+        raise PictureError("unsupported", "AVIF needs a newer Pillow: pip install --upgrade pillow") from error
+    if not AvifImagePlugin.SUPPORTED:
+        raise PictureError("unsupported", "AVIF is not in this build of Pillow: pip install --upgrade pillow")
+    return AvifImagePlugin.AvifImageFile(file)
+
+
+def _open_heif(file: io.BytesIO) -> ImageFile:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise PictureError("unsupported", 'HEIC needs a decoder: pip install "detcli[heif]"') from error
+    image: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
+    return image
+
+
+def _without_text(data: bytes) -> bytes:
+    """The PNG without its text and its colour profile."""
+    parts, position = [data[:8]], 8
+    while position + 12 <= len(data):
+        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] not in _PNG_TEXT:
+            parts.append(data[position:end])
+        position = end
+    return b"".join(parts)
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Take libtiff's messages off file descriptor 2, where Pillow leaves them and they tear a progress bar.
+
+    The functions are found through Pillow's own module, so they are those of the copy that Pillow uses; where that copy
+    is built in and hides them (Windows), the messages stay.
+    """
+    import ctypes
+
+    with suppress(OSError, AttributeError, TypeError):
+        library = ctypes.CDLL(import_module("PIL._imaging").__file__)
+        for setter in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
+            setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
+            setter(None)

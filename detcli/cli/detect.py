@@ -14,12 +14,12 @@ import click
 from detcli.cli import options
 from detcli.cli.command import Command, Example, pass_console
 from detcli.cli.console import Console
-from detcli.cli.plan import Plan, check_plan, make_plan
 from detcli.errors import InputError, TooManyFailuresError, UsageError
 from detcli.files.outputs import IfExists
 
 if TYPE_CHECKING:
     from detcli.cli.listing import Listing
+    from detcli.cli.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +111,8 @@ def detect(console: Console, /, **given: Any) -> int:
     wish = Wish(**given)
     if not wish.sources and wish.files_from is None:
         raise UsageError("nothing to look at: name a picture, a folder, a glob, an address or '-', or use --files-from")
+    from detcli.cli.plan import check_plan, make_plan
+
     plan = make_plan(wish.outputs, wish.format_name, images=wish.save_images, crops=wish.save_crops, resume=wish.resume)
     if_exists: IfExists = "overwrite" if wish.yes else wish.if_exists
     plan = check_plan(plan, wish.sources, if_exists=if_exists, resume=wish.resume)
@@ -126,7 +128,7 @@ def detect(console: Console, /, **given: Any) -> int:
     return _run(console, wish, plan, source)
 
 
-def _open(wish: Wish, plan: Plan) -> "Listing":
+def _open(wish: Wish, plan: "Plan") -> "Listing":
     from detcli.cli.listing import Listing
     from detcli.sources.source import DEFAULT_MAX_PIXELS, SourceSettings, open_source
 
@@ -147,7 +149,7 @@ def _open(wish: Wish, plan: Plan) -> "Listing":
     return source
 
 
-def _run(console: Console, wish: Wish, plan: Plan, source: "Listing") -> int:
+def _run(console: Console, wish: Wish, plan: "Plan", source: "Listing") -> int:
     from detcli.cli.closing import closing
     from detcli.cli.opening import load, open_sinks
     from detcli.cli.progress import RunProgress

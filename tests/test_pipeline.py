@@ -155,6 +155,12 @@ def test_a_deterministic_run_fills_every_batch_but_the_last() -> None:
     assert detector.batches == [4, 4, 3]
 
 
+def test_a_deterministic_run_that_goes_on_keeps_the_batches_of_the_whole() -> None:
+    detector = TwoBoxes(batch_size=4, deterministic=True)
+    run(FakeSource(pictures(11)), detector, [Collector()], skip=3)
+    assert detector.batches == [1, 4, 3]
+
+
 def test_pixels_are_let_go_of_when_no_sink_looks_at_them() -> None:
     blind, seeing = Collector(), Collector(needs_pixels=True)
     run(FakeSource(pictures(5)), TwoBoxes(), [blind])

@@ -38,7 +38,8 @@ class Detector:
     preprocessor   frames -> batch
     selection      threshold, number of detections, classes
     batch_size     most pictures a batch; halved when the device has no room
-    deterministic  fill each batch to exactly `batch_size`, so that a picture's numbers never depend on its company
+    deterministic  batches are always full, and a picture's place in one follows from its place in the input: even
+                   the last bit of its numbers never depends on its company, on timing or on where a run went on
     """
 
     files: "ModelFiles"
@@ -72,11 +73,11 @@ class Detector:
     def _in_batches(self, frames: Sequence[Frame]) -> Iterator[Detections | Unreadable]:
         start = 0
         while start < len(frames):
-            part = frames[start : start + self.batch_size]
+            part = self._next_batch(frames, start)
             try:
                 found = self._one_batch(part)
             except DeviceError as error:
-                if not error.out_of_memory or len(part) == 1:
+                if not error.out_of_memory or len(part) == 1 or self.deterministic:
                     raise
                 self.batch_size = len(part) // 2
                 _release(self.device_name)
@@ -84,18 +85,36 @@ class Detector:
             yield from found
             start += len(part)
 
+    def _next_batch(self, frames: Sequence[Frame], start: int) -> Sequence[Frame]:
+        if not self.deterministic:
+            return frames[start : start + self.batch_size]
+        end = start + 1
+        while end < len(frames) and self._slot(frames[end]) > self._slot(frames[end - 1]):
+            end += 1
+        return frames[start:end]
+
+    def _slot(self, frame: Frame) -> int:
+        return frame.origin.index % self.batch_size
+
     def _one_batch(self, frames: Sequence[Frame]) -> list[Detections | Unreadable]:
-        filled = list(frames)
         if self.deterministic:
-            filled += [frames[-1]] * (self.batch_size - len(frames))
-        batch = self.preprocessor.batch(filled)
-        found = to_detections(self.runtime(batch), batch.sizes_hw, self.selection)[: len(frames)]
+            full = [frames[0]] * self.batch_size
+            for frame in frames:
+                full[self._slot(frame)] = frame
+            every = self._answers(full)
+            answers = [every[self._slot(frame)] for frame in frames]
+        else:
+            answers = self._answers(frames)
         return [
             Unreadable(frame.origin, "device", f"{answer} in {self.precision}; --precision fp32 is the safest")
             if isinstance(answer, NotFiniteError)
             else answer
-            for frame, answer in zip(frames, found, strict=True)
+            for frame, answer in zip(frames, answers, strict=True)
         ]
+
+    def _answers(self, frames: Sequence[Frame]) -> list[Detections | NotFiniteError]:
+        batch = self.preprocessor.batch(frames)
+        return to_detections(self.runtime(batch), batch.sizes_hw, self.selection)
 
 
 def load_detector(

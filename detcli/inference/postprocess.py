@@ -32,7 +32,7 @@ class Selection:
 def top_k(outputs: Outputs, selection: Selection) -> Tensor:
     """The best answers of each picture, over queries and classes together.
 
-    returns float [B, k, 6]: cx cy w h as fractions, score, class id; the best score first
+    returns float [B, k, 6]: cx cy w h as fractions, logit of the score, class id; the best score first
 
     Source: Deformable DETR (Zhu et al. 2021) and D-FINE's evaluation: sigmoid, then top k of Q x K.
     """
@@ -43,7 +43,7 @@ def top_k(outputs: Outputs, selection: Selection) -> Tensor:
     query = (places // classes).unsqueeze(-1).expand(-1, -1, 4)
     boxes = outputs.boxes_cxcywh.float().gather(1, query)
     class_ids = (places % classes).to(boxes.dtype)
-    return torch.cat((boxes, best.sigmoid().unsqueeze(-1), class_ids.unsqueeze(-1)), dim=-1)
+    return torch.cat((boxes, best.unsqueeze(-1), class_ids.unsqueeze(-1)), dim=-1)
 
 
 def to_detections(outputs: Outputs, sizes_hw: Tensor, selection: Selection) -> list[Detections | NotFiniteError]:
@@ -61,7 +61,8 @@ def _detections(rows: Tensor, size_hw: Sequence[int], selection: Selection) -> D
     height, width = size_hw
     limits = torch.tensor([width, height, width, height], dtype=torch.float64)
     boxes = (cxcywh_to_xyxy(rows[:, :4].double()) * limits).clamp_(min=0).minimum(limits)
-    scores, class_ids = rows[:, 4], rows[:, 5].long()
+    # In float64, since the last bit of a vectorised float32 sigmoid depends on a number's place in memory.
+    scores, class_ids = rows[:, 4].double().sigmoid().float(), rows[:, 5].long()
     keep = (scores > selection.threshold) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     if selection.class_ids is not None:
         keep &= torch.isin(class_ids, torch.tensor(selection.class_ids, dtype=torch.int64))

@@ -67,12 +67,20 @@ class ReadAhead:
         # Not joined: a thread may hang in a read of the network or of a pipe; they are daemons and hold no output.
 
     def batches(self, detector: _Batching, stop: Stop) -> Iterator[list[Frame | Unreadable]]:
-        """Frames in order, so many at a time as are ready, at most a batch; exactly a batch where it must be full.
+        """Frames in order, so many at a time as are ready, at most a batch.
+
+        A deterministic detector gets all frames of a batch that is counted from the start of the input, however the
+        run began.
 
         Raises what listing the source raised, after the frames listed before it.
         """
+        place = self._skip
         while not stop.is_set():
-            batch = list(self._take(detector.batch_size, wait_for_all=detector.deterministic, stop=stop))
+            most = detector.batch_size
+            if detector.deterministic:
+                most -= place % most
+            batch = list(self._take(most, wait_for_all=detector.deterministic, stop=stop))
+            place += len(batch)
             if stop.is_set():
                 return
             if not batch:

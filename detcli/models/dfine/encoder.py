@@ -11,7 +11,7 @@ from detcli.models.dfine.config import DFineConfig
 from detcli.models.layers.activations import make_activation
 from detcli.models.layers.attention import SelfAttention
 from detcli.models.layers.heads import Mlp
-from detcli.models.layers.norm import ConvNorm, fold_norm, sum_of, work_in_place
+from detcli.models.layers.norm import ConvNorm, split_inputs, split_outputs, sum_of, work_in_place
 from detcli.models.layers.position import sine_grid
 
 
@@ -70,12 +70,11 @@ class HybridEncoder(nn.Module):
         down = [levels[-1]]
         for finer, lateral, fusion in zip(reversed(levels[:-1]), self.laterals, self.top_down, strict=True):
             down[-1] = lateral(down[-1])
-            enlarged = F.interpolate(down[-1], scale_factor=2.0, mode="nearest")
-            down.append(fusion(torch.cat((enlarged, finer), dim=1)))
+            down.append(fusion(down[-1], finer))
         down.reverse()
         up = [down[0]]
         for coarser, downsample, fusion in zip(down[1:], self.downsamples, self.bottom_up, strict=True):
-            up.append(fusion(torch.cat((downsample(up[-1]), coarser), dim=1)))
+            up.append(fusion(downsample(up[-1]), coarser))
         return up
 
 
@@ -147,19 +146,45 @@ class Fusion(nn.Module):
             # SiLU whatever `activation_function` says: that one is for the bottlenecks.
             return ConvNorm(inputs, outputs, kernel, norm=_norm(config, outputs), activation="silu")
 
+        self.width = width
         self.conv1 = block(2 * width, 2 * width, 1)
         self.branch1 = PartialStage(config, width, inner)
         self.conv2 = block(inner, inner, 3)
         self.branch2 = PartialStage(config, inner, inner)
         self.conv3 = block(inner, inner, 3)
         self.conv4 = block(2 * width + 2 * inner, width, 1)
+        self.parts: nn.ModuleList | None = None  # the quarters of conv1, once folded
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Take x [B, 2 * D, H, W] to [B, D, H, W]."""
-        both = self.conv1(x)
-        first = self.conv2(self.branch1(both.chunk(2, dim=1)[1]))
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        """Take one [B, D, H, W] or half as high and wide, and other [B, D, H, W], to [B, D, H, W]."""
+        kept, passed = self._mixed(one, other)
+        first = self.conv2(self.branch1(passed))
         second = self.conv3(self.branch2(first))
-        return self.conv4(torch.cat((both, first, second), dim=1))  # type: ignore[no-any-return]
+        return self.conv4(torch.cat((kept, passed, first, second), dim=1))  # type: ignore[no-any-return]
+
+    def fold(self) -> None:
+        """Split the first convolution by what it reads and by what becomes of it.
+
+        A 1x1 convolution may go before the enlargement, where it has a quarter of the work; and halves that are made
+        apart need not be copied apart.
+        """
+        if self.parts is None:
+            halves = split_outputs(self.conv1.take_conv(), self.width)
+            self.parts = nn.ModuleList(part for half in halves for part in split_inputs(half, self.width))
+
+    def _mixed(self, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """The two halves [B, D, H, W] of the first convolution over both maps."""
+        enlarge = one.shape[-1] != other.shape[-1]
+        if self.parts is None:
+            enlarged = F.interpolate(one, scale_factor=2.0, mode="nearest") if enlarge else one
+            kept, passed = self.conv1(torch.cat((enlarged, other), dim=1)).chunk(2, dim=1)
+            return kept, passed
+        halves = []
+        for of_one, of_other in (self.parts[:2], self.parts[2:]):
+            half, addend = of_other(other), of_one(one)
+            half += F.interpolate(addend, scale_factor=2.0, mode="nearest") if enlarge else addend
+            halves.append(self.conv1(half))
+        return halves[0], halves[1]
 
 
 class PartialStage(nn.Module):
@@ -195,8 +220,7 @@ class Bottleneck(nn.Module):
     def fold(self) -> None:
         """Make both branches and their norms one convolution."""
         if self.conv is None:
-            branches = [fold_norm(branch.conv, branch.norm) for branch in (self.conv1, self.conv2)]
-            self.conv = sum_of(*branches)
+            self.conv = sum_of(self.conv1.take_conv(), self.conv2.take_conv())
             del self.conv1, self.conv2
             work_in_place(self.activation)
 

@@ -84,7 +84,9 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         padding = (kernel - 1) // 2 if padding is None else padding
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+        self.conv: nn.Conv2d | nn.Identity = nn.Conv2d(
+            inputs, outputs, kernel, stride, padding, groups=groups, bias=False
+        )
         self.norm = norm
         self.activation = make_activation(activation)
         self.affine: nn.Module = LearnableAffine() if affine else nn.Identity()
@@ -98,6 +100,8 @@ class ConvNorm(nn.Module):
 
         ReLU with an affine stays exact: s·max(y, 0) + b is max(s·y + b, b) for s >= 0 and min(s·y + b, b) for s < 0.
         """
+        if isinstance(self.conv, nn.Identity):
+            return
         self.conv = fold_norm(self.conv, self.norm)
         self.norm = nn.Identity()
         if isinstance(self.affine, LearnableAffine) and isinstance(self.activation, nn.ReLU):
@@ -107,6 +111,14 @@ class ConvNorm(nn.Module):
             self.affine = nn.Identity()
         else:
             work_in_place(self.activation)
+
+    def take_conv(self) -> nn.Conv2d:
+        """Fold, and hand out the convolution: from then on this block is only what follows it."""
+        self.fold()
+        conv, self.conv = self.conv, nn.Identity()
+        if isinstance(conv, nn.Identity):
+            raise ValueError("the convolution was taken before")
+        return conv
 
 
 def work_in_place(activation: nn.Module) -> None:
@@ -137,16 +149,29 @@ def sum_of(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
     return _replaced(first, weight, _bias_of(first) + _bias_of(second))
 
 
+def split_inputs(conv: nn.Conv2d, first: int) -> tuple[nn.Conv2d, nn.Conv2d]:
+    """Two convolutions whose sum is this one: of its first input channels, and of the others, which has the bias."""
+    weight, bias = conv.weight, _bias_of(conv)
+    none = torch.zeros_like(bias)
+    return _replaced(conv, weight[:, :first], none), _replaced(conv, weight[:, first:], bias)
+
+
+def split_outputs(conv: nn.Conv2d, first: int) -> tuple[nn.Conv2d, nn.Conv2d]:
+    """Two convolutions that give this one's first output channels, and the others."""
+    weight, bias = conv.weight, _bias_of(conv)
+    return _replaced(conv, weight[:first], bias[:first]), _replaced(conv, weight[first:], bias[first:])
+
+
 def _bias_of(conv: nn.Conv2d) -> Tensor:
     return conv.weight.new_zeros(conv.out_channels).double() if conv.bias is None else conv.bias.double()
 
 
 def _replaced(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> nn.Conv2d:
-    """A convolution of the same geometry, dtype and device with these numbers."""
+    """A convolution of the same stride, padding, groups, dtype and device with these numbers."""
     like = conv.weight
     folded = nn.Conv2d(
-        conv.in_channels,
-        conv.out_channels,
+        weight.shape[1] * conv.groups,
+        weight.shape[0],
         cast("tuple[int, int]", conv.kernel_size),
         cast("tuple[int, int]", conv.stride),
         cast("tuple[int, int]", conv.padding),
@@ -154,6 +179,6 @@ def _replaced(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> nn.Conv2d:
         device="meta",
         dtype=like.dtype,
     )
-    folded.weight = nn.Parameter(weight.detach().to(like.dtype), requires_grad=False)
-    folded.bias = nn.Parameter(bias.detach().to(like.dtype), requires_grad=False)
+    folded.weight = nn.Parameter(weight.detach().to(like.dtype).contiguous(), requires_grad=False)
+    folded.bias = nn.Parameter(bias.detach().to(like.dtype).contiguous(), requires_grad=False)
     return folded

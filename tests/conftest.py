@@ -1,30 +1,78 @@
 """What tests of several rooms share: a tiny seeded checkpoint on disk."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-TINY_CONFIG = {
+TINY_CONFIG: dict[str, Any] = {
     "model_type": "d_fine",
     "backbone_config": {
         "model_type": "hgnet_v2",
+        "depths": [1, 1, 1, 1],
+        "embedding_size": 8,
+        "hidden_sizes": [16, 32, 32, 32],
         "stem_channels": [3, 8, 8],
         "stage_in_channels": [8, 16, 32, 32],
         "stage_mid_channels": [8, 8, 16, 16],
         "stage_out_channels": [16, 32, 32, 32],
         "stage_num_blocks": [1, 1, 1, 1],
         "stage_numb_of_layers": [1, 1, 1, 1],
+        "stage_downsample": [False, True, True, True],
+        "stage_light_block": [False, False, True, True],
+        "stage_kernel_size": [3, 3, 5, 5],
         "out_indices": [3, 4],
         "out_features": ["stage3", "stage4"],
         "use_learnable_affine_block": True,
     },
+    "encoder_in_channels": [32, 32],
+    "encoder_hidden_dim": 32,
+    "encoder_ffn_dim": 32,
+    "feat_strides": [16, 32],
+    "encode_proj_layers": [1],
+    "d_model": 32,
+    "decoder_in_channels": [32, 32],
+    "decoder_ffn_dim": 32,
+    "decoder_layers": 2,
+    "decoder_n_points": [2, 2],
+    "num_feature_levels": 2,
+    "num_queries": 20,
+    "depth_mult": 0.34,
+    "hidden_expansion": 0.34,
+    "id2label": {"0": "cat", "1": "dog", "2": "cow"},
+    "label2id": {"cat": 0, "cow": 2, "dog": 1},
 }
-TINY_PREPROCESSOR = {"size": {"height": 64, "width": 96}, "resample": 2, "do_rescale": True}
+TINY_PREPROCESSOR: dict[str, Any] = {
+    "size": {"height": 64, "width": 96},
+    "do_resize": True,
+    "resample": 2,
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": False,
+    "do_pad": False,
+}
 
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a tiny D-FINE of three classes that reads pictures at 64 x 96 and finds things in all of them."""
-    from tiny_model import write_tiny_checkpoint
+    """The folder of a D-FINE with 20 queries and the labels cat, dog and cow, its weights random and seeded."""
+    import torch
 
-    return write_tiny_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
+    from detcli.checkpoints.files import write_checkpoint
+    from detcli.models.family import family_of
+
+    family = family_of(TINY_CONFIG)
+    config = family.read_config(TINY_CONFIG)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = family.build(config)
+        state = network.state_dict()
+        for name, tensor in state.items():
+            if ".class_embed." in name and name.endswith("bias"):
+                tensor.normal_(-0.5, 0.7)  # so that every class is found somewhere
+            elif ".bbox_embed." in name and ".layers.2." in name:
+                tensor.normal_(0.0, 0.3)  # zeros at first, and all boxes would stay where they began
+        weights = family.write_weights(state, config)
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    write_checkpoint(folder, family.write_config(config), TINY_PREPROCESSOR, weights)
+    return folder

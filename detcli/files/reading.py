@@ -12,6 +12,7 @@ from pathlib import Path
 from detcli.errors import PictureError
 
 HEAD_BYTES = 64  # enough to tell every format apart
+_MOST_AT_ONCE = 1 << 30  # bytes; systems read less than 2 GiB in one call
 
 # Not all of them exist everywhere: O_BINARY only on Windows, the others only elsewhere.
 _OPEN_FLAGS = os.O_RDONLY
@@ -45,22 +46,18 @@ def read_bytes(path: Path | str | bytes, *, max_bytes: int, check_head: Callable
     except (OSError, ValueError) as error:
         raise refusal(error, path) from error
     try:
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            return _read(descriptor, file.read, max_bytes, check_head)
+        return _read(descriptor, max_bytes, check_head)
     except OSError as error:
         raise refusal(error, path) from error
+    finally:
+        os.close(descriptor)
 
 
-def _read(
-    descriptor: int,
-    read: Callable[[int], bytes | None],
-    max_bytes: int,
-    check_head: Callable[[bytes], None] | None,
-) -> bytes:
+def _read(descriptor: int, max_bytes: int, check_head: Callable[[bytes], None] | None) -> bytes:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise PictureError("not-a-file", f"{_kind_of(status.st_mode)}, not a file")
-    head = read(HEAD_BYTES) or b""
+    head = os.read(descriptor, HEAD_BYTES)
     if not head:
         raise PictureError("empty", "an empty file")
     if check_head is not None:
@@ -69,7 +66,7 @@ def _read(
     parts, length = [head], len(head)
     while size <= max_bytes and length <= max_bytes:
         # One byte more than the file system says, so that one call reads to the end and the next one sees it.
-        part = read(max(size - length, 0) + 1)
+        part = os.read(descriptor, min(max(size - length, 0), _MOST_AT_ONCE) + 1)
         if not part:
             return b"".join(parts)
         parts.append(part)

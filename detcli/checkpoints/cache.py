@@ -107,6 +107,10 @@ class CachedRepository:
             return referred if is_commit(referred) else None
         return None
 
+    def commits(self) -> list[str]:
+        """The commits whose files were written down."""
+        return sorted(commit for commit in self._record()["commits"] if is_commit(commit))
+
     def facts(self, commit: str) -> dict[str, FileFacts]:
         """What was written down of a commit's files; empty where another program fetched them."""
         found = {}

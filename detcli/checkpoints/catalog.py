@@ -97,6 +97,7 @@ def suggest(name: str) -> tuple[str, ...]:
         spellings[entry.name] = entry.name
         spellings[entry.repository.rpartition("/")[2]] = entry.name
     close = difflib.get_close_matches(tail, spellings, n=6, cutoff=0.6)
+    close.sort(key=lambda spelling: not spelling.startswith(tail))  # what was only not typed to its end comes first
     return tuple(dict.fromkeys(spellings[spelling] for spelling in close))[:3]
 
 

@@ -28,7 +28,7 @@ def alone(place: CachedRepository, shown: Progress) -> Iterator[None]:
         try:
             lock.__enter__()
         except TimeoutError:
-            shown.start(None, f"waiting for another process that fetches {place.repository}")
+            shown.start(None, f"{place.repository}, once another process is done with it")
             lock = WeakFileLock(path)
             lock.__enter__()
             shown.finish()

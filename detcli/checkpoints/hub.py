@@ -23,7 +23,17 @@ from detcli.errors import (
     UsageError,
 )
 
-__all__ = ["ModelFiles", "Progress", "Silent", "cached", "download", "locate", "repository_of"]
+__all__ = [
+    "ModelFiles",
+    "Progress",
+    "Silent",
+    "cached",
+    "cached_repository",
+    "download",
+    "locate",
+    "remove",
+    "repository_of",
+]
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
 
@@ -148,6 +158,30 @@ def download(
         return _files(model, place, commit, facts)
 
 
+def remove(model: str, *, cache_dir: Path | None = None, progress: Progress | None = None) -> int:
+    """Delete everything of a Hub model from this machine, every commit of it; bytes freed.
+
+    Raises UsageError for a model that is not of the Hub, NotCachedError where there is nothing of it, and OutputError.
+    """
+    from detcli.checkpoints.fetching import alone
+
+    place = cached_repository(model, cache_dir=cache_dir)
+    with alone(place, progress or Silent()):
+        return place.remove()
+
+
+def cached_repository(model: str, *, cache_dir: Path | None = None) -> CachedRepository:
+    """What lies on this machine of a Hub model, whole or not.
+
+    Raises UsageError for a model that is not of the Hub, and NotCachedError where there is nothing of it.
+    """
+    repository, _ = _wanted(model, None)
+    place = CachedRepository(cache_folder(cache_dir), repository)
+    if not place.folder.is_dir():
+        raise NotCachedError(f"'{model}' is not on this machine (there is no '{place.folder}')")
+    return place
+
+
 def _local(model: str) -> ModelFiles:
     path = Path(model)
     if path.is_dir():
@@ -175,7 +209,7 @@ def _files(model: str, place: CachedRepository, commit: str, facts: dict[str, Fi
 def _wanted(model: str, revision: str | None) -> tuple[str, str]:
     repository = repository_of(model)
     if repository is None:
-        raise UsageError(f"'{model}' is on this machine already; only models of the Hub are fetched")
+        raise UsageError(f"'{model}' is on this machine already; only models of the Hub are fetched and kept")
     entry = CATALOG.get(model) or entry_of_repository(repository)
     return repository, check_revision(revision or (entry.revision if entry else "main"))
 

@@ -1,0 +1,119 @@
+"""For every name in every table: it loads, and it keeps the contract of its door."""
+
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import detcli
+import detcli.errors
+from detcli.checkpoints.catalog import CATALOG
+from detcli.errors import DetcliError
+from detcli.models.family import FAMILIES, MODEL_TYPES, Family, family_of
+from detcli.registry import Registry
+from detcli.runtimes.runtime import RUNTIMES
+from detcli.sinks.sink import SINKS, SinkSettings
+from detcli.sources.source import SOURCES, SourceSettings
+from detcli.values.detections import Detections
+from detcli.values.frame import Frame, Origin, Unreadable
+from detcli.values.labels import Labels
+from detcli.values.run import RunInfo
+
+TABLES: list[Registry[Any]] = [SOURCES, SINKS, RUNTIMES, FAMILIES]
+LABELS = Labels.from_names(["cat", "dog"])
+INFO = RunInfo("a-model", None, None, "0", LABELS, "2026-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(("table", "name"), [(table, name) for table in TABLES for name in table])
+def test_every_entry_of_every_table_loads(table: Registry[Any], name: str) -> None:
+    assert table[name] is not None
+
+
+@pytest.mark.parametrize("name", SINKS)
+def test_every_sink_takes_results_failures_and_the_end(name: str, tmp_path: Path) -> None:
+    sink = SINKS[name](tmp_path / ("labels" if name == "yolo" else "out.file"), SinkSettings(INFO))
+    assert isinstance(sink.ordered, bool)
+    assert isinstance(sink.needs_pixels, bool)
+    found = Detections(np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([0.5], np.float32), np.array([1]))
+    good = Frame(Origin(0, "d/a.png", "a.png", "a"), (10, 20), np.zeros((10, 20, 3), np.uint8))
+    bad = Unreadable(Origin(1, "d/b.png", "b.png", "b"), "empty", "cannot read 'd/b.png': it is empty")
+    sink.write(good, found)
+    sink.write(bad, bad)
+    sink.write(Frame(Origin(2, "d/c.png", "c.png", "c"), (10, 20), None), Detections.empty())
+    sink.flush()
+    sink.close(complete=True)
+    sink.abort()
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert written
+    assert not [path.name for path in written if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("name", [name for name in SINKS if name != "yolo"])
+def test_every_sink_but_the_folder_of_texts_writes_to_a_stream(name: str) -> None:
+    stream = io.BytesIO()
+    sink = SINKS[name](stream, SinkSettings(INFO))
+    sink.close(complete=True)
+    assert not stream.closed
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_lists_its_pictures_the_same_each_time(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"not a picture")
+    source = SOURCES[name]([str(tmp_path)], SourceSettings())
+    assert [picture.origin for picture in source] == [picture.origin for picture in source]
+    assert source.count() == 1
+    [frame] = [picture() for picture in source]
+    assert isinstance(frame, Unreadable)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_is_complete(name: str) -> None:
+    family = FAMILIES[name]
+    assert isinstance(family, Family)
+    assert family.name == name
+    assert all(getattr(family, field.name) is not None for field in dataclasses.fields(family))
+    assert set(family.model_types) == {kind for kind, of in MODEL_TYPES.items() if of == name}
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_the_smallest_config_of_each_model_type_builds_on_the_meta_device(model_type: str) -> None:
+    family = family_of({"model_type": model_type})
+    config = family.read_config({"model_type": model_type})
+    with torch.device("meta"):
+        network = family.build(config)
+    assert len(family.label_names(config)) >= 1
+    assert family.read_config(family.write_config(config)) == config
+    assert next(network.parameters()).is_meta
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_every_model_of_the_catalogue_has_a_family_and_its_facts(name: str) -> None:
+    entry = CATALOG[name]
+    assert entry.family in FAMILIES
+    assert entry.repository.count("/") == 1
+    assert 0 <= entry.threshold < 1
+    assert entry.license
+
+
+def errors_below(kind: type[DetcliError]) -> list[type[DetcliError]]:
+    return [kind, *(below for child in kind.__subclasses__() for below in errors_below(child))]
+
+
+@pytest.mark.parametrize("kind", errors_below(DetcliError)[1:])
+def test_every_error_stands_in_the_drawn_tree_with_its_exit_code(kind: type[DetcliError]) -> None:
+    drawn = [line.split() for line in (detcli.errors.__doc__ or "").splitlines() if kind.__name__ in line.split()]
+    drawn += [words for words in ([w.strip("─├└│ ") for w in line.split()] for line in (detcli.errors.__doc__ or "").splitlines()) if kind.__name__ in words]
+    assert drawn, f"{kind.__name__} is not in the tree of errors.py"
+    code = next((int(word) for word in drawn[0] if word.isdigit()), kind.exit_code)
+    assert kind.exit_code == code
+
+
+def test_the_public_face_offers_what_it_names() -> None:
+    for name in detcli.__all__:
+        assert getattr(detcli, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        detcli.nonsense  # noqa: B018

@@ -229,7 +229,10 @@ def refuse_foreign_grammar(command: click.Command, ctx: click.Context, words: Se
             wrong.append(word)
             meant.append(meaning)
     if wrong:
-        raise click.UsageError(f"'{' '.join(wrong)}' is another tool's way: did you mean {' '.join(meant)}?", ctx)
+        there = "detcli detect " if isinstance(command, click.Group) else ""
+        raise click.UsageError(
+            f"'{' '.join(wrong)}' is another tool's way: did you mean {there}{' '.join(meant)}?", ctx
+        )
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
@@ -248,7 +251,7 @@ def _meaning(command: click.Command, name: str, value: str) -> str | None:
     for option in command.params:
         if isinstance(option, click.Option) and flag in option.opts:
             return flag if option.is_flag else f"{flag} {value}"
-    return "detcli detect --model " + value if name == "model" else None
+    return f"--model {value}" if name == "model" else None
 
 
 SCREEN = "Screen"
@@ -258,9 +261,18 @@ def _screen_options(*, reads_settings: bool) -> list[click.Parameter]:
     """The options every command has, before and after its name."""
 
     def shared(*names: str, **attributes: Any) -> Option:
-        return Option(names, section=SCREEN, expose_value=False, callback=_set_on_console, **attributes)
+        return Option(names, section=SCREEN, is_eager=True, expose_value=False, callback=_set_on_console, **attributes)
 
-    return [
+    return [  # all eager: how to speak is known before the first complaint
+        Option(
+            ("--config",),
+            section=SCREEN,
+            metavar="FILE",
+            expose_value=False,
+            is_eager=True,
+            callback=_read_settings if reads_settings else _set_on_console,
+            help="Take values from this TOML file, before ./detcli.toml and the user's.",
+        ),
         shared("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
         shared("-v", "--verbose", is_flag=True, help="Say more: model, device, every failure."),
         shared(
@@ -278,15 +290,6 @@ def _screen_options(*, reads_settings: bool) -> list[click.Parameter]:
             default="text",
             standard="text",
             help="Messages as text, or as json: an object a line.",
-        ),
-        Option(
-            ("--config",),
-            section=SCREEN,
-            metavar="FILE",
-            expose_value=False,
-            is_eager=True,
-            callback=_read_settings if reads_settings else _set_on_console,
-            help="Take values from this TOML file, before ./detcli.toml and the user's.",
         ),
         shared("--debug", is_flag=True, help="Show tracebacks."),
     ]

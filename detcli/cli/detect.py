@@ -150,6 +150,9 @@ def _open(wish: Wish, plan: "Plan") -> "Listing":
 
 
 def _run(console: Console, wish: Wish, plan: "Plan", source: "Listing") -> int:
+    from detcli.checkpoints.hub import repository_of
+
+    repository_of(wish.model)  # a slip in the name is told before torch is imported
     from detcli.cli.closing import closing
     from detcli.cli.opening import load, open_sinks
     from detcli.cli.progress import RunProgress

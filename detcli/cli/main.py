@@ -139,6 +139,9 @@ def _usage_error(console: Console, error: click.UsageError) -> int:
         click.echo(error.ctx.get_help() if error.ctx else error.message, err=True)
         return 2
     message = error.format_message().strip().removesuffix(".")
+    if isinstance(error, click.NoSuchOption):
+        meant = " or ".join(f"'{name}'" for name in error.possibilities or ())
+        message = f"there is no option '{error.option_name}'" + (f": did you mean {meant}?" if meant else "")
     where = error.ctx.command_path if error.ctx else "detcli"
     console.error(message[:1].lower() + message[1:], exit_code=2, hint=f"'{where} --help' shows what can be given")
     return 2

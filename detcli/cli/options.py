@@ -27,7 +27,7 @@ DEFAULT_MODEL = "dfine-s"
 class Score(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """A number from 0 to 1; not NaN."""
 
-    name = "number"
+    name = "score"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it, or fail."""
@@ -59,7 +59,6 @@ class Batch(click.ParamType):  # type: ignore[type-arg]  # generic in newer clic
     """A number of pictures, or auto (None)."""
 
     name = "batch"
-    takes_number = True
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         """Read it, or fail."""

@@ -234,10 +234,13 @@ def bar_line(words: Words, width: int, *, encoding: str, color: bool) -> str:
     percent = "" if words.fraction is None else f"{words.fraction:4.0%}"
     cells = [(words.counts, ""), (percent, "bold"), (words.rate, "cyan"), (left, "cyan"), (words.remark, "yellow")]
     texts = [Text(text, style, no_wrap=True) for text, style in cells if text]
+    for spare in (words.rate, percent, words.remark, left):  # the least wanted first
+        if sum(text.cell_len + 2 for text in texts) > width + 2:
+            texts = [text for text in texts if text.plain != spare]
     room = width - sum(text.cell_len + 2 for text in texts)
     row: list[Text | ProgressBar] = list(texts)
     if words.fraction is not None and room >= 8:
-        row.insert(1, ProgressBar(total=1.0, completed=words.fraction, width=min(room, 40)))
+        row.insert(1, ProgressBar(1.0, words.fraction, min(room, 40), complete_style="cyan", finished_style="green"))
     table = Table.grid(padding=(0, 2, 0, 0))
     for _ in row:
         table.add_column(no_wrap=True)

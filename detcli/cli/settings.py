@@ -26,6 +26,18 @@ _MOST_BYTES = 1 << 20
 _UNSETTABLE = {"config", "help", "version"}  # a file cannot name the file to read
 
 
+# Name of click's or our own type -> what TOML may give it.
+_TOML_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "boolean": ((bool,), "true or false"),
+    "integer": ((int,), "a whole number"),
+    "integer range": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "score": ((int, float), "a number"),
+    "batch": ((int, str), "a number or a word"),
+    "list": ((str, int), "text in quotes"),
+}
+
+
 def user_file() -> Path:
     """Where the user's own settings lie, whether or not they exist."""
     if sys.platform == "win32":
@@ -121,17 +133,7 @@ def _options(command: click.Command) -> dict[str, Any]:
 def _check_type(option: click.Option, value: Any, where: str) -> None:
     """Raise UsageError unless a TOML value has the option's type; a number in quotes is no number."""
     many = option.multiple or option.nargs != 1 or getattr(option.type, "takes_list", False)
-    if option.is_flag:
-        allowed: tuple[type, ...] = (bool,)
-        wanted = "true or false"
-    elif isinstance(option.type, click.types.IntParamType):
-        allowed, wanted = (int,), "a whole number"
-    elif isinstance(option.type, click.types.FloatParamType):
-        allowed, wanted = (int, float), "a number"
-    elif getattr(option.type, "takes_number", False):
-        allowed, wanted = (int, str), "a number or a word"
-    else:
-        allowed, wanted = (str,), "text in quotes"
+    allowed, wanted = _TOML_TYPES.get(option.type.name, ((str,), "text in quotes"))
     items = value if many and isinstance(value, list) else [value]
     if option.nargs != 1 and (not isinstance(value, list) or len(value) != option.nargs):
         raise UsageError(f"{where}: {_shown(value)} is not a list of {option.nargs} values")

@@ -12,8 +12,8 @@ def counted(value: int, one: str, many: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Rounded to what matters: 0.4 s, 21 s, 3 min 5 s, 2 h 10 min, 3 d 4 h."""
-    if seconds < 9.95:
+    """Rounded to what matters: 0.4 s, 21 s, 3 min 5 s, 2 h 10 min, 3 d 4 h; whole seconds stay whole."""
+    if seconds < 9.95 and isinstance(seconds, float):
         return f"{seconds:.1f} s"
     whole = round(seconds)
     for size, unit, below, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):

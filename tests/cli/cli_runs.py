@@ -1,0 +1,40 @@
+"""Pictures to run over, and runs in processes of their own."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left: its exit code, and its two streams as text."""
+
+    code: int
+    out: str
+    err: str
+
+
+def picture(path: Path, seed: int = 0) -> Path:
+    """A small picture of noise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, "PNG")
+    return path
+
+
+def broken(path: Path) -> Path:
+    """A picture whose end is missing."""
+    whole = picture(path).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    return path
+
+
+def start(command: Sequence[str], *arguments: str | Path | bytes, **how: Any) -> subprocess.Popen[bytes]:
+    """Start a process with pipes to all its streams."""
+    streams: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([*command, *arguments], **(streams | how))

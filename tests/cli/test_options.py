@@ -1,0 +1,95 @@
+"""The options: one wording, checked values, and a page that fits every screen."""
+
+import re
+from collections.abc import Callable
+
+import click
+import pytest
+from cli_runs import Run
+
+from detcli.cli.command import Context, option_sections
+from detcli.cli.detect import Wish
+from detcli.cli.detect import detect as detect_command
+from detcli.cli.main import COMMANDS, cli
+from detcli.cli.tree import read_tree
+from detcli.sources.source import DEFAULT_MAX_PIXELS
+
+BRANCHES = list(read_tree(cli, "detcli").walk())
+
+
+def test_the_wish_has_a_field_for_every_option() -> None:
+    given = {param.name for param in detect_command.params if param.expose_value}
+    assert given == set(Wish.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=lambda branch: " ".join(branch.path))
+def test_every_option_says_what_it_does(branch: object) -> None:
+    for flag in branch.flags:  # type: ignore[attr-defined]
+        assert re.fullmatch(r"[A-Za-z].*[.]", flag.help), flag.names
+        assert "  " not in flag.help
+
+
+def test_the_same_word_means_the_same_everywhere() -> None:
+    said: dict[str, set[str]] = {}
+    for branch in BRANCHES:
+        for flag in branch.flags:
+            for name in flag.names:
+                if name not in ("-y", "--yes"):  # yes to what was asked
+                    said.setdefault(name, set()).add(flag.help)
+    assert {name: texts for name, texts in said.items() if len(texts) > 1} == {}
+
+
+@pytest.mark.parametrize("columns", [30, 40, 60, 80, 120, 200])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_the_screen(detcli: Callable[..., Run], name: str, columns: int) -> None:
+    page = detcli(*name.split(), "--help", env={"COLUMNS": str(columns)}).out
+    prose = page.split("\nExamples\n")[0].replace("\n      --", "\n")
+    longest_words = max(len(word) for word in prose.split())
+    assert max(len(line) for line in prose.splitlines()) <= max(columns, longest_words + 12)
+
+
+def test_examples_that_are_too_long_go_on_after_a_backslash(detcli: Callable[..., Run]) -> None:
+    page = detcli("detect", "--help", env={"COLUMNS": "50"}).out
+    assert "detcli detect images/ -o out.json \\\n      --save-images drawn/" in page
+
+
+def test_options_stand_in_sections_and_the_screens_come_last() -> None:
+    sections = list(option_sections(detect_command, Context(detect_command, info_name="detect")))
+    assert sections == ["Input", "Model", "What is kept", "Speed", "Results", "Pictures drawn", "Run", "Screen"]
+
+
+def test_shown_defaults_are_the_real_ones() -> None:
+    for param in detect_command.params:
+        standard = getattr(param, "standard", None)
+        if isinstance(param, click.Option) and isinstance(param.default, (str, int)) and standard:
+            assert str(param.default) == standard, param.name
+    (pixels,) = (param for param in detect_command.params if param.name == "max_pixels")
+    assert pixels.standard == f"{DEFAULT_MAX_PIXELS // 1_000_000} million"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        ("--threshold", "nan"),
+        ("--threshold", "1.5"),
+        ("--threshold", "inf"),
+        ("--max-det", "0"),
+        ("--batch", "0"),
+        ("--batch", "many"),
+        ("--batch", "1e9"),
+        ("--device", "gpu"),
+        ("--device", "cuda:x"),
+        ("--workers", "0"),
+        ("--classes", " , "),
+        ("--imgsz", "640", "wide"),
+        ("--limit", "0"),
+        ("--precision", "int8"),
+        ("--max-pixels", "-1"),
+        ("--format", "xml"),
+    ],
+    ids=" ".join,
+)
+def test_a_value_that_makes_no_sense_is_told_with_its_flag(detcli: Callable[..., Run], slip: tuple[str, ...]) -> None:
+    run = detcli("detect", *slip, "a.jpg")
+    assert (run.code, run.out) == (2, "")
+    assert slip[0] in run.err

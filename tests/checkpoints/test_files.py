@@ -19,6 +19,7 @@ from torch import Tensor
 
 from detcli.checkpoints.files import Checkpoint, read_checkpoint, write_checkpoint
 from detcli.checkpoints.hub import locate
+from detcli.checkpoints.tensors import read_tensors
 from detcli.errors import DamagedModelError, ModelError, OutputError, UnsupportedModelError
 
 Write = Callable[..., Path]
@@ -211,6 +212,16 @@ def test_a_tensor_that_is_not_finite_is_refused_by_name(write_model: Write, valu
         DamagedModelError, match=r"tensor 'head.weight' in 'model.safetensors' holds 1 values that are not"
     ):
         read(write_model(weights=safetensors.torch.save({"fine": torch.ones(2), "head.weight": tensor})))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_no_place_in_a_tensor_hides_a_nan(tmp_path: Path, dtype: torch.dtype) -> None:
+    for place in (0, 1, 7, 8, 15, 16, 31, 500, 998, 1000):
+        tensor = torch.randn(1001).to(dtype)
+        tensor[place] = float("nan")
+        safetensors.torch.save_file({"a": tensor}, tmp_path / "x.safetensors")
+        with pytest.raises(DamagedModelError, match=r"tensor 'a' in 'x.safetensors' holds 1 values"):
+            read_tensors(tmp_path / "x.safetensors")
 
 
 # --- shards ------------------------------------------------------------------------------------------------------

@@ -91,13 +91,13 @@ class Images:
         """
         if self._settings.files_from is not None or STANDARD_INPUT in self._arguments:
             return _absolute("")
-        return nearest_common_folder(_anchor(argument) for argument in self._arguments if not scheme_of(argument))
+        return nearest_common_folder(_anchor(argument) for argument in self._arguments if not _is_address(argument))
 
     def _named(self, argument: str, base: str) -> Iterator[_Listed]:
         """What one argument names."""
         if os.path.isdir(argument):  # noqa: PTH112 - any name
             yield from self._found(self._walk(argument).folder(argument), argument, base)
-        elif is_glob(argument) and not os.path.lexists(argument):
+        elif _is_pattern(argument):
             matched = False
             start = split_glob(argument)[0]
             found = self._walk(start).glob(argument)
@@ -112,7 +112,7 @@ class Images:
 
     def _single(self, path: str, base: str) -> Iterator[_Listed]:
         """One file or address, taken by its name."""
-        if scheme_of(path) and not os.path.lexists(path):
+        if _is_address(path):
             yield from self._address(path)
         elif not self._is_excluded(safe_relative(path)):
             yield _Listed(path, relative_below(_absolute(path), base), self._reader(path))
@@ -194,11 +194,19 @@ def _refused(argument: str, base: str, error: PictureError) -> _Listed:
     return _Listed(argument, relative_below(_absolute(argument), base), Refused(error))
 
 
+def _is_address(argument: str) -> bool:
+    return scheme_of(argument) is not None and not os.path.lexists(argument)
+
+
+def _is_pattern(argument: str) -> bool:
+    return is_glob(argument) and not _is_address(argument) and not os.path.lexists(argument)
+
+
 def _anchor(argument: str) -> str:
     """The folder an argument's pictures are below."""
     if os.path.isdir(argument):  # noqa: PTH112 - any name
         return _absolute(argument)
-    if is_glob(argument) and not os.path.lexists(argument):
+    if _is_pattern(argument):
         return _absolute(split_glob(argument)[0])
     return os.path.dirname(_absolute(argument))  # noqa: PTH120 - any name
 

@@ -13,7 +13,6 @@ from detcli.values.labels import Labels
 _NUMBERS = ("score", "left", "top", "width", "height")
 _NUMBER_WIDTHS = (5, 5, 5, 5, 6)
 _GAP = "  "
-_NUMBERS_WIDTH = sum(_NUMBER_WIDTHS) + len(_GAP) * len(_NUMBERS)
 _STACKED_BELOW = 72  # columns: under it a file's name has a line of its own
 _BOLD, _DIM, _RED, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
 
@@ -35,7 +34,8 @@ class Table:
         self._color, self._encoding = color, encoding
         self._stacked = width < _STACKED_BELOW
         longest = max((cell_len(name) for name in self._names), default=5)
-        room = width - _NUMBERS_WIDTH - (len(_GAP) if self._stacked else 0)
+        self._between = " " if self._stacked else _GAP
+        room = width - sum(_NUMBER_WIDTHS) - len(self._between) * len(_NUMBERS) - (len(_GAP) if self._stacked else 0)
         self._label_width = max(4, min(longest, 24, room if self._stacked else room // 3))
         self._file_width = width if self._stacked else room - self._label_width - len(_GAP)
         self._begun = False
@@ -72,7 +72,9 @@ class Table:
         self._output.discard()
 
     def _row(self, file: str, label: str, numbers: tuple[str, ...], *, style: str = "") -> None:
-        cells = _GAP + _GAP.join(number.rjust(width) for number, width in zip(numbers, _NUMBER_WIDTHS, strict=True))
+        cells = "".join(
+            self._between + number.rjust(width) for number, width in zip(numbers, _NUMBER_WIDTHS, strict=True)
+        )
         label = set_cell_size(shortened(label, self._label_width, end=True), self._label_width)
         if not self._stacked:
             self._line(set_cell_size(file, self._file_width) + _GAP + label + cells, style)

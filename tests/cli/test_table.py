@@ -1,0 +1,77 @@
+"""The table on a terminal: as wide as the screen, whatever the names, and nothing in them steers it."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+
+from detcli.cli.table import Table, shortened
+from detcli.values.detections import Detections
+from detcli.values.frame import Frame, Origin, Unreadable
+from detcli.values.labels import Labels
+
+LABELS = Labels.from_names(("person", "\x1b[31mdog", "交通信号灯" * 5))
+NAMES = (
+    "street.jpg",
+    "a/very/long/path/" * 12 + "end.jpg",
+    "写真/犬.jpg",
+    "a\nb\x1b[2J.jpg",
+    "[red]:smile:.jpg",
+    "\udcff.jpg",
+)
+
+
+def rows(width: int, *, color: bool = False, encoding: str = "utf-8") -> list[str]:
+    stream = io.BytesIO()
+    table = Table(stream, LABELS, width=width, color=color, encoding=encoding)
+    boxes = np.array([[0, 1.4, 99998.6, 3], [10, 20, 30, 40], [5, 5, 6, 7]], np.float64)
+    found = Detections(boxes, np.array([0.934, 0.5, 0.041], np.float32), np.array([0, 1, 2]))
+    for index, name in enumerate(NAMES):
+        frame = Frame(Origin(index, name, name, name), (480, 640), None)
+        table.write(frame, found if index % 2 else Detections.empty())
+    failed = Unreadable(Origin(9, "b.jpg", "b.jpg", "b"), "truncated", "truncated after 3 bytes")
+    table.write(failed, failed)
+    table.close(complete=True)
+    return stream.getvalue().decode(encoding).splitlines()
+
+
+@pytest.mark.parametrize("width", range(40, 201, 8))
+def test_rows_fit_the_screen(width: int) -> None:
+    assert max(cell_len(row) for row in rows(width)) <= width
+
+
+def test_each_box_is_a_row_and_the_name_stands_in_the_first() -> None:
+    shown = rows(100)
+    assert re.fullmatch(r"file +label +score +left +top +width +height", shown[0])
+    assert re.fullmatch(r"street\.jpg +nothing found", shown[1])
+    assert re.fullmatch(r"….*end\.jpg +person +0\.93 +0 +1 +99999 +2", shown[2])
+    assert re.fullmatch(r" +\\x1b\[31mdog +0\.50 +10 +20 +20 +20", shown[3])
+    assert re.fullmatch(r"b\.jpg +failed: truncated", shown[-1])
+
+
+def test_on_a_narrow_screen_the_name_has_a_line_of_its_own() -> None:
+    shown = rows(50)
+    assert shown[2:4] == ["street.jpg", "  nothing found"]
+
+
+@pytest.mark.parametrize("color", [True, False])
+def test_names_cannot_steer_the_terminal(color: bool) -> None:
+    text = "\n".join(rows(80, color=color))
+    escapes = set(re.findall(r"\x1b\[[0-9;]*[A-Za-z]", text))
+    assert escapes == ({"\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m"} if color else set())
+    assert "[red]:smile:.jpg" in text
+
+
+def test_a_screen_without_those_letters_shows_escapes() -> None:
+    assert "\\u5199" in "\n".join(rows(120, encoding="ascii"))
+
+
+@pytest.mark.parametrize("width", [3, 5, 8, 20])
+@pytest.mark.parametrize("end", [True, False])
+def test_shortened_is_never_longer(width: int, end: bool) -> None:
+    for text in ("", "abc", "abcdefghijklm", "写真写真写真写真", "a写b真c写d真"):
+        short = shortened(text, width, end=end)
+        assert cell_len(short) <= width
+        assert short == text or "…" in short

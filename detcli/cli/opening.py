@@ -56,6 +56,8 @@ def load(console: Console, wish: "Wish", plan: Plan) -> Detector:
         )
     finally:
         progress.finish()
+    for note in detector.notes:
+        console.warning(note)
     files = detector.files
     console.note(f"model {files.name} from '{files.folder}'", commit=files.commit, sha256=files.sha256)
     console.note(

@@ -1,5 +1,6 @@
 """The three steps - preprocess, network, postprocess - as one callable, and how a model's name becomes one."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class Detector:
     batch_size     most pictures a batch; halved when the device has no room
     deterministic  batches are always full, and a picture's place in one follows from its place in the input: even
                    the last bit of its numbers never depends on its company, on timing or on where a run went on
+    notes          sentences the user should see: what was missing or looked wrong in the checkpoint
     """
 
     files: "ModelFiles"
@@ -51,6 +53,7 @@ class Detector:
     device_name: str
     precision: str
     deterministic: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def threshold(self) -> float:
@@ -161,7 +164,9 @@ def load_detector(
     class_ids = labels.find(classes) if classes else None
     with torch.device("meta"):
         network = family.build(config)
-    network.load_state_dict(family.read_weights(checkpoint.tensors, config), strict=True, assign=True)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", RuntimeWarning)
+        network.load_state_dict(family.read_weights(checkpoint.tensors, config), strict=True, assign=True)
     network.eval()
     if optimize:
         network = family.optimize(network)
@@ -182,6 +187,7 @@ def load_detector(
         device_name=str(chosen),
         precision=kind,
         deterministic=deterministic,
+        notes=(*checkpoint.notes, *(str(warning.message) for warning in warned)),
     )
 
 

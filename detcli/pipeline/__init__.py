@@ -42,7 +42,6 @@ def run(
     sinks: Sequence[Sink],
     *,
     workers: int | None = None,
-    skip: int = 0,
     tally: Tally | None = None,
     limits: Limits | None = None,
     stop: Stop | None = None,
@@ -51,7 +50,6 @@ def run(
     """Detect in every picture of the source and hand each result to every sink; results keep the input's order.
 
     workers    threads that read and decode, and as many that draw and encode; None: one a processor
-    skip       how many pictures at the start of the input are done already
     tally      counts to go on from, for a resumed run
     limits     when failed pictures end the run
     stop       ends the run after the batch in hand, with every result written
@@ -68,7 +66,7 @@ def run(
         nbytes=_BYTES_IN_FLIGHT,
         at_least=detector.batch_size if detector.deterministic else 1,
     )
-    source_ahead = ReadAhead(source, detector.prepare, room, workers=workers, skip=skip, keep_pixels=needs_pixels)
+    source_ahead = ReadAhead(source, detector.prepare, room, workers=workers, keep_pixels=needs_pixels)
     sinks_behind = WriteBehind(sinks, room, tally, limits, workers=workers, on_result=on_result)
     complete = False
     try:

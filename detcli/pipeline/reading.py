@@ -1,6 +1,5 @@
 """Reads, decodes and prepares pictures ahead of the network, in threads, and hands them on in the input's order."""
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
@@ -40,11 +39,10 @@ class ReadAhead:
         room: Room,
         *,
         workers: int,
-        skip: int,
         keep_pixels: bool,
     ) -> None:
         self._source, self._prepare, self._room = source, prepare, room
-        self._skip, self._keep_pixels = skip, keep_pixels
+        self._keep_pixels = keep_pixels
         self._to_read: SimpleQueue[_Slot | None] = SimpleQueue()
         self._in_order: SimpleQueue[_Slot | None] = SimpleQueue()
         self._listing_error: BaseException | None = None
@@ -69,18 +67,13 @@ class ReadAhead:
     def batches(self, detector: _Batching, stop: Stop) -> Iterator[list[Frame | Unreadable]]:
         """Frames in order, so many at a time as are ready, at most a batch.
 
-        A deterministic detector gets all frames of a batch that is counted from the start of the input, however the
+        A deterministic detector gets all frames of a batch that is counted from the start of the input, wherever the
         run began.
 
         Raises what listing the source raised, after the frames listed before it.
         """
-        place = self._skip
         while not stop.is_set():
-            most = detector.batch_size
-            if detector.deterministic:
-                most -= place % most
-            batch = list(self._take(most, wait_for_all=detector.deterministic, stop=stop))
-            place += len(batch)
+            batch = list(self._take(detector, stop))
             if stop.is_set():
                 return
             if not batch:
@@ -89,14 +82,17 @@ class ReadAhead:
         if self._listing_error is not None and not stop.is_set():
             raise self._listing_error
 
-    def _take(self, most: int, *, wait_for_all: bool, stop: Stop) -> Iterator[Frame | Unreadable]:
-        for taken in range(most):
-            slot = self._next(wait=wait_for_all or taken == 0, stop=stop)
-            if slot is None:
-                return
+    def _take(self, detector: _Batching, stop: Stop) -> Iterator[Frame | Unreadable]:
+        left = detector.batch_size
+        wait = True
+        while left and (slot := self._next(wait=wait, stop=stop)) is not None:
             if slot.bug is not None:
                 raise slot.bug
+            if detector.deterministic:
+                left = detector.batch_size - slot.picture.origin.index % detector.batch_size
             yield cast("Frame | Unreadable", slot.frame)
+            wait = detector.deterministic
+            left -= 1
 
     def _next(self, *, wait: bool, stop: Stop) -> _Slot | None:
         """The next slot once it is filled; None at the end, on a stop, and when `wait` is off and it is not filled."""
@@ -119,7 +115,7 @@ class ReadAhead:
 
     def _list(self) -> None:
         try:
-            for picture in itertools.islice(self._source, self._skip, None):
+            for picture in self._source:
                 if not self._room.enter():
                     break
                 slot = _Slot(picture)

@@ -14,7 +14,6 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from detcli.errors import PictureError
 from detcli.files.decode import decode
-from detcli.files.exif import upright_exif
 from detcli.values.frame import Pixels
 
 MOST = 1_000_000
@@ -276,23 +275,6 @@ def test_a_profile_of_other_colours_is_not_kept_for_an_rgb_copy() -> None:
     assert decode(data, max_pixels=MOST).keepsakes.icc is None
 
 
-def test_a_copy_loses_the_thumbnail_and_nothing_else() -> None:
-    directory = struct.pack("<HHHIIHHII", 2, 0x0112, 3, 1, 8, 0x010F, 2, 4, 0x00434241)
-    block = b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 200) + bytes(180)
-    kept = upright_exif(b"Exif\0\0" + block)
-    assert kept is not None
-    assert len(kept) == len(block) + 6
-    exif = Image.Exif()
-    exif.load(kept)
-    assert (exif[0x0112], exif[0x010F]) == (1, "ABC")
-    assert not exif.get_ifd(1)
-
-
-@pytest.mark.parametrize("block", [None, b"", b"Exif\0\0", b"II*\0", b"Exif\0\0XX*\0aaaa", b"II*\0" + bytes(70_000)])
-def test_exif_that_no_copy_can_hold_is_let_go_of(block: bytes | None) -> None:
-    assert upright_exif(block) is None
-
-
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -487,11 +469,14 @@ def test_damaged_jpegs_that_pillow_reads_are_read_alike() -> None:
 
 QUIET = """
 import random, sys
+import PIL
 sys.path.insert(0, {folder!r})
 from {module} import FORMATS, MOST, damaged
 from detcli.files.decode import decode
 from detcli.errors import PictureError
 for name, data in FORMATS.items():
+    if name == "avif" and int(PIL.__version__.split(".")[0]) < 13:
+        continue  # whose AV1 decoder prints
     random_numbers = random.Random(name)
     for _ in range(60):
         try:

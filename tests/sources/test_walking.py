@@ -1,0 +1,56 @@
+"""Patterns and where their walks start."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from detcli.sources.walking import is_glob, split_glob
+
+
+@pytest.mark.parametrize(
+    ("pattern", "start", "levels"),
+    [
+        ("*.jpg", "", ("*.jpg",)),
+        ("d/*.jpg", "d/", ("*.jpg",)),
+        ("/d/e/**/*.jpg", "/d/e/", ("**", "*.jpg")),
+        ("/*", "/", ("*",)),
+        ("d//x*/y/[z].jpg", "d//", ("x*", "y", "[z].jpg")),
+        ("./a?b/", "./", ("a?b",)),
+    ],
+)
+def test_a_pattern_starts_from_the_folder_before_its_first_wildcard(
+    pattern: str, start: str, levels: tuple[str, ...]
+) -> None:
+    assert split_glob(pattern) == (start, levels)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"), [("a*", True), ("a?", True), ("[a]", True), ("a/b.jpg", False), ("{a,b}", False)]
+)
+def test_wildcards_make_a_pattern(text: str, answer: bool) -> None:
+    assert is_glob(text) is answer
+
+
+LISTS_ONLY = """
+import sys
+from detcli.sources.source import SourceSettings, open_source
+pictures = list(open_source([sys.argv[1]], SourceSettings()))
+heavy = {"cv2", "torch", "PIL"} & set(sys.modules)
+assert not heavy, heavy
+print(pictures[0]().size_hw)
+assert "cv2" not in sys.modules and "torch" not in sys.modules
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names that are not UTF-8")
+def test_listing_needs_no_decoder_and_no_path_ever_reaches_opencv(tmp_path: Path, picture: bytes) -> None:
+    try:
+        (tmp_path / "\udcff\udcfe.jpg").write_bytes(picture)  # OpenCV ends the process over such a name
+    except OSError:
+        pytest.skip("this file system does not take the name")
+    command = [sys.executable, "-c", LISTS_ONLY, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "(6, 8)\n", "")

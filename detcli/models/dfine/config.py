@@ -194,6 +194,7 @@ def write_config(config: DFineConfig) -> dict[str, Any]:
         "model_type": "d_fine",
         "is_encoder_decoder": True,
         "torch_dtype": "float32",
+        "tie_word_embeddings": False,  # each layer has heads of its own; see write_weights
         "id2label": {str(i): name for i, name in enumerate(config.labels)},
         "label2id": {name: i for i, name in enumerate(config.labels)},
         "backbone_config": write_backbone(config.backbone),

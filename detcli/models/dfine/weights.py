@@ -110,14 +110,18 @@ def read_weights(tensors: Mapping[str, Tensor], config: DFineConfig) -> dict[str
 def write_weights(state: Mapping[str, Tensor], config: DFineConfig) -> dict[str, Tensor]:
     """Bring the state dict of a network in training form to the names of the Hub; every tensor has its own memory.
 
-    Heads are written under the decoder alone, as transformers itself writes untied ones.
+    Heads are written under the decoder and at the top level, as in the files of the Hub. With `tie_word_embeddings`
+    false, as `write_config` has it, that is what every version of transformers from 4.52 to 5.23 gives the same answers
+    from: under the decoder alone, 5.0 ties them all to the first.
     """
     with torch.device("meta"):
         expected = DFine(config).state_dict()
     if state.keys() != expected.keys():
         odd = sorted(state.keys() ^ expected.keys())[0]
         raise ValueError(f"only the state of a whole network in training form can be written; '{odd}' is odd")
-    return {_on_disk(name): tensor.detach().clone().contiguous() for name, tensor in state.items()}
+    written = {_on_disk(name): tensor.detach().clone().contiguous() for name, tensor in state.items()}
+    heads = [name for name in written if name.startswith(tuple("model.decoder." + head for head in _HEADS))]
+    return written | {name.removeprefix("model.decoder."): written[name].clone() for name in heads}
 
 
 def _by_our_names(

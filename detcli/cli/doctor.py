@@ -81,7 +81,7 @@ def _as_page(console: Console, findings: Iterable["Finding"]) -> list[str]:
     bad, warnings = states.count("bad"), states.count("warning")
     verdict = f"{counted(bad, 'thing is', 'things are')} broken" if bad else "detcli can do its work"
     verdict += f"; {counted(warnings, 'thing')} to look at" if warnings else ""
-    click.echo("\n" + _styled(verdict, _BOLD, color=color), color=color)
+    click.echo("\n" + "\n".join(_styled(line, _BOLD, color=color) for line in wrap(verdict, width)), color=color)
     return states
 
 

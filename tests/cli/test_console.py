@@ -1,5 +1,6 @@
 """What is said on standard error: nothing in it can steer a terminal, and nobody is told more than asked for."""
 
+import io
 import json
 import unicodedata
 from collections.abc import Callable
@@ -123,6 +124,18 @@ def test_colours_are_for_terminals_that_want_them(
     console.configure("color", color, 3)
     console.error("x")
     assert ("\x1b[" in said(capsys)[0]) is colored
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb"), ("TERM", "xterm")])
+def test_a_terminal_can_ask_for_no_colours(
+    console: Console, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv(name, value)
+    assert console.uses_color(Terminal()) is (value == "xterm")
 
 
 def test_who_listens_no_more_is_no_reason_to_end(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:

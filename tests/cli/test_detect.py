@@ -237,7 +237,7 @@ def test_a_dry_run_says_what_would_be_fetched(detcli: Callable[..., Run], pictur
 
 
 def test_paths_and_pictures_come_from_standard_input(detect: Detect, pictures: Path) -> None:
-    listed = detect("-", stdin=b"in/1.png\nin/sub/4.png\n")
+    listed = detect("-", "-b", "1", stdin=b"in/1.png\nin/sub/4.png\n")
     assert [record["file"] for record in records(listed.out)] == ["in/1.png", "in/sub/4.png"]
     piped = detect("-", stdin=Path("in/1.png").read_bytes())
     assert records(piped.out)[0]["detections"] == records(listed.out)[0]["detections"]
@@ -336,3 +336,10 @@ def test_an_interrupted_run_asks_for_resume_and_a_whole_one_leaves_nothing_to_re
     run = detect("in", "-o", "out.jsonl", "--resume")
     assert run.code == 8
     assert "there is no interrupted run to resume" in run.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_an_output_on_a_full_disk_is_8(detect: Detect, pictures: Path) -> None:
+    run = detect("in", "-o", "/dev/full")
+    assert run.code == 8
+    assert run.err.startswith("detcli: cannot write '/dev/full': the disk is full")

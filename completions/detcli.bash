@@ -1,0 +1,120 @@
+# bash completion for detcli. Written by "python -m detcli.cli.manual" from the command tree; do not edit.
+_detcli() {
+    local here="detcli" words="" word i cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}"
+    if [[ $cur == "=" ]]; then cur=""
+    elif [[ $prev == "=" ]]; then prev="${COMP_WORDS[COMP_CWORD-2]}"; fi
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word="${COMP_WORDS[i]}"
+        case "$here $word" in
+            "detcli detect"|"detcli predict") here="detcli detect" ;;
+            "detcli download") here="detcli download" ;;
+            "detcli models") here="detcli models" ;;
+            "detcli doctor") here="detcli doctor" ;;
+            "detcli completion") here="detcli completion" ;;
+            "detcli models list") here="detcli models list" ;;
+            "detcli models info") here="detcli models info" ;;
+            "detcli models path") here="detcli models path" ;;
+            "detcli models verify") here="detcli models verify" ;;
+            "detcli models remove") here="detcli models remove" ;;
+        esac
+    done
+    COMPREPLY=()
+    case "$here:$prev" in
+        "detcli:--config") return ;;
+        "detcli:--color") words="auto always never" ;;
+        "detcli:--log-format") words="text json" ;;
+        "detcli detect:--ext") return ;;
+        "detcli detect:--exclude") return ;;
+        "detcli detect:--files-from") return ;;
+        "detcli detect:--limit") return ;;
+        "detcli detect:--max-pixels") return ;;
+        "detcli detect:-m"|"detcli detect:--model") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco" ;;
+        "detcli detect:--revision") return ;;
+        "detcli detect:--cache-dir") return ;;
+        "detcli detect:-t"|"detcli detect:--threshold"|"detcli detect:--conf") return ;;
+        "detcli detect:--max-det") return ;;
+        "detcli detect:--classes") return ;;
+        "detcli detect:--imgsz") return ;;
+        "detcli detect:-d"|"detcli detect:--device") words="auto cpu cuda mps" ;;
+        "detcli detect:-b"|"detcli detect:--batch") words="auto 1 2 4 8 16 32" ;;
+        "detcli detect:--precision") words="auto fp32 bf16 fp16" ;;
+        "detcli detect:-j"|"detcli detect:--workers") return ;;
+        "detcli detect:-o"|"detcli detect:--output") return ;;
+        "detcli detect:-f"|"detcli detect:--format") words="jsonl coco coco-results csv yolo table" ;;
+        "detcli detect:--gt") return ;;
+        "detcli detect:--if-exists") words="error overwrite skip" ;;
+        "detcli detect:--save-images") return ;;
+        "detcli detect:--save-crops") return ;;
+        "detcli detect:--line-width") return ;;
+        "detcli detect:--font") return ;;
+        "detcli detect:--max-failures") return ;;
+        "detcli detect:--config") return ;;
+        "detcli detect:--color") words="auto always never" ;;
+        "detcli detect:--log-format") words="text json" ;;
+        "detcli download:--revision") return ;;
+        "detcli download:--cache-dir") return ;;
+        "detcli download:--config") return ;;
+        "detcli download:--color") words="auto always never" ;;
+        "detcli download:--log-format") words="text json" ;;
+        "detcli models:--config") return ;;
+        "detcli models:--color") words="auto always never" ;;
+        "detcli models:--log-format") words="text json" ;;
+        "detcli models list:--cache-dir") return ;;
+        "detcli models list:--config") return ;;
+        "detcli models list:--color") words="auto always never" ;;
+        "detcli models list:--log-format") words="text json" ;;
+        "detcli models info:--revision") return ;;
+        "detcli models info:--cache-dir") return ;;
+        "detcli models info:--config") return ;;
+        "detcli models info:--color") words="auto always never" ;;
+        "detcli models info:--log-format") words="text json" ;;
+        "detcli models path:--revision") return ;;
+        "detcli models path:--cache-dir") return ;;
+        "detcli models path:--config") return ;;
+        "detcli models path:--color") words="auto always never" ;;
+        "detcli models path:--log-format") words="text json" ;;
+        "detcli models verify:--cache-dir") return ;;
+        "detcli models verify:--config") return ;;
+        "detcli models verify:--color") words="auto always never" ;;
+        "detcli models verify:--log-format") words="text json" ;;
+        "detcli models remove:--cache-dir") return ;;
+        "detcli models remove:--config") return ;;
+        "detcli models remove:--color") words="auto always never" ;;
+        "detcli models remove:--log-format") words="text json" ;;
+        "detcli doctor:--cache-dir") return ;;
+        "detcli doctor:--config") return ;;
+        "detcli doctor:--color") words="auto always never" ;;
+        "detcli doctor:--log-format") words="text json" ;;
+        "detcli completion:--config") return ;;
+        "detcli completion:--color") words="auto always never" ;;
+        "detcli completion:--log-format") words="text json" ;;
+    esac
+    if [[ -z $words && $cur == -* ]]; then
+        case "$here" in
+            "detcli") words="--version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz -d --device -b --batch --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli models") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli models list") words="--cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli models info") words="--revision --cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli models path") words="--revision --cache-dir --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli models verify") words="--cache-dir --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli models remove") words="-y --yes --cache-dir --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli doctor") words="--network --cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli completion") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+        esac
+    elif [[ -z $words ]]; then
+        case "$here" in
+            "detcli") words="detect predict download models doctor completion" ;;
+            "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco" ;;
+            "detcli models") words="list info path verify remove" ;;
+            "detcli models info") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco" ;;
+            "detcli models path") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco" ;;
+            "detcli models verify") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco" ;;
+            "detcli models remove") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco" ;;
+            "detcli completion") words="bash zsh fish" ;;
+        esac
+    fi
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+complete -o bashdefault -o default -F _detcli detcli

@@ -3,7 +3,6 @@
 Knows click and nothing of detection; importing it costs what click costs.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,8 @@ import click
 from click.core import ParameterSource
 
 from detcli.cli.console import Console
-from detcli.cli.page import Page
+from detcli.cli.page import SCREEN, Page
+from detcli.cli.words import did_you_mean
 
 # What ultralytics writes as name=value, in detcli's words; other names are looked up among the command's own options.
 _ULTRALYTICS = {
@@ -235,14 +235,6 @@ def refuse_foreign_grammar(command: click.Command, ctx: click.Context, words: Se
         )
 
 
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Half a sentence with the likeliest of the known words, or all of them where none is likely."""
-    close = difflib.get_close_matches(word, known, n=3)
-    if close:
-        return ": did you mean " + " or ".join(f"'{name}'" for name in close) + "?"
-    return ": there are " + ", ".join(known) if len(known) <= 12 else ""
-
-
 def _meaning(command: click.Command, name: str, value: str) -> str | None:
     if name in _ULTRALYTICS:
         sides = (re.findall(r"\d+", value) or [value]) * 2
@@ -252,9 +244,6 @@ def _meaning(command: click.Command, name: str, value: str) -> str | None:
         if isinstance(option, click.Option) and flag in option.opts:
             return flag if option.is_flag else f"{flag} {value}"
     return f"--model {value}" if name == "model" else None
-
-
-SCREEN = "Screen"
 
 
 def _screen_options(*, reads_settings: bool) -> list[click.Parameter]:

@@ -5,21 +5,18 @@ network is run and nothing is fetched.
 """
 
 import sys
-from typing import TYPE_CHECKING
 
 from detcli.checkpoints.hub import cached, repository_of
 from detcli.cli.console import Console, escape, is_terminal
+from detcli.cli.listing import Listing
 from detcli.cli.plan import Plan
+from detcli.cli.wish import Wish
 from detcli.cli.words import counted
 from detcli.files.outputs import open_output
 from detcli.files.writing import to_bytes
 
-if TYPE_CHECKING:
-    from detcli.cli.detect import Wish
-    from detcli.cli.listing import Listing
 
-
-def dry_run(console: Console, wish: "Wish", plan: Plan, source: "Listing") -> int:
+def dry_run(console: Console, wish: Wish, plan: Plan, source: Listing) -> int:
     """List the pictures and say what would be done; returns the exit code."""
     model = _model(wish)
     device = _device(wish)
@@ -43,7 +40,7 @@ def dry_run(console: Console, wish: "Wish", plan: Plan, source: "Listing") -> in
     return 0
 
 
-def _model(wish: "Wish") -> str:
+def _model(wish: Wish) -> str:
     repository = repository_of(wish.model)
     if repository is None:
         return f"'{wish.model}' on this machine"
@@ -52,7 +49,7 @@ def _model(wish: "Wish") -> str:
     return f"{wish.model} ({repository}), {where}"
 
 
-def _device(wish: "Wish") -> str:
+def _device(wish: Wish) -> str:
     from detcli.runtimes.eager import choose_device
 
     return str(choose_device(wish.device))

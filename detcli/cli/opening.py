@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from detcli.cli.console import Console, is_terminal
 from detcli.cli.listing import Listing
 from detcli.cli.plan import TABLE, Plan, Target
 from detcli.cli.progress import DownloadProgress
+from detcli.cli.wish import Wish
 from detcli.errors import UsageError
 from detcli.files.ground_truth import GroundTruth, read_ground_truth
 from detcli.files.journal import Journal
@@ -24,11 +25,8 @@ from detcli.values.record import from_record
 from detcli.values.run import RunInfo
 from detcli.version import __version__
 
-if TYPE_CHECKING:
-    from detcli.cli.detect import Wish
 
-
-def load(console: Console, wish: "Wish", plan: Plan) -> Detector:
+def load(console: Console, wish: Wish, plan: Plan) -> Detector:
     """The detector; what it is goes to whoever asked with `--verbose`."""
     threshold = wish.threshold
     if threshold is None and plan.needs_all_scores:
@@ -103,7 +101,7 @@ class Opened:
 
 
 @contextmanager
-def open_sinks(console: Console, wish: "Wish", plan: Plan, detector: Detector) -> Iterator[Opened]:
+def open_sinks(console: Console, wish: Wish, plan: Plan, detector: Detector) -> Iterator[Opened]:
     """Open every output of the plan; whatever ends the block early leaves nothing torn."""
     truth = read_ground_truth(wish.gt) if wish.gt is not None else None
     info = _run_info(console, wish, detector, truth)
@@ -184,7 +182,7 @@ def _open_target(console: Console, target: Target, settings: SinkSettings) -> Si
     )
 
 
-def _picture_sinks(wish: "Wish", plan: Plan, settings: SinkSettings) -> Iterator[Sink]:
+def _picture_sinks(wish: Wish, plan: Plan, settings: SinkSettings) -> Iterator[Sink]:
     labels = settings.info.labels
     if plan.images is not None:
         from detcli.sinks.drawing import DrawingStyle
@@ -198,7 +196,7 @@ def _picture_sinks(wish: "Wish", plan: Plan, settings: SinkSettings) -> Iterator
         yield Crops(plan.crops, labels, skip_existing=settings.skip_existing)
 
 
-def _run_info(console: Console, wish: "Wish", detector: Detector, truth: GroundTruth | None) -> RunInfo:
+def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTruth | None) -> RunInfo:
     labels = detector.labels
     if truth is not None:
         labels, missing = truth.renumber(labels)

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from detcli.cli.command import SCREEN, Decorator, Option
+from detcli.cli.command import Decorator, Option
 from detcli.cli.console import Console
+from detcli.cli.page import SCREEN
 from detcli.sinks.sink import SINKS
 
 INPUT, MODEL, DETECTION, SPEED, OUTPUT, PICTURES, RUN = (

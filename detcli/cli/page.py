@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 import click
 from click.formatting import wrap_text
 
+SCREEN = "Screen"  # the section of options that every command has
+
 _WIDEST = 100  # columns; longer lines are hard to read
 _NARROWEST = 30
 _STACKED_BELOW = 72  # columns; under it descriptions go below the options

@@ -18,7 +18,8 @@ from typing import Any
 
 import click
 
-from detcli.cli.command import SCREEN, Group, did_you_mean
+from detcli.cli.page import SCREEN
+from detcli.cli.words import did_you_mean
 from detcli.errors import UsageError
 
 LOCAL_FILE = "detcli.toml"
@@ -87,7 +88,7 @@ def _values_for(ctx: click.Context, file: str, document: Mapping[str, Any]) -> d
     root = ctx.find_root()
     words = ctx.command_path.split()[1:] if ctx.parent else []
     group = root.command
-    commands = group.list_commands(root) if isinstance(group, Group) else []
+    commands = group.list_commands(root) if isinstance(group, click.Group) else []
     shared = {name: option for name, option in _options(ctx.command).items() if option.section == SCREEN}
     top = {name: value for name, value in document.items() if not isinstance(value, Mapping)}
     for name in document:

@@ -1,4 +1,7 @@
-"""Numbers and lengths of time as people read them."""
+"""Numbers, lengths of time and guesses as people read them."""
+
+import difflib
+from collections.abc import Sequence
 
 
 def number(value: int) -> str:
@@ -30,3 +33,11 @@ def megabytes(count: float) -> str:
             value = count / size
             return f"{value:.0f} {unit}" if value >= 99.5 else f"{value:.1f} {unit}"
     return f"{count:.0f} B"
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Half a sentence with the likeliest of the known words, or all of them where none is likely."""
+    close = difflib.get_close_matches(word, known, n=3)
+    if close:
+        return ": did you mean " + " or ".join(f"'{name}'" for name in close) + "?"
+    return ": there are " + ", ".join(known) if len(known) <= 12 else ""

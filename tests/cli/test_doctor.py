@@ -38,7 +38,7 @@ def test_the_page_fits_the_screen(detcli: Callable[..., Run], columns: int) -> N
     run = detcli("doctor", "--cache-dir", "/c", env={"COLUMNS": str(columns)})
     assert run.code == 0
     assert max(len(line) for line in run.out.splitlines()) <= columns
-    assert run.out.splitlines()[-1].startswith("detcli can do its work")
+    assert "detcli can do its work" in run.out
 
 
 def test_something_broken_is_1_and_says_what_to_do(detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,10 @@ import pytest
 from cli_runs import Run
 
 from detcli.cli.command import Context, option_sections
-from detcli.cli.detect import Wish
 from detcli.cli.detect import detect as detect_command
 from detcli.cli.main import COMMANDS, cli
 from detcli.cli.tree import read_tree
+from detcli.cli.wish import Wish
 from detcli.sources.source import DEFAULT_MAX_PIXELS
 
 BRANCHES = list(read_tree(cli, "detcli").walk())

@@ -8,6 +8,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NoReturn
@@ -126,7 +127,14 @@ def cli() -> None:
 def main() -> NoReturn:
     """The `detcli` command."""
     _unwind_when_asked_to_end()
-    cli.main()
+    try:
+        cli.main()
+    except SystemExit as end:
+        # A thread that still reads a picture for a run that was interrupted would be torn out of C++ code by the
+        # interpreter's own end, which then aborts. Everything is written and flushed: leave at once.
+        if any(thread.daemon for thread in threading.enumerate()):
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        raise
 
 
 def _show_version(ctx: click.Context) -> NoReturn:

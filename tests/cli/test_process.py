@@ -167,6 +167,21 @@ def test_a_reader_that_goes_ends_the_run_quietly(command: list[str], pictures: P
     assert err == b""
 
 
+def test_threads_that_still_read_are_not_torn_out_of_their_work_at_the_end() -> None:
+    script = (
+        "import atexit, sys, threading\n"
+        "from detcli.cli.main import main\n"
+        "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        "atexit.register(print, 'the interpreter goes down')\n"
+        "sys.argv = ['detcli', *sys.argv[1:]]\n"
+        "main()\n"
+    )
+    for arguments, code in ((["--version"], 0), (["nonsense"], 2)):
+        done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, timeout=TIMEOUT)
+        assert done.returncode == code
+        assert b"goes down" not in done.stdout
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--json"], ["completion", "bash"]], ids=" ".join)
 def test_a_reader_that_never_was_ends_other_commands_quietly(arguments: list[str]) -> None:
     reading, writing = os.pipe()

@@ -116,6 +116,7 @@ def open_sinks(console: Console, wish: Wish, plan: Plan, detector: Detector) -> 
     opened: list[Sink] = []
     journal = None
     try:
+        drawn = tuple(_picture_sinks(wish, plan, settings))  # first: a bad font is told before an output is emptied
         if plan.journal is not None:
             journal = Journal.open(
                 plan.journal,
@@ -126,7 +127,7 @@ def open_sinks(console: Console, wish: Wish, plan: Plan, detector: Detector) -> 
             )
         opened.extend(_open_target(console, target, settings) for target in plan.targets)
         records = tuple(opened)
-        opened += _picture_sinks(wish, plan, settings)
+        opened += drawn
         if journal is not None:
             opened.append(journal)
         yield Opened(tuple(opened), records, journal)

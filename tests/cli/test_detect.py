@@ -343,3 +343,11 @@ def test_an_output_on_a_full_disk_is_8(detect: Detect, pictures: Path) -> None:
     run = detect("in", "-o", "/dev/full")
     assert run.code == 8
     assert run.err.startswith("detcli: cannot write '/dev/full': the disk is full")
+
+
+def test_a_slip_leaves_the_output_that_is_there(detect: Detect, pictures: Path) -> None:
+    Path("out.jsonl").write_text("mine")
+    for slip in (["--font", "none.ttf", "--save-images", "x"], ["--classes", "persn"], ["--gt", "none.json"]):
+        assert detect("in", "-o", "out.jsonl", "-y", *slip).code == 2
+        assert Path("out.jsonl").read_text() == "mine"
+        assert not Path("out.jsonl.journal").exists()

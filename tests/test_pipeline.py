@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from detcli.errors import DeviceError, OutputError, TooManyFailuresError
 from detcli.pipeline import Limits, Stop, Tally, run
 from detcli.pipeline.room import Room
 from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Unreadable
+from detcli.values.frame import Frame, Origin, Pixels, Resize, Unreadable
 
 
 @dataclass
@@ -22,7 +23,7 @@ class FakePicture:
     gate: threading.Event | None = None
     side: int = 4
 
-    def __call__(self) -> Frame | Unreadable:
+    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
         if self.gate is not None:
             assert self.gate.wait(30)
         if self.broken:
@@ -53,6 +54,9 @@ class TwoBoxes:
     deterministic: bool = False
     batches: list[int] = field(default_factory=list)
     during: threading.Event | None = None
+
+    def resize(self, image: Image.Image) -> Pixels:
+        return np.asarray(image)
 
     def prepare(self, frame: Frame | Unreadable) -> Frame | Unreadable:
         return frame if isinstance(frame, Unreadable) else replace(frame, prepared=frame.pixels)
@@ -129,7 +133,7 @@ def test_a_slow_picture_delays_but_never_overtakes() -> None:
     original = last.__call__
 
     class Late(FakePicture):
-        def __call__(self) -> Frame | Unreadable:
+        def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
             gate.set()
             others_read.set()
             return original()
@@ -225,7 +229,7 @@ def test_a_lost_device_keeps_the_results_before_it() -> None:
 
 def test_a_bug_in_a_reader_is_raised_not_swallowed() -> None:
     class Buggy(FakePicture):
-        def __call__(self) -> Frame | Unreadable:
+        def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
             raise ZeroDivisionError
 
     listed = pictures(4)

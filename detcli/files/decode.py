@@ -38,12 +38,17 @@ _TIFF_TAGS = {"photometric": 262, "planar": 284, "tile_width": 322, "tile_length
 class Decoded:
     """An upright picture.
 
-    pixels     uint8 [H, W, 3] RGB, contiguous, read-only
+    image      RGB, every pixel decoded
     keepsakes  what an annotated copy keeps of the file
     """
 
-    pixels: Pixels
+    image: Image.Image
     keepsakes: Keepsakes
+
+    @property
+    def pixels(self) -> Pixels:
+        """A copy of the pixels: uint8 [H, W, 3] RGB, contiguous, read-only."""
+        return np.asarray(self.image)
 
 
 def decode(data: bytes, *, max_pixels: int) -> Decoded:
@@ -91,7 +96,7 @@ def _decode(name: str, data: bytes, max_pixels: int) -> Decoded:
         exif=None if name == "TIFF" else upright_exif(_bytes_or_none(image.info.get("exif"))),
         icc=icc if isinstance(icc, bytes) and icc[16:20] == b"RGB " else None,  # others do not fit an RGB copy
     )
-    return Decoded(np.asarray(grey_or_colour), keepsakes)
+    return Decoded(grey_or_colour, keepsakes)
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

@@ -17,10 +17,12 @@ from detcli.models.family import family_of
 from detcli.runtimes.eager import Eager, choose_device, choose_precision, fix_arithmetic, keep_freed_memory
 from detcli.runtimes.runtime import Runtime
 from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Unreadable
+from detcli.values.frame import Frame, Pixels, Unreadable
 from detcli.values.labels import Labels
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from detcli.checkpoints.hub import ModelFiles, Progress
 
 DEFAULT_THRESHOLD = 0.4
@@ -59,6 +61,10 @@ class Detector:
     def threshold(self) -> float:
         """Detections score strictly above it."""
         return self.selection.threshold
+
+    def resize(self, image: "Image.Image") -> Pixels:
+        """A decoded picture as the network takes it; for sources that can spare the full-size pixels."""
+        return self.preprocessor.preprocessing.resize(image)
 
     def prepare(self, frame: Frame | Unreadable) -> Frame | Unreadable:
         """The part of a frame's way that needs no device; safe in any thread, done here if it was not done before."""

@@ -59,12 +59,10 @@ class Preprocessing:
         except UnsupportedModelError as error:
             raise UsageError(str(error)) from None
 
-    def resize(self, pixels: Pixels) -> Pixels:
-        """Stretch RGB pixels [H, W, 3] to the network's size, as Pillow does it; releases the interpreter's lock."""
+    def resize(self, image: Image.Image) -> Pixels:
+        """Stretch an RGB picture to the network's size, as Pillow does it; releases the interpreter's lock."""
         height, width = self.size_hw
-        if pixels.shape[:2] == self.size_hw:
-            return pixels
-        return np.asarray(Image.fromarray(pixels).resize((width, height), self.resample))
+        return np.asarray(image.resize((width, height), self.resample))
 
 
 class Preprocessor:
@@ -81,7 +79,9 @@ class Preprocessor:
             return frame
         if frame.pixels is None:
             raise ValueError(f"frame {frame.origin.index} has neither pixels nor prepared pixels")
-        return replace(frame, prepared=self.preprocessing.resize(frame.pixels))
+        if frame.pixels.shape[:2] == self.preprocessing.size_hw:
+            return replace(frame, prepared=frame.pixels)
+        return replace(frame, prepared=self.preprocessing.resize(Image.fromarray(frame.pixels)))
 
     def batch(self, frames: Sequence[Frame]) -> Batch:
         """One batch of all frames; pixels are float32 in channels-last memory order."""

@@ -6,9 +6,9 @@ each in threads of its own, with as much in flight as keeps the device busy and 
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from detcli.errors import OutputError
+from detcli.pipeline.detecting import Detecting
 from detcli.pipeline.reading import ReadAhead
 from detcli.pipeline.room import Room
 from detcli.pipeline.tally import Limits, Stop, Tally
@@ -21,19 +21,6 @@ from detcli.values.frame import Frame, Unreadable
 __all__ = ["Detecting", "Limits", "Stop", "Tally", "run"]
 
 _BYTES_IN_FLIGHT = 1 << 30  # decoded pictures waiting anywhere between source and sink
-
-
-class Detecting(Protocol):
-    """What the pipeline asks of a detector; `inference.detector.Detector` is one."""
-
-    batch_size: int
-    deterministic: bool
-
-    def prepare(self, frame: Frame | Unreadable) -> Frame | Unreadable:
-        """Do ahead, in any thread, what needs no device."""
-
-    def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
-        """Detect; what could not be read comes back as it is."""
 
 
 def run(
@@ -66,12 +53,12 @@ def run(
         nbytes=_BYTES_IN_FLIGHT,
         at_least=detector.batch_size if detector.deterministic else 1,
     )
-    source_ahead = ReadAhead(source, detector.prepare, room, workers=workers, keep_pixels=needs_pixels)
+    source_ahead = ReadAhead(source, detector, room, workers=workers, keep_pixels=needs_pixels)
     sinks_behind = WriteBehind(sinks, room, tally, limits, workers=workers, on_result=on_result)
     complete = False
     try:
         with source_ahead, sinks_behind:
-            for frames in source_ahead.batches(detector, stop):
+            for frames in source_ahead.batches(stop):
                 for frame, detections in zip(frames, detector(frames), strict=True):
                     sinks_behind.write(frame, detections)
         tally.interrupted = stop.signal

@@ -1,22 +1,18 @@
 """Reads, decodes and prepares pictures ahead of the network, in threads, and hands them on in the input's order."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Protocol, cast
+from typing import cast
 
+from detcli.pipeline.detecting import Detecting
 from detcli.pipeline.room import Room
 from detcli.pipeline.tally import Stop
 from detcli.sources.source import Picture, Source
 from detcli.values.frame import Frame, Unreadable
 
 _POLL_S = 0.1  # how long a wait for input may keep a signal from being noticed
-
-
-class _Batching(Protocol):
-    batch_size: int
-    deterministic: bool
 
 
 class _Slot:
@@ -35,14 +31,14 @@ class ReadAhead:
     def __init__(
         self,
         source: Source,
-        prepare: Callable[[Frame | Unreadable], Frame | Unreadable],
+        detector: Detecting,
         room: Room,
         *,
         workers: int,
         keep_pixels: bool,
     ) -> None:
-        self._source, self._prepare, self._room = source, prepare, room
-        self._keep_pixels = keep_pixels
+        self._source, self._detector, self._room = source, detector, room
+        self._resize = None if keep_pixels else detector.resize
         self._to_read: SimpleQueue[_Slot | None] = SimpleQueue()
         self._in_order: SimpleQueue[_Slot | None] = SimpleQueue()
         self._listing_error: BaseException | None = None
@@ -64,7 +60,7 @@ class ReadAhead:
             self._to_read.put(None)
         # Not joined: a thread may hang in a read of the network or of a pipe; they are daemons and hold no output.
 
-    def batches(self, detector: _Batching, stop: Stop) -> Iterator[list[Frame | Unreadable]]:
+    def batches(self, stop: Stop) -> Iterator[list[Frame | Unreadable]]:
         """Frames in order, so many at a time as are ready, at most a batch.
 
         A deterministic detector gets all frames of a batch that is counted from the start of the input, wherever the
@@ -73,7 +69,7 @@ class ReadAhead:
         Raises what listing the source raised, after the frames listed before it.
         """
         while not stop.is_set():
-            batch = list(self._take(detector, stop))
+            batch = list(self._take(stop))
             if stop.is_set():
                 return
             if not batch:
@@ -82,16 +78,17 @@ class ReadAhead:
         if self._listing_error is not None and not stop.is_set():
             raise self._listing_error
 
-    def _take(self, detector: _Batching, stop: Stop) -> Iterator[Frame | Unreadable]:
-        left = detector.batch_size
+    def _take(self, stop: Stop) -> Iterator[Frame | Unreadable]:
+        left = self._detector.batch_size
         wait = True
         while left and (slot := self._next(wait=wait, stop=stop)) is not None:
             if slot.bug is not None:
                 raise slot.bug
-            if detector.deterministic:
-                left = detector.batch_size - slot.picture.origin.index % detector.batch_size
+            if self._detector.deterministic:
+                size = self._detector.batch_size
+                left = size - slot.picture.origin.index % size
             yield cast("Frame | Unreadable", slot.frame)
-            wait = detector.deterministic
+            wait = self._detector.deterministic
             left -= 1
 
     def _next(self, *, wait: bool, stop: Stop) -> _Slot | None:
@@ -128,8 +125,8 @@ class ReadAhead:
     def _read(self) -> None:
         while (slot := self._to_read.get()) is not None:
             try:
-                frame = self._prepare(slot.picture())
-                if isinstance(frame, Frame) and not self._keep_pixels:
+                frame = self._detector.prepare(slot.picture(self._resize))
+                if isinstance(frame, Frame) and self._resize is not None:
                     frame = frame.without_pixels()
                 self._room.hold(frame)
                 slot.frame = frame

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from detcli.errors import UsageError
 from detcli.registry import Registry
-from detcli.values.frame import Frame, Origin, Unreadable
+from detcli.values.frame import Frame, Origin, Resize, Unreadable
 
 DEFAULT_MAX_PIXELS: Final = 250_000_000
 STANDARD_INPUT: Final = "-"
@@ -48,8 +48,12 @@ class Picture(Protocol):
     def origin(self) -> Origin:
         """Where it stands in the input."""
 
-    def __call__(self) -> Frame | Unreadable:
-        """Read and decode it; never raises for what is wrong with the picture. Safe in any thread."""
+    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+        """Read and decode it; never raises for what is wrong with the picture. Safe in any thread.
+
+        resize  given where nobody will look at the full-size pixels: the frame may then come prepared by it, and
+                without them, which saves two copies of the whole picture
+        """
 
 
 class Source(Protocol):

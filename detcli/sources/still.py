@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from detcli.errors import PictureError
-from detcli.values.frame import Frame, Origin, Unreadable
+from detcli.values.frame import Frame, Origin, Resize, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +18,25 @@ class Still:
     read: Callable[[], bytes]
     max_pixels: int
 
-    def __call__(self) -> Frame | Unreadable:
-        """Read and decode it; never raises for what is wrong with the picture. Safe in any thread."""
+    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+        """Read and decode it; never raises for what is wrong with the picture. Safe in any thread.
+
+        resize  where it is given, the frame has the resized pixels alone
+        """
         from detcli.files.decode import decode  # listing pictures needs no decoder
 
         try:
             decoded = decode(self.read(), max_pixels=self.max_pixels)
+            width, height = decoded.image.size
+            if resize is not None:
+                return Frame(self.origin, (height, width), None, resize(decoded.image), decoded.keepsakes)
+            return Frame(self.origin, (height, width), decoded.pixels, keepsakes=decoded.keepsakes)
         except PictureError as error:
             return Unreadable(self.origin, error.code, str(error))
         except MemoryError:
             return Unreadable(self.origin, "too-large", "there is not enough memory to read it (MemoryError)")
         except OSError as error:
             return Unreadable(self.origin, "decode-failed", f"reading failed ({type(error).__name__}: {error})")
-        height, width = decoded.pixels.shape[:2]
-        return Frame(self.origin, (height, width), decoded.pixels, keepsakes=decoded.keepsakes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,21 @@
 """One picture and where it came from; or one that could not be read, and why."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from detcli.errors import PictureErrorCode
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 Pixels = npt.NDArray[np.uint8]
+
+# From a decoded RGB picture to the pixels [h, w, 3] that a network takes.
+Resize = Callable[["Image.Image"], Pixels]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.detector import Detector, load_detector
+from detcli.sources.source import SourceSettings, open_source
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin
 
@@ -59,6 +61,22 @@ def test_a_deterministic_detector_gives_the_same_bytes_in_any_company(
     for place, index in enumerate((7, 3, 0, 10, 5, 1, 9, 2, 8, 4, 6)):
         assert shuffled[place].boxes_xyxy.tobytes() == straight[index].boxes_xyxy.tobytes()
         assert shuffled[place].scores.tobytes() == straight[index].scores.tobytes()
+
+
+def test_a_picture_resized_as_it_is_read_is_the_picture_prepared_later(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    for name, size in (("a.jpg", (70, 90, 3)), ("b.png", (64, 96, 3)), ("c.png", (33, 44))):
+        Image.fromarray(random.integers(0, 256, size, np.uint8)).save(tmp_path / name)
+    detector = load_detector(str(tiny_checkpoint))
+    for picture in open_source([str(tmp_path)], SourceSettings()):
+        whole, resized = picture(), picture(detector.resize)
+        assert isinstance(whole, Frame)
+        assert isinstance(resized, Frame)
+        assert resized.pixels is None
+        assert resized.size_hw == whole.size_hw
+        later = detector.prepare(whole)
+        assert isinstance(later, Frame)
+        assert np.array_equal(resized.prepared, later.prepared)  # type: ignore[arg-type]
 
 
 def test_the_checkpoint_says_size_and_labels(tiny_checkpoint: Path, frames: list[Frame]) -> None:

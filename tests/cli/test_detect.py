@@ -351,3 +351,15 @@ def test_a_slip_leaves_the_output_that_is_there(detect: Detect, pictures: Path) 
         assert detect("in", "-o", "out.jsonl", "-y", *slip).code == 2
         assert Path("out.jsonl").read_text() == "mine"
         assert not Path("out.jsonl.journal").exists()
+
+
+def test_what_looked_wrong_in_a_model_is_told(
+    detcli: Callable[..., Run], model: Path, pictures: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).write_bytes((model / name).read_bytes())
+    run = detcli("detect", "in/0.png", "-m", folder)
+    assert run.code == 0
+    assert "has no preprocessor_config.json" in run.err

@@ -138,7 +138,7 @@ def read_config(config: Mapping[str, Any]) -> DFineConfig:
     backbone = read_backbone(fields)
     layers = fields.integer("decoder_layers", 6, 1, 64)
     maps = len(backbone.out_indices)
-    levels = fields.integer("num_feature_levels", 3, 1, 16)
+    levels = fields.integer("num_feature_levels", 3, maps, 16)
     eval_idx = fields.integer("eval_idx", -1, -layers, layers - 1)
     read = DFineConfig(
         labels=_labels(fields),

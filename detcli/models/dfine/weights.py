@@ -88,6 +88,7 @@ def read_weights(tensors: Mapping[str, Tensor], config: DFineConfig) -> dict[str
     state: dict[str, Tensor] = {}
     missing: list[str] = []
     misshapen: list[str] = []
+    taken: set[str] = set()
     for name, like in expected.items():
         source = found.get(name)
         if source is None and name.endswith(_COUNTER):
@@ -98,7 +99,9 @@ def read_weights(tensors: Mapping[str, Tensor], config: DFineConfig) -> dict[str
             tensor = tensors[source]
             if tensor.shape != like.shape and not (name in _SCALARS and tensor.numel() == 1):
                 misshapen.append(f"'{source}' of shape {list(tensor.shape)} instead of {list(like.shape)}")
-            state[name] = _converted(source, tensor, like)
+            # A head that all layers share is as many heads: training moves them apart.
+            state[name] = _converted(source, tensor.clone() if source in taken else tensor, like)
+            taken.add(source)
     for kind, culprits in (("lack", missing), ("have no place for", unexpected), ("do not fit: they have", misshapen)):
         if culprits:
             more = f" and {len(culprits) - 1} more tensors" if len(culprits) > 1 else ""
@@ -185,7 +188,7 @@ def _is_surplus(source: str, config: DFineConfig) -> bool:
 
 
 def _converted(source: str, tensor: Tensor, like: Tensor) -> Tensor:
-    """The tensor in the type the network has, in memory of its own where it is shared."""
+    """The tensor in the type the network has."""
     if like.is_floating_point():
         # The original keeps reg_scale and up as integers; nothing else may be.
         if not tensor.is_floating_point() and tensor.numel() != 1:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from detcli.errors import UnsupportedModelError
 
@@ -120,7 +120,7 @@ class Fields:
             return default
         if not fits(value):
             raise self.refuse(name, expected)
-        return value  # type: ignore[no-any-return]
+        return cast("T", value)
 
 
 def _is_integer(value: Any, low: int, high: int) -> bool:

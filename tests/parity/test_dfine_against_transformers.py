@@ -180,6 +180,14 @@ def test_any_size_that_32_divides_gives_the_same_in_float64(size_hw: tuple[int, 
     assert_equal(network, model, pictures(2, *size_hw))
 
 
+@pytest.mark.parametrize("name", ["eval_size", "anchor_image_size"])
+def test_a_checkpoint_that_names_a_size_is_saved_without_it_and_gives_the_same(name: str, tmp_path: Path) -> None:
+    """With `eval_size` in its config.json, transformers 5.23 would leave the position grid out."""
+    config = tiny(**{name: [640, 640]})
+    network = lively(config)
+    assert_equal(network, judge(network, config, tmp_path), pictures(2, 64, 96))
+
+
 def test_learned_queries_give_what_transformers_means(tmp_path: Path) -> None:
     """transformers 5.23 tiles the embedding instead of its weight and raises; here it is handed the weight."""
     config = tiny(learn_initial_query=True)

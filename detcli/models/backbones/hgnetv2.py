@@ -79,9 +79,9 @@ class HGNetV2(nn.Module):
         norm = FrozenBatchNorm2d if config.frozen else nn.BatchNorm2d
         self.out_indices = config.out_indices
         self.stem = Stem(config, norm)
-        last = max(config.out_indices)  # stages beyond it feed nothing, but their weights are part of a checkpoint
         self.stages = nn.ModuleList(Stage(stage, norm, affine=config.affine) for stage in config.stages)
-        self._used = last
+        # Stages beyond the last that is handed out feed nothing, but their weights are part of a checkpoint.
+        self._used = max(config.out_indices)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Take pixels [B, 3, H, W] to one [B, C, H / stride, W / stride] for each of `out_indices`."""
@@ -125,7 +125,8 @@ class Stem(nn.Module):
         """Take pixels [B, 3, H, W] to [B, C, H / 4, W / 4]."""
         padded = F.pad(self.stem1(pixels), (0, 1, 0, 1))
         convolved = self.stem2b(F.pad(self.stem2a(padded), (0, 1, 0, 1)))
-        return self.stem4(self._joined(_largest_of_four(padded), convolved))  # type: ignore[no-any-return]
+        output: Tensor = self.stem4(self._joined(_largest_of_four(padded), convolved))
+        return output
 
     def fold(self) -> None:
         """Let stem3 read its two inputs where they lie: laying the largest maps of all side by side takes long."""
@@ -136,8 +137,11 @@ class Stem(nn.Module):
     def _joined(self, pooled: Tensor, convolved: Tensor) -> Tensor:
         """stem3 over both maps."""
         if self.parts is None:
-            return self.stem3(torch.cat((pooled, convolved), dim=1))  # type: ignore[no-any-return]
-        return self.stem3(self.parts[0](pooled).add_(self.parts[1](convolved)))  # type: ignore[no-any-return]
+            joined = torch.cat((pooled, convolved), dim=1)
+        else:
+            joined = self.parts[0](pooled).add_(self.parts[1](convolved))
+        output: Tensor = self.stem3(joined)
+        return output
 
 
 def _largest_of_four(x: Tensor) -> Tensor:
@@ -209,7 +213,8 @@ class LightLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x [B, inputs, H, W] to [B, outputs, H, W]."""
-        return self.conv2(self.conv1(x))  # type: ignore[no-any-return]
+        output: Tensor = self.conv2(self.conv1(x))
+        return output
 
 
 def _full_layer(

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from detcli.models.backbones.hgnetv2 import HGNetV2Config
 from detcli.models.dfine.backbone_config import Size, published_backbone, read_backbone, write_backbone
+from detcli.models.dfine.training_fields import read_training_fields
 from detcli.models.fields import Fields
 from detcli.models.layers.activations import ACTIVATIONS
 from detcli.models.layers.deformable_attention import SamplingMethod
@@ -103,32 +104,6 @@ class DFineConfig:
         return round(3 * self.depth_mult)
 
 
-# Documented fields that no forward pass reads. with_box_refine, eval_size and anchor_image_size are among them: boxes
-# are always refined; grids and anchors are always made for the picture at hand, which gives the same numbers at the
-# size those two name. (transformers 5 leaves the position grid out where eval_size is set; the original never does.)
-_CARRIED_NUMBERS = (
-    "activation_dropout",
-    "box_noise_scale",
-    "eos_coefficient",
-    "focal_loss_alpha",
-    "focal_loss_gamma",
-    "initializer_range",
-    "label_noise_ratio",
-    "matcher_alpha",
-    "matcher_bbox_cost",
-    "matcher_class_cost",
-    "matcher_gamma",
-    "matcher_giou_cost",
-    "weight_loss_bbox",
-    "weight_loss_ddf",
-    "weight_loss_fgl",
-    "weight_loss_giou",
-    "weight_loss_vfl",
-)
-_CARRIED_FLAGS = ("auxiliary_loss", "use_focal_loss", "with_box_refine")
-_CARRIED_SIZES = ("anchor_image_size", "eval_size")
-
-
 def read_config(config: Mapping[str, Any]) -> DFineConfig:
     """Read config.json as any version of transformers writes it; absent fields have its defaults, unknown ones none.
 
@@ -181,7 +156,7 @@ def read_config(config: Mapping[str, Any]) -> DFineConfig:
         attention_dropout=fields.number("attention_dropout", 0.0, 0.0, 1.0),
         num_denoising=fields.integer("num_denoising", 100, 0, 1_000_000),
         initializer_bias_prior_prob=fields.number_or_none("initializer_bias_prior_prob", 1e-9, 1 - 1e-9),
-        carried=_carried(fields),
+        carried=read_training_fields(fields),
     )
     _check(read, fields)
     return read
@@ -231,17 +206,6 @@ def _labels(fields: Fields) -> tuple[str, ...]:
     if not 1 <= len(names) <= 100_000:
         raise fields.refuse("id2label", "an object of 1 to 100000 names")
     return tuple(names.get(i, f"LABEL_{i}") for i in range(len(names)))
-
-
-def _carried(fields: Fields) -> dict[str, Any]:
-    carried: dict[str, Any] = {name: fields.number(name, 0, -1e6, 1e6) for name in _CARRIED_NUMBERS if name in fields}
-    carried |= {name: fields.flag(name, True) for name in _CARRIED_FLAGS if name in fields}
-    carried |= {
-        name: list(fields.integer_or_integers(name, 1, 1, 100_000, length=2))
-        for name in _CARRIED_SIZES
-        if name in fields
-    }
-    return carried
 
 
 def _check(config: DFineConfig, fields: Fields) -> None:

@@ -185,7 +185,8 @@ class Gate(nn.Module):
     def forward(self, before: Tensor, sampled: Tensor) -> Tensor:
         """Both [B, Q, D] -> the same shape."""
         keep, take = torch.sigmoid(self.gate(torch.cat((before, sampled), dim=-1))).chunk(2, dim=-1)
-        return self.norm(keep * before + take * sampled)  # type: ignore[no-any-return]
+        output: Tensor = self.norm(keep * before + take * sampled)
+        return output
 
 
 def _stretched(x: Tensor, width: int) -> Tensor:

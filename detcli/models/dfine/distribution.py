@@ -79,4 +79,5 @@ class LocationQuality(nn.Module):
         chances = corners.view(*corners.shape[:2], 4, self.bins + 1).softmax(-1)
         peaks = chances.topk(self.top, dim=-1).values  # [B, Q, 4, top]
         statistics = torch.cat((peaks, peaks.mean(-1, keepdim=True)), dim=-1)
-        return self.head(statistics.flatten(2))  # type: ignore[no-any-return]
+        output: Tensor = self.head(statistics.flatten(2))
+        return output

@@ -160,7 +160,8 @@ class Fusion(nn.Module):
         kept, passed = self._mixed(one, other)
         first = self.conv2(self.branch1(passed))
         second = self.conv3(self.branch2(first))
-        return self.conv4(torch.cat((kept, passed, first, second), dim=1))  # type: ignore[no-any-return]
+        output: Tensor = self.conv4(torch.cat((kept, passed, first, second), dim=1))
+        return output
 
     def fold(self) -> None:
         """Split the first convolution by what it reads and by what becomes of it.
@@ -199,7 +200,8 @@ class PartialStage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x [B, inputs, H, W] to [B, outputs, H, W]."""
-        return self.bottlenecks(self.conv1(x)) + self.conv2(x)  # type: ignore[no-any-return]
+        output: Tensor = self.bottlenecks(self.conv1(x)) + self.conv2(x)
+        return output
 
 
 class Bottleneck(nn.Module):
@@ -215,7 +217,8 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Take x [B, C, H, W] to the same shape."""
         y = self.conv1(x) + self.conv2(x) if self.conv is None else self.conv(x)
-        return self.activation(y)  # type: ignore[no-any-return]
+        output: Tensor = self.activation(y)
+        return output
 
     def fold(self) -> None:
         """Make both branches and their norms one convolution."""
@@ -236,7 +239,8 @@ class Downsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x [B, D, H, W] to [B, D, H / 2, W / 2]."""
-        return self.conv2(self.conv1(x))  # type: ignore[no-any-return]
+        output: Tensor = self.conv2(self.conv1(x))
+        return output
 
 
 def _norm(config: DFineConfig, channels: int) -> nn.BatchNorm2d:

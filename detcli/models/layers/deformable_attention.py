@@ -84,10 +84,11 @@ class BoxSampling(nn.Module):
 
     def _initialise(self) -> None:
         """Each head looks its own way, each point of a level one step further; all points weigh the same."""
-        angles = torch.arange(self.heads) * (2 * math.pi / self.heads)
+        # On the CPU whatever is being built on: the first sum of meta tensors would import half of torch's compiler.
+        angles = torch.arange(self.heads, device="cpu") * (2 * math.pi / self.heads)
         ways = torch.stack((angles.cos(), angles.sin()), dim=-1)
         ways = ways / ways.abs().amax(dim=-1, keepdim=True)  # [M, 2]
-        steps = torch.cat([torch.arange(1, n + 1) for n in self.points])  # [P]
+        steps = torch.cat([torch.arange(1, n + 1, device="cpu") for n in self.points])  # [P]
         with torch.no_grad():
             self.offsets.bias.copy_((ways[:, None] * steps[:, None]).flatten())
         for parameter in (self.offsets.weight, self.weights.weight, self.weights.bias):

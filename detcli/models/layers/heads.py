@@ -21,7 +21,8 @@ class Mlp(nn.Module):
         """Take x [..., inputs] to [..., outputs]."""
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))
-        return self.layers[-1](x)  # type: ignore[no-any-return]
+        output: Tensor = self.layers[-1](x)
+        return output
 
     @property
     def linears(self) -> list[nn.Linear]:

@@ -93,7 +93,8 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x [B, C, H, W] to [B, outputs, H', W']."""
-        return self.affine(self.activation(self.norm(self.conv(x))))  # type: ignore[no-any-return]
+        output: Tensor = self.affine(self.activation(self.norm(self.conv(x))))
+        return output
 
     def fold(self) -> None:
         """Put norm and affine into the convolution, in place; the activation then works in place too.

@@ -36,6 +36,7 @@ MODEL_FLOORS = {
     "detcli.models.backbones": 2,
     "detcli.models.losses": 2,
     "detcli.models.fields": 1,
+    "detcli.models.skeleton": 1,
     "detcli.models.family": 2,
 }
 

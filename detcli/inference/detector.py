@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from detcli.errors import DeviceError
 from detcli.inference.postprocess import NotFiniteError, Selection, to_detections
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.models.family import family_of
+from detcli.models.skeleton import skeleton
 from detcli.runtimes.eager import Eager, choose_device, choose_precision, fix_arithmetic, keep_freed_memory
 from detcli.runtimes.runtime import Runtime
 from detcli.values.detections import Detections
@@ -168,7 +169,7 @@ def load_detector(
     config = family.read_config(checkpoint.config)
     labels = Labels.from_names(family.label_names(config))
     class_ids = labels.find(classes) if classes else None
-    with torch.device("meta"):
+    with skeleton():
         network = family.build(config)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", RuntimeWarning)
@@ -184,7 +185,7 @@ def load_detector(
     if threshold is None:
         threshold = files.entry.threshold if files.entry is not None else DEFAULT_THRESHOLD
     return Detector(
-        files=files,
+        files=replace(files, sha256=checkpoint.sha256),
         labels=labels,
         runtime=Eager(network, device=chosen, precision=kind, compile=compile),
         preprocessor=Preprocessor(preprocessing, chosen),

@@ -10,6 +10,7 @@ from torch import Tensor
 from detcli.errors import DamagedModelError
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
+from detcli.models.skeleton import skeleton
 
 # Names that only live in memory since transformers 5.8, and those on disk. A raw state_dict() has the former.
 _IN_MEMORY = (
@@ -82,7 +83,7 @@ def read_weights(tensors: Mapping[str, Tensor], config: DFineConfig) -> dict[str
     Raises DamagedModelError where tensors are missing, unexpected, misshapen or not of numbers a network can use,
     naming the first and how many there are. Warns (RuntimeWarning) of files whose conversion is known to have gone wrong.
     """
-    with torch.device("meta"):
+    with skeleton():
         expected = DFine(config).state_dict()
     found, unexpected = _by_our_names(tensors, config, expected)
     state: dict[str, Tensor] = {}
@@ -117,7 +118,7 @@ def write_weights(state: Mapping[str, Tensor], config: DFineConfig) -> dict[str,
     false, as `write_config` has it, that is what every version of transformers from 4.52 to 5.23 gives the same answers
     from: under the decoder alone, 5.0 ties them all to the first.
     """
-    with torch.device("meta"):
+    with skeleton():
         expected = DFine(config).state_dict()
     if state.keys() != expected.keys():
         odd = sorted(state.keys() ^ expected.keys())[0]

@@ -33,12 +33,15 @@ class Output(Protocol):
 
 
 def open_output(target: Path | BinaryIO, *, in_place: bool) -> Output:
-    """Open what suits the target: a stream is written through; a file grows in place, or appears whole at the end."""
+    """Open what suits the target: a stream is written through; a file grows in place, or appears whole at the end.
+
+    The journal's lock keeps two runs from the same file.
+    """
     if not isinstance(target, Path):
         return StreamOutput(target, "standard output")
     if is_stream(target):
         return StreamOutput(_open_stream(target), str(target), owned=True)
-    return GrowingFile(target) if in_place else AtomicFile(target)
+    return GrowingFile(target) if in_place else AtomicFile(target, locked=True)
 
 
 def prepare_output(

@@ -1,6 +1,7 @@
 """Files that come out whole or not at all: written beside their place, then renamed into it."""
 
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -27,12 +28,14 @@ class AtomicFile:
 
     path     where it goes; parents are made; of a symbolic link the target is replaced and the link stays
     durable  `commit` waits until the disk has it
+    locked   the caller sees to it that nobody else writes this file at the same time: what is being written then has
+             a name that stays the same, and takes the place of what a killed run left behind
 
     As a context manager it commits at the end of the block and discards on an exception.
     Raises OutputError wherever the file system refuses.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, durable: bool = True, locked: bool = False) -> None:
         self.path = path
         self._durable = durable
         with told(path):
@@ -42,7 +45,10 @@ class AtomicFile:
                 raise OSError(kind, os.strerror(kind))
             self._place.parent.mkdir(parents=True, exist_ok=True)
             # Short and hidden: no longer than any name a file system takes, passed over by those who walk the folder.
-            self._temporary = self._place.parent / f".detcli-{secrets.token_hex(8)}.part"
+            tag = hashlib.sha256(os.fsencode(self._place.name)).hexdigest()[:16] if locked else secrets.token_hex(8)
+            self._temporary = self._place.parent / f".detcli-{tag}.part"
+            if locked:
+                self._temporary.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
             self._file: BinaryIO | None = os.fdopen(os.open(self._temporary, flags, 0o666), "wb")
             _keep_mode(self._place, self._temporary)

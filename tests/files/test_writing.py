@@ -160,3 +160,16 @@ def test_wherever_the_disk_ends_the_old_file_or_the_new_one_is_there(tmp_path: P
 def test_names_become_the_bytes_they_were() -> None:
     assert to_bytes("a\udcff é") == b"a\xff \xc3\xa9"
     assert to_bytes("half \ud800") == b"half ?"
+
+
+def test_what_a_killed_run_left_is_written_over_by_the_next(tmp_path: Path) -> None:
+    place = tmp_path / "out.json"
+    killed = AtomicFile(place, locked=True)
+    killed.write(b"half")
+    after = AtomicFile(place, locked=True)
+    after.write(b"whole")
+    after.commit()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+    assert place.read_bytes() == b"whole"
+    killed.discard()
+    assert place.read_bytes() == b"whole"

@@ -58,7 +58,10 @@ class ReadAhead:
         self._room.close()
         for _ in self._threads[1:]:
             self._to_read.put(None)
-        # Not joined: a thread may hang in a read of the network or of a pipe; they are daemons and hold no output.
+        if self._ended:
+            for thread in self._threads:
+                thread.join()
+        # Else not joined: a thread may hang in a read of the network or of a pipe; they are daemons, and hold no output.
 
     def batches(self, stop: Stop) -> Iterator[list[Frame | Unreadable]]:
         """Frames in order, so many at a time as are ready, at most a batch.

@@ -41,7 +41,7 @@ class Eager:
         self._dtype = _DTYPES[precision]
         with _as_device_error(device):
             network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network = torch.compile(network) if compile else network
+        self._network = torch.compile(network, dynamic=False) if compile else network
 
     def __call__(self, batch: Batch) -> Outputs:
         """Run the network; outputs are float32, still on the device."""

@@ -1,9 +1,11 @@
 """The sentence with real threads and hand-made stations: order, bounds, failures, interruption."""
 
 import gc
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,11 @@ from PIL import Image
 from detcli.errors import DeviceError, OutputError, TooManyFailuresError
 from detcli.pipeline import Limits, Stop, Tally, run
 from detcli.pipeline.room import Room
+from detcli.sinks.sink import SINKS, SinkSettings
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin, Pixels, Resize, Unreadable
+from detcli.values.labels import Labels
+from detcli.values.run import RunInfo
 
 
 @dataclass
@@ -208,6 +213,32 @@ def test_a_sink_that_cannot_close_is_aborted_and_the_others_are_told() -> None:
     failing, other = Collector(fail_on_close=True), Collector()
     with pytest.raises(OutputError, match="cannot close"):
         run(FakeSource(pictures(3)), TwoBoxes(), [failing, other])
+    assert failing.aborted == 1
+    assert other.closed == [False]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+@pytest.mark.parametrize("name", ["jsonl", "csv", "coco", "coco-results"])
+def test_a_disk_that_is_full_half_way_is_told_as_such_by_every_format(name: str, tmp_path: Path) -> None:
+    import resource
+
+    labels = Labels.from_names(["cat", "dog"])
+    sink = SINKS[name](tmp_path / "out", SinkSettings(RunInfo("m", None, None, "0", labels, "now")))
+    journal = Collector()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+    try:
+        with pytest.raises(OutputError, match="grows larger"):
+            run(FakeSource(pictures(1000)), TwoBoxes(), [sink, journal])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert journal.closed == [False]
+
+
+def test_what_ended_a_run_is_told_rather_than_what_closing_says_after_it() -> None:
+    failing, other = Collector(fail_at=3, fail_on_close=True), Collector()
+    with pytest.raises(OutputError, match="cannot write"):
+        run(FakeSource(pictures(10)), TwoBoxes(), [failing, other])
     assert failing.aborted == 1
     assert other.closed == [False]
 

@@ -7,7 +7,6 @@ each in threads of its own, with as much in flight as keeps the device busy and 
 import os
 from collections.abc import Callable, Sequence
 
-from detcli.errors import OutputError
 from detcli.pipeline.detecting import Detecting
 from detcli.pipeline.reading import ReadAhead
 from detcli.pipeline.room import Room
@@ -55,16 +54,18 @@ def run(
     )
     source_ahead = ReadAhead(source, detector, room, workers=workers, keep_pixels=needs_pixels)
     sinks_behind = WriteBehind(sinks, room, tally, limits, workers=workers, on_result=on_result)
-    complete = False
     try:
         with source_ahead, sinks_behind:
             for frames in source_ahead.batches(stop):
                 for frame, detections in zip(frames, detector(frames), strict=True):
                     sinks_behind.write(frame, detections)
         tally.interrupted = stop.signal
-        complete = stop.signal is None
-    finally:
-        _close(sinks, complete=complete)
+    except BaseException:
+        _close(sinks, complete=False)  # what ended the run is told, not what closing says after it
+        raise
+    failure = _close(sinks, complete=tally.interrupted is None)
+    if failure is not None:
+        raise failure
     return tally
 
 
@@ -75,14 +76,13 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _close(sinks: Sequence[Sink], *, complete: bool) -> None:
-    """Close every sink, also after one of them failed; then raise the first failure."""
-    failure: OutputError | OSError | None = None
+def _close(sinks: Sequence[Sink], *, complete: bool) -> Exception | None:
+    """Close every sink, also after one of them failed, and abort those that cannot; returns the first failure."""
+    failure: Exception | None = None
     for sink in sinks:
         try:
             sink.close(complete=complete and failure is None)
-        except (OutputError, OSError) as error:
+        except Exception as error:  # of any kind: a sink that failed before may say that its file is closed already
             sink.abort()
             failure = failure or error
-    if failure is not None:
-        raise failure
+    return failure

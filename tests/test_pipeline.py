@@ -342,14 +342,49 @@ def test_big_pictures_wait_for_room_without_stopping_a_full_batch() -> None:
     frame = FakePicture(Origin(0, "a", "a", "a"), side=20)()
     for _ in range(3):
         assert room.enter()
+        room.begin()
         room.hold(frame)
-    entered = threading.Event()
-    waiting = threading.Thread(target=lambda: (room.enter(), entered.set()))
+    begun = threading.Event()
+    assert room.enter()
+    waiting = threading.Thread(target=lambda: (room.begin(), begun.set()))
     waiting.start()
-    assert not entered.is_set()
+    assert not begun.is_set()
+    room.leave(frame)
+    room.leave(frame)
     room.leave(frame)
     waiting.join(30)
-    assert entered.is_set()
+    assert begun.is_set()
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_decoded_pictures_that_wait_are_bounded_by_their_bytes(
+    deterministic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Far fewer large pictures are decoded ahead than small ones, however many have been listed."""
+    side, workers, batch_size = 100, 3, 16
+    monkeypatch.setattr("detcli.pipeline._BYTES_IN_FLIGHT", 2 * 5 * side * side * 3)  # five: as read, and as prepared
+    lock, decoded, most = threading.Lock(), 0, 0
+
+    class Counted(FakePicture):
+        def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+            nonlocal decoded, most
+            with lock:
+                decoded += 1
+                most = max(most, decoded)
+            return super().__call__(resize)
+
+    def written(frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+        nonlocal decoded
+        with lock:
+            decoded -= 1
+
+    listed = [Counted(picture.origin, side=side) for picture in pictures(300)]
+    sink = Collector(needs_pixels=True)
+    detector = TwoBoxes(batch_size=batch_size, deterministic=deterministic)
+    run(FakeSource(listed), detector, [sink], workers=workers, on_result=written)
+    assert indices(sink) == list(range(300))
+    # The pixels that the detector is done with make room while the picture is still on its way to the sinks.
+    assert most <= (batch_size if deterministic else 0) + 2 * 5 + workers + 1
 
 
 def test_frames_are_freed_as_the_run_goes_on() -> None:

@@ -26,7 +26,10 @@ class _Slot:
 
 
 class ReadAhead:
-    """One thread lists the source, `workers` threads read it; use as a context manager around `batches`."""
+    """One thread lists the source, `workers` threads read it; use as a context manager around `batches`.
+
+    keep_pixels  somebody looks at the full-size pixels after the network; else only the resized ones are kept
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class ReadAhead:
         self._source, self._detector, self._room = source, detector, room
         self._resize = None if keep_pixels else detector.resize
         self._to_read: SimpleQueue[_Slot | None] = SimpleQueue()
+        self._turn = threading.Lock()  # of the threads that read, to take a slot and wait for its room
         self._in_order: SimpleQueue[_Slot | None] = SimpleQueue()
         self._listing_error: BaseException | None = None
         self._front: _Slot | None = None  # taken from the queue, not yet handed on
@@ -126,7 +130,7 @@ class ReadAhead:
         self._in_order.put(None)
 
     def _read(self) -> None:
-        while (slot := self._to_read.get()) is not None:
+        while (slot := self._next_to_read()) is not None:
             try:
                 frame = self._detector.prepare(slot.picture(self._resize))
                 if isinstance(frame, Frame) and self._resize is not None:
@@ -136,3 +140,9 @@ class ReadAhead:
             except BaseException as error:
                 slot.bug = error
             slot.ready.set()
+
+    def _next_to_read(self) -> _Slot | None:
+        """The next slot once there is room for its picture; None where nothing is to be read any more."""
+        with self._turn:
+            slot = self._to_read.get()
+            return slot if slot is not None and self._room.begin() else None

@@ -15,7 +15,14 @@ from detcli.inference.postprocess import NotFiniteError, Selection, to_detection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.models.family import family_of
 from detcli.models.skeleton import skeleton
-from detcli.runtimes.eager import Eager, choose_device, choose_precision, fix_arithmetic, keep_freed_memory
+from detcli.runtimes.eager import (
+    Eager,
+    choose_device,
+    choose_precision,
+    device_errors,
+    fix_arithmetic,
+    keep_freed_memory,
+)
 from detcli.runtimes.runtime import Runtime
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Pixels, Unreadable
@@ -84,11 +91,8 @@ class Detector:
         start = 0
         while start < len(frames):
             part = self._next_batch(frames, start)
-            try:
-                found = self._one_batch(part)
-            except DeviceError as error:
-                if not error.out_of_memory or len(part) == 1 or self.deterministic:
-                    raise
+            found = self._one_batch_if_it_fits(part)
+            if found is None:  # by now the error is gone, and with it the memory that its traceback held
                 self.batch_size = len(part) // 2
                 _release(self.device_name)
                 continue
@@ -105,6 +109,15 @@ class Detector:
 
     def _slot(self, frame: Frame) -> int:
         return frame.origin.index % self.batch_size
+
+    def _one_batch_if_it_fits(self, frames: Sequence[Frame]) -> list[Detections | Unreadable] | None:
+        """The answers; None where the device has no room for them and may have it for fewer frames."""
+        try:
+            return self._one_batch(frames)
+        except DeviceError as error:
+            if not error.out_of_memory or len(frames) == 1 or self.deterministic:
+                raise
+            return None
 
     def _one_batch(self, frames: Sequence[Frame]) -> list[Detections | Unreadable]:
         if self.deterministic:
@@ -123,8 +136,9 @@ class Detector:
         ]
 
     def _answers(self, frames: Sequence[Frame]) -> list[Detections | NotFiniteError]:
-        batch = self.preprocessor.batch(frames)
-        return to_detections(self.runtime(batch), batch.sizes_hw, self.selection)
+        with device_errors(self.device_name):  # a GPU tells what went wrong when it is next asked for a result
+            batch = self.preprocessor.batch(frames)
+            return to_detections(self.runtime(batch), batch.sizes_hw, self.selection)
 
 
 def load_detector(

@@ -39,14 +39,14 @@ class Eager:
     ) -> None:
         self._device = device
         self._dtype = _DTYPES[precision]
-        with _as_device_error(device):
+        with device_errors(device):
             network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network = torch.compile(network, dynamic=False) if compile else network
 
     def __call__(self, batch: Batch) -> Outputs:
         """Run the network; outputs are float32, still on the device."""
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not torch.float32)
-        with _as_device_error(self._device), torch.inference_mode(), autocast:
+        with device_errors(self._device), torch.inference_mode(), autocast:
             pixels = batch.pixels.to(self._device, memory_format=torch.channels_last, non_blocking=True)
             outputs = cast("Outputs", self._network(pixels))
         return Outputs(outputs.logits.float(), outputs.boxes_cxcywh.float())
@@ -108,7 +108,8 @@ def keep_freed_memory() -> bool:
 
 
 @contextlib.contextmanager
-def _as_device_error(device: torch.device) -> Iterator[None]:
+def device_errors(device: torch.device | str) -> Iterator[None]:
+    """Turn what torch raises for want of memory or of a device into DeviceError; everything else stays what it is."""
     try:
         yield
     except torch.OutOfMemoryError as error:

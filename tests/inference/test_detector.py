@@ -1,5 +1,7 @@
 """The three steps as one callable: order, batches, memory, and answers that are no numbers."""
 
+import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -98,6 +100,53 @@ def test_a_lost_device_is_not_tried_again() -> None:
     runtime = Brightness(lost=True)
     with pytest.raises(DeviceError, match="lost"):
         detector(runtime)(frames(3))
+
+
+@dataclass
+class Deferred:
+    """Logits of a device that has failed and says so only when they are fetched, as CUDA does."""
+
+    shape: tuple[int, int, int] = (3, 1, 1)
+
+    def float(self) -> torch.Tensor:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ...")
+
+
+def test_a_device_that_is_lost_without_a_word_is_noticed_with_its_answer() -> None:
+    def runtime(batch: Batch) -> Outputs:
+        return Outputs(cast("torch.Tensor", Deferred()), torch.zeros(3, 1, 4))
+
+    with pytest.raises(DeviceError, match=r"cpu was lost: CUDA error: an illegal memory access was encountered$"):
+        detector(runtime)(frames(3))
+
+
+def test_no_room_for_the_pictures_themselves_halves_the_batch_too() -> None:
+    class Narrow(Preprocessor):
+        def batch(self, frames: Sequence[Frame]) -> Batch:
+            if len(frames) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+            return super().batch(frames)
+
+    small = detector(Brightness(), batch_size=8)
+    small.preprocessor = Narrow(small.preprocessor.preprocessing, torch.device("cpu"))
+    assert scores(small(frames(9))) == pytest.approx(expected(9), abs=2e-4)
+    assert small.batch_size == 2
+
+
+def test_a_batch_that_did_not_fit_is_let_go_of_before_the_device_is_asked_for_its_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batches: list[weakref.ref[torch.Tensor]] = []
+    alive: list[bool] = []
+
+    class Watched(Brightness):
+        def __call__(self, batch: Batch) -> Outputs:
+            batches.append(weakref.ref(batch.pixels))
+            return super().__call__(batch)
+
+    monkeypatch.setattr("detcli.inference.detector._release", lambda _: alive.append(batches[-1]() is not None))
+    detector(Watched(room=2), batch_size=8)(frames(8))
+    assert alive == [False, False]
 
 
 def test_a_deterministic_detector_always_runs_full_batches() -> None:

@@ -49,9 +49,9 @@ def without_credentials(url: str) -> str:
     """The address to show: no user, no password, and `...` for the values of secret parameters."""
     try:
         pieces = urlsplit(url)
+        shown = urlunsplit(pieces._replace(netloc=pieces.netloc.rpartition("@")[2]))
     except ValueError:
-        return _SECRET.sub(r"\\1=...", re.sub(r"//[^/@]*@", "//", url))
-    shown = urlunsplit(pieces._replace(netloc=pieces.netloc.rpartition("@")[2]))
+        shown = re.sub(r"//[^/]*@", "//", url)
     return _SECRET.sub(r"\1=...", shown)
 
 

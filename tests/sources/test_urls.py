@@ -278,6 +278,7 @@ def test_odd_characters_in_an_address_reach_the_server_quoted(server: Any) -> No
         ("https://host/a.jpg?token=t&sig=s;key=k", "https://host/a.jpg?token=...&sig=...;key=..."),
         ("https://host/a.jpg?width=10#part", "https://host/a.jpg?width=10#part"),
         ("https://user:pass@[host/a.jpg", "https://[host/a.jpg"),
+        ("https://user:p@ss@[host/a.jpg?token=t&size=1", "https://[host/a.jpg?token=...&size=1"),
     ],
 )
 def test_credentials_are_never_shown(url: str, shown: str) -> None:

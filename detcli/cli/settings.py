@@ -41,10 +41,11 @@ _TOML_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 
 def user_file() -> Path:
     """Where the user's own settings lie, whether or not they exist."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none, as in some containers
     if sys.platform == "win32":
-        base = os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming"
+        base = os.environ.get("APPDATA") or home / "AppData" / "Roaming"
     else:
-        base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+        base = os.environ.get("XDG_CONFIG_HOME") or home / ".config"
     return Path(base) / "detcli" / "config.toml"
 
 

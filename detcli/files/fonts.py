@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 
 # Stems of font files, in the order they are asked: first faces for Latin, Greek and Cyrillic, then those that other
@@ -39,16 +40,13 @@ _MOST = 2000  # font files looked at
 def font_files() -> tuple[Path, ...]:
     """Every TrueType or OpenType file in the system's and the user's font folders; empty where there is none."""
     found: dict[str, Path] = {}
-    for folder in _folders():
-        for path in _walk(folder):
-            found.setdefault(path.name.casefold(), path)
-            if len(found) == _MOST:
-                break
+    for path in islice(chain.from_iterable(map(_walk, _folders())), _MOST):
+        found.setdefault(path.name.casefold(), path)
     return tuple(sorted(found.values(), key=_order))
 
 
 def _folders() -> Iterator[Path]:
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
     if sys.platform == "win32":
         yield Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts"
         yield Path(os.environ.get("LOCALAPPDATA", home / "AppData/Local")) / "Microsoft/Windows/Fonts"

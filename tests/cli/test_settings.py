@@ -1,5 +1,6 @@
 """Where values come from, which of two wins, and what a settings file may not say."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,3 +133,10 @@ def test_what_the_files_say_to_other_commands_is_nobodys_business(folder: Path) 
 def test_every_option_of_detect_can_stand_in_a_file() -> None:
     named = [option for option in detect_command.params if isinstance(option, click.Option)]
     assert all(any(name.startswith("--") for name in option.opts) for option in named)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="who has no home is a matter of the user's number")
+def test_a_user_without_a_home_has_no_settings_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_123_456_789)
+    assert not user_file().exists()

@@ -50,8 +50,13 @@ class MovingLine:
         self._shown = False
         self._thread = threading.Thread(target=self._live if self._moves else self._say, name="progress", daemon=True)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody is told anything."""
+        return not self._console.quiet and self._console.progress is not False
+
     def __enter__(self) -> Self:
-        if not self._console.quiet and self._console.progress is not False:
+        if self.is_wanted:
             if self._moves:
                 self._console.above = self.above
             self._thread.start()
@@ -111,7 +116,7 @@ class RunProgress:
         self._line = MovingLine(console, self._words, self._plain)
 
     def __enter__(self) -> Self:
-        if self._count is not None:
+        if self._count is not None and self._line.is_wanted:
             threading.Thread(target=self._find_total, name="count", daemon=True).start()
         self._line.__enter__()
         return self

@@ -92,9 +92,14 @@ def test_who_wants_no_progress_gets_none(monkeypatch: pytest.MonkeyPatch, attrib
     monkeypatch.setattr("sys.stderr", screen)
     console = Console()
     setattr(console, attribute, value)
-    with RunProgress(console, count=lambda: 3) as shown:
+    asked: list[bool] = []
+    with RunProgress(console, count=lambda: asked.append(True)) as shown:
         shown.advance(failed=False)
+    for thread in threading.enumerate():
+        if thread.name == "count":
+            thread.join(10)
     assert screen.getvalue() == ""
+    assert asked == [], "counting walks the whole input once more"
 
 
 def test_without_a_terminal_a_plain_line_is_said_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ def closing(console: Console, tally: Tally, plan: Plan, *, seconds: float) -> No
     sentence = f"{', '.join(parts)} in {duration(seconds)}" + (f" -> {', '.join(places)}" if places else "")
     if tally.interrupted is not None:
         sentence += f"; interrupted by {tally.interrupted}"
-        sentence += ", --resume goes on" if plan.journal is not None else ""
+        sentence += ", --resume goes on" if plan.journal is not None and total else ""
     console.summary(
         sentence,
         pictures=total,

@@ -102,7 +102,6 @@ def group_of(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-_PATH = click.Path(path_type=Path)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 

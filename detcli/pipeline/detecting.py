@@ -14,7 +14,7 @@ class Detecting(Protocol):
     """Frames in, detections out; `inference.detector.Detector` is one.
 
     batch_size     most frames a call; read anew before each, since it may shrink
-    deterministic  calls are to be whole batches, counted from the start of the input
+    deterministic  calls are to be whole batches, counted from the start of the input; `batch_size` then stays
     """
 
     batch_size: int

@@ -1,4 +1,4 @@
-"""Boxes as tensors: the two notations, clipping and area."""
+"""Boxes as tensors: centre and size, or corners."""
 
 import torch
 from torch import Tensor

@@ -58,8 +58,9 @@ class Frame:
     """One upright picture.
 
     size_hw    height and width in pixels
-    pixels     uint8 [H, W, 3] RGB; None once nobody needs them any more
-    prepared   uint8 [h, w, 3] RGB, resized for the network; None until `Detector.prepare`
+    pixels     uint8 [H, W, 3] RGB; None where nobody needs them, or not any more
+    prepared   uint8 [h, w, 3] RGB, resized for the network: by the source where nobody needs `pixels`, else by the
+               detector; None before that, and after the network
     keepsakes  metadata for annotated copies; None where there was no file
     """
 

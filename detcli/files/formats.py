@@ -7,7 +7,7 @@ import re
 import struct
 from typing import Final
 
-from detcli.errors import PictureError
+from detcli.errors import PictureError, PictureErrorCode
 
 # What walking a folder takes, and `--ext` replaces.
 PICTURE_SUFFIXES: Final = (
@@ -36,7 +36,7 @@ _TIFF_PLACES = (273, 279, 324, 325)  # offsets and lengths of strips, offsets an
 _TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes a value by its kind; one for all others
 _VIDEO = "a video, not a picture"
 # First bytes of what people have in such folders: code and clause.
-_OTHERS = (
+_OTHERS: tuple[tuple[bytes, PictureErrorCode, str], ...] = (
     (b"version https://git-lfs", "not-a-picture", "a Git LFS pointer, not the picture: 'git lfs pull' fetches it"),
     (b"\x1a\x45\xdf\xa3", "not-a-picture", _VIDEO),
     (b"FLV\x01", "not-a-picture", _VIDEO),
@@ -103,7 +103,7 @@ def check_head(head: bytes) -> None:
 def _other(head: bytes) -> PictureError:
     for magic, code, clause in _OTHERS:
         if head.startswith(magic):
-            return PictureError("unsupported" if code == "unsupported" else "not-a-picture", clause)
+            return PictureError(code, clause)
     if head[4:8] == b"ftyp" or head[4:8] in (b"moov", b"mdat", b"wide") or head[:4] + head[8:12] == b"RIFFAVI ":
         return PictureError("not-a-picture", _VIDEO)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from detcli.cli.console import Console
 from detcli.cli.page import SCREEN, Page
-from detcli.cli.words import did_you_mean
+from detcli.cli.words import did_you_mean, long_name
 
 # What ultralytics writes as name=value, in detcli's words; other names are looked up among the command's own options.
 _ULTRALYTICS = {
@@ -69,6 +69,13 @@ class Option(click.Option):
         super().__init__(*args, **attributes)
         self.section, self.standard = section, standard
         self.shown = [name for name in self.opts if name not in aliases]
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Its value in the environment, `DETCLI_DETECT_MAX_DET` for `--max-det`: named as the flag, or None."""
+        name = long_name(self.opts)
+        if not name or ctx.auto_envvar_prefix is None:
+            return None
+        return os.environ.get(f"{ctx.auto_envvar_prefix}_{name.replace('-', '_').upper()}") or None
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """How the page writes it: `-t, --threshold SCORE`, names that have no letter standing under those that do."""

@@ -16,6 +16,7 @@ ColorWhen = Literal["auto", "always", "never"]
 LogFormat = Literal["text", "json"]
 
 FAILURES_SHOWN = 20
+_NARROWEST, _WIDEST = 20, 1000  # columns
 
 # Characters that move the cursor, turn the writing direction, join or hide: shown as an escape, never sent.
 _UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
@@ -155,12 +156,12 @@ class Console:
     def width(self, stream: TextIO | None = None) -> int:
         """Columns of a stream's terminal: COLUMNS, else what the terminal says, else 80."""
         columns = os.environ.get("COLUMNS", "")
-        if columns.isdecimal() and int(columns) > 0:
-            return max(int(columns), 20)
         try:
-            return max(os.get_terminal_size((stream or sys.stderr).fileno()).columns, 20)
+            shown = int(columns) if columns.isdecimal() and len(columns) < 10 else 0
+            shown = shown or os.get_terminal_size((stream or sys.stderr).fileno()).columns
         except (OSError, ValueError, AttributeError):
-            return 80
+            shown = 80
+        return min(max(shown, _NARROWEST), _WIDEST)
 
     def _line(self, level: str, message: str, **facts: object) -> None:
         if self.log_format == "json":

@@ -5,6 +5,7 @@ Checks run from cheap to dear: flags, then outputs, then the input, and only the
 
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,11 +65,14 @@ def detect(console: Console, /, **given: Any) -> int:
     wish = Wish(**given)
     if not wish.sources and wish.files_from is None:
         raise UsageError("nothing to look at: name a picture, a folder, a glob, an address or '-', or use --files-from")
+    _check_place()
     from detcli.cli.plan import check_plan, make_plan
 
     plan = make_plan(wish.outputs, wish.format_name, images=wish.save_images, crops=wish.save_crops, resume=wish.resume)
     if_exists: IfExists = "overwrite" if wish.yes else wish.if_exists
-    plan = check_plan(plan, wish.sources, if_exists=if_exists, resume=wish.resume)
+    read = (wish.files_from, wish.gt, wish.font, console.config)
+    inputs = (*wish.sources, *(name for name in read if name is not None))
+    plan = check_plan(plan, inputs, if_exists=if_exists, resume=wish.resume)
     for path in plan.skipped:
         console.say(f"'{path}' exists; skipped")
     if plan.is_empty:
@@ -79,6 +83,14 @@ def detect(console: Console, /, **given: Any) -> int:
 
         return dry_run(console, wish, plan, source)
     return _run(console, wish, plan, source)
+
+
+def _check_place() -> None:
+    """Raise UsageError where the folder we stand in was deleted: nothing has a full path then, nor finds its libraries."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(f"the folder this was started in cannot be found ({error.strerror}): cd to another") from error
 
 
 def _open(wish: Wish, plan: "Plan") -> "Listing":

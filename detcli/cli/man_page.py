@@ -111,7 +111,9 @@ def _environment(branch: Branch) -> Iterator[str]:
     yield _text(f"Each option takes its value from the first of: {order}.")
     yield ".TP"
     yield f"\\fB{_text(prefix)}_\\fIOPTION\\fR"
-    yield _text("The value of an option: its long name in capitals, with underscores for dashes.")
+    yield _text(
+        "The value of an option: its long name in capitals, with underscores for dashes; several values have blanks between."
+    )
 
 
 def _examples(branch: Branch) -> Iterator[str]:

@@ -84,14 +84,16 @@ def make_plan(
     return Plan(targets, images, crops, journal_path(files[0]) if files else None)
 
 
-def check_plan(plan: Plan, sources: Sequence[str], *, if_exists: IfExists, resume: bool) -> Plan:
+def check_plan(plan: Plan, inputs: Sequence[str | Path], *, if_exists: IfExists, resume: bool) -> Plan:
     """The plan without the outputs that exist and are to be skipped. Touches nothing.
+
+    inputs  the sources, and the other files that the run reads
 
     Raises UsageError where an output would take the place of an input, OutputError where one exists and may not be
     replaced.
     """
     for path in plan.paths:
-        if any(_same(path, source) for source in sources):
+        if any(_same(path, given) for given in inputs):
             raise UsageError(f"'{path}' is input and output at once; write somewhere else")
 
     def wanted(path: Path | None, *, folder: bool) -> bool:
@@ -130,8 +132,8 @@ def _refuse_twice(paths: Sequence[Path | None]) -> None:
         seen.add(place)
 
 
-def _same(path: Path, source: str) -> bool:
+def _same(path: Path, given: str | Path) -> bool:
     try:
-        return path.samefile(source)
+        return path.samefile(given)
     except (OSError, ValueError):
         return False

@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from detcli.cli.page import SCREEN
-from detcli.cli.words import did_you_mean
+from detcli.cli.words import did_you_mean, long_name
 from detcli.errors import UsageError
 
 LOCAL_FILE = "detcli.toml"
@@ -126,9 +126,9 @@ def _options(command: click.Command) -> dict[str, Any]:
     found = {}
     for option in command.params:
         if isinstance(option, click.Option) and option.name not in _UNSETTABLE:
-            longest = max((name for name in option.opts if name.startswith("--")), key=len, default="")
-            if longest:
-                found[longest[2:]] = option
+            name = long_name(option.opts)
+            if name:
+                found[name] = option
     return found
 
 

@@ -33,7 +33,7 @@ class Table:
         self._names = [escape(name) for name in labels.names]
         self._color, self._encoding = color, encoding
         self._stacked = width < _STACKED_BELOW
-        longest = max((cell_len(name) for name in self._names), default=5)
+        longest = max(cell_len(name) for name in ("label", *self._names))
         self._between = " " if self._stacked else _GAP
         room = width - sum(_NUMBER_WIDTHS) - len(self._between) * len(_NUMBERS) - (len(_GAP) if self._stacked else 0)
         self._label_width = max(4, min(longest, 24, room if self._stacked else room // 3))

@@ -35,6 +35,11 @@ def megabytes(count: float) -> str:
     return f"{count:.0f} B"
 
 
+def long_name(flags: Sequence[str]) -> str:
+    """The longest flag without its dashes, which settings files and the environment call the option; '' without one."""
+    return max((flag[2:] for flag in flags if flag.startswith("--")), key=len, default="")
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Half a sentence with the likeliest of the known words, or all of them where none is likely."""
     close = difflib.get_close_matches(word, known, n=3)

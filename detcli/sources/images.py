@@ -1,6 +1,7 @@
 """Still pictures: files, folders, globs, addresses, lists of paths, and the bytes of one picture on standard input."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -70,7 +71,8 @@ class Images:
         return sum(1 for _ in self._limited())
 
     def _limited(self) -> Iterator[_Listed]:
-        return islice(self._all(), self._settings.limit)
+        limit = self._settings.limit
+        return islice(self._all(), None if limit is None else min(limit, sys.maxsize))
 
     def _all(self) -> Iterator[_Listed]:
         base = self._base()

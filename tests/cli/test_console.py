@@ -154,6 +154,16 @@ def test_who_listens_no_more_is_no_reason_to_end(console: Console, monkeypatch: 
     console.error("x")
 
 
+@pytest.mark.parametrize(
+    ("columns", "width"),
+    [("72", 72), ("1", 20), ("999999999", 1000), ("9" * 9999, 80), ("0", 80), ("-5", 80), ("wide", 80), ("", 80)],
+    ids=lambda value: str(value)[:12],
+)
+def test_no_width_is_beyond_reason(monkeypatch: pytest.MonkeyPatch, columns: str, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert Console().width(io.StringIO()) == width
+
+
 def test_numbers_read_as_people_write_them() -> None:
     assert [counted(n, "box", "boxes") for n in (0, 1, 2918)] == ["0 boxes", "1 box", "2,918 boxes"]
     assert [duration(s) for s in (0.04, 9.94, 9.96, 21, 59.6, 185, 7800, 273600)] == [

@@ -197,6 +197,8 @@ def test_what_a_run_writes_is_not_its_input(detect: Detect, pictures: Path) -> N
         (["in", "-o", "in"], "'in' is input and output at once"),
         (["in", "--save-images", "in"], "'in' is input and output at once"),
         (["in/0.png", "-o", "in/0.png", "-f", "csv", "-y"], "'in/0.png' is input and output at once"),
+        (["in", "--gt", "in/0.png", "-o", "in/0.png", "-f", "coco", "-y"], "'in/0.png' is input and output at once"),
+        (["--files-from", "in/0.png", "-o", "in/0.png", "-f", "csv", "-y"], "'in/0.png' is input and output at once"),
         (["in", "--save-images", "x", "--save-crops", "x"], "'x' cannot hold the pictures and the crops"),
         (["in", "--gt", "none.json", "-o", "x.json"], "cannot read the annotations 'none.json'"),
         (["in", "--font", "none.ttf", "--save-images", "x"], "cannot use the font 'none.ttf'"),
@@ -215,6 +217,28 @@ def test_what_makes_no_sense_is_told_before_anything_is_written(
     assert (run.code, run.out) == (2, "")
     assert complaint in run.err
     assert sorted(path.name for path in Path().iterdir()) == before
+
+
+def test_numbers_beyond_every_count_are_no_limit(detect: Detect, pictures: Path) -> None:
+    beyond = str(10**30)
+    run = detect("in", "--limit", beyond, "--max-pixels", beyond, "--max-failures", beyond)
+    assert (run.code, len(records(run.out))) == (0, 5)
+
+
+def test_a_settings_file_is_not_overwritten(detect: Detect, pictures: Path) -> None:
+    Path("mine.csv").write_text("[detect]\n")
+    assert detect("in", "--config", "mine.csv", "-o", "mine.csv", "-y").code == 2
+    assert Path("mine.csv").read_text() == "[detect]\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there may one stand in a folder that is gone")
+def test_a_folder_that_is_gone_is_told(detect: Detect, pictures: Path) -> None:
+    Path("gone").mkdir()
+    os.chdir("gone")
+    Path("../gone").rmdir()
+    run = detect(pictures, "-o", pictures.parent / "out.jsonl")
+    assert (run.code, run.out) == (2, "")
+    assert "the folder this was started in cannot be found" in run.err
 
 
 def test_a_dry_run_lists_and_does_nothing(detect: Detect, pictures: Path) -> None:

@@ -50,6 +50,21 @@ def test_the_environment_can_name_the_file(folder: Path, monkeypatch: pytest.Mon
     assert values()["model"] == "of the file"
 
 
+def test_the_environment_names_options_as_flags_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "OUTPUT": "a.jsonl b.csv",
+        "FORMAT": "csv",
+        "NULL": "1",
+        "MAX_DET": "7",
+        "IMGSZ": "32 64",
+    }.items():
+        monkeypatch.setenv(f"DETCLI_DETECT_{name}", value)
+    given = values()
+    assert given["outputs"] == ("a.jsonl", "b.csv")
+    assert (given["format_name"], given["null_separated"], given["max_det"]) == ("csv", True, 7)
+    assert given["imgsz"] == (32, 64)
+
+
 def test_a_file_says_all_that_flags_say(folder: Path) -> None:
     (folder / "detcli.toml").write_text(
         """

@@ -51,6 +51,14 @@ def test_each_box_is_a_row_and_the_name_stands_in_the_first() -> None:
     assert re.fullmatch(r"b\.jpg +failed: truncated", shown[-1])
 
 
+def test_the_head_is_whole_however_short_the_names() -> None:
+    stream = io.BytesIO()
+    table = Table(stream, Labels.from_names(("cat",)), width=80, color=False)
+    table.write(Unreadable(Origin(0, "a", "a", "a"), "empty", ""), Unreadable(Origin(0, "a", "a", "a"), "empty", ""))
+    table.close(complete=True)
+    assert stream.getvalue().split()[:3] == [b"file", b"label", b"score"]
+
+
 def test_on_a_narrow_screen_the_name_has_a_line_of_its_own() -> None:
     shown = rows(50)
     assert shown[2:4] == ["street.jpg", "  nothing found"]

@@ -312,6 +312,17 @@ def test_stop_is_noticed_while_the_input_is_silent() -> None:
     assert tally.exit_code == 130
 
 
+def test_a_sink_that_fails_is_noticed_while_the_input_is_silent() -> None:
+    """As in `tail -f names | detcli detect - | head -1`."""
+    gate = threading.Event()
+    listed = pictures(3)
+    listed[1].gate = gate
+    with pytest.raises(OutputError, match="disk is full"):
+        run(FakeSource(listed), TwoBoxes(batch_size=1), [Collector(fail_at=0)], workers=2)
+    assert not gate.is_set()
+    gate.set()
+
+
 @pytest.mark.parametrize(("limits", "failed"), [(Limits(strict=True), 1), (Limits(max_failures=2), 3)])
 def test_limits_end_the_run_at_the_first_failure_too_many(limits: Limits, failed: int) -> None:
     tally = Tally()

@@ -56,7 +56,7 @@ def run(
     sinks_behind = WriteBehind(sinks, room, tally, limits, workers=workers, on_result=on_result)
     try:
         with source_ahead, sinks_behind:
-            for frames in source_ahead.batches(stop):
+            for frames in source_ahead.batches(lambda: stop.is_set() or sinks_behind.failed):
                 for frame, detections in zip(frames, detector(frames), strict=True):
                     sinks_behind.write(frame, detections)
         tally.interrupted = stop.signal

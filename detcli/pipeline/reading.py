@@ -1,18 +1,17 @@
 """Reads, decodes and prepares pictures ahead of the network, in threads, and hands them on in the input's order."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import cast
 
 from detcli.pipeline.detecting import Detecting
 from detcli.pipeline.room import Room
-from detcli.pipeline.tally import Stop
 from detcli.sources.source import Picture, Source
 from detcli.values.frame import Frame, Unreadable
 
-_POLL_S = 0.1  # how long a wait for input may keep a signal from being noticed
+_POLL_S = 0.1  # how long a wait for input may keep a signal, or a sink that failed, from being noticed
 
 
 class _Slot:
@@ -67,28 +66,30 @@ class ReadAhead:
                 thread.join()
         # Else not joined: a thread may hang in a read of the network or of a pipe; they are daemons, and hold no output.
 
-    def batches(self, stop: Stop) -> Iterator[list[Frame | Unreadable]]:
+    def batches(self, stopped: Callable[[], bool]) -> Iterator[list[Frame | Unreadable]]:
         """Frames in order, so many at a time as are ready, at most a batch.
+
+        stopped  asked again and again, also while the input is silent: True ends the batches
 
         A deterministic detector gets all frames of a batch that is counted from the start of the input, wherever the
         run began.
 
         Raises what listing the source raised, after the frames listed before it.
         """
-        while not stop.is_set():
-            batch = list(self._take(stop))
-            if stop.is_set():
+        while not stopped():
+            batch = list(self._take(stopped))
+            if stopped():
                 return
             if not batch:
                 break
             yield batch
-        if self._listing_error is not None and not stop.is_set():
+        if self._listing_error is not None and not stopped():
             raise self._listing_error
 
-    def _take(self, stop: Stop) -> Iterator[Frame | Unreadable]:
+    def _take(self, stopped: Callable[[], bool]) -> Iterator[Frame | Unreadable]:
         left = self._detector.batch_size
         wait = True
-        while left and (slot := self._next(wait=wait, stop=stop)) is not None:
+        while left and (slot := self._next(wait=wait, stopped=stopped)) is not None:
             if slot.bug is not None:
                 raise slot.bug
             if self._detector.deterministic:
@@ -98,10 +99,10 @@ class ReadAhead:
             wait = self._detector.deterministic
             left -= 1
 
-    def _next(self, *, wait: bool, stop: Stop) -> _Slot | None:
+    def _next(self, *, wait: bool, stopped: Callable[[], bool]) -> _Slot | None:
         """The next slot once it is filled; None at the end, on a stop, and when `wait` is off and it is not filled."""
         while self._front is None:
-            if self._ended or stop.is_set():
+            if self._ended or stopped():
                 return None
             try:
                 self._front = self._in_order.get(timeout=_POLL_S if wait else 0)
@@ -112,7 +113,7 @@ class ReadAhead:
             if self._front is None:
                 self._ended = True
         while not self._front.ready.wait(_POLL_S if wait else 0):
-            if not wait or stop.is_set():
+            if not wait or stopped():
                 return None
         slot, self._front = self._front, None
         return slot

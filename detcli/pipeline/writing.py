@@ -29,7 +29,7 @@ class WriteBehind:
 
     A result reaches the ordered sinks, the tally and `on_result` only after every other sink has it: whoever reads
     it in the journal can rely on its picture being on the disk. The first error is raised by the next `write`, or at
-    the end of the context; results after it are dropped.
+    the end of the context; results after it are dropped. `failed` tells it before.
     """
 
     def __init__(
@@ -68,6 +68,11 @@ class WriteBehind:
             thread.join()
         if error is None and self._error is not None:
             raise self._error
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing more will be written."""
+        return self._error is not None
 
     def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
         """Hand one result on; returns at once."""

@@ -123,7 +123,7 @@ def _fitting_tag(size_hw: tuple[int, ...], name: str, score: str, size: int, ink
     return np.empty((0, 0, 3), np.uint8)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)  # of 70 kB each where pictures have 12 megapixels; one takes half a millisecond then
 def _tag(name: str, score: str, size: int, ink: Color, letters: Lettering) -> Pixels:
     """Name and score on a ground of the class's colour, uint8 [height, width, 3]."""
     edge = max(1, round(size * 0.22))

@@ -58,4 +58,4 @@ def test_memory_stays_flat_and_no_input_is_lost(folder: Path, tiny_checkpoint: P
     assert len(list((tmp_path / "drawn").rglob("*.*"))) == PICTURES - len(failed)
     late = [mib for count, mib in resident.items() if count >= SETTLED]
     assert max(late) - late[0] < 40, resident
-    assert b"2,000 pictures, 100 failed" in errors or b"1,900 pictures, 100 failed" in errors, errors
+    assert b"2,000 pictures, 100 failed" in errors, errors

@@ -62,11 +62,11 @@ def main() -> None:
 def make_material(arguments: argparse.Namespace) -> None:
     """Pictures and a checkpoint with random weights, as both sides load it."""
     import torch
-    from detcli.checkpoints.files import write_checkpoint
-    from detcli.models.dfine.config import published
     from pictures import make_pictures
 
+    from detcli.checkpoints.files import write_checkpoint
     from detcli.models.dfine import FAMILY
+    from detcli.models.dfine.config import published
 
     make_pictures(arguments.work / "pictures", arguments.pictures)
     config = published(arguments.size, tuple(f"class {i}" for i in range(80)))
@@ -150,7 +150,6 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
 def stages(arguments: argparse.Namespace) -> dict[str, Any]:
     """Our stages one after the other in one thread, batch by batch."""
     from detcli.files.decode import decode
-
     from detcli.inference.detector import load_detector
     from detcli.inference.postprocess import to_detections
     from detcli.values.frame import Frame, Origin
@@ -174,7 +173,6 @@ def stages(arguments: argparse.Namespace) -> dict[str, Any]:
 def bare(arguments: argparse.Namespace) -> dict[str, Any]:
     """Our network alone, on one prepared batch again and again."""
     from detcli.files.decode import decode
-
     from detcli.inference.detector import load_detector
     from detcli.values.frame import Frame, Origin
 

@@ -51,6 +51,7 @@ class Detector:
     batch_size     most pictures a batch; halved when the device has no room
     deterministic  batches are always full, and a picture's place in one follows from its place in the input: even
                    the last bit of its numbers never depends on its company, on timing or on where a run went on
+    compiled       batches are filled up, since the network is compiled anew for each size of batch
     notes          sentences the user should see: what was missing or looked wrong in the checkpoint
     """
 
@@ -63,6 +64,7 @@ class Detector:
     device_name: str
     precision: str
     deterministic: bool = False
+    compiled: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -127,7 +129,8 @@ class Detector:
             every = self._answers(full)
             answers = [every[self._slot(frame)] for frame in frames]
         else:
-            answers = self._answers(frames)
+            missing = self.batch_size - len(frames) if self.compiled else 0
+            answers = self._answers([*frames, *[frames[-1]] * missing])[: len(frames)]
         return [
             Unreadable(frame.origin, "device", f"{answer} in {self.precision}; --precision fp32 is the safest")
             if isinstance(answer, NotFiniteError)
@@ -208,6 +211,7 @@ def load_detector(
         device_name=str(chosen),
         precision=kind,
         deterministic=deterministic,
+        compiled=compile,
         notes=(*checkpoint.notes, *(str(warning.message) for warning in warned)),
     )
 

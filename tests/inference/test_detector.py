@@ -156,6 +156,12 @@ def test_a_deterministic_detector_always_runs_full_batches() -> None:
     assert scores(found) == pytest.approx(expected(6), abs=2e-4)
 
 
+def test_a_compiled_network_sees_one_size_of_batch() -> None:
+    runtime = Brightness()
+    assert scores(detector(runtime, compiled=True)(frames(6))) == pytest.approx(expected(6), abs=2e-4)
+    assert runtime.batches == [4, 4]
+
+
 def test_an_answer_that_is_not_finite_fails_that_picture_and_no_other() -> None:
     class Poisoned(Brightness):
         def __call__(self, batch: Batch) -> Outputs:

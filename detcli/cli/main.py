@@ -31,6 +31,8 @@ ALIASES = {"predict": "detect"}
 
 OUT_OF_MEMORY = DeviceError.exit_code
 BROKEN_PIPE = 141
+# What file systems refuse of a named file: not a bug, wherever it comes up.
+_REFUSED = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errno.ESTALE)
 
 
 class Interrupted(BaseException):
@@ -84,10 +86,13 @@ class Program(Group):
             console.error("out of memory", exit_code=OUT_OF_MEMORY, hint="a smaller --batch needs less")
             return OUT_OF_MEMORY
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-                console.bug(error)
-                return 1
-            return _detcli_error(console, OutputError(f"cannot write: {os.strerror(error.errno)}"))
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                return _detcli_error(console, OutputError(f"cannot write: {os.strerror(error.errno)}"))
+            if error.errno in _REFUSED and error.filename is not None:
+                name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+                return _detcli_error(console, OutputError(f"cannot use '{name}': {error.strerror}"))
+            console.bug(error)
+            return 1
         except Exception as error:
             console.bug(error)
             return 1
@@ -146,7 +151,7 @@ def _usage_error(console: Console, error: click.UsageError) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.ctx.get_help() if error.ctx else error.message, err=True)
         return 2
-    message = error.format_message().strip().removesuffix(".")
+    message = " ".join(error.format_message().split()).removesuffix(".")
     if isinstance(error, click.NoSuchOption):
         meant = " or ".join(f"'{name}'" for name in error.possibilities or ())
         message = f"there is no option '{error.option_name}'" + (f": did you mean {meant}?" if meant else "")

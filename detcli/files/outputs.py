@@ -62,7 +62,8 @@ def prepare_output(
     """
     if not folder and is_stream(path):
         return True
-    interrupted = journal is not None and journal.exists()
+    with told(journal or path):
+        interrupted = journal is not None and journal.exists()
     with told(path):
         if not path.exists() or (resume and interrupted):
             return True

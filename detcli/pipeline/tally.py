@@ -60,7 +60,9 @@ class Limits:
         if self.strict and tally.failed:
             raise TooManyFailuresError("--strict: the first failure ended the run")
         if self.max_failures is not None and tally.failed > self.max_failures:
-            raise TooManyFailuresError(f"--max-failures {self.max_failures}: {tally.failed} inputs failed")
+            raise TooManyFailuresError(
+                f"--max-failures {self.max_failures}: {tally.failed} {'input' if tally.failed == 1 else 'inputs'} failed"
+            )
 
 
 class Stop:

@@ -14,6 +14,9 @@ from detcli.errors import DeviceError, UsageError
 from detcli.values.batch import Batch
 from detcli.values.outputs import Outputs
 
+# What torch and oneDNN say on a CPU, and torch on others, where memory runs out.
+_NO_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive", "could not create a memory")
+
 Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -118,7 +121,7 @@ def device_errors(device: torch.device | str) -> Iterator[None]:
         raise DeviceError("out of memory on the CPU", out_of_memory=True) from error
     except RuntimeError as error:
         message = _first_line(error)
-        if "can't allocate memory" in message or "out of memory" in message.lower():
+        if any(sign in message.lower() for sign in _NO_MEMORY):
             raise DeviceError(f"out of memory on {device}: {message}", out_of_memory=True) from error
         if "CUDA error" in message or "MPS backend" in message:
             raise DeviceError(f"{device} was lost: {message}") from error

@@ -8,6 +8,7 @@ always writes its output from the beginning, and comes out the same to the byte 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,7 @@ def format_of(output: str | Path) -> str:
     path = Path(output)
     if is_stream(path):
         return "jsonl"
-    if str(output).endswith(("/", "\\")) or path.is_dir():
+    if str(output).endswith(("/", "\\")) or os.path.isdir(path):  # noqa: PTH112 - says no where pathlib raises
         return "yolo"
     suffix = path.suffix.lower()
     if suffix in _BY_SUFFIX:

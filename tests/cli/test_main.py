@@ -139,6 +139,16 @@ def test_no_room_for_output_is_told_as_such() -> None:
     assert "cannot write: no space left on device" in run.err.lower()
 
 
+@pytest.mark.parametrize("number", [errno.ENAMETOOLONG, errno.EACCES, errno.EIO, errno.ELOOP], ids=os.strerror)
+def test_what_the_system_refuses_of_a_file_is_no_bug(number: int) -> None:
+    run = failing(OSError(number, os.strerror(number), "models"))
+    assert run == Run(8, "", f"detcli: cannot use 'models': {os.strerror(number)}\n")
+
+
+def test_choices_are_one_line(detcli: Callable[..., Run]) -> None:
+    assert "Choose from: bash, zsh, fish\n" in detcli("completion").err
+
+
 def test_no_memory_is_told_as_such() -> None:
     run = failing(MemoryError())
     assert run.code == 9

@@ -155,6 +155,14 @@ def test_resume_takes_what_exists_only_with_a_journal(tmp_path: Path) -> None:
         prepare_output(path, journal=journal)
 
 
+@posix
+@pytest.mark.parametrize("length", [300, 245], ids=["its name", "its journal's name"])
+def test_a_name_that_is_too_long_is_said(tmp_path: Path, length: int) -> None:
+    path = tmp_path / ("x" * length + ".jsonl")
+    with pytest.raises(OutputError, match="the name is too long"):
+        prepare_output(path, journal=path.with_name(path.name + ".journal"))
+
+
 def test_a_folder_exists_once_it_holds_something(tmp_path: Path) -> None:
     folder = tmp_path / "drawn"
     folder.mkdir()

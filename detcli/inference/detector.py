@@ -95,7 +95,7 @@ class Detector:
             part = self._next_batch(frames, start)
             found = self._one_batch_if_it_fits(part)
             if found is None:  # by now the error is gone, and with it the memory that its traceback held
-                self.batch_size = len(part) // 2
+                self.batch_size = self._run_together(part) // 2
                 _release(self.device_name)
                 continue
             yield from found
@@ -117,9 +117,12 @@ class Detector:
         try:
             return self._one_batch(frames)
         except DeviceError as error:
-            if not error.out_of_memory or len(frames) == 1 or self.deterministic:
+            if not error.out_of_memory or self._run_together(frames) == 1 or self.deterministic:
                 raise
             return None
+
+    def _run_together(self, frames: Sequence[Frame]) -> int:
+        return self.batch_size if self.compiled else len(frames)
 
     def _one_batch(self, frames: Sequence[Frame]) -> list[Detections | Unreadable]:
         if self.deterministic:
@@ -129,7 +132,7 @@ class Detector:
             every = self._answers(full)
             answers = [every[self._slot(frame)] for frame in frames]
         else:
-            missing = self.batch_size - len(frames) if self.compiled else 0
+            missing = self._run_together(frames) - len(frames)
             answers = self._answers([*frames, *[frames[-1]] * missing])[: len(frames)]
         return [
             Unreadable(frame.origin, "device", f"{answer} in {self.precision}; --precision fp32 is the safest")

@@ -82,10 +82,11 @@ def test_only_unreadable_frames_never_reach_the_network() -> None:
     assert runtime.batches == []
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("room", [1, 2, 3])
-def test_out_of_memory_halves_the_batch_and_loses_nothing(room: int) -> None:
+def test_out_of_memory_halves_the_batch_and_loses_nothing(room: int, compiled: bool) -> None:
     runtime = Brightness(room=room)
-    small = detector(runtime, batch_size=8)
+    small = detector(runtime, batch_size=8, compiled=compiled)
     assert scores(small(frames(19))) == pytest.approx(expected(19), abs=2e-4)
     assert small.batch_size <= room
     assert max(runtime.batches) <= room

@@ -16,14 +16,13 @@ from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.models.family import family_of
 from detcli.models.skeleton import skeleton
 from detcli.runtimes.eager import (
-    Eager,
     choose_device,
     choose_precision,
     device_errors,
     fix_arithmetic,
     keep_freed_memory,
 )
-from detcli.runtimes.runtime import Runtime
+from detcli.runtimes.runtime import RUNTIMES, Runtime
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Pixels, Unreadable
 from detcli.values.labels import Labels
@@ -207,7 +206,7 @@ def load_detector(
     return Detector(
         files=replace(files, sha256=checkpoint.sha256),
         labels=labels,
-        runtime=Eager(network, device=chosen, precision=kind, compile=compile),
+        runtime=RUNTIMES["eager"](network, device=chosen, precision=kind, compile=compile),
         preprocessor=Preprocessor(preprocessing, chosen),
         selection=Selection(threshold, max_detections, class_ids),
         batch_size=batch_size or AUTOMATIC_BATCH[chosen.type],

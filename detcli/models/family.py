@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -18,7 +18,6 @@ class Family:
 
     name           of its folder
     model_types    values of `model_type` in config.json that mean this family
-    score_rule     how logits become scores: a sigmoid a class, or a softmax with a last no-object class
     size_divisor   each side of the network's input must be a multiple of this
     read_config    config.json -> the family's own frozen record; raises UnsupportedModelError naming the field
     write_config   the record -> config.json, as transformers reads it
@@ -33,7 +32,6 @@ class Family:
 
     name: str
     model_types: tuple[str, ...]
-    score_rule: Literal["sigmoid", "softmax"]
     size_divisor: int
     read_config: Callable[[Json], Any]
     write_config: Callable[[Any], dict[str, Any]]

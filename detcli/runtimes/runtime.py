@@ -1,5 +1,6 @@
 """The door of the runtimes: what runs a network promises, and the table of those who keep it."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from detcli.registry import Registry
@@ -17,4 +18,4 @@ class Runtime(Protocol):
         """
 
 
-RUNTIMES: Registry[type[Runtime]] = Registry("runtime", {"eager": "detcli.runtimes.eager:Eager"})
+RUNTIMES: Registry[Callable[..., Runtime]] = Registry("runtime", {"eager": "detcli.runtimes.eager:Eager"})

@@ -21,7 +21,6 @@ def _label_names(config: DFineConfig) -> tuple[str, ...]:
 FAMILY = Family(
     name="dfine",
     model_types=("d_fine",),
-    score_rule="sigmoid",
     size_divisor=32,
     read_config=read_config,
     write_config=write_config,

@@ -170,9 +170,7 @@ def test_a_repository_without_safetensors_is_refused(hub: HubServer, model_files
     assert not hub.seen("GET")
 
 
-@pytest.mark.parametrize(
-    "shard", ["../../evil.safetensors", "/evil.safetensors", "a/b.safetensors", "evil.bin", ""]
-)
+@pytest.mark.parametrize("shard", ["../../evil.safetensors", "/evil.safetensors", "a/b.safetensors", "evil.bin", ""])
 def test_an_index_that_leaves_its_folder_is_refused(hub: HubServer, model_files: dict[str, bytes], shard: str) -> None:
     files = {name: data for name, data in model_files.items() if name != "model.safetensors"}
     hub.add(REPOSITORY, {**files, "model.safetensors.index.json": b'{"weight_map": {"a": "%s"}}' % shard.encode()})

@@ -3,6 +3,7 @@
     DetcliError                         (not raised itself)
     ├── UsageError                  2   the command line, a configuration file or an argument makes no sense
     ├── InputError                  4   nothing could be processed
+    │   └── DataError                   annotated pictures that cannot be trained on or judged against
     ├── PictureError                -   one picture failed: becomes a record, the run goes on
     ├── ModelError                  5   the model is refused
     │   ├── UnknownModelError           no such name
@@ -13,6 +14,8 @@
     ├── AccessError                 7   gated, private or not found
     ├── OutputError                 8   the output exists, cannot be written or is locked
     ├── DeviceError                 9   out of memory or lost, also at batch 1
+    ├── GateError                  10   a figure is below what was asked of it
+    ├── DivergedError              11   training came to numbers that are not finite
     └── TooManyFailuresError        3   `--strict` or `--max-failures` ended the run
 
 Each message is a sentence: what happened, to what, what to do now. What is a bug stays a bare exception.
@@ -57,6 +60,10 @@ class InputError(DetcliError):
     """Nothing could be processed."""
 
     exit_code = 4
+
+
+class DataError(InputError):
+    """Annotated pictures cannot be trained on, or judged against; the message names the first culprits."""
 
 
 class PictureError(DetcliError):
@@ -117,3 +124,15 @@ class DeviceError(DetcliError):
     def __init__(self, message: str, *, out_of_memory: bool = False) -> None:
         super().__init__(message)
         self.out_of_memory = out_of_memory
+
+
+class GateError(DetcliError):
+    """A figure is below what was asked of it (`eval --min-map`)."""
+
+    exit_code = 10
+
+
+class DivergedError(DetcliError):
+    """Training came to a loss or a weight that is not finite; the message names where."""
+
+    exit_code = 11

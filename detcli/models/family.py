@@ -1,15 +1,55 @@
 """The door of the model families: what a family offers, and the table of those who do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
 from detcli.errors import UnsupportedModelError
 from detcli.registry import Registry
+from detcli.values.outputs import Outputs, Targets
 
 Json = Mapping[str, Any]
+
+
+class Criterion(Protocol):
+    """What a network minimises in training."""
+
+    def __call__(self, outputs: Outputs, targets: Sequence[Targets]) -> dict[str, Tensor]:
+        """Judge the answers `network(pixels, targets=targets)` gave in training mode.
+
+        returns every loss by its name, a scalar already multiplied by its weight: their sum is what to minimise.
+        Counts that losses are divided by are those of all processes together, divided by the number of processes.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterGroup:
+    """Parameters that learn alike.
+
+    names  as the network's `named_parameters` has them
+    rate   which of the recipe's learning rates is theirs
+    decay  whether the recipe's weight decay takes hold of them
+    """
+
+    names: tuple[str, ...]
+    rate: Literal["base", "backbone"]
+    decay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelled:
+    """A network's state made to fit other classes.
+
+    config  the record with the new classes
+    state   the state dict of a network of that record
+    kept    class indices, of the new classes, whose rows were learned before
+    """
+
+    config: Any
+    state: dict[str, Tensor]
+    kept: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +61,18 @@ class Family:
     size_divisor   each side of the network's input must be a multiple of this
     read_config    config.json -> the family's own frozen record; raises UnsupportedModelError naming the field
     write_config   the record -> config.json, as transformers reads it
-    build          the record -> network in training form; `network(pixels [B, 3, H, W]) -> Outputs`.
+    build          the record -> network in training form; `network(pixels [B, 3, H, W]) -> Outputs`, and in training
+                   mode `network(pixels, targets=targets)`, whose details the criterion looks at.
                    Builds on the current default device, so also under `torch.device("meta")`
     label_names    the record -> names by class index
     read_weights   tensors in any naming of the Hub -> the network's own state dict, complete and strictly checked
                    against the record; raises DamagedModelError naming the first culprit and their number
     write_weights  the network's state dict -> tensors as every version of transformers reads them
     optimize       network -> the same network in its inference form, in place: norms folded, dead layers dropped
+    criterion      the record -> what the network minimises in training
+    groups         network -> its parameters that learn, by how they learn; each in one group
+    relabel        state dict, its record, names of other classes -> the same for these classes: rows of classes with
+                   the same name are kept, all others begin anew from torch's random numbers
     """
 
     name: str
@@ -40,6 +85,9 @@ class Family:
     read_weights: Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]
     write_weights: Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]
     optimize: Callable[[nn.Module], nn.Module]
+    criterion: Callable[[Any], Criterion]
+    groups: Callable[[nn.Module], tuple[ParameterGroup, ...]]
+    relabel: Callable[[Mapping[str, Tensor], Any, Sequence[str]], Relabelled]
 
 
 FAMILIES: Registry[Family] = Registry("model family", {"dfine": "detcli.models.dfine:FAMILY"})

@@ -1,4 +1,4 @@
-"""What a network says."""
+"""What a network says, and what is true."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,24 @@ class Outputs:
 
     logits        float [B, Q, K]  before sigmoid or softmax
     boxes_cxcywh  float [B, Q, 4]  centre and size as fractions of the picture's width and height; may leave 0 … 1
-    details       the family's own record of everything between, when it was asked for
+    details       the family's own record of everything between, when it was asked for, or given truths to learn from
     """
 
     logits: Tensor
     boxes_cxcywh: Tensor
     details: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is true of one picture, as a network learns it; on the network's device.
+
+    class_ids     int64 [N]
+    boxes_cxcywh  float32 [N, 4]  centre and size as fractions of the network's input
+    seed          of every random number that training draws for this picture, so that they are the same whatever its
+                  company, and in a resumed run
+    """
+
+    class_ids: Tensor
+    boxes_cxcywh: Tensor
+    seed: int = 0

@@ -5,7 +5,10 @@ from typing import cast
 from torch import nn
 
 from detcli.models.dfine.config import DFineConfig, read_config, write_config
+from detcli.models.dfine.criterion import criterion
+from detcli.models.dfine.groups import parameter_groups
 from detcli.models.dfine.network import DFine, optimize
+from detcli.models.dfine.relabel import relabel
 from detcli.models.dfine.weights import read_weights, write_weights
 from detcli.models.family import Family
 
@@ -29,4 +32,7 @@ FAMILY = Family(
     read_weights=read_weights,
     write_weights=write_weights,
     optimize=_optimize,
+    criterion=criterion,
+    groups=parameter_groups,
+    relabel=relabel,
 )

@@ -1,0 +1,1 @@
+"""Pictures with truths: what networks learn from and are judged against. They know no network."""

@@ -1,0 +1,96 @@
+"""The door of the datasets: what one promises, the table of those who keep it, and how a name becomes one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from detcli.registry import Registry
+from detcli.values.frame import Frame, Resize, Unreadable
+from detcli.values.labels import Labels
+from detcli.values.truths import Truths
+
+Part = Literal["train", "val"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found on entry.
+
+    name        the dataset as the user can type it
+    pictures    how many there are, those without boxes among them
+    boxes       how many boxes can be learned from
+    boxes_of    the same by class name, in the order of the labels
+    empty       pictures without a box
+    crowd       boxes over crowds
+    findings    what is odd but bearable, each a sentence with its number and first culprits: boxes dropped or clipped,
+                pictures passed over, annotations made on pictures before they were turned upright
+    """
+
+    name: str
+    pictures: int
+    boxes: int
+    boxes_of: Mapping[str, int]
+    empty: int
+    crowd: int
+    findings: tuple[str, ...]
+
+
+class Dataset(Protocol):
+    """Pictures with truths, read lazily; safe in any thread."""
+
+    @property
+    def labels(self) -> Labels:
+        """Classes in the order of their index, with the dataset's own category ids."""
+
+    @property
+    def report(self) -> Report:
+        """What was found on entry."""
+
+    def __len__(self) -> int:
+        """How many pictures there are."""
+
+    def read(self, index: int, resize: Resize | None = None) -> Frame | Unreadable:
+        """The picture; `origin.index` is the index. Never raises for what is wrong with it."""
+
+    def truths(self, index: int) -> Truths:
+        """What is true of it, in pixels of the upright picture."""
+
+    def image_id(self, index: int) -> int:
+        """The id of the picture in `annotations`."""
+
+    def annotations(self) -> dict[str, Any]:
+        """The truths as COCO annotations (info, images, annotations, categories), for judges."""
+
+
+class NamedDataset(Dataset, Protocol):
+    """A dataset made from what the command line names."""
+
+    def __init__(self, where: str, *, part: Part, images: Path | None, classes: tuple[str, ...] | None) -> None: ...
+
+
+DATASETS: Registry[type[NamedDataset]] = Registry(
+    "dataset",
+    {
+        "coco": "detcli.datasets.coco:Coco",
+        "yolo": "detcli.datasets.yolo:Yolo",
+        "shapes": "detcli.datasets.shapes:Shapes",
+    },
+)
+
+
+def open_dataset(
+    where: str, *, part: Part = "train", images: Path | None = None, classes: tuple[str, ...] | None = None
+) -> Dataset:
+    """The dataset of `--data` or `--val`, checked.
+
+    where    COCO annotations (a .json file, or a folder that holds a known layout of them), a YOLO folder or its
+             data.yaml, or "shapes" (see datasets/shapes.py)
+    part     which part of a folder that holds several
+    images   folder that file names are relative to; None: found beside the annotations
+    classes  names by class index that the dataset's own are mapped to, by name; None: the dataset's own
+
+    Raises UsageError where nothing of that kind is there, and DataError, naming the first ten culprits, where it
+    cannot be learned from or judged against.
+    """
+    raise NotImplementedError  # the layout is looked at in the next commit

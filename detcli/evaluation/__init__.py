@@ -1,0 +1,1 @@
+"""Results against truths: the figures of COCO, and what lies behind them."""

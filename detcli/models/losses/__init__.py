@@ -1,0 +1,1 @@
+"""What networks minimise: assignment of queries to truths, and the terms of the losses."""

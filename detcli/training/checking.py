@@ -1,0 +1,94 @@
+"""Values from files and flags, held against the types and bounds of a frozen record: a slip is named, never guessed."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from detcli.errors import UsageError
+
+
+def checked(
+    record: type, bounds: Mapping[str, tuple[float, float]], values: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """The values as the record's fields have them: lists become tuples, whole numbers floats.
+
+    bounds  least and largest value of numbers, and of those within lists, by name of the field
+
+    Raises UsageError, naming `where` and the field, for what is unknown, of a wrong type or out of bounds.
+    """
+    types = get_type_hints(record)
+    made: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in types:
+            close = difflib.get_close_matches(name, types, n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(types)}"
+            raise UsageError(f"{where} has an unknown field '{name}'{hint}")
+        try:
+            made[name] = _as(types[name], value, bounds.get(name, (-math.inf, math.inf)))
+        except _MisfitError as error:
+            raise UsageError(f"{where}: {name} is {_shown(value)}; it must be {error}") from None
+    return made
+
+
+class _MisfitError(Exception):
+    """A value is not what it must be, which the message says."""
+
+
+def _as(kind: Any, value: Any, bounds: tuple[float, float]) -> Any:
+    if kind in (int, float):
+        return _number(kind, value, bounds)
+    if get_origin(kind) is Literal:
+        return _word(get_args(kind), value)
+    if get_origin(kind) is tuple:
+        return _items(get_args(kind), value, bounds)
+    if kind is str:
+        if not isinstance(value, str):
+            raise _MisfitError("text in quotes")
+        return value
+    return _table(value)
+
+
+def _number(kind: type, value: Any, bounds: tuple[float, float]) -> int | float:
+    what = "a whole number" if kind is int else "a number"
+    low, high = bounds
+    fits = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+    if not fits or not low <= value <= high:  # of NaN neither is true
+        raise _MisfitError(f"{what} from {_short(low)} to {_short(high)}")
+    return int(value) if kind is int else float(value)
+
+
+def _word(words: tuple[str, ...], value: Any) -> str:
+    if not isinstance(value, str) or value not in words:
+        close = difflib.get_close_matches(str(value), words, n=1)
+        raise _MisfitError("one of " + ", ".join(words) + (f"; did you mean '{close[0]}'?" if close else ""))
+    return value
+
+
+def _items(kinds: tuple[Any, ...], value: Any, bounds: tuple[float, float]) -> tuple[Any, ...]:
+    any_number = kinds[-1] is Ellipsis
+    if not isinstance(value, list | tuple) or not (any_number or len(value) == len(kinds)):
+        raise _MisfitError("a list" if any_number else f"a list of {len(kinds)} numbers")
+    each = kinds[:1] * len(value) if any_number else kinds
+    try:
+        return tuple(_as(kind, item, bounds) for kind, item in zip(each, value, strict=True))
+    except _MisfitError as error:
+        raise _MisfitError(f"a list, each of it {error}") from None
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not all(
+        isinstance(item, bool | int | str) or (isinstance(item, float) and math.isfinite(item))
+        for item in value.values()
+    ):
+        raise _MisfitError("a table of numbers, texts, true and false")
+    return dict(value)
+
+
+def _short(bound: float) -> str:
+    return str(int(bound)) if float(bound).is_integer() and abs(bound) < 1e15 else f"{bound:g}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

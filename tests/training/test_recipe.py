@@ -1,0 +1,118 @@
+"""A recipe is the published numbers, then a file's, then the user's; a slip in any of them is named."""
+
+from pathlib import Path
+
+import pytest
+
+from detcli.errors import UsageError
+from detcli.models.dfine.config import published
+from detcli.training.recipe import BOUNDS, Recipe, recipe_for
+
+# lr, backbone lr, weight decay, epochs, stop, batch, repeat, restart decay: the D-FINE repository's *_custom files.
+CUSTOM = {
+    "dfine-n": (8e-4, 4e-4, 1e-4, 220, 200, 128, 0, 0.9999),
+    "dfine-s": (4e-4, 2e-4, 1e-4, 220, 200, 64, 20, 0.9999),
+    "dfine-m": (2.5e-4, 2.5e-5, 1.25e-4, 132, 120, 32, 6, 0.9999),
+    "dfine-l": (2.5e-4, 1.25e-5, 1.25e-4, 80, 72, 32, 4, 0.9999),
+    "dfine-x": (2.5e-4, 2.5e-6, 1.25e-4, 80, 72, 32, 3, 0.9998),
+}
+
+
+@pytest.mark.parametrize("name", CUSTOM)
+def test_a_published_model_has_its_published_recipe(name: str) -> None:
+    recipe = recipe_for(name)
+    numbers = (
+        recipe.lr, recipe.backbone_lr, recipe.weight_decay, recipe.epochs, recipe.stop_augmentation_epoch,
+        recipe.batch, recipe.multi_scale_repeat, recipe.ema_restart_decay,
+    )  # fmt: skip
+    assert numbers == CUSTOM[name]
+    assert recipe.base_batch == recipe.batch
+    common = (recipe.betas, recipe.clip, recipe.warmup_steps, recipe.ema_decay, recipe.ema_warmup_steps)
+    assert common == ((0.9, 0.999), 0.1, 500, 0.9999, 1000)
+    frozen = name in ("dfine-l", "dfine-x")
+    assert recipe.network == {"freeze_backbone_batch_norms": frozen}
+    assert recipe.frozen == (("backbone.stem.",) if frozen else ())
+
+
+@pytest.mark.parametrize("letter", "nsmlx")
+def test_a_configuration_has_the_recipe_of_the_published_one_like_it(letter: str) -> None:
+    assert recipe_for(published(letter, ["a", "b"])) == recipe_for(f"dfine-{letter}")  # type: ignore[arg-type]
+
+
+def test_what_has_seen_objects365_learns_briefly_and_without_warming_up() -> None:
+    recipe = recipe_for("dfine-m-obj2coco")
+    assert (recipe.epochs, recipe.stop_augmentation_epoch, recipe.warmup_steps, recipe.ema_warmup_steps) == (
+        56,
+        48,
+        0,
+        0,
+    )
+    assert recipe_for("dfine-m-obj365") == recipe
+
+
+def test_from_scratch_the_whole_backbone_learns() -> None:
+    for letter in "nsmlx":
+        recipe = recipe_for(f"dfine-{letter}", scratch=True)
+        assert recipe.backbone_lr == recipe.lr
+        assert recipe.frozen == ()
+        assert recipe.network == {"freeze_backbone_batch_norms": False}
+
+
+def test_a_recipe_written_down_is_the_same_recipe(tmp_path: Path) -> None:
+    recipe = recipe_for("dfine-x").merged(
+        {"frozen": ['a "quoted" name\t', "ü"], "milestones_epochs": [3, 9], "lr": 1e-7}
+    )
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe.to_toml(), encoding="utf-8")
+    assert Recipe.read_toml(path) == recipe
+    assert recipe_for("dfine-n").merged_with_file(path).as_mapping() == recipe.as_mapping()
+
+
+def test_the_later_value_wins() -> None:
+    recipe = recipe_for("dfine-s").merged({"lr": 1, "batch": 8}).merged({"lr": 0.5})
+    assert (recipe.lr, recipe.batch, recipe.base_batch) == (0.5, 8, 64)
+
+
+def test_the_end_of_augmentation_moves_with_the_number_of_epochs() -> None:
+    assert recipe_for("dfine-s").merged({"epochs": 22}).stop_augmentation_epoch == 20
+    assert recipe_for("dfine-s").merged({"epochs": 22, "stop_augmentation_epoch": 5}).stop_augmentation_epoch == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epoch": 3}, "unknown field 'epoch'; did you mean 'epochs'"),
+        ({"epochs": 1.5}, "epochs is 1.5; it must be a whole number from 1"),
+        ({"epochs": True}, "epochs is True"),
+        ({"lr": "fast"}, "lr is 'fast'; it must be a number"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"lr": -1}, "lr is -1"),
+        ({"flip": 1.01}, "flip is 1.01; it must be a number from 0 to 1"),
+        ({"schedule": "cosin"}, "did you mean 'cosine'"),
+        ({"betas": [0.9]}, "a list of 2 numbers"),
+        ({"image_size_hw": [64, "64"]}, "each of it a whole number"),
+        ({"frozen": "backbone."}, "frozen is 'backbone.'; it must be a list"),
+        ({"network": {"depths": [1]}}, "a table of numbers"),
+        ({"batch": 9, "accumulate": 2}, "batch 9 does not divide"),
+        ({"schedule": "step"}, "needs milestones_epochs"),
+    ],
+)
+def test_a_slip_is_named_with_the_file_and_the_field(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Recipe().merged(changes, "'my.toml'")
+    assert words in str(caught.value)
+    assert "my.toml" in str(caught.value)
+
+
+def test_a_file_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -> None:
+    for content in (b"lr = ", b"\xff\xfe", b"x" * (1 << 21)):
+        (tmp_path / "bad.toml").write_bytes(content)
+        with pytest.raises(UsageError, match=r"bad\.toml"):
+            Recipe.read_toml(tmp_path / "bad.toml")
+    with pytest.raises(UsageError, match=r"none\.toml"):
+        Recipe.read_toml(tmp_path / "none.toml")
+
+
+def test_every_number_has_bounds() -> None:
+    numbers = {name for name, value in Recipe().as_mapping().items() if isinstance(value, int | float | list)}
+    assert numbers - {"frozen"} == set(BOUNDS)

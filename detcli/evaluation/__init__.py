@@ -1,1 +1,1 @@
-"""Results against truths: the figures of COCO, and what lies behind them."""
+"""How good detections are: the figures of COCO, what is mistaken for what, and which pictures go worst."""

@@ -1,0 +1,221 @@
+"""The twelve figures of COCO and their parts, by the reference library; knows no file and no network.
+
+pycocotools is the reference; faster-coco-eval computes the same numbers in C++ and judges where it is installed.
+"""
+
+import contextlib
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Json = Mapping[str, Any]
+Judge = Literal["faster-coco-eval", "pycocotools"]
+Array = npt.NDArray[np.float64]
+
+
+class _Figure(NamedTuple):
+    """Which mean a figure is: `iou` None is the mean over 0.50 … 0.95, `most` so many detections a picture."""
+
+    kind: Literal["precision", "recall"]
+    iou: float | None = None
+    size: str = "all"
+    most: int = 100
+
+
+_FIGURES = {
+    "AP": _Figure("precision"),
+    "AP50": _Figure("precision", iou=0.5),
+    "AP75": _Figure("precision", iou=0.75),
+    "APs": _Figure("precision", size="small"),
+    "APm": _Figure("precision", size="medium"),
+    "APl": _Figure("precision", size="large"),
+    "AR1": _Figure("recall", most=1),
+    "AR10": _Figure("recall", most=10),
+    "AR100": _Figure("recall"),
+    "ARs": _Figure("recall", size="small"),
+    "ARm": _Figure("recall", size="medium"),
+    "ARl": _Figure("recall", size="large"),
+}  # in COCO's order
+FIGURES = tuple(_FIGURES)
+IOUS = np.linspace(0.5, 0.95, 10)
+RECALLS = np.linspace(0, 1, 101)
+_SIZES = ("all", "small", "medium", "large")
+_COUNTS = (1, 10, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMetrics:
+    """The figures of one category; None where there is nothing true to find.
+
+    truths      boxes that can be found, crowds aside
+    detections  results of this category
+    ap ap50 ar  mean over IoU 0.50 … 0.95, at IoU 0.50, and the greatest recall with 100 detections a picture
+    precision   float64 [10, 101] at the IoUs and RECALLS; NaN where there is nothing true to find
+    """
+
+    name: str
+    category_id: int
+    truths: int
+    detections: int
+    ap: float | None
+    ap50: float | None
+    ar: float | None
+    precision: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """How good results are.
+
+    figures   the twelve by name (`FIGURES`), 0 … 1; None where there is nothing true of that size
+    classes   one a category of the truth, by id
+    pictures  in the truth, those without boxes among them
+    judge     library and version that computed them
+    """
+
+    figures: dict[str, float | None]
+    classes: tuple[ClassMetrics, ...]
+    pictures: int
+    judge: str
+
+    @property
+    def ap(self) -> float:
+        """AP over IoU 0.50 … 0.95, the figure that models are chosen by; 0 where there is nothing true at all."""
+        return self.figures["AP"] or 0.0
+
+
+def judge(truth: Json, results: Iterable[Json], *, by: Judge | None = None) -> Metrics:
+    """Judge boxes as COCO does.
+
+    truth    COCO annotations: images (id), annotations (image_id, category_id, bbox; area and iscrowd where they are
+             not the box's own and 0; their ids do not matter), categories (id, name). Left as it is
+    results  image_id, category_id, bbox (left, top, width, height) and score of each detection; may be none at all
+    by       the library to ask; None: faster-coco-eval where it is installed, else pycocotools
+
+    Nothing is printed: what the libraries say on standard output is swallowed, of other threads too.
+    Raises ValueError for a result whose image or category the truth does not have; `matching.py` looks for them.
+    """
+    categories = sorted(truth["categories"], key=lambda category: category["id"])
+    image_ids = {image["id"] for image in truth["images"]}
+    truths = [_truth(number, entry) for number, entry in enumerate(truth["annotations"], 1)]
+    found = [_result(number, entry) for number, entry in enumerate(results, 1)]
+    known = {category["id"] for category in categories}
+    for entry in found:
+        if entry["image_id"] not in image_ids or entry["category_id"] not in known:
+            raise ValueError(f"no such image or category in the truth: {entry}")
+    library = by or ("faster-coco-eval" if _is_installed("faster_coco_eval") else "pycocotools")
+    precision, recall = _evaluate(library, truth, truths, found)  # [T, R, K, A, M], [T, K, A, M]
+    arrays = {"precision": precision, "recall": recall[:, None]}
+    counts = _counts(truths), _counts(found)
+    return Metrics(
+        figures={name: _mean(_part(arrays[figure.kind], figure)) for name, figure in _FIGURES.items()},
+        classes=tuple(
+            ClassMetrics(
+                name=str(category["name"]),
+                category_id=category["id"],
+                truths=counts[0][category["id"]],
+                detections=counts[1][category["id"]],
+                ap=_mean(precision[:, :, index, 0, 2]),
+                ap50=_mean(precision[0, :, index, 0, 2]),
+                ar=_mean(recall[:, index, 0, 2]),
+                precision=np.where(precision[:, :, index, 0, 2] < 0, np.nan, precision[:, :, index, 0, 2]),
+            )
+            for index, category in enumerate(categories)
+        ),
+        pictures=len(image_ids),
+        judge=f"{library} {version(library)}",
+    )
+
+
+def _evaluate(
+    library: Judge, truth: Json, truths: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]
+) -> tuple[Array, Array]:
+    """Precision [10, 101, K, 4, 3] and recall [10, K, 4, 3] over IoU, recall, category, size and detections; -1: none."""
+    if not truth["images"] or not truth["categories"]:
+        return np.full((10, 101, 0, 4, 3), -1.0), np.full((10, 0, 4, 3), -1.0)
+    if library == "pycocotools":
+        coco, evaluator = import_module("pycocotools.coco").COCO, import_module("pycocotools.cocoeval").COCOeval
+    else:
+        faster = import_module("faster_coco_eval")
+        coco, evaluator = faster.COCO, faster.COCOeval_faster
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = evaluator(_index(coco(), truth, truths), _index(coco(), truth, found), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+    shape = (10, 101, len(truth["categories"]), 4, 3)
+    precision: Array = np.asarray(evaluation.eval["precision"], np.float64).reshape(shape)
+    recall: Array = np.asarray(evaluation.eval["recall"], np.float64).reshape(shape[:1] + shape[2:])
+    return precision, recall
+
+
+def _index(coco: Any, truth: Json, annotations: Sequence[dict[str, Any]]) -> Any:
+    """Give a library's empty COCO object its annotations: what its own readers do with several copies of each."""
+    coco.dataset = {"images": truth["images"], "categories": truth["categories"], "annotations": annotations}
+    coco.imgs = {image["id"]: image for image in truth["images"]}
+    coco.cats = {category["id"]: category for category in truth["categories"]}
+    coco.anns = {entry["id"]: entry for entry in annotations}
+    of_image, with_category = defaultdict(list), defaultdict(list)
+    for entry in annotations:
+        of_image[entry["image_id"]].append(entry)
+        with_category[entry["category_id"]].append(entry["image_id"])
+    coco.imgToAnns, coco.catToImgs = of_image, with_category
+    return coco
+
+
+def _truth(number: int, entry: Json) -> dict[str, Any]:
+    """What the libraries look at, under an id of ours: to them the id 0 means "not matched"."""
+    left, top, width, height = map(float, entry["bbox"])
+    return {
+        "id": number,
+        "image_id": entry["image_id"],
+        "category_id": entry["category_id"],
+        "bbox": [left, top, width, height],
+        "area": float(entry.get("area", width * height)),
+        "iscrowd": int(bool(entry.get("iscrowd", 0))),
+    }
+
+
+def _result(number: int, entry: Json) -> dict[str, Any]:
+    left, top, width, height = map(float, entry["bbox"])
+    return {
+        "id": number,
+        "image_id": entry["image_id"],
+        "category_id": entry["category_id"],
+        "bbox": [left, top, width, height],
+        "area": width * height,
+        "iscrowd": 0,
+        "score": float(entry["score"]),
+    }
+
+
+def _part(values: Array, figure: _Figure) -> Array:
+    """The part of [T, R, K, A, M] that a figure is the mean of."""
+    chosen = values if figure.iou is None else values[[int(np.abs(IOUS - figure.iou).argmin())]]
+    return chosen[..., _SIZES.index(figure.size), _COUNTS.index(figure.most)]
+
+
+def _mean(values: Array) -> float | None:
+    there = values[values > -1]
+    return float(there.mean()) if there.size else None
+
+
+def _counts(entries: Iterable[Json]) -> dict[int, int]:
+    counts: dict[int, int] = defaultdict(int)
+    for entry in entries:
+        counts[entry["category_id"]] += not entry["iscrowd"]
+    return counts
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        import_module(module)
+    except ImportError:
+        return False
+    return True

@@ -1,0 +1,206 @@
+"""A detector judged on a dataset: the pipeline with a sink that counts, then the judge."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from detcli.datasets.dataset import Dataset
+from detcli.errors import DataError
+from detcli.evaluation.coco_metrics import Metrics, judge
+from detcli.pipeline import Stop, run
+from detcli.values.detections import Detections
+from detcli.values.frame import Frame, Origin, Resize, Unreadable
+from detcli.values.labels import Labels
+from detcli.values.record import boxes_xywh, shortest
+
+if TYPE_CHECKING:
+    from detcli.inference.detector import Detector
+
+Result = dict[str, Any]
+OnProgress = Callable[[Frame | Unreadable, Detections | Unreadable], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a detector found in a dataset.
+
+    results     one a detection as COCO writes them: image_id, category_id, bbox, score; by picture, the best first
+    pictures    how many were looked at
+    unreadable  pictures that could not be: what is true of them counts as missed
+    notes       sentences for the user: of classes that only one side has, of scores that were left out
+    """
+
+    results: list[Result]
+    pictures: int
+    unreadable: tuple[Unreadable, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How good a detector is on a dataset, and what it found there."""
+
+    metrics: Metrics
+    findings: Findings
+
+
+def evaluate(
+    detector: "Detector",
+    dataset: Dataset,
+    *,
+    workers: int | None = None,
+    on_result: OnProgress | None = None,
+    stop: Stop | None = None,
+) -> Evaluation | None:
+    """Look at every picture of a dataset and judge what was found; None where `stop` ended it before the last picture.
+
+    detector   as it is to be judged: its threshold should be 0, since each score it leaves out lowers AP
+    workers    threads that read pictures; None: one a processor
+    on_result  called after each picture, in order
+
+    The detector's classes are those of the dataset by name, in any case; detections of others are dropped. What is
+    true of a picture that cannot be read counts as missed.
+
+    Raises DataError where no class is common or no picture can be read, and DeviceError.
+    """
+    findings = find(detector, dataset, workers=workers, on_result=on_result, stop=stop)
+    if stop is not None and stop.is_set():
+        return None
+    if findings.pictures == 0:
+        first = findings.unreadable[0]
+        raise DataError(
+            f"none of the {len(dataset)} pictures could be read; the first was '{first.origin.file}': {first.message}"
+        )
+    return Evaluation(judge(dataset.annotations(), findings.results), findings)
+
+
+def find(
+    detector: "Detector",
+    dataset: Dataset,
+    *,
+    indices: Sequence[int] | None = None,
+    workers: int | None = None,
+    on_result: OnProgress | None = None,
+    stop: Stop | None = None,
+) -> Findings:
+    """What a detector finds in a dataset, for `judge`; the first half of `evaluate`.
+
+    indices  of the pictures to look at, for one process of several; None: all
+
+    Raises DataError where detector and dataset have no class in common, and DeviceError.
+    """
+    if not len(dataset):
+        raise DataError(f"there are no pictures in '{dataset.report.name}'")
+    category_ids = common_categories(detector.labels, dataset.labels)
+    if not category_ids:
+        raise DataError(
+            f"the model and '{dataset.report.name}' have no class in common: the model finds "
+            f"{_some(detector.labels.names)}; the data has {_some(dataset.labels.names)}"
+        )
+    counting = _Counting(dataset, category_ids)
+    run(
+        _Pictures(dataset, range(len(dataset)) if indices is None else indices),
+        detector,
+        [counting],
+        workers=workers,
+        stop=stop,
+        on_result=on_result,
+    )
+    return Findings(
+        counting.results,
+        counting.pictures,
+        tuple(counting.unreadable),
+        tuple(_notes(detector, dataset, category_ids)),
+    )
+
+
+def common_categories(model: Labels, data: Labels) -> dict[int, int]:
+    """Class index of the model -> category id of the data, for classes of the same name in any case."""
+    ids: dict[str, int] = {}
+    for name, category_id in zip(data.names, data.category_ids, strict=True):
+        ids.setdefault(_plain(name), category_id)
+    return {index: ids[_plain(name)] for index, name in enumerate(model.names) if _plain(name) in ids}
+
+
+class _Pictures:
+    """Pictures of a dataset as a source."""
+
+    def __init__(self, dataset: Dataset, indices: Sequence[int]) -> None:
+        self._dataset, self._indices = dataset, indices
+
+    def __iter__(self) -> Iterator["_Picture"]:
+        return (_Picture(self._dataset, index) for index in self._indices)
+
+    def count(self) -> int | None:
+        return len(self._indices)
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    dataset: Dataset
+    index: int
+
+    @property
+    def origin(self) -> Origin:
+        """Its place in the dataset; its name is known once it is read."""
+        return Origin(self.index, str(self.index), str(self.index), str(self.index))
+
+    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+        return self.dataset.read(self.index, resize)
+
+
+class _Counting:
+    """A sink that keeps what was found as COCO results."""
+
+    ordered = True
+    needs_pixels = False
+
+    def __init__(self, dataset: Dataset, category_ids: dict[int, int]) -> None:
+        self._dataset, self._category_ids = dataset, category_ids
+        self.results: list[Result] = []
+        self.unreadable: list[Unreadable] = []
+        self.pictures = 0
+
+    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+        if isinstance(detections, Unreadable):
+            self.unreadable.append(detections)
+            return
+        self.pictures += 1
+        image_id = self._dataset.image_id(frame.origin.index)
+        # The numbers that `detect` writes, so that judging its file gives the same figures to the last digit.
+        for class_id, score, bbox in zip(
+            detections.class_ids.tolist(), shortest(detections.scores), boxes_xywh(detections), strict=True
+        ):
+            category_id = self._category_ids.get(class_id)
+            if category_id is not None:
+                self.results.append({"image_id": image_id, "category_id": category_id, "bbox": bbox, "score": score})
+
+    def flush(self) -> None: ...
+
+    def close(self, *, complete: bool) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+def _notes(detector: "Detector", dataset: Dataset, category_ids: dict[int, int]) -> Iterator[str]:
+    unknown = [
+        name
+        for name, category_id in zip(dataset.labels.names, dataset.labels.category_ids, strict=True)
+        if category_id not in category_ids.values()
+    ]
+    if unknown:
+        yield f"the model does not know {_some(unknown)}: nothing of that can be found, and its AP is 0"
+    others = [name for index, name in enumerate(detector.labels.names) if index not in category_ids]
+    if others:
+        yield f"the data does not have {_some(others)}: what the model finds of that is left out"
+    if detector.threshold > 0:
+        yield f"scores up to {detector.threshold:g} are left out: AP comes out lower than it is"
+
+
+def _plain(name: str) -> str:
+    return name.casefold().strip()
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

@@ -1,0 +1,182 @@
+"""The figures against pycocotools called directly, its own readers and its own summary, on random data."""
+
+import contextlib
+import copy
+import importlib.util
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detcli.evaluation.coco_metrics import FIGURES, Judge, Metrics, judge
+
+Truth = dict[str, Any]
+Results = list[dict[str, Any]]
+
+JUDGES: list[Any] = [
+    "pycocotools",
+    pytest.param(
+        "faster-coco-eval",
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec("faster_coco_eval") is None, reason="faster-coco-eval is not here"
+        ),
+    ),
+]
+
+
+def random_data(seed: int, *, pictures: int = 30, classes: int = 7) -> tuple[Truth, Results]:
+    """Truths of all sizes, some crowds, areas that are not width times height, empty pictures, ids with holes; and
+    results near them, some of another class, some of nothing, with scores that repeat."""
+    rng = np.random.default_rng(seed)
+    category_ids = np.sort(rng.choice(np.arange(1, 3 * classes), classes, replace=False)).tolist()
+    image_ids = rng.choice(10_000, pictures, replace=False).tolist()
+    annotations, results = [], []
+    for image_id in image_ids:
+        for _ in range(int(rng.integers(0, 9)) if rng.random() > 0.2 else 0):
+            size = np.exp(rng.uniform(np.log(5), np.log(300), 2))
+            box = np.concatenate([rng.uniform(0, 400, 2), size])
+            category_id = int(rng.choice(category_ids[:-1]))  # one category has no truth
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": category_id,
+                    "bbox": box.tolist(),
+                    "area": float(size.prod() * rng.uniform(0.3, 1)),
+                    "iscrowd": int(rng.random() < 0.1),
+                }
+            )
+            for _ in range(int(rng.integers(0, 4))):
+                near = box + rng.normal(0, 0.06, 4) * np.tile(size, 2)
+                near[2:] = np.maximum(near[2:], 1)
+                other = rng.random() < 0.1
+                results.append(result(image_id, int(rng.choice(category_ids)) if other else category_id, near, rng))
+        for _ in range(int(rng.integers(0, 130)) if rng.random() < 0.2 else 2):
+            box = np.concatenate([rng.uniform(0, 400, 2), rng.uniform(1, 200, 2)])
+            results.append(result(image_id, int(rng.choice(category_ids)), box, rng))
+    truth = {
+        "info": {},
+        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 700, "height": 700} for i in image_ids],
+        "annotations": annotations,
+        "categories": [{"id": i, "name": f"thing {i}"} for i in category_ids],
+    }
+    order = rng.permutation(len(results))
+    return truth, [results[i] for i in order]
+
+
+def result(image_id: int, category_id: int, box: Any, rng: np.random.Generator) -> dict[str, Any]:
+    score = float(np.round(rng.random(), 2))
+    return {"image_id": image_id, "category_id": category_id, "bbox": np.asarray(box).tolist(), "score": score}
+
+
+def directly(truth: Truth, results: Results) -> Any:
+    """pycocotools as everybody calls it."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        coco.dataset = copy.deepcopy(truth)
+        coco.createIndex()
+        evaluation = COCOeval(coco, coco.loadRes(copy.deepcopy(results)), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation
+
+
+def figures(metrics: Metrics) -> list[float]:
+    return [-1.0 if value is None else value for value in metrics.figures.values()]
+
+
+@pytest.mark.parametrize("by", JUDGES)
+@pytest.mark.parametrize("seed", range(4))
+def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Judge, seed: int) -> None:
+    truth, results = random_data(seed, classes=[7, 3, 40, 2][seed])
+    metrics = judge(truth, results, by=by)
+    assert tuple(metrics.figures) == FIGURES
+    assert figures(metrics) == pytest.approx(directly(truth, results).stats.tolist(), abs=1e-6)
+    assert 0.05 < metrics.ap < 0.95  # else nothing was compared
+
+
+@pytest.mark.parametrize("by", JUDGES)
+def test_figures_of_a_class_are_those_of_pycocotools_asked_about_it_alone(by: Judge) -> None:
+    truth, results = random_data(11)
+    metrics = judge(truth, results, by=by)
+    for one in metrics.classes:
+        alone = {**truth, "categories": [c for c in truth["categories"] if c["id"] == one.category_id]}
+        stats = directly(alone, results).stats
+        assert [-1 if v is None else v for v in (one.ap, one.ap50, one.ar)] == pytest.approx(
+            [stats[0], stats[1], stats[8]], abs=1e-6
+        )
+        theirs = [a for a in truth["annotations"] if a["category_id"] == one.category_id]
+        assert one.truths == sum(not a["iscrowd"] for a in theirs)
+        assert one.detections == sum(r["category_id"] == one.category_id for r in results)
+        if one.ap is not None:
+            assert float(one.precision.mean()) == pytest.approx(one.ap)
+
+
+@pytest.mark.parametrize("by", JUDGES)
+def test_nothing_found_is_zero_and_nothing_true_is_none(by: Judge) -> None:
+    truth, results = random_data(1)
+    for entry in truth["annotations"]:
+        entry["area"] = 50.0  # small ones only
+    none_found = judge(truth, [], by=by)
+    assert none_found.figures["AP"] == 0 == none_found.figures["ARs"]
+    assert none_found.figures["APl"] is None
+    nothing_true = judge({**truth, "annotations": []}, results, by=by)
+    assert set(nothing_true.figures.values()) == {None}
+    assert nothing_true.ap == 0
+
+
+@pytest.mark.parametrize("by", JUDGES)
+def test_perfect_results_have_ap_1_whatever_the_ids_of_the_annotations(by: Judge) -> None:
+    truth, _ = random_data(2)
+    for entry in truth["annotations"]:
+        entry["iscrowd"] = 0
+        entry["id"] = 0  # pycocotools takes the id of a truth for "not matched" where it is 0
+    results = [
+        {key: a[key] for key in ("image_id", "category_id", "bbox")} | {"score": 1.0} for a in truth["annotations"]
+    ]
+    assert judge(truth, results, by=by).ap == pytest.approx(1)
+
+
+@pytest.mark.parametrize("by", JUDGES)
+def test_area_and_iscrowd_may_be_missing(by: Judge) -> None:
+    truth, results = random_data(3)
+    for entry in truth["annotations"]:
+        entry |= {"area": entry["bbox"][2] * entry["bbox"][3], "iscrowd": 0}
+    bare = copy.deepcopy(truth)
+    for entry in bare["annotations"]:
+        del entry["area"], entry["iscrowd"]
+    assert judge(bare, results, by=by).figures == judge(truth, results, by=by).figures
+
+
+@pytest.mark.parametrize("by", JUDGES)
+def test_judging_prints_nothing_and_leaves_what_it_is_given_as_it_is(
+    by: Judge, capfd: pytest.CaptureFixture[str]
+) -> None:
+    truth, results = random_data(4)
+    before = copy.deepcopy((truth, results))
+    judge(truth, results, by=by)
+    assert (truth, results) == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_judge_is_named_with_its_version() -> None:
+    from importlib.metadata import version
+
+    import pycocotools  # noqa: F401
+
+    truth, results = random_data(5)
+    assert judge(truth, results, by="pycocotools").judge == f"pycocotools {version('pycocotools')}"
+    chosen = judge(truth, results).judge.split()[0]
+    assert chosen == ("faster-coco-eval" if importlib.util.find_spec("faster_coco_eval") else "pycocotools")
+
+
+@pytest.mark.parametrize("wrong", [{"image_id": -7}, {"image_id": "12"}, {"category_id": 12345}])
+def test_a_result_of_another_picture_or_category_is_never_judged_in_silence(wrong: dict[str, Any]) -> None:
+    truth, results = random_data(6)
+    with pytest.raises(ValueError, match="no such image or category"):
+        judge(truth, [*results, results[0] | wrong])

@@ -4,10 +4,13 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-LabelSet = Literal["coco", "objects365"]
+LabelSet = Literal["coco", "objects365", "shapes"]
+
+SHIPPED = Path(__file__).parent  # where the models that come with detcli lie, each in a folder of its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,32 +18,40 @@ class CatalogEntry:
     """One published model.
 
     name                   what people type
-    repository             of the Hub
+    repository             of the Hub; None: it comes with detcli
     revision               branch, tag or commit of the repository; a download writes down which commit it was
     family                 folder in detcli/models
-    labels                 what it was last trained on: 80 classes of COCO, or 366 rows of Objects365 (row 0 unused)
+    labels                 what it was last trained on: 80 classes of COCO, 366 rows of Objects365 (row 0 unused), or
+                           the drawn shapes
     threshold              detections score above it unless the user says otherwise
     average_precision      published, in percent, on the validation set of its labels; None: not published
     parameters_millions    published, of the network with 80 classes
     gflops                 published, for one picture of 640 x 640
     license                SPDX identifier of the weights
+    sha256                 of the weights, where they come with detcli
     """
 
     name: str
-    repository: str
+    repository: str | None
     labels: LabelSet
     average_precision: float | None
-    parameters_millions: int
-    gflops: int
+    parameters_millions: float
+    gflops: float
     family: str = "dfine"
     revision: str = "main"
     threshold: float = 0.4
     license: str = "Apache-2.0"
+    sha256: str | None = None
 
     @property
     def label_count(self) -> int:
         """Rows of the class head."""
-        return {"coco": 80, "objects365": 366}[self.labels]
+        return {"coco": 80, "objects365": 366, "shapes": 10}[self.labels]
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its files lie, if they come with detcli."""
+        return SHIPPED / self.name if self.repository is None else None
 
 
 def _dfine() -> tuple[CatalogEntry, ...]:
@@ -80,13 +91,35 @@ def _dfine() -> tuple[CatalogEntry, ...]:
     return (*plain, *large_labels, *pretrained)
 
 
-CATALOG: Mapping[str, CatalogEntry] = MappingProxyType({entry.name: entry for entry in _dfine()})
+def _shapes() -> CatalogEntry:
+    """The small model that comes with detcli; parameters and GFLOPs are those of its own classes and picture size."""
+    return CatalogEntry(
+        "shapes",
+        None,
+        "shapes",
+        None,
+        0.9,
+        1,
+        sha256=None,
+    )
+
+
+CATALOG: Mapping[str, CatalogEntry] = MappingProxyType({entry.name: entry for entry in (*_dfine(), _shapes())})
 
 
 def entry_of_repository(repository: str) -> CatalogEntry | None:
     """The catalogue's entry for a Hub repository, in any case of letters."""
     wanted = repository.casefold()
-    return next((entry for entry in CATALOG.values() if entry.repository.casefold() == wanted), None)
+    return next(
+        (entry for entry in CATALOG.values() if entry.repository is not None and entry.repository.casefold() == wanted),
+        None,
+    )
+
+
+def shipped(name: str) -> CatalogEntry | None:
+    """The catalogue's entry for a name, where that model comes with detcli."""
+    entry = CATALOG.get(name)
+    return entry if entry is not None and entry.repository is None else None
 
 
 def suggest(name: str) -> tuple[str, ...]:
@@ -95,7 +128,8 @@ def suggest(name: str) -> tuple[str, ...]:
     spellings: dict[str, str] = {}
     for entry in CATALOG.values():
         spellings[entry.name] = entry.name
-        spellings[entry.repository.rpartition("/")[2]] = entry.name
+        if entry.repository is not None:
+            spellings[entry.repository.rpartition("/")[2]] = entry.name
     close = difflib.get_close_matches(tail, spellings, n=6, cutoff=0.6)
     close.sort(key=lambda spelling: not spelling.startswith(tail))  # what was only not typed to its end comes first
     return tuple(dict.fromkeys(spellings[spelling] for spelling in close))[:3]

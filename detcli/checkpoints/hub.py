@@ -8,11 +8,21 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from detcli.checkpoints.cache import CachedRepository, FileFacts, check_revision
-from detcli.checkpoints.catalog import CATALOG, did_you_mean, entry_of_repository
-from detcli.checkpoints.checksums import combined_sha256
+from detcli.checkpoints.cache import CachedRepository, FileCheck, FileFacts, check_revision
+from detcli.checkpoints.catalog import CATALOG, did_you_mean, entry_of_repository, shipped
+from detcli.checkpoints.checksums import combined_sha256, sha256_of_file
+from detcli.checkpoints.documents import read_document
 from detcli.checkpoints.environment import cache_folder, is_offline
-from detcli.checkpoints.layout import INDEX_SUFFIX, WEIGHTS, WEIGHTS_INDEX, ModelFiles, find_weights, refuse_pickles
+from detcli.checkpoints.layout import (
+    CONFIG,
+    INDEX_SUFFIX,
+    PREPROCESSOR,
+    WEIGHTS,
+    WEIGHTS_INDEX,
+    ModelFiles,
+    find_weights,
+    refuse_pickles,
+)
 from detcli.checkpoints.progress import Progress, Silent
 from detcli.errors import (
     DamagedModelError,
@@ -29,10 +39,12 @@ __all__ = [
     "Silent",
     "cached",
     "cached_repository",
+    "check_shipped",
     "download",
     "locate",
     "remove",
     "repository_of",
+    "shipped_model",
 ]
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
@@ -60,7 +72,7 @@ def locate(
     if repository is None:
         if revision is not None:
             raise UsageError(f"--revision is for repositories of the Hub; '{model}' is on this machine")
-        return _local(model)
+        return shipped_model(model) or _local(model)
     files = cached(model, revision=revision, cache_dir=cache_dir, offline=offline)
     if files is not None:
         return files
@@ -73,7 +85,7 @@ def locate(
 
 
 def repository_of(model: str) -> str | None:
-    """The Hub repository that a model's name stands for; None for a folder or file on this machine.
+    """The Hub repository that a model's name stands for; None for what comes with detcli, a folder or a file.
 
     Raises UnknownModelError for what is none of them, with what was likely meant.
     """
@@ -93,6 +105,42 @@ def repository_of(model: str) -> str | None:
         f"there is no model '{model}'"
         + (did_you_mean(model) or "; `detcli models list` shows the names, and a Hub repository is written owner/name")
     )
+
+
+def shipped_model(model: str) -> ModelFiles | None:
+    """The files of a model that comes with detcli; None for any other.
+
+    Raises DamagedModelError where an installation has lost them.
+    """
+    entry = shipped(model)
+    if entry is None or entry.folder is None:
+        return None
+    for name in (CONFIG, PREPROCESSOR, WEIGHTS):
+        if not (entry.folder / name).is_file():
+            raise DamagedModelError(
+                f"'{model}' comes with detcli, but '{entry.folder / name}' is gone: install it again"
+            )
+    return ModelFiles(model, entry.folder, entry=entry)
+
+
+def check_shipped(model: str) -> list[FileCheck]:
+    """What became of each file of a model that comes with detcli.
+
+    The weights are held against the checksum that the catalogue has of them; the others must be readable.
+    """
+    entry = shipped(model)
+    if entry is None or entry.folder is None:
+        raise ValueError(f"'{model}' does not come with detcli")
+    checks = []
+    for name in (CONFIG, PREPROCESSOR, WEIGHTS):
+        path = entry.folder / name
+        if not path.is_file():
+            checks.append(FileCheck(name, "missing", None))
+            continue
+        sha256 = sha256_of_file(path)
+        whole = sha256 == entry.sha256 if name == WEIGHTS else _is_document(path)
+        checks.append(FileCheck(name, "whole" if whole else "damaged", FileFacts.of(path, sha256)))
+    return checks
 
 
 def cached(
@@ -133,10 +181,15 @@ def download(
 ) -> ModelFiles:
     """Bring a Hub model's files to this machine, whole; what is here and whole already is not fetched again.
 
+    A model that comes with detcli is here, and is handed back.
+
     update  ask the Hub which commit the branch is at now, also where one is here
 
     Raises UsageError for a model that is not of the Hub, ModelError, HubError, AccessError or OutputError.
     """
+    files = shipped_model(model) if revision is None else None
+    if files is not None:
+        return files
     from detcli.checkpoints.fetching import alone, fetch_model  # the HTTP library is slow to import
 
     repository, wanted = _wanted(model, revision)
@@ -192,6 +245,14 @@ def _local(model: str) -> ModelFiles:
     return ModelFiles(model, path.parent, weights=path.name)
 
 
+def _is_document(path: Path) -> bool:
+    try:
+        read_document(path)
+    except DamagedModelError:
+        return False
+    return True
+
+
 def _files(model: str, place: CachedRepository, commit: str, facts: dict[str, FileFacts]) -> ModelFiles:
     weights = {name: known.sha256 for name, known in facts.items() if name.endswith(".safetensors")}
     single = WEIGHTS in weights
@@ -208,6 +269,8 @@ def _files(model: str, place: CachedRepository, commit: str, facts: dict[str, Fi
 
 def _wanted(model: str, revision: str | None) -> tuple[str, str]:
     repository = repository_of(model)
+    if shipped(model) is not None:
+        raise UsageError(f"'{model}' comes with detcli: it is neither fetched nor removed, and has one revision")
     if repository is None:
         raise UsageError(f"'{model}' is on this machine already; only models of the Hub are fetched and kept")
     entry = CATALOG.get(model) or entry_of_repository(repository)

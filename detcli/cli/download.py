@@ -35,7 +35,7 @@ def download(
 
     A NAME is one of 'detcli models list' or a repository of the Hub. What is here already is checked, and fetched
     again only where it is damaged; a download that was cut off goes on where it stopped. HF_TOKEN opens gated
-    repositories.
+    repositories. What comes with detcli is here.
     """
     from detcli.checkpoints import hub
     from detcli.cli.progress import DownloadProgress

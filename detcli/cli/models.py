@@ -41,8 +41,8 @@ def models() -> None:
 def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> None:
     """List the models that have a name, and others that were fetched.
 
-    AP is the published average precision in percent on COCO val2017, or on Objects365 for those that know its 365
-    classes; params are millions, GFLOPs those of one 640 x 640 picture.
+    AP is the published average precision in percent on COCO val2017, on Objects365 for those that know its 365
+    classes, or on drawn shapes; params are millions, GFLOPs those of one 640 x 640 picture.
     """
     from detcli.cli.models_view import model_rows, model_table
 
@@ -116,33 +116,39 @@ def path(*, name: str, revision: str | None, cache_dir: Path | None) -> None:
 def verify(console: Console, *, names: tuple[str, ...], cache_dir: Path | None) -> None:
     """Compare the files of models, byte by byte, with what was fetched; all models where none is named.
 
-    Exit code 5 where a file is damaged or missing. Asks no network.
+    Exit code 5 where a file is damaged or missing. Asks no network. What comes with detcli is looked at where it is
+    named.
     """
     from detcli.checkpoints import hub
-    from detcli.checkpoints.catalog import CATALOG
+    from detcli.checkpoints.catalog import CATALOG, shipped
     from detcli.cli.models_view import fetched
 
-    places = {name: hub.cached_repository(name, cache_dir=cache_dir) for name in names} or fetched(cache_dir)
+    places = {name: None if shipped(name) else hub.cached_repository(name, cache_dir=cache_dir) for name in names}
     damaged, whole = [], 0
-    for name, place in places.items():
-        usual = place.commit_of(CATALOG[name].revision if name in CATALOG else "main")
-        commits = sorted({*place.commits(), *([usual] if usual else [])})
-        checks = [(commit, check) for commit in commits for check in place.check(commit, thorough=True)]
+    for name, place in (places or fetched(cache_dir)).items():
+        if place is None:
+            checks = [("with detcli", check) for check in hub.check_shipped(name)]
+        else:
+            usual = place.commit_of(CATALOG[name].revision if name in CATALOG else "main")
+            commits = sorted({*place.commits(), *([usual] if usual else [])})
+            checks = [(commit[:12], check) for commit in commits for check in place.check(commit, thorough=True)]
         if not checks and names:
             damaged.append(f"'{name}' (never fetched to its end)")
         elif not checks:
             console.warning(f"'{name}' was never fetched to its end: detcli download {name}")
-        for commit, check in checks:
+        for origin, check in checks:
             size = megabytes(check.facts.size) if check.facts else "-"
-            click.echo(f"{escape(name)}  {commit[:12]}  {escape(check.name)}  {size}  {check.state}")
+            click.echo(f"{escape(name)}  {origin}  {escape(check.name)}  {size}  {check.state}")
         whole += bool(checks)
         wrong = [check.name for _, check in checks if check.state != "whole"]
         if wrong:
             damaged.append(f"'{name}' ({', '.join(wrong)})")
     if damaged:
+        cure = "`detcli download NAME` mends it" + (
+            ", and installing detcli again what comes with it" if None in places.values() else ""
+        )
         raise DamagedModelError(
-            f"{counted(len(damaged), 'model is', 'models are')} not what was fetched: {', '.join(damaged)}; "
-            "`detcli download NAME` mends it"
+            f"{counted(len(damaged), 'model is', 'models are')} not what was fetched: {', '.join(damaged)}; {cure}"
         )
     verdict = f"{counted(whole, 'model is', 'models are')} whole" if whole else "no model is here whole"
     console.say(verdict, models=whole)

@@ -21,7 +21,7 @@ _GAP = "  "
 def fetched(cache_dir: Path | None) -> dict[str, CachedRepository]:
     """What lies on this machine by the name people type: the catalogue's, else the repository itself."""
     root = cache_folder(cache_dir)
-    named = {entry.name: CachedRepository(root, entry.repository) for entry in CATALOG.values()}
+    named = {entry.name: CachedRepository(root, entry.repository) for entry in CATALOG.values() if entry.repository}
     found = {name: place for name, place in named.items() if place.folder.is_dir()}
     others = [place for place in cached_repositories(root) if entry_of_repository(place.repository) is None]
     return found | {place.repository: place for place in others}
@@ -30,7 +30,10 @@ def fetched(cache_dir: Path | None) -> dict[str, CachedRepository]:
 def model_rows(cache_dir: Path | None) -> list[Row]:
     """The catalogue, then what else was fetched; reads no weights and asks nobody."""
     root = cache_folder(cache_dir)
-    rows = [_row(entry, CachedRepository(root, entry.repository)) for entry in CATALOG.values()]
+    rows = [
+        _row(entry, CachedRepository(root, entry.repository)) if entry.repository else _shipped_row(entry)
+        for entry in CATALOG.values()
+    ]
     return rows + [_row(None, place) for name, place in fetched(cache_dir).items() if name not in CATALOG]
 
 
@@ -69,7 +72,7 @@ def model_facts(name: str, *, revision: str | None, cache_dir: Path | None) -> R
     repository = repository_of(name)
     if repository is None:
         files: ModelFiles | None = locate(name, revision=revision)
-        entry = None
+        entry = files.entry if files is not None else None
     else:
         files = cached(name, revision=revision, cache_dir=cache_dir, offline=True)
         entry = CATALOG.get(name) or entry_of_repository(repository)
@@ -91,7 +94,7 @@ def model_page(facts: Row, *, width: int) -> Iterator[str]:
     """The facts as lines, then the classes in as many columns as fit."""
     shown = {
         "name": facts["name"],
-        "repository": facts["repository"],
+        "repository": facts["repository"] or ("none: it comes with detcli" if facts["license"] else None),
         "revision": facts["revision"],
         "commit": facts["commit"],
         "license": facts["license"],
@@ -126,6 +129,18 @@ def _row(entry: CatalogEntry | None, place: CachedRepository) -> Row:
         "cached": here,
         "commit": commit if here else None,
         "bytes": place.size() if here else None,
+    }
+
+
+def _shipped_row(entry: CatalogEntry) -> Row:
+    files = [path for path in entry.folder.glob("*") if path.is_file()] if entry.folder is not None else []
+    return {
+        "name": entry.name,
+        "repository": None,
+        **_published(entry),
+        "cached": bool(files),
+        "commit": None,
+        "bytes": sum(path.stat().st_size for path in files) if files else None,
     }
 
 

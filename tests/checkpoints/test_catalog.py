@@ -2,16 +2,27 @@
 
 import pytest
 
-from detcli.checkpoints.catalog import CATALOG, entry_of_repository, suggest
+from detcli.checkpoints import catalog
+from detcli.checkpoints.catalog import CATALOG, entry_of_repository, shipped, suggest
+
+PUBLISHED = [name for name, entry in CATALOG.items() if entry.repository is not None]
 
 
 def test_the_thirteen_published_models_are_there() -> None:
-    assert list(CATALOG) == [
+    assert [*PUBLISHED] == [
         *(f"dfine-{size}" for size in "nsmlx"),
         *(f"dfine-{size}-obj365" for size in "smlx"),
         *(f"dfine-{size}-obj2coco" for size in "smlx"),
     ]
-    assert len({entry.repository for entry in CATALOG.values()}) == 13
+    assert len({CATALOG[name].repository for name in PUBLISHED}) == 13
+
+
+def test_one_model_comes_with_detcli() -> None:
+    assert [name for name in CATALOG if shipped(name)] == ["shapes"]
+    assert CATALOG["shapes"].folder == catalog.SHIPPED / "shapes"
+    assert CATALOG["dfine-s"].folder is None
+    assert shipped("no such name") is None
+    assert entry_of_repository("") is None
 
 
 def test_the_one_repository_with_an_odd_name_is_right() -> None:
@@ -19,7 +30,7 @@ def test_the_one_repository_with_an_odd_name_is_right() -> None:
     assert CATALOG["dfine-n"].repository == "ustc-community/dfine-nano-coco"
 
 
-@pytest.mark.parametrize("name", CATALOG)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_every_entry_says_what_people_ask(name: str) -> None:
     entry = CATALOG[name]
     assert entry.name == name
@@ -28,6 +39,7 @@ def test_every_entry_says_what_people_ask(name: str) -> None:
     assert entry.threshold == 0.4
     assert entry.label_count == (366 if "obj365" in name else 80)
     assert entry.average_precision is None or 25 < entry.average_precision < 65
+    assert entry.repository is not None
     assert entry_of_repository(entry.repository.upper()) == entry
 
 
@@ -41,6 +53,7 @@ def test_every_entry_says_what_people_ask(name: str) -> None:
         ("dfine-large-obj2coco", "dfine-l-obj2coco"),
         ("ustc-community/dfine-xlarge-obj365", "dfine-x-obj365"),
         ("ustc/dfine-small", "dfine-s"),
+        ("shape", "shapes"),
     ],
 )
 def test_a_slip_is_answered_with_the_name_that_was_meant(slip: str, meant: str) -> None:

@@ -1,0 +1,71 @@
+"""A model that comes with detcli: found without a cache or a network, neither fetched nor removed."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from detcli.checkpoints import catalog, hub
+from detcli.checkpoints.checksums import sha256_of_file
+from detcli.errors import DamagedModelError, UsageError
+
+
+@pytest.fixture
+def shipped(tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny model in the place of `shapes`; the cache is a folder that does not exist."""
+    folder = tmp_path / "shipped" / "shapes"
+    shutil.copytree(tiny_checkpoint, folder)
+    entry = replace(catalog.CATALOG["shapes"], sha256=sha256_of_file(folder / "model.safetensors"))
+    monkeypatch.setattr(catalog, "SHIPPED", folder.parent)
+    monkeypatch.setattr(catalog, "CATALOG", {**catalog.CATALOG, "shapes": entry})
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+def test_it_is_found_offline_and_the_cache_is_left_alone(shipped: Path, tmp_path: Path) -> None:
+    files = hub.locate("shapes", offline=True)
+    assert (files.folder, files.repository, files.commit) == (shipped, None, None)
+    assert files.entry is not None
+    assert files.entry.name == "shapes"
+    assert hub.download("shapes") == hub.locate("shapes")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_it_is_preferred_to_a_folder_of_its_name(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shapes").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert hub.locate("shapes").folder == shipped
+    with pytest.raises(DamagedModelError, match="holds no model"):
+        hub.locate("./shapes")
+
+
+@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json", "model.safetensors"])
+def test_a_file_that_an_installation_lost_is_named(shipped: Path, name: str) -> None:
+    (shipped / name).unlink()
+    with pytest.raises(
+        DamagedModelError, match=rf"'shapes' comes with detcli, but '.*{name}' is gone: install it again"
+    ):
+        hub.locate("shapes")
+    assert {check.name: check.state for check in hub.check_shipped("shapes")}[name] == "missing"
+
+
+def test_a_changed_byte_is_found(shipped: Path) -> None:
+    assert [check.state for check in hub.check_shipped("shapes")] == ["whole"] * 3
+    weights = shipped / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    (shipped / "config.json").write_text("{")
+    assert [check.state for check in hub.check_shipped("shapes")] == ["damaged", "whole", "damaged"]
+
+
+def test_it_has_one_revision_and_stays(shipped: Path) -> None:
+    with pytest.raises(UsageError, match="'shapes' is on this machine"):
+        hub.locate("shapes", revision="v1.0")
+    for refused in (lambda: hub.download("shapes", revision="v1.0"), lambda: hub.remove("shapes")):
+        with pytest.raises(UsageError, match="'shapes' comes with detcli: it is neither fetched nor removed"):
+            refused()
+    assert (shipped / "model.safetensors").exists()

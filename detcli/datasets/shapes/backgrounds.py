@@ -37,9 +37,7 @@ def clutter(canvas: Pixels, rng: np.random.Generator, *, most: int) -> None:
 
 
 def _plain(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
-    canvas = np.empty((*size_hw, 3), np.uint8)
-    canvas[:] = calm(rng, 1)[0].astype(np.uint8)
-    return canvas
+    return _stretched(calm(rng, 1)[None], size_hw, cv2.INTER_NEAREST)
 
 
 def _graded(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
@@ -62,8 +60,10 @@ def _noisy(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
 def _plasma(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
     """Colours that flow into each other at every scale, as leaves, stone, water and skies do in photographs."""
     rows, columns = (max(2, round(3 * side / min(size_hw))) for side in size_hw)
-    field: Any = calm(rng, rows * columns, spread=0.7).reshape(rows, columns, 3)
-    strength, roughness = rng.uniform(15, 40), rng.uniform(0.45, 0.8)
+    field: Any = calm(rng, rows * columns, spread=0.6).reshape(rows, columns, 3) * np.float32(0.8) + np.float32(25)
+    if rng.random() < 0.3:  # a horizon: another mood below it
+        field[rows // 2 :] = calm(rng, 1)[0]
+    strength, roughness = rng.uniform(10, 34), rng.uniform(0.45, 0.8)
     while min(rows, columns) * 3 < min(size_hw):
         rows, columns = rows * 2, columns * 2
         field = cv2.resize(field, (columns, rows), interpolation=cv2.INTER_CUBIC)

@@ -137,7 +137,7 @@ def _place(floor: _Floor, rng: np.random.Generator, *, crowd: float) -> None:
     class_id = int(rng.integers(len(CLASSES)))
     outline = _turned(OUTLINES[CLASSES[class_id]](rng), rng)
     height, width = floor.size_hw
-    skew = 1.0 + 0.7 * crowd
+    skew = 0.9 + 0.5 * crowd
     for _ in range(_TRIES):
         size = min(height, width) * SMALLEST * (LARGEST / SMALLEST) ** (rng.random() ** skew)
         reach = 0.3 * size if rng.random() < 0.3 else 0.5 * size + 1  # three in ten may be cut by the border

@@ -62,7 +62,7 @@ def cast_shadow(canvas: Pixels, shape: Shape, rng: np.random.Generator) -> None:
 def coverage(outline: Outline, window: _Window) -> npt.NDArray[np.uint8]:
     """How much of each pixel of a window lies in a shape: uint8 [h, w], 255 for all of it."""
     height, width = (side.stop - side.start for side in window)
-    fine = 4 if max(height, width) < 96 else 2
+    fine = 4 if max(height, width) < 160 else 2
     mask = np.zeros((height * fine, width * fine), np.uint8)
     cv2.fillPoly(mask, _sixteenths(outline, window, fine), 255, cv2.LINE_8, 4)
     return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -63,7 +63,7 @@ def _plasma(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
     field: Any = calm(rng, rows * columns, spread=0.6).reshape(rows, columns, 3) * np.float32(0.8) + np.float32(25)
     if rng.random() < 0.3:  # a horizon: another mood below it
         field[rows // 2 :] = calm(rng, 1)[0]
-    strength, roughness = rng.uniform(10, 34), rng.uniform(0.45, 0.8)
+    strength, roughness = rng.uniform(8, 26), rng.uniform(0.45, 0.8)
     while min(rows, columns) * 3 < min(size_hw):
         rows, columns = rows * 2, columns * 2
         field = cv2.resize(field, (columns, rows), interpolation=cv2.INTER_CUBIC)

@@ -73,7 +73,7 @@ def lay_out(seed: int, index: int, size_hw: tuple[int, int] | None = None) -> La
     rng = np.random.default_rng(picture_seed)
     own_size = _picture_size(rng)
     size_hw = size_hw or own_size
-    count = 0 if rng.random() < _EMPTY_SHARE else 1 + int(MOST_SHAPES * rng.random() ** 1.6)
+    count = 0 if rng.random() < _EMPTY_SHARE else 1 + int(MOST_SHAPES * rng.random() ** 1.3)
     floor = _Floor(size_hw)
     for _ in range(count):
         _place(floor, rng, crowd=count / MOST_SHAPES)

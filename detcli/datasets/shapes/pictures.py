@@ -53,6 +53,7 @@ class Shapes:
         if images is not None:
             raise UsageError(f"'{where}' is drawn: it has no folder of pictures such as '{images}'; leave it out")
         self._name = f"shapes:{self.seed}:{self._count}"
+        self._part = part
         self._key = derive_seed(self.seed, part)
         self._labels, self._class_ids = _mapped(classes)
 
@@ -121,7 +122,7 @@ class Shapes:
             {"id": category_id, "name": name}
             for category_id, name in zip(self.labels.category_ids, self.labels.names, strict=True)
         ]
-        info = {"description": f"{self._name}, version {VERSION} of the drawing"}
+        info = {"description": f"{self._name}, part {self._part}, version {VERSION} of the drawing"}
         return {"info": info, "images": images, "annotations": boxes, "categories": categories}
 
     def _checked(self, index: int) -> int:

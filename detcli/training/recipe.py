@@ -185,7 +185,7 @@ def recipe_for(model: str | DFineConfig, *, scratch: bool = False) -> Recipe:
         size = _size_of(model)
     else:
         entry = CATALOG.get(model) or entry_of_repository(model)
-        if entry is not None:
+        if entry is not None and entry.repository is not None:  # what comes with detcli has no published recipe
             size = cast("Size", entry.name.split("-")[1])
             if not scratch and "obj" in entry.name:
                 kind = "objects365"

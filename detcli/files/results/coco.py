@@ -1,0 +1,77 @@
+"""COCO: the full dictionary with a score in each annotation, or the bare list of results."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from detcli.errors import InputError
+from detcli.files.results.open_file import read_json
+from detcli.files.results.stored import StoredBox, StoredPicture
+from detcli.files.results.values import Place
+
+
+def read_coco(path: Path) -> Iterator[StoredPicture]:
+    """Pictures in the file's order, those without boxes among them; then those that `info.failed` names."""
+    document = read_json(path)
+    if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in _SECTIONS):
+        raise InputError(f"'{path}' holds no COCO results: it has no lists of {', '.join(_SECTIONS)}")
+    names = {}
+    for number, entry in enumerate(document["categories"]):
+        place = Place(path, f"category {number}")
+        category = place.mapping(entry)
+        names[place.whole(category.get("id"), "id")] = place.text(category.get("name"), "name")
+    boxes = _boxes(path, document["annotations"], "annotation", names)
+    for number, entry in enumerate(document["images"]):
+        place = Place(path, f"image {number}")
+        image = place.mapping(entry)
+        image_id = place.whole(image.get("id"), "id")
+        height, width = (place.whole_or_none(image.get(side), side) for side in ("height", "width"))
+        size = None if height is None or width is None else (height, width)
+        found = tuple(boxes.pop(image_id, ()))
+        yield StoredPicture(place.where, place.text(image.get("file_name"), "file_name"), image_id, size, found)
+    if boxes:
+        raise InputError(f"'{path}': there are annotations of the image {next(iter(boxes))}, which is not in 'images'")
+    info = document.get("info")
+    failed = info.get("failed", []) if isinstance(info, dict) else []
+    for number, entry in enumerate(failed if isinstance(failed, list) else []):
+        place = Place(path, f"failed picture {number}")
+        picture = place.mapping(entry)
+        message = str((picture.get("error") or {}).get("message"))
+        yield StoredPicture(
+            place.where, place.text(picture.get("file_name"), "file_name"), None, None, None, error=message
+        )
+
+
+def read_coco_results(path: Path) -> Iterator[StoredPicture]:
+    """Pictures in the order of their first result; those without results are not in such a file."""
+    document = read_json(path)
+    if not isinstance(document, list):
+        raise InputError(f"'{path}' holds no COCO results: they are a list, and this is {type(document).__name__}")
+    for image_id, boxes in _boxes(path, document, "entry", None).items():
+        yield StoredPicture(f"image {image_id}", None, image_id, None, tuple(boxes))
+
+
+_SECTIONS = ("images", "annotations", "categories")
+
+
+def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] | None) -> dict[int, list[StoredBox]]:
+    """Boxes by image id; `names` of the categories where the file has them."""
+    found: dict[int, list[StoredBox]] = {}
+    for number, value in enumerate(entries):
+        place = Place(path, f"{noun} {number}")
+        entry = place.mapping(value)
+        if "score" not in entry:
+            place.refuse("it has no score: these are annotations, not what a detector found")
+        if "bbox" not in entry and "segmentation" in entry:
+            place.refuse("it has a segmentation and no bbox: detcli judges boxes")
+        category_id = place.whole(entry.get("category_id"), "category_id")
+        if names is not None and category_id not in names:
+            place.refuse(f"category_id {category_id} is not in 'categories'")
+        box = StoredBox(
+            None if names is None else names[category_id],
+            category_id,
+            place.number(entry["score"], "score"),
+            place.box(entry.get("bbox")),
+        )
+        found.setdefault(place.whole(entry.get("image_id"), "image_id"), []).append(box)
+    return found

@@ -1,0 +1,40 @@
+"""What a results file says of one picture, the same whichever format it came from."""
+
+from dataclasses import dataclass
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBox:
+    """One detection; at least one of label and category id is known.
+
+    bbox  left, top, width, height in pixels
+    """
+
+    label: str | None
+    category_id: int | None
+    score: float
+    bbox: Box
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """One picture and what was found in it.
+
+    place     where it stands in the file, for messages: "line 3"
+    file      its name as the file has it, or None where it has only an id
+    image_id  its COCO id, or None where the file has only a name
+    size_hw   height and width, or None where the file does not say
+    boxes     in the file's order; None where the picture failed
+    error     why it failed, or None
+    frame     number in a video; None for pictures
+    """
+
+    place: str
+    file: str | None
+    image_id: int | None
+    size_hw: tuple[int, int] | None
+    boxes: tuple[StoredBox, ...] | None
+    error: str | None = None
+    frame: int | None = None

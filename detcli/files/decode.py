@@ -85,7 +85,7 @@ def _decode(name: str, data: bytes, max_pixels: int) -> Decoded:
     image.load()
     _check_size(image.size, max_pixels)
     grey_or_colour = _eight_bits(name, image)
-    turn = _TURNS.get(_orientation(image))
+    turn = _TURNS.get(orientation(image))
     if turn is not None:
         grey_or_colour = grey_or_colour.transpose(turn)
     if grey_or_colour.mode != "RGB":
@@ -156,7 +156,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _orientation(image: ImageFile) -> int:
+def orientation(image: ImageFile) -> int:
     """EXIF orientation 1-8 as Pillow finds it, XMP included; 1 where there is none or it is broken."""
     if not image.info.keys() & {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}:
         return 1

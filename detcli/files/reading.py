@@ -6,7 +6,8 @@ What is wrong with a file is said in a clause that needs its name in front: `'a/
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from detcli.errors import PictureError
@@ -41,12 +42,25 @@ def read_bytes(path: Path | str | bytes, *, max_bytes: int, check_head: Callable
 
     Raises PictureError: not-found, no-permission, not-a-file, empty, too-large, decode-failed (the disk fails).
     """
+    with opened(path) as descriptor:
+        return _read(descriptor, max_bytes, check_head)
+
+
+@contextmanager
+def opened(path: Path | str | bytes) -> Iterator[int]:
+    """The descriptor of a regular file, open for reading.
+
+    Raises PictureError: not-found, no-permission, not-a-file; decode-failed where the disk fails meanwhile.
+    """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
     except (OSError, ValueError) as error:
         raise refusal(error, path) from error
     try:
-        return _read(descriptor, max_bytes, check_head)
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise PictureError("not-a-file", f"{_kind_of(mode)}, not a file")
+        yield descriptor
     except OSError as error:
         raise refusal(error, path) from error
     finally:
@@ -54,15 +68,12 @@ def read_bytes(path: Path | str | bytes, *, max_bytes: int, check_head: Callable
 
 
 def _read(descriptor: int, max_bytes: int, check_head: Callable[[bytes], None] | None) -> bytes:
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise PictureError("not-a-file", f"{_kind_of(status.st_mode)}, not a file")
     head = os.read(descriptor, HEAD_BYTES)
     if not head:
         raise PictureError("empty", "an empty file")
     if check_head is not None:
         check_head(head)
-    size = status.st_size
+    size = os.fstat(descriptor).st_size
     parts, length = [head], len(head)
     while size <= max_bytes and length <= max_bytes:
         # One byte more than the file system says, so that one call reads to the end and the next one sees it.

@@ -74,13 +74,21 @@ class Decoder(nn.Module):
         self._initialise(config)
 
     def forward(
-        self, queries: Tensor, references: Tensor, tokens: Tensor, shapes_hw: Shapes, *, details: bool = False
+        self,
+        queries: Tensor,
+        references: Tensor,
+        tokens: Tensor,
+        shapes_hw: Shapes,
+        *,
+        mask: Tensor | None = None,
+        details: bool = False,
     ) -> Decoded:
         """Refine boxes.
 
         queries     [B, Q, D]
         references  [B, Q, 4] logits of the boxes to start from, at least float32; so are all boxes from here on
         tokens      [B, S, D] of maps of these shapes, finest first
+        mask        bool [Q, Q], True where the query of the row sees that of the column; None where all see all
         """
         boxes = references.sigmoid()
         values = split_values(tokens.to(boxes.dtype), shapes_hw, self.heads)
@@ -93,7 +101,7 @@ class Decoder(nn.Module):
                 queries = _stretched(queries, layer.width)
                 values = split_values(_stretched(tokens, layer.width).to(boxes.dtype), shapes_hw, self.heads)
             previous = queries.detach()
-            queries, weights, cross_weights = layer(queries, positions, boxes, values, details=details)
+            queries, weights, cross_weights = layer(queries, positions, boxes, values, mask=mask, details=details)
             said.states.append(queries)
             if weights is not None:
                 said.attentions.append(weights)
@@ -158,10 +166,20 @@ class DecoderLayer(nn.Module):
             nn.init.xavier_uniform_(linear.weight)
 
     def forward(
-        self, queries: Tensor, positions: Tensor, boxes: Tensor, values: Sequence[Tensor], *, details: bool = False
+        self,
+        queries: Tensor,
+        positions: Tensor,
+        boxes: Tensor,
+        values: Sequence[Tensor],
+        *,
+        mask: Tensor | None = None,
+        details: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Take queries and positions [B, Q, D] and boxes [B, Q, 4] to queries, and the weights of both attentions."""
-        looked, weights = self.attention(queries, positions, with_weights=details)
+        """Take queries and positions [B, Q, D] and boxes [B, Q, 4] to queries, and the weights of both attentions.
+
+        mask  bool [Q, Q], True where the query of the row sees that of the column; None where all see all
+        """
+        looked, weights = self.attention(queries, positions, mask=mask, with_weights=details)
         queries = self.attention_norm(queries + F.dropout(looked, self.dropout, self.training))
         sampled, cross_weights = self.sampling(queries + positions, boxes, values)
         queries = self.gate(queries, F.dropout(sampled, self.dropout, self.training))

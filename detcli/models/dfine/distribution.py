@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from detcli.models.layers.heads import Mlp
-from detcli.values.boxes import xyxy_to_cxcywh
+from detcli.values.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 
 
 class EdgeBins(nn.Module):
@@ -45,11 +45,7 @@ class EdgeBins(nn.Module):
 
     def bin_offsets(self) -> Tensor:
         """What each bin stands for: [R] offsets, symmetric, dense near zero, the two outermost twice as far."""
-        reach = self.up.abs() * self.reg_scale.abs()
-        step = (reach + 1) ** (2 / (self.bins - 2))
-        exponents = torch.arange(1, self.bins // 2, device=reach.device, dtype=reach.dtype)
-        right = step**exponents - 1
-        return torch.cat((-2 * reach, -right.flip(0), torch.zeros_like(reach), right, 2 * reach))
+        return bin_offsets(self.bins, reg_scale=self.reg_scale, up=self.up)
 
     def fold(self) -> None:
         """Work the offsets out once."""
@@ -58,6 +54,43 @@ class EdgeBins(nn.Module):
             exact = EdgeBins(self.bins, reg_scale=float(self.reg_scale), up=float(self.up)).double()
             del self.offsets
             self.register_buffer("offsets", exact.bin_offsets().to(self.reg_scale.device, dtype))
+
+
+def bin_offsets(bins: int, *, reg_scale: Tensor, up: Tensor) -> Tensor:
+    """What each bin stands for: [R] offsets, symmetric, dense near zero, the two outermost twice as far.
+
+    reg_scale, up  [1] of an EdgeBins
+    """
+    reach = up.abs() * reg_scale.abs()
+    step = (reach + 1) ** (2 / (bins - 2))
+    exponents = torch.arange(1, bins // 2, device=reach.device, dtype=reach.dtype)
+    right = step**exponents - 1
+    return torch.cat((-2 * reach, -right.flip(0), torch.zeros_like(reach), right, 2 * reach))
+
+
+@torch.no_grad()
+def edge_targets(
+    start_cxcywh: Tensor, truths_cxcywh: Tensor, *, bins: int, reg_scale: Tensor, up: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Where among the bins the true edges lie, for boxes that start somewhere else: `EdgeBins` the other way round.
+
+    start_cxcywh   [N, 4]
+    truths_cxcywh  [N, 4]
+    reg_scale, up  [1] of the EdgeBins
+    returns        int64 [N, 4] the left one of the two bins around the left, top, right and bottom edge; and [N, 4] the
+                   share of the right one, from 0 to 1. What lies beyond the outermost bin is all its own.
+
+    Source: D-FINE (Peng et al. 2024), section 4.1, the weights of equation 6.
+    """
+    scale = reg_scale.abs().to(start_cxcywh.dtype)
+    offsets = bin_offsets(bins, reg_scale=reg_scale, up=up).to(start_cxcywh.dtype)
+    centre, size = start_cxcywh[:, :2], start_cxcywh[:, 2:].repeat(1, 2)
+    corners = cxcywh_to_xyxy(truths_cxcywh)
+    outward = torch.cat((centre - corners[:, :2], corners[:, 2:] - centre), dim=-1)
+    distances = outward * scale / size.clamp(min=torch.finfo(size.dtype).tiny) - 0.5 * scale
+    left = (torch.searchsorted(offsets, distances.contiguous(), right=True) - 1).clamp(0, bins - 1)
+    share = (distances - offsets[left]) / (offsets[left + 1] - offsets[left])
+    return left, share.clamp(0, 1)
 
 
 class LocationQuality(nn.Module):

@@ -1,5 +1,6 @@
 """The D-FINE network: pictures in, boxes out. It holds no picture size; any multiple of its stride will do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,10 +9,11 @@ from torch import Tensor, nn
 from detcli.models.backbones.hgnetv2 import HGNetV2
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.decoder import Decoded, Decoder
+from detcli.models.dfine.denoising import Layout, Noise, make_queries
 from detcli.models.dfine.encoder import Encoded, HybridEncoder
-from detcli.models.dfine.queries import Picked, QueryPicker
+from detcli.models.dfine.queries import Picked, QueryPicker, Shapes
 from detcli.models.layers.norm import ConvNorm
-from detcli.values.outputs import Outputs
+from detcli.values.outputs import Outputs, Targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,42 @@ class DFineDetails:
     enc_outputs_coord_logits: Tensor | None
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the decoder told one kind of queries, layer by layer.
+
+    logits        [B, Q, K] before layer 0 has judged its boxes, then of each layer
+    boxes_cxcywh  [B, Q, 4] to go with `logits`: those that distributions start from, then of each layer
+    corners       [B, Q, 4 * R] of each layer
+    start         [B, Q, 4] the boxes whose edges all distributions move
+    """
+
+    logits: tuple[Tensor, ...]
+    boxes_cxcywh: tuple[Tensor, ...]
+    corners: tuple[Tensor, ...]
+    start: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class DFineTraining:
+    """What the criterion looks at: the details of outputs in training, where the network was given targets.
+
+    answers        of the queries that look for boxes
+    picked_logits  [B, Q, K] of the encoder's tokens they were picked from
+    picked_boxes   [B, Q, 4] centre and size, of the same
+    denoising      of the denoising queries, which `layout` tells apart; None where there are none
+    reg_scale, up  [1] the shape of the bins
+    """
+
+    answers: Answers
+    picked_logits: Tensor
+    picked_boxes: Tensor
+    denoising: Answers | None
+    layout: Layout | None
+    reg_scale: Tensor
+    up: Tensor
+
+
 class DFine(nn.Module):
     """D-FINE (Peng et al. 2024) in training form; `optimize` turns it into its inference form."""
 
@@ -72,35 +110,77 @@ class DFine(nn.Module):
         self.level_projections = LevelProjections(config)
         self.picker = QueryPicker(config)
         self.decoder = Decoder(config)
+        self.denoising = config.num_denoising
+        self.noise = Noise(
+            label=config.carried.get("label_noise_ratio", Noise().label),
+            box=config.carried.get("box_noise_scale", Noise().box),
+        )
         self.denoising_labels: nn.Embedding | None = None
         if config.num_denoising:
             labels = len(config.labels)
             self.denoising_labels = nn.Embedding(labels + 1, config.d_model, padding_idx=labels)
             nn.init.xavier_uniform_(self.denoising_labels.weight)
 
-    def forward(self, pixels: Tensor, details: bool = False) -> Outputs:
-        """Detect.
+    def forward(self, pixels: Tensor, details: bool = False, targets: Sequence[Targets] | None = None) -> Outputs:
+        """Detect, or answer what is to be learned from.
 
         pixels   float [B, 3, H, W] RGB from 0 to 1; H and W multiples of the stride of the coarsest map: 32
         details  also hand out everything between, as DFineDetails; a little slower
+        targets  in training mode, one a picture: denoising queries are made from them, and the details are those the
+                 criterion looks at, as DFineTraining
 
-        Raises ValueError for pixels of another shape.
+        Raises ValueError for pixels of another shape, and for targets that are not one a picture of a training step.
         """
-        self._check(pixels)
+        self._check(pixels, targets)
         encoded = self.encoder(self.backbone(pixels), details=details)
         maps = self.level_projections(encoded.maps)
         shapes = tuple((x.shape[-2], x.shape[-1]) for x in maps)
         tokens = torch.cat([x.flatten(2).mT for x in maps], dim=1)  # [B, S, D]
         picked = self.picker(tokens, shapes, details=details)
+        if targets is not None:
+            return self._learn(picked, tokens, shapes, targets)
         decoded = self.decoder(picked.queries, picked.references.detach(), tokens, shapes, details=details)
         record = _details(encoded, picked, decoded) if details else None
         return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record)
 
-    def _check(self, pixels: Tensor) -> None:
+    def _learn(self, picked: Picked, tokens: Tensor, shapes: Shapes, targets: Sequence[Targets]) -> Outputs:
+        """Decode with denoising queries before the others, and tell the answers of both apart."""
+        queries, references, mask, noisy = picked.queries, picked.references.detach(), None, None
+        if self.denoising_labels is not None:
+            classes = self.denoising_labels.num_embeddings - 1
+            noisy = make_queries(
+                targets, classes=classes, total=self.denoising, noise=self.noise, dtype=references.dtype
+            )
+            if noisy is None:  # no true box in any process: gradients of all parameters are wanted all the same
+                queries = queries + 0 * self.denoising_labels.weight.sum()
+            else:
+                mask = noisy.layout.mask(queries.shape[1], queries.device)
+                queries = torch.cat((self.denoising_labels(noisy.class_ids).to(queries.dtype), queries), dim=1)
+                references = torch.cat((noisy.references, references), dim=1)
+        decoded = self.decoder(queries, references, tokens, shapes, mask=mask)
+        split = noisy.layout.queries if noisy is not None else 0
+        answers = _answers(decoded, slice(split, None))
+        record = DFineTraining(
+            answers=answers,
+            picked_logits=picked.logits,
+            picked_boxes=picked.references.sigmoid(),
+            denoising=_answers(decoded, slice(split)) if noisy is not None else None,
+            layout=noisy.layout if noisy is not None else None,
+            reg_scale=self.decoder.bins.reg_scale,
+            up=self.decoder.bins.up,
+        )
+        return Outputs(answers.logits[-1], answers.boxes_cxcywh[-1], record)
+
+    def _check(self, pixels: Tensor, targets: Sequence[Targets] | None) -> None:
         down, across = self.divisor_hw
         if pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.shape[2] % down or pixels.shape[3] % across:
             raise ValueError(
                 f"pixels have shape {list(pixels.shape)}; D-FINE takes [B, 3, multiple of {down}, multiple of {across}]"
+            )
+        if targets is not None and (not self.training or len(targets) != len(pixels)):
+            mode = "training" if self.training else "evaluation"
+            raise ValueError(
+                f"{len(targets)} targets for {len(pixels)} pictures in {mode} mode; training takes one each"
             )
 
 
@@ -143,6 +223,13 @@ def optimize(network: DFine) -> DFine:
         if fold is not None:
             fold()
     return network
+
+
+def _answers(decoded: Decoded, which: slice) -> Answers:
+    logits, boxes, corners = (
+        tuple(x[:, which] for x in said) for said in (decoded.logits, decoded.boxes_cxcywh, decoded.corners)
+    )
+    return Answers(logits, boxes, corners, decoded.start[0][:, which].detach())
 
 
 def _details(encoded: Encoded, picked: Picked, decoded: Decoded) -> DFineDetails:

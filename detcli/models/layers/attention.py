@@ -27,12 +27,18 @@ class SelfAttention(nn.Module):
         nn.init.zeros_(self.output.bias)
 
     def forward(
-        self, tokens: Tensor, positions: Tensor | None, *, with_weights: bool = False
+        self,
+        tokens: Tensor,
+        positions: Tensor | None,
+        *,
+        mask: Tensor | None = None,
+        with_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """Let every token look at every token.
+        """Let every token look at every token, or at those a mask lets it see.
 
         tokens     [B, S, D]
         positions  [B, S, D] or [S, D], or None
+        mask       bool [S, S], True where the token of the row sees that of the column, one at least; or None
         returns    [B, S, D], and the weights [B, M, S, S] where they were asked for
         """
         placed = tokens if positions is None else tokens + positions
@@ -45,10 +51,11 @@ class SelfAttention(nn.Module):
         dropout = self.dropout if self.training else 0.0
         weights = None
         if with_weights:
-            weights = torch.softmax(query @ key.mT * query.shape[-1] ** -0.5, dim=-1)
+            scores = query @ key.mT * query.shape[-1] ** -0.5
+            weights = torch.softmax(scores if mask is None else scores.masked_fill(~mask, -torch.inf), dim=-1)
             mixed = F.dropout(weights, dropout, self.training) @ value
         else:
-            mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
         output: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return output, weights
 

@@ -1,0 +1,137 @@
+"""Denoising: queries made from the true boxes, with noise, that teach the decoder to find the way back.
+
+Source: DINO (Zhang et al. 2022), section 3.3, as RT-DETR and D-FINE have it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from detcli.models.layers.position import inverse_sigmoid
+from detcli.models.losses.assignment import Assignment
+from detcli.models.losses.set_criterion import TrueBoxes, largest_everywhere
+from detcli.values.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from detcli.values.outputs import Targets
+
+_DRAWS = 10  # of each noisy query: whether its label changes, to which, four signs, four distances
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the denoising queries of a batch are.
+
+    Each group has one query close to each true box (positives), then one further away from each (negatives); pictures
+    with fewer boxes than the fullest one of all processes are filled up. All pictures have the same layout:
+
+        [ positives | negatives ] [ positives | negatives ] …      each of `most`, in `groups` groups
+
+    counts  how many true boxes each picture has
+    """
+
+    groups: int
+    most: int
+    counts: tuple[int, ...]
+
+    @property
+    def queries(self) -> int:
+        """How many denoising queries each picture has."""
+        return 2 * self.groups * self.most
+
+    def positives(self) -> Assignment:
+        """Which positive query was made from which true box."""
+        group = np.arange(self.groups)[:, None] * 2 * self.most
+        first, queries, truths = 0, [], []
+        for place, count in enumerate(self.counts):
+            own = np.arange(count)
+            queries.append((place * self.queries + group + own).ravel())
+            truths.append(np.tile(first + own, self.groups))
+            first += count
+        return Assignment(np.concatenate(queries), np.concatenate(truths))
+
+    def mask(self, others: int, device: torch.device) -> Tensor:
+        """Who may look at whom, for the denoising queries and as many others after them: bool [queries + others] twice.
+
+        Denoising queries see their own group, what fills it up included as in the original, and the others; the others
+        see none of them.
+        """
+        group = torch.arange(self.queries, device=device) // (2 * self.most)
+        mask = torch.ones([self.queries + others] * 2, dtype=torch.bool, device=device)
+        mask[: self.queries, : self.queries] = group[:, None] == group
+        mask[self.queries :, : self.queries] = False
+        return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How much of it.
+
+    label  twice the chance that a query's label is drawn anew
+    box    how far an edge moves at most, in halves of the box: once that for positives, once to twice for negatives
+    """
+
+    label: float = 0.5
+    box: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NoisyQueries:
+    """The denoising queries of a batch.
+
+    class_ids   int64 [B, Q]; the number of classes where a picture is filled up
+    references  float [B, Q, 4] logits of boxes
+    """
+
+    layout: Layout
+    class_ids: Tensor
+    references: Tensor
+
+
+def make_queries(
+    targets: Sequence[Targets], *, classes: int, total: int, noise: Noise, dtype: torch.dtype
+) -> NoisyQueries | None:
+    """Draw the denoising queries of a batch; None where no picture of any process has a true box.
+
+    total  how many positives a picture should have: as many groups are made, but one at least
+    dtype  of the references
+
+    A picture's noise follows from its seed alone: more groups, or fuller pictures beside it, do not change it.
+    """
+    truths = TrueBoxes.of(targets, dtype)
+    device = truths.class_ids.device
+    most = largest_everywhere(max(truths.counts), device)
+    if not most:
+        return None
+    layout = Layout(max(1, total // most), most, truths.counts)
+    drawn = torch.zeros((len(targets), layout.groups, 2, most, _DRAWS))
+    for place, target in enumerate(targets):
+        own = _draw(target.seed, layout.groups, truths.counts[place])
+        drawn[place, :, :, : own.shape[2]] = own
+    drawn = drawn.to(device, non_blocking=True)
+    labels, boxes = truths.padded(most, filling=classes)
+    class_ids = _noisy_labels(labels[:, None, None], drawn, classes, noise.label)
+    noisy = _noisy_boxes(boxes[:, None, None], drawn.to(dtype), noise.box)
+    return NoisyQueries(layout, class_ids.flatten(1), inverse_sigmoid(noisy).flatten(1, 3))
+
+
+def _draw(seed: int, groups: int, count: int) -> Tensor:
+    """Uniform numbers [groups, 2, count, 10], group by group: the first groups are the same however many follow."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand((groups, 2, count, _DRAWS), generator=generator)
+
+
+def _noisy_labels(labels: Tensor, drawn: Tensor, classes: int, ratio: float) -> Tensor:
+    """Labels [B, 1, 1, N] for each group [B, G, 2, N], each drawn anew with a chance of half the ratio; the filling stays."""
+    other = (drawn[..., 1] * classes).long().clamp(max=classes - 1)
+    return torch.where((drawn[..., 0] < 0.5 * ratio) & (labels < classes), other, labels)
+
+
+def _noisy_boxes(boxes_cxcywh: Tensor, drawn: Tensor, scale: float) -> Tensor:
+    """Boxes [B, 1, 1, N, 4] for each group [B, G, 2, N, 4], with every edge moved, held within the picture; positives first, then negatives."""
+    signs = (drawn[..., 2:6] < 0.5).to(drawn.dtype) * 2 - 1
+    further = torch.arange(2, device=drawn.device, dtype=drawn.dtype)[:, None, None]  # negatives move one more
+    halves = 0.5 * scale * boxes_cxcywh[..., 2:].repeat(1, 1, 1, 1, 2)
+    moved = cxcywh_to_xyxy(boxes_cxcywh) + signs * (drawn[..., 6:] + further) * halves
+    return xyxy_to_cxcywh(moved.clamp(0, 1)).abs()  # edges may have passed each other; a size is never below zero

@@ -1,0 +1,139 @@
+"""Which query answers for which true box: the cheapest one-to-one assignment, picture by picture, layer by layer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from detcli.errors import DivergedError, UsageError
+from detcli.models.losses.set_criterion import TrueBoxes
+from detcli.values.boxes import cxcywh_to_xyxy, pairwise_giou
+
+Indices = npt.NDArray[np.int64]
+Solver = Callable[[npt.NDArray[Any]], tuple[Indices, Indices]]
+
+
+@dataclass(frozen=True, slots=True)
+class CostWeights:
+    """What an assignment weighs; by default as Deformable DETR and D-FINE have it.
+
+    label         of the focal cost of a query's answer to the true class
+    l1            of the distance of centres and sizes
+    giou          of the generalised IoU, which lowers the cost
+    alpha, gamma  of the focal cost
+    """
+
+    label: float = 2.0
+    l1: float = 5.0
+    giou: float = 2.0
+    alpha: float = 0.25
+    gamma: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Pairs of a query and a true box, counted through the whole batch.
+
+    queries  int64 [A, P] or [P]  index among all B * Q queries
+    truths   int64 [A, P] or [P]  index among all true boxes, in the order of the pictures
+    """
+
+    queries: Indices
+    truths: Indices
+
+    def to(self, device: torch.device) -> "Pairs":
+        """The same as tensors, in one transfer."""
+        both = torch.from_numpy(np.stack((self.queries, self.truths)))
+        return Pairs(*both.to(device, non_blocking=True).unbind(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """An Assignment as tensors."""
+
+    queries: Tensor
+    truths: Tensor
+
+
+def focal_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TrueBoxes, weights: CostWeights) -> Tensor:
+    """What it would cost each query to answer for each true box of its picture.
+
+    logits        [A, B, Q, K] before sigmoid, of A layers
+    boxes_cxcywh  [A, B, Q, 4] as fractions of the picture
+    returns       [A, B, Q, N] for the N boxes of the fullest picture; columns after a picture's own mean nothing
+
+    Source: Deformable DETR (Zhu et al. 2020), whose code has the focal cost and the 1e-8.
+    """
+    labels, boxes = truths.padded()  # [B, N], [B, N, 4]
+    boxes = boxes.to(boxes_cxcywh.dtype)
+    chances = logits.gather(-1, labels[:, None].expand(*logits.shape[:3], -1)).sigmoid()  # [A, B, Q, N]
+    present = weights.alpha * (1 - chances) ** weights.gamma * -(chances + 1e-8).log()
+    absent = (1 - weights.alpha) * chances**weights.gamma * -(1 - chances + 1e-8).log()
+    distance = (boxes_cxcywh[..., None, :] - boxes[:, None]).abs().sum(-1)
+    overlap = pairwise_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(boxes))
+    return weights.label * (present - absent) + weights.l1 * distance - weights.giou * overlap
+
+
+def match(cost: npt.NDArray[np.floating[Any]]) -> tuple[Indices, Indices]:
+    """Pair queries with truths one to one so that the total cost is least.
+
+    cost     [Q, N]  any finite numbers; N may be 0
+    returns  query indices [min(Q, N)], truth indices [min(Q, N)], ordered by query
+
+    Raises ValueError if a cost is not finite, UsageError where scipy is not installed.
+    Source: Kuhn 1955; DETR (Carion et al. 2020), section 3.1.
+    """
+    return _matched(cost, solver())
+
+
+def assign(costs: Tensor, counts: Sequence[int], names: Sequence[str]) -> Assignment:
+    """The cheapest assignment of every layer; costs come from their device all at once.
+
+    costs    [A, B, Q, N]  as `focal_costs` gives them
+    counts   how many true boxes each picture has
+    names    of the A layers, for the message
+    returns  the pairs of each layer [A, P], in the order of the pictures; P = sum of min(Q, count)
+
+    Raises DivergedError naming the first layer of which a cost is not finite.
+    """
+    solve = solver()
+    table = costs.detach().cpu().numpy()
+    queries, truths = [], []
+    for layer, name in enumerate(names):
+        first = 0
+        for place, count in enumerate(counts):
+            try:
+                query, truth = _matched(table[layer, place, :, :count], solve)
+            except ValueError as error:
+                raise DivergedError(
+                    f"training diverged: {name} gives answers that are not finite (picture {place + 1} of the batch); "
+                    "a smaller learning rate may help, or float32 in place of half precision"
+                ) from error
+            queries.append(query + place * table.shape[2])
+            truths.append(truth + first)
+            first += count
+    return Assignment(_joined(queries).reshape(len(names), -1), _joined(truths).reshape(len(names), -1))
+
+
+def solver() -> Solver:
+    """The solver of assignment problems. Raises UsageError where scipy, which brings it, is not installed."""
+    try:
+        from scipy.optimize import linear_sum_assignment
+    except ImportError as error:
+        raise UsageError("training needs scipy; install it with: pip install 'detcli[train]'") from error
+    solve: Solver = linear_sum_assignment
+    return solve
+
+
+def _matched(cost: npt.NDArray[np.floating[Any]], solve: Solver) -> tuple[Indices, Indices]:
+    if not np.isfinite(cost).all():
+        raise ValueError(f"{np.count_nonzero(~np.isfinite(cost))} of {cost.size} costs are not finite")
+    return solve(cost)
+
+
+def _joined(parts: list[Indices]) -> Indices:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)

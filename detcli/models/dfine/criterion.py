@@ -253,7 +253,7 @@ def _distillation(answers: _AnswerSet, pairs: Pairs, quality: Tensor, by: _Divis
 
 def _by_edge(corners: Tensor) -> Tensor:
     """[..., 4 * R] -> [..., 4, R]."""
-    return corners.reshape(*corners.shape[:-1], 4, -1)
+    return corners.reshape(*corners.shape[:-1], 4, corners.shape[-1] // 4)
 
 
 def _named(terms: Mapping[str, Tensor], endings: Sequence[str]) -> Iterator[tuple[str, Tensor]]:

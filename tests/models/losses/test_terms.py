@@ -1,0 +1,87 @@
+"""The terms of losses, by hand and by what they promise."""
+
+import math
+
+import pytest
+import torch
+
+from detcli.models.losses.terms import box_terms, distillation, distribution_focal, varifocal
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_varifocal_is_worked_out_by_hand() -> None:
+    logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # chances 1/2 and 3/4
+    places = (torch.tensor([0]), torch.tensor([0]), torch.tensor([1]))
+    [loss] = varifocal(logits, places, torch.tensor([0.6]), alpha=0.75, gamma=2)
+    wrong = 0.75 * 0.5**2 * -math.log(0.5)
+    right = 0.6 * -(0.6 * math.log(0.75) + 0.4 * math.log(0.25))
+    assert loss.item() == pytest.approx(wrong + right)
+
+
+def test_varifocal_is_least_where_chances_are_the_quality() -> None:
+    logits = torch.logit(torch.tensor([[[0.6]]], dtype=torch.float64)).requires_grad_()
+    places = (torch.tensor([0]), torch.tensor([0]), torch.tensor([0]))
+    varifocal(logits, places, torch.tensor([0.6])).sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.abs().max() < 1e-7
+
+
+def test_varifocal_adds_up_each_layer_apart() -> None:
+    logits = random(3, 5, 4)
+    places = (torch.tensor([[0], [1], [2]]), torch.tensor([[4], [2], [0]]), torch.tensor([[3], [1], [1]]))
+    quality = torch.tensor([[0.1], [0.5], [0.9]])
+    together = varifocal(logits, places, quality)
+    zero = torch.zeros(1, dtype=torch.int64)
+    for layer in range(3):
+        alone = varifocal(logits[layer : layer + 1], (zero, places[1][layer], places[2][layer]), quality[layer])
+        assert together[layer].item() == pytest.approx(alone.item())
+
+
+def test_terms_of_a_box_that_is_right_are_nothing() -> None:
+    boxes = random(4, 4).sigmoid()
+    distance, apart, quality = box_terms(boxes, boxes)
+    assert distance.abs().max() == 0
+    assert apart.abs().max() < 1e-12
+    assert torch.allclose(quality, torch.ones_like(quality))
+
+
+def test_the_quality_of_a_box_carries_no_gradient() -> None:
+    boxes = random(4, 4).sigmoid().requires_grad_()
+    distance, apart, quality = box_terms(boxes, random(4, 4, seed=1).sigmoid())
+    assert not quality.requires_grad
+    assert distance.requires_grad
+    assert apart.requires_grad
+
+
+def test_a_target_on_a_bin_is_a_cross_entropy_and_one_between_two_is_shared() -> None:
+    logits = random(2, 3, 4, 9)
+    left = torch.tensor([[0, 3, 5, 7]]).expand(3, 4)
+    on_left, on_right, between = (
+        distribution_focal(logits, left, torch.full((3, 4), share, dtype=torch.float64)) for share in (0.0, 1.0, 0.25)
+    )
+    chances = logits.log_softmax(-1)
+    assert torch.allclose(on_left, -chances.gather(-1, left.expand(2, 3, 4)[..., None])[..., 0])
+    assert torch.allclose(on_right, -chances.gather(-1, left.expand(2, 3, 4)[..., None] + 1)[..., 0])
+    assert torch.allclose(between, 0.75 * on_left + 0.25 * on_right)
+
+
+def test_a_student_who_agrees_has_nothing_to_learn_and_none_teaches_the_teacher() -> None:
+    teacher, student = random(5, 9).requires_grad_(), random(2, 5, 9, seed=1).requires_grad_()
+    assert distillation(teacher, teacher, temperature=5.0).abs().max() < 1e-12
+    apart = distillation(student, teacher, temperature=5.0)
+    assert apart.shape == (2, 5)
+    assert (apart > 0).all()
+    apart.sum().backward()
+    assert teacher.grad is None
+    assert student.grad is not None
+
+
+def test_distillation_is_the_divergence_of_softened_distributions() -> None:
+    student, teacher = random(9), random(9, seed=1)
+    p, q = (teacher / 5).softmax(-1), (student / 5).softmax(-1)
+    assert distillation(student, teacher, temperature=5.0).item() == pytest.approx(
+        25 * (p * (p / q).log()).sum().item()
+    )

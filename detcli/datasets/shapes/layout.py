@@ -17,9 +17,9 @@ from detcli.values.truths import Truths
 VERSION = 1  # another number is another set: it goes into every seed
 CLASSES: tuple[str, ...] = tuple(OUTLINES)
 
-MOST_SHAPES = 12
-SMALLEST, LARGEST = 1 / 12, 2 / 3  # longer side of a whole shape, in short sides of the picture
-LEAST_VISIBLE = 0.4  # share of a shape that lies in the picture and under no other
+MOST_SHAPES = 10
+SMALLEST, LARGEST = 1 / 8, 2 / 3  # longer side of a whole shape, in short sides of the picture
+LEAST_VISIBLE = 0.6  # share of a shape that lies in the picture and under no other
 STRETCH = 1.2  # most that one axis of a shape is drawn out against the other
 
 _LONG_SIDE = (240, 384)  # pixels

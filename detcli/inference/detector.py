@@ -1,16 +1,16 @@
 """The three steps - preprocess, network, postprocess - as one callable, and how a model's name becomes one."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from detcli.checkpoints.files import read_checkpoint
 from detcli.checkpoints.hub import locate
-from detcli.errors import DeviceError
+from detcli.errors import DeviceError, UnsupportedModelError
 from detcli.inference.postprocess import NotFiniteError, Selection, to_detections
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.models.family import family_of
@@ -186,7 +186,7 @@ def load_detector(
     checkpoint = read_checkpoint(files)
     family = family_of(checkpoint.config)
     config = family.read_config(checkpoint.config)
-    labels = Labels.from_names(family.label_names(config))
+    labels = read_labels(checkpoint.config, family.label_names(config))
     class_ids = labels.find(classes) if classes else None
     with skeleton():
         network = family.build(config)
@@ -216,6 +216,22 @@ def load_detector(
         compiled=compile,
         notes=(*checkpoint.notes, *(str(warning.message) for warning in warned)),
     )
+
+
+def read_labels(config: Mapping[str, Any], names: Sequence[str]) -> Labels:
+    """The labels of a model: its names, with the category ids of the data it was trained on where config.json has them.
+
+    Raises UnsupportedModelError where `category_ids` is not one whole number from 0 a class, none of them twice.
+    """
+    ids = config.get("category_ids")
+    if ids is None:
+        return Labels.from_names(names)
+    whole = isinstance(ids, list) and all(type(one) is int and 0 <= one < 1 << 53 for one in ids)
+    if not whole or len(ids) != len(names) or len(set(ids)) != len(ids):
+        raise UnsupportedModelError(
+            f"config.json: 'category_ids' must be {len(names)} different whole numbers from 0 on, one for each class"
+        )
+    return Labels(tuple(names), tuple(ids))
 
 
 def _release(device_name: str) -> None:

@@ -88,7 +88,11 @@ class Preprocessor:
         prepared = [cast("Pixels", self.prepare(frame).prepared) for frame in frames]
         stacked = torch.from_numpy(np.stack(prepared)).to(self._device, non_blocking=True)  # [B, H, W, 3]
         sizes = torch.tensor([frame.size_hw for frame in frames])
-        return Batch(self._scale(stacked).permute(0, 3, 1, 2), None, sizes)
+        return Batch(self.pixels(stacked), None, sizes)
+
+    def pixels(self, stacked: Tensor) -> Tensor:
+        """What the network takes, float32 [B, 3, H, W] in channels-last memory order, of uint8 [B, H, W, 3] on the device."""
+        return self._scale(stacked).permute(0, 3, 1, 2)
 
     def _scale(self, pixels: Tensor) -> Tensor:
         if self.preprocessing.rescale == 1 / 255 and self.preprocessing.mean is None:

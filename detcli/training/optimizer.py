@@ -104,6 +104,8 @@ class MovingAverage:
 
     Source: the D-FINE repository's ModelEMA: decay x (1 - exp(-updates / warmup)), over all floating point tensors of
     the state dict; others are as in the network.
+
+    floats  the averages by name
     """
 
     def __init__(self, network: nn.Module, *, decay: float, warmup_steps: int) -> None:
@@ -113,13 +115,13 @@ class MovingAverage:
         self._network = network
         live = {name: tensor for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
         self._live = list(live.values())
-        self._average = {name: tensor.detach().clone() for name, tensor in live.items()}
+        self.floats = {name: tensor.detach().clone() for name, tensor in live.items()}
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the weights as they are now."""
         self.updates += 1
-        torch._foreach_lerp_(list(self._average.values()), self._live, 1 - self.decay_at(self.updates))
+        torch._foreach_lerp_(list(self.floats.values()), self._live, 1 - self.decay_at(self.updates))
 
     def decay_at(self, updates: int) -> float:
         """The part of the average that stays in its so-manieth update, counted from 1."""
@@ -128,13 +130,13 @@ class MovingAverage:
     def state(self) -> dict[str, Tensor]:
         """The average as a state dict of the network; the tensors are the average's own."""
         own = self._network.state_dict()
-        return {name: self._average.get(name, tensor) for name, tensor in own.items()}
+        return {name: self.floats.get(name, tensor) for name, tensor in own.items()}
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor], updates: int) -> None:
-        """Go on from what `state` and `updates` were."""
+        """Go on from what `floats` and `updates` were."""
         self.updates = updates
-        for name, tensor in self._average.items():
+        for name, tensor in self.floats.items():
             tensor.copy_(state[name])
 
 

@@ -1,0 +1,150 @@
+"""The metrics of a run as pictures: curves.png, and events for TensorBoard where that is installed."""
+
+import io
+import json
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from detcli.errors import UsageError
+from detcli.files.writing import told, write_atomically
+from detcli.training.events import Event, Note
+from detcli.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from torch.utils.tensorboard import SummaryWriter
+
+_PAUSE_S = 60.0  # between two drawings
+_FIGURES = ("AP", "AP50", "AP75")
+
+Line = Mapping[str, Any]
+
+
+class Curves:
+    """Draws a run's metrics as they come.
+
+    steps  done before; TensorBoard lets go of what it has from there on
+    tell   is told, once, what cannot be drawn for want of a library
+    """
+
+    def __init__(self, folder: RunFolder, steps: int, tell: Callable[[Event], None]) -> None:
+        self._folder, self._tell = folder, tell
+        self._drawn_at = time.monotonic()
+        self._draws = True
+        self._board = _tensorboard(folder.events, steps)
+
+    def add(self, line: Line) -> None:
+        """Hand a line of metrics on to TensorBoard."""
+        if self._board is None:
+            return
+        step = int(line["step"])
+        part = "epoch" if line["kind"] == "epoch" else "steps"
+        for name, value in line["losses"].items():
+            self._board.add_scalar(f"{part}/{name}", value, step)
+        self._board.add_scalar(f"{part}/loss", line["loss"], step)
+        self._board.add_scalar(f"{part}/rate", line["rate"], step)
+        for name, value in (line.get("figures") or {}).items():
+            if value is not None:
+                self._board.add_scalar(f"figures/{name}", value, step)
+
+    def draw_now_and_then(self) -> None:
+        """Draw where the last drawing is a minute old."""
+        if time.monotonic() - self._drawn_at > _PAUSE_S:
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw curves.png from metrics.jsonl."""
+        self._drawn_at = time.monotonic()
+        if self._board is not None:
+            self._board.flush()
+        if not self._draws:
+            return
+        try:
+            draw_curves(self._folder.metrics, self._folder.curves)
+        except UsageError as error:
+            self._draws = False
+            self._tell(Note(f"there will be no {self._folder.curves.name}: {error}"))
+
+    def close(self) -> None:
+        """Let go of TensorBoard's file."""
+        if self._board is not None:
+            self._board.close()
+
+
+def draw_curves(metrics: Path, picture: Path) -> None:
+    """Draw losses, learning rate and figures of metrics.jsonl into a PNG; nothing where there is no line yet.
+
+    Raises UsageError where matplotlib is not installed, and OutputError.
+    """
+    with told(metrics):
+        lines = [json.loads(line) for line in metrics.read_bytes().splitlines()]
+    if not lines:
+        return
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError("curves need matplotlib: pip install 'detcli[train]'") from error
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    whole, terms, figures, rate = figure.subplots(2, 2).flat
+    _draw_losses(whole, lines)
+    _draw_terms(terms, _of_kind(lines, "epoch") or lines)
+    _draw_figures(figures, [line for line in lines if line.get("figures")])
+    rate.plot([line["step"] for line in lines], [line["rate"] for line in lines])
+    rate.set_title("highest learning rate")
+    for axes in (whole, terms, figures, rate):
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=100)
+    write_atomically(picture, png.getvalue())
+
+
+def _draw_losses(axes: "Axes", lines: Sequence[Line]) -> None:
+    """The sum of all losses: of steps thin, of epochs thick."""
+    for kind, width in (("steps", 0.8), ("epoch", 2.0)):
+        some = _of_kind(lines, kind)
+        if some:
+            axes.plot([line["step"] for line in some], [line["loss"] for line in some], linewidth=width, label=kind)
+    axes.set_title("loss")
+    axes.legend()
+
+
+def _draw_terms(axes: "Axes", lines: Sequence[Line]) -> None:
+    """The losses of the last layer, without those of the layers before it: names with one part after `loss_`."""
+    names = sorted({name for line in lines for name in line["losses"]})
+    own = [name for name in names if name.count("_") == 1] or names[:10]
+    for name in own:
+        some = [line for line in lines if name in line["losses"]]
+        axes.plot([line["step"] for line in some], [line["losses"][name] for line in some], label=name)
+    axes.set_title("terms of the last layer")
+    axes.set_yscale("log")
+    axes.legend()
+
+
+def _draw_figures(axes: "Axes", lines: Sequence[Line]) -> None:
+    for name in _FIGURES if lines else ():
+        some = [line for line in lines if line["figures"].get(name) is not None]
+        axes.plot([line["step"] for line in some], [line["figures"][name] for line in some], marker=".", label=name)
+    axes.set_title("of the moving average, judged" if lines else "nothing was judged")
+    axes.set_ylim(0, 1)
+    if lines:
+        axes.legend()
+
+
+def _of_kind(lines: Sequence[Line], kind: str) -> list[Line]:
+    return [line for line in lines if line["kind"] == kind]
+
+
+def _tensorboard(folder: Path, steps: int) -> "SummaryWriter | None":
+    """A writer that drops what stands there from this step on, or None where TensorBoard is not installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of protobuf and numpy, in its imports
+            from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    with told(folder):
+        return SummaryWriter(str(folder), purge_step=steps + 1 if steps else None)

@@ -1,0 +1,110 @@
+"""What a run tells those who watch it: plain records, in the order in which things happen."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run is set up; the first step comes next.
+
+    epochs, steps_per_epoch  of the whole run
+    epoch, step              where it begins: from 0; later in a resumed run, where epoch may equal epochs
+    pictures, val_pictures   in the data; None where nothing is judged
+    batch                    pictures a step, over all processes
+    parameters, learning     numbers in the network, and those among them that learn
+    device, precision        "cpu", "cuda:0", …; fp32, bf16 or fp16
+    processes                that train together
+    """
+
+    epochs: int
+    steps_per_epoch: int
+    epoch: int
+    step: int
+    pictures: int
+    val_pictures: int | None
+    batch: int
+    parameters: int
+    learning: int
+    device: str
+    precision: str
+    processes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A step is done.
+
+    epoch, step          both from 0; the step counts within the epoch
+    losses               by name, as weighted; their sum is what falls
+    rate                 highest learning rate of any group
+    gradient_norm        before clipping
+    pictures_per_second  lately, over all processes
+    memory_bytes         the most the device, or on a CPU the process, has held so far; 0: not known
+    """
+
+    epoch: int
+    step: int
+    losses: Mapping[str, float]
+    rate: float
+    gradient_norm: float
+    pictures_per_second: float
+    memory_bytes: int
+
+    @property
+    def loss(self) -> float:
+        """The sum of all losses."""
+        return sum(self.losses.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """The average of the weights is about to be judged on so many pictures of this process."""
+
+    epoch: int
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One more picture was looked at, while judging."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The average of the weights was judged: COCO's figures by name, whether it is the best so far.
+
+    A figure is None where the pictures hold nothing true of that size.
+    """
+
+    epoch: int
+    figures: Mapping[str, float | None]
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """An epoch is over: the mean of its losses by name, and the figures if it was judged."""
+
+    epoch: int
+    losses: Mapping[str, float]
+    figures: Mapping[str, float | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A kill from here on loses nothing up to this step."""
+
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence the user should see."""
+
+    sentence: str
+
+
+Event = Started | Stepped | Judging | Judged | Evaluated | EpochEnded | Saved | Note
+Observer = Callable[[Event], None]

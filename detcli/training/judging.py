@@ -1,0 +1,68 @@
+"""A detector judged during training: each process looks at its share of the pictures, the first one reckons."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from detcli.datasets.dataset import Dataset
+from detcli.errors import DataError
+from detcli.evaluation.coco_metrics import judge
+from detcli.evaluation.evaluate import find
+from detcli.inference.detector import Detector
+from detcli.pipeline import Stop
+from detcli.training.distributed import Processes
+from detcli.training.events import Event, Judged, Judging
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """COCO's figures by name, and what the user should know of them."""
+
+    figures: Mapping[str, float | None]
+    notes: tuple[str, ...]
+
+    @property
+    def ap(self) -> float:
+        """The figure that counts."""
+        return self.figures["AP"] or 0.0
+
+
+def judged(
+    detector: Detector,
+    data: Dataset,
+    *,
+    epoch: int,
+    processes: Processes,
+    workers: int,
+    stop: Stop,
+    tell: Callable[[Event], None],
+) -> Judgement | None:
+    """Judge; None where `stop` came first, which only a single process heeds here.
+
+    Raises DataError where no picture can be read.
+    """
+    share = range(len(data) * processes.rank // processes.size, len(data) * (processes.rank + 1) // processes.size)
+    tell(Judging(epoch, len(share)))
+    alone = processes.size == 1
+    findings = find(
+        detector,
+        data,
+        indices=share,
+        workers=workers,
+        on_result=lambda _, __: tell(Judged()),
+        stop=stop if alone else None,
+    )
+    if alone and stop.is_set():
+        return None
+    everyone = processes.to_first(findings)
+    figures: Mapping[str, float | None] = {}
+    if processes.first:
+        unreadable = [one for part in everyone for one in part.unreadable]
+        if len(unreadable) == len(data):
+            first = unreadable[0]
+            raise DataError(f"none of the pictures to judge on can be read; '{first.origin.file}': {first.message}")
+        figures = judge(data.annotations(), [result for part in everyone for result in part.results]).figures
+    notes = findings.notes
+    if any(part.unreadable for part in everyone):
+        count = sum(len(part.unreadable) for part in everyone)
+        notes += (f"{count} of the {len(data)} pictures to judge on cannot be read: what is true of them is missed",)
+    return Judgement(processes.from_first(figures), notes)

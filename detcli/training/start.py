@@ -1,0 +1,165 @@
+"""Where training begins: a model that knows something, made to fit the classes of the data; or one that knows nothing."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from detcli.checkpoints.catalog import CATALOG
+from detcli.checkpoints.documents import read_document
+from detcli.checkpoints.files import read_checkpoint, read_config
+from detcli.checkpoints.hub import Progress, locate
+from detcli.checkpoints.layout import PREPROCESSOR
+from detcli.errors import UnsupportedModelError, UsageError
+from detcli.models.dfine.config import published, write_config
+from detcli.models.family import Family, family_of
+from detcli.training.published import Size
+from detcli.training.recipe import Recipe
+
+# As every published D-FINE has it; the size becomes the recipe's.
+_PREPROCESSOR: Mapping[str, Any] = {
+    "image_processor_type": "RTDetrImageProcessor",
+    "do_resize": True,
+    "size": {"height": 640, "width": 640},
+    "resample": 2,
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": False,
+    "do_pad": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A network to train.
+
+    family        it belongs to
+    config        its record, with the classes of the data
+    state         its state dict
+    preprocessor  preprocessor_config.json
+    kept          class indices whose rows were learned before
+    notes         sentences for the user
+    """
+
+    family: Family
+    config: Any
+    state: dict[str, Tensor]
+    preprocessor: dict[str, Any]
+    kept: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def starting_point(
+    model: str,
+    *,
+    scratch: bool,
+    names: Sequence[str],
+    revision: str | None = None,
+    offline: bool = False,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+    recipe: Recipe,
+) -> Start:
+    """The network that training begins with.
+
+    model    name of the catalogue, Hub repository, folder or file; from scratch also a config.json, and nothing is
+             fetched for a name of the catalogue
+    scratch  begin from random weights, drawn from the recipe's seed
+    names    classes of the data, by class index
+    recipe   its `network` fields go into the configuration
+
+    Raises UsageError, ModelError, HubError, AccessError or OutputError.
+    """
+    if scratch:
+        return _from_scratch(_configuration(model, revision, offline, cache_dir, progress), names, recipe)
+    if model.endswith(".json") and not model.endswith(".index.json"):
+        raise UsageError(f"'{model}' describes a network without weights; --scratch begins from random ones")
+    files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
+    checkpoint = read_checkpoint(files)
+    family, config = _read(checkpoint.config, recipe)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", RuntimeWarning)
+        state = family.read_weights(checkpoint.tensors, config)
+    with _seeded(recipe):
+        made = family.relabel(state, config, names)
+    notes = (*checkpoint.notes, *(str(warning.message) for warning in warned), _kept(made.kept, names))
+    return Start(
+        family, made.config, made.state, dict(checkpoint.preprocessor) or dict(_PREPROCESSOR), made.kept, notes
+    )
+
+
+def resumed_point(run: Path) -> Start:
+    """The network of a run to go on with; its state comes from the run itself.
+
+    Raises UsageError where there is no run, and ModelError where its files are damaged.
+    """
+    folder = run / "last"
+    if not folder.is_dir():
+        raise UsageError(f"--resume: there is no run to go on with in '{run}'; without --resume one begins")
+    config_json = read_config(folder)
+    family = family_of(config_json)
+    preprocessor = read_document(folder / PREPROCESSOR)
+    return Start(family, family.read_config(config_json), {}, preprocessor, (), ())
+
+
+def _from_scratch(config_json: Mapping[str, Any], names: Sequence[str], recipe: Recipe) -> Start:
+    plain = {name: value for name, value in config_json.items() if name not in ("num_labels", "category_ids")}
+    labels = {"id2label": {str(i): name for i, name in enumerate(names)}}
+    family, config = _read({**plain, **labels}, recipe)
+    with _seeded(recipe):
+        state = family.build(config).state_dict()
+    return Start(family, config, state, dict(_PREPROCESSOR), (), ("the network begins from random weights",))
+
+
+def _configuration(
+    model: str, revision: str | None, offline: bool, cache_dir: Path | None, progress: Progress | None
+) -> dict[str, Any]:
+    """config.json of a network to begin from scratch."""
+    entry = CATALOG.get(model)
+    if entry is not None and entry.repository is not None:
+        return write_config(published(cast("Size", entry.name.split("-")[1]), ["any"]))
+    if model.endswith(".json") and not model.endswith(".index.json"):
+        if not Path(model).is_file():
+            raise UsageError(f"there is no configuration '{model}'")
+        return read_document(Path(model))
+    if Path(model).is_dir() and entry is None:
+        return read_config(Path(model))
+    files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
+    return read_config(files.folder)
+
+
+def _read(config_json: Mapping[str, Any], recipe: Recipe) -> tuple[Family, Any]:
+    """The family and its record, with what the recipe sets. Raises UsageError for a field that cannot be set so."""
+    family = family_of(config_json)
+    family.read_config(config_json)  # so that what is wrong with the model itself is not laid at the recipe's door
+    try:
+        return family, family.read_config({**config_json, **recipe.network})
+    except UnsupportedModelError as error:
+        raise UsageError(f"the recipe's [network] does not fit the model: {error}") from error
+
+
+@contextmanager
+def _seeded(recipe: Recipe) -> Iterator[None]:
+    """Torch's random numbers follow from the recipe's seed, for the length of the block."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(recipe.seed)
+        yield
+
+
+def _kept(kept: Sequence[int], names: Sequence[str]) -> str:
+    """How much of the head is known already."""
+    if len(kept) == len(names):
+        return (
+            f"the model knows all {len(names)} classes already"
+            if len(names) > 1
+            else "the model knows the class already"
+        )
+    known = ", ".join(f"'{names[index]}'" for index in kept[:5]) + (" …" if len(kept) > 5 else "")
+    if kept:
+        return f"the model knows {len(kept)} of the {len(names)} classes already ({known}); the others begin anew"
+    return f"the model knows none of the {len(names)} classes by name; its class head begins anew"

@@ -1,0 +1,59 @@
+"""Batch norm whose statistics are those of all processes together, so that N of them normalise as one would."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.distributed.nn import functional as between
+
+
+class SyncedBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm over the pictures of all processes, on any device; each has as many of them, of one size.
+
+    torch.nn.SyncBatchNorm does the same on GPUs alone.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x [B, C, H, W]."""
+        if not self.training:
+            return super().forward(x)
+        mean = _mean_of_all(x.mean((0, 2, 3)))
+        centred = x - mean[:, None, None]
+        variance = _mean_of_all(centred.square().mean((0, 2, 3)))
+        self._note(mean.detach(), variance.detach(), x.numel() // x.shape[1] * distributed.get_world_size())
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+    @torch.no_grad()
+    def _note(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Move the running statistics."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked.add_(1)
+        part = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, part)
+        self.running_var.lerp_(variance * count / max(count - 1, 1), part)
+
+
+def with_synced_norms(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network with its batch norms synced, in place; parameters and names stay the same."""
+    if device.type == "cuda":
+        return cast("nn.Module", nn.SyncBatchNorm.convert_sync_batchnorm(network))  # type: ignore[no-untyped-call]
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.BatchNorm2d:
+                setattr(parent, name, _synced(child))
+    return network
+
+
+def _synced(norm: nn.BatchNorm2d) -> SyncedBatchNorm2d:
+    made = SyncedBatchNorm2d(norm.num_features, norm.eps, norm.momentum, device="meta")
+    made.weight, made.bias = norm.weight, norm.bias
+    made.running_mean, made.running_var = norm.running_mean, norm.running_var
+    made.num_batches_tracked = norm.num_batches_tracked
+    return made.train(norm.training)
+
+
+def _mean_of_all(x: Tensor) -> Tensor:
+    total: Tensor = between.all_reduce(x)  # type: ignore[no-untyped-call]
+    return total / distributed.get_world_size()

@@ -38,23 +38,40 @@ class DrawingStyle:
     font: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Inked:
+    """A box to draw: [4] left, top, right, bottom, its colour, and what stands on its label."""
+
+    box: npt.NDArray[np.float64]
+    color: Color
+    name: str
+    score: str = ""
+
+
 def draw(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingStyle = DrawingStyle()) -> Pixels:
     """A copy of the picture, uint8 [H, W, 3] RGB, with its detections; the best score lies on top.
 
     Raises UsageError for a font file that is none.
     """
+    rows = zip(detections.boxes_xyxy, detections.class_ids.tolist(), detections.scores.tolist(), strict=True)
+    boxes = [Inked(box, color(class_id), labels.names[class_id], f"{score:.2f}") for box, class_id, score in rows]
+    return draw_boxes(pixels, boxes, style)
+
+
+def draw_boxes(pixels: Pixels, boxes: Sequence[Inked], style: DrawingStyle = DrawingStyle()) -> Pixels:
+    """A copy of the picture, uint8 [H, W, 3] RGB, with boxes in any colours; the first lies on top."""
     canvas = np.array(pixels, order="C")
-    if not len(detections):
+    if not boxes:
         return canvas
     line = style.line_width or line_width(canvas.shape[:2])
-    class_ids = detections.class_ids.tolist()
-    for box, class_id in reversed(list(zip(detections.boxes_xyxy, class_ids, strict=True))):
-        _outline(canvas, box, color(class_id), line)
+    for inked in reversed(boxes):
+        _outline(canvas, inked.box, inked.color, line)
     if not style.hide_labels:
-        names = [labels.names[class_id] for class_id in class_ids]
-        scores = ["" if style.hide_scores else f"{score:.2f}" for score in detections.scores.tolist()]
-        tags = _tags(canvas.shape[:2], names, scores, [color(i) for i in class_ids], lettering(style.font))
-        places = _places(canvas.shape[:2], detections.boxes_xyxy, [tag.shape[:2] for tag in tags], line)
+        names = [inked.name for inked in boxes]
+        scores = ["" if style.hide_scores else inked.score for inked in boxes]
+        tags = _tags(canvas.shape[:2], names, scores, [inked.color for inked in boxes], lettering(style.font))
+        edges = np.array([inked.box for inked in boxes])
+        places = _places(canvas.shape[:2], edges, [tag.shape[:2] for tag in tags], line)
         for tag, (left, top) in reversed(list(zip(tags, places, strict=True))):
             canvas[top : top + tag.shape[0], left : left + tag.shape[1]] = tag
     return canvas

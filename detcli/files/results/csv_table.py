@@ -33,6 +33,7 @@ def read_csv(path: Path) -> Iterator[StoredPicture]:
                 _size(place, first),
                 tuple(_box(*row) for row in found),
                 frame=int(place.parsed(frame, "frame")) if frame else None,
+                whole=False,
             )
 
 

@@ -29,6 +29,7 @@ class StoredPicture:
     boxes     in the file's order; None where the picture failed
     error     why it failed, or None
     frame     number in a video; None for pictures
+    whole     no other entry of the file is about the same picture; rows of a table may stand in any order
     """
 
     place: str
@@ -38,3 +39,4 @@ class StoredPicture:
     boxes: tuple[StoredBox, ...] | None
     error: str | None = None
     frame: int | None = None
+    whole: bool = True

@@ -1,0 +1,109 @@
+"""Everything an evaluation came to, as JSON that keeps every digit."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from detcli.evaluation.coco_metrics import Metrics
+from detcli.evaluation.comparison import Comparison
+from detcli.evaluation.confusion import Confusion
+from detcli.version import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a report is made of.
+
+    metrics      of the judge
+    confusion    above `score`, from an IoU of `iou`
+    worst        pictures with the most mistakes, the worst first
+    file_names   by image id
+    settings     what was judged and how: option -> value
+    unreadable   file and reason of pictures that could not be looked at
+    notes        sentences for the user
+    """
+
+    metrics: Metrics
+    confusion: Confusion
+    score: float
+    iou: float
+    worst: Sequence[Comparison]
+    file_names: Mapping[int, str]
+    settings: Mapping[str, object]
+    created: str
+    unreadable: Sequence[Mapping[str, str]] = ()
+    notes: Sequence[str] = ()
+
+
+def report(judged: Judged) -> dict[str, Any]:
+    """The report as JSON takes it; a figure without truths is null."""
+    metrics, confusion = judged.metrics, judged.confusion
+    return {
+        "detcli": __version__,
+        "judge": metrics.judge,
+        "created": judged.created,
+        "settings": dict(judged.settings),
+        "figures": metrics.figures,
+        "counts": {
+            "pictures": metrics.pictures,
+            "unreadable": len(judged.unreadable),
+            "truths": sum(one.truths for one in metrics.classes),
+            "detections": sum(one.detections for one in metrics.classes),
+        },
+        "classes": [
+            {
+                "name": one.name,
+                "category_id": one.category_id,
+                "truths": one.truths,
+                "detections": one.detections,
+                "AP": one.ap,
+                "AP50": one.ap50,
+                "AR": one.ar,
+            }
+            for one in metrics.classes
+        ],
+        "confusion": {
+            "score": judged.score,
+            "iou": judged.iou,
+            "found": confusion.found,
+            "confused": confusion.confused,
+            "missed": confusion.missed,
+            "false": confusion.false,
+            "names": list(confusion.names),
+            "counts": confusion.counts.tolist(),
+        },
+        "worst": [
+            {
+                "file": judged.file_names[picture.image_id],
+                "image_id": picture.image_id,
+                "missed": int(picture.missed.sum()),
+                "confused": int(picture.confused.sum()),
+                "false": int(picture.false.sum()),
+            }
+            for picture in judged.worst
+        ],
+        "unreadable": [dict(entry) for entry in judged.unreadable],
+        "notes": list(judged.notes),
+    }
+
+
+def to_json(document: Mapping[str, Any]) -> bytes:
+    """A report as a file: strict JSON, one class and one row of counts a line so that it can be read and compared."""
+    parts = [f"  {json.dumps(key)}: {_value(value)}" for key, value in document.items()]
+    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("utf-8", "backslashreplace")
+
+
+def _value(value: Any, indent: str = "  ") -> str:
+    """Objects of objects and lists of containers over several lines, everything else in one."""
+    inner = indent + "  "
+    if isinstance(value, dict) and any(isinstance(each, list) for each in value.values()):
+        rows = [f"{inner}{json.dumps(key)}: {_value(each, inner)}" for key, each in value.items()]
+        return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
+    if isinstance(value, list) and value and isinstance(value[0], dict | list):
+        return "[\n" + ",\n".join(f"{inner}{_line(each)}" for each in value) + f"\n{indent}]"
+    return _line(value)
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,177 @@
+"""Comparison, confusion, worst pictures, plots and the report, on one scene whose mistakes are known."""
+
+import builtins
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detcli.errors import UsageError
+from detcli.evaluation.coco_metrics import judge
+from detcli.evaluation.comparison import Comparison, compare
+from detcli.evaluation.confusion import confusion
+from detcli.evaluation.plots import confusion_matrix, pr_curves
+from detcli.evaluation.report import Judged, report, to_json
+from detcli.evaluation.worst import CONFUSED, FALSE, FOUND, MISSED, draw_mistakes, draw_worst, worst
+
+CATEGORIES = {3: "cat", 7: "dog"}
+
+
+def truth() -> dict[str, Any]:
+    """Picture 1: a cat, a dog and a crowd of dogs; picture 2: a cat; picture 3: nothing."""
+    rows = [
+        (1, 3, [10, 10, 20, 20], 0),
+        (1, 7, [60, 10, 20, 20], 0),
+        (1, 7, [10, 60, 80, 30], 1),
+        (2, 3, [10, 10, 20, 20], 0),
+    ]
+    return {
+        "images": [{"id": i, "file_name": f"in/{i}.jpg", "width": 100, "height": 100} for i in (1, 2, 3)],
+        "annotations": [
+            {"id": n, "image_id": i, "category_id": c, "bbox": b, "area": b[2] * b[3], "iscrowd": crowd}
+            for n, (i, c, b, crowd) in enumerate(rows, 1)
+        ],
+        "categories": [{"id": i, "name": name} for i, name in CATEGORIES.items()],
+    }
+
+
+def found(*rows: tuple[int, int, list[int], float]) -> list[dict[str, Any]]:
+    return [{"image_id": i, "category_id": c, "bbox": b, "score": s} for i, c, b, s in rows]
+
+
+RESULTS = found(
+    (1, 3, [11, 11, 20, 20], 0.9),  # right
+    (1, 3, [61, 10, 20, 20], 0.8),  # a dog taken for a cat
+    (1, 7, [20, 65, 10, 10], 0.7),  # in the crowd
+    (1, 3, [20, 65, 10, 10], 0.6),  # not of the crowd's kind
+    (1, 3, [10, 10, 20, 20], 0.5),  # a second time
+    (3, 7, [0, 0, 9, 9], 0.3),  # of nothing
+    (2, 3, [10, 10, 20, 20], 0.2),  # right, but below the score
+)
+
+
+def compared(results: Sequence[dict[str, Any]] = tuple(RESULTS), **others: float) -> list[Comparison]:
+    return list(compare(truth(), results, **others))
+
+
+def test_each_detection_is_right_confused_false_or_ignored() -> None:
+    first, second, third = compared()
+    assert first.right.tolist() == [True, False, False, False, False]
+    assert first.confused.tolist() == [False, True, False, False, False]
+    assert first.false.tolist() == [False, False, False, True, True]
+    assert (first.missed.any(), second.missed.tolist(), third.false.tolist()) == (False, [True], [True])
+    assert [picture.mistakes for picture in (first, second, third)] == [3, 1, 1]
+
+
+def test_the_score_decides_which_detections_count() -> None:
+    _, second, third = compared(score=0.1)
+    assert (second.mistakes, third.mistakes) == (0, 1)
+    assert compared(score=0.3)[2].mistakes == 0  # above it, as everywhere
+
+
+def test_the_best_score_chooses_first_and_each_truth_is_chosen_once() -> None:
+    both = found((2, 7, [10, 10, 20, 20], 0.5), (2, 3, [10, 10, 20, 20], 0.9))
+    _, picture, _ = compared(both)
+    assert picture.scores.tolist() == [0.9, 0.5]
+    assert (picture.right.tolist(), picture.false.tolist()) == ([True, False], [False, True])
+
+
+def test_boxes_without_area_overlap_nothing() -> None:
+    assert compared(found((2, 3, [10, 10, 0, 0], 0.9)))[1].false.tolist() == [True]
+
+
+def test_the_matrix_counts_every_truth_and_every_detection_once() -> None:
+    matrix = confusion(compared(), CATEGORIES)
+    assert matrix.names == ("cat", "dog")
+    assert matrix.counts.tolist() == [[1, 0, 1], [1, 0, 0], [2, 1, 0]]
+    assert (matrix.found, matrix.confused, matrix.missed, matrix.false) == (1, 1, 1, 3)
+
+
+def test_the_worst_pictures_come_first_and_those_without_mistakes_never() -> None:
+    assert [picture.image_id for picture in worst(compared(), 2)] == [1, 2]
+    assert [picture.image_id for picture in worst(compared(score=0.35), 9)] == [1, 2]
+
+
+def test_each_mistake_is_drawn_in_its_colour() -> None:
+    grey = np.full((100, 100, 3), 128, np.uint8)
+    inks = {
+        name: {tuple(pixel) for pixel in draw_mistakes(grey, picture, CATEGORIES).reshape(-1, 3).tolist()}
+        for name, picture in zip("abc", compared(), strict=True)
+    }
+    assert {FOUND, CONFUSED, FALSE} <= inks["a"]
+    assert MISSED not in inks["a"]
+    assert MISSED in inks["b"]
+    assert FALSE in inks["c"]
+
+
+def test_worst_pictures_are_written_by_rank_and_those_not_at_hand_are_counted_out(tmp_path: Path) -> None:
+    grey = np.full((100, 100, 3), 128, np.uint8)
+    names = {1: "in/a b.jpg", 2: "in/../../2.jpg", 3: "3.png"}
+    drawn = draw_worst(worst(compared(), 9), tmp_path / "w", names, CATEGORIES, lambda i: None if i == 3 else grey)
+    assert drawn == 2
+    assert sorted(path.name for path in tmp_path.rglob("*.jpg")) == ["1-a b.jpg", "2-2.jpg"]
+    with Image.open(tmp_path / "w" / "1-a b.jpg") as picture:
+        assert picture.size == (100, 100)
+
+
+def judged(**others: Any) -> Judged:
+    comparisons = compared()
+    given: dict[str, Any] = {
+        "metrics": judge(truth(), RESULTS),
+        "confusion": confusion(comparisons, CATEGORIES),
+        "score": 0.25,
+        "iou": 0.5,
+        "worst": worst(comparisons, 2),
+        "file_names": {i: f"in/{i}.jpg" for i in (1, 2, 3)},
+        "settings": {"model": "tiny", "imgsz": [64, 96]},
+        "created": "2026-01-01T00:00:00Z",
+        "unreadable": [{"file": "b\udcff.jpg", "code": "empty", "message": "an empty file"}],
+        "notes": ["odd"],
+    }
+    return Judged(**(given | others))
+
+
+def test_a_report_read_back_has_every_digit() -> None:
+    one = judged()
+    document = json.loads(to_json(report(one)))
+    assert document == report(one)
+    assert document["figures"] == one.metrics.figures
+    assert document["confusion"]["counts"] == one.confusion.counts.tolist()
+    assert document["counts"] == {"pictures": 3, "unreadable": 1, "truths": 3, "detections": 7}
+    assert document["worst"][0] == {"file": "in/1.jpg", "image_id": 1, "missed": 0, "confused": 1, "false": 2}
+    assert document["unreadable"][0]["file"] == "b\udcff.jpg"
+
+
+def test_a_report_is_strict_json_where_figures_have_no_truths() -> None:
+    text = to_json(report(judged(metrics=judge(truth() | {"annotations": []}, RESULTS)))).decode()
+    assert json.loads(text, parse_constant=pytest.fail)["figures"]["AP"] is None
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_plots_are_pictures_whatever_the_classes_are_called(count: int) -> None:
+    odd = ["$x_", "_hidden", "信号灯", "x" * 90]
+    categories = dict(enumerate([*odd, *(f"class {i}" for i in range(count))][:count], 1))
+    data = truth() | {"categories": [{"id": i, "name": name} for i, name in categories.items()]}
+    for entry in data["annotations"]:
+        entry["category_id"] = 1 + entry["id"] % count
+    results = [entry | {"category_id": 1 + number % count} for number, entry in enumerate(RESULTS)]
+    matrix = confusion(compare(data, results), categories)
+    for plot in (pr_curves(judge(data, results)), confusion_matrix(matrix, score=0.25, iou=0.5)):
+        assert plot.startswith(b"\x89PNG")
+
+
+def test_plots_without_matplotlib_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name.startswith("matplotlib"):
+            raise ModuleNotFoundError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(UsageError, match=r"pip install 'detcli\[train\]'"):
+        pr_curves(judge(truth(), RESULTS))

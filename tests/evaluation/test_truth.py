@@ -1,0 +1,104 @@
+"""Annotations that would be judged wrongly in silence are refused, and their culprits named."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detcli.errors import DataError, InputError, UsageError
+from detcli.evaluation.truth import read_truth
+
+
+def annotations(count: int = 3) -> dict[str, Any]:
+    return {
+        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 64, "height": 48} for i in range(count)],
+        "annotations": [
+            {"id": i + 1, "image_id": i, "category_id": 7, "bbox": [1, 2, 3, 4], "area": 12, "iscrowd": 0}
+            for i in range(count)
+        ],
+        "categories": [{"id": 7, "name": "cat"}, {"id": 9, "name": "dog"}],
+    }
+
+
+def written(folder: Path, document: Any) -> Path:
+    path = folder / "gt.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_good_annotations_give_names_and_sizes(tmp_path: Path) -> None:
+    document = annotations()
+    document["images"][0]["file_name"] = "sub\\0.jpg"
+    truth = read_truth(written(tmp_path, document))
+    assert truth.categories == {7: "cat", 9: "dog"}
+    assert truth.sizes() == {"sub/0.jpg": (48, 64), "1.jpg": (48, 64), "2.jpg": (48, 64)}
+    assert truth.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("section", "number", "change", "said"),
+    [
+        ("images", 1, {"id": "1"}, "image 1: id is the text '1'"),
+        ("images", 1, {"id": 0}, "image 1: the id 0 stands twice"),
+        ("images", 1, {"file_name": None}, "image 1: file_name is missing"),
+        ("categories", 1, {"id": 7}, "category 1: the id 7 stands twice"),
+        ("categories", 0, {"name": 3}, "category 0: name is 3, not a text"),
+        ("annotations", 2, {"image_id": 12}, "annotation 2: image_id 12 is not in 'images'"),
+        ("annotations", 2, {"image_id": "2"}, "annotation 2: image_id is the text '2'"),
+        ("annotations", 2, {"category_id": 8}, "annotation 2: category_id 8 is not in 'categories'"),
+        ("annotations", 2, {"bbox": None}, "annotation 2: bbox is missing"),
+        ("annotations", 2, {"bbox": [1, 2, -3, 4]}, "annotation 2: the box at 1, 2 has the width -3"),
+        ("annotations", 2, {"area": "big"}, "annotation 2: area is 'big', not a number"),
+        ("annotations", 2, {"iscrowd": 3}, "annotation 2: iscrowd is 3, neither 0 nor 1"),
+    ],
+)
+def test_an_entry_that_cannot_be_judged_against_is_named(
+    section: str, number: int, change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    document = annotations()
+    document[section][number] |= change
+    with pytest.raises(DataError, match=f"for 1 entry: {said}"):
+        read_truth(written(tmp_path, document))
+
+
+def test_the_first_ten_culprits_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    document = annotations(30)
+    for entry in document["annotations"][:25]:
+        entry["category_id"] = 99
+    with pytest.raises(DataError) as caught:
+        read_truth(written(tmp_path, document))
+    message = str(caught.value)
+    assert "for 25 entries" in message
+    assert message.count("category_id 99") == 10
+    assert message.endswith("; and 15 more")
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ([1], "holds no COCO annotations"),
+        ({"images": [], "annotations": [], "categories": []}, "has no images"),
+        (annotations() | {"categories": []}, "has no categories"),
+        (annotations() | {"annotations": []}, "there are no annotations to judge against"),
+    ],
+)
+def test_what_says_nothing_is_refused(document: Any, said: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=said):
+        read_truth(written(tmp_path, document))
+
+
+def test_files_that_are_not_there_or_not_json_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot read the annotations '.*gone.json': no such file"):
+        read_truth(tmp_path / "gone.json")
+    (tmp_path / "gt.json").write_text("{")
+    with pytest.raises(InputError, match="are not JSON"):
+        read_truth(tmp_path / "gt.json")
+
+
+def test_annotations_that_share_an_id_are_counted(tmp_path: Path) -> None:
+    document = annotations()
+    for entry in document["annotations"]:
+        entry["id"] = 5
+    (note,) = read_truth(written(tmp_path, document)).notes
+    assert note.startswith("2 annotations have an id that another one has")

@@ -7,6 +7,8 @@ _detcli() {
         word="${COMP_WORDS[i]}"
         case "$here $word" in
             "detcli detect"|"detcli predict") here="detcli detect" ;;
+            "detcli train") here="detcli train" ;;
+            "detcli eval") here="detcli eval" ;;
             "detcli download") here="detcli download" ;;
             "detcli models") here="detcli models" ;;
             "detcli doctor") here="detcli doctor" ;;
@@ -51,6 +53,56 @@ _detcli() {
         "detcli detect:--config") return ;;
         "detcli detect:--color") words="auto always never" ;;
         "detcli detect:--log-format") words="text json" ;;
+        "detcli train:--data") return ;;
+        "detcli train:--val") return ;;
+        "detcli train:--images") return ;;
+        "detcli train:--val-images") return ;;
+        "detcli train:-m"|"detcli train:--model") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco shapes" ;;
+        "detcli train:--revision") return ;;
+        "detcli train:--cache-dir") return ;;
+        "detcli train:--recipe") return ;;
+        "detcli train:--epochs") return ;;
+        "detcli train:-b"|"detcli train:--batch") return ;;
+        "detcli train:--accumulate") return ;;
+        "detcli train:--lr") return ;;
+        "detcli train:--imgsz") return ;;
+        "detcli train:--mosaic") return ;;
+        "detcli train:--seed") return ;;
+        "detcli train:--evaluate-every") return ;;
+        "detcli train:--set") return ;;
+        "detcli train:-d"|"detcli train:--device") words="auto cpu cuda mps" ;;
+        "detcli train:--precision") words="auto fp32 bf16 fp16" ;;
+        "detcli train:-j"|"detcli train:--workers") return ;;
+        "detcli train:-o"|"detcli train:--output") return ;;
+        "detcli train:--if-exists") words="error overwrite skip" ;;
+        "detcli train:--config") return ;;
+        "detcli train:--color") words="auto always never" ;;
+        "detcli train:--log-format") words="text json" ;;
+        "detcli eval:--gt") return ;;
+        "detcli eval:--results-format") words="jsonl coco coco-results csv yolo" ;;
+        "detcli eval:--data") return ;;
+        "detcli eval:--images") return ;;
+        "detcli eval:-m"|"detcli eval:--model") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco shapes" ;;
+        "detcli eval:--revision") return ;;
+        "detcli eval:--cache-dir") return ;;
+        "detcli eval:-t"|"detcli eval:--threshold"|"detcli eval:--conf") return ;;
+        "detcli eval:--max-det") return ;;
+        "detcli eval:--imgsz") return ;;
+        "detcli eval:-d"|"detcli eval:--device") words="auto cpu cuda mps" ;;
+        "detcli eval:-b"|"detcli eval:--batch") words="auto 1 2 4 8 16 32" ;;
+        "detcli eval:--precision") words="auto fp32 bf16 fp16" ;;
+        "detcli eval:-j"|"detcli eval:--workers") return ;;
+        "detcli eval:-o"|"detcli eval:--output") return ;;
+        "detcli eval:-f"|"detcli eval:--format") words="table json" ;;
+        "detcli eval:--save-plots") return ;;
+        "detcli eval:--min-map") return ;;
+        "detcli eval:--if-exists") words="error overwrite skip" ;;
+        "detcli eval:--score") return ;;
+        "detcli eval:--save-worst") return ;;
+        "detcli eval:--worst") return ;;
+        "detcli eval:--config") return ;;
+        "detcli eval:--color") words="auto always never" ;;
+        "detcli eval:--log-format") words="text json" ;;
         "detcli download:--revision") return ;;
         "detcli download:--cache-dir") return ;;
         "detcli download:--config") return ;;
@@ -93,6 +145,8 @@ _detcli() {
         case "$here" in
             "detcli") words="--version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz -d --device -b --batch --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --imgsz -d --device -b --batch --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models list") words="--cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -105,7 +159,7 @@ _detcli() {
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict download models doctor completion" ;;
+            "detcli") words="detect predict train eval download models doctor completion" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco shapes" ;;
             "detcli models") words="list info path verify remove" ;;
             "detcli models info") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco shapes" ;;

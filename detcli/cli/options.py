@@ -102,8 +102,8 @@ def group_of(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-_FOLDER = click.Path(path_type=Path, file_okay=False)
-_FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 model = option(
     "-m",
@@ -117,7 +117,7 @@ model = option(
 revision = option("--revision", section=MODEL, metavar="REV", help="Commit, branch or tag of the Hub repository.")
 offline = option("--offline", section=MODEL, is_flag=True, help="Use what is on this machine; ask no network.")
 cache_dir = option(
-    "--cache-dir", section=MODEL, metavar="DIR", type=_FOLDER, standard="as HF_HOME says", help="Where models are kept."
+    "--cache-dir", section=MODEL, metavar="DIR", type=FOLDER, standard="as HF_HOME says", help="Where models are kept."
 )
 where_models_are = group_of(revision, offline, cache_dir)
 
@@ -188,6 +188,24 @@ device = option(
     standard="auto",
     help="auto, cpu, cuda, cuda:0 or mps.",
 )
+precision = option(
+    "--precision",
+    section=SPEED,
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    metavar="TYPE",
+    default="auto",
+    standard="auto",
+    help="What it computes in: auto, fp32, bf16 or fp16.",
+)
+workers = option(
+    "-j",
+    "--workers",
+    section=SPEED,
+    type=click.IntRange(1, 256),
+    metavar="N",
+    standard="one a core",
+    help="Threads that read pictures.",
+)
 speed = group_of(
     device,
     option(
@@ -200,30 +218,29 @@ speed = group_of(
         standard="auto",
         help="Pictures at a time; halved when memory runs out.",
     ),
-    option(
-        "--precision",
-        section=SPEED,
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        metavar="TYPE",
-        default="auto",
-        standard="auto",
-        help="What it computes in: auto, fp32, bf16 or fp16.",
-    ),
+    precision,
     option("--compile", section=SPEED, is_flag=True, help="Compile the network: a slow start for a faster long run."),
-    option(
-        "-j",
-        "--workers",
-        section=SPEED,
-        type=click.IntRange(1, 256),
-        metavar="N",
-        standard="one a core",
-        help="Threads that read pictures.",
-    ),
+    workers,
     option("--no-optimize", section=SPEED, is_flag=True, help="Run the network as it was trained, nothing folded."),
     option("--deterministic", section=SPEED, is_flag=True, help="The same bytes from every run on this machine."),
 )
 
-
+replacing = group_of(
+    option(
+        "--if-exists",
+        section=OUTPUT,
+        type=click.Choice(["error", "overwrite", "skip"]),
+        metavar="WHAT",
+        default="error",
+        standard="error",
+        help="An output that is there: error, overwrite or skip.",
+    ),
+    option("-y", "--yes", section=OUTPUT, is_flag=True, help="The same as --if-exists overwrite."),
+)
+resuming = group_of(
+    option("--resume", section=OUTPUT, is_flag=True, help="Go on with the run that was interrupted."),
+    replacing,
+)
 results = group_of(
     option(
         "-o",
@@ -247,26 +264,16 @@ results = group_of(
     option("--header", section=OUTPUT, is_flag=True, help="JSON Lines: model, version and arguments in a first line."),
     option("--csv-safe", section=OUTPUT, is_flag=True, help="CSV: keep spreadsheets from running cells as formulas."),
     option(
-        "--gt", section=OUTPUT, type=_FILE, metavar="FILE", help="COCO annotations to take image and category ids from."
+        "--gt", section=OUTPUT, type=FILE, metavar="FILE", help="COCO annotations to take image and category ids from."
     ),
-    option("--resume", section=OUTPUT, is_flag=True, help="Go on with the run that was interrupted."),
-    option(
-        "--if-exists",
-        section=OUTPUT,
-        type=click.Choice(["error", "overwrite", "skip"]),
-        metavar="WHAT",
-        default="error",
-        standard="error",
-        help="An output that is there: error, overwrite or skip.",
-    ),
-    option("-y", "--yes", section=OUTPUT, is_flag=True, help="The same as --if-exists overwrite."),
+    resuming,
 )
 
 drawing = group_of(
     option(
-        "--save-images", section=PICTURES, type=_FOLDER, metavar="DIR", help="Save each picture with its boxes drawn."
+        "--save-images", section=PICTURES, type=FOLDER, metavar="DIR", help="Save each picture with its boxes drawn."
     ),
-    option("--save-crops", section=PICTURES, type=_FOLDER, metavar="DIR", help="Save what is inside each box."),
+    option("--save-crops", section=PICTURES, type=FOLDER, metavar="DIR", help="Save what is inside each box."),
     option(
         "--line-width",
         section=PICTURES,
@@ -277,7 +284,7 @@ drawing = group_of(
     ),
     option("--hide-labels", section=PICTURES, is_flag=True, help="Draw boxes without names and scores."),
     option("--hide-scores", section=PICTURES, is_flag=True, help="Draw names without scores."),
-    option("--font", section=PICTURES, type=_FILE, metavar="FILE", help="Font for the names."),
+    option("--font", section=PICTURES, type=FILE, metavar="FILE", help="Font for the names."),
 )
 
 failures = group_of(

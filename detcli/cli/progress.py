@@ -23,13 +23,14 @@ _MEMORY_S = 20.0  # the rate is that of so many last seconds
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the moving line says: counts, fraction done, rate, time left and a remark."""
+    """What the moving line says: counts, fraction done, rate, time left, a remark, and other facts."""
 
     counts: str
     fraction: float | None
     rate: str
     seconds_left: int | None
     remark: str = ""
+    facts: str = ""
 
 
 class MovingLine:
@@ -237,9 +238,9 @@ def bar_line(words: Words, width: int, *, encoding: str, color: bool) -> str:
 
     left = "" if words.seconds_left is None else f"{duration(words.seconds_left)} left"
     percent = "" if words.fraction is None else f"{words.fraction:4.0%}"
-    cells = [(words.counts, ""), (percent, "bold"), (words.rate, "cyan"), (left, "cyan"), (words.remark, "yellow")]
-    texts = [Text(text, style, no_wrap=True) for text, style in cells if text]
-    for spare in (words.rate, percent, words.remark, left):  # the least wanted first
+    cells = [(words.counts, ""), (percent, "bold"), (words.facts, ""), (words.rate, "cyan"), (left, "cyan")]
+    texts = [Text(text, style, no_wrap=True) for text, style in (*cells, (words.remark, "yellow")) if text]
+    for spare in (words.rate, percent, words.facts, words.remark, left):  # the least wanted first
         if sum(text.cell_len + 2 for text in texts) > width + 2:
             texts = [text for text in texts if text.plain != spare]
     room = width - sum(text.cell_len + 2 for text in texts)

@@ -33,6 +33,7 @@ _TOML_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "integer": ((int,), "a whole number"),
     "integer range": ((int,), "a whole number"),
     "float": ((int, float), "a number"),
+    "float range": ((int, float), "a number"),
     "score": ((int, float), "a number"),
     "batch": ((int, str), "a number or a word"),
     "list": ((str, int), "text in quotes"),

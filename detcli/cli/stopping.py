@@ -13,15 +13,18 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
-def stopping(console: Console, stop: Stop) -> Iterator[None]:
-    """Let signals set `stop` for the length of the block; one that is ignored (nohup) stays ignored."""
+def stopping(console: Console, stop: Stop, *, what: str = "finishing the batch in hand") -> Iterator[None]:
+    """Let signals set `stop` for the length of the block; one that is ignored (nohup) stays ignored.
+
+    what  is done yet before the end
+    """
 
     def ask(number: int, _: FrameType | None) -> None:
         if stop.is_set():
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         stop.set(signal.Signals(number).name)
-        console.say("finishing the batch in hand; once more ends at once")
+        console.say(f"{what}; once more ends at once")
 
     before = {}
     for name in _SIGNALS:

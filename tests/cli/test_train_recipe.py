@@ -1,0 +1,93 @@
+"""Flags of `detcli train` become a recipe: published numbers, then the file's, then the command line's."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detcli.cli.train_options import TrainWish
+from detcli.cli.train_recipe import wished_recipe
+from detcli.errors import UsageError
+from detcli.training.recipe import Recipe
+
+NOTHING = TrainWish(
+    data="data.json", val=None, images=None, val_images=None, model="dfine-s", scratch=False, revision=None,
+    offline=False, cache_dir=None, recipe=None, epochs=None, step_pictures=None, accumulate=None, lr=None, imgsz=None,
+    mosaic=None, seed=None, precision="auto", evaluate_every=None, changes=(), device="auto", workers=None, output=None,
+    resume=False, if_exists="error", yes=False, dry_run=False,
+)  # fmt: skip
+PUBLISHED = Recipe(lr=4e-4, backbone_lr=2e-4, epochs=220, stop_augmentation_epoch=200)
+
+
+def wish(**given: Any) -> TrainWish:
+    return replace(NOTHING, **given)
+
+
+def test_nothing_said_is_the_published_recipe() -> None:
+    assert wished_recipe(PUBLISHED, wish()) == PUBLISHED
+
+
+def test_every_flag_is_a_field() -> None:
+    recipe = wished_recipe(
+        PUBLISHED,
+        wish(
+            epochs=22, step_pictures=8, accumulate=2, imgsz=(320, 416), mosaic=0.5, seed=7, precision="bf16",
+            evaluate_every=3,
+        ),
+    )  # fmt: skip
+    assert recipe == replace(
+        PUBLISHED, epochs=22, stop_augmentation_epoch=20, batch=8, accumulate=2, image_size_hw=(320, 416), mosaic=0.5,
+        seed=7, precision="bf16", evaluate_every_epochs=3,
+    )  # fmt: skip
+
+
+def test_the_backbones_rate_moves_along_unless_it_is_given() -> None:
+    assert wished_recipe(PUBLISHED, wish(lr=1e-4)).backbone_lr == pytest.approx(5e-5)
+    recipe = wished_recipe(PUBLISHED, wish(lr=1e-4, changes=("backbone_lr=1e-6",)))
+    assert (recipe.lr, recipe.backbone_lr) == (1e-4, 1e-6)
+
+
+def test_a_file_comes_before_the_flags(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.toml"
+    file.write_text("epochs = 5\nclip = 0.5\n")
+    recipe = wished_recipe(PUBLISHED, wish(recipe=file, epochs=9))
+    assert (recipe.epochs, recipe.clip, recipe.lr) == (9, 0.5, 4e-4)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "field", "value"),
+    [
+        ("clip=0.5", "clip", 0.5),
+        ("schedule=cosine", "schedule", "cosine"),
+        ('schedule="cosine"', "schedule", "cosine"),
+        ("warmup-steps = 0", "warmup_steps", 0),
+        ("betas=[0.8, 0.9]", "betas", (0.8, 0.9)),
+        ('frozen=["backbone."]', "frozen", ("backbone.",)),
+        ("network.freeze_backbone_batch_norms=true", "network", {"freeze_backbone_batch_norms": True}),
+    ],
+)
+def test_set_reaches_every_field(assignment: str, field: str, value: object) -> None:
+    assert getattr(wished_recipe(PUBLISHED, wish(changes=(assignment,))), field) == value
+
+
+def test_two_sets_of_one_table_come_together() -> None:
+    recipe = wished_recipe(PUBLISHED, wish(changes=("network.a=1", "network.b=2", "network.a=3")))
+    assert recipe.network == {"a": 3, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("clip", "--set 'clip': a field of the recipe is set as NAME=VALUE"),
+        ("=3", "--set '=3': a field"),
+        ("clip..x=3", "--set 'clip..x=3': "),
+        ("clp=3", "the command line has an unknown field 'clp'; did you mean 'clip'"),
+        ("clip=much", "the command line: clip is 'much'; it must be a number"),
+        ("network=3", "the command line: network is 3; it must be a table"),
+    ],
+)
+def test_a_slip_is_named(assignment: str, said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        wished_recipe(PUBLISHED, wish(changes=(assignment,)))
+    assert said in str(raised.value)

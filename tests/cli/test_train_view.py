@@ -1,0 +1,180 @@
+"""What a run of training says: on a terminal, in a file, and when it is over."""
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from detcli.cli import progress
+from detcli.cli.console import Console
+from detcli.cli.progress import Words, bar_line
+from detcli.cli.train_view import TrainView, train_closing
+from detcli.training.events import EpochEnded, Evaluated, Event, Judged, Judging, Note, Saved, Started, Stepped
+from detcli.training.job import Result
+
+START = Started(
+    epochs=3, steps_per_epoch=40, epoch=0, step=0, pictures=1280, val_pictures=100, batch=32, parameters=10_309_605,
+    learning=10_309_000, device="cuda:0", precision="bf16", processes=1,
+)  # fmt: skip
+FIGURES = {"AP": 0.9123, "AP50": 0.98, "AP75": 0.95}
+
+
+def step(epoch: int, number: int, *, memory: int = 1_300_000_000) -> Stepped:
+    return Stepped(epoch, number, {"loss_vfl": 1.0, "loss_bbox": 11.5}, 2e-4, 30.0, 12.34, memory)
+
+
+def said(monkeypatch: pytest.MonkeyPatch, *events: Event, json_lines: bool = False, verbose: bool = False) -> list[str]:
+    """The lines on a standard error that is no terminal."""
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    console = Console()
+    console.log_format, console.verbose = "json" if json_lines else "text", verbose
+    with TrainView(console) as view:
+        for event in events:
+            view(event)
+    return stream.getvalue().splitlines()
+
+
+def test_the_start_says_what_runs_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(monkeypatch, START) == ["detcli: cuda:0 in bf16: training 3 epochs, 40 steps each, 32 pictures a step"]
+
+
+def test_a_resumed_run_says_where_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    (line,) = said(monkeypatch, replace(START, epoch=1, step=12, processes=4))
+    assert line.startswith("detcli: cuda:0 in bf16, 4 processes: going on at step 13 of epoch 2 of 3 epochs")
+
+
+def test_each_epoch_is_one_line_that_knows_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = {"loss_vfl": 1.0, "loss_bbox": 2.5}
+    lines = said(
+        monkeypatch,
+        START,
+        Judging(0, 100),
+        Judged(),
+        Evaluated(0, FIGURES, best=True),
+        EpochEnded(0, losses, FIGURES),
+        Evaluated(1, FIGURES, best=False),
+        EpochEnded(1, losses, FIGURES),
+        EpochEnded(2, losses, None),
+    )
+    assert lines[1:] == [
+        "detcli: epoch 1 of 3: loss 3.5, AP 0.912, AP50 0.980, the best so far",
+        "detcli: epoch 2 of 3: loss 3.5, AP 0.912, AP50 0.980",
+        "detcli: epoch 3 of 3: loss 3.5",
+    ]
+
+
+def test_a_figure_that_there_is_none_of_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: Mapping[str, float | None] = {"AP": 0.5, "AP50": None}
+    assert said(monkeypatch, EpochEnded(0, {}, figures))[0].endswith("epoch 1: loss 0, AP 0.500")
+
+
+def test_json_lines_have_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = said(
+        monkeypatch, START, Evaluated(0, FIGURES, best=True), EpochEnded(0, {"loss": 3.5}, FIGURES), json_lines=True
+    )
+    assert json.loads(lines[0])["steps_per_epoch"] == 40
+    epoch = json.loads(lines[1])
+    assert (epoch["epoch"], epoch["loss"], epoch["AP"], epoch["best"]) == (0, 3.5, 0.9123, True)
+
+
+def test_saves_are_for_those_who_want_more_and_notes_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = (Saved(1, 11), Note("the best weights again"))
+    assert said(monkeypatch, *events) == ["detcli: the best weights again"]
+    assert said(monkeypatch, *events, verbose=True)[0] == "detcli: saved after 11 steps of epoch 2"
+
+
+def test_the_moving_line_says_where_it_is_and_how_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = TrainView(Console())
+    assert "getting ready" in bar_line(view._words(), 80, encoding="utf-8", color=False)
+    view(START)
+    assert "epoch 1/3" in bar_line(view._words(), 80, encoding="utf-8", color=False)
+    view(step(1, 19))
+    wide = bar_line(view._words(), 140, encoding="utf-8", color=False)
+    assert wide.startswith("epoch 2/3  step 20/40")
+    for word in ("50%", "loss 12.5", "lr 0.0002", "1.3 GB", "12.3/s", " left"):
+        assert word in wide
+    view(Judging(1, 100))
+    for _ in range(25):
+        view(Judged())
+    assert bar_line(view._words(), 80, encoding="utf-8", color=False).startswith("judging 25/100 pictures")
+
+
+def test_without_a_terminal_the_same_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = TrainView(Console())
+    assert view._plain()[0] == "getting ready"
+    view(START)
+    view(step(0, 0, memory=0))
+    sentence, numbers = view._plain()
+    assert sentence.startswith("epoch 1 of 3, step 1 of 40, loss 12.5, lr 0.0002, 12.3 pictures a second, ")
+    assert sentence.endswith(" left")
+    assert (numbers["epoch"], numbers["loss"], numbers["memory_bytes"]) == (0, 12.5, None)
+    view(Judging(0, 100))
+    assert view._plain()[0] == "judging: 0 of 100 pictures"
+
+
+@pytest.mark.parametrize("width", [20, 40, 79, 120])
+def test_facts_give_way_on_a_narrow_screen(width: int) -> None:
+    words = Words("epoch 12/132  step 240/1,312", 0.5, "12.3/s", 7000, facts="loss 12.5  lr 0.0002  1.3 GB")
+    line = bar_line(words, width, encoding="utf-8", color=False)
+    assert cell_len(line) <= width
+    assert ("loss" in line) == (width > 75)
+
+
+def test_messages_come_out_above_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(progress, "_FRAME_S", 0.001)
+    monkeypatch.setattr("sys.stderr", Terminal())
+    console = Console()
+    with TrainView(console) as view:
+        view(START)
+        assert console.above != Console().above
+        view(step(0, 3))
+    assert console.above == Console().above
+
+
+def result(**changes: object) -> Result:
+    values: dict[str, object] = {
+        "run": Path("runs/a run"), "epochs": 3, "steps": 120, "best": 0.9123, "best_epoch": 2, "figures": FIGURES,
+    }  # fmt: skip
+    return Result(**(values | changes))  # type: ignore[arg-type]
+
+
+def closing(monkeypatch: pytest.MonkeyPatch, whole: Result) -> list[str]:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    train_closing(Console(), whole, seconds=12.0)
+    return stream.getvalue().splitlines()
+
+
+def test_the_end_says_how_good_it_is_and_what_to_do_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert closing(monkeypatch, result()) == [
+        "3 epochs in 12 s, AP 0.912 (best, epoch 3) -> runs/a run/best",
+        "detcli: next: detcli detect pictures/ -m 'runs/a run/best'",
+    ]
+
+
+def test_without_pictures_to_judge_by_there_is_no_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = closing(monkeypatch, result(best=None, best_epoch=None, figures=None))
+    assert lines[0] == "3 epochs in 12 s -> runs/a run/last"
+
+
+def test_an_interrupted_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = closing(monkeypatch, result(best=None, best_epoch=None, epochs=0, interrupted="SIGTERM"))
+    assert lines == ["0 epochs in 12 s -> runs/a run; interrupted by SIGTERM, the same command with --resume goes on"]
+
+
+def test_unreadable_pictures_are_named_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = closing(monkeypatch, result(unreadable={"a.jpg": "truncated"}))
+    assert lines[0] == "detcli: 'a.jpg': truncated; skipped"
+    assert "AP 0.912 (best, epoch 3), 1 picture unreadable -> " in lines[1]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from detcli.datasets.layouts import find_layout, layout_of
+from detcli.datasets.yolo_yaml import read_data_yaml
 from detcli.registry import Registry
 from detcli.values.frame import Frame, Resize, Unreadable
 from detcli.values.labels import Labels
@@ -85,7 +87,7 @@ def open_dataset(
     """The dataset of `--data` or `--val`, checked.
 
     where    COCO annotations (a .json file, or a folder that holds a known layout of them), a YOLO folder or its
-             data.yaml, or "shapes" (see datasets/shapes.py)
+             data.yaml, or "shapes" (drawn; a folder of that name is "./shapes")
     part     which part of a folder that holds several
     images   folder that file names are relative to; None: found beside the annotations
     classes  names by class index that the dataset's own are mapped to, by name; None: the dataset's own
@@ -93,4 +95,23 @@ def open_dataset(
     Raises UsageError where nothing of that kind is there, and DataError, naming the first ten culprits, where it
     cannot be learned from or judged against.
     """
-    raise NotImplementedError  # the layout is looked at in the next commit
+    if _is_shapes(where):
+        return DATASETS["shapes"](where, part=part, images=images, classes=classes)
+    return DATASETS[find_layout(where, part).kind](where, part=part, images=images, classes=classes)
+
+
+def has_part(where: str, part: Part) -> bool:
+    """Whether what `--data` names has a part of its own, and not only one whole that serves as any part.
+
+    Raises UsageError where there is no dataset at all.
+    """
+    if _is_shapes(where):
+        return True
+    layout = layout_of(where, part)
+    if layout is None or layout.whole:
+        return False
+    return layout.kind != "yolo" or bool(read_data_yaml(layout.annotations).parts[part])
+
+
+def _is_shapes(where: str) -> bool:
+    return where.partition(":")[0] == "shapes"

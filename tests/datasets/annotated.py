@@ -1,5 +1,10 @@
 """Small annotated pictures, made on the spot."""
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -28,3 +33,49 @@ def with_filled_boxes(size_hw: tuple[int, int], boxes: npt.ArrayLike) -> tuple[P
     for left, top, right, bottom in truths.boxes_xyxy.astype(int):
         pixels[top:bottom, left:right] = 255
     return pixels, truths
+
+
+def write_picture(path: Path, size_hw: tuple[int, int] = (48, 64), *, orientation: int = 1, seed: int = 0) -> None:
+    """A picture file; `size_hw` is that of the pixels as they are stored."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(photo(size_hw, seed)).save(path, exif=exif)
+
+
+def image(number: int, name: str, size_hw: tuple[int, int] | None = (48, 64)) -> dict[str, Any]:
+    """An entry of `images`."""
+    size = {} if size_hw is None else {"height": size_hw[0], "width": size_hw[1]}
+    return {"id": number, "file_name": name, **size}
+
+
+def annotation(number: int, image_id: int, category_id: int, bbox: Any, **more: Any) -> dict[str, Any]:
+    """An entry of `annotations`."""
+    return {"id": number, "image_id": image_id, "category_id": category_id, "bbox": bbox, **more}
+
+
+CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 2, "name": "cat"}]
+IMAGES = [image(10, "a.png"), image(20, "b.png"), image(30, "c.png")]
+ANNOTATIONS = [
+    annotation(1, 20, 7, [1, 2, 10, 20], area=150.5, iscrowd=0),
+    annotation(2, 10, 2, [5, 6, 7.5, 8]),
+    annotation(3, 20, 2, [0, 0, 64, 48], iscrowd=1),
+]
+
+
+def write_coco(
+    folder: Path,
+    *,
+    images: Sequence[Any] = IMAGES,
+    annotations: Sequence[Any] = ANNOTATIONS,
+    categories: Sequence[Any] = CATEGORIES,
+    name: str = "truths.json",
+    pictures: Sequence[str] | None = ("a.png", "b.png", "c.png"),
+) -> str:
+    """COCO annotations with their pictures beside them; three pictures, the last one empty, and two categories."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    for place, picture in enumerate(pictures or ()):
+        write_picture(path.parent / picture, seed=place)
+    return str(path)

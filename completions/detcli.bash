@@ -11,6 +11,7 @@ _detcli() {
             "detcli eval") here="detcli eval" ;;
             "detcli download") here="detcli download" ;;
             "detcli models") here="detcli models" ;;
+            "detcli demo") here="detcli demo" ;;
             "detcli doctor") here="detcli doctor" ;;
             "detcli completion") here="detcli completion" ;;
             "detcli models list") here="detcli models list" ;;
@@ -133,6 +134,11 @@ _detcli() {
         "detcli models remove:--config") return ;;
         "detcli models remove:--color") words="auto always never" ;;
         "detcli models remove:--log-format") words="text json" ;;
+        "detcli demo:-o"|"detcli demo:--output") return ;;
+        "detcli demo:--if-exists") words="error overwrite skip" ;;
+        "detcli demo:--config") return ;;
+        "detcli demo:--color") words="auto always never" ;;
+        "detcli demo:--log-format") words="text json" ;;
         "detcli doctor:--cache-dir") return ;;
         "detcli doctor:--config") return ;;
         "detcli doctor:--color") words="auto always never" ;;
@@ -154,12 +160,13 @@ _detcli() {
             "detcli models path") words="--revision --cache-dir --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models verify") words="--cache-dir --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models remove") words="-y --yes --cache-dir --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli demo") words="-o --output --if-exists -y --yes --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli doctor") words="--network --cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli completion") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict train eval download models doctor completion" ;;
+            "detcli") words="detect predict train eval download models demo doctor completion" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco shapes" ;;
             "detcli models") words="list info path verify remove" ;;
             "detcli models info") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco shapes" ;;

@@ -26,6 +26,7 @@ COMMANDS = {
     "eval": Entry("detcli.cli.evaluate:evaluate", "Judge results or a model against what is true.", "Judge"),
     "download": Entry("detcli.cli.download:download", "Fetch models now, for later use without a network.", "Models"),
     "models": Entry("detcli.cli.models:models", "Look after the models on this machine.", "Models"),
+    "demo": Entry("detcli.cli.demo:demo", "Draw a few pictures, find what is in them, and show the results.", "Set-up"),
     "doctor": Entry("detcli.cli.doctor:doctor", "Look at what this machine can do, and what to mend.", "Set-up"),
     "completion": Entry("detcli.cli.completion:completion", "Print the completion script of a shell.", "Set-up"),
 }
@@ -111,6 +112,7 @@ class Program(Group):
             "a folder into COCO, with pictures to look at", "detcli detect images/ -o out.json --save-images drawn/"
         ),
         Example("only people and dogs, with a larger model", "detcli detect images/ -m dfine-x --classes person,dog"),
+        Example("see it work, without a network", "detcli demo"),
         Example("what this machine can do", "detcli doctor"),
     ],
 )

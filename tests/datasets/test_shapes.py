@@ -149,3 +149,12 @@ def test_a_folder_of_pictures_is_refused() -> None:
 def test_a_number_beyond_the_count_is_an_index_error(index: int) -> None:
     with pytest.raises(IndexError):
         Shapes("shapes:1:5").truths(index)
+
+
+def test_of_many_pictures_the_report_says_that_it_estimates() -> None:
+    report = Shapes("shapes:3:6000").report
+    assert report.pictures == 6000
+    assert sum(report.boxes_of.values()) == report.boxes
+    assert report.boxes == pytest.approx(3 * Shapes("shapes:3:2000").report.boxes, abs=len(CLASSES))
+    assert "first 2,000 pictures" in report.findings[0]
+    assert not Shapes("shapes:3:40").report.findings

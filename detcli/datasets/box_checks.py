@@ -21,12 +21,12 @@ def check_boxes(
     *,
     slack: float,
 ) -> tuple[Boxes, Mask]:
-    """The boxes within their pictures, and which of them can be used.
+    """The boxes, cut off at the edge where they reach beyond it, and which of them can be used.
 
     boxes_xyxy  float64 [N, 4]  anything; NaN where there is no number
     sides_hw    float64 [N, 2]  of the picture of each, in the same unit; infinite where they are not known
     name_of     what to call a box by its row
-    slack       by how much a box may leave its picture without a word
+    slack       by how much a box may leave its picture and stay as it is: judges hold results against what was written
 
     Boxes that are no numbers, without area or outside their picture cannot be used. Raises DataError where these are
     most.
@@ -49,7 +49,7 @@ def check_boxes(
         what = f"of {len(usable):,} boxes cannot be used"
         findings.refuse(len(wrong), what, map(name_of, wrong), advice="; ".join(findings.sentences))
     judge(usable & beyond.any(axis=1), "box{es} {were} cut off at the edge of the picture", name_of, findings, most=1.0)
-    return inside, usable
+    return np.where(beyond.any(axis=1, keepdims=True), inside, boxes_xyxy), usable
 
 
 def judge(

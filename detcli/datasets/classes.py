@@ -27,6 +27,8 @@ def match_classes(
     boxes is none of the classes.
     """
     if classes is None:
+        unused = [f"'{name}'" for name, has_box in zip(own.names, used, strict=True) if not has_box]
+        findings.note(len(unused), "class{es} {have} no box", unused)
         return own, np.arange(len(own))
     exact: dict[str, int] = {}
     folded: dict[str, list[int]] = {}

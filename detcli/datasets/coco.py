@@ -18,8 +18,6 @@ their polygons. Crowds are kept and marked; supercategories and masks are passed
 
 from pathlib import Path
 
-import numpy as np
-
 from detcli.datasets.classes import match_classes
 from detcli.datasets.coco_boxes import make_tables
 from detcli.datasets.coco_json import read_columns
@@ -53,10 +51,4 @@ class Coco(AnnotatedPictures):
         labels, class_of = match_classes(own, used, classes, findings)
         tables = make_tables(columns, located, complete_sizes(columns, located, findings), own, findings)
         tables.class_ids[:] = class_of[tables.class_ids]
-        unused = [
-            f"'{name}'"
-            for name, index in zip(labels.names, range(len(labels)), strict=True)
-            if not np.any(tables.class_ids == index)
-        ]
-        findings.note(len(unused), "class{es} {have} no box", unused)
         super().__init__(tables, labels, findings)

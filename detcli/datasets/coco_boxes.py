@@ -8,7 +8,7 @@ from detcli.datasets.coco_json import Columns
 from detcli.datasets.coco_pictures import repeats
 from detcli.datasets.findings import Findings
 from detcli.datasets.locating import Located
-from detcli.datasets.pictures import Tables
+from detcli.datasets.tables import Tables
 from detcli.values.labels import Labels
 
 _SLACK = 1.0  # pixels; COCO's own boxes are rounded to hundredths, others to whole pixels

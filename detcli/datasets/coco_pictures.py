@@ -10,7 +10,7 @@ from detcli.datasets.box_checks import MOST_WRONG, Mask
 from detcli.datasets.coco_json import Columns
 from detcli.datasets.findings import Findings
 from detcli.datasets.locating import Located, locate
-from detcli.datasets.pictures import MAX_PICTURE_BYTES
+from detcli.datasets.tables import MAX_PICTURE_BYTES
 from detcli.errors import PictureError
 from detcli.files.headers import read_header
 from detcli.values.labels import Labels

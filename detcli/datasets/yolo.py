@@ -19,7 +19,8 @@ from detcli.datasets.classes import match_classes
 from detcli.datasets.dataset import Part
 from detcli.datasets.findings import Findings
 from detcli.datasets.layouts import find_layout
-from detcli.datasets.pictures import AnnotatedPictures, Tables
+from detcli.datasets.pictures import AnnotatedPictures
+from detcli.datasets.tables import Tables
 from detcli.datasets.yolo_text import Rows
 from detcli.datasets.yolo_yaml import read_data_yaml
 from detcli.errors import PictureError, UsageError

@@ -106,7 +106,7 @@ def test_annotations_of_other_sizes_throughout_are_refused(tmp_path: Path) -> No
 def test_pictures_beyond_those_looked_at_on_entry_are_turned_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("detcli.datasets.pictures._HEADERS_ON_ENTRY", 2)
+    monkeypatch.setattr("detcli.datasets.standing._LOOKED_AT_ON_ENTRY", 2)
     for name in ("a.png", "c.png"):
         write_picture(tmp_path / name, STORED)
     upright = write_boxed(tmp_path / "b.png", 6)

@@ -1,15 +1,14 @@
 """The model loaded and the outputs opened, as the flags of `detect` ask."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from detcli.cli.clock import now
 from detcli.cli.console import Console, is_terminal
 from detcli.cli.listing import Listing
 from detcli.cli.plan import TABLE, Plan, Target
@@ -225,14 +224,7 @@ def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTru
     if wish.deterministic:  # only then must these be the same again
         arguments |= {"device": detector.device_name, "batch": detector.batch_size}
     shown_arguments = {name: value for name, value in arguments.items() if value is not None}
-    return RunInfo(files.name, files.commit, files.sha256, __version__, labels, _now(), shown_arguments)
-
-
-def _now() -> str:
-    """The time in UTC; SOURCE_DATE_EPOCH sets it, for outputs that are to be the same to the byte."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return RunInfo(files.name, files.commit, files.sha256, __version__, labels, now(), shown_arguments)
 
 
 def _list(values: tuple[Any, ...] | None) -> list[Any] | None:

@@ -1,0 +1,112 @@
+"""A model judged on a dataset, as `detcli eval --model` asks: loaded, run over every picture, and its finds judged."""
+
+from typing import Any
+
+from detcli.cli.console import Console
+from detcli.cli.evaluate_options import EvalWish
+from detcli.cli.evaluate_subject import Subject
+from detcli.cli.options import DEFAULT_MODEL
+from detcli.cli.progress import DownloadProgress, RunProgress
+from detcli.cli.stopping import stopping
+from detcli.datasets.dataset import Dataset, open_dataset
+from detcli.evaluation.evaluate import evaluate
+from detcli.evaluation.truth import Truth
+from detcli.inference.detector import Detector, load_detector
+from detcli.pipeline import Stop, Tally
+from detcli.values.frame import Frame, Pixels, Unreadable
+
+
+def judge_model(console: Console, wish: EvalWish) -> Subject | int:
+    """Look at every picture of the data and judge what was found; an exit code where a signal ended it before."""
+    model = wish.model or DEFAULT_MODEL
+    if wish.data is None:
+        raise ValueError("data is needed")
+    dataset = open_dataset(wish.data, part="val", images=wish.images)
+    detector = _load(console, wish, model)
+    stop = Stop()
+    with stopping(console, stop), RunProgress(console, count=lambda: len(dataset)) as progress:
+
+        def on_result(frame: Frame | Unreadable, detections: Any) -> None:
+            failed = isinstance(detections, Unreadable)
+            progress.advance(failed=failed)
+            if failed:
+                console.failure(frame.origin.file, detections.code, detections.message)
+
+        evaluation = evaluate(detector, dataset, workers=wish.workers, on_result=on_result, stop=stop)
+    if evaluation is None:
+        console.summary(f"no figures: {stop.signal} came before the last picture")
+        return Tally(interrupted=stop.signal).exit_code
+    findings = evaluation.findings
+    return Subject(
+        truth=Truth(dataset.report.name, dataset.annotations()),
+        results=findings.results,
+        metrics=evaluation.metrics,
+        read=_reader(dataset),
+        settings=_settings(wish, model, detector),
+        unreadable=[
+            {"file": failed.origin.file, "code": failed.code, "message": failed.message}
+            for failed in findings.unreadable
+        ],
+        notes=[*dataset.report.findings, *findings.notes, *_missed(findings.unreadable)],
+    )
+
+
+def _load(console: Console, wish: EvalWish, model: str) -> Detector:
+    progress = DownloadProgress(console)
+    try:
+        detector = load_detector(
+            model,
+            revision=wish.revision,
+            offline=wish.offline,
+            cache_dir=wish.cache_dir,
+            threshold=wish.threshold or 0.0,
+            max_detections=wish.max_det,
+            device=wish.device,
+            precision=wish.precision,
+            compile=wish.compile,
+            optimize=not wish.no_optimize,
+            image_size_hw=wish.imgsz,
+            deterministic=wish.deterministic,
+            batch_size=wish.batch,
+            progress=progress,
+        )
+    finally:
+        progress.finish()
+    for note in detector.notes:
+        console.warning(note)
+    files = detector.files
+    console.note(f"model {files.name} from '{files.folder}'", commit=files.commit, sha256=files.sha256)
+    console.note(f"{detector.device_name}, {detector.precision}, batches of {detector.batch_size}")
+    return detector
+
+
+def _reader(dataset: Dataset) -> Any:
+    places = {dataset.image_id(index): index for index in range(len(dataset))}
+
+    def read(image_id: int) -> Pixels | None:
+        frame = dataset.read(places[image_id])
+        return frame.pixels if isinstance(frame, Frame) else None
+
+    return read
+
+
+def _settings(wish: EvalWish, model: str, detector: Detector) -> dict[str, object]:
+    return {
+        "model": model,
+        "revision": detector.files.commit,
+        "sha256": detector.files.sha256,
+        "data": wish.data,
+        "threshold": detector.threshold,
+        "max_det": wish.max_det,
+        "imgsz": list(detector.preprocessor.preprocessing.size_hw),
+        "precision": detector.precision,
+        "device": detector.device_name,
+        "score": wish.score,
+    }
+
+
+def _missed(unreadable: tuple[Unreadable, ...]) -> list[str]:
+    if not unreadable:
+        return []
+    pictures = "1 picture" if len(unreadable) == 1 else f"{len(unreadable):,} pictures"
+    return [f"{pictures} could not be read: what is true of them counts as missed"]

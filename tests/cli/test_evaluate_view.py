@@ -1,0 +1,43 @@
+"""The table of `detcli eval` on screens of any width."""
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+
+from detcli.cli.evaluate_view import table
+from detcli.evaluation.coco_metrics import FIGURES, ClassMetrics, Metrics
+from detcli.evaluation.confusion import Confusion
+from detcli.evaluation.report import Judged
+
+NAMES = ("cat", "信号灯" * 12, "traffic light", "evil\x1b[31m")
+
+
+def judged() -> Judged:
+    figures: dict[str, float | None] = dict.fromkeys(FIGURES, 0.5)
+    curves = np.full((10, 101), 0.5)
+    classes = [ClassMetrics(name, n, 1234567, 9, 0.5, None, 0.25, curves) for n, name in enumerate(NAMES)]
+    metrics = Metrics(figures | {"APl": None}, tuple(classes), 4, "pycocotools 2")
+    confusion = Confusion(NAMES, np.full((5, 5), 1000))
+    return Judged(metrics, confusion, 0.25, 0.5, [], {}, {}, "now")
+
+
+@pytest.mark.parametrize("width", [44, 60, 80, 200])
+def test_no_line_is_wider_than_the_screen(width: int) -> None:
+    lines = list(table(judged(), width=width, bold=False))
+    assert max(map(cell_len, lines)) <= width
+    assert [line.split()[0] for line in lines[:12]] == list(FIGURES)
+
+
+def test_what_is_not_there_is_a_dash_and_names_are_escaped() -> None:
+    text = "\n".join(table(judged(), width=100, bold=False))
+    assert "APl        -  large" in text
+    assert "\x1b" not in text
+    assert "evil\\x1b[31m" in text
+
+
+def test_weights_of_letters_change_no_word() -> None:
+    plain, bold = ("\n".join(table(judged(), width=90, bold=wanted)) for wanted in (False, True))
+    for code in ("\x1b[1m", "\x1b[2m", "\x1b[0m"):
+        assert code in bold
+        bold = bold.replace(code, "")
+    assert bold == plain

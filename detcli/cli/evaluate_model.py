@@ -1,5 +1,6 @@
 """A model judged on a dataset, as `detcli eval --model` asks: loaded, run over every picture, and its finds judged."""
 
+from collections.abc import Callable
 from typing import Any
 
 from detcli.cli.console import Console
@@ -38,7 +39,7 @@ def judge_model(console: Console, wish: EvalWish) -> Subject | int:
         return Tally(interrupted=stop.signal).exit_code
     findings = evaluation.findings
     return Subject(
-        truth=Truth(dataset.report.name, dataset.annotations()),
+        truth=Truth(dataset.report.name, evaluation.truth),
         results=findings.results,
         metrics=evaluation.metrics,
         read=_reader(dataset),
@@ -47,7 +48,7 @@ def judge_model(console: Console, wish: EvalWish) -> Subject | int:
             {"file": failed.origin.file, "code": failed.code, "message": failed.message}
             for failed in findings.unreadable
         ],
-        notes=[*dataset.report.findings, *findings.notes, *_missed(findings.unreadable)],
+        notes=[*dataset.report.findings, *evaluation.notes],
     )
 
 
@@ -80,7 +81,7 @@ def _load(console: Console, wish: EvalWish, model: str) -> Detector:
     return detector
 
 
-def _reader(dataset: Dataset) -> Any:
+def _reader(dataset: Dataset) -> Callable[[int], Pixels | None]:
     places = {dataset.image_id(index): index for index in range(len(dataset))}
 
     def read(image_id: int) -> Pixels | None:
@@ -103,10 +104,3 @@ def _settings(wish: EvalWish, model: str, detector: Detector) -> dict[str, objec
         "device": detector.device_name,
         "score": wish.score,
     }
-
-
-def _missed(unreadable: tuple[Unreadable, ...]) -> list[str]:
-    if not unreadable:
-        return []
-    pictures = "1 picture" if len(unreadable) == 1 else f"{len(unreadable):,} pictures"
-    return [f"{pictures} could not be read: what is true of them counts as missed"]

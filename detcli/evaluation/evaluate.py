@@ -38,10 +38,18 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How good a detector is on a dataset, and what it found there."""
+    """How good a detector is on a dataset.
+
+    metrics   of the judge
+    findings  what it found there
+    truth     COCO annotations that it was judged against
+    notes     those of the findings, and of the pictures that could not be looked at
+    """
 
     metrics: Metrics
     findings: Findings
+    truth: dict[str, Any]
+    notes: tuple[str, ...]
 
 
 def evaluate(
@@ -59,7 +67,7 @@ def evaluate(
     on_result  called after each picture, in order
 
     The detector's classes are those of the dataset by name, in any case; detections of others are dropped. What is
-    true of a picture that cannot be read counts as missed.
+    true of a picture that cannot be read counts as missed, unless nobody knows where in the picture it would be.
 
     Raises DataError where no class is common or no picture can be read, and DeviceError.
     """
@@ -71,7 +79,11 @@ def evaluate(
         raise DataError(
             f"none of the {len(dataset)} pictures could be read; the first was '{first.origin.file}': {first.message}"
         )
-    return Evaluation(judge(dataset.annotations(), findings.results), findings)
+    truth = dataset.annotations()
+    known = {image["id"] for image in truth["images"]}
+    metrics = judge(truth, (result for result in findings.results if result["image_id"] in known))
+    missed = sum(dataset.image_id(failed.origin.index) in known for failed in findings.unreadable)
+    return Evaluation(metrics, findings, truth, (*findings.notes, *_unread(missed, len(dataset) - len(known))))
 
 
 def find(
@@ -195,6 +207,15 @@ def _notes(detector: "Detector", dataset: Dataset, category_ids: dict[int, int])
         yield f"the data does not have {_some(others)}: what the model finds of that is left out"
     if detector.threshold > 0:
         yield f"scores up to {detector.threshold:g} are left out: AP comes out lower than it is"
+
+
+def _unread(missed: int, left_out: int) -> Iterator[str]:
+    for count, what in (
+        (missed, "could not be read: what is true of them counts as missed"),
+        (left_out, "left out: what is true of them is of another size than they are, or has none"),
+    ):
+        if count:
+            yield f"{count:,} picture{'' if count == 1 else 's'} {what}"
 
 
 def _plain(name: str) -> str:

@@ -25,6 +25,7 @@ class MemoryDataset:
     labels: Labels
     count: int = 6
     unreadable: tuple[int, ...] = ()
+    left_out: tuple[int, ...] = ()
     reads: list[int] = field(default_factory=list)
 
     @property
@@ -52,9 +53,10 @@ class MemoryDataset:
 
     def annotations(self) -> dict[str, Any]:
         left, top, right, bottom = BOX
+        known = [i for i in range(self.count) if i not in self.left_out]
         return {
             "info": {},
-            "images": [{"id": 100 + i, "file_name": f"{i}.png", "width": 64, "height": 48} for i in range(self.count)],
+            "images": [{"id": 100 + i, "file_name": f"{i}.png", "width": 64, "height": 48} for i in known],
             "annotations": [
                 {
                     "id": i + 1,
@@ -64,7 +66,7 @@ class MemoryDataset:
                     "area": (right - left) * (bottom - top),
                     "iscrowd": 0,
                 }
-                for i in range(self.count)
+                for i in known
             ],
             "categories": [
                 {"id": i, "name": name} for name, i in zip(self.labels.names, self.labels.category_ids, strict=True)

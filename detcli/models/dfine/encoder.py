@@ -90,7 +90,8 @@ class WithinMap(nn.Module):
     def forward(self, x: Tensor, *, details: bool = False) -> tuple[Tensor, list[Tensor]]:
         """Take x [B, D, H, W] to the same shape, and each layer's weights [B, M, S, S] where asked for."""
         height, width = x.shape[-2:]
-        tokens = x.flatten(2).mT  # [B, H * W, D]
+        # Not `flatten(2).mT`: for a single picture its gradient has strides that torch 2.13's batch norm misreads on CPUs.
+        tokens = x.permute(0, 2, 3, 1).flatten(1, 2)  # [B, H * W, D]
         grid = sine_grid(
             height,
             width,

@@ -135,7 +135,7 @@ class DFine(nn.Module):
         encoded = self.encoder(self.backbone(pixels), details=details)
         maps = self.level_projections(encoded.maps)
         shapes = tuple((x.shape[-2], x.shape[-1]) for x in maps)
-        tokens = torch.cat([x.flatten(2).mT for x in maps], dim=1)  # [B, S, D]
+        tokens = torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1)  # [B, S, D]
         picked = self.picker(tokens, shapes, details=details)
         if targets is not None:
             return self._learn(picked, tokens, shapes, targets)

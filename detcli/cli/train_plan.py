@@ -17,8 +17,10 @@ from detcli.cli.words import counted, number
 from detcli.datasets.dataset import Dataset, Report, has_part, open_dataset
 from detcli.inference.preprocess import Preprocessing
 from detcli.models.family import family_of
+from detcli.runtimes.eager import choose_device, choose_precision
 from detcli.training.job import Job
 from detcli.training.recipe import Recipe, recipe_for
+from detcli.training.sampling import Sampler
 from detcli.training.start import Start, resumed_point, starting_point
 
 _CLASSES_SHOWN = 12
@@ -32,6 +34,7 @@ class TrainPlan:
     data: Dataset
     val: Dataset | None
     start: Start
+    device: str
 
     def job(self, wish: TrainWish, run: Path) -> Job:
         """What the loop is asked for."""
@@ -58,14 +61,23 @@ def prepare(console: Console, wish: TrainWish) -> TrainPlan:
     Raises UsageError, DataError, ModelError, HubError, AccessError or OutputError.
     """
     recipe = wished_recipe(_base_recipe(wish), wish)
+    device = choose_device(wish.device)
+    choose_precision(recipe.precision, device)
     data = open_dataset(wish.data, part="train", images=wish.images)
     show_report(console, "data", data.report)
     val = _open_val(console, wish, data)
+    start = _start(console, wish, recipe, data)
+    divisor = start.family.size_divisor
+    Preprocessing.from_json(start.preprocessor, size_divisor=divisor).with_size(recipe.image_size_hw, divisor)
+    return TrainPlan(recipe, data, val, start, str(device))
+
+
+def _start(console: Console, wish: TrainWish, recipe: Recipe, data: Dataset) -> Start:
     if wish.resume and wish.output is not None:
-        return TrainPlan(recipe, data, val, resumed_point(wish.output))
+        return resumed_point(wish.output)
     progress = DownloadProgress(console)
     try:
-        start = starting_point(
+        return starting_point(
             wish.model,
             scratch=wish.scratch,
             names=data.labels.names,
@@ -77,7 +89,6 @@ def prepare(console: Console, wish: TrainWish) -> TrainPlan:
         )
     finally:
         progress.finish()
-    return TrainPlan(recipe, data, val, start)
 
 
 def show_report(console: Console, what: str, report: Report) -> None:
@@ -105,15 +116,15 @@ def show_plan(console: Console, plan: TrainPlan) -> None:
     """Say where training begins and what the recipe comes to."""
     for note in plan.start.notes:
         console.say(note)
-    recipe, pictures = plan.recipe, len(plan.data)
-    steps = -(-(recipe.pictures_per_epoch or pictures) // recipe.batch)
+    recipe = plan.recipe
+    steps = Sampler.of(recipe, len(plan.data)).steps
     parameters = sum(tensor.numel() for tensor in plan.start.state.values())
     size = f"{number(parameters)} parameters, " if parameters else ""
     height, width = recipe.image_size_hw
     console.say(
         f"plan: {size}{counted(recipe.epochs, 'epoch')} of {counted(steps, 'step')}, "
         f"{counted(recipe.batch, 'picture')} of {height} x {width} a step, lr {recipe.lr * _scale(recipe):.3g}, "
-        f"of the backbone {recipe.backbone_lr * _scale(recipe):.3g}",
+        f"of the backbone {recipe.backbone_lr * _scale(recipe):.3g}; on {plan.device} in {recipe.precision}",
         **_facts(recipe, steps, parameters),
     )
 

@@ -162,8 +162,6 @@ class TrainView:
 
 def train_closing(console: Console, result: Result, *, seconds: float) -> int:
     """Say `3 epochs in 12 s, AP 0.912 (best, epoch 3) -> RUN/best`, and what to do with it; returns the exit code."""
-    for file, reason in result.unreadable.items():
-        console.failure(file, "unreadable", reason)
     place = result.run
     parts = [f"{counted(result.epochs, 'epoch')} in {duration(seconds)}"]
     if result.interrupted is None:

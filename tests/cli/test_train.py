@@ -165,14 +165,15 @@ def test_classes_that_the_training_data_does_not_have_are_refused(train: Train, 
         (["--precision", "int8"], "int8"),
         (["-m", "dfin-s"], "dfine-s"),
         (["--val", "none.json"], "none.json"),
+        (["--precision", "fp16"], "fp16"),
+        (["-d", "cuda:99"], "cuda"),
     ],
 )
 def test_a_slip_is_one_line_and_trains_nothing(train: Train, data: Path, arguments: list[str], said: str) -> None:
-    run = train("--data", data, "-o", "run", "-d", "cpu", *arguments)
+    run = train("--data", data, "-d", "cpu", "--dry-run", *arguments)
     assert run.code in (2, 5), run.err
-    assert said in run.err
-    assert "Traceback" not in run.err
-    assert not Path("run/last").exists()
+    assert said in "".join(run.err.splitlines()[-2:])
+    assert run.out == ""
 
 
 def test_resuming_what_was_never_begun_is_told(train: Train, data: Path) -> None:
@@ -207,6 +208,7 @@ def interrupted(words: Sequence[str], number: signal.Signals, *, after: str) -> 
     return process.returncode, [*lines, *rest.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_signals_save_and_resume_goes_on(train: Train, tiny_checkpoint: Path, data: Path) -> None:
     words = ["train", "-m", str(tiny_checkpoint), "--data", str(data), "-o", "run", *SHORT, "--epochs", "200"]

@@ -174,7 +174,10 @@ def test_an_interrupted_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -
     assert lines == ["0 epochs in 12 s -> runs/a run; interrupted by SIGTERM, the same command with --resume goes on"]
 
 
-def test_unreadable_pictures_are_named_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = closing(monkeypatch, result(unreadable={"a.jpg": "truncated"}))
-    assert lines[0] == "detcli: 'a.jpg': truncated; skipped"
-    assert "AP 0.912 (best, epoch 3), 1 picture unreadable -> " in lines[1]
+def test_unreadable_pictures_are_counted_and_make_the_exit_code_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    assert train_closing(Console(), result(), seconds=12.0) == 0
+    assert train_closing(Console(), result(interrupted="SIGINT"), seconds=12.0) == 130
+    whole = result(unreadable={"a.jpg": "truncated"})
+    assert train_closing(Console(), whole, seconds=12.0) == 3
+    assert "AP 0.912 (best, epoch 3), 1 picture unreadable -> " in closing(monkeypatch, whole)[0]

@@ -183,13 +183,13 @@ def _truth(number: int, entry: Json) -> dict[str, Any]:
 
 
 def _result(number: int, entry: Json) -> dict[str, Any]:
-    left, top, width, height = map(float, entry["bbox"])
+    box = entry["bbox"]
     return {
         "id": number,
         "image_id": entry["image_id"],
         "category_id": entry["category_id"],
-        "bbox": [left, top, width, height],
-        "area": width * height,
+        "bbox": box if isinstance(box, list) else list(box),  # not copied: there may be millions
+        "area": float(box[2] * box[3]),
         "iscrowd": 0,
         "score": float(entry["score"]),
     }

@@ -47,17 +47,20 @@ def read_coco_results(path: Path) -> Iterator[StoredPicture]:
     document = read_json(path)
     if not isinstance(document, list):
         raise InputError(f"'{path}' holds no COCO results: they are a list, and this is {type(document).__name__}")
-    for image_id, boxes in _boxes(path, document, "entry", None).items():
-        yield StoredPicture(f"image {image_id}", None, image_id, None, tuple(boxes))
+    found = _boxes(path, document, "entry", None)
+    for image_id in list(found):
+        yield StoredPicture(f"image {image_id}", None, image_id, None, tuple(found.pop(image_id)))
 
 
 _SECTIONS = ("images", "annotations", "categories")
 
 
 def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] | None) -> dict[int, list[StoredBox]]:
-    """Boxes by image id; `names` of the categories where the file has them."""
+    """Boxes by image id; `names` of the categories where the file has them. Empties the entries, to free memory."""
     found: dict[int, list[StoredBox]] = {}
-    for number, value in enumerate(entries):
+    entries.reverse()
+    for number in range(len(entries)):
+        value = entries.pop()
         place = Place(path, f"{noun} {number}")
         entry = place.mapping(value)
         if "score" not in entry:

@@ -79,6 +79,8 @@ class _Pictures:
         self._strangers: list[str] = []
         self._wrong_ids: list[int] = []
         self._twice: list[str] = []
+        self._sizes = {image["id"]: (image.get("height"), image.get("width")) for image in truth.images}
+        self._other_sizes: list[str] = []
         self.taken: set[int] = set()
         self.looked_at = self.failed = 0
 
@@ -94,12 +96,18 @@ class _Pictures:
         if image_id is not None:
             if image_id in self.taken and picture.whole:
                 self._twice.append(str(picture.file or image_id))
+            elif self._is_of_another_size(image_id, picture):
+                self._other_sizes.append(str(picture.file or image_id))
             self.taken.add(image_id)
         elif picture.file is not None:
             self._strangers.append(picture.file)
         elif picture.image_id is not None:
             self._wrong_ids.append(picture.image_id)
         return image_id
+
+    def _is_of_another_size(self, image_id: int, picture: StoredPicture) -> bool:
+        size = self._sizes[image_id]
+        return picture.size_hw is not None and None not in size and size != picture.size_hw
 
     def check(self) -> None:
         """Raise DataError where ids are wrong, pictures stand twice, or none is known."""
@@ -126,6 +134,12 @@ class _Pictures:
             yield f"{pictures} not in the annotations and left out: {named(self._strangers, most=3)}"
         if self.failed:
             yield f"{_counted(self.failed, 'picture')} in the results as failed: what is true of them counts as missed"
+        if self._other_sizes:
+            yield (
+                f"{_counted(len(self._other_sizes), 'picture')} of another size here than in the annotations, so boxes "
+                f"do not meet: {named(self._other_sizes, most=3)}. 'detcli eval --model' turns boxes with their "
+                "pictures, where cameras left that to EXIF"
+            )
         missing = len(self._truth.images) - len(self.taken)
         if missing:
             yield (

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,37 @@ def test_a_report_that_exists_is_exit_8_before_anything_is_read_and_skipped_or_r
     assert (skipped.code, Path("report.json").read_text()) == (0, "mine")
     assert detcli("eval", "out.jsonl", "--gt", data, "-o", "report.json", "-y").code == 0
     assert Path("report.json").read_text() != "mine"
+
+
+def test_without_matplotlib_figures_still_come_and_the_extra_is_named(
+    data: Path, detcli: Detcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    done = detcli("eval", "out.jsonl", "--gt", data, "--save-plots", "plots", "-o", "report.json")
+    assert done.code == 0
+    assert "pip install 'detcli[train]'" in done.err
+    assert json.loads(done.out)["figures"]["AP"] == json.loads(Path("report.json").read_text())["figures"]["AP"]
+    assert not Path("plots").exists()
+
+
+def test_a_signal_before_the_last_picture_leaves_no_report(
+    data: Path, detcli: Detcli, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from detcli.pipeline import Stop
+
+    real = Stop.__init__
+
+    def stopped(stop: Stop) -> None:
+        real(stop)
+        stop.set("SIGTERM")
+
+    monkeypatch.setattr(Stop, "__init__", stopped)
+    done = detcli("eval", "-m", model, "--data", data, "-o", "report.json")
+    assert (done.code, done.out) == (143, "")
+    assert "SIGTERM came before the last picture" in done.err
+    assert not Path("report.json").exists()
 
 
 def test_worst_pictures_need_the_pictures(data: Path, detcli: Detcli) -> None:

@@ -140,6 +140,17 @@ def test_a_detection_that_stands_twice_is_told() -> None:
     assert notes == ("3 detections are there a second time: each counts as a false alarm",)
 
 
+def test_a_picture_of_another_size_than_the_annotations_say_is_told() -> None:
+    sized = truth()
+    for image in sized.annotations["images"]:
+        image |= {"height": 40, "width": 60}
+    pictures = [
+        StoredPicture("line 1", f, None, s, (box(),)) for f, s in zip(FILES.values(), [(40, 60), (60, 40), None])
+    ]
+    (note,) = match(pictures, sized, "r.jsonl").notes
+    assert note.startswith("1 picture is of another size here than in the annotations, so boxes do not meet: 'b.jpg'")
+
+
 def test_results_of_a_video_are_refused() -> None:
     of_video = StoredPicture("line 1", "a.mp4", None, None, (box(),), frame=3)
     with pytest.raises(DataError, match="results of a video"):

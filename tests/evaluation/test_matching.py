@@ -145,7 +145,8 @@ def test_a_picture_of_another_size_than_the_annotations_say_is_told() -> None:
     for image in sized.annotations["images"]:
         image |= {"height": 40, "width": 60}
     pictures = [
-        StoredPicture("line 1", f, None, s, (box(),)) for f, s in zip(FILES.values(), [(40, 60), (60, 40), None])
+        StoredPicture("line 1", f, None, s, (box(),))
+        for f, s in zip(FILES.values(), [(40, 60), (60, 40), None], strict=True)
     ]
     (note,) = match(pictures, sized, "r.jsonl").notes
     assert note.startswith("1 picture is of another size here than in the annotations, so boxes do not meet: 'b.jpg'")

@@ -9,6 +9,7 @@ import pytest
 from cli_runs import Run
 
 from detcli.checkpoints.catalog import CATALOG
+from detcli.cli.main import ALIASES, COMMANDS
 from detcli.cli.shells import SHELLS
 
 
@@ -36,7 +37,7 @@ def test_the_script_starts_no_detcli(detcli: Callable[..., Run], shell: str) -> 
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("detcli ", {"detect", "predict", "download", "models", "doctor", "completion"}),
+        ("detcli ", {*COMMANDS, *ALIASES}),
         ("detcli mod", {"models"}),
         ("detcli --ver", {"--version", "--verbose"}),
         ("detcli models ", {"list", "info", "path", "verify", "remove"}),
@@ -68,7 +69,7 @@ def test_bash_offers_what_fits(detcli: Callable[..., Run], tmp_path: Path, line:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("detcli ", {"detect", "predict", "download", "models", "doctor", "completion"}),
+        ("detcli ", {*COMMANDS, *ALIASES}),
         ("detcli detect --thr", {"--threshold"}),
         ("detcli detect --if-exists ", {"error", "overwrite", "skip"}),
         ("detcli models verify dfine-n", {"dfine-n"}),

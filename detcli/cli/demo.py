@@ -31,7 +31,7 @@ _SEED = 102  # its first six pictures show every class; the model has learned fr
     cls=Command,
     examples=[
         Example("see what comes out", "detcli demo"),
-        Example("into another folder, once more", "detcli demo -o /tmp/demo -y"),
+        Example("into another folder, once more", "detcli demo -o elsewhere -y"),
     ],
 )
 @options.option(
@@ -117,9 +117,9 @@ def draw_pictures(folder: Path, *, count: int) -> list[Path]:
 
 
 def _is_wanted(console: Console, folder: Path, if_exists: IfExists) -> bool:
-    """Whether to go on. Raises OutputError for a folder that holds something, or cannot be one."""
+    """Whether to go on. Raises OutputError for a folder that is there, or cannot be one."""
     with told(folder):
-        there = folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir())
+        there = folder.is_dir()
     if there and if_exists == "error":
         raise OutputError(f"'{folder}' is there already: -y writes over it, -o DIR takes another folder")
     if there and if_exists == "skip":

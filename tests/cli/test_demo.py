@@ -105,6 +105,13 @@ def test_what_is_there_is_kept_unless_told(demo: Detcli) -> None:
     assert Path("detcli-demo/mine.txt").exists()
 
 
+def test_even_an_empty_folder_is_kept_unless_told(demo: Detcli) -> None:
+    Path("detcli-demo").mkdir()
+    assert demo().code == 8
+    assert not list(Path("detcli-demo").iterdir())
+    assert demo("-y").code == 0
+
+
 def test_a_file_in_its_place_is_an_error(demo: Detcli) -> None:
     Path("detcli-demo").write_text("mine")
     run = demo("-y")

@@ -1,10 +1,9 @@
 """Batch norm whose statistics are those of all processes together, so that N of them normalise as one would."""
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn import functional as between
 
 
 class SyncedBatchNorm2d(nn.BatchNorm2d):
@@ -55,5 +54,23 @@ def _synced(norm: nn.BatchNorm2d) -> SyncedBatchNorm2d:
 
 
 def _mean_of_all(x: Tensor) -> Tensor:
-    total: Tensor = between.all_reduce(x)  # type: ignore[no-untyped-call]
+    total: Tensor = _SumOfAll.apply(x)  # type: ignore[no-untyped-call]
     return total / distributed.get_world_size()
+
+
+class _SumOfAll(torch.autograd.Function):
+    """The sum over processes; what each one's sum changes comes back to all of them."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        """Add up."""
+        total = x.contiguous().clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        """Add up what comes back."""
+        total = gradient.contiguous().clone()
+        distributed.all_reduce(total)
+        return total

@@ -4,7 +4,8 @@ import io
 import json
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,17 +39,14 @@ class Curves:
 
     def add(self, line: Line) -> None:
         """Hand a line of metrics on to TensorBoard."""
-        if self._board is None:
-            return
-        step = int(line["step"])
-        part = "epoch" if line["kind"] == "epoch" else "steps"
-        for name, value in line["losses"].items():
-            self._board.add_scalar(f"{part}/{name}", value, step)
-        self._board.add_scalar(f"{part}/loss", line["loss"], step)
-        self._board.add_scalar(f"{part}/rate", line["rate"], step)
-        for name, value in (line.get("figures") or {}).items():
-            if value is not None:
-                self._board.add_scalar(f"figures/{name}", value, step)
+        part, step = ("epoch" if line["kind"] == "epoch" else "steps"), int(line["step"])
+        scalars = {f"{part}/{name}": value for name, value in line["losses"].items()}
+        scalars |= {f"{part}/loss": line["loss"], f"{part}/rate": line["rate"]}
+        scalars |= {f"figures/{name}": value for name, value in (line.get("figures") or {}).items()}
+        with self._board_or_none() as board:
+            for name, value in scalars.items():
+                if board is not None and value is not None:
+                    board.add_scalar(name, value, step)
 
     def draw_now_and_then(self) -> None:
         """Draw where the last drawing is a minute old."""
@@ -58,8 +56,9 @@ class Curves:
     def draw(self) -> None:
         """Draw curves.png from metrics.jsonl."""
         self._drawn_at = time.monotonic()
-        if self._board is not None:
-            self._board.flush()
+        with self._board_or_none() as board:
+            if board is not None:
+                board.flush()
         if not self._draws:
             return
         try:
@@ -70,8 +69,18 @@ class Curves:
 
     def close(self) -> None:
         """Let go of TensorBoard's file."""
-        if self._board is not None:
-            self._board.close()
+        with self._board_or_none() as board:
+            if board is not None:
+                board.close()
+
+    @contextmanager
+    def _board_or_none(self) -> "Iterator[SummaryWriter | None]":
+        """TensorBoard's writer; where its file cannot be written, the run goes on without it."""
+        try:
+            yield self._board
+        except OSError as error:
+            self._board = None
+            self._tell(Note(f"there will be no more events for TensorBoard: {error.strerror or error}"))
 
 
 def draw_curves(metrics: Path, picture: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from detcli.cli.train_options import TrainWish
 from detcli.errors import UsageError
-from detcli.training.recipe import Recipe
+from detcli.training.recipe import Recipe, read_fields
 
 # Flag -> field of the recipe, where they are not the same.
 _FIELDS = {
@@ -21,15 +21,35 @@ _FIELDS = {
     "precision": "precision",
     "evaluate_every": "evaluate_every_epochs",
 }
+# Fields that move along when another one is changed and they are not.
+_MOVING_ALONG = {"lr": "backbone_lr", "epochs": "stop_augmentation_epoch"}
 
 
 def wished_recipe(published: Recipe, wish: TrainWish) -> Recipe:
-    """The recipe that a wish comes to. Raises UsageError naming the file or flag and the field."""
+    """The recipe that a wish comes to; a run that is gone on with has its own in place of the published one.
+
+    Raises UsageError naming the file or flag and the field.
+    """
+    if wish.resume:
+        return _gone_on_with(published, wish)
     recipe = published.merged_with_file(wish.recipe) if wish.recipe is not None else published
     changes = changes_of(wish)
     if "lr" in changes and "backbone_lr" not in changes and recipe.lr:
         changes["backbone_lr"] = recipe.backbone_lr * _number(changes["lr"]) / recipe.lr
     return recipe.merged(changes, "the command line")
+
+
+def _gone_on_with(own: Recipe, wish: TrainWish) -> Recipe:
+    """A run's own recipe, but for what the wish says otherwise: the wish that it began with changes nothing.
+
+    What moved along then has moved already.
+    """
+    recipe, changes = own, changes_of(wish)
+    moved = {along: getattr(own, along) for along in _MOVING_ALONG.values()}
+    if wish.recipe is not None:
+        recipe = own.merged(moved | read_fields(wish.recipe), f"'{wish.recipe}'")
+    again = {along: moved[along] for name, along in _MOVING_ALONG.items() if name in changes}
+    return recipe.merged(again | changes, "the command line")
 
 
 def changes_of(wish: TrainWish) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class Recipe:
 
     def merged_with_file(self, path: Path) -> "Recipe":
         """The recipe with the fields of a TOML file. Raises UsageError naming the file."""
-        return self.merged(_read_toml(path), f"'{path}'")
+        return self.merged(read_fields(path), f"'{path}'")
 
     @classmethod
     def read_toml(cls, path: Path) -> "Recipe":
@@ -206,7 +206,8 @@ def _size_of(config: DFineConfig) -> Size:
 _SHAPE = ("encoder_hidden_dim", "d_model", "decoder_layers", "num_feature_levels", "hidden_expansion", "depth_mult")
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_fields(path: Path) -> dict[str, Any]:
+    """What a TOML file says, not held against the fields of a recipe yet. Raises UsageError naming the file."""
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)

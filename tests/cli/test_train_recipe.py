@@ -55,6 +55,30 @@ def test_a_file_comes_before_the_flags(tmp_path: Path) -> None:
     assert (recipe.epochs, recipe.clip, recipe.lr) == (9, 0.5, 4e-4)
 
 
+@pytest.mark.parametrize("rates", [(4e-4, 2e-4), (2.5e-4, 2.5e-5), (2.5e-4, 1.25e-5)])
+@pytest.mark.parametrize("file", [None, "lr = 1e-3\nepochs = 60", "lr = 1e-3\nbackbone_lr = 3e-5\nepochs = 60"])
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"lr": 3e-4}, {"lr": 3e-4, "changes": ("backbone_lr=1e-6",)}, {"epochs": 7}, {"lr": 7e-5, "epochs": 90}],
+)
+def test_the_wish_that_a_run_began_with_changes_nothing_in_it(
+    rates: tuple[float, float], file: str | None, given: dict[str, Any], tmp_path: Path
+) -> None:
+    if file is not None:
+        (tmp_path / "recipe.toml").write_text(file)
+        given = {**given, "recipe": tmp_path / "recipe.toml"}
+    own = wished_recipe(replace(PUBLISHED, lr=rates[0], backbone_lr=rates[1]), wish(**given))
+    assert wished_recipe(own, wish(**given, resume=True)) == own
+
+
+def test_another_wish_for_a_run_is_not_hidden(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.toml"
+    file.write_text("stop_augmentation_epoch = 3\n")
+    own = wished_recipe(PUBLISHED, wish(lr=3e-4))
+    assert wished_recipe(own, wish(lr=2e-4, resume=True)).lr == 2e-4
+    assert wished_recipe(own, wish(recipe=file, resume=True)).stop_augmentation_epoch == 3
+
+
 @pytest.mark.parametrize(
     ("assignment", "field", "value"),
     [

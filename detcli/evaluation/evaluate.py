@@ -1,12 +1,12 @@
 """A detector judged on a dataset: the pipeline with a sink that counts, then the judge."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError
-from detcli.evaluation.coco_metrics import Metrics, judge
+from detcli.evaluation.coco_metrics import Json, Metrics, judge
 from detcli.pipeline import Stop, run
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin, Resize, Unreadable
@@ -80,8 +80,8 @@ def evaluate(
             f"none of the {len(dataset)} pictures could be read; the first was '{first.origin.file}': {first.message}"
         )
     truth = dataset.annotations()
+    metrics = judge_known(truth, findings.results)
     known = {image["id"] for image in truth["images"]}
-    metrics = judge(truth, (result for result in findings.results if result["image_id"] in known))
     missed = sum(dataset.image_id(failed.origin.index) in known for failed in findings.unreadable)
     return Evaluation(metrics, findings, truth, (*findings.notes, *_unread(missed, len(dataset) - len(known))))
 
@@ -95,7 +95,7 @@ def find(
     on_result: OnProgress | None = None,
     stop: Stop | None = None,
 ) -> Findings:
-    """What a detector finds in a dataset, for `judge`; the first half of `evaluate`.
+    """What a detector finds in a dataset, for `judge_known`; the first half of `evaluate`.
 
     indices  of the pictures to look at, for one process of several; None: all
 
@@ -124,6 +124,12 @@ def find(
         tuple(counting.unreadable),
         tuple(_notes(detector, dataset, category_ids)),
     )
+
+
+def judge_known(truth: Json, results: Iterable[Json]) -> Metrics:
+    """Judge what was found in those pictures whose truths are known; a dataset's annotations may leave some out."""
+    known = {image["id"] for image in truth["images"]}
+    return judge(truth, (result for result in results if result["image_id"] in known))
 
 
 def common_categories(model: Labels, data: Labels) -> dict[int, int]:

@@ -7,8 +7,7 @@ import click
 
 from detcli.cli.options import DETECTION, FILE, FOLDER, INPUT, MODEL, OUTPUT, PICTURES, Score, group_of, option
 from detcli.files.outputs import IfExists
-
-RESULT_FORMATS = ("jsonl", "coco", "coco-results", "csv", "yolo")
+from detcli.files.results import RESULT_FORMATS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.datasets.findings import Findings
-from detcli.values.labels import Labels
+from detcli.values.labels import Labels, plain_name
 
 _Indices = npt.NDArray[np.int64]
 
@@ -34,7 +34,7 @@ def match_classes(
     folded: dict[str, list[int]] = {}
     for index, name in enumerate(classes):
         exact.setdefault(name, index)
-        folded.setdefault(_fold(name), []).append(index)
+        folded.setdefault(plain_name(name), []).append(index)
     matched = np.array([_find(name, exact, folded) for name in own.names], np.int64).reshape(-1)
     unknown = [name for name, index, has_box in zip(own.names, matched, used, strict=True) if index < 0 and has_box]
     findings.refuse(
@@ -51,20 +51,16 @@ def match_classes(
     return Labels(tuple(classes), _category_ids(own, matched, len(classes))), matched
 
 
-def _fold(name: str) -> str:
-    return name.casefold().strip()
-
-
 def _find(name: str, exact: dict[str, int], folded: dict[str, list[int]]) -> int:
     if name in exact:
         return exact[name]
-    alike = folded.get(_fold(name), [])
+    alike = folded.get(plain_name(name), [])
     return alike[0] if len(alike) == 1 else -1
 
 
 def _with_suggestion(name: str, classes: Sequence[str]) -> str:
-    by_folded = {_fold(known): known for known in classes}
-    close = difflib.get_close_matches(_fold(name), by_folded, n=1)
+    by_folded = {plain_name(known): known for known in classes}
+    close = difflib.get_close_matches(plain_name(name), by_folded, n=1)
     return f"'{name}' (did you mean '{by_folded[close[0]]}'?)" if close else f"'{name}'"
 
 

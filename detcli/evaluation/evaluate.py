@@ -10,7 +10,7 @@ from detcli.evaluation.coco_metrics import Json, Metrics, judge
 from detcli.pipeline import Stop, run
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin, Resize, Unreadable
-from detcli.values.labels import Labels
+from detcli.values.labels import Labels, plain_name
 from detcli.values.record import boxes_xywh, shortest
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ def common_categories(model: Labels, data: Labels) -> dict[int, int]:
     """Class index of the model -> category id of the data, for classes of the same name in any case."""
     ids: dict[str, int] = {}
     for name, category_id in zip(data.names, data.category_ids, strict=True):
-        ids.setdefault(_plain(name), category_id)
-    return {index: ids[_plain(name)] for index, name in enumerate(model.names) if _plain(name) in ids}
+        ids.setdefault(plain_name(name), category_id)
+    return {index: ids[plain_name(name)] for index, name in enumerate(model.names) if plain_name(name) in ids}
 
 
 class _Pictures:
@@ -222,10 +222,6 @@ def _unread(missed: int, left_out: int) -> Iterator[str]:
     ):
         if count:
             yield f"{count:,} picture{'' if count == 1 else 's'} {what}"
-
-
-def _plain(name: str) -> str:
-    return name.casefold().strip()
 
 
 def _some(names: Sequence[str]) -> str:

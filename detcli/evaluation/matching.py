@@ -11,6 +11,7 @@ from typing import Any
 from detcli.errors import DataError, InputError
 from detcli.evaluation.truth import Truth, named, posix
 from detcli.files.results import StoredBox, StoredPicture
+from detcli.values.labels import plain_name
 
 Result = dict[str, Any]
 
@@ -180,8 +181,8 @@ class _Categories:
     def __init__(self, truth: Truth, name: str) -> None:
         self._truth, self._name = truth, name
         self._ids: dict[str, int] = {}
-        for category_id, name in truth.categories.items():
-            self._ids.setdefault(_plain(name), category_id)
+        for category_id, label in truth.categories.items():
+            self._ids.setdefault(plain_name(label), category_id)
         self._found: dict[str | int, int | None] = {}
         self._counts: Counter[str | int] = Counter()
 
@@ -196,7 +197,11 @@ class _Categories:
         self._counts[key] += 1
         if key not in self._found:
             known = (
-                self._ids.get(_plain(key)) if isinstance(key, str) else key if key in self._truth.categories else None
+                self._ids.get(plain_name(key))
+                if isinstance(key, str)
+                else key
+                if key in self._truth.categories
+                else None
             )
             self._found[key] = known
         return self._found[key]
@@ -254,10 +259,6 @@ def _result_notes(results: Sequence[Result], seen: int) -> Iterator[str]:
 def _counted(count: int, noun: str) -> str:
     """With its noun and verb: 1 picture is, 2 pictures are."""
     return f"{count:,} {noun} is" if count == 1 else f"{count:,} {noun}s are"
-
-
-def _plain(name: str) -> str:
-    return name.casefold().strip()
 
 
 def _last_part(name: str) -> str:

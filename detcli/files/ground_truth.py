@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from detcli.errors import UsageError
-from detcli.values.labels import Labels
+from detcli.values.labels import Labels, plain_name
 
 
 class ImageIds(Mapping[str, int]):
@@ -55,8 +55,8 @@ class GroundTruth:
         """
         ids: dict[str, int] = {}
         for name, category_id in self.category_ids.items():
-            ids.setdefault(name.casefold().strip(), category_id)
-        found = [ids.get(name.casefold().strip()) for name in labels.names]
+            ids.setdefault(plain_name(name), category_id)
+        found = [ids.get(plain_name(name)) for name in labels.names]
         missing = tuple(name for name, category_id in zip(labels.names, found, strict=True) if category_id is None)
         if len(missing) == len(labels):
             return labels, missing

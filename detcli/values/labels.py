@@ -63,3 +63,8 @@ class Labels:
         meant = " or ".join(f"'{self.names[by_name[name][0]]}'" for name in close)
         hint = f"did you mean {meant}?" if meant else f"there are {len(self)}, such as '{self.names[0]}'"
         return f"the model has no class '{item}': {hint}"
+
+
+def plain_name(name: str) -> str:
+    """A class name as it is compared between models, data and results: in any case, without blanks around it."""
+    return name.casefold().strip()

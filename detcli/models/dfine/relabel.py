@@ -8,6 +8,7 @@ from torch import Tensor
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
 from detcli.models.family import Relabelled
+from detcli.values.labels import plain_name
 
 _CLASS_HEADS = ("picker.class_head.", "decoder.class_heads.")
 _DENOISING = "denoising_labels.weight"
@@ -22,8 +23,8 @@ def relabel(state: Mapping[str, Tensor], config: DFineConfig, names: Sequence[st
     """
     old: dict[str, int] = {}
     for index, name in enumerate(config.labels):
-        old.setdefault(_key(name), index)
-    pairs = [(new, old[_key(name)]) for new, name in enumerate(names) if _key(name) in old]
+        old.setdefault(plain_name(name), index)
+    pairs = [(new, old[plain_name(name)]) for new, name in enumerate(names) if plain_name(name) in old]
     kept, rows = [new for new, _ in pairs], [row for _, row in pairs]
     relabelled = replace(config, labels=tuple(names))
     fresh = DFine(relabelled).state_dict()
@@ -35,7 +36,3 @@ def relabel(state: Mapping[str, Tensor], config: DFineConfig, names: Sequence[st
         else:
             made[name] = state[name]
     return Relabelled(relabelled, made, tuple(kept))
-
-
-def _key(name: str) -> str:
-    return name.casefold().strip()

@@ -1,8 +1,9 @@
 """How pictures stand in their files, and so whether their boxes have to be turned: EXIF against what annotations say.
 
-A picture's header is read when the picture is first asked for, and remembered. The size in its annotations tells whether
-boxes were drawn before the picture was turned or after. Where it cannot, because the size is the same either way, boxes
-are taken as those of other pictures of the set.
+A picture's header is read when the picture is first asked for, and remembered; where it cannot be read, it is tried
+again, so that a picture that can be read a moment later is never taken for one without boxes. The size in its
+annotations tells whether boxes were drawn before the picture was turned or after. Where it cannot, because the size is
+the same either way, boxes are taken as those of other pictures of the set.
 """
 
 from enum import IntEnum
@@ -28,7 +29,7 @@ class Drawn(IntEnum):
     UPRIGHT = 1  # the picture as it is seen
     STORED = 2  # the picture as it lies in the file
     ELSEWHERE = 3  # a picture of another size
-    UNKNOWN = 4  # there is no readable header
+    UNKNOWN = 4  # its header cannot be read so far
 
 
 class Standing:
@@ -48,7 +49,7 @@ class Standing:
 
     def drawn(self, index: int) -> Drawn:
         """What the picture's boxes were drawn on; never `UNSEEN`."""
-        if self._drawn[index] == Drawn.UNSEEN:
+        if self._drawn[index] in (Drawn.UNSEEN, Drawn.UNKNOWN):
             self._drawn[index] = self._look(index)
         drawn = Drawn(int(self._drawn[index]))
         return self._unsure_is if drawn == Drawn.UPRIGHT and self._is_unsure(index) else drawn

@@ -160,6 +160,18 @@ def test_a_picture_that_cannot_be_read_is_unreadable_and_has_no_truths(tmp_path:
     assert [entry["id"] for entry in dataset.annotations()["images"]] == [2]
 
 
+def test_a_picture_that_can_be_read_a_moment_later_has_its_truths(tmp_path: Path) -> None:
+    where = write_yolo(tmp_path, {"a": GOOD, "b": GOOD})
+    picture = tmp_path / "images" / "train" / "a.png"
+    whole = picture.read_bytes()
+    picture.write_bytes(b"")
+    dataset = Yolo(where)
+    picture.write_bytes(whole)
+    assert isinstance(dataset.read(0), Frame)
+    assert len(dataset.truths(0)) == 2
+    assert [entry["id"] for entry in dataset.annotations()["images"]] == [1, 2]
+
+
 def test_a_text_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     where = write_yolo(tmp_path, {"a": GOOD, "b": None})
     (tmp_path / "labels" / "train" / "b.txt").mkdir()

@@ -8,7 +8,7 @@ from detcli.checkpoints.catalog import shipped
 from detcli.checkpoints.documents import read_document
 from detcli.checkpoints.files import read_config
 from detcli.checkpoints.hub import locate, repository_of
-from detcli.checkpoints.layout import PREPROCESSOR
+from detcli.checkpoints.layout import INDEX_SUFFIX, PREPROCESSOR
 from detcli.cli.console import Console
 from detcli.cli.progress import DownloadProgress
 from detcli.cli.train_options import TrainWish
@@ -144,7 +144,7 @@ def _base_recipe(wish: TrainWish) -> Recipe:
     if repository_of(wish.model) is not None:
         return recipe_for(wish.model, scratch=wish.scratch)
     path = Path(wish.model)
-    if path.suffix == ".json" and not shipped(wish.model):
+    if path.suffix == ".json" and not path.name.endswith(INDEX_SUFFIX) and not shipped(wish.model):
         config, folder = read_document(path), path.parent
     else:
         folder = locate(wish.model, revision=wish.revision).folder

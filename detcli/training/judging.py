@@ -1,16 +1,16 @@
 """A detector judged during training: each process looks at its share of the pictures, the first one reckons."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from detcli.datasets.dataset import Dataset
-from detcli.errors import DataError
-from detcli.evaluation.coco_metrics import judge
-from detcli.evaluation.evaluate import find
+from detcli.errors import DataError, DivergedError
+from detcli.evaluation.evaluate import find, judge_known
 from detcli.inference.detector import Detector
 from detcli.pipeline import Stop
 from detcli.training.distributed import Processes
 from detcli.training.events import Event, Judged, Judging
+from detcli.values.frame import Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def judged(
 ) -> Judgement | None:
     """Judge; None where `stop` came first, which only a single process heeds here.
 
-    Raises DataError where no picture can be read.
+    Raises DataError where no picture can be read, and DivergedError where the network's answers are not finite.
     """
     share = range(len(data) * processes.rank // processes.size, len(data) * (processes.rank + 1) // processes.size)
     tell(Judging(epoch, len(share)))
@@ -57,12 +57,24 @@ def judged(
     figures: Mapping[str, float | None] = {}
     if processes.first:
         unreadable = [one for part in everyone for one in part.unreadable]
+        _check_finite(unreadable, epoch)
         if len(unreadable) == len(data):
             first = unreadable[0]
             raise DataError(f"none of the pictures to judge on can be read; '{first.origin.file}': {first.message}")
-        figures = judge(data.annotations(), [result for part in everyone for result in part.results]).figures
+        figures = judge_known(data.annotations(), (result for part in everyone for result in part.results)).figures
     notes = findings.notes
     if any(part.unreadable for part in everyone):
         count = sum(len(part.unreadable) for part in everyone)
         notes += (f"{count} of the {len(data)} pictures to judge on cannot be read: what is true of them is missed",)
     return Judgement(processes.from_first(figures), notes)
+
+
+def _check_finite(unreadable: Sequence[Unreadable], epoch: int) -> None:
+    """Raise DivergedError where it is not a picture that is to blame: in fp32 a sound network answers to each."""
+    answers = [one for one in unreadable if one.code == "device"]
+    if answers:
+        count = "1 picture" if len(answers) == 1 else f"{len(answers):,} pictures"
+        raise DivergedError(
+            f"training diverged in epoch {epoch + 1}: judged on {count}, the first '{answers[0].origin.file}', the "
+            "network's answer holds numbers that are not finite"
+        )

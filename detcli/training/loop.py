@@ -92,7 +92,9 @@ class _Run:
                     interrupted = self._rest_of_the_epoch(parts)
             self.saver.finish(whole=interrupted is None)
         except DivergedError as error:
-            raise DivergedError(f"{error}. {self.saver.what_is_left()}; a lower lr may help") from error
+            judging = progress.step == self.sampler.steps  # and what was saved last is what is judged
+            left = self.saver.what_is_best() if judging else self.saver.what_is_left()
+            raise DivergedError(f"{error}. {left}; a lower lr may help") from error
         except OutputError as error:
             raise OutputError(f"{error}. {self.saver.what_is_left()}") from error
         finally:

@@ -119,6 +119,12 @@ class Saver:
         done = f"epoch {epoch + 1}, step {step}" if step else f"epoch {epoch}" if epoch else "the very beginning"
         return f"What was saved after {done} is whole: '{self.folder.last}' is a model, and --resume goes on from there"
 
+    def what_is_best(self) -> str:
+        """A sentence on what the disk holds when the weights that were saved last are of no use."""
+        if self.progress.best_epoch is None:
+            return f"'{self.folder.last}' is of no use, and there is no better one"
+        return f"'{self.folder.last}' is of no use; '{self.folder.best}', of epoch {self.progress.best_epoch + 1}, is whole"
+
     def _add_line(self, kind: str, losses: Mapping[str, float], more: Mapping[str, Any]) -> None:
         line = {
             "kind": kind,

@@ -101,10 +101,18 @@ def _is_wanted(console: Console, wish: TrainWish, run: Path) -> bool:
     if wish.resume:
         return True
     if_exists = "overwrite" if wish.yes else wish.if_exists
-    if if_exists == "skip" and run.is_dir() and any(run.iterdir()):
+    if run.is_dir() and _is_free(run):
+        return True
+    if if_exists == "skip" and run.is_dir():
         console.say(f"'{run}' exists; skipped")
         return False
     return prepare_output(run, if_exists=if_exists, folder=True)
+
+
+def _is_free(run: Path) -> bool:
+    from detcli.training.run_folder import RunFolder
+
+    return RunFolder(run).is_free()
 
 
 def _is_within(given: str | Path, folder: Path) -> bool:

@@ -70,10 +70,14 @@ class TrainView:
         where = f"{event.device} in {event.precision}" + (
             f", {event.processes} processes" if event.processes > 1 else ""
         )
-        begin = f"going on at step {event.step + 1} of epoch {event.epoch + 1} of" if event.epoch or event.step else ""
+        sentence = (
+            f"{where}: {_beginning(event)} {counted(event.epochs, 'epoch')}, "
+            f"{counted(event.steps_per_epoch, 'step')} each, {counted(event.batch, 'picture')} a step"
+        )
+        if event.epoch >= event.epochs:
+            sentence = "the run is whole already: no step is left"
         self._console.say(
-            f"{where}: {begin or 'training'} {counted(event.epochs, 'epoch')}, "
-            f"{counted(event.steps_per_epoch, 'step')} each, {counted(event.batch, 'picture')} a step",
+            sentence,
             epochs=event.epochs,
             steps_per_epoch=event.steps_per_epoch,
             epoch=event.epoch,
@@ -158,6 +162,12 @@ class TrainView:
         before = self._start.epoch * self._start.steps_per_epoch + self._start.step
         here, rest = self._done(step) - before, self._start.epochs * self._start.steps_per_epoch - self._done(step)
         return round((time.monotonic() - self._since) * rest / here) if here > 0 else None
+
+
+def _beginning(event: Started) -> str:
+    if event.epoch or event.step:
+        return f"going on at step {event.step + 1} of epoch {event.epoch + 1} of"
+    return "training"
 
 
 def train_closing(console: Console, result: Result, *, seconds: float) -> int:

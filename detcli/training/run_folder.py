@@ -14,12 +14,14 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from detcli.errors import OutputError, UsageError
 from detcli.files.locking import FileLock
 from detcli.files.writing import told, write_atomically
-from detcli.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from detcli.training.recipe import Recipe  # brings torch, which a command line that is refused does not wait for
 
 _LOCK = ".detcli.lock"
 
@@ -35,19 +37,17 @@ class RunFolder:
         self.curves, self.events = path / "curves.png", path / "tensorboard"
         self._lock: FileLock | None = None
 
-    def begin(self, recipe: Recipe, *, overwrite: bool) -> None:
+    def begin(self, recipe: "Recipe", *, overwrite: bool) -> None:
         """Make room for a new run; of an older one everything goes, what else lies there stays.
 
         Raises OutputError where the folder holds anything and it is not to be overwritten, where another run writes
         there, and where it cannot be written.
         """
         with told(self.path):
-            names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
-        if self.state.name in names and not overwrite:
+            begun = self.state.is_file()
+        if begun and not overwrite:
             raise OutputError(f"'{self.path}' holds a run already: --resume goes on with it, -y begins anew")
-        # What a run leaves that was killed before it had a state is nobody's loss.
-        first = {_LOCK, self.recipe.name, self.metrics.name, self.last.name}
-        if not overwrite and any(name not in first and not _unfinished(name) for name in names):
+        if not overwrite and not self.is_free():
             raise OutputError(f"'{self.path}' is not empty: -y puts a run into it nevertheless; see also --resume")
         self._lock = FileLock(self.path / _LOCK)
         self._sweep()
@@ -59,6 +59,14 @@ class RunFolder:
                     shutil.rmtree(place)
         write_atomically(self.recipe, recipe.to_toml().encode())
         write_atomically(self.metrics, b"")
+
+    def is_free(self) -> bool:
+        """Whether nothing lies there, or only what a run leaves that ended before it had a state: nobody's loss."""
+        with told(self.path):
+            names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
+            begun = self.metrics.name in names and self.metrics.stat().st_size == 0
+        first = {_LOCK, self.recipe.name, *((self.metrics.name, self.last.name, self.events.name) if begun else ())}
+        return all(name in first or _unfinished(name) for name in names)
 
     def reopen(self) -> None:
         """Take the folder of a run to go on with.

@@ -138,9 +138,12 @@ def _read(config_json: Mapping[str, Any], recipe: Recipe) -> tuple[Family, Any]:
     family = family_of(config_json)
     family.read_config(config_json)  # so that what is wrong with the model itself is not laid at the recipe's door
     try:
-        return family, family.read_config({**config_json, **recipe.network})
+        config = family.read_config({**config_json, **recipe.network})
     except UnsupportedModelError as error:
         raise UsageError(f"the recipe's [network] does not fit the model: {error}") from error
+    for name in recipe.network.keys() - family.write_config(config).keys():
+        raise UsageError(f"the recipe's [network] sets '{name}', which the model does not have")
+    return family, config
 
 
 @contextmanager

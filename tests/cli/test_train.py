@@ -121,6 +121,21 @@ def test_a_folder_with_something_in_it_is_kept_unless_told(train: Train, data: P
     assert [path.name for path in Path("run").iterdir()] == ["notes.txt"]
 
 
+def test_what_a_run_left_that_came_to_no_state_is_in_nobodys_way(train: Train, data: Path) -> None:
+    for name in ("last", "tensorboard"):
+        Path("run", name).mkdir(parents=True)
+    Path("run/recipe.toml").write_text("epochs = 1")
+    model = Path("run/last/model.safetensors")
+    model.write_bytes(b"random weights")
+    refused = train("--data", data, "-o", "run", "-n")
+    assert refused.code == 8, "a model that somebody kept of an older run"
+    Path("run/metrics.jsonl").write_bytes(b"")
+    assert train("--data", data, "-o", "run", "-n").code == 0
+    Path("run/state.safetensors").write_bytes(b"a state")
+    assert train("--data", data, "-o", "run", "-n").code == 8
+    assert model.read_bytes() == b"random weights"
+
+
 @pytest.mark.parametrize("option", ["--data", "--val", "--images"])
 def test_the_run_never_takes_the_place_of_what_it_reads(train: Train, data: Path, option: str) -> None:
     given = {"--data": data, "--val": "val/truth.json", "--images": "data"} | {
@@ -180,6 +195,13 @@ def test_resuming_what_was_never_begun_is_told(train: Train, data: Path) -> None
     run = train("--data", data, "-o", "run", "--resume", *SHORT)
     assert run.code == 2
     assert "--resume: there is no run to go on with in 'run'" in run.err
+
+
+def test_a_field_of_the_network_that_there_is_none_of_is_refused(train: Train, data: Path) -> None:
+    run = train("--data", data, "-n", "--set", "network.num_querys=10")
+    assert run.code == 2
+    assert "[network] sets 'num_querys', which the model does not have" in run.err
+    assert train("--data", data, "-n", "--set", "network.num_queries=10").code == 0
 
 
 def test_settings_and_environment_reach_it(train: Train, data: Path) -> None:

@@ -49,6 +49,12 @@ def test_a_resumed_run_says_where_it_goes_on(monkeypatch: pytest.MonkeyPatch) ->
     assert line.startswith("detcli: cuda:0 in bf16, 4 processes: going on at step 13 of epoch 2 of 3 epochs")
 
 
+def test_of_a_run_that_is_whole_no_step_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    assert said(monkeypatch, replace(START, epoch=3)) == ["detcli: the run is whole already: no step is left"]
+
+
 def test_each_epoch_is_one_line_that_knows_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
     losses = {"loss_vfl": 1.0, "loss_bbox": 2.5}
     lines = said(

@@ -112,7 +112,7 @@ complete -c detcli -n '__detcli_at detcli train' -l recipe -r -F -d 'Numbers of 
 complete -c detcli -n '__detcli_at detcli train' -l epochs -r -d 'Passes over the pictures.'
 complete -c detcli -n '__detcli_at detcli train' -s b -l batch -r -d 'Pictures a step, over all processes; the learning rates scale with it.'
 complete -c detcli -n '__detcli_at detcli train' -l accumulate -r -d 'Parts that a step is computed in, where memory is short.'
-complete -c detcli -n '__detcli_at detcli train' -l lr -r -d 'Learning rate; the backbone\'s moves along.'
+complete -c detcli -n '__detcli_at detcli train' -l lr -r -d 'Learning rate of the batch at hand; the backbone\'s moves along.'
 complete -c detcli -n '__detcli_at detcli train' -l imgsz -r -d 'Size of the network\'s input.'
 complete -c detcli -n '__detcli_at detcli train' -l mosaic -r -d 'How often four pictures become one, from 0 to 1.'
 complete -c detcli -n '__detcli_at detcli train' -l seed -r -d 'What all random numbers follow from.'

@@ -117,7 +117,7 @@ recipe = group_of(
         section=RECIPE,
         type=click.FloatRange(min=0),
         metavar="RATE",
-        help="Learning rate; the backbone's moves along.",
+        help="Learning rate of the batch at hand; the backbone's moves along.",
     ),
     option(
         "--imgsz",

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from detcli.checkpoints.catalog import shipped
+from detcli.checkpoints.catalog import CATALOG, entry_of_repository, shipped
 from detcli.checkpoints.documents import read_document
 from detcli.checkpoints.files import read_config
-from detcli.checkpoints.hub import locate, repository_of
+from detcli.checkpoints.hub import locate
 from detcli.checkpoints.layout import INDEX_SUFFIX, PREPROCESSOR
 from detcli.cli.console import Console
 from detcli.cli.progress import DownloadProgress
@@ -60,7 +60,7 @@ def prepare(console: Console, wish: TrainWish) -> TrainPlan:
 
     Raises UsageError, DataError, ModelError, HubError, AccessError or OutputError.
     """
-    recipe = wished_recipe(_base_recipe(wish), wish)
+    recipe = wished_recipe(_base_recipe(console, wish), wish)
     device = choose_device(wish.device)
     choose_precision(recipe.precision, device)
     data = open_dataset(wish.data, part="train", images=wish.images)
@@ -137,20 +137,33 @@ def _facts(recipe: Recipe, steps: int, parameters: int) -> Mapping[str, object]:
     return {"parameters": parameters or None, "steps_per_epoch": steps, "recipe": recipe.as_mapping()}
 
 
-def _base_recipe(wish: TrainWish) -> Recipe:
+def _base_recipe(console: Console, wish: TrainWish) -> Recipe:
     """What file and flags change: the recipe of the run to go on with, else the one published for the model."""
     if wish.resume and wish.output is not None and (wish.output / "recipe.toml").is_file():
         return Recipe.read_toml(wish.output / "recipe.toml")
-    if repository_of(wish.model) is not None:
-        return recipe_for(wish.model, scratch=wish.scratch)
+    entry = CATALOG.get(wish.model) or entry_of_repository(wish.model)
+    if entry is not None and entry.repository is not None:
+        return recipe_for(entry.name, scratch=wish.scratch)
     path = Path(wish.model)
     if path.suffix == ".json" and not path.name.endswith(INDEX_SUFFIX) and not shipped(wish.model):
         config, folder = read_document(path), path.parent
     else:
-        folder = locate(wish.model, revision=wish.revision).folder
+        folder = _located(console, wish)
         config = read_config(folder)
     recipe = recipe_for(family_of(config).read_config(config), scratch=wish.scratch)
     return recipe.merged({"image_size_hw": _size_of(folder)}) if (folder / PREPROCESSOR).is_file() else recipe
+
+
+def _located(console: Console, wish: TrainWish) -> Path:
+    """The folder of a model that the catalogue does not describe; a repository of the Hub is fetched."""
+    progress = DownloadProgress(console)
+    try:
+        files = locate(
+            wish.model, revision=wish.revision, offline=wish.offline, cache_dir=wish.cache_dir, progress=progress
+        )
+    finally:
+        progress.finish()
+    return files.folder
 
 
 def _size_of(folder: Path) -> tuple[int, int]:

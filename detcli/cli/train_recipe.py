@@ -28,6 +28,8 @@ _MOVING_ALONG = {"lr": "backbone_lr", "epochs": "stop_augmentation_epoch"}
 def wished_recipe(published: Recipe, wish: TrainWish) -> Recipe:
     """The recipe that a wish comes to; a run that is gone on with has its own in place of the published one.
 
+    A learning rate that the user gives is that of the batch at hand, whatever batch the published one is meant for.
+
     Raises UsageError naming the file or flag and the field.
     """
     if wish.resume:
@@ -36,6 +38,8 @@ def wished_recipe(published: Recipe, wish: TrainWish) -> Recipe:
     changes = changes_of(wish)
     if "lr" in changes and "backbone_lr" not in changes and recipe.lr:
         changes["backbone_lr"] = recipe.backbone_lr * _number(changes["lr"]) / recipe.lr
+    if "lr" in changes and "base_batch" not in changes:
+        changes["base_batch"] = changes.get("batch", recipe.batch)
     return recipe.merged(changes, "the command line")
 
 

@@ -3,6 +3,7 @@
 Knows the events of a run and nothing of how it is done.
 """
 
+import math
 import shlex
 import signal
 import time
@@ -59,11 +60,6 @@ class TrainView:
                 self._console.note(f"saved after {done} of epoch {event.epoch + 1}", epoch=event.epoch, step=event.step)
             case Note():
                 self._console.say(event.sentence)
-
-    @property
-    def is_begun(self) -> bool:
-        """Whether the run came as far as its first step."""
-        return self._start is not None
 
     def _started(self, event: Started) -> None:
         self._start, self._since = event, time.monotonic()
@@ -144,7 +140,7 @@ class TrainView:
             "step": step.step,
             "loss": step.loss,
             "rate": step.rate,
-            "gradient_norm": step.gradient_norm,
+            "gradient_norm": step.gradient_norm if math.isfinite(step.gradient_norm) else None,
             "per_second": round(step.pictures_per_second, 2),
             "memory_bytes": step.memory_bytes or None,
             "seconds_left": left,

@@ -115,3 +115,10 @@ def test_a_slip_is_named(assignment: str, said: str) -> None:
     with pytest.raises(UsageError) as raised:
         wished_recipe(PUBLISHED, wish(changes=(assignment,)))
     assert said in str(raised.value)
+
+
+def test_a_rate_that_is_given_is_that_of_the_batch_at_hand() -> None:
+    recipe = wished_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(lr=1e-4, step_pictures=8))
+    assert (recipe.lr, recipe.batch, recipe.base_batch) == (1e-4, 8, 8)
+    published = wished_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(step_pictures=8))
+    assert (published.lr, published.base_batch) == (4e-4, 64), "the published rate scales with the batch"

@@ -112,17 +112,28 @@ def read_snapshot(path: Path) -> Snapshot:
         if progress.keys() != known:
             raise UsageError(f"'{path}' is the state of another version of detcli: finish the run with that one")
         return Snapshot(tensors, document["counters"], Progress(**progress), document["identity"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except KeyError as error:
+        raise DamagedModelError(f"'{path}' is not the state of a run: it has no {error}") from error
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise DamagedModelError(f"'{path}' is not the state of a run: {error}") from error
 
 
 def require_same(saved: Mapping[str, Any], asked: Mapping[str, Any], path: Path) -> None:
     """Raise UsageError, saying what differs, where a run is to go on as another one."""
-    for room, title in (("recipe", "recipe"), ("network", "network"), ("data", "data"), ("val", "data to judge on")):
+    for room, title in _TITLES.items():
         there, here = saved.get(room), asked.get(room)
         if there == here:
             continue
-        raise UsageError(f"--resume: '{path}' holds a run with another {title}: {_difference(there, here)}")
+        raise UsageError(f"--resume: '{path}' holds a run with {title}: {_difference(there, here)}")
+
+
+# In this order: other classes make another network too.
+_TITLES = {
+    "recipe": "another recipe",
+    "data": "other data",
+    "val": "other data to judge on",
+    "network": "another network",
+}
 
 
 def _difference(there: Any, here: Any) -> str:

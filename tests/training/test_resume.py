@@ -89,8 +89,8 @@ def halted(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {"recipe": quick_recipe(seed=1, flip=0)},
             "another recipe: flip was 0.5 and is 0.0 now; seed was 0 and is 1 now",
         ),
-        ({"data": Rectangles(11)}, "another data: .*pictures was 10 and is 11 now"),
-        ({"val": None}, "another data to judge on: there was some, and now there is none"),
+        ({"data": Rectangles(11)}, "other data: .*pictures was 10 and is 11 now"),
+        ({"val": None}, "other data to judge on: there was some, and now there is none"),
     ],
 )
 def test_another_run_is_not_gone_on_with(halted: Path, changes: dict[str, Any], words: str) -> None:

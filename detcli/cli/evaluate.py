@@ -83,8 +83,7 @@ def evaluate(console: Console, /, **given: Any) -> int:
     for note in subject.notes:
         console.warning(note)
     document = _judged(wish, subject)
-    for output in outputs:
-        _write(console, wish, output, document, subject)
+    outputs = [output for output in outputs if _write(console, wish, output, document, subject)]
     _show(console, wish, document)
     _close(console, document, outputs, seconds=time.monotonic() - started)
     _gate(wish, document)
@@ -120,7 +119,8 @@ def _prepared(console: Console, wish: EvalWish) -> list[Path]:
     if_exists = "overwrite" if wish.yes else wish.if_exists
     outputs = []
     for path in wanted:
-        if prepare_output(path, if_exists=if_exists, folder=path != report) and (if_exists != "skip" or path == report):
+        wants = prepare_output(path, if_exists=if_exists, folder=path != report, resumable=False)
+        if wants and (if_exists != "skip" or path == report):
             outputs.append(path)
         else:
             console.say(f"'{path}' exists; skipped")
@@ -150,14 +150,16 @@ def _judged(wish: EvalWish, subject: "Subject") -> "Judged":
     )
 
 
-def _write(console: Console, wish: EvalWish, output: Path, judged: "Judged", subject: "Subject") -> None:
+def _write(console: Console, wish: EvalWish, output: Path, judged: "Judged", subject: "Subject") -> bool:
+    """Write an output; whether it was."""
     if output == wish.save_plots:
-        _plot(console, output, judged)
-    elif output == wish.save_worst:
+        return _plot(console, output, judged)
+    if output == wish.save_worst:
         from detcli.evaluation.worst import LEGEND, draw_worst
 
         drawn = draw_worst(judged.worst, output, judged.file_names, subject.truth.categories, subject.read)
-        console.say(f"{counted(drawn, 'picture')} drawn in '{output}'; {LEGEND}")
+        legend = f"; {LEGEND}" if drawn else ""
+        console.say(f"{counted(drawn, 'picture')} drawn in '{output}'{legend}")
         if drawn < len(judged.worst):
             console.warning(f"{len(judged.worst) - drawn:,} of the worst pictures are not at hand")
     else:
@@ -171,9 +173,10 @@ def _write(console: Console, wish: EvalWish, output: Path, judged: "Judged", sub
         except BaseException:
             file.discard()
             raise
+    return True
 
 
-def _plot(console: Console, folder: Path, judged: "Judged") -> None:
+def _plot(console: Console, folder: Path, judged: "Judged") -> bool:
     from detcli.evaluation.plots import confusion_matrix, pr_curves
     from detcli.files.writing import write_atomically
 
@@ -182,9 +185,10 @@ def _plot(console: Console, folder: Path, judged: "Judged") -> None:
         matrix = confusion_matrix(judged.confusion, score=judged.score, iou=judged.iou)
     except UsageError as error:
         console.warning(f"no plots: {error}")
-        return
+        return False
     write_atomically(folder / "pr_curves.png", curves)
     write_atomically(folder / "confusion.png", matrix)
+    return True
 
 
 def _show(console: Console, wish: EvalWish, judged: "Judged") -> None:

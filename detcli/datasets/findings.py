@@ -15,6 +15,7 @@ _FORMS = {
     "are": ("is", "are"),
     "were": ("was", "were"),
     "have": ("has", "have"),
+    "lead": ("leads", "lead"),
     "its": ("its", "their"),
 }  # by count: for one, for any other number
 

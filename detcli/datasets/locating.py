@@ -42,7 +42,7 @@ def locate(names: Sequence[str], candidates: Sequence[str], findings: Findings) 
     best = candidates[counts.index(max(counts))]
     below = [below_folder(name, best) for name in names]
     outside = [f"'{name}'" for name, relative in zip(names, below, strict=True) if relative is None]
-    findings.refuse(len(outside), f"file name{{s}} lead out of the folder '{best}'", outside)
+    findings.refuse(len(outside), f"file name{{s}} {{lead}} out of the folder '{best}'", outside)
     relatives = [relative or "" for relative in below]
     folder = _Folder(best)
     found = [folder.find(relative) for relative in relatives]

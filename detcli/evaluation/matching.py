@@ -114,8 +114,9 @@ class _Pictures:
         """Raise DataError where ids are wrong, pictures stand twice, or none is known."""
         if self._wrong_ids:
             own = named([image["id"] for image in self._truth.images], most=3)
+            ids = "1 image id" if len(self._wrong_ids) == 1 else f"{len(self._wrong_ids):,} image ids"
             raise DataError(
-                f"{_counted(len(self._wrong_ids), 'image id')} in '{self._name}' not in '{self._truth.name}': "
+                f"{ids} in '{self._name}' cannot be found in '{self._truth.name}': "
                 f"{named(self._wrong_ids)}; its own are {own}. 'detcli detect --gt' writes the ids of the annotations"
             )
         if self._twice:

@@ -51,12 +51,14 @@ def prepare_output(
     folder: bool = False,
     journal: Path | None = None,
     resume: bool = False,
+    resumable: bool = True,
 ) -> bool:
     """Whether to write to an output: False where it exists and is to be left as it is. Touches nothing.
 
-    folder   it is a folder of many files: one that is empty does not exist yet, and `skip` is up to each file
-    journal  where the journal of the run stands, if it has one
-    resume   go on with the interrupted run that left the journal
+    folder     it is a folder of many files: one that is empty does not exist yet, and `skip` is up to each file
+    journal    where the journal of the run stands, if it has one
+    resume     go on with the interrupted run that left the journal
+    resumable  whether such a run can be gone on with at all
 
     Raises OutputError for what exists and may be neither replaced nor gone on with, naming the flags that would.
     """
@@ -74,7 +76,7 @@ def prepare_output(
     if if_exists == "skip":
         return folder
     if if_exists == "error":
-        raise OutputError(_exists(path, folder=folder, interrupted=interrupted, resume=resume))
+        raise OutputError(_exists(path, folder=folder, interrupted=interrupted, resume=resume, resumable=resumable))
     return True
 
 
@@ -191,10 +193,12 @@ def is_stream(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _exists(path: Path, *, folder: bool, interrupted: bool, resume: bool) -> str:
+def _exists(path: Path, *, folder: bool, interrupted: bool, resume: bool, resumable: bool) -> str:
     what = f"the folder '{path}' is not empty" if folder else f"'{path}' exists"
     if resume:
         return f"{what}, and there is no interrupted run to resume; --if-exists overwrite (or -y) runs it again"
+    if not resumable:
+        return f"{what}: --if-exists overwrite (or -y) replaces"
     why = ", from a run that was interrupted or still goes on" if interrupted else ""
     return f"{what}{why}: --if-exists overwrite (or -y) replaces, --resume goes on with an interrupted run"
 

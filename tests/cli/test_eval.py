@@ -219,7 +219,7 @@ def test_flags_that_make_no_sense_are_told_before_anything_is_read(
     [
         (lambda rows: [], 4, "holds no detections"),
         (lambda rows: [row | {"image_id": str(row["image_id"])} for row in rows], 4, "image_id is the text"),
-        (lambda rows: [row | {"image_id": row["image_id"] + 1000} for row in rows], 4, "image ids are in"),
+        (lambda rows: [row | {"image_id": row["image_id"] + 1000} for row in rows], 4, "image ids in"),
         (lambda rows: [row | {"category_id": 77} for row in rows], 4, "none of the categories"),
         (lambda rows: [row | {"category_id": i % 3} for i, row in enumerate(rows)], 4, "look like class numbers"),
         (lambda rows: [{k: v for k, v in row.items() if k != "score"} for row in rows], 4, "has no score"),
@@ -233,6 +233,12 @@ def test_what_pycocotools_would_judge_in_silence_is_an_error(
     done = detcli("eval", path, "--gt", data, "-o", "report.json")
     assert (done.code, said in done.err) == (code, True), done.err
     assert not Path("report.json").exists()
+
+
+def test_results_of_no_known_format_are_told_the_flag_that_names_it(data: Path, detcli: Detcli) -> None:
+    Path("empty.json").write_bytes(b"")
+    done = detcli("eval", "empty.json", "--gt", data)
+    assert (done.code, "--results-format jsonl|" in done.err) == (2, True), done.err
 
 
 def test_results_that_were_cut_off_are_judged_with_a_warning(data: Path, detcli: Detcli, model: Path) -> None:
@@ -250,7 +256,8 @@ def test_a_report_that_exists_is_exit_8_before_anything_is_read_and_skipped_or_r
     data: Path, detcli: Detcli
 ) -> None:
     Path("report.json").write_text("mine")
-    assert detcli("eval", "out.jsonl", "--gt", data, "-o", "report.json").code == 8
+    refused = detcli("eval", "out.jsonl", "--gt", data, "-o", "report.json")
+    assert (refused.code, "(or -y) replaces" in refused.err, "--resume" in refused.err) == (8, True, False)
     skipped = detcli("eval", "out.jsonl", "--gt", data, "-o", "report.json", "--if-exists", "skip")
     assert (skipped.code, Path("report.json").read_text()) == (0, "mine")
     assert detcli("eval", "out.jsonl", "--gt", data, "-o", "report.json", "-y").code == 0
@@ -268,6 +275,7 @@ def test_without_matplotlib_figures_still_come_and_the_extra_is_named(
     assert "pip install 'detcli[train]'" in done.err
     assert json.loads(done.out)["figures"]["AP"] == json.loads(Path("report.json").read_text())["figures"]["AP"]
     assert not Path("plots").exists()
+    assert done.err.splitlines()[-1].endswith(" -> report.json")
 
 
 def test_a_signal_before_the_last_picture_leaves_no_report(

@@ -156,10 +156,10 @@ def test_categories_that_would_share_a_class_are_refused(tmp_path: Path) -> None
         ({"images": [image(1 << 70, "a.png")]}, ["not a whole number"]),
         ({"images": [{"id": 1}]}, ["1 of its images has no 'file_name'", "number 0"]),
         ({"images": ["a.png"]}, ["no 'file_name'"]),
-        ({"images": [image(10, "../a.png"), image(20, "b.png")]}, ["lead out", "'../a.png'"]),
-        ({"images": [image(10, "a/../../a.png"), image(20, "b.png")]}, ["lead out"]),
-        ({"images": [image(10, "/etc/passwd"), image(20, "b.png")]}, ["lead out", "'/etc/passwd'"]),
-        ({"images": [image(10, "..\\a.png"), image(20, "b.png")]}, ["lead out"]),
+        ({"images": [image(10, "../a.png"), image(20, "b.png")]}, ["leads out", "'../a.png'"]),
+        ({"images": [image(10, "a/../../a.png"), image(20, "b.png")]}, ["leads out"]),
+        ({"images": [image(10, "/etc/passwd"), image(20, "b.png")]}, ["leads out", "'/etc/passwd'"]),
+        ({"images": [image(10, "..\\a.png"), image(20, "b.png")]}, ["leads out"]),
         ({"images": [image(10, "x.png"), image(20, "y.png")]}, ["none of its 2 pictures is there", "'x.png'"]),
         ({"images": [*IMAGES, *(image(n, f"{n}.png") for n in range(4))]}, ["4 of 7 pictures are missing", "3.png'"]),
         ({"categories": []}, ["no categories"]),
@@ -365,7 +365,7 @@ def test_absolute_names_are_taken_within_the_folder_alone(tmp_path: Path) -> Non
     dataset = Coco(where, images=tmp_path / "pictures")
     assert dataset.annotations()["images"][0]["file_name"] == "a.png"
     outside = [image(10, str(tmp_path / "a.png")), image(20, "b.png")]
-    assert "lead out" in refusal(write_coco(tmp_path, images=outside, pictures=None), images=tmp_path / "pictures")
+    assert "leads out" in refusal(write_coco(tmp_path, images=outside, pictures=None), images=tmp_path / "pictures")
 
 
 def test_names_with_the_slashes_of_windows_are_found(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_wrong_image_ids_are_an_error_that_names_the_first_ten() -> None:
     wrong = [picture(None, box(None, 17), image_id=i) for i in range(100, 115)]
     with pytest.raises(DataError) as caught:
         matched(*wrong)
-    assert "15 image ids are in 'r.jsonl' not in 'gt.json'" in str(caught.value)
+    assert "15 image ids in 'r.jsonl' cannot be found in 'gt.json'" in str(caught.value)
     assert "'100', '101'" in str(caught.value)
     assert "'109' and 5 more" in str(caught.value)
 

@@ -28,7 +28,7 @@ def format_of_results(path: Path) -> str:
         return "csv"
     raise UsageError(
         f"cannot tell the format of '{path}' from its name or its first bytes: name it with "
-        f"--format {'|'.join(RESULT_FORMATS)}"
+        f"--results-format {'|'.join(RESULT_FORMATS)}"
     )
 
 

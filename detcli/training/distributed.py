@@ -14,6 +14,7 @@ from detcli.errors import DeviceError, UsageError
 
 T = TypeVar("T")
 
+_SILENCE = ("gloo/", "NCCL", "Connection closed by peer", "Connection reset by peer")
 _PATIENCE = timedelta(minutes=30)  # with a process that answers no more; one that ends is noticed at once
 
 
@@ -74,6 +75,16 @@ class Processes:
             for name in layout:
                 distributed.broadcast(own[name], src=0)
         return own
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Around what computes with the others on its way, as norms over all pictures do. Raises DeviceError."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.size == 1 or not any(sign in str(error) for sign in _SILENCE):
+                raise
+            raise DeviceError(_silent(error)) from error
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Give every process the mean of all their gradients.
@@ -142,7 +153,12 @@ def _heard() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise DeviceError(f"another process of this run has ended or does not answer: {_first_line(error)}") from error
+        raise DeviceError(_silent(error)) from error
+
+
+def _silent(error: BaseException) -> str:
+    why = _first_line(error).partition("] ")[2].partition(". ")[0] or _first_line(error)  # without place and greetings
+    return f"another process of this run has ended or does not answer: {why}"
 
 
 def _number(name: str, default: int) -> int:

@@ -83,7 +83,7 @@ class Learner:
         Raises DivergedError, naming losses, place and pictures, for numbers that are not finite; the weights are as
         they were before the step. Raises DeviceError where the device has no room.
         """
-        with device_errors(self._device):
+        with device_errors(self._device), self._processes.computing():
             values, names, taken = self._gradients(parts, epoch, step)
             self._processes.average_gradients(self._parameters)
             self.scaler.unscale_(self.optimizer.adamw)

@@ -97,10 +97,10 @@ def _shapes() -> CatalogEntry:
         "shapes",
         None,
         "shapes",
-        None,
-        0.9,
-        1,
-        sha256=None,
+        80.4,  # detcli eval -m shapes --data shapes:1:1000
+        0.7,
+        0.36,
+        sha256="66b2f8b6ba6bce20989b30974ed11753d6b0853dd24624e2478dd62096cb15f9",
     )
 
 

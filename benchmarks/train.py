@@ -143,7 +143,8 @@ def transformers_(arguments: argparse.Namespace) -> dict[str, Any]:
         def __getitem__(self, index: int) -> Any:
             entry = truth["images"][index]
             image = Image.open(arguments.work / "pictures" / entry["file_name"]).convert("RGB")
-            found = of_image[entry["id"]]
+            # Its labels are the category ids as they stand, and must count from 0.
+            found = [one | {"category_id": one["category_id"] - 1} for one in of_image[entry["id"]]]
             if index % 2:
                 image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
                 found = [

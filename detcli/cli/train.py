@@ -61,6 +61,8 @@ def train(console: Console, /, **given: Any) -> int:
     wish = TrainWish(**given)
     if wish.output is None and not wish.dry_run:
         raise UsageError("where should the run go? -o names a folder for it")
+    if wish.output == Path("-"):
+        raise UsageError("a run is a folder, and standard output is none: -o names it")
     _check_libraries()
     if wish.output is not None and not _is_wanted(console, wish, wish.output):
         return 0

@@ -78,11 +78,17 @@ def _make_tables(paths: list[str], base: Path, names: Sequence[str], findings: F
         (f"{rows.name_of(row)} (class {class_ids[row]})" for row in unknown),
     )
     corners = rows.boxes_xyxy()
-    if len(corners) and (corners[:, 2:] > 2).all():
+    far = (corners[:, 2:] > 2).all(axis=1)
+    if len(corners) and far.all():
         findings.refuse_all("all its boxes lie far beyond the picture, as those in pixels do; YOLO's are fractions")
-    boxes, usable = check_boxes(corners, np.ones((len(corners), 2)), rows.name_of, findings, slack=_SLACK)
-    pictures = np.repeat(np.arange(len(paths)), counts)[usable]
-    kept = int(usable.sum())
+    in_pixels = map(rows.name_of, np.flatnonzero(far).tolist())
+    findings.note(int(far.sum()), "row{s} {were} dropped: as far beyond the picture as boxes in pixels are", in_pixels)
+    near = np.flatnonzero(~far)
+    boxes, usable = check_boxes(
+        corners[near], np.ones((len(near), 2)), lambda row: rows.name_of(int(near[row])), findings, slack=_SLACK
+    )
+    boxes, near = boxes[usable], near[usable]
+    pictures = np.repeat(np.arange(len(paths)), counts)[near]
     return Tables(
         unit="fractions",
         paths=paths,
@@ -90,10 +96,10 @@ def _make_tables(paths: list[str], base: Path, names: Sequence[str], findings: F
         image_ids=np.arange(1, len(paths) + 1),
         sizes_hw=np.zeros((len(paths), 2), np.int32),
         starts=np.concatenate(([0], np.cumsum(np.bincount(pictures, minlength=len(paths))))),
-        boxes_xyxy=boxes[usable],
-        class_ids=class_ids[usable],
-        crowd=np.zeros(kept, np.bool_),
-        areas=np.full(kept, np.nan),
+        boxes_xyxy=boxes,
+        class_ids=class_ids[near],
+        crowd=np.zeros(len(near), np.bool_),
+        areas=np.full(len(near), np.nan),
     )
 
 

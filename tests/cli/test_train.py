@@ -111,6 +111,12 @@ def test_the_run_needs_a_place(train: Train, data: Path) -> None:
     assert "-o names a folder" in run.err
 
 
+def test_standard_output_is_no_place_for_a_run(train: Train, data: Path) -> None:
+    run = train("--data", data, "-o", "-", *SHORT)
+    assert run.code == 2
+    assert "a run is a folder" in run.err
+
+
 def test_a_folder_with_something_in_it_is_kept_unless_told(train: Train, data: Path) -> None:
     Path("run").mkdir()
     Path("run/notes.txt").write_text("mine")

@@ -136,6 +136,14 @@ def test_boxes_in_pixels_are_refused(tmp_path: Path) -> None:
         Yolo(write_yolo(tmp_path, {"a": "0 20 20 10 10\n1 30 30 10 10\n"}))
 
 
+def test_rows_in_pixels_among_others_are_dropped_and_named(tmp_path: Path) -> None:
+    dataset = Yolo(write_yolo(tmp_path, {"a": f"{GOOD}0 10 10 12 12\n1 30 30 10 10\n"}))
+    assert "2 rows were dropped" in finding(dataset, "boxes in pixels")
+    assert "a.txt:3" in finding(dataset, "boxes in pixels")
+    assert len(dataset.truths(0)) == GOOD.count("\n")
+    assert not any("cut off" in found for found in dataset.report.findings)
+
+
 def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="none of its 2 pictures has a box"):
         Yolo(write_yolo(tmp_path, {"a": "", "b": None}))

@@ -88,9 +88,9 @@ def starting_point(
     with _seeded(recipe):
         made = family.relabel(state, config, names)
     notes = (*checkpoint.notes, *(str(warning.message) for warning in warned), _kept(made.kept, names))
-    return Start(
-        family, made.config, made.state, dict(checkpoint.preprocessor) or dict(_PREPROCESSOR), made.kept, notes
-    )
+    own = checkpoint.preprocessor or _PREPROCESSOR
+    named = {"image_processor_type": _PREPROCESSOR["image_processor_type"], **own}  # or transformers would not read it
+    return Start(family, made.config, made.state, named, made.kept, notes)
 
 
 def resumed_point(run: Path) -> Start:

@@ -18,6 +18,7 @@ def test_classes_of_the_same_name_keep_their_rows(tiny_checkpoint: Path) -> None
     assert start.kept == (0, 2)
     assert any("2 of the 3 classes already ('Dog', 'cat')" in note for note in start.notes)
     assert start.preprocessor["size"] == {"height": 64, "width": 96}
+    assert start.preprocessor["image_processor_type"] == "RTDetrImageProcessor", "transformers asks for it"
     start.family.build(start.config).load_state_dict(start.state, strict=True)
 
 

@@ -225,7 +225,7 @@ def test_what_is_not_there_or_of_no_known_format_is_a_usage_error(tmp_path: Path
     with pytest.raises(UsageError, match=r"no such file"):
         read(tmp_path / "gone.json")
     (tmp_path / "r.dat").write_bytes(b"\x00\x01")
-    with pytest.raises(UsageError, match=r"cannot tell the format of .*--format jsonl"):
+    with pytest.raises(UsageError, match=r"cannot tell the format of .*--results-format jsonl"):
         read(tmp_path / "r.dat")
     with pytest.raises(UsageError, match="no picture's size is known"):
         read_results(tmp_path, format_name="yolo")

@@ -88,7 +88,8 @@ class Preprocessor:
         prepared = [cast("Pixels", self.prepare(frame).prepared) for frame in frames]
         stacked = torch.from_numpy(np.stack(prepared)).to(self._device, non_blocking=True)  # [B, H, W, 3]
         sizes = torch.tensor([frame.size_hw for frame in frames])
-        return Batch(self.pixels(stacked), None, sizes)
+        resized = torch.tensor([pixels.shape[:2] for pixels in prepared])
+        return Batch(self.pixels(stacked), None, sizes, resized)
 
     def pixels(self, stacked: Tensor) -> Tensor:
         """What the network takes, float32 [B, 3, H, W] in channels-last memory order, of uint8 [B, H, W, 3] on the device."""

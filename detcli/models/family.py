@@ -1,7 +1,7 @@
 """The door of the model families: what a family offers, and the table of those who do."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
@@ -28,14 +28,16 @@ class Criterion(Protocol):
 class ParameterGroup:
     """Parameters that learn alike.
 
-    names  as the network's `named_parameters` has them
-    rate   which of the recipe's learning rates is theirs
-    decay  whether the recipe's weight decay takes hold of them
+    names   as the network's `named_parameters` has them
+    rate    which of the recipe's learning rates is theirs
+    decay   whether the recipe's weight decay takes hold of them
+    factor  of the rate
     """
 
     names: tuple[str, ...]
     rate: Literal["base", "backbone"]
     decay: bool
+    factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,36 @@ class Relabelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Hints:
+    """What the keys of an original repository's weights cannot tell.
+
+    labels    names by class index; None: those of the published data for that number of classes, where there are some
+    dilation  the last stage of the backbone keeps its resolution (DC5); None: nobody has said
+    args      of the training run, as the file holds them; empty where it holds none
+    """
+
+    labels: tuple[str, ...] | None = None
+    dilation: bool | None = None
+    args: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """Weights of an original repository, told in the Hub's terms.
+
+    config        the family's record
+    preprocessor  preprocessor_config.json
+    tensors       by the names that `read_weights` takes
+    notes         sentences for the user: what was taken for granted
+    """
+
+    config: Any
+    preprocessor: dict[str, Any]
+    tensors: dict[str, Tensor]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """One model family, as everything outside its folder sees it.
 
@@ -61,13 +93,23 @@ class Family:
     size_divisor   each side of the network's input must be a multiple of this
     read_config    config.json -> the family's own frozen record; raises UnsupportedModelError naming the field
     write_config   the record -> config.json, as transformers reads it
-    build          the record -> network in training form; `network(pixels [B, 3, H, W]) -> Outputs`, and in training
-                   mode `network(pixels, targets=targets)`, whose details the criterion looks at.
+    preprocessor   preprocessor_config.json of networks that come without one
+    scores         how logits become scores: sigmoid and the best of queries and classes together, or softmax, of which
+                   the last one means nothing, and the best class of each query
+    build          the record -> network in training form; `network(pixels [B, 3, H, W]) -> Outputs`, also
+                   `network(pixels, mask)` with a Batch's mask where the family takes pictures of many sizes, and in
+                   training mode with `targets=targets`, whose details the criterion looks at.
                    Builds on the current default device, so also under `torch.device("meta")`
+    published      what follows the family's name in the catalogue's, and labels -> the published record
+    segments       the record -> whether the network has a mask head; such a network has an attribute `gives_masks`,
+                   True, and leaves the head out where it is set to False
     label_names    the record -> names by class index
     read_weights   tensors in any naming of the Hub -> the network's own state dict, complete and strictly checked
                    against the record; raises DamagedModelError naming the first culprit and their number
     write_weights  the network's state dict -> tensors as every version of transformers reads them
+    read_original  tensors in the naming of the family's original repository, and hints -> the model; None where the
+                   keys are not of that repository. Raises UnsupportedModelError naming what has to be said by a hint,
+                   and DamagedModelError for keys that are missing or do not fit
     optimize       network -> the same network in its inference form, in place: norms folded, dead layers dropped
     criterion      the record -> what the network minimises in training
     groups         network -> its parameters that learn, by how they learn; each in one group
@@ -78,12 +120,17 @@ class Family:
     name: str
     model_types: tuple[str, ...]
     size_divisor: int
+    preprocessor: Json
+    scores: Literal["sigmoid", "softmax"]
     read_config: Callable[[Json], Any]
     write_config: Callable[[Any], dict[str, Any]]
     build: Callable[[Any], nn.Module]
+    published: Callable[[str, Sequence[str]], Any]
+    segments: Callable[[Any], bool]
     label_names: Callable[[Any], tuple[str, ...]]
     read_weights: Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]
     write_weights: Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]
+    read_original: Callable[[Mapping[str, Tensor], Hints], Original | None]
     optimize: Callable[[nn.Module], nn.Module]
     criterion: Callable[[Any], Criterion]
     groups: Callable[[nn.Module], tuple[ParameterGroup, ...]]

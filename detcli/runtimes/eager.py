@@ -51,8 +51,12 @@ class Eager:
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not torch.float32)
         with device_errors(self._device), torch.inference_mode(), autocast:
             pixels = batch.pixels.to(self._device, memory_format=torch.channels_last, non_blocking=True)
-            outputs = cast("Outputs", self._network(pixels))
-        return Outputs(outputs.logits.float(), outputs.boxes_cxcywh.float())
+            if batch.mask is None:
+                outputs = cast("Outputs", self._network(pixels))
+            else:
+                outputs = cast("Outputs", self._network(pixels, batch.mask.to(self._device, non_blocking=True)))
+        masks = outputs.masks.float() if outputs.masks is not None else None
+        return Outputs(outputs.logits.float(), outputs.boxes_cxcywh.float(), masks=masks)
 
 
 def choose_device(name: str) -> torch.device:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,9 @@ class Optimizer:
         own = dict(network.named_parameters())
         self.parameters = {name: own[name] for group in groups for name in group.names}
         scale = recipe.batch / recipe.base_batch
-        self._rates = [scale * (recipe.lr if group.rate == "base" else recipe.backbone_lr) for group in groups]
+        self._rates = [
+            scale * group.factor * (recipe.lr if group.rate == "base" else recipe.backbone_lr) for group in groups
+        ]
         settings = [
             {
                 "params": [own[name] for name in group.names],
@@ -67,10 +70,10 @@ class Optimizer:
 
 def learning_groups(groups: Sequence[ParameterGroup], frozen: Sequence[str]) -> tuple[ParameterGroup, ...]:
     """The groups without parameters whose names begin with one of `frozen`."""
+    if not frozen:
+        return tuple(groups)
     return tuple(
-        ParameterGroup(tuple(n for n in group.names if not n.startswith(tuple(frozen))), group.rate, decay=group.decay)
-        if frozen
-        else group
+        replace(group, names=tuple(name for name in group.names if not name.startswith(tuple(frozen))))
         for group in groups
     )
 

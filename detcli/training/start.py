@@ -21,18 +21,6 @@ from detcli.models.family import Family, family_of
 from detcli.training.published import Size
 from detcli.training.recipe import Recipe
 
-# As every published D-FINE has it; the size becomes the recipe's.
-_PREPROCESSOR: Mapping[str, Any] = {
-    "image_processor_type": "RTDetrImageProcessor",
-    "do_resize": True,
-    "size": {"height": 640, "width": 640},
-    "resample": 2,
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": False,
-    "do_pad": False,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -88,8 +76,9 @@ def starting_point(
     with _seeded(recipe):
         made = family.relabel(state, config, names)
     notes = (*checkpoint.notes, *(str(warning.message) for warning in warned), _kept(made.kept, names))
-    own = checkpoint.preprocessor or _PREPROCESSOR
-    named = {"image_processor_type": _PREPROCESSOR["image_processor_type"], **own}  # or transformers would not read it
+    usual = family.preprocessor
+    own = checkpoint.preprocessor or usual
+    named = {"image_processor_type": usual["image_processor_type"], **own}  # or transformers would not read it
     return Start(family, made.config, made.state, named, made.kept, notes)
 
 
@@ -113,7 +102,7 @@ def _from_scratch(config_json: Mapping[str, Any], names: Sequence[str], recipe: 
     family, config = _read({**plain, **labels}, recipe)
     with _seeded(recipe):
         state = family.build(config).state_dict()
-    return Start(family, config, state, dict(_PREPROCESSOR), (), ("the network begins from random weights",))
+    return Start(family, config, state, dict(family.preprocessor), (), ("the network begins from random weights",))
 
 
 def _configuration(

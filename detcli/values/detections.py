@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detcli.values.masks import Rle
+
 
 @dataclass(frozen=True, slots=True)
 class Detections:
@@ -13,11 +15,14 @@ class Detections:
     boxes_xyxy  float64 [N, 4]  left, top, right, bottom in pixels of the upright picture, clipped to it
     scores      float32 [N]     0 … 1
     class_ids   int64   [N]     index into the checkpoint's labels
+    masks       N masks at the picture's own size; None where only boxes were asked for. Of panoptic and semantic
+                segments no two overlap, and the boxes are what the masks cover
     """
 
     boxes_xyxy: npt.NDArray[np.float64]
     scores: npt.NDArray[np.float32]
     class_ids: npt.NDArray[np.int64]
+    masks: tuple[Rle, ...] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -26,6 +31,8 @@ class Detections:
                 f"boxes {self.boxes_xyxy.shape}, scores {self.scores.shape} and class ids {self.class_ids.shape} "
                 "do not belong together"
             )
+        if self.masks is not None and len(self.masks) != count:
+            raise ValueError(f"{len(self.masks)} masks do not belong to {count} boxes")
 
     def __len__(self) -> int:
         return len(self.scores)

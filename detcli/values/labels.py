@@ -13,6 +13,9 @@ COCO_80_TO_91: tuple[int, ...] = tuple(i for i in range(1, 91) if i not in _COCO
 # Label counts whose class index is the category id itself: COCO with holes, COCO panoptic, Objects365 (row 0 unused).
 _INDEX_IS_CATEGORY = (91, 250, 366)
 
+# Rows of a head for COCO panoptic, whose ids from 91 on, to 200, are stuff.
+_COCO_PANOPTIC, _FIRST_STUFF = 250, 91
+
 # First and last name of COCO's 80: what tells them from another set of 80 names.
 _COCO_ENDS = ("person", "toothbrush")
 
@@ -23,10 +26,12 @@ class Labels:
 
     names         one a class, as the checkpoint gives them
     category_ids  one a class, as the dataset counts them
+    stuff         class indices of what cannot be counted (sky, grass): its segments in a picture are one
     """
 
     names: tuple[str, ...]
     category_ids: tuple[int, ...]
+    stuff: frozenset[int] = frozenset()
 
     @classmethod
     def from_names(cls, names: Sequence[str]) -> "Labels":
@@ -35,7 +40,8 @@ class Labels:
         if count == 80 and (names[0], names[-1]) == _COCO_ENDS:
             return cls(tuple(names), COCO_80_TO_91)
         start = 0 if count in _INDEX_IS_CATEGORY else 1
-        return cls(tuple(names), tuple(range(start, start + count)))
+        stuff = range(_FIRST_STUFF, count) if count == _COCO_PANOPTIC else ()
+        return cls(tuple(names), tuple(range(start, start + count)), frozenset(stuff))
 
     def __len__(self) -> int:
         return len(self.names)

@@ -39,7 +39,8 @@ class Failing(nn.Module):
 
 def batch() -> Batch:
     pixels = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    return Batch(pixels, None, torch.tensor([[16, 16], [16, 16]]))
+    sizes = torch.tensor([[16, 16], [16, 16]])
+    return Batch(pixels, None, sizes, sizes)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -21,10 +21,10 @@ Solver = Callable[[npt.NDArray[Any]], tuple[Indices, Indices]]
 class CostWeights:
     """What an assignment weighs; by default as Deformable DETR and D-FINE have it.
 
-    label         of the focal cost of a query's answer to the true class
+    label         of the cost of a query's answer to the true class
     l1            of the distance of centres and sizes
     giou          of the generalised IoU, which lowers the cost
-    alpha, gamma  of the focal cost
+    alpha, gamma  of focal costs; softmax costs have neither
     """
 
     label: float = 2.0
@@ -69,13 +69,23 @@ def focal_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TrueBoxes, weights
     Source: Deformable DETR (Zhu et al. 2020), whose code has the focal cost and the 1e-8.
     """
     labels, boxes = truths.padded()  # [B, N], [B, N, 4]
-    boxes = boxes.to(boxes_cxcywh.dtype)
-    chances = logits.gather(-1, labels[:, None].expand(*logits.shape[:3], -1)).sigmoid()  # [A, B, Q, N]
+    chances = _of_true_classes(logits, labels).sigmoid()  # [A, B, Q, N]
     present = weights.alpha * (1 - chances) ** weights.gamma * -(chances + 1e-8).log()
     absent = (1 - weights.alpha) * chances**weights.gamma * -(1 - chances + 1e-8).log()
-    distance = (boxes_cxcywh[..., None, :] - boxes[:, None]).abs().sum(-1)
-    overlap = pairwise_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(boxes))
-    return weights.label * (present - absent) + weights.l1 * distance - weights.giou * overlap
+    return weights.label * (present - absent) + _box_costs(boxes_cxcywh, boxes, weights)
+
+
+def softmax_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TrueBoxes, weights: CostWeights) -> Tensor:
+    """The same where classes, and "nothing here" after them, share one chance: the surer of the true class, the less.
+
+    logits   [A, B, Q, K + 1] before softmax
+    returns  [A, B, Q, N] as `focal_costs` gives them
+
+    Source: DETR (Carion et al. 2020), section 3.1.
+    """
+    labels, boxes = truths.padded()
+    chances = _of_true_classes(logits.softmax(-1), labels)
+    return _box_costs(boxes_cxcywh, boxes, weights) - weights.label * chances
 
 
 def match(cost: npt.NDArray[np.floating[Any]]) -> tuple[Indices, Indices]:
@@ -127,6 +137,19 @@ def solver() -> Solver:
         raise UsageError("training needs scipy; install it with: pip install 'detcli[train]'") from error
     solve: Solver = linear_sum_assignment
     return solve
+
+
+def _of_true_classes(values: Tensor, labels: Tensor) -> Tensor:
+    """Columns [A, B, Q, N] of values [A, B, Q, K], one for each of the labels [B, N] of a picture."""
+    return values.gather(-1, labels[:, None].expand(*values.shape[:3], -1))
+
+
+def _box_costs(boxes_cxcywh: Tensor, truths_cxcywh: Tensor, weights: CostWeights) -> Tensor:
+    """What boxes [A, B, Q, 4] cost for true ones [B, N, 4]: [A, B, Q, N]."""
+    truths_cxcywh = truths_cxcywh.to(boxes_cxcywh.dtype)
+    distance = (boxes_cxcywh[..., None, :] - truths_cxcywh[:, None]).abs().sum(-1)
+    overlap = pairwise_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(truths_cxcywh))
+    return weights.l1 * distance - weights.giou * overlap
 
 
 def _matched(cost: npt.NDArray[np.floating[Any]], solve: Solver) -> tuple[Indices, Indices]:

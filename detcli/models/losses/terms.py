@@ -27,6 +27,38 @@ def varifocal(
     return F.binary_cross_entropy_with_logits(logits, aims, weights, reduction="none").sum((1, 2))
 
 
+def focal(logits: Tensor, places: tuple[Tensor, ...], *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+    """How far classes are from 1 at the places, and from 0 everywhere else; what is nearly right counts little.
+
+    logits   [A, Q, K] before sigmoid
+    places   indices into logits, one tensor a dimension: the true class of each query that answers for a box
+    returns  [A], summed over queries and classes
+
+    Source: RetinaNet (Lin et al. 2017), equation 5.
+    """
+    aims = torch.zeros_like(logits)
+    aims[places] = 1
+    return _focal(logits, aims, alpha=alpha, gamma=gamma).sum((1, 2))
+
+
+def cross_entropy(logits: Tensor, places: tuple[Tensor, ...], *, nothing: float) -> Tensor:
+    """How far softmax is from the true class at the places, and from "nothing here" everywhere else.
+
+    logits   [A, Q, K + 1] before softmax, the last one of "nothing here"
+    places   indices into logits, one tensor a dimension: the true class of each query that answers for a box
+    nothing  the weight of queries that answer for no box; others have the weight 1
+    returns  [A], summed over queries
+
+    Source: DETR (Carion et al. 2020), section 3.1.
+    """
+    layers, queries, labels = places
+    aims = torch.full(logits.shape[:2], logits.shape[-1] - 1, dtype=torch.int64, device=logits.device)
+    aims[layers, queries] = labels
+    weights = logits.new_ones(logits.shape[-1])
+    weights[-1] = nothing
+    return F.cross_entropy(logits.mT, aims, weights, reduction="none").sum(1)
+
+
 def box_terms(boxes_cxcywh: Tensor, truths_cxcywh: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """How far boxes are from the truth, row by row: [..., 4] and [..., 4], which may broadcast, to three times [...].
 
@@ -34,6 +66,23 @@ def box_terms(boxes_cxcywh: Tensor, truths_cxcywh: Tensor) -> tuple[Tensor, Tens
     """
     overlap, generalised = iou_and_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(truths_cxcywh))
     return (boxes_cxcywh - truths_cxcywh).abs().sum(-1), 1 - generalised, overlap.detach()
+
+
+def mask_terms(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """How far masks are from the truth, one by one: [P, h, w] and [P, H, W] to twice [P].
+
+    logits   before sigmoid; they are made as large as the truth
+    masks    float, 0 or 1
+    returns  the focal term, mean over pixels (alpha 0.25, gamma 2), and the Dice term, from 0 to 1
+
+    Source: DETR (Carion et al. 2020), appendix; Dice: V-Net (Milletari et al. 2016), with 1 added to both counts.
+    """
+    logits = F.interpolate(logits[:, None], size=masks.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+    logits, masks = logits.flatten(1), masks.flatten(1)
+    chances = logits.sigmoid()
+    shared = (chances * masks).sum(1)
+    dice = 1 - (2 * shared + 1) / (chances.sum(1) + masks.sum(1) + 1)
+    return _focal(logits, masks, alpha=0.25, gamma=2.0).mean(1), dice
 
 
 def distribution_focal(logits: Tensor, left: Tensor, right_share: Tensor) -> Tensor:
@@ -60,3 +109,11 @@ def distillation(student: Tensor, teacher: Tensor, *, temperature: float) -> Ten
     wanted = (teacher.detach() / temperature).log_softmax(-1)
     said = (student / temperature).log_softmax(-1)
     return F.kl_div(said, wanted.expand_as(said), reduction="none", log_target=True).sum(-1) * temperature**2
+
+
+def _focal(logits: Tensor, aims: Tensor, *, alpha: float, gamma: float) -> Tensor:
+    """Focal terms of each logit, for aims of 0 or 1 in the same shape."""
+    chances = logits.sigmoid()
+    wrong = chances + aims - 2 * chances * aims  # the chance of what is not so
+    weights = (1 - alpha) + (2 * alpha - 1) * aims
+    return weights * wrong**gamma * F.binary_cross_entropy_with_logits(logits, aims, reduction="none")

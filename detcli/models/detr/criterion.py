@@ -1,0 +1,49 @@
+"""What DETR minimises in training, as the original has it.
+
+Every weight is the configuration's, whose published values are the original's; that of classes is 1. The error of
+cardinality, which the original only logs, is left out.
+
+Source: DETR (Carion et al. 2020), section 3.1 and appendix, and its authors' code.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from detcli.models.losses.assignment import CostWeights, softmax_costs, solver
+from detcli.models.losses.layerwise import Counts, LayerwiseCriterion, LossWeights
+from detcli.models.losses.terms import cross_entropy
+
+if TYPE_CHECKING:
+    from detcli.models.detr.config import DetrConfig
+
+
+def criterion(config: "DetrConfig") -> LayerwiseCriterion:
+    """The losses of a configuration. Raises UsageError where scipy is not installed."""
+    solver()
+    weights = LossWeights(
+        bbox=config.bbox_loss_coefficient,
+        giou=config.giou_loss_coefficient,
+        mask=config.mask_loss_coefficient,
+        dice=config.dice_loss_coefficient,
+    )
+    costs = CostWeights(label=config.class_cost, l1=config.bbox_cost, giou=config.giou_cost)
+    return LayerwiseCriterion(softmax_costs, MeanCrossEntropy(config.eos_coefficient), costs, weights)
+
+
+@dataclass(frozen=True, slots=True)
+class MeanCrossEntropy:
+    """Cross-entropy over all queries of all processes, a weighted mean: those without a box weigh `nothing`.
+
+    Not divided by the number of boxes: pictures that hold few are learned from as much as others.
+    """
+
+    nothing: float
+
+    def __call__(self, logits: Tensor, places: tuple[Tensor, ...], counts: Counts) -> Tensor:
+        """Judge logits [A, B * Q, K + 1] of A layers, given the places of true classes in them: [A]."""
+        weight = counts.matched + self.nothing * counts.unmatched
+        least = torch.finfo(weight.dtype).tiny  # nothing to learn from is no reason for a 0 / 0
+        return cross_entropy(logits, places, nothing=self.nothing) / weight.clamp(min=least)

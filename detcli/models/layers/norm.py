@@ -63,7 +63,8 @@ class ConvNorm(nn.Module):
     """Convolution, norm, activation and, where asked for, a learnable affine.
 
     kernel      side of the square kernel
-    padding     None keeps the size at stride 1 for odd kernels: (kernel - 1) // 2
+    padding     None keeps the size at stride 1 for odd kernels: dilation * (kernel - 1) // 2
+    dilation    steps between the cells that a kernel looks at
     norm        module over the output's channels; `fold` takes batch norms in either form
     activation  a name of ACTIVATIONS, or None
     affine      put a LearnableAffine after the activation
@@ -79,13 +80,14 @@ class ConvNorm(nn.Module):
         norm: nn.Module,
         groups: int = 1,
         padding: int | None = None,
+        dilation: int = 1,
         activation: str | None = None,
         affine: bool = False,
     ) -> None:
         super().__init__()
-        padding = (kernel - 1) // 2 if padding is None else padding
+        padding = dilation * (kernel - 1) // 2 if padding is None else padding
         self.conv: nn.Conv2d | nn.Identity = nn.Conv2d(
-            inputs, outputs, kernel, stride, padding, groups=groups, bias=False
+            inputs, outputs, kernel, stride, padding, dilation, groups, bias=False
         )
         self.norm = norm
         self.activation = make_activation(activation)
@@ -168,7 +170,7 @@ def _bias_of(conv: nn.Conv2d) -> Tensor:
 
 
 def _replaced(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> nn.Conv2d:
-    """A convolution of the same stride, padding, groups, dtype and device with these numbers."""
+    """A convolution of the same stride, padding, dilation, groups, dtype and device with these numbers."""
     like = conv.weight
     folded = nn.Conv2d(
         weight.shape[1] * conv.groups,
@@ -176,6 +178,7 @@ def _replaced(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> nn.Conv2d:
         cast("tuple[int, int]", conv.kernel_size),
         cast("tuple[int, int]", conv.stride),
         cast("tuple[int, int]", conv.padding),
+        cast("tuple[int, int]", conv.dilation),
         groups=conv.groups,
         device="meta",
         dtype=like.dtype,

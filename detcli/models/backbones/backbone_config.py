@@ -1,0 +1,202 @@
+"""The backbone's part of config.json of DETR and Deformable DETR: three ways to say it, one record each, and back."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+from detcli.models.backbones.resnet import VARIANTS, LayerType, ResNet, ResNetConfig, resnet_variant
+from detcli.models.backbones.timm_backbone import TimmBackbone, TimmConfig
+from detcli.models.fields import Fields
+from detcli.models.layers.activations import ACTIVATIONS
+
+BackboneConfig = ResNetConfig | TimmConfig
+Backbone = ResNet | TimmBackbone
+
+_STAGES = (1, 8)  # fewest and most
+_MOST_BLOCKS = 512  # of all stages together: so many modules are built before a weight is looked at
+_STAGES_OF_VARIANTS = 4
+_DC5_STRIDE = 16  # of the last map, where the last of four stages is dilated
+
+
+def read_backbone(fields: Fields, default_out: Sequence[int]) -> BackboneConfig:
+    """Read the backbone from the fields of config.json, of any version of transformers.
+
+    4.x names one of timm's (`use_timm_backbone`, `backbone`, `backbone_kwargs`, `dilation`), or spells out transformers'
+    own ResNet in `backbone_config`; 5.x always has `backbone_config`, in which a timm name may stand. Plain ResNets of
+    timm are built here; any other needs timm.
+
+    default_out  maps that are handed out where a timm name stands alone
+
+    Raises UnsupportedModelError naming the first field that is not what it must be.
+    """
+    fields.integer("num_channels", 3, 3, 3)
+    given = fields.object("backbone_config")
+    by_name = _flag_or_null(fields, "use_timm_backbone", True)
+    dilation = _flag_or_null(fields, "dilation", False)
+    if given is not None:
+        if given.choice("model_type", "resnet", ("resnet", "timm_backbone")) == "timm_backbone":
+            return _read_timm_config(given)
+        config = _read_resnet(given)
+    elif by_name:
+        return _read_timm_name(fields, tuple(default_out), dilation=dilation)
+    else:
+        if "backbone" in fields:  # the name of a repository, say; this one alone means the ResNet that needs no timm
+            fields.choice("backbone", "resnet50", ("resnet50",))
+        config = ResNetConfig()
+    if dilation:
+        raise fields.refuse("dilation", "false where use_timm_backbone is: transformers' own ResNet is never dilated")
+    return config
+
+
+def write_backbone(config: BackboneConfig, default_out: Sequence[int]) -> dict[str, Any]:
+    """Write the fields of config.json, as every version of transformers reads them.
+
+    A timm name stands alone, as in the first files of the Hub, where it hands out the usual maps; where it does not,
+    versions 4.x and 5.x have no way to say so in common, and this is that of 4.x and of 5.x from 5.8 on.
+    """
+    if isinstance(config, ResNetConfig) and config.timm_name is None:
+        return {"use_timm_backbone": False, "backbone": None, "dilation": False, "backbone_config": _write(config)}
+    if isinstance(config, ResNetConfig):
+        name = str(config.timm_name)
+        output_stride = _DC5_STRIDE if config.dilation else None
+    else:
+        name, output_stride = config.name, config.output_stride
+    dilation = output_stride is not None
+    written = {
+        "use_timm_backbone": True,
+        "backbone": name,
+        "use_pretrained_backbone": False,
+        "dilation": dilation,
+        "backbone_config": None,
+    }
+    if config.out_indices != tuple(default_out) or output_stride not in (None, _DC5_STRIDE):
+        kwargs: dict[str, Any] = {"out_indices": list(config.out_indices)}
+        written["backbone_kwargs"] = {**kwargs, "output_stride": output_stride} if dilation else kwargs
+    return written
+
+
+def make_backbone(config: BackboneConfig) -> Backbone:
+    """Build the network of a record; its `out_channels` are those of its maps.
+
+    Raises UnsupportedModelError where it takes timm and that is not installed, or has no such network.
+    """
+    return ResNet(config) if isinstance(config, ResNetConfig) else TimmBackbone(config)
+
+
+def _read_timm_name(fields: Fields, default_out: tuple[int, ...], *, dilation: bool) -> BackboneConfig:
+    """Read a name of timm's as 4.x has it."""
+    name = _timm_name(fields) if "backbone" in fields else "resnet50"
+    kwargs = fields.object("backbone_kwargs") or Fields({}, "backbone_kwargs.")
+    for key in dict(kwargs.items()):
+        if key not in ("out_indices", "in_chans", "num_channels", "output_stride"):
+            raise kwargs.refuse(str(key)[:40], "absent: detcli knows out_indices, in_chans and output_stride")
+    for key in ("in_chans", "num_channels"):
+        kwargs.integer(key, 3, 3, 3)
+    out_indices = kwargs.integers("out_indices", default_out, -16, 15, length=(1, 16))
+    output_stride = _output_stride(kwargs)
+    return _timm(name, out_indices, output_stride or (_DC5_STRIDE if dilation else None))
+
+
+def _read_timm_config(given: Fields) -> BackboneConfig:
+    """Read a name of timm's as 5.x has it."""
+    given.integer("num_channels", 3, 3, 3)
+    if not given.flag("features_only", True):
+        raise given.refuse("features_only", "true")
+    out_indices = given.integers("out_indices", (-1,), -16, 15, length=(1, 16))
+    return _timm(_timm_name(given), out_indices, _output_stride(given))
+
+
+def _timm(name: str, out_indices: tuple[int, ...], output_stride: int | None) -> BackboneConfig:
+    """A ResNet of our own where it is one, with timm's names for its weights; else one of timm's."""
+    plain = name.partition(".")[0].removeprefix("tv_")  # `resnet50.a1_in1k` is a resnet50 with certain weights
+    count = _STAGES_OF_VARIANTS + 1
+    outs = tuple(i % count if -count <= i < 0 else i for i in out_indices)
+    output_stride = None if output_stride == 2 * _DC5_STRIDE else output_stride
+    # timm's map 0 is the stem before its max-pool, ours, as that of transformers, comes after it.
+    usual = list(outs) == sorted(set(outs)) and outs[0] >= 1 and outs[-1] < count
+    if plain in VARIANTS and usual and output_stride in (None, _DC5_STRIDE):
+        return resnet_variant(plain, outs, dilation=output_stride is not None, timm_name=name)
+    return TimmConfig(name=name, out_indices=out_indices, output_stride=output_stride)
+
+
+def _timm_name(fields: Fields) -> str:
+    """The name, which may be no address: timm would follow it, and take code and weights from there."""
+    name = dict(fields.items()).get("backbone")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name):
+        raise fields.refuse("backbone", "the name of a network of timm's")
+    return name
+
+
+def _output_stride(fields: Fields) -> int | None:
+    return fields.integer("output_stride", 32, 1, 64) if "output_stride" in fields else None
+
+
+def _read_resnet(fields: Fields) -> ResNetConfig:
+    """Read transformers' own ResNet."""
+    fields.integer("num_channels", 3, 3, 3)
+    sizes = fields.integers("hidden_sizes", (256, 512, 1024, 2048), 4, 16384, length=_STAGES)
+    depths = fields.integers("depths", (3, 4, 6, 3), 1, 256, length=_STAGES)
+    if len(depths) != len(sizes):
+        raise fields.refuse("depths", f"a list of {len(sizes)}, one for each of hidden_sizes")
+    if sum(depths) > _MOST_BLOCKS:
+        raise fields.refuse("depths", f"{_MOST_BLOCKS} blocks together at most")
+    return ResNetConfig(
+        depths=depths,
+        hidden_sizes=sizes,
+        layer_type=cast("LayerType", fields.choice("layer_type", "bottleneck", ("basic", "bottleneck"))),
+        embedding_size=fields.integer("embedding_size", 64, 1, 16384),
+        hidden_act=fields.choice("hidden_act", "relu", ACTIVATIONS),
+        downsample_in_first_stage=fields.flag("downsample_in_first_stage", False),
+        downsample_in_bottleneck=fields.flag("downsample_in_bottleneck", False),
+        out_indices=_read_outputs(fields, len(depths)),
+    )
+
+
+def _read_outputs(fields: Fields, stages: int) -> tuple[int, ...]:
+    """Which maps are handed out: out_indices, else out_features, else the last stage; rising, each once."""
+    names = _stage_names(stages)
+    if "out_indices" in fields:
+        field = "out_indices"
+        given = fields.integers(field, (), -len(names), stages, length=(1, len(names)))
+        outs = tuple(i % len(names) for i in given)
+    elif "out_features" in fields:
+        field = "out_features"
+        words = fields.words(field, length=(1, len(names)))
+        if not set(words) <= set(names):
+            raise fields.refuse(field, "some of " + ", ".join(names))
+        outs = tuple(names.index(word) for word in words)
+    else:
+        return (stages,)
+    if list(outs) != sorted(set(outs)):
+        raise fields.refuse(field, "rising, each once")
+    return outs
+
+
+def _write(config: ResNetConfig) -> dict[str, Any]:
+    """Write the object `backbone_config` of transformers' own ResNet."""
+    names = _stage_names(len(config.depths))
+    return {
+        "model_type": "resnet",
+        "num_channels": 3,
+        "embedding_size": config.embedding_size,
+        "hidden_sizes": list(config.hidden_sizes),
+        "depths": list(config.depths),
+        "layer_type": config.layer_type,
+        "hidden_act": config.hidden_act,
+        "downsample_in_first_stage": config.downsample_in_first_stage,
+        "downsample_in_bottleneck": config.downsample_in_bottleneck,
+        "stage_names": names,
+        "out_features": [names[i] for i in config.out_indices],
+        "out_indices": list(config.out_indices),
+    }
+
+
+def _stage_names(stages: int) -> list[str]:
+    return ["stem", *(f"stage{i}" for i in range(1, stages + 1))]
+
+
+def _flag_or_null(fields: Fields, name: str, default: bool) -> bool:
+    """True or false; null, which 4.x writes where the other way is taken, is false."""
+    if dict(fields.items()).get(name, default) is None:
+        return False
+    return fields.flag(name, default)

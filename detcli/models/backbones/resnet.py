@@ -1,0 +1,172 @@
+"""ResNet (He et al. 2015), version 1.5: the convolutional backbone of DETR and Deformable DETR. It knows maps, no tokens."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detcli.models.layers.activations import make_activation
+from detcli.models.layers.norm import ConvNorm, FrozenBatchNorm2d, work_in_place
+
+LayerType = Literal["basic", "bottleneck"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResNetConfig:
+    """The whole backbone, under the names of transformers' own ResNet.
+
+    depths                    blocks of each stage
+    hidden_sizes              channels after each stage
+    layer_type                blocks of two 3x3 convolutions, or of 1x1, 3x3 and 1x1
+    embedding_size            channels after the stem
+    hidden_act                activation of the stem and after each sum; within a block it is always ReLU
+    downsample_in_first_stage the first stage halves the map too
+    downsample_in_bottleneck  the first 1x1 convolution of a stage has the stride, as in version 1
+    dilation                  the last stage keeps the size of the map and looks twice as far instead (DC5)
+    out_indices               what is handed out: 0 is the stem, 1 the first stage
+    timm_name                 what timm calls it, where config.json names it so: its weights then have timm's names on
+                              disk. None: config.json spells it out, and weights have the names of transformers
+    """
+
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    hidden_sizes: tuple[int, ...] = (256, 512, 1024, 2048)
+    layer_type: LayerType = "bottleneck"
+    embedding_size: int = 64
+    hidden_act: str = "relu"
+    downsample_in_first_stage: bool = False
+    downsample_in_bottleneck: bool = False
+    dilation: bool = False
+    out_indices: tuple[int, ...] = (4,)
+    timm_name: str | None = None
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of each map that is handed out."""
+        return tuple(self.hidden_sizes[i - 1] if i else self.embedding_size for i in self.out_indices)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Stride of each stage."""
+        last = len(self.depths) - 1
+        usual = (2 if self.downsample_in_first_stage else 1, *[2] * last)
+        return tuple(1 if self.dilation and stage == last else stride for stage, stride in enumerate(usual))
+
+
+# Depths and channels by timm's names of the plain ones.
+_VARIANTS: dict[str, tuple[LayerType, tuple[int, ...]]] = {
+    "resnet18": ("basic", (2, 2, 2, 2)),
+    "resnet26": ("bottleneck", (2, 2, 2, 2)),
+    "resnet34": ("basic", (3, 4, 6, 3)),
+    "resnet50": ("bottleneck", (3, 4, 6, 3)),
+    "resnet101": ("bottleneck", (3, 4, 23, 3)),
+    "resnet152": ("bottleneck", (3, 8, 36, 3)),
+    "resnet200": ("bottleneck", (3, 24, 36, 3)),
+}
+VARIANTS: tuple[str, ...] = tuple(_VARIANTS)
+
+
+def resnet_variant(
+    name: str, out_indices: tuple[int, ...], *, dilation: bool = False, timm_name: str | None = None
+) -> ResNetConfig:
+    """One of VARIANTS. A dilated one always has a `timm_name`: in transformers' own spelling there is none.
+
+    Raises KeyError for other names.
+    """
+    layer_type, depths = _VARIANTS[name]
+    return ResNetConfig(
+        depths=depths,
+        hidden_sizes=(256, 512, 1024, 2048) if layer_type == "bottleneck" else (64, 128, 256, 512),
+        layer_type=layer_type,
+        dilation=dilation,
+        out_indices=out_indices,
+        timm_name=timm_name or (name if dilation else None),
+    )
+
+
+class ResNet(nn.Module):
+    """Pictures -> maps of rising stride; all norms are frozen."""
+
+    def __init__(self, config: ResNetConfig) -> None:
+        super().__init__()
+        self.out_indices = config.out_indices
+        self.out_channels = config.out_channels
+        self.stem = _block(3, config.embedding_size, 7, 2, activation=config.hidden_act)
+        inputs = (config.embedding_size, *config.hidden_sizes)
+        # Stages beyond the last that is handed out feed nothing, but transformers' own ResNet has their weights on disk;
+        # timm's has not.
+        self._used = max(config.out_indices)
+        built = len(config.depths) if config.timm_name is None else self._used
+        self.stages = nn.ModuleList(_stage(config, stage, inputs[stage]) for stage in range(built))
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """Take pixels [B, 3, H, W] to one [B, C, H / stride, W / stride], rounded up, for each of `out_indices`."""
+        maps = [F.max_pool2d(self.stem(pixels), kernel_size=3, stride=2, padding=1)]
+        for stage in self.stages[: self._used]:
+            maps.append(stage(maps[-1]))
+        return [maps[i] for i in self.out_indices]
+
+    def drop_unused(self) -> None:
+        """Let go of stages that feed nothing."""
+        self.stages = self.stages[: self._used]
+
+
+class ResidualBlock(nn.Module):
+    """Convolutions one after the other, the input added to what comes out, and an activation."""
+
+    def __init__(self, layers: list[ConvNorm], shortcut: ConvNorm | None, activation: str) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.shortcut: nn.Module = nn.Identity() if shortcut is None else shortcut
+        self.activation = make_activation(activation)
+        self._folded = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take x [B, inputs, H, W] to [B, outputs, H / stride, W / stride]."""
+        y: Tensor = self.layers(x)
+        y = y.add_(self.shortcut(x)) if self._folded else y + self.shortcut(x)
+        output: Tensor = self.activation(y)
+        return output
+
+    def fold(self) -> None:
+        """Add and activate in place: the last convolution owns its output, and no gradient asks for it."""
+        self._folded = True
+        work_in_place(self.activation)
+
+
+def _stage(config: ResNetConfig, stage: int, inputs: int) -> nn.Sequential:
+    """The blocks of a stage; the first one has its stride."""
+    outputs, act = config.hidden_sizes[stage], config.hidden_act
+    dilated = config.dilation and stage == len(config.depths) - 1
+    blocks = []
+    for place in range(config.depths[stage]):
+        stride = config.strides[stage] if place == 0 else 1
+        # As in timm and torchvision, a convolution that would have had the stride is not dilated.
+        before, after = (1 if place == 0 else 2, 2) if dilated else (1, 1)
+        if config.layer_type == "bottleneck":
+            middle = outputs // 4
+            first = stride if config.downsample_in_bottleneck else 1
+            layers = [
+                _block(inputs, middle, 1, first, activation="relu"),
+                _block(middle, middle, 3, stride // first, dilation=before, activation="relu"),
+                _block(middle, outputs, 1),
+            ]
+        else:
+            layers = [
+                _block(inputs, outputs, 3, stride, dilation=before, activation="relu"),
+                _block(outputs, outputs, 3, dilation=after),
+            ]
+        same = inputs == outputs and stride == 1
+        blocks.append(ResidualBlock(layers, None if same else _block(inputs, outputs, 1, stride), act))
+        inputs = outputs
+    return nn.Sequential(*blocks)
+
+
+def _block(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, *, dilation: int = 1, activation: str | None = None
+) -> ConvNorm:
+    norm = FrozenBatchNorm2d(outputs)
+    block = ConvNorm(inputs, outputs, kernel, stride, norm=norm, dilation=dilation, activation=activation)
+    if isinstance(block.conv, nn.Conv2d):
+        nn.init.kaiming_normal_(block.conv.weight, mode="fan_out", nonlinearity="relu")
+    return block

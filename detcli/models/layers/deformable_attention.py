@@ -1,4 +1,4 @@
-"""Cross-attention that samples a few points of each feature map around a reference box."""
+"""Attention that samples a few points of each feature map around a reference, a point or a box."""
 
 import math
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detcli.models.layers.attention import joined
+from detcli.models.layers.sampling import gather
 
 SamplingMethod = Literal["default", "discrete"]
 
@@ -44,7 +45,7 @@ class BoxSampling(nn.Module):
         self.weights = nn.Linear(width, total)
         self.offsets_and_weights: nn.Linear | None = None  # the two as one product, once folded
         self.register_buffer("points_scale", torch.tensor([1 / n for n in self.points for _ in range(n)]))
-        self._initialise()
+        _look_around(self.offsets, self.weights, heads, self.points)
 
     def forward(self, queries: Tensor, boxes: Tensor, values: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Gather what the queries look at.
@@ -82,17 +83,85 @@ class BoxSampling(nn.Module):
         offsets, weights = self.offsets_and_weights(queries).split((2 * total, total), dim=-1)
         return offsets, weights
 
-    def _initialise(self) -> None:
-        """Each head looks its own way, each point of a level one step further; all points weigh the same."""
-        # On the CPU whatever is being built on: the first sum of meta tensors would import half of torch's compiler.
-        angles = torch.arange(self.heads, device="cpu") * (2 * math.pi / self.heads)
-        ways = torch.stack((angles.cos(), angles.sin()), dim=-1)
-        ways = ways / ways.abs().amax(dim=-1, keepdim=True)  # [M, 2]
-        steps = torch.cat([torch.arange(1, n + 1, device="cpu") for n in self.points])  # [P]
-        with torch.no_grad():
-            self.offsets.bias.copy_((ways[:, None] * steps[:, None]).flatten())
-        for parameter in (self.offsets.weight, self.weights.weight, self.weights.bias):
-            nn.init.zeros_(parameter)
+
+class DeformableAttention(nn.Module):
+    """Multi-scale deformable attention around points or boxes, with projections of values and of what was gathered.
+
+    levels  feature maps
+    points  sampling points of a head on each of them
+
+    Source: Deformable DETR (Zhu et al. 2020), section 4.1 and, for boxes, appendix A.4.
+    """
+
+    def __init__(self, width: int, heads: int, levels: int, points: int) -> None:
+        super().__init__()
+        self.heads, self.levels, self.points = heads, levels, points
+        total = heads * levels * points
+        self.offsets = nn.Linear(width, total * 2)
+        self.weights = nn.Linear(width, total)
+        self.value = nn.Linear(width, width)
+        self.output = nn.Linear(width, width)
+        self.offsets_and_weights: nn.Linear | None = None  # the two as one product, once folded
+        _look_around(self.offsets, self.weights, heads, (points,) * levels)
+        for projection in (self.value, self.output):
+            nn.init.xavier_uniform_(projection.weight)
+            nn.init.zeros_(projection.bias)
+
+    def values(self, tokens: Tensor, padding: Tensor | None) -> Tensor:
+        """What is there to be sampled, of tokens [B, S, D]; padding bool [B, S] becomes zeros after the projection."""
+        values: Tensor = self.value(tokens)
+        return values if padding is None else values.masked_fill(padding[..., None], 0.0)
+
+    def forward(
+        self, queries: Tensor, references: Tensor, values: Tensor, shapes_hw: Sequence[tuple[int, int]]
+    ) -> tuple[Tensor, Tensor]:
+        """Gather what the queries look at.
+
+        queries     [B, Q, D], positions added
+        references  [B or 1, Q, L, 2] points or [B or 1, Q, L, 4] boxes, centre and size, as fractions of each map with
+                    its padding; never of less than float32
+        values      [B, S, D] of `values`
+        shapes_hw   of the L maps
+        returns     [B, Q, D], and the weights [B, Q, M, L, P]
+        """
+        shape = (*queries.shape[:2], self.heads, self.levels, self.points)
+        offsets, weights = self._offsets_and_weights(queries)
+        weights = weights.to(references.dtype).reshape(*shape[:3], -1).softmax(-1).view(shape)
+        offsets = offsets.to(references.dtype).reshape(*shape, 2)
+        sizes = references.new_tensor([(width, height) for height, width in shapes_hw])  # [L, 2]
+        origins = references[..., :2] * sizes - 0.5
+        if references.shape[-1] == 4:
+            offsets = offsets * (references[..., 2:] * sizes * (0.5 / self.points))[:, :, None, :, None]
+        cells = offsets + origins[:, :, None, :, None]  # [B, Q, M, L, P, 2]
+        gathered = gather(values.to(references.dtype), shapes_hw, cells, weights)
+        output: Tensor = self.output(gathered.to(queries.dtype))
+        return output, weights
+
+    def fold(self) -> None:
+        """Make offsets and weights one matrix product: they read the same queries."""
+        if self.offsets_and_weights is None:
+            self.offsets_and_weights = joined(self.offsets, self.weights)
+            del self.offsets, self.weights
+
+    def _offsets_and_weights(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        if self.offsets_and_weights is None:
+            return self.offsets(queries), self.weights(queries)
+        total = self.heads * self.levels * self.points
+        offsets, weights = self.offsets_and_weights(queries).split((2 * total, total), dim=-1)
+        return offsets, weights
+
+
+def _look_around(offsets: nn.Linear, weights: nn.Linear, heads: int, points: Sequence[int]) -> None:
+    """Let each head look its own way at first, each point of a level one step further; all points weigh the same."""
+    # On the CPU whatever is being built on: the first sum of meta tensors would import half of torch's compiler.
+    angles = torch.arange(heads, device="cpu") * (2 * math.pi / heads)
+    ways = torch.stack((angles.cos(), angles.sin()), dim=-1)
+    ways = ways / ways.abs().amax(dim=-1, keepdim=True)  # [M, 2]
+    steps = torch.cat([torch.arange(1, n + 1, device="cpu") for n in points])  # [P] of all levels
+    with torch.no_grad():
+        offsets.bias.copy_((ways[:, None] * steps[:, None]).flatten())
+    for parameter in (offsets.weight, weights.weight, weights.bias):
+        nn.init.zeros_(parameter)
 
 
 def split_values(tokens: Tensor, shapes_hw: Sequence[tuple[int, int]], heads: int) -> list[Tensor]:

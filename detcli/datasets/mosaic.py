@@ -22,7 +22,11 @@ def mosaic(
 
     four      pictures, uint8 [H, W, 3] RGB of any sizes, with their truths; clockwise is not promised
     min_size  pixels; boxes with a shorter side are dropped
+
+    Raises ValueError for truths with masks, which nobody has put together so yet.
     """
+    if any(truths.masks is not None for _, truths in four):
+        raise ValueError("a mosaic has no masks")
     height, width = size_hw
     cross_y, cross_x = (min(max(1, int(side * rng.uniform(*_CROSS))), max(side - 1, 1)) for side in size_hw)
     columns, rows = ((0, cross_x), (cross_x, width)), ((0, cross_y), (cross_y, height))

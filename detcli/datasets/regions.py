@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from detcli.datasets.masks import change_masks, stretch_mask
 from detcli.values.frame import Pixels
 from detcli.values.truths import Truths
 
@@ -64,14 +65,17 @@ def render(
     kept = truths[_large_enough(_clip(truths.boxes_xyxy, seen), min_size)]
     moved = _move(_clip(kept.boxes_xyxy, seen), seen, place)
     fits = _large_enough(moved, min_size)
-    return _on_black(patch, place, size_hw), Truths(moved[fits], kept.class_ids[fits], kept.crowd[fits])
+    left = kept[fits]
+    masks = change_masks(left.masks, lambda mask: _mask_on_black(mask, seen, place, size_hw))
+    return _on_black(patch, place, size_hw), Truths(moved[fits], left.class_ids, left.crowd, masks)
 
 
 def flip(pixels: Pixels, truths: Truths) -> tuple[Pixels, Truths]:
     """Left and right exchanged."""
     boxes = truths.boxes_xyxy.copy()
     boxes[:, [0, 2]] = pixels.shape[1] - truths.boxes_xyxy[:, [2, 0]]
-    return np.asarray(cv2.flip(pixels, 1), np.uint8), Truths(boxes, truths.class_ids, truths.crowd)
+    masks = change_masks(truths.masks, lambda mask: mask[:, ::-1])
+    return np.asarray(cv2.flip(pixels, 1), np.uint8), Truths(boxes, truths.class_ids, truths.crowd, masks)
 
 
 def _place(seen: Region, region: Region, size_hw: tuple[int, int]) -> Region:
@@ -99,6 +103,14 @@ def _on_black(patch: Pixels, place: Region, size_hw: tuple[int, int]) -> Pixels:
     if place.size_hw == size_hw:
         return patch
     answer = np.zeros((*size_hw, 3), np.uint8)
+    answer[place.top : place.bottom, place.left : place.right] = patch
+    return answer
+
+
+def _mask_on_black(mask: Bools, seen: Region, place: Region, size_hw: tuple[int, int]) -> Bools:
+    """What becomes of a mask where the seen part of its picture comes to lie at a place of the answer."""
+    patch = stretch_mask(mask[seen.top : seen.bottom, seen.left : seen.right], place.size_hw)
+    answer = np.zeros(size_hw, np.bool_)
     answer[place.top : place.bottom, place.left : place.right] = patch
     return answer
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detcli.values.masks import Rle
+
 
 @dataclass(frozen=True, slots=True)
 class Truths:
@@ -13,11 +15,13 @@ class Truths:
     boxes_xyxy  float64 [N, 4]  left, top, right, bottom in pixels of the upright picture
     class_ids   int64   [N]     index into the dataset's labels
     crowd       bool    [N]     many of a kind under one box: judged by its own rule, never learned from
+    masks       N masks at the picture's own size; None where nobody asked for them, or there are none
     """
 
     boxes_xyxy: npt.NDArray[np.float64]
     class_ids: npt.NDArray[np.int64]
     crowd: npt.NDArray[np.bool_]
+    masks: tuple[Rle, ...] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.class_ids)
@@ -26,13 +30,18 @@ class Truths:
                 f"boxes {self.boxes_xyxy.shape}, class ids {self.class_ids.shape} and crowd {self.crowd.shape} "
                 "do not belong together"
             )
+        if self.masks is not None and len(self.masks) != count:
+            raise ValueError(f"{len(self.masks)} masks do not belong to {count} boxes")
 
     def __len__(self) -> int:
         return len(self.class_ids)
 
     def __getitem__(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Truths":
         """Those that a mask or indices pick."""
-        return Truths(self.boxes_xyxy[which], self.class_ids[which], self.crowd[which])
+        masks = self.masks
+        if masks is not None:
+            masks = tuple(masks[place] for place in np.arange(len(self))[which].tolist())
+        return Truths(self.boxes_xyxy[which], self.class_ids[which], self.crowd[which], masks)
 
     @classmethod
     def empty(cls) -> "Truths":

@@ -123,6 +123,22 @@ class Fields:
         return cast("T", value)
 
 
+def read_labels(fields: Fields) -> tuple[str, ...]:
+    """Names by class index: id2label, else num_labels times LABEL_i, else two of them, as transformers has it."""
+    given = fields.object("id2label")
+    if given is None:
+        return tuple(f"LABEL_{i}" for i in range(fields.integer("num_labels", 2, 1, 100_000)))
+    names: dict[int, str] = {}
+    for key, name in given.items():
+        index = int(key) if isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 9 else key
+        if not isinstance(index, int) or isinstance(index, bool) or not isinstance(name, str) or len(name) > 1000:
+            raise given.refuse(str(key)[:40], "a name under a whole number")
+        names[index] = name
+    if not 1 <= len(names) <= 100_000:
+        raise fields.refuse("id2label", "an object of 1 to 100000 names")
+    return tuple(names.get(i, f"LABEL_{i}") for i in range(len(names)))
+
+
 def _is_integer(value: Any, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 from detcli.models.backbones.hgnetv2 import HGNetV2Config
 from detcli.models.dfine.backbone_config import Size, published_backbone, read_backbone, write_backbone
 from detcli.models.dfine.training_fields import read_training_fields
-from detcli.models.fields import Fields
+from detcli.models.fields import Fields, read_labels
 from detcli.models.layers.activations import ACTIVATIONS
 from detcli.models.layers.deformable_attention import SamplingMethod
 
@@ -116,7 +116,7 @@ def read_config(config: Mapping[str, Any]) -> DFineConfig:
     levels = fields.integer("num_feature_levels", 3, maps, 16)
     eval_idx = fields.integer("eval_idx", -1, -layers, layers - 1)
     read = DFineConfig(
-        labels=_labels(fields),
+        labels=read_labels(fields),
         backbone=backbone,
         encoder_hidden_dim=fields.integer("encoder_hidden_dim", 256, 4, 8192),
         encoder_layers=fields.integer("encoder_layers", 1, 0, 64),
@@ -190,22 +190,6 @@ def write_config(config: DFineConfig) -> dict[str, Any]:
 
 
 _SAME_NAMES = tuple(name for name in DFineConfig.__dataclass_fields__ if name not in ("labels", "backbone", "carried"))
-
-
-def _labels(fields: Fields) -> tuple[str, ...]:
-    """Names by class index: id2label, else num_labels times LABEL_i, else two of them, as transformers has it."""
-    given = fields.object("id2label")
-    if given is None:
-        return tuple(f"LABEL_{i}" for i in range(fields.integer("num_labels", 2, 1, 100_000)))
-    names: dict[int, str] = {}
-    for key, name in given.items():
-        index = int(key) if isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 9 else key
-        if not isinstance(index, int) or isinstance(index, bool) or not isinstance(name, str) or len(name) > 1000:
-            raise given.refuse(str(key)[:40], "a name under a whole number")
-        names[index] = name
-    if not 1 <= len(names) <= 100_000:
-        raise fields.refuse("id2label", "an object of 1 to 100000 names")
-    return tuple(names.get(i, f"LABEL_{i}") for i in range(len(names)))
 
 
 def _check(config: DFineConfig, fields: Fields) -> None:

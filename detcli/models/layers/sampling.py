@@ -35,7 +35,7 @@ def gather(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) ->
 
 
 def _bags_serve(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> bool:
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling():
         return False
     learning = torch.is_grad_enabled() and any(x.requires_grad for x in (values, cells, weights))
     alike = values.dtype == cells.dtype == weights.dtype and values.dtype in (torch.float32, torch.float64)

@@ -5,6 +5,8 @@ import struct
 import zlib
 
 import cv2
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from detcli.values.frame import Keepsakes, Pixels
@@ -73,6 +75,15 @@ def encode_png(pixels: Pixels, keepsakes: Keepsakes | None = None) -> bytes:
     if keepsakes and keepsakes.exif:
         chunks += _png_chunk(b"eXIf", keepsakes.exif.removeprefix(b"Exif\0\0"))
     return data[:after_header] + chunks + data[after_header:] if chunks else data
+
+
+def encode_grey(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
+    """Encode [H, W] of 8 or 16 bits as a grey PNG, every value kept."""
+    done, encoded = cv2.imencode(".png", values)
+    if not done:
+        raise MemoryError(f"no PNG of {values.shape[1]} x {values.shape[0]} pixels")
+    data: bytes = encoded.tobytes()
+    return data
 
 
 def _png_chunk(kind: bytes, body: bytes) -> bytes:

@@ -78,11 +78,14 @@ SINKS: Registry[type[ResultSink]] = Registry(
         "jsonl": "detcli.sinks.jsonl:JsonLines",
         "coco": "detcli.sinks.coco:CocoAnnotations",
         "coco-results": "detcli.sinks.coco:CocoResults",
+        "coco-panoptic": "detcli.sinks.panoptic:CocoPanoptic",
         "csv": "detcli.sinks.csv_table:CsvTable",
         "yolo": "detcli.sinks.yolo_text:YoloText",
     },
 )
 
+# Formats that are made of boxes alone, and those that are made of masks; the others take results with masks or without.
+BOXES_ONLY, MASKS_ONLY = ("yolo",), ("coco-panoptic",)
 
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "coco", ".csv": "csv"}
 
@@ -107,6 +110,18 @@ def format_of(output: str | Path) -> str:
         f"cannot tell the format of '{output}' from its suffix: end it in .jsonl, .json (COCO) or .csv, "
         f"give a folder (YOLO), or name the format with --format {'|'.join(SINKS)}"
     )
+
+
+def folder_beside(format_name: str, path: Path) -> Path | None:
+    """The folder that a format fills beside its file, or None: panopticapi looks for `out.json`'s pictures in `out/`.
+
+    Raises UsageError where the name of the file leaves none for the folder.
+    """
+    if format_name not in MASKS_ONLY:
+        return None
+    if path.suffix.lower() != ".json" or is_stream(path):
+        raise UsageError(f"{format_name} writes a file and a folder of its name: end '{path}' in .json")
+    return path.with_suffix("")
 
 
 def remarks(sinks: Iterable[Sink]) -> tuple[str, ...]:

@@ -11,13 +11,17 @@ from detcli.errors import PictureErrorCode
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin, Unreadable
 from detcli.values.labels import Labels
+from detcli.values.masks import Rle
 
 Record = dict[str, Any]
 Result = tuple[Frame, Detections] | tuple[Unreadable, Unreadable]
 
 
 def to_record(frame: Frame | Unreadable, detections: Detections | Unreadable, labels: Labels) -> Record:
-    """The record of a frame; numbers are the shortest that read back as the same float32."""
+    """The record of a frame; numbers are the shortest that read back as the same float32.
+
+    What has a mask has a `segment_id` too, from 1 in each picture: what stands for it in pictures of ids.
+    """
     origin = frame.origin
     record: Record = {"index": origin.index, "file": origin.file}
     if origin.frame is not None:
@@ -27,7 +31,7 @@ def to_record(frame: Frame | Unreadable, detections: Detections | Unreadable, la
         error = {"code": failed.code, "message": failed.message}
         return record | {"width": None, "height": None, "detections": None, "error": error}
     height, width = frame.size_hw
-    found = [
+    found: list[Record] = [
         {
             "label": labels.names[class_id],
             "label_id": class_id,
@@ -39,6 +43,10 @@ def to_record(frame: Frame | Unreadable, detections: Detections | Unreadable, la
             detections.class_ids.tolist(), shortest(detections.scores), boxes_xywh(detections), strict=True
         )
     ]
+    if detections.masks is not None:
+        for number, (entry, mask) in enumerate(zip(found, detections.masks, strict=True)):
+            is_thing = entry["label_id"] not in labels.stuff
+            entry |= {"segment_id": number + 1, "is_thing": is_thing, "segmentation": mask.as_json()}
     return record | {"width": width, "height": height, "detections": found, "error": None}
 
 
@@ -61,7 +69,9 @@ def from_record(record: Mapping[str, Any], *, relative: str, stem: str) -> Resul
     scores = np.array([d["score"] for d in found], np.float32)
     class_ids = np.array([d["label_id"] for d in found], np.int64)
     frame = Frame(origin, (record["height"], record["width"]), pixels=None)
-    return frame, Detections(boxes, scores, class_ids)
+    has_masks = bool(found) and all("segmentation" in d for d in found)
+    masks = tuple(Rle.from_json(d["segmentation"]) for d in found) if has_masks else None
+    return frame, Detections(boxes, scores, class_ids, masks)
 
 
 def boxes_xywh(detections: Detections) -> list[list[float]]:

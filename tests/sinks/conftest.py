@@ -10,6 +10,7 @@ from detcli.sinks.sink import SinkSettings
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin, Unreadable
 from detcli.values.labels import Labels
+from detcli.values.masks import Rle
 from detcli.values.record import Result
 from detcli.values.run import RunInfo
 
@@ -64,6 +65,20 @@ def results() -> list[Result]:
 
 
 @pytest.fixture
+def segments() -> list[Result]:
+    """Two segments, none, a failure, then every hostile name; with masks, no two of a picture overlapping."""
+    failed = Unreadable(Origin(2, "in/c.jpg", "c.jpg", "c"), "truncated", "cannot read 'in/c.jpg': truncated")
+    listed: list[Result] = [
+        (frame_named("a.jpg", 0, size_hw=(48, 64)), random_segments(0, 2)),
+        (frame_named("sub/b.jpg", 1, size_hw=(48, 64)), Detections.empty()),
+        (failed, failed),
+    ]
+    for index, name in enumerate(HOSTILE_NAMES, 3):
+        listed.append((frame_named(name, index, size_hw=(48, 64)), random_segments(index, index)))
+    return listed
+
+
+@pytest.fixture
 def many() -> Callable[[int], Iterator[Result]]:
     """That many results, the same ones at each call; every tenth failed."""
     return seeded_results
@@ -81,6 +96,18 @@ def random_detections(seed: int, count: int, *, size_hw: tuple[int, int] = (480,
     boxes = corners.reshape(count, 4).astype(np.float64) * np.array([size_hw[1], size_hw[0]] * 2)
     scores = np.sort(random.random(count, np.float32))[::-1].copy()
     return Detections(boxes, scores, random.integers(0, len(LABELS), count))
+
+
+def random_segments(seed: int, count: int, *, size_hw: tuple[int, int] = (48, 64)) -> Detections:
+    """Ragged regions that share a picture out, each with the box around it; some pixels are nobody's."""
+    random = np.random.default_rng(seed)
+    blocks = random.integers(0, count + 1, (-(-size_hw[0] // 4), -(-size_hw[1] // 4)))
+    blocks.flat[: count + 1] = range(count + 1)  # everyone has some pixels
+    owners = blocks.repeat(4, axis=0).repeat(4, axis=1)[: size_hw[0], : size_hw[1]]
+    masks = tuple(Rle.of(owners == number) for number in range(1, count + 1))
+    boxes = np.array([mask.box_xyxy for mask in masks], np.float64).reshape(-1, 4)
+    scores = np.sort(random.random(count, np.float32))[::-1].copy()
+    return Detections(boxes, scores, random.integers(0, len(LABELS), count), masks)
 
 
 def seeded_results(count: int) -> Iterator[Result]:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
 
@@ -22,15 +23,16 @@ from detcli.values.run import RunInfo
 folder = Path(sys.argv[2])
 settings = SinkSettings(RunInfo("m", None, None, "0", conftest.LABELS, "now"))
 results = list(conftest.seeded_results(30))
+segments = [(conftest.frame_named(f"{i}.jpg", i, size_hw=(48, 64)), conftest.random_segments(i, i)) for i in range(30)]
 for limit in range(0, 12_001, 400):
     for name in (*SINKS, "journal"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        path = folder / f"{limit}-{name}"
+        path = folder / (f"{limit}-{name}" + (".json" if name == "coco-panoptic" else ""))
         sink = None
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         try:
             sink = Journal.open(path, {}, labels=conftest.LABELS) if name == "journal" else SINKS[name](path, settings)
-            for result in results:
+            for result in segments if name == "coco-panoptic" else results:
                 sink.write(*result)
                 sink.flush()
             sink.close(complete=False)
@@ -75,6 +77,15 @@ def test_coco_is_whole_or_not_there(written: Path) -> None:
     there = [*written.glob("*-coco"), *written.glob("*-coco-results")]
     assert 0 < len(there) < 2 * 31
     for path in there:
+        json.loads(path.read_bytes())
+
+
+def test_panoptic_pictures_are_whole_whether_or_not_their_dictionary_is_there(written: Path) -> None:
+    pictures = list(written.glob("*-coco-panoptic/*.png"))
+    assert pictures
+    for path in pictures:
+        Image.open(path).load()
+    for path in written.glob("*-coco-panoptic.json"):
         json.loads(path.read_bytes())
 
 

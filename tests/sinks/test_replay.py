@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from detcli.files.journal import Journal
-from detcli.sinks.sink import SINKS, Sink, SinkSettings
+from detcli.sinks.sink import BOXES_ONLY, MASKS_ONLY, SINKS, Sink, SinkSettings
 from detcli.values.record import Result, from_record
 
-NAMES = tuple(SINKS)
+NOT_OF = {"results": MASKS_ONLY, "segments": BOXES_ONLY}
 
 
-def sinks_in(folder: Path, settings: SinkSettings) -> list[Sink]:
-    return [SINKS[name](folder / name, settings) for name in NAMES]
+def sinks_in(folder: Path, settings: SinkSettings, kind: str = "results") -> list[Sink]:
+    return [SINKS[name](folder / f"{name}.json", settings) for name in SINKS if name not in NOT_OF[kind]]
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -35,17 +35,18 @@ def close(sinks: list[Sink], *, complete: bool) -> None:
 
 @pytest.mark.parametrize("ending", ["interrupted", "killed"])
 @pytest.mark.parametrize("done", [1, 4, 13])
+@pytest.mark.parametrize("kind", ["results", "segments"])
 def test_a_resumed_run_is_the_same_to_the_byte(
-    tmp_path: Path, settings: SinkSettings, results: list[Result], done: int, ending: str
+    tmp_path: Path, settings: SinkSettings, request: pytest.FixtureRequest, done: int, ending: str, kind: str
 ) -> None:
-    labels = settings.info.labels
-    whole = sinks_in(tmp_path / "whole", settings)
+    labels, results = settings.info.labels, request.getfixturevalue(kind)
+    whole = sinks_in(tmp_path / "whole", settings, kind)
     write(whole, results)
     close(whole, complete=True)
 
     again, path = tmp_path / "again", tmp_path / "again" / "journal"
     journal = Journal.open(path, {}, labels=labels)
-    sinks = [*sinks_in(again, settings), journal]
+    sinks = [*sinks_in(again, settings, kind), journal]
     write(sinks, results[:done])
     if ending == "interrupted":
         close(sinks, complete=False)
@@ -55,7 +56,7 @@ def test_a_resumed_run_is_the_same_to_the_byte(
 
     journal = Journal.open(path, {}, labels=labels, resume=True)
     assert journal.done == done
-    sinks = sinks_in(again, settings)
+    sinks = sinks_in(again, settings, kind)
     write(sinks, [from_record(record, relative=relative, stem=stem) for record, relative, stem in journal.replay()])
     sinks = [*sinks, journal]
     write(sinks, results[done:])

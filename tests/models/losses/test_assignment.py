@@ -10,7 +10,8 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from detcli.errors import DivergedError, UsageError
-from detcli.models.losses.assignment import CostWeights, assign, focal_costs, match
+from detcli.models.losses.assignment import CostWeights, assign, focal_costs, match, softmax_costs
+from detcli.models.losses.layerwise import Costs
 from detcli.models.losses.set_criterion import TrueBoxes
 
 SHAPES = [(5, 3), (3, 3), (3, 6), (4, 0), (0, 4), (1, 1)]  # queries, true boxes
@@ -84,14 +85,23 @@ def test_a_cost_is_worked_out_by_hand() -> None:
     assert cost.item() == pytest.approx(2 * focal + 5 * 0.1 - 2 / 3, abs=1e-6)
 
 
-def test_costs_of_a_picture_do_not_depend_on_its_company() -> None:
+def test_a_cost_of_softmax_is_worked_out_by_hand() -> None:
+    truths = TrueBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
+    logits = torch.tensor([[[[0.3, 0.5, 0.2]]]], dtype=torch.float64).log()  # two classes, and nothing here
+    boxes = torch.tensor([[[[0.6, 0.5, 0.2, 0.2]]]], dtype=torch.float64)
+    cost = softmax_costs(logits, boxes, truths, CostWeights(label=3, l1=5, giou=2))
+    assert cost.item() == pytest.approx(-3 * 0.5 + 5 * 0.1 - 2 / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("costs", [focal_costs, softmax_costs])
+def test_costs_of_a_picture_do_not_depend_on_its_company(costs: Costs) -> None:
     generator = torch.Generator().manual_seed(0)
     logits, boxes = (
         torch.randn(2, 3, 5, 4, generator=generator),
         torch.rand(2, 3, 5, 4, generator=generator) * 0.4 + 0.1,
     )
     ids, truths, counts = torch.tensor([3, 0, 1, 2]), torch.rand(4, 4, generator=generator) * 0.4 + 0.1, (3, 0, 1)
-    together = focal_costs(logits, boxes, TrueBoxes(ids, truths, counts), CostWeights())
-    alone = focal_costs(logits[:, 2:], boxes[:, 2:], TrueBoxes(ids[3:], truths[3:], (1,)), CostWeights())
+    together = costs(logits, boxes, TrueBoxes(ids, truths, counts), CostWeights())
+    alone = costs(logits[:, 2:], boxes[:, 2:], TrueBoxes(ids[3:], truths[3:], (1,)), CostWeights())
     assert together.shape == (2, 3, 5, 3)
     assert torch.equal(together[:, 2:, :, :1], alone)

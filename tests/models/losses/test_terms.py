@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from detcli.models.losses.terms import box_terms, distillation, distribution_focal, varifocal
+from detcli.models.losses.terms import (
+    box_terms,
+    cross_entropy,
+    distillation,
+    distribution_focal,
+    focal,
+    mask_terms,
+    varifocal,
+)
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -38,6 +46,44 @@ def test_varifocal_adds_up_each_layer_apart() -> None:
     for layer in range(3):
         alone = varifocal(logits[layer : layer + 1], (zero, places[1][layer], places[2][layer]), quality[layer])
         assert together[layer].item() == pytest.approx(alone.item())
+
+
+def test_a_focal_term_is_worked_out_by_hand() -> None:
+    logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # chances 1/2 and 3/4
+    places = (torch.tensor([0]), torch.tensor([0]), torch.tensor([1]))
+    [loss] = focal(logits, places, alpha=0.25, gamma=2)
+    assert loss.item() == pytest.approx(0.75 * 0.5**2 * -math.log(0.5) + 0.25 * 0.25**2 * -math.log(0.75))
+
+
+def test_a_focal_term_finds_no_gradient_where_chances_are_right_and_none_that_is_not_finite_anywhere() -> None:
+    logits = torch.tensor([[[-200.0, 200.0, 0.0, 200.0, -200.0]]], dtype=torch.float64).requires_grad_()
+    places = (torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), torch.tensor([1, 4]))
+    focal(logits, places).sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+    assert logits.grad[0, 0, :2].abs().max() < 1e-12
+    assert logits.grad[0, 0, 3] > 0 > logits.grad[0, 0, 4]
+
+
+def test_a_cross_entropy_weighs_queries_without_a_class_less() -> None:
+    logits = torch.tensor([[[0.2, 0.3, 0.5], [0.1, 0.7, 0.2]]], dtype=torch.float64).log()
+    places = (torch.tensor([0]), torch.tensor([1]), torch.tensor([0]))
+    [loss] = cross_entropy(logits, places, nothing=0.1)
+    assert loss.item() == pytest.approx(0.1 * -math.log(0.5) - math.log(0.1))
+
+
+def test_terms_of_masks_are_worked_out_by_hand() -> None:
+    logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # chances 1/2 and 3/4
+    [far], [apart] = mask_terms(logits, torch.tensor([[[0.0, 1.0]]], dtype=torch.float64))
+    assert far.item() == pytest.approx((0.75 * 0.5**2 * -math.log(0.5) + 0.25 * 0.25**2 * -math.log(0.75)) / 2)
+    assert apart.item() == pytest.approx(1 - (2 * 0.75 + 1) / (1.25 + 1 + 1))
+
+
+def test_terms_of_masks_of_different_sizes_are_those_of_the_larger_answer() -> None:
+    small, true = random(3, 4, 6), (random(3, 16, 24, seed=1) > 0).double()
+    large = torch.nn.functional.interpolate(small[None], size=(16, 24), mode="bilinear")[0]
+    for term, wanted in zip(mask_terms(small, true), mask_terms(large, true), strict=True):
+        assert torch.allclose(term, wanted, atol=1e-12)
 
 
 def test_terms_of_a_box_that_is_right_are_nothing() -> None:

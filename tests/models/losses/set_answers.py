@@ -1,0 +1,142 @@
+"""Answers of decoder layers, the encoder and the mask head as no network gave them, what is true, and who judges them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+from detcli.models.deformable_detr.criterion import criterion as deformable_criterion
+from detcli.models.detr.criterion import criterion as detr_criterion
+from detcli.models.losses.layerwise import LayerwiseCriterion
+from detcli.models.losses.set_training import SetTraining
+from detcli.values.outputs import Outputs, Targets
+
+CLASSES, QUERIES, LAYERS, POSITIONS = 5, 7, 3, 30
+SIZE_HW = (24, 32)  # of the network's input
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a criterion reads of a configuration, with the values of the published ones."""
+
+    class_cost: float = 1.0
+    bbox_cost: float = 5.0
+    giou_cost: float = 2.0
+    bbox_loss_coefficient: float = 5.0
+    giou_loss_coefficient: float = 2.0
+    mask_loss_coefficient: float = 1.0
+    dice_loss_coefficient: float = 1.0
+    eos_coefficient: float = 0.1
+    focal_alpha: float = 0.25
+
+
+def detr(**changes: float) -> LayerwiseCriterion:
+    """DETR's criterion."""
+    config: Any = Weights(**changes)
+    return detr_criterion(config)
+
+
+def deformable(**changes: float) -> LayerwiseCriterion:
+    """Deformable DETR's."""
+    config: Any = Weights(**changes)
+    return deformable_criterion(config)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Leaves that gradients come to, in float64; the encoder's may be left out, and masks."""
+
+    logits: Tensor
+    boxes: Tensor
+    masks: Tensor | None
+    encoder_logits: Tensor | None
+    encoder_boxes: Tensor | None
+
+    def outputs(self, pictures: slice = slice(None), mask: Tensor | None = None) -> Outputs:
+        """As a network in training gives them, those of some pictures."""
+        logits, boxes = self.logits[:, pictures], self.boxes[:, pictures]
+        others = (self.masks, self.encoder_logits, self.encoder_boxes)
+        cut = (None if other is None else other[pictures] for other in others)
+        return Outputs(logits[-1], boxes[-1], SetTraining(logits, boxes, *cut, mask=mask))
+
+    def gradients(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Of the sum of losses, by name."""
+        leaves = {name: leaf for name, leaf in vars(self).items() if leaf is not None}
+        total = torch.stack(list(losses.values())).sum()
+        return dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
+
+
+def answers(
+    pictures: int, *, classes: int = CLASSES, masks: bool = True, encoder: bool = False, seed: int = 0
+) -> Answers:
+    """Random ones; DETR has one class more, of nothing."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=torch.float64, generator=generator)
+
+    def leaf(tensor: Tensor) -> Tensor:
+        return tensor.requires_grad_()
+
+    return Answers(
+        leaf(random(LAYERS, pictures, QUERIES, classes)),
+        leaf(random(LAYERS, pictures, QUERIES, 4).sigmoid()),
+        leaf(3 * random(pictures, QUERIES, 6, 8)) if masks else None,
+        leaf(random(pictures, POSITIONS, classes)) if encoder else None,
+        leaf(random(pictures, POSITIONS, 4).sigmoid()) if encoder else None,
+    )
+
+
+def truths(
+    *counts: int, masks: bool = True, sizes_hw: Sequence[tuple[int, int]] | None = None, seed: int = 0
+) -> list[Targets]:
+    """Targets of pictures with so many true boxes, in float64, and masks of their sizes."""
+    generator = torch.Generator().manual_seed(1000 + seed)
+    made = []
+    for count, size_hw in zip(counts, sizes_hw or [SIZE_HW] * len(counts), strict=True):
+        centres = torch.rand(count, 2, dtype=torch.float64, generator=generator) * 0.5 + 0.25
+        sizes = torch.rand(count, 2, dtype=torch.float64, generator=generator) * 0.3 + 0.1
+        labels = torch.randint(0, CLASSES, (count,), generator=generator)
+        shapes = torch.rand(count, *size_hw, generator=generator) > 0.6
+        made.append(Targets(labels, torch.cat((centres, sizes), dim=1), masks=shapes if masks else None))
+    return made
+
+
+def padding(sizes_hw: Sequence[tuple[int, int]]) -> Tensor:
+    """The mask of a batch of pictures of these sizes."""
+    mask = torch.zeros(len(sizes_hw), *(max(side) for side in zip(*sizes_hw, strict=True)), dtype=torch.bool)
+    for picture, (height, width) in zip(mask, sizes_hw, strict=True):
+        picture[:height, :width] = True
+    return mask
+
+
+def values(losses: dict[str, Tensor]) -> dict[str, float]:
+    """Losses as numbers."""
+    return {name: loss.item() for name, loss in losses.items()}
+
+
+def shared_case(name: str, counts: Sequence[int]) -> tuple[LayerwiseCriterion, Answers, list[Targets]]:
+    """What several processes judge together; where a picture has a single box, nobody drew its mask."""
+    judge, classes = (detr(), CLASSES + 1) if name == "detr" else (deformable(), CLASSES)
+    targets = [
+        Targets(target.class_ids, target.boxes_cxcywh, masks=target.masks if len(target.class_ids) != 1 else None)
+        for target in truths(*counts)
+    ]
+    return judge, answers(len(counts), classes=classes, encoder=name != "detr"), targets
+
+
+def work(rank: int, cases: Sequence[tuple[str, Sequence[int]]], folder: Path) -> None:
+    """Judge this process's half of each batch; write down the losses and the gradients."""
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    try:
+        for number, (name, counts) in enumerate(cases):
+            judge, said, targets = shared_case(name, counts)
+            half = slice(rank * len(counts) // 2, (rank + 1) * len(counts) // 2)
+            losses = judge(said.outputs(half), targets[half])
+            torch.save((values(losses), said.gradients(losses)), folder / f"{number}-{rank}")
+    finally:
+        distributed.destroy_process_group()

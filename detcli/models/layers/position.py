@@ -1,9 +1,12 @@
-"""Where things are: sine grids for tokens of a map, and the way back from a fraction to its logit."""
+"""Where things are: positions of the tokens of a map, and the way back from a fraction to its logit."""
 
+import math
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from detcli.errors import UnsupportedModelError
 
 
 def sine_grid(
@@ -40,6 +43,89 @@ def _cached_sine_grid(
 ) -> Tensor:
     with torch.inference_mode(False):  # or training could not use a grid that a prediction has made
         return _sine_grid(height, width, channels, temperature, device, dtype)
+
+
+def sine_positions(
+    size_hw: tuple[int, int],
+    mask: Tensor | None = None,
+    *,
+    channels: int,
+    shift: float = 0.0,
+    temperature: float = 10000.0,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Sines and cosines of row and column as fractions of the picture, for the tokens of a map, as DETR has them.
+
+    size_hw  of the map
+    mask     bool [B, H, W], True where a cell is picture: rows and columns are counted among those; None: all are
+    shift    of the count, which begins with 1: 0 in DETR, -0.5 in Deformable DETR
+    returns  [B or, without a mask, 1; H * W, channels], rows outermost: [of row | of column], each one sine and cosine
+             by turns in falling frequencies; `channels` divisible by 4
+
+    Source: DETR (Carion et al. 2020), appendix A.4, and the authors' code of both.
+    """
+    height, width = size_hw
+    exact = dtype if device.type == "mps" else torch.float64  # Apple GPUs have no float64
+    if mask is None:
+        rows = _turns(torch.arange(1, height + 1, device=device, dtype=exact), height, shift)
+        columns = _turns(torch.arange(1, width + 1, device=device, dtype=exact), width, shift)
+        of_row = _waves(rows, channels // 2, temperature).to(dtype)[None, :, None].expand(1, height, width, -1)
+        of_column = _waves(columns, channels // 2, temperature).to(dtype)[None, None].expand(1, height, width, -1)
+    else:
+        cells = mask.to(torch.promote_types(dtype, torch.float32))
+        down, across = cells.cumsum(1), cells.cumsum(2)
+        of_row = _waves(_turns(down, down[:, -1:], shift), channels // 2, temperature).to(dtype)
+        of_column = _waves(_turns(across, across[..., -1:], shift), channels // 2, temperature).to(dtype)
+    return torch.cat((of_row, of_column), dim=-1).flatten(1, 2)
+
+
+def _turns(count: Tensor, most: Tensor | int, shift: float) -> Tensor:
+    """A count as a part of a full turn."""
+    return (count + shift) / (most + 1e-6) * (2 * math.pi)
+
+
+def _waves(angles: Tensor, channels: int, temperature: float) -> Tensor:
+    """Take angles [...] to [..., channels]: the sine and the cosine of each frequency side by side."""
+    place = torch.arange(channels // 2, device=angles.device, dtype=angles.dtype)
+    slowed = angles[..., None] / temperature ** (2 * place / channels)
+    return torch.stack((slowed.sin(), slowed.cos()), dim=-1).flatten(-2)
+
+
+def sine_boxes(boxes: Tensor, channels: int, temperature: float = 10000.0) -> Tensor:
+    """Take boxes [..., 4] as fractions of the picture to [..., 4 * channels]: the waves of each number in turn."""
+    return _waves(boxes * (2 * math.pi), channels, temperature).flatten(-2)
+
+
+class LearnedPositions(nn.Module):
+    """A learned half of each position for its column, and one for its row, of maps up to 50 by 50.
+
+    Source: DETR (Carion et al. 2020), the authors' code.
+    """
+
+    most = 50
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.rows = nn.Embedding(self.most, channels // 2)
+        self.columns = nn.Embedding(self.most, channels // 2)
+        for embedding in (self.rows, self.columns):
+            nn.init.uniform_(embedding.weight)
+
+    def forward(self, size_hw: tuple[int, int]) -> Tensor:
+        """The positions of a map's tokens: [1, H * W, channels], [of column | of row].
+
+        Raises UnsupportedModelError for a map of more rows or columns than were learned.
+        """
+        height, width = size_hw
+        if max(size_hw) > self.most:
+            raise UnsupportedModelError(
+                f"this model has learned the positions of {self.most} rows and columns of its feature maps; this "
+                f"picture's have {height} x {width}; a smaller picture will do, --imgsz makes them so"
+            )
+        of_row = self.rows.weight[:height, None].expand(-1, width, -1)
+        of_column = self.columns.weight[None, :width].expand(height, -1, -1)
+        return torch.cat((of_column, of_row), dim=-1).flatten(0, 1)[None]
 
 
 def inverse_sigmoid(fraction: Tensor, eps: float = 1e-5) -> Tensor:

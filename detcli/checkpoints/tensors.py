@@ -70,7 +70,7 @@ def _check_header(path: Path) -> None:
         raise DamagedModelError(f"'{path}' is empty")
     (length,) = struct.unpack("<Q", start[:8].ljust(8, b"\0"))
     if length > MAX_HEADER_BYTES or start[8:9] != b"{":
-        _refuse(path, start)
+        refuse_other_kinds(path, start)
         if start[8:9] == b"{" and length <= size:
             raise DamagedModelError(f"'{path}' has a header of {length:,} bytes; {MAX_HEADER_BYTES:,} are allowed")
         raise DamagedModelError(f"'{path}' is not a safetensors file")
@@ -94,7 +94,7 @@ def _check_header(path: Path) -> None:
         raise DamagedModelError(f"'{path}' is truncated: {size:,} of {8 + length + end:,} bytes are there")
 
 
-def _refuse(path: Path, start: bytes) -> None:
+def refuse_other_kinds(path: Path, start: bytes) -> None:
     """Raise for the kinds of files that are mistaken for weights, told by their first bytes."""
     text = start.lstrip().lower()
     if text.startswith(b"version https://git-lfs"):
@@ -105,7 +105,8 @@ def _refuse(path: Path, start: bytes) -> None:
         raise DamagedModelError(f"'{path}' is a web page, not weights: what saved it was shown a page instead")
     if start.startswith(b"PK\x03\x04") or (start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")):
         raise UnsupportedModelError(
-            f"'{path}' is a PyTorch pickle, whatever its name; detcli reads weights from safetensors files only"
+            f"'{path}' is a PyTorch pickle, whatever its name: `detcli models convert` reads those of D-FINE, DETR and "
+            "Deformable DETR, under a name that ends in .pth"
         )
     if text.startswith((b"{", b"[")):
         raise DamagedModelError(f"'{path}' is a JSON document, not weights")

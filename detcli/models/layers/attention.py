@@ -1,4 +1,4 @@
-"""Self-attention of tokens in which positions are added to queries and keys, never to values."""
+"""Attention among tokens, and of tokens to others, in which positions go to queries and keys, never to values."""
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class SelfAttention(nn.Module):
 
         tokens     [B, S, D]
         positions  [B, S, D] or [S, D], or None
-        mask       bool [S, S], True where the token of the row sees that of the column, one at least; or None
+        mask       bool [S, S] or [B, 1, 1, S], True where the token of the row sees that of the column, one at least
         returns    [B, S, D], and the weights [B, M, S, S] where they were asked for
         """
         placed = tokens if positions is None else tokens + positions
@@ -46,17 +46,11 @@ class SelfAttention(nn.Module):
             query, key = self.query_and_key(placed).chunk(2, dim=-1)
         else:
             query, key = self.query(placed), self.key(placed)
-        value = self.value(tokens)
-        query, key, value = self._by_head(query), self._by_head(key), self._by_head(value)  # [B, M, S, D / M]
         dropout = self.dropout if self.training else 0.0
-        weights = None
-        if with_weights:
-            scores = query @ key.mT * query.shape[-1] ** -0.5
-            weights = torch.softmax(scores if mask is None else scores.masked_fill(~mask, -torch.inf), dim=-1)
-            mixed = F.dropout(weights, dropout, self.training) @ value
-        else:
-            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        output: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
+        mixed, weights = attend(
+            query, key, self.value(tokens), heads=self.heads, mask=mask, dropout=dropout, with_weights=with_weights
+        )
+        output: Tensor = self.output(mixed)
         return output, weights
 
     def fold(self) -> None:
@@ -65,8 +59,83 @@ class SelfAttention(nn.Module):
             self.query_and_key = joined(self.query, self.key)
             del self.query, self.key
 
-    def _by_head(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+class CrossAttention(nn.Module):
+    """Multi-head attention of some tokens to others (Vaswani et al. 2017, section 3.2.2).
+
+    dropout  probability with which a weight is dropped in training
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.output = nn.Linear(width, width)
+        for projection in (self.query, self.key, self.value):
+            nn.init.xavier_uniform_(projection.weight, gain=2**-0.5)  # see SelfAttention
+            nn.init.zeros_(projection.bias)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        *,
+        mask: Tensor | None = None,
+        with_weights: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Let every token look at all others, or at those a mask lets it see.
+
+        queries  [B, Q, D] with their positions
+        keys     [B, S, D] with their positions
+        values   [B, S, D] without
+        mask     bool [B, 1, 1, S], True where a token may be seen, one at least; or None
+        returns  [B, Q, D], and the weights [B, M, Q, S] where they were asked for
+        """
+        mixed, weights = attend(
+            self.query(queries),
+            self.key(keys),
+            self.value(values),
+            heads=self.heads,
+            mask=mask,
+            dropout=self.dropout if self.training else 0.0,
+            with_weights=with_weights,
+        )
+        output: Tensor = self.output(mixed)
+        return output, weights
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    heads: int,
+    mask: Tensor | None = None,
+    dropout: float = 0.0,
+    with_weights: bool = False,
+) -> tuple[Tensor, Tensor | None]:
+    """Mix values by how well queries and keys agree.
+
+    query      [B, Q, D], projected
+    key, value [B, S, D], projected
+    mask       bool, one that goes with [B, M, Q, S]: True where a query sees a key; or None
+    dropout    probability with which a weight is dropped
+    returns    [B, Q, D], and the weights [B, M, Q, S], before any are dropped, where they were asked for
+    """
+    query, key, value = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query, key, value))
+    weights = None
+    if with_weights:
+        scores = query @ key.mT * query.shape[-1] ** -0.5  # [B, M, Q, S]
+        weights = torch.softmax(scores if mask is None else scores.masked_fill(~mask, -torch.inf), dim=-1)
+        mixed = F.dropout(weights, dropout, dropout > 0) @ value
+    else:
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+    return mixed.transpose(1, 2).flatten(2), weights
 
 
 def joined(*layers: nn.Linear) -> nn.Linear:

@@ -1,47 +1,122 @@
 """Outputs with masks in, segments at each picture's own size out."""
 
-from dataclasses import dataclass
-from typing import Literal
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from detcli.inference.postprocess import NotFiniteError
+from detcli.inference.segment_rules import (
+    Answer,
+    Division,
+    Segment,
+    original_instances,
+    original_masks,
+    original_panoptic,
+    semantic,
+    transformers_division,
+)
+from detcli.inference.segmenting import Rule as Rule
+from detcli.inference.segmenting import Segmenting as Segmenting
+from detcli.inference.segmenting import Task as Task
 from detcli.values.batch import Batch
+from detcli.values.boxes import cxcywh_to_xyxy
 from detcli.values.detections import Detections
+from detcli.values.masks import Rle
 from detcli.values.outputs import Outputs
-
-Task = Literal["panoptic", "instance", "semantic"]
-Rule = Literal["original", "transformers"]
-
-
-@dataclass(frozen=True, slots=True)
-class Segmenting:
-    """Which segments are made of a network's answer, and how.
-
-    task               panoptic: every pixel belongs to one thing or stuff; instance: things, which may overlap;
-                       semantic: one segment a class
-    rule               original: as facebookresearch/detr evaluates; transformers: as that library's image processor
-    threshold          scores strictly above it; None: as the rule has it
-    mask_threshold     a pixel belongs to a mask where its probability is strictly above it
-    overlap_threshold  transformers' panoptic and instance rule: a segment stays where more than this share of its
-                       mask is left to it
-    max_detections     so many of the best
-    class_ids          only these classes; None: all
-    stuff              classes of which a picture has one segment at most, of whatever shape
-    """
-
-    task: Task
-    rule: Rule = "original"
-    threshold: float | None = None
-    mask_threshold: float = 0.5
-    overlap_threshold: float = 0.8
-    max_detections: int = 300
-    class_ids: tuple[int, ...] | None = None
-    stuff: frozenset[int] = frozenset()
 
 
 def to_segments(outputs: Outputs, batch: Batch, segmenting: Segmenting) -> list[Detections | NotFiniteError]:
     """Segments of each picture, in its own pixels, the best score first; an error where an answer is not finite.
 
-    Each has a mask at the picture's own size. Of panoptic and semantic segments no two overlap, and the boxes are
-    what the masks cover.
+    outputs  of a network whose scores are softmax, with masks over the batch's pixels
+
+    Each segment covers a pixel or more. Of panoptic and semantic ones, and of all by transformers' rule, no two
+    overlap and the boxes are what the masks cover; else boxes are the network's. What lies over padding is cut off
+    before anything is enlarged: an answer gives the same segments alone and in a padded batch.
+
+    Raises ValueError where the network gave no masks.
     """
-    raise ValueError(f"{segmenting.task} segments are not made yet")
+    if outputs.masks is None:
+        raise ValueError("the network gave no masks")
+    masks = outputs.masks
+    answers = (_answer(outputs, masks[place], batch, place) for place in range(len(masks)))
+    return [
+        NotFiniteError("the network's answer holds numbers that are not finite")
+        if answer is None
+        else _segments(answer, segmenting)
+        for answer in answers
+    ]
+
+
+def _segments(answer: Answer, segmenting: Segmenting) -> Detections:
+    if segmenting.task == "instance" and segmenting.rule == "original":
+        every = original_instances(answer, segmenting.least_score, segmenting.stuff)
+        chosen = _choose(every, segmenting)
+        masks = list(original_masks(answer, chosen, segmenting.mask_threshold))
+        boxes = answer.boxes_xyxy[[segment.query for segment in chosen]]
+        return _detections(chosen, masks, boxes)
+    division = _divide(answer, segmenting)
+    chosen = _choose(division.segments, segmenting)
+    masks = division.masks_of(chosen)
+    return _detections(chosen, masks, np.array([mask.box_xyxy for mask in masks]))
+
+
+def _divide(answer: Answer, segmenting: Segmenting) -> Division:
+    if segmenting.task == "semantic":
+        return semantic(answer)
+    if segmenting.rule == "original":
+        return original_panoptic(answer, segmenting)
+    return transformers_division(answer, segmenting)
+
+
+def _choose(segments: list[Segment], segmenting: Segmenting) -> list[Segment]:
+    """The best of those that are wanted, the surest first."""
+    wanted = [
+        segment
+        for segment in segments
+        if segment.score > segmenting.least_score
+        and (segmenting.class_ids is None or segment.class_id in segmenting.class_ids)
+    ]
+    return sorted(wanted, key=lambda segment: -segment.score)[: segmenting.max_detections]
+
+
+def _detections(segments: list[Segment], masks: list[Rle], boxes_xyxy: npt.NDArray[np.float64]) -> Detections:
+    seen = [number for number, mask in enumerate(masks) if mask.area > 0]
+    return Detections(
+        boxes_xyxy.reshape(-1, 4)[seen].astype(np.float64),
+        np.array([segments[number].score for number in seen], np.float32),
+        np.array([segments[number].class_id for number in seen], np.int64),
+        tuple(masks[number] for number in seen),
+    )
+
+
+def _answer(outputs: Outputs, masks: Tensor, batch: Batch, place: int) -> Answer | None:
+    """One picture's part of the outputs, with its masks [Q, h, w]; None where it is not finite."""
+    height, width = batch.sizes_hw[place].tolist()
+    resized_height, resized_width = batch.resized_hw[place].tolist()
+    rows = _real_cells(masks.shape[-2], batch.pixels.shape[-2], resized_height)
+    columns = _real_cells(masks.shape[-1], batch.pixels.shape[-1], resized_width)
+    masks = masks[:, :rows, :columns]
+    logits, boxes = outputs.logits[place].cpu().double(), outputs.boxes_cxcywh[place].cpu().double()
+    if not all(bool(part.isfinite().all()) for part in (logits, boxes, masks)):
+        return None
+    limits = torch.tensor([width, height, width, height], dtype=torch.float64)
+    return Answer(
+        probabilities=logits.softmax(-1).numpy(),
+        boxes_xyxy=(cxcywh_to_xyxy(boxes) * limits).clamp(min=0).minimum(limits).numpy(),
+        masks=masks,
+        resized_hw=(resized_height, resized_width),
+        size_hw=(height, width),
+    )
+
+
+def _real_cells(cells: int, padded: int, resized: int) -> int:
+    """How many rows or columns of a map lie over the picture: as many as it would have without padding."""
+    if resized == padded:
+        return cells
+    stride = 1  # the networks' strides are powers of two, and what is left over makes a cell of its own
+    while -(-padded // stride) > cells:
+        stride *= 2
+    exact = -(-padded // stride) == cells
+    return -(-resized // stride) if exact else -(-resized * cells // padded)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pycocotools import mask as coco
 
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,22 @@ class Rle:
         """Encode a mask, bool [H, W]."""
         found: dict[str, Any] = coco.encode(np.asfortranarray(mask, np.uint8))
         return cls((mask.shape[0], mask.shape[1]), found["counts"].decode("ascii"))
+
+    @classmethod
+    def of_runs(cls, starts: Ints, stops: Ints, size_hw: tuple[int, int]) -> "Rle":
+        """Encode runs of pixels that are counted column by column, in order; two of them may touch.
+
+        starts  int64 [N]
+        stops   int64 [N], each after its start: the pixel behind the run
+        """
+        apart = starts[1:] != stops[:-1]
+        starts, stops = np.append(starts[:1], starts[1:][apart]), np.append(stops[:-1][apart], stops[-1:])
+        edges = np.empty(2 * len(starts) + 1, np.int64)
+        edges[0], edges[1::2], edges[2::2] = 0, starts, stops
+        rest = size_hw[0] * size_hw[1] - edges[-1]
+        counts = np.append(np.diff(edges), [rest] if rest or not len(starts) else [])
+        found = coco.frPyObjects({"size": list(size_hw), "counts": counts.astype(np.int64)}, *size_hw)
+        return cls(size_hw, found["counts"].decode("ascii"))
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Rle":

@@ -60,6 +60,13 @@ class TwoBoxes:
     batches: list[int] = field(default_factory=list)
     during: threading.Event | None = None
 
+    @property
+    def look_ahead(self) -> int:
+        return self.batch_size
+
+    def choose(self, frames: Sequence[Frame | Unreadable]) -> list[int]:
+        return list(range(len(frames)))
+
     def resize(self, image: Image.Image) -> Pixels:
         return np.asarray(image)
 

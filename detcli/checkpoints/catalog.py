@@ -8,7 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-LabelSet = Literal["coco", "objects365", "shapes"]
+LabelSet = Literal["coco", "coco-91", "coco-panoptic", "objects365", "shapes"]
+Task = Literal["detection", "panoptic"]
+
+_ROWS: Mapping[LabelSet, int] = MappingProxyType(
+    {"coco": 80, "coco-91": 91, "coco-panoptic": 250, "objects365": 366, "shapes": 10}
+)
 
 SHIPPED = Path(__file__).parent  # where the models that come with detcli lie, each in a folder of its name
 
@@ -21,12 +26,14 @@ class CatalogEntry:
     repository             of the Hub; None: it comes with detcli
     revision               branch, tag or commit of the repository; a download writes down which commit it was
     family                 folder in detcli/models
-    labels                 what it was last trained on: 80 classes of COCO, 366 rows of Objects365 (row 0 unused), or
-                           the drawn shapes
+    labels                 what it was last trained on: 80 classes of COCO, 91 rows for them by category id, 250 rows
+                           for COCO's things and stuff, 366 rows of Objects365 (row 0 unused), or the drawn shapes
+    task                   detection: boxes; panoptic: masks of things and stuff too
     threshold              detections score above it unless the user says otherwise
-    average_precision      published, in percent, on the validation set of its labels; None: not published
-    parameters_millions    published, of the network with 80 classes
-    gflops                 published, for one picture of 640 x 640
+    average_precision      published, of boxes, in percent, on the validation set of its labels; None: not published
+    panoptic_quality       published, in percent, where it segments
+    parameters_millions    published; of a panoptic network, counted
+    gflops                 published, for one picture as the network takes it; None: not published
     license                SPDX identifier of the weights
     sha256                 of the weights, where they come with detcli
     """
@@ -36,8 +43,10 @@ class CatalogEntry:
     labels: LabelSet
     average_precision: float | None
     parameters_millions: float
-    gflops: float
+    gflops: float | None
     family: str = "dfine"
+    task: Task = "detection"
+    panoptic_quality: float | None = None
     revision: str = "main"
     threshold: float = 0.4
     license: str = "Apache-2.0"
@@ -46,7 +55,7 @@ class CatalogEntry:
     @property
     def label_count(self) -> int:
         """Rows of the class head."""
-        return {"coco": 80, "objects365": 366, "shapes": 10}[self.labels]
+        return _ROWS[self.labels]
 
     @property
     def folder(self) -> Path | None:
@@ -91,6 +100,60 @@ def _dfine() -> tuple[CatalogEntry, ...]:
     return (*plain, *large_labels, *pretrained)
 
 
+def _detr() -> tuple[CatalogEntry, ...]:
+    """DETR (Carion et al. 2020): AP and PQ of the authors' README, GFLOPs of the paper (means over pictures of COCO)."""
+    published = {  # name -> AP, millions of parameters, GFLOPs
+        "detr-r50": (42.0, 41, 86),
+        "detr-r101": (43.5, 60, 152),
+        "detr-r50-dc5": (43.3, 41, 187),
+        "detr-r101-dc5": (44.9, 60, 253),
+    }
+    panoptic = {  # name -> AP of boxes, PQ, millions of parameters
+        "detr-r50-panoptic": (38.8, 43.4, 42.9),
+        "detr-r50-dc5-panoptic": (40.2, 44.6, 42.9),
+        "detr-r101-panoptic": (40.1, 45.1, 61.8),
+    }
+    boxes = [
+        CatalogEntry(name, _detr_repository(name), "coco-91", *numbers, family="detr", threshold=0.7)
+        for name, numbers in published.items()
+    ]
+    masks = [
+        CatalogEntry(
+            name,
+            _detr_repository(name),
+            "coco-panoptic",
+            ap,
+            millions,
+            None,
+            family="detr",
+            task="panoptic",
+            panoptic_quality=quality,
+            threshold=0.7,
+        )
+        for name, (ap, quality, millions) in panoptic.items()
+    ]
+    return (*boxes, *masks)
+
+
+def _detr_repository(name: str) -> str:
+    return "facebook/" + name.replace("-r50", "-resnet-50").replace("-r101", "-resnet-101")
+
+
+def _deformable_detr() -> tuple[CatalogEntry, ...]:
+    """Deformable DETR (Zhu et al. 2021): numbers as the authors' README publishes them."""
+    published = {  # name -> AP, millions of parameters, GFLOPs
+        "deformable-detr": (44.5, 40, 173),
+        "deformable-detr-single-scale": (39.4, 34, 78),
+        "deformable-detr-single-scale-dc5": (41.5, 34, 128),
+        "deformable-detr-with-box-refine": (46.2, 41, 173),
+        "deformable-detr-with-box-refine-two-stage": (46.9, 41, 173),
+    }
+    return tuple(
+        CatalogEntry(name, f"SenseTime/{name}", "coco-91", *numbers, family="deformable_detr")
+        for name, numbers in published.items()
+    )
+
+
 def _shapes() -> CatalogEntry:
     """The small model that comes with detcli; parameters and GFLOPs are those of its own classes and picture size."""
     return CatalogEntry(
@@ -104,7 +167,9 @@ def _shapes() -> CatalogEntry:
     )
 
 
-CATALOG: Mapping[str, CatalogEntry] = MappingProxyType({entry.name: entry for entry in (*_dfine(), _shapes())})
+CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
+    {entry.name: entry for entry in (*_dfine(), *_detr(), *_deformable_detr(), _shapes())}
+)
 
 
 def entry_of_repository(repository: str) -> CatalogEntry | None:

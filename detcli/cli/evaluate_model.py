@@ -69,6 +69,7 @@ def _load(console: Console, wish: EvalWish, model: str) -> Detector:
             image_size_hw=wish.imgsz,
             deterministic=wish.deterministic,
             batch_size=wish.batch,
+            pad=wish.pad,
             progress=progress,
         )
     finally:
@@ -99,7 +100,8 @@ def _settings(wish: EvalWish, model: str, detector: Detector) -> dict[str, objec
         "data": wish.data,
         "threshold": detector.threshold,
         "max_det": wish.max_det,
-        "imgsz": list(detector.preprocessor.preprocessing.size_hw),
+        "imgsz": detector.preprocessor.preprocessing.imgsz,
+        "pad": detector.pad,
         "precision": detector.precision,
         "device": detector.device_name,
         "score": wish.score,

@@ -28,6 +28,7 @@ class EvalWish:
     imgsz: tuple[int, int] | None
     device: str
     batch: int | None
+    pad: bool
     precision: str
     compile: bool
     workers: int | None
@@ -107,7 +108,7 @@ kept = group_of(
         type=click.IntRange(min=1),
         metavar="H W",
         standard="the model's",
-        help="Size of the network's input.",
+        help="Size of the network's input; shortest and longest side for models that keep proportions.",
     ),
 )
 report = group_of(

@@ -49,6 +49,7 @@ def load(console: Console, wish: Wish, plan: Plan) -> Detector:
             image_size_hw=wish.imgsz,
             deterministic=wish.deterministic,
             batch_size=wish.batch,
+            pad=wish.pad,
             progress=progress,
         )
     finally:
@@ -216,6 +217,7 @@ def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTru
         "max_det": wish.max_det,
         "classes": _list(wish.classes),
         "imgsz": _list(wish.imgsz),
+        "pad": wish.pad or None,
         "precision": detector.precision,
         "optimize": not wish.no_optimize,
         "deterministic": wish.deterministic,

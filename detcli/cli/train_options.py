@@ -125,7 +125,7 @@ recipe = group_of(
         nargs=2,
         type=click.IntRange(min=1),
         metavar="H W",
-        help="Size of the network's input.",
+        help="Size of the network's input; shortest and longest side for models that keep proportions.",
     ),
     option(
         "--mosaic",

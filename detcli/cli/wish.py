@@ -28,6 +28,7 @@ class Wish:
     imgsz: tuple[int, int] | None
     device: str
     batch: int | None
+    pad: bool
     precision: str
     compile: bool
     workers: int | None

@@ -1,18 +1,22 @@
 """The three steps - preprocess, network, postprocess - as one callable, and how a model's name becomes one."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from detcli.checkpoints.catalog import CATALOG, entry_of_repository
 from detcli.checkpoints.files import read_checkpoint
 from detcli.checkpoints.hub import locate
-from detcli.errors import DeviceError, UnsupportedModelError
+from detcli.errors import DeviceError, UnsupportedModelError, UsageError
+from detcli.inference.batching import alike, automatic_batch, padded_together
+from detcli.inference.labels import read_labels
 from detcli.inference.postprocess import NotFiniteError, Selection, to_detections
 from detcli.inference.preprocess import Preprocessing, Preprocessor
+from detcli.inference.segmentation import Segmenting, to_segments
 from detcli.models.family import family_of
 from detcli.models.skeleton import skeleton
 from detcli.runtimes.eager import (
@@ -33,14 +37,16 @@ if TYPE_CHECKING:
     from detcli.checkpoints.hub import ModelFiles, Progress
 
 DEFAULT_THRESHOLD = 0.4
-# Pictures a batch where the user gives no number. On a CPU more than a few only push activations out of its caches;
-# a GPU needs many to be busy, and a batch that does not fit is halved until it does.
-AUTOMATIC_BATCH = {"cpu": 4, "mps": 8, "cuda": 32}
+_COMPILED_SIZES = "--compile: pictures are of many sizes, and the first ones of new sizes wait for the compiler"
+_BATCHES_AHEAD = 8  # that a batch of pictures of one size is chosen from
 
 
 @dataclass(slots=True)
 class Detector:
     """Frames in, detections out, in the same order; what could not be read passes through untouched.
+
+    Where pictures keep their proportions they are of many sizes, and only those of exactly the same size share a
+    batch: what is found in one never depends on its company.
 
     files          where the model's files lie, and what is known of them
     labels         class index -> name and category id
@@ -49,9 +55,12 @@ class Detector:
     selection      threshold, number of detections, classes
     batch_size     most pictures a batch; halved when the device has no room
     deterministic  batches are always full, and a picture's place in one follows from its place in the input: even
-                   the last bit of its numbers never depends on its company, on timing or on where a run went on
-    compiled       batches are filled up, since the network is compiled anew for each size of batch
+                   the last bit of its numbers never depends on its company, on timing or on where a run went on.
+                   Pictures of many sizes go through the network one by one
+    compiled       batches of one size of pictures are filled up, since the network is compiled anew for each size of batch
     notes          sentences the user should see: what was missing or looked wrong in the checkpoint
+    pad            pictures of different sizes share a batch too, padded to a common one
+    segmenting     what segments are made of the network's masks; None: boxes alone
     """
 
     files: "ModelFiles"
@@ -65,11 +74,22 @@ class Detector:
     deterministic: bool = False
     compiled: bool = False
     notes: tuple[str, ...] = ()
+    pad: bool = False
+    segmenting: Segmenting | None = None
+
+    def __post_init__(self) -> None:
+        if self.deterministic and self._many_sizes:
+            self.batch_size = 1
+
+    @property
+    def look_ahead(self) -> int:
+        """Most frames that `choose` makes use of."""
+        return self.batch_size * (_BATCHES_AHEAD if self._many_sizes and self.batch_size > 1 else 1)
 
     @property
     def threshold(self) -> float:
         """Detections score strictly above it."""
-        return self.selection.threshold
+        return self.selection.threshold if self.segmenting is None else self.segmenting.least_score
 
     def resize(self, image: "Image.Image") -> Pixels:
         """A decoded picture as the network takes it; for sources that can spare the full-size pixels."""
@@ -79,34 +99,47 @@ class Detector:
         """The part of a frame's way that needs no device; safe in any thread, done here if it was not done before."""
         return frame if isinstance(frame, Unreadable) else self.preprocessor.prepare(frame)
 
+    def choose(self, frames: Sequence[Frame | Unreadable]) -> list[int]:
+        """Places of the frames that are best detected in next, the first one among them, in order."""
+        if not self._many_sizes or isinstance(frames[0], Unreadable):
+            return list(range(min(len(frames), self.batch_size)))
+        readable = [place for place, frame in enumerate(frames) if isinstance(frame, Frame)]
+        sizes = [self.preprocessor.place_hw(frame) for frame in frames if isinstance(frame, Frame)]
+        chosen = (padded_together if self.pad else alike)(sizes, self.batch_size)
+        return [readable[place] for place in chosen]
+
     def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
         """Detect in any number of frames.
 
         Raises DeviceError where the device has no room for even one picture, or was lost.
         """
-        readable = [frame for frame in frames if isinstance(frame, Frame)]
-        found = iter(self._in_batches(readable))
-        return [next(found) if isinstance(frame, Frame) else frame for frame in frames]
-
-    def _in_batches(self, frames: Sequence[Frame]) -> Iterator[Detections | Unreadable]:
-        start = 0
-        while start < len(frames):
-            part = self._next_batch(frames, start)
-            found = self._one_batch_if_it_fits(part)
-            if found is None:  # by now the error is gone, and with it the memory that its traceback held
-                self.batch_size = self._run_together(part) // 2
+        found: dict[int, Detections | Unreadable] = {}
+        waiting = [place for place, frame in enumerate(frames) if isinstance(frame, Frame)]
+        while waiting:
+            window = [frame for place in waiting[: self.look_ahead] if isinstance(frame := frames[place], Frame)]
+            chosen = self._next_batch(window)
+            answers = self._one_batch_if_it_fits([window[at] for at in chosen])
+            if answers is None:  # by now the error is gone, and with it the memory that its traceback held
+                self.batch_size = self._run_together(len(chosen)) // 2
                 _release(self.device_name)
                 continue
-            yield from found
-            start += len(part)
+            found.update(zip((waiting[at] for at in chosen), answers, strict=True))
+            for at in reversed(chosen):
+                del waiting[at]
+        return [found[place] if isinstance(frame, Frame) else frame for place, frame in enumerate(frames)]
 
-    def _next_batch(self, frames: Sequence[Frame], start: int) -> Sequence[Frame]:
+    @property
+    def _many_sizes(self) -> bool:
+        return self.preprocessor.preprocessing.size_hw is None
+
+    def _next_batch(self, frames: Sequence[Frame]) -> list[int]:
+        chosen = self.choose(frames)
         if not self.deterministic:
-            return frames[start : start + self.batch_size]
-        end = start + 1
-        while end < len(frames) and self._slot(frames[end]) > self._slot(frames[end - 1]):
+            return chosen
+        end = 1
+        while end < len(chosen) and self._slot(frames[end]) > self._slot(frames[end - 1]):
             end += 1
-        return frames[start:end]
+        return chosen[:end]
 
     def _slot(self, frame: Frame) -> int:
         return frame.origin.index % self.batch_size
@@ -116,12 +149,12 @@ class Detector:
         try:
             return self._one_batch(frames)
         except DeviceError as error:
-            if not error.out_of_memory or self._run_together(frames) == 1 or self.deterministic:
+            if not error.out_of_memory or self._run_together(len(frames)) == 1 or self.deterministic:
                 raise
             return None
 
-    def _run_together(self, frames: Sequence[Frame]) -> int:
-        return self.batch_size if self.compiled else len(frames)
+    def _run_together(self, count: int) -> int:
+        return self.batch_size if self.compiled and not self._many_sizes else count
 
     def _one_batch(self, frames: Sequence[Frame]) -> list[Detections | Unreadable]:
         if self.deterministic:
@@ -131,7 +164,7 @@ class Detector:
             every = self._answers(full)
             answers = [every[self._slot(frame)] for frame in frames]
         else:
-            missing = self._run_together(frames) - len(frames)
+            missing = self._run_together(len(frames)) - len(frames)
             answers = self._answers([*frames, *[frames[-1]] * missing])[: len(frames)]
         return [
             Unreadable(frame.origin, "device", f"{answer} in {self.precision}; --precision fp32 is the safest")
@@ -143,7 +176,10 @@ class Detector:
     def _answers(self, frames: Sequence[Frame]) -> list[Detections | NotFiniteError]:
         with device_errors(self.device_name):  # a GPU tells what went wrong when it is next asked for a result
             batch = self.preprocessor.batch(frames)
-            return to_detections(self.runtime(batch), batch.sizes_hw, self.selection)
+            outputs = self.runtime(batch)
+            if self.segmenting is not None:
+                return to_segments(outputs, batch, self.segmenting)
+            return to_detections(outputs, batch.sizes_hw, self.selection)
 
 
 def load_detector(
@@ -162,6 +198,8 @@ def load_detector(
     image_size_hw: tuple[int, int] | None = None,
     deterministic: bool = False,
     batch_size: int | None = None,
+    pad: bool = False,
+    segmenting: Segmenting | None = None,
     progress: "Progress | None" = None,
 ) -> Detector:
     """Find, fetch, read and build a model.
@@ -173,65 +211,85 @@ def load_detector(
     device          auto, cpu, cuda, cuda:N, mps
     precision       auto (fp32), fp32, bf16, fp16
     optimize        fold norms and drop what inference does not need
-    image_size_hw   None: as the checkpoint's preprocessor says
+    image_size_hw   height and width, or the most of the shorter and of the longer side for a model that keeps a
+                    picture's proportions; None: as the checkpoint's preprocessor says
     deterministic   the same bytes from every run on this machine, whatever the batches
-    batch_size      None: by the device
+    batch_size      None: by the device and the size of pictures
+    pad             let pictures of different sizes share a batch: faster on a GPU, and numbers then depend on company
+    segmenting      make segments of the network's masks; its classes and what is stuff follow from `classes` and the
+                    model's labels
 
     Raises UsageError, ModelError, HubError, AccessError or DeviceError.
     """
     keep_freed_memory()  # before the first large tensor
     chosen = choose_device(device)
     kind = choose_precision(precision, chosen)
+    if pad and deterministic:
+        raise UsageError("--pad makes what is found in a picture depend on its company, which --deterministic forbids")
+    if segmenting is not None:
+        _check_that_it_segments(model)
     files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
     checkpoint = read_checkpoint(files)
     family = family_of(checkpoint.config)
     config = family.read_config(checkpoint.config)
     labels = read_labels(checkpoint.config, family.label_names(config))
     class_ids = labels.find(classes) if classes else None
+    if segmenting is not None:
+        if not family.segments(config):
+            raise _has_no_masks(files.name)
+        sure = threshold if segmenting.threshold is None else segmenting.threshold
+        segmenting = replace(segmenting, threshold=sure, class_ids=class_ids, stuff=labels.stuff)
+    preprocessing = Preprocessing.of(checkpoint.preprocessor, family)
+    if image_size_hw is not None:
+        preprocessing = preprocessing.with_size(image_size_hw, family.size_divisor)
+    if pad and preprocessing.size_hw is None and not preprocessing.pads:
+        raise UsageError(f"--pad: '{files.name}' is not made for padded pictures (do_pad is off)")
     with skeleton():
         network = family.build(config)
+    if family.segments(config):
+        cast("Any", network).gives_masks = segmenting is not None
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", RuntimeWarning)
         network.load_state_dict(family.read_weights(checkpoint.tensors, config), strict=True, assign=True)
     network.eval()
     if optimize:
         network = family.optimize(network)
-    preprocessing = Preprocessing.from_json(checkpoint.preprocessor, size_divisor=family.size_divisor)
-    if image_size_hw is not None:
-        preprocessing = preprocessing.with_size(image_size_hw, family.size_divisor)
     if deterministic:
         fix_arithmetic(chosen)
+    many_sizes = preprocessing.size_hw is None
     if threshold is None:
         threshold = files.entry.threshold if files.entry is not None else DEFAULT_THRESHOLD
     return Detector(
         files=replace(files, sha256=checkpoint.sha256),
         labels=labels,
-        runtime=RUNTIMES["eager"](network, device=chosen, precision=kind, compile=compile),
+        runtime=RUNTIMES["eager"](network, device=chosen, precision=kind, compile=compile, dynamic=many_sizes),
         preprocessor=Preprocessor(preprocessing, chosen),
-        selection=Selection(threshold, max_detections, class_ids),
-        batch_size=batch_size or AUTOMATIC_BATCH[chosen.type],
+        selection=Selection(threshold, max_detections, class_ids, family.scores),
+        batch_size=batch_size or automatic_batch(chosen.type, preprocessing.size_hw or preprocessing.imgsz),
         device_name=str(chosen),
         precision=kind,
         deterministic=deterministic,
         compiled=compile,
-        notes=(*checkpoint.notes, *(str(warning.message) for warning in warned)),
+        notes=(
+            *checkpoint.notes,
+            *(str(warning.message) for warning in warned),
+            *([_COMPILED_SIZES] if compile and many_sizes else []),
+        ),
+        pad=pad,
+        segmenting=segmenting,
     )
 
 
-def read_labels(config: Mapping[str, Any], names: Sequence[str]) -> Labels:
-    """The labels of a model: its names, with the category ids of the data it was trained on where config.json has them.
+def _check_that_it_segments(model: str) -> None:
+    """Raise UnsupportedModelError for a name of the catalogue without masks, before anything is fetched."""
+    entry = CATALOG.get(model) or entry_of_repository(model)
+    if entry is not None and entry.task != "panoptic":
+        raise _has_no_masks(model)
 
-    Raises UnsupportedModelError where `category_ids` is not one whole number from 0 a class, none of them twice.
-    """
-    ids = config.get("category_ids")
-    if ids is None:
-        return Labels.from_names(names)
-    whole = isinstance(ids, list) and all(type(one) is int and 0 <= one < 1 << 53 for one in ids)
-    if not whole or len(ids) != len(names) or len(set(ids)) != len(ids):
-        raise UnsupportedModelError(
-            f"config.json: 'category_ids' must be {len(names)} different whole numbers from 0 on, one for each class"
-        )
-    return Labels(tuple(names), tuple(ids))
+
+def _has_no_masks(model: str) -> UnsupportedModelError:
+    those = ", ".join(entry.name for entry in CATALOG.values() if entry.task == "panoptic")
+    return UnsupportedModelError(f"'{model}' finds boxes and no masks; models that segment: {those}")
 
 
 def _release(device_name: str) -> None:

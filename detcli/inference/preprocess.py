@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -11,57 +11,93 @@ from PIL import Image
 from torch import Tensor
 
 from detcli.errors import UnsupportedModelError, UsageError
+from detcli.inference.sizing import AsTheyAre, Edges, SizeHW, Sizing, Stretch, check_size, read_sizing, short
 from detcli.values.batch import Batch
 from detcli.values.frame import Frame, Pixels
 
+if TYPE_CHECKING:
+    from detcli.models.family import Family
+
 # `resample` of preprocessor_config.json is Pillow's own number.
 _RESAMPLING = {int(filter_): filter_ for filter_ in Image.Resampling}
-_LONGEST_SIDE = 16384  # pixels; beyond it a batch of one would not fit into any memory
+_FILE = "preprocessor_config.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """How pictures become a network's input.
 
-    size_hw   height and width every picture is stretched to
-    resample  Pillow's filter, antialiased, on uint8
-    rescale   factor for 0 … 255, or None where the network takes them as they are
-    mean std  a channel, after scaling; None where nothing is normalised
+    sizing       what size they become
+    resample     Pillow's filter, antialiased, on uint8
+    rescale      factor for 0 … 255, or None where the network takes them as they are
+    mean std     a channel, after scaling; None where nothing is normalised
+    pads         whether pictures of other sizes may stand in one batch, with zeros below and to the right
+    pad_size_hw  every picture is padded to that, alone too; None: only as far as its company asks
     """
 
-    size_hw: tuple[int, int] = (640, 640)
+    sizing: Sizing = field(default_factory=lambda: Stretch((640, 640)))
     resample: Image.Resampling = Image.Resampling.BILINEAR
     rescale: float | None = 1 / 255
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+    pads: bool = True
+    pad_size_hw: SizeHW | None = None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], family: "Family") -> "Preprocessing":
+        """Read a family's preprocessor_config.json: what it leaves out, all of it perhaps, is as the family has it.
+
+        Raises UnsupportedModelError naming the field that cannot be honoured.
+        """
+        return cls.from_json({**family.preprocessor, **_modern(config)}, size_divisor=family.size_divisor)
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any], *, size_divisor: int = 1) -> "Preprocessing":
-        """Read preprocessor_config.json. Raises UnsupportedModelError naming the field that cannot be honoured."""
-        size = config.get("size", {"height": 640, "width": 640})
-        if not isinstance(size, Mapping) or not {"height", "width"} <= set(size):
-            raise UnsupportedModelError(f"preprocessor_config.json: size is {_short(size)}, not a height and a width")
-        if config.get("do_resize", True) is not True:
-            raise UnsupportedModelError("preprocessor_config.json: do_resize is off; pictures need one common size")
+        """Read a complete preprocessor_config.json; what it leaves out is as D-FINE has it.
+
+        Raises UnsupportedModelError naming the field that cannot be honoured.
+        """
+        config = _modern(config)
         normalises = config.get("do_normalize", False) is True
+        sizing = read_sizing(config, size_divisor)
+        pads = config.get("do_pad", True) is True
         return cls(
-            size_hw=check_size((size["height"], size["width"]), size_divisor, "preprocessor_config.json: size"),
+            sizing,
             resample=_resampling(config.get("resample", 2)),
             rescale=_number(config, "rescale_factor", 1 / 255) if config.get("do_rescale", True) is True else None,
             mean=_three(config, "image_mean", (0.485, 0.456, 0.406)) if normalises else None,
             std=_three(config, "image_std", (0.229, 0.224, 0.225)) if normalises else None,
+            pads=pads,
+            pad_size_hw=_pad_size(config.get("pad_size"), sizing, size_divisor) if pads else None,
         )
 
+    @property
+    def size_hw(self) -> SizeHW | None:
+        """The one size of all pictures as they enter the network, padding included; None where there are many."""
+        if self.pad_size_hw is not None:
+            return self.pad_size_hw
+        return self.sizing.size_hw if isinstance(self.sizing, Stretch) else None
+
+    @property
+    def imgsz(self) -> SizeHW | None:
+        """The two numbers of `--imgsz` that would ask for this; None where there are none."""
+        return self.sizing.imgsz
+
+    def resized_hw(self, size_hw: SizeHW) -> SizeHW:
+        """What a picture of that height and width becomes."""
+        return self.sizing.resized_hw(size_hw)
+
     def with_size(self, size_hw: Sequence[int], divisor: int) -> "Preprocessing":
-        """The same, for pictures of another size (`--imgsz`). Raises UsageError where no network can take it."""
-        try:
-            return replace(self, size_hw=check_size(size_hw, divisor, "--imgsz"))
-        except UnsupportedModelError as error:
-            raise UsageError(str(error)) from None
+        """The same rule for pictures of another size (`--imgsz`). Raises UsageError where no network can take it."""
+        sizing = self.sizing.with_imgsz(size_hw, divisor)
+        if self.pad_size_hw is not None and not _fits(sizing, self.pad_size_hw):
+            height, width = self.pad_size_hw
+            raise UsageError(f"--imgsz: the model pads every picture to {height} x {width}; larger ones do not fit")
+        return replace(self, sizing=sizing)
 
     def resize(self, image: Image.Image) -> Pixels:
-        """Stretch an RGB picture to the network's size, as Pillow does it; releases the interpreter's lock."""
-        height, width = self.size_hw
+        """Resize an RGB picture for the network, as Pillow does it; releases the interpreter's lock."""
+        height, width = self.resized_hw((image.height, image.width))
         return np.asarray(image.resize((width, height), self.resample))
 
 
@@ -79,17 +115,38 @@ class Preprocessor:
             return frame
         if frame.pixels is None:
             raise ValueError(f"frame {frame.origin.index} has neither pixels nor prepared pixels")
-        if frame.pixels.shape[:2] == self.preprocessing.size_hw:
+        height, width = frame.pixels.shape[:2]
+        if self.preprocessing.resized_hw((height, width)) == (height, width):
             return replace(frame, prepared=frame.pixels)
         return replace(frame, prepared=self.preprocessing.resize(Image.fromarray(frame.pixels)))
 
+    def place_hw(self, frame: Frame) -> SizeHW:
+        """The size that a frame has in a batch of its own."""
+        if self.preprocessing.size_hw is not None:
+            return self.preprocessing.size_hw
+        if frame.prepared is not None:
+            return frame.prepared.shape[0], frame.prepared.shape[1]
+        return self.preprocessing.resized_hw(frame.size_hw)
+
     def batch(self, frames: Sequence[Frame]) -> Batch:
-        """One batch of all frames; pixels are float32 in channels-last memory order."""
+        """One batch of all frames; pixels are float32 in channels-last memory order.
+
+        Frames of other sizes are padded below and to the right; the mask says where, and is None where nothing is.
+        """
         prepared = [cast("Pixels", self.prepare(frame).prepared) for frame in frames]
-        stacked = torch.from_numpy(np.stack(prepared)).to(self._device, non_blocking=True)  # [B, H, W, 3]
         sizes = torch.tensor([frame.size_hw for frame in frames])
         resized = torch.tensor([pixels.shape[:2] for pixels in prepared])
-        return Batch(self.pixels(stacked), None, sizes, resized)
+        height, width = self.preprocessing.pad_size_hw or resized.amax(0).tolist()
+        if bool((resized == torch.tensor((height, width))).all()):
+            stacked = torch.from_numpy(np.stack(prepared)).to(self._device, non_blocking=True)  # [B, H, W, 3]
+            return Batch(self.pixels(stacked), None, sizes, resized)
+        padded = np.zeros((len(prepared), height, width, 3), np.uint8)
+        for row, picture in zip(padded, prepared, strict=True):
+            row[: picture.shape[0], : picture.shape[1]] = picture
+        mask = real_pixels(resized, (height, width)).to(self._device, non_blocking=True)
+        # The zeros are those of the network's numbers: normalised, a black pixel would not be zero.
+        pixels = self.pixels(torch.from_numpy(padded).to(self._device, non_blocking=True))
+        return Batch(pixels.masked_fill_(~mask[:, None], 0), mask, sizes, resized)
 
     def pixels(self, stacked: Tensor) -> Tensor:
         """What the network takes, float32 [B, 3, H, W] in channels-last memory order, of uint8 [B, H, W, 3] on the device."""
@@ -102,18 +159,13 @@ class Preprocessor:
         return self._table[channels, pixels.long()]
 
 
-def check_size(size_hw: Sequence[Any], divisor: int, name: str) -> tuple[int, int]:
-    """Height and width as a network can take them. Raises UnsupportedModelError otherwise."""
-    height, width = size_hw
-    for side in (height, width):
-        if isinstance(side, bool) or not isinstance(side, int) or not divisor <= side <= _LONGEST_SIDE:
-            raise UnsupportedModelError(
-                f"{name} {_short(side)} is not a whole number from {divisor} to {_LONGEST_SIDE}"
-            )
-        if side % divisor:
-            near = max(divisor, round(side / divisor) * divisor)
-            raise UnsupportedModelError(f"{name} {side} is not a multiple of {divisor}; {near} is")
-    return height, width
+def real_pixels(resized_hw: Tensor, size_hw: SizeHW) -> Tensor:
+    """The mask of a padded batch, bool [B, H, W]: True from the top left corner on, as far as each picture reaches.
+
+    resized_hw  int64 [B, 2]
+    """
+    height, width = (torch.arange(side) for side in size_hw)
+    return (height < resized_hw[:, :1])[:, :, None] & (width < resized_hw[:, 1:])[:, None, :]
 
 
 def _value_table(preprocessing: Preprocessing) -> Tensor:
@@ -133,21 +185,21 @@ def _value_table(preprocessing: Preprocessing) -> Tensor:
 
 def _resampling(value: Any) -> Image.Resampling:
     if isinstance(value, bool) or not isinstance(value, int) or value not in _RESAMPLING:
-        raise UnsupportedModelError(f"preprocessor_config.json: resample {_short(value)} is no filter of Pillow's")
+        raise UnsupportedModelError(f"preprocessor_config.json: resample {short(value)} is no filter of Pillow's")
     return _RESAMPLING[value]
 
 
 def _number(config: Mapping[str, Any], name: str, default: float) -> float:
     value = config.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UnsupportedModelError(f"preprocessor_config.json: {name} {_short(value)} is not a number")
+        raise UnsupportedModelError(f"preprocessor_config.json: {name} {short(value)} is not a number")
     return float(value)
 
 
 def _three(config: Mapping[str, Any], name: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
     value = config.get(name, default)
     if not isinstance(value, list | tuple) or len(value) != 3:
-        raise UnsupportedModelError(f"preprocessor_config.json: {name} {_short(value)} is not three numbers")
+        raise UnsupportedModelError(f"preprocessor_config.json: {name} {short(value)} is not three numbers")
     numbers = {str(place): number for place, number in enumerate(value)}
     first, second, third = (_number(numbers, place, 0.0) for place in numbers)
     if name == "image_std" and 0.0 in (first, second, third):
@@ -155,5 +207,28 @@ def _three(config: Mapping[str, Any], name: str, default: tuple[float, float, fl
     return first, second, third
 
 
-def _short(value: object) -> str:
-    return repr(value)[:60]
+def _modern(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same settings under the names of today."""
+    old = config.get("pad_and_return_pixel_mask")
+    return {**({"do_pad": old} if isinstance(old, bool) else {}), **config}
+
+
+def _pad_size(value: Any, sizing: Sizing, divisor: int) -> SizeHW | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not {"height", "width"} <= set(value):
+        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, not a height and a width")
+    size = check_size((value["height"], value["width"]), divisor, f"{_FILE}: pad_size")
+    if divisor > 1 and isinstance(sizing, Stretch) and size != sizing.size_hw:
+        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, but the network takes no padded pictures")
+    if not _fits(sizing, size):
+        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, which pictures may be larger than")
+    return size
+
+
+def _fits(sizing: Sizing, size_hw: SizeHW) -> bool:
+    """Whether no picture becomes larger than that."""
+    if isinstance(sizing, AsTheyAre):
+        return False
+    largest = (sizing.longest, sizing.longest) if isinstance(sizing, Edges) else sizing.imgsz or size_hw
+    return largest[0] <= size_hw[0] and largest[1] <= size_hw[1]

@@ -1,12 +1,14 @@
 """Every frame of a source goes through a detector to every sink.
 
 That sentence is the loop in `run`. Around it reading runs ahead (`reading.py`) and writing runs behind (`writing.py`),
-each in threads of its own, with as much in flight as keeps the device busy and no more (`room.py`).
+each in threads of its own, with as much in flight as keeps the device busy and no more (`room.py`); which frames the
+detector sees together is its own choice (`choosing.py`).
 """
 
 import os
 from collections.abc import Callable, Sequence
 
+from detcli.pipeline.choosing import detected
 from detcli.pipeline.detecting import Detecting
 from detcli.pipeline.reading import ReadAhead
 from detcli.pipeline.room import Room
@@ -48,7 +50,7 @@ def run(
     workers = workers or processors()
     needs_pixels = any(sink.needs_pixels for sink in sinks)
     room = Room(
-        frames=4 * detector.batch_size + 4 * workers,
+        frames=detector.look_ahead + 3 * detector.batch_size + 4 * workers,
         nbytes=_BYTES_IN_FLIGHT,
         at_least=detector.batch_size if detector.deterministic else 1,
     )
@@ -56,9 +58,8 @@ def run(
     sinks_behind = WriteBehind(sinks, room, tally, limits, workers=workers, on_result=on_result)
     try:
         with source_ahead, sinks_behind:
-            for frames in source_ahead.batches(lambda: stop.is_set() or sinks_behind.failed):
-                for frame, detections in zip(frames, detector(frames), strict=True):
-                    sinks_behind.write(frame, detections)
+            for frame, detections in detected(source_ahead, detector, lambda: stop.is_set() or sinks_behind.failed):
+                sinks_behind.write(frame, detections)
         tally.interrupted = stop.signal
     except BaseException:
         _close(sinks, complete=False)  # what ended the run is told, not what closing says after it

@@ -20,6 +20,13 @@ class Detecting(Protocol):
     batch_size: int
     deterministic: bool
 
+    @property
+    def look_ahead(self) -> int:
+        """Most frames to choose those of a call from; `batch_size` where all pictures are alike."""
+
+    def choose(self, frames: Sequence[Frame | Unreadable]) -> list[int]:
+        """Places of the frames of the next call, the first one always among them, in order."""
+
     def resize(self, image: "Image.Image") -> Pixels:
         """Do ahead, in any thread, what a decoded picture needs before the network."""
 

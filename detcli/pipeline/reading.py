@@ -25,7 +25,7 @@ class _Slot:
 
 
 class ReadAhead:
-    """One thread lists the source, `workers` threads read it; use as a context manager around `batches`.
+    """One thread lists the source, `workers` threads read it; use as a context manager around `take`.
 
     keep_pixels  somebody looks at the full-size pixels after the network; else only the resized ones are kept
     """
@@ -66,30 +66,25 @@ class ReadAhead:
                 thread.join()
         # Else not joined: a thread may hang in a read of the network or of a pipe; they are daemons, and hold no output.
 
-    def batches(self, stopped: Callable[[], bool]) -> Iterator[list[Frame | Unreadable]]:
-        """Frames in order, so many at a time as are ready, at most a batch.
+    def take(self, most: int, stopped: Callable[[], bool], *, wait: bool) -> list[Frame | Unreadable]:
+        """The next frames in order, so many as are ready, at most `most`.
 
-        stopped  asked again and again, also while the input is silent: True ends the batches
+        stopped  asked again and again while nothing is ready: True ends the wait
+        wait     for the first one, so that none means the end of the source; else nothing is waited for
 
         A deterministic detector gets all frames of a batch that is counted from the start of the input, wherever the
         run began.
-
-        Raises what listing the source raised, after the frames listed before it.
         """
-        while not stopped():
-            batch = list(self._take(stopped))
-            if stopped():
-                return
-            if not batch:
-                break
-            yield batch
-        if self._listing_error is not None and not stopped():
+        return list(self._take(most, stopped, wait))
+
+    def check_listing(self) -> None:
+        """Raise what listing the source raised."""
+        if self._listing_error is not None:
             raise self._listing_error
 
-    def _take(self, stopped: Callable[[], bool]) -> Iterator[Frame | Unreadable]:
-        left = self._detector.batch_size
-        wait = True
-        while left and (slot := self._next(wait=wait, stopped=stopped)) is not None:
+    def _take(self, most: int, stopped: Callable[[], bool], wait: bool) -> Iterator[Frame | Unreadable]:
+        left = most
+        while left > 0 and (slot := self._next(wait=wait, stopped=stopped)) is not None:
             if slot.bug is not None:
                 raise slot.bug
             if self._detector.deterministic:

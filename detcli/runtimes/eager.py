@@ -30,6 +30,7 @@ class Eager:
     device     where it runs
     precision  fp32, or the type of torch's autocast
     compile    let torch.compile rewrite it: minutes of start-up for long runs
+    dynamic    compiled code is to serve pictures of many sizes
     """
 
     def __init__(
@@ -39,12 +40,13 @@ class Eager:
         device: torch.device,
         precision: Precision = "fp32",
         compile: bool = False,  # noqa: A002 - the flag's name
+        dynamic: bool = False,
     ) -> None:
         self._device = device
         self._dtype = _DTYPES[precision]
         with device_errors(device):
             network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network = torch.compile(network, dynamic=False) if compile else network
+        self._network = torch.compile(network, dynamic=None if dynamic else False) if compile else network
 
     def __call__(self, batch: Batch) -> Outputs:
         """Run the network; outputs are float32, still on the device."""

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from detcli.checkpoints.files import write_checkpoint
 from detcli.checkpoints.layout import ModelFiles
-from detcli.inference.detector import AUTOMATIC_BATCH, Detector
+from detcli.inference.batching import automatic_batch
+from detcli.inference.detector import Detector
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.models.skeleton import skeleton
@@ -45,8 +46,7 @@ class Keeper:
 
     def preprocessor_json(self) -> dict[str, Any]:
         """preprocessor_config.json, with the size of this training."""
-        height, width = self.preprocessing.size_hw
-        return {**self._job.preprocessor, "size": {"height": height, "width": width}}
+        return {**self._job.preprocessor, "size": self.preprocessing.sizing.as_json()}
 
     def detector(self, state: Mapping[str, Tensor], folder: Path) -> Detector:
         """A detector in its inference form that keeps every score; the tensors stay as they are."""
@@ -59,8 +59,8 @@ class Keeper:
             labels=self.labels,
             runtime=Eager(family.optimize(network), device=self._device),
             preprocessor=Preprocessor(self.preprocessing, self._device),
-            selection=Selection(0.0),
-            batch_size=AUTOMATIC_BATCH[self._device.type],
+            selection=Selection(0.0, scores=family.scores),
+            batch_size=automatic_batch(self._device.type, self.preprocessing.size_hw or self.preprocessing.imgsz),
             device_name=str(self._device),
             precision="fp32",
             # A resumed run has to come to the same figures; on GPUs a batch that is too large is rather halved.

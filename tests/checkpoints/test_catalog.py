@@ -8,13 +8,18 @@ from detcli.checkpoints.catalog import CATALOG, entry_of_repository, shipped, su
 PUBLISHED = [name for name, entry in CATALOG.items() if entry.repository is not None]
 
 
-def test_the_thirteen_published_models_are_there() -> None:
+def test_the_published_models_are_there() -> None:
     assert [*PUBLISHED] == [
         *(f"dfine-{size}" for size in "nsmlx"),
         *(f"dfine-{size}-obj365" for size in "smlx"),
         *(f"dfine-{size}-obj2coco" for size in "smlx"),
+        *(f"detr-{variant}" for variant in ("r50", "r101", "r50-dc5", "r101-dc5")),
+        *(f"detr-{variant}-panoptic" for variant in ("r50", "r50-dc5", "r101")),
+        "deformable-detr",
+        *(f"deformable-detr-{variant}" for variant in ("single-scale", "single-scale-dc5")),
+        *(f"deformable-detr-with-box-refine{variant}" for variant in ("", "-two-stage")),
     ]
-    assert len({CATALOG[name].repository for name in PUBLISHED}) == 13
+    assert len({CATALOG[name].repository for name in PUBLISHED}) == len(PUBLISHED) == 25
 
 
 def test_one_model_comes_with_detcli() -> None:
@@ -30,14 +35,37 @@ def test_the_one_repository_with_an_odd_name_is_right() -> None:
     assert CATALOG["dfine-n"].repository == "ustc-community/dfine-nano-coco"
 
 
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [
+        ("detr-r50", "facebook/detr-resnet-50"),
+        ("detr-r101-dc5", "facebook/detr-resnet-101-dc5"),
+        ("detr-r50-dc5-panoptic", "facebook/detr-resnet-50-dc5-panoptic"),
+        ("deformable-detr-with-box-refine-two-stage", "SenseTime/deformable-detr-with-box-refine-two-stage"),
+    ],
+)
+def test_repositories_are_those_of_the_hub(name: str, repository: str) -> None:
+    assert CATALOG[name].repository == repository
+
+
+def test_panoptic_models_know_things_and_stuff_and_say_how_well() -> None:
+    panoptic = [entry for entry in CATALOG.values() if entry.task == "panoptic"]
+    assert [entry.name for entry in panoptic] == [f"detr-{one}-panoptic" for one in ("r50", "r50-dc5", "r101")]
+    for entry in panoptic:
+        assert (entry.labels, entry.label_count) == ("coco-panoptic", 250)
+        assert entry.panoptic_quality is not None
+        assert 40 < entry.panoptic_quality < 50
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_entry_says_what_people_ask(name: str) -> None:
     entry = CATALOG[name]
     assert entry.name == name
     assert entry.license == "Apache-2.0"
     assert entry.revision == "main", "no commit is known before a download"
-    assert entry.threshold == 0.4
-    assert entry.label_count == (366 if "obj365" in name else 80)
+    assert entry.threshold == (0.7 if entry.family == "detr" else 0.4), "as the authors' demonstrations have it"
+    rows = {"dfine": 366 if "obj365" in name else 80, "detr": 250 if "panoptic" in name else 91, "deformable_detr": 91}
+    assert entry.label_count == rows[entry.family]
     assert entry.average_precision is None or 25 < entry.average_precision < 65
     assert entry.repository is not None
     assert entry_of_repository(entry.repository.upper()) == entry
@@ -54,12 +82,20 @@ def test_every_entry_says_what_people_ask(name: str) -> None:
         ("ustc-community/dfine-xlarge-obj365", "dfine-x-obj365"),
         ("ustc/dfine-small", "dfine-s"),
         ("shape", "shapes"),
+        ("detr-resnet-50", "detr-r50"),
+        ("detr-resnet-50-panoptic", "detr-r50-panoptic"),
+        ("detr_resnet_101_dc5", "detr-r101-dc5"),
+        ("DETR-R50", "detr-r50"),
+        ("facebook/detr-r101", "detr-r101"),
+        ("deformable_detr", "deformable-detr"),
+        ("deformable-detr-single", "deformable-detr-single-scale"),
+        ("SenseTime/deformable-detr-with-box-refine-two", "deformable-detr-with-box-refine-two-stage"),
     ],
 )
 def test_a_slip_is_answered_with_the_name_that_was_meant(slip: str, meant: str) -> None:
     assert suggest(slip)[0] == meant
 
 
-@pytest.mark.parametrize("word", ["", "yolo", "resnet", "x" * 3000])
+@pytest.mark.parametrize("word", ["", "yolo", "vgg", "x" * 3000])
 def test_a_name_that_is_nothing_like_any_gets_no_suggestion(word: str) -> None:
     assert suggest(word) == ()

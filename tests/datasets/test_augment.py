@@ -10,6 +10,7 @@ from PIL import Image
 from detcli.datasets.augment import Augmentation, augment
 from detcli.datasets.regions import Region, flip, render
 from detcli.inference.preprocess import Preprocessing
+from detcli.inference.sizing import Stretch
 from detcli.values.frame import Pixels
 from detcli.values.truths import Truths
 
@@ -34,7 +35,7 @@ def test_everything_off_is_the_resize_of_inference_to_the_last_bit() -> None:
     for size in ((61, 83), (300, 200), SIZE):
         pixels = photo(size)
         answer, _ = augment(pixels, Truths.empty(), OFF, size_hw=SIZE, rng=np.random.default_rng(0))
-        assert np.array_equal(answer, Preprocessing(size_hw=SIZE).resize(Image.fromarray(pixels)))
+        assert np.array_equal(answer, Preprocessing(Stretch(SIZE)).resize(Image.fromarray(pixels)))
 
 
 def test_everything_off_keeps_every_truth_in_proportion() -> None:

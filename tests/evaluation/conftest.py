@@ -84,6 +84,13 @@ class KnowingDetector:
     batch_size: int = 4
     deterministic: bool = False
 
+    @property
+    def look_ahead(self) -> int:
+        return self.batch_size
+
+    def choose(self, frames: Sequence[Frame | Unreadable]) -> list[int]:
+        return list(range(len(frames)))
+
     def resize(self, image: Image.Image) -> Any:
         return np.asarray(image.resize((8, 8)))
 

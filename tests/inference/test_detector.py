@@ -13,6 +13,7 @@ from detcli.errors import DeviceError
 from detcli.inference.detector import Detector
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
+from detcli.inference.sizing import Stretch
 from detcli.values.batch import Batch
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin, Unreadable
@@ -41,7 +42,7 @@ class Brightness:
 
 def detector(runtime: Any, **settings: Any) -> Detector:
     defaults: dict[str, Any] = {"batch_size": 4, "device_name": "cpu", "precision": "fp32"}
-    preprocessor = Preprocessor(Preprocessing(size_hw=(32, 32)), torch.device("cpu"))
+    preprocessor = Preprocessor(Preprocessing(Stretch((32, 32))), torch.device("cpu"))
     return Detector(
         cast("Any", None), Labels.from_names(["thing"]), runtime, preprocessor, Selection(0.0), **(defaults | settings)
     )

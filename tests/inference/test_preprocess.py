@@ -10,6 +10,7 @@ from PIL import Image
 
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocess import Preprocessing, Preprocessor
+from detcli.inference.sizing import Stretch
 from detcli.values.frame import Frame, Origin
 
 PIL_PROCESSOR = "transformers.models.rt_detr.image_processing_pil_rt_detr"
@@ -56,7 +57,7 @@ def test_pixel_values_are_bit_equal_to_the_reference(settings: dict[str, Any]) -
 
 
 def test_a_batch_is_its_pictures_one_by_one() -> None:
-    ours = Preprocessor(Preprocessing(size_hw=(64, 96)), torch.device("cpu"))
+    ours = Preprocessor(Preprocessing(Stretch((64, 96))), torch.device("cpu"))
     frames = [frame(picture((20 + 7 * i, 90 - 5 * i), i)) for i in range(6)]
     batch = ours.batch(frames)
     assert batch.pixels.shape == (6, 3, 64, 96)
@@ -66,7 +67,7 @@ def test_a_batch_is_its_pictures_one_by_one() -> None:
 
 
 def test_preparing_ahead_changes_nothing_and_is_done_once() -> None:
-    ours = Preprocessor(Preprocessing(size_hw=(64, 64)), torch.device("cpu"))
+    ours = Preprocessor(Preprocessing(Stretch((64, 64))), torch.device("cpu"))
     raw = frame(picture((50, 70)))
     ready = ours.prepare(raw)
     assert ours.prepare(ready) is ready

@@ -8,6 +8,7 @@ import torch
 from training_jobs import Rectangles, quick_recipe
 
 from detcli.inference.preprocess import Preprocessing, Preprocessor
+from detcli.inference.sizing import Stretch
 from detcli.training.feeding import Feed, Part
 from detcli.training.recipe import Recipe
 from detcli.training.sampling import Sampler
@@ -24,7 +25,7 @@ def parts(
         data,
         Sampler.of(recipe, len(data), **who),
         recipe,
-        preprocessor=Preprocessor(Preprocessing((height, width)), device),
+        preprocessor=Preprocessor(Preprocessing(Stretch((height, width))), device),
         divisor=32,
         device=device,
     )

@@ -1,7 +1,6 @@
 """Where things are: positions of the tokens of a map, and the way back from a fraction to its logit."""
 
 import math
-import math
 from functools import lru_cache
 
 import torch
@@ -127,29 +126,6 @@ class LearnedPositions(nn.Module):
         of_row = self.rows.weight[:height, None].expand(-1, width, -1)
         of_column = self.columns.weight[None, :width].expand(height, -1, -1)
         return torch.cat((of_column, of_row), dim=-1).flatten(0, 1)[None]
-
-
-def sine_map(
-    mask: Tensor, *, channels: int, dtype: torch.dtype, shift: float = 0.0, temperature: float = 10000.0
-) -> Tensor:
-    """Sine and cosine of each cell's place within its picture, for maps that hold pictures of many sizes.
-
-    mask     bool [B, H, W], True where a cell is picture, not padding
-    shift    what is taken off each place, which is counted from 1: 0 in DETR, 0.5 in Deformable DETR
-    returns  [B, H * W, channels]: [of the row | of the column], sines and cosines taking turns; `channels` divisible by 4
-
-    A place is a fraction of the last one, times 2 pi; padding has the place of what lies before it.
-    Source: DETR (Carion et al. 2020), section A.4; Deformable DETR (Zhu et al. 2020), section A.4.
-    """
-    real = mask.to(dtype)
-    rows, columns = real.cumsum(1), real.cumsum(2)
-    rows = (rows - shift) / (rows[:, -1:] + 1e-6) * (2 * math.pi)
-    columns = (columns - shift) / (columns[:, :, -1:] + 1e-6) * (2 * math.pi)
-    half = channels // 2
-    steps = torch.arange(half // 2, dtype=dtype, device=mask.device) * 2 / half
-    waves = [place[..., None] / temperature**steps for place in (rows, columns)]  # [B, H, W, channels / 4] each
-    turns = [torch.stack((wave.sin(), wave.cos()), dim=-1).flatten(-2) for wave in waves]
-    return torch.cat(turns, dim=-1).flatten(1, 2)  # [B, H * W, channels]
 
 
 def inverse_sigmoid(fraction: Tensor, eps: float = 1e-5) -> Tensor:

@@ -13,10 +13,12 @@ Said in the report and bearable: single pictures that are missing, broken or of 
 numbers, without area or outside their picture (dropped) or reach beyond it (cut off); annotations that share an id;
 pictures that share a file or have no size; categories without boxes; pictures turned by EXIF, whose boxes are turned
 with them where the annotations' size says that they were drawn before. Annotations without a box get the one around
-their polygons. Crowds are kept and marked; supercategories and masks are passed over.
+their polygons. Crowds are kept and marked; supercategories are passed over, and so are masks where nobody asks for them;
+where somebody does, annotations without one are dropped.
 """
 
 from pathlib import Path
+from typing import Any
 
 from detcli.datasets.classes import match_classes
 from detcli.datasets.coco_boxes import make_tables
@@ -25,6 +27,7 @@ from detcli.datasets.coco_pictures import check_categories, check_pictures, comp
 from detcli.datasets.dataset import Part
 from detcli.datasets.findings import Findings
 from detcli.datasets.layouts import find_layout, picture_folders
+from detcli.datasets.masks import OutlineMasks
 from detcli.datasets.pictures import AnnotatedPictures
 
 
@@ -35,20 +38,33 @@ class Coco(AnnotatedPictures):
     part     which part of a folder that holds several
     images   folder that file names are relative to; None: found beside the annotations
     classes  names by class index that the categories are matched to; None: the categories in the order of their ids
+    masks    truths have masks
 
     Raises UsageError where there are no such annotations, and DataError for those that cannot be used.
     """
 
     def __init__(
-        self, where: str, *, part: Part = "train", images: Path | None = None, classes: tuple[str, ...] | None = None
+        self,
+        where: str,
+        *,
+        part: Part = "train",
+        images: Path | None = None,
+        classes: tuple[str, ...] | None = None,
+        masks: bool = False,
     ) -> None:
         path = find_layout(where, part).annotations
         findings = Findings(where)
-        columns = read_columns(path, findings)
+        columns = read_columns(path, findings, masks=masks)
         candidates = picture_folders(path, part) if images is None else [str(images)]
         located = check_pictures(columns, candidates, findings)
         own, used = check_categories(columns, findings)
         labels, class_of = match_classes(own, used, classes, findings)
-        tables = make_tables(columns, located, complete_sizes(columns, located, findings), own, findings)
+        sizes_hw = complete_sizes(columns, located, findings)
+        make_masks = _outline_masks if masks else None
+        tables = make_tables(columns, located, sizes_hw, own, findings, make_masks=make_masks)
         tables.class_ids[:] = class_of[tables.class_ids]
         super().__init__(tables, labels, findings)
+
+
+def _outline_masks(outlines: list[Any], _: list[int]) -> OutlineMasks:
+    return OutlineMasks(outlines)

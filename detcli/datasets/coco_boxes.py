@@ -1,5 +1,8 @@
 """The boxes of COCO annotations, checked, and put into tables with their pictures."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,6 +11,7 @@ from detcli.datasets.coco_json import Columns
 from detcli.datasets.coco_pictures import repeats
 from detcli.datasets.findings import Findings
 from detcli.datasets.locating import Located
+from detcli.datasets.masks import PictureMasks
 from detcli.datasets.tables import Tables
 from detcli.values.labels import Labels
 
@@ -17,9 +21,18 @@ _Indices = npt.NDArray[np.int64]
 
 
 def make_tables(
-    columns: Columns, located: Located, sizes_hw: npt.NDArray[np.int32], labels: Labels, findings: Findings
+    columns: Columns,
+    located: Located,
+    sizes_hw: npt.NDArray[np.int32],
+    labels: Labels,
+    findings: Findings,
+    *,
+    make_masks: Callable[[list[Any], list[int]], PictureMasks] | None = None,
 ) -> Tables:
     """The pictures that are there, with those boxes that can be used; class ids index the labels.
+
+    make_masks  from what the columns say of each truth's mask, and the pictures' places in the columns; truths without
+                any are dropped then
 
     Raises DataError where most boxes are of unknown pictures or cannot be used, or are plainly in another format.
     """
@@ -28,11 +41,14 @@ def make_tables(
     judge(pictures < 0, "annotation{s} {are} of pictures that it does not have", columns.name_of, findings)
     rows = np.flatnonzero((pictures >= 0) & there[pictures])
     rows = rows[_once(columns, rows, findings)]
+    if make_masks is not None:
+        rows = rows[_with_masks(columns, rows, findings)]
     boxes, usable = _checked(columns, rows, sizes_hw[pictures[rows]], findings)
     order = np.argsort(pictures[rows[usable]], kind="stable")
     rows, boxes = rows[usable][order], boxes[usable][order]
     here = np.flatnonzero(there)
     counts = np.bincount(pictures[rows], minlength=len(there))[here]
+    masks = [(columns.masks or [])[row] for row in rows.tolist()] if make_masks is not None else []
     return Tables(
         unit="pixels",
         paths=[located.paths[index] for index in here],
@@ -44,7 +60,16 @@ def make_tables(
         class_ids=_places(columns.categories_of[rows], np.array(labels.category_ids, np.int64)),
         crowd=columns.crowd[rows],
         areas=np.where(columns.areas[rows] > 0, columns.areas[rows], np.nan),
+        masks=make_masks(masks, here.tolist()) if make_masks is not None else None,
     )
+
+
+def _with_masks(columns: Columns, rows: _Indices, findings: Findings) -> Mask:
+    """Which rows have a mask. Raises DataError where most have none."""
+    own = columns.masks or []
+    without = np.array([own[row] is None for row in rows.tolist()], np.bool_)
+    judge(without, "annotation{s} {have} no mask and {were} dropped", lambda row: columns.name_of(rows[row]), findings)
+    return ~without
 
 
 def _checked(

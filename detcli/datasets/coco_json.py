@@ -3,7 +3,7 @@
 import json
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.datasets.findings import Findings
+from detcli.datasets.masks import Outline, read_outline
 from detcli.errors import PictureError, UsageError
 from detcli.files.reading import read_bytes
 
@@ -35,6 +36,7 @@ class Columns:
     xywh            float64 [N, 4]  NaN where there is no box of four numbers, and no polygon to take one from
     areas           float64 [N]     NaN where there is none
     crowd           bool [N]
+    masks           of each annotation, what a mask can be made of, or None; None where nobody asked for masks
     """
 
     category_ids: list[int]
@@ -48,6 +50,7 @@ class Columns:
     xywh: npt.NDArray[np.float64]
     areas: npt.NDArray[np.float64]
     crowd: npt.NDArray[np.bool_]
+    masks: list[Any] | None = None
 
     def name_of(self, row: int) -> str:
         """What to call an annotation in a message."""
@@ -58,13 +61,21 @@ class Columns:
         return f"{called} of {picture}"
 
 
-def read_columns(path: Path, findings: Findings) -> Columns:
+def read_columns(path: Path, findings: Findings, *, masks: bool = False) -> Columns:
     """Read COCO annotations.
+
+    masks  keep outlines too
 
     Raises UsageError where the file is not there or is not of that kind, and DataError where an entry has no name or no
     whole number for an id.
     """
-    sections = _read_sections(path)
+    sections = read_sections(path, _with_outlines if masks else _without_masks)
+    outlines = [_outline(entry) for entry in sections["annotations"]] if masks else None
+    return to_columns(sections, findings, masks=outlines)
+
+
+def to_columns(sections: dict[str, list[Any]], findings: Findings, *, masks: list[Any] | None) -> Columns:
+    """The columns of COCO's three sections. Raises DataError where an entry has no name or no whole number for an id."""
     images, categories = sections["images"], sections["categories"]
     _check_entries("images", images, "file_name", findings)
     _check_entries("categories", categories, "name", findings)
@@ -75,13 +86,18 @@ def read_columns(path: Path, findings: Findings) -> Columns:
         image_ids=np.array([image["id"] for image in images], np.int64),
         file_names=[image["file_name"] for image in images],
         sizes_hw=np.array([_size(image) for image in images], np.int32).reshape(-1, 2),
+        masks=masks,
         **columns,
     )
 
 
-def _read_sections(path: Path) -> dict[str, list[Any]]:
+def read_sections(path: Path, hook: Callable[[dict[str, Any]], Any] | None = None) -> dict[str, list[Any]]:
+    """The three sections, as lists of whatever there is; `hook` is given each object as soon as it is parsed.
+
+    Raises UsageError where the file is not there or is not of that kind.
+    """
     try:
-        found = json.loads(read_bytes(path, max_bytes=_MAX_BYTES), object_hook=_without_masks)
+        found = json.loads(read_bytes(path, max_bytes=_MAX_BYTES), object_hook=hook)
     except PictureError as error:
         raise UsageError(f"cannot read the annotations '{path}': {error}") from error
     except (ValueError, RecursionError) as error:
@@ -101,6 +117,20 @@ def _without_masks(entry: dict[str, Any]) -> dict[str, Any]:
         if entry.get("bbox") is None:
             entry["bbox"] = _box_around(mask)
     return entry
+
+
+def _with_outlines(entry: dict[str, Any]) -> dict[str, Any]:
+    """Make masks small as soon as they are parsed."""
+    if "segmentation" in entry:
+        mask = entry["segmentation"]
+        entry["segmentation"] = read_outline(mask)
+        if entry.get("bbox") is None:
+            entry["bbox"] = _box_around(mask)
+    return entry
+
+
+def _outline(entry: object) -> Outline | None:
+    return entry.get("segmentation") if isinstance(entry, dict) else None
 
 
 def _box_around(polygons: object) -> list[float] | None:

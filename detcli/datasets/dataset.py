@@ -56,25 +56,31 @@ class Dataset(Protocol):
         """The picture; `origin.index` is the index. Never raises for what is wrong with it."""
 
     def truths(self, index: int) -> Truths:
-        """What is true of it, in pixels of the upright picture."""
+        """What is true of it, in pixels of the upright picture.
+
+        Raises PictureError where masks were asked for and cannot be read; boxes are always there.
+        """
 
     def image_id(self, index: int) -> int:
         """The id of the picture in `annotations`."""
 
     def annotations(self) -> dict[str, Any]:
-        """The truths as COCO annotations (info, images, annotations, categories), for judges."""
+        """The truths as COCO annotations (info, images, annotations, categories), for judges; with masks if there are."""
 
 
 class NamedDataset(Dataset, Protocol):
     """A dataset made from what the command line names."""
 
-    def __init__(self, where: str, *, part: Part, images: Path | None, classes: tuple[str, ...] | None) -> None: ...
+    def __init__(
+        self, where: str, *, part: Part, images: Path | None, classes: tuple[str, ...] | None, masks: bool
+    ) -> None: ...
 
 
 DATASETS: Registry[type[NamedDataset]] = Registry(
     "dataset",
     {
         "coco": "detcli.datasets.coco:Coco",
+        "coco-panoptic": "detcli.datasets.coco_panoptic:CocoPanoptic",
         "yolo": "detcli.datasets.yolo:Yolo",
         "shapes": "detcli.datasets.shapes:Shapes",
     },
@@ -82,22 +88,28 @@ DATASETS: Registry[type[NamedDataset]] = Registry(
 
 
 def open_dataset(
-    where: str, *, part: Part = "train", images: Path | None = None, classes: tuple[str, ...] | None = None
+    where: str,
+    *,
+    part: Part = "train",
+    images: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+    masks: bool = False,
 ) -> Dataset:
     """The dataset of `--data` or `--val`, checked.
 
-    where    COCO annotations (a .json file, or a folder that holds a known layout of them), a YOLO folder or its
-             data.yaml, or "shapes" (drawn; a folder of that name is "./shapes")
+    where    COCO annotations of boxes or panoptic ones (a .json file, or a folder that holds a known layout of them), a
+             YOLO folder or its data.yaml, or "shapes" (drawn; a folder of that name is "./shapes")
     part     which part of a folder that holds several
     images   folder that file names are relative to; None: found beside the annotations
     classes  names by class index that the dataset's own are mapped to, by name; None: the dataset's own
+    masks    truths have masks
 
-    Raises UsageError where nothing of that kind is there, and DataError, naming the first ten culprits, where it
+    Raises UsageError where nothing of that kind is there, or there are no masks in that kind, and DataError, naming the first ten culprits, where it
     cannot be learned from or judged against.
     """
     if _is_shapes(where):
-        return DATASETS["shapes"](where, part=part, images=images, classes=classes)
-    return DATASETS[find_layout(where, part).kind](where, part=part, images=images, classes=classes)
+        return DATASETS["shapes"](where, part=part, images=images, classes=classes, masks=masks)
+    return DATASETS[find_layout(where, part).kind](where, part=part, images=images, classes=classes, masks=masks)
 
 
 def has_part(where: str, part: Part) -> bool:

@@ -1,5 +1,6 @@
 """How people lay out datasets in folders: which annotations are there for a part, and where its pictures may be."""
 
+import mmap
 import os
 import re
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ _PART_NAMES = {"train": ("train",), "val": ("val", "valid", "validation")}
 _SPLITS = re.compile(r"train|val(id(ation)?)?|test", re.IGNORECASE)
 _PICTURE_FOLDERS = ("images", "JPEGImages", "data", "img", "imgs")
 _LOOKED_FOR = (
-    f"data.yaml of YOLO, one .json of COCO, annotations/instances_{{train,val}}2017.json or {{train,valid}}/{_ROBOFLOW}"
+    "data.yaml of YOLO, one .json of COCO, annotations/instances_{train,val}2017.json or panoptic_{train,val}2017.json, "
+    f"or {{train,valid}}/{_ROBOFLOW}"
 )
 
 
@@ -21,7 +23,7 @@ _LOOKED_FOR = (
 class Layout:
     """What a folder or file holds.
 
-    kind         "coco" or "yolo"
+    kind         "coco", "coco-panoptic" or "yolo"
     annotations  annotations of COCO, or the YAML file of YOLO
     whole        whether these are all there is, so that they serve as any part
     """
@@ -49,7 +51,7 @@ def layout_of(where: str, part: str) -> Layout | None:
     if path.suffix.lower() in _YAML:
         return Layout("yolo", path, whole=False)
     if path.suffix.lower() in _JSON:
-        return Layout("coco", path, whole=True)
+        return Layout(_kind_of(path), path, whole=True)
     raise UsageError(f"'{where}' is no dataset: annotations are a .json of COCO or a .yaml of YOLO")
 
 
@@ -57,8 +59,8 @@ def _in_folder(folder: Path, part: str) -> Layout | None:
     by_part = {name: _coco_files(folder, name) for name in _PART_NAMES}
     single = [] if any(by_part.values()) else _single_json(folder)
     found = [Layout("yolo", path, whole=False) for path in _yaml_files(folder)]
-    found += [Layout("coco", path, whole=False) for path in by_part[part]]
-    found += [Layout("coco", path, whole=True) for path in single]
+    found += [Layout(_kind_of(path), path, whole=False) for path in by_part[part]]
+    found += [Layout(_kind_of(path), path, whole=True) for path in single]
     if len(found) > 1:
         names = ", ".join(f"'{layout.annotations}'" for layout in found[:5])
         raise UsageError(f"there is no telling which dataset '{folder}' is: it holds {names}; name one of them")
@@ -67,13 +69,22 @@ def _in_folder(folder: Path, part: str) -> Layout | None:
     return found[0] if found else None
 
 
+def _kind_of(annotations: Path) -> str:
+    """Panoptic annotations are the ones that speak of segments; what cannot be read is told by whoever reads it."""
+    try:
+        with annotations.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return "coco" if content.find(b'"segments_info"') < 0 else "coco-panoptic"
+    except (OSError, ValueError):  # of an empty file no map is made
+        return "coco"
+
+
 def _yaml_files(folder: Path) -> list[Path]:
     usual = [folder / name for name in ("data.yaml", "data.yml", "dataset.yaml") if (folder / name).is_file()]
     return usual[:1] or _files(folder, _YAML)
 
 
 def _coco_files(folder: Path, part: str) -> list[Path]:
-    """Annotations of one part; those of COCO 2017 are preferred to others of COCO's."""
+    """Annotations of one part; those of COCO 2017 are preferred to others of COCO's, and boxes to segments."""
     for name in _PART_NAMES[part]:
         if (folder / name / _ROBOFLOW).is_file():
             return [folder / name / _ROBOFLOW]
@@ -81,6 +92,7 @@ def _coco_files(folder: Path, part: str) -> list[Path]:
     for below in (folder / "annotations", folder):
         files = _files(below, _JSON)
         named = [path for path in files if re.fullmatch(rf"instances_{part}\d*", path.stem)]
+        named = named or [path for path in files if re.fullmatch(rf"panoptic_{part}\d*", path.stem)]
         newest = [path for path in named if path.stem.endswith("2017")]
         found = found or newest or named or [path for path in files if path.stem.lower() in _PART_NAMES[part]]
     return found
@@ -103,7 +115,7 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 def picture_folders(annotations: Path, part: str) -> list[str]:
     """Folders that the file names of COCO annotations may be relative to, the likeliest first."""
-    own = [re.sub(r"^instances_", "", annotations.stem)]
+    own = [re.sub(r"^(instances|panoptic)_", "", annotations.stem)]
     split = _SPLITS.search(annotations.stem)
     wanted = split.group().lower() if split else part
     parts = next((names for names in _PART_NAMES.values() if wanted in names), (wanted,))

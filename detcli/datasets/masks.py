@@ -2,7 +2,8 @@
 
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,30 @@ from detcli.values.masks import Rle
 
 Bools = npt.NDArray[np.bool_]
 Outline = tuple["array[float]", ...] | Rle  # polygons x, y, x, y, …, in pixels; or runs
+
+
+class PictureMasks(Protocol):
+    """The masks of all truths of a dataset, made when somebody asks."""
+
+    def of_picture(self, picture: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
+        """Those of one picture, in the order of its truths.
+
+        rows     of its truths among all
+        size_hw  of the picture that they were drawn on
+
+        Raises PictureError where they cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class OutlineMasks:
+    """Masks of which the annotations hold the outlines; one a truth."""
+
+    outlines: Sequence[Outline]
+
+    def of_picture(self, picture: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
+        """Draw them."""
+        return tuple(draw_outline(self.outlines[row], size_hw) for row in rows)
 
 
 def read_outline(segmentation: object) -> Outline | None:

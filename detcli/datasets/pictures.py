@@ -7,9 +7,10 @@ import numpy as np
 
 from detcli.datasets.dataset import Report
 from detcli.datasets.findings import Findings
+from detcli.datasets.masks import change_masks
 from detcli.datasets.standing import Drawn, Standing
 from detcli.datasets.tables import MAX_PICTURE_BYTES, MAX_PIXELS, Tables
-from detcli.datasets.turning import turn_boxes
+from detcli.datasets.turning import turn_boxes, turn_mask
 from detcli.errors import PictureError
 from detcli.files.decode import decode
 from detcli.files.reading import read_bytes
@@ -68,18 +69,27 @@ class AnnotatedPictures:
             return Unreadable(origin, "decode-failed", f"reading failed ({type(error).__name__}: {error})")
 
     def truths(self, index: int) -> Truths:
-        """What is true of the upright picture, in its pixels; nothing where its size is not known, or another."""
+        """What is true of the upright picture, in its pixels; nothing where its size is not known, or another.
+
+        Raises PictureError where masks were asked for and cannot be read.
+        """
         tables, drawn, size_hw = self._tables, self._standing.drawn(index), self._size_hw(index)
         if drawn == Drawn.ELSEWHERE or size_hw is None:
             return Truths.empty()
-        these = slice(int(tables.starts[index]), int(tables.starts[index + 1]))
+        rows = range(int(tables.starts[index]), int(tables.starts[index + 1]))
+        these = slice(rows.start, rows.stop)
         boxes = tables.boxes_xyxy[these]
+        masks = None
+        if tables.masks is not None:
+            drawn_hw = self._standing.header(index).stored_hw if drawn == Drawn.STORED else size_hw
+            masks = tables.masks.of_picture(index, rows, drawn_hw)
         if tables.unit == "fractions":
             boxes = boxes * [size_hw[1], size_hw[0], size_hw[1], size_hw[0]]
         elif drawn == Drawn.STORED:
             header = self._standing.header(index)
             boxes = turn_boxes(boxes, header.orientation, header.stored_hw)
-        return Truths(boxes.copy(), tables.class_ids[these].copy(), tables.crowd[these].copy())
+            masks = change_masks(masks, lambda mask: turn_mask(mask, header.orientation))
+        return Truths(boxes.copy(), tables.class_ids[these].copy(), tables.crowd[these].copy(), masks)
 
     def annotations(self) -> dict[str, Any]:
         """The truths as COCO annotations, numbered from 1; pictures without a known size, or of another, are left out."""
@@ -107,6 +117,9 @@ class AnnotatedPictures:
         areas = self._tables.areas[start:end]
         areas = np.where(np.isnan(areas), boxes[:, 2] * boxes[:, 3], areas)
         rows = zip(boxes.tolist(), truths.class_ids.tolist(), truths.crowd.tolist(), areas.tolist(), strict=True)
+        masks = (
+            [{}] * len(truths) if truths.masks is None else [{"segmentation": one.as_json()} for one in truths.masks]
+        )
         return [
             {
                 "id": first_id + place,
@@ -115,6 +128,7 @@ class AnnotatedPictures:
                 "bbox": box,
                 "area": area,
                 "iscrowd": int(crowd),
+                **masks[place],
             }
             for place, (box, class_id, crowd, area) in enumerate(rows)
         ]

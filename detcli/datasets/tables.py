@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from detcli.datasets.masks import PictureMasks
+
 MAX_PIXELS = 250_000_000  # of a picture; the same as detection takes
 MAX_PICTURE_BYTES = 8 * MAX_PIXELS
 
@@ -24,6 +26,7 @@ class Tables:
     class_ids   int64 [N]
     crowd       bool [N]
     areas       float64 [N]     as the annotations give them, in pixels; NaN where they do not
+    masks       of the N truths; None where nobody asked for them
     """
 
     unit: Literal["pixels", "fractions"]
@@ -36,3 +39,4 @@ class Tables:
     class_ids: npt.NDArray[np.int64]
     crowd: npt.NDArray[np.bool_]
     areas: npt.NDArray[np.float64]
+    masks: PictureMasks | None = None

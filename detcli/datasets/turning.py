@@ -1,8 +1,9 @@
-"""Boxes that were drawn on a picture as its file holds it, turned with the picture as EXIF says."""
+"""Boxes and masks that were drawn on a picture as its file holds it, turned with the picture as EXIF says."""
 
 import numpy as np
 import numpy.typing as npt
 
+Bools = npt.NDArray[np.bool_]
 Boxes = npt.NDArray[np.float64]
 
 
@@ -26,3 +27,18 @@ def turn_boxes(boxes_xyxy: Boxes, orientation: int, stored_hw: tuple[int, int]) 
         8: (top, from_right, bottom, from_left),
     }
     return np.stack(turned[orientation], axis=1)
+
+
+def turn_mask(mask: Bools, orientation: int) -> Bools:
+    """A mask [H, W] of the stored picture -> the same of the upright one; orientation as for boxes."""
+    turns = {
+        1: mask,
+        2: mask[:, ::-1],
+        3: mask[::-1, ::-1],
+        4: mask[::-1],
+        5: mask.T,
+        6: np.rot90(mask, -1),
+        7: mask[::-1, ::-1].T,
+        8: np.rot90(mask),
+    }
+    return turns[orientation]

@@ -40,14 +40,26 @@ class Yolo(AnnotatedPictures):
     part     which part: `train` or `val` of the YAML file
     images   has no meaning here, where the YAML file says where the pictures are
     classes  names by class index that the dataset's own are matched to; None: the dataset's own
+    masks    never: of a polygon only the box is kept
 
-    Raises UsageError where there is no such dataset or part, and DataError for one that cannot be used.
+    Raises UsageError where there is no such dataset or part, or masks are asked for, and DataError for one that cannot be used.
     """
 
     def __init__(
-        self, where: str, *, part: Part = "train", images: Path | None = None, classes: tuple[str, ...] | None = None
+        self,
+        where: str,
+        *,
+        part: Part = "train",
+        images: Path | None = None,
+        classes: tuple[str, ...] | None = None,
+        masks: bool = False,
     ) -> None:
         yaml_file = find_layout(where, part).annotations
+        if masks:
+            raise UsageError(
+                f"'{yaml_file}' is of YOLO, whose boxes alone are read, and the model learns masks; COCO annotations have "
+                "them"
+            )
         if images is not None:
             raise UsageError(f"'{yaml_file}' says where its pictures are; leave '{images}' out")
         data = read_data_yaml(yaml_file)

@@ -12,6 +12,7 @@ from detcli.datasets.shapes.colours import Colours, distance, vivid
 from detcli.datasets.shapes.layout import Layout, Shape
 from detcli.datasets.shapes.outlines import Outline
 from detcli.values.frame import Pixels
+from detcli.values.masks import Rle
 from detcli.values.seeds import derive_seed
 
 _LEAST_CONTRAST = 75  # between a shape and three quarters of what is around it: see colours.distance
@@ -32,6 +33,15 @@ def paint(layout: Layout) -> Pixels:
     if rng.random() < 0.15:
         clutter(canvas, rng, most=3)
     return photograph(canvas, rng)
+
+
+def visible_masks(layout: Layout) -> tuple[Rle, ...]:
+    """What of each shape lies in the picture and under no other, in the order of painting; pixels that are half its own."""
+    uppermost = np.zeros(layout.size_hw, np.int32)
+    for place, shape in enumerate(layout.shapes, start=1):
+        window = _window(shape, layout.size_hw, margin=1)
+        np.putmask(uppermost[window], coverage(shape.outline, window) >= 128, place)
+    return tuple(Rle.of(uppermost == place) for place in range(1, len(layout.shapes) + 1))
 
 
 def paint_shape(canvas: Pixels, shape: Shape, rng: np.random.Generator) -> None:

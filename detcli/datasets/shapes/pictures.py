@@ -9,7 +9,7 @@ from PIL import Image
 
 from detcli.datasets.dataset import Part, Report
 from detcli.datasets.shapes.layout import CLASSES, VERSION, lay_out
-from detcli.datasets.shapes.painting import paint
+from detcli.datasets.shapes.painting import paint, visible_masks
 from detcli.errors import DataError, UsageError
 from detcli.values.frame import Frame, Origin, Pixels, Resize, Unreadable
 from detcli.values.labels import Labels
@@ -38,6 +38,7 @@ class Shapes:
     part     "train" and "val" have no picture in common, whatever their seeds
     images   None: there are no files
     classes  names that the set's own are mapped to; they may be more, and in any order
+    masks    truths have masks: what of each shape no other one covers
 
     Raises UsageError for another `where` or for `images`, DataError where `classes` lacks one of the set.
     """
@@ -49,12 +50,14 @@ class Shapes:
         part: Part = "train",
         images: Path | None = None,
         classes: tuple[str, ...] | None = None,
+        masks: bool = False,
     ) -> None:
         self.seed, self._count = _parse(where, part)
         if images is not None:
             raise UsageError(f"'{where}' is drawn: it has no folder of pictures such as '{images}'; leave it out")
         self._name = f"shapes:{self.seed}:{self._count}"
         self._part = part
+        self._masks = masks
         self._key = derive_seed(self.seed, part)
         self._labels, self._class_ids = _mapped(classes)
 
@@ -93,16 +96,18 @@ class Shapes:
         return Frame(origin, layout.size_hw, pixels)
 
     def truths(self, index: int) -> Truths:
-        """The boxes, without a pixel painted."""
-        own = lay_out(self._key, self._checked(index)).truths()
-        return Truths(own.boxes_xyxy, self._class_ids[own.class_ids], own.crowd)
+        """The boxes, and masks where they are asked for, without a pixel painted."""
+        layout = lay_out(self._key, self._checked(index))
+        own = layout.truths()
+        masks = visible_masks(layout) if self._masks else None
+        return Truths(own.boxes_xyxy, self._class_ids[own.class_ids], own.crowd, masks)
 
     def image_id(self, index: int) -> int:
         """Ids count from 1."""
         return index + 1
 
     def annotations(self) -> dict[str, Any]:
-        """The truths of all pictures as COCO annotations; areas are those of the boxes."""
+        """The truths of all pictures as COCO annotations; areas are those of the boxes, or of masks where there are."""
         images: list[dict[str, Any]] = []
         boxes: list[dict[str, Any]] = []
         for index in range(len(self)):
@@ -110,7 +115,8 @@ class Shapes:
             height, width = layout.size_hw
             name = self._origin(index).relative
             images.append({"id": self.image_id(index), "file_name": name, "width": width, "height": height})
-            for shape in layout.shapes:
+            masks = visible_masks(layout) if self._masks else [None] * len(layout.shapes)
+            for shape, mask in zip(layout.shapes, masks, strict=True):
                 left, top, right, bottom = shape.box_xyxy
                 boxes.append(
                     {
@@ -118,8 +124,9 @@ class Shapes:
                         "image_id": self.image_id(index),
                         "category_id": self.labels.category_ids[self._class_ids[shape.class_id]],
                         "bbox": [left, top, right - left, bottom - top],
-                        "area": (right - left) * (bottom - top),
+                        "area": (right - left) * (bottom - top) if mask is None else mask.area,
                         "iscrowd": 0,
+                        **({} if mask is None else {"segmentation": mask.as_json()}),
                     }
                 )
         categories = [

@@ -7,6 +7,7 @@ _detcli() {
         word="${COMP_WORDS[i]}"
         case "$here $word" in
             "detcli detect"|"detcli predict") here="detcli detect" ;;
+            "detcli segment") here="detcli segment" ;;
             "detcli train") here="detcli train" ;;
             "detcli eval") here="detcli eval" ;;
             "detcli download") here="detcli download" ;;
@@ -43,7 +44,7 @@ _detcli() {
         "detcli detect:--precision") words="auto fp32 bf16 fp16" ;;
         "detcli detect:-j"|"detcli detect:--workers") return ;;
         "detcli detect:-o"|"detcli detect:--output") return ;;
-        "detcli detect:-f"|"detcli detect:--format") words="jsonl coco coco-results coco-panoptic csv yolo table" ;;
+        "detcli detect:-f"|"detcli detect:--format") words="jsonl coco coco-results csv yolo table" ;;
         "detcli detect:--gt") return ;;
         "detcli detect:--if-exists") words="error overwrite skip" ;;
         "detcli detect:--save-images") return ;;
@@ -54,6 +55,39 @@ _detcli() {
         "detcli detect:--config") return ;;
         "detcli detect:--color") words="auto always never" ;;
         "detcli detect:--log-format") words="text json" ;;
+        "detcli segment:--ext") return ;;
+        "detcli segment:--exclude") return ;;
+        "detcli segment:--files-from") return ;;
+        "detcli segment:--limit") return ;;
+        "detcli segment:--max-pixels") return ;;
+        "detcli segment:-m"|"detcli segment:--model") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
+        "detcli segment:--revision") return ;;
+        "detcli segment:--cache-dir") return ;;
+        "detcli segment:--task") words="panoptic instance semantic" ;;
+        "detcli segment:--rule") words="original transformers" ;;
+        "detcli segment:-t"|"detcli segment:--threshold"|"detcli segment:--conf") return ;;
+        "detcli segment:--mask-threshold") return ;;
+        "detcli segment:--overlap-threshold") return ;;
+        "detcli segment:--max-det") return ;;
+        "detcli segment:--classes") return ;;
+        "detcli segment:--imgsz") return ;;
+        "detcli segment:-d"|"detcli segment:--device") words="auto cpu cuda mps" ;;
+        "detcli segment:-b"|"detcli segment:--batch") words="auto 1 2 4 8 16 32" ;;
+        "detcli segment:--precision") words="auto fp32 bf16 fp16" ;;
+        "detcli segment:-j"|"detcli segment:--workers") return ;;
+        "detcli segment:-o"|"detcli segment:--output") return ;;
+        "detcli segment:-f"|"detcli segment:--format") words="jsonl coco coco-results coco-panoptic csv table" ;;
+        "detcli segment:--gt") return ;;
+        "detcli segment:--if-exists") words="error overwrite skip" ;;
+        "detcli segment:--save-images") return ;;
+        "detcli segment:--save-masks") return ;;
+        "detcli segment:--save-crops") return ;;
+        "detcli segment:--line-width") return ;;
+        "detcli segment:--font") return ;;
+        "detcli segment:--max-failures") return ;;
+        "detcli segment:--config") return ;;
+        "detcli segment:--color") words="auto always never" ;;
+        "detcli segment:--log-format") words="text json" ;;
         "detcli train:--data") return ;;
         "detcli train:--val") return ;;
         "detcli train:--images") return ;;
@@ -151,6 +185,7 @@ _detcli() {
         case "$here" in
             "detcli") words="--version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --max-det --classes --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -166,7 +201,7 @@ _detcli() {
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict train eval download models demo doctor completion" ;;
+            "detcli") words="detect predict segment train eval download models demo doctor completion" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models") words="list info path verify remove" ;;
             "detcli models info") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;

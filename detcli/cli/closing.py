@@ -7,12 +7,13 @@ from detcli.pipeline import Tally
 
 
 def closing(console: Console, tally: Tally, plan: Plan, *, seconds: float) -> None:
-    """Say `412 pictures, 3 failed, 2,918 boxes in 21 s -> out/`."""
+    """Say `412 pictures, 3 failed, 2,918 boxes in 21 s -> out/`; segments, where those were asked for."""
     total = tally.pictures + tally.failed
     parts = [counted(total, "picture")]
     if tally.failed:
         parts.append(f"{tally.failed:,} failed")
-    parts.append(counted(tally.boxes, "box", "boxes"))
+    one, many = ("box", "boxes") if plan.task is None else ("segment", "segments")
+    parts.append(counted(tally.boxes, one, many))
     places = [f"{path}/" if folder else str(path) for path, folder in _places(plan)]
     sentence = f"{', '.join(parts)} in {duration(seconds)}" + (f" -> {', '.join(places)}" if places else "")
     if tally.interrupted is not None:
@@ -22,7 +23,7 @@ def closing(console: Console, tally: Tally, plan: Plan, *, seconds: float) -> No
         sentence,
         pictures=total,
         failed=tally.failed,
-        boxes=tally.boxes,
+        **{many: tally.boxes},
         seconds=round(seconds, 3),
         outputs=places,
         interrupted=tally.interrupted,
@@ -32,5 +33,5 @@ def closing(console: Console, tally: Tally, plan: Plan, *, seconds: float) -> No
 def _places(plan: Plan) -> list[tuple[str, bool]]:
     """Files and folders that were written, and which of them are folders."""
     places = [(str(target.path), target.format == "yolo") for target in plan.targets if target.path is not None]
-    places += [(str(folder), True) for folder in (plan.images, plan.crops) if folder is not None]
+    places += [(str(folder), True) for folder in (*plan.beside, *plan.folders)]
     return places

@@ -1,25 +1,14 @@
-"""`detcli detect`: what the flags ask for becomes a source, a detector and sinks, and the pipeline joins them.
+"""`detcli detect`: boxes in pictures."""
 
-Checks run from cheap to dear: flags, then outputs, then the input, and only then torch and the model.
-"""
-
-import time
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from detcli.cli import options
 from detcli.cli.command import Command, Example, pass_console
 from detcli.cli.console import Console
+from detcli.cli.looking import look
 from detcli.cli.wish import Wish
-from detcli.errors import InputError, TooManyFailuresError, UsageError
-from detcli.files.outputs import IfExists
-
-if TYPE_CHECKING:
-    from detcli.cli.listing import Listing
-    from detcli.cli.plan import Plan
 
 
 @click.command(
@@ -62,100 +51,4 @@ def detect(console: Console, /, **given: Any) -> int:
     Results go to standard output or to each --output; messages go to standard error. A picture that cannot be read
     becomes a record with the reason, and the run goes on.
     """
-    wish = Wish(**given)
-    if not wish.sources and wish.files_from is None:
-        raise UsageError("nothing to look at: name a picture, a folder, a glob, an address or '-', or use --files-from")
-    _check_place()
-    from detcli.cli.plan import check_plan, make_plan
-
-    plan = make_plan(wish.outputs, wish.format_name, images=wish.save_images, crops=wish.save_crops, resume=wish.resume)
-    if_exists: IfExists = "overwrite" if wish.yes else wish.if_exists
-    read = (wish.files_from, wish.gt, wish.font, console.config)
-    inputs = (*wish.sources, *(name for name in read if name is not None))
-    plan = check_plan(plan, inputs, if_exists=if_exists, resume=wish.resume)
-    for path in plan.skipped:
-        console.say(f"'{path}' exists; skipped")
-    if plan.is_empty:
-        return 0
-    source = _open(wish, plan)
-    if wish.dry_run:
-        from detcli.cli.dry_run import dry_run
-
-        return dry_run(console, wish, plan, source)
-    return _run(console, wish, plan, source)
-
-
-def _check_place() -> None:
-    """Raise UsageError where the folder we stand in was deleted: nothing has a full path then, nor finds its libraries."""
-    try:
-        Path.cwd()
-    except OSError as error:
-        raise UsageError(f"the folder this was started in cannot be found ({error.strerror}): cd to another") from error
-
-
-def _open(wish: Wish, plan: "Plan") -> "Listing":
-    from detcli.cli.listing import Listing
-    from detcli.sources.source import DEFAULT_MAX_PIXELS, SourceSettings, open_source
-
-    settings = SourceSettings(
-        recursive=not wish.no_recursive,
-        extensions=tuple(suffix.lower().lstrip(".") for suffix in wish.ext) if wish.ext else None,
-        exclude=wish.exclude,
-        outputs=plan.paths,
-        files_from=wish.files_from,
-        null_separated=wish.null_separated,
-        limit=wish.limit,
-        max_pixels=wish.max_pixels or DEFAULT_MAX_PIXELS,
-    )
-    source = Listing(open_source(wish.sources, settings))
-    if source.is_empty():
-        names = ", ".join(f"'{name}'" for name in (*wish.sources, *([wish.files_from] if wish.files_from else [])))
-        raise InputError(f"there are no pictures in {names}")
-    return source
-
-
-def _run(console: Console, wish: Wish, plan: "Plan", source: "Listing") -> int:
-    from detcli.checkpoints.hub import repository_of
-
-    repository_of(wish.model)  # a slip in the name is told before torch is imported
-    from detcli.cli.closing import closing
-    from detcli.cli.opening import load, open_sinks
-    from detcli.cli.progress import RunProgress
-    from detcli.cli.stopping import stopping
-    from detcli.pipeline import Limits, Stop, Tally, run
-    from detcli.sinks.sink import remarks
-    from detcli.values.frame import Frame, Unreadable
-
-    detector = load(console, wish, plan)
-    started = time.monotonic()
-    tally, stop = Tally(), Stop()
-    with ExitStack() as stack:
-        opened = stack.enter_context(open_sinks(console, wish, plan, detector))
-        stack.enter_context(stopping(console, stop))
-        done = opened.replay(source, tally)
-        progress = stack.enter_context(RunProgress(console, done=done, count=source.count))
-
-        def on_result(frame: Frame | Unreadable, detections: Any) -> None:
-            failed = isinstance(detections, Unreadable)
-            progress.advance(failed=failed)
-            if failed:
-                console.failure(frame.origin.file, detections.code, detections.message)
-
-        try:
-            run(
-                source,
-                detector,
-                opened.sinks,
-                workers=wish.workers,
-                tally=tally,
-                limits=Limits(wish.strict, wish.max_failures),
-                stop=stop,
-                on_result=on_result,
-            )
-        except TooManyFailuresError:
-            closing(console, tally, plan, seconds=time.monotonic() - started)
-            raise
-    for remark in remarks(opened.sinks):
-        console.warning(remark)
-    closing(console, tally, plan, seconds=time.monotonic() - started)
-    return tally.exit_code
+    return look(console, Wish(**given))

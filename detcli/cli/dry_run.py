@@ -34,7 +34,10 @@ def dry_run(console: Console, wish: Wish, plan: Plan, source: Listing) -> int:
     console.say(f"device: {device}")
     for target in plan.targets:
         console.say(f"output: {target.name} ({target.format})")
-    for folder, what in ((plan.images, "pictures with boxes"), (plan.crops, "crops")):
+        if target.beside is not None:
+            console.say(f"output: {target.beside}/ (pictures of ids)")
+    drawn = "pictures with boxes" if plan.task is None else "pictures with segments"
+    for folder, what in ((plan.images, drawn), (plan.crops, "crops"), (plan.masks, "label maps")):
         if folder is not None:
             console.say(f"output: {folder}/ ({what})")
     return 0

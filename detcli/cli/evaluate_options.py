@@ -99,7 +99,7 @@ kept = group_of(
         metavar="N",
         default=300,
         standard="300",
-        help="Keep at most N boxes a picture.",
+        help="Keep at most N of the best a picture.",
     ),
     option(
         "--imgsz",

@@ -22,6 +22,7 @@ from detcli.version import __version__
 
 COMMANDS = {
     "detect": Entry("detcli.cli.detect:detect", "Find objects in pictures.", "Detect"),
+    "segment": Entry("detcli.cli.segment:segment", "Find the masks of what is in pictures.", "Detect"),
     "train": Entry("detcli.cli.train:train", "Fine-tune a model on annotated pictures.", "Train"),
     "eval": Entry("detcli.cli.evaluate:evaluate", "Judge results or a model against what is true.", "Judge"),
     "download": Entry("detcli.cli.download:download", "Fetch models now, for later use without a network.", "Models"),

@@ -1,4 +1,4 @@
-"""The model loaded and the outputs opened, as the flags of `detect` ask."""
+"""The model loaded and the outputs opened, as the flags of `detect` and `segment` ask."""
 
 import sys
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from detcli.errors import UsageError
 from detcli.files.ground_truth import GroundTruth, read_ground_truth
 from detcli.files.journal import Journal
 from detcli.inference.detector import Detector, load_detector
+from detcli.inference.segmenting import Segmenting
 from detcli.pipeline import Tally
 from detcli.sinks.sink import SINKS, Sink, SinkSettings
 from detcli.values.record import from_record
@@ -50,6 +51,7 @@ def load(console: Console, wish: Wish, plan: Plan) -> Detector:
             deterministic=wish.deterministic,
             batch_size=wish.batch,
             pad=wish.pad,
+            segmenting=_segmenting(wish),
             progress=progress,
         )
     finally:
@@ -60,9 +62,26 @@ def load(console: Console, wish: Wish, plan: Plan) -> Detector:
     console.note(f"model {files.name} from '{files.folder}'", commit=files.commit, sha256=files.sha256)
     console.note(
         f"{detector.device_name}, {detector.precision}, batches of {detector.batch_size}, "
-        f"scores above {detector.threshold:g}"
+        f"scores above {_threshold(detector):g}"
     )
     return detector
+
+
+def _segmenting(wish: Wish) -> Segmenting | None:
+    """What segments are asked for; None for boxes. The model tells its classes, and which of them are stuff."""
+    if wish.task is None:
+        return None
+    return Segmenting(
+        wish.task,
+        wish.rule,
+        mask_threshold=wish.mask_threshold,
+        overlap_threshold=wish.overlap_threshold,
+        max_detections=wish.max_det,
+    )
+
+
+def _threshold(detector: Detector) -> float:
+    return detector.threshold if detector.segmenting is None else detector.segmenting.least_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +139,7 @@ def open_sinks(console: Console, wish: Wish, plan: Plan, detector: Detector) -> 
         if plan.journal is not None:
             journal = Journal.open(
                 plan.journal,
-                info.as_json() | {"save_images": _text(plan.images), "save_crops": _text(plan.crops)},
+                info.as_json() | _folders(plan),
                 labels=info.labels,
                 resume=wish.resume,
                 overwrite=replaces and not wish.resume,
@@ -195,6 +214,11 @@ def _picture_sinks(wish: Wish, plan: Plan, settings: SinkSettings) -> Iterator[S
         from detcli.sinks.crops import Crops
 
         yield Crops(plan.crops, labels, skip_existing=settings.skip_existing)
+    if plan.masks is not None:
+        from detcli.sinks.label_maps import LabelMaps
+
+        of_classes = wish.task == "semantic"
+        yield LabelMaps(plan.masks, labels, of_classes=of_classes, skip_existing=settings.skip_existing)
 
 
 def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTruth | None) -> RunInfo:
@@ -213,7 +237,7 @@ def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTru
         "exclude": list(wish.exclude),
         "limit": wish.limit,
         "max_pixels": wish.max_pixels,
-        "threshold": detector.threshold,
+        "threshold": _threshold(detector),
         "max_det": wish.max_det,
         "classes": _list(wish.classes),
         "imgsz": _list(wish.imgsz),
@@ -223,10 +247,18 @@ def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTru
         "deterministic": wish.deterministic,
         "gt": _text(wish.gt),
     }
+    if wish.task is not None:
+        arguments |= {name: getattr(wish, name) for name in ("task", "rule", "mask_threshold", "overlap_threshold")}
     if wish.deterministic:  # only then must these be the same again
         arguments |= {"device": detector.device_name, "batch": detector.batch_size}
     shown_arguments = {name: value for name, value in arguments.items() if value is not None}
     return RunInfo(files.name, files.commit, files.sha256, __version__, labels, now(), shown_arguments)
+
+
+def _folders(plan: Plan) -> dict[str, str | None]:
+    """Where pictures go, for the journal: those of an interrupted run lie there already."""
+    folders = {"save_images": _text(plan.images), "save_crops": _text(plan.crops)}
+    return folders if plan.task is None else folders | {"save_masks": _text(plan.masks)}
 
 
 def _list(values: tuple[Any, ...] | None) -> list[Any] | None:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import click
 from detcli.cli.command import Decorator, Option
 from detcli.cli.console import Console
 from detcli.cli.page import SCREEN
-from detcli.sinks.sink import SINKS
+from detcli.sinks.sink import MASKS_ONLY, SINKS
 
 INPUT, MODEL, DETECTION, SPEED, OUTPUT, PICTURES, RUN = (
     "Input",
@@ -105,15 +105,21 @@ def group_of(*decorators: Decorator) -> Decorator:
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
-model = option(
-    "-m",
-    "--model",
-    section=MODEL,
-    metavar="NAME",
-    default=DEFAULT_MODEL,
-    standard=DEFAULT_MODEL,
-    help="A name from 'detcli models list', a Hub repository, a folder or a file.",
-)
+
+def model_or(default: str) -> Decorator:
+    """The model, another one where none is named."""
+    return option(
+        "-m",
+        "--model",
+        section=MODEL,
+        metavar="NAME",
+        default=default,
+        standard=default,
+        help="A name from 'detcli models list', a Hub repository, a folder or a file.",
+    )
+
+
+model = model_or(DEFAULT_MODEL)
 revision = option("--revision", section=MODEL, metavar="REV", help="Commit, branch or tag of the Hub repository.")
 offline = option("--offline", section=MODEL, is_flag=True, help="Use what is on this machine; ask no network.")
 cache_dir = option(
@@ -143,6 +149,27 @@ inputs = group_of(
     ),
 )
 
+classes = option(
+    "--classes", section=DETECTION, type=Words(), metavar="LIST", help="Keep these, by name or number: person,dog."
+)
+imgsz = option(
+    "--imgsz",
+    section=DETECTION,
+    nargs=2,
+    type=click.IntRange(min=1),
+    metavar="H W",
+    standard="the model's",
+    help="Size of the network's input; shortest and longest side for models that keep proportions.",
+)
+max_det = option(
+    "--max-det",
+    section=DETECTION,
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    default=300,
+    standard="300",
+    help="Keep at most N of the best a picture.",
+)
 detection = group_of(
     option(
         "-t",
@@ -155,27 +182,9 @@ detection = group_of(
         standard="0.4, or the model's; 0 for coco-results",
         help="Keep boxes that score above it; also --conf.",
     ),
-    option(
-        "--max-det",
-        section=DETECTION,
-        type=click.IntRange(1, 100_000),
-        metavar="N",
-        default=300,
-        standard="300",
-        help="Keep at most N boxes a picture.",
-    ),
-    option(
-        "--classes", section=DETECTION, type=Words(), metavar="LIST", help="Keep these, by name or number: person,dog."
-    ),
-    option(
-        "--imgsz",
-        section=DETECTION,
-        nargs=2,
-        type=click.IntRange(min=1),
-        metavar="H W",
-        standard="the model's",
-        help="Size of the network's input; shortest and longest side for models that keep proportions.",
-    ),
+    max_det,
+    classes,
+    imgsz,
 )
 
 device = option(
@@ -247,39 +256,54 @@ resuming = group_of(
     option("--resume", section=OUTPUT, is_flag=True, help="Go on with the run that was interrupted."),
     replacing,
 )
-results = group_of(
-    option(
-        "-o",
-        "--output",
-        "outputs",
-        section=OUTPUT,
-        multiple=True,
-        metavar="PATH",
-        standard="a table on a terminal, JSON Lines in a pipe",
-        help="Where results go: .jsonl, .json (COCO), .csv, a folder (YOLO) or '-'; repeatable.",
-    ),
-    option(
-        "-f",
-        "--format",
-        "format_name",
-        section=OUTPUT,
-        type=click.Choice([*SINKS, "table"]),
-        metavar="NAME",
-        help=f"Format of the one output: {', '.join(SINKS)} or table.",
-    ),
-    option("--header", section=OUTPUT, is_flag=True, help="JSON Lines: model, version and arguments in a first line."),
-    option("--csv-safe", section=OUTPUT, is_flag=True, help="CSV: keep spreadsheets from running cells as formulas."),
-    option(
-        "--gt", section=OUTPUT, type=FILE, metavar="FILE", help="COCO annotations to take image and category ids from."
-    ),
-    resuming,
-)
 
-drawing = group_of(
-    option(
-        "--save-images", section=PICTURES, type=FOLDER, metavar="DIR", help="Save each picture with its boxes drawn."
-    ),
-    option("--save-crops", section=PICTURES, type=FOLDER, metavar="DIR", help="Save what is inside each box."),
+
+def results_as(formats: Sequence[str], suffixes: str) -> Decorator:
+    """Where results go and how they are written, of a command that knows these formats, the suffixes among them."""
+    return group_of(
+        option(
+            "-o",
+            "--output",
+            "outputs",
+            section=OUTPUT,
+            multiple=True,
+            metavar="PATH",
+            standard="a table on a terminal, JSON Lines in a pipe",
+            help=f"Where results go: {suffixes} or '-'; repeatable.",
+        ),
+        option(
+            "-f",
+            "--format",
+            "format_name",
+            section=OUTPUT,
+            type=click.Choice([*formats, "table"]),
+            metavar="NAME",
+            help=f"Format of the one output: {', '.join(formats)} or table.",
+        ),
+        option(
+            "--header", section=OUTPUT, is_flag=True, help="JSON Lines: model, version and arguments in a first line."
+        ),
+        option(
+            "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: keep spreadsheets from running cells as formulas."
+        ),
+        option(
+            "--gt",
+            section=OUTPUT,
+            type=FILE,
+            metavar="FILE",
+            help="COCO annotations to take image and category ids from.",
+        ),
+        resuming,
+    )
+
+
+results = results_as([name for name in SINKS if name not in MASKS_ONLY], ".jsonl, .json (COCO), .csv, a folder (YOLO)")
+
+save_images = option(
+    "--save-images", section=PICTURES, type=FOLDER, metavar="DIR", help="Save each picture with what was found drawn."
+)
+save_crops = option("--save-crops", section=PICTURES, type=FOLDER, metavar="DIR", help="Save what is inside each box.")
+drawing_style = group_of(
     option(
         "--line-width",
         section=PICTURES,
@@ -288,10 +312,11 @@ drawing = group_of(
         standard="fitted to the picture",
         help="Pixels of a line.",
     ),
-    option("--hide-labels", section=PICTURES, is_flag=True, help="Draw boxes without names and scores."),
+    option("--hide-labels", section=PICTURES, is_flag=True, help="Draw neither names nor scores."),
     option("--hide-scores", section=PICTURES, is_flag=True, help="Draw names without scores."),
     option("--font", section=PICTURES, type=FILE, metavar="FILE", help="Font for the names."),
 )
+drawing = group_of(save_images, save_crops, drawing_style)
 
 failures = group_of(
     option("--strict", section=RUN, is_flag=True, help="End at the first input that fails, with exit code 3."),

@@ -2,15 +2,15 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detcli.cli.console import is_terminal
 from detcli.errors import OutputError, UsageError
 from detcli.files.journal import journal_path
 from detcli.files.outputs import IfExists, is_stream, prepare_output
-from detcli.sinks.sink import SINKS, format_of
+from detcli.sinks.sink import BOXES_ONLY, MASKS_ONLY, SINKS, folder_beside, format_of
 
 TABLE = "table"
 _FOLDERS = ("yolo",)  # formats of many files
@@ -28,60 +28,89 @@ class Target:
         """As a sentence says it."""
         return "standard output" if self.path is None else str(self.path)
 
+    @property
+    def beside(self) -> Path | None:
+        """The folder that belongs to the file, if its format has one."""
+        return None if self.path is None else folder_beside(self.format, self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All outputs of a run.
 
-    targets        of records
-    images, crops  folders of pictures, or None
-    journal        beside the first output that is a file or folder; None where there is none
-    skipped        outputs that exist and are left as they are
+    targets               of records
+    images, crops, masks  folders of pictures, or None
+    journal               beside the first output that is a file or folder; None where there is none
+    skipped               outputs that exist and are left as they are
+    task                  what segments are made for; None: boxes
     """
 
     targets: tuple[Target, ...]
     images: Path | None = None
     crops: Path | None = None
+    masks: Path | None = None
     journal: Path | None = None
     skipped: tuple[Path, ...] = ()
+    task: str | None = None
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Of pictures: drawn, cut out, maps."""
+        return tuple(folder for folder in (self.images, self.crops, self.masks) if folder is not None)
+
+    @property
+    def beside(self) -> tuple[Path, ...]:
+        """Folders that belong to files."""
+        return tuple(target.beside for target in self.targets if target.beside is not None)
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """Every file and folder that is written, never to be read back as input."""
-        written = (*(target.path for target in self.targets), self.images, self.crops, self.journal, *self.skipped)
+        files = (*(target.path for target in self.targets), self.journal, *self.skipped)
+        written = (*files, *self.folders, *self.beside)
         return tuple(path for path in written if path is not None and not is_stream(path))
 
     @property
     def is_empty(self) -> bool:
         """Whether everything asked for is there already."""
-        return not self.targets and self.images is None and self.crops is None
+        return not self.targets and not self.folders
 
     @property
     def needs_all_scores(self) -> bool:
         """Whether an output is meant for computing AP, which needs every score."""
-        return any(target.format == "coco-results" for target in self.targets)
+        return self.task in (None, "instance") and any(target.format == "coco-results" for target in self.targets)
 
 
 def make_plan(
-    outputs: Sequence[str], format_name: str | None, *, images: Path | None, crops: Path | None, resume: bool
+    outputs: Sequence[str],
+    format_name: str | None,
+    *,
+    images: Path | None,
+    crops: Path | None,
+    resume: bool,
+    masks: Path | None = None,
+    task: str | None = None,
 ) -> Plan:
     """Decide what goes where. Raises UsageError for what makes no sense together."""
     if format_name is not None and len(outputs) > 1:
         raise UsageError(f"--format {format_name} is for one output, and there are {len(outputs)}: let suffixes decide")
     targets = tuple(_target(output, format_name) for output in outputs or ("-",))
-    folders = tuple(folder for folder in (images, crops) if folder is not None)
+    plan = Plan(targets, images, crops, masks, task=task)
+    _refuse_formats(targets, task)
     _refuse_twice([target.path for target in targets])
-    if images is not None and images == crops:
-        raise UsageError(f"'{images}' cannot hold the pictures and the crops: give each a folder")
+    _refuse_one_folder_for_two(
+        {"the pictures": images, "the crops": crops, "the masks": masks}
+        | {f"what {t.name} names": t.beside for t in targets}
+    )
     files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
     if resume and not files:
         raise UsageError("--resume goes on with the run that wrote to an --output: name that output")
-    for folder in folders:
+    for folder in (*plan.folders, *plan.beside):
         if any(target.path == folder and target.format not in _FOLDERS for target in targets):
             raise UsageError(f"'{folder}' cannot be a file and a folder")
     if any(target.path is None for target in targets) and sys.stdout is None:
         raise OutputError("standard output is closed; give an --output")
-    return Plan(targets, images, crops, journal_path(files[0]) if files else None)
+    return replace(plan, journal=journal_path(files[0]) if files else None)
 
 
 def check_plan(plan: Plan, inputs: Sequence[str | Path], *, if_exists: IfExists, resume: bool) -> Plan:
@@ -103,10 +132,10 @@ def check_plan(plan: Plan, inputs: Sequence[str | Path], *, if_exists: IfExists,
 
     targets = tuple(target for target in plan.targets if wanted(target.path, folder=target.format in _FOLDERS))
     skipped = tuple(target.path for target in plan.targets if target not in targets and target.path is not None)
-    for folder in (plan.images, plan.crops):
+    for folder in (*plan.folders, *(target.beside for target in targets)):
         wanted(folder, folder=True)
     files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
-    return Plan(targets, plan.images, plan.crops, journal_path(files[0]) if files else None, skipped)
+    return replace(plan, targets=targets, journal=journal_path(files[0]) if files else None, skipped=skipped)
 
 
 def _target(output: str, format_name: str | None) -> Target:
@@ -121,6 +150,26 @@ def _target(output: str, format_name: str | None) -> Target:
     if name == TABLE:
         raise UsageError("--format table is for standard output; files take " + ", ".join(SINKS))
     return Target(name, Path(output))
+
+
+def _refuse_formats(targets: Sequence[Target], task: str | None) -> None:
+    """Raise UsageError for a format that cannot hold what is found."""
+    for target in targets:
+        if task is not None and target.format in BOXES_ONLY:
+            raise UsageError(
+                f"'{target.name}' would be {target.format.upper()} texts, which hold boxes and no masks: end it in "
+                ".jsonl or .json (COCO), or take --save-masks DIR; 'detcli detect' writes the boxes"
+            )
+        if task not in ("panoptic", "semantic") and target.format in MASKS_ONLY:
+            raise UsageError(f"{target.format} is made of segments that share a picture out: take --task panoptic")
+
+
+def _refuse_one_folder_for_two(folders: Mapping[str, Path | None]) -> None:
+    """Raise UsageError where two kinds of pictures would go to one folder; by what each holds."""
+    seen: dict[Path, str] = {}
+    for what, folder in folders.items():
+        if folder is not None and seen.setdefault(folder, what) != what:
+            raise UsageError(f"'{folder}' cannot hold {seen[folder]} and {what}: give each a folder")
 
 
 def _refuse_twice(paths: Sequence[Path | None]) -> None:

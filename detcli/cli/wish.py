@@ -1,14 +1,18 @@
-"""What `detcli detect` is asked for, as one typed record."""
+"""What `detcli detect` and `detcli segment` are asked for, as one typed record."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from detcli.files.outputs import IfExists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the command line, the environment and the settings files ask of `detect`; named as the options."""
+    """What the command line, the environment and the settings files ask for; named as the options.
+
+    Those after `dry_run` are of `segment` alone; a wish without a task is one for boxes.
+    """
 
     sources: tuple[str, ...]
     no_recursive: bool
@@ -51,3 +55,8 @@ class Wish:
     strict: bool
     max_failures: int | None
     dry_run: bool
+    task: Literal["panoptic", "instance", "semantic"] | None = None
+    rule: Literal["original", "transformers"] = "original"
+    mask_threshold: float = 0.5
+    overlap_threshold: float = 0.8
+    save_masks: Path | None = None

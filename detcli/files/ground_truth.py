@@ -60,9 +60,10 @@ class GroundTruth:
         missing = tuple(name for name, category_id in zip(labels.names, found, strict=True) if category_id is None)
         if len(missing) == len(labels):
             return labels, missing
+        missing = tuple(name for name in missing if name != "N/A")  # a hole in a numbering is no class
         free = max(*ids.values(), *labels.category_ids) + 1
         numbered = (free + index if category_id is None else category_id for index, category_id in enumerate(found))
-        return Labels(labels.names, tuple(numbered)), missing
+        return Labels(labels.names, tuple(numbered), labels.stuff), missing
 
 
 def read_ground_truth(path: Path) -> GroundTruth:

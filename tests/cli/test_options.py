@@ -10,6 +10,7 @@ from cli_runs import Run
 from detcli.cli.command import Context, option_sections
 from detcli.cli.detect import detect as detect_command
 from detcli.cli.main import COMMANDS, cli
+from detcli.cli.segment import segment as segment_command
 from detcli.cli.tree import read_tree
 from detcli.cli.wish import Wish
 from detcli.sources.source import DEFAULT_MAX_PIXELS
@@ -18,8 +19,12 @@ BRANCHES = list(read_tree(cli, "detcli").walk())
 
 
 def test_the_wish_has_a_field_for_every_option() -> None:
-    given = {param.name for param in detect_command.params if param.expose_value}
-    assert given == set(Wish.__dataclass_fields__)
+    of_detect, of_segment = (
+        {param.name for param in command.params if param.expose_value} for command in (detect_command, segment_command)
+    )
+    assert of_segment == set(Wish.__dataclass_fields__)
+    assert of_segment - of_detect == {"task", "rule", "mask_threshold", "overlap_threshold", "save_masks"}
+    assert of_detect <= of_segment
 
 
 @pytest.mark.parametrize("branch", BRANCHES, ids=lambda branch: " ".join(branch.path))
@@ -74,9 +79,9 @@ def test_options_stand_in_sections_and_the_screens_come_last() -> None:
 
 
 def test_shown_defaults_are_the_real_ones() -> None:
-    for param in detect_command.params:
+    for param in (*detect_command.params, *segment_command.params):
         standard = getattr(param, "standard", None)
-        if isinstance(param, click.Option) and isinstance(param.default, (str, int)) and standard:
+        if isinstance(param, click.Option) and isinstance(param.default, (str, int, float)) and standard:
             assert str(param.default) == standard, param.name
     (pixels,) = (param for param in detect_command.params if param.name == "max_pixels")
     assert pixels.standard == f"{DEFAULT_MAX_PIXELS // 1_000_000} million"  # type: ignore[attr-defined]

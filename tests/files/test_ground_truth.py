@@ -41,6 +41,13 @@ def test_labels_take_the_category_ids_of_the_annotations_by_name(tmp_path: Path)
     assert len(set(labels.category_ids)) == 3
 
 
+def test_a_hole_in_the_numbering_is_not_missed_and_stuff_stays_stuff(tmp_path: Path) -> None:
+    path = written(tmp_path, [{"id": 1, "file_name": "a"}], [{"id": 9, "name": "sky"}])
+    labels, missing = read_ground_truth(path).renumber(Labels(("N/A", "cat", "sky"), (0, 1, 2), frozenset({2})))
+    assert missing == ("cat",)
+    assert labels.stuff == {2}
+
+
 def test_annotations_with_other_words_for_everything_leave_the_ids_alone(tmp_path: Path) -> None:
     path = written(tmp_path, [{"id": 1, "file_name": "a"}], [{"id": 1, "name": "chat"}])
     labels = Labels.from_names(["cat", "dog"])

@@ -38,6 +38,7 @@ MODEL_FLOORS = {
     "detcli.models.fields": 1,
     "detcli.models.skeleton": 1,
     "detcli.models.family": 2,
+    "detcli.models.original_names": 2,
 }
 
 

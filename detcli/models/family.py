@@ -61,11 +61,13 @@ class Hints:
     labels    names by class index; None: those of the published data for that number of classes, where there are some
     dilation  the last stage of the backbone keeps its resolution (DC5); None: nobody has said
     args      of the training run, as the file holds them; empty where it holds none
+    image_size_hw  of the pictures it was trained on, where the user says it
     """
 
     labels: tuple[str, ...] | None = None
     dilation: bool | None = None
     args: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    image_size_hw: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Original:
     """Weights of an original repository, told in the Hub's terms.
 
     config        the family's record
-    preprocessor  preprocessor_config.json
+    preprocessor  fields of preprocessor_config.json that differ from the family's own
     tensors       by the names that `read_weights` takes
     notes         sentences for the user: what was taken for granted
     """
@@ -137,10 +139,17 @@ class Family:
     relabel: Callable[[Mapping[str, Tensor], Any, Sequence[str]], Relabelled]
 
 
-FAMILIES: Registry[Family] = Registry("model family", {"dfine": "detcli.models.dfine:FAMILY"})
+FAMILIES: Registry[Family] = Registry(
+    "model family",
+    {
+        "dfine": "detcli.models.dfine:FAMILY",
+        "detr": "detcli.models.detr:FAMILY",
+        "deformable_detr": "detcli.models.deformable_detr:FAMILY",
+    },
+)
 
 # model_type of config.json -> family, so that recognising one imports no other.
-MODEL_TYPES: dict[str, str] = {"d_fine": "dfine"}
+MODEL_TYPES: dict[str, str] = {"d_fine": "dfine", "detr": "detr", "deformable_detr": "deformable_detr"}
 
 
 def family_of(config: Json) -> Family:

@@ -1,12 +1,246 @@
-"""D-FINE's original repository (Peterande/D-FINE): its names for weights, told in the Hub's terms."""
+"""D-FINE's original repository (Peterande/D-FINE): its names for weights, told in the Hub's terms.
+
+The files hold no configuration: sizes are read off the tensors' shapes. What shapes do not show is as in all
+configurations the repository has: eight heads, 300 queries, activations, the last map the one that attends to itself.
+"""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, get_args
 
 from torch import Tensor
 
+from detcli.errors import DamagedModelError, UnsupportedModelError
+from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
+from detcli.models.dfine.backbone_config import Size
+from detcli.models.dfine.config import DFineConfig, published, read_config, write_config
 from detcli.models.family import Hints, Original
+from detcli.models.original_names import Room, Shapes, labels_of, renamed
+
+_HEADS = 8
+_LARGEST_SIDE = 8192
+_PUBLISHED_CLASSES = (80, 366)
+_FREE = ("reg_scale", "up", "num_denoising", "carried")  # of no account for which size a network is
+_GRIDS = ("decoder.anchors", "decoder.valid_mask")  # made for one size of picture, and here anew for each
+_COPIES = ("decoder.decoder.up", "decoder.decoder.reg_scale")  # of the same names without one "decoder."
+
+_CONVOLUTION = ((r"\bconv\.weight$", "convolution.weight"), (r"\bbn\.", "normalization."))
+_PROJECTION = ((r"^(\d+)\.conv\.", r"\1.0."), (r"^(\d+)\.norm\.", r"\1.1."))
+_FUSION = (
+    (r"\.cv([14])\.", r".conv\1."),
+    (r"\.cv2\.0\.", ".csp_rep1."),
+    (r"\.cv3\.0\.", ".csp_rep2."),
+    (r"\.cv([23])\.1\.", r".conv\1."),
+)
+_PERCEPTRON = ((r"\.linear([12])\.", r".fc\1."), (r"\.norm1\.", ".self_attn_layer_norm."))
+_ENCODER_LAYER = (*_PERCEPTRON, (r"\.norm2\.", ".final_layer_norm."))
+_DECODER_LAYER = (*_PERCEPTRON, (r"\.norm3\.", ".final_layer_norm."), (r"\.cross_attn\.", ".encoder_attn."))
+_ROOMS: tuple[Room, ...] = (
+    ("backbone.stem.", "model.backbone.model.embedder.", _CONVOLUTION),
+    ("backbone.stages.", "model.backbone.model.encoder.stages.", _CONVOLUTION),
+    ("encoder.input_proj.", "model.encoder_input_proj.", _PROJECTION),
+    ("encoder.encoder.", "model.encoder.encoder.", _ENCODER_LAYER),
+    ("encoder.lateral_convs.", "model.encoder.lateral_convs.", ()),
+    ("encoder.fpn_blocks.", "model.encoder.fpn_blocks.", _FUSION),
+    ("encoder.pan_blocks.", "model.encoder.pan_blocks.", _FUSION),
+    ("encoder.downsample_convs.", "model.encoder.downsample_convs.", ((r"^(\d+)\.0\.cv([12])\.", r"\1.conv\2."),)),
+    ("decoder.input_proj.", "model.decoder_input_proj.", _PROJECTION),
+    ("decoder.enc_output.proj.", "model.enc_output.0.", ()),
+    ("decoder.enc_output.norm.", "model.enc_output.1.", ()),
+    ("decoder.enc_score_head.", "model.enc_score_head.", ()),
+    ("decoder.enc_bbox_head.", "model.enc_bbox_head.", ()),
+    ("decoder.denoising_class_embed.", "model.denoising_class_embed.", ()),
+    ("decoder.tgt_embed.", "model.weight_embedding.", ()),
+    ("decoder.decoder.layers.", "model.decoder.layers.", _DECODER_LAYER),
+    ("decoder.decoder.lqe_layers.", "model.decoder.lqe_layers.", ()),
+    ("decoder.dec_score_head.", "model.decoder.class_embed.", ()),
+    ("decoder.dec_bbox_head.", "model.decoder.bbox_embed.", ()),
+    ("decoder.pre_bbox_head.", "model.decoder.pre_bbox_head.", ()),
+    ("decoder.query_pos_head.", "model.decoder.query_pos_head.", ()),
+    ("decoder.reg_scale", "model.decoder.reg_scale", ()),
+    ("decoder.up", "model.decoder.up", ()),
+)
 
 
 def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | None:
-    """The model that these weights are; None where the keys are of another repository."""
+    """The model that these weights are; None where the keys are of another repository.
+
+    Raises UnsupportedModelError for weights that were folded for deployment or are a backbone's alone, where the names
+    of the classes are not known, and where the size of its pictures is not; DamagedModelError for what does not fit.
+    """
+    if any(name.startswith("stem.stem1.") for name in tensors):
+        raise UnsupportedModelError(
+            "the weights are those of a backbone (HGNetV2) alone, which training begins with; they detect nothing"
+        )
+    if not any(name.startswith(("decoder.decoder.lqe_layers.", "decoder.pre_bbox_head.")) for name in tensors):
+        return None
+    if any(".conv_bn_fused." in name for name in tensors):
+        raise UnsupportedModelError(
+            "the weights were saved after D-FINE's deploy(), which folds norms into convolutions and drops heads; the "
+            "file that was loaded before it is the one to use"
+        )
+    labels, notes = labels_of(Shapes(tensors)("decoder.dec_score_head.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
+    config, size = _named(_config(tensors, labels))
+    height_width = hints.image_size_hw or _square(tensors, config)
+    if height_width is None:
+        raise UnsupportedModelError(
+            "the model was trained on pictures that are not square, and the file does not hold their size: `detcli "
+            "models convert --imgsz H W` takes it"
+        )
+    weights = {name: tensor for name, tensor in tensors.items() if name not in (*_GRIDS, *_COPIES)}
+    return Original(
+        config=config,
+        preprocessor={"size": dict(zip(("height", "width"), height_width, strict=True))},
+        tensors=renamed(weights, _ROOMS, family="D-FINE"),
+        notes=(f"recognised as D-FINE-{size.upper()}" if size else "recognised as a D-FINE of its own size", *notes),
+    )
+
+
+def _config(tensors: Mapping[str, Tensor], labels: tuple[str, ...]) -> DFineConfig:
+    """The record, from the shapes of the tensors. Raises DamagedModelError."""
+    shape = Shapes(tensors)
+    backbone = _backbone(shape)
+    hidden = shape("encoder.input_proj.0.conv.weight", 4)[0]
+    width = shape("decoder.dec_score_head.0.weight", 2)[1]
+    layers = shape.count("decoder.decoder.layers.")
+    points = _points(tensors["decoder.decoder.layers.0.cross_attn.num_points_scale"]) if layers else ()
+    offsets = shape("decoder.decoder.layers.0.cross_attn.attention_weights.bias", 1)[0]
+    judged = shape("decoder.decoder.lqe_layers.0.reg_conf.layers.0.weight", 2)
+    maps = len(backbone.out_indices)
+    attending = shape.count("encoder.encoder.")
+    if attending not in (0, 1, maps):
+        raise UnsupportedModelError(f"{attending} of {maps} maps attend to themselves; the keys do not say which")
+    learned = shape("decoder.tgt_embed.weight", 2)[0] if shape.has("decoder.tgt_embed.") else None
+    config = DFineConfig(
+        labels=labels,
+        backbone=backbone,
+        encoder_hidden_dim=hidden,
+        encoder_layers=shape.count("encoder.encoder.0.layers.") if attending else 1,
+        encoder_ffn_dim=shape("encoder.encoder.0.layers.0.linear1.weight", 2)[0] if attending else 1024,
+        encoder_attention_heads=max(1, offsets // sum(points)),
+        encode_proj_layers=tuple(range(maps)) if attending == maps else (maps - 1,) * attending,
+        d_model=width,
+        num_queries=learned or 300,
+        learn_initial_query=learned is not None,
+        num_feature_levels=len(points),
+        decoder_layers=layers,
+        decoder_ffn_dim=shape("decoder.decoder.layers.0.linear1.weight", 2)[0],
+        decoder_attention_heads=max(1, offsets // sum(points)),
+        decoder_n_points=points,
+        max_num_bins=shape("decoder.dec_bbox_head.0.layers.2.weight", 2)[0] // 4 - 1,
+        reg_scale=_scalar(tensors, "decoder.reg_scale"),
+        up=_scalar(tensors, "decoder.up"),
+        top_prob_values=judged[1] // 4 - 1,
+        lqe_hidden_dim=judged[0],
+        lqe_layers=shape.count("decoder.decoder.lqe_layers.0.reg_conf.layers."),
+        num_denoising=100 if shape.has("decoder.denoising_class_embed.") else 0,
+        **_last_layer(shape, layers, width),
+        **_pyramid(shape, hidden),
+    )
+    return read_config(write_config(config))  # within the bounds that hold for strangers' configurations
+
+
+def _backbone(shape: Shapes) -> HGNetV2Config:
+    stages = shape.count("backbone.stages.")
+    maps = shape.count("encoder.input_proj.")
+    if not 1 <= maps <= stages:
+        raise DamagedModelError(f"the weights take {maps} maps from a backbone of {stages} stages")
+    return HGNetV2Config(
+        stem=(
+            shape("backbone.stem.stem1.conv.weight", 4)[1],
+            shape("backbone.stem.stem1.conv.weight", 4)[0],
+            shape("backbone.stem.stem4.conv.weight", 4)[0],
+        ),
+        stages=tuple(_stage(shape, f"backbone.stages.{i}.") for i in range(stages)),
+        out_indices=tuple(range(stages - maps + 1, stages + 1)),
+        affine=shape.has("backbone.stem.stem1.lab."),
+    )
+
+
+def _stage(shape: Shapes, stage: str) -> StageConfig:
+    block = f"{stage}blocks.0."
+    light = shape.has(f"{block}layers.0.conv1.")
+    first = shape(f"{block}layers.0.conv1.conv.weight" if light else f"{block}layers.0.conv.weight", 4)
+    kernel = shape(f"{block}layers.0.conv2.conv.weight", 4)[2] if light else first[2]
+    return StageConfig(
+        inputs=first[1],
+        middle=first[0],
+        outputs=shape(f"{block}aggregation.1.conv.weight", 4)[0],
+        blocks=shape.count(f"{stage}blocks."),
+        layers=shape.count(f"{block}layers."),
+        kernel=kernel,
+        downsample=shape.has(f"{stage}downsample."),
+        light=light,
+    )
+
+
+def _points(scales: Tensor) -> tuple[int, ...]:
+    """Sampling points of each level: each point of a level with n of them has the scale 1 / n."""
+    points: list[int] = []
+    values = scales.flatten().tolist()
+    while values:
+        count = round(1 / values[0]) if 1 / 256 <= values[0] <= 1 else 0
+        if count < 1 or len(values) < count or any(abs(value * count - 1) > 1e-3 for value in values[:count]):
+            raise DamagedModelError(
+                "'decoder.decoder.layers.0.cross_attn.num_points_scale' has values that fit no level"
+            )
+        points.append(count)
+        values = values[count:]
+    return tuple(points)
+
+
+def _last_layer(shape: Shapes, layers: int, width: int) -> dict[str, Any]:
+    """The layer that answers: the last, unless those after it are wider."""
+    widths = [shape(f"decoder.decoder.layers.{i}.norm1.weight", 1)[0] for i in range(layers)]
+    wider = [i for i, one in enumerate(widths) if one != width]
+    if not wider:
+        return {"eval_idx": layers - 1}
+    return {"eval_idx": wider[0] - 1, "layer_scale": widths[-1] / width}
+
+
+def _pyramid(shape: Shapes, hidden: int) -> dict[str, Any]:
+    """Width and number of the pyramid's bottlenecks, as the factors that configurations give them as."""
+    if not shape.has("encoder.fpn_blocks."):
+        return {}
+    inner = shape("encoder.fpn_blocks.0.cv2.1.conv.weight", 4)[0]
+    count = shape.count("encoder.fpn_blocks.0.cv2.0.bottlenecks.")
+    widths = (1.0, 0.5, 0.34, 2 * inner / hidden, (2 * inner + 0.5) / hidden)
+    depths = (1.0, 0.67, 0.5, 0.34, count / 3)
+    return {
+        "hidden_expansion": next(width for width in widths if round(width * hidden // 2) == inner),
+        "depth_mult": next(depth for depth in depths if round(3 * depth) == count),
+    }
+
+
+def _named(config: DFineConfig) -> tuple[DFineConfig, Size | None]:
+    """The published size that this network is, with the factors its configuration has; None: it is another."""
+    for size in get_args(Size):
+        like = published(size, config.labels)
+        named = replace(config, hidden_expansion=like.hidden_expansion, depth_mult=like.depth_mult)
+        alike = (named.pyramid_dim, named.bottlenecks) == (config.pyramid_dim, config.bottlenecks)
+        free: dict[str, Any] = {name: getattr(config, name) for name in _FREE}
+        if alike and named == replace(like, **free):
+            return named, size
+    return config, None
+
+
+def _square(tensors: Mapping[str, Tensor], config: DFineConfig) -> tuple[int, int] | None:
+    """Height and width of the square pictures that the frozen anchors were made for; None: they are not square."""
+    grid = next((tensors[name] for name in _GRIDS if name in tensors), None)
+    if grid is None:
+        return 640, 640
+    count = grid.numel() // (4 if grid is tensors.get(_GRIDS[0]) else 1)
+    strides = [down for down, _ in config.backbone.out_strides]
+    strides += [strides[-1] << (i + 1) for i in range(config.num_feature_levels - len(strides))]
+    step = config.size_divisor[0]
+    for side in range(step, _LARGEST_SIDE + 1, step):
+        if sum((side // stride) ** 2 for stride in strides) == count:
+            return side, side
     return None
+
+
+def _scalar(tensors: Mapping[str, Tensor], name: str) -> float:
+    tensor = tensors.get(name)
+    if tensor is None or tensor.numel() != 1:
+        raise DamagedModelError(f"the weights lack '{name}', which is a number")
+    return float(tensor)

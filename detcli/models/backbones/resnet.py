@@ -101,10 +101,13 @@ class ResNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Take pixels [B, 3, H, W] to one [B, C, H / stride, W / stride], rounded up, for each of `out_indices`."""
-        maps = [F.max_pool2d(self.stem(pixels), kernel_size=3, stride=2, padding=1)]
-        for stage in self.stages[: self._used]:
-            maps.append(stage(maps[-1]))
-        return [maps[i] for i in self.out_indices]
+        x = F.max_pool2d(self.stem(pixels), kernel_size=3, stride=2, padding=1)
+        maps = [x] if 0 in self.out_indices else []
+        for place, stage in enumerate(self.stages[: self._used], 1):
+            x = stage(x)
+            if place in self.out_indices:  # the others' memory is free for the next stage
+                maps.append(x)
+        return maps
 
     def drop_unused(self) -> None:
         """Let go of stages that feed nothing."""

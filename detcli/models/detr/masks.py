@@ -1,0 +1,139 @@
+"""DETR's mask head: where each query looks becomes a mask, refined by the backbone's finer maps."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detcli.models.detr.config import DetrConfig
+from detcli.models.layers.activations import make_activation
+from detcli.models.layers.norm import work_in_place
+
+# Of the largest map of one chunk of queries, in numbers: 128 MiB of float32, a few of which are alive at a time.
+_CHUNK = 1 << 25
+
+
+class MaskHead(nn.Module):
+    """Queries, the encoder's map and the backbone's maps -> one map of mask logits a query.
+
+    finer  channels of the backbone's three maps that refine, from the coarsest to the finest
+
+    Source: DETR (Carion et al. 2020), section 4.4 and figure 8.
+    """
+
+    def __init__(self, config: DetrConfig, finer: Sequence[int]) -> None:
+        super().__init__()
+        self.attention = AttentionMap(config.d_model, config.encoder_attention_heads)
+        widths = config.mask_channels
+        inputs = config.d_model + config.encoder_attention_heads
+        act = config.activation_function
+        self.enter = RefiningBlock(inputs, inputs, act)
+        self.steps = nn.ModuleList(
+            RefiningBlock(before, after, act) for before, after in zip((inputs, *widths), (*widths,), strict=False)
+        )  # the first one on the encoder's map, the others each on a finer one
+        self.adapters = nn.ModuleList(
+            nn.Conv2d(channels, width, 1) for channels, width in zip(finer, widths, strict=False)
+        )
+        self.output = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        for conv in (*self.adapters, self.output):
+            _initialise(conv)
+
+    def forward(
+        self, queries: Tensor, projected: Tensor, memory: Tensor, finer: Sequence[Tensor], mask: Tensor | None
+    ) -> Tensor:
+        """Draw the masks.
+
+        queries    [B, Q, D] as the decoder answers
+        projected  [B, D, H, W] the map that the encoder read
+        memory     [B, D, H, W] the map that it made
+        finer      three maps of the backbone, from the coarsest to the finest
+        mask       bool [B, H, W], True where a cell is picture; None where all are
+        returns    [B, Q, h, w] logits, of the finest map's size
+
+        In evaluation queries are drawn a few at a time, so that memory does not grow with their number.
+        """
+        weights = self.attention(queries, memory, mask)  # [B, Q, M, H, W]
+        adapted = [adapter(x) for adapter, x in zip(self.adapters, finer, strict=True)]
+        # What all queries of a picture share is convolved once: the first block reads the map and the weights apart.
+        shared = self.enter.part(projected, 0)
+        height, width = adapted[-1].shape[-2:]
+        at_once = weights.shape[1] if self.training else max(1, _CHUNK // (height * width * adapted[-1].shape[1]))
+        pictures = []
+        for place in range(len(weights)):
+            one = slice(place, place + 1)
+            own, below = shared[one], [x[one] for x in adapted]
+            chunks = weights[place].split(at_once)
+            pictures.append(torch.cat([self._draw(own, chunk, below) for chunk in chunks], dim=1))
+        return torch.cat(pictures)
+
+    def _draw(self, shared: Tensor, weights: Tensor, adapted: Sequence[Tensor]) -> Tensor:
+        """Shared [1, C, H, W] and the weights of some queries [q, M, H, W] of one picture -> [1, q, h, w]."""
+        first = shared.shape[1] - weights.shape[1]
+        x = self.enter.finish(shared + self.enter.part(weights, first))
+        x = self.steps[0](x)
+        for step, below in zip(self.steps[1:], adapted, strict=True):
+            x = step(F.interpolate(x, size=below.shape[-2:], mode="nearest") + below)
+        logits: Tensor = self.output(x)[:, 0]
+        return logits[None]
+
+
+class RefiningBlock(nn.Module):
+    """Convolution, group norm and activation."""
+
+    def __init__(self, inputs: int, outputs: int, activation: str) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.norm = nn.GroupNorm(min(8, outputs), outputs)
+        self.activation = make_activation(activation)
+        _initialise(self.conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take x [B, inputs, H, W] to [B, outputs, H, W]."""
+        return self.finish(self.conv(x))
+
+    def part(self, x: Tensor, first: int) -> Tensor:
+        """Convolve some of the input's channels, from `first` on; the bias goes with those from 0 on."""
+        weight = self.conv.weight[:, first : first + x.shape[1]]
+        return F.conv2d(x, weight, self.conv.bias if first == 0 else None, padding=1)
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Norm and activate what is convolved."""
+        output: Tensor = self.activation(self.norm(x))
+        return output
+
+    def fold(self) -> None:
+        """Activate in place."""
+        work_in_place(self.activation)
+
+
+class AttentionMap(nn.Module):
+    """How much each head of each query looks at each cell; all heads of a query share out a whole."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        for projection in (self.query, self.key):
+            nn.init.xavier_uniform_(projection.weight)
+            nn.init.zeros_(projection.bias)
+
+    def forward(self, queries: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
+        """Take queries [B, Q, D] and memory [B, D, H, W] to [B, Q, M, H, W]; mask bool [B, H, W], True where picture."""
+        batch, count, width = queries.shape
+        height, across = memory.shape[-2:]
+        query = self.query(queries).view(batch, count, self.heads, -1) * (width // self.heads) ** -0.5
+        key = self.key(memory.flatten(2).mT).view(batch, height * across, self.heads, -1)
+        scores = query.transpose(1, 2) @ key.permute(0, 2, 3, 1)  # [B, M, Q, H * W]
+        if mask is not None:
+            scores = scores.masked_fill(~mask.flatten(1)[:, None, None], -torch.inf)
+        weights: Tensor = scores.transpose(1, 2).flatten(2).softmax(-1)
+        return weights.view(batch, count, self.heads, height, across)
+
+
+def _initialise(conv: nn.Module) -> None:
+    if isinstance(conv, nn.Conv2d):
+        nn.init.kaiming_uniform_(conv.weight, a=1)
+        if conv.bias is not None:
+            nn.init.zeros_(conv.bias)

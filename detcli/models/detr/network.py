@@ -1,0 +1,174 @@
+"""The DETR network: pictures of any size in, one box a query out, and a mask where it was trained to draw them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from detcli.models.backbones.backbone_config import BackboneConfig, make_backbone
+from detcli.models.backbones.resnet import ResNet, ResNetConfig
+from detcli.models.detr.config import DetrConfig
+from detcli.models.detr.masks import MaskHead
+from detcli.models.detr.transformer import Decoded, Decoder, Encoded, Encoder, real_tokens
+from detcli.models.layers.heads import Mlp
+from detcli.models.layers.position import LearnedPositions, sine_positions
+from detcli.models.losses.set_training import SetTraining
+from detcli.values.outputs import Outputs, Targets
+
+
+@dataclass(frozen=True, slots=True)
+class DetrDetails:
+    """All between the picture and the boxes, under transformers' names for it; B pictures always come first.
+
+    last_hidden_state          [B, Q, D] of the decoder, normed
+    decoder_hidden_states      [B, Q, D] before the first decoder layer and after each, the last one normed
+    decoder_attentions         [B, M, Q, Q] of each decoder layer
+    cross_attentions           [B, M, Q, S] of each decoder layer
+    encoder_last_hidden_state  [B, S, D]
+    encoder_hidden_states      [B, S, D] before the first encoder layer and after each
+    encoder_attentions         [B, M, S, S] of each encoder layer
+    """
+
+    last_hidden_state: Tensor
+    decoder_hidden_states: tuple[Tensor, ...]
+    decoder_attentions: tuple[Tensor, ...]
+    cross_attentions: tuple[Tensor, ...]
+    encoder_last_hidden_state: Tensor
+    encoder_hidden_states: tuple[Tensor, ...]
+    encoder_attentions: tuple[Tensor, ...]
+
+
+class Detr(nn.Module):
+    """DETR (Carion et al. 2020) in training form; `optimize` turns it into its inference form.
+
+    gives_masks  whether answers hold masks: true of a network with a mask head, until it is told otherwise
+    """
+
+    def __init__(self, config: DetrConfig) -> None:
+        super().__init__()
+        width = config.d_model
+        self.backbone = make_backbone(_backbone(config))
+        self.input_projection = nn.Conv2d(self.backbone.out_channels[-1], width, 1)
+        self.positions = LearnedPositions(width) if config.position_embedding_type == "learned" else None
+        self.query_positions = nn.Embedding(config.num_queries, width)
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        self.class_head = nn.Linear(width, len(config.labels) + 1)
+        self.box_head = Mlp(width, width, 4, 3)
+        self.mask_head: MaskHead | None = None
+        if config.has_masks:
+            self.mask_head = MaskHead(config, self.backbone.out_channels[2::-1])
+        self.gives_masks = config.has_masks
+
+    def forward(
+        self,
+        pixels: Tensor,
+        mask: Tensor | None = None,
+        details: bool = False,
+        targets: Sequence[Targets] | None = None,
+    ) -> Outputs:
+        """Detect, or answer what is to be learned from.
+
+        pixels   float [B, 3, H, W] RGB, normalised as ImageNet's; zeros where padded
+        mask     bool [B, H, W], True where a pixel is picture, as the one at the upper left always is; None: all are
+        details  also hand out everything between, as DetrDetails; slower, and in need of more memory
+        targets  in training mode, one a picture: the details are those the criterion looks at, as SetTraining
+
+        Raises ValueError for pixels or a mask of another shape, and for targets that are not one a picture of a
+        training step.
+        """
+        self._check(pixels, mask, targets)
+        maps = self.backbone(pixels)
+        projected = self.input_projection(maps[-1])  # [B, D, H', W']
+        size_hw = (projected.shape[-2], projected.shape[-1])
+        cells = None if _is_whole(mask) or mask is None else real_tokens(mask, size_hw)
+        unseen = None if cells is None else cells.flatten(1)[:, None, None]
+        positions = self._positions(projected, cells)
+
+        encoded = self.encoder(projected.flatten(2).mT, positions, unseen, details=details)
+        memory = encoded.tokens
+        decoded = self.decoder(
+            self.query_positions.weight[None],
+            memory,
+            memory + positions,
+            unseen,
+            every_layer=targets is not None,
+            details=details,
+        )
+        masks = None
+        if self.mask_head is not None and self.gives_masks:
+            seen = memory.mT.unflatten(2, size_hw)
+            masks = self.mask_head(decoded.normed[-1], projected, seen, maps[2::-1], cells)
+        if targets is not None:
+            return self._learn(decoded, masks, mask)
+        answers = decoded.normed[-1]
+        record = _details(encoded, decoded) if details else None
+        return Outputs(self.class_head(answers), self.box_head(answers).sigmoid(), record, masks)
+
+    def _learn(self, decoded: Decoded, masks: Tensor | None, mask: Tensor | None) -> Outputs:
+        answers = torch.stack(decoded.normed)  # [A, B, Q, D]
+        record = SetTraining(self.class_head(answers), self.box_head(answers).sigmoid(), masks, mask=mask)
+        return Outputs(record.logits[-1], record.boxes_cxcywh[-1], record, masks)
+
+    def _positions(self, projected: Tensor, cells: Tensor | None) -> Tensor:
+        """Positions of the map's tokens: [B or 1, S, D]."""
+        size_hw = (projected.shape[-2], projected.shape[-1])
+        if self.positions is not None:
+            learned: Tensor = self.positions(size_hw)
+            return learned
+        width = projected.shape[1]
+        return sine_positions(size_hw, cells, channels=width, device=projected.device, dtype=projected.dtype)
+
+    def _check(self, pixels: Tensor, mask: Tensor | None, targets: Sequence[Targets] | None) -> None:
+        if pixels.ndim != 4 or pixels.shape[1] != 3:
+            raise ValueError(f"pixels have shape {list(pixels.shape)}; DETR takes [B, 3, H, W]")
+        if mask is not None and mask.shape != pixels[:, 0].shape:
+            raise ValueError(f"the mask has shape {list(mask.shape)}, the pixels {list(pixels.shape)}")
+        if targets is not None and (not self.training or len(targets) != len(pixels)):
+            mode = "training" if self.training else "evaluation"
+            raise ValueError(
+                f"{len(targets)} targets for {len(pixels)} pictures in {mode} mode; training takes one each"
+            )
+
+
+def optimize(network: Detr) -> Detr:
+    """Turn a network into its inference form, in place, and hand it back; once done, doing it again changes nothing.
+
+    Norms go into the convolutions before them, projections that read the same become one, and what feeds nothing is
+    dropped. Numbers move by rounding alone.
+    """
+    network.eval().requires_grad_(False)
+    if isinstance(network.backbone, ResNet):
+        network.backbone.drop_unused()
+    for module in list(network.modules()):
+        fold = getattr(module, "fold", None)
+        if fold is not None:
+            fold()
+    return network
+
+
+def _backbone(config: DetrConfig) -> BackboneConfig:
+    """The backbone that is needed: without a mask head nothing but its last map is looked at."""
+    if config.has_masks or not isinstance(config.backbone, ResNetConfig):
+        return config.backbone
+    return replace(config.backbone, out_indices=config.backbone.out_indices[-1:])
+
+
+def _is_whole(mask: Tensor | None) -> bool:
+    """Whether nothing is padded, as far as can be told at once: asking a GPU would make it wait."""
+    if mask is None:
+        return True
+    return mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all())
+
+
+def _details(encoded: Encoded, decoded: Decoded) -> DetrDetails:
+    return DetrDetails(
+        last_hidden_state=decoded.normed[-1],
+        decoder_hidden_states=(*decoded.states[:-1], decoded.normed[-1]),
+        decoder_attentions=decoded.attentions,
+        cross_attentions=decoded.cross_attentions,
+        encoder_last_hidden_state=encoded.tokens,
+        encoder_hidden_states=encoded.states,
+        encoder_attentions=encoded.attentions,
+    )

@@ -1,0 +1,170 @@
+"""DETR's transformer: the encoder over the cells of one map, and the decoder that turns queries into objects."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from detcli.models.detr.config import DetrConfig
+from detcli.models.layers.attention import CrossAttention, SelfAttention
+from detcli.models.layers.feed_forward import FeedForward
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What the encoder made of the tokens.
+
+    tokens      [B, S, D]
+    states      [B, S, D] before the first layer and after each, where they were asked for
+    attentions  [B, M, S, S] of each layer, likewise
+    """
+
+    tokens: Tensor
+    states: tuple[Tensor, ...]
+    attentions: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the decoder made of the queries.
+
+    normed            [B, Q, D] of each layer that was asked for, after the norm that all layers share; the last one last
+    states            [B, Q, D] before the first layer and after each, not normed, where they were asked for
+    attentions        [B, M, Q, Q] of each layer, likewise
+    cross_attentions  [B, M, Q, S] of each layer, likewise
+    """
+
+    normed: tuple[Tensor, ...]
+    states: tuple[Tensor, ...]
+    attentions: tuple[Tensor, ...]
+    cross_attentions: tuple[Tensor, ...]
+
+
+class Encoder(nn.Module):
+    """Layers in which every cell of the map looks at every other."""
+
+    def __init__(self, config: DetrConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+
+    def forward(self, tokens: Tensor, positions: Tensor, mask: Tensor | None, *, details: bool = False) -> Encoded:
+        """Encode tokens [B, S, D] at positions [B or 1, S, D]; mask bool [B, 1, 1, S], True where one is picture."""
+        states, attentions = [tokens], []
+        for layer in self.layers:
+            tokens, weights = layer(tokens, positions, mask, details=details)
+            if details:
+                states.append(tokens)
+                attentions.append(weights)
+        return Encoded(tokens, tuple(states) if details else (), tuple(attentions))
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and a perceptron, each added to what it read and then normed."""
+
+    def __init__(self, config: DetrConfig) -> None:
+        super().__init__()
+        width = config.d_model
+        self.attention = SelfAttention(width, config.encoder_attention_heads, config.attention_dropout)
+        self.attention_norm = nn.LayerNorm(width)
+        self.feed_forward = _feed_forward(config, config.encoder_ffn_dim)
+        self.dropout = nn.Dropout(config.dropout)
+        nn.init.xavier_uniform_(self.attention.output.weight)
+
+    def forward(
+        self, tokens: Tensor, positions: Tensor, mask: Tensor | None, *, details: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Take tokens [B, S, D] to the same, and the weights of the attention where they were asked for."""
+        seen, weights = self.attention(tokens, positions, mask=mask, with_weights=details)
+        tokens = self.attention_norm(tokens + self.dropout(seen))
+        return self.feed_forward(tokens), weights
+
+
+class Decoder(nn.Module):
+    """Layers in which queries look at each other and at the picture; one norm for the answers of all of them."""
+
+    def __init__(self, config: DetrConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        self.norm = nn.LayerNorm(config.d_model)
+
+    def forward(
+        self,
+        positions: Tensor,
+        memory: Tensor,
+        placed_memory: Tensor,
+        mask: Tensor | None,
+        *,
+        every_layer: bool = False,
+        details: bool = False,
+    ) -> Decoded:
+        """Decode queries that begin as zeros, and are told apart by their positions alone.
+
+        positions      [1, Q, D] of the queries
+        memory         [B, S, D] the encoder's tokens
+        placed_memory  [B, S, D] the same with their positions
+        mask           bool [B, 1, 1, S], True where a token is picture; None where all are
+        every_layer    the answers of every layer, not of the last alone
+        """
+        queries = memory.new_zeros(()).expand(len(memory), *positions.shape[1:])
+        states, answers, attentions, cross_attentions = [queries], [], [], []
+        for layer in self.layers:
+            queries, weights, cross_weights = layer(queries, positions, memory, placed_memory, mask, details=details)
+            if every_layer:
+                answers.append(queries)
+            if details:
+                states.append(queries)
+                attentions.append(weights)
+                cross_attentions.append(cross_weights)
+        # The next layer reads what is not normed, as in the original: transformers' auxiliary_loss changes that.
+        normed = tuple(self.norm(answer) for answer in (answers or [queries]))
+        return Decoded(normed, tuple(states) if details else (), tuple(attentions), tuple(cross_attentions))
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, attention to the picture and a perceptron, each added to what it read and then normed."""
+
+    def __init__(self, config: DetrConfig) -> None:
+        super().__init__()
+        width, heads, dropout = config.d_model, config.decoder_attention_heads, config.attention_dropout
+        self.attention = SelfAttention(width, heads, dropout)
+        self.attention_norm = nn.LayerNorm(width)
+        self.cross_attention = CrossAttention(width, heads, dropout)
+        self.cross_attention_norm = nn.LayerNorm(width)
+        self.feed_forward = _feed_forward(config, config.decoder_ffn_dim)
+        self.dropout = nn.Dropout(config.dropout)
+        for attention in (self.attention, self.cross_attention):
+            nn.init.xavier_uniform_(attention.output.weight)
+
+    def forward(
+        self,
+        queries: Tensor,
+        positions: Tensor,
+        memory: Tensor,
+        placed_memory: Tensor,
+        mask: Tensor | None,
+        *,
+        details: bool = False,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Take queries [B, Q, D] to the same, and the weights of both attentions where they were asked for."""
+        seen, weights = self.attention(queries, positions, with_weights=details)
+        queries = self.attention_norm(queries + self.dropout(seen))
+        seen, cross_weights = self.cross_attention(
+            queries + positions, placed_memory, memory, mask=mask, with_weights=details
+        )
+        queries = self.cross_attention_norm(queries + self.dropout(seen))
+        return self.feed_forward(queries), weights, cross_weights
+
+
+def _feed_forward(config: DetrConfig, hidden: int) -> FeedForward:
+    return FeedForward(
+        config.d_model,
+        hidden,
+        config.activation_function,
+        dropout=config.dropout,
+        activation_dropout=config.activation_dropout,
+    )
+
+
+def real_tokens(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """Which cells of a map are picture: that of the pixel at the upper left of each. bool [B, H, W] -> [B, *size_hw]."""
+    return nn.functional.interpolate(mask[:, None].float(), size=size_hw, mode="nearest")[:, 0].to(torch.bool)

@@ -1,0 +1,38 @@
+"""The perceptron of a transformer's layer, with what is around it."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detcli.models.layers.activations import make_activation
+from detcli.models.layers.norm import work_in_place
+
+
+class FeedForward(nn.Module):
+    """Two linear layers, their input added, and a norm (Vaswani et al. 2017, section 3.3, norm last).
+
+    dropout             probability with which an output is dropped in training
+    activation_dropout  likewise of what is between the layers
+    """
+
+    def __init__(
+        self, width: int, hidden: int, activation: str, *, dropout: float = 0.0, activation_dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.activation_dropout = activation_dropout
+        self.expand = nn.Linear(width, hidden)
+        self.activation = make_activation(activation)
+        self.contract = nn.Linear(hidden, width)
+        self.norm = nn.LayerNorm(width)
+        for linear in (self.expand, self.contract):
+            nn.init.xavier_uniform_(linear.weight)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Take tokens [..., D] to the same shape."""
+        hidden = F.dropout(self.activation(self.expand(tokens)), self.activation_dropout, self.training)
+        output: Tensor = self.norm(tokens + F.dropout(self.contract(hidden), self.dropout, self.training))
+        return output
+
+    def fold(self) -> None:
+        """Activate in place: the first layer owns its output, and no gradient asks for it."""
+        work_in_place(self.activation)

@@ -1,5 +1,7 @@
 """From logits to boxes in a picture's own pixels."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,53 @@ def test_scores_labels_and_boxes_are_the_reference_processors(seed: int) -> None
         assert np.allclose(found.boxes_xyxy, clipped[keep].numpy(), atol=1e-2)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_softmax_scores_are_the_reference_processors_sorted(seed: int) -> None:
+    processors = pytest.importorskip("transformers.models.detr.image_processing_pil_detr")
+    modeling = pytest.importorskip("transformers.models.detr.modeling_detr")
+    outputs = random_outputs(seed)
+    sizes = torch.tensor([[480, 640], [1080, 1920]])
+    expected = processors.DetrImageProcessorPil().post_process_object_detection(
+        modeling.DetrObjectDetectionOutput(logits=outputs.logits, pred_boxes=outputs.boxes_cxcywh),
+        threshold=0.3,
+        target_sizes=sizes,
+    )
+    for found, wanted, (height, width) in zip(
+        to_detections(outputs, sizes, Selection(0.3, scores="softmax")), expected, sizes.tolist(), strict=True
+    ):
+        assert isinstance(found, Detections)
+        limits = torch.tensor([width, height, width, height])
+        clipped = wanted["boxes"].clamp(min=0).minimum(limits)
+        keep = ((clipped[:, 2:] - clipped[:, :2]) > 0).all(1)
+        order = wanted["scores"][keep].argsort(descending=True)
+        assert len(found) > 5
+        assert np.array_equal(found.class_ids, wanted["labels"][keep][order].numpy())
+        assert np.allclose(found.scores, wanted["scores"][keep][order].numpy(), atol=1e-6)
+        assert np.allclose(found.boxes_xyxy, clipped[keep][order].numpy(), atol=1e-2)
+
+
+def test_softmax_gives_each_query_one_class_and_never_the_last() -> None:
+    outputs = random_outputs(4, batch=1)
+    everything = single(outputs, (100, 100), Selection(0.0, scores="softmax"))
+    assert len(everything) <= 30
+    assert set(everything.class_ids.tolist()) <= set(range(4))
+    assert (np.diff(everything.scores) <= 0).all()
+    best = single(outputs, (100, 100), Selection(0.0, max_detections=7, scores="softmax"))
+    assert np.array_equal(best.scores, everything.scores[: len(best)])
+
+
+def test_a_softmax_score_is_its_share_of_the_whole_row() -> None:
+    outputs = Outputs(torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([[[0.5, 0.5, 0.2, 0.2]]]))
+    found = single(outputs, (10, 10), Selection(0.0, scores="softmax"))
+    assert found.class_ids.tolist() == [1]
+    assert found.scores[0] == pytest.approx(np.exp(2) / (np.exp(1) + np.exp(2) + np.exp(3)), rel=1e-6)
+
+
+def test_a_class_that_is_surely_absent_does_not_hide_the_others() -> None:
+    outputs = Outputs(torch.tensor([[[-float("inf"), 2.0, 1.0]]]), torch.tensor([[[0.5, 0.5, 0.2, 0.2]]]))
+    assert single(outputs, (10, 10), Selection(0.0, scores="softmax")).class_ids.tolist() == [1]
+
+
 def test_the_best_comes_first_and_there_are_never_more_than_queries_or_asked() -> None:
     outputs = random_outputs(1, batch=1)
     everything = single(outputs, (100, 100), Selection(0.0))
@@ -83,10 +132,11 @@ def test_boxes_that_are_empty_or_outside_are_dropped(box: list[float]) -> None:
     assert len(single(one_box(box), (100, 100), Selection(0.5))) == 0
 
 
+@pytest.mark.parametrize("scores", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("poison", ["logits", "boxes"])
-def test_numbers_that_are_not_finite_are_an_error_of_that_picture_alone(poison: str) -> None:
+def test_numbers_that_are_not_finite_are_an_error_of_that_picture_alone(poison: str, scores: Any) -> None:
     outputs = random_outputs(3)
     (outputs.logits if poison == "logits" else outputs.boxes_cxcywh)[1].fill_(float("nan"))
-    first, second = to_detections(outputs, torch.tensor([[9, 9], [9, 9]]), Selection(0.3))
+    first, second = to_detections(outputs, torch.tensor([[9, 9], [9, 9]]), Selection(0.3, scores=scores))
     assert isinstance(first, Detections)
     assert isinstance(second, NotFiniteError)

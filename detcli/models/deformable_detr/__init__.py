@@ -1,0 +1,63 @@
+"""Deformable DETR (Zhu et al. 2020): queries look at a few points of maps of several sizes."""
+
+from typing import Any, cast
+
+from torch import nn
+
+from detcli.models.deformable_detr.config import DeformableDetrConfig, published, read_config, write_config
+from detcli.models.deformable_detr.criterion import criterion
+from detcli.models.deformable_detr.groups import parameter_groups
+from detcli.models.deformable_detr.network import DeformableDetr, optimize
+from detcli.models.deformable_detr.original import read_original
+from detcli.models.deformable_detr.relabel import relabel
+from detcli.models.deformable_detr.weights import read_weights, write_weights
+from detcli.models.family import Family
+
+
+def _optimize(network: nn.Module) -> nn.Module:
+    return optimize(cast("DeformableDetr", network))
+
+
+def _label_names(config: DeformableDetrConfig) -> tuple[str, ...]:
+    return config.labels
+
+
+def _segments(config: DeformableDetrConfig) -> bool:
+    return False
+
+
+# As every published Deformable DETR has it, in the words of transformers since 4.26.
+_PREPROCESSOR: dict[str, Any] = {
+    "image_processor_type": "DeformableDetrImageProcessor",
+    "format": "coco_detection",
+    "do_resize": True,
+    "size": {"shortest_edge": 800, "longest_edge": 1333},
+    "resample": 2,
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+    "do_pad": True,
+}
+
+FAMILY = Family(
+    name="deformable_detr",
+    model_types=("deformable_detr",),
+    size_divisor=1,
+    preprocessor=_PREPROCESSOR,
+    scores="sigmoid",
+    read_config=read_config,
+    write_config=write_config,
+    build=DeformableDetr,
+    published=published,
+    segments=_segments,
+    label_names=_label_names,
+    read_weights=read_weights,
+    write_weights=write_weights,
+    read_original=read_original,
+    optimize=_optimize,
+    criterion=criterion,
+    groups=parameter_groups,
+    relabel=relabel,
+)

@@ -1,0 +1,154 @@
+"""The decoder: queries look at each other, then at a few points of every level around their references."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detcli.models.deformable_detr.config import DeformableDetrConfig
+from detcli.models.deformable_detr.encoder import Shapes
+from detcli.models.deformable_detr.queries import Start, make_box_head, make_class_head
+from detcli.models.layers.attention import SelfAttention
+from detcli.models.layers.deformable_attention import DeformableAttention
+from detcli.models.layers.feed_forward import FeedForward
+from detcli.models.layers.position import inverse_sigmoid
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the decoder says, one entry a layer; of logits and boxes only those of layers that answer.
+
+    states            [B, Q, D]
+    references        [B, Q, 2 or 4] that the next layer would look around
+    logits            [B, Q, K]
+    boxes_cxcywh      [B, Q, 4]
+    attentions        [B, M, Q, Q]; empty unless asked for
+    cross_attentions  [B, Q, M, L, P]; empty unless asked for
+    """
+
+    states: list[Tensor] = field(default_factory=list)
+    references: list[Tensor] = field(default_factory=list)
+    logits: list[Tensor] = field(default_factory=list)
+    boxes_cxcywh: list[Tensor] = field(default_factory=list)
+    attentions: list[Tensor] = field(default_factory=list)
+    cross_attentions: list[Tensor] = field(default_factory=list)
+
+
+class Decoder(nn.Module):
+    """Decoder layers, and heads that tell classes and boxes from their queries.
+
+    Layers that refine boxes have heads of their own, and look around the boxes of the layer before; others share one
+    pair of heads, and the references the queries began with.
+    Source: Deformable DETR (Zhu et al. 2020), section 4.2 and appendix A.4.
+    """
+
+    def __init__(self, config: DeformableDetrConfig) -> None:
+        super().__init__()
+        width, count = config.d_model, config.decoder_layers
+        self.refine = config.with_box_refine
+        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(count))
+        heads = count if self.refine else 1
+        self.class_heads = nn.ModuleList(make_class_head(width, len(config.labels)) for _ in range(heads))
+        # Boxes begin small: of logits of their size -2, but for those that begin as proposals or refine one.
+        self.box_heads = nn.ModuleList(
+            make_box_head(width, size=0.0 if config.two_stage or layer else -2.0) for layer in range(heads)
+        )
+
+    def forward(
+        self,
+        start: Start,
+        tokens: Tensor,
+        ratios: Tensor | None,
+        shapes_hw: Shapes,
+        *,
+        padding: Tensor | None = None,
+        details: bool = False,
+    ) -> Decoded:
+        """Turn queries into boxes. In evaluation only the last layer answers, unless details are asked for.
+
+        tokens   [B, S, D] of maps of these shapes
+        ratios   [B, L, 2] how much of each map's width and height is picture; None: all
+        padding  bool [B, S], True where a token is no picture; None where all are
+        """
+        states, references, positions = start.queries, start.references, start.positions
+        levels = len(shapes_hw)
+        said = Decoded()
+        for index, layer in enumerate(cast("list[DecoderLayer]", [*self.layers])):
+            answers = self.training or details or index + 1 == len(self.layers)
+            around = _on_levels(references, ratios, levels)
+            states, weights, cross = layer(states, positions, around, tokens, shapes_hw, padding, details=details)
+            said.states.append(states)
+            if weights is not None:
+                said.attentions.append(weights)
+                said.cross_attentions.append(cross)
+            head = index if self.refine else 0
+            if self.refine or answers:
+                boxes = moved(references, self.box_heads[head](states))
+            if answers:
+                said.logits.append(self.class_heads[head](states))
+                said.boxes_cxcywh.append(boxes)
+            if self.refine:
+                references = boxes.detach()
+            said.references.append(references)
+        return said
+
+    def drop_unused(self) -> None:
+        """Let go of what only training runs: the class heads of layers before the last."""
+        self.class_heads = nn.ModuleList([*(nn.Identity() for _ in self.class_heads[:-1]), self.class_heads[-1]])
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention of queries, deformable attention to the maps, a perceptron; a norm after each."""
+
+    def __init__(self, config: DeformableDetrConfig) -> None:
+        super().__init__()
+        width, heads = config.d_model, config.decoder_attention_heads
+        self.dropout = config.dropout
+        self.attention = SelfAttention(width, heads, config.attention_dropout)
+        self.attention_norm = nn.LayerNorm(width)
+        self.cross_attention = DeformableAttention(width, heads, config.num_feature_levels, config.decoder_n_points)
+        self.cross_attention_norm = nn.LayerNorm(width)
+        self.mlp = FeedForward(
+            width,
+            config.decoder_ffn_dim,
+            config.activation_function,
+            dropout=config.dropout,
+            activation_dropout=config.activation_dropout,
+        )
+
+    def forward(
+        self,
+        queries: Tensor,
+        positions: Tensor,
+        references: Tensor,
+        tokens: Tensor,
+        shapes_hw: Shapes,
+        padding: Tensor | None,
+        *,
+        details: bool = False,
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Take queries and positions [B, Q, D] and references [B, Q, L, 2 or 4] to queries, and both weights."""
+        looked, weights = self.attention(queries, positions, with_weights=details)
+        queries = self.attention_norm(queries + F.dropout(looked, self.dropout, self.training))
+        values = self.cross_attention.values(tokens, padding)
+        looked, cross = self.cross_attention(queries + positions, references, values, shapes_hw)
+        queries = self.cross_attention_norm(queries + F.dropout(looked, self.dropout, self.training))
+        return self.mlp(queries), weights, cross
+
+
+def moved(references: Tensor, change: Tensor) -> Tensor:
+    """Boxes [B, Q, 4] as fractions: what a head says [B, Q, 4], added to the logits of points or boxes."""
+    change = change.to(references.dtype)
+    logits = inverse_sigmoid(references)
+    if references.shape[-1] == 2:
+        logits = F.pad(logits, (0, 2))
+    return torch.sigmoid(change + logits)
+
+
+def _on_levels(references: Tensor, ratios: Tensor | None, levels: int) -> Tensor:
+    """References [B, Q, 2 or 4] of the picture -> [B, Q, L, 2 or 4] of each map with its padding."""
+    if ratios is None:
+        return references[:, :, None].expand(-1, -1, levels, -1)
+    return references[:, :, None] * ratios.repeat(1, 1, references.shape[-1] // 2)[:, None]

@@ -1,0 +1,167 @@
+"""The encoder: tokens of all levels look at a few points of every level, each around its own place."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detcli.models.deformable_detr.config import NORM_GROUPS, DeformableDetrConfig
+from detcli.models.layers.deformable_attention import DeformableAttention
+from detcli.models.layers.feed_forward import FeedForward
+
+Shapes = tuple[tuple[int, int], ...]
+
+# Tokens that a layer works on at a time where nothing is learned, on the CPU: what lies between its steps then stays in
+# the processor's cache, and little memory is needed however large the picture. 512 to 8192 are as good.
+_ROWS = 2048
+
+
+class LevelProjections(nn.Module):
+    """Brings the backbone's maps to one width, and makes further levels of half the size, the first from its last map.
+
+    Source: Deformable DETR (Zhu et al. 2020), appendix A.2.
+    """
+
+    def __init__(self, config: DeformableDetrConfig, channels: Sequence[int]) -> None:
+        super().__init__()
+        width = config.d_model
+        further = config.num_feature_levels - len(channels)
+        inputs = [*channels, *([channels[-1], *[width] * (further - 1)] if further else [])]
+        self.levels = nn.ModuleList(
+            Projection(before, width, halve=level >= len(channels)) for level, before in enumerate(inputs)
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """One [B, C, H, W] for each of the backbone's maps -> one [B, D, H, W] for each level, finest first."""
+        levels: list[Tensor] = []
+        for place, projection in enumerate(self.levels):
+            source = maps[place] if place < len(maps) else (maps[-1] if place == len(maps) else levels[-1])
+            levels.append(projection(source))
+        return levels
+
+
+class Projection(nn.Module):
+    """A convolution to the width of tokens and a group norm; it halves the map where it makes a further level."""
+
+    def __init__(self, inputs: int, width: int, *, halve: bool) -> None:
+        super().__init__()
+        kernel, stride = (3, 2) if halve else (1, 1)
+        self.conv = nn.Conv2d(inputs, width, kernel, stride, padding=kernel // 2)
+        self.norm = nn.GroupNorm(NORM_GROUPS, width)
+        nn.init.xavier_uniform_(self.conv.weight)
+        nn.init.zeros_(cast("nn.Parameter", self.conv.bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take x [B, inputs, H, W] to [B, D, H', W']."""
+        output: Tensor = self.norm(self.conv(x))
+        return output
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What the encoder says.
+
+    tokens      [B, S, D]
+    states      [B, S, D] before the first layer and after each; empty unless asked for
+    attentions  [B, S, M, L, P] of each layer; empty unless asked for
+    """
+
+    tokens: Tensor
+    states: list[Tensor] = field(default_factory=list)
+    attentions: list[Tensor] = field(default_factory=list)
+
+
+class Encoder(nn.Module):
+    """Layers of deformable self-attention (Zhu et al. 2020, section 4.2)."""
+
+    def __init__(self, config: DeformableDetrConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+
+    def forward(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        references: Tensor,
+        shapes_hw: Shapes,
+        *,
+        padding: Tensor | None = None,
+        details: bool = False,
+    ) -> Encoded:
+        """Let tokens look around.
+
+        tokens      [B, S, D] of maps of these shapes, finest first
+        positions   [B or 1, S, D]
+        references  [B or 1, S, L, 2] where each token is, as fractions of each map with its padding
+        padding     bool [B, S], True where a token is no picture; None where all are
+        """
+        said = Encoded(tokens, [tokens] if details else [])
+        for layer in cast("list[EncoderLayer]", [*self.layers]):
+            if not details and _piecewise(tokens):
+                tokens = layer.in_pieces(tokens, positions, references, shapes_hw, padding)
+            else:
+                tokens, weights = layer(tokens, positions, references, shapes_hw, padding)
+                if details:
+                    said.states.append(tokens)
+                    said.attentions.append(weights)
+        return Encoded(tokens, said.states, said.attentions)
+
+
+class EncoderLayer(nn.Module):
+    """Deformable attention and a perceptron, each added to what it read, a norm after each."""
+
+    def __init__(self, config: DeformableDetrConfig) -> None:
+        super().__init__()
+        width = config.d_model
+        self.dropout = config.dropout
+        self.attention = DeformableAttention(
+            width, config.encoder_attention_heads, config.num_feature_levels, config.encoder_n_points
+        )
+        self.attention_norm = nn.LayerNorm(width)
+        self.mlp = FeedForward(
+            width,
+            config.encoder_ffn_dim,
+            config.activation_function,
+            dropout=config.dropout,
+            activation_dropout=config.activation_dropout,
+        )
+
+    def forward(
+        self, tokens: Tensor, positions: Tensor, references: Tensor, shapes_hw: Shapes, padding: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The shapes of `Encoder.forward` -> tokens, and the weights of the attention [B, S, M, L, P]."""
+        values = self.attention.values(tokens, padding)
+        return self._look(tokens, positions, references, values, shapes_hw)
+
+    def in_pieces(
+        self, tokens: Tensor, positions: Tensor, references: Tensor, shapes_hw: Shapes, padding: Tensor | None
+    ) -> Tensor:
+        """The tokens of `forward`, worked out piece by piece: each row depends on others by their values alone."""
+        values = self.attention.values(tokens, padding)
+        whole = torch.empty_like(tokens)
+        for picture, rows in _pieces(*tokens.shape[:2]):
+            those = slice(picture, picture + 1)
+            at, around = (x[those if len(x) > 1 else slice(None), rows] for x in (positions, references))
+            whole[those, rows], _ = self._look(tokens[those, rows], at, around, values[those], shapes_hw)
+        return whole
+
+    def _look(
+        self, tokens: Tensor, positions: Tensor, references: Tensor, values: Tensor, shapes_hw: Shapes
+    ) -> tuple[Tensor, Tensor]:
+        looked, weights = self.attention(tokens + positions, references, values, shapes_hw)
+        tokens = self.attention_norm(tokens + F.dropout(looked, self.dropout, self.training))
+        return self.mlp(tokens), weights
+
+
+def _piecewise(tokens: Tensor) -> bool:
+    """Whether pieces serve: many small steps are the CPU's liking, and a compiler would write each of them out."""
+    return tokens.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+
+
+def _pieces(batch: int, positions: int) -> Iterator[tuple[int, slice]]:
+    for picture in range(batch):
+        for first in range(0, positions, _ROWS):
+            yield picture, slice(first, first + _ROWS)

@@ -1,0 +1,238 @@
+"""The Deformable DETR network: pictures of any size in, boxes out; a mask says what of them is padding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detcli.models.backbones.backbone_config import make_backbone
+from detcli.models.backbones.resnet import ResNet
+from detcli.models.deformable_detr.config import DeformableDetrConfig
+from detcli.models.deformable_detr.decoder import Decoded, Decoder
+from detcli.models.deformable_detr.encoder import Encoded, Encoder, LevelProjections, Shapes
+from detcli.models.deformable_detr.queries import LearnedQueries, Proposals, Start
+from detcli.models.layers.position import LearnedPositions, sine_positions
+from detcli.models.losses.set_training import SetTraining
+from detcli.values.outputs import Outputs, Targets
+
+
+@dataclass(frozen=True, slots=True)
+class DeformableDetrDetails:
+    """All between the picture and the boxes, under transformers' names for it; A decoder layers.
+
+    logits                         [B, A, Q, K]
+    pred_boxes                     [B, A, Q, 4]
+    init_reference_points          [B, Q, 2 or 4] what the decoder looks around at first
+    last_hidden_state              [B, Q, D] of the last decoder layer
+    intermediate_hidden_states     [B, A, Q, D]
+    intermediate_reference_points  [B, Q, 2 or 4] after each decoder layer: boxes where it refines them
+    decoder_hidden_states          [B, Q, D] before the first decoder layer and after each
+    decoder_attentions             [B, M, Q, Q] of each decoder layer
+    cross_attentions               [B, Q, M, L, P] of each decoder layer
+    encoder_last_hidden_state      [B, S, D]
+    encoder_hidden_states          [B, S, D] before the first encoder layer and after each
+    encoder_attentions             [B, S, M, L, P] of each encoder layer
+    enc_outputs_class              [B, S, K] of every token's proposal; None where queries are learned
+    enc_outputs_coord_logits       [B, S, 4] of the same; None likewise
+    """
+
+    logits: Tensor
+    pred_boxes: Tensor
+    init_reference_points: Tensor
+    last_hidden_state: Tensor
+    intermediate_hidden_states: Tensor
+    intermediate_reference_points: tuple[Tensor, ...]
+    decoder_hidden_states: tuple[Tensor, ...]
+    decoder_attentions: tuple[Tensor, ...]
+    cross_attentions: tuple[Tensor, ...]
+    encoder_last_hidden_state: Tensor
+    encoder_hidden_states: tuple[Tensor, ...]
+    encoder_attentions: tuple[Tensor, ...]
+    enc_outputs_class: Tensor | None
+    enc_outputs_coord_logits: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The tokens of all levels of a batch, and where they are.
+
+    tokens      [B, S, D] of maps of these shapes, finest first
+    positions   [B or 1, S, D]
+    references  [B or 1, S, L, 2] where each token is, as fractions of each map with its padding
+    padding     bool [B, S], True where a token is no picture; None where all are
+    ratios      [B, L, 2] how much of each map's width and height is picture; None: all
+    """
+
+    tokens: Tensor
+    positions: Tensor
+    references: Tensor
+    shapes_hw: Shapes
+    padding: Tensor | None = field(default=None)
+    ratios: Tensor | None = field(default=None)
+
+
+class DeformableDetr(nn.Module):
+    """Deformable DETR (Zhu et al. 2020) in training form; `optimize` turns it into its inference form."""
+
+    def __init__(self, config: DeformableDetrConfig) -> None:
+        super().__init__()
+        self.width = config.d_model
+        self.backbone = make_backbone(config.backbone)
+        self.projections = LevelProjections(config, self.backbone.out_channels)
+        self.level_embeddings = nn.Parameter(torch.empty(config.num_feature_levels, config.d_model))
+        nn.init.normal_(self.level_embeddings)
+        learned = config.position_embedding_type == "learned"
+        self.positions = LearnedPositions(config.d_model) if learned else None
+        self.encoder = Encoder(config)
+        self.start: Proposals | LearnedQueries = Proposals(config) if config.two_stage else LearnedQueries(config)
+        self.decoder = Decoder(config)
+
+    def forward(
+        self,
+        pixels: Tensor,
+        mask: Tensor | None = None,
+        details: bool = False,
+        targets: Sequence[Targets] | None = None,
+    ) -> Outputs:
+        """Detect, or answer what is to be learned from.
+
+        pixels   float [B, 3, H, W] RGB, normalised as the checkpoint was trained
+        mask     bool [B, H, W], True where a pixel is real; None where every pixel is
+        details  also hand out everything between, as DeformableDetrDetails; slower
+        targets  in training mode, one a picture: the details are those the criterion looks at, as SetTraining
+
+        Raises ValueError for pixels or a mask of another shape, and for targets that are not one a picture of a
+        training step.
+        """
+        self._check(pixels, mask, targets)
+        scene = self._look(pixels, mask)
+        encoded = self.encoder(
+            scene.tokens, scene.positions, scene.references, scene.shapes_hw, padding=scene.padding, details=details
+        )
+        start = self._begin(encoded.tokens, scene, everything=details or targets is not None)
+        decoded = self.decoder(
+            start, encoded.tokens, scene.ratios, scene.shapes_hw, padding=scene.padding, details=details
+        )
+        record: object | None = None
+        if targets is not None:
+            record = _training(start, decoded, mask)
+        elif details:
+            record = _details(encoded, start, decoded)
+        return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record)
+
+    def _look(self, pixels: Tensor, mask: Tensor | None) -> Scene:
+        """Turn pictures into tokens."""
+        levels = self.projections(self.backbone(pixels))
+        shapes = tuple((x.shape[-2], x.shape[-1]) for x in levels)
+        tokens = torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], dim=1)
+        masks = None if mask is None else [shrunk(mask, shape) for shape in shapes]
+        exact = torch.promote_types(tokens.dtype, torch.float32)
+        ratios = None if masks is None else torch.stack([valid_ratios(x, exact) for x in masks], dim=1)
+        padding = None if masks is None else ~torch.cat([x.flatten(1) for x in masks], dim=1)
+        positions = self._positions(shapes, masks, tokens)
+        return Scene(tokens, positions, own_places(shapes, ratios, tokens.device, exact), shapes, padding, ratios)
+
+    def _positions(self, shapes_hw: Shapes, masks: Sequence[Tensor] | None, tokens: Tensor) -> Tensor:
+        """Where each token is, and of which level: [B or 1, S, D]."""
+        parts = []
+        for level, shape in enumerate(shapes_hw):
+            if self.positions is not None:
+                part = self.positions(shape).to(tokens.dtype)
+            else:
+                own = None if masks is None else masks[level]
+                part = sine_positions(
+                    shape, own, channels=self.width, shift=-0.5, device=tokens.device, dtype=tokens.dtype
+                )
+            parts.append(part + self.level_embeddings[level].to(tokens.dtype))
+        return torch.cat(parts, dim=1)
+
+    def _begin(self, tokens: Tensor, scene: Scene, *, everything: bool) -> Start:
+        if isinstance(self.start, Proposals):
+            proposed: Start = self.start(
+                tokens, scene.ratios, scene.shapes_hw, padding=scene.padding, everything=everything
+            )
+            return proposed
+        learned: Start = self.start(tokens)
+        return learned
+
+    def _check(self, pixels: Tensor, mask: Tensor | None, targets: Sequence[Targets] | None) -> None:
+        if pixels.ndim != 4 or pixels.shape[1] != 3:
+            raise ValueError(f"pixels have shape {list(pixels.shape)}; Deformable DETR takes [B, 3, H, W]")
+        if mask is not None and mask.shape != (pixels.shape[0], *pixels.shape[2:]):
+            raise ValueError(f"the mask has shape {list(mask.shape)}, pixels {list(pixels.shape)}")
+        if targets is not None and (not self.training or len(targets) != len(pixels)):
+            mode = "training" if self.training else "evaluation"
+            raise ValueError(
+                f"{len(targets)} targets for {len(pixels)} pictures in {mode} mode; training takes one each"
+            )
+
+
+def shrunk(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """A mask bool [B, H, W] at the size of a map, from the nearest pixel above and left of each cell."""
+    return F.interpolate(mask[:, None].float(), size_hw, mode="nearest")[:, 0] > 0
+
+
+def valid_ratios(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """How much of the width and of the height of a map is picture [B, 2], by its first row and column."""
+    across, down = mask[:, 0].sum(1).to(dtype) / mask.shape[2], mask[:, :, 0].sum(1).to(dtype) / mask.shape[1]
+    return torch.stack((across, down), dim=-1)
+
+
+def own_places(shapes_hw: Shapes, ratios: Tensor | None, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Where the middle of each token's cell is: [B or 1, S, L, 2], as fractions of each map with its padding."""
+    levels = []
+    for level, (height, width) in enumerate(shapes_hw):
+        y = (torch.arange(height, device=device, dtype=dtype) + 0.5) / height
+        x = (torch.arange(width, device=device, dtype=dtype) + 0.5) / width
+        own = torch.stack((x.expand(height, -1), y[:, None].expand(-1, width)), dim=-1).flatten(0, 1)[None]
+        levels.append(own if ratios is None else own / ratios[:, level, None])  # of the picture without its padding
+    places = torch.cat(levels, dim=1)[:, :, None]
+    return places.expand(-1, -1, len(shapes_hw), -1) if ratios is None else places * ratios[:, None]
+
+
+def optimize(network: DeformableDetr) -> DeformableDetr:
+    """Turn a network into its inference form, in place, and hand it back; once done, doing it again changes nothing.
+
+    The backbone's norms go into its convolutions, projections that read the same become one, and what only training
+    runs is dropped. Numbers move by rounding alone.
+    """
+    network.eval().requires_grad_(False)
+    network.decoder.drop_unused()
+    if isinstance(network.backbone, ResNet):
+        network.backbone.drop_unused()
+    for module in list(network.modules()):
+        fold = getattr(module, "fold", None)
+        if fold is not None:
+            fold()
+    return network
+
+
+def _training(start: Start, decoded: Decoded, mask: Tensor | None) -> SetTraining:
+    return SetTraining(
+        logits=torch.stack(decoded.logits),
+        boxes_cxcywh=torch.stack(decoded.boxes_cxcywh),
+        encoder_logits=start.all_logits,
+        encoder_boxes_cxcywh=None if start.all_boxes is None else start.all_boxes.sigmoid(),
+        mask=mask,
+    )
+
+
+def _details(encoded: Encoded, start: Start, decoded: Decoded) -> DeformableDetrDetails:
+    return DeformableDetrDetails(
+        logits=torch.stack(decoded.logits, dim=1),
+        pred_boxes=torch.stack(decoded.boxes_cxcywh, dim=1),
+        init_reference_points=start.references,
+        last_hidden_state=decoded.states[-1],
+        intermediate_hidden_states=torch.stack(decoded.states, dim=1),
+        intermediate_reference_points=tuple(decoded.references),
+        decoder_hidden_states=(start.queries, *decoded.states),
+        decoder_attentions=tuple(decoded.attentions),
+        cross_attentions=tuple(decoded.cross_attentions),
+        encoder_last_hidden_state=encoded.tokens,
+        encoder_hidden_states=tuple(encoded.states),
+        encoder_attentions=tuple(encoded.attentions),
+        enc_outputs_class=start.all_logits,
+        enc_outputs_coord_logits=start.all_boxes,
+    )

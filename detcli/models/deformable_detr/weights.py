@@ -1,0 +1,238 @@
+"""Weights under the names of the Hub, of any version of transformers, and back: the only border between them and ours."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from detcli.errors import DamagedModelError
+from detcli.models.backbones.backbone_names import COUNTER, hub_backbone_name, our_backbone_name
+from detcli.models.deformable_detr.config import DeformableDetrConfig
+from detcli.models.deformable_detr.network import DeformableDetr
+from detcli.models.skeleton import skeleton
+
+_BACKBONE = "model.backbone.conv_encoder.model."
+
+# Names that only live in memory since transformers 5.8, and those on disk; and those of 4.x for learned positions.
+_IN_MEMORY = (
+    (r"^model\.backbone\.model\.", _BACKBONE),
+    (r"^model\.backbone\.position_embedding\.", "model.position_embedding."),
+    (r"\.self_attn\.o_proj\.", ".self_attn.out_proj."),
+    (r"\.mlp\.(fc[12])\.", r".\1."),
+)
+
+_SAMPLING = (
+    ("sampling_offsets.", "offsets."),
+    ("attention_weights.", "weights."),
+    ("value_proj.", "value."),
+    ("output_proj.", "output."),
+)
+_PERCEPTRON = (("fc1.", "mlp.expand."), ("fc2.", "mlp.contract."), ("final_layer_norm.", "mlp.norm."))
+
+# Beginning of a path on disk and ours, below a layer where there is one.
+_IN_ENCODER = (
+    *((f"self_attn.{theirs}", f"attention.{ours}") for theirs, ours in _SAMPLING),
+    ("self_attn_layer_norm.", "attention_norm."),
+    *_PERCEPTRON,
+)
+_IN_DECODER = (
+    ("self_attn.q_proj.", "attention.query."),
+    ("self_attn.k_proj.", "attention.key."),
+    ("self_attn.v_proj.", "attention.value."),
+    ("self_attn.out_proj.", "attention.output."),
+    ("self_attn_layer_norm.", "attention_norm."),
+    *((f"encoder_attn.{theirs}", f"cross_attention.{ours}") for theirs, ours in _SAMPLING),
+    ("encoder_attn_layer_norm.", "cross_attention_norm."),
+    *_PERCEPTRON,
+)
+_PROJECTION = (("0.", "conv."), ("1.", "norm."))
+_ROOMS = (
+    ("model.input_proj.", "projections.levels.", _PROJECTION),
+    ("model.encoder.layers.", "encoder.layers.", _IN_ENCODER),
+    ("model.decoder.layers.", "decoder.layers.", _IN_DECODER),
+)
+_PLACES = (
+    ("model.level_embed", "level_embeddings"),
+    ("model.position_embedding.row_embeddings.", "positions.rows."),
+    ("model.position_embedding.column_embeddings.", "positions.columns."),
+    ("model.query_position_embeddings.", "start.embeddings."),
+    ("model.reference_points.", "start.references."),
+    ("model.enc_output.", "start.projection."),
+    ("model.enc_output_norm.", "start.norm."),
+    ("model.pos_trans.", "start.positions."),
+    ("model.pos_trans_norm.", "start.positions_norm."),
+)
+_LAYER = re.compile(r"(\d{1,4})\.(.+)", re.ASCII)
+
+_HEAD = re.compile(r"(model\.decoder\.)?(class_embed|bbox_embed)\.(\d{1,4})\.(.+)", re.ASCII)
+_HEADS = {"class_embed": ("decoder.class_heads.", "start.class_head."),
+          "bbox_embed": ("decoder.box_heads.", "start.box_head.")}  # fmt: skip
+
+
+def read_weights(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) -> dict[str, Tensor]:
+    """Bring tensors of the Hub into the network's own state dict: complete, checked, in float32.
+
+    Takes what any version of transformers writes, on disk or as a raw `state_dict()`, with either spelling of the
+    backbone. A layer's head is taken from under the decoder, from the top level where it is not there, or, where the
+    file has that head of no such layer, from the one of index 0, which the layers then share. Where layers share heads
+    by the configuration, the last layer's counts: it answers.
+
+    Raises DamagedModelError where tensors are missing, unexpected, misshapen or not of floats, naming the first and how
+    many there are.
+    """
+    with skeleton():
+        expected = DeformableDetr(config).state_dict()
+    found, unexpected = _by_our_names(tensors, config)
+    unexpected += [f"'{source}'" for name, source in found.items() if name not in expected]
+    state: dict[str, Tensor] = {}
+    missing: list[str] = []
+    misshapen: list[str] = []
+    taken: set[str] = set()
+    for name, like in expected.items():
+        source = found.get(name)
+        if source is None:
+            missing.append(f"'{next(_on_disk(name, config))}'")
+            continue
+        tensor = _floats(source, tensors[source])
+        if tensor.shape != like.shape:
+            misshapen.append(f"'{source}' of shape {list(tensor.shape)} instead of {list(like.shape)}")
+        # A head that several layers share is as many heads: training moves them apart.
+        state[name] = tensor.clone() if source in taken else tensor
+        taken.add(source)
+    for kind, culprits in (("lack", missing), ("have no place for", unexpected), ("do not fit: they have", misshapen)):
+        if culprits:
+            more = f" and {len(culprits) - 1} more tensors" if len(culprits) > 1 else ""
+            raise DamagedModelError(f"the weights and config.json differ: the weights {kind} {culprits[0]}{more}")
+    return state
+
+
+def write_weights(state: Mapping[str, Tensor], config: DeformableDetrConfig) -> dict[str, Tensor]:
+    """Bring the state dict of a network in training form to the names of the Hub; every tensor has its own memory.
+
+    Heads are written once for each layer, also where layers share them; those that a decoder reads as it refines boxes,
+    at the top level and below it. With `tie_word_embeddings` as `write_config` has it, every version of transformers
+    gives the same answers from that: none of the shorter layouts is read right by all of them.
+    """
+    with skeleton():
+        expected = DeformableDetr(config).state_dict()
+    if state.keys() != expected.keys():
+        odd = sorted(state.keys() ^ expected.keys())[0]
+        raise ValueError(f"only the state of a whole network in training form can be written; '{odd}' is odd")
+    return {
+        theirs: tensor.detach().clone().contiguous()
+        for name, tensor in state.items()
+        for theirs in _on_disk(name, config)
+    }
+
+
+def _by_our_names(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) -> tuple[dict[str, str], list[str]]:
+    """Our names -> the file's, and the file's names that lead nowhere."""
+    found: dict[str, str] = {}
+    unexpected: list[str] = []
+    heads: dict[tuple[str, int, str], str] = {}
+    for source in tensors:
+        if source.endswith("." + COUNTER):
+            continue
+        if match := _HEAD.fullmatch(source):
+            below, kind, index, rest = match.groups()
+            place = (kind, int(index), rest)
+            if int(index) >= _count(config):
+                unexpected.append(f"'{source}'")
+            elif below or place not in heads:  # the decoder's own go first: where both are there, it is those it reads
+                heads[place] = source
+        elif (name := _ours(source, config)) is not None:
+            found.setdefault(name, source)
+        else:
+            unexpected.append(f"'{source}'")
+    return found | _heads_by_our_names(heads, config), unexpected
+
+
+def _heads_by_our_names(heads: Mapping[tuple[str, int, str], str], config: DeformableDetrConfig) -> dict[str, str]:
+    """Our names of heads -> the file's, given kind, index and rest of those that are there."""
+    found: dict[str, str] = {}
+    for kind, _, rest in heads:
+        for index in range(_count(config)):
+            source = heads.get((kind, index, rest), heads.get((kind, 0, rest)))
+            if source is not None:
+                found[_our_head(kind, index, rest, config)] = source
+    return found
+
+
+def _count(config: DeformableDetrConfig) -> int:
+    """How many heads of a kind transformers has: one a decoder layer, and one for the encoder's proposals."""
+    return config.decoder_layers + config.two_stage
+
+
+def _our_head(kind: str, index: int, rest: str, config: DeformableDetrConfig) -> str:
+    layers, proposals = _HEADS[kind]
+    if index == config.decoder_layers:
+        return proposals + rest
+    return f"{layers}{index if config.with_box_refine else 0}.{rest}"
+
+
+def _ours(name: str, config: DeformableDetrConfig) -> str | None:
+    """Our name for one of a file's that is no head's, or None."""
+    for pattern, replacement in _IN_MEMORY:
+        name = re.sub(pattern, replacement, name)
+    if name.startswith(_BACKBONE):
+        inner = our_backbone_name(name.removeprefix(_BACKBONE), config.backbone)
+        return None if inner is None else "backbone." + inner
+    for theirs, ours, pieces in _ROOMS:
+        if name.startswith(theirs) and (match := _LAYER.fullmatch(name.removeprefix(theirs))):
+            inner = _exchanged(match[2], pieces)
+            return None if inner is None else f"{ours}{int(match[1])}.{inner}"
+    return _exchanged(name, _PLACES)
+
+
+def _on_disk(name: str, config: DeformableDetrConfig) -> Iterator[str]:
+    """The Hub's names for one of ours, the most usual one first."""
+    for kind, (layers, proposals) in _HEADS.items():
+        if name.startswith(proposals):
+            yield from _head_on_disk(kind, config.decoder_layers, name.removeprefix(proposals), config)
+            return
+        if name.startswith(layers):
+            index, _, rest = name.removeprefix(layers).partition(".")
+            sharing = [int(index)] if config.with_box_refine else range(config.decoder_layers)
+            for place in sharing:
+                yield from _head_on_disk(kind, place, rest, config)
+            return
+    yield _body_on_disk(name, config)
+    if name.startswith("positions."):
+        yield _body_on_disk(name, config).replace("model.", "model.backbone.", 1)  # as 4.x has it
+
+
+def _head_on_disk(kind: str, index: int, rest: str, config: DeformableDetrConfig) -> Iterator[str]:
+    yield f"{kind}.{index}.{rest}"
+    if config.two_stage if kind == "class_embed" else config.with_box_refine:
+        yield f"model.decoder.{kind}.{index}.{rest}"
+
+
+def _body_on_disk(name: str, config: DeformableDetrConfig) -> str:
+    if name.startswith("backbone."):
+        return _BACKBONE + hub_backbone_name(name.removeprefix("backbone."), config.backbone)
+    for theirs, ours, pieces in _ROOMS:
+        if name.startswith(ours):
+            index, _, rest = name.removeprefix(ours).partition(".")
+            return f"{theirs}{index}.{_exchanged(rest, [(mine, its) for its, mine in pieces])}"
+    exchanged = _exchanged(name, [(mine, its) for its, mine in _PLACES])
+    if exchanged is None:
+        raise ValueError(f"'{name}' is no tensor of a Deformable DETR")
+    return exchanged
+
+
+def _exchanged(
+    name: str, pieces: "Iterator[tuple[str, str]] | tuple[tuple[str, str], ...] | list[tuple[str, str]]"
+) -> str | None:
+    """Exchange the beginning of a name; None where no piece is one."""
+    for old, new in pieces:
+        if name.startswith(old):
+            return new + name.removeprefix(old)
+    return None
+
+
+def _floats(source: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        kind = str(tensor.dtype).removeprefix("torch.")
+        raise DamagedModelError(f"the weights hold '{source}' as {kind}, not as floats")
+    return tensor.to(torch.float32)

@@ -87,8 +87,8 @@ class Division:
 def original_panoptic(answer: Answer, segmenting: Segmenting) -> Division:
     """Each pixel goes to the surest of the kept queries; what is tiny goes, and its pixels are given away again.
 
-    Queries of one stuff class are one: the first takes the others' pixels and, with these left out as tiny, they are
-    shared out once more - all of them, as the original does, not to the first alone.
+    Queries of one stuff class are one: the first takes the others' pixels; they, now tiny, go; and what they had is
+    given away again, as the original does, to whoever is next surest there - mostly that first one.
 
     Source: facebookresearch/detr, models/segmentation.py, PostProcessPanoptic. There pixels compete at the size the
     network takes, by a softmax over queries (which keeps the order of logits), and the winners are taken to the
@@ -158,7 +158,7 @@ def transformers_division(answer: Answer, segmenting: Segmenting) -> Division:
     """Each pixel goes to the kept query with the greatest score times mask probability, at the picture's size.
 
     A segment that others cover too much of is none, and its pixels are nobody's; in the panoptic task those of one
-    stuff class are one, with the first one's score. Of stuff there are no instances.
+    stuff class are one, as sure as the surest of them. Of stuff there are no instances.
 
     Source: transformers 5.23, post_process_panoptic_segmentation and post_process_instance_segmentation. Unlike
     there, a number is never given to two segments (its issue 23461), and padding has no part in a mask.
@@ -217,7 +217,7 @@ def semantic(answer: Answer) -> Division:
     areas = np.bincount(owners.ravel(), minlength=len(sums))
     present = np.flatnonzero(areas).tolist()
     found = [
-        Segment(class_id, min(1.0, float(totals[class_id] / areas[class_id])), class_id, (class_id,))
+        Segment(class_id, float(np.float32(min(1.0, totals[class_id] / areas[class_id]))), class_id, (class_id,))
         for class_id in present
     ]
     return Division(found, owners, Nearest.same(answer.size_hw))

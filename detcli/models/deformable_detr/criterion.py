@@ -9,22 +9,19 @@ Source: Deformable DETR (Zhu et al. 2020), section 4 and appendix, and its autho
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.losses.assignment import CostWeights, focal_costs, solver
 from detcli.models.losses.layerwise import Counts, LayerwiseCriterion, LossWeights
 from detcli.models.losses.terms import focal
-
-if TYPE_CHECKING:
-    from detcli.models.deformable_detr.config import DeformableDetrConfig
 
 _CLASSES = 2.0  # --cls_loss_coef and --set_cost_class of the original
 _UNTRAINED_CLASS_COST = 1.0  # what transformers writes
 
 
-def criterion(config: "DeformableDetrConfig") -> LayerwiseCriterion:
+def criterion(config: DeformableDetrConfig) -> LayerwiseCriterion:
     """The losses of a configuration. Raises UsageError where scipy is not installed."""
     solver()
     weights = LossWeights(

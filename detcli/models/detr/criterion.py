@@ -7,20 +7,17 @@ Source: DETR (Carion et al. 2020), section 3.1 and appendix, and its authors' co
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from detcli.models.detr.config import DetrConfig
 from detcli.models.losses.assignment import CostWeights, softmax_costs, solver
 from detcli.models.losses.layerwise import Counts, LayerwiseCriterion, LossWeights
 from detcli.models.losses.terms import cross_entropy
 
-if TYPE_CHECKING:
-    from detcli.models.detr.config import DetrConfig
 
-
-def criterion(config: "DetrConfig") -> LayerwiseCriterion:
+def criterion(config: DetrConfig) -> LayerwiseCriterion:
     """The losses of a configuration. Raises UsageError where scipy is not installed."""
     solver()
     weights = LossWeights(

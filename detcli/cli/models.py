@@ -41,8 +41,9 @@ def models() -> None:
 def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> None:
     """List the models that have a name, and others that were fetched.
 
-    AP is the published average precision in percent on COCO val2017, on Objects365 for those that know its 365
-    classes, or on drawn shapes; params are millions, GFLOPs those of one 640 x 640 picture.
+    AP is the published average precision of boxes in percent on COCO val2017, on Objects365 for those that know its
+    365 classes, or on drawn shapes; PQ the panoptic quality of those that segment; params are millions, GFLOPs those
+    of one picture as the model takes it.
     """
     from detcli.cli.models_view import model_rows, model_table
 

@@ -16,6 +16,17 @@ from detcli.cli.words import megabytes
 Row = dict[str, Any]
 _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
 _GAP = "  "
+_PUBLISHED = (
+    "task",
+    "labels",
+    "label_count",
+    "average_precision",
+    "panoptic_quality",
+    "parameters_millions",
+    "gflops",
+    "threshold",
+    "license",
+)
 
 
 def fetched(cache_dir: Path | None) -> dict[str, CachedRepository]:
@@ -48,11 +59,12 @@ def model_table(rows: Sequence[Row], *, width: int, bold: bool) -> Iterator[str]
         "params": lambda row: "-" if row["parameters_millions"] is None else f"{row['parameters_millions']} M",
         "labels": lambda row: row["labels"] or "-",
         "GFLOPs": lambda row: "-" if row["gflops"] is None else str(row["gflops"]),
+        "PQ": lambda row: "-" if row["panoptic_quality"] is None else f"{row['panoptic_quality']:.1f}",
     }
     cells = {title: [title, *(text(row) for row in rows)] for title, text in columns.items()}
     while len(cells) > 1 and sum(max(map(len, column)) + len(_GAP) for column in cells.values()) > width + len(_GAP):
         cells.popitem()
-    order = [title for title in ("name", "AP", "params", "GFLOPs", "labels", "here") if title in cells]
+    order = [title for title in ("name", "AP", "PQ", "params", "GFLOPs", "labels", "here") if title in cells]
     widths = {title: max(map(len, cells[title])) for title in order}
     for at in range(len(rows) + 1):
         line = _GAP.join(
@@ -99,8 +111,10 @@ def model_page(facts: Row, *, width: int) -> Iterator[str]:
         "commit": facts["commit"],
         "license": facts["license"],
         "family": facts["family"],
+        "task": facts["task"],
         "labels": facts["labels"],
         "AP": facts["average_precision"],
+        "PQ": facts["panoptic_quality"],
         "params": None if facts["parameters_millions"] is None else f"{facts['parameters_millions']} M",
         "GFLOPs": facts["gflops"],
         "threshold": facts["threshold"],
@@ -145,8 +159,7 @@ def _shipped_row(entry: CatalogEntry) -> Row:
 
 
 def _published(entry: CatalogEntry | None) -> Row:
-    fields = ("labels", "label_count", "average_precision", "parameters_millions", "gflops", "threshold", "license")
-    return {field: getattr(entry, field) if entry else None for field in fields}
+    return {field: getattr(entry, field) if entry else None for field in _PUBLISHED}
 
 
 def _of(files: ModelFiles | None) -> Row:
@@ -154,14 +167,15 @@ def _of(files: ModelFiles | None) -> Row:
     if files is None:
         return {}
     from detcli.checkpoints.files import read_config
+    from detcli.inference.labels import read_labels
     from detcli.models.family import family_of
-    from detcli.values.labels import Labels
 
     config = read_config(files.folder)
     family = family_of(config)
-    labels = Labels.from_names(family.label_names(family.read_config(config)))
+    labels = read_labels(config, family.label_names(family.read_config(config)))
     classes = [
         {"label_id": index, "category_id": category, "label": name}
+        | ({"stuff": index in labels.stuff} if labels.stuff else {})
         for index, (name, category) in enumerate(zip(labels.names, labels.category_ids, strict=True))
     ]
     return {"model_type": config["model_type"], "family": family.name, "classes": classes}

@@ -144,12 +144,13 @@ def test_list_shows_every_model_and_what_is_here(small: HubServer, files: dict[s
     small.add("owner/other", files)
     run("download", "dfine-s", "owner/other")
     table = run("models", "list").stdout.splitlines()
-    assert table[0].split() == ["name", "AP", "params", "GFLOPs", "labels", "here"]
+    assert table[0].split() == ["name", "AP", "PQ", "params", "GFLOPs", "labels", "here"]
     rows = {line.split()[0]: line for line in table[1:]}
     assert set(rows) == {*CATALOG, "owner/other"}
     assert "48.5" in rows["dfine-s"]
     assert rows["dfine-s"].endswith("1.0 MB")
     assert rows["dfine-x"].endswith("-")
+    assert rows["detr-r50-panoptic"].split()[1:3] == ["38.8", "43.4"]
 
     records = [json.loads(line) for line in run("models", "list", "--json").stdout.splitlines()]
     assert [record["name"] for record in records if record["cached"] and record["name"] != "shapes"] == [
@@ -176,6 +177,24 @@ def test_info_knows_the_catalogue_before_and_the_classes_after_a_download(small:
     assert facts["commit"] == COMMIT
     assert facts["license"] == "Apache-2.0"
     assert len(facts["sha256"]) == 64
+
+
+def test_info_tells_what_a_model_that_segments_is_for(environment: dict[str, str]) -> None:
+    facts = json.loads(run("models", "info", "detr-r50-panoptic", "--json").stdout)
+    assert (facts["task"], facts["panoptic_quality"], facts["gflops"]) == ("panoptic", 43.4, None)
+    page = run("models", "info", "detr-r50-panoptic").stdout
+    assert "PQ          43.4" in page
+    assert "GFLOPs" not in page
+
+
+def test_info_shows_category_ids_and_stuff_as_the_model_was_trained(
+    tmp_path: Path, files: dict[str, bytes], environment: dict[str, str]
+) -> None:
+    config = json.loads(files["config.json"]) | {"category_ids": [7, 5, 9], "stuff": [2]}
+    for name, data in (files | {"config.json": json.dumps(config).encode()}).items():
+        (tmp_path / name).write_bytes(data)
+    classes = json.loads(run("models", "info", str(tmp_path), "--json").stdout)["classes"]
+    assert [(one["category_id"], one["stuff"]) for one in classes] == [(7, False), (5, False), (9, True)]
 
 
 def test_info_reads_a_model_of_ones_own(tmp_path: Path, files: dict[str, bytes], environment: dict[str, str]) -> None:

@@ -1,25 +1,25 @@
-"""Boxes, names and scores drawn on a copy of a picture, to be read at any size of it.
+"""Boxes or masks, names and scores drawn on a copy of a picture, to be read at any size of it.
 
 Lines and letters are fitted to the picture; each label takes the place around its box where it hides the least.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from detcli.sinks.lettering import Lettering, lettering
-from detcli.sinks.palette import Color, color, text_color
+from detcli.sinks.lettering import lettering
+from detcli.sinks.mask_places import mask_places
+from detcli.sinks.palette import Color, color
+from detcli.sinks.patches import Patch, paint
+from detcli.sinks.tags import covered, make_tags, stamp
 from detcli.values.detections import Detections
 from detcli.values.frame import Pixels
 from detcli.values.labels import Labels
-
-_SMALLEST_LETTERS = 8  # pixels: smaller ones cannot be read
-_CROWD = 30  # boxes; where there are more, letters are smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,43 @@ class Inked:
 def draw(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingStyle = DrawingStyle()) -> Pixels:
     """A copy of the picture, uint8 [H, W, 3] RGB, with its detections; the best score lies on top.
 
+    Where there are masks, they are drawn in place of the boxes.
+
     Raises UsageError for a font file that is none.
     """
+    if detections.masks is not None:
+        return _draw_masks(pixels, detections, labels, style)
     rows = zip(detections.boxes_xyxy, detections.class_ids.tolist(), detections.scores.tolist(), strict=True)
     boxes = [Inked(box, color(class_id), labels.names[class_id], f"{score:.2f}") for box, class_id, score in rows]
     return draw_boxes(pixels, boxes, style)
+
+
+def _draw_masks(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingStyle) -> Pixels:
+    canvas = np.array(pixels, order="C")
+    class_ids = detections.class_ids.tolist()
+    if not class_ids:
+        return canvas
+    line = style.line_width or max(1, line_width(canvas.shape[:2]) // 2)
+    patches = [Patch.of(mask, line) for mask in detections.masks or ()]
+    colors = _shades(class_ids)
+    paint(canvas, patches, colors, line)
+    if not style.hide_labels:
+        names = [labels.names[class_id] for class_id in class_ids]
+        scores = ["" if style.hide_scores else f"{score:.2f}" for score in detections.scores.tolist()]
+        tags = make_tags(canvas.shape[:2], names, scores, colors, lettering(style.font))
+        stuff = [class_id in labels.stuff for class_id in class_ids]
+        stamp(canvas, tags, mask_places(canvas.shape[:2], patches, [tag.shape[:2] for tag in tags], stuff))
+    return canvas
+
+
+def _shades(class_ids: Sequence[int]) -> list[Color]:
+    """A colour of its class for each, another shade for each one more of the same."""
+    before: Counter[int] = Counter()
+    shades: list[Color] = []
+    for class_id in class_ids:
+        shades.append(color(class_id, before[class_id]))
+        before[class_id] += 1
+    return shades
 
 
 def draw_boxes(pixels: Pixels, boxes: Sequence[Inked], style: DrawingStyle = DrawingStyle()) -> Pixels:
@@ -69,24 +101,16 @@ def draw_boxes(pixels: Pixels, boxes: Sequence[Inked], style: DrawingStyle = Dra
     if not style.hide_labels:
         names = [inked.name for inked in boxes]
         scores = ["" if style.hide_scores else inked.score for inked in boxes]
-        tags = _tags(canvas.shape[:2], names, scores, [inked.color for inked in boxes], lettering(style.font))
+        tags = make_tags(canvas.shape[:2], names, scores, [inked.color for inked in boxes], lettering(style.font))
         edges = np.array([inked.box for inked in boxes])
         places = _places(canvas.shape[:2], edges, [tag.shape[:2] for tag in tags], line)
-        for tag, (left, top) in reversed(list(zip(tags, places, strict=True))):
-            canvas[top : top + tag.shape[0], left : left + tag.shape[1]] = tag
+        stamp(canvas, tags, places)
     return canvas
 
 
 def line_width(size_hw: tuple[int, ...]) -> int:
     """Pixels of a line that is seen when the whole picture is: 1 at thumbnails, 2 at VGA, 10 at 12 megapixels."""
     return max(1, round(math.sqrt(size_hw[0] * size_hw[1]) / 340))
-
-
-def letter_size(size_hw: tuple[int, ...], count: int) -> int:
-    """Pixels of letters to be read when the whole picture is seen, smaller where there are many boxes."""
-    fitted: float = 0.19 * (size_hw[0] * size_hw[1]) ** 0.34
-    crowded = 1.0 if count <= _CROWD else max(0.7, (_CROWD / count) ** 0.25)
-    return max(_SMALLEST_LETTERS + 2, int(fitted * crowded + 0.5))
 
 
 def _outline(canvas: Pixels, box: npt.NDArray[np.float64], ink: Color, line: int) -> None:
@@ -115,51 +139,6 @@ def _bands(edges: tuple[int, int, int, int], line: int) -> Iterator[tuple[slice,
     yield rows, slice(max(0, right - line, left + line), right)
 
 
-def _tags(
-    size_hw: tuple[int, ...], names: Sequence[str], scores: Sequence[str], colors: Sequence[Color], letters: Lettering
-) -> list[Pixels]:
-    """A small picture of each label, none wider than the picture it goes on."""
-    size = letter_size(size_hw, len(names))
-    longest = max(zip(names, scores, strict=True), key=lambda label: len(label[0]) + len(label[1]))
-    while size > _SMALLEST_LETTERS and _tag(*longest, size, (0, 0, 0), letters).shape[1] > size_hw[1]:
-        size -= 1
-    return [
-        _fitting_tag(size_hw, name, score, size, ink, letters)
-        for name, score, ink in zip(names, scores, colors, strict=True)
-    ]
-
-
-def _fitting_tag(size_hw: tuple[int, ...], name: str, score: str, size: int, ink: Color, letters: Lettering) -> Pixels:
-    """The label, shortened where the picture is too small for it; nothing where it would hide most of the picture."""
-    height, width = size_hw
-    candidates = [(name, score), (name, "")] + [(name[:count] + "…", "") for count in range(len(name) - 1, 1, -1)]
-    for text, number in candidates:
-        tag = _tag(text, number, size, ink, letters)
-        if tag.shape[1] <= width and 3 * tag.shape[0] <= height:
-            return tag
-    return np.empty((0, 0, 3), np.uint8)
-
-
-@lru_cache(maxsize=512)  # of 70 kB each where pictures have 12 megapixels; one takes half a millisecond then
-def _tag(name: str, score: str, size: int, ink: Color, letters: Lettering) -> Pixels:
-    """Name and score on a ground of the class's colour, uint8 [height, width, 3]."""
-    edge = max(1, round(size * 0.22))
-    texts = [letters.write(text, size) for text in (name, score) if text]
-    above = max((text.baseline for text in texts), default=0)
-    below = max((len(text.opacity) - text.baseline for text in texts), default=0)
-    width = edge + sum(text.opacity.shape[1] + edge for text in texts)
-    opacity = np.zeros((above + below, width, 1), np.uint16)
-    x = edge
-    for text in texts:
-        rows, columns = text.opacity.shape
-        opacity[above - text.baseline :][:rows, x : x + columns, 0] = text.opacity
-        x += columns + edge
-    mixed = opacity * np.array(text_color(ink), np.uint16) + (255 - opacity) * np.array(ink, np.uint16)
-    tag: Pixels = ((mixed + 127) // 255).astype(np.uint8)
-    tag.setflags(write=False)  # every caller gets the same one
-    return tag
-
-
 def _places(
     size_hw: tuple[int, ...],
     boxes_xyxy: npt.NDArray[np.float64],
@@ -174,8 +153,8 @@ def _places(
     places: list[tuple[int, int]] = []
     for number, ((height, width), box) in enumerate(zip(tag_sizes_hw, boxes_xyxy.tolist(), strict=True)):
         spots = np.array(_spots(size_hw, box, height, width, line))  # [S, 3] left, top, cost
-        covered = _covered(spots[:, :2], height, width, taken[:number])
-        left, top, _ = spots[int(np.argmin(covered + spots[:, 2]))].tolist()
+        hidden = covered(spots[:, :2], height, width, taken[:number])
+        left, top, _ = spots[int(np.argmin(hidden + spots[:, 2]))].tolist()
         taken[number] = left, top, left + width, top + height
         places.append((int(left), int(top)))
     return places
@@ -212,14 +191,3 @@ def _spots(
         pushed = top != y or abs(left - x) > width // 2
         spots.append((left, top, cost + (0.5 + inside if pushed else 0.0)))
     return spots
-
-
-def _covered(
-    spots: npt.NDArray[np.float64], height: int, width: int, taken: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """How much of a label at each spot [S, 2] would lie on rectangles [T, 4], as a multiple of its area, [S]."""
-    left, top = spots[:, 0, None], spots[:, 1, None]
-    wide = np.minimum(left + width, taken[:, 2]) - np.maximum(left, taken[:, 0])
-    high = np.minimum(top + height, taken[:, 3]) - np.maximum(top, taken[:, 1])
-    shared: npt.NDArray[np.float64] = (np.maximum(wide, 0) * np.maximum(high, 0)).sum(axis=1)
-    return shared / max(1, width * height)

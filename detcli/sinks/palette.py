@@ -5,15 +5,21 @@ from functools import lru_cache
 
 Color = tuple[int, int, int]  # red, green, blue, 0 … 255
 
+# Degrees of hue and steps of lightness from a class's own colour.
+_SHADES = ((0, 0.0), (22, 0.07), (-22, -0.07), (14, -0.11), (-14, 0.1), (30, -0.03), (-30, 0.03))
+
 
 @lru_cache(maxsize=4096)
-def color(class_id: int) -> Color:
+def color(class_id: int, shade: int = 0) -> Color:
     """The colour of a class, always the same; neighbours in number are far apart in hue and lightness.
+
+    shade  0 is the class's own; others stay near it, and tell what is of one class from each other
 
     Hues step by the golden angle through OKLCH (Ottosson 2020), where equal steps look equal.
     """
-    hue = math.radians(25 + class_id * 137.50776)
-    lightness = (0.70, 0.84, 0.56)[class_id % 3]
+    side, lighter = _SHADES[shade % len(_SHADES)]
+    hue = math.radians(25 + class_id * 137.50776 + side)
+    lightness = (0.70, 0.84, 0.56)[class_id % 3] + lighter
     chroma = 0.19
     while True:
         linear = _oklab_to_linear_rgb(lightness, chroma * math.cos(hue), chroma * math.sin(hue))

@@ -4,8 +4,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from detcli.sinks.drawing import DrawingStyle, draw, letter_size, line_width
+from detcli.sinks.drawing import DrawingStyle, draw, line_width
 from detcli.sinks.palette import color
+from detcli.sinks.tags import letter_size
 from detcli.values.detections import Detections
 from detcli.values.labels import Labels
 

@@ -1,0 +1,92 @@
+"""Every published model of the catalogue is built, without numbers, and is as large as its authors' is."""
+
+import pytest
+from torch import nn
+
+from detcli.checkpoints.catalog import CATALOG, CatalogEntry
+from detcli.inference.preprocess import Preprocessing
+from detcli.inference.sizing import Edges, Stretch
+from detcli.models.family import FAMILIES, Family
+from detcli.models.skeleton import skeleton
+
+# Millions of parameters, counted in the networks of Peterande/D-FINE (4a1f73a), facebookresearch/detr (29901c5) and
+# fundamentalvision/Deformable-DETR (11169a6).
+COUNTED = {
+    "dfine-n": 3.783,
+    "dfine-s": 10.322,
+    "dfine-m": 19.590,
+    "dfine-l": 31.244,
+    "dfine-x": 62.622,
+    "dfine-s-obj2coco": 10.322,
+    "dfine-m-obj2coco": 19.590,
+    "dfine-l-obj2coco": 31.244,
+    "dfine-x-obj2coco": 62.622,
+    "dfine-s-obj365": 10.689,
+    "dfine-m-obj365": 20.031,
+    "dfine-l-obj365": 31.832,
+    "dfine-x-obj365": 63.209,
+    "detr-r50": 41.525,
+    "detr-r50-dc5": 41.525,
+    "detr-r101": 60.465,
+    "detr-r101-dc5": 60.465,
+    "detr-r50-panoptic": 42.899,
+    "detr-r50-dc5-panoptic": 42.899,
+    "detr-r101-panoptic": 61.839,
+    "deformable-detr-single-scale": 34.067,
+    "deformable-detr-single-scale-dc5": 34.067,
+    "deformable-detr": 40.070,
+    "deformable-detr-with-box-refine": 40.850,
+    "deformable-detr-with-box-refine-two-stage": 41.182,
+}
+PUBLISHED = [entry for entry in CATALOG.values() if entry.repository is not None]
+
+
+def family_of(entry: CatalogEntry) -> Family:
+    return FAMILIES[entry.family]
+
+
+def published(entry: CatalogEntry) -> object:
+    """The configuration that the catalogue's name stands for."""
+    variant = entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
+    return family_of(entry).published(variant, [f"class {index}" for index in range(entry.label_count)])
+
+
+def millions(network: nn.Module, *, norms_learn: bool) -> float:
+    """Millions of parameters; with the weights and biases of frozen norms, where the authors count them."""
+    count = sum(parameter.numel() for parameter in network.parameters())
+    frozen = sum(held.numel() for name, held in network.named_buffers() if name.endswith((".weight", ".bias")))
+    return (count + (frozen if norms_learn else 0)) / 1e6
+
+
+def test_every_published_model_was_counted() -> None:
+    assert COUNTED.keys() == {entry.name for entry in PUBLISHED}
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
+def test_a_published_model_is_as_large_as_its_authors(entry: CatalogEntry) -> None:
+    family = family_of(entry)
+    with skeleton():
+        network = family.build(published(entry))
+    assert all(parameter.is_meta for parameter in network.parameters())
+    # The norms of D-FINE's smaller backbones learn in the original.
+    found = millions(network, norms_learn=entry.name[:7] in ("dfine-n", "dfine-s", "dfine-m"))
+    assert found == pytest.approx(COUNTED[entry.name], abs=0.0006)
+    assert found == pytest.approx(entry.parameters_millions, rel=0.08), "what the catalogue says of it"
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
+def test_a_published_model_is_what_the_catalogue_says(entry: CatalogEntry) -> None:
+    family, config = family_of(entry), published(entry)
+    assert family.name == entry.family
+    assert len(family.label_names(config)) == entry.label_count
+    assert family.segments(config) == (entry.task == "panoptic")
+    sizing = Preprocessing.of({}, family).sizing
+    assert sizing == (Stretch((640, 640)) if entry.family == "dfine" else Edges(800, 1333))
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
+def test_the_configuration_of_a_published_model_is_written_and_read_back(entry: CatalogEntry) -> None:
+    family, config = family_of(entry), published(entry)
+    written = family.write_config(config)
+    assert written["model_type"] in family.model_types
+    assert family.write_config(family.read_config(written)) == written

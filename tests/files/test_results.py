@@ -12,6 +12,7 @@ from detcli.sinks.sink import SINKS, SinkSettings
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin, Unreadable
 from detcli.values.labels import Labels
+from detcli.values.masks import Rle
 from detcli.values.run import RunInfo
 
 LABELS = Labels(("cat", "traffic light", "=dog"), (17, 10, 18))
@@ -143,16 +144,53 @@ def test_a_line_that_is_not_as_it_should_be_is_named(line: str, said: str, tmp_p
         read(path)
 
 
+@pytest.mark.parametrize("format_name", ["jsonl", "coco", "coco-results"])
+def test_masks_come_back_and_with_them_boxes(format_name: str, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    masks = tuple(Rle.of(random.random((48, 64)) < share) for share in (0.001, 0.5))
+    boxes = np.array([mask.box_xyxy for mask in masks])
+    found = Detections(boxes, np.array([0.9, 0.5], np.float32), np.array([1, 0]), masks)
+    info = RunInfo("tiny", None, None, "1", LABELS, "2026-01-01T00:00:00Z")
+    sink = SINKS[format_name](tmp_path / SUFFIXES[format_name], SinkSettings(info))
+    sink.write(Frame(Origin(0, "in/a.jpg", "a.jpg", "a"), (48, 64), None), found)
+    sink.close(complete=True)
+    [picture] = read(tmp_path / SUFFIXES[format_name])
+    assert picture.boxes is not None
+    assert tuple(box.mask for box in picture.boxes) == masks
+    for box, (left, top, right, bottom) in zip(picture.boxes, boxes.tolist(), strict=True):
+        assert box.bbox == (left, top, right - left, bottom - top)
+
+
+def test_a_mask_of_another_size_than_its_picture_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    segmentation = {"size": [3, 4], "counts": "<"}
+    path.write_text(json.dumps(RECORD | {"detections": [FOUND | {"segmentation": segmentation}]}) + "\n")
+    with pytest.raises(InputError, match=r"its segmentation is for \[3, 4\], and the picture's height and width"):
+        read(path)
+
+
+def test_polygons_are_no_masks_and_the_box_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps([ENTRY | {"segmentation": [[1, 2, 3, 4, 5, 6]]}]))
+    [picture] = read(path)
+    assert picture.boxes is not None
+    assert (picture.boxes[0].bbox, picture.boxes[0].mask) == ((1, 2, 3, 4), None)
+
+
 ENTRY = {"image_id": 3, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
 
 
 @pytest.mark.parametrize(
     ("document", "said"),
     [
+        ([ENTRY | {"segmentation": {"size": [3, 4], "counts": ";"}}], "entry 0: its segmentation is damaged"),
+        ([ENTRY | {"segmentation": {"size": [-3, -4], "counts": "<"}}], "entry 0: the size of its segmentation"),
+        ([ENTRY | {"segmentation": {"size": [12], "counts": "<"}}], "entry 0: the size of its segmentation"),
+        ([{"image_id": 3, "segments_info": [], "file_name": "a.png"}], "entry 0: it is of COCO panoptic"),
         ([ENTRY, ENTRY | {"image_id": "3"}], "entry 1: image_id is the text '3'; it must be a whole number"),
         ([ENTRY | {"category_id": 1.5}], "entry 0: category_id is 1.5, not a whole number"),
         ([{k: v for k, v in ENTRY.items() if k != "score"}], "entry 0: it has no score"),
-        ([{k: v for k, v in ENTRY.items() if k != "bbox"} | {"segmentation": []}], "segmentation and no bbox"),
+        ([{k: v for k, v in ENTRY.items() if k != "bbox"} | {"segmentation": []}], "without run lengths and no bbox"),
         ([[1]], r"entry 0: \[1\] is not an object"),
     ],
 )

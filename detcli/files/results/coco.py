@@ -1,4 +1,4 @@
-"""COCO: the full dictionary with a score in each annotation, or the bare list of results."""
+"""COCO: the full dictionary with a score in each annotation, or the bare list of results; boxes, masks, or both."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,8 +6,9 @@ from typing import Any
 
 from detcli.errors import InputError
 from detcli.files.results.open_file import read_json
-from detcli.files.results.stored import StoredBox, StoredPicture
+from detcli.files.results.stored import Box, StoredBox, StoredPicture
 from detcli.files.results.values import Place
+from detcli.values.masks import Rle
 
 
 def read_coco(path: Path) -> Iterator[StoredPicture]:
@@ -63,10 +64,15 @@ def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] |
         value = entries.pop()
         place = Place(path, f"{noun} {number}")
         entry = place.mapping(value)
+        if "segments_info" in entry:
+            place.refuse(
+                "it is of COCO panoptic, whose segments are in PNGs: detcli judges boxes, of jsonl or coco say"
+            )
         if "score" not in entry:
             place.refuse("it has no score: these are annotations, not what a detector found")
-        if "bbox" not in entry and "segmentation" in entry:
-            place.refuse("it has a segmentation and no bbox: detcli judges boxes")
+        mask = place.mask(entry.get("segmentation"), None)
+        if "bbox" not in entry and mask is None and "segmentation" in entry:
+            place.refuse("it has a segmentation without run lengths and no bbox: detcli judges boxes")
         category_id = place.whole(entry.get("category_id"), "category_id")
         if names is not None and category_id not in names:
             place.refuse(f"category_id {category_id} is not in 'categories'")
@@ -74,7 +80,16 @@ def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] |
             None if names is None else names[category_id],
             category_id,
             place.number(entry["score"], "score"),
-            place.box(entry.get("bbox")),
+            place.box(entry.get("bbox", _around(mask))),
+            mask,
         )
         found.setdefault(place.whole(entry.get("image_id"), "image_id"), []).append(box)
     return found
+
+
+def _around(mask: Rle | None) -> Box | None:
+    """The box around a mask: COCO's results of masks have none of their own."""
+    if mask is None:
+        return None
+    left, top, right, bottom = mask.box_xyxy
+    return left, top, right - left, bottom - top

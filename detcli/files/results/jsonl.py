@@ -34,13 +34,14 @@ def _picture(place: Place, record: Mapping[str, Any]) -> StoredPicture:
         place.refuse("it has no list of detections, and no error that says why")
     height, width = (place.whole_or_none(record.get(side), side) for side in ("height", "width"))
     size = None if height is None or width is None else (height, width)
-    boxes = tuple(_box(place, place.mapping(entry)) for entry in found)
+    boxes = tuple(_box(place, place.mapping(entry), size) for entry in found)
     return StoredPicture(place.where, file, None, size, boxes, frame=frame)
 
 
-def _box(place: Place, found: Mapping[str, Any]) -> StoredBox:
+def _box(place: Place, found: Mapping[str, Any], size_hw: tuple[int, int] | None) -> StoredBox:
     category_id = place.whole_or_none(found.get("category_id"), "category_id")
     label = found.get("label")
     if label is not None or category_id is None:
         label = place.text(label, "label")
-    return StoredBox(label, category_id, place.number(found.get("score"), "score"), place.box(found.get("bbox")))
+    score, box = place.number(found.get("score"), "score"), place.box(found.get("bbox"))
+    return StoredBox(label, category_id, score, box, place.mask(found.get("segmentation"), size_hw))

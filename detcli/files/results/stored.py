@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from detcli.values.masks import Rle
+
 Box = tuple[float, float, float, float]
 
 
@@ -10,12 +12,14 @@ class StoredBox:
     """One detection; at least one of label and category id is known.
 
     bbox  left, top, width, height in pixels
+    mask  at the picture's size; None where the file has none, or has it in another form than run lengths
     """
 
     label: str | None
     category_id: int | None
     score: float
     bbox: Box
+    mask: Rle | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 
 from detcli.errors import InputError
 from detcli.files.results.stored import Box
+from detcli.values.mask_runs import check
+from detcli.values.masks import Rle
 
 
 class Place:
@@ -62,6 +64,26 @@ class Place:
             self.refuse(f"bbox is {shown(value)}, not left, top, width and height")
         left, top, width, height = (self.number(number, "bbox") for number in value)
         return self.sides(left, top, width, height)
+
+    def mask(self, value: Any, size_hw: tuple[int, int] | None) -> Rle | None:
+        """A mask as `{"size": [height, width], "counts": text}`, of the picture's size; None for polygons, or nothing."""
+        if not isinstance(value, dict) or not isinstance(value.get("counts"), str):
+            return None
+        size = value.get("size")
+        if not isinstance(size, list) or len(size) != 2:
+            self.refuse(f"the size of its segmentation is {shown(size)}, not a height and a width")
+        mask = Rle((self.whole(size[0], "height"), self.whole(size[1], "width")), value["counts"])
+        if min(mask.size_hw) < 0:
+            self.refuse(f"the size of its segmentation is {shown(size)}")
+        if size_hw is not None and mask.size_hw != size_hw:
+            self.refuse(
+                f"its segmentation is for {shown(size)}, and the picture's height and width are {list(size_hw)}"
+            )
+        try:
+            check(mask)
+        except ValueError as error:
+            self.refuse(f"its segmentation is damaged: {error}")
+        return mask
 
     def sides(self, left: float, top: float, width: float, height: float) -> Box:
         """The box, where its sides are not negative."""

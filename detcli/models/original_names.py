@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -86,6 +87,16 @@ def labels_of(classes: int, hints: Hints, published: Collection[int]) -> tuple[t
         f"the weights have {classes} classes, whose names the file does not hold: `detcli models convert --labels` "
         "takes them, as a list or a file"
     )
+
+
+def numbers_of(args: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments of a training run that are numbers, by the fields they set."""
+    known = {new: args.get(name) for name, new in fields.items()}
+    return {
+        name: float(value)
+        for name, value in known.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def _new_name(name: str, rooms: Sequence[Room]) -> str | None:

@@ -60,9 +60,84 @@ def dfine(hub: Mapping[str, Tensor], *, grid_hw: tuple[int, int], strides: Seque
     return state
 
 
+_LAYER: Rules = (
+    (r"^model\.(encoder|decoder)\.layers\.(\d+)\.fc([12])\.", r"transformer.\1.layers.\2.linear\3."),
+    (r"^model\.encoder\.layers\.(\d+)\.self_attn_layer_norm\.", r"transformer.encoder.layers.\1.norm1."),
+    (r"^model\.encoder\.layers\.(\d+)\.final_layer_norm\.", r"transformer.encoder.layers.\1.norm2."),
+    (r"^model\.decoder\.layers\.(\d+)\.final_layer_norm\.", r"transformer.decoder.layers.\1.norm3."),
+    (r"^model\.position_embedding\.row_embeddings\.", "backbone.1.row_embed."),
+    (r"^model\.position_embedding\.column_embeddings\.", "backbone.1.col_embed."),
+    (r"^model\.query_position_embeddings\.", "query_embed."),
+)
+_DETR: Rules = (
+    *_LAYER,
+    (r"^model\.decoder\.layers\.(\d+)\.self_attn_layer_norm\.", r"transformer.decoder.layers.\1.norm1."),
+    (r"^model\.decoder\.layers\.(\d+)\.encoder_attn_layer_norm\.", r"transformer.decoder.layers.\1.norm2."),
+    (r"^model\.decoder\.layers\.(\d+)\.encoder_attn\.", r"transformer.decoder.layers.\1.multihead_attn."),
+    (r"^model\.(encoder|decoder)\.layers\.", r"transformer.\1.layers."),
+    (r"^model\.decoder\.layernorm\.", "transformer.decoder.norm."),
+    (r"^model\.input_projection\.", "input_proj."),
+    (r"^class_labels_classifier\.", "class_embed."),
+    (r"^bbox_predictor\.", "bbox_embed."),
+    (r"^(bbox_attention|mask_head)\.", r"\1."),
+)
+_DEFORMABLE: Rules = (
+    *_LAYER,
+    (r"^model\.decoder\.layers\.(\d+)\.encoder_attn_layer_norm\.", r"transformer.decoder.layers.\1.norm1."),
+    (r"^model\.decoder\.layers\.(\d+)\.self_attn_layer_norm\.", r"transformer.decoder.layers.\1.norm2."),
+    (r"^model\.decoder\.layers\.(\d+)\.encoder_attn\.", r"transformer.decoder.layers.\1.cross_attn."),
+    (r"^model\.decoder\.(class_embed|bbox_embed)\.", r"transformer.decoder.\1."),
+    (r"^model\.(encoder|decoder)\.layers\.", r"transformer.\1.layers."),
+    (r"^model\.(level_embed|reference_points|enc_output|enc_output_norm|pos_trans|pos_trans_norm)", r"transformer.\1"),
+    (r"^model\.input_proj\.", "input_proj."),
+    (r"^(class_embed|bbox_embed)\.", r"\1."),
+)
+
+
+def detr(hub: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A DETR as facebookresearch/detr saves it; one with a mask head has `detr.` before what is not the head's."""
+    masks = any(name.startswith("mask_head.") for name in hub)
+    inner = {name.removeprefix("detr."): tensor for name, tensor in hub.items()}
+    state = _renamed(_joined(_body(inner)), _DETR)
+    heads = ("mask_head.", "bbox_attention.")
+    return {name if not masks or name.startswith(heads) else f"detr.{name}": state[name] for name in state}
+
+
+def deformable_detr(hub: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A Deformable DETR as fundamentalvision/Deformable-DETR saves it: every head a layer, shared or not."""
+    return _renamed(_joined(_body(hub), where="decoder."), _DEFORMABLE)
+
+
+def _body(hub: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same with torchvision's names for the ResNet, and learned positions once."""
+    before, body = "model.backbone.conv_encoder.model.", "backbone.0.body."
+    state = {}
+    for name, tensor in hub.items():
+        if name.startswith("model.backbone.position_embedding."):
+            continue
+        state[body + _torchvision(name.removeprefix(before)) if name.startswith(before) else name] = tensor
+    return state
+
+
+def _torchvision(name: str) -> str:
+    """torchvision's name for a ResNet's tensor from transformers' own or timm's."""
+    kinds = {"convolution": "conv", "normalization": "bn"}
+    if match := re.fullmatch(r"embedder\.embedder\.(\w+)\.(.+)", name):
+        return f"{kinds[match[1]]}1.{match[2]}"
+    if match := re.fullmatch(r"encoder\.stages\.(\d)\.layers\.(\d+)\.layer\.(\d)\.(\w+)\.(.+)", name):
+        return f"layer{int(match[1]) + 1}.{match[2]}.{kinds[match[4]]}{int(match[3]) + 1}.{match[5]}"
+    if match := re.fullmatch(r"encoder\.stages\.(\d)\.layers\.(\d+)\.shortcut\.(\w+)\.(.+)", name):
+        place = {"convolution": 0, "normalization": 1}[match[3]]
+        return f"layer{int(match[1]) + 1}.{match[2]}.downsample.{place}.{match[4]}"
+    return name
+
+
 def _renamed(tensors: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
     state = {}
     for name, tensor in tensors.items():
+        if name.startswith("backbone.0.body."):
+            state[name] = tensor.clone()
+            continue
         matching = [re.sub(pattern, new, name) for pattern, new in rules if re.search(pattern, name)]
         assert matching, f"the table has no place for {name}"
         state[matching[0]] = tensor.clone()

@@ -89,16 +89,13 @@ def test_the_original_layout_of_a_network_reads_back_as_the_same_network(changes
 def test_every_published_size_is_recognised_and_has_the_hubs_configuration(size: Size) -> None:
     config = published(size, COCO_80)
     with skeleton():
-        state = FAMILY.build(config).state_dict()
-    shapes = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in state.items()}
-    for name, tensor in shapes.items():
+        state = dict(FAMILY.build(config).state_dict())
+    for name in state:
         if name.endswith("points_scale"):
-            tensor.copy_(torch.cat([torch.full((n,), 1 / n) for n in config.decoder_n_points]))
-        elif name.endswith("reg_scale"):
-            tensor.fill_(config.reg_scale)
-        elif name.endswith("bins.up"):
-            tensor.fill_(config.up)
-    original = read(saved(config, shapes), Hints())
+            state[name] = torch.cat([torch.full((n,), 1 / n) for n in config.decoder_n_points])
+    state["decoder.bins.reg_scale"] = torch.tensor([config.reg_scale])
+    state["decoder.bins.up"] = torch.tensor([config.up])
+    original = read(saved(config, state), Hints())
     assert original.config == config
     assert original.preprocessor["size"] == {"height": 640, "width": 640}
     assert original.notes == (f"recognised as D-FINE-{size.upper()}", "its 80 classes are taken for those of COCO")

@@ -1,12 +1,135 @@
-"""Deformable DETR's original repository (fundamentalvision/Deformable-DETR): its names for weights, told in the Hub's."""
+"""Deformable DETR's original repository (fundamentalvision/Deformable-DETR): its names for weights, told in the Hub's.
+
+What the keys do not tell is taken from the arguments of the training run, which its files hold, else as main.py has it
+by default; whether the backbone is dilated (DC5) has to be said.
+"""
 
 from collections.abc import Mapping
+from typing import cast
 
 from torch import Tensor
 
+from detcli.errors import DamagedModelError, UnsupportedModelError
+from detcli.models.backbones.resnet import ResNetConfig
+from detcli.models.backbones.resnet_original import BODY, name_of_resnet, read_resnet
+from detcli.models.deformable_detr.config import DeformableDetrConfig, read_config, write_config
 from detcli.models.family import Hints, Original
+from detcli.models.original_names import Room, Shapes, labels_of, numbers_of, renamed
+
+_PUBLISHED_CLASSES = (91,)
+
+_PERCEPTRON = (r"\.linear([12])\.", r".fc\1.")
+_ENCODER_LAYER = (_PERCEPTRON, (r"\.norm1\.", ".self_attn_layer_norm."), (r"\.norm2\.", ".final_layer_norm."))
+# Here the first norm follows the attention to the picture, the second that among queries: the other way than in DETR.
+_DECODER_LAYER = (
+    _PERCEPTRON,
+    (r"\.norm1\.", ".encoder_attn_layer_norm."),
+    (r"\.norm2\.", ".self_attn_layer_norm."),
+    (r"\.norm3\.", ".final_layer_norm."),
+    (r"\.cross_attn\.", ".encoder_attn."),
+)
+_ROOMS: tuple[Room, ...] = (
+    (BODY, "model.backbone.conv_encoder.model.", ()),
+    ("backbone.1.row_embed.", "model.position_embedding.row_embeddings.", ()),
+    ("backbone.1.col_embed.", "model.position_embedding.column_embeddings.", ()),
+    ("input_proj.", "model.input_proj.", ()),
+    ("query_embed.", "model.query_position_embeddings.", ()),
+    ("transformer.level_embed", "model.level_embed", ()),
+    ("transformer.reference_points.", "model.reference_points.", ()),
+    ("transformer.enc_output.", "model.enc_output.", ()),
+    ("transformer.enc_output_norm.", "model.enc_output_norm.", ()),
+    ("transformer.pos_trans.", "model.pos_trans.", ()),
+    ("transformer.pos_trans_norm.", "model.pos_trans_norm.", ()),
+    ("transformer.encoder.layers.", "model.encoder.layers.", _ENCODER_LAYER),
+    ("transformer.decoder.layers.", "model.decoder.layers.", _DECODER_LAYER),
+    ("transformer.decoder.class_embed.", "model.decoder.class_embed.", ()),
+    ("transformer.decoder.bbox_embed.", "model.decoder.bbox_embed.", ()),
+    ("class_embed.", "class_embed.", ()),
+    ("bbox_embed.", "bbox_embed.", ()),
+)
+# Arguments of main.py and the fields that they set. The weight of the class loss is 2 there as here, always.
+_ARGUMENTS = {
+    "dropout": "dropout",
+    "set_cost_class": "class_cost",
+    "set_cost_bbox": "bbox_cost",
+    "set_cost_giou": "giou_cost",
+    "mask_loss_coef": "mask_loss_coefficient",
+    "dice_loss_coef": "dice_loss_coefficient",
+    "bbox_loss_coef": "bbox_loss_coefficient",
+    "giou_loss_coef": "giou_loss_coefficient",
+    "focal_alpha": "focal_alpha",
+}
 
 
 def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | None:
-    """The model that these weights are; None where the keys are of another repository."""
-    return None
+    """The model that these weights are; None where the keys are of another repository.
+
+    Raises UnsupportedModelError where there is a mask head, where nobody has said whether the backbone is dilated, and
+    where the names of the classes are not known; DamagedModelError for what does not fit.
+    """
+    if any(name.startswith("detr.transformer.encoder.layers.0.self_attn.sampling_offsets.") for name in tensors):
+        raise UnsupportedModelError("the model is a Deformable DETR with a mask head, which none of the Hub has")
+    shape = Shapes(tensors)
+    if not shape.has("transformer.level_embed") or not shape.has("transformer.decoder.layers.0.cross_attn.sampling_"):
+        return None
+    labels, notes = labels_of(shape("class_embed.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
+    config = _config(shape, hints, labels)
+    return Original(
+        config=config,
+        preprocessor={},
+        tensors=renamed(tensors, _ROOMS, family="Deformable DETR"),
+        notes=(f"recognised as {_described(config)}", *notes),
+    )
+
+
+def _config(shape: Shapes, hints: Hints, labels: tuple[str, ...]) -> DeformableDetrConfig:
+    levels, width = shape("transformer.level_embed", 2)
+    two_stage = shape.has("transformer.enc_output.")
+    said = numbers_of(hints.args, {"nheads": "heads", "num_queries": "queries", "dropout": "dropout"})
+    heads, dropout = int(said.get("heads", 8)), said.get("dropout", 0.1)
+    queries = int(said.get("queries", 300)) if two_stage else shape("query_embed.weight", 2)[0]
+    encoder, decoder = (shape.count(f"transformer.{part}.layers.") for part in ("encoder", "decoder"))
+    config = DeformableDetrConfig(
+        labels=labels,
+        backbone=read_resnet(shape, hints, _maps(levels)),
+        d_model=width,
+        num_queries=queries,
+        two_stage_num_proposals=queries,
+        num_feature_levels=levels,
+        position_embedding_type="learned" if shape.has("backbone.1.row_embed.") else "sine",
+        encoder_layers=encoder,
+        encoder_ffn_dim=shape("transformer.encoder.layers.0.linear1.weight", 2)[0] if encoder else 1024,
+        encoder_attention_heads=heads,
+        encoder_n_points=_points(shape, "encoder.layers.0.self_attn", heads, levels) if encoder else 4,
+        decoder_layers=decoder,
+        decoder_ffn_dim=shape("transformer.decoder.layers.0.linear1.weight", 2)[0],
+        decoder_attention_heads=heads,
+        decoder_n_points=_points(shape, "decoder.layers.0.cross_attn", heads, levels),
+        with_box_refine=shape.has("transformer.decoder.bbox_embed."),
+        two_stage=two_stage,
+        attention_dropout=dropout,
+        activation_dropout=dropout,
+        **{"class_cost": 2.0, **numbers_of(hints.args, _ARGUMENTS)},
+    )
+    return read_config(write_config(config))  # within the bounds that hold for strangers' configurations
+
+
+def _maps(levels: int) -> tuple[int, ...]:
+    """What the backbone hands out: its last three maps, or the last alone."""
+    return (2, 3, 4) if levels > 1 else (4,)
+
+
+def _points(shape: Shapes, attention: str, heads: int, levels: int) -> int:
+    """Sampling points of a head on each level."""
+    name = f"transformer.{attention}.attention_weights.weight"
+    points, rest = divmod(shape(name, 2)[0], max(1, heads) * levels)
+    if rest or not points:
+        raise DamagedModelError(f"'{name}' does not fall into {heads} heads and {levels} levels")
+    return points
+
+
+def _described(config: DeformableDetrConfig) -> str:
+    parts = [f"{config.num_feature_levels} levels" if config.num_feature_levels > 1 else "single-scale"]
+    parts += ["box refinement"] if config.with_box_refine else []
+    parts += ["two-stage"] if config.two_stage else []
+    return f"Deformable DETR, {name_of_resnet(cast('ResNetConfig', config.backbone))}, {', '.join(parts)}"

@@ -1,12 +1,113 @@
-"""Weights of facebookresearch/detr, told in the Hub's terms."""
+"""DETR's original repository (facebookresearch/detr): its names for weights, told in the Hub's terms.
+
+What the keys do not tell is taken from the arguments of the training run where the file holds them, else as main.py has
+it by default; whether the backbone is dilated (DC5) has to be said.
+"""
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 from torch import Tensor
 
+from detcli.errors import UnsupportedModelError
+from detcli.models.backbones.resnet import ResNetConfig
+from detcli.models.backbones.resnet_original import BODY, name_of_resnet, read_resnet
+from detcli.models.detr.config import DetrConfig, read_config, write_config
 from detcli.models.family import Hints, Original
+from detcli.models.original_names import Room, Shapes, labels_of, numbers_of, renamed
+
+_OUTER = "detr."  # before the detector where there is a mask head
+_MAPS = (1, 2, 3, 4)
+_PUBLISHED_CLASSES = (91, 250)
+_PANOPTIC_CLASSES = 250
+
+_LAYER = ((r"\.linear([12])\.", r".fc\1."), (r"\.norm1\.", ".self_attn_layer_norm."))
+_ENCODER_LAYER = (*_LAYER, (r"\.norm2\.", ".final_layer_norm."))
+_DECODER_LAYER = (
+    *_LAYER,
+    (r"\.norm2\.", ".encoder_attn_layer_norm."),
+    (r"\.norm3\.", ".final_layer_norm."),
+    (r"\.multihead_attn\.", ".encoder_attn."),
+)
+_ROOMS: tuple[Room, ...] = (
+    (BODY, "model.backbone.conv_encoder.model.", ()),
+    ("backbone.1.row_embed.", "model.position_embedding.row_embeddings.", ()),
+    ("backbone.1.col_embed.", "model.position_embedding.column_embeddings.", ()),
+    ("input_proj.", "model.input_projection.", ()),
+    ("query_embed.", "model.query_position_embeddings.", ()),
+    ("transformer.encoder.layers.", "model.encoder.layers.", _ENCODER_LAYER),
+    ("transformer.decoder.layers.", "model.decoder.layers.", _DECODER_LAYER),
+    ("transformer.decoder.norm.", "model.decoder.layernorm.", ()),
+    ("class_embed.", "class_labels_classifier.", ()),
+    ("bbox_embed.", "bbox_predictor.", ()),
+    ("bbox_attention.", "bbox_attention.", ()),
+    ("mask_head.", "mask_head.", ()),
+)
+# Arguments of main.py and the fields that they set.
+_ARGUMENTS = {
+    "dropout": "dropout",
+    "set_cost_class": "class_cost",
+    "set_cost_bbox": "bbox_cost",
+    "set_cost_giou": "giou_cost",
+    "mask_loss_coef": "mask_loss_coefficient",
+    "dice_loss_coef": "dice_loss_coefficient",
+    "bbox_loss_coef": "bbox_loss_coefficient",
+    "giou_loss_coef": "giou_loss_coefficient",
+    "eos_coef": "eos_coefficient",
+}
 
 
 def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | None:
-    """Recognise weights of the original repository: none so far."""
-    return None
+    """The model that these weights are; None where the keys are of another repository.
+
+    Raises UnsupportedModelError for weights that were made for detectron2 or trained with --pre_norm, where nobody has
+    said whether the backbone is dilated, and where the names of the classes are not known; DamagedModelError for what
+    does not fit.
+    """
+    if any(name.removeprefix(_OUTER).startswith("backbone.0.backbone.") for name in tensors):
+        raise UnsupportedModelError(
+            "the weights were converted for detectron2, which leaves classes out; the file they were made from is the one "
+            "to use"
+        )
+    plain = {name.removeprefix(_OUTER): tensor for name, tensor in tensors.items()}
+    shape = Shapes(plain)
+    if not shape.has("transformer.decoder.layers.0.multihead_attn.") or not shape.has("bbox_embed.layers."):
+        return None
+    if shape.has("transformer.encoder.norm.") or hints.args.get("pre_norm") is True:
+        raise UnsupportedModelError("the model was trained with --pre_norm, a form that no DETR of the Hub has")
+    labels, notes = labels_of(shape("class_embed.weight", 2)[0] - 1, hints, _PUBLISHED_CLASSES)
+    config = _config(shape, hints, labels)
+    kind = "DETR with masks" if config.has_masks else "DETR"
+    backbone = name_of_resnet(cast("ResNetConfig", config.backbone))
+    return Original(
+        config=config,
+        preprocessor={"format": "coco_panoptic"} if len(labels) == _PANOPTIC_CLASSES else {},
+        tensors=renamed(plain, _ROOMS, family="DETR"),
+        notes=(f"recognised as {kind}, {backbone}", *notes),
+    )
+
+
+def _config(shape: Shapes, hints: Hints, labels: tuple[str, ...]) -> DetrConfig:
+    said = numbers_of(hints.args, {"nheads": "heads", "dropout": "dropout"})
+    heads, dropout = int(said.get("heads", 8)), said.get("dropout", 0.1)
+    encoder, decoder = (shape.count(f"transformer.{part}.layers.") for part in ("encoder", "decoder"))
+    queries, width = shape("query_embed.weight", 2)
+    learned: dict[str, Any] = {"position_embedding_type": "learned"} if shape.has("backbone.1.row_embed.") else {}
+    config = DetrConfig(
+        labels=labels,
+        backbone=read_resnet(shape, hints, _MAPS),
+        has_masks=shape.has("mask_head."),
+        d_model=width,
+        num_queries=queries,
+        encoder_layers=encoder,
+        encoder_ffn_dim=shape("transformer.encoder.layers.0.linear1.weight", 2)[0] if encoder else 2048,
+        encoder_attention_heads=heads,
+        decoder_layers=decoder,
+        decoder_ffn_dim=shape("transformer.decoder.layers.0.linear1.weight", 2)[0],
+        decoder_attention_heads=heads,
+        attention_dropout=dropout,
+        activation_dropout=dropout,
+        **learned,
+        **numbers_of(hints.args, _ARGUMENTS),
+    )
+    return read_config(write_config(config))  # within the bounds that hold for strangers' configurations

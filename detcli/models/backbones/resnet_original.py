@@ -1,0 +1,56 @@
+"""The ResNet in weights of the original repositories, which have torchvision's names: read off its tensors' shapes."""
+
+from dataclasses import replace
+
+from detcli.errors import DamagedModelError, UnsupportedModelError
+from detcli.models.backbones.resnet import VARIANTS, ResNetConfig, resnet_variant
+from detcli.models.family import Hints
+from detcli.models.original_names import Shapes
+
+BODY = "backbone.0.body."  # before every name of the backbone
+_STAGES = 4
+
+
+def read_resnet(shape: Shapes, hints: Hints, out_indices: tuple[int, ...]) -> ResNetConfig:
+    """The backbone's record.
+
+    Raises DamagedModelError where it is no ResNet, and UnsupportedModelError where nobody has said whether its last
+    stage is dilated, or it is and the network has no name.
+    """
+    bottleneck = shape.has(f"{BODY}layer1.0.conv3.")
+    last = "conv3" if bottleneck else "conv2"
+    stages = range(1, _STAGES + 1)
+    read = ResNetConfig(
+        depths=tuple(shape.count(f"{BODY}layer{stage}.") for stage in stages),
+        hidden_sizes=tuple(shape(f"{BODY}layer{stage}.0.{last}.weight", 4)[0] for stage in stages),
+        layer_type="bottleneck" if bottleneck else "basic",
+        embedding_size=shape(f"{BODY}conv1.weight", 4)[0],
+        out_indices=out_indices,
+    )
+    if 0 in read.depths:
+        raise DamagedModelError(f"the weights lack '{BODY}layer{read.depths.index(0) + 1}'")
+    if not _is_dilated(hints):
+        return read
+    for name in VARIANTS:
+        variant = resnet_variant(name, out_indices, dilation=True)
+        if replace(variant, dilation=False, timm_name=None) == read:
+            return variant
+    raise UnsupportedModelError("its backbone is dilated and none of " + ", ".join(VARIANTS))
+
+
+def name_of_resnet(config: ResNetConfig) -> str:
+    """What people call it: R50, R101-DC5."""
+    for name in VARIANTS:
+        if replace(config, dilation=False, timm_name=None) == resnet_variant(name, config.out_indices):
+            return f"R{name.removeprefix('resnet')}" + ("-DC5" if config.dilation else "")
+    return "of a ResNet of its own size"
+
+
+def _is_dilated(hints: Hints) -> bool:
+    said = hints.dilation if hints.dilation is not None else hints.args.get("dilation")
+    if isinstance(said, bool):
+        return said
+    raise UnsupportedModelError(
+        "its file does not say whether the last stage of the backbone is dilated (DC5): `detcli models convert --dc5` or "
+        "`--no-dc5` does"
+    )

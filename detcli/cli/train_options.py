@@ -41,6 +41,7 @@ class TrainWish:
     epochs: int | None
     step_pictures: int | None
     accumulate: int | None
+    masks: bool
     lr: float | None
     imgsz: tuple[int, int] | None
     mosaic: float | None
@@ -133,6 +134,12 @@ recipe = group_of(
         type=Score(),
         metavar="CHANCE",
         help="How often four pictures become one, from 0 to 1.",
+    ),
+    option(
+        "--masks",
+        section=RECIPE,
+        is_flag=True,
+        help="Give a DETR that finds boxes a mask head, and train that alone.",
     ),
     option(
         "--seed",

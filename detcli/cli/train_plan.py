@@ -1,8 +1,9 @@
 """What a run of training would do: its recipe, its data and where it begins, checked and put in words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from detcli.checkpoints.catalog import CATALOG, entry_of_repository, shipped
 from detcli.checkpoints.documents import read_document
@@ -16,12 +17,14 @@ from detcli.cli.train_recipe import wished_recipe
 from detcli.cli.words import counted, number
 from detcli.datasets.dataset import Dataset, Report, has_part, open_dataset
 from detcli.inference.preprocess import Preprocessing
-from detcli.models.family import family_of
+from detcli.inference.sizing import Edges, Stretch
+from detcli.models.family import FAMILIES, Family, family_of
 from detcli.runtimes.eager import choose_device, choose_precision
 from detcli.training.job import Job
-from detcli.training.recipe import Recipe, recipe_for
+from detcli.training.keeping import training_preprocessing
+from detcli.training.recipe import Recipe, recipe_for, recipe_of, variant_of
 from detcli.training.sampling import Sampler
-from detcli.training.start import Start, resumed_point, starting_point
+from detcli.training.start import Start, mask_head_for, resumed_point, starting_point
 
 _CLASSES_SHOWN = 12
 
@@ -60,15 +63,18 @@ def prepare(console: Console, wish: TrainWish) -> TrainPlan:
 
     Raises UsageError, DataError, ModelError, HubError, AccessError or OutputError.
     """
-    recipe = wished_recipe(_base_recipe(console, wish), wish)
+    base = _base(console, wish)
+    recipe = wished_recipe(base.recipe, wish)
+    if recipe.mask_head and not base.learns_masks:
+        mask_head_for(base.family, base.config)
+    masks = recipe.mask_head or base.learns_masks
     device = choose_device(wish.device)
     choose_precision(recipe.precision, device)
-    data = open_dataset(wish.data, part="train", images=wish.images)
+    data = open_dataset(wish.data, part="train", images=wish.images, masks=masks)
     show_report(console, "data", data.report)
     val = _open_val(console, wish, data)
     start = _start(console, wish, recipe, data)
-    divisor = start.family.size_divisor
-    Preprocessing.from_json(start.preprocessor, size_divisor=divisor).with_size(recipe.image_size_hw, divisor)
+    training_preprocessing(start.preprocessor, start.family, recipe)
     return TrainPlan(recipe, data, val, start, str(device))
 
 
@@ -120,13 +126,20 @@ def show_plan(console: Console, plan: TrainPlan) -> None:
     steps = Sampler.of(recipe, len(plan.data)).steps
     parameters = sum(tensor.numel() for tensor in plan.start.state.values())
     size = f"{number(parameters)} parameters, " if parameters else ""
-    height, width = recipe.image_size_hw
     console.say(
         f"plan: {size}{counted(recipe.epochs, 'epoch')} of {counted(steps, 'step')}, "
-        f"{counted(recipe.batch, 'picture')} of {height} x {width} a step, lr {recipe.lr * _scale(recipe):.3g}, "
+        f"{counted(recipe.batch, 'picture')} {_sizes(recipe)} a step, lr {recipe.lr * _scale(recipe):.3g}, "
         f"of the backbone {recipe.backbone_lr * _scale(recipe):.3g}; on {plan.device} in {recipe.precision}",
         **_facts(recipe, steps, parameters),
     )
+
+
+def _sizes(recipe: Recipe) -> str:
+    if not recipe.shortest_edges:
+        return "of {} x {}".format(*recipe.image_size_hw)
+    least, most = min(recipe.shortest_edges), max(recipe.shortest_edges)
+    shorter = f"{most}" if least == most else f"{least} to {most}"
+    return f"whose shorter side is {shorter} (the longer one {recipe.longest_edge} at most)"
 
 
 def _scale(recipe: Recipe) -> float:
@@ -137,21 +150,40 @@ def _facts(recipe: Recipe, steps: int, parameters: int) -> Mapping[str, object]:
     return {"parameters": parameters or None, "steps_per_epoch": steps, "recipe": recipe.as_mapping()}
 
 
-def _base_recipe(console: Console, wish: TrainWish) -> Recipe:
-    """What file and flags change: the recipe of the run to go on with, else the one published for the model."""
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What file and flags change, and the network that it is for, before the data is known."""
+
+    recipe: Recipe
+    family: Family
+    config: Any
+
+    @property
+    def learns_masks(self) -> bool:
+        """Whether the network has a mask head already."""
+        return self.family.segments(self.config)
+
+
+def _base(console: Console, wish: TrainWish) -> _Base:
+    """The recipe of the run to go on with, else the one published for the model."""
     if wish.resume and wish.output is not None and (wish.output / "recipe.toml").is_file():
-        return Recipe.read_toml(wish.output / "recipe.toml")
+        start = resumed_point(wish.output)
+        return _Base(Recipe.read_toml(wish.output / "recipe.toml"), start.family, start.config)
     entry = CATALOG.get(wish.model) or entry_of_repository(wish.model)
     if entry is not None and entry.repository is not None:
-        return recipe_for(entry.name, scratch=wish.scratch)
+        family = FAMILIES[entry.family]
+        recipe = recipe_for(entry.name, scratch=wish.scratch, masks=wish.masks)
+        return _Base(recipe, family, family.published(variant_of(entry), ["any"]))
     path = Path(wish.model)
     if path.suffix == ".json" and not path.name.endswith(INDEX_SUFFIX) and not shipped(wish.model):
-        config, folder = read_document(path), path.parent
+        document, folder = read_document(path), path.parent
     else:
         folder = _located(console, wish)
-        config = read_config(folder)
-    recipe = recipe_for(family_of(config).read_config(config), scratch=wish.scratch)
-    return recipe.merged({"image_size_hw": _size_of(folder)}) if (folder / PREPROCESSOR).is_file() else recipe
+        document = read_config(folder)
+    family = family_of(document)
+    config = family.read_config(document)
+    recipe = recipe_of(family, config, scratch=wish.scratch, masks=wish.masks)
+    return _Base(_of_the_same_size(recipe, folder, family), family, config)
 
 
 def _located(console: Console, wish: TrainWish) -> Path:
@@ -166,10 +198,16 @@ def _located(console: Console, wish: TrainWish) -> Path:
     return files.folder
 
 
-def _size_of(folder: Path) -> tuple[int, int]:
-    """The picture size of a model on this machine, which it keeps unless told otherwise."""
-    preprocessor = read_document(folder / PREPROCESSOR)
-    return Preprocessing.from_json(preprocessor, size_divisor=1).size_hw
+def _of_the_same_size(recipe: Recipe, folder: Path, family: Family) -> Recipe:
+    """The recipe for pictures as large as a model on this machine takes them: it keeps that unless told otherwise."""
+    if not (folder / PREPROCESSOR).is_file():
+        return recipe
+    sizing = Preprocessing.of(read_document(folder / PREPROCESSOR), replace(family, size_divisor=1)).sizing
+    if isinstance(sizing, Edges) and recipe.shortest_edges:
+        return recipe.merged(recipe.resized(sizing.shortest, sizing.longest))
+    if isinstance(sizing, Stretch):
+        return recipe.merged({"shortest_edges": [], "random_crop": 0, "image_size_hw": sizing.size_hw})
+    return recipe
 
 
 def _open_val(console: Console, wish: TrainWish, data: Dataset) -> Dataset | None:

@@ -17,12 +17,13 @@ _FIELDS = {
     "lr": "lr",
     "imgsz": "image_size_hw",
     "mosaic": "mosaic",
+    "masks": "mask_head",
     "seed": "seed",
     "precision": "precision",
     "evaluate_every": "evaluate_every_epochs",
 }
 # Fields that move along when another one is changed and they are not.
-_MOVING_ALONG = {"lr": "backbone_lr", "epochs": "stop_augmentation_epoch"}
+_MOVING_ALONG = {"lr": ("backbone_lr",), "epochs": ("stop_augmentation_epoch", "milestones_epochs")}
 
 
 def wished_recipe(published: Recipe, wish: TrainWish) -> Recipe:
@@ -35,7 +36,7 @@ def wished_recipe(published: Recipe, wish: TrainWish) -> Recipe:
     if wish.resume:
         return _gone_on_with(published, wish)
     recipe = published.merged_with_file(wish.recipe) if wish.recipe is not None else published
-    changes = changes_of(wish)
+    changes = _sized(recipe, changes_of(wish))
     if "lr" in changes and "backbone_lr" not in changes and recipe.lr:
         changes["backbone_lr"] = recipe.backbone_lr * _number(changes["lr"]) / recipe.lr
     if "lr" in changes and "base_batch" not in changes:
@@ -48,11 +49,11 @@ def _gone_on_with(own: Recipe, wish: TrainWish) -> Recipe:
 
     What moved along then has moved already.
     """
-    recipe, changes = own, changes_of(wish)
-    moved = {along: getattr(own, along) for along in _MOVING_ALONG.values()}
+    recipe, changes = own, _sized(own, changes_of(wish))
+    moved = {along: getattr(own, along) for names in _MOVING_ALONG.values() for along in names}
     if wish.recipe is not None:
         recipe = own.merged(moved | read_fields(wish.recipe), f"'{wish.recipe}'")
-    again = {along: moved[along] for name, along in _MOVING_ALONG.items() if name in changes}
+    again = {along: moved[along] for name, names in _MOVING_ALONG.items() if name in changes for along in names}
     return recipe.merged(again | changes, "the command line")
 
 
@@ -62,7 +63,25 @@ def changes_of(wish: TrainWish) -> dict[str, Any]:
     for assignment in wish.changes:
         _merge(changes, _parsed(assignment))
     given = {field: getattr(wish, flag) for flag, field in _FIELDS.items()}
-    return changes | {field: value for field, value in given.items() if value not in (None, "auto")}
+    return changes | {
+        field: value for field, value in given.items() if value is not False and value not in (None, "auto")
+    }
+
+
+def _sized(recipe: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, where `--imgsz` is of a network that takes pictures of many sizes as fields that say so."""
+    if "image_size_hw" not in changes or not recipe.shortest_edges or not changes.get("shortest_edges", True):
+        return changes
+    size = changes.pop("image_size_hw")
+    if not isinstance(size, list | tuple) or len(size) != 2 or any(type(side) is not int or side < 1 for side in size):
+        raise UsageError(f"--imgsz is {size!r}; it must be two whole numbers")
+    shortest, longest = size
+    if shortest > longest:
+        raise UsageError(
+            f"--imgsz {shortest} {longest}: the model keeps a picture's proportions, so the shorter side comes first, then "
+            f"the most of the longer one: --imgsz {longest} {shortest}"
+        )
+    return recipe.resized(shortest, longest) | changes
 
 
 def _parsed(assignment: str) -> dict[str, Any]:

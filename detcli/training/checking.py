@@ -36,6 +36,10 @@ class _MisfitError(Exception):
 
 
 def _as(kind: Any, value: Any, bounds: tuple[float, float]) -> Any:
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise _MisfitError("true or false")
+        return value
     if kind in (int, float):
         return _number(kind, value, bounds)
     if get_origin(kind) is Literal:

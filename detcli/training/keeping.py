@@ -1,22 +1,30 @@
 """The moving average of the weights as what users take away: a model in a folder, and a detector to judge it by."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from detcli.checkpoints.files import write_checkpoint
 from detcli.checkpoints.layout import ModelFiles
+from detcli.errors import UsageError
 from detcli.inference.batching import automatic_batch
 from detcli.inference.detector import Detector
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
+from detcli.inference.sizing import Edges, Stretch, check_size
+from detcli.models.family import Family
 from detcli.models.skeleton import skeleton
 from detcli.runtimes.eager import Eager
 from detcli.training.job import Job
+from detcli.training.recipe import Recipe
 from detcli.values.labels import Labels
+
+# Fields of preprocessor_config.json that say how large pictures become, in any year's form.
+_SIZES = ("size", "max_size", "pad_size", "do_resize")
 
 
 class Keeper:
@@ -27,9 +35,7 @@ class Keeper:
 
     def __init__(self, job: Job, device: torch.device) -> None:
         self._job, self._device = job, device
-        divisor = job.family.size_divisor
-        asked = Preprocessing.from_json(job.preprocessor, size_divisor=divisor)
-        self.preprocessing = asked.with_size(job.recipe.image_size_hw, divisor)
+        self.preprocessing = training_preprocessing(job.preprocessor, job.family, job.recipe)
         self.labels = job.data.labels
 
     def write(self, folder: Path, state: Mapping[str, Tensor]) -> None:
@@ -38,21 +44,27 @@ class Keeper:
         write_checkpoint(folder, self.config_json(), self.preprocessor_json(), family.write_weights(state, config))
 
     def config_json(self) -> dict[str, Any]:
-        """config.json, with the data's category ids where they are not those that its names would be given."""
+        """config.json, with the data's category ids and stuff where they are not those that its names would be given."""
         written = self._job.family.write_config(self._job.config)
-        if self.labels.category_ids != Labels.from_names(self.labels.names).category_ids:
+        usual = Labels.from_names(self.labels.names)
+        if self.labels.category_ids != usual.category_ids:
             written["category_ids"] = list(self.labels.category_ids)
+        if self.labels.stuff != usual.stuff or (self.labels.stuff and "category_ids" in written):
+            written["stuff"] = sorted(self.labels.stuff)
         return written
 
     def preprocessor_json(self) -> dict[str, Any]:
         """preprocessor_config.json, with the size of this training."""
-        return {**self._job.preprocessor, "size": self.preprocessing.sizing.as_json()}
+        own = {name: value for name, value in self._job.preprocessor.items() if name not in _SIZES}
+        return {**self._job.family.preprocessor, **own, "do_resize": True, "size": self.preprocessing.sizing.as_json()}
 
     def detector(self, state: Mapping[str, Tensor], folder: Path) -> Detector:
-        """A detector in its inference form that keeps every score; the tensors stay as they are."""
+        """A detector of boxes in its inference form that keeps every score; the tensors stay as they are."""
         family = self._job.family
         with skeleton():
             network = family.build(self._job.config)
+        if family.segments(self._job.config):
+            cast("Any", network).gives_masks = False
         network.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, strict=True, assign=True)
         return Detector(
             files=ModelFiles(str(folder), folder),
@@ -66,3 +78,23 @@ class Keeper:
             # A resumed run has to come to the same figures; on GPUs a batch that is too large is rather halved.
             deterministic=self._device.type == "cpu",
         )
+
+
+def training_preprocessing(preprocessor: Mapping[str, Any], family: Family, recipe: Recipe) -> Preprocessing:
+    """How pictures are prepared for a network after its training, and where it is judged.
+
+    preprocessor  preprocessor_config.json, whose size gives way to the recipe's
+
+    Raises UsageError where the network cannot take pictures of the recipe's size, and UnsupportedModelError for a
+    field of the file.
+    """
+    sized = {name: value for name, value in preprocessor.items() if name not in _SIZES}
+    asked = replace(Preprocessing.of(sized, family), pad_size_hw=None)
+    if not recipe.shortest_edges:
+        return replace(asked, sizing=Stretch(check_size(recipe.image_size_hw, family.size_divisor, "--imgsz")))
+    if family.size_divisor > 1:
+        raise UsageError(
+            "the recipe's shortest_edges are for networks that take pictures of many sizes; this one takes those of one "
+            "size, image_size_hw"
+        )
+    return replace(asked, sizing=Edges(max(recipe.shortest_edges), recipe.longest_edge))

@@ -4,13 +4,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal
 
-from detcli.checkpoints.catalog import CATALOG, entry_of_repository
+from detcli.checkpoints.catalog import CATALOG, CatalogEntry, entry_of_repository
 from detcli.errors import UsageError
-from detcli.models.dfine.config import DFineConfig, published
+from detcli.models.family import FAMILIES, Family
 from detcli.training.checking import checked
-from detcli.training.published import Kind, Size, published_numbers
+from detcli.training.published import Kind, published_numbers
 
 _MOST_BYTES = 1 << 20
 
@@ -31,15 +31,23 @@ class Recipe:
     schedule                 what becomes of the rates then: they stay ("constant"), fall by `gamma` at each of
                              `milestones_epochs` ("step"), fall along half a cosine to `final_factor` ("cosine"), or do
                              so after `flat_part` of all steps ("flat-cosine")
-    ema_decay                of the moving average of the weights, which is what is judged and kept
+    ema_decay                of the moving average of the weights, which is what is judged and kept; 0: no average, the
+                             weights themselves
     ema_warmup_steps         steps it is slow to set in: decay x (1 - exp(-step / these))
     ema_restart_decay        its decay from `stop_augmentation_epoch` on
-    stop_augmentation_epoch  from this epoch (counted from 0) on, pictures are only flipped, and of one size; training
-                             goes on from the best weights so far; 0: never
-    photometric, zoom_out, iou_crop, flip, mosaic    chance of each augmentation
-    multi_scale_repeat       how often `image_size_hw` stands among the sizes 0.75 to 1.25 times as large that the
-                             pictures of a step may have; 0: one size for all
-    image_size_hw            height and width pictures are resized to
+    stop_augmentation_epoch  from this epoch (counted from 0) on, pictures are only flipped, and of the size they are
+                             judged at; training goes on from the best weights so far; 0: never
+    photometric, flip        chance of each augmentation
+    shortest_edges           for networks that take pictures of many sizes: lengths of a picture's shorter side, of
+                             which one is drawn for each; they are judged at the greatest. Empty: all pictures are
+                             stretched to one size
+    longest_edge             what the longer side then never exceeds
+    random_crop              chance of cutting out a part first: the shorter side becomes one of `crop_edges`, height and
+                             width of the part are drawn from `crop_sides`, the least and the greatest
+    zoom_out, iou_crop, mosaic    chance of each augmentation where pictures are stretched to one size
+    image_size_hw            height and width that those pictures are resized to
+    multi_scale_repeat       how often that stands among the sizes 0.75 to 1.25 times as large that the pictures of a
+                             step may have; 0: one size for all
     precision                of the network's forward pass: fp32, or torch's autocast to bf16 or fp16
     pictures_per_epoch       0: all of them
     max_unreadable           largest part of an epoch's pictures that may be unreadable
@@ -48,6 +56,7 @@ class Recipe:
     save_every_s             seconds between two states within an epoch: what a killed run may lose
     log_every_steps          steps between two lines of metrics.jsonl within an epoch
     frozen                   parameters whose names begin so do not learn
+    mask_head                a network that finds boxes only is given a mask head, to learn masks
     network                  fields of config.json that training sets
     """
 
@@ -71,12 +80,17 @@ class Recipe:
     ema_restart_decay: float = 0.9999
     stop_augmentation_epoch: int = 120
     photometric: float = 0.5
+    flip: float = 0.5
+    shortest_edges: tuple[int, ...] = ()
+    longest_edge: int = 1333
+    random_crop: float = 0.0
+    crop_edges: tuple[int, ...] = (400, 500, 600)
+    crop_sides: tuple[int, int] = (384, 600)
     zoom_out: float = 0.5
     iou_crop: float = 0.8
-    flip: float = 0.5
     mosaic: float = 0.0
-    multi_scale_repeat: int = 20
     image_size_hw: tuple[int, int] = (640, 640)
+    multi_scale_repeat: int = 20
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     pictures_per_epoch: int = 0
     max_unreadable: float = 0.1
@@ -85,20 +99,24 @@ class Recipe:
     save_every_s: float = 300.0
     log_every_steps: int = 50
     frozen: tuple[str, ...] = ()
+    mask_head: bool = False
     network: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def merged(self, changes: Mapping[str, Any], where: str = "the recipe") -> "Recipe":
         """The recipe with the fields that `changes` names, values as TOML or Python gives them.
 
-        Where `epochs` changes and `stop_augmentation_epoch` does not, the latter moves along in proportion.
+        Where `epochs` changes and `stop_augmentation_epoch` or `milestones_epochs` does not, these move along in
+        proportion.
 
         Raises UsageError, naming `where` and the field, for what is unknown, of a wrong type or out of bounds.
         """
         values = checked(Recipe, BOUNDS, changes, where)
         if "network" in values:
             values["network"] = {**self.network, **values["network"]}
-        if "epochs" in values and "stop_augmentation_epoch" not in values:
-            values["stop_augmentation_epoch"] = round(self.stop_augmentation_epoch * values["epochs"] / self.epochs)
+        if "epochs" in values:
+            share = values["epochs"] / self.epochs
+            values.setdefault("stop_augmentation_epoch", round(self.stop_augmentation_epoch * share))
+            values.setdefault("milestones_epochs", tuple(round(epoch * share) for epoch in self.milestones_epochs))
         made = replace(self, **values)
         made.check(where)
         return made
@@ -109,6 +127,42 @@ class Recipe:
             raise UsageError(f"{where}: batch {self.batch} does not divide into accumulate = {self.accumulate} parts")
         if self.schedule == "step" and not self.milestones_epochs:
             raise UsageError(f'{where}: schedule = "step" needs milestones_epochs, the epochs at which rates fall')
+        if self.shortest_edges:
+            self._check_edges(where)
+
+    def _check_edges(self, where: str) -> None:
+        for name in ("zoom_out", "iou_crop", "mosaic", "multi_scale_repeat"):
+            if getattr(self, name):
+                raise UsageError(
+                    f"{where}: {name} is {getattr(self, name):g}, which is for pictures that are stretched to one size; "
+                    "this network takes many (see shortest_edges): leave it at 0"
+                )
+        if max(self.shortest_edges) > self.longest_edge:
+            raise UsageError(
+                f"{where}: of shortest_edges, {max(self.shortest_edges)} is above longest_edge = {self.longest_edge}"
+            )
+        if self.random_crop and (not self.crop_edges or self.crop_sides[0] > self.crop_sides[1]):
+            raise UsageError(
+                f"{where}: random_crop needs crop_edges, and crop_sides with the least first; they are "
+                f"{list(self.crop_edges)} and {list(self.crop_sides)}"
+            )
+
+    def resized(self, shortest: int, longest: int) -> dict[str, Any]:
+        """The fields that make pictures of many sizes so large when they are judged, the others in proportion.
+
+        shortest, longest  as `--imgsz` has them for such a network: the shorter side, and the most of the longer one
+        """
+        share = shortest / max(self.shortest_edges)
+
+        def scaled(lengths: tuple[int, ...]) -> list[int]:
+            return [max(1, round(length * share)) for length in lengths]
+
+        return {
+            "shortest_edges": scaled(self.shortest_edges),
+            "longest_edge": longest,
+            "crop_edges": scaled(self.crop_edges),
+            "crop_sides": scaled(self.crop_sides),
+        }
 
     def as_mapping(self) -> dict[str, Any]:
         """Every field by its name, lists for tuples: what JSON and TOML can hold."""
@@ -157,12 +211,17 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "ema_restart_decay": (0, 1),
     "stop_augmentation_epoch": (0, 1_000_000),
     "photometric": (0, 1),
+    "flip": (0, 1),
+    "shortest_edges": (1, 16384),
+    "longest_edge": (1, 16384),
+    "random_crop": (0, 1),
+    "crop_edges": (1, 16384),
+    "crop_sides": (1, 16384),
     "zoom_out": (0, 1),
     "iou_crop": (0, 1),
-    "flip": (0, 1),
     "mosaic": (0, 1),
-    "multi_scale_repeat": (0, 1000),
     "image_size_hw": (1, 16384),
+    "multi_scale_repeat": (0, 1000),
     "pictures_per_epoch": (0, 1_000_000_000),
     "max_unreadable": (0, 1),
     "seed": (0, 2**63 - 1),
@@ -172,38 +231,28 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 }
 
 
-def recipe_for(model: str | DFineConfig, *, scratch: bool = False) -> Recipe:
-    """The published recipe for a network.
+def recipe_for(model: str, *, scratch: bool = False, masks: bool = False) -> Recipe:
+    """The published recipe for a name of the catalogue or a Hub repository in it; for any other that of dfine-s.
 
-    model    a name of the catalogue or a Hub repository in it; else the network's configuration, which is given the
-             recipe of the published one of the same widths, or of s where there is none; any other name that of s
     scratch  begin from random weights rather than from learned ones
+    masks    a network that finds boxes learns masks
     """
-    size: Size = "s"
-    kind: Kind = "scratch" if scratch else "custom"
-    if isinstance(model, DFineConfig):
-        size = _size_of(model)
-    else:
-        entry = CATALOG.get(model) or entry_of_repository(model)
-        if entry is not None and entry.repository is not None:  # what comes with detcli has no published recipe
-            size = cast("Size", entry.name.split("-")[1])
-            if not scratch and "obj" in entry.name:
-                kind = "objects365"
-    return Recipe(**published_numbers(size, kind))
+    entry = CATALOG.get(model) or entry_of_repository(model)
+    if entry is None or entry.repository is None:  # what comes with detcli has no published recipe
+        entry = CATALOG["dfine-s"]
+    kind: Kind = "scratch" if scratch else "objects365" if "obj" in entry.name else "custom"
+    family = FAMILIES[entry.family]
+    return Recipe(**published_numbers(family, family.published(variant_of(entry), ["any"]), kind, masks=masks))
 
 
-def _size_of(config: DFineConfig) -> Size:
-    """The published size whose widths and layers these are."""
-    for size in get_args(Size):
-        like = published(size, config.labels)
-        if all(getattr(like, name) == getattr(config, name) for name in _SHAPE) and like.backbone.stages == (
-            config.backbone.stages
-        ):
-            return cast("Size", size)
-    return "s"
+def recipe_of(family: Family, config: Any, *, scratch: bool = False, masks: bool = False) -> Recipe:
+    """The published recipe for a family's network; its size's, where the family's recipes differ by size."""
+    return Recipe(**published_numbers(family, config, "scratch" if scratch else "custom", masks=masks))
 
 
-_SHAPE = ("encoder_hidden_dim", "d_model", "decoder_layers", "num_feature_levels", "hidden_expansion", "depth_mult")
+def variant_of(entry: CatalogEntry) -> str:
+    """What follows the family's name in an entry's."""
+    return entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
 
 
 def read_fields(path: Path) -> dict[str, Any]:

@@ -3,23 +3,21 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from detcli.checkpoints.catalog import CATALOG
+from detcli.checkpoints.catalog import CATALOG, entry_of_repository
 from detcli.checkpoints.documents import read_document
 from detcli.checkpoints.files import read_checkpoint, read_config
 from detcli.checkpoints.hub import Progress, locate
 from detcli.checkpoints.layout import PREPROCESSOR
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.models.dfine.config import published, write_config
-from detcli.models.family import Family, family_of
-from detcli.training.published import Size
-from detcli.training.recipe import Recipe
+from detcli.models.family import FAMILIES, Family, Relabelled, family_of
+from detcli.training.recipe import Recipe, variant_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,11 @@ def starting_point(
         state = family.read_weights(checkpoint.tensors, config)
     with _seeded(recipe):
         made = family.relabel(state, config, names)
+        headed = _with_mask_head(family, made, recipe)
     notes = (*checkpoint.notes, *(str(warning.message) for warning in warned), _kept(made.kept, names))
+    if headed is not made:
+        _check_detector(made, names, recipe)
+        notes, made = (*notes, "the model finds boxes; its mask head begins anew"), headed
     usual = family.preprocessor
     own = checkpoint.preprocessor or usual
     named = {"image_processor_type": usual["image_processor_type"], **own}  # or transformers would not read it
@@ -97,9 +99,12 @@ def resumed_point(run: Path) -> Start:
 
 
 def _from_scratch(config_json: Mapping[str, Any], names: Sequence[str], recipe: Recipe) -> Start:
-    plain = {name: value for name, value in config_json.items() if name not in ("num_labels", "category_ids")}
+    own = ("num_labels", "category_ids", "stuff", "label2id")
+    plain = {name: value for name, value in config_json.items() if name not in own}
     labels = {"id2label": {str(i): name for i, name in enumerate(names)}}
     family, config = _read({**plain, **labels}, recipe)
+    if recipe.mask_head and not family.segments(config):
+        config = mask_head_for(family, config)
     with _seeded(recipe):
         state = family.build(config).state_dict()
     return Start(family, config, state, dict(family.preprocessor), (), ("the network begins from random weights",))
@@ -109,9 +114,10 @@ def _configuration(
     model: str, revision: str | None, offline: bool, cache_dir: Path | None, progress: Progress | None
 ) -> dict[str, Any]:
     """config.json of a network to begin from scratch."""
-    entry = CATALOG.get(model)
+    entry = CATALOG.get(model) or entry_of_repository(model)
     if entry is not None and entry.repository is not None:
-        return write_config(published(cast("Size", entry.name.split("-")[1]), ["any"]))
+        family = FAMILIES[entry.family]
+        return family.write_config(family.published(variant_of(entry), ["any"]))
     if model.endswith(".json") and not model.endswith(".index.json"):
         if not Path(model).is_file():
             raise UsageError(f"there is no configuration '{model}'")
@@ -133,6 +139,36 @@ def _read(config_json: Mapping[str, Any], recipe: Recipe) -> tuple[Family, Any]:
     for name in recipe.network.keys() - family.write_config(config).keys():
         raise UsageError(f"the recipe's [network] sets '{name}', which the model does not have")
     return family, config
+
+
+def mask_head_for(family: Family, config: Any) -> Any:
+    """The record of the same network with a mask head. Raises UsageError for a family that has none."""
+    if not hasattr(config, "has_masks"):
+        raise UsageError(f"--masks: a network of the family '{family.name}' has no mask head; those of 'detr' have one")
+    return replace(config, has_masks=True)
+
+
+def _with_mask_head(family: Family, made: Relabelled, recipe: Recipe) -> Relabelled:
+    """The same with a mask head, its weights drawn, where the recipe asks for one and there is none."""
+    if not recipe.mask_head or family.segments(made.config):
+        return made
+    config = mask_head_for(family, made.config)
+    fresh = family.build(config).state_dict()
+    return Relabelled(config, {name: made.state.get(name, tensor) for name, tensor in fresh.items()}, made.kept)
+
+
+def _check_detector(made: Relabelled, names: Sequence[str], recipe: Recipe) -> None:
+    """Raise UsageError where a detector would stay as it is that does not know the classes."""
+    stays = any("class_head" in name and name.startswith(tuple(recipe.frozen)) for name in made.state)
+    unknown = [f"'{name}'" for place, name in enumerate(names) if place not in set(made.kept)]
+    if not stays or not unknown:
+        return
+    more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+    raise UsageError(
+        "the mask head is trained for a detector that stays as it is, and this one does not know "
+        f"{', '.join(unknown[:5])}{more}: train it on this data without --masks first, and then the mask head on what "
+        "came of that; or let all of it learn at once: --set frozen=[]"
+    )
 
 
 @contextmanager

@@ -120,7 +120,8 @@ class Learner:
             torch.manual_seed(derive_seed(self._recipe.seed, epoch, step, place, self._processes.rank, "layers"))
             taken.append(part)
             with autocast:
-                outputs = self.network(part.pixels, targets=part.targets)
+                pictures = (part.pixels,) if part.mask is None else (part.pixels, part.mask)
+                outputs = self.network(*pictures, targets=part.targets)
             try:
                 losses = self._criterion(outputs, part.targets)
             except DivergedError as error:

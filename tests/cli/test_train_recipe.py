@@ -13,7 +13,7 @@ from detcli.training.recipe import Recipe
 
 NOTHING = TrainWish(
     data="data.json", val=None, images=None, val_images=None, model="dfine-s", scratch=False, revision=None,
-    offline=False, cache_dir=None, recipe=None, epochs=None, step_pictures=None, accumulate=None, lr=None, imgsz=None,
+    offline=False, cache_dir=None, recipe=None, epochs=None, step_pictures=None, accumulate=None, masks=False, lr=None, imgsz=None,
     mosaic=None, seed=None, precision="auto", evaluate_every=None, changes=(), device="auto", workers=None, output=None,
     resume=False, if_exists="error", yes=False, dry_run=False,
 )  # fmt: skip

@@ -6,7 +6,8 @@ import pytest
 
 from detcli.errors import UsageError
 from detcli.models.dfine.config import published
-from detcli.training.recipe import BOUNDS, Recipe, recipe_for
+from detcli.models.family import FAMILIES
+from detcli.training.recipe import BOUNDS, Recipe, recipe_for, recipe_of
 
 # lr, backbone lr, weight decay, epochs, stop, batch, repeat, restart decay: the D-FINE repository's *_custom files.
 CUSTOM = {
@@ -36,7 +37,7 @@ def test_a_published_model_has_its_published_recipe(name: str) -> None:
 
 @pytest.mark.parametrize("letter", "nsmlx")
 def test_a_configuration_has_the_recipe_of_the_published_one_like_it(letter: str) -> None:
-    assert recipe_for(published(letter, ["a", "b"])) == recipe_for(f"dfine-{letter}")  # type: ignore[arg-type]
+    assert recipe_of(FAMILIES["dfine"], published(letter, ["a", "b"])) == recipe_for(f"dfine-{letter}")  # type: ignore[arg-type]
 
 
 def test_what_has_seen_objects365_learns_briefly_and_without_warming_up() -> None:
@@ -115,4 +116,4 @@ def test_a_file_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -> None:
 
 def test_every_number_has_bounds() -> None:
     numbers = {name for name, value in Recipe().as_mapping().items() if isinstance(value, int | float | list)}
-    assert numbers - {"frozen"} == set(BOUNDS)
+    assert numbers - {"frozen", "mask_head"} == set(BOUNDS)

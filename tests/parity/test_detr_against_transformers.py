@@ -1,0 +1,230 @@
+"""The same random weights in transformers 5.23.0 and here: every published form, and every option that changes an answer."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from detr_samples import SEGMENTING, lively, padded, pictures, tiny, tiny_json
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from detcli.models.detr import FAMILY
+from detcli.models.detr.config import DetrConfig, published, read_config
+from detcli.models.detr.network import Detr, DetrDetails, optimize
+from detcli.values.outputs import Outputs
+
+transformers = pytest.importorskip("transformers")
+
+LOGITS, BOXES, MASKS = 1e-4, 1e-6, 1e-3  # in float64; the last one of probability
+SIZES = ((96, 130), (120, 75), (64, 64))
+
+
+def judge(
+    network: Detr,
+    config: DetrConfig,
+    folder: Path,
+    document: dict[str, Any] | None = None,
+    tensors: dict[str, Tensor] | None = None,
+) -> nn.Module:
+    """Save a network, and load it with transformers."""
+    folder.mkdir(exist_ok=True)
+    tensors = tensors or FAMILY.write_weights(network.state_dict(), config)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(document or FAMILY.write_config(config)))
+    kind = transformers.DetrForSegmentation if config.has_masks else transformers.DetrForObjectDetection
+    model, report = kind.from_pretrained(folder, output_loading_info=True, attn_implementation="eager")
+    # Learned positions are there twice, once where versions 4.x look for them.
+    report["unexpected_keys"] = {name for name in report["unexpected_keys"] if "backbone.position_embed" not in name}
+    assert not any(report.values()), report
+    return model.eval()
+
+
+def dilate(model: nn.Module) -> None:
+    """Make the last stage of transformers' own ResNet what DC5 is: it keeps the size of the map, and looks further."""
+    detr = model.detr if hasattr(model, "detr") else model
+    last = detr.model.backbone.model.encoder.stages[-1]
+    for place, block in enumerate(last.layers):
+        for module in block.modules():
+            if isinstance(module, nn.Conv2d):
+                module.stride = (1, 1)
+                if module.kernel_size == (3, 3) and place:
+                    module.dilation = module.padding = (2, 2)
+
+
+def assert_close(ours: Outputs, theirs: Any, *, logits: float = LOGITS, boxes: float = BOXES) -> None:
+    assert (ours.logits - theirs.logits).abs().max() < logits
+    assert (ours.boxes_cxcywh - theirs.pred_boxes).abs().max() < boxes
+    pred = getattr(theirs, "pred_masks", None)
+    assert (ours.masks is None) == (pred is None)
+    if ours.masks is not None:
+        assert ours.masks.shape == pred.shape
+        assert (ours.masks.sigmoid() - pred.sigmoid()).abs().max() < MASKS
+
+
+def assert_equal(network: Detr, model: nn.Module, pixels: Tensor, mask: Tensor | None = None) -> None:
+    """Both, and our folded form, give the same in float64."""
+    network, model = network.double(), model.double()
+    with torch.inference_mode():
+        theirs = model(pixels, pixel_mask=mask)
+        assert_close(network(pixels, mask), theirs)
+        assert_close(optimize(network)(pixels, mask), theirs)
+
+
+def names(count: int) -> list[str]:
+    return [f"class {i}" for i in range(count)]
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "learned positions": {"position_embedding_type": "learned"},
+    "1 class": {"id2label": {"0": "a"}},
+    "250 classes": {"id2label": {str(i): str(i) for i in range(250)}},
+    "one query": {"num_queries": 1},
+    "no encoder layer": {"encoder_layers": 0},
+    "one decoder layer": {"decoder_layers": 1},
+    "three decoder layers": {"decoder_layers": 3},
+    "48 wide": {"d_model": 48, "encoder_attention_heads": 4},
+    "gelu": {"activation_function": "gelu"},
+    "silu": {"activation_function": "silu"},
+    "basic blocks": {"backbone": {"layer_type": "basic"}},
+    "version 1 of ResNet": {"backbone": {"downsample_in_bottleneck": True, "downsample_in_first_stage": True}},
+    "another activation of the backbone": {"backbone": {"hidden_act": "gelu"}},
+    "the third map": {"backbone": {"out_indices": [1, 3]}},
+    "the last map alone": {"backbone": {"out_indices": [4], "out_features": ["stage4"]}},
+    "no map said": {"backbone": {"out_indices": None}},
+    "dropout": {"dropout": 0.5, "attention_dropout": 0.5, "activation_dropout": 0.5},
+    "masks": SEGMENTING,
+    "masks of narrow maps": {**SEGMENTING, "d_model": 64},
+    "masks with gelu": {**SEGMENTING, "activation_function": "gelu"},
+    "masks with learned positions": {**SEGMENTING, "position_embedding_type": "learned"},
+    "masks by coarser maps": {**SEGMENTING, "backbone": {"out_indices": [0, 2, 3, 4]}},
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_gives_the_same_alone_and_padded(name: str, tmp_path: Path) -> None:
+    document = tiny_json(**OPTIONS[name])
+    document["backbone_config"] = {
+        key: value for key, value in document["backbone_config"].items() if value is not None
+    }
+    config = read_config(document)
+    model = judge(lively(config), config, tmp_path, document)
+    assert_equal(lively(config), model, pictures(2, 96, 130))
+    assert_equal(lively(config), model, *padded(*SIZES))
+
+
+def test_a_flag_of_training_changes_no_answer(tmp_path: Path) -> None:
+    """transformers feeds the next layer what it has normed where auxiliary_loss is true; the original never does."""
+    config = tiny(auxiliary_loss=True)
+    model = judge(lively(config), config, tmp_path, FAMILY.write_config(tiny()))
+    assert_equal(lively(config), model, pictures(1, 96, 130))
+
+
+@pytest.mark.parametrize("masks", [False, True], ids=["boxes", "masks"])
+def test_a_dilated_backbone_gives_the_same(masks: bool, tmp_path: Path) -> None:
+    """transformers dilates timm's backbones alone: its own is made so by hand."""
+    plain = tiny(**(SEGMENTING if masks else {}))
+    config = dataclasses.replace(
+        plain, backbone=dataclasses.replace(plain.backbone, dilation=True, timm_name="resnet50")
+    )
+    model = judge(lively(config), plain, tmp_path, tensors=FAMILY.write_weights(lively(config).state_dict(), plain))
+    dilate(model)
+    assert_equal(lively(config), model, pictures(2, 96, 130))
+    assert_equal(lively(config), model, *padded(*SIZES))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "variant", ["r50", "r101", "r50-dc5", "r101-dc5", "r50-panoptic", "r50-dc5-panoptic", "r101-panoptic"]
+)
+def test_every_published_form_gives_the_same(variant: str, tmp_path: Path) -> None:
+    config = published(variant, names(250 if "panoptic" in variant else 91))
+    network = lively(config)
+    backbone = dataclasses.replace(config.backbone, dilation=False, timm_name=None)
+    model = judge(network, dataclasses.replace(config, backbone=backbone), tmp_path)
+    if "dc5" in variant:
+        dilate(model)
+    assert_equal(network, model, *padded((160, 200), (128, 224)))
+
+
+def test_answers_agree_in_float32(tmp_path: Path) -> None:
+    """Within 0.1 px of 1333 and 1e-3 of score, as trained and as folded."""
+    config = published("r50-panoptic", names(250))
+    network = lively(config)
+    model = judge(network, config, tmp_path)
+    pixels, mask = padded((128, 160), (96, 192))
+    with torch.inference_mode():
+        theirs = model(pixels.float(), pixel_mask=mask)
+        for ours in (network(pixels.float(), mask), optimize(network)(pixels.float(), mask)):
+            assert (ours.logits.softmax(-1) - theirs.logits.softmax(-1)).abs().max() < 1e-3
+            assert (ours.boxes_cxcywh - theirs.pred_boxes).abs().max() * 1333 < 0.1
+            assert ours.masks is not None
+            assert (ours.masks.sigmoid() - theirs.pred_masks.sigmoid()).abs().max() < MASKS
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["whole", "padded"])
+@pytest.mark.parametrize("masks", [False, True], ids=["boxes", "masks"])
+def test_everything_between_is_the_same(masks: bool, masked: bool, tmp_path: Path) -> None:
+    config = tiny(**(SEGMENTING if masks else {}))
+    network = lively(config)
+    model = judge(network, config, tmp_path).double()
+    pixels, mask = padded(*SIZES) if masked else (pictures(2, 96, 130), None)
+    with torch.inference_mode():
+        theirs = model(pixels, pixel_mask=mask, output_hidden_states=True, output_attentions=True)
+        said = network.double()(pixels, mask, details=True)
+        plain = network(pixels, mask)
+    assert isinstance(said.details, DetrDetails)
+    assert plain.details is None
+    torch.testing.assert_close(plain.logits, said.logits, rtol=1e-9, atol=1e-9)
+    for entry in dataclasses.fields(said.details):
+        ours, expected = getattr(said.details, entry.name), theirs[entry.name]
+        assert isinstance(ours, tuple) == isinstance(expected, tuple), entry.name
+        for one, other in zip(*((x if isinstance(x, tuple) else (x,)) for x in (ours, expected)), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9, msg=entry.name)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, SEGMENTING, {"position_embedding_type": "learned"}], ids=["boxes", "masks", "learned"]
+)
+def test_what_transformers_saves_and_holds_in_memory_is_read(changes: dict[str, Any], tmp_path: Path) -> None:
+    config = tiny(**changes)
+    state = lively(config).state_dict()
+    model = judge(lively(config), config, tmp_path / "ours")
+    model.save_pretrained(tmp_path / "theirs")
+    document = json.loads((tmp_path / "theirs" / "config.json").read_text())
+    again = read_config(document)
+    assert dataclasses.replace(again, carried={}) == config
+    for tensors in (load_file(tmp_path / "theirs" / "model.safetensors"), model.state_dict()):
+        read = FAMILY.read_weights(tensors, again)
+        assert read.keys() == state.keys()
+        assert all(torch.equal(read[name], tensor) for name, tensor in state.items())
+
+
+@pytest.mark.parametrize("architecture", ["DetrForObjectDetection", "DetrForSegmentation"])
+@pytest.mark.parametrize("dilation", [False, True])
+def test_with_timm_every_version_of_the_configuration_gives_the_same(
+    architecture: str, dilation: bool, tmp_path: Path
+) -> None:
+    pytest.importorskip("timm")
+    document = {**tiny_json(architectures=[architecture]), "backbone": "resnet18", "dilation": dilation}
+    del document["backbone_config"], document["use_timm_backbone"]
+    config = read_config(document)
+    model = judge(lively(config), config, tmp_path)
+    assert_equal(lively(config), model, *padded(*SIZES))
+    model.float().save_pretrained(tmp_path / "theirs")
+    again = read_config(json.loads((tmp_path / "theirs" / "config.json").read_text()))
+    assert dataclasses.replace(again, carried={}) == config
+    read = FAMILY.read_weights(load_file(tmp_path / "theirs" / "model.safetensors"), again)
+    assert all(torch.equal(read[name], tensor) for name, tensor in lively(config).state_dict().items())
+
+
+def test_with_timm_any_of_its_backbones_gives_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("timm")
+    document = {**tiny_json(**SEGMENTING), "backbone": "resnet10t"}
+    del document["backbone_config"], document["use_timm_backbone"]
+    config = read_config(document)
+    model = judge(lively(config), config, tmp_path)
+    assert_equal(lively(config), model, *padded(*SIZES))

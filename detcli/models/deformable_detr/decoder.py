@@ -94,10 +94,6 @@ class Decoder(nn.Module):
             said.references.append(references)
         return said
 
-    def drop_unused(self) -> None:
-        """Let go of what only training runs: the class heads of layers before the last."""
-        self.class_heads = nn.ModuleList([*(nn.Identity() for _ in self.class_heads[:-1]), self.class_heads[-1]])
-
 
 class DecoderLayer(nn.Module):
     """Self-attention of queries, deformable attention to the maps, a perceptron; a norm after each."""

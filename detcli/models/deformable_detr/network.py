@@ -195,11 +195,10 @@ def own_places(shapes_hw: Shapes, ratios: Tensor | None, device: torch.device, d
 def optimize(network: DeformableDetr) -> DeformableDetr:
     """Turn a network into its inference form, in place, and hand it back; once done, doing it again changes nothing.
 
-    The backbone's norms go into its convolutions, projections that read the same become one, and what only training
-    runs is dropped. Numbers move by rounding alone.
+    The backbone's norms go into its convolutions, projections that read the same become one, and stages of the backbone
+    that feed nothing are dropped. Numbers move by rounding alone.
     """
     network.eval().requires_grad_(False)
-    network.decoder.drop_unused()
     if isinstance(network.backbone, ResNet):
         network.backbone.drop_unused()
     for module in list(network.modules()):

@@ -48,6 +48,10 @@ _FIELDS = (
 # Of D-FINE's configuration: what tells its sizes apart.
 _SHAPE = ("encoder_hidden_dim", "d_model", "decoder_layers", "num_feature_levels", "hidden_expansion", "depth_mult")
 
+# Of DETR's and Deformable DETR's backbone, what keeps what ImageNet taught it: the stem and the first stage of a ResNet,
+# ours or timm's.
+_KEPT = ("backbone.stem.", "backbone.stages.0.", "backbone.model.conv1.", "backbone.model.layer1.")
+
 # What DETR and Deformable DETR have in common: pictures of many sizes, a step in the rates, no average of the weights.
 _OF_MANY_SIZES: Mapping[str, Any] = {
     "weight_decay": 1e-4,
@@ -83,7 +87,8 @@ def published_numbers(family: Family, config: Any, kind: Kind, *, masks: bool = 
     """
     if family.name == "dfine":
         return _dfine(_size_of(family, config), kind)
-    numbers = {**_OF_MANY_SIZES, **(_deformable_detr() if family.name == "deformable_detr" else _detr(kind))}
+    own = _deformable_detr() if family.name == "deformable_detr" else _detr(kind)
+    numbers: dict[str, Any] = {**_OF_MANY_SIZES, **own, "frozen": () if kind == "scratch" else _KEPT}
     if masks and not family.segments(config):
         numbers |= {"mask_head": True} if kind == "scratch" else _MASK_HEAD
     if kind == "scratch":

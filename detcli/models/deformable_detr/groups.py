@@ -8,17 +8,14 @@ from detcli.models.layers.deformable_attention import DeformableAttention
 
 _SLOWER = 0.1  # what decides where is looked
 
-# The stem and the first stage keep what ImageNet taught them. All norms of the backbone are frozen.
-_KEPT = ("backbone.stem.", "backbone.stages.0.", "backbone.model.conv1.", "backbone.model.layer1.")
-
 
 def parameter_groups(network: nn.Module) -> tuple[ParameterGroup, ...]:
     """The parameters that learn, in the groups of the published recipe.
 
     All decay. The backbone has its own rate; where is looked, that is offsets of sampling points and learned reference
-    points, learns at a tenth of the others'.
-    Source: the Deformable DETR repository, whose patterns are `backbone.0`, `reference_points` and `sampling_offsets`. Of
-    timm's backbones other than ResNets all of it learns.
+    points, learns at a tenth of the others'. The recipe freezes what of the backbone keeps what ImageNet taught it; its
+    norms are no parameters at all.
+    Source: the Deformable DETR repository, whose patterns are `backbone.0`, `reference_points` and `sampling_offsets`.
     """
     aiming = {
         f"{place}.{child}.{kind}"
@@ -27,7 +24,7 @@ def parameter_groups(network: nn.Module) -> tuple[ParameterGroup, ...]:
         for kind in ("weight", "bias")
     }
     names = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
-    backbone = tuple(name for name in names if name.startswith("backbone.") and not name.startswith(_KEPT))
+    backbone = tuple(name for name in names if name.startswith("backbone."))
     rest = [name for name in names if not name.startswith("backbone.")]
     return (
         ParameterGroup(backbone, "backbone", decay=True),

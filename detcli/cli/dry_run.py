@@ -32,6 +32,8 @@ def dry_run(console: Console, wish: Wish, plan: Plan, source: Listing) -> int:
     console.say(f"would look at {counted(count, 'picture')}", pictures=count)
     console.say(f"model: {model}")
     console.say(f"device: {device}")
+    if wish.pad:
+        console.say("batches: pictures of different sizes may share one, padded")
     for target in plan.targets:
         console.say(f"output: {target.name} ({target.format})")
         if target.beside is not None:

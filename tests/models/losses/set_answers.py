@@ -1,14 +1,16 @@
 """Answers of decoder layers, the encoder and the mask head as no network gave them, what is true, and who judges them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, distributed
 
+from detcli.models.deformable_detr.config import published as deformable_published
 from detcli.models.deformable_detr.criterion import criterion as deformable_criterion
+from detcli.models.detr.config import published as detr_published
 from detcli.models.detr.criterion import criterion as detr_criterion
 from detcli.models.losses.layerwise import LayerwiseCriterion
 from detcli.models.losses.set_training import SetTraining
@@ -18,31 +20,17 @@ CLASSES, QUERIES, LAYERS, POSITIONS = 5, 7, 3, 30
 SIZE_HW = (24, 32)  # of the network's input
 
 
-@dataclass(frozen=True)
-class Weights:
-    """What a criterion reads of a configuration, with the values of the published ones."""
-
-    class_cost: float = 1.0
-    bbox_cost: float = 5.0
-    giou_cost: float = 2.0
-    bbox_loss_coefficient: float = 5.0
-    giou_loss_coefficient: float = 2.0
-    mask_loss_coefficient: float = 1.0
-    dice_loss_coefficient: float = 1.0
-    eos_coefficient: float = 0.1
-    focal_alpha: float = 0.25
+LABELS = tuple(f"class {i}" for i in range(CLASSES))
 
 
-def detr(**changes: float) -> LayerwiseCriterion:
-    """DETR's criterion."""
-    config: Any = Weights(**changes)
-    return detr_criterion(config)
+def detr(**changes: Any) -> LayerwiseCriterion:
+    """DETR's criterion, of a published configuration but for the changes."""
+    return detr_criterion(replace(detr_published("r50-panoptic", LABELS), **changes))
 
 
-def deformable(**changes: float) -> LayerwiseCriterion:
-    """Deformable DETR's."""
-    config: Any = Weights(**changes)
-    return deformable_criterion(config)
+def deformable(**changes: Any) -> LayerwiseCriterion:
+    """Deformable DETR's, likewise."""
+    return deformable_criterion(replace(deformable_published("with-box-refine-two-stage", LABELS), **changes))
 
 
 @dataclass(frozen=True)

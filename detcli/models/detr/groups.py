@@ -4,6 +4,7 @@ from torch import nn
 
 from detcli.models.family import ParameterGroup
 
+
 def parameter_groups(network: nn.Module) -> tuple[ParameterGroup, ...]:
     """The parameters that learn, in the groups of the published recipe: all decay, norms and biases too.
 

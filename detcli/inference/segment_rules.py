@@ -96,16 +96,13 @@ def original_panoptic(answer: Answer, segmenting: Segmenting) -> Division:
     """
     kept = answer.objects(segmenting.least_score)
     nearest = Nearest.by_centres(answer.resized_hw, answer.size_hw)
-    first_pass = True
     while kept:
         owners, _ = Enlargement.of(answer.logits_of(kept), answer.resized_hw).winners()
-        if first_pass:
-            owners = _first_of_its_stuff(kept, segmenting.stuff)[owners]
+        owners = _first_of_its_stuff(kept, segmenting.stuff)[owners]
         areas = nearest.areas(owners, len(kept))
         if (areas > _TINY).all():
             return Division(_numbered(kept), owners, nearest)
         kept = [segment for segment, area in zip(kept, areas, strict=True) if area > _TINY]
-        first_pass = False
     return Division()
 
 
@@ -211,7 +208,7 @@ def semantic(answer: Answer) -> Division:
     Source: transformers 5.23, post_process_semantic_segmentation: the sums are enlarged to the picture's size.
     """
     masks = answer.masks.float().sigmoid()  # [Q, h, w]
-    weights = torch.from_numpy(answer.probabilities[:, :-1]).to(masks)
+    weights = torch.from_numpy(answer.probabilities[:, :-1]).float().to(masks.device)
     sums = torch.einsum("qk,qhw->khw", weights, masks).cpu().contiguous().numpy()
     owners, totals = Enlargement.of(sums, answer.size_hw).winners()
     areas = np.bincount(owners.ravel(), minlength=len(sums))

@@ -64,6 +64,12 @@ def test_stuff_is_one_segment_and_things_are_not(rule: Rule) -> None:
     assert len(found_in([3, 3], [LEFT, RIGHT], Segmenting("panoptic", rule))) == 2
 
 
+def test_fused_stuff_is_as_sure_as_its_surest_part_by_transformers_rule() -> None:
+    asked = Segmenting("panoptic", "transformers", stuff=frozenset({3}))
+    assert np.allclose(found_in([3, 3], [LEFT, RIGHT], asked, scores=[0.6, 0.8]).scores, [0.8])
+    assert np.allclose(found_in([3, 3], [LEFT, RIGHT], asked, scores=[0.8, 0.6]).scores, [0.8])
+
+
 def test_a_merged_query_by_the_original_rule_leaves_its_pixels_to_the_next_surest() -> None:
     other = torch.full(SIZE, -6.0)  # surer of the right half than the first query of the stuff
     masks = [LEFT - 1, RIGHT, other.index_fill(1, torch.tensor([0]), FAR + 2)]

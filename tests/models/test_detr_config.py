@@ -27,6 +27,12 @@ def test_a_published_configuration_survives_writing_and_reading(variant: str) ->
     assert FAMILY.segments(config) == ("panoptic" in variant)
 
 
+def test_a_published_configuration_drops_out_wherever_the_authors_code_does() -> None:
+    """transformers' own leaves attention and perceptrons out."""
+    config = published("r50", ["cat"])
+    assert (config.dropout, config.attention_dropout, config.activation_dropout) == (0.1, 0.1, 0.1)
+
+
 # Source: the original repository, as it was run; in millions, without the buffers of frozen norms.
 @pytest.mark.parametrize(
     ("variant", "millions"),

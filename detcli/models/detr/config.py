@@ -132,7 +132,8 @@ def write_config(config: DetrConfig) -> dict[str, Any]:
 def published(variant: str, labels: Sequence[str]) -> DetrConfig:
     """One of the published configurations, for any labels: what follows `detr-` in its name, "r101-dc5" say.
 
-    Without dilation the backbone is spelled out, so that transformers reads what is saved without timm.
+    Without dilation the backbone is spelled out, so that transformers reads what is saved without timm. Dropout is
+    everywhere where the authors' code has it; transformers' own configurations leave some of it out.
     Source: the DETR repository's hub file, and the configurations that transformers' conversion made of it.
     """
     size, *rest = variant.split("-")
@@ -140,7 +141,13 @@ def published(variant: str, labels: Sequence[str]) -> DetrConfig:
     if size not in names or rest not in ([], ["dc5"], ["panoptic"], ["dc5", "panoptic"]):
         raise ValueError(f"there is no published detr-{variant}")
     backbone = resnet_variant(names[size], _USUAL_MAPS, dilation="dc5" in rest)
-    return DetrConfig(labels=tuple(labels), backbone=backbone, has_masks="panoptic" in rest)
+    return DetrConfig(
+        labels=tuple(labels),
+        backbone=backbone,
+        has_masks="panoptic" in rest,
+        attention_dropout=0.1,
+        activation_dropout=0.1,
+    )
 
 
 def _default(name: str) -> float:

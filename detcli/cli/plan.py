@@ -143,8 +143,9 @@ def _target(output: str, format_name: str | None) -> Target:
         raise UsageError("--output is empty; '-' is standard output")
     if output == "-":
         name = format_name or (TABLE if is_terminal(sys.stdout) else "jsonl")
-        if name in _FOLDERS:
-            raise UsageError(f"--format {name} writes a folder of files: name it with --output")
+        if name in (*_FOLDERS, *MASKS_ONLY):
+            what = "a folder of files" if name in _FOLDERS else "a file and a folder"
+            raise UsageError(f"--format {name} writes {what}: name it with --output")
         return Target(name, None)
     name = format_name or format_of(output)
     if name == TABLE:

@@ -107,7 +107,7 @@ def test_attentions_are_split_and_norms_stand_where_they_are_used() -> None:
 def test_every_published_model_is_recognised(variant: str, classes: int, said: str) -> None:
     config = published(variant, PUBLISHED_LABELS[classes])
     original = read(saved(config, shapes(config)), Hints(dilation="dc5" in variant))
-    assert replace(original.config, attention_dropout=0.0, activation_dropout=0.0) == config
+    assert original.config == config
     assert original.notes[0] == f"recognised as {said}"
     assert original.preprocessor == ({"format": "coco_panoptic"} if classes == 250 else {})
 

@@ -10,7 +10,7 @@ import safetensors.torch
 from torch import Tensor
 
 from detcli.checkpoints.documents import read_document
-from detcli.checkpoints.layout import CONFIG, PREPROCESSOR, WEIGHTS, ModelFiles, refuse_pickles, sha256_of_weights
+from detcli.checkpoints.layout import CONFIG, PREPROCESSOR, WEIGHTS, ModelFiles, sha256_of_weights
 from detcli.checkpoints.tensors import read_tensors
 from detcli.errors import DamagedModelError
 from detcli.files.writing import AtomicFile
@@ -35,13 +35,12 @@ class Checkpoint:
 
 
 def read_checkpoint(files: ModelFiles) -> Checkpoint:
-    """Read a model's files.
+    """Read a model's files in the form of the Hub.
 
     Raises DamagedModelError for what is torn, missing or not finite, and UnsupportedModelError for weights of
     another format.
     """
     weights = files.folder / files.weights
-    refuse_pickles(weights)
     config = read_config(files.folder)
     preprocessor: dict[str, Any] = {}
     notes: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ from detcli.checkpoints.layout import (
     WEIGHTS_INDEX,
     ModelFiles,
     find_weights,
-    refuse_pickles,
+    is_original,
 )
 from detcli.checkpoints.progress import Progress, Silent
 from detcli.errors import (
@@ -61,7 +61,8 @@ def locate(
     """Find a model's files, fetching them first where they are not here.
 
     model      a name of the catalogue (which wins over a folder of that name; `./NAME` is the folder), a folder,
-               a .safetensors file (or index of shards) with config.json beside it, or a Hub repository
+               a .safetensors file (or index of shards) with config.json beside it, a .pth file of an original
+               repository, or a repository of the Hub
     revision   commit, branch or tag; None: as the catalogue says, else "main"
     offline    ask nobody, as HF_HUB_OFFLINE does
     cache_dir  of the Hub; None: as HF_HUB_CACHE and HF_HOME say
@@ -97,7 +98,11 @@ def repository_of(model: str) -> str | None:
     with suppress(OSError, ValueError):
         if path.exists():
             return None
-    if "\\" in model or model.endswith((".safetensors", ".json", ".pth", ".pt", ".bin")) or model[:1] in ("/", "."):
+    if (
+        "\\" in model
+        or model.endswith((".safetensors", ".json", ".pth", ".pt", ".bin", ".ckpt"))
+        or model[:1] in ("/", ".")
+    ):
         raise UnknownModelError(f"there is no model file or folder '{model}'")
     if _REPOSITORY.fullmatch(model) and not re.search(r"\.\.|--", model):
         return model
@@ -239,9 +244,8 @@ def _local(model: str) -> ModelFiles:
     path = Path(model)
     if path.is_dir():
         return ModelFiles(model, path, weights=find_weights(path))
-    refuse_pickles(path)
-    if not path.name.endswith((".safetensors", INDEX_SUFFIX)):
-        raise UnsupportedModelError(f"'{model}' is neither a folder with a model nor a .safetensors file")
+    if not path.name.endswith((".safetensors", INDEX_SUFFIX)) and not is_original(path):
+        raise UnsupportedModelError(f"'{model}' is neither a folder with a model nor a .safetensors or .pth file")
     return ModelFiles(model, path.parent, weights=path.name)
 
 

@@ -15,7 +15,7 @@ WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 INDEX_SUFFIX = ".safetensors.index.json"
 MAX_INDEX_BYTES = 4 * 1024 * 1024
-_PICKLE_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".pkl", ".pickle")
+_ORIGINAL_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,13 @@ def find_weights(folder: Path) -> str:
         if (folder / name).exists():
             return name
     try:
-        others = sorted(path for path in folder.iterdir() if path.suffix in (".pth", ".pt", ".bin"))
+        others = sorted(path for path in folder.iterdir() if is_original(path))
     except OSError as error:
         raise DamagedModelError(f"cannot read the folder '{folder}': {error.strerror}") from error
     if others:
         raise UnsupportedModelError(
-            f"'{folder}' holds '{others[0].name}' but no {WEIGHTS}; detcli reads weights from safetensors files only"
+            f"'{folder}' holds '{others[0].name}' but no {WEIGHTS}: name the file itself, or make a folder of it with "
+            f"`detcli models convert '{others[0]}' -o FOLDER`"
         )
     raise DamagedModelError(f"'{folder}' holds no model: there is no {WEIGHTS} in it")
 
@@ -86,10 +87,9 @@ def sha256_of_weights(weights: Path) -> str:
     return combined_sha256({file.name: sha256_of_file(file) for file in files})
 
 
-def refuse_pickles(path: Path) -> None:
-    """Raise UnsupportedModelError for a file whose name says that it holds a pickle."""
-    if path.suffix.casefold() in _PICKLE_SUFFIXES:
-        raise UnsupportedModelError(f"'{path}' is a PyTorch pickle; detcli reads weights from safetensors files only")
+def is_original(path: Path) -> bool:
+    """Whether a file's name says that PyTorch wrote it, as the original repositories have their weights written."""
+    return path.suffix.casefold() in _ORIGINAL_SUFFIXES
 
 
 def weight_map(index: dict[str, Any], path: Path) -> dict[str, str]:

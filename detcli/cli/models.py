@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from detcli.cli import options
-from detcli.cli.command import Example, Group, pass_console
+from detcli.cli.command import Entry, Example, Group, pass_console
 from detcli.cli.console import Console, escape, is_terminal
 from detcli.cli.words import counted, megabytes
 from detcli.errors import DamagedModelError, NotCachedError, UsageError
@@ -16,12 +16,19 @@ from detcli.errors import DamagedModelError, NotCachedError, UsageError
 
 @click.group(
     cls=Group,
+    table={
+        "convert": Entry(
+            "detcli.cli.models_convert:convert",
+            "Make a model of weights (.pth) of the original D-FINE, DETR or Deformable DETR.",
+        ),
+    },
     no_args_is_help=True,
     examples=[
         Example("what there is, and how good it is", "detcli models list"),
         Example("the classes a model knows", "detcli models info dfine-s"),
         Example("see whether the files are still what was fetched", "detcli models verify"),
         Example("make room", "detcli models remove dfine-x"),
+        Example("take in weights of an original repository", "detcli models convert best_stg2.pth -o mine/"),
     ],
 )
 def models() -> None:

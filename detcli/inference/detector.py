@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from detcli.checkpoints.catalog import CATALOG, entry_of_repository
-from detcli.checkpoints.files import read_checkpoint
 from detcli.checkpoints.hub import locate
 from detcli.errors import DeviceError, UnsupportedModelError, UsageError
 from detcli.inference.batching import alike, automatic_batch, padded_together
+from detcli.inference.converting import read_model
 from detcli.inference.labels import read_labels
 from detcli.inference.postprocess import NotFiniteError, Selection, to_detections
 from detcli.inference.preprocess import Preprocessing, Preprocessor
@@ -229,7 +229,7 @@ def load_detector(
     if segmenting is not None:
         _check_that_it_segments(model)
     files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
-    checkpoint = read_checkpoint(files)
+    checkpoint = read_model(files)
     family = family_of(checkpoint.config)
     config = family.read_config(checkpoint.config)
     labels = read_labels(checkpoint.config, family.label_names(config))

@@ -170,20 +170,26 @@ def test_a_zipped_pickle_is_told_whatever_its_name(write_model: Write, tmp_path:
         read(write_model(weights=zipped(tmp_path)))
 
 
-@pytest.mark.parametrize("name", ["best.pth", "pytorch_model.bin", "x.pt", "X.PTH"])
-def test_pickles_are_refused_and_never_opened(write_model: Write, name: str) -> None:
+@pytest.mark.parametrize("name", ["best.pth", "pytorch_model.bin", "x.pt", "X.PTH", "last.ckpt"])
+def test_a_folder_with_pickles_alone_says_how_to_make_a_model_of_them(write_model: Write, name: str) -> None:
+    folder = write_model(weights=None, **{name: b"anything"})
+    with pytest.raises(
+        UnsupportedModelError, match=rf"holds '{name}' but no model.safetensors: .*detcli models convert"
+    ):
+        read(folder)
+
+
+@pytest.mark.parametrize("name", ["best.pkl", "x.pickle", "x.npz"])
+def test_other_pickles_are_refused_and_never_opened(write_model: Write, name: str) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[Any, ...]:
             return (os._exit, (99,))
 
     folder = write_model(weights=None, **{name: pickle.dumps(Bomb())})
     with pytest.raises(
-        UnsupportedModelError, match=r"is a PyTorch pickle; detcli reads weights from safetensors files only"
+        UnsupportedModelError, match=r"is neither a folder with a model nor a \.safetensors or \.pth file"
     ):
         read(folder / name)
-    if name != "X.PTH":
-        with pytest.raises(UnsupportedModelError, match=rf"holds '{name}' but no model.safetensors"):
-            read(folder)
 
 
 def test_truncated_weights_say_how_much_is_there(write_model: Write, weights: bytes) -> None:
@@ -341,7 +347,9 @@ def test_a_folder_without_a_model_is_refused_by_name(tmp_path: Path, write_model
 
 def test_a_file_of_another_kind_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(UnsupportedModelError, match=r"is neither a folder with a model nor a .safetensors file"):
+    with pytest.raises(
+        UnsupportedModelError, match=r"is neither a folder with a model nor a .safetensors or .pth file"
+    ):
         read(tmp_path / "notes.txt")
 
 

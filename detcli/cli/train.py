@@ -34,6 +34,9 @@ _LIBRARIES = ("scipy", "matplotlib")  # of the extra `train`
         ),
         Example("go on with a run that was interrupted", "detcli train --data d/ -o runs/first --resume"),
         Example("four GPUs", "torchrun --nproc-per-node 4 -m detcli train --data d/ --precision bf16 -o runs/four"),
+        Example(
+            "boxes and masks of things and stuff", "detcli train -m detr-r50-panoptic --data panoptic.json -o runs/p"
+        ),
         Example("drawn pictures, to see it work", "detcli train --data shapes:0:500 --val shapes:1:100 -o runs/shapes"),
     ],
 )
@@ -52,8 +55,8 @@ _LIBRARIES = ("scipy", "matplotlib")  # of the extra `train`
 def train(console: Console, /, **given: Any) -> int:
     """Fine-tune a model on annotated pictures.
 
-    DATA is a COCO annotation file, a folder with train and val parts of them, a YOLO folder or its data.yaml, or
-    'shapes': drawn pictures. Classes are those of --data; what the model knows of classes with the same names is kept.
+    DATA is a COCO annotation file, of boxes or panoptic, a folder with train and val parts of them, a YOLO folder or its
+    data.yaml, or 'shapes': drawn pictures. Classes are those of --data; what the model knows of classes with the same names is kept.
 
     The run is a folder: the models best and last in it are what --model takes. Ctrl-C saves the state, and --resume
     goes on to the same end. The recipe of each model is the published one; --recipe, the flags and --set change it.

@@ -65,7 +65,7 @@ data = group_of(
         required=True,
         type=click.Path(),
         metavar="DATA",
-        help="What to learn from: COCO annotations (.json), a folder of them, a YOLO folder, or shapes.",
+        help="What to learn from: COCO annotations (.json), panoptic ones too, a folder of them, a YOLO folder, or shapes.",
     ),
     option(
         "--val",

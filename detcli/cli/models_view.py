@@ -10,6 +10,7 @@ from detcli.checkpoints.cache import CachedRepository, cached_repositories
 from detcli.checkpoints.catalog import CATALOG, CatalogEntry, entry_of_repository
 from detcli.checkpoints.environment import cache_folder
 from detcli.checkpoints.hub import ModelFiles, cached, locate, repository_of
+from detcli.checkpoints.layout import is_original
 from detcli.cli.console import escape
 from detcli.cli.words import megabytes
 
@@ -96,7 +97,7 @@ def model_facts(name: str, *, revision: str | None, cache_dir: Path | None) -> R
         **_published(entry),
         "cached": files is not None,
         "folder": str(files.folder) if files else None,
-        "bytes": sum(path.stat().st_size for path in files.folder.iterdir() if path.is_file()) if files else None,
+        "bytes": _bytes(files) if files else None,
         "sha256": files.sha256 if files else None,
     }
     return facts | {"model_type": None, "family": entry.family if entry else None, "classes": None} | _of(files)
@@ -162,15 +163,22 @@ def _published(entry: CatalogEntry | None) -> Row:
     return {field: getattr(entry, field) if entry else None for field in _PUBLISHED}
 
 
+def _bytes(files: ModelFiles) -> int:
+    """Of all files of a model; a .pth is one by itself, whatever lies beside it."""
+    alone = files.folder / files.weights
+    paths = [alone] if is_original(alone) else [path for path in files.folder.iterdir() if path.is_file()]
+    return sum(path.stat().st_size for path in paths)
+
+
 def _of(files: ModelFiles | None) -> Row:
     """What config.json says of the family and the classes."""
     if files is None:
         return {}
-    from detcli.checkpoints.files import read_config
+    from detcli.inference.converting import describe_model
     from detcli.inference.labels import read_labels
     from detcli.models.family import family_of
 
-    config = read_config(files.folder)
+    config, _ = describe_model(files)
     family = family_of(config)
     labels = read_labels(config, family.label_names(family.read_config(config)))
     classes = [

@@ -7,7 +7,6 @@ from typing import Any
 
 from detcli.checkpoints.catalog import CATALOG, entry_of_repository, shipped
 from detcli.checkpoints.documents import read_document
-from detcli.checkpoints.files import read_config
 from detcli.checkpoints.hub import locate
 from detcli.checkpoints.layout import INDEX_SUFFIX, PREPROCESSOR
 from detcli.cli.console import Console
@@ -16,6 +15,7 @@ from detcli.cli.train_options import TrainWish
 from detcli.cli.train_recipe import wished_recipe
 from detcli.cli.words import counted, number
 from detcli.datasets.dataset import Dataset, Report, has_part, open_dataset
+from detcli.inference.converting import describe_model
 from detcli.inference.preprocess import Preprocessing
 from detcli.inference.sizing import Edges, Stretch
 from detcli.models.family import FAMILIES, Family, family_of
@@ -176,18 +176,18 @@ def _base(console: Console, wish: TrainWish) -> _Base:
         return _Base(recipe, family, family.published(variant_of(entry), ["any"]))
     path = Path(wish.model)
     if path.suffix == ".json" and not path.name.endswith(INDEX_SUFFIX) and not shipped(wish.model):
-        document, folder = read_document(path), path.parent
+        beside = path.parent / PREPROCESSOR
+        document, preprocessor = read_document(path), read_document(beside) if beside.is_file() else {}
     else:
-        folder = _located(console, wish)
-        document = read_config(folder)
+        document, preprocessor = _described(console, wish)
     family = family_of(document)
     config = family.read_config(document)
     recipe = recipe_of(family, config, scratch=wish.scratch, masks=wish.masks)
-    return _Base(_of_the_same_size(recipe, folder, family), family, config)
+    return _Base(_of_the_same_size(recipe, preprocessor, family), family, config)
 
 
-def _located(console: Console, wish: TrainWish) -> Path:
-    """The folder of a model that the catalogue does not describe; a repository of the Hub is fetched."""
+def _described(console: Console, wish: TrainWish) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the files of a model say that the catalogue does not describe; a repository of the Hub is fetched."""
     progress = DownloadProgress(console)
     try:
         files = locate(
@@ -195,14 +195,14 @@ def _located(console: Console, wish: TrainWish) -> Path:
         )
     finally:
         progress.finish()
-    return files.folder
+    return describe_model(files)
 
 
-def _of_the_same_size(recipe: Recipe, folder: Path, family: Family) -> Recipe:
+def _of_the_same_size(recipe: Recipe, preprocessor: Mapping[str, Any], family: Family) -> Recipe:
     """The recipe for pictures as large as a model on this machine takes them: it keeps that unless told otherwise."""
-    if not (folder / PREPROCESSOR).is_file():
+    if not preprocessor:
         return recipe
-    sizing = Preprocessing.of(read_document(folder / PREPROCESSOR), replace(family, size_divisor=1)).sizing
+    sizing = Preprocessing.of(preprocessor, replace(family, size_divisor=1)).sizing
     if isinstance(sizing, Edges) and recipe.shortest_edges:
         return recipe.merged(recipe.resized(sizing.shortest, sizing.longest))
     if isinstance(sizing, Stretch):

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from detcli.checkpoints.catalog import CATALOG, entry_of_repository
 from detcli.checkpoints.documents import read_document
-from detcli.checkpoints.files import read_checkpoint, read_config
+from detcli.checkpoints.files import read_config
 from detcli.checkpoints.hub import Progress, locate
 from detcli.checkpoints.layout import PREPROCESSOR
 from detcli.errors import UnsupportedModelError, UsageError
+from detcli.inference.converting import describe_model, read_model
 from detcli.models.family import FAMILIES, Family, Relabelled, family_of
 from detcli.training.recipe import Recipe, variant_of
 
@@ -66,7 +67,7 @@ def starting_point(
     if model.endswith(".json") and not model.endswith(".index.json"):
         raise UsageError(f"'{model}' describes a network without weights; --scratch begins from random ones")
     files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
-    checkpoint = read_checkpoint(files)
+    checkpoint = read_model(files)
     family, config = _read(checkpoint.config, recipe)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", RuntimeWarning)
@@ -125,7 +126,7 @@ def _configuration(
     if Path(model).is_dir() and entry is None:
         return read_config(Path(model))
     files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
-    return read_config(files.folder)
+    return describe_model(files)[0]
 
 
 def _read(config_json: Mapping[str, Any], recipe: Recipe) -> tuple[Family, Any]:

@@ -1,6 +1,7 @@
 """Races `detcli detect` against transformers on the same checkpoint and pictures, in one run.
 
-    python benchmarks/detect.py --size n --pictures 120 --rounds 3
+    python benchmarks/detect.py --model dfine-n --pictures 120 --rounds 3
+    python benchmarks/detect.py --model detr-r50 --pictures 12 --rounds 3
 
 Needs the `test` extra (transformers is the rival). Each contender is a process of its own, run in turn, round after
 round, so that a machine whose speed drifts is fair to all; medians are printed, and ratios above 1 are ours. Weights
@@ -8,7 +9,7 @@ are random (seeded): the work is the same as with trained ones.
 
     detcli     load_detector + pipeline.run into a JSON Lines file, everything at its defaults
     pipeline   transformers.pipeline("object-detection"), one picture at a time
-    loop       a plain loop over image processor, model and post-processing in batches of 8
+    loop       a plain loop over image processor, model and post-processing, in batches of --loop-batch
     bare       our network alone on prepared batches: what the rest of detcli costs on top of it
 
 The first result counts from the start of the process. Peak memory is the process's own, read from the system.
@@ -27,19 +28,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-LOOP_BATCH = 8
 THRESHOLD = 0.3
+MODELS = [
+    *(f"dfine-{size}" for size in "nsmlx"),
+    *("detr-r50", "detr-r101", "deformable-detr", "deformable-detr-with-box-refine-two-stage"),
+]
 STAGES = ("decode", "preprocess", "network", "postprocess", "write")
 
 
 def main() -> None:
     """Make the material, run the rounds, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", default="n", choices=list("nsmlx"))
+    parser.add_argument("--model", default="dfine-n", choices=MODELS)
     parser.add_argument("--pictures", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=None, help="threads of torch in every contender")
     parser.add_argument("--batch", type=int, default=None, help="batch size of detcli (its own choice by default)")
+    parser.add_argument("--loop-batch", type=int, default=8, help="pictures a batch of the plain loop")
     parser.add_argument("--child", choices=list(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -64,31 +69,24 @@ def make_material(arguments: argparse.Namespace) -> None:
     import torch
     from pictures import make_pictures
 
+    from detcli.checkpoints.catalog import CATALOG
     from detcli.checkpoints.files import write_checkpoint
-    from detcli.models.dfine import FAMILY
-    from detcli.models.dfine.config import published
+    from detcli.models.family import FAMILIES
 
     make_pictures(arguments.work / "pictures", arguments.pictures)
-    config = published(arguments.size, tuple(f"class {i}" for i in range(80)))
+    entry = CATALOG[arguments.model]
+    family = FAMILIES[entry.family]
+    variant = entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
+    config = family.published(variant, tuple(f"class {i}" for i in range(entry.label_count)))
     torch.manual_seed(0)
-    network = FAMILY.build(config)
-    preprocessor = {
-        "image_processor_type": "RTDetrImageProcessor",
-        "size": {"height": 640, "width": 640},
-        "do_resize": True,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": False,
-        "do_pad": False,
-        "resample": 2,
-    }
-    tensors = FAMILY.write_weights(network.state_dict(), config)
-    write_checkpoint(arguments.work / "model", FAMILY.write_config(config), preprocessor, tensors)
+    tensors = family.write_weights(family.build(config).state_dict(), config)
+    write_checkpoint(arguments.work / "model", family.write_config(config), family.preprocessor, tensors)
 
 
 def run_child(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """One contender as a process of its own; its report, with the wall time of the whole process."""
     command = [sys.executable, __file__, "--child", name, "--work", str(arguments.work)]
+    command += ["--model", arguments.model, "--loop-batch", str(arguments.loop_batch)]
     for option in ("threads", "batch"):
         value = getattr(arguments, option)
         command += [f"--{option}", str(value)] if value else []
@@ -159,7 +157,8 @@ def stages(arguments: argparse.Namespace) -> dict[str, Any]:
     paths = pictures_of(arguments)
     with (arguments.work / "stages.jsonl").open("wb") as stream:
         sink = jsonl_sink(detector, stream)
-        for part in parts(paths, detector.batch_size):
+        alike = detector.preprocessor.preprocessing.size_hw is not None
+        for part in parts(paths, detector.batch_size if alike else 1):
             decoded = clock("decode", lambda: [decode(path.read_bytes(), max_pixels=10**9).pixels for path in part])  # noqa: B023
             origins = [Origin(0, path.name, path.name, path.stem) for path in part]
             frames = [Frame(o, p.shape[:2], p) for o, p in zip(origins, decoded, strict=True)]
@@ -181,6 +180,7 @@ def bare(arguments: argparse.Namespace) -> dict[str, Any]:
     for path in pictures_of(arguments)[: detector.batch_size]:
         pixels = decode(path.read_bytes(), max_pixels=10**9).pixels
         frames.append(Frame(Origin(0, path.name, path.name, path.stem), pixels.shape[:2], pixels))
+    frames = [frames[place] for place in detector.choose(frames)]
     batch = detector.preprocessor.batch(frames)
     detector.runtime(batch)
     rounds = -(-arguments_count(arguments) // len(frames))
@@ -194,7 +194,7 @@ def pipeline(arguments: argparse.Namespace) -> dict[str, Any]:
     """The pipeline of transformers, one picture at a time."""
     import transformers
 
-    model = transformers.DFineForObjectDetection.from_pretrained(arguments.work / "model")
+    model = transformers.AutoModelForObjectDetection.from_pretrained(arguments.work / "model")
     detect = transformers.pipeline("object-detection", model=model, image_processor=processor(arguments))
     loaded, first = since_start(), 0.0
     start = time.perf_counter()
@@ -212,13 +212,13 @@ def loop(arguments: argparse.Namespace) -> dict[str, Any]:
     import transformers
     from PIL import Image
 
-    model = transformers.DFineForObjectDetection.from_pretrained(arguments.work / "model").eval()
+    model = transformers.AutoModelForObjectDetection.from_pretrained(arguments.work / "model").eval()
     prepare = processor(arguments)
     loaded, first, clock = since_start(), 0.0, Clock()
     paths = pictures_of(arguments)
     start = time.perf_counter()
     with (arguments.work / "loop.jsonl").open("w") as stream, torch.inference_mode():
-        for part in parts(paths, LOOP_BATCH):
+        for part in parts(paths, arguments.loop_batch):
             images = clock("decode", lambda: [Image.open(path).convert("RGB") for path in part])  # noqa: B023
             inputs = clock("preprocess", lambda: prepare(images, return_tensors="pt"))  # noqa: B023
             outputs = clock("network", lambda: model(**inputs))  # noqa: B023
@@ -240,9 +240,15 @@ def line(path: Path, found: dict[str, Any]) -> str:
 
 def processor(arguments: argparse.Namespace) -> Any:
     """The Pillow-backed processor of transformers, which needs no torchvision."""
-    from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
+    import importlib
 
-    return RTDetrImageProcessorPil.from_pretrained(arguments.work / "model")
+    family, name = {
+        "dfine": ("rt_detr", "RTDetr"),
+        "detr": ("detr", "Detr"),
+        "deformable": ("deformable_detr", "DeformableDetr"),
+    }[arguments.model.split("-")[0]]
+    module = importlib.import_module(f"transformers.models.{family}.image_processing_pil_{family}")
+    return getattr(module, f"{name}ImageProcessorPil").from_pretrained(arguments.work / "model")
 
 
 def jsonl_sink(detector: Any, stream: Any) -> Any:
@@ -285,7 +291,8 @@ def print_table(arguments: argparse.Namespace, found: dict[str, dict[str, float]
 
     threads = arguments.threads or torch.get_num_threads()
     print(
-        f"D-FINE {arguments.size}, {arguments.pictures} pictures, {threads} threads, {arguments.rounds} rounds, medians"
+        f"{arguments.model}, {arguments.pictures} pictures, {threads} threads, {arguments.rounds} rounds, medians; "
+        f"loop in batches of {arguments.loop_batch}"
     )
     print(f"{'':22}{'detcli':>10}{'pipeline':>10}{'loop':>10}{'bare':>10}")
     for figure, unit in (
@@ -302,6 +309,7 @@ def print_table(arguments: argparse.Namespace, found: dict[str, dict[str, float]
         print(f"  rate, detcli / {rival:10}{ours['rate'] / found[rival]['rate']:8.2f}")
     print(f"  rate, detcli / bare network{ours['rate'] / found['bare']['rate']:5.2f}")
     print(f"  first result, detcli / pipeline {ours['first_s'] / found['pipeline']['first_s']:.2f}")
+    print(f"  peak memory, detcli / pipeline  {ours['peak_mib'] / found['pipeline']['peak_mib']:.2f}")
     print(f"  peak memory, detcli / loop      {ours['peak_mib'] / found['loop']['peak_mib']:.2f}")
     print(f"\n{'stage, ms a picture':22}{'detcli':>10}{'loop':>10}{'ratio':>10}")
     print(

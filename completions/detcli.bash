@@ -15,6 +15,7 @@ _detcli() {
             "detcli demo") here="detcli demo" ;;
             "detcli doctor") here="detcli doctor" ;;
             "detcli completion") here="detcli completion" ;;
+            "detcli models convert") here="detcli models convert" ;;
             "detcli models list") here="detcli models list" ;;
             "detcli models info") here="detcli models info" ;;
             "detcli models path") here="detcli models path" ;;
@@ -122,6 +123,7 @@ _detcli() {
         "detcli eval:--cache-dir") return ;;
         "detcli eval:-t"|"detcli eval:--threshold"|"detcli eval:--conf") return ;;
         "detcli eval:--max-det") return ;;
+        "detcli eval:--iou-type") words="bbox segm" ;;
         "detcli eval:--imgsz") return ;;
         "detcli eval:-d"|"detcli eval:--device") words="auto cpu cuda mps" ;;
         "detcli eval:-b"|"detcli eval:--batch") words="auto 1 2 4 8 16 32" ;;
@@ -146,6 +148,13 @@ _detcli() {
         "detcli models:--config") return ;;
         "detcli models:--color") words="auto always never" ;;
         "detcli models:--log-format") words="text json" ;;
+        "detcli models convert:-o"|"detcli models convert:--output") return ;;
+        "detcli models convert:--if-exists") words="error overwrite skip" ;;
+        "detcli models convert:--labels") return ;;
+        "detcli models convert:--imgsz") return ;;
+        "detcli models convert:--config") return ;;
+        "detcli models convert:--color") words="auto always never" ;;
+        "detcli models convert:--log-format") words="text json" ;;
         "detcli models list:--cache-dir") return ;;
         "detcli models list:--config") return ;;
         "detcli models list:--color") words="auto always never" ;;
@@ -186,10 +195,11 @@ _detcli() {
             "detcli") words="--version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --max-det --classes --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli models convert") words="-o --output --if-exists -y --yes --labels --dc5 --no-dc5 --imgsz --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models list") words="--cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models info") words="--revision --cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models path") words="--revision --cache-dir --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -203,7 +213,7 @@ _detcli() {
         case "$here" in
             "detcli") words="detect predict segment train eval download models demo doctor completion" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
-            "detcli models") words="list info path verify remove" ;;
+            "detcli models") words="convert list info path verify remove" ;;
             "detcli models info") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models path") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models verify") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;

@@ -13,6 +13,7 @@ from detcli.datasets.dataset import Dataset, open_dataset
 from detcli.evaluation.evaluate import evaluate
 from detcli.evaluation.truth import Truth
 from detcli.inference.detector import Detector, load_detector
+from detcli.inference.segmenting import Segmenting
 from detcli.pipeline import Stop, Tally
 from detcli.values.frame import Frame, Pixels, Unreadable
 
@@ -22,7 +23,7 @@ def judge_model(console: Console, wish: EvalWish) -> Subject | int:
     model = wish.model or DEFAULT_MODEL
     if wish.data is None:
         raise ValueError("data is needed")
-    dataset = open_dataset(wish.data, part="val", images=wish.images)
+    dataset = open_dataset(wish.data, part="val", images=wish.images, masks=wish.iou_type == "segm")
     detector = _load(console, wish, model)
     stop = Stop()
     with stopping(console, stop), RunProgress(console, count=lambda: len(dataset)) as progress:
@@ -33,7 +34,9 @@ def judge_model(console: Console, wish: EvalWish) -> Subject | int:
             if failed:
                 console.failure(frame.origin.file, detections.code, detections.message)
 
-        evaluation = evaluate(detector, dataset, workers=wish.workers, on_result=on_result, stop=stop)
+        evaluation = evaluate(
+            detector, dataset, workers=wish.workers, on_result=on_result, stop=stop, iou_type=wish.iou_type
+        )
     if evaluation is None:
         console.summary(f"no figures: {stop.signal} came before the last picture")
         return Tally(interrupted=stop.signal).exit_code
@@ -70,6 +73,7 @@ def _load(console: Console, wish: EvalWish, model: str) -> Detector:
             deterministic=wish.deterministic,
             batch_size=wish.batch,
             pad=wish.pad,
+            segmenting=_segmenting(wish),
             progress=progress,
         )
     finally:
@@ -80,6 +84,12 @@ def _load(console: Console, wish: EvalWish, model: str) -> Detector:
     console.note(f"model {files.name} from '{files.folder}'", commit=files.commit, sha256=files.sha256)
     console.note(f"{detector.device_name}, {detector.precision}, batches of {detector.batch_size}")
     return detector
+
+
+def _segmenting(wish: EvalWish) -> Segmenting | None:
+    if wish.iou_type == "bbox":
+        return None
+    return Segmenting("instance", threshold=wish.threshold or 0.0, max_detections=wish.max_det)
 
 
 def _reader(dataset: Dataset) -> Callable[[int], Pixels | None]:

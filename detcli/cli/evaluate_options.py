@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -25,6 +26,7 @@ class EvalWish:
     cache_dir: Path | None
     threshold: float | None
     max_det: int
+    iou_type: Literal["bbox", "segm"]
     imgsz: tuple[int, int] | None
     device: str
     batch: int | None
@@ -100,6 +102,15 @@ kept = group_of(
         default=300,
         standard="300",
         help="Keep at most N of the best a picture.",
+    ),
+    option(
+        "--iou-type",
+        section=DETECTION,
+        type=click.Choice(["bbox", "segm"]),
+        metavar="NAME",
+        default="bbox",
+        standard="bbox",
+        help="Judge boxes (bbox) or the masks of instances (segm).",
     ),
     option(
         "--imgsz",

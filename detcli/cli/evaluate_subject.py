@@ -42,18 +42,19 @@ def judge_results(wish: EvalWish) -> Subject:
     if wish.results is None or wish.gt is None:
         raise ValueError("results and annotations are needed")
     format_name = wish.results_format or format_of_results(wish.results)
-    truth = read_truth(wish.gt)
+    masks = wish.iou_type == "segm"
+    truth = read_truth(wish.gt, masks=masks)
     pictures = PicturesBeside(wish.gt, truth, wish.images)
     if wish.save_worst is not None and not pictures.are_there:
         raise UsageError(
             f"--save-worst: the pictures of '{wish.gt}' are not beside it: name their folder with --images"
         )
     name = str(wish.results)
-    matched = match(read_results(wish.results, format_name=format_name, sizes=truth.sizes()), truth, name)
+    matched = match(read_results(wish.results, format_name=format_name, sizes=truth.sizes()), truth, name, masks=masks)
     return Subject(
         truth=truth,
         results=matched.results,
-        metrics=judge(truth.annotations, matched.results),
+        metrics=judge(truth.annotations, matched.results, iou_type=wish.iou_type),
         read=pictures.read,
         settings={"results": name, "format": format_name, "gt": str(wish.gt), "score": wish.score},
         unreadable=(),

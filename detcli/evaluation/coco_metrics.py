@@ -15,8 +15,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from detcli.values.masks import Rle
+
 Json = Mapping[str, Any]
 Judge = Literal["faster-coco-eval", "pycocotools"]
+IouType = Literal["bbox", "segm"]
 Array = npt.NDArray[np.float64]
 
 
@@ -78,12 +81,14 @@ class Metrics:
     classes   one a category of the truth, by id
     pictures  in the truth, those without boxes among them
     judge     library and version that computed them
+    iou_type  what overlaps were measured of: boxes, or masks
     """
 
     figures: dict[str, float | None]
     classes: tuple[ClassMetrics, ...]
     pictures: int
     judge: str
+    iou_type: IouType = "bbox"
 
     @property
     def ap(self) -> float:
@@ -91,27 +96,30 @@ class Metrics:
         return self.figures["AP"] or 0.0
 
 
-def judge(truth: Json, results: Iterable[Json], *, by: Judge | None = None) -> Metrics:
-    """Judge boxes as COCO does.
+def judge(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", by: Judge | None = None) -> Metrics:
+    """Judge boxes, or masks, as COCO does.
 
     truth    COCO annotations: images (id), annotations (image_id, category_id, bbox; area and iscrowd where they are
              not the box's own and 0; their ids do not matter), categories (id, name). Left as it is
     results  image_id, category_id, bbox (left, top, width, height) and score of each detection; may be none at all
+    iou_type  "segm": entries of both have a segmentation too, results one of compressed runs; sizes are those of masks
     by       the library to ask; None: faster-coco-eval where it is installed, else pycocotools
 
     Nothing is printed: what the libraries say on standard output is swallowed, of other threads too.
-    Raises ValueError for a result whose image or category the truth does not have; `matching.py` looks for them.
+    Raises ValueError for a result whose image or category the truth does not have, and for a mask that is missing;
+    `matching.py` looks for them.
     """
     categories = sorted(truth["categories"], key=lambda category: category["id"])
     image_ids = {image["id"] for image in truth["images"]}
-    truths = [_truth(number, entry) for number, entry in enumerate(truth["annotations"], 1)]
-    found = [_result(number, entry) for number, entry in enumerate(results, 1)]
+    masks = iou_type == "segm"
+    truths = [_truth(number, entry, masks) for number, entry in enumerate(truth["annotations"], 1)]
+    found = [_result(number, entry, masks) for number, entry in enumerate(results, 1)]
     known = {category["id"] for category in categories}
     for entry in found:
         if entry["image_id"] not in image_ids or entry["category_id"] not in known:
             raise ValueError(f"no such image or category in the truth: {entry}")
     library = by or ("faster-coco-eval" if _is_installed("faster_coco_eval") else "pycocotools")
-    precision, recall = _evaluate(library, truth, truths, found)  # [T, R, K, A, M], [T, K, A, M]
+    precision, recall = _evaluate(library, truth, truths, found, iou_type)  # [T, R, K, A, M], [T, K, A, M]
     arrays = {"precision": precision, "recall": recall[:, None]}
     counts = _counts(truths), _counts(found)
     return Metrics(
@@ -131,11 +139,16 @@ def judge(truth: Json, results: Iterable[Json], *, by: Judge | None = None) -> M
         ),
         pictures=len(image_ids),
         judge=f"{library} {version(library)}",
+        iou_type=iou_type,
     )
 
 
 def _evaluate(
-    library: Judge, truth: Json, truths: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]
+    library: Judge,
+    truth: Json,
+    truths: Sequence[dict[str, Any]],
+    found: Sequence[dict[str, Any]],
+    iou_type: IouType,
 ) -> tuple[Array, Array]:
     """Precision [10, 101, K, 4, 3] and recall [10, K, 4, 3] over IoU, recall, category, size and detections; -1: none."""
     if not truth["images"] or not truth["categories"]:
@@ -146,7 +159,7 @@ def _evaluate(
         faster = import_module("faster_coco_eval")
         coco, evaluator = faster.COCO, faster.COCOeval_faster
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = evaluator(_index(coco(), truth, truths), _index(coco(), truth, found), "bbox")
+        evaluation = evaluator(_index(coco(), truth, truths), _index(coco(), truth, found), iou_type)
         evaluation.evaluate()
         evaluation.accumulate()
     shape = (10, 101, len(truth["categories"]), 4, 3)
@@ -169,7 +182,7 @@ def _index(coco: Any, truth: Json, annotations: Sequence[dict[str, Any]]) -> Any
     return coco
 
 
-def _truth(number: int, entry: Json) -> dict[str, Any]:
+def _truth(number: int, entry: Json, masks: bool) -> dict[str, Any]:
     """What the libraries look at, under an id of ours: to them the id 0 means "not matched"."""
     left, top, width, height = map(float, entry["bbox"])
     return {
@@ -179,19 +192,28 @@ def _truth(number: int, entry: Json) -> dict[str, Any]:
         "bbox": [left, top, width, height],
         "area": float(entry.get("area", width * height)),
         "iscrowd": int(bool(entry.get("iscrowd", 0))),
+        **(_segmentation(entry) if masks else {}),
     }
 
 
-def _result(number: int, entry: Json) -> dict[str, Any]:
+def _segmentation(entry: Json) -> dict[str, Any]:
+    if not entry.get("segmentation"):
+        raise ValueError(f"there is no mask: {entry}")
+    return {"segmentation": entry["segmentation"]}
+
+
+def _result(number: int, entry: Json, masks: bool) -> dict[str, Any]:
     box = entry["bbox"]
+    mask = _segmentation(entry) if masks else {}
     return {
         "id": number,
         "image_id": entry["image_id"],
         "category_id": entry["category_id"],
         "bbox": box if isinstance(box, list) else list(box),  # not copied: there may be millions
-        "area": float(box[2] * box[3]),
+        "area": float(Rle.from_json(mask["segmentation"]).area if masks else box[2] * box[3]),
         "iscrowd": 0,
         "score": float(entry["score"]),
+        **mask,
     }
 
 

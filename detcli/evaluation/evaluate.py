@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError
-from detcli.evaluation.coco_metrics import Json, Metrics, judge
+from detcli.evaluation.coco_metrics import IouType, Json, Metrics, judge
 from detcli.pipeline import Stop, run
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin, Resize, Unreadable
@@ -24,7 +24,8 @@ OnProgress = Callable[[Frame | Unreadable, Detections | Unreadable], None]
 class Findings:
     """What a detector found in a dataset.
 
-    results     one a detection as COCO writes them: image_id, category_id, bbox, score; by picture, the best first
+    results     one a detection as COCO writes them: image_id, category_id, bbox, score, and segmentation where the
+                detector gives masks; by picture, the best first
     pictures    how many were looked at
     unreadable  pictures that could not be: what is true of them counts as missed
     notes       sentences for the user: of classes that only one side has, of scores that were left out
@@ -59,12 +60,15 @@ def evaluate(
     workers: int | None = None,
     on_result: OnProgress | None = None,
     stop: Stop | None = None,
+    iou_type: IouType = "bbox",
 ) -> Evaluation | None:
     """Look at every picture of a dataset and judge what was found; None where `stop` ended it before the last picture.
 
     detector   as it is to be judged: its threshold should be 0, since each score it leaves out lowers AP
     workers    threads that read pictures; None: one a processor
     on_result  called after each picture, in order
+    iou_type   "segm": detector and dataset give masks, of instances, which are judged in place of boxes; what is true of
+               stuff is left out then, since it has none
 
     The detector's classes are those of the dataset by name, in any case; detections of others are dropped. What is
     true of a picture that cannot be read counts as missed, unless nobody knows where in the picture it would be.
@@ -80,7 +84,9 @@ def evaluate(
             f"none of the {len(dataset)} pictures could be read; the first was '{first.origin.file}': {first.message}"
         )
     truth = dataset.annotations()
-    metrics = judge_known(truth, findings.results)
+    if iou_type == "segm":
+        truth = _without_stuff(truth, dataset.labels)
+    metrics = judge_known(truth, findings.results, iou_type=iou_type)
     known = {image["id"] for image in truth["images"]}
     missed = sum(dataset.image_id(failed.origin.index) in known for failed in findings.unreadable)
     return Evaluation(metrics, findings, truth, (*findings.notes, *_unread(missed, len(dataset) - len(known))))
@@ -126,10 +132,19 @@ def find(
     )
 
 
-def judge_known(truth: Json, results: Iterable[Json]) -> Metrics:
+def judge_known(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox") -> Metrics:
     """Judge what was found in those pictures whose truths are known; a dataset's annotations may leave some out."""
     known = {image["id"] for image in truth["images"]}
-    return judge(truth, (result for result in results if result["image_id"] in known))
+    return judge(truth, (result for result in results if result["image_id"] in known), iou_type=iou_type)
+
+
+def _without_stuff(truth: dict[str, Any], labels: Labels) -> dict[str, Any]:
+    stuff = {labels.category_ids[index] for index in labels.stuff}
+    return {
+        **truth,
+        "annotations": [entry for entry in truth["annotations"] if entry["category_id"] not in stuff],
+        "categories": [entry for entry in truth["categories"] if entry["id"] not in stuff],
+    }
 
 
 def common_categories(model: Labels, data: Labels) -> dict[int, int]:
@@ -186,12 +201,18 @@ class _Counting:
         self.pictures += 1
         image_id = self._dataset.image_id(frame.origin.index)
         # The numbers that `detect` writes, so that judging its file gives the same figures to the last digit.
-        for class_id, score, bbox in zip(
-            detections.class_ids.tolist(), shortest(detections.scores), boxes_xywh(detections), strict=True
+        masks = (
+            [{}] * len(detections)
+            if detections.masks is None
+            else [{"segmentation": mask.as_json()} for mask in detections.masks]
+        )
+        for class_id, score, bbox, mask in zip(
+            detections.class_ids.tolist(), shortest(detections.scores), boxes_xywh(detections), masks, strict=True
         ):
             category_id = self._category_ids.get(class_id)
             if category_id is not None:
-                self.results.append({"image_id": image_id, "category_id": category_id, "bbox": bbox, "score": score})
+                found = {"image_id": image_id, "category_id": category_id, "bbox": bbox, "score": score}
+                self.results.append(found | mask)
 
     def flush(self) -> None: ...
 

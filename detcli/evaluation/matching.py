@@ -34,10 +34,11 @@ class Matched:
     notes: tuple[str, ...]
 
 
-def match(pictures: Iterable[StoredPicture], truth: Truth, name: str) -> Matched:
+def match(pictures: Iterable[StoredPicture], truth: Truth, name: str, *, masks: bool = False) -> Matched:
     """Bring results to the ids of the truth.
 
-    name  of the results, for messages
+    name   of the results, for messages
+    masks  are judged: each result has to have one
 
     A picture with a name belongs to the truth's picture of the same relative path, then of the same id and last part,
     then of the same last part where only one has it; one with an id alone to the picture of that id.
@@ -47,6 +48,7 @@ def match(pictures: Iterable[StoredPicture], truth: Truth, name: str) -> Matched
     """
     found = _Pictures(truth, name)
     categories = _Categories(truth, name)
+    sizes = {image["id"]: (image.get("height"), image.get("width")) for image in truth.images}
     results: list[Result] = []
     for picture in pictures:
         image_id = found.place(picture)
@@ -54,6 +56,8 @@ def match(pictures: Iterable[StoredPicture], truth: Truth, name: str) -> Matched
             category_id = categories.find(box)
             if image_id is not None and category_id is not None:
                 result = {"image_id": image_id, "category_id": category_id, "bbox": list(box.bbox), "score": box.score}
+                if masks:
+                    result |= _mask_of(box, sizes[image_id], f"'{name}', {picture.place}")
                 results.append(result)
     found.check()
     if not categories.seen and not found.looked_at:
@@ -64,6 +68,17 @@ def match(pictures: Iterable[StoredPicture], truth: Truth, name: str) -> Matched
     categories.check()
     notes = (*found.notes(), *categories.notes(), *_result_notes(results, categories.seen))
     return Matched(results, len(found.taken), found.failed, notes)
+
+
+def _mask_of(box: StoredBox, size_hw: tuple[Any, Any], where: str) -> dict[str, Any]:
+    if box.mask is None:
+        raise DataError(f"{where}: there is a box without a mask of run lengths, and masks are to be judged")
+    if box.mask.size_hw != size_hw:
+        raise DataError(
+            f"{where}: a mask is for {list(box.mask.size_hw)}, and the annotations say that height and width of the picture "
+            f"are {list(size_hw)}"
+        )
+    return {"segmentation": box.mask.as_json()}
 
 
 class _Pictures:

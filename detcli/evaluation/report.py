@@ -42,6 +42,7 @@ def report(judged: Judged) -> dict[str, Any]:
     return {
         "detcli": __version__,
         "judge": metrics.judge,
+        "iou_type": metrics.iou_type,
         "created": judged.created,
         "settings": dict(judged.settings),
         "figures": metrics.figures,

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detcli.datasets.masks import read_outline
 from detcli.errors import DataError, InputError
 from detcli.files.results.open_file import read_json
 from detcli.files.results.values import Place, shown
+from detcli.values.masks import Rle
 
 _SECTIONS = ("images", "annotations", "categories")
 _MOST_NAMED = 10
@@ -46,11 +48,12 @@ class Truth:
         }
 
 
-def read_truth(path: Path) -> Truth:
-    """Read COCO annotations of boxes.
+def read_truth(path: Path, *, masks: bool = False) -> Truth:
+    """Read COCO annotations of boxes, and of masks where these are judged.
 
     Raises UsageError where the file cannot be read, and DataError naming the first ten culprits: ids that are text or
-    stand twice, boxes that are none, of pictures or categories that are not there; or where there are no boxes at all.
+    stand twice, boxes or masks that are none, of pictures or categories that are not there; or where there are no boxes
+    at all.
     """
     document = read_json(path, "annotations")
     if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in _SECTIONS):
@@ -58,9 +61,12 @@ def read_truth(path: Path) -> Truth:
     image_ids = _ids(path, document["images"], "image", "file_name")
     category_ids = _ids(path, document["categories"], "category", "name")
     culprits = _Culprits(path)
+    sizes = {image["id"]: (image.get("height"), image.get("width")) for image in document["images"]}
     for place, entry in _entries(path, document["annotations"], "annotation"):
         with culprits:
             _check(place, entry, image_ids, category_ids)
+            if masks:
+                _check_mask(place, entry, sizes)
     culprits.tell()
     if not document["annotations"]:
         raise DataError(f"'{path}' says of no picture what is in it: there are no annotations to judge against")
@@ -136,6 +142,17 @@ def _check(place: Place, entry: Any, image_ids: set[int], category_ids: set[int]
         place.number(entry["area"], "area")
     if entry.get("iscrowd", 0) not in (0, 1):
         place.refuse(f"iscrowd is {shown(entry['iscrowd'])}, neither 0 nor 1")
+
+
+def _check_mask(place: Place, entry: Any, sizes: Mapping[int, tuple[Any, Any]]) -> None:
+    outline = read_outline(entry.get("segmentation"))
+    size = sizes[entry["image_id"]]
+    if outline is None:
+        place.refuse("it has no mask: a segmentation of polygons or runs")
+    if any(type(side) is not int or side < 1 for side in size):
+        place.refuse(f"its picture {entry['image_id']} has no width and height, which masks are drawn on")
+    if isinstance(outline, Rle) and outline.size_hw != size:
+        place.refuse(f"its mask is for {list(outline.size_hw)}, and the picture's height and width are {list(size)}")
 
 
 def _notes(annotations: Sequence[Mapping[str, Any]]) -> Iterator[str]:

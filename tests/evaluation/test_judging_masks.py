@@ -1,0 +1,130 @@
+"""Masks judged by the reference library as pycocotools judges them when it is called directly."""
+
+import contextlib
+import copy
+import importlib.util
+import io
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from detcli.errors import DataError
+from detcli.evaluation.coco_metrics import Judge, judge
+from detcli.evaluation.matching import match
+from detcli.evaluation.truth import read_truth
+from detcli.files.results import read_results
+from detcli.values.masks import Rle
+
+JUDGES = [one for one in get_args(Judge) if one == "pycocotools" or importlib.util.find_spec("faster_coco_eval")]
+SIZE = (60, 80)
+
+
+def blob(rng: np.random.Generator, centre: np.ndarray, reach: float) -> np.ndarray:
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    stretch = rng.uniform(0.5, 1.5)
+    return ((rows - centre[0]) * stretch) ** 2 + (columns - centre[1]) ** 2 < reach**2
+
+
+def random_data(seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Blobs in six pictures as runs or polygons, some of them crowds, and results moved a little."""
+    rng = np.random.default_rng(seed)
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    for image_id in range(1, 7):
+        for _ in range(5):
+            centre, reach = rng.random(2) * SIZE, rng.uniform(5, 25)
+            category = int(rng.integers(1, 4))
+            mask = Rle.of(blob(rng, centre, reach))
+            if not mask.area:
+                continue
+            left, top, right, bottom = mask.box_xyxy
+            segmentation: Any = mask.as_json()
+            if rng.random() < 0.3:
+                segmentation = [[left, top, right, top, right, bottom, left, bottom]]
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": image_id, "category_id": category, "area": mask.area,
+                 "bbox": [left, top, right - left, bottom - top], "iscrowd": int(rng.random() < 0.1),
+                 "segmentation": segmentation}
+            )  # fmt: skip
+            for _ in range(int(rng.integers(0, 3))):
+                found = Rle.of(blob(rng, centre + rng.normal(0, 3, 2), reach * rng.uniform(0.7, 1.3)))
+                left, top, right, bottom = found.box_xyxy
+                if found.area:
+                    results.append(
+                        {"image_id": image_id, "category_id": category, "score": round(float(rng.random()), 2),
+                         "bbox": [left, top, right - left, bottom - top], "segmentation": found.as_json()}
+                    )  # fmt: skip
+    truth = {
+        "images": [{"id": i, "file_name": f"{i}.jpg", "height": SIZE[0], "width": SIZE[1]} for i in range(1, 7)],
+        "annotations": annotations,
+        "categories": [{"id": i, "name": f"thing {i}"} for i in range(1, 4)],
+    }
+    return truth, results
+
+
+def directly(truth: dict[str, Any], results: list[dict[str, Any]]) -> list[float]:
+    """As results of masks are judged: with boxes beside them, pycocotools would take the boxes' sizes for the masks'."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        coco.dataset = copy.deepcopy(truth)
+        coco.createIndex()
+        evaluation = COCOeval(
+            coco, coco.loadRes([{k: v for k, v in one.items() if k != "bbox"} for one in results]), "segm"
+        )
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return [float(value) for value in evaluation.stats]
+
+
+@pytest.mark.parametrize("by", JUDGES)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Judge, seed: int) -> None:
+    truth, results = random_data(seed)
+    metrics = judge(truth, results, iou_type="segm", by=by)
+    figures = [-1.0 if value is None else value for value in metrics.figures.values()]
+    assert figures == pytest.approx(directly(truth, results), abs=1e-6)
+    assert 0.05 < metrics.ap < 0.95
+    assert metrics.ap != judge(truth, results, by=by).ap, "boxes overlap otherwise"
+
+
+def test_results_without_masks_are_refused(tmp_path: Path) -> None:
+    truth, results = random_data(0)
+    (tmp_path / "gt.json").write_text(json.dumps(truth))
+    read = read_truth(tmp_path / "gt.json", masks=True)
+    for change, words in (
+        (lambda one: one.pop("segmentation"), "a box without a mask"),
+        (lambda one: one.update(segmentation=Rle.of(np.ones((3, 3), bool)).as_json()), r"a mask is for \[3, 3\]"),
+    ):
+        wrong = copy.deepcopy(results)
+        change(wrong[4])
+        (tmp_path / "r.json").write_text(json.dumps(wrong))
+        with pytest.raises(DataError, match=words):
+            match(read_results(tmp_path / "r.json", format_name="coco-results", sizes={}), read, "r.json", masks=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["annotations"][2].pop("segmentation"), "annotation 2 has no mask|it has no mask"),
+        (lambda d: d["annotations"][2].update(segmentation=[[1, 2]]), "it has no mask"),
+        (lambda d: d["images"][0].pop("height"), "has no width and height"),
+        (
+            lambda d: d["annotations"][2].update(segmentation=Rle.of(np.ones((3, 3), bool)).as_json()),
+            r"is for \[3, 3\]",
+        ),
+    ],
+)
+def test_annotations_without_masks_are_refused_where_masks_are_judged(tmp_path: Path, change: Any, words: str) -> None:
+    truth, _ = random_data(0)
+    change(truth)
+    (tmp_path / "gt.json").write_text(json.dumps(truth))
+    with pytest.raises(DataError, match=words):
+        read_truth(tmp_path / "gt.json", masks=True)
+    read_truth(tmp_path / "gt.json")

@@ -248,6 +248,8 @@ def load_detector(
         network = family.build(config)
     if family.segments(config):
         cast("Any", network).gives_masks = segmenting is not None
+        if segmenting is not None and segmenting.task != "semantic":  # which mixes the masks of all queries
+            cast("Any", network).masks_above = segmenting.least_score
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", RuntimeWarning)
         network.load_state_dict(family.read_weights(checkpoint.tensors, config), strict=True, assign=True)

@@ -104,7 +104,8 @@ class Family:
                    Builds on the current default device, so also under `torch.device("meta")`
     published      what follows the family's name in the catalogue's, and labels -> the published record
     segments       the record -> whether the network has a mask head; such a network has an attribute `gives_masks`,
-                   True, and leaves the head out where it is set to False
+                   True, and leaves the head out where it is set to False; and one `masks_above`, 0.0: in evaluation it
+                   spares itself the masks of queries whose best class is no surer
     label_names    the record -> names by class index
     read_weights   tensors in any naming of the Hub -> the network's own state dict, complete and strictly checked
                    against the record; raises DamagedModelError naming the first culprit and their number

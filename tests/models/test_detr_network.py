@@ -123,6 +123,34 @@ def test_a_few_queries_at_a_time_give_the_masks_of_all_at_once(monkeypatch: pyte
     assert_alike(run(network, pixels, mask), whole)
 
 
+def test_masks_of_unsure_queries_are_spared_and_the_others_stay_as_they_are() -> None:
+    network = optimize(lively(tiny(**SEGMENTING)).double())
+    pixels, mask = padded((96, 130), (70, 101))
+    every = run(network, pixels, mask)
+    assert every.masks is not None
+    scores = every.logits.softmax(-1)[..., :-1].amax(-1)
+    network.masks_above = float(scores.median())
+    some = run(network, pixels, mask)
+    assert some.masks is not None
+    sure = scores > network.masks_above
+    assert 0 < sure.sum() < sure.numel()
+    torch.testing.assert_close(some.masks[sure], every.masks[sure], rtol=0, atol=1e-9)
+    spared = scores < network.masks_above - 0.01
+    assert spared.any()
+    assert (some.masks[spared] == -100).all()
+    network.masks_above = 0.999999
+    assert (run(network, pixels, mask).masks == -100).all()
+    network.train()
+    assert network(pixels, mask).masks.min() > -100
+
+
+def test_a_mask_of_what_is_no_number_is_not_spared() -> None:
+    network = optimize(lively(tiny(**SEGMENTING)))
+    network.masks_above = 0.9
+    network.class_head.bias.data[0] = torch.nan
+    assert (run(network, pictures(1, 64, 96).float()).masks != -100).any()
+
+
 def test_a_picture_beyond_the_learned_positions_is_refused_with_a_sentence() -> None:
     network = lively(tiny(position_embedding_type="learned")).double()
     run(network, pictures(1, 32, 1600))

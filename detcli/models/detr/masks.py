@@ -13,6 +13,9 @@ from detcli.models.layers.norm import work_in_place
 # Of the largest map of one chunk of queries, in numbers: 128 MiB of float32, a few of which are alive at a time.
 _CHUNK = 1 << 25
 
+# The logit of every cell of a mask that was not drawn: as good as certain that it is not there.
+_NOT_DRAWN = -100.0
+
 
 class MaskHead(nn.Module):
     """Queries, the encoder's map and the backbone's maps -> one map of mask logits a query.
@@ -40,7 +43,14 @@ class MaskHead(nn.Module):
             _initialise(conv)
 
     def forward(
-        self, queries: Tensor, projected: Tensor, memory: Tensor, finer: Sequence[Tensor], mask: Tensor | None
+        self,
+        queries: Tensor,
+        projected: Tensor,
+        memory: Tensor,
+        finer: Sequence[Tensor],
+        mask: Tensor | None,
+        *,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """Draw the masks.
 
@@ -49,6 +59,8 @@ class MaskHead(nn.Module):
         memory     [B, D, H, W] the map that it made
         finer      three maps of the backbone, from the coarsest to the finest
         mask       bool [B, H, W], True where a cell is picture; None where all are
+        wanted     bool [B, Q], the queries whose masks are drawn, each of the others' cells being as good as certain
+                   not to be there; None: all
         returns    [B, Q, h, w] logits, of the finest map's size
 
         In evaluation queries are drawn a few at a time, so that memory does not grow with their number.
@@ -63,19 +75,25 @@ class MaskHead(nn.Module):
         for place in range(len(weights)):
             one = slice(place, place + 1)
             own, below = shared[one], [x[one] for x in adapted]
-            chunks = weights[place].split(at_once)
-            pictures.append(torch.cat([self._draw(own, chunk, below) for chunk in chunks], dim=1))
-        return torch.cat(pictures)
+            chosen = None if wanted is None else wanted[place].nonzero()[:, 0]
+            looks = weights[place] if chosen is None else weights[place, chosen]
+            drawn = [self._draw(own, chunk, below) for chunk in looks.split(at_once) if len(chunk)]
+            if chosen is None:
+                pictures.append(torch.cat(drawn))
+            else:
+                every = weights.new_full((weights.shape[1], height, width), _NOT_DRAWN)
+                pictures.append(every.index_copy_(0, chosen, torch.cat(drawn).to(every.dtype)) if drawn else every)
+        return torch.stack(pictures)
 
     def _draw(self, shared: Tensor, weights: Tensor, adapted: Sequence[Tensor]) -> Tensor:
-        """Shared [1, C, H, W] and the weights of some queries [q, M, H, W] of one picture -> [1, q, h, w]."""
+        """Shared [1, C, H, W] and the weights of some queries [q, M, H, W] of one picture -> [q, h, w]."""
         first = shared.shape[1] - weights.shape[1]
-        x = self.enter.finish(shared + self.enter.part(weights, first))
+        x = self.enter.finish(self.enter.part(weights, first).add_(shared))
         x = self.steps[0](x)
         for step, below in zip(self.steps[1:], adapted, strict=True):
-            x = step(F.interpolate(x, size=below.shape[-2:], mode="nearest") + below)
+            x = step(F.interpolate(x, size=below.shape[-2:], mode="nearest").add_(below))
         logits: Tensor = self.output(x)[:, 0]
-        return logits[None]
+        return logits
 
 
 class RefiningBlock(nn.Module):

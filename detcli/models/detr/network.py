@@ -16,6 +16,8 @@ from detcli.models.layers.position import LearnedPositions, sine_positions
 from detcli.models.losses.set_training import SetTraining
 from detcli.values.outputs import Outputs, Targets
 
+_ROUNDING = 1e-3  # of a probability, also where the network runs in half precision
+
 
 @dataclass(frozen=True, slots=True)
 class DetrDetails:
@@ -43,6 +45,8 @@ class Detr(nn.Module):
     """DETR (Carion et al. 2020) in training form; `optimize` turns it into its inference form.
 
     gives_masks  whether answers hold masks: true of a network with a mask head, until it is told otherwise
+    masks_above  in evaluation a mask is drawn only where the query's best class is surer than this, give or take the
+                 rounding of a probability; all its logits are far below zero otherwise. 0: every mask is drawn
     """
 
     def __init__(self, config: DetrConfig) -> None:
@@ -60,6 +64,7 @@ class Detr(nn.Module):
         if config.has_masks:
             self.mask_head = MaskHead(config, self.backbone.out_channels[2::-1])
         self.gives_masks = config.has_masks
+        self.masks_above = 0.0
 
     def forward(
         self,
@@ -96,15 +101,23 @@ class Detr(nn.Module):
             every_layer=targets is not None,
             details=details,
         )
+        answers = decoded.normed[-1]
+        logits = self.class_head(answers)
         masks = None
         if self.mask_head is not None and self.gives_masks:
             seen = memory.mT.unflatten(2, size_hw)
-            masks = self.mask_head(decoded.normed[-1], projected, seen, maps[2::-1], cells)
+            masks = self.mask_head(answers, projected, seen, maps[2::-1], cells, wanted=self._wanted(logits))
         if targets is not None:
             return self._learn(decoded, masks, mask)
-        answers = decoded.normed[-1]
         record = _details(encoded, decoded) if details else None
-        return Outputs(self.class_head(answers), self.box_head(answers).sigmoid(), record, masks)
+        return Outputs(logits, self.box_head(answers).sigmoid(), record, masks)
+
+    def _wanted(self, logits: Tensor) -> Tensor | None:
+        """Queries [B, Q] that are sure enough of something for a mask, or so odd that they must not pass in silence."""
+        if self.training or self.masks_above <= 0 or torch.compiler.is_compiling():
+            return None
+        unsure: Tensor = logits.softmax(-1)[..., :-1].amax(-1) <= self.masks_above - _ROUNDING
+        return ~unsure
 
     def _learn(self, decoded: Decoded, masks: Tensor | None, mask: Tensor | None) -> Outputs:
         answers = torch.stack(decoded.normed)  # [A, B, Q, D]

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from detcli.sinks.id_map import id_map
 from detcli.sinks.lettering import lettering
-from detcli.sinks.mask_places import mask_places
+from detcli.sinks.mask_places import Region, mask_places
+from detcli.sinks.painting import paint
 from detcli.sinks.palette import Color, color
-from detcli.sinks.patches import Patch, paint
 from detcli.sinks.tags import covered, make_tags, stamp
 from detcli.values.detections import Detections
 from detcli.values.frame import Pixels
@@ -63,20 +64,23 @@ def draw(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingS
 
 
 def _draw_masks(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingStyle) -> Pixels:
+    """Each pixel in the colour of the smallest mask that covers it, so that a tie is seen on the shirt it is worn on."""
     canvas = np.array(pixels, order="C")
-    class_ids = detections.class_ids.tolist()
-    if not class_ids:
+    masks, class_ids = detections.masks or (), detections.class_ids.tolist()
+    if not masks:
         return canvas
-    line = style.line_width or max(1, line_width(canvas.shape[:2]) // 2)
-    patches = [Patch.of(mask, line) for mask in detections.masks or ()]
+    size_hw = (canvas.shape[0], canvas.shape[1])
+    numbers = sorted(range(1, len(masks) + 1), key=lambda number: masks[number - 1].area)
+    ids = id_map([masks[number - 1] for number in numbers], numbers, size_hw)
     colors = _shades(class_ids)
-    paint(canvas, patches, colors, line)
+    paint(canvas, ids, colors, style.line_width or max(1, line_width(size_hw) // 2))
     if not style.hide_labels:
         names = [labels.names[class_id] for class_id in class_ids]
         scores = ["" if style.hide_scores else f"{score:.2f}" for score in detections.scores.tolist()]
-        tags = make_tags(canvas.shape[:2], names, scores, colors, lettering(style.font))
+        tags = make_tags(size_hw, names, scores, colors, lettering(style.font))
+        regions = [Region.of(ids, number, mask.box_xyxy) for number, mask in enumerate(masks, 1)]
         stuff = [class_id in labels.stuff for class_id in class_ids]
-        stamp(canvas, tags, mask_places(canvas.shape[:2], patches, [tag.shape[:2] for tag in tags], stuff))
+        stamp(canvas, tags, mask_places(size_hw, regions, [tag.shape[:2] for tag in tags], stuff))
     return canvas
 
 

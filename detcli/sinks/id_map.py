@@ -2,27 +2,29 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from detcli.values.mask_runs import window
+from detcli.values.mask_runs import runs
 from detcli.values.masks import Rle
 
+Numbers = npt.NDArray[np.int32]
 
-def id_map(
-    masks: Sequence[Rle], ids: Sequence[int], size_hw: tuple[int, int], *, nothing: int = 0
-) -> npt.NDArray[np.int32]:
+
+def id_map(masks: Sequence[Rle], ids: Sequence[int], size_hw: tuple[int, int], *, nothing: int = 0) -> Numbers:
     """The number of the mask that each pixel belongs to, int32 [H, W]; of masks that overlap the first one's.
 
     nothing  the number of pixels that no mask covers
 
     Raises ValueError for a mask of another size.
     """
-    numbers = np.full(size_hw, nothing, np.int32)
+    height, width = size_hw
+    flat = np.full(height * width, nothing, np.int32)  # down the columns, as the runs are counted
     for mask, number in reversed(list(zip(masks, ids, strict=True))):
         if mask.size_hw != size_hw:
             raise ValueError(f"a mask of {mask.size_hw} does not belong to a picture of {size_hw}")
-        left, top, part = window(mask)
-        height, width = part.shape
-        np.putmask(numbers[top : top + height, left : left + width], part, number)
-    return numbers
+        starts, stops = runs(mask)
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            flat[start:stop] = number
+    return cv2.transpose(flat.reshape(width, height)).astype(np.int32, copy=False)

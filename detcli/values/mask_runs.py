@@ -1,36 +1,16 @@
-"""Masks read straight from their runs: checked, and cut to what they cover, so that no picture-sized array is made."""
+"""Masks read straight from their runs, and checked: no picture-sized array is made of each."""
 
 import numpy as np
 import numpy.typing as npt
 
-from detcli.values.masks import Bools, Rle
+from detcli.values.masks import Rle
 
 
-def window(mask: Rle) -> tuple[int, int, Bools]:
-    """Left and top of the tightest box around a mask, and the mask inside it, bool [h, w]; [0, 0] of an empty one.
+def runs(mask: Rle) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where the runs of a mask's pixels begin and end, in places counted down the columns; none of them is empty.
 
     Raises ValueError where the counts are not those of a mask of this size.
     """
-    height = mask.size_hw[0]
-    starts, stops = _stretches(mask)
-    if not len(starts):
-        return 0, 0, np.zeros((0, 0), np.bool_)
-    left, right = int(starts[0]) // height, int(stops[-1] - 1) // height + 1
-    edges = np.concatenate(([left * height], np.stack((starts, stops), axis=1).ravel(), [right * height]))
-    lengths = np.diff(edges)
-    columns = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(right - left, height)
-    rows = np.flatnonzero(columns.any(axis=0))
-    top = int(rows[0])
-    return left, top, np.ascontiguousarray(columns[:, top : int(rows[-1]) + 1].T)
-
-
-def check(mask: Rle) -> None:
-    """Raise ValueError where the counts are not those of a mask of this size; pycocotools would read anything."""
-    _stretches(mask)
-
-
-def _stretches(mask: Rle) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where the runs of ones begin and end, in places counted down the columns; those of no length left out."""
     lengths = _lengths(mask.counts)
     height, width = mask.size_hw
     if (lengths < 0).any() or lengths.sum() != height * width:
@@ -40,6 +20,11 @@ def _stretches(mask: Rle) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     starts = ends[::2][: len(stops)]
     some = stops > starts
     return starts[some], stops[some]
+
+
+def check(mask: Rle) -> None:
+    """Raise ValueError where the counts are not those of a mask of this size; pycocotools would read anything."""
+    runs(mask)
 
 
 def _lengths(counts: str) -> npt.NDArray[np.int64]:

@@ -113,6 +113,7 @@ class Program(Group):
             "a folder into COCO, with pictures to look at", "detcli detect images/ -o out.json --save-images drawn/"
         ),
         Example("only people and dogs, with a larger model", "detcli detect images/ -m dfine-x --classes person,dog"),
+        Example("what every pixel of a picture belongs to", "detcli segment street.jpg --save-images drawn/"),
         Example("see it work, without a network", "detcli demo"),
         Example("what this machine can do", "detcli doctor"),
     ],

@@ -45,6 +45,7 @@ OWN_WORDS = (
     "--images",
     "--batch",
     "--threshold",
+    "--imgsz",
     "--dry-run",
 )
 

@@ -221,9 +221,11 @@ def test_with_timm_every_version_of_the_configuration_gives_the_same(
     assert all(torch.equal(read[name], tensor) for name, tensor in lively(config).state_dict().items())
 
 
-def test_with_timm_any_of_its_backbones_gives_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["resnet10t", "resnet18"])
+@pytest.mark.parametrize("out_indices", [[1, 2, 3, 4], [2, 3, 4]], ids=str)
+def test_with_timm_any_of_its_backbones_gives_the_same(name: str, out_indices: list[int], tmp_path: Path) -> None:
     pytest.importorskip("timm")
-    document = {**tiny_json(**SEGMENTING), "backbone": "resnet10t"}
+    document = {**tiny_json(**SEGMENTING), "backbone": name, "backbone_kwargs": {"out_indices": out_indices}}
     del document["backbone_config"], document["use_timm_backbone"]
     config = read_config(document)
     model = judge(lively(config), config, tmp_path)

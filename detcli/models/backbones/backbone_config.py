@@ -51,8 +51,8 @@ def read_backbone(fields: Fields, default_out: Sequence[int]) -> BackboneConfig:
 def write_backbone(config: BackboneConfig, default_out: Sequence[int]) -> dict[str, Any]:
     """Write the fields of config.json, as every version of transformers reads them.
 
-    A timm name stands alone, as in the first files of the Hub, where it hands out the usual maps; where it does not,
-    versions 4.x and 5.x have no way to say so in common, and this is that of 4.x and of 5.x from 5.8 on.
+    A timm name stands alone, as in the first files of the Hub, where it hands out the usual maps. Other maps are spelled
+    out as versions from 5 on have it: 4.x, which has another way, refuses that rather than misread it.
     """
     if isinstance(config, ResNetConfig) and config.timm_name is None:
         return {"use_timm_backbone": False, "backbone": None, "dilation": False, "backbone_config": _write(config)}
@@ -61,18 +61,25 @@ def write_backbone(config: BackboneConfig, default_out: Sequence[int]) -> dict[s
         output_stride = _DC5_STRIDE if config.dilation else None
     else:
         name, output_stride = config.name, config.output_stride
-    dilation = output_stride is not None
-    written = {
+    written: dict[str, Any] = {
         "use_timm_backbone": True,
         "backbone": name,
         "use_pretrained_backbone": False,
-        "dilation": dilation,
+        "dilation": output_stride is not None,
         "backbone_config": None,
     }
-    if config.out_indices != tuple(default_out) or output_stride not in (None, _DC5_STRIDE):
-        kwargs: dict[str, Any] = {"out_indices": list(config.out_indices)}
-        written["backbone_kwargs"] = {**kwargs, "output_stride": output_stride} if dilation else kwargs
-    return written
+    if config.out_indices == tuple(default_out) and output_stride in (None, _DC5_STRIDE):
+        return written
+    spelled = {
+        "model_type": "timm_backbone",
+        "backbone": name,
+        "num_channels": 3,
+        "features_only": True,
+        "use_pretrained_backbone": False,
+        "out_indices": list(config.out_indices),
+        "output_stride": output_stride,
+    }
+    return {**written, "backbone": None, "backbone_config": spelled}
 
 
 def make_backbone(config: BackboneConfig) -> Backbone:

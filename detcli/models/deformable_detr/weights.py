@@ -78,8 +78,8 @@ def read_weights(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) ->
     file has that head of no such layer, from the one of index 0, which the layers then share. Where layers share heads
     by the configuration, the last layer's counts: it answers.
 
-    Raises DamagedModelError where tensors are missing, unexpected, misshapen or not of floats, naming the first and how
-    many there are.
+    Raises DamagedModelError where tensors are missing, unexpected, misshapen, not of floats or twice there and unlike,
+    naming the first and how many there are.
     """
     with skeleton():
         expected = DeformableDetr(config).state_dict()
@@ -141,11 +141,14 @@ def _by_our_names(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) -
                 unexpected.append(f"'{source}'")
             elif below or place not in heads:  # the decoder's own go first: where both are there, it is those it reads
                 heads[place] = source
-        elif (name := _ours(source, config)) is not None:
-            found.setdefault(name, source)
-        else:
+        elif (name := _ours(source, config)) is None or _differs(tensors, source, found.setdefault(name, source)):
             unexpected.append(f"'{source}'")
     return found | _heads_by_our_names(heads, config), unexpected
+
+
+def _differs(tensors: Mapping[str, Tensor], source: str, first: str) -> bool:
+    """Whether two tensors of one place are unlike: learned positions are written twice, all others once."""
+    return source != first and not torch.equal(tensors[source], tensors[first])
 
 
 def _heads_by_our_names(heads: Mapping[tuple[str, int, str], str], config: DeformableDetrConfig) -> dict[str, str]:

@@ -72,7 +72,7 @@ def prepare(console: Console, wish: TrainWish) -> TrainPlan:
     choose_precision(recipe.precision, device)
     data = open_dataset(wish.data, part="train", images=wish.images, masks=masks)
     show_report(console, "data", data.report)
-    val = _open_val(console, wish, data)
+    val = _open_val(console, wish, data, masks=recipe.trains_masks_alone)
     start = _start(console, wish, recipe, data)
     training_preprocessing(start.preprocessor, start.family, recipe)
     return TrainPlan(recipe, data, val, start, str(device))
@@ -210,13 +210,13 @@ def _of_the_same_size(recipe: Recipe, preprocessor: Mapping[str, Any], family: F
     return recipe
 
 
-def _open_val(console: Console, wish: TrainWish, data: Dataset) -> Dataset | None:
+def _open_val(console: Console, wish: TrainWish, data: Dataset, *, masks: bool) -> Dataset | None:
     """What to judge by, its classes those of the data."""
     where = wish.val if wish.val is not None else wish.data if has_part(wish.data, "val") else None
     if where is None:
         console.warning("there is nothing to judge by, hence no best model: --val names pictures for it")
         return None
     images = wish.val_images or (wish.images if wish.val is None else None)
-    val = open_dataset(where, part="val", images=images, classes=data.labels.names)
+    val = open_dataset(where, part="val", images=images, classes=data.labels.names, masks=masks)
     show_report(console, "val", val.report)
     return val

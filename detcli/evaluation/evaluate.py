@@ -83,9 +83,7 @@ def evaluate(
         raise DataError(
             f"none of the {len(dataset)} pictures could be read; the first was '{first.origin.file}': {first.message}"
         )
-    truth = dataset.annotations()
-    if iou_type == "segm":
-        truth = _without_stuff(truth, dataset.labels)
+    truth = truth_of(dataset, iou_type)
     metrics = judge_known(truth, findings.results, iou_type=iou_type)
     known = {image["id"] for image in truth["images"]}
     missed = sum(dataset.image_id(failed.origin.index) in known for failed in findings.unreadable)
@@ -138,8 +136,12 @@ def judge_known(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bb
     return judge(truth, (result for result in results if result["image_id"] in known), iou_type=iou_type)
 
 
-def _without_stuff(truth: dict[str, Any], labels: Labels) -> dict[str, Any]:
-    stuff = {labels.category_ids[index] for index in labels.stuff}
+def truth_of(dataset: Dataset, iou_type: IouType) -> dict[str, Any]:
+    """What a detector is judged against; of masks those of instances alone, since nothing else of stuff is found."""
+    truth = dataset.annotations()
+    stuff = {dataset.labels.category_ids[index] for index in dataset.labels.stuff}
+    if iou_type == "bbox" or not stuff:
+        return truth
     return {
         **truth,
         "annotations": [entry for entry in truth["annotations"] if entry["category_id"] not in stuff],

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError, DivergedError
-from detcli.evaluation.evaluate import find, judge_known
+from detcli.evaluation.coco_metrics import IouType
+from detcli.evaluation.evaluate import find, judge_known, truth_of
 from detcli.inference.detector import Detector
 from detcli.pipeline import Stop
 from detcli.training.distributed import Processes
@@ -35,8 +36,11 @@ def judged(
     workers: int,
     stop: Stop,
     tell: Callable[[Event], None],
+    iou_type: IouType = "bbox",
 ) -> Judgement | None:
     """Judge; None where `stop` came first, which only a single process heeds here.
+
+    iou_type  "segm": the masks of instances, which detector and data give
 
     Raises DataError where no picture can be read, and DivergedError where the network's answers are not finite.
     """
@@ -61,7 +65,8 @@ def judged(
         if len(unreadable) == len(data):
             first = unreadable[0]
             raise DataError(f"none of the pictures to judge on can be read; '{first.origin.file}': {first.message}")
-        figures = judge_known(data.annotations(), (result for part in everyone for result in part.results)).figures
+        results = (result for part in everyone for result in part.results)
+        figures = judge_known(truth_of(data, iou_type), results, iou_type=iou_type).figures
     notes = findings.notes
     if any(part.unreadable for part in everyone):
         count = sum(len(part.unreadable) for part in everyone)

@@ -11,10 +11,12 @@ from torch import Tensor
 from detcli.checkpoints.files import write_checkpoint
 from detcli.checkpoints.layout import ModelFiles
 from detcli.errors import UsageError
+from detcli.evaluation.coco_metrics import IouType
 from detcli.inference.batching import automatic_batch
 from detcli.inference.detector import Detector
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
+from detcli.inference.segmenting import Segmenting
 from detcli.inference.sizing import Edges, Stretch, check_size
 from detcli.models.family import Family
 from detcli.models.skeleton import skeleton
@@ -31,12 +33,14 @@ class Keeper:
     """Turns the average's tensors into a model on the disk, or one that detects.
 
     preprocessing  how pictures are prepared, in training and ever after
+    iou_type       what the model is judged by: boxes, or masks
     """
 
     def __init__(self, job: Job, device: torch.device) -> None:
         self._job, self._device = job, device
         self.preprocessing = training_preprocessing(job.preprocessor, job.family, job.recipe)
         self.labels = job.data.labels
+        self.iou_type: IouType = "segm" if job.recipe.trains_masks_alone else "bbox"
 
     def write(self, folder: Path, state: Mapping[str, Tensor]) -> None:
         """Write the model. Raises OutputError; an older one is whole then."""
@@ -59,12 +63,18 @@ class Keeper:
         return {**self._job.family.preprocessor, **own, "do_resize": True, "size": self.preprocessing.sizing.as_json()}
 
     def detector(self, state: Mapping[str, Tensor], folder: Path) -> Detector:
-        """A detector of boxes in its inference form that keeps every score; the tensors stay as they are."""
+        """A detector in its inference form that keeps every score; the tensors stay as they are.
+
+        It finds boxes; masks where these are what it is judged by.
+        """
         family = self._job.family
         with skeleton():
             network = family.build(self._job.config)
+        segmenting = None
         if family.segments(self._job.config):
-            cast("Any", network).gives_masks = False
+            cast("Any", network).gives_masks = self.iou_type == "segm"
+        if self.iou_type == "segm":
+            segmenting = Segmenting("instance", threshold=0.0, stuff=self.labels.stuff)
         network.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, strict=True, assign=True)
         return Detector(
             files=ModelFiles(str(folder), folder),
@@ -77,6 +87,7 @@ class Keeper:
             precision="fp32",
             # A resumed run has to come to the same figures; on GPUs a batch that is too large is rather halved.
             deterministic=self._device.type == "cpu",
+            segmenting=segmenting,
         )
 
 

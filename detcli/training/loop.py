@@ -15,7 +15,8 @@ from detcli.pipeline import Stop
 from detcli.runtimes.eager import choose_device, choose_precision, keep_freed_memory
 from detcli.training.distributed import Processes, joined, local_device
 from detcli.training.events import EpochEnded, Evaluated, Event, Note, Observer, Started, Stepped
-from detcli.training.feeding import Failure, Feed, Part
+from detcli.training.examples import Failure
+from detcli.training.feeding import Feed, Part
 from detcli.training.job import Job, Result
 from detcli.training.judging import Judgement, judged
 from detcli.training.keeping import Keeper
@@ -211,6 +212,7 @@ class _Run:
             workers=self.workers,
             stop=self.stop,
             tell=self.tell,
+            iou_type=self.keeper.iou_type,
         )
         if judgement is not None and self.progress.figures is None:
             for sentence in judgement.notes:

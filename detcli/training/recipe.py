@@ -147,6 +147,11 @@ class Recipe:
                 f"{list(self.crop_edges)} and {list(self.crop_sides)}"
             )
 
+    @property
+    def trains_masks_alone(self) -> bool:
+        """Whether a detector stays as it is: it is its masks, then, that the network is judged by."""
+        return self.mask_head and bool(self.frozen)
+
     def resized(self, shortest: int, longest: int) -> dict[str, Any]:
         """The fields that make pictures of many sizes so large when they are judged, the others in proportion.
 

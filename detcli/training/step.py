@@ -14,7 +14,8 @@ from detcli.errors import DivergedError
 from detcli.models.family import Criterion
 from detcli.runtimes.eager import device_errors
 from detcli.training.distributed import Processes
-from detcli.training.feeding import Failure, Part
+from detcli.training.examples import Failure
+from detcli.training.feeding import Part
 from detcli.training.optimizer import MovingAverage, Optimizer, clip_gradients
 from detcli.training.recipe import Recipe
 from detcli.values.seeds import derive_seed

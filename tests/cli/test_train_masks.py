@@ -117,6 +117,19 @@ def test_a_detector_is_given_a_mask_head_that_alone_learns(detcli: Detcli, data:
     assert "no step is left" in resumed.err
 
 
+def test_a_mask_head_that_alone_learns_is_judged_by_its_masks(detcli: Detcli, data: Path) -> None:
+    model = without_masks(Path("detector"), write_panoptic_model(Path("model")), ("dog", "zebra", "sky"))
+    run = detcli("train", "-m", model, "--masks", "--data", data, "--val", "val/panoptic.json", "-o", "run", *SHORT)
+    assert run.code == 0, run.err
+    figures = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["figures"]
+    judged = detcli(
+        "eval", "-m", "run/best", "--data", "val/panoptic.json", "--iou-type", "segm", "-f", "json", "-d", "cpu"
+    )
+    assert judged.code == 0, judged.err
+    assert json.loads(judged.out)["figures"] == pytest.approx(figures)
+    assert figures["APl"] is None, "no thing is large"
+
+
 def test_a_mask_head_is_no_use_to_a_detector_of_other_classes(detcli: Detcli, data: Path) -> None:
     model = without_masks(Path("detector"), write_panoptic_model(Path("model")), ("dog", "sky"))
     run = detcli("train", "-m", model, "--masks", "--data", data, "-n", *SHORT)

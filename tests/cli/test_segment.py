@@ -324,3 +324,27 @@ def test_a_resumed_run_ends_in_the_same_bytes(
             (pictures / name).write_bytes(data)
         assert kind("again", "--resume").code == 0
     assert tree("again") == tree("whole")
+
+
+def test_what_a_run_writes_is_not_its_input(segment: Segment, pictures: Path) -> None:
+    for _ in range(2):
+        run = segment(".", "-f", "coco-panoptic", "-o", "out.json", "--save-masks", "maps", "-y")
+        assert run.code == 0
+        assert run.err.startswith("5 pictures, ")
+
+
+def test_messages_count_segments(segment: Segment, pictures: Path) -> None:
+    run = segment("in", "--log-format", "json", "-o", "out.jsonl")
+    [said] = records(run.err)
+    count = sum(len(record["detections"]) for record in records(Path("out.jsonl").read_text()))
+    assert (said["pictures"], said["segments"]) == (5, count)
+    assert "boxes" not in said
+
+
+def test_names_that_differ_only_in_their_suffix_have_maps_of_their_own(segment: Segment, pictures: Path) -> None:
+    Image.open("in/0.png").convert("RGB").save("in/0.jpg")
+    assert segment("in", "--save-masks", "maps", "-f", "coco-panoptic", "-o", "out.json").code == 0
+    names = {annotation["file_name"] for annotation in json.loads(Path("out.json").read_text())["annotations"]}
+    assert len(names) == 6
+    for folder in ("maps", "out"):
+        assert {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*.png")} == names

@@ -35,6 +35,10 @@ class RefusedError(Exception):
         self.damaged = damaged
 
 
+class NoRoomError(Exception):
+    """The tensors could not be handed on: the disk, or a limit of this session, has no room for them."""
+
+
 def main() -> None:
     """Read the file that standard input names, within its limits."""
     job = json.load(sys.stdin)
@@ -46,6 +50,8 @@ def main() -> None:
         answer = _read(job["file"], job["tensors"])
     except RefusedError as refused:
         answer = {"refused": str(refused), "damaged": refused.damaged}
+    except NoRoomError as error:
+        answer = {"no_room": str(error)}
     except MemoryError:
         answer = {"refused": "claims more than there is in it: it needs more memory than a model has", "damaged": True}
     with open(job["answer"], "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib brings nothing here
@@ -79,7 +85,10 @@ def _read(path: str, output: str) -> dict[str, Any]:
         content = _load(path, file, mapped=mapped)
     where, weights = _weights(content)
     tensors, grids = _plain_tensors(weights, most_bytes=4 * size + (1 << 20))
-    safetensors.torch.save_file(tensors, output, metadata={"format": "pt"})
+    try:
+        safetensors.torch.save_file(tensors, output, metadata={"format": "pt"})
+    except (OSError, safetensors.SafetensorError) as error:
+        raise NoRoomError(str(error)) from error
     return {"where": where, "args": _arguments(content), "grids": grids}
 
 

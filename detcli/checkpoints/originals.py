@@ -127,6 +127,11 @@ def _end(code: int) -> str:
 
 def _answer(answer: Path, path: Path) -> dict[str, Any]:
     told = read_document(answer)
+    if "no_room" in told:
+        raise OutputError(
+            f"cannot keep the tensors of '{path}' for a moment in '{tempfile.gettempdir()}' ({str(told['no_room'])[:200]}): "
+            "make room there, or set TMPDIR to another folder"
+        )
     clause = told.get("refused")
     if isinstance(clause, str):
         error = DamagedModelError if told.get("damaged") else UnsupportedModelError

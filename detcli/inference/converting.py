@@ -12,7 +12,7 @@ from detcli.checkpoints.documents import read_document
 from detcli.checkpoints.files import Checkpoint, read_checkpoint, read_config
 from detcli.checkpoints.layout import PREPROCESSOR, ModelFiles, is_original, sha256_of_weights
 from detcli.checkpoints.originals import OriginalFile, read_original_file
-from detcli.errors import DamagedModelError, UnsupportedModelError
+from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
 from detcli.inference.preprocess import Preprocessing
 from detcli.models.family import FAMILIES, Family, Hints, Original
 from detcli.values.labels import Labels
@@ -76,8 +76,8 @@ def read_original(path: Path, hints: Hints) -> Converted:
 
     hints  what the file does not tell; its own arguments are added to them
 
-    Raises DamagedModelError and UnsupportedModelError, naming the file, and UsageError for a picture size that the
-    network cannot have.
+    Raises DamagedModelError and UnsupportedModelError, naming the file, and UsageError for hints that make no sense for
+    the family, such as a picture size that the network cannot have; OutputError as `read_original_file` does.
     """
     file = read_original_file(path)
     sha256 = sha256_of_weights(path)
@@ -87,6 +87,8 @@ def read_original(path: Path, hints: Hints) -> Converted:
         tensors, warned = _in_the_form_of_the_hub(family, original)
     except (DamagedModelError, UnsupportedModelError) as error:
         raise type(error)(f"'{path}': {error}") from error
+    if hints.dilation is not None and not hasattr(original.config.backbone, "dilation"):
+        raise UsageError("--dc5 and --no-dc5 are for DETR and Deformable DETR; the weights are of neither")
     preprocessor = {**family.preprocessor, **original.preprocessor}
     if hints.image_size_hw is not None:
         asked = Preprocessing.of({}, family).with_size(hints.image_size_hw, family.size_divisor)

@@ -21,7 +21,7 @@ import torch
 
 from detcli.checkpoints import original_reader
 from detcli.checkpoints.originals import OriginalFile, read_original_file
-from detcli.errors import DamagedModelError, ModelError, UnsupportedModelError
+from detcli.errors import DamagedModelError, ModelError, OutputError, UnsupportedModelError
 
 STATE = collections.OrderedDict(a=torch.arange(12.0).reshape(3, 4), b=torch.tensor([4]))
 
@@ -186,10 +186,12 @@ def test_figures_of_an_evaluation_are_told_from_weights(saved: Callable[..., Pat
         read_original_file(saved(figures))
 
 
-@pytest.mark.parametrize("new_form", [True, False], ids=["zip", "before 1.6"])
-@pytest.mark.parametrize("place", ["beside the weights", "as the average", "as everything"])
+@pytest.mark.parametrize(
+    ("place", "new_form"),
+    [("beside the weights", True), ("as the average", False), ("as the average", True), ("as everything", False)],
+)
 def test_a_pickle_that_would_run_code_is_refused_and_leaves_no_canary(
-    new_form: bool, place: str, saved: Callable[..., Path], tmp_path: Path
+    place: str, new_form: bool, saved: Callable[..., Path], tmp_path: Path
 ) -> None:
     canary = tmp_path / "canary"
     content = {
@@ -239,6 +241,19 @@ def test_an_archive_that_unpacks_to_many_times_its_size_is_refused(tmp_path: Pat
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(1 << 25))
     with pytest.raises(DamagedModelError, match=r"unpacks to many times its own size"):
+        read_original_file(path)
+
+
+def test_no_room_for_the_tensors_is_an_output_error(
+    saved: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved({"model": STATE})
+    with pytest.raises(original_reader.NoRoomError):
+        original_reader._read(str(path), str(tmp_path / "none" / "weights.safetensors"))
+    full = tmp_path / "full.py"
+    full.write_text("import json, sys; json.dump({'no_room': 'disk full'}, open(json.load(sys.stdin)['answer'], 'w'))")
+    monkeypatch.setattr(original_reader, "__file__", str(full))
+    with pytest.raises(OutputError, match=r"in '.*' \(disk full\): make room there, or set TMPDIR"):
         read_original_file(path)
 
 

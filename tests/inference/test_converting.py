@@ -138,6 +138,11 @@ def test_the_size_of_pictures_can_be_said(
         read_original(give(tensors), Hints(labels=NAMES, image_size_hw=(321, 416)))
 
 
+def test_a_hint_that_means_nothing_to_the_family_is_refused(give: Give, tensors: dict[str, Tensor]) -> None:
+    with pytest.raises(UsageError, match=r"--dc5 and --no-dc5 are for DETR and Deformable DETR"):
+        read_original(give(tensors), Hints(labels=NAMES, dilation=True))
+
+
 def test_names_of_no_repository_are_told_with_the_first(give: Give) -> None:
     with pytest.raises(UnsupportedModelError, match=r"\('layer1\.0\.weight' and 1 more\) have names of none"):
         read_original(give({"layer1.0.weight": torch.ones(1), "x": torch.ones(1)}), Hints())

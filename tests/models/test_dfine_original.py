@@ -168,6 +168,10 @@ def test_weights_of_a_backbone_alone_are_refused() -> None:
         ({"decoder.dec_seg_head.weight": torch.ones(3)}, r"'decoder\.dec_seg_head\.weight', which no D-FINE has"),
         ({"encoder.input_proj.0.conv.weight": None}, r"lack 'encoder\.input_proj"),
         ({"decoder.decoder.layers.0.linear1.weight": torch.ones(3)}, r"has shape \[3\]; it must have 2 dimensions"),
+        (
+            {"decoder.decoder.layers.0.cross_attn.num_points_scale": None},
+            r"lack 'decoder\.decoder\.layers\.0\.cross_attn",
+        ),
         ({"decoder.up": torch.ones(2)}, r"lack 'decoder\.up'"),
         ({"decoder.decoder.layers.0.self_attn.in_proj_bias": torch.ones(4)}, r"does not fall into three alike"),
         ({"decoder.decoder.layers.0.cross_attn.num_points_scale": torch.tensor([0.3, 0.0])}, r"fit no level"),

@@ -22,6 +22,7 @@ _LARGEST_SIDE = 8192
 _PUBLISHED_CLASSES = (80, 366)
 _FREE = ("reg_scale", "up", "num_denoising", "carried")  # of no account for which size a network is
 _GRIDS = ("decoder.anchors", "decoder.valid_mask")  # made for one size of picture, and here anew for each
+_POINTS = "decoder.decoder.layers.0.cross_attn.num_points_scale"
 _COPIES = ("decoder.decoder.up", "decoder.decoder.reg_scale")  # of the same names without one "decoder."
 
 _CONVOLUTION = ((r"\bconv\.weight$", "convolution.weight"), (r"\bbn\.", "normalization."))
@@ -103,7 +104,8 @@ def _config(tensors: Mapping[str, Tensor], labels: tuple[str, ...]) -> DFineConf
     hidden = shape("encoder.input_proj.0.conv.weight", 4)[0]
     width = shape("decoder.dec_score_head.0.weight", 2)[1]
     layers = shape.count("decoder.decoder.layers.")
-    points = _points(tensors["decoder.decoder.layers.0.cross_attn.num_points_scale"]) if layers else ()
+    shape(_POINTS, 1)
+    points = _points(tensors[_POINTS])
     offsets = shape("decoder.decoder.layers.0.cross_attn.attention_weights.bias", 1)[0]
     judged = shape("decoder.decoder.lqe_layers.0.reg_conf.layers.0.weight", 2)
     maps = len(backbone.out_indices)

@@ -88,7 +88,8 @@ def _run(console: Console, wish: Wish, plan: "Plan", source: "Listing") -> int:
 
     repository_of(wish.model)  # a slip in the name is told before torch is imported
     from detcli.cli.closing import closing
-    from detcli.cli.opening import load, open_sinks
+    from detcli.cli.loading import load
+    from detcli.cli.opening import open_sinks
     from detcli.cli.progress import RunProgress
     from detcli.cli.stopping import stopping
     from detcli.pipeline import Limits, Stop, Tally, run

@@ -1,4 +1,4 @@
-"""The model loaded and the outputs opened, as the flags of `detect` and `segment` ask."""
+"""The outputs opened, as the flags of `detect` and `segment` ask."""
 
 import sys
 from collections.abc import Iterator
@@ -11,77 +11,18 @@ from typing import Any, BinaryIO, cast
 from detcli.cli.clock import now
 from detcli.cli.console import Console, is_terminal
 from detcli.cli.listing import Listing
+from detcli.cli.loading import least_score
 from detcli.cli.plan import TABLE, Plan, Target
-from detcli.cli.progress import DownloadProgress
 from detcli.cli.wish import Wish
 from detcli.errors import UsageError
 from detcli.files.ground_truth import GroundTruth, read_ground_truth
 from detcli.files.journal import Journal
-from detcli.inference.detector import Detector, load_detector
-from detcli.inference.segmenting import Segmenting
+from detcli.inference.detector import Detector
 from detcli.pipeline import Tally
 from detcli.sinks.sink import SINKS, Sink, SinkSettings
 from detcli.values.record import from_record
 from detcli.values.run import RunInfo
 from detcli.version import __version__
-
-
-def load(console: Console, wish: Wish, plan: Plan) -> Detector:
-    """The detector; what it is goes to whoever asked with `--verbose`."""
-    threshold = wish.threshold
-    if threshold is None and plan.needs_all_scores:
-        threshold = 0.0
-        if plan.images is not None or plan.crops is not None:
-            console.warning("coco-results keeps every score, and so do the pictures drawn: --threshold sets a limit")
-    progress = DownloadProgress(console)
-    try:
-        detector = load_detector(
-            wish.model,
-            revision=wish.revision,
-            offline=wish.offline,
-            cache_dir=wish.cache_dir,
-            threshold=threshold,
-            max_detections=wish.max_det,
-            classes=wish.classes or (),
-            device=wish.device,
-            precision=wish.precision,
-            compile=wish.compile,
-            optimize=not wish.no_optimize,
-            image_size_hw=wish.imgsz,
-            deterministic=wish.deterministic,
-            batch_size=wish.batch,
-            pad=wish.pad,
-            segmenting=_segmenting(wish),
-            progress=progress,
-        )
-    finally:
-        progress.finish()
-    for note in detector.notes:
-        console.warning(note)
-    files = detector.files
-    console.note(f"model {files.name} from '{files.folder}'", commit=files.commit, sha256=files.sha256)
-    console.note(
-        f"{detector.device_name}, {detector.precision}, batches of {detector.batch_size}, "
-        f"scores above {_threshold(detector):g}"
-    )
-    return detector
-
-
-def _segmenting(wish: Wish) -> Segmenting | None:
-    """What segments are asked for; None for boxes. The model tells its classes, and which of them are stuff."""
-    if wish.task is None:
-        return None
-    return Segmenting(
-        wish.task,
-        wish.rule,
-        mask_threshold=wish.mask_threshold,
-        overlap_threshold=wish.overlap_threshold,
-        max_detections=wish.max_det,
-    )
-
-
-def _threshold(detector: Detector) -> float:
-    return detector.threshold if detector.segmenting is None else detector.segmenting.least_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +178,7 @@ def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTru
         "exclude": list(wish.exclude),
         "limit": wish.limit,
         "max_pixels": wish.max_pixels,
-        "threshold": _threshold(detector),
+        "threshold": least_score(detector),
         "max_det": wish.max_det,
         "classes": _list(wish.classes),
         "imgsz": _list(wish.imgsz),

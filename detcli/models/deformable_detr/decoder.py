@@ -11,7 +11,7 @@ from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.encoder import Shapes
 from detcli.models.deformable_detr.queries import Start, make_box_head, make_class_head
 from detcli.models.layers.attention import SelfAttention
-from detcli.models.layers.deformable_attention import DeformableAttention
+from detcli.models.layers.deformable_attention import Aim, DeformableAttention
 from detcli.models.layers.feed_forward import FeedForward
 from detcli.models.layers.position import inverse_sigmoid
 
@@ -73,12 +73,13 @@ class Decoder(nn.Module):
         padding  bool [B, S], True where a token is no picture; None where all are
         """
         states, references, positions = start.queries, start.references, start.positions
-        levels = len(shapes_hw)
+        aim: Aim | None = None
         said = Decoded()
         for index, layer in enumerate(cast("list[DecoderLayer]", [*self.layers])):
             answers = self.training or details or index + 1 == len(self.layers)
-            around = _on_levels(references, ratios, levels)
-            states, weights, cross = layer(states, positions, around, tokens, shapes_hw, padding, details=details)
+            if aim is None or self.refine:
+                aim = Aim.at(_on_levels(references, ratios, len(shapes_hw)), shapes_hw)
+            states, weights, cross = layer(states, positions, aim, tokens, shapes_hw, padding, details=details)
             said.states.append(states)
             if weights is not None:
                 said.attentions.append(weights)
@@ -118,18 +119,18 @@ class DecoderLayer(nn.Module):
         self,
         queries: Tensor,
         positions: Tensor,
-        references: Tensor,
+        aim: Aim,
         tokens: Tensor,
         shapes_hw: Shapes,
         padding: Tensor | None,
         *,
         details: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Take queries and positions [B, Q, D] and references [B, Q, L, 2 or 4] to queries, and both weights."""
+        """Take queries and positions [B, Q, D], and where they look, to queries, and the weights of both attentions."""
         looked, weights = self.attention(queries, positions, with_weights=details)
         queries = self.attention_norm(queries + F.dropout(looked, self.dropout, self.training))
         values = self.cross_attention.values(tokens, padding)
-        looked, cross = self.cross_attention(queries + positions, references, values, shapes_hw)
+        looked, cross = self.cross_attention(queries + positions, aim, values, shapes_hw)
         queries = self.cross_attention_norm(queries + F.dropout(looked, self.dropout, self.training))
         return self.mlp(queries), weights, cross
 

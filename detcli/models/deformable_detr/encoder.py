@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detcli.models.deformable_detr.config import NORM_GROUPS, DeformableDetrConfig
-from detcli.models.layers.deformable_attention import DeformableAttention
+from detcli.models.layers.deformable_attention import Aim, DeformableAttention
 from detcli.models.layers.feed_forward import FeedForward
 
 Shapes = tuple[tuple[int, int], ...]
@@ -79,6 +79,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: DeformableDetrConfig) -> None:
         super().__init__()
+        self.heads, self.points = config.encoder_attention_heads, config.encoder_n_points
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
 
     def forward(
@@ -99,11 +100,15 @@ class Encoder(nn.Module):
         padding     bool [B, S], True where a token is no picture; None where all are
         """
         said = Encoded(tokens, [tokens] if details else [])
+        aim = Aim.at(references, shapes_hw)
+        piecewise = not details and _pieces_serve(tokens)
+        if piecewise:
+            aim = aim.spread(self.heads, self.points)
         for layer in cast("list[EncoderLayer]", [*self.layers]):
-            if not details and _piecewise(tokens):
-                tokens = layer.in_pieces(tokens, positions, references, shapes_hw, padding)
+            if piecewise:
+                tokens = layer.in_pieces(tokens, positions, aim, shapes_hw, padding)
             else:
-                tokens, weights = layer(tokens, positions, references, shapes_hw, padding)
+                tokens, weights = layer(tokens, positions, aim, shapes_hw, padding)
                 if details:
                     said.states.append(tokens)
                     said.attentions.append(weights)
@@ -130,33 +135,34 @@ class EncoderLayer(nn.Module):
         )
 
     def forward(
-        self, tokens: Tensor, positions: Tensor, references: Tensor, shapes_hw: Shapes, padding: Tensor | None
+        self, tokens: Tensor, positions: Tensor, aim: Aim, shapes_hw: Shapes, padding: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The shapes of `Encoder.forward` -> tokens, and the weights of the attention [B, S, M, L, P]."""
+        """The shapes of `Encoder.forward`, and where tokens look -> tokens, and the weights of the attention [B, S, M, L, P]."""
         values = self.attention.values(tokens, padding)
-        return self._look(tokens, positions, references, values, shapes_hw)
+        return self._look(tokens, positions, aim, values, shapes_hw)
 
     def in_pieces(
-        self, tokens: Tensor, positions: Tensor, references: Tensor, shapes_hw: Shapes, padding: Tensor | None
+        self, tokens: Tensor, positions: Tensor, aim: Aim, shapes_hw: Shapes, padding: Tensor | None
     ) -> Tensor:
         """The tokens of `forward`, worked out piece by piece: each row depends on others by their values alone."""
         values = self.attention.values(tokens, padding)
         whole = torch.empty_like(tokens)
         for picture, rows in _pieces(*tokens.shape[:2]):
             those = slice(picture, picture + 1)
-            at, around = (x[those if len(x) > 1 else slice(None), rows] for x in (positions, references))
-            whole[those, rows], _ = self._look(tokens[those, rows], at, around, values[those], shapes_hw)
+            own = positions[those if len(positions) > 1 else slice(None), rows]
+            part, _ = self._look(tokens[those, rows], own, aim.of(those, rows), values[those], shapes_hw)
+            whole[those, rows] = part
         return whole
 
     def _look(
-        self, tokens: Tensor, positions: Tensor, references: Tensor, values: Tensor, shapes_hw: Shapes
+        self, tokens: Tensor, positions: Tensor, aim: Aim, values: Tensor, shapes_hw: Shapes
     ) -> tuple[Tensor, Tensor]:
-        looked, weights = self.attention(tokens + positions, references, values, shapes_hw)
+        looked, weights = self.attention(tokens + positions, aim, values, shapes_hw)
         tokens = self.attention_norm(tokens + F.dropout(looked, self.dropout, self.training))
         return self.mlp(tokens), weights
 
 
-def _piecewise(tokens: Tensor) -> bool:
+def _pieces_serve(tokens: Tensor) -> bool:
     """Whether pieces serve: many small steps are the CPU's liking, and a compiler would write each of them out."""
     return tokens.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -113,42 +114,79 @@ class DeformableAttention(nn.Module):
         return values if padding is None else values.masked_fill(padding[..., None], 0.0)
 
     def forward(
-        self, queries: Tensor, references: Tensor, values: Tensor, shapes_hw: Sequence[tuple[int, int]]
+        self, queries: Tensor, aim: "Aim", values: Tensor, shapes_hw: Sequence[tuple[int, int]]
     ) -> tuple[Tensor, Tensor]:
         """Gather what the queries look at.
 
-        queries     [B, Q, D], positions added
-        references  [B or 1, Q, L, 2] points or [B or 1, Q, L, 4] boxes, centre and size, as fractions of each map with
-                    its padding; never of less than float32
-        values      [B, S, D] of `values`
-        shapes_hw   of the L maps
-        returns     [B, Q, D], and the weights [B, Q, M, L, P]
+        queries    [B, Q, D], positions added
+        aim        of the queries
+        values     [B, S, D] of `values`
+        shapes_hw  of the L maps
+        returns    [B, Q, D], and the weights [B, Q, M, L, P]
         """
+        exact = aim.origins.dtype
         shape = (*queries.shape[:2], self.heads, self.levels, self.points)
         offsets, weights = self._offsets_and_weights(queries)
-        weights = weights.to(references.dtype).reshape(*shape[:3], -1).softmax(-1).view(shape)
-        offsets = offsets.to(references.dtype).reshape(*shape, 2)
-        sizes = references.new_tensor([(width, height) for height, width in shapes_hw])  # [L, 2]
-        origins = references[..., :2] * sizes - 0.5
-        if references.shape[-1] == 4:
-            offsets = offsets * (references[..., 2:] * sizes * (0.5 / self.points))[:, :, None, :, None]
-        cells = offsets + origins[:, :, None, :, None]  # [B, Q, M, L, P, 2]
-        gathered = gather(values.to(references.dtype), shapes_hw, cells, weights)
+        weights = weights.to(exact).reshape(*shape[:3], -1).softmax(-1).view(shape)
+        offsets = offsets.to(exact)
+        if aim.reach is not None:
+            offsets = offsets * (aim.reach / self.points)
+        gathered = gather(values.to(exact), shapes_hw, offsets + aim.origins, weights)
         output: Tensor = self.output(gathered.to(queries.dtype))
         return output, weights
 
     def fold(self) -> None:
-        """Make offsets and weights one matrix product: they read the same queries."""
+        """Make offsets and weights one matrix product, as they read the same queries: every x, every y, the weights."""
         if self.offsets_and_weights is None:
+            for parameter in (self.offsets.weight, self.offsets.bias):
+                pairs = parameter.data.reshape(-1, 2, *parameter.shape[1:])
+                parameter.data = pairs.transpose(0, 1).flatten(0, 1)
             self.offsets_and_weights = joined(self.offsets, self.weights)
             del self.offsets, self.weights
 
     def _offsets_and_weights(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Offsets [B, Q, 2, M, L, P] in cells, or in what an aim reaches, and weights [B, Q, M * L * P] as logits."""
+        shape = (self.heads, self.levels, self.points)
         if self.offsets_and_weights is None:
-            return self.offsets(queries), self.weights(queries)
-        total = self.heads * self.levels * self.points
+            offsets = self.offsets(queries).unflatten(-1, (*shape, 2)).movedim(-1, 2)
+            return offsets, self.weights(queries)
+        total = math.prod(shape)
         offsets, weights = self.offsets_and_weights(queries).split((2 * total, total), dim=-1)
-        return offsets, weights
+        return offsets.unflatten(-1, (2, *shape)), weights
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Where the points of queries are counted from, and in what; x and y, never of less than float32.
+
+    origins  [B or 1, Q, 2, 1 or M, L, 1 or P] in cells of each map: 0 is the middle of the first one
+    reach    [B or 1, Q, 2, 1, L, 1] cells of half a box, by which offsets are multiplied; None: offsets are in cells
+    """
+
+    origins: Tensor
+    reach: Tensor | None = None
+
+    @classmethod
+    def at(cls, references: Tensor, shapes_hw: Sequence[tuple[int, int]]) -> "Aim":
+        """Aim at points [B or 1, Q, L, 2], or at boxes [B or 1, Q, L, 4], as fractions of each map with its padding."""
+        sizes = references.new_tensor([(width, height) for height, width in shapes_hw])  # [L, 2]
+        origins = _planes(references[..., :2] * sizes - 0.5)
+        return cls(origins, _planes(references[..., 2:] * sizes * 0.5) if references.shape[-1] == 4 else None)
+
+    def spread(self, heads: int, points: int) -> "Aim":
+        """The same with origins spelled out for every point: for layers in turn, as broadcasting costs more."""
+        batch, queries, _, _, levels, _ = self.origins.shape
+        return Aim(self.origins.expand(batch, queries, 2, heads, levels, points).contiguous(), self.reach)
+
+    def of(self, picture: slice, rows: slice) -> "Aim":
+        """The aim of some queries of some pictures."""
+        pictures = picture if len(self.origins) > 1 else slice(None)
+        return Aim(self.origins[pictures, rows], None if self.reach is None else self.reach[pictures, rows])
+
+
+def _planes(pairs: Tensor) -> Tensor:
+    """Take [B, Q, L, 2] to [B, Q, 2, 1, L, 1]."""
+    return pairs.mT[:, :, :, None, :, None]
 
 
 def _look_around(offsets: nn.Linear, weights: nn.Linear, heads: int, points: Sequence[int]) -> None:

@@ -24,7 +24,7 @@ def gather(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) ->
 
     values     [B, S, D] of maps of these shapes, one after the other; each head has its own D / M features
     shapes_hw  of the L maps
-    cells      [B, Q, M, L, P, 2] x and y of points, in cells of each map: 0 is the middle of the first one. Between
+    cells      [B, Q, 2, M, L, P] x and y of points, in cells of each map: 0 is the middle of the first one. Between
                cells features are mixed bilinearly; beyond the map there is nothing but zeros
     weights    [B, Q, M, L, P]
     returns    [B, Q, D]
@@ -45,35 +45,49 @@ def _bags_serve(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tenso
 
 def _by_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> Tensor:
     batch, positions, width = values.shape
-    queries, heads, levels, points = cells.shape[1:5]
-    last = _whole([(across - 2, down - 2) for down, across in shapes_hw])[:, None]  # [L, 1, 2]
-    rows = _whole([across * heads for _, across in shapes_hw])[:, None]  # [L, 1]
-    before = accumulate((down * across * heads for down, across in shapes_hw[:-1]), initial=0)
-    starts = _whole([*before])[:, None] + _whole([*range(heads)])[:, None, None]  # [M, L, 1]
-    index = rows.new_empty((queries, heads, levels, points, 4))
+    queries, heads, points = cells.shape[1], weights.shape[2], weights[0, 0].numel()
+    last, below, starts = _layout(shapes_hw, heads, weights.shape[-1])
+    index = below.new_empty((queries, points, 4))
     shares = values.new_empty(index.shape)
     sums = values.new_empty((batch, queries, width))
     for picture in range(batch):
-        at, weight = cells[picture], weights[picture]
+        at, weight = cells[picture].flatten(2), weights[picture].flatten(1)  # [Q, 2, points], [Q, points]
         # The cell above and left of a point, held within the map together with its right and lower neighbour. Where a
         # point is not a number neither are its shares, and the cell is any.
-        corner = torch.minimum(at.to(torch.int32).clamp_(min=0), last)  # [Q, M, L, P, 2]
+        corner = torch.minimum(at.to(torch.int32).clamp_(min=0), last)
         beyond = at - corner
         near = (1 - beyond.abs()).relu_()  # a share is 1 at the cell, 0 a cell away and further
         far = (1 - beyond.sub_(1).abs_()).relu_()
-        torch.add(corner[..., 1] * rows, corner[..., 0], alpha=heads, out=index[..., 0]).add_(starts)
-        torch.add(index[..., 0], heads, out=index[..., 1])
-        torch.add(index[..., :2], rows[..., None], out=index[..., 2:])
-        upper, lower = weight * near[..., 1], weight * far[..., 1]
-        torch.mul(upper, near[..., 0], out=shares[..., 0])
-        torch.mul(upper, far[..., 0], out=shares[..., 1])
-        torch.mul(lower, near[..., 0], out=shares[..., 2])
-        torch.mul(lower, far[..., 0], out=shares[..., 3])
+        first = (corner[:, 1] * below).add_(corner[:, 0], alpha=heads).add_(starts)
+        index[..., 0] = first
+        torch.add(first, heads, out=index[..., 1])
+        index[..., 2] = first.add_(below)
+        torch.add(first, heads, out=index[..., 3])
+        upper, lower = weight * near[:, 1], weight * far[:, 1]
+        torch.mul(upper, near[:, 0], out=shares[..., 0])
+        torch.mul(upper, far[:, 0], out=shares[..., 1])
+        torch.mul(lower, near[:, 0], out=shares[..., 2])
+        torch.mul(lower, far[:, 0], out=shares[..., 3])
         table = values[picture].reshape(positions * heads, width // heads)
-        bags = (queries * heads, levels * points * 4)
+        bags = (queries * heads, 4 * points // heads)
         found = F.embedding_bag(index.view(bags), table, per_sample_weights=shares.view(bags), mode="sum")
         sums[picture] = found.view(queries, width)
     return sums
+
+
+def _layout(shapes_hw: Shapes, heads: int, points: int) -> tuple[Tensor, Tensor, Tensor]:
+    """What holds for each of the M * L * P points of a query; spelled out, as broadcasting costs more on the CPU.
+
+    returns the last cell that has a right and a lower neighbour [2, M * L * P], and, counted in rows of a table of every
+    head of every cell: how far it is to the cell below [M * L * P], and where the head's map begins [M * L * P]
+    """
+    sizes = [shape for shape in shapes_hw for _ in range(points)] * heads
+    before = [*accumulate((down * across * heads for down, across in shapes_hw[:-1]), initial=0)]
+    return (
+        _whole([[across - 2 for _, across in sizes], [down - 2 for down, _ in sizes]]),
+        _whole([across * heads for _, across in sizes]),
+        _whole([start + head for head in range(heads) for start in before for _ in range(points)]),
+    )
 
 
 def _whole(numbers: list[Any]) -> Tensor:
@@ -82,10 +96,10 @@ def _whole(numbers: list[Any]) -> Tensor:
 
 def _by_grids(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> Tensor:
     batch, positions, width = values.shape
-    queries, heads, _, points = cells.shape[1:5]
+    queries, _, heads, _, points = cells.shape[1:]
     by_head = values.mT.reshape(batch * heads, width // heads, positions)
     maps = torch.split(by_head, [down * across for down, across in shapes_hw], dim=-1)
-    at = cells.transpose(1, 2).flatten(0, 1)  # [B * M, Q, L, P, 2]
+    at = cells.permute(0, 3, 1, 4, 5, 2).flatten(0, 1)  # [B * M, Q, L, P, 2]
     weight = weights.transpose(1, 2).flatten(0, 1)[:, None]  # [B * M, 1, Q, L, P]
     most = queries if torch.is_grad_enabled() else max(1, _MOST_SAMPLED // (batch * width * points))
     sums = []

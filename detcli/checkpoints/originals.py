@@ -19,7 +19,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from detcli.checkpoints import original_reader
 from detcli.checkpoints.documents import read_document, read_part, require_regular_file
 from detcli.checkpoints.tensors import read_tensors, refuse_other_kinds
 from detcli.errors import DamagedModelError, OutputError, UnsupportedModelError
@@ -27,6 +26,11 @@ from detcli.errors import DamagedModelError, OutputError, UnsupportedModelError
 MAX_BYTES = 8 * 1024**3  # the largest published training file is below 1 GB
 _ROOM = 1024**3  # bytes of memory beside what the file itself may take
 _SECONDS = 300
+# The same libraries are found as in this process, and neither the user's environment nor the folder it stands in adds any.
+_READER = (
+    "import json, sys; job = json.load(sys.stdin); sys.path[:] = job['path']; "
+    "from detcli.checkpoints.original_reader import run; run(job)"
+)
 _NOT_PASSED_ON = ("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "LD_PRELOAD")
 
 
@@ -94,9 +98,9 @@ def _run(job: Mapping[str, Any], path: Path, seconds: int) -> None:
     """Let a process of its own do the job. Raises DamagedModelError where it does not come to its end."""
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
     environment |= {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, "-I", "-B", original_reader.__file__]
+    command = [sys.executable, "-I", "-B", "-c", _READER]
     try:
-        done = subprocess.run(  # noqa: S603 - our own file, and nothing of the user's in the command
+        done = subprocess.run(  # noqa: S603 - our own words, and nothing of the user's in the command
             command,
             input=json.dumps(job).encode(),
             stdout=subprocess.DEVNULL,

@@ -19,7 +19,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from detcli.checkpoints import original_reader
+from detcli.checkpoints import original_reader, originals
+from detcli.checkpoints.original_content import RefusedError
 from detcli.checkpoints.originals import OriginalFile, read_original_file
 from detcli.errors import DamagedModelError, ModelError, OutputError, UnsupportedModelError
 
@@ -55,7 +56,7 @@ def read_here(tmp_path: Path) -> Callable[[Any], dict[str, torch.Tensor]]:
     def read(content: Any) -> dict[str, torch.Tensor]:
         path, output = tmp_path / "here.pth", tmp_path / "here.safetensors"
         torch.save(content, path)
-        original_reader._read(str(path), str(output))
+        original_reader.read_content(str(path), str(output))
         return safetensors.torch.load_file(output)
 
     return read
@@ -124,7 +125,7 @@ def test_prefixes_of_parallel_and_compiled_networks_go_in_any_order(read_here: C
 
 def test_a_tensor_may_stand_there_twice_if_both_are_alike(read_here: Callable[..., Any]) -> None:
     assert read_here({"model": {"a": torch.ones(2), "module.a": torch.ones(2)}})["a"].tolist() == [1, 1]
-    with pytest.raises(original_reader.RefusedError, match=r"'a' twice, .* and they differ"):
+    with pytest.raises(RefusedError, match=r"'a' twice, .* and they differ"):
         read_here({"model": {"a": torch.ones(2), "module.a": torch.zeros(2)}})
 
 
@@ -156,7 +157,7 @@ def test_of_the_frozen_anchors_with_their_infinities_the_shape_alone_is_kept(sav
 def test_what_is_no_dense_finite_tensor_is_refused_by_name(
     tensor: Any, clause: str, read_here: Callable[..., Any]
 ) -> None:
-    with pytest.raises(original_reader.RefusedError) as caught:
+    with pytest.raises(RefusedError) as caught:
         read_here({"model": {"a": tensor, "b": torch.ones(1), "c": torch.ones(1)}})
     assert clause in str(caught.value)
 
@@ -175,7 +176,7 @@ def test_what_is_no_dense_finite_tensor_is_refused_by_name(
 def test_a_file_without_weights_is_told_by_what_it_holds(
     content: Any, clause: str, read_here: Callable[..., Any]
 ) -> None:
-    with pytest.raises(original_reader.RefusedError) as caught:
+    with pytest.raises(RefusedError) as caught:
         read_here(content)
     assert clause in str(caught.value)
 
@@ -249,10 +250,9 @@ def test_no_room_for_the_tensors_is_an_output_error(
 ) -> None:
     path = saved({"model": STATE})
     with pytest.raises(original_reader.NoRoomError):
-        original_reader._read(str(path), str(tmp_path / "none" / "weights.safetensors"))
-    full = tmp_path / "full.py"
-    full.write_text("import json, sys; json.dump({'no_room': 'disk full'}, open(json.load(sys.stdin)['answer'], 'w'))")
-    monkeypatch.setattr(original_reader, "__file__", str(full))
+        original_reader.read_content(str(path), str(tmp_path / "none" / "weights.safetensors"))
+    full = "import json, sys; json.dump({'no_room': 'disk full'}, open(json.load(sys.stdin)['answer'], 'w'))"
+    monkeypatch.setattr(originals, "_READER", full)
     with pytest.raises(OutputError, match=r"in '.*' \(disk full\): make room there, or set TMPDIR"):
         read_original_file(path)
 
@@ -297,27 +297,19 @@ def test_a_program_is_told_from_weights(tmp_path: Path) -> None:
         for name in ("data.pkl", "constants.pkl", "code/__torch__.py"):
             archive.writestr(f"network/{name}", b"")
     path.write_bytes(stream.getvalue())
-    with pytest.raises(original_reader.RefusedError, match="TorchScript"), path.open("rb") as file:
-        original_reader._check_archive(file, path.stat().st_size)
+    with pytest.raises(RefusedError, match="TorchScript"), path.open("rb") as file:
+        original_reader.check_archive(file, path.stat().st_size)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX systems")
-def test_a_reader_that_is_killed_is_a_damaged_file(
-    saved: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    killed = tmp_path / "killed.py"
-    killed.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    monkeypatch.setattr(original_reader, "__file__", str(killed))
+def test_a_reader_that_is_killed_is_a_damaged_file(saved: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(originals, "_READER", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     with pytest.raises(DamagedModelError, match=rf"ended with {signal.SIGSEGV.name}, and nothing of it is used"):
         read_original_file(saved({"model": STATE}))
 
 
-def test_a_reader_that_takes_too_long_is_given_up(
-    saved: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    endless = tmp_path / "endless.py"
-    endless.write_text("import threading; threading.Event().wait()")
-    monkeypatch.setattr(original_reader, "__file__", str(endless))
+def test_a_reader_that_takes_too_long_is_given_up(saved: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(originals, "_READER", "import threading; threading.Event().wait()")
     with pytest.raises(DamagedModelError, match=r"was given up: reading it took more than 1 s"):
         read_original_file(saved({"model": STATE}), seconds=1)
 

@@ -1,7 +1,8 @@
 """D-FINE's original repository (Peterande/D-FINE): its names for weights, told in the Hub's terms.
 
 The files hold no configuration: sizes are read off the tensors' shapes. What shapes do not show is as in all
-configurations the repository has: eight heads, 300 queries, activations, the last map the one that attends to itself.
+configurations the repository has: as many heads in the encoder as in the decoder, 300 queries, activations, the last map
+the one that attends to itself.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,6 @@ from detcli.models.dfine.config import DFineConfig, published, read_config, writ
 from detcli.models.family import Hints, Original
 from detcli.models.original_names import Room, Shapes, labels_of, renamed
 
-_HEADS = 8
 _LARGEST_SIDE = 8192
 _PUBLISHED_CLASSES = (80, 366)
 _FREE = ("reg_scale", "up", "num_denoising", "carried")  # of no account for which size a network is

@@ -123,7 +123,7 @@ _detcli() {
         "detcli eval:--cache-dir") return ;;
         "detcli eval:-t"|"detcli eval:--threshold"|"detcli eval:--conf") return ;;
         "detcli eval:--max-det") return ;;
-        "detcli eval:--iou-type") words="bbox segm" ;;
+        "detcli eval:--iou-type") words="bbox segm panoptic" ;;
         "detcli eval:--imgsz") return ;;
         "detcli eval:-d"|"detcli eval:--device") words="auto cpu cuda mps" ;;
         "detcli eval:-b"|"detcli eval:--batch") words="auto 1 2 4 8 16 32" ;;

@@ -35,6 +35,10 @@ DONE, SOME_FAILED = 0, 3
             "detcli eval -m dfine-s --data coco/ -o report.json --save-plots plots/ --save-worst worst/",
         ),
         Example("a gate for CI", "detcli eval -m runs/mine/best --data data.json --min-map 0.5"),
+        Example(
+            "panoptic segments, by their quality",
+            "detcli eval out.json --gt panoptic_val2017.json --iou-type panoptic",
+        ),
         Example("one figure", "detcli eval out.jsonl --gt gt.json -f json | jq .figures.AP50"),
         Example(
             "results made for judging keep every score",
@@ -66,6 +70,10 @@ def evaluate(console: Console, /, **given: Any) -> int:
     _check(wish)
     outputs = _prepared(console, wish)
     started = time.monotonic()
+    if wish.iou_type == "panoptic":
+        from detcli.cli.evaluate_panoptic import evaluate_panoptic
+
+        return evaluate_panoptic(console, wish, outputs)
     if wish.results is not None:
         from detcli.cli.evaluate_subject import judge_results
 
@@ -91,6 +99,8 @@ def evaluate(console: Console, /, **given: Any) -> int:
 
 
 def _check(wish: EvalWish) -> None:
+    if wish.iou_type == "panoptic":
+        _check_panoptic(wish)
     if wish.results is None and wish.data is None:
         raise UsageError("nothing to judge: give RESULTS with --gt, or --model with --data")
     if wish.results is None:
@@ -103,6 +113,17 @@ def _check(wish: EvalWish) -> None:
         raise UsageError(f"{name} is for judging a model, and RESULTS '{wish.results}' are given: one at a time")
     if wish.gt is None:
         raise UsageError(f"what is true? Name the annotations that '{wish.results}' are judged against with --gt")
+
+
+def _check_panoptic(wish: EvalWish) -> None:
+    for name, given in (
+        ("--save-plots", wish.save_plots),
+        ("--save-worst", wish.save_worst),
+        ("--min-map", wish.min_map),
+        ("--results-format", wish.results_format),
+    ):
+        if given is not None:
+            raise UsageError(f"{name} is for AP; panoptic quality has none")
 
 
 def _prepared(console: Console, wish: EvalWish) -> list[Path]:

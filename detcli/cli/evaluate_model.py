@@ -18,11 +18,16 @@ from detcli.pipeline import Stop, Tally
 from detcli.values.frame import Frame, Pixels, Unreadable
 
 
+def load_judged(console: Console, wish: EvalWish) -> Detector:
+    """The model to judge, told of in notes."""
+    return _load(console, wish, wish.model or DEFAULT_MODEL)
+
+
 def judge_model(console: Console, wish: EvalWish) -> Subject | int:
     """Look at every picture of the data and judge what was found; an exit code where a signal ended it before."""
     model = wish.model or DEFAULT_MODEL
-    if wish.data is None:
-        raise ValueError("data is needed")
+    if wish.data is None or wish.iou_type == "panoptic":
+        raise ValueError("data is needed, and boxes or instances")
     dataset = open_dataset(wish.data, part="val", images=wish.images, masks=wish.iou_type == "segm")
     detector = _load(console, wish, model)
     stop = Stop()
@@ -89,6 +94,10 @@ def _load(console: Console, wish: EvalWish, model: str) -> Detector:
 def _segmenting(wish: EvalWish) -> Segmenting | None:
     if wish.iou_type == "bbox":
         return None
+    if wish.iou_type == "panoptic":
+        usual = Segmenting("panoptic").least_score
+        sure = usual if wish.threshold is None else wish.threshold
+        return Segmenting("panoptic", threshold=sure, max_detections=wish.max_det)
     return Segmenting("instance", threshold=wish.threshold or 0.0, max_detections=wish.max_det)
 
 

@@ -26,7 +26,7 @@ class EvalWish:
     cache_dir: Path | None
     threshold: float | None
     max_det: int
-    iou_type: Literal["bbox", "segm"]
+    iou_type: Literal["bbox", "segm", "panoptic"]
     imgsz: tuple[int, int] | None
     device: str
     batch: int | None
@@ -91,8 +91,8 @@ kept = group_of(
         aliases=("--conf",),
         type=Score(),
         metavar="SCORE",
-        standard="0",
-        help="Keep boxes that score above it; anything but 0 lowers AP.",
+        standard="0; for panoptic quality the model's",
+        help="Keep what scores above it; anything but 0 lowers AP.",
     ),
     option(
         "--max-det",
@@ -106,11 +106,11 @@ kept = group_of(
     option(
         "--iou-type",
         section=DETECTION,
-        type=click.Choice(["bbox", "segm"]),
+        type=click.Choice(["bbox", "segm", "panoptic"]),
         metavar="NAME",
         default="bbox",
         standard="bbox",
-        help="Judge boxes (bbox) or the masks of instances (segm).",
+        help="Judge boxes (bbox), masks of instances (segm), or by panoptic quality (panoptic).",
     ),
     option(
         "--imgsz",

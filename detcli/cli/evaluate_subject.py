@@ -39,8 +39,8 @@ def judge_results(wish: EvalWish) -> Subject:
 
     Raises UsageError for what is not there, DataError and InputError for what cannot be judged.
     """
-    if wish.results is None or wish.gt is None:
-        raise ValueError("results and annotations are needed")
+    if wish.results is None or wish.gt is None or wish.iou_type == "panoptic":
+        raise ValueError("results and annotations are needed, of boxes or instances")
     format_name = wish.results_format or format_of_results(wish.results)
     masks = wish.iou_type == "segm"
     truth = read_truth(wish.gt, masks=masks)

@@ -173,7 +173,7 @@ def _locate_pngs(
     wanted = [one for one in columns.image_ids.tolist() if one in has_segments and one in names]
     if not wanted:
         return {}
-    found = locate([names[one] for one in wanted], _png_folders(annotations), findings)
+    found = locate([names[one] for one in wanted], png_folders(annotations), findings)
     missing = {one: path for one, path, there in zip(wanted, found.paths, found.there, strict=True) if not there}
     said = [f"'{path}'" for path in missing.values()]
     if len(missing) > MOST_WRONG * len(wanted):
@@ -184,7 +184,7 @@ def _locate_pngs(
     return dict(zip(wanted, found.paths, strict=True))
 
 
-def _png_folders(annotations: Path) -> list[str]:
+def png_folders(annotations: Path) -> list[str]:
     """Where PNGs may be: in a folder of the file's name, as COCO's and detcli's own are, or one of usual names."""
     folders = [annotations.with_suffix("")]
     for base in (annotations.parent, annotations.parent.parent):

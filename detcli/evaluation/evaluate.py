@@ -115,7 +115,7 @@ def find(
         )
     counting = _Counting(dataset, category_ids)
     run(
-        _Pictures(dataset, range(len(dataset)) if indices is None else indices),
+        pictures_of(dataset, indices),
         detector,
         [counting],
         workers=workers,
@@ -157,7 +157,12 @@ def common_categories(model: Labels, data: Labels) -> dict[int, int]:
     return {index: ids[plain_name(name)] for index, name in enumerate(model.names) if plain_name(name) in ids}
 
 
-class _Pictures:
+def pictures_of(dataset: Dataset, indices: Sequence[int] | None = None) -> "Pictures":
+    """Pictures of a dataset as a source; all, where no indices are given."""
+    return Pictures(dataset, range(len(dataset)) if indices is None else indices)
+
+
+class Pictures:
     """Pictures of a dataset as a source."""
 
     def __init__(self, dataset: Dataset, indices: Sequence[int]) -> None:
@@ -167,6 +172,7 @@ class _Pictures:
         return (_Picture(self._dataset, index) for index in self._indices)
 
     def count(self) -> int | None:
+        """How many they are."""
         return len(self._indices)
 
 

@@ -148,3 +148,9 @@ def test_heads_are_tied_where_layers_share_them_alone() -> None:
 def test_what_cannot_be_is_refused_by_its_name(changes: dict[str, Any], name: str) -> None:
     with pytest.raises(UnsupportedModelError, match=f"'{name}'"):
         read_config({**tiny_json(), **changes})
+
+
+def test_a_backbone_that_is_spelled_out_asks_for_no_pretrained_one() -> None:
+    """transformers up to 5.0 does by default, and raises where it finds no name for it."""
+    assert write_config(tiny())["use_pretrained_backbone"] is False
+    assert write_config(published("single-scale-dc5", ["a"]))["use_pretrained_backbone"] is False

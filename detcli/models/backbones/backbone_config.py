@@ -55,7 +55,13 @@ def write_backbone(config: BackboneConfig, default_out: Sequence[int]) -> dict[s
     out as versions from 5 on have it: 4.x, which has another way, refuses that rather than misread it.
     """
     if isinstance(config, ResNetConfig) and config.timm_name is None:
-        return {"use_timm_backbone": False, "backbone": None, "dilation": False, "backbone_config": _write(config)}
+        return {
+            "use_timm_backbone": False,
+            "backbone": None,
+            "use_pretrained_backbone": False,  # true by default up to 5.0, which then asks for a name
+            "dilation": False,
+            "backbone_config": _write(config),
+        }
     if isinstance(config, ResNetConfig):
         name = str(config.timm_name)
         output_stride = _DC5_STRIDE if config.dilation else None

@@ -1,5 +1,6 @@
 """Weights of the original layouts, converted on the disk: transformers 5.23.0 loads the folder and answers as we do."""
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,9 @@ def saved_detr(*, masks: bool) -> tuple[Family, Any, dict[str, Tensor], dict[str
 
 
 def saved_deformable(**changes: Any) -> tuple[Family, Any, dict[str, Tensor], dict[str, Tensor]]:
-    config = DeformableDetrConfig(**SMALL, backbone=resnet(2, 3, 4), num_queries=9, **changes)
+    config = DeformableDetrConfig(
+        **SMALL, backbone=resnet(2, 3, 4), num_queries=9, two_stage_num_proposals=9, **changes
+    )
     state = drawn(DEFORMABLE, config)
     return DEFORMABLE, config, state, deformable_detr(DEFORMABLE.write_weights(state, config))
 
@@ -87,8 +90,9 @@ def saved_deformable(**changes: Any) -> tuple[Family, Any, dict[str, Tensor], di
 )
 def test_a_converted_folder_gives_the_same_answers_in_transformers(saved: Any, tmp_path: Path) -> None:
     family, _, state, tensors = saved()
-    torch.save({"model": tensors}, tmp_path / "original.pth")
-    read = read_original(tmp_path / "original.pth", Hints(labels=NAMES, dilation=False))
+    run = {"model": tensors, "args": argparse.Namespace(dilation=False, num_queries=9)}
+    torch.save(run, tmp_path / "original.pth")
+    read = read_original(tmp_path / "original.pth", Hints(labels=NAMES))
     made = read.checkpoint
     write_checkpoint(tmp_path / "made", made.config, made.preprocessor, made.tensors)
     kind = getattr(transformers, made.config["architectures"][0])
@@ -98,7 +102,7 @@ def test_a_converted_folder_gives_the_same_answers_in_transformers(saved: Any, t
     assert not report["unexpected_keys"], report
     network = family.build(family.read_config(made.config))
     network.load_state_dict(state, strict=True)
-    pixels = pictures(2, 320, 320)
+    pixels = pictures(2, 192, 192)
     with torch.inference_mode():
         ours, theirs = network.double().eval()(pixels), judge.double().eval()(pixels)
         logits, boxes = distance(ours, theirs.logits, theirs.pred_boxes)

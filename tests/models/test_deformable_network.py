@@ -168,6 +168,21 @@ def test_grids_give_what_bags_give(either: DeformableDetr, monkeypatch: pytest.M
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_half_precision_blurs_the_answer_and_no_more(variant: str) -> None:
+    network = optimize(lively(tiny(variant)))
+    pixels, mask = padded(pictures(1, 96, 112).float(), [(96, 90)])
+    exact = network(pixels, mask)
+    with torch.autocast("cpu", torch.bfloat16):
+        blurred = network(pixels, mask)
+    if variant != "with-box-refine-two-stage":  # proposals of another rank are other queries
+        assert float((blurred.logits - exact.logits).abs().mean()) < 0.1
+        assert float((blurred.boxes_cxcywh - exact.boxes_cxcywh).abs().mean()) < 0.02
+    assert blurred.boxes_cxcywh.dtype == torch.float32
+    assert blurred.logits.isfinite().all()
+
+
+@torch.inference_mode()
 def test_two_stages_answer_with_fewer_boxes_where_there_are_fewer_places() -> None:
     network = lively(tiny("with-box-refine-two-stage", two_stage_num_proposals=300))
     outputs = network(pictures(1, 80, 80).float())

@@ -146,12 +146,16 @@ class EncoderLayer(nn.Module):
     ) -> Tensor:
         """The tokens of `forward`, worked out piece by piece: each row depends on others by their values alone."""
         values = self.attention.values(tokens, padding)
-        whole = torch.empty_like(tokens)
+        whole: Tensor | None = None
         for picture, rows in _pieces(*tokens.shape[:2]):
             those = slice(picture, picture + 1)
             own = positions[those if len(positions) > 1 else slice(None), rows]
             part, _ = self._look(tokens[those, rows], own, aim.of(those, rows), values[those], shapes_hw)
+            if whole is None:
+                whole = part.new_empty(tokens.shape)  # autocast may have changed the type
             whole[those, rows] = part
+        if whole is None:
+            raise ValueError(f"tokens have shape {list(tokens.shape)}: there is nothing to look at")
         return whole
 
     def _look(

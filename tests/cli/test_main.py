@@ -45,7 +45,15 @@ def test_the_overview_says_what_the_command_says_of_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["detect", "--help"], ["--version"], ["models", "--help"], ["nonsense"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["nonsense"],
+        ["models", "convert", "--help"],
+        *([name, "--help"] for name in COMMANDS),
+    ],
+    ids=" ".join,
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     script = (

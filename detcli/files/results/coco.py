@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from detcli.errors import InputError
 from detcli.files.results.open_file import read_json
 from detcli.files.results.stored import Box, StoredBox, StoredPicture
 from detcli.files.results.values import Place
-from detcli.values.masks import Rle
+
+if TYPE_CHECKING:
+    from detcli.values.masks import Rle
 
 
 def read_coco(path: Path) -> Iterator[StoredPicture]:
@@ -87,7 +89,7 @@ def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] |
     return found
 
 
-def _around(mask: Rle | None) -> Box | None:
+def _around(mask: "Rle | None") -> Box | None:
     """The box around a mask: COCO's results of masks have none of their own."""
     if mask is None:
         return None

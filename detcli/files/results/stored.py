@@ -1,8 +1,16 @@
-"""What a results file says of one picture, the same whichever format it came from."""
+"""What a results file says of one picture, the same whichever format it came from.
+
+The command line asks for the formats' names while it writes a help page, so nothing in this folder imports numpy before
+a mask is read.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from detcli.values.masks import Rle
+if TYPE_CHECKING:
+    from detcli.values.masks import Rle
 
 Box = tuple[float, float, float, float]
 

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from detcli.errors import InputError
 from detcli.files.results.stored import Box
-from detcli.values.mask_runs import check
-from detcli.values.masks import Rle
+
+if TYPE_CHECKING:
+    from detcli.values.masks import Rle
 
 
 class Place:
@@ -65,13 +66,16 @@ class Place:
         left, top, width, height = (self.number(number, "bbox") for number in value)
         return self.sides(left, top, width, height)
 
-    def mask(self, value: Any, size_hw: tuple[int, int] | None) -> Rle | None:
+    def mask(self, value: Any, size_hw: tuple[int, int] | None) -> "Rle | None":
         """A mask as `{"size": [height, width], "counts": text}`, of the picture's size; None for polygons, or nothing."""
         if not isinstance(value, dict) or not isinstance(value.get("counts"), str):
             return None
         size = value.get("size")
         if not isinstance(size, list) or len(size) != 2:
             self.refuse(f"the size of its segmentation is {shown(size)}, not a height and a width")
+        from detcli.values.mask_runs import check
+        from detcli.values.masks import Rle
+
         mask = Rle((self.whole(size[0], "height"), self.whole(size[1], "width")), value["counts"])
         if min(mask.size_hw) < 0:
             self.refuse(f"the size of its segmentation is {shown(size)}")

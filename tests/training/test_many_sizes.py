@@ -9,8 +9,9 @@ import torch
 from detr_jobs import job, network, quick_recipe
 from safetensors.torch import load_file
 
-from detcli.datasets.dataset import open_dataset
-from detcli.errors import UsageError
+from detcli.datasets.dataset import Dataset, open_dataset
+from detcli.datasets.shapes import Shapes
+from detcli.errors import PictureError, UsageError
 from detcli.inference.preprocess import Preprocessor
 from detcli.pipeline import Stop
 from detcli.training.events import Event, Stepped
@@ -20,14 +21,22 @@ from detcli.training.loop import train
 from detcli.training.optimizer import MovingAverage
 from detcli.training.recipe import Recipe
 from detcli.training.sampling import Sampler
+from detcli.values.truths import Truths
 
 
 def parts(
-    recipe: Recipe, *, masks: bool = False, epoch: int = 0, step: int = 0, workers: int = 2, **who: int
+    recipe: Recipe,
+    *,
+    masks: bool = False,
+    data: Dataset | None = None,
+    epoch: int = 0,
+    step: int = 0,
+    workers: int = 2,
+    **who: int,
 ) -> list[Part]:
     family, _ = network("detr")
     device = torch.device("cpu")
-    data = open_dataset("shapes:0:12", masks=masks)
+    data = data or open_dataset("shapes:0:12", masks=masks)
     preprocessor = Preprocessor(training_preprocessing(family.preprocessor, family, recipe), device)
     feed = Feed(data, Sampler.of(recipe, len(data), **who), recipe, preprocessor=preprocessor, divisor=1, device=device)
     with feed.running(epoch, step, workers) as running:
@@ -79,6 +88,34 @@ def test_boxes_are_fractions_of_the_picture_and_masks_fill_them() -> None:
                 assert bool((found[2:] <= corners[2:] + 1.5).all())
                 whole += bool((found - corners).abs().max() <= 1.5)
     assert whole > 20, "most shapes are seen whole"
+
+
+def test_masks_of_a_batch_that_is_resized_as_a_whole_are_resized_with_it() -> None:
+    recipe = quick_recipe(epochs=4, shortest_edges=[], random_crop=0, image_size_hw=[64, 96], multi_scale_repeat=1)
+    sizes = set()
+    for part in parts(recipe, masks=True):
+        sizes.add(tuple(part.pixels.shape[2:]))
+        for target in part.targets:
+            assert target.masks is not None
+            if len(target.masks):
+                assert target.masks.shape[1:] == part.pixels.shape[2:]
+    assert len(sizes) > 3
+
+
+class _WithoutMasks(Shapes):
+    """Drawn pictures, of which the masks of number 2 cannot be read."""
+
+    def truths(self, index: int) -> Truths:
+        if index == 2:
+            raise PictureError("truncated", "its PNG '2.png' cannot be read: truncated after 3 bytes")
+        return super().truths(index)
+
+
+def test_a_picture_whose_masks_cannot_be_read_gives_way_to_another() -> None:
+    found = parts(quick_recipe(epochs=1), data=_WithoutMasks("shapes:0:12", masks=True))
+    failures = [failure for part in found for failure in part.failures]
+    assert [(failure.index, "2.png" in failure.reason) for failure in failures] == [(2, True)]
+    assert sum(len(part.targets) for part in found) == 12
 
 
 def test_threads_processes_and_a_resume_do_not_change_what_is_read() -> None:

@@ -74,9 +74,9 @@ def read_weights(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) ->
     """Bring tensors of the Hub into the network's own state dict: complete, checked, in float32.
 
     Takes what any version of transformers writes, on disk or as a raw `state_dict()`, with either spelling of the
-    backbone. A layer's head is taken from under the decoder, from the top level where it is not there, or, where the
-    file has that head of no such layer, from the one of index 0, which the layers then share. Where layers share heads
-    by the configuration, the last layer's counts: it answers.
+    backbone. A layer's head is taken from under the decoder, or from the top level where it is not there; where the file
+    has one of index 0 alone, all layers share that. Where layers share heads by the configuration, the last one that is
+    there counts: it answers.
 
     Raises DamagedModelError where tensors are missing, unexpected, misshapen, not of floats or twice there and unlike,
     naming the first and how many there are.
@@ -154,9 +154,10 @@ def _differs(tensors: Mapping[str, Tensor], source: str, first: str) -> bool:
 def _heads_by_our_names(heads: Mapping[tuple[str, int, str], str], config: DeformableDetrConfig) -> dict[str, str]:
     """Our names of heads -> the file's, given kind, index and rest of those that are there."""
     found: dict[str, str] = {}
+    several = {kind for kind, index, _ in heads if index}  # of which a missing one is a tear, not a head that is shared
     for kind, _, rest in heads:
         for index in range(_count(config)):
-            source = heads.get((kind, index, rest), heads.get((kind, 0, rest)))
+            source = heads.get((kind, index if kind in several else 0, rest))
             if source is not None:
                 found[_our_head(kind, index, rest, config)] = source
     return found

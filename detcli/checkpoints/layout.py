@@ -43,12 +43,13 @@ class ModelFiles:
 def find_weights(folder: Path) -> str:
     """The name of the weights in a folder: one file, else an index of shards.
 
-    Raises DamagedModelError where there are none, and UnsupportedModelError where there are only pickles.
+    Raises DamagedModelError where there are none or the folder is out of reach, and UnsupportedModelError where there
+    are only pickles.
     """
-    for name in (WEIGHTS, WEIGHTS_INDEX):
-        if (folder / name).exists():
-            return name
     try:
+        for name in (WEIGHTS, WEIGHTS_INDEX):
+            if (folder / name).exists():
+                return name
         others = sorted(path for path in folder.iterdir() if is_original(path))
     except OSError as error:
         raise DamagedModelError(f"cannot read the folder '{folder}': {error.strerror}") from error

@@ -78,13 +78,22 @@ SOURCES: Registry[type[NamedSource]] = Registry("source", {"images": "detcli.sou
 def open_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
     """The source that arguments and settings name; nothing is listed or read before it is asked to.
 
-    Raises UsageError where nothing is named, or standard input twice, or a list that is not there.
+    Raises UsageError where nothing is named, or standard input twice, or a list that is not there or out of reach.
     """
     listed = settings.files_from
     if not arguments and listed is None:
         raise UsageError("no pictures are named: give files, folders, patterns, addresses, '-' or --files-from")
     if [*arguments, listed].count(STANDARD_INPUT) > 1:
         raise UsageError("standard input ('-') is named more than once, and it can be read only once")
-    if listed not in (None, STANDARD_INPUT) and not Path(listed).exists():
-        raise UsageError(f"the list '{listed}' is not there")
+    if listed is not None and listed != STANDARD_INPUT:
+        _check_list(listed)
     return SOURCES["images"](arguments, settings)
+
+
+def _check_list(name: str) -> None:
+    try:
+        there = Path(name).exists()
+    except OSError as error:
+        raise UsageError(f"cannot open the list '{name}': {error.strerror}") from error
+    if not there:
+        raise UsageError(f"the list '{name}' is not there")

@@ -10,6 +10,7 @@ import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -343,6 +344,24 @@ def test_a_folder_without_a_model_is_refused_by_name(tmp_path: Path, write_model
         read(empty)
     with pytest.raises(DamagedModelError, match=r"holds no model: there is no config.json in it"):
         read(write_model(config=None))
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="Windows has other permissions")
+def test_a_folder_that_may_not_be_entered_is_refused_by_name() -> None:
+    with TemporaryDirectory(dir="/tmp") as above:  # not below pytest's own folder, which nobody else may enter
+        model = Path(above) / "model"
+        model.mkdir(mode=0)
+        Path(above).chmod(0o755)
+        was_root = os.geteuid() == 0
+        if was_root:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(DamagedModelError, match=r"cannot read the folder '.*model': Permission denied"):
+                read(model)
+        finally:
+            if was_root:
+                os.seteuid(0)
+            model.chmod(0o700)
 
 
 def test_a_file_of_another_kind_is_no_model(tmp_path: Path) -> None:

@@ -259,6 +259,8 @@ def test_nothing_named_and_standard_input_named_twice_are_usage_errors(tmp_path:
         open_source(["-"], SourceSettings(files_from="-"))
     with pytest.raises(UsageError, match="is not there"):
         open_source([], SourceSettings(files_from=str(tmp_path / "nope.txt")))
+    with pytest.raises(UsageError, match="cannot open the list 'xxx"):
+        open_source([], SourceSettings(files_from="x" * 300))  # a name that no file system has
 
 
 def test_listing_opens_nothing_and_reading_works_in_any_thread(tree: Tree, opened: Opened) -> None:

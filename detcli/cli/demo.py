@@ -38,7 +38,7 @@ _SEED = 102  # its first six pictures show every class; the model has learned fr
     "-o",
     "--output",
     section=options.OUTPUT,
-    type=options.FOLDER,
+    type=options.NEW_FOLDER,
     metavar="DIR",
     default=FOLDER,
     standard=str(FOLDER),

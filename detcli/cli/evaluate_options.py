@@ -6,7 +6,19 @@ from typing import Literal
 
 import click
 
-from detcli.cli.options import DETECTION, FILE, FOLDER, INPUT, MODEL, OUTPUT, PICTURES, Score, group_of, option
+from detcli.cli.options import (
+    DETECTION,
+    FILE,
+    FOLDER,
+    INPUT,
+    MODEL,
+    NEW_FOLDER,
+    OUTPUT,
+    PICTURES,
+    Score,
+    group_of,
+    option,
+)
 from detcli.files.outputs import IfExists
 from detcli.files.results import RESULT_FORMATS
 
@@ -137,7 +149,7 @@ report = group_of(
     option(
         "--save-plots",
         section=OUTPUT,
-        type=FOLDER,
+        type=NEW_FOLDER,
         metavar="DIR",
         help="Save pr_curves.png and confusion.png.",
     ),
@@ -162,7 +174,7 @@ mistakes = group_of(
     option(
         "--save-worst",
         section=PICTURES,
-        type=FOLDER,
+        type=NEW_FOLDER,
         metavar="DIR",
         help="Save the pictures with the most mistakes, drawn.",
     ),

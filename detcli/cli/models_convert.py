@@ -33,7 +33,7 @@ _TOLD = "What the file does not tell"
     "--output",
     section=options.OUTPUT,
     required=True,
-    type=options.FOLDER,
+    type=options.NEW_FOLDER,
     metavar="FOLDER",
     help="Where it goes.",
 )

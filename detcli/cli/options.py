@@ -103,6 +103,7 @@ def group_of(*decorators: Decorator) -> Decorator:
 
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+NEW_FOLDER = click.Path(path_type=Path)  # an output: that a file is in its place is told as of every output
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -300,9 +301,15 @@ def results_as(formats: Sequence[str], suffixes: str) -> Decorator:
 results = results_as([name for name in SINKS if name not in MASKS_ONLY], ".jsonl, .json (COCO), .csv, a folder (YOLO)")
 
 save_images = option(
-    "--save-images", section=PICTURES, type=FOLDER, metavar="DIR", help="Save each picture with what was found drawn."
+    "--save-images",
+    section=PICTURES,
+    type=NEW_FOLDER,
+    metavar="DIR",
+    help="Save each picture with what was found drawn.",
 )
-save_crops = option("--save-crops", section=PICTURES, type=FOLDER, metavar="DIR", help="Save what is inside each box.")
+save_crops = option(
+    "--save-crops", section=PICTURES, type=NEW_FOLDER, metavar="DIR", help="Save what is inside each box."
+)
 drawing_style = group_of(
     option(
         "--line-width",

@@ -3,7 +3,7 @@
 import click
 
 from detcli.cli import options
-from detcli.cli.options import DETECTION, FOLDER, PICTURES, Score, group_of, option
+from detcli.cli.options import DETECTION, NEW_FOLDER, PICTURES, Score, group_of, option
 from detcli.sinks.sink import BOXES_ONLY, SINKS
 
 DEFAULT_MODEL = "detr-r50-panoptic"
@@ -66,7 +66,7 @@ drawing = group_of(
     option(
         "--save-masks",
         section=PICTURES,
-        type=FOLDER,
+        type=NEW_FOLDER,
         metavar="DIR",
         help="Save label maps: segment numbers, or class numbers with --task semantic.",
     ),

@@ -5,7 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+# Not every initialiser of `torch.nn.init` tells a mode of itself; these are what the others come down to.
+_DRAWN = (Tensor.normal_, Tensor.uniform_)
 
 
 @contextmanager
@@ -26,6 +30,6 @@ class _WithoutInitialValues(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Hand back the tensor of an initialiser, and call everything else."""
-        if getattr(func, "__module__", None) == "torch.nn.init":
+        if getattr(func, "__module__", None) == "torch.nn.init" or func in _DRAWN:
             return args[0] if args else (kwargs or {})["tensor"]
         return func(*args, **(kwargs or {}))

@@ -46,6 +46,8 @@ class Eager:
         self._dtype = _DTYPES[precision]
         with device_errors(device):
             network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            if device.type == "cpu":
+                _own_memory(network)
         self._network = torch.compile(network, dynamic=None if dynamic else False) if compile else network
 
     def __call__(self, batch: Batch) -> Outputs:
@@ -114,6 +116,12 @@ def keep_freed_memory() -> bool:
         return False
     libc = ctypes.CDLL(None)
     return bool(libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))
+
+
+def _own_memory(network: nn.Module) -> None:
+    """Copy every number: those that come from a mapped file keep all of it in memory, also what was folded since."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        tensor.data = tensor.data.clone()
 
 
 @contextlib.contextmanager

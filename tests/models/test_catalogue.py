@@ -1,5 +1,8 @@
 """Every published model of the catalogue is built, without numbers, and is as large as its authors' is."""
 
+import subprocess
+import sys
+
 import pytest
 from torch import nn
 
@@ -72,6 +75,22 @@ def test_a_published_model_is_as_large_as_its_authors(entry: CatalogEntry) -> No
     found = millions(network, norms_learn=entry.name[:7] in ("dfine-n", "dfine-s", "dfine-m"))
     assert found == pytest.approx(COUNTED[entry.name], abs=0.0006)
     assert found == pytest.approx(entry.parameters_millions, rel=0.08), "what the catalogue says of it"
+
+
+def test_no_model_needs_torchs_compiler_to_be_built() -> None:
+    """It takes a second and 70 MB to import, and on the meta device some of torch's initialisers do."""
+    program = """
+import sys
+from detcli.models.family import FAMILIES
+from detcli.models.skeleton import skeleton
+for name, variant in (("dfine", "n"), ("detr", "r50-panoptic"), ("deformable_detr", "with-box-refine-two-stage")):
+    family = FAMILIES[name]
+    with skeleton():
+        family.build(family.published(variant, ["cat", "dog"]))
+print(sorted({"sympy", "torch._dynamo"} & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)

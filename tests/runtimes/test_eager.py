@@ -53,6 +53,17 @@ def test_outputs_are_float32_without_gradients_whatever_the_precision(precision:
     assert torch.allclose(found.logits, expected.logits, atol=1e-6 if precision == "fp32" else 0.05)
 
 
+def test_a_network_lets_go_of_the_file_that_its_numbers_came_from() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(4, 4))
+    before = {name: (tensor.data_ptr(), tensor.clone()) for name, tensor in network.state_dict().items()}
+    Eager(network, device=CPU)
+    for name, tensor in network.state_dict().items():
+        pointer, numbers = before[name]
+        assert tensor.data_ptr() != pointer, name
+        assert torch.equal(tensor, numbers)
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -174,12 +174,17 @@ def relative_of_url(url: str) -> str:
     return "/".join(kept)
 
 
+def is_device(name: str) -> bool:
+    """Whether Windows takes the name, whatever its suffix, for a device: con, nul.txt, LPT1."""
+    return _DEVICES.match(name) is not None
+
+
 def _portable(part: str) -> str:
     """A file name that Windows, macOS and Linux accept."""
     part = _NOT_PORTABLE.sub("_", part.encode(errors="surrogateescape").decode(errors="replace"))
     if part not in (".", ".."):
         part = part.rstrip(". ")
-    if _DEVICES.match(part):
+    if is_device(part):
         part = f"_{part}"
     encoded = part.encode()
     if len(encoded) <= _LONGEST_PART:

@@ -6,10 +6,11 @@ import re
 import sys
 from pathlib import Path
 
+from detcli.files.naming import is_device
+
 _LONGEST = 255  # bytes of one name: Linux and macOS; of characters on Windows
 _NEVER = re.compile("[\x00\ud800-\udc7f\udd00-\udfff]")  # NUL, and halves of pairs that stand for no byte
 _NOT_ON_WINDOWS = re.compile(r'[\x00-\x1f<>:"\\|?*]|[. ]+$')
-_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL)
 _NOT_IN_A_LABEL = re.compile(r'[\x00-\x1f\x7f-\x9f/<>:"\\|?*\s]+')
 
 
@@ -33,7 +34,7 @@ def label_folder(label: str) -> str:
 
 def _for_windows(part: str) -> str:
     part = _NOT_ON_WINDOWS.sub("_", part)
-    return f"_{part}" if _DEVICES.fullmatch(part) else part
+    return f"_{part}" if is_device(part) else part
 
 
 def _short_enough(part: str) -> str:

@@ -31,5 +31,8 @@ def test_labels_become_folder_names_on_any_system() -> None:
     assert label_folder("a/b\\c:d") == "a_b_c_d"
     assert label_folder("..") == "unnamed"
     assert label_folder("con") == "_con"
+    assert label_folder("CONIN$") == "_CONIN$"
+    assert label_folder("lpt1.old") == "_lpt1.old"
+    assert label_folder("console") == "console"
     assert label_folder("汽车") == "汽车"
     assert len(os.fsencode(label_folder("汉" * 300))) <= 255

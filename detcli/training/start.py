@@ -96,7 +96,8 @@ def resumed_point(run: Path) -> Start:
     config_json = read_config(folder)
     family = family_of(config_json)
     preprocessor = read_document(folder / PREPROCESSOR)
-    return Start(family, family.read_config(config_json), {}, preprocessor, (), ())
+    note = f"the network is that of the run in '{run}', whatever --model names"
+    return Start(family, family.read_config(config_json), {}, preprocessor, (), (note,))
 
 
 def _from_scratch(config_json: Mapping[str, Any], names: Sequence[str], recipe: Recipe) -> Start:

@@ -112,8 +112,9 @@ def test_a_detector_is_given_a_mask_head_that_alone_learns(detcli: Detcli, data:
     kept = {f"detr.{name}": tensor for name, tensor in before.items()}
     assert all(after[name].equal(tensor) for name, tensor in kept.items())
     assert any(name.startswith("mask_head.") for name in after.keys() - kept.keys())
-    resumed = detcli("train", "-m", model, "--masks", "--data", data, "-o", "run", *SHORT, "--resume")
+    resumed = detcli("train", "-m", "shapes", "--masks", "--data", data, "-o", "run", *SHORT, "--resume")
     assert resumed.code == 0, resumed.err
+    assert "the network is that of the run in 'run', whatever --model names" in resumed.err
     assert "no step is left" in resumed.err
 
 

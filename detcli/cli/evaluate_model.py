@@ -6,30 +6,31 @@ from typing import Any
 from detcli.cli.console import Console
 from detcli.cli.evaluate_options import EvalWish
 from detcli.cli.evaluate_subject import Subject
+from detcli.cli.loading import loaded
 from detcli.cli.options import DEFAULT_MODEL
-from detcli.cli.progress import DownloadProgress, RunProgress
+from detcli.cli.progress import RunProgress
 from detcli.cli.stopping import stopping
 from detcli.datasets.dataset import Dataset, open_dataset
 from detcli.evaluation.evaluate import evaluate
 from detcli.evaluation.truth import Truth
-from detcli.inference.detector import Detector, load_detector
+from detcli.inference.detector import Detector
 from detcli.inference.segmenting import Segmenting
 from detcli.pipeline import Stop, Tally
 from detcli.values.frame import Frame, Pixels, Unreadable
 
 
 def load_judged(console: Console, wish: EvalWish) -> Detector:
-    """The model to judge, told of in notes."""
-    return _load(console, wish, wish.model or DEFAULT_MODEL)
+    """The model to judge, every score kept unless told otherwise."""
+    model = wish.model or DEFAULT_MODEL
+    return loaded(console, wish, model, threshold=wish.threshold or 0.0, segmenting=_segmenting(wish))
 
 
 def judge_model(console: Console, wish: EvalWish) -> Subject | int:
     """Look at every picture of the data and judge what was found; an exit code where a signal ended it before."""
-    model = wish.model or DEFAULT_MODEL
     if wish.data is None or wish.iou_type == "panoptic":
         raise ValueError("data is needed, and boxes or instances")
     dataset = open_dataset(wish.data, part="val", images=wish.images, masks=wish.iou_type == "segm")
-    detector = _load(console, wish, model)
+    detector = load_judged(console, wish)
     stop = Stop()
     with stopping(console, stop), RunProgress(console, count=lambda: len(dataset)) as progress:
 
@@ -51,44 +52,13 @@ def judge_model(console: Console, wish: EvalWish) -> Subject | int:
         results=findings.results,
         metrics=evaluation.metrics,
         read=_reader(dataset),
-        settings=_settings(wish, model, detector),
+        settings=_settings(wish, detector),
         unreadable=[
             {"file": failed.origin.file, "code": failed.code, "message": failed.message}
             for failed in findings.unreadable
         ],
         notes=[*dataset.report.findings, *evaluation.notes],
     )
-
-
-def _load(console: Console, wish: EvalWish, model: str) -> Detector:
-    progress = DownloadProgress(console)
-    try:
-        detector = load_detector(
-            model,
-            revision=wish.revision,
-            offline=wish.offline,
-            cache_dir=wish.cache_dir,
-            threshold=wish.threshold or 0.0,
-            max_detections=wish.max_det,
-            device=wish.device,
-            precision=wish.precision,
-            compile=wish.compile,
-            optimize=not wish.no_optimize,
-            image_size_hw=wish.imgsz,
-            deterministic=wish.deterministic,
-            batch_size=wish.batch,
-            pad=wish.pad,
-            segmenting=_segmenting(wish),
-            progress=progress,
-        )
-    finally:
-        progress.finish()
-    for note in detector.notes:
-        console.warning(note)
-    files = detector.files
-    console.note(f"model {files.name} from '{files.folder}'", commit=files.commit, sha256=files.sha256)
-    console.note(f"{detector.device_name}, {detector.precision}, batches of {detector.batch_size}")
-    return detector
 
 
 def _segmenting(wish: EvalWish) -> Segmenting | None:
@@ -111,9 +81,9 @@ def _reader(dataset: Dataset) -> Callable[[int], Pixels | None]:
     return read
 
 
-def _settings(wish: EvalWish, model: str, detector: Detector) -> dict[str, object]:
+def _settings(wish: EvalWish, detector: Detector) -> dict[str, object]:
     return {
-        "model": model,
+        "model": wish.model or DEFAULT_MODEL,
         "revision": detector.files.commit,
         "sha256": detector.files.sha256,
         "data": wish.data,

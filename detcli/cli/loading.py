@@ -1,6 +1,9 @@
-"""The model loaded, as the flags of `detect` and `segment` ask."""
+"""The model loaded, as the flags of `detect`, `segment` and `eval` ask."""
+
+from collections.abc import Sequence
 
 from detcli.cli.console import Console
+from detcli.cli.evaluate_options import EvalWish
 from detcli.cli.plan import Plan
 from detcli.cli.progress import DownloadProgress
 from detcli.cli.wish import Wish
@@ -9,22 +12,37 @@ from detcli.inference.segmenting import Segmenting
 
 
 def load(console: Console, wish: Wish, plan: Plan) -> Detector:
-    """The detector; what it is goes to whoever asked with `--verbose`."""
+    """The detector of a run over pictures."""
     threshold = wish.threshold
     if threshold is None and plan.needs_all_scores:
         threshold = 0.0
         if plan.folders:
             console.warning("coco-results keeps every score, and so do the pictures drawn: --threshold sets a limit")
+    return loaded(
+        console, wish, wish.model, threshold=threshold, classes=wish.classes or (), segmenting=_segmenting(wish)
+    )
+
+
+def loaded(
+    console: Console,
+    wish: Wish | EvalWish,
+    model: str,
+    *,
+    threshold: float | None,
+    classes: Sequence[str] = (),
+    segmenting: Segmenting | None = None,
+) -> Detector:
+    """A model as the flags have it that all commands share; its notes are warnings, and what it is goes to `--verbose`."""
     progress = DownloadProgress(console)
     try:
         detector = load_detector(
-            wish.model,
+            model,
             revision=wish.revision,
             offline=wish.offline,
             cache_dir=wish.cache_dir,
             threshold=threshold,
             max_detections=wish.max_det,
-            classes=wish.classes or (),
+            classes=classes,
             device=wish.device,
             precision=wish.precision,
             compile=wish.compile,
@@ -33,7 +51,7 @@ def load(console: Console, wish: Wish, plan: Plan) -> Detector:
             deterministic=wish.deterministic,
             batch_size=wish.batch,
             pad=wish.pad,
-            segmenting=_segmenting(wish),
+            segmenting=segmenting,
             progress=progress,
         )
     finally:
@@ -44,7 +62,7 @@ def load(console: Console, wish: Wish, plan: Plan) -> Detector:
     console.note(f"model {files.name} from '{files.folder}'", commit=files.commit, sha256=files.sha256)
     console.note(
         f"{detector.device_name}, {detector.precision}, batches of {detector.batch_size}, "
-        f"scores above {least_score(detector):g}"
+        f"scores above {detector.threshold:g}"
     )
     return detector
 
@@ -60,8 +78,3 @@ def _segmenting(wish: Wish) -> Segmenting | None:
         overlap_threshold=wish.overlap_threshold,
         max_detections=wish.max_det,
     )
-
-
-def least_score(detector: Detector) -> float:
-    """What the scores of a run are above: boxes and segments have a limit each."""
-    return detector.threshold if detector.segmenting is None else detector.segmenting.least_score

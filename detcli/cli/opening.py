@@ -11,7 +11,6 @@ from typing import Any, BinaryIO, cast
 from detcli.cli.clock import now
 from detcli.cli.console import Console, is_terminal
 from detcli.cli.listing import Listing
-from detcli.cli.loading import least_score
 from detcli.cli.plan import TABLE, Plan, Target
 from detcli.cli.wish import Wish
 from detcli.errors import UsageError
@@ -178,7 +177,7 @@ def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTru
         "exclude": list(wish.exclude),
         "limit": wish.limit,
         "max_pixels": wish.max_pixels,
-        "threshold": least_score(detector),
+        "threshold": detector.threshold,
         "max_det": wish.max_det,
         "classes": _list(wish.classes),
         "imgsz": _list(wish.imgsz),

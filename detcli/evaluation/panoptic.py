@@ -1,6 +1,6 @@
 """Panoptic segments judged: those of a file, or those that a detector finds in a dataset."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError, PictureError
 from detcli.evaluation.evaluate import common_categories, pictures_of
-from detcli.evaluation.panoptic_files import Category, partners, read_panoptic, renamed
+from detcli.evaluation.panoptic_files import Category, PanopticFile, partners, read_panoptic, renamed
 from detcli.evaluation.panoptic_quality import PanopticTally, Quality, Segments
 from detcli.pipeline import Stop, run
 from detcli.values.detections import Detections
@@ -80,11 +80,7 @@ def judge_panoptic(results: Path, annotations: Path) -> PanopticMetrics:
         tally.add(true, None if own is None else _renamed(own, names))
     missed = len(truth.entries.keys() - pairs.keys())
     notes = [f"{missed:,} of {len(truth.entries):,} pictures have no results: all is missed there"] if missed else []
-    others = [one.name for one in found.categories if one.category_id not in names]
-    if others and any(one in found.entries[at][1].values() for at in pairs.values() for one in _ids(found, others)):
-        notes.append(
-            f"{len(others):,} classes of the results are not among the true ones and left out: '{others[0]}', …"
-        )
+    notes += _left_out(found, pairs.values(), names)
     return PanopticMetrics(truth.categories, tally, notes=notes)
 
 
@@ -125,8 +121,15 @@ def _renamed(segments: Segments, names: dict[int, int]) -> Segments:
     return Segments(segments.ids, kept, segments.crowds)
 
 
-def _ids(found: Any, names: Sequence[str]) -> set[int]:
-    return {one.category_id for one in found.categories if one.name in names}
+def _left_out(found: PanopticFile, image_ids: Iterable[int], names: Mapping[int, int]) -> list[str]:
+    """What to say of categories that segments are of and the truth has not."""
+    there = {category for image_id in image_ids for category in found.entries[image_id][1].values()}
+    others = [one.name for one in found.categories if one.category_id in there and one.category_id not in names]
+    if not others:
+        return []
+    first, more = ", ".join(f"'{name}'" for name in others[:3]), " …" if len(others) > 3 else ""
+    what = "1 class" if len(others) == 1 else f"{len(others):,} classes"
+    return [f"{what} of the results not among the true ones, and left out: {first}{more}"]
 
 
 class _Counting:

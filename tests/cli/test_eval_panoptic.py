@@ -102,3 +102,15 @@ def test_pictures_without_results_are_missed(detcli: Detcli, scene: Path) -> Non
     assert run.code == 0, run.err
     assert "2 of 3 pictures have no results" in run.err
     assert sum(one["missed"] for one in json.loads(run.out)["classes"]) > 0
+
+
+def test_classes_that_only_the_results_have_are_left_out_and_named(detcli: Detcli, scene: Path) -> None:
+    found = json.loads(Path("found.json").read_text())
+    used = {one["category_id"] for entry in found["annotations"] for one in entry["segments_info"]}
+    stranger = next(one for one in found["categories"] if one["id"] in used)
+    stranger["name"] = "stranger"
+    found["categories"].append({"id": 9999, "name": "never found", "isthing": 1})
+    Path("found.json").write_text(json.dumps(found))
+    run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "json")
+    assert run.code == 0, run.err
+    assert json.loads(run.out)["notes"] == ["1 class of the results not among the true ones, and left out: 'stranger'"]

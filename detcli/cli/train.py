@@ -56,7 +56,8 @@ def train(console: Console, /, **given: Any) -> int:
     """Fine-tune a model on annotated pictures.
 
     DATA is a COCO annotation file, of boxes or panoptic, a folder with train and val parts of them, a YOLO folder or its
-    data.yaml, or 'shapes': drawn pictures. Classes are those of --data; what the model knows of classes with the same names is kept.
+    data.yaml, or 'shapes': drawn pictures. Classes are those of --data; what the model knows of classes with the same
+    names is kept.
 
     The run is a folder: the models best and last in it are what --model takes. Ctrl-C saves the state, and --resume
     goes on to the same end. The recipe of each model is the published one; --recipe, the flags and --set change it.

@@ -104,8 +104,8 @@ def open_dataset(
     classes  names by class index that the dataset's own are mapped to, by name; None: the dataset's own
     masks    truths have masks
 
-    Raises UsageError where nothing of that kind is there, or there are no masks in that kind, and DataError, naming the first ten culprits, where it
-    cannot be learned from or judged against.
+    Raises UsageError where nothing of that kind is there, or there are no masks in that kind, and DataError, naming the
+    first ten culprits, where it cannot be learned from or judged against.
     """
     if _is_shapes(where):
         return DATASETS["shapes"](where, part=part, images=images, classes=classes, masks=masks)

@@ -42,7 +42,8 @@ class Yolo(AnnotatedPictures):
     classes  names by class index that the dataset's own are matched to; None: the dataset's own
     masks    never: of a polygon only the box is kept
 
-    Raises UsageError where there is no such dataset or part, or masks are asked for, and DataError for one that cannot be used.
+    Raises UsageError where there is no such dataset or part, or masks are asked for, and DataError for one that cannot be
+    used.
     """
 
     def __init__(

@@ -129,7 +129,7 @@ class Clock:
 
 def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
     """The product as it is used."""
-    from detcli.inference.detector import load_detector
+    from detcli.inference.loading import load_detector
     from detcli.pipeline import run
     from detcli.sources.source import SourceSettings, open_source
 
@@ -148,7 +148,7 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
 def stages(arguments: argparse.Namespace) -> dict[str, Any]:
     """Our stages one after the other in one thread, batch by batch."""
     from detcli.files.decode import decode
-    from detcli.inference.detector import load_detector
+    from detcli.inference.loading import load_detector
     from detcli.inference.postprocess import to_detections
     from detcli.values.frame import Frame, Origin
 
@@ -172,7 +172,7 @@ def stages(arguments: argparse.Namespace) -> dict[str, Any]:
 def bare(arguments: argparse.Namespace) -> dict[str, Any]:
     """Our network alone, on one prepared batch again and again."""
     from detcli.files.decode import decode
-    from detcli.inference.detector import load_detector
+    from detcli.inference.loading import load_detector
     from detcli.values.frame import Frame, Origin
 
     detector = load_detector(str(arguments.work / "model"), threshold=THRESHOLD, batch_size=arguments.batch)

@@ -17,7 +17,8 @@ from detcli.version import __version__
 
 if TYPE_CHECKING:
     from detcli.errors import DetcliError
-    from detcli.inference.detector import Detector, load_detector
+    from detcli.inference.detector import Detector
+    from detcli.inference.loading import load_detector
     from detcli.sources.source import SourceSettings, open_source
     from detcli.values.detections import Detections
     from detcli.values.frame import Frame, Unreadable
@@ -41,7 +42,7 @@ _ROOMS = {
     "Frame": "detcli.values.frame",
     "SourceSettings": "detcli.sources.source",
     "Unreadable": "detcli.values.frame",
-    "load_detector": "detcli.inference.detector",
+    "load_detector": "detcli.inference.loading",
     "open_source": "detcli.sources.source",
 }
 

@@ -57,7 +57,7 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
         return 0
     from detcli.cli.closing import closing
     from detcli.cli.plan import Plan, Target
-    from detcli.inference.detector import load_detector
+    from detcli.inference.loading import load_detector
     from detcli.pipeline import run
     from detcli.sources.source import SourceSettings, open_source
 

@@ -7,7 +7,8 @@ from detcli.cli.evaluate_options import EvalWish
 from detcli.cli.plan import Plan
 from detcli.cli.progress import DownloadProgress
 from detcli.cli.wish import Wish
-from detcli.inference.detector import Detector, load_detector
+from detcli.inference.detector import Detector
+from detcli.inference.loading import load_detector
 from detcli.inference.segmenting import Segmenting
 
 

@@ -16,8 +16,9 @@ import detr_samples
 
 from detcli.checkpoints.files import write_checkpoint
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.inference.detector import Detector, load_detector
+from detcli.inference.detector import Detector
 from detcli.inference.labels import read_labels
+from detcli.inference.loading import load_detector
 from detcli.inference.segmentation import Segmenting
 from detcli.models.family import family_of
 from detcli.values.detections import Detections

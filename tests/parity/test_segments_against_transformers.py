@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from detcli.inference.detector import load_detector
+from detcli.inference.loading import load_detector
 from detcli.inference.segmentation import Segmenting, Task
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin

@@ -10,7 +10,7 @@ import torch
 from training_jobs import Rectangles, job, quick_recipe
 
 from detcli.errors import DataError, DivergedError, OutputError, UsageError
-from detcli.inference.detector import load_detector
+from detcli.inference.loading import load_detector
 from detcli.pipeline import Stop
 from detcli.training.events import EpochEnded, Evaluated, Event, Note, Saved, Started, Stepped
 from detcli.training.job import Job, Result

@@ -115,3 +115,11 @@ def test_the_ground_knows_no_heavy_library() -> None:
         source = MODULES[module].read_text(encoding="utf-8")
         assert "import torch" not in source, module
         assert "from torch" not in source, module
+
+
+def test_what_tests_share_has_a_name_of_its_own() -> None:
+    """Folders of tests are on one path: of two modules of a name, whichever came first would be imported by both."""
+    shared = [
+        path.name for path in Path(__file__).parent.rglob("*.py") if not path.name.startswith(("test_", "conftest"))
+    ]
+    assert sorted(shared) == sorted(set(shared))

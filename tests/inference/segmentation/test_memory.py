@@ -12,7 +12,7 @@ JOB = """
 import sys
 import torch
 import torch.nn.functional as F
-from segment_samples import one_picture, random_outputs
+from answer_samples import one_picture, random_outputs
 from detcli.inference.segmentation import Segmenting, to_segments
 
 torch.set_num_threads(1)

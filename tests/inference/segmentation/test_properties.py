@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from segment_samples import masks_of, one_picture, padded, random_outputs, segments_of
+from answer_samples import masks_of, one_picture, padded, random_outputs, segments_of
 
 from detcli.inference.segmentation import Rule, Segmenting, Task, to_segments
 from detcli.values.batch import Batch

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
+from answer_samples import CLASSES, class_map, masks_of, random_outputs, segments_of
 from PIL import Image
-from segment_samples import CLASSES, class_map, masks_of, random_outputs, segments_of
 
 from detcli.inference.segmentation import Segmenting
 from detcli.values.detections import Detections

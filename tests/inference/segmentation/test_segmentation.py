@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from segment_samples import (
+from answer_samples import (
     class_map,
     masks_of,
     one_picture,

@@ -84,10 +84,14 @@ def published_numbers(family: Family, config: Any, kind: Kind, *, masks: bool = 
 
     From random weights, the backbone learns at the full rate and nothing of it is frozen: the published backbones come
     from ImageNet, and learn at a fraction; ours know nothing.
+
+    Raises ValueError for a family that is not in this room: none learns by another's recipe.
     """
     if family.name == "dfine":
         return _dfine(_size_of(family, config), kind)
-    own = _deformable_detr() if family.name == "deformable_detr" else _detr(kind)
+    if family.name not in ("detr", "deformable_detr"):
+        raise ValueError(f"there is no published recipe of the family '{family.name}'")
+    own = _detr(kind) if family.name == "detr" else _deformable_detr()
     numbers: dict[str, Any] = {**_OF_MANY_SIZES, **own, "frozen": () if kind == "scratch" else _KEPT}
     if masks and not family.segments(config):
         numbers |= {"mask_head": True} if kind == "scratch" else _MASK_HEAD

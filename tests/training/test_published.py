@@ -1,11 +1,14 @@
 """DETR and Deformable DETR have their published recipes, whatever name or configuration they are asked for by."""
 
+from dataclasses import replace
+
 import pytest
 
 from detcli.errors import UsageError
 from detcli.models.family import FAMILIES
 from detcli.training.learning import learning_groups
 from detcli.training.optimizer import schedule_factor
+from detcli.training.published import published_numbers
 from detcli.training.recipe import Recipe, recipe_for, recipe_of
 
 DETR = ("detr-r50", "detr-r101-dc5", "detr-r50-panoptic")
@@ -141,3 +144,11 @@ def test_a_recipe_written_down_is_the_same_recipe(tmp_path) -> None:  # type: ig
     recipe = recipe_for("detr-r101", masks=True)
     (tmp_path / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
     assert Recipe.read_toml(tmp_path / "recipe.toml") == recipe
+
+
+def test_no_family_learns_by_anothers_recipe() -> None:
+    for family in FAMILIES.values():
+        config = family.published({"dfine": "s", "detr": "r50", "deformable_detr": ""}[family.name], ["any"])
+        assert published_numbers(family, config, "custom")
+        with pytest.raises(ValueError, match="no published recipe of the family 'new'"):
+            published_numbers(replace(family, name="new"), config, "custom")

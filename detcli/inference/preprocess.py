@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # `resample` of preprocessor_config.json is Pillow's own number.
 _RESAMPLING = {int(filter_): filter_ for filter_ in Image.Resampling}
 _FILE = "preprocessor_config.json"
+_GREATEST = 1e6  # of numbers that pixels are scaled by: float32 has room for what comes of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ class Preprocessing:
         return cls(
             sizing,
             resample=_resampling(config.get("resample", 2)),
-            rescale=_number(config, "rescale_factor", 1 / 255) if config.get("do_rescale", True) is True else None,
+            rescale=_number(config.get("rescale_factor", 1 / 255), "rescale_factor")
+            if config.get("do_rescale", True) is True
+            else None,
             mean=_three(config, "image_mean", (0.485, 0.456, 0.406)) if normalises else None,
             std=_three(config, "image_std", (0.229, 0.224, 0.225)) if normalises else None,
             pads=pads,
@@ -191,25 +194,27 @@ def _value_table(preprocessing: Preprocessing) -> Tensor:
 
 def _resampling(value: Any) -> Image.Resampling:
     if isinstance(value, bool) or not isinstance(value, int) or value not in _RESAMPLING:
-        raise UnsupportedModelError(f"preprocessor_config.json: resample {short(value)} is no filter of Pillow's")
+        raise UnsupportedModelError(f"{_FILE}: resample {short(value)} is no filter of Pillow's")
     return _RESAMPLING[value]
 
 
-def _number(config: Mapping[str, Any], name: str, default: float) -> float:
-    value = config.get(name, default)
+def _number(value: Any, name: str, *, least: float = 0.0) -> float:
+    """A number whose absolute value lies between `least` and the greatest that makes sense."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UnsupportedModelError(f"preprocessor_config.json: {name} {short(value)} is not a number")
+        raise UnsupportedModelError(f"{_FILE}: {name} {short(value)} is not a number")
+    if not least <= abs(value) <= _GREATEST:
+        raise UnsupportedModelError(f"{_FILE}: {name} is {short(value)}, beyond what pixels can be scaled by")
     return float(value)
 
 
 def _three(config: Mapping[str, Any], name: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
     value = config.get(name, default)
     if not isinstance(value, list | tuple) or len(value) != 3:
-        raise UnsupportedModelError(f"preprocessor_config.json: {name} {short(value)} is not three numbers")
-    numbers = {str(place): number for place, number in enumerate(value)}
-    first, second, third = (_number(numbers, place, 0.0) for place in numbers)
-    if name == "image_std" and 0.0 in (first, second, third):
-        raise UnsupportedModelError("preprocessor_config.json: image_std holds a zero")
+        raise UnsupportedModelError(f"{_FILE}: {name} {short(value)} is not three numbers")
+    if name == "image_std" and 0 in value:
+        raise UnsupportedModelError(f"{_FILE}: image_std holds a zero")
+    least = 1 / _GREATEST if name == "image_std" else 0.0
+    first, second, third = (_number(number, f"{name}.{place}", least=least) for place, number in enumerate(value))
     return first, second, third
 
 

@@ -91,6 +91,10 @@ def test_preparing_ahead_changes_nothing_and_is_done_once() -> None:
         ({"do_normalize": True, "image_mean": [1, 2]}, "image_mean"),
         ({"do_normalize": True, "image_std": [1, 0, 1]}, "image_std"),
         ({"do_normalize": True, "image_std": [1, math.inf, 1]}, "inf"),
+        ({"do_normalize": True, "image_mean": [1, [2], 1]}, r"image_mean\.1 \[2\] is not a number"),
+        ({"do_normalize": True, "image_mean": [1, 1e300, 1]}, r"image_mean\.1 is 1e\+300"),
+        ({"do_normalize": True, "image_std": [1, 1, 1e-300]}, r"image_std\.2 is 1e-300"),
+        ({"rescale_factor": 10**30}, "rescale_factor is 10000"),
     ],
 )
 def test_a_preprocessor_that_cannot_be_honoured_is_refused_by_its_field(config: dict[str, Any], named: str) -> None:

@@ -13,7 +13,7 @@ from detcli.models.dfine.distribution import EdgeBins, LocationQuality
 from detcli.models.dfine.queries import anchor_grid
 from detcli.models.layers.attention import SelfAttention
 from detcli.models.layers.deformable_attention import BoxSampling, SamplingMethod, sample, split_values
-from detcli.models.layers.norm import Clamp, ConvNorm, FrozenBatchNorm2d, LearnableAffine, sum_of
+from detcli.models.layers.norm import Clamp, ConvNorm, FrozenBatchNorm2d, GroupNorm, LearnableAffine, sum_of
 from detcli.models.layers.position import inverse_sigmoid, sine_grid
 
 CPU = torch.device("cpu")
@@ -50,6 +50,17 @@ def test_frozen_norm_is_batch_norm_in_evaluation() -> None:
     x = drawn(2, 3, 4, 5)
     assert torch.allclose(frozen(x), norm(x))
     assert not list(frozen.parameters())
+
+
+def test_a_group_norm_of_many_numbers_is_pytorchs_and_of_one_its_bias() -> None:
+    norm = GroupNorm(4, 8).double()
+    alone = GroupNorm(8, 8).double()
+    for one in (norm, alone):
+        nn.init.normal_(one.weight)
+        nn.init.normal_(one.bias)
+    map_ = drawn(2, 8, 3, 5)
+    torch.testing.assert_close(norm(map_), F.group_norm(map_, 4, norm.weight, norm.bias))
+    torch.testing.assert_close(alone(drawn(1, 8, 1, 1)), alone.bias.reshape(1, 8, 1, 1))
 
 
 @pytest.mark.parametrize("scale", [0.7, -0.7, 0.0])

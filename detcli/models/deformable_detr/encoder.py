@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from detcli.models.deformable_detr.config import NORM_GROUPS, DeformableDetrConfig
 from detcli.models.layers.deformable_attention import Aim, DeformableAttention
 from detcli.models.layers.feed_forward import FeedForward
+from detcli.models.layers.norm import GroupNorm
 
 Shapes = tuple[tuple[int, int], ...]
 
@@ -50,7 +51,7 @@ class Projection(nn.Module):
         super().__init__()
         kernel, stride = (3, 2) if halve else (1, 1)
         self.conv = nn.Conv2d(inputs, width, kernel, stride, padding=kernel // 2)
-        self.norm = nn.GroupNorm(NORM_GROUPS, width)
+        self.norm = GroupNorm(NORM_GROUPS, width)
         nn.init.xavier_uniform_(self.conv.weight)
         nn.init.zeros_(cast("nn.Parameter", self.conv.bias))
 

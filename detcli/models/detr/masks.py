@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from detcli.models.detr.config import DetrConfig
 from detcli.models.layers.activations import make_activation
-from detcli.models.layers.norm import work_in_place
+from detcli.models.layers.norm import GroupNorm, work_in_place
 
 # Of the largest map of one chunk of queries, in numbers: 128 MiB of float32, a few of which are alive at a time.
 _CHUNK = 1 << 25
@@ -102,7 +102,7 @@ class RefiningBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, activation: str) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.norm = nn.GroupNorm(min(8, outputs), outputs)
+        self.norm = GroupNorm(min(8, outputs), outputs)
         self.activation = make_activation(activation)
         _initialise(self.conv)
 

@@ -33,6 +33,14 @@ class FrozenBatchNorm2d(nn.Module):
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
 
 
+class GroupNorm(nn.GroupNorm):
+    """PyTorch's own, also where a group is one number, as in a narrow network's map of a tiny picture: that is the bias."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x [B, C, H, W]."""
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
 class LearnableAffine(nn.Module):
     """One scale and one bias for a whole map: HGNetV2's learnable affine block."""
 

@@ -171,7 +171,7 @@ def _bytes(files: ModelFiles) -> int:
 
 
 def _of(files: ModelFiles | None) -> Row:
-    """What config.json says of the family and the classes."""
+    """What config.json says of the family, of what the model is for, and of the classes."""
     if files is None:
         return {}
     from detcli.inference.converting import describe_model
@@ -180,13 +180,15 @@ def _of(files: ModelFiles | None) -> Row:
 
     config, _ = describe_model(files)
     family = family_of(config)
-    labels = read_labels(config, family.label_names(family.read_config(config)))
+    record = family.read_config(config)
+    labels = read_labels(config, family.label_names(record))
     classes = [
         {"label_id": index, "category_id": category, "label": name}
         | ({"stuff": index in labels.stuff} if labels.stuff else {})
         for index, (name, category) in enumerate(zip(labels.names, labels.category_ids, strict=True))
     ]
-    return {"model_type": config["model_type"], "family": family.name, "classes": classes}
+    task = "panoptic" if family.segments(record) else "detection"
+    return {"model_type": config["model_type"], "family": family.name, "task": task, "classes": classes}
 
 
 def _in_columns(cells: Sequence[str], width: int) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """`detcli segment`: masks of things and stuff in pictures."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -54,4 +55,16 @@ def segment(console: Console, /, **given: Any) -> int:
     segmentation finds things, each by itself. A semantic one gives every pixel a class. Masks stand in the results
     run-length encoded, as pycocotools reads them.
     """
-    return look(console, Wish(**given))
+    wish = Wish(**given)
+    for flag, means in _idle(wish):
+        console.warning(f"{flag} changes nothing here: it is for {means}")
+    return look(console, wish)
+
+
+def _idle(wish: Wish) -> Iterator[tuple[str, str]]:
+    """Flags that the task and the rule have no use for, and what they are for."""
+    transformers = wish.rule == "transformers" and wish.task != "semantic"
+    if wish.overlap_threshold != segment_options.OVERLAP_THRESHOLD and not transformers:
+        yield "--overlap-threshold", "--rule transformers, --task panoptic or instance"
+    if wish.mask_threshold != segment_options.MASK_THRESHOLD and not (transformers or wish.task == "instance"):
+        yield "--mask-threshold", "--task instance, or for --rule transformers with --task panoptic"

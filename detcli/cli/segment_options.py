@@ -7,6 +7,8 @@ from detcli.cli.options import DETECTION, NEW_FOLDER, PICTURES, Score, group_of,
 from detcli.sinks.sink import BOXES_ONLY, SINKS
 
 DEFAULT_MODEL = "detr-r50-panoptic"
+MASK_THRESHOLD = 0.5
+OVERLAP_THRESHOLD = 0.8
 
 segmentation = group_of(
     option(
@@ -43,8 +45,8 @@ segmentation = group_of(
         section=DETECTION,
         type=Score(),
         metavar="P",
-        default=0.5,
-        standard="0.5",
+        default=MASK_THRESHOLD,
+        standard=f"{MASK_THRESHOLD}",
         help="A pixel belongs to a mask where its probability is above it.",
     ),
     option(
@@ -52,8 +54,8 @@ segmentation = group_of(
         section=DETECTION,
         type=Score(),
         metavar="SHARE",
-        default=0.8,
-        standard="0.8",
+        default=OVERLAP_THRESHOLD,
+        standard=f"{OVERLAP_THRESHOLD}",
         help="With --rule transformers: drop segments that keep no more of their mask than this.",
     ),
     options.max_det,

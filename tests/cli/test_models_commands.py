@@ -193,7 +193,9 @@ def test_info_shows_category_ids_and_stuff_as_the_model_was_trained(
     config = json.loads(files["config.json"]) | {"category_ids": [7, 5, 9], "stuff": [2]}
     for name, data in (files | {"config.json": json.dumps(config).encode()}).items():
         (tmp_path / name).write_bytes(data)
-    classes = json.loads(run("models", "info", str(tmp_path), "--json").stdout)["classes"]
+    facts = json.loads(run("models", "info", str(tmp_path), "--json").stdout)
+    assert facts["task"] == "detection"
+    classes = facts["classes"]
     assert [(one["category_id"], one["stuff"]) for one in classes] == [(7, False), (5, False), (9, True)]
 
 

@@ -95,6 +95,29 @@ def test_the_rule_and_its_thresholds_are_chosen(segment: Segment, pictures: Path
     assert areas[0] > areas[1]
 
 
+OVERLAP, MASK = ["--overlap-threshold", "0.7"], ["--mask-threshold", "0.7"]
+
+
+@pytest.mark.parametrize(
+    ("task", "thresholds", "idle"),
+    [
+        ([], OVERLAP, OVERLAP),
+        ([], MASK, MASK),
+        (["--task", "semantic", "--rule", "transformers"], [*OVERLAP, *MASK], [*OVERLAP, *MASK]),
+        (["--task", "instance"], MASK, []),
+        (["--rule", "transformers"], [*OVERLAP, *MASK], []),
+    ],
+)
+def test_a_threshold_that_changes_nothing_is_told_and_no_other(
+    segment: Segment, pictures: Path, task: list[str], thresholds: list[str], idle: list[str]
+) -> None:
+    run = segment("in", *task, *thresholds)
+    assert run.code == 0, run.err
+    told = [line.split()[1] for line in run.err.splitlines() if "changes nothing here" in line]
+    assert told == idle[::2]
+    assert (run.out == segment("in", *task).out) is bool(idle)
+
+
 def test_classes_keep_what_is_named_and_max_det_the_best(segment: Segment, pictures: Path) -> None:
     named = records(segment("in", "--classes", "Sky").out)
     assert {d["label"] for record in named for d in record["detections"]} == {"sky"}
@@ -188,6 +211,13 @@ def test_maps_of_classes_come_with_their_names(segment: Segment, pictures: Path)
         numbers = values(Path("maps") / Path(record["file"]).relative_to("in"))
         for entry, mask in zip(record["detections"], masks(record), strict=True):
             np.testing.assert_array_equal(numbers == entry["label_id"], mask)
+
+
+def test_what_a_model_of_ones_own_is_for_is_shown(
+    detcli: Callable[..., Run], panoptic: Path, model: Path, pictures: Path
+) -> None:
+    assert "task        panoptic\n" in detcli("models", "info", panoptic).out
+    assert "task        detection\n" in detcli("models", "info", model).out
 
 
 def test_the_table_is_for_eyes(segment: Segment, pictures: Path) -> None:

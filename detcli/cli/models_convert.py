@@ -1,5 +1,6 @@
 """`detcli models convert`: weights of an original repository as a folder that detcli and transformers read."""
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -87,6 +88,8 @@ def convert(
     if not weights.exists():
         raise UnknownModelError(f"there is no file '{weights}'")
     names = _names(labels)
+    for name in _repeated(names or ()):
+        console.warning(f"--labels: '{name}' names more than one class, and results will not tell them apart by name")
     from detcli.checkpoints.files import write_checkpoint
     from detcli.inference.converting import read_original
     from detcli.models.family import Hints
@@ -107,6 +110,11 @@ def convert(
         classes=len(read.labels),
         sha256_of_original=made.sha256,
     )
+
+
+def _repeated(names: tuple[str, ...]) -> list[str]:
+    """Names that stand twice, but for that of numbers that no class has."""
+    return [name for name, count in Counter(names).items() if count > 1 and name != "N/A"]
 
 
 def _names(labels: str | None) -> tuple[str, ...] | None:

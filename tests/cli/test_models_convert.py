@@ -58,6 +58,13 @@ def test_names_come_from_a_file_too(original: Path, detcli: Detcli, pictures: Pa
     assert json.loads(Path("made/config.json").read_text())["id2label"]["1"] == "two"
 
 
+def test_a_name_given_twice_is_told(original: Path, detcli: Detcli, pictures: Path) -> None:
+    done = detcli("models", "convert", original, "-o", "made", "--labels", "one,two,two")
+    assert done.code == 0, done.err
+    assert "--labels: 'two' names more than one class" in done.err
+    assert "names more" not in detcli("models", "convert", original, "-o", "holes", "--labels", "N/A,two,N/A").err
+
+
 def test_detecting_with_a_file_that_does_not_tell_all_names_the_command(
     original: Path, detcli: Detcli, pictures: Path
 ) -> None:

@@ -87,7 +87,8 @@ def train(console: Console, /, **given: Any) -> int:
     started, stop = time.monotonic(), Stop()
     with stopping(console, stop, what="finishing the step in hand and saving"), TrainView(console) as view:
         result = loop.train(plan.job(wish, wish.output), observer=view, stop=stop)
-    return train_closing(console, result, seconds=time.monotonic() - started)
+    segments = plan.start.family.segments(plan.start.config)
+    return train_closing(console, result, seconds=time.monotonic() - started, segments=segments)
 
 
 def _check_libraries() -> None:

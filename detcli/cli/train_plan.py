@@ -15,6 +15,7 @@ from detcli.cli.train_options import TrainWish
 from detcli.cli.train_recipe import wished_recipe
 from detcli.cli.words import counted, number
 from detcli.datasets.dataset import Dataset, Report, has_part, open_dataset
+from detcli.errors import UsageError
 from detcli.inference.converting import describe_model
 from detcli.inference.preprocess import Preprocessing
 from detcli.inference.sizing import Edges, Stretch
@@ -67,6 +68,10 @@ def prepare(console: Console, wish: TrainWish) -> TrainPlan:
     recipe = wished_recipe(base.recipe, wish)
     if recipe.mask_head and not base.learns_masks:
         mask_head_for(base.family, base.config)
+    elif wish.masks and not wish.resume:
+        raise UsageError(
+            f"--masks gives a network its mask head, and '{wish.model}' has one, which learns with the rest: leave it out"
+        )
     masks = recipe.mask_head or base.learns_masks
     device = choose_device(wish.device)
     choose_precision(recipe.precision, device)

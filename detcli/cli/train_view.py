@@ -166,8 +166,11 @@ def _beginning(event: Started) -> str:
     return "training"
 
 
-def train_closing(console: Console, result: Result, *, seconds: float) -> int:
-    """Say `3 epochs in 12 s, AP 0.912 (best, epoch 3) -> RUN/best`, and what to do with it; returns the exit code."""
+def train_closing(console: Console, result: Result, *, seconds: float, segments: bool = False) -> int:
+    """Say `3 epochs in 12 s, AP 0.912 (best, epoch 3) -> RUN/best`, and what to do with it; returns the exit code.
+
+    segments  the network has a mask head
+    """
     place = result.run
     parts = [f"{counted(result.epochs, 'epoch')} in {duration(seconds)}"]
     if result.interrupted is None:
@@ -182,7 +185,7 @@ def train_closing(console: Console, result: Result, *, seconds: float) -> int:
     console.summary(sentence, **_facts(result), seconds=round(seconds, 3), output=str(place))
     if result.interrupted is not None:
         return 128 + signal.Signals[result.interrupted]
-    console.say(f"next: detcli detect pictures/ -m {shlex.quote(str(place))}")
+    console.say(f"next: detcli {'segment' if segments else 'detect'} pictures/ -m {shlex.quote(str(place))}")
     return TooManyFailuresError.exit_code if result.unreadable else 0
 
 

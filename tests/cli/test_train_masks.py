@@ -92,6 +92,7 @@ def test_panoptic_annotations_make_a_model_that_segments(detcli: Detcli, data: P
     assert config["architectures"] == ["DetrForSegmentation"]
     size = json.loads(Path("run/best/preprocessor_config.json").read_text())["size"]
     assert size == {"shortest_edge": 64, "longest_edge": 96}
+    assert run.err.splitlines()[-1] == "detcli: next: detcli segment pictures/ -m run/best"
     found = detcli(
         "segment", "val", "-m", "run/best", "-t", "0", "-d", "cpu", "--format", "coco-panoptic", "-o", "out.json"
     )
@@ -138,6 +139,12 @@ def test_a_mask_head_is_no_use_to_a_detector_of_other_classes(detcli: Detcli, da
     assert "does not know 'zebra'" in run.err
     assert "train it on this data without --masks first" in run.err
     assert detcli("train", "-m", model, "--masks", "--data", data, "-n", *SHORT, "--set", "frozen=[]").code == 0
+
+
+def test_a_mask_head_that_is_there_is_not_given(detcli: Detcli, data: Path) -> None:
+    run = detcli("train", "-m", write_panoptic_model(Path("model")), "--masks", "--data", data, "-n", *SHORT)
+    assert run.code == 2
+    assert "'model' has one, which learns with the rest: leave it out" in run.err
 
 
 def test_boxes_of_panoptic_annotations_are_data_for_any_model(

@@ -66,7 +66,7 @@ def match(pictures: Iterable[StoredPicture], truth: Truth, name: str, *, masks: 
             "that name the pictures looked at: .jsonl, or COCO with 'images'"
         )
     categories.check()
-    notes = (*found.notes(), *categories.notes(), *_result_notes(results, categories.seen))
+    notes = (*found.notes(), *categories.notes(), *_result_notes(results, categories.seen, masks=masks))
     return Matched(results, len(found.taken), found.failed, notes)
 
 
@@ -256,7 +256,7 @@ class _Categories:
         return sorted((key for key, found in self._found.items() if found is None), key=str)
 
 
-def _result_notes(results: Sequence[Result], seen: int) -> Iterator[str]:
+def _result_notes(results: Sequence[Result], seen: int, *, masks: bool) -> Iterator[str]:
     if not seen:
         yield "nothing was found in any picture: each figure is 0"
         return
@@ -266,9 +266,10 @@ def _result_notes(results: Sequence[Result], seen: int) -> Iterator[str]:
         yield f"{_counted(repeated, 'detection')} there a second time: each counts as a false alarm"
     least = min((r["score"] for r in results), default=0.0)
     if least > _THRESHOLD_NOTED:
+        command = "segment --task instance" if masks else "detect"
         yield (
             f"the lowest score is {least:.3g}: results cut off at a threshold have a lower AP; "
-            "'detcli detect -f coco-results' keeps every score"
+            f"'detcli {command} -f coco-results' keeps every score"
         )
 
 

@@ -52,6 +52,17 @@ def test_a_model_is_judged_as_its_results_are(detcli: Detcli, scene: Path) -> No
     assert json.loads(of_results.out)["figures"]["AP"] > 0
 
 
+def test_results_cut_off_at_a_threshold_are_told_with_the_command_that_keeps_all(detcli: Detcli, scene: Path) -> None:
+    results = [
+        {name: one[name] for name in ("image_id", "category_id", "segmentation")} | {"score": 0.9}
+        for one in json.loads(Path("in/gt.json").read_text())["annotations"]
+    ]
+    Path("few.json").write_text(json.dumps(results))
+    run = detcli("eval", "few.json", "--gt", "in/gt.json", "--iou-type", "segm")
+    assert run.code == 0, run.err
+    assert "'detcli segment --task instance -f coco-results' keeps every score" in run.err
+
+
 def test_results_of_boxes_are_no_masks(detcli: Detcli, scene: Path) -> None:
     run = detcli("detect", "in", "-m", "model", "-t", "0", "-d", "cpu", "-o", "boxes.json", "-f", "coco")
     assert run.code == 0, run.err

@@ -186,7 +186,10 @@ ENTRY = {"image_id": 3, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
         ([ENTRY | {"segmentation": {"size": [3, 4], "counts": ";"}}], "entry 0: its segmentation is damaged"),
         ([ENTRY | {"segmentation": {"size": [-3, -4], "counts": "<"}}], "entry 0: the size of its segmentation"),
         ([ENTRY | {"segmentation": {"size": [12], "counts": "<"}}], "entry 0: the size of its segmentation"),
-        ([{"image_id": 3, "segments_info": [], "file_name": "a.png"}], "entry 0: it is of COCO panoptic"),
+        (
+            [{"image_id": 3, "segments_info": [], "file_name": "a.png"}],
+            "entry 0: it is of COCO panoptic, .* --iou-type panoptic",
+        ),
         ([ENTRY, ENTRY | {"image_id": "3"}], "entry 1: image_id is the text '3'; it must be a whole number"),
         ([ENTRY | {"category_id": 1.5}], "entry 0: category_id is 1.5, not a whole number"),
         ([{k: v for k, v in ENTRY.items() if k != "score"}], "entry 0: it has no score"),

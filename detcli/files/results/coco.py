@@ -68,7 +68,8 @@ def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] |
         entry = place.mapping(value)
         if "segments_info" in entry:
             place.refuse(
-                "it is of COCO panoptic, whose segments are in PNGs: detcli judges boxes, of jsonl or coco say"
+                "it is of COCO panoptic, whose segments are in PNGs: `detcli eval --iou-type panoptic` judges them, against "
+                "annotations of that kind"
             )
         if "score" not in entry:
             place.refuse("it has no score: these are annotations, not what a detector found")

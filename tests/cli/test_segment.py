@@ -29,10 +29,10 @@ def panoptic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def segment(detcli: Callable[..., Run], panoptic: Path) -> Segment:
-    """Run `detcli segment` here, with the tiny model."""
+    """Run `detcli segment` here, with the tiny model; picture by picture, since last bits depend on the company."""
 
     def run(*arguments: str | Path, **others: Any) -> Run:
-        return detcli("segment", "--model", panoptic, "--threshold", "0.2", *arguments, **others)
+        return detcli("segment", "--model", panoptic, "--threshold", "0.2", "--batch", "1", *arguments, **others)
 
     return run
 

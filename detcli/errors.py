@@ -33,6 +33,8 @@ PictureErrorCode = Literal[
     "too-large",
     "unsupported",
     "decode-failed",
+    "damaged",
+    "gap",
     "device",
 ]
 PICTURE_ERROR_CODES: tuple[str, ...] = get_args(PictureErrorCode)

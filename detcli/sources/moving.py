@@ -1,10 +1,16 @@
-"""What sources of moving pictures share: what the user says of time, and what a source says of itself."""
+"""The door of the moving pictures: what such a source promises, the table of those who keep it, how an argument becomes
+one, and how frames are named.
+"""
 
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from detcli.registry import Registry
 from detcli.sources.source import DEFAULT_MAX_PIXELS, Picture
+from detcli.values.frame import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +85,52 @@ class MovingSource(Protocol):
 
     def close(self) -> None:
         """Let go of it; ends an iteration that waits in another thread. Safe twice."""
+
+
+class NamedMovingSource(MovingSource, Protocol):
+    """A moving source made from what the command line names."""
+
+    def __init__(self, argument: str, settings: MovingSettings, *, index_from: int = 0) -> None: ...
+
+
+MOVING: Registry[type[NamedMovingSource]] = Registry(
+    "moving source", {"video": "detcli.sources.video:Video", "camera": "detcli.sources.camera:Camera"}
+)
+
+_CAMERA = re.compile(r"(?:cam|/dev/video)?(\d{1,3})", re.ASCII)
+
+
+def open_moving(argument: str, settings: MovingSettings, *, index_from: int = 0) -> MovingSource:
+    """The source that an argument names: a camera, else a video file, a stream, or "-"; nothing is opened yet.
+
+    index_from  the place of its first frame in the whole input
+    """
+    kind = "video" if camera_number(argument) is None else "camera"
+    return MOVING[kind](argument, settings, index_from=index_from)
+
+
+def camera_number(argument: str) -> int | None:
+    """The number of the camera that an argument names: `cam0`, `0`, `/dev/video0`; None for all else.
+
+    A file of that name is taken as the file it is.
+    """
+    match = _CAMERA.fullmatch(argument)
+    if match is None or os.path.isfile(argument) or os.path.isdir(argument):  # noqa: PTH112, PTH113 - any name
+        return None
+    return int(match[1])
+
+
+def frame_origin(index: int, *, file: str, place: str, frame: int, time_s: float) -> Origin:
+    """Where a frame stands: in COCO, and on the disk, it is `place/frame_000012.jpg`.
+
+    file   the source as it is shown, credentials left out
+    place  the folder of its frames below the common one, no two sources of a run the same
+    """
+    stem = f"{place}/frame_{frame:06d}"
+    return Origin(index, file, f"{stem}.jpg", stem, frame, time_s)
+
+
+def gap_origin(index: int, *, file: str, place: str, frame: int, time_s: float) -> Origin:
+    """Where frames are missing before the frame of this number; its name is that of no frame."""
+    stem = f"{place}/gap_{frame:06d}_{index}"
+    return Origin(index, file, f"{stem}.jpg", stem, frame, time_s)

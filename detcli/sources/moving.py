@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from detcli.errors import PictureErrorCode
 from detcli.registry import Registry
 from detcli.sources.source import DEFAULT_MAX_PIXELS, Picture
-from detcli.values.frame import Origin
+from detcli.values.frame import Origin, Resize, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,24 @@ class MovingFacts:
     sound: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A picture in the place of frames that are missing; never dropped, however late a live run is.
+
+    code     "gap" where a stream was lost for a while, "damaged" where frames could not be decoded; another one where
+             the whole source could not be opened
+    message  how much is missing, and why
+    """
+
+    origin: Origin
+    code: PictureErrorCode
+    message: str
+
+    def __call__(self, resize: Resize | None = None) -> Unreadable:
+        """Say so."""
+        return Unreadable(self.origin, self.code, self.message)
+
+
 class MovingSource(Protocol):
     """A source whose pictures are frames: `origin.frame` counts them from 0, `origin.time_s` from the first one's time.
 
@@ -74,14 +93,14 @@ class MovingSource(Protocol):
     def __iter__(self) -> Iterator[Picture]:
         """The frames in order of time, decoded as the iteration goes on; a gap is a picture that cannot be read.
 
-        Once only. Raises InputError where the source cannot be opened at all.
+        Once only. Raises SourceError where the source cannot be opened at all.
         """
 
     def count(self) -> int | None:
         """How many frames there will be, where that is known."""
 
     def facts(self) -> MovingFacts:
-        """What is known of it; opens it where it is not open yet. Raises InputError."""
+        """What is known of it; opens it where it is not open yet. Raises SourceError."""
 
     def close(self) -> None:
         """Let go of it; ends an iteration that waits in another thread. Safe twice."""

@@ -1,6 +1,7 @@
 """What was found in one picture, in that picture's own pixels."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,19 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def __getitem__(self, which: npt.NDArray[Any]) -> "Detections":
+        """Those that a mask or indices pick."""
+        masks, ids = self.masks, self.track_ids
+        if masks is not None:
+            masks = tuple(masks[place] for place in np.arange(len(self))[which].tolist())
+        return Detections(
+            self.boxes_xyxy[which],
+            self.scores[which],
+            self.class_ids[which],
+            masks,
+            None if ids is None else ids[which],
+        )
 
     @classmethod
     def empty(cls) -> "Detections":

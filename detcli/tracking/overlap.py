@@ -1,0 +1,20 @@
+"""How much boxes have in common."""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+def pairwise_iou(ones_xyxy: Floats, others_xyxy: Floats) -> Floats:
+    """Intersection over union of each of [N, 4] with each of [M, 4]: [N, M]; 0 where neither box has an area."""
+    ones, others = ones_xyxy[:, None], others_xyxy[None]
+    sides = np.minimum(ones[..., 2:], others[..., 2:]) - np.maximum(ones[..., :2], others[..., :2])
+    both: Floats = sides.clip(0).prod(axis=-1)
+    either = _areas(ones_xyxy)[:, None] + _areas(others_xyxy) - both
+    return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+
+
+def _areas(boxes_xyxy: Floats) -> Floats:
+    areas: Floats = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(axis=1)
+    return areas

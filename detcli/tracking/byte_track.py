@@ -144,7 +144,8 @@ class Tracker:
         same = pairwise_iou(boxes, boxes) > self.settings.duplicate_overlap
         same &= classes[:, None] == classes
         surer = np.tri(len(boxes), k=-1, dtype=np.bool_)  # boxes stand in the order of their scores
-        return np.logical_or.reduce(same & (surer | (owners >= 0)), axis=1)
+        duplicates: Bools = np.any(same & (surer | (owners >= 0)), axis=1)
+        return duplicates
 
     def _numbered(self, tracks: Tracks) -> Tracks:
         """The tracks, with the next numbers for those that have none."""

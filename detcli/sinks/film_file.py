@@ -7,7 +7,7 @@ from typing import cast
 
 import av
 from av.codec.context import ThreadType
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
@@ -152,10 +152,46 @@ def put_in_order(path: Path, film_format: FilmFormat, *, samples: int) -> None:
         path.open("rb") as file,
         av.open(file, "r", buffer_size=_BUFFER) as grown,
         AtomicFile(path, locked=True) as new,
-        av.open(new, "w", format=film_format.container, options=options, buffer_size=_BUFFER) as whole,
     ):
-        copies = {stream.index: whole.add_stream_from_template(stream, opaque=True) for stream in grown.streams}
-        for packet in grown.demux():
-            if packet.size:
-                packet.stream = copies[packet.stream_index]
-                whole.mux(packet)
+        firm = _Firm(new)
+        try:
+            with av.open(firm, "w", format=film_format.container, options=options, buffer_size=_BUFFER) as whole:
+                _copy(grown, whole)
+        except av.FFmpegError as error:
+            raise firm.error or error from error
+        if firm.error is not None:
+            raise firm.error
+
+
+def _copy(grown: InputContainer, whole: OutputContainer) -> None:
+    copies = {stream.index: whole.add_stream_from_template(stream, opaque=True) for stream in grown.streams}
+    for packet in grown.demux():
+        if packet.size:
+            packet.stream = copies[packet.stream_index]
+            whole.mux(packet)
+
+
+class _Firm:
+    """A file that raises its first error, and then takes all and keeps nothing: a muxer that is closed writes more."""
+
+    def __init__(self, file: AtomicFile) -> None:
+        self._file = file
+        self.error: OutputError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Add bytes."""
+        if self.error is None:
+            try:
+                self._file.write(data)
+            except OutputError as error:
+                self.error = error
+                raise
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to another place."""
+        return self._file.seek(offset, whence) if self.error is None else offset
+
+    def tell(self) -> int:
+        """The place."""
+        return self._file.tell() if self.error is None else 0

@@ -18,6 +18,7 @@ from detcli.version import __version__
 if TYPE_CHECKING:
     from detcli.errors import DetcliError
     from detcli.inference.detector import Detector, load_detector
+    from detcli.sources.moving import MovingSettings, open_moving
     from detcli.sources.source import SourceSettings, open_source
     from detcli.values.detections import Detections
     from detcli.values.frame import Frame, Unreadable
@@ -27,10 +28,12 @@ __all__ = [
     "Detections",
     "Detector",
     "Frame",
+    "MovingSettings",
     "SourceSettings",
     "Unreadable",
     "__version__",
     "load_detector",
+    "open_moving",
     "open_source",
 ]
 
@@ -39,9 +42,11 @@ _ROOMS = {
     "Detections": "detcli.values.detections",
     "Detector": "detcli.inference.detector",
     "Frame": "detcli.values.frame",
+    "MovingSettings": "detcli.sources.moving",
     "SourceSettings": "detcli.sources.source",
     "Unreadable": "detcli.values.frame",
     "load_detector": "detcli.inference.detector",
+    "open_moving": "detcli.sources.moving",
     "open_source": "detcli.sources.source",
 }
 

@@ -8,7 +8,7 @@ from detcli.cli import options, segment_options
 from detcli.cli.command import Command, Example, pass_console
 from detcli.cli.console import Console
 from detcli.cli.looking import look
-from detcli.cli.wish import Wish
+from detcli.cli.wish import PictureWish
 
 
 @click.command(
@@ -54,4 +54,4 @@ def segment(console: Console, /, **given: Any) -> int:
     segmentation finds things, each by itself. A semantic one gives every pixel a class. Masks stand in the results
     run-length encoded, as pycocotools reads them.
     """
-    return look(console, Wish(**given))
+    return look(console, PictureWish(**given))

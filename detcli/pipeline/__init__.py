@@ -57,8 +57,9 @@ def run(
     tally, limits, stop = tally or Tally(), limits or Limits(), stop or Stop()
     workers = workers or processors()
     needs_pixels = any(sink.needs_pixels for sink in sinks)
+    frames = detector.look_ahead + 3 * detector.batch_size + 4 * workers
     room = Room(
-        frames=in_flight or detector.look_ahead + 3 * detector.batch_size + 4 * workers,
+        frames=frames if in_flight is None else min(frames, in_flight),
         nbytes=_BYTES_IN_FLIGHT,
         at_least=detector.batch_size if detector.deterministic else 1,
     )

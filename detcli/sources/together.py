@@ -27,6 +27,7 @@ class Part:
     source      not read by anybody else; where it is live, late frames are dropped
     max_frames  of a live source: hand out so many at most
     paced       hold a live source's frames back until their time
+    is_file     `file` is the path of a file
     """
 
     file: str
@@ -34,6 +35,7 @@ class Part:
     source: MovingSource
     max_frames: int | None = None
     paced: bool = False
+    is_file: bool = False
 
 
 class Together:
@@ -95,7 +97,7 @@ class Together:
             index += 1
 
     def count(self) -> int | None:
-        """How many frames there will be, where all sources know."""
+        """How many frames there will be, where all sources are open and know."""
         total = 0
         for turn in self._turns:
             count = turn.count()
@@ -106,7 +108,15 @@ class Together:
 
     def facts(self, place: str) -> MovingFacts | None:
         """What the source of a place says of itself; None where it could not be opened."""
-        return next(turn for turn in self._turns if turn.part.place == place).facts()
+        return self._turn(place).facts()
+
+    def known(self, place: str) -> MovingFacts | None:
+        """The same where it is open already; opens nothing."""
+        return self._turn(place).known
+
+    def error(self, place: str) -> SourceError | None:
+        """Why the source of a place cannot be opened, or was lost; None where nothing is known against it."""
+        return self._turn(place).error
 
     def waited_s(self, index: int) -> float | None:
         """Seconds since the frame of an index came from its source; to be asked once, None afterwards."""
@@ -121,6 +131,9 @@ class Together:
         """Let all of them go; ends an iteration in another thread."""
         for turn in self._turns:
             turn.close()
+
+    def _turn(self, place: str) -> "_Turn":
+        return next(turn for turn in self._turns if turn.part.place == place)
 
     def _next(self, turns: "deque[_Turn]") -> "_Turn":
         """Whose turn it is: the first in line that need not be waited for. It goes to the end of the line."""
@@ -139,7 +152,7 @@ class _Turn:
         self.part = part
         self.error: SourceError | None = None
         self.last_index = -1
-        self._facts: MovingFacts | None = None
+        self.known: MovingFacts | None = None
         self._live = (
             Live(part.source, max_frames=part.max_frames, paced=part.paced, changed=changed)
             if part.source.live
@@ -156,19 +169,19 @@ class _Turn:
     def open(self) -> None:
         """Open it; what is wrong waits in `error` for its turn."""
         try:
-            self._facts = self.part.source.facts()
+            self.known = self.part.source.facts()
         except SourceError as error:
             self.error = error
 
     def facts(self) -> MovingFacts | None:
-        if self._facts is None and self.error is None:
+        if self.known is None and self.error is None:
             self.open()
-        return self._facts
+        return self.known
 
     def count(self) -> int | None:
-        if self._live is not None:
-            return None
-        return 1 if self.error is not None else self.part.source.count()
+        if self.error is not None:
+            return 1  # the record that says so
+        return None if self._live is not None or self.known is None else self.part.source.count()
 
     def is_ready(self) -> bool:
         """Whether `take` need not wait for the world."""

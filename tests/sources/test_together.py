@@ -26,6 +26,8 @@ def shots(count: int) -> FakeMoving:
 
 def test_files_take_turns_and_each_frame_has_a_place_of_its_own() -> None:
     together = Together([part("a", shots(3)), part("d/b", shots(1)), part("c", shots(2))])
+    together.open()
+    assert together.count() == 6
     origins = [picture.origin for picture in together]
     assert [(origin.file, origin.frame) for origin in origins] == [
         ("a.mp4", 0), ("d/b.mp4", 0), ("c.mp4", 0), ("a.mp4", 1), ("c.mp4", 1), ("a.mp4", 2),
@@ -33,7 +35,6 @@ def test_files_take_turns_and_each_frame_has_a_place_of_its_own() -> None:
     assert [origin.index for origin in origins] == list(range(6))
     assert len({origin.relative for origin in origins}) == 6
     assert origins[1].relative == "d/b/frame_000000.jpg"
-    assert together.count() == 6
 
 
 def test_frames_keep_their_place_when_they_are_read() -> None:

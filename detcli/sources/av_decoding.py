@@ -3,6 +3,7 @@
 Knows one opening of a source, from its first packet to its end: what is done when a stream is lost is decided above.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ from detcli.sources.timeline import Timeline
 if TYPE_CHECKING:
     _Packet = av.Packet[VideoStream]
 
+_HALF_PACKETS = frozenset({"mpegts", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "mjpeg"})  # whose end is the next one
 _MOST_FAILED_READS = 32  # in a row: then nothing more can be read
 _MOST_HELD: Final = 2000  # packets since a key frame that are kept to begin there
 _CUT_SHORT_S = 0.5  # that the pictures of a whole file may end before its header says
+_UNREAD_BYTES_OF_TS = 20 * 188  # tables and what fills up a constant rate
 _UNREAD_BYTES = 64  # between blocks of a Matroska file; their own headers have fewer
 
 
@@ -73,11 +76,14 @@ class Decoding:
         self._opened, self._timeline, self._number = opened, timeline, number_from
         self._container, self._stream, self._decoder = opened.container, opened.stream, opened.stream.codec_context
         self._start_s, self._resume_s = start_s, timeline.last_s if resume else None
+        if resume:
+            timeline.rewind()
         self._all_indexed = "mp4" in self._container.format.name and self._stream.frames > 0
         rate = self._stream.average_rate
         interval = 1 / (rate * opened.base) if rate and not self._all_indexed else None
         self._damage = Damage(self._decoder.codec.name, interval)
         self._matroska = "matroska" in self._container.format.name
+        self._every_byte = opened.every_byte
         self._claimed_packets = len(self._stream.index_entries) if self._all_indexed else 0
         if self._container.format.name == "avi":
             self._claimed_packets = self._stream.frames
@@ -89,10 +95,15 @@ class Decoding:
 
     def __iter__(self) -> Iterator[Shot | Missing]:
         """The frames in order of time."""
-        if self._resume_s is not None:
-            self._seek(self._resume_s)
-        for packet in self._passing_over(self._read()):
-            yield from self._decode(packet)
+        if self._resume_s is not None and (self._all_indexed or self._matroska):
+            self._seek(self._resume_s)  # others have no index: FFmpeg would search, and may end up behind it
+        try:
+            for packet in self._passing_over(self._whole(self._read())):
+                yield from self._decode(packet)
+        except LostError:
+            if not self._opened.finite:
+                yield from self._decode(None)  # what had come before; of a file it will come again
+            raise
         yield from self._decode(None)
         yield from self._at_the_end()
 
@@ -107,7 +118,7 @@ class Decoding:
         failed = 0
         while True:
             try:
-                packets = self._container.demux() if self._matroska else self._container.demux(self._stream)
+                packets = self._container.demux() if self._every_byte else self._container.demux(self._stream)
                 for packet in cast("Iterator[_Packet]", packets):
                     if self._is_picture(packet):
                         self._packets += 1
@@ -127,22 +138,40 @@ class Decoding:
         if not self._opened.finite:
             raise LostError("the server ended it")
 
+    def _whole(self, packets: "Iterator[_Packet]") -> "Iterator[_Packet]":
+        """Without the last packet before a stream is lost, where FFmpeg hands on the half of it that came."""
+        if not (self._opened.remote and self._container.format.name in _HALF_PACKETS):
+            yield from packets
+            return
+        held: _Packet | None = None
+        for packet in packets:
+            if held is not None:
+                yield held
+            held = packet
+        if held is not None:
+            yield held
+
     def _is_picture(self, packet: "_Packet") -> bool:
         """Whether it belongs to the pictures and has something in it; looks at what lies before it."""
         if not packet.size:
             return False  # an empty one asks for the decoder to be drained, which is done at the end
         begins, ends = packet.pos, self._end_of_block
-        if self._matroska and begins is not None and begins >= 0:
-            self._end_of_block = max(ends, begins + packet.size)
+        if self._every_byte and begins is not None and begins >= 0:
+            with_headers = packet.size if self._matroska else packet.size * 188 // 184 + 376
+            self._end_of_block = max(ends, begins + with_headers)
         if packet.stream_index != self._stream.index:
             return False
         time_stamp = _time_stamp(packet)
-        if ends and begins is not None and begins - ends > _UNREAD_BYTES and time_stamp is not None:
+        if ends and begins is not None and time_stamp is not None and not self._follows(begins - ends):
             self._damage.skipped(time_stamp)
         if packet.dts is not None and self._last_dts is not None and packet.dts < self._last_dts:
             self._damage.forget()  # the clock was set back
         self._last_dts = packet.dts if packet.dts is not None else self._last_dts
         return True
+
+    def _follows(self, unread: int) -> bool:
+        """Whether a packet lies where it should: neither far behind the one before, nor in it."""
+        return 0 <= unread <= _UNREAD_BYTES if self._matroska else unread <= _UNREAD_BYTES_OF_TS
 
     def _passing_over(self, packets: "Iterator[_Packet]") -> "Iterator[_Packet]":
         """All packets; but where the start is far, from the first frame on none before the last key frame before it."""
@@ -260,8 +289,12 @@ class Decoding:
         if self._claimed_packets and lost > 0:
             message = f"truncated or damaged: {lost} of {self._claimed_packets} frames are not there"
             yield Missing("truncated", message, end_s)
-        elif claimed_s is not None and claimed_s > end_s + 2 * self._timeline.interval_s + _CUT_SHORT_S:
-            message = f"truncated: it ends at {end_s:.2f} s, though its header says {claimed_s:.2f} s"
+            return
+        missing_s = (
+            0.0 if claimed_s is None else claimed_s - self._timeline.last_stamp_s - 2 * self._timeline.interval_s
+        )
+        if missing_s > _CUT_SHORT_S:
+            message = f"truncated: it ends at {end_s:.2f} s, {missing_s:.2f} s before its header says"
             yield Missing("truncated", message, end_s)
 
     def _claimed_s(self) -> float | None:
@@ -281,9 +314,9 @@ def _time_stamp(packet: "_Packet") -> int | None:
     return packet.pts if packet.pts is not None else packet.dts
 
 
-def _why(error: Exception) -> str:
+def _why(error: av.error.FFmpegError | OSError) -> str:
     if isinstance(error, av.error.ExitError | av.error.TimeoutError):
         return "nothing came any more"
     if isinstance(error, av.error.ConnectionResetError | av.error.BrokenPipeError):
         return "the connection was reset"
-    return plain(error)
+    return "the connection broke off" if error.errno == errno.EIO else plain(error)

@@ -13,6 +13,7 @@ from detcli.errors import PictureErrorCode, SourceError
 from detcli.sources.protocols import Access, check_before_opening, what_it_is
 
 _WITHOUT_TIMES = frozenset({"mpjpeg", "mjpeg", "h264", "hevc", "mpegvideo", "m4v"})  # FFmpeg makes up 25 a second
+_WITHOUT_INDEX = frozenset({"matroska,webm", "mpegts"})  # FFmpeg searches on behind damage, and says nothing
 _ANSWERED_NO = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.error.HTTPNotFoundError)
 
 
@@ -41,6 +42,7 @@ class Opened:
     remote      it comes over a connection that can be lost
     finite      its end is its end, not the loss of a stream
     by_arrival  its time stamps mean nothing
+    every_byte  each byte of it belongs to a packet that is read, of sound too: others are damaged
     """
 
     container: InputContainer
@@ -50,6 +52,7 @@ class Opened:
     remote: bool
     finite: bool
     by_arrival: bool
+    every_byte: bool
 
 
 def open_av(access: Access, limits: Limits, *, max_pixels: int, low_delay: bool) -> Opened:
@@ -61,18 +64,15 @@ def open_av(access: Access, limits: Limits, *, max_pixels: int, low_delay: bool)
     Raises SourceError: with a code as for a picture, and a sentence without credentials.
     """
     check_before_opening(access)
-    options = dict(access.options)
-    if low_delay:
-        options["fflags"] = "nobuffer"
     timeout = (limits.open_s, limits.read_s) if access.kind == "stream" else None
     try:
-        container = av.open(access.url, options=options, timeout=timeout, metadata_errors="replace")
+        container = av.open(access.url, options=dict(access.options), timeout=timeout, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         code, why = refusal(error, limits.open_s)
         if code == "unsupported":
             code, why = what_it_is(access) or (code, why)
         kind = RefusedError if isinstance(error, _ANSWERED_NO) else SourceError
-        raise kind(code, f"cannot read '{access.shown}': {why}") from None
+        raise kind(code, f"cannot read {access.named}: {why}") from None
     try:
         return _looked_through(container, access, max_pixels, low_delay=low_delay)
     except BaseException:
@@ -85,30 +85,30 @@ def _looked_through(container: InputContainer, access: Access, max_pixels: int, 
     sound = bool(container.streams.audio)
     if not pictures:
         what = "it has sound but no pictures" if sound else "there are no pictures in it"
-        raise SourceError("unsupported", f"cannot read '{access.shown}': {what}")
+        raise SourceError("unsupported", f"cannot read {access.named}: {what}")
     stream = max(
         pictures, key=lambda one: one.codec_context.width * one.codec_context.height if _decodable(one) else -1
     )
     if not _decodable(stream):
-        raise SourceError("unsupported", f"cannot read '{access.shown}': no decoder for its kind of video is installed")
+        raise SourceError("unsupported", f"cannot read {access.named}: no decoder for its kind of video is installed")
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > max_pixels:
         raise SourceError(
             "too-large",
-            f"cannot read '{access.shown}': {width} x {height} pixels are more than the limit of {max_pixels:,};"
+            f"cannot read {access.named}: {width} x {height} pixels are more than the limit of {max_pixels:,};"
             " --max-pixels raises it",
         )
+    every_byte = access.kind != "stream" and container.format.name in _WITHOUT_INDEX
     for other in container.streams:
-        if other.index != stream.index and other.type in ("video", "audio", "subtitle", "data"):
+        if other.index != stream.index and not every_byte:
             other.discard = av.stream.Discard.all
     stream.codec_context.options = {"max_pixels": str(max_pixels)}
     # Threads that each decode a frame of their own hold back as many frames as they are.
     stream.thread_type = "SLICE" if low_delay else "AUTO"
     remote, finite = access.kind == "stream", _is_finite(container, access)
     base = stream.time_base or Fraction(1, av.time_base)
-    return Opened(
-        container, stream, base, sound, remote, finite, not finite and container.format.name in _WITHOUT_TIMES
-    )
+    by_arrival = not finite and container.format.name in _WITHOUT_TIMES
+    return Opened(container, stream, base, sound, remote, finite, by_arrival, every_byte)
 
 
 def _decodable(stream: VideoStream) -> bool:

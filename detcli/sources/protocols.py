@@ -41,7 +41,7 @@ _CONTAINERS = (
 _SOUNDS = "aac,ac3,aiff,amr,ape,caf,eac3,flac,mp3,wav"  # opened to be told apart from files that are damaged
 _PLAYLISTS = {"file": "hls", "pipe": "", "http": "hls,dash", "https": "hls,dash"}
 # Enough to find the pictures; FFmpeg's own five seconds would be waited for again each time a stream is taken up.
-_STREAM_PROBE = {"analyzeduration": "1500000", "probesize": "2000000", "fpsprobesize": "0"}
+_STREAM_PROBE = {"analyzeduration": "1500000", "probesize": "2000000", "fpsprobesize": "3"}
 _FILE_SUFFIXES = (
     ".mp4",
     ".m4v",
@@ -77,6 +77,11 @@ class Access:
     url: str = field(repr=False)
     options: dict[str, str] = field(repr=False)
     server: tuple[str, int] | None = None
+
+    @property
+    def named(self) -> str:
+        """What a sentence calls it."""
+        return "standard input" if self.kind == "pipe" else f"'{self.shown}'"
 
     @property
     def scheme(self) -> str:
@@ -133,9 +138,9 @@ def check_before_opening(access: Access) -> None:
         with opened(access.shown) as descriptor:
             head = os.read(descriptor, HEAD_BYTES)
     except PictureError as error:
-        raise SourceError(error.code, f"cannot read '{access.shown}': {error}{_advice(access.shown)}") from error
+        raise SourceError(error.code, f"cannot read {access.named}: {error}{_advice(access.shown)}") from error
     if not head:
-        raise SourceError("empty", f"cannot read '{access.shown}': an empty file")
+        raise SourceError("empty", f"cannot read {access.named}: an empty file")
 
 
 def what_it_is(access: Access) -> tuple[PictureErrorCode, str] | None:
@@ -148,6 +153,8 @@ def what_it_is(access: Access) -> tuple[PictureErrorCode, str] | None:
         return "unsupported", "a picture, not a video: 'detcli detect' takes pictures"
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
         return "truncated", "its index (moov) is missing or damaged, as where a recording or a download was cut off"
+    if head.startswith((b"#EXTM3U", b"ffconcat")):
+        return "unsupported", "a list of other videos; those that it names by an address are not fetched"
     if head.startswith((b"\x7fELF", b"MZ", b"PK\x03\x04", b"%PDF")):
         return "unsupported", "not a video"
     return None

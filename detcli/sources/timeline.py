@@ -40,6 +40,11 @@ class Timeline:
         return float(self._last or 0)
 
     @property
+    def last_stamp_s(self) -> float:
+        """The same on the source's own clock, which may not begin with the first frame."""
+        return float((self._last or 0) - self._offset + (self._first or 0) * self._base)
+
+    @property
     def interval_s(self) -> float:
         """Between the last two frames, or as the source says."""
         return float(self._interval)

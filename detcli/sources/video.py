@@ -173,7 +173,7 @@ class Video:
         except LostError as lost:
             decoding.close()
             raise SourceError(
-                "not-found", f"cannot read '{self._access.shown}': {lost}, before its first frame"
+                "not-found", f"cannot read {self._access.named}: {lost}, before its first frame"
             ) from None
         except BaseException:
             decoding.close()
@@ -182,14 +182,17 @@ class Video:
             self._decoding, self._items, self._ahead = decoding, None, ahead
             return opened
         decoding.close()
-        raise SourceError("decode-failed", f"cannot read '{self._access.shown}': no frame of it can be decoded")
+        why = "no frame of it can be decoded"
+        if self._access.kind == "pipe" and "mp4" in opened.container.format.name:
+            why = "an MP4 file cannot be read from a pipe: pipe MPEG-TS or Matroska, as by 'ffmpeg -i a.mp4 -c copy -f mpegts -'"
+        raise SourceError("decode-failed", f"cannot read {self._access.named}: {why}")
 
     def _take_up(self, number: int, last_s: float, why: str, back_off: BackOff) -> bool:
         """Open a lost stream again, as often as it takes; False where it is closed, or nobody waits for more of it.
 
         Raises SourceError where the server refuses it, or it is not to be taken up.
         """
-        lost = f"the stream '{self._access.shown}' was lost after {last_s:.1f} s ({why})"
+        lost = f"the stream {self._access.named} was lost after {last_s:.1f} s ({why})"
         if self._decoding is not None:
             self._decoding.close()
             self._decoding = None
@@ -215,7 +218,7 @@ class Video:
     def _said_by(self, opened: Opened) -> MovingFacts:
         stream = opened.stream
         shot = next(item for item in self._ahead if isinstance(item, Shot))
-        rate = stream.average_rate or stream.guessed_rate
+        rate = None if opened.by_arrival else stream.average_rate or stream.guessed_rate
         seconds = None
         if opened.finite and stream.duration and stream.time_base:
             seconds = float(stream.duration * stream.time_base)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import numpy.typing as npt
 
 from detcli.sources.moving import Gap, MovingSettings
 from detcli.sources.video import Video
@@ -49,14 +48,16 @@ def write_video(
     noise     frames hard to compress, so that damage hits many bytes
     """
     target = str(path) if isinstance(path, Path) else path
-    with av.open(target, "w", format=container) as file:
+    movflags = {"movflags": "faststart"} if target is not path and target.endswith(".mp4") else {}
+    target_is_webm = isinstance(target, str) and target.endswith(".webm")
+    with av.open(target, "w", format=container, options=movflags) as file:
         stream = file.add_stream(codec, rate=rate, options={"g": str(group), **(options or {})})
         stream.height, stream.width = size_hw
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.time_base = stream.codec_context.time_base = base
         if turned is not None or mirrored:
             stream.set_display_rotation(turned or 0, hflip=mirrored)
-        voice = file.add_stream("aac", rate=48000, layout="mono") if sound else None
+        voice = file.add_stream("libopus" if target_is_webm else "aac", rate=48000, layout="mono") if sound else None
         random = np.random.default_rng(0)
         for number in range(frames):
             pixels = picture(number, size_hw)
@@ -67,18 +68,33 @@ def write_video(
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
         if voice is not None:
-            samples: npt.NDArray[np.float32] = np.zeros((1, 48000 * frames // rate), np.float32)
-            tone = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
-            tone.sample_rate, tone.pts = 48000, 0
-            file.mux(voice.encode(tone))
-            file.mux(voice.encode())
+            for packet in tone(voice, frames / rate):
+                file.mux(packet)
     return path if isinstance(path, Path) else Path()
+
+
+def tone(voice: av.AudioStream, seconds: float) -> list[av.Packet]:
+    """Encoded noise of so many seconds."""
+    packets = []
+    random = np.random.default_rng(0)
+    for begin in range(0, round(48000 * seconds), 960):
+        samples = random.uniform(-0.1, 0.1, (1, 960)).astype(np.float32)
+        one = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
+        one.sample_rate, one.pts = 48000, begin
+        packets += voice.encode(one)
+    return packets + voice.encode()
 
 
 def plainly(path: Path) -> list[tuple[float, Pixels]]:
     """Times since the first frame, and pixels, as PyAV decodes them in four lines."""
     with av.open(str(path)) as file:
-        decoded = [(frame.pts * frame.time_base, frame.to_ndarray(format="rgb24")) for frame in file.decode(video=0)]
+        decoded = [
+            (
+                Fraction(number, RATE) if frame.pts is None else frame.pts * frame.time_base,
+                frame.to_ndarray(format="rgb24"),
+            )
+            for number, frame in enumerate(file.decode(video=0))
+        ]
     return [(float(time - decoded[0][0]), pixels) for time, pixels in decoded]
 
 

@@ -8,6 +8,7 @@ from detcli.cli.plan import TABLE, FilmTarget, Plan, Target, make_plan, refuse_t
 from detcli.cli.wish import VideoWish
 from detcli.errors import UsageError
 from detcli.files.outputs import is_stream
+from detcli.sources.source import STANDARD_INPUT
 
 NAME = "{name}"  # in an output: the name of each source
 _SUFFIX = ".mp4"
@@ -28,13 +29,14 @@ def make_video_plan(wish: VideoWish, places: Sequence[str], names: Sequence[str]
     targets = tuple(one for target in plan.targets for one in _each(target, places, names))
     films = _films(wish.save_video, places, names)
     refuse_twice([*(target.path for target in targets), *(film.path for film in films)])
-    return replace(plan, targets=targets, films=films, journal=None if live else plan.journal)
+    resumable = not (live or films or wish.track or STANDARD_INPUT in wish.sources)
+    return replace(plan, targets=targets, films=films, journal=plan.journal if resumable else None)
 
 
 def _check_resume(wish: VideoWish, *, live: bool) -> None:
     if not wish.resume:
         return
-    if live or "-" in wish.sources:
+    if live or STANDARD_INPUT in wish.sources:
         raise UsageError("--resume goes on with files: what a camera, a stream or a pipe gave will not come again")
     for flag, is_given in (("--save-video", wish.save_video), ("--track", wish.track)):
         if is_given:

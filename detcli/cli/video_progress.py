@@ -181,7 +181,7 @@ def milliseconds(seconds: float) -> str:
 
 
 def _resumable(plan: Plan, tally: Tally) -> bool:
-    return plan.journal is not None and not plan.films and tally.pictures + tally.failed > 0
+    return plan.journal is not None and tally.pictures + tally.failed > 0
 
 
 def _few(places: list[str]) -> list[str]:

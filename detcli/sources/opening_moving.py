@@ -1,23 +1,27 @@
 """What the arguments of a run over moving pictures name: files, folders and globs of them, cameras, streams."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from detcli.errors import InputError, UsageError
 from detcli.files.naming import Names, nearest_common_folder, relative_below, relative_of_url
+from detcli.sources.camera import cameras
 from detcli.sources.moving import MovingSettings, camera_number, open_moving
 from detcli.sources.source import STANDARD_INPUT
 from detcli.sources.together import Part, Together
 from detcli.sources.urls import scheme_of, without_credentials
-from detcli.sources.walking import Walk, is_glob, split_glob
+from detcli.sources.walking import Walk, is_glob
 
 # Taken when a folder is walked, in any case; a file that is named may have any suffix.
 VIDEO_SUFFIXES: Final = (
     ".3gp", ".asf", ".avi", ".flv", ".gif", ".ivf", ".m2ts", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg",
     ".mpg", ".mts", ".mxf", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv", ".y4m",
 )  # fmt: skip
+
+_WEBCAM = re.compile(r"(web|usb|integrated[ _-]?)?cam(era)?[ _:-]?\d*|/dev/video.*", re.IGNORECASE)
 
 
 def open_together(arguments: Sequence[str], settings: MovingSettings, *, outputs: Sequence[str] = ()) -> Together:
@@ -60,12 +64,12 @@ def _named(arguments: Sequence[str], outputs: frozenset[str]) -> Iterator[str]:
             found = [item.path for item in walk.folder(argument) if item.error is None]
             what = f"there are no videos in '{argument}'; 'detcli detect' takes pictures"
         elif _is_file(argument) and is_glob(argument) and not os.path.lexists(argument):
-            start = split_glob(argument)[0]
-            found = (
-                [item.path for item in walk.glob(argument) if item.error is None] if os.path.isdir(start or ".") else []
-            )  # noqa: PTH112
+            found = [item.path for item in walk.glob(argument) if item.error is None]
             what = f"nothing matches '{argument}'"
         else:
+            if _WEBCAM.fullmatch(argument) and not os.path.lexists(argument) and camera_number(argument) is None:
+                there = f"; there is {', '.join(cameras())}" if cameras() else ""
+                raise InputError(f"there is no file '{argument}'; cameras are named cam0, cam1 and so on{there}")
             yield argument
             continue
         found = [path for path in found if os.path.realpath(path) not in outputs]

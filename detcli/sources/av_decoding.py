@@ -3,34 +3,23 @@
 Knows one opening of a source, from its first packet to its end: what is done when a stream is lost is decided above.
 """
 
-import errno
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final
 
 import av
 import av.error
-from av.video.stream import VideoStream
 
 from detcli.errors import PictureErrorCode
-from detcli.sources.av_opening import Opened, plain
+from detcli.sources.av_opening import Opened
+from detcli.sources.av_packets import LostError, Packet, Packets, time_stamp_of
 from detcli.sources.damage import Damage, Loss
 from detcli.sources.timeline import Timeline
 
-if TYPE_CHECKING:
-    _Packet = av.Packet[VideoStream]
-
-_HALF_PACKETS = frozenset({"mpegts", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "mjpeg"})  # whose end is the next one
-_MOST_FAILED_READS = 32  # in a row: then nothing more can be read
 _MOST_HELD: Final = 2000  # packets since a key frame that are kept to begin there
-_CUT_SHORT_S = 0.5  # that the pictures of a whole file may end before its header says
-_UNREAD_BYTES_OF_TS = 20 * 188  # tables and what fills up a constant rate
-_UNREAD_BYTES = 64  # between blocks of a Matroska file; their own headers have fewer
-
-
-class LostError(Exception):
-    """The connection is gone, or the server is silent; `str(error)` is a clause without credentials."""
+_AT_ONCE_S: Final = 1e-5  # a start so near is none
+_CUT_SHORT_S: Final = 0.5  # that the pictures of a whole file may end before its header says
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +72,21 @@ class Decoding:
         interval = 1 / (rate * opened.base) if rate and not self._all_indexed else None
         self._damage = Damage(self._decoder.codec.name, interval)
         self._matroska = "matroska" in self._container.format.name
-        self._every_byte = opened.every_byte
         self._claimed_packets = len(self._stream.index_entries) if self._all_indexed else 0
         if self._container.format.name == "avi":
             self._claimed_packets = self._stream.frames
-        self._packets, self._told_missing = 0, 0
-        self._last_dts: int | None = None
-        self._end_of_block = 0
+        self._packets = Packets(opened, self._damage)
+        self._told_missing = 0
         self._reached: list[int] | None = None  # time stamps sent since frames were passed over, until the first comes
         self._passed = 0  # packets before those
+        self._passing = False
 
     def __iter__(self) -> Iterator[Shot | Missing]:
         """The frames in order of time."""
         if self._resume_s is not None and (self._all_indexed or self._matroska):
             self._seek(self._resume_s)  # others have no index: FFmpeg would search, and may end up behind it
         try:
-            for packet in self._passing_over(self._whole(self._read())):
+            for packet in self._passing_over(iter(self._packets)):
                 yield from self._decode(packet)
         except LostError:
             if not self._opened.finite:
@@ -113,72 +101,12 @@ class Decoding:
 
     # ------------------------------------------------------------------------------------------------- packets
 
-    def _read(self) -> "Iterator[_Packet]":
-        """The packets of the pictures, past what is damaged; ends where the source does."""
-        failed = 0
-        while True:
-            try:
-                packets = self._container.demux() if self._every_byte else self._container.demux(self._stream)
-                for packet in cast("Iterator[_Packet]", packets):
-                    if self._is_picture(packet):
-                        self._packets += 1
-                        failed = 0
-                        yield packet
-                break
-            except av.error.InvalidDataError:
-                failed += 1
-                self._damage.found()
-                if failed > _MOST_FAILED_READS:
-                    break
-            except (av.error.FFmpegError, OSError) as error:
-                if not self._opened.remote:
-                    self._damage.found()
-                    break
-                raise LostError(_why(error)) from None
-        if not self._opened.finite:
-            raise LostError("the server ended it")
-
-    def _whole(self, packets: "Iterator[_Packet]") -> "Iterator[_Packet]":
-        """Without the last packet before a stream is lost, where FFmpeg hands on the half of it that came."""
-        if not (self._opened.remote and self._container.format.name in _HALF_PACKETS):
-            yield from packets
-            return
-        held: _Packet | None = None
-        for packet in packets:
-            if held is not None:
-                yield held
-            held = packet
-        if held is not None:
-            yield held
-
-    def _is_picture(self, packet: "_Packet") -> bool:
-        """Whether it belongs to the pictures and has something in it; looks at what lies before it."""
-        if not packet.size:
-            return False  # an empty one asks for the decoder to be drained, which is done at the end
-        begins, ends = packet.pos, self._end_of_block
-        if self._every_byte and begins is not None and begins >= 0:
-            with_headers = packet.size if self._matroska else packet.size * 188 // 184 + 376
-            self._end_of_block = max(ends, begins + with_headers)
-        if packet.stream_index != self._stream.index:
-            return False
-        time_stamp = _time_stamp(packet)
-        if ends and begins is not None and time_stamp is not None and not self._follows(begins - ends):
-            self._damage.skipped(time_stamp)
-        if packet.dts is not None and self._last_dts is not None and packet.dts < self._last_dts:
-            self._damage.forget()  # the clock was set back
-        self._last_dts = packet.dts if packet.dts is not None else self._last_dts
-        return True
-
-    def _follows(self, unread: int) -> bool:
-        """Whether a packet lies where it should: neither far behind the one before, nor in it."""
-        return 0 <= unread <= _UNREAD_BYTES if self._matroska else unread <= _UNREAD_BYTES_OF_TS
-
-    def _passing_over(self, packets: "Iterator[_Packet]") -> "Iterator[_Packet]":
+    def _passing_over(self, packets: Iterator[Packet]) -> Iterator[Packet]:
         """All packets; but where the start is far, from the first frame on none before the last key frame before it."""
-        held: list[_Packet] = []  # from the last key frame on that is known to lie before the start
-        before, passing = 0, self._start_s > 0
+        held: list[Packet] = []  # from the last key frame on that is known to lie before the start
+        before, self._passing = 0, self._start_s > _AT_ONCE_S
         for packet in packets:
-            if not passing:
+            if not self._passing:
                 yield packet
                 continue
             if self._timeline.begun and packet.is_keyframe and self._is_early(packet.pts):
@@ -187,19 +115,19 @@ class Decoding:
             if not self._timeline.begun:
                 yield packet
             elif not self._is_early(packet.dts) or len(held) > _MOST_HELD:
-                passing = False
                 yield from self._begin_at(held, before)
                 held = []
-        if passing and self._timeline.begun:
+        if self._passing and self._timeline.begun:
             yield from self._begin_at(held, before)
 
-    def _begin_at(self, held: "list[_Packet]", before: int) -> "Iterator[_Packet]":
+    def _begin_at(self, held: list[Packet], before: int) -> Iterator[Packet]:
         """Go on as if nothing had been decoded so far, at the last key frame before the start.
 
         before  so many frames lie before those held
         """
         keys = [place for place, packet in enumerate(held) if packet.is_keyframe and self._is_early(packet.pts)]
         first = keys[-1] if keys else 0
+        self._passing = False
         self._decoder.flush_buffers()
         self._damage.forget()
         self._timeline.rewind()
@@ -210,12 +138,12 @@ class Decoding:
         """Whether it is one before the start."""
         return time_stamp is None or self._timeline.raw_s(time_stamp) <= self._start_s
 
-    def _frames_of(self, packets: "list[_Packet]") -> int:
+    def _frames_of(self, packets: list[Packet]) -> int:
         return sum(self._counts(packet) for packet in packets)
 
-    def _counts(self, packet: "_Packet") -> bool:
+    def _counts(self, packet: Packet) -> bool:
         """Whether a frame came or would have come of it: none comes of those before the first frame."""
-        time_stamp = _time_stamp(packet)
+        time_stamp = time_stamp_of(packet)
         return not packet.is_discard and (time_stamp is None or self._timeline.raw_s(time_stamp) >= 0)
 
     def _seek(self, time_s: float) -> None:
@@ -224,14 +152,14 @@ class Decoding:
 
     # -------------------------------------------------------------------------------------------------- frames
 
-    def _decode(self, packet: "_Packet | None") -> Iterator[Shot | Missing]:
-        if packet is not None and (time_stamp := _time_stamp(packet)) is not None:
+    def _decode(self, packet: "Packet | None") -> Iterator[Shot | Missing]:
+        if packet is not None and (time_stamp := time_stamp_of(packet)) is not None:
             if not packet.is_discard:
                 self._damage.sent(time_stamp)
             if self._reached is not None and self._counts(packet):
                 self._reached.append(time_stamp)
         if packet is not None and packet.is_corrupt:
-            self._damage.found(_time_stamp(packet))
+            self._damage.found(time_stamp_of(packet))
         try:
             frames = self._decoder.decode(packet)
         except EOFError:
@@ -240,7 +168,8 @@ class Decoding:
             self._damage.found()
             return
         for frame in frames:
-            yield from self._shown(frame)
+            if not (self._passing and self._timeline.begun):  # the others will come again, or lie before the start
+                yield from self._shown(frame)
 
     def _shown(self, frame: av.VideoFrame) -> Iterator[Shot | Missing]:
         pts = frame.pts if frame.pts is not None else frame.dts
@@ -285,7 +214,7 @@ class Decoding:
         if self._resume_s is not None or self._start_s > 0:
             return  # not all of it was read
         end_s, claimed_s = self._timeline.last_s, self._claimed_s()
-        lost = self._claimed_packets - self._packets - self._told_missing
+        lost = self._claimed_packets - self._packets.count - self._told_missing
         if self._claimed_packets and lost > 0:
             message = f"truncated or damaged: {lost} of {self._claimed_packets} frames are not there"
             yield Missing("truncated", message, end_s)
@@ -308,15 +237,3 @@ class Decoding:
         except ValueError:
             duration = self._container.duration
             return duration / av.time_base if duration and not self._opened.sound else None
-
-
-def _time_stamp(packet: "_Packet") -> int | None:
-    return packet.pts if packet.pts is not None else packet.dts
-
-
-def _why(error: av.error.FFmpegError | OSError) -> str:
-    if isinstance(error, av.error.ExitError | av.error.TimeoutError):
-        return "nothing came any more"
-    if isinstance(error, av.error.ConnectionResetError | av.error.BrokenPipeError):
-        return "the connection was reset"
-    return "the connection broke off" if error.errno == errno.EIO else plain(error)

@@ -7,8 +7,9 @@ import threading
 from collections.abc import Iterator
 
 from detcli.errors import SourceError
-from detcli.sources.av_decoding import Decoding, LostError, Missing, Shot
+from detcli.sources.av_decoding import Decoding, Missing, Shot
 from detcli.sources.av_opening import Limits, Opened, RefusedError, open_av
+from detcli.sources.av_packets import LostError
 from detcli.sources.frame_choice import FrameChoice
 from detcli.sources.moving import Gap, MovingFacts, MovingSettings, frame_origin, gap_origin
 from detcli.sources.protocols import access_of

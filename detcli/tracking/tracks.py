@@ -7,10 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.tracking.kalman import Beliefs, begin, correct, joined, predict
+from detcli.values.detections import Detections
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+
+EVIDENCE_S = 1.0  # seconds in which what speaks for a track falls to a third
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +22,20 @@ class Tracks:
     """N tracks at one time, the oldest first.
 
     beliefs    where they are
-    ids        int64 [N]    0 for a track that was seen only once: it has no number yet
+    ids        int64 [N]    0 for a track that was never shown: it has no number yet
     class_ids  int64 [N]
+    evidence   float64 [N]  scores of its detections, the older ones fading
     unseen_s   float64 [N]  seconds since the last detection
+    known      bool [N]     seen more than once, or from the beginning
     present    bool [N]     the last frame had a detection of it
     """
 
     beliefs: Beliefs
     ids: Ints
     class_ids: Ints
+    evidence: Floats
     unseen_s: Floats
+    known: Bools
     present: Bools
 
     def __len__(self) -> int:
@@ -36,24 +44,49 @@ class Tracks:
     def __getitem__(self, which: npt.NDArray[Any]) -> "Tracks":
         """Those that a mask or indices pick."""
         return Tracks(
-            self.beliefs[which], self.ids[which], self.class_ids[which], self.unseen_s[which], self.present[which]
+            self.beliefs[which],
+            self.ids[which],
+            self.class_ids[which],
+            self.evidence[which],
+            self.unseen_s[which],
+            self.known[which],
+            self.present[which],
         )
 
     @classmethod
-    def new(cls, boxes_xyxy: Floats, class_ids: Ints) -> "Tracks":
-        """Tracks that begin with these detections [N, 4], [N]; without a number."""
-        count = len(class_ids)
-        return cls(begin(boxes_xyxy), np.zeros(count, np.int64), class_ids, np.zeros(count), np.ones(count, np.bool_))
+    def new(cls, found: Detections, *, known: bool = False) -> "Tracks":
+        """Tracks that begin with these detections; without a number."""
+        count = len(found)
+        return cls(
+            begin(found.boxes_xyxy),
+            np.zeros(count, np.int64),
+            found.class_ids,
+            found.scores.astype(np.float64),
+            np.zeros(count),
+            np.full(count, known),
+            np.ones(count, np.bool_),
+        )
 
     def later(self, seconds: float) -> "Tracks":
         """The same so many seconds later; what was present still is."""
-        return replace(self, beliefs=predict(self.beliefs, seconds), unseen_s=self.unseen_s + seconds)
+        return replace(
+            self,
+            beliefs=predict(self.beliefs, seconds),
+            evidence=self.evidence * np.exp(-seconds / EVIDENCE_S),
+            unseen_s=self.unseen_s + seconds,
+        )
 
-    def seen(self, rows: Ints, boxes_xyxy: Floats) -> "Tracks":
-        """The tracks of these rows, corrected by one box [4] each, and present."""
-        tracks = self[rows]
-        beliefs, count = correct(tracks.beliefs, boxes_xyxy), len(rows)
-        return replace(tracks, beliefs=beliefs, unseen_s=np.zeros(count), present=np.ones(count, np.bool_))
+    def seen(self, found: Detections) -> "Tracks":
+        """The same with one detection each: corrected by it, known and present."""
+        count = len(self)
+        return replace(
+            self,
+            beliefs=correct(self.beliefs, found.boxes_xyxy),
+            evidence=self.evidence + found.scores,
+            unseen_s=np.zeros(count),
+            known=np.ones(count, np.bool_),
+            present=np.ones(count, np.bool_),
+        )
 
     def absent(self) -> "Tracks":
         """The same, without a detection in the last frame."""
@@ -65,10 +98,12 @@ class Tracks:
             joined(self.beliefs, others.beliefs),
             np.concatenate((self.ids, others.ids)),
             np.concatenate((self.class_ids, others.class_ids)),
+            np.concatenate((self.evidence, others.evidence)),
             np.concatenate((self.unseen_s, others.unseen_s)),
+            np.concatenate((self.known, others.known)),
             np.concatenate((self.present, others.present)),
         )
 
     def in_order(self) -> "Tracks":
         """By number, those without one last."""
-        return self[np.lexsort((np.arange(len(self)), self.ids == 0, self.ids))]
+        return self[np.lexsort((np.arange(len(self)), self.ids, self.ids == 0))]

@@ -1,5 +1,6 @@
 """Opens a source by FFmpeg, within limits of time, and says in a sentence why it cannot be opened."""
 
+import errno
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -155,6 +156,11 @@ def refusal(error: Exception, open_s: float) -> tuple[PictureErrorCode, str]:
         return "unsupported", "not a kind of file that is read as a video"
     if isinstance(error, MemoryError):
         return "too-large", "there is not enough memory to open it"
+    if getattr(error, "errno", None) == errno.EIO:  # FFmpeg's word for all that goes wrong before an answer
+        return (
+            "not-found",
+            "it cannot be reached: no server has this name, the network is down, or its certificate is bad",
+        )
     return "not-found", f"it cannot be reached ({plain(error)})"
 
 

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -119,6 +120,8 @@ def access_of(argument: str) -> Access:
         del options["format_whitelist"]  # its payloads are opened by name, raw formats among them
     if scheme in ("http", "https"):
         options |= {"user_agent": f"detcli/{__version__}"}
+    if scheme == "https":
+        options |= {"tls_verify": "1", **_authorities()}  # FFmpeg by itself would send a password to anybody
     place = os.path.splitext(relative_of_url(argument))[0]  # noqa: PTH122
     return Access("stream", without_credentials(argument), place, argument, options, _server(argument, scheme))
 
@@ -164,6 +167,18 @@ def _whitelists(kind: str, protocols: str) -> dict[str, str]:
     playlists = _PLAYLISTS.get(kind, "")
     containers = ",".join(part for part in (_CONTAINERS, _SOUNDS, playlists) if part)
     return {"protocol_whitelist": protocols, "format_whitelist": containers}
+
+
+def _authorities() -> dict[str, str]:
+    """Where FFmpeg finds whom to believe: it knows of none by itself, and believes nobody then."""
+    import ssl  # one start in many needs it
+    from importlib import import_module
+
+    found: str | None = ssl.get_default_verify_paths().cafile
+    if found is None:
+        with suppress(ImportError):
+            found = import_module("certifi").where()
+    return {} if found is None else {"ca_file": found}
 
 
 def _server(url: str, scheme: str) -> tuple[str, int] | None:

@@ -3,6 +3,7 @@
 import io
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -21,12 +22,12 @@ class StreamServer:
     requests  what each connection asked for, up to its first empty line
     """
 
-    def __init__(self, *serves: Serve, port: int = 0) -> None:
+    def __init__(self, *serves: Serve, tls: ssl.SSLContext | None = None) -> None:
         self.serves, self.requests = list(serves), list[bytes]()
         self.sent = 0  # pictures, over all connections
         self.gone = threading.Event()
         self.came_back = 0.0
-        self._port = port
+        self._port, self._tls = 0, tls
         self._listening: socket.socket | None = None
         self._threads: list[threading.Thread] = []
         self._connections: list[socket.socket] = []
@@ -73,6 +74,8 @@ class StreamServer:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
             request = _request(connection)
             if not request:
                 return  # somebody knocked
@@ -104,8 +107,8 @@ def reset(connection: socket.socket) -> None:
 
 
 @contextmanager
-def serving(*serves: Serve) -> Iterator[StreamServer]:
-    server = StreamServer(*serves)
+def serving(*serves: Serve, tls: ssl.SSLContext | None = None) -> Iterator[StreamServer]:
+    server = StreamServer(*serves, tls=tls)
     try:
         yield server
     finally:

@@ -1,5 +1,8 @@
 """Streams that drop, stall and reset: taken up again, with the gap told and no frame invented; refusals are final."""
 
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -265,3 +268,32 @@ class TestSecrets:
             source = Video(f"http://bob:pa55word@127.0.0.1:{server.port}/", MovingSettings(max_frames=2), limits=QUICK)
             assert len(list(source)) == 2
             assert b"Authorization: Basic " in server.requests[-1]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+class TestCertificates:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def certificate(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("certificate")
+        made = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+        files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+        subprocess.run(["openssl", *made.split(), *files], check=True, capture_output=True)
+        return folder / "cert.pem"
+
+    @pytest.mark.parametrize("trusted", [True, False])
+    def test_a_password_goes_only_to_whom_the_certificate_names(
+        self, certificate: Path, trusted: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if trusted:
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate, certificate.with_name("key.pem"))
+        with serving(mjpeg(20), tls=tls) as server:
+            source = Video(f"https://bob:pa55word@127.0.0.1:{server.port}/", MovingSettings(max_frames=3), limits=QUICK)
+            if trusted:
+                assert len(list(source)) == 3
+            else:
+                with pytest.raises(SourceError, match="certificate"):
+                    source.facts()
+                assert server.requests == []

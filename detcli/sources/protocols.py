@@ -118,6 +118,8 @@ def access_of(argument: str) -> Access:
     if scheme in ("rtsp", "rtsps"):
         options |= {"rtsp_transport": "tcp"}
         del options["format_whitelist"]  # its payloads are opened by name, raw formats among them
+    if scheme == "udp":
+        options |= {"overrun_nonfatal": "1"}  # what is lost then is told by the packets' own numbers
     if scheme in ("http", "https"):
         options |= {"user_agent": f"detcli/{__version__}"}
     if scheme == "https":

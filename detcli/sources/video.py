@@ -5,6 +5,7 @@ A stream that is lost is taken up again; frames that did not come meanwhile are 
 
 import threading
 from collections.abc import Iterator
+from itertools import count
 
 from detcli.errors import SourceError
 from detcli.sources.av_decoding import Decoding, Missing, Shot
@@ -18,6 +19,9 @@ from detcli.sources.source import Picture
 from detcli.sources.timeline import Timeline
 from detcli.sources.upright import MovingPicture, upright_size_hw
 
+_MOST_ATTEMPTS = (
+    10  # to go on with a file behind an address, two and a half minutes; a camera is waited for without end
+)
 _MOST_FACTS_RATE = 1000.0  # frames a second; headers that say more mean the ticks of their clock
 
 
@@ -89,15 +93,23 @@ class Video:
             if self._facts is None:
                 opened = self._open(settings_start=True, resume=False)
                 self._facts = self._said_by(opened)
+                if self._closed.is_set():
+                    self._let_go_unread()
             return self._facts
 
     def close(self) -> None:
         """Let go of it; an iteration in another thread ends with its next frame, or when the server's time is up."""
         self._closed.set()
-        with self._lock:
-            if not self._taken and self._decoding is not None:
-                self._decoding.close()
-                self._decoding = None
+        if self._lock.acquire(blocking=False):  # else whoever opens it lets go of it
+            try:
+                self._let_go_unread()
+            finally:
+                self._lock.release()
+
+    def _let_go_unread(self) -> None:
+        if not self._taken and self._decoding is not None:
+            self._decoding.close()
+            self._decoding, self._items, self._ahead = None, None, []
 
     # -------------------------------------------------------------------------------------------------- frames
 
@@ -200,7 +212,7 @@ class Video:
         if not self._settings.reconnect:
             raise SourceError("gap", lost)
         since = self._clock.now()
-        while True:
+        for attempt in count(1):
             wait_for_server(self._access.server, back_off.pause_s(), self._clock, self._closed)
             if self._closed.is_set() or self._is_late(last_s + self._clock.now() - since):
                 return False
@@ -208,9 +220,12 @@ class Video:
                 self._open(settings_start=False, resume=self._finite, number=number)
             except RefusedError as error:
                 raise SourceError(error.code, f"{lost}, and then: {error}") from None
-            except SourceError:
+            except SourceError as error:
+                if self._finite and attempt == _MOST_ATTEMPTS:
+                    raise SourceError("gap", f"{lost}, and cannot be taken up again: {error}") from None
                 continue
             return True
+        return False
 
     def _is_late(self, time_s: float) -> bool:
         settings = self._settings

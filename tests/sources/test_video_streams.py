@@ -131,6 +131,23 @@ class TestLoss:
             thread.join(5)
             assert not thread.is_alive()
 
+    def test_closing_does_not_wait_for_a_server_that_is_silent(self) -> None:
+        with serving(mjpeg(0, "stall")) as server:
+            source = Video(f"http://127.0.0.1:{server.port}/", MovingSettings(), limits=Limits(2.0, 2.0))
+
+            def look() -> None:
+                with pytest.raises(SourceError):
+                    source.facts()
+
+            thread = threading.Thread(target=look)
+            thread.start()
+            while not server.requests:
+                time.sleep(0.01)
+            begun = time.monotonic()
+            source.close()
+            assert time.monotonic() - begun < 1
+            thread.join()
+
 
 class TestReturn:
     @pytest.mark.parametrize("away_s", [0.3, 2.6])
@@ -190,6 +207,16 @@ class TestFilesBehindAddresses:
             assert one.origin.frame == number
             assert one.origin.time_s == pytest.approx(time_s, abs=1e-3)
             assert np.array_equal(one.pixels, pixels)
+
+    def test_a_server_that_always_stops_at_the_same_place_is_given_up(self, tmp_path: Path) -> None:
+        data = write_video(tmp_path / "a.mp4", 90, noise=True).read_bytes()
+        clock = Hasty()
+        with serving(part_of(data, len(data) // 2, ranges=False)) as server:
+            pictures = iter(video(server, path="/a.mp4", clock=clock))
+            with pytest.raises(SourceError, match="cannot be taken up again"):
+                list(pictures)
+            assert len(server.requests) == 11
+        assert sum(clock.waits) > 60
 
     def test_every_frame_of_a_file_is_looked_at(self, path: Path) -> None:
         assert not Video("https://example.org/a.mp4?x=1", MovingSettings()).live

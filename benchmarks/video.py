@@ -13,6 +13,9 @@ each frame are kept, whatever their scores, and drawn.
     bare      the network alone, on one prepared batch again and again, at the batch of `film`
     loop      cv2.VideoCapture, the network on each frame, cv2.rectangle and putText, cv2.VideoWriter (mp4v)
 
+The ratios that count are those of frames a second. Processor time a frame is printed too: it says the same of a machine
+that others use at the same time.
+
 Time counts from the opening of the video to the closing of the outputs; loading the model is left out of all of them.
 
 `--memory` runs that many frames, smaller ones, through a network of few weights and every sink, and prints what the
@@ -93,8 +96,8 @@ def run_child(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     command += ["--batch", str(arguments.batch)] if arguments.batch else []
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     finished = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    report: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return report
+    found: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
+    return found
 
 
 def load(arguments: argparse.Namespace) -> Any:
@@ -139,16 +142,15 @@ def detcli_(arguments: argparse.Namespace, *, with_film: bool, on_result: Any = 
     detector = load(arguments)
     info = RunInfo("model", None, None, __version__, detector.labels, "now")
     source_path = str(arguments.work / "in.mp4")
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     source = open_moving(source_path, MovingSettings())
     facts = source.facts()
     sinks: list[Sink] = [JsonLines(arguments.work / "ours.jsonl", SinkSettings(info))]
     if with_film:
         sinks.append(Film(arguments.work / "ours.mp4", detector.labels, rate=facts.rate, sound_from=source_path))
     tally = run(source, detector, sinks, on_result=on_result)
-    seconds = time.perf_counter() - start
     source.close()
-    return {"rate": tally.pictures / seconds, "frames": tally.pictures, "batch": detector.batch_size}
+    return report(tally.pictures, start, used, detector.batch_size)
 
 
 def bare(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -165,11 +167,10 @@ def bare(arguments: argparse.Namespace) -> dict[str, Any]:
         frames.append(Frame(Origin(number, "in", "in", "in"), SIZE_HW, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)))
     batch = detector.preprocessor.batch(frames)
     rounds = -(-arguments.frames // len(frames))
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     for _ in range(rounds):
         detector.runtime(batch)
-    seconds = time.perf_counter() - start
-    return {"rate": rounds * len(frames) / seconds, "frames": rounds * len(frames), "batch": len(frames)}
+    return report(rounds * len(frames), start, used, len(frames))
 
 
 def loop(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def loop(arguments: argparse.Namespace) -> dict[str, Any]:
     from detcli.values.frame import Frame, Origin
 
     detector = load(arguments)
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     capture = cv2.VideoCapture(str(arguments.work / "in.mp4"))
     size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
     fourcc = cv2.VideoWriter.fourcc(*"mp4v")
@@ -202,7 +203,13 @@ def loop(arguments: argparse.Namespace) -> dict[str, Any]:
             lines.write(json.dumps({"frame": count, "boxes": boxes, "scores": scores}) + "\n")
             count += 1
     writer.release()
-    return {"rate": count / (time.perf_counter() - start), "frames": count, "batch": 1}
+    return report(count, start, used, 1)
+
+
+def report(count: int, start: float, used: float, batch: int) -> dict[str, Any]:
+    """Frames a second, and milliseconds of all processors together a frame."""
+    seconds, busy = time.perf_counter() - start, time.process_time() - used
+    return {"rate": count / seconds, "processor_ms": 1000 * busy / count, "frames": count, "batch": batch}
 
 
 def memory(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -216,8 +223,7 @@ def memory(arguments: argparse.Namespace) -> dict[str, Any]:
         if count % 500 == 0:
             held.append((count, resident_mib()))
 
-    report = detcli_(arguments, with_film=True, on_result=note)
-    return report | {"held": held}
+    return detcli_(arguments, with_film=True, on_result=note) | {"held": held}
 
 
 def resident_mib() -> float:
@@ -235,8 +241,9 @@ def print_table(arguments: argparse.Namespace, reports: dict[str, list[dict[str,
     rates = {name: statistics.median(report["rate"] for report in found) for name, found in reports.items()}
     print(f"{arguments.model}, {arguments.frames} frames of 1280 x 720, {arguments.rounds} rounds, medians")
     for name, found in reports.items():
-        every = ", ".join(f"{report['rate']:.2f}" for report in found)
-        print(f"{name:10}{rates[name]:8.2f} frames/s in batches of {found[0]['batch']}   ({every})")
+        every = ", ".join(f"{one['rate']:.2f}" for one in found)
+        used = statistics.median(one["processor_ms"] for one in found)
+        print(f"{name:10}{rates[name]:8.2f} frames/s  {used:8.1f} ms processor  batch {found[0]['batch']}  ({every})")
     print("\nratios")
     for ours, theirs in (("records", "bare"), ("film", "bare"), ("film", "loop"), ("records", "loop")):
         print(f"  {ours + ' / ' + theirs:18}{rates[ours] / rates[theirs]:6.2f}")

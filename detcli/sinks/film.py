@@ -14,6 +14,7 @@ import numpy as np
 from detcli.errors import OutputError, UsageError
 from detcli.files.outputs import is_stream, open_output
 from detcli.sinks.drawing import DrawingStyle, draw
+from detcli.sinks.film_colors import to_yuv420
 from detcli.sinks.film_file import TICKS, FilmFile, put_in_order
 from detcli.sinks.film_format import film_format, has_encoder
 from detcli.sinks.film_sound import Sound
@@ -87,8 +88,7 @@ class Film:
         time_s = self._count / self._rate if frame.origin.time_s is None else frame.origin.time_s
         try:
             film = self._film or self._begin((pixels.shape[0], pixels.shape[1]), time_s)
-            picture = av.VideoFrame.from_ndarray(fitted(pixels, self._size_hw), "rgb24")
-            picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709")
+            picture = av.VideoFrame.from_ndarray(to_yuv420(fitted(pixels, self._size_hw)), "yuv420p")
             self._last_pts = max(self._last_pts + 1, round((time_s - self._first_s) * TICKS))
             picture.pts = self._last_pts
             self._count += 1

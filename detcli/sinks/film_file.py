@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from detcli.errors import OutputError
 from detcli.files.outputs import Output
 from detcli.files.writing import AtomicFile
+from detcli.sinks import film_colors
 from detcli.sinks.film_format import FilmFormat
 from detcli.sinks.film_pieces import Pieces
 from detcli.sinks.film_sound import Sound
@@ -23,7 +24,6 @@ _FRAGMENT_S = 2  # what a kill may cost, and as far as a viewer jumps
 _BYTES_A_SAMPLE = 36  # of an MP4's index at most, where no frame waits for a later one: stsz, stts, stsc, co64, stss
 _BYTES_A_CUE = 40
 _BUFFER = 1 << 18
-_ITU709 = 1  # matrix, primaries and transfer of H.273: those of HD
 
 
 class FilmFile:
@@ -113,8 +113,8 @@ class FilmFile:
         context.time_base = Fraction(1, TICKS)
         context.gop_size = 600  # frames; those at which a fragment begins are named one by one
         context.thread_type, context.thread_count = ThreadType.AUTO, 0
-        context.colorspace = context.color_primaries = context.color_trc = _ITU709
-        context.color_range = 1  # of broadcast: 16 … 235
+        context.colorspace, context.color_primaries = film_colors.MATRIX, film_colors.PRIMARIES
+        context.color_trc, context.color_range = film_colors.TRANSFER, film_colors.RANGE
         if sound is not None:
             sound.join(film)
         film.start_encoding()

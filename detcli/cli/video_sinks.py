@@ -97,6 +97,7 @@ class MovingSinks:
                 ordered=True,
                 needs_pixels=True,
                 last_index=partial(self._source.last_index, part.place),
+                at_once=True,
             )
 
     def _part(self, place: str) -> Part:

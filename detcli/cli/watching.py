@@ -148,6 +148,8 @@ def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", si
     from detcli.values.frame import Unreadable
 
     detector = load(console, wish, plan)
+    if source.live and wish.batch is None:  # a larger batch would only hold the first frame of it back
+        detector.batch_size = min(detector.batch_size, len(source.parts))
     timed = Timed(detector)
     started = time.monotonic()
     tally, stop, measures = Tally(), Stop(), Measures()
@@ -225,7 +227,7 @@ def _where(frame: "Frame | Unreadable") -> str:
 def _in_flight(source: "Together", detector: "Detector") -> int | None:
     """Most frames between source and sinks: few of live sources, so that none is old; of large ones what fits."""
     if source.live:
-        return 2 * len(source.parts) + 1
+        return 2 * len(source.parts)  # one in the network, one that waits for it
     sizes = [
         facts.size_hw for part in source.parts if (facts := source.known(part.place)) is not None and facts.size_hw
     ]

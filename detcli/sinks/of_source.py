@@ -14,6 +14,7 @@ class OfSource:
     place       of the source: the folder of its frames' names
     make        opens the output
     last_index  the index of the source's last picture in the whole input, once that is known
+    at_once     open the output now, so that what is wrong with it is known before the run
     """
 
     def __init__(
@@ -24,10 +25,11 @@ class OfSource:
         ordered: bool,
         needs_pixels: bool,
         last_index: Callable[[], int | None],
+        at_once: bool = False,
     ) -> None:
         self.ordered, self.needs_pixels = ordered, needs_pixels
         self._beginning, self._make, self._last_index = place + "/", make, last_index
-        self._sink: Sink | None = None if ordered else make()
+        self._sink: Sink | None = make() if at_once or not ordered else None
         self._count = 0
         self._closed = False
 

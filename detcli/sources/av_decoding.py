@@ -15,11 +15,12 @@ from detcli.errors import PictureErrorCode
 from detcli.sources.av_opening import Opened
 from detcli.sources.av_packets import LostError, Packet, Packets, time_stamp_of
 from detcli.sources.damage import Damage, Loss
+from detcli.sources.frame_order import FrameOrder
 from detcli.sources.timeline import Timeline
 
 _MOST_HELD: Final = 2000  # packets since a key frame that are kept to begin there
 _AT_ONCE_S: Final = 1e-5  # a start so near is none
-_CUT_SHORT_S: Final = 0.5  # that the pictures of a whole file may end before its header says
+_CUT_SHORT_S: Final = 0.5  # that the pictures of a whole file may end before the header of the whole says
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Decoding:
         if self._container.format.name == "avi":
             self._claimed_packets = self._stream.frames
         self._packets = Packets(opened, self._damage)
-        self._told_missing = 0
+        self._order = FrameOrder(self._damage.awaits_before)
         self._reached: list[int] | None = None  # time stamps sent since frames were passed over, until the first comes
         self._passed = 0  # packets before those
         self._passing = False
@@ -90,9 +91,9 @@ class Decoding:
                 yield from self._decode(packet)
         except LostError:
             if not self._opened.finite:
-                yield from self._decode(None)  # what had come before; of a file it will come again
+                yield from self._drain()  # what had come before; of a file it will come again
             raise
-        yield from self._decode(None)
+        yield from self._drain()
         yield from self._at_the_end()
 
     def close(self) -> None:
@@ -130,6 +131,7 @@ class Decoding:
         self._passing = False
         self._decoder.flush_buffers()
         self._damage.forget()
+        self._order.forget()
         self._timeline.rewind()
         self._reached, self._passed = [], before + self._frames_of(held[:first])
         yield from held[first:]
@@ -168,11 +170,19 @@ class Decoding:
             self._damage.found()
             return
         for frame in frames:
-            if not (self._passing and self._timeline.begun):  # the others will come again, or lie before the start
-                yield from self._shown(frame)
+            pts = _shown_at(frame)
+            for one in (frame,) if pts is None else self._order.take(pts, frame):
+                yield from self._shown(one)
+
+    def _drain(self) -> Iterator[Shot | Missing]:
+        yield from self._decode(None)
+        for frame in self._order.rest():
+            yield from self._shown(frame)
 
     def _shown(self, frame: av.VideoFrame) -> Iterator[Shot | Missing]:
-        pts = frame.pts if frame.pts is not None else frame.dts
+        if self._passing and self._timeline.begun:
+            return  # it will come again, or lies before the start
+        pts = _shown_at(frame)
         if pts is not None:
             loss = self._damage.came(pts, key=bool(frame.key_frame), corrupt=frame.is_corrupt)
             if self._reached is not None:
@@ -199,7 +209,6 @@ class Decoding:
             return Missing(
                 "damaged", f"damaged after {begin_s:.3f} s: frames may be missing, or wrong in part", begin_s
             )
-        self._told_missing += loss.frames
         many = "1 frame" if loss.frames == 1 else f"{loss.frames} frames"
         until = f" and before {end_s:.3f} s" if loss.end != loss.begin else ""
         return Missing("damaged", f"damaged: {many} after {begin_s:.3f} s{until} cannot be decoded", begin_s)
@@ -208,22 +217,24 @@ class Decoding:
         """What is missing there: frames that no packet gave, packets that the file should have had."""
         if not self._timeline.begun:
             return
-        loss = self._damage.ended()
+        told, loss = 0, self._damage.ended()
         if loss is not None:
+            told = loss.frames or 0
             yield self._missing(loss)
         if self._resume_s is not None or self._start_s > 0:
             return  # not all of it was read
         end_s, claimed_s = self._timeline.last_s, self._claimed_s()
-        lost = self._claimed_packets - self._packets.count - self._told_missing
+        lost = self._claimed_packets - self._packets.count
         if self._claimed_packets and lost > 0:
             message = f"truncated or damaged: {lost} of {self._claimed_packets} frames are not there"
             yield Missing("truncated", message, end_s)
             return
-        missing_s = (
-            0.0 if claimed_s is None else claimed_s - self._timeline.last_stamp_s - 2 * self._timeline.interval_s
-        )
-        if missing_s > _CUT_SHORT_S:
-            message = f"truncated: it ends at {end_s:.2f} s, {missing_s:.2f} s before its header says"
+        rate = self._stream.average_rate
+        interval_s = float(1 / rate) if rate else _CUT_SHORT_S
+        lost = 0 if claimed_s is None else round((claimed_s - self._timeline.last_stamp_s) / interval_s) - 1
+        lost -= told
+        if lost > 1:  # one may be a matter of rounding
+            message = f"truncated: about {lost} frames after {end_s:.2f} s are not there"
             yield Missing("truncated", message, end_s)
 
     def _claimed_s(self) -> float | None:
@@ -232,8 +243,11 @@ class Decoding:
             return None
         hours, _, rest = self._stream.metadata.get("DURATION", "").partition(":")
         minutes, _, seconds = rest.partition(":")
-        try:
+        with suppress(ValueError):
             return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        except ValueError:
-            duration = self._container.duration
-            return duration / av.time_base if duration and not self._opened.sound else None
+        duration = self._container.duration  # of whatever lasts longest
+        return duration / av.time_base - _CUT_SHORT_S if duration and not self._opened.sound else None
+
+
+def _shown_at(frame: av.VideoFrame) -> int | None:
+    return frame.pts if frame.pts is not None else frame.dts

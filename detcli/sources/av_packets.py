@@ -35,7 +35,8 @@ class Packets:
         self._container, self._stream = opened.container, opened.stream
         self._matroska = "matroska" in opened.container.format.name
         self._last_dts: int | None = None
-        self._end_of_block = 0
+        self._begin_of_block, self._end_of_block = 0, 0
+        self._skipped = False  # bytes before the next packet of the pictures
 
     def __iter__(self) -> Iterator[Packet]:
         """The packets in the order of the source, none of them empty."""
@@ -78,23 +79,27 @@ class Packets:
         """Whether it belongs to the pictures and has something in it; looks at what lies before it."""
         if not packet.size:
             return False  # an empty one asks for the decoder to be drained, which is done at the end
-        begins, ends = packet.pos, self._end_of_block
-        if self._opened.every_byte and begins is not None and begins >= 0:
-            with_headers = packet.size if self._matroska else packet.size * 188 // 184 + 376
-            self._end_of_block = max(ends, begins + with_headers)
+        if self._opened.every_byte and packet.pos is not None and packet.pos >= 0:
+            self._look_before(packet.pos, packet.size)
         if packet.stream_index != self._stream.index:
             return False
         time_stamp = time_stamp_of(packet)
-        if ends and begins is not None and time_stamp is not None and not self._follows(begins - ends):
+        if self._skipped and time_stamp is not None:
             self._damage.skipped(time_stamp)
+            self._skipped = False
         if packet.dts is not None and self._last_dts is not None and packet.dts < self._last_dts:
             self._damage.forget()  # the clock was set back
         self._last_dts = packet.dts if packet.dts is not None else self._last_dts
         return True
 
-    def _follows(self, unread: int) -> bool:
-        """Whether a packet lies where it should: neither far behind the one before, nor in it."""
-        return 0 <= unread <= _UNREAD_BYTES if self._matroska else unread <= _UNREAD_BYTES_OF_TS
+    def _look_before(self, begins: int, size: int) -> None:
+        """See whether a packet lies where it should: neither far behind the one before, nor in it."""
+        unread, again = begins - self._end_of_block, begins == self._begin_of_block  # a block may hold several
+        if self._end_of_block and not again:
+            follows = 0 <= unread <= _UNREAD_BYTES if self._matroska else unread <= _UNREAD_BYTES_OF_TS
+            self._skipped = self._skipped or not follows
+        with_headers = size if self._matroska else size * 188 // 184 + 376
+        self._begin_of_block, self._end_of_block = begins, max(self._end_of_block, begins + with_headers)
 
 
 def time_stamp_of(packet: Packet) -> int | None:

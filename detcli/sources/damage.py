@@ -43,6 +43,8 @@ class Damage:
         self._skipped_until: int | None = None  # bytes nobody took lie before it
         self._spoilt: int | None = None  # since then frames may be wrong, until a key frame
         self._told = False  # of what has been spoilt
+        self._found_any = False
+        self._regular = True  # so far each packet gave a frame, damage aside
 
     def sent(self, pts: int) -> None:
         """A packet went into the decoder."""
@@ -50,12 +52,17 @@ class Damage:
 
     def found(self, pts: int | None = None) -> None:
         """Something is wrong at the packet of that time stamp, or wherever the decoder is."""
+        self._found_any = True
         latest = max(self._awaited, default=self._last or 0)
         self._until = max(latest if pts is None else pts, self._until if self._until is not None else latest)
 
     def skipped(self, pts: int) -> None:
         """Before the packet of that time stamp there are bytes that nobody took: damage if a frame is missing too."""
         self._skipped_until = pts
+
+    def awaits_before(self, pts: int) -> bool:
+        """Whether a frame that is shown before this one went into the decoder, and will come if nothing is wrong."""
+        return self._regular and self._last is not None and bool(self._awaited) and self._awaited[0] < pts
 
     def came(self, pts: int, *, key: bool, corrupt: bool) -> Loss | None:
         """A frame came out; gives what is missing before it."""
@@ -70,8 +77,9 @@ class Damage:
             if loss is None and not self._told:
                 loss = Loss(None, self._spoilt, pts)
             self._spoilt, self._told = None, False
-        if corrupt and self._spoilt is None:
-            self._spoilt = pts
+        if corrupt:
+            self._found_any = True
+            self._spoilt = pts if self._spoilt is None else self._spoilt
         if self._skipped_until is not None and pts >= self._skipped_until:
             self._skipped_until = None
         return loss
@@ -81,7 +89,7 @@ class Damage:
         last = self._last or 0
         unanswered = len([pts for pts in self._awaited if pts > last]) if self._last is not None else 0
         self._awaited.clear()
-        if unanswered and (self._frame_a_packet or self._is_spoilt):
+        if unanswered and (self._counts_packets or self._is_spoilt):
             return Loss(unanswered, last, last)
         if self._is_spoilt and not self._told:
             return Loss(None, self._spoilt if self._spoilt is not None else last, last)
@@ -97,10 +105,16 @@ class Damage:
     def _is_spoilt(self) -> bool:
         return self._until is not None or self._spoilt is not None
 
+    @property
+    def _counts_packets(self) -> bool:
+        """Whether a packet without a frame is a frame that is missing."""
+        return self._frame_a_packet or (self._found_any and self._regular)
+
     def _loss(self, last: int, pts: int, unanswered: int) -> Loss | None:
         by_time = round((pts - last) / self._interval) - 1 if self._interval else 0
         suspicious = self._is_spoilt or (self._skipped_until is not None and by_time > 0)
-        missing = max(unanswered, by_time) if suspicious else unanswered if self._frame_a_packet else 0
+        missing = max(unanswered, by_time) if suspicious else unanswered if self._counts_packets else 0
+        self._regular = self._regular and (missing > 0 or not unanswered)
         if self._until is not None and pts >= self._until:
             self._spoilt = last if self._spoilt is None else self._spoilt
             self._until = None

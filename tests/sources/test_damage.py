@@ -82,3 +82,24 @@ def test_a_new_beginning_owes_nothing() -> None:
     damage.forget()
     assert pass_all(damage, [100, 110], [100, 110]) == []
     assert damage.ended() is None
+
+
+def test_once_something_was_wrong_packets_without_frames_count_for_good() -> None:
+    damage = Damage("h264", None)
+    pass_all(damage, [0, 10, 20], [0, 10])
+    damage.found()
+    assert pass_all(damage, [30, 40, 50], [20, 30], keys=[30]) == [Loss(None, 10, 30)]
+    assert pass_all(damage, [60, 70], [40, 70], keys=[40]) == [Loss(2, 40, 70)]
+
+
+def test_a_frame_is_awaited_while_its_packet_is_with_the_decoder() -> None:
+    damage = Damage("h264", STEP)
+    pass_all(damage, [0, 30, 10, 20], [0])
+    assert damage.awaits_before(30)
+    assert not damage.awaits_before(10)
+
+
+def test_where_packets_are_no_frames_nothing_is_awaited() -> None:
+    damage = Damage("h264", STEP)
+    pass_all(damage, range(0, 60, 5), [0, 10])
+    assert not damage.awaits_before(40)

@@ -286,6 +286,26 @@ class TestDamage:
         assert (answers[first_gap - 1].origin.time_s or 0) <= (gaps[0].origin.time_s or 0)
         assert (gaps[0].origin.time_s or 0) < (answers[first_gap + 1].origin.time_s or 0)
 
+    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.webm"])
+    @pytest.mark.parametrize("seed", range(6))
+    def test_no_loss_passes_in_silence_and_time_goes_forward(self, tmp_path: Path, name: str, seed: int) -> None:
+        path = write_video(
+            tmp_path / name, 60, noise=True, sound=True, codec="libvpx-vp9" if name == "a.webm" else "libx264"
+        )
+        data, random = bytearray(path.read_bytes()), np.random.default_rng(seed)
+        begin, many = int(random.integers(len(data) // 8, len(data) * 7 // 8)), int(random.choice([20, 300, 3000]))
+        if seed % 2:
+            data[begin : begin + many] = random.bytes(len(data[begin : begin + many]))
+        elif name == "a.mp4":
+            data[begin : begin + many] = bytes(len(data[begin : begin + many]))
+        else:
+            del data[begin : begin + many]
+        path.write_bytes(data)
+        answers = read(path)
+        assert len(frames_of(answers)) == 60 or gaps_of(answers)
+        times = [answer.origin.time_s or 0.0 for answer in frames_of(answers)]
+        assert all(before < after for before, after in pairwise(times))
+
     def test_the_frame_after_a_gap_has_the_number_that_the_gap_says(self, tmp_path: Path) -> None:
         answers = read(self.damaged(write_video(tmp_path / "a.mp4", 60, noise=True), "zeros"))
         [gap] = gaps_of(answers)

@@ -17,10 +17,14 @@ def owners_of(found: Detections, tracks: Tracks, settings: TrackerSettings) -> t
     Three rounds, each with what the ones before left: known tracks with sure boxes, those among them that the last frame
     showed with doubtful ones, and tracks that were seen only once with sure ones. Each round's pairs have the most
     overlap in all.
+
+    Overlaps are of boxes grown by one standard deviation of where the track is believed to be: a few pixels for one that
+    was just seen, much for one of unknown speed at a low rate, or one that was lost a while ago.
     """
     sure = found.scores >= np.float32(settings.high_threshold)
     doubtful = (found.scores >= np.float32(settings.low_threshold)) & ~sure
-    overlaps = pairwise_iou(tracks.beliefs.boxes_xyxy, found.boxes_xyxy)
+    beliefs = tracks.beliefs
+    overlaps = pairwise_iou(beliefs.boxes_xyxy, found.boxes_xyxy, np.sqrt(beliefs.uncertainty[:, 0, 0]))
     overlaps[tracks.class_ids[:, None] != found.class_ids] = 0.0
     rounds: Sequence[tuple[Bools, Bools, float]] = (
         (tracks.known, sure, settings.first_overlap),

@@ -7,7 +7,7 @@ LOW_THRESHOLD = 0.1
 
 @dataclass(frozen=True, slots=True)
 class TrackerSettings:
-    """How boxes are joined; overlaps are intersection over union, numbers are the paper's where it has them.
+    """How boxes are joined; overlaps are intersection over union (see `association.owners_of`), numbers are the paper's.
 
     high_threshold     scores from here on begin tracks, and continue them
     low_threshold      scores from here on continue tracks that would be lost otherwise; the rest is dropped

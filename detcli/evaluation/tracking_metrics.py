@@ -20,7 +20,6 @@ from detcli.values.detections import Detections
 from detcli.values.truths import Truths
 
 IOU = 0.5  # intersection over union from which on a detection is of an object
-_STAY = 2.0  # more than any overlap: pairs of the frame before go first
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def _pairs(
         column = place_of.get(track_of.get(one, -1))
         if column is not None and overlap[row, column] > 0:
             gains[row], gains[:, column] = 0.0, 0.0
-            gains[row, column] = _STAY
+            gains[row, column] = overlap[row, column]
     rows, columns = best_pairs(gains)
     return rows.tolist(), columns.tolist()
 

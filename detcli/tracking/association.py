@@ -60,6 +60,5 @@ def overshadowed(found: Detections, evidence: Floats, overlap: float) -> Bools:
     hidden = np.zeros(len(found), np.bool_)
     for place in np.argsort(-evidence, kind="stable").tolist() if same.any() else ():
         if not hidden[place]:
-            hidden |= same[place] & (evidence <= evidence[place])
-            hidden[place] = False
+            hidden |= same[place]
     return hidden

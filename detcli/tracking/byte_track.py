@@ -62,7 +62,7 @@ class Tracker:
         seen = self._numbered(seen, shown)
         unseen = tracks.known.copy()
         unseen[owners[owned]] = False
-        self._tracks = tracks[unseen].absent().joined(seen).in_order()
+        self._tracks = tracks[unseen].absent().joined(seen)
         ids = np.zeros(len(detections), np.int64)
         ids[order[places[shown]]] = seen.ids[shown]
         return replace(detections[ids > 0], track_ids=ids[ids > 0])

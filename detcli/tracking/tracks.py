@@ -19,7 +19,7 @@ EVIDENCE_S = 1.0  # seconds in which what speaks for a track falls to a third
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """N tracks at one time, the oldest first.
+    """N tracks at one time: those that are lost, then those that the last frame shows.
 
     beliefs    where they are
     ids        int64 [N]    0 for a track that was never shown: it has no number yet
@@ -103,7 +103,3 @@ class Tracks:
             np.concatenate((self.known, others.known)),
             np.concatenate((self.present, others.present)),
         )
-
-    def in_order(self) -> "Tracks":
-        """By number, those without one last."""
-        return self[np.lexsort((np.arange(len(self)), self.ids, self.ids == 0))]

@@ -47,6 +47,21 @@ def test_a_wrong_name_is_given_up_once_the_right_one_has_more_evidence() -> None
     assert sum(before != after for before, after in pairwise(shown)) == 1
 
 
+def test_a_name_of_long_standing_gives_way_within_seconds() -> None:
+    tracker = Tracker()
+    for number in range(300):
+        tracker.update(found((0.0, 0.9, 1)), number / 30)
+    for number in range(300, 390):
+        given = tracker.update(found((0.0, 0.9, 0), (0.0, 0.3, 1)), number / 30)
+    assert given.class_ids.tolist() == [0]
+
+
+def test_of_two_names_of_equal_standing_the_order_of_detections_chooses_none() -> None:
+    one = Tracker().update(found((0.0, 0.9, 0), (0.0, 0.9, 1)), 0.0)
+    other = Tracker().update(found((0.0, 0.9, 1), (0.0, 0.9, 0)), 0.0)
+    assert one.class_ids.tolist() == other.class_ids.tolist() == [0]
+
+
 def test_a_name_that_is_never_shown_takes_no_number() -> None:
     tracker = Tracker()
     for number in range(10):

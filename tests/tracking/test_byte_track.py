@@ -68,6 +68,22 @@ def test_what_is_less_than_doubtful_is_dropped() -> None:
     assert tracked([[(0, 0, 0.9, 0)], [(0, 0, 0.05, 0)]]) == [[1], [0]]
 
 
+def test_a_doubtful_box_never_brings_a_lost_track_back() -> None:
+    sure, doubtful = [(0.0, 0.0, 0.9, 0)], [(0.0, 0.0, 0.3, 0)]
+    assert tracked([sure, sure, [], doubtful, doubtful, sure]) == [[1], [1], [], [0], [0], [1]]
+
+
+def test_a_doubtful_box_gives_no_number() -> None:
+    here, new, dim = (0.0, 0.0, 0.9, 0), (300.0, 0.0, 0.9, 0), (300.0, 0.0, 0.3, 0)
+    assert tracked([[here], [here, new], [here, dim], [here, dim]]) == [[1], [1, 0], [1, 0], [1, 0]]
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(5.0, [[1], [1], [1]]), (60.0, [[1], [0], [0]])])
+def test_how_far_a_new_track_may_have_gone_is_a_matter_of_time(rate: float, expected: list[list[int]]) -> None:
+    """It jumps by most of its width at every frame, and nobody knows its speed yet."""
+    assert tracked([[row] for row in moving(3, speed=34.0)], rate=rate) == expected
+
+
 def test_the_better_boxes_choose_first() -> None:
     """The doubtful box lies exactly where the track is, and the sure one beside it: that one is the object."""
     assert tracked([[(0, 0, 0.9, 0)], [(15, 0, 0.9, 0), (0, 0, 0.3, 0)]]) == [[1], [1, 0]]

@@ -16,6 +16,8 @@ Boxes belong together from an overlap of 0.5. Sets and errors: detcli/datasets/s
 import argparse
 import time
 from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +29,9 @@ from detcli.values.detections import Detections
 from detcli.values.seeds import derive_seed
 from detcli.values.truths import Truths
 
+if TYPE_CHECKING:
+    from detcli.inference.detector import Detector
+
 Row = tuple[str, float, TrackingFigures, float]  # set, rate, figures, milliseconds a frame
 
 
@@ -35,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=None, help="a real detector too, such as shapes")
     parser.add_argument("--threshold", type=float, default=0.6, help="scores from which on boxes begin tracks")
+    parser.add_argument("--sets", nargs="+", default=list(LEVELS), choices=list(LEVELS))
     parser.add_argument("--sequences", type=int, default=10, help="of each set")
     parser.add_argument("--frames", type=int, default=120, help="of each sequence")
     parser.add_argument("--rates", type=float, nargs="+", default=[30.0], help="frames a second")
@@ -47,7 +53,7 @@ def main() -> None:
 
 def rows(name: str, arguments: argparse.Namespace) -> Iterator[Row]:
     """The sets at each rate, as long in seconds whatever the rate."""
-    for level in LEVELS:
+    for level in arguments.sets:
         for rate in arguments.rates:
             figures, seconds, frames = [], 0.0, 0
             for seed in range(arguments.sequences):
@@ -82,15 +88,21 @@ def erring(shapes: MovingShapes, level: str, seed: int) -> Iterator[Detections]:
 
 def found_by(name: str, shapes: MovingShapes, *, batch: int = 16) -> Iterator[Detections]:
     """What a model finds in the painted frames."""
-    from detcli.inference.detector import load_detector
-
-    detector = load_detector(name, threshold=LOW_THRESHOLD, batch_size=batch)
+    detector = loaded(name, batch)
     for start in range(0, len(shapes), batch):
         frames = [shapes.frame(index) for index in range(start, min(start + batch, len(shapes)))]
         for found in detector(frames):
             if not isinstance(found, Detections):
                 raise SystemExit(found.message)
             yield found
+
+
+@cache
+def loaded(name: str, batch: int) -> "Detector":
+    """The model, read once."""
+    from detcli.inference.detector import load_detector
+
+    return load_detector(name, threshold=LOW_THRESHOLD, batch_size=batch)
 
 
 def line(name: str, level: str, rate: float, figures: TrackingFigures, ms: float) -> str:

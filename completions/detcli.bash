@@ -7,6 +7,7 @@ _detcli() {
         word="${COMP_WORDS[i]}"
         case "$here $word" in
             "detcli detect"|"detcli predict") here="detcli detect" ;;
+            "detcli video") here="detcli video" ;;
             "detcli segment") here="detcli segment" ;;
             "detcli train") here="detcli train" ;;
             "detcli eval") here="detcli eval" ;;
@@ -56,6 +57,38 @@ _detcli() {
         "detcli detect:--config") return ;;
         "detcli detect:--color") words="auto always never" ;;
         "detcli detect:--log-format") words="text json" ;;
+        "detcli video:--stride") return ;;
+        "detcli video:--fps") return ;;
+        "detcli video:--start") return ;;
+        "detcli video:--duration") return ;;
+        "detcli video:--max-frames") return ;;
+        "detcli video:--camera-size") return ;;
+        "detcli video:--camera-rate") return ;;
+        "detcli video:--max-pixels") return ;;
+        "detcli video:-m"|"detcli video:--model") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
+        "detcli video:--revision") return ;;
+        "detcli video:--cache-dir") return ;;
+        "detcli video:-t"|"detcli video:--threshold"|"detcli video:--conf") return ;;
+        "detcli video:--max-det") return ;;
+        "detcli video:--classes") return ;;
+        "detcli video:--imgsz") return ;;
+        "detcli video:-d"|"detcli video:--device") words="auto cpu cuda mps" ;;
+        "detcli video:-b"|"detcli video:--batch") words="auto 1 2 4 8 16 32" ;;
+        "detcli video:--precision") words="auto fp32 bf16 fp16" ;;
+        "detcli video:-j"|"detcli video:--workers") return ;;
+        "detcli video:-o"|"detcli video:--output") return ;;
+        "detcli video:-f"|"detcli video:--format") words="jsonl coco coco-results csv yolo table" ;;
+        "detcli video:--gt") return ;;
+        "detcli video:--if-exists") words="error overwrite skip" ;;
+        "detcli video:--save-video") return ;;
+        "detcli video:--save-images") return ;;
+        "detcli video:--save-crops") return ;;
+        "detcli video:--line-width") return ;;
+        "detcli video:--font") return ;;
+        "detcli video:--max-failures") return ;;
+        "detcli video:--config") return ;;
+        "detcli video:--color") words="auto always never" ;;
+        "detcli video:--log-format") words="text json" ;;
         "detcli segment:--ext") return ;;
         "detcli segment:--exclude") return ;;
         "detcli segment:--files-from") return ;;
@@ -194,6 +227,7 @@ _detcli() {
         case "$here" in
             "detcli") words="--version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli video") words="--stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz --track -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --max-det --classes --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli train") words="--data --val --images --val-images -m --model --scratch --revision --offline --cache-dir --recipe --epochs -b --batch --accumulate --lr --imgsz --mosaic --masks --seed --evaluate-every --set -d --device --precision -j --workers -o --output --resume --if-exists -y --yes -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -211,7 +245,7 @@ _detcli() {
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict segment train eval download models demo doctor completion" ;;
+            "detcli") words="detect predict video segment train eval download models demo doctor completion" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models") words="convert list info path verify remove" ;;
             "detcli models info") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;

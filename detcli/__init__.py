@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from detcli.errors import DetcliError
     from detcli.inference.detector import Detector
     from detcli.inference.loading import load_detector
+    from detcli.sources.moving import MovingSettings, open_moving
     from detcli.sources.source import SourceSettings, open_source
     from detcli.values.detections import Detections
     from detcli.values.frame import Frame, Unreadable
@@ -28,10 +29,12 @@ __all__ = [
     "Detections",
     "Detector",
     "Frame",
+    "MovingSettings",
     "SourceSettings",
     "Unreadable",
     "__version__",
     "load_detector",
+    "open_moving",
     "open_source",
 ]
 
@@ -40,9 +43,11 @@ _ROOMS = {
     "Detections": "detcli.values.detections",
     "Detector": "detcli.inference.detector",
     "Frame": "detcli.values.frame",
+    "MovingSettings": "detcli.sources.moving",
     "SourceSettings": "detcli.sources.source",
     "Unreadable": "detcli.values.frame",
     "load_detector": "detcli.inference.loading",
+    "open_moving": "detcli.sources.moving",
     "open_source": "detcli.sources.source",
 }
 

@@ -3,7 +3,8 @@
     DetcliError                         (not raised itself)
     ├── UsageError                  2   the command line, a configuration file or an argument makes no sense
     ├── InputError                  4   nothing could be processed
-    │   └── DataError                   annotated pictures that cannot be trained on or judged against
+    │   ├── DataError                   annotated pictures that cannot be trained on or judged against
+    │   └── SourceError                 a video, camera or stream cannot be opened, or is lost for good
     ├── PictureError                -   one picture failed: becomes a record, the run goes on
     ├── ModelError                  5   the model is refused
     │   ├── UnknownModelError           no such name
@@ -33,6 +34,8 @@ PictureErrorCode = Literal[
     "too-large",
     "unsupported",
     "decode-failed",
+    "damaged",
+    "gap",
     "device",
 ]
 PICTURE_ERROR_CODES: tuple[str, ...] = get_args(PictureErrorCode)
@@ -64,6 +67,14 @@ class InputError(DetcliError):
 
 class DataError(InputError):
     """Annotated pictures cannot be trained on, or judged against; the message names the first culprits."""
+
+
+class SourceError(InputError):
+    """A video, a camera or a stream cannot be opened, or is lost for good; `code` is one of `PICTURE_ERROR_CODES`."""
+
+    def __init__(self, code: PictureErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code: PictureErrorCode = code
 
 
 class PictureError(DetcliError):

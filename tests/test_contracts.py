@@ -17,6 +17,7 @@ from detcli.models.family import FAMILIES, MODEL_TYPES, Family, family_of
 from detcli.registry import Registry
 from detcli.runtimes.runtime import RUNTIMES
 from detcli.sinks.sink import MASKS_ONLY, SINKS, SinkSettings
+from detcli.sources.moving import MOVING
 from detcli.sources.source import SOURCES, SourceSettings
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin, Unreadable
@@ -24,7 +25,7 @@ from detcli.values.labels import Labels
 from detcli.values.masks import Rle
 from detcli.values.run import RunInfo
 
-TABLES: list[Registry[Any]] = [SOURCES, SINKS, RUNTIMES, FAMILIES]
+TABLES: list[Registry[Any]] = [SOURCES, MOVING, SINKS, RUNTIMES, FAMILIES]
 LABELS = Labels.from_names(["cat", "dog"])
 INFO = RunInfo("a-model", None, None, "0", LABELS, "2026-01-01T00:00:00Z")
 

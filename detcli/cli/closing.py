@@ -14,7 +14,7 @@ def closing(console: Console, tally: Tally, plan: Plan, *, seconds: float) -> No
         parts.append(f"{tally.failed:,} failed")
     one, many = ("box", "boxes") if plan.task is None else ("segment", "segments")
     parts.append(counted(tally.boxes, one, many))
-    places = [f"{path}/" if folder else str(path) for path, folder in _places(plan)]
+    places = [f"{path}/" if folder else str(path) for path, folder in places_of(plan)]
     sentence = f"{', '.join(parts)} in {duration(seconds)}" + (f" -> {', '.join(places)}" if places else "")
     if tally.interrupted is not None:
         sentence += f"; interrupted by {tally.interrupted}"
@@ -30,8 +30,9 @@ def closing(console: Console, tally: Tally, plan: Plan, *, seconds: float) -> No
     )
 
 
-def _places(plan: Plan) -> list[tuple[str, bool]]:
+def places_of(plan: Plan) -> list[tuple[str, bool]]:
     """Files and folders that were written, and which of them are folders."""
     places = [(str(target.path), target.format == "yolo") for target in plan.targets if target.path is not None]
+    places += [(str(film.path), False) for film in plan.films]
     places += [(str(folder), True) for folder in (*plan.beside, *plan.folders)]
     return places

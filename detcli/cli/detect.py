@@ -8,7 +8,7 @@ from detcli.cli import options
 from detcli.cli.command import Command, Example, pass_console
 from detcli.cli.console import Console
 from detcli.cli.looking import look
-from detcli.cli.wish import Wish
+from detcli.cli.wish import PictureWish
 
 
 @click.command(
@@ -51,4 +51,4 @@ def detect(console: Console, /, **given: Any) -> int:
     Results go to standard output or to each --output; messages go to standard error. A picture that cannot be read
     becomes a record with the reason, and the run goes on.
     """
-    return look(console, Wish(**given))
+    return look(console, PictureWish(**given))

@@ -10,16 +10,15 @@ from detcli.checkpoints.hub import cached, repository_of
 from detcli.cli.console import Console, escape, is_terminal
 from detcli.cli.listing import Listing
 from detcli.cli.plan import Plan
-from detcli.cli.wish import Wish
+from detcli.cli.wish import PictureWish, Wish
 from detcli.cli.words import counted
 from detcli.files.outputs import open_output
 from detcli.files.writing import to_bytes
 
 
-def dry_run(console: Console, wish: Wish, plan: Plan, source: Listing) -> int:
+def dry_run(console: Console, wish: PictureWish, plan: Plan, source: Listing) -> int:
     """List the pictures and say what would be done; returns the exit code."""
-    model = _model(wish)
-    device = _device(wish)
+    machine = machine_of(wish)  # what is wrong with them is told before any output
     output = open_output(sys.stdout.buffer, in_place=True)
     end = b"\0" if wish.null_separated else b"\n"
     on_screen = is_terminal(sys.stdout)
@@ -30,8 +29,13 @@ def dry_run(console: Console, wish: Wish, plan: Plan, source: Listing) -> int:
         count += 1
     output.commit()
     console.say(f"would look at {counted(count, 'picture')}", pictures=count)
-    console.say(f"model: {model}")
-    console.say(f"device: {device}")
+    say_machine(console, machine)
+    say_outputs(console, wish, plan)
+    return 0
+
+
+def say_outputs(console: Console, wish: Wish, plan: Plan) -> None:
+    """Say where results would go."""
     if wish.pad:
         console.say("batches: pictures of different sizes may share one, padded")
     for target in plan.targets:
@@ -42,7 +46,19 @@ def dry_run(console: Console, wish: Wish, plan: Plan, source: Listing) -> int:
     for folder, what in ((plan.images, drawn), (plan.crops, "crops"), (plan.masks, "label maps")):
         if folder is not None:
             console.say(f"output: {folder}/ ({what})")
-    return 0
+    for film in plan.films:
+        console.say(f"output: {film.path} (video with boxes)")
+
+
+def machine_of(wish: Wish) -> tuple[str, str]:
+    """The model that would be run and the device, in words; nothing is fetched. Raises DetcliError for a wrong one."""
+    return _model(wish), _device(wish)
+
+
+def say_machine(console: Console, machine: tuple[str, str]) -> None:
+    """Say what would run."""
+    console.say(f"model: {machine[0]}")
+    console.say(f"device: {machine[1]}")
 
 
 def _model(wish: Wish) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detcli.cli.console import Console
-from detcli.cli.wish import Wish
+from detcli.cli.wish import PictureWish
 from detcli.errors import InputError, TooManyFailuresError, UsageError
 from detcli.files.outputs import IfExists
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from detcli.cli.plan import Plan
 
 
-def look(console: Console, wish: Wish) -> int:
+def look(console: Console, wish: PictureWish) -> int:
     """Do what is wished for; returns the exit code.
 
     Raises DetcliError for what cannot be begun, or ends a run.
     """
     if not wish.sources and wish.files_from is None:
         raise UsageError("nothing to look at: name a picture, a folder, a glob, an address or '-', or use --files-from")
-    _check_place()
+    check_place()
     from detcli.cli.plan import check_plan, make_plan
 
     plan = make_plan(
@@ -54,7 +54,7 @@ def look(console: Console, wish: Wish) -> int:
     return _run(console, wish, plan, source)
 
 
-def _check_place() -> None:
+def check_place() -> None:
     """Raise UsageError where the folder we stand in was deleted: nothing has a full path then, nor finds its libraries."""
     try:
         Path.cwd()
@@ -62,7 +62,7 @@ def _check_place() -> None:
         raise UsageError(f"the folder this was started in cannot be found ({error.strerror}): cd to another") from error
 
 
-def _open(wish: Wish, plan: "Plan") -> "Listing":
+def _open(wish: PictureWish, plan: "Plan") -> "Listing":
     from detcli.cli.listing import Listing
     from detcli.sources.source import DEFAULT_MAX_PIXELS, SourceSettings, open_source
 
@@ -83,7 +83,7 @@ def _open(wish: Wish, plan: "Plan") -> "Listing":
     return source
 
 
-def _run(console: Console, wish: Wish, plan: "Plan", source: "Listing") -> int:
+def _run(console: Console, wish: PictureWish, plan: "Plan", source: "Listing") -> int:
     from detcli.checkpoints.hub import repository_of
 
     repository_of(wish.model)  # a slip in the name is told before torch is imported

@@ -22,6 +22,7 @@ from detcli.version import __version__
 
 COMMANDS = {
     "detect": Entry("detcli.cli.detect:detect", "Find objects in pictures.", "Detect"),
+    "video": Entry("detcli.cli.video:video", "Find objects in videos, cameras and streams.", "Detect"),
     "segment": Entry("detcli.cli.segment:segment", "Find the masks of what is in pictures.", "Detect"),
     "train": Entry("detcli.cli.train:train", "Fine-tune a model on annotated pictures.", "Train"),
     "eval": Entry("detcli.cli.evaluate:evaluate", "Judge results or a model against what is true.", "Judge"),
@@ -113,6 +114,7 @@ class Program(Group):
             "a folder into COCO, with pictures to look at", "detcli detect images/ -o out.json --save-images drawn/"
         ),
         Example("only people and dogs, with a larger model", "detcli detect images/ -m dfine-x --classes person,dog"),
+        Example("a video, drawn so that a browser plays it", "detcli video in.mp4 --save-video out.mp4"),
         Example("what every pixel of a picture belongs to", "detcli segment street.jpg --save-images drawn/"),
         Example("see it work, without a network", "detcli demo"),
         Example("what this machine can do", "detcli doctor"),

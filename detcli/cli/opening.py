@@ -1,12 +1,12 @@
 """The outputs opened, as the flags of `detect` and `segment` ask."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from detcli.cli.clock import now
 from detcli.cli.console import Console, is_terminal
@@ -19,9 +19,23 @@ from detcli.files.journal import Journal
 from detcli.inference.detector import Detector
 from detcli.pipeline import Tally
 from detcli.sinks.sink import SINKS, Sink, SinkSettings
+from detcli.sources.urls import scheme_of, without_credentials
 from detcli.values.record import from_record
 from detcli.values.run import RunInfo
 from detcli.version import __version__
+
+if TYPE_CHECKING:
+    from detcli.sinks.drawing import DrawingStyle
+
+
+class Moving(Protocol):
+    """Makes the sinks of moving pictures."""
+
+    def target(self, target: Target, settings: SinkSettings) -> Sink:
+        """The records of one source among several."""
+
+    def sinks(self, settings: SinkSettings) -> Sequence[Sink]:
+        """Films and windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +74,13 @@ class Opened:
 
 
 @contextmanager
-def open_sinks(console: Console, wish: Wish, plan: Plan, detector: Detector) -> Iterator[Opened]:
-    """Open every output of the plan; whatever ends the block early leaves nothing torn."""
+def open_sinks(
+    console: Console, wish: Wish, plan: Plan, detector: Detector, moving: "Moving | None" = None
+) -> Iterator[Opened]:
+    """Open every output of the plan; whatever ends the block early leaves nothing torn.
+
+    moving  makes the sinks that only moving pictures have
+    """
     truth = read_ground_truth(wish.gt) if wish.gt is not None else None
     info = _run_info(console, wish, detector, truth)
     settings = SinkSettings(
@@ -70,6 +89,7 @@ def open_sinks(console: Console, wish: Wish, plan: Plan, detector: Detector) -> 
         csv_safe=wish.csv_safe,
         image_ids=truth.image_ids if truth is not None else None,
         skip_existing=wish.if_exists == "skip" and not wish.yes,
+        tracks=wish.tracks,
     )
     replaces = wish.yes or wish.if_exists == "overwrite"
     opened: list[Sink] = []
@@ -84,9 +104,16 @@ def open_sinks(console: Console, wish: Wish, plan: Plan, detector: Detector) -> 
                 resume=wish.resume,
                 overwrite=replaces and not wish.resume,
             )
-        opened.extend(_open_target(console, target, settings) for target in plan.targets)
+        opened.extend(
+            _open_target(console, target, settings)
+            if target.of is None or moving is None
+            else moving.target(target, settings)
+            for target in plan.targets
+        )
         records = tuple(opened)
         opened += drawn
+        if moving is not None:
+            opened += moving.sinks(settings)
         if journal is not None:
             opened.append(journal)
         yield Opened(tuple(opened), records, journal)
@@ -139,17 +166,16 @@ def _open_target(console: Console, target: Target, settings: SinkSettings) -> Si
         width=console.width(sys.stdout),
         color=console.uses_color(sys.stdout),
         encoding=sys.stdout.encoding,
+        tracks=settings.tracks,
     )
 
 
 def _picture_sinks(wish: Wish, plan: Plan, settings: SinkSettings) -> Iterator[Sink]:
     labels = settings.info.labels
     if plan.images is not None:
-        from detcli.sinks.drawing import DrawingStyle
         from detcli.sinks.pictures import AnnotatedPictures
 
-        style = DrawingStyle(wish.line_width, wish.hide_labels, wish.hide_scores, wish.font)
-        yield AnnotatedPictures(plan.images, labels, style, skip_existing=settings.skip_existing)
+        yield AnnotatedPictures(plan.images, labels, drawing_style(wish), skip_existing=settings.skip_existing)
     if plan.crops is not None:
         from detcli.sinks.crops import Crops
 
@@ -161,6 +187,18 @@ def _picture_sinks(wish: Wish, plan: Plan, settings: SinkSettings) -> Iterator[S
         yield LabelMaps(plan.masks, labels, of_classes=of_classes, skip_existing=settings.skip_existing)
 
 
+def drawing_style(wish: Wish) -> "DrawingStyle":
+    """How boxes are drawn."""
+    from detcli.sinks.drawing import DrawingStyle
+
+    return DrawingStyle(wish.line_width, wish.hide_labels, wish.hide_scores, wish.font)
+
+
+def shown_argument(argument: str) -> str:
+    """A source as results and messages show it: an address without credentials."""
+    return without_credentials(argument) if scheme_of(argument) is not None else argument
+
+
 def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTruth | None) -> RunInfo:
     labels = detector.labels
     if truth is not None:
@@ -170,12 +208,8 @@ def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTru
             console.warning(f"'{wish.gt}' has no category for {len(missing)} of the model's labels: {shown}")
     files = detector.files
     arguments = {
-        "sources": list(wish.sources),
-        "files_from": wish.files_from,
-        "recursive": not wish.no_recursive,
-        "ext": _list(wish.ext),
-        "exclude": list(wish.exclude),
-        "limit": wish.limit,
+        "sources": [shown_argument(source) for source in wish.sources],
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in wish.input.items()},
         "max_pixels": wish.max_pixels,
         "threshold": detector.threshold,
         "max_det": wish.max_det,

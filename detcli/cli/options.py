@@ -129,6 +129,14 @@ cache_dir = option(
 where_models_are = group_of(revision, offline, cache_dir)
 
 sources = click.argument("sources", nargs=-1, metavar="[SOURCES]...")
+max_pixels = option(
+    "--max-pixels",
+    section=INPUT,
+    type=click.IntRange(min=1),
+    metavar="N",
+    standard="250 million",
+    help="Refuse larger pictures unread.",
+)
 inputs = group_of(
     option("--no-recursive", section=INPUT, is_flag=True, help="Stay out of the folders inside a folder."),
     option("--ext", section=INPUT, type=Words(), metavar="LIST", help="Suffixes taken in folders, such as jpg,png."),
@@ -140,14 +148,7 @@ inputs = group_of(
         "-0", "--null", "null_separated", section=INPUT, is_flag=True, help="Those paths end in NUL, not in a line end."
     ),
     option("--limit", section=INPUT, type=click.IntRange(min=1), metavar="N", help="Take the first N pictures."),
-    option(
-        "--max-pixels",
-        section=INPUT,
-        type=click.IntRange(min=1),
-        metavar="N",
-        standard="250 million",
-        help="Refuse larger pictures unread.",
-    ),
+    max_pixels,
 )
 
 classes = option(

@@ -18,10 +18,11 @@ _FOLDERS = ("yolo",)  # formats of many files
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One result output: its format and its path, None for standard output."""
+    """One result output: its format and its path, None for standard output; `of` is the source it is for, None: all."""
 
     format: str
     path: Path | None
+    of: str | None = None
 
     @property
     def name(self) -> str:
@@ -35,6 +36,14 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class FilmTarget:
+    """One annotated video, and the place of the source it is made of."""
+
+    path: Path
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All outputs of a run.
 
@@ -43,6 +52,7 @@ class Plan:
     journal               beside the first output that is a file or folder; None where there is none
     skipped               outputs that exist and are left as they are
     task                  what segments are made for; None: boxes
+    films                 annotated videos
     """
 
     targets: tuple[Target, ...]
@@ -52,6 +62,7 @@ class Plan:
     journal: Path | None = None
     skipped: tuple[Path, ...] = ()
     task: str | None = None
+    films: tuple[FilmTarget, ...] = ()
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -67,13 +78,14 @@ class Plan:
     def paths(self) -> tuple[Path, ...]:
         """Every file and folder that is written, never to be read back as input."""
         files = (*(target.path for target in self.targets), self.journal, *self.skipped)
-        written = (*files, *self.folders, *self.beside)
+        films = tuple(film.path for film in self.films)
+        written = (*files, *films, *self.folders, *self.beside)
         return tuple(path for path in written if path is not None and not is_stream(path))
 
     @property
     def is_empty(self) -> bool:
         """Whether everything asked for is there already."""
-        return not self.targets and not self.folders
+        return not self.targets and not self.folders and not self.films
 
     @property
     def needs_all_scores(self) -> bool:
@@ -97,7 +109,7 @@ def make_plan(
     targets = tuple(_target(output, format_name) for output in outputs or ("-",))
     plan = Plan(targets, images, crops, masks, task=task)
     _refuse_formats(targets, task)
-    _refuse_twice([target.path for target in targets])
+    refuse_twice([target.path for target in targets])
     _refuse_one_folder_for_two(
         {"the pictures": images, "the crops": crops, "the masks": masks}
         | {f"what {t.name} names": t.beside for t in targets}
@@ -134,8 +146,11 @@ def check_plan(plan: Plan, inputs: Sequence[str | Path], *, if_exists: IfExists,
     skipped = tuple(target.path for target in plan.targets if target not in targets and target.path is not None)
     for folder in (*plan.folders, *(target.beside for target in targets)):
         wanted(folder, folder=True)
+    films = tuple(film for film in plan.films if prepare_output(film.path, if_exists=if_exists, resumable=False))
+    skipped += tuple(film.path for film in plan.films if film not in films)
     files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
-    return replace(plan, targets=targets, journal=journal_path(files[0]) if files else None, skipped=skipped)
+    journal = journal_path(files[0]) if files and plan.journal is not None else None
+    return replace(plan, targets=targets, films=films, journal=journal, skipped=skipped)
 
 
 def _target(output: str, format_name: str | None) -> Target:
@@ -173,7 +188,8 @@ def _refuse_one_folder_for_two(folders: Mapping[str, Path | None]) -> None:
             raise UsageError(f"'{folder}' cannot hold {seen[folder]} and {what}: give each a folder")
 
 
-def _refuse_twice(paths: Sequence[Path | None]) -> None:
+def refuse_twice(paths: Sequence[Path | None]) -> None:
+    """Raise UsageError where two outputs would go to one place."""
     seen: set[str] = set()
     for path in paths:
         place = "-" if path is None else os.path.normpath(path.absolute())

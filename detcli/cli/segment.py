@@ -9,7 +9,7 @@ from detcli.cli import options, segment_options
 from detcli.cli.command import Command, Example, pass_console
 from detcli.cli.console import Console
 from detcli.cli.looking import look
-from detcli.cli.wish import Wish
+from detcli.cli.wish import PictureWish
 
 
 @click.command(
@@ -55,13 +55,13 @@ def segment(console: Console, /, **given: Any) -> int:
     segmentation finds things, each by itself. A semantic one gives every pixel a class. Masks stand in the results
     run-length encoded, as pycocotools reads them.
     """
-    wish = Wish(**given)
+    wish = PictureWish(**given)
     for flag, means in _idle(wish):
         console.warning(f"{flag} changes nothing here: it is for {means}")
     return look(console, wish)
 
 
-def _idle(wish: Wish) -> Iterator[tuple[str, str]]:
+def _idle(wish: PictureWish) -> Iterator[tuple[str, str]]:
     """Flags that the task and the rule have no use for, and what they are for."""
     transformers = wish.rule == "transformers" and wish.task != "semantic"
     if wish.overlap_threshold != segment_options.OVERLAP_THRESHOLD and not transformers:

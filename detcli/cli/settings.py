@@ -36,6 +36,8 @@ _TOML_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "float range": ((int, float), "a number"),
     "score": ((int, float), "a number"),
     "batch": ((int, str), "a number or a word"),
+    "time": ((int, float, str), "seconds, or a time such as 1:30 in quotes"),
+    "rate": ((int, float, str), "a number"),
     "list": ((str, int), "text in quotes"),
 }
 

@@ -13,6 +13,7 @@ from detcli.values.labels import Labels
 _NUMBERS = ("score", "left", "top", "width", "height")
 _NUMBER_WIDTHS = (5, 5, 5, 5, 6)
 _GAP = "  "
+_TRACK_WIDTH = 5  # of " #123"
 _STACKED_BELOW = 72  # columns: under it a file's name has a line of its own
 _BOLD, _DIM, _RED, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
 
@@ -23,17 +24,27 @@ class Table:
     stream  standard output, in bytes
     width   columns of the screen
     color   whether it shows colours
+    tracks  labels are followed by the number of the track: "person #12"
     """
 
     ordered = True
     needs_pixels = False
 
-    def __init__(self, stream: BinaryIO, labels: Labels, *, width: int, color: bool, encoding: str = "utf-8") -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        labels: Labels,
+        *,
+        width: int,
+        color: bool,
+        encoding: str = "utf-8",
+        tracks: bool = False,
+    ) -> None:
         self._output = open_output(stream, in_place=True)
         self._names = [escape(name) for name in labels.names]
         self._color, self._encoding = color, encoding
         self._stacked = width < _STACKED_BELOW
-        longest = max(cell_len(name) for name in ("label", *self._names))
+        longest = max(cell_len(name) for name in ("label", *self._names)) + (_TRACK_WIDTH if tracks else 0)
         self._between = " " if self._stacked else _GAP
         room = width - sum(_NUMBER_WIDTHS) - len(self._between) * len(_NUMBERS) - (len(_GAP) if self._stacked else 0)
         self._label_width = max(4, min(longest, 24, room if self._stacked else room // 3))
@@ -51,12 +62,12 @@ class Table:
             return
         if not len(detections):
             self._remark(file, "nothing found", _DIM)
-        for score, class_id, (left, top, right, bottom) in zip(
-            detections.scores.tolist(), detections.class_ids.tolist(), detections.boxes_xyxy.tolist(), strict=True
+        for score, label, (left, top, right, bottom) in zip(
+            detections.scores.tolist(), self._labels(detections), detections.boxes_xyxy.tolist(), strict=True
         ):
             box = (left, top, right - left, bottom - top)
             numbers = (f"{score:.2f}", *(str(round(number)) for number in box))
-            self._row(file, self._names[class_id], numbers)
+            self._row(file, label, numbers)
             file = ""
 
     def flush(self) -> None:
@@ -70,6 +81,17 @@ class Table:
     def abort(self) -> None:
         """Drop what is not shown yet."""
         self._output.discard()
+
+    def _labels(self, detections: Detections) -> list[str]:
+        """The label of each row; a track's number is never what is cut off."""
+        names = [self._names[class_id] for class_id in detections.class_ids.tolist()]
+        if detections.track_ids is None:
+            return names
+        numbers = [f" #{track_id}" for track_id in detections.track_ids.tolist()]
+        return [
+            shortened(name, max(1, self._label_width - len(number)), end=True) + number
+            for name, number in zip(names, numbers, strict=True)
+        ]
 
     def _row(self, file: str, label: str, numbers: tuple[str, ...], *, style: str = "") -> None:
         cells = "".join(

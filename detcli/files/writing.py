@@ -58,6 +58,15 @@ class AtomicFile:
         with self._or_nothing():
             self._open_file().write(data)
 
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to another place in it, for formats whose beginning is known last."""
+        with self._or_nothing():
+            return self._open_file().seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place in it."""
+        return self._open_file().tell()
+
     def flush(self) -> None:
         """Do nothing: what is not committed is nobody's yet."""
 

@@ -19,7 +19,10 @@ from detcli.sources.source import Source
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Unreadable
 
-__all__ = ["Detecting", "Limits", "Stop", "Tally", "run"]
+# What joins the detections of a frame to those before it.
+Tracking = Callable[[Frame | Unreadable, Detections | Unreadable], Detections | Unreadable]
+
+__all__ = ["Detecting", "Limits", "Stop", "Tally", "Tracking", "run"]
 
 _BYTES_IN_FLIGHT = 1 << 30  # decoded pictures waiting anywhere between source and sink
 
@@ -33,6 +36,8 @@ def run(
     tally: Tally | None = None,
     limits: Limits | None = None,
     stop: Stop | None = None,
+    in_flight: int | None = None,
+    tracker: Tracking | None = None,
     on_result: Callable[[Frame | Unreadable, Detections | Unreadable], None] | None = None,
 ) -> Tally:
     """Detect in every picture of the source and hand each result to every sink; results keep the input's order.
@@ -41,6 +46,9 @@ def run(
     tally      counts to go on from, for a resumed run
     limits     when failed pictures end the run
     stop       ends the run after the batch in hand, with every result written
+    in_flight  most frames between source and sinks, which bounds how old the last one is; None: as many as keep the
+               device busy
+    tracker    called with each result, in order, before any sink has it; what it returns is the result
     on_result  called with each result, in order, after all sinks have it
 
     The sinks are closed, and told whether the run is complete, also when it raises:
@@ -49,8 +57,9 @@ def run(
     tally, limits, stop = tally or Tally(), limits or Limits(), stop or Stop()
     workers = workers or processors()
     needs_pixels = any(sink.needs_pixels for sink in sinks)
+    frames = detector.look_ahead + 3 * detector.batch_size + 4 * workers
     room = Room(
-        frames=detector.look_ahead + 3 * detector.batch_size + 4 * workers,
+        frames=frames if in_flight is None else min(frames, in_flight),
         nbytes=_BYTES_IN_FLIGHT,
         at_least=detector.batch_size if detector.deterministic else 1,
     )
@@ -59,7 +68,7 @@ def run(
     try:
         with source_ahead, sinks_behind:
             for frame, detections in detected(source_ahead, detector, lambda: stop.is_set() or sinks_behind.failed):
-                sinks_behind.write(frame, detections)
+                sinks_behind.write(frame, detections if tracker is None else tracker(frame, detections))
         tally.interrupted = stop.signal
     except BaseException:
         _close(sinks, complete=False)  # what ended the run is told, not what closing says after it

@@ -115,9 +115,9 @@ class ReadAhead:
 
     def _list(self) -> None:
         try:
-            for picture in self._source:
-                if not self._room.enter():
-                    break
+            pictures = iter(self._source)
+            # Room first, then the picture: one of a camera would grow old while it waits for room.
+            while self._room.enter() and (picture := next(pictures, None)) is not None:
                 slot = _Slot(picture)
                 self._in_order.put(slot)
                 self._to_read.put(slot)

@@ -1,6 +1,7 @@
 """COCO: annotations with provenance, as one dictionary, or the bare list of results that AP is computed from.
 
-Where there are masks, both have them run-length encoded, as pycocotools takes them.
+Where there are masks, both have them run-length encoded, as pycocotools takes them; where there are tracks, both have
+their numbers, which pycocotools passes over.
 """
 
 from collections.abc import Iterator
@@ -40,8 +41,7 @@ class CocoAnnotations:
         for found, area in zip(record["detections"], _areas(detections, record), strict=True):
             annotation: Record = {"id": self._document.count + 1, "image_id": image_id}
             annotation |= {name: found[name] for name in ("category_id", "bbox", "score")}
-            if "segmentation" in found:
-                annotation["segmentation"] = found["segmentation"]
+            annotation |= {name: found[name] for name in ("segmentation", "track_id") if name in found}
             self._document.add_annotation(annotation | {"area": area, "iscrowd": 0})
 
     def flush(self) -> None:
@@ -116,12 +116,8 @@ def _results(record: Record, image_id: int) -> Iterator[Record]:
     """
     for found in record["detections"]:
         place = "segmentation" if "segmentation" in found else "bbox"
-        yield {
-            "image_id": image_id,
-            "category_id": found["category_id"],
-            place: found[place],
-            "score": found["score"],
-        }
+        result = {"image_id": image_id} | {name: found[name] for name in ("category_id", place, "score")}
+        yield result | ({"track_id": found["track_id"]} if "track_id" in found else {})
 
 
 def _areas(detections: Detections, record: Record) -> list[float] | list[int]:

@@ -1,6 +1,7 @@
 """One row a box, growing in place: a table for spreadsheets, databases and data frames (RFC 4180).
 
-A picture without boxes has no row, and neither has one that failed: JSON Lines holds both.
+A picture without boxes has no row, and neither has one that failed: JSON Lines holds both. Of a run that tracks, the
+last column is the number of the track.
 """
 
 import csv
@@ -22,6 +23,8 @@ COLUMNS = (
     "file", "frame", "time_s", "width", "height", "label", "category_id", "score", "x_min", "y_min", "x_max", "y_max",
 )  # fmt: skip
 
+TRACK_COLUMN = "track_id"
+
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -35,7 +38,8 @@ class CsvTable:
         self._labels = settings.info.labels
         self._safe = settings.csv_safe
         self._output = open_output(target, in_place=True)
-        self._output.write(_rows([COLUMNS]))
+        self._tracks = settings.tracks
+        self._output.write(_rows([(*COLUMNS, TRACK_COLUMN) if self._tracks else COLUMNS]))
 
     def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
         """Write the rows of one picture."""
@@ -45,6 +49,7 @@ class CsvTable:
         first = (self._text(origin.file), origin.frame, origin.time_s, width, height)
         if not (np.isfinite(detections.scores).all() and np.isfinite(detections.boxes_xyxy).all()):
             raise ValueError(f"boxes and scores of '{origin.file}' are not finite")
+        tracks = self._track_cells(detections)
         corners = shortest(detections.boxes_xyxy.reshape(-1))
         numbers = zip(detections.class_ids.tolist(), shortest(detections.scores), strict=True)
         self._output.write(
@@ -55,6 +60,7 @@ class CsvTable:
                     self._labels.category_ids[class_id],
                     score,
                     *corners[4 * i : 4 * i + 4],
+                    *tracks[i],
                 )
                 for i, (class_id, score) in enumerate(numbers)
             )
@@ -71,6 +77,14 @@ class CsvTable:
     def abort(self) -> None:
         """Leave the rows that were flushed."""
         self._output.discard()
+
+    def _track_cells(self, detections: Detections) -> list[tuple[int, ...]]:
+        """The last cells of each row: one or none."""
+        if (detections.track_ids is not None) != self._tracks:
+            raise ValueError(f"the columns were written for {'tracks' if self._tracks else 'boxes without tracks'}")
+        if detections.track_ids is None:
+            return [()] * len(detections)
+        return [(track_id,) for track_id in detections.track_ids.tolist()]
 
     def _text(self, text: str) -> str:
         return f"'{text}" if self._safe and text.startswith(_FORMULA_STARTS) else text

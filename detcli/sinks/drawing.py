@@ -52,15 +52,30 @@ class Inked:
 def draw(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingStyle = DrawingStyle()) -> Pixels:
     """A copy of the picture, uint8 [H, W, 3] RGB, with its detections; the best score lies on top.
 
-    Where there are masks, they are drawn in place of the boxes.
+    Where there are masks, they are drawn in place of the boxes. Where objects are tracked, each has a colour of its own
+    from frame to frame, and its number behind its name.
 
     Raises UsageError for a font file that is none.
     """
     if detections.masks is not None:
         return _draw_masks(pixels, detections, labels, style)
-    rows = zip(detections.boxes_xyxy, detections.class_ids.tolist(), detections.scores.tolist(), strict=True)
-    boxes = [Inked(box, color(class_id), labels.names[class_id], f"{score:.2f}") for box, class_id, score in rows]
-    return draw_boxes(pixels, boxes, style)
+    scores = [f"{score:.2f}" for score in detections.scores.tolist()]
+    colors = _tracks(detections) or [color(class_id) for class_id in detections.class_ids.tolist()]
+    rows = zip(detections.boxes_xyxy, colors, _names(detections, labels), scores, strict=True)
+    return draw_boxes(pixels, [Inked(*row) for row in rows], style)
+
+
+def _names(detections: Detections, labels: Labels) -> list[str]:
+    """What stands on each label: "person", or "person 7" for the seventh object that is tracked."""
+    names = [labels.names[class_id] for class_id in detections.class_ids.tolist()]
+    if detections.track_ids is None:
+        return names
+    return [f"{name} {track}" for name, track in zip(names, detections.track_ids.tolist(), strict=True)]
+
+
+def _tracks(detections: Detections) -> list[Color]:
+    """A colour for each track, those of neighbours in number far apart; none where nobody tracks."""
+    return [] if detections.track_ids is None else [color(track) for track in detections.track_ids.tolist()]
 
 
 def _draw_masks(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingStyle) -> Pixels:
@@ -72,10 +87,10 @@ def _draw_masks(pixels: Pixels, detections: Detections, labels: Labels, style: D
     size_hw = (canvas.shape[0], canvas.shape[1])
     numbers = sorted(range(1, len(masks) + 1), key=lambda number: masks[number - 1].area)
     ids = id_map([masks[number - 1] for number in numbers], numbers, size_hw)
-    colors = _shades(class_ids)
+    colors = _tracks(detections) or _shades(class_ids)
     paint(canvas, ids, colors, style.line_width or max(1, line_width(size_hw) // 2))
     if not style.hide_labels:
-        names = [labels.names[class_id] for class_id in class_ids]
+        names = _names(detections, labels)
         scores = ["" if style.hide_scores else f"{score:.2f}" for score in detections.scores.tolist()]
         tags = make_tags(size_hw, names, scores, colors, lettering(style.font))
         regions = [Region.of(ids, number, mask.box_xyxy) for number, mask in enumerate(masks, 1)]

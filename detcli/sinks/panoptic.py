@@ -93,4 +93,5 @@ def _segment(found: Record, mask: Rle) -> Record:
         "bbox": [left, top, right - left, bottom - top],
         "iscrowd": 0,
         "score": found["score"],
+        **({"track_id": found["track_id"]} if "track_id" in found else {}),
     }

@@ -57,6 +57,7 @@ class SinkSettings:
     csv_safe       csv: prefix cells that a spreadsheet would run as a formula with an apostrophe
     image_ids      COCO image id by `Origin.relative`, from `--gt`; None: the id is index + 1
     skip_existing  a folder of files: leave those that are there
+    tracks         detections have track ids; csv: a column for them
     """
 
     info: RunInfo
@@ -64,6 +65,7 @@ class SinkSettings:
     csv_safe: bool = False
     image_ids: Mapping[str, int] | None = None
     skip_existing: bool = False
+    tracks: bool = False
 
 
 class ResultSink(Sink, Protocol):

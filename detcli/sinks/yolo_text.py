@@ -1,6 +1,6 @@
 """One text file a picture, `class cx cy w h score` as fractions of its width and height, as YOLO tools read them.
 
-`classes.txt` lists the names by line. A picture without boxes has an empty file, one that failed has none.
+Of a run that tracks, the number of the track follows. `classes.txt` lists the names by line. A picture without boxes has an empty file, one that failed has none.
 """
 
 import re
@@ -69,7 +69,10 @@ def _lines(detections: Detections, size_hw: tuple[int, int]) -> bytes:
     )
     numbers = np.stack(columns, axis=1)  # [N, 5]
     cells = shortest(numbers.reshape(-1))
+    tracks = [""] * len(detections)
+    if detections.track_ids is not None:
+        tracks = [f" {track_id}" for track_id in detections.track_ids.tolist()]
     return b"".join(
-        f"{class_id} {' '.join(map(str, cells[5 * i : 5 * i + 5]))}\n".encode()
+        f"{class_id} {' '.join(map(str, cells[5 * i : 5 * i + 5]))}{tracks[i]}\n".encode()
         for i, class_id in enumerate(detections.class_ids.tolist())
     )

@@ -20,7 +20,8 @@ Result = tuple[Frame, Detections] | tuple[Unreadable, Unreadable]
 def to_record(frame: Frame | Unreadable, detections: Detections | Unreadable, labels: Labels) -> Record:
     """The record of a frame; numbers are the shortest that read back as the same float32.
 
-    What has a mask has a `segment_id` too, from 1 in each picture: what stands for it in pictures of ids.
+    What has a mask has a `segment_id` too, from 1 in each picture: what stands for it in pictures of ids. What belongs to
+    a track has its `track_id`, the same in every frame.
     """
     origin = frame.origin
     record: Record = {"index": origin.index, "file": origin.file}
@@ -47,6 +48,9 @@ def to_record(frame: Frame | Unreadable, detections: Detections | Unreadable, la
         for number, (entry, mask) in enumerate(zip(found, detections.masks, strict=True)):
             is_thing = entry["label_id"] not in labels.stuff
             entry |= {"segment_id": number + 1, "is_thing": is_thing, "segmentation": mask.as_json()}
+    if detections.track_ids is not None:
+        for entry, track_id in zip(found, detections.track_ids.tolist(), strict=True):
+            entry["track_id"] = track_id
     return record | {"width": width, "height": height, "detections": found, "error": None}
 
 
@@ -71,7 +75,9 @@ def from_record(record: Mapping[str, Any], *, relative: str, stem: str) -> Resul
     frame = Frame(origin, (record["height"], record["width"]), pixels=None)
     has_masks = bool(found) and all("segmentation" in d for d in found)
     masks = tuple(Rle.from_json(d["segmentation"]) for d in found) if has_masks else None
-    return frame, Detections(boxes, scores, class_ids, masks)
+    has_tracks = bool(found) and all("track_id" in d for d in found)
+    track_ids = np.array([d["track_id"] for d in found], np.int64) if has_tracks else None
+    return frame, Detections(boxes, scores, class_ids, masks, track_ids)
 
 
 def boxes_xywh(detections: Detections) -> list[list[float]]:

@@ -16,12 +16,14 @@ class Truths:
     class_ids   int64   [N]     index into the dataset's labels
     crowd       bool    [N]     many of a kind under one box: judged by its own rule, never learned from
     masks       N masks at the picture's own size; None where nobody asked for them, or there are none
+    track_ids   int64   [N]     the same object has the same number in every frame of a video; None of single pictures
     """
 
     boxes_xyxy: npt.NDArray[np.float64]
     class_ids: npt.NDArray[np.int64]
     crowd: npt.NDArray[np.bool_]
     masks: tuple[Rle, ...] | None = None
+    track_ids: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.class_ids)
@@ -32,16 +34,19 @@ class Truths:
             )
         if self.masks is not None and len(self.masks) != count:
             raise ValueError(f"{len(self.masks)} masks do not belong to {count} boxes")
+        if self.track_ids is not None and self.track_ids.shape != (count,):
+            raise ValueError(f"track ids {self.track_ids.shape} do not belong to {count} boxes")
 
     def __len__(self) -> int:
         return len(self.class_ids)
 
     def __getitem__(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Truths":
         """Those that a mask or indices pick."""
-        masks = self.masks
+        masks, ids = self.masks, self.track_ids
         if masks is not None:
             masks = tuple(masks[place] for place in np.arange(len(self))[which].tolist())
-        return Truths(self.boxes_xyxy[which], self.class_ids[which], self.crowd[which], masks)
+        ids = None if ids is None else ids[which]
+        return Truths(self.boxes_xyxy[which], self.class_ids[which], self.crowd[which], masks, ids)
 
     @classmethod
     def empty(cls) -> "Truths":

@@ -13,7 +13,7 @@ from detcli.cli.detect import detect as detect_command
 from detcli.cli.main import COMMANDS, cli
 from detcli.cli.segment import segment as segment_command
 from detcli.cli.tree import read_tree
-from detcli.cli.wish import Wish
+from detcli.cli.wish import PictureWish
 from detcli.sources.source import DEFAULT_MAX_PIXELS
 
 BRANCHES = list(read_tree(cli, "detcli").walk())
@@ -23,7 +23,7 @@ def test_the_wish_has_a_field_for_every_option() -> None:
     of_detect, of_segment = (
         {param.name for param in command.params if param.expose_value} for command in (detect_command, segment_command)
     )
-    assert of_segment == set(Wish.__dataclass_fields__)
+    assert of_segment == set(PictureWish.__dataclass_fields__)
     assert of_segment - of_detect == {"task", "rule", "mask_threshold", "overlap_threshold", "save_masks"}
     assert of_detect <= of_segment
 

@@ -51,6 +51,22 @@ def test_each_box_is_a_row_and_the_name_stands_in_the_first() -> None:
     assert re.fullmatch(r"b\.jpg +failed: truncated", shown[-1])
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_tracks_have_their_numbers_whole_after_the_label(width: int) -> None:
+    stream = io.BytesIO()
+    table = Table(stream, LABELS, width=width, color=False, tracks=True)
+    boxes = np.array([[0, 1, 9, 9]] * 3, np.float64)
+    scores, track_ids = np.full(3, 0.5, np.float32), np.array([7, 12345, 3])
+    table.write(
+        Frame(Origin(0, "v.mp4", "v", "v", 0, 0.0), (9, 9), None),
+        Detections(boxes, scores, np.arange(3), track_ids=track_ids),
+    )
+    table.close(complete=True)
+    shown = stream.getvalue().decode().splitlines()[-3:]
+    assert [re.findall(r" (#\d+) ", row) for row in shown] == [["#7"], ["#12345"], ["#3"]]
+    assert max(map(cell_len, shown)) <= width
+
+
 def test_the_head_is_whole_however_short_the_names() -> None:
     stream = io.BytesIO()
     table = Table(stream, Labels.from_names(("cat",)), width=80, color=False)

@@ -20,7 +20,7 @@ SIZES = {"a.jpg": (480, 640), "sub/b.png": (100, 200), "empty.jpg": (50, 60)}
 SUFFIXES = {"jsonl": "out.jsonl", "coco": "out.json", "coco-results": "results.json", "csv": "out.csv", "yolo": "out"}
 
 
-def frames() -> list[tuple[Frame | Unreadable, Detections | Unreadable]]:
+def frames(*, tracks: bool = False) -> list[tuple[Frame | Unreadable, Detections | Unreadable]]:
     """Two pictures with boxes, one without, one that failed."""
     rng = np.random.default_rng(3)
     results: list[tuple[Frame | Unreadable, Detections | Unreadable]] = []
@@ -28,7 +28,9 @@ def frames() -> list[tuple[Frame | Unreadable, Detections | Unreadable]]:
         origin = Origin(index, f"in/{name}", name, name.rpartition(".")[0])
         corners = np.sort(rng.uniform(0, min(size_hw), (3 - index if index < 2 else 0, 2, 2)), axis=1).reshape(-1, 4)
         scores = np.sort(rng.random(len(corners)).astype(np.float32))[::-1].copy()
-        results.append((Frame(origin, size_hw, None), Detections(corners, scores, np.arange(len(corners)))))
+        track_ids = 7 * np.arange(len(corners)) + 10 * index + 1 if tracks else None
+        found = Detections(corners, scores, np.arange(len(corners)), track_ids=track_ids)
+        results.append((Frame(origin, size_hw, None), found))
     failed = Unreadable(Origin(3, "in/bad.jpg", "bad.jpg", "bad"), "truncated", "truncated after 8 bytes")
     return [*results, (failed, failed)]
 
@@ -37,7 +39,7 @@ def written(folder: Path, format_name: str, **settings: bool) -> Path:
     path = folder / SUFFIXES[format_name]
     info = RunInfo("tiny", None, None, "1", LABELS, "2026-01-01T00:00:00Z")
     sink = SINKS[format_name](path, SinkSettings(info, **settings))
-    for result in frames():
+    for result in frames(tracks=settings.get("tracks", False)):
         sink.write(*result)
     sink.close(complete=True)
     return path
@@ -64,6 +66,14 @@ def test_boxes_scores_and_classes_come_back_from_every_format(format_name: str, 
             assert [box.label for box in picture.boxes] == [LABELS.names[i] for i in found.class_ids]
         if format_name != "yolo":
             assert [box.category_id for box in picture.boxes] == [LABELS.category_ids[i] for i in found.class_ids]
+
+
+@pytest.mark.parametrize("format_name", SUFFIXES)
+@pytest.mark.parametrize("tracks", [True, False])
+def test_tracks_come_back_from_every_format(format_name: str, tracks: bool, tmp_path: Path) -> None:
+    pictures = [p for p in read(written(tmp_path, format_name, tracks=tracks)) if p.boxes]
+    numbers = [[box.track_id for box in picture.boxes or ()] for picture in pictures]
+    assert numbers == ([[1, 8, 15], [11, 18]] if tracks else [[None] * 3, [None] * 2])
 
 
 @pytest.mark.parametrize(("format_name", "empty", "failed"), [("jsonl", 1, 1), ("coco", 1, 1), ("yolo", 1, 0)])

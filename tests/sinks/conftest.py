@@ -1,5 +1,6 @@
 """Results to write: a few by hand that hold every hard case, and any number by seed."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from detcli.values.labels import Labels
 from detcli.values.masks import Rle
 from detcli.values.record import Result
 from detcli.values.run import RunInfo
+
+sys.path.insert(0, str(Path(__file__).parent))  # where film_samples.py lies
 
 LABELS = Labels.from_names(["cat", "dog", "traffic light"])
 HOSTILE_NAMES = (

@@ -31,6 +31,24 @@ def test_the_columns_are_those_of_the_manual() -> None:
     assert ",".join(COLUMNS) == "file,frame,time_s,width,height,label,category_id,score,x_min,y_min,x_max,y_max"
 
 
+def test_of_a_run_that_tracks_the_last_column_is_the_track(settings: SinkSettings, results: list[Result]) -> None:
+    frame, found = results[0]
+    assert isinstance(found, Detections)
+    numbered = replace(found, track_ids=np.array([12, 3]))
+    data = table([(frame, numbered), results[1], results[2]], replace(settings, tracks=True))
+    assert data.splitlines()[0].endswith(b",y_max,track_id")
+    assert [row["track_id"] for row in rows(data)] == ["12", "3"]
+
+
+@pytest.mark.parametrize("tracks", [True, False])
+def test_columns_and_rows_agree_about_tracks(settings: SinkSettings, results: list[Result], tracks: bool) -> None:
+    frame, found = results[0]
+    assert isinstance(found, Detections)
+    other = found if tracks else replace(found, track_ids=np.array([1, 2]))
+    with pytest.raises(ValueError, match="columns"):
+        table([(frame, other)], replace(settings, tracks=tracks))
+
+
 def test_a_header_stands_there_even_when_nothing_was_found(settings: SinkSettings) -> None:
     assert table([], settings) == ",".join(COLUMNS).encode() + b"\r\n"
 

@@ -131,3 +131,17 @@ def benchmark_s() -> Callable[..., float]:
         return min(took)
 
     return best
+
+
+def test_a_track_keeps_its_colour_and_shows_its_number() -> None:
+    def drawn(track: int | None, class_id: int = 1, style: DrawingStyle = BARE) -> np.ndarray:
+        tracks = None if track is None else np.array([track])
+        found = one_box(100, 120, 300, 400, class_id=class_id)
+        tracked = Detections(found.boxes_xyxy, found.scores, found.class_ids, track_ids=tracks)
+        return draw(grey(480, 640), tracked, LABELS, style)
+
+    assert tuple(drawn(7)[250, 100]) == tuple(drawn(7, class_id=2)[250, 100]) == color(7)
+    assert tuple(drawn(8)[250, 100]) == color(8) != color(7)
+    plain = DrawingStyle(hide_scores=True)
+    numbered, bare = (int((drawn(track, 1, plain) == color(1)).all(axis=2).sum()) for track in (1, None))
+    assert numbered > bare, "the number makes the label wider"

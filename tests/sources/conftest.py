@@ -1,6 +1,7 @@
 """A picture to put anywhere, and the ways to look at a source."""
 
 import io
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from PIL import Image
 
 from detcli.sources.source import Source, SourceSettings, open_source
 from detcli.values.frame import Frame
+
+sys.path.insert(0, str(Path(__file__).parent))  # where video_samples.py lies
 
 
 @pytest.fixture(scope="session")

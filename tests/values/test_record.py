@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Origin, Unreadable
 from detcli.values.labels import Labels
+from detcli.values.masks import Rle
 from detcli.values.record import from_record, json_line, shortest, to_record
 
 LABELS = Labels.from_names(["cat", "dog", "cow"])
@@ -28,6 +30,29 @@ def test_a_record_read_and_written_again_is_the_same_bytes(seed: int) -> None:
     line = json_line(to_record(frame, random_detections(seed, 50), LABELS))
     again, detections = from_record(json.loads(line), relative="b.jpg", stem="b")
     assert json_line(to_record(again, detections, LABELS)) == line
+
+
+def test_tracks_keep_their_numbers() -> None:
+    frame = Frame(Origin(0, "v.mp4", "v.mp4", "v", 3, 0.1), (4000, 6000), None)
+    detections = replace(random_detections(1, 4), track_ids=np.array([3, 1, 70, 2]))
+    record = to_record(frame, detections, LABELS)
+    assert [found["track_id"] for found in record["detections"]] == [3, 1, 70, 2]
+    _, again = from_record(json.loads(json_line(record)), relative="v.mp4", stem="v")
+    assert isinstance(again, Detections)
+    np.testing.assert_array_equal(again.track_ids, detections.track_ids)
+
+
+def test_without_tracks_a_record_says_nothing_of_them() -> None:
+    frame = Frame(Origin(0, "a.jpg", "a.jpg", "a"), (4000, 6000), None)
+    assert all("track_id" not in found for found in to_record(frame, random_detections(1, 4), LABELS)["detections"])
+
+
+def test_some_of_the_detections_are_picked_with_all_that_belongs_to_them() -> None:
+    masks = tuple(Rle.of(np.full((2, 2), bool(number))) for number in range(2))
+    both = replace(random_detections(0, 2), masks=masks, track_ids=np.array([5, 6]))
+    for picked in (both[np.array([1])], both[np.array([False, True])]):
+        np.testing.assert_array_equal(picked.boxes_xyxy, both.boxes_xyxy[1:])
+        assert (picked.masks, picked.track_ids.tolist()) == (masks[1:], [6])
 
 
 def test_numbers_are_the_shortest_that_mean_the_same_float32() -> None:

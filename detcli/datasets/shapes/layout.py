@@ -117,7 +117,7 @@ class _Floor:
         box = clipped_extent(outline, self.size_hw)
         if box is None:
             return False
-        mask, column, row = _cells(outline)
+        mask, column, row = cells_of(outline)
         rows, columns = slice(max(0, row), row + mask.shape[0]), slice(max(0, column), column + mask.shape[1])
         under = self.cells[rows, columns]
         within = mask[rows.start - row :, columns.start - column :][: under.shape[0], : under.shape[1]]
@@ -135,7 +135,7 @@ class _Floor:
 def _place(floor: _Floor, rng: np.random.Generator, *, crowd: float) -> None:
     """Add a shape of any class, or none where no room is found for it; `crowd` from 0 to 1 favours small ones."""
     class_id = int(rng.integers(len(CLASSES)))
-    outline = _turned(OUTLINES[CLASSES[class_id]](rng), rng)
+    outline = turned(OUTLINES[CLASSES[class_id]](rng), rng)
     height, width = floor.size_hw
     skew = 0.9 + 0.5 * crowd
     for _ in range(_TRIES):
@@ -146,7 +146,7 @@ def _place(floor: _Floor, rng: np.random.Generator, *, crowd: float) -> None:
             return
 
 
-def _turned(outline: Outline, rng: np.random.Generator) -> Outline:
+def turned(outline: Outline, rng: np.random.Generator) -> Outline:
     """Stretch, mirror and turn an outline, then bring its extent to the origin and to a longer side of 1."""
     stretch = STRETCH ** rng.uniform(-0.5, 0.5)
     angle = rng.uniform(0, 2 * np.pi)
@@ -165,7 +165,7 @@ def _picture_size(rng: np.random.Generator) -> tuple[int, int]:
     return (short_side, long_side) if rng.random() < 0.6 else (long_side, short_side)
 
 
-def _cells(outline: Outline) -> tuple[npt.NDArray[np.bool_], int, int]:
+def cells_of(outline: Outline) -> tuple[npt.NDArray[np.bool_], int, int]:
     """The cells [h, w] that a shape covers where nothing cuts it off, with the column and row of the first."""
     lowest, highest = outline[0].min(axis=0), outline[0].max(axis=0)
     origin = np.floor(lowest / _CELL) - 1

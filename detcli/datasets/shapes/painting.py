@@ -15,7 +15,7 @@ from detcli.values.frame import Pixels
 from detcli.values.masks import Rle
 from detcli.values.seeds import derive_seed
 
-_LEAST_CONTRAST = 75  # between a shape and three quarters of what is around it: see colours.distance
+LEAST_CONTRAST = 75  # between a shape and three quarters of what is around it: see colours.distance
 _CANDIDATES = 16  # colours that are tried for a shape
 _LOOKS = 8  # rows and columns of the grid on which a shape's surroundings are looked at
 
@@ -44,12 +44,14 @@ def visible_masks(layout: Layout) -> tuple[Rle, ...]:
     return tuple(Rle.of(uppermost == place) for place in range(1, len(layout.shapes) + 1))
 
 
-def paint_shape(canvas: Pixels, shape: Shape, rng: np.random.Generator) -> None:
-    """Paint one shape in colours that stand out from what is there."""
+def paint_shape(canvas: Pixels, shape: Shape, rng: np.random.Generator, colours: Colours | None = None) -> None:
+    """Paint one shape, in these two colours, or else in two that stand out from what is there."""
     window = _window(shape, canvas.shape, margin=1)
     mask = coverage(shape.outline, window)  # uint8 [h, w]
     opacity = 1.0 if rng.random() < 0.8 else rng.uniform(0.75, 1.0)
-    first, second = _colours(canvas, shape, rng, least=_LEAST_CONTRAST / opacity)
+    if colours is None:
+        colours = outstanding(canvas, shape.box_xyxy, rng, least=LEAST_CONTRAST / opacity)
+    first, second = colours
     fill = _fill(mask.shape, first, second, rng)  # float32 [h, w, 3] or [3]
     if rng.random() < 0.25:
         fill = _with_border(fill, mask, np.ptp(shape.outline[0], axis=0).max(), second)
@@ -67,6 +69,20 @@ def cast_shadow(canvas: Pixels, shape: Shape, rng: np.random.Generator) -> None:
     for _ in range(2):
         mask = np.asarray(cv2.blur(mask, (2 * int(softness) + 1,) * 2), np.uint8)
     _blend(canvas[window], np.zeros(3, np.float32), mask, rng.uniform(0.2, 0.5))
+
+
+def outstanding(
+    canvas: Pixels, box_xyxy: tuple[float, float, float, float], rng: np.random.Generator, *, least: float
+) -> Colours:
+    """Two colours [2, 3] that differ from what is in and around a box, the second less strictly so."""
+    there = _surroundings(canvas, box_xyxy)  # [P, 3]
+    candidates: Colours = vivid(rng, _CANDIDATES)
+    apart = np.sort(distance(candidates[:, None], there[None]), axis=1)[:, len(there) // 4]  # [candidates]
+    clear = np.flatnonzero(apart >= least)
+    if len(clear) < 2:
+        clear = np.argsort(-apart)
+    chosen: Colours = candidates[clear[:2]]
+    return chosen
 
 
 def coverage(outline: Outline, window: _Window) -> npt.NDArray[np.uint8]:
@@ -89,18 +105,6 @@ def _sixteenths(outline: Outline, window: _Window, fine: int) -> list[npt.NDArra
     """Polygons in sixteenths of a fine pixel, counted from the middle of the window's first one, as OpenCV takes them."""
     origin = (window[1].start, window[0].start)
     return [np.rint(((polygon - origin) * fine - 0.5) * 16).astype(np.int32) for polygon in outline]
-
-
-def _colours(canvas: Pixels, shape: Shape, rng: np.random.Generator, *, least: float) -> Colours:
-    """Two colours [2, 3] that differ from what surrounds the shape, the second less strictly so."""
-    there = _surroundings(canvas, shape.box_xyxy)  # [P, 3]
-    candidates: Colours = vivid(rng, _CANDIDATES)
-    apart = np.sort(distance(candidates[:, None], there[None]), axis=1)[:, len(there) // 4]  # [candidates]
-    clear = np.flatnonzero(apart >= least)
-    if len(clear) < 2:
-        clear = np.argsort(-apart)
-    chosen: Colours = candidates[clear[:2]]
-    return chosen
 
 
 def _surroundings(canvas: Pixels, box_xyxy: tuple[float, float, float, float]) -> Colours:

@@ -85,6 +85,7 @@ def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] |
             place.number(entry["score"], "score"),
             place.box(entry.get("bbox", _around(mask))),
             mask,
+            place.whole_or_none(entry.get("track_id"), "track_id"),
         )
         found.setdefault(place.whole(entry.get("image_id"), "image_id"), []).append(box)
     return found

@@ -78,7 +78,9 @@ def _box(place: Place, row: Mapping[str, str]) -> StoredBox:
         place.refuse("it has neither a label nor a category_id")
     left, top, right, bottom = (place.parsed(row[corner], corner) for corner in _CORNERS)
     score = place.parsed(row["score"], "score")
-    return StoredBox(label, category_id, score, place.sides(left, top, right - left, bottom - top))
+    track = row.get("track_id")
+    track_id = place.whole(place.parsed(track, "track_id"), "track_id") if track else None
+    return StoredBox(label, category_id, score, place.sides(left, top, right - left, bottom - top), track_id=track_id)
 
 
 def _unsafe(text: str) -> str:

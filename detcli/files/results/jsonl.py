@@ -44,4 +44,5 @@ def _box(place: Place, found: Mapping[str, Any], size_hw: tuple[int, int] | None
     if label is not None or category_id is None:
         label = place.text(label, "label")
     score, box = place.number(found.get("score"), "score"), place.box(found.get("bbox"))
-    return StoredBox(label, category_id, score, box, place.mask(found.get("segmentation"), size_hw))
+    mask = place.mask(found.get("segmentation"), size_hw)
+    return StoredBox(label, category_id, score, box, mask, place.whole_or_none(found.get("track_id"), "track_id"))

@@ -19,8 +19,9 @@ Box = tuple[float, float, float, float]
 class StoredBox:
     """One detection; at least one of label and category id is known.
 
-    bbox  left, top, width, height in pixels
-    mask  at the picture's size; None where the file has none, or has it in another form than run lengths
+    bbox      left, top, width, height in pixels
+    mask      at the picture's size; None where the file has none, or has it in another form than run lengths
+    track_id  number of the object in a video; None where nobody tracked
     """
 
     label: str | None
@@ -28,6 +29,7 @@ class StoredBox:
     score: float
     bbox: Box
     mask: Rle | None = None
+    track_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

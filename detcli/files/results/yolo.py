@@ -1,4 +1,4 @@
-"""A folder of YOLO texts, `class cx cy w h score` a line, with the names of the classes in `classes.txt`."""
+"""A folder of YOLO texts, `class cx cy w h score` a line and perhaps a track's number, with the names in `classes.txt`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -63,15 +63,16 @@ def _the_one(text: Path, stem: str, by_stem: Mapping[str, list[str]]) -> str:
 
 def _box(place: Place, line: bytes, names: Sequence[str], size_hw: tuple[int, int]) -> StoredBox:
     cells = line.decode("utf-8", "replace").split()
-    if len(cells) != 6:
-        place.refuse(f"{len(cells)} numbers, where class, cx, cy, w, h and score are 6")
+    if len(cells) not in (6, 7):
+        place.refuse(f"{len(cells)} numbers, where class, cx, cy, w, h and score are 6, and with a track 7")
     number = place.whole(place.parsed(cells[0], "class"), "class")
     if not 0 <= number < len(names):
         place.refuse(f"class {number} is not in {_NAMES}, which names {len(names)}")
-    cx, cy, w, h, score = (place.parsed(cell, name) for cell, name in zip(cells[1:], _COLUMNS, strict=True))
+    cx, cy, w, h, score = (place.parsed(cell, name) for cell, name in zip(cells[1:6], _COLUMNS, strict=True))
     height, width = size_hw
     box = place.sides((cx - w / 2) * width, (cy - h / 2) * height, w * width, h * height)
-    return StoredBox(names[number], None, score, box)
+    track_id = place.whole(place.parsed(cells[6], "track"), "track") if cells[6:] else None
+    return StoredBox(names[number], None, score, box, track_id=track_id)
 
 
 _COLUMNS = ("cx", "cy", "w", "h", "score")

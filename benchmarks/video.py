@@ -1,0 +1,263 @@
+"""Races `detcli video` against the bare network and against a plain OpenCV loop, on the same video and network.
+
+    python benchmarks/video.py
+    python benchmarks/video.py --model dfine-n --frames 300 --rounds 3
+    python benchmarks/video.py --memory 10000
+
+Each contender is a process of its own, run in turn, round after round, so that a machine whose speed drifts is fair to
+all; medians are printed. Weights are random (seeded): the work is the same as with trained ones. The ten best boxes of
+each frame are kept, whatever their scores, and drawn.
+
+    film      what `detcli video in.mp4 --save-video out.mp4 -o out.jsonl` runs: source, network, sinks
+    records   the same without the film: `detcli video in.mp4 -o out.jsonl`
+    bare      the network alone, on one prepared batch again and again, at the batch of `film`
+    loop      cv2.VideoCapture, the network on each frame, cv2.rectangle and putText, cv2.VideoWriter (mp4v)
+
+The ratios that count are those of frames a second. Processor time a frame is printed too: it says the same of a machine
+that others use at the same time.
+
+Time counts from the opening of the video to the closing of the outputs; loading the model is left out of all of them.
+
+`--memory` runs that many frames, smaller ones, through a network of few weights and every sink, and prints what the
+process holds on the way: the figure is how much more it is at the end than after a tenth.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+SIZE_HW, SMALL_HW = (720, 1280), (180, 320)
+BOXES = 10
+
+
+def main() -> None:
+    """Make the material, run the rounds, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="dfine-n", help="a name of the catalogue: its shape, not its weights")
+    parser.add_argument("--frames", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--batch", type=int, default=None, help="batch size of detcli (its own choice by default)")
+    parser.add_argument("--memory", type=int, default=0, metavar="FRAMES", help="watch memory over so many frames")
+    parser.add_argument("--child", choices=list(CHILDREN), help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(CHILDREN[arguments.child](arguments)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        arguments.work = Path(folder)
+        make_material(arguments)
+        if arguments.memory:
+            print_memory(run_child("memory", arguments))
+            return
+        reports: dict[str, list[dict[str, Any]]] = {name: [] for name in ("film", "records", "bare", "loop")}
+        for round_ in range(arguments.rounds):
+            for name, found in reports.items():
+                print(f"round {round_ + 1}: {name}", file=sys.stderr)
+                found.append(run_child(name, arguments))
+        print_table(arguments, reports)
+
+
+def make_material(arguments: argparse.Namespace) -> None:
+    """A video, and a checkpoint with random weights."""
+    import torch
+    from moving import make_video
+
+    from detcli.checkpoints.catalog import CATALOG
+    from detcli.checkpoints.files import write_checkpoint
+    from detcli.models.family import FAMILIES
+
+    count, size_hw = (arguments.memory, SMALL_HW) if arguments.memory else (arguments.frames, SIZE_HW)
+    make_video(arguments.work / "in.mp4", count, size_hw)
+    entry = CATALOG[arguments.model]
+    family = FAMILIES[entry.family]
+    variant = entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
+    config = family.published(variant, tuple(f"class {i}" for i in range(entry.label_count)))
+    torch.manual_seed(0)
+    tensors = family.write_weights(family.build(config).state_dict(), config)
+    preprocessor = dict(family.preprocessor)
+    if arguments.memory:
+        preprocessor["size"] = {"height": 64, "width": 96}
+    write_checkpoint(arguments.work / "model", family.write_config(config), preprocessor, tensors)
+
+
+def run_child(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """One contender as a process of its own; its report."""
+    command = [sys.executable, __file__, "--child", name, "--work", str(arguments.work)]
+    command += ["--device", arguments.device, "--frames", str(arguments.frames)]
+    command += ["--batch", str(arguments.batch)] if arguments.batch else []
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    finished = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    found: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
+    return found
+
+
+def load(arguments: argparse.Namespace) -> Any:
+    """The detector, warm: its first call is slower than all others."""
+    import numpy as np
+
+    from detcli.inference.loading import load_detector
+    from detcli.values.frame import Frame, Origin
+
+    detector = load_detector(
+        str(arguments.work / "model"),
+        threshold=0.0,
+        max_detections=BOXES,
+        batch_size=arguments.batch,
+        device=arguments.device,
+    )
+    frame = Frame(Origin(0, "warm", "warm", "warm"), SIZE_HW, np.zeros((*SIZE_HW, 3), np.uint8))
+    detector([frame] * detector.batch_size)
+    return detector
+
+
+def film(arguments: argparse.Namespace) -> dict[str, Any]:
+    """A video and records."""
+    return detcli_(arguments, with_film=True)
+
+
+def records(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Records alone."""
+    return detcli_(arguments, with_film=False)
+
+
+def detcli_(arguments: argparse.Namespace, *, with_film: bool, on_result: Any = None) -> dict[str, Any]:
+    """The product as it is used."""
+    from detcli.pipeline import run
+    from detcli.sinks.film import Film
+    from detcli.sinks.jsonl import JsonLines
+    from detcli.sinks.sink import Sink, SinkSettings
+    from detcli.sources.moving import MovingSettings, open_moving
+    from detcli.values.run import RunInfo
+    from detcli.version import __version__
+
+    detector = load(arguments)
+    info = RunInfo("model", None, None, __version__, detector.labels, "now")
+    source_path = str(arguments.work / "in.mp4")
+    start, used = time.perf_counter(), time.process_time()
+    source = open_moving(source_path, MovingSettings())
+    facts = source.facts()
+    sinks: list[Sink] = [JsonLines(arguments.work / "ours.jsonl", SinkSettings(info))]
+    if with_film:
+        sinks.append(Film(arguments.work / "ours.mp4", detector.labels, rate=facts.rate, sound_from=source_path))
+    tally = run(source, detector, sinks, on_result=on_result)
+    source.close()
+    return report(tally.pictures, start, used, detector.batch_size)
+
+
+def bare(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The network alone, at the same batch."""
+    import cv2
+
+    from detcli.values.frame import Frame, Origin
+
+    detector = load(arguments)
+    capture = cv2.VideoCapture(str(arguments.work / "in.mp4"))
+    frames = []
+    for number in range(detector.batch_size):
+        _, pixels = capture.read()
+        frames.append(Frame(Origin(number, "in", "in", "in"), SIZE_HW, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)))
+    batch = detector.preprocessor.batch(frames)
+    rounds = -(-arguments.frames // len(frames))
+    start, used = time.perf_counter(), time.process_time()
+    for _ in range(rounds):
+        detector.runtime(batch)
+    return report(rounds * len(frames), start, used, len(frames))
+
+
+def loop(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is written by hand in a quarter of an hour."""
+    import cv2
+
+    from detcli.values.frame import Frame, Origin
+
+    detector = load(arguments)
+    start, used = time.perf_counter(), time.process_time()
+    capture = cv2.VideoCapture(str(arguments.work / "in.mp4"))
+    size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+    writer = cv2.VideoWriter(str(arguments.work / "loop.mp4"), fourcc, capture.get(cv2.CAP_PROP_FPS), size)
+    count = 0
+    with (arguments.work / "loop.jsonl").open("w") as lines:
+        while True:
+            found, pixels = capture.read()
+            if not found:
+                break
+            frame = Frame(Origin(count, "in", "in", "in"), pixels.shape[:2], cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+            detections = detector([frame])[0]
+            boxes, scores = detections.boxes_xyxy.tolist(), detections.scores.tolist()
+            for box, score, class_id in zip(boxes, scores, detections.class_ids.tolist(), strict=True):
+                left, top, right, bottom = map(round, box)
+                cv2.rectangle(pixels, (left, top), (right, bottom), (0, 255, 0), 2)
+                text = f"{detector.labels.names[class_id]} {score:.2f}"
+                cv2.putText(pixels, text, (left, top - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 255, 0), 2)
+            writer.write(pixels)
+            lines.write(json.dumps({"frame": count, "boxes": boxes, "scores": scores}) + "\n")
+            count += 1
+    writer.release()
+    return report(count, start, used, 1)
+
+
+def report(count: int, start: float, used: float, batch: int) -> dict[str, Any]:
+    """Frames a second, and milliseconds of all processors together a frame."""
+    seconds, busy = time.perf_counter() - start, time.process_time() - used
+    return {"rate": count / seconds, "processor_ms": 1000 * busy / count, "frames": count, "batch": batch}
+
+
+def memory(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the process holds while it runs, at each frame that is a tenth of the way."""
+    held: list[tuple[int, float]] = []
+    count = 0
+
+    def note(*_: Any) -> None:
+        nonlocal count
+        count += 1
+        if count % 500 == 0:
+            held.append((count, resident_mib()))
+
+    return detcli_(arguments, with_film=True, on_result=note) | {"held": held}
+
+
+def resident_mib() -> float:
+    """Of this process, in its memory now."""
+    import psutil
+
+    return float(psutil.Process().memory_info().rss / 2**20)
+
+
+CHILDREN = {"film": film, "records": records, "bare": bare, "loop": loop, "memory": memory}
+
+
+def print_table(arguments: argparse.Namespace, reports: dict[str, list[dict[str, Any]]]) -> None:
+    """Frames a second of each contender, then the ratios."""
+    rates = {name: statistics.median(report["rate"] for report in found) for name, found in reports.items()}
+    print(f"{arguments.model}, {arguments.frames} frames of 1280 x 720, {arguments.rounds} rounds, medians")
+    for name, found in reports.items():
+        every = ", ".join(f"{one['rate']:.2f}" for one in found)
+        used = statistics.median(one["processor_ms"] for one in found)
+        print(f"{name:10}{rates[name]:8.2f} frames/s  {used:8.1f} ms processor  batch {found[0]['batch']}  ({every})")
+    print("\nratios")
+    for ours, theirs in (("records", "bare"), ("film", "bare"), ("film", "loop"), ("records", "loop")):
+        print(f"  {ours + ' / ' + theirs:18}{rates[ours] / rates[theirs]:6.2f}")
+
+
+def print_memory(report: dict[str, Any]) -> None:
+    """What was held at each tenth, and how much it grew."""
+    held = report["held"]
+    for count, mib in held[:: max(1, len(held) // 10)]:
+        print(f"{count:8} frames {mib:8.1f} MiB")
+    early = max(mib for _, mib in held[: max(1, len(held) // 10)])
+    late = statistics.median(mib for _, mib in held[-max(1, len(held) // 10) :])
+    print(f"grown by {late - early:.1f} MiB after the first tenth, over {report['frames']} frames")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""From time stamps to seconds since the first frame: exact, and never backwards."""
+
+from fractions import Fraction
+from typing import Final, Protocol
+
+_JUMP_S: Final = Fraction(1)  # further back than that, the clock was set anew
+_STEP_S: Final = Fraction(1, 1000)  # between two frames of the same time stamp
+
+
+class Clock(Protocol):
+    """The world's time in seconds; only differences mean something."""
+
+    def now(self) -> float: ...  # noqa: D102
+
+
+class Timeline:
+    """Seconds of the frames of one source, over all the times that it is opened.
+
+    clock       gives the times where `by_arrival`, and the length of gaps
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._base = Fraction(1)
+        self._first: int | None = None
+        self._offset = Fraction(0)  # seconds of the first time stamp
+        self._interval = Fraction(0)
+        self._by_arrival = False
+        self._arrived = 0.0
+        self._last: Fraction | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a frame has come of this opening."""
+        return self._first is not None
+
+    @property
+    def last_s(self) -> float:
+        """Time of the last frame; 0 before the first one."""
+        return float(self._last or 0)
+
+    @property
+    def last_stamp_s(self) -> float:
+        """The same on the source's own clock, which may not begin with the first frame."""
+        return float((self._last or 0) - self._offset + (self._first or 0) * self._base)
+
+    @property
+    def interval_s(self) -> float:
+        """Between the last two frames, or as the source says."""
+        return float(self._interval)
+
+    def opens(self, base: Fraction, interval: Fraction | None, *, by_arrival: bool, anew: bool) -> None:
+        """Be told of an opening of the source.
+
+        base        seconds a tick
+        interval    seconds between frames, where the source says
+        by_arrival  its time stamps mean nothing: a frame's time is when it comes
+        anew        its time stamps have nothing to do with those before: the clock bridges the gap
+        """
+        self._base, self._by_arrival = base, by_arrival
+        self._interval = interval if interval is not None else self._interval
+        if anew:
+            self._first = None
+
+    def rewind(self) -> None:
+        """Frames that have come will come again."""
+        self._last = None if self._first is not None else self._last
+
+    def time_s(self, pts: int | None) -> float:
+        """Seconds of the frame that comes now; later than the one before."""
+        now = self._clock.now()
+        if self._first is None:
+            self._first = pts if pts is not None else 0
+            if self._last is not None:
+                self._offset = self._last + Fraction(max(now - self._arrived, 0.001))
+            time = self._offset
+        elif self._by_arrival and self._last is not None:
+            time = self._last + Fraction(max(now - self._arrived, 0.0))
+        elif pts is None:
+            time = (self._last or Fraction(0)) + (self._interval or _STEP_S)
+        else:
+            time = self._seconds(pts)
+        if self._last is not None and time <= self._last:
+            if self._last - time > _JUMP_S:
+                self._offset += self._last - time + (self._interval or _STEP_S)
+                time = self._last + (self._interval or _STEP_S)
+            else:
+                time = self._last + _STEP_S
+        self._last, self._arrived = time, now
+        return float(time)
+
+    def raw_s(self, pts: int) -> float:
+        """Seconds of a time stamp."""
+        return float(self._seconds(pts))
+
+    def shown_s(self, pts: int) -> float:
+        """Seconds of a time stamp for people: not before the beginning."""
+        return max(self.raw_s(pts), 0.0)
+
+    def tick_of(self, time_s: float) -> int:
+        """The time stamp of a time."""
+        return int((Fraction(time_s) - self._offset) / self._base) + (self._first or 0)
+
+    def _seconds(self, pts: int) -> Fraction:
+        return (pts - (self._first or 0)) * self._base + self._offset

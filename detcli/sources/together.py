@@ -1,0 +1,251 @@
+"""Several moving sources as one: their frames in turn, so that the network sees them together.
+
+Where all of them wait for whoever takes their frames (files), the turns are always the same; of live ones, whoever has
+a frame is next. A source that cannot be opened, or is lost, is a gap in the results; the others go on.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from detcli.errors import SourceError
+from detcli.sources.live import Live
+from detcli.sources.moving import Gap, MovingFacts, MovingSource, gap_origin
+from detcli.sources.source import Picture
+from detcli.values.frame import Frame, Origin, Resize, Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the sources.
+
+    file        as messages and results show it
+    place       the folder of its frames' names, no two of a run the same
+    source      not read by anybody else; where it is live, late frames are dropped
+    max_frames  of a live source: hand out so many at most
+    paced       hold a live source's frames back until their time
+    is_file     `file` is the path of a file
+    """
+
+    file: str
+    place: str
+    source: MovingSource
+    max_frames: int | None = None
+    paced: bool = False
+    is_file: bool = False
+
+
+class Together:
+    """The frames of all parts, each with its place in the whole input.
+
+    parts    one at least
+    at_once  so many of those that are not live are open at a time; the next one is opened when one ends
+    """
+
+    def __init__(self, parts: Sequence[Part], *, at_once: int = 16) -> None:
+        self.parts = tuple(parts)
+        self._at_once = at_once
+        self._changed = threading.Condition()
+        self._turns = [_Turn(part, self._changed) for part in parts]
+        self._arrived: dict[int, float] = {}
+        self._last: dict[str, int] = {}
+
+    @property
+    def live(self) -> bool:
+        """Whether any of the sources is."""
+        return any(part.source.live for part in self.parts)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that waited too long, of all sources so far."""
+        return sum(turn.dropped for turn in self._turns)
+
+    def open(self) -> None:
+        """Open what is to be read at the beginning, all at a time. Raises SourceError where none can be opened."""
+        first = [turn for turn in self._turns if turn.part.source.live] + [
+            turn for turn in self._turns if not turn.part.source.live
+        ][: self._at_once]
+        with ThreadPoolExecutor(len(first)) as threads:
+            for _ in threads.map(_Turn.open, first):
+                pass
+        errors = [turn.error for turn in self._turns if turn.error is not None]
+        if len(errors) == len(self._turns):
+            sentences = "; ".join(str(error) for error in errors[:5])
+            raise SourceError(errors[0].code, sentences + (f"; and {len(errors) - 5} more" if len(errors) > 5 else ""))
+
+    def __iter__(self) -> Iterator[Picture]:
+        """The frames, in turn."""
+        index = 0
+        later = deque(turn for turn in self._turns if not turn.part.source.live)
+        turns = deque(turn for turn in self._turns if turn.part.source.live)
+        turns.extend(later.popleft() for _ in range(min(self._at_once, len(later))))
+        while turns:
+            turn = self._next(turns)
+            taken = turn.take()
+            if taken is None:
+                turns.remove(turn)
+                self._last[turn.part.place] = turn.last_index
+                if later and not turn.part.source.live:
+                    turns.append(later.popleft())
+                continue
+            turn.last_index = index
+            picture, self._arrived[index] = taken
+            yield _Placed(picture, _placed(picture, turn.part, index))
+            index += 1
+
+    def count(self) -> int | None:
+        """How many frames there will be, where all sources are open and know."""
+        total = 0
+        for turn in self._turns:
+            count = turn.count()
+            if count is None:
+                return None
+            total += count
+        return total
+
+    def facts(self, place: str) -> MovingFacts | None:
+        """What the source of a place says of itself; None where it could not be opened."""
+        return self._turn(place).facts()
+
+    def known(self, place: str) -> MovingFacts | None:
+        """The same where it is open already; opens nothing."""
+        return self._turn(place).known
+
+    def error(self, place: str) -> SourceError | None:
+        """Why the source of a place cannot be opened, or was lost; None where nothing is known against it."""
+        return self._turn(place).error
+
+    def waited_s(self, index: int) -> float | None:
+        """Seconds since the frame of an index came from its source; to be asked once, None afterwards."""
+        arrived = self._arrived.pop(index, None)
+        return None if arrived is None else time.monotonic() - arrived
+
+    def last_index(self, place: str) -> int | None:
+        """The index of a source's last picture; None while more may come."""
+        return self._last.get(place)
+
+    def close(self) -> None:
+        """Let all of them go; ends an iteration in another thread."""
+        for turn in self._turns:
+            turn.close()
+
+    def _turn(self, place: str) -> "_Turn":
+        return next(turn for turn in self._turns if turn.part.place == place)
+
+    def _next(self, turns: "deque[_Turn]") -> "_Turn":
+        """Whose turn it is: the first in line that need not be waited for. It goes to the end of the line."""
+        with self._changed:
+            self._changed.wait_for(lambda: any(turn.is_ready() for turn in turns))
+            turn = next(turn for turn in turns if turn.is_ready())
+        turns.remove(turn)
+        turns.append(turn)
+        return turn
+
+
+class _Turn:
+    """A part while it is read."""
+
+    def __init__(self, part: Part, changed: threading.Condition) -> None:
+        self.part = part
+        self.error: SourceError | None = None
+        self.last_index = -1
+        self.known: MovingFacts | None = None
+        self._live = (
+            Live(part.source, max_frames=part.max_frames, paced=part.paced, changed=changed)
+            if part.source.live
+            else None
+        )
+        self._pictures: Iterator[Picture] | None = None
+        self._next_frame, self._time_s = 0, 0.0
+        self._ended = False
+
+    @property
+    def dropped(self) -> int:
+        return self._live.dropped if self._live is not None else self.part.source.dropped
+
+    def open(self) -> None:
+        """Open it; what is wrong waits in `error` for its turn."""
+        try:
+            self.known = self.part.source.facts()
+        except SourceError as error:
+            self.error = error
+
+    def facts(self) -> MovingFacts | None:
+        if self.known is None and self.error is None:
+            self.open()
+        return self.known
+
+    def count(self) -> int | None:
+        if self.error is not None:
+            return 1  # the record that says so
+        return None if self._live is not None or self.known is None else self.part.source.count()
+
+    def is_ready(self) -> bool:
+        """Whether `take` need not wait for the world."""
+        if self._live is None or self.error is not None or self._ended:
+            return True
+        self._live.start()
+        return self._live.is_ready()
+
+    def take(self) -> tuple[Picture, float] | None:
+        """The next picture and when it came; None at the end."""
+        if self._ended:
+            return None
+        try:
+            if self.error is not None:
+                raise self.error
+            taken = self._live.take() if self._live is not None else self._pull()
+        except SourceError as error:
+            self.error = error
+            self._end()
+            origin = gap_origin(0, file=self.part.file, place="", frame=self._next_frame, time_s=self._time_s)
+            return Gap(origin, error.code, str(error)), time.monotonic()
+        if taken is None:
+            self._end()
+            return None
+        origin = taken[0].origin
+        if origin.frame is not None and not isinstance(taken[0], Gap):
+            self._next_frame, self._time_s = origin.frame + 1, origin.time_s or 0.0
+        return taken
+
+    def close(self) -> None:
+        (self._live or self.part.source).close()
+
+    def _pull(self) -> tuple[Picture, float] | None:
+        if self._pictures is None:
+            self._pictures = iter(self.part.source)
+        picture = next(self._pictures, None)
+        return None if picture is None else (picture, time.monotonic())
+
+    def _end(self) -> None:
+        self._ended = True
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A picture of one of the sources, where it stands among those of all."""
+
+    picture: Picture
+    origin: Origin
+
+    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+        return replace(self.picture(resize), origin=self.origin)
+
+
+def _placed(picture: Picture, part: Part, index: int) -> Origin:
+    """The same name below the part's place."""
+    origin = picture.origin
+    if isinstance(picture, Gap):
+        frame, time_s = origin.frame or 0, origin.time_s or 0.0
+        return gap_origin(index, file=part.file, place=part.place, frame=frame, time_s=time_s)
+    return replace(
+        origin,
+        index=index,
+        file=part.file,
+        relative=f"{part.place}/{origin.relative.rpartition('/')[2]}",
+        stem=f"{part.place}/{origin.stem.rpartition('/')[2]}",
+    )

@@ -1,0 +1,62 @@
+"""What a run over moving pictures says while it goes on, and at its end."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detcli.cli.console import Console
+from detcli.cli.plan import FilmTarget, Plan, Target
+from detcli.cli.video_progress import Measures, VideoProgress, milliseconds, video_closing
+from detcli.pipeline import Tally
+from detcli.sources.moving import gap_origin
+from detcli.values.detections import Detections
+from detcli.values.frame import Unreadable
+from detcli.values.labels import Labels
+
+LABELS = Labels.from_names(["person", "dog"])
+PLAN = Plan(
+    (Target("jsonl", Path("out.jsonl")),), journal=Path("out.jsonl.journal"), films=(FilmTarget(Path("o.mp4"), "o"),)
+)
+
+
+def found(*class_ids: int) -> Detections:
+    count = len(class_ids)
+    return Detections(np.zeros((count, 4)), np.ones(count, np.float32), np.array(class_ids, np.int64))
+
+
+def test_the_line_tells_frames_latency_what_is_seen_and_what_was_dropped() -> None:
+    measures = Measures()
+    progress = VideoProgress(
+        Console(), LABELS, measures, done=0, total=lambda: 300, dropped=lambda: 12, detection_s=lambda: 0.031
+    )
+    progress._pace.total = 300
+    progress.advance(found(0, 0, 1))
+    gap = Unreadable(gap_origin(1, file="a", place="a", frame=1, time_s=0.1), "gap", "nothing came")
+    progress.advance(gap)
+    words = progress._words()
+    assert (words.counts, words.remark) == ("2/300 frames", "12 dropped, 1 gap")
+    assert words.facts == "31 ms  2 person, 1 dog"
+    measures.took(0.2)
+    assert progress._words().facts.startswith("200 ms")
+    sentence, numbers = progress._plain()
+    assert sentence.startswith("2 of 300 frames")
+    assert "latency 200 ms, 12 dropped, 1 gap" in sentence
+    assert (numbers["latency_ms"], numbers["dropped"], numbers["gaps"]) == (200.0, 12, 1)
+
+
+def test_the_last_line_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
+    measures = Measures(tracks=2)
+    for seconds in (0.1, 0.3):
+        measures.took(seconds)
+    tally = Tally(pictures=30, failed=1, boxes=1204, interrupted="SIGINT")
+    video_closing(Console(), tally, measures, PLAN, before=10, dropped=5, seconds=10.0)
+    assert capsys.readouterr().err == (
+        "30 frames, 1 gap or failure, 5 dropped, 1,204 boxes, 2 tracks in 10 s (2 a second), "
+        "latency 200 ms (at most 300 ms) -> out.jsonl, o.mp4; ended by SIGINT, --resume goes on\n"
+    )
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.00123, "1.2 ms"), (0.0449, "45 ms"), (1.24, "1.2 s")])
+def test_latencies_have_few_digits(seconds: float, words: str) -> None:
+    assert milliseconds(seconds) == words

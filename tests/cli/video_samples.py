@@ -1,0 +1,33 @@
+"""Videos made on the spot."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+
+from detcli.values.frame import Pixels
+
+
+def pictures(count: int, *, size_hw: tuple[int, int] = (48, 64), seed: int = 0) -> list[Pixels]:
+    """Noise, each frame another one."""
+    random = np.random.default_rng(seed)
+    return [random.integers(0, 255, (*size_hw, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def video(path: Path, frames: list[Pixels], *, codec: str = "libx264", pixels: str = "yuv420p", rate: int = 10) -> Path:
+    """A video of the frames; png with rgb24 loses nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = pixels
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def frames_of(path: Path) -> int:
+    """How many frames a video decodes to."""
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))

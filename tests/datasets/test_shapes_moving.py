@@ -1,0 +1,123 @@
+"""Sequences of moving shapes: the same from a seed, and what is said to be true of a frame is what it shows."""
+
+import numpy as np
+import pytest
+
+from detcli.datasets.shapes.erring import ERRORS, Errors, detect_erring
+from detcli.datasets.shapes.moving import LEVELS, MovingShapes
+from detcli.values.truths import Truths
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_frame_follows_from_level_seed_and_number_alone(level: str) -> None:
+    one, other = MovingShapes(level, 3, frames=20), MovingShapes(level, 3, frames=20)
+    late = one.draw(15)
+    one.draw(2)
+    np.testing.assert_array_equal(one.draw(15), late)
+    np.testing.assert_array_equal(other.draw(15), late)
+    assert not np.array_equal(MovingShapes(level, 4, frames=20).draw(15), late)
+
+
+def test_frames_have_the_size_the_number_and_the_times_that_were_asked_for() -> None:
+    shapes = MovingShapes("easy", 0, frames=7, rate=12.5, size_hw=(200, 260))
+    frame = shapes.frame(5)
+    assert len(shapes) == 7
+    assert frame.size_hw == (200, 260)
+    assert frame.pixels is not None
+    assert (frame.pixels.shape, frame.pixels.dtype) == ((200, 260, 3), np.uint8)
+    assert (frame.origin.frame, frame.origin.time_s) == (5, 0.4)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("seed", range(3))
+def test_an_object_keeps_its_class_and_never_jumps(level: str, seed: int) -> None:
+    shapes = MovingShapes(level, seed, frames=60)
+    farthest = 0.75 * min(shapes.size_hw) / shapes.rate + 6  # speed, and what sway and spin add to an edge
+    class_of: dict[int, int] = {}
+    before: dict[int, np.ndarray] = {}
+    for index in range(len(shapes)):
+        true = shapes.truths(index)
+        assert true.track_ids is not None
+        within = (true.boxes_xyxy > 0) & (true.boxes_xyxy < np.tile(shapes.size_hw[::-1], 2))
+        whole = within.all(axis=1)
+        now = dict(zip(true.track_ids[whole].tolist(), true.boxes_xyxy[whole], strict=True))
+        for track_id, class_id in zip(true.track_ids.tolist(), true.class_ids.tolist(), strict=True):
+            assert class_of.setdefault(track_id, class_id) == class_id
+        for track_id in now.keys() & before.keys():
+            assert np.abs(now[track_id] - before[track_id]).max() < farthest
+        before = now
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_boxes_lie_within_the_picture(level: str) -> None:
+    shapes = MovingShapes(level, 1)
+    for index in range(0, len(shapes), 10):
+        boxes = shapes.truths(index).boxes_xyxy
+        assert (boxes[:, :2] < boxes[:, 2:]).all()
+        assert (boxes >= 0).all()
+        assert (boxes <= np.tile(shapes.size_hw[::-1], 2)).all()
+
+
+def test_what_changes_between_frames_changes_in_the_boxes_and_nowhere_else() -> None:
+    shapes = MovingShapes("easy", 2, frames=40)
+    for index in (0, 20):
+        one, other = shapes.draw(index), shapes.draw(index + 1)
+        inside = np.zeros(shapes.size_hw, np.bool_)
+        for frame in (index, index + 1):
+            for left, top, right, bottom in shapes.truths(frame).boxes_xyxy.tolist():
+                inside[max(0, int(top) - 1) : int(bottom) + 2, max(0, int(left) - 1) : int(right) + 2] = True
+        changed = (one != other).any(axis=2)
+        assert changed.any()
+        assert not (changed & ~inside).any()
+
+
+def test_hard_sequences_have_what_makes_them_hard() -> None:
+    """Shapes that are hidden for a while and come out again, and some that come in or go out."""
+    hidden_between = come = go = 0
+    for seed in range(3):
+        shapes = MovingShapes("hard", seed, rate=10, frames=40)
+        seen: dict[int, list[bool]] = {}
+        for index in range(len(shapes)):
+            true = shapes.truths(index)
+            assert true.track_ids is not None
+            for number in range(1, 15):
+                seen.setdefault(number, []).append(number in true[~true.crowd].track_ids)  # type: ignore[operator]
+        for times in seen.values():
+            if any(times):
+                first, last = times.index(True), len(times) - times[::-1].index(True)
+                hidden_between += not all(times[first:last])
+                come, go = come + (first > 0), go + (last < len(times))
+    assert min(hidden_between, come, go) >= 3
+
+
+def test_easy_sequences_keep_their_shapes_apart() -> None:
+    for seed in range(5):
+        shapes = MovingShapes("easy", seed, rate=5, frames=20)
+        crowd = np.concatenate([shapes.truths(index).crowd for index in range(len(shapes))])
+        assert crowd.mean() < 0.15  # they stand for what is cut by the border, too
+
+
+TRUE = Truths(np.tile([[10.0, 20.0, 60.0, 80.0]], (400, 1)), np.arange(400) % 5, np.arange(400) % 4 == 0)
+
+
+def test_a_detector_without_errors_says_what_is_true() -> None:
+    found = detect_erring(TRUE, (100, 100), ERRORS["none"], np.random.default_rng(0), classes=5)
+    assert len(found) == 300  # a crowd is not seen
+    assert (found.boxes_xyxy == TRUE.boxes_xyxy[0]).all()
+    assert found.scores.min() >= 0.6
+    assert (np.diff(found.scores) <= 0).all()
+
+
+def test_errors_are_as_many_as_they_should_be() -> None:
+    errors = Errors(missed=0.2, doubtful=0.5, trembling=0.05, invented=3.0)
+    rng = np.random.default_rng(1)
+    runs = [detect_erring(TRUE, (100, 100), errors, rng, classes=5) for _ in range(20)]
+    assert sum(map(len, runs)) / 20 == pytest.approx(0.8 * 300 + 3, rel=0.03)
+    scores = np.concatenate([found.scores for found in runs])
+    assert (scores < 0.55).mean() == pytest.approx(0.5, abs=0.03)
+    lefts = np.concatenate([found.boxes_xyxy[:, 0] for found in runs])
+    near = lefts[np.abs(lefts - 10) < 12]
+    assert near.std() == pytest.approx(0.05 * 50, rel=0.15)
+    for found in runs:
+        assert (found.boxes_xyxy[:, :2] <= found.boxes_xyxy[:, 2:]).all()
+        assert ((found.boxes_xyxy >= 0) & (found.boxes_xyxy <= 100)).all()

@@ -1,0 +1,157 @@
+"""The figures of tracking, on cases small enough to count by hand from the definitions of both papers."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from detcli.evaluation.tracking_metrics import TrackingFigures, judge_tracks
+from detcli.values.detections import Detections
+from detcli.values.truths import Truths
+
+Seen = dict[int, float]  # number of an object or a track -> left edge of its box of 10 by 10
+
+
+def boxes(seen: Seen) -> np.ndarray:
+    left = np.array(list(seen.values()), np.float64)
+    return np.stack((left, np.zeros_like(left), left + 10, np.full_like(left, 10)), axis=1).reshape(-1, 4)
+
+
+def truths(seen: Seen, *, classes: Sequence[int] | None = None, crowd: Sequence[int] = ()) -> Truths:
+    ids = np.array(list(seen), np.int64)
+    class_ids = np.array(classes if classes is not None else [0] * len(seen), np.int64)
+    return Truths(boxes(seen), class_ids, np.isin(ids, crowd), track_ids=ids)
+
+
+def detections(seen: Seen, *, classes: Sequence[int] | None = None) -> Detections:
+    ids, count = np.array(list(seen), np.int64), len(seen)
+    class_ids = np.array(classes if classes is not None else [0] * count, np.int64)
+    return Detections(boxes(seen), np.ones(count, np.float32), class_ids, track_ids=ids)
+
+
+def judge(*frames: tuple[Seen, Seen]) -> TrackingFigures:
+    return judge_tracks((truths(true), detections(found)) for true, found in frames)
+
+
+def test_what_is_as_it_should_be_has_no_fault() -> None:
+    figures = judge(*[({1: 0, 2: 50}, {7: 0, 9: 50})] * 5)
+    assert (figures.mota, figures.motp, figures.idf1) == (1.0, 1.0, 1.0)
+    assert (figures.misses, figures.false_positives, figures.switches) == (0, 0, 0)
+
+
+def test_misses_and_inventions_are_counted_in_truths() -> None:
+    """Ten truths, two missed, one invented: MOTA = 1 - 3 / 10; IDF1 = 2 * 8 / (10 + 9)."""
+    figures = judge(*[({1: 0}, {1: 0})] * 8, ({1: 0}, {}), ({1: 0}, {2: 70}))
+    assert (figures.truths, figures.misses, figures.false_positives, figures.switches) == (10, 2, 1, 0)
+    assert figures.mota == pytest.approx(0.7)
+    assert figures.idf1 == pytest.approx(16 / 19)
+    assert (figures.id_precision, figures.id_recall) == (pytest.approx(8 / 9), pytest.approx(8 / 10))
+
+
+def test_a_number_that_changes_is_one_switch_and_half_of_the_identity() -> None:
+    """Ten frames, the number changes after six: MOTA = 1 - 1 / 10, and track 1 is right in 6 of 10: IDF1 = 0.6."""
+    figures = judge(*[({1: 0}, {1: 0})] * 6, *[({1: 0}, {2: 0})] * 4)
+    assert (figures.switches, figures.misses, figures.false_positives) == (1, 0, 0)
+    assert figures.mota == pytest.approx(0.9)
+    assert figures.idf1 == pytest.approx(0.6)
+
+
+def test_two_that_swap_numbers_are_two_switches() -> None:
+    """Bernardin and Stiefelhagen count each object's change; the better identity has 3 of 4 frames of each: 0.75."""
+    figures = judge(*[({1: 0, 2: 50}, {1: 0, 2: 50})] * 3, ({1: 0, 2: 50}, {2: 0, 1: 50}))
+    assert figures.switches == 2
+    assert figures.mota == pytest.approx(1 - 2 / 8)
+    assert figures.idf1 == pytest.approx(6 / 8)
+
+
+def test_a_switch_over_a_pause_is_a_switch() -> None:
+    figures = judge(({1: 0}, {1: 0}), ({1: 0}, {}), ({1: 0}, {2: 0}))
+    assert (figures.switches, figures.misses) == (1, 1)
+
+
+def test_the_same_number_after_a_pause_is_none() -> None:
+    assert judge(({1: 0}, {1: 0}), ({}, {}), ({1: 0}, {1: 0})).switches == 0
+
+
+def test_a_pair_stays_one_while_it_overlaps_enough_though_another_overlaps_more() -> None:
+    """Track 1 overlaps by 8 / 12 and the new track 2 entirely; the pair of the frame before is kept, 2 is too much."""
+    figures = judge(({1: 0}, {1: 0}), ({1: 0}, {1: 2, 2: 0}))
+    assert (figures.switches, figures.false_positives, figures.pairs) == (0, 1, 2)
+    assert figures.motp == pytest.approx((1 + 8 / 12) / 2)
+
+
+def test_pairs_of_one_frame_have_the_most_overlap_in_all() -> None:
+    """Object 1 is nearer to track 5 than to 6, but only it can have 6: both are found."""
+    figures = judge(({1: 2, 2: 0}, {5: 1, 6: 4}))
+    assert (figures.pairs, figures.misses, figures.false_positives) == (2, 0, 0)
+
+
+@pytest.mark.parametrize(("left", "pairs"), [(10 / 3 - 0.01, 1), (10 / 3 + 0.01, 0)])
+def test_half_an_overlap_is_enough_and_less_is_not(left: float, pairs: int) -> None:
+    """Two boxes of 10 by 10, apart by a third of a side: intersection 20 / 3, union 40 / 3."""
+    assert judge(({1: 0}, {1: left})).pairs == pairs
+
+
+def test_another_class_is_another_thing() -> None:
+    figures = judge_tracks([(truths({1: 0}, classes=[0]), detections({1: 0}, classes=[1]))])
+    assert (figures.pairs, figures.misses, figures.false_positives, figures.idf1) == (0, 1, 1, 0.0)
+
+
+def test_one_track_over_two_objects_is_right_about_one() -> None:
+    """Object 1 for 3 frames, then object 2 for 2, both with track 1: one belongs to it, IDF1 = 2 * 3 / (5 + 5)."""
+    figures = judge(*[({1: 0}, {1: 0})] * 3, *[({2: 0}, {1: 0})] * 2)
+    assert figures.switches == 0
+    assert figures.mota == 1.0
+    assert figures.idf1 == pytest.approx(0.6)
+
+
+def test_the_example_of_both_measures_apart() -> None:
+    """Nine frames in three pieces of 5, 1 and 3: two switches for MOTA; track 1 and 3 are the same, so 8 of 9 for IDF1."""
+    pieces = [({1: 0}, {1: 0})] * 5 + [({1: 0}, {2: 0})] + [({1: 0}, {1: 0})] * 3
+    figures = judge(*pieces)
+    assert (figures.switches, figures.mota, figures.idf1) == (2, pytest.approx(7 / 9), pytest.approx(8 / 9))
+
+
+def test_worse_than_nothing_is_below_zero() -> None:
+    assert judge(({1: 0}, {1: 30, 2: 50, 3: 70})).mota == -3.0
+
+
+def test_a_crowd_need_not_be_found_and_may_be() -> None:
+    with_crowd = truths({1: 0, 2: 50}, crowd=[2])
+    for found in ({1: 0}, {1: 0, 2: 50}):
+        figures = judge_tracks([(with_crowd, detections(found))])
+        assert (figures.truths, figures.detections, figures.mota, figures.idf1) == (1, 1, 1.0, 1.0)
+    far = judge_tracks([(with_crowd, detections({1: 0, 2: 80}))])
+    assert far.false_positives == 1
+
+
+def test_a_crowd_takes_no_detection_from_what_is_judged() -> None:
+    """The only detection lies on the crowd exactly and overlaps the object enough: it is the object's."""
+    figures = judge_tracks([(truths({1: 0, 2: 2}, crowd=[2]), detections({1: 2}))])
+    assert (figures.pairs, figures.misses, figures.false_positives) == (1, 0, 0)
+
+
+def test_figures_of_several_sequences_are_of_their_sums() -> None:
+    one, other = judge(({1: 0}, {1: 0}), ({1: 0}, {2: 0})), judge(*[({1: 0}, {1: 0})] * 8)
+    both = TrackingFigures.of_all([one, other])
+    assert both.mota == pytest.approx(1 - 1 / 10)
+    assert both.idf1 == pytest.approx(2 * 9 / 20)
+
+
+def test_without_truths_there_is_no_figure() -> None:
+    assert math.isnan(judge(({}, {1: 0})).mota)
+    assert math.isnan(judge(({}, {})).idf1)
+    assert math.isnan(TrackingFigures.of_all([]).mota)
+
+
+def test_what_nobody_tracked_is_refused() -> None:
+    plain = Detections(boxes({1: 0}), np.ones(1, np.float32), np.zeros(1, np.int64))
+    with pytest.raises(ValueError, match="without track ids"):
+        judge_tracks([(truths({1: 0}), plain)])
+
+
+def test_a_number_twice_in_a_frame_is_refused() -> None:
+    twice = Detections(boxes({1: 0, 2: 9}), np.ones(2, np.float32), np.zeros(2, np.int64), track_ids=np.array([3, 3]))
+    with pytest.raises(ValueError, match="twice"):
+        judge_tracks([(truths({1: 0}), twice)])

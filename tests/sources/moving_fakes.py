@@ -1,0 +1,78 @@
+"""Moving sources made by hand: frames that come when a test lets them."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detcli.errors import SourceError
+from detcli.sources.moving import Gap, MovingFacts, frame_origin, gap_origin
+from detcli.sources.source import Picture
+from detcli.values.frame import Frame, Origin, Resize, Unreadable
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A grey frame as bright as its number."""
+
+    origin: Origin
+
+    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+        pixels = np.full((4, 6, 3), (self.origin.frame or 0) % 256, np.uint8)
+        return Frame(self.origin, (4, 6), pixels)
+
+
+def shot(number: int) -> Picture:
+    return Shot(frame_origin(number, file="a", place="a", frame=number, time_s=number / 10))
+
+
+def gap(before: int) -> Picture:
+    origin = gap_origin(before, file="a", place="a", frame=before, time_s=before / 10)
+    return Gap(origin, "gap", "nothing came for 3 s")
+
+
+class FakeMoving:
+    """A source of the pictures it is given.
+
+    steps  where given, released once for each picture that may come
+    error  raised after the pictures; before all of them where there are none
+    """
+
+    dropped = 0
+
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        *,
+        live: bool = False,
+        steps: threading.Semaphore | None = None,
+        error: SourceError | None = None,
+    ) -> None:
+        self.pictures, self.live, self.steps, self.error = pictures, live, steps, error
+        self.closed = threading.Event()
+        self.given = 0
+
+    def __iter__(self) -> Iterator[Picture]:
+        for picture in self.pictures:
+            if self.steps is not None:
+                self.steps.acquire()
+            if self.closed.is_set():
+                return
+            self.given += 1
+            yield picture
+        if self.error is not None:
+            raise self.error
+
+    def count(self) -> int | None:
+        return len(self.pictures)
+
+    def facts(self) -> MovingFacts:
+        if self.error is not None and not self.pictures:
+            raise self.error
+        return MovingFacts("a", (4, 6), 10.0, len(self.pictures), len(self.pictures) / 10, sound=False)
+
+    def close(self) -> None:
+        self.closed.set()
+        if self.steps is not None:
+            self.steps.release()

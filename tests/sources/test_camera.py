@@ -1,0 +1,148 @@
+"""Cameras, by a hand-made capture: what is asked of them, what is said where there is none, lost ones found again."""
+
+import os
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from detcli.errors import SourceError
+from detcli.sources import camera
+from detcli.sources.camera import Camera
+from detcli.sources.moving import MovingSettings, open_moving
+from detcli.values.frame import Frame, Pixels, Unreadable
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no /dev/video0")
+
+
+class FakeCapture:
+    """Gives so many blue frames, then fails."""
+
+    def __init__(self, frames: int, *, opens: bool = True) -> None:
+        self.frames, self.opens, self.released = frames, opens, False
+        self.asked: dict[int, float] = {}
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return self.opens
+
+    def read(self) -> tuple[bool, Pixels | None]:
+        assert not self.released
+        if self.frames == 0:
+            return False, None
+        self.frames -= 1
+        return True, np.full((4, 6, 3), (255, 0, 0), np.uint8)
+
+    def get(self, what: int) -> float:
+        return 30.0 if what == cv2.CAP_PROP_FPS else 0.0
+
+    def set(self, what: int, value: float) -> bool:
+        self.asked[what] = value
+        return True
+
+    def release(self) -> None:
+        self.released = True
+
+
+@pytest.fixture
+def devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that stands for /dev, with one camera."""
+    (tmp_path / "video0").write_bytes(b"")
+    monkeypatch.setattr(camera, "DEVICES", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def captures(devices: Path, monkeypatch: pytest.MonkeyPatch) -> list[FakeCapture]:
+    """The captures that the camera will be opened with, one after the other."""
+    waiting: list[FakeCapture] = []
+    monkeypatch.setattr(
+        camera, "open_capture", lambda number: waiting.pop(0) if waiting else FakeCapture(0, opens=False)
+    )
+    monkeypatch.setattr(camera, "_FIRST_PAUSE_S", 0.001)
+    return waiting
+
+
+def test_the_door_knows_cameras(devices: Path) -> None:
+    source = open_moving("cam0", MovingSettings())
+    assert isinstance(source, Camera)
+    assert source.live
+
+
+def test_frames_are_red_green_blue_and_counted(captures: list[FakeCapture]) -> None:
+    captures.append(FakeCapture(9))
+    frames = [picture() for picture in Camera("cam0", MovingSettings(max_frames=3))]
+    assert all(isinstance(frame, Frame) for frame in frames)
+    assert [frame.origin.frame for frame in frames] == [0, 1, 2]
+    times = [frame.origin.time_s or 0.0 for frame in frames]
+    assert times[0] == 0.0
+    assert times == sorted(times)
+    [first, *_] = frames
+    assert isinstance(first, Frame)
+    assert first.pixels is not None
+    assert first.pixels[0, 0].tolist() == [0, 0, 255]
+    assert first.origin.relative == "cam0/frame_000000.jpg"
+
+
+def test_size_and_rate_are_asked_for_and_what_comes_is_told(captures: list[FakeCapture]) -> None:
+    captures.append(capture := FakeCapture(9))
+    facts = Camera("0", MovingSettings(size_hw=(720, 1280), rate=30.0)).facts()
+    assert capture.asked[cv2.CAP_PROP_FRAME_HEIGHT] == 720
+    assert capture.asked[cv2.CAP_PROP_FRAME_WIDTH] == 1280
+    assert capture.asked[cv2.CAP_PROP_FPS] == 30
+    assert (facts.size_hw, facts.rate, facts.name) == ((4, 6), 30.0, "0")
+
+
+def test_a_lost_camera_is_found_again_and_the_gap_is_told(captures: list[FakeCapture]) -> None:
+    captures += [FakeCapture(2), FakeCapture(0), FakeCapture(0, opens=False), FakeCapture(3)]
+    results = [picture() for picture in Camera("cam0", MovingSettings(max_frames=4))]
+    assert [type(result) for result in results] == [Frame, Frame, Unreadable, Frame, Frame]
+    missing = results[2]
+    assert isinstance(missing, Unreadable)
+    assert missing.code == "gap"
+    assert missing.origin.frame == 2
+    assert [result.origin.index for result in results] == [0, 1, 2, 3, 4]
+    assert [result.origin.frame for result in results] == [0, 1, 2, 2, 3]
+
+
+def test_a_lost_camera_ends_the_run_where_it_is_not_to_be_looked_for(captures: list[FakeCapture]) -> None:
+    captures.append(FakeCapture(2))
+    with pytest.raises(SourceError, match="was lost"):
+        list(Camera("cam0", MovingSettings(reconnect=False)))
+
+
+def test_closing_ends_the_search_for_a_lost_camera(captures: list[FakeCapture]) -> None:
+    captures.append(FakeCapture(1))
+    source = Camera("cam0", MovingSettings())
+    frames = iter(source)
+    next(frames)
+    source.close()
+    source.close()
+    assert list(frames) == []
+
+
+@linux
+def test_a_camera_that_is_not_there_is_named_with_those_that_are(devices: Path) -> None:
+    (devices / "video10").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"there is no camera 7.*; there is cam0, cam10") as error:
+        Camera("cam7", MovingSettings()).facts()
+    assert error.value.code == "not-found"
+
+
+@linux
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may use every camera")
+def test_a_camera_without_permission_says_what_to_do(devices: Path) -> None:
+    (devices / "video0").chmod(0)
+    with pytest.raises(SourceError, match=r"no permission for .*group 'video'") as error:
+        Camera("cam0", MovingSettings()).facts()
+    assert error.value.code == "no-permission"
+
+
+@pytest.mark.parametrize(
+    ("capture", "words"), [(FakeCapture(0, opens=False), "another program"), (FakeCapture(0), "no picture")]
+)
+def test_a_camera_that_gives_nothing_is_an_error(captures: list[FakeCapture], capture: FakeCapture, words: str) -> None:
+    captures.append(capture)
+    with pytest.raises(SourceError, match=words):
+        Camera("cam0", MovingSettings()).facts()

@@ -1,0 +1,46 @@
+"""Frames in the order of their time, however a decoder gives them."""
+
+from collections.abc import Iterable
+
+import av
+import pytest
+
+from detcli.sources.frame_order import FrameOrder
+
+
+def frame(pts: int) -> av.VideoFrame:
+    made = av.VideoFrame(16, 16, "gray")
+    made.pts = pts
+    return made
+
+
+def pass_all(awaited: set[int], came: Iterable[int]) -> list[list[int | None]]:
+    """For each frame that comes, whose turn it is; at last, what was left."""
+
+    def awaits_before(pts: int) -> bool:
+        return any(other < pts for other in awaited)
+
+    order, turns = FrameOrder(awaits_before), []
+    for pts in came:
+        awaited.discard(pts)
+        turns.append([one.pts for one in order.take(pts, frame(pts))])
+    return [*turns, [one.pts for one in order.rest()]]
+
+
+def test_in_order_each_frame_passes_at_once() -> None:
+    assert pass_all({0, 1, 2}, [0, 1, 2]) == [[0], [1], [2], []]
+
+
+def test_a_frame_waits_for_one_that_is_shown_before_it() -> None:
+    assert pass_all({36, 37, 47, 48}, [36, 47, 37, 48]) == [[36], [], [37, 47], [48], []]
+
+
+def test_nobody_is_waited_for_without_end() -> None:
+    turns = pass_all({0, *range(5, 40)}, range(5, 40))
+    assert turns[:8] == [[]] * 8
+    assert [pts for turn in turns for pts in turn] == list(range(5, 40))
+
+
+@pytest.mark.parametrize("came", [[3, 1, 2], [2, 3, 1]])
+def test_at_the_end_the_rest_comes_in_order(came: list[int]) -> None:
+    assert pass_all({0, 1, 2, 3}, came)[-1] == [1, 2, 3]

@@ -1,0 +1,84 @@
+"""Seconds since the first frame: exact, never backwards, and bridged by the clock where a stream was lost."""
+
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+
+from detcli.sources.timeline import Timeline
+
+
+class Hands:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def now(self) -> float:
+        return self.time
+
+
+def opened(clock: Hands | None = None, *, by_arrival: bool = False) -> Timeline:
+    timeline = Timeline(clock or Hands())
+    timeline.opens(Fraction(1, 90000), Fraction(1, 30), by_arrival=by_arrival, anew=True)
+    return timeline
+
+
+def test_times_are_exact_after_days() -> None:
+    timeline = opened()
+    timeline.time_s(12345)
+    assert timeline.time_s(12345 + 90000 * 86400 * 3 + 3003) == 86400 * 3 + 3003 / 90000
+
+
+def test_frames_without_time_stamps_follow_at_the_rate() -> None:
+    timeline = opened()
+    assert [timeline.time_s(None) for _ in range(4)] == pytest.approx([0, 1 / 30, 2 / 30, 3 / 30])
+
+
+def test_a_clock_that_is_set_back_goes_on() -> None:
+    timeline = opened()
+    times = [timeline.time_s(90000 * stamp) for stamp in (50, 51, 52, 10, 11, 12)]
+    assert times == pytest.approx([0, 1, 2, 2 + 1 / 30, 3 + 1 / 30, 4 + 1 / 30])
+
+
+def test_equal_and_mixed_up_time_stamps_still_go_forward() -> None:
+    timeline = opened()
+    times = [timeline.time_s(stamp) for stamp in (0, 3000, 3000, 2000, 9000)]
+    assert all(before < after for before, after in pairwise(times))
+    assert times[-1] == 0.1
+
+
+def test_without_time_stamps_that_mean_something_a_frame_is_as_late_as_it_comes() -> None:
+    clock = Hands()
+    timeline = opened(clock, by_arrival=True)
+    times = []
+    for pause in (0, 0.2, 1.5):
+        clock.time += pause
+        times.append(timeline.time_s(7))
+    assert times == pytest.approx([0, 0.2, 1.7], abs=2e-3)
+
+
+def test_a_gap_is_as_long_as_the_clock_says_whatever_the_time_stamps_do() -> None:
+    clock = Hands()
+    timeline = opened(clock)
+    timeline.time_s(900000)
+    timeline.time_s(990000)
+    clock.time += 20
+    timeline.opens(Fraction(1, 1000), None, by_arrival=False, anew=True)
+    assert timeline.time_s(5) == pytest.approx(21)
+    assert timeline.time_s(1005) == pytest.approx(22)
+
+
+def test_the_same_source_opened_again_keeps_its_times() -> None:
+    timeline = opened()
+    timeline.time_s(900000)
+    timeline.time_s(990000)
+    timeline.opens(Fraction(1, 90000), None, by_arrival=False, anew=False)
+    timeline.rewind()
+    assert [timeline.time_s(stamp) for stamp in (945000, 990000, 1080000)] == [0.5, 1.0, 2.0]
+
+
+def test_ticks_and_seconds_are_each_others_way_back() -> None:
+    timeline = opened()
+    timeline.time_s(4500)
+    assert timeline.tick_of(timeline.raw_s(94500)) == 94500

@@ -1,0 +1,113 @@
+"""Several moving sources as one: turns, places, failures."""
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from moving_fakes import FakeMoving, gap, shot
+
+from detcli.errors import SourceError
+from detcli.sources.together import Part, Together
+from detcli.values.frame import Unreadable
+
+GONE = SourceError("not-found", "there is no 'b'")
+
+
+def part(name: str, source: FakeMoving, max_frames: int | None = None) -> Part:
+    return Part(f"{name}.mp4", name, source, max_frames)
+
+
+def shots(count: int) -> FakeMoving:
+    return FakeMoving([shot(number) for number in range(count)])
+
+
+def test_files_take_turns_and_each_frame_has_a_place_of_its_own() -> None:
+    together = Together([part("a", shots(3)), part("d/b", shots(1)), part("c", shots(2))])
+    together.open()
+    assert together.count() == 6
+    origins = [picture.origin for picture in together]
+    assert [(origin.file, origin.frame) for origin in origins] == [
+        ("a.mp4", 0), ("d/b.mp4", 0), ("c.mp4", 0), ("a.mp4", 1), ("c.mp4", 1), ("a.mp4", 2),
+    ]  # fmt: skip
+    assert [origin.index for origin in origins] == list(range(6))
+    assert len({origin.relative for origin in origins}) == 6
+    assert origins[1].relative == "d/b/frame_000000.jpg"
+
+
+def test_frames_keep_their_place_when_they_are_read() -> None:
+    together = Together([part("a", FakeMoving([gap(0), shot(0)]))])
+    pictures = list(together)
+    assert [picture().origin for picture in pictures] == [picture.origin for picture in pictures]
+    assert isinstance(pictures[0](), Unreadable)
+    assert pictures[0].origin.relative == "a/gap_000000_0.jpg"
+
+
+def test_a_source_that_cannot_be_opened_is_a_record_and_the_others_go_on() -> None:
+    together = Together([part("b", FakeMoving([], error=GONE)), part("a", shots(2))])
+    together.open()
+    results = [picture() for picture in together]
+    assert isinstance(results[0], Unreadable)
+    assert (results[0].code, results[0].message, results[0].origin.file) == ("not-found", "there is no 'b'", "b.mp4")
+    assert [result.origin.frame for result in results[1:]] == [0, 1]
+    assert together.facts("b") is None
+
+
+def test_a_source_that_is_lost_says_where() -> None:
+    together = Together([part("a", FakeMoving([shot(0), shot(1)], error=SourceError("gap", "gone")))])
+    *_, last = [picture() for picture in together]
+    assert isinstance(last, Unreadable)
+    assert (last.origin.frame, last.origin.index) == (2, 2)
+
+
+def test_nothing_to_open_is_an_error_that_names_all() -> None:
+    sources = [
+        part("a", FakeMoving([], error=SourceError("empty", "'a' is empty"))),
+        part("b", FakeMoving([], error=GONE)),
+    ]
+    with pytest.raises(SourceError, match="'a' is empty; there is no 'b'"):
+        Together(sources).open()
+
+
+def test_no_more_files_are_open_at_a_time_than_may_be() -> None:
+    sources = [shots(2) for _ in range(5)]
+    together = Together([part(str(number), source) for number, source in enumerate(sources)], at_once=2)
+    most = 0
+    for _ in together:
+        most = max(most, sum(source.given > 0 and not source.closed.is_set() for source in sources))
+    assert most == 2
+    assert [source.given for source in sources] == [2] * 5
+    assert all(source.closed.is_set() for source in sources)
+
+
+def test_of_live_sources_whoever_has_a_frame_is_next() -> None:
+    silent = FakeMoving([shot(0)], live=True, steps=threading.Semaphore(0))
+    steps = threading.Semaphore(0)
+    busy = FakeMoving([shot(number) for number in range(3)], live=True, steps=steps)
+    together = Together([part("silent", silent), part("busy", busy)])
+    frames = iter(together)
+    seen = []
+    for _ in range(3):
+        steps.release()
+        seen.append(next(frames).origin)
+    assert [(origin.file, origin.frame) for origin in seen] == [("busy.mp4", 0), ("busy.mp4", 1), ("busy.mp4", 2)]
+    together.close()
+    assert list(frames) == []
+
+
+def test_the_end_of_a_source_is_known_once_its_last_frame_is_listed() -> None:
+    together = Together([part("a", shots(1)), part("b", shots(3))])
+    frames = iter(together)
+    next(frames)
+    assert together.last_index("a") is None
+    assert len(list(frames)) == 3
+    assert (together.last_index("a"), together.last_index("b")) == (0, 3)
+
+
+def test_how_long_a_frame_waited_is_told_once() -> None:
+    together = Together([part("a", shots(1))])
+    [picture] = together
+    assert (together.waited_s(picture.origin.index) or -1) >= 0
+    assert together.waited_s(picture.origin.index) is None

@@ -1,0 +1,114 @@
+"""Videos made on the spot: each frame says which one it is by its grey, so that none can be taken for another."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from detcli.sources.moving import Gap, MovingSettings
+from detcli.sources.video import Video
+from detcli.values.frame import Frame, Pixels, Unreadable
+
+RATE = 30
+
+
+def picture(number: int, size_hw: tuple[int, int] = (48, 64)) -> Pixels:
+    """A grey with a bright corner, upper left, and a darker band that moves."""
+    height, width = size_hw
+    pixels = np.full((height, width, 3), 40 + (number * 3) % 160, np.uint8)
+    pixels[:, (number * 4) % width :][:, :8] //= 2
+    pixels[: height // 4, : width // 4] = (230, 40, 40)
+    return pixels
+
+
+def write_video(
+    path: Path | object,
+    frames: int = 45,
+    *,
+    codec: str = "libx264",
+    container: str | None = None,
+    size_hw: tuple[int, int] = (48, 64),
+    times: Sequence[int] | None = None,
+    base: Fraction = Fraction(1, RATE),
+    rate: int = RATE,
+    sound: bool = False,
+    turned: int | None = None,
+    mirrored: bool = False,
+    group: int = 12,
+    noise: bool = False,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Make a video of `picture(0)`, `picture(1)`, …
+
+    times     time stamp of each frame in ticks of `base`; None: one tick apart
+    turned    degrees anticlockwise that a player is to turn it by
+    group     frames from one key frame to the next
+    noise     frames hard to compress, so that damage hits many bytes
+    """
+    target = str(path) if isinstance(path, Path) else path
+    movflags = {"movflags": "faststart"} if target is not path and target.endswith(".mp4") else {}
+    target_is_webm = isinstance(target, str) and target.endswith(".webm")
+    with av.open(target, "w", format=container, options=movflags) as file:
+        stream = file.add_stream(codec, rate=rate, options={"g": str(group), **(options or {})})
+        stream.height, stream.width = size_hw
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.time_base = stream.codec_context.time_base = base
+        if turned is not None or mirrored:
+            stream.set_display_rotation(turned or 0, hflip=mirrored)
+        voice = file.add_stream("libopus" if target_is_webm else "aac", rate=48000, layout="mono") if sound else None
+        random = np.random.default_rng(0)
+        for number in range(frames):
+            pixels = picture(number, size_hw)
+            if noise:
+                pixels[size_hw[0] // 2 :] = random.integers(0, 256, (size_hw[0] - size_hw[0] // 2, size_hw[1], 3))
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = times[number] if times is not None else number, base
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+        if voice is not None:
+            for packet in tone(voice, frames / rate):
+                file.mux(packet)
+    return path if isinstance(path, Path) else Path()
+
+
+def tone(voice: av.AudioStream, seconds: float) -> list[av.Packet]:
+    """Encoded noise of so many seconds."""
+    packets = []
+    random = np.random.default_rng(0)
+    for begin in range(0, round(48000 * seconds), 960):
+        samples = random.uniform(-0.1, 0.1, (1, 960)).astype(np.float32)
+        one = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
+        one.sample_rate, one.pts = 48000, begin
+        packets += voice.encode(one)
+    return packets + voice.encode()
+
+
+def plainly(path: Path) -> list[tuple[float, Pixels]]:
+    """Times since the first frame, and pixels, as PyAV decodes them in four lines."""
+    with av.open(str(path)) as file:
+        decoded = [
+            (
+                Fraction(number, RATE) if frame.pts is None else frame.pts * frame.time_base,
+                frame.to_ndarray(format="rgb24"),
+            )
+            for number, frame in enumerate(file.decode(video=0))
+        ]
+    return [(float(time - decoded[0][0]), pixels) for time, pixels in decoded]
+
+
+def read(argument: Path | str, settings: MovingSettings | None = None, **more: object) -> list[Frame | Unreadable]:
+    """Everything that a source gives, converted."""
+    return [one() for one in Video(str(argument), settings or MovingSettings(), **more)]  # type: ignore[arg-type]
+
+
+def frames_of(answers: Sequence[Frame | Unreadable]) -> list[Frame]:
+    return [answer for answer in answers if isinstance(answer, Frame)]
+
+
+def gaps_of(answers: Sequence[Frame | Unreadable]) -> list[Unreadable]:
+    return [answer for answer in answers if isinstance(answer, Unreadable)]
+
+
+__all__ = ["RATE", "Gap", "frames_of", "gaps_of", "picture", "plainly", "read", "write_video"]

@@ -1,0 +1,70 @@
+"""What a detector says twice is one object."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from detcli.tracking.association import duplicates, overshadowed
+from detcli.tracking.byte_track import Tracker
+from detcli.values.detections import Detections
+
+
+def found(*rows: tuple[float, float, int]) -> Detections:
+    """Left edge, score, class id; boxes of 40 by 40."""
+    left, scores, class_ids = (np.array(column) for column in zip(*rows, strict=True))
+    boxes = np.stack((left, np.zeros_like(left), left + 40, np.full_like(left, 40.0)), axis=1)
+    return Detections(boxes.astype(np.float64), scores.astype(np.float32), class_ids.astype(np.int64))
+
+
+def test_of_two_alike_the_better_or_the_owned_one_is_meant() -> None:
+    twice = found((0.0, 0.9, 0), (1.0, 0.8, 0), (60.0, 0.7, 0), (0.5, 0.6, 1))
+    free, owned = np.zeros(4, np.bool_), np.array([False, True, False, False])
+    assert duplicates(twice, free, 0.7).tolist() == [False, True, False, False]
+    assert duplicates(twice, owned, 0.7).tolist() == [True, True, False, False]
+
+
+def test_of_two_names_for_one_object_that_with_less_evidence_is_hidden() -> None:
+    named = found((0.0, 0.9, 0), (1.0, 0.8, 1), (60.0, 0.7, 2), (60.0, 0.6, 2))
+    assert overshadowed(named, np.array([1.0, 9.0, 1.0, 2.0]), 0.7).tolist() == [True, False, False, False]
+    assert overshadowed(named, np.array([1.0, 1.0, 1.0, 1.0]), 0.7).tolist() == [False, True, False, False]
+
+
+def test_what_is_hidden_hides_nothing() -> None:
+    row = found((0.0, 0.9, 0), (5.0, 0.8, 1), (10.0, 0.7, 2))  # neighbours are alike, the outer two are not
+    assert overshadowed(row, np.array([3.0, 2.0, 1.0]), 0.7).tolist() == [False, True, False]
+
+
+def test_a_wrong_name_is_given_up_once_the_right_one_has_more_evidence() -> None:
+    """Three frames of class 1 alone, then class 0 is sure and class 1 in doubt: one box is shown in each frame."""
+    tracker, shown = Tracker(), []
+    for number in range(40):
+        rows = [(0.0, 0.7, 1)] if number < 3 else [(0.0, 0.9, 0), (0.0, 0.3, 1)]
+        given = tracker.update(found(*rows), number / 30)
+        shown.append(given.class_ids.tolist())
+    assert shown[:3] == [[1]] * 3
+    assert all(len(classes) == 1 for classes in shown)
+    assert shown[-1] == [0]
+    assert sum(before != after for before, after in pairwise(shown)) == 1
+
+
+def test_a_name_of_long_standing_gives_way_within_seconds() -> None:
+    tracker = Tracker()
+    for number in range(300):
+        tracker.update(found((0.0, 0.9, 1)), number / 30)
+    for number in range(300, 390):
+        given = tracker.update(found((0.0, 0.9, 0), (0.0, 0.3, 1)), number / 30)
+    assert given.class_ids.tolist() == [0]
+
+
+def test_of_two_names_of_equal_standing_the_order_of_detections_chooses_none() -> None:
+    one = Tracker().update(found((0.0, 0.9, 0), (0.0, 0.9, 1)), 0.0)
+    other = Tracker().update(found((0.0, 0.9, 1), (0.0, 0.9, 0)), 0.0)
+    assert one.class_ids.tolist() == other.class_ids.tolist() == [0]
+
+
+def test_a_name_that_is_never_shown_takes_no_number() -> None:
+    tracker = Tracker()
+    for number in range(10):
+        tracker.update(found((0.0, 0.9, 0), (0.0, 0.7, 1)), number / 30)
+    given = [tracker.update(found((0.0, 0.9, 0), (200.0, 0.8, 1)), (10 + number) / 30) for number in range(2)]
+    assert [each.track_ids.tolist() for each in given if each.track_ids is not None] == [[1], [1, 2]]

@@ -130,7 +130,10 @@ def model_page(facts: Row, *, width: int) -> Iterator[str]:
     if classes:
         yield ""
         yield f"{len(classes)} classes: index, category id, name"
-        cells = [f"{one['label_id']:>3} {one['category_id']:>3}  {escape(one['label'])}" for one in classes]
+        cells = [
+            f"{one['label_id']:>3} {one['category_id']:>3}  {escape(one['label'])}{' (stuff)' * one.get('stuff', False)}"
+            for one in classes
+        ]
         yield from _in_columns(cells, width)
 
 

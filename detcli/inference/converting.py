@@ -33,6 +33,7 @@ _WHERE = {
     "model": (),
     "bare": (),
 }
+_DC5 = {True: "dilated (DC5)", False: "not dilated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def read_original(path: Path, hints: Hints) -> Converted:
     """
     file = read_original_file(path)
     sha256 = sha256_of_weights(path)
+    known = file.args.get("dilation", _RELEASED_DILATION.get(sha256[:8]))
     dilation = hints.dilation if hints.dilation is not None else _RELEASED_DILATION.get(sha256[:8])
     try:
         family, original = _recognise(file, replace(hints, dilation=dilation, args=file.args))
@@ -97,7 +99,10 @@ def read_original(path: Path, hints: Hints) -> Converted:
     config = family.write_config(original.config)
     if labels.category_ids != Labels.from_names(labels.names).category_ids:
         config["category_ids"] = list(labels.category_ids)
-    notes = tuple(f"'{path}': {note}" for note in (*original.notes, *_WHERE[file.where], *warned))
+    overruled = []
+    if isinstance(known, bool) and hints.dilation not in (None, known):
+        overruled = [f"taken as {_DC5[not known]}, though what is known of the file says {_DC5[known]}"]
+    notes = tuple(f"'{path}': {note}" for note in (*original.notes, *_WHERE[file.where], *warned, *overruled))
     return Converted(family, Checkpoint(config, preprocessor, tensors, sha256, notes), labels)
 
 

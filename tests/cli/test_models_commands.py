@@ -197,6 +197,9 @@ def test_info_shows_category_ids_and_stuff_as_the_model_was_trained(
     assert facts["task"] == "detection"
     classes = facts["classes"]
     assert [(one["category_id"], one["stuff"]) for one in classes] == [(7, False), (5, False), (9, True)]
+    page = run("models", "info", str(tmp_path)).stdout
+    assert page.count("(stuff)") == 1
+    assert "  2   9  " in page.rpartition("(stuff)")[0].splitlines()[-1]
 
 
 def test_info_reads_a_model_of_ones_own(tmp_path: Path, files: dict[str, bytes], environment: dict[str, str]) -> None:

@@ -124,7 +124,9 @@ def test_a_released_file_is_known_by_its_content_and_never_by_its_name(
     monkeypatch.setattr(converting, "sha256_of_weights", lambda path: "f0fb7ef5" + "0" * 56)
     read = read_original(named, Hints())
     assert read.checkpoint.config["dilation"] is True
-    assert read_original(named, Hints(dilation=False)).checkpoint.config["dilation"] is False
+    overruled = read_original(named, Hints(dilation=False)).checkpoint
+    assert overruled.config["dilation"] is False
+    assert "taken as not dilated, though what is known of the file says dilated (DC5)" in overruled.notes[-1]
 
 
 def test_the_size_of_pictures_can_be_said(

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_runs import Run, start
+from film_frames import frames_of, pictures, video
 from PIL import Image
-from video_samples import frames_of, pictures, video
 
 from detcli.cli.video import video as video_command
 from detcli.cli.wish import VideoWish, Wish

@@ -7,8 +7,7 @@ a frame is next. A source that cannot be opened, or is lost, is a gap in the res
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from detcli.errors import SourceError
@@ -16,6 +15,8 @@ from detcli.sources.live import Live
 from detcli.sources.moving import Gap, MovingFacts, MovingSource, gap_origin
 from detcli.sources.source import Picture
 from detcli.values.frame import Frame, Origin, Resize, Unreadable
+
+_POLL_S = 0.1  # how long a wait for sources may keep a signal from being noticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,14 @@ class Together:
         return sum(turn.dropped for turn in self._turns)
 
     def open(self) -> None:
-        """Open what is to be read at the beginning, all at a time. Raises SourceError where none can be opened."""
+        """Open what is to be read at the beginning, all at a time. Raises SourceError where none can be opened.
+
+        A signal ends the wait at once: threads that hang in the opening of a silent server are left behind.
+        """
         first = [turn for turn in self._turns if turn.part.source.live] + [
             turn for turn in self._turns if not turn.part.source.live
         ][: self._at_once]
-        with ThreadPoolExecutor(len(first)) as threads:
-            for _ in threads.map(_Turn.open, first):
-                pass
+        _all_at_once([turn.open for turn in first])
         errors = [turn.error for turn in self._turns if turn.error is not None]
         if len(errors) == len(self._turns):
             sentences = "; ".join(str(error) for error in errors[:5])
@@ -223,6 +225,27 @@ class _Turn:
     def _end(self) -> None:
         self._ended = True
         self.close()
+
+
+def _all_at_once(actions: Sequence[Callable[[], None]]) -> None:
+    """Do them in a thread each, and wait. Raises what the first of them raised."""
+    raised: list[BaseException] = []
+
+    def do(action: Callable[[], None]) -> None:
+        try:
+            action()
+        except BaseException as error:
+            raised.append(error)
+
+    # Daemons, not a pool: the interpreter's end waits for the threads of a pool, and these may hang in a silent server.
+    threads = [threading.Thread(target=do, args=(action,), name="open", daemon=True) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(_POLL_S)
+    if raised:
+        raise raised[0]
 
 
 @dataclass(frozen=True, slots=True)

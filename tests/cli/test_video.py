@@ -3,6 +3,7 @@
 import csv
 import json
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -325,3 +326,16 @@ def test_what_an_interrupted_run_has_written_is_whole(model: Path, tmp_path: Pat
     coco = json.loads((tmp_path / "out.json").read_text())
     assert not coco["info"]["complete"]
     assert len(coco["images"]) == frames_of(tmp_path / "out.mp4") == len(lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_server_that_is_silent_keeps_nobody_from_interrupting(model: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = start(words(model), f"rtsp://127.0.0.1:{silent.getsockname()[1]}/", cwd=tmp_path)
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(1)  # it asks, and waits for 15 seconds
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=8)
+    assert process.returncode == 130, err
+    assert b"Traceback" not in err

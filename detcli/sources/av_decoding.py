@@ -76,7 +76,7 @@ class Decoding:
         self._claimed_packets = len(self._stream.index_entries) if self._all_indexed else 0
         if self._container.format.name == "avi":
             self._claimed_packets = self._stream.frames
-        self._packets = Packets(opened, self._damage)
+        self._packets = Packets(opened, self._damage, timeline.hears)
         self._order = FrameOrder(self._damage.awaits_before)
         self._reached: list[int] | None = None  # time stamps sent since frames were passed over, until the first comes
         self._passed = 0  # packets before those

@@ -1,7 +1,7 @@
 """The packets of a source's pictures, past what is damaged, until it ends or is lost."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias, cast
 
 import av
@@ -26,12 +26,13 @@ class LostError(Exception):
 class Packets:
     """Iterates once; tells `damage` what it meets between the packets. Raises LostError where a stream is lost.
 
+    hears  called whenever a packet comes
     count  packets so far
     """
 
-    def __init__(self, opened: Opened, damage: Damage) -> None:
+    def __init__(self, opened: Opened, damage: Damage, hears: Callable[[], None]) -> None:
         self.count = 0
-        self._opened, self._damage = opened, damage
+        self._opened, self._damage, self._hears = opened, damage, hears
         self._container, self._stream = opened.container, opened.stream
         self._matroska = "matroska" in opened.container.format.name
         self._last_dts: int | None = None
@@ -58,6 +59,7 @@ class Packets:
                 packets = self._container.demux() if self._opened.every_byte else self._container.demux(self._stream)
                 for packet in cast("Iterator[Packet]", packets):
                     if self._is_picture(packet):
+                        self._hears()
                         self.count += 1
                         failed = 0
                         yield packet

@@ -19,8 +19,9 @@ from detcli.sources.source import Picture
 from detcli.values.frame import Frame, Origin, Pixels, Resize
 
 DEVICES: Final = Path("/dev")  # where Linux has its cameras
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0  # between attempts to find a lost camera again
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 2.0  # between attempts to find a lost camera: nobody is spared by longer ones
 _READS = 5  # that fail in a row mean that the camera is gone
+_SILENT_S = 3.0  # as do reads that take so long: OpenCV waits 10 s in each
 _CLOSING_S = 1.0  # to wait for a frame in the making when the camera is let go
 
 
@@ -40,7 +41,7 @@ class Camera:
     argument  cam0, 0 or /dev/video0
     settings  of these, `size_hw` and `rate` are asked of the camera, which may answer otherwise: `facts` says
 
-    A camera that is lost is looked for until it is back, and how long that took is told in a gap.
+    A camera that is lost is looked for until it is back, and that is told in a gap.
     """
 
     dropped = 0
@@ -66,12 +67,15 @@ class Camera:
         while not self._closed.is_set():
             pixels = self._read()
             if pixels is None:
-                if self._closed.is_set() or not self._finds_again(last_s):
+                if self._closed.is_set():
                     return
-                missing_s = time.monotonic() - begun - last_s
+                if not self._settings.reconnect:
+                    raise SourceError("gap", f"the camera '{self._file}' was lost after {last_s:.1f} s")
                 origin = gap_origin(index, file=self._file, place=self._place, frame=frame, time_s=last_s)
-                yield Gap(origin, "gap", f"the camera was lost for {missing_s:.1f} s")
+                yield Gap(origin, "gap", "the camera was lost")  # told at once: nobody knows when it will be back
                 index += 1
+                if not self._finds_again(choice, begun):
+                    return
                 continue
             begun = time.monotonic() if frame == 0 else begun
             last_s = time.monotonic() - begun if frame else 0.0
@@ -109,24 +113,18 @@ class Camera:
     def _read(self) -> Pixels | None:
         """The next frame; None where the camera is gone, or closed."""
         with self._lock:
-            for _ in range(_READS):
-                if self._closed.is_set() or self._capture is None:
-                    break
+            if not self._closed.is_set() and self._capture is not None:
                 pixels, self._first = self._first, None
+                pixels = _next_of(self._capture) if pixels is None else pixels
                 if pixels is not None:
-                    return pixels
-                is_there, pixels = self._capture.read()
-                if is_there and pixels is not None:
                     return pixels
             self._let_go()
         return None
 
-    def _finds_again(self, last_s: float) -> bool:
-        """Wait until the camera is there again: False where it was closed meanwhile. Raises SourceError if unwanted."""
-        if not self._settings.reconnect:
-            raise SourceError("gap", f"the camera '{self._file}' was lost after {last_s:.1f} s")
+    def _finds_again(self, choice: FrameChoice, begun: float) -> bool:
+        """Wait until the camera is there again: False where it was closed meanwhile, or no frame is wanted any more."""
         pause = _FIRST_PAUSE_S
-        while not self._closed.wait(pause):
+        while not self._closed.wait(pause) and not choice.is_over(time.monotonic() - begun):
             try:
                 with self._lock:
                     self._capture, self._first = _opened(self._number, self._settings)
@@ -171,12 +169,23 @@ def _opened(number: int, settings: MovingSettings) -> tuple[Capture, Pixels]:
     if not capture.isOpened():
         raise SourceError("not-found", f"there is no camera {number}{_instead(number)}, or another program has it")
     _ask_for(capture, settings)
+    pixels = _next_of(capture)
+    if pixels is not None:
+        return capture, pixels
+    capture.release()
+    raise SourceError("decode-failed", f"camera {number} gives no picture{_instead(number)}")
+
+
+def _next_of(capture: Capture) -> Pixels | None:
+    """Its next frame; None where it gives none any more."""
+    begun = time.monotonic()
     for _ in range(_READS):
         is_there, pixels = capture.read()
         if is_there and pixels is not None:
-            return capture, pixels
-    capture.release()
-    raise SourceError("decode-failed", f"camera {number} gives no picture{_instead(number)}")
+            return pixels
+        if time.monotonic() - begun > _SILENT_S:
+            break
+    return None
 
 
 def open_capture(number: int) -> Capture:

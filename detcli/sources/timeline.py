@@ -26,8 +26,14 @@ class Timeline:
         self._offset = Fraction(0)  # seconds of the first time stamp
         self._interval = Fraction(0)
         self._by_arrival = False
-        self._arrived = 0.0
+        self._arrived = 0.0  # when the last frame did
+        self._heard = clock.now()
         self._last: Fraction | None = None
+
+    @property
+    def heard(self) -> float:
+        """When something came last, by the clock."""
+        return self._heard
 
     @property
     def begun(self) -> bool:
@@ -62,13 +68,17 @@ class Timeline:
         if anew:
             self._first = None
 
+    def hears(self) -> None:
+        """Something came now, and with it the frames from here on: those a decoder held back come late, not new."""
+        self._heard = self._clock.now()
+
     def rewind(self) -> None:
         """Frames that have come will come again."""
         self._last = None if self._first is not None else self._last
 
     def time_s(self, pts: int | None) -> float:
         """Seconds of the frame that comes now; later than the one before."""
-        now = self._clock.now()
+        now = self._heard
         if self._first is None:
             self._first = pts if pts is not None else 0
             if self._last is not None:

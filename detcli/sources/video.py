@@ -19,9 +19,7 @@ from detcli.sources.source import Picture
 from detcli.sources.timeline import Timeline
 from detcli.sources.upright import MovingPicture, upright_size_hw
 
-_MOST_ATTEMPTS = (
-    10  # to go on with a file behind an address, two and a half minutes; a camera is waited for without end
-)
+_MOST_ATTEMPTS = 10  # to go on with a file behind an address, two and a half minutes; a camera is waited for for ever
 _MOST_FACTS_RATE = 1000.0  # frames a second; headers that say more mean the ticks of their clock
 
 
@@ -141,23 +139,24 @@ class Video:
     def _all(self) -> Iterator[Shot | Missing]:
         """The frames of all openings, one after the other."""
         back_off, begun = BackOff(), self._clock.now()
-        number, last_s, arrived = 0, 0.0, self._clock.now()
+        number, last_s = 0, 0.0
         while True:
             try:
                 for item in self._opening_items():
                     if isinstance(item, Shot):
-                        number, last_s, arrived = item.number + 1, item.time_s, self._clock.now()
+                        number, last_s = item.number + 1, item.time_s
                     yield item
                 return
             except LostError as lost:
                 why = str(lost)
-            back_off.came(arrived - begun)
+            back_off.came(self._timeline.heard - begun)
+            if not self._settings.reconnect:
+                raise SourceError("gap", self._lost(last_s, why))
+            if not self._finite:  # told at once: nobody knows when, or whether, it will be back
+                yield Missing("gap", f"the stream was lost: {why}", last_s)
             if not self._take_up(number, last_s, why, back_off):
                 return
             begun = self._clock.now()
-            if not self._finite:
-                missing_s = begun - arrived
-                yield Missing("gap", f"the stream was lost for {missing_s:.1f} s ({why})", last_s)
 
     def _opening_items(self) -> Iterator[Shot | Missing]:
         """What came when the source was opened, and what comes."""
@@ -203,15 +202,12 @@ class Video:
     def _take_up(self, number: int, last_s: float, why: str, back_off: BackOff) -> bool:
         """Open a lost stream again, as often as it takes; False where it is closed, or nobody waits for more of it.
 
-        Raises SourceError where the server refuses it, or it is not to be taken up.
+        Raises SourceError where the server refuses it, or a file is not there any more.
         """
-        lost = f"the stream {self._access.named} was lost after {last_s:.1f} s ({why})"
         if self._decoding is not None:
             self._decoding.close()
             self._decoding = None
-        if not self._settings.reconnect:
-            raise SourceError("gap", lost)
-        since = self._clock.now()
+        since = self._timeline.heard
         for attempt in count(1):
             wait_for_server(self._access.server, back_off.pause_s(), self._clock, self._closed)
             if self._closed.is_set() or self._is_late(last_s + self._clock.now() - since):
@@ -219,13 +215,17 @@ class Video:
             try:
                 self._open(settings_start=False, resume=self._finite, number=number)
             except RefusedError as error:
-                raise SourceError(error.code, f"{lost}, and then: {error}") from None
+                raise SourceError(error.code, f"{self._lost(last_s, why)}, and then: {error}") from None
             except SourceError as error:
                 if self._finite and attempt == _MOST_ATTEMPTS:
-                    raise SourceError("gap", f"{lost}, and cannot be taken up again: {error}") from None
+                    lost = f"{self._lost(last_s, why)}, and cannot be taken up again"
+                    raise SourceError("gap", f"{lost}: {error}") from None
                 continue
             return True
         return False
+
+    def _lost(self, last_s: float, why: str) -> str:
+        return f"the stream {self._access.named} was lost after {last_s:.1f} s ({why})"
 
     def _is_late(self, time_s: float) -> bool:
         settings = self._settings

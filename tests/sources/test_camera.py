@@ -11,7 +11,7 @@ import pytest
 from detcli.errors import SourceError
 from detcli.sources import camera
 from detcli.sources.camera import Camera
-from detcli.sources.moving import MovingSettings, open_moving
+from detcli.sources.moving import Gap, MovingSettings, open_moving
 from detcli.values.frame import Frame, Pixels, Unreadable
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no /dev/video0")
@@ -104,6 +104,38 @@ def test_a_lost_camera_is_found_again_and_the_gap_is_told(captures: list[FakeCap
     assert missing.origin.frame == 2
     assert [result.origin.index for result in results] == [0, 1, 2, 3, 4]
     assert [result.origin.frame for result in results] == [0, 1, 2, 2, 3]
+
+
+def test_a_lost_camera_is_told_before_it_is_found_again(captures: list[FakeCapture]) -> None:
+    captures.append(FakeCapture(1))
+    source = Camera("cam0", MovingSettings())
+    frames = iter(source)
+    results = [next(frames)(), next(frames)()]
+    source.close()
+    assert [type(result) for result in results] == [Frame, Unreadable]
+
+
+def test_a_lost_camera_is_looked_for_no_longer_than_anyone_wants_frames_of_it(captures: list[FakeCapture]) -> None:
+    captures.append(FakeCapture(1))
+    results = [picture() for picture in Camera("cam0", MovingSettings(duration_s=0.02))]
+    assert [type(result) for result in results] == [Frame, Unreadable]
+
+
+def test_a_camera_that_hangs_is_lost_after_one_read(
+    captures: list[FakeCapture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera, "_SILENT_S", 0.0)
+    reads = []
+
+    class Hanging(FakeCapture):
+        def read(self) -> tuple[bool, Pixels | None]:
+            reads.append(self.frames)
+            return super().read()
+
+    captures.append(Hanging(2))
+    frames = iter(Camera("cam0", MovingSettings()))
+    assert isinstance([next(frames) for _ in range(3)][-1], Gap)
+    assert reads == [2, 1, 0]
 
 
 def test_a_lost_camera_ends_the_run_where_it_is_not_to_be_looked_for(captures: list[FakeCapture]) -> None:

@@ -12,6 +12,7 @@ import av
 import av.error
 
 from detcli.errors import PictureErrorCode
+from detcli.sources.av_index import jump_ahead
 from detcli.sources.av_opening import Opened
 from detcli.sources.av_packets import LostError, Packet, Packets, time_stamp_of
 from detcli.sources.damage import Damage, Loss
@@ -106,12 +107,17 @@ class Decoding:
         """All packets; but where the start is far, from the first frame on none before the last key frame before it."""
         held: list[Packet] = []  # from the last key frame on that is known to lie before the start
         before, self._passing = 0, self._start_s > _AT_ONCE_S
+        may_jump = self._all_indexed
         for packet in packets:
             if not self._passing:
                 yield packet
                 continue
             if self._timeline.begun and packet.is_keyframe and self._is_early(packet.pts):
                 before, held = before + self._frames_of(held), []
+                if may_jump:  # not before the second key frame: of packets before it perhaps no frame comes
+                    may_jump, until = False, self._timeline.tick_of(self._start_s)
+                    packet, passed = jump_ahead(self._container, self._stream, packets, packet, until)
+                    before += passed
             held.append(packet)
             if not self._timeline.begun:
                 yield packet
@@ -160,7 +166,7 @@ class Decoding:
                 self._damage.sent(time_stamp)
             if self._reached is not None and self._counts(packet):
                 self._reached.append(time_stamp)
-        if packet is not None and packet.is_corrupt:
+        if packet is not None and self._packets.is_damaged(packet):
             self._damage.found(time_stamp_of(packet))
         try:
             frames = self._decoder.decode(packet)

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from video_samples import frames_of, gaps_of, picture, plainly, read, tone, write_video
+from video_samples import RATE, frames_of, gaps_of, picture, plainly, read, tone, write_video
 
 from detcli.errors import SourceError
 from detcli.sources.moving import MovingSettings, open_moving
@@ -96,6 +97,22 @@ class TestWholeFiles:
         expected = [pixels for part in parts for _, pixels in plainly(part)]
         for answer, pixels in zip(answers, expected, strict=True):
             assert np.array_equal(answer.pixels, pixels)
+
+    @pytest.mark.parametrize("codec", ["libx264", "libx265"])
+    def test_files_that_were_joined_are_one(self, tmp_path: Path, codec: str) -> None:
+        options = {"x265-params": "log-level=0"} if codec == "libx265" else {}
+        one = write_video(tmp_path / "one.ts", 45, codec=codec, options=options)
+        path = tmp_path / "joined.ts"
+        path.write_bytes(one.read_bytes() * 3)
+        answers = read(path)
+        assert gaps_of(answers) == []
+        assert [answer.origin.time_s for answer in answers] == pytest.approx([n / RATE for n in range(135)], abs=1e-3)
+        for answer, (_, pixels) in zip(frames_of(answers), plainly(one) * 3, strict=True):
+            assert np.array_equal(answer.pixels, pixels)
+        late = read(path, MovingSettings(start_s=2.0))
+        assert [answer.origin for answer in late] == [
+            replace(answer.origin, index=index) for index, answer in enumerate(answers[60:])
+        ]
 
     def test_frames_without_time_stamps_are_in_order(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.h264", 20)
@@ -231,6 +248,25 @@ class TestChoice:
                 np.array_equal(one.pixels, other.pixels)
                 for one, other in zip(frames_of(late), frames_of(expected), strict=True)
             )
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            {},
+            {"options": {"x264-params": "open-gop=1:bframes=3:keyint=25:min-keyint=25"}},
+            {"times": [40 * n + 10 * (n % 3) for n in range(150)], "base": Fraction(1, 1000), "sound": True},
+        ],
+    )
+    def test_a_start_found_by_an_index_is_exact(self, tmp_path: Path, kind: dict[str, Any]) -> None:
+        path = write_video(tmp_path / "a.mp4", 150, **kind)
+        every = frames_of(read(path))
+        for start_s in (2.6, 3.333, every[120].origin.time_s or 0.0):
+            late = frames_of(read(path, MovingSettings(start_s=start_s, max_frames=5)))
+            expected = [answer for answer in every if (answer.origin.time_s or 0) >= start_s - 1e-6][:5]
+            assert len(late) == 5
+            for one, other in zip(late, expected, strict=True):
+                assert (one.origin.frame, one.origin.time_s) == (other.origin.frame, other.origin.time_s)
+                assert np.array_equal(one.pixels, other.pixels)
 
     def test_a_start_behind_the_end_gives_nothing(self, path: Path) -> None:
         assert self.numbers(path, start_s=5) == []

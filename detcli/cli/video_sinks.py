@@ -12,7 +12,8 @@ from detcli.sinks.film_format import film_format
 from detcli.sinks.lettering import lettering
 from detcli.sinks.of_source import OfSource
 from detcli.sinks.sink import SINKS, Sink, SinkSettings
-from detcli.sources.together import Part, Together
+from detcli.sources.together import Together
+from detcli.sources.turns import Part
 
 _MOST_WINDOWS = 16
 

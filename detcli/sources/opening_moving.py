@@ -11,7 +11,8 @@ from detcli.files.naming import Names, nearest_common_folder, relative_below, re
 from detcli.sources.camera import cameras
 from detcli.sources.moving import MovingSettings, camera_number, open_moving
 from detcli.sources.source import STANDARD_INPUT
-from detcli.sources.together import Part, Together
+from detcli.sources.together import Together
+from detcli.sources.turns import Part
 from detcli.sources.urls import scheme_of, without_credentials
 from detcli.sources.walking import Walk, is_glob
 

@@ -11,32 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from detcli.errors import SourceError
-from detcli.sources.live import Live
-from detcli.sources.moving import Gap, MovingFacts, MovingSource, gap_origin
+from detcli.sources.moving import Gap, MovingFacts, gap_origin
 from detcli.sources.source import Picture
+from detcli.sources.turns import Part, Turn
 from detcli.values.frame import Frame, Origin, Resize, Unreadable
 
 _POLL_S = 0.1  # how long a wait for sources may keep a signal from being noticed
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One of the sources.
-
-    file        as messages and results show it
-    place       the folder of its frames' names, no two of a run the same
-    source      not read by anybody else; where it is live, late frames are dropped
-    max_frames  of a live source: hand out so many at most
-    paced       hold a live source's frames back until their time
-    is_file     `file` is the path of a file
-    """
-
-    file: str
-    place: str
-    source: MovingSource
-    max_frames: int | None = None
-    paced: bool = False
-    is_file: bool = False
 
 
 class Together:
@@ -50,7 +30,7 @@ class Together:
         self.parts = tuple(parts)
         self._at_once = at_once
         self._changed = threading.Condition()
-        self._turns = [_Turn(part, self._changed) for part in parts]
+        self._turns = [Turn(part, self._changed) for part in parts]
         self._arrived: dict[int, float] = {}
         self._last: dict[str, int] = {}
 
@@ -134,10 +114,10 @@ class Together:
         for turn in self._turns:
             turn.close()
 
-    def _turn(self, place: str) -> "_Turn":
+    def _turn(self, place: str) -> Turn:
         return next(turn for turn in self._turns if turn.part.place == place)
 
-    def _next(self, turns: "deque[_Turn]") -> "_Turn":
+    def _next(self, turns: deque[Turn]) -> Turn:
         """Whose turn it is: the first in line that need not be waited for. It goes to the end of the line."""
         with self._changed:
             self._changed.wait_for(lambda: any(turn.is_ready() for turn in turns))
@@ -145,86 +125,6 @@ class Together:
         turns.remove(turn)
         turns.append(turn)
         return turn
-
-
-class _Turn:
-    """A part while it is read."""
-
-    def __init__(self, part: Part, changed: threading.Condition) -> None:
-        self.part = part
-        self.error: SourceError | None = None
-        self.last_index = -1
-        self.known: MovingFacts | None = None
-        self._live = (
-            Live(part.source, max_frames=part.max_frames, paced=part.paced, changed=changed)
-            if part.source.live
-            else None
-        )
-        self._pictures: Iterator[Picture] | None = None
-        self._next_frame, self._time_s = 0, 0.0
-        self._ended = False
-
-    @property
-    def dropped(self) -> int:
-        return self._live.dropped if self._live is not None else self.part.source.dropped
-
-    def open(self) -> None:
-        """Open it; what is wrong waits in `error` for its turn."""
-        try:
-            self.known = self.part.source.facts()
-        except SourceError as error:
-            self.error = error
-
-    def facts(self) -> MovingFacts | None:
-        if self.known is None and self.error is None:
-            self.open()
-        return self.known
-
-    def count(self) -> int | None:
-        if self.error is not None:
-            return 1  # the record that says so
-        return None if self._live is not None or self.known is None else self.part.source.count()
-
-    def is_ready(self) -> bool:
-        """Whether `take` need not wait for the world."""
-        if self._live is None or self.error is not None or self._ended:
-            return True
-        self._live.start()
-        return self._live.is_ready()
-
-    def take(self) -> tuple[Picture, float] | None:
-        """The next picture and when it came; None at the end."""
-        if self._ended:
-            return None
-        try:
-            if self.error is not None:
-                raise self.error
-            taken = self._live.take() if self._live is not None else self._pull()
-        except SourceError as error:
-            self.error = error
-            self._end()
-            origin = gap_origin(0, file=self.part.file, place="", frame=self._next_frame, time_s=self._time_s)
-            return Gap(origin, error.code, str(error)), time.monotonic()
-        if taken is None:
-            self._end()
-            return None
-        origin = taken[0].origin
-        if origin.frame is not None and not isinstance(taken[0], Gap):
-            self._next_frame, self._time_s = origin.frame + 1, origin.time_s or 0.0
-        return taken
-
-    def close(self) -> None:
-        (self._live or self.part.source).close()
-
-    def _pull(self) -> tuple[Picture, float] | None:
-        if self._pictures is None:
-            self._pictures = iter(self.part.source)
-        picture = next(self._pictures, None)
-        return None if picture is None else (picture, time.monotonic())
-
-    def _end(self) -> None:
-        self._ended = True
-        self.close()
 
 
 def _all_at_once(actions: Sequence[Callable[[], None]]) -> None:

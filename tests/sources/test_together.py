@@ -10,7 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from moving_fakes import FakeMoving, gap, shot
 
 from detcli.errors import SourceError
-from detcli.sources.together import Part, Together
+from detcli.sources.together import Together
+from detcli.sources.turns import Part
 from detcli.values.frame import Unreadable
 
 GONE = SourceError("not-found", "there is no 'b'")

@@ -1,6 +1,7 @@
 """One text file a picture, `class cx cy w h score` as fractions of its width and height, as YOLO tools read them.
 
-Of a run that tracks, the number of the track follows. `classes.txt` lists the names by line. A picture without boxes has an empty file, one that failed has none.
+Of a run that tracks, the number of the track follows. `classes.txt` lists the names by line. A picture without boxes has
+an empty file, one that failed has none.
 """
 
 import re

@@ -19,12 +19,14 @@ def owners_of(found: Detections, tracks: Tracks, settings: TrackerSettings) -> t
     overlap in all.
 
     Overlaps are of boxes grown by one standard deviation of where the track is believed to be: a few pixels for one that
-    was just seen, much for one of unknown speed at a low rate, or one that was lost a while ago.
+    was just seen, much for one of unknown speed at a low rate, or one that was lost a while ago; never by more than
+    `farthest` sides, or in a frame every ten seconds one end of the picture would overlap the other.
     """
     sure = found.scores >= np.float32(settings.high_threshold)
     doubtful = (found.scores >= np.float32(settings.low_threshold)) & ~sure
     beliefs = tracks.beliefs
-    overlaps = pairwise_iou(beliefs.boxes_xyxy, found.boxes_xyxy, np.sqrt(beliefs.uncertainty[:, 0, 0]))
+    margins = np.minimum(np.sqrt(beliefs.uncertainty[:, 0, 0]), settings.farthest * beliefs.scale)
+    overlaps = pairwise_iou(beliefs.boxes_xyxy, found.boxes_xyxy, margins)
     overlaps[tracks.class_ids[:, None] != found.class_ids] = 0.0
     rounds: Sequence[tuple[Bools, Bools, float]] = (
         (tracks.known, sure, settings.first_overlap),

@@ -48,7 +48,11 @@ class Tracker:
         """The detections that belong to a track, in their order, with `track_ids`.
 
         time_s  of the frame, later than the last one's; any step will do
+
+        Raises ValueError where a box is not finite.
         """
+        if not np.isfinite(detections.boxes_xyxy).all():
+            raise ValueError("a box that is to be tracked is not finite")
         first = self._time_s is None
         tracks = self._alive(time_s)
         order = _best_first(detections)
@@ -58,7 +62,10 @@ class Tracker:
         born = sure & ~owned & ~duplicates(found, owned, self.settings.duplicate_overlap)
         seen = tracks[owners[owned]].seen(found[owned]).joined(Tracks.new(found[born], known=first))
         places = np.concatenate((np.flatnonzero(owned), np.flatnonzero(born)))  # in `found`, one for each that is seen
-        shown = seen.known & ~overshadowed(found[places], seen.evidence, self.settings.duplicate_overlap)
+        shown = seen.known.copy()  # what is not shown yet hides nothing
+        shown[seen.known] = ~overshadowed(
+            found[places[seen.known]], seen.evidence[seen.known], self.settings.duplicate_overlap
+        )
         seen = self._numbered(seen, shown)
         unseen = tracks.known.copy()
         unseen[owners[owned]] = False

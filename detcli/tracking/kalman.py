@@ -59,6 +59,11 @@ class Beliefs:
         """Left, top, right, bottom [N, 4]."""
         return np.concatenate((self.centres - self.sizes / 2, self.centres + self.sizes / 2), axis=1)
 
+    @property
+    def scale(self) -> Floats:
+        """The mean side of each box [N]: what noise is measured in."""
+        return _scale(self.sizes)
+
 
 def begin(boxes_xyxy: Floats) -> Beliefs:
     """Beliefs from boxes [N, 4] seen for the first time: they may move anywhere."""
@@ -117,6 +122,5 @@ def _parts(boxes_xyxy: Floats) -> tuple[Floats, Floats]:
 
 
 def _scale(sizes: Floats) -> Floats:
-    """The mean side of each box: what noise is measured in."""
     scale: Floats = sizes.mean(axis=1).clip(_SHORTEST_SIDE)
     return scale

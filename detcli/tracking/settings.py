@@ -16,6 +16,7 @@ class TrackerSettings:
     new_overlap        of a track that was seen once, and the sure box that would give it its number
     duplicate_overlap  boxes that overlap by more are one object: of one class, only the better begins a track; of two,
                        the track that more speaks for is shown
+    farthest           sides of a box by which it is grown at most, to allow for where it may be
     keep_s             seconds that a track which nobody sees is kept for
     """
 
@@ -25,6 +26,7 @@ class TrackerSettings:
     second_overlap: float = 0.5
     new_overlap: float = 0.3
     duplicate_overlap: float = 0.7
+    farthest: float = 2.0
     keep_s: float = 1.0
 
     def __post_init__(self) -> None:

@@ -56,6 +56,15 @@ def test_a_name_of_long_standing_gives_way_within_seconds() -> None:
     assert given.class_ids.tolist() == [0]
 
 
+def test_a_name_without_a_number_hides_none_that_has_one() -> None:
+    """At a frame a second an old name has little evidence; a new and surer one is not shown before its second frame."""
+    tracker, shown = Tracker(), []
+    for number in range(6):
+        rows = [(0.0, 0.5, 1)] if 0 < number < 3 else [(0.0, 0.9, 0), (0.0, 0.5, 1)] if number else [(0.0, 0.9, 1)]
+        shown.append(tracker.update(found(*rows), float(number)).class_ids.tolist())
+    assert shown == [[1]] * 4 + [[0]] * 2
+
+
 def test_of_two_names_of_equal_standing_the_order_of_detections_chooses_none() -> None:
     one = Tracker().update(found((0.0, 0.9, 0), (0.0, 0.9, 1)), 0.0)
     other = Tracker().update(found((0.0, 0.9, 1), (0.0, 0.9, 0)), 0.0)

@@ -179,6 +179,11 @@ def test_frames_far_apart_are_still_one_after_the_other() -> None:
     assert tracked([here] * 4, times=[0.0, 10.0, 20.0, 500.0]) == [[1]] * 4
 
 
+def test_in_a_frame_every_ten_seconds_one_end_of_the_picture_is_not_the_other() -> None:
+    left, right = (0.0, 0.0, 0.9, 0), (600.0, 300.0, 0.9, 0)
+    assert tracked([[left]] * 3 + [[right]] * 3, rate=0.1) == [[1]] * 3 + [[0]] + [[2]] * 2
+
+
 @pytest.mark.parametrize(("away_s", "expected"), [(0.5, [1, 1]), (5.0, [0, 2])])
 def test_after_a_gap_only_what_was_seen_lately_goes_on(away_s: float, expected: list[int]) -> None:
     tracker, here = Tracker(), found((0, 0, 0.9, 0))
@@ -219,6 +224,12 @@ def test_a_clock_that_goes_back_breaks_nothing() -> None:
 def test_settings_of_a_threshold_ask_the_detector_for_doubtful_boxes_too() -> None:
     assert TrackerSettings.of_threshold(0.4) == TrackerSettings(high_threshold=0.4, low_threshold=0.1)
     assert TrackerSettings.of_threshold(0.05) == TrackerSettings(high_threshold=0.05, low_threshold=0.05)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_a_box_that_is_nowhere_is_refused(odd: float) -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        Tracker().update(found((odd, 0.0, 0.9, 0)), 0.0)
 
 
 @pytest.mark.parametrize("wrong", [{"low_threshold": 0.7}, {"high_threshold": 1.5}, {"keep_s": -1}])

@@ -127,7 +127,7 @@ complete -c detcli -n '__detcli_at detcli video' -s t -l threshold -l conf -r -d
 complete -c detcli -n '__detcli_at detcli video' -l max-det -r -d 'Keep at most N of the best a picture.'
 complete -c detcli -n '__detcli_at detcli video' -l classes -r -d 'Keep these, by name or number: person,dog.'
 complete -c detcli -n '__detcli_at detcli video' -l imgsz -r -d 'Size of the network\'s input; shortest and longest side for models that keep proportions.'
-complete -c detcli -n '__detcli_at detcli video' -l track -d 'Follow each object: the same number in every frame it is seen in.'
+complete -c detcli -n '__detcli_at detcli video' -l track -d 'Follow each object: the same number in every frame it is seen in. It begins with a box 0.1 above the threshold and goes on with boxes down to 0.1; boxes of none are dropped.'
 complete -c detcli -n '__detcli_at detcli video' -s d -l device -r -f -a 'auto cpu cuda mps' -d 'auto, cpu, cuda, cuda:0 or mps.'
 complete -c detcli -n '__detcli_at detcli video' -s b -l batch -r -f -a 'auto 1 2 4 8 16 32' -d 'Pictures at a time; halved when memory runs out.'
 complete -c detcli -n '__detcli_at detcli video' -l pad -d 'Let pictures of different sizes share a batch: faster on a GPU, results change a little (DC5: worse).'

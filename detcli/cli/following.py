@@ -8,7 +8,7 @@ from detcli.values.frame import Frame, Unreadable
 class Following:
     """Hands each result to the tracker of its source; boxes that belong to no track are dropped.
 
-    threshold  tracks begin at scores above it
+    threshold  of the run: tracks begin a step above it (see `TrackerSettings.of_threshold`)
     """
 
     def __init__(self, threshold: float) -> None:

@@ -101,7 +101,11 @@ frames = group_of(
     options.max_pixels,
 )
 tracking = option(
-    "--track", section=DETECTION, is_flag=True, help="Follow each object: the same number in every frame it is seen in."
+    "--track",
+    section=DETECTION,
+    is_flag=True,
+    help="Follow each object: the same number in every frame it is seen in. It begins with a box 0.1 above the threshold "
+    "and goes on with boxes down to 0.1; boxes of none are dropped.",
 )
 results = options.results
 dry_run = option("-n", "--dry-run", section=RUN, is_flag=True, help="Look at the sources and say what would be done.")

@@ -11,8 +11,8 @@ from detcli.tracking.tracks import Bools, Floats, Ints, Tracks
 from detcli.values.detections import Detections
 
 
-def owners_of(found: Detections, tracks: Tracks, settings: TrackerSettings) -> tuple[Ints, Bools]:
-    """The row of the track that each detection belongs to, -1 for none, and which detections are sure.
+def owners_of(found: Detections, tracks: Tracks, settings: TrackerSettings) -> Ints:
+    """The row of the track that each detection belongs to, -1 for none.
 
     Three rounds, each with what the ones before left: known tracks with sure boxes, those among them that the last frame
     showed with doubtful ones, and tracks that were seen only once with sure ones. Each round's pairs have the most
@@ -40,7 +40,7 @@ def owners_of(found: Detections, tracks: Tracks, settings: TrackerSettings) -> t
         paired_rows, paired_columns = best_pairs(overlaps[np.ix_(rows, columns)] - least)
         owners[columns[paired_columns]] = rows[paired_rows]
         waiting[rows[paired_rows]] = False
-    return owners, sure
+    return owners
 
 
 def duplicates(found: Detections, owned: Bools, overlap: float) -> Bools:

@@ -64,6 +64,18 @@ def test_a_doubtful_box_goes_on_with_a_track_but_begins_none() -> None:
     assert tracked([[sure], [doubtful, elsewhere], [doubtful, elsewhere], [sure]]) == [[1], [1, 0], [1, 0], [1]]
 
 
+def test_a_box_just_above_the_threshold_goes_on_with_a_track_a_lost_one_too_but_begins_none() -> None:
+    """ByteTrack's authors begin tracks 0.1 above the threshold."""
+    surest, sure, elsewhere = (0.0, 0.0, 0.9, 0), (0.0, 0.0, 0.65, 0), (300.0, 0.0, 0.65, 0)
+    frames = [[surest], [sure, elsewhere], [sure, elsewhere], [], [sure]]
+    assert tracked(frames) == [[1], [1, 0], [1, 0], [], [1]]
+
+
+def test_a_second_sighting_just_above_the_threshold_gives_the_number() -> None:
+    here = (0.0, 0.0, 0.9, 0)
+    assert tracked([[here], [here, (300.0, 0.0, 0.9, 0)], [here, (300.0, 0.0, 0.65, 0)]]) == [[1], [1, 0], [1, 2]]
+
+
 def test_what_is_less_than_doubtful_is_dropped() -> None:
     assert tracked([[(0, 0, 0.9, 0)], [(0, 0, 0.05, 0)]]) == [[1], [0]]
 
@@ -221,9 +233,19 @@ def test_a_clock_that_goes_back_breaks_nothing() -> None:
     assert tracked([[row] for row in moving(4, speed=0)], times=[5.0, 5.0, 1.0, 1.1]) == [[1]] * 4
 
 
-def test_settings_of_a_threshold_ask_the_detector_for_doubtful_boxes_too() -> None:
-    assert TrackerSettings.of_threshold(0.4) == TrackerSettings(high_threshold=0.4, low_threshold=0.1)
-    assert TrackerSettings.of_threshold(0.05) == TrackerSettings(high_threshold=0.05, low_threshold=0.05)
+@pytest.mark.parametrize(
+    ("threshold", "low", "birth"), [(0.4, 0.1, 0.5), (0.6, 0.1, 0.7), (0.05, 0.05, 0.15), (0, 0, 0.1), (0.9, 0.1, 0.95)]
+)
+def test_of_a_threshold_tracks_begin_above_it_and_go_on_below(threshold: float, low: float, birth: float) -> None:
+    settings = TrackerSettings.of_threshold(threshold)
+    assert (settings.low_threshold, settings.high_threshold) == (low, threshold)
+    assert settings.birth_threshold == pytest.approx(birth)
+
+
+@pytest.mark.parametrize("threshold", [0.95, 0.99, 1.0])
+def test_a_high_threshold_leaves_room_for_tracks_to_begin(threshold: float) -> None:
+    given = Tracker(TrackerSettings.of_threshold(threshold)).update(found((0.0, 0.0, 1.0, 0)), 0.0)
+    assert ids(given) == [1]
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf])
@@ -232,7 +254,9 @@ def test_a_box_that_is_nowhere_is_refused(odd: float) -> None:
         Tracker().update(found((odd, 0.0, 0.9, 0)), 0.0)
 
 
-@pytest.mark.parametrize("wrong", [{"low_threshold": 0.7}, {"high_threshold": 1.5}, {"keep_s": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"low_threshold": 0.7}, {"high_threshold": 0.8}, {"birth_threshold": 1.5}, {"keep_s": -1}]
+)
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"not in order|cannot be kept"):
         TrackerSettings(**wrong)

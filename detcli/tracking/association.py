@@ -53,12 +53,13 @@ def duplicates(found: Detections, owned: Bools, overlap: float) -> Bools:
 
 
 def overshadowed(found: Detections, evidence: Floats, overlap: float) -> Bools:
-    """Which detections lie almost exactly on one of another class whose track has more evidence.
+    """Which detections lie almost exactly on one whose track has more evidence, of whatever class.
 
-    Detectors that judge each class by itself see one object under two names when they are in doubt.
+    Detectors that judge each class by itself see one object under two names when they are in doubt, and those without
+    suppression now and then see it twice under one.
     """
     same = pairwise_iou(found.boxes_xyxy, found.boxes_xyxy) > overlap
-    same &= found.class_ids[:, None] != found.class_ids
+    np.fill_diagonal(same, val=False)
     hidden = np.zeros(len(found), np.bool_)
     for place in np.argsort(-evidence, kind="stable").tolist() if same.any() else ():
         if not hidden[place]:

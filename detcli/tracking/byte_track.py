@@ -6,8 +6,8 @@ given out at its second sighting (of the first frame: at once), so what flickers
 
 Source: Zhang et al. 2022, ByteTrack, and its authors' code. Of its own kind here: time in seconds instead of frames,
 classes that are never mixed, overlaps that allow for what the filter is not sure of (at 5 and 10 frames a second IDF1 of
-the hard moving shapes rose by 0.17 and 0.06), and an object that is seen under two names at once is shown under the one
-that more speaks for.
+the hard moving shapes rose by 0.17 and 0.06), and of tracks that lie on each other, of one class or of two, the one that
+more speaks for is shown; the others live on, since they may be objects that part again.
 """
 
 from dataclasses import replace

@@ -16,8 +16,8 @@ class TrackerSettings:
     first_overlap      a track and a sure box that overlap less are not the same object
     second_overlap     of a track and a doubtful box
     new_overlap        of a track that was seen once, and the sure box that would give it its number
-    duplicate_overlap  boxes that overlap by more are one object: of one class, only the better begins a track; of two,
-                       the track that more speaks for is shown
+    duplicate_overlap  boxes that overlap by more are one object: of one class, only the better begins a track; of several
+                       tracks, the one that more speaks for is shown
     farthest           sides of a box by which it is grown at most, to allow for where it may be
     keep_s             seconds that a track which nobody sees is kept for
 

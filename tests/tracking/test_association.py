@@ -23,10 +23,10 @@ def test_of_two_alike_the_better_or_the_owned_one_is_meant() -> None:
     assert duplicates(twice, owned, 0.7).tolist() == [True, True, False, False]
 
 
-def test_of_two_names_for_one_object_that_with_less_evidence_is_hidden() -> None:
+def test_of_two_that_are_one_object_that_with_less_evidence_is_hidden() -> None:
     named = found((0.0, 0.9, 0), (1.0, 0.8, 1), (60.0, 0.7, 2), (60.0, 0.6, 2))
-    assert overshadowed(named, np.array([1.0, 9.0, 1.0, 2.0]), 0.7).tolist() == [True, False, False, False]
-    assert overshadowed(named, np.array([1.0, 1.0, 1.0, 1.0]), 0.7).tolist() == [False, True, False, False]
+    assert overshadowed(named, np.array([1.0, 9.0, 1.0, 2.0]), 0.7).tolist() == [True, False, True, False]
+    assert overshadowed(named, np.array([1.0, 1.0, 1.0, 1.0]), 0.7).tolist() == [False, True, False, True]
 
 
 def test_what_is_hidden_hides_nothing() -> None:

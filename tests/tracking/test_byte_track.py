@@ -223,6 +223,14 @@ def test_a_box_twice_is_one_track() -> None:
     assert tracked([twice] * 3) == [[1, 0]] * 3
 
 
+def test_two_that_become_one_are_shown_once_and_two_again_when_they_part() -> None:
+    """The second drifts onto the first, lies on it for a while, and drifts off."""
+    frames = [[(0.0, 0.0, 0.9, 0), (float(abs(30 - number)), 0.0, 0.8, 0)] for number in range(61)]
+    numbers = tracked(frames)
+    assert numbers[15] == numbers[45] == [1, 2]
+    assert numbers[28] == numbers[32] == [1, 0]
+
+
 def test_nothing_found_is_nothing_tracked() -> None:
     given = Tracker().update(Detections.empty(), 0.0)
     assert len(given) == 0

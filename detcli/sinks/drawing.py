@@ -66,11 +66,11 @@ def draw(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingS
 
 
 def _names(detections: Detections, labels: Labels) -> list[str]:
-    """What stands on each label: "person", or "person 7" for the seventh object that is tracked."""
+    """What stands on each label: "person", or "person #7" for the seventh object that is tracked."""
     names = [labels.names[class_id] for class_id in detections.class_ids.tolist()]
     if detections.track_ids is None:
         return names
-    return [f"{name} {track}" for name, track in zip(names, detections.track_ids.tolist(), strict=True)]
+    return [f"{name} #{track}" for name, track in zip(names, detections.track_ids.tolist(), strict=True)]
 
 
 def _tracks(detections: Detections) -> list[Color]:

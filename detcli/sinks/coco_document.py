@@ -47,13 +47,14 @@ class CocoDocument:
     def add_picture(self, origin: Origin, record: Record) -> int | None:
         """Take a picture; returns its image id, None where it failed."""
         if record["error"] is not None:
-            self._failed.add({"file_name": origin.relative, "index": origin.index, "error": record["error"]})
+            place = {"file_name": origin.relative, "index": origin.index}
+            self._failed.add(place | _time(record) | {"error": record["error"]})
             return None
         image_id = self._image_ids.known(origin)
         if image_id is None:
             image_id = self._image_ids.new(origin)
         size = {"width": record["width"], "height": record["height"]}
-        self._images.add({"id": image_id, "file_name": origin.relative, **size})
+        self._images.add({"id": image_id, "file_name": origin.relative, **size, **_time(record)})
         self._found.update(found["label_id"] for found in record["detections"])
         return image_id
 
@@ -116,6 +117,11 @@ class _Spool:
         """Let the file go; safe twice."""
         with suppress(OSError):
             self._file.close()
+
+
+def _time(record: Record) -> Record:
+    """Where a frame is in its video, as the record says it; nothing for a picture."""
+    return {name: record[name] for name in ("frame", "time_s") if name in record}
 
 
 def _provenance(info: RunInfo, complete: bool) -> dict[str, object]:

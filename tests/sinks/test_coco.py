@@ -13,6 +13,7 @@ from detcli.files.ground_truth import ImageIds
 from detcli.sinks.coco import CocoAnnotations, CocoResults
 from detcli.sinks.sink import ResultSink, SinkSettings, remarks
 from detcli.values.detections import Detections
+from detcli.values.frame import Frame, Origin, Unreadable
 from detcli.values.labels import Labels
 from detcli.values.record import Result, boxes_xywh
 
@@ -83,6 +84,17 @@ def test_pycocotools_takes_annotations_as_ground_truth_and_results_against_it(
 def test_nothing_found_is_valid_json(tmp_path: Path, settings: SinkSettings, kind: type[ResultSink]) -> None:
     coco = written(kind, [], tmp_path / "x.json", settings)
     assert coco == [] or coco["annotations"] == coco["images"] == coco["info"]["failed"] == []
+
+
+def test_frames_of_a_video_say_which_and_when(tmp_path: Path, settings: SinkSettings) -> None:
+    origin = Origin(0, "a.mp4", "a/frame_000007.jpg", "a/frame_000007", 7, 0.28)
+    lost = Unreadable(replace(origin, index=1, relative="a/gap_000008_1.jpg", frame=8), "gap", "lost for 2.0 s")
+    results: list[Result] = [(Frame(origin, (4, 6), None), Detections.empty()), (lost, lost)]
+    coco = written(CocoAnnotations, results, tmp_path / "x.json", settings)
+    assert [(image["file_name"], image["frame"], image["time_s"]) for image in coco["images"]] == [
+        ("a/frame_000007.jpg", 7, 0.28)
+    ]
+    assert [(gap["frame"], gap["time_s"]) for gap in coco["info"]["failed"]] == [(8, 0.28)]
 
 
 @pytest.mark.parametrize("kind", [CocoAnnotations, CocoResults])

@@ -79,7 +79,7 @@ def _open(wish: PictureWish, plan: "Plan") -> "Listing":
     source = Listing(open_source(wish.sources, settings))
     if source.is_empty():
         names = ", ".join(f"'{name}'" for name in (*wish.sources, *([wish.files_from] if wish.files_from else [])))
-        raise InputError(f"there are no pictures in {names}")
+        raise InputError(f"there are no pictures in {names}; 'detcli video' takes videos")
     return source
 
 

@@ -34,7 +34,7 @@ _PFM_HEAD = re.compile(rb"P[fF]\s+\d+\s")
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _TIFF_PLACES = (273, 279, 324, 325)  # offsets and lengths of strips, offsets and lengths of tiles
 _TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes a value by its kind; one for all others
-_VIDEO = "a video, not a picture"
+_VIDEO = "a video, not a picture: 'detcli video' takes videos"
 # First bytes of what people have in such folders: code and clause.
 _OTHERS: tuple[tuple[bytes, PictureErrorCode, str], ...] = (
     (b"version https://git-lfs", "not-a-picture", "a Git LFS pointer, not the picture: 'git lfs pull' fetches it"),

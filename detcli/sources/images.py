@@ -23,6 +23,7 @@ from detcli.values.frame import Origin
 
 _LEAST_MAX_BYTES: Final = 64 << 20
 _BYTES_A_PIXEL: Final = 8  # no format takes more: 16 bits a sample, four samples
+_OF_STREAMS: Final = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "tcp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +127,10 @@ class Images:
         if is_url(url):
             read: Callable[[], bytes] = partial(fetch, url, check_head=check_head)
         else:
-            read = Refused(
-                PictureError("unsupported", f"'{scheme_of(url)}' addresses are not supported; http and https are")
-            )
+            refused = f"'{scheme_of(url)}' addresses are not supported; http and https are"
+            if scheme_of(url) in _OF_STREAMS:
+                refused += ", and 'detcli video' takes streams"
+            read = Refused(PictureError("unsupported", refused))
         yield _Listed(without_credentials(url), relative, read)
 
     def _found(self, found: Iterable[Found], start: str, base: str) -> Iterator[_Listed]:

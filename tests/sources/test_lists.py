@@ -218,7 +218,7 @@ def test_bytes_that_are_neither_picture_nor_list_are_a_record(opened: Opened, ty
     typed(b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100))
     (answer,) = [read() for read in opened("-")]
     assert isinstance(answer, Unreadable)
-    assert (answer.code, answer.message) == ("not-a-picture", "a video, not a picture")
+    assert (answer.code, answer.message) == ("not-a-picture", "a video, not a picture: 'detcli video' takes videos")
 
 
 def test_a_picture_cut_short_on_standard_input_is_truncated(

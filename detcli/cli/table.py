@@ -5,6 +5,7 @@ from typing import BinaryIO
 from rich.cells import cell_len, set_cell_size
 
 from detcli.cli.console import escape
+from detcli.cli.words import where
 from detcli.files.outputs import open_output
 from detcli.values.detections import Detections
 from detcli.values.frame import Frame, Unreadable
@@ -56,7 +57,7 @@ class Table:
         if not self._begun:
             self._begun = True
             self._row("file", "label", _NUMBERS, style=_BOLD)
-        file = shortened(escape(frame.origin.file), self._file_width)
+        file = shortened(escape(where(frame.origin)), self._file_width)
         if isinstance(detections, Unreadable):
             self._remark(file, f"failed: {detections.code}", _RED)
             return

@@ -2,6 +2,10 @@
 
 import difflib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from detcli.values.frame import Origin
 
 
 def number(value: int) -> str:
@@ -33,6 +37,11 @@ def megabytes(count: float) -> str:
             value = count / size
             return f"{value:.0f} {unit}" if value >= 99.5 else f"{value:.1f} {unit}"
     return f"{count:.0f} B"
+
+
+def where(origin: "Origin") -> str:
+    """The file; of a video, when in it: in.mp4 at 0.280 s."""
+    return f"{origin.file} at {origin.time_s:.3f} s" if origin.time_s else origin.file
 
 
 def long_name(flags: Sequence[str]) -> str:

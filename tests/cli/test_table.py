@@ -51,6 +51,18 @@ def test_each_box_is_a_row_and_the_name_stands_in_the_first() -> None:
     assert re.fullmatch(r"b\.jpg +failed: truncated", shown[-1])
 
 
+def test_frames_of_a_video_say_when_they_are() -> None:
+    stream = io.BytesIO()
+    table = Table(stream, LABELS, width=80, color=False)
+    for number in range(2):
+        origin = Origin(number, "a/long/path/" * 5 + "in.mp4", "x", "x", number, number / 25)
+        table.write(Frame(origin, (480, 640), None), Detections.empty())
+    table.close(complete=True)
+    first, second = stream.getvalue().decode().splitlines()[1:]
+    assert re.fullmatch(r"….*/in\.mp4 +nothing found", first)
+    assert re.fullmatch(r"….*/in\.mp4 at 0\.040 s +nothing found", second)
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_tracks_have_their_numbers_whole_after_the_label(width: int) -> None:
     stream = io.BytesIO()

@@ -23,7 +23,10 @@ _MEMORY_S = 20.0  # the rate is that of so many last seconds
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the moving line says: counts, fraction done, rate, time left, a remark, and other facts."""
+    """What the moving line says: counts, fraction done, rate, time left, a remark, other facts, and the least of them.
+
+    The least stands at the end, where its changing length moves nothing else.
+    """
 
     counts: str
     fraction: float | None
@@ -31,6 +34,7 @@ class Words:
     seconds_left: int | None
     remark: str = ""
     facts: str = ""
+    least: str = ""
 
 
 class MovingLine:
@@ -239,8 +243,9 @@ def bar_line(words: Words, width: int, *, encoding: str, color: bool) -> str:
     left = "" if words.seconds_left is None else f"{duration(words.seconds_left)} left"
     percent = "" if words.fraction is None else f"{words.fraction:4.0%}"
     cells = [(words.counts, ""), (percent, "bold"), (words.facts, ""), (words.rate, "cyan"), (left, "cyan")]
-    texts = [Text(text, style, no_wrap=True) for text, style in (*cells, (words.remark, "yellow")) if text]
-    for spare in (words.rate, percent, words.facts, words.remark, left):  # the least wanted first
+    cells += [(words.remark, "yellow"), (words.least, "")]
+    texts = [Text(text, style, no_wrap=True) for text, style in cells if text]
+    for spare in (words.least, words.rate, percent, words.facts, words.remark, left):  # the least wanted first
         if sum(text.cell_len + 2 for text in texts) > width + 2:
             texts = [text for text in texts if text.plain != spare]
     room = width - sum(text.cell_len + 2 for text in texts)

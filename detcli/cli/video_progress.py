@@ -97,14 +97,15 @@ class VideoProgress:
         of = f"/{number(pace.total)}" if pace.total is not None else ""
         remarks = [f"{number(dropped)} dropped"] if (dropped := self._dropped()) else []
         remarks += [counted(self._gaps, "gap")] if self._gaps else []
-        facts = [part for part in (self._latency(), self._found) if part]
+        latency = self._latency()
         return Words(
             f"{number(pace.done)}{of} frames",
             pace.fraction,
             f"{pace.rate:.1f}/s",
             pace.time_left,
             ", ".join(remarks),
-            "  ".join(facts),
+            f"latency {latency}" if latency else "",
+            self._found,
         )
 
     def _latency(self) -> str:
@@ -156,7 +157,7 @@ def video_closing(
     places = [f"{path}/" if folder else path for path, folder in places_of(plan)]
     sentence += f" -> {', '.join(_few(places))}" if places else ""
     if tally.interrupted is not None:
-        sentence += f"; ended by {tally.interrupted}"
+        sentence += f"; interrupted by {tally.interrupted}"
         sentence += ", --resume goes on" if _resumable(plan, tally) else ""
     console.summary(
         sentence,

@@ -52,6 +52,7 @@ def lines_left(text: str) -> list[str]:
         Words("1,226/12,751 pictures", 0.1, "12.4/s", 953, "3 failed"),
         Words("12,751/12,751 pictures", 1.0, "1,210/s", 0, "12,751 failed"),
         Words("1.3 GB/2.6 GB", 0.5, "40.5 MB/s", 273600),
+        Words("12/300 frames", 0.04, "9.1/s", 32, "12 dropped, 1 gap", "latency 45 ms", "2 person, 1 dog"),
     ],
     ids=lambda words: words.counts if isinstance(words, Words) else None,
 )
@@ -67,6 +68,15 @@ def test_what_does_not_fit_goes_in_order_of_worth() -> None:
     assert bar_line(words, 46, encoding="utf-8", color=False) == "1,226/12,751 pictures  15 min 53 s left"
     wide = bar_line(words, 100, encoding="utf-8", color=False)
     assert all(word in wide for word in ("━", "10%", "12.4/s", "15 min 53 s left", "3 failed"))
+
+
+def test_what_changes_its_length_all_the_time_moves_nothing_else() -> None:
+    def at(width: int, seen: str) -> str:
+        words = Words("12/300 frames", 0.04, "9.1/s", 32, "12 dropped", "latency 45 ms", seen)
+        return bar_line(words, width, encoding="utf-8", color=False)
+
+    assert at(100, "2 person, 1 dog").endswith("9.1/s  32 s left  12 dropped  2 person, 1 dog")
+    assert at(70, "2 person, 1 dog, 1 traffic light, …") == at(70, "")
 
 
 def test_messages_and_results_come_out_whole_above_the_line(monkeypatch: pytest.MonkeyPatch) -> None:

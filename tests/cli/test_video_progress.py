@@ -36,9 +36,9 @@ def test_the_line_tells_frames_latency_what_is_seen_and_what_was_dropped() -> No
     progress.advance(gap)
     words = progress._words()
     assert (words.counts, words.remark) == ("2/300 frames", "12 dropped, 1 gap")
-    assert words.facts == "31 ms  2 person, 1 dog"
+    assert (words.facts, words.least) == ("latency 31 ms", "2 person, 1 dog")
     measures.took(0.2)
-    assert progress._words().facts.startswith("200 ms")
+    assert progress._words().facts == "latency 200 ms"
     sentence, numbers = progress._plain()
     assert sentence.startswith("2 of 300 frames")
     assert "latency 200 ms, 12 dropped, 1 gap" in sentence
@@ -53,7 +53,7 @@ def test_the_last_line_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
     video_closing(Console(), tally, measures, PLAN, before=10, dropped=5, seconds=10.0)
     assert capsys.readouterr().err == (
         "30 frames, 1 gap or failure, 5 dropped, 1,204 boxes, 2 tracks in 10 s (2 a second), "
-        "latency 200 ms (at most 300 ms) -> out.jsonl, o.mp4; ended by SIGINT, --resume goes on\n"
+        "latency 200 ms (at most 300 ms) -> out.jsonl, o.mp4; interrupted by SIGINT, --resume goes on\n"
     )
 
 

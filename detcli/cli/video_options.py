@@ -12,9 +12,15 @@ from detcli.cli.options import DETECTION, INPUT, PICTURES, RUN, group_of, option
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """A length of time: 90, 1.5, 1:30 or 1:02:03.5."""
+    """A length of time: 90, 1.5, 1:30 or 1:02:03.5.
+
+    above_zero  whether nothing at all is refused
+    """
 
     name = "time"
+
+    def __init__(self, *, above_zero: bool = False) -> None:
+        self._above_zero = above_zero
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it as seconds, or fail."""
@@ -22,6 +28,12 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in newer cl
         if match is None:
             self.fail(f"{str(value)[:40]!r} is no time: 90, 1.5, 1:30 and 1:02:03 are", param, ctx)
         hours, minutes, seconds = (float(part or 0) for part in match.groups())
+        if (match[1] and minutes >= 60) or (match[2] and seconds >= 60):
+            self.fail(
+                f"{str(value)[:40]!r} is no time: minutes and seconds behind a colon are less than 60", param, ctx
+            )
+        if self._above_zero and not hours + minutes + seconds:
+            self.fail("no time at all is nothing to look at", param, ctx)
         return 3600 * hours + 60 * minutes + seconds
 
 
@@ -77,7 +89,13 @@ frames = group_of(
         standard="the beginning",
         help="Begin there: seconds, or 1:30.",
     ),
-    option("--duration", section=INPUT, type=Seconds(), metavar="TIME", help="End after so long: seconds, or 1:30."),
+    option(
+        "--duration",
+        section=INPUT,
+        type=Seconds(above_zero=True),
+        metavar="TIME",
+        help="End after so long: seconds, or 1:30.",
+    ),
     option("--max-frames", section=INPUT, type=click.IntRange(min=1), metavar="N", help="End after N frames."),
     option(
         "--live/--no-live",

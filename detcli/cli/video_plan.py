@@ -56,6 +56,8 @@ def _each(target: Target, places: Sequence[str], names: Sequence[str]) -> list[T
 def _films(path: Path | None, places: Sequence[str], names: Sequence[str]) -> tuple[FilmTarget, ...]:
     if path is None:
         return ()
+    if str(path) == "-":
+        raise UsageError("--save-video cannot write to standard output: name a file, such as out.mp4, or a folder")
     if not is_stream(path) and (path.is_dir() or not path.suffix):
         path = path / (NAME + _SUFFIX)
     if NAME not in str(path):

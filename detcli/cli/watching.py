@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from detcli.cli.console import Console
 from detcli.cli.looking import check_place
 from detcli.cli.wish import VideoWish
-from detcli.errors import TooManyFailuresError, UsageError
+from detcli.errors import SourceError, TooManyFailuresError, UsageError
 
 if TYPE_CHECKING:
     from detcli.cli.plan import Plan
@@ -54,7 +54,7 @@ def watch(console: Console, wish: VideoWish) -> int:
 
         sinks = MovingSinks(wish, plan, source)
         sinks.check()
-        source.open()
+        _open(console, source)
         _tell(console, source)
         if wish.dry_run:
             return _dry_run(console, wish, plan, source)
@@ -80,6 +80,22 @@ def _source(wish: VideoWish) -> "Together":
     )
     written = [wish.save_video, *map(Path, wish.outputs)]
     return open_together(wish.sources, settings, outputs=[str(path) for path in written if path is not None])
+
+
+def _open(console: Console, source: "Together") -> None:
+    """Open the sources; where none of several can be, each is named before the error is raised."""
+    try:
+        source.open()
+    except SourceError:
+        if len(source.parts) > 1:
+            _tell_failures(console, source)
+        raise
+
+
+def _tell_failures(console: Console, source: "Together") -> None:
+    for part in source.parts:
+        if (error := source.error(part.place)) is not None:
+            console.failure(part.file, error.code, str(error))
 
 
 def _tell(console: Console, source: "Together") -> None:
@@ -125,8 +141,7 @@ def _dry_run(console: Console, wish: VideoWish, plan: "Plan", source: "Together"
         facts = source.known(part.place)
         if facts is not None:
             console.say(f"would look at '{part.file}': {_in_words(facts, live=part.source.live)}")
-        elif (error := source.error(part.place)) is not None:
-            console.failure(part.file, error.code, str(error))
+    _tell_failures(console, source)
     say_machine(console, machine)
     say_outputs(console, wish, plan)
     return 0
@@ -142,6 +157,7 @@ def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", si
     from detcli.cli.opening import open_sinks
     from detcli.cli.stopping import stopping
     from detcli.cli.video_progress import Measures, VideoProgress, video_closing
+    from detcli.cli.words import where
     from detcli.pipeline import Limits, Stop, Tally, run
     from detcli.pipeline.timing import Timed
     from detcli.sinks.sink import remarks
@@ -183,7 +199,7 @@ def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", si
                 measures.tracks = following.tracks
             progress.advance(detections)
             if isinstance(detections, Unreadable):
-                console.failure(_where(frame), detections.code, detections.message)
+                console.failure(where(frame.origin), detections.code, detections.message)
 
         def close() -> None:
             video_closing(
@@ -216,12 +232,6 @@ def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", si
         console.warning(remark)
     close()
     return tally.exit_code
-
-
-def _where(frame: "Frame | Unreadable") -> str:
-    """The source, and where in it."""
-    origin = frame.origin
-    return origin.file if not origin.time_s else f"{origin.file} at {origin.time_s:.3f} s"
 
 
 def _in_flight(source: "Together", detector: "Detector") -> int | None:

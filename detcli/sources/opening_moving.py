@@ -62,10 +62,11 @@ def _named(arguments: Sequence[str], outputs: frozenset[str]) -> Iterator[str]:
     )
     for argument in arguments:
         if os.path.isdir(argument):  # noqa: PTH112 - any name
-            found = [item.path for item in walk.folder(argument) if item.error is None]
+            found = [item.path for item in walk.folder(argument)]  # what cannot be listed says so when it is opened
             what = f"there are no videos in '{argument}'; 'detcli detect' takes pictures"
         elif _is_file(argument) and is_glob(argument) and not os.path.lexists(argument):
-            found = [item.path for item in walk.glob(argument) if item.error is None]
+            matched = (item for item in walk.glob(argument) if item.error is None or item.error.code != "not-found")
+            found = [item.path for item in matched]
             what = f"nothing matches '{argument}'"
         else:
             if _WEBCAM.fullmatch(argument) and not os.path.lexists(argument) and camera_number(argument) is None:

@@ -47,7 +47,8 @@ class Together:
     def open(self) -> None:
         """Open what is to be read at the beginning, all at a time. Raises SourceError where none can be opened.
 
-        A signal ends the wait at once: threads that hang in the opening of a silent server are left behind.
+        Of several, `error` then tells why of each. A signal ends the wait at once: threads that hang in the opening of
+        a silent server are left behind.
         """
         first = [turn for turn in self._turns if turn.part.source.live] + [
             turn for turn in self._turns if not turn.part.source.live
@@ -55,8 +56,9 @@ class Together:
         _all_at_once([turn.open for turn in first])
         errors = [turn.error for turn in self._turns if turn.error is not None]
         if len(errors) == len(self._turns):
-            sentences = "; ".join(str(error) for error in errors[:5])
-            raise SourceError(errors[0].code, sentences + (f"; and {len(errors) - 5} more" if len(errors) > 5 else ""))
+            if len(errors) == 1:
+                raise errors[0]
+            raise SourceError(errors[0].code, f"none of the {len(errors)} sources can be read")
 
     def __iter__(self) -> Iterator[Picture]:
         """The frames, in turn."""
@@ -97,8 +99,12 @@ class Together:
         return self._turn(place).known
 
     def error(self, place: str) -> SourceError | None:
-        """Why the source of a place cannot be opened, or was lost; None where nothing is known against it."""
-        return self._turn(place).error
+        """Why the source of a place cannot be opened, or was lost; None where nothing is known against it.
+
+        The message does not name the source.
+        """
+        turn = self._turn(place)
+        return None if turn.error is None else SourceError(turn.error.code, turn.why(turn.error))
 
     def waited_s(self, index: int) -> float | None:
         """Seconds since the frame of an index came from its source; to be asked once, None afterwards."""

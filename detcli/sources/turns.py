@@ -97,7 +97,7 @@ class Turn:
             self.error = error
             self._end()
             origin = gap_origin(0, file=self.part.file, place="", frame=self._next_frame, time_s=self._time_s)
-            return Gap(origin, error.code, str(error)), time.monotonic()
+            return Gap(origin, error.code, self.why(error)), time.monotonic()
         if taken is None:
             self._end()
             return None
@@ -105,6 +105,10 @@ class Turn:
         if origin.frame is not None and not isinstance(taken[0], Gap):
             self._next_frame, self._time_s = origin.frame + 1, origin.time_s or 0.0
         return taken
+
+    def why(self, error: SourceError) -> str:
+        """The error without the name of the source, which stands beside it in results and messages."""
+        return str(error).removeprefix(f"cannot read '{self.part.file}': ")
 
     def close(self) -> None:
         """Let go of it; ends a `take` that waits."""

@@ -138,7 +138,17 @@ def test_a_source_that_is_not_there_is_a_record_beside_the_others(watch: Watch, 
     first, *others = records(run.out)
     assert (first["file"], first["error"]["code"], first["detections"]) == ("gone.mp4", "not-found", None)
     assert len(others) == 6
-    assert "'gone.mp4': cannot read 'gone.mp4': no such file or folder" in run.err
+    assert first["error"]["message"] == "no such file or folder"
+    assert "detcli: 'gone.mp4': no such file or folder; skipped\n" in run.err
+
+
+def test_where_no_source_can_be_read_each_is_a_line(watch: Watch) -> None:
+    run = watch("gone.mp4", "cam123", "-o", "out.jsonl")
+    assert (run.code, run.out) == (4, "")
+    first, second, last = run.err.splitlines()
+    assert first == "detcli: 'gone.mp4': no such file or folder; skipped"
+    assert second.startswith("detcli: 'cam123': there is no camera 123")
+    assert last == "detcli: none of the 2 sources can be read"
 
 
 def test_tracks_are_numbered_in_every_format(watch: Watch, tmp_path: Path) -> None:
@@ -182,11 +192,14 @@ def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: 
         (["ftp://me:secret@example.org/a.mp4"], 2, "'ftp://example.org/a.mp4'"),
         (["-", "-"], 2, "more than once"),
         (["in.mp4", "--start", "soon"], 2, "'soon' is no time"),
+        (["in.mp4", "--start", "1:75"], 2, "less than 60"),
+        (["in.mp4", "--duration", "0:00"], 2, "no time at all"),
         (["in.mp4", "--camera-size", "big"], 2, "1280x720"),
         (["in.mp4", "--fps", "0"], 2, "frames a second"),
         (["in.mp4", "in.mp4", "--save-video", "out.mp4"], 2, "{name}"),
         (["in.mp4", "--save-video", "in.mp4"], 2, "input and output at once"),
         (["in.mp4", "--save-video", "out.gif"], 2, ".mp4"),
+        (["in.mp4", "--save-video", "-"], 2, "cannot write to standard output"),
         (["in.mp4", "-o", "out.jsonl", "--resume", "--track"], 2, "--resume cannot go on with --track"),
         (["in.mp4", "-o", "out.jsonl", "--resume", "--live"], 2, "will not come again"),
     ],

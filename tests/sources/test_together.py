@@ -63,13 +63,14 @@ def test_a_source_that_is_lost_says_where() -> None:
     assert (last.origin.frame, last.origin.index) == (2, 2)
 
 
-def test_nothing_to_open_is_an_error_that_names_all() -> None:
-    sources = [
-        part("a", FakeMoving([], error=SourceError("empty", "'a' is empty"))),
-        part("b", FakeMoving([], error=GONE)),
-    ]
-    with pytest.raises(SourceError, match="'a' is empty; there is no 'b'"):
-        Together(sources).open()
+def test_nothing_to_open_is_an_error_and_why_is_known_of_each() -> None:
+    empty = SourceError("empty", "cannot read 'a.mp4': an empty file")
+    together = Together([part("a", FakeMoving([], error=empty)), part("b", FakeMoving([], error=GONE))])
+    with pytest.raises(SourceError, match="none of the 2 sources can be read"):
+        together.open()
+    assert [str(together.error(place)) for place in "ab"] == ["an empty file", "there is no 'b'"]
+    with pytest.raises(SourceError, match="cannot read 'a"):
+        Together([part("a", FakeMoving([], error=empty))]).open()
 
 
 def test_no_more_files_are_open_at_a_time_than_may_be() -> None:

@@ -1,0 +1,55 @@
+"""What the arguments of a run over moving pictures name."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from detcli.errors import InputError
+from detcli.sources.moving import MovingSettings
+from detcli.sources.opening_moving import open_together
+from detcli.sources.video import Video
+
+
+def files(*arguments: str | Path) -> list[str]:
+    return [part.file for part in open_together([str(argument) for argument in arguments], MovingSettings()).parts]
+
+
+@pytest.fixture
+def locked() -> Iterator[Path]:
+    """A folder that may not be listed beside a video, for a user whom permissions bind."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has other permissions")
+    root = Path(os.path.realpath("/tmp")) / f"detcli-moving-{os.getpid()}"
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(65534)
+    (root / "shut").mkdir(parents=True)
+    (root / "a.mp4").touch()
+    (root / "shut").chmod(0)
+    yield root
+    (root / "shut").chmod(0o700)
+    shutil.rmtree(root)
+    if was_root:
+        os.seteuid(0)
+
+
+def test_a_folder_that_may_not_be_listed_is_a_source_that_says_so(locked: Path) -> None:
+    assert files(locked) == [f"{locked}/a.mp4", f"{locked}/shut"]
+    together = open_together([str(locked / "shut"), str(locked / "shut" / "*.mp4")], MovingSettings())
+    assert all(isinstance(part.source, Video) for part in together.parts)
+    with pytest.raises(InputError, match="none of the 2 sources"):
+        together.open()
+    errors = [together.error(part.place) for part in together.parts]
+    assert [error.code for error in errors if error is not None] == ["no-permission"] * 2
+
+
+def test_a_folder_without_videos_and_a_glob_without_a_match_are_errors(tmp_path: Path) -> None:
+    for argument, words in ((tmp_path, "no videos in"), (tmp_path / "*.mp4", "nothing matches")):
+        with pytest.raises(InputError, match=words):
+            files(argument)
+    with pytest.raises(InputError, match="nothing matches"):
+        files(tmp_path / "gone" / "*.mp4")

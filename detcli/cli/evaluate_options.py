@@ -16,6 +16,7 @@ from detcli.cli.options import (
     OUTPUT,
     PICTURES,
     Score,
+    Whole,
     group_of,
     option,
 )
@@ -109,7 +110,7 @@ kept = group_of(
     option(
         "--max-det",
         section=DETECTION,
-        type=click.IntRange(1, 100_000),
+        type=Whole(1, 100_000),
         metavar="N",
         default=300,
         standard="300",
@@ -128,7 +129,7 @@ kept = group_of(
         "--imgsz",
         section=DETECTION,
         nargs=2,
-        type=click.IntRange(min=1),
+        type=Whole(min=1),
         metavar="H W",
         standard="the model's",
         help="Size of the network's input; shortest and longest side for models that keep proportions.",
@@ -181,7 +182,7 @@ mistakes = group_of(
     option(
         "--worst",
         section=PICTURES,
-        type=click.IntRange(1, 10_000),
+        type=Whole(1, 10_000),
         metavar="N",
         default=20,
         standard="20",

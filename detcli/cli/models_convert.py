@@ -57,7 +57,7 @@ _TOLD = "What the file does not tell"
     "--imgsz",
     section=_TOLD,
     nargs=2,
-    type=click.IntRange(min=1),
+    type=options.Whole(min=1),
     metavar="H W",
     standard="as it was trained",
     help="Size of the pictures it was trained on.",

@@ -41,6 +41,18 @@ class Score(click.ParamType):  # type: ignore[type-arg]  # generic in newer clic
         return number
 
 
+class Whole(click.IntRange):
+    """A whole number within bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it, or fail in words."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            bounds = f" from {self.min:,}" + (f" to {self.max:,}" if self.max is not None else "")
+            self.fail(f"{str(value)[:40]!r} is not a whole number{bounds}", param, ctx)
+
+
 class Words(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """Words with commas between them; a list in a settings file."""
 
@@ -132,7 +144,7 @@ sources = click.argument("sources", nargs=-1, metavar="[SOURCES]...")
 max_pixels = option(
     "--max-pixels",
     section=INPUT,
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     metavar="N",
     standard="250 million",
     help="Refuse larger pictures unread.",
@@ -147,7 +159,7 @@ inputs = group_of(
     option(
         "-0", "--null", "null_separated", section=INPUT, is_flag=True, help="Those paths end in NUL, not in a line end."
     ),
-    option("--limit", section=INPUT, type=click.IntRange(min=1), metavar="N", help="Take the first N pictures."),
+    option("--limit", section=INPUT, type=Whole(min=1), metavar="N", help="Take the first N pictures."),
     max_pixels,
 )
 
@@ -158,7 +170,7 @@ imgsz = option(
     "--imgsz",
     section=DETECTION,
     nargs=2,
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     metavar="H W",
     standard="the model's",
     help="Size of the network's input; shortest and longest side for models that keep proportions.",
@@ -166,7 +178,7 @@ imgsz = option(
 max_det = option(
     "--max-det",
     section=DETECTION,
-    type=click.IntRange(1, 100_000),
+    type=Whole(1, 100_000),
     metavar="N",
     default=300,
     standard="300",
@@ -212,7 +224,7 @@ workers = option(
     "-j",
     "--workers",
     section=SPEED,
-    type=click.IntRange(1, 256),
+    type=Whole(1, 256),
     metavar="N",
     standard="one a core",
     help="Threads that read pictures.",
@@ -260,8 +272,13 @@ resuming = group_of(
 )
 
 
-def results_as(formats: Sequence[str], suffixes: str) -> Decorator:
-    """Where results go and how they are written, of a command that knows these formats, the suffixes among them."""
+def results_as(
+    formats: Sequence[str], suffixes: str, *, standard: str = "a table on a terminal, JSON Lines in a pipe"
+) -> Decorator:
+    """Where results go and how they are written, of a command that knows these formats, the suffixes among them.
+
+    standard  where they go otherwise
+    """
     return group_of(
         option(
             "-o",
@@ -270,7 +287,7 @@ def results_as(formats: Sequence[str], suffixes: str) -> Decorator:
             section=OUTPUT,
             multiple=True,
             metavar="PATH",
-            standard="a table on a terminal, JSON Lines in a pipe",
+            standard=standard,
             help=f"Where results go: {suffixes} or '-'; repeatable.",
         ),
         option(
@@ -299,7 +316,9 @@ def results_as(formats: Sequence[str], suffixes: str) -> Decorator:
     )
 
 
-results = results_as([name for name in SINKS if name not in MASKS_ONLY], ".jsonl, .json (COCO), .csv, a folder (YOLO)")
+BOX_FORMATS = [name for name in SINKS if name not in MASKS_ONLY]
+BOX_SUFFIXES = ".jsonl, .json (COCO), .csv, a folder (YOLO)"
+results = results_as(BOX_FORMATS, BOX_SUFFIXES)
 
 save_images = option(
     "--save-images",
@@ -315,7 +334,7 @@ drawing_style = group_of(
     option(
         "--line-width",
         section=PICTURES,
-        type=click.IntRange(1, 1000),
+        type=Whole(1, 1000),
         metavar="N",
         standard="fitted to the picture",
         help="Pixels of a line.",
@@ -331,7 +350,7 @@ failures = group_of(
     option(
         "--max-failures",
         section=RUN,
-        type=click.IntRange(min=0),
+        type=Whole(min=0),
         metavar="N",
         help="End when more than N inputs failed.",
     ),

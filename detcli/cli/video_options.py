@@ -73,7 +73,7 @@ frames = group_of(
     option(
         "--stride",
         section=INPUT,
-        type=click.IntRange(min=1),
+        type=options.Whole(min=1),
         metavar="N",
         default=1,
         standard="1",
@@ -96,7 +96,7 @@ frames = group_of(
         metavar="TIME",
         help="End after so long: seconds, or 1:30.",
     ),
-    option("--max-frames", section=INPUT, type=click.IntRange(min=1), metavar="N", help="End after N frames."),
+    option("--max-frames", section=INPUT, type=options.Whole(min=1), metavar="N", help="End after N frames."),
     option(
         "--live/--no-live",
         section=INPUT,
@@ -125,7 +125,9 @@ tracking = option(
     help="Follow each object: the same number in every frame it is seen in. It begins with a box 0.1 above the threshold "
     "and goes on with boxes down to 0.1; boxes of none are dropped.",
 )
-results = options.results
+results = options.results_as(
+    options.BOX_FORMATS, options.BOX_SUFFIXES, standard="the status line alone on a terminal, JSON Lines in a pipe"
+)
 dry_run = option("-n", "--dry-run", section=RUN, is_flag=True, help="Look at the sources and say what would be done.")
 drawing = group_of(
     option(

@@ -105,7 +105,7 @@ def test_a_file_says_all_that_flags_say(folder: Path) -> None:
         ("[detect]\nthreshold = nan", "[detect] threshold: 'nan' is not a number from 0 to 1"),
         ("[detect]\nmax-det = 2.5", "[detect] max-det: 2.5 is not a whole number"),
         ("[detect]\nmax-det = true", "[detect] max-det: True is not a whole number"),
-        ("[detect]\nmax-det = 0", "[detect] max-det: 0 is not in the range 1<=x<=100000"),
+        ("[detect]\nmax-det = 0", "[detect] max-det: '0' is not a whole number from 1 to 100,000"),
         ("[detect]\nresume = 'yes'", "[detect] resume: 'yes' is not true or false"),
         ("[detect]\nmodel = 3", "[detect] model: 3 is not text in quotes"),
         ("[detect]\nmodel = ['a', 'b']", "[detect] model: ['a', 'b'] is not text in quotes"),

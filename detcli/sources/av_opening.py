@@ -144,6 +144,8 @@ def refusal(error: Exception, open_s: float) -> tuple[PictureErrorCode, str]:
         return "no-permission", "the server refuses it (403)"
     if isinstance(error, av.error.HTTPNotFoundError):
         return "not-found", "the server has no such stream (404)"
+    if isinstance(error, av.error.HTTPServerError):
+        return "not-found", "the server has trouble; trying again may help (5xx)"
     if isinstance(error, av.error.ConnectionRefusedError):
         return "not-found", "nobody answers at that address (connection refused)"
     if isinstance(error, av.error.ExitError | av.error.TimeoutError):

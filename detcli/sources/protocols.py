@@ -133,6 +133,8 @@ def check_before_opening(access: Access) -> None:
 
     Raises SourceError.
     """
+    if access.kind == "pipe" and _is_closed(0):
+        raise SourceError("not-found", "standard input is closed: pipe a video into it")
     if access.kind == "pipe" and os.isatty(0):
         raise SourceError(
             "not-a-file", "standard input is a terminal: pipe a video into it, as in 'detcli video - < a.ts'"
@@ -149,9 +151,11 @@ def check_before_opening(access: Access) -> None:
 
 
 def what_it_is(access: Access) -> tuple[PictureErrorCode, str] | None:
-    """What a file is that no container of video was found in: a code and a clause; None where nothing is recognised."""
-    if access.kind != "file":
-        return None
+    """What it is that no container of video was found in: a code and a clause; None where nothing is recognised."""
+    if access.kind == "pipe":
+        return "unsupported", "it is empty, or no video: MPEG-TS, Matroska and YUV4MPEG can be piped"
+    if access.kind == "stream":
+        return "unsupported", "the server sends no video; the address of a page is not that of the video on it"
     with opened(access.shown) as descriptor:
         head = os.read(descriptor, HEAD_BYTES)
     if picture_format(head) is not None:
@@ -163,6 +167,14 @@ def what_it_is(access: Access) -> tuple[PictureErrorCode, str] | None:
     if head.startswith((b"\x7fELF", b"MZ", b"PK\x03\x04", b"%PDF")):
         return "unsupported", "not a video"
     return None
+
+
+def _is_closed(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return True
+    return False
 
 
 def _whitelists(kind: str, protocols: str) -> dict[str, str]:
@@ -189,7 +201,9 @@ def _server(url: str, scheme: str) -> tuple[str, int] | None:
         pieces = urlsplit(url)
         host, port = pieces.hostname, pieces.port or ports.get(scheme)
     except ValueError:
-        raise UsageError(f"'{without_credentials(url)}' is not an address: its port makes no sense") from None
+        raise UsageError(f"'{without_credentials(url)}' is not an address: its host or port makes no sense") from None
+    if scheme in ports and not host:
+        raise UsageError(f"'{without_credentials(url)}' is not an address: it names no host")
     if scheme in ("udp", "rtp") or not host or port is None:
         return None
     return host, port

@@ -97,6 +97,12 @@ class TestStreams:
         with pytest.raises(UsageError, match="port"):
             access_of("http://bob:pa55word@host:99999/")
 
+    @pytest.mark.parametrize("address", ["http://", "rtsp:///stream", "https://bob:pa55word@/a.mp4"])
+    def test_an_address_without_a_host_is_a_usage_error(self, address: str) -> None:
+        with pytest.raises(UsageError, match="names no host") as caught:
+            access_of(address)
+        assert "pa55word" not in str(caught.value)
+
     def test_rtsp_asks_for_its_own_connection(self) -> None:
         access = access_of("rtsp://cam.local/1")
         assert access.options["rtsp_transport"] == "tcp"
@@ -134,7 +140,14 @@ class TestStandardInput:
         assert len(self.answers(data, as_file=tmp_path / "b.mp4")) == 30  # type: ignore[arg-type]
 
     def test_nothing_is_no_video(self) -> None:
-        assert "standard input" in str(self.answers(b""))
+        assert "standard input: it is empty, or no video" in str(self.answers(b""))
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="a shell's way")
+    def test_a_closed_one_is_told_as_such(self) -> None:
+        done = subprocess.run(
+            ["sh", "-c", '"$1" -c "$2" <&-', "sh", sys.executable, READ_STDIN], capture_output=True, check=True
+        )
+        assert b"standard input is closed" in done.stdout
 
     def test_a_playlist_there_makes_no_call_and_opens_no_file(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.ts", 3)

@@ -104,7 +104,8 @@ class _Pictures:
         """The image id of a picture, or None where the truth does not have it."""
         if picture.frame is not None:
             raise DataError(
-                f"'{self._name}', {picture.place}: these are results of a video; annotations are of pictures"
+                f"'{self._name}', {picture.place}: these are results of a video, and its frames have no names here; the COCO "
+                "file (-o out.json) or the YOLO folder of the same run can be judged"
             )
         self.failed += picture.boxes is None
         self.looked_at += picture.file is not None and picture.boxes is not None

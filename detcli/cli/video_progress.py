@@ -1,5 +1,6 @@
 """How far a run over moving pictures is, and how it went: frames a second, latency, dropped frames, time left."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -154,7 +155,8 @@ def video_closing(
     sentence = f"{', '.join(parts)} in {duration(seconds)} ({rate:.3g} a second)"
     if measures.mean_s is not None:
         sentence += f", latency {milliseconds(measures.mean_s)} (at most {milliseconds(measures.worst_s)})"
-    places = [f"{path}/" if folder else path for path, folder in places_of(plan)]
+    written = [(path, folder) for path, folder in places_of(plan) if os.path.lexists(path)]  # no film without a frame
+    places = [f"{path}/" if folder else path for path, folder in written]
     sentence += f" -> {', '.join(_few(places))}" if places else ""
     if tally.interrupted is not None:
         sentence += f"; interrupted by {tally.interrupted}"

@@ -230,8 +230,21 @@ def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", si
             raise
     for remark in remarks(opened.sinks):
         console.warning(remark)
+    _warn_of_nothing(console, wish, source)
     close()
     return tally.exit_code
+
+
+def _warn_of_nothing(console: Console, wish: VideoWish, source: "Together") -> None:
+    """Say which sources were over before a frame of them was looked at."""
+    from detcli.cli.words import duration
+
+    for part in source.parts:
+        if source.last_index(part.place) == -1:
+            facts = source.known(part.place)
+            long = f" is {duration(facts.duration_s)} long and" if facts is not None and facts.duration_s else ""
+            start = f" after --start {wish.start:g}" if wish.start else ""
+            console.warning(f"'{part.file}'{long} has no frame to look at{start}")
 
 
 def _in_flight(source: "Together", detector: "Detector") -> int | None:

@@ -111,6 +111,15 @@ def test_which_frames_are_looked_at(watch: Watch, short: Path, flags: list[str],
     assert [line["frame"] for line in records(watch("in.mp4", *flags).out)] == frames
 
 
+def test_where_no_frame_is_left_the_reason_is_said_and_no_film_is_claimed(watch: Watch, short: Path) -> None:
+    run = watch("in.mp4", "--start", "5", "-o", "out.jsonl", "--save-video", "out.mp4")
+    assert (run.code, Path("out.mp4").exists()) == (4, False)
+    first, last = run.err.splitlines()
+    assert first == "detcli: 'in.mp4' is 0.6 s long and has no frame to look at after --start 5"
+    assert last.startswith("0 frames, 0 boxes in")
+    assert last.endswith("-> out.jsonl")
+
+
 def test_the_annotated_video_and_pictures_have_every_frame(watch: Watch, short: Path) -> None:
     assert watch("in.mp4", "--save-video", "out.mp4", "--save-images", "drawn", "-o", "out.jsonl").code == 0
     assert frames_of(Path("out.mp4")) == 6
@@ -192,6 +201,7 @@ def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: 
         (["ftp://me:secret@example.org/a.mp4"], 2, "'ftp://example.org/a.mp4'"),
         (["-", "-"], 2, "more than once"),
         (["in.mp4", "--start", "soon"], 2, "'soon' is no time"),
+        (["in.mp4", "--stride", "1.5"], 2, "'1.5' is not a whole number from 1\n"),
         (["in.mp4", "--start", "1:75"], 2, "less than 60"),
         (["in.mp4", "--duration", "0:00"], 2, "no time at all"),
         (["in.mp4", "--camera-size", "big"], 2, "1280x720"),
@@ -251,6 +261,13 @@ def server(tmp_path: Path) -> Iterator[str]:
     yield f"127.0.0.1:{serving.server_port}"
     serving.shutdown()
     serving.server_close()
+
+
+def test_a_web_page_is_no_video(watch: Watch, server: str) -> None:
+    Path("page.html").write_text("<!doctype html><title>a video</title>" + "<p>words</p>" * 100)
+    run = watch(f"http://{server}/page.html")
+    assert (run.code, run.out) == (4, "")
+    assert run.err.endswith("the server sends no video; the address of a page is not that of the video on it\n")
 
 
 def test_credentials_of_an_address_stand_nowhere(watch: Watch, short: Path, server: str) -> None:

@@ -45,7 +45,12 @@ def test_the_line_tells_frames_latency_what_is_seen_and_what_was_dropped() -> No
     assert (numbers["latency_ms"], numbers["dropped"], numbers["gaps"]) == (200.0, 12, 1)
 
 
-def test_the_last_line_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_line_sums_up(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("out.jsonl", "o.mp4"):
+        Path(name).touch()
     measures = Measures(tracks=2)
     for seconds in (0.1, 0.3):
         measures.took(seconds)

@@ -7,6 +7,7 @@ Whatever is shown of an address has no credentials in it; the address itself is 
 
 import os
 import re
+import select
 import stat
 import sys
 from contextlib import suppress
@@ -133,12 +134,8 @@ def check_before_opening(access: Access) -> None:
 
     Raises SourceError.
     """
-    if access.kind == "pipe" and _is_closed(0):
-        raise SourceError("not-found", "standard input is closed: pipe a video into it")
-    if access.kind == "pipe" and os.isatty(0):
-        raise SourceError(
-            "not-a-file", "standard input is a terminal: pipe a video into it, as in 'detcli video - < a.ts'"
-        )
+    if access.kind == "pipe":
+        _check_standard_input()
     if access.kind != "file":
         return
     try:
@@ -150,10 +147,35 @@ def check_before_opening(access: Access) -> None:
         raise SourceError("empty", f"cannot read {access.named}: an empty file")
 
 
+def _check_standard_input() -> None:
+    if sys.stdin is None:
+        raise SourceError("not-found", "standard input is closed: pipe a video into it")
+    if os.isatty(0):
+        raise SourceError(
+            "not-a-file", "standard input is a terminal: pipe a video into it, as in 'detcli video - < a.ts'"
+        )
+    if _ends_at_once():
+        raise SourceError("empty", "cannot read standard input: it is empty; did the program before it fail?")
+
+
+def _ends_at_once() -> bool:
+    """Whether standard input ends before its first byte; waits for either. Afterwards FFmpeg could not tell."""
+    status = os.fstat(0)
+    if stat.S_ISREG(status.st_mode):
+        return os.lseek(0, 0, os.SEEK_CUR) >= status.st_size
+    if sys.platform == "win32" or not (stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode)):
+        return os.path.samestat(status, os.stat(os.devnull))  # noqa: PTH116 - as fstat has it
+    import fcntl
+    import termios
+
+    select.select([0], [], [])
+    return not any(fcntl.ioctl(0, termios.FIONREAD, bytes(4)))
+
+
 def what_it_is(access: Access) -> tuple[PictureErrorCode, str] | None:
     """What it is that no container of video was found in: a code and a clause; None where nothing is recognised."""
     if access.kind == "pipe":
-        return "unsupported", "it is empty, or no video: MPEG-TS, Matroska and YUV4MPEG can be piped"
+        return "unsupported", "no video: MPEG-TS, Matroska and YUV4MPEG can be piped"
     if access.kind == "stream":
         return "unsupported", "the server sends no video; the address of a page is not that of the video on it"
     with opened(access.shown) as descriptor:
@@ -167,14 +189,6 @@ def what_it_is(access: Access) -> tuple[PictureErrorCode, str] | None:
     if head.startswith((b"\x7fELF", b"MZ", b"PK\x03\x04", b"%PDF")):
         return "unsupported", "not a video"
     return None
-
-
-def _is_closed(descriptor: int) -> bool:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return True
-    return False
 
 
 def _whitelists(kind: str, protocols: str) -> dict[str, str]:

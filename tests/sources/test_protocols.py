@@ -139,14 +139,21 @@ class TestStandardInput:
         data = write_video(tmp_path / "a.mp4", 30).read_bytes()
         assert len(self.answers(data, as_file=tmp_path / "b.mp4")) == 30  # type: ignore[arg-type]
 
-    def test_nothing_is_no_video(self) -> None:
-        assert "standard input: it is empty, or no video" in str(self.answers(b""))
-
-    @pytest.mark.skipif(sys.platform == "win32", reason="a shell's way")
-    def test_a_closed_one_is_told_as_such(self) -> None:
+    def test_nothing_is_told_as_such(self, tmp_path: Path) -> None:
+        assert "standard input: it is empty" in str(self.answers(b""))
+        assert "standard input: it is empty" in str(self.answers(b"", as_file=tmp_path / "a.ts"))
         done = subprocess.run(
-            ["sh", "-c", '"$1" -c "$2" <&-', "sh", sys.executable, READ_STDIN], capture_output=True, check=True
+            [sys.executable, "-c", READ_STDIN], stdin=subprocess.DEVNULL, capture_output=True, check=True
         )
+        assert b"it is empty" in done.stdout
+
+    def test_what_is_no_video_is_not_called_empty(self) -> None:
+        assert "standard input: no video" in str(self.answers(b"hello"))
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="a shell closes it")
+    def test_a_closed_one_is_told(self) -> None:
+        command = ["sh", "-c", 'exec "$0" -c "$1" <&-', sys.executable, READ_STDIN]
+        done = subprocess.run(command, capture_output=True, check=True)
         assert b"standard input is closed" in done.stdout
 
     def test_a_playlist_there_makes_no_call_and_opens_no_file(self, tmp_path: Path) -> None:

@@ -10,13 +10,22 @@ from detcli.errors import OutputError
 from detcli.files.writing import told
 
 
-class FileLock:
-    """The right to a file, held until `release`; the file is made where it is missing.
+def lock(descriptor: int, path: Path) -> None:
+    """Lock an open file until it is closed.
 
     Only those who ask for the lock are kept out (it is advisory). On a file system without locks, as some network
     ones are, it is taken for granted.
-    Raises OutputError where another process holds it.
+    Raises OutputError where somebody else holds it.
     """
+    try:
+        _lock(descriptor)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            raise OutputError(f"'{path}' is locked: another run writes there; wait for it to end") from error
+
+
+class FileLock:
+    """The right to a file, held until `release`; the file is made where it is missing. Raises OutputError as `lock`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -25,11 +34,10 @@ class FileLock:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
-                _lock(self._descriptor)
-            except OSError as error:
-                if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-                    self.release()
-                    raise OutputError(f"'{path}' is locked: another run writes there; wait for it to end") from error
+                lock(self._descriptor, path)
+            except OutputError:
+                self.release()
+                raise
             if self._still_there():
                 return
             self.release()  # whoever held it removed the file before it let go: a new one is to be locked

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from detcli.errors import OutputError
+from detcli.files.locking import lock
 from detcli.files.writing import AtomicFile, told
 
 IfExists = Literal["error", "overwrite", "skip"]
@@ -35,7 +36,7 @@ class Output(Protocol):
 def open_output(target: Path | BinaryIO, *, in_place: bool) -> Output:
     """Open what suits the target: a stream is written through; a file grows in place, or appears whole at the end.
 
-    The journal's lock keeps two runs from the same file.
+    A lock keeps two runs from the same file: its own while it grows, else the journal's.
     """
     if not isinstance(target, Path):
         return StreamOutput(target, "standard output")
@@ -85,14 +86,16 @@ class GrowingFile:
 
     A write that fails (the disk is full) is taken back to the last flush.
 
-    append  go on after what is there, rather than from an empty file
+    append  go on after what is there, which the caller has locked; else the file is locked, and emptied
     """
 
     def __init__(self, path: Path, *, append: bool = False) -> None:
         self.path = path
         with told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO | None = path.open("ab" if append else "wb", buffering=0)
+            self._file: BinaryIO | None = path.open("ab", buffering=0)
+            if not append:
+                self._empty()
             self._whole = self._file.seek(0, os.SEEK_END)
         self._buffer = bytearray()
 
@@ -134,6 +137,15 @@ class GrowingFile:
             file, self._file = self._file, None
             with suppress(OSError), file:
                 file.truncate(self._whole)
+
+    def _empty(self) -> None:
+        file = self._open_file()
+        try:
+            lock(file.fileno(), self.path)
+            file.truncate(0)
+        except BaseException:
+            file.close()
+            raise
 
     def _open_file(self) -> BinaryIO:
         if self._file is None:

@@ -22,6 +22,18 @@ def test_a_growing_file_shows_what_was_flushed(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == b"one\ntwo\n"
 
 
+def test_two_runs_do_not_grow_the_same_file(tmp_path: Path) -> None:
+    file = GrowingFile(tmp_path / "x")
+    file.write(b"one\n")
+    file.flush()
+    with pytest.raises(OutputError, match="locked: another run writes there"):
+        GrowingFile(tmp_path / "x")
+    file.commit()
+    assert (tmp_path / "x").read_bytes() == b"one\n"
+    GrowingFile(tmp_path / "x").commit()
+    assert (tmp_path / "x").read_bytes() == b""
+
+
 class _FullAfter(io.RawIOBase):
     """A disk that takes so many bytes, and of the last write a part."""
 

@@ -41,7 +41,7 @@ _CONTAINERS = (
     "mjpeg,mjpeg_2000,mov,mp4,mpeg,mpegts,mpegvideo,mpjpeg,mxf,nut,obu,ogg,pva,rm,swf,vc1,vvc,webm,wtv,yuv4mpegpipe"
 )
 _SOUNDS = "aac,ac3,aiff,amr,ape,caf,eac3,flac,mp3,wav"  # opened to be told apart from files that are damaged
-_PLAYLISTS = {"file": "hls", "pipe": "", "http": "hls,dash", "https": "hls,dash"}
+_ALSO = {"file": "hls", "http": "hls,dash", "https": "hls,dash", "rtp": "rtp"}  # what else an address may be
 # Enough to find the pictures; FFmpeg's own five seconds would be waited for again each time a stream is taken up.
 _STREAM_PROBE = {"analyzeduration": "1500000", "probesize": "2000000", "fpsprobesize": "3"}
 _FILE_SUFFIXES = (
@@ -192,8 +192,7 @@ def what_it_is(access: Access) -> tuple[PictureErrorCode, str] | None:
 
 
 def _whitelists(kind: str, protocols: str) -> dict[str, str]:
-    playlists = _PLAYLISTS.get(kind, "")
-    containers = ",".join(part for part in (_CONTAINERS, _SOUNDS, playlists) if part)
+    containers = ",".join([_CONTAINERS, _SOUNDS, *filter(None, [_ALSO.get(kind)])])
     return {"protocol_whitelist": protocols, "format_whitelist": containers}
 
 

@@ -193,6 +193,34 @@ def rtsp(transport_stream: bytes, then: str = "close", *, every_s: float = 0.0) 
     return serve
 
 
+@contextmanager
+def poured(transport_stream: bytes, *, rtp: bool = False) -> Iterator[int]:
+    """A transport stream sent to a port of loopback again and again, bare or as RTP (RFC 3551, payload 33)."""
+    with socket.socket(type=socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ended = threading.Event()
+
+    def pour() -> None:
+        number = 0
+        with socket.socket(type=socket.SOCK_DGRAM) as out:
+            while not ended.is_set():
+                for begin in range(0, len(transport_stream), 7 * 188):
+                    head = struct.pack(">BBHII", 0x80, 33, number % 65536, 90 * number, 7) if rtp else b""
+                    with suppress(OSError):  # nobody listens yet
+                        out.sendto(head + transport_stream[begin : begin + 7 * 188], ("127.0.0.1", port))
+                    number += 1
+                    ended.wait(0.002)
+
+    thread = threading.Thread(target=pour, daemon=True)
+    thread.start()
+    try:
+        yield port
+    finally:
+        ended.set()
+        thread.join(5)
+
+
 def part_of(data: bytes, most: int | None = None, *, ranges: bool = True) -> Serve:
     """A file, or what is asked of it; the connection ends after `most` bytes, whatever was announced."""
 

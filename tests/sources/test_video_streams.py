@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stream_servers import StreamServer, answer, mjpeg, part_of, rtsp, serving
+from stream_servers import StreamServer, answer, mjpeg, part_of, poured, rtsp, serving
 from video_samples import frames_of, gaps_of, picture, plainly, read, write_video
 
 from detcli.errors import SourceError
@@ -171,6 +171,17 @@ class TestLoss:
             source.close()
             assert time.monotonic() - begun < 1
             thread.join()
+
+
+class TestDatagrams:
+    @pytest.mark.parametrize("scheme", ["udp", "rtp"])
+    def test_a_transport_stream_comes_by_datagrams(self, tmp_path: Path, scheme: str) -> None:
+        path = write_video(tmp_path / "a.ts", 60)
+        with poured(path.read_bytes(), rtp=scheme == "rtp") as port:
+            source = Video(f"{scheme}://127.0.0.1:{port}", MovingSettings(max_frames=20), limits=QUICK)
+            frames = frames_of([one() for one in source])
+        numbers = [sent_number(frame) for frame in frames]
+        assert numbers == [(numbers[0] + step) % 60 for step in range(20)]
 
 
 class TestReturn:

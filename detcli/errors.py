@@ -70,11 +70,15 @@ class DataError(InputError):
 
 
 class SourceError(InputError):
-    """A video, a camera or a stream cannot be opened, or is lost for good; `code` is one of `PICTURE_ERROR_CODES`."""
+    """A video, a camera or a stream cannot be opened, or is lost for good; `code` is one of `PICTURE_ERROR_CODES`.
 
-    def __init__(self, code: PictureErrorCode, message: str) -> None:
+    refused  the server answered, and the answer was no: trying again is of no use
+    """
+
+    def __init__(self, code: PictureErrorCode, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
         self.code: PictureErrorCode = code
+        self.refused = refused
 
 
 class PictureError(DetcliError):

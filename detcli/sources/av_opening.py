@@ -18,10 +18,6 @@ _WITHOUT_INDEX = frozenset({"matroska,webm", "mpegts"})  # FFmpeg searches on be
 _ANSWERED_NO = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.error.HTTPNotFoundError)
 
 
-class RefusedError(SourceError):
-    """The server answered, and the answer was no: trying again is of no use."""
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long a server may be silent.
@@ -72,8 +68,8 @@ def open_av(access: Access, limits: Limits, *, max_pixels: int, low_delay: bool)
         code, why = refusal(error, limits.open_s)
         if code == "unsupported":
             code, why = what_it_is(access) or (code, why)
-        kind = RefusedError if isinstance(error, _ANSWERED_NO) else SourceError
-        raise kind(code, f"cannot read {access.named}: {why}") from None
+        refused = isinstance(error, _ANSWERED_NO)
+        raise SourceError(code, f"cannot read {access.named}: {why}", refused=refused) from None
     try:
         return _looked_through(container, access, max_pixels, low_delay=low_delay)
     except BaseException:

@@ -60,8 +60,11 @@ class Camera:
         self._closed = threading.Event()
 
     def __iter__(self) -> Iterator[Picture]:
-        """The frames, until it is closed or the settings have enough."""
+        """The frames, until it is closed or the settings have enough. Raises SourceError."""
         self.facts()
+        return self._pictures()
+
+    def _pictures(self) -> Iterator[Picture]:
         choice = FrameChoice(self._settings)
         index, frame, begun, last_s = self._index_from, 0, time.monotonic(), 0.0
         while not self._closed.is_set():

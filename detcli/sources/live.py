@@ -8,9 +8,12 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+from detcli.errors import SourceError
 from detcli.sources.moving import Gap, MovingFacts, MovingSource
+from detcli.sources.reconnecting import BackOff
 from detcli.sources.source import Picture
 
+_LOOK_EVERY_S = 2.0  # for a source that is not there yet
 _LONGEST_WAIT_S = 0.2  # of a paced source, until it looks whether it was closed
 
 
@@ -18,6 +21,7 @@ class Live:
     """Frames of a source while they are fresh.
 
     source      is read as fast as it comes
+    waits       a source that is not there is waited for
     max_frames  so many are handed out at most; dropped ones do not count
     paced       hold each frame back until its time: for a file, which would rush past
     waiting     so many frames may wait to be taken
@@ -34,11 +38,13 @@ class Live:
         *,
         max_frames: int | None = None,
         paced: bool = False,
+        waits: bool = False,
         waiting: int = 1,
         changed: threading.Condition | None = None,
     ) -> None:
         self.dropped = 0
         self._source, self._left, self._paced, self._most = source, max_frames, paced, waiting
+        self._waits = waits
         self._changed = changed or threading.Condition()
         self._waiting: deque[tuple[Picture, float]] = deque()
         self._ended = False
@@ -100,7 +106,7 @@ class Live:
     def _read(self) -> None:
         try:
             begun = None
-            for picture in self._source:
+            for picture in self._opened():
                 if self._paced:
                     begun = time.monotonic() - (picture.origin.time_s or 0.0) if begun is None else begun
                     self._wait_until(begun + (picture.origin.time_s or 0.0))
@@ -112,6 +118,18 @@ class Live:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
+
+    def _opened(self) -> Iterator[Picture]:
+        """Its pictures, once it is there."""
+        back_off = BackOff(longest_s=_LOOK_EVERY_S)
+        while True:
+            try:
+                return iter(self._source)
+            except SourceError as error:
+                if not (self._waits and may_come(error)):
+                    raise
+            if self._closed.wait(back_off.pause_s()):
+                return iter(())
 
     def _put(self, picture: Picture) -> None:
         with self._changed:
@@ -125,3 +143,8 @@ class Live:
     def _wait_until(self, moment: float) -> None:
         while (left := moment - time.monotonic()) > 0 and not self._closed.wait(min(left, _LONGEST_WAIT_S)):
             pass
+
+
+def may_come(error: SourceError) -> bool:
+    """Whether a source that cannot be opened may be there later: a camera that starts, a network that is down."""
+    return error.code == "not-found" and not error.refused

@@ -88,7 +88,8 @@ def _part(argument: str, place: str, settings: MovingSettings) -> Part:
         return Part(file, place, source, is_file=_is_file(argument))
     # Of a live source, only frames that are in time count against the limit.
     source = open_moving(argument, replace(settings, max_frames=None))
-    return Part(file, place, source, settings.max_frames, paced=not by_nature, is_file=_is_file(argument))
+    waits = by_nature and settings.reconnect
+    return Part(file, place, source, settings.max_frames, paced=not by_nature, waits=waits, is_file=_is_file(argument))
 
 
 def _is_file(argument: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from detcli.errors import SourceError
-from detcli.sources.live import Live
+from detcli.sources.live import Live, may_come
 from detcli.sources.moving import Gap, MovingFacts, MovingSource, gap_origin
 from detcli.sources.source import Picture
 
@@ -20,6 +20,7 @@ class Part:
     source      not read by anybody else; where it is live, late frames are dropped
     max_frames  of a live source: hand out so many at most
     paced       hold a live source's frames back until their time
+    waits       where it is not there at the beginning, it is waited for
     is_file     `file` is the path of a file
     """
 
@@ -28,6 +29,7 @@ class Part:
     source: MovingSource
     max_frames: int | None = None
     paced: bool = False
+    waits: bool = False
     is_file: bool = False
 
 
@@ -46,7 +48,7 @@ class Turn:
         self.last_index = -1
         self.known: MovingFacts | None = None
         self._live = (
-            Live(part.source, max_frames=part.max_frames, paced=part.paced, changed=changed)
+            Live(part.source, max_frames=part.max_frames, paced=part.paced, waits=part.waits, changed=changed)
             if part.source.live
             else None
         )
@@ -67,8 +69,8 @@ class Turn:
             self.error = error
 
     def facts(self) -> MovingFacts | None:
-        """What it says of itself; None where it cannot be opened."""
-        if self.known is None and self.error is None:
+        """What it says of itself; None where it cannot be opened, or is waited for."""
+        if self.known is None and self.error is None and self._live is None:
             self.open()
         return self.known
 
@@ -94,13 +96,18 @@ class Turn:
                 raise self.error
             taken = self._live.take() if self._live is not None else self._pull()
         except SourceError as error:
-            self.error = error
-            self._end()
+            if self.error is not None and self._live is not None and self.part.waits and may_come(error):
+                self.error = None  # told once; from here on it is waited for
+            else:
+                self.error = error
+                self._end()
             origin = gap_origin(0, file=self.part.file, place="", frame=self._next_frame, time_s=self._time_s)
             return Gap(origin, error.code, self.why(error)), time.monotonic()
         if taken is None:
             self._end()
             return None
+        if self.known is None and self._live is not None:
+            self.known = self.part.source.facts()
         origin = taken[0].origin
         if origin.frame is not None and not isinstance(taken[0], Gap):
             self._next_frame, self._time_s = origin.frame + 1, origin.time_s or 0.0

@@ -9,7 +9,7 @@ from itertools import count
 
 from detcli.errors import SourceError
 from detcli.sources.av_decoding import Decoding, Missing, Shot
-from detcli.sources.av_opening import Limits, Opened, RefusedError, open_av
+from detcli.sources.av_opening import Limits, Opened, open_av
 from detcli.sources.av_packets import LostError
 from detcli.sources.frame_choice import FrameChoice
 from detcli.sources.moving import Gap, MovingFacts, MovingSettings, frame_origin, gap_origin
@@ -214,9 +214,9 @@ class Video:
                 return False
             try:
                 self._open(settings_start=False, resume=self._finite, number=number)
-            except RefusedError as error:
-                raise SourceError(error.code, f"{self._lost(last_s, why)}, and then: {error}") from None
             except SourceError as error:
+                if error.refused:
+                    raise SourceError(error.code, f"{self._lost(last_s, why)}, and then: {error}") from None
                 if self._finite and attempt == _MOST_ATTEMPTS:
                     lost = f"{self._lost(last_s, why)}, and cannot be taken up again"
                     raise SourceError("gap", f"{lost}: {error}") from None

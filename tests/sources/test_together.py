@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from moving_fakes import FakeMoving, gap, shot
 
 from detcli.errors import SourceError
+from detcli.sources.moving import MovingFacts
+from detcli.sources.source import Picture
 from detcli.sources.together import Together
 from detcli.sources.turns import Part
 from detcli.values.frame import Unreadable
@@ -54,6 +57,40 @@ def test_a_source_that_cannot_be_opened_is_a_record_and_the_others_go_on() -> No
     assert (results[0].code, results[0].message, results[0].origin.file) == ("not-found", "there is no 'b'", "b.mp4")
     assert [result.origin.frame for result in results[1:]] == [0, 1]
     assert together.facts("b") is None
+
+
+class Late(FakeMoving):
+    """A camera that is not there at first."""
+
+    tries = 0
+
+    def __iter__(self) -> Iterator[Picture]:
+        self.facts()
+        return super().__iter__()
+
+    def facts(self) -> MovingFacts:
+        self.tries += 1
+        if self.tries < 3:
+            raise GONE
+        return super().facts()
+
+
+def test_a_live_source_that_is_not_there_at_the_beginning_is_told_and_waited_for() -> None:
+    late = Late([shot(0), shot(1)], live=True)
+    together = Together([Part("a", "a", FakeMoving([shot(0)], live=True)), Part("b", "b", late, waits=True)])
+    together.open()
+    results = [picture() for picture in together if picture.origin.file == "b"]
+    assert isinstance(results[0], Unreadable)
+    assert results[-1].origin.frame == 1
+    assert together.known("b") is not None
+    assert together.error("b") is None
+
+
+def test_a_live_source_that_refuses_is_not_waited_for() -> None:
+    refuses = FakeMoving([], error=SourceError("not-found", "404", refused=True), live=True)
+    together = Together([Part("a", "a", FakeMoving([shot(0)], live=True)), Part("b", "b", refuses, waits=True)])
+    together.open()
+    assert [type(picture()) for picture in together if picture.origin.file == "b"] == [Unreadable]
 
 
 def test_a_source_that_is_lost_says_where() -> None:

@@ -32,7 +32,7 @@ class BackOff:
 
     first_s: float = 0.5
     longest_s: float = 30.0
-    held_s: float = 10.0
+    held_s: float = 3.0
     _next_s: float | None = None
 
     def pause_s(self) -> float:

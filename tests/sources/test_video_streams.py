@@ -201,9 +201,9 @@ class TestReturn:
         back_off = BackOff()
         pauses = [back_off.pause_s() for _ in range(9)]
         assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
-        back_off.came(3.0)
+        back_off.came(2.0)
         assert back_off.pause_s() == 30
-        back_off.came(60.0)
+        back_off.came(4.0)  # as from a camera that ends each connection after some seconds
         assert back_off.pause_s() == 0.5
 
     def test_a_server_that_is_not_there_is_looked_for_every_two_seconds(self) -> None:

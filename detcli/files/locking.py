@@ -1,27 +1,13 @@
 """One run at a time: a lock on a file that the system lets go of when the process ends, however it ends."""
 
-import errno
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from detcli.errors import OutputError
+from detcli.files.descriptor_lock import lock
 from detcli.files.writing import told
-
-
-def lock(descriptor: int, path: Path) -> None:
-    """Lock an open file until it is closed.
-
-    Only those who ask for the lock are kept out (it is advisory). On a file system without locks, as some network
-    ones are, it is taken for granted.
-    Raises OutputError where somebody else holds it.
-    """
-    try:
-        _lock(descriptor)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-            raise OutputError(f"'{path}' is locked: another run writes there; wait for it to end") from error
 
 
 class FileLock:
@@ -69,19 +55,3 @@ class FileLock:
             return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
         except FileNotFoundError:
             return False
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    _FAR_BEHIND = 1 << 62  # locked bytes cannot be read, so the lock stands where no byte ever is
-
-    def _lock(descriptor: int) -> None:
-        os.lseek(descriptor, _FAR_BEHIND, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from detcli.errors import OutputError
-from detcli.files.locking import lock
+from detcli.files.descriptor_lock import lock
 from detcli.files.writing import AtomicFile, told
 
 IfExists = Literal["error", "overwrite", "skip"]
@@ -36,7 +36,7 @@ class Output(Protocol):
 def open_output(target: Path | BinaryIO, *, in_place: bool) -> Output:
     """Open what suits the target: a stream is written through; a file grows in place, or appears whole at the end.
 
-    A lock keeps two runs from the same file: its own while it grows, else the journal's.
+    A lock keeps two runs from the same file.
     """
     if not isinstance(target, Path):
         return StreamOutput(target, "standard output")

@@ -5,6 +5,7 @@ import hashlib
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,10 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from detcli.errors import OutputError
+from detcli.files.descriptor_lock import lock
+
+_OLD_OR_NEW = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_NEW = _OLD_OR_NEW | os.O_EXCL
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -28,8 +33,8 @@ class AtomicFile:
 
     path     where it goes; parents are made; of a symbolic link the target is replaced and the link stays
     durable  `commit` waits until the disk has it
-    locked   the caller sees to it that nobody else writes this file at the same time: what is being written then has
-             a name that stays the same, and takes the place of what a killed run left behind
+    locked   nobody else writes this file at the same time, which is an OutputError: what is being written then has a
+             name that stays the same, and takes the place of what a killed run left behind
 
     As a context manager it commits at the end of the block and discards on an exception.
     Raises OutputError wherever the file system refuses.
@@ -37,7 +42,7 @@ class AtomicFile:
 
     def __init__(self, path: Path, *, durable: bool = True, locked: bool = False) -> None:
         self.path = path
-        self._durable = durable
+        self._durable, self._locked = durable, locked
         with told(path):
             self._place = path.resolve() if path.is_symlink() else path
             if self._place.exists() and not self._place.is_file():
@@ -47,10 +52,8 @@ class AtomicFile:
             # Short and hidden: no longer than any name a file system takes, passed over by those who walk the folder.
             tag = hashlib.sha256(os.fsencode(self._place.name)).hexdigest()[:16] if locked else secrets.token_hex(8)
             self._temporary = self._place.parent / f".detcli-{tag}.part"
-            if locked:
-                self._temporary.unlink(missing_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            self._file: BinaryIO | None = os.fdopen(os.open(self._temporary, flags, 0o666), "wb")
+            descriptor = _open_alone(self._temporary, path) if locked else os.open(self._temporary, _NEW, 0o666)
+            self._file: BinaryIO | None = os.fdopen(descriptor, "wb")
             _keep_mode(self._place, self._temporary)
 
     def write(self, data: bytes) -> None:
@@ -77,9 +80,11 @@ class AtomicFile:
             file.flush()
             if self._durable:
                 os.fsync(file.fileno())
-            file.close()
+            if not self._locked or sys.platform == "win32":  # where an open file stays
+                file.close()
             self._temporary.replace(self._place)
             self._file = None
+            file.close()  # and with it its lock
         if self._durable:
             _sync_folder(self._place.parent)
 
@@ -115,6 +120,22 @@ class AtomicFile:
         if self._file is None:
             raise ValueError(f"'{self.path}' is committed or discarded already")
         return self._file
+
+
+def _open_alone(temporary: Path, path: Path) -> int:
+    """Open and empty a file that nobody else may write now, on the way to a path. Raises OutputError, OSError."""
+    while True:
+        descriptor = os.open(temporary, _OLD_OR_NEW, 0o666)
+        try:
+            lock(descriptor, path)
+            with suppress(FileNotFoundError):  # else whoever had the lock put the file in its place meanwhile
+                if os.path.samestat(os.fstat(descriptor), temporary.lstat()):
+                    os.ftruncate(descriptor, 0)
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
 
 @contextmanager

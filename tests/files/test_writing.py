@@ -162,10 +162,24 @@ def test_names_become_the_bytes_they_were() -> None:
     assert to_bytes("half \ud800") == b"half ?"
 
 
+def test_two_runs_do_not_write_the_same_file(tmp_path: Path) -> None:
+    place = tmp_path / "out.json"
+    first = AtomicFile(place, locked=True)
+    first.write(b"first")
+    with pytest.raises(OutputError, match=r"out\.json' is locked: another run writes there"):
+        AtomicFile(place, locked=True)
+    first.commit()
+    assert place.read_bytes() == b"first"
+    with AtomicFile(place, locked=True) as second:
+        second.write(b"2")
+    assert place.read_bytes() == b"2"
+
+
 def test_what_a_killed_run_left_is_written_over_by_the_next(tmp_path: Path) -> None:
     place = tmp_path / "out.json"
     killed = AtomicFile(place, locked=True)
     killed.write(b"half")
+    killed._open_file().close()  # as the system does
     after = AtomicFile(place, locked=True)
     after.write(b"whole")
     after.commit()

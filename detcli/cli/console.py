@@ -119,7 +119,8 @@ class Console:
         if self.log_format == "json":
             self._line("failure", message, file=file, code=code)
         elif self.verbose or self.failures <= FAILURES_SHOWN:
-            self._line("failure", f"'{file}': {message.removesuffix('.')}; skipped")
+            done = "" if code == "gap" else "; skipped"  # a lost stream is waited for
+            self._line("failure", f"'{file}': {message.removesuffix('.')}{done}")
         elif self.failures == FAILURES_SHOWN + 1:
             self._line("failure", "more inputs failed; all of them are in the results")
 

@@ -59,6 +59,11 @@ def test_a_failure_names_the_file_and_the_reason(console: Console, capsys: pytes
     assert said(capsys) == [r"detcli: 'a/\x1b[31mb.jpg': truncated after 812 bytes; skipped"]
 
 
+def test_a_gap_is_not_called_skipped(console: Console, capsys: pytest.CaptureFixture[str]) -> None:
+    console.failure("rtsp://cam", "gap", "the stream was lost: nothing came any more")
+    assert said(capsys) == ["detcli: 'rtsp://cam': the stream was lost: nothing came any more"]
+
+
 def test_the_first_failures_are_shown_and_the_rest_counted(
     console: Console, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,9 +102,7 @@ class FilmFile:
 
     def _opened(self, sound: Sound | None) -> tuple[OutputContainer, VideoStream]:
         self._pieces = Pieces(self._output, in_boxes=self._format.in_boxes)
-        # The head of the file waits for the first sound, so that it can tell when that begins and how it is coded.
-        options = {"movflags": "frag_keyframe+delay_moov+default_base_moof"} if self._format.in_boxes else {}
-        film = av.open(self._pieces, "w", format=self._format.container, options=options)
+        film = self._format.grown(self._pieces)
         encoder, encoder_options = self._format.encoder, dict(self._format.options)
         video = cast("VideoStream", film.add_stream(encoder, rate=self._rate, options=encoder_options))
         video.height, video.width = self._size_hw
@@ -116,7 +114,7 @@ class FilmFile:
         context.colorspace, context.color_primaries = film_colors.MATRIX, film_colors.PRIMARIES
         context.color_trc, context.color_range = film_colors.TRANSFER, film_colors.RANGE
         if sound is not None:
-            sound.join(film)
+            sound.join(film, self._format)
         film.start_encoding()
         return film, video
 

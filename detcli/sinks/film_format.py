@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 from av.codec import Codec
 from av.codec.codec import UnknownCodecError
+from av.container import OutputContainer
 
 from detcli.errors import UsageError
 
@@ -48,6 +49,14 @@ class FilmFormat:
     def in_boxes(self) -> bool:
         """MP4 and QuickTime, rather than Matroska and WebM."""
         return self.container in ("mp4", "mov")
+
+    def grown(self, file: object) -> OutputContainer:
+        """A muxer into a file that can only grow.
+
+        The head of the file waits for the first sound, so that it can tell when that begins and how it is coded.
+        """
+        options = {"movflags": "frag_keyframe+delay_moov+default_base_moof"} if self.in_boxes else {}
+        return av.open(file, "w", format=self.container, options=options)
 
 
 def has_encoder(name: str) -> bool:

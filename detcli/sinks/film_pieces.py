@@ -5,6 +5,9 @@ Knows how MP4 (ISO/IEC 14496-12) and Matroska (RFC 9559) nest their parts, and n
 
 from collections.abc import Callable
 
+import av
+
+from detcli.errors import OutputError
 from detcli.files.outputs import Output
 
 # Bytes of the next part, its head included, as far as they tell: None where more of them are needed.
@@ -16,7 +19,8 @@ _SEGMENT, _CLUSTER = 0x18538067, b"\x1f\x43\xb6\x75"
 class Pieces:
     """Takes the bytes of a muxer, in order and cut anywhere, and hands them on in whole fragments.
 
-    It can be written to only, so that the muxer never goes back. After an error it takes bytes and drops them.
+    It can be written to only, so that the muxer never goes back. After an error it takes bytes and drops them; a part
+    that claims no size, which a muxer leaves that gave up in the midst of it, is one.
 
     media  how many pieces with frames or sound were handed on
     error  what the output raised, or None: muxers may hide it
@@ -43,6 +47,8 @@ class Pieces:
 
     def _cut(self) -> None:
         while (size := self._measure(self._waiting)) is not None and size <= len(self._waiting):
+            if size == 0:
+                raise OutputError(f"FFmpeg {av.ffmpeg_version_info} cannot write what is to go into it")
             part = bytes(self._waiting[:size])
             del self._waiting[:size]
             self._piece += part

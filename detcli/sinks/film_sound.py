@@ -14,10 +14,15 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
+from detcli.errors import OutputError
 from detcli.sinks.film_adts import config_of, without_head
+from detcli.sinks.film_format import FilmFormat
+from detcli.sinks.film_pieces import Pieces
 
 _LATE_S = 60  # after the film: the first fragment waits for the sound, and is kept in memory until then
 _MOST_DAMAGE = 100  # packets in a row that cannot be read, before the rest is given up
+# What so many channels are where a file does not say (PCM of Matroska and AVI): MP4 wants to be told.
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _JUMP_FROM_S = 10  # what comes before the film is passed over by a jump, where it is longer
 
 
@@ -59,27 +64,20 @@ class Sound:
         """Those of the file that can be copied at all."""
         return [] if self._input is None else [stream for stream in self._input.streams.audio if stream.codec_context]
 
-    def join(self, film: OutputContainer) -> None:
-        """Add the streams to a film that is not begun."""
+    def join(self, film: OutputContainer, film_format: FilmFormat) -> None:
+        """Add the streams that this format holds to a film of it that is not begun."""
         self._voices = {}
         if not self.streams:
             return
         firsts = _first_packets(self._path, {stream.index for stream in self.streams}, self._zero_s + _LATE_S)
         for stream in self.streams:
-            context, first = stream.codec_context, firsts.get(stream.index)
+            first = firsts.get(stream.index)
             if first is None:
                 self._leave_out("it begins more than a minute after the film")
-                continue
-            try:
-                copy = film.add_stream_from_template(stream, opaque=True)
-            except (ValueError, av.FFmpegError):
-                self._leave_out(f"{film.format.name} takes no {context.name}")
-                continue
-            copy.metadata.update(stream.metadata)
-            config = config_of(first) if context.name == "aac" and not context.extradata else None
-            if config is not None:
-                copy.codec_context.extradata = config
-            self._voices[stream.index] = _Voice(copy, has_heads=config is not None)
+            elif not _is_taken(stream, first, film_format):
+                self._leave_out(f"{film_format.container} takes no {stream.codec_context.codec.canonical_name}")
+            else:
+                self._voices[stream.index] = _added(film, stream, first)
         self._packets = self._from_start() if self._voices else iter(())
 
     def copy(self, film: OutputContainer, until_s: float | None) -> int:
@@ -153,14 +151,52 @@ class Sound:
         return 1
 
 
+def _added(film: OutputContainer, stream: AudioStream, first: Packet[Stream]) -> _Voice:
+    """A copy of the stream in the film; raises ValueError or FFmpegError where its container has no word for it."""
+    context = stream.codec_context
+    copy = film.add_stream_from_template(stream, opaque=True)
+    copy.metadata.update(stream.metadata)
+    config = config_of(bytes(first)) if context.name == "aac" and not context.extradata else None
+    if config is not None:
+        copy.codec_context.extradata = config
+    if context.layout.name.endswith("channels") and context.layout.nb_channels in _USUAL_LAYOUTS:
+        copy.codec_context.layout = _USUAL_LAYOUTS[context.layout.nb_channels]
+    return _Voice(copy, has_heads=config is not None)
+
+
+def _is_taken(stream: AudioStream, first: Packet[Stream], film_format: FilmFormat) -> bool:
+    """Whether a film of its own would have it: some containers refuse only once packets come, and tell nobody."""
+    pieces = Pieces(_Nowhere(), in_boxes=film_format.in_boxes)
+    try:
+        with film_format.grown(pieces) as trial:
+            voice = _added(trial, stream, first)
+            trial.start_encoding()
+            packet = _like(first, without_head(bytes(first)) if voice.has_heads else bytes(first))
+            packet.pts = packet.dts = 0
+            packet.stream = voice.copy
+            trial.mux(packet)
+    except (ValueError, av.FFmpegError, OutputError):
+        return False
+    return pieces.error is None and pieces.media > 0
+
+
+class _Nowhere:
+    """An output that keeps nothing."""
+
+    def write(self, data: bytes) -> None: ...
+    def flush(self) -> None: ...
+    def commit(self) -> None: ...
+    def discard(self) -> None: ...
+
+
 def _read(path: Path, opened: ExitStack) -> InputContainer:
     """Open a file by its bytes alone, so that nothing in it can name another one to read."""
     return av.open(opened.enter_context(path.open("rb")), "r", buffer_size=1 << 18)
 
 
-def _first_packets(path: Path, wanted: set[int], until_s: Fraction) -> dict[int, bytes]:
-    """The data of the first packet of each stream, of those that begin before a time of the file's own clock."""
-    firsts: dict[int, bytes] = {}
+def _first_packets(path: Path, wanted: set[int], until_s: Fraction) -> dict[int, Packet[Stream]]:
+    """The first packet of each stream, of those that begin before a time of the file's own clock."""
+    firsts: dict[int, Packet[Stream]] = {}
     with ExitStack() as opened, suppress(av.FFmpegError):
         container = opened.enter_context(_read(path, opened))
         for packet in container.demux():
@@ -168,7 +204,7 @@ def _first_packets(path: Path, wanted: set[int], until_s: Fraction) -> dict[int,
             if wanted <= firsts.keys() or (stamp is not None and stamp * packet.time_base > until_s):
                 break
             if packet.stream_index in wanted and packet.size:
-                firsts.setdefault(packet.stream_index, bytes(packet))
+                firsts.setdefault(packet.stream_index, packet)
     return firsts
 
 

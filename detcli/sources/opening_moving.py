@@ -29,7 +29,7 @@ def open_together(arguments: Sequence[str], settings: MovingSettings, *, outputs
     """All sources that the arguments name, as one; none is opened yet.
 
     arguments  cameras, addresses, "-", files, and folders or globs of files, in their order
-    outputs    full paths of files that this run writes, passed over in folders
+    outputs    files and folders that this run writes, passed over in folders
 
     Raises UsageError where a source is named twice that can be read only once, InputError for a folder or a glob
     without videos.
@@ -58,7 +58,7 @@ def _named(arguments: Sequence[str], outputs: frozenset[str]) -> Iterator[str]:
     walk = Walk(
         recursive=True,
         wanted=lambda name: name.lower().endswith(VIDEO_SUFFIXES),
-        pruned=lambda found: False,
+        pruned=lambda found: os.path.realpath(found.path) in outputs,
     )
     for argument in arguments:
         if os.path.isdir(argument):  # noqa: PTH112 - any name
@@ -74,7 +74,6 @@ def _named(arguments: Sequence[str], outputs: frozenset[str]) -> Iterator[str]:
                 raise InputError(f"there is no file '{argument}'; cameras are named cam0, cam1 and so on{there}")
             yield argument
             continue
-        found = [path for path in found if os.path.realpath(path) not in outputs]
         if not found:
             raise InputError(what)
         yield from found

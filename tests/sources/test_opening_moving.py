@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,9 @@ from detcli.sources.opening_moving import open_together
 from detcli.sources.video import Video
 
 
-def files(*arguments: str | Path) -> list[str]:
-    return [part.file for part in open_together([str(argument) for argument in arguments], MovingSettings()).parts]
+def files(*arguments: str | Path, outputs: Sequence[str] = ()) -> list[str]:
+    together = open_together([str(argument) for argument in arguments], MovingSettings(), outputs=outputs)
+    return [part.file for part in together.parts]
 
 
 @pytest.fixture
@@ -45,6 +46,16 @@ def test_a_folder_that_may_not_be_listed_is_a_source_that_says_so(locked: Path) 
         together.open()
     errors = [together.error(part.place) for part in together.parts]
     assert [error.code for error in errors if error is not None] == ["no-permission"] * 2
+
+
+def test_what_the_run_writes_is_no_source_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mp4", "out.mp4", "drawn/a.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert files(".", outputs=["drawn", "out.mp4"]) == ["./a.mp4"]
+    assert files("*", outputs=["drawn/", "out.mp4"]) == ["a.mp4"]
+    assert files("drawn", outputs=["drawn"]) == ["drawn/a.mp4"]
 
 
 def test_a_folder_without_videos_and_a_glob_without_a_match_are_errors(tmp_path: Path) -> None:

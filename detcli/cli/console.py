@@ -111,16 +111,20 @@ class Console:
         else:
             self._write(escape(sentence))
 
-    def failure(self, file: str, code: str, message: str) -> None:
-        """Name an input that failed; after the first 20 only the count goes on, unless `--verbose`."""
+    def failure(self, file: str, code: str, message: str, *, time_s: float | None = None) -> None:
+        """Name an input that failed; after the first 20 only the count goes on, unless `--verbose`.
+
+        time_s  where in a video frames are missing; None: all of the input
+        """
         self.failures += 1
         if self.quiet:
             return
         if self.log_format == "json":
-            self._line("failure", message, file=file, code=code)
+            self._line("failure", message, file=file, code=code, time_s=time_s)
         elif self.verbose or self.failures <= FAILURES_SHOWN:
-            done = "" if code == "gap" else "; skipped"  # a lost stream is waited for
-            self._line("failure", f"'{file}': {message.removesuffix('.')}{done}")
+            where = f"'{file}'" if time_s is None else f"'{file}' at {time_s:.3f} s"
+            done = "; skipped" if time_s is None and code != "gap" else ""  # a lost stream is waited for
+            self._line("failure", f"{where}: {message.removesuffix('.')}{done}")
         elif self.failures == FAILURES_SHOWN + 1:
             self._line("failure", "more inputs failed; all of them are in the results")
 

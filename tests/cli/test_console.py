@@ -64,6 +64,15 @@ def test_a_gap_is_not_called_skipped(console: Console, capsys: pytest.CaptureFix
     assert said(capsys) == ["detcli: 'rtsp://cam': the stream was lost: nothing came any more"]
 
 
+def test_a_failure_in_a_video_says_where(console: Console, capsys: pytest.CaptureFixture[str]) -> None:
+    console.failure("a.mp4", "gap", "the stream was lost for 2.0 s", time_s=1.5)
+    console.log_format = "json"
+    console.failure("a.mp4", "gap", "the stream was lost for 2.0 s", time_s=1.5)
+    text, as_json = capsys.readouterr().err.splitlines()
+    assert text == "detcli: 'a.mp4' at 1.500 s: the stream was lost for 2.0 s"
+    assert json.loads(as_json) | {"file": "a.mp4", "time_s": 1.5} == json.loads(as_json)
+
+
 def test_the_first_failures_are_shown_and_the_rest_counted(
     console: Console, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,6 +23,9 @@ def make_video_plan(wish: VideoWish, places: Sequence[str], names: Sequence[str]
     Raises UsageError for what makes no sense together.
     """
     _check_resume(wish, live=live)
+    for flag, folder in (("--save-images", wish.save_images), ("--save-crops", wish.save_crops)):
+        if folder is not None and NAME in str(folder):
+            raise UsageError(f"{flag} takes no '{NAME}': each source has a folder of its own in it anyway")
     plan = make_plan(wish.outputs, wish.format_name, images=wish.save_images, crops=wish.save_crops, resume=wish.resume)
     if not wish.outputs and wish.format_name is None and plan.targets == (Target(TABLE, None),):
         plan = replace(plan, targets=())  # a table of hundreds of rows a second is for nobody: the status line tells

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from detcli.cli.console import Console
 from detcli.cli.looking import check_place
 from detcli.cli.wish import VideoWish
-from detcli.errors import SourceError, TooManyFailuresError, UsageError
+from detcli.errors import TooManyFailuresError, UsageError
 
 if TYPE_CHECKING:
     from detcli.cli.plan import Plan
     from detcli.cli.video_sinks import MovingSinks
     from detcli.inference.detector import Detector
-    from detcli.sources.moving import MovingFacts
     from detcli.sources.together import Together
     from detcli.values.detections import Detections
     from detcli.values.frame import Frame, Unreadable
@@ -51,13 +50,14 @@ def watch(console: Console, wish: VideoWish) -> int:
         if plan.is_empty and not wished.is_empty:
             return 0
         from detcli.cli.video_sinks import MovingSinks
+        from detcli.cli.video_telling import dry_run, open_all, tell
 
         sinks = MovingSinks(wish, plan, source)
         sinks.check()
-        _open(console, source)
-        _tell(console, source)
+        open_all(console, source)
+        tell(console, wish, source)
         if wish.dry_run:
-            return _dry_run(console, wish, plan, source)
+            return dry_run(console, wish, plan, source)
         return _run(console, wish, plan, source, sinks)
 
 
@@ -82,71 +82,6 @@ def _source(wish: VideoWish) -> "Together":
     return open_together(wish.sources, settings, outputs=[str(path) for path in written if path is not None])
 
 
-def _open(console: Console, source: "Together") -> None:
-    """Open the sources; where none of several can be, each is named before the error is raised."""
-    try:
-        source.open()
-    except SourceError:
-        if len(source.parts) > 1:
-            _tell_failures(console, source)
-        raise
-
-
-def _tell_failures(console: Console, source: "Together") -> None:
-    for part in source.parts:
-        if (error := source.error(part.place)) is not None:
-            console.failure(part.file, error.code, str(error))
-
-
-def _tell(console: Console, source: "Together") -> None:
-    """What the sources say of themselves, for `--verbose`."""
-    for part in source.parts:
-        if (facts := source.known(part.place)) is not None:
-            console.note(f"'{part.file}': {_in_words(facts, live=part.source.live)}")
-
-
-def _in_words(facts: "MovingFacts", *, live: bool) -> str:
-    from detcli.cli.words import counted, duration
-
-    parts = []
-    if facts.size_hw is not None:
-        parts.append(f"{facts.size_hw[1]} x {facts.size_hw[0]}")
-    if facts.rate is not None:
-        parts.append(f"{facts.rate:.4g} frames a second")
-    if facts.frames is not None:
-        parts.append(counted(facts.frames, "frame"))
-    if facts.duration_s is not None:
-        parts.append(duration(facts.duration_s))
-    if facts.sound:
-        parts.append("sound")
-    parts.append("live" if live else "every frame")
-    return ", ".join(parts)
-
-
-def _dry_run(console: Console, wish: VideoWish, plan: "Plan", source: "Together") -> int:
-    """Name the sources on standard output, and say what would be done; no network is run and nothing is written."""
-    import sys
-
-    from detcli.cli.console import escape, is_terminal
-    from detcli.cli.dry_run import machine_of, say_machine, say_outputs
-    from detcli.files.outputs import open_output
-    from detcli.files.writing import to_bytes
-
-    machine = machine_of(wish)
-    output = open_output(sys.stdout.buffer, in_place=True)
-    for part in source.parts:
-        output.write(to_bytes(escape(part.file) if is_terminal(sys.stdout) else part.file) + b"\n")
-    output.commit()
-    for part in source.parts:
-        facts = source.known(part.place)
-        if facts is not None:
-            console.say(f"would look at '{part.file}': {_in_words(facts, live=part.source.live)}")
-    _tell_failures(console, source)
-    say_machine(console, machine)
-    say_outputs(console, wish, plan)
-    return 0
-
-
 def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", sinks: "MovingSinks") -> int:
     from detcli.checkpoints.hub import repository_of
 
@@ -157,7 +92,7 @@ def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", si
     from detcli.cli.opening import open_sinks
     from detcli.cli.stopping import stopping
     from detcli.cli.video_progress import Measures, VideoProgress, video_closing
-    from detcli.cli.words import where
+    from detcli.cli.video_telling import warn_of_nothing
     from detcli.pipeline import Limits, Stop, Tally, run
     from detcli.pipeline.timing import Timed
     from detcli.sinks.sink import remarks
@@ -199,7 +134,8 @@ def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", si
                 measures.tracks = following.tracks
             progress.advance(detections)
             if isinstance(detections, Unreadable):
-                console.failure(where(frame.origin), detections.code, detections.message)
+                origin = frame.origin
+                console.failure(origin.file, detections.code, detections.message, time_s=origin.time_s or None)
 
         def close() -> None:
             video_closing(
@@ -230,21 +166,9 @@ def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", si
             raise
     for remark in remarks(opened.sinks):
         console.warning(remark)
-    _warn_of_nothing(console, wish, source)
+    warn_of_nothing(console, wish, source)
     close()
     return tally.exit_code
-
-
-def _warn_of_nothing(console: Console, wish: VideoWish, source: "Together") -> None:
-    """Say which sources were over before a frame of them was looked at."""
-    from detcli.cli.words import duration
-
-    for part in source.parts:
-        if source.last_index(part.place) == -1:
-            facts = source.known(part.place)
-            long = f" is {duration(facts.duration_s)} long and" if facts is not None and facts.duration_s else ""
-            start = f" after --start {wish.start:g}" if wish.start else ""
-            console.warning(f"'{part.file}'{long} has no frame to look at{start}")
 
 
 def _in_flight(source: "Together", detector: "Detector") -> int | None:

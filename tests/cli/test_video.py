@@ -20,6 +20,7 @@ from PIL import Image
 
 from detcli.cli.video import video as video_command
 from detcli.cli.wish import VideoWish, Wish
+from detcli.files.outputs import open_output
 from detcli.sources import camera
 from detcli.values.frame import Pixels
 
@@ -129,6 +130,18 @@ def test_the_annotated_video_and_pictures_have_every_frame(watch: Watch, short: 
     assert "out.mp4" in again.err
 
 
+def test_a_second_run_keeps_off_what_the_first_one_writes(watch: Watch, short: Path) -> None:
+    outputs = Path("out.mp4"), Path("out.jsonl")
+    first = [open_output(path, in_place=True) for path in outputs]
+    for flags in (["--save-video", "out.mp4"], ["-o", "out.jsonl", "--track"], ["-o", "out.jsonl"]):
+        run = watch("in.mp4", *flags, "-y")
+        assert run.code == 8
+        assert "locked: another run writes there" in run.err
+    for output in first:
+        output.discard()
+    assert watch("in.mp4", "--save-video", "out.mp4", "-o", "out.jsonl", "-y").code == 0
+
+
 def test_each_of_several_sources_has_outputs_as_if_it_were_alone(watch: Watch, short: Path) -> None:
     video(Path("other.mp4"), pictures(3, seed=1))
     run = watch("in.mp4", "other.mp4", "-o", "o/{name}.jsonl", "-o", "all.jsonl", "--save-video", "films/", "-b", "1")
@@ -176,6 +189,8 @@ def test_a_dry_run_tells_of_the_source_and_writes_nothing(watch: Watch, short: P
     assert "would look at 'in.mp4': 64 x 48, 10 frames a second, 6 frames" in run.err
     assert "output: out.mp4" in run.err
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+    assert "6 frames, 0.6 s, every frame\n" in run.err
+    assert "6 frames, 0.6 s, not live\n" in watch("in.mp4", "--dry-run", "--stride", "2").err
 
 
 def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: Path) -> None:
@@ -209,6 +224,7 @@ def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: 
         (["in.mp4", "in.mp4", "--save-video", "out.mp4"], 2, "{name}"),
         (["in.mp4", "--save-video", "in.mp4"], 2, "input and output at once"),
         (["in.mp4", "--save-video", "out.gif"], 2, ".mp4"),
+        (["in.mp4", "--save-images", "drawn/{name}"], 2, "each source has a folder of its own"),
         (["in.mp4", "--save-video", "-"], 2, "cannot write to standard output"),
         (["in.mp4", "-o", "out.jsonl", "--resume", "--track"], 2, "--resume cannot go on with --track"),
         (["in.mp4", "-o", "out.jsonl", "--resume", "--live"], 2, "will not come again"),

@@ -362,6 +362,17 @@ class TestDamage:
         assert answers[-1] in gaps_of(answers)
         assert gaps_of(answers)[-1].code == code
 
+    def test_a_truncated_file_of_fragments_says_what_its_last_one_should_have(self, tmp_path: Path) -> None:
+        path = write_video(tmp_path / "a.mp4", 60, noise=True, movflags="frag_keyframe+empty_moov+default_base_moof")
+        assert gaps_of(read(path)) == []
+        data = path.read_bytes()
+        path.write_bytes(data[: data.rindex(b"mdat") + 2000])
+        answers = read(path)
+        gaps = gaps_of(answers)
+        assert gaps[-1].code == "truncated"
+        missing = sum(next(int(word) for word in gap.message.split() if word.isdecimal()) for gap in gaps)
+        assert len(frames_of(answers)) + missing == 60
+
     def test_whole_files_with_longer_sound_are_not_truncated(self, tmp_path: Path) -> None:
         with av.open(str(tmp_path / "a.mkv"), "w") as file:
             stream, voice = file.add_stream("libx264", rate=30), file.add_stream("aac", rate=48000, layout="mono")

@@ -39,18 +39,20 @@ def write_video(
     group: int = 12,
     noise: bool = False,
     options: dict[str, str] | None = None,
+    movflags: str = "faststart",
 ) -> Path:
     """Make a video of `picture(0)`, `picture(1)`, …
 
     times     time stamp of each frame in ticks of `base`; None: one tick apart
     turned    degrees anticlockwise that a player is to turn it by
     group     frames from one key frame to the next
+    movflags  how an MP4 is laid out
     noise     frames hard to compress, so that damage hits many bytes
     """
     target = str(path) if isinstance(path, Path) else path
-    movflags = {"movflags": "faststart"} if target is not path and target.endswith(".mp4") else {}
+    of_mp4 = {"movflags": movflags} if target is not path and target.endswith(".mp4") else {}
     target_is_webm = isinstance(target, str) and target.endswith(".webm")
-    with av.open(target, "w", format=container, options=movflags) as file:
+    with av.open(target, "w", format=container, options=of_mp4) as file:
         stream = file.add_stream(codec, rate=rate, options={"g": str(group), **(options or {})})
         stream.height, stream.width = size_hw
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"

@@ -184,9 +184,10 @@ class Video:
                     return opened
         except LostError as lost:
             decoding.close()
-            raise SourceError(
-                "not-found", f"cannot read {self._access.named}: {lost}, before its first frame"
-            ) from None
+            why = f"{lost}, before its first frame"
+            if opened.finite and "mp4" in opened.container.format.name:
+                why += "; a server that cannot give parts of a file cannot give an MP4 that ends with its index: download it"
+            raise SourceError("not-found", f"cannot read {self._access.named}: {why}") from None
         except BaseException:
             decoding.close()
             raise

@@ -56,6 +56,8 @@ def watch(console: Console, wish: VideoWish) -> int:
         sinks.check()
         open_all(console, source)
         tell(console, wish, source)
+        if wished.is_empty and not wish.show:
+            console.say("nothing is kept: -o FILE keeps the results, --save-video FILE the annotated video")
         if wish.dry_run:
             return dry_run(console, wish, plan, source)
         return _run(console, wish, plan, source, sinks)

@@ -18,6 +18,7 @@ from cli_runs import Run, start
 from film_frames import frames_of, pictures, video
 from PIL import Image
 
+from detcli.cli import plan
 from detcli.cli.video import video as video_command
 from detcli.cli.wish import VideoWish, Wish
 from detcli.files.outputs import open_output
@@ -183,6 +184,18 @@ def test_tracks_are_numbered_in_every_format(watch: Watch, tmp_path: Path) -> No
     assert not Path("out.jsonl.journal").exists()
 
 
+def test_on_a_terminal_it_is_said_that_nothing_is_kept(
+    watch: Watch, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "is_terminal", lambda stream: True)
+    words = "nothing is kept: -o FILE keeps the results, --save-video FILE the annotated video"
+    run = watch("in.mp4", "--max-frames", "1")
+    assert (run.code, run.out) == (0, "")
+    assert words in run.err
+    for flags in (["-o", "out.jsonl"], ["--save-video", "out.mp4"], ["-f", "table"]):
+        assert words not in watch("in.mp4", "--max-frames", "1", *flags).err
+
+
 def test_a_dry_run_tells_of_the_source_and_writes_nothing(watch: Watch, short: Path, tmp_path: Path) -> None:
     run = watch("in.mp4", "--dry-run", "-o", "out.jsonl", "--save-video", "out.mp4")
     assert (run.code, run.out) == (0, "in.mp4\n")
@@ -277,6 +290,13 @@ def server(tmp_path: Path) -> Iterator[str]:
     yield f"127.0.0.1:{serving.server_port}"
     serving.shutdown()
     serving.server_close()
+
+
+def test_a_server_without_ranges_cannot_give_every_mp4(watch: Watch, server: str) -> None:
+    video(Path("large.mp4"), pictures(20, size_hw=(240, 320)))
+    run = watch(f"http://{server}/large.mp4")
+    assert run.code == 4
+    assert "an MP4 that ends with its index: download it" in run.err
 
 
 def test_a_web_page_is_no_video(watch: Watch, server: str) -> None:

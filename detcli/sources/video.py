@@ -3,6 +3,7 @@
 A stream that is lost is taken up again; frames that did not come meanwhile are a gap, and never invented.
 """
 
+import math
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -208,10 +209,11 @@ class Video:
         if self._decoding is not None:
             self._decoding.close()
             self._decoding = None
-        since = self._timeline.heard
+        ends = self._timeline.heard + self._left_s(last_s)
         for attempt in count(1):
-            wait_for_server(self._access.server, back_off.pause_s(), self._clock, self._closed)
-            if self._closed.is_set() or self._is_late(last_s + self._clock.now() - since):
+            pause_s = min(back_off.pause_s(), ends - self._clock.now())
+            wait_for_server(self._access.server, pause_s, self._clock, self._closed)
+            if self._closed.is_set() or self._clock.now() >= ends:
                 return False
             try:
                 self._open(settings_start=False, resume=self._finite, number=number)
@@ -228,9 +230,12 @@ class Video:
     def _lost(self, last_s: float, why: str) -> str:
         return f"the stream {self._access.named} was lost after {last_s:.1f} s ({why})"
 
-    def _is_late(self, time_s: float) -> bool:
+    def _left_s(self, time_s: float) -> float:
+        """How long frames of a live source are wanted after this time: what is in a file stays there."""
         settings = self._settings
-        return settings.duration_s is not None and time_s >= settings.start_s + settings.duration_s
+        if self._finite or settings.duration_s is None:
+            return math.inf
+        return settings.start_s + settings.duration_s - time_s
 
     def _said_by(self, opened: Opened) -> MovingFacts:
         stream = opened.stream

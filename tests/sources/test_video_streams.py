@@ -137,8 +137,10 @@ class TestLoss:
         assert caught.value.code == code
 
     def test_a_gap_longer_than_what_is_looked_at_ends_it(self) -> None:
+        clock = Hasty()
         with serving(mjpeg(8), answer("503 Busy")) as server:
-            answers = [one() for one in video(server, duration_s=5.0)]
+            answers = [one() for one in video(server, duration_s=5.0, clock=clock)]
+        assert 4 < sum(clock.waits) < 5.1
         assert len(frames_of(answers)) >= 7
         assert [gap.code for gap in gaps_of(answers)] == ["gap"]
 
@@ -240,6 +242,13 @@ class TestFilesBehindAddresses:
             assert one.origin.frame == number
             assert one.origin.time_s == pytest.approx(time_s, abs=1e-3)
             assert np.array_equal(one.pixels, pixels)
+
+    def test_however_long_a_file_is_out_of_reach_none_of_its_frames_is_passed_over(self, path: Path) -> None:
+        data, away = path.read_bytes(), [answer("503 Busy")] * 4
+        with serving(part_of(data, len(data) // 2), *away, part_of(data)) as server:
+            answers = [one() for one in video(server, path="/a.mp4", duration_s=2.5)]
+            assert len(server.requests) > 5
+        assert [answer.origin.frame for answer in answers] == list(range(75))
 
     def test_a_server_that_always_stops_at_the_same_place_is_given_up(self, tmp_path: Path) -> None:
         data = write_video(tmp_path / "a.mp4", 90, noise=True).read_bytes()

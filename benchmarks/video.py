@@ -131,6 +131,9 @@ def records(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def detcli_(arguments: argparse.Namespace, *, with_film: bool, on_result: Any = None) -> dict[str, Any]:
     """The product as it is used."""
+    from detcli.runtimes.spinning import spin_briefly
+
+    spin_briefly()  # as the command does, before torch is loaded
     from detcli.pipeline import run
     from detcli.sinks.film import Film
     from detcli.sinks.jsonl import JsonLines

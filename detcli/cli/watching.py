@@ -33,6 +33,9 @@ def watch(console: Console, wish: VideoWish) -> int:
     if not wish.sources:
         raise UsageError("nothing to look at: name a video, a camera (cam0), an address or '-'")
     check_place()
+    from detcli.runtimes.spinning import spin_briefly
+
+    spin_briefly()
     from detcli.cli.plan import check_plan
     from detcli.cli.video_plan import make_video_plan
     from detcli.sources.opening_moving import flat_names

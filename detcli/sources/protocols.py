@@ -186,6 +186,10 @@ def what_it_is(access: Access) -> tuple[PictureErrorCode, str] | None:
         return "truncated", "its index (moov) is missing or damaged, as where a recording or a download was cut off"
     if head.startswith((b"#EXTM3U", b"ffconcat")):
         return "unsupported", "a list of other videos; those that it names by an address are not fetched"
+    if head.startswith(b"version https://git-lfs"):
+        return "unsupported", "a Git LFS pointer, not the video: 'git lfs pull' fetches it"
+    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "unsupported", "a web page, not a video"
     if head.startswith((b"\x7fELF", b"MZ", b"PK\x03\x04", b"%PDF")):
         return "unsupported", "not a video"
     return None

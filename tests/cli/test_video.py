@@ -224,6 +224,8 @@ def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: 
         (["picture.png"], 4, "'detcli detect' takes pictures"),
         (["words.txt"], 4, "cannot read 'words.txt': not a "),
         (["empty.mp4"], 4, "empty"),
+        (["pointer.mp4"], 4, "'git lfs pull' fetches it"),
+        (["page.mp4"], 4, "a web page, not a video"),
         (["folder"], 4, "there are no videos in 'folder'"),
         (["no*.mp4"], 4, "nothing matches 'no*.mp4'"),
         (["ftp://me:secret@example.org/a.mp4"], 2, "'ftp://example.org/a.mp4'"),
@@ -249,6 +251,8 @@ def test_what_cannot_be_is_answered_in_a_line(
     Image.new("RGB", (8, 8)).save("picture.png")
     Path("words.txt").write_text("hello\n" * 100)
     Path("empty.mp4").touch()
+    Path("pointer.mp4").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    Path("page.mp4").write_text("\n<!DOCTYPE html><title>Sign in</title>")
     Path("folder").mkdir()
     run = watch(*arguments)
     assert (run.code, run.out) == (code, "")

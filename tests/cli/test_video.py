@@ -296,6 +296,14 @@ def server(tmp_path: Path) -> Iterator[str]:
     serving.server_close()
 
 
+def test_sound_that_cannot_be_copied_is_told(watch: Watch, server: str) -> None:
+    video(Path("in.ts"), pictures(6), sound=True)
+    assert "sound" not in watch("in.ts", "--save-video", "file.mp4").err
+    run = watch(f"http://{server}/in.ts", "--save-video", "stream.mp4")
+    assert run.code == 0
+    assert f"sound of 'http://{server}/in.ts' is left out: it can only be copied from a file\n" in run.err
+
+
 def test_a_server_without_ranges_cannot_give_every_mp4(watch: Watch, server: str) -> None:
     video(Path("large.mp4"), pictures(20, size_hw=(240, 320)))
     run = watch(f"http://{server}/large.mp4")

@@ -1,6 +1,7 @@
 """Still pictures: files, folders, globs, addresses, lists of paths, and the bytes of one picture on standard input."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from detcli.values.frame import Origin
 
 _LEAST_MAX_BYTES: Final = 64 << 20
 _BYTES_A_PIXEL: Final = 8  # no format takes more: 16 bits a sample, four samples
+_CAMERA = re.compile(r"(cam|/dev/video)\d{1,3}", re.ASCII)
 _OF_STREAMS: Final = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "tcp")
 
 
@@ -117,6 +119,9 @@ class Images:
         """One file or address, taken by its name."""
         if _is_address(path):
             yield from self._address(path)
+        elif _CAMERA.fullmatch(path) and not os.path.lexists(path):
+            error = PictureError("not-found", "no such file or folder; 'detcli video' takes cameras")
+            yield _Listed(path, relative_below(_absolute(path), base), Refused(error))
         elif not self._is_excluded(safe_relative(path)):
             yield _Listed(path, relative_below(_absolute(path), base), self._reader(path))
 

@@ -93,9 +93,10 @@ def test_nothing_processed_is_4(detect: Detect, pictures: Path) -> None:
 
 def test_videos_and_streams_are_pointed_to_the_command_that_takes_them(detect: Detect, pictures: Path) -> None:
     Path("in.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(100))
-    first, second = records(detect("in.mp4", "rtsp://me:secret@camera/1").out)
+    first, second, third = records(detect("in.mp4", "rtsp://me:secret@camera/1", "cam9").out)
     assert first["error"]["message"] == "a video, not a picture: 'detcli video' takes videos"
     assert second["error"]["message"].endswith("http and https are, and 'detcli video' takes streams")
+    assert third["error"]["message"] == "no such file or folder; 'detcli video' takes cameras"
 
 
 def test_an_empty_folder_is_an_error_that_names_it(detect: Detect, pictures: Path) -> None:

@@ -3,9 +3,8 @@
 import os
 
 _FEW = 4  # processors: more of them have room for what runs beside the network
-_SPINS = (
-    "1000"  # some hundredths of a millisecond; what OpenMP takes by itself where it has more threads than processors
-)
+# Some hundredths of a millisecond: what OpenMP takes by itself where it has more threads than processors.
+_SPINS = "1000"
 
 
 def spin_briefly() -> None:

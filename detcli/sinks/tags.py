@@ -49,17 +49,17 @@ def _fitting_tag(size_hw: tuple[int, ...], name: str, score: str, size: int, ink
 @lru_cache(maxsize=512)  # of 70 kB each where pictures have 12 megapixels; one takes half a millisecond then
 def _tag(name: str, score: str, size: int, ink: Color, letters: Lettering) -> Pixels:
     """Name and score on a ground of the class's colour, uint8 [height, width, 3]."""
-    edge = max(1, round(size * 0.22))
+    edge, gap = max(1, round(size * 0.22)), round(size * 0.6)  # "#1 0.98" is not to be read as "#10.98"
     texts = [letters.write(text, size) for text in (name, score) if text]
     above = max((text.baseline for text in texts), default=0)
     below = max((len(text.opacity) - text.baseline for text in texts), default=0)
-    width = edge + sum(text.opacity.shape[1] + edge for text in texts)
+    width = 2 * edge + gap * max(0, len(texts) - 1) + sum(text.opacity.shape[1] for text in texts)
     opacity = np.zeros((above + below, width, 1), np.uint16)
     x = edge
     for text in texts:
         rows, columns = text.opacity.shape
         opacity[above - text.baseline :][:rows, x : x + columns, 0] = text.opacity
-        x += columns + edge
+        x += columns + gap
     mixed = opacity * np.array(text_color(ink), np.uint16) + (255 - opacity) * np.array(ink, np.uint16)
     tag: Pixels = ((mixed + 127) // 255).astype(np.uint8)
     tag.setflags(write=False)  # every caller gets the same one

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from detcli.sinks.drawing import DrawingStyle, draw, line_width
+from detcli.sinks.lettering import lettering
 from detcli.sinks.palette import color
-from detcli.sinks.tags import letter_size
+from detcli.sinks.tags import letter_size, make_tags
 from detcli.values.detections import Detections
 from detcli.values.labels import Labels
 
@@ -145,3 +146,14 @@ def test_a_track_keeps_its_colour_and_shows_its_number() -> None:
     plain = DrawingStyle(hide_scores=True)
     numbered, bare = (int((drawn(track, 1, plain) == color(1)).all(axis=2).sum()) for track in (1, None))
     assert numbered > bare, "the number makes the label wider"
+
+
+@pytest.mark.parametrize("size_hw", [(288, 384), (720, 1280)])
+def test_a_track_number_is_not_read_together_with_the_score(size_hw: tuple[int, int]) -> None:
+    letters = lettering(None)
+    [both] = make_tags(size_hw, ["ring #1"], ["0.98"], [(0, 0, 0)], letters)
+    [name] = make_tags(size_hw, ["ring #1"], [""], [(0, 0, 0)], letters)
+    size = letter_size(size_hw, 1)
+    score = letters.write("0.98", size).opacity.shape[1]
+    space = letters.write("# 1", size).opacity.shape[1] - letters.write("#1", size).opacity.shape[1]
+    assert both.shape[1] - name.shape[1] - score > 1.2 * space

@@ -24,12 +24,15 @@ __all__ = ["LOW_THRESHOLD", "Tracker", "TrackerSettings"]
 
 
 class Tracker:
-    """Numbers the detections of one source, frame by frame; ids count from 1 and are never given twice."""
+    """Numbers the detections of one source, frame by frame; ids count from 1 and are never given twice.
+
+    given  how many were, so far; also the last one
+    """
 
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         self.settings = settings or TrackerSettings()
         self._tracks = Tracks.new(Detections.empty())
-        self._given = 0  # the last id
+        self.given = 0
         self._time_s: float | None = None
         self._missing = False  # frames, since the last one
 
@@ -91,8 +94,8 @@ class Tracker:
         """The tracks, with the next numbers for those of these that have none."""
         without = which & (tracks.ids == 0)
         ids = tracks.ids.copy()
-        ids[without] = self._given + 1 + np.arange(np.count_nonzero(without))
-        self._given += int(np.count_nonzero(without))
+        ids[without] = self.given + 1 + np.arange(np.count_nonzero(without))
+        self.given += int(np.count_nonzero(without))
         return replace(tracks, ids=ids)
 
 

@@ -47,7 +47,7 @@ from detcli.cli.wish import VideoWish
 def video(console: Console, /, **given: Any) -> int:
     """Find objects in videos, cameras and streams.
 
-    SOURCES are videos, folders and globs of them, cameras (cam0, 0, /dev/video0), addresses (rtsp, http, https, udp,
+    SOURCES are videos, folders and globs of them, cameras (cam0, 0, /dev/video0), addresses (rtsp, http, https, udp, rtp,
     rtmp), or '-': a video on standard input, as MPEG-TS, Matroska or YUV4MPEG. Several are looked at together.
 
     Of a file every frame is looked at. A camera or a stream is live: frames that would wait are dropped and counted, so

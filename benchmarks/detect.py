@@ -70,7 +70,7 @@ def make_material(arguments: argparse.Namespace) -> None:
     from pictures import make_pictures
 
     from detcli.checkpoints.catalog import CATALOG
-    from detcli.checkpoints.files import write_checkpoint
+    from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.models.family import FAMILIES
 
     make_pictures(arguments.work / "pictures", arguments.pictures)
@@ -129,8 +129,8 @@ class Clock:
 
 def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
     """The product as it is used."""
-    from detcli.inference.loading import load_detector
-    from detcli.pipeline import run
+    from detcli.inference.load import load_detector
+    from detcli.pipeline.run import run
     from detcli.sources.source import SourceSettings, open_source
 
     detector = load_detector(str(arguments.work / "model"), threshold=THRESHOLD, batch_size=arguments.batch)
@@ -147,10 +147,10 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def stages(arguments: argparse.Namespace) -> dict[str, Any]:
     """Our stages one after the other in one thread, batch by batch."""
-    from detcli.files.decode import decode
-    from detcli.inference.loading import load_detector
+    from detcli.inference.load import load_detector
     from detcli.inference.postprocess import to_detections
-    from detcli.values.frame import Frame, Origin
+    from detcli.io.images.decode import decode
+    from detcli.structures.frame import Frame, Origin
 
     detector = load_detector(str(arguments.work / "model"), threshold=THRESHOLD, batch_size=arguments.batch)
     clock = Clock()
@@ -171,9 +171,9 @@ def stages(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def bare(arguments: argparse.Namespace) -> dict[str, Any]:
     """Our network alone, on one prepared batch again and again."""
-    from detcli.files.decode import decode
-    from detcli.inference.loading import load_detector
-    from detcli.values.frame import Frame, Origin
+    from detcli.inference.load import load_detector
+    from detcli.io.images.decode import decode
+    from detcli.structures.frame import Frame, Origin
 
     detector = load_detector(str(arguments.work / "model"), threshold=THRESHOLD, batch_size=arguments.batch)
     frames = []
@@ -254,7 +254,7 @@ def processor(arguments: argparse.Namespace) -> Any:
 def jsonl_sink(detector: Any, stream: Any) -> Any:
     """Our JSON Lines sink on an open file."""
     from detcli.sinks.sink import SINKS, SinkSettings
-    from detcli.values.run import RunInfo
+    from detcli.structures.run_info import RunInfo
 
     info = RunInfo("benchmark", None, None, "", detector.labels, "")
     return SINKS["jsonl"](stream, SinkSettings(info))

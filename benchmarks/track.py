@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detcli.datasets.shapes.erring import ERRORS, detect_erring
-from detcli.datasets.shapes.moving import LEVELS, MovingShapes
+from detcli.datasets.shapes.noisy_detections import ERRORS, detect_erring
+from detcli.datasets.shapes.shape_sequences import LEVELS, MovingShapes
 from detcli.evaluation.tracking_metrics import TrackingFigures, judge_tracks
+from detcli.structures.detections import Detections
+from detcli.structures.ground_truth import Truths
+from detcli.structures.seeding import derive_seed
 from detcli.tracking.byte_track import LOW_THRESHOLD, Tracker, TrackerSettings
-from detcli.values.detections import Detections
-from detcli.values.seeds import derive_seed
-from detcli.values.truths import Truths
 
 if TYPE_CHECKING:
     from detcli.inference.detector import Detector
@@ -105,7 +105,7 @@ def found_by(name: str, shapes: MovingShapes, *, batch: int = 16) -> Iterator[De
 @cache
 def loaded(name: str, batch: int) -> "Detector":
     """The model, read once."""
-    from detcli.inference.loading import load_detector
+    from detcli.inference.load import load_detector
 
     return load_detector(name, threshold=LOW_THRESHOLD, batch_size=batch)
 

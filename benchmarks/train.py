@@ -62,7 +62,7 @@ def make_material(arguments: argparse.Namespace) -> None:
     import torch
     from PIL import Image
 
-    from detcli.checkpoints.files import write_checkpoint
+    from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.datasets.shapes import Shapes, draw
     from detcli.models.dfine import FAMILY
     from detcli.models.dfine.config import published
@@ -176,10 +176,10 @@ def transformers_(arguments: argparse.Namespace) -> dict[str, Any]:
 def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
     """The loop of `detcli train`, for one epoch over the same pictures."""
     from detcli.datasets.dataset import open_dataset
-    from detcli.training.events import Event, Stepped
-    from detcli.training.loop import Job, train
-    from detcli.training.recipe import recipe_for
-    from detcli.training.start import starting_point
+    from detcli.training.initialization import starting_point
+    from detcli.training.recipes.recipe import recipe_for
+    from detcli.training.training_events import Event, Stepped
+    from detcli.training.training_loop import Job, train
 
     data = open_dataset(str(arguments.work / "truth.json"), images=arguments.work / "pictures")
     calm = {"photometric": 0.0, "zoom_out": 0.0, "iou_crop": 0.0, "multi_scale_repeat": 0, "stop_augmentation_epoch": 0}

@@ -72,7 +72,7 @@ def make_material(arguments: argparse.Namespace) -> None:
     from moving import make_video
 
     from detcli.checkpoints.catalog import CATALOG
-    from detcli.checkpoints.files import write_checkpoint
+    from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.models.family import FAMILIES
 
     count, size_hw = (arguments.memory, SMALL_HW) if arguments.memory else (arguments.frames, SIZE_HW)
@@ -104,8 +104,8 @@ def load(arguments: argparse.Namespace) -> Any:
     """The detector, warm: its first call is slower than all others."""
     import numpy as np
 
-    from detcli.inference.loading import load_detector
-    from detcli.values.frame import Frame, Origin
+    from detcli.inference.load import load_detector
+    from detcli.structures.frame import Frame, Origin
 
     detector = load_detector(
         str(arguments.work / "model"),
@@ -131,15 +131,15 @@ def records(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def detcli_(arguments: argparse.Namespace, *, with_film: bool, on_result: Any = None) -> dict[str, Any]:
     """The product as it is used."""
-    from detcli.runtimes.spinning import spin_briefly
+    from detcli.runtimes.openmp import spin_briefly
 
     spin_briefly()  # as the command does, before torch is loaded
-    from detcli.pipeline import run
-    from detcli.sinks.film import Film
-    from detcli.sinks.jsonl import JsonLines
+    from detcli.pipeline.run import run
+    from detcli.sinks.results.jsonl import JsonLines
     from detcli.sinks.sink import Sink, SinkSettings
-    from detcli.sources.moving import MovingSettings, open_moving
-    from detcli.values.run import RunInfo
+    from detcli.sinks.video.video_writer import Film
+    from detcli.sources.video.video_source import MovingSettings, open_moving
+    from detcli.structures.run_info import RunInfo
     from detcli.version import __version__
 
     detector = load(arguments)
@@ -160,7 +160,7 @@ def bare(arguments: argparse.Namespace) -> dict[str, Any]:
     """The network alone, at the same batch."""
     import cv2
 
-    from detcli.values.frame import Frame, Origin
+    from detcli.structures.frame import Frame, Origin
 
     detector = load(arguments)
     capture = cv2.VideoCapture(str(arguments.work / "in.mp4"))
@@ -180,7 +180,7 @@ def loop(arguments: argparse.Namespace) -> dict[str, Any]:
     """What is written by hand in a quarter of an hour."""
     import cv2
 
-    from detcli.values.frame import Frame, Origin
+    from detcli.structures.frame import Frame, Origin
 
     detector = load(arguments)
     start, used = time.perf_counter(), time.process_time()

@@ -1,4 +1,4 @@
-# bash completion for detcli. Written by "python -m detcli.cli.manual" from the command tree; do not edit.
+# bash completion for detcli. Written by "python -m detcli.cli.docs.generate" from the command tree; do not edit.
 _detcli() {
     local here="detcli" words="" word i cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}"
     if [[ $cur == "=" ]]; then cur=""

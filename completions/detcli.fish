@@ -1,4 +1,4 @@
-# fish completion for detcli. Written by "python -m detcli.cli.manual" from the command tree; do not edit.
+# fish completion for detcli. Written by "python -m detcli.cli.docs.generate" from the command tree; do not edit.
 function __detcli_at --description 'Whether the words so far name this command'
     set -l here detcli
     for word in (commandline -opc)[2..-1]

@@ -18,11 +18,11 @@ from detcli.version import __version__
 if TYPE_CHECKING:
     from detcli.errors import DetcliError
     from detcli.inference.detector import Detector
-    from detcli.inference.loading import load_detector
-    from detcli.sources.moving import MovingSettings, open_moving
+    from detcli.inference.load import load_detector
     from detcli.sources.source import SourceSettings, open_source
-    from detcli.values.detections import Detections
-    from detcli.values.frame import Frame, Unreadable
+    from detcli.sources.video.video_source import MovingSettings, open_moving
+    from detcli.structures.detections import Detections
+    from detcli.structures.frame import Frame, Unreadable
 
 __all__ = [
     "DetcliError",
@@ -40,14 +40,14 @@ __all__ = [
 
 _ROOMS = {
     "DetcliError": "detcli.errors",
-    "Detections": "detcli.values.detections",
+    "Detections": "detcli.structures.detections",
     "Detector": "detcli.inference.detector",
-    "Frame": "detcli.values.frame",
-    "MovingSettings": "detcli.sources.moving",
+    "Frame": "detcli.structures.frame",
+    "MovingSettings": "detcli.sources.video.video_source",
     "SourceSettings": "detcli.sources.source",
-    "Unreadable": "detcli.values.frame",
-    "load_detector": "detcli.inference.loading",
-    "open_moving": "detcli.sources.moving",
+    "Unreadable": "detcli.structures.frame",
+    "load_detector": "detcli.inference.load",
+    "open_moving": "detcli.sources.video.video_source",
     "open_source": "detcli.sources.source",
 }
 

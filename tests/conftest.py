@@ -58,7 +58,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a D-FINE with 20 queries and the labels cat, dog and cow, its weights random and seeded."""
     import torch
 
-    from detcli.checkpoints.files import write_checkpoint
+    from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.models.family import family_of
 
     family = family_of(TINY_CONFIG)

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from detcli.errors import OutputError
-from detcli.pipeline import Stop, run
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Pixels, Resize, Unreadable
+from detcli.pipeline.run import Stop, run
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Pixels, Resize, Unreadable
 
 
 @dataclass

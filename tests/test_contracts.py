@@ -17,13 +17,13 @@ from detcli.models.family import FAMILIES, MODEL_TYPES, Family, family_of
 from detcli.registry import Registry
 from detcli.runtimes.runtime import RUNTIMES
 from detcli.sinks.sink import MASKS_ONLY, SINKS, SinkSettings
-from detcli.sources.moving import MOVING
 from detcli.sources.source import SOURCES, SourceSettings
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.masks import Rle
-from detcli.values.run import RunInfo
+from detcli.sources.video.video_source import MOVING
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.masks import Rle
+from detcli.structures.run_info import RunInfo
 
 TABLES: list[Registry[Any]] = [SOURCES, MOVING, SINKS, RUNTIMES, FAMILIES]
 LABELS = Labels.from_names(["cat", "dog"])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from detcli.cli.docs.command_tree import Branch, read_tree
+from detcli.cli.docs.generate import PROJECT, main, outdated, pages, write
+from detcli.cli.docs.man_page import man_page
 from detcli.cli.main import cli
-from detcli.cli.man_page import man_page
-from detcli.cli.manual import PROJECT, main, outdated, pages, write
-from detcli.cli.tree import Branch, read_tree
 
 ROOT = read_tree(cli, "detcli")
 BRANCHES = list(ROOT.walk())
@@ -44,7 +44,7 @@ def test_every_command_stands_in_the_readme(branch: Branch) -> None:
 
 
 def test_manual_and_completions_are_as_generated() -> None:
-    assert outdated() == [], "run python -m detcli.cli.manual"
+    assert outdated() == [], "run python -m detcli.cli.docs.generate"
 
 
 def test_what_is_generated_does_not_depend_on_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from detcli.errors import DeviceError, OutputError, TooManyFailuresError
-from detcli.pipeline import Limits, Stop, Tally, run
-from detcli.pipeline.room import Room
+from detcli.pipeline.backpressure import Room
+from detcli.pipeline.run import Limits, Stop, Tally, run
 from detcli.sinks.sink import SINKS, SinkSettings
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Pixels, Resize, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.run import RunInfo
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Pixels, Resize, Unreadable
+from detcli.structures.run_info import RunInfo
 
 
 @dataclass
@@ -381,7 +381,9 @@ def test_decoded_pictures_that_wait_are_bounded_by_their_bytes(
 ) -> None:
     """Far fewer large pictures are decoded ahead than small ones, however many have been listed."""
     side, workers, batch_size = 100, 3, 16
-    monkeypatch.setattr("detcli.pipeline._BYTES_IN_FLIGHT", 2 * 5 * side * side * 3)  # five: as read, and as prepared
+    monkeypatch.setattr(
+        "detcli.pipeline.run._BYTES_IN_FLIGHT", 2 * 5 * side * side * 3
+    )  # five: as read, and as prepared
     lock, decoded, most = threading.Lock(), 0, 0
 
     class Counted(FakePicture):

@@ -15,22 +15,26 @@ from typing import Any, NoReturn
 
 import click
 
-from detcli.cli.command import Entry, Example, Group, Option
-from detcli.cli.console import Console
+from detcli.cli.framework.command import Entry, Example, Group, Option
+from detcli.cli.framework.console import Console
 from detcli.errors import DetcliError, DeviceError, OutputError
 from detcli.version import __version__
 
 COMMANDS = {
-    "detect": Entry("detcli.cli.detect:detect", "Find objects in pictures.", "Detect"),
-    "video": Entry("detcli.cli.video:video", "Find objects in videos, cameras and streams.", "Detect"),
-    "segment": Entry("detcli.cli.segment:segment", "Find the masks of what is in pictures.", "Detect"),
-    "train": Entry("detcli.cli.train:train", "Fine-tune a model on annotated pictures.", "Train"),
-    "eval": Entry("detcli.cli.evaluate:evaluate", "Judge results or a model against what is true.", "Judge"),
-    "download": Entry("detcli.cli.download:download", "Fetch models now, for later use without a network.", "Models"),
-    "models": Entry("detcli.cli.models:models", "Look after the models on this machine.", "Models"),
-    "demo": Entry("detcli.cli.demo:demo", "Draw a few pictures, find what is in them, and show the results.", "Set-up"),
-    "doctor": Entry("detcli.cli.doctor:doctor", "Look at what this machine can do, and what to mend.", "Set-up"),
-    "completion": Entry("detcli.cli.completion:completion", "Print the completion script of a shell.", "Set-up"),
+    "detect": Entry("detcli.cli.detect.detect:detect", "Find objects in pictures.", "Detect"),
+    "video": Entry("detcli.cli.detect.video:video", "Find objects in videos, cameras and streams.", "Detect"),
+    "segment": Entry("detcli.cli.detect.segment:segment", "Find the masks of what is in pictures.", "Detect"),
+    "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated pictures.", "Train"),
+    "eval": Entry("detcli.cli.evaluate.evaluate:evaluate", "Judge results or a model against what is true.", "Judge"),
+    "download": Entry(
+        "detcli.cli.models.download:download", "Fetch models now, for later use without a network.", "Models"
+    ),
+    "models": Entry("detcli.cli.models.models:models", "Look after the models on this machine.", "Models"),
+    "demo": Entry(
+        "detcli.cli.setup.demo:demo", "Draw a few pictures, find what is in them, and show the results.", "Set-up"
+    ),
+    "doctor": Entry("detcli.cli.setup.doctor:doctor", "Look at what this machine can do, and what to mend.", "Set-up"),
+    "completion": Entry("detcli.cli.setup.completion:completion", "Print the completion script of a shell.", "Set-up"),
 }
 ALIASES = {"predict": "detect"}
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.findings import Findings
+from detcli.datasets.issues import Findings
 
 MOST_WRONG = 0.5  # share of the pictures, or of the boxes, that may be unusable
 

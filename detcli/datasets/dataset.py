@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from detcli.datasets.layouts import find_layout, layout_of
-from detcli.datasets.yolo_yaml import read_data_yaml
+from detcli.datasets.yolo.yolo_yaml import read_data_yaml
 from detcli.registry import Registry
-from detcli.values.frame import Frame, Resize, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.truths import Truths
+from detcli.structures.class_labels import Labels
+from detcli.structures.frame import Frame, Resize, Unreadable
+from detcli.structures.ground_truth import Truths
 
 Part = Literal["train", "val"]
 
@@ -79,9 +79,9 @@ class NamedDataset(Dataset, Protocol):
 DATASETS: Registry[type[NamedDataset]] = Registry(
     "dataset",
     {
-        "coco": "detcli.datasets.coco:Coco",
-        "coco-panoptic": "detcli.datasets.coco_panoptic:CocoPanoptic",
-        "yolo": "detcli.datasets.yolo:Yolo",
+        "coco": "detcli.datasets.coco.coco_dataset:Coco",
+        "coco-panoptic": "detcli.datasets.coco.coco_panoptic:CocoPanoptic",
+        "yolo": "detcli.datasets.yolo.yolo_dataset:Yolo",
         "shapes": "detcli.datasets.shapes:Shapes",
     },
 )

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from detcli.values.masks import Rle
+from detcli.structures.masks import Rle
 
 Json = Mapping[str, Any]
 Judge = Literal["faster-coco-eval", "pycocotools"]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError
 from detcli.evaluation.coco_metrics import IouType, Json, Metrics, judge
-from detcli.pipeline import Stop, run
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Resize, Unreadable
-from detcli.values.labels import Labels, plain_name
-from detcli.values.record import boxes_xywh, shortest
+from detcli.pipeline.run import Stop, run
+from detcli.structures.class_labels import Labels, plain_name
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Resize, Unreadable
+from detcli.structures.json_records import boxes_xywh, shortest
 
 if TYPE_CHECKING:
     from detcli.inference.detector import Detector

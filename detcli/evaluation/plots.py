@@ -10,7 +10,7 @@ import numpy as np
 
 from detcli.errors import UsageError
 from detcli.evaluation.coco_metrics import IOUS, RECALLS, ClassMetrics, Metrics
-from detcli.evaluation.confusion import Confusion
+from detcli.evaluation.confusion_matrix import Confusion
 
 _MOST_IN_LEGEND = 12
 _MOST_WITH_NUMBERS = 25  # classes whose cells have room for a number

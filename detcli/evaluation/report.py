@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from detcli.evaluation.box_matching import Comparison
 from detcli.evaluation.coco_metrics import Metrics
-from detcli.evaluation.comparison import Comparison
-from detcli.evaluation.confusion import Confusion
+from detcli.evaluation.confusion_matrix import Confusion
 from detcli.version import __version__
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detcli.structures.detections import Detections
+from detcli.structures.ground_truth import Truths
 from detcli.tracking.assignment import best_pairs
-from detcli.tracking.overlap import pairwise_iou
-from detcli.values.detections import Detections
-from detcli.values.truths import Truths
+from detcli.tracking.box_iou import pairwise_iou
 
 IOU = 0.5  # intersection over union from which on a detection is of an object
 

@@ -10,17 +10,17 @@ from detcli.errors import DeviceError
 from detcli.inference.batching import alike, padded_together
 from detcli.inference.postprocess import NotFiniteError, Selection, to_detections
 from detcli.inference.preprocess import Preprocessor
-from detcli.inference.segmentation import Segmenting, to_segments
-from detcli.runtimes.eager import device_errors
+from detcli.inference.segmentation.segment_postprocess import Segmenting, to_segments
 from detcli.runtimes.runtime import Runtime
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Pixels, Unreadable
-from detcli.values.labels import Labels
+from detcli.runtimes.torch_runtime import device_errors
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Pixels, Unreadable
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from detcli.checkpoints.hub import ModelFiles
+    from detcli.checkpoints.hub.locate_model import ModelFiles
 
 _BATCHES_AHEAD = 8  # that a batch of pictures of one size is chosen from
 

@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from detcli.values.boxes import cxcywh_to_xyxy
-from detcli.values.detections import Detections
-from detcli.values.outputs import Outputs
+from detcli.structures.boxes import cxcywh_to_xyxy
+from detcli.structures.detections import Detections
+from detcli.structures.outputs import Outputs
 
 
 class NotFiniteError(ValueError):

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.inference.sizing import AsTheyAre, Edges, SizeHW, Sizing, Stretch, check_size, read_sizing, short
-from detcli.values.batch import Batch
-from detcli.values.frame import Frame, Pixels
+from detcli.inference.resize_rules import AsTheyAre, Edges, SizeHW, Sizing, Stretch, check_size, read_sizing, short
+from detcli.structures.batch import Batch
+from detcli.structures.frame import Frame, Pixels
 
 if TYPE_CHECKING:
     from detcli.models.family import Family

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from detcli.errors import UnsupportedModelError
 from detcli.registry import Registry
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.outputs import Outputs, Targets
 
 Json = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.family import Hints
-from detcli.values.published_labels import PUBLISHED_LABELS
+from detcli.structures.dataset_labels import PUBLISHED_LABELS
 
 Pieces = Sequence[tuple[str, str]]
 # Beginning of an original name and what it becomes, then patterns and their replacements in the rest of it.

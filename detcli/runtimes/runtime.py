@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from detcli.registry import Registry
-from detcli.values.batch import Batch
-from detcli.values.outputs import Outputs
+from detcli.structures.batch import Batch
+from detcli.structures.outputs import Outputs
 
 
 class Runtime(Protocol):
@@ -18,4 +18,4 @@ class Runtime(Protocol):
         """
 
 
-RUNTIMES: Registry[Callable[..., Runtime]] = Registry("runtime", {"eager": "detcli.runtimes.eager:Eager"})
+RUNTIMES: Registry[Callable[..., Runtime]] = Registry("runtime", {"eager": "detcli.runtimes.torch_runtime:Eager"})

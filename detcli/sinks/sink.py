@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from detcli.errors import UsageError
-from detcli.files.outputs import is_stream
+from detcli.io.outputs import is_stream
 from detcli.registry import Registry
 
 if TYPE_CHECKING:
-    from detcli.values.detections import Detections
-    from detcli.values.frame import Frame, Unreadable
-    from detcli.values.run import RunInfo
+    from detcli.structures.detections import Detections
+    from detcli.structures.frame import Frame, Unreadable
+    from detcli.structures.run_info import RunInfo
 
 
 class Sink(Protocol):
@@ -77,12 +77,12 @@ class ResultSink(Sink, Protocol):
 SINKS: Registry[type[ResultSink]] = Registry(
     "format",
     {
-        "jsonl": "detcli.sinks.jsonl:JsonLines",
-        "coco": "detcli.sinks.coco:CocoAnnotations",
-        "coco-results": "detcli.sinks.coco:CocoResults",
-        "coco-panoptic": "detcli.sinks.panoptic:CocoPanoptic",
-        "csv": "detcli.sinks.csv_table:CsvTable",
-        "yolo": "detcli.sinks.yolo_text:YoloText",
+        "jsonl": "detcli.sinks.results.jsonl:JsonLines",
+        "coco": "detcli.sinks.results.coco:CocoAnnotations",
+        "coco-results": "detcli.sinks.results.coco:CocoResults",
+        "coco-panoptic": "detcli.sinks.results.coco_panoptic:CocoPanoptic",
+        "csv": "detcli.sinks.results.csv_table:CsvTable",
+        "yolo": "detcli.sinks.results.yolo_labels:YoloText",
     },
 )
 

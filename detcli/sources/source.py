@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from detcli.errors import UsageError
 from detcli.registry import Registry
-from detcli.values.frame import Frame, Origin, Resize, Unreadable
+from detcli.structures.frame import Frame, Origin, Resize, Unreadable
 
 DEFAULT_MAX_PIXELS: Final = 250_000_000
 STANDARD_INPUT: Final = "-"
@@ -72,7 +72,7 @@ class NamedSource(Source, Protocol):
     def __init__(self, arguments: Sequence[str], settings: SourceSettings) -> None: ...
 
 
-SOURCES: Registry[type[NamedSource]] = Registry("source", {"images": "detcli.sources.images:Images"})
+SOURCES: Registry[type[NamedSource]] = Registry("source", {"images": "detcli.sources.images.image_source:Images"})
 
 
 def open_source(arguments: Sequence[str], settings: SourceSettings) -> Source:

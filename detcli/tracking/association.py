@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from detcli.structures.detections import Detections
 from detcli.tracking.assignment import best_pairs
-from detcli.tracking.overlap import pairwise_iou
-from detcli.tracking.settings import TrackerSettings
+from detcli.tracking.box_iou import pairwise_iou
+from detcli.tracking.tracker_settings import TrackerSettings
 from detcli.tracking.tracks import Bools, Floats, Ints, Tracks
-from detcli.values.detections import Detections
 
 
 def owners_of(found: Detections, tracks: Tracks, settings: TrackerSettings) -> Ints:

@@ -14,11 +14,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Unreadable
 from detcli.tracking.association import duplicates, overshadowed, owners_of
-from detcli.tracking.settings import LOW_THRESHOLD, TrackerSettings
+from detcli.tracking.tracker_settings import LOW_THRESHOLD, TrackerSettings
 from detcli.tracking.tracks import Bools, Ints, Tracks
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Unreadable
 
 __all__ = ["LOW_THRESHOLD", "Tracker", "TrackerSettings"]
 

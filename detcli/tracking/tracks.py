@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detcli.structures.detections import Detections
 from detcli.tracking.kalman import Beliefs, begin, correct, joined, predict
-from detcli.values.detections import Detections
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detcli.errors import UsageError
-from detcli.files.writing import told, write_atomically
-from detcli.training.events import Event, Note
-from detcli.training.run_folder import RunFolder
+from detcli.io.atomic_write import told, write_atomically
+from detcli.training.state.run_folder import RunFolder
+from detcli.training.training_events import Event, Note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,10 +13,10 @@ import safetensors.torch
 import torch
 from hub_server import COMMIT, LATER_COMMIT, Fault, HubServer
 
-from detcli.checkpoints import hub as hub_room
-from detcli.checkpoints.cache import CachedRepository
-from detcli.checkpoints.files import read_checkpoint
-from detcli.checkpoints.hub import download, locate
+from detcli.checkpoints.checkpoint_files import read_checkpoint
+from detcli.checkpoints.hub import locate_model as hub_room
+from detcli.checkpoints.hub.hub_cache import CachedRepository
+from detcli.checkpoints.hub.locate_model import download, locate
 from detcli.errors import DamagedModelError, HubError, OutputError
 
 REPOSITORY = "owner/tiny"
@@ -24,7 +24,7 @@ NOW = {"Retry-After": "0"}
 # Reports each byte that has reached the disk, so that a test knows where the process is when it kills it.
 CHILD = """
 import sys
-from detcli.checkpoints.hub import download
+from detcli.checkpoints.hub.locate_model import download
 class Report:
     def start(self, total, description): print("start", total, flush=True)
     def advance(self, count): print("advance", count, flush=True)

@@ -18,9 +18,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from detcli.checkpoints.files import Checkpoint, read_checkpoint, write_checkpoint
-from detcli.checkpoints.hub import locate
-from detcli.checkpoints.tensors import read_tensors
+from detcli.checkpoints.checkpoint_files import Checkpoint, read_checkpoint, write_checkpoint
+from detcli.checkpoints.hub.locate_model import locate
+from detcli.checkpoints.safetensors_files import read_tensors
 from detcli.errors import DamagedModelError, ModelError, OutputError, UnsupportedModelError
 
 Write = Callable[..., Path]

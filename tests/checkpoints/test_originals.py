@@ -19,9 +19,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from detcli.checkpoints import original_reader, originals
-from detcli.checkpoints.original_content import RefusedError
-from detcli.checkpoints.originals import OriginalFile, read_original_file
+from detcli.checkpoints.pth import pth_files as originals
+from detcli.checkpoints.pth import pth_reader as original_reader
+from detcli.checkpoints.pth.pth_content import RefusedError
+from detcli.checkpoints.pth.pth_files import OriginalFile, read_original_file
 from detcli.errors import DamagedModelError, ModelError, OutputError, UnsupportedModelError
 
 STATE = collections.OrderedDict(a=torch.arange(12.0).reshape(3, 4), b=torch.tensor([4]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hub_server import COMMIT, LATER_COMMIT, Fault, HubServer
 
-from detcli.checkpoints.hub import download, locate
+from detcli.checkpoints.hub.locate_model import download, locate
 from detcli.errors import (
     AccessError,
     DamagedModelError,
@@ -266,7 +266,7 @@ def test_offline_since_the_start_of_the_process_is_kept(hub: HubServer, model_fi
     code = (
         "import os; os.environ['HF_HUB_OFFLINE'] = '1'; import huggingface_hub.constants; "
         "del os.environ['HF_HUB_OFFLINE']\n"
-        "from detcli.checkpoints.hub import locate\nfrom detcli.errors import NotCachedError\n"
+        "from detcli.checkpoints.hub.locate_model import locate\nfrom detcli.errors import NotCachedError\n"
         f"try: locate({REPOSITORY!r})\nexcept NotCachedError as error: print(error)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from detcli.checkpoints import catalog, hub
-from detcli.checkpoints.checksums import sha256_of_file
+from detcli.checkpoints import catalog
+from detcli.checkpoints.hub import locate_model as hub
+from detcli.checkpoints.hub.checksums import sha256_of_file
 from detcli.errors import DamagedModelError, UsageError
 
 

@@ -55,7 +55,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the smallest D-FINE, 20 queries, random weights that find something in every picture."""
     import torch
 
-    from detcli.checkpoints.files import write_checkpoint
+    from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.models.dfine import FAMILY
     from detcli.models.dfine.config import published
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from detcli.values.frame import Pixels
+from detcli.structures.frame import Pixels
 
 
 def pictures(count: int, *, size_hw: tuple[int, int] = (48, 64), seed: int = 0) -> list[Pixels]:

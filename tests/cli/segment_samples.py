@@ -30,7 +30,7 @@ def write_panoptic_model(folder: Path, seed: int = 10) -> Path:
     """Write the model; returns its folder."""
     import torch
 
-    from detcli.checkpoints.files import write_checkpoint
+    from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.models.backbones.resnet import ResNetConfig
     from detcli.models.detr import FAMILY
     from detcli.models.detr.config import DetrConfig

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from detcli.cli.closing import closing
-from detcli.cli.console import Console
-from detcli.cli.plan import Plan, Target
-from detcli.pipeline import Tally
+from detcli.cli.detect.summary import closing
+from detcli.cli.framework.console import Console
+from detcli.engine.outputs import Plan, Target
+from detcli.pipeline.run import Tally
 
 PLAN = Plan((Target("jsonl", Path("out.jsonl")),), journal=Path("out.jsonl.journal"))
 

@@ -9,8 +9,8 @@ import pytest
 from cli_runs import Run
 
 from detcli.checkpoints.catalog import CATALOG
+from detcli.cli.docs.completion_scripts import SHELLS
 from detcli.cli.main import ALIASES, COMMANDS
-from detcli.cli.shells import SHELLS
 
 
 def script(detcli: Callable[..., Run], shell: str, folder: Path) -> Path:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from detcli.cli.console import FAILURES_SHOWN, Console, escape
-from detcli.cli.words import counted, duration, megabytes
+from detcli.cli.framework.console import FAILURES_SHOWN, Console, escape
+from detcli.cli.framework.text import counted, duration, megabytes
 
 EVERY_CHARACTER = "".join(map(chr, range(0x110000)))
 

@@ -14,7 +14,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where detr_samples.py lies
 import detr_samples
 
-from detcli.checkpoints.files import write_checkpoint
+from detcli.checkpoints.checkpoint_files import write_checkpoint
 from detcli.models.detr import FAMILY
 
 Detcli = Callable[..., Run]

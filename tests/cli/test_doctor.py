@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from cli_runs import Run
 
-from detcli.cli import examination
-from detcli.cli.examination import Finding
+from detcli.cli.setup import checks as examination
+from detcli.cli.setup.checks import Finding
 
 
 def test_a_working_machine_is_0_and_every_problem_has_an_advice(detcli: Callable[..., Run], tmp_path: Path) -> None:

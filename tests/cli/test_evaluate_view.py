@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from detcli.cli.evaluate_view import table
+from detcli.cli.evaluate.evaluate_view import table
 from detcli.evaluation.coco_metrics import FIGURES, ClassMetrics, Metrics
-from detcli.evaluation.confusion import Confusion
+from detcli.evaluation.confusion_matrix import Confusion
 from detcli.evaluation.report import Judged
 
 NAMES = ("cat", "信号灯" * 12, "traffic light", "evil\x1b[31m")

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from detcli.cli.following import Following
-from detcli.sources.moving import frame_origin, gap_origin
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Unreadable
+from detcli.engine.multi_tracker import Following
+from detcli.sources.video.video_source import frame_origin, gap_origin
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Unreadable
 
 
 def frame(place: str, number: int, time_s: float) -> Frame:

@@ -15,7 +15,7 @@ from cli_runs import Run, picture
 from click.testing import CliRunner
 
 from detcli import __version__, errors
-from detcli.cli.command import Command, Context, Entry
+from detcli.cli.framework.command import Command, Context, Entry
 from detcli.cli.main import COMMANDS, Interrupted, Program, cli
 from detcli.errors import DetcliError
 

@@ -10,7 +10,7 @@ import pytest
 from cli_runs import Run
 
 from detcli.checkpoints import catalog
-from detcli.checkpoints.checksums import sha256_of_file
+from detcli.checkpoints.hub.checksums import sha256_of_file
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import click
 import pytest
 from cli_runs import Run
 
-from detcli.cli.command import Context, option_sections
-from detcli.cli.detect import detect as detect_command
+from detcli.cli.detect.detect import detect as detect_command
+from detcli.cli.detect.segment import segment as segment_command
+from detcli.cli.docs.command_tree import read_tree
+from detcli.cli.framework.command import Context, option_sections
 from detcli.cli.main import COMMANDS, cli
-from detcli.cli.segment import segment as segment_command
-from detcli.cli.tree import read_tree
-from detcli.cli.wish import PictureWish
+from detcli.engine.request import PictureWish
 from detcli.sources.source import DEFAULT_MAX_PIXELS
 
 BRANCHES = list(read_tree(cli, "detcli").walk())

@@ -62,9 +62,9 @@ def test_a_signal_finishes_the_batch_and_leaves_whole_files(
 def test_a_second_signal_ends_at_once() -> None:
     script = (
         "import signal\n"
-        "from detcli.cli.console import Console\n"
-        "from detcli.cli.stopping import stopping\n"
-        "from detcli.pipeline import Stop\n"
+        "from detcli.cli.framework.console import Console\n"
+        "from detcli.cli.framework.signals import stopping\n"
+        "from detcli.pipeline.run import Stop\n"
         "with stopping(Console(), Stop()):\n"
         "    print('ready', flush=True)\n"
         "    while True: signal.pause()\n"

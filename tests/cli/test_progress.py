@@ -6,9 +6,9 @@ import threading
 import pytest
 from rich.cells import cell_len
 
-from detcli.cli import progress
-from detcli.cli.console import Console
-from detcli.cli.progress import DownloadProgress, Pace, RunProgress, Words, bar_line
+from detcli.cli.framework import progress
+from detcli.cli.framework.console import Console
+from detcli.cli.framework.progress import DownloadProgress, Pace, RunProgress, Words, bar_line
 
 
 class Screen(io.StringIO):

@@ -17,7 +17,7 @@ from pycocotools.cocoeval import COCOeval
 from segment_samples import LABELS, write_panoptic_model
 
 from detcli.cli.main import COMMANDS
-from detcli.values.masks import Rle
+from detcli.structures.masks import Rle
 
 Segment = Callable[..., Run]
 

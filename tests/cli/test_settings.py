@@ -9,11 +9,11 @@ import click
 import pytest
 from cli_runs import Run
 
-from detcli.cli import options
-from detcli.cli.command import Context
-from detcli.cli.detect import detect as detect_command
+from detcli.cli.detect.detect import detect as detect_command
+from detcli.cli.framework import options
+from detcli.cli.framework.command import Context
+from detcli.cli.framework.settings import read_settings, user_file
 from detcli.cli.main import cli
-from detcli.cli.settings import read_settings, user_file
 
 
 def values(*arguments: str) -> dict[str, Any]:

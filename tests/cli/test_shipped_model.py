@@ -10,13 +10,13 @@ import pytest
 from cli_runs import Run
 
 from detcli.checkpoints.catalog import CATALOG
-from detcli.checkpoints.files import read_checkpoint
-from detcli.checkpoints.hub import check_shipped, locate
+from detcli.checkpoints.checkpoint_files import read_checkpoint
+from detcli.checkpoints.hub.locate_model import check_shipped, locate
 from detcli.datasets.dataset import open_dataset
 from detcli.datasets.shapes import CLASSES
 from detcli.evaluation.coco_metrics import judge
 from detcli.models.family import family_of
-from detcli.training.recipe import recipe_for
+from detcli.training.recipes.recipe import recipe_for
 
 Detcli = Callable[..., Run]
 
@@ -99,7 +99,7 @@ def write_pictures(folder: Path) -> None:
     """The sample as files, under the names that its annotations have."""
     from PIL import Image
 
-    from detcli.values.frame import Frame
+    from detcli.structures.frame import Frame
 
     sample = open_dataset(SAMPLE, part="val")
     folder.mkdir()

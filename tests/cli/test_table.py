@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from detcli.cli.table import Table, shortened
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Unreadable
-from detcli.values.labels import Labels
+from detcli.cli.detect.table import Table, shortened
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Unreadable
 
 LABELS = Labels.from_names(("person", "\x1b[31mdog", "交通信号灯" * 5))
 NAMES = (

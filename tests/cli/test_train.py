@@ -156,7 +156,7 @@ def test_the_run_never_takes_the_place_of_what_it_reads(train: Train, data: Path
 def test_missing_libraries_are_told_before_anything_is_read(
     train: Train, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from detcli.cli import train as command
+    from detcli.cli.train import train as command
 
     for missing, words in (
         ({"scipy"}, "scipy, which is"),

@@ -66,8 +66,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def without_masks(folder: Path, model: Path, names: tuple[str, ...]) -> Path:
     """The detector in a panoptic model, for other classes."""
-    from detcli.checkpoints.files import read_checkpoint, write_checkpoint
-    from detcli.checkpoints.layout import ModelFiles
+    from detcli.checkpoints.checkpoint_files import read_checkpoint, write_checkpoint
+    from detcli.checkpoints.model_files import ModelFiles
     from detcli.models.detr import FAMILY
 
     checkpoint = read_checkpoint(ModelFiles(str(model), model))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from detcli.cli.train_options import TrainWish
-from detcli.cli.train_recipe import wished_recipe
+from detcli.cli.train.train_options import TrainWish
+from detcli.cli.train.train_recipe import wished_recipe
 from detcli.errors import UsageError
-from detcli.training.recipe import Recipe
+from detcli.training.recipes.recipe import Recipe
 
 NOTHING = TrainWish(
     data="data.json", val=None, images=None, val_images=None, model="dfine-s", scratch=False, revision=None,

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from detcli.cli import progress
-from detcli.cli.console import Console
-from detcli.cli.progress import Words, bar_line
-from detcli.cli.train_view import TrainView, train_closing
-from detcli.training.events import EpochEnded, Evaluated, Event, Judged, Judging, Note, Saved, Started, Stepped
-from detcli.training.job import Result
+from detcli.cli.framework import progress
+from detcli.cli.framework.console import Console
+from detcli.cli.framework.progress import Words, bar_line
+from detcli.cli.train.train_view import TrainView, train_closing
+from detcli.training.training_events import EpochEnded, Evaluated, Event, Judged, Judging, Note, Saved, Started, Stepped
+from detcli.training.training_job import Result
 
 START = Started(
     epochs=3, steps_per_epoch=40, epoch=0, step=0, pictures=1280, val_pictures=100, batch=32, parameters=10_309_605,

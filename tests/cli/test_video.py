@@ -18,12 +18,12 @@ from cli_runs import Run, start
 from film_frames import frames_of, pictures, video
 from PIL import Image
 
-from detcli.cli import plan
-from detcli.cli.video import video as video_command
-from detcli.cli.wish import VideoWish, Wish
-from detcli.files.outputs import open_output
-from detcli.sources import camera
-from detcli.values.frame import Pixels
+from detcli.cli.detect.video import video as video_command
+from detcli.engine import outputs as plan
+from detcli.engine.request import VideoWish, Wish
+from detcli.io.outputs import open_output
+from detcli.sources.video import camera
+from detcli.structures.frame import Pixels
 
 Watch = Callable[..., Run]
 

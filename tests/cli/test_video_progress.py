@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detcli.cli.console import Console
-from detcli.cli.plan import FilmTarget, Plan, Target
-from detcli.cli.video_progress import Measures, VideoProgress, milliseconds, video_closing
-from detcli.pipeline import Tally
-from detcli.sources.moving import gap_origin
-from detcli.values.detections import Detections
-from detcli.values.frame import Unreadable
-from detcli.values.labels import Labels
+from detcli.cli.detect.video_progress import Measures, VideoProgress, milliseconds, video_closing
+from detcli.cli.framework.console import Console
+from detcli.engine.outputs import FilmTarget, Plan, Target
+from detcli.pipeline.run import Tally
+from detcli.sources.video.video_source import gap_origin
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Unreadable
 
 LABELS = Labels.from_names(["person", "dog"])
 PLAN = Plan(

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from detcli.values.frame import Pixels
-from detcli.values.truths import Truths
+from detcli.structures.frame import Pixels
+from detcli.structures.ground_truth import Truths
 
 
 def photo(size_hw: tuple[int, int] = (48, 64), seed: int = 0) -> Pixels:

@@ -7,12 +7,12 @@ import pytest
 from annotated import photo, truths_of, with_filled_boxes
 from PIL import Image
 
-from detcli.datasets.augment import Augmentation, augment
-from detcli.datasets.regions import Region, flip, render
+from detcli.datasets.transforms.augmentation import Augmentation, augment
+from detcli.datasets.transforms.crop_regions import Region, flip, render
 from detcli.inference.preprocess import Preprocessing
-from detcli.inference.sizing import Stretch
-from detcli.values.frame import Pixels
-from detcli.values.truths import Truths
+from detcli.inference.resize_rules import Stretch
+from detcli.structures.frame import Pixels
+from detcli.structures.ground_truth import Truths
 
 OFF = Augmentation.off()
 SIZE = (96, 128)

@@ -9,9 +9,9 @@ import pytest
 from annotated import ANNOTATIONS, CATEGORIES, IMAGES, annotation, image, write_coco, write_picture
 from PIL import Image
 
-from detcli.datasets.coco import Coco
+from detcli.datasets.coco.coco_dataset import Coco
 from detcli.errors import DataError, UsageError
-from detcli.values.frame import Frame, Unreadable
+from detcli.structures.frame import Frame, Unreadable
 
 BOX = [1, 2, 10, 20]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from annotated import annotation, image, write_coco, write_picture
 
-from detcli.datasets.coco import Coco
+from detcli.datasets.coco.coco_dataset import Coco
 from detcli.datasets.dataset import DATASETS, has_part, open_dataset
 from detcli.datasets.shapes import Shapes
-from detcli.datasets.yolo import Yolo
+from detcli.datasets.yolo.yolo_dataset import Yolo
 from detcli.errors import UsageError
 
 

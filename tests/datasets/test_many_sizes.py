@@ -7,11 +7,11 @@ import pytest
 from annotated import photo, truths_of, with_filled_boxes
 from PIL import Image
 
-from detcli.datasets.many_sizes import ManySizes, augment_many_sizes
-from detcli.values.frame import Pixels
-from detcli.values.masks import Rle
-from detcli.values.sizes import shortest_edge_hw
-from detcli.values.truths import Truths
+from detcli.datasets.transforms.keep_aspect import ManySizes, augment_many_sizes
+from detcli.structures.frame import Pixels
+from detcli.structures.ground_truth import Truths
+from detcli.structures.masks import Rle
+from detcli.structures.resize import shortest_edge_hw
 
 # The published ones, an eighth as large.
 SMALL = ManySizes(tuple(range(60, 101, 4)), 166, 0.5, (50, 62, 75), (48, 75))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from detcli.datasets.masks import draw_outline, read_outline, stretch_mask
-from detcli.values.masks import Rle
+from detcli.datasets.instance_masks import draw_outline, read_outline, stretch_mask
+from detcli.structures.masks import Rle
 
 SQUARE = [2, 1, 6, 1, 6, 4, 2, 4]
 

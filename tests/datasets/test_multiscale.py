@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from detcli.datasets.multiscale import draw_size, resize_batch, scales
+from detcli.datasets.transforms.multiscale import draw_size, resize_batch, scales
 
 
 def test_sizes_of_640_are_those_d_fine_trains_with() -> None:

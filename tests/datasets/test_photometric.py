@@ -5,8 +5,8 @@ import pytest
 from annotated import photo
 from PIL import Image, ImageEnhance
 
-from detcli.datasets.photometric import Distortion
-from detcli.values.frame import Pixels
+from detcli.datasets.transforms.photometric import Distortion
+from detcli.structures.frame import Pixels
 
 PIXELS = photo((90, 120), seed=4)
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from detcli.datasets.shapes import CLASSES, Shapes, draw
 from detcli.errors import DataError, UsageError
-from detcli.values.frame import Frame
+from detcli.structures.frame import Frame
 
 
 def frame_of(shapes: Shapes, index: int) -> Frame:

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
-from detcli.datasets.shapes.layout import (
+from detcli.datasets.shapes.outlines import OUTLINES, Outline
+from detcli.datasets.shapes.scene_layout import (
     CLASSES,
     LARGEST,
     LEAST_VISIBLE,
@@ -17,7 +18,6 @@ from detcli.datasets.shapes.layout import (
     clipped_extent,
     lay_out,
 )
-from detcli.datasets.shapes.outlines import OUTLINES, Outline
 
 LAYOUTS = [lay_out(21, index) for index in range(300)]
 

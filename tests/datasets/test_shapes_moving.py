@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from detcli.datasets.shapes.erring import ERRORS, Errors, detect_erring
-from detcli.datasets.shapes.moving import LEVELS, MovingShapes
-from detcli.values.truths import Truths
+from detcli.datasets.shapes.noisy_detections import ERRORS, Errors, detect_erring
+from detcli.datasets.shapes.shape_sequences import LEVELS, MovingShapes
+from detcli.structures.ground_truth import Truths
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -6,11 +6,11 @@ import pytest
 
 from detcli.datasets.shapes import CLASSES, draw
 from detcli.datasets.shapes.backgrounds import background
-from detcli.datasets.shapes.camera import photograph
-from detcli.datasets.shapes.colours import distance
-from detcli.datasets.shapes.layout import Layout, Shape, lay_out
-from detcli.datasets.shapes.painting import cast_shadow, coverage, paint, paint_shape
-from detcli.values.frame import Pixels
+from detcli.datasets.shapes.camera_effects import photograph
+from detcli.datasets.shapes.render import cast_shadow, coverage, paint, paint_shape
+from detcli.datasets.shapes.scene_layout import Layout, Shape, lay_out
+from detcli.datasets.shapes.shape_colors import distance
+from detcli.structures.frame import Pixels
 
 LAYOUTS = [lay_out(8, index) for index in range(60)]
 

@@ -7,10 +7,10 @@ import pytest
 from annotated import annotation, image, write_coco, write_picture
 from PIL import Image, ImageOps
 
-from detcli.datasets.coco import Coco
-from detcli.datasets.turning import turn_boxes
+from detcli.datasets.coco.coco_dataset import Coco
+from detcli.datasets.transforms.rotate import turn_boxes
 from detcli.errors import DataError
-from detcli.values.frame import Frame, Pixels, Unreadable
+from detcli.structures.frame import Frame, Pixels, Unreadable
 
 STORED = (40, 60)
 BOX = (6, 10, 20, 16)  # left, top, right, bottom on the stored picture
@@ -106,7 +106,7 @@ def test_annotations_of_other_sizes_throughout_are_refused(tmp_path: Path) -> No
 def test_pictures_beyond_those_looked_at_on_entry_are_turned_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("detcli.datasets.standing._LOOKED_AT_ON_ENTRY", 2)
+    monkeypatch.setattr("detcli.datasets.exif_orientation._LOOKED_AT_ON_ENTRY", 2)
     for name in ("a.png", "c.png"):
         write_picture(tmp_path / name, STORED)
     upright = write_boxed(tmp_path / "b.png", 6)

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from annotated import write_picture
 
-from detcli.datasets.yolo import Yolo, label_path
+from detcli.datasets.yolo.yolo_dataset import Yolo, label_path
 from detcli.errors import DataError, UsageError
-from detcli.values.frame import Frame, Unreadable
+from detcli.structures.frame import Frame, Unreadable
 
 GOOD = "0 0.5 0.5 0.25 0.5\n1 0.25 0.25 0.5 0.5\n"
 

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from detcli.datasets.dataset import Report
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Resize, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.truths import Truths
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Resize, Unreadable
+from detcli.structures.ground_truth import Truths
 
 SIZE_HW = (48, 64)
 BOX = (4.0, 6.0, 30.0, 40.0)

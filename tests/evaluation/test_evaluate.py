@@ -7,7 +7,7 @@ import pytest
 
 from detcli.errors import DataError
 from detcli.evaluation.evaluate import evaluate, find
-from detcli.pipeline import Stop
+from detcli.pipeline.run import Stop
 
 Make = Callable[..., Any]
 

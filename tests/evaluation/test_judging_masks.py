@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from detcli.errors import DataError
+from detcli.evaluation.coco_ground_truth import read_truth
 from detcli.evaluation.coco_metrics import Judge, judge
-from detcli.evaluation.matching import match
-from detcli.evaluation.truth import read_truth
-from detcli.files.results import read_results
-from detcli.values.masks import Rle
+from detcli.evaluation.result_matching import match
+from detcli.io.results import read_results
+from detcli.structures.masks import Rle
 
 JUDGES = [one for one in get_args(Judge) if one == "pycocotools" or importlib.util.find_spec("faster_coco_eval")]
 SIZE = (60, 80)

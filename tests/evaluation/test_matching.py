@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from detcli.errors import DataError, InputError
-from detcli.evaluation.matching import Matched, match
-from detcli.evaluation.truth import Truth
-from detcli.files.results import StoredBox, StoredPicture
+from detcli.evaluation.coco_ground_truth import Truth
+from detcli.evaluation.result_matching import Matched, match
+from detcli.io.results import StoredBox, StoredPicture
 
 FILES = {5: "sub/a.jpg", 6: "b.jpg", 9: "other/a.jpg"}
 

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from detcli.errors import UsageError
+from detcli.evaluation.box_matching import Comparison, compare
 from detcli.evaluation.coco_metrics import judge
-from detcli.evaluation.comparison import Comparison, compare
-from detcli.evaluation.confusion import confusion
+from detcli.evaluation.confusion_matrix import confusion
 from detcli.evaluation.plots import confusion_matrix, pr_curves
 from detcli.evaluation.report import Judged, report, to_json
-from detcli.evaluation.worst import CONFUSED, FALSE, FOUND, MISSED, draw_mistakes, draw_worst, worst
+from detcli.evaluation.worst_images import CONFUSED, FALSE, FOUND, MISSED, draw_mistakes, draw_worst, worst
 
 CATEGORIES = {3: "cat", 7: "dog"}
 

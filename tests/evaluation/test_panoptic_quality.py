@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from detcli.evaluation.panoptic_quality import PanopticTally, Segments
-from detcli.values.masks import Rle
+from detcli.evaluation.panoptic.panoptic_quality import PanopticTally, Segments
+from detcli.structures.masks import Rle
 
 THING, OTHER, STUFF = 1, 2, 90
 

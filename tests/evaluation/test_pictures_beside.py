@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detcli.evaluation.pictures import PicturesBeside
-from detcli.evaluation.truth import Truth
+from detcli.evaluation.coco_ground_truth import Truth
+from detcli.evaluation.image_lookup import PicturesBeside
 
 
 def truth(*names: str) -> Truth:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from detcli.datasets.shapes.erring import ERRORS, detect_erring
-from detcli.datasets.shapes.moving import MovingShapes
+from detcli.datasets.shapes.noisy_detections import ERRORS, detect_erring
+from detcli.datasets.shapes.shape_sequences import MovingShapes
 from detcli.evaluation.tracking_metrics import TrackingFigures, judge_tracks
-from detcli.inference.loading import DEFAULT_THRESHOLD, load_detector
+from detcli.inference.load import DEFAULT_THRESHOLD, load_detector
+from detcli.structures.detections import Detections
 from detcli.tracking.byte_track import LOW_THRESHOLD, Tracker, TrackerSettings
-from detcli.values.detections import Detections
 
 DEFAULT = TrackerSettings.of_threshold(DEFAULT_THRESHOLD)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from detcli.evaluation.tracking_metrics import TrackingFigures, judge_tracks
-from detcli.values.detections import Detections
-from detcli.values.truths import Truths
+from detcli.structures.detections import Detections
+from detcli.structures.ground_truth import Truths
 
 Seen = dict[int, float]  # number of an object or a track -> left edge of its box of 10 by 10
 

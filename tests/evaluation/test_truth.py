@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detcli.errors import DataError, InputError, UsageError
-from detcli.evaluation.truth import read_truth
+from detcli.evaluation.coco_ground_truth import read_truth
 
 
 def annotations(count: int = 3) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
 from detcli.errors import PictureError
-from detcli.files.decode import decode
-from detcli.values.frame import Pixels
+from detcli.io.images.decode import decode
+from detcli.structures.frame import Pixels
 
 MOST = 1_000_000
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pytest switches the decoder's own filters off
@@ -414,7 +414,7 @@ def test_a_decoder_without_memory_is_a_refusal(monkeypatch: pytest.MonkeyPatch) 
     def no_memory(name: str, data: bytes) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("detcli.files.decode.open_header", no_memory)
+    monkeypatch.setattr("detcli.io.images.decode.open_header", no_memory)
     assert refused(FORMATS["png"]) == ("too-large", "there is not enough memory to decode it (MemoryError)")
 
 
@@ -472,7 +472,7 @@ import random, sys
 import PIL
 sys.path.insert(0, {folder!r})
 from {module} import FORMATS, MOST, damaged
-from detcli.files.decode import decode
+from detcli.io.images.decode import decode
 from detcli.errors import PictureError
 for name, data in FORMATS.items():
     if name == "avif" and int(PIL.__version__.split(".")[0]) < 13:

@@ -6,7 +6,7 @@ import struct
 import pytest
 from PIL import Image
 
-from detcli.files.exif import upright_exif
+from detcli.io.images.exif import upright_exif
 
 
 def test_a_copy_loses_the_thumbnail_and_nothing_else() -> None:

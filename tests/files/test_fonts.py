@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from detcli.files import fonts
-from detcli.files.fonts import font_files
+from detcli.io import fonts
+from detcli.io.fonts import font_files
 
 pytestmark = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="folders of the freedesktop standard")
 

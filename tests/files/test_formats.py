@@ -5,7 +5,7 @@ import random
 import pytest
 
 from detcli.errors import PictureError
-from detcli.files.formats import PICTURE_SUFFIXES, SUFFIX_OF, check_head, is_cut_short, picture_format
+from detcli.io.images.formats import PICTURE_SUFFIXES, SUFFIX_OF, check_head, is_cut_short, picture_format
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.files.ground_truth import ImageIds, read_ground_truth
-from detcli.values.labels import Labels
+from detcli.io.coco_ids import ImageIds, read_ground_truth
+from detcli.structures.class_labels import Labels
 
 
 def written(folder: Path, images: list[object], categories: list[object]) -> Path:

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from detcli.errors import PictureError
-from detcli.files.decode import decode
-from detcli.files.headers import read_header
+from detcli.io.images.decode import decode
+from detcli.io.images.headers import read_header
 
 MOST = 1 << 24
 

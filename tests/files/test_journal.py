@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from detcli.errors import OutputError, UsageError
-from detcli.files.journal import Journal, journal_path
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.record import from_record
+from detcli.io.journal import Journal, journal_path
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.json_records import from_record
 
 LABELS = Labels.from_names(["cat", "dog"])
 HEADER = {"detcli": "0.1.0", "model": "dfine-s", "sha256": "a" * 64, "arguments": {"threshold": 0.4, "classes": ()}}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.files.label_names import read_label_names
+from detcli.io.class_names import read_label_names
 
 
 def write(path: Path, content: object) -> Path:

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from detcli.files.naming import Names, nearest_common_folder, relative_below, relative_of_url, safe_relative
+from detcli.io.naming import Names, nearest_common_folder, relative_below, relative_of_url, safe_relative
 
 posix = pytest.mark.skipif(os.name == "nt", reason="paths of POSIX")
 
@@ -87,7 +87,7 @@ def test_ten_thousand_times_the_same_name_is_no_slower_than_others() -> None:
 
 
 def test_names_are_the_same_in_every_process() -> None:
-    program = "from detcli.files.naming import Names; n = Names(); print([n.take(f'{i % 7}.jpg') for i in range(30)])"
+    program = "from detcli.io.naming import Names; n = Names(); print([n.take(f'{i % 7}.jpg') for i in range(30)])"
     answers = {
         subprocess.run(
             [sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import OutputError
-from detcli.files.outputs import GrowingFile, StreamOutput, is_stream, open_output, prepare_output
+from detcli.io.outputs import GrowingFile, StreamOutput, is_stream, open_output, prepare_output
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX devices")
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from detcli.files.placing import label_folder, place
+from detcli.io.output_paths import label_folder, place
 
 
 @pytest.mark.parametrize("relative", ["../../x", "/etc/x", "a/../../x", "./x", "a//x", "..", ""])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import PictureError
-from detcli.files.reading import HEAD_BYTES, read_bytes
+from detcli.io.read import HEAD_BYTES, read_bytes
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from detcli.errors import InputError, UsageError
-from detcli.files.results import StoredPicture, format_of_results, read_results
+from detcli.io.results import StoredPicture, format_of_results, read_results
 from detcli.sinks.sink import SINKS, SinkSettings
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.masks import Rle
-from detcli.values.run import RunInfo
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.masks import Rle
+from detcli.structures.run_info import RunInfo
 
 LABELS = Labels(("cat", "traffic light", "=dog"), (17, 10, 18))
 SIZES = {"a.jpg": (480, 640), "sub/b.png": (100, 200), "empty.jpg": (50, 60)}

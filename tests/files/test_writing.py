@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import OutputError
-from detcli.files.writing import AtomicFile, output_error, to_bytes, write_atomically
+from detcli.io.atomic_write import AtomicFile, output_error, to_bytes, write_atomically
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file systems")
 not_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
@@ -131,7 +131,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from detcli.errors import OutputError
-from detcli.files.writing import write_atomically
+from detcli.io.atomic_write import write_atomically
 path = Path(sys.argv[1])
 for limit in range(0, 60_001, 5_000):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))

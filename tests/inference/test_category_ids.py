@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from detcli.errors import UnsupportedModelError
-from detcli.inference.loading import load_detector
+from detcli.inference.load import load_detector
 
 
 def with_ids(checkpoint: Path, folder: Path, ids: Any) -> str:

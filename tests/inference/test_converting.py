@@ -16,13 +16,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "models"))  # and original
 from network_samples import lively, tiny
 from original_layouts import detr, dfine
 
-from detcli.checkpoints.files import read_checkpoint, write_checkpoint
-from detcli.checkpoints.hub import locate
-from detcli.checkpoints.originals import OriginalFile
+from detcli.checkpoints.checkpoint_files import read_checkpoint, write_checkpoint
+from detcli.checkpoints.hub.locate_model import locate
+from detcli.checkpoints.pth.pth_files import OriginalFile
 from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
-from detcli.inference import converting
-from detcli.inference.converting import describe_model, read_model, read_original
-from detcli.inference.labels import read_labels
+from detcli.inference import read_model as converting
+from detcli.inference.config_labels import read_labels
+from detcli.inference.read_model import describe_model, read_model, read_original
 from detcli.models.backbones.resnet import resnet_variant
 from detcli.models.detr import FAMILY as DETR
 from detcli.models.detr.config import DetrConfig

@@ -13,12 +13,12 @@ from detcli.errors import DeviceError
 from detcli.inference.detector import Detector
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.sizing import Stretch
-from detcli.values.batch import Batch
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.outputs import Outputs
+from detcli.inference.resize_rules import Stretch
+from detcli.structures.batch import Batch
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.outputs import Outputs
 
 
 @dataclass

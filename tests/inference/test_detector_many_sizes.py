@@ -13,12 +13,12 @@ from detcli.inference.batching import alike, automatic_batch, padded_together
 from detcli.inference.detector import Detector
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.sizing import Edges
-from detcli.values.batch import Batch
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.outputs import Outputs
+from detcli.inference.resize_rules import Edges
+from detcli.structures.batch import Batch
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.outputs import Outputs
 
 TALL, WIDE, SQUARE = (64, 48), (48, 64), (50, 50)
 MIXED = [WIDE, TALL, WIDE, SQUARE, WIDE, TALL, WIDE, WIDE, SQUARE, WIDE, TALL, WIDE]

@@ -10,10 +10,10 @@ from PIL import Image
 
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.detector import Detector
-from detcli.inference.loading import load_detector
+from detcli.inference.load import load_detector
 from detcli.sources.source import SourceSettings, open_source
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin
 
 
 @pytest.fixture(scope="module")

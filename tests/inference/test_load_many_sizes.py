@@ -14,15 +14,15 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # where the samples lie
 import deformable_samples
 import detr_samples
 
-from detcli.checkpoints.files import write_checkpoint
+from detcli.checkpoints.checkpoint_files import write_checkpoint
 from detcli.errors import UnsupportedModelError, UsageError
+from detcli.inference.config_labels import read_labels
 from detcli.inference.detector import Detector
-from detcli.inference.labels import read_labels
-from detcli.inference.loading import load_detector
-from detcli.inference.segmentation import Segmenting
+from detcli.inference.load import load_detector
+from detcli.inference.segmentation.segment_postprocess import Segmenting
 from detcli.models.family import family_of
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin
 
 SMALL = {"size": {"shortest_edge": 80, "longest_edge": 133}}
 SIZES = [(48, 64), (64, 48), (48, 64), (50, 50), (96, 128), (30, 200), (64, 48), (48, 64), (200, 31), (7, 9), (48, 64)]

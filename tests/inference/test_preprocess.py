@@ -10,8 +10,8 @@ from PIL import Image
 
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.sizing import Stretch
-from detcli.values.frame import Frame, Origin
+from detcli.inference.resize_rules import Stretch
+from detcli.structures.frame import Frame, Origin
 
 PIL_PROCESSOR = "transformers.models.rt_detr.image_processing_pil_rt_detr"
 SIZES = [

@@ -11,11 +11,11 @@ from PIL import Image
 
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocess import Preprocessing, Preprocessor, real_pixels
-from detcli.inference.sizing import AsTheyAre, Edges, Stretch, Within
+from detcli.inference.resize_rules import AsTheyAre, Edges, Stretch, Within
 from detcli.models.dfine import FAMILY as DFINE
 from detcli.models.family import Family
-from detcli.values.batch import Batch
-from detcli.values.frame import Frame, Origin
+from detcli.structures.batch import Batch
+from detcli.structures.frame import Frame, Origin
 
 JUDGES = {
     "detr": ("transformers.models.detr.image_processing_pil_detr", "DetrImageProcessorPil"),

@@ -6,7 +6,7 @@ import pytest
 
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocess import Preprocessing
-from detcli.inference.sizing import AsTheyAre, Edges, Sizing, Stretch, Within, read_sizing
+from detcli.inference.resize_rules import AsTheyAre, Edges, Sizing, Stretch, Within, read_sizing
 
 SIDES = [
     1,

@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from detcli.models.dfine import FAMILY
 from detcli.models.dfine.network import DFine
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.outputs import Outputs, Targets
 
 CLASSES = 5
 

@@ -8,9 +8,9 @@ from torch import nn
 
 from detcli.checkpoints.catalog import CATALOG, CatalogEntry
 from detcli.inference.preprocess import Preprocessing
-from detcli.inference.sizing import Edges, Stretch
+from detcli.inference.resize_rules import Edges, Stretch
+from detcli.models.empty_weights import skeleton
 from detcli.models.family import FAMILIES, Family
-from detcli.models.skeleton import skeleton
 
 # Millions of parameters, counted in the networks of Peterande/D-FINE (4a1f73a), facebookresearch/detr (29901c5) and
 # fundamentalvision/Deformable-DETR (11169a6).
@@ -82,7 +82,7 @@ def test_no_model_needs_torchs_compiler_to_be_built() -> None:
     program = """
 import sys
 from detcli.models.family import FAMILIES
-from detcli.models.skeleton import skeleton
+from detcli.models.empty_weights import skeleton
 for name, variant in (("dfine", "n"), ("detr", "r50-panoptic"), ("deformable_detr", "with-box-refine-two-stage")):
     family = FAMILIES[name]
     with skeleton():

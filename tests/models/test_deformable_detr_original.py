@@ -12,10 +12,10 @@ from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.deformable_detr import FAMILY
 from detcli.models.deformable_detr.config import DeformableDetrConfig, published
-from detcli.models.deformable_detr.original import read_original
+from detcli.models.deformable_detr.original_checkpoint import read_original
+from detcli.models.empty_weights import skeleton
 from detcli.models.family import Hints, Original
-from detcli.models.skeleton import skeleton
-from detcli.values.published_labels import PUBLISHED_LABELS
+from detcli.structures.dataset_labels import PUBLISHED_LABELS
 
 NAMES = tuple(f"class {i}" for i in range(4))
 HINTS = Hints(labels=NAMES, dilation=False)

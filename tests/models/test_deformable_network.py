@@ -10,12 +10,15 @@ from deformable_samples import VARIANTS, lively, padded, tiny
 from network_samples import distance, pictures
 
 from detcli.errors import UnsupportedModelError
-from detcli.models.deformable_detr import FAMILY, encoder
+from detcli.models.deformable_detr import (
+    FAMILY,  # CHECK
+    encoder,
+)
 from detcli.models.deformable_detr.config import published
 from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails, Scene, optimize
 from detcli.models.layers import sampling
 from detcli.models.layers.norm import FrozenBatchNorm2d
-from detcli.values.outputs import Outputs
+from detcli.structures.outputs import Outputs
 
 FORMS: dict[str, dict[str, Any]] = {
     **VARIANTS,

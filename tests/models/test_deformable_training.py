@@ -11,10 +11,10 @@ from torch import Tensor
 from detcli.models.deformable_detr import FAMILY
 from detcli.models.deformable_detr.config import published
 from detcli.models.deformable_detr.network import DeformableDetr
+from detcli.models.empty_weights import skeleton
 from detcli.models.family import ParameterGroup, Relabelled
 from detcli.models.losses.set_training import SetTraining
-from detcli.models.skeleton import skeleton
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.outputs import Outputs, Targets
 
 TWO_STAGE = "with-box-refine-two-stage"
 

@@ -10,8 +10,8 @@ from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig, resnet_variant
 from detcli.models.detr import FAMILY
 from detcli.models.detr.config import DetrConfig, published, read_config, write_config
+from detcli.models.empty_weights import skeleton
 from detcli.models.family import family_of
-from detcli.models.skeleton import skeleton
 
 VARIANTS = ["r50", "r101", "r50-dc5", "r101-dc5", "r50-panoptic", "r50-dc5-panoptic", "r101-panoptic"]
 

@@ -8,9 +8,12 @@ from detr_samples import SEGMENTING, lively, padded, pictures, tiny
 from torch import Tensor
 
 from detcli.errors import UnsupportedModelError
-from detcli.models.detr import FAMILY, masks
+from detcli.models.detr import (
+    FAMILY,  # CHECK
+    masks,
+)
 from detcli.models.detr.network import Detr, optimize
-from detcli.values.outputs import Outputs
+from detcli.structures.outputs import Outputs
 
 
 def assert_alike(one: Outputs, other: Outputs, tolerance: float = 1e-9) -> None:

@@ -10,9 +10,9 @@ from torch import Tensor
 from detcli.models.detr import FAMILY
 from detcli.models.detr.config import DetrConfig, published
 from detcli.models.detr.network import Detr
+from detcli.models.empty_weights import skeleton
 from detcli.models.losses.set_training import SetTraining
-from detcli.models.skeleton import skeleton
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.outputs import Outputs, Targets
 
 
 def truths(*counts: int, size_hw: tuple[int, int] | None = None) -> list[Targets]:

@@ -4,8 +4,8 @@ import torch
 from dfine_steps import CLASSES, truths
 
 from detcli.models.dfine.denoising import Layout, Noise, NoisyQueries, make_queries
-from detcli.values.boxes import cxcywh_to_xyxy
-from detcli.values.outputs import Targets
+from detcli.structures.boxes import cxcywh_to_xyxy
+from detcli.structures.outputs import Targets
 
 
 def made(targets: list[Targets], *, total: int = 12, noise: Noise | None = None) -> NoisyQueries:

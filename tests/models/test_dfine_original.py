@@ -13,10 +13,10 @@ from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.dfine import FAMILY
 from detcli.models.dfine.backbone_config import Size
 from detcli.models.dfine.config import DFineConfig, published
-from detcli.models.dfine.original import read_original
+from detcli.models.dfine.original_checkpoint import read_original
+from detcli.models.empty_weights import skeleton
 from detcli.models.family import Hints, Original
-from detcli.models.skeleton import skeleton
-from detcli.values.published_labels import COCO_80, PUBLISHED_LABELS
+from detcli.structures.dataset_labels import COCO_80, PUBLISHED_LABELS
 
 NAMES = tuple(f"class {i}" for i in range(5))
 HINTS = Hints(labels=NAMES)

@@ -13,8 +13,8 @@ from detcli.models.backbones.backbone_config import BackboneConfig, make_backbon
 from detcli.models.backbones.backbone_names import hub_backbone_name, our_backbone_name
 from detcli.models.backbones.resnet import VARIANTS, ResNet, ResNetConfig, resnet_variant
 from detcli.models.backbones.timm_backbone import TimmConfig
-from detcli.models.fields import Fields
-from detcli.models.skeleton import skeleton
+from detcli.models.config_fields import Fields
+from detcli.models.empty_weights import skeleton
 
 ALL = (1, 2, 3, 4)
 

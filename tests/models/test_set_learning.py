@@ -15,8 +15,8 @@ from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.criterion import criterion as detr_criterion
 from detcli.models.detr.network import Detr
 from detcli.models.family import Criterion
-from detcli.values.boxes import cxcywh_to_xyxy, pairwise_iou, xyxy_to_cxcywh
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.boxes import cxcywh_to_xyxy, pairwise_iou, xyxy_to_cxcywh
+from detcli.structures.outputs import Outputs, Targets
 
 LABELS = ("red", "green", "blue")
 # Height and width; then class, left, top, right and bottom of each thing.

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from detcli.models.deformable_detr import FAMILY
 from detcli.models.deformable_detr.config import DeformableDetrConfig, published, read_config
 from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails, optimize
-from detcli.values.outputs import Outputs
+from detcli.structures.outputs import Outputs
 
 transformers = pytest.importorskip("transformers")
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from detcli.models.detr import FAMILY
 from detcli.models.detr.config import DetrConfig, published, read_config
 from detcli.models.detr.network import Detr, DetrDetails, optimize
-from detcli.values.outputs import Outputs
+from detcli.structures.outputs import Outputs
 
 transformers = pytest.importorskip("transformers")
 

@@ -15,7 +15,7 @@ from detcli.models.dfine import FAMILY
 from detcli.models.dfine.backbone_config import Size
 from detcli.models.dfine.config import DFineConfig, published, read_config
 from detcli.models.dfine.network import DFine, DFineDetails, optimize
-from detcli.values.outputs import Outputs
+from detcli.structures.outputs import Outputs
 
 transformers = pytest.importorskip("transformers")
 

@@ -13,8 +13,8 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))  # where original_layouts.py lies
 from original_layouts import deformable_detr, detr, dfine
 
-from detcli.checkpoints.files import write_checkpoint
-from detcli.inference.converting import read_original
+from detcli.checkpoints.checkpoint_files import write_checkpoint
+from detcli.inference.read_model import read_original
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.deformable_detr import FAMILY as DEFORMABLE
 from detcli.models.deformable_detr.config import DeformableDetrConfig

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from detcli.inference.loading import load_detector
-from detcli.inference.segmentation import Segmenting, Task
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin
+from detcli.inference.load import load_detector
+from detcli.inference.segmentation.segment_postprocess import Segmenting, Task
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin
 
 SIZES = [(120, 160), (75, 51), (64, 200)]
 

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from detcli.models.family import FAMILIES, Family
-from detcli.values.outputs import Targets
+from detcli.structures.outputs import Targets
 
 transformers = pytest.importorskip("transformers")
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from detcli.errors import DeviceError, UsageError
-from detcli.runtimes.eager import Eager, Precision, choose_device, choose_precision
-from detcli.values.batch import Batch
-from detcli.values.outputs import Outputs
+from detcli.runtimes.torch_runtime import Eager, Precision, choose_device, choose_precision
+from detcli.structures.batch import Batch
+from detcli.structures.outputs import Outputs
 
 CPU = torch.device("cpu")
 
@@ -127,7 +127,7 @@ def test_freed_memory_is_kept_rather_than_faulted_in_again() -> None:
     """Counted in page faults, not in seconds: the fewest of many rounds, since the system may take pages back as well."""
     script = """
 import resource, sys
-from detcli.runtimes.eager import keep_freed_memory
+from detcli.runtimes.torch_runtime import keep_freed_memory
 if sys.argv[1] == "keep" and not keep_freed_memory():
     print(-1); raise SystemExit
 import torch

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from detcli.runtimes import spinning
-from detcli.runtimes.spinning import spin_briefly
+from detcli.runtimes import openmp as spinning
+from detcli.runtimes.openmp import spin_briefly
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_what_the_user_set_stays(few: pytest.MonkeyPatch, name: str) -> None:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="GNU OpenMP is Linux's")
 def test_torch_that_is_loaded_afterwards_has_read_it() -> None:
-    script = "import os; os.cpu_count = lambda: 2\nfrom detcli.runtimes.spinning import spin_briefly; spin_briefly()\nimport torch"
+    script = "import os; os.cpu_count = lambda: 2\nfrom detcli.runtimes.openmp import spin_briefly; spin_briefly()\nimport torch"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     command = [sys.executable, "-c", script]
     said = subprocess.run(command, env=environment | {"OMP_DISPLAY_ENV": "VERBOSE"}, capture_output=True, text=True)

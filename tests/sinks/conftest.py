@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from detcli.sinks.sink import SinkSettings
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.masks import Rle
-from detcli.values.record import Result
-from detcli.values.run import RunInfo
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.json_records import Result
+from detcli.structures.masks import Rle
+from detcli.structures.run_info import RunInfo
 
 sys.path.insert(0, str(Path(__file__).parent))  # where film_samples.py lies
 

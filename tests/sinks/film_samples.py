@@ -8,10 +8,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from detcli.sinks.film import Film
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Pixels
-from detcli.values.labels import Labels
+from detcli.sinks.video.video_writer import Film
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Pixels
 
 LABELS = Labels.from_names(["cat", "dog", "traffic light"])
 

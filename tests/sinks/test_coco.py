@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detcli.files.ground_truth import ImageIds
-from detcli.sinks.coco import CocoAnnotations, CocoResults
+from detcli.io.coco_ids import ImageIds
+from detcli.sinks.results.coco import CocoAnnotations, CocoResults
 from detcli.sinks.sink import ResultSink, SinkSettings, remarks
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.record import Result, boxes_xywh
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.json_records import Result, boxes_xywh
 
 
 def written(

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from detcli.sinks.crops import Crops
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Keepsakes
-from detcli.values.labels import Labels
+from detcli.sinks.images.crops import Crops
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Keepsakes
 
 LABELS = Labels.from_names(["cat", "traffic light", "../con"])
 

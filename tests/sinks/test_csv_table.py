@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detcli.sinks.csv_table import COLUMNS, CsvTable
+from detcli.sinks.results.csv_table import COLUMNS, CsvTable
 from detcli.sinks.sink import SinkSettings
-from detcli.values.detections import Detections
-from detcli.values.labels import Labels
-from detcli.values.record import Result
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.json_records import Result
 
 
 def table(results: list[Result], settings: SinkSettings) -> bytes:

@@ -16,9 +16,9 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import conftest
 from detcli.errors import OutputError
-from detcli.files.journal import Journal
+from detcli.io.journal import Journal
 from detcli.sinks.sink import SINKS, SinkSettings
-from detcli.values.run import RunInfo
+from detcli.structures.run_info import RunInfo
 
 folder = Path(sys.argv[2])
 settings = SinkSettings(RunInfo("m", None, None, "0", conftest.LABELS, "now"))

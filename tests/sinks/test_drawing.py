@@ -4,12 +4,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from detcli.sinks.drawing import DrawingStyle, draw, line_width
-from detcli.sinks.lettering import lettering
-from detcli.sinks.palette import color
-from detcli.sinks.tags import letter_size, make_tags
-from detcli.values.detections import Detections
-from detcli.values.labels import Labels
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.visualization.colors import color
+from detcli.visualization.draw import DrawingStyle, draw, line_width
+from detcli.visualization.label_boxes import letter_size, make_tags
+from detcli.visualization.text_renderer import lettering
 
 LABELS = Labels.from_names(["cat", "dog", "traffic light"])
 BARE = DrawingStyle(hide_labels=True)

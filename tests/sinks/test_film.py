@@ -9,12 +9,12 @@ import pytest
 from film_samples import LABELS, Seen, frame_at, make_video, one_box, pixels_of, see, shoot
 
 from detcli.errors import OutputError, UsageError
-from detcli.sinks.drawing import DrawingStyle
-from detcli.sinks.film import Film, fitted
-from detcli.sinks.film_format import film_format
-from detcli.sinks.palette import color
-from detcli.values.detections import Detections
-from detcli.values.frame import Unreadable
+from detcli.sinks.video.video_formats import film_format
+from detcli.sinks.video.video_writer import Film, fitted
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Unreadable
+from detcli.visualization.colors import color
+from detcli.visualization.draw import DrawingStyle
 
 NTSC = [number * 1001 / 30_000 for number in range(75)]
 VARIABLE = [0.0, 0.04, 0.05, 0.5, 0.533, 2.75, 2.8, 6.0, 6.001]

@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from detcli.sinks.film_colors import to_yuv420
+from detcli.sinks.video.colorspace import to_yuv420
 
 
 @pytest.mark.parametrize("size_hw", [(2, 2), (2, 6), (98, 130), (96, 128)])

@@ -9,7 +9,7 @@ import pytest
 from film_samples import LABELS, make_video, see, shoot, top_boxes
 
 from detcli.errors import OutputError
-from detcli.sinks.film import Film
+from detcli.sinks.video.video_writer import Film
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and limits")
 
@@ -18,7 +18,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from film_samples import LABELS, frame_at, one_box
-from detcli.sinks.film import Film
+from detcli.sinks.video.video_writer import Film
 
 film = Film(Path(sys.argv[2]), LABELS, rate=10, sound_from=sys.argv[3])
 for number in range(1_000_000):
@@ -34,7 +34,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from pathlib import Path
 from film_samples import LABELS, frame_at, one_box
 from detcli.errors import OutputError
-from detcli.sinks.film import Film
+from detcli.sinks.video.video_writer import Film
 
 for limit in map(int, sys.argv[4:]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

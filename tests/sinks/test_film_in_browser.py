@@ -12,7 +12,7 @@ from queue import Queue
 import pytest
 from film_samples import LABELS, frame_at, make_video, one_box, shoot
 
-from detcli.sinks.film import Film
+from detcli.sinks.video.video_writer import Film
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from detcli.errors import OutputError
-from detcli.sinks.film_pieces import Pieces
+from detcli.sinks.video.fragments import Pieces
 
 
 class Kept:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from detcli.sinks.jsonl import JsonLines
+from detcli.sinks.results.jsonl import JsonLines
 from detcli.sinks.sink import SinkSettings
-from detcli.values.record import Result, json_line, to_record
+from detcli.structures.json_records import Result, json_line, to_record
 
 
 def test_each_result_is_one_line_of_json_that_keeps_the_exact_name(

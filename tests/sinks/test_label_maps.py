@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detcli.sinks.label_maps import LabelMaps
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin
-from detcli.values.labels import Labels
-from detcli.values.masks import Rle
-from detcli.values.record import Result
+from detcli.sinks.images.label_maps import LabelMaps
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin
+from detcli.structures.json_records import Result
+from detcli.structures.masks import Rle
 
 LABELS = Labels.from_names(["cat", "dog", "traffic light"])
 FRAME = Frame(Origin(0, "in/a.jpg", "a.jpg", "a"), (48, 64), None)

@@ -6,8 +6,8 @@ import pytest
 from PIL import features
 
 from detcli.errors import UsageError
-from detcli.files.fonts import font_files
-from detcli.sinks.lettering import Lettering, printable
+from detcli.io.fonts import font_files
+from detcli.visualization.text_renderer import Lettering, printable
 
 ODD = (
     "人", "自転車 bicycle", "سيارة حمراء", "कार", "한국어", "😀", "ไทย", "שלום", "", " ", "\u0301\u0301", "\udcff", "\ud800",
@@ -46,13 +46,15 @@ def test_a_text_is_rendered_once() -> None:
 
 
 def test_without_any_font_the_one_that_pillow_brings_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detcli.sinks.lettering.font_files", lambda: ())
+    monkeypatch.setattr("detcli.visualization.text_renderer.font_files", lambda: ())
     assert Lettering().write("dog 汽车", 20).opacity.any()
 
 
 def test_a_damaged_font_of_the_system_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bad.ttf").write_bytes(b"no font")
-    monkeypatch.setattr("detcli.sinks.lettering.font_files", lambda: (tmp_path / "bad.ttf", tmp_path / "gone.ttf"))
+    monkeypatch.setattr(
+        "detcli.visualization.text_renderer.font_files", lambda: (tmp_path / "bad.ttf", tmp_path / "gone.ttf")
+    )
     assert Lettering().write("dog", 20).opacity.any()
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from detcli.sinks.drawing import DrawingStyle, draw
-from detcli.sinks.palette import color
-from detcli.sinks.tags import letter_size
-from detcli.values.detections import Detections
-from detcli.values.labels import Labels
-from detcli.values.masks import Rle
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.masks import Rle
+from detcli.visualization.colors import color
+from detcli.visualization.draw import DrawingStyle, draw
+from detcli.visualization.label_boxes import letter_size
 
 LABELS = Labels(("cat", "dog", "grass"), (1, 2, 3), frozenset({2}))
 BARE = DrawingStyle(hide_labels=True)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from detcli.sinks.of_source import OfSource
-from detcli.sources.moving import frame_origin
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Unreadable
+from detcli.sinks.per_source import OfSource
+from detcli.sources.video.video_source import frame_origin
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Unreadable
 
 
 class Remembers:

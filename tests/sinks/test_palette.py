@@ -1,6 +1,6 @@
 from itertools import pairwise
 
-from detcli.sinks.palette import Color, color, text_color
+from detcli.visualization.colors import Color, color, text_color
 
 
 def luminance(ink: Color) -> float:

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from detcli.errors import UsageError
-from detcli.sinks.panoptic import CocoPanoptic
+from detcli.sinks.results.coco_panoptic import CocoPanoptic
 from detcli.sinks.sink import SINKS, SinkSettings
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame
-from detcli.values.labels import Labels
-from detcli.values.masks import Rle
-from detcli.values.record import Result
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame
+from detcli.structures.json_records import Result
+from detcli.structures.masks import Rle
 
 
 def written(results: list[Result], path: Path, settings: SinkSettings) -> dict[str, Any]:

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image, ImageCms, features
 
 from detcli.errors import UsageError
-from detcli.sinks.drawing import DrawingStyle
-from detcli.sinks.encoding import FORMATS, encode, encode_png
-from detcli.sinks.pictures import AnnotatedPictures, drawn_name
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Keepsakes, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.record import Result
+from detcli.sinks.images.annotated_images import AnnotatedPictures, drawn_name
+from detcli.sinks.images.encode_image import FORMATS, encode, encode_png
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Keepsakes, Unreadable
+from detcli.structures.json_records import Result
+from detcli.visualization.draw import DrawingStyle
 
 LABELS = Labels.from_names(["cat", "dog", "traffic light"])
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from detcli.files.journal import Journal
+from detcli.io.journal import Journal
 from detcli.sinks.sink import BOXES_ONLY, MASKS_ONLY, SINKS, Sink, SinkSettings
-from detcli.values.record import Result, from_record
+from detcli.structures.json_records import Result, from_record
 
 NOT_OF = {"results": MASKS_ONLY, "segments": BOXES_ONLY}
 

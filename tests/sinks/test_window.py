@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from detcli.errors import UsageError
-from detcli.sinks.window import Window
-from detcli.sources.moving import frame_origin
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame
-from detcli.values.labels import Labels
+from detcli.sinks.video.window import Window
+from detcli.sources.video.video_source import frame_origin
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame
 
 LABELS = Labels.from_names(["cat"])
 pytestmark = pytest.mark.skipif(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from detcli.errors import UsageError
+from detcli.sinks.results.yolo_labels import YoloText
 from detcli.sinks.sink import SinkSettings
-from detcli.sinks.yolo_text import YoloText
-from detcli.values.detections import Detections
-from detcli.values.labels import Labels
-from detcli.values.record import Result
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.json_records import Result
 
 
 def test_every_picture_that_was_read_has_its_own_text(

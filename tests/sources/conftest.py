@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from detcli.sources.source import Source, SourceSettings, open_source
-from detcli.values.frame import Frame
+from detcli.structures.frame import Frame
 
 sys.path.insert(0, str(Path(__file__).parent))  # where video_samples.py lies
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from detcli.errors import SourceError
-from detcli.sources.moving import Gap, MovingFacts, frame_origin, gap_origin
 from detcli.sources.source import Picture
-from detcli.values.frame import Frame, Origin, Resize, Unreadable
+from detcli.sources.video.video_source import Gap, MovingFacts, frame_origin, gap_origin
+from detcli.structures.frame import Frame, Origin, Resize, Unreadable
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import av
 import pytest
 from video_samples import write_video
 
-from detcli.sources.av_index import jump_ahead
+from detcli.sources.video.ffmpeg.seek import jump_ahead
 
 
 @pytest.fixture(scope="module")

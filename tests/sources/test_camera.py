@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from detcli.errors import SourceError
-from detcli.sources import camera
-from detcli.sources.camera import Camera
-from detcli.sources.moving import Gap, MovingSettings, open_moving
-from detcli.values.frame import Frame, Pixels, Unreadable
+from detcli.sources.video import camera
+from detcli.sources.video.camera import Camera
+from detcli.sources.video.video_source import Gap, MovingSettings, open_moving
+from detcli.structures.frame import Frame, Pixels, Unreadable
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no /dev/video0")
 

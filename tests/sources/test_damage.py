@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from fractions import Fraction
 
-from detcli.sources.damage import Damage, Loss
+from detcli.sources.video.ffmpeg.corruption import Damage, Loss
 
 STEP = Fraction(10)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from detcli.sources.frame_choice import FrameChoice
-from detcli.sources.moving import MovingSettings
+from detcli.sources.video.frame_sampler import FrameChoice
+from detcli.sources.video.video_source import MovingSettings
 
 TIMES = [number / 30 for number in range(90)]  # three seconds
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import av
 import pytest
 
-from detcli.sources.frame_order import FrameOrder
+from detcli.sources.video.ffmpeg.reorder import FrameOrder
 
 
 def frame(pts: int) -> av.VideoFrame:

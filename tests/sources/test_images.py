@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from detcli.errors import UsageError
-from detcli.files.formats import PICTURE_SUFFIXES
+from detcli.io.images.formats import PICTURE_SUFFIXES
 from detcli.sources.source import Source, SourceSettings, open_source
-from detcli.values.frame import Frame, Unreadable
+from detcli.structures.frame import Frame, Unreadable
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 Tree = Callable[..., Path]
@@ -296,7 +296,7 @@ def test_a_machine_that_gives_out_is_a_record(
         raise error
 
     tree("a.jpg")
-    monkeypatch.setattr("detcli.sources.images.read_bytes", fail)
+    monkeypatch.setattr("detcli.sources.images.image_source.read_bytes", fail)
     assert codes("a.jpg") == {"a.jpg": "too-large" if isinstance(error, MemoryError) else "decode-failed"}
 
 

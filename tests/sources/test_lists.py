@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.sources.lists import head_of, is_picture, paths_in
+from detcli.sources.images.path_lists import head_of, is_picture, paths_in
 from detcli.sources.source import Source, SourceSettings, open_source
-from detcli.values.frame import Frame, Unreadable
+from detcli.structures.frame import Frame, Unreadable
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs pipes of POSIX")
 Tree = Callable[..., Path]

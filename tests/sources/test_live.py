@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from moving_fakes import FakeMoving, gap, shot
 
 from detcli.errors import SourceError
-from detcli.sources.live import Live
+from detcli.sources.video.live_buffer import Live
 
 
 def until(is_so: Callable[[], bool]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from detcli.sources.moving import camera_number, frame_origin, gap_origin
+from detcli.sources.video.video_source import camera_number, frame_origin, gap_origin
 
 
 @pytest.mark.parametrize(("argument", "number"), [("cam0", 0), ("2", 2), ("/dev/video11", 11)])

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import InputError
-from detcli.sources.moving import MovingSettings
-from detcli.sources.opening_moving import open_together
-from detcli.sources.video import Video
+from detcli.sources.video.open_video import open_together
+from detcli.sources.video.video_source import MovingSettings
+from detcli.sources.video.video_stream import Video
 
 
 def files(*arguments: str | Path, outputs: Sequence[str] = ()) -> list[str]:

@@ -11,15 +11,15 @@ from stream_servers import answer, part_of, serving
 from video_samples import read, write_video
 
 from detcli.errors import SourceError, UsageError
-from detcli.sources.moving import MovingSettings
-from detcli.sources.protocols import access_of
-from detcli.sources.video import Video
+from detcli.sources.video.protocols import access_of
+from detcli.sources.video.video_source import MovingSettings
+from detcli.sources.video.video_stream import Video
 
 READ_STDIN = """
 import json, sys
 from detcli.errors import DetcliError
-from detcli.sources.moving import MovingSettings
-from detcli.sources.video import Video
+from detcli.sources.video.video_source import MovingSettings
+from detcli.sources.video.video_stream import Video
 try:
     print(json.dumps([one().origin.time_s for one in Video("-", MovingSettings())]))
 except DetcliError as error:

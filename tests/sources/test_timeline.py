@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from detcli.sources.timeline import Timeline
+from detcli.sources.video.timestamps import Timeline
 
 
 class Hands:

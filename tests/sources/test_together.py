@@ -11,11 +11,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from moving_fakes import FakeMoving, gap, shot
 
 from detcli.errors import SourceError
-from detcli.sources.moving import MovingFacts
 from detcli.sources.source import Picture
-from detcli.sources.together import Together
-from detcli.sources.turns import Part
-from detcli.values.frame import Unreadable
+from detcli.sources.video.channel import Part
+from detcli.sources.video.multiplexer import Together
+from detcli.sources.video.video_source import MovingFacts
+from detcli.structures.frame import Unreadable
 
 GONE = SourceError("not-found", "there is no 'b'")
 

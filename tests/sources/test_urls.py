@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from detcli.errors import PictureError
-from detcli.files.formats import check_head
-from detcli.sources import urls
+from detcli.io.images.formats import check_head
+from detcli.sources import http as urls
+from detcli.sources.http import fetch, is_url, scheme_of, without_credentials
 from detcli.sources.source import Source
-from detcli.sources.urls import fetch, is_url, scheme_of, without_credentials
-from detcli.values.frame import Frame, Unreadable
+from detcli.structures.frame import Frame, Unreadable
 
 Answer = Callable[["Handler"], None]
 

@@ -16,9 +16,9 @@ from PIL import Image
 from video_samples import RATE, frames_of, gaps_of, picture, plainly, read, tone, write_video
 
 from detcli.errors import SourceError
-from detcli.sources.moving import MovingSettings, open_moving
-from detcli.sources.video import Video
-from detcli.values.frame import Frame, Pixels
+from detcli.sources.video.video_source import MovingSettings, open_moving
+from detcli.sources.video.video_stream import Video
+from detcli.structures.frame import Frame, Pixels
 
 DESCRIPTORS = Path("/proc/self/fd")
 KINDS: dict[str, dict[str, Any]] = {

@@ -15,11 +15,11 @@ from stream_servers import StreamServer, answer, mjpeg, part_of, poured, rtsp, s
 from video_samples import frames_of, gaps_of, picture, plainly, read, write_video
 
 from detcli.errors import SourceError
-from detcli.sources.av_opening import Limits
-from detcli.sources.moving import Gap, MovingSettings
-from detcli.sources.reconnecting import BackOff, Clock, wait_for_server
-from detcli.sources.video import Video
-from detcli.values.frame import Frame
+from detcli.sources.video.backoff import BackOff, Clock, wait_for_server
+from detcli.sources.video.ffmpeg.container import Limits
+from detcli.sources.video.video_source import Gap, MovingSettings
+from detcli.sources.video.video_stream import Video
+from detcli.structures.frame import Frame
 
 QUICK = Limits(open_s=3.0, read_s=0.4)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from detcli.sources.walking import is_glob, split_glob
+from detcli.sources.images.path_walker import is_glob, split_glob
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from detcli.sources.moving import Gap, MovingSettings
-from detcli.sources.video import Video
-from detcli.values.frame import Frame, Pixels, Unreadable
+from detcli.sources.video.video_source import Gap, MovingSettings
+from detcli.sources.video.video_stream import Video
+from detcli.structures.frame import Frame, Pixels, Unreadable
 
 RATE = 30
 

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from detcli.structures.detections import Detections
 from detcli.tracking.association import duplicates, overshadowed
 from detcli.tracking.byte_track import Tracker
-from detcli.values.detections import Detections
 
 
 def found(*rows: tuple[float, float, int]) -> Detections:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pytest
 
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.masks import Rle
 from detcli.tracking.byte_track import Tracker, TrackerSettings
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Unreadable
-from detcli.values.masks import Rle
 
 Row = tuple[float, float, float, int]  # left, top, score, class id; every box is 40 by 40
 

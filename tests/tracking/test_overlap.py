@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from detcli.tracking.overlap import pairwise_iou
+from detcli.tracking.box_iou import pairwise_iou
 
 
 def random_boxes(seed: int, count: int) -> np.ndarray:
@@ -17,7 +17,7 @@ def test_by_hand() -> None:
 
 def test_as_torch_says() -> None:
     torch = pytest.importorskip("torch")
-    from detcli.values.boxes import pairwise_iou as reference
+    from detcli.structures.boxes import pairwise_iou as reference
 
     ones, others = random_boxes(0, 20), random_boxes(1, 30)
     expected = reference(torch.from_numpy(ones), torch.from_numpy(others)).numpy()

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from detcli.structures.detections import Detections
 from detcli.tracking.byte_track import Tracker
-from detcli.values.detections import Detections
 
 Step = tuple[Detections, float, bool]  # what a frame shows, when, and whether frames are missing before it
 

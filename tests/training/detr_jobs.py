@@ -5,8 +5,8 @@ from typing import Any
 
 from detcli.datasets.dataset import open_dataset
 from detcli.models.family import family_of
-from detcli.training.job import Job
-from detcli.training.recipe import Recipe, recipe_of
+from detcli.training.recipes.recipe import Recipe, recipe_of
+from detcli.training.training_job import Job
 
 SMALL = {"shortest_edges": [48, 56, 72], "longest_edge": 96, "crop_edges": [40, 50, 60], "crop_sides": [38, 60]}
 QUICK = {

@@ -9,8 +9,8 @@ from training_jobs import job, quick_recipe
 
 from detcli.errors import UsageError
 from detcli.training.curves import draw_curves
-from detcli.training.events import Event, Note
-from detcli.training.loop import train
+from detcli.training.training_events import Event, Note
+from detcli.training.training_loop import train
 
 
 def line(step: int, kind: str = "epoch", **more: object) -> dict[str, object]:
@@ -52,8 +52,8 @@ def test_tensorboard_has_each_point_once_after_a_resume(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     from dataclasses import replace
 
-    from detcli.pipeline import Stop
-    from detcli.training.events import Stepped
+    from detcli.pipeline.run import Stop
+    from detcli.training.training_events import Stepped
 
     stop = Stop()
     asked = job(tmp_path / "run", quick_recipe(log_every_steps=1), val=None)

@@ -11,9 +11,9 @@ import torch
 from training_jobs import environment
 
 from detcli.errors import UsageError
-from detcli.training.distributed import joined
-from detcli.training.recipe import Recipe
-from detcli.training.sampling import Sampler
+from detcli.training.data.sampler import Sampler
+from detcli.training.optimization.distributed import joined
+from detcli.training.recipes.recipe import Recipe
 
 SCRIPT = Path(__file__).parent / "training_jobs.py"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="torchrun's rendezvous needs POSIX here")
@@ -24,9 +24,9 @@ sys.path[:0] = sys.argv[1:3]
 import torch
 from network_samples import lively, pictures, tiny
 from detcli.models.dfine import FAMILY
-from detcli.training.distributed import joined
-from detcli.training.synced_norm import with_synced_norms
-from detcli.values.outputs import Targets
+from detcli.training.optimization.distributed import joined
+from detcli.training.optimization.synced_norm import with_synced_norms
+from detcli.structures.outputs import Targets
 
 COUNTS = (2, 0, 1, 3)  # truths of each picture
 

@@ -6,7 +6,7 @@ import pytest
 from training_jobs import job, quick_recipe
 
 from detcli.errors import DivergedError
-from detcli.training.loop import train
+from detcli.training.training_loop import train
 
 
 def test_an_answer_that_is_not_finite_when_judged_is_divergence_and_no_fault_of_the_pictures(tmp_path: Path) -> None:

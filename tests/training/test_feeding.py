@@ -8,12 +8,12 @@ import torch
 from training_jobs import Rectangles, quick_recipe
 
 from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.sizing import Stretch
-from detcli.training.feeding import Feed, Part
-from detcli.training.recipe import Recipe
-from detcli.training.sampling import Sampler
-from detcli.values.labels import Labels
-from detcli.values.truths import Truths
+from detcli.inference.resize_rules import Stretch
+from detcli.structures.class_labels import Labels
+from detcli.structures.ground_truth import Truths
+from detcli.training.data.data_loader import Feed, Part
+from detcli.training.data.sampler import Sampler
+from detcli.training.recipes.recipe import Recipe
 
 
 def parts(

@@ -7,11 +7,11 @@ import pytest
 from training_jobs import Rectangles
 
 from detcli.inference.detector import Detector
-from detcli.pipeline import Stop
-from detcli.training.distributed import Processes
-from detcli.training.judging import Judgement, judged
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Pixels, Unreadable
+from detcli.pipeline.run import Stop
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Pixels, Unreadable
+from detcli.training.optimization.distributed import Processes
+from detcli.training.validation import Judgement, judged
 
 
 class Knowing:

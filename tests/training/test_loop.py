@@ -10,13 +10,13 @@ import torch
 from training_jobs import Rectangles, job, quick_recipe
 
 from detcli.errors import DataError, DivergedError, OutputError, UsageError
-from detcli.inference.loading import load_detector
-from detcli.pipeline import Stop
-from detcli.training.events import EpochEnded, Evaluated, Event, Note, Saved, Started, Stepped
-from detcli.training.job import Job, Result
-from detcli.training.loop import train
-from detcli.values.detections import Detections
-from detcli.values.labels import Labels
+from detcli.inference.load import load_detector
+from detcli.pipeline.run import Stop
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.training.training_events import EpochEnded, Evaluated, Event, Note, Saved, Started, Stepped
+from detcli.training.training_job import Job, Result
+from detcli.training.training_loop import train
 
 
 def lines(run: Path) -> list[dict[str, Any]]:
@@ -249,7 +249,7 @@ def test_bf16_and_parts_of_a_batch_learn_too(tmp_path: Path) -> None:
 def test_frozen_parameters_stay_as_they_were(tmp_path: Path) -> None:
     asked = job(tmp_path / "run", quick_recipe(epochs=1, frozen=["decoder."], lr=1e-2), val=None)
     train(asked)
-    from detcli.checkpoints.tensors import read_tensors
+    from detcli.checkpoints.safetensors_files import read_tensors
 
     trained = read_tensors(tmp_path / "run" / "state.safetensors")
     moved = {

@@ -8,7 +8,7 @@ import pytest
 from training_jobs import environment
 
 from detcli.errors import DeviceError
-from detcli.training.distributed import Processes
+from detcli.training.optimization.distributed import Processes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="torchrun's rendezvous needs POSIX here")
 
@@ -17,7 +17,7 @@ import os
 import torch
 from torch import distributed
 from detcli.errors import DeviceError
-from detcli.training.distributed import joined
+from detcli.training.optimization.distributed import joined
 
 with joined(torch.device("cpu")) as processes:
     processes.gather("both are here")

@@ -13,15 +13,15 @@ from detcli.datasets.dataset import Dataset, open_dataset
 from detcli.datasets.shapes import Shapes
 from detcli.errors import PictureError, UsageError
 from detcli.inference.preprocess import Preprocessor
-from detcli.pipeline import Stop
-from detcli.training.events import Event, Stepped
-from detcli.training.feeding import Feed, Part
-from detcli.training.keeping import training_preprocessing
-from detcli.training.loop import train
-from detcli.training.optimizer import MovingAverage
-from detcli.training.recipe import Recipe
-from detcli.training.sampling import Sampler
-from detcli.values.truths import Truths
+from detcli.pipeline.run import Stop
+from detcli.structures.ground_truth import Truths
+from detcli.training.data.data_loader import Feed, Part
+from detcli.training.data.sampler import Sampler
+from detcli.training.optimization.optimizer import MovingAverage
+from detcli.training.recipes.recipe import Recipe
+from detcli.training.state.model_exporter import training_preprocessing
+from detcli.training.training_events import Event, Stepped
+from detcli.training.training_loop import train
 
 
 def parts(
@@ -221,7 +221,7 @@ def test_an_older_preprocessor_file_is_written_in_the_words_of_today() -> None:
     family, _ = network("detr")
     old = {"feature_extractor_type": "DetrFeatureExtractor", "size": 800, "max_size": 1333, "do_normalize": True}
     asked = replace(job(Path("unused"), quick_recipe()), preprocessor=old)
-    from detcli.training.keeping import Keeper
+    from detcli.training.state.model_exporter import Keeper
 
     written = Keeper(asked, torch.device("cpu")).preprocessor_json()
     assert written["size"] == {"shortest_edge": 72, "longest_edge": 96}

@@ -11,8 +11,14 @@ from torch import Tensor, nn
 from detcli.errors import UsageError
 from detcli.models.dfine import FAMILY
 from detcli.models.dfine.config import published
-from detcli.training.optimizer import MovingAverage, Optimizer, clip_gradients, learning_groups, schedule_factor
-from detcli.training.recipe import Recipe
+from detcli.training.optimization.optimizer import (
+    MovingAverage,
+    Optimizer,
+    clip_gradients,
+    learning_groups,
+    schedule_factor,
+)
+from detcli.training.recipes.recipe import Recipe
 
 
 @pytest.mark.parametrize(

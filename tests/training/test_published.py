@@ -6,10 +6,10 @@ import pytest
 
 from detcli.errors import UsageError
 from detcli.models.family import FAMILIES
-from detcli.training.learning import learning_groups
-from detcli.training.optimizer import schedule_factor
-from detcli.training.published import published_numbers
-from detcli.training.recipe import Recipe, recipe_for, recipe_of
+from detcli.training.optimization.optimizer import schedule_factor
+from detcli.training.recipes.published_recipes import published_numbers
+from detcli.training.recipes.recipe import Recipe, recipe_for, recipe_of
+from detcli.training.training_setup import learning_groups
 
 DETR = ("detr-r50", "detr-r101-dc5", "detr-r50-panoptic")
 DEFORMABLE = ("deformable-detr", "deformable-detr-single-scale-dc5", "deformable-detr-with-box-refine-two-stage")

@@ -7,7 +7,7 @@ import pytest
 from detcli.errors import UsageError
 from detcli.models.dfine.config import published
 from detcli.models.family import FAMILIES
-from detcli.training.recipe import BOUNDS, Recipe, recipe_for, recipe_of
+from detcli.training.recipes.recipe import BOUNDS, Recipe, recipe_for, recipe_of
 
 # lr, backbone lr, weight decay, epochs, stop, batch, repeat, restart decay: the D-FINE repository's *_custom files.
 CUSTOM = {

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from training_jobs import job, quick_recipe
 
-from detcli.pipeline import Stop
-from detcli.training.distributed import joined
-from detcli.training.loop import _nobody, _Run
-from detcli.training.run_folder import RunFolder
+from detcli.pipeline.run import Stop
+from detcli.training.optimization.distributed import joined
+from detcli.training.state.run_folder import RunFolder
+from detcli.training.training_loop import _nobody, _Run
 
 RESTART_DECAY = 0.75
 

@@ -11,9 +11,9 @@ import pytest
 from training_jobs import Rectangles, environment, job, quick_recipe
 
 from detcli.errors import DamagedModelError, OutputError, UsageError
-from detcli.files.locking import FileLock
-from detcli.training.loop import train
-from detcli.training.state import read_snapshot
+from detcli.io.file_lock import FileLock
+from detcli.training.state.training_state import read_snapshot
+from detcli.training.training_loop import train
 
 SCRIPT = Path(__file__).parent / "training_jobs.py"
 OFTEN = quick_recipe(save_every_s=0)
@@ -60,8 +60,8 @@ def test_lines_after_the_last_state_are_written_anew(straight: Path, tmp_path: P
 
 def stop_after(run: Path, *, steps: int) -> None:
     """Leave a run as a kill after a saved step would."""
-    from detcli.pipeline import Stop
-    from detcli.training.events import Event, Stepped
+    from detcli.pipeline.run import Stop
+    from detcli.training.training_events import Event, Stepped
 
     stop, left = Stop(), steps
 
@@ -146,8 +146,8 @@ sys.path[:0] = sys.argv[1:3]
 from pathlib import Path
 from training_jobs import job, quick_recipe
 from detcli.errors import OutputError
-from detcli.training.events import Stepped
-from detcli.training.loop import train
+from detcli.training.training_events import Stepped
+from detcli.training.training_loop import train
 
 def watch(event):
     if isinstance(event, Stepped) and (event.epoch, event.step) == (0, 1):

@@ -8,8 +8,8 @@ import torch
 from network_samples import tiny_json
 
 from detcli.errors import UnknownModelError, UsageError
-from detcli.training.recipe import Recipe, recipe_for
-from detcli.training.start import resumed_point, starting_point
+from detcli.training.initialization import resumed_point, starting_point
+from detcli.training.recipes.recipe import Recipe, recipe_for
 
 
 def test_classes_of_the_same_name_keep_their_rows(tiny_checkpoint: Path) -> None:
@@ -83,7 +83,7 @@ def test_an_unknown_model_is_refused() -> None:
 def test_a_run_to_go_on_with_knows_its_network(tmp_path: Path) -> None:
     from training_jobs import job, quick_recipe
 
-    from detcli.training.loop import train
+    from detcli.training.training_loop import train
 
     asked = job(tmp_path / "run", quick_recipe(epochs=1), val=None)
     train(asked)

@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "models"))  # where origin
 from original_layouts import dfine
 
 from detcli.models.dfine import FAMILY
-from detcli.training.recipe import Recipe
-from detcli.training.start import starting_point
-from detcli.values.published_labels import COCO_80
+from detcli.structures.dataset_labels import COCO_80
+from detcli.training.initialization import starting_point
+from detcli.training.recipes.recipe import Recipe
 
 
 def test_classes_that_an_original_file_knows_keep_their_rows(tmp_path: Path) -> None:

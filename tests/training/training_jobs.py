@@ -16,12 +16,12 @@ import numpy as np
 
 from detcli.datasets.dataset import Report
 from detcli.models.family import family_of
-from detcli.training.events import Event, Stepped
-from detcli.training.job import Job
-from detcli.training.recipe import Recipe
-from detcli.values.frame import Frame, Origin, Resize, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.truths import Truths
+from detcli.structures.class_labels import Labels
+from detcli.structures.frame import Frame, Origin, Resize, Unreadable
+from detcli.structures.ground_truth import Truths
+from detcli.training.recipes.recipe import Recipe
+from detcli.training.training_events import Event, Stepped
+from detcli.training.training_job import Job
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
 LABELS = Labels(tuple(COLOURS), (1, 2, 3))
@@ -161,7 +161,7 @@ def job(
 
 def main() -> None:
     """Run a job; with `kill_at`, this process dies as by SIGKILL after so many steps."""
-    from detcli.training.loop import train
+    from detcli.training.training_loop import train
 
     asked = json.loads(sys.argv[2])
     steps = 0

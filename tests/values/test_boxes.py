@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from detcli.values.boxes import (
+from detcli.structures.boxes import (
     area,
     cxcywh_to_xyxy,
     giou,

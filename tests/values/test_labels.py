@@ -3,7 +3,7 @@
 import pytest
 
 from detcli.errors import UsageError
-from detcli.values.labels import COCO_80_TO_91, Labels
+from detcli.structures.class_labels import COCO_80_TO_91, Labels
 
 
 def coco_names() -> list[str]:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from detcli.values.mask_runs import check, runs
-from detcli.values.masks import Rle
+from detcli.structures.masks import Rle
+from detcli.structures.rle import check, runs
 
 
 def drawn(seed: int) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from detcli.values.labels import COCO_80_TO_91, Labels
-from detcli.values.published_labels import COCO_80, PUBLISHED_LABELS
+from detcli.structures.class_labels import COCO_80_TO_91, Labels
+from detcli.structures.dataset_labels import COCO_80, PUBLISHED_LABELS
 
 
 @pytest.mark.parametrize("count", PUBLISHED_LABELS)

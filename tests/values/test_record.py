@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detcli.values.detections import Detections
-from detcli.values.frame import Frame, Origin, Unreadable
-from detcli.values.labels import Labels
-from detcli.values.masks import Rle
-from detcli.values.record import from_record, json_line, shortest, to_record
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.json_records import from_record, json_line, shortest, to_record
+from detcli.structures.masks import Rle
 
 LABELS = Labels.from_names(["cat", "dog", "cow"])
 

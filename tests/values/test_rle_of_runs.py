@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detcli.values.masks import Rle
+from detcli.structures.masks import Rle
 
 
 def test_runs_that_touch_are_one() -> None:

@@ -4,7 +4,7 @@ A picture follows from its seed and its number alone. First it is laid out (`lay
 the boxes), then, only if somebody looks, painted (`painting.py`).
 """
 
-from detcli.datasets.shapes.layout import CLASSES, VERSION
-from detcli.datasets.shapes.pictures import Shapes, draw
+from detcli.datasets.shapes.scene_layout import CLASSES, VERSION
+from detcli.datasets.shapes.shapes_dataset import Shapes, draw
 
 __all__ = ["CLASSES", "VERSION", "Shapes", "draw"]

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.shapes.colours import calm, vivid
-from detcli.values.frame import Pixels
+from detcli.datasets.shapes.shape_colors import calm, vivid
+from detcli.structures.frame import Pixels
 
 _Ground = Callable[[np.random.Generator, tuple[int, int]], Pixels]
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from detcli.models.backbones.resnet import VARIANTS, LayerType, ResNet, ResNetConfig, resnet_variant
 from detcli.models.backbones.timm_backbone import TimmBackbone, TimmConfig
-from detcli.models.fields import Fields
+from detcli.models.config_fields import Fields
 from detcli.models.layers.activations import ACTIVATIONS
 
 BackboneConfig = ResNetConfig | TimmConfig

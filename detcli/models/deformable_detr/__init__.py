@@ -6,9 +6,9 @@ from torch import nn
 
 from detcli.models.deformable_detr.config import DeformableDetrConfig, published, read_config, write_config
 from detcli.models.deformable_detr.criterion import criterion
-from detcli.models.deformable_detr.groups import parameter_groups
 from detcli.models.deformable_detr.network import DeformableDetr, optimize
-from detcli.models.deformable_detr.original import read_original
+from detcli.models.deformable_detr.original_checkpoint import read_original
+from detcli.models.deformable_detr.parameter_groups import parameter_groups
 from detcli.models.deformable_detr.relabel import relabel
 from detcli.models.deformable_detr.weights import read_weights, write_weights
 from detcli.models.family import Family

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.losses.assignment import CostWeights, focal_costs, solver
-from detcli.models.losses.layerwise import Counts, LayerwiseCriterion, LossWeights
-from detcli.models.losses.terms import focal
+from detcli.models.losses.layerwise_criterion import Counts, LayerwiseCriterion, LossWeights
+from detcli.models.losses.loss_terms import focal
 
 _CLASSES = 2.0  # --cls_loss_coef and --set_cost_class of the original
 _UNTRAINED_CLASS_COST = 1.0  # what transformers writes

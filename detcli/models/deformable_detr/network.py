@@ -15,7 +15,7 @@ from detcli.models.deformable_detr.encoder import Encoded, Encoder, LevelProject
 from detcli.models.deformable_detr.queries import LearnedQueries, Proposals, Start
 from detcli.models.layers.position import LearnedPositions, sine_positions
 from detcli.models.losses.set_training import SetTraining
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.outputs import Outputs, Targets
 
 
 @dataclass(frozen=True, slots=True)

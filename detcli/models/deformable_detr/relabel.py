@@ -8,7 +8,7 @@ from torch import Tensor
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.network import DeformableDetr
 from detcli.models.family import Relabelled
-from detcli.values.labels import plain_name
+from detcli.structures.class_labels import plain_name
 
 _CLASS_HEADS = "decoder.class_heads."
 _PROPOSALS = "start.class_head."

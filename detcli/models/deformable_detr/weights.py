@@ -10,7 +10,7 @@ from detcli.errors import DamagedModelError
 from detcli.models.backbones.backbone_names import COUNTER, hub_backbone_name, our_backbone_name
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.network import DeformableDetr
-from detcli.models.skeleton import skeleton
+from detcli.models.empty_weights import skeleton
 
 _BACKBONE = "model.backbone.conv_encoder.model."
 

@@ -6,9 +6,9 @@ from torch import nn
 
 from detcli.models.detr.config import DetrConfig, published, read_config, write_config
 from detcli.models.detr.criterion import criterion
-from detcli.models.detr.groups import parameter_groups
 from detcli.models.detr.network import Detr, optimize
-from detcli.models.detr.original import read_original
+from detcli.models.detr.original_checkpoint import read_original
+from detcli.models.detr.parameter_groups import parameter_groups
 from detcli.models.detr.relabel import relabel
 from detcli.models.detr.weights import read_weights, write_weights
 from detcli.models.family import Family

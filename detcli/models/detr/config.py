@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.backbone_config import BackboneConfig, read_backbone, write_backbone
 from detcli.models.backbones.resnet import resnet_variant
-from detcli.models.fields import Fields, read_labels
+from detcli.models.config_fields import Fields, read_labels
 from detcli.models.layers.activations import ACTIVATIONS
 
 PositionType = Literal["sine", "learned"]

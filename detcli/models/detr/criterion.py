@@ -13,8 +13,8 @@ from torch import Tensor
 
 from detcli.models.detr.config import DetrConfig
 from detcli.models.losses.assignment import CostWeights, softmax_costs, solver
-from detcli.models.losses.layerwise import Counts, LayerwiseCriterion, LossWeights
-from detcli.models.losses.terms import cross_entropy
+from detcli.models.losses.layerwise_criterion import Counts, LayerwiseCriterion, LossWeights
+from detcli.models.losses.loss_terms import cross_entropy
 
 
 def criterion(config: DetrConfig) -> LayerwiseCriterion:

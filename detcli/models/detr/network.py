@@ -14,7 +14,7 @@ from detcli.models.detr.transformer import Decoded, Decoder, Encoded, Encoder, r
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.position import LearnedPositions, sine_positions
 from detcli.models.losses.set_training import SetTraining
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.outputs import Outputs, Targets
 
 _ROUNDING = 1e-3  # of a probability, also where the network runs in half precision
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.network import Detr
 from detcli.models.family import Relabelled
-from detcli.values.labels import plain_name
+from detcli.structures.class_labels import plain_name
 
 
 def relabel(state: Mapping[str, Tensor], config: DetrConfig, names: Sequence[str]) -> Relabelled:

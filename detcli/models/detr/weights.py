@@ -10,7 +10,7 @@ from detcli.errors import DamagedModelError
 from detcli.models.backbones.backbone_names import COUNTER, hub_backbone_name, our_backbone_name
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.network import Detr
-from detcli.models.skeleton import skeleton
+from detcli.models.empty_weights import skeleton
 
 _BACKBONE = "model.backbone.conv_encoder.model."
 _MASK_ROOMS = ("mask_head.", "bbox_attention.")

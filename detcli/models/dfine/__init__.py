@@ -8,9 +8,9 @@ from torch import nn
 from detcli.models.dfine.backbone_config import Size
 from detcli.models.dfine.config import DFineConfig, published, read_config, write_config
 from detcli.models.dfine.criterion import criterion
-from detcli.models.dfine.groups import parameter_groups
 from detcli.models.dfine.network import DFine, optimize
-from detcli.models.dfine.original import read_original
+from detcli.models.dfine.original_checkpoint import read_original
+from detcli.models.dfine.parameter_groups import parameter_groups
 from detcli.models.dfine.relabel import relabel
 from detcli.models.dfine.weights import read_weights, write_weights
 from detcli.models.family import Family

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
-from detcli.models.fields import Fields
+from detcli.models.config_fields import Fields
 from detcli.models.layers.activations import ACTIVATIONS
 
 Size = Literal["n", "s", "m", "l", "x"]

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from detcli.models.backbones.hgnetv2 import HGNetV2Config
+from detcli.models.config_fields import Fields, read_labels
 from detcli.models.dfine.backbone_config import Size, published_backbone, read_backbone, write_backbone
 from detcli.models.dfine.training_fields import read_training_fields
-from detcli.models.fields import Fields, read_labels
 from detcli.models.layers.activations import ACTIVATIONS
 from detcli.models.layers.deformable_attention import SamplingMethod
 

@@ -19,10 +19,10 @@ from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.distribution import edge_targets
 from detcli.models.dfine.network import Answers, DFineTraining
 from detcli.models.losses.assignment import Assignment, CostWeights, Pairs, assign, focal_costs, solver
+from detcli.models.losses.loss_terms import box_terms, distillation, distribution_focal, varifocal
 from detcli.models.losses.set_criterion import TrueBoxes, at_least_one, shared_counts
-from detcli.models.losses.terms import box_terms, distillation, distribution_focal, varifocal
-from detcli.values.boxes import cxcywh_to_xyxy, iou
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.boxes import cxcywh_to_xyxy, iou
+from detcli.structures.outputs import Outputs, Targets
 
 _TEMPERATURE = 5.0  # of distillation
 

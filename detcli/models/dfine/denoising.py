@@ -13,8 +13,8 @@ from torch import Tensor
 from detcli.models.layers.position import inverse_sigmoid
 from detcli.models.losses.assignment import Assignment
 from detcli.models.losses.set_criterion import TrueBoxes, largest_everywhere
-from detcli.values.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
-from detcli.values.outputs import Targets
+from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from detcli.structures.outputs import Targets
 
 _DRAWS = 10  # of each noisy query: whether its label changes, to which, four signs, four distances
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from detcli.models.layers.heads import Mlp
-from detcli.values.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 
 
 class EdgeBins(nn.Module):

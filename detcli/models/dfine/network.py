@@ -13,7 +13,7 @@ from detcli.models.dfine.denoising import Layout, Noise, make_queries
 from detcli.models.dfine.encoder import Encoded, HybridEncoder
 from detcli.models.dfine.queries import Picked, QueryPicker, Shapes
 from detcli.models.layers.norm import ConvNorm
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.outputs import Outputs, Targets
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from torch import Tensor
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
 from detcli.models.family import Relabelled
-from detcli.values.labels import plain_name
+from detcli.structures.class_labels import plain_name
 
 _CLASS_HEADS = ("picker.class_head.", "decoder.class_heads.")
 _DENOISING = "denoising_labels.weight"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from detcli.models.fields import Fields
+from detcli.models.config_fields import Fields
 
 _NUMBERS = (
     "activation_dropout",

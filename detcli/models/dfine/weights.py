@@ -10,7 +10,7 @@ from torch import Tensor
 from detcli.errors import DamagedModelError
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
-from detcli.models.skeleton import skeleton
+from detcli.models.empty_weights import skeleton
 
 # Names that only live in memory since transformers 5.8, and those on disk. A raw state_dict() has the former.
 _IN_MEMORY = (

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from detcli.errors import DivergedError, UsageError
 from detcli.models.losses.set_criterion import TrueBoxes
-from detcli.values.boxes import cxcywh_to_xyxy, pairwise_giou
+from detcli.structures.boxes import cxcywh_to_xyxy, pairwise_giou
 
 Indices = npt.NDArray[np.int64]
 Solver = Callable[[npt.NDArray[Any]], tuple[Indices, Indices]]

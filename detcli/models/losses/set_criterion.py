@@ -7,7 +7,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor, distributed
 
-from detcli.values.outputs import Targets
+from detcli.structures.outputs import Targets
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from detcli.inference.segmentation import Segmenting, to_segments
-from detcli.values.batch import Batch
-from detcli.values.detections import Detections
-from detcli.values.outputs import Outputs
+from detcli.inference.segmentation.segment_postprocess import Segmenting, to_segments
+from detcli.structures.batch import Batch
+from detcli.structures.detections import Detections
+from detcli.structures.outputs import Outputs
 
 CLASSES = 7
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from detcli.inference.enlargement import Enlargement, Floats
+from detcli.inference.segmentation.mask_upsampling import Enlargement, Floats
 
 # Sizes of the maps, and what they are taken to: several tiles, one tile, one pixel, smaller, and unlike directions.
 SIZES = [

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from detcli.inference.label_runs import Nearest, encode
-from detcli.values.masks import Rle
+from detcli.inference.segmentation.rle_encoding import Nearest, encode
+from detcli.structures.masks import Rle
 
 SIZES = [
     ((7, 9), (7, 9)),

@@ -13,7 +13,7 @@ import sys
 import torch
 import torch.nn.functional as F
 from answer_samples import one_picture, random_outputs
-from detcli.inference.segmentation import Segmenting, to_segments
+from detcli.inference.segmentation.segment_postprocess import Segmenting, to_segments
 
 torch.set_num_threads(1)
 height, width, noise, task, rule = *map(int, sys.argv[1:4]), *sys.argv[4:]

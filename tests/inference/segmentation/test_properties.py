@@ -7,10 +7,10 @@ import pytest
 import torch
 from answer_samples import masks_of, one_picture, padded, random_outputs, segments_of
 
-from detcli.inference.segmentation import Rule, Segmenting, Task, to_segments
-from detcli.values.batch import Batch
-from detcli.values.detections import Detections
-from detcli.values.outputs import Outputs
+from detcli.inference.segmentation.segment_postprocess import Rule, Segmenting, Task, to_segments
+from detcli.structures.batch import Batch
+from detcli.structures.detections import Detections
+from detcli.structures.outputs import Outputs
 
 EVERY: list[tuple[Task, Rule]] = [
     ("panoptic", "original"),

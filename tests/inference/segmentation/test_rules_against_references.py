@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from answer_samples import CLASSES, class_map, masks_of, random_outputs, segments_of
 from PIL import Image
 
-from detcli.inference.segmentation import Segmenting
-from detcli.values.detections import Detections
-from detcli.values.outputs import Outputs
+from detcli.inference.segmentation.segment_postprocess import Segmenting
+from detcli.structures.detections import Detections
+from detcli.structures.outputs import Outputs
 
 SIZES = [((50, 70), (80, 108)), ((301, 405), (80, 107)), ((120, 90), (77, 106))]
 

@@ -15,9 +15,9 @@ from answer_samples import (
 )
 
 from detcli.inference.postprocess import NotFiniteError
-from detcli.inference.segmentation import Rule, Segmenting, Task, to_segments
-from detcli.values.detections import Detections
-from detcli.values.outputs import Outputs
+from detcli.inference.segmentation.segment_postprocess import Rule, Segmenting, Task, to_segments
+from detcli.structures.detections import Detections
+from detcli.structures.outputs import Outputs
 
 TASKS: list[Task] = ["panoptic", "instance", "semantic"]
 RULES: list[Rule] = ["original", "transformers"]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from detcli.models.dfine.denoising import Layout
 from detcli.models.dfine.network import Answers, DFineTraining
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.outputs import Outputs, Targets
 
 
 @dataclass(frozen=True)

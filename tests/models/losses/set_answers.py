@@ -12,9 +12,9 @@ from detcli.models.deformable_detr.config import published as deformable_publish
 from detcli.models.deformable_detr.criterion import criterion as deformable_criterion
 from detcli.models.detr.config import published as detr_published
 from detcli.models.detr.criterion import criterion as detr_criterion
-from detcli.models.losses.layerwise import LayerwiseCriterion
+from detcli.models.losses.layerwise_criterion import LayerwiseCriterion
 from detcli.models.losses.set_training import SetTraining
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.outputs import Outputs, Targets
 
 CLASSES, QUERIES, LAYERS, POSITIONS = 5, 7, 3, 30
 SIZE_HW = (24, 32)  # of the network's input

@@ -14,8 +14,8 @@ from detcli.models.dfine.criterion import DFineCriterion, LossWeights, criterion
 from detcli.models.dfine.distribution import EdgeBins, edge_targets
 from detcli.models.dfine.network import DFineTraining
 from detcli.models.losses.assignment import Assignment, CostWeights
-from detcli.values.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from detcli.structures.outputs import Outputs, Targets
 
 NO_TRUTHS = [Targets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))] * 2
 

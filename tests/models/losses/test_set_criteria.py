@@ -13,9 +13,9 @@ from torch import multiprocessing
 
 from detcli.errors import DivergedError
 from detcli.models.losses.assignment import CostWeights
-from detcli.models.losses.layerwise import LayerwiseCriterion, LossWeights
+from detcli.models.losses.layerwise_criterion import LayerwiseCriterion, LossWeights
 from detcli.models.losses.set_training import SetTraining
-from detcli.values.outputs import Outputs, Targets
+from detcli.structures.outputs import Outputs, Targets
 
 BOTH: Any = pytest.mark.parametrize(("judge", "classes"), [(detr, CLASSES + 1), (deformable, CLASSES)])
 Judge = Callable[..., LayerwiseCriterion]

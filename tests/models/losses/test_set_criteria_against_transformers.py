@@ -14,7 +14,7 @@ import torch
 from set_answers import CLASSES, LAYERS, Answers, answers, deformable, detr, padding, truths, values
 from torch import Tensor
 
-from detcli.values.outputs import Targets
+from detcli.structures.outputs import Targets
 
 detection = pytest.importorskip("transformers.loss.loss_for_object_detection")
 deformable_detection = pytest.importorskip("transformers.loss.loss_deformable_detr")

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from detcli.models.losses.terms import (
+from detcli.models.losses.loss_terms import (
     box_terms,
     cross_entropy,
     distillation,

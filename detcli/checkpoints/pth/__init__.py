@@ -1,0 +1,1 @@
+"""PyTorch pickle checkpoints (.pth), read in a child process with limits."""

@@ -1,0 +1,1 @@
+"""The commands `detect`, `segment` and `video`."""

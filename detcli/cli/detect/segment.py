@@ -1,0 +1,71 @@
+"""`detcli segment`: masks of things and stuff in pictures."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from detcli.cli.detect import segment_options
+from detcli.cli.detect.run_images import look
+from detcli.cli.framework import options
+from detcli.cli.framework.command import Command, Example, pass_console
+from detcli.cli.framework.console import Console
+from detcli.engine.request import PictureWish
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        Example("what every pixel of a picture belongs to, drawn", "detcli segment street.jpg --save-images drawn/"),
+        Example(
+            "a folder into COCO panoptic: out.json and the pictures in out/",
+            "detcli segment images/ -f coco-panoptic -o out.json",
+        ),
+        Example(
+            "masks of people and dogs, for pycocotools",
+            "detcli segment images/ --task instance --classes person,dog -o out.json",
+        ),
+        Example(
+            "a map of class numbers a picture", "detcli segment images/ --task semantic --save-masks maps/ -o out.jsonl"
+        ),
+        Example("what is in a picture, the surest first", "detcli segment street.jpg | jq -r '.detections[].label'"),
+        Example(
+            "go on with a long run that was interrupted", "detcli segment big/ -o out.jsonl --save-masks maps/ --resume"
+        ),
+    ],
+)
+@options.sources
+@options.inputs
+@options.model_or(segment_options.DEFAULT_MODEL)
+@options.where_models_are
+@segment_options.segmentation
+@options.speed
+@segment_options.results
+@segment_options.drawing
+@options.failures
+@options.dry_run
+@options.progress
+@pass_console
+def segment(console: Console, /, **given: Any) -> int:
+    """Find the masks of what is in pictures.
+
+    SOURCES are pictures, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one picture on
+    standard input. Folders are walked.
+
+    A panoptic segmentation shares a picture out among things and stuff, so that no two masks overlap. An instance
+    segmentation finds things, each by itself. A semantic one gives every pixel a class. Masks stand in the results
+    run-length encoded, as pycocotools reads them.
+    """
+    wish = PictureWish(**given)
+    for flag, means in _idle(wish):
+        console.warning(f"{flag} changes nothing here: it is for {means}")
+    return look(console, wish)
+
+
+def _idle(wish: PictureWish) -> Iterator[tuple[str, str]]:
+    """Flags that the task and the rule have no use for, and what they are for."""
+    transformers = wish.rule == "transformers" and wish.task != "semantic"
+    if wish.overlap_threshold != segment_options.OVERLAP_THRESHOLD and not transformers:
+        yield "--overlap-threshold", "--rule transformers, --task panoptic or instance"
+    if wish.mask_threshold != segment_options.MASK_THRESHOLD and not (transformers or wish.task == "instance"):
+        yield "--mask-threshold", "--task instance, or for --rule transformers with --task panoptic"

@@ -1,0 +1,77 @@
+"""The options of `detcli segment` that `detect` has not, or words in another way."""
+
+import click
+
+from detcli.cli.framework import options
+from detcli.cli.framework.options import DETECTION, NEW_FOLDER, PICTURES, Score, group_of, option
+from detcli.sinks.sink import BOXES_ONLY, SINKS
+
+DEFAULT_MODEL = "detr-r50-panoptic"
+MASK_THRESHOLD = 0.5
+OVERLAP_THRESHOLD = 0.8
+
+segmentation = group_of(
+    option(
+        "--task",
+        section=DETECTION,
+        type=click.Choice(["panoptic", "instance", "semantic"]),
+        metavar="NAME",
+        default="panoptic",
+        standard="panoptic",
+        help="panoptic: things and stuff; instance: things; semantic: a class for every pixel.",
+    ),
+    option(
+        "--rule",
+        section=DETECTION,
+        type=click.Choice(["original", "transformers"]),
+        metavar="NAME",
+        default="original",
+        standard="original",
+        help="How masks become segments: original, as DETR was published, or as transformers does.",
+    ),
+    option(
+        "-t",
+        "--threshold",
+        "--conf",
+        section=DETECTION,
+        aliases=("--conf",),
+        type=Score(),
+        metavar="SCORE",
+        standard="0.85 panoptic, 0.5 by transformers' rule or for instances, else 0",
+        help="Keep segments that score above it; also --conf.",
+    ),
+    option(
+        "--mask-threshold",
+        section=DETECTION,
+        type=Score(),
+        metavar="P",
+        default=MASK_THRESHOLD,
+        standard=f"{MASK_THRESHOLD}",
+        help="A pixel belongs to a mask where its probability is above it.",
+    ),
+    option(
+        "--overlap-threshold",
+        section=DETECTION,
+        type=Score(),
+        metavar="SHARE",
+        default=OVERLAP_THRESHOLD,
+        standard=f"{OVERLAP_THRESHOLD}",
+        help="With --rule transformers: drop segments that keep no more of their mask than this.",
+    ),
+    options.max_det,
+    options.classes,
+    options.imgsz,
+)
+results = options.results_as([name for name in SINKS if name not in BOXES_ONLY], ".jsonl, .json (COCO), .csv")
+drawing = group_of(
+    options.save_images,
+    option(
+        "--save-masks",
+        section=PICTURES,
+        type=NEW_FOLDER,
+        metavar="DIR",
+        help="Save label maps: segment numbers, or class numbers with --task semantic.",
+    ),
+    options.save_crops,
+    options.drawing_style,
+)

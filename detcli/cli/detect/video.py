@@ -1,0 +1,60 @@
+"""`detcli video`: boxes in videos, cameras and streams."""
+
+from typing import Any
+
+import click
+
+from detcli.cli.detect import video_options
+from detcli.cli.detect.run_video import watch
+from detcli.cli.framework import options
+from detcli.cli.framework.command import Command, Example, pass_console
+from detcli.cli.framework.console import Console
+from detcli.engine.request import VideoWish
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        Example("an annotated copy that plays in a browser", "detcli video in.mp4 --save-video out.mp4"),
+        Example("what the first camera sees, in a window", "detcli video cam0 --show"),
+        Example(
+            "boxes of a network camera, followed from frame to frame",
+            "detcli video rtsp://camera/stream --track -o out.jsonl",
+        ),
+        Example(
+            "two frames a second of one minute", "detcli video in.mp4 --start 1:30 --duration 60 --fps 2 -o out.csv"
+        ),
+        Example(
+            "several videos, each with outputs of its own",
+            "detcli video a.mp4 b.mp4 -o 'boxes/{name}.jsonl' --save-video drawn/",
+        ),
+        Example("from another program", "ffmpeg -i in.mkv -f mpegts - | detcli video - -o frames.jsonl"),
+        Example("what would be looked at", "detcli video recordings/ --dry-run"),
+    ],
+)
+@options.sources
+@video_options.frames
+@options.model
+@options.where_models_are
+@options.detection
+@video_options.tracking
+@options.speed
+@video_options.results
+@video_options.drawing
+@options.failures
+@video_options.dry_run
+@options.progress
+@pass_console
+def video(console: Console, /, **given: Any) -> int:
+    """Find objects in videos, cameras and streams.
+
+    SOURCES are videos, folders and globs of them, cameras (cam0, 0, /dev/video0), addresses (rtsp, http, https, udp, rtp,
+    rtmp), or '-': a video on standard input, as MPEG-TS, Matroska or YUV4MPEG. Several are looked at together.
+
+    Of a file every frame is looked at. A camera or a stream is live: frames that would wait are dropped and counted, so
+    that results stay close to the world; a stream that is lost is taken up again, and the gap is a record of its own.
+
+    Each record has the number of the frame and its time in seconds since the first one. '{name}' in an output stands
+    for the name of each source; an output without it holds the results of all.
+    """
+    return watch(console, VideoWish(**given))

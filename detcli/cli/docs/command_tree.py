@@ -1,0 +1,141 @@
+"""The command tree as plain data: what the manual pages and the completion scripts are made from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import click
+
+from detcli.checkpoints.catalog import CATALOG
+from detcli.cli.framework.command import Command, Context, Example, Group, Option, option_sections
+
+Kind = Literal["nothing", "words", "files", "folders", "models"]
+
+_MODEL_NAMES = ("model", "models", "name", "names")
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What may follow an option or stand in a place: one of the words, a file, a model's name, or nobody knows what."""
+
+    kind: Kind
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """An option.
+
+    names     as it is shown; aliases come last
+    metavars  one a value; none for a switch
+    standard  its default as people say it, or None
+    repeats   it may be given more than once
+    """
+
+    section: str
+    names: tuple[str, ...]
+    term: str
+    metavars: tuple[str, ...]
+    help: str
+    standard: str | None
+    values: Values
+    repeats: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A command: its path of names, its help, what it takes and what is below it."""
+
+    path: tuple[str, ...]
+    summary: str
+    help: str
+    usage: str
+    flags: tuple[Flag, ...]
+    places: tuple[Values, ...]
+    examples: tuple[Example, ...]
+    children: tuple["Branch", ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The last word of the path."""
+        return self.path[-1]
+
+    def walk(self) -> Iterator["Branch"]:
+        """Itself and all commands below it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+def read_tree(command: click.Command, name: str, parent: click.Context | None = None) -> Branch:
+    """The tree below a command. Imports every command of it."""
+    ctx = Context(command, info_name=name, parent=parent, **command.context_settings)
+    children = []
+    aliases: dict[str, list[str]] = {}
+    if isinstance(command, Group):
+        for alias, meant in command.aliases.items():
+            aliases.setdefault(meant, []).append(alias)
+        for child_name in command.list_commands(ctx):
+            child = command.get_command(ctx, child_name)
+            assert child is not None  # noqa: S101 - it is listed
+            branch = read_tree(child, child_name, ctx)
+            children.append(replace(branch, aliases=tuple(aliases.get(child_name, ()))))
+    flags = tuple(
+        _flag(section, option, ctx)
+        for section, options in option_sections(command, ctx).items()
+        for option in options
+        if isinstance(option, click.Option)
+    )
+    return Branch(
+        path=tuple(ctx.command_path.split()),
+        summary=command.get_short_help_str(limit=200),
+        help=command.help or "",
+        usage=" ".join(command.collect_usage_pieces(ctx)),
+        flags=flags,
+        places=tuple(_place(argument) for argument in command.params if isinstance(argument, click.Argument)),
+        examples=command.examples if isinstance(command, Command) else (),
+        children=tuple(children),
+    )
+
+
+def _flag(section: str, option: click.Option, ctx: click.Context) -> Flag:
+    record = option.get_help_record(ctx)
+    takes = not (option.is_flag or option.count)
+    metavar = option.make_metavar(ctx) if takes else ""
+    help_text = option.help or ""
+    return Flag(
+        section=section,
+        names=(*option.opts, *option.secondary_opts),
+        term=record[0].strip() if record else "",
+        metavars=tuple(metavar.split()) if option.nargs > 1 else (metavar,) if takes else (),
+        help=help_text,
+        standard=option.standard if isinstance(option, Option) else None,
+        values=_values(option) if takes else Values("nothing"),
+        repeats=option.multiple,
+    )
+
+
+def _values(option: click.Option) -> Values:
+    if isinstance(option.type, click.Choice):
+        return Values("words", tuple(str(choice) for choice in option.type.choices))
+    if option.name == "model":
+        return Values("models", tuple(CATALOG))
+    if option.name == "device":
+        return Values("words", _DEVICES)
+    if option.name == "batch":
+        return Values("words", ("auto", "1", "2", "4", "8", "16", "32"))
+    if option.metavar == "DIR":
+        return Values("folders")
+    if option.metavar in ("FILE", "PATH") or isinstance(option.type, click.Path):
+        return Values("files")
+    return Values("nothing")
+
+
+def _place(argument: click.Argument) -> Values:
+    if isinstance(argument.type, click.Choice):
+        return Values("words", tuple(str(choice) for choice in argument.type.choices))
+    if argument.name in _MODEL_NAMES:
+        return Values("models", tuple(CATALOG))
+    return Values("files")

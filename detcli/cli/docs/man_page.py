@@ -1,0 +1,162 @@
+"""Manual pages in roff (man macros), one a command; the commands of a group share its page."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from detcli.cli.docs.command_tree import Branch, Flag
+from detcli.version import __version__
+
+EXIT_STATUS = {
+    "0": "Every input was processed; finding nothing is success.",
+    "1": "A bug in detcli (one line; --debug shows where), or what the doctor found broken.",
+    "2": "The command line or a settings file makes no sense.",
+    "3": "Finished, but some inputs failed; all are named in the results.",
+    "4": "Nothing was processed: there were no inputs, or all failed.",
+    "5": "The model is refused: unknown, missing, offline and not cached, damaged, or not one detcli can use.",
+    "6": "The network or the Hub does not answer for now; trying again may help.",
+    "7": "No access: gated, private or not found.",
+    "8": "An output exists, cannot be written, or is locked by another run.",
+    "9": "Out of memory or the device was lost, also with one picture at a time.",
+    "129, 130, 143": "Interrupted by SIGHUP, SIGINT or SIGTERM; what is written is whole, and --resume goes on.",
+    "141": "Whoever read standard output is gone.",
+}
+_ENVIRONMENT = {
+    "HF_HOME, HF_HUB_CACHE": "Where models are kept.",
+    "HF_HUB_OFFLINE": "1: ask no network, as --offline does.",
+    "HF_ENDPOINT": "The Hub's address, for mirrors.",
+    "HF_TOKEN": "For gated and private models.",
+    "NO_COLOR, TERM=dumb": "No colours; on a dumb terminal no moving line either.",
+    "COLUMNS": "The width to write for.",
+    "SOURCE_DATE_EPOCH": "The time written into results, in seconds, for outputs that are the same to the byte.",
+}
+_FILES = {
+    "detcli.toml": "Settings of the folder one stands in: a table a command, keys named as the options.",
+    "~/.config/detcli/config.toml": "The user's own settings; below $XDG_CONFIG_HOME, on Windows below %APPDATA%.",
+    "~/.cache/huggingface/hub": "The models, shared with other programs.",
+    "OUTPUT.journal": "Beside the first --output, while a run is not whole: what --resume goes on from.",
+}
+
+
+def man_page(branch: Branch, root: Branch) -> str:
+    """The page of a command."""
+    title = "-".join(branch.path)
+    lines = [
+        '.\\" Written by "python -m detcli.cli.docs.generate" from the command tree; do not edit.',
+        f'.TH {_quoted(title.upper())} 1 "" {_quoted(f"detcli {__version__}")} "User Commands"',
+        ".nh",
+        ".ad l",
+        ".SH NAME",
+        f"{_text(title)} \\- {_text(_lowered(branch.summary))}",
+        ".SH SYNOPSIS",
+        *_synopsis(branch),
+        ".SH DESCRIPTION",
+        *_paragraphs(branch.help),
+    ]
+    if branch.aliases:
+        lines += [".PP", _text(f"Also called {', '.join(f'detcli {alias}' for alias in branch.aliases)}.")]
+    if branch.children:
+        lines += [".SH COMMANDS", *_children(branch)]
+    lines += [".SH OPTIONS", *_options(branch.flags)]
+    lines += [".SH EXIT STATUS", *_definitions(EXIT_STATUS)]
+    lines += [".SH ENVIRONMENT", *_environment(branch), *_definitions(_ENVIRONMENT)]
+    lines += [".SH FILES", *_definitions(_FILES)]
+    if branch.examples:
+        lines += [".SH EXAMPLES", *_examples(branch)]
+    lines += [".SH SEE ALSO", *_see_also(branch, root)]
+    return "\n".join(lines) + "\n"
+
+
+def _synopsis(branch: Branch) -> Iterator[str]:
+    yield f".B {_text(' '.join(branch.path))}"
+    yield _text(branch.usage)
+
+
+def _children(branch: Branch) -> Iterator[str]:
+    """The commands of a group: those with a page of their own in a line, those of an inner group with their options."""
+    own_pages = len(branch.path) == 1
+    for child in branch.children:
+        if own_pages:
+            yield from (".TP", f".B {_text(child.name)}", f"{_sentence(child.summary)} See")
+            yield f".BR {_text('-'.join(child.path))} (1)."
+            continue
+        yield f".SS {_text(child.name)}"
+        yield f".B {_text(' '.join(child.path))}"
+        yield _text(child.usage)
+        yield ".PP"
+        yield from _paragraphs(child.help)
+        shared = {flag.names for flag in branch.flags}
+        yield from _flags(flag for flag in child.flags if flag.names not in shared)
+
+
+def _options(flags: Iterable[Flag]) -> Iterator[str]:
+    section = None
+    for flag in flags:
+        if flag.section != section:
+            section = flag.section
+            yield f".SS {_text(section)}"
+        yield from _flags([flag])
+
+
+def _flags(flags: Iterable[Flag]) -> Iterator[str]:
+    for flag in flags:
+        yield ".TP"
+        names = ", ".join(f"\\fB{_text(name)}\\fR" for name in flag.names)
+        yield names + "".join(f" \\fI{_text(metavar)}\\fR" for metavar in flag.metavars)
+        yield _text(flag.help) + (f" The default is: {_text(flag.standard)}." if flag.standard is not None else "")
+
+
+def _environment(branch: Branch) -> Iterator[str]:
+    prefix = "_".join(branch.path).upper().replace("-", "_")
+    order = "the command line, the environment, --config FILE, ./detcli.toml, the user's own settings, the default"
+    yield _text(f"Each option takes its value from the first of: {order}.")
+    yield ".TP"
+    yield f"\\fB{_text(prefix)}_\\fIOPTION\\fR"
+    yield _text(
+        "The value of an option: its long name in capitals, with underscores for dashes; several values have blanks between."
+    )
+
+
+def _examples(branch: Branch) -> Iterator[str]:
+    for number, example in enumerate(branch.examples):
+        yield from ([".PP"] if number else [])
+        yield _sentence(example.purpose[:1].upper() + example.purpose[1:])
+        yield from (".PP", ".RS 4", ".nf", _text(example.line), ".fi", ".RE")
+
+
+def _see_also(branch: Branch, root: Branch) -> Iterator[str]:
+    pages = [page for page in (root, *root.children) if page.path != branch.path]
+    for page in pages:
+        comma = "," if page is not pages[-1] else ""
+        yield f".BR {_text('-'.join(page.path))} (1){comma}"
+
+
+def _definitions(entries: dict[str, str]) -> Iterator[str]:
+    for term, text in entries.items():
+        yield from (".TP", f".B {_text(term)}", _text(text))
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    for number, paragraph in enumerate(re.split(r"\n\s*\n", text.strip())):
+        if number:
+            yield ".PP"
+        yield _text(" ".join(paragraph.split()))
+
+
+def _text(text: str) -> str:
+    """Text as roff takes it: nothing in it is a command, and dashes and quotes stay what they are when copied."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    for character, name in (("'", "aq"), ("`", "ga"), ("^", "ha"), ("~", "ti"), ('"', "dq")):
+        escaped = escaped.replace(character, f"\\({name}")
+    return "\\&" + escaped if escaped.startswith(".") else escaped
+
+
+def _quoted(text: str) -> str:
+    return f'"{_text(text)}"'
+
+
+def _sentence(text: str) -> str:
+    return _text(text if text.endswith(".") else text + ".")
+
+
+def _lowered(summary: str) -> str:
+    return (summary[:1].lower() + summary[1:]).removesuffix(".")

@@ -1,0 +1,97 @@
+"""A model judged on a dataset, as `detcli eval --model` asks: loaded, run over every picture, and its finds judged."""
+
+from collections.abc import Callable
+from typing import Any
+
+from detcli.cli.evaluate.evaluate_options import EvalWish
+from detcli.cli.evaluate.evaluate_subject import Subject
+from detcli.cli.framework.console import Console
+from detcli.cli.framework.options import DEFAULT_MODEL
+from detcli.cli.framework.progress import RunProgress
+from detcli.cli.framework.signals import stopping
+from detcli.datasets.dataset import Dataset, open_dataset
+from detcli.engine.load_model import loaded
+from detcli.evaluation.coco_ground_truth import Truth
+from detcli.evaluation.evaluate import evaluate
+from detcli.inference.detector import Detector
+from detcli.inference.segmentation.segmentation_settings import Segmenting
+from detcli.pipeline.run import Stop, Tally
+from detcli.structures.frame import Frame, Pixels, Unreadable
+
+
+def load_judged(console: Console, wish: EvalWish) -> Detector:
+    """The model to judge, every score kept unless told otherwise."""
+    model = wish.model or DEFAULT_MODEL
+    return loaded(console, wish, model, threshold=wish.threshold or 0.0, segmenting=_segmenting(wish))
+
+
+def judge_model(console: Console, wish: EvalWish) -> Subject | int:
+    """Look at every picture of the data and judge what was found; an exit code where a signal ended it before."""
+    if wish.data is None or wish.iou_type == "panoptic":
+        raise ValueError("data is needed, and boxes or instances")
+    dataset = open_dataset(wish.data, part="val", images=wish.images, masks=wish.iou_type == "segm")
+    detector = load_judged(console, wish)
+    stop = Stop()
+    with stopping(console, stop), RunProgress(console, count=lambda: len(dataset)) as progress:
+
+        def on_result(frame: Frame | Unreadable, detections: Any) -> None:
+            failed = isinstance(detections, Unreadable)
+            progress.advance(failed=failed)
+            if failed:
+                console.failure(frame.origin.file, detections.code, detections.message)
+
+        evaluation = evaluate(
+            detector, dataset, workers=wish.workers, on_result=on_result, stop=stop, iou_type=wish.iou_type
+        )
+    if evaluation is None:
+        console.summary(f"no figures: {stop.signal} came before the last picture")
+        return Tally(interrupted=stop.signal).exit_code
+    findings = evaluation.findings
+    return Subject(
+        truth=Truth(dataset.report.name, evaluation.truth),
+        results=findings.results,
+        metrics=evaluation.metrics,
+        read=_reader(dataset),
+        settings=_settings(wish, detector),
+        unreadable=[
+            {"file": failed.origin.file, "code": failed.code, "message": failed.message}
+            for failed in findings.unreadable
+        ],
+        notes=[*dataset.report.findings, *evaluation.notes],
+    )
+
+
+def _segmenting(wish: EvalWish) -> Segmenting | None:
+    if wish.iou_type == "bbox":
+        return None
+    if wish.iou_type == "panoptic":
+        usual = Segmenting("panoptic").least_score
+        sure = usual if wish.threshold is None else wish.threshold
+        return Segmenting("panoptic", threshold=sure, max_detections=wish.max_det)
+    return Segmenting("instance", threshold=wish.threshold or 0.0, max_detections=wish.max_det)
+
+
+def _reader(dataset: Dataset) -> Callable[[int], Pixels | None]:
+    places = {dataset.image_id(index): index for index in range(len(dataset))}
+
+    def read(image_id: int) -> Pixels | None:
+        frame = dataset.read(places[image_id])
+        return frame.pixels if isinstance(frame, Frame) else None
+
+    return read
+
+
+def _settings(wish: EvalWish, detector: Detector) -> dict[str, object]:
+    return {
+        "model": wish.model or DEFAULT_MODEL,
+        "revision": detector.files.commit,
+        "sha256": detector.files.sha256,
+        "data": wish.data,
+        "threshold": detector.threshold,
+        "max_det": wish.max_det,
+        "imgsz": detector.preprocessor.preprocessing.imgsz,
+        "pad": detector.pad,
+        "precision": detector.precision,
+        "device": detector.device_name,
+        "score": wish.score,
+    }

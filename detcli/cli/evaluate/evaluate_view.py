@@ -1,0 +1,87 @@
+"""The figures of an evaluation as a table for people."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len, set_cell_size
+
+from detcli.cli.detect.table import shortened
+from detcli.cli.framework.console import escape
+from detcli.cli.framework.text import number
+from detcli.evaluation.report import Judged
+
+_BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_GAP = "  "
+_MEANINGS = {
+    "AP": "IoU 0.50 to 0.95",
+    "AP50": "IoU 0.50",
+    "AP75": "IoU 0.75",
+    "APs": "small: below 32 x 32 pixels",
+    "APm": "medium",
+    "APl": "large: from 96 x 96 pixels",
+    "AR1": "1 box a picture",
+    "AR10": "10 boxes a picture",
+    "AR100": "100 boxes a picture",
+    "ARs": "small",
+    "ARm": "medium",
+    "ARl": "large",
+}
+_COLUMNS = ("truths", "AP", "AP50", "AR")
+
+
+def table(judged: Judged, *, width: int, bold: bool) -> Iterator[str]:
+    """Lines: the twelve figures, a row a class, and what somebody sees above the score.
+
+    width  columns of the screen
+    bold   whether it shows weights
+    """
+    figures = judged.metrics.figures
+    for name, meaning in _MEANINGS.items():
+        value = _figure(figures[name])
+        line = f"{name.ljust(5)}{_GAP}{value}"
+        if width >= len(line) + len(_GAP) + len(meaning):
+            line += _GAP + (f"{_DIM}{meaning}{_RESET}" if bold else meaning)
+        yield f"{_BOLD}{line}{_RESET}" if bold and name == "AP" else line
+    yield ""
+    yield from _classes(judged, width, bold=bold)
+    yield ""
+    yield from _mistakes(judged, width)
+
+
+def _classes(judged: Judged, width: int, *, bold: bool) -> Iterator[str]:
+    rows = [
+        (escape(one.name), (number(one.truths), _figure(one.ap), _figure(one.ap50), _figure(one.ar)))
+        for one in judged.metrics.classes
+    ]
+    widths = [max(len(title), *(len(cells[place]) for _, cells in rows)) for place, title in enumerate(_COLUMNS)]
+    room = max(8, width - sum(widths) - len(_GAP) * len(widths))
+    names = min(room, max(5, *(cell_len(name) for name, _ in rows)))
+    head = _row("class", _COLUMNS, names, widths)
+    yield f"{_BOLD}{head}{_RESET}" if bold else head
+    for name, cells in rows:
+        yield _row(name, cells, names, widths)
+
+
+def _row(name: str, cells: Sequence[str], room: int, widths: Sequence[int]) -> str:
+    shown = set_cell_size(shortened(name, room, end=True), room)
+    return shown + "".join(_GAP + cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+
+
+def _mistakes(judged: Judged, width: int) -> Iterator[str]:
+    """A sentence, broken where the screen ends."""
+    confusion = judged.confusion
+    words = (
+        f"scores above {judged.score:g}: {number(confusion.found)} found, {number(confusion.confused)} taken for another "
+        f"class, {number(confusion.missed)} missed, {number(confusion.false)} false"
+    ).split()
+    line = words[0]
+    for word in words[1:]:
+        if len(line) + 1 + len(word) > width:
+            yield line
+            line = word
+        else:
+            line += f" {word}"
+    yield line
+
+
+def _figure(value: float | None) -> str:
+    return "    -" if value is None else f"{value:.3f}"

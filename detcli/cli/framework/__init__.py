@@ -1,0 +1,1 @@
+"""What all commands share: options, help pages, settings files, console, progress, signals."""

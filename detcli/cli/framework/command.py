@@ -1,0 +1,308 @@
+"""The kinds of commands: options in sections, examples under the help, slips answered with what was meant.
+
+Knows click and nothing of detection; importing it costs what click costs.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
+
+import click
+from click.core import ParameterSource
+
+from detcli.cli.framework.console import Console
+from detcli.cli.framework.help_page import SCREEN, Page
+from detcli.cli.framework.text import did_you_mean, long_name
+
+# What ultralytics writes as name=value, in detcli's words; other names are looked up among the command's own options.
+_ULTRALYTICS = {
+    "conf": "--threshold {}",
+    "source": "{}",
+    "imgsz": "--imgsz {} {}",
+    "half": "--precision fp16",
+    "save": "--save-images DIR",
+    "save_crop": "--save-crops DIR",
+    "save_txt": "--format yolo -o DIR",
+    "save_conf": "--format yolo -o DIR",
+    "project": "-o DIR",
+    "name": "-o DIR",
+    "exist_ok": "--if-exists overwrite",
+    "show_labels": "--hide-labels",
+    "show_conf": "--hide-scores",
+}
+_WIDEST_TERM = 26  # columns of the left side of the page; longer terms have a line of their own
+_NAME_VALUE = re.compile(r"([a-z][a-z0-9_-]*)=(.*)", re.DOTALL)
+
+# Which source of a value wins where a screen option is given twice, before and after the command.
+_RANKS = {ParameterSource.DEFAULT_MAP: 1, ParameterSource.ENVIRONMENT: 2, ParameterSource.COMMANDLINE: 3}
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+pass_console = click.make_pass_decorator(Console, ensure=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A command line that works, and what for."""
+
+    purpose: str
+    line: str
+
+
+class Option(click.Option):
+    """An option that knows its section of the help page.
+
+    standard  its default as the page says it; None: there is nothing to say
+    aliases   names of it that are understood and not shown
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        section: str = "Options",
+        standard: str | None = None,
+        aliases: Sequence[str] = (),
+        **attributes: Any,
+    ) -> None:
+        super().__init__(*args, **attributes)
+        self.section, self.standard = section, standard
+        self.shown = [name for name in self.opts if name not in aliases]
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Its value in the environment, `DETCLI_DETECT_MAX_DET` for `--max-det`: named as the flag, or None."""
+        name = long_name(self.opts)
+        if not name or ctx.auto_envvar_prefix is None:
+            return None
+        return os.environ.get(f"{ctx.auto_envvar_prefix}_{name.replace('-', '_').upper()}") or None
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """How the page writes it: `-t, --threshold SCORE`, names that have no letter standing under those that do."""
+        if self.hidden:
+            return None
+        names = ["--[no-]" + self.shown[0][2:]] if self.secondary_opts else self.shown
+        term = ", ".join(names) if names[0][1] != "-" else "    " + ", ".join(names)
+        if not self.is_flag:
+            term += " " + self.make_metavar(ctx)
+        return term, (self.help or "") + (f" [default: {self.standard}]" if self.standard is not None else "")
+
+
+class Context(click.Context):
+    """click's context, with our help page, and no colour where the environment wants none."""
+
+    formatter_class = Page
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        if self.color is None and (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"):
+            self.color = False
+
+
+class Command(click.Command):
+    """A command: its own options in sections, then those of the screen, then examples."""
+
+    context_class = Context
+
+    def __init__(self, *args: Any, examples: Sequence[Example] = (), **attributes: Any) -> None:
+        attributes["context_settings"] = {
+            "help_option_names": ["-h", "--help"],
+            **attributes.get("context_settings", {}),
+        }
+        super().__init__(*args, **attributes)
+        self.examples = tuple(examples)
+        self.params.extend(_screen_options(reads_settings=not isinstance(self, click.Group)))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does; `conf=0.3` and its like are answered with the flag that was meant."""
+        if not ctx.resilient_parsing and not isinstance(self, click.Group):
+            values, rest, _ = self.make_parser(ctx).parse_args(args=list(args))
+            for argument in self.params:
+                if isinstance(argument, click.Argument):
+                    value = values.get(argument.name)
+                    rest += [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else []
+            refuse_foreign_grammar(self, ctx, [word for word in rest if isinstance(word, str)])
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options by section, in the order in which the sections first appear."""
+        sections = {
+            section: [cast("tuple[str, str]", option.get_help_record(ctx)) for option in options]
+            for section, options in option_sections(self, ctx).items()
+        }
+        column = max(len(term) for rows in sections.values() for term, _ in rows)
+        for section, rows in sections.items():
+            with formatter.section(section):
+                cast("Page", formatter).write_dl(rows, col_max=min(column, _WIDEST_TERM), col_min=column)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        cast("Page", formatter).write_examples([(example.purpose, example.line) for example in self.examples])
+        super().format_epilog(ctx, formatter)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a command table.
+
+    target   "module:attribute", imported when the command is asked for
+    help     the first sentence of the command's own help
+    section  of the overview
+    """
+
+    target: str
+    help: str
+    section: str = "Commands"
+
+
+class Group(Command, click.Group):
+    """A group whose commands are imported when they are asked for; unknown ones are answered with the likely ones.
+
+    table    name -> entry, in the order of the overview; commands added by `@group.command()` follow
+    aliases  other name -> name
+    """
+
+    command_class = Command
+
+    def __init__(
+        self,
+        *args: Any,
+        table: Mapping[str, Entry] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        **attributes: Any,
+    ) -> None:
+        super().__init__(*args, **attributes)
+        self.table = dict(table or {})
+        self.aliases = dict(aliases or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order in which they are shown."""
+        return [*self.table, *(name for name in self.commands if name not in self.table)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name or an alias, or None."""
+        name = self.aliases.get(cmd_name, cmd_name)
+        if name in self.table and name not in self.commands:
+            module, _, attribute = self.table[name].target.partition(":")
+            self.commands[name] = getattr(import_module(module), attribute)
+        return self.commands.get(name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names, under its own name."""
+        command = self.get_command(ctx, args[0])
+        if command is not None or ctx.resilient_parsing:
+            return (command.name if command else None), command, args[1:]
+        refuse_foreign_grammar(self, ctx, args)
+        known = [*self.list_commands(ctx), *self.aliases]
+        raise click.UsageError(f"there is no command '{args[0]}'" + did_you_mean(args[0], known), ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section, from the table alone."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            entry = self.table.get(name)
+            text = entry.help if entry else self.commands[name].get_short_help_str(limit=200)
+            sections.setdefault(entry.section if entry else "Commands", []).append((name, text))
+        column = max((len(name) for rows in sections.values() for name, _ in rows), default=0)
+        for section, rows in sections.items():
+            with formatter.section(section):
+                cast("Page", formatter).write_dl(rows, col_min=column)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands first, then the options."""
+        self.format_commands(ctx, formatter)
+        Command.format_options(self, ctx, formatter)
+
+
+def option_sections(command: click.Command, ctx: click.Context) -> dict[str, list[click.Parameter]]:
+    """The options that help shows, by section; the screen's last."""
+    sections: dict[str, list[click.Parameter]] = {}
+    for option in command.get_params(ctx):
+        if isinstance(option, click.Option) and not option.hidden:
+            sections.setdefault(getattr(option, "section", SCREEN), []).append(option)
+    if SCREEN in sections:
+        sections[SCREEN] = sections.pop(SCREEN)
+    return sections
+
+
+def refuse_foreign_grammar(command: click.Command, ctx: click.Context, words: Sequence[str]) -> None:
+    """Raise a usage error for words like `conf=0.3` that are no files, saying how detcli writes them."""
+    meant, wrong = [], []
+    for word in words:
+        match = _NAME_VALUE.fullmatch(word)
+        if match and not os.path.lexists(word) and (meaning := _meaning(command, *match.groups())):
+            wrong.append(word)
+            meant.append(meaning)
+    if wrong:
+        there = "detcli detect " if isinstance(command, click.Group) else ""
+        raise click.UsageError(
+            f"'{' '.join(wrong)}' is another tool's way: did you mean {there}{' '.join(meant)}?", ctx
+        )
+
+
+def _meaning(command: click.Command, name: str, value: str) -> str | None:
+    if name in _ULTRALYTICS:
+        sides = (re.findall(r"\d+", value) or [value]) * 2
+        return _ULTRALYTICS[name].format(*(sides if name == "imgsz" else [value]))
+    flag = "--" + name.replace("_", "-")
+    for option in command.params:
+        if isinstance(option, click.Option) and flag in option.opts:
+            return flag if option.is_flag else f"{flag} {value}"
+    return f"--model {value}" if name == "model" else None
+
+
+def _screen_options(*, reads_settings: bool) -> list[click.Parameter]:
+    """The options every command has, before and after its name."""
+
+    def shared(*names: str, **attributes: Any) -> Option:
+        return Option(names, section=SCREEN, is_eager=True, expose_value=False, callback=_set_on_console, **attributes)
+
+    return [  # all eager: how to speak is known before the first complaint
+        Option(
+            ("--config",),
+            section=SCREEN,
+            metavar="FILE",
+            expose_value=False,
+            is_eager=True,
+            callback=_read_settings if reads_settings else _set_on_console,
+            help="Take values from this TOML file, before ./detcli.toml and the user's.",
+        ),
+        shared("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+        shared("-v", "--verbose", is_flag=True, help="Say more: model, device, every failure."),
+        shared(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            metavar="WHEN",
+            default="auto",
+            standard="auto",
+            help="Colours: auto, always or never.",
+        ),
+        shared(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            metavar="FORMAT",
+            default="text",
+            standard="text",
+            help="Messages as text, or as json: an object a line.",
+        ),
+        shared("--debug", is_flag=True, help="Show tracebacks."),
+    ]
+
+
+def _set_on_console(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    rank = _RANKS.get(cast("ParameterSource", ctx.get_parameter_source(param.name or "")), 0)
+    if rank:
+        ctx.ensure_object(Console).configure(param.name or "", value, rank)
+        if param.name == "color":
+            ctx.color = {"always": True, "never": False}.get(value)
+
+
+def _read_settings(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    _set_on_console(ctx, param, value)
+    if ctx.resilient_parsing:
+        return
+    from detcli.cli.framework.settings import read_settings
+
+    ctx.default_map = read_settings(ctx, ctx.ensure_object(Console).config)

@@ -1,0 +1,270 @@
+"""How far a run or a download is: one moving line on a terminal, a plain line now and then anywhere else.
+
+rich draws the line; it is put on the screen and taken off again here, so that results and messages written meanwhile,
+to either stream, come out whole above it.
+"""
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from detcli.cli.framework.console import Console
+from detcli.cli.framework.text import duration, megabytes, number
+
+_FRAME_S = 0.2  # between two drawings of the moving line
+_PLAIN_S = 30.0  # between two plain lines
+_MEMORY_S = 20.0  # the rate is that of so many last seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the moving line says: counts, fraction done, rate, time left, a remark, other facts, and the least of them.
+
+    The least stands at the end, where its changing length moves nothing else.
+    """
+
+    counts: str
+    fraction: float | None
+    rate: str
+    seconds_left: int | None
+    remark: str = ""
+    facts: str = ""
+    least: str = ""
+
+
+class MovingLine:
+    """A line that is drawn again and again at the bottom of a terminal, or said now and then where there is none.
+
+    words  what the moving line says now
+    plain  the same as a sentence and its numbers
+    """
+
+    def __init__(
+        self, console: Console, words: Callable[[], Words], plain: Callable[[], tuple[str, dict[str, object]]]
+    ) -> None:
+        self._console, self._words, self._plain = console, words, plain
+        self._moves = console.moves()
+        self._before = console.above
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
+        self._shown = False
+        self._thread = threading.Thread(target=self._live if self._moves else self._say, name="progress", daemon=True)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody is told anything."""
+        return not self._console.quiet and self._console.progress is not False
+
+    def __enter__(self) -> Self:
+        if self.is_wanted:
+            if self._moves:
+                self._console.above = self.above
+            self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._lock:
+            self._hide()
+            self._console.above = self._before
+
+    def above(self, write: Callable[[], Any]) -> Any:
+        """Let something be written while the line is off the screen."""
+        with self._lock:
+            self._hide()
+            return write()
+
+    def _live(self) -> None:
+        while not self._ended.wait(_FRAME_S):
+            with self._lock:
+                width = self._console.width() - 1  # a full line would scroll some terminals
+                encoding, color = sys.stderr.encoding or "ascii", self._console.uses_color()
+                self._put("\r" + bar_line(self._words(), width, encoding=encoding, color=color), erase=True)
+                self._shown = True
+
+    def _say(self) -> None:
+        while not self._ended.wait(_PLAIN_S):
+            sentence, numbers = self._plain()
+            self._console.say(sentence, **numbers)
+
+    def _hide(self) -> None:
+        if self._shown:
+            self._put("\r", erase=True)
+            self._shown = False
+
+    def _put(self, text: str, *, erase: bool) -> None:
+        try:
+            sys.stderr.write(text + ("\x1b[K" if erase else ""))
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            self._ended.set()
+
+
+class RunProgress:
+    """How many pictures of a run are done; use as a context manager around the run.
+
+    done   pictures that were done before, in a resumed run
+    count  asked in a thread of its own how many there are; None: nobody knows
+    """
+
+    def __init__(self, console: Console, *, done: int = 0, count: Callable[[], int | None] | None = None) -> None:
+        self._pace = Pace(done)
+        self._failed = 0
+        self._count = count
+        self._line = MovingLine(console, self._words, self._plain)
+
+    def __enter__(self) -> Self:
+        if self._count is not None and self._line.is_wanted:
+            threading.Thread(target=self._find_total, name="count", daemon=True).start()
+        self._line.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._line.__exit__(kind, error, at)
+
+    def advance(self, *, failed: bool) -> None:
+        """One more picture is done."""
+        self._pace.advance(1)
+        self._failed += failed
+
+    def _find_total(self) -> None:
+        try:
+            self._pace.total = self._count() if self._count is not None else None
+        except Exception:  # the run itself meets the same error, and says it
+            self._pace.total = None
+
+    def _words(self) -> Words:
+        pace = self._pace
+        of = f"/{number(pace.total)}" if pace.total is not None else ""
+        rate = f"{pace.rate:.1f}/s" if pace.rate < 100 else f"{pace.rate:,.0f}/s"
+        failed = f"{number(self._failed)} failed" if self._failed else ""
+        return Words(f"{number(pace.done)}{of} pictures", pace.fraction, rate, pace.time_left, failed)
+
+    def _plain(self) -> tuple[str, dict[str, object]]:
+        pace = self._pace
+        of = f" of {number(pace.total)}" if pace.total is not None else ""
+        sentence = f"{number(pace.done)}{of} pictures, {number(self._failed)} failed, {pace.rate:.3g} a second"
+        if pace.time_left is not None:
+            sentence += f", {duration(pace.time_left)} left"
+        numbers = {"done": pace.done, "total": pace.total, "failed": self._failed}
+        return sentence, numbers | {"per_second": round(pace.rate, 2), "seconds_left": pace.time_left}
+
+
+class DownloadProgress:
+    """How far a download is: the `Progress` that checkpoints ask for."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._line: MovingLine | None = None
+        self._pace = Pace(0)
+        self._what = ""
+
+    def start(self, total: int | None, description: str) -> None:
+        """A download of so many bytes begins."""
+        self.finish()
+        self._pace, self._what = Pace(0, total), description
+        size = f" ({megabytes(total)})" if total is not None else ""
+        self._console.say(f"fetching {description}{size}", total=total)
+        self._line = MovingLine(self._console, self._words, self._plain).__enter__()
+
+    def advance(self, count: int) -> None:
+        """So many more bytes are there."""
+        self._pace.advance(count)
+
+    def finish(self) -> None:
+        """It is over."""
+        if self._line is not None:
+            self._line.__exit__(None, None, None)
+            self._line = None
+
+    def _words(self) -> Words:
+        pace = self._pace
+        of = f"/{megabytes(pace.total)}" if pace.total is not None else ""
+        return Words(f"{megabytes(pace.done)}{of}", pace.fraction, f"{megabytes(pace.rate)}/s", pace.time_left)
+
+    def _plain(self) -> tuple[str, dict[str, object]]:
+        pace = self._pace
+        of = f" of {megabytes(pace.total)}" if pace.total is not None else ""
+        left = f", {duration(pace.time_left)} left" if pace.time_left is not None else ""
+        sentence = f"fetching {self._what}: {megabytes(pace.done)}{of}, {megabytes(pace.rate)} a second{left}"
+        return sentence, {"done": pace.done, "total": pace.total, "seconds_left": pace.time_left}
+
+
+class Pace:
+    """How much is done, how fast of late, and how long the rest takes at that pace."""
+
+    def __init__(self, done: int, total: int | None = None) -> None:
+        self.done, self.total = done, total
+        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), done)])
+
+    def advance(self, count: int) -> None:
+        """So much more is done."""
+        self.done += count
+
+    @property
+    def rate(self) -> float:
+        """A second, over the last while."""
+        now = time.monotonic()
+        if now - self._seen[-1][0] >= 0.5:
+            self._seen.append((now, self.done))
+        while len(self._seen) > 2 and now - self._seen[1][0] > _MEMORY_S:
+            self._seen.popleft()
+        then, done = self._seen[0]
+        return max(0.0, (self.done - done) / max(now - then, 1e-3))
+
+    @property
+    def fraction(self) -> float | None:
+        """From 0 to 1, or None where the end is not known."""
+        return min(1.0, self.done / self.total) if self.total else None
+
+    @property
+    def time_left(self) -> int | None:
+        """Seconds, or None where nobody can say."""
+        rate = self.rate
+        return round(max(0, self.total - self.done) / rate) if self.total is not None and rate > 0 else None
+
+
+def bar_line(words: Words, width: int, *, encoding: str, color: bool) -> str:
+    """The moving line: counts, bar, rate, time left and failures in `width` columns; what does not fit goes."""
+    from io import BytesIO, TextIOWrapper
+
+    from rich.console import Console as RichConsole
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    left = "" if words.seconds_left is None else f"{duration(words.seconds_left)} left"
+    percent = "" if words.fraction is None else f"{words.fraction:4.0%}"
+    cells = [(words.counts, ""), (percent, "bold"), (words.facts, ""), (words.rate, "cyan"), (left, "cyan")]
+    cells += [(words.remark, "yellow"), (words.least, "")]
+    texts = [Text(text, style, no_wrap=True) for text, style in cells if text]
+    for spare in (words.least, words.rate, percent, words.facts, words.remark, left):  # the least wanted first
+        if sum(text.cell_len + 2 for text in texts) > width + 2:
+            texts = [text for text in texts if text.plain != spare]
+    room = width - sum(text.cell_len + 2 for text in texts)
+    row: list[Text | ProgressBar] = list(texts)
+    if words.fraction is not None and room >= 8:
+        row.insert(1, ProgressBar(1.0, words.fraction, min(room, 40), complete_style="cyan", finished_style="green"))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in row:
+        table.add_column(no_wrap=True)
+    table.add_row(*row)
+    screen = TextIOWrapper(BytesIO(), encoding=encoding, errors="replace", newline="\n")
+    rich = RichConsole(
+        file=screen,
+        width=width,
+        force_terminal=True,
+        color_system="standard" if color else None,
+        legacy_windows=False,
+        highlight=False,
+    )
+    rich.print(table, no_wrap=True, overflow="crop", crop=True, end="")
+    screen.seek(0)
+    return screen.read().split("\n", 1)[0].rstrip()

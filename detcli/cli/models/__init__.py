@@ -1,0 +1,1 @@
+"""The commands `models` and `download`."""

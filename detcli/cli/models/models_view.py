@@ -1,0 +1,203 @@
+"""What `detcli models` shows: facts of the catalogue joined with what lies on this machine, as rows and as a page."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.cells import cell_len
+
+from detcli.checkpoints.catalog import CATALOG, CatalogEntry, entry_of_repository
+from detcli.checkpoints.hub.hub_cache import CachedRepository, cached_repositories
+from detcli.checkpoints.hub.hub_environment import cache_folder
+from detcli.checkpoints.hub.locate_model import ModelFiles, cached, locate, repository_of
+from detcli.checkpoints.model_files import is_original
+from detcli.cli.framework.console import escape
+from detcli.cli.framework.text import megabytes
+
+Row = dict[str, Any]
+_BOLD, _RESET = "\x1b[1m", "\x1b[0m"
+_GAP = "  "
+_PUBLISHED = (
+    "task",
+    "labels",
+    "label_count",
+    "average_precision",
+    "panoptic_quality",
+    "parameters_millions",
+    "gflops",
+    "threshold",
+    "license",
+)
+
+
+def fetched(cache_dir: Path | None) -> dict[str, CachedRepository]:
+    """What lies on this machine by the name people type: the catalogue's, else the repository itself."""
+    root = cache_folder(cache_dir)
+    named = {entry.name: CachedRepository(root, entry.repository) for entry in CATALOG.values() if entry.repository}
+    found = {name: place for name, place in named.items() if place.folder.is_dir()}
+    others = [place for place in cached_repositories(root) if entry_of_repository(place.repository) is None]
+    return found | {place.repository: place for place in others}
+
+
+def model_rows(cache_dir: Path | None) -> list[Row]:
+    """The catalogue, then what else was fetched; reads no weights and asks nobody."""
+    root = cache_folder(cache_dir)
+    rows = [
+        _row(entry, CachedRepository(root, entry.repository)) if entry.repository else _shipped_row(entry)
+        for entry in CATALOG.values()
+    ]
+    return rows + [_row(None, place) for name, place in fetched(cache_dir).items() if name not in CATALOG]
+
+
+def model_table(rows: Sequence[Row], *, width: int, bold: bool) -> Iterator[str]:
+    """Lines of a table; on a narrow screen the columns that matter least are left out."""
+    columns: dict[
+        str, Callable[[Row], str]
+    ] = {  # title -> text of a row's cell, in the order in which they are given up, last first
+        "name": lambda row: escape(row["name"]),
+        "AP": lambda row: "-" if row["average_precision"] is None else f"{row['average_precision']:.1f}",
+        "here": lambda row: megabytes(row["bytes"]) if row["cached"] else "-",
+        "params": lambda row: "-" if row["parameters_millions"] is None else f"{row['parameters_millions']} M",
+        "labels": lambda row: row["labels"] or "-",
+        "GFLOPs": lambda row: "-" if row["gflops"] is None else str(row["gflops"]),
+        "PQ": lambda row: "-" if row["panoptic_quality"] is None else f"{row['panoptic_quality']:.1f}",
+    }
+    cells = {title: [title, *(text(row) for row in rows)] for title, text in columns.items()}
+    while len(cells) > 1 and sum(max(map(len, column)) + len(_GAP) for column in cells.values()) > width + len(_GAP):
+        cells.popitem()
+    order = [title for title in ("name", "AP", "PQ", "params", "GFLOPs", "labels", "here") if title in cells]
+    widths = {title: max(map(len, cells[title])) for title in order}
+    for at in range(len(rows) + 1):
+        line = _GAP.join(
+            cells[title][at].ljust(widths[title])
+            if title in ("name", "labels")
+            else cells[title][at].rjust(widths[title])
+            for title in order
+        ).rstrip()
+        yield f"{_BOLD}{line}{_RESET}" if bold and at == 0 else line
+
+
+def model_facts(name: str, *, revision: str | None, cache_dir: Path | None) -> Row:
+    """Everything known of a model; what its own files say is None until they are here.
+
+    Raises UnknownModelError, and ModelError where the files are here and not what they should be.
+    """
+    repository = repository_of(name)
+    if repository is None:
+        files: ModelFiles | None = locate(name, revision=revision)
+        entry = files.entry if files is not None else None
+    else:
+        files = cached(name, revision=revision, cache_dir=cache_dir, offline=True)
+        entry = CATALOG.get(name) or entry_of_repository(repository)
+    facts: Row = {
+        "name": name,
+        "repository": repository,
+        "revision": (revision or (entry.revision if entry else "main")) if repository else None,
+        "commit": files.commit if files else None,
+        **_published(entry),
+        "cached": files is not None,
+        "folder": str(files.folder) if files else None,
+        "bytes": _bytes(files) if files else None,
+        "sha256": files.sha256 if files else None,
+    }
+    return facts | {"model_type": None, "family": entry.family if entry else None, "classes": None} | _of(files)
+
+
+def model_page(facts: Row, *, width: int) -> Iterator[str]:
+    """The facts as lines, then the classes in as many columns as fit."""
+    shown = {
+        "name": facts["name"],
+        "repository": facts["repository"] or ("none: it comes with detcli" if facts["license"] else None),
+        "revision": facts["revision"],
+        "commit": facts["commit"],
+        "license": facts["license"],
+        "family": facts["family"],
+        "task": facts["task"],
+        "labels": facts["labels"],
+        "AP": facts["average_precision"],
+        "PQ": facts["panoptic_quality"],
+        "params": None if facts["parameters_millions"] is None else f"{facts['parameters_millions']} M",
+        "GFLOPs": facts["gflops"],
+        "threshold": facts["threshold"],
+        "folder": facts["folder"] if facts["cached"] else "not on this machine",
+        "size": None if facts["bytes"] is None else megabytes(facts["bytes"]),
+        "sha256": facts["sha256"],
+    }
+    for title, value in shown.items():
+        if value is not None:
+            yield f"{title:<12}{escape(str(value))}"
+    classes = facts["classes"]
+    if classes:
+        yield ""
+        yield f"{len(classes)} classes: index, category id, name"
+        cells = [
+            f"{one['label_id']:>3} {one['category_id']:>3}  {escape(one['label'])}{' (stuff)' * one.get('stuff', False)}"
+            for one in classes
+        ]
+        yield from _in_columns(cells, width)
+
+
+def _row(entry: CatalogEntry | None, place: CachedRepository) -> Row:
+    commit = place.commit_of(entry.revision if entry else "main") or next(iter(place.commits()), None)
+    here = commit is not None and place.names(commit, complete=False) is not None
+    return {
+        "name": entry.name if entry else place.repository,
+        "repository": place.repository,
+        **_published(entry),
+        "cached": here,
+        "commit": commit if here else None,
+        "bytes": place.size() if here else None,
+    }
+
+
+def _shipped_row(entry: CatalogEntry) -> Row:
+    files = [path for path in entry.folder.glob("*") if path.is_file()] if entry.folder is not None else []
+    return {
+        "name": entry.name,
+        "repository": None,
+        **_published(entry),
+        "cached": bool(files),
+        "commit": None,
+        "bytes": sum(path.stat().st_size for path in files) if files else None,
+    }
+
+
+def _published(entry: CatalogEntry | None) -> Row:
+    return {field: getattr(entry, field) if entry else None for field in _PUBLISHED}
+
+
+def _bytes(files: ModelFiles) -> int:
+    """Of all files of a model; a .pth is one by itself, whatever lies beside it."""
+    alone = files.folder / files.weights
+    paths = [alone] if is_original(alone) else [path for path in files.folder.iterdir() if path.is_file()]
+    return sum(path.stat().st_size for path in paths)
+
+
+def _of(files: ModelFiles | None) -> Row:
+    """What config.json says of the family, of what the model is for, and of the classes."""
+    if files is None:
+        return {}
+    from detcli.inference.config_labels import read_labels
+    from detcli.inference.read_model import describe_model
+    from detcli.models.family import family_of
+
+    config, _ = describe_model(files)
+    family = family_of(config)
+    record = family.read_config(config)
+    labels = read_labels(config, family.label_names(record))
+    classes = [
+        {"label_id": index, "category_id": category, "label": name}
+        | ({"stuff": index in labels.stuff} if labels.stuff else {})
+        for index, (name, category) in enumerate(zip(labels.names, labels.category_ids, strict=True))
+    ]
+    task = "panoptic" if family.segments(record) else "detection"
+    return {"model_type": config["model_type"], "family": family.name, "task": task, "classes": classes}
+
+
+def _in_columns(cells: Sequence[str], width: int) -> Iterable[str]:
+    """Cells down the columns, as many columns as fit."""
+    widest = max(map(cell_len, cells)) + len(_GAP)
+    columns = max(1, min(len(cells), (width + len(_GAP)) // widest))
+    height = -(-len(cells) // columns)
+    for row in range(height):
+        yield "".join(cell + " " * (widest - cell_len(cell)) for cell in cells[row::height]).rstrip()

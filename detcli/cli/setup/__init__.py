@@ -1,0 +1,1 @@
+"""The commands `demo`, `doctor` and `completion`."""

@@ -1,0 +1,26 @@
+"""`detcli completion`: the script that lets a shell complete commands, options and their values."""
+
+import click
+
+from detcli.cli.framework.command import Command, Example
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        Example("bash, for good: into ~/.bashrc", "source <(detcli completion bash)"),
+        Example("zsh, for good: into ~/.zshrc, after compinit", "source <(detcli completion zsh)"),
+        Example("fish, for good", "detcli completion fish > ~/.config/fish/completions/detcli.fish"),
+    ],
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    The script holds every command, option and model name; pressing TAB does not start detcli.
+    """
+    from detcli.cli.docs.command_tree import read_tree
+    from detcli.cli.docs.completion_scripts import SHELLS
+    from detcli.cli.main import cli
+
+    click.echo(SHELLS[shell](read_tree(cli, "detcli")), nl=False)

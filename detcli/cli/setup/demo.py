@@ -1,0 +1,159 @@
+"""`detcli demo`: the whole trip without a network, on pictures drawn on the spot and the model that comes along."""
+
+import io
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from detcli.cli.framework import options
+from detcli.cli.framework.command import Command, Example, pass_console
+from detcli.cli.framework.console import Console
+from detcli.errors import OutputError
+from detcli.io.atomic_write import told, write_atomically
+from detcli.io.outputs import IfExists, prepare_output
+
+if TYPE_CHECKING:
+    from detcli.inference.detector import Detector
+    from detcli.sinks.sink import Sink
+
+MODEL = "shapes"
+FOLDER = Path("detcli-demo")
+COUNT = 6
+SIZE_HW = (480, 640)
+_SEED = 102  # its first six pictures show every class; the model has learned from none of them
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        Example("see what comes out", "detcli demo"),
+        Example("into another folder, once more", "detcli demo -o elsewhere -y"),
+    ],
+)
+@options.option(
+    "-o",
+    "--output",
+    section=options.OUTPUT,
+    type=options.NEW_FOLDER,
+    metavar="DIR",
+    default=FOLDER,
+    standard=str(FOLDER),
+    help="Folder for pictures and results.",
+)
+@options.replacing
+@pass_console
+def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> int:
+    """Draw a few pictures, find what is in them, and show the results.
+
+    Needs neither a network nor a download: the pictures are drawn on the spot, and the model 'shapes' comes with
+    detcli. The folder then holds the pictures with what is true of them, the same pictures with boxes drawn, and the
+    boxes as COCO and as CSV.
+    """
+    if not _is_wanted(console, output, "overwrite" if yes else if_exists):
+        return 0
+    from detcli.cli.detect.summary import closing
+    from detcli.engine.outputs import Plan, Target
+    from detcli.inference.load import load_detector
+    from detcli.pipeline.run import run
+    from detcli.sources.source import SourceSettings, open_source
+
+    started = time.monotonic()
+    detector = load_detector(MODEL, offline=True, device="cpu")
+    for note in detector.notes:
+        console.warning(note)
+    pictures = draw_pictures(output / "pictures", count=COUNT)
+    targets = (Target("coco", output / "detections.json"), Target("csv", output / "detections.csv"))
+    plan = Plan(targets, images=output / "drawn")
+    source = open_source([str(path) for path in pictures], SourceSettings())
+    tally = run(source, detector, _sinks(console, plan.targets, output / "drawn", detector))
+    closing(console, tally, plan, seconds=time.monotonic() - started)
+    for line in _next(output):
+        console.say(line)
+    return tally.exit_code
+
+
+def draw_pictures(folder: Path, *, count: int) -> list[Path]:
+    """Write drawn pictures, and beside them what is true of them as COCO annotations. Raises OutputError.
+
+    returns their paths, in the order of their image ids from 1
+    """
+    import json
+
+    from PIL import Image
+
+    from detcli.datasets.shapes import CLASSES, draw
+    from detcli.structures.class_labels import Labels
+
+    labels = Labels.from_names(CLASSES)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number in range(1, count + 1):
+        pixels, truths = draw(_SEED, number, size_hw=SIZE_HW)
+        encoded = io.BytesIO()
+        Image.fromarray(pixels).save(encoded, "PNG")
+        write_atomically(folder / f"{number}.png", encoded.getvalue())
+        images.append({"id": number, "file_name": f"{number}.png", "width": SIZE_HW[1], "height": SIZE_HW[0]})
+        for class_id, (left, top, right, bottom) in zip(
+            truths.class_ids.tolist(), truths.boxes_xyxy.tolist(), strict=True
+        ):
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": labels.category_ids[class_id],
+                    "bbox": [left, top, right - left, bottom - top],
+                    "area": (right - left) * (bottom - top),
+                    "iscrowd": 0,
+                }
+            )
+    categories = [{"id": i, "name": name} for i, name in zip(labels.category_ids, labels.names, strict=True)]
+    truth = {"images": images, "annotations": annotations, "categories": categories}
+    write_atomically(folder / "truth.json", json.dumps(truth).encode())
+    return [folder / image["file_name"] for image in images]
+
+
+def _is_wanted(console: Console, folder: Path, if_exists: IfExists) -> bool:
+    """Whether to go on. Raises OutputError for a folder that is there, or cannot be one."""
+    with told(folder):
+        there = folder.is_dir()
+    if there and if_exists == "error":
+        raise OutputError(f"'{folder}' is there already: -y writes over it, -o DIR takes another folder")
+    if there and if_exists == "skip":
+        console.say(f"'{folder}' exists; skipped")
+        return False
+    return prepare_output(folder, if_exists="overwrite", folder=True)
+
+
+def _sinks(console: Console, targets: Any, drawn: Path, detector: "Detector") -> "list[Sink]":
+    from detcli.cli.detect.table import Table
+    from detcli.sinks.images.annotated_images import AnnotatedPictures
+    from detcli.sinks.sink import SINKS, SinkSettings
+    from detcli.structures.clock import now
+    from detcli.structures.run_info import RunInfo
+    from detcli.version import __version__
+
+    arguments = {"threshold": detector.threshold}
+    info = RunInfo(MODEL, None, detector.files.sha256, __version__, detector.labels, now(), arguments)
+    table = Table(
+        sys.stdout.buffer,
+        detector.labels,
+        width=console.width(sys.stdout),
+        color=console.uses_color(sys.stdout),
+        encoding=sys.stdout.encoding,
+    )
+    records = [SINKS[target.format](target.path, SinkSettings(info)) for target in targets]
+    return [table, *records, AnnotatedPictures(drawn, detector.labels)]
+
+
+def _next(output: Path) -> list[str]:
+    """What to try now, a command a line."""
+    found, truth = (shlex.quote(str(output / name)) for name in ("detections.json", "pictures/truth.json"))
+    return [
+        f"how good that is:      detcli eval {found} --gt {truth}",
+        "your own pictures:     detcli detect photos/ --save-images drawn/",
+        "your own classes:      detcli train --data annotated/ -o runs/first",
+    ]

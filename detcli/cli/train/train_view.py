@@ -1,0 +1,200 @@
+"""What a training run looks like: a moving line or plain ones, a line an epoch, a sentence at the end.
+
+Knows the events of a run and nothing of how it is done.
+"""
+
+import math
+import shlex
+import signal
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from detcli.cli.framework.console import Console
+from detcli.cli.framework.progress import MovingLine, Pace, Words
+from detcli.cli.framework.text import counted, duration, megabytes, number
+from detcli.errors import TooManyFailuresError
+from detcli.training.training_events import EpochEnded, Evaluated, Event, Judged, Judging, Note, Saved, Started, Stepped
+from detcli.training.training_job import Result
+
+
+class TrainView:
+    """Tells what happens in a run; the observer of `train`, and a context manager around it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._start: Started | None = None
+        self._step: Stepped | None = None
+        self._since = time.monotonic()
+        self._judging: Pace | None = None
+        self._best: Evaluated | None = None
+        self._line = MovingLine(console, self._words, self._plain)
+
+    def __enter__(self) -> Self:
+        self._line.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._line.__exit__(kind, error, at)
+
+    def __call__(self, event: Event) -> None:
+        """Take in what happened, and say what is worth a line."""
+        match event:
+            case Started():
+                self._started(event)
+            case Stepped():
+                self._step, self._judging = event, None
+            case Judging():
+                self._judging = Pace(0, event.pictures)
+            case Judged():
+                if self._judging is not None:
+                    self._judging.advance(1)
+            case Evaluated():
+                self._judging = None
+                self._best = event if event.best else self._best
+            case EpochEnded():
+                self._epoch_ended(event)
+            case Saved():
+                done = counted(event.step, "step")
+                self._console.note(f"saved after {done} of epoch {event.epoch + 1}", epoch=event.epoch, step=event.step)
+            case Note():
+                self._console.say(event.sentence)
+
+    def _started(self, event: Started) -> None:
+        self._start, self._since = event, time.monotonic()
+        where = f"{event.device} in {event.precision}" + (
+            f", {event.processes} processes" if event.processes > 1 else ""
+        )
+        sentence = (
+            f"{where}: {_beginning(event)} {counted(event.epochs, 'epoch')}, "
+            f"{counted(event.steps_per_epoch, 'step')} each, {counted(event.batch, 'picture')} a step"
+        )
+        if event.epoch >= event.epochs:
+            sentence = "the run is whole already: no step is left"
+        self._console.say(
+            sentence,
+            epochs=event.epochs,
+            steps_per_epoch=event.steps_per_epoch,
+            epoch=event.epoch,
+            step=event.step,
+            batch=event.batch,
+            device=event.device,
+            precision=event.precision,
+            processes=event.processes,
+        )
+
+    def _epoch_ended(self, event: EpochEnded) -> None:
+        of = f" of {self._start.epochs}" if self._start is not None else ""
+        parts = [f"loss {sum(event.losses.values()):.4g}"]
+        figures: dict[str, object] = {}
+        best = self._best is not None and self._best.epoch == event.epoch
+        if event.figures is not None:
+            shown = ((name, event.figures.get(name)) for name in ("AP", "AP50"))
+            figures = {name: value for name, value in shown if value is not None}
+            parts += [f"{name} {value:.3f}" for name, value in figures.items()]
+            parts += ["the best so far"] if best else []
+        self._console.say(
+            f"epoch {event.epoch + 1}{of}: {', '.join(parts)}",
+            epoch=event.epoch,
+            loss=sum(event.losses.values()),
+            **figures,
+            best=best if event.figures is not None else None,
+        )
+
+    def _words(self) -> Words:
+        start, step, judging = self._start, self._step, self._judging
+        if judging is not None:
+            counts = f"judging {number(judging.done)}/{number(judging.total or 0)} pictures"
+            return Words(counts, judging.fraction, f"{judging.rate:.1f}/s", judging.time_left)
+        if start is None:
+            return Words("getting ready", None, "", None)
+        if step is None:
+            return Words(f"epoch {start.epoch + 1}/{start.epochs}  first step", None, "", None)
+        counts = f"epoch {step.epoch + 1}/{start.epochs}  step {number(step.step + 1)}/{number(start.steps_per_epoch)}"
+        facts = f"loss {step.loss:.4g}  lr {step.rate:.2g}"
+        if step.memory_bytes:
+            facts += f"  {megabytes(step.memory_bytes)}"
+        fraction = self._done(step) / (start.epochs * start.steps_per_epoch)
+        return Words(counts, fraction, f"{step.pictures_per_second:.1f}/s", self._time_left(step), facts=facts)
+
+    def _plain(self) -> tuple[str, dict[str, object]]:
+        start, step, judging = self._start, self._step, self._judging
+        if judging is not None:
+            sentence = f"judging: {number(judging.done)} of {counted(judging.total or 0, 'picture')}"
+            return sentence, {"judged": judging.done, "total": judging.total}
+        if start is None or step is None:
+            return "getting ready", {}
+        left = self._time_left(step)
+        parts = [
+            f"epoch {step.epoch + 1} of {start.epochs}",
+            f"step {number(step.step + 1)} of {number(start.steps_per_epoch)}",
+            f"loss {step.loss:.4g}",
+            f"lr {step.rate:.2g}",
+            f"{step.pictures_per_second:.3g} pictures a second",
+            *([megabytes(step.memory_bytes)] if step.memory_bytes else []),
+            *([f"{duration(left)} left"] if left is not None else []),
+        ]
+        numbers: dict[str, object] = {
+            "epoch": step.epoch,
+            "step": step.step,
+            "loss": step.loss,
+            "rate": step.rate,
+            "gradient_norm": step.gradient_norm if math.isfinite(step.gradient_norm) else None,
+            "per_second": round(step.pictures_per_second, 2),
+            "memory_bytes": step.memory_bytes or None,
+            "seconds_left": left,
+        }
+        return ", ".join(parts), numbers
+
+    def _done(self, step: Stepped) -> int:
+        """Steps that are done of the whole run."""
+        return step.epoch * (self._start.steps_per_epoch if self._start is not None else 0) + step.step + 1
+
+    def _time_left(self, step: Stepped) -> int | None:
+        """Seconds, judging and saving among them, as all went since this process began."""
+        if self._start is None:
+            return None
+        before = self._start.epoch * self._start.steps_per_epoch + self._start.step
+        here, rest = self._done(step) - before, self._start.epochs * self._start.steps_per_epoch - self._done(step)
+        return round((time.monotonic() - self._since) * rest / here) if here > 0 else None
+
+
+def _beginning(event: Started) -> str:
+    if event.epoch or event.step:
+        return f"going on at step {event.step + 1} of epoch {event.epoch + 1} of"
+    return "training"
+
+
+def train_closing(console: Console, result: Result, *, seconds: float, segments: bool = False) -> int:
+    """Say `3 epochs in 12 s, AP 0.912 (best, epoch 3) -> RUN/best`, and what to do with it; returns the exit code.
+
+    segments  the network has a mask head
+    """
+    place = result.run
+    parts = [f"{counted(result.epochs, 'epoch')} in {duration(seconds)}"]
+    if result.interrupted is None:
+        place = result.run / ("last" if result.best_epoch is None else "best")
+    if result.best is not None and result.best_epoch is not None:
+        parts.append(f"AP {result.best:.3f} (best, epoch {result.best_epoch + 1})")
+    if result.unreadable:
+        parts.append(f"{counted(len(result.unreadable), 'picture')} unreadable")
+    sentence = f"{', '.join(parts)} -> {place}"
+    if result.interrupted is not None:
+        sentence += f"; interrupted by {result.interrupted}, the same command with --resume goes on"
+    console.summary(sentence, **_facts(result), seconds=round(seconds, 3), output=str(place))
+    if result.interrupted is not None:
+        return 128 + signal.Signals[result.interrupted]
+    console.say(f"next: detcli {'segment' if segments else 'detect'} pictures/ -m {shlex.quote(str(place))}")
+    return TooManyFailuresError.exit_code if result.unreadable else 0
+
+
+def _facts(result: Result) -> Mapping[str, object]:
+    return {
+        "epochs": result.epochs,
+        "steps": result.steps,
+        "best": result.best,
+        "best_epoch": result.best_epoch,
+        "unreadable": len(result.unreadable),
+        "interrupted": result.interrupted,
+    }

@@ -1,0 +1,160 @@
+"""Pictures with truths kept in a few arrays: read lazily, and the truths always in the upright picture's pixels."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from detcli.datasets.annotation_tables import MAX_PICTURE_BYTES, MAX_PIXELS, Tables
+from detcli.datasets.dataset import Report
+from detcli.datasets.exif_orientation import Drawn, Standing
+from detcli.datasets.instance_masks import change_masks
+from detcli.datasets.issues import Findings
+from detcli.datasets.transforms.rotate import turn_boxes, turn_mask
+from detcli.errors import PictureError
+from detcli.io.images.decode import decode
+from detcli.io.read import read_bytes
+from detcli.structures.class_labels import Labels
+from detcli.structures.frame import Frame, Origin, Resize, Unreadable
+from detcli.structures.ground_truth import Truths
+
+
+class AnnotatedPictures:
+    """The dataset that tables make.
+
+    Raises DataError where there is nothing to learn from, or where the sizes in the annotations are not those of most
+    pictures.
+    """
+
+    def __init__(self, tables: Tables, labels: Labels, findings: Findings) -> None:
+        self._tables = tables
+        self._labels = labels
+        self._standing = Standing(tables, findings)
+        self._report = _report(tables, labels, findings)
+
+    @property
+    def labels(self) -> Labels:
+        """Classes in the order of their index, with the dataset's own category ids."""
+        return self._labels
+
+    @property
+    def report(self) -> Report:
+        """What was found on entry."""
+        return self._report
+
+    def __len__(self) -> int:
+        return len(self._tables.paths)
+
+    def image_id(self, index: int) -> int:
+        """The id of the picture in `annotations`."""
+        return int(self._tables.image_ids[index])
+
+    def read(self, index: int, resize: Resize | None = None) -> Frame | Unreadable:
+        """The picture, upright; `Unreadable` also where its truths are of a picture of another size."""
+        path, name = self._tables.paths[index], self._tables.names[index]
+        origin = Origin(index, path, name, os.path.splitext(name)[0])  # noqa: PTH122 - a name, not a path
+        try:
+            if self._standing.drawn(index) == Drawn.ELSEWHERE:
+                raise PictureError("unsupported", self._standing.other_size(index))
+            decoded = decode(read_bytes(path, max_bytes=MAX_PICTURE_BYTES), max_pixels=MAX_PIXELS)
+            width, height = decoded.image.size
+            if resize is not None:
+                return Frame(origin, (height, width), None, resize(decoded.image), decoded.keepsakes)
+            return Frame(origin, (height, width), decoded.pixels, keepsakes=decoded.keepsakes)
+        except PictureError as error:
+            return Unreadable(origin, error.code, str(error))
+        except MemoryError:
+            return Unreadable(origin, "too-large", "there is not enough memory to read it (MemoryError)")
+        except OSError as error:
+            return Unreadable(origin, "decode-failed", f"reading failed ({type(error).__name__}: {error})")
+
+    def truths(self, index: int) -> Truths:
+        """What is true of the upright picture, in its pixels; nothing where its size is not known, or another.
+
+        Raises PictureError where masks were asked for and cannot be read.
+        """
+        tables, drawn, size_hw = self._tables, self._standing.drawn(index), self._size_hw(index)
+        if drawn == Drawn.ELSEWHERE or size_hw is None:
+            return Truths.empty()
+        rows = range(int(tables.starts[index]), int(tables.starts[index + 1]))
+        these = slice(rows.start, rows.stop)
+        boxes = tables.boxes_xyxy[these]
+        masks = None
+        if tables.masks is not None:
+            drawn_hw = self._standing.header(index).stored_hw if drawn == Drawn.STORED else size_hw
+            masks = tables.masks.of_picture(index, rows, drawn_hw)
+        if tables.unit == "fractions":
+            boxes = boxes * [size_hw[1], size_hw[0], size_hw[1], size_hw[0]]
+        elif drawn == Drawn.STORED:
+            header = self._standing.header(index)
+            boxes = turn_boxes(boxes, header.orientation, header.stored_hw)
+            masks = change_masks(masks, lambda mask: turn_mask(mask, header.orientation))
+        return Truths(boxes.copy(), tables.class_ids[these].copy(), tables.crowd[these].copy(), masks)
+
+    def annotations(self) -> dict[str, Any]:
+        """The truths as COCO annotations, numbered from 1; pictures without a known size, or of another, are left out."""
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        for index in range(len(self)):
+            size_hw = self._size_hw(index)
+            if size_hw is None or self._standing.drawn(index) == Drawn.ELSEWHERE:
+                continue
+            image_id = self.image_id(index)
+            size = {"width": size_hw[1], "height": size_hw[0]}
+            images.append({"id": image_id, "file_name": self._tables.names[index], **size})
+            annotations += self._annotations_of(index, image_id, len(annotations) + 1)
+        categories = [
+            {"id": category_id, "name": name}
+            for category_id, name in zip(self._labels.category_ids, self._labels.names, strict=True)
+        ]
+        info = {"description": f"Truths of {self._report.name}"}
+        return {"info": info, "images": images, "annotations": annotations, "categories": categories}
+
+    def _annotations_of(self, index: int, image_id: int, first_id: int) -> list[dict[str, Any]]:
+        truths = self.truths(index)
+        boxes = np.concatenate((truths.boxes_xyxy[:, :2], truths.boxes_xyxy[:, 2:] - truths.boxes_xyxy[:, :2]), axis=1)
+        start, end = self._tables.starts[index : index + 2]
+        areas = self._tables.areas[start:end]
+        areas = np.where(np.isnan(areas), boxes[:, 2] * boxes[:, 3], areas)
+        rows = zip(boxes.tolist(), truths.class_ids.tolist(), truths.crowd.tolist(), areas.tolist(), strict=True)
+        masks = (
+            [{}] * len(truths) if truths.masks is None else [{"segmentation": one.as_json()} for one in truths.masks]
+        )
+        return [
+            {
+                "id": first_id + place,
+                "image_id": image_id,
+                "category_id": self._labels.category_ids[class_id],
+                "bbox": box,
+                "area": area,
+                "iscrowd": int(crowd),
+                **masks[place],
+            }
+            for place, (box, class_id, crowd, area) in enumerate(rows)
+        ]
+
+    def _size_hw(self, index: int) -> tuple[int, int] | None:
+        """Of the upright picture; where it cannot be read, as the annotations have it; None where nobody knows."""
+        if self._standing.drawn(index) != Drawn.UNKNOWN:
+            return self._standing.header(index).upright_hw
+        height, width = self._tables.sizes_hw[index].tolist()
+        return (height, width) if height and width else None
+
+
+def _report(tables: Tables, labels: Labels, findings: Findings) -> Report:
+    counts = np.bincount(tables.class_ids[~tables.crowd], minlength=len(labels))
+    boxes_of: dict[str, int] = {}
+    for name, count in zip(labels.names, counts.tolist(), strict=True):
+        boxes_of[name] = boxes_of.get(name, 0) + count
+    boxes = int(counts.sum())
+    if not boxes:
+        findings.refuse_all(f"none of its {len(tables.paths):,} pictures has a box to learn from")
+    return Report(
+        name=findings.where,
+        pictures=len(tables.paths),
+        boxes=boxes,
+        boxes_of=boxes_of,
+        empty=int((np.diff(tables.starts) == 0).sum()),
+        crowd=int(tables.crowd.sum()),
+        findings=findings.sentences,
+    )

@@ -1,0 +1,73 @@
+"""The categories of a dataset as classes of a network: in their own order, or matched to given names."""
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from detcli.datasets.issues import Findings
+from detcli.structures.class_labels import Labels, plain_name
+
+_Indices = npt.NDArray[np.int64]
+
+
+def match_classes(
+    own: Labels, used: npt.NDArray[np.bool_], classes: Sequence[str] | None, findings: Findings
+) -> tuple[Labels, _Indices]:
+    """The labels of a dataset whose categories are matched to classes by name, and the class index of each category.
+
+    own      the dataset's categories
+    used     bool [len(own)]: which of them have a box
+    classes  names by class index; None: the dataset's own
+    returns  labels with the dataset's own category ids (a class that it does not have gets one that none of its
+             categories has), and int64 [len(own)], -1 for an unused category that is no class
+
+    A name is matched exactly, else in any case. Raises DataError, with what was likely meant, where a category that has
+    boxes is none of the classes.
+    """
+    if classes is None:
+        unused = [f"'{name}'" for name, has_box in zip(own.names, used, strict=True) if not has_box]
+        findings.note(len(unused), "class{es} {have} no box", unused)
+        return own, np.arange(len(own))
+    exact: dict[str, int] = {}
+    folded: dict[str, list[int]] = {}
+    for index, name in enumerate(classes):
+        exact.setdefault(name, index)
+        folded.setdefault(plain_name(name), []).append(index)
+    matched = np.array([_find(name, exact, folded) for name in own.names], np.int64).reshape(-1)
+    unknown = [name for name, index, has_box in zip(own.names, matched, used, strict=True) if index < 0 and has_box]
+    findings.refuse(
+        len(unknown),
+        "of its classes {are} not among the classes of the model or of the training data",
+        (_with_suggestion(name, classes) for name in unknown),
+    )
+    taken = matched[used & (matched >= 0)]
+    twice = [name for name, index in zip(own.names, matched, strict=True) if (taken == index).sum() > 1]
+    findings.refuse(
+        len(twice), "of its classes {are} matched to the same class as another", (f"'{name}'" for name in twice)
+    )
+    matched[~used & np.isin(matched, taken)] = -1
+    return Labels(tuple(classes), _category_ids(own, matched, len(classes))), matched
+
+
+def _find(name: str, exact: dict[str, int], folded: dict[str, list[int]]) -> int:
+    if name in exact:
+        return exact[name]
+    alike = folded.get(plain_name(name), [])
+    return alike[0] if len(alike) == 1 else -1
+
+
+def _with_suggestion(name: str, classes: Sequence[str]) -> str:
+    by_folded = {plain_name(known): known for known in classes}
+    close = difflib.get_close_matches(plain_name(name), by_folded, n=1)
+    return f"'{name}' (did you mean '{by_folded[close[0]]}'?)" if close else f"'{name}'"
+
+
+def _category_ids(own: Labels, matched: _Indices, count: int) -> tuple[int, ...]:
+    ids: list[int | None] = [None] * count
+    for category_id, index in zip(own.category_ids, matched, strict=True):
+        if index >= 0:
+            ids[index] = category_id
+    free = max(own.category_ids, default=0) + 1
+    return tuple(free + place if category_id is None else category_id for place, category_id in enumerate(ids))

@@ -1,0 +1,62 @@
+"""Four pictures in one: a cross at random, and in each quarter a part of a picture.
+
+After YOLOv4 (Bochkovskiy et al. 2020), with parts cut to fill their quarters so that nothing is left blank.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detcli.datasets.transforms.crop_regions import Bools, Region, render
+from detcli.structures.frame import Pixels
+from detcli.structures.ground_truth import Truths
+
+_CROSS = (0.3, 0.7)  # of height and width
+_PART_SIDES = (0.5, 1.0)  # of the largest part that has the quarter's aspect
+
+
+def mosaic(
+    four: Sequence[tuple[Pixels, Truths]], *, size_hw: tuple[int, int], rng: np.random.Generator, min_size: float
+) -> tuple[Pixels, Truths]:
+    """Put four pictures into one of a size; a truth stays where its centre is still to be seen.
+
+    four      pictures, uint8 [H, W, 3] RGB of any sizes, with their truths; clockwise is not promised
+    min_size  pixels; boxes with a shorter side are dropped
+
+    Raises ValueError for truths with masks, which nobody has put together so yet.
+    """
+    if any(truths.masks is not None for _, truths in four):
+        raise ValueError("a mosaic has no masks")
+    height, width = size_hw
+    cross_y, cross_x = (min(max(1, int(side * rng.uniform(*_CROSS))), max(side - 1, 1)) for side in size_hw)
+    columns, rows = ((0, cross_x), (cross_x, width)), ((0, cross_y), (cross_y, height))
+    answer = np.zeros((height, width, 3), np.uint8)
+    parts: list[Truths] = []
+    quarters = [(left, top, right, bottom) for top, bottom in rows for left, right in columns]
+    for (pixels, truths), (left, top, right, bottom) in zip(four, quarters, strict=True):
+        part = _draw_part(pixels.shape[:2], (bottom - top, right - left), rng)
+        held = truths[_centres_in(truths, part)]
+        patch, kept = render(pixels, held, part, (bottom - top, right - left), min_size=min_size)
+        answer[top:bottom, left:right] = patch
+        parts.append(Truths(kept.boxes_xyxy + [left, top] * 2, kept.class_ids, kept.crowd))
+    joined = Truths(
+        np.concatenate([part.boxes_xyxy for part in parts]),
+        np.concatenate([part.class_ids for part in parts]),
+        np.concatenate([part.crowd for part in parts]),
+    )
+    return answer, joined
+
+
+def _draw_part(picture_hw: tuple[int, ...], quarter_hw: tuple[int, int], rng: np.random.Generator) -> Region:
+    """A part of a picture with the aspect of a quarter."""
+    scale = min(whole / side for whole, side in zip(picture_hw, quarter_hw, strict=True)) * rng.uniform(*_PART_SIDES)
+    height, width = (max(1, int(side * scale)) for side in quarter_hw)
+    top = int((picture_hw[0] - height) * rng.random())
+    left = int((picture_hw[1] - width) * rng.random())
+    return Region(left, top, left + width, top + height)
+
+
+def _centres_in(truths: Truths, part: Region) -> Bools:
+    centres = (truths.boxes_xyxy[:, :2] + truths.boxes_xyxy[:, 2:]) / 2
+    inside = (centres > [part.left, part.top]) & (centres < [part.right, part.bottom])
+    return np.asarray(inside.all(axis=1))

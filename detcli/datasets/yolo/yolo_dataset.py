@@ -1,0 +1,176 @@
+"""Pictures with truths in the folder layout of YOLO: `images/…` beside `labels/….txt`, classes in a YAML file.
+
+Refused, with the first ten culprits (DataError): no pictures; classes that the YAML file does not name; more than half
+of the rows malformed, or of the boxes unusable; nothing to learn from at all; classes that do not match.
+
+Said in the report and bearable: malformed rows, boxes without area or outside the picture (dropped), boxes that reach
+beyond it (cut off), texts that cannot be read, listed pictures that are not there. A picture without a text has no
+boxes. Boxes are fractions of the upright picture, as YOLO's own tools have it.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from detcli.datasets.annotated_images import AnnotatedPictures
+from detcli.datasets.annotation_tables import Tables
+from detcli.datasets.box_checks import MOST_WRONG, check_boxes
+from detcli.datasets.dataset import Part
+from detcli.datasets.dataset_classes import match_classes
+from detcli.datasets.issues import Findings
+from detcli.datasets.layouts import find_layout
+from detcli.datasets.yolo.yolo_labels import Rows
+from detcli.datasets.yolo.yolo_yaml import read_data_yaml
+from detcli.errors import PictureError, UsageError
+from detcli.io.images.formats import PICTURE_SUFFIXES
+from detcli.io.read import read_bytes
+from detcli.structures.class_labels import Labels
+
+_MAX_LIST_BYTES = 1 << 30
+_SLACK = 1e-3  # of the picture's side
+_SUFFIXES = tuple(f".{suffix}" for suffix in PICTURE_SUFFIXES)
+
+
+class Yolo(AnnotatedPictures):
+    """A YAML file of YOLO, or the folder that holds it.
+
+    where    as the user typed it
+    part     which part: `train` or `val` of the YAML file
+    images   has no meaning here, where the YAML file says where the pictures are
+    classes  names by class index that the dataset's own are matched to; None: the dataset's own
+    masks    never: of a polygon only the box is kept
+
+    Raises UsageError where there is no such dataset or part, or masks are asked for, and DataError for one that cannot be
+    used.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        *,
+        part: Part = "train",
+        images: Path | None = None,
+        classes: tuple[str, ...] | None = None,
+        masks: bool = False,
+    ) -> None:
+        yaml_file = find_layout(where, part).annotations
+        if masks:
+            raise UsageError(
+                f"'{yaml_file}' is of YOLO, whose boxes alone are read, and the model learns masks; COCO annotations have "
+                "them"
+            )
+        if images is not None:
+            raise UsageError(f"'{yaml_file}' says where its pictures are; leave '{images}' out")
+        data = read_data_yaml(yaml_file)
+        if not data.parts[part]:
+            raise UsageError(f"'{yaml_file}' has no part '{part}'")
+        findings = Findings(where)
+        paths = _pictures(data.parts[part], findings)
+        tables = _make_tables(paths, yaml_file.parent, data.names, findings)
+        own = Labels.from_names(data.names)
+        used = np.bincount(tables.class_ids, minlength=len(own)) > 0
+        labels, class_of = match_classes(own, used, classes, findings)
+        tables.class_ids[:] = class_of[tables.class_ids]
+        super().__init__(tables, labels, findings)
+
+
+def _make_tables(paths: list[str], base: Path, names: Sequence[str], findings: Findings) -> Tables:
+    rows = Rows()
+    counts = [rows.read(label_path(path)) for path in paths]
+    findings.note(len(rows.unread), "text{s} cannot be read, and {its} pictures have no boxes", rows.unread)
+    if len(rows.malformed) > MOST_WRONG * (len(rows.malformed) + len(rows.lines)):
+        findings.refuse(len(rows.malformed), "row{s} {are} malformed", rows.malformed)
+    findings.note(len(rows.malformed), "row{s} {are} malformed and {were} dropped", rows.malformed)
+    class_ids = np.array(rows.class_ids, np.int64)
+    unknown = np.flatnonzero((class_ids < 0) | (class_ids >= len(names))).tolist()
+    findings.refuse(
+        len(unknown),
+        f"row{{s}} {{are}} of a class that is not among the {len(names)} names",
+        (f"{rows.name_of(row)} (class {class_ids[row]})" for row in unknown),
+    )
+    corners = rows.boxes_xyxy()
+    far = (corners[:, 2:] > 2).all(axis=1)
+    if len(corners) and far.all():
+        findings.refuse_all("all its boxes lie far beyond the picture, as those in pixels do; YOLO's are fractions")
+    in_pixels = map(rows.name_of, np.flatnonzero(far).tolist())
+    findings.note(int(far.sum()), "row{s} {were} dropped: as far beyond the picture as boxes in pixels are", in_pixels)
+    near = np.flatnonzero(~far)
+    boxes, usable = check_boxes(
+        corners[near], np.ones((len(near), 2)), lambda row: rows.name_of(int(near[row])), findings, slack=_SLACK
+    )
+    boxes, near = boxes[usable], near[usable]
+    pictures = np.repeat(np.arange(len(paths)), counts)[near]
+    return Tables(
+        unit="fractions",
+        paths=paths,
+        names=[_relative(path, base) for path in paths],
+        image_ids=np.arange(1, len(paths) + 1),
+        sizes_hw=np.zeros((len(paths), 2), np.int32),
+        starts=np.concatenate(([0], np.cumsum(np.bincount(pictures, minlength=len(paths))))),
+        boxes_xyxy=boxes,
+        class_ids=class_ids[near],
+        crowd=np.zeros(len(near), np.bool_),
+        areas=np.full(len(near), np.nan),
+    )
+
+
+def label_path(picture: str) -> str:
+    """The text of a picture: beside the nearest folder `images`, in `labels`; beside the picture where there is none."""
+    stem = os.path.splitext(picture)[0]  # noqa: PTH122 - any name
+    before, images, below = f"{os.sep}{stem}".rpartition(f"{os.sep}images{os.sep}")
+    return f"{before}{os.sep}labels{os.sep}{below}".removeprefix(os.sep) + ".txt" if images else stem + ".txt"
+
+
+def _pictures(places: Sequence[Path], findings: Findings) -> list[str]:
+    """The pictures of a part, each once: folders sorted by the bytes of paths, lists as they are."""
+    found: dict[str, None] = {}
+    missing: list[str] = []
+    for place in places:
+        if os.path.isdir(place):  # noqa: PTH112 - any name
+            found.update(dict.fromkeys(_in_folder(place)))
+        elif place.suffix.lower() == ".txt" and os.path.isfile(place):  # noqa: PTH113 - any name
+            for path in _listed(place):
+                if os.path.isfile(path):  # noqa: PTH113 - any name
+                    found[path] = None
+                else:
+                    missing.append(f"'{path}'")
+        else:
+            raise UsageError(f"'{findings.where}' names the pictures '{place}', and there is no such folder or list")
+    if len(missing) > MOST_WRONG * (len(missing) + len(found)):
+        findings.refuse(len(missing), "listed picture{s} {are} missing", missing)
+    findings.note(len(missing), "listed picture{s} {are} missing and {were} passed over", missing)
+    if not found:
+        looked_in = ", ".join(f"'{place}'" for place in places)
+        findings.refuse_all(f"no picture is in {looked_in}")
+    return list(found)
+
+
+def _in_folder(folder: Path) -> list[str]:
+    def refuse(error: OSError) -> None:
+        raise UsageError(f"cannot list the folder '{error.filename}': {error.strerror}") from error
+
+    paths: list[str] = []
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        wanted = (name for name in files if name.lower().endswith(_SUFFIXES) and not name.startswith("."))
+        paths += [os.path.join(parent, name) for name in wanted]  # noqa: PTH118 - any name
+    return sorted(paths, key=os.fsencode)
+
+
+def _listed(text: Path) -> Iterator[str]:
+    """The paths in a list, relative ones from where it is."""
+    try:
+        content = read_bytes(text, max_bytes=_MAX_LIST_BYTES)
+    except PictureError as error:
+        raise UsageError(f"cannot read the list '{text}': {error}") from error
+    for line in content.removeprefix(b"\xef\xbb\xbf").splitlines():
+        if line.strip():
+            yield os.path.normpath(os.path.join(text.parent, os.fsdecode(line.strip())))  # noqa: PTH118 - any name
+
+
+def _relative(path: str, base: Path) -> str:
+    """Below the folder of the YAML file, or from the root where it lies elsewhere."""
+    relative = os.path.relpath(path, base)
+    return (os.path.abspath(path) if relative.startswith("..") else relative).replace(os.sep, "/")  # noqa: PTH100

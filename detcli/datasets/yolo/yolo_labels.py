@@ -1,0 +1,93 @@
+"""The texts of YOLO: one a picture, a row a box, `class cx cy w h` as fractions of the picture's width and height."""
+
+import math
+from array import array
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from detcli.errors import PictureError
+from detcli.io.read import read_bytes
+
+_MAX_BYTES = 64 << 20
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of many texts, as they come.
+
+    texts      path of each text
+    text_of    text of each row, as an index into `texts`
+    lines      line of each row, from 1
+    class_ids  of each row
+    corners    left, top, right and bottom of each row, one after the other
+    malformed  rows that are none: "path:line (why)"
+    unread     texts that cannot be read: "path (why)"
+    """
+
+    texts: list[str] = field(default_factory=list)
+    text_of: "array[int]" = field(default_factory=lambda: array("q"))
+    lines: "array[int]" = field(default_factory=lambda: array("q"))
+    class_ids: "array[int]" = field(default_factory=lambda: array("q"))
+    corners: "array[float]" = field(default_factory=lambda: array("d"))
+    malformed: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+    def read(self, path: Path | str) -> int:
+        """Add the rows of a text, and say how many they are; a text that is not there, or empty, has none."""
+        self.texts.append(str(path))
+        try:
+            content = read_bytes(path, max_bytes=_MAX_BYTES)
+        except PictureError as error:
+            if error.code not in ("not-found", "empty"):
+                self.unread.append(f"'{path}' ({error})")
+            return 0
+        before = len(self.lines)
+        for line, text in enumerate(content.decode("utf-8-sig", errors="replace").splitlines(), start=1):
+            if text.strip():
+                self._add(line, text)
+        return len(self.lines) - before
+
+    def name_of(self, row: int) -> str:
+        """What to call a row in a message."""
+        return f"'{self.texts[self.text_of[row]]}:{self.lines[row]}'"
+
+    def boxes_xyxy(self) -> npt.NDArray[np.float64]:
+        """Corners as fractions: float64 [N, 4]."""
+        return np.array(self.corners, np.float64).reshape(-1, 4)
+
+    def _add(self, line: int, text: str) -> None:
+        try:
+            class_id, corners = _parse(text)
+        except ValueError as error:
+            self.malformed.append(f"'{self.texts[-1]}:{line}' ({error})")
+            return
+        self.text_of.append(len(self.texts) - 1)
+        self.lines.append(line)
+        self.class_ids.append(class_id)
+        self.corners.extend(corners)
+
+
+def _parse(text: str) -> tuple[int, tuple[float, float, float, float]]:
+    """Class and corners of a row; a polygon becomes the box around it. Raises ValueError with the reason."""
+    words = text.split()
+    try:
+        values = [float(word) for word in words]
+    except ValueError:
+        raise ValueError(f"not all numbers: {text.strip()[:40]!r}") from None
+    if not all(map(math.isfinite, values)):
+        raise ValueError("not all numbers are finite")
+    if not values[0].is_integer() or abs(values[0]) >= 2**31:
+        raise ValueError(f"class {words[0][:20]!r} is no whole number")
+    class_id = int(values[0])
+    if len(values) == 5:
+        cx, cy, w, h = values[1:]
+        return class_id, (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+    if len(values) >= 7 and len(values) % 2:
+        xs, ys = values[1::2], values[2::2]
+        return class_id, (min(xs), min(ys), max(xs), max(ys))
+    if len(values) == 6:
+        raise ValueError("6 numbers, as results with a score have; truths have 5")
+    raise ValueError(f"{len(values)} numbers, neither a box nor a polygon")

@@ -1,0 +1,81 @@
+"""The model loaded, as the flags of `detect`, `segment` and `eval` ask."""
+
+from collections.abc import Sequence
+
+from detcli.cli.evaluate.evaluate_options import EvalWish
+from detcli.cli.framework.console import Console
+from detcli.cli.framework.progress import DownloadProgress
+from detcli.engine.outputs import Plan
+from detcli.engine.request import Wish
+from detcli.inference.detector import Detector
+from detcli.inference.load import load_detector
+from detcli.inference.segmentation.segmentation_settings import Segmenting
+
+
+def load(console: Console, wish: Wish, plan: Plan) -> Detector:
+    """The detector of a run over pictures."""
+    threshold = wish.threshold
+    if threshold is None and plan.needs_all_scores:
+        threshold = 0.0
+        if plan.folders:
+            console.warning("coco-results keeps every score, and so do the pictures drawn: --threshold sets a limit")
+    return loaded(
+        console, wish, wish.model, threshold=threshold, classes=wish.classes or (), segmenting=_segmenting(wish)
+    )
+
+
+def loaded(
+    console: Console,
+    wish: Wish | EvalWish,
+    model: str,
+    *,
+    threshold: float | None,
+    classes: Sequence[str] = (),
+    segmenting: Segmenting | None = None,
+) -> Detector:
+    """A model as the flags have it that all commands share; its notes are warnings, and what it is goes to `--verbose`."""
+    progress = DownloadProgress(console)
+    try:
+        detector = load_detector(
+            model,
+            revision=wish.revision,
+            offline=wish.offline,
+            cache_dir=wish.cache_dir,
+            threshold=threshold,
+            max_detections=wish.max_det,
+            classes=classes,
+            device=wish.device,
+            precision=wish.precision,
+            compile=wish.compile,
+            optimize=not wish.no_optimize,
+            image_size_hw=wish.imgsz,
+            deterministic=wish.deterministic,
+            batch_size=wish.batch,
+            pad=wish.pad,
+            segmenting=segmenting,
+            progress=progress,
+        )
+    finally:
+        progress.finish()
+    for note in detector.notes:
+        console.warning(note)
+    files = detector.files
+    console.note(f"model {files.name} from '{files.folder}'", commit=files.commit, sha256=files.sha256)
+    console.note(
+        f"{detector.device_name}, {detector.precision}, batches of {detector.batch_size}, "
+        f"scores above {detector.threshold:g}"
+    )
+    return detector
+
+
+def _segmenting(wish: Wish) -> Segmenting | None:
+    """What segments are asked for; None for boxes. The model tells its classes, and which of them are stuff."""
+    if wish.task is None:
+        return None
+    return Segmenting(
+        wish.task,
+        wish.rule,
+        mask_threshold=wish.mask_threshold,
+        overlap_threshold=wish.overlap_threshold,
+        max_detections=wish.max_det,
+    )

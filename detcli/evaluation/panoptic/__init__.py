@@ -1,0 +1,1 @@
+"""Panoptic quality: reading segment maps, matching segments, PQ, SQ and RQ."""

@@ -1,0 +1,148 @@
+"""Panoptic quality: how well segments that share pictures out among them meet the true ones. Knows no file.
+
+Source: Panoptic Segmentation (Kirillov et al. 2019), section 4; what is neither judged nor counted as in panopticapi.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from detcli.structures.masks import Rle
+
+_LEAST_IOU = 0.5  # above it a segment has one partner at most
+_MOST_IGNORED = 0.5  # share of a segment that may lie on nothing, or on crowds of its kind, for it to be wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """The segments of one picture; no two overlap.
+
+    ids         int64 [H, W], the segment each pixel belongs to; 0: none
+    categories  category id by segment id, of those that have a pixel
+    crowds      segment ids of many things under one: neither to be found nor missed
+    """
+
+    ids: npt.NDArray[np.int64]
+    categories: Mapping[int, int]
+    crowds: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(
+        cls, masks: Sequence[Rle], category_ids: Sequence[int], crowd: Sequence[bool], size_hw: tuple[int, int]
+    ) -> "Segments":
+        """Number masks from 1; a pixel of two belongs to the latter, and a mask without a pixel is left out."""
+        ids = np.zeros(size_hw, np.int64)
+        for number, mask in enumerate(masks, start=1):
+            ids[mask.decode()] = number
+        left = set(np.unique(ids).tolist()) - {0}
+        return cls(
+            ids,
+            {number: category_ids[number - 1] for number in left},
+            frozenset(number for number in left if crowd[number - 1]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """PQ and its parts, 0 … 1: how well what was found fits (SQ), and how much was (RQ); None where there is nothing.
+
+    classes  how many classes these are the means of
+    """
+
+    pq: float | None
+    sq: float | None
+    rq: float | None
+    classes: int
+
+
+@dataclass(slots=True)
+class Count:
+    """Of one category: found rightly, with the sum of their IoUs; found wrongly; missed."""
+
+    iou: float = 0.0
+    right: int = 0
+    wrong: int = 0
+    missed: int = 0
+
+    @property
+    def quality(self) -> Quality | None:
+        """None where there was nothing of the category, neither true nor found."""
+        total = self.right + 0.5 * self.wrong + 0.5 * self.missed
+        if not total:
+            return None
+        fit = self.iou / self.right if self.right else 0.0
+        return Quality(self.iou / total, fit, self.right / total, 1)
+
+
+@dataclass(slots=True)
+class PanopticTally:
+    """Counts by category id, picture after picture."""
+
+    counts: dict[int, Count] = field(default_factory=dict)
+    pictures: int = 0
+
+    def add(self, truth: Segments, found: Segments | None) -> None:
+        """Take in a picture; None where there is nothing to be had of it, and all is missed.
+
+        Raises ValueError for segments of another size than the true ones.
+        """
+        self.pictures += 1
+        found = found or Segments(np.zeros_like(truth.ids), {})
+        if found.ids.shape != truth.ids.shape:
+            raise ValueError(f"segments of {found.ids.shape} do not belong to a picture of {truth.ids.shape}")
+        shared = _shared(truth.ids, found.ids)
+        true_areas, found_areas = _areas(truth.ids), _areas(found.ids)
+        met: set[int] = set()
+        taken: set[int] = set()
+        for (true_id, found_id), pixels in shared.items():
+            if true_id not in truth.categories or found_id not in found.categories or true_id in truth.crowds:
+                continue
+            category = truth.categories[true_id]
+            nobodys = shared.get((0, found_id), 0)
+            iou = pixels / (true_areas[true_id] + found_areas[found_id] - pixels - nobodys)
+            if found.categories[found_id] == category and iou > _LEAST_IOU:
+                self._count(category).iou += iou
+                self._count(category).right += 1
+                met.add(true_id)
+                taken.add(found_id)
+        for true_id, category in truth.categories.items():
+            self._count(category).missed += true_id not in met and true_id not in truth.crowds
+        for found_id, category in found.categories.items():
+            crowds = [one for one in truth.crowds if truth.categories[one] == category]
+            ignored = sum(shared.get((one, found_id), 0) for one in (0, *crowds))
+            self._count(category).wrong += found_id not in taken and ignored / found_areas[found_id] <= _MOST_IGNORED
+
+    def merge(self, other: "PanopticTally") -> None:
+        """Take in what another one counted."""
+        self.pictures += other.pictures
+        for category, count in other.counts.items():
+            own = self._count(category)
+            own.iou, own.right = own.iou + count.iou, own.right + count.right
+            own.wrong, own.missed = own.wrong + count.wrong, own.missed + count.missed
+
+    def mean(self, categories: Sequence[int]) -> Quality:
+        """Means over those of the categories that there is anything of."""
+        each = [
+            one for one in (self.counts.get(category, Count()).quality for category in categories) if one is not None
+        ]
+        if not each:
+            return Quality(None, None, None, 0)
+        pq, sq, rq = (float(np.mean([getattr(one, name) for one in each])) for name in ("pq", "sq", "rq"))
+        return Quality(pq, sq, rq, len(each))
+
+    def _count(self, category: int) -> Count:
+        return self.counts.setdefault(category, Count())
+
+
+def _areas(ids: npt.NDArray[np.int64]) -> dict[int, int]:
+    values, counts = np.unique(ids, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def _shared(ones: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> dict[tuple[int, int], int]:
+    """How many pixels each two ids have in common."""
+    step = int(others.max(initial=0)) + 1
+    values, counts = np.unique(ones * step + others, return_counts=True)
+    return {divmod(value, step): count for value, count in zip(values.tolist(), counts.tolist(), strict=True)}

@@ -1,0 +1,185 @@
+"""What a picture's size becomes on its way into a network: the rules that preprocessor files know, to the pixel."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from detcli.errors import UnsupportedModelError, UsageError
+from detcli.structures.resize import shortest_edge_hw
+
+SizeHW = tuple[int, int]
+
+_LONGEST_SIDE = 16384  # pixels; beyond it a batch of one would not fit into any memory
+_LEGACY_LONGEST = 1333  # where files from before 2022 give the shortest side alone, as a bare number
+_FILE = "preprocessor_config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Every picture becomes one size; its proportions are given up."""
+
+    size_hw: SizeHW
+
+    @property
+    def imgsz(self) -> SizeHW | None:
+        """The two numbers of `--imgsz` that say the same."""
+        return self.size_hw
+
+    def resized_hw(self, size_hw: SizeHW) -> SizeHW:
+        """What a picture of that height and width becomes."""
+        return self.size_hw
+
+    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "Stretch":
+        """The same rule for other numbers."""
+        return Stretch(check_size(numbers, divisor, "--imgsz"))
+
+    def as_json(self) -> dict[str, int]:
+        """`size` of preprocessor_config.json."""
+        return dict(zip(("height", "width"), self.size_hw, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Pictures keep their proportions: the shorter side becomes `shortest`, or the longer one `longest` if it is less."""
+
+    shortest: int
+    longest: int
+
+    @property
+    def imgsz(self) -> SizeHW | None:
+        """The two numbers of `--imgsz` that say the same."""
+        return self.shortest, self.longest
+
+    def resized_hw(self, size_hw: SizeHW) -> SizeHW:
+        """What a picture of that height and width becomes."""
+        return shortest_edge_hw(size_hw, self.shortest, self.longest)
+
+    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "Edges":
+        """The same rule for other numbers. Raises UsageError where they are the wrong way round."""
+        shortest, longest = check_size(numbers, divisor, "--imgsz")
+        if shortest > longest:
+            raise UsageError(
+                f"--imgsz {shortest} {longest}: the model keeps a picture's proportions, so the most of the shorter "
+                f"side comes first, then that of the longer one: --imgsz {longest} {shortest}"
+            )
+        return Edges(shortest, longest)
+
+    def as_json(self) -> dict[str, int]:
+        """`size` of preprocessor_config.json."""
+        return {"shortest_edge": self.shortest, "longest_edge": self.longest}
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Pictures keep their proportions and become as large as fits into a height and a width."""
+
+    most_hw: SizeHW
+
+    @property
+    def imgsz(self) -> SizeHW | None:
+        """The two numbers of `--imgsz` that say the same."""
+        return self.most_hw
+
+    def resized_hw(self, size_hw: SizeHW) -> SizeHW:
+        """What a picture of that height and width becomes."""
+        factor = min(most / side for most, side in zip(self.most_hw, size_hw, strict=True))
+        height, width = (max(1, int(side * factor)) for side in size_hw)
+        return height, width
+
+    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "Within":
+        """The same rule for other numbers."""
+        return Within(check_size(numbers, divisor, "--imgsz"))
+
+    def as_json(self) -> dict[str, int]:
+        """`size` of preprocessor_config.json."""
+        return dict(zip(("max_height", "max_width"), self.most_hw, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class AsTheyAre:
+    """Pictures keep the size they have."""
+
+    @property
+    def imgsz(self) -> SizeHW | None:
+        """Nothing that `--imgsz` could say."""
+        return None
+
+    def resized_hw(self, size_hw: SizeHW) -> SizeHW:
+        """What a picture of that height and width becomes."""
+        return size_hw
+
+    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "AsTheyAre":
+        """Raise UsageError: there is no size to change."""
+        raise UsageError("--imgsz: the model takes pictures at the size they have (do_resize is off)")
+
+    def as_json(self) -> dict[str, int]:
+        """Nothing: `size` means nothing where do_resize is off."""
+        return {}
+
+
+Sizing = Stretch | Edges | Within | AsTheyAre
+
+
+def read_sizing(config: Mapping[str, Any], divisor: int) -> Sizing:
+    """The rule of preprocessor_config.json, in the form of any year.
+
+    divisor  sides of the network's input are multiples of it; more than 1 leaves no rule but one size for all
+
+    Raises UnsupportedModelError naming the field that cannot be honoured.
+    """
+    if config.get("do_resize", True) is not True:
+        if divisor > 1 or config["do_resize"] is not False:
+            raise UnsupportedModelError(f"{_FILE}: do_resize is off; the network takes sides of multiples of {divisor}")
+        return AsTheyAre()
+    size = config.get("size", {"height": 640, "width": 640})
+    sizing = _sizing(size, config.get("max_size"), divisor)
+    if divisor > 1 and not isinstance(sizing, Stretch):
+        raise UnsupportedModelError(
+            f"{_FILE}: size is {short(size)}, not a height and a width: the network takes sides of multiples of {divisor}"
+        )
+    return sizing
+
+
+def _sizing(size: Any, max_size: Any, divisor: int) -> Sizing:
+    name = f"{_FILE}: size"
+    if isinstance(size, int) and not isinstance(size, bool):  # files of 2021 and 2022
+        return _edges(size, _LEGACY_LONGEST if max_size is None else max_size)
+    if isinstance(size, list | tuple) and len(size) == 2:
+        return Stretch(check_size(size, divisor, name))
+    given = {key: value for key, value in size.items() if value is not None} if isinstance(size, Mapping) else {}
+    if "shortest_edge" in given:
+        longest = given.get("longest_edge", max_size)
+        return _edges(given["shortest_edge"], _LONGEST_SIDE if longest is None else longest)
+    if {"max_height", "max_width"} <= given.keys():
+        return Within(check_size((given["max_height"], given["max_width"]), 1, name))
+    if {"height", "width"} <= given.keys():
+        return Stretch(check_size((given["height"], given["width"]), divisor, name))
+    raise UnsupportedModelError(
+        f"{name} is {short(size)}, neither a height and a width, nor a shortest_edge and a longest_edge, "
+        "nor a max_height and a max_width"
+    )
+
+
+def _edges(shortest: Any, longest: Any) -> Edges:
+    edges = Edges(*check_size((shortest, longest), 1, f"{_FILE}: size"))
+    if edges.shortest > edges.longest:
+        raise UnsupportedModelError(f"{_FILE}: size has a shortest_edge {shortest} above its longest_edge {longest}")
+    return edges
+
+
+def check_size(size_hw: Sequence[Any], divisor: int, name: str) -> SizeHW:
+    """Two sides as a network can take them. Raises UnsupportedModelError otherwise, UsageError where `name` is a flag."""
+    kind = UsageError if name.startswith("-") else UnsupportedModelError
+    height, width = size_hw
+    for side in (height, width):
+        if isinstance(side, bool) or not isinstance(side, int) or not divisor <= side <= _LONGEST_SIDE:
+            raise kind(f"{name} {short(side)} is not a whole number from {divisor} to {_LONGEST_SIDE}")
+        if side % divisor:
+            near = max(divisor, round(side / divisor) * divisor)
+            raise kind(f"{name} {side} is not a multiple of {divisor}; {near} is")
+    return height, width
+
+
+def short(value: object) -> str:
+    """A value of a file as a message shows it."""
+    return repr(value)[:60]

@@ -1,0 +1,1 @@
+"""From mask logits to panoptic, instance and semantic segments."""

@@ -1,0 +1,104 @@
+"""COCO annotations read for their numbers: which id a picture has there, and which id a category."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detcli.errors import UsageError
+from detcli.structures.class_labels import Labels, plain_name
+
+
+class ImageIds(Mapping[str, int]):
+    """Image id by file name: first the whole name as the annotations have it, then a last part that only one has."""
+
+    def __init__(self, ids: Mapping[str, int]) -> None:
+        self._by_name = dict(ids)
+        self._by_last_part: dict[str, int | None] = {}
+        for name, image_id in ids.items():
+            last = _last_part(name)
+            self._by_last_part[last] = None if last in self._by_last_part else image_id
+
+    def __getitem__(self, relative: str) -> int:
+        image_id = self._by_name.get(relative)
+        if image_id is None:
+            image_id = self._by_last_part.get(_last_part(relative))
+        if image_id is None:
+            raise KeyError(relative)
+        return image_id
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
+@dataclass(frozen=True, slots=True)
+class GroundTruth:
+    """What the annotations number.
+
+    image_ids     image id by file name
+    category_ids  category id by name
+    """
+
+    image_ids: ImageIds
+    category_ids: Mapping[str, int]
+
+    def renumber(self, labels: Labels) -> tuple[Labels, tuple[str, ...]]:
+        """Labels with the category ids of the annotations, found by name in any case; and the names they do not have.
+
+        A category that the annotations do not have gets an id that none of theirs has, so that it is never mistaken
+        for one. Where they have none of the names, as with other words for the same things, the labels stay as they
+        are.
+        """
+        ids: dict[str, int] = {}
+        for name, category_id in self.category_ids.items():
+            ids.setdefault(plain_name(name), category_id)
+        found = [ids.get(plain_name(name)) for name in labels.names]
+        missing = tuple(name for name, category_id in zip(labels.names, found, strict=True) if category_id is None)
+        if len(missing) == len(labels):
+            return labels, missing
+        missing = tuple(name for name in missing if name != "N/A")  # a hole in a numbering is no class
+        free = max(*ids.values(), *labels.category_ids) + 1
+        numbered = (free + index if category_id is None else category_id for index, category_id in enumerate(found))
+        return Labels(labels.names, tuple(numbered), labels.stuff), missing
+
+
+def read_ground_truth(path: Path) -> GroundTruth:
+    """Read COCO annotations. Raises UsageError where the file is not there or not of that kind."""
+    try:
+        annotations = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"cannot read the annotations '{path}': {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"the annotations '{path}' are not JSON: {error}") from error
+    images = _entries(path, annotations, "images", "file_name")
+    categories = _entries(path, annotations, "categories", "name")
+    return GroundTruth(ImageIds({_posix(name): number for name, number in images}), dict(reversed(categories)))
+
+
+def _entries(path: Path, annotations: Any, section: str, name_key: str) -> list[tuple[str, int]]:
+    """Name and id of each entry of a section."""
+    entries = annotations.get(section) if isinstance(annotations, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise UsageError(f"'{path}' holds no COCO annotations: it has no list of '{section}'")
+    named: list[tuple[str, int]] = []
+    for number, entry in enumerate(entries):
+        name, entry_id = (entry.get(name_key), entry.get("id")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(name, str) or not isinstance(entry_id, int) or isinstance(entry_id, bool):
+            raise UsageError(
+                f"entry {number} of '{section}' in '{path}' needs a text '{name_key}' and a whole number 'id'"
+            )
+        named.append((name, entry_id))
+    return named
+
+
+def _posix(name: str) -> str:
+    name = name.replace("\\", "/")
+    return name.removeprefix("./")
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition("/")[2]

@@ -1,0 +1,77 @@
+"""Size and orientation of a picture by its header: no pixel is decoded, and of a large file little is read."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from detcli.errors import PictureError
+from detcli.io.images.decode import orientation
+from detcli.io.images.formats import check_head, picture_format
+from detcli.io.images.open_header import open_header
+from detcli.io.read import HEAD_BYTES, opened, read_bytes
+
+_JPEG_HEAD = 1 << 16  # bytes; EXIF with its thumbnail fits for the most part
+_MOST_CHUNKS = 10_000  # of a PNG
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the header says.
+
+    stored_hw    height and width of the pixels as they lie in the file, in pixels
+    orientation  EXIF's, 1 to 8; 1 where the decoder turns the pixels by itself (TIFF, HEIC)
+    """
+
+    stored_hw: tuple[int, int]
+    orientation: int
+
+    @property
+    def upright_hw(self) -> tuple[int, int]:
+        """Height and width of the picture as `decode` gives it."""
+        height, width = self.stored_hw
+        return (width, height) if self.orientation >= 5 else (height, width)
+
+
+def read_header(path: Path | str, *, max_bytes: int) -> Header:
+    """Read the header of a picture of any format that detcli reads.
+
+    Raises PictureError as `read_bytes` and `decode` do; that it does not is no promise that the pixels can be decoded.
+    """
+    with opened(path) as descriptor:
+        head = os.read(descriptor, _JPEG_HEAD)
+        check_head(head[:HEAD_BYTES])
+        name = picture_format(head[:HEAD_BYTES]) or ""
+        if name == "PNG":
+            head = _png_without_pixels(descriptor)
+    if name in ("JPEG", "PNG"):
+        try:
+            return _parse(name, head)
+        except PictureError:
+            pass  # there is more of it than that
+    return _parse(name, read_bytes(path, max_bytes=max_bytes))
+
+
+def _parse(name: str, data: bytes) -> Header:
+    try:
+        image = open_header(name, data)
+        turned = orientation(image) if name != "TIFF" else 1
+        return Header((image.height, image.width), turned if 1 <= turned <= 8 else 1)
+    except PictureError:
+        raise
+    except Exception as error:  # plugins raise whatever their parsers stumble over
+        raise PictureError("decode-failed", f"damaged {name} ({type(error).__name__} in its header)") from error
+
+
+def _png_without_pixels(descriptor: int) -> bytes:
+    """All chunks but those with pixels: a PNG may have its EXIF behind them."""
+    parts, position = [b"\x89PNG\r\n\x1a\n"], 8
+    for _ in range(_MOST_CHUNKS):
+        os.lseek(descriptor, position, os.SEEK_SET)
+        start = os.read(descriptor, 8)
+        length, kind = int.from_bytes(start[:4], "big"), start[4:]
+        if kind in (b"IHDR", b"eXIf", b"IEND", b"tEXt", b"zTXt", b"iTXt") and length < _JPEG_HEAD:
+            parts.append(start + os.read(descriptor, length + 4))
+        if kind in (b"", b"IEND"):
+            break
+        position += 12 + length
+    return b"".join(parts)

@@ -1,0 +1,114 @@
+"""Values out of other people's files: each is what it should be, or an InputError that names file, place and value."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from detcli.errors import InputError
+from detcli.io.results.stored import Box
+
+if TYPE_CHECKING:
+    from detcli.structures.masks import Rle
+
+
+class Place:
+    """Somewhere in a file, to be named in an error."""
+
+    def __init__(self, path: Path, where: str) -> None:
+        self.path, self.where = path, where
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Raise InputError: `'r.csv', line 3: …`."""
+        raise InputError(f"'{self.path}', {self.where}: {reason}")
+
+    def mapping(self, value: Any) -> Mapping[str, Any]:
+        """A JSON object."""
+        if not isinstance(value, dict):
+            self.refuse(f"{shown(value)} is not an object with names and values")
+        return value
+
+    def number(self, value: Any, name: str) -> float:
+        """A finite number; text is no number."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse(f"{name} is {shown(value)}, not a number")
+        return self._finite(value, name)
+
+    def parsed(self, text: str | None, name: str) -> float:
+        """A finite number out of a text."""
+        try:
+            return self._finite(float(text or ""), name)
+        except ValueError:
+            self.refuse(f"{name} is {shown(text)}, not a number")
+
+    def whole(self, value: Any, name: str) -> int:
+        """A whole number; 3.0 is one, "3" is not."""
+        if isinstance(value, str):
+            self.refuse(f"{name} is the text {shown(value)}; it must be a whole number, as in COCO's annotations")
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value % 1:
+            self.refuse(f"{name} is {shown(value)}, not a whole number")
+        return int(value)
+
+    def whole_or_none(self, value: Any, name: str) -> int | None:
+        """A whole number, or None where it is null or missing."""
+        return None if value is None else self.whole(value, name)
+
+    def text(self, value: Any, name: str) -> str:
+        """A text that is not empty."""
+        if not isinstance(value, str) or not value:
+            self.refuse(f"{name} is {shown(value)}, not a text")
+        return value
+
+    def box(self, value: Any) -> Box:
+        """Left, top, width and height."""
+        if not isinstance(value, list | tuple) or len(value) != 4:
+            self.refuse(f"bbox is {shown(value)}, not left, top, width and height")
+        left, top, width, height = (self.number(number, "bbox") for number in value)
+        return self.sides(left, top, width, height)
+
+    def mask(self, value: Any, size_hw: tuple[int, int] | None) -> "Rle | None":
+        """A mask as `{"size": [height, width], "counts": text}`, of the picture's size; None for polygons, or nothing."""
+        if not isinstance(value, dict) or not isinstance(value.get("counts"), str):
+            return None
+        size = value.get("size")
+        if not isinstance(size, list) or len(size) != 2:
+            self.refuse(f"the size of its segmentation is {shown(size)}, not a height and a width")
+        from detcli.structures.masks import Rle
+        from detcli.structures.rle import check
+
+        mask = Rle((self.whole(size[0], "height"), self.whole(size[1], "width")), value["counts"])
+        if min(mask.size_hw) < 0:
+            self.refuse(f"the size of its segmentation is {shown(size)}")
+        if size_hw is not None and mask.size_hw != size_hw:
+            self.refuse(
+                f"its segmentation is for {shown(size)}, and the picture's height and width are {list(size_hw)}"
+            )
+        try:
+            check(mask)
+        except ValueError as error:
+            self.refuse(f"its segmentation is damaged: {error}")
+        return mask
+
+    def sides(self, left: float, top: float, width: float, height: float) -> Box:
+        """The box, where its sides are not negative."""
+        if width < 0 or height < 0:
+            self.refuse(f"the box at {left:g}, {top:g} has the width {width:g} and the height {height:g}")
+        return left, top, width, height
+
+    def _finite(self, value: float, name: str) -> float:
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            self.refuse(f"{name} is {shown(value)}, not a finite number")
+        return number
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        text = "a number of thousands of digits"
+    return "missing" if value is None else text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,141 @@
+"""The criterion of DETR and Deformable DETR: every decoder layer is judged by the assignment that is best for it.
+
+It knows no configuration: what classes cost and what their term is, a family hands in.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from detcli.models.losses.assignment import CostWeights, Pairs, assign
+from detcli.models.losses.loss_terms import box_terms
+from detcli.models.losses.matched_masks import mask_sums
+from detcli.models.losses.set_criterion import TrueBoxes, at_least_one, shared_counts
+from detcli.models.losses.set_training import SetTraining
+from detcli.structures.outputs import Outputs, Targets
+
+# What it would cost each query to answer for each true box, as `softmax_costs` and `focal_costs` say.
+Costs = Callable[[Tensor, Tensor, TrueBoxes, CostWeights], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """What each term weighs: classes, L1 and GIoU of boxes, focal and Dice terms of masks."""
+
+    ce: float = 1.0
+    bbox: float = 5.0
+    giou: float = 2.0
+    mask: float = 1.0
+    dice: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What terms are divided by: means over all processes, scalars.
+
+    boxes      true boxes, at least one in all processes together
+    matched    queries of a layer that answer for a box
+    unmatched  those that do not
+    """
+
+    boxes: Tensor
+    matched: Tensor
+    unmatched: Tensor
+
+
+class ClassTerm(Protocol):
+    """How far classes are from the truth."""
+
+    def __call__(self, logits: Tensor, places: tuple[Tensor, ...], counts: Counts) -> Tensor:
+        """Judge logits [A, B * Q, K] of A layers, given the places of true classes in them: [A], divided."""
+
+
+class LayerwiseCriterion:
+    """Judges what a DETR or one of its kin answered in training.
+
+    costs         of answers, for the assignment
+    class_term    of classes
+    cost_weights  of the assignment
+    weights       of the terms
+    """
+
+    def __init__(self, costs: Costs, class_term: ClassTerm, cost_weights: CostWeights, weights: LossWeights) -> None:
+        self.costs, self.class_term = costs, class_term
+        self.cost_weights, self.weights = cost_weights, weights
+
+    def __call__(self, outputs: Outputs, targets: Sequence[Targets]) -> dict[str, Tensor]:
+        """Every loss by its name, weighted, in float32 at least: `loss_ce`, `loss_bbox_aux_0`, `loss_giou_enc` ….
+
+        The last layer's have no ending, those before it `_aux_0` …, those of the encoder's proposals `_enc`: these are
+        judged as if there were one class, the first. `loss_mask` and `loss_dice` are of the last layer alone, and there
+        wherever the network gives masks: 0 where no picture has any. Together they reach all that the network answered,
+        even where no picture has a box.
+
+        Raises TypeError for outputs that were not made for training, DivergedError for answers that are not finite.
+        """
+        said = outputs.details
+        if not isinstance(said, SetTraining):
+            raise TypeError("these outputs hold nothing to learn from: give the network targets, in training mode")
+        with torch.autocast(outputs.logits.device.type, enabled=False):
+            return dict(self._losses(said, targets))
+
+    def _losses(self, said: SetTraining, targets: Sequence[Targets]) -> Iterator[tuple[str, Tensor]]:
+        exact = torch.promote_types(said.boxes_cxcywh.dtype, torch.float32)
+        truths = TrueBoxes.of(targets, exact)
+        layers = len(said.logits)
+        decoder = self._judge(
+            said.logits.to(exact), said.boxes_cxcywh.to(exact), truths, [f"decoder layer {i}" for i in range(layers)]
+        )
+        yield from _named(decoder.terms, [*(f"_aux_{i}" for i in range(layers - 1)), ""])
+        if said.encoder_logits is not None and said.encoder_boxes_cxcywh is not None:
+            one_class = replace(truths, class_ids=torch.zeros_like(truths.class_ids))
+            logits, boxes = said.encoder_logits[None].to(exact), said.encoder_boxes_cxcywh[None].to(exact)
+            yield from _named(self._judge(logits, boxes, one_class, ["the encoder"]).terms, ["_enc"])
+        if said.masks is not None:
+            size_hw = said.mask.shape[-2:] if said.mask is not None else None
+            last = Pairs(decoder.pairs.queries[-1], decoder.pairs.truths[-1])
+            focal, dice = mask_sums(said.masks, targets, last, size_hw=size_hw)
+            yield "loss_mask", self.weights.mask / decoder.counts.boxes * focal
+            yield "loss_dice", self.weights.dice / decoder.counts.boxes * dice
+
+    def _judge(self, logits: Tensor, boxes: Tensor, truths: TrueBoxes, names: Sequence[str]) -> "_Judged":
+        """Answers [A, B, Q, K] and [A, B, Q, 4] of the named layers."""
+        costs = self.costs(logits.detach(), boxes.detach(), truths, self.cost_weights)
+        pairs = assign(costs, truths.counts, names).to(boxes.device)  # [A, P]
+        counts = _counts(truths, pairs, logits)
+
+        logits, boxes = logits.flatten(1, 2), boxes.flatten(1, 2)  # [A, B * Q, …]
+        layer = torch.arange(len(logits), device=boxes.device)[:, None]
+        places = (layer.expand_as(pairs.queries), pairs.queries, truths.class_ids[pairs.truths])
+        distance, apart, _ = box_terms(boxes[places[:2]], truths.boxes_cxcywh[pairs.truths])  # [A, P]
+        terms = {
+            "ce": self.weights.ce * self.class_term(logits, places, counts),
+            "bbox": self.weights.bbox / counts.boxes * distance.sum(1),
+            "giou": self.weights.giou / counts.boxes * apart.sum(1),
+        }
+        return _Judged(terms, pairs, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What came of judging some layers: terms [A], weighted and divided, by name; the pairs [A, P]; the counts."""
+
+    terms: dict[str, Tensor]
+    pairs: Pairs
+    counts: Counts
+
+
+def _counts(truths: TrueBoxes, pairs: Pairs, logits: Tensor) -> Counts:
+    """Those of each of the layers that gave logits [A, B, Q, K]: every layer has as many pairs."""
+    matched, queries = pairs.queries.shape[1], logits.shape[1] * logits.shape[2]
+    boxes, *rest = shared_counts([sum(truths.counts), matched, queries - matched], logits.device).to(logits.dtype)
+    return Counts(at_least_one(boxes), *rest)
+
+
+def _named(terms: Mapping[str, Tensor], endings: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+    for term, values in terms.items():
+        for value, ending in zip(values.unbind(0), endings, strict=True):
+            yield f"loss_{term}{ending}", value

@@ -1,0 +1,1 @@
+"""Sinks that write image files: annotated images, crops, label maps."""

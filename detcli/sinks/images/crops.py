@@ -1,0 +1,68 @@
+"""One picture a box, in a folder for each class: what a classifier is trained on, or an eye goes through."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from detcli.io.atomic_write import write_atomically
+from detcli.io.output_paths import label_folder, place
+from detcli.sinks.images.encode_image import encode, encode_png
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Unreadable
+
+_LOSSLESS = ("PNG", "BMP", "TIFF", "GIF", "PPM")
+
+
+class Crops:
+    """Writes `folder/label/stem_001.jpg`, numbered from the picture's best score on; PNG where the picture is lossless.
+
+    The pixels are those of the original, nothing drawn on them; a box is widened to whole pixels. A frame without
+    pixels (of a resumed run) was cut before and is passed over.
+
+    skip_existing  leave crops that are there
+    """
+
+    ordered = False
+    needs_pixels = True
+
+    def __init__(self, folder: Path, labels: Labels, *, skip_existing: bool = False) -> None:
+        self._folder = folder
+        self._folders = [label_folder(name) for name in labels.names]
+        self._skip_existing = skip_existing
+
+    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+        """Cut the boxes of one picture; safe in any thread."""
+        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable) or frame.pixels is None:
+            return
+        lossless = frame.keepsakes is not None and frame.keepsakes.format in _LOSSLESS
+        found = zip(detections.boxes_xyxy.tolist(), detections.class_ids.tolist(), strict=True)
+        for number, (box, class_id) in enumerate(found, 1):
+            name = f"{frame.origin.stem}_{number:03}.{'png' if lossless else 'jpg'}"
+            path = place(self._folder / self._folders[class_id], name)
+            if self._skip_existing and path.exists():
+                continue
+            rows, columns = _whole_pixels(box, frame.size_hw)
+            crop = np.ascontiguousarray(frame.pixels[rows, columns])
+            data = None if lossless else encode(crop, "JPEG")
+            if data is None:
+                data, path = encode_png(crop), path.with_suffix(".png")
+            write_atomically(path, data, durable=False)
+
+    def flush(self) -> None:
+        """Do nothing: each crop is whole when it is written."""
+
+    def close(self, *, complete: bool) -> None:
+        """Do nothing: each crop is whole."""
+
+    def abort(self) -> None:
+        """Do nothing: each crop is whole."""
+
+
+def _whole_pixels(box: list[float], size_hw: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns that a box touches, at least one of each, all inside the picture."""
+    height, width = size_hw
+    left, top = min(max(math.floor(box[0]), 0), width - 1), min(max(math.floor(box[1]), 0), height - 1)
+    right, bottom = min(max(math.ceil(box[2]), left + 1), width), min(max(math.ceil(box[3]), top + 1), height)
+    return slice(top, bottom), slice(left, right)

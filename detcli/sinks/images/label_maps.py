@@ -1,0 +1,61 @@
+"""Label maps: a grey PNG a picture, its values the classes or the segments, the input tree mirrored."""
+
+from pathlib import Path
+
+import numpy as np
+
+from detcli.io.atomic_write import to_bytes, write_atomically
+from detcli.io.output_paths import place
+from detcli.sinks.images.encode_image import encode_grey
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Unreadable
+from detcli.visualization.id_map import id_map
+
+
+class LabelMaps:
+    """Writes `folder/stem.png` for every picture that was read, also where nothing was found.
+
+    of_classes     True: a value is a class index (`label_id`), 255 where there is none, and `classes.txt` lists the
+                   names by line; of 256 classes and more the maps have 16 bits, and 65535 means none.
+                   False: a value is a `segment_id`, 0 where there is none, and where masks overlap the surer one's;
+                   a picture of more than 255 segments has a map of 16 bits
+    skip_existing  leave maps that are there
+    """
+
+    ordered = False
+    needs_pixels = False
+
+    def __init__(self, folder: Path, labels: Labels, *, of_classes: bool, skip_existing: bool = False) -> None:
+        self._folder = folder
+        self._skip_existing = skip_existing
+        self._of_classes = of_classes
+        self._none = (255 if len(labels) <= 255 else 65535) if of_classes else 0
+        if of_classes:
+            names = (" ".join(name.split()) for name in labels.names)
+            write_atomically(folder / "classes.txt", b"".join(to_bytes(name) + b"\n" for name in names))
+
+    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+        """Write the map of one picture; safe in any thread."""
+        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable):
+            return
+        path = place(self._folder, f"{frame.origin.stem}.png")
+        if self._skip_existing and path.exists():
+            return
+        if detections.masks is None and len(detections):
+            raise ValueError("label maps are made of masks, and there are only boxes")
+        masks = (detections.masks or ())[:65535]  # as many as 16 bits can count, the surest
+        ids = detections.class_ids.tolist() if self._of_classes else range(1, len(masks) + 1)
+        numbers = id_map(masks, ids, frame.size_hw, nothing=self._none)
+        narrow = self._none <= 255 and (self._of_classes or len(masks) <= 255)
+        data = encode_grey(numbers.astype(np.uint8) if narrow else numbers.astype(np.uint16))
+        write_atomically(path, data, durable=False)
+
+    def flush(self) -> None:
+        """Do nothing: each map is whole when it is written."""
+
+    def close(self, *, complete: bool) -> None:
+        """Do nothing: each map is whole."""
+
+    def abort(self) -> None:
+        """Do nothing: each map is whole."""

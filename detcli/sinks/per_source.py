@@ -1,0 +1,79 @@
+"""The results of one source among several, in an output of its own, as if the source had been run alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from detcli.sinks.sink import Sink
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Unreadable
+
+
+class OfSource:
+    """Hands on the results of one source, counted from 0; opened at its first one, closed after its last.
+
+    place       of the source: the folder of its frames' names
+    make        opens the output
+    last_index  the index of the source's last picture in the whole input, once that is known
+    at_once     open the output now, so that what is wrong with it is known before the run
+    """
+
+    def __init__(
+        self,
+        place: str,
+        make: Callable[[], Sink],
+        *,
+        ordered: bool,
+        needs_pixels: bool,
+        last_index: Callable[[], int | None],
+        at_once: bool = False,
+    ) -> None:
+        self.ordered, self.needs_pixels = ordered, needs_pixels
+        self._beginning, self._make, self._last_index = place + "/", make, last_index
+        self._sink: Sink | None = make() if at_once or not ordered else None
+        self._count = 0
+        self._closed = False
+
+    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+        """Take a result of any source."""
+        index = frame.origin.index
+        if frame.origin.relative.startswith(self._beginning) and "/" not in self._name(frame):
+            if self._sink is None:
+                self._sink = self._make()
+            self._sink.write(*(self._alone(frame, detections) if self.ordered else (frame, detections)))
+        last = self._last_index()
+        if self.ordered and last is not None and index >= last:
+            self.close(complete=True)
+
+    def flush(self) -> None:
+        """Hand on what is buffered."""
+        if self._sink is not None and not self._closed:
+            self._sink.flush()
+
+    def close(self, *, complete: bool) -> None:
+        """Finish; nothing is left to do where the source ended before the others."""
+        if self._sink is not None and not self._closed:
+            self._sink.close(complete=complete)
+            self._closed = True
+
+    def abort(self) -> None:
+        """Give up; what was closed before is whole."""
+        if self._sink is not None and not self._closed:
+            self._sink.abort()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user should hear at the end."""
+        return tuple(getattr(self._sink, "remarks", ()))
+
+    def _name(self, frame: Frame | Unreadable) -> str:
+        return frame.origin.relative[len(self._beginning) :]
+
+    def _alone(
+        self, frame: Frame | Unreadable, detections: Detections | Unreadable
+    ) -> tuple[Frame | Unreadable, Detections | Unreadable]:
+        origin = replace(frame.origin, index=self._count)
+        self._count += 1
+        frame = replace(frame, origin=origin)
+        if isinstance(detections, Unreadable):
+            detections = replace(detections, origin=origin)
+        return frame, detections

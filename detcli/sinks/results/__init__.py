@@ -1,0 +1,1 @@
+"""Sinks that write result files: JSON Lines, COCO, CSV, YOLO."""

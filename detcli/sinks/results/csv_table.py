@@ -1,0 +1,96 @@
+"""One row a box, growing in place: a table for spreadsheets, databases and data frames (RFC 4180).
+
+A picture without boxes has no row, and neither has one that failed: JSON Lines holds both. Of a run that tracks, the
+last column is the number of the track.
+"""
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from detcli.io.atomic_write import to_bytes
+from detcli.io.outputs import open_output
+from detcli.sinks.sink import SinkSettings
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.json_records import shortest
+
+COLUMNS = (
+    "file", "frame", "time_s", "width", "height", "label", "category_id", "score", "x_min", "y_min", "x_max", "y_max",
+)  # fmt: skip
+
+TRACK_COLUMN = "track_id"
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class CsvTable:
+    """A header row, then the boxes; cells hold names as they are, bytes that are not UTF-8 included."""
+
+    ordered = True
+    needs_pixels = False
+
+    def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
+        self._labels = settings.info.labels
+        self._safe = settings.csv_safe
+        self._output = open_output(target, in_place=True)
+        self._tracks = settings.tracks
+        self._output.write(_rows([(*COLUMNS, TRACK_COLUMN) if self._tracks else COLUMNS]))
+
+    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+        """Write the rows of one picture."""
+        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable) or not len(detections):
+            return
+        origin, (height, width) = frame.origin, frame.size_hw
+        first = (self._text(origin.file), origin.frame, origin.time_s, width, height)
+        if not (np.isfinite(detections.scores).all() and np.isfinite(detections.boxes_xyxy).all()):
+            raise ValueError(f"boxes and scores of '{origin.file}' are not finite")
+        tracks = self._track_cells(detections)
+        corners = shortest(detections.boxes_xyxy.reshape(-1))
+        numbers = zip(detections.class_ids.tolist(), shortest(detections.scores), strict=True)
+        self._output.write(
+            _rows(
+                (
+                    *first,
+                    self._text(self._labels.names[class_id]),
+                    self._labels.category_ids[class_id],
+                    score,
+                    *corners[4 * i : 4 * i + 4],
+                    *tracks[i],
+                )
+                for i, (class_id, score) in enumerate(numbers)
+            )
+        )
+
+    def flush(self) -> None:
+        """Let a reader see every row so far."""
+        self._output.flush()
+
+    def close(self, *, complete: bool) -> None:
+        """Write the rest; an interrupted run's rows are whole."""
+        self._output.commit()
+
+    def abort(self) -> None:
+        """Leave the rows that were flushed."""
+        self._output.discard()
+
+    def _track_cells(self, detections: Detections) -> list[tuple[int, ...]]:
+        """The last cells of each row: one or none."""
+        if (detections.track_ids is not None) != self._tracks:
+            raise ValueError(f"the columns were written for {'tracks' if self._tracks else 'boxes without tracks'}")
+        if detections.track_ids is None:
+            return [()] * len(detections)
+        return [(track_id,) for track_id in detections.track_ids.tolist()]
+
+    def _text(self, text: str) -> str:
+        return f"'{text}" if self._safe and text.startswith(_FORMULA_STARTS) else text
+
+
+def _rows(rows: Iterable[Iterable[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return to_bytes(text.getvalue())

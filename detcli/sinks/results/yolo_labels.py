@@ -1,0 +1,79 @@
+"""One text file a picture, `class cx cy w h score` as fractions of its width and height, as YOLO tools read them.
+
+Of a run that tracks, the number of the track follows. `classes.txt` lists the names by line. A picture without boxes has
+an empty file, one that failed has none.
+"""
+
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from detcli.errors import UsageError
+from detcli.io.atomic_write import to_bytes, write_atomically
+from detcli.io.output_paths import place
+from detcli.io.outputs import is_stream
+from detcli.sinks.sink import SinkSettings
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.json_records import shortest
+
+# Pictures whose text would take the place of the list of names: `classes.jpg` writes `classes.jpg.txt`. So does
+# `classes.a.jpg`, that no two may meet.
+_LIKE_THE_LIST = re.compile(r"classes(\..*)?", re.IGNORECASE | re.DOTALL)
+
+
+class YoloText:
+    """A folder of texts, the tree of the input mirrored."""
+
+    ordered = False
+    needs_pixels = False
+
+    def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
+        if not isinstance(target, Path) or is_stream(target):
+            raise UsageError("YOLO texts need a folder to go to: give one with --output")
+        self._folder = target
+        self._skip_existing = settings.skip_existing
+        names = (" ".join(name.split()) for name in settings.info.labels.names)
+        write_atomically(target / "classes.txt", b"".join(to_bytes(name) + b"\n" for name in names))
+
+    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+        """Write the text of one picture; safe in any thread."""
+        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable):
+            return
+        origin = frame.origin
+        stem = origin.relative if _LIKE_THE_LIST.fullmatch(origin.stem) else origin.stem
+        path = place(self._folder, stem + ".txt")
+        if not (self._skip_existing and path.exists()):
+            write_atomically(path, _lines(detections, frame.size_hw), durable=False)
+
+    def flush(self) -> None:
+        """Do nothing: each text is whole when it is written."""
+
+    def close(self, *, complete: bool) -> None:
+        """Do nothing: each text is whole."""
+
+    def abort(self) -> None:
+        """Do nothing: each text is whole."""
+
+
+def _lines(detections: Detections, size_hw: tuple[int, int]) -> bytes:
+    height, width = size_hw
+    x_min, y_min, x_max, y_max = detections.boxes_xyxy.T
+    columns = (
+        (x_min + x_max) / 2 / width,
+        (y_min + y_max) / 2 / height,
+        (x_max - x_min) / width,
+        (y_max - y_min) / height,
+        detections.scores,
+    )
+    numbers = np.stack(columns, axis=1)  # [N, 5]
+    cells = shortest(numbers.reshape(-1))
+    tracks = [""] * len(detections)
+    if detections.track_ids is not None:
+        tracks = [f" {track_id}" for track_id in detections.track_ids.tolist()]
+    return b"".join(
+        f"{class_id} {' '.join(map(str, cells[5 * i : 5 * i + 5]))}{tracks[i]}\n".encode()
+        for i, class_id in enumerate(detections.class_ids.tolist())
+    )

@@ -1,0 +1,1 @@
+"""Sinks that write or show annotated video."""

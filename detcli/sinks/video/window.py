@@ -1,0 +1,134 @@
+"""Frames in a window, as they come: what `--show` opens.
+
+The window lives in a process of its own (`window_process.py`): some systems let only a process's first thread have
+windows, and a toolkit that finds no screen takes its process down.
+"""
+
+import os
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import BinaryIO, cast
+
+from detcli.errors import UsageError
+from detcli.sinks.video.window_process import HEADER, READY
+from detcli.structures.class_labels import Labels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Pixels, Unreadable
+from detcli.visualization.draw import DrawingStyle, draw
+
+_OPENING_S = 30.0
+_CLOSING_S = 5.0
+_INSTEAD = "take --save-video out.mp4 or --save-images DIR instead"
+
+
+def check_screen() -> None:
+    """Raise UsageError where there is certainly no screen."""
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise UsageError(f"--show needs a screen, and there is none here (DISPLAY is not set): {_INSTEAD}")
+
+
+class Window:
+    """Shows every frame, or the newest where they come faster than the screen takes them.
+
+    title      of the window
+    on_closed  called, in another thread, when somebody closes it or presses q
+
+    Raises UsageError where no window can be opened.
+    """
+
+    ordered = True
+    needs_pixels = True
+
+    def __init__(
+        self, labels: Labels, style: DrawingStyle | None = None, *, title: str, on_closed: Callable[[], None]
+    ) -> None:
+        check_screen()
+        self._labels, self._style, self._on_closed = labels, style or DrawingStyle(), on_closed
+        self._process = subprocess.Popen(  # noqa: S603 - our own file
+            [sys.executable, "-m", "detcli.sinks.video.window_process", title],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._wait_until_open()
+        self._changed = threading.Condition()
+        self._next: Pixels | None = None
+        self._ended = False
+        self._thread = threading.Thread(target=self._send, name="window", daemon=True)
+        self._thread.start()
+
+    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+        """Show one frame, unless the window has not taken the one before yet."""
+        if isinstance(frame, Unreadable) or frame.pixels is None:
+            return
+        with self._changed:
+            if self._ended or self._next is not None:
+                return
+        pixels = frame.pixels
+        if not isinstance(detections, Unreadable):
+            pixels = draw(pixels, detections, self._labels, self._style)
+        with self._changed:
+            self._next = pixels
+            self._changed.notify()
+
+    def flush(self) -> None:
+        """Do nothing: frames are shown as they come."""
+
+    def close(self, *, complete: bool) -> None:
+        """Close the window."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Close the window; safe twice."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self._thread.join(_CLOSING_S)
+        self._end_process()
+
+    def _wait_until_open(self) -> None:
+        watch = threading.Timer(_OPENING_S, self._process.kill)
+        watch.start()
+        try:
+            answer = cast("BinaryIO", self._process.stdout).readline()
+        finally:
+            watch.cancel()
+        if answer != READY:
+            self._end_process()
+            raise UsageError(f"--show cannot open a window here: {_INSTEAD}")
+
+    def _send(self) -> None:
+        stream = cast("BinaryIO", self._process.stdin)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._ended or self._next is not None)
+                if self._ended:
+                    return
+                pixels = self._next
+            assert pixels is not None  # noqa: S101 - waited for
+            try:
+                stream.write(struct.pack(HEADER, pixels.shape[0], pixels.shape[1]) + pixels.tobytes())
+                stream.flush()
+            except OSError:  # its reader is gone: somebody closed the window
+                with self._changed:
+                    was_ended, self._ended = self._ended, True
+                if not was_ended:
+                    self._on_closed()
+                return
+            with self._changed:
+                self._next = None
+
+    def _end_process(self) -> None:
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+        try:
+            self._process.wait(_CLOSING_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

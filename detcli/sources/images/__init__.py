@@ -1,0 +1,1 @@
+"""Images: files, folders, globs, lists, addresses, standard input."""

@@ -1,0 +1,229 @@
+"""Still pictures: files, folders, globs, addresses, lists of paths, and the bytes of one picture on standard input."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from detcli.errors import PictureError
+from detcli.io.images.formats import PICTURE_SUFFIXES, SUFFIX_OF, check_head, picture_format
+from detcli.io.naming import Names, nearest_common_folder, relative_below, relative_of_url, safe_relative
+from detcli.io.read import read_bytes
+from detcli.sources.http import fetch, is_url, scheme_of, without_credentials
+from detcli.sources.images.lazy_image import Refused, Still
+from detcli.sources.images.path_lists import head_of, is_picture, opened_list, paths_in, rest_of, standard_input
+from detcli.sources.images.path_walker import Found, Walk, is_glob, split_glob
+from detcli.sources.source import STANDARD_INPUT, Picture, SourceSettings
+from detcli.structures.frame import Origin
+
+_LEAST_MAX_BYTES: Final = 64 << 20
+_BYTES_A_PIXEL: Final = 8  # no format takes more: 16 bits a sample, four samples
+_CAMERA = re.compile(r"(cam|/dev/video)\d{1,3}", re.ASCII)
+_OF_STREAMS: Final = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "tcp")
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A picture before it has its place and its unique name."""
+
+    file: str
+    relative: str
+    read: Callable[[], bytes]
+
+
+class Images:
+    """The pictures that the arguments name, in the order of the arguments, folders sorted by the bytes of full paths.
+
+    arguments  files, folders, globs, http and https addresses, "-" for standard input. What exists is taken by its
+               name, whatever characters it has; a glob is what is left.
+    settings   see `SourceSettings`; `files_from` comes after the arguments
+
+    A source that is not there is listed too, and says so when it is read. Standard input and lists that are pipes can
+    be listed once only. Listing raises UsageError for a list that is none.
+    """
+
+    def __init__(self, arguments: Sequence[str], settings: SourceSettings) -> None:
+        self._arguments = tuple(arguments)
+        self._settings = settings
+        suffixes = PICTURE_SUFFIXES if settings.extensions is None else settings.extensions
+        self._suffixes = tuple(f".{suffix.lower().lstrip('.')}" for suffix in suffixes)
+        self._exclude = tuple(os.path.normcase(pattern.rstrip("/")) for pattern in settings.exclude)
+        self._outputs = {
+            _comparable(path) for output in settings.outputs for path in (output, os.path.realpath(output))
+        }
+        self._max_bytes = max(_LEAST_MAX_BYTES, _BYTES_A_PIXEL * settings.max_pixels)
+
+    def __iter__(self) -> Iterator[Picture]:
+        """List the pictures; opens none of them."""
+        names = Names()
+        for index, listed in enumerate(self._limited()):
+            relative, stem = names.take(listed.relative)
+            yield Still(Origin(index, listed.file, relative, stem), listed.read, self._settings.max_pixels)
+
+    def count(self) -> int | None:
+        """How many pictures there are; None where that would take reading standard input or a pipe."""
+        listed = self._settings.files_from
+        if STANDARD_INPUT in self._arguments or (listed is not None and not os.path.isfile(listed)):  # noqa: PTH113
+            return None
+        return sum(1 for _ in self._limited())
+
+    def _limited(self) -> Iterator[_Listed]:
+        limit = self._settings.limit
+        return islice(self._all(), None if limit is None else min(limit, sys.maxsize))
+
+    def _all(self) -> Iterator[_Listed]:
+        base = self._base()
+        for argument in self._arguments:
+            if argument == STANDARD_INPUT:
+                yield from self._standard_input()
+            else:
+                yield from self._named(argument, base)
+        if self._settings.files_from is not None:
+            with opened_list(self._settings.files_from) as stream:
+                paths = paths_in(stream, null_separated=self._settings.null_separated, name=self._settings.files_from)
+                yield from self._from_list(paths)
+
+    def _base(self) -> str:
+        """The folder that output names are relative to: the nearest common one, or where we stand for lists.
+
+        A list streams: what it will name is not known when its first picture needs a name.
+        """
+        if self._settings.files_from is not None or STANDARD_INPUT in self._arguments:
+            return _absolute("")
+        return nearest_common_folder(_anchor(argument) for argument in self._arguments if not _is_address(argument))
+
+    def _named(self, argument: str, base: str) -> Iterator[_Listed]:
+        """What one argument names."""
+        if os.path.isdir(argument):  # noqa: PTH112 - any name
+            yield from self._found(self._walk(argument).folder(argument), argument, base)
+        elif _is_pattern(argument):
+            matched = False
+            start = split_glob(argument)[0]
+            found = self._walk(start).glob(argument)
+            there = (item for item in found if item.below or item.error is None or item.error.code != "not-found")
+            for listed in self._found(there, start, base):
+                matched = True
+                yield listed
+            if not matched:
+                yield _refused(argument, base, PictureError("not-found", "nothing matches this pattern"))
+        else:
+            yield from self._single(argument, base)
+
+    def _single(self, path: str, base: str) -> Iterator[_Listed]:
+        """One file or address, taken by its name."""
+        if _is_address(path):
+            yield from self._address(path)
+        elif _CAMERA.fullmatch(path) and not os.path.lexists(path):
+            error = PictureError("not-found", "no such file or folder; 'detcli video' takes cameras")
+            yield _Listed(path, relative_below(_absolute(path), base), Refused(error))
+        elif not self._is_excluded(safe_relative(path)):
+            yield _Listed(path, relative_below(_absolute(path), base), self._reader(path))
+
+    def _address(self, url: str) -> Iterator[_Listed]:
+        relative = relative_of_url(url)
+        if self._is_excluded(relative):
+            return
+        if is_url(url):
+            read: Callable[[], bytes] = partial(fetch, url, check_head=check_head)
+        else:
+            refused = f"'{scheme_of(url)}' addresses are not supported; http and https are"
+            if scheme_of(url) in _OF_STREAMS:
+                refused += ", and 'detcli video' takes streams"
+            read = Refused(PictureError("unsupported", refused))
+        yield _Listed(without_credentials(url), relative, read)
+
+    def _found(self, found: Iterable[Found], start: str, base: str) -> Iterator[_Listed]:
+        """What a walk found, with names below the base."""
+        root = _absolute(start).rstrip(os.sep)
+        for item in found:
+            full = f"{root}{os.sep}{item.below.replace('/', os.sep)}" if item.below else root
+            read = self._reader(item.path) if item.error is None else Refused(item.error)
+            yield _Listed(item.path, relative_below(full, base), read)
+
+    def _standard_input(self) -> Iterator[_Listed]:
+        stream = standard_input()
+        null_separated = self._settings.null_separated
+        head = head_of(stream, null_separated=null_separated)
+        if not head:
+            return
+        if not is_picture(head, null_separated=null_separated):
+            yield from self._from_list(paths_in(stream, null_separated=null_separated, head=head))
+            return
+        data = rest_of(stream, head, self._max_bytes)
+        relative = f"stdin{SUFFIX_OF.get(picture_format(head) or '', '')}"
+        if len(data) > self._max_bytes:
+            error = PictureError("too-large", f"more bytes than the limit of {self._max_bytes:,}")
+            yield _Listed(STANDARD_INPUT, relative, Refused(error))
+        else:
+            yield _Listed(STANDARD_INPUT, relative, lambda: data)
+
+    def _from_list(self, paths: Iterable[str]) -> Iterator[_Listed]:
+        """Files, folders and addresses of a list; nothing in a list is a pattern."""
+        here = _absolute("")
+        around = _comparable("") + os.sep  # an output folder that holds even the folder we stand in excludes nothing
+        written = tuple(output + os.sep for output in self._outputs if not around.startswith(output + os.sep))
+        for path in paths:
+            if written and (_comparable(path) + os.sep).startswith(written):
+                continue
+            if os.path.isdir(path):  # noqa: PTH112 - any name
+                yield from self._found(self._walk(path).folder(path), path, here)
+            else:
+                yield from self._single(path, here)
+
+    def _reader(self, path: str) -> Callable[[], bytes]:
+        return partial(read_bytes, path, max_bytes=self._max_bytes, check_head=check_head)
+
+    def _walk(self, start: str) -> Walk:
+        root = os.path.realpath(start)
+
+        def pruned(found: Found) -> bool:
+            if self._outputs and os.path.normcase(os.path.join(root, found.below)) in self._outputs:  # noqa: PTH118
+                return True
+            return self._exclude != () and self._is_excluded(found.below)
+
+        return Walk(self._settings.recursive, lambda name: name.lower().endswith(self._suffixes), pruned)
+
+    def _is_excluded(self, relative: str) -> bool:
+        """Whether a pattern fits the name or the path of a file, or of a folder it is in."""
+        if not self._exclude:
+            return False
+        parts = os.path.normcase(relative).replace(os.sep, "/").split("/")
+        paths = ["/".join(parts[: end + 1]) for end in range(len(parts))]
+        patterns = [pattern.replace(os.sep, "/") for pattern in self._exclude]
+        return any(fnmatchcase(text, pattern) for pattern in patterns for text in (*parts, *paths))
+
+
+def _refused(argument: str, base: str, error: PictureError) -> _Listed:
+    return _Listed(argument, relative_below(_absolute(argument), base), Refused(error))
+
+
+def _is_address(argument: str) -> bool:
+    return scheme_of(argument) is not None and not os.path.lexists(argument)
+
+
+def _is_pattern(argument: str) -> bool:
+    return is_glob(argument) and not _is_address(argument) and not os.path.lexists(argument)
+
+
+def _anchor(argument: str) -> str:
+    """The folder an argument's pictures are below."""
+    if os.path.isdir(argument):  # noqa: PTH112 - any name
+        return _absolute(argument)
+    if _is_pattern(argument):
+        return _absolute(split_glob(argument)[0])
+    return os.path.dirname(_absolute(argument))  # noqa: PTH120 - any name
+
+
+def _absolute(path: str) -> str:
+    """From the root, without "." and ".."; links stay as they are, since names follow what the user typed."""
+    return os.path.abspath(path)  # noqa: PTH100 - any name
+
+
+def _comparable(path: str | Path) -> str:
+    return os.path.normcase(os.path.abspath(path))  # noqa: PTH100 - any name

@@ -1,0 +1,175 @@
+"""What lies below a folder, by pattern, in the order of the full paths' bytes. Opens no file.
+
+A walk of a folder and a glob are the same walk: a glob is a folder to start from and one pattern for each level below,
+a folder is a glob without patterns. `**` stands for any number of levels.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import translate
+
+from detcli.errors import PictureError
+from detcli.io.read import refusal
+
+_MAGIC = re.compile(r"[*?[]")
+_SEPARATORS = r"[\\/]" if os.name == "nt" else r"/"
+_ANY_DEPTH = "**"
+_States = frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something on the way.
+
+    path   as the user can type it: the start as given, joined with what is below
+    below  the part below the start, "/" between parts; "" for the start itself
+    error  None for a file; for a folder, why it cannot be listed
+    """
+
+    path: str
+    below: str
+    error: PictureError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How to walk.
+
+    recursive  go into the folders below
+    wanted     whether a file is taken by its name, where no pattern asks for its suffix
+    pruned     whether something is passed over, with all that is below it
+    """
+
+    recursive: bool
+    wanted: Callable[[str], bool]
+    pruned: Callable[[Found], bool]
+
+    def folder(self, start: str) -> Iterator[Found]:
+        """All wanted files of a folder; hidden ones and linked folders are passed over."""
+        return _Levels(self, ()).walk(start)
+
+    def glob(self, pattern: str) -> Iterator[Found]:
+        """What a glob matches: files, and the wanted files of folders. Hidden names match only what begins with "."."""
+        start, levels = split_glob(pattern)
+        return _Levels(self, levels).walk(start)
+
+
+def is_glob(text: str) -> bool:
+    """Whether it has a character that gives a pattern its meaning."""
+    return _MAGIC.search(text) is not None
+
+
+def split_glob(pattern: str) -> tuple[str, tuple[str, ...]]:
+    """The folder a glob starts from as it is written, "" for here, and the pattern of each level below it."""
+    magic = _MAGIC.search(pattern)
+    end = magic.start() if magic else len(pattern)
+    start = max((match.end() for match in re.finditer(_SEPARATORS, pattern[:end])), default=0)
+    return pattern[:start], tuple(part for part in re.split(_SEPARATORS, pattern[start:]) if part)
+
+
+class _Levels:
+    """The patterns of one walk.
+
+    A state is the number of the pattern that the next name has to match; one number more stands for what is below a
+    folder that matched them all. A folder may be in several states, because of `**`.
+    """
+
+    def __init__(self, settings: Walk, patterns: Sequence[str]) -> None:
+        self._settings = settings
+        self._patterns = patterns
+        self._matches = [re.compile(translate(os.path.normcase(pattern))).match for pattern in patterns]
+        self._below_all = len(patterns)
+        last = patterns[-1] if patterns else _ANY_DEPTH
+        suffix = os.path.splitext(last)[1]  # noqa: PTH122 - a pattern, not a path
+        self._asks_for_suffix = not is_glob(last) or bool(suffix and not is_glob(suffix))
+
+    def walk(self, start: str) -> Iterator[Found]:
+        """Depth first, with a stack of its own: folders may be nested deeper than Python calls."""
+        open_folders: list[tuple[Found, list[bytes], dict[bytes, _States]]] = []
+        folder, states = Found(start, ""), self._closed([0])
+        while True:
+            try:
+                open_folders.append((folder, *self._list(folder, states)))
+            except OSError as error:
+                yield replace(folder, error=refusal(error, folder.path))
+            while open_folders:
+                parent, keys, states_of = open_folders[-1]
+                if not keys:
+                    open_folders.pop()
+                    continue
+                key = keys.pop()
+                if key in states_of:
+                    folder, states = _child(parent, os.fsdecode(key[:-1])), states_of[key]
+                    break
+                yield _child(parent, os.fsdecode(key))
+            else:
+                return
+
+    def _list(self, folder: Found, states: _States) -> tuple[list[bytes], dict[bytes, _States]]:
+        """Names to visit, last one first, folders with a "/" that puts them where their contents belong.
+
+        Only names are kept, so that a folder of a million pictures takes little more than its names.
+        """
+        keys: list[bytes] = []
+        states_of: dict[bytes, _States] = {}
+        with os.scandir(folder.path or ".") as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    inside = self._states_inside(states, entry.name, is_link=_is_link(entry))
+                    if inside and not self._settings.pruned(_child(folder, entry.name)):
+                        key = os.fsencode(entry.name) + b"/"
+                        keys.append(key)
+                        states_of[key] = inside
+                elif self._takes(states, entry.name) and not self._settings.pruned(_child(folder, entry.name)):
+                    keys.append(os.fsencode(entry.name))
+        keys.sort(reverse=True)
+        return keys, states_of
+
+    def _states_inside(self, states: _States, name: str, *, is_link: bool) -> _States:
+        walked = not is_link and not name.startswith(".")
+        inside = []
+        for state in states:
+            if state == self._below_all:
+                if walked and self._settings.recursive:
+                    inside.append(state)
+            elif self._patterns[state] == _ANY_DEPTH:
+                if walked:
+                    inside.append(state)
+            elif self._fits(state, name):
+                inside.append(state + 1)
+        return self._closed(inside)
+
+    def _takes(self, states: _States, name: str) -> bool:
+        if self._below_all in states and not name.startswith(".") and self._settings.wanted(name):
+            return True
+        last = self._below_all - 1
+        if last not in states or self._patterns[last] == _ANY_DEPTH or not self._fits(last, name):
+            return False
+        return self._asks_for_suffix or self._settings.wanted(name)
+
+    def _fits(self, state: int, name: str) -> bool:
+        if name.startswith(".") and not self._patterns[state].startswith("."):
+            return False
+        return self._matches[state](os.path.normcase(name)) is not None
+
+    def _closed(self, states: Iterable[int]) -> _States:
+        """With the states that a `**` reaches by standing for no level at all."""
+        closed = set(states)
+        for state, pattern in enumerate(self._patterns):
+            if pattern == _ANY_DEPTH and state in closed:
+                closed.add(state + 1)
+        return frozenset(closed)
+
+
+def _child(folder: Found, name: str) -> Found:
+    below = f"{folder.below}/{name}" if folder.below else name
+    return Found(os.path.join(folder.path, name), below)  # noqa: PTH118 - Path would tidy what the user typed
+
+
+def _is_link(entry: "os.DirEntry[str]") -> bool:
+    if entry.is_symlink():
+        return True
+    is_junction = getattr(entry, "is_junction", None)  # Windows, from Python 3.12
+    return is_junction is not None and bool(is_junction())

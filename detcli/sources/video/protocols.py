@@ -1,0 +1,238 @@
+"""What a video's name means: a file, standard input or a stream; and what FFmpeg may open on behalf of each.
+
+FFmpeg follows what it finds: a playlist can name any file or address. So each kind of source opens the protocols it needs
+and no other, and only containers of video: no scripts that join inputs, no patterns of pictures, no text drawn as video.
+Whatever is shown of an address has no credentials in it; the address itself is kept out of every repr.
+"""
+
+import os
+import re
+import select
+import stat
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from detcli.errors import PictureError, PictureErrorCode, SourceError, UsageError
+from detcli.io.images.formats import picture_format
+from detcli.io.naming import relative_of_url, safe_relative
+from detcli.io.read import HEAD_BYTES, opened
+from detcli.sources.http import scheme_of, without_credentials
+from detcli.sources.source import STANDARD_INPUT
+from detcli.version import __version__
+
+_WEB = "http,https,httpproxy,tcp,tls,crypto,data"
+# scheme -> the protocols that FFmpeg may open for an address of it
+_PROTOCOLS: Final = {
+    "http": _WEB,
+    "https": _WEB,
+    "rtsp": "rtsp,rtp,tcp",
+    "rtsps": "rtsps,rtp,tcp,tls",
+    "rtmp": "rtmp,tcp",
+    "rtmps": "rtmps,rtmp,tls,tcp",
+    "udp": "udp",
+    "rtp": "rtp,udp",
+    "tcp": "tcp",
+}
+_CONTAINERS = (
+    "3gp,apng,asf,av1,avi,avs2,avs3,cavsvideo,dirac,dv,evc,flv,gif,gxf,h261,h263,h264,hevc,ivf,live_flv,lxf,m4v,matroska,"
+    "mjpeg,mjpeg_2000,mov,mp4,mpeg,mpegts,mpegvideo,mpjpeg,mxf,nut,obu,ogg,pva,rm,swf,vc1,vvc,webm,wtv,yuv4mpegpipe"
+)
+_SOUNDS = "aac,ac3,aiff,amr,ape,caf,eac3,flac,mp3,wav"  # opened to be told apart from files that are damaged
+_ALSO = {"file": "hls", "http": "hls,dash", "https": "hls,dash", "rtp": "rtp"}  # what else an address may be
+# Enough to find the pictures; FFmpeg's own five seconds would be waited for again each time a stream is taken up.
+_STREAM_PROBE = {"analyzeduration": "1500000", "probesize": "2000000", "fpsprobesize": "3"}
+_FILE_SUFFIXES = (
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".mpg",
+    ".mpeg",
+    ".flv",
+    ".wmv",
+    ".ogv",
+    ".3gp",
+    ".gif",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a source is reached.
+
+    kind     "file", "pipe" (standard input) or "stream"
+    shown    the name for people and results, without credentials
+    place    folder of its frames in outputs, "/" between parts
+    url      as FFmpeg takes it, credentials and all: never shown
+    options  what FFmpeg is told when it opens it
+    server   host and port to knock at; None where there is none, or no connection is made
+    """
+
+    kind: Literal["file", "pipe", "stream"]
+    shown: str
+    place: str
+    url: str = field(repr=False)
+    options: dict[str, str] = field(repr=False)
+    server: tuple[str, int] | None = None
+
+    @property
+    def named(self) -> str:
+        """What a sentence calls it."""
+        return "standard input" if self.kind == "pipe" else f"'{self.shown}'"
+
+    @property
+    def scheme(self) -> str:
+        """`http`, `rtsp`, …; "" for what is no stream."""
+        return scheme_of(self.url) or "" if self.kind == "stream" else ""
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come at their own pace: streams, but not addresses of what is a file by its name."""
+        path = self.url.partition("?")[0].lower()
+        return self.kind == "stream" and not (self.scheme in ("http", "https") and path.endswith(_FILE_SUFFIXES))
+
+
+def access_of(argument: str) -> Access:
+    """Tell by its name what a source is; nothing is opened.
+
+    Raises UsageError for an address of a kind that is not read.
+    """
+    if argument == STANDARD_INPUT:
+        # `fd:` rather than `pipe:`: the one that can seek where standard input is a file.
+        options = {**_whitelists("pipe", "fd"), "fd": "0"}
+        return Access("pipe", STANDARD_INPUT, "stdin", "fd:", options)
+    scheme = scheme_of(argument)
+    if scheme is None or os.path.lexists(argument):
+        place = os.path.splitext(safe_relative(os.path.basename(os.path.abspath(argument))))[0]  # noqa: PTH100, PTH119, PTH122
+        return Access("file", argument, place, f"file:{argument}", _whitelists("file", "file,crypto,data"))
+    if scheme not in _PROTOCOLS:
+        raise UsageError(
+            f"'{without_credentials(argument)}' cannot be read as a video: addresses begin with "
+            + ", ".join(f"{known}://" for known in _PROTOCOLS)
+        )
+    options = _whitelists(scheme, _PROTOCOLS[scheme]) | _STREAM_PROBE
+    if scheme in ("rtsp", "rtsps"):
+        options |= {"rtsp_transport": "tcp"}
+        del options["format_whitelist"]  # its payloads are opened by name, raw formats among them
+    if scheme == "udp":
+        options |= {"overrun_nonfatal": "1"}  # what is lost then is told by the packets' own numbers
+    if scheme in ("http", "https"):
+        options |= {"user_agent": f"detcli/{__version__}"}
+    if scheme == "https":
+        options |= {"tls_verify": "1", **_authorities()}  # FFmpeg by itself would send a password to anybody
+    place = os.path.splitext(relative_of_url(argument))[0]  # noqa: PTH122
+    return Access("stream", without_credentials(argument), place, argument, options, _server(argument, scheme))
+
+
+def check_before_opening(access: Access) -> None:
+    """Say what is wrong with a file or standard input, where that can be told without FFmpeg.
+
+    Raises SourceError.
+    """
+    if access.kind == "pipe":
+        _check_standard_input()
+    if access.kind != "file":
+        return
+    try:
+        with opened(access.shown) as descriptor:
+            head = os.read(descriptor, HEAD_BYTES)
+    except PictureError as error:
+        raise SourceError(error.code, f"cannot read {access.named}: {error}{_advice(access.shown)}") from error
+    if not head:
+        raise SourceError("empty", f"cannot read {access.named}: an empty file")
+
+
+def _check_standard_input() -> None:
+    if sys.stdin is None:
+        raise SourceError("not-found", "standard input is closed: pipe a video into it")
+    if os.isatty(0):
+        raise SourceError(
+            "not-a-file", "standard input is a terminal: pipe a video into it, as in 'detcli video - < a.ts'"
+        )
+    if _ends_at_once():
+        raise SourceError("empty", "cannot read standard input: it is empty; did the program before it fail?")
+
+
+def _ends_at_once() -> bool:
+    """Whether standard input ends before its first byte; waits for either. Afterwards FFmpeg could not tell."""
+    status = os.fstat(0)
+    if stat.S_ISREG(status.st_mode):
+        return os.lseek(0, 0, os.SEEK_CUR) >= status.st_size
+    if sys.platform == "win32" or not (stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode)):
+        return os.path.samestat(status, os.stat(os.devnull))  # noqa: PTH116 - as fstat has it
+    import fcntl
+    import termios
+
+    select.select([0], [], [])
+    return not any(fcntl.ioctl(0, termios.FIONREAD, bytes(4)))
+
+
+def what_it_is(access: Access) -> tuple[PictureErrorCode, str] | None:
+    """What it is that no container of video was found in: a code and a clause; None where nothing is recognised."""
+    if access.kind == "pipe":
+        return "unsupported", "no video: MPEG-TS, Matroska and YUV4MPEG can be piped"
+    if access.kind == "stream":
+        return "unsupported", "the server sends no video; the address of a page is not that of the video on it"
+    with opened(access.shown) as descriptor:
+        head = os.read(descriptor, HEAD_BYTES)
+    if picture_format(head) is not None:
+        return "unsupported", "a picture, not a video: 'detcli detect' takes pictures"
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
+        return "truncated", "its index (moov) is missing or damaged, as where a recording or a download was cut off"
+    if head.startswith((b"#EXTM3U", b"ffconcat")):
+        return "unsupported", "a list of other videos; those that it names by an address are not fetched"
+    if head.startswith(b"version https://git-lfs"):
+        return "unsupported", "a Git LFS pointer, not the video: 'git lfs pull' fetches it"
+    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "unsupported", "a web page, not a video"
+    if head.startswith((b"\x7fELF", b"MZ", b"PK\x03\x04", b"%PDF")):
+        return "unsupported", "not a video"
+    return None
+
+
+def _whitelists(kind: str, protocols: str) -> dict[str, str]:
+    containers = ",".join([_CONTAINERS, _SOUNDS, *filter(None, [_ALSO.get(kind)])])
+    return {"protocol_whitelist": protocols, "format_whitelist": containers}
+
+
+def _authorities() -> dict[str, str]:
+    """Where FFmpeg finds whom to believe: it knows of none by itself, and believes nobody then."""
+    import ssl  # one start in many needs it
+    from importlib import import_module
+
+    found: str | None = ssl.get_default_verify_paths().cafile
+    if found is None:
+        with suppress(ImportError):
+            found = import_module("certifi").where()
+    return {} if found is None else {"ca_file": found}
+
+
+def _server(url: str, scheme: str) -> tuple[str, int] | None:
+    ports = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443}
+    try:
+        pieces = urlsplit(url)
+        host, port = pieces.hostname, pieces.port or ports.get(scheme)
+    except ValueError:
+        raise UsageError(f"'{without_credentials(url)}' is not an address: its host or port makes no sense") from None
+    if scheme in ports and not host:
+        raise UsageError(f"'{without_credentials(url)}' is not an address: it names no host")
+    if scheme in ("udp", "rtp") or not host or port is None:
+        return None
+    return host, port
+
+
+def _advice(path: str) -> str:
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - any name
+    except (OSError, ValueError):
+        return ""
+    if stat.S_ISDIR(mode):
+        return f"; name the videos in it, as in {re.sub(r'/*$', '', path)}/*"
+    if stat.S_ISFIFO(mode) and sys.platform != "win32":
+        return f"; read it by 'detcli video - < {path}'"
+    return ""

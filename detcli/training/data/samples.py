@@ -1,0 +1,155 @@
+"""One picture and its truths, read, changed at random, and kept in little memory until their step comes."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from detcli.datasets.dataset import Dataset
+from detcli.datasets.transforms.augmentation import Augmentation, augment
+from detcli.datasets.transforms.keep_aspect import ManySizes, augment_many_sizes
+from detcli.errors import DataError, PictureError
+from detcli.structures.frame import Frame, Origin, Pixels, Unreadable
+from detcli.structures.ground_truth import Truths
+from detcli.structures.masks import Rle
+from detcli.structures.seeding import derive_seed
+from detcli.training.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture that could not be read, and why; another one took its place."""
+
+    index: int
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One picture, changed.
+
+    pixels  uint8 [h, w, 3]; those of its row in the buffer where there is one
+    truths  in its pixels
+    bits    of its masks, uint8 [N, h x w / 8], eight pixels a byte; None where there are none
+    """
+
+    origin: Origin
+    pixels: Pixels
+    truths: Truths
+    bits: npt.NDArray[np.uint8] | None
+    failures: tuple[Failure, ...]
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    def boxes_cxcywh(self) -> npt.NDArray[np.float32]:
+        """Boxes as a network learns them: float32 [N, 4], fractions of the picture."""
+        height, width = self.size_hw
+        xyxy = self.truths.boxes_xyxy / [width, height, width, height]
+        cxcywh = np.concatenate(((xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]), axis=1)
+        return cxcywh.astype(np.float32)
+
+    def masks(self, device: torch.device) -> Tensor | None:
+        """Masks as a network learns them: bool [N, h, w] on the device; None where there are none."""
+        if self.bits is None:
+            return None
+        height, width = self.size_hw
+        shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
+        each = torch.from_numpy(self.bits).to(device)[..., None] >> shifts & 1  # [N, bytes, 8]
+        return each.flatten(1)[:, : height * width].bool().reshape(-1, height, width)
+
+
+class Examples:
+    """Makes examples of a dataset; safe in threads.
+
+    many_sizes  pictures keep their proportions, and each has a size of its own; else all are stretched to one
+    """
+
+    def __init__(self, data: Dataset, recipe: Recipe) -> None:
+        self._data, self._recipe = data, recipe
+        self._strong = Augmentation(recipe.photometric, recipe.zoom_out, recipe.iou_crop, recipe.flip, recipe.mosaic)
+        self._many_sizes = _many_sizes(recipe)
+
+    @property
+    def many_sizes(self) -> bool:
+        """Whether each picture has a size of its own."""
+        return self._many_sizes is not None
+
+    def make(self, index: int, epoch: int, place: int, row: Pixels | None) -> Example:
+        """Read and change one picture, into its row of a buffer where there is one."""
+        frame, truths, failures = self._readable(index)
+        rng = np.random.default_rng(derive_seed(self._recipe.seed, epoch, place, "augmentation"))
+        pixels, changed = self._changed(_pixels(frame), truths, self.augments(epoch), rng)
+        if row is not None:
+            row[...] = pixels
+            pixels = row
+        kept = changed[~changed.crowd]
+        bits = None if kept.masks is None else _bits(kept.masks, pixels.shape[:2])
+        return Example(frame.origin, pixels, replace(kept, masks=None), bits, tuple(failures))
+
+    def augments(self, epoch: int) -> bool:
+        """Whether pictures of an epoch are changed by more than a flip."""
+        return not 0 < self._recipe.stop_augmentation_epoch <= epoch
+
+    def _changed(
+        self, pixels: Pixels, truths: Truths, augments: bool, rng: np.random.Generator
+    ) -> tuple[Pixels, Truths]:
+        if self._many_sizes is not None:
+            many_sizes = self._many_sizes if augments else self._many_sizes.calm()
+            return augment_many_sizes(pixels, truths, many_sizes, rng=rng)
+        settings = self._strong if augments else self._strong.calm()
+        return augment(pixels, truths, settings, size_hw=self._recipe.image_size_hw, rng=rng, others=self._other)
+
+    def _readable(self, index: int) -> tuple[Frame, Truths, list[Failure]]:
+        """The picture, or the next one that can be read: the same whoever asks, so that processes agree."""
+        failures: list[Failure] = []
+        count = len(self._data)
+        for offset in range(count):
+            place = (index + offset) % count
+            frame = self._data.read(place)
+            if isinstance(frame, Unreadable):
+                failures.append(Failure(place, frame.origin.file, frame.message))
+                continue
+            try:
+                return frame, self._data.truths(place), failures
+            except PictureError as error:  # of its masks
+                failures.append(Failure(place, frame.origin.file, str(error)))
+        raise DataError(
+            f"none of the {count} pictures can be read; the first is '{failures[0].file}': {failures[0].reason}"
+        )
+
+    def _other(self, number: int) -> tuple[Pixels, Truths]:
+        frame, truths, _ = self._readable(number % len(self._data))
+        return _pixels(frame), truths
+
+
+def _pixels(frame: Frame) -> Pixels:
+    if frame.pixels is None:
+        raise ValueError(f"'{frame.origin.file}' came without pixels")
+    return frame.pixels
+
+
+def _many_sizes(recipe: Recipe) -> ManySizes | None:
+    """The augmentation of pictures of many sizes; None where they are stretched to one."""
+    if not recipe.shortest_edges:
+        return None
+    return ManySizes(
+        recipe.shortest_edges,
+        recipe.longest_edge,
+        recipe.random_crop,
+        recipe.crop_edges,
+        recipe.crop_sides,
+        recipe.flip,
+        recipe.photometric,
+    )
+
+
+def _bits(masks: tuple[Rle, ...], size_hw: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Masks as they wait for their step: eight pixels a byte."""
+    rows = [np.packbits(mask.decode()) for mask in masks]
+    return np.stack(rows) if rows else np.zeros((0, -(-size_hw[0] * size_hw[1] // 8)), np.uint8)

@@ -1,0 +1,195 @@
+"""Where training begins: a model that knows something, made to fit the classes of the data; or one that knows nothing."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from detcli.checkpoints.catalog import CATALOG, entry_of_repository
+from detcli.checkpoints.checkpoint_files import read_config
+from detcli.checkpoints.hub.locate_model import Progress, locate
+from detcli.checkpoints.json_files import read_document
+from detcli.checkpoints.model_files import PREPROCESSOR
+from detcli.errors import UnsupportedModelError, UsageError
+from detcli.inference.read_model import describe_model, read_model
+from detcli.models.family import FAMILIES, Family, Relabelled, family_of
+from detcli.training.recipes.recipe import Recipe, variant_of
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A network to train.
+
+    family        it belongs to
+    config        its record, with the classes of the data
+    state         its state dict
+    preprocessor  preprocessor_config.json
+    kept          class indices whose rows were learned before
+    notes         sentences for the user
+    """
+
+    family: Family
+    config: Any
+    state: dict[str, Tensor]
+    preprocessor: dict[str, Any]
+    kept: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def starting_point(
+    model: str,
+    *,
+    scratch: bool,
+    names: Sequence[str],
+    revision: str | None = None,
+    offline: bool = False,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+    recipe: Recipe,
+) -> Start:
+    """The network that training begins with.
+
+    model    name of the catalogue, Hub repository, folder or file; from scratch also a config.json, and nothing is
+             fetched for a name of the catalogue
+    scratch  begin from random weights, drawn from the recipe's seed
+    names    classes of the data, by class index
+    recipe   its `network` fields go into the configuration
+
+    Raises UsageError, ModelError, HubError, AccessError or OutputError.
+    """
+    if scratch:
+        return _from_scratch(_configuration(model, revision, offline, cache_dir, progress), names, recipe)
+    if model.endswith(".json") and not model.endswith(".index.json"):
+        raise UsageError(f"'{model}' describes a network without weights; --scratch begins from random ones")
+    files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
+    checkpoint = read_model(files)
+    family, config = _read(checkpoint.config, recipe)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", RuntimeWarning)
+        state = family.read_weights(checkpoint.tensors, config)
+    with _seeded(recipe):
+        made = family.relabel(state, config, names)
+        headed = _with_mask_head(family, made, recipe)
+    notes = (*checkpoint.notes, *(str(warning.message) for warning in warned), _kept(made.kept, names))
+    if headed is not made:
+        _check_detector(made, names, recipe)
+        notes, made = (*notes, "the model finds boxes; its mask head begins anew"), headed
+    usual = family.preprocessor
+    own = checkpoint.preprocessor or usual
+    named = {"image_processor_type": usual["image_processor_type"], **own}  # or transformers would not read it
+    return Start(family, made.config, made.state, named, made.kept, notes)
+
+
+def resumed_point(run: Path) -> Start:
+    """The network of a run to go on with; its state comes from the run itself.
+
+    Raises UsageError where there is no run, and ModelError where its files are damaged.
+    """
+    folder = run / "last"
+    if not folder.is_dir():
+        raise UsageError(f"--resume: there is no run to go on with in '{run}'; without --resume one begins")
+    config_json = read_config(folder)
+    family = family_of(config_json)
+    preprocessor = read_document(folder / PREPROCESSOR)
+    note = f"the network is that of the run in '{run}', whatever --model names"
+    return Start(family, family.read_config(config_json), {}, preprocessor, (), (note,))
+
+
+def _from_scratch(config_json: Mapping[str, Any], names: Sequence[str], recipe: Recipe) -> Start:
+    own = ("num_labels", "category_ids", "stuff", "label2id")
+    plain = {name: value for name, value in config_json.items() if name not in own}
+    labels = {"id2label": {str(i): name for i, name in enumerate(names)}}
+    family, config = _read({**plain, **labels}, recipe)
+    if recipe.mask_head and not family.segments(config):
+        config = mask_head_for(family, config)
+    with _seeded(recipe):
+        state = family.build(config).state_dict()
+    return Start(family, config, state, dict(family.preprocessor), (), ("the network begins from random weights",))
+
+
+def _configuration(
+    model: str, revision: str | None, offline: bool, cache_dir: Path | None, progress: Progress | None
+) -> dict[str, Any]:
+    """config.json of a network to begin from scratch."""
+    entry = CATALOG.get(model) or entry_of_repository(model)
+    if entry is not None and entry.repository is not None:
+        family = FAMILIES[entry.family]
+        return family.write_config(family.published(variant_of(entry), ["any"]))
+    if model.endswith(".json") and not model.endswith(".index.json"):
+        if not Path(model).is_file():
+            raise UsageError(f"there is no configuration '{model}'")
+        return read_document(Path(model))
+    if Path(model).is_dir() and entry is None:
+        return read_config(Path(model))
+    files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
+    return describe_model(files)[0]
+
+
+def _read(config_json: Mapping[str, Any], recipe: Recipe) -> tuple[Family, Any]:
+    """The family and its record, with what the recipe sets. Raises UsageError for a field that cannot be set so."""
+    family = family_of(config_json)
+    family.read_config(config_json)  # so that what is wrong with the model itself is not laid at the recipe's door
+    try:
+        config = family.read_config({**config_json, **recipe.network})
+    except UnsupportedModelError as error:
+        raise UsageError(f"the recipe's [network] does not fit the model: {error}") from error
+    for name in recipe.network.keys() - family.write_config(config).keys():
+        raise UsageError(f"the recipe's [network] sets '{name}', which the model does not have")
+    return family, config
+
+
+def mask_head_for(family: Family, config: Any) -> Any:
+    """The record of the same network with a mask head. Raises UsageError for a family that has none."""
+    if not hasattr(config, "has_masks"):
+        raise UsageError(f"--masks: a network of the family '{family.name}' has no mask head; those of 'detr' have one")
+    return replace(config, has_masks=True)
+
+
+def _with_mask_head(family: Family, made: Relabelled, recipe: Recipe) -> Relabelled:
+    """The same with a mask head, its weights drawn, where the recipe asks for one and there is none."""
+    if not recipe.mask_head or family.segments(made.config):
+        return made
+    config = mask_head_for(family, made.config)
+    fresh = family.build(config).state_dict()
+    return Relabelled(config, {name: made.state.get(name, tensor) for name, tensor in fresh.items()}, made.kept)
+
+
+def _check_detector(made: Relabelled, names: Sequence[str], recipe: Recipe) -> None:
+    """Raise UsageError where a detector would stay as it is that does not know the classes."""
+    stays = any("class_head" in name and name.startswith(tuple(recipe.frozen)) for name in made.state)
+    unknown = [f"'{name}'" for place, name in enumerate(names) if place not in set(made.kept)]
+    if not stays or not unknown:
+        return
+    more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+    raise UsageError(
+        "the mask head is trained for a detector that stays as it is, and this one does not know "
+        f"{', '.join(unknown[:5])}{more}: train it on this data without --masks first, and then the mask head on what "
+        "came of that; or let all of it learn at once: --set frozen=[]"
+    )
+
+
+@contextmanager
+def _seeded(recipe: Recipe) -> Iterator[None]:
+    """Torch's random numbers follow from the recipe's seed, for the length of the block."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(recipe.seed)
+        yield
+
+
+def _kept(kept: Sequence[int], names: Sequence[str]) -> str:
+    """How much of the head is known already."""
+    if len(kept) == len(names):
+        return (
+            f"the model knows all {len(names)} classes already"
+            if len(names) > 1
+            else "the model knows the class already"
+        )
+    known = ", ".join(f"'{names[index]}'" for index in kept[:5]) + (" …" if len(kept) > 5 else "")
+    if kept:
+        return f"the model knows {len(kept)} of the {len(names)} classes already ({known}); the others begin anew"
+    return f"the model knows none of the {len(names)} classes by name; its class head begins anew"

@@ -1,0 +1,1 @@
+"""One optimization step: parameter groups, EMA, gradient accumulation, several processes."""

@@ -1,0 +1,150 @@
+"""What moves the weights: AdamW over groups of parameters, the schedule of its rates, and the weights' moving average."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from detcli.models.family import ParameterGroup
+from detcli.training.recipes.recipe import Recipe
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class Optimizer:
+    """AdamW over a network's groups; its state travels as tensors by the parameters' own names.
+
+    network  parameters that no group names do not learn
+    groups   as the family gives them, without those that the recipe freezes
+    """
+
+    def __init__(self, network: nn.Module, groups: Sequence[ParameterGroup], recipe: Recipe) -> None:
+        own = dict(network.named_parameters())
+        self.parameters = {name: own[name] for group in groups for name in group.names}
+        scale = recipe.batch / recipe.base_batch
+        self._rates = [
+            scale * group.factor * (recipe.lr if group.rate == "base" else recipe.backbone_lr) for group in groups
+        ]
+        settings = [
+            {
+                "params": [own[name] for name in group.names],
+                "lr": rate,
+                "weight_decay": recipe.weight_decay if group.decay else 0.0,
+            }
+            for group, rate in zip(groups, self._rates, strict=True)
+        ]
+        self.adamw = torch.optim.AdamW(settings, betas=recipe.betas, fused=True)
+
+    def set_factor(self, factor: float) -> None:
+        """Let every group learn at this part of its rate."""
+        for group, rate in zip(self.adamw.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+
+    @property
+    def rate(self) -> float:
+        """The highest rate of any group, for people."""
+        return max((float(group["lr"]) for group in self.adamw.param_groups if group["params"]), default=0.0)
+
+    def state(self) -> dict[str, Tensor]:
+        """Moments and counts of steps of the parameters that have had a step."""
+        found: dict[str, Tensor] = {}
+        for name, parameter in self.parameters.items():
+            for key, value in self.adamw.state.get(parameter, {}).items():
+                found[f"{key}.{name}"] = value
+        return found
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave.
+
+        Moments get the memory order of their parameter: the fused kernel walks both as they lie.
+        """
+        self.adamw.state.clear()
+        for name, parameter in self.parameters.items():
+            if f"step.{name}" in state:
+                moments = {key: torch.zeros_like(parameter).copy_(state[f"{key}.{name}"]) for key in _MOMENTS}
+                step = state[f"step.{name}"].to(parameter.device, torch.float32).clone()
+                self.adamw.state[parameter] = {"step": step, **moments}
+
+
+def learning_groups(groups: Sequence[ParameterGroup], frozen: Sequence[str]) -> tuple[ParameterGroup, ...]:
+    """The groups without parameters whose names begin with one of `frozen`."""
+    if not frozen:
+        return tuple(groups)
+    return tuple(
+        replace(group, names=tuple(name for name in group.names if not name.startswith(tuple(frozen))))
+        for group in groups
+    )
+
+
+def schedule_factor(recipe: Recipe, step: int, *, epoch: int, steps_in_all: int) -> float:
+    """The part of its rate that a group learns at in a step.
+
+    step          from 0, over the whole run
+    epoch         it belongs to, from 0
+    steps_in_all  of the run
+
+    Rates rise in a straight line over the warm-up. What comes after counts from the run's first step.
+    Source: D-FINE's configurations (linear warm-up, then constant); flat, then half a cosine: RTMDet (Lyu et al. 2022).
+    """
+    warmup = min(recipe.warmup_steps, steps_in_all // 10)
+    if step < warmup:
+        return (step + 1) / warmup
+    if recipe.schedule == "constant":
+        return 1.0
+    if recipe.schedule == "step":
+        return recipe.gamma ** sum(epoch >= milestone for milestone in recipe.milestones_epochs)
+    flat = recipe.flat_part * steps_in_all if recipe.schedule == "flat-cosine" else warmup
+    if step < flat:
+        return 1.0
+    done = min(1.0, (step - flat) / max(1.0, steps_in_all - 1 - flat))
+    return recipe.final_factor + (1 - recipe.final_factor) * (1 + math.cos(math.pi * done)) / 2
+
+
+class MovingAverage:
+    """The weights' exponential moving average, statistics of norms included, slow to set in.
+
+    Source: the D-FINE repository's ModelEMA: decay x (1 - exp(-updates / warmup)), over all floating point tensors of
+    the state dict; others are as in the network.
+
+    floats  the averages by name
+    """
+
+    def __init__(self, network: nn.Module, *, decay: float, warmup_steps: int) -> None:
+        self.decay = decay
+        self.updates = 0
+        self._warmup = warmup_steps
+        self._network = network
+        live = {name: tensor for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
+        self._live = list(live.values())
+        self.floats = {name: tensor.detach().clone() for name, tensor in live.items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights as they are now."""
+        self.updates += 1
+        torch._foreach_lerp_(list(self.floats.values()), self._live, 1 - self.decay_at(self.updates))
+
+    def decay_at(self, updates: int) -> float:
+        """The part of the average that stays in its so-manieth update, counted from 1."""
+        return self.decay * (1 - math.exp(-updates / self._warmup)) if self._warmup else self.decay
+
+    def state(self) -> dict[str, Tensor]:
+        """The average as a state dict of the network; the tensors are the average's own."""
+        own = self._network.state_dict()
+        return {name: self.floats.get(name, tensor) for name, tensor in own.items()}
+
+    @torch.no_grad()
+    def load_state(self, state: Mapping[str, Tensor], updates: int) -> None:
+        """Go on from what `floats` and `updates` were."""
+        self.updates = updates
+        for name, tensor in self.floats.items():
+            tensor.copy_(state[name])
+
+
+def clip_gradients(parameters: Sequence[nn.Parameter], largest: float) -> Tensor:
+    """The norm of all gradients together, a scalar on their device; they are scaled down to `largest`, 0 being any."""
+    if largest:
+        return nn.utils.clip_grad_norm_(parameters, largest)
+    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])

@@ -1,0 +1,291 @@
+"""Every number of a training run in one frozen record: the published ones, then a TOML file's, then the user's."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from detcli.checkpoints.catalog import CATALOG, CatalogEntry, entry_of_repository
+from detcli.errors import UsageError
+from detcli.models.family import FAMILIES, Family
+from detcli.training.recipes.published_recipes import Kind, published_numbers
+from detcli.training.recipes.recipe_schema import checked
+
+_MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """All that decides what comes out of a run, but for the network, the data and the machine.
+
+    epochs                   passes over the pictures
+    batch                    pictures a step, of all processes and of all `accumulate` parts together
+    base_batch               pictures a step that the learning rates are meant for; they scale with batch / base_batch
+    accumulate               parts that a step's pictures pass through the network in, one after the other; losses and
+                             norms see a part at a time, so this is not quite the same as one part
+    lr, backbone_lr          learning rates of AdamW for `base_batch` pictures, after warming up
+    weight_decay, betas      of AdamW
+    clip                     largest norm of the gradient; 0: any
+    warmup_steps             steps in which the rates rise from nothing; a tenth of all steps at most
+    schedule                 what becomes of the rates then: they stay ("constant"), fall by `gamma` at each of
+                             `milestones_epochs` ("step"), fall along half a cosine to `final_factor` ("cosine"), or do
+                             so after `flat_part` of all steps ("flat-cosine")
+    ema_decay                of the moving average of the weights, which is what is judged and kept; 0: no average, the
+                             weights themselves
+    ema_warmup_steps         steps it is slow to set in: decay x (1 - exp(-step / these))
+    ema_restart_decay        its decay from `stop_augmentation_epoch` on
+    stop_augmentation_epoch  from this epoch (counted from 0) on, pictures are only flipped, and of the size they are
+                             judged at; training goes on from the best weights so far; 0: never
+    photometric, flip        chance of each augmentation
+    shortest_edges           for networks that take pictures of many sizes: lengths of a picture's shorter side, of
+                             which one is drawn for each; they are judged at the greatest. Empty: all pictures are
+                             stretched to one size
+    longest_edge             what the longer side then never exceeds
+    random_crop              chance of cutting out a part first: the shorter side becomes one of `crop_edges`, height and
+                             width of the part are drawn from `crop_sides`, the least and the greatest
+    zoom_out, iou_crop, mosaic    chance of each augmentation where pictures are stretched to one size
+    image_size_hw            height and width that those pictures are resized to
+    multi_scale_repeat       how often that stands among the sizes 0.75 to 1.25 times as large that the pictures of a
+                             step may have; 0: one size for all
+    precision                of the network's forward pass: fp32, or torch's autocast to bf16 or fp16
+    pictures_per_epoch       0: all of them
+    max_unreadable           largest part of an epoch's pictures that may be unreadable
+    seed                     of all random numbers
+    evaluate_every_epochs    how often the average is judged; after the last epoch in any case
+    save_every_s             seconds between two states within an epoch: what a killed run may lose
+    log_every_steps          steps between two lines of metrics.jsonl within an epoch
+    frozen                   parameters whose names begin so do not learn
+    mask_head                a network that finds boxes only is given a mask head, to learn masks
+    network                  fields of config.json that training sets
+    """
+
+    epochs: int = 132
+    batch: int = 32
+    base_batch: int = 32
+    accumulate: int = 1
+    lr: float = 2e-4
+    backbone_lr: float = 1e-4
+    weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip: float = 0.1
+    warmup_steps: int = 500
+    schedule: Literal["constant", "step", "cosine", "flat-cosine"] = "constant"
+    milestones_epochs: tuple[int, ...] = ()
+    gamma: float = 0.1
+    flat_part: float = 0.5
+    final_factor: float = 0.01
+    ema_decay: float = 0.9999
+    ema_warmup_steps: int = 1000
+    ema_restart_decay: float = 0.9999
+    stop_augmentation_epoch: int = 120
+    photometric: float = 0.5
+    flip: float = 0.5
+    shortest_edges: tuple[int, ...] = ()
+    longest_edge: int = 1333
+    random_crop: float = 0.0
+    crop_edges: tuple[int, ...] = (400, 500, 600)
+    crop_sides: tuple[int, int] = (384, 600)
+    zoom_out: float = 0.5
+    iou_crop: float = 0.8
+    mosaic: float = 0.0
+    image_size_hw: tuple[int, int] = (640, 640)
+    multi_scale_repeat: int = 20
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    pictures_per_epoch: int = 0
+    max_unreadable: float = 0.1
+    seed: int = 0
+    evaluate_every_epochs: int = 1
+    save_every_s: float = 300.0
+    log_every_steps: int = 50
+    frozen: tuple[str, ...] = ()
+    mask_head: bool = False
+    network: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def merged(self, changes: Mapping[str, Any], where: str = "the recipe") -> "Recipe":
+        """The recipe with the fields that `changes` names, values as TOML or Python gives them.
+
+        Where `epochs` changes and `stop_augmentation_epoch` or `milestones_epochs` does not, these move along in
+        proportion.
+
+        Raises UsageError, naming `where` and the field, for what is unknown, of a wrong type or out of bounds.
+        """
+        values = checked(Recipe, BOUNDS, changes, where)
+        if "network" in values:
+            values["network"] = {**self.network, **values["network"]}
+        if "epochs" in values:
+            share = values["epochs"] / self.epochs
+            values.setdefault("stop_augmentation_epoch", round(self.stop_augmentation_epoch * share))
+            values.setdefault("milestones_epochs", tuple(round(epoch * share) for epoch in self.milestones_epochs))
+        made = replace(self, **values)
+        made.check(where)
+        return made
+
+    def check(self, where: str = "the recipe") -> None:
+        """Raise UsageError, naming `where`, for fields that are at odds with one another."""
+        if self.batch % self.accumulate:
+            raise UsageError(f"{where}: batch {self.batch} does not divide into accumulate = {self.accumulate} parts")
+        if self.schedule == "step" and not self.milestones_epochs:
+            raise UsageError(f'{where}: schedule = "step" needs milestones_epochs, the epochs at which rates fall')
+        if self.shortest_edges:
+            self._check_edges(where)
+
+    def _check_edges(self, where: str) -> None:
+        for name in ("zoom_out", "iou_crop", "mosaic", "multi_scale_repeat"):
+            if getattr(self, name):
+                raise UsageError(
+                    f"{where}: {name} is {getattr(self, name):g}, which is for pictures that are stretched to one size; "
+                    "this network takes many (see shortest_edges): leave it at 0"
+                )
+        if max(self.shortest_edges) > self.longest_edge:
+            raise UsageError(
+                f"{where}: of shortest_edges, {max(self.shortest_edges)} is above longest_edge = {self.longest_edge}"
+            )
+        if self.random_crop and (not self.crop_edges or self.crop_sides[0] > self.crop_sides[1]):
+            raise UsageError(
+                f"{where}: random_crop needs crop_edges, and crop_sides with the least first; they are "
+                f"{list(self.crop_edges)} and {list(self.crop_sides)}"
+            )
+
+    @property
+    def trains_masks_alone(self) -> bool:
+        """Whether a detector stays as it is: it is its masks, then, that the network is judged by."""
+        return self.mask_head and bool(self.frozen)
+
+    def resized(self, shortest: int, longest: int) -> dict[str, Any]:
+        """The fields that make pictures of many sizes so large when they are judged, the others in proportion.
+
+        shortest, longest  as `--imgsz` has them for such a network: the shorter side, and the most of the longer one
+        """
+        share = shortest / max(self.shortest_edges)
+
+        def scaled(lengths: tuple[int, ...]) -> list[int]:
+            return [max(1, round(length * share)) for length in lengths]
+
+        return {
+            "shortest_edges": scaled(self.shortest_edges),
+            "longest_edge": longest,
+            "crop_edges": scaled(self.crop_edges),
+            "crop_sides": scaled(self.crop_sides),
+        }
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Every field by its name, lists for tuples: what JSON and TOML can hold."""
+        plain = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {
+            name: list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+            for name, value in plain.items()
+        }
+
+    def to_toml(self) -> str:
+        """The recipe as a TOML file that `merged_with_file` reads back into the same."""
+        whole = self.as_mapping()
+        lines = [f"{name} = {_toml(value)}" for name, value in whole.items() if not isinstance(value, dict)]
+        for name, table in ((name, value) for name, value in whole.items() if isinstance(value, dict)):
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+        return "\n".join(lines) + "\n"
+
+    def merged_with_file(self, path: Path) -> "Recipe":
+        """The recipe with the fields of a TOML file. Raises UsageError naming the file."""
+        return self.merged(read_fields(path), f"'{path}'")
+
+    @classmethod
+    def read_toml(cls, path: Path) -> "Recipe":
+        """A whole recipe from a file that `to_toml` wrote; what it leaves out is as a Recipe's defaults are."""
+        return cls().merged_with_file(path)
+
+
+# Least and largest value of each number; both included.
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "epochs": (1, 1_000_000),
+    "batch": (1, 1_000_000),
+    "base_batch": (1, 1_000_000),
+    "accumulate": (1, 1_000_000),
+    "lr": (0, 1e3),
+    "backbone_lr": (0, 1e3),
+    "weight_decay": (0, 1e3),
+    "betas": (0, 1 - 1e-12),
+    "clip": (0, 1e12),
+    "warmup_steps": (0, 1_000_000_000),
+    "milestones_epochs": (0, 1_000_000),
+    "gamma": (0, 1),
+    "flat_part": (0, 1),
+    "final_factor": (0, 1),
+    "ema_decay": (0, 1),
+    "ema_warmup_steps": (0, 1_000_000_000),
+    "ema_restart_decay": (0, 1),
+    "stop_augmentation_epoch": (0, 1_000_000),
+    "photometric": (0, 1),
+    "flip": (0, 1),
+    "shortest_edges": (1, 16384),
+    "longest_edge": (1, 16384),
+    "random_crop": (0, 1),
+    "crop_edges": (1, 16384),
+    "crop_sides": (1, 16384),
+    "zoom_out": (0, 1),
+    "iou_crop": (0, 1),
+    "mosaic": (0, 1),
+    "image_size_hw": (1, 16384),
+    "multi_scale_repeat": (0, 1000),
+    "pictures_per_epoch": (0, 1_000_000_000),
+    "max_unreadable": (0, 1),
+    "seed": (0, 2**63 - 1),
+    "evaluate_every_epochs": (1, 1_000_000),
+    "save_every_s": (0, 1e9),
+    "log_every_steps": (1, 1_000_000_000),
+}
+
+
+def recipe_for(model: str, *, scratch: bool = False, masks: bool = False) -> Recipe:
+    """The published recipe for a name of the catalogue or a Hub repository in it; for any other that of dfine-s.
+
+    scratch  begin from random weights rather than from learned ones
+    masks    a network that finds boxes learns masks
+    """
+    entry = CATALOG.get(model) or entry_of_repository(model)
+    if entry is None or entry.repository is None:  # what comes with detcli has no published recipe
+        entry = CATALOG["dfine-s"]
+    kind: Kind = "scratch" if scratch else "objects365" if "obj" in entry.name else "custom"
+    family = FAMILIES[entry.family]
+    return Recipe(**published_numbers(family, family.published(variant_of(entry), ["any"]), kind, masks=masks))
+
+
+def recipe_of(family: Family, config: Any, *, scratch: bool = False, masks: bool = False) -> Recipe:
+    """The published recipe for a family's network; its size's, where the family's recipes differ by size."""
+    return Recipe(**published_numbers(family, config, "scratch" if scratch else "custom", masks=masks))
+
+
+def variant_of(entry: CatalogEntry) -> str:
+    """What follows the family's name in an entry's."""
+    return entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """What a TOML file says, not held against the fields of a recipe yet. Raises UsageError naming the file."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read the recipe '{path}': {error.strerror}") from error
+    if len(data) > _MOST_BYTES:
+        raise UsageError(f"cannot read the recipe '{path}': larger than {_MOST_BYTES} bytes")
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"the recipe '{path}' is not TOML: {error}") from error
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + "".join(_escaped(letter) for letter in value) + '"'
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value)
+
+
+def _escaped(letter: str) -> str:
+    if letter in '"\\':
+        return "\\" + letter
+    return f"\\u{ord(letter):04x}" if ord(letter) < 32 or ord(letter) == 127 else letter

@@ -1,0 +1,52 @@
+"""What a run costs the machine: threads, memory, and how fast it goes."""
+
+import os
+import sys
+import time
+from collections import deque
+
+import torch
+
+from detcli.training.optimization.distributed import Processes
+
+_WINDOW = 30  # steps
+
+
+class Speed:
+    """Pictures a second over the last steps."""
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[float, int]] = deque(maxlen=_WINDOW + 1)
+        self.restart()
+
+    def restart(self) -> None:
+        """Leave out the time since the last step: something else was done."""
+        self._marks.clear()
+        self._marks.append((time.monotonic(), 0))
+
+    def after(self, pictures: int) -> float:
+        """Count a step."""
+        self._marks.append((time.monotonic(), pictures))
+        spent = self._marks[-1][0] - self._marks[0][0]
+        return sum(count for _, count in list(self._marks)[1:]) / spent if spent > 0 else 0.0
+
+
+def memory_bytes(device: torch.device) -> int:
+    """The most that the device has held for this process so far; on a CPU, that the process has; 0: not known."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def reading_threads(asked: int | None, processes: Processes) -> int:
+    """Threads that read pictures: as asked, else one a processor, shared among the processes of this machine."""
+    if asked is not None:
+        return asked
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    together = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if processes.size > 1 else 1
+    return max(1, own // max(1, together))

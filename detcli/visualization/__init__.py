@@ -1,0 +1,1 @@
+"""Draw boxes, labels and masks on arrays; no files."""

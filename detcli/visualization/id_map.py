@@ -1,0 +1,30 @@
+"""Masks as one picture of numbers."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from detcli.structures.masks import Rle
+from detcli.structures.rle import runs
+
+Numbers = npt.NDArray[np.int32]
+
+
+def id_map(masks: Sequence[Rle], ids: Sequence[int], size_hw: tuple[int, int], *, nothing: int = 0) -> Numbers:
+    """The number of the mask that each pixel belongs to, int32 [H, W]; of masks that overlap the first one's.
+
+    nothing  the number of pixels that no mask covers
+
+    Raises ValueError for a mask of another size.
+    """
+    height, width = size_hw
+    flat = np.full(height * width, nothing, np.int32)  # down the columns, as the runs are counted
+    for mask, number in reversed(list(zip(masks, ids, strict=True))):
+        if mask.size_hw != size_hw:
+            raise ValueError(f"a mask of {mask.size_hw} does not belong to a picture of {size_hw}")
+        starts, stops = runs(mask)
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            flat[start:stop] = number
+    return cv2.transpose(flat.reshape(width, height)).astype(np.int32, copy=False)

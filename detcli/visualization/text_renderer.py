@@ -1,0 +1,186 @@
+"""Text as rows of ink, in whatever script, by the fonts of this machine.
+
+Each character is drawn by the first font that has it; what joins the one before it (accents, vowel signs, joiners) by
+that one's font. Rendered texts are kept, for labels repeat.
+"""
+
+import threading
+import unicodedata
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont, features
+
+from detcli.errors import UsageError
+from detcli.io.fonts import font_files
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_JOINERS = "\u200c\u200d"  # they shape the letters around them in Persian and in the scripts of India
+_LONGEST = 64  # characters of a text; the rest is an ellipsis
+_KEPT = 4096  # texts
+_PROBE_SIZE = 20  # pixels, to see whether a font has a character
+_NO_CHARACTER = "\uffff"  # no font has it: each draws its sign for "missing"
+_FALLBACKS = 400  # font files tried for a character at most
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A rendered text.
+
+    opacity   uint8 [height, width], 255 where ink is
+    baseline  rows above the line that letters stand on
+    """
+
+    opacity: npt.NDArray[np.uint8]
+    baseline: int
+
+
+def printable(text: str) -> str:
+    """Text as it can be drawn: one line, nothing invisible that turns the writing round, not too long."""
+    kept = (_drawn(character) for character in islice(text, 8 * _LONGEST))
+    line = " ".join("".join(kept).split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def _drawn(character: str) -> str:
+    if character in _JOINERS:
+        return character
+    category = unicodedata.category(character)
+    if category in ("Cc", "Zl", "Zp"):
+        return " "
+    if category == "Cf":  # marks of direction, soft hyphens, tags
+        return ""
+    return "�" if category in ("Cs", "Cn", "Co") else character
+
+
+class Lettering:
+    """Renders texts; safe in any thread.
+
+    font  file asked before those of the system; None: theirs, then the one that Pillow brings
+    """
+
+    def __init__(self, font: Path | None = None) -> None:
+        self._lock = threading.Lock()
+        self._writings: OrderedDict[tuple[str, int], Writing] = OrderedDict()
+        self._faces: list[_Face] = []
+        self._untried = list(font_files()[:_FALLBACKS])
+        self._face_of: dict[str, _Face] = {}
+        if font is not None:
+            try:
+                self._faces.append(_Face(font))
+            except OSError as error:
+                raise UsageError(f"cannot use the font '{font}': {error}") from error
+
+    def write(self, text: str, size: int) -> Writing:
+        """The text, its letters about `size` pixels high."""
+        with self._lock:
+            key = (text, size)
+            if key in self._writings:
+                self._writings.move_to_end(key)
+            else:
+                self._writings[key] = self._render(printable(text), size)
+                if len(self._writings) > _KEPT:
+                    self._writings.popitem(last=False)
+            return self._writings[key]
+
+    def has(self, text: str) -> bool:
+        """True where some font has every character of the text."""
+        with self._lock:
+            return all(self._face(character).has(character) for character in text)
+
+    def _render(self, text: str, size: int) -> Writing:
+        runs = [(face.at(size), part) for face, part in self._runs(text)]
+        widths = [font.getlength(part) for font, part in runs]
+        above, below = round(size * 0.95), round(size * 0.27)
+        for font, part in runs:  # tall scripts get the room they need, stacked accents no more than that
+            _, top, _, bottom = font.getbbox(part, anchor="ls")
+            above, below = max(above, min(round(-top), 2 * size)), max(below, min(round(bottom), size))
+        image = Image.new("L", (max(1, round(sum(widths))), above + below))
+        pen = ImageDraw.Draw(image)
+        x = 0.0
+        for (font, part), width in zip(runs, widths, strict=True):
+            pen.text((x, above), part, fill=255, font=font, anchor="ls")
+            x += width
+        return Writing(np.asarray(image), above)
+
+    def _runs(self, text: str) -> list[tuple["_Face", str]]:
+        """The text cut where the font changes."""
+        runs: list[tuple[_Face, str]] = []
+        for character in text:
+            last = runs[-1][0] if runs else None
+            joins = character in _JOINERS or unicodedata.category(character).startswith("M")
+            stays = last and (joins or (not character.isalpha() and last.has(character)))
+            face = last if last and stays else self._face(character)
+            if face is last:
+                runs[-1] = (face, runs[-1][1] + character)
+            else:
+                runs.append((face, character))
+        return runs
+
+    def _face(self, character: str) -> "_Face":
+        """The first font that has the character; the first of all where none has."""
+        if character not in self._face_of:
+            self._face_of[character] = self._search(character)
+        return self._face_of[character]
+
+    def _search(self, character: str) -> "_Face":
+        for face in self._faces:
+            if face.has(character):
+                return face
+        while self._untried:
+            try:
+                face = _Face(self._untried.pop(0))
+            except OSError:  # a bitmap font, a damaged file
+                continue
+            self._faces.append(face)
+            if face.has(character):
+                return face
+        if not self._faces:
+            self._faces.append(_Face(None))
+        return self._faces[0]
+
+
+class _Face:
+    """One font file in the sizes asked for; None: the font that Pillow brings. Raises OSError where it is none."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        if path is not None and not path.is_file():
+            raise OSError("no such file")
+        self._sizes: dict[int, Font] = {}
+        self._probe = self._open(_PROBE_SIZE, ImageFont.Layout.BASIC)
+        self._missing = self._ink(_NO_CHARACTER)
+
+    def at(self, size: int) -> "Font":
+        """The font, its letters about `size` pixels high, with the shaping of joined scripts where Pillow has it."""
+        if size not in self._sizes:
+            shaped = ImageFont.Layout.RAQM if features.check("raqm") else ImageFont.Layout.BASIC
+            self._sizes[size] = self._open(size, shaped)
+        return self._sizes[size]
+
+    def has(self, character: str) -> bool:
+        """True where the font has its own picture of the character."""
+        return character.isspace() or self._ink(character) not in (self._missing, b"")
+
+    def _open(self, size: int, layout: ImageFont.Layout) -> "Font":
+        if self._path is None:
+            return ImageFont.load_default(size)
+        return ImageFont.truetype(self._path, size, layout_engine=layout)
+
+    def _ink(self, character: str) -> bytes:
+        right, bottom = self._probe.getbbox(character)[2:]
+        image = Image.new("L", (max(0, round(right)), max(0, round(bottom))))
+        ImageDraw.Draw(image).text((0, 0), character, fill=255, font=self._probe)
+        return image.tobytes() if image.getbbox() else b""
+
+
+@lru_cache(maxsize=4)
+def lettering(font: Path | None) -> Lettering:
+    """The one `Lettering` of a font file, its cache shared by all who draw."""
+    return Lettering(font)

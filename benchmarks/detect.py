@@ -1,14 +1,14 @@
-"""Races `detcli detect` against transformers on the same checkpoint and pictures, in one run.
+"""Races `detcli detect` against transformers on the same checkpoint and images, in one run.
 
-    python benchmarks/detect.py --model dfine-n --pictures 120 --rounds 3
-    python benchmarks/detect.py --model detr-r50 --pictures 12 --rounds 3
+    python benchmarks/detect.py --model dfine-n --images 120 --rounds 3
+    python benchmarks/detect.py --model detr-r50 --images 12 --rounds 3
 
 Needs the `test` extra (transformers is the rival). Each contender is a process of its own, run in turn, round after
 round, so that a machine whose speed drifts is fair to all; medians are printed, and ratios above 1 are ours. Weights
 are random (seeded): the work is the same as with trained ones.
 
     detcli     load_detector + pipeline.run into a JSON Lines file, everything at its defaults
-    pipeline   transformers.pipeline("object-detection"), one picture at a time
+    pipeline   transformers.pipeline("object-detection"), one image at a time
     loop       a plain loop over image processor, model and post-processing, in batches of --loop-batch
     bare       our network alone on prepared batches: what the rest of detcli costs on top of it
 
@@ -40,11 +40,11 @@ def main() -> None:
     """Make the material, run the rounds, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="dfine-n", choices=MODELS)
-    parser.add_argument("--pictures", type=int, default=120)
+    parser.add_argument("--images", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=None, help="threads of torch in every contender")
     parser.add_argument("--batch", type=int, default=None, help="batch size of detcli (its own choice by default)")
-    parser.add_argument("--loop-batch", type=int, default=8, help="pictures a batch of the plain loop")
+    parser.add_argument("--loop-batch", type=int, default=8, help="images a batch of the plain loop")
     parser.add_argument("--child", choices=list(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -65,15 +65,15 @@ def main() -> None:
 
 
 def make_material(arguments: argparse.Namespace) -> None:
-    """Pictures and a checkpoint with random weights, as both sides load it."""
+    """Images and a checkpoint with random weights, as both sides load it."""
     import torch
-    from pictures import make_pictures
+    from images import make_images
 
     from detcli.checkpoints.catalog import CATALOG
     from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.models.family import FAMILIES
 
-    make_pictures(arguments.work / "pictures", arguments.pictures)
+    make_images(arguments.work / "images", arguments.images)
     entry = CATALOG[arguments.model]
     family = FAMILIES[entry.family]
     variant = entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
@@ -104,9 +104,9 @@ def since_start() -> float:
     return time.time() - float(os.environ["STARTED"])
 
 
-def pictures_of(arguments: argparse.Namespace) -> list[Path]:
-    """The benchmark's pictures in order."""
-    return sorted((arguments.work / "pictures").iterdir())
+def images_of(arguments: argparse.Namespace) -> list[Path]:
+    """The benchmark's images in order."""
+    return sorted((arguments.work / "images").iterdir())
 
 
 class Clock:
@@ -122,8 +122,8 @@ class Clock:
         self.seconds[stage] += time.perf_counter() - start
         return result
 
-    def per_picture_ms(self, count: int) -> dict[str, float]:
-        """Milliseconds a picture by stage."""
+    def per_image_ms(self, count: int) -> dict[str, float]:
+        """Milliseconds an image by stage."""
         return {f"{stage}_ms": 1000 * seconds / count for stage, seconds in self.seconds.items()}
 
 
@@ -139,7 +139,7 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
     start = time.perf_counter()
     with (arguments.work / "ours.jsonl").open("wb") as stream:
         sink = jsonl_sink(detector, stream)
-        source = open_source([str(arguments.work / "pictures")], SourceSettings())
+        source = open_source([str(arguments.work / "images")], SourceSettings())
         run(source, detector, [sink], on_result=lambda *_: first.append(since_start()) if not first else None)
     seconds = time.perf_counter() - start
     return {"start_s": loaded, "first_s": first[0], "rate": arguments_count(arguments) / seconds}
@@ -154,7 +154,7 @@ def stages(arguments: argparse.Namespace) -> dict[str, Any]:
 
     detector = load_detector(str(arguments.work / "model"), threshold=THRESHOLD, batch_size=arguments.batch)
     clock = Clock()
-    paths = pictures_of(arguments)
+    paths = images_of(arguments)
     with (arguments.work / "stages.jsonl").open("wb") as stream:
         sink = jsonl_sink(detector, stream)
         alike = detector.preprocessor.preprocessing.size_hw is not None
@@ -166,7 +166,7 @@ def stages(arguments: argparse.Namespace) -> dict[str, Any]:
             outputs = clock("network", lambda: detector.runtime(batch))  # noqa: B023
             found = clock("postprocess", lambda: to_detections(outputs, batch.sizes_hw, detector.selection))  # noqa: B023
             clock("write", lambda: [sink.write(f, d) for f, d in zip(frames, found, strict=True)])  # noqa: B023
-    return clock.per_picture_ms(len(paths))
+    return clock.per_image_ms(len(paths))
 
 
 def bare(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def bare(arguments: argparse.Namespace) -> dict[str, Any]:
 
     detector = load_detector(str(arguments.work / "model"), threshold=THRESHOLD, batch_size=arguments.batch)
     frames = []
-    for path in pictures_of(arguments)[: detector.batch_size]:
+    for path in images_of(arguments)[: detector.batch_size]:
         pixels = decode(path.read_bytes(), max_pixels=10**9).pixels
         frames.append(Frame(Origin(0, path.name, path.name, path.stem), pixels.shape[:2], pixels))
     frames = [frames[place] for place in detector.choose(frames)]
@@ -191,7 +191,7 @@ def bare(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def pipeline(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The pipeline of transformers, one picture at a time."""
+    """The pipeline of transformers, one image at a time."""
     import transformers
 
     model = transformers.AutoModelForObjectDetection.from_pretrained(arguments.work / "model")
@@ -199,7 +199,7 @@ def pipeline(arguments: argparse.Namespace) -> dict[str, Any]:
     loaded, first = since_start(), 0.0
     start = time.perf_counter()
     with (arguments.work / "pipeline.jsonl").open("w") as stream:
-        for path in pictures_of(arguments):
+        for path in images_of(arguments):
             found = detect(str(path), threshold=THRESHOLD)
             stream.write(json.dumps({"file": str(path), "detections": found}) + "\n")
             first = first or since_start()
@@ -215,7 +215,7 @@ def loop(arguments: argparse.Namespace) -> dict[str, Any]:
     model = transformers.AutoModelForObjectDetection.from_pretrained(arguments.work / "model").eval()
     prepare = processor(arguments)
     loaded, first, clock = since_start(), 0.0, Clock()
-    paths = pictures_of(arguments)
+    paths = images_of(arguments)
     start = time.perf_counter()
     with (arguments.work / "loop.jsonl").open("w") as stream, torch.inference_mode():
         for part in parts(paths, arguments.loop_batch):
@@ -230,7 +230,7 @@ def loop(arguments: argparse.Namespace) -> dict[str, Any]:
             clock("write", lambda: [stream.write(line(path, one)) for path, one in zip(part, found, strict=True)])  # noqa: B023
             first = first or since_start()
     rate = len(paths) / (time.perf_counter() - start)
-    return {"start_s": loaded, "first_s": first, "rate": rate} | clock.per_picture_ms(len(paths))
+    return {"start_s": loaded, "first_s": first, "rate": rate} | clock.per_image_ms(len(paths))
 
 
 def line(path: Path, found: dict[str, Any]) -> str:
@@ -267,8 +267,8 @@ def parts(paths: list[Path], size: int) -> Iterator[list[Path]]:
 
 
 def arguments_count(arguments: argparse.Namespace) -> int:
-    """How many pictures there are."""
-    return len(pictures_of(arguments))
+    """How many images there are."""
+    return len(images_of(arguments))
 
 
 CHILDREN: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
@@ -291,12 +291,12 @@ def print_table(arguments: argparse.Namespace, found: dict[str, dict[str, float]
 
     threads = arguments.threads or torch.get_num_threads()
     print(
-        f"{arguments.model}, {arguments.pictures} pictures, {threads} threads, {arguments.rounds} rounds, medians; "
+        f"{arguments.model}, {arguments.images} images, {threads} threads, {arguments.rounds} rounds, medians; "
         f"loop in batches of {arguments.loop_batch}"
     )
     print(f"{'':22}{'detcli':>10}{'pipeline':>10}{'loop':>10}{'bare':>10}")
     for figure, unit in (
-        ("rate", "pictures/s"),
+        ("rate", "images/s"),
         ("start_s", "start s"),
         ("first_s", "first s"),
         ("peak_mib", "peak MiB"),
@@ -311,7 +311,7 @@ def print_table(arguments: argparse.Namespace, found: dict[str, dict[str, float]
     print(f"  first result, detcli / pipeline {ours['first_s'] / found['pipeline']['first_s']:.2f}")
     print(f"  peak memory, detcli / pipeline  {ours['peak_mib'] / found['pipeline']['peak_mib']:.2f}")
     print(f"  peak memory, detcli / loop      {ours['peak_mib'] / found['loop']['peak_mib']:.2f}")
-    print(f"\n{'stage, ms a picture':22}{'detcli':>10}{'loop':>10}{'ratio':>10}")
+    print(f"\n{'stage, ms a image':22}{'detcli':>10}{'loop':>10}{'ratio':>10}")
     print(
         f"{'start-up, s':22}{ours['start_s']:10.2f}{found['loop']['start_s']:10.2f}{found['loop']['start_s'] / ours['start_s']:10.2f}"
     )

@@ -39,8 +39,8 @@ def _frames(count: int, size_hw: tuple[int, int], seed: int) -> Iterator[Pixels]
     noise = random.normal(0, 4, (8, height, width, 1)).astype(np.float32)
     for number in range(count):
         top, left = round(height / 2 * (1 + np.sin(number / 90))), round(width / 2 * (1 + np.cos(number / 70)))
-        picture = ground[top : top + height, left : left + width].copy()
+        image = ground[top : top + height, left : left + width].copy()
         for (start, step, radius), color in zip(things, colors, strict=True):
             x, y = (start + number * step) % (width, height)
-            cv2.circle(picture, (int(x), int(y)), int(radius), color, -1, cv2.LINE_AA)
-        yield (picture + noise[number % len(noise)]).clip(0, 255).astype(np.uint8)
+            cv2.circle(image, (int(x), int(y)), int(radius), color, -1, cv2.LINE_AA)
+        yield (image + noise[number % len(noise)]).clip(0, 255).astype(np.uint8)

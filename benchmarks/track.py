@@ -26,17 +26,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detcli.datasets.shapes.noisy_detections import ERRORS, detect_erring
-from detcli.datasets.shapes.shape_sequences import LEVELS, MovingShapes
-from detcli.evaluation.tracking_metrics import TrackingFigures, judge_tracks
+from detcli.datasets.shapes.shape_sequences import LEVELS, ShapeSequence
+from detcli.evaluation.tracking_metrics import TrackingMetrics, judge_tracks
 from detcli.structures.detections import Detections
-from detcli.structures.ground_truth import Truths
+from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.seeding import derive_seed
 from detcli.tracking.byte_track import LOW_THRESHOLD, Tracker, TrackerSettings
 
 if TYPE_CHECKING:
     from detcli.inference.detector import Detector
 
-Row = tuple[str, float, TrackingFigures, float]  # set, rate, figures, milliseconds a frame
+Row = tuple[str, float, TrackingMetrics, float]  # set, rate, figures, milliseconds a frame
 
 
 def main() -> None:
@@ -62,18 +62,18 @@ def rows(name: str, arguments: argparse.Namespace) -> Iterator[Row]:
         for rate in arguments.rates:
             figures, seconds, frames = [], 0.0, 0
             for seed in range(arguments.first, arguments.first + arguments.sequences):
-                shapes = MovingShapes(level, seed, frames=max(2, round(arguments.frames * rate / 30)), rate=rate)
+                shapes = ShapeSequence(level, seed, frames=max(2, round(arguments.frames * rate / 30)), rate=rate)
                 detections = found_by(name, shapes) if name == arguments.model else erring(shapes, level, seed)
                 settings = TrackerSettings.of_threshold(arguments.threshold)
                 tracked, took = followed(shapes, list(detections), settings)
                 figures.append(judge_tracks(tracked))
                 seconds, frames = seconds + took, frames + len(shapes)
-            yield level, rate, TrackingFigures.of_all(figures), 1000 * seconds / frames
+            yield level, rate, TrackingMetrics.of_all(figures), 1000 * seconds / frames
 
 
 def followed(
-    shapes: MovingShapes, detections: list[Detections], settings: TrackerSettings
-) -> tuple[list[tuple[Truths, Detections]], float]:
+    shapes: ShapeSequence, detections: list[Detections], settings: TrackerSettings
+) -> tuple[list[tuple[GroundTruth, Detections]], float]:
     """Truths and tracked detections of each frame, and the seconds that tracking took."""
     tracker, tracked = Tracker(settings), []
     start = time.perf_counter()
@@ -83,7 +83,7 @@ def followed(
     return [(shapes.truths(index), found) for index, found in enumerate(tracked)], took
 
 
-def erring(shapes: MovingShapes, level: str, seed: int) -> Iterator[Detections]:
+def erring(shapes: ShapeSequence, level: str, seed: int) -> Iterator[Detections]:
     """True boxes with the errors of the level."""
     rng = np.random.default_rng(derive_seed(seed, level, "errors"))
     for index in range(len(shapes)):
@@ -91,7 +91,7 @@ def erring(shapes: MovingShapes, level: str, seed: int) -> Iterator[Detections]:
         yield detect_erring(truths, shapes.size_hw, ERRORS[level], rng, classes=len(shapes.labels))
 
 
-def found_by(name: str, shapes: MovingShapes, *, batch: int = 16) -> Iterator[Detections]:
+def found_by(name: str, shapes: ShapeSequence, *, batch: int = 16) -> Iterator[Detections]:
     """What a model finds in the painted frames."""
     detector = loaded(name, batch)
     for start in range(0, len(shapes), batch):
@@ -110,7 +110,7 @@ def loaded(name: str, batch: int) -> "Detector":
     return load_detector(name, threshold=LOW_THRESHOLD, batch_size=batch)
 
 
-def line(name: str, level: str, rate: float, figures: TrackingFigures, ms: float) -> str:
+def line(name: str, level: str, rate: float, figures: TrackingMetrics, ms: float) -> str:
     """One row of the table."""
     return (
         f"{name:<18} {level:>4} {rate:6g} {figures.idf1:6.3f} {figures.mota:7.3f} {figures.switches:10} "

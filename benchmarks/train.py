@@ -1,10 +1,10 @@
-"""Races `detcli train` against a plain transformers training loop on the same model and pictures, in one run.
+"""Races `detcli train` against a plain transformers training loop on the same model and images, in one run.
 
     python benchmarks/train.py --size n --steps 20 --rounds 3
 
 Needs the `test` extra (transformers is the rival). Each contender is a process of its own, run in turn, round after
 round, so that a machine whose speed drifts is fair to all; medians are printed, and ratios above 1 are ours. Weights
-are random (seeded) and pictures are drawn shapes of 640 x 480 as JPEGs with COCO annotations; both sides decode them,
+are random (seeded) and images are drawn shapes of 640 x 480 as JPEGs with COCO annotations; both sides decode them,
 resize them, flip half of them, and take steps of AdamW with clipped gradients in float32 on the same batches' worth.
 
     detcli        the loop of `detcli train`, with its moving average of weights and all losses of the original
@@ -58,22 +58,22 @@ def main() -> None:
 
 
 def make_material(arguments: argparse.Namespace) -> None:
-    """Annotated pictures, and a checkpoint with random weights as both sides load it."""
+    """Annotated images, and a checkpoint with random weights as both sides load it."""
     import torch
     from PIL import Image
 
     from detcli.checkpoints.checkpoint_files import write_checkpoint
-    from detcli.datasets.shapes import Shapes, draw
+    from detcli.datasets.shapes import ShapesDataset, draw
     from detcli.models.dfine import FAMILY
     from detcli.models.dfine.config import published
 
-    names = Shapes("shapes", part="train", images=None, classes=None).labels.names
+    names = ShapesDataset("shapes", part="train", images=None, classes=None).labels.names
     images, annotations = [], []
-    (arguments.work / "pictures").mkdir()
+    (arguments.work / "images").mkdir()
     for index in range(arguments.batch * arguments.steps):
         pixels, truths = draw(0, index, size_hw=(480, 640))
         name = f"{index:05d}.jpg"
-        Image.fromarray(pixels).save(arguments.work / "pictures" / name, quality=90)
+        Image.fromarray(pixels).save(arguments.work / "images" / name, quality=90)
         images.append({"id": index + 1, "file_name": name, "width": 640, "height": 480})
         for box, class_id in zip(truths.boxes_xyxy.tolist(), truths.class_ids.tolist(), strict=True):
             width, height = box[2] - box[0], box[3] - box[1]
@@ -119,7 +119,7 @@ def run_child(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def rate(batch: int, ends: list[float]) -> float:
-    """Pictures a second between the end of the warm-up and the end of the last step."""
+    """Images a second between the end of the warm-up and the end of the last step."""
     return batch * (len(ends) - WARM_UP_STEPS) / (ends[-1] - ends[WARM_UP_STEPS - 1])
 
 
@@ -136,13 +136,13 @@ def transformers_(arguments: argparse.Namespace) -> dict[str, Any]:
     for annotation in truth["annotations"]:
         of_image[annotation["image_id"]].append(annotation)
 
-    class Pictures(torch.utils.data.Dataset):  # type: ignore[type-arg]
+    class Images(torch.utils.data.Dataset):  # type: ignore[type-arg]
         def __len__(self) -> int:
             return len(truth["images"])
 
         def __getitem__(self, index: int) -> Any:
             entry = truth["images"][index]
-            image = Image.open(arguments.work / "pictures" / entry["file_name"]).convert("RGB")
+            image = Image.open(arguments.work / "images" / entry["file_name"]).convert("RGB")
             # Its labels are the category ids as they stand, and must count from 0.
             found = [one | {"category_id": one["category_id"] - 1} for one in of_image[entry["id"]]]
             if index % 2:
@@ -160,7 +160,7 @@ def transformers_(arguments: argparse.Namespace) -> dict[str, Any]:
     model = transformers.DFineForObjectDetection.from_pretrained(arguments.work / "model").train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=1e-4)
     loader = torch.utils.data.DataLoader(
-        Pictures(), arguments.batch, shuffle=True, collate_fn=collate, num_workers=arguments.workers, drop_last=True
+        Images(), arguments.batch, shuffle=True, collate_fn=collate, num_workers=arguments.workers, drop_last=True
     )
     ends = []
     for pixels, labels in loader:
@@ -174,14 +174,14 @@ def transformers_(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The loop of `detcli train`, for one epoch over the same pictures."""
+    """The loop of `detcli train`, for one epoch over the same images."""
     from detcli.datasets.dataset import open_dataset
     from detcli.training.initialization import starting_point
     from detcli.training.recipes.recipe import recipe_for
-    from detcli.training.training_events import Event, Stepped
-    from detcli.training.training_loop import Job, train
+    from detcli.training.training_events import Event, TrainingStep
+    from detcli.training.training_loop import TrainingJob, train
 
-    data = open_dataset(str(arguments.work / "truth.json"), images=arguments.work / "pictures")
+    data = open_dataset(str(arguments.work / "truth.json"), images=arguments.work / "images")
     calm = {"photometric": 0.0, "zoom_out": 0.0, "iou_crop": 0.0, "multi_scale_repeat": 0, "stop_augmentation_epoch": 0}
     size = {"image_size_hw": [arguments.side, arguments.side], "batch": arguments.batch, "epochs": 1}
     recipe = recipe_for("dfine-n").merged(calm | size)
@@ -189,10 +189,10 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
     ends: list[float] = []
 
     def note_the_time(event: Event) -> None:
-        if isinstance(event, Stepped):
+        if isinstance(event, TrainingStep):
             ends.append(time.perf_counter())
 
-    job = Job(
+    job = TrainingJob(
         recipe=recipe,
         family=start.family,
         config=start.config,
@@ -223,11 +223,11 @@ def print_table(arguments: argparse.Namespace, reports: dict[str, list[dict[str,
         for name, all_ in reports.items()
     }
     print(
-        f"D-FINE {arguments.size} at {arguments.side} x {arguments.side}, {arguments.batch} pictures a step, "
+        f"D-FINE {arguments.size} at {arguments.side} x {arguments.side}, {arguments.batch} images a step, "
         f"{arguments.steps} steps, {torch.get_num_threads()} threads, {arguments.rounds} rounds, medians"
     )
     print(f"{'':22}{'detcli':>14}{'transformers':>14}")
-    for figure, unit in (("rate", "pictures/s"), ("peak_mib", "peak MiB")):
+    for figure, unit in (("rate", "images/s"), ("peak_mib", "peak MiB")):
         print(f"{unit:22}" + "".join(f"{found[name][figure]:14.2f}" for name in CHILDREN))
     ours, theirs = found["detcli"], found["transformers"]
     print("\nratios")

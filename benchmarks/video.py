@@ -40,7 +40,7 @@ BOXES = 10
 def main() -> None:
     """Make the material, run the rounds, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="dfine-n", help="a name of the catalogue: its shape, not its weights")
+    parser.add_argument("--model", default="dfine-n", help="a name of the catalog: its shape, not its weights")
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
@@ -137,8 +137,8 @@ def detcli_(arguments: argparse.Namespace, *, with_film: bool, on_result: Any = 
     from detcli.pipeline.run import run
     from detcli.sinks.results.jsonl import JsonLines
     from detcli.sinks.sink import Sink, SinkSettings
-    from detcli.sinks.video.video_writer import Film
-    from detcli.sources.video.video_source import MovingSettings, open_moving
+    from detcli.sinks.video.video_writer import VideoWriter
+    from detcli.sources.video.video_source import VideoSettings, open_moving
     from detcli.structures.run_info import RunInfo
     from detcli.version import __version__
 
@@ -146,14 +146,14 @@ def detcli_(arguments: argparse.Namespace, *, with_film: bool, on_result: Any = 
     info = RunInfo("model", None, None, __version__, detector.labels, "now")
     source_path = str(arguments.work / "in.mp4")
     start, used = time.perf_counter(), time.process_time()
-    source = open_moving(source_path, MovingSettings())
+    source = open_moving(source_path, VideoSettings())
     facts = source.facts()
     sinks: list[Sink] = [JsonLines(arguments.work / "ours.jsonl", SinkSettings(info))]
     if with_film:
-        sinks.append(Film(arguments.work / "ours.mp4", detector.labels, rate=facts.rate, sound_from=source_path))
+        sinks.append(VideoWriter(arguments.work / "ours.mp4", detector.labels, rate=facts.rate, sound_from=source_path))
     tally = run(source, detector, sinks, on_result=on_result)
     source.close()
-    return report(tally.pictures, start, used, detector.batch_size)
+    return report(tally.images, start, used, detector.batch_size)
 
 
 def bare(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from detcli.inference.detector import Detector
     from detcli.inference.load import load_detector
     from detcli.sources.source import SourceSettings, open_source
-    from detcli.sources.video.video_source import MovingSettings, open_moving
+    from detcli.sources.video.video_source import VideoSettings, open_moving
     from detcli.structures.detections import Detections
-    from detcli.structures.frame import Frame, Unreadable
+    from detcli.structures.frame import FailedFrame, Frame
 
 __all__ = [
     "DetcliError",
     "Detections",
     "Detector",
+    "FailedFrame",
     "Frame",
-    "MovingSettings",
     "SourceSettings",
-    "Unreadable",
+    "VideoSettings",
     "__version__",
     "load_detector",
     "open_moving",
@@ -43,9 +43,9 @@ _ROOMS = {
     "Detections": "detcli.structures.detections",
     "Detector": "detcli.inference.detector",
     "Frame": "detcli.structures.frame",
-    "MovingSettings": "detcli.sources.video.video_source",
+    "VideoSettings": "detcli.sources.video.video_source",
     "SourceSettings": "detcli.sources.source",
-    "Unreadable": "detcli.structures.frame",
+    "FailedFrame": "detcli.structures.frame",
     "load_detector": "detcli.inference.load",
     "open_moving": "detcli.sources.video.video_source",
     "open_source": "detcli.sources.source",

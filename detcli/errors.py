@@ -3,9 +3,9 @@
     DetcliError                         (not raised itself)
     ├── UsageError                  2   the command line, a configuration file or an argument makes no sense
     ├── InputError                  4   nothing could be processed
-    │   ├── DataError                   annotated pictures that cannot be trained on or judged against
+    │   ├── DataError                   annotated images that cannot be trained on or judged against
     │   └── SourceError                 a video, camera or stream cannot be opened, or is lost for good
-    ├── PictureError                -   one picture failed: becomes a record, the run goes on
+    ├── PictureError                -   one image failed: becomes a record, the run goes on
     ├── ModelError                  5   the model is refused
     │   ├── UnknownModelError           no such name
     │   ├── NotCachedError              offline, and the files are not here
@@ -24,12 +24,12 @@ Each message is a sentence: what happened, to what, what to do now. What is a bu
 
 from typing import ClassVar, Literal, get_args
 
-PictureErrorCode = Literal[
+ImageErrorCode = Literal[
     "not-found",
     "no-permission",
     "not-a-file",
     "empty",
-    "not-a-picture",
+    "not-an-image",
     "truncated",
     "too-large",
     "unsupported",
@@ -38,7 +38,7 @@ PictureErrorCode = Literal[
     "gap",
     "device",
 ]
-PICTURE_ERROR_CODES: tuple[str, ...] = get_args(PictureErrorCode)
+IMAGE_ERROR_CODES: tuple[str, ...] = get_args(ImageErrorCode)
 
 
 class DetcliError(Exception):
@@ -66,7 +66,7 @@ class InputError(DetcliError):
 
 
 class DataError(InputError):
-    """Annotated pictures cannot be trained on, or judged against; the message names the first culprits."""
+    """Annotated images cannot be trained on, or judged against; the message names the first culprits."""
 
 
 class SourceError(InputError):
@@ -75,20 +75,20 @@ class SourceError(InputError):
     refused  the server answered, and the answer was no: trying again is of no use
     """
 
-    def __init__(self, code: PictureErrorCode, message: str, *, refused: bool = False) -> None:
+    def __init__(self, code: ImageErrorCode, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
-        self.code: PictureErrorCode = code
+        self.code: ImageErrorCode = code
         self.refused = refused
 
 
-class PictureError(DetcliError):
-    """One picture could not be read; `code` is one of `PICTURE_ERROR_CODES`."""
+class ImageError(DetcliError):
+    """One image could not be read; `code` is one of `PICTURE_ERROR_CODES`."""
 
     exit_code = 4
 
-    def __init__(self, code: PictureErrorCode, message: str) -> None:
+    def __init__(self, code: ImageErrorCode, message: str) -> None:
         super().__init__(message)
-        self.code: PictureErrorCode = code
+        self.code: ImageErrorCode = code
 
 
 class ModelError(DetcliError):

@@ -92,7 +92,7 @@ def lively(config: DeformableDetrConfig, seed: int = 0) -> DeformableDetr:
 
 
 def padded(pixels: Tensor, sizes_hw: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-    """Pictures cut to these sizes, zeros in the place of what was cut away; and the mask [B, H, W]."""
+    """Images cut to these sizes, zeros in the place of what was cut away; and the mask [B, H, W]."""
     mask = torch.zeros(len(pixels), *pixels.shape[2:], dtype=torch.bool)
     for own, (height, width) in zip(mask, sizes_hw, strict=True):
         own[:height, :width] = True

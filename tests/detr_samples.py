@@ -1,4 +1,4 @@
-"""Small DETR configurations, networks with lively random weights, and batches of pictures of unlike sizes."""
+"""Small DETR configurations, networks with lively random weights, and batches of images of unlike sizes."""
 
 from typing import Any
 
@@ -66,8 +66,8 @@ def lively(config: DetrConfig, seed: int = 0) -> Detr:
     return network.eval()
 
 
-def pictures(count: int, height: int, width: int, seed: int = 1) -> Tensor:
-    """Random normalised float64 pictures [count, 3, height, width]: a coarse pattern under fine noise."""
+def images(count: int, height: int, width: int, seed: int = 1) -> Tensor:
+    """Random normalised float64 images [count, 3, height, width]: a coarse pattern under fine noise."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand((count, 3, 4, 5), generator=generator, dtype=torch.float64)
     fine = torch.rand((count, 3, height, width), generator=generator, dtype=torch.float64)
@@ -76,11 +76,11 @@ def pictures(count: int, height: int, width: int, seed: int = 1) -> Tensor:
 
 
 def padded(*sizes: tuple[int, int], seed: int = 1) -> tuple[Tensor, Tensor]:
-    """Pictures of these heights and widths in one batch of zeros, and where they are picture: bool [B, H, W]."""
+    """Images of these heights and widths in one batch of zeros, and where they are image: bool [B, H, W]."""
     height, width = (max(side) for side in zip(*sizes, strict=True))
     pixels = torch.zeros(len(sizes), 3, height, width, dtype=torch.float64)
     mask = torch.zeros(len(sizes), height, width, dtype=torch.bool)
     for place, (h, w) in enumerate(sizes):
-        pixels[place, :, :h, :w] = pictures(1, h, w, seed + place)[0]
+        pixels[place, :, :h, :w] = images(1, h, w, seed + place)[0]
         mask[place, :h, :w] = True
     return pixels, mask

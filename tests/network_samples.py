@@ -82,8 +82,8 @@ def lively(config: DFineConfig, seed: int = 0) -> DFine:
     return network.eval()
 
 
-def pictures(count: int, height: int, width: int, seed: int = 1) -> Tensor:
-    """Random float64 pictures [count, 3, height, width]: a coarse pattern under fine noise."""
+def images(count: int, height: int, width: int, seed: int = 1) -> Tensor:
+    """Random float64 images [count, 3, height, width]: a coarse pattern under fine noise."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand((count, 3, height // 16, width // 16), generator=generator, dtype=torch.float64)
     fine = torch.rand((count, 3, height, width), generator=generator, dtype=torch.float64)

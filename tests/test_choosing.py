@@ -9,45 +9,45 @@ import pytest
 from PIL import Image
 
 from detcli.errors import OutputError
-from detcli.pipeline.run import Stop, run
+from detcli.pipeline.run import StopSignal, run
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Pixels, Resize, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 
 
 @dataclass
-class FakePicture:
-    """A picture whose side is its place in the input modulo three: three sizes that take turns."""
+class FakeImage:
+    """An image whose side is its place in the input modulo three: three sizes that take turns."""
 
     origin: Origin
     broken: bool = False
     gate: threading.Event | None = None
 
-    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+    def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
         if self.gate is not None:
             assert self.gate.wait(30)
         if self.broken:
-            return Unreadable(self.origin, "truncated", "truncated")
+            return FailedFrame(self.origin, "truncated", "truncated")
         side = 2 + self.origin.index % 3
         return Frame(self.origin, (side, side), np.zeros((side, side, 3), np.uint8))
 
 
 @dataclass
 class FakeSource:
-    pictures: Sequence[FakePicture]
+    images: Sequence[FakeImage]
     listed: list[int] = field(default_factory=list)
 
-    def __iter__(self) -> Iterator[FakePicture]:
-        for picture in self.pictures:
-            self.listed.append(picture.origin.index)
-            yield picture
+    def __iter__(self) -> Iterator[FakeImage]:
+        for image in self.images:
+            self.listed.append(image.origin.index)
+            yield image
 
     def count(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
 
 @dataclass
 class OfOneSize:
-    """A detector whose batches hold pictures of one size, chosen from a look-ahead; the box tells which picture."""
+    """A detector whose batches hold images of one size, chosen from a look-ahead; the box tells which image."""
 
     batch_size: int = 4
     look_ahead: int = 24
@@ -58,21 +58,21 @@ class OfOneSize:
     def resize(self, image: Image.Image) -> Pixels:
         return np.asarray(image)
 
-    def prepare(self, frame: Frame | Unreadable) -> Frame | Unreadable:
-        return frame if isinstance(frame, Unreadable) else replace(frame, prepared=frame.pixels)
+    def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
+        return frame if isinstance(frame, FailedFrame) else replace(frame, prepared=frame.pixels)
 
-    def choose(self, frames: Sequence[Frame | Unreadable]) -> list[int]:
+    def choose(self, frames: Sequence[Frame | FailedFrame]) -> list[int]:
         self.offered.append(len(frames))
-        if isinstance(frames[0], Unreadable):
+        if isinstance(frames[0], FailedFrame):
             return [0]
         size = frames[0].size_hw
         return [place for place, one in enumerate(frames) if isinstance(one, Frame) and one.size_hw == size][
             : self.batch_size
         ]
 
-    def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+    def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
         self.batches.append([frame.origin.index for frame in frames])
-        return [frame if isinstance(frame, Unreadable) else box_of(frame.origin.index) for frame in frames]
+        return [frame if isinstance(frame, FailedFrame) else box_of(frame.origin.index) for frame in frames]
 
 
 def box_of(index: int) -> Detections:
@@ -86,10 +86,10 @@ class Collector:
     ordered: bool = True
     needs_pixels: bool = False
     fail_at: int | None = None
-    seen: list[tuple[int, Detections | Unreadable]] = field(default_factory=list)
+    seen: list[tuple[int, Detections | FailedFrame]] = field(default_factory=list)
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         if frame.origin.index == self.fail_at:
             raise OutputError("cannot write: the disk is full")
         self.seen.append((frame.origin.index, detections))
@@ -102,32 +102,32 @@ class Collector:
     def abort(self) -> None: ...
 
 
-def pictures(count: int, broken: Sequence[int] = (), gates: dict[int, threading.Event] | None = None) -> FakeSource:
+def images(count: int, broken: Sequence[int] = (), gates: dict[int, threading.Event] | None = None) -> FakeSource:
     origins = [Origin(i, f"{i}.png", f"{i}.png", str(i)) for i in range(count)]
-    return FakeSource([FakePicture(one, one.index in broken, (gates or {}).get(one.index)) for one in origins])
+    return FakeSource([FakeImage(one, one.index in broken, (gates or {}).get(one.index)) for one in origins])
 
 
 def ready_at_once(count: int) -> FakeSource:
-    """Pictures of which the first is read when all others are, so that the first choice is from many."""
-    source, first, left = pictures(count), threading.Event(), threading.Semaphore(count - 2)
+    """Images of which the first is read when all others are, so that the first choice is from many."""
+    source, first, left = images(count), threading.Event(), threading.Semaphore(count - 2)
 
-    class Counted(FakePicture):
-        def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+    class Counted(FakeImage):
+        def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
             if not left.acquire(blocking=False):
                 first.set()
             return super().__call__(resize)
 
-    rest = [Counted(picture.origin) for picture in source.pictures[1:]]
-    return FakeSource([replace(source.pictures[0], gate=first), *rest])
+    rest = [Counted(image.origin) for image in source.images[1:]]
+    return FakeSource([replace(source.images[0], gate=first), *rest])
 
 
-def test_results_keep_the_order_and_belong_to_their_pictures() -> None:
+def test_results_keep_the_order_and_belong_to_their_images() -> None:
     sink, loose, detector = Collector(), Collector(ordered=False), OfOneSize()
-    tally = run(pictures(100, broken=[0, 7, 50]), detector, [sink, loose], workers=4)
+    tally = run(images(100, broken=[0, 7, 50]), detector, [sink, loose], workers=4)
     assert [index for index, _ in sink.seen] == list(range(100))
     for index, found in sink.seen:
-        assert isinstance(found, Unreadable) or found.boxes_xyxy[0, 2] == index + 1
-    assert (tally.pictures, tally.failed) == (97, 3)
+        assert isinstance(found, FailedFrame) or found.boxes_xyxy[0, 2] == index + 1
+    assert (tally.images, tally.failed) == (97, 3)
     assert sorted(index for batch in detector.batches for index in batch) == list(range(100))
 
 
@@ -137,9 +137,9 @@ def test_batches_are_chosen_across_the_look_ahead() -> None:
     assert detector.batches == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
 
 
-def test_the_picture_that_is_next_is_in_the_next_batch() -> None:
+def test_the_image_that_is_next_is_in_the_next_batch() -> None:
     detector = OfOneSize()
-    run(pictures(60), detector, [Collector()], workers=3)
+    run(images(60), detector, [Collector()], workers=3)
     done: set[int] = set()
     for batch in detector.batches:
         assert batch[0] == min(set(range(60)) - done)
@@ -148,29 +148,29 @@ def test_the_picture_that_is_next_is_in_the_next_batch() -> None:
 
 def test_no_more_are_offered_than_the_look_ahead() -> None:
     detector = OfOneSize(look_ahead=10)
-    run(pictures(200), detector, [Collector()], workers=3)
+    run(images(200), detector, [Collector()], workers=3)
     assert max(detector.offered) <= 10
 
 
-def test_a_slow_input_gets_each_result_before_the_next_picture_comes() -> None:
+def test_a_slow_input_gets_each_result_before_the_next_image_comes() -> None:
     """As in `inotifywait … | detcli detect -`: a look-ahead that is never full holds nothing back."""
     gates = {index: threading.Event() for index in range(5)}
     sink = Collector()
-    runner = threading.Thread(target=lambda: run(pictures(5, gates=gates), OfOneSize(), [sink], workers=2))
+    runner = threading.Thread(target=lambda: run(images(5, gates=gates), OfOneSize(), [sink], workers=2))
     runner.start()
     for index in range(5):
         gates[index].set()
-        assert sink.arrived.acquire(timeout=30), "the result waits for pictures that are not there yet"
+        assert sink.arrived.acquire(timeout=30), "the result waits for images that are not there yet"
         assert len(sink.seen) == index + 1
     runner.join(30)
     assert not runner.is_alive()
 
 
 def test_what_is_in_flight_is_bounded_however_long_the_input() -> None:
-    sink, source, farthest = Collector(), pictures(1500), 0
+    sink, source, farthest = Collector(), images(1500), 0
 
     class Watching(OfOneSize):
-        def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             nonlocal farthest
             farthest = max(farthest, len(source.listed) - len(sink.seen))
             return super().__call__(frames)
@@ -182,10 +182,10 @@ def test_what_is_in_flight_is_bounded_however_long_the_input() -> None:
 
 @pytest.mark.parametrize("stop_after", [1, 2])
 def test_a_stop_ends_after_the_batch_in_hand_and_leaves_no_gap(stop_after: int) -> None:
-    stop, sink = Stop(), Collector()
+    stop, sink = StopSignal(), Collector()
 
     class Stopping(OfOneSize):
-        def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             if len(self.batches) + 1 == stop_after:
                 stop.set("SIGTERM")
             return super().__call__(frames)
@@ -198,16 +198,16 @@ def test_a_stop_ends_after_the_batch_in_hand_and_leaves_no_gap(stop_after: int) 
 def test_a_full_disk_ends_the_run() -> None:
     sink = Collector(fail_at=20)
     with pytest.raises(OutputError, match="disk is full"):
-        run(pictures(300), OfOneSize(), [sink], workers=3)
+        run(images(300), OfOneSize(), [sink], workers=3)
     assert [index for index, _ in sink.seen] == list(range(20))
 
 
 def test_a_look_ahead_that_shrinks_during_the_run_loses_nothing() -> None:
     class Shrinking(OfOneSize):
-        def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             self.batch_size = self.look_ahead = 1
             return super().__call__(frames)
 
     sink = Collector()
-    run(pictures(50), Shrinking(), [sink], workers=2)
+    run(images(50), Shrinking(), [sink], workers=2)
     assert [index for index, _ in sink.seen] == list(range(50))

@@ -19,14 +19,14 @@ from detcli.runtimes.runtime import RUNTIMES
 from detcli.sinks.sink import MASKS_ONLY, SINKS, SinkSettings
 from detcli.sources.source import SOURCES, SourceSettings
 from detcli.sources.video.video_source import MOVING
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.masks import Rle
 from detcli.structures.run_info import RunInfo
 
 TABLES: list[Registry[Any]] = [SOURCES, MOVING, SINKS, RUNTIMES, FAMILIES]
-LABELS = Labels.from_names(["cat", "dog"])
+LABELS = ClassLabels.from_names(["cat", "dog"])
 INFO = RunInfo("a-model", None, None, "0", LABELS, "2026-01-01T00:00:00Z")
 
 
@@ -45,7 +45,7 @@ def test_every_sink_takes_results_failures_and_the_end(name: str, tmp_path: Path
     masks = (Rle.of(np.eye(10, 20, dtype=np.bool_)),) if name in MASKS_ONLY else None
     found = Detections(np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([0.5], np.float32), np.array([1]), masks)
     good = Frame(Origin(0, "d/a.png", "a.png", "a"), (10, 20), np.zeros((10, 20, 3), np.uint8))
-    bad = Unreadable(Origin(1, "d/b.png", "b.png", "b"), "empty", "cannot read 'd/b.png': it is empty")
+    bad = FailedFrame(Origin(1, "d/b.png", "b.png", "b"), "empty", "cannot read 'd/b.png': it is empty")
     sink.write(good, found)
     sink.write(bad, bad)
     sink.write(Frame(Origin(2, "d/c.png", "c.png", "c"), (10, 20), None), Detections.empty())
@@ -66,13 +66,13 @@ def test_every_sink_but_those_with_folders_writes_to_a_stream(name: str) -> None
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_every_source_lists_its_pictures_the_same_each_time(name: str, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"not a picture")
+def test_every_source_lists_its_images_the_same_each_time(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"not an image")
     source = SOURCES[name]([str(tmp_path)], SourceSettings())
-    assert [picture.origin for picture in source] == [picture.origin for picture in source]
+    assert [image.origin for image in source] == [image.origin for image in source]
     assert source.count() == 1
-    [frame] = [picture() for picture in source]
-    assert isinstance(frame, Unreadable)
+    [frame] = [image() for image in source]
+    assert isinstance(frame, FailedFrame)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

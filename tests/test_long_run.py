@@ -12,16 +12,16 @@ import psutil
 import pytest
 from PIL import Image
 
-PICTURES, BROKEN_EVERY = 2000, 20  # one in twenty is 5 %
+IMAGES, BROKEN_EVERY = 2000, 20  # one in twenty is 5 %
 SETTLED = 600  # by then every pool, cache and thread has what it will ever need
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two thousand pictures of three formats; each twentieth is cut in half."""
+    """Two thousand images of three formats; each twentieth is cut in half."""
     folder = tmp_path_factory.mktemp("many")
     random = np.random.default_rng(0)
-    for index in range(PICTURES):
+    for index in range(IMAGES):
         size = (int(random.integers(40, 200)), int(random.integers(40, 200)), 3)
         stream = io.BytesIO()
         kind = ("jpg", "png", "webp")[index % 3]
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_memory_stays_flat_and_no_input_is_lost(folder: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "detcli", "detect", str(folder), "-m", str(tiny_checkpoint), "-t", "0.6"]
-    outputs = ["-o", "-", "-f", "jsonl", "--save-images", str(tmp_path / "drawn"), "--max-failures", str(PICTURES)]
+    outputs = ["-o", "-", "-f", "jsonl", "--save-images", str(tmp_path / "drawn"), "--max-failures", str(IMAGES)]
     resident = {}
     with subprocess.Popen([*command, *outputs], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -46,16 +46,16 @@ def test_memory_stays_flat_and_no_input_is_lost(folder: Path, tiny_checkpoint: P
         watched = psutil.Process(process.pid)
         for line in process.stdout:
             records.append(json.loads(line))
-            if len(records) % 100 == 0 and len(records) < PICTURES:
+            if len(records) % 100 == 0 and len(records) < IMAGES:
                 resident[len(records)] = watched.memory_info().rss / 2**20
         _, errors = process.communicate()
     assert process.returncode == 3
-    assert [record["index"] for record in records] == list(range(PICTURES))
+    assert [record["index"] for record in records] == list(range(IMAGES))
     listed = sorted(os.fsencode(path) for path in folder.rglob("*.*"))
     assert [os.fsencode(record["file"]) for record in records] == listed
     failed = [record for record in records if record["error"]]
-    assert {int(Path(record["file"]).stem) for record in failed} == set(range(0, PICTURES, BROKEN_EVERY))
-    assert len(list((tmp_path / "drawn").rglob("*.*"))) == PICTURES - len(failed)
+    assert {int(Path(record["file"]).stem) for record in failed} == set(range(0, IMAGES, BROKEN_EVERY))
+    assert len(list((tmp_path / "drawn").rglob("*.*"))) == IMAGES - len(failed)
     late = [mib for count, mib in resident.items() if count >= SETTLED]
     assert max(late) - late[0] < 40, resident
-    assert b"2,000 pictures, 100 failed" in errors, errors
+    assert b"2,000 images, 100 failed" in errors, errors

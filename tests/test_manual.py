@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from detcli.cli.docs.command_tree import Branch, read_tree
+from detcli.cli.docs.command_tree import CommandNode, read_tree
 from detcli.cli.docs.generate import PROJECT, main, outdated, pages, write
 from detcli.cli.docs.man_page import man_page
 from detcli.cli.main import cli
@@ -17,19 +17,19 @@ BRANCHES = list(ROOT.walk())
 PAGES = [branch for branch in BRANCHES if len(branch.path) <= 2]
 
 
-def name(branch: Branch) -> str:
+def name(branch: CommandNode) -> str:
     return " ".join(branch.path)
 
 
 @pytest.mark.parametrize("branch", BRANCHES, ids=name)
-def test_every_command_has_help_and_an_example_that_runs_it(branch: Branch) -> None:
+def test_every_command_has_help_and_an_example_that_runs_it(branch: CommandNode) -> None:
     assert re.fullmatch(r"[A-Z][^\n]*[.]", branch.summary)
     assert branch.help.startswith(branch.summary)
     assert any(name(branch) in example.line for example in branch.examples)
 
 
 @pytest.mark.parametrize("branch", BRANCHES, ids=name)
-def test_examples_use_options_that_exist(branch: Branch) -> None:
+def test_examples_use_options_that_exist(branch: CommandNode) -> None:
     for example in branch.examples:
         for part in re.findall(r"\bdetcli\b[^|;]*", example.line):
             words = part.split()
@@ -39,7 +39,7 @@ def test_examples_use_options_that_exist(branch: Branch) -> None:
 
 
 @pytest.mark.parametrize("branch", PAGES[1:], ids=name)
-def test_every_command_stands_in_the_readme(branch: Branch) -> None:
+def test_every_command_stands_in_the_readme(branch: CommandNode) -> None:
     assert name(branch) in (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
@@ -70,7 +70,7 @@ def test_check_looks_and_writes_nothing(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize("branch", PAGES, ids=name)
-def test_the_page_has_every_section_and_every_option(branch: Branch) -> None:
+def test_the_page_has_every_section_and_every_option(branch: CommandNode) -> None:
     page = man_page(branch, ROOT)
     sections = re.findall(r"^\.SH (.+)$", page, re.MULTILINE)
     wanted = [
@@ -91,7 +91,7 @@ def test_the_page_has_every_section_and_every_option(branch: Branch) -> None:
 
 
 @pytest.mark.parametrize("branch", PAGES, ids=name)
-def test_the_page_is_roff_without_a_slip(branch: Branch) -> None:
+def test_the_page_is_roff_without_a_slip(branch: CommandNode) -> None:
     groff = shutil.which("groff")
     if groff is None:
         pytest.skip("groff is not here")

@@ -13,48 +13,48 @@ import pytest
 from PIL import Image
 
 from detcli.errors import DeviceError, OutputError, TooManyFailuresError
-from detcli.pipeline.backpressure import Room
-from detcli.pipeline.run import Limits, Stop, Tally, run
+from detcli.pipeline.backpressure import InFlightLimit
+from detcli.pipeline.run import FailurePolicy, RunStats, StopSignal, run
 from detcli.sinks.sink import SINKS, SinkSettings
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Pixels, Resize, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 from detcli.structures.run_info import RunInfo
 
 
 @dataclass
-class FakePicture:
+class FakeImage:
     origin: Origin
     broken: bool = False
     gate: threading.Event | None = None
     side: int = 4
 
-    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+    def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
         if self.gate is not None:
             assert self.gate.wait(30)
         if self.broken:
-            return Unreadable(self.origin, "truncated", f"cannot read '{self.origin.file}': truncated")
+            return FailedFrame(self.origin, "truncated", f"cannot read '{self.origin.file}': truncated")
         pixels = np.full((self.side, self.side, 3), self.origin.index % 256, np.uint8)
         return Frame(self.origin, (self.side, self.side), pixels)
 
 
 @dataclass
 class FakeSource:
-    pictures: Sequence[FakePicture]
+    images: Sequence[FakeImage]
     listed: list[int] = field(default_factory=list)
 
-    def __iter__(self) -> Iterator[FakePicture]:
-        for picture in self.pictures:
-            self.listed.append(picture.origin.index)
-            yield picture
+    def __iter__(self) -> Iterator[FakeImage]:
+        for image in self.images:
+            self.listed.append(image.origin.index)
+            yield image
 
     def count(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
 
 @dataclass
 class TwoBoxes:
-    """A detector that finds two boxes in every picture and remembers its batches."""
+    """A detector that finds two boxes in every image and remembers its batches."""
 
     batch_size: int = 4
     deterministic: bool = False
@@ -65,20 +65,20 @@ class TwoBoxes:
     def look_ahead(self) -> int:
         return self.batch_size
 
-    def choose(self, frames: Sequence[Frame | Unreadable]) -> list[int]:
+    def choose(self, frames: Sequence[Frame | FailedFrame]) -> list[int]:
         return list(range(len(frames)))
 
     def resize(self, image: Image.Image) -> Pixels:
         return np.asarray(image)
 
-    def prepare(self, frame: Frame | Unreadable) -> Frame | Unreadable:
-        return frame if isinstance(frame, Unreadable) else replace(frame, prepared=frame.pixels)
+    def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
+        return frame if isinstance(frame, FailedFrame) else replace(frame, prepared=frame.pixels)
 
-    def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+    def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
         self.batches.append(len(frames))
         if self.during is not None:
             self.during.set()
-        return [frame if isinstance(frame, Unreadable) else self.boxes(frame) for frame in frames]
+        return [frame if isinstance(frame, FailedFrame) else self.boxes(frame) for frame in frames]
 
     def boxes(self, frame: Frame) -> Detections:
         boxes = np.array([[0, 0, 1, 1], [1, 1, 3, 3]], np.float64)
@@ -92,13 +92,13 @@ class Collector:
     ordered: bool = True
     needs_pixels: bool = False
     fail_at: int | None = None
-    seen: list[tuple[int, Detections | Unreadable]] = field(default_factory=list)
+    seen: list[tuple[int, Detections | FailedFrame]] = field(default_factory=list)
     had_pixels: set[bool] = field(default_factory=set)
     closed: list[bool] = field(default_factory=list)
     aborted: int = 0
     fail_on_close: bool = False
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         if self.fail_at is not None and frame.origin.index == self.fail_at:
             raise OutputError("cannot write: the disk is full")
         if isinstance(frame, Frame):
@@ -118,9 +118,9 @@ class Collector:
         self.aborted += 1
 
 
-def pictures(count: int, broken: Sequence[int] = (), **kwargs: object) -> list[FakePicture]:
+def images(count: int, broken: Sequence[int] = (), **kwargs: object) -> list[FakeImage]:
     origins = [Origin(i, f"{i}.png", f"{i}.png", str(i)) for i in range(count)]
-    return [FakePicture(origin, origin.index in broken, **kwargs) for origin in origins]  # type: ignore[arg-type]
+    return [FakeImage(origin, origin.index in broken, **kwargs) for origin in origins]  # type: ignore[arg-type]
 
 
 def indices(sink: Collector) -> list[int]:
@@ -129,24 +129,24 @@ def indices(sink: Collector) -> list[int]:
 
 def test_every_frame_reaches_every_sink_in_order() -> None:
     first, second, loose = Collector(), Collector(), Collector(ordered=False)
-    tally = run(FakeSource(pictures(101, broken=[3, 50])), TwoBoxes(), [first, loose, second], workers=5)
+    tally = run(FakeSource(images(101, broken=[3, 50])), TwoBoxes(), [first, loose, second], workers=5)
     assert indices(first) == indices(second) == list(range(101))
     assert sorted(indices(loose)) == list(range(101))
-    assert (tally.pictures, tally.failed, tally.boxes, tally.exit_code) == (99, 2, 198, 3)
+    assert (tally.images, tally.failed, tally.boxes, tally.exit_code) == (99, 2, 198, 3)
     assert first.closed == loose.closed == [True]
 
 
-def test_a_slow_picture_delays_but_never_overtakes() -> None:
+def test_a_slow_image_delays_but_never_overtakes() -> None:
     gate = threading.Event()
-    listed = pictures(30)
+    listed = images(30)
     listed[2].gate = gate
     sink = Collector()
     others_read = threading.Event()
     last = listed[9]
     original = last.__call__
 
-    class Late(FakePicture):
-        def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+    class Late(FakeImage):
+        def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
             gate.set()
             others_read.set()
             return original()
@@ -159,68 +159,68 @@ def test_a_slow_picture_delays_but_never_overtakes() -> None:
 
 def test_a_batch_is_never_larger_than_asked_nor_than_the_work() -> None:
     detector = TwoBoxes(batch_size=8)
-    run(FakeSource(pictures(3)), detector, [Collector()], workers=2)
+    run(FakeSource(images(3)), detector, [Collector()], workers=2)
     assert sum(detector.batches) == 3
     detector = TwoBoxes(batch_size=4)
-    run(FakeSource(pictures(50)), detector, [Collector()], workers=2)
+    run(FakeSource(images(50)), detector, [Collector()], workers=2)
     assert max(detector.batches) <= 4
 
 
 def test_a_deterministic_run_fills_every_batch_but_the_last() -> None:
     detector = TwoBoxes(batch_size=4, deterministic=True)
-    run(FakeSource(pictures(11)), detector, [Collector()], workers=3)
+    run(FakeSource(images(11)), detector, [Collector()], workers=3)
     assert detector.batches == [4, 4, 3]
 
 
 def test_a_deterministic_run_that_goes_on_keeps_the_batches_of_the_whole() -> None:
     detector = TwoBoxes(batch_size=4, deterministic=True)
-    run(FakeSource(pictures(11)[3:]), detector, [Collector()])
+    run(FakeSource(images(11)[3:]), detector, [Collector()])
     assert detector.batches == [1, 4, 3]
 
 
 def test_pixels_are_let_go_of_when_no_sink_looks_at_them() -> None:
     blind, seeing = Collector(), Collector(needs_pixels=True)
-    run(FakeSource(pictures(5)), TwoBoxes(), [blind])
-    run(FakeSource(pictures(5)), TwoBoxes(), [seeing])
+    run(FakeSource(images(5)), TwoBoxes(), [blind])
+    run(FakeSource(images(5)), TwoBoxes(), [seeing])
     assert blind.had_pixels == {False}
     assert seeing.had_pixels == {True}
 
 
 def test_a_resumed_run_counts_on() -> None:
-    tally = run(FakeSource(pictures(10)[7:]), TwoBoxes(), [Collector()], tally=Tally(pictures=7, boxes=14))
-    assert (tally.pictures, tally.boxes) == (10, 20)
+    tally = run(FakeSource(images(10)[7:]), TwoBoxes(), [Collector()], tally=RunStats(images=7, boxes=14))
+    assert (tally.images, tally.boxes) == (10, 20)
 
 
-def test_no_pictures_is_exit_code_4() -> None:
+def test_no_images_is_exit_code_4() -> None:
     assert run(FakeSource([]), TwoBoxes(), [Collector()]).exit_code == 4
 
 
-def test_all_pictures_failed_is_exit_code_4() -> None:
-    assert run(FakeSource(pictures(3, broken=[0, 1, 2])), TwoBoxes(), [Collector()]).exit_code == 4
+def test_all_images_failed_is_exit_code_4() -> None:
+    assert run(FakeSource(images(3, broken=[0, 1, 2])), TwoBoxes(), [Collector()]).exit_code == 4
 
 
 @pytest.mark.parametrize("ordered", [True, False])
 def test_a_full_disk_ends_the_run_and_closes_every_sink_as_incomplete(ordered: bool) -> None:
     failing, other = Collector(ordered=ordered, fail_at=20), Collector()
     with pytest.raises(OutputError, match="disk is full"):
-        run(FakeSource(pictures(500)), TwoBoxes(), [failing, other], workers=3)
+        run(FakeSource(images(500)), TwoBoxes(), [failing, other], workers=3)
     assert failing.closed == other.closed == [False]
     assert indices(other) == list(range(len(other.seen)))
     assert len(other.seen) <= 21
 
 
 def test_what_an_unordered_sink_has_not_written_is_not_in_an_ordered_one() -> None:
-    """A journal's line promises that the drawn picture is on the disk."""
+    """A journal's line promises that the drawn image is on the disk."""
     failing, journal = Collector(ordered=False, fail_at=5), Collector()
     with pytest.raises(OutputError):
-        run(FakeSource(pictures(50)), TwoBoxes(), [failing, journal], workers=1)
+        run(FakeSource(images(50)), TwoBoxes(), [failing, journal], workers=1)
     assert indices(journal) == [0, 1, 2, 3, 4]
 
 
 def test_a_sink_that_cannot_close_is_aborted_and_the_others_are_told() -> None:
     failing, other = Collector(fail_on_close=True), Collector()
     with pytest.raises(OutputError, match="cannot close"):
-        run(FakeSource(pictures(3)), TwoBoxes(), [failing, other])
+        run(FakeSource(images(3)), TwoBoxes(), [failing, other])
     assert failing.aborted == 1
     assert other.closed == [False]
 
@@ -230,14 +230,14 @@ def test_a_sink_that_cannot_close_is_aborted_and_the_others_are_told() -> None:
 def test_a_disk_that_is_full_half_way_is_told_as_such_by_every_format(name: str, tmp_path: Path) -> None:
     import resource
 
-    labels = Labels.from_names(["cat", "dog"])
+    labels = ClassLabels.from_names(["cat", "dog"])
     sink = SINKS[name](tmp_path / "out", SinkSettings(RunInfo("m", None, None, "0", labels, "now")))
     journal = Collector()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
     try:
         with pytest.raises(OutputError, match="grows larger"):
-            run(FakeSource(pictures(1000)), TwoBoxes(), [sink, journal])
+            run(FakeSource(images(1000)), TwoBoxes(), [sink, journal])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert journal.closed == [False]
@@ -246,14 +246,14 @@ def test_a_disk_that_is_full_half_way_is_told_as_such_by_every_format(name: str,
 def test_what_ended_a_run_is_told_rather_than_what_closing_says_after_it() -> None:
     failing, other = Collector(fail_at=3, fail_on_close=True), Collector()
     with pytest.raises(OutputError, match="cannot write"):
-        run(FakeSource(pictures(10)), TwoBoxes(), [failing, other])
+        run(FakeSource(images(10)), TwoBoxes(), [failing, other])
     assert failing.aborted == 1
     assert other.closed == [False]
 
 
 def test_a_lost_device_keeps_the_results_before_it() -> None:
     class Dying(TwoBoxes):
-        def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             if len(self.batches) == 3:
                 raise DeviceError("cuda:0 was lost")
             return super().__call__(frames)
@@ -261,17 +261,17 @@ def test_a_lost_device_keeps_the_results_before_it() -> None:
     sink = Collector()
     detector = Dying(batch_size=2, deterministic=True)
     with pytest.raises(DeviceError):
-        run(FakeSource(pictures(20)), detector, [sink])
+        run(FakeSource(images(20)), detector, [sink])
     assert indices(sink) == [0, 1, 2, 3, 4, 5]
     assert sink.closed == [False]
 
 
 def test_a_bug_in_a_reader_is_raised_not_swallowed() -> None:
-    class Buggy(FakePicture):
-        def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+    class Buggy(FakeImage):
+        def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
             raise ZeroDivisionError
 
-    listed = pictures(4)
+    listed = images(4)
     listed[2] = Buggy(listed[2].origin)
     with pytest.raises(ZeroDivisionError):
         run(FakeSource(listed), TwoBoxes(batch_size=1), [Collector()])
@@ -279,36 +279,36 @@ def test_a_bug_in_a_reader_is_raised_not_swallowed() -> None:
 
 def test_an_error_while_listing_comes_after_what_was_listed() -> None:
     class Torn(FakeSource):
-        def __iter__(self) -> Iterator[FakePicture]:
-            yield from self.pictures
+        def __iter__(self) -> Iterator[FakeImage]:
+            yield from self.images
             raise OutputError("the list broke off")
 
     sink = Collector()
     with pytest.raises(OutputError, match="broke off"):
-        run(Torn(pictures(6)), TwoBoxes(), [sink])
+        run(Torn(images(6)), TwoBoxes(), [sink])
     assert indices(sink) == list(range(6))
 
 
 def test_stop_finishes_the_batch_and_says_which_signal() -> None:
-    stop = Stop()
+    stop = StopSignal()
     sink = Collector()
 
     class Stopping(TwoBoxes):
-        def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             if len(self.batches) == 2:
                 stop.set("SIGTERM")
             return super().__call__(frames)
 
-    tally = run(FakeSource(pictures(100)), Stopping(batch_size=2, deterministic=True), [sink], stop=stop)
+    tally = run(FakeSource(images(100)), Stopping(batch_size=2, deterministic=True), [sink], stop=stop)
     assert indices(sink) == [0, 1, 2, 3, 4, 5]
     assert (tally.interrupted, tally.exit_code) == ("SIGTERM", 143)
     assert sink.closed == [False]
 
 
 def test_stop_is_noticed_while_the_input_is_silent() -> None:
-    stop = Stop()
+    stop = StopSignal()
     gate = threading.Event()
-    listed = pictures(3)
+    listed = images(3)
     listed[1].gate = gate
     detector = TwoBoxes(batch_size=1, during=threading.Event())
     assert detector.during is not None
@@ -323,7 +323,7 @@ def test_stop_is_noticed_while_the_input_is_silent() -> None:
 def test_a_sink_that_fails_is_noticed_while_the_input_is_silent() -> None:
     """As in `tail -f names | detcli detect - | head -1`."""
     gate = threading.Event()
-    listed = pictures(3)
+    listed = images(3)
     listed[1].gate = gate
     with pytest.raises(OutputError, match="disk is full"):
         run(FakeSource(listed), TwoBoxes(batch_size=1), [Collector(fail_at=0)], workers=2)
@@ -331,22 +331,22 @@ def test_a_sink_that_fails_is_noticed_while_the_input_is_silent() -> None:
     gate.set()
 
 
-@pytest.mark.parametrize(("limits", "failed"), [(Limits(strict=True), 1), (Limits(max_failures=2), 3)])
-def test_limits_end_the_run_at_the_first_failure_too_many(limits: Limits, failed: int) -> None:
-    tally = Tally()
+@pytest.mark.parametrize(("limits", "failed"), [(FailurePolicy(strict=True), 1), (FailurePolicy(max_failures=2), 3)])
+def test_limits_end_the_run_at_the_first_failure_too_many(limits: FailurePolicy, failed: int) -> None:
+    tally = RunStats()
     with pytest.raises(TooManyFailuresError):
-        run(FakeSource(pictures(100, broken=range(10, 100))), TwoBoxes(), [Collector()], limits=limits, tally=tally)
+        run(FakeSource(images(100, broken=range(10, 100))), TwoBoxes(), [Collector()], limits=limits, tally=tally)
     assert tally.failed == failed
 
 
 def test_what_is_in_flight_is_bounded_however_long_the_input() -> None:
     """The source is listed only a window ahead of what is written."""
     sink = Collector()
-    source = FakeSource(pictures(2000))
+    source = FakeSource(images(2000))
     farthest = 0
 
     class Watching(TwoBoxes):
-        def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             nonlocal farthest
             farthest = max(farthest, len(source.listed) - len(sink.seen))
             return super().__call__(frames)
@@ -356,9 +356,9 @@ def test_what_is_in_flight_is_bounded_however_long_the_input() -> None:
     assert farthest <= 4 * 4 + 4 * 2 + 2
 
 
-def test_big_pictures_wait_for_room_without_stopping_a_full_batch() -> None:
-    room = Room(frames=100, nbytes=1000, at_least=3)
-    frame = FakePicture(Origin(0, "a", "a", "a"), side=20)()
+def test_big_images_wait_for_room_without_stopping_a_full_batch() -> None:
+    room = InFlightLimit(frames=100, nbytes=1000, at_least=3)
+    frame = FakeImage(Origin(0, "a", "a", "a"), side=20)()
     for _ in range(3):
         assert room.enter()
         room.begin()
@@ -376,35 +376,35 @@ def test_big_pictures_wait_for_room_without_stopping_a_full_batch() -> None:
 
 
 @pytest.mark.parametrize("deterministic", [False, True])
-def test_decoded_pictures_that_wait_are_bounded_by_their_bytes(
+def test_decoded_images_that_wait_are_bounded_by_their_bytes(
     deterministic: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Far fewer large pictures are decoded ahead than small ones, however many have been listed."""
+    """Far fewer large images are decoded ahead than small ones, however many have been listed."""
     side, workers, batch_size = 100, 3, 16
     monkeypatch.setattr(
         "detcli.pipeline.run._BYTES_IN_FLIGHT", 2 * 5 * side * side * 3
     )  # five: as read, and as prepared
     lock, decoded, most = threading.Lock(), 0, 0
 
-    class Counted(FakePicture):
-        def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+    class Counted(FakeImage):
+        def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
             nonlocal decoded, most
             with lock:
                 decoded += 1
                 most = max(most, decoded)
             return super().__call__(resize)
 
-    def written(frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def written(frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         nonlocal decoded
         with lock:
             decoded -= 1
 
-    listed = [Counted(picture.origin, side=side) for picture in pictures(300)]
+    listed = [Counted(image.origin, side=side) for image in images(300)]
     sink = Collector(needs_pixels=True)
     detector = TwoBoxes(batch_size=batch_size, deterministic=deterministic)
     run(FakeSource(listed), detector, [sink], workers=workers, on_result=written)
     assert indices(sink) == list(range(300))
-    # The pixels that the detector is done with make room while the picture is still on its way to the sinks.
+    # The pixels that the detector is done with make room while the image is still on its way to the sinks.
     assert most <= (batch_size if deterministic else 0) + 2 * 5 + workers + 1
 
 
@@ -413,12 +413,12 @@ def test_frames_are_freed_as_the_run_goes_on() -> None:
     calls = count()
 
     class Counting(TwoBoxes):
-        def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             if next(calls) % 10 == 9:  # now and then: everything a long session of tests has made is gone through
                 gc.collect()
                 alive.append(sum(type(thing) is Frame for thing in gc.get_objects()))
             return super().__call__(frames)
 
-    run(FakeSource(pictures(300)), Counting(batch_size=4), [Collector(needs_pixels=True)], workers=2)
+    run(FakeSource(images(300)), Counting(batch_size=4), [Collector(needs_pixels=True)], workers=2)
     assert 5 <= len(alive) <= 30
     assert max(alive) < 100

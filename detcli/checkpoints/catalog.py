@@ -33,7 +33,7 @@ class CatalogEntry:
     average_precision      published, of boxes, in percent, on the validation set of its labels; None: not published
     panoptic_quality       published, in percent, where it segments
     parameters_millions    published; of a panoptic network, counted
-    gflops                 published, for one picture as the network takes it; None: not published
+    gflops                 published, for one image as the network takes it; None: not published
     license                SPDX identifier of the weights
     sha256                 of the weights, where they come with detcli
     """
@@ -101,7 +101,7 @@ def _dfine() -> tuple[CatalogEntry, ...]:
 
 
 def _detr() -> tuple[CatalogEntry, ...]:
-    """DETR (Carion et al. 2020): AP and PQ of the authors' README, GFLOPs of the paper (means over pictures of COCO)."""
+    """DETR (Carion et al. 2020): AP and PQ of the authors' README, GFLOPs of the paper (means over images of COCO)."""
     published = {  # name -> AP, millions of parameters, GFLOPs
         "detr-r50": (42.0, 41, 86),
         "detr-r101": (43.5, 60, 152),
@@ -155,7 +155,7 @@ def _deformable_detr() -> tuple[CatalogEntry, ...]:
 
 
 def _shapes() -> CatalogEntry:
-    """The small model that comes with detcli; parameters and GFLOPs are those of its own classes and picture size."""
+    """The small model that comes with detcli; parameters and GFLOPs are those of its own classes and image size."""
     return CatalogEntry(
         "shapes",
         None,
@@ -173,7 +173,7 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
 
 
 def entry_of_repository(repository: str) -> CatalogEntry | None:
-    """The catalogue's entry for a Hub repository, in any case of letters."""
+    """The catalog's entry for a Hub repository, in any case of letters."""
     wanted = repository.casefold()
     return next(
         (entry for entry in CATALOG.values() if entry.repository is not None and entry.repository.casefold() == wanted),
@@ -182,13 +182,13 @@ def entry_of_repository(repository: str) -> CatalogEntry | None:
 
 
 def shipped(name: str) -> CatalogEntry | None:
-    """The catalogue's entry for a name, where that model comes with detcli."""
+    """The catalog's entry for a name, where that model comes with detcli."""
     entry = CATALOG.get(name)
     return entry if entry is not None and entry.repository is None else None
 
 
 def suggest(name: str) -> tuple[str, ...]:
-    """Names of the catalogue that `name` may have meant, the likeliest first; at most three."""
+    """Names of the catalog that `name` may have meant, the likeliest first; at most three."""
     tail = re.sub(r"[\s_]+", "-", name.casefold()).replace("d-fine", "dfine").rpartition("/")[2]
     spellings: dict[str, str] = {}
     for entry in CATALOG.values():

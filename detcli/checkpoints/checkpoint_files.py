@@ -47,7 +47,7 @@ def read_checkpoint(files: ModelFiles) -> Checkpoint:
     if (files.folder / PREPROCESSOR).exists():
         preprocessor = read_document(files.folder / PREPROCESSOR)
     else:
-        notes = (f"'{files.name}' has no {PREPROCESSOR}; pictures are prepared as its family's models are by default",)
+        notes = (f"'{files.name}' has no {PREPROCESSOR}; images are prepared as its family's models are by default",)
     tensors = read_tensors(weights)
     return Checkpoint(config, preprocessor, tensors, files.sha256 or sha256_of_weights(weights), notes)
 

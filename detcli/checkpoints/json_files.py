@@ -41,7 +41,7 @@ def parse_document(data: bytes, name: str, *, max_bytes: int = MAX_DOCUMENT_BYTE
         ) from error
     except RecursionError as error:
         raise DamagedModelError(f"'{name}' is nested too deep") from error
-    except _RefusedError as error:
+    except _InvalidJsonError as error:
         raise DamagedModelError(f"'{name}' {error}") from error
     if not isinstance(value, dict):
         raise DamagedModelError(f"'{name}' holds a {type(value).__name__} where a JSON object belongs")
@@ -72,25 +72,25 @@ def require_regular_file(path: Path) -> int:
         raise DamagedModelError(f"cannot read '{path}': {error.strerror}") from error
 
 
-class _RefusedError(Exception):
+class _InvalidJsonError(Exception):
     """A part of the document that no model needs; the message goes on from the document's name."""
 
 
 def _whole_number(digits: str) -> int:
     if len(digits) > _MAX_DIGITS:
-        raise _RefusedError(f"holds a number of {len(digits)} digits")
+        raise _InvalidJsonError(f"holds a number of {len(digits)} digits")
     return int(digits)
 
 
 def _number(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
-        raise _RefusedError(f"holds the number {digits[:20]}, which is beyond every float")
+        raise _InvalidJsonError(f"holds the number {digits[:20]}, which is beyond every float")
     return value
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise _RefusedError(f"holds {word}, which is not JSON")
+    raise _InvalidJsonError(f"holds {word}, which is not JSON")
 
 
 def _check_depth(value: object, name: str) -> None:

@@ -27,7 +27,7 @@ class ModelFiles:
     repository  of the Hub, or None for a local model
     commit      of the repository
     sha256      of the weights, where it is known without reading them
-    entry       of the catalogue, where the model is in it
+    entry       of the catalog, where the model is in it
     weights     name of the weights file in the folder, or of the index of its shards
     """
 

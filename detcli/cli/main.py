@@ -15,23 +15,23 @@ from typing import Any, NoReturn
 
 import click
 
-from detcli.cli.framework.command import Entry, Example, Group, Option
+from detcli.cli.framework.command import Entry, Group, Option, UsageExample
 from detcli.cli.framework.console import Console
 from detcli.errors import DetcliError, DeviceError, OutputError
 from detcli.version import __version__
 
 COMMANDS = {
-    "detect": Entry("detcli.cli.detect.detect:detect", "Find objects in pictures.", "Detect"),
+    "detect": Entry("detcli.cli.detect.detect:detect", "Find objects in images.", "Detect"),
     "video": Entry("detcli.cli.detect.video:video", "Find objects in videos, cameras and streams.", "Detect"),
-    "segment": Entry("detcli.cli.detect.segment:segment", "Find the masks of what is in pictures.", "Detect"),
-    "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated pictures.", "Train"),
+    "segment": Entry("detcli.cli.detect.segment:segment", "Find the masks of what is in images.", "Detect"),
+    "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated images.", "Train"),
     "eval": Entry("detcli.cli.evaluate.evaluate:evaluate", "Judge results or a model against what is true.", "Judge"),
     "download": Entry(
         "detcli.cli.models.download:download", "Fetch models now, for later use without a network.", "Models"
     ),
     "models": Entry("detcli.cli.models.models:models", "Look after the models on this machine.", "Models"),
     "demo": Entry(
-        "detcli.cli.setup.demo:demo", "Draw a few pictures, find what is in them, and show the results.", "Set-up"
+        "detcli.cli.setup.demo:demo", "Draw a few images, find what is in them, and show the results.", "Set-up"
     ),
     "doctor": Entry("detcli.cli.setup.doctor:doctor", "Look at what this machine can do, and what to mend.", "Set-up"),
     "completion": Entry("detcli.cli.setup.completion:completion", "Print the completion script of a shell.", "Set-up"),
@@ -113,15 +113,17 @@ class Program(Group):
     aliases=ALIASES,
     no_args_is_help=True,
     examples=[
-        Example("boxes in one picture, as a table", "detcli detect street.jpg"),
-        Example(
-            "a folder into COCO, with pictures to look at", "detcli detect images/ -o out.json --save-images drawn/"
+        UsageExample("boxes in one image, as a table", "detcli detect street.jpg"),
+        UsageExample(
+            "a folder into COCO, with images to look at", "detcli detect images/ -o out.json --save-images drawn/"
         ),
-        Example("only people and dogs, with a larger model", "detcli detect images/ -m dfine-x --classes person,dog"),
-        Example("a video, drawn so that a browser plays it", "detcli video in.mp4 --save-video out.mp4"),
-        Example("what every pixel of a picture belongs to", "detcli segment street.jpg --save-images drawn/"),
-        Example("see it work, without a network", "detcli demo"),
-        Example("what this machine can do", "detcli doctor"),
+        UsageExample(
+            "only people and dogs, with a larger model", "detcli detect images/ -m dfine-x --classes person,dog"
+        ),
+        UsageExample("a video, drawn so that a browser plays it", "detcli video in.mp4 --save-video out.mp4"),
+        UsageExample("what every pixel of an image belongs to", "detcli segment street.jpg --save-images drawn/"),
+        UsageExample("see it work, without a network", "detcli demo"),
+        UsageExample("what this machine can do", "detcli doctor"),
     ],
 )
 @click.option(
@@ -147,7 +149,7 @@ def main() -> NoReturn:
     try:
         cli.main()
     except SystemExit as end:
-        # A thread that still reads a picture for a run that was interrupted would be torn out of C++ code by the
+        # A thread that still reads an image for a run that was interrupted would be torn out of C++ code by the
         # interpreter's own end, which then aborts. Everything is written and flushed: leave at once.
         if any(thread.daemon for thread in threading.enumerate()):
             os._exit(end.code if isinstance(end.code, int) else 1)

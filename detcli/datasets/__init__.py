@@ -1,1 +1,1 @@
-"""Pictures with truths: what networks learn from and are judged against. They know no network."""
+"""Images with truths: what networks learn from and are judged against. They know no network."""

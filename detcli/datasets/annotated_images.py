@@ -1,44 +1,44 @@
-"""Pictures with truths kept in a few arrays: read lazily, and the truths always in the upright picture's pixels."""
+"""Images with truths kept in a few arrays: read lazily, and the truths always in the upright image's pixels."""
 
 import os
 from typing import Any
 
 import numpy as np
 
-from detcli.datasets.annotation_tables import MAX_PICTURE_BYTES, MAX_PIXELS, Tables
-from detcli.datasets.dataset import Report
-from detcli.datasets.exif_orientation import Drawn, Standing
+from detcli.datasets.annotation_tables import MAX_IMAGE_BYTES, MAX_PIXELS, AnnotationTables
+from detcli.datasets.dataset import IssueSummary
+from detcli.datasets.exif_orientation import BoxFrame, ExifOrientation
 from detcli.datasets.instance_masks import change_masks
-from detcli.datasets.issues import Findings
+from detcli.datasets.issues import IssueReport
 from detcli.datasets.transforms.rotate import turn_boxes, turn_mask
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 from detcli.io.images.decode import decode
 from detcli.io.read import read_bytes
-from detcli.structures.class_labels import Labels
-from detcli.structures.frame import Frame, Origin, Resize, Unreadable
-from detcli.structures.ground_truth import Truths
+from detcli.structures.class_labels import ClassLabels
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
+from detcli.structures.ground_truth import GroundTruth
 
 
-class AnnotatedPictures:
+class AnnotatedImages:
     """The dataset that tables make.
 
     Raises DataError where there is nothing to learn from, or where the sizes in the annotations are not those of most
-    pictures.
+    images.
     """
 
-    def __init__(self, tables: Tables, labels: Labels, findings: Findings) -> None:
+    def __init__(self, tables: AnnotationTables, labels: ClassLabels, findings: IssueReport) -> None:
         self._tables = tables
         self._labels = labels
-        self._standing = Standing(tables, findings)
+        self._standing = ExifOrientation(tables, findings)
         self._report = _report(tables, labels, findings)
 
     @property
-    def labels(self) -> Labels:
+    def labels(self) -> ClassLabels:
         """Classes in the order of their index, with the dataset's own category ids."""
         return self._labels
 
     @property
-    def report(self) -> Report:
+    def report(self) -> IssueSummary:
         """What was found on entry."""
         return self._report
 
@@ -46,58 +46,58 @@ class AnnotatedPictures:
         return len(self._tables.paths)
 
     def image_id(self, index: int) -> int:
-        """The id of the picture in `annotations`."""
+        """The id of the image in `annotations`."""
         return int(self._tables.image_ids[index])
 
-    def read(self, index: int, resize: Resize | None = None) -> Frame | Unreadable:
-        """The picture, upright; `Unreadable` also where its truths are of a picture of another size."""
+    def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
+        """The image, upright; `FailedFrame` also where its truths are of an image of another size."""
         path, name = self._tables.paths[index], self._tables.names[index]
         origin = Origin(index, path, name, os.path.splitext(name)[0])  # noqa: PTH122 - a name, not a path
         try:
-            if self._standing.drawn(index) == Drawn.ELSEWHERE:
-                raise PictureError("unsupported", self._standing.other_size(index))
-            decoded = decode(read_bytes(path, max_bytes=MAX_PICTURE_BYTES), max_pixels=MAX_PIXELS)
+            if self._standing.drawn(index) == BoxFrame.ELSEWHERE:
+                raise ImageError("unsupported", self._standing.other_size(index))
+            decoded = decode(read_bytes(path, max_bytes=MAX_IMAGE_BYTES), max_pixels=MAX_PIXELS)
             width, height = decoded.image.size
             if resize is not None:
                 return Frame(origin, (height, width), None, resize(decoded.image), decoded.keepsakes)
             return Frame(origin, (height, width), decoded.pixels, keepsakes=decoded.keepsakes)
-        except PictureError as error:
-            return Unreadable(origin, error.code, str(error))
+        except ImageError as error:
+            return FailedFrame(origin, error.code, str(error))
         except MemoryError:
-            return Unreadable(origin, "too-large", "there is not enough memory to read it (MemoryError)")
+            return FailedFrame(origin, "too-large", "there is not enough memory to read it (MemoryError)")
         except OSError as error:
-            return Unreadable(origin, "decode-failed", f"reading failed ({type(error).__name__}: {error})")
+            return FailedFrame(origin, "decode-failed", f"reading failed ({type(error).__name__}: {error})")
 
-    def truths(self, index: int) -> Truths:
-        """What is true of the upright picture, in its pixels; nothing where its size is not known, or another.
+    def truths(self, index: int) -> GroundTruth:
+        """What is true of the upright image, in its pixels; nothing where its size is not known, or another.
 
         Raises PictureError where masks were asked for and cannot be read.
         """
         tables, drawn, size_hw = self._tables, self._standing.drawn(index), self._size_hw(index)
-        if drawn == Drawn.ELSEWHERE or size_hw is None:
-            return Truths.empty()
+        if drawn == BoxFrame.ELSEWHERE or size_hw is None:
+            return GroundTruth.empty()
         rows = range(int(tables.starts[index]), int(tables.starts[index + 1]))
         these = slice(rows.start, rows.stop)
         boxes = tables.boxes_xyxy[these]
         masks = None
         if tables.masks is not None:
-            drawn_hw = self._standing.header(index).stored_hw if drawn == Drawn.STORED else size_hw
-            masks = tables.masks.of_picture(index, rows, drawn_hw)
+            drawn_hw = self._standing.header(index).stored_hw if drawn == BoxFrame.STORED else size_hw
+            masks = tables.masks.of_image(index, rows, drawn_hw)
         if tables.unit == "fractions":
             boxes = boxes * [size_hw[1], size_hw[0], size_hw[1], size_hw[0]]
-        elif drawn == Drawn.STORED:
+        elif drawn == BoxFrame.STORED:
             header = self._standing.header(index)
             boxes = turn_boxes(boxes, header.orientation, header.stored_hw)
             masks = change_masks(masks, lambda mask: turn_mask(mask, header.orientation))
-        return Truths(boxes.copy(), tables.class_ids[these].copy(), tables.crowd[these].copy(), masks)
+        return GroundTruth(boxes.copy(), tables.class_ids[these].copy(), tables.crowd[these].copy(), masks)
 
     def annotations(self) -> dict[str, Any]:
-        """The truths as COCO annotations, numbered from 1; pictures without a known size, or of another, are left out."""
+        """The truths as COCO annotations, numbered from 1; images without a known size, or of another, are left out."""
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for index in range(len(self)):
             size_hw = self._size_hw(index)
-            if size_hw is None or self._standing.drawn(index) == Drawn.ELSEWHERE:
+            if size_hw is None or self._standing.drawn(index) == BoxFrame.ELSEWHERE:
                 continue
             image_id = self.image_id(index)
             size = {"width": size_hw[1], "height": size_hw[0]}
@@ -134,24 +134,24 @@ class AnnotatedPictures:
         ]
 
     def _size_hw(self, index: int) -> tuple[int, int] | None:
-        """Of the upright picture; where it cannot be read, as the annotations have it; None where nobody knows."""
-        if self._standing.drawn(index) != Drawn.UNKNOWN:
+        """Of the upright image; where it cannot be read, as the annotations have it; None where nobody knows."""
+        if self._standing.drawn(index) != BoxFrame.UNKNOWN:
             return self._standing.header(index).upright_hw
         height, width = self._tables.sizes_hw[index].tolist()
         return (height, width) if height and width else None
 
 
-def _report(tables: Tables, labels: Labels, findings: Findings) -> Report:
+def _report(tables: AnnotationTables, labels: ClassLabels, findings: IssueReport) -> IssueSummary:
     counts = np.bincount(tables.class_ids[~tables.crowd], minlength=len(labels))
     boxes_of: dict[str, int] = {}
     for name, count in zip(labels.names, counts.tolist(), strict=True):
         boxes_of[name] = boxes_of.get(name, 0) + count
     boxes = int(counts.sum())
     if not boxes:
-        findings.refuse_all(f"none of its {len(tables.paths):,} pictures has a box to learn from")
-    return Report(
+        findings.refuse_all(f"none of its {len(tables.paths):,} images has a box to learn from")
+    return IssueSummary(
         name=findings.where,
-        pictures=len(tables.paths),
+        images=len(tables.paths),
         boxes=boxes,
         boxes_of=boxes_of,
         empty=int((np.diff(tables.starts) == 0).sum()),

@@ -1,4 +1,4 @@
-"""Pictures and their boxes in a few arrays, so that a million boxes take 50 MB."""
+"""Images and their boxes in a few arrays, so that a million boxes take 50 MB."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,22 +6,22 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.instance_masks import PictureMasks
+from detcli.datasets.instance_masks import ImageMasks
 
-MAX_PIXELS = 250_000_000  # of a picture; the same as detection takes
-MAX_PICTURE_BYTES = 8 * MAX_PIXELS
+MAX_PIXELS = 250_000_000  # of an image; the same as detection takes
+MAX_IMAGE_BYTES = 8 * MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
-    """P pictures and their N boxes, checked.
+class AnnotationTables:
+    """P images and their N boxes, checked.
 
-    unit        "pixels" of the size in `sizes_hw`; "fractions" of the upright picture's width and height
-    paths       of each picture's file, as the user can type it
-    names       of each picture, relative, "/" between parts
+    unit        "pixels" of the size in `sizes_hw`; "fractions" of the upright image's width and height
+    paths       of each image's file, as the user can type it
+    names       of each image, relative, "/" between parts
     image_ids   int64 [P]
-    sizes_hw    int32 [P, 2]    of the pictures that the boxes were drawn on; 0 where the annotations do not say
-    starts      int64 [P + 1]   the boxes of picture i are those from starts[i] to starts[i + 1]
+    sizes_hw    int32 [P, 2]    of the images that the boxes were drawn on; 0 where the annotations do not say
+    starts      int64 [P + 1]   the boxes of image i are those from starts[i] to starts[i + 1]
     boxes_xyxy  float64 [N, 4]
     class_ids   int64 [N]
     crowd       bool [N]
@@ -39,4 +39,4 @@ class Tables:
     class_ids: npt.NDArray[np.int64]
     crowd: npt.NDArray[np.bool_]
     areas: npt.NDArray[np.float64]
-    masks: PictureMasks | None = None
+    masks: ImageMasks | None = None

@@ -1,13 +1,13 @@
-"""Which boxes of a dataset can be used; what leaves its picture is cut off at the edge."""
+"""Which boxes of a dataset can be used; what leaves its image is cut off at the edge."""
 
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.issues import Findings
+from detcli.datasets.issues import IssueReport
 
-MOST_WRONG = 0.5  # share of the pictures, or of the boxes, that may be unusable
+MOST_WRONG = 0.5  # share of the images, or of the boxes, that may be unusable
 
 Boxes = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -17,18 +17,18 @@ def check_boxes(
     boxes_xyxy: Boxes,
     sides_hw: npt.NDArray[np.float64],
     name_of: Callable[[int], str],
-    findings: Findings,
+    findings: IssueReport,
     *,
     slack: float,
 ) -> tuple[Boxes, Mask]:
     """The boxes, cut off at the edge where they reach beyond it, and which of them can be used.
 
     boxes_xyxy  float64 [N, 4]  anything; NaN where there is no number
-    sides_hw    float64 [N, 2]  of the picture of each, in the same unit; infinite where they are not known
+    sides_hw    float64 [N, 2]  of the image of each, in the same unit; infinite where they are not known
     name_of     what to call a box by its row
-    slack       by how much a box may leave its picture and stay as it is: judges hold results against what was written
+    slack       by how much a box may leave its image and stay as it is: judges hold results against what was written
 
-    Boxes that are no numbers, without area or outside their picture cannot be used. Raises DataError where these are
+    Boxes that are no numbers, without area or outside their image cannot be used. Raises DataError where these are
     most.
     """
     ordinary: Mask = np.asarray(np.isfinite(boxes_xyxy).all(axis=1))
@@ -41,19 +41,19 @@ def check_boxes(
     for mask, what in (
         (~ordinary, "box{es} {are} not four numbers"),
         (flat, "box{es} {have} no area"),
-        (outside, "box{es} {are} outside the picture"),
+        (outside, "box{es} {are} outside the image"),
     ):
         judge(mask, f"{what} and {{were}} dropped", name_of, findings, most=1.0)
     if (~usable).sum() > MOST_WRONG * len(usable):
         wrong = np.flatnonzero(~usable).tolist()
         what = f"of {len(usable):,} boxes cannot be used"
         findings.refuse(len(wrong), what, map(name_of, wrong), advice="; ".join(findings.sentences))
-    judge(usable & beyond.any(axis=1), "box{es} {were} cut off at the edge of the picture", name_of, findings, most=1.0)
+    judge(usable & beyond.any(axis=1), "box{es} {were} cut off at the edge of the image", name_of, findings, most=1.0)
     return np.where(beyond.any(axis=1, keepdims=True), inside, boxes_xyxy), usable
 
 
 def judge(
-    mask: Mask, what: str, name_of: Callable[[int], str], findings: Findings, *, most: float = MOST_WRONG
+    mask: Mask, what: str, name_of: Callable[[int], str], findings: IssueReport, *, most: float = MOST_WRONG
 ) -> None:
     """Say what is wrong with the rows of a mask; raises DataError where these are more than a share of all."""
     rows = np.flatnonzero(mask).tolist()

@@ -8,29 +8,29 @@ from typing import Any, Literal, Protocol
 from detcli.datasets.layouts import find_layout, layout_of
 from detcli.datasets.yolo.yolo_yaml import read_data_yaml
 from detcli.registry import Registry
-from detcli.structures.class_labels import Labels
-from detcli.structures.frame import Frame, Resize, Unreadable
-from detcli.structures.ground_truth import Truths
+from detcli.structures.class_labels import ClassLabels
+from detcli.structures.frame import FailedFrame, Frame, Resize
+from detcli.structures.ground_truth import GroundTruth
 
 Part = Literal["train", "val"]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class IssueSummary:
     """What was found on entry.
 
     name        the dataset as the user can type it
-    pictures    how many there are, those without boxes among them
+    images    how many there are, those without boxes among them
     boxes       how many boxes can be learned from
     boxes_of    the same by class name, in the order of the labels
-    empty       pictures without a box
+    empty       images without a box
     crowd       boxes over crowds
     findings    what is odd but bearable, each a sentence with its number and first culprits: boxes dropped or clipped,
-                pictures passed over, annotations made on pictures before they were turned upright
+                images passed over, annotations made on images before they were turned upright
     """
 
     name: str
-    pictures: int
+    images: int
     boxes: int
     boxes_of: Mapping[str, int]
     empty: int
@@ -39,30 +39,30 @@ class Report:
 
 
 class Dataset(Protocol):
-    """Pictures with truths, read lazily; safe in any thread."""
+    """Images with truths, read lazily; safe in any thread."""
 
     @property
-    def labels(self) -> Labels:
+    def labels(self) -> ClassLabels:
         """Classes in the order of their index, with the dataset's own category ids."""
 
     @property
-    def report(self) -> Report:
+    def report(self) -> IssueSummary:
         """What was found on entry."""
 
     def __len__(self) -> int:
-        """How many pictures there are."""
+        """How many images there are."""
 
-    def read(self, index: int, resize: Resize | None = None) -> Frame | Unreadable:
-        """The picture; `origin.index` is the index. Never raises for what is wrong with it."""
+    def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
+        """The image; `origin.index` is the index. Never raises for what is wrong with it."""
 
-    def truths(self, index: int) -> Truths:
-        """What is true of it, in pixels of the upright picture.
+    def truths(self, index: int) -> GroundTruth:
+        """What is true of it, in pixels of the upright image.
 
         Raises PictureError where masks were asked for and cannot be read; boxes are always there.
         """
 
     def image_id(self, index: int) -> int:
-        """The id of the picture in `annotations`."""
+        """The id of the image in `annotations`."""
 
     def annotations(self) -> dict[str, Any]:
         """The truths as COCO annotations (info, images, annotations, categories), for judges; with masks if there are."""
@@ -79,9 +79,9 @@ class NamedDataset(Dataset, Protocol):
 DATASETS: Registry[type[NamedDataset]] = Registry(
     "dataset",
     {
-        "coco": "detcli.datasets.coco.coco_dataset:Coco",
-        "coco-panoptic": "detcli.datasets.coco.coco_panoptic:CocoPanoptic",
-        "yolo": "detcli.datasets.yolo.yolo_dataset:Yolo",
+        "coco": "detcli.datasets.coco.coco_dataset:CocoDataset",
+        "coco-panoptic": "detcli.datasets.coco.coco_panoptic:CocoPanopticDataset",
+        "yolo": "detcli.datasets.yolo.yolo_dataset:YoloDataset",
         "shapes": "detcli.datasets.shapes:Shapes",
     },
 )

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.issues import Findings
-from detcli.structures.class_labels import Labels, plain_name
+from detcli.datasets.issues import IssueReport
+from detcli.structures.class_labels import ClassLabels, plain_name
 
 _Indices = npt.NDArray[np.int64]
 
 
 def match_classes(
-    own: Labels, used: npt.NDArray[np.bool_], classes: Sequence[str] | None, findings: Findings
-) -> tuple[Labels, _Indices]:
+    own: ClassLabels, used: npt.NDArray[np.bool_], classes: Sequence[str] | None, findings: IssueReport
+) -> tuple[ClassLabels, _Indices]:
     """The labels of a dataset whose categories are matched to classes by name, and the class index of each category.
 
     own      the dataset's categories
@@ -48,7 +48,7 @@ def match_classes(
         len(twice), "of its classes {are} matched to the same class as another", (f"'{name}'" for name in twice)
     )
     matched[~used & np.isin(matched, taken)] = -1
-    return Labels(tuple(classes), _category_ids(own, matched, len(classes))), matched
+    return ClassLabels(tuple(classes), _category_ids(own, matched, len(classes))), matched
 
 
 def _find(name: str, exact: dict[str, int], folded: dict[str, list[int]]) -> int:
@@ -64,7 +64,7 @@ def _with_suggestion(name: str, classes: Sequence[str]) -> str:
     return f"'{name}' (did you mean '{by_folded[close[0]]}'?)" if close else f"'{name}'"
 
 
-def _category_ids(own: Labels, matched: _Indices, count: int) -> tuple[int, ...]:
+def _category_ids(own: ClassLabels, matched: _Indices, count: int) -> tuple[int, ...]:
     ids: list[int | None] = [None] * count
     for category_id, index in zip(own.category_ids, matched, strict=True):
         if index >= 0:

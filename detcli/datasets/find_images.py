@@ -1,6 +1,6 @@
-"""The picture files that annotations name: in which folder they are, and which are not there.
+"""The image files that annotations name: in which folder they are, and which are not there.
 
-File names come from whoever made the annotations: none of them leads out of the folder of pictures.
+File names come from whoever made the annotations: none of them leads out of the folder of images.
 """
 
 import ntpath
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detcli.datasets.issues import Findings
+from detcli.datasets.issues import IssueReport
 
 _SAMPLE = 100  # names that candidates for the folder are tried with
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
-    """Where pictures are.
+class ImagePaths:
+    """Where images are.
 
-    paths  of each picture, as the user can type it
-    names  of each picture below the folder, "/" between parts
+    paths  of each image, as the user can type it
+    names  of each image below the folder, "/" between parts
     there  whether there is such a file
     """
 
@@ -29,8 +29,8 @@ class Located:
     there: list[bool]
 
 
-def locate(names: Sequence[str], candidates: Sequence[str], findings: Findings) -> Located:
-    """Find pictures by name in that one of the candidate folders that has most of them.
+def locate(names: Sequence[str], candidates: Sequence[str], findings: IssueReport) -> ImagePaths:
+    """Find images by name in that one of the candidate folders that has most of them.
 
     names       file names as the annotations have them
     candidates  folders in the order of preference; one at least
@@ -38,19 +38,19 @@ def locate(names: Sequence[str], candidates: Sequence[str], findings: Findings) 
     Raises DataError where a name leads out of the folder, or where nothing is found.
     """
     sample = [names[place] for place in np.unique(np.linspace(0, len(names) - 1, min(len(names), _SAMPLE)).astype(int))]
-    counts = [sum(_Folder(candidate).finds(sample)) for candidate in candidates]
+    counts = [sum(_ImageFolder(candidate).finds(sample)) for candidate in candidates]
     best = candidates[counts.index(max(counts))]
     below = [below_folder(name, best) for name in names]
     outside = [f"'{name}'" for name, relative in zip(names, below, strict=True) if relative is None]
     findings.refuse(len(outside), f"file name{{s}} {{lead}} out of the folder '{best}'", outside)
     relatives = [relative or "" for relative in below]
-    folder = _Folder(best)
+    folder = _ImageFolder(best)
     found = [folder.find(relative) for relative in relatives]
     if not any(found):
         looked_in = ", ".join(f"'{candidate}'" for candidate in candidates)
-        findings.refuse_all(f"none of its {len(names):,} pictures is there: looked for '{names[0]}' in {looked_in}")
+        findings.refuse_all(f"none of its {len(names):,} images is there: looked for '{names[0]}' in {looked_in}")
     here = [name if name is not None else relative for name, relative in zip(found, relatives, strict=True)]
-    return Located(
+    return ImagePaths(
         paths=[os.path.join(best, name) for name in here],  # noqa: PTH118 - Path would tidy what the user typed
         names=here,
         there=[name is not None for name in found],
@@ -73,7 +73,7 @@ def below_folder(name: str, folder: str) -> str | None:
     return None if out else relative
 
 
-class _Folder:
+class _ImageFolder:
     """The files below a folder, each folder of them listed once."""
 
     def __init__(self, root: str) -> None:

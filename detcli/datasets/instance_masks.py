@@ -1,4 +1,4 @@
-"""Masks of truths, from what annotations say to what becomes of them when a picture is cut, resized or mirrored."""
+"""Masks of truths, from what annotations say to what becomes of them when an image is cut, resized or mirrored."""
 
 from array import array
 from collections.abc import Callable, Sequence
@@ -16,14 +16,14 @@ Bools = npt.NDArray[np.bool_]
 Outline = tuple["array[float]", ...] | Rle  # polygons x, y, x, y, …, in pixels; or runs
 
 
-class PictureMasks(Protocol):
+class ImageMasks(Protocol):
     """The masks of all truths of a dataset, made when somebody asks."""
 
-    def of_picture(self, picture: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
-        """Those of one picture, in the order of its truths.
+    def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
+        """Those of one image, in the order of its truths.
 
         rows     of its truths among all
-        size_hw  of the picture that they were drawn on
+        size_hw  of the image that they were drawn on
 
         Raises PictureError where they cannot be read.
         """
@@ -35,7 +35,7 @@ class OutlineMasks:
 
     outlines: Sequence[Outline]
 
-    def of_picture(self, picture: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
+    def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
         """Draw them."""
         return tuple(draw_outline(self.outlines[row], size_hw) for row in rows)
 
@@ -85,7 +85,7 @@ def _read_runs(size_hw: tuple[int, int], counts: object) -> Rle | None:
 
 
 def draw_outline(outline: Outline, size_hw: tuple[int, int]) -> Rle:
-    """The mask of an outline on a picture of this size; of runs of another size nothing."""
+    """The mask of an outline on an image of this size; of runs of another size nothing."""
     if isinstance(outline, Rle):
         return outline if outline.size_hw == size_hw else Rle.of(np.zeros(size_hw, np.bool_))
     height, width = size_hw

@@ -20,7 +20,7 @@ _FORMS = {
 }  # by count: for one, for any other number
 
 
-class Findings:
+class IssueReport:
     """Collects sentences about one dataset.
 
     where  the dataset as the user can type it

@@ -1,4 +1,4 @@
-"""How people lay out datasets in folders: which annotations are there for a part, and where its pictures may be."""
+"""How people lay out datasets in folders: which annotations are there for a part, and where its images may be."""
 
 import mmap
 import os
@@ -12,7 +12,7 @@ _JSON, _YAML = (".json",), (".yaml", ".yml")
 _ROBOFLOW = "_annotations.coco.json"
 _PART_NAMES = {"train": ("train",), "val": ("val", "valid", "validation")}
 _SPLITS = re.compile(r"train|val(id(ation)?)?|test", re.IGNORECASE)
-_PICTURE_FOLDERS = ("images", "JPEGImages", "data", "img", "imgs")
+_IMAGE_FOLDERS = ("images", "JPEGImages", "data", "img", "imgs")
 _LOOKED_FOR = (
     "data.yaml of YOLO, one .json of COCO, annotations/instances_{train,val}2017.json or panoptic_{train,val}2017.json, "
     f"or {{train,valid}}/{_ROBOFLOW}"
@@ -20,7 +20,7 @@ _LOOKED_FOR = (
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class DatasetLayout:
     """What a folder or file holds.
 
     kind         "coco", "coco-panoptic" or "yolo"
@@ -33,7 +33,7 @@ class Layout:
     whole: bool
 
 
-def find_layout(where: str, part: str) -> Layout:
+def find_layout(where: str, part: str) -> DatasetLayout:
     """What is there for a part. Raises UsageError, saying what was looked for, where there is nothing or no telling."""
     layout = layout_of(where, part)
     if layout is None:
@@ -41,7 +41,7 @@ def find_layout(where: str, part: str) -> Layout:
     return layout
 
 
-def layout_of(where: str, part: str) -> Layout | None:
+def layout_of(where: str, part: str) -> DatasetLayout | None:
     """The same; None where there is a dataset, but nothing for this part."""
     path = Path(where)
     if os.path.isdir(path):  # noqa: PTH112 - any name, too long ones too
@@ -49,18 +49,18 @@ def layout_of(where: str, part: str) -> Layout | None:
     if not os.path.lexists(path):
         raise UsageError(f"there is no '{where}'; a dataset is a folder with {_LOOKED_FOR}, such a file, or 'shapes'")
     if path.suffix.lower() in _YAML:
-        return Layout("yolo", path, whole=False)
+        return DatasetLayout("yolo", path, whole=False)
     if path.suffix.lower() in _JSON:
-        return Layout(_kind_of(path), path, whole=True)
+        return DatasetLayout(_kind_of(path), path, whole=True)
     raise UsageError(f"'{where}' is no dataset: annotations are a .json of COCO or a .yaml of YOLO")
 
 
-def _in_folder(folder: Path, part: str) -> Layout | None:
+def _in_folder(folder: Path, part: str) -> DatasetLayout | None:
     by_part = {name: _coco_files(folder, name) for name in _PART_NAMES}
     single = [] if any(by_part.values()) else _single_json(folder)
-    found = [Layout("yolo", path, whole=False) for path in _yaml_files(folder)]
-    found += [Layout(_kind_of(path), path, whole=False) for path in by_part[part]]
-    found += [Layout(_kind_of(path), path, whole=True) for path in single]
+    found = [DatasetLayout("yolo", path, whole=False) for path in _yaml_files(folder)]
+    found += [DatasetLayout(_kind_of(path), path, whole=False) for path in by_part[part]]
+    found += [DatasetLayout(_kind_of(path), path, whole=True) for path in single]
     if len(found) > 1:
         names = ", ".join(f"'{layout.annotations}'" for layout in found[:5])
         raise UsageError(f"there is no telling which dataset '{folder}' is: it holds {names}; name one of them")
@@ -113,7 +113,7 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     return [path for path in entries if path.suffix.lower() in suffixes and path.is_file() and path.name[0] != "."]
 
 
-def picture_folders(annotations: Path, part: str) -> list[str]:
+def image_folders(annotations: Path, part: str) -> list[str]:
     """Folders that the file names of COCO annotations may be relative to, the likeliest first."""
     own = [re.sub(r"^(instances|panoptic)_", "", annotations.stem)]
     split = _SPLITS.search(annotations.stem)
@@ -122,9 +122,9 @@ def picture_folders(annotations: Path, part: str) -> list[str]:
     folders: dict[str, None] = {}
     for base in (annotations.parent, annotations.parent.parent):
         folders[str(base)] = None
-        for first in (*own, *parts, *_PICTURE_FOLDERS):
+        for first in (*own, *parts, *_IMAGE_FOLDERS):
             folders[str(base / first)] = None
-        for first in _PICTURE_FOLDERS:
+        for first in _IMAGE_FOLDERS:
             for second in (*own, *parts):
                 folders[str(base / first / second)] = None
                 folders[str(base / second / first)] = None

@@ -6,28 +6,28 @@ Standard input cannot be listed twice, so everyone takes up where the one before
 from collections.abc import Iterator
 from itertools import chain
 
-from detcli.sources.source import Picture, Source
+from detcli.sources.source import Source, SourceItem
 
 
-class Listing:
-    """What is left of a source's pictures; each is handed out once, whoever asks."""
+class SourceListing:
+    """What is left of a source's images; each is handed out once, whoever asks."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._rest = iter(source)
 
     def is_empty(self) -> bool:
-        """Whether there is no picture left; takes none."""
+        """Whether there is no image left; takes none."""
         first = next(self._rest, None)
         if first is None:
             return True
         self._rest = chain((first,), self._rest)
         return False
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[SourceItem]:
         """Hand out what is left."""
         return self._rest
 
     def count(self) -> int | None:
-        """How many pictures the source has in all, as the source counts them."""
+        """How many images the source has in all, as the source counts them."""
         return self._source.count()

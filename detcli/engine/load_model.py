@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 
-from detcli.cli.evaluate.evaluate_options import EvalWish
+from detcli.cli.evaluate.evaluate_options import EvaluateRequest
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.progress import DownloadProgress
-from detcli.engine.outputs import Plan
-from detcli.engine.request import Wish
+from detcli.cli.framework.progress import DownloadProgressBar
+from detcli.engine.outputs import OutputPlan
+from detcli.engine.request import DetectRequest
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
-from detcli.inference.segmentation.segmentation_settings import Segmenting
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 
 
-def load(console: Console, wish: Wish, plan: Plan) -> Detector:
-    """The detector of a run over pictures."""
+def load(console: Console, wish: DetectRequest, plan: OutputPlan) -> Detector:
+    """The detector of a run over images."""
     threshold = wish.threshold
     if threshold is None and plan.needs_all_scores:
         threshold = 0.0
         if plan.folders:
-            console.warning("coco-results keeps every score, and so do the pictures drawn: --threshold sets a limit")
+            console.warning("coco-results keeps every score, and so do the images drawn: --threshold sets a limit")
     return loaded(
         console, wish, wish.model, threshold=threshold, classes=wish.classes or (), segmenting=_segmenting(wish)
     )
@@ -26,15 +26,15 @@ def load(console: Console, wish: Wish, plan: Plan) -> Detector:
 
 def loaded(
     console: Console,
-    wish: Wish | EvalWish,
+    wish: DetectRequest | EvaluateRequest,
     model: str,
     *,
     threshold: float | None,
     classes: Sequence[str] = (),
-    segmenting: Segmenting | None = None,
+    segmenting: SegmentationSettings | None = None,
 ) -> Detector:
     """A model as the flags have it that all commands share; its notes are warnings, and what it is goes to `--verbose`."""
-    progress = DownloadProgress(console)
+    progress = DownloadProgressBar(console)
     try:
         detector = load_detector(
             model,
@@ -68,11 +68,11 @@ def loaded(
     return detector
 
 
-def _segmenting(wish: Wish) -> Segmenting | None:
+def _segmenting(wish: DetectRequest) -> SegmentationSettings | None:
     """What segments are asked for; None for boxes. The model tells its classes, and which of them are stuff."""
     if wish.task is None:
         return None
-    return Segmenting(
+    return SegmentationSettings(
         wish.task,
         wish.rule,
         mask_threshold=wish.mask_threshold,

@@ -1,11 +1,11 @@
 """Tracks of several sources in one run: each has a tracker of its own."""
 
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 from detcli.tracking.byte_track import Tracker, TrackerSettings
 
 
-class Following:
+class MultiSourceTracker:
     """Hands each result to the tracker of its source; boxes that belong to no track are dropped.
 
     threshold  of the run: tracks begin a step above it (see `TrackerSettings.of_threshold`)
@@ -20,7 +20,7 @@ class Following:
         """Numbers given out, of all sources."""
         return sum(tracker.given for tracker in self._trackers.values())
 
-    def __call__(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> Detections | Unreadable:
+    def __call__(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> Detections | FailedFrame:
         """The result with `track_ids`."""
         place = frame.origin.relative.rpartition("/")[0]
         if place not in self._trackers:

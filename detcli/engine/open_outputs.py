@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from detcli.cli.framework.console import Console, is_terminal
-from detcli.engine.listing import Listing
-from detcli.engine.outputs import TABLE, Plan, Target
-from detcli.engine.request import Wish
+from detcli.engine.listing import SourceListing
+from detcli.engine.outputs import TABLE, OutputPlan, ResultTarget
+from detcli.engine.request import DetectRequest
 from detcli.errors import UsageError
 from detcli.inference.detector import Detector
-from detcli.io.coco_ids import GroundTruth, read_ground_truth
+from detcli.io.coco_ids import CocoIds, read_ground_truth
 from detcli.io.journal import Journal
-from detcli.pipeline.run import Tally
+from detcli.pipeline.run import RunStats
 from detcli.sinks.sink import SINKS, Sink, SinkSettings
 from detcli.sources.http import scheme_of, without_credentials
 from detcli.structures.clock import now
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from detcli.visualization.draw import DrawingStyle
 
 
-class Moving(Protocol):
-    """Makes the sinks of moving pictures."""
+class VideoSinkFactory(Protocol):
+    """Makes the sinks of videos."""
 
-    def target(self, target: Target, settings: SinkSettings) -> Sink:
+    def target(self, target: ResultTarget, settings: SinkSettings) -> Sink:
         """The records of one source among several."""
 
     def sinks(self, settings: SinkSettings) -> Sequence[Sink]:
@@ -39,7 +39,7 @@ class Moving(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenOutputs:
     """The sinks of a run, open.
 
     sinks    all of them; the journal is the last, so that it goes only when the others are whole
@@ -51,19 +51,19 @@ class Opened:
     records: tuple[Sink, ...]
     journal: Journal | None
 
-    def replay(self, source: Listing, tally: Tally) -> int:
-        """Give the results of the interrupted run again, and take their pictures from the source; returns how many.
+    def replay(self, source: SourceListing, tally: RunStats) -> int:
+        """Give the results of the interrupted run again, and take their images from the source; returns how many.
 
         Raises UsageError where the input is not what it was then.
         """
         if self.journal is None or not self.journal.done:
             return 0
         records = zip_longest(self.journal.replay(), islice(source, self.journal.done))
-        for (record, relative, stem), picture in records:
-            if picture is None or (picture.origin.file, picture.origin.relative) != (record["file"], relative):
-                now = "is not there any more" if picture is None else f"is '{picture.origin.file}' now"
+        for (record, relative, stem), image in records:
+            if image is None or (image.origin.file, image.origin.relative) != (record["file"], relative):
+                now = "is not there any more" if image is None else f"is '{image.origin.file}' now"
                 raise UsageError(
-                    f"cannot resume: picture {record['index'] + 1} of the interrupted run was '{record['file']}' and "
+                    f"cannot resume: image {record['index'] + 1} of the interrupted run was '{record['file']}' and "
                     f"{now}; start anew with --if-exists overwrite (or -y)"
                 )
             result = from_record(record, relative=relative, stem=stem)
@@ -75,11 +75,15 @@ class Opened:
 
 @contextmanager
 def open_sinks(
-    console: Console, wish: Wish, plan: Plan, detector: Detector, moving: "Moving | None" = None
-) -> Iterator[Opened]:
+    console: Console,
+    wish: DetectRequest,
+    plan: OutputPlan,
+    detector: Detector,
+    moving: "VideoSinkFactory | None" = None,
+) -> Iterator[OpenOutputs]:
     """Open every output of the plan; whatever ends the block early leaves nothing torn.
 
-    moving  makes the sinks that only moving pictures have
+    moving  makes the sinks that only videos have
     """
     truth = read_ground_truth(wish.gt) if wish.gt is not None else None
     info = _run_info(console, wish, detector, truth)
@@ -95,7 +99,7 @@ def open_sinks(
     opened: list[Sink] = []
     journal = None
     try:
-        drawn = tuple(_picture_sinks(wish, plan, settings))  # first: a bad font is told before an output is emptied
+        drawn = tuple(_image_sinks(wish, plan, settings))  # first: a bad font is told before an output is emptied
         if plan.journal is not None:
             journal = Journal.open(
                 plan.journal,
@@ -116,7 +120,7 @@ def open_sinks(
             opened += moving.sinks(settings)
         if journal is not None:
             opened.append(journal)
-        yield Opened(tuple(opened), records, journal)
+        yield OpenOutputs(tuple(opened), records, journal)
     except BaseException:
         for sink in opened:
             sink.abort()
@@ -125,7 +129,7 @@ def open_sinks(
         raise
 
 
-class _AboveTheLine:
+class _AboveProgressLine:
     """Standard output while a line moves below it on the same terminal: each write finds the line off the screen."""
 
     def __init__(self, stream: BinaryIO, console: Console) -> None:
@@ -150,17 +154,17 @@ class _AboveTheLine:
         return self._stream.fileno()
 
 
-def _open_target(console: Console, target: Target, settings: SinkSettings) -> Sink:
+def _open_target(console: Console, target: ResultTarget, settings: SinkSettings) -> Sink:
     if target.path is not None:
         return SINKS[target.format](target.path, settings)
     stream: BinaryIO = sys.stdout.buffer
     if is_terminal(sys.stdout) and console.moves():
-        stream = cast("BinaryIO", _AboveTheLine(stream, console))
+        stream = cast("BinaryIO", _AboveProgressLine(stream, console))
     if target.format != TABLE:
         return SINKS[target.format](stream, settings)
-    from detcli.cli.detect.table import Table
+    from detcli.cli.detect.table import DetectionTable
 
-    return Table(
+    return DetectionTable(
         stream,
         settings.info.labels,
         width=console.width(sys.stdout),
@@ -170,12 +174,12 @@ def _open_target(console: Console, target: Target, settings: SinkSettings) -> Si
     )
 
 
-def _picture_sinks(wish: Wish, plan: Plan, settings: SinkSettings) -> Iterator[Sink]:
+def _image_sinks(wish: DetectRequest, plan: OutputPlan, settings: SinkSettings) -> Iterator[Sink]:
     labels = settings.info.labels
     if plan.images is not None:
-        from detcli.sinks.images.annotated_images import AnnotatedPictures
+        from detcli.sinks.images.annotated_images import AnnotatedImageSink
 
-        yield AnnotatedPictures(plan.images, labels, drawing_style(wish), skip_existing=settings.skip_existing)
+        yield AnnotatedImageSink(plan.images, labels, drawing_style(wish), skip_existing=settings.skip_existing)
     if plan.crops is not None:
         from detcli.sinks.images.crops import Crops
 
@@ -187,7 +191,7 @@ def _picture_sinks(wish: Wish, plan: Plan, settings: SinkSettings) -> Iterator[S
         yield LabelMaps(plan.masks, labels, of_classes=of_classes, skip_existing=settings.skip_existing)
 
 
-def drawing_style(wish: Wish) -> "DrawingStyle":
+def drawing_style(wish: DetectRequest) -> "DrawingStyle":
     """How boxes are drawn."""
     from detcli.visualization.draw import DrawingStyle
 
@@ -199,7 +203,7 @@ def shown_argument(argument: str) -> str:
     return without_credentials(argument) if scheme_of(argument) is not None else argument
 
 
-def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTruth | None) -> RunInfo:
+def _run_info(console: Console, wish: DetectRequest, detector: Detector, truth: CocoIds | None) -> RunInfo:
     labels = detector.labels
     if truth is not None:
         labels, missing = truth.renumber(labels)
@@ -229,8 +233,8 @@ def _run_info(console: Console, wish: Wish, detector: Detector, truth: GroundTru
     return RunInfo(files.name, files.commit, files.sha256, __version__, labels, now(), shown_arguments)
 
 
-def _folders(plan: Plan) -> dict[str, str | None]:
-    """Where pictures go, for the journal: those of an interrupted run lie there already."""
+def _folders(plan: OutputPlan) -> dict[str, str | None]:
+    """Where images go, for the journal: those of an interrupted run lie there already."""
     folders = {"save_images": _text(plan.images), "save_crops": _text(plan.crops)}
     return folders if plan.task is None else folders | {"save_masks": _text(plan.masks)}
 

@@ -17,7 +17,7 @@ _FOLDERS = ("yolo",)  # formats of many files
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ResultTarget:
     """One result output: its format and its path, None for standard output; `of` is the source it is for, None: all."""
 
     format: str
@@ -36,7 +36,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmTarget:
+class VideoTarget:
     """One annotated video, and the place of the source it is made of."""
 
     path: Path
@@ -44,29 +44,29 @@ class FilmTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class OutputPlan:
     """All outputs of a run.
 
     targets               of records
-    images, crops, masks  folders of pictures, or None
+    images, crops, masks  folders of images, or None
     journal               beside the first output that is a file or folder; None where there is none
     skipped               outputs that exist and are left as they are
     task                  what segments are made for; None: boxes
     films                 annotated videos
     """
 
-    targets: tuple[Target, ...]
+    targets: tuple[ResultTarget, ...]
     images: Path | None = None
     crops: Path | None = None
     masks: Path | None = None
     journal: Path | None = None
     skipped: tuple[Path, ...] = ()
     task: str | None = None
-    films: tuple[FilmTarget, ...] = ()
+    films: tuple[VideoTarget, ...] = ()
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Of pictures: drawn, cut out, maps."""
+        """Of images: drawn, cut out, maps."""
         return tuple(folder for folder in (self.images, self.crops, self.masks) if folder is not None)
 
     @property
@@ -102,16 +102,16 @@ def make_plan(
     resume: bool,
     masks: Path | None = None,
     task: str | None = None,
-) -> Plan:
+) -> OutputPlan:
     """Decide what goes where. Raises UsageError for what makes no sense together."""
     if format_name is not None and len(outputs) > 1:
         raise UsageError(f"--format {format_name} is for one output, and there are {len(outputs)}: let suffixes decide")
     targets = tuple(_target(output, format_name) for output in outputs or ("-",))
-    plan = Plan(targets, images, crops, masks, task=task)
+    plan = OutputPlan(targets, images, crops, masks, task=task)
     _refuse_formats(targets, task)
     refuse_twice([target.path for target in targets])
     _refuse_one_folder_for_two(
-        {"the pictures": images, "the crops": crops, "the masks": masks}
+        {"the images": images, "the crops": crops, "the masks": masks}
         | {f"what {t.name} names": t.beside for t in targets}
     )
     files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
@@ -125,7 +125,7 @@ def make_plan(
     return replace(plan, journal=journal_path(files[0]) if files else None)
 
 
-def check_plan(plan: Plan, inputs: Sequence[str | Path], *, if_exists: IfExists, resume: bool) -> Plan:
+def check_plan(plan: OutputPlan, inputs: Sequence[str | Path], *, if_exists: IfExists, resume: bool) -> OutputPlan:
     """The plan without the outputs that exist and are to be skipped. Touches nothing.
 
     inputs  the sources, and the other files that the run reads
@@ -153,7 +153,7 @@ def check_plan(plan: Plan, inputs: Sequence[str | Path], *, if_exists: IfExists,
     return replace(plan, targets=targets, films=films, journal=journal, skipped=skipped)
 
 
-def _target(output: str, format_name: str | None) -> Target:
+def _target(output: str, format_name: str | None) -> ResultTarget:
     if not output:
         raise UsageError("--output is empty; '-' is standard output")
     if output == "-":
@@ -161,14 +161,14 @@ def _target(output: str, format_name: str | None) -> Target:
         if name in (*_FOLDERS, *MASKS_ONLY):
             what = "a folder of files" if name in _FOLDERS else "a file and a folder"
             raise UsageError(f"--format {name} writes {what}: name it with --output")
-        return Target(name, None)
+        return ResultTarget(name, None)
     name = format_name or format_of(output)
     if name == TABLE:
         raise UsageError("--format table is for standard output; files take " + ", ".join(SINKS))
-    return Target(name, Path(output))
+    return ResultTarget(name, Path(output))
 
 
-def _refuse_formats(targets: Sequence[Target], task: str | None) -> None:
+def _refuse_formats(targets: Sequence[ResultTarget], task: str | None) -> None:
     """Raise UsageError for a format that cannot hold what is found."""
     for target in targets:
         if task is not None and target.format in BOXES_ONLY:
@@ -177,11 +177,11 @@ def _refuse_formats(targets: Sequence[Target], task: str | None) -> None:
                 ".jsonl or .json (COCO), or take --save-masks DIR; 'detcli detect' writes the boxes"
             )
         if task not in ("panoptic", "semantic") and target.format in MASKS_ONLY:
-            raise UsageError(f"{target.format} is made of segments that share a picture out: take --task panoptic")
+            raise UsageError(f"{target.format} is made of segments that share an image out: take --task panoptic")
 
 
 def _refuse_one_folder_for_two(folders: Mapping[str, Path | None]) -> None:
-    """Raise UsageError where two kinds of pictures would go to one folder; by what each holds."""
+    """Raise UsageError where two kinds of images would go to one folder; by what each holds."""
     seen: dict[Path, str] = {}
     for what, folder in folders.items():
         if folder is not None and seen.setdefault(folder, what) != what:

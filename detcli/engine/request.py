@@ -1,4 +1,4 @@
-"""What the commands that look for something are asked for, as typed records: of pictures, and of moving ones."""
+"""What the commands that look for something are asked for, as typed records: of images, and of moving ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from detcli.io.outputs import IfExists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class DetectRequest:
     """What the command line, the environment and the settings files ask for; named as the options.
 
     Those after `dry_run` are of `segment` alone; a wish without a task is one for boxes.
@@ -58,7 +58,7 @@ class Wish:
 
     @property
     def input(self) -> Mapping[str, Any]:
-        """What decides which pictures are looked at, beside the names of the sources: it stands in the results."""
+        """What decides which images are looked at, beside the names of the sources: it stands in the results."""
         return {}
 
     @property
@@ -68,7 +68,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureWish(Wish):
+class ImageRequest(DetectRequest):
     """What `detect` and `segment` are asked for."""
 
     no_recursive: bool
@@ -80,7 +80,7 @@ class PictureWish(Wish):
 
     @property
     def input(self) -> Mapping[str, Any]:
-        """Which pictures."""
+        """Which images."""
         return {
             "files_from": self.files_from,
             "recursive": not self.no_recursive,
@@ -91,7 +91,7 @@ class PictureWish(Wish):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoWish(Wish):
+class VideoRequest(DetectRequest):
     """What `video` is asked for; `live` is None where the kind of source decides."""
 
     stride: int

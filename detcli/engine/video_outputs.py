@@ -1,11 +1,11 @@
-"""Where the results of a run over moving pictures go: one output for all sources, or one for each."""
+"""Where the results of a run over videos go: one output for all sources, or one for each."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from detcli.engine.outputs import TABLE, FilmTarget, Plan, Target, make_plan, refuse_twice
-from detcli.engine.request import VideoWish
+from detcli.engine.outputs import TABLE, OutputPlan, ResultTarget, VideoTarget, make_plan, refuse_twice
+from detcli.engine.request import VideoRequest
 from detcli.errors import UsageError
 from detcli.io.outputs import is_stream
 from detcli.sources.source import STANDARD_INPUT
@@ -14,7 +14,7 @@ NAME = "{name}"  # in an output: the name of each source
 _SUFFIX = ".mp4"
 
 
-def make_video_plan(wish: VideoWish, places: Sequence[str], names: Sequence[str], *, live: bool) -> Plan:
+def make_video_plan(wish: VideoRequest, places: Sequence[str], names: Sequence[str], *, live: bool) -> OutputPlan:
     """Decide what goes where.
 
     places, names  of the sources: folders of their frames' names, and what `{name}` stands for
@@ -27,7 +27,7 @@ def make_video_plan(wish: VideoWish, places: Sequence[str], names: Sequence[str]
         if folder is not None and NAME in str(folder):
             raise UsageError(f"{flag} takes no '{NAME}': each source has a folder of its own in it anyway")
     plan = make_plan(wish.outputs, wish.format_name, images=wish.save_images, crops=wish.save_crops, resume=wish.resume)
-    if not wish.outputs and wish.format_name is None and plan.targets == (Target(TABLE, None),):
+    if not wish.outputs and wish.format_name is None and plan.targets == (ResultTarget(TABLE, None),):
         plan = replace(plan, targets=())  # a table of hundreds of rows a second is for nobody: the status line tells
     targets = tuple(one for target in plan.targets for one in _each(target, places, names))
     films = _films(wish.save_video, places, names)
@@ -36,7 +36,7 @@ def make_video_plan(wish: VideoWish, places: Sequence[str], names: Sequence[str]
     return replace(plan, targets=targets, films=films, journal=plan.journal if resumable else None)
 
 
-def _check_resume(wish: VideoWish, *, live: bool) -> None:
+def _check_resume(wish: VideoRequest, *, live: bool) -> None:
     if not wish.resume:
         return
     if live or STANDARD_INPUT in wish.sources:
@@ -46,7 +46,7 @@ def _check_resume(wish: VideoWish, *, live: bool) -> None:
             raise UsageError(f"--resume cannot go on with {flag}: start anew with --if-exists overwrite (or -y)")
 
 
-def _each(target: Target, places: Sequence[str], names: Sequence[str]) -> list[Target]:
+def _each(target: ResultTarget, places: Sequence[str], names: Sequence[str]) -> list[ResultTarget]:
     """The target, or one for every source where its name asks for that."""
     if target.path is None or NAME not in str(target.path):
         return [target]
@@ -56,7 +56,7 @@ def _each(target: Target, places: Sequence[str], names: Sequence[str]) -> list[T
     ]
 
 
-def _films(path: Path | None, places: Sequence[str], names: Sequence[str]) -> tuple[FilmTarget, ...]:
+def _films(path: Path | None, places: Sequence[str], names: Sequence[str]) -> tuple[VideoTarget, ...]:
     if path is None:
         return ()
     if str(path) == "-":
@@ -69,7 +69,7 @@ def _films(path: Path | None, places: Sequence[str], names: Sequence[str]) -> tu
                 f"{len(places)} sources cannot share '{path}': give --save-video a folder, or '{NAME}' in the name, "
                 f"as in '{path.with_name(NAME + (path.suffix or _SUFFIX))}'"
             )
-        return (FilmTarget(path, places[0]),)
+        return (VideoTarget(path, places[0]),)
     return tuple(
-        FilmTarget(Path(str(path).replace(NAME, name)), place) for place, name in zip(places, names, strict=True)
+        VideoTarget(Path(str(path).replace(NAME, name)), place) for place, name in zip(places, names, strict=True)
     )

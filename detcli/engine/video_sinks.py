@@ -1,27 +1,27 @@
-"""The sinks that only moving pictures have: records of one source among several, films, windows."""
+"""The sinks that only videos have: records of one source among several, films, windows."""
 
 from collections.abc import Iterator
 from functools import partial
 
 from detcli.engine.open_outputs import drawing_style
-from detcli.engine.outputs import FilmTarget, Plan, Target
-from detcli.engine.request import VideoWish
+from detcli.engine.outputs import OutputPlan, ResultTarget, VideoTarget
+from detcli.engine.request import VideoRequest
 from detcli.errors import UsageError
-from detcli.sinks.per_source import OfSource
+from detcli.sinks.per_source import PerSourceSink
 from detcli.sinks.sink import SINKS, Sink, SinkSettings
 from detcli.sinks.video.video_formats import film_format
-from detcli.sinks.video.video_writer import Film
-from detcli.sources.video.channel import Part
-from detcli.sources.video.multiplexer import Together
+from detcli.sinks.video.video_writer import VideoWriter
+from detcli.sources.video.channel import ChannelSource
+from detcli.sources.video.multiplexer import Multiplexer
 from detcli.visualization.text_renderer import lettering
 
 _MOST_WINDOWS = 16
 
 
-class MovingSinks:
+class VideoSinks:
     """Makes them; each is opened at the first frame of its source."""
 
-    def __init__(self, wish: VideoWish, plan: Plan, source: Together) -> None:
+    def __init__(self, wish: VideoRequest, plan: OutputPlan, source: Multiplexer) -> None:
         self._wish, self._plan, self._source = wish, plan, source
         self._style = drawing_style(wish)
 
@@ -36,11 +36,11 @@ class MovingSinks:
 
             check_screen()
 
-    def target(self, target: Target, settings: SinkSettings) -> Sink:
+    def target(self, target: ResultTarget, settings: SinkSettings) -> Sink:
         """The records of one source among several."""
         assert target.of is not None and target.path is not None  # noqa: S101, PT018 - so planned
         kind = SINKS[target.format]
-        return OfSource(
+        return PerSourceSink(
             target.of,
             partial(kind, target.path, settings),
             ordered=kind.ordered,
@@ -54,7 +54,7 @@ class MovingSinks:
 
     def _films(self, settings: SinkSettings) -> Iterator[Sink]:
         for target in self._plan.films:
-            yield OfSource(
+            yield PerSourceSink(
                 target.of,
                 partial(self._film, target, settings),
                 ordered=True,
@@ -62,14 +62,14 @@ class MovingSinks:
                 last_index=partial(self._source.last_index, target.of),
             )
 
-    def _film(self, target: FilmTarget, settings: SinkSettings) -> Film:
+    def _film(self, target: VideoTarget, settings: SinkSettings) -> VideoWriter:
         wish, facts = self._wish, self._source.facts(target.of)
         rate = facts.rate if facts is not None else None
         if rate is not None:
             rate = min(rate / wish.stride, wish.fps or rate)
         part = self._part(target.of)
         has_sound = facts is not None and facts.sound
-        film = Film(
+        film = VideoWriter(
             target.path,
             settings.info.labels,
             self._style,
@@ -89,7 +89,7 @@ class MovingSinks:
         if len(self._source.parts) > _MOST_WINDOWS:
             raise UsageError(f"--show opens a window a source: {_MOST_WINDOWS} at most, and there are more sources")
         for part in self._source.parts:
-            yield OfSource(
+            yield PerSourceSink(
                 part.place,
                 partial(
                     Window,
@@ -104,5 +104,5 @@ class MovingSinks:
                 at_once=True,
             )
 
-    def _part(self, place: str) -> Part:
+    def _part(self, place: str) -> ChannelSource:
         return next(part for part in self._source.parts if part.place == place)

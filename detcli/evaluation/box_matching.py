@@ -21,8 +21,8 @@ NOTHING, IGNORED = -1, -2
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """One picture: truths and detections, and who belongs to whom.
+class BoxMatches:
+    """One image: truths and detections, and who belongs to whom.
 
     truth_boxes      float64 [N, 4] left, top, right, bottom; crowds are not among them
     truth_ids        int64 [N] category ids
@@ -76,8 +76,8 @@ class Comparison:
         return wanted
 
 
-def compare(truth: Json, results: Iterable[Json], *, score: float = SCORE, iou: float = IOU) -> Iterator[Comparison]:
-    """Compare every picture of the truth with the results that score above `score`, in the truth's order.
+def compare(truth: Json, results: Iterable[Json], *, score: float = SCORE, iou: float = IOU) -> Iterator[BoxMatches]:
+    """Compare every image of the truth with the results that score above `score`, in the truth's order.
 
     Detections choose in the order of their scores: the truth nobody chose before that they overlap most, with at least
     `iou`, whatever its class. What then lies in a crowd of its class, by that share of its own area, is ignored.
@@ -92,7 +92,7 @@ def compare(truth: Json, results: Iterable[Json], *, score: float = SCORE, iou: 
         yield _compare(image["id"], truths[image["id"]], found[image["id"]], iou)
 
 
-def _compare(image_id: int, truths: Sequence[Json], found: Sequence[Json], iou: float) -> Comparison:
+def _compare(image_id: int, truths: Sequence[Json], found: Sequence[Json], iou: float) -> BoxMatches:
     found = sorted(found, key=lambda entry: -entry["score"])
     single = [entry for entry in truths if not entry.get("iscrowd", 0)]
     crowds = [entry for entry in truths if entry.get("iscrowd", 0)]
@@ -102,7 +102,7 @@ def _compare(image_id: int, truths: Sequence[Json], found: Sequence[Json], iou: 
     in_crowd &= category_ids[:, None] == _category_ids(crowds)
     truth_of[(truth_of == NOTHING) & in_crowd.any(axis=1)] = IGNORED
     scores = np.array([entry["score"] for entry in found], np.float64)
-    return Comparison(image_id, _boxes(single), _category_ids(single), boxes, category_ids, scores, truth_of)
+    return BoxMatches(image_id, _boxes(single), _category_ids(single), boxes, category_ids, scores, truth_of)
 
 
 def _chosen(overlaps: npt.NDArray[np.float64], iou: float) -> Ints:

@@ -1,4 +1,4 @@
-"""COCO annotations read to be judged against, and refused where judging would go wrong in silence. Opens no picture."""
+"""COCO annotations read to be judged against, and refused where judging would go wrong in silence. Opens no image."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from detcli.datasets.instance_masks import read_outline
 from detcli.errors import DataError, InputError
 from detcli.io.results.open_file import read_json
-from detcli.io.results.values import Place, shown
+from detcli.io.results.values import RecordPosition, shown
 from detcli.structures.masks import Rle
 
 _SECTIONS = ("images", "annotations", "categories")
@@ -16,8 +16,8 @@ _MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What is true of some pictures.
+class CocoGroundTruth:
+    """What is true of some images.
 
     name         of the file or dataset, for messages
     annotations  COCO annotations, checked
@@ -30,7 +30,7 @@ class Truth:
 
     @property
     def images(self) -> Sequence[Mapping[str, Any]]:
-        """The pictures."""
+        """The images."""
         images: Sequence[Mapping[str, Any]] = self.annotations["images"]
         return images
 
@@ -40,7 +40,7 @@ class Truth:
         return {category["id"]: category["name"] for category in self.annotations["categories"]}
 
     def sizes(self) -> dict[str, tuple[int, int]]:
-        """Height and width by file name, of pictures that say so."""
+        """Height and width by file name, of images that say so."""
         return {
             posix(image["file_name"]): (image["height"], image["width"])
             for image in self.images
@@ -48,11 +48,11 @@ class Truth:
         }
 
 
-def read_truth(path: Path, *, masks: bool = False) -> Truth:
+def read_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
     """Read COCO annotations of boxes, and of masks where these are judged.
 
     Raises UsageError where the file cannot be read, and DataError naming the first ten culprits: ids that are text or
-    stand twice, boxes or masks that are none, of pictures or categories that are not there; or where there are no boxes
+    stand twice, boxes or masks that are none, of images or categories that are not there; or where there are no boxes
     at all.
     """
     document = read_json(path, "annotations")
@@ -60,7 +60,7 @@ def read_truth(path: Path, *, masks: bool = False) -> Truth:
         raise DataError(f"'{path}' holds no COCO annotations: it has no lists of {', '.join(_SECTIONS)}")
     image_ids = _ids(path, document["images"], "image", "file_name")
     category_ids = _ids(path, document["categories"], "category", "name")
-    culprits = _Culprits(path)
+    culprits = _InvalidAnnotations(path)
     sizes = {image["id"]: (image.get("height"), image.get("width")) for image in document["images"]}
     for place, entry in _entries(path, document["annotations"], "annotation"):
         with culprits:
@@ -69,8 +69,8 @@ def read_truth(path: Path, *, masks: bool = False) -> Truth:
                 _check_mask(place, entry, sizes)
     culprits.tell()
     if not document["annotations"]:
-        raise DataError(f"'{path}' says of no picture what is in it: there are no annotations to judge against")
-    return Truth(str(path), document, tuple(_notes(document["annotations"])))
+        raise DataError(f"'{path}' says of no image what is in it: there are no annotations to judge against")
+    return CocoGroundTruth(str(path), document, tuple(_notes(document["annotations"])))
 
 
 def posix(name: str) -> str:
@@ -84,7 +84,7 @@ def named(words: Sequence[object], *, most: int = _MOST_NAMED) -> str:
     return first if len(words) <= most else f"{first} and {len(words) - most:,} more"
 
 
-class _Culprits:
+class _InvalidAnnotations:
     """Collects what is refused, as a context manager around each entry, to be told together."""
 
     def __init__(self, path: Path) -> None:
@@ -111,14 +111,14 @@ class _Culprits:
         raise DataError(f"'{self._path}' cannot be judged against for {entries}: {'; '.join(self._first)}{more}")
 
 
-def _entries(path: Path, entries: list[Any], noun: str) -> Iterator[tuple[Place, Any]]:
-    return ((Place(path, f"{noun} {number}"), entry) for number, entry in enumerate(entries))
+def _entries(path: Path, entries: list[Any], noun: str) -> Iterator[tuple[RecordPosition, Any]]:
+    return ((RecordPosition(path, f"{noun} {number}"), entry) for number, entry in enumerate(entries))
 
 
 def _ids(path: Path, entries: list[Any], noun: str, name: str) -> set[int]:
     """The ids of images or categories."""
     seen: set[int] = set()
-    culprits = _Culprits(path)
+    culprits = _InvalidAnnotations(path)
     for place, entry in _entries(path, entries, noun):
         with culprits:
             number = place.whole(place.mapping(entry).get("id"), "id")
@@ -132,7 +132,7 @@ def _ids(path: Path, entries: list[Any], noun: str, name: str) -> set[int]:
     return seen
 
 
-def _check(place: Place, entry: Any, image_ids: set[int], category_ids: set[int]) -> None:
+def _check(place: RecordPosition, entry: Any, image_ids: set[int], category_ids: set[int]) -> None:
     place.mapping(entry)
     for key, known, section in (("image_id", image_ids, "images"), ("category_id", category_ids, "categories")):
         if place.whole(entry.get(key), key) not in known:
@@ -144,15 +144,15 @@ def _check(place: Place, entry: Any, image_ids: set[int], category_ids: set[int]
         place.refuse(f"iscrowd is {shown(entry['iscrowd'])}, neither 0 nor 1")
 
 
-def _check_mask(place: Place, entry: Any, sizes: Mapping[int, tuple[Any, Any]]) -> None:
+def _check_mask(place: RecordPosition, entry: Any, sizes: Mapping[int, tuple[Any, Any]]) -> None:
     outline = read_outline(entry.get("segmentation"))
     size = sizes[entry["image_id"]]
     if outline is None:
         place.refuse("it has no mask: a segmentation of polygons or runs")
     if any(type(side) is not int or side < 1 for side in size):
-        place.refuse(f"its picture {entry['image_id']} has no width and height, which masks are drawn on")
+        place.refuse(f"its image {entry['image_id']} has no width and height, which masks are drawn on")
     if isinstance(outline, Rle) and outline.size_hw != size:
-        place.refuse(f"its mask is for {list(outline.size_hw)}, and the picture's height and width are {list(size)}")
+        place.refuse(f"its mask is for {list(outline.size_hw)}, and the image's height and width are {list(size)}")
 
 
 def _notes(annotations: Sequence[Mapping[str, Any]]) -> Iterator[str]:

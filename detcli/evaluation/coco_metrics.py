@@ -23,8 +23,8 @@ IouType = Literal["bbox", "segm"]
 Array = npt.NDArray[np.float64]
 
 
-class _Figure(NamedTuple):
-    """Which mean a figure is: `iou` None is the mean over 0.50 … 0.95, `most` so many detections a picture."""
+class _MetricField(NamedTuple):
+    """Which mean a figure is: `iou` None is the mean over 0.50 … 0.95, `most` so many detections an image."""
 
     kind: Literal["precision", "recall"]
     iou: float | None = None
@@ -33,18 +33,18 @@ class _Figure(NamedTuple):
 
 
 _FIGURES = {
-    "AP": _Figure("precision"),
-    "AP50": _Figure("precision", iou=0.5),
-    "AP75": _Figure("precision", iou=0.75),
-    "APs": _Figure("precision", size="small"),
-    "APm": _Figure("precision", size="medium"),
-    "APl": _Figure("precision", size="large"),
-    "AR1": _Figure("recall", most=1),
-    "AR10": _Figure("recall", most=10),
-    "AR100": _Figure("recall"),
-    "ARs": _Figure("recall", size="small"),
-    "ARm": _Figure("recall", size="medium"),
-    "ARl": _Figure("recall", size="large"),
+    "AP": _MetricField("precision"),
+    "AP50": _MetricField("precision", iou=0.5),
+    "AP75": _MetricField("precision", iou=0.75),
+    "APs": _MetricField("precision", size="small"),
+    "APm": _MetricField("precision", size="medium"),
+    "APl": _MetricField("precision", size="large"),
+    "AR1": _MetricField("recall", most=1),
+    "AR10": _MetricField("recall", most=10),
+    "AR100": _MetricField("recall"),
+    "ARs": _MetricField("recall", size="small"),
+    "ARm": _MetricField("recall", size="medium"),
+    "ARl": _MetricField("recall", size="large"),
 }  # in COCO's order
 FIGURES = tuple(_FIGURES)
 IOUS = np.linspace(0.5, 0.95, 10)
@@ -59,7 +59,7 @@ class ClassMetrics:
 
     truths      boxes that can be found, crowds aside
     detections  results of this category
-    ap ap50 ar  mean over IoU 0.50 … 0.95, at IoU 0.50, and the greatest recall with 100 detections a picture
+    ap ap50 ar  mean over IoU 0.50 … 0.95, at IoU 0.50, and the greatest recall with 100 detections an image
     precision   float64 [10, 101] at the IoUs and RECALLS; NaN where there is nothing true to find
     """
 
@@ -79,14 +79,14 @@ class Metrics:
 
     figures   the twelve by name (`FIGURES`), 0 … 1; None where there is nothing true of that size
     classes   one a category of the truth, by id
-    pictures  in the truth, those without boxes among them
+    images  in the truth, those without boxes among them
     judge     library and version that computed them
     iou_type  what overlaps were measured of: boxes, or masks
     """
 
     figures: dict[str, float | None]
     classes: tuple[ClassMetrics, ...]
-    pictures: int
+    images: int
     judge: str
     iou_type: IouType = "bbox"
 
@@ -137,7 +137,7 @@ def judge(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", b
             )
             for index, category in enumerate(categories)
         ),
-        pictures=len(image_ids),
+        images=len(image_ids),
         judge=f"{library} {version(library)}",
         iou_type=iou_type,
     )
@@ -217,7 +217,7 @@ def _result(number: int, entry: Json, masks: bool) -> dict[str, Any]:
     }
 
 
-def _part(values: Array, figure: _Figure) -> Array:
+def _part(values: Array, figure: _MetricField) -> Array:
     """The part of [T, R, K, A, M] that a figure is the mean of."""
     chosen = values if figure.iou is None else values[[int(np.abs(IOUS - figure.iou).argmin())]]
     return chosen[..., _SIZES.index(figure.size), _COUNTS.index(figure.most)]

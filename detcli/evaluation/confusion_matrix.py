@@ -1,4 +1,4 @@
-"""What is mistaken for what, counted over all pictures."""
+"""What is mistaken for what, counted over all images."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detcli.evaluation.box_matching import Comparison
+from detcli.evaluation.box_matching import BoxMatches
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
+class ConfusionMatrix:
     """Counts of pairs.
 
     names   of the categories, by id; the row and column after the last is nothing at all
@@ -42,16 +42,16 @@ class Confusion:
         return int(self.counts[-1].sum())
 
 
-def confusion(comparisons: Iterable[Comparison], categories: Mapping[int, str]) -> Confusion:
-    """Count over pictures; `categories` are names by id."""
+def confusion(comparisons: Iterable[BoxMatches], categories: Mapping[int, str]) -> ConfusionMatrix:
+    """Count over images; `categories` are names by id."""
     ids = np.array(sorted(categories), np.int64)
     nothing = len(ids)
     counts = np.zeros((nothing + 1, nothing + 1), np.int64)
-    for picture in comparisons:
-        truth, found = np.searchsorted(ids, picture.truth_ids), np.searchsorted(ids, picture.category_ids)
-        on_one = picture.truth_of >= 0
-        missed, false = truth[picture.missed], found[picture.false]
-        np.add.at(counts, (truth[picture.truth_of[on_one]], found[on_one]), 1)
+    for image in comparisons:
+        truth, found = np.searchsorted(ids, image.truth_ids), np.searchsorted(ids, image.category_ids)
+        on_one = image.truth_of >= 0
+        missed, false = truth[image.missed], found[image.false]
+        np.add.at(counts, (truth[image.truth_of[on_one]], found[on_one]), 1)
         np.add.at(counts, (missed, np.full_like(missed, nothing)), 1)
         np.add.at(counts, (np.full_like(false, nothing), false), 1)
-    return Confusion(tuple(categories[int(number)] for number in ids), counts)
+    return ConfusionMatrix(tuple(categories[int(number)] for number in ids), counts)

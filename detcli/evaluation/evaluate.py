@@ -7,33 +7,33 @@ from typing import TYPE_CHECKING, Any
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError
 from detcli.evaluation.coco_metrics import IouType, Json, Metrics, judge
-from detcli.pipeline.run import Stop, run
-from detcli.structures.class_labels import Labels, plain_name
+from detcli.pipeline.run import StopSignal, run
+from detcli.structures.class_labels import ClassLabels, plain_name
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Resize, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 from detcli.structures.json_records import boxes_xywh, shortest
 
 if TYPE_CHECKING:
     from detcli.inference.detector import Detector
 
 Result = dict[str, Any]
-OnProgress = Callable[[Frame | Unreadable, Detections | Unreadable], None]
+OnProgress = Callable[[Frame | FailedFrame, Detections | FailedFrame], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class EvaluationIssues:
     """What a detector found in a dataset.
 
     results     one a detection as COCO writes them: image_id, category_id, bbox, score, and segmentation where the
-                detector gives masks; by picture, the best first
-    pictures    how many were looked at
-    unreadable  pictures that could not be: what is true of them counts as missed
+                detector gives masks; by image, the best first
+    images    how many were looked at
+    unreadable  images that could not be: what is true of them counts as missed
     notes       sentences for the user: of classes that only one side has, of scores that were left out
     """
 
     results: list[Result]
-    pictures: int
-    unreadable: tuple[Unreadable, ...]
+    images: int
+    unreadable: tuple[FailedFrame, ...]
     notes: tuple[str, ...]
 
 
@@ -44,11 +44,11 @@ class Evaluation:
     metrics   of the judge
     findings  what it found there
     truth     COCO annotations that it was judged against
-    notes     those of the findings, and of the pictures that could not be looked at
+    notes     those of the findings, and of the images that could not be looked at
     """
 
     metrics: Metrics
-    findings: Findings
+    findings: EvaluationIssues
     truth: dict[str, Any]
     notes: tuple[str, ...]
 
@@ -59,29 +59,29 @@ def evaluate(
     *,
     workers: int | None = None,
     on_result: OnProgress | None = None,
-    stop: Stop | None = None,
+    stop: StopSignal | None = None,
     iou_type: IouType = "bbox",
 ) -> Evaluation | None:
-    """Look at every picture of a dataset and judge what was found; None where `stop` ended it before the last picture.
+    """Look at every image of a dataset and judge what was found; None where `stop` ended it before the last image.
 
     detector   as it is to be judged: its threshold should be 0, since each score it leaves out lowers AP
-    workers    threads that read pictures; None: one a processor
-    on_result  called after each picture, in order
+    workers    threads that read images; None: one a processor
+    on_result  called after each image, in order
     iou_type   "segm": detector and dataset give masks, of instances, which are judged in place of boxes; what is true of
                stuff is left out then, since it has none
 
     The detector's classes are those of the dataset by name, in any case; detections of others are dropped. What is
-    true of a picture that cannot be read counts as missed, unless nobody knows where in the picture it would be.
+    true of an image that cannot be read counts as missed, unless nobody knows where in the image it would be.
 
-    Raises DataError where no class is common or no picture can be read, and DeviceError.
+    Raises DataError where no class is common or no image can be read, and DeviceError.
     """
     findings = find(detector, dataset, workers=workers, on_result=on_result, stop=stop)
     if stop is not None and stop.is_set():
         return None
-    if findings.pictures == 0:
+    if findings.images == 0:
         first = findings.unreadable[0]
         raise DataError(
-            f"none of the {len(dataset)} pictures could be read; the first was '{first.origin.file}': {first.message}"
+            f"none of the {len(dataset)} images could be read; the first was '{first.origin.file}': {first.message}"
         )
     truth = truth_of(dataset, iou_type)
     metrics = judge_known(truth, findings.results, iou_type=iou_type)
@@ -97,41 +97,41 @@ def find(
     indices: Sequence[int] | None = None,
     workers: int | None = None,
     on_result: OnProgress | None = None,
-    stop: Stop | None = None,
-) -> Findings:
+    stop: StopSignal | None = None,
+) -> EvaluationIssues:
     """What a detector finds in a dataset, for `judge_known`; the first half of `evaluate`.
 
-    indices  of the pictures to look at, for one process of several; None: all
+    indices  of the images to look at, for one process of several; None: all
 
     Raises DataError where detector and dataset have no class in common, and DeviceError.
     """
     if not len(dataset):
-        raise DataError(f"there are no pictures in '{dataset.report.name}'")
+        raise DataError(f"there are no images in '{dataset.report.name}'")
     category_ids = common_categories(detector.labels, dataset.labels)
     if not category_ids:
         raise DataError(
             f"the model and '{dataset.report.name}' have no class in common: the model finds "
             f"{_some(detector.labels.names)}; the data has {_some(dataset.labels.names)}"
         )
-    counting = _Counting(dataset, category_ids)
+    counting = _CountingSink(dataset, category_ids)
     run(
-        pictures_of(dataset, indices),
+        images_of(dataset, indices),
         detector,
         [counting],
         workers=workers,
         stop=stop,
         on_result=on_result,
     )
-    return Findings(
+    return EvaluationIssues(
         counting.results,
-        counting.pictures,
+        counting.images,
         tuple(counting.unreadable),
         tuple(_notes(detector, dataset, category_ids)),
     )
 
 
 def judge_known(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox") -> Metrics:
-    """Judge what was found in those pictures whose truths are known; a dataset's annotations may leave some out."""
+    """Judge what was found in those images whose truths are known; a dataset's annotations may leave some out."""
     known = {image["id"] for image in truth["images"]}
     return judge(truth, (result for result in results if result["image_id"] in known), iou_type=iou_type)
 
@@ -149,7 +149,7 @@ def truth_of(dataset: Dataset, iou_type: IouType) -> dict[str, Any]:
     }
 
 
-def common_categories(model: Labels, data: Labels) -> dict[int, int]:
+def common_categories(model: ClassLabels, data: ClassLabels) -> dict[int, int]:
     """Class index of the model -> category id of the data, for classes of the same name in any case."""
     ids: dict[str, int] = {}
     for name, category_id in zip(data.names, data.category_ids, strict=True):
@@ -157,19 +157,19 @@ def common_categories(model: Labels, data: Labels) -> dict[int, int]:
     return {index: ids[plain_name(name)] for index, name in enumerate(model.names) if plain_name(name) in ids}
 
 
-def pictures_of(dataset: Dataset, indices: Sequence[int] | None = None) -> "Pictures":
-    """Pictures of a dataset as a source; all, where no indices are given."""
-    return Pictures(dataset, range(len(dataset)) if indices is None else indices)
+def images_of(dataset: Dataset, indices: Sequence[int] | None = None) -> "EvaluatedImages":
+    """Images of a dataset as a source; all, where no indices are given."""
+    return EvaluatedImages(dataset, range(len(dataset)) if indices is None else indices)
 
 
-class Pictures:
-    """Pictures of a dataset as a source."""
+class EvaluatedImages:
+    """Images of a dataset as a source."""
 
     def __init__(self, dataset: Dataset, indices: Sequence[int]) -> None:
         self._dataset, self._indices = dataset, indices
 
-    def __iter__(self) -> Iterator["_Picture"]:
-        return (_Picture(self._dataset, index) for index in self._indices)
+    def __iter__(self) -> Iterator["_EvaluatedImage"]:
+        return (_EvaluatedImage(self._dataset, index) for index in self._indices)
 
     def count(self) -> int | None:
         """How many they are."""
@@ -177,7 +177,7 @@ class Pictures:
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class _EvaluatedImage:
     dataset: Dataset
     index: int
 
@@ -186,11 +186,11 @@ class _Picture:
         """Its place in the dataset; its name is known once it is read."""
         return Origin(self.index, str(self.index), str(self.index), str(self.index))
 
-    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+    def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
         return self.dataset.read(self.index, resize)
 
 
-class _Counting:
+class _CountingSink:
     """A sink that keeps what was found as COCO results."""
 
     ordered = True
@@ -199,14 +199,14 @@ class _Counting:
     def __init__(self, dataset: Dataset, category_ids: dict[int, int]) -> None:
         self._dataset, self._category_ids = dataset, category_ids
         self.results: list[Result] = []
-        self.unreadable: list[Unreadable] = []
-        self.pictures = 0
+        self.unreadable: list[FailedFrame] = []
+        self.images = 0
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
-        if isinstance(detections, Unreadable):
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        if isinstance(detections, FailedFrame):
             self.unreadable.append(detections)
             return
-        self.pictures += 1
+        self.images += 1
         image_id = self._dataset.image_id(frame.origin.index)
         # The numbers that `detect` writes, so that judging its file gives the same figures to the last digit.
         masks = (
@@ -250,7 +250,7 @@ def _unread(missed: int, left_out: int) -> Iterator[str]:
         (left_out, "left out: what is true of them is of another size than they are, or has none"),
     ):
         if count:
-            yield f"{count:,} picture{'' if count == 1 else 's'} {what}"
+            yield f"{count:,} image{'' if count == 1 else 's'} {what}"
 
 
 def _some(names: Sequence[str]) -> str:

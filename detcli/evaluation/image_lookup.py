@@ -1,9 +1,9 @@
-"""The pictures that annotations name, where they lie in one of the usual places beside them."""
+"""The images that annotations name, where they lie in one of the usual places beside them."""
 
 from pathlib import Path, PureWindowsPath
 
-from detcli.errors import PictureError
-from detcli.evaluation.coco_ground_truth import Truth, posix
+from detcli.errors import ImageError
+from detcli.evaluation.coco_ground_truth import CocoGroundTruth, posix
 from detcli.io.images.decode import decode
 from detcli.io.read import read_bytes
 from detcli.structures.frame import Pixels
@@ -13,8 +13,8 @@ _MOST_PIXELS = 250_000_000
 _SAMPLE = 20  # names that a folder is tried with
 
 
-class PicturesBeside:
-    """Pictures of annotations, read to be looked at.
+class ImageLookup:
+    """Images of annotations, read to be looked at.
 
     folder  that file names start from; None: the annotations' own, `images/` in it or beside it, or for
             `annotations/instances_val2017.json` also `val2017/`
@@ -22,7 +22,7 @@ class PicturesBeside:
     A name that leads out of the folder is never followed.
     """
 
-    def __init__(self, annotations: Path, truth: Truth, folder: Path | None) -> None:
+    def __init__(self, annotations: Path, truth: CocoGroundTruth, folder: Path | None) -> None:
         self._names = {image["id"]: posix(image["file_name"]) for image in truth.images}
         folders = [folder] if folder is not None else _usual_folders(annotations)
         sample = list(self._names.values())[:_SAMPLE]
@@ -35,13 +35,13 @@ class PicturesBeside:
         return self._folder is not None
 
     def read(self, image_id: int) -> Pixels | None:
-        """The upright picture, uint8 [H, W, 3] RGB; None where it is not there or cannot be read."""
+        """The upright image, uint8 [H, W, 3] RGB; None where it is not there or cannot be read."""
         path = None if self._folder is None else _below(self._folder, self._names[image_id])
         if path is None:
             return None
         try:
             return decode(read_bytes(path, max_bytes=_MOST_BYTES), max_pixels=_MOST_PIXELS).pixels
-        except PictureError:
+        except ImageError:
             return None
 
 

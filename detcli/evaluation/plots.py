@@ -10,7 +10,7 @@ import numpy as np
 
 from detcli.errors import UsageError
 from detcli.evaluation.coco_metrics import IOUS, RECALLS, ClassMetrics, Metrics
-from detcli.evaluation.confusion_matrix import Confusion
+from detcli.evaluation.confusion_matrix import ConfusionMatrix
 
 _MOST_IN_LEGEND = 12
 _MOST_WITH_NUMBERS = 25  # classes whose cells have room for a number
@@ -39,7 +39,7 @@ def pr_curves(metrics: Metrics) -> bytes:
     return _png(figure)
 
 
-def confusion_matrix(confusion: Confusion, *, score: float, iou: float) -> bytes:
+def confusion_matrix(confusion: ConfusionMatrix, *, score: float, iou: float) -> bytes:
     """What is true (rows) against what it was taken for (columns); shades are shares of a row. Returns a PNG.
 
     Raises UsageError where matplotlib is missing, naming the extra that brings it.
@@ -50,7 +50,7 @@ def confusion_matrix(confusion: Confusion, *, score: float, iou: float) -> bytes
     axes = figure.subplots()
     sums = confusion.counts.sum(axis=1, keepdims=True)
     shares = np.divide(confusion.counts, sums, out=np.zeros(confusion.counts.shape), where=sums > 0)
-    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     small = 8 if count <= _MOST_WITH_NUMBERS else 6
     names = [_short(name) for name in confusion.names]
     axes.set_xticks(range(count), [*names, "(missed)"], rotation=90, fontsize=small)
@@ -65,12 +65,12 @@ def confusion_matrix(confusion: Confusion, *, score: float, iou: float) -> bytes
     axes.set_xlabel("taken for")
     axes.set_ylabel("true")
     axes.set_title(f"scores above {score:g}, IoU from {iou:g}", fontsize=10, color=_INK, loc="left")
-    figure.colorbar(picture, ax=axes, shrink=0.7, label="share of the row")
+    figure.colorbar(image, ax=axes, shrink=0.7, label="share of the row")
     return _png(figure)
 
 
 def _curves_of(axes: Any, classes: Sequence[ClassMetrics]) -> None:
-    """A line each; of many classes only the best and the worst have a colour and a name."""
+    """A line each; of many classes only the best and the worst have a color and a name."""
     half = _MOST_IN_LEGEND // 2
     told = list(classes) if len(classes) <= _MOST_IN_LEGEND else [*classes[:half], *classes[-half:]]
     for one in classes:

@@ -5,30 +5,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detcli.evaluation.box_matching import Comparison
+from detcli.evaluation.box_matching import BoxMatches
 from detcli.evaluation.coco_metrics import Metrics
-from detcli.evaluation.confusion_matrix import Confusion
+from detcli.evaluation.confusion_matrix import ConfusionMatrix
 from detcli.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class EvaluationReport:
     """What a report is made of.
 
     metrics      of the judge
     confusion    above `score`, from an IoU of `iou`
-    worst        pictures with the most mistakes, the worst first
+    worst        images with the most mistakes, the worst first
     file_names   by image id
     settings     what was judged and how: option -> value
-    unreadable   file and reason of pictures that could not be looked at
+    unreadable   file and reason of images that could not be looked at
     notes        sentences for the user
     """
 
     metrics: Metrics
-    confusion: Confusion
+    confusion: ConfusionMatrix
     score: float
     iou: float
-    worst: Sequence[Comparison]
+    worst: Sequence[BoxMatches]
     file_names: Mapping[int, str]
     settings: Mapping[str, object]
     created: str
@@ -36,7 +36,7 @@ class Judged:
     notes: Sequence[str] = ()
 
 
-def report(judged: Judged) -> dict[str, Any]:
+def report(judged: EvaluationReport) -> dict[str, Any]:
     """The report as JSON takes it; a figure without truths is null."""
     metrics, confusion = judged.metrics, judged.confusion
     return {
@@ -47,7 +47,7 @@ def report(judged: Judged) -> dict[str, Any]:
         "settings": dict(judged.settings),
         "figures": metrics.figures,
         "counts": {
-            "pictures": metrics.pictures,
+            "images": metrics.images,
             "unreadable": len(judged.unreadable),
             "truths": sum(one.truths for one in metrics.classes),
             "detections": sum(one.detections for one in metrics.classes),
@@ -76,13 +76,13 @@ def report(judged: Judged) -> dict[str, Any]:
         },
         "worst": [
             {
-                "file": judged.file_names[picture.image_id],
-                "image_id": picture.image_id,
-                "missed": int(picture.missed.sum()),
-                "confused": int(picture.confused.sum()),
-                "false": int(picture.false.sum()),
+                "file": judged.file_names[image.image_id],
+                "image_id": image.image_id,
+                "missed": int(image.missed.sum()),
+                "confused": int(image.confused.sum()),
+                "false": int(image.false.sum()),
             }
-            for picture in judged.worst
+            for image in judged.worst
         ],
         "unreadable": [dict(entry) for entry in judged.unreadable],
         "notes": list(judged.notes),

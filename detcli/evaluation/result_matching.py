@@ -1,4 +1,4 @@
-"""Stored results brought to the ids of the truth: pictures by id or name, categories by name, never by luck.
+"""Stored results brought to the ids of the truth: images by id or name, categories by name, never by luck.
 
 Whatever would end in a silent zero is an error, or a note where the rest can still be judged.
 """
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from detcli.errors import DataError, InputError
-from detcli.evaluation.coco_ground_truth import Truth, named, posix
-from detcli.io.results import StoredBox, StoredPicture
+from detcli.evaluation.coco_ground_truth import CocoGroundTruth, named, posix
+from detcli.io.results import StoredBox, StoredImage
 from detcli.structures.class_labels import plain_name
 
 Result = dict[str, Any]
@@ -19,55 +19,55 @@ _THRESHOLD_NOTED = 0.05  # results that keep every score have some below it
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
+class MatchedResults:
     """Results in the ids of the truth.
 
     results   as `judge` takes them
-    pictures  of the truth that there are results of, empty ones too
-    failed    pictures that failed when the results were made
+    images  of the truth that there are results of, empty ones too
+    failed    images that failed when the results were made
     notes     sentences for the user
     """
 
     results: list[Result]
-    pictures: int
+    images: int
     failed: int
     notes: tuple[str, ...]
 
 
-def match(pictures: Iterable[StoredPicture], truth: Truth, name: str, *, masks: bool = False) -> Matched:
+def match(images: Iterable[StoredImage], truth: CocoGroundTruth, name: str, *, masks: bool = False) -> MatchedResults:
     """Bring results to the ids of the truth.
 
     name   of the results, for messages
     masks  are judged: each result has to have one
 
-    A picture with a name belongs to the truth's picture of the same relative path, then of the same id and last part,
-    then of the same last part where only one has it; one with an id alone to the picture of that id.
+    An image with a name belongs to the truth's image of the same relative path, then of the same id and last part,
+    then of the same last part where only one has it; one with an id alone to the image of that id.
 
-    Raises DataError where ids are not those of the truth, no picture or no category is, or a picture stands twice;
+    Raises DataError where ids are not those of the truth, no image or no category is, or an image stands twice;
     InputError where there are no results at all.
     """
-    found = _Pictures(truth, name)
-    categories = _Categories(truth, name)
+    found = _ImageIndex(truth, name)
+    categories = _CategoryIndex(truth, name)
     sizes = {image["id"]: (image.get("height"), image.get("width")) for image in truth.images}
     results: list[Result] = []
-    for picture in pictures:
-        image_id = found.place(picture)
-        for box in picture.boxes or ():
+    for image in images:
+        image_id = found.place(image)
+        for box in image.boxes or ():
             category_id = categories.find(box)
             if image_id is not None and category_id is not None:
                 result = {"image_id": image_id, "category_id": category_id, "bbox": list(box.bbox), "score": box.score}
                 if masks:
-                    result |= _mask_of(box, sizes[image_id], f"'{name}', {picture.place}")
+                    result |= _mask_of(box, sizes[image_id], f"'{name}', {image.place}")
                 results.append(result)
     found.check()
     if not categories.seen and not found.looked_at:
         raise InputError(
             f"'{name}' holds no detections, so there is nothing to judge; if nothing was found indeed, give results "
-            "that name the pictures looked at: .jsonl, or COCO with 'images'"
+            "that name the images looked at: .jsonl, or COCO with 'images'"
         )
     categories.check()
     notes = (*found.notes(), *categories.notes(), *_result_notes(results, categories.seen, masks=masks))
-    return Matched(results, len(found.taken), found.failed, notes)
+    return MatchedResults(results, len(found.taken), found.failed, notes)
 
 
 def _mask_of(box: StoredBox, size_hw: tuple[Any, Any], where: str) -> dict[str, Any]:
@@ -75,23 +75,23 @@ def _mask_of(box: StoredBox, size_hw: tuple[Any, Any], where: str) -> dict[str, 
         raise DataError(f"{where}: there is a box without a mask of run lengths, and masks are to be judged")
     if box.mask.size_hw != size_hw:
         raise DataError(
-            f"{where}: a mask is for {list(box.mask.size_hw)}, and the annotations say that height and width of the picture "
+            f"{where}: a mask is for {list(box.mask.size_hw)}, and the annotations say that height and width of the image "
             f"are {list(size_hw)}"
         )
     return {"segmentation": box.mask.as_json()}
 
 
-class _Pictures:
-    """Which picture of the truth each picture of the results is.
+class _ImageIndex:
+    """Which image of the truth each image of the results is.
 
     taken      image ids that results were given for
-    looked_at  pictures that have a name and did not fail
-    failed     pictures that did
+    looked_at  images that have a name and did not fail
+    failed     images that did
     """
 
-    def __init__(self, truth: Truth, name: str) -> None:
+    def __init__(self, truth: CocoGroundTruth, name: str) -> None:
         self._truth, self._name = truth, name
-        self._names = _Names(truth)
+        self._names = _NameIndex(truth)
         self._strangers: list[str] = []
         self._wrong_ids: list[int] = []
         self._twice: list[str] = []
@@ -100,34 +100,34 @@ class _Pictures:
         self.taken: set[int] = set()
         self.looked_at = self.failed = 0
 
-    def place(self, picture: StoredPicture) -> int | None:
-        """The image id of a picture, or None where the truth does not have it."""
-        if picture.frame is not None:
+    def place(self, image: StoredImage) -> int | None:
+        """The image id of an image, or None where the truth does not have it."""
+        if image.frame is not None:
             raise DataError(
-                f"'{self._name}', {picture.place}: these are results of a video, and its frames have no names here; the COCO "
+                f"'{self._name}', {image.place}: these are results of a video, and its frames have no names here; the COCO "
                 "file (-o out.json) or the YOLO folder of the same run can be judged"
             )
-        self.failed += picture.boxes is None
-        self.looked_at += picture.file is not None and picture.boxes is not None
-        image_id = self._names.find(picture)
+        self.failed += image.boxes is None
+        self.looked_at += image.file is not None and image.boxes is not None
+        image_id = self._names.find(image)
         if image_id is not None:
-            if image_id in self.taken and picture.whole:
-                self._twice.append(str(picture.file or image_id))
-            elif self._is_of_another_size(image_id, picture):
-                self._other_sizes.append(str(picture.file or image_id))
+            if image_id in self.taken and image.whole:
+                self._twice.append(str(image.file or image_id))
+            elif self._is_of_another_size(image_id, image):
+                self._other_sizes.append(str(image.file or image_id))
             self.taken.add(image_id)
-        elif picture.file is not None:
-            self._strangers.append(picture.file)
-        elif picture.image_id is not None:
-            self._wrong_ids.append(picture.image_id)
+        elif image.file is not None:
+            self._strangers.append(image.file)
+        elif image.image_id is not None:
+            self._wrong_ids.append(image.image_id)
         return image_id
 
-    def _is_of_another_size(self, image_id: int, picture: StoredPicture) -> bool:
+    def _is_of_another_size(self, image_id: int, image: StoredImage) -> bool:
         size = self._sizes[image_id]
-        return picture.size_hw is not None and None not in size and size != picture.size_hw
+        return image.size_hw is not None and None not in size and size != image.size_hw
 
     def check(self) -> None:
-        """Raise DataError where ids are wrong, pictures stand twice, or none is known."""
+        """Raise DataError where ids are wrong, images stand twice, or none is known."""
         if self._wrong_ids:
             own = named([image["id"] for image in self._truth.images], most=3)
             ids = "1 image id" if len(self._wrong_ids) == 1 else f"{len(self._wrong_ids):,} image ids"
@@ -136,40 +136,40 @@ class _Pictures:
                 f"{named(self._wrong_ids)}; its own are {own}. 'detcli detect --gt' writes the ids of the annotations"
             )
         if self._twice:
-            pictures = _counted(len(self._twice), "picture")
-            raise DataError(f"{pictures} in '{self._name}' more than once: {named(self._twice)}")
+            images = _counted(len(self._twice), "image")
+            raise DataError(f"{images} in '{self._name}' more than once: {named(self._twice)}")
         if self._strangers and not self.taken:
             own = named([image["file_name"] for image in self._truth.images], most=3)
             raise DataError(
-                f"none of the {len(self._strangers):,} pictures in '{self._name}' is in '{self._truth.name}': "
+                f"none of the {len(self._strangers):,} images in '{self._name}' is in '{self._truth.name}': "
                 f"there is {named(self._strangers, most=3)}, and the annotations have {own}"
             )
 
     def notes(self) -> Iterator[str]:
         """What is odd but bearable."""
         if self._strangers:
-            pictures = _counted(len(self._strangers), "picture")
-            yield f"{pictures} not in the annotations and left out: {named(self._strangers, most=3)}"
+            images = _counted(len(self._strangers), "image")
+            yield f"{images} not in the annotations and left out: {named(self._strangers, most=3)}"
         if self.failed:
-            yield f"{_counted(self.failed, 'picture')} in the results as failed: what is true of them counts as missed"
+            yield f"{_counted(self.failed, 'image')} in the results as failed: what is true of them counts as missed"
         if self._other_sizes:
             yield (
-                f"{_counted(len(self._other_sizes), 'picture')} of another size here than in the annotations, so boxes "
+                f"{_counted(len(self._other_sizes), 'image')} of another size here than in the annotations, so boxes "
                 f"do not meet: {named(self._other_sizes, most=3)}. 'detcli eval --model' turns boxes with their "
-                "pictures, where cameras left that to EXIF"
+                "images, where cameras left that to EXIF"
             )
         missing = len(self._truth.images) - len(self.taken)
         if missing:
             yield (
-                f"{missing:,} of the {len(self._truth.images):,} pictures of the annotations have no results: what is "
+                f"{missing:,} of the {len(self._truth.images):,} images of the annotations have no results: what is "
                 "true of them counts as missed"
             )
 
 
-class _Names:
-    """Image ids of the truth by what results call the pictures."""
+class _NameIndex:
+    """Image ids of the truth by what results call the images."""
 
-    def __init__(self, truth: Truth) -> None:
+    def __init__(self, truth: CocoGroundTruth) -> None:
         self._by_id = {image["id"]: posix(image["file_name"]) for image in truth.images}
         self._by_name: dict[str, int | None] = {}
         self._by_last_part: dict[str, int | None] = {}
@@ -178,24 +178,24 @@ class _Names:
             self._by_name[name] = None if name in self._by_name else image_id
             self._by_last_part[last] = None if last in self._by_last_part else image_id
 
-    def find(self, picture: StoredPicture) -> int | None:
-        """The id, or None where the truth has no such picture, or several."""
-        if picture.file is None:
-            return picture.image_id if picture.image_id in self._by_id else None
-        parts = posix(picture.file).split("/")
+    def find(self, image: StoredImage) -> int | None:
+        """The id, or None where the truth has no such image, or several."""
+        if image.file is None:
+            return image.image_id if image.image_id in self._by_id else None
+        parts = posix(image.file).split("/")
         for start in range(len(parts)):  # "in/sub/a.jpg", as it was typed, then "sub/a.jpg", then "a.jpg"
             image_id = self._by_name.get("/".join(parts[start:]))
             if image_id is not None:
                 return image_id
-        if picture.image_id is not None and _last_part(self._by_id.get(picture.image_id, "")) == parts[-1]:
-            return picture.image_id
+        if image.image_id is not None and _last_part(self._by_id.get(image.image_id, "")) == parts[-1]:
+            return image.image_id
         return self._by_last_part.get(parts[-1])
 
 
-class _Categories:
+class _CategoryIndex:
     """Category ids of the truth by the label of a box, or by its own id where it has no label."""
 
-    def __init__(self, truth: Truth, name: str) -> None:
+    def __init__(self, truth: CocoGroundTruth, name: str) -> None:
         self._truth, self._name = truth, name
         self._ids: dict[str, int] = {}
         for category_id, label in truth.categories.items():
@@ -259,7 +259,7 @@ class _Categories:
 
 def _result_notes(results: Sequence[Result], seen: int, *, masks: bool) -> Iterator[str]:
     if not seen:
-        yield "nothing was found in any picture: each figure is 0"
+        yield "nothing was found in any image: each figure is 0"
         return
     rows = {hash((r["image_id"], r["category_id"], *r["bbox"], r["score"])) for r in results}
     repeated = len(results) - len(rows)
@@ -275,7 +275,7 @@ def _result_notes(results: Sequence[Result], seen: int, *, masks: bool) -> Itera
 
 
 def _counted(count: int, noun: str) -> str:
-    """With its noun and verb: 1 picture is, 2 pictures are."""
+    """With its noun and verb: 1 image is, 2 images are."""
     return f"{count:,} {noun} is" if count == 1 else f"{count:,} {noun}s are"
 
 

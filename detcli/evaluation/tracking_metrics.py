@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.structures.detections import Detections
-from detcli.structures.ground_truth import Truths
+from detcli.structures.ground_truth import GroundTruth
 from detcli.tracking.assignment import best_pairs
 from detcli.tracking.box_iou import pairwise_iou
 
@@ -23,7 +23,7 @@ IOU = 0.5  # intersection over union from which on a detection is of an object
 
 
 @dataclass(frozen=True, slots=True)
-class TrackingFigures:
+class TrackingMetrics:
     """What was counted; figures of several sequences are those of their sums.
 
     truths      true boxes of all frames
@@ -77,7 +77,7 @@ class TrackingFigures:
         return _share(self.id_pairs, self.truths)
 
     @classmethod
-    def of_all(cls, sequences: Iterable["TrackingFigures"]) -> "TrackingFigures":
+    def of_all(cls, sequences: Iterable["TrackingMetrics"]) -> "TrackingMetrics":
         """The sums over sequences."""
         listed = list(sequences)
         return cls(
@@ -90,7 +90,7 @@ class TrackingFigures:
         )
 
 
-def judge_tracks(frames: Iterable[tuple[Truths, Detections]], *, iou: float = IOU) -> TrackingFigures:
+def judge_tracks(frames: Iterable[tuple[GroundTruth, Detections]], *, iou: float = IOU) -> TrackingMetrics:
     """Judge one sequence, frame by frame in its order.
 
     iou  from which on a detection of the same class may be of an object
@@ -115,10 +115,10 @@ def judge_tracks(frames: Iterable[tuple[Truths, Detections]], *, iou: float = IO
         last.update(before)
         truths, detections, pairs = truths + len(objects), detections + len(tracks), pairs + len(rows)
         overlaps += float(overlap[rows, columns].sum())
-    return TrackingFigures(truths, detections, pairs, switches, overlaps, _id_pairs(together))
+    return TrackingMetrics(truths, detections, pairs, switches, overlaps, _id_pairs(together))
 
 
-def _judged(true: Truths, detected: Detections, least: float) -> tuple[Truths, Detections]:
+def _judged(true: GroundTruth, detected: Detections, least: float) -> tuple[GroundTruth, Detections]:
     """Truths that are no crowd, and detections that do not fit a crowd better than what is judged."""
     if not true.crowd.any():
         return true, detected
@@ -132,7 +132,7 @@ def _judged(true: Truths, detected: Detections, least: float) -> tuple[Truths, D
     return true[~true.crowd], detected[keep]
 
 
-def _overlaps(true: Truths, detected: Detections, least: float) -> npt.NDArray[np.float64]:
+def _overlaps(true: GroundTruth, detected: Detections, least: float) -> npt.NDArray[np.float64]:
     """Overlaps [N, M], 0 where they are too little or the classes are two."""
     overlap = pairwise_iou(true.boxes_xyxy, detected.boxes_xyxy)
     overlap[(overlap < least) | (true.class_ids[:, None] != detected.class_ids)] = 0.0

@@ -1,23 +1,23 @@
-"""How many pictures share a batch, and which, where they are of many sizes. It knows sizes alone, no pictures."""
+"""How many images share a batch, and which, where they are of many sizes. It knows sizes alone, no images."""
 
 from collections.abc import Sequence
 
 SizeHW = tuple[int, int]
 
-# Pictures a batch where the user gives no number, of those that D-FINE takes; of larger ones fewer. On a CPU more than
+# Images a batch where the user gives no number, of those that D-FINE takes; of larger ones fewer. On a CPU more than
 # a few only push activations out of its caches; a GPU needs many to be busy, and a batch that does not fit is halved
 # until it does.
 AUTOMATIC_BATCH = {"cpu": 4, "mps": 8, "cuda": 32}
 _USUAL_PIXELS = 640 * 640
 
-# Zeros that padding may add, as a share of the pictures' own pixels: beyond it a batch costs more than it saves.
+# Zeros that padding may add, as a share of the images' own pixels: beyond it a batch costs more than it saves.
 _MOST_PADDING = 0.25
 
 
 def automatic_batch(device_type: str, most_hw: SizeHW | None) -> int:
-    """Pictures a batch where nobody gives a number.
+    """Images a batch where nobody gives a number.
 
-    most_hw  the size of pictures, or the largest where they are of many; None: unknown
+    most_hw  the size of images, or the largest where they are of many; None: unknown
     """
     usual = AUTOMATIC_BATCH[device_type]
     return usual if most_hw is None else max(1, min(usual, usual * _USUAL_PIXELS // _area(most_hw)))
@@ -32,7 +32,7 @@ def padded_together(sizes_hw: Sequence[SizeHW], most: int) -> list[int]:
     """Places, in order, of the first size and of those that are closest to it, padding counted; at most so many.
 
     One after the other, that size joins which enlarges the batch's common height and width least, as long as padding
-    stays small beside the pictures.
+    stays small beside the images.
     """
     chosen, others = [0], list(range(1, len(sizes_hw)))
     height, width = sizes_hw[0]

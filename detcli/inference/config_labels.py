@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from detcli.errors import UnsupportedModelError
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 
 
-def read_labels(config: Mapping[str, Any], names: Sequence[str]) -> Labels:
+def read_labels(config: Mapping[str, Any], names: Sequence[str]) -> ClassLabels:
     """The labels of a model: its names, with the category ids of the data it was trained on where config.json has them.
 
     `stuff` there names the classes that cannot be counted, by index.
@@ -16,7 +16,7 @@ def read_labels(config: Mapping[str, Any], names: Sequence[str]) -> Labels:
     Raises UnsupportedModelError where `category_ids` is not one whole number from 0 a class, none of them twice, or
     `stuff` holds anything but indices of classes.
     """
-    labels = Labels.from_names(names)
+    labels = ClassLabels.from_names(names)
     ids, stuff = config.get("category_ids"), config.get("stuff")
     if ids is not None:
         whole = isinstance(ids, list) and all(type(one) is int and 0 <= one < 1 << 53 for one in ids)
@@ -24,7 +24,7 @@ def read_labels(config: Mapping[str, Any], names: Sequence[str]) -> Labels:
             raise UnsupportedModelError(
                 f"config.json: 'category_ids' must be {len(names)} different whole numbers from 0 on, one for each class"
             )
-        labels = Labels(tuple(names), tuple(ids))
+        labels = ClassLabels(tuple(names), tuple(ids))
     if stuff is None:
         return labels
     if not isinstance(stuff, list) or not all(type(one) is int and 0 <= one < len(names) for one in stuff):

@@ -15,17 +15,17 @@ from detcli.inference.detector import Detector
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.read_model import read_model
-from detcli.inference.segmentation.segment_postprocess import Segmenting
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.models.empty_weights import skeleton
 from detcli.models.family import family_of
 from detcli.runtimes.runtime import RUNTIMES
 from detcli.runtimes.torch_runtime import choose_device, choose_precision, fix_arithmetic, keep_freed_memory
 
 if TYPE_CHECKING:
-    from detcli.checkpoints.hub.locate_model import Progress
+    from detcli.checkpoints.hub.locate_model import DownloadProgress
 
 DEFAULT_THRESHOLD = 0.4
-_COMPILED_SIZES = "--compile: pictures are of many sizes, and the first ones of new sizes wait for the compiler"
+_COMPILED_SIZES = "--compile: images are of many sizes, and the first ones of new sizes wait for the compiler"
 
 
 def load_detector(
@@ -45,23 +45,23 @@ def load_detector(
     deterministic: bool = False,
     batch_size: int | None = None,
     pad: bool = False,
-    segmenting: Segmenting | None = None,
-    progress: "Progress | None" = None,
+    segmenting: SegmentationSettings | None = None,
+    progress: "DownloadProgress | None" = None,
 ) -> Detector:
     """Find, fetch, read and build a model.
 
-    model           name of the catalogue, Hub repository, folder or file
-    revision        commit, branch or tag of the repository; None: as the catalogue says
-    threshold       None: as the catalogue says, else 0.4
+    model           name of the catalog, Hub repository, folder or file
+    revision        commit, branch or tag of the repository; None: as the catalog says
+    threshold       None: as the catalog says, else 0.4
     classes         names or class indices to keep; none: all
     device          auto, cpu, cuda, cuda:N, mps
     precision       auto (fp32), fp32, bf16, fp16
     optimize        fold norms and drop what inference does not need
     image_size_hw   height and width, or the most of the shorter and of the longer side for a model that keeps a
-                    picture's proportions; None: as the checkpoint's preprocessor says
+                    image's proportions; None: as the checkpoint's preprocessor says
     deterministic   the same bytes from every run on this machine, whatever the batches
-    batch_size      None: by the device and the size of pictures
-    pad             let pictures of different sizes share a batch: faster on a GPU, and numbers then depend on company
+    batch_size      None: by the device and the size of images
+    pad             let images of different sizes share a batch: faster on a GPU, and numbers then depend on company
     segmenting      make segments of the network's masks; its classes and what is stuff follow from `classes` and the
                     model's labels
 
@@ -71,7 +71,7 @@ def load_detector(
     chosen = choose_device(device)
     kind = choose_precision(precision, chosen)
     if pad and deterministic:
-        raise UsageError("--pad makes what is found in a picture depend on its company, which --deterministic forbids")
+        raise UsageError("--pad makes what is found in an image depend on its company, which --deterministic forbids")
     if segmenting is not None:
         _check_that_it_segments(model)
     files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
@@ -89,7 +89,7 @@ def load_detector(
     if image_size_hw is not None:
         preprocessing = preprocessing.with_size(image_size_hw, family.size_divisor)
     if pad and preprocessing.size_hw is None and not preprocessing.pads:
-        raise UsageError(f"--pad: '{files.name}' is not made for padded pictures (do_pad is off)")
+        raise UsageError(f"--pad: '{files.name}' is not made for padded images (do_pad is off)")
     with skeleton():
         network = family.build(config)
     if family.segments(config):
@@ -129,7 +129,7 @@ def load_detector(
 
 
 def _check_that_it_segments(model: str) -> None:
-    """Raise UnsupportedModelError for a name of the catalogue without masks, before anything is fetched."""
+    """Raise UnsupportedModelError for a name of the catalog without masks, before anything is fetched."""
     entry = CATALOG.get(model) or entry_of_repository(model)
     if entry is not None and entry.task != "panoptic":
         raise _has_no_masks(model)

@@ -1,4 +1,4 @@
-"""Outputs in, detections in each picture's own pixels out."""
+"""Outputs in, detections in each image's own pixels out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Selection:
 
 
 def top_k(outputs: Outputs, selection: Selection) -> Tensor:
-    """The best answers of each picture, over queries and classes together.
+    """The best answers of each image, over queries and classes together.
 
     returns float [B, k, 6]: cx cy w h as fractions, logit of the score, class id; the best score first
 
@@ -67,7 +67,7 @@ def _rows(boxes_cxcywh: Tensor, query: Tensor, best: Tensor, class_ids: Tensor) 
 
 
 def to_detections(outputs: Outputs, sizes_hw: Tensor, selection: Selection) -> list[Detections | NotFiniteError]:
-    """Detections of each picture, in its own pixels; an error in place of a picture whose answer is not finite.
+    """Detections of each image, in its own pixels; an error in place of an image whose answer is not finite.
 
     sizes_hw  int64 [B, 2] on the CPU
     """

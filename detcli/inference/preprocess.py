@@ -11,7 +11,16 @@ from PIL import Image
 from torch import Tensor
 
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.inference.resize_rules import AsTheyAre, Edges, SizeHW, Sizing, Stretch, check_size, read_sizing, short
+from detcli.inference.resize_rules import (
+    FixedSize,
+    NoResize,
+    ShortestEdge,
+    SizeHW,
+    Sizing,
+    check_size,
+    read_sizing,
+    short,
+)
 from detcli.structures.batch import Batch
 from detcli.structures.frame import Frame, Pixels
 
@@ -26,17 +35,17 @@ _GREATEST = 1e6  # of numbers that pixels are scaled by: float32 has room for wh
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How pictures become a network's input.
+    """How images become a network's input.
 
     sizing       what size they become
     resample     Pillow's filter, antialiased, on uint8
     rescale      factor for 0 … 255, or None where the network takes them as they are
     mean std     a channel, after scaling; None where nothing is normalised
-    pads         whether pictures of other sizes may stand in one batch, with zeros below and to the right
-    pad_size_hw  every picture is padded to that, alone too; None: only as far as its company asks
+    pads         whether images of other sizes may stand in one batch, with zeros below and to the right
+    pad_size_hw  every image is padded to that, alone too; None: only as far as its company asks
     """
 
-    sizing: Sizing = field(default_factory=lambda: Stretch((640, 640)))
+    sizing: Sizing = field(default_factory=lambda: FixedSize((640, 640)))
     resample: Image.Resampling = Image.Resampling.BILINEAR
     rescale: float | None = 1 / 255
     mean: tuple[float, float, float] | None = None
@@ -76,10 +85,10 @@ class Preprocessing:
 
     @property
     def size_hw(self) -> SizeHW | None:
-        """The one size of all pictures as they enter the network, padding included; None where there are many."""
+        """The one size of all images as they enter the network, padding included; None where there are many."""
         if self.pad_size_hw is not None:
             return self.pad_size_hw
-        return self.sizing.size_hw if isinstance(self.sizing, Stretch) else None
+        return self.sizing.size_hw if isinstance(self.sizing, FixedSize) else None
 
     @property
     def imgsz(self) -> SizeHW | None:
@@ -87,19 +96,19 @@ class Preprocessing:
         return self.sizing.imgsz
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
-        """What a picture of that height and width becomes."""
+        """What an image of that height and width becomes."""
         return self.sizing.resized_hw(size_hw)
 
     def with_size(self, size_hw: Sequence[int], divisor: int) -> "Preprocessing":
-        """The same rule for pictures of another size (`--imgsz`). Raises UsageError where no network can take it."""
+        """The same rule for images of another size (`--imgsz`). Raises UsageError where no network can take it."""
         sizing = self.sizing.with_imgsz(size_hw, divisor)
         if self.pad_size_hw is not None and not _fits(sizing, self.pad_size_hw):
             height, width = self.pad_size_hw
-            raise UsageError(f"--imgsz: the model pads every picture to {height} x {width}; larger ones do not fit")
+            raise UsageError(f"--imgsz: the model pads every image to {height} x {width}; larger ones do not fit")
         return replace(self, sizing=sizing)
 
     def resize(self, image: Image.Image) -> Pixels:
-        """Resize an RGB picture for the network, as Pillow does it; releases the interpreter's lock."""
+        """Resize an RGB image for the network, as Pillow does it; releases the interpreter's lock."""
         height, width = self.resized_hw((image.height, image.width))
         return np.asarray(image.resize((width, height), self.resample))
 
@@ -147,8 +156,8 @@ class Preprocessor:
             stacked = torch.from_numpy(np.stack(prepared)).to(self._device, non_blocking=True)  # [B, H, W, 3]
             return Batch(self.pixels(stacked), None, sizes, resized)
         padded = np.zeros((len(prepared), height, width, 3), np.uint8)
-        for row, picture in zip(padded, prepared, strict=True):
-            row[: picture.shape[0], : picture.shape[1]] = picture
+        for row, image in zip(padded, prepared, strict=True):
+            row[: image.shape[0], : image.shape[1]] = image
         mask = real_pixels(resized, (height, width)).to(self._device, non_blocking=True)
         # The zeros are those of the network's numbers: normalised, a black pixel would not be zero.
         pixels = self.pixels(torch.from_numpy(padded).to(self._device, non_blocking=True))
@@ -169,7 +178,7 @@ class Preprocessor:
 
 
 def real_pixels(resized_hw: Tensor, size_hw: SizeHW) -> Tensor:
-    """The mask of a padded batch, bool [B, H, W]: True from the top left corner on, as far as each picture reaches.
+    """The mask of a padded batch, bool [B, H, W]: True from the top left corner on, as far as each image reaches.
 
     resized_hw  int64 [B, 2]
     """
@@ -230,16 +239,16 @@ def _pad_size(value: Any, sizing: Sizing, divisor: int) -> SizeHW | None:
     if not isinstance(value, Mapping) or not {"height", "width"} <= set(value):
         raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, not a height and a width")
     size = check_size((value["height"], value["width"]), divisor, f"{_FILE}: pad_size")
-    if divisor > 1 and isinstance(sizing, Stretch) and size != sizing.size_hw:
-        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, but the network takes no padded pictures")
+    if divisor > 1 and isinstance(sizing, FixedSize) and size != sizing.size_hw:
+        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, but the network takes no padded images")
     if not _fits(sizing, size):
-        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, which pictures may be larger than")
+        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, which images may be larger than")
     return size
 
 
 def _fits(sizing: Sizing, size_hw: SizeHW) -> bool:
-    """Whether no picture becomes larger than that."""
-    if isinstance(sizing, AsTheyAre):
+    """Whether no image becomes larger than that."""
+    if isinstance(sizing, NoResize):
         return False
-    largest = (sizing.longest, sizing.longest) if isinstance(sizing, Edges) else sizing.imgsz or size_hw
+    largest = (sizing.longest, sizing.longest) if isinstance(sizing, ShortestEdge) else sizing.imgsz or size_hw
     return largest[0] <= size_hw[0] and largest[1] <= size_hw[1]

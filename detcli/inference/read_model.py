@@ -14,8 +14,8 @@ from detcli.checkpoints.model_files import PREPROCESSOR, ModelFiles, is_original
 from detcli.checkpoints.pth.pth_files import OriginalFile, read_original_file
 from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
 from detcli.inference.preprocess import Preprocessing
-from detcli.models.family import FAMILIES, Family, Hints, Original
-from detcli.structures.class_labels import Labels
+from detcli.models.family import FAMILIES, ConversionHints, ConvertedWeights, Family
+from detcli.structures.class_labels import ClassLabels
 
 # Whether a file that facebookresearch/detr released is dilated, by the beginning of its sha256, which its name holds
 # too; the names themselves say nothing, since anybody may give them. Source: the repository's hub file.
@@ -37,7 +37,7 @@ _DC5 = {True: "dilated (DC5)", False: "not dilated"}
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class ConvertedModel:
     """A model of an original repository in the Hub's form.
 
     family      it belongs to
@@ -47,7 +47,7 @@ class Converted:
 
     family: Family
     checkpoint: Checkpoint
-    labels: Labels
+    labels: ClassLabels
 
 
 def read_model(files: ModelFiles) -> Checkpoint:
@@ -57,7 +57,7 @@ def read_model(files: ModelFiles) -> Checkpoint:
     kind, and for an original that something has to be said of, naming how.
     """
     weights = files.folder / files.weights
-    return read_original(weights, Hints()).checkpoint if is_original(weights) else read_checkpoint(files)
+    return read_original(weights, ConversionHints()).checkpoint if is_original(weights) else read_checkpoint(files)
 
 
 def describe_model(files: ModelFiles) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -72,13 +72,13 @@ def describe_model(files: ModelFiles) -> tuple[dict[str, Any], dict[str, Any]]:
     return read_config(files.folder), read_document(preprocessor) if preprocessor.is_file() else {}
 
 
-def read_original(path: Path, hints: Hints) -> Converted:
+def read_original(path: Path, hints: ConversionHints) -> ConvertedModel:
     """Read a .pth of an original repository, recognised by its keys.
 
     hints  what the file does not tell; its own arguments are added to them
 
     Raises DamagedModelError and UnsupportedModelError, naming the file, and UsageError for hints that make no sense for
-    the family, such as a picture size that the network cannot have; OutputError as `read_original_file` does.
+    the family, such as an image size that the network cannot have; OutputError as `read_original_file` does.
     """
     file = read_original_file(path)
     sha256 = sha256_of_weights(path)
@@ -97,16 +97,16 @@ def read_original(path: Path, hints: Hints) -> Converted:
         preprocessor["size"] = asked.sizing.as_json()
     labels = _labels(family.label_names(original.config), hints)
     config = family.write_config(original.config)
-    if labels.category_ids != Labels.from_names(labels.names).category_ids:
+    if labels.category_ids != ClassLabels.from_names(labels.names).category_ids:
         config["category_ids"] = list(labels.category_ids)
     overruled = []
     if isinstance(known, bool) and hints.dilation not in (None, known):
         overruled = [f"taken as {_DC5[not known]}, though what is known of the file says {_DC5[known]}"]
     notes = tuple(f"'{path}': {note}" for note in (*original.notes, *_WHERE[file.where], *warned, *overruled))
-    return Converted(family, Checkpoint(config, preprocessor, tensors, sha256, notes), labels)
+    return ConvertedModel(family, Checkpoint(config, preprocessor, tensors, sha256, notes), labels)
 
 
-def _recognise(file: OriginalFile, hints: Hints) -> tuple[Family, Original]:
+def _recognise(file: OriginalFile, hints: ConversionHints) -> tuple[Family, ConvertedWeights]:
     """The family whose repository wrote such names, and what it makes of them."""
     for family in FAMILIES.values():
         original = family.read_original(file.tensors, hints)
@@ -124,7 +124,7 @@ def _recognise(file: OriginalFile, hints: Hints) -> tuple[Family, Original]:
     )
 
 
-def _in_the_form_of_the_hub(family: Family, original: Original) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def _in_the_form_of_the_hub(family: Family, original: ConvertedWeights) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """All tensors, checked against the network, under every name that a file of the Hub has them; and warnings."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", RuntimeWarning)
@@ -132,8 +132,8 @@ def _in_the_form_of_the_hub(family: Family, original: Original) -> tuple[dict[st
     return family.write_weights(state, original.config), tuple(str(warning.message) for warning in warned)
 
 
-def _labels(names: tuple[str, ...], hints: Hints) -> Labels:
+def _labels(names: tuple[str, ...], hints: ConversionHints) -> ClassLabels:
     """The labels; classes that the user names count from 0, as all three repositories count categories."""
-    usual = Labels.from_names(names)
+    usual = ClassLabels.from_names(names)
     counts_from_one = usual.category_ids == tuple(range(1, len(names) + 1))
-    return Labels(names, tuple(range(len(names)))) if hints.labels is not None and counts_from_one else usual
+    return ClassLabels(names, tuple(range(len(names)))) if hints.labels is not None and counts_from_one else usual

@@ -1,4 +1,4 @@
-"""What a picture's size becomes on its way into a network: the rules that preprocessor files know, to the pixel."""
+"""What an image's size becomes on its way into a network: the rules that preprocessor files know, to the pixel."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ _FILE = "preprocessor_config.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Every picture becomes one size; its proportions are given up."""
+class FixedSize:
+    """Every image becomes one size; its proportions are given up."""
 
     size_hw: SizeHW
 
@@ -26,12 +26,12 @@ class Stretch:
         return self.size_hw
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
-        """What a picture of that height and width becomes."""
+        """What an image of that height and width becomes."""
         return self.size_hw
 
-    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "Stretch":
+    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "FixedSize":
         """The same rule for other numbers."""
-        return Stretch(check_size(numbers, divisor, "--imgsz"))
+        return FixedSize(check_size(numbers, divisor, "--imgsz"))
 
     def as_json(self) -> dict[str, int]:
         """`size` of preprocessor_config.json."""
@@ -39,8 +39,8 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Edges:
-    """Pictures keep their proportions: the shorter side becomes `shortest`, or the longer one `longest` if it is less."""
+class ShortestEdge:
+    """Images keep their proportions: the shorter side becomes `shortest`, or the longer one `longest` if it is less."""
 
     shortest: int
     longest: int
@@ -51,18 +51,18 @@ class Edges:
         return self.shortest, self.longest
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
-        """What a picture of that height and width becomes."""
+        """What an image of that height and width becomes."""
         return shortest_edge_hw(size_hw, self.shortest, self.longest)
 
-    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "Edges":
+    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "ShortestEdge":
         """The same rule for other numbers. Raises UsageError where they are the wrong way round."""
         shortest, longest = check_size(numbers, divisor, "--imgsz")
         if shortest > longest:
             raise UsageError(
-                f"--imgsz {shortest} {longest}: the model keeps a picture's proportions, so the most of the shorter "
+                f"--imgsz {shortest} {longest}: the model keeps an image's proportions, so the most of the shorter "
                 f"side comes first, then that of the longer one: --imgsz {longest} {shortest}"
             )
-        return Edges(shortest, longest)
+        return ShortestEdge(shortest, longest)
 
     def as_json(self) -> dict[str, int]:
         """`size` of preprocessor_config.json."""
@@ -70,8 +70,8 @@ class Edges:
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
-    """Pictures keep their proportions and become as large as fits into a height and a width."""
+class FitWithin:
+    """Images keep their proportions and become as large as fits into a height and a width."""
 
     most_hw: SizeHW
 
@@ -81,14 +81,14 @@ class Within:
         return self.most_hw
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
-        """What a picture of that height and width becomes."""
+        """What an image of that height and width becomes."""
         factor = min(most / side for most, side in zip(self.most_hw, size_hw, strict=True))
         height, width = (max(1, int(side * factor)) for side in size_hw)
         return height, width
 
-    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "Within":
+    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "FitWithin":
         """The same rule for other numbers."""
-        return Within(check_size(numbers, divisor, "--imgsz"))
+        return FitWithin(check_size(numbers, divisor, "--imgsz"))
 
     def as_json(self) -> dict[str, int]:
         """`size` of preprocessor_config.json."""
@@ -96,8 +96,8 @@ class Within:
 
 
 @dataclass(frozen=True, slots=True)
-class AsTheyAre:
-    """Pictures keep the size they have."""
+class NoResize:
+    """Images keep the size they have."""
 
     @property
     def imgsz(self) -> SizeHW | None:
@@ -105,19 +105,19 @@ class AsTheyAre:
         return None
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
-        """What a picture of that height and width becomes."""
+        """What an image of that height and width becomes."""
         return size_hw
 
-    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "AsTheyAre":
+    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "NoResize":
         """Raise UsageError: there is no size to change."""
-        raise UsageError("--imgsz: the model takes pictures at the size they have (do_resize is off)")
+        raise UsageError("--imgsz: the model takes images at the size they have (do_resize is off)")
 
     def as_json(self) -> dict[str, int]:
         """Nothing: `size` means nothing where do_resize is off."""
         return {}
 
 
-Sizing = Stretch | Edges | Within | AsTheyAre
+Sizing = FixedSize | ShortestEdge | FitWithin | NoResize
 
 
 def read_sizing(config: Mapping[str, Any], divisor: int) -> Sizing:
@@ -130,10 +130,10 @@ def read_sizing(config: Mapping[str, Any], divisor: int) -> Sizing:
     if config.get("do_resize", True) is not True:
         if divisor > 1 or config["do_resize"] is not False:
             raise UnsupportedModelError(f"{_FILE}: do_resize is off; the network takes sides of multiples of {divisor}")
-        return AsTheyAre()
+        return NoResize()
     size = config.get("size", {"height": 640, "width": 640})
     sizing = _sizing(size, config.get("max_size"), divisor)
-    if divisor > 1 and not isinstance(sizing, Stretch):
+    if divisor > 1 and not isinstance(sizing, FixedSize):
         raise UnsupportedModelError(
             f"{_FILE}: size is {short(size)}, not a height and a width: the network takes sides of multiples of {divisor}"
         )
@@ -145,23 +145,23 @@ def _sizing(size: Any, max_size: Any, divisor: int) -> Sizing:
     if isinstance(size, int) and not isinstance(size, bool):  # files of 2021 and 2022
         return _edges(size, _LEGACY_LONGEST if max_size is None else max_size)
     if isinstance(size, list | tuple) and len(size) == 2:
-        return Stretch(check_size(size, divisor, name))
+        return FixedSize(check_size(size, divisor, name))
     given = {key: value for key, value in size.items() if value is not None} if isinstance(size, Mapping) else {}
     if "shortest_edge" in given:
         longest = given.get("longest_edge", max_size)
         return _edges(given["shortest_edge"], _LONGEST_SIDE if longest is None else longest)
     if {"max_height", "max_width"} <= given.keys():
-        return Within(check_size((given["max_height"], given["max_width"]), 1, name))
+        return FitWithin(check_size((given["max_height"], given["max_width"]), 1, name))
     if {"height", "width"} <= given.keys():
-        return Stretch(check_size((given["height"], given["width"]), divisor, name))
+        return FixedSize(check_size((given["height"], given["width"]), divisor, name))
     raise UnsupportedModelError(
         f"{name} is {short(size)}, neither a height and a width, nor a shortest_edge and a longest_edge, "
         "nor a max_height and a max_width"
     )
 
 
-def _edges(shortest: Any, longest: Any) -> Edges:
-    edges = Edges(*check_size((shortest, longest), 1, f"{_FILE}: size"))
+def _edges(shortest: Any, longest: Any) -> ShortestEdge:
+    edges = ShortestEdge(*check_size((shortest, longest), 1, f"{_FILE}: size"))
     if edges.shortest > edges.longest:
         raise UnsupportedModelError(f"{_FILE}: size has a shortest_edge {shortest} above its longest_edge {longest}")
     return edges

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from detcli.errors import PictureError, UsageError
+from detcli.errors import ImageError, UsageError
 from detcli.io.read import read_bytes
 
 _MOST_BYTES = 1 << 30  # annotations of a large dataset have hundreds of megabytes
@@ -23,7 +23,7 @@ def read_label_names(path: Path) -> tuple[str, ...]:
     try:
         text = read_bytes(path, max_bytes=_MOST_BYTES).decode("utf-8-sig")
         names = _of_json(json.loads(text)) if path.suffix.casefold() == ".json" else _of_lines(text)
-    except PictureError as error:
+    except ImageError as error:
         raise UsageError(f"cannot read the names of classes in '{path}': {error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"cannot read the names of classes in '{path}': it is not UTF-8") from error

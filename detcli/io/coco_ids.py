@@ -1,4 +1,4 @@
-"""COCO annotations read for their numbers: which id a picture has there, and which id a category."""
+"""COCO annotations read for their numbers: which id an image has there, and which id a category."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from detcli.errors import UsageError
-from detcli.structures.class_labels import Labels, plain_name
+from detcli.structures.class_labels import ClassLabels, plain_name
 
 
-class ImageIds(Mapping[str, int]):
+class ImageIdLookup(Mapping[str, int]):
     """Image id by file name: first the whole name as the annotations have it, then a last part that only one has."""
 
     def __init__(self, ids: Mapping[str, int]) -> None:
@@ -36,17 +36,17 @@ class ImageIds(Mapping[str, int]):
 
 
 @dataclass(frozen=True, slots=True)
-class GroundTruth:
+class CocoIds:
     """What the annotations number.
 
     image_ids     image id by file name
     category_ids  category id by name
     """
 
-    image_ids: ImageIds
+    image_ids: ImageIdLookup
     category_ids: Mapping[str, int]
 
-    def renumber(self, labels: Labels) -> tuple[Labels, tuple[str, ...]]:
+    def renumber(self, labels: ClassLabels) -> tuple[ClassLabels, tuple[str, ...]]:
         """Labels with the category ids of the annotations, found by name in any case; and the names they do not have.
 
         A category that the annotations do not have gets an id that none of theirs has, so that it is never mistaken
@@ -63,10 +63,10 @@ class GroundTruth:
         missing = tuple(name for name in missing if name != "N/A")  # a hole in a numbering is no class
         free = max(*ids.values(), *labels.category_ids) + 1
         numbered = (free + index if category_id is None else category_id for index, category_id in enumerate(found))
-        return Labels(labels.names, tuple(numbered), labels.stuff), missing
+        return ClassLabels(labels.names, tuple(numbered), labels.stuff), missing
 
 
-def read_ground_truth(path: Path) -> GroundTruth:
+def read_ground_truth(path: Path) -> CocoIds:
     """Read COCO annotations. Raises UsageError where the file is not there or not of that kind."""
     try:
         annotations = json.loads(path.read_bytes())
@@ -76,7 +76,7 @@ def read_ground_truth(path: Path) -> GroundTruth:
         raise UsageError(f"the annotations '{path}' are not JSON: {error}") from error
     images = _entries(path, annotations, "images", "file_name")
     categories = _entries(path, annotations, "categories", "name")
-    return GroundTruth(ImageIds({_posix(name): number for name, number in images}), dict(reversed(categories)))
+    return CocoIds(ImageIdLookup({_posix(name): number for name, number in images}), dict(reversed(categories)))
 
 
 def _entries(path: Path, annotations: Any, section: str, name_key: str) -> list[tuple[str, int]]:

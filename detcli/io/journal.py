@@ -15,9 +15,9 @@ from detcli.errors import OutputError, UsageError
 from detcli.io.atomic_write import told
 from detcli.io.file_lock import FileLock
 from detcli.io.outputs import GrowingFile, is_stream
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.json_records import Record, json_line, to_record
 
 _BEGINNING = b'{"journal":'
@@ -35,7 +35,7 @@ class Journal:
     ordered = True
     needs_pixels = False
 
-    def __init__(self, lock: FileLock, labels: Labels, *, start: int, end: int, done: int) -> None:
+    def __init__(self, lock: FileLock, labels: ClassLabels, *, start: int, end: int, done: int) -> None:
         self.path = lock.path
         self.done = done  # records that were there when it was opened
         self._lock = lock
@@ -50,7 +50,7 @@ class Journal:
         path: Path,
         header: Mapping[str, object],
         *,
-        labels: Labels,
+        labels: ClassLabels,
         resume: bool = False,
         overwrite: bool = False,
     ) -> "Journal":
@@ -67,7 +67,7 @@ class Journal:
             raise OutputError(f"cannot write '{path}': it is a stream, which cannot be gone on with")
         lock = FileLock(path)
         try:
-            found = _Found(path)
+            found = _JournalContent(path)
             if found.done and not resume and not overwrite:
                 raise OutputError(
                     f"'{path}' holds {found.done} results of a run that was interrupted: "
@@ -95,7 +95,7 @@ class Journal:
                 record = json.loads(file.readline())
                 yield record, record.pop("relative"), record.pop("stem")
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Append one result."""
         record = to_record(frame, detections, self._labels)
         if isinstance(detections, Detections):
@@ -130,7 +130,7 @@ class Journal:
             self._lock.remove()
 
 
-class _Found:
+class _JournalContent:
     """What a file holds that may be a journal: its header and where its whole records end."""
 
     def __init__(self, path: Path) -> None:

@@ -15,29 +15,29 @@ from hashlib import blake2b
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-UNNAMED: Final = "picture"
+UNNAMED: Final = "image"
 _LONGEST_PART = 180  # bytes of a name made from a URL; leaves room for suffixes below the usual 255
 _NOT_PORTABLE = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f-\x9f]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)", re.IGNORECASE)
 
 
-class Names:
+class UniqueNames:
     """Hands out names in listing order; the same order gives the same names in every run.
 
     fold_case  names that differ only in case or Unicode form count as one, as file systems of macOS and Windows have
                it; by default where detcli runs on these
 
-    Takes about 30 bytes a picture, however long the names are.
+    Takes about 30 bytes an image, however long the names are.
     """
 
     def __init__(self, *, fold_case: bool = sys.platform in ("darwin", "win32", "cygwin")) -> None:
         self._fold_case = fold_case
         self._taken = _HashSet()
         self._next_number: dict[int, int] = {}
-        self._last_folder = ("", "")  # as asked, as given: most pictures share it with the one before
+        self._last_folder = ("", "")  # as asked, as given: most images share it with the one before
 
     def take(self, relative: str) -> tuple[str, str]:
-        """The name for a picture and its stem, both unique: `a/b.jpg`, `a/b`.
+        """The name for an image and its stem, both unique: `a/b.jpg`, `a/b`.
 
         relative  with "/" between parts, neither absolute nor with ".." in it: see `safe_relative`
 
@@ -53,7 +53,7 @@ class Names:
         return unique, self._first_free("stem", unique, "")
 
     def _folder(self, folder: str) -> str:
-        """The folder, renamed where one of its parts is the name of a picture already."""
+        """The folder, renamed where one of its parts is the name of an image already."""
         if folder == self._last_folder[0]:
             return self._last_folder[1]
         given = ""

@@ -17,7 +17,7 @@ from detcli.io.fd_lock import lock
 IfExists = Literal["error", "overwrite", "skip"]
 
 
-class Output(Protocol):
+class OutputFile(Protocol):
     """Somewhere bytes go: each `write` hands over one whole piece (a line, a row), never a part of one."""
 
     def write(self, data: bytes) -> None:
@@ -33,7 +33,7 @@ class Output(Protocol):
         """Give up: nothing torn stays behind. Safe after `commit`, and twice."""
 
 
-def open_output(target: Path | BinaryIO, *, in_place: bool) -> Output:
+def open_output(target: Path | BinaryIO, *, in_place: bool) -> OutputFile:
     """Open what suits the target: a stream is written through; a file grows in place, or appears whole at the end.
 
     A lock keeps two runs from the same file.

@@ -1,4 +1,4 @@
-"""Bytes of a regular file, whatever its name; never waits on a pipe, a socket or a device. Knows no picture format.
+"""Bytes of a regular file, whatever its name; never waits on a pipe, a socket or a device. Knows no image format.
 
 What is wrong with a file is said in a clause that needs its name in front: `'a/b.jpg': ` + `a folder, not a file`.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 
 HEAD_BYTES = 64  # enough to tell every format apart
 _MOST_AT_ONCE = 1 << 30  # bytes; systems read less than 2 GiB in one call
@@ -59,7 +59,7 @@ def opened(path: Path | str | bytes) -> Iterator[int]:
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
-            raise PictureError("not-a-file", f"{_kind_of(mode)}, not a file")
+            raise ImageError("not-a-file", f"{_kind_of(mode)}, not a file")
         yield descriptor
     except OSError as error:
         raise refusal(error, path) from error
@@ -70,7 +70,7 @@ def opened(path: Path | str | bytes) -> Iterator[int]:
 def _read(descriptor: int, max_bytes: int, check_head: Callable[[bytes], None] | None) -> bytes:
     head = os.read(descriptor, HEAD_BYTES)
     if not head:
-        raise PictureError("empty", "an empty file")
+        raise ImageError("empty", "an empty file")
     if check_head is not None:
         check_head(head)
     size = os.fstat(descriptor).st_size
@@ -82,28 +82,28 @@ def _read(descriptor: int, max_bytes: int, check_head: Callable[[bytes], None] |
             return b"".join(parts)
         parts.append(part)
         length += len(part)
-    raise PictureError("too-large", f"{max(size, length):,} bytes are more than the limit of {max_bytes:,}")
+    raise ImageError("too-large", f"{max(size, length):,} bytes are more than the limit of {max_bytes:,}")
 
 
-def refusal(error: OSError | ValueError, path: Path | str | bytes) -> PictureError:
-    """What the system's answer for a path means, as the error of one picture."""
+def refusal(error: OSError | ValueError, path: Path | str | bytes) -> ImageError:
+    """What the system's answer for a path means, as the error of one image."""
     if not isinstance(error, OSError):  # a NUL byte, or surrogates that stand for no byte
-        return PictureError("not-found", "no file can have this name")
+        return ImageError("not-found", "no file can have this name")
     if error.errno in _NO_PERMISSION:
         if os.name == "nt" and os.path.isdir(path):  # noqa: PTH112 - the path may be bytes
-            return PictureError("not-a-file", "a folder, not a file")
-        return PictureError("no-permission", "no permission to read it")
+            return ImageError("not-a-file", "a folder, not a file")
+        return ImageError("no-permission", "no permission to read it")
     if error.errno in _NOT_A_FILE:
-        return PictureError("not-a-file", f"{_kind_at(path)}, not a file")
+        return ImageError("not-a-file", f"{_kind_at(path)}, not a file")
     if error.errno in _NOT_FOUND:
         if error.errno == errno.ELOOP:
-            return PictureError("not-found", "a link that leads back to itself")
+            return ImageError("not-found", "a link that leads back to itself")
         if error.errno == errno.ENAMETOOLONG:
-            return PictureError("not-found", "the name is too long for a file")
+            return ImageError("not-found", "the name is too long for a file")
         if os.path.islink(path):  # noqa: PTH114 - the path may be bytes
-            return PictureError("not-found", "a link that leads nowhere")
-        return PictureError("not-found", "no such file or folder")
-    return PictureError("decode-failed", f"reading failed: {error.strerror or error}")
+            return ImageError("not-found", "a link that leads nowhere")
+        return ImageError("not-found", "no such file or folder")
+    return ImageError("decode-failed", f"reading failed: {error.strerror or error}")
 
 
 def _kind_at(path: Path | str | bytes) -> str:

@@ -2,10 +2,10 @@
 
 The key of dimension letters, used in every shape comment below this folder:
 
-    B  pictures of a batch          S  positions of all levels, one after the other
+    B  images of a batch          S  positions of all levels, one after the other
     C  channels                     Q  queries
     H  W  height and width          D  width of a token
     L  levels of a feature pyramid  M  attention heads
     P  sampling points of a head    K  classes
-    N  true boxes of a picture      R  bins of a distribution over offsets
+    N  true boxes of an image      R  bins of a distribution over offsets
 """

@@ -11,7 +11,7 @@ T = TypeVar("T")
 _ABSENT = object()
 
 
-class Fields:
+class ConfigFields:
     """The fields of one JSON object, each read with a default and its bounds.
 
     values  the object
@@ -98,12 +98,12 @@ class Fields:
         items = self._one(name, default, lambda value: _is_list(value, length, fits), expected)
         return tuple((item, item) if isinstance(item, int) else (item[0], item[1]) for item in items)
 
-    def object(self, name: str) -> "Fields | None":
+    def object(self, name: str) -> "ConfigFields | None":
         """The fields of an object within this one, or None where it is absent or null."""
         if name not in self:
             return None
         value: Mapping[str, Any] = self._one(name, {}, lambda value: isinstance(value, Mapping), "an object")
-        return Fields(value, f"{self._where}{name}.")
+        return ConfigFields(value, f"{self._where}{name}.")
 
     def items(self) -> list[tuple[Any, Any]]:
         """Names and values as they stand."""
@@ -123,7 +123,7 @@ class Fields:
         return cast("T", value)
 
 
-def read_labels(fields: Fields) -> tuple[str, ...]:
+def read_labels(fields: ConfigFields) -> tuple[str, ...]:
     """Names by class index: id2label, else num_labels times LABEL_i, else two of them, as transformers has it."""
     given = fields.object("id2label")
     if given is None:

@@ -41,7 +41,7 @@ class ParameterGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Relabelled:
+class ReplacedClassHead:
     """A network's state made to fit other classes.
 
     config  the record with the new classes
@@ -55,13 +55,13 @@ class Relabelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Hints:
+class ConversionHints:
     """What the keys of an original repository's weights cannot tell.
 
     labels    names by class index; None: those of the published data for that number of classes, where there are some
     dilation  the last stage of the backbone keeps its resolution (DC5); None: nobody has said
     args      of the training run, as the file holds them; empty where it holds none
-    image_size_hw  of the pictures it was trained on, where the user says it
+    image_size_hw  of the images it was trained on, where the user says it
     """
 
     labels: tuple[str, ...] | None = None
@@ -71,7 +71,7 @@ class Hints:
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
+class ConvertedWeights:
     """Weights of an original repository, told in the Hub's terms.
 
     config        the family's record
@@ -99,10 +99,10 @@ class Family:
     scores         how logits become scores: sigmoid and the best of queries and classes together, or softmax, of which
                    the last one means nothing, and the best class of each query
     build          the record -> network in training form; `network(pixels [B, 3, H, W]) -> Outputs`, also
-                   `network(pixels, mask)` with a Batch's mask where the family takes pictures of many sizes, and in
+                   `network(pixels, mask)` with a Batch's mask where the family takes images of many sizes, and in
                    training mode with `targets=targets`, whose details the criterion looks at.
                    Builds on the current default device, so also under `torch.device("meta")`
-    published      what follows the family's name in the catalogue's, and labels -> the published record
+    published      what follows the family's name in the catalog's, and labels -> the published record
     segments       the record -> whether the network has a mask head; such a network has an attribute `gives_masks`,
                    True, and leaves the head out where it is set to False; and one `masks_above`, 0.0: in evaluation it
                    spares itself the masks of queries whose best class is no surer
@@ -133,11 +133,11 @@ class Family:
     label_names: Callable[[Any], tuple[str, ...]]
     read_weights: Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]
     write_weights: Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]
-    read_original: Callable[[Mapping[str, Tensor], Hints], Original | None]
+    read_original: Callable[[Mapping[str, Tensor], ConversionHints], ConvertedWeights | None]
     optimize: Callable[[nn.Module], nn.Module]
     criterion: Callable[[Any], Criterion]
     groups: Callable[[nn.Module], tuple[ParameterGroup, ...]]
-    relabel: Callable[[Mapping[str, Tensor], Any, Sequence[str]], Relabelled]
+    relabel: Callable[[Mapping[str, Tensor], Any, Sequence[str]], ReplacedClassHead]
 
 
 FAMILIES: Registry[Family] = Registry(

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
-from detcli.models.family import Hints
+from detcli.models.family import ConversionHints
 from detcli.structures.dataset_labels import PUBLISHED_LABELS
 
 Pieces = Sequence[tuple[str, str]]
@@ -38,7 +38,7 @@ def renamed(tensors: Mapping[str, Tensor], rooms: Sequence[Room], *, family: str
     return found
 
 
-class Shapes:
+class TensorShapes:
     """What shapes and names of tensors tell. Raises DamagedModelError for a tensor that is missing or of other form."""
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
@@ -69,7 +69,9 @@ class Shapes:
         return any(name.startswith(beginning) for name in self._tensors)
 
 
-def labels_of(classes: int, hints: Hints, published: Collection[int]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def labels_of(
+    classes: int, hints: ConversionHints, published: Collection[int]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the classes, and notes on where they come from.
 
     published  numbers of classes that the repository's own models have

@@ -2,14 +2,14 @@
 
 import threading
 
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 
-class Room:
+class InFlightLimit:
     """Lets a frame enter the line, be read, and leave, each when there is room.
 
     frames    so many may be in flight, read or still to be read
-    nbytes    so many bytes of pixels; known once a picture is decoded, so each thread that reads may exceed it by one
+    nbytes    so many bytes of pixels; known once an image is decoded, so each thread that reads may exceed it by one
     at_least  so many frames may be read whatever their bytes: a batch that must be full would wait for ever otherwise
     """
 
@@ -41,18 +41,18 @@ class Room:
             self._read += 1
             return not self._closed
 
-    def hold(self, frame: Frame | Unreadable) -> None:
+    def hold(self, frame: Frame | FailedFrame) -> None:
         """Count the pixels of a frame that was read."""
         with self._changed:
             self._bytes += _size(frame)
 
-    def let_go(self, frame: Frame | Unreadable) -> None:
+    def let_go(self, frame: Frame | FailedFrame) -> None:
         """Count pixels no more that were released on the way."""
         with self._changed:
             self._bytes -= _size(frame)
             self._changed.notify_all()
 
-    def leave(self, frame: Frame | Unreadable) -> None:
+    def leave(self, frame: Frame | FailedFrame) -> None:
         """The frame has arrived."""
         with self._changed:
             self._bytes -= _size(frame)
@@ -67,7 +67,7 @@ class Room:
             self._changed.notify_all()
 
 
-def _size(frame: Frame | Unreadable) -> int:
-    if isinstance(frame, Unreadable):
+def _size(frame: Frame | FailedFrame) -> int:
+    if isinstance(frame, FailedFrame):
         return 0
     return sum(pixels.nbytes for pixels in (frame.pixels, frame.prepared) if pixels is not None)

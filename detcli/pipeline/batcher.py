@@ -3,23 +3,23 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from detcli.pipeline.detector_protocol import Detecting
-from detcli.pipeline.reader import ReadAhead
+from detcli.pipeline.detector_protocol import DetectorProtocol
+from detcli.pipeline.reader import Reader
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 
-class _Place:
+class _Position:
     """A frame in the line, and what was found in it."""
 
-    def __init__(self, frame: Frame | Unreadable) -> None:
+    def __init__(self, frame: Frame | FailedFrame) -> None:
         self.frame = frame
-        self.found: Detections | Unreadable | None = None
+        self.found: Detections | FailedFrame | None = None
 
 
 def detected(
-    ahead: ReadAhead, detector: Detecting, stopped: Callable[[], bool]
-) -> Iterator[tuple[Frame | Unreadable, Detections | Unreadable]]:
+    ahead: Reader, detector: DetectorProtocol, stopped: Callable[[], bool]
+) -> Iterator[tuple[Frame | FailedFrame, Detections | FailedFrame]]:
     """Every frame and what was found in it, in the input's order.
 
     stopped  asked again and again, also while the input is silent: True ends it after the batch in hand
@@ -30,9 +30,9 @@ def detected(
 
     Raises what listing the source raised, after the frames listed before it.
     """
-    line: deque[_Place] = deque()  # the first one always waits for the detector
+    line: deque[_Position] = deque()  # the first one always waits for the detector
     while not stopped():
-        line.extend(map(_Place, ahead.take(detector.look_ahead - len(line), stopped, wait=not line)))
+        line.extend(map(_Position, ahead.take(detector.look_ahead - len(line), stopped, wait=not line)))
         if stopped():
             return
         if not line:

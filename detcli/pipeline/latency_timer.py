@@ -4,9 +4,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from detcli.pipeline.detector_protocol import Detecting
+from detcli.pipeline.detector_protocol import DetectorProtocol
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Pixels, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Pixels
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 _WEIGHT = 0.2  # of the last call in the mean
 
 
-class Timed:
+class TimedDetector:
     """A detector whose calls are timed.
 
     latency_s  a running mean of the seconds from frames to detections; None before the first call
     """
 
-    def __init__(self, detector: Detecting) -> None:
+    def __init__(self, detector: DetectorProtocol) -> None:
         self._detector = detector
         self.deterministic = detector.deterministic
         self.latency_s: float | None = None
@@ -39,7 +39,7 @@ class Timed:
         """Of the detector."""
         return self._detector.look_ahead
 
-    def choose(self, frames: Sequence[Frame | Unreadable]) -> list[int]:
+    def choose(self, frames: Sequence[Frame | FailedFrame]) -> list[int]:
         """Leave it to the detector."""
         return self._detector.choose(frames)
 
@@ -47,11 +47,11 @@ class Timed:
         """Leave it to the detector."""
         return self._detector.resize(image)
 
-    def prepare(self, frame: Frame | Unreadable) -> Frame | Unreadable:
+    def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
         """Leave it to the detector."""
         return self._detector.prepare(frame)
 
-    def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
+    def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
         """Detect, and look at the clock."""
         begun = time.monotonic()
         found = self._detector(frames)

@@ -1,4 +1,4 @@
-"""Reads, decodes and prepares pictures ahead of the network, in threads, and hands them on in the input's order."""
+"""Reads, decodes and prepares images ahead of the network, in threads, and hands them on in the input's order."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,25 +6,25 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import cast
 
-from detcli.pipeline.backpressure import Room
-from detcli.pipeline.detector_protocol import Detecting
-from detcli.sources.source import Picture, Source
-from detcli.structures.frame import Frame, Unreadable
+from detcli.pipeline.backpressure import InFlightLimit
+from detcli.pipeline.detector_protocol import DetectorProtocol
+from detcli.sources.source import Source, SourceItem
+from detcli.structures.frame import FailedFrame, Frame
 
 _POLL_S = 0.1  # how long a wait for input may keep a signal, or a sink that failed, from being noticed
 
 
 class _Slot:
-    """A picture's place in the order, filled by whichever thread reads it."""
+    """An image's place in the order, filled by whichever thread reads it."""
 
-    def __init__(self, picture: Picture) -> None:
-        self.picture = picture
+    def __init__(self, image: SourceItem) -> None:
+        self.image = image
         self.ready = threading.Event()
-        self.frame: Frame | Unreadable | None = None
+        self.frame: Frame | FailedFrame | None = None
         self.bug: BaseException | None = None
 
 
-class ReadAhead:
+class Reader:
     """One thread lists the source, `workers` threads read it; use as a context manager around `take`.
 
     keep_pixels  somebody looks at the full-size pixels after the network; else only the resized ones are kept
@@ -33,8 +33,8 @@ class ReadAhead:
     def __init__(
         self,
         source: Source,
-        detector: Detecting,
-        room: Room,
+        detector: DetectorProtocol,
+        room: InFlightLimit,
         *,
         workers: int,
         keep_pixels: bool,
@@ -50,7 +50,7 @@ class ReadAhead:
         self._threads = [threading.Thread(target=self._list, name="list", daemon=True)]
         self._threads += [threading.Thread(target=self._read, name=f"read-{i}", daemon=True) for i in range(workers)]
 
-    def __enter__(self) -> "ReadAhead":
+    def __enter__(self) -> "Reader":
         for thread in self._threads:
             thread.start()
         return self
@@ -66,7 +66,7 @@ class ReadAhead:
                 thread.join()
         # Else not joined: a thread may hang in a read of the network or of a pipe; they are daemons, and hold no output.
 
-    def take(self, most: int, stopped: Callable[[], bool], *, wait: bool) -> list[Frame | Unreadable]:
+    def take(self, most: int, stopped: Callable[[], bool], *, wait: bool) -> list[Frame | FailedFrame]:
         """The next frames in order, so many as are ready, at most `most`.
 
         stopped  asked again and again while nothing is ready: True ends the wait
@@ -82,15 +82,15 @@ class ReadAhead:
         if self._listing_error is not None:
             raise self._listing_error
 
-    def _take(self, most: int, stopped: Callable[[], bool], wait: bool) -> Iterator[Frame | Unreadable]:
+    def _take(self, most: int, stopped: Callable[[], bool], wait: bool) -> Iterator[Frame | FailedFrame]:
         left = most
         while left > 0 and (slot := self._next(wait=wait, stopped=stopped)) is not None:
             if slot.bug is not None:
                 raise slot.bug
             if self._detector.deterministic:
                 size = self._detector.batch_size
-                left = size - slot.picture.origin.index % size
-            yield cast("Frame | Unreadable", slot.frame)
+                left = size - slot.image.origin.index % size
+            yield cast("Frame | FailedFrame", slot.frame)
             wait = self._detector.deterministic
             left -= 1
 
@@ -115,10 +115,10 @@ class ReadAhead:
 
     def _list(self) -> None:
         try:
-            pictures = iter(self._source)
-            # Room first, then the picture: one of a camera would grow old while it waits for room.
-            while self._room.enter() and (picture := next(pictures, None)) is not None:
-                slot = _Slot(picture)
+            images = iter(self._source)
+            # Room first, then the image: one of a camera would grow old while it waits for room.
+            while self._room.enter() and (image := next(images, None)) is not None:
+                slot = _Slot(image)
                 self._in_order.put(slot)
                 self._to_read.put(slot)
         except BaseException as error:
@@ -128,7 +128,7 @@ class ReadAhead:
     def _read(self) -> None:
         while (slot := self._next_to_read()) is not None:
             try:
-                frame = self._detector.prepare(slot.picture(self._resize))
+                frame = self._detector.prepare(slot.image(self._resize))
                 if isinstance(frame, Frame) and self._resize is not None:
                     frame = frame.without_pixels()
                 self._room.hold(frame)
@@ -138,7 +138,7 @@ class ReadAhead:
             slot.ready.set()
 
     def _next_to_read(self) -> _Slot | None:
-        """The next slot once there is room for its picture; None where nothing is to be read any more."""
+        """The next slot once there is room for its image; None where nothing is to be read any more."""
         with self._turn:
             slot = self._to_read.get()
             return slot if slot is not None and self._room.begin() else None

@@ -8,43 +8,43 @@ detector sees together is its own choice (`choosing.py`).
 import os
 from collections.abc import Callable, Sequence
 
-from detcli.pipeline.backpressure import Room
+from detcli.pipeline.backpressure import InFlightLimit
 from detcli.pipeline.batcher import detected
-from detcli.pipeline.detector_protocol import Detecting
-from detcli.pipeline.reader import ReadAhead
-from detcli.pipeline.statistics import Limits, Stop, Tally
-from detcli.pipeline.writer import WriteBehind
+from detcli.pipeline.detector_protocol import DetectorProtocol
+from detcli.pipeline.reader import Reader
+from detcli.pipeline.statistics import FailurePolicy, RunStats, StopSignal
+from detcli.pipeline.writer import Writer
 from detcli.sinks.sink import Sink
 from detcli.sources.source import Source
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 # What joins the detections of a frame to those before it.
-Tracking = Callable[[Frame | Unreadable, Detections | Unreadable], Detections | Unreadable]
+Tracking = Callable[[Frame | FailedFrame, Detections | FailedFrame], Detections | FailedFrame]
 
-__all__ = ["Detecting", "Limits", "Stop", "Tally", "Tracking", "run"]
+__all__ = ["DetectorProtocol", "FailurePolicy", "RunStats", "StopSignal", "Tracking", "run"]
 
-_BYTES_IN_FLIGHT = 1 << 30  # decoded pictures waiting anywhere between source and sink
+_BYTES_IN_FLIGHT = 1 << 30  # decoded images waiting anywhere between source and sink
 
 
 def run(
     source: Source,
-    detector: Detecting,
+    detector: DetectorProtocol,
     sinks: Sequence[Sink],
     *,
     workers: int | None = None,
-    tally: Tally | None = None,
-    limits: Limits | None = None,
-    stop: Stop | None = None,
+    tally: RunStats | None = None,
+    limits: FailurePolicy | None = None,
+    stop: StopSignal | None = None,
     in_flight: int | None = None,
     tracker: Tracking | None = None,
-    on_result: Callable[[Frame | Unreadable, Detections | Unreadable], None] | None = None,
-) -> Tally:
-    """Detect in every picture of the source and hand each result to every sink; results keep the input's order.
+    on_result: Callable[[Frame | FailedFrame, Detections | FailedFrame], None] | None = None,
+) -> RunStats:
+    """Detect in every image of the source and hand each result to every sink; results keep the input's order.
 
     workers    threads that read and decode, and as many that draw and encode; None: one a processor
     tally      counts to go on from, for a resumed run
-    limits     when failed pictures end the run
+    limits     when failed images end the run
     stop       ends the run after the batch in hand, with every result written
     in_flight  most frames between source and sinks, which bounds how old the last one is; None: as many as keep the
                device busy
@@ -54,17 +54,17 @@ def run(
     The sinks are closed, and told whether the run is complete, also when it raises:
     DeviceError, OutputError, TooManyFailuresError, and whatever is a bug.
     """
-    tally, limits, stop = tally or Tally(), limits or Limits(), stop or Stop()
+    tally, limits, stop = tally or RunStats(), limits or FailurePolicy(), stop or StopSignal()
     workers = workers or processors()
     needs_pixels = any(sink.needs_pixels for sink in sinks)
     frames = detector.look_ahead + 3 * detector.batch_size + 4 * workers
-    room = Room(
+    room = InFlightLimit(
         frames=frames if in_flight is None else min(frames, in_flight),
         nbytes=_BYTES_IN_FLIGHT,
         at_least=detector.batch_size if detector.deterministic else 1,
     )
-    source_ahead = ReadAhead(source, detector, room, workers=workers, keep_pixels=needs_pixels)
-    sinks_behind = WriteBehind(sinks, room, tally, limits, workers=workers, on_result=on_result)
+    source_ahead = Reader(source, detector, room, workers=workers, keep_pixels=needs_pixels)
+    sinks_behind = Writer(sinks, room, tally, limits, workers=workers, on_result=on_result)
     try:
         with source_ahead, sinks_behind:
             for frame, detections in detected(source_ahead, detector, lambda: stop.is_set() or sinks_behind.failed):

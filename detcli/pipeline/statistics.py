@@ -6,32 +6,32 @@ from dataclasses import dataclass
 
 from detcli.errors import TooManyFailuresError
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 _SIGNALLED = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
 
 @dataclass(slots=True)
-class Tally:
+class RunStats:
     """The counts of a run; `exit_code` is what they mean.
 
-    pictures     processed, whether or not anything was found
+    images     processed, whether or not anything was found
     failed       not read, or not answered by the device; each is named in the results
     boxes        found
     interrupted  name of the signal that ended the run, or None
     """
 
-    pictures: int = 0
+    images: int = 0
     failed: int = 0
     boxes: int = 0
     interrupted: str | None = None
 
-    def add(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def add(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Count one result."""
-        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable):
+        if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
             self.failed += 1
         else:
-            self.pictures += 1
+            self.images += 1
             self.boxes += len(detections)
 
     @property
@@ -39,14 +39,14 @@ class Tally:
         """0 all processed, 3 some failed, 4 nothing processed, or 128 + the signal's number."""
         if self.interrupted is not None:
             return _SIGNALLED[self.interrupted]
-        if self.pictures == 0:
+        if self.images == 0:
             return 4
         return 3 if self.failed else 0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """When failed pictures end the run.
+class FailurePolicy:
+    """When failed images end the run.
 
     strict        at the first
     max_failures  at the first beyond so many; None: never
@@ -55,7 +55,7 @@ class Limits:
     strict: bool = False
     max_failures: int | None = None
 
-    def check(self, tally: Tally) -> None:
+    def check(self, tally: RunStats) -> None:
         """Raise TooManyFailuresError where the tally is beyond the limit."""
         if self.strict and tally.failed:
             raise TooManyFailuresError("--strict: the first failure ended the run")
@@ -65,7 +65,7 @@ class Limits:
             )
 
 
-class Stop:
+class StopSignal:
     """Asks a run to end after the batch in hand; may be set by a signal handler."""
 
     def __init__(self) -> None:

@@ -6,38 +6,38 @@ from dataclasses import replace
 from queue import SimpleQueue
 from types import TracebackType
 
-from detcli.pipeline.backpressure import Room
-from detcli.pipeline.statistics import Limits, Tally
+from detcli.pipeline.backpressure import InFlightLimit
+from detcli.pipeline.statistics import FailurePolicy, RunStats
 from detcli.sinks.sink import Sink
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
-OnResult = Callable[[Frame | Unreadable, Detections | Unreadable], None]
+OnResult = Callable[[Frame | FailedFrame, Detections | FailedFrame], None]
 
 
 class _Job:
     """One result on its way to the sinks."""
 
-    def __init__(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def __init__(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         self.frame, self.detections = frame, detections
         self.done = threading.Event()  # by the sinks without an order
         self.error: BaseException | None = None
 
 
-class WriteBehind:
+class Writer:
     """`workers` threads serve the sinks without an order, one more thread those with one; use as a context manager.
 
     A result reaches the ordered sinks, the tally and `on_result` only after every other sink has it: whoever reads
-    it in the journal can rely on its picture being on the disk. The first error is raised by the next `write`, or at
+    it in the journal can rely on its image being on the disk. The first error is raised by the next `write`, or at
     the end of the context; results after it are dropped. `failed` tells it before.
     """
 
     def __init__(
         self,
         sinks: Sequence[Sink],
-        room: Room,
-        tally: Tally,
-        limits: Limits,
+        room: InFlightLimit,
+        tally: RunStats,
+        limits: FailurePolicy,
         *,
         workers: int,
         on_result: OnResult | None,
@@ -52,7 +52,7 @@ class WriteBehind:
         self._drawers = [threading.Thread(target=self._draw, name=f"draw-{i}", daemon=True) for i in range(count)]
         self._writer = threading.Thread(target=self._write, name="write", daemon=True)
 
-    def __enter__(self) -> "WriteBehind":
+    def __enter__(self) -> "Writer":
         for thread in (*self._drawers, self._writer):
             thread.start()
         return self
@@ -74,7 +74,7 @@ class WriteBehind:
         """Whether nothing more will be written."""
         return self._error is not None
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Hand one result on; returns at once."""
         if self._error is not None:
             raise self._error

@@ -18,4 +18,6 @@ class Runtime(Protocol):
         """
 
 
-RUNTIMES: Registry[Callable[..., Runtime]] = Registry("runtime", {"eager": "detcli.runtimes.torch_runtime:Eager"})
+RUNTIMES: Registry[Callable[..., Runtime]] = Registry(
+    "runtime", {"eager": "detcli.runtimes.torch_runtime:TorchRuntime"}
+)

@@ -23,14 +23,14 @@ _DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bf
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
-class Eager:
+class TorchRuntime:
     """A network on a device.
 
     network    in evaluation form; it is moved, not copied
     device     where it runs
     precision  fp32, or the type of torch's autocast
     compile    let torch.compile rewrite it: minutes of start-up for long runs
-    dynamic    compiled code is to serve pictures of many sizes
+    dynamic    compiled code is to serve images of many sizes
     """
 
     def __init__(

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 from detcli.sinks.sink import Sink
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 
-class OfSource:
+class PerSourceSink:
     """Hands on the results of one source, counted from 0; opened at its first one, closed after its last.
 
     place       of the source: the folder of its frames' names
     make        opens the output
-    last_index  the index of the source's last picture in the whole input, once that is known
+    last_index  the index of the source's last image in the whole input, once that is known
     at_once     open the output now, so that what is wrong with it is known before the run
     """
 
@@ -33,7 +33,7 @@ class OfSource:
         self._count = 0
         self._closed = False
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Take a result of any source."""
         index = frame.origin.index
         if frame.origin.relative.startswith(self._beginning) and "/" not in self._name(frame):
@@ -65,15 +65,15 @@ class OfSource:
         """What the user should hear at the end."""
         return tuple(getattr(self._sink, "remarks", ()))
 
-    def _name(self, frame: Frame | Unreadable) -> str:
+    def _name(self, frame: Frame | FailedFrame) -> str:
         return frame.origin.relative[len(self._beginning) :]
 
     def _alone(
-        self, frame: Frame | Unreadable, detections: Detections | Unreadable
-    ) -> tuple[Frame | Unreadable, Detections | Unreadable]:
+        self, frame: Frame | FailedFrame, detections: Detections | FailedFrame
+    ) -> tuple[Frame | FailedFrame, Detections | FailedFrame]:
         origin = replace(frame.origin, index=self._count)
         self._count += 1
         frame = replace(frame, origin=origin)
-        if isinstance(detections, Unreadable):
+        if isinstance(detections, FailedFrame):
             detections = replace(detections, origin=origin)
         return frame, detections

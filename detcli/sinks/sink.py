@@ -20,7 +20,7 @@ from detcli.registry import Registry
 
 if TYPE_CHECKING:
     from detcli.structures.detections import Detections
-    from detcli.structures.frame import Frame, Unreadable
+    from detcli.structures.frame import FailedFrame, Frame
     from detcli.structures.run_info import RunInfo
 
 
@@ -35,7 +35,7 @@ class Sink(Protocol):
     ordered: bool
     needs_pixels: bool
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Take one result. Raises OutputError where it cannot be written."""
 
     def flush(self) -> None:
@@ -80,7 +80,7 @@ SINKS: Registry[type[ResultSink]] = Registry(
         "jsonl": "detcli.sinks.results.jsonl:JsonLines",
         "coco": "detcli.sinks.results.coco:CocoAnnotations",
         "coco-results": "detcli.sinks.results.coco:CocoResults",
-        "coco-panoptic": "detcli.sinks.results.coco_panoptic:CocoPanoptic",
+        "coco-panoptic": "detcli.sinks.results.coco_panoptic:CocoPanopticSink",
         "csv": "detcli.sinks.results.csv_table:CsvTable",
         "yolo": "detcli.sinks.results.yolo_labels:YoloText",
     },
@@ -115,7 +115,7 @@ def format_of(output: str | Path) -> str:
 
 
 def folder_beside(format_name: str, path: Path) -> Path | None:
-    """The folder that a format fills beside its file, or None: panopticapi looks for `out.json`'s pictures in `out/`.
+    """The folder that a format fills beside its file, or None: panopticapi looks for `out.json`'s images in `out/`.
 
     Raises UsageError where the name of the file leaves none for the folder.
     """
@@ -127,5 +127,5 @@ def folder_beside(format_name: str, path: Path) -> Path | None:
 
 
 def remarks(sinks: Iterable[Sink]) -> tuple[str, ...]:
-    """What sinks have to say once they are closed, as sentences: of pictures that `--gt` does not know, say."""
+    """What sinks have to say once they are closed, as sentences: of images that `--gt` does not know, say."""
     return tuple(remark for sink in sinks for remark in getattr(sink, "remarks", ()))

@@ -1,1 +1,1 @@
-"""Where pictures come from."""
+"""Where images come from."""

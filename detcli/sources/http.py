@@ -16,7 +16,7 @@ from functools import cache
 from typing import IO, Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 from detcli.io.read import HEAD_BYTES
 from detcli.version import __version__
 
@@ -80,7 +80,7 @@ def fetch(url: str, *, max_bytes: int = MAX_BYTES, check_head: Callable[[bytes],
         if time.monotonic() + pause > deadline:
             break
         time.sleep(pause)
-    raise PictureError("not-found", f"the server did not answer within {_TOTAL_TIMEOUT_S:.0f} s")
+    raise ImageError("not-found", f"the server did not answer within {_TOTAL_TIMEOUT_S:.0f} s")
 
 
 def _request(url: str) -> urllib.request.Request:
@@ -91,7 +91,7 @@ def _request(url: str) -> urllib.request.Request:
             raise ValueError("no host")
         name = host.encode("idna").decode() if not host.isascii() else host
     except ValueError as error:
-        raise PictureError("not-found", f"not an address that can be fetched: {_plain(error)}") from None
+        raise ImageError("not-found", f"not an address that can be fetched: {_plain(error)}") from None
     netloc = f"[{name}]" if ":" in name else name
     clean = urlunsplit(
         (pieces.scheme.lower(), netloc if port is None else f"{netloc}:{port}", pieces.path, pieces.query, "")
@@ -120,7 +120,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if not is_url(newurl):
             fp.close()
-            raise PictureError("unsupported", "the server redirects to something that is neither http nor https")
+            raise ImageError("unsupported", "the server redirects to something that is neither http nor https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
@@ -144,18 +144,18 @@ def _body(
 ) -> bytes:
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding not in ("identity", ""):
-        raise PictureError("unsupported", f"the server sends it packed ({encoding}) though it was asked not to")
+        raise ImageError("unsupported", f"the server sends it packed ({encoding}) though it was asked not to")
     announced = response.length
     parts: list[bytes] = []
     length = 0
     while True:
         if (announced or 0) > max_bytes or length > max_bytes:
             size = announced if announced and announced > max_bytes else length
-            raise PictureError("too-large", f"{size:,} bytes are more than the limit of {max_bytes:,} for an address")
+            raise ImageError("too-large", f"{size:,} bytes are more than the limit of {max_bytes:,} for an address")
         try:
             part = response.read1(_PART_BYTES)
         except http.client.IncompleteRead:
-            raise PictureError("truncated", f"truncated after {length:,} bytes by the server") from None
+            raise ImageError("truncated", f"truncated after {length:,} bytes by the server") from None
         if not part:
             break
         if check_head is not None and length < HEAD_BYTES <= length + len(part):
@@ -163,27 +163,25 @@ def _body(
         parts.append(part)
         length += len(part)
         if time.monotonic() > deadline:
-            raise PictureError("truncated", f"the server sent {length:,} bytes in {_TOTAL_TIMEOUT_S:.0f} s; given up")
+            raise ImageError("truncated", f"the server sent {length:,} bytes in {_TOTAL_TIMEOUT_S:.0f} s; given up")
     if announced is not None and length < announced:
-        raise PictureError("truncated", f"truncated after {length:,} of {announced:,} bytes by the server")
+        raise ImageError("truncated", f"truncated after {length:,} of {announced:,} bytes by the server")
     if not length:
-        raise PictureError("empty", "the server sent an empty file")
+        raise ImageError("empty", "the server sent an empty file")
     return b"".join(parts)
 
 
-def _refused(error: urllib.error.HTTPError) -> PictureError:
+def _refused(error: urllib.error.HTTPError) -> ImageError:
     said = _plain_text(f"HTTP {error.code} {error.reason}".strip())
     if error.code in (401, 403, 407, 451):
-        return PictureError("no-permission", f"the server refuses it ({said})")
+        return ImageError("no-permission", f"the server refuses it ({said})")
     if 300 <= error.code < 400:
-        return PictureError(
-            "not-found", f"the server redirects in circles, or not to http or https (HTTP {error.code})"
-        )
+        return ImageError("not-found", f"the server redirects in circles, or not to http or https (HTTP {error.code})")
     if error.code in (404, 410):
-        return PictureError("not-found", f"the server has no such file ({said})")
+        return ImageError("not-found", f"the server has no such file ({said})")
     if error.code in _WORTH_TRYING_AGAIN:
-        return PictureError("not-found", f"the server has trouble; trying again may help ({said})")
-    return PictureError("not-found", f"the server does not give it ({said})")
+        return ImageError("not-found", f"the server has trouble; trying again may help ({said})")
+    return ImageError("not-found", f"the server does not give it ({said})")
 
 
 def _may_pass(error: Exception) -> bool:
@@ -194,13 +192,13 @@ def _may_pass(error: Exception) -> bool:
     )
 
 
-def _unreachable(error: Exception) -> PictureError:
+def _unreachable(error: Exception) -> ImageError:
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):
-        return PictureError("not-found", f"the server did not answer within {_STEP_TIMEOUT_S:.0f} s")
+        return ImageError("not-found", f"the server did not answer within {_STEP_TIMEOUT_S:.0f} s")
     if isinstance(reason, socket.gaierror):
-        return PictureError("not-found", "no server has this name, or there is no network")
-    return PictureError("not-found", f"the server cannot be reached ({_plain(reason)})")
+        return ImageError("not-found", "no server has this name, or there is no network")
+    return ImageError("not-found", f"the server cannot be reached ({_plain(reason)})")
 
 
 def _plain(error: object) -> str:

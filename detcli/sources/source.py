@@ -1,6 +1,6 @@
 """The door of the sources: what a source promises, the table of those who keep it, and how arguments become one.
 
-A source lists its pictures one after the other without opening them; each `Picture` of the list is read when it is
+A source lists its images one after the other without opening them; each `SourceItem` of the list is read when it is
 called, in any thread. So listing keeps the order and costs nothing, and reading can run ahead.
 """
 
@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from detcli.errors import UsageError
 from detcli.registry import Registry
-from detcli.structures.frame import Frame, Origin, Resize, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
 DEFAULT_MAX_PIXELS: Final = 250_000_000
 STANDARD_INPUT: Final = "-"
@@ -22,13 +22,13 @@ class SourceSettings:
     """What the user says about the input besides naming it.
 
     recursive       walk the folders below a folder
-    extensions      suffixes taken when walking, lower case without the dot; None: every kind of picture
+    extensions      suffixes taken when walking, lower case without the dot; None: every kind of image
     exclude         glob patterns of paths or names to pass over
     outputs         files and folders this run writes, never read back as input
     files_from      file with a list of paths, "-" for standard input; None: no list
     null_separated  the list is separated by NUL bytes rather than line ends
-    limit           take the first so many pictures
-    max_pixels      a picture of more pixels is refused before it is decoded
+    limit           take the first so many images
+    max_pixels      an image of more pixels is refused before it is decoded
     """
 
     recursive: bool = True
@@ -41,29 +41,29 @@ class SourceSettings:
     max_pixels: int = DEFAULT_MAX_PIXELS
 
 
-class Picture(Protocol):
-    """A picture that has a place in the input and has not been read yet."""
+class SourceItem(Protocol):
+    """An image that has a place in the input and has not been read yet."""
 
     @property
     def origin(self) -> Origin:
         """Where it stands in the input."""
 
-    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
-        """Read and decode it; never raises for what is wrong with the picture. Safe in any thread.
+    def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
+        """Read and decode it; never raises for what is wrong with the image. Safe in any thread.
 
         resize  given where nobody will look at the full-size pixels: the frame may then come prepared by it, and
-                without them, which saves two copies of the whole picture
+                without them, which saves two copies of the whole image
         """
 
 
 class Source(Protocol):
-    """Something that has pictures."""
+    """Something that has images."""
 
-    def __iter__(self) -> Iterator[Picture]:
-        """List the pictures in input order; the same order at each call."""
+    def __iter__(self) -> Iterator[SourceItem]:
+        """List the images in input order; the same order at each call."""
 
     def count(self) -> int | None:
-        """How many pictures there are, or None where nobody can know; may take a while. Safe in any thread."""
+        """How many images there are, or None where nobody can know; may take a while. Safe in any thread."""
 
 
 class NamedSource(Source, Protocol):
@@ -72,7 +72,7 @@ class NamedSource(Source, Protocol):
     def __init__(self, arguments: Sequence[str], settings: SourceSettings) -> None: ...
 
 
-SOURCES: Registry[type[NamedSource]] = Registry("source", {"images": "detcli.sources.images.image_source:Images"})
+SOURCES: Registry[type[NamedSource]] = Registry("source", {"images": "detcli.sources.images.image_source:ImageSource"})
 
 
 def open_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
@@ -82,7 +82,7 @@ def open_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
     """
     listed = settings.files_from
     if not arguments and listed is None:
-        raise UsageError("no pictures are named: give files, folders, patterns, addresses, '-' or --files-from")
+        raise UsageError("no images are named: give files, folders, patterns, addresses, '-' or --files-from")
     if [*arguments, listed].count(STANDARD_INPUT) > 1:
         raise UsageError("standard input ('-') is named more than once, and it can be read only once")
     if listed is not None and listed != STANDARD_INPUT:

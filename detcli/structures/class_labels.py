@@ -21,12 +21,12 @@ _COCO_ENDS = ("person", "toothbrush")
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class ClassLabels:
     """Names and category ids by class index.
 
     names         one a class, as the checkpoint gives them
     category_ids  one a class, as the dataset counts them
-    stuff         class indices of what cannot be counted (sky, grass): its segments in a picture are one
+    stuff         class indices of what cannot be counted (sky, grass): its segments in an image are one
     """
 
     names: tuple[str, ...]
@@ -34,7 +34,7 @@ class Labels:
     stuff: frozenset[int] = frozenset()
 
     @classmethod
-    def from_names(cls, names: Sequence[str]) -> "Labels":
+    def from_names(cls, names: Sequence[str]) -> "ClassLabels":
         """Number the categories: COCO's 80 by its table, 91, 250 and 366 by index, any other set from 1."""
         count = len(names)
         if count == 80 and (names[0], names[-1]) == _COCO_ENDS:

@@ -1,4 +1,4 @@
-"""What was found in one picture, in that picture's own pixels."""
+"""What was found in one image, in that image's own pixels."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,12 @@ from detcli.structures.masks import Rle
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """Boxes of one picture, the best score first.
+    """Boxes of one image, the best score first.
 
-    boxes_xyxy  float64 [N, 4]  left, top, right, bottom in pixels of the upright picture, clipped to it
+    boxes_xyxy  float64 [N, 4]  left, top, right, bottom in pixels of the upright image, clipped to it
     scores      float32 [N]     0 … 1
     class_ids   int64   [N]     index into the checkpoint's labels
-    masks       N masks at the picture's own size; None where only boxes were asked for. Of panoptic and semantic
+    masks       N masks at the image's own size; None where only boxes were asked for. Of panoptic and semantic
                 segments no two overlap, and the boxes are what the masks cover
     track_ids   int64 [N], from 1: the same object has the same number in every frame of a video; None where nobody tracks
     """

@@ -1,4 +1,4 @@
-"""One picture and where it came from; or one that could not be read, and why."""
+"""One image and where it came from; or one that could not be read, and why."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from detcli.errors import PictureErrorCode
+from detcli.errors import ImageErrorCode
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
 
-# From a decoded RGB picture to the pixels [h, w, 3] that a network takes.
+# From a decoded RGB image to the pixels [h, w, 3] that a network takes.
 Resize = Callable[["Image.Image"], Pixels]
 
 
@@ -25,10 +25,10 @@ class Origin:
     index     place in the whole input, from 0; the same in a resumed run
     file      the path as the user can type it (bytes that are not UTF-8 as surrogate escapes), or a URL
     relative  the name below the sources' common folder, "/" between parts, no two of a run the same:
-              COCO `file_name`, and where drawn pictures go
-    stem      `relative` without its suffix, with it where two pictures would share a stem: where a text file goes
-    frame     number in a video, from 0; None for pictures
-    time_s    seconds since the first frame's time stamp; None for pictures
+              COCO `file_name`, and where drawn images go
+    stem      `relative` without its suffix, with it where two images would share a stem: where a text file goes
+    frame     number in a video, from 0; None for images
+    time_s    seconds since the first frame's time stamp; None for images
     """
 
     index: int
@@ -40,12 +40,12 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Keepsakes:
+class ImageMetadata:
     """What an annotated copy keeps of the original file.
 
     format  Pillow's name of the format: "JPEG", "PNG", …
     exif    raw EXIF block with the orientation reset to upright, or None
-    icc     raw ICC colour profile, or None
+    icc     raw ICC color profile, or None
     """
 
     format: str
@@ -55,7 +55,7 @@ class Keepsakes:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One upright picture.
+    """One upright image.
 
     size_hw    height and width in pixels
     pixels     uint8 [H, W, 3] RGB; None where nobody needs them, or not any more
@@ -68,7 +68,7 @@ class Frame:
     size_hw: tuple[int, int]
     pixels: Pixels | None
     prepared: Pixels | None = None
-    keepsakes: Keepsakes | None = None
+    keepsakes: ImageMetadata | None = None
 
     def without_pixels(self) -> "Frame":
         """The same frame, its full-size pixels let go of."""
@@ -76,9 +76,9 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A picture that could not be read: `code` for programs, `message` for people."""
+class FailedFrame:
+    """An image that could not be read: `code` for programs, `message` for people."""
 
     origin: Origin
-    code: PictureErrorCode
+    code: ImageErrorCode
     message: str

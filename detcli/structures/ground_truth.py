@@ -1,4 +1,4 @@
-"""What is true of one picture, in that picture's own pixels."""
+"""What is true of one image, in that image's own pixels."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from detcli.structures.masks import Rle
 
 
 @dataclass(frozen=True, slots=True)
-class Truths:
-    """Boxes that people, or whoever drew the picture, say are there; in no order.
+class GroundTruth:
+    """Boxes that people, or whoever drew the image, say are there; in no order.
 
-    boxes_xyxy  float64 [N, 4]  left, top, right, bottom in pixels of the upright picture
+    boxes_xyxy  float64 [N, 4]  left, top, right, bottom in pixels of the upright image
     class_ids   int64   [N]     index into the dataset's labels
     crowd       bool    [N]     many of a kind under one box: judged by its own rule, never learned from
-    masks       N masks at the picture's own size; None where nobody asked for them, or there are none
-    track_ids   int64   [N]     the same object has the same number in every frame of a video; None of single pictures
+    masks       N masks at the image's own size; None where nobody asked for them, or there are none
+    track_ids   int64   [N]     the same object has the same number in every frame of a video; None of single images
     """
 
     boxes_xyxy: npt.NDArray[np.float64]
@@ -40,15 +40,15 @@ class Truths:
     def __len__(self) -> int:
         return len(self.class_ids)
 
-    def __getitem__(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Truths":
+    def __getitem__(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "GroundTruth":
         """Those that a mask or indices pick."""
         masks, ids = self.masks, self.track_ids
         if masks is not None:
             masks = tuple(masks[place] for place in np.arange(len(self))[which].tolist())
         ids = None if ids is None else ids[which]
-        return Truths(self.boxes_xyxy[which], self.class_ids[which], self.crowd[which], masks, ids)
+        return GroundTruth(self.boxes_xyxy[which], self.class_ids[which], self.crowd[which], masks, ids)
 
     @classmethod
-    def empty(cls) -> "Truths":
+    def empty(cls) -> "GroundTruth":
         """Nothing is there."""
         return cls(np.zeros((0, 4), np.float64), np.zeros(0, np.int64), np.zeros(0, np.bool_))

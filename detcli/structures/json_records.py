@@ -7,28 +7,28 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from detcli.errors import PictureErrorCode
-from detcli.structures.class_labels import Labels
+from detcli.errors import ImageErrorCode
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.masks import Rle
 
 Record = dict[str, Any]
-Result = tuple[Frame, Detections] | tuple[Unreadable, Unreadable]
+Result = tuple[Frame, Detections] | tuple[FailedFrame, FailedFrame]
 
 
-def to_record(frame: Frame | Unreadable, detections: Detections | Unreadable, labels: Labels) -> Record:
+def to_record(frame: Frame | FailedFrame, detections: Detections | FailedFrame, labels: ClassLabels) -> Record:
     """The record of a frame; numbers are the shortest that read back as the same float32.
 
-    What has a mask has a `segment_id` too, from 1 in each picture: what stands for it in pictures of ids. What belongs to
+    What has a mask has a `segment_id` too, from 1 in each image: what stands for it in images of ids. What belongs to
     a track has its `track_id`, the same in every frame.
     """
     origin = frame.origin
     record: Record = {"index": origin.index, "file": origin.file}
     if origin.frame is not None:
         record |= {"frame": origin.frame, "time_s": origin.time_s}
-    if isinstance(frame, Unreadable) or isinstance(detections, Unreadable):
-        failed = frame if isinstance(frame, Unreadable) else cast("Unreadable", detections)
+    if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
+        failed = frame if isinstance(frame, FailedFrame) else cast("FailedFrame", detections)
         error = {"code": failed.code, "message": failed.message}
         return record | {"width": None, "height": None, "detections": None, "error": error}
     height, width = frame.size_hw
@@ -61,8 +61,8 @@ def from_record(record: Mapping[str, Any], *, relative: str, stem: str) -> Resul
     """
     origin = Origin(record["index"], record["file"], relative, stem, record.get("frame"), record.get("time_s"))
     if record["error"] is not None:
-        code = cast("PictureErrorCode", record["error"]["code"])
-        failed = Unreadable(origin, code, record["error"]["message"])
+        code = cast("ImageErrorCode", record["error"]["code"])
+        failed = FailedFrame(origin, code, record["error"]["message"])
         return failed, failed
     found = record["detections"]
     if "boxes_xyxy" in record:

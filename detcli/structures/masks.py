@@ -1,4 +1,4 @@
-"""Masks at a picture's own size, kept as COCO's run-length encoding: some kilobytes where pixels would be megabytes."""
+"""Masks at an image's own size, kept as COCO's run-length encoding: some kilobytes where pixels would be megabytes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ Ints = npt.NDArray[np.int64]
 class Rle:
     """One mask, as pycocotools reads and writes it.
 
-    size_hw  height and width of the picture
+    size_hw  height and width of the image
     counts   lengths of runs, column by column, in COCO's compressed ASCII form
     """
 

@@ -10,7 +10,7 @@ class Outputs:
     """The answer of a detection network to a batch.
 
     logits        float [B, Q, K]  before sigmoid; [B, Q, K + 1] before softmax, the last one for "nothing here"
-    boxes_cxcywh  float [B, Q, 4]  centre and size as fractions of the picture's width and height; may leave 0 … 1
+    boxes_cxcywh  float [B, Q, 4]  center and size as fractions of the image's width and height; may leave 0 … 1
     details       the family's own record of everything between, when it was asked for, or given truths to learn from
     masks         float [B, Q, h, w]  before sigmoid, over the network's input with its padding, some pixels a cell;
                   None where the network has no mask head, or was told to leave it out
@@ -24,11 +24,11 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is true of one picture, as a network learns it; on the network's device.
+    """What is true of one image, as a network learns it; on the network's device.
 
     class_ids     int64 [N]
-    boxes_cxcywh  float32 [N, 4]  centre and size as fractions of the network's input, without its padding
-    seed          of every random number that training draws for this picture, so that they are the same whatever its
+    boxes_cxcywh  float32 [N, 4]  center and size as fractions of the network's input, without its padding
+    seed          of every random number that training draws for this image, so that they are the same whatever its
                   company, and in a resumed run
     masks         bool [N, H, W] over the network's input without its padding; None where the data has none
     """

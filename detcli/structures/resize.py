@@ -1,10 +1,10 @@
-"""The size a picture gets where networks take pictures of many sizes: by its shorter side, the longer one in bounds."""
+"""The size an image gets where networks take images of many sizes: by its shorter side, the longer one in bounds."""
 
 
 def shortest_edge_hw(size_hw: tuple[int, int], shortest: int, longest: int | None = None) -> tuple[int, int]:
     """Height and width after a resize that keeps the aspect, but for rounding.
 
-    size_hw   of the picture
+    size_hw   of the image
     shortest  what its shorter side becomes
     longest   what its longer side never exceeds; the shorter one gives way. None: any
 

@@ -1,4 +1,4 @@
-"""Masks read straight from their runs, and checked: no picture-sized array is made of each."""
+"""Masks read straight from their runs, and checked: no image-sized array is made of each."""
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +44,7 @@ def _lengths(counts: str) -> npt.NDArray[np.int64]:
     if (codes < 0).any() or (codes > 63).any() or len(ends) == 0 or ends[-1] != len(codes) - 1:
         raise ValueError("its counts are not COCO's compressed runs")
     chains = ends - starts + 1
-    if chains.max() > 7:  # of 35 bits: more than a picture has pixels
+    if chains.max() > 7:  # of 35 bits: more than an image has pixels
         raise ValueError("its counts are not COCO's compressed runs")
     places = np.arange(len(codes)) - np.repeat(starts, chains)
     lengths: npt.NDArray[np.int64] = np.add.reduceat((codes & 0x1F) << (5 * places), starts)

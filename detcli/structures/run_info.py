@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class RunInfo:
     revision: str | None
     sha256: str | None
     version: str
-    labels: Labels
+    labels: ClassLabels
     created: str
     arguments: Mapping[str, object] = field(default_factory=dict)
 

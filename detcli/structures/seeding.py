@@ -1,6 +1,6 @@
 """Random numbers that follow from what they are for, and from nothing else.
 
-A picture's augmentation or noise is drawn from a seed made of the run's seed, the epoch and the picture's place; so it
+An image's augmentation or noise is drawn from a seed made of the run's seed, the epoch and the image's place; so it
 is the same in a resumed run, in another thread or process, and whatever else is drawn around it.
 """
 

@@ -20,7 +20,7 @@ def owners_of(found: Detections, tracks: Tracks, settings: TrackerSettings) -> I
 
     Overlaps are of boxes grown by one standard deviation of where the track is believed to be: a few pixels for one that
     was just seen, much for one of unknown speed at a low rate, or one that was lost a while ago; never by more than
-    `farthest` sides, or in a frame every ten seconds one end of the picture would overlap the other.
+    `farthest` sides, or in a frame every ten seconds one end of the image would overlap the other.
     """
     sure = found.scores >= np.float32(settings.high_threshold)
     doubtful = (found.scores >= np.float32(settings.low_threshold)) & ~sure

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 from detcli.tracking.association import duplicates, overshadowed, owners_of
 from detcli.tracking.tracker_settings import LOW_THRESHOLD, TrackerSettings
 from detcli.tracking.tracks import Bools, Ints, Tracks
@@ -36,9 +36,9 @@ class Tracker:
         self._time_s: float | None = None
         self._missing = False  # frames, since the last one
 
-    def follow(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> Detections | Unreadable:
+    def follow(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> Detections | FailedFrame:
         """What a run puts between detector and sinks: tracks a frame, and takes note of one that is missing."""
-        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable):
+        if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
             self.gap()
             return detections
         return self.update(detections, frame.origin.time_s or 0.0)

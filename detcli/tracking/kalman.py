@@ -1,6 +1,6 @@
 """Where boxes are believed to be: Kalman filters over any steps of time, all tracks at once.
 
-A centre moves at a speed that changes a little all the time; a size wanders. Noise belongs to a stretch of time and not
+A center moves at a speed that changes a little all the time; a size wanders. Noise belongs to a stretch of time and not
 to a frame, so two steps of a second say exactly what one of two seconds says: rates may vary and frames may be missing.
 Each direction is a filter by itself, and both have the same uncertainty.
 
@@ -25,29 +25,29 @@ _SHORTEST_SIDE = 1.0  # pixels; a box without any size would be believed without
 
 
 @dataclass(frozen=True, slots=True)
-class Beliefs:
+class KalmanState:
     """What is believed of N boxes at one time.
 
-    centres         float64 [N, 2]     x, y in pixels
+    centers         float64 [N, 2]     x, y in pixels
     speeds          float64 [N, 2]     pixels a second
     sizes           float64 [N, 2]     width, height in pixels
     uncertainty     float64 [N, 2, 2]  covariance of place and speed, the same for x and y
     size_variances  float64 [N]        the same for width and height
     """
 
-    centres: Floats
+    centers: Floats
     speeds: Floats
     sizes: Floats
     uncertainty: Floats
     size_variances: Floats
 
     def __len__(self) -> int:
-        return len(self.centres)
+        return len(self.centers)
 
-    def __getitem__(self, which: npt.NDArray[Any]) -> "Beliefs":
+    def __getitem__(self, which: npt.NDArray[Any]) -> "KalmanState":
         """Those that a mask or indices pick."""
-        return Beliefs(
-            self.centres[which],
+        return KalmanState(
+            self.centers[which],
             self.speeds[which],
             self.sizes[which],
             self.uncertainty[which],
@@ -57,7 +57,7 @@ class Beliefs:
     @property
     def boxes_xyxy(self) -> Floats:
         """Left, top, right, bottom [N, 4]."""
-        return np.concatenate((self.centres - self.sizes / 2, self.centres + self.sizes / 2), axis=1)
+        return np.concatenate((self.centers - self.sizes / 2, self.centers + self.sizes / 2), axis=1)
 
     @property
     def scale(self) -> Floats:
@@ -65,24 +65,24 @@ class Beliefs:
         return _scale(self.sizes)
 
 
-def begin(boxes_xyxy: Floats) -> Beliefs:
+def begin(boxes_xyxy: Floats) -> KalmanState:
     """Beliefs from boxes [N, 4] seen for the first time: they may move anywhere."""
-    centres, sizes = _parts(boxes_xyxy)
+    centers, sizes = _parts(boxes_xyxy)
     scale = _scale(sizes)
     uncertainty = np.zeros((len(sizes), 2, 2))
     uncertainty[:, 0, 0] = (FIRST_PLACE * MEASUREMENT * scale) ** 2
     uncertainty[:, 1, 1] = (FIRST_SPEED * scale) ** 2
-    return Beliefs(centres, np.zeros_like(centres), sizes, uncertainty, (FIRST_PLACE * MEASUREMENT * scale) ** 2)
+    return KalmanState(centers, np.zeros_like(centers), sizes, uncertainty, (FIRST_PLACE * MEASUREMENT * scale) ** 2)
 
 
-def predict(beliefs: Beliefs, seconds: float) -> Beliefs:
+def predict(beliefs: KalmanState, seconds: float) -> KalmanState:
     """What is believed so many seconds later, where nothing was seen in between."""
     t = seconds
     step = np.array([[1.0, t], [0.0, 1.0]])
     noise = SWERVING * np.array([[t**3 / 3, t**2 / 2], [t**2 / 2, t]]) + WANDERING * np.array([[t, 0.0], [0.0, 0.0]])
     squares = _scale(beliefs.sizes) ** 2
-    return Beliefs(
-        beliefs.centres + beliefs.speeds * t,
+    return KalmanState(
+        beliefs.centers + beliefs.speeds * t,
         beliefs.speeds,
         beliefs.sizes,
         step @ beliefs.uncertainty @ step.T + squares[:, None, None] * noise,
@@ -90,15 +90,15 @@ def predict(beliefs: Beliefs, seconds: float) -> Beliefs:
     )
 
 
-def correct(beliefs: Beliefs, boxes_xyxy: Floats) -> Beliefs:
+def correct(beliefs: KalmanState, boxes_xyxy: Floats) -> KalmanState:
     """What is believed once boxes [N, 4], one for each, were seen."""
-    centres, sizes = _parts(boxes_xyxy)
+    centers, sizes = _parts(boxes_xyxy)
     doubt = (MEASUREMENT * _scale(beliefs.sizes)) ** 2
     gain = beliefs.uncertainty[:, :, 0] / (beliefs.uncertainty[:, 0, 0] + doubt)[:, None]  # [N, 2] place, speed
     size_gain = beliefs.size_variances / (beliefs.size_variances + doubt)
-    surprise = centres - beliefs.centres
-    return Beliefs(
-        beliefs.centres + gain[:, :1] * surprise,
+    surprise = centers - beliefs.centers
+    return KalmanState(
+        beliefs.centers + gain[:, :1] * surprise,
         beliefs.speeds + gain[:, 1:] * surprise,
         beliefs.sizes + size_gain[:, None] * (sizes - beliefs.sizes),
         beliefs.uncertainty - gain[:, :, None] * beliefs.uncertainty[:, None, 0],
@@ -106,10 +106,10 @@ def correct(beliefs: Beliefs, boxes_xyxy: Floats) -> Beliefs:
     )
 
 
-def joined(ones: Beliefs, others: Beliefs) -> Beliefs:
+def joined(ones: KalmanState, others: KalmanState) -> KalmanState:
     """The first, then the second."""
-    return Beliefs(
-        np.concatenate((ones.centres, others.centres)),
+    return KalmanState(
+        np.concatenate((ones.centers, others.centers)),
         np.concatenate((ones.speeds, others.speeds)),
         np.concatenate((ones.sizes, others.sizes)),
         np.concatenate((ones.uncertainty, others.uncertainty)),

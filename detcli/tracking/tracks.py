@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.structures.detections import Detections
-from detcli.tracking.kalman import Beliefs, begin, correct, joined, predict
+from detcli.tracking.kalman import KalmanState, begin, correct, joined, predict
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -30,7 +30,7 @@ class Tracks:
     present    bool [N]     the last frame had a detection of it
     """
 
-    beliefs: Beliefs
+    beliefs: KalmanState
     ids: Ints
     class_ids: Ints
     evidence: Floats

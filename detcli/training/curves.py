@@ -1,4 +1,4 @@
-"""The metrics of a run as pictures: curves.png, and events for TensorBoard where that is installed."""
+"""The metrics of a run as images: curves.png, and events for TensorBoard where that is installed."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from detcli.errors import UsageError
 from detcli.io.atomic_write import told, write_atomically
 from detcli.training.state.run_folder import RunFolder
-from detcli.training.training_events import Event, Note
+from detcli.training.training_events import Event, TrainingNote
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +65,7 @@ class Curves:
             draw_curves(self._folder.metrics, self._folder.curves)
         except UsageError as error:
             self._draws = False
-            self._tell(Note(f"there will be no {self._folder.curves.name}: {error}"))
+            self._tell(TrainingNote(f"there will be no {self._folder.curves.name}: {error}"))
 
     def close(self) -> None:
         """Let go of TensorBoard's file."""
@@ -80,10 +80,10 @@ class Curves:
             yield self._board
         except OSError as error:
             self._board = None
-            self._tell(Note(f"there will be no more events for TensorBoard: {error.strerror or error}"))
+            self._tell(TrainingNote(f"there will be no more events for TensorBoard: {error.strerror or error}"))
 
 
-def draw_curves(metrics: Path, picture: Path) -> None:
+def draw_curves(metrics: Path, image: Path) -> None:
     """Draw losses, learning rate and figures of metrics.jsonl into a PNG; nothing where there is no line yet.
 
     Raises UsageError where matplotlib is not installed, and OutputError.
@@ -108,7 +108,7 @@ def draw_curves(metrics: Path, picture: Path) -> None:
         axes.grid(alpha=0.3)
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=100)
-    write_atomically(picture, png.getvalue())
+    write_atomically(image, png.getvalue())
 
 
 def _draw_losses(axes: "Axes", lines: Sequence[Line]) -> None:

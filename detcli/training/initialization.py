@@ -12,17 +12,17 @@ from torch import Tensor
 
 from detcli.checkpoints.catalog import CATALOG, entry_of_repository
 from detcli.checkpoints.checkpoint_files import read_config
-from detcli.checkpoints.hub.locate_model import Progress, locate
+from detcli.checkpoints.hub.locate_model import DownloadProgress, locate
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import PREPROCESSOR
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.read_model import describe_model, read_model
-from detcli.models.family import FAMILIES, Family, Relabelled, family_of
+from detcli.models.family import FAMILIES, Family, ReplacedClassHead, family_of
 from detcli.training.recipes.recipe import Recipe, variant_of
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartingPoint:
     """A network to train.
 
     family        it belongs to
@@ -49,13 +49,13 @@ def starting_point(
     revision: str | None = None,
     offline: bool = False,
     cache_dir: Path | None = None,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
     recipe: Recipe,
-) -> Start:
+) -> StartingPoint:
     """The network that training begins with.
 
-    model    name of the catalogue, Hub repository, folder or file; from scratch also a config.json, and nothing is
-             fetched for a name of the catalogue
+    model    name of the catalog, Hub repository, folder or file; from scratch also a config.json, and nothing is
+             fetched for a name of the catalog
     scratch  begin from random weights, drawn from the recipe's seed
     names    classes of the data, by class index
     recipe   its `network` fields go into the configuration
@@ -82,10 +82,10 @@ def starting_point(
     usual = family.preprocessor
     own = checkpoint.preprocessor or usual
     named = {"image_processor_type": usual["image_processor_type"], **own}  # or transformers would not read it
-    return Start(family, made.config, made.state, named, made.kept, notes)
+    return StartingPoint(family, made.config, made.state, named, made.kept, notes)
 
 
-def resumed_point(run: Path) -> Start:
+def resumed_point(run: Path) -> StartingPoint:
     """The network of a run to go on with; its state comes from the run itself.
 
     Raises UsageError where there is no run, and ModelError where its files are damaged.
@@ -97,10 +97,10 @@ def resumed_point(run: Path) -> Start:
     family = family_of(config_json)
     preprocessor = read_document(folder / PREPROCESSOR)
     note = f"the network is that of the run in '{run}', whatever --model names"
-    return Start(family, family.read_config(config_json), {}, preprocessor, (), (note,))
+    return StartingPoint(family, family.read_config(config_json), {}, preprocessor, (), (note,))
 
 
-def _from_scratch(config_json: Mapping[str, Any], names: Sequence[str], recipe: Recipe) -> Start:
+def _from_scratch(config_json: Mapping[str, Any], names: Sequence[str], recipe: Recipe) -> StartingPoint:
     own = ("num_labels", "category_ids", "stuff", "label2id")
     plain = {name: value for name, value in config_json.items() if name not in own}
     labels = {"id2label": {str(i): name for i, name in enumerate(names)}}
@@ -109,11 +109,13 @@ def _from_scratch(config_json: Mapping[str, Any], names: Sequence[str], recipe: 
         config = mask_head_for(family, config)
     with _seeded(recipe):
         state = family.build(config).state_dict()
-    return Start(family, config, state, dict(family.preprocessor), (), ("the network begins from random weights",))
+    return StartingPoint(
+        family, config, state, dict(family.preprocessor), (), ("the network begins from random weights",)
+    )
 
 
 def _configuration(
-    model: str, revision: str | None, offline: bool, cache_dir: Path | None, progress: Progress | None
+    model: str, revision: str | None, offline: bool, cache_dir: Path | None, progress: DownloadProgress | None
 ) -> dict[str, Any]:
     """config.json of a network to begin from scratch."""
     entry = CATALOG.get(model) or entry_of_repository(model)
@@ -150,16 +152,16 @@ def mask_head_for(family: Family, config: Any) -> Any:
     return replace(config, has_masks=True)
 
 
-def _with_mask_head(family: Family, made: Relabelled, recipe: Recipe) -> Relabelled:
+def _with_mask_head(family: Family, made: ReplacedClassHead, recipe: Recipe) -> ReplacedClassHead:
     """The same with a mask head, its weights drawn, where the recipe asks for one and there is none."""
     if not recipe.mask_head or family.segments(made.config):
         return made
     config = mask_head_for(family, made.config)
     fresh = family.build(config).state_dict()
-    return Relabelled(config, {name: made.state.get(name, tensor) for name, tensor in fresh.items()}, made.kept)
+    return ReplacedClassHead(config, {name: made.state.get(name, tensor) for name, tensor in fresh.items()}, made.kept)
 
 
-def _check_detector(made: Relabelled, names: Sequence[str], recipe: Recipe) -> None:
+def _check_detector(made: ReplacedClassHead, names: Sequence[str], recipe: Recipe) -> None:
     """Raise UsageError where a detector would stay as it is that does not know the classes."""
     stays = any("class_head" in name and name.startswith(tuple(recipe.frozen)) for name in made.state)
     unknown = [f"'{name}'" for place, name in enumerate(names) if place not in set(made.kept)]

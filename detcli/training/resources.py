@@ -12,8 +12,8 @@ from detcli.training.optimization.distributed import Processes
 _WINDOW = 30  # steps
 
 
-class Speed:
-    """Pictures a second over the last steps."""
+class TrainingSpeed:
+    """Images a second over the last steps."""
 
     def __init__(self) -> None:
         self._marks: deque[tuple[float, int]] = deque(maxlen=_WINDOW + 1)
@@ -24,9 +24,9 @@ class Speed:
         self._marks.clear()
         self._marks.append((time.monotonic(), 0))
 
-    def after(self, pictures: int) -> float:
+    def after(self, images: int) -> float:
         """Count a step."""
-        self._marks.append((time.monotonic(), pictures))
+        self._marks.append((time.monotonic(), images))
         spent = self._marks[-1][0] - self._marks[0][0]
         return sum(count for _, count in list(self._marks)[1:]) / spent if spent > 0 else 0.0
 
@@ -44,7 +44,7 @@ def memory_bytes(device: torch.device) -> int:
 
 
 def reading_threads(asked: int | None, processes: Processes) -> int:
-    """Threads that read pictures: as asked, else one a processor, shared among the processes of this machine."""
+    """Threads that read images: as asked, else one a processor, shared among the processes of this machine."""
     if asked is not None:
         return asked
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

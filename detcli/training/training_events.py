@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class TrainingStarted:
     """The run is set up; the first step comes next.
 
     epochs, steps_per_epoch  of the whole run
     epoch, step              where it begins: from 0; later in a resumed run, where epoch may equal epochs
-    pictures, val_pictures   in the data; None where nothing is judged
-    batch                    pictures a step, over all processes
+    images, val_images   in the data; None where nothing is judged
+    batch                    images a step, over all processes
     parameters, learning     numbers in the network, and those among them that learn
     device, precision        "cpu", "cuda:0", …; fp32, bf16 or fp16
     processes                that train together
@@ -21,8 +21,8 @@ class Started:
     steps_per_epoch: int
     epoch: int
     step: int
-    pictures: int
-    val_pictures: int | None
+    images: int
+    val_images: int | None
     batch: int
     parameters: int
     learning: int
@@ -32,14 +32,14 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Stepped:
+class TrainingStep:
     """A step is done.
 
     epoch, step          both from 0; the step counts within the epoch
     losses               by name, as weighted; their sum is what falls
     rate                 highest learning rate of any group
     gradient_norm        before clipping
-    pictures_per_second  lately, over all processes
+    images_per_second  lately, over all processes
     memory_bytes         the most the device, or on a CPU the process, has held so far; 0: not known
     """
 
@@ -48,7 +48,7 @@ class Stepped:
     losses: Mapping[str, float]
     rate: float
     gradient_norm: float
-    pictures_per_second: float
+    images_per_second: float
     memory_bytes: int
 
     @property
@@ -58,23 +58,23 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
-    """The average of the weights is about to be judged on so many pictures of this process."""
+class ValidationStarted:
+    """The average of the weights is about to be judged on so many images of this process."""
 
     epoch: int
-    pictures: int
+    images: int
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One more picture was looked at, while judging."""
+class Validated:
+    """One more image was looked at, while judging."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """The average of the weights was judged: COCO's figures by name, whether it is the best so far.
 
-    A figure is None where the pictures hold nothing true of that size.
+    A figure is None where the images hold nothing true of that size.
     """
 
     epoch: int
@@ -92,7 +92,7 @@ class EpochEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class CheckpointSaved:
     """A kill from here on loses nothing up to this step."""
 
     epoch: int
@@ -100,11 +100,20 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class TrainingNote:
     """A sentence the user should see."""
 
     sentence: str
 
 
-Event = Started | Stepped | Judging | Judged | Evaluated | EpochEnded | Saved | Note
+Event = (
+    TrainingStarted
+    | TrainingStep
+    | ValidationStarted
+    | Validated
+    | Evaluated
+    | EpochEnded
+    | CheckpointSaved
+    | TrainingNote
+)
 Observer = Callable[[Event], None]

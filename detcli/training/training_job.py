@@ -15,7 +15,7 @@ IfExists = Literal["error", "overwrite"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class TrainingJob:
     """All that `train` needs.
 
     recipe        every number of the run
@@ -29,7 +29,7 @@ class Job:
     device        auto, cpu, cuda, cuda:N, mps; with several processes each has the CUDA device of its local rank
     resume        go on from the state in `run`
     if_exists     what to do about a run that is there already, without `resume`
-    workers       threads that read and change pictures; None: one a processor
+    workers       threads that read and change images; None: one a processor
     """
 
     recipe: Recipe
@@ -47,16 +47,16 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class TrainingResult:
     """What came of a run.
 
-    run          its folder: `last` in it, and `best` where pictures were judged, are models
+    run          its folder: `last` in it, and `best` where images were judged, are models
     epochs       that are done
     steps        that are done, of all epochs
     best         highest AP, from 0 to 1; None: nothing was judged
     best_epoch   in which it was, from 0
     figures      of the last judgement
-    unreadable   pictures that could not be read, with the reason, by file
+    unreadable   images that could not be read, with the reason, by file
     interrupted  name of the signal that ended the run early, or None
     """
 

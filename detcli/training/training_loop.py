@@ -11,35 +11,43 @@ import torch
 from detcli.errors import DataError, DivergedError, OutputError, UsageError
 from detcli.evaluation.evaluate import common_categories
 from detcli.inference.preprocess import Preprocessor
-from detcli.pipeline.run import Stop
+from detcli.pipeline.run import StopSignal
 from detcli.runtimes.torch_runtime import choose_device, choose_precision, keep_freed_memory
-from detcli.training.data.data_loader import Feed, Part
+from detcli.training.data.data_loader import DataLoader, MicroBatch
 from detcli.training.data.sampler import Sampler
-from detcli.training.data.samples import Failure
+from detcli.training.data.samples import LoadFailure
 from detcli.training.optimization.distributed import Processes, joined, local_device
 from detcli.training.optimization.optimizer import schedule_factor
-from detcli.training.resources import Speed, memory_bytes, reading_threads
-from detcli.training.state.checkpointing import Saver
-from detcli.training.state.model_exporter import Keeper
+from detcli.training.resources import TrainingSpeed, memory_bytes, reading_threads
+from detcli.training.state.checkpointing import Checkpointer
+from detcli.training.state.model_exporter import ModelExporter
 from detcli.training.state.run_folder import RunFolder
-from detcli.training.training_events import EpochEnded, Evaluated, Event, Note, Observer, Started, Stepped
-from detcli.training.training_job import Job, Result
+from detcli.training.training_events import (
+    EpochEnded,
+    Evaluated,
+    Event,
+    Observer,
+    TrainingNote,
+    TrainingStarted,
+    TrainingStep,
+)
+from detcli.training.training_job import TrainingJob, TrainingResult
 from detcli.training.training_setup import make_learner
-from detcli.training.validation import Judgement, judged
+from detcli.training.validation import ValidationResult, judged
 
-__all__ = ["Job", "Result", "train"]
+__all__ = ["TrainingJob", "TrainingResult", "train"]
 
 _RESTART_STEP = 1e-4  # of the average's decay, each time that training begins anew
 
 
-def train(job: Job, *, observer: Observer | None = None, stop: Stop | None = None) -> Result:
+def train(job: TrainingJob, *, observer: Observer | None = None, stop: StopSignal | None = None) -> TrainingResult:
     """Train to the end of the recipe, or until `stop` is set: then the step in hand is finished and the state saved.
 
     observer  is told what happens; of several processes only the first one tells
     stop      may be set by a signal handler, in any of the processes
 
     Raises UsageError for a job that makes no sense or cannot be resumed, OutputError where the folder holds a run, is
-    in use or cannot be written (what was saved before is whole), DataError for too many unreadable pictures,
+    in use or cannot be written (what was saved before is whole), DataError for too many unreadable images,
     DivergedError for numbers that are not finite, and DeviceError.
     """
     keep_freed_memory()  # before the first large tensor
@@ -53,7 +61,7 @@ def train(job: Job, *, observer: Observer | None = None, stop: Stop | None = Non
             elif processes.first:
                 folder.begin(job.recipe, overwrite=job.if_exists == "overwrite")
             tell = observer if observer is not None and processes.first else _nobody
-            return _Run(job, folder, device, processes, tell, stop or Stop()).to_the_end()
+            return _Run(job, folder, device, processes, tell, stop or StopSignal()).to_the_end()
         finally:
             folder.close()
 
@@ -62,23 +70,29 @@ class _Run:
     """A run and all its parts."""
 
     def __init__(
-        self, job: Job, folder: RunFolder, device: torch.device, processes: Processes, tell: Observer, stop: Stop
+        self,
+        job: TrainingJob,
+        folder: RunFolder,
+        device: torch.device,
+        processes: Processes,
+        tell: Observer,
+        stop: StopSignal,
     ) -> None:
         self.job, self.recipe, self.device, self.processes = job, job.recipe, device, processes
         self.tell, self.stop = tell, stop
-        self.keeper = Keeper(job, device)
+        self.keeper = ModelExporter(job, device)
         self.sampler = Sampler.of(job.recipe, len(job.data), rank=processes.rank, size=processes.size)
         self.workers = reading_threads(job.workers, processes)
         self.learner = make_learner(job, device, processes)
-        self.saver = Saver(job, folder, self.learner, self.keeper, processes=processes, device=device, tell=tell)
+        self.saver = Checkpointer(job, folder, self.learner, self.keeper, processes=processes, device=device, tell=tell)
         self.progress = self.saver.progress
-        self.speed = Speed()
+        self.speed = TrainingSpeed()
 
-    def to_the_end(self) -> Result:
+    def to_the_end(self) -> TrainingResult:
         """Run every step that is left."""
         progress, job = self.progress, self.job
         self.tell(self._started())
-        feed = Feed(
+        feed = DataLoader(
             job.data,
             self.sampler,
             job.recipe,
@@ -100,7 +114,7 @@ class _Run:
             raise OutputError(f"{error}. {self.saver.what_is_left()}") from error
         finally:
             self.saver.close()
-        return Result(
+        return TrainingResult(
             run=job.run,
             epochs=progress.epoch,
             steps=progress.steps,
@@ -111,16 +125,16 @@ class _Run:
             interrupted=interrupted,
         )
 
-    def _started(self) -> Started:
+    def _started(self) -> TrainingStarted:
         sizes = [parameter.numel() for parameter in self.learner.network.parameters()]
         learning = [parameter.numel() for parameter in self.learner.optimizer.parameters.values()]
-        return Started(
+        return TrainingStarted(
             epochs=self.recipe.epochs,
             steps_per_epoch=self.sampler.steps,
             epoch=self.progress.epoch,
             step=self.progress.step,
-            pictures=len(self.job.data),
-            val_pictures=len(self.job.val) if self.job.val is not None else None,
+            images=len(self.job.data),
+            val_images=len(self.job.val) if self.job.val is not None else None,
             batch=self.recipe.batch,
             parameters=sum(sizes),
             learning=sum(learning),
@@ -129,7 +143,7 @@ class _Run:
             processes=self.processes.size,
         )
 
-    def _rest_of_the_epoch(self, parts: Iterator[Part]) -> str | None:
+    def _rest_of_the_epoch(self, parts: Iterator[MicroBatch]) -> str | None:
         """Run the steps that are left of the epoch, and end it; the name of a signal where it was not ended."""
         progress = self.progress
         while progress.step < self.sampler.steps:
@@ -141,7 +155,7 @@ class _Run:
                 self.saver.save()
         return self._end_epoch()
 
-    def _step(self, parts: Iterator[Part]) -> str | None:
+    def _step(self, parts: Iterator[MicroBatch]) -> str | None:
         progress, recipe, optimizer = self.progress, self.recipe, self.learner.optimizer
         epoch, step, in_all = progress.epoch, progress.step, self.recipe.epochs * self.sampler.steps
         optimizer.set_factor(schedule_factor(recipe, progress.steps, epoch=epoch, steps_in_all=in_all))
@@ -155,23 +169,25 @@ class _Run:
         self._note(reckoning.failures)
         if progress.recently == recipe.log_every_steps:
             self.saver.log_steps()
-        speed, memory = self.speed.after(reckoning.pictures), memory_bytes(self.device)
-        self.tell(Stepped(epoch, step, reckoning.losses, optimizer.rate, reckoning.gradient_norm, speed, memory))
+        speed, memory = self.speed.after(reckoning.images), memory_bytes(self.device)
+        self.tell(TrainingStep(epoch, step, reckoning.losses, optimizer.rate, reckoning.gradient_norm, speed, memory))
         return reckoning.asked_to_stop
 
-    def _note(self, failures: tuple[Failure, ...]) -> None:
-        """Name pictures that cannot be read, each once. Raises DataError where there are too many of them."""
+    def _note(self, failures: tuple[LoadFailure, ...]) -> None:
+        """Name images that cannot be read, each once. Raises DataError where there are too many of them."""
         progress = self.progress
         for failure in failures:
             if failure.index not in progress.failed:
                 progress.failed.append(failure.index)
             if failure.file not in progress.unreadable:
                 progress.unreadable[failure.file] = failure.reason
-                self.tell(Note(f"cannot read '{failure.file}': {failure.reason}; another picture takes its place"))
+                self.tell(
+                    TrainingNote(f"cannot read '{failure.file}': {failure.reason}; another image takes its place")
+                )
         if len(progress.failed) > self.recipe.max_unreadable * self.sampler.distinct:
             names = ", ".join(f"'{name}'" for name in list(progress.unreadable)[:10])
             raise DataError(
-                f"{len(progress.failed)} of the {self.sampler.distinct} pictures of an epoch cannot be read, more than "
+                f"{len(progress.failed)} of the {self.sampler.distinct} images of an epoch cannot be read, more than "
                 f"max_unreadable = {self.recipe.max_unreadable:g} allows: {names}"
             )
 
@@ -179,7 +195,7 @@ class _Run:
         """Judge, keep and save; the name of a signal where it came in between."""
         progress, saver = self.progress, self.saver
         epoch = progress.epoch
-        judgement: Judgement | None = None
+        judgement: ValidationResult | None = None
         if self.job.val is not None and self._is_judged(epoch):
             saver.save()  # judging may take long
             judgement = self._judged(epoch)
@@ -202,7 +218,7 @@ class _Run:
     def _is_judged(self, epoch: int) -> bool:
         return (epoch + 1) % self.recipe.evaluate_every_epochs == 0 or epoch + 1 == self.recipe.epochs
 
-    def _judged(self, epoch: int) -> Judgement | None:
+    def _judged(self, epoch: int) -> ValidationResult | None:
         assert self.job.val is not None  # noqa: S101 - the caller has looked
         judgement = judged(
             self.keeper.detector(self.learner.average.state(), self.saver.folder.last),
@@ -216,7 +232,7 @@ class _Run:
         )
         if judgement is not None and self.progress.figures is None:
             for sentence in judgement.notes:
-                self.tell(Note(sentence))
+                self.tell(TrainingNote(sentence))
         return judgement
 
     def _turn(self, epoch: int, ap: float | None) -> None:
@@ -243,7 +259,7 @@ class _Run:
             progress.round_best = None
 
 
-def _check(job: Job, device: torch.device) -> None:
+def _check(job: TrainingJob, device: torch.device) -> None:
     """Raise UsageError or DataError for what would only come out after an epoch."""
     choose_precision(job.recipe.precision, device)
     job.recipe.check()
@@ -253,7 +269,7 @@ def _check(job: Job, device: torch.device) -> None:
             f"the network finds {len(names)} classes ({names[0]}, …), the data has {len(own)}: {own[0]}, …"
         )
     if not len(job.data):
-        raise DataError(f"there are no pictures in '{job.data.report.name}'")
+        raise DataError(f"there are no images in '{job.data.report.name}'")
     if job.val is not None and not common_categories(job.data.labels, job.val.labels):
         raise DataError(f"'{job.data.report.name}' and '{job.val.report.name}' have no class in common")
 

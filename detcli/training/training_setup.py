@@ -6,11 +6,11 @@ from detcli.errors import UsageError
 from detcli.training.optimization.distributed import Processes
 from detcli.training.optimization.optimizer import MovingAverage, Optimizer, learning_groups
 from detcli.training.optimization.synced_norm import with_synced_norms
-from detcli.training.optimization.train_step import Learner
-from detcli.training.training_job import Job
+from detcli.training.optimization.train_step import TrainStep
+from detcli.training.training_job import TrainingJob
 
 
-def make_learner(job: Job, device: torch.device, processes: Processes) -> Learner:
+def make_learner(job: TrainingJob, device: torch.device, processes: Processes) -> TrainStep:
     """The learner of a job at its very beginning; a resumed run loads its state over it.
 
     Raises UsageError where scipy, which assigns queries to boxes, is not installed, or nothing is left to learn.
@@ -30,7 +30,7 @@ def make_learner(job: Job, device: torch.device, processes: Processes) -> Learne
         parameter.requires_grad_(name in learning)
     if processes.size > 1:
         network = with_synced_norms(network, device)
-    return Learner(
+    return TrainStep(
         network,
         criterion,
         Optimizer(network, groups, recipe),

@@ -1,4 +1,4 @@
-"""A detector judged during training: each process looks at its share of the pictures, the first one reckons."""
+"""A detector judged during training: each process looks at its share of the images, the first one reckons."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from detcli.errors import DataError, DivergedError
 from detcli.evaluation.coco_metrics import IouType
 from detcli.evaluation.evaluate import find, judge_known, truth_of
 from detcli.inference.detector import Detector
-from detcli.pipeline.run import Stop
-from detcli.structures.frame import Unreadable
+from detcli.pipeline.run import StopSignal
+from detcli.structures.frame import FailedFrame
 from detcli.training.optimization.distributed import Processes
-from detcli.training.training_events import Event, Judged, Judging
+from detcli.training.training_events import Event, Validated, ValidationStarted
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ValidationResult:
     """COCO's figures by name, and what the user should know of them."""
 
     figures: Mapping[str, float | None]
@@ -34,25 +34,25 @@ def judged(
     epoch: int,
     processes: Processes,
     workers: int,
-    stop: Stop,
+    stop: StopSignal,
     tell: Callable[[Event], None],
     iou_type: IouType = "bbox",
-) -> Judgement | None:
+) -> ValidationResult | None:
     """Judge; None where `stop` came first, which only a single process heeds here.
 
     iou_type  "segm": the masks of instances, which detector and data give
 
-    Raises DataError where no picture can be read, and DivergedError where the network's answers are not finite.
+    Raises DataError where no image can be read, and DivergedError where the network's answers are not finite.
     """
     share = range(len(data) * processes.rank // processes.size, len(data) * (processes.rank + 1) // processes.size)
-    tell(Judging(epoch, len(share)))
+    tell(ValidationStarted(epoch, len(share)))
     alone = processes.size == 1
     findings = find(
         detector,
         data,
         indices=share,
         workers=workers,
-        on_result=lambda _, __: tell(Judged()),
+        on_result=lambda _, __: tell(Validated()),
         stop=stop if alone else None,
     )
     if alone and stop.is_set():
@@ -64,21 +64,21 @@ def judged(
         _check_finite(unreadable, epoch)
         if len(unreadable) == len(data):
             first = unreadable[0]
-            raise DataError(f"none of the pictures to judge on can be read; '{first.origin.file}': {first.message}")
+            raise DataError(f"none of the images to judge on can be read; '{first.origin.file}': {first.message}")
         results = (result for part in everyone for result in part.results)
         figures = judge_known(truth_of(data, iou_type), results, iou_type=iou_type).figures
     notes = findings.notes
     if any(part.unreadable for part in everyone):
         count = sum(len(part.unreadable) for part in everyone)
-        notes += (f"{count} of the {len(data)} pictures to judge on cannot be read: what is true of them is missed",)
-    return Judgement(processes.from_first(figures), notes)
+        notes += (f"{count} of the {len(data)} images to judge on cannot be read: what is true of them is missed",)
+    return ValidationResult(processes.from_first(figures), notes)
 
 
-def _check_finite(unreadable: Sequence[Unreadable], epoch: int) -> None:
-    """Raise DivergedError where it is not a picture that is to blame: in fp32 a sound network answers to each."""
+def _check_finite(unreadable: Sequence[FailedFrame], epoch: int) -> None:
+    """Raise DivergedError where it is not an image that is to blame: in fp32 a sound network answers to each."""
     answers = [one for one in unreadable if one.code == "device"]
     if answers:
-        count = "1 picture" if len(answers) == 1 else f"{len(answers):,} pictures"
+        count = "1 image" if len(answers) == 1 else f"{len(answers):,} images"
         raise DivergedError(
             f"training diverged in epoch {epoch + 1}: judged on {count}, the first '{answers[0].origin.file}', the "
             "network's answer holds numbers that are not finite"

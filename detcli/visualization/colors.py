@@ -1,17 +1,17 @@
-"""Colours of classes: the same ones always, told apart at a glance."""
+"""Colors of classes: the same ones always, told apart at a glance."""
 
 import math
 from functools import lru_cache
 
 Color = tuple[int, int, int]  # red, green, blue, 0 … 255
 
-# Degrees of hue and steps of lightness from a class's own colour.
+# Degrees of hue and steps of lightness from a class's own color.
 _SHADES = ((0, 0.0), (22, 0.07), (-22, -0.07), (14, -0.11), (-14, 0.1), (30, -0.03), (-30, 0.03))
 
 
 @lru_cache(maxsize=4096)
 def color(class_id: int, shade: int = 0) -> Color:
-    """The colour of a class, always the same; neighbours in number are far apart in hue and lightness.
+    """The color of a class, always the same; neighbours in number are far apart in hue and lightness.
 
     shade  0 is the class's own; others stay near it, and tell what is of one class from each other
 
@@ -26,7 +26,7 @@ def color(class_id: int, shade: int = 0) -> Color:
         if all(-1e-4 <= channel <= 1.0001 for channel in linear):
             red, green, blue = (round(255 * _companded(min(1.0, max(0.0, channel)))) for channel in linear)
             return red, green, blue
-        chroma -= 0.005  # until the screen has such a colour
+        chroma -= 0.005  # until the screen has such a color
 
 
 def text_color(background: Color) -> Color:

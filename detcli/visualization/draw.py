@@ -1,6 +1,6 @@
-"""Boxes or masks, names and scores drawn on a copy of a picture, to be read at any size of it.
+"""Boxes or masks, names and scores drawn on a copy of an image, to be read at any size of it.
 
-Lines and letters are fitted to the picture; each label takes the place around its box where it hides the least.
+Lines and letters are fitted to the image; each label takes the place around its box where it hides the least.
 """
 
 import math
@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Pixels
 from detcli.visualization.colors import Color, color
 from detcli.visualization.id_map import id_map
 from detcli.visualization.label_boxes import covered, make_tags, stamp
-from detcli.visualization.label_placement import Region, mask_places
+from detcli.visualization.label_placement import MaskRegion, mask_places
 from detcli.visualization.mask_drawing import paint
 from detcli.visualization.text_renderer import lettering
 
@@ -27,7 +27,7 @@ from detcli.visualization.text_renderer import lettering
 class DrawingStyle:
     """How boxes are drawn.
 
-    line_width   in pixels; None: fitted to the picture
+    line_width   in pixels; None: fitted to the image
     hide_labels  boxes only, without names and scores
     hide_scores  names without scores
     font         font file asked before those of the system
@@ -40,8 +40,8 @@ class DrawingStyle:
 
 
 @dataclass(frozen=True, slots=True)
-class Inked:
-    """A box to draw: [4] left, top, right, bottom, its colour, and what stands on its label."""
+class DrawnBox:
+    """A box to draw: [4] left, top, right, bottom, its color, and what stands on its label."""
 
     box: npt.NDArray[np.float64]
     color: Color
@@ -49,10 +49,10 @@ class Inked:
     score: str = ""
 
 
-def draw(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingStyle = DrawingStyle()) -> Pixels:
-    """A copy of the picture, uint8 [H, W, 3] RGB, with its detections; the best score lies on top.
+def draw(pixels: Pixels, detections: Detections, labels: ClassLabels, style: DrawingStyle = DrawingStyle()) -> Pixels:
+    """A copy of the image, uint8 [H, W, 3] RGB, with its detections; the best score lies on top.
 
-    Where there are masks, they are drawn in place of the boxes. Where objects are tracked, each has a colour of its own
+    Where there are masks, they are drawn in place of the boxes. Where objects are tracked, each has a color of its own
     from frame to frame, and its number behind its name.
 
     Raises UsageError for a font file that is none.
@@ -62,10 +62,10 @@ def draw(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingS
     scores = [f"{score:.2f}" for score in detections.scores.tolist()]
     colors = _tracks(detections) or [color(class_id) for class_id in detections.class_ids.tolist()]
     rows = zip(detections.boxes_xyxy, colors, _names(detections, labels), scores, strict=True)
-    return draw_boxes(pixels, [Inked(*row) for row in rows], style)
+    return draw_boxes(pixels, [DrawnBox(*row) for row in rows], style)
 
 
-def _names(detections: Detections, labels: Labels) -> list[str]:
+def _names(detections: Detections, labels: ClassLabels) -> list[str]:
     """What stands on each label: "person", or "person #7" for the seventh object that is tracked."""
     names = [labels.names[class_id] for class_id in detections.class_ids.tolist()]
     if detections.track_ids is None:
@@ -74,12 +74,12 @@ def _names(detections: Detections, labels: Labels) -> list[str]:
 
 
 def _tracks(detections: Detections) -> list[Color]:
-    """A colour for each track, those of neighbours in number far apart; none where nobody tracks."""
+    """A color for each track, those of neighbours in number far apart; none where nobody tracks."""
     return [] if detections.track_ids is None else [color(track) for track in detections.track_ids.tolist()]
 
 
-def _draw_masks(pixels: Pixels, detections: Detections, labels: Labels, style: DrawingStyle) -> Pixels:
-    """Each pixel in the colour of the smallest mask that covers it, so that a tie is seen on the shirt it is worn on."""
+def _draw_masks(pixels: Pixels, detections: Detections, labels: ClassLabels, style: DrawingStyle) -> Pixels:
+    """Each pixel in the color of the smallest mask that covers it, so that a tie is seen on the shirt it is worn on."""
     canvas = np.array(pixels, order="C")
     masks, class_ids = detections.masks or (), detections.class_ids.tolist()
     if not masks:
@@ -93,14 +93,14 @@ def _draw_masks(pixels: Pixels, detections: Detections, labels: Labels, style: D
         names = _names(detections, labels)
         scores = ["" if style.hide_scores else f"{score:.2f}" for score in detections.scores.tolist()]
         tags = make_tags(size_hw, names, scores, colors, lettering(style.font))
-        regions = [Region.of(ids, number, mask.box_xyxy) for number, mask in enumerate(masks, 1)]
+        regions = [MaskRegion.of(ids, number, mask.box_xyxy) for number, mask in enumerate(masks, 1)]
         stuff = [class_id in labels.stuff for class_id in class_ids]
         stamp(canvas, tags, mask_places(size_hw, regions, [tag.shape[:2] for tag in tags], stuff))
     return canvas
 
 
 def _shades(class_ids: Sequence[int]) -> list[Color]:
-    """A colour of its class for each, another shade for each one more of the same."""
+    """A color of its class for each, another shade for each one more of the same."""
     before: Counter[int] = Counter()
     shades: list[Color] = []
     for class_id in class_ids:
@@ -109,8 +109,8 @@ def _shades(class_ids: Sequence[int]) -> list[Color]:
     return shades
 
 
-def draw_boxes(pixels: Pixels, boxes: Sequence[Inked], style: DrawingStyle = DrawingStyle()) -> Pixels:
-    """A copy of the picture, uint8 [H, W, 3] RGB, with boxes in any colours; the first lies on top."""
+def draw_boxes(pixels: Pixels, boxes: Sequence[DrawnBox], style: DrawingStyle = DrawingStyle()) -> Pixels:
+    """A copy of the image, uint8 [H, W, 3] RGB, with boxes in any colors; the first lies on top."""
     canvas = np.array(pixels, order="C")
     if not boxes:
         return canvas
@@ -128,12 +128,12 @@ def draw_boxes(pixels: Pixels, boxes: Sequence[Inked], style: DrawingStyle = Dra
 
 
 def line_width(size_hw: tuple[int, ...]) -> int:
-    """Pixels of a line that is seen when the whole picture is: 1 at thumbnails, 2 at VGA, 10 at 12 megapixels."""
+    """Pixels of a line that is seen when the whole image is: 1 at thumbnails, 2 at VGA, 10 at 12 megapixels."""
     return max(1, round(math.sqrt(size_hw[0] * size_hw[1]) / 340))
 
 
 def _outline(canvas: Pixels, box: npt.NDArray[np.float64], ink: Color, line: int) -> None:
-    """Draw a rectangle whose line runs along the edge of the box, and all of it inside the picture."""
+    """Draw a rectangle whose line runs along the edge of the box, and all of it inside the image."""
     height, width = canvas.shape[:2]
     x_min, y_min, x_max, y_max = box.tolist()
     line = max(1, min(line, round(min(x_max - x_min, y_max - y_min) / 5)))

@@ -1,4 +1,4 @@
-"""Masks as one picture of numbers."""
+"""Masks as one image of numbers."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def id_map(masks: Sequence[Rle], ids: Sequence[int], size_hw: tuple[int, int], *
     flat = np.full(height * width, nothing, np.int32)  # down the columns, as the runs are counted
     for mask, number in reversed(list(zip(masks, ids, strict=True))):
         if mask.size_hw != size_hw:
-            raise ValueError(f"a mask of {mask.size_hw} does not belong to a picture of {size_hw}")
+            raise ValueError(f"a mask of {mask.size_hw} does not belong to an image of {size_hw}")
         starts, stops = runs(mask)
         for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
             flat[start:stop] = number

@@ -1,4 +1,4 @@
-"""Tags: names and scores as small pictures, to be laid on a large one; how large they are, and what they would hide."""
+"""Tags: names and scores as small images, to be laid on a large one; how large they are, and what they would hide."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -8,23 +8,27 @@ import numpy.typing as npt
 
 from detcli.structures.frame import Pixels
 from detcli.visualization.colors import Color, text_color
-from detcli.visualization.text_renderer import Lettering
+from detcli.visualization.text_renderer import TextRenderer
 
 _SMALLEST_LETTERS = 8  # pixels: smaller ones cannot be read
 _CROWD = 30  # tags; where there are more, letters are smaller
 
 
 def letter_size(size_hw: tuple[int, ...], count: int) -> int:
-    """Pixels of letters to be read when the whole picture is seen, smaller where there are many tags."""
+    """Pixels of letters to be read when the whole image is seen, smaller where there are many tags."""
     fitted: float = 0.19 * (size_hw[0] * size_hw[1]) ** 0.34
     crowded = 1.0 if count <= _CROWD else max(0.7, (_CROWD / count) ** 0.25)
     return max(_SMALLEST_LETTERS + 2, int(fitted * crowded + 0.5))
 
 
 def make_tags(
-    size_hw: tuple[int, ...], names: Sequence[str], scores: Sequence[str], colors: Sequence[Color], letters: Lettering
+    size_hw: tuple[int, ...],
+    names: Sequence[str],
+    scores: Sequence[str],
+    colors: Sequence[Color],
+    letters: TextRenderer,
 ) -> list[Pixels]:
-    """A small picture of each label, none wider than the picture it goes on."""
+    """A small image of each label, none wider than the image it goes on."""
     size = letter_size(size_hw, len(names))
     longest = max(zip(names, scores, strict=True), key=lambda label: len(label[0]) + len(label[1]))
     while size > _SMALLEST_LETTERS and _tag(*longest, size, (0, 0, 0), letters).shape[1] > size_hw[1]:
@@ -35,8 +39,10 @@ def make_tags(
     ]
 
 
-def _fitting_tag(size_hw: tuple[int, ...], name: str, score: str, size: int, ink: Color, letters: Lettering) -> Pixels:
-    """The label, shortened where the picture is too small for it; nothing where it would hide most of the picture."""
+def _fitting_tag(
+    size_hw: tuple[int, ...], name: str, score: str, size: int, ink: Color, letters: TextRenderer
+) -> Pixels:
+    """The label, shortened where the image is too small for it; nothing where it would hide most of the image."""
     height, width = size_hw
     candidates = [(name, score), (name, "")] + [(name[:count] + "…", "") for count in range(len(name) - 1, 1, -1)]
     for text, number in candidates:
@@ -46,9 +52,9 @@ def _fitting_tag(size_hw: tuple[int, ...], name: str, score: str, size: int, ink
     return np.empty((0, 0, 3), np.uint8)
 
 
-@lru_cache(maxsize=512)  # of 70 kB each where pictures have 12 megapixels; one takes half a millisecond then
-def _tag(name: str, score: str, size: int, ink: Color, letters: Lettering) -> Pixels:
-    """Name and score on a ground of the class's colour, uint8 [height, width, 3]."""
+@lru_cache(maxsize=512)  # of 70 kB each where images have 12 megapixels; one takes half a millisecond then
+def _tag(name: str, score: str, size: int, ink: Color, letters: TextRenderer) -> Pixels:
+    """Name and score on a ground of the class's color, uint8 [height, width, 3]."""
     edge, gap = max(1, round(size * 0.22)), round(size * 0.6)  # "#1 0.98" is not to be read as "#10.98"
     texts = [letters.write(text, size) for text in (name, score) if text]
     above = max((text.baseline for text in texts), default=0)
@@ -78,7 +84,7 @@ def covered(
 
 
 def stamp(canvas: Pixels, tags: Sequence[Pixels], places: Sequence[tuple[int, int] | None]) -> None:
-    """Lay tags on the picture, left and top of each given, those without a place left out; the first lies on top."""
+    """Lay tags on the image, left and top of each given, those without a place left out; the first lies on top."""
     for tag, place in reversed(list(zip(tags, places, strict=True))):
         if place is None:
             continue

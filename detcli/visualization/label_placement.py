@@ -14,12 +14,12 @@ from detcli.visualization.label_boxes import covered
 _CELLS = 8  # to the width and to the height of a tag, where room for it is looked for
 _AMPLE = 2 * _CELLS  # cells around a place: more room makes it no better
 _FINEST = 512  # cells to a side that are enough
-_MOST_HIDDEN = 0.25  # of a picture by tags: what has the lowest scores goes without, and on a thumbnail nearly all
+_MOST_HIDDEN = 0.25  # of an image by tags: what has the lowest scores goes without, and on a thumbnail nearly all
 _UNREADABLE = 0.5  # of a tag under others
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class MaskRegion:
     """What is to be seen of a mask, in cells of some pixels: no more of them than places need.
 
     left, top   of the box around it, in pixels
@@ -33,7 +33,7 @@ class Region:
     cells: npt.NDArray[np.uint8]
 
     @classmethod
-    def of(cls, ids: Numbers, number: int, box_xyxy: Sequence[float]) -> "Region":
+    def of(cls, ids: Numbers, number: int, box_xyxy: Sequence[float]) -> "MaskRegion":
         """The region of a number in a map of ids; the box holds all of it."""
         left, top, right, bottom = (round(edge) for edge in box_xyxy)
         down, across = max(1, (bottom - top) // _FINEST), max(1, (right - left) // _FINEST)
@@ -47,9 +47,12 @@ class Region:
 
 
 def mask_places(
-    size_hw: tuple[int, ...], regions: Sequence[Region], tag_sizes_hw: Sequence[tuple[int, ...]], stuff: Sequence[bool]
+    size_hw: tuple[int, ...],
+    regions: Sequence[MaskRegion],
+    tag_sizes_hw: Sequence[tuple[int, ...]],
+    stuff: Sequence[bool],
 ) -> list[tuple[int, int] | None]:
-    """Left and top of each tag, all of it inside the picture; None where there is no room for one more.
+    """Left and top of each tag, all of it inside the image; None where there is no room for one more.
 
     Things choose before stuff, which has more room; among them the best scores choose first.
     """
@@ -68,7 +71,7 @@ def mask_places(
         spots[:, 0] = spots[:, 0].clip(0, size_hw[1] - width)
         wanted = spots[:, 1].copy()
         spots[:, 1] = spots[:, 1].clip(0, size_hw[0] - height)
-        spots[:, 2] += 0.5 * (spots[:, 1] != wanted)  # pushed back into the picture, and onto what it names
+        spots[:, 2] += 0.5 * (spots[:, 1] != wanted)  # pushed back into the image, and onto what it names
         hidden = covered(spots[:, :2], height, width, taken)
         best = int(np.argmin(hidden + spots[:, 2]))
         if hidden[best] > _UNREADABLE:
@@ -80,7 +83,7 @@ def mask_places(
     return places
 
 
-def _spots(region: Region, height: int, width: int) -> list[tuple[float, float, float]]:
+def _spots(region: MaskRegion, height: int, width: int) -> list[tuple[float, float, float]]:
     """Left and top where a thing's tag may stand, and how little it is liked: 1 is as bad as lying on another tag."""
     rows = np.flatnonzero(region.cells.any(axis=1))
     head = _middle_column(region, rows[: max(1, len(rows) // 8)]) - width / 2
@@ -99,12 +102,12 @@ def _spots(region: Region, height: int, width: int) -> list[tuple[float, float, 
     ]
 
 
-def _middle_column(region: Region, rows: npt.NDArray[np.int64]) -> float:
+def _middle_column(region: MaskRegion, rows: npt.NDArray[np.int64]) -> float:
     columns = np.flatnonzero(region.cells[rows].any(axis=0))
     return region.left + region.step_hw[1] * (int(columns[0]) + int(columns[-1]) + 1) / 2
 
 
-def _roomiest(region: Region, height: int, width: int, taken: npt.NDArray[np.float64]) -> tuple[float, float]:
+def _roomiest(region: MaskRegion, height: int, width: int, taken: npt.NDArray[np.float64]) -> tuple[float, float]:
     """The middle of a tag where most of the region is around it and no other tag; of equal places the most central.
 
     The region is seen in cells so that the tag is a square of them: the distance to the next cell that is not the

@@ -1,4 +1,4 @@
-"""Colours laid over a picture where a map of ids says whose they are: translucent, with a thin edge to each region."""
+"""Colors laid over an image where a map of ids says whose they are: translucent, with a thin edge to each region."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from detcli.structures.frame import Pixels
 from detcli.visualization.colors import Color
 from detcli.visualization.id_map import Numbers
 
-_OPACITY = 0.5  # of a region: both its colour and what is below are seen
-_ROWS = 256  # at a time, so that what is held besides the picture stays small
+_OPACITY = 0.5  # of a region: both its color and what is below are seen
+_ROWS = 256  # at a time, so that what is held besides the image stays small
 
 
 def paint(canvas: Pixels, ids: Numbers, colors: Sequence[Color], line: int) -> None:
-    """Colour the regions of a picture in place; their edges, `line` pixels wide, lie inside them.
+    """Color the regions of an image in place; their edges, `line` pixels wide, lie inside them.
 
-    ids     int32 [H, W]: 0 for nothing, n for the n-th colour
+    ids     int32 [H, W]: 0 for nothing, n for the n-th color
     """
     inks = np.array([(0, 0, 0), *colors], np.uint8)
     height = len(canvas)
@@ -32,7 +32,7 @@ def paint(canvas: Pixels, ids: Numbers, colors: Sequence[Color], line: int) -> N
 
 
 def _edges(ids: Numbers, line: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """Where something else is at most `line` pixels away; beyond the picture there is nothing else."""
+    """Where something else is at most `line` pixels away; beyond the image there is nothing else."""
     near = np.ones((2 * line + 1, 2 * line + 1), np.uint8)
     numbers = ids.astype(np.float32)  # which the filters take, and which holds every whole number up to 2**24
     differs: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = cv2.dilate(numbers, near) != cv2.erode(numbers, near)

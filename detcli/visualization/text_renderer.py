@@ -30,7 +30,7 @@ _FALLBACKS = 400  # font files tried for a character at most
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class TextBitmap:
     """A rendered text.
 
     opacity   uint8 [height, width], 255 where ink is
@@ -59,7 +59,7 @@ def _drawn(character: str) -> str:
     return "�" if category in ("Cs", "Cn", "Co") else character
 
 
-class Lettering:
+class TextRenderer:
     """Renders texts; safe in any thread.
 
     font  file asked before those of the system; None: theirs, then the one that Pillow brings
@@ -67,17 +67,17 @@ class Lettering:
 
     def __init__(self, font: Path | None = None) -> None:
         self._lock = threading.Lock()
-        self._writings: OrderedDict[tuple[str, int], Writing] = OrderedDict()
-        self._faces: list[_Face] = []
+        self._writings: OrderedDict[tuple[str, int], TextBitmap] = OrderedDict()
+        self._faces: list[_FontFace] = []
         self._untried = list(font_files()[:_FALLBACKS])
-        self._face_of: dict[str, _Face] = {}
+        self._face_of: dict[str, _FontFace] = {}
         if font is not None:
             try:
-                self._faces.append(_Face(font))
+                self._faces.append(_FontFace(font))
             except OSError as error:
                 raise UsageError(f"cannot use the font '{font}': {error}") from error
 
-    def write(self, text: str, size: int) -> Writing:
+    def write(self, text: str, size: int) -> TextBitmap:
         """The text, its letters about `size` pixels high."""
         with self._lock:
             key = (text, size)
@@ -94,7 +94,7 @@ class Lettering:
         with self._lock:
             return all(self._face(character).has(character) for character in text)
 
-    def _render(self, text: str, size: int) -> Writing:
+    def _render(self, text: str, size: int) -> TextBitmap:
         runs = [(face.at(size), part) for face, part in self._runs(text)]
         widths = [font.getlength(part) for font, part in runs]
         above, below = round(size * 0.95), round(size * 0.27)
@@ -107,11 +107,11 @@ class Lettering:
         for (font, part), width in zip(runs, widths, strict=True):
             pen.text((x, above), part, fill=255, font=font, anchor="ls")
             x += width
-        return Writing(np.asarray(image), above)
+        return TextBitmap(np.asarray(image), above)
 
-    def _runs(self, text: str) -> list[tuple["_Face", str]]:
+    def _runs(self, text: str) -> list[tuple["_FontFace", str]]:
         """The text cut where the font changes."""
-        runs: list[tuple[_Face, str]] = []
+        runs: list[tuple[_FontFace, str]] = []
         for character in text:
             last = runs[-1][0] if runs else None
             joins = character in _JOINERS or unicodedata.category(character).startswith("M")
@@ -123,30 +123,30 @@ class Lettering:
                 runs.append((face, character))
         return runs
 
-    def _face(self, character: str) -> "_Face":
+    def _face(self, character: str) -> "_FontFace":
         """The first font that has the character; the first of all where none has."""
         if character not in self._face_of:
             self._face_of[character] = self._search(character)
         return self._face_of[character]
 
-    def _search(self, character: str) -> "_Face":
+    def _search(self, character: str) -> "_FontFace":
         for face in self._faces:
             if face.has(character):
                 return face
         while self._untried:
             try:
-                face = _Face(self._untried.pop(0))
+                face = _FontFace(self._untried.pop(0))
             except OSError:  # a bitmap font, a damaged file
                 continue
             self._faces.append(face)
             if face.has(character):
                 return face
         if not self._faces:
-            self._faces.append(_Face(None))
+            self._faces.append(_FontFace(None))
         return self._faces[0]
 
 
-class _Face:
+class _FontFace:
     """One font file in the sizes asked for; None: the font that Pillow brings. Raises OSError where it is none."""
 
     def __init__(self, path: Path | None) -> None:
@@ -165,7 +165,7 @@ class _Face:
         return self._sizes[size]
 
     def has(self, character: str) -> bool:
-        """True where the font has its own picture of the character."""
+        """True where the font has its own image of the character."""
         return character.isspace() or self._ink(character) not in (self._missing, b"")
 
     def _open(self, size: int, layout: ImageFont.Layout) -> "Font":
@@ -181,6 +181,6 @@ class _Face:
 
 
 @lru_cache(maxsize=4)
-def lettering(font: Path | None) -> Lettering:
-    """The one `Lettering` of a font file, its cache shared by all who draw."""
-    return Lettering(font)
+def lettering(font: Path | None) -> TextRenderer:
+    """The one `TextRenderer` of a font file, its cache shared by all who draw."""
+    return TextRenderer(font)

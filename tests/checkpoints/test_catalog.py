@@ -1,4 +1,4 @@
-"""The catalogue: whole, consistent and forgiving of slips."""
+"""The catalog: whole, consistent and forgiving of slips."""
 
 import pytest
 

@@ -334,7 +334,7 @@ def test_code_beside_the_weights_is_never_run(write_model: Write, tmp_path: Path
 def test_a_missing_preprocessor_is_replaced_by_the_familys_and_said(write_model: Write) -> None:
     checkpoint = read(write_model(preprocessor=None))
     assert checkpoint.preprocessor == {}
-    assert "has no preprocessor_config.json; pictures are prepared as its family's models are" in checkpoint.notes[0]
+    assert "has no preprocessor_config.json; images are prepared as its family's models are" in checkpoint.notes[0]
 
 
 def test_a_folder_without_a_model_is_refused_by_name(tmp_path: Path, write_model: Write) -> None:

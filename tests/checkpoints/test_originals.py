@@ -21,7 +21,7 @@ import torch
 
 from detcli.checkpoints.pth import pth_files as originals
 from detcli.checkpoints.pth import pth_reader as original_reader
-from detcli.checkpoints.pth.pth_content import RefusedError
+from detcli.checkpoints.pth.pth_content import PthRefusedError
 from detcli.checkpoints.pth.pth_files import OriginalFile, read_original_file
 from detcli.errors import DamagedModelError, ModelError, OutputError, UnsupportedModelError
 
@@ -126,7 +126,7 @@ def test_prefixes_of_parallel_and_compiled_networks_go_in_any_order(read_here: C
 
 def test_a_tensor_may_stand_there_twice_if_both_are_alike(read_here: Callable[..., Any]) -> None:
     assert read_here({"model": {"a": torch.ones(2), "module.a": torch.ones(2)}})["a"].tolist() == [1, 1]
-    with pytest.raises(RefusedError, match=r"'a' twice, .* and they differ"):
+    with pytest.raises(PthRefusedError, match=r"'a' twice, .* and they differ"):
         read_here({"model": {"a": torch.ones(2), "module.a": torch.zeros(2)}})
 
 
@@ -158,7 +158,7 @@ def test_of_the_frozen_anchors_with_their_infinities_the_shape_alone_is_kept(sav
 def test_what_is_no_dense_finite_tensor_is_refused_by_name(
     tensor: Any, clause: str, read_here: Callable[..., Any]
 ) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(PthRefusedError) as caught:
         read_here({"model": {"a": tensor, "b": torch.ones(1), "c": torch.ones(1)}})
     assert clause in str(caught.value)
 
@@ -177,7 +177,7 @@ def test_what_is_no_dense_finite_tensor_is_refused_by_name(
 def test_a_file_without_weights_is_told_by_what_it_holds(
     content: Any, clause: str, read_here: Callable[..., Any]
 ) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(PthRefusedError) as caught:
         read_here(content)
     assert clause in str(caught.value)
 
@@ -298,7 +298,7 @@ def test_a_program_is_told_from_weights(tmp_path: Path) -> None:
         for name in ("data.pkl", "constants.pkl", "code/__torch__.py"):
             archive.writestr(f"network/{name}", b"")
     path.write_bytes(stream.getvalue())
-    with pytest.raises(RefusedError, match="TorchScript"), path.open("rb") as file:
+    with pytest.raises(PthRefusedError, match="TorchScript"), path.open("rb") as file:
         original_reader.check_archive(file, path.stat().st_size)
 
 

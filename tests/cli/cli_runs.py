@@ -1,4 +1,4 @@
-"""Pictures to run over, and runs in processes of their own."""
+"""Images to run over, and runs in processes of their own."""
 
 import subprocess
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ class Run:
     err: str
 
 
-def picture(path: Path, seed: int = 0) -> Path:
-    """A small picture of noise."""
+def image(path: Path, seed: int = 0) -> Path:
+    """A small image of noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 255, (48, 64, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path, "PNG")
@@ -28,8 +28,8 @@ def picture(path: Path, seed: int = 0) -> Path:
 
 
 def broken(path: Path) -> Path:
-    """A picture whose end is missing."""
-    whole = picture(path).read_bytes()
+    """An image whose end is missing."""
+    whole = image(path).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     return path
 

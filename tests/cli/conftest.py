@@ -1,4 +1,4 @@
-"""A tiny model on the disk, pictures beside it, and two ways to run detcli: in this process, and in one of its own."""
+"""A tiny model on the disk, images beside it, and two ways to run detcli: in this process, and in one of its own."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests can import cli_runs
-from cli_runs import Run, picture
+from cli_runs import Run, image
 
 LABELS = ("person", "dog", "traffic light")
 PREPROCESSOR = {
@@ -52,7 +52,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the smallest D-FINE, 20 queries, random weights that find something in every picture."""
+    """A folder with the smallest D-FINE, 20 queries, random weights that find something in every image."""
     import torch
 
     from detcli.checkpoints.checkpoint_files import write_checkpoint
@@ -69,11 +69,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The test stands in an empty folder with five pictures in `in/`, two of them in a folder of their own."""
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test stands in an empty folder with five images in `in/`, two of them in a folder of their own."""
     monkeypatch.chdir(tmp_path)
     for number in range(5):
-        picture(tmp_path / "in" / ("sub" if number > 2 else "") / f"{number}.png", number)
+        image(tmp_path / "in" / ("sub" if number > 2 else "") / f"{number}.png", number)
     return tmp_path / "in"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from detcli.structures.frame import Pixels
 
 
-def pictures(count: int, *, size_hw: tuple[int, int] = (48, 64), seed: int = 0) -> list[Pixels]:
+def images(count: int, *, size_hw: tuple[int, int] = (48, 64), seed: int = 0) -> list[Pixels]:
     """Noise, each frame another one."""
     random = np.random.default_rng(seed)
     return [random.integers(0, 255, (*size_hw, 3), dtype=np.uint8) for _ in range(count)]

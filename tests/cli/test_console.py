@@ -32,7 +32,7 @@ def test_no_character_that_steers_or_hides_is_ever_shown() -> None:
 
 
 def test_letters_of_every_script_stay_what_they_are() -> None:
-    for text in ("a b.jpg", "größe", "Ελλάδα", "собака", "犬", "كلب", "[red]:smile:", r"C:\pictures", "🐕"):
+    for text in ("a b.jpg", "größe", "Ελλάδα", "собака", "犬", "كلب", "[red]:smile:", r"C:\images", "🐕"):
         assert escape(text) == text
 
 
@@ -110,10 +110,10 @@ def test_json_messages_are_one_object_a_line_with_the_numbers_apart(
 ) -> None:
     console.log_format = "json"
     console.failure("a\n\udcff.jpg", "empty", "an empty file")
-    console.summary("2 pictures", pictures=2, boxes=7, interrupted=None)
+    console.summary("2 images", images=2, boxes=7, interrupted=None)
     assert [json.loads(line) for line in said(capsys)] == [
         {"level": "failure", "message": "an empty file", "file": "a\n\udcff.jpg", "code": "empty"},
-        {"level": "summary", "message": "2 pictures", "pictures": 2, "boxes": 7},
+        {"level": "summary", "message": "2 images", "images": 2, "boxes": 7},
     ]
 
 
@@ -125,7 +125,7 @@ def test_json_messages_are_one_object_a_line_with_the_numbers_apart(
         ("auto", {}, False),  # no terminal
     ],
 )
-def test_colours_are_for_terminals_that_want_them(
+def test_colors_are_for_terminals_that_want_them(
     console: Console,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -141,7 +141,7 @@ def test_colours_are_for_terminals_that_want_them(
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb"), ("TERM", "xterm")])
-def test_a_terminal_can_ask_for_no_colours(
+def test_a_terminal_can_ask_for_no_colors(
     console: Console, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     class Terminal(io.StringIO):

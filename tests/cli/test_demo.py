@@ -1,4 +1,4 @@
-"""`detcli demo`: pictures, boxes and a table without a network, into a folder that is never overwritten unasked."""
+"""`detcli demo`: images, boxes and a table without a network, into a folder that is never overwritten unasked."""
 
 import csv
 import json
@@ -48,7 +48,7 @@ def demo(weights: Path, detcli: Detcli, tmp_path: Path, monkeypatch: pytest.Monk
     return lambda *arguments, **others: detcli("demo", *arguments, **others)
 
 
-def test_pictures_boxes_and_table_come_out(demo: Detcli, tmp_path: Path) -> None:
+def test_images_boxes_and_table_come_out(demo: Detcli, tmp_path: Path) -> None:
     run = demo()
     assert run.code == 0, run.err
     assert sorted(path.name for path in Path().iterdir()) == ["detcli-demo"]
@@ -56,7 +56,7 @@ def test_pictures_boxes_and_table_come_out(demo: Detcli, tmp_path: Path) -> None
     here = Path("detcli-demo")
     assert sorted(path.name for path in (here / "drawn").iterdir()) == names
     for name in names:
-        with Image.open(here / "pictures" / name) as plain, Image.open(here / "drawn" / name) as drawn:
+        with Image.open(here / "images" / name) as plain, Image.open(here / "drawn" / name) as drawn:
             assert plain.size == drawn.size == (640, 480)
             assert plain.tobytes() != drawn.tobytes()
     coco = json.loads((here / "detections.json").read_text())
@@ -70,16 +70,16 @@ def test_pictures_boxes_and_table_come_out(demo: Detcli, tmp_path: Path) -> None
 
 def test_three_commands_to_go_on_with_are_said(demo: Detcli) -> None:
     lines = demo("-o", "a folder").err.splitlines()
-    assert lines[-4].startswith("6 pictures, ")
+    assert lines[-4].startswith("6 images, ")
     assert " -> a folder/detections.json, a folder/detections.csv, a folder/drawn/" in lines[-4]
-    assert lines[-3].endswith("detcli eval 'a folder/detections.json' --gt 'a folder/pictures/truth.json'")
+    assert lines[-3].endswith("detcli eval 'a folder/detections.json' --gt 'a folder/images/truth.json'")
     assert "detcli detect photos/" in lines[-2]
     assert "detcli train --data" in lines[-1]
 
 
-def test_truths_are_those_of_the_pictures_and_under_their_ids(demo: Detcli) -> None:
+def test_truths_are_those_of_the_images_and_under_their_ids(demo: Detcli) -> None:
     demo()
-    truth = json.loads(Path("detcli-demo/pictures/truth.json").read_text())
+    truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
     found = json.loads(Path("detcli-demo/detections.json").read_text())
     names = {image["id"]: image["file_name"] for image in truth["images"]}
     assert names == {image["id"]: image["file_name"] for image in found["images"]}
@@ -94,14 +94,14 @@ def test_truths_are_those_of_the_pictures_and_under_their_ids(demo: Detcli) -> N
 def test_what_is_there_is_kept_unless_told(demo: Detcli) -> None:
     assert demo().code == 0
     (Path("detcli-demo") / "mine.txt").write_text("mine")
-    shutil.copy("detcli-demo/pictures/1.png", "detcli-demo/pictures/0.png")
+    shutil.copy("detcli-demo/images/1.png", "detcli-demo/images/0.png")
     again = demo()
     assert (again.code, again.out) == (8, "")
     assert again.err == "detcli: 'detcli-demo' is there already: -y writes over it, -o DIR takes another folder\n"
     assert demo("--if-exists", "skip").out == ""
     over = demo("-y")
     assert over.code == 0
-    assert "6 pictures" in over.err, "a picture that is not its own is none of its business"
+    assert "6 images" in over.err, "an image that is not its own is none of its business"
     assert Path("detcli-demo/mine.txt").exists()
 
 
@@ -130,8 +130,8 @@ def test_an_installation_without_the_model_leaves_nothing_behind(
     assert not Path("detcli-demo").exists()
 
 
-def test_the_same_pictures_come_out_each_time(demo: Detcli) -> None:
+def test_the_same_images_come_out_each_time(demo: Detcli) -> None:
     demo("-o", "one")
     demo("-o", "two")
-    for path in sorted(Path("one/pictures").iterdir()):
-        assert path.read_bytes() == (Path("two/pictures") / path.name).read_bytes()
+    for path in sorted(Path("one/images").iterdir()):
+        assert path.read_bytes() == (Path("two/images") / path.name).read_bytes()

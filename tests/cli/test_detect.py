@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import Run, broken, picture
+from cli_runs import Run, broken, image
 from pycocotools.coco import COCO
 
 Detect = Callable[..., Run]
@@ -19,17 +19,17 @@ def records(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_without_an_output_records_go_to_standard_output(detect: Detect, pictures: Path) -> None:
+def test_without_an_output_records_go_to_standard_output(detect: Detect, images: Path) -> None:
     run = detect("in")
     assert run.code == 0
     found = records(run.out)
     assert [record["file"] for record in found] == [f"in/{name}.png" for name in ("0", "1", "2", "sub/3", "sub/4")]
     assert [record["index"] for record in found] == list(range(5))
     assert all(len(record["detections"]) == 2 and record["error"] is None for record in found)
-    assert run.err.startswith("5 pictures, 10 boxes in ")
+    assert run.err.startswith("5 images, 10 boxes in ")
 
 
-def test_every_format_is_chosen_by_suffix_and_can_be_had_at_once(detect: Detect, pictures: Path) -> None:
+def test_every_format_is_chosen_by_suffix_and_can_be_had_at_once(detect: Detect, images: Path) -> None:
     run = detect("in", "-o", "a.jsonl", "-o", "b.coco.json", "-o", "c.csv", "-o", "d/", "--save-images", "drawn")
     assert (run.code, run.out) == (0, "")
     assert run.err.splitlines()[-1].endswith(" s -> a.jsonl, b.coco.json, c.csv, d/, drawn/")
@@ -47,7 +47,7 @@ def test_every_format_is_chosen_by_suffix_and_can_be_had_at_once(detect: Detect,
 
 
 @pytest.mark.parametrize("name", ["jsonl", "csv", "coco", "coco-results"])
-def test_a_named_format_goes_to_standard_output(detect: Detect, pictures: Path, name: str) -> None:
+def test_a_named_format_goes_to_standard_output(detect: Detect, images: Path, name: str) -> None:
     run = detect("in", "-f", name, "-o", "-")
     assert run.code == 0
     if name == "csv":
@@ -57,7 +57,7 @@ def test_a_named_format_goes_to_standard_output(detect: Detect, pictures: Path, 
 
 
 def test_coco_results_keep_every_score_and_load_as_results(
-    detcli: Callable[..., Run], model: Path, pictures: Path
+    detcli: Callable[..., Run], model: Path, images: Path
 ) -> None:
     assert detcli("detect", "in", "-m", model, "-o", "truth.json", "-t", "0.01").code == 0
     run = detcli("detect", "in", "-m", model, "-o", "results.json", "-f", "coco-results", "--gt", "truth.json")
@@ -66,65 +66,65 @@ def test_coco_results_keep_every_score_and_load_as_results(
     assert len(COCO("truth.json").loadRes("results.json").anns) == 100
 
 
-def test_the_table_is_for_eyes(detect: Detect, pictures: Path) -> None:
+def test_the_table_is_for_eyes(detect: Detect, images: Path) -> None:
     run = detect("in", "-f", "table", env={"COLUMNS": "60"})
     assert run.code == 0
     assert run.out.startswith("file\n  label")
     assert max(len(line) for line in run.out.splitlines()) <= 60
 
 
-def test_a_picture_that_cannot_be_read_is_a_record_and_a_line(detect: Detect, pictures: Path) -> None:
-    broken(pictures / "2.png")
+def test_a_image_that_cannot_be_read_is_a_record_and_a_line(detect: Detect, images: Path) -> None:
+    broken(images / "2.png")
     run = detect("in")
     assert run.code == 3
     bad = records(run.out)[2]
     assert (bad["width"], bad["detections"], bad["error"]["code"]) == (None, None, "truncated")
     assert run.err.splitlines()[0].startswith("detcli: 'in/2.png': truncated")
     assert run.err.splitlines()[0].endswith("; skipped")
-    assert run.err.splitlines()[-1].startswith("5 pictures, 1 failed, 8 boxes in ")
+    assert run.err.splitlines()[-1].startswith("5 images, 1 failed, 8 boxes in ")
 
 
-def test_nothing_processed_is_4(detect: Detect, pictures: Path) -> None:
+def test_nothing_processed_is_4(detect: Detect, images: Path) -> None:
     run = detect("not/there.jpg", "nor/*.jpg")
     assert run.code == 4
     assert [record["error"]["code"] for record in records(run.out)] == ["not-found", "not-found"]
     assert "detcli: 'not/there.jpg': " in run.err
 
 
-def test_videos_and_streams_are_pointed_to_the_command_that_takes_them(detect: Detect, pictures: Path) -> None:
+def test_videos_and_streams_are_pointed_to_the_command_that_takes_them(detect: Detect, images: Path) -> None:
     Path("in.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(100))
     first, second, third = records(detect("in.mp4", "rtsp://me:secret@camera/1", "cam9").out)
-    assert first["error"]["message"] == "a video, not a picture: 'detcli video' takes videos"
+    assert first["error"]["message"] == "a video, not an image: 'detcli video' takes videos"
     assert second["error"]["message"].endswith("http and https are, and 'detcli video' takes streams")
     assert third["error"]["message"] == "no such file or folder; 'detcli video' takes cameras"
 
 
-def test_an_empty_folder_is_an_error_that_names_it(detect: Detect, pictures: Path) -> None:
+def test_an_empty_folder_is_an_error_that_names_it(detect: Detect, images: Path) -> None:
     Path("empty").mkdir()
     run = detect("empty", "-o", "out.jsonl")
     assert (run.code, run.out) == (4, "")
-    assert run.err == "detcli: there are no pictures in 'empty'; 'detcli video' takes videos\n"
+    assert run.err == "detcli: there are no images in 'empty'; 'detcli video' takes videos\n"
     assert not Path("out.jsonl").exists()
 
 
-def test_strict_ends_at_the_first_failure(detect: Detect, pictures: Path) -> None:
-    broken(pictures / "0.png")
+def test_strict_ends_at_the_first_failure(detect: Detect, images: Path) -> None:
+    broken(images / "0.png")
     run = detect("in", "--strict", "-b", "1", "-o", "out.jsonl")
     assert run.code == 3
     assert "detcli: --strict: the first failure ended the run" in run.err
     assert records(Path("out.jsonl").read_text())[0]["error"]["code"] == "truncated"
 
 
-def test_max_failures_allows_so_many(detect: Detect, pictures: Path) -> None:
+def test_max_failures_allows_so_many(detect: Detect, images: Path) -> None:
     for name in ("0.png", "1.png"):
-        broken(pictures / name)
+        broken(images / name)
     assert "2 failed" in detect("in", "--max-failures", "2").err
     run = detect("in", "--max-failures", "1")
     assert run.code == 3
     assert "--max-failures 1: 2 inputs failed" in run.err
 
 
-def test_classes_keep_what_is_named_and_a_slip_is_told(detect: Detect, pictures: Path) -> None:
+def test_classes_keep_what_is_named_and_a_slip_is_told(detect: Detect, images: Path) -> None:
     run = detect("in", "--classes", "Dog,2")
     assert {box["label"] for record in records(run.out) for box in record["detections"]} <= {"dog", "traffic light"}
     slip = detect("in", "--classes", "persn", "-o", "out.jsonl")
@@ -133,19 +133,19 @@ def test_classes_keep_what_is_named_and_a_slip_is_told(detect: Detect, pictures:
     assert not Path("out.jsonl").exists()
 
 
-def test_an_unknown_model_is_5_with_suggestions(detcli: Callable[..., Run], pictures: Path) -> None:
+def test_an_unknown_model_is_5_with_suggestions(detcli: Callable[..., Run], images: Path) -> None:
     run = detcli("detect", "in", "-m", "dfine-xl")
     assert (run.code, run.out) == (5, "")
     assert "there is no model 'dfine-xl'; did you mean 'dfine-x" in run.err
 
 
-def test_offline_and_not_here_is_5(detcli: Callable[..., Run], pictures: Path, tmp_path: Path) -> None:
+def test_offline_and_not_here_is_5(detcli: Callable[..., Run], images: Path, tmp_path: Path) -> None:
     run = detcli("detect", "in", "-m", "dfine-s", "--offline", "--cache-dir", tmp_path / "cache")
     assert run.code == 5
     assert "'dfine-s' is not on this machine" in run.err
 
 
-def test_an_output_that_exists_is_left_alone_unless_told(detect: Detect, pictures: Path) -> None:
+def test_an_output_that_exists_is_left_alone_unless_told(detect: Detect, images: Path) -> None:
     Path("out.jsonl").write_text("mine")
     run = detect("in", "-o", "out.jsonl")
     assert run.code == 8
@@ -160,7 +160,7 @@ def test_an_output_that_exists_is_left_alone_unless_told(detect: Detect, picture
     assert len(records(Path("out.jsonl").read_text())) == 5
 
 
-def test_skipping_one_output_still_writes_the_other(detect: Detect, pictures: Path) -> None:
+def test_skipping_one_output_still_writes_the_other(detect: Detect, images: Path) -> None:
     Path("a.jsonl").write_text("mine")
     run = detect("in", "-o", "a.jsonl", "-o", "b.jsonl", "--if-exists", "skip")
     assert (run.code, run.out) == (0, "")
@@ -168,7 +168,7 @@ def test_skipping_one_output_still_writes_the_other(detect: Detect, pictures: Pa
     assert len(records(Path("b.jsonl").read_text())) == 5
 
 
-def test_skip_leaves_the_drawn_pictures_that_are_there(detect: Detect, pictures: Path) -> None:
+def test_skip_leaves_the_drawn_images_that_are_there(detect: Detect, images: Path) -> None:
     assert detect("in", "--save-images", "drawn").code == 0
     Path("drawn/1.png").write_bytes(b"mine")
     Path("drawn/2.png").unlink()
@@ -178,13 +178,13 @@ def test_skip_leaves_the_drawn_pictures_that_are_there(detect: Detect, pictures:
     assert Path("drawn/2.png").exists()
 
 
-def test_with_pictures_saved_standard_output_keeps_its_default(detect: Detect, pictures: Path) -> None:
+def test_with_images_saved_standard_output_keeps_its_default(detect: Detect, images: Path) -> None:
     run = detect("in", "--save-images", "drawn", "--save-crops", "cut")
     assert len(records(run.out)) == 5
     assert len(list(Path("cut").rglob("*.png"))) == 10
 
 
-def test_what_a_run_writes_is_not_its_input(detect: Detect, pictures: Path) -> None:
+def test_what_a_run_writes_is_not_its_input(detect: Detect, images: Path) -> None:
     assert len(records(detect(".", "--save-images", "drawn").out)) == 5
     assert len(records(detect(".", "--save-images", "drawn", "-y").out)) == 5
 
@@ -207,7 +207,7 @@ def test_what_a_run_writes_is_not_its_input(detect: Detect, pictures: Path) -> N
         (["in/0.png", "-o", "in/0.png", "-f", "csv", "-y"], "'in/0.png' is input and output at once"),
         (["in", "--gt", "in/0.png", "-o", "in/0.png", "-f", "coco", "-y"], "'in/0.png' is input and output at once"),
         (["--files-from", "in/0.png", "-o", "in/0.png", "-f", "csv", "-y"], "'in/0.png' is input and output at once"),
-        (["in", "--save-images", "x", "--save-crops", "x"], "'x' cannot hold the pictures and the crops"),
+        (["in", "--save-images", "x", "--save-crops", "x"], "'x' cannot hold the images and the crops"),
         (["in", "--gt", "none.json", "-o", "x.json"], "cannot read the annotations 'none.json'"),
         (["in", "--font", "none.ttf", "--save-images", "x"], "cannot use the font 'none.ttf'"),
         (["-", "--files-from", "-"], "standard input ('-') is named more than once"),
@@ -218,7 +218,7 @@ def test_what_a_run_writes_is_not_its_input(detect: Detect, pictures: Path) -> N
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_what_makes_no_sense_is_told_before_anything_is_written(
-    detect: Detect, pictures: Path, arguments: list[str], complaint: str
+    detect: Detect, images: Path, arguments: list[str], complaint: str
 ) -> None:
     before = sorted(path.name for path in Path().iterdir())
     run = detect(*arguments)
@@ -227,33 +227,33 @@ def test_what_makes_no_sense_is_told_before_anything_is_written(
     assert sorted(path.name for path in Path().iterdir()) == before
 
 
-def test_numbers_beyond_every_count_are_no_limit(detect: Detect, pictures: Path) -> None:
+def test_numbers_beyond_every_count_are_no_limit(detect: Detect, images: Path) -> None:
     beyond = str(10**30)
     run = detect("in", "--limit", beyond, "--max-pixels", beyond, "--max-failures", beyond)
     assert (run.code, len(records(run.out))) == (0, 5)
 
 
-def test_a_settings_file_is_not_overwritten(detect: Detect, pictures: Path) -> None:
+def test_a_settings_file_is_not_overwritten(detect: Detect, images: Path) -> None:
     Path("mine.csv").write_text("[detect]\n")
     assert detect("in", "--config", "mine.csv", "-o", "mine.csv", "-y").code == 2
     assert Path("mine.csv").read_text() == "[detect]\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="only there may one stand in a folder that is gone")
-def test_a_folder_that_is_gone_is_told(detect: Detect, pictures: Path) -> None:
+def test_a_folder_that_is_gone_is_told(detect: Detect, images: Path) -> None:
     Path("gone").mkdir()
     os.chdir("gone")
     Path("../gone").rmdir()
-    run = detect(pictures, "-o", pictures.parent / "out.jsonl")
+    run = detect(images, "-o", images.parent / "out.jsonl")
     assert (run.code, run.out) == (2, "")
     assert "the folder this was started in cannot be found" in run.err
 
 
-def test_a_dry_run_lists_and_does_nothing(detect: Detect, pictures: Path) -> None:
+def test_a_dry_run_lists_and_does_nothing(detect: Detect, images: Path) -> None:
     run = detect("in", "--dry-run", "-o", "out.jsonl", "--save-images", "drawn", "--limit", "4")
     assert run.code == 0
     assert run.out.splitlines() == ["in/0.png", "in/1.png", "in/2.png", "in/sub/3.png"]
-    for said in ("would look at 4 pictures", "model: ", "device: cpu", "output: out.jsonl (jsonl)", "output: drawn/"):
+    for said in ("would look at 4 images", "model: ", "device: cpu", "output: out.jsonl (jsonl)", "output: drawn/"):
         assert said in run.err
     assert not Path("out.jsonl").exists()
     assert not Path("drawn").exists()
@@ -261,14 +261,14 @@ def test_a_dry_run_lists_and_does_nothing(detect: Detect, pictures: Path) -> Non
     assert len(records(again.out)) == 5, "what is listed can be given back"
 
 
-def test_a_dry_run_says_what_would_be_fetched(detcli: Callable[..., Run], pictures: Path, tmp_path: Path) -> None:
+def test_a_dry_run_says_what_would_be_fetched(detcli: Callable[..., Run], images: Path, tmp_path: Path) -> None:
     run = detcli("detect", "in", "-n", "--cache-dir", tmp_path / "cache")
     assert run.code == 0
     assert "dfine-s (ustc-community/dfine-small-coco), not on this machine; it would be fetched" in run.err
     assert not (tmp_path / "cache").exists()
 
 
-def test_paths_and_pictures_come_from_standard_input(detect: Detect, pictures: Path) -> None:
+def test_paths_and_images_come_from_standard_input(detect: Detect, images: Path) -> None:
     listed = detect("-", "-b", "1", stdin=b"in/1.png\nin/sub/4.png\n")
     assert [record["file"] for record in records(listed.out)] == ["in/1.png", "in/sub/4.png"]
     piped = detect("-", stdin=Path("in/1.png").read_bytes())
@@ -276,7 +276,7 @@ def test_paths_and_pictures_come_from_standard_input(detect: Detect, pictures: P
     assert detect("-", stdin=b"").code == 4
 
 
-def test_the_header_tells_model_version_and_arguments(detect: Detect, model: Path, pictures: Path) -> None:
+def test_the_header_tells_model_version_and_arguments(detect: Detect, model: Path, images: Path) -> None:
     first = records(detect("in", "--header", env={"SOURCE_DATE_EPOCH": "0"}).out)[0]["detcli"]
     assert first["model"] == str(model)
     assert first["created"] == "1970-01-01T00:00:00Z"
@@ -284,7 +284,7 @@ def test_the_header_tells_model_version_and_arguments(detect: Detect, model: Pat
     assert first["arguments"]["max_det"] == 2
 
 
-def test_ids_come_from_the_annotations(detect: Detect, pictures: Path) -> None:
+def test_ids_come_from_the_annotations(detect: Detect, images: Path) -> None:
     truth = {
         "images": [{"id": 70 + n, "file_name": name} for n, name in enumerate(["0.png", "1.png", "sub/3.png"])],
         "annotations": [],
@@ -299,7 +299,7 @@ def test_ids_come_from_the_annotations(detect: Detect, pictures: Path) -> None:
     assert {annotation["category_id"] for annotation in out["annotations"]} <= {5, 9, 10}
 
 
-def test_results_do_not_depend_on_the_batch(detect: Detect, pictures: Path) -> None:
+def test_results_do_not_depend_on_the_batch(detect: Detect, images: Path) -> None:
     one = records(detect("in", "-b", "1").out)
     three = records(detect("in", "-b", "3").out)
     for single, batched in zip(one, three, strict=True):
@@ -308,13 +308,13 @@ def test_results_do_not_depend_on_the_batch(detect: Detect, pictures: Path) -> N
             assert left["bbox"] == pytest.approx(right["bbox"], abs=1e-3)
 
 
-def test_deterministic_runs_are_the_same_to_the_byte(detect: Detect, pictures: Path) -> None:
+def test_deterministic_runs_are_the_same_to_the_byte(detect: Detect, images: Path) -> None:
     runs = {detect("in", "--deterministic", "-b", "2", "-j", jobs).out for jobs in ("1", "3")}
     assert len(runs) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="only there may a name be any bytes")
-def test_hostile_names_stay_exact_in_data_and_harmless_on_the_screen(detect: Detect, pictures: Path) -> None:
+def test_hostile_names_stay_exact_in_data_and_harmless_on_the_screen(detect: Detect, images: Path) -> None:
     names = [
         b"\x1b[31mred.png",
         b"[red]x[/red].png",
@@ -325,7 +325,7 @@ def test_hostile_names_stay_exact_in_data_and_harmless_on_the_screen(detect: Det
     ]
     for number, name in enumerate(names):
         path = Path(os.fsdecode(b"in/" + name))
-        (broken if number % 2 else picture)(path)
+        (broken if number % 2 else image)(path)
     run = detect("in")
     assert run.code == 3
     files = {os.fsencode(record["file"]) for record in records(run.out)}
@@ -337,32 +337,32 @@ def test_hostile_names_stay_exact_in_data_and_harmless_on_the_screen(detect: Det
     assert len(lines) == 3
 
 
-def test_messages_can_be_json(detect: Detect, pictures: Path) -> None:
-    broken(pictures / "2.png")
+def test_messages_can_be_json(detect: Detect, images: Path) -> None:
+    broken(images / "2.png")
     run = detect("in", "--log-format", "json", "-o", "out.jsonl")
     said = records(run.err)
     assert [message["level"] for message in said] == ["failure", "summary"]
     assert said[0]["file"] == "in/2.png"
-    assert {name: said[1][name] for name in ("pictures", "failed", "boxes", "outputs")} == {
-        "pictures": 5,
+    assert {name: said[1][name] for name in ("images", "failed", "boxes", "outputs")} == {
+        "images": 5,
         "failed": 1,
         "boxes": 8,
         "outputs": ["out.jsonl"],
     }
 
 
-def test_quiet_says_nothing_of_a_run_that_went_well(detect: Detect, pictures: Path) -> None:
+def test_quiet_says_nothing_of_a_run_that_went_well(detect: Detect, images: Path) -> None:
     assert detect("in", "-q", "-o", "out.jsonl") == Run(0, "", "")
 
 
-def test_verbose_says_which_model_and_device(detect: Detect, pictures: Path) -> None:
+def test_verbose_says_which_model_and_device(detect: Detect, images: Path) -> None:
     said = detect("in", "-v", "-o", "out.jsonl").err
     assert "model " in said
     assert "cpu, fp32, batches of " in said
 
 
 def test_an_interrupted_run_asks_for_resume_and_a_whole_one_leaves_nothing_to_resume(
-    detect: Detect, pictures: Path
+    detect: Detect, images: Path
 ) -> None:
     assert detect("in", "-o", "out.jsonl", "--resume").code == 0, "nothing to go on from is no harm"
     run = detect("in", "-o", "out.jsonl", "--resume")
@@ -371,13 +371,13 @@ def test_an_interrupted_run_asks_for_resume_and_a_whole_one_leaves_nothing_to_re
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
-def test_an_output_on_a_full_disk_is_8(detect: Detect, pictures: Path) -> None:
+def test_an_output_on_a_full_disk_is_8(detect: Detect, images: Path) -> None:
     run = detect("in", "-o", "/dev/full")
     assert run.code == 8
     assert run.err.startswith("detcli: cannot write '/dev/full': the disk is full")
 
 
-def test_a_slip_leaves_the_output_that_is_there(detect: Detect, pictures: Path) -> None:
+def test_a_slip_leaves_the_output_that_is_there(detect: Detect, images: Path) -> None:
     Path("out.jsonl").write_text("mine")
     for slip in (["--font", "none.ttf", "--save-images", "x"], ["--classes", "persn"], ["--gt", "none.json"]):
         assert detect("in", "-o", "out.jsonl", "-y", *slip).code == 2
@@ -386,7 +386,7 @@ def test_a_slip_leaves_the_output_that_is_there(detect: Detect, pictures: Path) 
 
 
 def test_what_looked_wrong_in_a_model_is_told(
-    detcli: Callable[..., Run], model: Path, pictures: Path, tmp_path: Path
+    detcli: Callable[..., Run], model: Path, images: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "bare"
     folder.mkdir()

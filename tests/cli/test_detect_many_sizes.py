@@ -1,4 +1,4 @@
-"""`detcli detect` with models that keep a picture's proportions: mixed folders, `--pad`, `--imgsz` and same bytes."""
+"""`detcli detect` with models that keep an image's proportions: mixed folders, `--pad`, `--imgsz` and same bytes."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ SIZES = [(48, 64), (64, 48), (48, 64), (50, 50), (96, 128), (30, 200), (64, 48),
 
 @pytest.fixture(scope="session")
 def detr(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with a tiny DETR of 12 queries whose pictures' shorter side is 64."""
+    """A folder with a tiny DETR of 12 queries whose images' shorter side is 64."""
     folder = tmp_path_factory.mktemp("models") / "detr"
     config = detr_samples.tiny()
     tensors = FAMILY.write_weights(detr_samples.lively(config).state_dict(), config)
@@ -34,7 +34,7 @@ def detr(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with pictures of many sizes in `in/`."""
+    """The working folder, with images of many sizes in `in/`."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
     random = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def records(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_a_mixed_folder_keeps_its_order_and_each_pictures_own_answer(detcli: Detcli, detr: str, mixed: Path) -> None:
+def test_a_mixed_folder_keeps_its_order_and_each_images_own_answer(detcli: Detcli, detr: str, mixed: Path) -> None:
     together = detcli("detect", "in", "-m", detr, "-t", "0", "-b", "4")
     assert together.code == 0, together.err
     found = records(together.out)
@@ -92,6 +92,6 @@ def test_padding_and_the_same_bytes_are_a_usage_error(detcli: Detcli, detr: str,
     assert "--deterministic forbids" in run.err
 
 
-def test_a_dry_run_says_that_pictures_would_be_padded(detcli: Detcli, detr: str, mixed: Path) -> None:
+def test_a_dry_run_says_that_images_would_be_padded(detcli: Detcli, detr: str, mixed: Path) -> None:
     assert "padded" in detcli("detect", "in", "-m", detr, "--pad", "--dry-run").err
     assert "padded" not in detcli("detect", "in", "-m", detr, "--dry-run").err

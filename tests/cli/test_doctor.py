@@ -8,7 +8,7 @@ import pytest
 from cli_runs import Run
 
 from detcli.cli.setup import checks as examination
-from detcli.cli.setup.checks import Finding
+from detcli.cli.setup.checks import CheckResult
 
 
 def test_a_working_machine_is_0_and_every_problem_has_an_advice(detcli: Callable[..., Run], tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ def test_the_page_fits_the_screen(detcli: Callable[..., Run], columns: int) -> N
 
 
 def test_something_broken_is_1_and_says_what_to_do(detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
-    def found() -> Iterator[Finding]:
-        yield Finding("Pictures", "JPEG", "not read", "bad", "mend it")
+    def found() -> Iterator[CheckResult]:
+        yield CheckResult("Images", "JPEG", "not read", "bad", "mend it")
 
     monkeypatch.setattr(examination, "_codecs", found)
     run = detcli("doctor")
@@ -56,7 +56,7 @@ def test_something_broken_is_1_and_says_what_to_do(detcli: Callable[..., Run], m
 def test_a_look_that_fails_is_a_finding_and_the_others_go_on(
     detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken() -> Iterator[Finding]:
+    def broken() -> Iterator[CheckResult]:
         raise RuntimeError("no such thing")
         yield
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import Run, broken, picture
+from cli_runs import Run, broken, image
 from click.testing import CliRunner
 from PIL import Image
 
@@ -29,12 +29,12 @@ def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
-    """A folder with pictures in `in/`, what the model finds in them in every format, and annotations: of each picture
+    """A folder with images in `in/`, what the model finds in them in every format, and annotations: of each image
     what it finds best, moved a little."""
     folder = tmp_path_factory.mktemp("scene")
     with contextlib.chdir(folder):
         for number in range(5):
-            picture(Path("in", "sub" if number > 2 else "", f"{number}.png"), number)
+            image(Path("in", "sub" if number > 2 else "", f"{number}.png"), number)
         detect("in", "-m", model, "-o", "out.jsonl", "-o", "out.json", "-o", "out.csv", "-o", "texts/")
         records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
         Path("in/gt.json").write_text(json.dumps(moved(records)))
@@ -131,7 +131,7 @@ def test_a_terminal_or_format_table_shows_every_figure_and_class(data: Path, det
     assert shown.err.splitlines()[-1].startswith("AP 0.")
 
 
-def test_the_report_plots_and_worst_pictures_are_written(data: Path, detcli: Detcli) -> None:
+def test_the_report_plots_and_worst_images_are_written(data: Path, detcli: Detcli) -> None:
     arguments = ["-o", "r/report.json", "--save-plots", "plots", "--save-worst", "worst", "--worst", "2"]
     done = detcli("eval", "out.jsonl", "--gt", data, *arguments, "--score", "0.01")
     assert done.code == 0, done.err
@@ -166,7 +166,7 @@ def test_a_gate_that_is_not_met_is_exit_10_and_the_report_is_still_written(data:
     assert detcli("eval", "out.jsonl", "--gt", data, "--min-map", str(average)).code == 0
 
 
-def test_an_unreadable_picture_counts_as_missed_is_named_and_is_exit_3(data: Path, detcli: Detcli, model: Path) -> None:
+def test_an_unreadable_image_counts_as_missed_is_named_and_is_exit_3(data: Path, detcli: Detcli, model: Path) -> None:
     whole = figures(detcli("eval", "-m", model, "--data", data))
     broken(data.parent / "1.png")
     done = detcli("eval", "-m", model, "--data", data)
@@ -278,25 +278,25 @@ def test_without_matplotlib_figures_still_come_and_the_extra_is_named(
     assert done.err.splitlines()[-1].endswith(" -> report.json")
 
 
-def test_a_signal_before_the_last_picture_leaves_no_report(
+def test_a_signal_before_the_last_image_leaves_no_report(
     data: Path, detcli: Detcli, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from detcli.pipeline.run import Stop
+    from detcli.pipeline.run import StopSignal
 
-    real = Stop.__init__
+    real = StopSignal.__init__
 
-    def stopped(stop: Stop) -> None:
+    def stopped(stop: StopSignal) -> None:
         real(stop)
         stop.set("SIGTERM")
 
-    monkeypatch.setattr(Stop, "__init__", stopped)
+    monkeypatch.setattr(StopSignal, "__init__", stopped)
     done = detcli("eval", "-m", model, "--data", data, "-o", "report.json")
     assert (done.code, done.out) == (143, "")
-    assert "SIGTERM came before the last picture" in done.err
+    assert "SIGTERM came before the last image" in done.err
     assert not Path("report.json").exists()
 
 
-def test_worst_pictures_need_the_pictures(data: Path, detcli: Detcli) -> None:
+def test_worst_images_need_the_images(data: Path, detcli: Detcli) -> None:
     elsewhere = Path("far/away/gt.json")
     elsewhere.parent.mkdir(parents=True)
     elsewhere.write_bytes(data.read_bytes())
@@ -307,7 +307,7 @@ def test_worst_pictures_need_the_pictures(data: Path, detcli: Detcli) -> None:
 
 
 def test_a_name_in_annotations_never_leads_out_of_the_folder(data: Path, detcli: Detcli) -> None:
-    picture(Path("secret.png"))
+    image(Path("secret.png"))
     document = json.loads(data.read_text())
     document["images"] = document["images"][:1]
     document["images"][0]["file_name"] = "../secret.png"

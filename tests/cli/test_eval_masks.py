@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_runs import Run, picture
+from cli_runs import Run, image
 from segment_samples import write_panoptic_model
 
 Detcli = Callable[..., Run]
@@ -13,12 +13,12 @@ Detcli = Callable[..., Run]
 
 @pytest.fixture
 def scene(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Pictures, the instances that a model finds in them, and these as annotations."""
+    """Images, the instances that a model finds in them, and these as annotations."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DETCLI_EVAL_DEVICE", "cpu")
     write_panoptic_model(Path("model"))
     for number in range(3):
-        picture(Path("in", f"{number}.png"), number)
+        image(Path("in", f"{number}.png"), number)
     run = detcli(
         "segment", "in", "-m", "model", "--task", "instance", "-t", "0", "-d", "cpu", "-f", "coco", "-o", "found.json"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_runs import Run, picture
+from cli_runs import Run, image
 from PIL import Image
 from segment_samples import write_panoptic_model
 
@@ -15,12 +15,12 @@ Detcli = Callable[..., Run]
 
 @pytest.fixture
 def scene(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Pictures, what a model makes of them, and annotations: the same, but for one segment that lost half of itself."""
+    """Images, what a model makes of them, and annotations: the same, but for one segment that lost half of itself."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DETCLI_EVAL_DEVICE", "cpu")
     write_panoptic_model(Path("model"))
     for number in range(3):
-        picture(Path("in", f"{number}.png"), number)
+        image(Path("in", f"{number}.png"), number)
     run = detcli("segment", "in", "-m", "model", "-t", "0", "-d", "cpu", "-f", "coco-panoptic", "-o", "found.json")
     assert run.code == 0, run.err
     truth = json.loads(Path("found.json").read_text())
@@ -94,13 +94,13 @@ def test_files_that_do_not_belong_together_are_named(detcli: Detcli, scene: Path
     assert "which is not in 'segments_info'" in run.err
 
 
-def test_pictures_without_results_are_missed(detcli: Detcli, scene: Path) -> None:
+def test_images_without_results_are_missed(detcli: Detcli, scene: Path) -> None:
     found = json.loads(Path("found.json").read_text())
     found["annotations"] = found["annotations"][:1]
     Path("found.json").write_text(json.dumps(found))
     run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "json")
     assert run.code == 0, run.err
-    assert "2 of 3 pictures have no results" in run.err
+    assert "2 of 3 images have no results" in run.err
     assert sum(one["missed"] for one in json.loads(run.out)["classes"]) > 0
 
 

@@ -6,19 +6,19 @@ from rich.cells import cell_len
 
 from detcli.cli.evaluate.evaluate_view import table
 from detcli.evaluation.coco_metrics import FIGURES, ClassMetrics, Metrics
-from detcli.evaluation.confusion_matrix import Confusion
-from detcli.evaluation.report import Judged
+from detcli.evaluation.confusion_matrix import ConfusionMatrix
+from detcli.evaluation.report import EvaluationReport
 
 NAMES = ("cat", "信号灯" * 12, "traffic light", "evil\x1b[31m")
 
 
-def judged() -> Judged:
+def judged() -> EvaluationReport:
     figures: dict[str, float | None] = dict.fromkeys(FIGURES, 0.5)
     curves = np.full((10, 101), 0.5)
     classes = [ClassMetrics(name, n, 1234567, 9, 0.5, None, 0.25, curves) for n, name in enumerate(NAMES)]
     metrics = Metrics(figures | {"APl": None}, tuple(classes), 4, "pycocotools 2")
-    confusion = Confusion(NAMES, np.full((5, 5), 1000))
-    return Judged(metrics, confusion, 0.25, 0.5, [], {}, {}, "now")
+    confusion = ConfusionMatrix(NAMES, np.full((5, 5), 1000))
+    return EvaluationReport(metrics, confusion, 0.25, 0.5, [], {}, {}, "now")
 
 
 @pytest.mark.parametrize("width", [44, 60, 80, 200])

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from detcli.engine.multi_tracker import Following
+from detcli.engine.multi_tracker import MultiSourceTracker
 from detcli.sources.video.video_source import frame_origin, gap_origin
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 
 def frame(place: str, number: int, time_s: float) -> Frame:
@@ -18,14 +18,14 @@ def boxes(count: int, *, score: float = 0.9) -> Detections:
     return Detections(corners, np.full(count, score, np.float32), np.zeros(count, np.int64))
 
 
-def ids(result: Detections | Unreadable) -> list[int]:
+def ids(result: Detections | FailedFrame) -> list[int]:
     assert isinstance(result, Detections)
     assert result.track_ids is not None
     return result.track_ids.tolist()
 
 
 def test_numbers_count_from_one_in_each_source() -> None:
-    following = Following(0.4)
+    following = MultiSourceTracker(0.4)
     for number in range(3):
         assert ids(following(frame("a", number, number / 30), boxes(2))) == [1, 2]
         assert ids(following(frame("deep/b", number, number / 30), boxes(1))) == [1]
@@ -33,21 +33,21 @@ def test_numbers_count_from_one_in_each_source() -> None:
 
 
 def test_a_gap_is_one_of_its_own_source() -> None:
-    following = Following(0.4)
+    following = MultiSourceTracker(0.4)
     for number, place in enumerate(("a", "b")):
         following(frame(place, number, 0.0), boxes(1))
-    lost = Unreadable(gap_origin(2, file="a.mp4", place="a", frame=1, time_s=0.1), "gap", "nothing came for 9 s")
+    lost = FailedFrame(gap_origin(2, file="a.mp4", place="a", frame=1, time_s=0.1), "gap", "nothing came for 9 s")
     assert following(lost, lost) is lost
     assert ids(following(frame("a", 1, 9.0), boxes(1))) == []
     assert ids(following(frame("b", 1, 9.0), boxes(1))) == [1]
 
 
 def test_a_frame_where_nothing_is_found_is_a_frame_of_no_tracks() -> None:
-    following = Following(0.4)
+    following = MultiSourceTracker(0.4)
     assert ids(following(frame("a", 0, 0.0), boxes(0))) == []
     assert following.tracks == 0
 
 
 def test_boxes_between_the_threshold_and_where_tracks_begin_are_no_tracks() -> None:
-    following = Following(0.4)
+    following = MultiSourceTracker(0.4)
     assert [ids(following(frame("a", number, number / 30), boxes(1, score=0.45))) for number in range(3)] == [[]] * 3

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
-from cli_runs import Run, picture
+from cli_runs import Run, image
 from click.testing import CliRunner
 
 from detcli import __version__, errors
@@ -109,8 +109,8 @@ def test_another_tools_grammar_is_known_without_a_command(detcli: Callable[..., 
     assert "did you mean --json?" in detcli("doctor", "json=True").err
 
 
-def test_a_file_that_looks_like_another_tools_grammar_is_a_file(detect: Callable[..., Run], pictures: Path) -> None:
-    picture(pictures.parent / "conf=0.3")
+def test_a_file_that_looks_like_another_tools_grammar_is_a_file(detect: Callable[..., Run], images: Path) -> None:
+    image(images.parent / "conf=0.3")
     assert detect("conf=0.3").code == 0
 
 
@@ -122,7 +122,7 @@ def test_an_unknown_option_is_answered_with_what_was_meant(detcli: Callable[...,
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_each_error_becomes_one_line_and_its_exit_code(kind: type[DetcliError]) -> None:
-    with_code = issubclass(kind, errors.PictureError | errors.SourceError)
+    with_code = issubclass(kind, errors.ImageError | errors.SourceError)
     error = kind("empty", "what happened") if with_code else kind("what happened")  # type: ignore[arg-type]
     assert failing(error) == Run(kind.exit_code, "", "detcli: what happened\n")
 

@@ -21,7 +21,7 @@ Detcli = Callable[..., Run]
 
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A D-FINE-N of three classes as its own repository saves it, for pictures of 320."""
+    """A D-FINE-N of three classes as its own repository saves it, for images of 320."""
     path = tmp_path_factory.mktemp("original") / "best_stg1.pth"
     config = published("n", NAMES)
     with torch.random.fork_rng():
@@ -32,7 +32,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_file_becomes_a_folder_that_detects(original: Path, detcli: Detcli, pictures: Path) -> None:
+def test_a_file_becomes_a_folder_that_detects(original: Path, detcli: Detcli, images: Path) -> None:
     done = detcli("models", "convert", original, "-o", "made", "--labels", "person, dog,traffic light")
     assert done.code == 0, done.err
     assert done.out == ""
@@ -44,21 +44,21 @@ def test_a_file_becomes_a_folder_that_detects(original: Path, detcli: Detcli, pi
         "model.safetensors",
         "preprocessor_config.json",
     ]
-    found = detcli("detect", pictures / "0.png", "-m", "made", "-f", "jsonl", "-t", "0")
+    found = detcli("detect", images / "0.png", "-m", "made", "-f", "jsonl", "-t", "0")
     assert found.code == 0, found.err
     ids = {one["label"]: one["category_id"] for one in json.loads(found.out)["detections"]}
     assert ids.items() <= {"person": 0, "dog": 1, "traffic light": 2}.items()
     assert json.loads(Path("made/preprocessor_config.json").read_text())["size"] == {"height": 320, "width": 320}
 
 
-def test_names_come_from_a_file_too(original: Path, detcli: Detcli, pictures: Path) -> None:
+def test_names_come_from_a_file_too(original: Path, detcli: Detcli, images: Path) -> None:
     Path("names.txt").write_text("one\ntwo\nthree\n")
     done = detcli("models", "convert", original, "-o", "made", "--labels", "names.txt", "-q")
     assert (done.code, done.err) == (0, "")
     assert json.loads(Path("made/config.json").read_text())["id2label"]["1"] == "two"
 
 
-def test_a_name_given_twice_is_told(original: Path, detcli: Detcli, pictures: Path) -> None:
+def test_a_name_given_twice_is_told(original: Path, detcli: Detcli, images: Path) -> None:
     done = detcli("models", "convert", original, "-o", "made", "--labels", "one,two,two")
     assert done.code == 0, done.err
     assert "--labels: 'two' names more than one class" in done.err
@@ -66,9 +66,9 @@ def test_a_name_given_twice_is_told(original: Path, detcli: Detcli, pictures: Pa
 
 
 def test_detecting_with_a_file_that_does_not_tell_all_names_the_command(
-    original: Path, detcli: Detcli, pictures: Path
+    original: Path, detcli: Detcli, images: Path
 ) -> None:
-    done = detcli("detect", pictures, "-m", original)
+    done = detcli("detect", images, "-m", original)
     assert done.code == 5
     assert done.err.count("\n") == 1
     assert "have 3 classes, whose names the file does not hold: `detcli models convert --labels`" in done.err
@@ -87,7 +87,7 @@ def test_detecting_with_a_file_that_does_not_tell_all_names_the_command(
     ],
 )
 def test_what_cannot_be_is_one_line_and_an_exit_code(
-    arguments: list[str], code: int, sentence: str, detcli: Detcli, pictures: Path
+    arguments: list[str], code: int, sentence: str, detcli: Detcli, images: Path
 ) -> None:
     done = detcli("models", "convert", *arguments)
     assert done.code == code
@@ -95,12 +95,12 @@ def test_what_cannot_be_is_one_line_and_an_exit_code(
     assert not Path("made").exists()
 
 
-def test_a_folder_that_is_there_is_left_alone_when_asked_to(detcli: Detcli, pictures: Path) -> None:
+def test_a_folder_that_is_there_is_left_alone_when_asked_to(detcli: Detcli, images: Path) -> None:
     done = detcli("models", "convert", "none.pth", "-o", "in", "--if-exists", "skip")
     assert (done.code, done.err) == (0, "detcli: 'in' is left as it is\n")
 
 
-def test_a_file_that_would_run_code_is_refused_in_one_line(detcli: Detcli, pictures: Path, tmp_path: Path) -> None:
+def test_a_file_that_would_run_code_is_refused_in_one_line(detcli: Detcli, images: Path, tmp_path: Path) -> None:
     import os
 
     class RunsCode:

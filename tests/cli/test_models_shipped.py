@@ -69,7 +69,7 @@ def test_download_says_that_it_is_here_and_remove_refuses(
     assert not (tmp_path / "cache").exists()
 
 
-def test_detect_uses_it_offline(detcli: Callable[..., Run], shipped: Path, pictures: Path) -> None:
+def test_detect_uses_it_offline(detcli: Callable[..., Run], shipped: Path, images: Path) -> None:
     run = detcli("detect", "in", "-m", "shapes", "-t", "0.01", "--max-det", "1", "--offline")
     assert run.code == 0
     assert len(run.out.splitlines()) == 5

@@ -13,7 +13,7 @@ from detcli.cli.detect.segment import segment as segment_command
 from detcli.cli.docs.command_tree import read_tree
 from detcli.cli.framework.command import Context, option_sections
 from detcli.cli.main import COMMANDS, cli
-from detcli.engine.request import PictureWish
+from detcli.engine.request import ImageRequest
 from detcli.sources.source import DEFAULT_MAX_PIXELS
 
 BRANCHES = list(read_tree(cli, "detcli").walk())
@@ -23,7 +23,7 @@ def test_the_wish_has_a_field_for_every_option() -> None:
     of_detect, of_segment = (
         {param.name for param in command.params if param.expose_value} for command in (detect_command, segment_command)
     )
-    assert of_segment == set(PictureWish.__dataclass_fields__)
+    assert of_segment == set(ImageRequest.__dataclass_fields__)
     assert of_segment - of_detect == {"task", "rule", "mask_threshold", "overlap_threshold", "save_masks"}
     assert of_detect <= of_segment
 
@@ -77,7 +77,7 @@ def test_examples_that_are_too_long_go_on_after_a_backslash(detcli: Callable[...
 
 def test_options_stand_in_sections_and_the_screens_come_last() -> None:
     sections = list(option_sections(detect_command, Context(detect_command, info_name="detect")))
-    assert sections == ["Input", "Model", "What is kept", "Speed", "Results", "Pictures drawn", "Run", "Screen"]
+    assert sections == ["Input", "Model", "What is kept", "Speed", "Results", "Images drawn", "Run", "Screen"]
 
 
 def test_shown_defaults_are_the_real_ones() -> None:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import broken, picture, start
+from cli_runs import broken, image, start
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and terminals as POSIX has them")
 TIMEOUT = 120
 
 
 def give(process: "subprocess.Popen[bytes]", *names: str) -> None:
-    """Name some more pictures on standard input."""
+    """Name some more images on standard input."""
     assert process.stdin is not None
     process.stdin.write("".join(f"{name}\n" for name in names).encode())
     process.stdin.flush()
@@ -42,7 +42,7 @@ def take(process: "subprocess.Popen[bytes]", count: int) -> list[dict[str, Any]]
     ids=lambda value: str(value),
 )
 def test_a_signal_finishes_the_batch_and_leaves_whole_files(
-    command: list[str], pictures: Path, number: signal.Signals, code: int
+    command: list[str], images: Path, number: signal.Signals, code: int
 ) -> None:
     process = start(command, "-", "-b", "1", "-o", "-", "-o", "out.coco.json")
     give(process, "in/0.png", "in/1.png")
@@ -52,7 +52,7 @@ def test_a_signal_finishes_the_batch_and_leaves_whole_files(
     assert process.returncode == code
     assert out == b""
     last = err.decode().splitlines()[-1]
-    assert last.startswith("2 pictures, 4 boxes in ")
+    assert last.startswith("2 images, 4 boxes in ")
     assert last.endswith(f"interrupted by {number.name}, --resume goes on")
     coco = json.loads(Path("out.coco.json").read_text())
     assert (len(coco["images"]), coco["info"]["complete"]) == (2, False)
@@ -80,8 +80,8 @@ def test_a_second_signal_ends_at_once() -> None:
     assert process.returncode == -signal.SIGTERM
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(command: list[str], pictures: Path) -> None:
-    broken(pictures / "2.png")
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(command: list[str], images: Path) -> None:
+    broken(images / "2.png")
     names = [f"in/{name}.png" for name in ("0", "1", "2", "sub/3", "sub/4")] + ["in/0.png", "missing.png"]
     how = ["-", "--deterministic", "-b", "1", "-o"]
     environment = os.environ | {"SOURCE_DATE_EPOCH": "0"}
@@ -112,7 +112,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(command: list[str], p
     resumed = start(command, *how, *outputs("part"), "--resume", env=environment)
     _, err = resumed.communicate("\n".join(names).encode(), timeout=TIMEOUT)
     assert resumed.returncode == 3, err.decode()
-    assert err.decode().splitlines()[-1].startswith("7 pictures, 2 failed, 10 boxes in ")
+    assert err.decode().splitlines()[-1].startswith("7 images, 2 failed, 10 boxes in ")
     left, wanted = (
         {path.relative_to(folder).as_posix(): path.read_bytes() for path in Path(folder).rglob("[!.]*.*")}
         for folder in ("part", "whole")
@@ -121,7 +121,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(command: list[str], p
     assert {name for name in wanted if left[name] != wanted[name]} == set()
 
 
-def test_a_run_is_not_resumed_with_other_wishes_or_other_pictures(command: list[str], pictures: Path) -> None:
+def test_a_run_is_not_resumed_with_other_wishes_or_other_images(command: list[str], images: Path) -> None:
     process = start(command, "-", "-b", "1", "-o", "out.jsonl", "-o", "-")
     for name in ("in/0.png", "in/1.png"):
         give(process, name)
@@ -138,11 +138,11 @@ def test_a_run_is_not_resumed_with_other_wishes_or_other_pictures(command: list[
     moved = start(command, "-", "-b", "1", "-o", "out.jsonl", "--resume")
     _, err = moved.communicate(b"in/0.png\nin/2.png\n", timeout=TIMEOUT)
     assert moved.returncode == 2
-    assert b"picture 2 of the interrupted run was 'in/1.png' and is 'in/2.png' now" in err
+    assert b"image 2 of the interrupted run was 'in/1.png' and is 'in/2.png' now" in err
     assert Path("out.jsonl.journal").read_bytes() == before
 
 
-def test_two_runs_do_not_share_an_output(command: list[str], pictures: Path) -> None:
+def test_two_runs_do_not_share_an_output(command: list[str], images: Path) -> None:
     first = start(command, "-", "-b", "1", "-o", "out.jsonl", "-o", "-")
     give(first, "in/0.png")
     take(first, 1)
@@ -155,7 +155,7 @@ def test_two_runs_do_not_share_an_output(command: list[str], pictures: Path) -> 
     assert len(Path("out.jsonl").read_text().splitlines()) == 1
 
 
-def test_a_reader_that_goes_ends_the_run_quietly(command: list[str], pictures: Path) -> None:
+def test_a_reader_that_goes_ends_the_run_quietly(command: list[str], images: Path) -> None:
     process = start(command, "-", "-b", "1")
     give(process, "in/0.png")
     take(process, 1)
@@ -194,7 +194,7 @@ def test_a_reader_that_never_was_ends_other_commands_quietly(arguments: list[str
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
-def test_a_full_disk_is_8_and_a_sentence(command: list[str], pictures: Path) -> None:
+def test_a_full_disk_is_8_and_a_sentence(command: list[str], images: Path) -> None:
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         process = start(command, "in", stdout=full)
         _, err = process.communicate(timeout=TIMEOUT)
@@ -212,7 +212,7 @@ def test_help_onto_a_full_disk_is_8_and_a_sentence() -> None:
     assert done.stderr == b"detcli: cannot write: No space left on device\n"
 
 
-def test_a_closed_standard_output_is_told_before_the_model_is_loaded(command: list[str], pictures: Path) -> None:
+def test_a_closed_standard_output_is_told_before_the_model_is_loaded(command: list[str], images: Path) -> None:
     process = start(["sh", "-c", 'exec "$@" >&-', "sh", *command], "in")
     _, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 8
@@ -245,27 +245,27 @@ def on_a_terminal(command: list[str], columns: int, **environment: str) -> tuple
 
 
 def left_on_the_screen(text: str) -> list[str]:
-    """The lines that stay, without colours."""
+    """The lines that stay, without colors."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     return [re.sub(r".*\r(\x1b\[K)?", "", line.removesuffix("\r")) for line in plain.split("\n")]
 
 
 @pytest.mark.parametrize("columns", [40, 120])
-def test_on_a_terminal_there_is_a_table_as_wide_as_it(command: list[str], pictures: Path, columns: int) -> None:
-    broken(pictures / "1.png")
-    picture(pictures / "a-very-long-name-that-does-not-fit-into-forty-columns.png")
+def test_on_a_terminal_there_is_a_table_as_wide_as_it(command: list[str], images: Path, columns: int) -> None:
+    broken(images / "1.png")
+    image(images / "a-very-long-name-that-does-not-fit-into-forty-columns.png")
     code, shown = on_a_terminal([*command, "in"], columns)
     assert code == 3
-    assert "\x1b[1m" in shown, "colours"
+    assert "\x1b[1m" in shown, "colors"
     lines = left_on_the_screen(shown)
     table = [line for line in lines if not line.startswith("detcli: ")]
     assert max(map(len, table[:-2])) <= columns
-    assert re.fullmatch(r"6 pictures, 1 failed, 10 boxes in \d.*s", table[-2])
+    assert re.fullmatch(r"6 images, 1 failed, 10 boxes in \d.*s", table[-2])
     assert sum("failed: truncated" in line for line in lines) == 1
     assert sum(line.startswith("detcli: 'in/1.png': truncated") for line in lines) == 1
 
 
-def test_a_dumb_terminal_gets_plain_text(command: list[str], pictures: Path) -> None:
+def test_a_dumb_terminal_gets_plain_text(command: list[str], images: Path) -> None:
     code, shown = on_a_terminal([*command, "in"], 80, TERM="dumb")
     assert code == 0
     assert "\x1b" not in shown

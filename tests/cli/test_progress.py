@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from detcli.cli.framework import progress
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.progress import DownloadProgress, Pace, RunProgress, Words, bar_line
+from detcli.cli.framework.progress import DownloadProgressBar, ProgressText, RateEstimator, RunProgressBar, bar_line
 
 
 class Screen(io.StringIO):
@@ -48,15 +48,15 @@ def lines_left(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "words",
     [
-        Words("0 pictures", None, "0.0/s", None),
-        Words("1,226/12,751 pictures", 0.1, "12.4/s", 953, "3 failed"),
-        Words("12,751/12,751 pictures", 1.0, "1,210/s", 0, "12,751 failed"),
-        Words("1.3 GB/2.6 GB", 0.5, "40.5 MB/s", 273600),
-        Words("12/300 frames", 0.04, "9.1/s", 32, "12 dropped, 1 gap", "latency 45 ms", "2 person, 1 dog"),
+        ProgressText("0 images", None, "0.0/s", None),
+        ProgressText("1,226/12,751 images", 0.1, "12.4/s", 953, "3 failed"),
+        ProgressText("12,751/12,751 images", 1.0, "1,210/s", 0, "12,751 failed"),
+        ProgressText("1.3 GB/2.6 GB", 0.5, "40.5 MB/s", 273600),
+        ProgressText("12/300 frames", 0.04, "9.1/s", 32, "12 dropped, 1 gap", "latency 45 ms", "2 person, 1 dog"),
     ],
-    ids=lambda words: words.counts if isinstance(words, Words) else None,
+    ids=lambda words: words.counts if isinstance(words, ProgressText) else None,
 )
-def test_the_line_is_never_wider_than_the_screen(words: Words, width: int) -> None:
+def test_the_line_is_never_wider_than_the_screen(words: ProgressText, width: int) -> None:
     for encoding in ("utf-8", "ascii", "cp1252"):
         line = bar_line(words, width, encoding=encoding, color=False)
         assert cell_len(line) <= width
@@ -64,15 +64,15 @@ def test_the_line_is_never_wider_than_the_screen(words: Words, width: int) -> No
 
 
 def test_what_does_not_fit_goes_in_order_of_worth() -> None:
-    words = Words("1,226/12,751 pictures", 0.1, "12.4/s", 953, "3 failed")
-    assert bar_line(words, 46, encoding="utf-8", color=False) == "1,226/12,751 pictures  15 min 53 s left"
+    words = ProgressText("1,226/12,751 images", 0.1, "12.4/s", 953, "3 failed")
+    assert bar_line(words, 46, encoding="utf-8", color=False) == "1,226/12,751 images  15 min 53 s left"
     wide = bar_line(words, 100, encoding="utf-8", color=False)
     assert all(word in wide for word in ("━", "10%", "12.4/s", "15 min 53 s left", "3 failed"))
 
 
 def test_what_changes_its_length_all_the_time_moves_nothing_else() -> None:
     def at(width: int, seen: str) -> str:
-        words = Words("12/300 frames", 0.04, "9.1/s", 32, "12 dropped", "latency 45 ms", seen)
+        words = ProgressText("12/300 frames", 0.04, "9.1/s", 32, "12 dropped", "latency 45 ms", seen)
         return bar_line(words, width, encoding="utf-8", color=False)
 
     assert at(100, "2 person, 1 dog").endswith("9.1/s  32 s left  12 dropped  2 person, 1 dog")
@@ -80,10 +80,10 @@ def test_what_changes_its_length_all_the_time_moves_nothing_else() -> None:
 
 
 def test_messages_and_results_come_out_whole_above_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Screen("pictures", terminal=True)
+    screen = Screen("images", terminal=True)
     monkeypatch.setattr("sys.stderr", screen)
     console = Console()
-    with RunProgress(console, count=lambda: 3) as shown:
+    with RunProgressBar(console, count=lambda: 3) as shown:
         assert screen.seen.wait(10)
         console.failure("a.jpg", "empty", "an empty file")
         shown.advance(failed=True)
@@ -103,7 +103,7 @@ def test_who_wants_no_progress_gets_none(monkeypatch: pytest.MonkeyPatch, attrib
     console = Console()
     setattr(console, attribute, value)
     asked: list[bool] = []
-    with RunProgress(console, count=lambda: asked.append(True)) as shown:
+    with RunProgressBar(console, count=lambda: asked.append(True)) as shown:
         shown.advance(failed=False)
     for thread in threading.enumerate():
         if thread.name == "count":
@@ -114,9 +114,9 @@ def test_who_wants_no_progress_gets_none(monkeypatch: pytest.MonkeyPatch, attrib
 
 def test_without_a_terminal_a_plain_line_is_said_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_PLAIN_S", 0.01)
-    screen = Screen("1 of 3 pictures, 1 failed", terminal=False)
+    screen = Screen("1 of 3 images, 1 failed", terminal=False)
     monkeypatch.setattr("sys.stderr", screen)
-    with RunProgress(Console(), count=lambda: 3) as shown:
+    with RunProgressBar(Console(), count=lambda: 3) as shown:
         shown.advance(failed=True)
         assert screen.seen.wait(10)
     assert "\r" not in screen.getvalue()
@@ -131,7 +131,7 @@ def test_a_count_that_fails_leaves_the_run_alone(monkeypatch: pytest.MonkeyPatch
         raise OSError("no")
 
     monkeypatch.setattr("sys.stderr", Screen("", terminal=True))
-    with RunProgress(Console(), count=count) as shown:
+    with RunProgressBar(Console(), count=count) as shown:
         shown.advance(failed=False)
         assert asked.wait(10)
 
@@ -140,7 +140,7 @@ def test_a_download_says_what_it_fetches(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(progress, "_PLAIN_S", 0.01)
     screen = Screen("fetching dfine-s: 40.5 MB of 81.0 MB", terminal=False)
     monkeypatch.setattr("sys.stderr", screen)
-    shown = DownloadProgress(Console())
+    shown = DownloadProgressBar(Console())
     shown.start(81_000_000, "dfine-s")
     shown.advance(50_500_000)
     shown.advance(-10_000_000)
@@ -151,10 +151,10 @@ def test_a_download_says_what_it_fetches(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_pace_knows_fraction_and_end() -> None:
-    pace = Pace(10, 20)
+    pace = RateEstimator(10, 20)
     assert (pace.fraction, pace.time_left) == (0.5, None)
     pace.advance(5)
     assert pace.fraction == 0.75
     assert pace.time_left is not None
-    assert Pace(3).fraction is None
-    assert Pace(3, 0).fraction is None
+    assert RateEstimator(3).fraction is None
+    assert RateEstimator(3, 0).fraction is None

@@ -29,7 +29,7 @@ def panoptic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def segment(detcli: Callable[..., Run], panoptic: Path) -> Segment:
-    """Run `detcli segment` here, with the tiny model; picture by picture, since last bits depend on the company."""
+    """Run `detcli segment` here, with the tiny model; image by image, since last bits depend on the company."""
 
     def run(*arguments: str | Path, **others: Any) -> Run:
         return detcli("segment", "--model", panoptic, "--threshold", "0.2", "--batch", "1", *arguments, **others)
@@ -53,7 +53,7 @@ def tree(folder: str) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
 
 
-def test_without_a_task_every_pixel_has_one_segment_at_most(segment: Segment, pictures: Path) -> None:
+def test_without_a_task_every_pixel_has_one_segment_at_most(segment: Segment, images: Path) -> None:
     run = segment("in")
     assert run.code == 0
     found = records(run.out)
@@ -69,23 +69,23 @@ def test_without_a_task_every_pixel_has_one_segment_at_most(segment: Segment, pi
         stuff = [d["label"] for d in record["detections"] if not d["is_thing"]]
         assert len(set(stuff)) == len(stuff), "stuff of a class is one segment"
     count = sum(len(record["detections"]) for record in found)
-    assert run.err.startswith(f"5 pictures, {count} segments in ")
+    assert run.err.startswith(f"5 images, {count} segments in ")
 
 
-def test_instances_are_things_and_may_overlap(segment: Segment, pictures: Path) -> None:
+def test_instances_are_things_and_may_overlap(segment: Segment, images: Path) -> None:
     found = records(segment("in", "--task", "instance").out)
     assert {d["label"] for record in found for d in record["detections"]} <= set(LABELS[:2])
     assert max(np.sum(masks(record), axis=0).max() for record in found if record["detections"]) > 1
 
 
-def test_a_semantic_segmentation_gives_every_pixel_a_class(segment: Segment, pictures: Path) -> None:
+def test_a_semantic_segmentation_gives_every_pixel_a_class(segment: Segment, images: Path) -> None:
     for record in records(segment("in", "--task", "semantic", "-t", "0").out):
         labels = [d["label"] for d in record["detections"]]
         assert len(set(labels)) == len(labels)
         assert (np.sum(masks(record), axis=0) == 1).all()
 
 
-def test_the_rule_and_its_thresholds_are_chosen(segment: Segment, pictures: Path) -> None:
+def test_the_rule_and_its_thresholds_are_chosen(segment: Segment, images: Path) -> None:
     assert segment("in").out != segment("in", "--rule", "transformers").out
     asked = records(segment("in", "--rule", "transformers", "--overlap-threshold", "0.7", "--header").out)[0]["detcli"]
     told = {name: asked["arguments"][name] for name in ("task", "rule", "mask_threshold", "overlap_threshold")}
@@ -109,7 +109,7 @@ OVERLAP, MASK = ["--overlap-threshold", "0.7"], ["--mask-threshold", "0.7"]
     ],
 )
 def test_a_threshold_that_changes_nothing_is_told_and_no_other(
-    segment: Segment, pictures: Path, task: list[str], thresholds: list[str], idle: list[str]
+    segment: Segment, images: Path, task: list[str], thresholds: list[str], idle: list[str]
 ) -> None:
     run = segment("in", *task, *thresholds)
     assert run.code == 0, run.err
@@ -118,7 +118,7 @@ def test_a_threshold_that_changes_nothing_is_told_and_no_other(
     assert (run.out == segment("in", *task).out) is bool(idle)
 
 
-def test_classes_keep_what_is_named_and_max_det_the_best(segment: Segment, pictures: Path) -> None:
+def test_classes_keep_what_is_named_and_max_det_the_best(segment: Segment, images: Path) -> None:
     named = records(segment("in", "--classes", "Sky").out)
     assert {d["label"] for record in named for d in record["detections"]} == {"sky"}
     best = records(segment("in", "--max-det", "1").out)
@@ -127,7 +127,7 @@ def test_classes_keep_what_is_named_and_max_det_the_best(segment: Segment, pictu
         assert one["detections"] == many["detections"][:1]
 
 
-def test_every_format_can_be_had_at_once(segment: Segment, pictures: Path) -> None:
+def test_every_format_can_be_had_at_once(segment: Segment, images: Path) -> None:
     run = segment(
         *("in", "-o", "a.jsonl", "-o", "b.coco.json", "-o", "c.csv"),
         *("--save-images", "drawn", "--save-masks", "maps", "--save-crops", "cut"),
@@ -155,7 +155,7 @@ def test_every_format_can_be_had_at_once(segment: Segment, pictures: Path) -> No
     assert not list(Path().glob("*.journal"))
 
 
-def test_coco_panoptic_is_a_file_and_a_folder_of_its_name(segment: Segment, pictures: Path) -> None:
+def test_coco_panoptic_is_a_file_and_a_folder_of_its_name(segment: Segment, images: Path) -> None:
     run = segment("in", "-f", "coco-panoptic", "-o", "out.json", "-t", "0.2")
     assert (run.code, run.out) == (0, "")
     assert run.err.splitlines()[-1].endswith(" s -> out.json, out/")
@@ -170,7 +170,7 @@ def test_coco_panoptic_is_a_file_and_a_folder_of_its_name(segment: Segment, pict
             np.testing.assert_array_equal(ids == entry["segment_id"], mask)
 
 
-def test_instances_load_as_truth_and_as_results_and_judge_each_other(segment: Segment, pictures: Path) -> None:
+def test_instances_load_as_truth_and_as_results_and_judge_each_other(segment: Segment, images: Path) -> None:
     assert segment("in", "--task", "instance", "-o", "truth.json").code == 0
     instances = ("in", "--task", "instance", "-f", "coco-results", "-o", "found.json", "--gt", "truth.json")
     assert segment(*instances).code == 0
@@ -184,7 +184,7 @@ def test_instances_load_as_truth_and_as_results_and_judge_each_other(segment: Se
     assert judge.stats[3:6].max() == pytest.approx(1.0), "sorted by the masks' own areas"
 
 
-def test_coco_results_of_instances_keep_every_score(detcli: Callable[..., Run], panoptic: Path, pictures: Path) -> None:
+def test_coco_results_of_instances_keep_every_score(detcli: Callable[..., Run], panoptic: Path, images: Path) -> None:
     run = detcli("segment", "in", "-m", panoptic, "--task", "instance", "-f", "coco-results", "-o", "-")
     low = [entry["score"] for entry in json.loads(run.out)]
     assert min(low) < 0.2
@@ -192,7 +192,7 @@ def test_coco_results_of_instances_keep_every_score(detcli: Callable[..., Run], 
     assert min([d["score"] for record in records(shown.out) for d in record["detections"]], default=1) > 0.5
 
 
-def test_eval_judges_the_boxes_of_segments(segment: Segment, detcli: Callable[..., Run], pictures: Path) -> None:
+def test_eval_judges_the_boxes_of_segments(segment: Segment, detcli: Callable[..., Run], images: Path) -> None:
     assert segment("in", "-o", "found.jsonl", "-o", "truth.json").code == 0
     assert segment("in", "-o", "found.json", "-f", "coco-results").code == 0
     for name in ("found.jsonl", "truth.json", "found.json"):
@@ -203,7 +203,7 @@ def test_eval_judges_the_boxes_of_segments(segment: Segment, detcli: Callable[..
     assert "COCO panoptic" in detcli("eval", "p.json", "--gt", "truth.json").err
 
 
-def test_maps_of_classes_come_with_their_names(segment: Segment, pictures: Path) -> None:
+def test_maps_of_classes_come_with_their_names(segment: Segment, images: Path) -> None:
     run = segment("in", "--task", "semantic", "--save-masks", "maps", "-t", "0")
     assert run.code == 0
     assert Path("maps/classes.txt").read_text().splitlines() == list(LABELS)
@@ -214,20 +214,20 @@ def test_maps_of_classes_come_with_their_names(segment: Segment, pictures: Path)
 
 
 def test_what_a_model_of_ones_own_is_for_is_shown(
-    detcli: Callable[..., Run], panoptic: Path, model: Path, pictures: Path
+    detcli: Callable[..., Run], panoptic: Path, model: Path, images: Path
 ) -> None:
     assert "task        panoptic\n" in detcli("models", "info", panoptic).out
     assert "task        detection\n" in detcli("models", "info", model).out
 
 
-def test_the_table_is_for_eyes(segment: Segment, pictures: Path) -> None:
+def test_the_table_is_for_eyes(segment: Segment, images: Path) -> None:
     run = segment("in", "-f", "table", env={"COLUMNS": "100"})
     assert run.code == 0
     assert "grass" in run.out
 
 
-def test_a_picture_that_cannot_be_read_is_a_record_and_has_no_map(segment: Segment, pictures: Path) -> None:
-    broken(pictures / "2.png")
+def test_a_image_that_cannot_be_read_is_a_record_and_has_no_map(segment: Segment, images: Path) -> None:
+    broken(images / "2.png")
     run = segment("in", "--save-masks", "maps")
     assert run.code == 3
     assert records(run.out)[2]["error"]["code"] == "truncated"
@@ -246,7 +246,7 @@ def test_a_picture_that_cannot_be_read_is_a_record_and_has_no_map(segment: Segme
         (["in", "-f", "coco-panoptic", "-o", "out.json", "--task", "instance"], "take --task panoptic"),
         (["in", "-f", "coco-panoptic", "-o", "in.json"], "'in' is input and output at once"),
         (["in", "-f", "coco-panoptic", "-o", "x.json", "--save-masks", "x"], "'x' cannot hold the masks and"),
-        (["in", "--save-images", "x", "--save-masks", "x"], "'x' cannot hold the pictures and the masks"),
+        (["in", "--save-images", "x", "--save-masks", "x"], "'x' cannot hold the images and the masks"),
         (["in", "--save-masks", "in"], "'in' is input and output at once"),
         (["in", "--task", "things"], "--task"),
         (["in", "--mask-threshold", "2"], "--mask-threshold"),
@@ -256,7 +256,7 @@ def test_a_picture_that_cannot_be_read_is_a_record_and_has_no_map(segment: Segme
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_what_makes_no_sense_is_told_before_anything_is_written(
-    segment: Segment, pictures: Path, arguments: list[str], complaint: str
+    segment: Segment, images: Path, arguments: list[str], complaint: str
 ) -> None:
     before = sorted(path.name for path in Path().iterdir())
     run = segment(*arguments)
@@ -265,7 +265,7 @@ def test_what_makes_no_sense_is_told_before_anything_is_written(
     assert sorted(path.name for path in Path().iterdir()) == before
 
 
-def test_a_model_without_masks_is_5(detcli: Callable[..., Run], model: Path, pictures: Path) -> None:
+def test_a_model_without_masks_is_5(detcli: Callable[..., Run], model: Path, images: Path) -> None:
     for name in ("dfine-s", model):
         run = detcli("segment", "in", "-m", name)
         assert (run.code, run.out) == (5, "")
@@ -274,7 +274,7 @@ def test_a_model_without_masks_is_5(detcli: Callable[..., Run], model: Path, pic
 
 
 def test_boxes_of_a_model_with_masks_are_found_by_detect(
-    detcli: Callable[..., Run], panoptic: Path, pictures: Path
+    detcli: Callable[..., Run], panoptic: Path, images: Path
 ) -> None:
     run = detcli("detect", "in", "-m", panoptic, "-t", "0.2")
     assert run.code == 0
@@ -282,9 +282,7 @@ def test_boxes_of_a_model_with_masks_are_found_by_detect(
     assert "coco-panoptic" not in detcli("detect", "--help").out
 
 
-def test_an_output_that_exists_is_left_alone_the_folder_of_panoptic_pictures_too(
-    segment: Segment, pictures: Path
-) -> None:
+def test_an_output_that_exists_is_left_alone_the_folder_of_panoptic_images_too(segment: Segment, images: Path) -> None:
     Path("out").mkdir()
     Path("out/mine.png").write_bytes(b"mine")
     run = segment("in", "-f", "coco-panoptic", "-o", "out.json")
@@ -297,13 +295,13 @@ def test_an_output_that_exists_is_left_alone_the_folder_of_panoptic_pictures_too
     assert (skipped.code, "skipped" in skipped.err) == (0, True)
 
 
-def test_a_dry_run_names_every_output(segment: Segment, pictures: Path) -> None:
+def test_a_dry_run_names_every_output(segment: Segment, images: Path) -> None:
     run = segment("in", "-n", "-f", "coco-panoptic", "-o", "out.json", "--save-masks", "maps", "--save-images", "drawn")
     assert run.code == 0
     for said in (
         "output: out.json (coco-panoptic)",
-        "output: out/ (pictures of ids)",
-        "output: drawn/ (pictures with segments)",
+        "output: out/ (images of ids)",
+        "output: drawn/ (images with segments)",
         "output: maps/ (label maps)",
     ):
         assert said in run.err
@@ -311,13 +309,13 @@ def test_a_dry_run_names_every_output(segment: Segment, pictures: Path) -> None:
 
 
 def test_the_model_named_by_nobody_is_the_panoptic_detr(
-    detcli: Callable[..., Run], pictures: Path, tmp_path: Path
+    detcli: Callable[..., Run], images: Path, tmp_path: Path
 ) -> None:
     run = detcli("segment", "in", "-n", "--cache-dir", tmp_path / "cache")
     assert "detr-r50-panoptic (facebook/detr-resnet-50-panoptic), not on this machine" in run.err
 
 
-def test_settings_have_a_table_of_their_own(segment: Segment, pictures: Path) -> None:
+def test_settings_have_a_table_of_their_own(segment: Segment, images: Path) -> None:
     Path("detcli.toml").write_text('[segment]\ntask = "semantic"\nmask-threshold = 0.3\n[detect]\nthreshold = 0.9\n')
     first = records(segment("in", "--header").out)[0]["detcli"]["arguments"]
     assert (first["task"], first["mask_threshold"], first["threshold"]) == ("semantic", 0.3, 0.2)
@@ -326,7 +324,7 @@ def test_settings_have_a_table_of_their_own(segment: Segment, pictures: Path) ->
 
 @pytest.mark.parametrize("done", [1, 3])
 def test_a_resumed_run_ends_in_the_same_bytes(
-    segment: Segment, pictures: Path, monkeypatch: pytest.MonkeyPatch, done: int
+    segment: Segment, images: Path, monkeypatch: pytest.MonkeyPatch, done: int
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     for folder in ("whole", "again"):
@@ -343,35 +341,35 @@ def test_a_resumed_run_ends_in_the_same_bytes(
     for kind in (run, run_panoptic):
         assert kind("whole").code == 0
         names = ("0.png", "1.png", "2.png", "sub/3.png")
-        good = {name: (pictures / name).read_bytes() for name in names[done:]}
+        good = {name: (images / name).read_bytes() for name in names[done:]}
         for name in good:
-            broken(pictures / name)
+            broken(images / name)
         assert kind("again", "--strict").code == 3
         [journal] = Path("again").glob("*.journal")
         lines = journal.read_bytes().splitlines(keepends=True)
         journal.write_bytes(b"".join(lines[: done + 1]))
         for name, data in good.items():
-            (pictures / name).write_bytes(data)
+            (images / name).write_bytes(data)
         assert kind("again", "--resume").code == 0
     assert tree("again") == tree("whole")
 
 
-def test_what_a_run_writes_is_not_its_input(segment: Segment, pictures: Path) -> None:
+def test_what_a_run_writes_is_not_its_input(segment: Segment, images: Path) -> None:
     for _ in range(2):
         run = segment(".", "-f", "coco-panoptic", "-o", "out.json", "--save-masks", "maps", "-y")
         assert run.code == 0
-        assert run.err.startswith("5 pictures, ")
+        assert run.err.startswith("5 images, ")
 
 
-def test_messages_count_segments(segment: Segment, pictures: Path) -> None:
+def test_messages_count_segments(segment: Segment, images: Path) -> None:
     run = segment("in", "--log-format", "json", "-o", "out.jsonl")
     [said] = records(run.err)
     count = sum(len(record["detections"]) for record in records(Path("out.jsonl").read_text()))
-    assert (said["pictures"], said["segments"]) == (5, count)
+    assert (said["images"], said["segments"]) == (5, count)
     assert "boxes" not in said
 
 
-def test_names_that_differ_only_in_their_suffix_have_maps_of_their_own(segment: Segment, pictures: Path) -> None:
+def test_names_that_differ_only_in_their_suffix_have_maps_of_their_own(segment: Segment, images: Path) -> None:
     Image.open("in/0.png").convert("RGB").save("in/0.jpg")
     assert segment("in", "--save-masks", "maps", "-f", "coco-panoptic", "-o", "out.json").code == 0
     names = {annotation["file_name"] for annotation in json.loads(Path("out.json").read_text())["annotations"]}

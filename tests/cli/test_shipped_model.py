@@ -20,7 +20,7 @@ from detcli.training.recipes.recipe import recipe_for
 
 Detcli = Callable[..., Run]
 
-# The pictures on which the README's AP was measured, and the first of them.
+# The images on which the README's AP was measured, and the first of them.
 ALL = "shapes:1:1000"
 SAMPLE = "shapes:1:100"
 
@@ -69,9 +69,9 @@ def test_plain_pycocotools_judges_it_the_same(detcli: Detcli, tmp_path: Path, mo
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     truth = open_dataset(SAMPLE, part="val").annotations()
     Path("truth.json").write_text(json.dumps(truth))
-    write_pictures(Path("pictures"))
+    write_images(Path("images"))
     detected = detcli(
-        "detect", "pictures", "-m", "shapes", "-f", "coco-results", "--gt", "truth.json", "-o", "found.json"
+        "detect", "images", "-m", "shapes", "-f", "coco-results", "--gt", "truth.json", "-o", "found.json"
     )
     assert detected.code == 0, detected.err
     assert detcli("eval", "-m", "shapes", "--data", SAMPLE, "-o", "report.json").code == 0
@@ -90,12 +90,12 @@ def test_the_demo_finds_what_was_drawn(detcli: Detcli, tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert detcli("demo").code == 0
-    truth = json.loads(Path("detcli-demo/pictures/truth.json").read_text())
+    truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
     found = json.loads(Path("detcli-demo/detections.json").read_text())["annotations"]
     assert judge(truth, found).ap > 0.6, "with the boxes above the threshold alone"
 
 
-def write_pictures(folder: Path) -> None:
+def write_images(folder: Path) -> None:
     """The sample as files, under the names that its annotations have."""
     from PIL import Image
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from detcli.cli.detect.table import Table, shortened
-from detcli.structures.class_labels import Labels
+from detcli.cli.detect.table import DetectionTable, shortened
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin
 
-LABELS = Labels.from_names(("person", "\x1b[31mdog", "交通信号灯" * 5))
+LABELS = ClassLabels.from_names(("person", "\x1b[31mdog", "交通信号灯" * 5))
 NAMES = (
     "street.jpg",
     "a/very/long/path/" * 12 + "end.jpg",
@@ -25,13 +25,13 @@ NAMES = (
 
 def rows(width: int, *, color: bool = False, encoding: str = "utf-8") -> list[str]:
     stream = io.BytesIO()
-    table = Table(stream, LABELS, width=width, color=color, encoding=encoding)
+    table = DetectionTable(stream, LABELS, width=width, color=color, encoding=encoding)
     boxes = np.array([[0, 1.4, 99998.6, 3], [10, 20, 30, 40], [5, 5, 6, 7]], np.float64)
     found = Detections(boxes, np.array([0.934, 0.5, 0.041], np.float32), np.array([0, 1, 2]))
     for index, name in enumerate(NAMES):
         frame = Frame(Origin(index, name, name, name), (480, 640), None)
         table.write(frame, found if index % 2 else Detections.empty())
-    failed = Unreadable(Origin(9, "b.jpg", "b.jpg", "b"), "truncated", "truncated after 3 bytes")
+    failed = FailedFrame(Origin(9, "b.jpg", "b.jpg", "b"), "truncated", "truncated after 3 bytes")
     table.write(failed, failed)
     table.close(complete=True)
     return stream.getvalue().decode(encoding).splitlines()
@@ -53,7 +53,7 @@ def test_each_box_is_a_row_and_the_name_stands_in_the_first() -> None:
 
 def test_frames_of_a_video_say_when_they_are() -> None:
     stream = io.BytesIO()
-    table = Table(stream, LABELS, width=80, color=False)
+    table = DetectionTable(stream, LABELS, width=80, color=False)
     for number in range(2):
         origin = Origin(number, "a/long/path/" * 5 + "in.mp4", "x", "x", number, number / 25)
         table.write(Frame(origin, (480, 640), None), Detections.empty())
@@ -66,7 +66,7 @@ def test_frames_of_a_video_say_when_they_are() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_tracks_have_their_numbers_whole_after_the_label(width: int) -> None:
     stream = io.BytesIO()
-    table = Table(stream, LABELS, width=width, color=False, tracks=True)
+    table = DetectionTable(stream, LABELS, width=width, color=False, tracks=True)
     boxes = np.array([[0, 1, 9, 9]] * 3, np.float64)
     scores, track_ids = np.full(3, 0.5, np.float32), np.array([7, 12345, 3])
     table.write(
@@ -81,8 +81,8 @@ def test_tracks_have_their_numbers_whole_after_the_label(width: int) -> None:
 
 def test_the_head_is_whole_however_short_the_names() -> None:
     stream = io.BytesIO()
-    table = Table(stream, Labels.from_names(("cat",)), width=80, color=False)
-    table.write(Unreadable(Origin(0, "a", "a", "a"), "empty", ""), Unreadable(Origin(0, "a", "a", "a"), "empty", ""))
+    table = DetectionTable(stream, ClassLabels.from_names(("cat",)), width=80, color=False)
+    table.write(FailedFrame(Origin(0, "a", "a", "a"), "empty", ""), FailedFrame(Origin(0, "a", "a", "a"), "empty", ""))
     table.close(complete=True)
     assert stream.getvalue().split()[:3] == [b"file", b"label", b"score"]
 

@@ -16,12 +16,12 @@ from cli_runs import Run
 from PIL import Image
 
 Train = Callable[..., Run]
-COLOURS = {"dog": (220, 40, 40), "zebra": (40, 60, 220)}
+COLORS = {"dog": (220, 40, 40), "zebra": (40, 60, 220)}
 SHORT = ("--epochs", "2", "-b", "4", "--imgsz", "64", "96", "--set", "base_batch=4", "-d", "cpu", "-j", "1")
 
 
-def dataset(folder: Path, count: int, *, names: Sequence[str] = tuple(COLOURS), seed: int = 0) -> Path:
-    """Pictures of one coloured rectangle each, and their COCO annotations; category ids are 3, 6, …."""
+def dataset(folder: Path, count: int, *, names: Sequence[str] = tuple(COLORS), seed: int = 0) -> Path:
+    """Images of one colored rectangle each, and their COCO annotations; category ids are 3, 6, …."""
     random = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
@@ -29,7 +29,7 @@ def dataset(folder: Path, count: int, *, names: Sequence[str] = tuple(COLOURS), 
         pixels = random.integers(90, 130, (64, 96, 3)).astype(np.uint8)
         x, y, width, height = (int(value) for value in random.integers(8, 40, 4))
         class_id = number % len(names)
-        pixels[y : y + height, x : x + width] = list(COLOURS.values())[class_id]
+        pixels[y : y + height, x : x + width] = list(COLORS.values())[class_id]
         Image.fromarray(pixels).save(folder / f"{number}.png")
         images.append({"id": number, "file_name": f"{number}.png", "width": 96, "height": 64})
         box = [x, y, min(width, 96 - x), min(height, 64 - y)]
@@ -45,7 +45,7 @@ def dataset(folder: Path, count: int, *, names: Sequence[str] = tuple(COLOURS), 
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The test stands in an empty folder, with eight pictures to learn from and four to judge by."""
+    """The test stands in an empty folder, with eight images to learn from and four to judge by."""
     monkeypatch.chdir(tmp_path)
     dataset(Path("val"), 4, seed=1)
     return dataset(Path("data"), 8)
@@ -65,14 +65,14 @@ def test_a_run_ends_in_models_that_detect(train: Train, detcli: Callable[..., Ru
     run = train("--data", data, "--val", "val/truth.json", "-o", "runs/first", *SHORT)
     assert (run.code, run.out) == (0, ""), run.err
     lines = run.err.splitlines()
-    assert "detcli: data: 'data/truth.json', 8 pictures, 8 boxes; 2 classes: " in lines[0]
-    assert "detcli: val: 'val/truth.json', 4 pictures, 4 boxes; 2 classes: " in lines[1]
+    assert "detcli: data: 'data/truth.json', 8 images, 8 boxes; 2 classes: " in lines[0]
+    assert "detcli: val: 'val/truth.json', 4 images, 4 boxes; 2 classes: " in lines[1]
     assert any("the model knows 1 of the 2 classes already ('dog')" in line for line in lines)
-    assert any("2 epochs of 2 steps, 4 pictures of 64 x 96 a step" in line for line in lines)
+    assert any("2 epochs of 2 steps, 4 images of 64 x 96 a step" in line for line in lines)
     assert [line for line in lines if line.startswith("detcli: epoch 2 of 2: loss ")]
     assert lines[-2].startswith("2 epochs in ")
     assert lines[-2].endswith(" -> runs/first/best")
-    assert lines[-1] == "detcli: next: detcli detect pictures/ -m runs/first/best"
+    assert lines[-1] == "detcli: next: detcli detect images/ -m runs/first/best"
     found = detcli("detect", "val", "-m", "runs/first/best", "-t", "0", "--max-det", "1")
     assert found.code == 0, found.err
     ids = {record["detections"][0]["category_id"] for record in map(json.loads, found.out.splitlines())}
@@ -91,7 +91,7 @@ def test_a_dry_run_checks_and_plans_and_prints_the_recipe(train: Train, data: Pa
     assert train("--data", data, "--dry-run", "--recipe", "recipe.toml").out == run.out
 
 
-def test_a_model_of_ones_own_keeps_its_picture_size(train: Train, data: Path) -> None:
+def test_a_model_of_ones_own_keeps_its_image_size(train: Train, data: Path) -> None:
     assert tomllib.loads(train("--data", data, "-n").out)["image_size_hw"] == [64, 96]
 
 

@@ -1,4 +1,4 @@
-"""`detcli train` for networks of pictures of many sizes and with masks: from panoptic annotations to a model that segments."""
+"""`detcli train` for networks of images of many sizes and with masks: from panoptic annotations to a model that segments."""
 
 import json
 import tomllib
@@ -21,7 +21,7 @@ CATEGORIES = [
 
 
 def panoptic(folder: Path, count: int, *, names: tuple[str, ...] = ("dog", "zebra"), seed: int = 0) -> Path:
-    """Pictures of a sky with one coloured rectangle, and their COCO panoptic annotations."""
+    """Images of a sky with one colored rectangle, and their COCO panoptic annotations."""
     random = np.random.default_rng(seed)
     categories = [
         {**one, "name": {"dog": names[0], "zebra": names[1]}.get(str(one["name"]), one["name"])} for one in CATEGORIES
@@ -35,12 +35,12 @@ def panoptic(folder: Path, count: int, *, names: tuple[str, ...] = ("dog", "zebr
         pixels[y : y + h, x : x + w] = (220, 40, 40) if number % 2 else (40, 60, 220)
         ids[y : y + h, x : x + w] = 300
         box = [x, y, min(w, width - x), min(h, height - y)]
-        for path, picture in (
+        for path, image in (
             (folder / f"{number}.jpg", pixels),
-            (folder / "panoptic" / f"{number}.png", _colours(ids)),
+            (folder / "panoptic" / f"{number}.png", _colors(ids)),
         ):
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture).save(path)
+            Image.fromarray(image).save(path)
         images.append({"id": number, "file_name": f"{number}.jpg", "width": width, "height": height})
         segments = [
             {"id": 7, "category_id": 90, "bbox": [0, 0, width, height], "area": int((ids == 7).sum()), "iscrowd": 0},
@@ -52,13 +52,13 @@ def panoptic(folder: Path, count: int, *, names: tuple[str, ...] = ("dog", "zebr
     return file
 
 
-def _colours(ids: np.ndarray) -> np.ndarray:
+def _colors(ids: np.ndarray) -> np.ndarray:
     return np.stack((ids & 255, ids >> 8 & 255, ids >> 16), axis=2).astype(np.uint8)
 
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The test stands in an empty folder, with four pictures to learn from and two to judge by."""
+    """The test stands in an empty folder, with four images to learn from and two to judge by."""
     monkeypatch.chdir(tmp_path)
     panoptic(Path("val"), 2, seed=1)
     return panoptic(Path("data"), 4)
@@ -84,7 +84,7 @@ def test_panoptic_annotations_make_a_model_that_segments(detcli: Detcli, data: P
     run = detcli("train", "-m", model, "--data", data, "--val", "val/panoptic.json", "-o", "run", *SHORT)
     assert (run.code, run.out) == (0, ""), run.err
     assert "the model knows 2 of the 3 classes already ('dog', 'sky')" in run.err
-    assert "2 pictures whose shorter side is 38 to 64 (the longer one 96 at most) a step" in run.err
+    assert "2 images whose shorter side is 38 to 64 (the longer one 96 at most) a step" in run.err
     losses = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["losses"]
     assert {"loss_mask", "loss_dice", "loss_ce", "loss_bbox", "loss_giou", "loss_ce_aux_0"} <= losses.keys()
     config = json.loads(Path("run/best/config.json").read_text())
@@ -92,7 +92,7 @@ def test_panoptic_annotations_make_a_model_that_segments(detcli: Detcli, data: P
     assert config["architectures"] == ["DetrForSegmentation"]
     size = json.loads(Path("run/best/preprocessor_config.json").read_text())["size"]
     assert size == {"shortest_edge": 64, "longest_edge": 96}
-    assert run.err.splitlines()[-1] == "detcli: next: detcli segment pictures/ -m run/best"
+    assert run.err.splitlines()[-1] == "detcli: next: detcli segment images/ -m run/best"
     found = detcli(
         "segment", "val", "-m", "run/best", "-t", "0", "-d", "cpu", "--format", "coco-panoptic", "-o", "out.json"
     )
@@ -168,7 +168,7 @@ def test_a_size_is_that_of_the_shorter_and_of_the_longer_side(detcli: Detcli, da
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--mosaic", "0.5"], "mosaic is 0.5, which is for pictures that are stretched to one size"),
+        (["--mosaic", "0.5"], "mosaic is 0.5, which is for images that are stretched to one size"),
         (["--imgsz", "64", "32"], "--imgsz 32 64"),
         (["--set", "longest_edge=40"], "64 is above longest_edge = 40"),
         (["--set", "schedule=step", "--set", "milestones_epochs=[]"], "needs milestones_epochs"),

@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from detcli.cli.train.train_options import TrainWish
+from detcli.cli.train.train_options import TrainRequest
 from detcli.cli.train.train_recipe import wished_recipe
 from detcli.errors import UsageError
 from detcli.training.recipes.recipe import Recipe
 
-NOTHING = TrainWish(
+NOTHING = TrainRequest(
     data="data.json", val=None, images=None, val_images=None, model="dfine-s", scratch=False, revision=None,
-    offline=False, cache_dir=None, recipe=None, epochs=None, step_pictures=None, accumulate=None, masks=False, lr=None, imgsz=None,
+    offline=False, cache_dir=None, recipe=None, epochs=None, step_images=None, accumulate=None, masks=False, lr=None, imgsz=None,
     mosaic=None, seed=None, precision="auto", evaluate_every=None, changes=(), device="auto", workers=None, output=None,
     resume=False, if_exists="error", yes=False, dry_run=False,
 )  # fmt: skip
 PUBLISHED = Recipe(lr=4e-4, backbone_lr=2e-4, epochs=220, stop_augmentation_epoch=200)
 
 
-def wish(**given: Any) -> TrainWish:
+def wish(**given: Any) -> TrainRequest:
     return replace(NOTHING, **given)
 
 
@@ -32,7 +32,7 @@ def test_every_flag_is_a_field() -> None:
     recipe = wished_recipe(
         PUBLISHED,
         wish(
-            epochs=22, step_pictures=8, accumulate=2, imgsz=(320, 416), mosaic=0.5, seed=7, precision="bf16",
+            epochs=22, step_images=8, accumulate=2, imgsz=(320, 416), mosaic=0.5, seed=7, precision="bf16",
             evaluate_every=3,
         ),
     )  # fmt: skip
@@ -118,7 +118,7 @@ def test_a_slip_is_named(assignment: str, said: str) -> None:
 
 
 def test_a_rate_that_is_given_is_that_of_the_batch_at_hand() -> None:
-    recipe = wished_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(lr=1e-4, step_pictures=8))
+    recipe = wished_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(lr=1e-4, step_images=8))
     assert (recipe.lr, recipe.batch, recipe.base_batch) == (1e-4, 8, 8)
-    published = wished_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(step_pictures=8))
+    published = wished_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(step_images=8))
     assert (published.lr, published.base_batch) == (4e-4, 64), "the published rate scales with the batch"

@@ -10,20 +10,30 @@ from rich.cells import cell_len
 
 from detcli.cli.framework import progress
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.progress import Words, bar_line
+from detcli.cli.framework.progress import ProgressText, bar_line
 from detcli.cli.train.train_view import TrainView, train_closing
-from detcli.training.training_events import EpochEnded, Evaluated, Event, Judged, Judging, Note, Saved, Started, Stepped
-from detcli.training.training_job import Result
+from detcli.training.training_events import (
+    CheckpointSaved,
+    EpochEnded,
+    Evaluated,
+    Event,
+    TrainingNote,
+    TrainingStarted,
+    TrainingStep,
+    Validated,
+    ValidationStarted,
+)
+from detcli.training.training_job import TrainingResult
 
-START = Started(
-    epochs=3, steps_per_epoch=40, epoch=0, step=0, pictures=1280, val_pictures=100, batch=32, parameters=10_309_605,
+START = TrainingStarted(
+    epochs=3, steps_per_epoch=40, epoch=0, step=0, images=1280, val_images=100, batch=32, parameters=10_309_605,
     learning=10_309_000, device="cuda:0", precision="bf16", processes=1,
 )  # fmt: skip
 FIGURES = {"AP": 0.9123, "AP50": 0.98, "AP75": 0.95}
 
 
-def step(epoch: int, number: int, *, memory: int = 1_300_000_000) -> Stepped:
-    return Stepped(epoch, number, {"loss_vfl": 1.0, "loss_bbox": 11.5}, 2e-4, 30.0, 12.34, memory)
+def step(epoch: int, number: int, *, memory: int = 1_300_000_000) -> TrainingStep:
+    return TrainingStep(epoch, number, {"loss_vfl": 1.0, "loss_bbox": 11.5}, 2e-4, 30.0, 12.34, memory)
 
 
 def said(monkeypatch: pytest.MonkeyPatch, *events: Event, json_lines: bool = False, verbose: bool = False) -> list[str]:
@@ -39,7 +49,7 @@ def said(monkeypatch: pytest.MonkeyPatch, *events: Event, json_lines: bool = Fal
 
 
 def test_the_start_says_what_runs_where(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert said(monkeypatch, START) == ["detcli: cuda:0 in bf16: training 3 epochs, 40 steps each, 32 pictures a step"]
+    assert said(monkeypatch, START) == ["detcli: cuda:0 in bf16: training 3 epochs, 40 steps each, 32 images a step"]
 
 
 def test_a_resumed_run_says_where_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,8 +70,8 @@ def test_each_epoch_is_one_line_that_knows_the_best(monkeypatch: pytest.MonkeyPa
     lines = said(
         monkeypatch,
         START,
-        Judging(0, 100),
-        Judged(),
+        ValidationStarted(0, 100),
+        Validated(),
         Evaluated(0, FIGURES, best=True),
         EpochEnded(0, losses, FIGURES),
         Evaluated(1, FIGURES, best=False),
@@ -90,7 +100,7 @@ def test_json_lines_have_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_saves_are_for_those_who_want_more_and_notes_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    events = (Saved(1, 11), Note("the best weights again"))
+    events = (CheckpointSaved(1, 11), TrainingNote("the best weights again"))
     assert said(monkeypatch, *events) == ["detcli: the best weights again"]
     assert said(monkeypatch, *events, verbose=True)[0] == "detcli: saved after 11 steps of epoch 2"
 
@@ -105,10 +115,10 @@ def test_the_moving_line_says_where_it_is_and_how_it_goes(monkeypatch: pytest.Mo
     assert wide.startswith("epoch 2/3  step 20/40")
     for word in ("50%", "loss 12.5", "lr 0.0002", "1.3 GB", "12.3/s", " left"):
         assert word in wide
-    view(Judging(1, 100))
+    view(ValidationStarted(1, 100))
     for _ in range(25):
-        view(Judged())
-    assert bar_line(view._words(), 80, encoding="utf-8", color=False).startswith("judging 25/100 pictures")
+        view(Validated())
+    assert bar_line(view._words(), 80, encoding="utf-8", color=False).startswith("judging 25/100 images")
 
 
 def test_without_a_terminal_the_same_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,16 +127,16 @@ def test_without_a_terminal_the_same_is_a_sentence(monkeypatch: pytest.MonkeyPat
     view(START)
     view(step(0, 0, memory=0))
     sentence, numbers = view._plain()
-    assert sentence.startswith("epoch 1 of 3, step 1 of 40, loss 12.5, lr 0.0002, 12.3 pictures a second, ")
+    assert sentence.startswith("epoch 1 of 3, step 1 of 40, loss 12.5, lr 0.0002, 12.3 images a second, ")
     assert sentence.endswith(" left")
     assert (numbers["epoch"], numbers["loss"], numbers["memory_bytes"]) == (0, 12.5, None)
-    view(Judging(0, 100))
-    assert view._plain()[0] == "judging: 0 of 100 pictures"
+    view(ValidationStarted(0, 100))
+    assert view._plain()[0] == "judging: 0 of 100 images"
 
 
 @pytest.mark.parametrize("width", [20, 40, 79, 120])
 def test_facts_give_way_on_a_narrow_screen(width: int) -> None:
-    words = Words("epoch 12/132  step 240/1,312", 0.5, "12.3/s", 7000, facts="loss 12.5  lr 0.0002  1.3 GB")
+    words = ProgressText("epoch 12/132  step 240/1,312", 0.5, "12.3/s", 7000, facts="loss 12.5  lr 0.0002  1.3 GB")
     line = bar_line(words, width, encoding="utf-8", color=False)
     assert cell_len(line) <= width
     assert ("loss" in line) == (width > 75)
@@ -149,14 +159,14 @@ def test_messages_come_out_above_the_line(monkeypatch: pytest.MonkeyPatch) -> No
     assert console.above == Console().above
 
 
-def result(**changes: object) -> Result:
+def result(**changes: object) -> TrainingResult:
     values: dict[str, object] = {
         "run": Path("runs/a run"), "epochs": 3, "steps": 120, "best": 0.9123, "best_epoch": 2, "figures": FIGURES,
     }  # fmt: skip
-    return Result(**(values | changes))  # type: ignore[arg-type]
+    return TrainingResult(**(values | changes))  # type: ignore[arg-type]
 
 
-def closing(monkeypatch: pytest.MonkeyPatch, whole: Result) -> list[str]:
+def closing(monkeypatch: pytest.MonkeyPatch, whole: TrainingResult) -> list[str]:
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
     train_closing(Console(), whole, seconds=12.0)
@@ -166,11 +176,11 @@ def closing(monkeypatch: pytest.MonkeyPatch, whole: Result) -> list[str]:
 def test_the_end_says_how_good_it_is_and_what_to_do_next(monkeypatch: pytest.MonkeyPatch) -> None:
     assert closing(monkeypatch, result()) == [
         "3 epochs in 12 s, AP 0.912 (best, epoch 3) -> runs/a run/best",
-        "detcli: next: detcli detect pictures/ -m 'runs/a run/best'",
+        "detcli: next: detcli detect images/ -m 'runs/a run/best'",
     ]
 
 
-def test_without_pictures_to_judge_by_there_is_no_best(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_images_to_judge_by_there_is_no_best(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = closing(monkeypatch, result(best=None, best_epoch=None, figures=None))
     assert lines[0] == "3 epochs in 12 s -> runs/a run/last"
 
@@ -180,10 +190,10 @@ def test_an_interrupted_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -
     assert lines == ["0 epochs in 12 s -> runs/a run; interrupted by SIGTERM, the same command with --resume goes on"]
 
 
-def test_unreadable_pictures_are_counted_and_make_the_exit_code_3(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_images_are_counted_and_make_the_exit_code_3(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", io.StringIO())
     assert train_closing(Console(), result(), seconds=12.0) == 0
     assert train_closing(Console(), result(interrupted="SIGINT"), seconds=12.0) == 130
     whole = result(unreadable={"a.jpg": "truncated"})
     assert train_closing(Console(), whole, seconds=12.0) == 3
-    assert "AP 0.912 (best, epoch 3), 1 picture unreadable -> " in closing(monkeypatch, whole)[0]
+    assert "AP 0.912 (best, epoch 3), 1 image unreadable -> " in closing(monkeypatch, whole)[0]

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_runs import Run, start
-from film_frames import frames_of, pictures, video
+from film_frames import frames_of, images, video
 from PIL import Image
 
 from detcli.cli.detect.video import video as video_command
 from detcli.engine import outputs as plan
-from detcli.engine.request import VideoWish, Wish
+from detcli.engine.request import DetectRequest, VideoRequest
 from detcli.io.outputs import open_output
 from detcli.sources.video import camera
 from detcli.structures.frame import Pixels
@@ -43,7 +43,7 @@ def watch(detcli: Callable[..., Run], model: Path, tmp_path: Path, monkeypatch: 
 @pytest.fixture
 def short(watch: Watch, tmp_path: Path) -> Path:
     """Six frames, a tenth of a second each."""
-    return video(tmp_path / "in.mp4", pictures(6))
+    return video(tmp_path / "in.mp4", images(6))
 
 
 def records(text: str) -> list[dict[str, Any]]:
@@ -53,8 +53,8 @@ def records(text: str) -> list[dict[str, Any]]:
 def test_the_wish_has_a_field_for_every_option() -> None:
     given = {param.name for param in video_command.params if param.expose_value}
     of_segment = {"task", "rule", "mask_threshold", "overlap_threshold", "save_masks"}
-    assert given == set(VideoWish.__dataclass_fields__) - of_segment
-    assert set(Wish.__dataclass_fields__) - of_segment <= given
+    assert given == set(VideoRequest.__dataclass_fields__) - of_segment
+    assert set(DetectRequest.__dataclass_fields__) - of_segment <= given
 
 
 def test_what_is_found_in_a_video_is_what_is_found_in_its_frames(detcli: Callable[..., Run], watch: Watch) -> None:
@@ -122,7 +122,7 @@ def test_where_no_frame_is_left_the_reason_is_said_and_no_film_is_claimed(watch:
     assert last.endswith("-> out.jsonl")
 
 
-def test_the_annotated_video_and_pictures_have_every_frame(watch: Watch, short: Path) -> None:
+def test_the_annotated_video_and_images_have_every_frame(watch: Watch, short: Path) -> None:
     assert watch("in.mp4", "--save-video", "out.mp4", "--save-images", "drawn", "-o", "out.jsonl").code == 0
     assert frames_of(Path("out.mp4")) == 6
     assert len(list(Path("drawn/in").iterdir())) == 6
@@ -144,7 +144,7 @@ def test_a_second_run_keeps_off_what_the_first_one_writes(watch: Watch, short: P
 
 
 def test_each_of_several_sources_has_outputs_as_if_it_were_alone(watch: Watch, short: Path) -> None:
-    video(Path("other.mp4"), pictures(3, seed=1))
+    video(Path("other.mp4"), images(3, seed=1))
     run = watch("in.mp4", "other.mp4", "-o", "o/{name}.jsonl", "-o", "all.jsonl", "--save-video", "films/", "-b", "1")
     assert run.code == 0
     for name, count in (("in", 6), ("other", 3)):
@@ -175,7 +175,7 @@ def test_where_no_source_can_be_read_each_is_a_line(watch: Watch) -> None:
 
 
 def test_tracks_are_numbered_in_every_format(watch: Watch, tmp_path: Path) -> None:
-    still = pictures(1) * 4
+    still = images(1) * 4
     video(tmp_path / "in.mp4", still)
     assert watch("in.mp4", "--track", "-o", "out.jsonl", "-o", "out.csv").code == 0
     ids = [[d["track_id"] for d in line["detections"]] for line in records(Path("out.jsonl").read_text())]
@@ -207,8 +207,8 @@ def test_a_dry_run_tells_of_the_source_and_writes_nothing(watch: Watch, short: P
 
 
 def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: Path) -> None:
-    video(Path("d/sub/b.mkv"), pictures(2))
-    video(Path("d/a.mp4"), pictures(1))
+    video(Path("d/sub/b.mkv"), images(2))
+    video(Path("d/a.mp4"), images(1))
     Path("d/notes.txt").write_text("not a video")
     assert [line["file"] for line in records(watch("d").out)] == ["d/a.mp4", "d/sub/b.mkv", "d/sub/b.mkv"]
     assert {line["file"] for line in records(watch("*.mp4").out)} == {"in.mp4"}
@@ -221,7 +221,7 @@ def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: 
         (["cam123"], 4, "there is no camera 123"),
         (["webcam"], 4, "cameras are named cam0"),
         (["gone.mp4"], 4, "no such file"),
-        (["picture.png"], 4, "'detcli detect' takes pictures"),
+        (["image.png"], 4, "'detcli detect' takes images"),
         (["words.txt"], 4, "cannot read 'words.txt': not a "),
         (["empty.mp4"], 4, "empty"),
         (["pointer.mp4"], 4, "'git lfs pull' fetches it"),
@@ -248,7 +248,7 @@ def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: 
 def test_what_cannot_be_is_answered_in_a_line(
     watch: Watch, short: Path, arguments: list[str], code: int, words: str
 ) -> None:
-    Image.new("RGB", (8, 8)).save("picture.png")
+    Image.new("RGB", (8, 8)).save("image.png")
     Path("words.txt").write_text("hello\n" * 100)
     Path("empty.mp4").touch()
     Path("pointer.mp4").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
@@ -297,7 +297,7 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 
 def test_sound_that_cannot_be_copied_is_told(watch: Watch, server: str) -> None:
-    video(Path("in.ts"), pictures(6), sound=True)
+    video(Path("in.ts"), images(6), sound=True)
     assert "sound" not in watch("in.ts", "--save-video", "file.mp4").err
     run = watch(f"http://{server}/in.ts", "--save-video", "stream.mp4")
     assert run.code == 0
@@ -305,7 +305,7 @@ def test_sound_that_cannot_be_copied_is_told(watch: Watch, server: str) -> None:
 
 
 def test_a_server_without_ranges_cannot_give_every_mp4(watch: Watch, server: str) -> None:
-    video(Path("large.mp4"), pictures(20, size_hw=(240, 320)))
+    video(Path("large.mp4"), images(20, size_hw=(240, 320)))
     run = watch(f"http://{server}/large.mp4")
     assert run.code == 4
     assert "an MP4 that ends with its index: download it" in run.err
@@ -330,7 +330,7 @@ def test_credentials_of_an_address_stand_nowhere(watch: Watch, short: Path, serv
 
 
 class StillCamera:
-    """Gives the same picture for ever."""
+    """Gives the same image for ever."""
 
     def isOpened(self) -> bool:  # noqa: N802
         return True
@@ -377,7 +377,7 @@ def words(model: Path) -> list[str]:
 
 
 def test_a_video_comes_through_a_pipe(model: Path, tmp_path: Path) -> None:
-    data = video(tmp_path / "in.ts", pictures(6)).read_bytes()
+    data = video(tmp_path / "in.ts", images(6)).read_bytes()
     process = start(words(model), "-", cwd=tmp_path)
     out, err = process.communicate(data, timeout=120)
     assert process.returncode == 0, err
@@ -389,7 +389,7 @@ def test_a_video_comes_through_a_pipe(model: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_what_an_interrupted_run_has_written_is_whole(model: Path, tmp_path: Path, number: int, code: int) -> None:
-    video(tmp_path / "in.mp4", pictures(400))
+    video(tmp_path / "in.mp4", images(400))
     process = start(
         words(model), "in.mp4", "-b", "1", "-o", "-", "-o", "out.json", "--save-video", "out.mp4", cwd=tmp_path
     )

@@ -1,22 +1,24 @@
-"""What a run over moving pictures says while it goes on, and at its end."""
+"""What a run over videos says while it goes on, and at its end."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from detcli.cli.detect.video_progress import Measures, VideoProgress, milliseconds, video_closing
+from detcli.cli.detect.video_progress import LatencyStats, VideoProgress, milliseconds, video_closing
 from detcli.cli.framework.console import Console
-from detcli.engine.outputs import FilmTarget, Plan, Target
-from detcli.pipeline.run import Tally
+from detcli.engine.outputs import OutputPlan, ResultTarget, VideoTarget
+from detcli.pipeline.run import RunStats
 from detcli.sources.video.video_source import gap_origin
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Unreadable
+from detcli.structures.frame import FailedFrame
 
-LABELS = Labels.from_names(["person", "dog"])
-PLAN = Plan(
-    (Target("jsonl", Path("out.jsonl")),), journal=Path("out.jsonl.journal"), films=(FilmTarget(Path("o.mp4"), "o"),)
+LABELS = ClassLabels.from_names(["person", "dog"])
+PLAN = OutputPlan(
+    (ResultTarget("jsonl", Path("out.jsonl")),),
+    journal=Path("out.jsonl.journal"),
+    films=(VideoTarget(Path("o.mp4"), "o"),),
 )
 
 
@@ -26,13 +28,13 @@ def found(*class_ids: int) -> Detections:
 
 
 def test_the_line_tells_frames_latency_what_is_seen_and_what_was_dropped() -> None:
-    measures = Measures()
+    measures = LatencyStats()
     progress = VideoProgress(
         Console(), LABELS, measures, done=0, total=lambda: 300, dropped=lambda: 12, detection_s=lambda: 0.031
     )
     progress._pace.total = 300
     progress.advance(found(0, 0, 1))
-    gap = Unreadable(gap_origin(1, file="a", place="a", frame=1, time_s=0.1), "gap", "nothing came")
+    gap = FailedFrame(gap_origin(1, file="a", place="a", frame=1, time_s=0.1), "gap", "nothing came")
     progress.advance(gap)
     words = progress._words()
     assert (words.counts, words.remark) == ("2/300 frames", "12 dropped, 1 gap")
@@ -51,10 +53,10 @@ def test_the_last_line_sums_up(
     monkeypatch.chdir(tmp_path)
     for name in ("out.jsonl", "o.mp4"):
         Path(name).touch()
-    measures = Measures(tracks=2)
+    measures = LatencyStats(tracks=2)
     for seconds in (0.1, 0.3):
         measures.took(seconds)
-    tally = Tally(pictures=30, failed=1, boxes=1204, interrupted="SIGINT")
+    tally = RunStats(images=30, failed=1, boxes=1204, interrupted="SIGINT")
     video_closing(Console(), tally, measures, PLAN, before=10, dropped=5, seconds=10.0)
     assert capsys.readouterr().err == (
         "30 frames, 1 gap or failure, 5 dropped, 1,204 boxes, 2 tracks in 10 s (2 a second), "

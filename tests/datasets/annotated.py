@@ -1,4 +1,4 @@
-"""Small annotated pictures, made on the spot."""
+"""Small annotated images, made on the spot."""
 
 import json
 from collections.abc import Sequence
@@ -10,24 +10,24 @@ import numpy.typing as npt
 from PIL import Image
 
 from detcli.structures.frame import Pixels
-from detcli.structures.ground_truth import Truths
+from detcli.structures.ground_truth import GroundTruth
 
 
 def photo(size_hw: tuple[int, int] = (48, 64), seed: int = 0) -> Pixels:
-    """Smooth colours, as photographs have them: uint8 [H, W, 3]."""
+    """Smooth colors, as photographs have them: uint8 [H, W, 3]."""
     coarse = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((size_hw[1], size_hw[0]), Image.Resampling.BICUBIC))
 
 
-def truths_of(boxes: npt.ArrayLike, class_ids: npt.ArrayLike | None = None) -> Truths:
+def truths_of(boxes: npt.ArrayLike, class_ids: npt.ArrayLike | None = None) -> GroundTruth:
     """Truths of boxes xyxy, of classes 0, 1, 2 … where none are given."""
     corners = np.asarray(boxes, np.float64).reshape(-1, 4)
     ids = np.arange(len(corners)) if class_ids is None else np.asarray(class_ids)
-    return Truths(corners, ids.astype(np.int64), np.zeros(len(corners), np.bool_))
+    return GroundTruth(corners, ids.astype(np.int64), np.zeros(len(corners), np.bool_))
 
 
-def with_filled_boxes(size_hw: tuple[int, int], boxes: npt.ArrayLike) -> tuple[Pixels, Truths]:
-    """A black picture with a white box at each truth, in whole pixels."""
+def with_filled_boxes(size_hw: tuple[int, int], boxes: npt.ArrayLike) -> tuple[Pixels, GroundTruth]:
+    """A black image with a white box at each truth, in whole pixels."""
     truths = truths_of(boxes)
     pixels = np.zeros((*size_hw, 3), np.uint8)
     for left, top, right, bottom in truths.boxes_xyxy.astype(int):
@@ -35,8 +35,8 @@ def with_filled_boxes(size_hw: tuple[int, int], boxes: npt.ArrayLike) -> tuple[P
     return pixels, truths
 
 
-def write_picture(path: Path, size_hw: tuple[int, int] = (48, 64), *, orientation: int = 1, seed: int = 0) -> None:
-    """A picture file; `size_hw` is that of the pixels as they are stored."""
+def write_image(path: Path, size_hw: tuple[int, int] = (48, 64), *, orientation: int = 1, seed: int = 0) -> None:
+    """An image file; `size_hw` is that of the pixels as they are stored."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,12 +70,12 @@ def write_coco(
     annotations: Sequence[Any] = ANNOTATIONS,
     categories: Sequence[Any] = CATEGORIES,
     name: str = "truths.json",
-    pictures: Sequence[str] | None = ("a.png", "b.png", "c.png"),
+    image_files: Sequence[str] | None = ("a.png", "b.png", "c.png"),
 ) -> str:
-    """COCO annotations with their pictures beside them; three pictures, the last one empty, and two categories."""
+    """COCO annotations with their images beside them; three images, the last one empty, and two categories."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
-    for place, picture in enumerate(pictures or ()):
-        write_picture(path.parent / picture, seed=place)
+    for place, image in enumerate(image_files or ()):
+        write_image(path.parent / image, seed=place)
     return str(path)

@@ -1,4 +1,4 @@
-"""What augmentation promises whatever it draws: boxes follow pixels, nothing leaves the picture, seeds decide all."""
+"""What augmentation promises whatever it draws: boxes follow pixels, nothing leaves the image, seeds decide all."""
 
 from dataclasses import replace
 
@@ -8,15 +8,15 @@ from annotated import photo, truths_of, with_filled_boxes
 from PIL import Image
 
 from detcli.datasets.transforms.augmentation import Augmentation, augment
-from detcli.datasets.transforms.crop_regions import Region, flip, render
+from detcli.datasets.transforms.crop_regions import CropRegion, flip, render
 from detcli.inference.preprocess import Preprocessing
-from detcli.inference.resize_rules import Stretch
+from detcli.inference.resize_rules import FixedSize
 from detcli.structures.frame import Pixels
-from detcli.structures.ground_truth import Truths
+from detcli.structures.ground_truth import GroundTruth
 
 OFF = Augmentation.off()
 SIZE = (96, 128)
-ALL_BUT_COLOUR = replace(Augmentation(), photometric=0.0)
+ALL_BUT_COLOR = replace(Augmentation(), photometric=0.0)
 SEEDS = range(60)
 
 
@@ -26,7 +26,7 @@ def white_box(pixels: Pixels) -> list[int]:
     return [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
 
 
-def bring(number: int) -> tuple[Pixels, Truths]:
+def bring(number: int) -> tuple[Pixels, GroundTruth]:
     size = (40 + number % 31, 40 + number % 37)
     return photo(size, number % 1000), truths_of([[5, 6, 25, 30]], [number % 5])
 
@@ -34,8 +34,8 @@ def bring(number: int) -> tuple[Pixels, Truths]:
 def test_everything_off_is_the_resize_of_inference_to_the_last_bit() -> None:
     for size in ((61, 83), (300, 200), SIZE):
         pixels = photo(size)
-        answer, _ = augment(pixels, Truths.empty(), OFF, size_hw=SIZE, rng=np.random.default_rng(0))
-        assert np.array_equal(answer, Preprocessing(Stretch(SIZE)).resize(Image.fromarray(pixels)))
+        answer, _ = augment(pixels, GroundTruth.empty(), OFF, size_hw=SIZE, rng=np.random.default_rng(0))
+        assert np.array_equal(answer, Preprocessing(FixedSize(SIZE)).resize(Image.fromarray(pixels)))
 
 
 def test_everything_off_keeps_every_truth_in_proportion() -> None:
@@ -52,14 +52,14 @@ def test_a_box_lies_where_its_pixels_are(seed: int) -> None:
     left, top = rng.integers(1, 80, 2)
     box = [left, top, left + rng.integers(15, 60), top + rng.integers(15, 60)]
     pixels, truths = with_filled_boxes((150, 150), [box])
-    answer, kept = augment(pixels, truths, ALL_BUT_COLOUR, size_hw=SIZE, rng=rng)
+    answer, kept = augment(pixels, truths, ALL_BUT_COLOR, size_hw=SIZE, rng=rng)
     assert len(kept) == 1
     assert np.abs(kept.boxes_xyxy[0] - white_box(answer)).max() <= 1
 
 
 @pytest.mark.parametrize("mosaic", [0.0, 1.0])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_truths_stay_valid_and_within_the_picture(seed: int, mosaic: float) -> None:
+def test_truths_stay_valid_and_within_the_image(seed: int, mosaic: float) -> None:
     rng = np.random.default_rng(seed)
     size = (int(rng.integers(1, 90)), int(rng.integers(1, 90)))
     starts = rng.random((12, 2)) * [size[1], size[0]]
@@ -77,7 +77,7 @@ def test_truths_stay_valid_and_within_the_picture(seed: int, mosaic: float) -> N
 
 
 @pytest.mark.parametrize("mosaic", [0.0, 1.0])
-def test_the_same_seed_gives_the_same_answer_and_leaves_the_picture_alone(mosaic: float) -> None:
+def test_the_same_seed_gives_the_same_answer_and_leaves_the_image_alone(mosaic: float) -> None:
     settings = replace(Augmentation(), mosaic=mosaic)
     pixels, truths = photo(), truths_of([[3, 4, 40, 30], [20, 20, 50, 44]])
     before = pixels.copy()
@@ -103,7 +103,7 @@ def test_flipping_twice_changes_nothing() -> None:
     assert np.array_equal(same.boxes_xyxy, truths.boxes_xyxy)
 
 
-def test_what_zoom_out_adds_is_black_whatever_the_colours() -> None:
+def test_what_zoom_out_adds_is_black_whatever_the_colors() -> None:
     settings = Augmentation(photometric=1.0, zoom_out=1.0, iou_crop=0.0, flip=0.0)
     white = np.full((40, 40, 3), 250, np.uint8)
     darkest = []
@@ -119,7 +119,7 @@ def test_what_zoom_out_adds_is_black_whatever_the_colours() -> None:
     assert max(darkest) > 0.5
 
 
-def test_a_crop_holds_the_centre_of_every_truth_it_keeps() -> None:
+def test_a_crop_holds_the_center_of_every_truth_it_keeps() -> None:
     settings = Augmentation(photometric=0.0, zoom_out=0.0, iou_crop=1.0, flip=0.0)
     boxes = [[x, y, x + 8, y + 8] for x in range(0, 60, 12) for y in range(0, 44, 12)]
     counts = []
@@ -136,8 +136,8 @@ def test_a_crop_holds_the_centre_of_every_truth_it_keeps() -> None:
 def test_no_crop_is_chosen_for_the_sake_of_crowds_or_of_nothing() -> None:
     settings = Augmentation(photometric=0.0, zoom_out=0.0, iou_crop=1.0, flip=0.0)
     crowd = replace(truths_of([[3, 4, 40, 30]]), crowd=np.array([True]))
-    uncut = augment(photo(), Truths.empty(), OFF, size_hw=SIZE, rng=np.random.default_rng(0))[0]
-    for truths in (crowd, Truths.empty()):
+    uncut = augment(photo(), GroundTruth.empty(), OFF, size_hw=SIZE, rng=np.random.default_rng(0))[0]
+    for truths in (crowd, GroundTruth.empty()):
         answer, kept = augment(photo(), truths, settings, size_hw=SIZE, rng=np.random.default_rng(1))
         assert np.array_equal(answer, uncut)
         assert len(kept) == len(truths)
@@ -151,20 +151,20 @@ def test_boxes_that_become_too_small_are_dropped() -> None:
     assert len(augment(photo((48, 64)), truths, generous, size_hw=(24, 32), rng=np.random.default_rng(0))[1]) == 3
 
 
-def test_a_region_beyond_the_picture_is_the_picture_on_a_black_canvas() -> None:
+def test_a_region_beyond_the_image_is_the_image_on_a_black_canvas() -> None:
     pixels = photo((40, 60))
     canvas = np.zeros((100, 150, 3), np.uint8)
     canvas[30:70, 50:110] = pixels
-    answer, kept = render(pixels, truths_of([[0, 0, 60, 40]]), Region(-50, -30, 100, 70), (100, 150), min_size=1)
+    answer, kept = render(pixels, truths_of([[0, 0, 60, 40]]), CropRegion(-50, -30, 100, 70), (100, 150), min_size=1)
     assert np.array_equal(answer, canvas)
     assert kept.boxes_xyxy.tolist() == [[50, 30, 110, 70]]
 
 
-def test_a_mosaic_shows_four_pictures_in_their_corners() -> None:
+def test_a_mosaic_shows_four_images_in_their_corners() -> None:
     settings = replace(OFF, mosaic=1.0)
     greys = iter((80, 120, 160))
 
-    def plain(number: int) -> tuple[Pixels, Truths]:
+    def plain(number: int) -> tuple[Pixels, GroundTruth]:
         grey = next(greys)
         return np.full((50, 70, 3), grey, np.uint8), truths_of([[0, 0, 70, 50]], [grey])
 
@@ -179,7 +179,7 @@ def test_a_mosaic_shows_four_pictures_in_their_corners() -> None:
 
 def test_a_mosaic_without_others_is_refused() -> None:
     with pytest.raises(ValueError, match="others"):
-        augment(photo(), Truths.empty(), replace(OFF, mosaic=1.0), size_hw=SIZE, rng=np.random.default_rng(0))
+        augment(photo(), GroundTruth.empty(), replace(OFF, mosaic=1.0), size_hw=SIZE, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("wrong", [{"flip": 1.5}, {"zoom_out": -0.1}, {"mosaic": float("nan")}, {"min_size": -1.0}])

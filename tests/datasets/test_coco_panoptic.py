@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from annotated import image, write_picture
+from annotated import image, write_image
 from PIL import Image
 
 from detcli.datasets.dataset import open_dataset
-from detcli.errors import DataError, PictureError, UsageError
+from detcli.errors import DataError, ImageError, UsageError
 
 SIZE = (48, 64)
 CATEGORIES = [
@@ -52,14 +52,14 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., str]:
-    """Annotations of two pictures, the second one empty, in the layout of COCO."""
+    """Annotations of two images, the second one empty, in the layout of COCO."""
 
     def write(changed: dict[str, Any] | None = None, *, ids: np.ndarray | None = None, orientation: int = 1) -> str:
         path = tmp_path / "annotations" / "panoptic_val2017.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(changed or document()))
         for name in ("a.jpg", "b.jpg"):
-            write_picture(tmp_path / "val2017" / name, SIZE, orientation=orientation)
+            write_image(tmp_path / "val2017" / name, SIZE, orientation=orientation)
         write_png(path.with_suffix("") / "a.png", ids_of_a() if ids is None else ids)
         return str(path)
 
@@ -91,8 +91,8 @@ def test_the_folder_of_coco_is_enough_and_boxes_need_no_png(write: Callable[...,
         open_dataset(str(tmp_path), part="train")
 
 
-def test_masks_turn_with_their_picture(write: Callable[..., str]) -> None:
-    """The annotations are of the stored picture, which lies on its side."""
+def test_masks_turn_with_their_image(write: Callable[..., str]) -> None:
+    """The annotations are of the stored image, which lies on its side."""
     data = open_dataset(write(orientation=6), masks=True)
     truths = data.truths(0)
     assert truths.masks is not None
@@ -116,7 +116,7 @@ def test_annotations_for_judges_hold_the_masks(write: Callable[..., str]) -> Non
 def test_a_png_that_goes_bad_is_told_when_it_is_read(write: Callable[..., str], tmp_path: Path) -> None:
     data = open_dataset(write(), masks=True)
     (tmp_path / "annotations/panoptic_val2017/a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(PictureError, match=r"its PNG '.*a\.png' cannot be read"):
+    with pytest.raises(ImageError, match=r"its PNG '.*a\.png' cannot be read"):
         data.truths(0)
 
 
@@ -126,8 +126,8 @@ def test_a_png_that_goes_bad_is_told_when_it_is_read(write: Callable[..., str], 
         (lambda d: d["annotations"][0].pop("file_name"), "1 of its annotations has no 'image_id', 'file_name'"),
         (lambda d: d["annotations"][0].update(segments_info={}), "1 of its annotations has no"),
         (lambda d: d["annotations"].append({**d["annotations"][0], "file_name": "c.png"}), "has another PNG already"),
-        (lambda d: d["annotations"][0]["segments_info"][0].update(id=0), "1 of its segments has an id that is no colour"),
-        (lambda d: d["annotations"][0]["segments_info"].append("dog"), "1 of its segments has an id that is no colour"),
+        (lambda d: d["annotations"][0]["segments_info"][0].update(id=0), "1 of its segments has an id that is no color"),
+        (lambda d: d["annotations"][0]["segments_info"].append("dog"), "1 of its segments has an id that is no color"),
         (lambda d: d["annotations"][0]["segments_info"][0].update(category_id=9), "of a category that it does not have"),
         (lambda d: d["annotations"][0]["segments_info"][0].update(id=77), r"no pixel has the id 77\)"),
         (lambda d: d["annotations"][0].update(file_name="../../a.png"), "leads out of the folder"),
@@ -144,17 +144,17 @@ def test_what_does_not_fit_together_is_named(
 
 
 def test_pngs_of_another_size_are_refused(write: Callable[..., str]) -> None:
-    with pytest.raises(DataError, match="it has 60 x 40 pixels, the picture 64 x 48"):
+    with pytest.raises(DataError, match="it has 60 x 40 pixels, the image 64 x 48"):
         open_dataset(write(ids=ids_of_a((40, 60))), masks=True)
 
 
-def test_a_missing_png_costs_its_picture_alone(write: Callable[..., str], tmp_path: Path) -> None:
+def test_a_missing_png_costs_its_image_alone(write: Callable[..., str], tmp_path: Path) -> None:
     changed = document()
     segments = changed["annotations"][0]["segments_info"]
     changed["annotations"].append({"image_id": 20, "file_name": "b.png", "segments_info": segments})
     data = open_dataset(write(changed), masks=True)
     assert len(data) == 1
-    assert any("1 picture has no PNG of segments and was passed over" in one for one in data.report.findings)
+    assert any("1 image has no PNG of segments and was passed over" in one for one in data.report.findings)
     assert len(open_dataset(write(changed))) == 2
 
 

@@ -3,20 +3,20 @@
 from pathlib import Path
 
 import pytest
-from annotated import annotation, image, write_coco, write_picture
+from annotated import annotation, write_coco, write_image
 
-from detcli.datasets.coco.coco_dataset import Coco
+from detcli.datasets.coco.coco_dataset import CocoDataset
 from detcli.datasets.dataset import DATASETS, has_part, open_dataset
-from detcli.datasets.shapes import Shapes
-from detcli.datasets.yolo.yolo_dataset import Yolo
+from detcli.datasets.shapes import ShapesDataset
+from detcli.datasets.yolo.yolo_dataset import YoloDataset
 from detcli.errors import UsageError
 
 
-def small(folder: Path, name: str, picture: str, file_name: str = "a.png") -> None:
-    """Annotations of one picture, which lies somewhere else below the folder."""
+def small(folder: Path, name: str, image: str, file_name: str = "a.png") -> None:
+    """Annotations of one image, which lies somewhere else below the folder."""
     rows = [annotation(1, 1, 2, [1, 2, 10, 20])]
-    write_coco(folder, images=[image(1, file_name)], annotations=rows, name=name, pictures=None)
-    write_picture(folder / picture)
+    write_coco(folder, images=[image(1, file_name)], annotations=rows, name=name, image_files=None)
+    write_image(folder / image_file)
 
 
 COCO_LAYOUTS = {
@@ -33,34 +33,34 @@ COCO_LAYOUTS = {
         "val": ("valid/_annotations.coco.json", "valid/a.png"),
     },
     "bare": {"train": ("train.json", "train/a.png"), "val": ("val.json", "val/a.png")},
-    "bare, pictures together": {"train": ("train.json", "images/a.png"), "val": ("val.json", "images/a.png")},
+    "bare, images together": {"train": ("train.json", "images/a.png"), "val": ("val.json", "images/a.png")},
 }
 SINGLE_LAYOUTS = {
     "one json": ("truths.json", "a.png"),
-    "one json, pictures below": ("truths.json", "images/a.png"),
+    "one json, images below": ("truths.json", "images/a.png"),
     "cvat": ("annotations/instances_default.json", "images/default/a.png"),
     "roboflow, one part": ("_annotations.coco.json", "a.png"),
 }
 
 
 @pytest.mark.parametrize("layout", COCO_LAYOUTS)
-def test_both_parts_of_a_folder_are_found_with_their_own_pictures(tmp_path: Path, layout: str) -> None:
-    for annotations, picture in COCO_LAYOUTS[layout].values():
-        small(tmp_path, annotations, picture)
+def test_both_parts_of_a_folder_are_found_with_their_own_images(tmp_path: Path, layout: str) -> None:
+    for annotations, image in COCO_LAYOUTS[layout].values():
+        small(tmp_path, annotations, image)
     for part in ("train", "val"):
         dataset = open_dataset(str(tmp_path), part=part)
-        assert isinstance(dataset, Coco)
-        picture = dataset.read(0)
-        assert picture.origin.file == str(tmp_path / COCO_LAYOUTS[layout][part][1])
+        assert isinstance(dataset, CocoDataset)
+        image = dataset.read(0)
+        assert image.origin.file == str(tmp_path / COCO_LAYOUTS[layout][part][1])
         assert has_part(str(tmp_path), part)
 
 
 @pytest.mark.parametrize("layout", SINGLE_LAYOUTS)
 def test_annotations_without_parts_serve_as_any_but_are_no_part_of_their_own(tmp_path: Path, layout: str) -> None:
-    annotations, picture = SINGLE_LAYOUTS[layout]
-    small(tmp_path, annotations, picture)
+    annotations, image = SINGLE_LAYOUTS[layout]
+    small(tmp_path, annotations, image)
     for part in ("train", "val"):
-        assert open_dataset(str(tmp_path), part=part).read(0).origin.file == str(tmp_path / picture)
+        assert open_dataset(str(tmp_path), part=part).read(0).origin.file == str(tmp_path / image)
         assert open_dataset(str(tmp_path / annotations), part=part).report.boxes == 1
         assert not has_part(str(tmp_path), part)
         assert not has_part(str(tmp_path / annotations), part)
@@ -74,7 +74,7 @@ def test_a_part_that_is_not_there_is_said_and_not_replaced_by_another(tmp_path: 
         open_dataset(str(tmp_path), part="val")
 
 
-def test_pictures_are_taken_from_the_folder_of_their_part(tmp_path: Path) -> None:
+def test_images_are_taken_from_the_folder_of_their_part(tmp_path: Path) -> None:
     for part in ("train", "val"):
         small(tmp_path, f"annotations/{part}.json", f"images/{part}/a.png")
     assert open_dataset(str(tmp_path), part="val").read(0).origin.file == str(tmp_path / "images" / "val" / "a.png")
@@ -88,7 +88,7 @@ def test_captions_and_keypoints_beside_the_instances_are_passed_over(tmp_path: P
 
 
 def write_yolo(folder: Path, content: str) -> None:
-    write_picture(folder / "images" / "a.png")
+    write_image(folder / "images" / "a.png")
     (folder / "labels").mkdir()
     (folder / "labels" / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
     (folder / "data.yaml").write_text(content)
@@ -97,7 +97,7 @@ def write_yolo(folder: Path, content: str) -> None:
 def test_yolo_is_known_by_its_yaml_and_has_the_parts_it_names(tmp_path: Path) -> None:
     write_yolo(tmp_path, "names: [cat]\ntrain: images\n")
     for where in (str(tmp_path), str(tmp_path / "data.yaml")):
-        assert isinstance(open_dataset(where), Yolo)
+        assert isinstance(open_dataset(where), YoloDataset)
         assert has_part(where, "train")
         assert not has_part(where, "val")
     with pytest.raises(UsageError, match="has no part 'val'"):
@@ -108,7 +108,7 @@ def test_shapes_are_drawn_whatever_lies_around(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shapes").mkdir()
     dataset = open_dataset("shapes:3:5", part="val")
-    assert isinstance(dataset, Shapes)
+    assert isinstance(dataset, ShapesDataset)
     assert len(dataset) == 5
     assert has_part("shapes", "val")
 

@@ -7,18 +7,18 @@ import pytest
 from annotated import photo, truths_of, with_filled_boxes
 from PIL import Image
 
-from detcli.datasets.transforms.keep_aspect import ManySizes, augment_many_sizes
+from detcli.datasets.transforms.keep_aspect import KeepAspectTransform, augment_many_sizes
 from detcli.structures.frame import Pixels
-from detcli.structures.ground_truth import Truths
+from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.masks import Rle
 from detcli.structures.resize import shortest_edge_hw
 
 # The published ones, an eighth as large.
-SMALL = ManySizes(tuple(range(60, 101, 4)), 166, 0.5, (50, 62, 75), (48, 75))
+SMALL = KeepAspectTransform(tuple(range(60, 101, 4)), 166, 0.5, (50, 62, 75), (48, 75))
 SEEDS = range(60)
 
 
-def with_filled_masks(size_hw: tuple[int, int], boxes: list[list[int]]) -> tuple[Pixels, Truths]:
+def with_filled_masks(size_hw: tuple[int, int], boxes: list[list[int]]) -> tuple[Pixels, GroundTruth]:
     pixels, truths = with_filled_boxes(size_hw, boxes)
     masks = []
     for left, top, right, bottom in boxes:
@@ -55,7 +55,7 @@ def test_a_box_and_its_mask_lie_where_its_pixels_are(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_truths_stay_valid_and_within_the_picture(seed: int) -> None:
+def test_truths_stay_valid_and_within_the_image(seed: int) -> None:
     rng = np.random.default_rng(seed)
     size = (int(rng.integers(1, 90)), int(rng.integers(1, 90)))
     starts = rng.random((12, 2)) * [size[1], size[0]]
@@ -72,18 +72,18 @@ def test_sizes_are_those_that_are_asked_for() -> None:
     uncut = replace(SMALL, crop=0.0)
     sizes = set()
     for seed in range(200):
-        answer, _ = augment_many_sizes(photo((120, 160)), Truths.empty(), uncut, rng=np.random.default_rng(seed))
+        answer, _ = augment_many_sizes(photo((120, 160)), GroundTruth.empty(), uncut, rng=np.random.default_rng(seed))
         sizes.add(answer.shape[:2])
     assert sizes == {shortest_edge_hw((120, 160), edge, 166) for edge in SMALL.shortest_edges}
 
 
 def test_no_side_is_longer_than_the_longest() -> None:
     for seed in SEEDS:
-        answer, _ = augment_many_sizes(photo((40, 200)), Truths.empty(), SMALL, rng=np.random.default_rng(seed))
+        answer, _ = augment_many_sizes(photo((40, 200)), GroundTruth.empty(), SMALL, rng=np.random.default_rng(seed))
         assert max(answer.shape[:2]) <= 166
 
 
-def test_half_of_the_pictures_are_cut_and_half_of_them_flipped() -> None:
+def test_half_of_the_images_are_cut_and_half_of_them_flipped() -> None:
     pixels, truths = with_filled_boxes((100, 100), [[0, 0, 10, 10]])
     still = replace(SMALL, shortest_edges=(100,))
     whole = [
@@ -97,12 +97,12 @@ def test_half_of_the_pictures_are_cut_and_half_of_them_flipped() -> None:
 
 
 def test_a_part_has_sides_within_bounds() -> None:
-    """The picture is of columns that tell where they are: a part is seen by the columns it shows."""
+    """The image is of columns that tell where they are: a part is seen by the columns it shows."""
     ramp = np.repeat(np.arange(0, 250, 2, dtype=np.uint8)[None, :, None], 125, 0).repeat(3, 2)
-    always = ManySizes((125,), 1000, 1.0, (125,), (48, 75), flip=0.0)
+    always = KeepAspectTransform((125,), 1000, 1.0, (125,), (48, 75), flip=0.0)
     shares = []
     for seed in range(200):
-        answer, _ = augment_many_sizes(ramp, Truths.empty(), always, rng=np.random.default_rng(seed))
+        answer, _ = augment_many_sizes(ramp, GroundTruth.empty(), always, rng=np.random.default_rng(seed))
         shares.append((int(answer[0, -1, 0]) - int(answer[0, 0, 0])) / 2 + 1)
     assert 47 <= min(shares) < 52
     assert 71 < max(shares) <= 76
@@ -112,7 +112,7 @@ def test_everything_off_is_the_resize_of_inference_to_the_last_bit() -> None:
     calm = replace(SMALL, flip=0.0).calm()
     for size in ((61, 83), (300, 200), (100, 40)):
         pixels = photo(size)
-        answer, _ = augment_many_sizes(pixels, Truths.empty(), calm, rng=np.random.default_rng(0))
+        answer, _ = augment_many_sizes(pixels, GroundTruth.empty(), calm, rng=np.random.default_rng(0))
         height, width = shortest_edge_hw(size, 100, 166)
         assert np.array_equal(
             answer, np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
@@ -131,7 +131,7 @@ def test_boxes_that_a_cut_leaves_nothing_of_are_dropped_with_their_masks() -> No
     assert {1, 2} <= counts
 
 
-def test_the_same_seed_gives_the_same_answer_and_leaves_the_picture_alone() -> None:
+def test_the_same_seed_gives_the_same_answer_and_leaves_the_image_alone() -> None:
     pixels, truths = with_filled_masks((90, 120), [[3, 4, 40, 30]])
     before = pixels.copy()
     for seed in SEEDS:

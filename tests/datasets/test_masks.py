@@ -1,4 +1,4 @@
-"""Outlines of annotations become masks, and masks follow what becomes of their picture."""
+"""Outlines of annotations become masks, and masks follow what becomes of their image."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Colours: the same as Pillow's own enhancers within a level, and what each of them leaves alone."""
+"""Colors: the same as Pillow's own enhancers within a level, and what each of them leaves alone."""
 
 import numpy as np
 import pytest
@@ -40,13 +40,13 @@ def test_channels_are_taken_in_the_drawn_order() -> None:
     assert np.array_equal(Distortion(channels=(2, 0, 1)).apply(PIXELS, PIXELS), PIXELS[..., [2, 0, 1]])
 
 
-def test_contrast_of_a_part_turns_on_the_grey_of_the_whole_picture() -> None:
+def test_contrast_of_a_part_turns_on_the_grey_of_the_whole_image() -> None:
     distortion = Distortion(brightness=0.9, contrast=1.4)
     whole = distortion.apply(PIXELS, PIXELS)
     assert np.array_equal(distortion.apply(PIXELS[:20, :30], PIXELS), whole[:20, :30])
 
 
-def test_contrast_comes_before_or_after_the_colours_as_drawn() -> None:
+def test_contrast_comes_before_or_after_the_colors_as_drawn() -> None:
     first, last = (
         Distortion(contrast=1.5, saturation=1.5, contrast_first=first).apply(PIXELS, PIXELS) for first in (True, False)
     )

@@ -14,7 +14,7 @@ from detcli.datasets.shapes.scene_layout import (
     LEAST_VISIBLE,
     MOST_SHAPES,
     SMALLEST,
-    Layout,
+    SceneLayout,
     clipped_extent,
     lay_out,
 )
@@ -54,8 +54,8 @@ def test_the_box_of_a_shape_that_a_corner_cuts_is_the_extent_of_what_is_left(nam
             polygons = OUTLINES[name](rng)
             scale, angle = 50 / np.ptp(polygons[0], axis=0).max(), rng.uniform(0, 2 * np.pi)
             turn = scale * np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
-            centre = corner + rng.uniform(-22, 22, 2)
-            outline = tuple(polygon @ turn + centre for polygon in polygons)
+            center = corner + rng.uniform(-22, 22, 2)
+            outline = tuple(polygon @ turn + center for polygon in polygons)
             mask, box = mask_of(outline, (60, 90), 16), clipped_extent(outline, (60, 90))
             if mask.sum() > 20 * 16**2:
                 cut += 1
@@ -64,7 +64,7 @@ def test_the_box_of_a_shape_that_a_corner_cuts_is_the_extent_of_what_is_left(nam
     assert cut > 20
 
 
-def test_a_picture_within_a_shape_is_its_box() -> None:
+def test_a_image_within_a_shape_is_its_box() -> None:
     assert clipped_extent((np.array([(-9.0, -9.0), (99.0, -9.0), (99.0, 99.0), (-9.0, 99.0)]),), (40, 50)) == (
         0,
         0,
@@ -84,7 +84,7 @@ def test_a_hole_over_the_corner_leaves_the_corner_out() -> None:
 
 def test_a_shape_outside_has_no_box() -> None:
     beside = np.array([(-30.0, 5.0), (-10.0, 5.0), (-10.0, 25.0)])
-    diagonal = np.array([(-30.0, 20.0), (20.0, -30.0), (-30.0, -30.0)])  # its extent meets the picture's, it does not
+    diagonal = np.array([(-30.0, 20.0), (20.0, -30.0), (-30.0, -30.0)])  # its extent meets the image's, it does not
     assert clipped_extent((beside,), (40, 50)) is None
     assert clipped_extent((diagonal,), (40, 50)) is None
 
@@ -95,8 +95,8 @@ def test_enough_of_every_shape_is_seen() -> None:
             assert share > LEAST_VISIBLE - 0.05  # the layout counts coarse cells
 
 
-def visible_shares(layout: Layout) -> list[float]:
-    """Of each shape, the share of its whole area that lies in the picture and under no other shape."""
+def visible_shares(layout: SceneLayout) -> list[float]:
+    """Of each shape, the share of its whole area that lies in the image and under no other shape."""
     top = np.zeros((2 * layout.size_hw[0], 2 * layout.size_hw[1]), np.uint8)
     for number, shape in enumerate(layout.shapes, start=1):
         top[mask_of(shape.outline, layout.size_hw, 2)] = number
@@ -142,7 +142,7 @@ def test_every_class_is_as_frequent_as_another() -> None:
     assert counts.min() > 0.7 * counts.mean()
 
 
-def test_pictures_stand_and_lie_in_many_sizes() -> None:
+def test_images_stand_and_lie_in_many_sizes() -> None:
     sizes = np.array([layout.size_hw for layout in LAYOUTS])
     assert sizes.min() >= 192
     assert sizes.max() <= 384
@@ -159,7 +159,7 @@ def test_another_size_is_laid_out_to_fit() -> None:
     assert (np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])).max() > 200
 
 
-def test_boxes_lie_within_the_picture_and_have_an_area() -> None:
+def test_boxes_lie_within_the_image_and_have_an_area() -> None:
     for layout in LAYOUTS:
         boxes = layout.truths().boxes_xyxy
         assert (boxes >= 0).all()

@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 
-from detcli.datasets.shapes.noisy_detections import ERRORS, Errors, detect_erring
-from detcli.datasets.shapes.shape_sequences import LEVELS, MovingShapes
-from detcli.structures.ground_truth import Truths
+from detcli.datasets.shapes.noisy_detections import ERRORS, NoisyDetections, detect_erring
+from detcli.datasets.shapes.shape_sequences import LEVELS, ShapeSequence
+from detcli.structures.ground_truth import GroundTruth
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_frame_follows_from_level_seed_and_number_alone(level: str) -> None:
-    one, other = MovingShapes(level, 3, frames=20), MovingShapes(level, 3, frames=20)
+    one, other = ShapeSequence(level, 3, frames=20), ShapeSequence(level, 3, frames=20)
     late = one.draw(15)
     one.draw(2)
     np.testing.assert_array_equal(one.draw(15), late)
     np.testing.assert_array_equal(other.draw(15), late)
-    assert not np.array_equal(MovingShapes(level, 4, frames=20).draw(15), late)
+    assert not np.array_equal(ShapeSequence(level, 4, frames=20).draw(15), late)
 
 
 def test_frames_have_the_size_the_number_and_the_times_that_were_asked_for() -> None:
-    shapes = MovingShapes("easy", 0, frames=7, rate=12.5, size_hw=(200, 260))
+    shapes = ShapeSequence("easy", 0, frames=7, rate=12.5, size_hw=(200, 260))
     frame = shapes.frame(5)
     assert len(shapes) == 7
     assert frame.size_hw == (200, 260)
@@ -31,7 +31,7 @@ def test_frames_have_the_size_the_number_and_the_times_that_were_asked_for() -> 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("seed", range(3))
 def test_an_object_keeps_its_class_and_never_jumps(level: str, seed: int) -> None:
-    shapes = MovingShapes(level, seed, frames=60)
+    shapes = ShapeSequence(level, seed, frames=60)
     farthest = 0.75 * min(shapes.size_hw) / shapes.rate + 6  # speed, and what sway and spin add to an edge
     class_of: dict[int, int] = {}
     before: dict[int, np.ndarray] = {}
@@ -49,8 +49,8 @@ def test_an_object_keeps_its_class_and_never_jumps(level: str, seed: int) -> Non
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_boxes_lie_within_the_picture(level: str) -> None:
-    shapes = MovingShapes(level, 1)
+def test_boxes_lie_within_the_image(level: str) -> None:
+    shapes = ShapeSequence(level, 1)
     for index in range(0, len(shapes), 10):
         boxes = shapes.truths(index).boxes_xyxy
         assert (boxes[:, :2] < boxes[:, 2:]).all()
@@ -59,7 +59,7 @@ def test_boxes_lie_within_the_picture(level: str) -> None:
 
 
 def test_what_changes_between_frames_changes_in_the_boxes_and_nowhere_else() -> None:
-    shapes = MovingShapes("easy", 2, frames=40)
+    shapes = ShapeSequence("easy", 2, frames=40)
     for index in (0, 20):
         one, other = shapes.draw(index), shapes.draw(index + 1)
         inside = np.zeros(shapes.size_hw, np.bool_)
@@ -75,7 +75,7 @@ def test_hard_sequences_have_what_makes_them_hard() -> None:
     """Shapes that are hidden for a while and come out again, and some that come in or go out."""
     hidden_between = come = go = 0
     for seed in range(3):
-        shapes = MovingShapes("hard", seed, rate=10, frames=40)
+        shapes = ShapeSequence("hard", seed, rate=10, frames=40)
         seen: dict[int, list[bool]] = {}
         for index in range(len(shapes)):
             true = shapes.truths(index)
@@ -92,12 +92,12 @@ def test_hard_sequences_have_what_makes_them_hard() -> None:
 
 def test_easy_sequences_keep_their_shapes_apart() -> None:
     for seed in range(5):
-        shapes = MovingShapes("easy", seed, rate=5, frames=20)
+        shapes = ShapeSequence("easy", seed, rate=5, frames=20)
         crowd = np.concatenate([shapes.truths(index).crowd for index in range(len(shapes))])
         assert crowd.mean() < 0.15  # they stand for what is cut by the border, too
 
 
-TRUE = Truths(np.tile([[10.0, 20.0, 60.0, 80.0]], (400, 1)), np.arange(400) % 5, np.arange(400) % 4 == 0)
+TRUE = GroundTruth(np.tile([[10.0, 20.0, 60.0, 80.0]], (400, 1)), np.arange(400) % 5, np.arange(400) % 4 == 0)
 
 
 def test_a_detector_without_errors_says_what_is_true() -> None:
@@ -109,7 +109,7 @@ def test_a_detector_without_errors_says_what_is_true() -> None:
 
 
 def test_errors_are_as_many_as_they_should_be() -> None:
-    errors = Errors(missed=0.2, doubtful=0.5, trembling=0.05, invented=3.0)
+    errors = NoisyDetections(missed=0.2, doubtful=0.5, trembling=0.05, invented=3.0)
     rng = np.random.default_rng(1)
     runs = [detect_erring(TRUE, (100, 100), errors, rng, classes=5) for _ in range(20)]
     assert sum(map(len, runs)) / 20 == pytest.approx(0.8 * 300 + 3, rel=0.03)

@@ -1,4 +1,4 @@
-"""What is painted is where the layout says, can be seen, and is a picture of the size that was asked for."""
+"""What is painted is where the layout says, can be seen, and is an image of the size that was asked for."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,14 +8,14 @@ from detcli.datasets.shapes import CLASSES, draw
 from detcli.datasets.shapes.backgrounds import background
 from detcli.datasets.shapes.camera_effects import photograph
 from detcli.datasets.shapes.render import cast_shadow, coverage, paint, paint_shape
-from detcli.datasets.shapes.scene_layout import Layout, Shape, lay_out
+from detcli.datasets.shapes.scene_layout import SceneLayout, Shape, lay_out
 from detcli.datasets.shapes.shape_colors import distance
 from detcli.structures.frame import Pixels
 
 LAYOUTS = [lay_out(8, index) for index in range(60)]
 
 
-def painted(layout: Layout, shape: Shape, canvas: Pixels) -> npt.NDArray[np.float32]:
+def painted(layout: SceneLayout, shape: Shape, canvas: Pixels) -> npt.NDArray[np.float32]:
     """How far each pixel looks from what it was, once the shape is on the canvas."""
     before = canvas.copy()
     paint_shape(canvas, shape, np.random.default_rng(3))
@@ -62,7 +62,7 @@ def test_a_shadow_darkens_and_never_brightens() -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(192, 384), (384, 240), (480, 640), (64, 48)])
-def test_a_picture_has_the_size_that_was_asked_for(size_hw: tuple[int, int]) -> None:
+def test_a_image_has_the_size_that_was_asked_for(size_hw: tuple[int, int]) -> None:
     for index in range(12):
         pixels, truths = draw(2, index, size_hw=size_hw)
         assert pixels.shape == (*size_hw, 3)
@@ -83,10 +83,10 @@ def test_a_photograph_still_shows_the_scene() -> None:
     scene = background(np.random.default_rng(5), (200, 260))
     scene[60:140, 60:140] = 255 - scene[60:140, 60:140].mean(axis=(0, 1)).astype(np.uint8)
     for seed in range(40):
-        picture = photograph(scene, np.random.default_rng(seed))
-        assert picture.shape == scene.shape
-        assert picture.dtype == np.uint8
-        assert np.corrcoef(picture.ravel(), scene.ravel())[0, 1] > 0.85
+        image = photograph(scene, np.random.default_rng(seed))
+        assert image.shape == scene.shape
+        assert image.dtype == np.uint8
+        assert np.corrcoef(image.ravel(), scene.ravel())[0, 1] > 0.85
 
 
 def test_painting_leaves_the_layout_alone_and_repeats() -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detcli.datasets.dataset import Report
-from detcli.structures.class_labels import Labels
+from detcli.datasets.dataset import IssueSummary
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Resize, Unreadable
-from detcli.structures.ground_truth import Truths
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
+from detcli.structures.ground_truth import GroundTruth
 
 SIZE_HW = (48, 64)
 BOX = (4.0, 6.0, 30.0, 40.0)
@@ -20,33 +20,33 @@ BOX = (4.0, 6.0, 30.0, 40.0)
 
 @dataclass
 class MemoryDataset:
-    """Grey pictures, one box in each; classes take turns; image ids from 100."""
+    """Gray images, one box in each; classes take turns; image ids from 100."""
 
-    labels: Labels
+    labels: ClassLabels
     count: int = 6
     unreadable: tuple[int, ...] = ()
     left_out: tuple[int, ...] = ()
     reads: list[int] = field(default_factory=list)
 
     @property
-    def report(self) -> Report:
-        return Report("memory", self.count, self.count, {}, 0, 0, ())
+    def report(self) -> IssueSummary:
+        return IssueSummary("memory", self.count, self.count, {}, 0, 0, ())
 
     def __len__(self) -> int:
         return self.count
 
-    def read(self, index: int, resize: Resize | None = None) -> Frame | Unreadable:
+    def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         self.reads.append(index)
         origin = Origin(index, f"in/{index}.png", f"{index}.png", str(index))
         if index in self.unreadable:
-            return Unreadable(origin, "truncated", "truncated after 8 bytes")
+            return FailedFrame(origin, "truncated", "truncated after 8 bytes")
         pixels = np.full((*SIZE_HW, 3), index % 200, np.uint8)
         if resize is not None:
             return Frame(origin, SIZE_HW, None, prepared=resize(Image.fromarray(pixels)))
         return Frame(origin, SIZE_HW, pixels)
 
-    def truths(self, index: int) -> Truths:
-        return Truths(np.array([BOX]), np.array([index % len(self.labels)]), np.array([False]))
+    def truths(self, index: int) -> GroundTruth:
+        return GroundTruth(np.array([BOX]), np.array([index % len(self.labels)]), np.array([False]))
 
     def image_id(self, index: int) -> int:
         return 100 + index
@@ -76,9 +76,9 @@ class MemoryDataset:
 
 @dataclass
 class KnowingDetector:
-    """Finds the box of each picture of a dataset, of the class that its own labels call so, else of its last."""
+    """Finds the box of each image of a dataset, of the class that its own labels call so, else of its last."""
 
-    labels: Labels
+    labels: ClassLabels
     dataset: MemoryDataset
     threshold: float = 0.0
     batch_size: int = 4
@@ -88,17 +88,17 @@ class KnowingDetector:
     def look_ahead(self) -> int:
         return self.batch_size
 
-    def choose(self, frames: Sequence[Frame | Unreadable]) -> list[int]:
+    def choose(self, frames: Sequence[Frame | FailedFrame]) -> list[int]:
         return list(range(len(frames)))
 
     def resize(self, image: Image.Image) -> Any:
         return np.asarray(image.resize((8, 8)))
 
-    def prepare(self, frame: Frame | Unreadable) -> Frame | Unreadable:
+    def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
         return frame
 
-    def __call__(self, frames: Sequence[Frame | Unreadable]) -> list[Detections | Unreadable]:
-        return [frame if isinstance(frame, Unreadable) else self._look(frame) for frame in frames]
+    def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+        return [frame if isinstance(frame, FailedFrame) else self._look(frame) for frame in frames]
 
     def _look(self, frame: Frame) -> Detections:
         assert frame.prepared is not None
@@ -114,7 +114,7 @@ def dataset() -> Callable[..., MemoryDataset]:
     """Make a dataset of cats and dogs whose category ids have holes."""
 
     def make(**others: Any) -> MemoryDataset:
-        return MemoryDataset(Labels(("cat", "dog"), (17, 18)), **others)
+        return MemoryDataset(ClassLabels(("cat", "dog"), (17, 18)), **others)
 
     return make
 
@@ -124,6 +124,6 @@ def detector() -> Callable[..., Any]:
     """Make a detector of given labels, in another order than the data's."""
 
     def make(dataset: MemoryDataset, names: tuple[str, ...] = ("person", "Dog", "CAT"), **others: Any) -> Any:
-        return KnowingDetector(Labels.from_names(names), dataset, **others)
+        return KnowingDetector(ClassLabels.from_names(names), dataset, **others)
 
     return make

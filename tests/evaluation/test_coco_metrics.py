@@ -25,12 +25,12 @@ JUDGES: list[Any] = [
 ]
 
 
-def random_data(seed: int, *, pictures: int = 30, classes: int = 7) -> tuple[Truth, Results]:
-    """Truths of all sizes, some crowds, areas that are not width times height, empty pictures, ids with holes; and
+def random_data(seed: int, *, images: int = 30, classes: int = 7) -> tuple[Truth, Results]:
+    """Truths of all sizes, some crowds, areas that are not width times height, empty images, ids with holes; and
     results near them, some of another class, some of nothing, with scores that repeat."""
     rng = np.random.default_rng(seed)
     category_ids = np.sort(rng.choice(np.arange(1, 3 * classes), classes, replace=False)).tolist()
-    image_ids = rng.choice(10_000, pictures, replace=False).tolist()
+    image_ids = rng.choice(10_000, images, replace=False).tolist()
     annotations, results = [], []
     for image_id in image_ids:
         for _ in range(int(rng.integers(0, 9)) if rng.random() > 0.2 else 0):
@@ -176,7 +176,7 @@ def test_the_judge_is_named_with_its_version() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"image_id": -7}, {"image_id": "12"}, {"category_id": 12345}])
-def test_a_result_of_another_picture_or_category_is_never_judged_in_silence(wrong: dict[str, Any]) -> None:
+def test_a_result_of_another_image_or_category_is_never_judged_in_silence(wrong: dict[str, Any]) -> None:
     truth, results = random_data(6)
     with pytest.raises(ValueError, match="no such image or category"):
         judge(truth, [*results, results[0] | wrong])

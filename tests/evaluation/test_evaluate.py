@@ -7,7 +7,7 @@ import pytest
 
 from detcli.errors import DataError
 from detcli.evaluation.evaluate import evaluate, find
-from detcli.pipeline.run import Stop
+from detcli.pipeline.run import StopSignal
 
 Make = Callable[..., Any]
 
@@ -19,10 +19,10 @@ def test_classes_meet_by_name_whatever_their_order_case_and_ids(dataset: Make, d
     assert done.metrics.ap == pytest.approx(1)
     assert [r["category_id"] for r in done.findings.results] == [17, 18] * 3
     assert [r["image_id"] for r in done.findings.results] == list(range(100, 106))
-    assert done.findings.pictures == 6
+    assert done.findings.images == 6
 
 
-def test_every_picture_is_read_once_and_told_in_order(dataset: Make, detector: Make) -> None:
+def test_every_image_is_read_once_and_told_in_order(dataset: Make, detector: Make) -> None:
     data = dataset(count=23)
     told: list[int] = []
     evaluate(detector(data), data, workers=3, on_result=lambda frame, _: told.append(frame.origin.index))
@@ -49,34 +49,34 @@ def test_no_class_in_common_is_an_error_that_names_both_sides(dataset: Make, det
         evaluate(detector(data, ("person", "car")), data)
 
 
-def test_what_is_true_of_an_unreadable_picture_counts_as_missed(dataset: Make, detector: Make) -> None:
+def test_what_is_true_of_an_unreadable_image_counts_as_missed(dataset: Make, detector: Make) -> None:
     data = dataset(unreadable=(0, 2))  # two of the three cats
     done = evaluate(detector(data), data, workers=2)
     assert done is not None
     assert [failed.origin.file for failed in done.findings.unreadable] == ["in/0.png", "in/2.png"]
-    assert done.notes == (*done.findings.notes, "2 pictures could not be read: what is true of them counts as missed")
+    assert done.notes == (*done.findings.notes, "2 images could not be read: what is true of them counts as missed")
     cat, dog = done.metrics.classes
     assert (cat.ar, dog.ar) == (pytest.approx(1 / 3), pytest.approx(1))
 
 
-def test_pictures_that_the_truth_leaves_out_are_left_out(dataset: Make, detector: Make) -> None:
+def test_images_that_the_truth_leaves_out_are_left_out(dataset: Make, detector: Make) -> None:
     data = dataset(unreadable=(0,), left_out=(0, 1))
     done = evaluate(detector(data), data, workers=2)
     assert done is not None
     assert done.metrics.ap == pytest.approx(1)
-    assert (done.metrics.pictures, len(done.truth["images"])) == (4, 4)
-    assert done.notes[-1] == "2 pictures left out: what is true of them is of another size than they are, or has none"
+    assert (done.metrics.images, len(done.truth["images"])) == (4, 4)
+    assert done.notes[-1] == "2 images left out: what is true of them is of another size than they are, or has none"
 
 
 def test_nothing_readable_is_an_error_that_names_the_first(dataset: Make, detector: Make) -> None:
     data = dataset(unreadable=tuple(range(6)))
-    with pytest.raises(DataError, match=r"none of the 6 pictures .* 'in/0.png': truncated after 8 bytes"):
+    with pytest.raises(DataError, match=r"none of the 6 images .* 'in/0.png': truncated after 8 bytes"):
         evaluate(detector(data), data)
 
 
 def test_an_empty_dataset_is_an_error(dataset: Make, detector: Make) -> None:
     data = dataset(count=0)
-    with pytest.raises(DataError, match="no pictures in 'memory'"):
+    with pytest.raises(DataError, match="no images in 'memory'"):
         evaluate(detector(data), data)
 
 
@@ -94,7 +94,7 @@ def test_parts_found_by_several_processes_are_the_whole(dataset: Make, detector:
     assert sorted(parts[0] + parts[1], key=lambda r: r["image_id"]) == whole
 
 
-def test_a_stop_gives_no_figures_of_half_the_pictures(dataset: Make, detector: Make) -> None:
-    data, stop = dataset(count=40), Stop()
+def test_a_stop_gives_no_figures_of_half_the_images(dataset: Make, detector: Make) -> None:
+    data, stop = dataset(count=40), StopSignal()
     assert evaluate(detector(data), data, stop=stop, on_result=lambda *_: stop.set()) is None
     assert len(data.reads) <= 40

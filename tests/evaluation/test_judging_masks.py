@@ -22,22 +22,22 @@ JUDGES = [one for one in get_args(Judge) if one == "pycocotools" or importlib.ut
 SIZE = (60, 80)
 
 
-def blob(rng: np.random.Generator, centre: np.ndarray, reach: float) -> np.ndarray:
+def blob(rng: np.random.Generator, center: np.ndarray, reach: float) -> np.ndarray:
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
     stretch = rng.uniform(0.5, 1.5)
-    return ((rows - centre[0]) * stretch) ** 2 + (columns - centre[1]) ** 2 < reach**2
+    return ((rows - center[0]) * stretch) ** 2 + (columns - center[1]) ** 2 < reach**2
 
 
 def random_data(seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Blobs in six pictures as runs or polygons, some of them crowds, and results moved a little."""
+    """Blobs in six images as runs or polygons, some of them crowds, and results moved a little."""
     rng = np.random.default_rng(seed)
     annotations: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
     for image_id in range(1, 7):
         for _ in range(5):
-            centre, reach = rng.random(2) * SIZE, rng.uniform(5, 25)
+            center, reach = rng.random(2) * SIZE, rng.uniform(5, 25)
             category = int(rng.integers(1, 4))
-            mask = Rle.of(blob(rng, centre, reach))
+            mask = Rle.of(blob(rng, center, reach))
             if not mask.area:
                 continue
             left, top, right, bottom = mask.box_xyxy
@@ -50,7 +50,7 @@ def random_data(seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
                  "segmentation": segmentation}
             )  # fmt: skip
             for _ in range(int(rng.integers(0, 3))):
-                found = Rle.of(blob(rng, centre + rng.normal(0, 3, 2), reach * rng.uniform(0.7, 1.3)))
+                found = Rle.of(blob(rng, center + rng.normal(0, 3, 2), reach * rng.uniform(0.7, 1.3)))
                 left, top, right, bottom = found.box_xyxy
                 if found.area:
                     results.append(

@@ -1,4 +1,4 @@
-"""Comparison, confusion, worst pictures, plots and the report, on one scene whose mistakes are known."""
+"""Comparison, confusion, worst images, plots and the report, on one scene whose mistakes are known."""
 
 import builtins
 import json
@@ -11,18 +11,18 @@ import pytest
 from PIL import Image
 
 from detcli.errors import UsageError
-from detcli.evaluation.box_matching import Comparison, compare
+from detcli.evaluation.box_matching import BoxMatches, compare
 from detcli.evaluation.coco_metrics import judge
 from detcli.evaluation.confusion_matrix import confusion
 from detcli.evaluation.plots import confusion_matrix, pr_curves
-from detcli.evaluation.report import Judged, report, to_json
+from detcli.evaluation.report import EvaluationReport, report, to_json
 from detcli.evaluation.worst_images import CONFUSED, FALSE, FOUND, MISSED, draw_mistakes, draw_worst, worst
 
 CATEGORIES = {3: "cat", 7: "dog"}
 
 
 def truth() -> dict[str, Any]:
-    """Picture 1: a cat, a dog and a crowd of dogs; picture 2: a cat; picture 3: nothing."""
+    """Image 1: a cat, a dog and a crowd of dogs; image 2: a cat; image 3: nothing."""
     rows = [
         (1, 3, [10, 10, 20, 20], 0),
         (1, 7, [60, 10, 20, 20], 0),
@@ -54,7 +54,7 @@ RESULTS = found(
 )
 
 
-def compared(results: Sequence[dict[str, Any]] = tuple(RESULTS), **others: float) -> list[Comparison]:
+def compared(results: Sequence[dict[str, Any]] = tuple(RESULTS), **others: float) -> list[BoxMatches]:
     return list(compare(truth(), results, **others))
 
 
@@ -64,7 +64,7 @@ def test_each_detection_is_right_confused_false_or_ignored() -> None:
     assert first.confused.tolist() == [False, True, False, False, False]
     assert first.false.tolist() == [False, False, False, True, True]
     assert (first.missed.any(), second.missed.tolist(), third.false.tolist()) == (False, [True], [True])
-    assert [picture.mistakes for picture in (first, second, third)] == [3, 1, 1]
+    assert [image.mistakes for image in (first, second, third)] == [3, 1, 1]
 
 
 def test_the_score_decides_which_detections_count() -> None:
@@ -75,9 +75,9 @@ def test_the_score_decides_which_detections_count() -> None:
 
 def test_the_best_score_chooses_first_and_each_truth_is_chosen_once() -> None:
     both = found((2, 7, [10, 10, 20, 20], 0.5), (2, 3, [10, 10, 20, 20], 0.9))
-    _, picture, _ = compared(both)
-    assert picture.scores.tolist() == [0.9, 0.5]
-    assert (picture.right.tolist(), picture.false.tolist()) == ([True, False], [False, True])
+    _, image, _ = compared(both)
+    assert image.scores.tolist() == [0.9, 0.5]
+    assert (image.right.tolist(), image.false.tolist()) == ([True, False], [False, True])
 
 
 def test_boxes_without_area_overlap_nothing() -> None:
@@ -91,16 +91,16 @@ def test_the_matrix_counts_every_truth_and_every_detection_once() -> None:
     assert (matrix.found, matrix.confused, matrix.missed, matrix.false) == (1, 1, 1, 3)
 
 
-def test_the_worst_pictures_come_first_and_those_without_mistakes_never() -> None:
-    assert [picture.image_id for picture in worst(compared(), 2)] == [1, 2]
-    assert [picture.image_id for picture in worst(compared(score=0.35), 9)] == [1, 2]
+def test_the_worst_images_come_first_and_those_without_mistakes_never() -> None:
+    assert [image.image_id for image in worst(compared(), 2)] == [1, 2]
+    assert [image.image_id for image in worst(compared(score=0.35), 9)] == [1, 2]
 
 
-def test_each_mistake_is_drawn_in_its_colour() -> None:
+def test_each_mistake_is_drawn_in_its_color() -> None:
     grey = np.full((100, 100, 3), 128, np.uint8)
     inks = {
-        name: {tuple(pixel) for pixel in draw_mistakes(grey, picture, CATEGORIES).reshape(-1, 3).tolist()}
-        for name, picture in zip("abc", compared(), strict=True)
+        name: {tuple(pixel) for pixel in draw_mistakes(grey, image, CATEGORIES).reshape(-1, 3).tolist()}
+        for name, image in zip("abc", compared(), strict=True)
     }
     assert {FOUND, CONFUSED, FALSE} <= inks["a"]
     assert MISSED not in inks["a"]
@@ -108,17 +108,17 @@ def test_each_mistake_is_drawn_in_its_colour() -> None:
     assert FALSE in inks["c"]
 
 
-def test_worst_pictures_are_written_by_rank_and_those_not_at_hand_are_counted_out(tmp_path: Path) -> None:
+def test_worst_images_are_written_by_rank_and_those_not_at_hand_are_counted_out(tmp_path: Path) -> None:
     grey = np.full((100, 100, 3), 128, np.uint8)
     names = {1: "in/a b.jpg", 2: "in/../../2.jpg", 3: "3.png"}
     drawn = draw_worst(worst(compared(), 9), tmp_path / "w", names, CATEGORIES, lambda i: None if i == 3 else grey)
     assert drawn == 2
     assert sorted(path.name for path in tmp_path.rglob("*.jpg")) == ["1-a b.jpg", "2-2.jpg"]
-    with Image.open(tmp_path / "w" / "1-a b.jpg") as picture:
-        assert picture.size == (100, 100)
+    with Image.open(tmp_path / "w" / "1-a b.jpg") as image:
+        assert image.size == (100, 100)
 
 
-def judged(**others: Any) -> Judged:
+def judged(**others: Any) -> EvaluationReport:
     comparisons = compared()
     given: dict[str, Any] = {
         "metrics": judge(truth(), RESULTS),
@@ -132,7 +132,7 @@ def judged(**others: Any) -> Judged:
         "unreadable": [{"file": "b\udcff.jpg", "code": "empty", "message": "an empty file"}],
         "notes": ["odd"],
     }
-    return Judged(**(given | others))
+    return EvaluationReport(**(given | others))
 
 
 def test_a_report_read_back_has_every_digit() -> None:
@@ -141,7 +141,7 @@ def test_a_report_read_back_has_every_digit() -> None:
     assert document == report(one)
     assert document["figures"] == one.metrics.figures
     assert document["confusion"]["counts"] == one.confusion.counts.tolist()
-    assert document["counts"] == {"pictures": 3, "unreadable": 1, "truths": 3, "detections": 7}
+    assert document["counts"] == {"images": 3, "unreadable": 1, "truths": 3, "detections": 7}
     assert document["worst"][0] == {"file": "in/1.jpg", "image_id": 1, "missed": 0, "confused": 1, "false": 2}
     assert document["unreadable"][0]["file"] == "b\udcff.jpg"
 
@@ -152,7 +152,7 @@ def test_a_report_is_strict_json_where_figures_have_no_truths() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 40])
-def test_plots_are_pictures_whatever_the_classes_are_called(count: int) -> None:
+def test_plots_are_images_whatever_the_classes_are_called(count: int) -> None:
     odd = ["$x_", "_hidden", "信号灯", "x" * 90]
     categories = dict(enumerate([*odd, *(f"class {i}" for i in range(count))][:count], 1))
     data = truth() | {"categories": [{"id": i, "name": name} for i, name in categories.items()]}

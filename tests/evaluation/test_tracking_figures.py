@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from detcli.datasets.shapes.noisy_detections import ERRORS, detect_erring
-from detcli.datasets.shapes.shape_sequences import MovingShapes
-from detcli.evaluation.tracking_metrics import TrackingFigures, judge_tracks
+from detcli.datasets.shapes.shape_sequences import ShapeSequence
+from detcli.evaluation.tracking_metrics import TrackingMetrics, judge_tracks
 from detcli.inference.load import DEFAULT_THRESHOLD, load_detector
 from detcli.structures.detections import Detections
 from detcli.tracking.byte_track import LOW_THRESHOLD, Tracker, TrackerSettings
@@ -13,17 +13,17 @@ from detcli.tracking.byte_track import LOW_THRESHOLD, Tracker, TrackerSettings
 DEFAULT = TrackerSettings.of_threshold(DEFAULT_THRESHOLD)
 
 
-def figures(level: str, errors: str, *, seeds: int = 3, rate: float = 30.0) -> TrackingFigures:
+def figures(level: str, errors: str, *, seeds: int = 3, rate: float = 30.0) -> TrackingMetrics:
     judged = []
     for seed in range(seeds):
-        shapes, tracker = MovingShapes(level, seed, rate=rate, frames=round(4 * rate)), Tracker(DEFAULT)
+        shapes, tracker = ShapeSequence(level, seed, rate=rate, frames=round(4 * rate)), Tracker(DEFAULT)
         rng, frames = np.random.default_rng(seed), []
         for index in range(len(shapes)):
             true = shapes.truths(index)
             found = detect_erring(true, shapes.size_hw, ERRORS[errors], rng, classes=len(shapes.labels))
             frames.append((true, tracker.update(found, shapes.time_s(index))))
         judged.append(judge_tracks(frames))
-    return TrackingFigures.of_all(judged)
+    return TrackingMetrics.of_all(judged)
 
 
 def test_of_perfect_detections_only_first_sightings_are_missed() -> None:
@@ -50,7 +50,7 @@ def test_the_hard_set_loses_little_more_than_the_detector_does() -> None:
 
 @pytest.mark.slow
 def test_the_shipped_detector_and_the_tracker_together_are_above_nine_tenths_on_the_easy_set() -> None:
-    shapes, tracker = MovingShapes("easy", 1, frames=60, rate=15), Tracker(DEFAULT)
+    shapes, tracker = ShapeSequence("easy", 1, frames=60, rate=15), Tracker(DEFAULT)
     detector = load_detector("shapes", threshold=LOW_THRESHOLD, device="cpu")
     frames = []
     for start in range(0, len(shapes), 10):

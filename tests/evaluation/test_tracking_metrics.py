@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from detcli.evaluation.tracking_metrics import TrackingFigures, judge_tracks
+from detcli.evaluation.tracking_metrics import TrackingMetrics, judge_tracks
 from detcli.structures.detections import Detections
-from detcli.structures.ground_truth import Truths
+from detcli.structures.ground_truth import GroundTruth
 
 Seen = dict[int, float]  # number of an object or a track -> left edge of its box of 10 by 10
 
@@ -18,10 +18,10 @@ def boxes(seen: Seen) -> np.ndarray:
     return np.stack((left, np.zeros_like(left), left + 10, np.full_like(left, 10)), axis=1).reshape(-1, 4)
 
 
-def truths(seen: Seen, *, classes: Sequence[int] | None = None, crowd: Sequence[int] = ()) -> Truths:
+def truths(seen: Seen, *, classes: Sequence[int] | None = None, crowd: Sequence[int] = ()) -> GroundTruth:
     ids = np.array(list(seen), np.int64)
     class_ids = np.array(classes if classes is not None else [0] * len(seen), np.int64)
-    return Truths(boxes(seen), class_ids, np.isin(ids, crowd), track_ids=ids)
+    return GroundTruth(boxes(seen), class_ids, np.isin(ids, crowd), track_ids=ids)
 
 
 def detections(seen: Seen, *, classes: Sequence[int] | None = None) -> Detections:
@@ -30,7 +30,7 @@ def detections(seen: Seen, *, classes: Sequence[int] | None = None) -> Detection
     return Detections(boxes(seen), np.ones(count, np.float32), class_ids, track_ids=ids)
 
 
-def judge(*frames: tuple[Seen, Seen]) -> TrackingFigures:
+def judge(*frames: tuple[Seen, Seen]) -> TrackingMetrics:
     return judge_tracks((truths(true), detections(found)) for true, found in frames)
 
 
@@ -134,7 +134,7 @@ def test_a_crowd_takes_no_detection_from_what_is_judged() -> None:
 
 def test_figures_of_several_sequences_are_of_their_sums() -> None:
     one, other = judge(({1: 0}, {1: 0}), ({1: 0}, {2: 0})), judge(*[({1: 0}, {1: 0})] * 8)
-    both = TrackingFigures.of_all([one, other])
+    both = TrackingMetrics.of_all([one, other])
     assert both.mota == pytest.approx(1 - 1 / 10)
     assert both.idf1 == pytest.approx(2 * 9 / 20)
 
@@ -142,7 +142,7 @@ def test_figures_of_several_sequences_are_of_their_sums() -> None:
 def test_without_truths_there_is_no_figure() -> None:
     assert math.isnan(judge(({}, {1: 0})).mota)
     assert math.isnan(judge(({}, {})).idf1)
-    assert math.isnan(TrackingFigures.of_all([]).mota)
+    assert math.isnan(TrackingMetrics.of_all([]).mota)
 
 
 def test_what_nobody_tracked_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Bytes -> upright RGB pixels: the same as Pillow's own, and a sentence for everything that is not a picture."""
+"""Bytes -> upright RGB pixels: the same as Pillow's own, and a sentence for everything that is not an image."""
 
 import io
 import random
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 from detcli.io.images.decode import decode
 from detcli.structures.frame import Pixels
 
@@ -46,13 +46,13 @@ def heic(image: Image.Image, **options: Any) -> bytes:
 
 
 def every_format() -> dict[str, bytes]:
-    """One picture in everything that is read, by a name that says what it is."""
+    """One image in everything that is read, by a name that says what it is."""
     rgb, other = photo(), photo(seed=1)
     grey16 = Image.fromarray(np.asarray(rgb.convert("L")).astype(np.uint16) * 257)
     made = {
         "jpeg": saved(rgb, "JPEG", quality=85),
         "jpeg progressive": saved(rgb, "JPEG", progressive=True),
-        "jpeg grey": saved(rgb.convert("L"), "JPEG"),
+        "jpeg gray": saved(rgb.convert("L"), "JPEG"),
         "jpeg cmyk": saved(rgb.convert("CMYK"), "JPEG"),
         "jpeg rgb": saved(rgb, "JPEG", keep_rgb=True),
         "jpeg restart markers": saved(rgb, "JPEG", restart_marker_blocks=2),
@@ -62,7 +62,7 @@ def every_format() -> dict[str, bytes]:
         "png palette": saved(rgb.quantize(32), "PNG"),
         "png palette transparent": saved(rgb.quantize(32), "PNG", transparency=bytes(range(32))),
         "png bits": saved(rgb.convert("1"), "PNG"),
-        "png grey alpha": saved(rgb.convert("LA"), "PNG"),
+        "png gray alpha": saved(rgb.convert("LA"), "PNG"),
         "png animated": saved(rgb, "PNG", save_all=True, append_images=[other]),
         "webp": saved(rgb, "WEBP"),
         "webp lossless": saved(rgb, "WEBP", lossless=True),
@@ -87,7 +87,7 @@ def every_format() -> dict[str, bytes]:
     }
     if pillow_heif is not None:
         made["heic"] = heic(rgb)
-    return made | {"png 16 bit grey": saved(grey16, "PNG"), "tiff 16 bit grey": saved(grey16, "TIFF")}
+    return made | {"png 16 bit gray": saved(grey16, "PNG"), "tiff 16 bit gray": saved(grey16, "TIFF")}
 
 
 def transparent(image: Image.Image) -> Image.Image:
@@ -99,11 +99,11 @@ def transparent(image: Image.Image) -> Image.Image:
 
 
 FORMATS = every_format()
-SCALED = {"png 16 bit grey", "tiff 16 bit grey"}  # Pillow clips these to white; judged by numbers below
+SCALED = {"png 16 bit gray", "tiff 16 bit gray"}  # Pillow clips these to white; judged by numbers below
 
 
 def judged(data: bytes) -> Pixels:
-    """What Pillow makes of it, the way transformers reads its pictures."""
+    """What Pillow makes of it, the way transformers reads its images."""
     if pillow_heif is not None:
         pillow_heif.register_heif_opener()
     with Image.open(io.BytesIO(data)) as image:
@@ -111,7 +111,7 @@ def judged(data: bytes) -> Pixels:
 
 
 def refused(data: bytes, max_pixels: int = MOST) -> tuple[str, str]:
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         decode(data, max_pixels=max_pixels)
     return caught.value.code, str(caught.value)
 
@@ -138,7 +138,7 @@ def test_jpegs_of_all_sizes_and_qualities_equal_pillow(subsampling: str, progres
 
 
 @pytest.mark.parametrize("marker", [b"", b"Adobe\0\x64\0\0\0\0\0", b"Adobe\0\x64\0\0\0\0\1"])
-def test_the_adobe_marker_says_how_a_jpeg_of_three_colours_is_meant(marker: bytes) -> None:
+def test_the_adobe_marker_says_how_a_jpeg_of_three_colors_is_meant(marker: bytes) -> None:
     data = saved(photo(), "JPEG")
     segment = b"\xff\xee" + struct.pack(">H", len(marker) + 2) + marker if marker else b""
     data = data[:2] + segment + data[20:]  # in place of the JFIF header
@@ -179,7 +179,7 @@ def test_orientation_in_xmp_alone_counts_as_for_pillow() -> None:
 @pytest.mark.parametrize(
     "exif", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0garbage here", b"Exif\0\0MM\0*"]
 )
-def test_broken_exif_does_not_cost_the_picture(exif: bytes) -> None:
+def test_broken_exif_does_not_cost_the_image(exif: bytes) -> None:
     segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
     plain = saved(photo(), "JPEG")
     decoded = decode(plain[:2] + segment + plain[2:], max_pixels=MOST)
@@ -248,7 +248,7 @@ def test_16_bit_grey_with_white_as_zero_is_not_inverted() -> None:
     assert np.array_equal(pixels[..., 0], ((65535 - samples[..., 0].astype(int)) >> 8).astype(np.uint8))
 
 
-def test_megabytes_of_text_in_a_png_do_not_cost_the_picture() -> None:
+def test_megabytes_of_text_in_a_png_do_not_cost_the_image() -> None:
     notes = PngImagePlugin.PngInfo()
     notes.add_text("workflow", "x" * 70_000_000, zip=True)
     assert np.array_equal(decode(saved(photo(), "PNG", pnginfo=notes), max_pixels=MOST).pixels, np.asarray(photo()))
@@ -269,7 +269,7 @@ def test_keepsakes_hold_format_exif_and_profile() -> None:
     assert (again[0x0112], again[0x010F]) == (1, "a camera")
 
 
-def test_a_profile_of_other_colours_is_not_kept_for_an_rgb_copy() -> None:
+def test_a_profile_of_other_colors_is_not_kept_for_an_rgb_copy() -> None:
     profile = bytes(16) + b"CMYK" + bytes(108)
     data = saved(photo().convert("CMYK"), "JPEG", icc_profile=profile)
     assert decode(data, max_pixels=MOST).keepsakes.icc is None
@@ -288,7 +288,7 @@ def test_a_file_cut_in_the_middle_is_refused_as_truncated(name: str) -> None:
         assert refused(part) == ("truncated", f"truncated after {len(part):,} bytes")
 
 
-@pytest.mark.parametrize("name", ["jpeg", "jpeg progressive", "jpeg grey", "webp", "ppm", "avif"])
+@pytest.mark.parametrize("name", ["jpeg", "jpeg progressive", "jpeg gray", "webp", "ppm", "avif"])
 def test_a_file_that_lacks_its_last_byte_is_truncated_or_whole_but_never_half(name: str) -> None:
     part = FORMATS[name][:-1]
     assert refused(part) == ("truncated", f"truncated after {len(part):,} bytes")
@@ -302,7 +302,7 @@ def claiming(width: int, height: int) -> bytes:
     return bytes(data)
 
 
-def test_a_small_file_that_claims_a_huge_picture_is_refused_by_its_header() -> None:
+def test_a_small_file_that_claims_a_huge_image_is_refused_by_its_header() -> None:
     assert refused(claiming(30000, 30000), 250_000_000) == (
         "too-large",
         "30000 x 30000 pixels are more than the limit of 250,000,000; --max-pixels raises it",
@@ -363,38 +363,38 @@ def test_a_float_map_is_refused() -> None:
 
 def test_16_bit_planes_are_refused_rather_than_scrambled() -> None:
     code, message = refused(tiff(np.zeros((5, 7, 3), np.uint16), planar=2))
-    assert (code, message) == ("unsupported", "a 16-bit TIFF with its colours in separate planes is not supported")
+    assert (code, message) == ("unsupported", "a 16-bit TIFF with its colors in separate planes is not supported")
 
 
 @pytest.mark.parametrize(
     ("data", "code", "part"),
     [
         (b"", "empty", "an empty file"),
-        (b"\0" * 500, "not-a-picture", "begins with zeros"),
-        (b"hello world\n" * 20, "not-a-picture", "text, not a picture"),
-        (b"<!DOCTYPE html><html>", "not-a-picture", "a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "not-a-picture", "git lfs pull"),
-        (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41", "not-a-picture", "a video"),
-        (b"RIFF\x10\0\0\0AVI LIST", "not-a-picture", "a video"),
-        (b"\x1a\x45\xdf\xa3" + bytes(30), "not-a-picture", "a video"),
-        (b"%PDF-1.7\n", "not-a-picture", "a PDF document"),
-        (b"PK\x03\x04" + bytes(30), "not-a-picture", "a ZIP archive"),
+        (b"\0" * 500, "not-an-image", "begins with zeros"),
+        (b"hello world\n" * 20, "not-an-image", "text, not an image"),
+        (b"<!DOCTYPE html><html>", "not-an-image", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "not-an-image", "git lfs pull"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41", "not-an-image", "a video"),
+        (b"RIFF\x10\0\0\0AVI LIST", "not-an-image", "a video"),
+        (b"\x1a\x45\xdf\xa3" + bytes(30), "not-an-image", "a video"),
+        (b"%PDF-1.7\n", "not-an-image", "a PDF document"),
+        (b"PK\x03\x04" + bytes(30), "not-an-image", "a ZIP archive"),
         (b'<svg xmlns="http://www.w3.org/2000/svg">', "unsupported", "vector drawings"),
         (b"8BPS" + bytes(30), "unsupported", "Photoshop"),
         (b"\xff\x0a" + bytes(30), "unsupported", "JPEG XL"),
-        (b"\x93\x94\x95\x96" + bytes(30), "not-a-picture", "begins with the bytes 93 94 95 96"),
+        (b"\x93\x94\x95\x96" + bytes(30), "not-an-image", "begins with the bytes 93 94 95 96"),
         (b"\xff\xd8\xff", "truncated", "truncated after 3 bytes"),
         (b"\x89PNG\r\n\x1a\n", "truncated", "truncated after 8 bytes"),
         (b"GIF89a", "truncated", "truncated after 6 bytes"),
     ],
 )  # fmt: skip
-def test_what_is_no_picture_is_called_by_its_name(data: bytes, code: str, part: str) -> None:
+def test_what_is_no_image_is_called_by_its_name(data: bytes, code: str, part: str) -> None:
     found, message = refused(data)
     assert found == code
     assert part in message
 
 
-def test_a_damaged_picture_names_the_decoders_exception() -> None:
+def test_a_damaged_image_names_the_decoders_exception() -> None:
     data = bytearray(FORMATS["png"])
     data[20] ^= 1
     code, message = refused(bytes(data))
@@ -439,12 +439,12 @@ def damaged(data: bytes, random_numbers: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_any_damage_gives_a_picture_or_a_refusal(name: str) -> None:
+def test_any_damage_gives_a_image_or_a_refusal(name: str) -> None:
     random_numbers = random.Random(name)
     for _ in range(300):
         try:
             pixels = decode(damaged(FORMATS[name], random_numbers), max_pixels=MOST).pixels
-        except PictureError as error:
+        except ImageError as error:
             assert "\n" not in str(error)  # noqa: PT017 - the refusal is one of two good ends
         else:
             assert pixels.dtype == np.uint8

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from detcli.errors import PictureError
-from detcli.io.images.formats import PICTURE_SUFFIXES, SUFFIX_OF, check_head, is_cut_short, picture_format
+from detcli.errors import ImageError
+from detcli.io.images.formats import IMAGE_SUFFIXES, SUFFIX_OF, check_head, image_format, is_cut_short
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,11 @@ from detcli.io.images.formats import PICTURE_SUFFIXES, SUFFIX_OF, check_head, is
     ],
 )
 def test_a_format_is_told_by_its_first_bytes(head: bytes, name: str | None) -> None:
-    assert picture_format(head) == name
+    assert image_format(head) == name
 
 
 def test_every_format_has_a_suffix_that_walking_takes() -> None:
-    assert {suffix.removeprefix(".") for suffix in SUFFIX_OF.values()} <= set(PICTURE_SUFFIXES)
+    assert {suffix.removeprefix(".") for suffix in SUFFIX_OF.values()} <= set(IMAGE_SUFFIXES)
 
 
 @pytest.mark.parametrize("name", SUFFIX_OF)
@@ -51,10 +51,10 @@ def test_any_bytes_are_judged_without_an_error(name: str) -> None:
         assert is_cut_short(name, data) in (True, False)
 
 
-def test_any_first_bytes_are_a_picture_or_refused_with_a_clause() -> None:
+def test_any_first_bytes_are_a_image_or_refused_with_a_clause() -> None:
     random_numbers = random.Random(0)
     for _ in range(500):
         head = random_numbers.randbytes(random_numbers.randint(1, 64))
-        if picture_format(head) is None:
-            with pytest.raises(PictureError, match=r"pictur|support|text|file|archive|document"):
+        if image_format(head) is None:
+            with pytest.raises(ImageError, match=r"pictur|support|text|file|archive|document"):
                 check_head(head)

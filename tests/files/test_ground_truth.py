@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.io.coco_ids import ImageIds, read_ground_truth
-from detcli.structures.class_labels import Labels
+from detcli.io.coco_ids import ImageIdLookup, read_ground_truth
+from detcli.structures.class_labels import ClassLabels
 
 
 def written(folder: Path, images: list[object], categories: list[object]) -> Path:
@@ -15,7 +15,7 @@ def written(folder: Path, images: list[object], categories: list[object]) -> Pat
 
 
 def test_ids_are_found_by_relative_path_before_the_last_part() -> None:
-    ids = ImageIds({"a/1.jpg": 10, "b/1.jpg": 20, "2.jpg": 30, "deep/3.jpg": 40})
+    ids = ImageIdLookup({"a/1.jpg": 10, "b/1.jpg": 20, "2.jpg": 30, "deep/3.jpg": 40})
     assert ids["a/1.jpg"] == 10
     assert ids["b/1.jpg"] == 20
     assert ids["elsewhere/2.jpg"] == 30
@@ -33,7 +33,7 @@ def test_annotations_are_read_whatever_slashes_they_use(tmp_path: Path) -> None:
 
 def test_labels_take_the_category_ids_of_the_annotations_by_name(tmp_path: Path) -> None:
     path = written(tmp_path, [{"id": 1, "file_name": "a"}], [{"id": 9, "name": "DOG"}, {"id": 2, "name": "cow"}])
-    labels, missing = read_ground_truth(path).renumber(Labels.from_names(["cat", "dog", "bird"]))
+    labels, missing = read_ground_truth(path).renumber(ClassLabels.from_names(["cat", "dog", "bird"]))
     assert labels.names == ("cat", "dog", "bird")
     assert labels.category_ids[1] == 9
     assert missing == ("cat", "bird")
@@ -43,14 +43,14 @@ def test_labels_take_the_category_ids_of_the_annotations_by_name(tmp_path: Path)
 
 def test_a_hole_in_the_numbering_is_not_missed_and_stuff_stays_stuff(tmp_path: Path) -> None:
     path = written(tmp_path, [{"id": 1, "file_name": "a"}], [{"id": 9, "name": "sky"}])
-    labels, missing = read_ground_truth(path).renumber(Labels(("N/A", "cat", "sky"), (0, 1, 2), frozenset({2})))
+    labels, missing = read_ground_truth(path).renumber(ClassLabels(("N/A", "cat", "sky"), (0, 1, 2), frozenset({2})))
     assert missing == ("cat",)
     assert labels.stuff == {2}
 
 
 def test_annotations_with_other_words_for_everything_leave_the_ids_alone(tmp_path: Path) -> None:
     path = written(tmp_path, [{"id": 1, "file_name": "a"}], [{"id": 1, "name": "chat"}])
-    labels = Labels.from_names(["cat", "dog"])
+    labels = ClassLabels.from_names(["cat", "dog"])
     assert read_ground_truth(path).renumber(labels) == (labels, ("cat", "dog"))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 from detcli.io.images.decode import decode
 from detcli.io.images.headers import read_header
 
@@ -28,7 +28,7 @@ def saved(kind: str, orientation: int | None, size: tuple[int, int] = (30, 20)) 
 
 
 def upright_by_header(folder: Path, data: bytes) -> tuple[int, int]:
-    path = folder / "picture"
+    path = folder / "image"
     path.write_bytes(data)
     return read_header(path, max_bytes=MOST).upright_hw
 
@@ -79,7 +79,7 @@ def test_the_stored_size_is_told_apart_from_the_upright_one(tmp_path: Path) -> N
     ("data", "code"),
     [
         (b"", "empty"),
-        (b"text", "not-a-picture"),
+        (b"text", "not-an-image"),
         (saved("JPEG", 6)[:100], "decode-failed"),
         (saved("PNG", 6)[:20], "decode-failed"),
     ],
@@ -87,7 +87,7 @@ def test_the_stored_size_is_told_apart_from_the_upright_one(tmp_path: Path) -> N
 def test_what_has_no_header_is_refused(data: bytes, code: str, tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(data)
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         read_header(path, max_bytes=MOST)
     assert caught.value.code == code
 
@@ -98,6 +98,6 @@ def test_a_folder_a_pipe_and_nothing_are_refused_without_waiting(tmp_path: Path)
         os.mkfifo(tmp_path / "pipe")
         codes.append(("pipe", "not-a-file"))
     for name, code in [*codes, (".", "not-a-file"), ("nothing", "not-found"), ("a\0b", "not-found")]:
-        with pytest.raises(PictureError) as caught:
+        with pytest.raises(ImageError) as caught:
             read_header(f"{tmp_path}/{name}", max_bytes=MOST)
         assert caught.value.code == code

@@ -10,12 +10,12 @@ import pytest
 
 from detcli.errors import OutputError, UsageError
 from detcli.io.journal import Journal, journal_path
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.json_records import from_record
 
-LABELS = Labels.from_names(["cat", "dog"])
+LABELS = ClassLabels.from_names(["cat", "dog"])
 HEADER = {"detcli": "0.1.0", "model": "dfine-s", "sha256": "a" * 64, "arguments": {"threshold": 0.4, "classes": ()}}
 
 
@@ -82,7 +82,7 @@ def test_a_resumed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_failures_are_results_too(tmp_path: Path) -> None:
-    failed = Unreadable(Origin(0, "x", "x", "x"), "empty", "cannot read 'x': it is empty")
+    failed = FailedFrame(Origin(0, "x", "x", "x"), "empty", "cannot read 'x': it is empty")
     journal = open_journal(tmp_path / "j")
     journal.write(failed, failed)
     journal.close(complete=False)

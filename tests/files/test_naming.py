@@ -8,13 +8,13 @@ import tracemalloc
 
 import pytest
 
-from detcli.io.naming import Names, nearest_common_folder, relative_below, relative_of_url, safe_relative
+from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, safe_relative
 
 posix = pytest.mark.skipif(os.name == "nt", reason="paths of POSIX")
 
 
 def taken(*relatives: str, fold_case: bool = False) -> list[tuple[str, str]]:
-    names = Names(fold_case=fold_case)
+    names = UniqueNames(fold_case=fold_case)
     return [names.take(relative) for relative in relatives]
 
 
@@ -43,7 +43,7 @@ def test_names_without_a_suffix_and_with_nothing_else_work() -> None:
     assert taken("a", "a", ".hidden", "x.") == [("a", "a"), ("a-2", "a-2"), (".hidden", ".hidden"), ("x.", "x")]
 
 
-def test_a_picture_and_a_folder_never_share_a_name() -> None:
+def test_a_image_and_a_folder_never_share_a_name() -> None:
     assert taken("x.jpg", "x.jpg/y.jpg", "x.jpg/z.jpg") == [
         ("x.jpg", "x"),
         ("x.jpg-2/y.jpg", "x.jpg-2/y"),
@@ -81,7 +81,7 @@ def test_whatever_comes_no_two_are_the_same_and_order_decides(fold_case: bool) -
 
 
 def test_ten_thousand_times_the_same_name_is_no_slower_than_others() -> None:
-    names = Names(fold_case=False)
+    names = UniqueNames(fold_case=False)
     given = [names.take("image.jpg")[0] for _ in range(10_000)]
     assert given[-1] == "image-10000.jpg"
 
@@ -100,9 +100,9 @@ def test_names_are_the_same_in_every_process() -> None:
 def test_names_take_little_memory_however_long_they_are() -> None:
     tracemalloc.start()
     try:
-        names = Names()
+        names = UniqueNames()
         for number in range(20_000):
-            names.take(f"a/long/folder/name/that/takes/some/room/{number // 1000}/picture number {number}.jpg")
+            names.take(f"a/long/folder/name/that/takes/some/room/{number // 1000}/image number {number}.jpg")
         assert tracemalloc.get_traced_memory()[0] < 1_000_000
     finally:
         tracemalloc.stop()
@@ -117,9 +117,9 @@ def test_names_take_little_memory_however_long_they_are() -> None:
         ("/etc/passwd.jpg", "etc/passwd.jpg"),
         ("../../up/a.jpg", "up/a.jpg"),
         ("a/../../b.jpg", "a/b.jpg"),
-        ("/", "picture"),
-        ("..", "picture"),
-        ("", "picture"),
+        ("/", "image"),
+        ("..", "image"),
+        ("", "image"),
         ("con.jpg", "con.jpg"),
         ("a:b?.jpg", "a:b?.jpg"),
         ("..hidden/...jpg", "..hidden/...jpg"),
@@ -154,13 +154,13 @@ def test_the_nearest_common_folder_is_the_deepest_that_holds_all() -> None:
         ("http://example.org/../../etc/passwd", "example.org/etc/passwd"),
         ("http://example.org/%2e%2e/%2e%2e/x.jpg", "example.org/x.jpg"),
         ("http://example.org/a%2Fb%5Cc.jpg", "example.org/a_b_c.jpg"),
-        ("http://example.org", "example.org/picture"),
-        ("http://example.org/folder/", "example.org/folder/picture"),
+        ("http://example.org", "example.org/image"),
+        ("http://example.org/folder/", "example.org/folder/image"),
         ("http://example.org/con/nul.jpg/aux", "example.org/_con/_nul.jpg/_aux"),
         ("http://example.org/a%00%1b%0ab.jpg", "example.org/a___b.jpg"),
         ("http://example.org/dot./space%20/x.jpg", "example.org/dot/space/x.jpg"),
         ("http://[::1]:80/a.jpg", "__1/a.jpg"),
-        ("http://[broken/a.jpg", "picture"),
+        ("http://[broken/a.jpg", "image"),
         ("http://example.org/%ff.jpg", "example.org/\ufffd.jpg"),
     ],
 )

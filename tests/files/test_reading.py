@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 from detcli.io.read import HEAD_BYTES, read_bytes
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 
 
 def refused(path: Path | str | bytes, max_bytes: int = 1000) -> tuple[str, str]:
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         read_bytes(path, max_bytes=max_bytes)
     return caught.value.code, str(caught.value)
 
@@ -137,9 +137,9 @@ def test_the_first_bytes_are_judged_before_the_length(tmp_path: Path) -> None:
 
     def check_head(head: bytes) -> None:
         seen.append(head)
-        raise PictureError("not-a-picture", "a video, not a picture")
+        raise ImageError("not-an-image", "a video, not an image")
 
-    with pytest.raises(PictureError, match="a video"):
+    with pytest.raises(ImageError, match="a video"):
         read_bytes(path, max_bytes=1000, check_head=check_head)
     assert seen == [b"v" * HEAD_BYTES]
 
@@ -157,6 +157,6 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for name in ("empty", "good", "missing", "."):
         for _ in range(20):
-            with suppress(PictureError):
+            with suppress(ImageError):
                 read_bytes(tmp_path / name, max_bytes=1000)
     assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 
 from detcli.errors import InputError, UsageError
-from detcli.io.results import StoredPicture, format_of_results, read_results
+from detcli.io.results import StoredImage, format_of_results, read_results
 from detcli.sinks.sink import SINKS, SinkSettings
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.masks import Rle
 from detcli.structures.run_info import RunInfo
 
-LABELS = Labels(("cat", "traffic light", "=dog"), (17, 10, 18))
+LABELS = ClassLabels(("cat", "traffic light", "=dog"), (17, 10, 18))
 SIZES = {"a.jpg": (480, 640), "sub/b.png": (100, 200), "empty.jpg": (50, 60)}
 SUFFIXES = {"jsonl": "out.jsonl", "coco": "out.json", "coco-results": "results.json", "csv": "out.csv", "yolo": "out"}
 
 
-def frames(*, tracks: bool = False) -> list[tuple[Frame | Unreadable, Detections | Unreadable]]:
-    """Two pictures with boxes, one without, one that failed."""
+def frames(*, tracks: bool = False) -> list[tuple[Frame | FailedFrame, Detections | FailedFrame]]:
+    """Two images with boxes, one without, one that failed."""
     rng = np.random.default_rng(3)
-    results: list[tuple[Frame | Unreadable, Detections | Unreadable]] = []
+    results: list[tuple[Frame | FailedFrame, Detections | FailedFrame]] = []
     for index, (name, size_hw) in enumerate(SIZES.items()):
         origin = Origin(index, f"in/{name}", name, name.rpartition(".")[0])
         corners = np.sort(rng.uniform(0, min(size_hw), (3 - index if index < 2 else 0, 2, 2)), axis=1).reshape(-1, 4)
@@ -31,7 +31,7 @@ def frames(*, tracks: bool = False) -> list[tuple[Frame | Unreadable, Detections
         track_ids = 7 * np.arange(len(corners)) + 10 * index + 1 if tracks else None
         found = Detections(corners, scores, np.arange(len(corners)), track_ids=track_ids)
         results.append((Frame(origin, size_hw, None), found))
-    failed = Unreadable(Origin(3, "in/bad.jpg", "bad.jpg", "bad"), "truncated", "truncated after 8 bytes")
+    failed = FailedFrame(Origin(3, "in/bad.jpg", "bad.jpg", "bad"), "truncated", "truncated after 8 bytes")
     return [*results, (failed, failed)]
 
 
@@ -45,44 +45,44 @@ def written(folder: Path, format_name: str, **settings: bool) -> Path:
     return path
 
 
-def read(path: Path, format_name: str | None = None) -> list[StoredPicture]:
+def read(path: Path, format_name: str | None = None) -> list[StoredImage]:
     return list(read_results(path, format_name=format_name, sizes=SIZES))
 
 
 @pytest.mark.parametrize("format_name", SUFFIXES)
 def test_boxes_scores_and_classes_come_back_from_every_format(format_name: str, tmp_path: Path) -> None:
-    pictures = [p for p in read(written(tmp_path, format_name)) if p.boxes]
+    images = [p for p in read(written(tmp_path, format_name)) if p.boxes]
     wanted = [(frame, found) for frame, found in frames() if isinstance(found, Detections) and len(found)]
-    assert len(pictures) == len(wanted) == 2
-    for picture, (frame, found) in zip(pictures, wanted, strict=True):
+    assert len(images) == len(wanted) == 2
+    for image, (frame, found) in zip(images, wanted, strict=True):
         assert isinstance(found, Detections)
-        assert picture.boxes is not None
-        assert picture.file is None or picture.file.endswith(frame.origin.relative)
-        boxes = np.array([box.bbox for box in picture.boxes])
+        assert image.boxes is not None
+        assert image.file is None or image.file.endswith(frame.origin.relative)
+        boxes = np.array([box.bbox for box in image.boxes])
         boxes[:, 2:] += boxes[:, :2]
         assert np.allclose(boxes, found.boxes_xyxy, atol=1e-3)
-        assert np.allclose([box.score for box in picture.boxes], found.scores, atol=1e-7)
+        assert np.allclose([box.score for box in image.boxes], found.scores, atol=1e-7)
         if format_name != "coco-results":
-            assert [box.label for box in picture.boxes] == [LABELS.names[i] for i in found.class_ids]
+            assert [box.label for box in image.boxes] == [LABELS.names[i] for i in found.class_ids]
         if format_name != "yolo":
-            assert [box.category_id for box in picture.boxes] == [LABELS.category_ids[i] for i in found.class_ids]
+            assert [box.category_id for box in image.boxes] == [LABELS.category_ids[i] for i in found.class_ids]
 
 
 @pytest.mark.parametrize("format_name", SUFFIXES)
 @pytest.mark.parametrize("tracks", [True, False])
 def test_tracks_come_back_from_every_format(format_name: str, tracks: bool, tmp_path: Path) -> None:
-    pictures = [p for p in read(written(tmp_path, format_name, tracks=tracks)) if p.boxes]
-    numbers = [[box.track_id for box in picture.boxes or ()] for picture in pictures]
+    images = [p for p in read(written(tmp_path, format_name, tracks=tracks)) if p.boxes]
+    numbers = [[box.track_id for box in image.boxes or ()] for image in images]
     assert numbers == ([[1, 8, 15], [11, 18]] if tracks else [[None] * 3, [None] * 2])
 
 
 @pytest.mark.parametrize(("format_name", "empty", "failed"), [("jsonl", 1, 1), ("coco", 1, 1), ("yolo", 1, 0)])
-def test_empty_and_failed_pictures_come_back_where_the_format_has_them(
+def test_empty_and_failed_images_come_back_where_the_format_has_them(
     format_name: str, empty: int, failed: int, tmp_path: Path
 ) -> None:
-    pictures = read(written(tmp_path, format_name))
-    assert [p.file is not None and p.file.endswith("empty.jpg") for p in pictures if p.boxes == ()] == [True] * empty
-    errors = [p.error for p in pictures if p.boxes is None]
+    images = read(written(tmp_path, format_name))
+    assert [p.file is not None and p.file.endswith("empty.jpg") for p in images if p.boxes == ()] == [True] * empty
+    errors = [p.error for p in images if p.boxes is None]
     assert errors == ["truncated after 8 bytes"] * failed
 
 
@@ -110,8 +110,8 @@ def test_json_lines_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
     path = written(tmp_path, "jsonl")
     with path.open("ab") as file:
         file.write(b"torn {")
-    pictures = read_results(path)
-    assert next(pictures).file == "in/a.jpg"  # the torn line at the end is not looked at yet
+    images = read_results(path)
+    assert next(images).file == "in/a.jpg"  # the torn line at the end is not looked at yet
 
 
 def test_a_name_that_is_not_utf8_comes_back_byte_by_byte(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_name_that_is_not_utf8_comes_back_byte_by_byte(tmp_path: Path) -> None
         box = Detections(np.array([[1.0, 2, 3, 4]]), np.array([0.5], np.float32), np.array([0]))
         sink.write(Frame(origin, (9, 9), None), box)
         sink.close(complete=True)
-        assert [picture.file for picture in read(path)] == [name]
+        assert [image.file for image in read(path)] == [name]
 
 
 RECORD = {"file": "a.jpg", "width": 9, "height": 9, "error": None}
@@ -164,27 +164,27 @@ def test_masks_come_back_and_with_them_boxes(format_name: str, tmp_path: Path) -
     sink = SINKS[format_name](tmp_path / SUFFIXES[format_name], SinkSettings(info))
     sink.write(Frame(Origin(0, "in/a.jpg", "a.jpg", "a"), (48, 64), None), found)
     sink.close(complete=True)
-    [picture] = read(tmp_path / SUFFIXES[format_name])
-    assert picture.boxes is not None
-    assert tuple(box.mask for box in picture.boxes) == masks
-    for box, (left, top, right, bottom) in zip(picture.boxes, boxes.tolist(), strict=True):
+    [image] = read(tmp_path / SUFFIXES[format_name])
+    assert image.boxes is not None
+    assert tuple(box.mask for box in image.boxes) == masks
+    for box, (left, top, right, bottom) in zip(image.boxes, boxes.tolist(), strict=True):
         assert box.bbox == (left, top, right - left, bottom - top)
 
 
-def test_a_mask_of_another_size_than_its_picture_is_named(tmp_path: Path) -> None:
+def test_a_mask_of_another_size_than_its_image_is_named(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     segmentation = {"size": [3, 4], "counts": "<"}
     path.write_text(json.dumps(RECORD | {"detections": [FOUND | {"segmentation": segmentation}]}) + "\n")
-    with pytest.raises(InputError, match=r"its segmentation is for \[3, 4\], and the picture's height and width"):
+    with pytest.raises(InputError, match=r"its segmentation is for \[3, 4\], and the image's height and width"):
         read(path)
 
 
 def test_polygons_are_no_masks_and_the_box_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text(json.dumps([ENTRY | {"segmentation": [[1, 2, 3, 4, 5, 6]]}]))
-    [picture] = read(path)
-    assert picture.boxes is not None
-    assert (picture.boxes[0].bbox, picture.boxes[0].mask) == ((1, 2, 3, 4), None)
+    [image] = read(path)
+    assert image.boxes is not None
+    assert (image.boxes[0].bbox, image.boxes[0].mask) == ((1, 2, 3, 4), None)
 
 
 ENTRY = {"image_id": 3, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
@@ -251,7 +251,7 @@ def test_a_row_that_is_not_as_it_should_be_is_named(text: str, said: str, tmp_pa
     [
         ({"a.txt": "0 .5 .5 .1 .1 .9"}, "classes.txt' is missing"),
         ({"classes.txt": "cat"}, "there are no YOLO texts"),
-        ({"classes.txt": "cat", "nobody.txt": "0 .5 .5 .1 .1 .9"}, "nobody.txt' belongs to no picture"),
+        ({"classes.txt": "cat", "nobody.txt": "0 .5 .5 .1 .1 .9"}, "nobody.txt' belongs to no image"),
         ({"classes.txt": "cat", "a.txt": "0 .5 .5 .1 .1"}, "a.txt', line 1: 5 numbers"),
         ({"classes.txt": "cat", "a.txt": "3 .5 .5 .1 .1 .9"}, "class 3 is not in classes.txt, which names 1"),
     ],
@@ -265,7 +265,7 @@ def test_a_folder_of_texts_that_is_not_as_it_should_be_is_told(
         read(tmp_path, "yolo")
 
 
-def test_a_text_that_could_belong_to_two_pictures_is_refused(tmp_path: Path) -> None:
+def test_a_text_that_could_belong_to_two_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("cat")
     (tmp_path / "x.txt").write_text("0 .5 .5 .1 .1 .9")
     with pytest.raises(InputError, match=r"could belong to 'p/x\.jpg' or 'q/x\.jpg'"):
@@ -278,7 +278,7 @@ def test_what_is_not_there_or_of_no_known_format_is_a_usage_error(tmp_path: Path
     (tmp_path / "r.dat").write_bytes(b"\x00\x01")
     with pytest.raises(UsageError, match=r"cannot tell the format of .*--results-format jsonl"):
         read(tmp_path / "r.dat")
-    with pytest.raises(UsageError, match="no picture's size is known"):
+    with pytest.raises(UsageError, match="no image's size is known"):
         read_results(tmp_path, format_name="yolo")
 
 

@@ -13,17 +13,17 @@ from detcli.errors import DeviceError
 from detcli.inference.detector import Detector
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.resize_rules import Stretch
+from detcli.inference.resize_rules import FixedSize
 from detcli.structures.batch import Batch
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.outputs import Outputs
 
 
 @dataclass
 class Brightness:
-    """A runtime that finds one box whose score tells the picture's mean; it has memory for `room` pictures."""
+    """A runtime that finds one box whose score tells the image's mean; it has memory for `room` images."""
 
     room: int = 100
     lost: bool = False
@@ -42,18 +42,23 @@ class Brightness:
 
 def detector(runtime: Any, **settings: Any) -> Detector:
     defaults: dict[str, Any] = {"batch_size": 4, "device_name": "cpu", "precision": "fp32"}
-    preprocessor = Preprocessor(Preprocessing(Stretch((32, 32))), torch.device("cpu"))
+    preprocessor = Preprocessor(Preprocessing(FixedSize((32, 32))), torch.device("cpu"))
     return Detector(
-        cast("Any", None), Labels.from_names(["thing"]), runtime, preprocessor, Selection(0.0), **(defaults | settings)
+        cast("Any", None),
+        ClassLabels.from_names(["thing"]),
+        runtime,
+        preprocessor,
+        Selection(0.0),
+        **(defaults | settings),
     )
 
 
-def frames(count: int) -> list[Frame | Unreadable]:
+def frames(count: int) -> list[Frame | FailedFrame]:
     origins = [Origin(i, f"{i}.png", f"{i}.png", str(i)) for i in range(count)]
     return [Frame(o, (8, 8), np.full((8, 8, 3), 10 + 5 * o.index, np.uint8)) for o in origins]
 
 
-def scores(found: list[Detections | Unreadable]) -> list[float]:
+def scores(found: list[Detections | FailedFrame]) -> list[float]:
     return [round(float(d.scores[0]), 4) for d in found if isinstance(d, Detections)]
 
 
@@ -67,7 +72,7 @@ def test_answers_come_in_the_order_of_the_frames() -> None:
 
 def test_unreadable_frames_come_back_untouched_in_their_place() -> None:
     given = frames(5)
-    broken = Unreadable(given[2].origin, "empty", "cannot read '2.png': it is empty")
+    broken = FailedFrame(given[2].origin, "empty", "cannot read '2.png': it is empty")
     given[2] = broken
     runtime = Brightness()
     found = detector(runtime)(given)
@@ -77,7 +82,7 @@ def test_unreadable_frames_come_back_untouched_in_their_place() -> None:
 
 
 def test_only_unreadable_frames_never_reach_the_network() -> None:
-    broken = Unreadable(Origin(0, "a", "a", "a"), "empty", "empty")
+    broken = FailedFrame(Origin(0, "a", "a", "a"), "empty", "empty")
     runtime = Brightness()
     assert detector(runtime)([broken, broken]) == [broken, broken]
     assert runtime.batches == []
@@ -93,7 +98,7 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(room: int, compiled: b
     assert max(runtime.batches) <= room
 
 
-def test_no_room_for_a_single_picture_is_a_device_error() -> None:
+def test_no_room_for_a_single_image_is_a_device_error() -> None:
     with pytest.raises(DeviceError, match="out of memory"):
         detector(Brightness(room=0))(frames(3))
 
@@ -122,7 +127,7 @@ def test_a_device_that_is_lost_without_a_word_is_noticed_with_its_answer() -> No
         detector(runtime)(frames(3))
 
 
-def test_no_room_for_the_pictures_themselves_halves_the_batch_too() -> None:
+def test_no_room_for_the_images_themselves_halves_the_batch_too() -> None:
     class Narrow(Preprocessor):
         def batch(self, frames: Sequence[Frame]) -> Batch:
             if len(frames) > 2:
@@ -164,7 +169,7 @@ def test_a_compiled_network_sees_one_size_of_batch() -> None:
     assert runtime.batches == [4, 4]
 
 
-def test_an_answer_that_is_not_finite_fails_that_picture_and_no_other() -> None:
+def test_an_answer_that_is_not_finite_fails_that_image_and_no_other() -> None:
     class Poisoned(Brightness):
         def __call__(self, batch: Batch) -> Outputs:
             outputs = super().__call__(batch)
@@ -172,7 +177,7 @@ def test_an_answer_that_is_not_finite_fails_that_picture_and_no_other() -> None:
             return outputs
 
     found = detector(Poisoned())(frames(3))
-    assert [type(answer).__name__ for answer in found] == ["Detections", "Unreadable", "Detections"]
-    failed = cast("Unreadable", found[1])
+    assert [type(answer).__name__ for answer in found] == ["Detections", "FailedFrame", "Detections"]
+    failed = cast("FailedFrame", found[1])
     assert failed.code == "device"
     assert "not finite in fp32" in failed.message

@@ -40,7 +40,7 @@ def assert_close(one: list[Detections], other: list[Detections], *, score: float
         assert np.allclose(a.boxes_xyxy[order_a], b.boxes_xyxy[order_b], atol=pixels, rtol=0)
 
 
-def test_a_batch_gives_what_its_pictures_give_one_by_one(tiny_checkpoint: Path, frames: list[Frame]) -> None:
+def test_a_batch_gives_what_its_images_give_one_by_one(tiny_checkpoint: Path, frames: list[Frame]) -> None:
     detector = load_detector(str(tiny_checkpoint), threshold=0.1, batch_size=5)
     together = found(detector, frames)
     apart = [found(detector, [frame])[0] for frame in frames]
@@ -64,13 +64,13 @@ def test_a_deterministic_detector_gives_the_same_bytes_in_any_company(
         assert shuffled[place].scores.tobytes() == straight[index].scores.tobytes()
 
 
-def test_a_picture_resized_as_it_is_read_is_the_picture_prepared_later(tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_image_resized_as_it_is_read_is_the_image_prepared_later(tiny_checkpoint: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     for name, size in (("a.jpg", (70, 90, 3)), ("b.png", (64, 96, 3)), ("c.png", (33, 44))):
         Image.fromarray(random.integers(0, 256, size, np.uint8)).save(tmp_path / name)
     detector = load_detector(str(tiny_checkpoint))
-    for picture in open_source([str(tmp_path)], SourceSettings()):
-        whole, resized = picture(), picture(detector.resize)
+    for image in open_source([str(tmp_path)], SourceSettings()):
+        whole, resized = image(), image(detector.resize)
         assert isinstance(whole, Frame)
         assert isinstance(resized, Frame)
         assert resized.pixels is None

@@ -1,4 +1,4 @@
-"""Checkpoints of DETR and Deformable DETR become detectors that look at pictures of many sizes."""
+"""Checkpoints of DETR and Deformable DETR become detectors that look at images of many sizes."""
 
 import sys
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def checkpoint(tmp_path: Path) -> Make:
 
 @pytest.fixture(scope="module")
 def frames() -> list[Frame]:
-    """Pictures of many sizes: a coarse pattern under fine noise, so that they differ for a network too."""
+    """Images of many sizes: a coarse pattern under fine noise, so that they differ for a network too."""
     random = np.random.default_rng(0)
     found = []
     for index, (height, width) in enumerate(SIZES):
@@ -80,7 +80,7 @@ def assert_close(one: list[Detections], other: list[Detections], *, score: float
 
 
 @pytest.mark.parametrize("name", ["detr", "deformable_detr", "panoptic"])
-def test_a_mixed_folder_gives_what_its_pictures_give_alone(name: str, checkpoint: Make, frames: list[Frame]) -> None:
+def test_a_mixed_folder_gives_what_its_images_give_alone(name: str, checkpoint: Make, frames: list[Frame]) -> None:
     detector = load_detector(checkpoint(name), threshold=0.0, batch_size=4)
     together = found(detector, frames)
     apart = [found(detector, [frame])[0] for frame in frames]
@@ -97,7 +97,7 @@ def test_padding_changes_little_and_no_order(name: str, checkpoint: Make, frames
         assert b.boxes_xyxy.max() <= max(frame.size_hw)
         assert abs(a.scores[0] - b.scores[0]) < 0.2
         changed += not np.array_equal(a.scores, b.scores)
-    assert changed, "no picture was padded"
+    assert changed, "no image was padded"
 
 
 @pytest.mark.parametrize("name", ["detr", "deformable_detr"])
@@ -125,7 +125,7 @@ def test_never_more_than_there_are_queries(checkpoint: Make, frames: list[Frame]
             assert 0 < len(answer) <= queries
 
 
-def test_a_picture_is_resized_as_the_model_or_the_user_says(checkpoint: Make) -> None:
+def test_a_image_is_resized_as_the_model_or_the_user_says(checkpoint: Make) -> None:
     folder = checkpoint("detr")
     assert load_detector(folder).preprocessor.preprocessing.resized_hw((48, 64)) == (80, 106)
     assert load_detector(folder, image_size_hw=(32, 40)).preprocessor.preprocessing.resized_hw((48, 64)) == (30, 40)
@@ -133,7 +133,7 @@ def test_a_picture_is_resized_as_the_model_or_the_user_says(checkpoint: Make) ->
         load_detector(folder, image_size_hw=(64, 40))
 
 
-def test_a_model_without_a_preprocessor_takes_pictures_as_its_family(checkpoint: Make) -> None:
+def test_a_model_without_a_preprocessor_takes_images_as_its_family(checkpoint: Make) -> None:
     folder = Path(checkpoint("detr"))
     (folder / "preprocessor_config.json").unlink()
     detector = load_detector(str(folder))
@@ -174,7 +174,7 @@ def test_masks_are_made_only_where_segments_are_asked_for(checkpoint: Make, fram
         assert all(mask.size_hw == frame.size_hw for mask in answer.masks)
 
 
-def test_segments_of_a_mixed_folder_are_those_of_its_pictures_alone(checkpoint: Make, frames: list[Frame]) -> None:
+def test_segments_of_a_mixed_folder_are_those_of_its_images_alone(checkpoint: Make, frames: list[Frame]) -> None:
     asked = Segmenting("instance", threshold=0.0)
     detector = load_detector(checkpoint("panoptic"), segmenting=asked, batch_size=4)
     for together, frame in zip(found(detector, frames), frames, strict=True):

@@ -1,4 +1,4 @@
-"""From logits to boxes in a picture's own pixels."""
+"""From logits to boxes in an image's own pixels."""
 
 from typing import Any
 
@@ -122,7 +122,7 @@ def test_a_score_equal_to_the_threshold_is_not_above_it() -> None:
     assert len(single(outputs, (10, 10), Selection(0.4999))) == 1
 
 
-def test_boxes_are_clipped_to_the_picture() -> None:
+def test_boxes_are_clipped_to_the_image() -> None:
     found = single(one_box([0.0, 1.0, 0.5, 0.5]), (100, 200), Selection(0.5))
     assert found.boxes_xyxy.tolist() == [[0.0, 75.0, 50.0, 100.0]]
 
@@ -134,7 +134,7 @@ def test_boxes_that_are_empty_or_outside_are_dropped(box: list[float]) -> None:
 
 @pytest.mark.parametrize("scores", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("poison", ["logits", "boxes"])
-def test_numbers_that_are_not_finite_are_an_error_of_that_picture_alone(poison: str, scores: Any) -> None:
+def test_numbers_that_are_not_finite_are_an_error_of_that_image_alone(poison: str, scores: Any) -> None:
     outputs = random_outputs(3)
     (outputs.logits if poison == "logits" else outputs.boxes_cxcywh)[1].fill_(float("nan"))
     first, second = to_detections(outputs, torch.tensor([[9, 9], [9, 9]]), Selection(0.3, scores=scores))

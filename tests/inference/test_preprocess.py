@@ -10,7 +10,7 @@ from PIL import Image
 
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.resize_rules import Stretch
+from detcli.inference.resize_rules import FixedSize
 from detcli.structures.frame import Frame, Origin
 
 PIL_PROCESSOR = "transformers.models.rt_detr.image_processing_pil_rt_detr"
@@ -22,7 +22,7 @@ SIZES = [
 ]
 
 
-def picture(size_hw: tuple[int, int], seed: int = 0) -> np.ndarray[Any, Any]:
+def image(size_hw: tuple[int, int], seed: int = 0) -> np.ndarray[Any, Any]:
     return np.random.default_rng(seed).integers(0, 256, (*size_hw, 3), np.uint8)
 
 
@@ -51,14 +51,14 @@ def test_pixel_values_are_bit_equal_to_the_reference(settings: dict[str, Any]) -
     ours = Preprocessor(Preprocessing.from_json(settings), torch.device("cpu"))
     assert len(SIZES) == 30
     for seed, size_hw in enumerate(SIZES):
-        pixels = picture(size_hw, seed)
+        pixels = image(size_hw, seed)
         expected = judge(Image.fromarray(pixels), return_tensors="pt")["pixel_values"]
         assert torch.equal(ours.batch([frame(pixels)]).pixels, expected), (settings, size_hw)
 
 
-def test_a_batch_is_its_pictures_one_by_one() -> None:
-    ours = Preprocessor(Preprocessing(Stretch((64, 96))), torch.device("cpu"))
-    frames = [frame(picture((20 + 7 * i, 90 - 5 * i), i)) for i in range(6)]
+def test_a_batch_is_its_images_one_by_one() -> None:
+    ours = Preprocessor(Preprocessing(FixedSize((64, 96))), torch.device("cpu"))
+    frames = [frame(image((20 + 7 * i, 90 - 5 * i), i)) for i in range(6)]
     batch = ours.batch(frames)
     assert batch.pixels.shape == (6, 3, 64, 96)
     assert batch.sizes_hw.tolist() == [list(f.size_hw) for f in frames]
@@ -67,8 +67,8 @@ def test_a_batch_is_its_pictures_one_by_one() -> None:
 
 
 def test_preparing_ahead_changes_nothing_and_is_done_once() -> None:
-    ours = Preprocessor(Preprocessing(Stretch((64, 64))), torch.device("cpu"))
-    raw = frame(picture((50, 70)))
+    ours = Preprocessor(Preprocessing(FixedSize((64, 64))), torch.device("cpu"))
+    raw = frame(image((50, 70)))
     ready = ours.prepare(raw)
     assert ours.prepare(ready) is ready
     assert torch.equal(ours.batch([ready.without_pixels()]).pixels, ours.batch([raw]).pixels)

@@ -1,4 +1,4 @@
-"""Pictures of many sizes enter the network as transformers' Pillow-backed processors make them, padded ones too."""
+"""Images of many sizes enter the network as transformers' Pillow-backed processors make them, padded ones too."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from PIL import Image
 
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocess import Preprocessing, Preprocessor, real_pixels
-from detcli.inference.resize_rules import AsTheyAre, Edges, Stretch, Within
+from detcli.inference.resize_rules import FitWithin, FixedSize, NoResize, ShortestEdge
 from detcli.models.dfine import FAMILY as DFINE
 from detcli.models.family import Family
 from detcli.structures.batch import Batch
@@ -72,7 +72,7 @@ def prepared(config: dict[str, Any], given: Sequence[Frame]) -> Batch:
 
 @pytest.mark.parametrize("family", JUDGES)
 @pytest.mark.parametrize("settings", [SMALL, LEGACY, {**SMALL, "resample": 3}, {**SMALL, "do_normalize": False}])
-def test_pixels_of_single_pictures_are_bit_equal_to_the_reference(family: str, settings: dict[str, Any]) -> None:
+def test_pixels_of_single_images_are_bit_equal_to_the_reference(family: str, settings: dict[str, Any]) -> None:
     for frame in frames(SIZES):
         batch = prepared(settings, [frame])
         assert torch.equal(batch.pixels, judged(family, settings, [frame])["pixel_values"]), frame.size_hw
@@ -101,12 +101,12 @@ def test_a_padded_batch_and_its_mask_are_those_of_the_reference(family: str, pad
 def test_a_file_that_is_missing_or_old_means_what_the_family_has() -> None:
     assert Preprocessing.of({}, FAMILY) == Preprocessing.of(USUAL, FAMILY)
     old = Preprocessing.of(LEGACY, FAMILY)
-    assert (old.sizing, old.rescale, old.pads) == (Edges(80, 133), 1 / 255, True)
+    assert (old.sizing, old.rescale, old.pads) == (ShortestEdge(80, 133), 1 / 255, True)
     assert Preprocessing.of({"pad_and_return_pixel_mask": False}, FAMILY).pads is False
     assert Preprocessing.of({"size": {"height": 64, "width": 32}}, DFINE).size_hw == (64, 32)
 
 
-def test_a_picture_knows_its_place_before_it_is_read_and_after() -> None:
+def test_a_image_knows_its_place_before_it_is_read_and_after() -> None:
     ours = Preprocessor(Preprocessing.of(SMALL, FAMILY), CPU)
     for frame in frames(SIZES):
         ready = ours.prepare(frame).without_pixels()
@@ -114,16 +114,16 @@ def test_a_picture_knows_its_place_before_it_is_read_and_after() -> None:
         assert ours.place_hw(frame) == ours.place_hw(ready) == ready.prepared.shape[:2]
 
 
-def test_a_picture_that_has_its_size_is_taken_as_it_is() -> None:
+def test_a_image_that_has_its_size_is_taken_as_it_is() -> None:
     frame = frames([(37, 91)])[0]
-    assert Preprocessor(Preprocessing(AsTheyAre()), CPU).prepare(frame).prepared is frame.pixels
-    assert Preprocessor(Preprocessing(Edges(37, 91)), CPU).prepare(frame).prepared is frame.pixels
+    assert Preprocessor(Preprocessing(NoResize()), CPU).prepare(frame).prepared is frame.pixels
+    assert Preprocessor(Preprocessing(ShortestEdge(37, 91)), CPU).prepare(frame).prepared is frame.pixels
 
 
 def test_only_one_size_for_all_is_one_size() -> None:
-    assert Preprocessing(Stretch((32, 64))).size_hw == (32, 64)
-    assert Preprocessing(Edges(32, 64), pad_size_hw=(64, 64)).size_hw == (64, 64)
-    for sizing in (Edges(32, 64), Within((32, 64)), AsTheyAre()):
+    assert Preprocessing(FixedSize((32, 64))).size_hw == (32, 64)
+    assert Preprocessing(ShortestEdge(32, 64), pad_size_hw=(64, 64)).size_hw == (64, 64)
+    for sizing in (ShortestEdge(32, 64), FitWithin((32, 64)), NoResize()):
         assert Preprocessing(sizing).size_hw is None
 
 
@@ -135,13 +135,13 @@ def test_only_one_size_for_all_is_one_size() -> None:
         ({"pad_size": {"height": 1400, "width": 1400}, "do_resize": False}, "pad_size"),
     ],
 )
-def test_a_pad_size_that_pictures_may_not_fit_into_is_refused(config: dict[str, Any], named: str) -> None:
+def test_a_pad_size_that_images_may_not_fit_into_is_refused(config: dict[str, Any], named: str) -> None:
     with pytest.raises(UnsupportedModelError, match=named):
         Preprocessing.of(config, FAMILY)
 
 
 def test_an_imgsz_beyond_the_pad_size_is_a_usage_error() -> None:
-    padded = Preprocessing(Edges(80, 133), pad_size_hw=(140, 150))
+    padded = Preprocessing(ShortestEdge(80, 133), pad_size_hw=(140, 150))
     assert padded.with_size((80, 140), 1).imgsz == (80, 140)
-    with pytest.raises(UsageError, match="pads every picture to 140 x 150"):
+    with pytest.raises(UsageError, match="pads every image to 140 x 150"):
         padded.with_size((80, 141), 1)

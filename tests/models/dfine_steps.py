@@ -1,10 +1,10 @@
-"""Pictures with true boxes, a training step on them, and the same step in one of several processes."""
+"""Images with true boxes, a training step on them, and the same step in one of several processes."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from network_samples import lively, pictures, tiny
+from network_samples import images, lively, tiny
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -16,14 +16,14 @@ CLASSES = 5
 
 
 def truths(*counts: int, seed: int = 0) -> list[Targets]:
-    """Targets of pictures with so many true boxes, each with a seed of its own."""
+    """Targets of images with so many true boxes, each with a seed of its own."""
     generator = torch.Generator().manual_seed(seed)
     made = []
     for place, count in enumerate(counts):
-        centres = torch.rand(count, 2, generator=generator) * 0.5 + 0.25
+        centers = torch.rand(count, 2, generator=generator) * 0.5 + 0.25
         sizes = torch.rand(count, 2, generator=generator) * 0.3 + 0.1
         labels = torch.randint(0, CLASSES, (count,), generator=generator)
-        made.append(Targets(labels, torch.cat((centres, sizes), dim=1), seed=100 * seed + place))
+        made.append(Targets(labels, torch.cat((centers, sizes), dim=1), seed=100 * seed + place))
     return made
 
 
@@ -41,12 +41,12 @@ def step(
 
 
 def whole_batch(counts: Sequence[int]) -> tuple[DFine, Tensor, list[Targets]]:
-    """A network of which every picture's answer is its own, and a batch for it."""
+    """A network of which every image's answer is its own, and a batch for it."""
     network = learner()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
-    return network, pictures(len(counts), 64, 64), truths(*counts)
+    return network, images(len(counts), 64, 64), truths(*counts)
 
 
 def work(rank: int, batches: Sequence[Sequence[int]], folder: Path) -> None:

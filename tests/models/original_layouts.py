@@ -49,7 +49,7 @@ _DFINE: Rules = (
 
 
 def dfine(hub: Mapping[str, Tensor], *, grid_hw: tuple[int, int], strides: Sequence[int]) -> dict[str, Tensor]:
-    """A D-FINE as Peterande/D-FINE saves it, with grids frozen for pictures of a size and copies of two scalars."""
+    """A D-FINE as Peterande/D-FINE saves it, with grids frozen for images of a size and copies of two scalars."""
     kept = {name: tensor for name, tensor in hub.items() if not name.startswith(("class_embed.", "bbox_embed."))}
     state = _renamed(_joined(kept), _DFINE)
     for name in ("up", "reg_scale"):

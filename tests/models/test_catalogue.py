@@ -1,4 +1,4 @@
-"""Every published model of the catalogue is built, without numbers, and is as large as its authors' is."""
+"""Every published model of the catalog is built, without numbers, and is as large as its authors' is."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from torch import nn
 
 from detcli.checkpoints.catalog import CATALOG, CatalogEntry
 from detcli.inference.preprocess import Preprocessing
-from detcli.inference.resize_rules import Edges, Stretch
+from detcli.inference.resize_rules import FixedSize, ShortestEdge
 from detcli.models.empty_weights import skeleton
 from detcli.models.family import FAMILIES, Family
 
@@ -49,7 +49,7 @@ def family_of(entry: CatalogEntry) -> Family:
 
 
 def published(entry: CatalogEntry) -> object:
-    """The configuration that the catalogue's name stands for."""
+    """The configuration that the catalog's name stands for."""
     variant = entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
     return family_of(entry).published(variant, [f"class {index}" for index in range(entry.label_count)])
 
@@ -74,7 +74,7 @@ def test_a_published_model_is_as_large_as_its_authors(entry: CatalogEntry) -> No
     # The norms of D-FINE's smaller backbones learn in the original.
     found = millions(network, norms_learn=entry.name[:7] in ("dfine-n", "dfine-s", "dfine-m"))
     assert found == pytest.approx(COUNTED[entry.name], abs=0.0006)
-    assert found == pytest.approx(entry.parameters_millions, rel=0.08), "what the catalogue says of it"
+    assert found == pytest.approx(entry.parameters_millions, rel=0.08), "what the catalog says of it"
 
 
 def test_no_model_needs_torchs_compiler_to_be_built() -> None:
@@ -100,7 +100,7 @@ def test_a_published_model_is_what_the_catalogue_says(entry: CatalogEntry) -> No
     assert len(family.label_names(config)) == entry.label_count
     assert family.segments(config) == (entry.task == "panoptic")
     sizing = Preprocessing.of({}, family).sizing
-    assert sizing == (Stretch((640, 640)) if entry.family == "dfine" else Edges(800, 1333))
+    assert sizing == (FixedSize((640, 640)) if entry.family == "dfine" else ShortestEdge(800, 1333))
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)

@@ -14,11 +14,11 @@ from detcli.models.deformable_detr import FAMILY
 from detcli.models.deformable_detr.config import DeformableDetrConfig, published
 from detcli.models.deformable_detr.original_checkpoint import read_original
 from detcli.models.empty_weights import skeleton
-from detcli.models.family import Hints, Original
+from detcli.models.family import ConversionHints, ConvertedWeights
 from detcli.structures.dataset_labels import PUBLISHED_LABELS
 
 NAMES = tuple(f"class {i}" for i in range(4))
-HINTS = Hints(labels=NAMES, dilation=False)
+HINTS = ConversionHints(labels=NAMES, dilation=False)
 TINY = ResNetConfig(
     depths=(1, 2, 1, 1), hidden_sizes=(16, 16, 24, 32), layer_type="basic", embedding_size=8, out_indices=(2, 3, 4)
 )
@@ -45,7 +45,7 @@ def saved(config: DeformableDetrConfig, state: dict[str, Tensor] | None = None) 
     return deformable_detr(FAMILY.write_weights(drawn(config) if state is None else state, config))
 
 
-def read(tensors: dict[str, Tensor], hints: Hints = HINTS) -> Original:
+def read(tensors: dict[str, Tensor], hints: ConversionHints = HINTS) -> ConvertedWeights:
     original = read_original(tensors, hints)
     assert original is not None
     return original
@@ -77,7 +77,7 @@ def test_the_original_layout_of_a_network_reads_back_as_the_same_network(config:
         assert torch.equal(again[name], tensor), name
 
 
-def test_the_first_norm_of_a_decoder_layer_follows_the_attention_to_the_picture() -> None:
+def test_the_first_norm_of_a_decoder_layer_follows_the_attention_to_the_image() -> None:
     tensors = saved(tiny())
     hub = read(tensors).tensors
     layer, new = "transformer.decoder.layers.1.", "model.decoder.layers.1."
@@ -100,7 +100,9 @@ def test_every_published_model_is_recognised(variant: str, said: str) -> None:
     config = published(variant, PUBLISHED_LABELS[91])
     with skeleton():
         state = dict(FAMILY.build(config).state_dict())
-    original = read(saved(config, state), Hints(args={"dilation": variant.endswith("dc5"), "num_queries": 300}))
+    original = read(
+        saved(config, state), ConversionHints(args={"dilation": variant.endswith("dc5"), "num_queries": 300})
+    )
     assert replace(original.config, class_cost=config.class_cost) == config
     assert original.notes[0] == f"recognised as Deformable DETR, {said}"
 
@@ -109,12 +111,12 @@ def test_the_arguments_of_a_run_say_what_keys_cannot() -> None:
     config = tiny(encoder_attention_heads=4, decoder_attention_heads=4, with_box_refine=True, two_stage=True,
                   num_queries=50, two_stage_num_proposals=50, focal_alpha=0.3)  # fmt: skip
     args = {"dilation": False, "nheads": 4, "num_queries": 50, "focal_alpha": 0.3}
-    assert read(saved(config), Hints(labels=NAMES, args=args)).config == config
+    assert read(saved(config), ConversionHints(labels=NAMES, args=args)).config == config
 
 
 def test_without_arguments_dilation_has_to_be_said() -> None:
     with pytest.raises(UnsupportedModelError, match=r"`detcli models convert --dc5` or `--no-dc5`"):
-        read(saved(tiny()), Hints(labels=NAMES))
+        read(saved(tiny()), ConversionHints(labels=NAMES))
 
 
 def test_a_mask_head_is_refused_by_name() -> None:
@@ -124,8 +126,11 @@ def test_a_mask_head_is_refused_by_name() -> None:
 
 
 def test_keys_of_another_repository_are_left_to_others() -> None:
-    assert read_original({"decoder.dec_score_head.0.weight": torch.ones(80, 256)}, Hints()) is None
-    assert read_original({"transformer.decoder.layers.0.multihead_attn.in_proj_weight": torch.ones(3)}, Hints()) is None
+    assert read_original({"decoder.dec_score_head.0.weight": torch.ones(80, 256)}, ConversionHints()) is None
+    assert (
+        read_original({"transformer.decoder.layers.0.multihead_attn.in_proj_weight": torch.ones(3)}, ConversionHints())
+        is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from deformable_samples import VARIANTS, lively, padded, tiny
-from network_samples import distance, pictures
+from network_samples import distance, images
 
 from detcli.errors import UnsupportedModelError
 from detcli.models.deformable_detr import (
@@ -15,7 +15,7 @@ from detcli.models.deformable_detr import (
     encoder,
 )
 from detcli.models.deformable_detr.config import published
-from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails, Scene, optimize
+from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails, EncodedImage, optimize
 from detcli.models.layers import sampling
 from detcli.models.layers.norm import FrozenBatchNorm2d
 from detcli.structures.outputs import Outputs
@@ -70,14 +70,14 @@ def test_refinement_adds_heads_alone() -> None:
 
 @torch.inference_mode()
 def test_the_folded_form_gives_the_same(network: DeformableDetr) -> None:
-    pixels, mask = padded(pictures(2, 96, 144), [(96, 120), (70, 144)])
+    pixels, mask = padded(images(2, 96, 144), [(96, 120), (70, 144)])
     plain = network(pixels, mask)
     assert_same(optimize(network)(pixels, mask), plain)
 
 
 @torch.inference_mode()
 def test_folding_a_network_in_float32_rounds_once(network: DeformableDetr) -> None:
-    pixels = pictures(1, 96, 144)
+    pixels = images(1, 96, 144)
     exact = network(pixels)
     folded = optimize(copy.deepcopy(network).float()).double()
     assert_same(folded(pixels), exact, 1e-3)
@@ -95,8 +95,8 @@ def test_folding_works_in_place_and_may_be_repeated(network: DeformableDetr) -> 
 
 
 @torch.inference_mode()
-def test_a_batch_gives_what_single_pictures_give(either: DeformableDetr) -> None:
-    pixels = pictures(3, 96, 112)
+def test_a_batch_gives_what_single_images_give(either: DeformableDetr) -> None:
+    pixels = images(3, 96, 112)
     together = either(pixels)
     for i in range(3):
         part = Outputs(together.logits[i : i + 1], together.boxes_cxcywh[i : i + 1])
@@ -104,18 +104,18 @@ def test_a_batch_gives_what_single_pictures_give(either: DeformableDetr) -> None
 
 
 @torch.inference_mode()
-def test_a_mask_of_whole_pictures_changes_nothing(either: DeformableDetr) -> None:
-    pixels = pictures(2, 96, 112)
+def test_a_mask_of_whole_images_changes_nothing(either: DeformableDetr) -> None:
+    pixels = images(2, 96, 112)
     assert_same(either(pixels, torch.ones(2, 96, 112, dtype=torch.bool)), either(pixels))
 
 
 @torch.inference_mode()
 def test_tokens_behind_the_mask_are_never_seen(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels, mask = padded(pictures(2, 96, 112), [(64, 80), (96, 60)])
+    pixels, mask = padded(images(2, 96, 112), [(64, 80), (96, 60)])
     plain = either(pixels, mask)
     look = either._look
 
-    def spoiled(*given: Any) -> Scene:
+    def spoiled(*given: Any) -> EncodedImage:
         scene = look(*given)
         assert scene.padding is not None
         return dataclasses.replace(scene, tokens=scene.tokens.masked_fill(scene.padding[..., None], 7.0))
@@ -126,7 +126,7 @@ def test_tokens_behind_the_mask_are_never_seen(either: DeformableDetr, monkeypat
 
 @torch.inference_mode()
 def test_memory_format_does_not_matter(either: DeformableDetr) -> None:
-    pixels = pictures(2, 96, 112)
+    pixels = images(2, 96, 112)
     plain = either(pixels)
     turned = either.to(memory_format=torch.channels_last)(pixels.contiguous(memory_format=torch.channels_last))
     assert_same(turned, plain)
@@ -134,7 +134,7 @@ def test_memory_format_does_not_matter(either: DeformableDetr) -> None:
 
 @torch.inference_mode()
 def test_asking_for_details_does_not_change_the_answer(either: DeformableDetr) -> None:
-    pixels, mask = padded(pictures(2, 96, 112), [(80, 112), (96, 90)])
+    pixels, mask = padded(images(2, 96, 112), [(80, 112), (96, 90)])
     answer = either(pixels, mask)
     detailed = either(pixels, mask, details=True)
     assert answer.details is None
@@ -145,17 +145,17 @@ def test_asking_for_details_does_not_change_the_answer(either: DeformableDetr) -
 
 
 @torch.inference_mode()
-def test_no_picture_size_is_remembered(either: DeformableDetr) -> None:
+def test_no_image_size_is_remembered(either: DeformableDetr) -> None:
     sizes = [(96, 112), (131, 77), (80, 160), (70, 75)]
-    first = [either(pictures(1, 160, 160)[..., :height, :width]) for height, width in sizes]
-    again = [either(pictures(1, 160, 160)[..., :height, :width]) for height, width in reversed(sizes)]
+    first = [either(images(1, 160, 160)[..., :height, :width]) for height, width in sizes]
+    again = [either(images(1, 160, 160)[..., :height, :width]) for height, width in reversed(sizes)]
     for one, other in zip(first, reversed(again), strict=True):
         assert torch.equal(one.logits, other.logits)
 
 
 @torch.inference_mode()
 def test_pieces_of_any_size_give_the_same(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels, mask = padded(pictures(2, 96, 112), [(80, 112), (96, 90)])
+    pixels, mask = padded(images(2, 96, 112), [(80, 112), (96, 90)])
     whole = either(pixels, mask)
     for rows in (1, 100):
         monkeypatch.setattr(encoder, "_ROWS", rows)
@@ -164,7 +164,7 @@ def test_pieces_of_any_size_give_the_same(either: DeformableDetr, monkeypatch: p
 
 @torch.inference_mode()
 def test_grids_give_what_bags_give(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels, mask = padded(pictures(2, 96, 112), [(80, 112), (96, 90)])
+    pixels, mask = padded(images(2, 96, 112), [(80, 112), (96, 90)])
     bags = either(pixels, mask)
     monkeypatch.setattr(sampling, "_bags_serve", lambda *_: False)
     assert_same(either(pixels, mask), bags)
@@ -174,7 +174,7 @@ def test_grids_give_what_bags_give(either: DeformableDetr, monkeypatch: pytest.M
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_half_precision_blurs_the_answer_and_no_more(variant: str) -> None:
     network = optimize(lively(tiny(variant)))
-    pixels, mask = padded(pictures(1, 96, 112).float(), [(96, 90)])
+    pixels, mask = padded(images(1, 96, 112).float(), [(96, 90)])
     exact = network(pixels, mask)
     with torch.autocast("cpu", torch.bfloat16):
         blurred = network(pixels, mask)
@@ -188,7 +188,7 @@ def test_half_precision_blurs_the_answer_and_no_more(variant: str) -> None:
 @torch.inference_mode()
 def test_two_stages_answer_with_fewer_boxes_where_there_are_fewer_places() -> None:
     network = lively(tiny("with-box-refine-two-stage", two_stage_num_proposals=300))
-    outputs = network(pictures(1, 80, 80).float())
+    outputs = network(images(1, 80, 80).float())
     places = 10 * 10 + 5 * 5 + 3 * 3 + 2 * 2
     assert outputs.logits.shape == (1, places, 5)
     assert outputs.boxes_cxcywh.isfinite().all()
@@ -197,16 +197,16 @@ def test_two_stages_answer_with_fewer_boxes_where_there_are_fewer_places() -> No
 @torch.inference_mode()
 def test_proposals_are_picked_by_the_first_class_alone() -> None:
     network = lively(tiny("with-box-refine-two-stage")).double()
-    pixels = pictures(1, 96, 112)
+    pixels = images(1, 96, 112)
     before = network(pixels)
     network.start.class_head.weight[1:] += 3  # type: ignore[operator, union-attr]
     assert_same(network(pixels), before)
 
 
-def test_learned_positions_refuse_a_picture_that_is_too_large() -> None:
+def test_learned_positions_refuse_a_image_that_is_too_large() -> None:
     network = lively(tiny(position_embedding_type="learned"))
     with pytest.raises(UnsupportedModelError, match="50 rows and columns"), torch.inference_mode():
-        network(pictures(1, 64, 416).float())
+        network(images(1, 64, 416).float())
 
 
 @pytest.mark.parametrize("shape", [(3, 64, 64), (1, 4, 64, 64)])
@@ -225,7 +225,7 @@ def test_weights_that_are_no_numbers_show_in_the_answer() -> None:
     network = lively(tiny())
     network.encoder.layers[0].attention.offsets.bias.data[0] = torch.nan  # type: ignore[union-attr]
     with torch.inference_mode():
-        outputs = optimize(network)(pictures(1, 64, 96).float())
+        outputs = optimize(network)(images(1, 64, 96).float())
     assert outputs.logits.isnan().any()
 
 

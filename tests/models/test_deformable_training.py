@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 import torch
 from deformable_samples import VARIANTS, lively, padded, tiny
-from network_samples import pictures
+from network_samples import images
 from torch import Tensor
 
 from detcli.models.deformable_detr import FAMILY
 from detcli.models.deformable_detr.config import published
 from detcli.models.deformable_detr.network import DeformableDetr
 from detcli.models.empty_weights import skeleton
-from detcli.models.family import ParameterGroup, Relabelled
+from detcli.models.family import ParameterGroup, ReplacedClassHead
 from detcli.models.losses.set_training import SetTraining
 from detcli.structures.outputs import Outputs, Targets
 
@@ -32,7 +32,7 @@ def learner(variant: str = "", **changes: Any) -> DeformableDetr:
 
 
 def batch() -> tuple[Tensor, Tensor]:
-    return padded(pictures(2, 96, 112), [(96, 90), (70, 112)])
+    return padded(images(2, 96, 112), [(96, 90), (70, 112)])
 
 
 def said(outputs: Outputs) -> SetTraining:
@@ -116,7 +116,7 @@ def test_every_parameter_that_learns_is_reached_by_the_criterion(variant: str) -
 
 def test_dropout_is_for_training_alone() -> None:
     network = lively(tiny(dropout=0.5, attention_dropout=0.5, activation_dropout=0.5))
-    pixels = pictures(1, 64, 96).float()
+    pixels = images(1, 64, 96).float()
     with torch.inference_mode():
         assert torch.equal(network(pixels).logits, network(pixels).logits)
         network.train()
@@ -124,9 +124,9 @@ def test_dropout_is_for_training_alone() -> None:
 
 
 @pytest.mark.parametrize(("training", "count"), [(True, 1), (False, 2)])
-def test_targets_that_are_not_one_a_picture_of_a_training_step_are_refused(training: bool, count: int) -> None:
+def test_targets_that_are_not_one_a_image_of_a_training_step_are_refused(training: bool, count: int) -> None:
     pixels, mask = batch()
-    with pytest.raises(ValueError, match=f"{count} targets for 2 pictures"):
+    with pytest.raises(ValueError, match=f"{count} targets for 2 images"):
         learner().train(training)(pixels, mask, targets=truths(*[1] * count))
 
 
@@ -162,7 +162,7 @@ def test_every_parameter_is_in_one_group(variant: str) -> None:
 OLD = ("person", "dog", "Traffic Light", "dog", "cat")
 
 
-def relabelled(variant: str, *names: str, seed: int = 0) -> tuple[dict[str, Tensor], Relabelled]:
+def relabelled(variant: str, *names: str, seed: int = 0) -> tuple[dict[str, Tensor], ReplacedClassHead]:
     config = tiny(variant, id2label={str(index): name for index, name in enumerate(OLD)})
     state = dict(lively(config).state_dict())
     with torch.random.fork_rng():

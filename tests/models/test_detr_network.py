@@ -1,10 +1,10 @@
-"""What a DETR promises of pictures in company, padded and alone; of its folded form; and of its mask head."""
+"""What a DETR promises of images in company, padded and alone; of its folded form; and of its mask head."""
 
 import copy
 
 import pytest
 import torch
-from detr_samples import SEGMENTING, lively, padded, pictures, tiny
+from detr_samples import SEGMENTING, images, lively, padded, tiny
 from torch import Tensor
 
 from detcli.errors import UnsupportedModelError
@@ -40,25 +40,25 @@ def network(request: pytest.FixtureRequest) -> Detr:
     return lively(tiny(**(SEGMENTING if request.param == "masks" else {}))).double()
 
 
-def test_a_batch_is_its_pictures_one_by_one(network: Detr) -> None:
-    pixels = pictures(3, 70, 101)
+def test_a_batch_is_its_images_one_by_one(network: Detr) -> None:
+    pixels = images(3, 70, 101)
     together = run(network, pixels)
     for place in range(3):
         assert_alike(alone(together, place), run(network, pixels[place : place + 1]))
 
 
 def test_a_mask_without_padding_changes_nothing(network: Detr) -> None:
-    pixels = pictures(2, 70, 101)
+    pixels = images(2, 70, 101)
     assert_alike(run(network, pixels, torch.ones(2, 70, 101, dtype=torch.bool)), run(network, pixels))
 
 
-def test_a_mask_counts_though_every_cell_of_the_map_is_picture(network: Detr) -> None:
+def test_a_mask_counts_though_every_cell_of_the_map_is_image(network: Detr) -> None:
     """Fewer rows are padded than a cell has."""
     pixels, mask = padded((96, 128), (91, 128))
     assert_alike(run(network, pixels, mask), run(network, pixels))
 
 
-def test_what_stands_in_the_padding_beyond_reach_of_the_picture_says_nothing(network: Detr) -> None:
+def test_what_stands_in_the_padding_beyond_reach_of_the_image_says_nothing(network: Detr) -> None:
     """Attention never looks there; only the backbone's receptive field can."""
     pixels, mask = padded((96, 1024), (96, 96))
     louder = pixels.clone()
@@ -94,8 +94,8 @@ def test_memory_order_changes_nothing(network: Detr) -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(33, 200), (1, 1), (64, 64), (97, 31)])
-def test_any_size_of_picture_will_do(network: Detr, size_hw: tuple[int, int]) -> None:
-    outputs = run(network, pictures(1, *size_hw))
+def test_any_size_of_image_will_do(network: Detr, size_hw: tuple[int, int]) -> None:
+    outputs = run(network, images(1, *size_hw))
     assert outputs.logits.shape == (1, 12, 6)
     assert outputs.boxes_cxcywh.shape == (1, 12, 4)
     assert outputs.boxes_cxcywh.min() >= 0
@@ -151,14 +151,14 @@ def test_a_mask_of_what_is_no_number_is_not_spared() -> None:
     network = optimize(lively(tiny(**SEGMENTING)))
     network.masks_above = 0.9
     network.class_head.bias.data[0] = torch.nan
-    assert (run(network, pictures(1, 64, 96).float()).masks != -100).any()
+    assert (run(network, images(1, 64, 96).float()).masks != -100).any()
 
 
-def test_a_picture_beyond_the_learned_positions_is_refused_with_a_sentence() -> None:
+def test_a_image_beyond_the_learned_positions_is_refused_with_a_sentence() -> None:
     network = lively(tiny(position_embedding_type="learned")).double()
-    run(network, pictures(1, 32, 1600))
+    run(network, images(1, 32, 1600))
     with pytest.raises(UnsupportedModelError, match="50 rows and columns"):
-        run(network, pictures(1, 32, 1632))
+        run(network, images(1, 32, 1632))
 
 
 def test_pixels_and_masks_of_another_shape_are_refused() -> None:
@@ -172,7 +172,7 @@ def test_pixels_and_masks_of_another_shape_are_refused() -> None:
 def test_a_new_network_is_no_surer_of_a_class_than_of_others() -> None:
     torch.manual_seed(0)
     network = FAMILY.build(tiny(**SEGMENTING)).double().eval()
-    outputs = run(network, pictures(1, 96, 130))
+    outputs = run(network, images(1, 96, 130))
     assert outputs.logits.isfinite().all()
     assert outputs.logits.abs().max() < 10
     assert outputs.masks is not None

@@ -14,11 +14,11 @@ from detcli.models.detr import FAMILY
 from detcli.models.detr.config import DetrConfig, published
 from detcli.models.detr.original_checkpoint import read_original
 from detcli.models.empty_weights import skeleton
-from detcli.models.family import Hints, Original
+from detcli.models.family import ConversionHints, ConvertedWeights
 from detcli.structures.dataset_labels import PUBLISHED_LABELS
 
 NAMES = tuple(f"class {i}" for i in range(4))
-HINTS = Hints(labels=NAMES, dilation=False)
+HINTS = ConversionHints(labels=NAMES, dilation=False)
 TINY = ResNetConfig(
     depths=(1, 2, 1, 1), hidden_sizes=(16, 16, 24, 32), layer_type="basic", embedding_size=8, out_indices=(1, 2, 3, 4)
 )
@@ -50,7 +50,7 @@ def saved(config: DetrConfig, state: dict[str, Tensor] | None = None) -> dict[st
     return detr(FAMILY.write_weights(drawn(config) if state is None else state, config))
 
 
-def read(tensors: dict[str, Tensor], hints: Hints = HINTS) -> Original:
+def read(tensors: dict[str, Tensor], hints: ConversionHints = HINTS) -> ConvertedWeights:
     original = read_original(tensors, hints)
     assert original is not None
     return original
@@ -106,7 +106,7 @@ def test_attentions_are_split_and_norms_stand_where_they_are_used() -> None:
 )
 def test_every_published_model_is_recognised(variant: str, classes: int, said: str) -> None:
     config = published(variant, PUBLISHED_LABELS[classes])
-    original = read(saved(config, shapes(config)), Hints(dilation="dc5" in variant))
+    original = read(saved(config, shapes(config)), ConversionHints(dilation="dc5" in variant))
     assert original.config == config
     assert original.notes[0] == f"recognised as {said}"
     assert original.preprocessor == ({"format": "coco_panoptic"} if classes == 250 else {})
@@ -123,25 +123,25 @@ def test_the_arguments_of_a_run_say_what_keys_cannot() -> None:
                   decoder_attention_heads=4, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0,
                   eos_coefficient=0.2, giou_cost=3.0)  # fmt: skip
     args = {"dilation": True, "nheads": 4, "dropout": 0.0, "eos_coef": 0.2, "set_cost_giou": 3, "backbone": "nonsense"}
-    assert read(saved(config, shapes(config)), Hints(labels=NAMES, args=args)).config == config
-    told = read(saved(config, shapes(config)), Hints(labels=NAMES, args=args, dilation=False)).config
+    assert read(saved(config, shapes(config)), ConversionHints(labels=NAMES, args=args)).config == config
+    told = read(saved(config, shapes(config)), ConversionHints(labels=NAMES, args=args, dilation=False)).config
     assert not told.backbone.dilation  # what the user says goes before
 
 
 def test_without_arguments_dilation_has_to_be_said() -> None:
     tensors = saved(tiny())
     with pytest.raises(UnsupportedModelError, match=r"`detcli models convert --dc5` or `--no-dc5`"):
-        read(tensors, Hints(labels=NAMES))
+        read(tensors, ConversionHints(labels=NAMES))
 
 
 def test_a_dilated_backbone_without_a_name_is_refused() -> None:
     with pytest.raises(UnsupportedModelError, match=r"dilated and none of resnet18"):
-        read(saved(tiny()), Hints(labels=NAMES, dilation=True))
+        read(saved(tiny()), ConversionHints(labels=NAMES, dilation=True))
 
 
 def test_classes_without_names_are_asked_for() -> None:
     with pytest.raises(UnsupportedModelError, match=r"have 4 classes, whose names .*--labels"):
-        read(saved(tiny()), Hints(dilation=False))
+        read(saved(tiny()), ConversionHints(dilation=False))
 
 
 def test_norms_before_attention_are_refused_by_name() -> None:
@@ -152,12 +152,12 @@ def test_norms_before_attention_are_refused_by_name() -> None:
 
 def test_weights_for_detectron2_are_refused_by_name() -> None:
     with pytest.raises(UnsupportedModelError, match=r"converted for detectron2"):
-        read_original({"detr.backbone.0.backbone.res2.0.conv1.weight": torch.ones(1)}, Hints())
+        read_original({"detr.backbone.0.backbone.res2.0.conv1.weight": torch.ones(1)}, ConversionHints())
 
 
 def test_keys_of_another_repository_are_left_to_others() -> None:
-    assert read_original({"decoder.dec_score_head.0.weight": torch.ones(80, 256)}, Hints()) is None
-    assert read_original({"transformer.level_embed": torch.ones(4, 256)}, Hints()) is None
+    assert read_original({"decoder.dec_score_head.0.weight": torch.ones(80, 256)}, ConversionHints()) is None
+    assert read_original({"transformer.level_embed": torch.ones(4, 256)}, ConversionHints()) is None
 
 
 @pytest.mark.parametrize(

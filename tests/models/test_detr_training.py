@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from detr_samples import SEGMENTING, lively, padded, pictures, tiny
+from detr_samples import SEGMENTING, images, lively, padded, tiny
 from torch import Tensor
 
 from detcli.models.detr import FAMILY
@@ -58,7 +58,7 @@ def test_the_layers_before_the_last_answer_as_networks_that_end_there() -> None:
     """Their norm is that of the last layer, and no later layer reads what it made of them."""
     long, short = learner(decoder_layers=3), learner(decoder_layers=2)
     short.load_state_dict({k: v for k, v in long.state_dict().items() if not k.startswith("decoder.layers.2.")})
-    pixels = pictures(1, 70, 101)
+    pixels = images(1, 70, 101)
     details = said(long(pixels, targets=truths(1)))
     torch.testing.assert_close(details.logits[1], short.eval()(pixels).logits)
 
@@ -90,7 +90,7 @@ def test_learning_from_one_batch_makes_its_losses_smaller() -> None:
     torch.manual_seed(0)
     network = Detr(config).train()
     criterion = FAMILY.criterion(config)
-    pixels, targets = pictures(2, 64, 96).float(), truths(2, 1, size_hw=(64, 96))
+    pixels, targets = images(2, 64, 96).float(), truths(2, 1, size_hw=(64, 96))
     adamw = torch.optim.AdamW(network.parameters(), lr=1e-3)
     totals = []
     for _ in range(30):
@@ -104,18 +104,18 @@ def test_learning_from_one_batch_makes_its_losses_smaller() -> None:
 
 def test_dropout_is_at_work_in_training_alone() -> None:
     network = lively(tiny(dropout=0.3, attention_dropout=0.2, activation_dropout=0.2)).double()
-    pixels = pictures(1, 64, 96)
+    pixels = images(1, 64, 96)
     assert torch.equal(network(pixels).logits, network(pixels).logits)
     network.train()
     assert not torch.equal(network(pixels).logits, network(pixels).logits)
 
 
-def test_targets_must_be_one_a_picture_of_a_training_step() -> None:
+def test_targets_must_be_one_a_image_of_a_training_step() -> None:
     network = learner()
-    with pytest.raises(ValueError, match="1 targets for 2 pictures"):
-        network(pictures(2, 64, 96), targets=truths(1))
+    with pytest.raises(ValueError, match="1 targets for 2 images"):
+        network(images(2, 64, 96), targets=truths(1))
     with pytest.raises(ValueError, match="evaluation mode"):
-        network.eval()(pictures(1, 64, 96), targets=truths(1))
+        network.eval()(images(1, 64, 96), targets=truths(1))
 
 
 def test_every_parameter_is_in_one_group_and_decays() -> None:

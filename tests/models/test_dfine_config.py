@@ -61,7 +61,7 @@ def test_fields_that_only_training_reads_are_kept_for_saving() -> None:
 
 
 @pytest.mark.parametrize("name", ["eval_size", "anchor_image_size"])
-def test_a_picture_size_in_the_configuration_does_not_reach_the_network(name: str) -> None:
+def test_a_image_size_in_the_configuration_does_not_reach_the_network(name: str) -> None:
     assert tiny(**{name: [64, 96]}) == tiny(**{name: 64}) == tiny()
 
 

@@ -3,7 +3,7 @@
 import torch
 from dfine_steps import CLASSES, truths
 
-from detcli.models.dfine.denoising import Layout, Noise, NoisyQueries, make_queries
+from detcli.models.dfine.denoising import DenoisingLayout, Noise, NoisyQueries, make_queries
 from detcli.structures.boxes import cxcywh_to_xyxy
 from detcli.structures.outputs import Targets
 
@@ -15,7 +15,7 @@ def made(targets: list[Targets], *, total: int = 12, noise: Noise | None = None)
 
 
 def boxes_of(queries: NoisyQueries, targets: list[Targets]) -> torch.Tensor:
-    """[B, groups, 2, most, 4] centre and size."""
+    """[B, groups, 2, most, 4] center and size."""
     layout = queries.layout
     return queries.references.sigmoid().view(len(targets), layout.groups, 2, layout.most, 4)
 
@@ -23,7 +23,7 @@ def boxes_of(queries: NoisyQueries, targets: list[Targets]) -> torch.Tensor:
 def test_each_group_has_one_positive_and_one_negative_of_each_box() -> None:
     targets = truths(2, 1)
     queries = made(targets, total=5, noise=Noise(label=0, box=0))
-    assert queries.layout == Layout(groups=2, most=2, counts=(2, 1))
+    assert queries.layout == DenoisingLayout(groups=2, most=2, counts=(2, 1))
     [a, b], [c] = targets[0].class_ids.tolist(), targets[1].class_ids.tolist()
     filling = CLASSES
     assert queries.class_ids.tolist() == [[a, b] * 4, [c, filling] * 4]
@@ -33,14 +33,14 @@ def test_each_group_has_one_positive_and_one_negative_of_each_box() -> None:
 
 
 def test_positives_know_the_box_they_were_made_from() -> None:
-    pairs = Layout(groups=2, most=3, counts=(3, 0, 1)).positives()
-    # Twelve queries a picture; group 1 begins at 6; the third picture's box is the fourth of all.
+    pairs = DenoisingLayout(groups=2, most=3, counts=(3, 0, 1)).positives()
+    # Twelve queries an image; group 1 begins at 6; the third image's box is the fourth of all.
     assert pairs.queries.tolist() == [0, 1, 2, 6, 7, 8, 24, 30]
     assert pairs.truths.tolist() == [0, 1, 2, 0, 1, 2, 3, 3]
 
 
 def test_groups_see_themselves_and_the_others_who_see_none_of_them() -> None:
-    mask = Layout(groups=2, most=1, counts=(1, 1)).mask(3, torch.device("cpu"))
+    mask = DenoisingLayout(groups=2, most=1, counts=(1, 1)).mask(3, torch.device("cpu"))
     assert mask.int().tolist() == [
         [1, 1, 0, 0, 1, 1, 1],
         [1, 1, 0, 0, 1, 1, 1],
@@ -82,7 +82,7 @@ def test_less_noise_moves_boxes_less() -> None:
     assert torch.allclose(cxcywh_to_xyxy(full) - true, 2 * (cxcywh_to_xyxy(half) - true), atol=1e-4)
 
 
-def test_boxes_stay_within_the_picture_and_have_sizes() -> None:
+def test_boxes_stay_within_the_image_and_have_sizes() -> None:
     edge = torch.tensor([[0.02, 0.97, 0.04, 0.06], [0.5, 0.5, 1.0, 1.0]])
     targets = [Targets(torch.tensor([0, 1]), edge, seed=1)]
     noisy = boxes_of(made(targets, total=200), targets)
@@ -103,7 +103,7 @@ def test_a_quarter_of_the_labels_is_drawn_anew_and_the_filling_stays() -> None:
     assert labels[0].min() >= 0
 
 
-def test_noise_of_a_picture_is_its_own_whatever_the_company() -> None:
+def test_noise_of_a_image_is_its_own_whatever_the_company() -> None:
     targets = truths(3, 1, 2)
     together = made(targets, total=12)
     alone = make_queries(targets[1:2], classes=CLASSES, total=4, noise=Noise(), dtype=torch.float64)

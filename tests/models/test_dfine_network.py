@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from network_samples import distance, lively, pictures, tiny
+from network_samples import distance, images, lively, tiny
 from torch import nn
 
 from detcli.models.dfine import FAMILY
@@ -53,7 +53,7 @@ def test_sizes_have_the_published_number_of_parameters(size: Size, millions: flo
 
 @torch.inference_mode()
 def test_the_folded_form_gives_the_same(network: DFine) -> None:
-    pixels = pictures(2, 64, 96)
+    pixels = images(2, 64, 96)
     plain = network(pixels)
     logits, boxes = distance(optimize(network)(pixels), plain.logits, plain.boxes_cxcywh)
     assert logits < 1e-9
@@ -62,7 +62,7 @@ def test_the_folded_form_gives_the_same(network: DFine) -> None:
 
 @torch.inference_mode()
 def test_folding_a_network_in_float32_rounds_once(network: DFine) -> None:
-    pixels = pictures(2, 64, 96)
+    pixels = images(2, 64, 96)
     exact = network(pixels)
     folded = optimize(copy.deepcopy(network).float()).double()
     logits, boxes = distance(folded(pixels), exact.logits, exact.boxes_cxcywh)
@@ -84,8 +84,8 @@ def test_folding_works_in_place_drops_what_is_dead_and_may_be_repeated(network: 
 
 
 @torch.inference_mode()
-def test_a_batch_gives_what_single_pictures_give(either: DFine) -> None:
-    pixels = pictures(3, 64, 96)
+def test_a_batch_gives_what_single_images_give(either: DFine) -> None:
+    pixels = images(3, 64, 96)
     together = either.double()(pixels)
     for i in range(3):
         alone = either(pixels[i : i + 1])
@@ -96,7 +96,7 @@ def test_a_batch_gives_what_single_pictures_give(either: DFine) -> None:
 
 @torch.inference_mode()
 def test_memory_format_does_not_matter(either: DFine) -> None:
-    pixels = pictures(2, 64, 96)
+    pixels = images(2, 64, 96)
     plain = either.double()(pixels)
     turned = either.to(memory_format=torch.channels_last)(pixels.contiguous(memory_format=torch.channels_last))
     logits, boxes = distance(turned, plain.logits, plain.boxes_cxcywh)
@@ -106,7 +106,7 @@ def test_memory_format_does_not_matter(either: DFine) -> None:
 
 @torch.inference_mode()
 def test_asking_for_details_does_not_change_the_answer(either: DFine) -> None:
-    pixels = pictures(2, 96, 64)
+    pixels = images(2, 96, 64)
     answer = either.double()(pixels)
     detailed = either(pixels, details=True)
     assert answer.details is None
@@ -116,19 +116,19 @@ def test_asking_for_details_does_not_change_the_answer(either: DFine) -> None:
 
 
 @torch.inference_mode()
-def test_no_picture_size_is_remembered(either: DFine) -> None:
+def test_no_image_size_is_remembered(either: DFine) -> None:
     sizes = [(64, 96), (96, 64), (32, 32), (128, 64)]
     names = either.state_dict().keys()
-    first = [either(pictures(1, *size).float()) for size in sizes]
-    again = [either(pictures(1, *size).float()) for size in reversed(sizes)][::-1]
+    first = [either(images(1, *size).float()) for size in sizes]
+    again = [either(images(1, *size).float()) for size in reversed(sizes)][::-1]
     assert all(torch.equal(a.logits, b.logits) for a, b in zip(first, again, strict=True))
     assert either.state_dict().keys() == names
 
 
 @torch.inference_mode()
-def test_a_picture_with_fewer_cells_than_queries_gives_as_many_answers_as_cells() -> None:
+def test_a_image_with_fewer_cells_than_queries_gives_as_many_answers_as_cells() -> None:
     network = lively(tiny(num_queries=100, learn_initial_query=True))
-    outputs = network(pictures(1, 32, 32).float())
+    outputs = network(images(1, 32, 32).float())
     assert outputs.boxes_cxcywh.shape == (1, 16 + 4 + 1, 4)
 
 
@@ -150,14 +150,14 @@ def test_building_on_meta_and_assigning_leaves_nothing_there(variant: str) -> No
         tensors = [*form.parameters(), *form.buffers()]
         assert not [tensor for tensor in tensors if tensor.is_meta]
         with torch.inference_mode():
-            assert form(pictures(1, 64, 64).float()).logits.isfinite().all()
+            assert form(images(1, 64, 64).float()).logits.isfinite().all()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("details", [False, True])
 def test_autocast_keeps_boxes_in_float32(dtype: torch.dtype, details: bool, either: DFine) -> None:
     with torch.inference_mode(), torch.autocast("cpu", dtype):
-        outputs = either(pictures(2, 64, 96).float(), details=details)
+        outputs = either(images(2, 64, 96).float(), details=details)
     assert outputs.boxes_cxcywh.dtype == torch.float32
     assert outputs.logits.isfinite().all()
     assert outputs.boxes_cxcywh.isfinite().all()
@@ -165,15 +165,15 @@ def test_autocast_keeps_boxes_in_float32(dtype: torch.dtype, details: bool, eith
 
 @torch.inference_mode()
 def test_a_network_of_halves_runs(either: DFine) -> None:
-    exact = either(pictures(2, 64, 96).float())
-    halves = either.half()(pictures(2, 64, 96).half())
+    exact = either(images(2, 64, 96).float())
+    halves = either.half()(images(2, 64, 96).half())
     assert halves.logits.dtype == torch.float16
     assert (halves.logits.amax(-1).sort().values - exact.logits.amax(-1).sort().values).abs().max() < 0.5
 
 
 @torch.inference_mode()
 def test_the_compiler_sees_one_graph(either: DFine) -> None:
-    pixels = pictures(2, 64, 96).float()
+    pixels = images(2, 64, 96).float()
     torch.compiler.reset()
     compiled = torch.compile(either, fullgraph=True, backend="eager", dynamic=False)
     assert torch.allclose(compiled(pixels).logits, either(pixels).logits, atol=1e-5)
@@ -183,7 +183,7 @@ def test_training_after_a_prediction_reaches_every_parameter() -> None:
     """Grids that were cached in inference mode must not get in the way of gradients."""
     config = tiny(decoder_layers=3, eval_idx=1, layer_scale=1.5)
     network = lively(config)
-    pixels = pictures(2, 64, 96, seed=5).float()
+    pixels = images(2, 64, 96, seed=5).float()
     with torch.inference_mode():
         network(pixels)
     details = network.train()(pixels, details=True).details
@@ -202,7 +202,7 @@ def test_training_after_a_prediction_reaches_every_parameter() -> None:
 def test_a_new_network_says_each_class_with_its_prior_and_boxes_at_their_anchors() -> None:
     torch.manual_seed(0)
     network = DFine(published("n", ["label"] * 9)).eval()
-    outputs = network(pictures(1, 256, 320).float(), details=True)
+    outputs = network(images(1, 256, 320).float(), details=True)
     assert isinstance(outputs.details, DFineDetails)
     assert 0.02 < outputs.logits.sigmoid().mean() < 0.3  # one in ten
     assert torch.allclose(outputs.boxes_cxcywh, outputs.details.enc_topk_bboxes, atol=1e-4)
@@ -211,7 +211,7 @@ def test_a_new_network_says_each_class_with_its_prior_and_boxes_at_their_anchors
 @torch.inference_mode()
 def test_dropout_acts_in_training_alone() -> None:
     network = lively(tiny(dropout=0.5, attention_dropout=0.5))
-    pixels = pictures(1, 64, 64).float()
+    pixels = images(1, 64, 64).float()
     assert torch.equal(network(pixels).logits, network(pixels).logits)
     network.train()
     assert not torch.equal(network(pixels).logits, network(pixels).logits)

@@ -15,11 +15,11 @@ from detcli.models.dfine.backbone_config import Size
 from detcli.models.dfine.config import DFineConfig, published
 from detcli.models.dfine.original_checkpoint import read_original
 from detcli.models.empty_weights import skeleton
-from detcli.models.family import Hints, Original
+from detcli.models.family import ConversionHints, ConvertedWeights
 from detcli.structures.dataset_labels import COCO_80, PUBLISHED_LABELS
 
 NAMES = tuple(f"class {i}" for i in range(5))
-HINTS = Hints(labels=NAMES)
+HINTS = ConversionHints(labels=NAMES)
 
 
 def saved(config: DFineConfig, state: dict[str, Tensor], grid_hw: tuple[int, int] = (640, 640)) -> dict[str, Tensor]:
@@ -28,7 +28,7 @@ def saved(config: DFineConfig, state: dict[str, Tensor], grid_hw: tuple[int, int
     return dfine(FAMILY.write_weights(state, config), grid_hw=grid_hw, strides=strides)
 
 
-def read(tensors: dict[str, Tensor], hints: Hints = HINTS) -> Original:
+def read(tensors: dict[str, Tensor], hints: ConversionHints = HINTS) -> ConvertedWeights:
     original = read_original(tensors, hints)
     assert original is not None
     return original
@@ -95,7 +95,7 @@ def test_every_published_size_is_recognised_and_has_the_hubs_configuration(size:
             state[name] = torch.cat([torch.full((n,), 1 / n) for n in config.decoder_n_points])
     state["decoder.bins.reg_scale"] = torch.tensor([config.reg_scale])
     state["decoder.bins.up"] = torch.tensor([config.up])
-    original = read(saved(config, state), Hints())
+    original = read(saved(config, state), ConversionHints())
     assert original.config == config
     assert original.preprocessor["size"] == {"height": 640, "width": 640}
     assert original.notes == (f"recognised as D-FINE-{size.upper()}", "its 80 classes are taken for those of COCO")
@@ -112,18 +112,18 @@ def test_the_scale_of_the_bins_is_taken_from_the_weights_where_it_is_an_integer(
 
 def test_365_classes_and_an_unused_row_are_those_of_objects365(config: DFineConfig) -> None:
     wide = replace(config, labels=PUBLISHED_LABELS[366])
-    assert read(saved(wide, dict(lively(wide).state_dict())), Hints()).config.labels == PUBLISHED_LABELS[366]
+    assert read(saved(wide, dict(lively(wide).state_dict())), ConversionHints()).config.labels == PUBLISHED_LABELS[366]
 
 
 def test_classes_without_names_are_asked_for(tensors: dict[str, Tensor]) -> None:
     with pytest.raises(UnsupportedModelError, match=r"have 5 classes, whose names .*`detcli models convert --labels`"):
-        read(tensors, Hints())
+        read(tensors, ConversionHints())
     with pytest.raises(UnsupportedModelError, match=r"have 5 classes, and --labels names 2"):
-        read(tensors, Hints(labels=("a", "b")))
+        read(tensors, ConversionHints(labels=("a", "b")))
 
 
 @pytest.mark.parametrize("side", [320, 640, 1280])
-def test_the_frozen_grid_tells_the_size_of_square_pictures(
+def test_the_frozen_grid_tells_the_size_of_square_images(
     side: int, config: DFineConfig, state: dict[str, Tensor]
 ) -> None:
     original = read(saved(config, state, grid_hw=(side, side)))
@@ -134,12 +134,12 @@ def test_a_size_that_is_not_square_is_asked_for(config: DFineConfig, state: dict
     wide = saved(config, state, grid_hw=(512, 768))
     with pytest.raises(UnsupportedModelError, match=r"not square.*--imgsz H W"):
         read(wide)
-    assert read(wide, Hints(labels=NAMES, image_size_hw=(512, 768))).preprocessor == {
+    assert read(wide, ConversionHints(labels=NAMES, image_size_hw=(512, 768))).preprocessor == {
         "size": {"height": 512, "width": 768}
     }
 
 
-def test_without_a_grid_pictures_are_as_published(tensors: dict[str, Tensor]) -> None:
+def test_without_a_grid_images_are_as_published(tensors: dict[str, Tensor]) -> None:
     plain = {name: tensor for name, tensor in tensors.items() if "anchors" not in name and "valid_mask" not in name}
     assert read(plain).preprocessor["size"] == {"height": 640, "width": 640}
     without_numbers = {**plain, "decoder.anchors": torch.empty(1, 21 * 9 * 9, 4, device="meta")}
@@ -147,8 +147,8 @@ def test_without_a_grid_pictures_are_as_published(tensors: dict[str, Tensor]) ->
 
 
 def test_keys_of_another_repository_are_left_to_others() -> None:
-    assert read_original({"transformer.encoder.layers.0.linear1.weight": torch.ones(1)}, Hints()) is None
-    assert read_original({"decoder.dec_score_head.0.weight": torch.ones(80, 256)}, Hints()) is None  # RT-DETR
+    assert read_original({"transformer.encoder.layers.0.linear1.weight": torch.ones(1)}, ConversionHints()) is None
+    assert read_original({"decoder.dec_score_head.0.weight": torch.ones(80, 256)}, ConversionHints()) is None  # RT-DETR
 
 
 def test_weights_that_were_folded_for_deployment_are_refused_with_the_way_out(tensors: dict[str, Tensor]) -> None:
@@ -159,7 +159,7 @@ def test_weights_that_were_folded_for_deployment_are_refused_with_the_way_out(te
 
 def test_weights_of_a_backbone_alone_are_refused() -> None:
     with pytest.raises(UnsupportedModelError, match=r"of a backbone \(HGNetV2\) alone"):
-        read_original({"stem.stem1.conv.weight": torch.ones(1), "stages.0.x": torch.ones(1)}, Hints())
+        read_original({"stem.stem1.conv.weight": torch.ones(1), "stages.0.x": torch.ones(1)}, ConversionHints())
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from network_samples import lively, pictures, tiny
+from network_samples import images, lively, tiny
 
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
 from detcli.models.dfine.relabel import relabel
-from detcli.models.family import Relabelled
+from detcli.models.family import ReplacedClassHead
 
 OLD = ("person", "dog", "Traffic Light", "dog", "cat")
 HEADS = ("picker.class_head", "decoder.class_heads.0", "decoder.class_heads.1")
@@ -20,7 +20,7 @@ def learned(**changes: object) -> tuple[DFine, DFineConfig]:
     return lively(config), config
 
 
-def relabelled(*names: str, seed: int = 0, **changes: object) -> tuple[DFine, Relabelled]:
+def relabelled(*names: str, seed: int = 0, **changes: object) -> tuple[DFine, ReplacedClassHead]:
     network, config = learned(**changes)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -82,7 +82,7 @@ def test_the_same_classes_in_another_order_score_as_before() -> None:
     made = relabel(network.state_dict(), config, [config.labels[index] for index in order])
     again = DFine(made.config).eval()
     again.load_state_dict(made.state)
-    pixels = pictures(1, 64, 96).float()
+    pixels = images(1, 64, 96).float()
     with torch.inference_mode():
         old, new = network(pixels), again(pixels)
     torch.testing.assert_close(new.logits, old.logits[..., order])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from dfine_steps import learner, step, truths, whole_batch, work
-from network_samples import pictures
+from network_samples import images
 from torch import multiprocessing
 
 from detcli.models.dfine.network import DFineDetails, DFineTraining
@@ -15,7 +15,7 @@ BINS = {"decoder.bins.reg_scale", "decoder.bins.up"}  # no training moves them
 
 
 def test_targets_bring_answers_of_every_layer_and_of_denoising_queries() -> None:
-    outputs, losses = step(learner(), pictures(2, 64, 96), truths(3, 1))
+    outputs, losses = step(learner(), images(2, 64, 96), truths(3, 1))
     said = outputs.details
     assert isinstance(said, DFineTraining)
     assert outputs.logits.shape == (2, 12, 5)
@@ -32,7 +32,7 @@ def test_targets_bring_answers_of_every_layer_and_of_denoising_queries() -> None
 
 
 def test_denoising_queries_do_not_change_the_answers_of_the_others() -> None:
-    network, pixels = learner(), pictures(2, 64, 96)
+    network, pixels = learner(), images(2, 64, 96)
     plain = network(pixels)
     outputs = network(pixels, targets=truths(3, 1))
     assert torch.allclose(outputs.logits, plain.logits, atol=1e-10)
@@ -40,7 +40,7 @@ def test_denoising_queries_do_not_change_the_answers_of_the_others() -> None:
 
 
 def test_groups_do_not_change_each_others_answers() -> None:
-    pixels, targets = pictures(2, 64, 96), truths(3, 1)
+    pixels, targets = images(2, 64, 96), truths(3, 1)
     network = learner()
     network.denoising = 3
     one = network(pixels, targets=targets).details
@@ -52,28 +52,28 @@ def test_groups_do_not_change_each_others_answers() -> None:
 
 
 def test_training_without_targets_still_tells_everything_between() -> None:
-    network, pixels = learner(), pictures(2, 64, 96)
+    network, pixels = learner(), images(2, 64, 96)
     outputs = network(pixels, details=True)
     assert isinstance(outputs.details, DFineDetails)
     assert outputs.details.intermediate_logits.shape == (2, 3, 12, 5)
     assert network(pixels).details is None
 
 
-def test_targets_are_for_training_and_one_a_picture() -> None:
-    network, pixels = learner(), pictures(2, 64, 96)
-    with pytest.raises(ValueError, match="1 targets for 2 pictures in training mode"):
+def test_targets_are_for_training_and_one_a_image() -> None:
+    network, pixels = learner(), images(2, 64, 96)
+    with pytest.raises(ValueError, match="1 targets for 2 images in training mode"):
         network(pixels, targets=truths(3))
-    with pytest.raises(ValueError, match="2 targets for 2 pictures in evaluation mode"):
+    with pytest.raises(ValueError, match="2 targets for 2 images in evaluation mode"):
         network.eval()(pixels, targets=truths(3, 1))
 
 
 @pytest.mark.parametrize("changes", [{}, {"learn_initial_query": True, "decoder_layers": 3, "eval_idx": 1}])
 def test_every_parameter_learns_but_the_shape_of_the_bins(changes: dict[str, object]) -> None:
     network = learner(**changes)
-    _, losses = step(network, pictures(2, 64, 96), truths(3, 1), **changes)
+    _, losses = step(network, images(2, 64, 96), truths(3, 1), **changes)
     torch.stack(list(losses.values())).sum().backward()
     still = {name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()}
-    # The label that fills up pictures is a row of an embedding that does learn.
+    # The label that fills up images is a row of an embedding that does learn.
     assert still == BINS
     assert network.denoising_labels is not None
     assert network.denoising_labels.weight.grad is not None
@@ -83,14 +83,14 @@ def test_every_parameter_learns_but_the_shape_of_the_bins(changes: dict[str, obj
 def test_a_batch_without_true_boxes_gives_every_parameter_a_gradient_if_of_zeros() -> None:
     """Several processes wait for each other's gradients of all parameters."""
     network = learner()
-    _, losses = step(network, pictures(2, 64, 96), truths(0, 0))
+    _, losses = step(network, images(2, 64, 96), truths(0, 0))
     assert not [name for name in losses if "_dn_" in name]
     torch.stack(list(losses.values())).sum().backward()
     assert {name for name, value in network.named_parameters() if value.grad is None} == BINS
 
 
 def test_without_denoising_queries_all_other_losses_are_there_and_the_same() -> None:
-    pixels, targets = pictures(2, 64, 96), truths(3, 1)
+    pixels, targets = images(2, 64, 96), truths(3, 1)
     network = learner()
     _, wanted = step(network, pixels, targets)
     plain = copy.deepcopy(network)
@@ -101,8 +101,8 @@ def test_without_denoising_queries_all_other_losses_are_there_and_the_same() -> 
     assert all(losses[name].item() == pytest.approx(wanted[name].item(), rel=1e-9) for name in losses)
 
 
-def test_gradients_of_a_batch_are_those_of_its_pictures_one_by_one() -> None:
-    """As they were not where a single picture's gradient came to a batch norm with strides it misread."""
+def test_gradients_of_a_batch_are_those_of_its_images_one_by_one() -> None:
+    """As they were not where a single image's gradient came to a batch norm with strides it misread."""
     network, pixels, _ = whole_batch((0, 0))
 
     def gradients(which: slice) -> dict[str, torch.Tensor]:
@@ -118,7 +118,7 @@ def test_gradients_of_a_batch_are_those_of_its_pictures_one_by_one() -> None:
 
 
 def test_under_autocast_losses_stay_in_float32_and_near_the_exact_ones() -> None:
-    network, pixels, targets = learner().float(), pictures(2, 64, 96).float(), truths(3, 1)
+    network, pixels, targets = learner().float(), images(2, 64, 96).float(), truths(3, 1)
     _, exact = step(network, pixels, targets)
     with torch.autocast("cpu", torch.bfloat16):
         _, losses = step(network, pixels, targets)
@@ -131,7 +131,7 @@ def test_under_autocast_losses_stay_in_float32_and_near_the_exact_ones() -> None
 
 def test_a_few_steps_lower_the_loss() -> None:
     torch.manual_seed(0)
-    network, pixels, targets = learner().float(), pictures(2, 64, 96).float(), truths(2, 1)
+    network, pixels, targets = learner().float(), images(2, 64, 96).float(), truths(2, 1)
     optimizer = torch.optim.AdamW([value for value in network.parameters() if value.requires_grad], lr=1e-3)
     totals = []
     for _ in range(25):
@@ -144,7 +144,7 @@ def test_a_few_steps_lower_the_loss() -> None:
     assert totals[-1] < 0.6 * totals[0]
 
 
-# True boxes of each picture: unlike halves, an empty half, and none at all.
+# True boxes of each image: unlike halves, an empty half, and none at all.
 BATCHES = [(3, 1, 0, 2), (0, 0, 2, 3), (0, 0)]
 
 

@@ -1,4 +1,4 @@
-"""Positions of tokens, against the definition; masks count what is picture."""
+"""Positions of tokens, against the definition; masks count what is image."""
 
 import math
 
@@ -29,12 +29,12 @@ def test_sines_and_cosines_of_rows_come_before_those_of_columns(shift: float) ->
 
 
 @pytest.mark.parametrize("shift", [0.0, -0.5])
-def test_a_mask_of_a_whole_picture_changes_nothing(shift: float) -> None:
+def test_a_mask_of_a_whole_image_changes_nothing(shift: float) -> None:
     whole = positions((4, 3), torch.ones(2, 4, 3, dtype=torch.bool), shift)
     torch.testing.assert_close(whole, positions((4, 3), shift=shift).expand(2, -1, -1))
 
 
-def test_what_is_padded_has_the_positions_of_the_picture_alone() -> None:
+def test_what_is_padded_has_the_positions_of_the_image_alone() -> None:
     mask = torch.zeros(1, 6, 7, dtype=torch.bool)
     mask[:, :4, :5] = True
     padded = positions((6, 7), mask, -0.5).view(6, 7, 8)[:4, :5]
@@ -54,6 +54,6 @@ def test_learned_positions_are_the_columns_then_the_rows() -> None:
     torch.testing.assert_close(grid[1, 2], torch.cat((learned.columns.weight[2], learned.rows.weight[1])))
 
 
-def test_a_picture_larger_than_the_learned_positions_is_refused() -> None:
+def test_a_image_larger_than_the_learned_positions_is_refused() -> None:
     with pytest.raises(UnsupportedModelError, match=r"50 rows and columns.*51 x 2"):
         LearnedPositions(4)((51, 2))

@@ -13,14 +13,14 @@ from detcli.models.backbones.backbone_config import BackboneConfig, make_backbon
 from detcli.models.backbones.backbone_names import hub_backbone_name, our_backbone_name
 from detcli.models.backbones.resnet import VARIANTS, ResNet, ResNetConfig, resnet_variant
 from detcli.models.backbones.timm_backbone import TimmConfig
-from detcli.models.config_fields import Fields
+from detcli.models.config_fields import ConfigFields
 from detcli.models.empty_weights import skeleton
 
 ALL = (1, 2, 3, 4)
 
 
 def read(document: dict[str, Any], default_out: tuple[int, ...] = ALL) -> BackboneConfig:
-    return read_backbone(Fields(document), default_out)
+    return read_backbone(ConfigFields(document), default_out)
 
 
 def small(**changes: Any) -> ResNetConfig:

@@ -1,4 +1,4 @@
-"""Tiny DETRs learn a padded batch of pictures by heart: losses, gradients and networks fit together."""
+"""Tiny DETRs learn a padded batch of images by heart: losses, gradients and networks fit together."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from detcli.structures.outputs import Outputs, Targets
 
 LABELS = ("red", "green", "blue")
 # Height and width; then class, left, top, right and bottom of each thing.
-PICTURES = [
+IMAGES = [
     ((96, 96), [(0, 8, 10, 40, 50), (1, 56, 40, 88, 88)]),
     ((64, 96), [(2, 20, 12, 76, 48)]),
     ((96, 80), [(1, 4, 60, 40, 90), (0, 44, 8, 76, 40), (2, 8, 12, 34, 40)]),
@@ -28,9 +28,9 @@ PICTURES = [
 
 
 def scene() -> tuple[Tensor, Tensor, list[Targets]]:
-    """Pixels [3, 3, 96, 96] of coloured things on grey, their mask, and the truth."""
+    """Pixels [3, 3, 96, 96] of colored things on gray, their mask, and the truth."""
     pixels, mask, targets = torch.zeros(3, 3, 96, 96), torch.zeros(3, 96, 96, dtype=torch.bool), []
-    for place, ((height, width), things) in enumerate(PICTURES):
+    for place, ((height, width), things) in enumerate(IMAGES):
         mask[place, :height, :width] = True
         masks = torch.zeros(len(things), height, width, dtype=torch.bool)
         for own, (label, left, top, right, bottom) in zip(masks, things, strict=True):
@@ -74,7 +74,7 @@ def learn(network: nn.Module, judge: Criterion, steps: int) -> tuple[float, floa
 
 
 def assert_known(chances: Tensor, boxes: Tensor, target: Targets) -> list[int]:
-    """Chances [Q, K] and boxes [Q, 4] of one picture tell each thing once, and no other; the queries, thing by thing."""
+    """Chances [Q, K] and boxes [Q, 4] of one image tell each thing once, and no other; the queries, thing by thing."""
     sure, labels = chances.max(-1)
     [told] = (sure > 0.4).nonzero(as_tuple=True)
     overlaps = pairwise_iou(cxcywh_to_xyxy(target.boxes_cxcywh), cxcywh_to_xyxy(boxes[told]))
@@ -86,7 +86,7 @@ def assert_known(chances: Tensor, boxes: Tensor, target: Targets) -> list[int]:
 
 
 def assert_drawn(logits: Tensor, queries: Sequence[int], target: Targets) -> None:
-    """Mask logits [Q, h, w] of a picture, of these queries, are the true masks."""
+    """Mask logits [Q, h, w] of an image, of these queries, are the true masks."""
     assert target.masks is not None
     drawn = F.interpolate(logits[None, list(queries)], size=(96, 96), mode="bilinear")[0] > 0
     drawn = drawn[:, : target.masks.shape[1], : target.masks.shape[2]]

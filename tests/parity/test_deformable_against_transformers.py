@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from deformable_samples import VARIANTS, lively, padded, tiny, tiny_json
-from network_samples import distance, pictures
+from network_samples import distance, images
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -23,7 +23,7 @@ transformers = pytest.importorskip("transformers")
 LOGITS, BOXES = 1e-4, 1e-6  # in float64
 # With dilation transformers takes a backbone of timm's alone, which these tests do without; see `dilated`.
 NATIVE = [variant for variant in VARIANTS if "dc5" not in variant]
-SIZES = [(96, 128), (72, 160)]  # of two pictures padded to 96 x 160
+SIZES = [(96, 128), (72, 160)]  # of two images padded to 96 x 160
 
 
 def judge(
@@ -70,15 +70,15 @@ def apart(ours: Outputs, logits: Tensor, boxes: Tensor) -> tuple[float, float]:
 
 
 def batch() -> tuple[Tensor, Tensor]:
-    """Two pictures padded to one size."""
-    return padded(pictures(2, 96, 160), SIZES)
+    """Two images padded to one size."""
+    return padded(images(2, 96, 160), SIZES)
 
 
 @pytest.mark.parametrize("variant", NATIVE)
 def test_every_variant_gives_the_same_in_float64(variant: str, tmp_path: Path) -> None:
     config = tiny(variant)
     network = lively(config)
-    assert_equal(network, judge(network, config, tmp_path), pictures(1, 112, 160))
+    assert_equal(network, judge(network, config, tmp_path), images(1, 112, 160))
 
 
 @pytest.mark.parametrize("variant", NATIVE)
@@ -95,7 +95,7 @@ def test_the_published_sizes_give_the_same_in_float64(variant: str, tmp_path: Pa
     network = lively(config)
     model = judge(network, config, tmp_path)
     # 300 proposals need as many tokens: transformers raises below that.
-    assert_equal(network, model, *padded(pictures(1, 144, 160), [(144, 130)]))
+    assert_equal(network, model, *padded(images(1, 144, 160), [(144, 130)]))
 
 
 def dilated(folder: Path, *, padding: bool) -> None:
@@ -114,7 +114,7 @@ def dilated(folder: Path, *, padding: bool) -> None:
             if convolution.kernel_size == (3, 3):
                 first = block == 0 and convolution is layer.layer[0].convolution
                 convolution.dilation = convolution.padding = (1, 1) if first else (2, 2)
-    assert_equal(network, model, *(batch() if padding else (pictures(1, 112, 160), None)))
+    assert_equal(network, model, *(batch() if padding else (images(1, 112, 160), None)))
 
 
 @pytest.mark.parametrize("padding", [False, True])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from detr_samples import SEGMENTING, lively, padded, pictures, tiny, tiny_json
+from detr_samples import SEGMENTING, images, lively, padded, tiny, tiny_json
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -112,7 +112,7 @@ def test_every_option_gives_the_same_alone_and_padded(name: str, tmp_path: Path)
     }
     config = read_config(document)
     model = judge(lively(config), config, tmp_path, document)
-    assert_equal(lively(config), model, pictures(2, 96, 130))
+    assert_equal(lively(config), model, images(2, 96, 130))
     assert_equal(lively(config), model, *padded(*SIZES))
 
 
@@ -120,7 +120,7 @@ def test_a_flag_of_training_changes_no_answer(tmp_path: Path) -> None:
     """transformers feeds the next layer what it has normed where auxiliary_loss is true; the original never does."""
     config = tiny(auxiliary_loss=True)
     model = judge(lively(config), config, tmp_path, FAMILY.write_config(tiny()))
-    assert_equal(lively(config), model, pictures(1, 96, 130))
+    assert_equal(lively(config), model, images(1, 96, 130))
 
 
 @pytest.mark.parametrize("masks", [False, True], ids=["boxes", "masks"])
@@ -132,7 +132,7 @@ def test_a_dilated_backbone_gives_the_same(masks: bool, tmp_path: Path) -> None:
     )
     model = judge(lively(config), plain, tmp_path, tensors=FAMILY.write_weights(lively(config).state_dict(), plain))
     dilate(model)
-    assert_equal(lively(config), model, pictures(2, 96, 130))
+    assert_equal(lively(config), model, images(2, 96, 130))
     assert_equal(lively(config), model, *padded(*SIZES))
 
 
@@ -171,7 +171,7 @@ def test_everything_between_is_the_same(masks: bool, masked: bool, tmp_path: Pat
     config = tiny(**(SEGMENTING if masks else {}))
     network = lively(config)
     model = judge(network, config, tmp_path).double()
-    pixels, mask = padded(*SIZES) if masked else (pictures(2, 96, 130), None)
+    pixels, mask = padded(*SIZES) if masked else (images(2, 96, 130), None)
     with torch.inference_mode():
         theirs = model(pixels, pixel_mask=mask, output_hidden_states=True, output_attentions=True)
         said = network.double()(pixels, mask, details=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from network_samples import distance, lively, pictures, tiny, tiny_json
+from network_samples import distance, images, lively, tiny, tiny_json
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -57,7 +57,7 @@ def test_every_size_gives_the_same_in_float64(size: Size, tmp_path: Path) -> Non
     network = lively(config)
     model = judge(network, config, tmp_path)
     # 300 queries need as many tokens, and the smallest size has two coarse maps: transformers raises below that.
-    assert_equal(network, model, pictures(1, 256, 320) if size == "n" else pictures(1, 160, 192))
+    assert_equal(network, model, images(1, 256, 320) if size == "n" else images(1, 160, 192))
 
 
 @pytest.mark.slow
@@ -65,7 +65,7 @@ def test_the_largest_at_full_size_gives_the_same_in_float64(tmp_path: Path) -> N
     config = published("x", names(80))
     network = lively(config)
     model = judge(network, config, tmp_path)
-    assert_equal(network, model, pictures(1, 640, 640))
+    assert_equal(network, model, images(1, 640, 640))
 
 
 @pytest.mark.parametrize("form", ["plain", "folded"])
@@ -73,13 +73,13 @@ def test_the_largest_at_full_size_gives_the_same_in_float64(tmp_path: Path) -> N
 def test_detections_agree_in_float32(size: Size, form: str, tmp_path: Path) -> None:
     """Within 0.1 px of 640 and 1e-3 of score. Larger sizes amplify the rounding of random weights beyond judging.
 
-    Judged are pictures in which the last token that becomes a query is surer than the first that does not by more than
+    Judged are images in which the last token that becomes a query is surer than the first that does not by more than
     rounding: where the two tie, float32 may pick either, here and there.
     """
     config = published(size, names(80))
     network = lively(config)
     model = judge(network, config, tmp_path)
-    pixels = pictures(3, 256, 320)
+    pixels = images(3, 256, 320)
     with torch.inference_mode():
         details = network.double()(pixels, details=True).details
         assert isinstance(details, DFineDetails)
@@ -170,14 +170,14 @@ def test_every_option_gives_the_same_in_float64(option: str, tmp_path: Path) -> 
     config = read_config(document)
     network = lively(config)
     model = judge(network, config, tmp_path, document)  # transformers reads the very file we read
-    assert_equal(network, model, pictures(2, 64, 96))
+    assert_equal(network, model, images(2, 64, 96))
 
 
 @pytest.mark.parametrize("size_hw", [(64, 64), (32, 96), (160, 64), (96, 224)])
 def test_any_size_that_32_divides_gives_the_same_in_float64(size_hw: tuple[int, int], tmp_path: Path) -> None:
     network = lively(tiny())
     model = judge(network, tiny(), tmp_path)
-    assert_equal(network, model, pictures(2, *size_hw))
+    assert_equal(network, model, images(2, *size_hw))
 
 
 @pytest.mark.parametrize("name", ["eval_size", "anchor_image_size"])
@@ -185,7 +185,7 @@ def test_a_checkpoint_that_names_a_size_is_saved_without_it_and_gives_the_same(n
     """With `eval_size` in its config.json, transformers 5.23 would leave the position grid out."""
     config = tiny(**{name: [640, 640]})
     network = lively(config)
-    assert_equal(network, judge(network, config, tmp_path), pictures(2, 64, 96))
+    assert_equal(network, judge(network, config, tmp_path), images(2, 64, 96))
 
 
 def test_learned_queries_give_what_transformers_means(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_learned_queries_give_what_transformers_means(tmp_path: Path) -> None:
     weight = model.model.weight_embedding.weight.detach().double()
     del model.model.weight_embedding
     model.model.weight_embedding = weight
-    assert_equal(network, model, pictures(2, 64, 96))
+    assert_equal(network, model, images(2, 64, 96))
 
 
 def test_an_earlier_layer_answers_as_if_it_were_the_last(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_an_earlier_layer_answers_as_if_it_were_the_last(tmp_path: Path) -> None
     wanted = short.state_dict().keys()
     short.load_state_dict({name: tensor for name, tensor in network.state_dict().items() if name in wanted})
     model = judge(short, cut, tmp_path)
-    assert_equal(network, model, pictures(2, 64, 96))
+    assert_equal(network, model, images(2, 64, 96))
 
 
 @pytest.mark.parametrize("option", ["as it is", "one decoder layer", "attention within two maps", "no encoder layer"])
@@ -217,7 +217,7 @@ def test_details_are_those_of_transformers(option: str, form: str, tmp_path: Pat
     config = read_config(document)
     network = lively(config)
     model = judge(network, config, tmp_path, document).double()
-    pixels = pictures(2, 64, 96)
+    pixels = images(2, 64, 96)
     network = network.double()
     if form == "folded":
         optimize(network)
@@ -228,7 +228,7 @@ def test_details_are_those_of_transformers(option: str, form: str, tmp_path: Pat
     for name in DFineDetails.__slots__:
         mine, its = getattr(ours, name), theirs.get(name, ())
         if name == "intermediate_hidden_states":
-            its = its.transpose(0, 1)  # transformers documents pictures first, and gives layers first
+            its = its.transpose(0, 1)  # transformers documents images first, and gives layers first
         mine, its = ([x] if isinstance(x, Tensor) else list(x) for x in (mine, its))
         assert [x.shape for x in mine] == [x.shape for x in its], name
         for x, y in zip(mine, its, strict=True):
@@ -239,7 +239,7 @@ def test_in_training_every_layer_answers_as_in_transformers(tmp_path: Path) -> N
     config = tiny(decoder_layers=3)
     network = lively(config)
     model = judge(network, config, tmp_path).double().train()
-    pixels = pictures(2, 64, 96)
+    pixels = images(2, 64, 96)
     ours = network.double().train()(pixels, details=True).details
     theirs = model(pixels)
     assert isinstance(ours, DFineDetails)
@@ -255,7 +255,7 @@ def test_what_transformers_saves_loads_here_and_gives_the_same(source: str, tmp_
     tensors = model.state_dict() if source == "state_dict" else load_file(tmp_path / "second" / "model.safetensors")
     network = DFine(config).eval()
     network.load_state_dict(FAMILY.read_weights(tensors, config), strict=True)
-    assert_equal(network, model, pictures(2, 64, 96))
+    assert_equal(network, model, images(2, 64, 96))
 
 
 def test_a_network_transformers_has_just_built_loads_here(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_a_network_transformers_has_just_built_loads_here(tmp_path: Path) -> Non
     config = read_config(json.loads((tmp_path / "config.json").read_text()))
     network = DFine(config).eval()
     network.load_state_dict(FAMILY.read_weights(load_file(tmp_path / "model.safetensors"), config), strict=True)
-    assert_equal(network, model, pictures(2, 64, 96))
+    assert_equal(network, model, images(2, 64, 96))
 
 
 @pytest.mark.parametrize("size", ["n", "s", "m", "l", "x"])

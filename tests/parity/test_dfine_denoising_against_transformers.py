@@ -34,5 +34,5 @@ def test_layout_labels_boxes_and_mask_are_the_same_without_noise() -> None:
     assert ours.class_ids.tolist() == labels[..., 0].long().tolist()
     assert torch.allclose(ours.references, references, atol=1e-5)
     assert torch.equal(ours.layout.mask(5, torch.device("cpu")), mask == 0)
-    positives = [own + picture * 12 for picture, own in enumerate(about["dn_positive_idx"])]
+    positives = [own + image * 12 for image, own in enumerate(about["dn_positive_idx"])]
     assert ours.layout.positives().queries.tolist() == torch.cat(positives).tolist()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from network_samples import distance, lively, pictures, tiny
+from network_samples import distance, images, lively, tiny
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))  # where original_layouts.py lies
@@ -21,7 +21,7 @@ from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.detr import FAMILY as DETR
 from detcli.models.detr.config import DetrConfig
 from detcli.models.dfine import FAMILY as DFINE
-from detcli.models.family import Family, Hints
+from detcli.models.family import ConversionHints, Family
 
 transformers = pytest.importorskip("transformers")
 
@@ -92,7 +92,7 @@ def test_a_converted_folder_gives_the_same_answers_in_transformers(saved: Any, t
     family, _, state, tensors = saved()
     run = {"model": tensors, "args": argparse.Namespace(dilation=False, num_queries=9)}
     torch.save(run, tmp_path / "original.pth")
-    read = read_original(tmp_path / "original.pth", Hints(labels=NAMES))
+    read = read_original(tmp_path / "original.pth", ConversionHints(labels=NAMES))
     made = read.checkpoint
     write_checkpoint(tmp_path / "made", made.config, made.preprocessor, made.tensors)
     kind = getattr(transformers, made.config["architectures"][0])
@@ -102,7 +102,7 @@ def test_a_converted_folder_gives_the_same_answers_in_transformers(saved: Any, t
     assert not report["unexpected_keys"], report
     network = family.build(family.read_config(made.config))
     network.load_state_dict(state, strict=True)
-    pixels = pictures(2, 192, 192)
+    pixels = images(2, 192, 192)
     with torch.inference_mode():
         ours, theirs = network.double().eval()(pixels), judge.double().eval()(pixels)
         logits, boxes = distance(ours, theirs.logits, theirs.pred_boxes)

@@ -41,7 +41,7 @@ def model() -> Any:
     for projection in (attention.q_proj, attention.k_proj):
         init.xavier_uniform_(projection.weight, 4)
     with torch.no_grad():
-        network.mask_head.conv1.conv.weight[:, 64:].mul_(20)  # what the attention says, against the picture
+        network.mask_head.conv1.conv.weight[:, 64:].mul_(20)  # what the attention says, against the image
         network.mask_head.output_conv.weight.mul_(8)
         network.mask_head.output_conv.bias.sub_(3)
     return network
@@ -62,7 +62,7 @@ def folder(model: Any, processor: Any, tmp_path_factory: pytest.TempPathFactory)
 
 
 def frames() -> list[Frame]:
-    """Pictures of coarse patches."""
+    """Images of coarse patches."""
     random = np.random.default_rng(1)
     found = []
     for index, (height, width) in enumerate(SIZES):
@@ -103,7 +103,7 @@ def shared_pixels(found: Detections, theirs: list[tuple[int, np.ndarray[Any, Any
 
 
 @pytest.mark.parametrize("task", ["panoptic", "instance"])
-def test_segments_of_pictures_are_those_of_transformers(model: Any, processor: Any, folder: Path, task: Task) -> None:
+def test_segments_of_images_are_those_of_transformers(model: Any, processor: Any, folder: Path, task: Task) -> None:
     options: dict[str, Any] = {"threshold": 0.25, "mask_threshold": 0.1, "overlap_mask_area_threshold": 0.2}
     if task == "panoptic":
         options["label_ids_to_fuse"] = set()
@@ -119,7 +119,7 @@ def test_segments_of_pictures_are_those_of_transformers(model: Any, processor: A
         assert shared_pixels(ours, masks) > 0.999
 
 
-def test_semantic_maps_of_pictures_are_those_of_transformers(model: Any, processor: Any, folder: Path) -> None:
+def test_semantic_maps_of_images_are_those_of_transformers(model: Any, processor: Any, folder: Path) -> None:
     expected = found_by_them(model, processor, "post_process_semantic_segmentation")
     for ours, theirs in zip(found_by_us(folder, Segmenting("semantic")), expected, strict=True):
         masks = [(class_id, (theirs == class_id).numpy()) for class_id in theirs.unique().tolist()]
@@ -127,7 +127,7 @@ def test_semantic_maps_of_pictures_are_those_of_transformers(model: Any, process
     assert max(len(theirs.unique()) for theirs in expected) > 1
 
 
-def test_pictures_of_many_sizes_have_the_same_segments_in_any_company(folder: Path) -> None:
+def test_images_of_many_sizes_have_the_same_segments_in_any_company(folder: Path) -> None:
     asked = Segmenting("panoptic", threshold=0.25)
     detector = load_detector(str(folder), device="cpu", segmenting=asked, batch_size=4)
     together = detector([*frames(), *frames()])

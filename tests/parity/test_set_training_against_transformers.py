@@ -26,7 +26,7 @@ COUNTS = (3, 0, 2)
 
 
 def truths(*, masks: bool) -> list[Targets]:
-    """Of the three pictures, the second of which holds nothing; in float64."""
+    """Of the three images, the second of which holds nothing; in float64."""
     generator = torch.Generator().manual_seed(0)
     made = []
     for count, size_hw in zip(COUNTS, SIZES, strict=True):

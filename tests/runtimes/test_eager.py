@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from detcli.errors import DeviceError, UsageError
-from detcli.runtimes.torch_runtime import Eager, Precision, choose_device, choose_precision
+from detcli.runtimes.torch_runtime import Precision, TorchRuntime, choose_device, choose_precision
 from detcli.structures.batch import Batch
 from detcli.structures.outputs import Outputs
 
@@ -47,7 +47,7 @@ def batch() -> Batch:
 def test_outputs_are_float32_without_gradients_whatever_the_precision(precision: Precision) -> None:
     network = Linear()
     expected = network(batch().pixels)
-    found = Eager(network, device=CPU, precision=precision)(batch())
+    found = TorchRuntime(network, device=CPU, precision=precision)(batch())
     assert found.logits.dtype is torch.float32
     assert not found.logits.requires_grad
     assert torch.allclose(found.logits, expected.logits, atol=1e-6 if precision == "fp32" else 0.05)
@@ -56,7 +56,7 @@ def test_outputs_are_float32_without_gradients_whatever_the_precision(precision:
 def test_a_network_lets_go_of_the_file_that_its_numbers_came_from() -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(4, 4))
     before = {name: (tensor.data_ptr(), tensor.clone()) for name, tensor in network.state_dict().items()}
-    Eager(network, device=CPU)
+    TorchRuntime(network, device=CPU)
     for name, tensor in network.state_dict().items():
         pointer, numbers = before[name]
         assert tensor.data_ptr() != pointer, name
@@ -75,19 +75,19 @@ def test_a_network_lets_go_of_the_file_that_its_numbers_came_from() -> None:
 )
 def test_no_memory_is_told_apart_so_that_a_smaller_batch_is_tried(error: BaseException) -> None:
     with pytest.raises(DeviceError) as caught:
-        Eager(Failing(error), device=CPU)(batch())
+        TorchRuntime(Failing(error), device=CPU)(batch())
     assert caught.value.out_of_memory
 
 
 def test_a_lost_device_is_a_device_error() -> None:
     with pytest.raises(DeviceError, match="was lost") as caught:
-        Eager(Failing(RuntimeError("CUDA error: device-side assert triggered\nmore")), device=CPU)(batch())
+        TorchRuntime(Failing(RuntimeError("CUDA error: device-side assert triggered\nmore")), device=CPU)(batch())
     assert not caught.value.out_of_memory
 
 
 def test_a_bug_stays_a_bug() -> None:
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        Eager(Failing(RuntimeError("mat1 and mat2 shapes cannot be multiplied")), device=CPU)(batch())
+        TorchRuntime(Failing(RuntimeError("mat1 and mat2 shapes cannot be multiplied")), device=CPU)(batch())
 
 
 @pytest.mark.parametrize("name", ["cudda", "gpu", "cpu:x", "", "xpu", "meta"])
@@ -117,7 +117,7 @@ def test_precisions_are_exact_by_default_and_fp16_is_for_gpus() -> None:
 def test_the_same_answer_comes_from_the_gpu() -> None:
     network = Linear()
     expected = cast("Outputs", network(batch().pixels)).logits
-    found = Eager(network, device=torch.device("cuda", 0))(batch())
+    found = TorchRuntime(network, device=torch.device("cuda", 0))(batch())
     assert found.logits.device.type == "cuda"
     assert torch.allclose(found.logits.cpu(), expected, atol=1e-3)
 

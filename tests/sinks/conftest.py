@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from detcli.sinks.sink import SinkSettings
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.json_records import Result
 from detcli.structures.masks import Rle
 from detcli.structures.run_info import RunInfo
 
 sys.path.insert(0, str(Path(__file__).parent))  # where film_samples.py lies
 
-LABELS = Labels.from_names(["cat", "dog", "traffic light"])
+LABELS = ClassLabels.from_names(["cat", "dog", "traffic light"])
 HOSTILE_NAMES = (
     "line\nbreak.jpg",
     'quote".jpg',
@@ -56,7 +56,7 @@ def results() -> list[Result]:
         np.array([0.93, 0.5], np.float32),
         np.array([1, 0]),
     )
-    failed = Unreadable(Origin(2, "in/c.jpg", "c.jpg", "c"), "truncated", "cannot read 'in/c.jpg': truncated")
+    failed = FailedFrame(Origin(2, "in/c.jpg", "c.jpg", "c"), "truncated", "cannot read 'in/c.jpg': truncated")
     listed: list[Result] = [
         (frame_named("a.jpg", 0), found),
         (frame_named("sub/b.jpg", 1), Detections.empty()),
@@ -69,8 +69,8 @@ def results() -> list[Result]:
 
 @pytest.fixture
 def segments() -> list[Result]:
-    """Two segments, none, a failure, then every hostile name; with masks, no two of a picture overlapping."""
-    failed = Unreadable(Origin(2, "in/c.jpg", "c.jpg", "c"), "truncated", "cannot read 'in/c.jpg': truncated")
+    """Two segments, none, a failure, then every hostile name; with masks, no two of an image overlapping."""
+    failed = FailedFrame(Origin(2, "in/c.jpg", "c.jpg", "c"), "truncated", "cannot read 'in/c.jpg': truncated")
     listed: list[Result] = [
         (frame_named("a.jpg", 0, size_hw=(48, 64)), random_segments(0, 2)),
         (frame_named("sub/b.jpg", 1, size_hw=(48, 64)), Detections.empty()),
@@ -102,7 +102,7 @@ def random_detections(seed: int, count: int, *, size_hw: tuple[int, int] = (480,
 
 
 def random_segments(seed: int, count: int, *, size_hw: tuple[int, int] = (48, 64)) -> Detections:
-    """Ragged regions that share a picture out, each with the box around it; some pixels are nobody's."""
+    """Ragged regions that share an image out, each with the box around it; some pixels are nobody's."""
     random = np.random.default_rng(seed)
     blocks = random.integers(0, count + 1, (-(-size_hw[0] // 4), -(-size_hw[1] // 4)))
     blocks.flat[: count + 1] = range(count + 1)  # everyone has some pixels
@@ -117,7 +117,7 @@ def seeded_results(count: int) -> Iterator[Result]:
     for index in range(count):
         if index % 10 == 9:
             origin = Origin(index, f"in/{index}.jpg", f"{index}.jpg", str(index))
-            failed = Unreadable(origin, "empty", f"cannot read 'in/{index}.jpg': it is empty")
+            failed = FailedFrame(origin, "empty", f"cannot read 'in/{index}.jpg': it is empty")
             yield failed, failed
         else:
             yield frame_named(f"{index}.jpg", index), random_detections(index, index % 7)

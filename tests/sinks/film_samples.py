@@ -8,12 +8,12 @@ from pathlib import Path
 import av
 import numpy as np
 
-from detcli.sinks.video.video_writer import Film
-from detcli.structures.class_labels import Labels
+from detcli.sinks.video.video_writer import VideoWriter
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Frame, Origin, Pixels
 
-LABELS = Labels.from_names(["cat", "dog", "traffic light"])
+LABELS = ClassLabels.from_names(["cat", "dog", "traffic light"])
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Seen:
 
 
 def pixels_of(number: int, size_hw: tuple[int, int] = (96, 128)) -> Pixels:
-    """A smooth picture that differs from frame to frame."""
+    """A smooth image that differs from frame to frame."""
     rows, columns = np.mgrid[: size_hw[0], : size_hw[1]]
     channels = (rows * 2 + number * 3, columns + number, rows + columns + 5 * number)
     return np.stack([(128 + 100 * np.sin(channel / 40)).astype(np.uint8) for channel in channels], axis=2)
@@ -50,7 +50,7 @@ def one_box(track: int | None = None) -> Detections:
     return Detections(boxes, scores, np.array([1]), track_ids=None if track is None else np.array([track]))
 
 
-def shoot(film: Film, times_s: Sequence[float], size_hw: tuple[int, int] = (96, 128)) -> None:
+def shoot(film: VideoWriter, times_s: Sequence[float], size_hw: tuple[int, int] = (96, 128)) -> None:
     """Write frames at these times, and close the film."""
     for number, time_s in enumerate(times_s):
         film.write(frame_at(number, time_s, size_hw), one_box())

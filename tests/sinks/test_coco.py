@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detcli.io.coco_ids import ImageIds
+from detcli.io.coco_ids import ImageIdLookup
 from detcli.sinks.results.coco import CocoAnnotations, CocoResults
 from detcli.sinks.sink import ResultSink, SinkSettings, remarks
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.json_records import Result, boxes_xywh
 
 
@@ -36,7 +36,7 @@ def quiet() -> contextlib.redirect_stdout[io.StringIO]:
     return contextlib.redirect_stdout(io.StringIO())
 
 
-def test_annotations_hold_every_picture_and_box(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
+def test_annotations_hold_every_image_and_box(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
     coco = written(CocoAnnotations, results, tmp_path / "x.json", settings)
     assert coco["info"]["complete"] is True
     assert coco["info"]["sha256"] == "0" * 64
@@ -88,7 +88,7 @@ def test_nothing_found_is_valid_json(tmp_path: Path, settings: SinkSettings, kin
 
 def test_frames_of_a_video_say_which_and_when(tmp_path: Path, settings: SinkSettings) -> None:
     origin = Origin(0, "a.mp4", "a/frame_000007.jpg", "a/frame_000007", 7, 0.28)
-    lost = Unreadable(replace(origin, index=1, relative="a/gap_000008_1.jpg", frame=8), "gap", "lost for 2.0 s")
+    lost = FailedFrame(replace(origin, index=1, relative="a/gap_000008_1.jpg", frame=8), "gap", "lost for 2.0 s")
     results: list[Result] = [(Frame(origin, (4, 6), None), Detections.empty()), (lost, lost)]
     coco = written(CocoAnnotations, results, tmp_path / "x.json", settings)
     assert [(image["file_name"], image["frame"], image["time_s"]) for image in coco["images"]] == [
@@ -137,7 +137,7 @@ def test_a_stream_gets_the_same_as_a_file(
 def test_holes_in_the_numbering_are_no_categories_unless_something_was_found_there(
     tmp_path: Path, settings: SinkSettings, results: list[Result]
 ) -> None:
-    labels = Labels(("N/A", "person", "N/A", "dog"), (0, 1, 2, 3))
+    labels = ClassLabels(("N/A", "person", "N/A", "dog"), (0, 1, 2, 3))
     holes = replace(settings, info=replace(settings.info, labels=labels))
     frame, _ = results[0]
     found = Detections(np.array([[0.0, 0.0, 5.0, 5.0]]), np.array([0.5], np.float32), np.array([2]))
@@ -145,17 +145,17 @@ def test_holes_in_the_numbering_are_no_categories_unless_something_was_found_the
     assert [category["id"] for category in coco["categories"]] == [1, 2, 3]
 
 
-def test_ids_come_from_the_ground_truth_and_unknown_pictures_stay_out_of_results(
+def test_ids_come_from_the_ground_truth_and_unknown_images_stay_out_of_results(
     tmp_path: Path, settings: SinkSettings, results: list[Result]
 ) -> None:
-    known = replace(settings, image_ids=ImageIds({"x/a.jpg": 0, "sub/b.jpg": 77, "c.jpg": 5}))
+    known = replace(settings, image_ids=ImageIdLookup({"x/a.jpg": 0, "sub/b.jpg": 77, "c.jpg": 5}))
     sink = CocoResults(tmp_path / "x.json", known)
     for result in results:
         sink.write(*result)
     sink.close(complete=True)
     assert {result["image_id"] for result in json.loads((tmp_path / "x.json").read_bytes())} == {0}
     [remark] = remarks([sink])
-    assert remark.startswith("11 pictures are not in the annotations of --gt, 'line\nbreak.jpg' the first")
+    assert remark.startswith("11 images are not in the annotations of --gt, 'line\nbreak.jpg' the first")
     (tmp_path / "x.json").unlink()
     full = written(CocoAnnotations, results, tmp_path / "x.json", known)
     ids = [image["id"] for image in full["images"]]
@@ -164,17 +164,17 @@ def test_ids_come_from_the_ground_truth_and_unknown_pictures_stay_out_of_results
     assert len(set(ids)) == len(ids)
 
 
-def test_two_pictures_never_share_an_id_of_the_ground_truth(
+def test_two_images_never_share_an_id_of_the_ground_truth(
     tmp_path: Path, settings: SinkSettings, results: list[Result]
 ) -> None:
     frame, found = results[0]
     other = replace(frame, origin=replace(frame.origin, index=1, relative="other/a.jpg"))
-    known = replace(settings, image_ids=ImageIds({"a.jpg": 4}))
+    known = replace(settings, image_ids=ImageIdLookup({"a.jpg": 4}))
     coco = written(CocoAnnotations, [(frame, found), (other, found)], tmp_path / "x.json", known)
     assert [image["id"] for image in coco["images"]] == [4, 6]
 
 
-def test_memory_stays_flat_however_many_pictures(
+def test_memory_stays_flat_however_many_images(
     tmp_path: Path, settings: SinkSettings, many: Callable[[int], Iterator[Result]]
 ) -> None:
     psutil = pytest.importorskip("psutil")

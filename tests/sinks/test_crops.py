@@ -6,11 +6,11 @@ import numpy as np
 from PIL import Image
 
 from detcli.sinks.images.crops import Crops
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Keepsakes
+from detcli.structures.frame import Frame, ImageMetadata
 
-LABELS = Labels.from_names(["cat", "traffic light", "../con"])
+LABELS = ClassLabels.from_names(["cat", "traffic light", "../con"])
 
 
 def boxes(*rows: tuple[float, float, float, float]) -> Detections:
@@ -18,12 +18,12 @@ def boxes(*rows: tuple[float, float, float, float]) -> Detections:
     return Detections(np.array(rows, np.float64), np.linspace(0.9, 0.5, count, dtype=np.float32), np.arange(count) % 3)
 
 
-def noisy(frame: Frame, picture_format: str = "PNG") -> Frame:
+def noisy(frame: Frame, image_format: str = "PNG") -> Frame:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
-    return replace(frame, pixels=pixels, size_hw=(40, 60), keepsakes=Keepsakes(picture_format))
+    return replace(frame, pixels=pixels, size_hw=(40, 60), keepsakes=ImageMetadata(image_format))
 
 
-def test_each_box_is_a_picture_in_the_folder_of_its_class(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
+def test_each_box_is_a_image_in_the_folder_of_its_class(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
     Crops(tmp_path, LABELS).write(noisy(make_frame("sub/a.jpg"), "JPEG"), boxes(*[(1, 2, 11, 22)] * 4))
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jpg")) == [
         "_con/sub/a_003.jpg",
@@ -33,7 +33,7 @@ def test_each_box_is_a_picture_in_the_folder_of_its_class(tmp_path: Path, make_f
     ]
 
 
-def test_a_lossless_picture_has_lossless_crops_of_the_pixels_its_box_touches(
+def test_a_lossless_image_has_lossless_crops_of_the_pixels_its_box_touches(
     tmp_path: Path, make_frame: Callable[..., Frame]
 ) -> None:
     frame = noisy(make_frame("a.png"))

@@ -8,7 +8,7 @@ import pytest
 
 from detcli.sinks.results.csv_table import COLUMNS, CsvTable
 from detcli.sinks.sink import SinkSettings
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.json_records import Result
 
@@ -83,7 +83,7 @@ def test_lines_end_as_the_standard_says_and_odd_names_keep_their_bytes(
 def test_what_a_spreadsheet_would_run_is_made_text_only_when_asked(
     settings: SinkSettings, results: list[Result], start: str
 ) -> None:
-    labels = Labels((f"{start}cmd", "dog", "x"), (1, 2, 3))
+    labels = ClassLabels((f"{start}cmd", "dog", "x"), (1, 2, 3))
     odd = replace(settings, info=replace(settings.info, labels=labels))
     exact = rows(table(results[:1], odd))
     safe = rows(table(results[:1], replace(odd, csv_safe=True)))

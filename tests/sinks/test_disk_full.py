@@ -80,10 +80,10 @@ def test_coco_is_whole_or_not_there(written: Path) -> None:
         json.loads(path.read_bytes())
 
 
-def test_panoptic_pictures_are_whole_whether_or_not_their_dictionary_is_there(written: Path) -> None:
-    pictures = list(written.glob("*-coco-panoptic/*.png"))
-    assert pictures
-    for path in pictures:
+def test_panoptic_images_are_whole_whether_or_not_their_dictionary_is_there(written: Path) -> None:
+    images = list(written.glob("*-coco-panoptic/*.png"))
+    assert images
+    for path in images:
         Image.open(path).load()
     for path in written.glob("*-coco-panoptic.json"):
         json.loads(path.read_bytes())

@@ -4,14 +4,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.visualization.colors import color
 from detcli.visualization.draw import DrawingStyle, draw, line_width
 from detcli.visualization.label_boxes import letter_size, make_tags
 from detcli.visualization.text_renderer import lettering
 
-LABELS = Labels.from_names(["cat", "dog", "traffic light"])
+LABELS = ClassLabels.from_names(["cat", "dog", "traffic light"])
 BARE = DrawingStyle(hide_labels=True)
 
 
@@ -38,7 +38,7 @@ def test_the_original_is_never_touched() -> None:
     assert drawn.dtype == np.uint8
 
 
-def test_nothing_found_is_the_same_picture() -> None:
+def test_nothing_found_is_the_same_image() -> None:
     np.testing.assert_array_equal(draw(grey(48, 64), Detections.empty(), LABELS), grey(48, 64))
 
 
@@ -52,19 +52,19 @@ def test_the_line_runs_along_the_edge_of_the_box_and_the_inside_stays_clear() ->
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (2, 3), (16, 16), (24, 32), (75, 100), (480, 640), (50, 6000), (6000, 50)])
 @pytest.mark.parametrize("count", [1, 300])
-def test_pictures_of_any_shape_can_be_drawn_on(size_hw: tuple[int, int], count: int) -> None:
+def test_images_of_any_shape_can_be_drawn_on(size_hw: tuple[int, int], count: int) -> None:
     drawn = draw(grey(*size_hw), crowd(count, *size_hw), LABELS)
     assert drawn.shape == (*size_hw, 3)
     assert (drawn != 90).any()
 
 
-def test_boxes_at_and_beyond_the_edges_stay_in_the_picture() -> None:
+def test_boxes_at_and_beyond_the_edges_stay_in_the_image() -> None:
     for box in ((0, 0, 640, 480), (639.9, 479.9, 640, 480), (0, 0, 0.1, 0.1), (-5, -5, 700, 500)):
         assert (draw(grey(480, 640), one_box(*box), LABELS) != 90).any()
 
 
 @pytest.mark.parametrize("size_hw", [(75, 100), (480, 640), (3000, 4000)])
-def test_lines_and_letters_grow_with_the_picture(size_hw: tuple[int, int]) -> None:
+def test_lines_and_letters_grow_with_the_image(size_hw: tuple[int, int]) -> None:
     shorter = min(size_hw)
     assert shorter / 500 <= line_width(size_hw) <= max(1, shorter / 100)
     assert shorter / 70 <= letter_size(size_hw, 5) <= max(10, shorter / 25)
@@ -79,7 +79,7 @@ def test_a_label_is_drawn_unless_it_is_hidden() -> None:
     assert ink(BARE) < ink(DrawingStyle(hide_scores=True)) < ink(DrawingStyle())
 
 
-def test_a_label_without_room_above_stays_in_the_picture() -> None:
+def test_a_label_without_room_above_stays_in_the_image() -> None:
     drawn = draw(grey(480, 640), one_box(100, 0, 300, 470), LABELS)
     bare = draw(grey(480, 640), one_box(100, 0, 300, 470), LABELS, BARE)
     changed = np.argwhere((drawn != bare).any(axis=2))
@@ -92,7 +92,7 @@ def test_labels_of_a_small_crowd_do_not_cover_each_other() -> None:
         [[100, 100, 300, 300], [102, 101, 301, 299], [104, 99, 299, 300], [101, 102, 300, 301]], np.float64
     )
     many = Detections(boxes, np.linspace(0.9, 0.5, 4, dtype=np.float32), np.arange(4))
-    labels = Labels.from_names(["first", "second", "third", "fourth"])
+    labels = ClassLabels.from_names(["first", "second", "third", "fourth"])
     drawn = draw(grey(480, 640), many, labels)
     for class_id in range(4):  # the ground of each label is there to nearly the same extent
         area = (drawn == np.array(color(class_id))).all(axis=2).sum()
@@ -134,7 +134,7 @@ def benchmark_s() -> Callable[..., float]:
     return best
 
 
-def test_a_track_keeps_its_colour_and_shows_its_number() -> None:
+def test_a_track_keeps_its_color_and_shows_its_number() -> None:
     def drawn(track: int | None, class_id: int = 1, style: DrawingStyle = BARE) -> np.ndarray:
         tracks = None if track is None else np.array([track])
         found = one_box(100, 120, 300, 400, class_id=class_id)

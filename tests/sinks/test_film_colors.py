@@ -14,7 +14,7 @@ def test_planes_are_those_of_ffmpeg(size_hw: tuple[int, int]) -> None:
     assert np.abs(to_yuv420(pixels).astype(int) - theirs).max() <= 2
 
 
-def test_four_pixels_share_the_mean_of_their_colours() -> None:
+def test_four_pixels_share_the_mean_of_their_colors() -> None:
     pixels = np.zeros((4, 8, 3), np.uint8)
     pixels[:, ::2], pixels[:, 1::2] = (255, 0, 0), (0, 0, 255)
     colors = to_yuv420(pixels)[4:].reshape(2, 2, 4)

@@ -9,7 +9,7 @@ import pytest
 from film_samples import LABELS, make_video, see, shoot, top_boxes
 
 from detcli.errors import OutputError
-from detcli.sinks.video.video_writer import Film
+from detcli.sinks.video.video_writer import VideoWriter
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and limits")
 
@@ -78,7 +78,7 @@ def test_a_killed_film_plays_up_to_its_last_fragment(tmp_path: Path, suffix: str
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 def test_where_the_disk_ends_the_film_plays_or_is_not_there(tmp_path: Path, suffix: str) -> None:
     whole = tmp_path / f"whole{suffix}"
-    shoot(Film(whole, LABELS, rate=10), [number / 10 for number in range(120)])
+    shoot(VideoWriter(whole, LABELS, rate=10), [number / 10 for number in range(120)])
     size = whole.stat().st_size
     limits = [0, 1, 100, 2_000, *(size * part // 10 for part in range(1, 13)), 10 * size]
     with run(LIMITED, tmp_path, suffix, *limits) as child:
@@ -104,7 +104,7 @@ def test_where_the_disk_ends_the_film_plays_or_is_not_there(tmp_path: Path, suff
 def test_a_film_that_cannot_be_put_in_order_stays_in_fragments_and_says_so(tmp_path: Path) -> None:
     """The index has its room beside the frames, so a short film in order is larger than its fragments."""
     whole = tmp_path / "whole.mp4"
-    shoot(Film(whole, LABELS, rate=10), [number / 10 for number in range(120)])
+    shoot(VideoWriter(whole, LABELS, rate=10), [number / 10 for number in range(120)])
     limit = whole.stat().st_size - 4000
     with run(LIMITED, tmp_path, ".mp4", limit) as child:
         assert child.stdout is not None
@@ -120,7 +120,7 @@ def test_a_film_that_cannot_be_put_in_order_stays_in_fragments_and_says_so(tmp_p
 def test_a_full_device_is_told(tmp_path: Path) -> None:
     link = tmp_path / "film.mp4"
     link.symlink_to("/dev/full")
-    film = Film(link, LABELS)
+    film = VideoWriter(link, LABELS)
     with pytest.raises(OutputError, match=r"film\.mp4': the disk is full"):
         shoot(film, [number / 10 for number in range(60)])
     film.abort()

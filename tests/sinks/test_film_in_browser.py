@@ -12,13 +12,13 @@ from queue import Queue
 import pytest
 from film_samples import LABELS, frame_at, make_video, one_box, shoot
 
-from detcli.sinks.video.video_writer import Film
+from detcli.sinks.video.video_writer import VideoWriter
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
-# Jumps into the film, looks at the colour of a pixel, then plays it from its beginning to its end, and tells.
+# Jumps into the film, looks at the color of a pixel, then plays it from its beginning to its end, and tells.
 PAGE = b"""<!doctype html><video muted preload=auto src="film"></video><script>
 const video = document.querySelector("video"), said = [];
 const tell = (...words) => fetch("said", {method: "POST", body: said.concat(words).join(" ")});
@@ -31,9 +31,9 @@ video.onseeked = () => {
   const canvas = document.createElement("canvas");
   canvas.width = video.videoWidth;
   canvas.height = video.videoHeight;
-  const picture = canvas.getContext("2d");
-  picture.drawImage(video, 0, 0);
-  said.push(video.currentTime, ...picture.getImageData(100, 90, 1, 1).data);
+  const image = canvas.getContext("2d");
+  image.drawImage(video, 0, 0);
+  said.push(video.currentTime, ...image.getImageData(100, 90, 1, 1).data);
   video.onseeked = () => video.play();
   video.playbackRate = 4;
   video.currentTime = 0;
@@ -89,7 +89,7 @@ class Visit(BaseHTTPRequestHandler):
 
 
 def play(path: Path, folder: Path) -> list[str]:
-    """What the page tells: width, height, duration, where it jumped to, a pixel's colour there, its end, its sound."""
+    """What the page tells: width, height, duration, where it jumped to, a pixel's color there, its end, its sound."""
     assert CHROMIUM is not None
     with Site(path) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
@@ -121,14 +121,14 @@ def test_a_film_plays_with_its_sound(tmp_path: Path, suffix: str, encoder: str) 
     times_s = [number / 10 for number in range(30)]
     source = make_video(tmp_path / "in.mkv", times_s, sound="libopus" if suffix == ".webm" else "aac", sound_s=3.0)
     path = tmp_path / f"film{suffix}"
-    shoot(Film(path, LABELS, rate=10, sound_from=str(source), has=lambda name: name == encoder), times_s)
+    shoot(VideoWriter(path, LABELS, rate=10, sound_from=str(source), has=lambda name: name == encoder), times_s)
     assert_plays(play(path, tmp_path), sound=True)
 
 
 def test_fragments_play_too(tmp_path: Path) -> None:
     """What a kill leaves: a film that was never closed."""
     path = tmp_path / "film.mp4"
-    film = Film(path, LABELS, rate=10)
+    film = VideoWriter(path, LABELS, rate=10)
     for number in range(130):  # the encoder holds back some, and the last fragment is not whole
         film.write(frame_at(number, number / 10), one_box())
     left = path.read_bytes()

@@ -1,7 +1,7 @@
 import pytest
 
 from detcli.errors import OutputError
-from detcli.sinks.video.fragments import Pieces
+from detcli.sinks.video.fragments import FragmentWriter
 
 
 class Kept:
@@ -27,7 +27,7 @@ def test_pieces_are_whole_however_the_bytes_come(step: int) -> None:
     first, second = box(b"ftyp", 20) + box(b"moov", 90) + box(b"moof", 40) + box(b"mdat", 300), box(b"moof", 9)
     second += (1).to_bytes(4, "big") + b"mdat" + (50).to_bytes(8, "big") + bytes(34)
     kept = Kept()
-    pieces = Pieces(kept, in_boxes=True)
+    pieces = FragmentWriter(kept, in_boxes=True)
     data = first + second + box(b"moof", 30)[:-1]
     for start in range(0, len(data), step):
         pieces.write(data[start : start + step])
@@ -37,7 +37,7 @@ def test_pieces_are_whole_however_the_bytes_come(step: int) -> None:
 
 def test_a_part_that_was_given_up_is_an_error_rather_than_waited_for() -> None:
     kept = Kept()
-    pieces = Pieces(kept, in_boxes=True)
+    pieces = FragmentWriter(kept, in_boxes=True)
     with pytest.raises(OutputError):
         pieces.write(box(b"ftyp", 20) + b"\0\0\0\0moov" + bytes(100))
     pieces.write(box(b"mdat", 30))

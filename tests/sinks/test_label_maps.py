@@ -5,18 +5,18 @@ import pytest
 from PIL import Image
 
 from detcli.sinks.images.label_maps import LabelMaps
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Frame, Origin
 from detcli.structures.json_records import Result
 from detcli.structures.masks import Rle
 
-LABELS = Labels.from_names(["cat", "dog", "traffic light"])
+LABELS = ClassLabels.from_names(["cat", "dog", "traffic light"])
 FRAME = Frame(Origin(0, "in/a.jpg", "a.jpg", "a"), (48, 64), None)
 
 
 def halves(*class_ids: int) -> Detections:
-    """The left half, and all of the picture, which overlap."""
+    """The left half, and all of the image, which overlap."""
     left = np.zeros((48, 64), np.bool_)
     left[:, :32] = True
     masks = (Rle.of(left), Rle.of(np.ones((48, 64), np.bool_)))[: len(class_ids)]
@@ -44,7 +44,7 @@ def test_classes_are_class_indices_and_255_is_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "classes.txt").read_text().splitlines() == ["cat", "dog", "traffic light"]
 
 
-def test_a_picture_in_which_nothing_was_found_has_a_map(tmp_path: Path) -> None:
+def test_a_image_in_which_nothing_was_found_has_a_map(tmp_path: Path) -> None:
     LabelMaps(tmp_path / "i", LABELS, of_classes=False).write(FRAME, Detections.empty())
     LabelMaps(tmp_path / "c", LABELS, of_classes=True).write(FRAME, Detections.empty())
     assert (read(tmp_path / "i" / "a.png") == 0).all()
@@ -54,7 +54,7 @@ def test_a_picture_in_which_nothing_was_found_has_a_map(tmp_path: Path) -> None:
 def test_more_numbers_than_eight_bits_hold_take_sixteen(tmp_path: Path) -> None:
     masks = tuple(Rle.of(np.arange(48 * 64).reshape(48, 64) == place) for place in range(300))
     many = Detections(np.zeros((300, 4)), np.ones(300, np.float32), np.arange(300), masks)
-    labels = Labels.from_names([f"class {number}" for number in range(300)])
+    labels = ClassLabels.from_names([f"class {number}" for number in range(300)])
     LabelMaps(tmp_path / "i", labels, of_classes=False).write(FRAME, many)
     LabelMaps(tmp_path / "c", labels, of_classes=True).write(FRAME, many)
     assert set(np.unique(read(tmp_path / "i" / "a.png"))) == set(range(301))

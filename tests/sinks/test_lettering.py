@@ -7,7 +7,7 @@ from PIL import features
 
 from detcli.errors import UsageError
 from detcli.io.fonts import font_files
-from detcli.visualization.text_renderer import Lettering, printable
+from detcli.visualization.text_renderer import TextRenderer, printable
 
 ODD = (
     "人", "自転車 bicycle", "سيارة حمراء", "कार", "한국어", "😀", "ไทย", "שלום", "", " ", "\u0301\u0301", "\udcff", "\ud800",
@@ -18,7 +18,7 @@ ODD = (
 @pytest.mark.parametrize("text", ODD)
 @pytest.mark.parametrize("size", [8, 21, 120])
 def test_any_text_is_drawn_in_bounds(text: str, size: int) -> None:
-    writing = Lettering().write(text, size)
+    writing = TextRenderer().write(text, size)
     height, width = writing.opacity.shape
     assert 0 < writing.baseline < height <= 3 * size + 2
     assert 0 < width <= 70 * 3 * size
@@ -40,14 +40,14 @@ def test_a_text_that_is_too_long_ends_in_an_ellipsis() -> None:
 
 
 def test_a_text_is_rendered_once() -> None:
-    letters = Lettering()
+    letters = TextRenderer()
     assert letters.write("dog", 20) is letters.write("dog", 20)
     assert letters.write("dog", 20) is not letters.write("dog", 21)
 
 
 def test_without_any_font_the_one_that_pillow_brings_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detcli.visualization.text_renderer.font_files", lambda: ())
-    assert Lettering().write("dog 汽车", 20).opacity.any()
+    assert TextRenderer().write("dog 汽车", 20).opacity.any()
 
 
 def test_a_damaged_font_of_the_system_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ def test_a_damaged_font_of_the_system_is_passed_over(tmp_path: Path, monkeypatch
     monkeypatch.setattr(
         "detcli.visualization.text_renderer.font_files", lambda: (tmp_path / "bad.ttf", tmp_path / "gone.ttf")
     )
-    assert Lettering().write("dog", 20).opacity.any()
+    assert TextRenderer().write("dog", 20).opacity.any()
 
 
 @pytest.mark.parametrize("content", [None, b"no font"])
@@ -63,14 +63,14 @@ def test_a_font_file_that_is_none_is_a_usage_error_that_names_it(tmp_path: Path,
     if content is not None:
         (tmp_path / "x.ttf").write_bytes(content)
     with pytest.raises(UsageError, match=r"cannot use the font '.*x\.ttf'"):
-        Lettering(tmp_path / "x.ttf")
+        TextRenderer(tmp_path / "x.ttf")
 
 
 @pytest.mark.skipif(not font_files(), reason="no fonts on this machine")
 def test_a_font_that_is_asked_for_comes_first() -> None:
     chosen = font_files()[-1]
     try:
-        letters = Lettering(chosen)
+        letters = TextRenderer(chosen)
     except UsageError:
         pytest.skip("a bitmap font")
     assert letters.write("dog", 20).opacity.any()
@@ -78,15 +78,15 @@ def test_a_font_that_is_asked_for_comes_first() -> None:
 
 @pytest.mark.skipif(not features.check("raqm"), reason="Pillow without shaping")
 def test_arabic_is_written_from_right_to_left_and_joined() -> None:
-    letters = Lettering()
+    letters = TextRenderer()
     apart = sum(letters.write(character, 40).opacity.shape[1] for character in "سيارة")
     assert letters.write("سيارة", 40).opacity.shape[1] != apart
 
 
 def test_threads_share_one_lettering() -> None:
-    letters = Lettering()
+    letters = TextRenderer()
     texts = [f"{word} {number}" for word in ("dog", "人", "كلب") for number in range(20)]
-    alone = [Lettering().write(text, 18).opacity.tobytes() for text in texts[:5]]
+    alone = [TextRenderer().write(text, 18).opacity.tobytes() for text in texts[:5]]
     got: list[list[bytes]] = []
     threads = [
         threading.Thread(target=lambda: got.append([letters.write(text, 18).opacity.tobytes() for text in texts]))

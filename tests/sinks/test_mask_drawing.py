@@ -1,16 +1,16 @@
-"""Masks on pictures: translucent inside, an edge around, names that can be read."""
+"""Masks on images: translucent inside, an edge around, names that can be read."""
 
 import numpy as np
 import pytest
 
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.masks import Rle
 from detcli.visualization.colors import color
 from detcli.visualization.draw import DrawingStyle, draw
 from detcli.visualization.label_boxes import letter_size
 
-LABELS = Labels(("cat", "dog", "grass"), (1, 2, 3), frozenset({2}))
+LABELS = ClassLabels(("cat", "dog", "grass"), (1, 2, 3), frozenset({2}))
 BARE = DrawingStyle(hide_labels=True)
 
 
@@ -34,7 +34,7 @@ def changed(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (one != other).any(axis=2)
 
 
-def test_inside_both_the_picture_and_the_colour_are_seen_and_outside_nothing_is_touched() -> None:
+def test_inside_both_the_image_and_the_color_are_seen_and_outside_nothing_is_touched() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     pixels.setflags(write=False)
     mask = rectangle((480, 640), 100, 120, 300, 400)
@@ -45,14 +45,14 @@ def test_inside_both_the_picture_and_the_colour_are_seen_and_outside_nothing_is_
     np.testing.assert_array_equal(drawn[~mask], pixels[~mask])
 
 
-def test_a_thin_edge_in_the_full_colour_runs_inside_the_mask() -> None:
+def test_a_thin_edge_in_the_full_color_runs_inside_the_mask() -> None:
     drawn = draw(grey(480, 640), found(rectangle((480, 640), 100, 120, 300, 400)), LABELS, BARE)
     for row, column in ((120, 200), (399, 200), (250, 100), (250, 299)):
         assert tuple(drawn[row, column]) == color(1)
     assert tuple(drawn[130, 110]) != color(1)
 
 
-def test_there_is_no_edge_along_the_picture_s_border() -> None:
+def test_there_is_no_edge_along_the_image_s_border() -> None:
     drawn = draw(grey(480, 640), found(np.ones((480, 640), np.bool_)), LABELS, BARE)
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) == 1
 
@@ -65,7 +65,7 @@ def test_a_small_mask_is_seen_on_the_large_one_that_covers_it() -> None:
     assert tuple(drawn[9, 30]) == color(1), "the other's edge runs around it"
 
 
-def test_things_of_one_class_have_shades_of_its_colour() -> None:
+def test_things_of_one_class_have_shades_of_its_color() -> None:
     masks = [rectangle((48, 64), left, 0, left + 16, 48) for left in (0, 16, 32)]
     drawn = draw(grey(48, 64), found(*masks, class_ids=(0, 0, 0)), LABELS, BARE)
     assert len({tuple(drawn[24, column]) for column in (8, 24, 40)}) == 3
@@ -73,7 +73,7 @@ def test_things_of_one_class_have_shades_of_its_colour() -> None:
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (2, 3), (16, 16), (24, 32), (48, 64), (480, 640), (50, 6000), (6000, 50)])
 @pytest.mark.parametrize("count", [1, 40])
-def test_pictures_of_any_shape_can_be_drawn_on(size_hw: tuple[int, int], count: int) -> None:
+def test_images_of_any_shape_can_be_drawn_on(size_hw: tuple[int, int], count: int) -> None:
     owners = np.random.default_rng(0).integers(0, count + 1, size_hw)
     masks = [owners == number for number in range(count)]
     class_ids = tuple(number % 3 for number in range(count))
@@ -81,14 +81,14 @@ def test_pictures_of_any_shape_can_be_drawn_on(size_hw: tuple[int, int], count: 
     assert drawn.shape == (*size_hw, 3)
 
 
-def test_a_mask_of_nothing_and_no_masks_leave_the_picture() -> None:
+def test_a_mask_of_nothing_and_no_masks_leave_the_image() -> None:
     nothing = found(np.zeros((48, 64), np.bool_))
     np.testing.assert_array_equal(draw(grey(48, 64), nothing, LABELS), grey(48, 64))
     np.testing.assert_array_equal(draw(grey(48, 64), found(class_ids=()), LABELS), grey(48, 64))
 
 
 def tag_of(detections: Detections, size_hw: tuple[int, int]) -> np.ndarray:
-    """Where the tag is: what differs from the picture without names."""
+    """Where the tag is: what differs from the image without names."""
     return changed(draw(grey(*size_hw), detections, LABELS), draw(grey(*size_hw), detections, LABELS, BARE))
 
 
@@ -101,7 +101,7 @@ def test_the_name_of_stuff_stands_in_its_largest_area() -> None:
     assert mask[rows, columns].all()
 
 
-def test_the_name_of_a_thing_stands_above_it_and_in_the_picture_where_there_is_no_above() -> None:
+def test_the_name_of_a_thing_stands_above_it_and_in_the_image_where_there_is_no_above() -> None:
     rows, columns = np.nonzero(tag_of(found(rectangle((480, 640), 300, 200, 340, 400)), (480, 640)))
     assert rows.max() == 199
     assert abs(columns.mean() - 320) < 10
@@ -118,7 +118,7 @@ def test_names_do_not_cover_each_other() -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(48, 64), (480, 640)])
-def test_names_of_many_segments_leave_most_of_the_picture_to_be_seen(size_hw: tuple[int, int]) -> None:
+def test_names_of_many_segments_leave_most_of_the_image_to_be_seen(size_hw: tuple[int, int]) -> None:
     cells = np.arange(150).reshape(10, 15)
     owners = cells.repeat(-(-size_hw[0] // 10), axis=0).repeat(-(-size_hw[1] // 15), axis=1)[: size_hw[0], : size_hw[1]]
     many = found(*(owners == number for number in range(150)), class_ids=tuple(number % 3 for number in range(150)))

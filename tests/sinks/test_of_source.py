@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from detcli.sinks.per_source import OfSource
+from detcli.sinks.per_source import PerSourceSink
 from detcli.sources.video.video_source import frame_origin
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 
 class Remembers:
@@ -18,7 +18,7 @@ class Remembers:
         self.told: list[object] = []
         self.remarks = ("a remark",)
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         self.told.append((frame.origin.index, frame.origin.frame))
 
     def flush(self) -> None:
@@ -41,12 +41,12 @@ def made() -> list[Remembers]:
     return []
 
 
-def of(place: str, made: list[Remembers], last: int | None = None) -> OfSource:
+def of(place: str, made: list[Remembers], last: int | None = None) -> PerSourceSink:
     def make() -> Remembers:
         made.append(Remembers())
         return made[-1]
 
-    return OfSource(place, make, ordered=True, needs_pixels=False, last_index=lambda: last)
+    return PerSourceSink(place, make, ordered=True, needs_pixels=False, last_index=lambda: last)
 
 
 def test_only_the_results_of_the_source_come_through_counted_from_0(made: list[Remembers]) -> None:

@@ -8,7 +8,7 @@ def luminance(ink: Color) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_a_class_has_one_colour_and_eighty_have_eighty() -> None:
+def test_a_class_has_one_color_and_eighty_have_eighty() -> None:
     assert color(7) == color(7)
     assert len({color(class_id) for class_id in range(80)}) == 80
 
@@ -18,7 +18,7 @@ def test_neighbours_in_number_are_far_apart() -> None:
         assert sum(abs(a - b) for a, b in zip(one, other, strict=True)) > 120
 
 
-def test_text_stands_out_on_every_colour() -> None:
+def test_text_stands_out_on_every_color() -> None:
     for class_id in range(400):
         ground, text = luminance(color(class_id)), luminance(text_color(color(class_id)))
         low, high = sorted((ground, text))

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from detcli.errors import UsageError
-from detcli.sinks.results.coco_panoptic import CocoPanoptic
+from detcli.sinks.results.coco_panoptic import CocoPanopticSink
 from detcli.sinks.sink import SINKS, SinkSettings
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Frame
 from detcli.structures.json_records import Result
@@ -21,7 +21,7 @@ from detcli.structures.masks import Rle
 
 
 def written(results: list[Result], path: Path, settings: SinkSettings) -> dict[str, Any]:
-    sink = CocoPanoptic(path, settings)
+    sink = CocoPanopticSink(path, settings)
     for result in results:
         sink.write(*result)
     assert not path.exists()
@@ -65,7 +65,7 @@ def test_every_rule_of_panopticapi_is_kept(tmp_path: Path, settings: SinkSetting
             assert segment["iscrowd"] == 0
 
 
-def test_the_picture_holds_the_masks_under_their_segment_ids(
+def test_the_image_holds_the_masks_under_their_segment_ids(
     tmp_path: Path, settings: SinkSettings, segments: list[Result]
 ) -> None:
     found = written(segments, tmp_path / "out.json", settings)
@@ -76,7 +76,7 @@ def test_the_picture_holds_the_masks_under_their_segment_ids(
             np.testing.assert_array_equal(ids == number, mask.decode())
 
 
-def test_a_thousand_segments_have_a_thousand_colours(
+def test_a_thousand_segments_have_a_thousand_colors(
     tmp_path: Path, settings: SinkSettings, segments: list[Result]
 ) -> None:
     frame = segments[0][0]
@@ -90,12 +90,12 @@ def test_a_thousand_segments_have_a_thousand_colours(
 
 
 def test_stuff_is_no_thing(tmp_path: Path, settings: SinkSettings, segments: list[Result]) -> None:
-    labels = Labels(("cat", "grass"), (1, 2), frozenset({1}))
+    labels = ClassLabels(("cat", "grass"), (1, 2), frozenset({1}))
     found = written([], tmp_path / "out.json", replace(settings, info=replace(settings.info, labels=labels)))
     assert [category["isthing"] for category in found["categories"]] == [1, 0]
 
 
-def test_a_failed_picture_stands_in_the_info_and_has_no_picture_of_ids(
+def test_a_failed_image_stands_in_the_info_and_has_no_image_of_ids(
     tmp_path: Path, settings: SinkSettings, segments: list[Result]
 ) -> None:
     found = written([segments[2]], tmp_path / "out.json", settings)
@@ -107,14 +107,14 @@ def test_a_failed_picture_stands_in_the_info_and_has_no_picture_of_ids(
 def test_masks_that_overlap_are_refused(tmp_path: Path, settings: SinkSettings, segments: list[Result]) -> None:
     everything = Rle.of(np.ones((48, 64), np.bool_))
     both = Detections(np.zeros((2, 4)), np.ones(2, np.float32), np.zeros(2, np.int64), (everything, everything))
-    sink = CocoPanoptic(tmp_path / "out.json", settings)
+    sink = CocoPanopticSink(tmp_path / "out.json", settings)
     with pytest.raises(ValueError, match="overlap"):
         sink.write(segments[0][0], both)
     sink.abort()
 
 
 def test_boxes_without_masks_are_refused(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
-    sink = CocoPanoptic(tmp_path / "out.json", settings)
+    sink = CocoPanopticSink(tmp_path / "out.json", settings)
     with pytest.raises(ValueError, match="only boxes"):
         sink.write(*results[0])
     sink.abort()

@@ -14,11 +14,11 @@ import pytest
 from detcli.errors import UsageError
 from detcli.sinks.video.window import Window
 from detcli.sources.video.video_source import frame_origin
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Frame
 
-LABELS = Labels.from_names(["cat"])
+LABELS = ClassLabels.from_names(["cat"])
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="screens are told by DISPLAY on Linux alone"
 )

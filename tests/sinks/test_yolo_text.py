@@ -10,12 +10,12 @@ import pytest
 from detcli.errors import UsageError
 from detcli.sinks.results.yolo_labels import YoloText
 from detcli.sinks.sink import SinkSettings
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.json_records import Result
 
 
-def test_every_picture_that_was_read_has_its_own_text(
+def test_every_image_that_was_read_has_its_own_text(
     tmp_path: Path, settings: SinkSettings, results: list[Result]
 ) -> None:
     sink = YoloText(tmp_path / "labels", settings)
@@ -39,10 +39,10 @@ def test_lines_read_back_as_the_boxes(tmp_path: Path, settings: SinkSettings, re
     np.testing.assert_array_equal(table[:, 5].astype(np.float32), found.scores)
 
 
-def test_the_names_stand_in_a_list_from_the_start_and_no_picture_takes_its_place(
+def test_the_names_stand_in_a_list_from_the_start_and_no_image_takes_its_place(
     tmp_path: Path, settings: SinkSettings, results: list[Result]
 ) -> None:
-    labels = Labels(("cat", "two\nlines", "汽车"), (1, 2, 3))
+    labels = ClassLabels(("cat", "two\nlines", "汽车"), (1, 2, 3))
     sink = YoloText(tmp_path, replace(settings, info=replace(settings.info, labels=labels)))
     expected = "cat\ntwo lines\n汽车\n".encode()
     assert (tmp_path / "classes.txt").read_bytes() == expected

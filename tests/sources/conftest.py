@@ -1,4 +1,4 @@
-"""A picture to put anywhere, and the ways to look at a source."""
+"""An image to put anywhere, and the ways to look at a source."""
 
 import io
 import sys
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # where video_samples.py lies
 
 
 @pytest.fixture(scope="session")
-def picture() -> bytes:
+def image() -> bytes:
     """A small JPEG."""
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)).save(file, "JPEG")
@@ -25,15 +25,15 @@ def picture() -> bytes:
 
 
 @pytest.fixture
-def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: bytes) -> Callable[..., Path]:
-    """Make pictures of these names in the folder the test stands in."""
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: bytes) -> Callable[..., Path]:
+    """Make images of these names in the folder the test stands in."""
     monkeypatch.chdir(tmp_path)
 
     def make(*names: str) -> Path:
         for name in names:
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(picture)
+            path.write_bytes(image)
         return tmp_path
 
     return make
@@ -51,7 +51,7 @@ def opened() -> Callable[..., Source]:
 
 @pytest.fixture
 def files(opened: Callable[..., Source]) -> Callable[..., list[str]]:
-    """The `file` of every picture that arguments name; checks order, count and repetition on the way."""
+    """The `file` of every image that arguments name; checks order, count and repetition on the way."""
 
     def list_them(*arguments: str, **settings: Any) -> list[str]:
         source = opened(*arguments, **settings)
@@ -66,7 +66,7 @@ def files(opened: Callable[..., Source]) -> Callable[..., list[str]]:
 
 @pytest.fixture
 def codes(opened: Callable[..., Source]) -> Callable[..., dict[str, str]]:
-    """`file` -> "ok" or the code of the refusal, of every picture that arguments name."""
+    """`file` -> "ok" or the code of the refusal, of every image that arguments name."""
 
     def read_them(*arguments: str, **settings: Any) -> dict[str, str]:
         answers = [read() for read in opened(*arguments, **settings)]
@@ -77,7 +77,7 @@ def codes(opened: Callable[..., Source]) -> Callable[..., dict[str, str]]:
 
 @pytest.fixture
 def relatives(opened: Callable[..., Source]) -> Callable[..., list[str]]:
-    """The relative name of every picture that arguments name."""
+    """The relative name of every image that arguments name."""
 
     def name_them(*arguments: str, **settings: Any) -> Sequence[str]:
         return [read.origin.relative for read in opened(*arguments, **settings)]

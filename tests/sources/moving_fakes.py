@@ -7,70 +7,70 @@ from dataclasses import dataclass
 import numpy as np
 
 from detcli.errors import SourceError
-from detcli.sources.source import Picture
-from detcli.sources.video.video_source import Gap, MovingFacts, frame_origin, gap_origin
-from detcli.structures.frame import Frame, Origin, Resize, Unreadable
+from detcli.sources.source import SourceItem
+from detcli.sources.video.video_source import StreamGap, VideoInfo, frame_origin, gap_origin
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A grey frame as bright as its number."""
+    """A gray frame as bright as its number."""
 
     origin: Origin
 
-    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
+    def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
         pixels = np.full((4, 6, 3), (self.origin.frame or 0) % 256, np.uint8)
         return Frame(self.origin, (4, 6), pixels)
 
 
-def shot(number: int) -> Picture:
+def shot(number: int) -> SourceItem:
     return Shot(frame_origin(number, file="a", place="a", frame=number, time_s=number / 10))
 
 
-def gap(before: int) -> Picture:
+def gap(before: int) -> SourceItem:
     origin = gap_origin(before, file="a", place="a", frame=before, time_s=before / 10)
-    return Gap(origin, "gap", "nothing came for 3 s")
+    return StreamGap(origin, "gap", "nothing came for 3 s")
 
 
 class FakeMoving:
-    """A source of the pictures it is given.
+    """A source of the images it is given.
 
-    steps  where given, released once for each picture that may come
-    error  raised after the pictures; before all of them where there are none
+    steps  where given, released once for each image that may come
+    error  raised after the images; before all of them where there are none
     """
 
     dropped = 0
 
     def __init__(
         self,
-        pictures: Sequence[Picture],
+        images: Sequence[SourceItem],
         *,
         live: bool = False,
         steps: threading.Semaphore | None = None,
         error: SourceError | None = None,
     ) -> None:
-        self.pictures, self.live, self.steps, self.error = pictures, live, steps, error
+        self.images, self.live, self.steps, self.error = images, live, steps, error
         self.closed = threading.Event()
         self.given = 0
 
-    def __iter__(self) -> Iterator[Picture]:
-        for picture in self.pictures:
+    def __iter__(self) -> Iterator[SourceItem]:
+        for image in self.images:
             if self.steps is not None:
                 self.steps.acquire()
             if self.closed.is_set():
                 return
             self.given += 1
-            yield picture
+            yield image
         if self.error is not None:
             raise self.error
 
     def count(self) -> int | None:
-        return len(self.pictures)
+        return len(self.images)
 
-    def facts(self) -> MovingFacts:
-        if self.error is not None and not self.pictures:
+    def facts(self) -> VideoInfo:
+        if self.error is not None and not self.images:
             raise self.error
-        return MovingFacts("a", (4, 6), 10.0, len(self.pictures), len(self.pictures) / 10, sound=False)
+        return VideoInfo("a", (4, 6), 10.0, len(self.images), len(self.images) / 10, sound=False)
 
     def close(self) -> None:
         self.closed.set()

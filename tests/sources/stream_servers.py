@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from PIL import Image
-from video_samples import picture
+from video_samples import image
 
 Serve = Callable[[socket.socket, "StreamServer"], None]
 
@@ -24,7 +24,7 @@ class StreamServer:
 
     def __init__(self, *serves: Serve, tls: ssl.SSLContext | None = None) -> None:
         self.serves, self.requests = list(serves), list[bytes]()
-        self.sent = 0  # pictures, over all connections
+        self.sent = 0  # images, over all connections
         self.gone = threading.Event()
         self.came_back = 0.0
         self._port, self._tls = 0, tls
@@ -116,14 +116,14 @@ def serving(*serves: Serve, tls: ssl.SSLContext | None = None) -> Iterator[Strea
 
 
 def jpeg(number: int) -> bytes:
-    """`picture(number)` as a camera sends it."""
+    """`image(number)` as a camera sends it."""
     file = io.BytesIO()
-    Image.fromarray(picture(number)).save(file, "JPEG", quality=95)
+    Image.fromarray(image(number)).save(file, "JPEG", quality=95)
     return file.getvalue()
 
 
 def mjpeg(frames: int, then: str = "close", *, every_s: float = 0.02) -> Serve:
-    """A camera's answer: so many pictures, and then "close", "reset" or "stall"."""
+    """A camera's answer: so many images, and then "close", "reset" or "stall"."""
 
     def serve(connection: socket.socket, server: StreamServer) -> None:
         connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=cut\r\n\r\n")

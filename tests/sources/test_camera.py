@@ -11,8 +11,8 @@ import pytest
 from detcli.errors import SourceError
 from detcli.sources.video import camera
 from detcli.sources.video.camera import Camera
-from detcli.sources.video.video_source import Gap, MovingSettings, open_moving
-from detcli.structures.frame import Frame, Pixels, Unreadable
+from detcli.sources.video.video_source import StreamGap, VideoSettings, open_moving
+from detcli.structures.frame import FailedFrame, Frame, Pixels
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no /dev/video0")
 
@@ -65,14 +65,14 @@ def captures(devices: Path, monkeypatch: pytest.MonkeyPatch) -> list[FakeCapture
 
 
 def test_the_door_knows_cameras(devices: Path) -> None:
-    source = open_moving("cam0", MovingSettings())
+    source = open_moving("cam0", VideoSettings())
     assert isinstance(source, Camera)
     assert source.live
 
 
 def test_frames_are_red_green_blue_and_counted(captures: list[FakeCapture]) -> None:
     captures.append(FakeCapture(9))
-    frames = [picture() for picture in Camera("cam0", MovingSettings(max_frames=3))]
+    frames = [image() for image in Camera("cam0", VideoSettings(max_frames=3))]
     assert all(isinstance(frame, Frame) for frame in frames)
     assert [frame.origin.frame for frame in frames] == [0, 1, 2]
     times = [frame.origin.time_s or 0.0 for frame in frames]
@@ -87,7 +87,7 @@ def test_frames_are_red_green_blue_and_counted(captures: list[FakeCapture]) -> N
 
 def test_size_and_rate_are_asked_for_and_what_comes_is_told(captures: list[FakeCapture]) -> None:
     captures.append(capture := FakeCapture(9))
-    facts = Camera("0", MovingSettings(size_hw=(720, 1280), rate=30.0)).facts()
+    facts = Camera("0", VideoSettings(size_hw=(720, 1280), rate=30.0)).facts()
     assert capture.asked[cv2.CAP_PROP_FRAME_HEIGHT] == 720
     assert capture.asked[cv2.CAP_PROP_FRAME_WIDTH] == 1280
     assert capture.asked[cv2.CAP_PROP_FPS] == 30
@@ -96,10 +96,10 @@ def test_size_and_rate_are_asked_for_and_what_comes_is_told(captures: list[FakeC
 
 def test_a_lost_camera_is_found_again_and_the_gap_is_told(captures: list[FakeCapture]) -> None:
     captures += [FakeCapture(2), FakeCapture(0), FakeCapture(0, opens=False), FakeCapture(3)]
-    results = [picture() for picture in Camera("cam0", MovingSettings(max_frames=4))]
-    assert [type(result) for result in results] == [Frame, Frame, Unreadable, Frame, Frame]
+    results = [image() for image in Camera("cam0", VideoSettings(max_frames=4))]
+    assert [type(result) for result in results] == [Frame, Frame, FailedFrame, Frame, Frame]
     missing = results[2]
-    assert isinstance(missing, Unreadable)
+    assert isinstance(missing, FailedFrame)
     assert missing.code == "gap"
     assert missing.origin.frame == 2
     assert [result.origin.index for result in results] == [0, 1, 2, 3, 4]
@@ -108,17 +108,17 @@ def test_a_lost_camera_is_found_again_and_the_gap_is_told(captures: list[FakeCap
 
 def test_a_lost_camera_is_told_before_it_is_found_again(captures: list[FakeCapture]) -> None:
     captures.append(FakeCapture(1))
-    source = Camera("cam0", MovingSettings())
+    source = Camera("cam0", VideoSettings())
     frames = iter(source)
     results = [next(frames)(), next(frames)()]
     source.close()
-    assert [type(result) for result in results] == [Frame, Unreadable]
+    assert [type(result) for result in results] == [Frame, FailedFrame]
 
 
 def test_a_lost_camera_is_looked_for_no_longer_than_anyone_wants_frames_of_it(captures: list[FakeCapture]) -> None:
     captures.append(FakeCapture(1))
-    results = [picture() for picture in Camera("cam0", MovingSettings(duration_s=0.02))]
-    assert [type(result) for result in results] == [Frame, Unreadable]
+    results = [image() for image in Camera("cam0", VideoSettings(duration_s=0.02))]
+    assert [type(result) for result in results] == [Frame, FailedFrame]
 
 
 def test_a_camera_that_hangs_is_lost_after_one_read(
@@ -133,20 +133,20 @@ def test_a_camera_that_hangs_is_lost_after_one_read(
             return super().read()
 
     captures.append(Hanging(2))
-    frames = iter(Camera("cam0", MovingSettings()))
-    assert isinstance([next(frames) for _ in range(3)][-1], Gap)
+    frames = iter(Camera("cam0", VideoSettings()))
+    assert isinstance([next(frames) for _ in range(3)][-1], StreamGap)
     assert reads == [2, 1, 0]
 
 
 def test_a_lost_camera_ends_the_run_where_it_is_not_to_be_looked_for(captures: list[FakeCapture]) -> None:
     captures.append(FakeCapture(2))
     with pytest.raises(SourceError, match="was lost"):
-        list(Camera("cam0", MovingSettings(reconnect=False)))
+        list(Camera("cam0", VideoSettings(reconnect=False)))
 
 
 def test_closing_ends_the_search_for_a_lost_camera(captures: list[FakeCapture]) -> None:
     captures.append(FakeCapture(1))
-    source = Camera("cam0", MovingSettings())
+    source = Camera("cam0", VideoSettings())
     frames = iter(source)
     next(frames)
     source.close()
@@ -158,7 +158,7 @@ def test_closing_ends_the_search_for_a_lost_camera(captures: list[FakeCapture]) 
 def test_a_camera_that_is_not_there_is_named_with_those_that_are(devices: Path) -> None:
     (devices / "video10").write_bytes(b"")
     with pytest.raises(SourceError, match=r"there is no camera 7.*; there is cam0, cam10") as error:
-        Camera("cam7", MovingSettings()).facts()
+        Camera("cam7", VideoSettings()).facts()
     assert error.value.code == "not-found"
 
 
@@ -167,14 +167,14 @@ def test_a_camera_that_is_not_there_is_named_with_those_that_are(devices: Path) 
 def test_a_camera_without_permission_says_what_to_do(devices: Path) -> None:
     (devices / "video0").chmod(0)
     with pytest.raises(SourceError, match=r"no permission for .*group 'video'") as error:
-        Camera("cam0", MovingSettings()).facts()
+        Camera("cam0", VideoSettings()).facts()
     assert error.value.code == "no-permission"
 
 
 @pytest.mark.parametrize(
-    ("capture", "words"), [(FakeCapture(0, opens=False), "another program"), (FakeCapture(0), "no picture")]
+    ("capture", "words"), [(FakeCapture(0, opens=False), "another program"), (FakeCapture(0), "no image")]
 )
 def test_a_camera_that_gives_nothing_is_an_error(captures: list[FakeCapture], capture: FakeCapture, words: str) -> None:
     captures.append(capture)
     with pytest.raises(SourceError, match=words):
-        Camera("cam0", MovingSettings()).facts()
+        Camera("cam0", VideoSettings()).facts()

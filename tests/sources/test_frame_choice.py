@@ -2,14 +2,14 @@
 
 import pytest
 
-from detcli.sources.video.frame_sampler import FrameChoice
-from detcli.sources.video.video_source import MovingSettings
+from detcli.sources.video.frame_sampler import FrameSampler
+from detcli.sources.video.video_source import VideoSettings
 
 TIMES = [number / 30 for number in range(90)]  # three seconds
 
 
-def taken(settings: MovingSettings, times: list[float] = TIMES) -> list[int]:
-    choice, found = FrameChoice(settings), []
+def taken(settings: VideoSettings, times: list[float] = TIMES) -> list[int]:
+    choice, found = FrameSampler(settings), []
     for number, time_s in enumerate(times):
         if choice.is_over(time_s):
             break
@@ -21,24 +21,24 @@ def taken(settings: MovingSettings, times: list[float] = TIMES) -> list[int]:
 @pytest.mark.parametrize(
     ("settings", "numbers"),
     [
-        (MovingSettings(), list(range(90))),
-        (MovingSettings(stride=40), [0, 40, 80]),
-        (MovingSettings(fps=10), list(range(0, 90, 3))),
-        (MovingSettings(start_s=2, max_frames=2), [60, 61]),
-        (MovingSettings(start_s=1, duration_s=0.1), [30, 31, 32]),
-        (MovingSettings(start_s=1, stride=20, duration_s=1), [30, 50]),
-        (MovingSettings(max_frames=0), []),
-        (MovingSettings(start_s=9), []),
+        (VideoSettings(), list(range(90))),
+        (VideoSettings(stride=40), [0, 40, 80]),
+        (VideoSettings(fps=10), list(range(0, 90, 3))),
+        (VideoSettings(start_s=2, max_frames=2), [60, 61]),
+        (VideoSettings(start_s=1, duration_s=0.1), [30, 31, 32]),
+        (VideoSettings(start_s=1, stride=20, duration_s=1), [30, 50]),
+        (VideoSettings(max_frames=0), []),
+        (VideoSettings(start_s=9), []),
     ],
 )
-def test_choices(settings: MovingSettings, numbers: list[int]) -> None:
+def test_choices(settings: VideoSettings, numbers: list[int]) -> None:
     assert taken(settings) == numbers
 
 
 def test_a_slower_source_than_the_rate_asked_for_loses_nothing() -> None:
-    assert taken(MovingSettings(fps=60)) == list(range(90))
+    assert taken(VideoSettings(fps=60)) == list(range(90))
 
 
 def test_the_rate_is_one_of_time_and_not_of_frames() -> None:
     times = [0.0, 0.1, 0.9, 1.0, 1.05, 5.0, 5.1, 6.0]
-    assert taken(MovingSettings(fps=1), times) == [0, 3, 5, 7]
+    assert taken(VideoSettings(fps=1), times) == [0, 3, 5, 7]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import av
 import pytest
 
-from detcli.sources.video.ffmpeg.reorder import FrameOrder
+from detcli.sources.video.ffmpeg.reorder import FrameReorderer
 
 
 def frame(pts: int) -> av.VideoFrame:
@@ -20,7 +20,7 @@ def pass_all(awaited: set[int], came: Iterable[int]) -> list[list[int | None]]:
     def awaits_before(pts: int) -> bool:
         return any(other < pts for other in awaited)
 
-    order, turns = FrameOrder(awaits_before), []
+    order, turns = FrameReorderer(awaits_before), []
     for pts in came:
         awaited.discard(pts)
         turns.append([one.pts for one in order.take(pts, frame(pts))])

@@ -1,4 +1,4 @@
-"""Which pictures arguments name, in which order, under which names, and what is said of the others."""
+"""Which images arguments name, in which order, under which names, and what is said of the others."""
 
 import os
 import random
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from detcli.errors import UsageError
-from detcli.io.images.formats import PICTURE_SUFFIXES
+from detcli.io.images.formats import IMAGE_SUFFIXES
 from detcli.sources.source import Source, SourceSettings, open_source
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 Tree = Callable[..., Path]
@@ -45,7 +45,7 @@ def test_any_tree_is_listed_whole_and_sorted(tree: Tree, files: Files) -> None:
 
 
 def test_every_suffix_is_taken_in_any_case_and_no_other(tree: Tree, files: Files) -> None:
-    taken = [*PICTURE_SUFFIXES, "JPG", "Png"]
+    taken = [*IMAGE_SUFFIXES, "JPG", "Png"]
     passed_over = ["txt", "mp4", "json", "jpg.txt", "jpgx", "pdf"]
     tree(*(f"d/a.{suffix}" for suffix in (*taken, *passed_over)), "d/jpg", "d/no")
     assert sorted(files("d")) == sorted(f"d/a.{suffix}" for suffix in taken)
@@ -89,7 +89,7 @@ def test_linked_folders_are_not_entered_and_linked_files_are_read(tree: Tree, co
 
 
 @posix
-def test_what_is_no_file_but_named_like_a_picture_is_a_record(tree: Tree, codes: Codes) -> None:
+def test_what_is_no_file_but_named_like_a_image_is_a_record(tree: Tree, codes: Codes) -> None:
     folder = tree("d/a.jpg", "d/folder.jpg/b.jpg")
     os.mkfifo(folder / "d/pipe.jpg")
     os.mkfifo(folder / "d/pipe")
@@ -128,7 +128,7 @@ def locked() -> Iterator[Path]:
 @posix
 def test_a_folder_that_may_not_be_read_is_a_record_in_its_place(locked: Path, opened: Opened) -> None:
     answers = [read() for read in opened(str(locked))]
-    assert [(answer.origin.relative, answer.code) for answer in answers if isinstance(answer, Unreadable)] == [
+    assert [(answer.origin.relative, answer.code) for answer in answers if isinstance(answer, FailedFrame)] == [
         ("a/x.jpg", "truncated"),
         ("b", "no-permission"),
         ("c/x.jpg", "truncated"),
@@ -136,7 +136,7 @@ def test_a_folder_that_may_not_be_read_is_a_record_in_its_place(locked: Path, op
     assert [read().code for read in opened(str(locked / "b"))] == ["no-permission"]  # type: ignore[union-attr]
 
 
-def test_a_folder_without_pictures_yields_nothing(tree: Tree, files: Files) -> None:
+def test_a_folder_without_images_yields_nothing(tree: Tree, files: Files) -> None:
     folder = tree("d/notes.txt")
     (folder / "empty").mkdir()
     assert files("empty", "d") == []
@@ -216,14 +216,14 @@ def test_a_source_that_is_not_there_is_a_record(tree: Tree, codes: Codes) -> Non
 
 
 def test_what_is_named_is_judged_by_its_contents_not_its_suffix(tree: Tree, codes: Codes) -> None:
-    folder = tree("picture.txt", "none")
+    folder = tree("image.txt", "none")
     (folder / "notes.txt").write_text("hello")
     (folder / "film.mp4").write_bytes(b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100))
-    assert codes("picture.txt", "none", "notes.txt", "film.mp4") == {
-        "picture.txt": "ok",
+    assert codes("image.txt", "none", "notes.txt", "film.mp4") == {
+        "image.txt": "ok",
         "none": "ok",
-        "notes.txt": "not-a-picture",
-        "film.mp4": "not-a-picture",
+        "notes.txt": "not-an-image",
+        "film.mp4": "not-an-image",
     }
 
 
@@ -245,13 +245,13 @@ def test_other_addresses_than_http_are_refused_by_name(tree: Tree, opened: Opene
     tree()
     for address in ("ftp://host/a.jpg", "s3://bucket/a.jpg", "rtsp://cam/1", "file:///a.jpg"):
         (answer,) = [read() for read in opened(address)]
-        assert isinstance(answer, Unreadable)
+        assert isinstance(answer, FailedFrame)
         assert answer.code == "unsupported"
         assert "http and https" in answer.message
 
 
 def test_nothing_named_and_standard_input_named_twice_are_usage_errors(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no pictures are named"):
+    with pytest.raises(UsageError, match="no images are named"):
         open_source([], SourceSettings())
     with pytest.raises(UsageError, match="more than once"):
         open_source(["-", "a.jpg", "-"], SourceSettings())
@@ -265,17 +265,17 @@ def test_nothing_named_and_standard_input_named_twice_are_usage_errors(tmp_path:
 
 def test_listing_opens_nothing_and_reading_works_in_any_thread(tree: Tree, opened: Opened) -> None:
     folder = tree(*(f"d/{number}.jpg" for number in range(20)))
-    pictures = list(opened("d"))
+    images = list(opened("d"))
     (folder / "d/0.jpg").unlink()
     answers: dict[int, Any] = {}
     threads = [
-        threading.Thread(target=lambda read=read: answers.__setitem__(read.origin.index, read())) for read in pictures
+        threading.Thread(target=lambda read=read: answers.__setitem__(read.origin.index, read())) for read in images
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert isinstance(answers[0], Unreadable)
+    assert isinstance(answers[0], FailedFrame)
     assert answers[0].code == "not-found"
     assert all(isinstance(answers[index], Frame) for index in range(1, 20))
     assert answers[1].size_hw == (6, 8)
@@ -380,7 +380,7 @@ def test_a_glob_that_matches_nothing_is_a_record(tree: Tree, opened: Opened) -> 
     tree("d/a.jpg")
     for pattern in ("d/*.png", "nope/*.jpg", "d/a.jpg/*"):
         (answer,) = [read() for read in opened(pattern)]
-        assert isinstance(answer, Unreadable)
+        assert isinstance(answer, FailedFrame)
         assert (answer.origin.file, answer.code) == (pattern, "not-found")
         assert answer.message == "nothing matches this pattern"
 

@@ -1,4 +1,4 @@
-"""Lists of paths as they come in, and standard input that may be a picture instead."""
+"""Lists of paths as they come in, and standard input that may be an image instead."""
 
 import io
 import os
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.sources.images.path_lists import head_of, is_picture, paths_in
+from detcli.sources.images.path_lists import head_of, is_image, paths_in
 from detcli.sources.source import Source, SourceSettings, open_source
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs pipes of POSIX")
 Tree = Callable[..., Path]
@@ -172,10 +172,10 @@ def test_a_pipe_starts_the_work_before_it_ends(tree: Tree, opened: Opened) -> No
     writer.start()
     source = opened(files_from="pipe")
     assert source.count() is None
-    pictures = iter(source)
-    assert isinstance(next(pictures)(), Frame)
+    images = iter(source)
+    assert isinstance(next(images)(), Frame)
     seen.set()
-    assert [read.origin.file for read in pictures] == ["b.jpg"]
+    assert [read.origin.file for read in images] == ["b.jpg"]
     writer.join()
 
 
@@ -205,43 +205,43 @@ def test_files_from_dash_reads_zero_separated_paths(tree: Tree, opened: Opened, 
     assert read_all(opened("-", null_separated=True)) == [("a b.jpg", "ok"), ("c.jpg", "ok")]
 
 
-def test_a_dash_reads_a_pictures_bytes_from_standard_input(
-    opened: Opened, typed: Callable[[bytes], None], picture: bytes
+def test_a_dash_reads_a_images_bytes_from_standard_input(
+    opened: Opened, typed: Callable[[bytes], None], image: bytes
 ) -> None:
-    typed(picture)
+    typed(image)
     (answer,) = [read() for read in opened("-")]
     assert isinstance(answer, Frame)
     assert (answer.origin.file, answer.origin.relative, answer.size_hw) == ("-", "stdin.jpg", (6, 8))
 
 
-def test_bytes_that_are_neither_picture_nor_list_are_a_record(opened: Opened, typed: Callable[[bytes], None]) -> None:
+def test_bytes_that_are_neither_image_nor_list_are_a_record(opened: Opened, typed: Callable[[bytes], None]) -> None:
     typed(b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100))
     (answer,) = [read() for read in opened("-")]
-    assert isinstance(answer, Unreadable)
-    assert (answer.code, answer.message) == ("not-a-picture", "a video, not a picture: 'detcli video' takes videos")
+    assert isinstance(answer, FailedFrame)
+    assert (answer.code, answer.message) == ("not-an-image", "a video, not an image: 'detcli video' takes videos")
 
 
-def test_a_picture_cut_short_on_standard_input_is_truncated(
-    opened: Opened, typed: Callable[[bytes], None], picture: bytes
+def test_a_image_cut_short_on_standard_input_is_truncated(
+    opened: Opened, typed: Callable[[bytes], None], image: bytes
 ) -> None:
-    typed(picture[:200])
+    typed(image[:200])
     (answer,) = [read() for read in opened("-")]
-    assert isinstance(answer, Unreadable)
+    assert isinstance(answer, FailedFrame)
     assert (answer.code, answer.message) == ("truncated", "truncated after 200 bytes")
 
 
-def test_standard_input_without_end_is_refused(opened: Opened, monkeypatch: pytest.MonkeyPatch, picture: bytes) -> None:
+def test_standard_input_without_end_is_refused(opened: Opened, monkeypatch: pytest.MonkeyPatch, image: bytes) -> None:
     class Endless(io.RawIOBase):
         def readable(self) -> bool:
             return True
 
         def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-            buffer[:] = (picture * (len(buffer) // len(picture) + 1))[: len(buffer)]
+            buffer[:] = (image * (len(buffer) // len(image) + 1))[: len(buffer)]
             return len(buffer)
 
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
     (answer,) = [read() for read in opened("-", max_pixels=1000)]
-    assert isinstance(answer, Unreadable)
+    assert isinstance(answer, FailedFrame)
     assert answer.code == "too-large"
 
 
@@ -257,9 +257,9 @@ def test_a_process_without_standard_input_says_so(opened: Opened, monkeypatch: p
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 64, 1000])
-def test_pictures_are_told_from_lists_however_they_come_in(size: int, picture: bytes) -> None:
+def test_images_are_told_from_lists_however_they_come_in(size: int, image: bytes) -> None:
     heads = {
-        picture: True,
+        image: True,
         b"\x89PNG\r\n\x1a\n" + bytes(80): True,
         b"GIF89a" + bytes(80): True,
         b"BM" + bytes(12) + b"\x28\0\0\0" + bytes(80): True,
@@ -267,26 +267,26 @@ def test_pictures_are_told_from_lists_however_they_come_in(size: int, picture: b
         b"a.jpg\nb.jpg\n": False,
         b"BMW/a.jpg\nb.jpg\n": False,
         b"P6\na.jpg\n": False,
-        b"Pictures/a.jpg\n" * 9: False,
+        b"Images/a.jpg\n" * 9: False,
         b"\xc3\xa4.jpg\n": False,
         b"a.jpg": False,
     }
     for data, expected in heads.items():
         parts = [data[place : place + size] for place in range(0, len(data), size)]
         head = head_of(Drip(*parts), null_separated=False)
-        assert is_picture(head, null_separated=False) is expected, data
+        assert is_image(head, null_separated=False) is expected, data
 
 
 def test_a_list_on_standard_input_needs_one_line_to_start() -> None:
     stream = Drip(b"Pic", b"tures/a.jpg\n", b"more")
-    assert head_of(stream, null_separated=False) == b"Pictures/a.jpg\n"
+    assert head_of(stream, null_separated=False) == b"Images/a.jpg\n"
     assert stream.asked == 2
 
 
 PIPELINE = """
 from detcli.sources.source import SourceSettings, open_source
-pictures = iter(open_source(["-"], SourceSettings()))
-for read in pictures:
+images = iter(open_source(["-"], SourceSettings()))
+for read in images:
     print(read().origin.file, flush=True)
 """
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from moving_fakes import FakeMoving, gap, shot
 
 from detcli.errors import SourceError
-from detcli.sources.video.live_buffer import Live
+from detcli.sources.video.live_buffer import LiveBuffer
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -23,13 +23,13 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def numbers(live: Live) -> list[int | None]:
-    return [picture.origin.frame for picture in live]
+def numbers(live: LiveBuffer) -> list[int | None]:
+    return [image.origin.frame for image in live]
 
 
 def test_whoever_is_late_gets_the_newest_frame_and_the_others_are_counted() -> None:
     steps = threading.Semaphore(5)
-    live = Live(FakeMoving([shot(number) for number in range(6)], steps=steps))
+    live = LiveBuffer(FakeMoving([shot(number) for number in range(6)], steps=steps))
     live.start()
     until(lambda: live.dropped == 4)
     taken = live.take()
@@ -42,14 +42,14 @@ def test_whoever_is_late_gets_the_newest_frame_and_the_others_are_counted() -> N
 
 def test_whoever_keeps_up_gets_every_frame() -> None:
     steps = threading.Semaphore(0)
-    live = Live(FakeMoving([shot(number) for number in range(20)], steps=steps))
+    live = LiveBuffer(FakeMoving([shot(number) for number in range(20)], steps=steps))
     live.start()
     taken = []
     for _ in range(20):
         steps.release()
-        picture = live.take()
-        assert picture is not None
-        taken.append(picture[0].origin.frame)
+        image = live.take()
+        assert image is not None
+        taken.append(image[0].origin.frame)
     assert taken == list(range(20))
     assert live.take() is None
     assert live.dropped == 0
@@ -57,16 +57,16 @@ def test_whoever_keeps_up_gets_every_frame() -> None:
 
 def test_gaps_are_never_dropped() -> None:
     source = FakeMoving([shot(0), gap(1), shot(1), gap(2), shot(2)])
-    live = Live(source)
+    live = LiveBuffer(source)
     live.start()
     until(lambda: source.given == 5 and live.dropped == 2)
-    kinds = [(type(picture).__name__, picture.origin.frame) for picture in live]
+    kinds = [(type(image).__name__, image.origin.frame) for image in live]
     assert kinds == [("Gap", 1), ("Gap", 2), ("Shot", 2)]
 
 
 def test_only_frames_that_are_handed_out_count_against_the_limit() -> None:
     steps = threading.Semaphore(3)
-    live = Live(FakeMoving([shot(number) for number in range(9)], steps=steps), max_frames=2)
+    live = LiveBuffer(FakeMoving([shot(number) for number in range(9)], steps=steps), max_frames=2)
     live.start()
     until(lambda: live.dropped == 2)
     assert (first := live.take()) is not None
@@ -77,7 +77,7 @@ def test_only_frames_that_are_handed_out_count_against_the_limit() -> None:
 
 def test_closing_ends_a_wait() -> None:
     source = FakeMoving([shot(0)], steps=threading.Semaphore(0))
-    live = Live(source)
+    live = LiveBuffer(source)
     found: list[object] = []
     waiter = threading.Thread(target=lambda: found.append(live.take()))
     live.start()
@@ -89,7 +89,7 @@ def test_closing_ends_a_wait() -> None:
 
 
 def test_what_went_wrong_is_told_after_the_last_frame() -> None:
-    live = Live(FakeMoving([shot(0)], error=SourceError("gap", "the stream is gone")))
+    live = LiveBuffer(FakeMoving([shot(0)], error=SourceError("gap", "the stream is gone")))
     live.start()
     assert live.take() is not None
     with pytest.raises(SourceError, match="the stream is gone"):
@@ -97,7 +97,7 @@ def test_what_went_wrong_is_told_after_the_last_frame() -> None:
 
 
 def test_a_paced_source_comes_no_sooner_than_its_time_stamps_say() -> None:
-    live = Live(FakeMoving([shot(0), shot(1), shot(2)]), paced=True)
+    live = LiveBuffer(FakeMoving([shot(0), shot(1), shot(2)]), paced=True)
     begun = time.monotonic()
     assert numbers(live) == [0, 1, 2]
     assert time.monotonic() - begun >= 0.2

@@ -1,4 +1,4 @@
-"""What the arguments of a run over moving pictures name."""
+"""What the arguments of a run over videos name."""
 
 import os
 import shutil
@@ -10,12 +10,12 @@ import pytest
 
 from detcli.errors import InputError
 from detcli.sources.video.open_video import open_together
-from detcli.sources.video.video_source import MovingSettings
-from detcli.sources.video.video_stream import Video
+from detcli.sources.video.video_source import VideoSettings
+from detcli.sources.video.video_stream import VideoStream
 
 
 def files(*arguments: str | Path, outputs: Sequence[str] = ()) -> list[str]:
-    together = open_together([str(argument) for argument in arguments], MovingSettings(), outputs=outputs)
+    together = open_together([str(argument) for argument in arguments], VideoSettings(), outputs=outputs)
     return [part.file for part in together.parts]
 
 
@@ -40,8 +40,8 @@ def locked() -> Iterator[Path]:
 
 def test_a_folder_that_may_not_be_listed_is_a_source_that_says_so(locked: Path) -> None:
     assert files(locked) == [f"{locked}/a.mp4", f"{locked}/shut"]
-    together = open_together([str(locked / "shut"), str(locked / "shut" / "*.mp4")], MovingSettings())
-    assert all(isinstance(part.source, Video) for part in together.parts)
+    together = open_together([str(locked / "shut"), str(locked / "shut" / "*.mp4")], VideoSettings())
+    assert all(isinstance(part.source, VideoStream) for part in together.parts)
     with pytest.raises(InputError, match="none of the 2 sources"):
         together.open()
     errors = [together.error(part.place) for part in together.parts]

@@ -12,8 +12,8 @@ from video_samples import read, write_video
 
 from detcli.errors import SourceError, UsageError
 from detcli.sources.video.protocols import access_of
-from detcli.sources.video.video_source import MovingSettings
-from detcli.sources.video.video_stream import Video
+from detcli.sources.video.video_source import VideoSettings
+from detcli.sources.video.video_stream import VideoStream
 
 READ_STDIN = """
 import json, sys
@@ -68,7 +68,7 @@ class TestStreams:
     def refused(self, *serves: object) -> str:
         with serving(*serves) as server:  # type: ignore[arg-type]
             with pytest.raises(SourceError) as caught:
-                Video(f"http://127.0.0.1:{server.port}/a.m3u8", MovingSettings()).facts()
+                VideoStream(f"http://127.0.0.1:{server.port}/a.m3u8", VideoSettings()).facts()
             assert len(server.requests) == 1
         return str(caught.value)
 

@@ -11,17 +11,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 from moving_fakes import FakeMoving, gap, shot
 
 from detcli.errors import SourceError
-from detcli.sources.source import Picture
-from detcli.sources.video.channel import Part
-from detcli.sources.video.multiplexer import Together
-from detcli.sources.video.video_source import MovingFacts
-from detcli.structures.frame import Unreadable
+from detcli.sources.source import SourceItem
+from detcli.sources.video.channel import ChannelSource
+from detcli.sources.video.multiplexer import Multiplexer
+from detcli.sources.video.video_source import VideoInfo
+from detcli.structures.frame import FailedFrame
 
 GONE = SourceError("not-found", "there is no 'b'")
 
 
-def part(name: str, source: FakeMoving, max_frames: int | None = None) -> Part:
-    return Part(f"{name}.mp4", name, source, max_frames)
+def part(name: str, source: FakeMoving, max_frames: int | None = None) -> ChannelSource:
+    return ChannelSource(f"{name}.mp4", name, source, max_frames)
 
 
 def shots(count: int) -> FakeMoving:
@@ -29,10 +29,10 @@ def shots(count: int) -> FakeMoving:
 
 
 def test_files_take_turns_and_each_frame_has_a_place_of_its_own() -> None:
-    together = Together([part("a", shots(3)), part("d/b", shots(1)), part("c", shots(2))])
+    together = Multiplexer([part("a", shots(3)), part("d/b", shots(1)), part("c", shots(2))])
     together.open()
     assert together.count() == 6
-    origins = [picture.origin for picture in together]
+    origins = [image.origin for image in together]
     assert [(origin.file, origin.frame) for origin in origins] == [
         ("a.mp4", 0), ("d/b.mp4", 0), ("c.mp4", 0), ("a.mp4", 1), ("c.mp4", 1), ("a.mp4", 2),
     ]  # fmt: skip
@@ -42,18 +42,18 @@ def test_files_take_turns_and_each_frame_has_a_place_of_its_own() -> None:
 
 
 def test_frames_keep_their_place_when_they_are_read() -> None:
-    together = Together([part("a", FakeMoving([gap(0), shot(0)]))])
-    pictures = list(together)
-    assert [picture().origin for picture in pictures] == [picture.origin for picture in pictures]
-    assert isinstance(pictures[0](), Unreadable)
-    assert pictures[0].origin.relative == "a/gap_000000_0.jpg"
+    together = Multiplexer([part("a", FakeMoving([gap(0), shot(0)]))])
+    images = list(together)
+    assert [image().origin for image in images] == [image.origin for image in images]
+    assert isinstance(images[0](), FailedFrame)
+    assert images[0].origin.relative == "a/gap_000000_0.jpg"
 
 
 def test_a_source_that_cannot_be_opened_is_a_record_and_the_others_go_on() -> None:
-    together = Together([part("b", FakeMoving([], error=GONE)), part("a", shots(2))])
+    together = Multiplexer([part("b", FakeMoving([], error=GONE)), part("a", shots(2))])
     together.open()
-    results = [picture() for picture in together]
-    assert isinstance(results[0], Unreadable)
+    results = [image() for image in together]
+    assert isinstance(results[0], FailedFrame)
     assert (results[0].code, results[0].message, results[0].origin.file) == ("not-found", "there is no 'b'", "b.mp4")
     assert [result.origin.frame for result in results[1:]] == [0, 1]
     assert together.facts("b") is None
@@ -64,11 +64,11 @@ class Late(FakeMoving):
 
     tries = 0
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[SourceItem]:
         self.facts()
         return super().__iter__()
 
-    def facts(self) -> MovingFacts:
+    def facts(self) -> VideoInfo:
         self.tries += 1
         if self.tries < 3:
             raise GONE
@@ -77,10 +77,12 @@ class Late(FakeMoving):
 
 def test_a_live_source_that_is_not_there_at_the_beginning_is_told_and_waited_for() -> None:
     late = Late([shot(0), shot(1)], live=True)
-    together = Together([Part("a", "a", FakeMoving([shot(0)], live=True)), Part("b", "b", late, waits=True)])
+    together = Multiplexer(
+        [ChannelSource("a", "a", FakeMoving([shot(0)], live=True)), ChannelSource("b", "b", late, waits=True)]
+    )
     together.open()
-    results = [picture() for picture in together if picture.origin.file == "b"]
-    assert isinstance(results[0], Unreadable)
+    results = [image() for image in together if image.origin.file == "b"]
+    assert isinstance(results[0], FailedFrame)
     assert results[-1].origin.frame == 1
     assert together.known("b") is not None
     assert together.error("b") is None
@@ -88,31 +90,33 @@ def test_a_live_source_that_is_not_there_at_the_beginning_is_told_and_waited_for
 
 def test_a_live_source_that_refuses_is_not_waited_for() -> None:
     refuses = FakeMoving([], error=SourceError("not-found", "404", refused=True), live=True)
-    together = Together([Part("a", "a", FakeMoving([shot(0)], live=True)), Part("b", "b", refuses, waits=True)])
+    together = Multiplexer(
+        [ChannelSource("a", "a", FakeMoving([shot(0)], live=True)), ChannelSource("b", "b", refuses, waits=True)]
+    )
     together.open()
-    assert [type(picture()) for picture in together if picture.origin.file == "b"] == [Unreadable]
+    assert [type(image()) for image in together if image.origin.file == "b"] == [FailedFrame]
 
 
 def test_a_source_that_is_lost_says_where() -> None:
-    together = Together([part("a", FakeMoving([shot(0), shot(1)], error=SourceError("gap", "gone")))])
-    *_, last = [picture() for picture in together]
-    assert isinstance(last, Unreadable)
+    together = Multiplexer([part("a", FakeMoving([shot(0), shot(1)], error=SourceError("gap", "gone")))])
+    *_, last = [image() for image in together]
+    assert isinstance(last, FailedFrame)
     assert (last.origin.frame, last.origin.index) == (2, 2)
 
 
 def test_nothing_to_open_is_an_error_and_why_is_known_of_each() -> None:
     empty = SourceError("empty", "cannot read 'a.mp4': an empty file")
-    together = Together([part("a", FakeMoving([], error=empty)), part("b", FakeMoving([], error=GONE))])
+    together = Multiplexer([part("a", FakeMoving([], error=empty)), part("b", FakeMoving([], error=GONE))])
     with pytest.raises(SourceError, match="none of the 2 sources can be read"):
         together.open()
     assert [str(together.error(place)) for place in "ab"] == ["an empty file", "there is no 'b'"]
     with pytest.raises(SourceError, match="cannot read 'a"):
-        Together([part("a", FakeMoving([], error=empty))]).open()
+        Multiplexer([part("a", FakeMoving([], error=empty))]).open()
 
 
 def test_no_more_files_are_open_at_a_time_than_may_be() -> None:
     sources = [shots(2) for _ in range(5)]
-    together = Together([part(str(number), source) for number, source in enumerate(sources)], at_once=2)
+    together = Multiplexer([part(str(number), source) for number, source in enumerate(sources)], at_once=2)
     most = 0
     for _ in together:
         most = max(most, sum(source.given > 0 and not source.closed.is_set() for source in sources))
@@ -125,7 +129,7 @@ def test_of_live_sources_whoever_has_a_frame_is_next() -> None:
     silent = FakeMoving([shot(0)], live=True, steps=threading.Semaphore(0))
     steps = threading.Semaphore(0)
     busy = FakeMoving([shot(number) for number in range(3)], live=True, steps=steps)
-    together = Together([part("silent", silent), part("busy", busy)])
+    together = Multiplexer([part("silent", silent), part("busy", busy)])
     frames = iter(together)
     seen = []
     for _ in range(3):
@@ -137,7 +141,7 @@ def test_of_live_sources_whoever_has_a_frame_is_next() -> None:
 
 
 def test_the_end_of_a_source_is_known_once_its_last_frame_is_listed() -> None:
-    together = Together([part("a", shots(1)), part("b", shots(3))])
+    together = Multiplexer([part("a", shots(1)), part("b", shots(3))])
     frames = iter(together)
     next(frames)
     assert together.last_index("a") is None
@@ -146,7 +150,7 @@ def test_the_end_of_a_source_is_known_once_its_last_frame_is_listed() -> None:
 
 
 def test_how_long_a_frame_waited_is_told_once() -> None:
-    together = Together([part("a", shots(1))])
-    [picture] = together
-    assert (together.waited_s(picture.origin.index) or -1) >= 0
-    assert together.waited_s(picture.origin.index) is None
+    together = Multiplexer([part("a", shots(1))])
+    [image] = together
+    assert (together.waited_s(image.origin.index) or -1) >= 0
+    assert together.waited_s(image.origin.index) is None

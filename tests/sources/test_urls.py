@@ -1,4 +1,4 @@
-"""Pictures behind addresses: fetched within limits, refused in clauses that hold no credential."""
+"""Images behind addresses: fetched within limits, refused in clauses that hold no credential."""
 
 import base64
 import gzip
@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 from detcli.io.images.formats import check_head
 from detcli.sources import http as urls
 from detcli.sources.http import fetch, is_url, scheme_of, without_credentials
 from detcli.sources.source import Source
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 Answer = Callable[["Handler"], None]
 
@@ -62,15 +62,15 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Handler]]:
 
 
 def refused(url: str, **options: Any) -> tuple[str, str]:
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         fetch(url, **options)
     return caught.value.code, str(caught.value)
 
 
-def test_a_picture_behind_an_address_is_a_frame(
-    server: Any, opened: Callable[..., Source], picture: bytes, tmp_path: Path
+def test_a_image_behind_an_address_is_a_frame(
+    server: Any, opened: Callable[..., Source], image: bytes, tmp_path: Path
 ) -> None:
-    server.answers["/a/b.jpg"] = lambda handler: handler.give(picture, Content_Type="text/plain")
+    server.answers["/a/b.jpg"] = lambda handler: handler.give(image, Content_Type="text/plain")
     source = opened(f"{server.url}/a/b.jpg?size=large")
     assert source.count() == 1
     (frame,) = [read() for read in source]
@@ -82,9 +82,9 @@ def test_a_picture_behind_an_address_is_a_frame(
 
 
 def test_addresses_in_a_list_are_fetched_too(
-    server: Any, opened: Callable[..., Source], picture: bytes, tmp_path: Path
+    server: Any, opened: Callable[..., Source], image: bytes, tmp_path: Path
 ) -> None:
-    server.answers["/a.jpg"] = lambda handler: handler.give(picture)
+    server.answers["/a.jpg"] = lambda handler: handler.give(image)
     (tmp_path / "list").write_text(f"{server.url}/a.jpg\n{server.url}/a.jpg\n")
     answers = [read() for read in opened(files_from=str(tmp_path / "list"))]
     assert [answer.origin.relative for answer in answers] == ["127.0.0.1/a.jpg", "127.0.0.1/a-2.jpg"]
@@ -195,12 +195,12 @@ def test_an_empty_body_is_empty(server: Any) -> None:
     assert refused(f"{server.url}/a.jpg") == ("empty", "the server sent an empty file")
 
 
-def test_a_web_page_is_no_picture_and_is_not_fetched_to_its_end(server: Any, opened: Callable[..., Source]) -> None:
+def test_a_web_page_is_no_image_and_is_not_fetched_to_its_end(server: Any, opened: Callable[..., Source]) -> None:
     page = b"<!DOCTYPE html><html><body>Please sign in" + b" " * 50_000_000
     server.answers["/a.jpg"] = lambda handler: handler.give(page, Content_Type="image/jpeg")
     (answer,) = [read() for read in opened(f"{server.url}/a.jpg")]
-    assert isinstance(answer, Unreadable)
-    assert (answer.code, answer.message) == ("not-a-picture", "a web page, not a picture")
+    assert isinstance(answer, FailedFrame)
+    assert (answer.code, answer.message) == ("not-an-image", "a web page, not an image")
 
 
 def test_the_first_bytes_are_judged_however_they_come_in(server: Any) -> None:
@@ -212,11 +212,11 @@ def test_the_first_bytes_are_judged_however_they_come_in(server: Any) -> None:
             handler.wfile.flush()
 
     server.answers["/a.jpg"] = drip
-    assert refused(f"{server.url}/a.jpg", check_head=check_head) == ("not-a-picture", "text, not a picture")
+    assert refused(f"{server.url}/a.jpg", check_head=check_head) == ("not-an-image", "text, not an image")
 
 
-def test_a_packed_body_is_refused_by_name(server: Any, picture: bytes) -> None:
-    server.answers["/a.jpg"] = lambda handler: handler.give(gzip.compress(picture), Content_Encoding="gzip")
+def test_a_packed_body_is_refused_by_name(server: Any, image: bytes) -> None:
+    server.answers["/a.jpg"] = lambda handler: handler.give(gzip.compress(image), Content_Encoding="gzip")
     assert refused(f"{server.url}/a.jpg")[0] == "unsupported"
     assert server.seen[0][1]["accept-encoding"] == "identity"
 
@@ -249,7 +249,7 @@ def test_a_server_that_drips_is_given_up(server: Any, monkeypatch: pytest.Monkey
 def test_what_is_no_address_is_not_found(url: str, opened: Callable[..., Source]) -> None:
     assert refused(url)[0] == "not-found"
     (answer,) = [read() for read in opened(url)]
-    assert isinstance(answer, Unreadable)
+    assert isinstance(answer, FailedFrame)
 
 
 def test_a_refused_connection_names_no_credential(server: Any) -> None:
@@ -265,7 +265,7 @@ def test_a_refused_connection_names_no_credential(server: Any) -> None:
 def test_odd_characters_in_an_address_reach_the_server_quoted(server: Any) -> None:
     server.answers["/a%20b/%C3%A4%0A.jpg"] = lambda handler: handler.give(b"good")
     assert fetch(f"{server.url}/a b/ä%0A.jpg#fragment") == b"good"
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         fetch(f"{server.url}/x\r\nInjected: header")
     assert not any("injected" in headers for _, headers in server.seen)
 
@@ -290,4 +290,4 @@ def test_addresses_are_told_from_paths() -> None:
     assert not is_url("http:/host/a.jpg")
     assert scheme_of("S3://bucket/a") == "s3"
     assert scheme_of("a/b://c") is None
-    assert scheme_of("C:/pictures") is None
+    assert scheme_of("C:/images") is None

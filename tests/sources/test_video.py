@@ -13,11 +13,11 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from video_samples import RATE, frames_of, gaps_of, picture, plainly, read, tone, write_video
+from video_samples import RATE, frames_of, gaps_of, image, plainly, read, tone, write_video
 
 from detcli.errors import SourceError
-from detcli.sources.video.video_source import MovingSettings, open_moving
-from detcli.sources.video.video_stream import Video
+from detcli.sources.video.video_source import VideoSettings, open_moving
+from detcli.sources.video.video_stream import VideoStream
 from detcli.structures.frame import Frame, Pixels
 
 DESCRIPTORS = Path("/proc/self/fd")
@@ -82,7 +82,7 @@ class TestWholeFiles:
         [first, *_] = frames_of(read(path))
         assert first.size_hw == expected.shape[:2]
         assert np.array_equal(first.pixels, expected)
-        assert Video(str(path), MovingSettings()).facts().size_hw == expected.shape[:2]
+        assert VideoStream(str(path), VideoSettings()).facts().size_hw == expected.shape[:2]
 
     def test_an_odd_size_is_kept(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.webm", 3, size_hw=(51, 67), codec="libvpx-vp9")
@@ -109,7 +109,7 @@ class TestWholeFiles:
         assert [answer.origin.time_s for answer in answers] == pytest.approx([n / RATE for n in range(135)], abs=1e-3)
         for answer, (_, pixels) in zip(frames_of(answers), plainly(one) * 3, strict=True):
             assert np.array_equal(answer.pixels, pixels)
-        late = read(path, MovingSettings(start_s=2.0))
+        late = read(path, VideoSettings(start_s=2.0))
         assert [answer.origin for answer in late] == [
             replace(answer.origin, index=index) for index, answer in enumerate(answers[60:])
         ]
@@ -123,12 +123,12 @@ class TestWholeFiles:
     def test_a_header_that_says_no_rate_changes_nothing(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 12)
         data = bytearray(path.read_bytes())
-        begin = data.index(b"mvhd") + 20  # duration of the whole, and of the pictures: 0
+        begin = data.index(b"mvhd") + 20  # duration of the whole, and of the images: 0
         data[begin : begin + 4] = bytes(4)
         begin = data.index(b"mdhd") + 20
         data[begin : begin + 4] = bytes(4)
         (tmp_path / "b.mp4").write_bytes(data)
-        video = Video(str(tmp_path / "b.mp4"), MovingSettings())
+        video = VideoStream(str(tmp_path / "b.mp4"), VideoSettings())
         assert [one().origin.time_s for one in video] == pytest.approx([n / 30 for n in range(12)], abs=1e-3)
 
     def test_a_rate_of_nought_is_unknown(self, tmp_path: Path) -> None:
@@ -143,20 +143,20 @@ class TestWholeFiles:
 
     def test_sound_is_told_and_read_past(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 20, sound=True)
-        assert Video(str(path), MovingSettings()).facts().sound
+        assert VideoStream(str(path), VideoSettings()).facts().sound
         assert_equal_to_plain(frames_of(read(path)), path)
 
     def test_facts_are_what_the_file_says(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 45)
-        facts = Video(str(path), MovingSettings()).facts()
+        facts = VideoStream(str(path), VideoSettings()).facts()
         assert (facts.name, facts.size_hw, facts.frames, facts.sound) == (str(path), (48, 64), 45, False)
         assert facts.rate == pytest.approx(30)
         assert facts.duration_s == pytest.approx(1.5)
 
     def test_it_is_opened_by_its_name(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 2)
-        source = open_moving(str(path), MovingSettings(), index_from=7)
-        assert [picture.origin.index for picture in source] == [7, 8]
+        source = open_moving(str(path), VideoSettings(), index_from=7)
+        assert [image.origin.index for image in source] == [7, 8]
         assert not source.live
 
     @pytest.mark.skipif(sys.platform == "win32", reason="names are no bytes there")
@@ -176,12 +176,12 @@ class TestWholeFiles:
 class TestPixels:
     def test_they_are_converted_by_whoever_asks_in_any_thread(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 20, noise=True)
-        pictures = list(Video(str(path), MovingSettings()))
+        images = list(VideoStream(str(path), VideoSettings()))
         pixels: dict[int, Pixels | None] = {}
 
         def convert(remainder: int) -> None:
             for number in range(remainder, 20, 4):
-                answer = pictures[number]()
+                answer = images[number]()
                 pixels[number] = answer.pixels if isinstance(answer, Frame) else None
 
         threads = [threading.Thread(target=convert, args=(remainder,)) for remainder in range(4)]
@@ -198,7 +198,7 @@ class TestPixels:
         def resize(image: Image.Image) -> Pixels:
             return np.asarray(image.resize((8, 6)))
 
-        [one] = Video(str(path), MovingSettings())
+        [one] = VideoStream(str(path), VideoSettings())
         answer = one(resize)
         assert isinstance(answer, Frame)
         assert answer.pixels is None
@@ -208,7 +208,7 @@ class TestPixels:
     def test_larger_frames_than_allowed_are_not_decoded(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 2)
         with pytest.raises(SourceError, match="64 x 48 pixels are more than the limit of 3,000") as caught:
-            read(path, MovingSettings(max_pixels=3000))
+            read(path, VideoSettings(max_pixels=3000))
         assert caught.value.code == "too-large"
 
 
@@ -220,7 +220,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class TestChoice:
     def numbers(self, path: Path, **settings: Any) -> list[int | None]:
-        return [answer.origin.frame for answer in read(path, MovingSettings(**settings))]
+        return [answer.origin.frame for answer in read(path, VideoSettings(**settings))]
 
     def test_stride_takes_every_so_manieth(self, path: Path) -> None:
         assert self.numbers(path, stride=7) == list(range(0, 60, 7))
@@ -240,7 +240,7 @@ class TestChoice:
         path = write_video(tmp_path / name, 60, codec=codec)
         every = read(path)
         for start_s in (0.02, 0.4, 1.0, 1.3, 1.95):
-            late = read(path, MovingSettings(start_s=start_s))
+            late = read(path, VideoSettings(start_s=start_s))
             expected = [answer for answer in every if (answer.origin.time_s or 0) >= start_s - 1e-6]
             assert [answer.origin.frame for answer in late] == [answer.origin.frame for answer in expected]
             assert [answer.origin.time_s for answer in late] == [answer.origin.time_s for answer in expected]
@@ -261,7 +261,7 @@ class TestChoice:
         path = write_video(tmp_path / "a.mp4", 150, **kind)
         every = frames_of(read(path))
         for start_s in (2.6, 3.333, every[120].origin.time_s or 0.0):
-            late = frames_of(read(path, MovingSettings(start_s=start_s, max_frames=5)))
+            late = frames_of(read(path, VideoSettings(start_s=start_s, max_frames=5)))
             expected = [answer for answer in every if (answer.origin.time_s or 0) >= start_s - 1e-6][:5]
             assert len(late) == 5
             for one, other in zip(late, expected, strict=True):
@@ -276,7 +276,7 @@ class TestChoice:
         [{}, {"stride": 7}, {"fps": 10}, {"start_s": 0.5}, {"duration_s": 1.0}, {"max_frames": 5}, {"start_s": 9}],
     )
     def test_the_count_is_known_beforehand(self, path: Path, settings: dict[str, Any]) -> None:
-        assert Video(str(path), MovingSettings(**settings)).count() == len(self.numbers(path, **settings))
+        assert VideoStream(str(path), VideoSettings(**settings)).count() == len(self.numbers(path, **settings))
 
 
 class TestDamage:
@@ -378,7 +378,7 @@ class TestDamage:
             stream, voice = file.add_stream("libx264", rate=30), file.add_stream("aac", rate=48000, layout="mono")
             stream.width, stream.height = 64, 48
             for number in range(12):
-                frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+                frame = av.VideoFrame.from_ndarray(image(number), format="rgb24")
                 frame.pts = number
                 file.mux(stream.encode(frame))
             file.mux(stream.encode())
@@ -389,7 +389,7 @@ class TestDamage:
 class TestRefused:
     def refused(self, path: Path | str) -> SourceError:
         with pytest.raises(SourceError) as caught:
-            Video(str(path), MovingSettings()).facts()
+            VideoStream(str(path), VideoSettings()).facts()
         assert str(path) in str(caught.value)
         return caught.value
 
@@ -405,7 +405,7 @@ class TestRefused:
         with av.open(str(tmp_path / "a.m4a"), "w", format="mp4") as file:
             voice = file.add_stream("aac", rate=48000, layout="mono")
             file.mux(tone(voice, 0.2))
-        assert "sound but no pictures" in str(self.refused(tmp_path / "a.m4a"))
+        assert "sound but no images" in str(self.refused(tmp_path / "a.m4a"))
 
     def test_an_empty_file_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").touch()
@@ -414,8 +414,8 @@ class TestRefused:
     def test_no_such_file(self, tmp_path: Path) -> None:
         assert self.refused(tmp_path / "a.mp4").code == "not-found"
 
-    def test_a_picture_is_sent_to_detect(self, tmp_path: Path) -> None:
-        Image.fromarray(picture(0)).save(tmp_path / "a.jpg")
+    def test_a_image_is_sent_to_detect(self, tmp_path: Path) -> None:
+        Image.fromarray(image(0)).save(tmp_path / "a.jpg")
         assert "detcli detect" in str(self.refused(tmp_path / "a.jpg"))
 
     def test_a_folder_is_told_how_it_is_named(self, tmp_path: Path) -> None:
@@ -443,24 +443,24 @@ class TestRefused:
 
 class TestClosing:
     def test_an_iteration_ends_when_it_is_closed(self, tmp_path: Path) -> None:
-        video = Video(str(write_video(tmp_path / "a.mp4", 30)), MovingSettings())
-        pictures = iter(video)
-        next(pictures)
+        video = VideoStream(str(write_video(tmp_path / "a.mp4", 30)), VideoSettings())
+        images = iter(video)
+        next(images)
         video.close()
         video.close()
-        assert list(pictures) == []
+        assert list(images) == []
 
     @pytest.mark.skipif(not DESCRIPTORS.exists(), reason="open files are listed on Linux alone")
     def test_what_was_only_looked_at_is_let_go(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 3)
-        video = Video(str(path), MovingSettings())
+        video = VideoStream(str(path), VideoSettings())
         video.facts()
         before = len(list(DESCRIPTORS.iterdir()))
         video.close()
         assert len(list(DESCRIPTORS.iterdir())) < before
 
     def test_it_is_read_once(self, tmp_path: Path) -> None:
-        video = Video(str(write_video(tmp_path / "a.mp4", 3)), MovingSettings())
+        video = VideoStream(str(write_video(tmp_path / "a.mp4", 3)), VideoSettings())
         list(video)
         with pytest.raises(RuntimeError, match="once"):
             iter(video)

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 from stream_servers import StreamServer, answer, mjpeg, part_of, poured, rtsp, serving
-from video_samples import frames_of, gaps_of, picture, plainly, read, write_video
+from video_samples import frames_of, gaps_of, image, plainly, read, write_video
 
 from detcli.errors import SourceError
-from detcli.sources.video.backoff import BackOff, Clock, wait_for_server
-from detcli.sources.video.ffmpeg.container import Limits
-from detcli.sources.video.video_source import Gap, MovingSettings
-from detcli.sources.video.video_stream import Video
+from detcli.sources.video.backoff import BackOff, BackoffClock, wait_for_server
+from detcli.sources.video.ffmpeg.container import ContainerLimits
+from detcli.sources.video.video_source import StreamGap, VideoSettings
+from detcli.sources.video.video_stream import VideoStream
 from detcli.structures.frame import Frame
 
-QUICK = Limits(open_s=3.0, read_s=0.4)
+QUICK = ContainerLimits(open_s=3.0, read_s=0.4)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-class Hasty(Clock):
+class Hasty(BackoffClock):
     """Waits for nothing: the time passes at once. Keeps how long it was asked to wait."""
 
     def __init__(self) -> None:
@@ -43,15 +43,17 @@ class Hasty(Clock):
         self.waits.append(seconds)
 
 
-def video(server: StreamServer, *, path: str = "/cam", clock: Clock | None = None, **settings: Any) -> Video:
+def video(
+    server: StreamServer, *, path: str = "/cam", clock: BackoffClock | None = None, **settings: Any
+) -> VideoStream:
     address = f"http://127.0.0.1:{server.port}{path}"
-    return Video(address, MovingSettings(**settings), limits=QUICK, clock=clock or Hasty())
+    return VideoStream(address, VideoSettings(**settings), limits=QUICK, clock=clock or Hasty())
 
 
 def sent_number(frame: Frame) -> int:
-    """Which of the server's pictures it is; raises where it is none of them."""
+    """Which of the server's images it is; raises where it is none of them."""
     assert frame.pixels is not None
-    differences = [np.abs(frame.pixels.astype(int) - picture(number)).mean() for number in range(60)]
+    differences = [np.abs(frame.pixels.astype(int) - image(number)).mean() for number in range(60)]
     best = int(np.argmin(differences))
     assert differences[best] < 3
     return best
@@ -87,7 +89,7 @@ class TestLoss:
         whole = [pixels for _, pixels in plainly(path)]
         with serving(rtsp(path.read_bytes(), then, every_s=0.005)) as server:
             address = f"rtsp://127.0.0.1:{server.port}/cam"
-            answers = read(address, MovingSettings(max_frames=60), limits=QUICK, clock=Hasty())
+            answers = read(address, VideoSettings(max_frames=60), limits=QUICK, clock=Hasty())
         frames, [gap] = frames_of(answers), gaps_of(answers)
         first, second = frames[: gap.origin.index], frames[gap.origin.index :]
         assert len(first) >= 35
@@ -98,20 +100,20 @@ class TestLoss:
         path, clock = write_video(tmp_path / "a.ts", 40), Hasty()
         with serving(rtsp(path.read_bytes(), "stall", every_s=0.005)) as server:
             address = f"rtsp://127.0.0.1:{server.port}/cam"
-            answers = read(address, MovingSettings(max_frames=60), limits=QUICK, clock=clock)
+            answers = read(address, VideoSettings(max_frames=60), limits=QUICK, clock=clock)
         [gap] = gaps_of(answers)
         before, after = (answers[gap.origin.index + step].origin.time_s or 0.0 for step in (-1, 1))
         assert after - before >= sum(clock.waits) + 0.9 * QUICK.read_s
 
     def test_a_loss_is_told_before_the_server_is_back(self) -> None:
         with serving(mjpeg(500)) as server:
-            source = video(server, clock=Clock())
-            pictures = iter(source)
-            next(pictures)
+            source = video(server, clock=BackoffClock())
+            images = iter(source)
+            next(images)
             server.hang_up()
             late = threading.Timer(5, source.close)
             late.start()
-            gap = next(one for one in pictures if isinstance(one, Gap))
+            gap = next(one for one in images if isinstance(one, StreamGap))
             late.cancel()
             source.close()
         assert gap.code == "gap"
@@ -119,9 +121,9 @@ class TestLoss:
 
     def test_without_reconnecting_a_loss_is_an_error_that_says_why(self) -> None:
         with serving(mjpeg(8, "reset")) as server:
-            pictures = iter(video(server, reconnect=False))
+            images = iter(video(server, reconnect=False))
             with pytest.raises(SourceError, match="was lost after") as caught:
-                list(pictures)
+                list(images)
         assert caught.value.code == "gap"
         assert len(server.requests) == 1
 
@@ -146,9 +148,9 @@ class TestLoss:
 
     def test_closing_ends_the_wait_for_a_server(self) -> None:
         with serving(mjpeg(8)) as server:
-            source = video(server, clock=Clock())
-            pictures = iter(source)
-            thread = threading.Thread(target=lambda: list(pictures))
+            source = video(server, clock=BackoffClock())
+            images = iter(source)
+            thread = threading.Thread(target=lambda: list(images))
             thread.start()
             while not server.requests:
                 time.sleep(0.01)
@@ -159,7 +161,7 @@ class TestLoss:
 
     def test_closing_does_not_wait_for_a_server_that_is_silent(self) -> None:
         with serving(mjpeg(0, "stall")) as server:
-            source = Video(f"http://127.0.0.1:{server.port}/", MovingSettings(), limits=Limits(2.0, 2.0))
+            source = VideoStream(f"http://127.0.0.1:{server.port}/", VideoSettings(), limits=ContainerLimits(2.0, 2.0))
 
             def look() -> None:
                 with pytest.raises(SourceError):
@@ -180,7 +182,7 @@ class TestDatagrams:
     def test_a_transport_stream_comes_by_datagrams(self, tmp_path: Path, scheme: str) -> None:
         path = write_video(tmp_path / "a.ts", 60)
         with poured(path.read_bytes(), rtp=scheme == "rtp") as port:
-            source = Video(f"{scheme}://127.0.0.1:{port}", MovingSettings(max_frames=20), limits=QUICK)
+            source = VideoStream(f"{scheme}://127.0.0.1:{port}", VideoSettings(max_frames=20), limits=QUICK)
             frames = frames_of([one() for one in source])
         numbers = [sent_number(frame) for frame in frames]
         assert numbers == [(numbers[0] + step) % 60 for step in range(20)]
@@ -190,13 +192,13 @@ class TestReturn:
     @pytest.mark.parametrize("away_s", [0.3, 2.6])
     def test_a_server_that_is_back_is_found_within_three_seconds(self, away_s: float) -> None:
         with serving(mjpeg(500)) as server:
-            pictures = iter(video(server, clock=Clock()))
+            images = iter(video(server, clock=BackoffClock()))
             for _ in range(5):
-                next(pictures)
+                next(images)
             server.hang_up()
             threading.Timer(away_s, server.listen).start()
-            next(one for one in pictures if isinstance(one, Gap))
-            assert isinstance(next(pictures)(), Frame)
+            next(one for one in images if isinstance(one, StreamGap))
+            assert isinstance(next(images)(), Frame)
             assert 0 <= time.monotonic() - server.came_back < 3
 
     def test_pauses_double_from_half_a_second_to_thirty(self) -> None:
@@ -254,16 +256,16 @@ class TestFilesBehindAddresses:
         data = write_video(tmp_path / "a.mp4", 90, noise=True).read_bytes()
         clock = Hasty()
         with serving(part_of(data, len(data) // 2, ranges=False)) as server:
-            pictures = iter(video(server, path="/a.mp4", clock=clock))
+            images = iter(video(server, path="/a.mp4", clock=clock))
             with pytest.raises(SourceError, match="cannot be taken up again"):
-                list(pictures)
+                list(images)
             assert len(server.requests) == 11
         assert sum(clock.waits) > 60
 
     def test_every_frame_of_a_file_is_looked_at(self, path: Path) -> None:
-        assert not Video("https://example.org/a.mp4?x=1", MovingSettings()).live
-        assert Video("https://example.org/stream", MovingSettings()).live
-        assert not Video("https://example.org/stream", MovingSettings(live=False)).live
+        assert not VideoStream("https://example.org/a.mp4?x=1", VideoSettings()).live
+        assert VideoStream("https://example.org/stream", VideoSettings()).live
+        assert not VideoStream("https://example.org/stream", VideoSettings(live=False)).live
         with serving(part_of(path.read_bytes())) as server:
             assert video(server, path="/a.mp4").count() == 90
 
@@ -299,7 +301,7 @@ class TestRefused:
 
     def test_silence_has_a_limit(self) -> None:
         with serving(mjpeg(0, "stall")) as server:
-            source = Video(f"http://127.0.0.1:{server.port}/", MovingSettings(), limits=Limits(0.3, 0.3))
+            source = VideoStream(f"http://127.0.0.1:{server.port}/", VideoSettings(), limits=ContainerLimits(0.3, 0.3))
             with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
                 source.facts()
 
@@ -312,7 +314,7 @@ class TestSecrets:
     def words(self, server: StreamServer) -> Iterator[str]:
         """All that is said of a stream in the course of its life."""
         address = f"http://bob:pa55word@127.0.0.1:{server.port}/cam?token=pa55word&x=1"
-        source = Video(address, MovingSettings(), limits=QUICK, clock=Hasty())
+        source = VideoStream(address, VideoSettings(), limits=QUICK, clock=Hasty())
         yield repr(source)
         yield repr(vars(source))
         yield repr(source.facts())
@@ -334,7 +336,9 @@ class TestSecrets:
     def test_the_password_is_given_when_the_server_asks_for_it(self) -> None:
         challenge = answer("401 Unauthorized", headers=['WWW-Authenticate: Basic realm="cam"'])
         with serving(challenge, mjpeg(5)) as server:
-            source = Video(f"http://bob:pa55word@127.0.0.1:{server.port}/", MovingSettings(max_frames=2), limits=QUICK)
+            source = VideoStream(
+                f"http://bob:pa55word@127.0.0.1:{server.port}/", VideoSettings(max_frames=2), limits=QUICK
+            )
             assert len(list(source)) == 2
             assert b"Authorization: Basic " in server.requests[-1]
 
@@ -359,7 +363,9 @@ class TestCertificates:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate, certificate.with_name("key.pem"))
         with serving(mjpeg(20), tls=tls) as server:
-            source = Video(f"https://bob:pa55word@127.0.0.1:{server.port}/", MovingSettings(max_frames=3), limits=QUICK)
+            source = VideoStream(
+                f"https://bob:pa55word@127.0.0.1:{server.port}/", VideoSettings(max_frames=3), limits=QUICK
+            )
             if trusted:
                 assert len(list(source)) == 3
             else:

@@ -37,18 +37,18 @@ def test_wildcards_make_a_pattern(text: str, answer: bool) -> None:
 LISTS_ONLY = """
 import sys
 from detcli.sources.source import SourceSettings, open_source
-pictures = list(open_source([sys.argv[1]], SourceSettings()))
+images = list(open_source([sys.argv[1]], SourceSettings()))
 heavy = {"cv2", "torch", "PIL"} & set(sys.modules)
 assert not heavy, heavy
-print(pictures[0]().size_hw)
+print(images[0]().size_hw)
 assert "cv2" not in sys.modules and "torch" not in sys.modules
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names that are not UTF-8")
-def test_listing_needs_no_decoder_and_no_path_ever_reaches_opencv(tmp_path: Path, picture: bytes) -> None:
+def test_listing_needs_no_decoder_and_no_path_ever_reaches_opencv(tmp_path: Path, image: bytes) -> None:
     try:
-        (tmp_path / "\udcff\udcfe.jpg").write_bytes(picture)  # OpenCV ends the process over such a name
+        (tmp_path / "\udcff\udcfe.jpg").write_bytes(image)  # OpenCV ends the process over such a name
     except OSError:
         pytest.skip("this file system does not take the name")
     command = [sys.executable, "-c", LISTS_ONLY, str(tmp_path)]

@@ -1,4 +1,4 @@
-"""Videos made on the spot: each frame says which one it is by its grey, so that none can be taken for another."""
+"""Videos made on the spot: each frame says which one it is by its gray, so that none can be taken for another."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -7,15 +7,15 @@ from pathlib import Path
 import av
 import numpy as np
 
-from detcli.sources.video.video_source import Gap, MovingSettings
-from detcli.sources.video.video_stream import Video
-from detcli.structures.frame import Frame, Pixels, Unreadable
+from detcli.sources.video.video_source import StreamGap, VideoSettings
+from detcli.sources.video.video_stream import VideoStream
+from detcli.structures.frame import FailedFrame, Frame, Pixels
 
 RATE = 30
 
 
-def picture(number: int, size_hw: tuple[int, int] = (48, 64)) -> Pixels:
-    """A grey with a bright corner, upper left, and a darker band that moves."""
+def image(number: int, size_hw: tuple[int, int] = (48, 64)) -> Pixels:
+    """A gray with a bright corner, upper left, and a darker band that moves."""
     height, width = size_hw
     pixels = np.full((height, width, 3), 40 + (number * 3) % 160, np.uint8)
     pixels[:, (number * 4) % width :][:, :8] //= 2
@@ -41,7 +41,7 @@ def write_video(
     options: dict[str, str] | None = None,
     movflags: str = "faststart",
 ) -> Path:
-    """Make a video of `picture(0)`, `picture(1)`, …
+    """Make a video of `image(0)`, `image(1)`, …
 
     times     time stamp of each frame in ticks of `base`; None: one tick apart
     turned    degrees anticlockwise that a player is to turn it by
@@ -62,7 +62,7 @@ def write_video(
         voice = file.add_stream("libopus" if target_is_webm else "aac", rate=48000, layout="mono") if sound else None
         random = np.random.default_rng(0)
         for number in range(frames):
-            pixels = picture(number, size_hw)
+            pixels = image(number, size_hw)
             if noise:
                 pixels[size_hw[0] // 2 :] = random.integers(0, 256, (size_hw[0] - size_hw[0] // 2, size_hw[1], 3))
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
@@ -100,17 +100,17 @@ def plainly(path: Path) -> list[tuple[float, Pixels]]:
     return [(float(time - decoded[0][0]), pixels) for time, pixels in decoded]
 
 
-def read(argument: Path | str, settings: MovingSettings | None = None, **more: object) -> list[Frame | Unreadable]:
+def read(argument: Path | str, settings: VideoSettings | None = None, **more: object) -> list[Frame | FailedFrame]:
     """Everything that a source gives, converted."""
-    return [one() for one in Video(str(argument), settings or MovingSettings(), **more)]  # type: ignore[arg-type]
+    return [one() for one in VideoStream(str(argument), settings or VideoSettings(), **more)]  # type: ignore[arg-type]
 
 
-def frames_of(answers: Sequence[Frame | Unreadable]) -> list[Frame]:
+def frames_of(answers: Sequence[Frame | FailedFrame]) -> list[Frame]:
     return [answer for answer in answers if isinstance(answer, Frame)]
 
 
-def gaps_of(answers: Sequence[Frame | Unreadable]) -> list[Unreadable]:
-    return [answer for answer in answers if isinstance(answer, Unreadable)]
+def gaps_of(answers: Sequence[Frame | FailedFrame]) -> list[FailedFrame]:
+    return [answer for answer in answers if isinstance(answer, FailedFrame)]
 
 
-__all__ = ["RATE", "Gap", "frames_of", "gaps_of", "picture", "plainly", "read", "write_video"]
+__all__ = ["RATE", "StreamGap", "frames_of", "gaps_of", "image", "plainly", "read", "write_video"]

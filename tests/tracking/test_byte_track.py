@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.masks import Rle
 from detcli.tracking.byte_track import Tracker, TrackerSettings
 
@@ -191,7 +191,7 @@ def test_frames_far_apart_are_still_one_after_the_other() -> None:
     assert tracked([here] * 4, times=[0.0, 10.0, 20.0, 500.0]) == [[1]] * 4
 
 
-def test_in_a_frame_every_ten_seconds_one_end_of_the_picture_is_not_the_other() -> None:
+def test_in_a_frame_every_ten_seconds_one_end_of_the_image_is_not_the_other() -> None:
     left, right = (0.0, 0.0, 0.9, 0), (600.0, 300.0, 0.9, 0)
     assert tracked([[left]] * 3 + [[right]] * 3, rate=0.1) == [[1]] * 3 + [[0]] + [[2]] * 2
 
@@ -209,7 +209,7 @@ def test_after_a_gap_only_what_was_seen_lately_goes_on(away_s: float, expected: 
 def test_a_frame_that_failed_is_a_gap_and_goes_through_untouched() -> None:
     tracker, here = Tracker(), found((0, 0, 0.9, 0))
     origins = [Origin(number, "v.mp4", "v", "v", number, number * 5.0) for number in range(4)]
-    failed = Unreadable(origins[2], "damaged", "a frame could not be decoded")
+    failed = FailedFrame(origins[2], "damaged", "a frame could not be decoded")
     given = [tracker.follow(Frame(origin, (100, 100), None), here) for origin in origins[:2]]
     assert [ids(each) for each in given if isinstance(each, Detections)] == [[1], [1]]
     assert tracker.follow(failed, failed) is failed
@@ -271,7 +271,7 @@ def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None
 
 
 def scattered(random: np.random.Generator, count: int, *, levels: int = 1000) -> Detections:
-    """Boxes all over a small picture, so that many overlap."""
+    """Boxes all over a small image, so that many overlap."""
     left, top = random.uniform(0, 150, (2, count))
     scores = np.sort(random.integers(0, levels, count) / levels).astype(np.float32)[::-1].copy()
     boxes = np.stack((left, top, left + random.uniform(20, 60, count), top + random.uniform(20, 60, count)), axis=1)

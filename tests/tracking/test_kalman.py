@@ -11,7 +11,7 @@ from detcli.tracking.kalman import (
     MEASUREMENT,
     SWERVING,
     WANDERING,
-    Beliefs,
+    KalmanState,
     begin,
     correct,
     joined,
@@ -25,8 +25,8 @@ def boxes(seed: int, count: int = 5) -> np.ndarray:
     return np.concatenate((corners, corners + random.uniform(5, 80, (count, 2))), axis=1)
 
 
-def assert_same(one: Beliefs, other: Beliefs) -> None:
-    for field in fields(Beliefs):
+def assert_same(one: KalmanState, other: KalmanState) -> None:
+    for field in fields(KalmanState):
         np.testing.assert_allclose(getattr(one, field.name), getattr(other, field.name), rtol=1e-9, err_msg=field.name)
 
 
@@ -45,7 +45,7 @@ def test_one_direction_of_one_box_is_the_textbooks_filter(seed: int) -> None:
         state = state + gain @ (np.array([seen]) - look @ state)
         covariance = (np.eye(2) - gain @ look) @ covariance
         beliefs = correct(predict(beliefs, t), np.array([[seen - 20, 80.0, seen + 20, 120.0]]))
-        np.testing.assert_allclose([beliefs.centres[0, 0], beliefs.speeds[0, 0]], state, rtol=1e-9)
+        np.testing.assert_allclose([beliefs.centers[0, 0], beliefs.speeds[0, 0]], state, rtol=1e-9)
         np.testing.assert_allclose(beliefs.uncertainty[0], covariance, rtol=1e-9)
 
 
@@ -74,7 +74,7 @@ def test_a_box_that_keeps_its_speed_is_foreseen() -> None:
         moved = np.array([[2.0, -1.0, 2.0, -1.0]]) * frame + [0.0, 0.0, 20.0, 30.0]
         beliefs = correct(predict(beliefs, 1 / 30), moved)
     np.testing.assert_allclose(beliefs.speeds, [[60.0, -30.0]], rtol=0.01)
-    np.testing.assert_allclose(predict(beliefs, 0.5).centres, [[10 + 150.0, 15 - 75.0]], atol=0.5)
+    np.testing.assert_allclose(predict(beliefs, 0.5).centers, [[10 + 150.0, 15 - 75.0]], atol=0.5)
 
 
 def test_boxes_do_not_know_each_other() -> None:
@@ -95,4 +95,4 @@ def test_a_box_without_a_size_breaks_nothing() -> None:
     beliefs = begin(point)
     for _ in range(3):
         beliefs = correct(predict(beliefs, 0.0), point)
-    assert all(np.isfinite(getattr(beliefs, field.name)).all() for field in fields(Beliefs))
+    assert all(np.isfinite(getattr(beliefs, field.name)).all() for field in fields(KalmanState))

@@ -1,4 +1,4 @@
-"""What must not change which boxes belong together: where the picture's corner is, its scale, and when the clock began."""
+"""What must not change which boxes belong together: where the image's corner is, its scale, and when the clock began."""
 
 from collections.abc import Callable, Iterator
 
@@ -63,13 +63,13 @@ def test_numbers_are_given_in_turn_and_once_a_frame(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_where_the_corner_of_the_picture_is_changes_nothing(seed: int) -> None:
+def test_where_the_corner_of_the_image_is_changes_nothing(seed: int) -> None:
     assert tracks(seed, lambda boxes: boxes + np.array((4096.0, 1024.0, 4096.0, 1024.0))) == tracks(seed)
 
 
 @pytest.mark.parametrize("times", [0.5, 16.0])
 @pytest.mark.parametrize("seed", range(6))
-def test_the_scale_of_the_picture_changes_nothing(seed: int, times: float) -> None:
+def test_the_scale_of_the_image_changes_nothing(seed: int, times: float) -> None:
     assert tracks(seed, lambda boxes: boxes * times) == tracks(seed)
 
 

@@ -1,4 +1,4 @@
-"""Jobs that teach a tiny DETR to find drawn shapes, in pictures of many sizes; with masks where it has a mask head."""
+"""Jobs that teach a tiny DETR to find drawn shapes, in images of many sizes; with masks where it has a mask head."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from detcli.datasets.dataset import open_dataset
 from detcli.models.family import family_of
 from detcli.training.recipes.recipe import Recipe, recipe_of
-from detcli.training.training_job import Job
+from detcli.training.training_job import TrainingJob
 
 SMALL = {"shortest_edges": [48, 56, 72], "longest_edge": 96, "crop_edges": [40, 50, 60], "crop_sides": [38, 60]}
 QUICK = {
@@ -16,7 +16,7 @@ QUICK = {
 
 
 def quick_recipe(model: str = "detr", **changes: Any) -> Recipe:
-    """The published recipe in three epochs of small pictures, the rates lower in the last one."""
+    """The published recipe in three epochs of small images, the rates lower in the last one."""
     family, config = network(model)
     return recipe_of(family, config, scratch=True).merged({**QUICK, **changes})
 
@@ -40,8 +40,8 @@ def network(model: str, **changes: Any) -> tuple[Any, Any]:
 
 def job(
     run: Path, recipe: Recipe | None = None, *, model: str = "detr", count: int = 12, val: int = 3, **more: Any
-) -> Job:
-    """A job for drawn pictures, the network's weights seeded."""
+) -> TrainingJob:
+    """A job for drawn images, the network's weights seeded."""
     import torch
 
     family, config = network(model)
@@ -49,7 +49,7 @@ def job(
     with torch.random.fork_rng():
         torch.manual_seed(0)
         state = family.build(config).state_dict()
-    return Job(
+    return TrainingJob(
         **{
             "recipe": recipe or quick_recipe(model), "family": family, "config": config, "state": state,
             "preprocessor": family.preprocessor, "data": open_dataset(f"shapes:0:{count}", masks=masks),

@@ -1,4 +1,4 @@
-"""Metrics become pictures where the libraries are there, and a sentence where they are not."""
+"""Metrics become images where the libraries are there, and a sentence where they are not."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from training_jobs import job, quick_recipe
 
 from detcli.errors import UsageError
 from detcli.training.curves import draw_curves
-from detcli.training.training_events import Event, Note
+from detcli.training.training_events import Event, TrainingNote
 from detcli.training.training_loop import train
 
 
@@ -31,7 +31,7 @@ def test_whatever_there_is_is_drawn(tmp_path: Path, lines: list[dict[str, object
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_without_a_line_there_is_no_picture(tmp_path: Path) -> None:
+def test_without_a_line_there_is_no_image(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_bytes(b"")
     draw_curves(tmp_path / "metrics.jsonl", tmp_path / "curves.png")
     assert not (tmp_path / "curves.png").exists()
@@ -44,7 +44,7 @@ def test_without_matplotlib_the_run_goes_on_and_says_so_once(tmp_path: Path, mon
         draw_curves(tmp_path / "metrics.jsonl", tmp_path / "curves.png")
     events: list[Event] = []
     train(job(tmp_path / "run", quick_recipe(epochs=1), val=None), observer=events.append)
-    notes = [event.sentence for event in events if isinstance(event, Note)]
+    notes = [event.sentence for event in events if isinstance(event, TrainingNote)]
     assert len([note for note in notes if "no curves.png" in note and "detcli[train]" in note]) == 1
 
 
@@ -52,13 +52,15 @@ def test_tensorboard_has_each_point_once_after_a_resume(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     from dataclasses import replace
 
-    from detcli.pipeline.run import Stop
-    from detcli.training.training_events import Stepped
+    from detcli.pipeline.run import StopSignal
+    from detcli.training.training_events import TrainingStep
 
-    stop = Stop()
+    stop = StopSignal()
     asked = job(tmp_path / "run", quick_recipe(log_every_steps=1), val=None)
     train(
-        asked, observer=lambda event: stop.set() if isinstance(event, Stepped) and event.epoch == 1 else None, stop=stop
+        asked,
+        observer=lambda event: stop.set() if isinstance(event, TrainingStep) and event.epoch == 1 else None,
+        stop=stop,
     )
     train(replace(asked, resume=True))
     events = accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard"))

@@ -22,13 +22,13 @@ ONE_STEP = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 import torch
-from network_samples import lively, pictures, tiny
+from network_samples import lively, images, tiny
 from detcli.models.dfine import FAMILY
 from detcli.training.optimization.distributed import joined
 from detcli.training.optimization.synced_norm import with_synced_norms
 from detcli.structures.outputs import Targets
 
-COUNTS = (2, 0, 1, 3)  # truths of each picture
+COUNTS = (2, 0, 1, 3)  # truths of each image
 
 torch.set_num_threads(1)
 with joined(torch.device("cpu")) as processes:
@@ -46,7 +46,7 @@ with joined(torch.device("cpu")) as processes:
         for seed, count in enumerate(COUNTS)
     ]
     own = slice(processes.rank * 4 // processes.size, (processes.rank + 1) * 4 // processes.size)
-    outputs = network(pictures(4, 64, 64)[own], targets=targets[own])
+    outputs = network(images(4, 64, 64)[own], targets=targets[own])
     losses = FAMILY.criterion(config)(outputs, targets[own])
     torch.stack(list(losses.values())).sum().backward()
     processes.average_gradients([p for p in network.parameters() if p.requires_grad])
@@ -94,7 +94,7 @@ def lines(run: Path) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:
     # Rounding grows from step to step, as it does between one thread and two: the rates are small, and the backbone's
-    # norms, which a few tiny pictures make touchy, stay still.
+    # norms, which a few tiny images make touchy, stay still.
     recipe = {
         "epochs": 2, "batch": 4, "log_every_steps": 1, "lr": 1e-5, "backbone_lr": 1e-5,
         "network": {"freeze_backbone_batch_norms": True},

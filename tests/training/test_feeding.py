@@ -8,24 +8,24 @@ import torch
 from training_jobs import Rectangles, quick_recipe
 
 from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.resize_rules import Stretch
-from detcli.structures.class_labels import Labels
-from detcli.structures.ground_truth import Truths
-from detcli.training.data.data_loader import Feed, Part
+from detcli.inference.resize_rules import FixedSize
+from detcli.structures.class_labels import ClassLabels
+from detcli.structures.ground_truth import GroundTruth
+from detcli.training.data.data_loader import DataLoader, MicroBatch
 from detcli.training.data.sampler import Sampler
 from detcli.training.recipes.recipe import Recipe
 
 
 def parts(
     recipe: Recipe, data: Rectangles, *, epoch: int = 0, step: int = 0, workers: int = 2, **who: int
-) -> list[Part]:
+) -> list[MicroBatch]:
     height, width = recipe.image_size_hw
     device = torch.device("cpu")
-    feed = Feed(
+    feed = DataLoader(
         data,
         Sampler.of(recipe, len(data), **who),
         recipe,
-        preprocessor=Preprocessor(Preprocessing(Stretch((height, width))), device),
+        preprocessor=Preprocessor(Preprocessing(FixedSize((height, width))), device),
         divisor=32,
         device=device,
     )
@@ -33,7 +33,7 @@ def parts(
         return list(running)
 
 
-def assert_same(one: Part, other: Part) -> None:
+def assert_same(one: MicroBatch, other: MicroBatch) -> None:
     assert torch.equal(one.pixels, other.pixels)
     assert one.files == other.files
     for a, b in zip(one.targets, other.targets, strict=True):
@@ -42,7 +42,7 @@ def assert_same(one: Part, other: Part) -> None:
         assert a.seed == b.seed
 
 
-def test_an_epoch_sees_each_picture_once_in_an_order_of_its_own() -> None:
+def test_an_epoch_sees_each_image_once_in_an_order_of_its_own() -> None:
     sampler = Sampler.of(Recipe(batch=4), 12)
     assert sampler.steps == 3
     assert sorted(sampler.order(0)) == list(range(12))
@@ -56,7 +56,7 @@ def test_what_is_left_after_the_last_full_batch_is_left_out() -> None:
     assert (sampler.steps, len(sampler.order(0)), len(set(sampler.order(0)))) == (2, 10, 10)
 
 
-def test_fewer_pictures_than_a_batch_are_seen_again_until_it_is_full() -> None:
+def test_fewer_images_than_a_batch_are_seen_again_until_it_is_full() -> None:
     sampler = Sampler.of(Recipe(batch=8), 3)
     assert sampler.steps == 1
     order = sampler.order(0)
@@ -65,8 +65,8 @@ def test_fewer_pictures_than_a_batch_are_seen_again_until_it_is_full() -> None:
 
 
 @pytest.mark.parametrize(("asked", "steps"), [(8, 2), (4, 1), (40, 10)])
-def test_an_epoch_may_have_fewer_pictures_or_more(asked: int, steps: int) -> None:
-    sampler = Sampler.of(Recipe(batch=4, pictures_per_epoch=asked), 12)
+def test_an_epoch_may_have_fewer_images_or_more(asked: int, steps: int) -> None:
+    sampler = Sampler.of(Recipe(batch=4, images_per_epoch=asked), 12)
     assert sampler.steps == steps
     assert len(sampler.order(0)) == asked
 
@@ -94,7 +94,7 @@ def test_processes_read_together_what_one_would() -> None:
         assert whole.failures == first.failures + second.failures
 
 
-def test_pictures_and_boxes_stay_together() -> None:
+def test_images_and_boxes_stay_together() -> None:
     data = Rectangles(10)
     recipe = quick_recipe(epochs=1, photometric=0, zoom_out=0, iou_crop=0, flip=1, multi_scale_repeat=0)
     for part in parts(recipe, data):
@@ -127,7 +127,7 @@ def test_sizes_vary_from_step_to_step() -> None:
 def test_crowds_are_not_learned_from() -> None:
     data = Rectangles(4)
     plain = data.truths
-    data.truths = lambda index: Truths(  # type: ignore[method-assign]
+    data.truths = lambda index: GroundTruth(  # type: ignore[method-assign]
         plain(index).boxes_xyxy, plain(index).class_ids, np.ones(len(plain(index)), np.bool_)
     )
     (part,) = parts(quick_recipe(epochs=1), data)
@@ -135,8 +135,8 @@ def test_crowds_are_not_learned_from() -> None:
     assert part.targets[0].boxes_cxcywh.shape == (0, 4)
 
 
-def test_the_next_picture_takes_the_place_of_one_that_cannot_be_read() -> None:
-    data = Rectangles(4, broken={1, 2}, labels=Labels(("red", "green", "blue"), (1, 2, 3)))
+def test_the_next_image_takes_the_place_of_one_that_cannot_be_read() -> None:
+    data = Rectangles(4, broken={1, 2}, labels=ClassLabels(("red", "green", "blue"), (1, 2, 3)))
     (part,) = islice(parts(quick_recipe(epochs=1), data), 1)
     assert sorted(part.files) == ["0.png", "3.png", "3.png", "3.png"]
     assert sorted({(failure.index, failure.file) for failure in part.failures}) == [(1, "1.png"), (2, "2.png")]

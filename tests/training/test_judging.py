@@ -1,4 +1,4 @@
-"""Judging during a run: the figures are those of the pictures whose truths are known."""
+"""Judging during a run: the figures are those of the images whose truths are known."""
 
 from typing import Any, cast
 
@@ -7,11 +7,11 @@ import pytest
 from training_jobs import Rectangles
 
 from detcli.inference.detector import Detector
-from detcli.pipeline.run import Stop
+from detcli.pipeline.run import StopSignal
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Pixels, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.training.optimization.distributed import Processes
-from detcli.training.validation import Judgement, judged
+from detcli.training.validation import ValidationResult, judged
 
 
 class Knowing:
@@ -22,17 +22,17 @@ class Knowing:
     def __init__(self, data: Rectangles) -> None:
         self.labels, self._data = data.labels, data
 
-    def choose(self, frames: list[Frame | Unreadable]) -> list[int]:
+    def choose(self, frames: list[Frame | FailedFrame]) -> list[int]:
         return list(range(len(frames)))
 
     def resize(self, image: Any) -> Pixels:
         return np.asarray(image)
 
-    def prepare(self, frame: Frame | Unreadable) -> Frame | Unreadable:
+    def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
         return frame
 
-    def __call__(self, frames: list[Frame | Unreadable]) -> list[Detections | Unreadable]:
-        return [frame if isinstance(frame, Unreadable) else self._look(frame.origin.index) for frame in frames]
+    def __call__(self, frames: list[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+        return [frame if isinstance(frame, FailedFrame) else self._look(frame.origin.index) for frame in frames]
 
     def _look(self, index: int) -> Detections:
         truths = self._data.truths(index)
@@ -40,7 +40,7 @@ class Knowing:
 
 
 class PartlyKnown(Rectangles):
-    """Of the first pictures nobody knows what is true, as of one whose size is not known."""
+    """Of the first images nobody knows what is true, as of one whose size is not known."""
 
     def __init__(self, count: int, *, unknown: int) -> None:
         super().__init__(count)
@@ -55,20 +55,20 @@ class PartlyKnown(Rectangles):
         }
 
 
-def judge(data: Rectangles) -> Judgement | None:
+def judge(data: Rectangles) -> ValidationResult | None:
     detector = cast("Detector", Knowing(data))
-    return judged(detector, data, epoch=0, processes=Processes(), workers=1, stop=Stop(), tell=lambda _: None)
+    return judged(detector, data, epoch=0, processes=Processes(), workers=1, stop=StopSignal(), tell=lambda _: None)
 
 
 @pytest.mark.parametrize("unknown", [0, 3])
-def test_pictures_without_known_truths_are_left_out(unknown: int) -> None:
+def test_images_without_known_truths_are_left_out(unknown: int) -> None:
     judgement = judge(PartlyKnown(8, unknown=unknown))
     assert judgement is not None
     assert judgement.ap == pytest.approx(1)
 
 
-def test_pictures_that_cannot_be_read_lower_the_figures_and_are_told() -> None:
+def test_images_that_cannot_be_read_lower_the_figures_and_are_told() -> None:
     judgement = judge(Rectangles(8, broken={1, 2}))
     assert judgement is not None
     assert judgement.ap < 0.99
-    assert judgement.notes == ("2 of the 8 pictures to judge on cannot be read: what is true of them is missed",)
+    assert judgement.notes == ("2 of the 8 images to judge on cannot be read: what is true of them is missed",)

@@ -1,4 +1,4 @@
-"""Networks that take pictures of many sizes learn: what they are fed, and that a run is the same after a resume."""
+"""Networks that take images of many sizes learn: what they are fed, and that a run is the same after a resume."""
 
 import json
 from dataclasses import replace
@@ -10,17 +10,17 @@ from detr_jobs import job, network, quick_recipe
 from safetensors.torch import load_file
 
 from detcli.datasets.dataset import Dataset, open_dataset
-from detcli.datasets.shapes import Shapes
-from detcli.errors import PictureError, UsageError
+from detcli.datasets.shapes import ShapesDataset
+from detcli.errors import ImageError, UsageError
 from detcli.inference.preprocess import Preprocessor
-from detcli.pipeline.run import Stop
-from detcli.structures.ground_truth import Truths
-from detcli.training.data.data_loader import Feed, Part
+from detcli.pipeline.run import StopSignal
+from detcli.structures.ground_truth import GroundTruth
+from detcli.training.data.data_loader import DataLoader, MicroBatch
 from detcli.training.data.sampler import Sampler
 from detcli.training.optimization.optimizer import MovingAverage
 from detcli.training.recipes.recipe import Recipe
 from detcli.training.state.model_exporter import training_preprocessing
-from detcli.training.training_events import Event, Stepped
+from detcli.training.training_events import Event, TrainingStep
 from detcli.training.training_loop import train
 
 
@@ -33,17 +33,19 @@ def parts(
     step: int = 0,
     workers: int = 2,
     **who: int,
-) -> list[Part]:
+) -> list[MicroBatch]:
     family, _ = network("detr")
     device = torch.device("cpu")
     data = data or open_dataset("shapes:0:12", masks=masks)
     preprocessor = Preprocessor(training_preprocessing(family.preprocessor, family, recipe), device)
-    feed = Feed(data, Sampler.of(recipe, len(data), **who), recipe, preprocessor=preprocessor, divisor=1, device=device)
+    feed = DataLoader(
+        data, Sampler.of(recipe, len(data), **who), recipe, preprocessor=preprocessor, divisor=1, device=device
+    )
     with feed.running(epoch, step, workers) as running:
         return list(running)
 
 
-def test_pictures_of_a_part_are_padded_below_and_to_the_right() -> None:
+def test_images_of_a_part_are_padded_below_and_to_the_right() -> None:
     seen = set()
     for part in parts(quick_recipe(epochs=2)):
         assert part.mask is not None
@@ -62,7 +64,7 @@ def test_a_part_of_one_size_has_no_mask() -> None:
     assert all(part.mask is None for part in parts(quick_recipe(epochs=1, batch=1, base_batch=1)))
 
 
-def test_boxes_are_fractions_of_the_picture_and_masks_fill_them() -> None:
+def test_boxes_are_fractions_of_the_image_and_masks_fill_them() -> None:
     whole = 0
     for part in parts(quick_recipe(epochs=3), masks=True):
         for place, target in enumerate(part.targets):
@@ -74,9 +76,9 @@ def test_boxes_are_fractions_of_the_picture_and_masks_fill_them() -> None:
             )
             assert target.masks.shape == (len(target.class_ids), *real)
             assert target.masks.dtype == torch.bool
-            centre, half = target.boxes_cxcywh[:, :2], target.boxes_cxcywh[:, 2:] / 2
-            assert bool((centre - half >= -1e-6).all())
-            assert bool((centre + half <= 1 + 1e-6).all())
+            center, half = target.boxes_cxcywh[:, :2], target.boxes_cxcywh[:, 2:] / 2
+            assert bool((center - half >= -1e-6).all())
+            assert bool((center + half <= 1 + 1e-6).all())
             for mask, box in zip(target.masks, target.boxes_cxcywh, strict=True):
                 rows, columns = mask.nonzero(as_tuple=True)
                 if not len(rows):
@@ -102,16 +104,16 @@ def test_masks_of_a_batch_that_is_resized_as_a_whole_are_resized_with_it() -> No
     assert len(sizes) > 3
 
 
-class _WithoutMasks(Shapes):
-    """Drawn pictures, of which the masks of number 2 cannot be read."""
+class _WithoutMasks(ShapesDataset):
+    """Drawn images, of which the masks of number 2 cannot be read."""
 
-    def truths(self, index: int) -> Truths:
+    def truths(self, index: int) -> GroundTruth:
         if index == 2:
-            raise PictureError("truncated", "its PNG '2.png' cannot be read: truncated after 3 bytes")
+            raise ImageError("truncated", "its PNG '2.png' cannot be read: truncated after 3 bytes")
         return super().truths(index)
 
 
-def test_a_picture_whose_masks_cannot_be_read_gives_way_to_another() -> None:
+def test_a_image_whose_masks_cannot_be_read_gives_way_to_another() -> None:
     found = parts(quick_recipe(epochs=1), data=_WithoutMasks("shapes:0:12", masks=True))
     failures = [failure for part in found for failure in part.failures]
     assert [(failure.index, "2.png" in failure.reason) for failure in failures] == [(2, True)]
@@ -163,10 +165,10 @@ def test_the_loss_falls_and_what_was_trained_is_a_model(tmp_path: Path, model: s
 @pytest.mark.parametrize("model", ["detr-panoptic", "deformable-detr"])
 def test_a_run_that_was_interrupted_ends_in_the_same_bytes(tmp_path: Path, model: str) -> None:
     train(job(tmp_path / "one", model=model))
-    stop = Stop()
+    stop = StopSignal()
 
     def watch(event: Event) -> None:
-        if isinstance(event, Stepped) and (event.epoch, event.step) == (1, 1):
+        if isinstance(event, TrainingStep) and (event.epoch, event.step) == (1, 1):
             stop.set()
 
     asked = job(tmp_path / "two", model=model)
@@ -200,7 +202,7 @@ def test_without_an_average_the_weights_themselves_are_kept() -> None:
         assert torch.equal(average.floats["weight"], layer.weight)
 
 
-def test_pictures_may_be_stretched_to_one_size_all_the_same(tmp_path: Path) -> None:
+def test_images_may_be_stretched_to_one_size_all_the_same(tmp_path: Path) -> None:
     recipe = quick_recipe(
         shortest_edges=[], random_crop=0, image_size_hw=[48, 64], zoom_out=0.5, iou_crop=0.8, epochs=1
     )
@@ -213,7 +215,7 @@ def test_many_sizes_are_refused_where_the_network_takes_one() -> None:
     from detcli.models.family import FAMILIES
 
     dfine = FAMILIES["dfine"]
-    with pytest.raises(UsageError, match="shortest_edges are for networks that take pictures of many sizes"):
+    with pytest.raises(UsageError, match="shortest_edges are for networks that take images of many sizes"):
         training_preprocessing(dfine.preprocessor, dfine, quick_recipe())
 
 
@@ -221,9 +223,9 @@ def test_an_older_preprocessor_file_is_written_in_the_words_of_today() -> None:
     family, _ = network("detr")
     old = {"feature_extractor_type": "DetrFeatureExtractor", "size": 800, "max_size": 1333, "do_normalize": True}
     asked = replace(job(Path("unused"), quick_recipe()), preprocessor=old)
-    from detcli.training.state.model_exporter import Keeper
+    from detcli.training.state.model_exporter import ModelExporter
 
-    written = Keeper(asked, torch.device("cpu")).preprocessor_json()
+    written = ModelExporter(asked, torch.device("cpu")).preprocessor_json()
     assert written["size"] == {"shortest_edge": 72, "longest_edge": 96}
     assert "max_size" not in written
     assert written["image_mean"] == family.preprocessor["image_mean"]

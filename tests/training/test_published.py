@@ -115,7 +115,7 @@ def test_the_drop_moves_with_the_number_of_epochs() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"mosaic": 0.5}, "mosaic is 0.5, which is for pictures that are stretched to one size"),
+        ({"mosaic": 0.5}, "mosaic is 0.5, which is for images that are stretched to one size"),
         ({"zoom_out": 1}, "zoom_out is 1"),
         ({"multi_scale_repeat": 20}, "multi_scale_repeat is 20"),
         ({"longest_edge": 700}, "800 is above longest_edge = 700"),
@@ -132,7 +132,7 @@ def test_fields_that_do_not_go_together_are_named(changes: dict[str, object], wo
     assert "my.toml" in str(caught.value)
 
 
-def test_smaller_pictures_keep_the_proportions_of_the_recipe() -> None:
+def test_smaller_images_keep_the_proportions_of_the_recipe() -> None:
     recipe = recipe_for("detr-r50")
     assert recipe.merged(recipe.resized(800, 1333)) == recipe
     half = recipe.merged(recipe.resized(400, 640))

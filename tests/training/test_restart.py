@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from training_jobs import job, quick_recipe
 
-from detcli.pipeline.run import Stop
+from detcli.pipeline.run import StopSignal
 from detcli.training.optimization.distributed import joined
 from detcli.training.state.run_folder import RunFolder
 from detcli.training.training_loop import _nobody, _Run
@@ -24,7 +24,7 @@ def run(tmp_path: Path) -> Iterator[_Run]:
     folder, device = RunFolder(asked.run), torch.device("cpu")
     with joined(device) as processes:
         folder.begin(recipe, overwrite=False)
-        made = _Run(asked, folder, device, processes, _nobody, Stop())
+        made = _Run(asked, folder, device, processes, _nobody, StopSignal())
         made.saver.keep_best(0.5)
         yield made
         made.saver.close()
@@ -50,7 +50,7 @@ def test_weights_average_and_its_decay_are_those_of_the_best_where_augmentation_
     best, updates = state(run), run.learner.average.updates
     learn_something(run)
     run._turn(0, 0.4)
-    assert not same(state(run), best), "pictures are augmented still"
+    assert not same(state(run), best), "images are augmented still"
     run._turn(1, 0.4)
     assert same(state(run), best)
     assert (run.learner.average.decay, run.learner.average.updates) == (RESTART_DECAY, updates)

@@ -60,15 +60,15 @@ def test_lines_after_the_last_state_are_written_anew(straight: Path, tmp_path: P
 
 def stop_after(run: Path, *, steps: int) -> None:
     """Leave a run as a kill after a saved step would."""
-    from detcli.pipeline.run import Stop
-    from detcli.training.training_events import Event, Stepped
+    from detcli.pipeline.run import StopSignal
+    from detcli.training.training_events import Event, TrainingStep
 
-    stop, left = Stop(), steps
+    stop, left = StopSignal(), steps
 
     def watch(event: Event) -> None:
         nonlocal left
-        left -= isinstance(event, Stepped)
-        if left == 1 and isinstance(event, Stepped):
+        left -= isinstance(event, TrainingStep)
+        if left == 1 and isinstance(event, TrainingStep):
             stop.set()
 
     train(job(run, OFTEN), observer=watch, stop=stop)
@@ -89,7 +89,7 @@ def halted(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {"recipe": quick_recipe(seed=1, flip=0)},
             "another recipe: flip was 0.5 and is 0.0 now; seed was 0 and is 1 now",
         ),
-        ({"data": Rectangles(11)}, "other data: .*pictures was 10 and is 11 now"),
+        ({"data": Rectangles(11)}, "other data: .*images was 10 and is 11 now"),
         ({"val": None}, "other data to judge on: there was some, and now there is none"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Small pictures of coloured rectangles with their truths, and jobs to learn them; runs in a process of its own too.
+"""Small images of colored rectangles with their truths, and jobs to learn them; runs in a process of its own too.
 
 python training_jobs.py FOLDER '{"recipe": {…}, "resume": true, "kill_at": 5}'
 """
@@ -14,21 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from detcli.datasets.dataset import Report
+from detcli.datasets.dataset import IssueSummary
 from detcli.models.family import family_of
-from detcli.structures.class_labels import Labels
-from detcli.structures.frame import Frame, Origin, Resize, Unreadable
-from detcli.structures.ground_truth import Truths
+from detcli.structures.class_labels import ClassLabels
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
+from detcli.structures.ground_truth import GroundTruth
 from detcli.training.recipes.recipe import Recipe
-from detcli.training.training_events import Event, Stepped
-from detcli.training.training_job import Job
+from detcli.training.training_events import Event, TrainingStep
+from detcli.training.training_job import TrainingJob
 
-COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
-LABELS = Labels(tuple(COLOURS), (1, 2, 3))
+COLORS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
+LABELS = ClassLabels(tuple(COLORS), (1, 2, 3))
 
 
 class Rectangles:
-    """Each picture has one or two rectangles, whose colour is their class, on grey noise."""
+    """Each image has one or two rectangles, whose color is their class, on gray noise."""
 
     def __init__(
         self,
@@ -37,38 +37,38 @@ class Rectangles:
         seed: int = 0,
         size_hw: tuple[int, int] = (64, 64),
         broken: Collection[int] = (),
-        labels: Labels = LABELS,
+        labels: ClassLabels = LABELS,
     ) -> None:
         self.labels, self._broken = labels, broken
         random = np.random.default_rng(seed)
         self._pixels, self._truths = [], []
         for _ in range(count):
-            pixels, truths = _picture(random, size_hw)
+            pixels, truths = _image(random, size_hw)
             self._pixels.append(pixels)
             self._truths.append(truths)
 
     @property
-    def report(self) -> Report:
+    def report(self) -> IssueSummary:
         ids = np.concatenate([truths.class_ids for truths in self._truths])
         boxes_of = {name: int((ids == index).sum()) for index, name in enumerate(self.labels.names)}
-        return Report("rectangles", len(self), len(ids), boxes_of, 0, 0, ())
+        return IssueSummary("rectangles", len(self), len(ids), boxes_of, 0, 0, ())
 
     def __len__(self) -> int:
         return len(self._pixels)
 
-    def read(self, index: int, resize: Resize | None = None) -> Frame | Unreadable:
+    def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         from PIL import Image
 
         origin = Origin(index, f"{index}.png", f"{index}.png", str(index))
         if index in self._broken:
-            return Unreadable(origin, "truncated", "truncated after 3 bytes")
+            return FailedFrame(origin, "truncated", "truncated after 3 bytes")
         pixels = self._pixels[index]
         frame = Frame(origin, pixels.shape[:2], pixels)
         if resize is None:
             return frame
         return replace(frame, pixels=None, prepared=resize(Image.fromarray(pixels)))
 
-    def truths(self, index: int) -> Truths:
+    def truths(self, index: int) -> GroundTruth:
         return self._truths[index]
 
     def image_id(self, index: int) -> int:
@@ -97,7 +97,7 @@ class Rectangles:
         return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
 
 
-def _picture(random: np.random.Generator, size_hw: tuple[int, int]) -> tuple[np.ndarray, Truths]:
+def _image(random: np.random.Generator, size_hw: tuple[int, int]) -> tuple[np.ndarray, GroundTruth]:
     height, width = size_hw
     pixels = random.integers(90, 130, (height, width, 3)).astype(np.uint8)
     boxes, class_ids = [], []
@@ -106,11 +106,11 @@ def _picture(random: np.random.Generator, size_hw: tuple[int, int]) -> tuple[np.
         x1, y1 = int(random.integers(left, left + 6)), int(random.integers(0, height // 3))
         x2, y2 = int(random.integers(right - 8, right)), int(random.integers(height // 2, height))
         class_id = int(random.integers(3))
-        pixels[y1:y2, x1:x2] = list(COLOURS.values())[class_id]
+        pixels[y1:y2, x1:x2] = list(COLORS.values())[class_id]
         boxes.append([x1, y1, x2, y2])
         class_ids.append(class_id)
     count = len(boxes)
-    return pixels, Truths(np.array(boxes, np.float64), np.array(class_ids, np.int64), np.zeros(count, np.bool_))
+    return pixels, GroundTruth(np.array(boxes, np.float64), np.array(class_ids, np.int64), np.zeros(count, np.bool_))
 
 
 PREPROCESSOR = {
@@ -132,7 +132,7 @@ def quick_recipe(**changes: Any) -> Recipe:
 
 def job(
     run: Path, recipe: Recipe | None = None, *, count: int = 10, val: int | None = 4, fresh: bool = False, **more: Any
-) -> Job:
+) -> TrainingJob:
     """A job to learn rectangles with a tiny D-FINE, its weights seeded.
 
     fresh  as a new network has them; else every number is drawn
@@ -149,7 +149,7 @@ def job(
     with torch.random.fork_rng():
         torch.manual_seed(0)
         state = (family.build(config) if fresh else lively(config)).state_dict()
-    return Job(
+    return TrainingJob(
         **{
             "recipe": recipe, "family": family, "config": config, "state": state,
             "preprocessor": PREPROCESSOR,
@@ -168,7 +168,7 @@ def main() -> None:
 
     def watch(event: Event) -> None:
         nonlocal steps
-        steps += isinstance(event, Stepped)
+        steps += isinstance(event, TrainingStep)
         if steps == asked.get("kill_at"):
             os.kill(os.getpid(), signal.SIGKILL)
 

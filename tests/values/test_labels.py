@@ -3,7 +3,7 @@
 import pytest
 
 from detcli.errors import UsageError
-from detcli.structures.class_labels import COCO_80_TO_91, Labels
+from detcli.structures.class_labels import COCO_80_TO_91, ClassLabels
 
 
 def coco_names() -> list[str]:
@@ -11,7 +11,7 @@ def coco_names() -> list[str]:
 
 
 def test_the_80_classes_of_coco_have_its_ids_with_holes() -> None:
-    labels = Labels.from_names(coco_names())
+    labels = ClassLabels.from_names(coco_names())
     assert labels.category_ids == COCO_80_TO_91
     assert len(set(COCO_80_TO_91)) == 80
     assert COCO_80_TO_91[0] == 1
@@ -21,16 +21,16 @@ def test_the_80_classes_of_coco_have_its_ids_with_holes() -> None:
 
 @pytest.mark.parametrize("count", [91, 250, 366])
 def test_sets_that_count_their_holes_use_the_index_itself(count: int) -> None:
-    assert Labels.from_names([f"n{i}" for i in range(count)]).category_ids == tuple(range(count))
+    assert ClassLabels.from_names([f"n{i}" for i in range(count)]).category_ids == tuple(range(count))
 
 
 @pytest.mark.parametrize("count", [1, 3, 20, 80, 365])
 def test_any_other_set_counts_from_one(count: int) -> None:
-    assert Labels.from_names([f"n{i}" for i in range(count)]).category_ids == tuple(range(1, count + 1))
+    assert ClassLabels.from_names([f"n{i}" for i in range(count)]).category_ids == tuple(range(1, count + 1))
 
 
 def test_classes_are_found_by_name_in_any_case_and_by_index() -> None:
-    labels = Labels.from_names(["cat", "Dog", "N/A", "N/A"])
+    labels = ClassLabels.from_names(["cat", "Dog", "N/A", "N/A"])
     assert labels.find(["dog", " 0 "]) == (0, 1)
     assert labels.find(["n/a"]) == (2, 3)
     assert labels.find([]) == ()
@@ -39,9 +39,9 @@ def test_classes_are_found_by_name_in_any_case_and_by_index() -> None:
 @pytest.mark.parametrize("slip", ["dgo", "4", "-1", "1.0", "²", ""])
 def test_an_unknown_class_is_a_usage_error_that_names_it(slip: str) -> None:
     with pytest.raises(UsageError, match="no class"):
-        Labels.from_names(["cat", "dog", "horse", "cow"]).find(["cat", slip])
+        ClassLabels.from_names(["cat", "dog", "horse", "cow"]).find(["cat", slip])
 
 
 def test_a_slip_of_the_pen_is_answered_with_what_was_meant() -> None:
     with pytest.raises(UsageError, match="did you mean 'toothbrush'"):
-        Labels.from_names(coco_names()).find(["tothbrush"])
+        ClassLabels.from_names(coco_names()).find(["tothbrush"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from detcli.structures.class_labels import COCO_80_TO_91, Labels
+from detcli.structures.class_labels import COCO_80_TO_91, ClassLabels
 from detcli.structures.dataset_labels import COCO_80, PUBLISHED_LABELS
 
 
@@ -25,7 +25,7 @@ def test_stuff_stands_at_its_category_ids() -> None:
         enumerate(names)
     ).items()
     assert sum(name != "N/A" for name in names) == 133
-    assert len(Labels.from_names(names).stuff) == 159
+    assert len(ClassLabels.from_names(names).stuff) == 159
 
 
 def test_objects365_counts_from_one() -> None:
@@ -34,4 +34,4 @@ def test_objects365_counts_from_one() -> None:
 
 
 def test_the_eighty_names_are_known_as_those_of_coco() -> None:
-    assert Labels.from_names(COCO_80).category_ids == COCO_80_TO_91
+    assert ClassLabels.from_names(COCO_80).category_ids == COCO_80_TO_91

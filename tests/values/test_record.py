@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Origin, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.json_records import from_record, json_line, shortest, to_record
 from detcli.structures.masks import Rle
 
-LABELS = Labels.from_names(["cat", "dog", "cow"])
+LABELS = ClassLabels.from_names(["cat", "dog", "cow"])
 
 
 def random_detections(seed: int, count: int) -> Detections:
@@ -61,8 +61,8 @@ def test_numbers_are_the_shortest_that_mean_the_same_float32() -> None:
     assert np.array_equal(np.array(shortest(values), np.float32), values)
 
 
-def test_a_failed_picture_keeps_its_line() -> None:
-    failed = Unreadable(Origin(7, "x.jpg", "x.jpg", "x"), "truncated", "cannot read 'x.jpg': truncated")
+def test_a_failed_image_keeps_its_line() -> None:
+    failed = FailedFrame(Origin(7, "x.jpg", "x.jpg", "x"), "truncated", "cannot read 'x.jpg': truncated")
     record = to_record(failed, failed, LABELS)
     assert record == {
         "index": 7,
@@ -77,7 +77,7 @@ def test_a_failed_picture_keeps_its_line() -> None:
 
 def test_a_frame_the_device_could_not_answer_is_a_failure_too() -> None:
     origin = Origin(0, "x.jpg", "x.jpg", "x")
-    record = to_record(Frame(origin, (4, 4), None), Unreadable(origin, "device", "not finite"), LABELS)
+    record = to_record(Frame(origin, (4, 4), None), FailedFrame(origin, "device", "not finite"), LABELS)
     assert record["detections"] is None
     assert record["error"]["code"] == "device"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from detcli.checkpoints.hub.checksums import matches, sha256_of_file
-from detcli.checkpoints.hub.download_progress import Progress
+from detcli.checkpoints.hub.download_progress import DownloadProgress
 from detcli.checkpoints.hub.hub_cache import FileFacts, require_room
 from detcli.checkpoints.hub.hub_client import Attempts, Hub, RemoteFile, TransientError
 from detcli.errors import DamagedModelError, HubError
@@ -18,7 +18,7 @@ from detcli.io.atomic_write import told
 _WORTH_A_REQUEST = 256 * 1024
 
 
-def fetch(hub: Hub, remote: RemoteFile, place: Path, progress: Progress, *, max_bytes: int) -> FileFacts:
+def fetch(hub: Hub, remote: RemoteFile, place: Path, progress: DownloadProgress, *, max_bytes: int) -> FileFacts:
     """Fetch a file to its place, going on with what an earlier process left.
 
     The bytes gather in `PLACE.detcli.incomplete`, under the checksum's name, so that another version of the file
@@ -54,7 +54,7 @@ def fetch(hub: Hub, remote: RemoteFile, place: Path, progress: Progress, *, max_
     )
 
 
-def _fill(hub: Hub, remote: RemoteFile, partial: Path, progress: Progress, max_bytes: int) -> None:
+def _fill(hub: Hub, remote: RemoteFile, partial: Path, progress: DownloadProgress, max_bytes: int) -> None:
     """Bring the partial file to its full length, in as many requests as it takes."""
     attempts = Attempts()
     progress.advance(_size(partial))
@@ -73,7 +73,7 @@ def _fill(hub: Hub, remote: RemoteFile, partial: Path, progress: Progress, max_b
             attempts.failed(error)
 
 
-def _continue(hub: Hub, remote: RemoteFile, partial: Path, progress: Progress, max_bytes: int) -> None:
+def _continue(hub: Hub, remote: RemoteFile, partial: Path, progress: DownloadProgress, max_bytes: int) -> None:
     """Ask once for what is missing and write it down as it comes."""
     have = _size(partial)
     with hub.open(remote.url, have) as response, _appended(partial) as file:

@@ -7,7 +7,7 @@ from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # 
 
 from detcli.checkpoints.hub.checksums import matches, sha256_of_file
 from detcli.checkpoints.hub.download_file import fetch
-from detcli.checkpoints.hub.download_progress import Progress, Silent
+from detcli.checkpoints.hub.download_progress import DownloadProgress, NoProgress
 from detcli.checkpoints.hub.hub_cache import CachedRepository, FileFacts
 from detcli.checkpoints.hub.hub_client import Hub, RemoteFile
 from detcli.checkpoints.json_files import MAX_DOCUMENT_BYTES, read_document
@@ -19,7 +19,7 @@ MAX_WEIGHTS_BYTES = 16 * 1024**3
 
 
 @contextmanager
-def alone(place: CachedRepository, shown: Progress) -> Iterator[None]:
+def alone(place: CachedRepository, shown: DownloadProgress) -> Iterator[None]:
     """Hold a repository for this process; another one that fetches it is waited for."""
     path = place.root / ".locks" / place.folder.name / "detcli.lock"
     with told(path):
@@ -38,7 +38,7 @@ def alone(place: CachedRepository, shown: Progress) -> Iterator[None]:
         lock.__exit__(None, None, None)
 
 
-def fetch_model(place: CachedRepository, revision: str, shown: Progress) -> tuple[str, dict[str, FileFacts]]:
+def fetch_model(place: CachedRepository, revision: str, shown: DownloadProgress) -> tuple[str, dict[str, FileFacts]]:
     """Fetch what is missing of a model: the commit that the revision is, and the facts of all its files.
 
     Raises ModelError, HubError, AccessError or OutputError; files that were fetched before it failed stay.
@@ -60,7 +60,7 @@ def fetch_model(place: CachedRepository, revision: str, shown: Progress) -> tupl
         index = hub.look_up(place.repository, WEIGHTS_INDEX, commit)
         if index is None:
             raise UnsupportedModelError(f"'{place.repository}' has no {WEIGHTS}; detcli reads no other weights")
-        facts |= _bring(hub, place, [index], Silent())
+        facts |= _bring(hub, place, [index], NoProgress())
         path = place.snapshot(commit) / WEIGHTS_INDEX
         for name in shard_names(read_document(path, max_bytes=MAX_INDEX_BYTES), path):
             shard = hub.look_up(place.repository, name, commit)
@@ -70,7 +70,9 @@ def fetch_model(place: CachedRepository, revision: str, shown: Progress) -> tupl
     return commit, facts | _bring(hub, place, wanted, shown)
 
 
-def _bring(hub: Hub, place: CachedRepository, wanted: list[RemoteFile], shown: Progress) -> dict[str, FileFacts]:
+def _bring(
+    hub: Hub, place: CachedRepository, wanted: list[RemoteFile], shown: DownloadProgress
+) -> dict[str, FileFacts]:
     """Fetch files that are not here whole yet, and give each its name in its commit's folder."""
     facts = {remote.name: _here(place, remote) for remote in wanted}
     missing = [remote for remote in wanted if facts[remote.name] is None]

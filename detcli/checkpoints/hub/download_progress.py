@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class Progress(Protocol):
+class DownloadProgress(Protocol):
     """Somebody who shows how far a download is."""
 
     def start(self, total: int | None, description: str) -> None:
@@ -16,7 +16,7 @@ class Progress(Protocol):
         """It is over, well or not."""
 
 
-class Silent:
+class NoProgress:
     """Progress that nobody looks at."""
 
     def start(self, total: int | None, description: str) -> None:

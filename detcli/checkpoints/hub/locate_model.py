@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detcli.checkpoints.catalog import CATALOG, did_you_mean, entry_of_repository, shipped
 from detcli.checkpoints.hub.checksums import combined_sha256, sha256_of_file
-from detcli.checkpoints.hub.download_progress import Progress, Silent
+from detcli.checkpoints.hub.download_progress import DownloadProgress, NoProgress
 from detcli.checkpoints.hub.hub_cache import CachedRepository, FileCheck, FileFacts, check_revision
 from detcli.checkpoints.hub.hub_environment import cache_folder, is_offline
 from detcli.checkpoints.json_files import read_document
@@ -34,9 +34,9 @@ from detcli.errors import (
 )
 
 __all__ = [
+    "DownloadProgress",
     "ModelFiles",
-    "Progress",
-    "Silent",
+    "NoProgress",
     "cached",
     "cached_repository",
     "check_shipped",
@@ -56,14 +56,14 @@ def locate(
     revision: str | None = None,
     offline: bool = False,
     cache_dir: Path | None = None,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
 ) -> ModelFiles:
     """Find a model's files, fetching them first where they are not here.
 
-    model      a name of the catalogue (which wins over a folder of that name; `./NAME` is the folder), a folder,
+    model      a name of the catalog (which wins over a folder of that name; `./NAME` is the folder), a folder,
                a .safetensors file (or index of shards) with config.json beside it, a .pth file of an original
                repository, or a repository of the Hub
-    revision   commit, branch or tag; None: as the catalogue says, else "main"
+    revision   commit, branch or tag; None: as the catalog says, else "main"
     offline    ask nobody, as HF_HUB_OFFLINE does
     cache_dir  of the Hub; None: as HF_HUB_CACHE and HF_HOME say
 
@@ -131,7 +131,7 @@ def shipped_model(model: str) -> ModelFiles | None:
 def check_shipped(model: str) -> list[FileCheck]:
     """What became of each file of a model that comes with detcli.
 
-    The weights are held against the checksum that the catalogue has of them; the others must be readable.
+    The weights are held against the checksum that the catalog has of them; the others must be readable.
     """
     entry = shipped(model)
     if entry is None or entry.folder is None:
@@ -182,7 +182,7 @@ def download(
     revision: str | None = None,
     cache_dir: Path | None = None,
     update: bool = False,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
 ) -> ModelFiles:
     """Bring a Hub model's files to this machine, whole; what is here and whole already is not fetched again.
 
@@ -199,7 +199,7 @@ def download(
 
     repository, wanted = _wanted(model, revision)
     place = CachedRepository(cache_folder(cache_dir), repository)
-    shown = progress or Silent()
+    shown = progress or NoProgress()
     with alone(place, shown):
         known = None if update else place.commit_of(wanted)
         if known is not None:
@@ -216,7 +216,7 @@ def download(
         return _files(model, place, commit, facts)
 
 
-def remove(model: str, *, cache_dir: Path | None = None, progress: Progress | None = None) -> int:
+def remove(model: str, *, cache_dir: Path | None = None, progress: DownloadProgress | None = None) -> int:
     """Delete everything of a Hub model from this machine, every commit of it; bytes freed.
 
     Raises UsageError for a model that is not of the Hub, NotCachedError where there is nothing of it, and OutputError.
@@ -224,7 +224,7 @@ def remove(model: str, *, cache_dir: Path | None = None, progress: Progress | No
     from detcli.checkpoints.hub.download_model import alone
 
     place = cached_repository(model, cache_dir=cache_dir)
-    with alone(place, progress or Silent()):
+    with alone(place, progress or NoProgress()):
         return place.remove()
 
 

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 
 _LEFTOVERS = ("total_params", "total_ops", "num_batches_tracked")  # thop's, and counters that nobody reads
-_FROZEN_GRID = "decoder.anchors"  # of D-FINE, with infinities; made anew for each picture size
+_FROZEN_GRID = "decoder.anchors"  # of D-FINE, with infinities; made anew for each image size
 _PARALLEL, _COMPILED = "module.", "_orig_mod."
 _DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _MOST_TENSORS, _MOST_DIMENSIONS, _LONGEST_NAME = 20_000, 8, 300
 EVALUATION = {"precision", "recall", "scores"}  # names in the figures that evaluations save
 
 
-class RefusedError(Exception):
+class PthRefusedError(Exception):
     """A clause that goes on from the file's name; `damaged` tells a broken file from one that is of another kind."""
 
     def __init__(self, clause: str, *, damaged: bool = False) -> None:
@@ -29,7 +29,7 @@ class RefusedError(Exception):
 def weights_of(content: Any) -> tuple[str, Mapping[Any, Any]]:
     """Which part of the file the weights are, and they: the moving average, else the model, else all of it."""
     if not isinstance(content, Mapping):
-        raise RefusedError(f"holds a {type(content).__name__}, not weights by name")
+        raise PthRefusedError(f"holds a {type(content).__name__}, not weights by name")
     average = content.get("ema")
     if isinstance(average, Mapping) and _is_state(average.get("module")):
         return "ema", average["module"]
@@ -39,11 +39,11 @@ def weights_of(content: Any) -> tuple[str, Mapping[Any, Any]]:
         return "bare", content
     names = set(content)
     if names >= EVALUATION:
-        raise RefusedError("holds figures of an evaluation (precision, recall, scores), not weights")
+        raise PthRefusedError("holds figures of an evaluation (precision, recall, scores), not weights")
     if names & {"optimizer", "param_groups"}:
-        raise RefusedError("holds the state of an optimizer and no weights of a model")
+        raise PthRefusedError("holds the state of an optimizer and no weights of a model")
     some = ", ".join(shown(name) for name in list(content)[:5])
-    raise RefusedError("holds no weights of a model" + (f": there is {some} in it" if some else ": it is empty"))
+    raise PthRefusedError("holds no weights of a model" + (f": there is {some} in it" if some else ": it is empty"))
 
 
 def _is_state(value: Any) -> bool:
@@ -58,11 +58,11 @@ def plain_tensors(weights: Mapping[Any, Any], *, most_bytes: int) -> tuple[dict[
     tensors: dict[str, Any] = {}
     grids: dict[str, list[int]] = {}
     if len(weights) > _MOST_TENSORS:
-        raise RefusedError(f"holds {len(weights):,} tensors, more than any model here has")
+        raise PthRefusedError(f"holds {len(weights):,} tensors, more than any model here has")
     room = most_bytes
     for given, value in weights.items():
         if not isinstance(given, str) or len(given) > _LONGEST_NAME:
-            raise RefusedError(f"names a tensor {shown(given)}", damaged=True)
+            raise PthRefusedError(f"names a tensor {shown(given)}", damaged=True)
         name = _plain_name(given)
         if name.rpartition(".")[2] in _LEFTOVERS:
             continue
@@ -72,10 +72,10 @@ def plain_tensors(weights: Mapping[Any, Any], *, most_bytes: int) -> tuple[dict[
             continue
         room -= value.numel() * value.element_size()
         if room < 0:
-            raise RefusedError("claims more numbers than there are in it", damaged=True)
+            raise PthRefusedError("claims more numbers than there are in it", damaged=True)
         _check_finite(name, value)
         if name in tensors and not torch.equal(tensors[name], value):
-            raise RefusedError(f"holds tensor {shown(name)} twice, with and without a prefix, and they differ")
+            raise PthRefusedError(f"holds tensor {shown(name)} twice, with and without a prefix, and they differ")
         tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)
     return tensors, grids
 
@@ -90,7 +90,7 @@ def _plain_name(name: str) -> str:
 def _check_form(name: str, value: Any) -> None:
     """Refuse whatever is not a dense tensor of numbers that lie in the file."""
     if not isinstance(value, torch.Tensor):
-        raise RefusedError(f"holds a {type(value).__name__} under {shown(name)}, where a tensor belongs")
+        raise PthRefusedError(f"holds a {type(value).__name__} under {shown(name)}, where a tensor belongs")
     kind = (
         f"a {type(value).__name__}"
         if type(value) not in (torch.Tensor, torch.nn.Parameter)
@@ -109,16 +109,18 @@ def _check_form(name: str, value: Any) -> None:
         else ""
     )
     if kind:
-        raise RefusedError(f"holds tensor {shown(name)}, which is {kind}; networks here have dense tensors of numbers")
+        raise PthRefusedError(
+            f"holds tensor {shown(name)}, which is {kind}; networks here have dense tensors of numbers"
+        )
     first, last = value.storage_offset(), value.untyped_storage().nbytes() // value.element_size()
     if value.numel() > last - first:
-        raise RefusedError(f"claims more numbers for tensor {shown(name)} than there are in it", damaged=True)
+        raise PthRefusedError(f"claims more numbers for tensor {shown(name)} than there are in it", damaged=True)
 
 
 def _check_finite(name: str, value: Any) -> None:
     if value.is_floating_point() and value.numel() and not bool(torch.isfinite(value).all()):
         count = int((~torch.isfinite(value)).sum())
-        raise RefusedError(
+        raise PthRefusedError(
             f"holds tensor {shown(name)} with {count:,} values that are not finite (NaN or infinity)", damaged=True
         )
 

@@ -39,7 +39,7 @@ class OriginalFile:
     """What a file of an original repository holds.
 
     tensors  by name, without the prefixes of DataParallel and torch.compile; dense, finite, on the CPU. A grid that
-             D-FINE freezes for one picture size is there as a tensor without numbers, on the meta device
+             D-FINE freezes for one image size is there as a tensor without numbers, on the meta device
     args     of the training run: words, numbers and short lists; empty where there are none
     where    the weights are in the file: the moving average of a run, its model, or the whole file
     """

@@ -22,7 +22,7 @@ import torch
 
 from detcli.checkpoints.pth.pth_content import (
     EVALUATION,
-    RefusedError,
+    PthRefusedError,
     arguments_of,
     plain_tensors,
     shown,
@@ -42,7 +42,7 @@ def run(job: Mapping[str, Any]) -> None:
     _limit(job["memory"], job["seconds"], job["largest_output"])
     try:
         answer = read_content(job["file"], job["tensors"])
-    except RefusedError as refused:
+    except PthRefusedError as refused:
         answer = {"refused": str(refused), "damaged": refused.damaged}
     except NoRoomError as error:
         answer = {"no_room": str(error)}
@@ -97,14 +97,14 @@ def check_archive(file: BinaryIO, size: int) -> bool:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise RefusedError("is damaged, or was cut off", damaged=True) from error
+        raise PthRefusedError("is damaged, or was cut off", damaged=True) from error
     names = {entry.filename.rpartition("/")[2] for entry in entries}
     if "constants.pkl" in names:
-        raise RefusedError("is a program (TorchScript), not a file of weights alone")
+        raise PthRefusedError("is a program (TorchScript), not a file of weights alone")
     if "data.pkl" not in names:
-        raise RefusedError("is a zip archive, but none that PyTorch wrote")
+        raise PthRefusedError("is a zip archive, but none that PyTorch wrote")
     if sum(entry.file_size for entry in entries) > 4 * size + (1 << 20):
-        raise RefusedError("unpacks to many times its own size, as no file of weights does", damaged=True)
+        raise PthRefusedError("unpacks to many times its own size, as no file of weights does", damaged=True)
     return all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
 
 
@@ -125,24 +125,24 @@ def _load(path: str, file: BinaryIO, *, mapped: bool) -> Any:
     except Exception as error:  # on bytes that make no sense it raises whatever comes first
         if "allocate" in str(error) or "not enough memory" in str(error):
             raise MemoryError from error
-        raise RefusedError("is damaged, or was cut off", damaged=True) from error
+        raise PthRefusedError("is damaged, or was cut off", damaged=True) from error
 
 
-def _refusal(file: BinaryIO, message: str) -> RefusedError:
+def _refusal(file: BinaryIO, message: str) -> PthRefusedError:
     """Why a pickle was not read to its end."""
     texts = set(_texts(file))
     if texts >= EVALUATION:
-        return RefusedError(
+        return PthRefusedError(
             "holds figures of an evaluation (precision, recall, scores), not weights; those lie beside the folder "
             "'eval', in best_stg2.pth or best_stg1.pth"
         )
     found = _FORBIDDEN.search(message)
     if found:
         name = found[1].rstrip(".,:")
-        return RefusedError(
+        return PthRefusedError(
             f"is refused: it asks for {shown(name)}, which could run code; detcli reads tensors, numbers and text alone"
         )
-    return RefusedError("is no PyTorch file of tensors, numbers and text alone, or is damaged", damaged=True)
+    return PthRefusedError("is no PyTorch file of tensors, numbers and text alone, or is damaged", damaged=True)
 
 
 def _texts(file: BinaryIO) -> Iterator[str]:

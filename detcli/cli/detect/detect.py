@@ -1,4 +1,4 @@
-"""`detcli detect`: boxes in pictures."""
+"""`detcli detect`: boxes in images."""
 
 from typing import Any
 
@@ -6,28 +6,28 @@ import click
 
 from detcli.cli.detect.run_images import look
 from detcli.cli.framework import options
-from detcli.cli.framework.command import Command, Example, pass_console
+from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
-from detcli.engine.request import PictureWish
+from detcli.engine.request import ImageRequest
 
 
 @click.command(
     cls=Command,
     examples=[
-        Example("boxes in one picture, as a table", "detcli detect street.jpg"),
-        Example(
-            "a folder into COCO, with pictures to look at", "detcli detect images/ -o out.json --save-images drawn/"
+        UsageExample("boxes in one image, as a table", "detcli detect street.jpg"),
+        UsageExample(
+            "a folder into COCO, with images to look at", "detcli detect images/ -o out.json --save-images drawn/"
         ),
-        Example(
+        UsageExample(
             "a larger model, surer boxes, two classes", "detcli detect images/ -m dfine-x -t 0.6 --classes person,dog"
         ),
-        Example(
+        UsageExample(
             "paths from another program, files with dogs out",
             "find . -name '*.jpg' -print0 | detcli detect -0 --files-from - "
             "| jq -r 'select(any(.detections[]?; .label==\"dog\")) | .file'",
         ),
-        Example("go on with a long run that was interrupted", "detcli detect big/ -o out.jsonl --resume"),
-        Example("see what would be read, and do nothing", "detcli detect 'photos/**/*.png' --dry-run"),
+        UsageExample("go on with a long run that was interrupted", "detcli detect big/ -o out.jsonl --resume"),
+        UsageExample("see what would be read, and do nothing", "detcli detect 'photos/**/*.png' --dry-run"),
     ],
 )
 @options.sources
@@ -43,12 +43,12 @@ from detcli.engine.request import PictureWish
 @options.progress
 @pass_console
 def detect(console: Console, /, **given: Any) -> int:
-    """Find objects in pictures.
+    """Find objects in images.
 
-    SOURCES are pictures, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one picture on
+    SOURCES are images, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one image on
     standard input. Folders are walked.
 
-    Results go to standard output or to each --output; messages go to standard error. A picture that cannot be read
+    Results go to standard output or to each --output; messages go to standard error. An image that cannot be read
     becomes a record with the reason, and the run goes on.
     """
-    return look(console, PictureWish(**given))
+    return look(console, ImageRequest(**given))

@@ -1,4 +1,4 @@
-"""A run over pictures, whatever is looked for in them: what the flags of `detect` and `segment` ask for becomes a source,
+"""A run over images, whatever is looked for in them: what the flags of `detect` and `segment` ask for becomes a source,
 a detector and sinks, and the pipeline joins them.
 
 Checks run from cheap to dear: flags, then outputs, then the input, and only then torch and the model.
@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detcli.cli.framework.console import Console
-from detcli.engine.request import PictureWish
+from detcli.engine.request import ImageRequest
 from detcli.errors import InputError, TooManyFailuresError, UsageError
 from detcli.io.outputs import IfExists
 
 if TYPE_CHECKING:
-    from detcli.engine.listing import Listing
-    from detcli.engine.outputs import Plan
+    from detcli.engine.listing import SourceListing
+    from detcli.engine.outputs import OutputPlan
 
 
-def look(console: Console, wish: PictureWish) -> int:
+def look(console: Console, wish: ImageRequest) -> int:
     """Do what is wished for; returns the exit code.
 
     Raises DetcliError for what cannot be begun, or ends a run.
     """
     if not wish.sources and wish.files_from is None:
-        raise UsageError("nothing to look at: name a picture, a folder, a glob, an address or '-', or use --files-from")
+        raise UsageError("nothing to look at: name an image, a folder, a glob, an address or '-', or use --files-from")
     check_place()
     from detcli.engine.outputs import check_plan, make_plan
 
@@ -62,8 +62,8 @@ def check_place() -> None:
         raise UsageError(f"the folder this was started in cannot be found ({error.strerror}): cd to another") from error
 
 
-def _open(wish: PictureWish, plan: "Plan") -> "Listing":
-    from detcli.engine.listing import Listing
+def _open(wish: ImageRequest, plan: "OutputPlan") -> "SourceListing":
+    from detcli.engine.listing import SourceListing
     from detcli.sources.source import DEFAULT_MAX_PIXELS, SourceSettings, open_source
 
     settings = SourceSettings(
@@ -76,37 +76,37 @@ def _open(wish: PictureWish, plan: "Plan") -> "Listing":
         limit=wish.limit,
         max_pixels=wish.max_pixels or DEFAULT_MAX_PIXELS,
     )
-    source = Listing(open_source(wish.sources, settings))
+    source = SourceListing(open_source(wish.sources, settings))
     if source.is_empty():
         names = ", ".join(f"'{name}'" for name in (*wish.sources, *([wish.files_from] if wish.files_from else [])))
-        raise InputError(f"there are no pictures in {names}; 'detcli video' takes videos")
+        raise InputError(f"there are no images in {names}; 'detcli video' takes videos")
     return source
 
 
-def _run(console: Console, wish: PictureWish, plan: "Plan", source: "Listing") -> int:
+def _run(console: Console, wish: ImageRequest, plan: "OutputPlan", source: "SourceListing") -> int:
     from detcli.checkpoints.hub.locate_model import repository_of
 
     repository_of(wish.model)  # a slip in the name is told before torch is imported
     from detcli.cli.detect.summary import closing
-    from detcli.cli.framework.progress import RunProgress
+    from detcli.cli.framework.progress import RunProgressBar
     from detcli.cli.framework.signals import stopping
     from detcli.engine.load_model import load
     from detcli.engine.open_outputs import open_sinks
-    from detcli.pipeline.run import Limits, Stop, Tally, run
+    from detcli.pipeline.run import FailurePolicy, RunStats, StopSignal, run
     from detcli.sinks.sink import remarks
-    from detcli.structures.frame import Frame, Unreadable
+    from detcli.structures.frame import FailedFrame, Frame
 
     detector = load(console, wish, plan)
     started = time.monotonic()
-    tally, stop = Tally(), Stop()
+    tally, stop = RunStats(), StopSignal()
     with ExitStack() as stack:
         opened = stack.enter_context(open_sinks(console, wish, plan, detector))
         stack.enter_context(stopping(console, stop))
         done = opened.replay(source, tally)
-        progress = stack.enter_context(RunProgress(console, done=done, count=source.count))
+        progress = stack.enter_context(RunProgressBar(console, done=done, count=source.count))
 
-        def on_result(frame: Frame | Unreadable, detections: Any) -> None:
-            failed = isinstance(detections, Unreadable)
+        def on_result(frame: Frame | FailedFrame, detections: Any) -> None:
+            failed = isinstance(detections, FailedFrame)
             progress.advance(failed=failed)
             if failed:
                 console.failure(frame.origin.file, detections.code, detections.message)
@@ -118,7 +118,7 @@ def _run(console: Console, wish: PictureWish, plan: "Plan", source: "Listing") -
                 opened.sinks,
                 workers=wish.workers,
                 tally=tally,
-                limits=Limits(wish.strict, wish.max_failures),
+                limits=FailurePolicy(wish.strict, wish.max_failures),
                 stop=stop,
                 on_result=on_result,
             )

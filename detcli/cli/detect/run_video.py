@@ -1,4 +1,4 @@
-"""A run over moving pictures: what the flags of `video` ask for becomes sources, a detector and sinks.
+"""A run over videos: what the flags of `video` ask for becomes sources, a detector and sinks.
 
 Checks run from cheap to dear, as in `looking.py`: flags, outputs, then the sources are opened, and only then the model.
 """
@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 
 from detcli.cli.detect.run_images import check_place
 from detcli.cli.framework.console import Console
-from detcli.engine.request import VideoWish
+from detcli.engine.request import VideoRequest
 from detcli.errors import TooManyFailuresError, UsageError
 
 if TYPE_CHECKING:
-    from detcli.engine.outputs import Plan
-    from detcli.engine.video_sinks import MovingSinks
+    from detcli.engine.outputs import OutputPlan
+    from detcli.engine.video_sinks import VideoSinks
     from detcli.inference.detector import Detector
-    from detcli.sources.video.multiplexer import Together
+    from detcli.sources.video.multiplexer import Multiplexer
     from detcli.structures.detections import Detections
-    from detcli.structures.frame import Frame, Unreadable
+    from detcli.structures.frame import FailedFrame, Frame
 
 _WAITING_BYTES = 1 << 29  # of decoded frames between source and sinks
 
 
-def watch(console: Console, wish: VideoWish) -> int:
+def watch(console: Console, wish: VideoRequest) -> int:
     """Do what is wished for; returns the exit code.
 
     Raises DetcliError for what cannot be begun, or ends a run.
@@ -53,9 +53,9 @@ def watch(console: Console, wish: VideoWish) -> int:
         if plan.is_empty and not wished.is_empty:
             return 0
         from detcli.cli.detect.video_report import dry_run, open_all, tell
-        from detcli.engine.video_sinks import MovingSinks
+        from detcli.engine.video_sinks import VideoSinks
 
-        sinks = MovingSinks(wish, plan, source)
+        sinks = VideoSinks(wish, plan, source)
         sinks.check()
         open_all(console, source)
         tell(console, wish, source)
@@ -66,12 +66,12 @@ def watch(console: Console, wish: VideoWish) -> int:
         return _run(console, wish, plan, source, sinks)
 
 
-def _source(wish: VideoWish) -> "Together":
+def _source(wish: VideoRequest) -> "Multiplexer":
     from detcli.sources.source import DEFAULT_MAX_PIXELS
     from detcli.sources.video.open_video import open_together
-    from detcli.sources.video.video_source import MovingSettings
+    from detcli.sources.video.video_source import VideoSettings
 
-    settings = MovingSettings(
+    settings = VideoSettings(
         stride=wish.stride,
         fps=wish.fps,
         start_s=wish.start,
@@ -87,37 +87,37 @@ def _source(wish: VideoWish) -> "Together":
     return open_together(wish.sources, settings, outputs=[str(path) for path in written if path is not None])
 
 
-def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", sinks: "MovingSinks") -> int:
+def _run(console: Console, wish: VideoRequest, plan: "OutputPlan", source: "Multiplexer", sinks: "VideoSinks") -> int:
     from detcli.checkpoints.hub.locate_model import repository_of
 
     repository_of(wish.model)  # a slip in the name is told before torch is imported
-    from detcli.cli.detect.video_progress import Measures, VideoProgress, video_closing
+    from detcli.cli.detect.video_progress import LatencyStats, VideoProgress, video_closing
     from detcli.cli.detect.video_report import warn_of_nothing
     from detcli.cli.framework.signals import stopping
-    from detcli.engine.listing import Listing
+    from detcli.engine.listing import SourceListing
     from detcli.engine.load_model import load
-    from detcli.engine.multi_tracker import Following
+    from detcli.engine.multi_tracker import MultiSourceTracker
     from detcli.engine.open_outputs import open_sinks
-    from detcli.pipeline.latency_timer import Timed
-    from detcli.pipeline.run import Limits, Stop, Tally, run
+    from detcli.pipeline.latency_timer import TimedDetector
+    from detcli.pipeline.run import FailurePolicy, RunStats, StopSignal, run
     from detcli.sinks.sink import remarks
-    from detcli.structures.frame import Unreadable
+    from detcli.structures.frame import FailedFrame
 
     detector = load(console, wish, plan)
     if source.live and wish.batch is None:  # a larger batch would only hold the first frame of it back
         detector.batch_size = min(detector.batch_size, len(source.parts))
-    timed = Timed(detector)
+    timed = TimedDetector(detector)
     started = time.monotonic()
-    tally, stop, measures = Tally(), Stop(), Measures()
+    tally, stop, measures = RunStats(), StopSignal(), LatencyStats()
     before = 0
     with ExitStack() as stack:
         opened = stack.enter_context(open_sinks(console, wish, plan, detector, sinks))
         stack.enter_context(stopping(console, stop))
-        following = Following(detector.threshold) if wish.track else None
+        following = MultiSourceTracker(detector.threshold) if wish.track else None
         if following is not None:
             low = min(detector.threshold, following.settings.low_threshold)
             detector.selection = replace(detector.selection, threshold=low)
-        listing = Listing(source)
+        listing = SourceListing(source)
         before = opened.replay(listing, tally)
         progress = stack.enter_context(
             VideoProgress(
@@ -131,14 +131,14 @@ def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", si
             )
         )
 
-        def on_result(frame: "Frame | Unreadable", detections: "Detections | Unreadable") -> None:
+        def on_result(frame: "Frame | FailedFrame", detections: "Detections | FailedFrame") -> None:
             waited_s = source.waited_s(frame.origin.index)
             if source.live and waited_s is not None:
                 measures.took(waited_s)
             if following is not None:
                 measures.tracks = following.tracks
             progress.advance(detections)
-            if isinstance(detections, Unreadable):
+            if isinstance(detections, FailedFrame):
                 origin = frame.origin
                 console.failure(origin.file, detections.code, detections.message, time_s=origin.time_s or None)
 
@@ -160,7 +160,7 @@ def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", si
                 opened.sinks,
                 workers=wish.workers,
                 tally=tally,
-                limits=Limits(wish.strict, wish.max_failures),
+                limits=FailurePolicy(wish.strict, wish.max_failures),
                 stop=stop,
                 in_flight=_in_flight(source, detector),
                 tracker=following,
@@ -176,7 +176,7 @@ def _run(console: Console, wish: VideoWish, plan: "Plan", source: "Together", si
     return tally.exit_code
 
 
-def _in_flight(source: "Together", detector: "Detector") -> int | None:
+def _in_flight(source: "Multiplexer", detector: "Detector") -> int | None:
     """Most frames between source and sinks: few of live sources, so that none is old; of large ones what fits."""
     if source.live:
         return 2 * len(source.parts)  # one in the network, one that waits for it

@@ -1,4 +1,4 @@
-"""`detcli segment`: masks of things and stuff in pictures."""
+"""`detcli segment`: masks of things and stuff in images."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,28 +8,32 @@ import click
 from detcli.cli.detect import segment_options
 from detcli.cli.detect.run_images import look
 from detcli.cli.framework import options
-from detcli.cli.framework.command import Command, Example, pass_console
+from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
-from detcli.engine.request import PictureWish
+from detcli.engine.request import ImageRequest
 
 
 @click.command(
     cls=Command,
     examples=[
-        Example("what every pixel of a picture belongs to, drawn", "detcli segment street.jpg --save-images drawn/"),
-        Example(
-            "a folder into COCO panoptic: out.json and the pictures in out/",
+        UsageExample(
+            "what every pixel of an image belongs to, drawn", "detcli segment street.jpg --save-images drawn/"
+        ),
+        UsageExample(
+            "a folder into COCO panoptic: out.json and the images in out/",
             "detcli segment images/ -f coco-panoptic -o out.json",
         ),
-        Example(
+        UsageExample(
             "masks of people and dogs, for pycocotools",
             "detcli segment images/ --task instance --classes person,dog -o out.json",
         ),
-        Example(
-            "a map of class numbers a picture", "detcli segment images/ --task semantic --save-masks maps/ -o out.jsonl"
+        UsageExample(
+            "a map of class numbers an image", "detcli segment images/ --task semantic --save-masks maps/ -o out.jsonl"
         ),
-        Example("what is in a picture, the surest first", "detcli segment street.jpg | jq -r '.detections[].label'"),
-        Example(
+        UsageExample(
+            "what is in an image, the surest first", "detcli segment street.jpg | jq -r '.detections[].label'"
+        ),
+        UsageExample(
             "go on with a long run that was interrupted", "detcli segment big/ -o out.jsonl --save-masks maps/ --resume"
         ),
     ],
@@ -47,22 +51,22 @@ from detcli.engine.request import PictureWish
 @options.progress
 @pass_console
 def segment(console: Console, /, **given: Any) -> int:
-    """Find the masks of what is in pictures.
+    """Find the masks of what is in images.
 
-    SOURCES are pictures, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one picture on
+    SOURCES are images, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one image on
     standard input. Folders are walked.
 
-    A panoptic segmentation shares a picture out among things and stuff, so that no two masks overlap. An instance
+    A panoptic segmentation shares an image out among things and stuff, so that no two masks overlap. An instance
     segmentation finds things, each by itself. A semantic one gives every pixel a class. Masks stand in the results
     run-length encoded, as pycocotools reads them.
     """
-    wish = PictureWish(**given)
+    wish = ImageRequest(**given)
     for flag, means in _idle(wish):
         console.warning(f"{flag} changes nothing here: it is for {means}")
     return look(console, wish)
 
 
-def _idle(wish: PictureWish) -> Iterator[tuple[str, str]]:
+def _idle(wish: ImageRequest) -> Iterator[tuple[str, str]]:
     """Flags that the task and the rule have no use for, and what they are for."""
     transformers = wish.rule == "transformers" and wish.task != "semantic"
     if wish.overlap_threshold != segment_options.OVERLAP_THRESHOLD and not transformers:

@@ -3,7 +3,7 @@
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.options import DETECTION, NEW_FOLDER, PICTURES, Score, group_of, option
+from detcli.cli.framework.options import DETECTION, IMAGES, NEW_FOLDER, ScoreType, group_of, option
 from detcli.sinks.sink import BOXES_ONLY, SINKS
 
 DEFAULT_MODEL = "detr-r50-panoptic"
@@ -35,7 +35,7 @@ segmentation = group_of(
         "--conf",
         section=DETECTION,
         aliases=("--conf",),
-        type=Score(),
+        type=ScoreType(),
         metavar="SCORE",
         standard="0.85 panoptic, 0.5 by transformers' rule or for instances, else 0",
         help="Keep segments that score above it; also --conf.",
@@ -43,7 +43,7 @@ segmentation = group_of(
     option(
         "--mask-threshold",
         section=DETECTION,
-        type=Score(),
+        type=ScoreType(),
         metavar="P",
         default=MASK_THRESHOLD,
         standard=f"{MASK_THRESHOLD}",
@@ -52,7 +52,7 @@ segmentation = group_of(
     option(
         "--overlap-threshold",
         section=DETECTION,
-        type=Score(),
+        type=ScoreType(),
         metavar="SHARE",
         default=OVERLAP_THRESHOLD,
         standard=f"{OVERLAP_THRESHOLD}",
@@ -67,7 +67,7 @@ drawing = group_of(
     options.save_images,
     option(
         "--save-masks",
-        section=PICTURES,
+        section=IMAGES,
         type=NEW_FOLDER,
         metavar="DIR",
         help="Save label maps: segment numbers, or class numbers with --task semantic.",

@@ -2,14 +2,14 @@
 
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.text import counted, duration
-from detcli.engine.outputs import Plan
-from detcli.pipeline.run import Tally
+from detcli.engine.outputs import OutputPlan
+from detcli.pipeline.run import RunStats
 
 
-def closing(console: Console, tally: Tally, plan: Plan, *, seconds: float) -> None:
-    """Say `412 pictures, 3 failed, 2,918 boxes in 21 s -> out/`; segments, where those were asked for."""
-    total = tally.pictures + tally.failed
-    parts = [counted(total, "picture")]
+def closing(console: Console, tally: RunStats, plan: OutputPlan, *, seconds: float) -> None:
+    """Say `412 images, 3 failed, 2,918 boxes in 21 s -> out/`; segments, where those were asked for."""
+    total = tally.images + tally.failed
+    parts = [counted(total, "image")]
     if tally.failed:
         parts.append(f"{tally.failed:,} failed")
     one, many = ("box", "boxes") if plan.task is None else ("segment", "segments")
@@ -21,7 +21,7 @@ def closing(console: Console, tally: Tally, plan: Plan, *, seconds: float) -> No
         sentence += ", --resume goes on" if plan.journal is not None and total else ""
     console.summary(
         sentence,
-        pictures=total,
+        images=total,
         failed=tally.failed,
         **{many: tally.boxes},
         seconds=round(seconds, 3),
@@ -30,7 +30,7 @@ def closing(console: Console, tally: Tally, plan: Plan, *, seconds: float) -> No
     )
 
 
-def places_of(plan: Plan) -> list[tuple[str, bool]]:
+def places_of(plan: OutputPlan) -> list[tuple[str, bool]]:
     """Files and folders that were written, and which of them are folders."""
     places = [(str(target.path), target.format == "yolo") for target in plan.targets if target.path is not None]
     places += [(str(film.path), False) for film in plan.films]

@@ -7,9 +7,9 @@ from rich.cells import cell_len, set_cell_size
 from detcli.cli.framework.console import escape
 from detcli.cli.framework.text import where
 from detcli.io.outputs import open_output
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 _NUMBERS = ("score", "left", "top", "width", "height")
 _NUMBER_WIDTHS = (5, 5, 5, 5, 6)
@@ -19,12 +19,12 @@ _STACKED_BELOW = 72  # columns: under it a file's name has a line of its own
 _BOLD, _DIM, _RED, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
 
 
-class Table:
+class DetectionTable:
     """Rows of file, label, score and box (left, top, width, height in whole pixels); a sink.
 
     stream  standard output, in bytes
     width   columns of the screen
-    color   whether it shows colours
+    color   whether it shows colors
     tracks  labels are followed by the number of the track: "person #12"
     """
 
@@ -34,7 +34,7 @@ class Table:
     def __init__(
         self,
         stream: BinaryIO,
-        labels: Labels,
+        labels: ClassLabels,
         *,
         width: int,
         color: bool,
@@ -52,13 +52,13 @@ class Table:
         self._file_width = width if self._stacked else room - self._label_width - len(_GAP)
         self._begun = False
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
-        """Write the rows of one picture; its name stands in the first."""
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        """Write the rows of one image; its name stands in the first."""
         if not self._begun:
             self._begun = True
             self._row("file", "label", _NUMBERS, style=_BOLD)
         file = shortened(escape(where(frame.origin)), self._file_width)
-        if isinstance(detections, Unreadable):
+        if isinstance(detections, FailedFrame):
             self._remark(file, f"failed: {detections.code}", _RED)
             return
         if not len(detections):

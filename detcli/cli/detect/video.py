@@ -7,29 +7,29 @@ import click
 from detcli.cli.detect import video_options
 from detcli.cli.detect.run_video import watch
 from detcli.cli.framework import options
-from detcli.cli.framework.command import Command, Example, pass_console
+from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
-from detcli.engine.request import VideoWish
+from detcli.engine.request import VideoRequest
 
 
 @click.command(
     cls=Command,
     examples=[
-        Example("an annotated copy that plays in a browser", "detcli video in.mp4 --save-video out.mp4"),
-        Example("what the first camera sees, in a window", "detcli video cam0 --show"),
-        Example(
+        UsageExample("an annotated copy that plays in a browser", "detcli video in.mp4 --save-video out.mp4"),
+        UsageExample("what the first camera sees, in a window", "detcli video cam0 --show"),
+        UsageExample(
             "boxes of a network camera, followed from frame to frame",
             "detcli video rtsp://camera/stream --track -o out.jsonl",
         ),
-        Example(
+        UsageExample(
             "two frames a second of one minute", "detcli video in.mp4 --start 1:30 --duration 60 --fps 2 -o out.csv"
         ),
-        Example(
+        UsageExample(
             "several videos, each with outputs of its own",
             "detcli video a.mp4 b.mp4 -o 'boxes/{name}.jsonl' --save-video drawn/",
         ),
-        Example("from another program", "ffmpeg -i in.mkv -f mpegts - | detcli video - -o frames.jsonl"),
-        Example("what would be looked at", "detcli video recordings/ --dry-run"),
+        UsageExample("from another program", "ffmpeg -i in.mkv -f mpegts - | detcli video - -o frames.jsonl"),
+        UsageExample("what would be looked at", "detcli video recordings/ --dry-run"),
     ],
 )
 @options.sources
@@ -57,4 +57,4 @@ def video(console: Console, /, **given: Any) -> int:
     Each record has the number of the frame and its time in seconds since the first one. '{name}' in an output stands
     for the name of each source; an output without it holds the results of all.
     """
-    return watch(console, VideoWish(**given))
+    return watch(console, VideoRequest(**given))

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.options import DETECTION, INPUT, PICTURES, RUN, group_of, option
+from detcli.cli.framework.options import DETECTION, IMAGES, INPUT, RUN, group_of, option
 
 
-class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+class SecondsType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """A length of time: 90, 1.5, 1:30 or 1:02:03.5.
 
     above_zero  whether nothing at all is refused
@@ -37,7 +37,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in newer cl
         return 3600 * hours + 60 * minutes + seconds
 
 
-class Rate(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+class FrameRateType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """Frames a second: 5, 0.1, 29.97 or 30000/1001."""
 
     name = "rate"
@@ -54,7 +54,7 @@ class Rate(click.ParamType):  # type: ignore[type-arg]  # generic in newer click
         return rate
 
 
-class Size(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+class ImageSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """Width and height as everybody writes them, 1280x720; held as height and width."""
 
     name = "size"
@@ -73,17 +73,17 @@ frames = group_of(
     option(
         "--stride",
         section=INPUT,
-        type=options.Whole(min=1),
+        type=options.PositiveIntType(min=1),
         metavar="N",
         default=1,
         standard="1",
         help="Look at every Nth frame.",
     ),
-    option("--fps", section=INPUT, type=Rate(), metavar="N", help="Look at N frames a second at most."),
+    option("--fps", section=INPUT, type=FrameRateType(), metavar="N", help="Look at N frames a second at most."),
     option(
         "--start",
         section=INPUT,
-        type=Seconds(),
+        type=SecondsType(),
         metavar="TIME",
         default=0.0,
         standard="the beginning",
@@ -92,11 +92,11 @@ frames = group_of(
     option(
         "--duration",
         section=INPUT,
-        type=Seconds(above_zero=True),
+        type=SecondsType(above_zero=True),
         metavar="TIME",
         help="End after so long: seconds, or 1:30.",
     ),
-    option("--max-frames", section=INPUT, type=options.Whole(min=1), metavar="N", help="End after N frames."),
+    option("--max-frames", section=INPUT, type=options.PositiveIntType(min=1), metavar="N", help="End after N frames."),
     option(
         "--live/--no-live",
         section=INPUT,
@@ -106,12 +106,17 @@ frames = group_of(
     ),
     option("--no-reconnect", section=INPUT, is_flag=True, help="End when a stream or camera is lost."),
     option(
-        "--camera-size", section=INPUT, type=Size(), metavar="WxH", standard="the camera's", help="Ask a camera for it."
+        "--camera-size",
+        section=INPUT,
+        type=ImageSizeType(),
+        metavar="WxH",
+        standard="the camera's",
+        help="Ask a camera for it.",
     ),
     option(
         "--camera-rate",
         section=INPUT,
-        type=Rate(),
+        type=FrameRateType(),
         metavar="N",
         standard="the camera's",
         help="Ask a camera for N frames a second.",
@@ -132,11 +137,11 @@ dry_run = option("-n", "--dry-run", section=RUN, is_flag=True, help="Look at the
 drawing = group_of(
     option(
         "--save-video",
-        section=PICTURES,
+        section=IMAGES,
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="Save an annotated video: .mp4, .mkv, .mov or .webm; a folder for several.",
     ),
-    option("--show", section=PICTURES, is_flag=True, help="Show the frames in a window; 'q' ends."),
+    option("--show", section=IMAGES, is_flag=True, help="Show the frames in a window; 'q' ends."),
     options.drawing,
 )

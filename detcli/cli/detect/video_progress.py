@@ -1,4 +1,4 @@
-"""How far a run over moving pictures is, and how it went: frames a second, latency, dropped frames, time left."""
+"""How far a run over videos is, and how it went: frames a second, latency, dropped frames, time left."""
 
 import os
 from collections.abc import Callable
@@ -8,21 +8,21 @@ from typing import Self
 
 from detcli.cli.detect.summary import places_of
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.progress import MovingLine, Pace, Words
+from detcli.cli.framework.progress import ProgressLine, ProgressText, RateEstimator
 from detcli.cli.framework.text import counted, duration, number
-from detcli.engine.outputs import Plan
-from detcli.pipeline.run import Tally
-from detcli.structures.class_labels import Labels
+from detcli.engine.outputs import OutputPlan
+from detcli.pipeline.run import RunStats
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Unreadable
+from detcli.structures.frame import FailedFrame
 
 _WEIGHT = 0.1  # of the last frame in the mean of the latency
 _CLASSES_SHOWN = 3
 
 
 @dataclass(slots=True)
-class Measures:
-    """What a run over moving pictures counts besides its tally.
+class LatencyStats:
+    """What a run over videos counts besides its tally.
 
     tracks         numbers given out; None where nobody tracks
     latency_s      from a frame's coming to its result's being written, of live sources: a running mean
@@ -61,20 +61,20 @@ class VideoProgress:
     def __init__(
         self,
         console: Console,
-        labels: Labels,
-        measures: Measures,
+        labels: ClassLabels,
+        measures: LatencyStats,
         *,
         done: int,
         total: Callable[[], int | None],
         dropped: Callable[[], int],
         detection_s: Callable[[], float | None],
     ) -> None:
-        self._pace = Pace(done)
+        self._pace = RateEstimator(done)
         self._labels, self._measures = labels, measures
         self._total, self._dropped, self._detection_s = total, dropped, detection_s
         self._gaps = 0
         self._found = ""
-        self._line = MovingLine(console, self._words, self._plain)
+        self._line = ProgressLine(console, self._words, self._plain)
 
     def __enter__(self) -> Self:
         if self._line.is_wanted:
@@ -85,21 +85,21 @@ class VideoProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._line.__exit__(kind, error, at)
 
-    def advance(self, detections: Detections | Unreadable) -> None:
+    def advance(self, detections: Detections | FailedFrame) -> None:
         """One more frame is done."""
         self._pace.advance(1)
-        if isinstance(detections, Unreadable):
+        if isinstance(detections, FailedFrame):
             self._gaps += 1
         else:
             self._found = _in_words(detections, self._labels)
 
-    def _words(self) -> Words:
+    def _words(self) -> ProgressText:
         pace = self._pace
         of = f"/{number(pace.total)}" if pace.total is not None else ""
         remarks = [f"{number(dropped)} dropped"] if (dropped := self._dropped()) else []
         remarks += [counted(self._gaps, "gap")] if self._gaps else []
         latency = self._latency()
-        return Words(
+        return ProgressText(
             f"{number(pace.done)}{of} frames",
             pace.fraction,
             f"{pace.rate:.1f}/s",
@@ -137,13 +137,20 @@ class VideoProgress:
 
 
 def video_closing(
-    console: Console, tally: Tally, measures: Measures, plan: Plan, *, before: int, dropped: int, seconds: float
+    console: Console,
+    tally: RunStats,
+    measures: LatencyStats,
+    plan: OutputPlan,
+    *,
+    before: int,
+    dropped: int,
+    seconds: float,
 ) -> None:
     """Say `300 frames, 1 gap, 1,204 boxes, 17 tracks in 21 s (14.3 a second), latency 45 ms -> out.mp4`.
 
     before  frames of the interrupted run that was gone on with
     """
-    parts = [counted(tally.pictures, "frame")]
+    parts = [counted(tally.images, "frame")]
     if tally.failed:
         parts.append(counted(tally.failed, "gap or failure", "gaps or failures"))
     if dropped:
@@ -151,7 +158,7 @@ def video_closing(
     parts.append(counted(tally.boxes, "box", "boxes"))
     if measures.tracks is not None:
         parts.append(counted(measures.tracks, "track"))
-    rate = max(0, tally.pictures - before) / max(seconds, 1e-3)
+    rate = max(0, tally.images - before) / max(seconds, 1e-3)
     sentence = f"{', '.join(parts)} in {duration(seconds)} ({rate:.3g} a second)"
     if measures.mean_s is not None:
         sentence += f", latency {milliseconds(measures.mean_s)} (at most {milliseconds(measures.worst_s)})"
@@ -163,7 +170,7 @@ def video_closing(
         sentence += ", --resume goes on" if _resumable(plan, tally) else ""
     console.summary(
         sentence,
-        frames=tally.pictures,
+        frames=tally.images,
         failed=tally.failed,
         dropped=dropped,
         boxes=tally.boxes,
@@ -183,15 +190,15 @@ def milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:.1f} ms" if seconds < 0.00995 else f"{1000 * seconds:.0f} ms"
 
 
-def _resumable(plan: Plan, tally: Tally) -> bool:
-    return plan.journal is not None and tally.pictures + tally.failed > 0
+def _resumable(plan: OutputPlan, tally: RunStats) -> bool:
+    return plan.journal is not None and tally.images + tally.failed > 0
 
 
 def _few(places: list[str]) -> list[str]:
     return places if len(places) <= 4 else [*places[:3], f"{len(places) - 3} more"]
 
 
-def _in_words(detections: Detections, labels: Labels) -> str:
+def _in_words(detections: Detections, labels: ClassLabels) -> str:
     """The classes of a frame: `2 person, 1 dog`."""
     counts: dict[int, int] = {}
     for class_id in detections.class_ids.tolist():

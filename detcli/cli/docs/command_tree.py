@@ -7,7 +7,7 @@ from typing import Literal
 import click
 
 from detcli.checkpoints.catalog import CATALOG
-from detcli.cli.framework.command import Command, Context, Example, Group, Option, option_sections
+from detcli.cli.framework.command import Command, Context, Group, Option, UsageExample, option_sections
 
 Kind = Literal["nothing", "words", "files", "folders", "models"]
 
@@ -16,7 +16,7 @@ _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class ValueChoices:
     """What may follow an option or stand in a place: one of the words, a file, a model's name, or nobody knows what."""
 
     kind: Kind
@@ -24,7 +24,7 @@ class Values:
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class FlagInfo:
     """An option.
 
     names     as it is shown; aliases come last
@@ -39,22 +39,22 @@ class Flag:
     metavars: tuple[str, ...]
     help: str
     standard: str | None
-    values: Values
+    values: ValueChoices
     repeats: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class CommandNode:
     """A command: its path of names, its help, what it takes and what is below it."""
 
     path: tuple[str, ...]
     summary: str
     help: str
     usage: str
-    flags: tuple[Flag, ...]
-    places: tuple[Values, ...]
-    examples: tuple[Example, ...]
-    children: tuple["Branch", ...] = ()
+    flags: tuple[FlagInfo, ...]
+    places: tuple[ValueChoices, ...]
+    examples: tuple[UsageExample, ...]
+    children: tuple["CommandNode", ...] = ()
     aliases: tuple[str, ...] = ()
 
     @property
@@ -62,14 +62,14 @@ class Branch:
         """The last word of the path."""
         return self.path[-1]
 
-    def walk(self) -> Iterator["Branch"]:
+    def walk(self) -> Iterator["CommandNode"]:
         """Itself and all commands below it."""
         yield self
         for child in self.children:
             yield from child.walk()
 
 
-def read_tree(command: click.Command, name: str, parent: click.Context | None = None) -> Branch:
+def read_tree(command: click.Command, name: str, parent: click.Context | None = None) -> CommandNode:
     """The tree below a command. Imports every command of it."""
     ctx = Context(command, info_name=name, parent=parent, **command.context_settings)
     children = []
@@ -88,7 +88,7 @@ def read_tree(command: click.Command, name: str, parent: click.Context | None = 
         for option in options
         if isinstance(option, click.Option)
     )
-    return Branch(
+    return CommandNode(
         path=tuple(ctx.command_path.split()),
         summary=command.get_short_help_str(limit=200),
         help=command.help or "",
@@ -100,42 +100,42 @@ def read_tree(command: click.Command, name: str, parent: click.Context | None = 
     )
 
 
-def _flag(section: str, option: click.Option, ctx: click.Context) -> Flag:
+def _flag(section: str, option: click.Option, ctx: click.Context) -> FlagInfo:
     record = option.get_help_record(ctx)
     takes = not (option.is_flag or option.count)
     metavar = option.make_metavar(ctx) if takes else ""
     help_text = option.help or ""
-    return Flag(
+    return FlagInfo(
         section=section,
         names=(*option.opts, *option.secondary_opts),
         term=record[0].strip() if record else "",
         metavars=tuple(metavar.split()) if option.nargs > 1 else (metavar,) if takes else (),
         help=help_text,
         standard=option.standard if isinstance(option, Option) else None,
-        values=_values(option) if takes else Values("nothing"),
+        values=_values(option) if takes else ValueChoices("nothing"),
         repeats=option.multiple,
     )
 
 
-def _values(option: click.Option) -> Values:
+def _values(option: click.Option) -> ValueChoices:
     if isinstance(option.type, click.Choice):
-        return Values("words", tuple(str(choice) for choice in option.type.choices))
+        return ValueChoices("words", tuple(str(choice) for choice in option.type.choices))
     if option.name == "model":
-        return Values("models", tuple(CATALOG))
+        return ValueChoices("models", tuple(CATALOG))
     if option.name == "device":
-        return Values("words", _DEVICES)
+        return ValueChoices("words", _DEVICES)
     if option.name == "batch":
-        return Values("words", ("auto", "1", "2", "4", "8", "16", "32"))
+        return ValueChoices("words", ("auto", "1", "2", "4", "8", "16", "32"))
     if option.metavar == "DIR":
-        return Values("folders")
+        return ValueChoices("folders")
     if option.metavar in ("FILE", "PATH") or isinstance(option.type, click.Path):
-        return Values("files")
-    return Values("nothing")
+        return ValueChoices("files")
+    return ValueChoices("nothing")
 
 
-def _place(argument: click.Argument) -> Values:
+def _place(argument: click.Argument) -> ValueChoices:
     if isinstance(argument.type, click.Choice):
-        return Values("words", tuple(str(choice) for choice in argument.type.choices))
+        return ValueChoices("words", tuple(str(choice) for choice in argument.type.choices))
     if argument.name in _MODEL_NAMES:
-        return Values("models", tuple(CATALOG))
-    return Values("files")
+        return ValueChoices("models", tuple(CATALOG))
+    return ValueChoices("files")

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from detcli.cli.docs.command_tree import Branch, Flag, Values
+from detcli.cli.docs.command_tree import CommandNode, FlagInfo, ValueChoices
 
 _NOTE = 'Written by "python -m detcli.cli.docs.generate" from the command tree; do not edit.'
 
 
-def bash(root: Branch) -> str:
+def bash(root: CommandNode) -> str:
     """For bash 3.2 and newer; where nothing of ours fits, bash completes files."""
     values, flags, words = [], [], []
     for branch in root.walk():
@@ -61,7 +61,7 @@ def bash(root: Branch) -> str:
     )
 
 
-def _steps(root: Branch) -> Iterator[tuple[str, Branch]]:
+def _steps(root: CommandNode) -> Iterator[tuple[str, CommandNode]]:
     """The words that lead from a command to one below it, as patterns."""
     for branch in root.walk():
         for child in branch.children:
@@ -69,7 +69,7 @@ def _steps(root: Branch) -> Iterator[tuple[str, Branch]]:
             yield "|".join(f'"{" ".join((*branch.path, name))}"' for name in names), child
 
 
-def zsh(root: Branch) -> str:
+def zsh(root: CommandNode) -> str:
     """For zsh; sourced, or as `_detcli` in a folder of fpath."""
     lines = ["#compdef detcli", f"# {_NOTE}", ""]
     for branch in root.walk():
@@ -78,7 +78,7 @@ def zsh(root: Branch) -> str:
     return "\n".join(lines)
 
 
-def _zsh_function(branch: Branch) -> Iterator[str]:
+def _zsh_function(branch: CommandNode) -> Iterator[str]:
     yield f"_{'_'.join(branch.path)}() {{"
     specs = [spec for flag in branch.flags for spec in _zsh_flag(flag)]
     if not branch.children:
@@ -111,7 +111,7 @@ def _zsh_function(branch: Branch) -> Iterator[str]:
     yield "}\n"
 
 
-def _zsh_flag(flag: Flag) -> Iterator[str]:
+def _zsh_flag(flag: FlagInfo) -> Iterator[str]:
     takes = "".join(f":{_zsh_text(metavar)}:{_zsh_values(flag.values)}" for metavar in flag.metavars)
     text = _zsh_text(flag.help)
     others = "" if flag.repeats or len(flag.names) == 1 else f"({' '.join(flag.names)})"
@@ -119,7 +119,7 @@ def _zsh_flag(flag: Flag) -> Iterator[str]:
         yield f"'{'*' if flag.repeats else others}{name}[{text}]{takes}'"
 
 
-def _zsh_values(values: Values) -> str:
+def _zsh_values(values: ValueChoices) -> str:
     if values.kind == "words":
         return f"({' '.join(word.replace(':', chr(92) + ':') for word in values.words)})"
     models = f"{{compadd -- {' '.join(values.words)}; _files}}"
@@ -132,7 +132,7 @@ def _zsh_text(text: str) -> str:
     return text.replace("'", "'\\''")
 
 
-def fish(root: Branch) -> str:
+def fish(root: CommandNode) -> str:
     """For fish."""
     lines = [
         f"# fish completion for detcli. {_NOTE}",
@@ -151,7 +151,7 @@ def fish(root: Branch) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fish_branch(branch: Branch) -> Iterator[str]:
+def _fish_branch(branch: CommandNode) -> Iterator[str]:
     start = f"complete -c detcli -n '__detcli_at {' '.join(branch.path)}'"
     for child in branch.children:
         for name in (child.name, *child.aliases):
@@ -163,7 +163,7 @@ def _fish_branch(branch: Branch) -> Iterator[str]:
         yield f"{start}{names}{' -r' if flag.metavars else ''}{_fish_values(flag.values)} -d {_fish_text(flag.help)}"
 
 
-def _fish_values(values: Values) -> str:
+def _fish_values(values: ValueChoices) -> str:
     if values.kind == "words":
         return f" -f -a '{' '.join(values.words)}'"
     if values.kind == "models":
@@ -177,5 +177,5 @@ def _fish_text(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-SHELLS: Mapping[str, Callable[[Branch], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
+SHELLS: Mapping[str, Callable[[CommandNode], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
 FILE_NAMES: Mapping[str, str] = {"bash": "detcli.bash", "zsh": "_detcli", "fish": "detcli.fish"}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from detcli.cli.docs.command_tree import Branch, Flag
+from detcli.cli.docs.command_tree import CommandNode, FlagInfo
 from detcli.version import __version__
 
 EXIT_STATUS = {
@@ -16,7 +16,7 @@ EXIT_STATUS = {
     "6": "The network or the Hub does not answer for now; trying again may help.",
     "7": "No access: gated, private or not found.",
     "8": "An output exists, cannot be written, or is locked by another run.",
-    "9": "Out of memory or the device was lost, also with one picture at a time.",
+    "9": "Out of memory or the device was lost, also with one image at a time.",
     "129, 130, 143": "Interrupted by SIGHUP, SIGINT or SIGTERM; what is written is whole, and --resume goes on.",
     "141": "Whoever read standard output is gone.",
 }
@@ -25,7 +25,7 @@ _ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1: ask no network, as --offline does.",
     "HF_ENDPOINT": "The Hub's address, for mirrors.",
     "HF_TOKEN": "For gated and private models.",
-    "NO_COLOR, TERM=dumb": "No colours; on a dumb terminal no moving line either.",
+    "NO_COLOR, TERM=dumb": "No colors; on a dumb terminal no moving line either.",
     "COLUMNS": "The width to write for.",
     "SOURCE_DATE_EPOCH": "The time written into results, in seconds, for outputs that are the same to the byte.",
 }
@@ -37,7 +37,7 @@ _FILES = {
 }
 
 
-def man_page(branch: Branch, root: Branch) -> str:
+def man_page(branch: CommandNode, root: CommandNode) -> str:
     """The page of a command."""
     title = "-".join(branch.path)
     lines = [
@@ -66,12 +66,12 @@ def man_page(branch: Branch, root: Branch) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _synopsis(branch: Branch) -> Iterator[str]:
+def _synopsis(branch: CommandNode) -> Iterator[str]:
     yield f".B {_text(' '.join(branch.path))}"
     yield _text(branch.usage)
 
 
-def _children(branch: Branch) -> Iterator[str]:
+def _children(branch: CommandNode) -> Iterator[str]:
     """The commands of a group: those with a page of their own in a line, those of an inner group with their options."""
     own_pages = len(branch.path) == 1
     for child in branch.children:
@@ -88,7 +88,7 @@ def _children(branch: Branch) -> Iterator[str]:
         yield from _flags(flag for flag in child.flags if flag.names not in shared)
 
 
-def _options(flags: Iterable[Flag]) -> Iterator[str]:
+def _options(flags: Iterable[FlagInfo]) -> Iterator[str]:
     section = None
     for flag in flags:
         if flag.section != section:
@@ -97,7 +97,7 @@ def _options(flags: Iterable[Flag]) -> Iterator[str]:
         yield from _flags([flag])
 
 
-def _flags(flags: Iterable[Flag]) -> Iterator[str]:
+def _flags(flags: Iterable[FlagInfo]) -> Iterator[str]:
     for flag in flags:
         yield ".TP"
         names = ", ".join(f"\\fB{_text(name)}\\fR" for name in flag.names)
@@ -105,7 +105,7 @@ def _flags(flags: Iterable[Flag]) -> Iterator[str]:
         yield _text(flag.help) + (f" The default is: {_text(flag.standard)}." if flag.standard is not None else "")
 
 
-def _environment(branch: Branch) -> Iterator[str]:
+def _environment(branch: CommandNode) -> Iterator[str]:
     prefix = "_".join(branch.path).upper().replace("-", "_")
     order = "the command line, the environment, --config FILE, ./detcli.toml, the user's own settings, the default"
     yield _text(f"Each option takes its value from the first of: {order}.")
@@ -116,14 +116,14 @@ def _environment(branch: Branch) -> Iterator[str]:
     )
 
 
-def _examples(branch: Branch) -> Iterator[str]:
+def _examples(branch: CommandNode) -> Iterator[str]:
     for number, example in enumerate(branch.examples):
         yield from ([".PP"] if number else [])
         yield _sentence(example.purpose[:1].upper() + example.purpose[1:])
         yield from (".PP", ".RS 4", ".nf", _text(example.line), ".fi", ".RE")
 
 
-def _see_also(branch: Branch, root: Branch) -> Iterator[str]:
+def _see_also(branch: CommandNode, root: CommandNode) -> Iterator[str]:
     pages = [page for page in (root, *root.children) if page.path != branch.path]
     for page in pages:
         comma = "," if page is not pages[-1] else ""

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from detcli.cli.evaluate import evaluate_options
-from detcli.cli.evaluate.evaluate_options import EvalWish
+from detcli.cli.evaluate.evaluate_options import EvaluateRequest
 from detcli.cli.framework import options
-from detcli.cli.framework.command import Command, Example, pass_console
+from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console, is_terminal
 from detcli.cli.framework.text import counted, duration
 from detcli.errors import GateError, UsageError
 from detcli.io.outputs import is_stream, prepare_output
 
 if TYPE_CHECKING:
-    from detcli.cli.evaluate.evaluate_subject import Subject
-    from detcli.evaluation.report import Judged
+    from detcli.cli.evaluate.evaluate_subject import EvaluationInput
+    from detcli.evaluation.report import EvaluationReport
 
 DONE, SOME_FAILED = 0, 3
 
@@ -30,18 +30,18 @@ DONE, SOME_FAILED = 0, 3
     "eval",
     cls=Command,
     examples=[
-        Example("judge results of any format", "detcli eval out.jsonl --gt instances_val2017.json"),
-        Example(
-            "judge a model, with curves and its worst pictures",
+        UsageExample("judge results of any format", "detcli eval out.jsonl --gt instances_val2017.json"),
+        UsageExample(
+            "judge a model, with curves and its worst images",
             "detcli eval -m dfine-s --data coco/ -o report.json --save-plots plots/ --save-worst worst/",
         ),
-        Example("a gate for CI", "detcli eval -m runs/mine/best --data data.json --min-map 0.5"),
-        Example(
+        UsageExample("a gate for CI", "detcli eval -m runs/mine/best --data data.json --min-map 0.5"),
+        UsageExample(
             "panoptic segments, by their quality",
             "detcli eval out.json --gt panoptic_val2017.json --iou-type panoptic",
         ),
-        Example("one figure", "detcli eval out.jsonl --gt gt.json -f json | jq .figures.AP50"),
-        Example(
+        UsageExample("one figure", "detcli eval out.jsonl --gt gt.json -f json | jq .figures.AP50"),
+        UsageExample(
             "results made for judging keep every score",
             "detcli detect images/ -f coco-results --gt gt.json -o r.json && detcli eval r.json --gt gt.json",
         ),
@@ -62,12 +62,12 @@ def evaluate(console: Console, /, **given: Any) -> int:
     """Judge results or a model against what is true.
 
     RESULTS are what 'detcli detect' wrote, in any of its formats, or COCO results of another program; --gt says what
-    is true. With --data a model looks at the pictures itself, and every score is kept.
+    is true. With --data a model looks at the images itself, and every score is kept.
 
-    The twelve figures of COCO and those of each class go to standard output. Categories meet by name, pictures by
+    The twelve figures of COCO and those of each class go to standard output. Categories meet by name, images by
     name or id; what would end in a silent zero is an error.
     """
-    wish = EvalWish(**given)
+    wish = EvaluateRequest(**given)
     _check(wish)
     outputs = _prepared(console, wish)
     started = time.monotonic()
@@ -99,7 +99,7 @@ def evaluate(console: Console, /, **given: Any) -> int:
     return SOME_FAILED if subject.unreadable else DONE
 
 
-def _check(wish: EvalWish) -> None:
+def _check(wish: EvaluateRequest) -> None:
     if wish.iou_type == "panoptic":
         _check_panoptic(wish)
     if wish.results is None and wish.data is None:
@@ -116,7 +116,7 @@ def _check(wish: EvalWish) -> None:
         raise UsageError(f"what is true? Name the annotations that '{wish.results}' are judged against with --gt")
 
 
-def _check_panoptic(wish: EvalWish) -> None:
+def _check_panoptic(wish: EvaluateRequest) -> None:
     for name, given in (
         ("--save-plots", wish.save_plots),
         ("--save-worst", wish.save_worst),
@@ -127,7 +127,7 @@ def _check_panoptic(wish: EvalWish) -> None:
             raise UsageError(f"{name} is for AP; panoptic quality has none")
 
 
-def _prepared(console: Console, wish: EvalWish) -> list[Path]:
+def _prepared(console: Console, wish: EvaluateRequest) -> list[Path]:
     """The files and folders to write, each free to be written. Raises OutputError or UsageError otherwise."""
     report = None if wish.output in (None, "-") else Path(str(wish.output))
     if report is not None and not is_stream(report) and report.suffix.lower() != ".json":
@@ -149,16 +149,16 @@ def _prepared(console: Console, wish: EvalWish) -> list[Path]:
     return outputs
 
 
-def _judged(wish: EvalWish, subject: "Subject") -> "Judged":
+def _judged(wish: EvaluateRequest, subject: "EvaluationInput") -> "EvaluationReport":
     from detcli.evaluation.box_matching import IOU, compare
     from detcli.evaluation.confusion_matrix import confusion
-    from detcli.evaluation.report import Judged
+    from detcli.evaluation.report import EvaluationReport
     from detcli.evaluation.worst_images import worst
     from detcli.structures.clock import now
 
     annotations = subject.truth.annotations
     comparisons = list(compare(annotations, subject.results, score=wish.score))
-    return Judged(
+    return EvaluationReport(
         metrics=subject.metrics,
         confusion=confusion(comparisons, subject.truth.categories),
         score=wish.score,
@@ -172,7 +172,9 @@ def _judged(wish: EvalWish, subject: "Subject") -> "Judged":
     )
 
 
-def _write(console: Console, wish: EvalWish, output: Path, judged: "Judged", subject: "Subject") -> bool:
+def _write(
+    console: Console, wish: EvaluateRequest, output: Path, judged: "EvaluationReport", subject: "EvaluationInput"
+) -> bool:
     """Write an output; whether it was."""
     if output == wish.save_plots:
         return _plot(console, output, judged)
@@ -181,9 +183,9 @@ def _write(console: Console, wish: EvalWish, output: Path, judged: "Judged", sub
 
         drawn = draw_worst(judged.worst, output, judged.file_names, subject.truth.categories, subject.read)
         legend = f"; {LEGEND}" if drawn else ""
-        console.say(f"{counted(drawn, 'picture')} drawn in '{output}'{legend}")
+        console.say(f"{counted(drawn, 'image')} drawn in '{output}'{legend}")
         if drawn < len(judged.worst):
-            console.warning(f"{len(judged.worst) - drawn:,} of the worst pictures are not at hand")
+            console.warning(f"{len(judged.worst) - drawn:,} of the worst images are not at hand")
     else:
         from detcli.evaluation.report import report, to_json
         from detcli.io.outputs import open_output
@@ -198,7 +200,7 @@ def _write(console: Console, wish: EvalWish, output: Path, judged: "Judged", sub
     return True
 
 
-def _plot(console: Console, folder: Path, judged: "Judged") -> bool:
+def _plot(console: Console, folder: Path, judged: "EvaluationReport") -> bool:
     from detcli.evaluation.plots import confusion_matrix, pr_curves
     from detcli.io.atomic_write import write_atomically
 
@@ -213,7 +215,7 @@ def _plot(console: Console, folder: Path, judged: "Judged") -> bool:
     return True
 
 
-def _show(console: Console, wish: EvalWish, judged: "Judged") -> None:
+def _show(console: Console, wish: EvaluateRequest, judged: "EvaluationReport") -> None:
     shows_table = is_terminal(sys.stdout) if wish.format_name is None else wish.format_name == "table"
     if wish.output == "-":
         shows_table = False
@@ -229,17 +231,17 @@ def _show(console: Console, wish: EvalWish, judged: "Judged") -> None:
     click.echo(to_json(report(judged)), nl=False)
 
 
-def _close(console: Console, judged: "Judged", outputs: list[Path], *, seconds: float) -> None:
+def _close(console: Console, judged: "EvaluationReport", outputs: list[Path], *, seconds: float) -> None:
     figures = judged.metrics.figures
     shown = ", ".join(f"{name} {_figure(figures[name])}" for name in ("AP", "AP50"))
-    pictures, boxes = judged.metrics.pictures, sum(one.detections for one in judged.metrics.classes)
+    images, boxes = judged.metrics.images, sum(one.detections for one in judged.metrics.classes)
     places = [str(path) for path in outputs]
     failed = f", {len(judged.unreadable):,} failed" if judged.unreadable else ""
     console.summary(
-        f"{shown} on {counted(pictures, 'picture')}{failed}, {counted(boxes, 'box', 'boxes')} in {duration(seconds)}"
+        f"{shown} on {counted(images, 'image')}{failed}, {counted(boxes, 'box', 'boxes')} in {duration(seconds)}"
         + (f" -> {', '.join(places)}" if places else ""),
         **figures,
-        pictures=pictures,
+        images=images,
         failed=len(judged.unreadable),
         boxes=boxes,
         seconds=round(seconds, 3),
@@ -247,7 +249,7 @@ def _close(console: Console, judged: "Judged", outputs: list[Path], *, seconds: 
     )
 
 
-def _gate(wish: EvalWish, judged: "Judged") -> None:
+def _gate(wish: EvaluateRequest, judged: "EvaluationReport") -> None:
     average = judged.metrics.figures["AP"]
     if wish.min_map is not None and (average is None or average < wish.min_map):
         raise GateError(f"AP is {_figure(average, 4)}, below the {wish.min_map:g} that --min-map asks for")

@@ -1,41 +1,41 @@
-"""A model judged on a dataset, as `detcli eval --model` asks: loaded, run over every picture, and its finds judged."""
+"""A model judged on a dataset, as `detcli eval --model` asks: loaded, run over every image, and its finds judged."""
 
 from collections.abc import Callable
 from typing import Any
 
-from detcli.cli.evaluate.evaluate_options import EvalWish
-from detcli.cli.evaluate.evaluate_subject import Subject
+from detcli.cli.evaluate.evaluate_options import EvaluateRequest
+from detcli.cli.evaluate.evaluate_subject import EvaluationInput
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.options import DEFAULT_MODEL
-from detcli.cli.framework.progress import RunProgress
+from detcli.cli.framework.progress import RunProgressBar
 from detcli.cli.framework.signals import stopping
 from detcli.datasets.dataset import Dataset, open_dataset
 from detcli.engine.load_model import loaded
-from detcli.evaluation.coco_ground_truth import Truth
+from detcli.evaluation.coco_ground_truth import CocoGroundTruth
 from detcli.evaluation.evaluate import evaluate
 from detcli.inference.detector import Detector
-from detcli.inference.segmentation.segmentation_settings import Segmenting
-from detcli.pipeline.run import Stop, Tally
-from detcli.structures.frame import Frame, Pixels, Unreadable
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.pipeline.run import RunStats, StopSignal
+from detcli.structures.frame import FailedFrame, Frame, Pixels
 
 
-def load_judged(console: Console, wish: EvalWish) -> Detector:
+def load_judged(console: Console, wish: EvaluateRequest) -> Detector:
     """The model to judge, every score kept unless told otherwise."""
     model = wish.model or DEFAULT_MODEL
     return loaded(console, wish, model, threshold=wish.threshold or 0.0, segmenting=_segmenting(wish))
 
 
-def judge_model(console: Console, wish: EvalWish) -> Subject | int:
-    """Look at every picture of the data and judge what was found; an exit code where a signal ended it before."""
+def judge_model(console: Console, wish: EvaluateRequest) -> EvaluationInput | int:
+    """Look at every image of the data and judge what was found; an exit code where a signal ended it before."""
     if wish.data is None or wish.iou_type == "panoptic":
         raise ValueError("data is needed, and boxes or instances")
     dataset = open_dataset(wish.data, part="val", images=wish.images, masks=wish.iou_type == "segm")
     detector = load_judged(console, wish)
-    stop = Stop()
-    with stopping(console, stop), RunProgress(console, count=lambda: len(dataset)) as progress:
+    stop = StopSignal()
+    with stopping(console, stop), RunProgressBar(console, count=lambda: len(dataset)) as progress:
 
-        def on_result(frame: Frame | Unreadable, detections: Any) -> None:
-            failed = isinstance(detections, Unreadable)
+        def on_result(frame: Frame | FailedFrame, detections: Any) -> None:
+            failed = isinstance(detections, FailedFrame)
             progress.advance(failed=failed)
             if failed:
                 console.failure(frame.origin.file, detections.code, detections.message)
@@ -44,11 +44,11 @@ def judge_model(console: Console, wish: EvalWish) -> Subject | int:
             detector, dataset, workers=wish.workers, on_result=on_result, stop=stop, iou_type=wish.iou_type
         )
     if evaluation is None:
-        console.summary(f"no figures: {stop.signal} came before the last picture")
-        return Tally(interrupted=stop.signal).exit_code
+        console.summary(f"no figures: {stop.signal} came before the last image")
+        return RunStats(interrupted=stop.signal).exit_code
     findings = evaluation.findings
-    return Subject(
-        truth=Truth(dataset.report.name, evaluation.truth),
+    return EvaluationInput(
+        truth=CocoGroundTruth(dataset.report.name, evaluation.truth),
         results=findings.results,
         metrics=evaluation.metrics,
         read=_reader(dataset),
@@ -61,14 +61,14 @@ def judge_model(console: Console, wish: EvalWish) -> Subject | int:
     )
 
 
-def _segmenting(wish: EvalWish) -> Segmenting | None:
+def _segmenting(wish: EvaluateRequest) -> SegmentationSettings | None:
     if wish.iou_type == "bbox":
         return None
     if wish.iou_type == "panoptic":
-        usual = Segmenting("panoptic").least_score
+        usual = SegmentationSettings("panoptic").least_score
         sure = usual if wish.threshold is None else wish.threshold
-        return Segmenting("panoptic", threshold=sure, max_detections=wish.max_det)
-    return Segmenting("instance", threshold=wish.threshold or 0.0, max_detections=wish.max_det)
+        return SegmentationSettings("panoptic", threshold=sure, max_detections=wish.max_det)
+    return SegmentationSettings("instance", threshold=wish.threshold or 0.0, max_detections=wish.max_det)
 
 
 def _reader(dataset: Dataset) -> Callable[[int], Pixels | None]:
@@ -81,7 +81,7 @@ def _reader(dataset: Dataset) -> Callable[[int], Pixels | None]:
     return read
 
 
-def _settings(wish: EvalWish, detector: Detector) -> dict[str, object]:
+def _settings(wish: EvaluateRequest, detector: Detector) -> dict[str, object]:
     return {
         "model": wish.model or DEFAULT_MODEL,
         "revision": detector.files.commit,

@@ -10,13 +10,13 @@ from detcli.cli.framework.options import (
     DETECTION,
     FILE,
     FOLDER,
+    IMAGES,
     INPUT,
     MODEL,
     NEW_FOLDER,
     OUTPUT,
-    PICTURES,
-    Score,
-    Whole,
+    PositiveIntType,
+    ScoreType,
     group_of,
     option,
 )
@@ -25,7 +25,7 @@ from detcli.io.results import RESULT_FORMATS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvalWish:
+class EvaluateRequest:
     """What the command line, the environment and the settings files ask of `eval`; named as the options."""
 
     results: Path | None
@@ -102,7 +102,7 @@ kept = group_of(
         "--conf",
         section=DETECTION,
         aliases=("--conf",),
-        type=Score(),
+        type=ScoreType(),
         metavar="SCORE",
         standard="0; for panoptic quality the model's",
         help="Keep what scores above it; anything but 0 lowers AP.",
@@ -110,11 +110,11 @@ kept = group_of(
     option(
         "--max-det",
         section=DETECTION,
-        type=Whole(1, 100_000),
+        type=PositiveIntType(1, 100_000),
         metavar="N",
         default=300,
         standard="300",
-        help="Keep at most N of the best a picture.",
+        help="Keep at most N of the best an image.",
     ),
     option(
         "--iou-type",
@@ -129,7 +129,7 @@ kept = group_of(
         "--imgsz",
         section=DETECTION,
         nargs=2,
-        type=Whole(min=1),
+        type=PositiveIntType(min=1),
         metavar="H W",
         standard="the model's",
         help="Size of the network's input; shortest and longest side for models that keep proportions.",
@@ -157,7 +157,7 @@ report = group_of(
     option(
         "--min-map",
         section=OUTPUT,
-        type=Score(),
+        type=ScoreType(),
         metavar="AP",
         help="End with exit code 10 if AP (IoU 0.50 to 0.95) is below it.",
     ),
@@ -165,8 +165,8 @@ report = group_of(
 mistakes = group_of(
     option(
         "--score",
-        section=PICTURES,
-        type=Score(),
+        section=IMAGES,
+        type=ScoreType(),
         metavar="SCORE",
         default=0.25,
         standard="0.25",
@@ -174,15 +174,15 @@ mistakes = group_of(
     ),
     option(
         "--save-worst",
-        section=PICTURES,
+        section=IMAGES,
         type=NEW_FOLDER,
         metavar="DIR",
-        help="Save the pictures with the most mistakes, drawn.",
+        help="Save the images with the most mistakes, drawn.",
     ),
     option(
         "--worst",
-        section=PICTURES,
-        type=Whole(1, 10_000),
+        section=IMAGES,
+        type=PositiveIntType(1, 10_000),
         metavar="N",
         default=20,
         standard="20",

@@ -9,25 +9,25 @@ from typing import Any
 import click
 
 from detcli.cli.evaluate.evaluate_model import load_judged
-from detcli.cli.evaluate.evaluate_options import EvalWish
+from detcli.cli.evaluate.evaluate_options import EvaluateRequest
 from detcli.cli.framework.console import Console, escape, is_terminal
-from detcli.cli.framework.progress import RunProgress
+from detcli.cli.framework.progress import RunProgressBar
 from detcli.cli.framework.signals import stopping
 from detcli.cli.framework.text import counted, duration
 from detcli.datasets.dataset import open_dataset
 from detcli.evaluation.panoptic.panoptic_metrics import PanopticMetrics, judge_panoptic, judge_segmenter
-from detcli.evaluation.panoptic.panoptic_quality import Count
+from detcli.evaluation.panoptic.panoptic_quality import SegmentCounts
 from detcli.evaluation.report import to_json
 from detcli.io.outputs import open_output
-from detcli.pipeline.run import Stop, Tally
+from detcli.pipeline.run import RunStats, StopSignal
 from detcli.structures.clock import now
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 from detcli.version import __version__
 
 _DONE, _SOME_FAILED = 0, 3
 
 
-def evaluate_panoptic(console: Console, wish: EvalWish, outputs: list[Path]) -> int:
+def evaluate_panoptic(console: Console, wish: EvaluateRequest, outputs: list[Path]) -> int:
     """Judge, write the report, say what came out; returns the exit code."""
     started = time.monotonic()
     if wish.results is not None and wish.gt is not None:
@@ -52,40 +52,40 @@ def evaluate_panoptic(console: Console, wish: EvalWish, outputs: list[Path]) -> 
     places = [str(path) for path in outputs]
     console.summary(
         f"PQ {_shown(figures['PQ'])} (things {_shown(figures['PQ_things'])}, stuff {_shown(figures['PQ_stuff'])}) on "
-        f"{counted(metrics.tally.pictures, 'picture')} in {duration(time.monotonic() - started)}"
+        f"{counted(metrics.tally.images, 'image')} in {duration(time.monotonic() - started)}"
         + (f" -> {', '.join(places)}" if places else ""),
         **figures,
-        pictures=metrics.tally.pictures,
+        images=metrics.tally.images,
         failed=len(metrics.unreadable),
         outputs=places,
     )
     return _SOME_FAILED if metrics.unreadable else _DONE
 
 
-def _judge_model(console: Console, wish: EvalWish) -> PanopticMetrics | int:
+def _judge_model(console: Console, wish: EvaluateRequest) -> PanopticMetrics | int:
     if wish.data is None:
         raise ValueError("data is needed")
     dataset = open_dataset(wish.data, part="val", images=wish.images, masks=True)
     for finding in dataset.report.findings:
         console.warning(finding)
     detector = load_judged(console, wish)
-    stop = Stop()
-    with stopping(console, stop), RunProgress(console, count=lambda: len(dataset)) as progress:
+    stop = StopSignal()
+    with stopping(console, stop), RunProgressBar(console, count=lambda: len(dataset)) as progress:
 
-        def on_result(frame: Frame | Unreadable, detections: Any) -> None:
-            failed = isinstance(detections, Unreadable)
+        def on_result(frame: Frame | FailedFrame, detections: Any) -> None:
+            failed = isinstance(detections, FailedFrame)
             progress.advance(failed=failed)
             if failed:
                 console.failure(frame.origin.file, detections.code, detections.message)
 
         metrics = judge_segmenter(detector, dataset, workers=wish.workers, on_result=on_result, stop=stop)
     if metrics is None:
-        console.summary(f"no figures: {stop.signal} came before the last picture")
-        return Tally(interrupted=stop.signal).exit_code
+        console.summary(f"no figures: {stop.signal} came before the last image")
+        return RunStats(interrupted=stop.signal).exit_code
     return metrics
 
 
-def _report(wish: EvalWish, metrics: PanopticMetrics) -> dict[str, Any]:
+def _report(wish: EvaluateRequest, metrics: PanopticMetrics) -> dict[str, Any]:
     asked = {"results": wish.results, "gt": wish.gt, "model": wish.model, "data": wish.data}
     return {
         "detcli": __version__,
@@ -93,10 +93,10 @@ def _report(wish: EvalWish, metrics: PanopticMetrics) -> dict[str, Any]:
         "created": now(),
         "settings": {name: str(value) for name, value in asked.items() if value is not None},
         "figures": metrics.figures,
-        "counts": {"pictures": metrics.tally.pictures, "unreadable": len(metrics.unreadable)},
+        "counts": {"images": metrics.tally.images, "unreadable": len(metrics.unreadable)},
         "classes": [
             {"name": one.name, "category_id": one.category_id, "isthing": int(one.is_thing)}
-            | _row(metrics.tally.counts.get(one.category_id, Count()))
+            | _row(metrics.tally.counts.get(one.category_id, SegmentCounts()))
             for one in metrics.categories
         ],
         "unreadable": [
@@ -107,7 +107,7 @@ def _report(wish: EvalWish, metrics: PanopticMetrics) -> dict[str, Any]:
     }
 
 
-def _row(count: Count) -> dict[str, Any]:
+def _row(count: SegmentCounts) -> dict[str, Any]:
     quality = count.quality
     figures = dict.fromkeys(("PQ", "SQ", "RQ")) if quality is None else {
         "PQ": quality.pq, "SQ": quality.sq, "RQ": quality.rq
@@ -115,7 +115,7 @@ def _row(count: Count) -> dict[str, Any]:
     return {**figures, "right": count.right, "wrong": count.wrong, "missed": count.missed}
 
 
-def _show(console: Console, wish: EvalWish, metrics: PanopticMetrics, report: dict[str, Any]) -> None:
+def _show(console: Console, wish: EvaluateRequest, metrics: PanopticMetrics, report: dict[str, Any]) -> None:
     shows_table = is_terminal(sys.stdout) if wish.format_name is None else wish.format_name == "table"
     if not shows_table or wish.output == "-":
         click.echo(to_json(report), nl=False)

@@ -4,28 +4,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detcli.cli.evaluate.evaluate_options import EvalWish
+from detcli.cli.evaluate.evaluate_options import EvaluateRequest
 from detcli.errors import UsageError
-from detcli.evaluation.coco_ground_truth import Truth, read_truth
+from detcli.evaluation.coco_ground_truth import CocoGroundTruth, read_truth
 from detcli.evaluation.coco_metrics import Metrics, judge
-from detcli.evaluation.image_lookup import PicturesBeside
+from detcli.evaluation.image_lookup import ImageLookup
 from detcli.evaluation.result_matching import match
 from detcli.io.results import format_of_results, read_results
 from detcli.structures.frame import Pixels
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class EvaluationInput:
     """What was judged.
 
     results     as `judge` took them
-    read        pixels of a picture by image id, or None where they are not at hand
+    read        pixels of an image by image id, or None where they are not at hand
     settings    option -> value, for the report
-    unreadable  file and reason of pictures that could not be looked at
+    unreadable  file and reason of images that could not be looked at
     notes       sentences for the user
     """
 
-    truth: Truth
+    truth: CocoGroundTruth
     results: Sequence[Mapping[str, Any]]
     metrics: Metrics
     read: Callable[[int], Pixels | None]
@@ -34,7 +34,7 @@ class Subject:
     notes: Sequence[str]
 
 
-def judge_results(wish: EvalWish) -> Subject:
+def judge_results(wish: EvaluateRequest) -> EvaluationInput:
     """Read results and annotations, bring them together, and judge.
 
     Raises UsageError for what is not there, DataError and InputError for what cannot be judged.
@@ -44,18 +44,16 @@ def judge_results(wish: EvalWish) -> Subject:
     format_name = wish.results_format or format_of_results(wish.results)
     masks = wish.iou_type == "segm"
     truth = read_truth(wish.gt, masks=masks)
-    pictures = PicturesBeside(wish.gt, truth, wish.images)
-    if wish.save_worst is not None and not pictures.are_there:
-        raise UsageError(
-            f"--save-worst: the pictures of '{wish.gt}' are not beside it: name their folder with --images"
-        )
+    images = ImageLookup(wish.gt, truth, wish.images)
+    if wish.save_worst is not None and not images.are_there:
+        raise UsageError(f"--save-worst: the images of '{wish.gt}' are not beside it: name their folder with --images")
     name = str(wish.results)
     matched = match(read_results(wish.results, format_name=format_name, sizes=truth.sizes()), truth, name, masks=masks)
-    return Subject(
+    return EvaluationInput(
         truth=truth,
         results=matched.results,
         metrics=judge(truth.annotations, matched.results, iou_type=wish.iou_type),
-        read=pictures.read,
+        read=images.read,
         settings={"results": name, "format": format_name, "gt": str(wish.gt), "score": wish.score},
         unreadable=(),
         notes=(*truth.notes, *matched.notes),

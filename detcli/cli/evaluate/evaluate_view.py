@@ -7,7 +7,7 @@ from rich.cells import cell_len, set_cell_size
 from detcli.cli.detect.table import shortened
 from detcli.cli.framework.console import escape
 from detcli.cli.framework.text import number
-from detcli.evaluation.report import Judged
+from detcli.evaluation.report import EvaluationReport
 
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _GAP = "  "
@@ -18,9 +18,9 @@ _MEANINGS = {
     "APs": "small: below 32 x 32 pixels",
     "APm": "medium",
     "APl": "large: from 96 x 96 pixels",
-    "AR1": "1 box a picture",
-    "AR10": "10 boxes a picture",
-    "AR100": "100 boxes a picture",
+    "AR1": "1 box an image",
+    "AR10": "10 boxes an image",
+    "AR100": "100 boxes an image",
     "ARs": "small",
     "ARm": "medium",
     "ARl": "large",
@@ -28,7 +28,7 @@ _MEANINGS = {
 _COLUMNS = ("truths", "AP", "AP50", "AR")
 
 
-def table(judged: Judged, *, width: int, bold: bool) -> Iterator[str]:
+def table(judged: EvaluationReport, *, width: int, bold: bool) -> Iterator[str]:
     """Lines: the twelve figures, a row a class, and what somebody sees above the score.
 
     width  columns of the screen
@@ -47,7 +47,7 @@ def table(judged: Judged, *, width: int, bold: bool) -> Iterator[str]:
     yield from _mistakes(judged, width)
 
 
-def _classes(judged: Judged, width: int, *, bold: bool) -> Iterator[str]:
+def _classes(judged: EvaluationReport, width: int, *, bold: bool) -> Iterator[str]:
     rows = [
         (escape(one.name), (number(one.truths), _figure(one.ap), _figure(one.ap50), _figure(one.ar)))
         for one in judged.metrics.classes
@@ -66,7 +66,7 @@ def _row(name: str, cells: Sequence[str], room: int, widths: Sequence[int]) -> s
     return shown + "".join(_GAP + cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
 
 
-def _mistakes(judged: Judged, width: int) -> Iterator[str]:
+def _mistakes(judged: EvaluationReport, width: int) -> Iterator[str]:
     """A sentence, broken where the screen ends."""
     confusion = judged.confusion
     words = (

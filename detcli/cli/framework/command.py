@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.help_page import SCREEN, Page
+from detcli.cli.framework.help_page import SCREEN, HelpPage
 from detcli.cli.framework.text import did_you_mean, long_name
 
 # What ultralytics writes as name=value, in detcli's words; other names are looked up among the command's own options.
@@ -44,7 +44,7 @@ pass_console = click.make_pass_decorator(Console, ensure=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class UsageExample:
     """A command line that works, and what for."""
 
     purpose: str
@@ -89,9 +89,9 @@ class Option(click.Option):
 
 
 class Context(click.Context):
-    """click's context, with our help page, and no colour where the environment wants none."""
+    """click's context, with our help page, and no color where the environment wants none."""
 
-    formatter_class = Page
+    formatter_class = HelpPage
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -104,7 +104,7 @@ class Command(click.Command):
 
     context_class = Context
 
-    def __init__(self, *args: Any, examples: Sequence[Example] = (), **attributes: Any) -> None:
+    def __init__(self, *args: Any, examples: Sequence[UsageExample] = (), **attributes: Any) -> None:
         attributes["context_settings"] = {
             "help_option_names": ["-h", "--help"],
             **attributes.get("context_settings", {}),
@@ -133,11 +133,11 @@ class Command(click.Command):
         column = max(len(term) for rows in sections.values() for term, _ in rows)
         for section, rows in sections.items():
             with formatter.section(section):
-                cast("Page", formatter).write_dl(rows, col_max=min(column, _WIDEST_TERM), col_min=column)
+                cast("HelpPage", formatter).write_dl(rows, col_max=min(column, _WIDEST_TERM), col_min=column)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
-        cast("Page", formatter).write_examples([(example.purpose, example.line) for example in self.examples])
+        cast("HelpPage", formatter).write_examples([(example.purpose, example.line) for example in self.examples])
         super().format_epilog(ctx, formatter)
 
 
@@ -208,7 +208,7 @@ class Group(Command, click.Group):
         column = max((len(name) for rows in sections.values() for name, _ in rows), default=0)
         for section, rows in sections.items():
             with formatter.section(section):
-                cast("Page", formatter).write_dl(rows, col_min=column)
+                cast("HelpPage", formatter).write_dl(rows, col_min=column)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands first, then the options."""
@@ -277,7 +277,7 @@ def _screen_options(*, reads_settings: bool) -> list[click.Parameter]:
             metavar="WHEN",
             default="auto",
             standard="auto",
-            help="Colours: auto, always or never.",
+            help="Colors: auto, always or never.",
         ),
         shared(
             "--log-format",

@@ -52,7 +52,7 @@ class Console:
 
     quiet       only errors
     verbose     notes too, and every failure
-    color       when lines are coloured
+    color       when lines are colored
     log_format  plain lines, or one JSON object a line
     progress    show how far a run is; None: where standard error is a terminal
     debug       show tracebacks
@@ -145,7 +145,7 @@ class Console:
                 self._write(escape(line))
 
     def uses_color(self, stream: TextIO | None = None) -> bool:
-        """Whether colours go to a stream: as `--color` says, else on a terminal that wants them."""
+        """Whether colors go to a stream: as `--color` says, else on a terminal that wants them."""
         if self.color != "auto":
             return self.color == "always"
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":

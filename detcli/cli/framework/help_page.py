@@ -14,8 +14,8 @@ _NARROWEST = 30
 _STACKED_BELOW = 72  # columns; under it descriptions go below the options
 
 
-class Page(click.HelpFormatter):
-    """click's formatter with headings that stand out; colours are taken off again where nobody wants them."""
+class HelpPage(click.HelpFormatter):
+    """click's formatter with headings that stand out; colors are taken off again where nobody wants them."""
 
     def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
         columns = shutil.get_terminal_size().columns

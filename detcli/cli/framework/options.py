@@ -13,19 +13,19 @@ from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import SCREEN
 from detcli.sinks.sink import MASKS_ONLY, SINKS
 
-INPUT, MODEL, DETECTION, SPEED, OUTPUT, PICTURES, RUN = (
+INPUT, MODEL, DETECTION, SPEED, OUTPUT, IMAGES, RUN = (
     "Input",
     "Model",
     "What is kept",
     "Speed",
     "Results",
-    "Pictures drawn",
+    "Images drawn",
     "Run",
 )
 DEFAULT_MODEL = "dfine-s"
 
 
-class Score(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+class ScoreType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """A number from 0 to 1; not NaN."""
 
     name = "score"
@@ -41,7 +41,7 @@ class Score(click.ParamType):  # type: ignore[type-arg]  # generic in newer clic
         return number
 
 
-class Whole(click.IntRange):
+class PositiveIntType(click.IntRange):
     """A whole number within bounds."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -53,7 +53,7 @@ class Whole(click.IntRange):
             self.fail(f"{str(value)[:40]!r} is not a whole number{bounds}", param, ctx)
 
 
-class Words(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+class CommaSeparatedType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """Words with commas between them; a list in a settings file."""
 
     name = "list"
@@ -68,8 +68,8 @@ class Words(click.ParamType):  # type: ignore[type-arg]  # generic in newer clic
         return words
 
 
-class Batch(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """A number of pictures, or auto (None)."""
+class BatchSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A number of images, or auto (None)."""
 
     name = "batch"
 
@@ -86,7 +86,7 @@ class Batch(click.ParamType):  # type: ignore[type-arg]  # generic in newer clic
         return number
 
 
-class Device(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+class DeviceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """A name of a device; whether this machine has it is found out when the model is loaded."""
 
     name = "device"
@@ -144,14 +144,20 @@ sources = click.argument("sources", nargs=-1, metavar="[SOURCES]...")
 max_pixels = option(
     "--max-pixels",
     section=INPUT,
-    type=Whole(min=1),
+    type=PositiveIntType(min=1),
     metavar="N",
     standard="250 million",
-    help="Refuse larger pictures unread.",
+    help="Refuse larger images unread.",
 )
 inputs = group_of(
     option("--no-recursive", section=INPUT, is_flag=True, help="Stay out of the folders inside a folder."),
-    option("--ext", section=INPUT, type=Words(), metavar="LIST", help="Suffixes taken in folders, such as jpg,png."),
+    option(
+        "--ext",
+        section=INPUT,
+        type=CommaSeparatedType(),
+        metavar="LIST",
+        help="Suffixes taken in folders, such as jpg,png.",
+    ),
     option(
         "--exclude", section=INPUT, multiple=True, metavar="GLOB", help="Pass over these names or paths; repeatable."
     ),
@@ -159,18 +165,22 @@ inputs = group_of(
     option(
         "-0", "--null", "null_separated", section=INPUT, is_flag=True, help="Those paths end in NUL, not in a line end."
     ),
-    option("--limit", section=INPUT, type=Whole(min=1), metavar="N", help="Take the first N pictures."),
+    option("--limit", section=INPUT, type=PositiveIntType(min=1), metavar="N", help="Take the first N images."),
     max_pixels,
 )
 
 classes = option(
-    "--classes", section=DETECTION, type=Words(), metavar="LIST", help="Keep these, by name or number: person,dog."
+    "--classes",
+    section=DETECTION,
+    type=CommaSeparatedType(),
+    metavar="LIST",
+    help="Keep these, by name or number: person,dog.",
 )
 imgsz = option(
     "--imgsz",
     section=DETECTION,
     nargs=2,
-    type=Whole(min=1),
+    type=PositiveIntType(min=1),
     metavar="H W",
     standard="the model's",
     help="Size of the network's input; shortest and longest side for models that keep proportions.",
@@ -178,11 +188,11 @@ imgsz = option(
 max_det = option(
     "--max-det",
     section=DETECTION,
-    type=Whole(1, 100_000),
+    type=PositiveIntType(1, 100_000),
     metavar="N",
     default=300,
     standard="300",
-    help="Keep at most N of the best a picture.",
+    help="Keep at most N of the best an image.",
 )
 detection = group_of(
     option(
@@ -191,7 +201,7 @@ detection = group_of(
         "--conf",
         section=DETECTION,
         aliases=("--conf",),
-        type=Score(),
+        type=ScoreType(),
         metavar="SCORE",
         standard="0.4, or the model's; 0 for coco-results",
         help="Keep boxes that score above it; also --conf.",
@@ -205,7 +215,7 @@ device = option(
     "-d",
     "--device",
     section=SPEED,
-    type=Device(),
+    type=DeviceType(),
     metavar="NAME",
     default="auto",
     standard="auto",
@@ -224,10 +234,10 @@ workers = option(
     "-j",
     "--workers",
     section=SPEED,
-    type=Whole(1, 256),
+    type=PositiveIntType(1, 256),
     metavar="N",
     standard="one a core",
-    help="Threads that read pictures.",
+    help="Threads that read images.",
 )
 speed = group_of(
     device,
@@ -235,17 +245,17 @@ speed = group_of(
         "-b",
         "--batch",
         section=SPEED,
-        type=Batch(),
+        type=BatchSizeType(),
         metavar="N|auto",
         default="auto",
         standard="auto",
-        help="Pictures at a time; halved when memory runs out.",
+        help="Images at a time; halved when memory runs out.",
     ),
     option(
         "--pad",
         section=SPEED,
         is_flag=True,
-        help="Let pictures of different sizes share a batch: faster on a GPU, results change a little (DC5: worse).",
+        help="Let images of different sizes share a batch: faster on a GPU, results change a little (DC5: worse).",
     ),
     precision,
     option("--compile", section=SPEED, is_flag=True, help="Compile the network: a slow start for a faster long run."),
@@ -322,26 +332,26 @@ results = results_as(BOX_FORMATS, BOX_SUFFIXES)
 
 save_images = option(
     "--save-images",
-    section=PICTURES,
+    section=IMAGES,
     type=NEW_FOLDER,
     metavar="DIR",
-    help="Save each picture with what was found drawn.",
+    help="Save each image with what was found drawn.",
 )
 save_crops = option(
-    "--save-crops", section=PICTURES, type=NEW_FOLDER, metavar="DIR", help="Save what is inside each box."
+    "--save-crops", section=IMAGES, type=NEW_FOLDER, metavar="DIR", help="Save what is inside each box."
 )
 drawing_style = group_of(
     option(
         "--line-width",
-        section=PICTURES,
-        type=Whole(1, 1000),
+        section=IMAGES,
+        type=PositiveIntType(1, 1000),
         metavar="N",
-        standard="fitted to the picture",
+        standard="fitted to the image",
         help="Pixels of a line.",
     ),
-    option("--hide-labels", section=PICTURES, is_flag=True, help="Draw neither names nor scores."),
-    option("--hide-scores", section=PICTURES, is_flag=True, help="Draw names without scores."),
-    option("--font", section=PICTURES, type=FILE, metavar="FILE", help="Font for the names."),
+    option("--hide-labels", section=IMAGES, is_flag=True, help="Draw neither names nor scores."),
+    option("--hide-scores", section=IMAGES, is_flag=True, help="Draw names without scores."),
+    option("--font", section=IMAGES, type=FILE, metavar="FILE", help="Font for the names."),
 )
 drawing = group_of(save_images, save_crops, drawing_style)
 
@@ -350,12 +360,12 @@ failures = group_of(
     option(
         "--max-failures",
         section=RUN,
-        type=Whole(min=0),
+        type=PositiveIntType(min=0),
         metavar="N",
         help="End when more than N inputs failed.",
     ),
 )
-dry_run = option("-n", "--dry-run", section=RUN, is_flag=True, help="List the pictures and say what would be done.")
+dry_run = option("-n", "--dry-run", section=RUN, is_flag=True, help="List the images and say what would be done.")
 
 
 def _set_progress(ctx: click.Context, param: click.Parameter, value: bool | None) -> None:

@@ -22,7 +22,7 @@ _MEMORY_S = 20.0  # the rate is that of so many last seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class ProgressText:
     """What the moving line says: counts, fraction done, rate, time left, a remark, other facts, and the least of them.
 
     The least stands at the end, where its changing length moves nothing else.
@@ -37,7 +37,7 @@ class Words:
     least: str = ""
 
 
-class MovingLine:
+class ProgressLine:
     """A line that is drawn again and again at the bottom of a terminal, or said now and then where there is none.
 
     words  what the moving line says now
@@ -45,7 +45,7 @@ class MovingLine:
     """
 
     def __init__(
-        self, console: Console, words: Callable[[], Words], plain: Callable[[], tuple[str, dict[str, object]]]
+        self, console: Console, words: Callable[[], ProgressText], plain: Callable[[], tuple[str, dict[str, object]]]
     ) -> None:
         self._console, self._words, self._plain = console, words, plain
         self._moves = console.moves()
@@ -107,18 +107,18 @@ class MovingLine:
             self._ended.set()
 
 
-class RunProgress:
-    """How many pictures of a run are done; use as a context manager around the run.
+class RunProgressBar:
+    """How many images of a run are done; use as a context manager around the run.
 
-    done   pictures that were done before, in a resumed run
+    done   images that were done before, in a resumed run
     count  asked in a thread of its own how many there are; None: nobody knows
     """
 
     def __init__(self, console: Console, *, done: int = 0, count: Callable[[], int | None] | None = None) -> None:
-        self._pace = Pace(done)
+        self._pace = RateEstimator(done)
         self._failed = 0
         self._count = count
-        self._line = MovingLine(console, self._words, self._plain)
+        self._line = ProgressLine(console, self._words, self._plain)
 
     def __enter__(self) -> Self:
         if self._count is not None and self._line.is_wanted:
@@ -130,7 +130,7 @@ class RunProgress:
         self._line.__exit__(kind, error, at)
 
     def advance(self, *, failed: bool) -> None:
-        """One more picture is done."""
+        """One more image is done."""
         self._pace.advance(1)
         self._failed += failed
 
@@ -140,39 +140,39 @@ class RunProgress:
         except Exception:  # the run itself meets the same error, and says it
             self._pace.total = None
 
-    def _words(self) -> Words:
+    def _words(self) -> ProgressText:
         pace = self._pace
         of = f"/{number(pace.total)}" if pace.total is not None else ""
         rate = f"{pace.rate:.1f}/s" if pace.rate < 100 else f"{pace.rate:,.0f}/s"
         failed = f"{number(self._failed)} failed" if self._failed else ""
-        return Words(f"{number(pace.done)}{of} pictures", pace.fraction, rate, pace.time_left, failed)
+        return ProgressText(f"{number(pace.done)}{of} images", pace.fraction, rate, pace.time_left, failed)
 
     def _plain(self) -> tuple[str, dict[str, object]]:
         pace = self._pace
         of = f" of {number(pace.total)}" if pace.total is not None else ""
-        sentence = f"{number(pace.done)}{of} pictures, {number(self._failed)} failed, {pace.rate:.3g} a second"
+        sentence = f"{number(pace.done)}{of} images, {number(self._failed)} failed, {pace.rate:.3g} a second"
         if pace.time_left is not None:
             sentence += f", {duration(pace.time_left)} left"
         numbers = {"done": pace.done, "total": pace.total, "failed": self._failed}
         return sentence, numbers | {"per_second": round(pace.rate, 2), "seconds_left": pace.time_left}
 
 
-class DownloadProgress:
+class DownloadProgressBar:
     """How far a download is: the `Progress` that checkpoints ask for."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._line: MovingLine | None = None
-        self._pace = Pace(0)
+        self._line: ProgressLine | None = None
+        self._pace = RateEstimator(0)
         self._what = ""
 
     def start(self, total: int | None, description: str) -> None:
         """A download of so many bytes begins."""
         self.finish()
-        self._pace, self._what = Pace(0, total), description
+        self._pace, self._what = RateEstimator(0, total), description
         size = f" ({megabytes(total)})" if total is not None else ""
         self._console.say(f"fetching {description}{size}", total=total)
-        self._line = MovingLine(self._console, self._words, self._plain).__enter__()
+        self._line = ProgressLine(self._console, self._words, self._plain).__enter__()
 
     def advance(self, count: int) -> None:
         """So many more bytes are there."""
@@ -184,10 +184,10 @@ class DownloadProgress:
             self._line.__exit__(None, None, None)
             self._line = None
 
-    def _words(self) -> Words:
+    def _words(self) -> ProgressText:
         pace = self._pace
         of = f"/{megabytes(pace.total)}" if pace.total is not None else ""
-        return Words(f"{megabytes(pace.done)}{of}", pace.fraction, f"{megabytes(pace.rate)}/s", pace.time_left)
+        return ProgressText(f"{megabytes(pace.done)}{of}", pace.fraction, f"{megabytes(pace.rate)}/s", pace.time_left)
 
     def _plain(self) -> tuple[str, dict[str, object]]:
         pace = self._pace
@@ -197,7 +197,7 @@ class DownloadProgress:
         return sentence, {"done": pace.done, "total": pace.total, "seconds_left": pace.time_left}
 
 
-class Pace:
+class RateEstimator:
     """How much is done, how fast of late, and how long the rest takes at that pace."""
 
     def __init__(self, done: int, total: int | None = None) -> None:
@@ -231,7 +231,7 @@ class Pace:
         return round(max(0, self.total - self.done) / rate) if self.total is not None and rate > 0 else None
 
 
-def bar_line(words: Words, width: int, *, encoding: str, color: bool) -> str:
+def bar_line(words: ProgressText, width: int, *, encoding: str, color: bool) -> str:
     """The moving line: counts, bar, rate, time left and failures in `width` columns; what does not fit goes."""
     from io import BytesIO, TextIOWrapper
 

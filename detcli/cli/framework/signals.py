@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from types import FrameType
 
 from detcli.cli.framework.console import Console
-from detcli.pipeline.run import Stop
+from detcli.pipeline.run import StopSignal
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
-def stopping(console: Console, stop: Stop, *, what: str = "finishing the batch in hand") -> Iterator[None]:
+def stopping(console: Console, stop: StopSignal, *, what: str = "finishing the batch in hand") -> Iterator[None]:
     """Let signals set `stop` for the length of the block; one that is ignored (nohup) stays ignored.
 
     what  is done yet before the end

@@ -14,7 +14,7 @@ def number(value: int) -> str:
 
 
 def counted(value: int, one: str, many: str | None = None) -> str:
-    """With its noun: 1 picture, 2,918 boxes."""
+    """With its noun: 1 image, 2,918 boxes."""
     return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.command import Command, Example, pass_console
+from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.text import megabytes
 from detcli.errors import AccessError, DetcliError, HubError, ModelError
@@ -14,10 +14,12 @@ from detcli.errors import AccessError, DetcliError, HubError, ModelError
 @click.command(
     cls=Command,
     examples=[
-        Example("two models, for use without a network later", "detcli download dfine-s dfine-x"),
-        Example("any repository of the Hub, at a commit, branch or tag", "detcli download owner/name --revision v1.0"),
-        Example("the newest weights, where the repository has moved on", "detcli download --update dfine-s"),
-        Example("onto another disk", "detcli download dfine-x --cache-dir /data/models"),
+        UsageExample("two models, for use without a network later", "detcli download dfine-s dfine-x"),
+        UsageExample(
+            "any repository of the Hub, at a commit, branch or tag", "detcli download owner/name --revision v1.0"
+        ),
+        UsageExample("the newest weights, where the repository has moved on", "detcli download --update dfine-s"),
+        UsageExample("onto another disk", "detcli download dfine-x --cache-dir /data/models"),
     ],
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
@@ -38,7 +40,7 @@ def download(
     repositories. What comes with detcli is here.
     """
     from detcli.checkpoints.hub import locate_model as hub
-    from detcli.cli.framework.progress import DownloadProgress
+    from detcli.cli.framework.progress import DownloadProgressBar
 
     for name in names:  # a slip in the last one is told before the first is fetched
         hub.repository_of(name)
@@ -46,7 +48,7 @@ def download(
     for name in dict.fromkeys(names):
         try:
             files = hub.download(
-                name, revision=revision, update=update, cache_dir=cache_dir, progress=DownloadProgress(console)
+                name, revision=revision, update=update, cache_dir=cache_dir, progress=DownloadProgressBar(console)
             )
         except (ModelError, HubError, AccessError) as error:  # the others may be had all the same
             failures.append(error)

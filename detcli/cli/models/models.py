@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.command import Entry, Example, Group, pass_console
+from detcli.cli.framework.command import Entry, Group, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape, is_terminal
 from detcli.cli.framework.text import counted, megabytes
 from detcli.errors import DamagedModelError, NotCachedError, UsageError
@@ -24,11 +24,11 @@ from detcli.errors import DamagedModelError, NotCachedError, UsageError
     },
     no_args_is_help=True,
     examples=[
-        Example("what there is, and how good it is", "detcli models list"),
-        Example("the classes a model knows", "detcli models info dfine-s"),
-        Example("see whether the files are still what was fetched", "detcli models verify"),
-        Example("make room", "detcli models remove dfine-x"),
-        Example("take in weights of an original repository", "detcli models convert best_stg2.pth -o mine/"),
+        UsageExample("what there is, and how good it is", "detcli models list"),
+        UsageExample("the classes a model knows", "detcli models info dfine-s"),
+        UsageExample("see whether the files are still what was fetched", "detcli models verify"),
+        UsageExample("make room", "detcli models remove dfine-x"),
+        UsageExample("take in weights of an original repository", "detcli models convert best_stg2.pth -o mine/"),
     ],
 )
 def models() -> None:
@@ -38,8 +38,10 @@ def models() -> None:
 @models.command(
     name="list",
     examples=[
-        Example("all models", "detcli models list"),
-        Example("names of those that need no download", "detcli models list --json | jq -r 'select(.cached) | .name'"),
+        UsageExample("all models", "detcli models list"),
+        UsageExample(
+            "names of those that need no download", "detcli models list --json | jq -r 'select(.cached) | .name'"
+        ),
     ],
 )
 @options.cache_dir
@@ -50,7 +52,7 @@ def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> N
 
     AP is the published average precision of boxes in percent on COCO val2017, on Objects365 for those that know its
     365 classes, or on drawn shapes; PQ the panoptic quality of those that segment; params are millions, GFLOPs those
-    of one picture as the model takes it.
+    of one image as the model takes it.
     """
     from detcli.cli.models.models_view import model_rows, model_table
 
@@ -66,9 +68,9 @@ def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> N
 
 @models.command(
     examples=[
-        Example("facts, classes and category ids", "detcli models info dfine-s"),
-        Example("the classes as text", "detcli models info dfine-s --json | jq -r '.classes[].label'"),
-        Example("a model of your own", "detcli models info ./my-model"),
+        UsageExample("facts, classes and category ids", "detcli models info dfine-s"),
+        UsageExample("the classes as text", "detcli models info dfine-s --json | jq -r '.classes[].label'"),
+        UsageExample("a model of your own", "detcli models info ./my-model"),
     ],
 )
 @click.argument("name")
@@ -92,7 +94,7 @@ def info(console: Console, *, name: str, revision: str | None, cache_dir: Path |
 
 @models.command(
     examples=[
-        Example("look at a model's files", 'ls -l "$(detcli models path dfine-s)"'),
+        UsageExample("look at a model's files", 'ls -l "$(detcli models path dfine-s)"'),
     ],
 )
 @click.argument("name")
@@ -114,8 +116,8 @@ def path(*, name: str, revision: str | None, cache_dir: Path | None) -> None:
 
 @models.command(
     examples=[
-        Example("everything that was fetched", "detcli models verify"),
-        Example("one model, mended if need be", "detcli models verify dfine-s || detcli download dfine-s"),
+        UsageExample("everything that was fetched", "detcli models verify"),
+        UsageExample("one model, mended if need be", "detcli models verify dfine-s || detcli download dfine-s"),
     ],
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -164,8 +166,8 @@ def verify(console: Console, *, names: tuple[str, ...], cache_dir: Path | None) 
 
 @models.command(
     examples=[
-        Example("one model, with a question first", "detcli models remove dfine-x"),
-        Example("several, in a script", "detcli models remove -y dfine-m dfine-l"),
+        UsageExample("one model, with a question first", "detcli models remove dfine-x"),
+        UsageExample("several, in a script", "detcli models remove -y dfine-m dfine-l"),
     ],
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
@@ -175,7 +177,7 @@ def verify(console: Console, *, names: tuple[str, ...], cache_dir: Path | None) 
 def remove(console: Console, *, names: tuple[str, ...], yes: bool, cache_dir: Path | None) -> None:
     """Delete fetched models from this machine: all commits of them, also what other programs fetched of them."""
     from detcli.checkpoints.hub import locate_model as hub
-    from detcli.cli.framework.progress import DownloadProgress
+    from detcli.cli.framework.progress import DownloadProgressBar
 
     named = {
         hub.cached_repository(name, cache_dir=cache_dir): name for name in names
@@ -189,5 +191,5 @@ def remove(console: Console, *, names: tuple[str, ...], yes: bool, cache_dir: Pa
         if not click.confirm(f"Remove {counted(len(places), 'model')}?", err=True):
             console.say("nothing was removed")
             return
-    freed = sum(hub.remove(name, cache_dir=cache_dir, progress=DownloadProgress(console)) for name in places)
+    freed = sum(hub.remove(name, cache_dir=cache_dir, progress=DownloadProgressBar(console)) for name in places)
     console.say(f"removed {counted(len(places), 'model')}: {megabytes(freed)} freed", models=len(places), bytes=freed)

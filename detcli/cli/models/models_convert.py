@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.command import Command, Example, pass_console
+from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.text import counted, megabytes
 from detcli.errors import UnknownModelError
@@ -18,14 +18,16 @@ _TOLD = "What the file does not tell"
 @click.command(
     cls=Command,
     examples=[
-        Example("a D-FINE as it was released", "detcli models convert dfine_s_coco.pth -o dfine-s/"),
-        Example(
+        UsageExample("a D-FINE as it was released", "detcli models convert dfine_s_coco.pth -o dfine-s/"),
+        UsageExample(
             "one trained on data of your own",
             "detcli models convert best_stg2.pth -o mine/ --labels cat,dog,traffic-light",
         ),
-        Example("its names from the annotations", "detcli models convert best_stg2.pth -o mine/ --labels train.json"),
-        Example("a DETR, whose file does not say what it is", "detcli models convert detr.pth -o detr/ --no-dc5"),
-        Example("use it", "detcli detect images/ -m mine/"),
+        UsageExample(
+            "its names from the annotations", "detcli models convert best_stg2.pth -o mine/ --labels train.json"
+        ),
+        UsageExample("a DETR, whose file does not say what it is", "detcli models convert detr.pth -o detr/ --no-dc5"),
+        UsageExample("use it", "detcli detect images/ -m mine/"),
     ],
 )
 @click.argument("weights", type=click.Path(path_type=Path))
@@ -57,10 +59,10 @@ _TOLD = "What the file does not tell"
     "--imgsz",
     section=_TOLD,
     nargs=2,
-    type=options.Whole(min=1),
+    type=options.PositiveIntType(min=1),
     metavar="H W",
     standard="as it was trained",
-    help="Size of the pictures it was trained on.",
+    help="Size of the images it was trained on.",
 )
 @pass_console
 def convert(
@@ -92,9 +94,9 @@ def convert(
         console.warning(f"--labels: '{name}' names more than one class, and results will not tell them apart by name")
     from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.inference.read_model import read_original
-    from detcli.models.family import Hints
+    from detcli.models.family import ConversionHints
 
-    read = read_original(weights, Hints(labels=names, dilation=dc5, image_size_hw=imgsz))
+    read = read_original(weights, ConversionHints(labels=names, dilation=dc5, image_size_hw=imgsz))
     made = read.checkpoint
     for note in made.notes:
         console.say(note)

@@ -1,4 +1,4 @@
-"""What `detcli models` shows: facts of the catalogue joined with what lies on this machine, as rows and as a page."""
+"""What `detcli models` shows: facts of the catalog joined with what lies on this machine, as rows and as a page."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ _PUBLISHED = (
 
 
 def fetched(cache_dir: Path | None) -> dict[str, CachedRepository]:
-    """What lies on this machine by the name people type: the catalogue's, else the repository itself."""
+    """What lies on this machine by the name people type: the catalog's, else the repository itself."""
     root = cache_folder(cache_dir)
     named = {entry.name: CachedRepository(root, entry.repository) for entry in CATALOG.values() if entry.repository}
     found = {name: place for name, place in named.items() if place.folder.is_dir()}
@@ -40,7 +40,7 @@ def fetched(cache_dir: Path | None) -> dict[str, CachedRepository]:
 
 
 def model_rows(cache_dir: Path | None) -> list[Row]:
-    """The catalogue, then what else was fetched; reads no weights and asks nobody."""
+    """The catalog, then what else was fetched; reads no weights and asks nobody."""
     root = cache_folder(cache_dir)
     rows = [
         _row(entry, CachedRepository(root, entry.repository)) if entry.repository else _shipped_row(entry)

@@ -34,7 +34,7 @@ _SCRIPTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing looked at.
 
     state   good; warning: something is missing that may be wanted; bad: detcli cannot do its work
@@ -48,13 +48,13 @@ class Finding:
     advice: str | None = None
 
 
-def examine(*, cache_dir: Path | None, network: bool) -> Iterator[Finding]:
+def examine(*, cache_dir: Path | None, network: bool) -> Iterator[CheckResult]:
     """Look at everything, one finding after the other; a look that fails is a finding too."""
-    looks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+    looks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
         ("Versions", _versions),
         ("Devices", _devices),
-        ("Pictures", _codecs),
-        ("Pictures", _fonts),
+        ("Images", _codecs),
+        ("Images", _fonts),
         ("Models", lambda: _cache(cache_dir)),
         ("Models", lambda: _hub(network=network)),
     ]
@@ -63,21 +63,21 @@ def examine(*, cache_dir: Path | None, network: bool) -> Iterator[Finding]:
             yield from look()
         except Exception as error:  # the doctor is who people ask when things are broken
             what = f"{type(error).__name__}: {error}".splitlines()[0]
-            yield Finding(section, look.__name__.strip("_"), what, "bad", "see the line above, or --debug")
+            yield CheckResult(section, look.__name__.strip("_"), what, "bad", "see the line above, or --debug")
 
 
-def _versions() -> Iterator[Finding]:
-    yield Finding("Versions", "detcli", __version__)
-    yield Finding("Versions", "Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
+def _versions() -> Iterator[CheckResult]:
+    yield CheckResult("Versions", "detcli", __version__)
+    yield CheckResult("Versions", "Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
     for package in _PACKAGES:
         try:
             import_module(_MODULES.get(package, package))
             version = _version(package)
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
-            yield Finding("Versions", package, first, "bad", f"pip install --force-reinstall {package}")
+            yield CheckResult("Versions", package, first, "bad", f"pip install --force-reinstall {package}")
             continue
-        yield Finding("Versions", package, version)
+        yield CheckResult("Versions", package, version)
 
 
 def _version(package: str) -> str:
@@ -87,7 +87,7 @@ def _version(package: str) -> str:
         return str(getattr(import_module(_MODULES.get(package, package)), "__version__", "of unknown version"))
 
 
-def _devices() -> Iterator[Finding]:
+def _devices() -> Iterator[CheckResult]:
     import torch
 
     from detcli.pipeline.run import processors
@@ -96,7 +96,7 @@ def _devices() -> Iterator[Finding]:
     cores = counted(processors(), "core") + (f" of {os.cpu_count()}" if os.cpu_count() != processors() else "")
     threads = torch.get_num_threads()
     narrow = threads < processors()
-    yield Finding(
+    yield CheckResult(
         "Devices",
         "CPU",
         f"{cores}, torch computes in {counted(threads, 'thread')}",
@@ -105,66 +105,68 @@ def _devices() -> Iterator[Finding]:
     )
     for index in range(torch.cuda.device_count()):
         known = torch.cuda.get_device_properties(index)
-        yield Finding("Devices", f"cuda:{index}", f"{known.name}, {megabytes(known.total_memory)}")
+        yield CheckResult("Devices", f"cuda:{index}", f"{known.name}, {megabytes(known.total_memory)}")
     if not torch.cuda.is_available():
         yield from _no_cuda(torch.version.cuda)
     if sys.platform == "darwin":
         there = torch.backends.mps.is_available()
-        yield Finding("Devices", "mps", "an Apple GPU" if there else "torch sees no Apple GPU")
+        yield CheckResult("Devices", "mps", "an Apple GPU" if there else "torch sees no Apple GPU")
     if platform.libc_ver()[0] == "glibc":
         took = keep_freed_memory()
         advice = None if took else "another allocator is loaded (LD_PRELOAD?); networks may run slower"
-        yield Finding("Devices", "allocator", "tuned" if took else "not tuned", "good" if took else "warning", advice)
+        yield CheckResult(
+            "Devices", "allocator", "tuned" if took else "not tuned", "good" if took else "warning", advice
+        )
     else:
-        yield Finding("Devices", "allocator", "the system's own")
+        yield CheckResult("Devices", "allocator", "the system's own")
 
 
-def _no_cuda(built_for: str | None) -> Iterator[Finding]:
+def _no_cuda(built_for: str | None) -> Iterator[CheckResult]:
     """Why there is no CUDA device: an NVIDIA card that torch cannot use is worth a word, none at all is not."""
     card = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
     if not card:
-        yield Finding("Devices", "cuda", "no NVIDIA GPU here")
+        yield CheckResult("Devices", "cuda", "no NVIDIA GPU here")
     elif built_for is None:
         advice = "install the build of torch for your CUDA version: https://pytorch.org/get-started"
-        yield Finding("Devices", "cuda", "an NVIDIA GPU, but torch is built for the CPU alone", "warning", advice)
+        yield CheckResult("Devices", "cuda", "an NVIDIA GPU, but torch is built for the CPU alone", "warning", advice)
     else:
         advice = f"see that the driver runs (nvidia-smi) and supports CUDA {built_for}"
-        yield Finding("Devices", "cuda", "an NVIDIA GPU that torch cannot use", "warning", advice)
+        yield CheckResult("Devices", "cuda", "an NVIDIA GPU that torch cannot use", "warning", advice)
 
 
-def _codecs() -> Iterator[Finding]:
-    """Write a tiny picture in each format and read it back by detcli's own decoder."""
+def _codecs() -> Iterator[CheckResult]:
+    """Write a tiny image in each format and read it back by detcli's own decoder."""
     import io
 
     from PIL import Image
 
     from detcli.io.images.decode import decode
 
-    picture = Image.linear_gradient("L").resize((32, 32)).convert("RGB")
+    image = Image.linear_gradient("L").resize((32, 32)).convert("RGB")
     read, failed = [], []
     for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF"):
         try:
             file = io.BytesIO()
-            picture.save(file, name)
+            image.save(file, name)
             decode(file.getvalue(), max_pixels=1 << 20)
             read.append(name)
         except (DetcliError, OSError, KeyError, ValueError):
             failed.append(name)
-    yield Finding("Pictures", "reads", ", ".join(read))
+    yield CheckResult("Images", "reads", ", ".join(read))
     for name in failed:
         state: State = "bad" if name in ("JPEG", "PNG") else "warning"
         advice = "pip install --upgrade --force-reinstall pillow brings a build that has it"
-        yield Finding("Pictures", name, "not read by this build of pillow", state, advice)
+        yield CheckResult("Images", name, "not read by this build of pillow", state, advice)
     try:
         import_module("pillow_heif")
-        yield Finding("Pictures", "HEIC", "read by pillow-heif")
+        yield CheckResult("Images", "HEIC", "read by pillow-heif")
     except ImportError:
-        yield Finding(
-            "Pictures", "HEIC", "not read", "warning", 'pip install "detcli[heif]", if you have .heic pictures'
+        yield CheckResult(
+            "Images", "HEIC", "not read", "warning", 'pip install "detcli[heif]", if you have .heic images'
         )
 
 
-def _fonts() -> Iterator[Finding]:
+def _fonts() -> Iterator[CheckResult]:
     from detcli.io.fonts import font_files
     from detcli.visualization.text_renderer import lettering
 
@@ -173,52 +175,52 @@ def _fonts() -> Iterator[Finding]:
     missing = [script for script, sample in _SCRIPTS.items() if not writer.has(sample)]
     found = counted(len(files), "font file") if files else "none but the one that pillow brings"
     if not missing:
-        yield Finding("Pictures", "fonts", f"{found}; labels in every script tried")
+        yield CheckResult("Images", "fonts", f"{found}; labels in every script tried")
         return
     advice = "labels in those scripts are drawn as empty boxes: install Noto fonts (fonts-noto, fonts-noto-cjk)"
-    yield Finding("Pictures", "fonts", f"{found}; no {', '.join(missing)}", "warning", advice)
+    yield CheckResult("Images", "fonts", f"{found}; no {', '.join(missing)}", "warning", advice)
 
 
-def _cache(cache_dir: Path | None) -> Iterator[Finding]:
+def _cache(cache_dir: Path | None) -> Iterator[CheckResult]:
     from detcli.checkpoints.hub.hub_cache import cached_repositories
     from detcli.checkpoints.hub.hub_environment import cache_folder
 
     folder = cache_folder(cache_dir)
     repositories = list(cached_repositories(folder))
     size = sum(repository.size() for repository in repositories)
-    yield Finding("Models", "cache", f"{folder}: {counted(len(repositories), 'model')}, {megabytes(size)}")
+    yield CheckResult("Models", "cache", f"{folder}: {counted(len(repositories), 'model')}, {megabytes(size)}")
     nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         advice = "give a folder of yours with HF_HOME or --cache-dir; models that are there already work"
-        yield Finding("Models", "writing", f"'{nearest}' cannot be written", "warning", advice)
+        yield CheckResult("Models", "writing", f"'{nearest}' cannot be written", "warning", advice)
         return
     free = shutil.disk_usage(nearest).free
     low = free < _LITTLE_ROOM
     make_room = "make room, or move the cache with HF_HOME" if low else None
-    yield Finding("Models", "free room", megabytes(free), "warning" if low else "good", make_room)
+    yield CheckResult("Models", "free room", megabytes(free), "warning" if low else "good", make_room)
 
 
-def _hub(*, network: bool) -> Iterator[Finding]:
+def _hub(*, network: bool) -> Iterator[CheckResult]:
     from huggingface_hub import constants
 
     from detcli.checkpoints.hub.hub_environment import is_offline
 
     endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
     if is_offline():
-        yield Finding("Models", "Hub", "never asked: HF_HUB_OFFLINE is set")
+        yield CheckResult("Models", "Hub", "never asked: HF_HUB_OFFLINE is set")
     elif not network:
-        yield Finding("Models", "Hub", f"{endpoint}; not asked (--network asks)")
+        yield CheckResult("Models", "Hub", f"{endpoint}; not asked (--network asks)")
     else:
         yield _asked(endpoint)
 
 
-def _asked(endpoint: str) -> Finding:
+def _asked(endpoint: str) -> CheckResult:
     import time
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
     if not endpoint.startswith(("http://", "https://")):
-        return Finding("Models", "Hub", f"'{endpoint}' is no address", "warning", "mend or unset HF_ENDPOINT")
+        return CheckResult("Models", "Hub", f"'{endpoint}' is no address", "warning", "mend or unset HF_ENDPOINT")
     started = time.monotonic()
     try:
         urlopen(Request(endpoint, method="HEAD"), timeout=10).close()  # noqa: S310 - its scheme was looked at
@@ -227,5 +229,5 @@ def _asked(endpoint: str) -> Finding:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         advice = "look at the network, HTTPS_PROXY and HF_ENDPOINT; models that are here already work with --offline"
-        return Finding("Models", "Hub", f"{endpoint} does not answer: {reason}", "warning", advice)
-    return Finding("Models", "Hub", f"{endpoint} answers in {time.monotonic() - started:.1f} s")
+        return CheckResult("Models", "Hub", f"{endpoint} does not answer: {reason}", "warning", advice)
+    return CheckResult("Models", "Hub", f"{endpoint} answers in {time.monotonic() - started:.1f} s")

@@ -2,15 +2,15 @@
 
 import click
 
-from detcli.cli.framework.command import Command, Example
+from detcli.cli.framework.command import Command, UsageExample
 
 
 @click.command(
     cls=Command,
     examples=[
-        Example("bash, for good: into ~/.bashrc", "source <(detcli completion bash)"),
-        Example("zsh, for good: into ~/.zshrc, after compinit", "source <(detcli completion zsh)"),
-        Example("fish, for good", "detcli completion fish > ~/.config/fish/completions/detcli.fish"),
+        UsageExample("bash, for good: into ~/.bashrc", "source <(detcli completion bash)"),
+        UsageExample("zsh, for good: into ~/.zshrc, after compinit", "source <(detcli completion zsh)"),
+        UsageExample("fish, for good", "detcli completion fish > ~/.config/fish/completions/detcli.fish"),
     ],
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))

@@ -1,4 +1,4 @@
-"""`detcli demo`: the whole trip without a network, on pictures drawn on the spot and the model that comes along."""
+"""`detcli demo`: the whole trip without a network, on images drawn on the spot and the model that comes along."""
 
 import io
 import shlex
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.command import Command, Example, pass_console
+from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
 from detcli.errors import OutputError
 from detcli.io.atomic_write import told, write_atomically
@@ -24,14 +24,14 @@ MODEL = "shapes"
 FOLDER = Path("detcli-demo")
 COUNT = 6
 SIZE_HW = (480, 640)
-_SEED = 102  # its first six pictures show every class; the model has learned from none of them
+_SEED = 102  # its first six images show every class; the model has learned from none of them
 
 
 @click.command(
     cls=Command,
     examples=[
-        Example("see what comes out", "detcli demo"),
-        Example("into another folder, once more", "detcli demo -o elsewhere -y"),
+        UsageExample("see what comes out", "detcli demo"),
+        UsageExample("into another folder, once more", "detcli demo -o elsewhere -y"),
     ],
 )
 @options.option(
@@ -42,21 +42,21 @@ _SEED = 102  # its first six pictures show every class; the model has learned fr
     metavar="DIR",
     default=FOLDER,
     standard=str(FOLDER),
-    help="Folder for pictures and results.",
+    help="Folder for images and results.",
 )
 @options.replacing
 @pass_console
 def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> int:
-    """Draw a few pictures, find what is in them, and show the results.
+    """Draw a few images, find what is in them, and show the results.
 
-    Needs neither a network nor a download: the pictures are drawn on the spot, and the model 'shapes' comes with
-    detcli. The folder then holds the pictures with what is true of them, the same pictures with boxes drawn, and the
+    Needs neither a network nor a download: the images are drawn on the spot, and the model 'shapes' comes with
+    detcli. The folder then holds the images with what is true of them, the same images with boxes drawn, and the
     boxes as COCO and as CSV.
     """
     if not _is_wanted(console, output, "overwrite" if yes else if_exists):
         return 0
     from detcli.cli.detect.summary import closing
-    from detcli.engine.outputs import Plan, Target
+    from detcli.engine.outputs import OutputPlan, ResultTarget
     from detcli.inference.load import load_detector
     from detcli.pipeline.run import run
     from detcli.sources.source import SourceSettings, open_source
@@ -65,10 +65,10 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
     detector = load_detector(MODEL, offline=True, device="cpu")
     for note in detector.notes:
         console.warning(note)
-    pictures = draw_pictures(output / "pictures", count=COUNT)
-    targets = (Target("coco", output / "detections.json"), Target("csv", output / "detections.csv"))
-    plan = Plan(targets, images=output / "drawn")
-    source = open_source([str(path) for path in pictures], SourceSettings())
+    images = draw_images(output / "images", count=COUNT)
+    targets = (ResultTarget("coco", output / "detections.json"), ResultTarget("csv", output / "detections.csv"))
+    plan = OutputPlan(targets, images=output / "drawn")
+    source = open_source([str(path) for path in images], SourceSettings())
     tally = run(source, detector, _sinks(console, plan.targets, output / "drawn", detector))
     closing(console, tally, plan, seconds=time.monotonic() - started)
     for line in _next(output):
@@ -76,8 +76,8 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
     return tally.exit_code
 
 
-def draw_pictures(folder: Path, *, count: int) -> list[Path]:
-    """Write drawn pictures, and beside them what is true of them as COCO annotations. Raises OutputError.
+def draw_images(folder: Path, *, count: int) -> list[Path]:
+    """Write drawn images, and beside them what is true of them as COCO annotations. Raises OutputError.
 
     returns their paths, in the order of their image ids from 1
     """
@@ -86,9 +86,9 @@ def draw_pictures(folder: Path, *, count: int) -> list[Path]:
     from PIL import Image
 
     from detcli.datasets.shapes import CLASSES, draw
-    from detcli.structures.class_labels import Labels
+    from detcli.structures.class_labels import ClassLabels
 
-    labels = Labels.from_names(CLASSES)
+    labels = ClassLabels.from_names(CLASSES)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number in range(1, count + 1):
@@ -129,8 +129,8 @@ def _is_wanted(console: Console, folder: Path, if_exists: IfExists) -> bool:
 
 
 def _sinks(console: Console, targets: Any, drawn: Path, detector: "Detector") -> "list[Sink]":
-    from detcli.cli.detect.table import Table
-    from detcli.sinks.images.annotated_images import AnnotatedPictures
+    from detcli.cli.detect.table import DetectionTable
+    from detcli.sinks.images.annotated_images import AnnotatedImageSink
     from detcli.sinks.sink import SINKS, SinkSettings
     from detcli.structures.clock import now
     from detcli.structures.run_info import RunInfo
@@ -138,7 +138,7 @@ def _sinks(console: Console, targets: Any, drawn: Path, detector: "Detector") ->
 
     arguments = {"threshold": detector.threshold}
     info = RunInfo(MODEL, None, detector.files.sha256, __version__, detector.labels, now(), arguments)
-    table = Table(
+    table = DetectionTable(
         sys.stdout.buffer,
         detector.labels,
         width=console.width(sys.stdout),
@@ -146,14 +146,14 @@ def _sinks(console: Console, targets: Any, drawn: Path, detector: "Detector") ->
         encoding=sys.stdout.encoding,
     )
     records = [SINKS[target.format](target.path, SinkSettings(info)) for target in targets]
-    return [table, *records, AnnotatedPictures(drawn, detector.labels)]
+    return [table, *records, AnnotatedImageSink(drawn, detector.labels)]
 
 
 def _next(output: Path) -> list[str]:
     """What to try now, a command a line."""
-    found, truth = (shlex.quote(str(output / name)) for name in ("detections.json", "pictures/truth.json"))
+    found, truth = (shlex.quote(str(output / name)) for name in ("detections.json", "images/truth.json"))
     return [
         f"how good that is:      detcli eval {found} --gt {truth}",
-        "your own pictures:     detcli detect photos/ --save-images drawn/",
+        "your own images:     detcli detect photos/ --save-images drawn/",
         "your own classes:      detcli train --data annotated/ -o runs/first",
     ]

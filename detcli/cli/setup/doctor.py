@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.command import Command, Example, Option, pass_console
+from detcli.cli.framework.command import Command, Option, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape
 from detcli.cli.framework.text import counted
 
 if TYPE_CHECKING:
-    from detcli.cli.setup.checks import Finding
+    from detcli.cli.setup.checks import CheckResult
 
 _BROKEN = 1
 _MARKS = {"good": (" ", ""), "warning": ("!", "\x1b[33m"), "bad": ("x", "\x1b[31m")}
@@ -26,9 +26,9 @@ _COLUMN = 18  # where values begin
 @click.command(
     cls=Command,
     examples=[
-        Example("look at versions, devices, pictures, fonts and the cache", "detcli doctor"),
-        Example("ask the Hub, too", "detcli doctor --network"),
-        Example(
+        UsageExample("look at versions, devices, images, fonts and the cache", "detcli doctor"),
+        UsageExample("ask the Hub, too", "detcli doctor --network"),
+        UsageExample(
             "the names of what is not well, for a script",
             "detcli doctor --json | jq -r '.findings[] | select(.state != \"good\") | .name'",
         ),
@@ -56,7 +56,7 @@ def doctor(console: Console, *, network: bool, cache_dir: Path | None, as_json: 
     return _BROKEN if "bad" in seen else 0
 
 
-def _as_json(findings: Iterable["Finding"]) -> list[str]:
+def _as_json(findings: Iterable["CheckResult"]) -> list[str]:
     found = list(findings)
     rows = [
         {"section": one.section, "name": one.name, "value": one.value, "state": one.state, "advice": one.advice}
@@ -66,7 +66,7 @@ def _as_json(findings: Iterable["Finding"]) -> list[str]:
     return [one.state for one in found]
 
 
-def _as_page(console: Console, findings: Iterable["Finding"]) -> list[str]:
+def _as_page(console: Console, findings: Iterable["CheckResult"]) -> list[str]:
     color = console.uses_color(sys.stdout)
     width = console.width(sys.stdout) - 1
     section = ""
@@ -85,7 +85,7 @@ def _as_page(console: Console, findings: Iterable["Finding"]) -> list[str]:
     return states
 
 
-def _lines(finding: "Finding", width: int, *, color: bool) -> Iterable[str]:
+def _lines(finding: "CheckResult", width: int, *, color: bool) -> Iterable[str]:
     mark, style = _MARKS[finding.state]
     column = _COLUMN if width >= 40 else 4
     head = f"{mark} {escape(finding.name)}"

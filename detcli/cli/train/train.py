@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.command import Command, Example, pass_console
+from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
 from detcli.cli.train import train_options
-from detcli.cli.train.train_options import TrainWish
+from detcli.cli.train.train_options import TrainRequest
 from detcli.errors import UsageError
 from detcli.io.outputs import prepare_output
 
@@ -25,20 +25,26 @@ _LIBRARIES = ("scipy", "matplotlib")  # of the extra `train`
 @click.command(
     cls=Command,
     examples=[
-        Example("a COCO folder with its train and val parts", "detcli train --data pictures/ -o runs/first"),
-        Example("two annotation files, a larger model", "detcli train -m dfine-m --data a.json --val b.json -o runs/m"),
-        Example(
+        UsageExample("a COCO folder with its train and val parts", "detcli train --data images/ -o runs/first"),
+        UsageExample(
+            "two annotation files, a larger model", "detcli train -m dfine-m --data a.json --val b.json -o runs/m"
+        ),
+        UsageExample(
             "shorter, and in little memory", "detcli train --data d/ --epochs 20 -b 16 --accumulate 4 -o runs/short"
         ),
-        Example(
+        UsageExample(
             "look at the data and the plan first; keep the recipe", "detcli train --data d/ --dry-run > recipe.toml"
         ),
-        Example("go on with a run that was interrupted", "detcli train --data d/ -o runs/first --resume"),
-        Example("four GPUs", "torchrun --nproc-per-node 4 -m detcli train --data d/ --precision bf16 -o runs/four"),
-        Example(
+        UsageExample("go on with a run that was interrupted", "detcli train --data d/ -o runs/first --resume"),
+        UsageExample(
+            "four GPUs", "torchrun --nproc-per-node 4 -m detcli train --data d/ --precision bf16 -o runs/four"
+        ),
+        UsageExample(
             "boxes and masks of things and stuff", "detcli train -m detr-r50-panoptic --data panoptic.json -o runs/p"
         ),
-        Example("drawn pictures, to see it work", "detcli train --data shapes:0:500 --val shapes:1:100 -o runs/shapes"),
+        UsageExample(
+            "drawn images, to see it work", "detcli train --data shapes:0:500 --val shapes:1:100 -o runs/shapes"
+        ),
     ],
 )
 @train_options.data
@@ -54,16 +60,16 @@ _LIBRARIES = ("scipy", "matplotlib")  # of the extra `train`
 @options.progress
 @pass_console
 def train(console: Console, /, **given: Any) -> int:
-    """Fine-tune a model on annotated pictures.
+    """Fine-tune a model on annotated images.
 
     DATA is a COCO annotation file, of boxes or panoptic, a folder with train and val parts of them, a YOLO folder or its
-    data.yaml, or 'shapes': drawn pictures. Classes are those of --data; what the model knows of classes with the same
+    data.yaml, or 'shapes': drawn images. Classes are those of --data; what the model knows of classes with the same
     names is kept.
 
     The run is a folder: the models best and last in it are what --model takes. Ctrl-C saves the state, and --resume
     goes on to the same end. The recipe of each model is the published one; --recipe, the flags and --set change it.
     """
-    wish = TrainWish(**given)
+    wish = TrainRequest(**given)
     if wish.output is None and not wish.dry_run:
         raise UsageError("where should the run go? -o names a folder for it")
     if wish.output == Path("-"):
@@ -82,10 +88,10 @@ def train(console: Console, /, **given: Any) -> int:
         return 0
     from detcli.cli.framework.signals import stopping
     from detcli.cli.train.train_view import TrainView, train_closing
-    from detcli.pipeline.run import Stop
+    from detcli.pipeline.run import StopSignal
     from detcli.training import training_loop as loop
 
-    started, stop = time.monotonic(), Stop()
+    started, stop = time.monotonic(), StopSignal()
     with stopping(console, stop, what="finishing the step in hand and saving"), TrainView(console) as view:
         result = loop.train(plan.job(wish, wish.output), observer=view, stop=stop)
     segments = plan.start.family.segments(plan.start.config)
@@ -101,7 +107,7 @@ def _check_libraries() -> None:
         )
 
 
-def _is_wanted(console: Console, wish: TrainWish, run: Path) -> bool:
+def _is_wanted(console: Console, wish: TrainRequest, run: Path) -> bool:
     """Whether to train. Raises UsageError or OutputError for a folder that the run cannot have."""
     read = (wish.data, wish.val, wish.images, wish.val_images, wish.model)
     if any(given is not None and _is_within(given, run) for given in read):

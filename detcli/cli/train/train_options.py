@@ -12,8 +12,8 @@ from detcli.cli.framework.options import (
     MODEL,
     NEW_FOLDER,
     OUTPUT,
-    Score,
-    Whole,
+    PositiveIntType,
+    ScoreType,
     device,
     group_of,
     option,
@@ -27,7 +27,7 @@ RECIPE = "Recipe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainWish:
+class TrainRequest:
     """What the command line, the environment and the settings files ask of `train`; named as the options."""
 
     data: str
@@ -41,7 +41,7 @@ class TrainWish:
     cache_dir: Path | None
     recipe: Path | None
     epochs: int | None
-    step_pictures: int | None
+    step_images: int | None
     accumulate: int | None
     masks: bool
     lr: float | None
@@ -95,23 +95,23 @@ recipe = group_of(
     option(
         "--epochs",
         section=RECIPE,
-        type=Whole(min=1),
+        type=PositiveIntType(min=1),
         metavar="N",
-        help="Passes over the pictures.",
+        help="Passes over the images.",
     ),
     option(
         "-b",
         "--batch",
-        "step_pictures",
+        "step_images",
         section=RECIPE,
-        type=Whole(min=1),
+        type=PositiveIntType(min=1),
         metavar="N",
-        help="Pictures a step, over all processes; the learning rates scale with it.",
+        help="Images a step, over all processes; the learning rates scale with it.",
     ),
     option(
         "--accumulate",
         section=RECIPE,
-        type=Whole(min=1),
+        type=PositiveIntType(min=1),
         metavar="N",
         help="Parts that a step is computed in, where memory is short.",
     ),
@@ -126,16 +126,16 @@ recipe = group_of(
         "--imgsz",
         section=RECIPE,
         nargs=2,
-        type=Whole(min=1),
+        type=PositiveIntType(min=1),
         metavar="H W",
         help="Size of the network's input; shortest and longest side for models that keep proportions.",
     ),
     option(
         "--mosaic",
         section=RECIPE,
-        type=Score(),
+        type=ScoreType(),
         metavar="CHANCE",
-        help="How often four pictures become one, from 0 to 1.",
+        help="How often four images become one, from 0 to 1.",
     ),
     option(
         "--masks",
@@ -146,14 +146,14 @@ recipe = group_of(
     option(
         "--seed",
         section=RECIPE,
-        type=Whole(min=0),
+        type=PositiveIntType(min=0),
         metavar="N",
         help="What all random numbers follow from.",
     ),
     option(
         "--evaluate-every",
         section=RECIPE,
-        type=Whole(min=1),
+        type=PositiveIntType(min=1),
         metavar="N",
         help="Judge after every N epochs.",
     ),

@@ -10,22 +10,22 @@ from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import INDEX_SUFFIX, PREPROCESSOR
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.progress import DownloadProgress
+from detcli.cli.framework.progress import DownloadProgressBar
 from detcli.cli.framework.text import counted, number
-from detcli.cli.train.train_options import TrainWish
+from detcli.cli.train.train_options import TrainRequest
 from detcli.cli.train.train_recipe import wished_recipe
-from detcli.datasets.dataset import Dataset, Report, has_part, open_dataset
+from detcli.datasets.dataset import Dataset, IssueSummary, has_part, open_dataset
 from detcli.errors import UsageError
 from detcli.inference.preprocess import Preprocessing
 from detcli.inference.read_model import describe_model
-from detcli.inference.resize_rules import Edges, Stretch
+from detcli.inference.resize_rules import FixedSize, ShortestEdge
 from detcli.models.family import FAMILIES, Family, family_of
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
 from detcli.training.data.sampler import Sampler
-from detcli.training.initialization import Start, mask_head_for, resumed_point, starting_point
+from detcli.training.initialization import StartingPoint, mask_head_for, resumed_point, starting_point
 from detcli.training.recipes.recipe import Recipe, recipe_for, recipe_of, variant_of
 from detcli.training.state.model_exporter import training_preprocessing
-from detcli.training.training_job import Job
+from detcli.training.training_job import TrainingJob
 
 _CLASSES_SHOWN = 12
 
@@ -37,13 +37,13 @@ class TrainPlan:
     recipe: Recipe
     data: Dataset
     val: Dataset | None
-    start: Start
+    start: StartingPoint
     device: str
 
-    def job(self, wish: TrainWish, run: Path) -> Job:
+    def job(self, wish: TrainRequest, run: Path) -> TrainingJob:
         """What the loop is asked for."""
         overwrite = wish.yes or wish.if_exists == "overwrite"
-        return Job(
+        return TrainingJob(
             recipe=self.recipe,
             family=self.start.family,
             config=self.start.config,
@@ -59,7 +59,7 @@ class TrainPlan:
         )
 
 
-def prepare(console: Console, wish: TrainWish) -> TrainPlan:
+def prepare(console: Console, wish: TrainRequest) -> TrainPlan:
     """Make the recipe, open the data and find the model, in this order; what is found of the data is said at once.
 
     Raises UsageError, DataError, ModelError, HubError, AccessError or OutputError.
@@ -83,10 +83,10 @@ def prepare(console: Console, wish: TrainWish) -> TrainPlan:
     return TrainPlan(recipe, data, val, start, str(device))
 
 
-def _start(console: Console, wish: TrainWish, recipe: Recipe, data: Dataset) -> Start:
+def _start(console: Console, wish: TrainRequest, recipe: Recipe, data: Dataset) -> StartingPoint:
     if wish.resume and wish.output is not None:
         return resumed_point(wish.output)
-    progress = DownloadProgress(console)
+    progress = DownloadProgressBar(console)
     try:
         return starting_point(
             wish.model,
@@ -102,7 +102,7 @@ def _start(console: Console, wish: TrainWish, recipe: Recipe, data: Dataset) -> 
         progress.finish()
 
 
-def show_report(console: Console, what: str, report: Report) -> None:
+def show_report(console: Console, what: str, report: IssueSummary) -> None:
     """Say what was found in a dataset, and what is odd about it."""
     boxes = sorted(report.boxes_of.items(), key=lambda entry: -entry[1])
     classes = ", ".join(f"{name} {number(count)}" for name, count in boxes[:_CLASSES_SHOWN])
@@ -110,10 +110,10 @@ def show_report(console: Console, what: str, report: Report) -> None:
     empty = f" ({number(report.empty)} without boxes)" if report.empty else ""
     crowd = f", {counted(report.crowd, 'crowd')}" if report.crowd else ""
     console.say(
-        f"{what}: '{report.name}', {counted(report.pictures, 'picture')}{empty}, "
+        f"{what}: '{report.name}', {counted(report.images, 'image')}{empty}, "
         f"{counted(report.boxes, 'box', 'boxes')}{crowd}; "
         f"{counted(len(report.boxes_of), 'class', 'classes')}: {classes}{more}",
-        pictures=report.pictures,
+        images=report.images,
         boxes=report.boxes,
         empty=report.empty,
         crowd=report.crowd,
@@ -133,7 +133,7 @@ def show_plan(console: Console, plan: TrainPlan) -> None:
     size = f"{number(parameters)} parameters, " if parameters else ""
     console.say(
         f"plan: {size}{counted(recipe.epochs, 'epoch')} of {counted(steps, 'step')}, "
-        f"{counted(recipe.batch, 'picture')} {_sizes(recipe)} a step, lr {recipe.lr * _scale(recipe):.3g}, "
+        f"{counted(recipe.batch, 'image')} {_sizes(recipe)} a step, lr {recipe.lr * _scale(recipe):.3g}, "
         f"of the backbone {recipe.backbone_lr * _scale(recipe):.3g}; on {plan.device} in {recipe.precision}",
         **_facts(recipe, steps, parameters),
     )
@@ -169,7 +169,7 @@ class _Base:
         return self.family.segments(self.config)
 
 
-def _base(console: Console, wish: TrainWish) -> _Base:
+def _base(console: Console, wish: TrainRequest) -> _Base:
     """The recipe of the run to go on with, else the one published for the model."""
     if wish.resume and wish.output is not None and (wish.output / "recipe.toml").is_file():
         start = resumed_point(wish.output)
@@ -191,9 +191,9 @@ def _base(console: Console, wish: TrainWish) -> _Base:
     return _Base(_of_the_same_size(recipe, preprocessor, family), family, config)
 
 
-def _described(console: Console, wish: TrainWish) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the files of a model say that the catalogue does not describe; a repository of the Hub is fetched."""
-    progress = DownloadProgress(console)
+def _described(console: Console, wish: TrainRequest) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the files of a model say that the catalog does not describe; a repository of the Hub is fetched."""
+    progress = DownloadProgressBar(console)
     try:
         files = locate(
             wish.model, revision=wish.revision, offline=wish.offline, cache_dir=wish.cache_dir, progress=progress
@@ -204,22 +204,22 @@ def _described(console: Console, wish: TrainWish) -> tuple[dict[str, Any], dict[
 
 
 def _of_the_same_size(recipe: Recipe, preprocessor: Mapping[str, Any], family: Family) -> Recipe:
-    """The recipe for pictures as large as a model on this machine takes them: it keeps that unless told otherwise."""
+    """The recipe for images as large as a model on this machine takes them: it keeps that unless told otherwise."""
     if not preprocessor:
         return recipe
     sizing = Preprocessing.of(preprocessor, replace(family, size_divisor=1)).sizing
-    if isinstance(sizing, Edges) and recipe.shortest_edges:
+    if isinstance(sizing, ShortestEdge) and recipe.shortest_edges:
         return recipe.merged(recipe.resized(sizing.shortest, sizing.longest))
-    if isinstance(sizing, Stretch):
+    if isinstance(sizing, FixedSize):
         return recipe.merged({"shortest_edges": [], "random_crop": 0, "image_size_hw": sizing.size_hw})
     return recipe
 
 
-def _open_val(console: Console, wish: TrainWish, data: Dataset, *, masks: bool) -> Dataset | None:
+def _open_val(console: Console, wish: TrainRequest, data: Dataset, *, masks: bool) -> Dataset | None:
     """What to judge by, its classes those of the data."""
     where = wish.val if wish.val is not None else wish.data if has_part(wish.data, "val") else None
     if where is None:
-        console.warning("there is nothing to judge by, hence no best model: --val names pictures for it")
+        console.warning("there is nothing to judge by, hence no best model: --val names images for it")
         return None
     images = wish.val_images or (wish.images if wish.val is None else None)
     val = open_dataset(where, part="val", images=images, classes=data.labels.names, masks=masks)

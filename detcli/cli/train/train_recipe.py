@@ -5,14 +5,14 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from detcli.cli.train.train_options import TrainWish
+from detcli.cli.train.train_options import TrainRequest
 from detcli.errors import UsageError
 from detcli.training.recipes.recipe import Recipe, read_fields
 
 # Flag -> field of the recipe, where they are not the same.
 _FIELDS = {
     "epochs": "epochs",
-    "step_pictures": "batch",
+    "step_images": "batch",
     "accumulate": "accumulate",
     "lr": "lr",
     "imgsz": "image_size_hw",
@@ -26,7 +26,7 @@ _FIELDS = {
 _MOVING_ALONG = {"lr": ("backbone_lr",), "epochs": ("stop_augmentation_epoch", "milestones_epochs")}
 
 
-def wished_recipe(published: Recipe, wish: TrainWish) -> Recipe:
+def wished_recipe(published: Recipe, wish: TrainRequest) -> Recipe:
     """The recipe that a wish comes to; a run that is gone on with has its own in place of the published one.
 
     A learning rate that the user gives is that of the batch at hand, whatever batch the published one is meant for.
@@ -44,7 +44,7 @@ def wished_recipe(published: Recipe, wish: TrainWish) -> Recipe:
     return recipe.merged(changes, "the command line")
 
 
-def _gone_on_with(own: Recipe, wish: TrainWish) -> Recipe:
+def _gone_on_with(own: Recipe, wish: TrainRequest) -> Recipe:
     """A run's own recipe, but for what the wish says otherwise: the wish that it began with changes nothing.
 
     What moved along then has moved already.
@@ -57,7 +57,7 @@ def _gone_on_with(own: Recipe, wish: TrainWish) -> Recipe:
     return recipe.merged(again | changes, "the command line")
 
 
-def changes_of(wish: TrainWish) -> dict[str, Any]:
+def changes_of(wish: TrainRequest) -> dict[str, Any]:
     """Field of the recipe -> value, of every `--set` and every flag that was given; flags win."""
     changes: dict[str, Any] = {}
     for assignment in wish.changes:
@@ -69,7 +69,7 @@ def changes_of(wish: TrainWish) -> dict[str, Any]:
 
 
 def _sized(recipe: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
-    """The changes, where `--imgsz` is of a network that takes pictures of many sizes as fields that say so."""
+    """The changes, where `--imgsz` is of a network that takes images of many sizes as fields that say so."""
     if "image_size_hw" not in changes or not recipe.shortest_edges or not changes.get("shortest_edges", True):
         return changes
     size = changes.pop("image_size_hw")
@@ -78,7 +78,7 @@ def _sized(recipe: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
     shortest, longest = size
     if shortest > longest:
         raise UsageError(
-            f"--imgsz {shortest} {longest}: the model keeps a picture's proportions, so the shorter side comes first, then "
+            f"--imgsz {shortest} {longest}: the model keeps an image's proportions, so the shorter side comes first, then "
             f"the most of the longer one: --imgsz {longest} {shortest}"
         )
     return recipe.resized(shortest, longest) | changes

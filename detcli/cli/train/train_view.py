@@ -12,11 +12,21 @@ from types import TracebackType
 from typing import Self
 
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.progress import MovingLine, Pace, Words
+from detcli.cli.framework.progress import ProgressLine, ProgressText, RateEstimator
 from detcli.cli.framework.text import counted, duration, megabytes, number
 from detcli.errors import TooManyFailuresError
-from detcli.training.training_events import EpochEnded, Evaluated, Event, Judged, Judging, Note, Saved, Started, Stepped
-from detcli.training.training_job import Result
+from detcli.training.training_events import (
+    CheckpointSaved,
+    EpochEnded,
+    Evaluated,
+    Event,
+    TrainingNote,
+    TrainingStarted,
+    TrainingStep,
+    Validated,
+    ValidationStarted,
+)
+from detcli.training.training_job import TrainingResult
 
 
 class TrainView:
@@ -24,12 +34,12 @@ class TrainView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._start: Started | None = None
-        self._step: Stepped | None = None
+        self._start: TrainingStarted | None = None
+        self._step: TrainingStep | None = None
         self._since = time.monotonic()
-        self._judging: Pace | None = None
+        self._judging: RateEstimator | None = None
         self._best: Evaluated | None = None
-        self._line = MovingLine(console, self._words, self._plain)
+        self._line = ProgressLine(console, self._words, self._plain)
 
     def __enter__(self) -> Self:
         self._line.__enter__()
@@ -41,13 +51,13 @@ class TrainView:
     def __call__(self, event: Event) -> None:
         """Take in what happened, and say what is worth a line."""
         match event:
-            case Started():
+            case TrainingStarted():
                 self._started(event)
-            case Stepped():
+            case TrainingStep():
                 self._step, self._judging = event, None
-            case Judging():
-                self._judging = Pace(0, event.pictures)
-            case Judged():
+            case ValidationStarted():
+                self._judging = RateEstimator(0, event.images)
+            case Validated():
                 if self._judging is not None:
                     self._judging.advance(1)
             case Evaluated():
@@ -55,20 +65,20 @@ class TrainView:
                 self._best = event if event.best else self._best
             case EpochEnded():
                 self._epoch_ended(event)
-            case Saved():
+            case CheckpointSaved():
                 done = counted(event.step, "step")
                 self._console.note(f"saved after {done} of epoch {event.epoch + 1}", epoch=event.epoch, step=event.step)
-            case Note():
+            case TrainingNote():
                 self._console.say(event.sentence)
 
-    def _started(self, event: Started) -> None:
+    def _started(self, event: TrainingStarted) -> None:
         self._start, self._since = event, time.monotonic()
         where = f"{event.device} in {event.precision}" + (
             f", {event.processes} processes" if event.processes > 1 else ""
         )
         sentence = (
             f"{where}: {_beginning(event)} {counted(event.epochs, 'epoch')}, "
-            f"{counted(event.steps_per_epoch, 'step')} each, {counted(event.batch, 'picture')} a step"
+            f"{counted(event.steps_per_epoch, 'step')} each, {counted(event.batch, 'image')} a step"
         )
         if event.epoch >= event.epochs:
             sentence = "the run is whole already: no step is left"
@@ -102,26 +112,26 @@ class TrainView:
             best=best if event.figures is not None else None,
         )
 
-    def _words(self) -> Words:
+    def _words(self) -> ProgressText:
         start, step, judging = self._start, self._step, self._judging
         if judging is not None:
-            counts = f"judging {number(judging.done)}/{number(judging.total or 0)} pictures"
-            return Words(counts, judging.fraction, f"{judging.rate:.1f}/s", judging.time_left)
+            counts = f"judging {number(judging.done)}/{number(judging.total or 0)} images"
+            return ProgressText(counts, judging.fraction, f"{judging.rate:.1f}/s", judging.time_left)
         if start is None:
-            return Words("getting ready", None, "", None)
+            return ProgressText("getting ready", None, "", None)
         if step is None:
-            return Words(f"epoch {start.epoch + 1}/{start.epochs}  first step", None, "", None)
+            return ProgressText(f"epoch {start.epoch + 1}/{start.epochs}  first step", None, "", None)
         counts = f"epoch {step.epoch + 1}/{start.epochs}  step {number(step.step + 1)}/{number(start.steps_per_epoch)}"
         facts = f"loss {step.loss:.4g}  lr {step.rate:.2g}"
         if step.memory_bytes:
             facts += f"  {megabytes(step.memory_bytes)}"
         fraction = self._done(step) / (start.epochs * start.steps_per_epoch)
-        return Words(counts, fraction, f"{step.pictures_per_second:.1f}/s", self._time_left(step), facts=facts)
+        return ProgressText(counts, fraction, f"{step.images_per_second:.1f}/s", self._time_left(step), facts=facts)
 
     def _plain(self) -> tuple[str, dict[str, object]]:
         start, step, judging = self._start, self._step, self._judging
         if judging is not None:
-            sentence = f"judging: {number(judging.done)} of {counted(judging.total or 0, 'picture')}"
+            sentence = f"judging: {number(judging.done)} of {counted(judging.total or 0, 'image')}"
             return sentence, {"judged": judging.done, "total": judging.total}
         if start is None or step is None:
             return "getting ready", {}
@@ -131,7 +141,7 @@ class TrainView:
             f"step {number(step.step + 1)} of {number(start.steps_per_epoch)}",
             f"loss {step.loss:.4g}",
             f"lr {step.rate:.2g}",
-            f"{step.pictures_per_second:.3g} pictures a second",
+            f"{step.images_per_second:.3g} images a second",
             *([megabytes(step.memory_bytes)] if step.memory_bytes else []),
             *([f"{duration(left)} left"] if left is not None else []),
         ]
@@ -141,17 +151,17 @@ class TrainView:
             "loss": step.loss,
             "rate": step.rate,
             "gradient_norm": step.gradient_norm if math.isfinite(step.gradient_norm) else None,
-            "per_second": round(step.pictures_per_second, 2),
+            "per_second": round(step.images_per_second, 2),
             "memory_bytes": step.memory_bytes or None,
             "seconds_left": left,
         }
         return ", ".join(parts), numbers
 
-    def _done(self, step: Stepped) -> int:
+    def _done(self, step: TrainingStep) -> int:
         """Steps that are done of the whole run."""
         return step.epoch * (self._start.steps_per_epoch if self._start is not None else 0) + step.step + 1
 
-    def _time_left(self, step: Stepped) -> int | None:
+    def _time_left(self, step: TrainingStep) -> int | None:
         """Seconds, judging and saving among them, as all went since this process began."""
         if self._start is None:
             return None
@@ -160,13 +170,13 @@ class TrainView:
         return round((time.monotonic() - self._since) * rest / here) if here > 0 else None
 
 
-def _beginning(event: Started) -> str:
+def _beginning(event: TrainingStarted) -> str:
     if event.epoch or event.step:
         return f"going on at step {event.step + 1} of epoch {event.epoch + 1} of"
     return "training"
 
 
-def train_closing(console: Console, result: Result, *, seconds: float, segments: bool = False) -> int:
+def train_closing(console: Console, result: TrainingResult, *, seconds: float, segments: bool = False) -> int:
     """Say `3 epochs in 12 s, AP 0.912 (best, epoch 3) -> RUN/best`, and what to do with it; returns the exit code.
 
     segments  the network has a mask head
@@ -178,18 +188,18 @@ def train_closing(console: Console, result: Result, *, seconds: float, segments:
     if result.best is not None and result.best_epoch is not None:
         parts.append(f"AP {result.best:.3f} (best, epoch {result.best_epoch + 1})")
     if result.unreadable:
-        parts.append(f"{counted(len(result.unreadable), 'picture')} unreadable")
+        parts.append(f"{counted(len(result.unreadable), 'image')} unreadable")
     sentence = f"{', '.join(parts)} -> {place}"
     if result.interrupted is not None:
         sentence += f"; interrupted by {result.interrupted}, the same command with --resume goes on"
     console.summary(sentence, **_facts(result), seconds=round(seconds, 3), output=str(place))
     if result.interrupted is not None:
         return 128 + signal.Signals[result.interrupted]
-    console.say(f"next: detcli {'segment' if segments else 'detect'} pictures/ -m {shlex.quote(str(place))}")
+    console.say(f"next: detcli {'segment' if segments else 'detect'} images/ -m {shlex.quote(str(place))}")
     return TooManyFailuresError.exit_code if result.unreadable else 0
 
 
-def _facts(result: Result) -> Mapping[str, object]:
+def _facts(result: TrainingResult) -> Mapping[str, object]:
     return {
         "epochs": result.epochs,
         "steps": result.steps,

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.datasets.instance_masks import Outline, read_outline
-from detcli.datasets.issues import Findings
-from detcli.errors import PictureError, UsageError
+from detcli.datasets.issues import IssueReport
+from detcli.errors import ImageError, UsageError
 from detcli.io.read import read_bytes
 
 _MAX_BYTES = 4 << 30  # the largest public set, Objects365, has 1.2 GB
@@ -22,13 +22,13 @@ _SECTIONS = ("images", "annotations", "categories")
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class AnnotationColumns:
     """What the three sections say, in their order, unchecked but for ids.
 
     category_ids    of each category
     category_names  of each category
     image_ids       int64 [P]
-    file_names      of each picture
+    file_names      of each image
     sizes_hw        int32 [P, 2]    0 where there is none
     numbers         int64 [N]       the annotations' own ids; -1 where there is none
     images_of       int64 [N]       image id of each annotation
@@ -56,12 +56,12 @@ class Columns:
         """What to call an annotation in a message."""
         number = int(self.numbers[row])
         called = f"annotation {number}" if number >= 0 else f"annotation number {row} in the list"
-        (pictures,) = np.nonzero(self.image_ids == self.images_of[row])
-        picture = f"'{self.file_names[pictures[0]]}'" if len(pictures) else f"picture {self.images_of[row]}"
-        return f"{called} of {picture}"
+        (images,) = np.nonzero(self.image_ids == self.images_of[row])
+        image = f"'{self.file_names[images[0]]}'" if len(images) else f"image {self.images_of[row]}"
+        return f"{called} of {image}"
 
 
-def read_columns(path: Path, findings: Findings, *, masks: bool = False) -> Columns:
+def read_columns(path: Path, findings: IssueReport, *, masks: bool = False) -> AnnotationColumns:
     """Read COCO annotations.
 
     masks  keep outlines too
@@ -74,13 +74,13 @@ def read_columns(path: Path, findings: Findings, *, masks: bool = False) -> Colu
     return to_columns(sections, findings, masks=outlines)
 
 
-def to_columns(sections: dict[str, list[Any]], findings: Findings, *, masks: list[Any] | None) -> Columns:
+def to_columns(sections: dict[str, list[Any]], findings: IssueReport, *, masks: list[Any] | None) -> AnnotationColumns:
     """The columns of COCO's three sections. Raises DataError where an entry has no name or no whole number for an id."""
     images, categories = sections["images"], sections["categories"]
     _check_entries("images", images, "file_name", findings)
     _check_entries("categories", categories, "name", findings)
     columns = _annotation_columns(sections["annotations"], findings)
-    return Columns(
+    return AnnotationColumns(
         category_ids=[category["id"] for category in categories],
         category_names=[category["name"] for category in categories],
         image_ids=np.array([image["id"] for image in images], np.int64),
@@ -98,7 +98,7 @@ def read_sections(path: Path, hook: Callable[[dict[str, Any]], Any] | None = Non
     """
     try:
         found = json.loads(read_bytes(path, max_bytes=_MAX_BYTES), object_hook=hook)
-    except PictureError as error:
+    except ImageError as error:
         raise UsageError(f"cannot read the annotations '{path}': {error}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"the annotations '{path}' are not JSON: {error}") from error
@@ -143,7 +143,7 @@ def _box_around(polygons: object) -> list[float] | None:
     return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
-def _check_entries(section: str, entries: Sequence[Any], name_key: str, findings: Findings) -> None:
+def _check_entries(section: str, entries: Sequence[Any], name_key: str, findings: IssueReport) -> None:
     """Each entry needs a name and a whole number for an id."""
     findings.refuse(
         sum(not isinstance(entry, dict) or not isinstance(entry.get(name_key), str) for entry in entries),
@@ -163,7 +163,7 @@ def _check_entries(section: str, entries: Sequence[Any], name_key: str, findings
     )
 
 
-def _annotation_columns(entries: Sequence[Any], findings: Findings) -> dict[str, Any]:
+def _annotation_columns(entries: Sequence[Any], findings: IssueReport) -> dict[str, Any]:
     wrong = list(_without_ids(entries))
     findings.refuse(
         len(wrong), "of its annotations {have} an 'image_id' or 'category_id' that is not a whole number", wrong
@@ -219,7 +219,7 @@ def _number(value: object) -> float:
 
 
 def _size(image: dict[str, Any]) -> tuple[int, int]:
-    """Height and width; zeros unless both are whole numbers that a picture may have."""
+    """Height and width; zeros unless both are whole numbers that an image may have."""
     sizes = tuple(_number(image.get(key)) for key in ("height", "width"))
     if all(1 <= size < 2**31 and size == int(size) for size in sizes):
         return int(sizes[0]), int(sizes[1])

@@ -1,4 +1,4 @@
-"""The boxes of COCO annotations, checked, and put into tables with their pictures."""
+"""The boxes of COCO annotations, checked, and put into tables with their images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.annotation_tables import Tables
+from detcli.datasets.annotation_tables import AnnotationTables
 from detcli.datasets.box_checks import MOST_WRONG, Boxes, Mask, check_boxes, judge
-from detcli.datasets.coco.coco_annotations import Columns
+from detcli.datasets.coco.coco_annotations import AnnotationColumns
 from detcli.datasets.coco.coco_images import repeats
-from detcli.datasets.find_images import Located
-from detcli.datasets.instance_masks import PictureMasks
-from detcli.datasets.issues import Findings
-from detcli.structures.class_labels import Labels
+from detcli.datasets.find_images import ImagePaths
+from detcli.datasets.instance_masks import ImageMasks
+from detcli.datasets.issues import IssueReport
+from detcli.structures.class_labels import ClassLabels
 
 _SLACK = 1.0  # pixels; COCO's own boxes are rounded to hundredths, others to whole pixels
 
@@ -21,35 +21,35 @@ _Indices = npt.NDArray[np.int64]
 
 
 def make_tables(
-    columns: Columns,
-    located: Located,
+    columns: AnnotationColumns,
+    located: ImagePaths,
     sizes_hw: npt.NDArray[np.int32],
-    labels: Labels,
-    findings: Findings,
+    labels: ClassLabels,
+    findings: IssueReport,
     *,
-    make_masks: Callable[[list[Any], list[int]], PictureMasks] | None = None,
-) -> Tables:
-    """The pictures that are there, with those boxes that can be used; class ids index the labels.
+    make_masks: Callable[[list[Any], list[int]], ImageMasks] | None = None,
+) -> AnnotationTables:
+    """The images that are there, with those boxes that can be used; class ids index the labels.
 
-    make_masks  from what the columns say of each truth's mask, and the pictures' places in the columns; truths without
+    make_masks  from what the columns say of each truth's mask, and the images' places in the columns; truths without
                 any are dropped then
 
-    Raises DataError where most boxes are of unknown pictures or cannot be used, or are plainly in another format.
+    Raises DataError where most boxes are of unknown images or cannot be used, or are plainly in another format.
     """
     there = np.array(located.there)
-    pictures = _places(columns.images_of, columns.image_ids)  # [N]
-    judge(pictures < 0, "annotation{s} {are} of pictures that it does not have", columns.name_of, findings)
-    rows = np.flatnonzero((pictures >= 0) & there[pictures])
+    images = _places(columns.images_of, columns.image_ids)  # [N]
+    judge(images < 0, "annotation{s} {are} of images that it does not have", columns.name_of, findings)
+    rows = np.flatnonzero((images >= 0) & there[images])
     rows = rows[_once(columns, rows, findings)]
     if make_masks is not None:
         rows = rows[_with_masks(columns, rows, findings)]
-    boxes, usable = _checked(columns, rows, sizes_hw[pictures[rows]], findings)
-    order = np.argsort(pictures[rows[usable]], kind="stable")
+    boxes, usable = _checked(columns, rows, sizes_hw[images[rows]], findings)
+    order = np.argsort(images[rows[usable]], kind="stable")
     rows, boxes = rows[usable][order], boxes[usable][order]
     here = np.flatnonzero(there)
-    counts = np.bincount(pictures[rows], minlength=len(there))[here]
+    counts = np.bincount(images[rows], minlength=len(there))[here]
     masks = [(columns.masks or [])[row] for row in rows.tolist()] if make_masks is not None else []
-    return Tables(
+    return AnnotationTables(
         unit="pixels",
         paths=[located.paths[index] for index in here],
         names=[located.names[index] for index in here],
@@ -64,7 +64,7 @@ def make_tables(
     )
 
 
-def _with_masks(columns: Columns, rows: _Indices, findings: Findings) -> Mask:
+def _with_masks(columns: AnnotationColumns, rows: _Indices, findings: IssueReport) -> Mask:
     """Which rows have a mask. Raises DataError where most have none."""
     own = columns.masks or []
     without = np.array([own[row] is None for row in rows.tolist()], np.bool_)
@@ -73,9 +73,9 @@ def _with_masks(columns: Columns, rows: _Indices, findings: Findings) -> Mask:
 
 
 def _checked(
-    columns: Columns, rows: _Indices, sizes_hw: npt.NDArray[np.int32], findings: Findings
+    columns: AnnotationColumns, rows: _Indices, sizes_hw: npt.NDArray[np.int32], findings: IssueReport
 ) -> tuple[Boxes, Mask]:
-    """Boxes xyxy [rows, 4] within their pictures, and which of them can be used."""
+    """Boxes xyxy [rows, 4] within their images, and which of them can be used."""
     xywh = columns.xywh[rows]
     sides = np.where(sizes_hw > 0, sizes_hw, np.inf)
     _refuse_other_formats(xywh, sides, findings)
@@ -83,8 +83,8 @@ def _checked(
     return check_boxes(xyxy, sides, lambda row: columns.name_of(rows[row]), findings, slack=_SLACK)
 
 
-def _refuse_other_formats(xywh: Boxes, sides_hw: Boxes, findings: Findings) -> None:
-    """Raise DataError for boxes that are fractions of the picture, or two corners."""
+def _refuse_other_formats(xywh: Boxes, sides_hw: Boxes, findings: IssueReport) -> None:
+    """Raise DataError for boxes that are fractions of the image, or two corners."""
     ordinary = np.isfinite(xywh).all(axis=1) & np.isfinite(sides_hw).all(axis=1)
     boxes, sides = xywh[ordinary], sides_hw[ordinary][:, ::-1]
     if not len(boxes):
@@ -96,11 +96,11 @@ def _refuse_other_formats(xywh: Boxes, sides_hw: Boxes, findings: Findings) -> N
     are_corners = (boxes[:, 2:] > boxes[:, :2]).all() and (boxes[:, 2:] <= sides + _SLACK).all()
     if run_out > MOST_WRONG and are_corners:
         findings.refuse_all(
-            "most boxes run out of the picture as x, y, width, height, and all fit as two corners; COCO has the former"
+            "most boxes run out of the image as x, y, width, height, and all fit as two corners; COCO has the former"
         )
 
 
-def _once(columns: Columns, rows: _Indices, findings: Findings) -> Mask:
+def _once(columns: AnnotationColumns, rows: _Indices, findings: IssueReport) -> Mask:
     """Which rows to keep: of those that share their number and say the same, the first. Others are only counted."""
     numbers = columns.numbers[rows]
     shared = np.isin(numbers, numbers[repeats(numbers)]) & (numbers >= 0)

@@ -1,4 +1,4 @@
-"""The pictures and categories of COCO annotations, checked."""
+"""The images and categories of COCO annotations, checked."""
 
 from collections.abc import Sequence
 from itertools import compress
@@ -6,60 +6,60 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.annotation_tables import MAX_PICTURE_BYTES
+from detcli.datasets.annotation_tables import MAX_IMAGE_BYTES
 from detcli.datasets.box_checks import MOST_WRONG, Mask
-from detcli.datasets.coco.coco_annotations import Columns
-from detcli.datasets.find_images import Located, locate
-from detcli.datasets.issues import Findings
-from detcli.errors import PictureError
+from detcli.datasets.coco.coco_annotations import AnnotationColumns
+from detcli.datasets.find_images import ImagePaths, locate
+from detcli.datasets.issues import IssueReport
+from detcli.errors import ImageError
 from detcli.io.images.headers import read_header
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 
 
-def check_pictures(columns: Columns, candidates: Sequence[str], findings: Findings) -> Located:
-    """Where the pictures are.
+def check_images(columns: AnnotationColumns, candidates: Sequence[str], findings: IssueReport) -> ImagePaths:
+    """Where the images are.
 
     candidates  folders that file names may be relative to
 
     Raises DataError where two share an id, where most are missing, or where a name leads out of the folder.
     """
     if not columns.file_names:
-        findings.refuse_all("it has no pictures")
+        findings.refuse_all("it has no images")
     repeated = np.flatnonzero(repeats(columns.image_ids))
     findings.refuse(
         len(repeated),
-        "picture{s} {have} the id of another one",
+        "image{s} {have} the id of another one",
         (f"'{columns.file_names[index]}' ({columns.image_ids[index]})" for index in repeated),
     )
     located = locate(columns.file_names, candidates, findings)
     missing = [f"'{path}'" for path, there in zip(located.paths, located.there, strict=True) if not there]
     if len(missing) > MOST_WRONG * len(located.paths):
-        findings.refuse(len(missing), f"of {len(located.paths):,} pictures {{are}} missing", missing)
-    findings.note(len(missing), "picture{s} {are} missing and {were} passed over", missing)
+        findings.refuse(len(missing), f"of {len(located.paths):,} images {{are}} missing", missing)
+    findings.note(len(missing), "image{s} {are} missing and {were} passed over", missing)
     again = np.flatnonzero(repeats(np.unique(np.array(located.names), return_inverse=True)[1]))
     findings.note(
         len(again),
-        "picture{s} {have} the file of another one, and boxes of {its} own",
+        "image{s} {have} the file of another one, and boxes of {its} own",
         (f"'{located.names[index]}'" for index in again),
     )
     return located
 
 
-def complete_sizes(columns: Columns, located: Located, findings: Findings) -> npt.NDArray[np.int32]:
-    """Sizes int32 [P, 2] by the annotations, else by the picture's own header; 0 where neither can be read."""
+def complete_sizes(columns: AnnotationColumns, located: ImagePaths, findings: IssueReport) -> npt.NDArray[np.int32]:
+    """Sizes int32 [P, 2] by the annotations, else by the image's own header; 0 where neither can be read."""
     sizes_hw = columns.sizes_hw.copy()
     unsized = np.flatnonzero((sizes_hw == 0).any(axis=1) & np.array(located.there))
     for index in unsized:
         try:
-            sizes_hw[index] = read_header(located.paths[index], max_bytes=MAX_PICTURE_BYTES).upright_hw
-        except (PictureError, OSError, MemoryError):
-            continue  # whoever reads the picture hears why
+            sizes_hw[index] = read_header(located.paths[index], max_bytes=MAX_IMAGE_BYTES).upright_hw
+        except (ImageError, OSError, MemoryError):
+            continue  # whoever reads the image hears why
     names = (f"'{located.names[index]}'" for index in unsized)
-    findings.note(len(unsized), "picture{s} {have} no size in the annotations; {its} own was taken", names)
+    findings.note(len(unsized), "image{s} {have} no size in the annotations; {its} own was taken", names)
     return sizes_hw
 
 
-def check_categories(columns: Columns, findings: Findings) -> tuple[Labels, Mask]:
+def check_categories(columns: AnnotationColumns, findings: IssueReport) -> tuple[ClassLabels, Mask]:
     """The categories in the order of their ids, and which of them have a box.
 
     Raises DataError where ids or names are given twice, and where annotations have other categories. A category without
@@ -91,7 +91,7 @@ def check_categories(columns: Columns, findings: Findings) -> tuple[Labels, Mask
         "categor{ies} {have} the name of another one",
         (f"'{name}'" for place, name in enumerate(names) if name in names[:place]),
     )
-    return Labels(tuple(names), tuple(ids[kept].tolist())), used[kept]
+    return ClassLabels(tuple(names), tuple(ids[kept].tolist())), used[kept]
 
 
 def _is_first_choice(place: int, names: Sequence[str], used: Mask) -> bool:

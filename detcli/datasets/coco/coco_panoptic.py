@@ -1,11 +1,11 @@
-"""Pictures with truths from COCO panoptic annotations: segments in the JSON, and a PNG a picture whose colours are them.
+"""Images with truths from COCO panoptic annotations: segments in the JSON, and a PNG an image whose colors are them.
 
 Each segment is a truth, of a thing or of stuff; its box is the one that the annotations give. Refused and borne as
 `coco.py` has it, and besides, where masks are asked for:
-- more than half of the PNGs missing, or of another size than their picture (DataError)
+- more than half of the PNGs missing, or of another size than their image (DataError)
 - more than half of those looked at without the very ids that the annotations give (DataError)
-- single PNGs that are missing, and their pictures: passed over; single ids that do not fit: said in the report
-- PNGs that turn out to be unreadable: their pictures are then
+- single PNGs that are missing, and their images: passed over; single ids that do not fit: said in the report
+- PNGs that turn out to be unreadable: their images are then
 """
 
 from collections.abc import Sequence
@@ -16,21 +16,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.annotated_images import AnnotatedPictures
-from detcli.datasets.annotation_tables import MAX_PICTURE_BYTES, MAX_PIXELS, Tables
+from detcli.datasets.annotated_images import AnnotatedImages
+from detcli.datasets.annotation_tables import MAX_IMAGE_BYTES, MAX_PIXELS, AnnotationTables
 from detcli.datasets.box_checks import MOST_WRONG
-from detcli.datasets.coco.coco_annotations import Columns, read_sections, to_columns
+from detcli.datasets.coco.coco_annotations import AnnotationColumns, read_sections, to_columns
 from detcli.datasets.coco.coco_boxes import make_tables
-from detcli.datasets.coco.coco_images import check_categories, check_pictures, complete_sizes
+from detcli.datasets.coco.coco_images import check_categories, check_images, complete_sizes
 from detcli.datasets.dataset import Part
 from detcli.datasets.dataset_classes import match_classes
-from detcli.datasets.find_images import Located, locate
-from detcli.datasets.issues import Findings
-from detcli.datasets.layouts import find_layout, picture_folders
-from detcli.errors import PictureError
+from detcli.datasets.find_images import ImagePaths, locate
+from detcli.datasets.issues import IssueReport
+from detcli.datasets.layouts import find_layout, image_folders
+from detcli.errors import ImageError
 from detcli.io.images.decode import decode
 from detcli.io.read import read_bytes
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.masks import Rle
 
 _LOOKED_AT_ON_ENTRY = 100  # PNGs; a second or two
@@ -39,7 +39,7 @@ _PNG_FOLDERS = ("panoptic", "segments", "segmentations", "masks", "annotations")
 _Ids = npt.NDArray[np.uint32]
 
 
-class CocoPanoptic(AnnotatedPictures):
+class CocoPanopticDataset(AnnotatedImages):
     """COCO panoptic annotations: a .json file, or a folder that holds one for the part.
 
     where    as the user typed it
@@ -61,20 +61,20 @@ class CocoPanoptic(AnnotatedPictures):
         masks: bool = False,
     ) -> None:
         path = find_layout(where, part).annotations
-        findings = Findings(where)
+        findings = IssueReport(where)
         sections = read_sections(path)
         names = _png_names(sections["annotations"], findings)
         columns, things = _columns(sections, findings)
-        candidates = picture_folders(path, part) if images is None else [str(images)]
-        located = check_pictures(columns, candidates, findings)
+        candidates = image_folders(path, part) if images is None else [str(images)]
+        located = check_images(columns, candidates, findings)
         pngs = _locate_pngs(names, columns, path, located, findings) if masks else {}
         own, used = check_categories(columns, findings)
         labels, class_of = match_classes(own, used, classes, findings)
         sizes_hw = complete_sizes(columns, located, findings)
 
-        def segments(ids: list[Any], pictures: list[int]) -> SegmentMasks:
+        def segments(ids: list[Any], indices: list[int]) -> SegmentMasks:
             return SegmentMasks(
-                np.array(ids, np.uint32), [pngs.get(int(columns.image_ids[one]), "") for one in pictures]
+                np.array(ids, np.uint32), [pngs.get(int(columns.image_ids[one]), "") for one in indices]
             )
 
         tables = make_tables(columns, located, sizes_hw, own, findings, make_masks=segments if masks else None)
@@ -86,7 +86,7 @@ class CocoPanoptic(AnnotatedPictures):
             for category_id, index in zip(own.category_ids, class_of, strict=True)
             if index >= 0 and not things[category_id]
         }
-        super().__init__(tables, Labels(labels.names, labels.category_ids, frozenset(stuff)), findings)
+        super().__init__(tables, ClassLabels(labels.names, labels.category_ids, frozenset(stuff)), findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,36 +94,36 @@ class SegmentMasks:
     """Masks of which PNGs hold the pixels.
 
     ids   uint32 [N], of each truth
-    pngs  path of each picture's; nothing where it has no segments
+    pngs  path of each image's; nothing where it has no segments
     """
 
     ids: _Ids
     pngs: Sequence[str]
 
-    def of_picture(self, picture: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
+    def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
         """Cut them out of the PNG, one after the other. Raises PictureError."""
         if not len(rows):
             return ()
-        ids = self.read(picture)
+        ids = self.read(image)
         if ids.shape != size_hw:
-            what = f"its PNG '{self.pngs[picture]}' has {ids.shape[1]} x {ids.shape[0]} pixels, not {size_hw[1]} x {size_hw[0]}"
-            raise PictureError("unsupported", what)
+            what = f"its PNG '{self.pngs[image]}' has {ids.shape[1]} x {ids.shape[0]} pixels, not {size_hw[1]} x {size_hw[0]}"
+            raise ImageError("unsupported", what)
         return tuple(Rle.of(ids == self.ids[row]) for row in rows)
 
-    def read(self, picture: int) -> _Ids:
+    def read(self, image: int) -> _Ids:
         """The id at each pixel, [H, W]: R + 256 G + 256² B, 0 for none. Raises PictureError."""
-        path = self.pngs[picture]
+        path = self.pngs[image]
         try:
-            pixels = decode(read_bytes(path, max_bytes=MAX_PICTURE_BYTES), max_pixels=MAX_PIXELS).pixels
-        except PictureError as error:
-            raise PictureError(error.code, f"its PNG '{path}' cannot be read: {error}") from error
+            pixels = decode(read_bytes(path, max_bytes=MAX_IMAGE_BYTES), max_pixels=MAX_PIXELS).pixels
+        except ImageError as error:
+            raise ImageError(error.code, f"its PNG '{path}' cannot be read: {error}") from error
         red, green, blue = (pixels[..., channel].astype(np.uint32) for channel in range(3))
         ids: _Ids = red + (green << 8) + (blue << 16)
         return ids
 
 
-def _png_names(entries: Sequence[Any], findings: Findings) -> dict[int, str]:
-    """Name of the PNG by picture id."""
+def _png_names(entries: Sequence[Any], findings: IssueReport) -> dict[int, str]:
+    """Name of the PNG by image id."""
     whole = (isinstance(entry, dict) and type(entry.get("image_id")) is int for entry in entries)
     wrong = [
         f"number {place}"
@@ -133,20 +133,20 @@ def _png_names(entries: Sequence[Any], findings: Findings) -> dict[int, str]:
     findings.refuse(len(wrong), "of its annotations {have} no 'image_id', 'file_name' or 'segments_info'", wrong)
     names: dict[int, str] = {}
     twice = [
-        f"picture {entry['image_id']}"
+        f"image {entry['image_id']}"
         for entry in entries
         if names.setdefault(entry["image_id"], entry["file_name"]) != entry["file_name"]
     ]
-    findings.refuse(len(twice), "of its annotations {are} of a picture that has another PNG already", twice)
+    findings.refuse(len(twice), "of its annotations {are} of an image that has another PNG already", twice)
     return names
 
 
-def _columns(sections: dict[str, list[Any]], findings: Findings) -> tuple[Columns, dict[int, bool]]:
+def _columns(sections: dict[str, list[Any]], findings: IssueReport) -> tuple[AnnotationColumns, dict[int, bool]]:
     """A row a segment; and whether each category is of things."""
     segments: list[Any] = []
     for entry in sections["annotations"]:
         for segment in entry["segments_info"]:
-            # Ids are colours, which other pictures have too: as numbers of annotations they would seem to be given twice.
+            # Ids are colors, which other images have too: as numbers of annotations they would seem to be given twice.
             own = {**segment, "id": None} if isinstance(segment, dict) else {}
             segments.append({**own, "image_id": entry["image_id"]})
     ids = [
@@ -157,8 +157,8 @@ def _columns(sections: dict[str, list[Any]], findings: Findings) -> tuple[Column
     wrong = [place for place, one in enumerate(ids) if type(one) is not int or not 0 < one < 1 << 24]
     findings.refuse(
         len(wrong),
-        "of its segments {have} an id that is no colour, a whole number from 1 to 16777215",
-        (f"{ids[place]!r:.20} of picture {segments[place]['image_id']}" for place in wrong),
+        "of its segments {have} an id that is no color, a whole number from 1 to 16777215",
+        (f"{ids[place]!r:.20} of image {segments[place]['image_id']}" for place in wrong),
     )
     columns = to_columns({**sections, "annotations": segments}, findings, masks=ids)
     things = {one["id"]: one.get("isthing", 1) not in (0, False) for one in sections["categories"]}
@@ -166,9 +166,9 @@ def _columns(sections: dict[str, list[Any]], findings: Findings) -> tuple[Column
 
 
 def _locate_pngs(
-    names: dict[int, str], columns: Columns, annotations: Path, located: Located, findings: Findings
+    names: dict[int, str], columns: AnnotationColumns, annotations: Path, located: ImagePaths, findings: IssueReport
 ) -> dict[int, str]:
-    """The path of each picture's PNG. Of a picture without one, `located` no longer says that it is there."""
+    """The path of each image's PNG. Of an image without one, `located` no longer says that it is there."""
     has_segments = set(columns.images_of.tolist())
     wanted = [one for one in columns.image_ids.tolist() if one in has_segments and one in names]
     if not wanted:
@@ -178,7 +178,7 @@ def _locate_pngs(
     said = [f"'{path}'" for path in missing.values()]
     if len(missing) > MOST_WRONG * len(wanted):
         findings.refuse(len(missing), f"of {len(wanted):,} PNGs of segments {{are}} missing", said)
-    findings.note(len(missing), "picture{s} {have} no PNG of segments and {were} passed over", said)
+    findings.note(len(missing), "image{s} {have} no PNG of segments and {were} passed over", said)
     for place, image_id in enumerate(columns.image_ids.tolist()):
         located.there[place] = located.there[place] and image_id not in missing
     return dict(zip(wanted, found.paths, strict=True))
@@ -193,15 +193,15 @@ def png_folders(annotations: Path) -> list[str]:
     return list(kept)
 
 
-def _check_ids(tables: Tables, masks: SegmentMasks, findings: Findings) -> None:
-    """Hold the PNGs of some pictures, spread evenly, against the annotations."""
+def _check_ids(tables: AnnotationTables, masks: SegmentMasks, findings: IssueReport) -> None:
+    """Hold the PNGs of some images, spread evenly, against the annotations."""
     filled = np.flatnonzero(np.diff(tables.starts))
     some = filled[np.unique(np.linspace(0, len(filled) - 1, min(len(filled), _LOOKED_AT_ON_ENTRY)).astype(int))]
     odd: list[str] = []
-    for picture in some.tolist():
-        wrong = _oddity(tables, masks, picture)
+    for image in some.tolist():
+        wrong = _oddity(tables, masks, image)
         if wrong:
-            odd.append(f"'{masks.pngs[picture]}' ({wrong})")
+            odd.append(f"'{masks.pngs[image]}' ({wrong})")
     of = "" if len(some) == len(filled) else f" of the {len(some):,} looked at"
     what = f"PNG{{s}}{of} {{are}} at odds with the annotations"
     if len(odd) > MOST_WRONG * len(some):
@@ -209,16 +209,16 @@ def _check_ids(tables: Tables, masks: SegmentMasks, findings: Findings) -> None:
     findings.note(len(odd), what, odd)
 
 
-def _oddity(tables: Tables, masks: SegmentMasks, picture: int) -> str:
-    """What is wrong with a picture's PNG; nothing where all is well."""
+def _oddity(tables: AnnotationTables, masks: SegmentMasks, image: int) -> str:
+    """What is wrong with an image's PNG; nothing where all is well."""
     try:
-        there = masks.read(picture)
-    except PictureError as error:
+        there = masks.read(image)
+    except ImageError as error:
         return str(error)
-    height, width = tables.sizes_hw[picture].tolist()
+    height, width = tables.sizes_hw[image].tolist()
     if height and there.shape != (height, width):
-        return f"it has {there.shape[1]} x {there.shape[0]} pixels, the picture {width} x {height}"
-    own = masks.ids[int(tables.starts[picture]) : int(tables.starts[picture + 1])]
+        return f"it has {there.shape[1]} x {there.shape[0]} pixels, the image {width} x {height}"
+    own = masks.ids[int(tables.starts[image]) : int(tables.starts[image + 1])]
     lacking = np.setdiff1d(own, there)
     if len(lacking):
         return f"no pixel has the id {lacking[0]}" + (f" or {len(lacking) - 1} more" if len(lacking) > 1 else "")

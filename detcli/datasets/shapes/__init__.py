@@ -1,10 +1,10 @@
-"""Drawn pictures of shapes, endless and seeded: truth without a download.
+"""Drawn images of shapes, endless and seeded: truth without a download.
 
-A picture follows from its seed and its number alone. First it is laid out (`layout.py`: which shape lies where, hence
+An image follows from its seed and its number alone. First it is laid out (`layout.py`: which shape lies where, hence
 the boxes), then, only if somebody looks, painted (`painting.py`).
 """
 
 from detcli.datasets.shapes.scene_layout import CLASSES, VERSION
-from detcli.datasets.shapes.shapes_dataset import Shapes, draw
+from detcli.datasets.shapes.shapes_dataset import ShapesDataset, draw
 
-__all__ = ["CLASSES", "VERSION", "Shapes", "draw"]
+__all__ = ["CLASSES", "VERSION", "ShapesDataset", "draw"]

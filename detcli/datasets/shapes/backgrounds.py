@@ -1,4 +1,4 @@
-"""What lies behind the shapes: plain and graded colours, noise, fields like photographs, lights out of focus, clutter."""
+"""What lies behind the shapes: plain and graded colors, noise, fields like photographs, lights out of focus, clutter."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ _Ground = Callable[[np.random.Generator, tuple[int, int]], Pixels]
 
 
 def background(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
-    """A picture without shapes: uint8 [H, W, 3] RGB, contiguous and writable."""
+    """An image without shapes: uint8 [H, W, 3] RGB, contiguous and writable."""
     grounds, shares = zip(*_GROUNDS, strict=True)
     pick = int(np.searchsorted(np.cumsum(shares), rng.random() * sum(shares), side="right"))
     canvas: Pixels = grounds[pick](rng, size_hw)
@@ -28,10 +28,10 @@ def clutter(canvas: Pixels, rng: np.random.Generator, *, most: int) -> None:
     height, width = canvas.shape[:2]
     thick = max(1, round(min(height, width) / 256))
     for _ in range(int(rng.integers(most + 1))):
-        colour = (vivid(rng, 1) if rng.random() < 0.5 else calm(rng, 1))[0].tolist()
+        color = (vivid(rng, 1) if rng.random() < 0.5 else calm(rng, 1))[0].tolist()
         steps = _line(rng) if rng.random() < 0.6 else _scribble(rng)
         points = np.rint(steps * (width * 16, height * 16)).astype(np.int32)
-        cv2.polylines(canvas, [points], False, colour, int(rng.integers(1, thick + 2)), cv2.LINE_AA, 4)
+        cv2.polylines(canvas, [points], False, color, int(rng.integers(1, thick + 2)), cv2.LINE_AA, 4)
     if rng.random() < 0.4:
         _speckle(canvas, rng)
 
@@ -58,7 +58,7 @@ def _noisy(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
 
 
 def _plasma(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
-    """Colours that flow into each other at every scale, as leaves, stone, water and skies do in photographs."""
+    """Colors that flow into each other at every scale, as leaves, stone, water and skies do in photographs."""
     rows, columns = (max(2, round(3 * side / min(size_hw))) for side in size_hw)
     field: Any = calm(rng, rows * columns, spread=0.6).reshape(rows, columns, 3) * np.float32(0.8) + np.float32(25)
     if rng.random() < 0.3:  # a horizon: another mood below it
@@ -77,9 +77,9 @@ def _lights(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
     height, width = size_hw
     scale = min(size_hw) / 32
     small = _graded(rng, (max(2, round(height / scale)), max(2, round(width / scale))))
-    for colour in vivid(rng, int(rng.integers(4, 16))).tolist():
+    for color in vivid(rng, int(rng.integers(4, 16))).tolist():
         place = (int(rng.integers(small.shape[1])), int(rng.integers(small.shape[0])))
-        cv2.circle(small, place, int(rng.integers(1, 4)), colour, -1, cv2.LINE_AA)
+        cv2.circle(small, place, int(rng.integers(1, 4)), color, -1, cv2.LINE_AA)
     blurred = cv2.GaussianBlur(small, (0, 0), rng.uniform(1.6, 2.6))
     return _stretched(blurred, size_hw, cv2.INTER_CUBIC)
 
@@ -126,14 +126,14 @@ def _speckle(canvas: Pixels, rng: np.random.Generator) -> None:
     height, width = canvas.shape[:2]
     count, size = int(rng.integers(10, 150)), int(rng.integers(1, 3))
     rows, columns = rng.integers(height - size, size=count), rng.integers(width - size, size=count)
-    colours = vivid(rng, count).astype(np.uint8)
+    colors = vivid(rng, count).astype(np.uint8)
     for down in range(size):
         for across in range(size):
-            canvas[rows + down, columns + across] = colours
+            canvas[rows + down, columns + across] = colors
 
 
 def _stretched(field: npt.NDArray[Any], size_hw: tuple[int, int], interpolation: int) -> Pixels:
-    """A small field of colours as a whole picture."""
+    """A small field of colors as a whole image."""
     field = field if field.dtype == np.uint8 else field.clip(0, 255).astype(np.uint8)
     return _array(cv2.resize(field, size_hw[::-1], interpolation=interpolation))
 

@@ -1,4 +1,4 @@
-"""What a camera and a file make of a picture: light, blur, noise, JPEG."""
+"""What a camera and a file make of an image: light, blur, noise, JPEG."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _QUANTILES = 256  # levels that noise is drawn from: a byte each
 
 
 def photograph(scene: Pixels, rng: np.random.Generator) -> Pixels:
-    """The scene as a picture file would have it; same size."""
+    """The scene as an image file would have it; same size."""
     if rng.random() < 0.35:
         scene = _blurred(scene, rng)
     if rng.random() < 0.5:
@@ -49,7 +49,7 @@ def _lit(scene: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _noisy(scene: Pixels, rng: np.random.Generator) -> Pixels:
-    """Sensor noise: of each colour by itself, or of brightness alone."""
+    """Sensor noise: of each color by itself, or of brightness alone."""
     height, width = scene.shape[:2]
     channels = 3 if rng.random() < 0.7 else 1
     grain = np.frombuffer(rng.bytes(height * width * channels), np.uint8).reshape(height, width, channels)

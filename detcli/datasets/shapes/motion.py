@@ -14,7 +14,7 @@ Point = npt.NDArray[np.float64]  # [2] x, y in pixels
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How hard it is to tell who is who; lengths are in short sides of the picture.
+    """How hard it is to tell who is who; lengths are in short sides of the image.
 
     staying        shapes that are there all the time, and turn back before the border
     coming         shapes that come in from outside, at some time, and may go out again
@@ -81,7 +81,7 @@ class Mover:
         return middle
 
     def outline_at(self, time_s: float) -> Outline:
-        """Its outline in the picture."""
+        """Its outline in the image."""
         cos, sin = np.cos(self.spin * time_s), np.sin(self.spin * time_s)
         middle = self.middle_at(time_s)
         return tuple(polygon @ np.array([(cos, sin), (-sin, cos)]) + middle for polygon in self.outline)
@@ -132,14 +132,14 @@ def _mover(
 
 
 def _staying(rng: np.random.Generator, size_wh: Point, reach: float, travel: float) -> _Way:
-    """Anywhere in the picture, in any direction, thrown back before the border cuts it."""
+    """Anywhere in the image, in any direction, thrown back before the border cuts it."""
     angle = rng.uniform(0, 2 * np.pi)
     low, high = np.full(2, reach), size_wh - reach
     return rng.uniform(low, high), np.array([np.cos(angle), np.sin(angle)]), low, high
 
 
 def _coming(rng: np.random.Generator, size_wh: Point, reach: float, travel: float) -> _Way:
-    """From outside of a side, to be at the border at some time, towards the middle of the picture."""
+    """From outside of a side, to be at the border at some time, towards the middle of the image."""
     along, when = rng.uniform(0.15, 0.85), rng.uniform(0.05, 0.6)
     sides = ((0.0, along), (1.0, along), (along, 0.0), (along, 1.0))
     border = np.array(sides[int(rng.integers(4))]) * size_wh

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from detcli.structures.detections import Detections
-from detcli.structures.ground_truth import Truths
+from detcli.structures.ground_truth import GroundTruth
 
 
 @dataclass(frozen=True, slots=True)
-class Errors:
+class NoisyDetections:
     """How a detector errs.
 
     missed    share of truths that it does not see
@@ -27,15 +27,15 @@ class Errors:
     invented: float
 
 
-ERRORS: dict[str, Errors] = {
-    "none": Errors(0.0, 0.0, 0.0, 0.0),
-    "easy": Errors(0.02, 0.05, 0.02, 0.05),
-    "hard": Errors(0.10, 0.20, 0.05, 0.5),
+ERRORS: dict[str, NoisyDetections] = {
+    "none": NoisyDetections(0.0, 0.0, 0.0, 0.0),
+    "easy": NoisyDetections(0.02, 0.05, 0.02, 0.05),
+    "hard": NoisyDetections(0.10, 0.20, 0.05, 0.5),
 }
 
 
 def detect_erring(
-    truths: Truths, size_hw: tuple[int, int], errors: Errors, rng: np.random.Generator, *, classes: int
+    truths: GroundTruth, size_hw: tuple[int, int], errors: NoisyDetections, rng: np.random.Generator, *, classes: int
 ) -> Detections:
     """Detections of one frame; which errors they hold follows from `rng`. What is a crowd is not seen."""
     seen = truths[(rng.random(len(truths)) >= errors.missed) & ~truths.crowd]

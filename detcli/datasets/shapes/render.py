@@ -1,4 +1,4 @@
-"""A layout becomes a picture: background, shapes from the lowest to the uppermost, and what a camera makes of it."""
+"""A layout becomes an image: background, shapes from the lowest to the uppermost, and what a camera makes of it."""
 
 from typing import Any
 
@@ -9,20 +9,20 @@ import numpy.typing as npt
 from detcli.datasets.shapes.backgrounds import background, clutter
 from detcli.datasets.shapes.camera_effects import photograph
 from detcli.datasets.shapes.outlines import Outline
-from detcli.datasets.shapes.scene_layout import Layout, Shape
-from detcli.datasets.shapes.shape_colors import Colours, distance, vivid
+from detcli.datasets.shapes.scene_layout import SceneLayout, Shape
+from detcli.datasets.shapes.shape_colors import Colors, distance, vivid
 from detcli.structures.frame import Pixels
 from detcli.structures.masks import Rle
 from detcli.structures.seeding import derive_seed
 
-LEAST_CONTRAST = 75  # between a shape and three quarters of what is around it: see colours.distance
-_CANDIDATES = 16  # colours that are tried for a shape
+LEAST_CONTRAST = 75  # between a shape and three quarters of what is around it: see colors.distance
+_CANDIDATES = 16  # colors that are tried for a shape
 _LOOKS = 8  # rows and columns of the grid on which a shape's surroundings are looked at
 
-_Window = tuple[slice, slice]  # rows and columns of the picture that a shape touches
+_Window = tuple[slice, slice]  # rows and columns of the image that a shape touches
 
 
-def paint(layout: Layout) -> Pixels:
+def paint(layout: SceneLayout) -> Pixels:
     """Paint a layout: uint8 [H, W, 3] RGB, contiguous. Nothing global is read or changed: safe in any thread."""
     rng = np.random.default_rng(derive_seed(layout.seed, "paint"))
     canvas = background(rng, layout.size_hw)
@@ -35,8 +35,8 @@ def paint(layout: Layout) -> Pixels:
     return photograph(canvas, rng)
 
 
-def visible_masks(layout: Layout) -> tuple[Rle, ...]:
-    """What of each shape lies in the picture and under no other, in the order of painting; pixels that are half its own."""
+def visible_masks(layout: SceneLayout) -> tuple[Rle, ...]:
+    """What of each shape lies in the image and under no other, in the order of painting; pixels that are half its own."""
     uppermost = np.zeros(layout.size_hw, np.int32)
     for place, shape in enumerate(layout.shapes, start=1):
         window = _window(shape, layout.size_hw, margin=1)
@@ -44,14 +44,14 @@ def visible_masks(layout: Layout) -> tuple[Rle, ...]:
     return tuple(Rle.of(uppermost == place) for place in range(1, len(layout.shapes) + 1))
 
 
-def paint_shape(canvas: Pixels, shape: Shape, rng: np.random.Generator, colours: Colours | None = None) -> None:
-    """Paint one shape, in these two colours, or else in two that stand out from what is there."""
+def paint_shape(canvas: Pixels, shape: Shape, rng: np.random.Generator, colors: Colors | None = None) -> None:
+    """Paint one shape, in these two colors, or else in two that stand out from what is there."""
     window = _window(shape, canvas.shape, margin=1)
     mask = coverage(shape.outline, window)  # uint8 [h, w]
     opacity = 1.0 if rng.random() < 0.8 else rng.uniform(0.75, 1.0)
-    if colours is None:
-        colours = outstanding(canvas, shape.box_xyxy, rng, least=LEAST_CONTRAST / opacity)
-    first, second = colours
+    if colors is None:
+        colors = outstanding(canvas, shape.box_xyxy, rng, least=LEAST_CONTRAST / opacity)
+    first, second = colors
     fill = _fill(mask.shape, first, second, rng)  # float32 [h, w, 3] or [3]
     if rng.random() < 0.25:
         fill = _with_border(fill, mask, np.ptp(shape.outline[0], axis=0).max(), second)
@@ -73,15 +73,15 @@ def cast_shadow(canvas: Pixels, shape: Shape, rng: np.random.Generator) -> None:
 
 def outstanding(
     canvas: Pixels, box_xyxy: tuple[float, float, float, float], rng: np.random.Generator, *, least: float
-) -> Colours:
-    """Two colours [2, 3] that differ from what is in and around a box, the second less strictly so."""
+) -> Colors:
+    """Two colors [2, 3] that differ from what is in and around a box, the second less strictly so."""
     there = _surroundings(canvas, box_xyxy)  # [P, 3]
-    candidates: Colours = vivid(rng, _CANDIDATES)
+    candidates: Colors = vivid(rng, _CANDIDATES)
     apart = np.sort(distance(candidates[:, None], there[None]), axis=1)[:, len(there) // 4]  # [candidates]
     clear = np.flatnonzero(apart >= least)
     if len(clear) < 2:
         clear = np.argsort(-apart)
-    chosen: Colours = candidates[clear[:2]]
+    chosen: Colors = candidates[clear[:2]]
     return chosen
 
 
@@ -94,10 +94,10 @@ def coverage(outline: Outline, window: _Window) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _window(shape: Shape, picture: tuple[int, ...], *, margin: int) -> _Window:
+def _window(shape: Shape, image: tuple[int, ...], *, margin: int) -> _Window:
     left, top, right, bottom = shape.box_xyxy
-    rows = slice(max(0, int(top) - margin), min(picture[0], int(np.ceil(bottom)) + margin))
-    columns = slice(max(0, int(left) - margin), min(picture[1], int(np.ceil(right)) + margin))
+    rows = slice(max(0, int(top) - margin), min(image[0], int(np.ceil(bottom)) + margin))
+    columns = slice(max(0, int(left) - margin), min(image[1], int(np.ceil(right)) + margin))
     return rows, columns
 
 
@@ -107,8 +107,8 @@ def _sixteenths(outline: Outline, window: _Window, fine: int) -> list[npt.NDArra
     return [np.rint(((polygon - origin) * fine - 0.5) * 16).astype(np.int32) for polygon in outline]
 
 
-def _surroundings(canvas: Pixels, box_xyxy: tuple[float, float, float, float]) -> Colours:
-    """Colours [P, 3] under and around a shape, from a grid over its box and a little more."""
+def _surroundings(canvas: Pixels, box_xyxy: tuple[float, float, float, float]) -> Colors:
+    """Colors [P, 3] under and around a shape, from a grid over its box and a little more."""
     left, top, right, bottom = box_xyxy
     margin = 2 + 0.1 * max(right - left, bottom - top)
     rows, columns = (
@@ -118,8 +118,8 @@ def _surroundings(canvas: Pixels, box_xyxy: tuple[float, float, float, float]) -
     return np.asarray(canvas[rows[:, None], columns].reshape(-1, 3), np.float32)
 
 
-def _fill(size_hw: tuple[int, ...], first: Colours, second: Colours, rng: np.random.Generator) -> npt.NDArray[Any]:
-    """Colours of a window: [3] where they are one, else [h, w, 3]."""
+def _fill(size_hw: tuple[int, ...], first: Colors, second: Colors, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Colors of a window: [3] where they are one, else [h, w, 3]."""
     kind = rng.random()
     if kind < 0.45:
         return first
@@ -139,16 +139,16 @@ def _fill(size_hw: tuple[int, ...], first: Colours, second: Colours, rng: np.ran
     return np.asarray(first + (second - first) * share)
 
 
-def _with_border(fill: npt.NDArray[Any], mask: npt.NDArray[np.uint8], size: float, colour: Colours) -> npt.NDArray[Any]:
+def _with_border(fill: npt.NDArray[Any], mask: npt.NDArray[np.uint8], size: float, color: Colors) -> npt.NDArray[Any]:
     """The fill with a line along the inner side of the outline."""
     depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)  # [h, w] pixels to the nearest one outside
     share = (np.float32(0.08 * size + 1) - depth).clip(0, 1)[..., None]
-    bordered: npt.NDArray[Any] = fill + (colour - fill) * share
+    bordered: npt.NDArray[Any] = fill + (color - fill) * share
     return bordered
 
 
 def _blend(under: Pixels, fill: npt.NDArray[Any], mask: npt.NDArray[np.uint8], opacity: float) -> None:
-    """Lay a fill over part of a picture, in place."""
+    """Lay a fill over part of an image, in place."""
     share = mask[..., None] * np.float32(opacity / 255)
     mixed = under + (fill - under) * share
     under[:] = (mixed + np.float32(0.5)).clip(0, 255)

@@ -1,6 +1,6 @@
-"""Where the shapes of a picture lie: all that its truths need, and not a pixel painted.
+"""Where the shapes of an image lie: all that its truths need, and not a pixel painted.
 
-Boxes are the exact extent of each shape's own outline within the picture, whatever lies over it.
+Boxes are the exact extent of each shape's own outline within the image, whatever lies over it.
 """
 
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.datasets.shapes.outlines import OUTLINES, Outline
-from detcli.structures.ground_truth import Truths
+from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.seeding import derive_seed
 
 VERSION = 1  # another number is another set: it goes into every seed
 CLASSES: tuple[str, ...] = tuple(OUTLINES)
 
 MOST_SHAPES = 10
-SMALLEST, LARGEST = 1 / 8, 2 / 3  # longer side of a whole shape, in short sides of the picture
-LEAST_VISIBLE = 0.6  # share of a shape that lies in the picture and under no other
+SMALLEST, LARGEST = 1 / 8, 2 / 3  # longer side of a whole shape, in short sides of the image
+LEAST_VISIBLE = 0.6  # share of a shape that lies in the image and under no other
 STRETCH = 1.2  # most that one axis of a shape is drawn out against the other
 
 _LONG_SIDE = (240, 384)  # pixels
 _MOST_ASPECT = 1.6
 _SHORTEST_SIDE = 192
-_EMPTY_SHARE = 0.04  # pictures without a shape
+_EMPTY_SHARE = 0.04  # images without a shape
 _TRIES = 6  # places that are tried for a shape before it is left out
 _CELL = 2  # pixels a side of the cells by which overlaps are counted
 
@@ -34,8 +34,8 @@ _CELL = 2  # pixels a side of the cells by which overlaps are counted
 class Shape:
     """One shape in its place.
 
-    outline   polygons in pixels; parts of them may lie outside the picture
-    box_xyxy  the extent of the shape within the picture
+    outline   polygons in pixels; parts of them may lie outside the image
+    box_xyxy  the extent of the shape within the image
     """
 
     class_id: int
@@ -44,10 +44,10 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """A picture before it is painted.
+class SceneLayout:
+    """An image before it is painted.
 
-    seed    what all else about the picture follows from
+    seed    what all else about the image follows from
     shapes  from the lowest to the uppermost
     """
 
@@ -55,33 +55,33 @@ class Layout:
     size_hw: tuple[int, int]
     shapes: tuple[Shape, ...]
 
-    def truths(self) -> Truths:
+    def truths(self) -> GroundTruth:
         """The boxes, in the order of painting; class ids by `CLASSES`."""
-        return Truths(
+        return GroundTruth(
             np.array([shape.box_xyxy for shape in self.shapes], np.float64).reshape(-1, 4),
             np.array([shape.class_id for shape in self.shapes], np.int64),
             np.zeros(len(self.shapes), np.bool_),
         )
 
 
-def lay_out(seed: int, index: int, size_hw: tuple[int, int] | None = None) -> Layout:
-    """Choose size, number, classes and places for picture `index` of a seed.
+def lay_out(seed: int, index: int, size_hw: tuple[int, int] | None = None) -> SceneLayout:
+    """Choose size, number, classes and places for image `index` of a seed.
 
     size_hw  None: sides of 192 to 384 pixels, from upright 8:5 to lying 8:5, as the seed has it
     """
-    picture_seed = derive_seed(seed, index, "shapes", VERSION)
-    rng = np.random.default_rng(picture_seed)
-    own_size = _picture_size(rng)
+    image_seed = derive_seed(seed, index, "shapes", VERSION)
+    rng = np.random.default_rng(image_seed)
+    own_size = _image_size(rng)
     size_hw = size_hw or own_size
     count = 0 if rng.random() < _EMPTY_SHARE else 1 + int(MOST_SHAPES * rng.random() ** 1.3)
-    floor = _Floor(size_hw)
+    floor = _OccupiedArea(size_hw)
     for _ in range(count):
         _place(floor, rng, crowd=count / MOST_SHAPES)
-    return Layout(picture_seed, size_hw, tuple(floor.shapes))
+    return SceneLayout(image_seed, size_hw, tuple(floor.shapes))
 
 
 def clipped_extent(outline: Outline, size_hw: tuple[int, int]) -> tuple[float, float, float, float] | None:
-    """Left, top, right, bottom of what a picture of this size shows of a shape; None where that is nothing.
+    """Left, top, right, bottom of what an image of this size shows of a shape; None where that is nothing.
 
     The extremes of polygon and rectangle together are corners of one within the other, or where their sides cross.
     """
@@ -102,8 +102,8 @@ def clipped_extent(outline: Outline, size_hw: tuple[int, int]) -> tuple[float, f
     return left, top, right, bottom
 
 
-class _Floor:
-    """The shapes laid so far, and which cell of the picture shows which of them (0: none, k: number k - 1)."""
+class _OccupiedArea:
+    """The shapes laid so far, and which cell of the image shows which of them (0: none, k: number k - 1)."""
 
     def __init__(self, size_hw: tuple[int, int]) -> None:
         self.size_hw = size_hw
@@ -132,7 +132,7 @@ class _Floor:
         return True
 
 
-def _place(floor: _Floor, rng: np.random.Generator, *, crowd: float) -> None:
+def _place(floor: _OccupiedArea, rng: np.random.Generator, *, crowd: float) -> None:
     """Add a shape of any class, or none where no room is found for it; `crowd` from 0 to 1 favours small ones."""
     class_id = int(rng.integers(len(CLASSES)))
     outline = turned(OUTLINES[CLASSES[class_id]](rng), rng)
@@ -141,8 +141,8 @@ def _place(floor: _Floor, rng: np.random.Generator, *, crowd: float) -> None:
     for _ in range(_TRIES):
         size = min(height, width) * SMALLEST * (LARGEST / SMALLEST) ** (rng.random() ** skew)
         reach = 0.3 * size if rng.random() < 0.3 else 0.5 * size + 1  # three in ten may be cut by the border
-        centre = np.array([rng.uniform(reach, width - reach), rng.uniform(reach, height - reach)])
-        if floor.lay(class_id, tuple(polygon * size + centre for polygon in outline)):
+        center = np.array([rng.uniform(reach, width - reach), rng.uniform(reach, height - reach)])
+        if floor.lay(class_id, tuple(polygon * size + center for polygon in outline)):
             return
 
 
@@ -158,7 +158,7 @@ def turned(outline: Outline, rng: np.random.Generator) -> Outline:
     return tuple((polygon - (lowest + highest) / 2) / (highest - lowest).max() for polygon in turned)
 
 
-def _picture_size(rng: np.random.Generator) -> tuple[int, int]:
+def _image_size(rng: np.random.Generator) -> tuple[int, int]:
     long_side = int(rng.integers(_LONG_SIDE[0], _LONG_SIDE[1] + 1))
     aspect = rng.uniform(1.0, _MOST_ASPECT)
     short_side = max(_SHORTEST_SIDE, round(long_side / aspect))
@@ -191,7 +191,7 @@ def _crossings(
 def _corners_within(
     starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64], size_hw: tuple[int, int]
 ) -> npt.NDArray[np.float64]:
-    """Corners of the picture that lie in the shape: [n, 2]."""
+    """Corners of the image that lie in the shape: [n, 2]."""
     height, width = size_hw
     within = []
     for x, y in ((0.0, 0.0), (width, 0.0), (0.0, height), (width, height)):

@@ -13,20 +13,20 @@ from detcli.datasets.shapes.camera_effects import photograph
 from detcli.datasets.shapes.motion import LEVELS, set_out
 from detcli.datasets.shapes.render import LEAST_CONTRAST, outstanding, paint_shape
 from detcli.datasets.shapes.scene_layout import CLASSES, VERSION, Shape, cells_of, clipped_extent
-from detcli.datasets.shapes.shape_colors import Colours
-from detcli.structures.class_labels import Labels
+from detcli.datasets.shapes.shape_colors import Colors
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.frame import Frame, Origin, Pixels
-from detcli.structures.ground_truth import Truths
+from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.seeding import derive_seed
 
-__all__ = ["LEVELS", "MovingShapes"]
+__all__ = ["LEVELS", "ShapeSequence"]
 
 
-class MovingShapes:
+class ShapeSequence:
     """One sequence: frames at an even rate, each with its truths, whose `track_ids` name the shapes.
 
     level    "easy" or "hard"
-    size_hw  of the picture
+    size_hw  of the image
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class MovingShapes:
         size_hw: tuple[int, int] = (288, 384),
     ) -> None:
         self.level, self.rate, self.size_hw = LEVELS[level], rate, size_hw
-        self.labels = Labels.from_names(CLASSES)
+        self.labels = ClassLabels.from_names(CLASSES)
         self._name = f"moving-shapes:{level}:{seed}"
         self._count = frames
         self._seed = derive_seed(seed, level, "moving shapes", VERSION)
@@ -52,8 +52,8 @@ class MovingShapes:
         """When a frame is."""
         return index / self.rate
 
-    def truths(self, index: int) -> Truths:
-        """The shapes of which something is to be seen; boxes are of the whole shape within the picture.
+    def truths(self, index: int) -> GroundTruth:
+        """The shapes of which something is to be seen; boxes are of the whole shape within the image.
 
         Where it is too little for its level, the truth is marked as a crowd: it need not be found, and may be.
         """
@@ -62,7 +62,7 @@ class MovingShapes:
             for number, (shape, share) in enumerate(self._visible(self.time_s(index)), 1)
             if shape is not None and share > 0
         ]
-        return Truths(
+        return GroundTruth(
             np.array([shape.box_xyxy for _, shape, _ in seen], np.float64).reshape(-1, 4),
             np.array([shape.class_id for _, shape, _ in seen], np.int64),
             np.array([share < self.level.least_visible for *_, share in seen], np.bool_),
@@ -74,7 +74,7 @@ class MovingShapes:
         canvas = self._background.copy()
         for number, shape in enumerate(self._shapes(self.time_s(index))):
             if shape is not None:
-                paint_shape(canvas, shape, self._random("mover", number), self._colours[number])
+                paint_shape(canvas, shape, self._random("mover", number), self._colors[number])
         return photograph(canvas, self._random("camera")) if self.level.photographed else canvas
 
     def frame(self, index: int) -> Frame:
@@ -93,7 +93,7 @@ class MovingShapes:
         ]
 
     def _visible(self, time_s: float) -> list[tuple[Shape | None, float]]:
-        """Each shape with the share of it that lies in the picture and under no other."""
+        """Each shape with the share of it that lies in the image and under no other."""
         shapes = self._shapes(time_s)
         height, width = (side // 2 for side in self.size_hw)  # in cells
         uppermost = np.zeros((height, width), np.int32)
@@ -114,12 +114,12 @@ class MovingShapes:
         return background(self._random("background"), self.size_hw)
 
     @cached_property
-    def _colours(self) -> list[Colours]:
+    def _colors(self) -> list[Colors]:
         """Of each shape, the same wherever it goes: they stand out from most of the background."""
         height, width = self.size_hw
         everywhere = (0.0, 0.0, float(width), float(height))
         return [
-            outstanding(self._background, everywhere, self._random("colours", number), least=LEAST_CONTRAST)
+            outstanding(self._background, everywhere, self._random("colors", number), least=LEAST_CONTRAST)
             for number in range(len(self._movers))
         ]
 

@@ -1,4 +1,4 @@
-"""The drawn pictures as a dataset: numbered, cut into a part to learn from and a part to judge by."""
+"""The drawn images as a dataset: numbered, cut into a part to learn from and a part to judge by."""
 
 from functools import cached_property
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from detcli.datasets.dataset import Part, Report
+from detcli.datasets.dataset import IssueSummary, Part
 from detcli.datasets.shapes.render import paint, visible_masks
 from detcli.datasets.shapes.scene_layout import CLASSES, VERSION, lay_out
 from detcli.errors import DataError, UsageError
-from detcli.structures.class_labels import Labels
-from detcli.structures.frame import Frame, Origin, Pixels, Resize, Unreadable
-from detcli.structures.ground_truth import Truths
+from detcli.structures.class_labels import ClassLabels
+from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
+from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.seeding import derive_seed
 
 _SEEDS: dict[Part, int] = {"train": 0, "val": 1}
@@ -21,8 +21,10 @@ _COUNTS: dict[Part, int] = {"train": 10_000, "val": 1_000}
 _MOST_COUNTED = 2_000  # laying out as many takes a second or two
 
 
-def draw(seed: int, index: int, *, part: Part = "val", size_hw: tuple[int, int] | None = None) -> tuple[Pixels, Truths]:
-    """Picture `index` of a seed and what is true of it: uint8 [H, W, 3] RGB, class ids by `CLASSES`.
+def draw(
+    seed: int, index: int, *, part: Part = "val", size_hw: tuple[int, int] | None = None
+) -> tuple[Pixels, GroundTruth]:
+    """Image `index` of a seed and what is true of it: uint8 [H, W, 3] RGB, class ids by `CLASSES`.
 
     size_hw  None: the size that the dataset gives it; layout and painting are made to fit any other
     """
@@ -30,12 +32,12 @@ def draw(seed: int, index: int, *, part: Part = "val", size_hw: tuple[int, int] 
     return paint(layout), layout.truths()
 
 
-class Shapes:
-    """Numbered pictures of one seed; the same everywhere, in any thread, whatever else was drawn before.
+class ShapesDataset:
+    """Numbered images of one seed; the same everywhere, in any thread, whatever else was drawn before.
 
     where    "shapes", "shapes:SEED" or "shapes:SEED:COUNT"; left out, SEED is 0 for training and 1 for judging, COUNT
              10,000 and 1,000
-    part     "train" and "val" have no picture in common, whatever their seeds
+    part     "train" and "val" have no image in common, whatever their seeds
     images   None: there are no files
     classes  names that the set's own are mapped to; they may be more, and in any order
     masks    truths have masks: what of each shape no other one covers
@@ -54,7 +56,7 @@ class Shapes:
     ) -> None:
         self.seed, self._count = _parse(where, part)
         if images is not None:
-            raise UsageError(f"'{where}' is drawn: it has no folder of pictures such as '{images}'; leave it out")
+            raise UsageError(f"'{where}' is drawn: it has no folder of images such as '{images}'; leave it out")
         self._name = f"shapes:{self.seed}:{self._count}"
         self._part = part
         self._masks = masks
@@ -62,21 +64,21 @@ class Shapes:
         self._labels, self._class_ids = _mapped(classes)
 
     @property
-    def labels(self) -> Labels:
+    def labels(self) -> ClassLabels:
         """Classes in the order of their index."""
         return self._labels
 
     @cached_property
-    def report(self) -> Report:
-        """What the pictures hold: counted in the first 2,000, and of more than those an estimate, which is said."""
+    def report(self) -> IssueSummary:
+        """What the images hold: counted in the first 2,000, and of more than those an estimate, which is said."""
         looked_at = min(len(self), _MOST_COUNTED)
         counts = [np.bincount(self.truths(index).class_ids, minlength=len(self.labels)) for index in range(looked_at)]
         times = len(self) / looked_at
         of_class = np.rint(np.sum(counts, axis=0) * times).astype(int)
-        estimated = f"boxes are estimated from the first {looked_at:,} pictures: all are drawn by one rule"
-        return Report(
+        estimated = f"boxes are estimated from the first {looked_at:,} images: all are drawn by one rule"
+        return IssueSummary(
             name=self._name,
-            pictures=len(self),
+            images=len(self),
             boxes=int(of_class.sum()),
             boxes_of=dict(zip(self.labels.names, of_class.tolist(), strict=True)),
             empty=round(sum(not count.any() for count in counts) * times),
@@ -87,27 +89,27 @@ class Shapes:
     def __len__(self) -> int:
         return self._count
 
-    def read(self, index: int, resize: Resize | None = None) -> Frame | Unreadable:
-        """Draw the picture; where `resize` is given, the frame has the resized pixels alone."""
+    def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
+        """Draw the image; where `resize` is given, the frame has the resized pixels alone."""
         layout = lay_out(self._key, self._checked(index))
         pixels, origin = paint(layout), self._origin(index)
         if resize is not None:
             return Frame(origin, layout.size_hw, None, resize(Image.fromarray(pixels)))
         return Frame(origin, layout.size_hw, pixels)
 
-    def truths(self, index: int) -> Truths:
+    def truths(self, index: int) -> GroundTruth:
         """The boxes, and masks where they are asked for, without a pixel painted."""
         layout = lay_out(self._key, self._checked(index))
         own = layout.truths()
         masks = visible_masks(layout) if self._masks else None
-        return Truths(own.boxes_xyxy, self._class_ids[own.class_ids], own.crowd, masks)
+        return GroundTruth(own.boxes_xyxy, self._class_ids[own.class_ids], own.crowd, masks)
 
     def image_id(self, index: int) -> int:
         """Ids count from 1."""
         return index + 1
 
     def annotations(self) -> dict[str, Any]:
-        """The truths of all pictures as COCO annotations; areas are those of the boxes, or of masks where there are."""
+        """The truths of all images as COCO annotations; areas are those of the boxes, or of masks where there are."""
         images: list[dict[str, Any]] = []
         boxes: list[dict[str, Any]] = []
         for index in range(len(self)):
@@ -138,7 +140,7 @@ class Shapes:
 
     def _checked(self, index: int) -> int:
         if not 0 <= index < self._count:
-            raise IndexError(f"picture {index} of {self._count}")
+            raise IndexError(f"image {index} of {self._count}")
         return index
 
     def _origin(self, index: int) -> Origin:
@@ -151,20 +153,20 @@ def _parse(where: str, part: Part) -> tuple[int, int]:
     well_formed = name == "shapes" and len(numbers) <= 2 and all(n.isascii() and n.isdigit() for n in numbers)
     if not well_formed or (numbers[1:] and int(numbers[1]) == 0):
         raise UsageError(
-            f"'{where}' names no set of drawn pictures: it is 'shapes', 'shapes:SEED' or 'shapes:SEED:COUNT' with whole "
+            f"'{where}' names no set of drawn images: it is 'shapes', 'shapes:SEED' or 'shapes:SEED:COUNT' with whole "
             "numbers, COUNT at least 1, such as 'shapes:1:1000'"
         )
     seed = int(numbers[0]) if numbers else _SEEDS[part]
     return seed, int(numbers[1]) if numbers[1:] else _COUNTS[part]
 
 
-def _mapped(classes: tuple[str, ...] | None) -> tuple[Labels, np.ndarray[Any, np.dtype[np.int64]]]:
+def _mapped(classes: tuple[str, ...] | None) -> tuple[ClassLabels, np.ndarray[Any, np.dtype[np.int64]]]:
     """Labels in the wished order, and the class id there of each of the set's own."""
     names = CLASSES if classes is None else classes
     missing = [name for name in CLASSES if name not in names]
     if missing:
         raise DataError(
-            f"the drawn pictures show {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not among the "
+            f"the drawn images show {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not among the "
             f"classes {', '.join(names[:10])}{', …' if len(names) > 10 else ''}"
         )
-    return Labels.from_names(names), np.array([names.index(name) for name in CLASSES], np.int64)
+    return ClassLabels.from_names(names), np.array([names.index(name) for name in CLASSES], np.int64)

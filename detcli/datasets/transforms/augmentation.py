@@ -1,7 +1,7 @@
-"""Pictures changed at random together with their truths, so that a network learns more than the pictures it has.
+"""Images changed at random together with their truths, so that a network learns more than the images it has.
 
 The published order: photometric distortion, zoom-out, IoU crop, flip, resize. Geometry is worked out on numbers first,
-as one region of the picture, and pixels are touched once: the region is resized straight into the answer.
+as one region of the image, and pixels are touched once: the region is resized straight into the answer.
 """
 
 from collections.abc import Callable
@@ -10,20 +10,20 @@ from functools import partial
 
 import numpy as np
 
-from detcli.datasets.transforms.crop_regions import Bools, Boxes, Region, flip, render
+from detcli.datasets.transforms.crop_regions import Bools, Boxes, CropRegion, flip, render
 from detcli.datasets.transforms.mosaic import mosaic
 from detcli.datasets.transforms.photometric import Distortion
 from detcli.structures.frame import Pixels
-from detcli.structures.ground_truth import Truths
+from detcli.structures.ground_truth import GroundTruth
 
 # Zoom-out: sides of the canvas; IoU crop: SSD's sampler (Liu et al. 2016) as torchvision has it.
 _CANVAS_SIDES = (1.0, 4.0)
-_LEAST_IOUS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)  # the last stands for the whole picture
+_LEAST_IOUS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)  # the last stands for the whole image
 _TRIALS = 40
 _CROP_SIDES = (0.3, 1.0)
 _CROP_ASPECTS = (0.5, 2.0)
 
-Others = Callable[[int], tuple[Pixels, Truths]]
+Others = Callable[[int], tuple[Pixels, GroundTruth]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class Augmentation:
     """How likely each change is; the defaults are D-FINE's.
 
     photometric  of each of brightness, contrast, saturation, hue and the order of the channels
-    zoom_out     the picture on a black canvas of up to four times its sides
-    iou_crop     a part of it that holds the centre of a box at least
+    zoom_out     the image on a black canvas of up to four times its sides
+    iou_crop     a part of it that holds the center of a box at least
     flip         left and right exchanged
-    mosaic       four pictures in one, in place of zoom-out and crop
+    mosaic       four images in one, in place of zoom-out and crop
     min_size     pixels; boxes with a shorter side, before or after the resize, are dropped
     """
 
@@ -64,20 +64,20 @@ class Augmentation:
 
 def augment(
     pixels: Pixels,
-    truths: Truths,
+    truths: GroundTruth,
     settings: Augmentation,
     *,
     size_hw: tuple[int, int],
     rng: np.random.Generator,
     others: Others | None = None,
-) -> tuple[Pixels, Truths]:
-    """Change a picture and its truths at random, and resize.
+) -> tuple[Pixels, GroundTruth]:
+    """Change an image and its truths at random, and resize.
 
     pixels   uint8 [H, W, 3] RGB, upright; stays as it is
     truths   in its pixels; crowds follow, but no crop is chosen for their sake
     size_hw  of the answer
     rng      decides everything: the same generator gives the same answer
-    others   brings another picture of the dataset with its truths for a number from 0 to 2**31 - 1, whichever it likes
+    others   brings another image of the dataset with its truths for a number from 0 to 2**31 - 1, whichever it likes
              as long as the same number brings the same; only a mosaic needs it
     returns  uint8 [h, w, 3] RGB, contiguous, perhaps read-only; truths in its pixels, all within it
 
@@ -93,17 +93,17 @@ def augment(
         answer, kept = mosaic(four, size_hw=size_hw, rng=rng, min_size=settings.min_size)
         answer = distortion.apply(answer, answer)
     else:
-        region, centred = _draw_region(pixels.shape[:2], truths, settings, rng)
-        colour = None if distortion == Distortion() else partial(distortion.apply, whole=pixels)
-        answer, kept = render(pixels, truths[centred], region, size_hw, min_size=settings.min_size, colour=colour)
+        region, centerd = _draw_region(pixels.shape[:2], truths, settings, rng)
+        color = None if distortion == Distortion() else partial(distortion.apply, whole=pixels)
+        answer, kept = render(pixels, truths[centerd], region, size_hw, min_size=settings.min_size, color=color)
     return flip(answer, kept) if rng.random() < settings.flip else (answer, kept)
 
 
 def _draw_region(
-    size_hw: tuple[int, ...], truths: Truths, settings: Augmentation, rng: np.random.Generator
-) -> tuple[Region, Bools]:
+    size_hw: tuple[int, ...], truths: GroundTruth, settings: Augmentation, rng: np.random.Generator
+) -> tuple[CropRegion, Bools]:
     """The region of zoom-out and crop, and which truths it keeps."""
-    region = Region(0, 0, size_hw[1], size_hw[0])
+    region = CropRegion(0, 0, size_hw[1], size_hw[0])
     if rng.random() < settings.zoom_out:
         region = _zoom_out(region, rng)
     boxes = truths.boxes_xyxy[~truths.crowd]
@@ -111,20 +111,20 @@ def _draw_region(
         crop = _iou_crop(region, boxes, rng)
         if crop is not None:
             corners = np.array([[crop.left, crop.top, crop.right, crop.bottom]])
-            return crop, _holds_centres(corners, truths.boxes_xyxy)[0]
+            return crop, _holds_centers(corners, truths.boxes_xyxy)[0]
     return region, np.ones(len(truths), np.bool_)
 
 
-def _zoom_out(picture: Region, rng: np.random.Generator) -> Region:
-    """A canvas around the picture. Source: torchvision, RandomZoomOut."""
-    height, width = picture.size_hw
+def _zoom_out(image: CropRegion, rng: np.random.Generator) -> CropRegion:
+    """A canvas around the image. Source: torchvision, RandomZoomOut."""
+    height, width = image.size_hw
     side = rng.uniform(*_CANVAS_SIDES)
     canvas_h, canvas_w = int(height * side), int(width * side)
     left, top = int((canvas_w - width) * rng.random()), int((canvas_h - height) * rng.random())
-    return Region(-left, -top, canvas_w - left, canvas_h - top)
+    return CropRegion(-left, -top, canvas_w - left, canvas_h - top)
 
 
-def _iou_crop(canvas: Region, boxes: Boxes, rng: np.random.Generator) -> Region | None:
+def _iou_crop(canvas: CropRegion, boxes: Boxes, rng: np.random.Generator) -> CropRegion | None:
     """A part of the canvas, or None for all of it.
 
     boxes  float64 [N, 4] xyxy, in the same pixels as the canvas, at least one
@@ -137,15 +137,15 @@ def _iou_crop(canvas: Region, boxes: Boxes, rng: np.random.Generator) -> Region 
         if least_iou >= 1:
             return None
         corners = _draw_crops(canvas, rng)  # [T, 4]
-        held = _holds_centres(corners, boxes)  # [T, N]
+        held = _holds_centers(corners, boxes)  # [T, N]
         best = np.where(held, _ious(corners, boxes), -1.0).max(axis=1)
         (good,) = np.nonzero(best >= least_iou)
         if len(good):
             left, top, right, bottom = (int(edge) for edge in corners[good[0]])
-            return Region(left, top, right, bottom)
+            return CropRegion(left, top, right, bottom)
 
 
-def _draw_crops(canvas: Region, rng: np.random.Generator) -> Boxes:
+def _draw_crops(canvas: CropRegion, rng: np.random.Generator) -> Boxes:
     """As many crops as there are trials, less those with an unwanted aspect: float64 [T, 4], whole numbers."""
     whole = np.array(canvas.size_hw)
     drawn = rng.random((_TRIALS, 2, 2))
@@ -159,10 +159,10 @@ def _draw_crops(canvas: Region, rng: np.random.Generator) -> Boxes:
     return np.concatenate((top_left, top_left + sides[fits]), axis=1)[:, [1, 0, 3, 2]]
 
 
-def _holds_centres(corners: Boxes, boxes: Boxes) -> Bools:
-    """Whether crops [T, 4] hold the centres of boxes [N, 4]: bool [T, N]."""
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return np.asarray(((centres > corners[:, None, :2]) & (centres < corners[:, None, 2:])).all(axis=2))
+def _holds_centers(corners: Boxes, boxes: Boxes) -> Bools:
+    """Whether crops [T, 4] hold the centers of boxes [N, 4]: bool [T, N]."""
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return np.asarray(((centers > corners[:, None, :2]) & (centers < corners[:, None, 2:])).all(axis=2))
 
 
 def _ious(corners: Boxes, boxes: Boxes) -> Boxes:

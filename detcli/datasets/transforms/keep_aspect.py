@@ -1,7 +1,7 @@
-"""DETR's augmentation: pictures keep their aspect, and each one gets a size of its own.
+"""DETR's augmentation: images keep their aspect, and each one gets a size of its own.
 
 The published order: perhaps a flip; then either a resize of the shorter side to one of many lengths, or the same after
-a part was cut out of the picture at another size. Source: the DETR repository's `make_coco_transforms`.
+a part was cut out of the image at another size. Source: the DETR repository's `make_coco_transforms`.
 """
 
 from dataclasses import dataclass, replace
@@ -11,16 +11,16 @@ import numpy.typing as npt
 from PIL import Image
 
 from detcli.datasets.instance_masks import change_masks
-from detcli.datasets.transforms.crop_regions import Region, flip
+from detcli.datasets.transforms.crop_regions import CropRegion, flip
 from detcli.datasets.transforms.photometric import Distortion
 from detcli.structures.frame import Pixels
-from detcli.structures.ground_truth import Truths
+from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.resize import shortest_edge_hw
 
 
 @dataclass(frozen=True, slots=True)
-class ManySizes:
-    """How likely each change is, and how large pictures become; the defaults are DETR's.
+class KeepAspectTransform:
+    """How likely each change is, and how large images become; the defaults are DETR's.
 
     shortest_edges  lengths of the shorter side, of which one is drawn
     longest_edge    what the longer side never exceeds
@@ -39,15 +39,15 @@ class ManySizes:
     flip: float = 0.5
     photometric: float = 0.0
 
-    def calm(self) -> "ManySizes":
-        """Only the flip, at the greatest size: as pictures are when the network is judged."""
+    def calm(self) -> "KeepAspectTransform":
+        """Only the flip, at the greatest size: as images are when the network is judged."""
         return replace(self, shortest_edges=(max(self.shortest_edges),), crop=0.0, photometric=0.0)
 
 
 def augment_many_sizes(
-    pixels: Pixels, truths: Truths, settings: ManySizes, *, rng: np.random.Generator
-) -> tuple[Pixels, Truths]:
-    """Change a picture and its truths at random.
+    pixels: Pixels, truths: GroundTruth, settings: KeepAspectTransform, *, rng: np.random.Generator
+) -> tuple[Pixels, GroundTruth]:
+    """Change an image and its truths at random.
 
     pixels   uint8 [H, W, 3] RGB, upright; stays as it is
     truths   in its pixels, masks too
@@ -64,18 +64,18 @@ def augment_many_sizes(
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """What becomes of a picture of one size: resized, cut, and resized again.
+class _SizeBranch:
+    """What becomes of an image of one size: resized, cut, and resized again.
 
-    size_hw    of the picture
-    before_hw  of the picture that is cut
+    size_hw    of the image
+    before_hw  of the image that is cut
     part       of that one
     after_hw   of the answer
     """
 
     size_hw: tuple[int, int]
     before_hw: tuple[int, int]
-    part: Region
+    part: CropRegion
     after_hw: tuple[int, int]
 
     def pixels(self, pixels: Pixels) -> Pixels:
@@ -84,7 +84,7 @@ class _Way:
         cut = _resize(pixels, self.before_hw)[part.top : part.bottom, part.left : part.right]
         return np.ascontiguousarray(_resize(cut, self.after_hw))
 
-    def truths(self, truths: Truths) -> Truths:
+    def truths(self, truths: GroundTruth) -> GroundTruth:
         """The truths that the answer shows some area of the box of."""
         height, width = self.part.size_hw
         boxes = truths.boxes_xyxy * _ratio(self.size_hw, self.before_hw) - [self.part.left, self.part.top] * 2
@@ -96,7 +96,7 @@ class _Way:
         return replace(left, boxes_xyxy=boxes[kept] * _ratio(self.part.size_hw, self.after_hw), masks=masks)
 
     def _sources(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The row and the column of the picture that the middle of each one of the answer falls on."""
+        """The row and the column of the image that the middle of each one of the answer falls on."""
         rows, columns = (
             (((np.arange(after) + 0.5) * (side / after) + start) * (size / before)).astype(np.int64).clip(0, size - 1)
             for size, before, start, side, after in zip(
@@ -111,23 +111,23 @@ class _Way:
         return rows, columns
 
 
-def _draw_way(size_hw: tuple[int, int], settings: ManySizes, rng: np.random.Generator) -> _Way:
+def _draw_way(size_hw: tuple[int, int], settings: KeepAspectTransform, rng: np.random.Generator) -> _SizeBranch:
     before_hw = size_hw
-    part = Region(0, 0, size_hw[1], size_hw[0])
+    part = CropRegion(0, 0, size_hw[1], size_hw[0])
     if rng.random() < settings.crop:
         before_hw = shortest_edge_hw(size_hw, _drawn(settings.crop_edges, rng))
         part = _draw_part(before_hw, settings.crop_sides, rng)
     edge = _drawn(settings.shortest_edges, rng)
-    return _Way(size_hw, before_hw, part, shortest_edge_hw(part.size_hw, edge, settings.longest_edge))
+    return _SizeBranch(size_hw, before_hw, part, shortest_edge_hw(part.size_hw, edge, settings.longest_edge))
 
 
-def _draw_part(size_hw: tuple[int, int], sides: tuple[int, int], rng: np.random.Generator) -> Region:
+def _draw_part(size_hw: tuple[int, int], sides: tuple[int, int], rng: np.random.Generator) -> CropRegion:
     """A part with any height and width within bounds, anywhere; all of a side that is shorter than the least."""
     least, most = sides
     height, width = (int(rng.integers(min(least, side), min(most, side) + 1)) for side in size_hw)
     top = int(rng.integers(size_hw[0] - height + 1))
     left = int(rng.integers(size_hw[1] - width + 1))
-    return Region(left, top, left + width, top + height)
+    return CropRegion(left, top, left + width, top + height)
 
 
 def _resize(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:

@@ -17,7 +17,7 @@ def scales(size_hw: tuple[int, int], repeat: int | None, divisor: int = 32) -> t
     repeat   how often the base stands among the others; None: it is the only one
     divisor  step from one size to the next
 
-    For 640 these are 480, 512 … 608, `repeat` times 640, 800, 768 … 672: D-FINE's `generate_scales`. Of a picture that is
+    For 640 these are 480, 512 … 608, `repeat` times 640, 800, 768 … 672: D-FINE's `generate_scales`. Of an image that is
     not square, the longer side takes these steps, and the shorter one is the nearest multiple in proportion.
     """
     if repeat is None:

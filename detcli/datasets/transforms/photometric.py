@@ -1,4 +1,4 @@
-"""Colours distorted at random: brightness, contrast, saturation, hue, and the order of the channels.
+"""Colors distorted at random: brightness, contrast, saturation, hue, and the order of the channels.
 
 Worked out by OpenCV, which lets go of the interpreter's lock, so that threads augment side by side.
 """
@@ -17,19 +17,19 @@ _BRIGHTNESS = (0.875, 1.125)
 _CONTRAST = (0.5, 1.5)
 _SATURATION = (0.5, 1.5)
 _HUE = (-0.05, 0.05)  # of a full turn
-_GREY = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as Pillow makes grey of RGB
-_SAMPLE_PIXELS = 20_000  # as many tell the mean grey of a picture to a fraction of a level
+_GREY = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as Pillow makes gray of RGB
+_SAMPLE_PIXELS = 20_000  # as many tell the mean gray of an image to a fraction of a level
 
 _Step = Callable[[Pixels, Pixels], Pixels]
 
 
 @dataclass(frozen=True, slots=True)
 class Distortion:
-    """How the colours of one picture change; None is "not at all".
+    """How the colors of one image change; None is "not at all".
 
     brightness       factor towards black
-    contrast         factor towards the mean grey of the whole picture
-    saturation       factor towards the grey of each pixel
+    contrast         factor towards the mean gray of the whole image
+    saturation       factor towards the gray of each pixel
     hue              in full turns
     contrast_first   contrast right after brightness, or else after hue
     channels         which channel each of red, green and blue is taken from
@@ -55,10 +55,10 @@ class Distortion:
         return cls(brightness, contrast, saturation, hue, contrast_first, channels)
 
     def apply(self, pixels: Pixels, whole: Pixels) -> Pixels:
-        """Change the colours.
+        """Change the colors.
 
-        pixels  uint8 [h, w, 3] RGB, any part of the picture at any size; stays as it is
-        whole   the whole picture, uint8 [H, W, 3] RGB: contrast turns on its mean grey
+        pixels  uint8 [h, w, 3] RGB, any part of the image at any size; stays as it is
+        whole   the whole image, uint8 [H, W, 3] RGB: contrast turns on its mean gray
         """
         sample = _sample(whole)
         for step in self._steps():
@@ -66,7 +66,7 @@ class Distortion:
         return pixels
 
     def _steps(self) -> list[_Step]:
-        """What is done to pixels, in order; each takes the pixels and a sample of the whole picture so far."""
+        """What is done to pixels, in order; each takes the pixels and a sample of the whole image so far."""
         steps: list[_Step] = []
         if self.brightness is not None:
             steps.append(_blend(self.brightness, lambda sample: 0.0))
@@ -85,7 +85,7 @@ class Distortion:
 
 
 def _blend(factor: float, towards: Callable[[Pixels], float]) -> _Step:
-    """All values nearer to one grey, or further from it."""
+    """All values nearer to one gray, or further from it."""
 
     def step(pixels: Pixels, sample: Pixels) -> Pixels:
         grey = towards(sample)

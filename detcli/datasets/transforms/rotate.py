@@ -1,4 +1,4 @@
-"""Boxes and masks that were drawn on a picture as its file holds it, turned with the picture as EXIF says."""
+"""Boxes and masks that were drawn on an image as its file holds it, turned with the image as EXIF says."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ Boxes = npt.NDArray[np.float64]
 
 
 def turn_boxes(boxes_xyxy: Boxes, orientation: int, stored_hw: tuple[int, int]) -> Boxes:
-    """Boxes [N, 4] in pixels of the stored picture -> the same in pixels of the upright one.
+    """Boxes [N, 4] in pixels of the stored image -> the same in pixels of the upright one.
 
     orientation  EXIF's, 1 to 8: 2 mirrored, 3 upside down, 4 mirrored and upside down; 5 to 8 the same on their side
     """
@@ -30,7 +30,7 @@ def turn_boxes(boxes_xyxy: Boxes, orientation: int, stored_hw: tuple[int, int]) 
 
 
 def turn_mask(mask: Bools, orientation: int) -> Bools:
-    """A mask [H, W] of the stored picture -> the same of the upright one; orientation as for boxes."""
+    """A mask [H, W] of the stored image -> the same of the upright one; orientation as for boxes."""
     turns = {
         1: mask,
         2: mask[:, ::-1],

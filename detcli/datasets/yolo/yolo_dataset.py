@@ -1,11 +1,11 @@
-"""Pictures with truths in the folder layout of YOLO: `images/…` beside `labels/….txt`, classes in a YAML file.
+"""Images with truths in the folder layout of YOLO: `images/…` beside `labels/….txt`, classes in a YAML file.
 
-Refused, with the first ten culprits (DataError): no pictures; classes that the YAML file does not name; more than half
+Refused, with the first ten culprits (DataError): no images; classes that the YAML file does not name; more than half
 of the rows malformed, or of the boxes unusable; nothing to learn from at all; classes that do not match.
 
-Said in the report and bearable: malformed rows, boxes without area or outside the picture (dropped), boxes that reach
-beyond it (cut off), texts that cannot be read, listed pictures that are not there. A picture without a text has no
-boxes. Boxes are fractions of the upright picture, as YOLO's own tools have it.
+Said in the report and bearable: malformed rows, boxes without area or outside the image (dropped), boxes that reach
+beyond it (cut off), texts that cannot be read, listed images that are not there. An image without a text has no
+boxes. Boxes are fractions of the upright image, as YOLO's own tools have it.
 """
 
 import os
@@ -14,31 +14,31 @@ from pathlib import Path
 
 import numpy as np
 
-from detcli.datasets.annotated_images import AnnotatedPictures
-from detcli.datasets.annotation_tables import Tables
+from detcli.datasets.annotated_images import AnnotatedImages
+from detcli.datasets.annotation_tables import AnnotationTables
 from detcli.datasets.box_checks import MOST_WRONG, check_boxes
 from detcli.datasets.dataset import Part
 from detcli.datasets.dataset_classes import match_classes
-from detcli.datasets.issues import Findings
+from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
-from detcli.datasets.yolo.yolo_labels import Rows
+from detcli.datasets.yolo.yolo_labels import LabelRows
 from detcli.datasets.yolo.yolo_yaml import read_data_yaml
-from detcli.errors import PictureError, UsageError
-from detcli.io.images.formats import PICTURE_SUFFIXES
+from detcli.errors import ImageError, UsageError
+from detcli.io.images.formats import IMAGE_SUFFIXES
 from detcli.io.read import read_bytes
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 
 _MAX_LIST_BYTES = 1 << 30
-_SLACK = 1e-3  # of the picture's side
-_SUFFIXES = tuple(f".{suffix}" for suffix in PICTURE_SUFFIXES)
+_SLACK = 1e-3  # of the image's side
+_SUFFIXES = tuple(f".{suffix}" for suffix in IMAGE_SUFFIXES)
 
 
-class Yolo(AnnotatedPictures):
+class YoloDataset(AnnotatedImages):
     """A YAML file of YOLO, or the folder that holds it.
 
     where    as the user typed it
     part     which part: `train` or `val` of the YAML file
-    images   has no meaning here, where the YAML file says where the pictures are
+    images   has no meaning here, where the YAML file says where the images are
     classes  names by class index that the dataset's own are matched to; None: the dataset's own
     masks    never: of a polygon only the box is kept
 
@@ -62,24 +62,24 @@ class Yolo(AnnotatedPictures):
                 "them"
             )
         if images is not None:
-            raise UsageError(f"'{yaml_file}' says where its pictures are; leave '{images}' out")
+            raise UsageError(f"'{yaml_file}' says where its images are; leave '{images}' out")
         data = read_data_yaml(yaml_file)
         if not data.parts[part]:
             raise UsageError(f"'{yaml_file}' has no part '{part}'")
-        findings = Findings(where)
-        paths = _pictures(data.parts[part], findings)
+        findings = IssueReport(where)
+        paths = _images(data.parts[part], findings)
         tables = _make_tables(paths, yaml_file.parent, data.names, findings)
-        own = Labels.from_names(data.names)
+        own = ClassLabels.from_names(data.names)
         used = np.bincount(tables.class_ids, minlength=len(own)) > 0
         labels, class_of = match_classes(own, used, classes, findings)
         tables.class_ids[:] = class_of[tables.class_ids]
         super().__init__(tables, labels, findings)
 
 
-def _make_tables(paths: list[str], base: Path, names: Sequence[str], findings: Findings) -> Tables:
-    rows = Rows()
+def _make_tables(paths: list[str], base: Path, names: Sequence[str], findings: IssueReport) -> AnnotationTables:
+    rows = LabelRows()
     counts = [rows.read(label_path(path)) for path in paths]
-    findings.note(len(rows.unread), "text{s} cannot be read, and {its} pictures have no boxes", rows.unread)
+    findings.note(len(rows.unread), "text{s} cannot be read, and {its} images have no boxes", rows.unread)
     if len(rows.malformed) > MOST_WRONG * (len(rows.malformed) + len(rows.lines)):
         findings.refuse(len(rows.malformed), "row{s} {are} malformed", rows.malformed)
     findings.note(len(rows.malformed), "row{s} {are} malformed and {were} dropped", rows.malformed)
@@ -93,22 +93,22 @@ def _make_tables(paths: list[str], base: Path, names: Sequence[str], findings: F
     corners = rows.boxes_xyxy()
     far = (corners[:, 2:] > 2).all(axis=1)
     if len(corners) and far.all():
-        findings.refuse_all("all its boxes lie far beyond the picture, as those in pixels do; YOLO's are fractions")
+        findings.refuse_all("all its boxes lie far beyond the image, as those in pixels do; YOLO's are fractions")
     in_pixels = map(rows.name_of, np.flatnonzero(far).tolist())
-    findings.note(int(far.sum()), "row{s} {were} dropped: as far beyond the picture as boxes in pixels are", in_pixels)
+    findings.note(int(far.sum()), "row{s} {were} dropped: as far beyond the image as boxes in pixels are", in_pixels)
     near = np.flatnonzero(~far)
     boxes, usable = check_boxes(
         corners[near], np.ones((len(near), 2)), lambda row: rows.name_of(int(near[row])), findings, slack=_SLACK
     )
     boxes, near = boxes[usable], near[usable]
-    pictures = np.repeat(np.arange(len(paths)), counts)[near]
-    return Tables(
+    images = np.repeat(np.arange(len(paths)), counts)[near]
+    return AnnotationTables(
         unit="fractions",
         paths=paths,
         names=[_relative(path, base) for path in paths],
         image_ids=np.arange(1, len(paths) + 1),
         sizes_hw=np.zeros((len(paths), 2), np.int32),
-        starts=np.concatenate(([0], np.cumsum(np.bincount(pictures, minlength=len(paths))))),
+        starts=np.concatenate(([0], np.cumsum(np.bincount(images, minlength=len(paths))))),
         boxes_xyxy=boxes,
         class_ids=class_ids[near],
         crowd=np.zeros(len(near), np.bool_),
@@ -116,15 +116,15 @@ def _make_tables(paths: list[str], base: Path, names: Sequence[str], findings: F
     )
 
 
-def label_path(picture: str) -> str:
-    """The text of a picture: beside the nearest folder `images`, in `labels`; beside the picture where there is none."""
-    stem = os.path.splitext(picture)[0]  # noqa: PTH122 - any name
+def label_path(image: str) -> str:
+    """The text of an image: beside the nearest folder `images`, in `labels`; beside the image where there is none."""
+    stem = os.path.splitext(image)[0]  # noqa: PTH122 - any name
     before, images, below = f"{os.sep}{stem}".rpartition(f"{os.sep}images{os.sep}")
     return f"{before}{os.sep}labels{os.sep}{below}".removeprefix(os.sep) + ".txt" if images else stem + ".txt"
 
 
-def _pictures(places: Sequence[Path], findings: Findings) -> list[str]:
-    """The pictures of a part, each once: folders sorted by the bytes of paths, lists as they are."""
+def _images(places: Sequence[Path], findings: IssueReport) -> list[str]:
+    """The images of a part, each once: folders sorted by the bytes of paths, lists as they are."""
     found: dict[str, None] = {}
     missing: list[str] = []
     for place in places:
@@ -137,13 +137,13 @@ def _pictures(places: Sequence[Path], findings: Findings) -> list[str]:
                 else:
                     missing.append(f"'{path}'")
         else:
-            raise UsageError(f"'{findings.where}' names the pictures '{place}', and there is no such folder or list")
+            raise UsageError(f"'{findings.where}' names the images '{place}', and there is no such folder or list")
     if len(missing) > MOST_WRONG * (len(missing) + len(found)):
-        findings.refuse(len(missing), "listed picture{s} {are} missing", missing)
-    findings.note(len(missing), "listed picture{s} {are} missing and {were} passed over", missing)
+        findings.refuse(len(missing), "listed image{s} {are} missing", missing)
+    findings.note(len(missing), "listed image{s} {are} missing and {were} passed over", missing)
     if not found:
         looked_in = ", ".join(f"'{place}'" for place in places)
-        findings.refuse_all(f"no picture is in {looked_in}")
+        findings.refuse_all(f"no image is in {looked_in}")
     return list(found)
 
 
@@ -163,7 +163,7 @@ def _listed(text: Path) -> Iterator[str]:
     """The paths in a list, relative ones from where it is."""
     try:
         content = read_bytes(text, max_bytes=_MAX_LIST_BYTES)
-    except PictureError as error:
+    except ImageError as error:
         raise UsageError(f"cannot read the list '{text}': {error}") from error
     for line in content.removeprefix(b"\xef\xbb\xbf").splitlines():
         if line.strip():

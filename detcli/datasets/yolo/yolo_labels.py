@@ -1,4 +1,4 @@
-"""The texts of YOLO: one a picture, a row a box, `class cx cy w h` as fractions of the picture's width and height."""
+"""The texts of YOLO: one an image, a row a box, `class cx cy w h` as fractions of the image's width and height."""
 
 import math
 from array import array
@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 from detcli.io.read import read_bytes
 
 _MAX_BYTES = 64 << 20
 
 
 @dataclass(slots=True)
-class Rows:
+class LabelRows:
     """Rows of many texts, as they come.
 
     texts      path of each text
@@ -40,7 +40,7 @@ class Rows:
         self.texts.append(str(path))
         try:
             content = read_bytes(path, max_bytes=_MAX_BYTES)
-        except PictureError as error:
+        except ImageError as error:
             if error.code not in ("not-found", "empty"):
                 self.unread.append(f"'{path}' ({error})")
             return 0

@@ -1,4 +1,4 @@
-"""The YAML file of a YOLO dataset: names of the classes, and where the pictures of each part are."""
+"""The YAML file of a YOLO dataset: names of the classes, and where the images of each part are."""
 
 import os
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from detcli.errors import PictureError, UsageError
+from detcli.errors import ImageError, UsageError
 from detcli.io.read import read_bytes
 
 _MAX_BYTES = 4 << 20
@@ -21,7 +21,7 @@ class DataYaml:
     """What it says.
 
     names  of the classes by index
-    parts  by "train" and "val": folders of pictures, or text files that list them; none where there is no such part
+    parts  by "train" and "val": folders of images, or text files that list them; none where there is no such part
     """
 
     names: tuple[str, ...]
@@ -32,7 +32,7 @@ def read_data_yaml(path: Path) -> DataYaml:
     """Read it. Raises UsageError where it is not there or not of that kind."""
     try:
         content = yaml.safe_load(read_bytes(path, max_bytes=_MAX_BYTES))
-    except PictureError as error:
+    except ImageError as error:
         raise UsageError(f"cannot read '{path}': {error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"'{path}' is not YAML: {' '.join(str(error).split())[:200]}") from error
@@ -72,7 +72,7 @@ def _places(content: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> tu
     root = content.get("path") or ""
     wrong = [entry for entry in (root, *entries) if not isinstance(entry, str)]
     if wrong:
-        raise UsageError(f"'{path}': {_short(wrong[0])} is not the path of pictures")
+        raise UsageError(f"'{path}': {_short(wrong[0])} is not the path of images")
     return tuple(_resolve(entry, root, path.parent) for entry in entries)
 
 

@@ -1,4 +1,4 @@
-"""COCO panoptic files, of what is true or of what was found: segments of pictures by name or id. Opens no picture itself."""
+"""COCO panoptic files, of what is true or of what was found: segments of images by name or id. Opens no image itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ import numpy as np
 
 from detcli.datasets.coco.coco_panoptic import SegmentMasks, png_folders
 from detcli.datasets.find_images import locate
-from detcli.datasets.issues import Findings
-from detcli.errors import DataError, PictureError
+from detcli.datasets.issues import IssueReport
+from detcli.errors import DataError, ImageError
 from detcli.evaluation.coco_ground_truth import posix
-from detcli.evaluation.panoptic.panoptic_quality import Segments
+from detcli.evaluation.panoptic.panoptic_quality import SegmentTable
 from detcli.io.results.open_file import read_json
-from detcli.io.results.values import Place
+from detcli.io.results.values import RecordPosition
 from detcli.structures.class_labels import plain_name
 
 
@@ -32,9 +32,9 @@ class PanopticFile:
     """A file and its PNGs.
 
     name        as the user typed it
-    names       of pictures by id; none where the file lists none
+    names       of images by id; none where the file lists none
     categories  in the order of their ids; none where the file lists none
-    entries     PNG, category by segment id, and crowds, by picture id
+    entries     PNG, category by segment id, and crowds, by image id
     """
 
     name: str
@@ -42,21 +42,21 @@ class PanopticFile:
     categories: Sequence[Category]
     entries: Mapping[int, tuple[str, Mapping[int, int], frozenset[int]]]
 
-    def segments(self, image_id: int) -> Segments:
-        """The segments of a picture that there is an entry of. Raises DataError where the PNG does not belong to it."""
+    def segments(self, image_id: int) -> SegmentTable:
+        """The segments of an image that there is an entry of. Raises DataError where the PNG does not belong to it."""
         png, categories, crowds = self.entries[image_id]
         try:
             ids = SegmentMasks(np.zeros(0, np.uint32), [png]).read(0).astype(np.int64)
-        except PictureError as error:
-            raise DataError(f"'{self.name}', picture {image_id}: {error}") from error
+        except ImageError as error:
+            raise DataError(f"'{self.name}', image {image_id}: {error}") from error
         there = set(np.unique(ids).tolist()) - {0}
         for what, odd in (
             ("its PNG has the id {}, which is not in 'segments_info'", there - categories.keys()),
             ("no pixel of its PNG has the id {} of 'segments_info'", categories.keys() - there),
         ):
             if odd:
-                raise DataError(f"'{self.name}', picture {image_id} ('{png}'): {what.format(min(odd))}")
-        return Segments(ids, categories, crowds)
+                raise DataError(f"'{self.name}', image {image_id} ('{png}'): {what.format(min(odd))}")
+        return SegmentTable(ids, categories, crowds)
 
 
 def read_panoptic(path: Path, kind: str = "results") -> PanopticFile:
@@ -75,10 +75,10 @@ def read_panoptic(path: Path, kind: str = "results") -> PanopticFile:
         )
     read: dict[int, tuple[str, dict[int, int], frozenset[int]]] = {}
     for number, entry in enumerate(entries):
-        place = Place(path, f"annotation {number}")
+        place = RecordPosition(path, f"annotation {number}")
         image_id = place.whole(entry.get("image_id"), "image_id")
         if image_id in read:
-            place.refuse(f"picture {image_id} stands twice")
+            place.refuse(f"image {image_id} stands twice")
         read[image_id] = (place.text(entry.get("file_name"), "file_name"), *_segments(place, entry["segments_info"]))
     pngs = _located([name for name, _, _ in read.values()], path)
     return PanopticFile(
@@ -90,7 +90,7 @@ def read_panoptic(path: Path, kind: str = "results") -> PanopticFile:
 
 
 def partners(found: PanopticFile, truth: PanopticFile) -> dict[int, int]:
-    """Picture id of the truth -> that of what was found: by name where both have names, else by id."""
+    """Image id of the truth -> that of what was found: by name where both have names, else by id."""
     if not found.names or not truth.names:
         return {image_id: image_id for image_id in truth.entries if image_id in found.entries}
     by_name = {posix(name): image_id for image_id, name in found.names.items() if image_id in found.entries}
@@ -115,7 +115,7 @@ def renamed(found: PanopticFile, truth: PanopticFile) -> dict[int, int]:
     return {one.category_id: own[plain_name(one.name)] for one in found.categories if plain_name(one.name) in own}
 
 
-def _segments(place: Place, entries: Any) -> tuple[dict[int, int], frozenset[int]]:
+def _segments(place: RecordPosition, entries: Any) -> tuple[dict[int, int], frozenset[int]]:
     if not isinstance(entries, list):
         place.refuse("its 'segments_info' is no list")
     categories: dict[int, int] = {}
@@ -123,7 +123,7 @@ def _segments(place: Place, entries: Any) -> tuple[dict[int, int], frozenset[int
     for entry in entries:
         number = place.whole(place.mapping(entry).get("id"), "id")
         if not 0 < number < 1 << 24 or number in categories:
-            place.refuse(f"the segment id {number} is no colour, or stands twice")
+            place.refuse(f"the segment id {number} is no color, or stands twice")
         categories[number] = place.whole(entry.get("category_id"), "category_id")
         if entry.get("iscrowd") in (1, True):
             crowds.add(number)
@@ -133,7 +133,7 @@ def _segments(place: Place, entries: Any) -> tuple[dict[int, int], frozenset[int
 def _located(names: Sequence[str], path: Path) -> list[str]:
     if not names:
         return []
-    findings = Findings(str(path))
+    findings = IssueReport(str(path))
     found = locate(names, png_folders(path), findings)
     missing = [f"'{png}'" for png, there in zip(found.paths, found.there, strict=True) if not there]
     findings.refuse(len(missing), f"of its {len(names):,} PNGs {{are}} missing", missing)
@@ -141,7 +141,7 @@ def _located(names: Sequence[str], path: Path) -> list[str]:
 
 
 def _names(path: Path, entries: Sequence[Any]) -> dict[int, str]:
-    places = ((Place(path, f"image {number}"), entry) for number, entry in enumerate(entries))
+    places = ((RecordPosition(path, f"image {number}"), entry) for number, entry in enumerate(entries))
     return {
         place.whole(place.mapping(entry).get("id"), "id"): place.text(entry.get("file_name"), "file_name")
         for place, entry in places
@@ -149,7 +149,7 @@ def _names(path: Path, entries: Sequence[Any]) -> dict[int, str]:
 
 
 def _categories(path: Path, entries: Sequence[Any]) -> tuple[Category, ...]:
-    places = ((Place(path, f"category {number}"), entry) for number, entry in enumerate(entries))
+    places = ((RecordPosition(path, f"category {number}"), entry) for number, entry in enumerate(entries))
     found = [
         Category(
             place.text(place.mapping(entry).get("name"), "name"),

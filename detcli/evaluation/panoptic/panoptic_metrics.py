@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detcli.datasets.dataset import Dataset
-from detcli.errors import DataError, PictureError
-from detcli.evaluation.evaluate import common_categories, pictures_of
+from detcli.errors import DataError, ImageError
+from detcli.evaluation.evaluate import common_categories, images_of
 from detcli.evaluation.panoptic.panoptic_files import Category, PanopticFile, partners, read_panoptic, renamed
-from detcli.evaluation.panoptic.panoptic_quality import PanopticTally, Quality, Segments
-from detcli.pipeline.run import Stop, run
+from detcli.evaluation.panoptic.panoptic_quality import PanopticAccumulator, PanopticQuality, SegmentTable
+from detcli.pipeline.run import StopSignal, run
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
-from detcli.structures.ground_truth import Truths
+from detcli.structures.frame import FailedFrame, Frame
+from detcli.structures.ground_truth import GroundTruth
 
 if TYPE_CHECKING:
     from detcli.inference.detector import Detector
@@ -27,17 +27,17 @@ class PanopticMetrics:
 
     categories  of the truth
     tally       counts by category id
-    unreadable  pictures that could not be looked at: what is true of them is missed
+    unreadable  images that could not be looked at: what is true of them is missed
     notes       sentences for the user
     """
 
     categories: Sequence[Category]
-    tally: PanopticTally
-    unreadable: Sequence[Unreadable] = ()
+    tally: PanopticAccumulator
+    unreadable: Sequence[FailedFrame] = ()
     notes: Sequence[str] = ()
 
     @property
-    def groups(self) -> dict[str, Quality]:
+    def groups(self) -> dict[str, PanopticQuality]:
         """Means over all categories, those of things, and those of stuff."""
         wanted = {"all": (True, False), "things": (True,), "stuff": (False,)}
         return {
@@ -56,7 +56,7 @@ class PanopticMetrics:
 
 
 def judge_panoptic(results: Path, annotations: Path) -> PanopticMetrics:
-    """Judge COCO panoptic results. Pictures and categories meet by name, as far as there are names.
+    """Judge COCO panoptic results. Images and categories meet by name, as far as there are names.
 
     Raises UsageError, InputError or DataError for what cannot be judged, or has nothing in common.
     """
@@ -65,21 +65,21 @@ def judge_panoptic(results: Path, annotations: Path) -> PanopticMetrics:
         raise DataError(f"'{annotations}' has no annotations or no categories to judge against")
     pairs, names = partners(found, truth), renamed(found, truth)
     if not pairs or not names:
-        what = "picture" if not pairs else "category"
+        what = "image" if not pairs else "category"
         raise DataError(f"'{results}' and '{annotations}' have no {what} in common")
-    tally = PanopticTally()
+    tally = PanopticAccumulator()
     for image_id in truth.entries:
         own = found.segments(pairs[image_id]) if image_id in pairs else None
         true = truth.segments(image_id)
         if own is not None and own.ids.shape != true.ids.shape:
             (height, width), (true_height, true_width) = own.ids.shape, true.ids.shape
             raise DataError(
-                f"'{results}', picture {pairs[image_id]}: its PNG has {width} x {height} pixels, the true one "
+                f"'{results}', image {pairs[image_id]}: its PNG has {width} x {height} pixels, the true one "
                 f"{true_width} x {true_height}"
             )
         tally.add(true, None if own is None else _renamed(own, names))
     missed = len(truth.entries.keys() - pairs.keys())
-    notes = [f"{missed:,} of {len(truth.entries):,} pictures have no results: all is missed there"] if missed else []
+    notes = [f"{missed:,} of {len(truth.entries):,} images have no results: all is missed there"] if missed else []
     notes += _left_out(found, pairs.values(), names)
     return PanopticMetrics(truth.categories, tally, notes=notes)
 
@@ -90,24 +90,24 @@ def judge_segmenter(
     *,
     workers: int | None = None,
     on_result: Callable[[Any, Any], None] | None = None,
-    stop: Stop | None = None,
+    stop: StopSignal | None = None,
 ) -> PanopticMetrics | None:
-    """Look at every picture of a dataset whose truths have masks; None where `stop` came before the last picture.
+    """Look at every image of a dataset whose truths have masks; None where `stop` came before the last image.
 
     detector  makes panoptic segments
 
-    Raises DataError where no class is common or no picture can be read, and DeviceError.
+    Raises DataError where no class is common or no image can be read, and DeviceError.
     """
     category_ids = common_categories(detector.labels, dataset.labels)
     if not category_ids:
         raise DataError(f"the model and '{dataset.report.name}' have no class in common")
-    counting = _Counting(dataset, category_ids)
-    run(pictures_of(dataset), detector, [counting], workers=workers, stop=stop, on_result=on_result)
+    counting = _PanopticCountingSink(dataset, category_ids)
+    run(images_of(dataset), detector, [counting], workers=workers, stop=stop, on_result=on_result)
     if stop is not None and stop.is_set():
         return None
     if not counting.judged:
         first = counting.unreadable[0]
-        raise DataError(f"no picture could be judged on; the first was '{first.origin.file}': {first.message}")
+        raise DataError(f"no image could be judged on; the first was '{first.origin.file}': {first.message}")
     labels = dataset.labels
     categories = tuple(
         Category(name, category_id, index not in labels.stuff)
@@ -116,9 +116,9 @@ def judge_segmenter(
     return PanopticMetrics(categories, counting.tally, counting.unreadable, tuple(counting.notes()))
 
 
-def _renamed(segments: Segments, names: dict[int, int]) -> Segments:
+def _renamed(segments: SegmentTable, names: dict[int, int]) -> SegmentTable:
     kept = {number: names[category] for number, category in segments.categories.items() if category in names}
-    return Segments(segments.ids, kept, segments.crowds)
+    return SegmentTable(segments.ids, kept, segments.crowds)
 
 
 def _left_out(found: PanopticFile, image_ids: Iterable[int], names: Mapping[int, int]) -> list[str]:
@@ -132,7 +132,7 @@ def _left_out(found: PanopticFile, image_ids: Iterable[int], names: Mapping[int,
     return [f"{what} of the results not among the true ones, and left out: {first}{more}"]
 
 
-class _Counting:
+class _PanopticCountingSink:
     """A sink that holds segments against the true ones, and keeps none."""
 
     ordered = True
@@ -140,28 +140,28 @@ class _Counting:
 
     def __init__(self, dataset: Dataset, category_ids: dict[int, int]) -> None:
         self._dataset, self._category_ids = dataset, category_ids
-        self.tally = PanopticTally()
-        self.unreadable: list[Unreadable] = []
+        self.tally = PanopticAccumulator()
+        self.unreadable: list[FailedFrame] = []
         self.judged = 0
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
-        failed = detections if isinstance(detections, Unreadable) else None
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        failed = detections if isinstance(detections, FailedFrame) else None
         try:
             truths = self._dataset.truths(frame.origin.index)
-        except PictureError as error:
-            failed = failed or Unreadable(frame.origin, error.code, str(error))
-            truths = Truths.empty()
+        except ImageError as error:
+            failed = failed or FailedFrame(frame.origin, error.code, str(error))
+            truths = GroundTruth.empty()
         if failed is not None:
             self.unreadable.append(failed)
         self._add(truths, detections, frame)
 
-    def _add(self, truths: Truths, detections: Detections | Unreadable, frame: Frame | Unreadable) -> None:
+    def _add(self, truths: GroundTruth, detections: Detections | FailedFrame, frame: Frame | FailedFrame) -> None:
         ids = self._dataset.labels.category_ids
         true = [ids[class_id] for class_id in truths.class_ids.tolist()]
         crowd = truths.crowd.tolist()
-        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable):
+        if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
             if truths.masks:
-                self.tally.add(Segments.of(truths.masks, true, crowd, truths.masks[0].size_hw), None)
+                self.tally.add(SegmentTable.of(truths.masks, true, crowd, truths.masks[0].size_hw), None)
             return
         if truths.masks is None:  # they cannot be read: nobody knows what is true
             return
@@ -169,14 +169,14 @@ class _Counting:
             raise ValueError("panoptic quality is of masks, and the detector gives none")
         self.judged += 1
         found = [self._category_ids.get(class_id, -1) for class_id in detections.class_ids.tolist()]
-        own = Segments.of(detections.masks, found, [False] * len(found), frame.size_hw)
+        own = SegmentTable.of(detections.masks, found, [False] * len(found), frame.size_hw)
         known = {number: category for number, category in own.categories.items() if category >= 0}
-        self.tally.add(Segments.of(truths.masks, true, crowd, frame.size_hw), Segments(own.ids, known))
+        self.tally.add(SegmentTable.of(truths.masks, true, crowd, frame.size_hw), SegmentTable(own.ids, known))
 
     def notes(self) -> Iterator[str]:
         if self.unreadable:
             yield (
-                f"{len(self.unreadable):,} of {len(self._dataset):,} pictures could not be looked at: what is known to be "
+                f"{len(self.unreadable):,} of {len(self._dataset):,} images could not be looked at: what is known to be "
                 "there counts as missed"
             )
 

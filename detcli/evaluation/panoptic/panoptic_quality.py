@@ -1,4 +1,4 @@
-"""Panoptic quality: how well segments that share pictures out among them meet the true ones. Knows no file.
+"""Panoptic quality: how well segments that share images out among them meet the true ones. Knows no file.
 
 Source: Panoptic Segmentation (Kirillov et al. 2019), section 4; what is neither judged nor counted as in panopticapi.
 """
@@ -16,8 +16,8 @@ _MOST_IGNORED = 0.5  # share of a segment that may lie on nothing, or on crowds 
 
 
 @dataclass(frozen=True, slots=True)
-class Segments:
-    """The segments of one picture; no two overlap.
+class SegmentTable:
+    """The segments of one image; no two overlap.
 
     ids         int64 [H, W], the segment each pixel belongs to; 0: none
     categories  category id by segment id, of those that have a pixel
@@ -31,7 +31,7 @@ class Segments:
     @classmethod
     def of(
         cls, masks: Sequence[Rle], category_ids: Sequence[int], crowd: Sequence[bool], size_hw: tuple[int, int]
-    ) -> "Segments":
+    ) -> "SegmentTable":
         """Number masks from 1; a pixel of two belongs to the latter, and a mask without a pixel is left out."""
         ids = np.zeros(size_hw, np.int64)
         for number, mask in enumerate(masks, start=1):
@@ -45,7 +45,7 @@ class Segments:
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
+class PanopticQuality:
     """PQ and its parts, 0 … 1: how well what was found fits (SQ), and how much was (RQ); None where there is nothing.
 
     classes  how many classes these are the means of
@@ -58,7 +58,7 @@ class Quality:
 
 
 @dataclass(slots=True)
-class Count:
+class SegmentCounts:
     """Of one category: found rightly, with the sum of their IoUs; found wrongly; missed."""
 
     iou: float = 0.0
@@ -67,31 +67,31 @@ class Count:
     missed: int = 0
 
     @property
-    def quality(self) -> Quality | None:
+    def quality(self) -> PanopticQuality | None:
         """None where there was nothing of the category, neither true nor found."""
         total = self.right + 0.5 * self.wrong + 0.5 * self.missed
         if not total:
             return None
         fit = self.iou / self.right if self.right else 0.0
-        return Quality(self.iou / total, fit, self.right / total, 1)
+        return PanopticQuality(self.iou / total, fit, self.right / total, 1)
 
 
 @dataclass(slots=True)
-class PanopticTally:
-    """Counts by category id, picture after picture."""
+class PanopticAccumulator:
+    """Counts by category id, image after image."""
 
-    counts: dict[int, Count] = field(default_factory=dict)
-    pictures: int = 0
+    counts: dict[int, SegmentCounts] = field(default_factory=dict)
+    images: int = 0
 
-    def add(self, truth: Segments, found: Segments | None) -> None:
-        """Take in a picture; None where there is nothing to be had of it, and all is missed.
+    def add(self, truth: SegmentTable, found: SegmentTable | None) -> None:
+        """Take in an image; None where there is nothing to be had of it, and all is missed.
 
         Raises ValueError for segments of another size than the true ones.
         """
-        self.pictures += 1
-        found = found or Segments(np.zeros_like(truth.ids), {})
+        self.images += 1
+        found = found or SegmentTable(np.zeros_like(truth.ids), {})
         if found.ids.shape != truth.ids.shape:
-            raise ValueError(f"segments of {found.ids.shape} do not belong to a picture of {truth.ids.shape}")
+            raise ValueError(f"segments of {found.ids.shape} do not belong to an image of {truth.ids.shape}")
         shared = _shared(truth.ids, found.ids)
         true_areas, found_areas = _areas(truth.ids), _areas(found.ids)
         met: set[int] = set()
@@ -114,26 +114,28 @@ class PanopticTally:
             ignored = sum(shared.get((one, found_id), 0) for one in (0, *crowds))
             self._count(category).wrong += found_id not in taken and ignored / found_areas[found_id] <= _MOST_IGNORED
 
-    def merge(self, other: "PanopticTally") -> None:
+    def merge(self, other: "PanopticAccumulator") -> None:
         """Take in what another one counted."""
-        self.pictures += other.pictures
+        self.images += other.images
         for category, count in other.counts.items():
             own = self._count(category)
             own.iou, own.right = own.iou + count.iou, own.right + count.right
             own.wrong, own.missed = own.wrong + count.wrong, own.missed + count.missed
 
-    def mean(self, categories: Sequence[int]) -> Quality:
+    def mean(self, categories: Sequence[int]) -> PanopticQuality:
         """Means over those of the categories that there is anything of."""
         each = [
-            one for one in (self.counts.get(category, Count()).quality for category in categories) if one is not None
+            one
+            for one in (self.counts.get(category, SegmentCounts()).quality for category in categories)
+            if one is not None
         ]
         if not each:
-            return Quality(None, None, None, 0)
+            return PanopticQuality(None, None, None, 0)
         pq, sq, rq = (float(np.mean([getattr(one, name) for one in each])) for name in ("pq", "sq", "rq"))
-        return Quality(pq, sq, rq, len(each))
+        return PanopticQuality(pq, sq, rq, len(each))
 
-    def _count(self, category: int) -> Count:
-        return self.counts.setdefault(category, Count())
+    def _count(self, category: int) -> SegmentCounts:
+        return self.counts.setdefault(category, SegmentCounts())
 
 
 def _areas(ids: npt.NDArray[np.int64]) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""How one picture's answer becomes segments: the rules of facebookresearch/detr and of transformers."""
+"""How one image's answer becomes segments: the rules of facebookresearch/detr and of transformers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from detcli.inference.segmentation.mask_upsampling import Enlargement, Owners
-from detcli.inference.segmentation.rle_encoding import Nearest, encode
-from detcli.inference.segmentation.segmentation_settings import Segmenting
+from detcli.inference.segmentation.mask_upsampling import MaskUpsampler, Owners
+from detcli.inference.segmentation.rle_encoding import NearestUpsampler, encode
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.structures.masks import Rle
 
 # Segments of so many pixels or fewer are none (facebookresearch/detr, PostProcessPanoptic).
@@ -18,14 +18,14 @@ _TINY = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a network says about one picture.
+class ImagePrediction:
+    """What a network says about one image.
 
     probabilities  float64 [Q, K + 1] on the CPU: the last column for "nothing here"
-    boxes_xyxy     float64 [Q, 4], in the picture's pixels and clipped to it
+    boxes_xyxy     float64 [Q, 4], in the image's pixels and clipped to it
     masks          float [Q, h, w] before sigmoid, on the network's device, without what lies over padding
-    resized_hw     the picture as the network took it
-    size_hw        the picture
+    resized_hw     the image as the network took it
+    size_hw        the image
     """
 
     probabilities: npt.NDArray[np.float64]
@@ -72,19 +72,19 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Division:
-    """A picture's pixels shared out: a map of owners, perhaps smaller than the picture, and the segments in it."""
+class SegmentMap:
+    """An image's pixels shared out: a map of owners, perhaps smaller than the image, and the segments in it."""
 
     segments: list[Segment] = field(default_factory=list)
     owners: Owners = field(default_factory=lambda: np.zeros((1, 1), np.int16))
-    nearest: Nearest = field(default_factory=lambda: Nearest.same((1, 1)))
+    nearest: NearestUpsampler = field(default_factory=lambda: NearestUpsampler.same((1, 1)))
 
     def masks_of(self, segments: list[Segment]) -> list[Rle]:
         """The masks of some of its segments."""
         return encode(self.owners, [segment.members for segment in segments], self.nearest) if segments else []
 
 
-def original_panoptic(answer: Answer, segmenting: Segmenting) -> Division:
+def original_panoptic(answer: ImagePrediction, segmenting: SegmentationSettings) -> SegmentMap:
     """Each pixel goes to the surest of the kept queries; what is tiny goes, and its pixels are given away again.
 
     Queries of one stuff class are one: the first takes the others' pixels; they, now tiny, go; and what they had is
@@ -92,18 +92,18 @@ def original_panoptic(answer: Answer, segmenting: Segmenting) -> Division:
 
     Source: facebookresearch/detr, models/segmentation.py, PostProcessPanoptic. There pixels compete at the size the
     network takes, by a softmax over queries (which keeps the order of logits), and the winners are taken to the
-    picture's size by Pillow's nearest neighbour.
+    image's size by Pillow's nearest neighbour.
     """
     kept = answer.objects(segmenting.least_score)
-    nearest = Nearest.by_centres(answer.resized_hw, answer.size_hw)
+    nearest = NearestUpsampler.by_centers(answer.resized_hw, answer.size_hw)
     while kept:
-        owners, _ = Enlargement.of(answer.logits_of(kept), answer.resized_hw).winners()
+        owners, _ = MaskUpsampler.of(answer.logits_of(kept), answer.resized_hw).winners()
         owners = _first_of_its_stuff(kept, segmenting.stuff)[owners]
         areas = nearest.areas(owners, len(kept))
         if (areas > _TINY).all():
-            return Division(_numbered(kept), owners, nearest)
+            return SegmentMap(_numbered(kept), owners, nearest)
         kept = [segment for segment, area in zip(kept, areas, strict=True) if area > _TINY]
-    return Division()
+    return SegmentMap()
 
 
 def _first_of_its_stuff(segments: list[Segment], stuff: frozenset[int]) -> npt.NDArray[np.int16]:
@@ -124,7 +124,7 @@ def _numbered(segments: list[Segment]) -> list[Segment]:
     ]
 
 
-def original_instances(answer: Answer, threshold: float, stuff: frozenset[int]) -> list[Segment]:
+def original_instances(answer: ImagePrediction, threshold: float, stuff: frozenset[int]) -> list[Segment]:
     """Each query's best class that is something, as in detection; each query has a mask of its own.
 
     Source: facebookresearch/detr, models/detr.py, PostProcess.
@@ -137,22 +137,22 @@ def original_instances(answer: Answer, threshold: float, stuff: frozenset[int]) 
     return [segment for segment in found if segment.class_id not in stuff]
 
 
-def original_masks(answer: Answer, segments: list[Segment], mask_threshold: float) -> Iterator[Rle]:
+def original_masks(answer: ImagePrediction, segments: list[Segment], mask_threshold: float) -> Iterator[Rle]:
     """The mask of each query: where its probability is above the threshold.
 
     Source: facebookresearch/detr, models/segmentation.py, PostProcessSegm: at the size the network takes, then
-    torch's nearest neighbour to the picture's.
+    torch's nearest neighbour to the image's.
     """
     if not segments:
         return
-    nearest = Nearest.by_corners(answer.resized_hw, answer.size_hw)
+    nearest = NearestUpsampler.by_corners(answer.resized_hw, answer.size_hw)
     logit = float(torch.tensor(mask_threshold, dtype=torch.float64).logit())
-    for mask in Enlargement.of(answer.logits_of(segments), answer.resized_hw).above(logit):
+    for mask in MaskUpsampler.of(answer.logits_of(segments), answer.resized_hw).above(logit):
         yield encode(mask, [(1,)], nearest)[0]
 
 
-def transformers_division(answer: Answer, segmenting: Segmenting) -> Division:
-    """Each pixel goes to the kept query with the greatest score times mask probability, at the picture's size.
+def transformers_division(answer: ImagePrediction, segmenting: SegmentationSettings) -> SegmentMap:
+    """Each pixel goes to the kept query with the greatest score times mask probability, at the image's size.
 
     A segment that others cover too much of is none, and its pixels are nobody's; in the panoptic task those of one
     stuff class are one, as sure as the surest of them. Of stuff there are no instances.
@@ -162,9 +162,9 @@ def transformers_division(answer: Answer, segmenting: Segmenting) -> Division:
     """
     kept = answer.objects(segmenting.least_score)
     if not kept:
-        return Division()
+        return SegmentMap()
     scores = np.array([segment.score for segment in kept], np.float32)
-    maps = Enlargement.of(answer.mask_probabilities_of(kept), answer.size_hw, scores)
+    maps = MaskUpsampler.of(answer.mask_probabilities_of(kept), answer.size_hw, scores)
     owners, _ = maps.winners()
     own = np.bincount(owners.ravel(), minlength=len(kept))
     valid = _enough(own, maps.areas(segmenting.mask_threshold), segmenting.overlap_threshold)
@@ -173,7 +173,7 @@ def transformers_division(answer: Answer, segmenting: Segmenting) -> Division:
         found = [segment for segment in remaining if segment.class_id not in segmenting.stuff]
     else:
         found = _fused(remaining, segmenting.stuff)
-    return Division(found, owners, Nearest.same(answer.size_hw))
+    return SegmentMap(found, owners, NearestUpsampler.same(answer.size_hw))
 
 
 def _enough(own: npt.NDArray[np.int64], whole: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.bool_]:
@@ -200,21 +200,21 @@ def _fused(segments: list[Segment], stuff: frozenset[int]) -> list[Segment]:
     return found
 
 
-def semantic(answer: Answer) -> Division:
+def semantic(answer: ImagePrediction) -> SegmentMap:
     """Each pixel goes to the class with the greatest sum, over queries, of class times mask probability.
 
     A class's segment scores the mean of that sum over its pixels, 1 at most.
 
-    Source: transformers 5.23, post_process_semantic_segmentation: the sums are enlarged to the picture's size.
+    Source: transformers 5.23, post_process_semantic_segmentation: the sums are enlarged to the image's size.
     """
     masks = answer.masks.float().sigmoid()  # [Q, h, w]
     weights = torch.from_numpy(answer.probabilities[:, :-1]).float().to(masks.device)
     sums = torch.einsum("qk,qhw->khw", weights, masks).cpu().contiguous().numpy()
-    owners, totals = Enlargement.of(sums, answer.size_hw).winners()
+    owners, totals = MaskUpsampler.of(sums, answer.size_hw).winners()
     areas = np.bincount(owners.ravel(), minlength=len(sums))
     present = np.flatnonzero(areas).tolist()
     found = [
         Segment(class_id, float(np.float32(min(1.0, totals[class_id] / areas[class_id]))), class_id, (class_id,))
         for class_id in present
     ]
-    return Division(found, owners, Nearest.same(answer.size_hw))
+    return SegmentMap(found, owners, NearestUpsampler.same(answer.size_hw))

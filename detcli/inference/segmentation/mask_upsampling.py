@@ -1,6 +1,6 @@
 """Small maps enlarged bilinearly, tile by tile: which of them is the highest at each pixel, and where one is high.
 
-All maps at a picture's own size would take gigabytes. A tile's values lie between the least and the greatest of the
+All maps at an image's own size would take gigabytes. A tile's values lie between the least and the greatest of the
 cells they are made from; so a map that is nowhere near the highest of a tile is left out of it unseen, and of a
 confident network one to three maps a tile remain.
 """
@@ -25,7 +25,7 @@ _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class RowBand:
     """Neighbouring pixels of one axis, and the cells they are made from.
 
     source   cells
@@ -39,7 +39,7 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
-class Enlargement:
+class MaskUpsampler:
     """Maps at a larger size, or a smaller one, without ever holding them there.
 
     maps           float32 [N, h, w], finite
@@ -52,13 +52,13 @@ class Enlargement:
     maps: Floats
     factors: Floats
     size_hw: tuple[int, int]
-    rows: tuple[Band, ...]
-    columns: tuple[Band, ...]
+    rows: tuple[RowBand, ...]
+    columns: tuple[RowBand, ...]
     least: Floats
     most: Floats
 
     @classmethod
-    def of(cls, maps: Floats, size_hw: tuple[int, int], factors: npt.ArrayLike = 1.0) -> "Enlargement":
+    def of(cls, maps: Floats, size_hw: tuple[int, int], factors: npt.ArrayLike = 1.0) -> "MaskUpsampler":
         """Plan the tiles of maps [N, h, w], N > 0; factors one for all or one a map."""
         _, height, width = maps.shape
         down, across = _cells(height, size_hw[0]), _cells(width, size_hw[1])
@@ -89,7 +89,7 @@ class Enlargement:
             sums += np.bincount(owner.ravel(), weights=best.ravel(), minlength=len(sums))
         return owners, sums
 
-    def _contest(self, row: Band, column: Band, which: npt.NDArray[np.intp]) -> tuple[Floats, Owners]:
+    def _contest(self, row: RowBand, column: RowBand, which: npt.NDArray[np.intp]) -> tuple[Floats, Owners]:
         """Of one tile, the highest value and whose it is."""
         shape = (len(row.weights), len(column.weights))
         best, owner = np.full(shape, -np.inf, np.float32), np.empty(shape, np.int16)
@@ -124,13 +124,13 @@ class Enlargement:
                     mask[row.target, column.target] = value > np.float32(threshold)
             yield mask
 
-    def _tiles(self) -> Iterator[tuple[Band, Band, tuple[int, int]]]:
+    def _tiles(self) -> Iterator[tuple[RowBand, RowBand, tuple[int, int]]]:
         for down, row in enumerate(self.rows):
             for across, column in enumerate(self.columns):
                 if len(row.weights) and len(column.weights):
                     yield row, column, (down, across)
 
-    def _values(self, row: Band, column: Band, which: npt.NDArray[np.intp]) -> Iterator[tuple[int, Floats]]:
+    def _values(self, row: RowBand, column: RowBand, which: npt.NDArray[np.intp]) -> Iterator[tuple[int, Floats]]:
         """Number and values, float32 [T, T'], of some maps in one tile."""
         for start in range(0, len(which), _TOGETHER):
             part = which[start : start + _TOGETHER]
@@ -147,7 +147,7 @@ def _cells(length: int, target: int) -> int:
     return max(1, round(_TILE * length / target))
 
 
-def _bands(length: int, target: int, cells: int) -> tuple[Band, ...]:
+def _bands(length: int, target: int, cells: int) -> tuple[RowBand, ...]:
     """Cut an axis of `target` pixels, made from `length` cells, where a band's first cell begins.
 
     The weights are those of torch's interpolate(mode="bilinear", align_corners=False): its scale is a float32.
@@ -164,7 +164,7 @@ def _bands(length: int, target: int, cells: int) -> tuple[Band, ...]:
         weights = np.zeros((high - low, end - start), np.float32)
         weights[pixels, cell] = 1 - share[low:high]
         weights[pixels, np.minimum(cell + 1, end - start - 1)] += share[low:high]
-        bands.append(Band(slice(start, end), slice(low, high), weights))
+        bands.append(RowBand(slice(start, end), slice(low, high), weights))
     return tuple(bands)
 
 

@@ -1,4 +1,4 @@
-"""Outputs with masks in, segments at each picture's own size out."""
+"""Outputs with masks in, segments at each image's own size out."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,9 +7,9 @@ from torch import Tensor
 
 from detcli.inference.postprocess import NotFiniteError
 from detcli.inference.segmentation.mask_merging import (
-    Answer,
-    Division,
+    ImagePrediction,
     Segment,
+    SegmentMap,
     original_instances,
     original_masks,
     original_panoptic,
@@ -17,7 +17,7 @@ from detcli.inference.segmentation.mask_merging import (
     transformers_division,
 )
 from detcli.inference.segmentation.segmentation_settings import Rule as Rule
-from detcli.inference.segmentation.segmentation_settings import Segmenting as Segmenting
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings as SegmentationSettings
 from detcli.inference.segmentation.segmentation_settings import Task as Task
 from detcli.structures.batch import Batch
 from detcli.structures.boxes import cxcywh_to_xyxy
@@ -26,8 +26,8 @@ from detcli.structures.masks import Rle
 from detcli.structures.outputs import Outputs
 
 
-def to_segments(outputs: Outputs, batch: Batch, segmenting: Segmenting) -> list[Detections | NotFiniteError]:
-    """Segments of each picture, in its own pixels, the best score first; an error where an answer is not finite.
+def to_segments(outputs: Outputs, batch: Batch, segmenting: SegmentationSettings) -> list[Detections | NotFiniteError]:
+    """Segments of each image, in its own pixels, the best score first; an error where an answer is not finite.
 
     outputs  of a network whose scores are softmax, with masks over the batch's pixels
 
@@ -49,7 +49,7 @@ def to_segments(outputs: Outputs, batch: Batch, segmenting: Segmenting) -> list[
     ]
 
 
-def _segments(answer: Answer, segmenting: Segmenting) -> Detections:
+def _segments(answer: ImagePrediction, segmenting: SegmentationSettings) -> Detections:
     if segmenting.task == "instance" and segmenting.rule == "original":
         every = original_instances(answer, segmenting.least_score, segmenting.stuff)
         chosen = _choose(every, segmenting)
@@ -62,7 +62,7 @@ def _segments(answer: Answer, segmenting: Segmenting) -> Detections:
     return _detections(chosen, masks, np.array([mask.box_xyxy for mask in masks]))
 
 
-def _divide(answer: Answer, segmenting: Segmenting) -> Division:
+def _divide(answer: ImagePrediction, segmenting: SegmentationSettings) -> SegmentMap:
     if segmenting.task == "semantic":
         return semantic(answer)
     if segmenting.rule == "original":
@@ -70,7 +70,7 @@ def _divide(answer: Answer, segmenting: Segmenting) -> Division:
     return transformers_division(answer, segmenting)
 
 
-def _choose(segments: list[Segment], segmenting: Segmenting) -> list[Segment]:
+def _choose(segments: list[Segment], segmenting: SegmentationSettings) -> list[Segment]:
     """The best of those that are wanted, the surest first."""
     wanted = [
         segment
@@ -91,8 +91,8 @@ def _detections(segments: list[Segment], masks: list[Rle], boxes_xyxy: npt.NDArr
     )
 
 
-def _answer(outputs: Outputs, masks: Tensor, batch: Batch, place: int) -> Answer | None:
-    """One picture's part of the outputs, with its masks [Q, h, w]; None where it is not finite."""
+def _answer(outputs: Outputs, masks: Tensor, batch: Batch, place: int) -> ImagePrediction | None:
+    """One image's part of the outputs, with its masks [Q, h, w]; None where it is not finite."""
     height, width = batch.sizes_hw[place].tolist()
     resized_height, resized_width = batch.resized_hw[place].tolist()
     rows = _real_cells(masks.shape[-2], batch.pixels.shape[-2], resized_height)
@@ -102,7 +102,7 @@ def _answer(outputs: Outputs, masks: Tensor, batch: Batch, place: int) -> Answer
     if not all(bool(part.isfinite().all()) for part in (logits, boxes, masks)):
         return None
     limits = torch.tensor([width, height, width, height], dtype=torch.float64)
-    return Answer(
+    return ImagePrediction(
         probabilities=logits.softmax(-1).numpy(),
         boxes_xyxy=(cxcywh_to_xyxy(boxes) * limits).clamp(min=0).minimum(limits).numpy(),
         masks=masks,
@@ -112,7 +112,7 @@ def _answer(outputs: Outputs, masks: Tensor, batch: Batch, place: int) -> Answer
 
 
 def _real_cells(cells: int, padded: int, resized: int) -> int:
-    """How many rows or columns of a map lie over the picture: as many as it would have without padding."""
+    """How many rows or columns of a map lie over the image: as many as it would have without padding."""
     if resized == padded:
         return cells
     stride = 1  # the networks' strides are powers of two, and what is left over makes a cell of its own

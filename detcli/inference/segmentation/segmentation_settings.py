@@ -11,7 +11,7 @@ _ORIGINAL_PANOPTIC, _OTHERS = 0.85, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Segmenting:
+class SegmentationSettings:
     """Which segments are made of a network's answer, and how.
 
     task               panoptic: every pixel belongs to one thing or stuff; instance: things; semantic: one segment a
@@ -25,7 +25,7 @@ class Segmenting:
                        than this share of its mask
     max_detections     so many of the best
     class_ids          only these classes, chosen when every pixel has its segment; None: all
-    stuff              classes that cannot be counted: of each a picture has one panoptic segment and no instance
+    stuff              classes that cannot be counted: of each an image has one panoptic segment and no instance
     """
 
     task: Task

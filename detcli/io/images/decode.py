@@ -1,7 +1,7 @@
-"""Bytes of a picture -> upright RGB pixels, the same as Pillow's own to the last bit, whatever is in the bytes.
+"""Bytes of an image -> upright RGB pixels, the same as Pillow's own to the last bit, whatever is in the bytes.
 
 The one decoder of detcli. It is Pillow alone: OpenCV's JPEG decoder gives the same pixels and is a tenth to a sixth
-faster, but it prints on file descriptor 2 about a damaged picture and takes some truncated ones for whole.
+faster, but it prints on file descriptor 2 about a damaged image and takes some truncated ones for whole.
 """
 
 import re
@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 from detcli.io.images.exif import upright_exif
-from detcli.io.images.formats import check_head, claimed_size, is_cut_short, picture_format
+from detcli.io.images.formats import check_head, claimed_size, image_format, is_cut_short
 from detcli.io.images.open_header import open_header
 from detcli.io.read import HEAD_BYTES
-from detcli.structures.frame import Keepsakes, Pixels
+from detcli.structures.frame import ImageMetadata, Pixels
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -35,15 +35,15 @@ _TIFF_TAGS = {"photometric": 262, "planar": 284, "tile_width": 322, "tile_length
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """An upright picture.
+class DecodedImage:
+    """An upright image.
 
     image      RGB, every pixel decoded
     keepsakes  what an annotated copy keeps of the file
     """
 
     image: Image.Image
-    keepsakes: Keepsakes
+    keepsakes: ImageMetadata
 
     @property
     def pixels(self) -> Pixels:
@@ -51,29 +51,29 @@ class Decoded:
         return np.asarray(self.image)
 
 
-def decode(data: bytes, *, max_pixels: int) -> Decoded:
-    """Decode a picture of any format that detcli reads: the first frame, turned as EXIF says, alpha dropped.
+def decode(data: bytes, *, max_pixels: int) -> DecodedImage:
+    """Decode an image of any format that detcli reads: the first frame, turned as EXIF says, alpha dropped.
 
-    Equal to `ImageOps.exif_transpose(image).convert("RGB")`, except for 16-bit grey, which Pillow clips to white and
+    Equal to `ImageOps.exif_transpose(image).convert("RGB")`, except for 16-bit gray, which Pillow clips to white and
     which is scaled here. Size limits are judged by the header, before any pixel is decoded.
 
-    Raises PictureError: empty, not-a-picture, unsupported, too-large, truncated, decode-failed. The message is a
-    clause that needs the picture's name in front.
+    Raises PictureError: empty, not-an-image, unsupported, too-large, truncated, decode-failed. The message is a
+    clause that needs the image's name in front.
     """
     check_head(data[:HEAD_BYTES])
-    name = picture_format(data[:HEAD_BYTES])
+    name = image_format(data[:HEAD_BYTES])
     assert name is not None  # noqa: S101 - check_head has refused it
     try:
         return _decode(name, data, max_pixels)
-    except PictureError:
+    except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise PictureError("too-large", f"its size is refused: {error}") from error
+        raise ImageError("too-large", f"its size is refused: {error}") from error
     except Exception as error:  # decoders raise whatever their parsers stumble over
         raise _failure(name, data, error) from error
 
 
-def _decode(name: str, data: bytes, max_pixels: int) -> Decoded:
+def _decode(name: str, data: bytes, max_pixels: int) -> DecodedImage:
     claimed = claimed_size(name, data)
     if claimed is not None:
         _check_size(claimed, max_pixels)
@@ -84,25 +84,25 @@ def _decode(name: str, data: bytes, max_pixels: int) -> Decoded:
     _check_cost(name, image, data, max_pixels)
     image.load()
     _check_size(image.size, max_pixels)
-    grey_or_colour = _eight_bits(name, image)
+    grey_or_color = _eight_bits(name, image)
     turn = _TURNS.get(orientation(image))
     if turn is not None:
-        grey_or_colour = grey_or_colour.transpose(turn)
-    if grey_or_colour.mode != "RGB":
-        grey_or_colour = _to_rgb(grey_or_colour)
+        grey_or_color = grey_or_color.transpose(turn)
+    if grey_or_color.mode != "RGB":
+        grey_or_color = _to_rgb(grey_or_color)
     icc = image.info.get("icc_profile")
-    keepsakes = Keepsakes(
+    keepsakes = ImageMetadata(
         format=name,
         exif=None if name == "TIFF" else upright_exif(_bytes_or_none(image.info.get("exif"))),
         icc=icc if isinstance(icc, bytes) and icc[16:20] == b"RGB " else None,  # others do not fit an RGB copy
     )
-    return Decoded(grey_or_colour, keepsakes)
+    return DecodedImage(grey_or_color, keepsakes)
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
-        raise PictureError(
+        raise ImageError(
             "too-large",
             f"{width} x {height} pixels are more than the limit of {max_pixels:,}; --max-pixels raises it",
         )
@@ -118,41 +118,39 @@ def _check_cost(name: str, image: ImageFile, data: bytes, max_pixels: int) -> No
             _check_size((int(tags["tile_width"]), int(tags["tile_length"])), max_pixels)
         bits = image.tag_v2.get(258, (1,))
         if tags["planar"] == 2 and len(bits) > 1 and max(bits) > 8:
-            raise PictureError("unsupported", "a 16-bit TIFF with its colours in separate planes is not supported")
+            raise ImageError("unsupported", "a 16-bit TIFF with its colors in separate planes is not supported")
 
 
 def _check_jpeg(size: tuple[int, int], data: bytes) -> None:
-    """Refuse a JPEG of endless scans, and one that would be grey for the most part because its data is not there."""
+    """Refuse a JPEG of endless scans, and one that would be gray for the most part because its data is not there."""
     if data.count(b"\xff\xda") > _MOST_SCANS:
-        raise PictureError("too-large", f"a JPEG of more than {_MOST_SCANS} scans")
+        raise ImageError("too-large", f"a JPEG of more than {_MOST_SCANS} scans")
     width, height = size
     if len(data) * _MOST_PIXELS_A_BYTE < width * height and not any(marker in data for marker in _ARITHMETIC):
-        raise PictureError("truncated", f"truncated: {len(data):,} bytes cannot hold {width} x {height} pixels")
+        raise ImageError("truncated", f"truncated: {len(data):,} bytes cannot hold {width} x {height} pixels")
 
 
 def _eight_bits(name: str, image: Image.Image) -> Image.Image:
-    """The same picture with 8 bits a sample: the high byte of 16-bit grey, everything else as it is."""
+    """The same image with 8 bits a sample: the high byte of 16-bit gray, everything else as it is."""
     if image.mode.startswith("I;16"):
         samples = np.asarray(image)
         if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_TIFF_TAGS["photometric"]) == 0:
             samples = ~samples  # zero is white, and Pillow minds that only at 8 bits
         return Image.fromarray((samples >> 8).astype(np.uint8))
-    if image.mode == "I" and name in ("PNG", "PPM"):  # 16-bit grey in 32 bits
+    if image.mode == "I" and name in ("PNG", "PPM"):  # 16-bit gray in 32 bits
         return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
     if image.mode == "I":
-        raise PictureError(
-            "unsupported", "signed or 32-bit integer samples are not supported: nobody says what is white"
-        )
+        raise ImageError("unsupported", "signed or 32-bit integer samples are not supported: nobody says what is white")
     if image.mode == "F":
-        raise PictureError("unsupported", "floating-point samples are not supported: nobody says what is white")
+        raise ImageError("unsupported", "floating-point samples are not supported: nobody says what is white")
     return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "La":  # grey that alpha was multiplied into; Pillow undoes it first
+    if image.mode == "La":  # gray that alpha was multiplied into; Pillow undoes it first
         image = image.convert("LA")
     if image.mode == "LAB":
-        raise PictureError("unsupported", "a picture in the Lab colour space is not supported")
+        raise ImageError("unsupported", "an image in the Lab color space is not supported")
     return image.convert("RGB")
 
 
@@ -162,7 +160,7 @@ def orientation(image: ImageFile) -> int:
         return 1
     try:
         found = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # broken metadata is no reason to lose a picture
+    except Exception:  # broken metadata is no reason to lose an image
         return 1
     return found if isinstance(found, int) else 1
 
@@ -171,14 +169,14 @@ def _bytes_or_none(value: object) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def _failure(name: str, data: bytes, error: Exception) -> PictureError:
+def _failure(name: str, data: bytes, error: Exception) -> ImageError:
     """What a decoder's exception means: the end is missing, it cannot, or the file is damaged."""
     text = re.sub(r"\s+", " ", str(error)).strip()
     if "truncated" in text.lower() or is_cut_short(name, data):
-        return PictureError("truncated", f"truncated after {len(data):,} bytes")
+        return ImageError("truncated", f"truncated after {len(data):,} bytes")
     if isinstance(error, MemoryError):
-        return PictureError("too-large", "there is not enough memory to decode it (MemoryError)")
+        return ImageError("too-large", "there is not enough memory to decode it (MemoryError)")
     said = f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
     if re.search(r"unknown pixel mode|cannot handle|not supported|unsupported|conversion from", text, re.IGNORECASE):
-        return PictureError("unsupported", f"a kind of {name} that cannot be decoded ({said})")
-    return PictureError("decode-failed", f"damaged {name} ({said})")
+        return ImageError("unsupported", f"a kind of {name} that cannot be decoded ({said})")
+    return ImageError("decode-failed", f"damaged {name} ({said})")

@@ -1,4 +1,4 @@
-"""What the first and last bytes of a file tell: which picture format it is, what else it may be, whether its end is missing.
+"""What the first and last bytes of a file tell: which image format it is, what else it may be, whether its end is missing.
 
 Knows no decoder; formats have Pillow's names.
 """
@@ -7,10 +7,10 @@ import re
 import struct
 from typing import Final
 
-from detcli.errors import PictureError, PictureErrorCode
+from detcli.errors import ImageError, ImageErrorCode
 
 # What walking a folder takes, and `--ext` replaces.
-PICTURE_SUFFIXES: Final = (
+IMAGE_SUFFIXES: Final = (
     "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "jp2", "ppm", "pgm", "avif", "heic", "heif",
 )  # fmt: skip
 
@@ -34,18 +34,18 @@ _PFM_HEAD = re.compile(rb"P[fF]\s+\d+\s")
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _TIFF_PLACES = (273, 279, 324, 325)  # offsets and lengths of strips, offsets and lengths of tiles
 _TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes a value by its kind; one for all others
-_VIDEO = "a video, not a picture: 'detcli video' takes videos"
+_VIDEO = "a video, not an image: 'detcli video' takes videos"
 # First bytes of what people have in such folders: code and clause.
-_OTHERS: tuple[tuple[bytes, PictureErrorCode, str], ...] = (
-    (b"version https://git-lfs", "not-a-picture", "a Git LFS pointer, not the picture: 'git lfs pull' fetches it"),
-    (b"\x1a\x45\xdf\xa3", "not-a-picture", _VIDEO),
-    (b"FLV\x01", "not-a-picture", _VIDEO),
-    (b"\0\0\x01\xba", "not-a-picture", _VIDEO),
-    (b"\0\0\x01\xb3", "not-a-picture", _VIDEO),
-    (b"%PDF", "not-a-picture", "a PDF document, not a picture"),
+_OTHERS: tuple[tuple[bytes, ImageErrorCode, str], ...] = (
+    (b"version https://git-lfs", "not-an-image", "a Git LFS pointer, not the image: 'git lfs pull' fetches it"),
+    (b"\x1a\x45\xdf\xa3", "not-an-image", _VIDEO),
+    (b"FLV\x01", "not-an-image", _VIDEO),
+    (b"\0\0\x01\xba", "not-an-image", _VIDEO),
+    (b"\0\0\x01\xb3", "not-an-image", _VIDEO),
+    (b"%PDF", "not-an-image", "a PDF document, not an image"),
     (b"%!PS", "unsupported", "PostScript is not supported"),
-    (b"PK\x03\x04", "not-a-picture", "a ZIP archive, not a picture"),
-    (b"\x1f\x8b", "not-a-picture", "a gzip archive, not a picture"),
+    (b"PK\x03\x04", "not-an-image", "a ZIP archive, not an image"),
+    (b"\x1f\x8b", "not-an-image", "a gzip archive, not an image"),
     (b"8BPS", "unsupported", "Photoshop files are not supported"),
     (b"\xff\x0a", "unsupported", "JPEG XL is not supported"),
     (b"\0\0\0\x0cJXL ", "unsupported", "JPEG XL is not supported"),
@@ -60,8 +60,8 @@ _OTHERS: tuple[tuple[bytes, PictureErrorCode, str], ...] = (
 )  # fmt: skip
 
 
-def picture_format(head: bytes) -> str | None:
-    """Pillow's name of the format that the first bytes belong to; None for what is no picture detcli reads."""
+def image_format(head: bytes) -> str | None:
+    """Pillow's name of the format that the first bytes belong to; None for what is no image detcli reads."""
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -93,29 +93,29 @@ def _container_format(head: bytes) -> str | None:
 
 
 def check_head(head: bytes) -> None:
-    """Raise PictureError unless these first bytes begin a picture: empty, not-a-picture, unsupported."""
+    """Raise PictureError unless these first bytes begin an image: empty, not-an-image, unsupported."""
     if not head:
-        raise PictureError("empty", "an empty file")
-    if picture_format(head) is None:
+        raise ImageError("empty", "an empty file")
+    if image_format(head) is None:
         raise _other(head)
 
 
-def _other(head: bytes) -> PictureError:
+def _other(head: bytes) -> ImageError:
     for magic, code, clause in _OTHERS:
         if head.startswith(magic):
-            return PictureError(code, clause)
+            return ImageError(code, clause)
     if head[4:8] == b"ftyp" or head[4:8] in (b"moov", b"mdat", b"wide") or head[:4] + head[8:12] == b"RIFFAVI ":
-        return PictureError("not-a-picture", _VIDEO)
+        return ImageError("not-an-image", _VIDEO)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<svg", b"<?xml")):
-        return PictureError("unsupported", "vector drawings (SVG, XML) are not supported")
+        return ImageError("unsupported", "vector drawings (SVG, XML) are not supported")
     if text.startswith((b"<!doctype html", b"<html")):
-        return PictureError("not-a-picture", "a web page, not a picture")
+        return ImageError("not-an-image", "a web page, not an image")
     if not head.strip(b"\0"):
-        return PictureError("not-a-picture", "not a picture: it begins with zeros")
+        return ImageError("not-an-image", "not an image: it begins with zeros")
     if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
-        return PictureError("not-a-picture", "text, not a picture")
-    return PictureError("not-a-picture", f"not a picture: no known format begins with the bytes {head[:4].hex(' ')}")
+        return ImageError("not-an-image", "text, not an image")
+    return ImageError("not-an-image", f"not an image: no known format begins with the bytes {head[:4].hex(' ')}")
 
 
 def claimed_size(name: str, data: bytes) -> tuple[int, int] | None:
@@ -164,7 +164,7 @@ def _boxes_end(data: bytes) -> int:
 
 
 def _tiff_end(data: bytes) -> int:
-    """Where the first picture of a TIFF ends by its own directory."""
+    """Where the first image of a TIFF ends by its own directory."""
     order = "<" if data.startswith(b"II") else ">"
     if data[2:4] not in (b"*\0", b"\0*"):
         return 0  # BigTIFF

@@ -1,12 +1,12 @@
-"""Size and orientation of a picture by its header: no pixel is decoded, and of a large file little is read."""
+"""Size and orientation of an image by its header: no pixel is decoded, and of a large file little is read."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 from detcli.io.images.decode import orientation
-from detcli.io.images.formats import check_head, picture_format
+from detcli.io.images.formats import check_head, image_format
 from detcli.io.images.open_header import open_header
 from detcli.io.read import HEAD_BYTES, opened, read_bytes
 
@@ -15,7 +15,7 @@ _MOST_CHUNKS = 10_000  # of a PNG
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ImageHeader:
     """What the header says.
 
     stored_hw    height and width of the pixels as they lie in the file, in pixels
@@ -27,39 +27,39 @@ class Header:
 
     @property
     def upright_hw(self) -> tuple[int, int]:
-        """Height and width of the picture as `decode` gives it."""
+        """Height and width of the image as `decode` gives it."""
         height, width = self.stored_hw
         return (width, height) if self.orientation >= 5 else (height, width)
 
 
-def read_header(path: Path | str, *, max_bytes: int) -> Header:
-    """Read the header of a picture of any format that detcli reads.
+def read_header(path: Path | str, *, max_bytes: int) -> ImageHeader:
+    """Read the header of an image of any format that detcli reads.
 
     Raises PictureError as `read_bytes` and `decode` do; that it does not is no promise that the pixels can be decoded.
     """
     with opened(path) as descriptor:
         head = os.read(descriptor, _JPEG_HEAD)
         check_head(head[:HEAD_BYTES])
-        name = picture_format(head[:HEAD_BYTES]) or ""
+        name = image_format(head[:HEAD_BYTES]) or ""
         if name == "PNG":
             head = _png_without_pixels(descriptor)
     if name in ("JPEG", "PNG"):
         try:
             return _parse(name, head)
-        except PictureError:
+        except ImageError:
             pass  # there is more of it than that
     return _parse(name, read_bytes(path, max_bytes=max_bytes))
 
 
-def _parse(name: str, data: bytes) -> Header:
+def _parse(name: str, data: bytes) -> ImageHeader:
     try:
         image = open_header(name, data)
         turned = orientation(image) if name != "TIFF" else 1
-        return Header((image.height, image.width), turned if 1 <= turned <= 8 else 1)
-    except PictureError:
+        return ImageHeader((image.height, image.width), turned if 1 <= turned <= 8 else 1)
+    except ImageError:
         raise
     except Exception as error:  # plugins raise whatever their parsers stumble over
-        raise PictureError("decode-failed", f"damaged {name} ({type(error).__name__} in its header)") from error
+        raise ImageError("decode-failed", f"damaged {name} ({type(error).__name__} in its header)") from error
 
 
 def _png_without_pixels(descriptor: int) -> bytes:

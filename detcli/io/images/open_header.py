@@ -1,4 +1,4 @@
-"""The header of a picture, read by Pillow's plugin of its one format; keeps what decoders print to themselves."""
+"""The header of an image, read by Pillow's plugin of its one format; keeps what decoders print to themselves."""
 
 import io
 import logging
@@ -20,7 +20,7 @@ from PIL import (
 )
 from PIL.ImageFile import ImageFile
 
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 
 # What Pillow finds odd is either harmless or an error of ours; neither belongs on a screen by itself.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -52,7 +52,7 @@ def open_header(name: str, data: bytes) -> ImageFile:
 
 
 _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,  # also for MPO, whose first frame is the picture
+    "JPEG": JpegImagePlugin.JpegImageFile,  # also for MPO, whose first frame is the image
     "WEBP": WebPImagePlugin.WebPImageFile,
     "GIF": GifImagePlugin.GifImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
@@ -66,9 +66,9 @@ def _open_avif(file: io.BytesIO) -> ImageFile:
     try:
         from PIL import AvifImagePlugin
     except ImportError as error:
-        raise PictureError("unsupported", "AVIF needs a newer Pillow: pip install --upgrade pillow") from error
+        raise ImageError("unsupported", "AVIF needs a newer Pillow: pip install --upgrade pillow") from error
     if not AvifImagePlugin.SUPPORTED:
-        raise PictureError("unsupported", "AVIF is not in this build of Pillow: pip install --upgrade pillow")
+        raise ImageError("unsupported", "AVIF is not in this build of Pillow: pip install --upgrade pillow")
     return AvifImagePlugin.AvifImageFile(file)
 
 
@@ -76,13 +76,13 @@ def _open_heif(file: io.BytesIO) -> ImageFile:
     try:
         from pillow_heif import HeifImageFile
     except ImportError as error:
-        raise PictureError("unsupported", 'HEIC needs a decoder: pip install "detcli[heif]"') from error
+        raise ImageError("unsupported", 'HEIC needs a decoder: pip install "detcli[heif]"') from error
     image: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
     return image
 
 
 def _without_text(data: bytes) -> bytes:
-    """The PNG without its text and its colour profile."""
+    """The PNG without its text and its color profile."""
     parts, position = [data[:8]], 8
     while position + 12 <= len(data):
         end = position + 12 + int.from_bytes(data[position : position + 4], "big")

@@ -1,6 +1,6 @@
-"""Results read back, whichever format `detect` or another program wrote them in: picture by picture, each value checked.
+"""Results read back, whichever format `detect` or another program wrote them in: image by image, each value checked.
 
-Knows neither networks nor truths: whether a picture or a category is the right one is for others to say.
+Knows neither networks nor truths: whether an image or a category is the right one is for others to say.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,12 +11,12 @@ from detcli.io.results.coco import read_coco, read_coco_results
 from detcli.io.results.csv_table import read_csv
 from detcli.io.results.format import RESULT_FORMATS, format_of_results
 from detcli.io.results.jsonl import read_jsonl
-from detcli.io.results.stored import StoredBox, StoredPicture
-from detcli.io.results.yolo import PictureSizes, read_yolo
+from detcli.io.results.stored import StoredBox, StoredImage
+from detcli.io.results.yolo import ImageSizes, read_yolo
 
-__all__ = ["RESULT_FORMATS", "PictureSizes", "StoredBox", "StoredPicture", "format_of_results", "read_results"]
+__all__ = ["RESULT_FORMATS", "PictureSizes", "StoredBox", "StoredImage", "format_of_results", "read_results"]
 
-_READERS: Mapping[str, Callable[[Path], Iterator[StoredPicture]]] = {
+_READERS: Mapping[str, Callable[[Path], Iterator[StoredImage]]] = {
     "jsonl": read_jsonl,
     "coco": read_coco,
     "coco-results": read_coco_results,
@@ -25,9 +25,9 @@ _READERS: Mapping[str, Callable[[Path], Iterator[StoredPicture]]] = {
 
 
 def read_results(
-    path: Path, *, format_name: str | None = None, sizes: PictureSizes | None = None
-) -> Iterator[StoredPicture]:
-    """The pictures of a results file, or of a folder of YOLO texts, with what was found in each.
+    path: Path, *, format_name: str | None = None, sizes: ImageSizes | None = None
+) -> Iterator[StoredImage]:
+    """The images of a results file, or of a folder of YOLO texts, with what was found in each.
 
     JSON Lines and CSV are read as they are asked for, in flat memory; COCO as a whole.
 
@@ -41,5 +41,5 @@ def read_results(
     if name != "yolo":
         return _READERS[name](path)
     if sizes is None:
-        raise UsageError(f"'{path}': YOLO boxes are fractions of a picture, and no picture's size is known here")
+        raise UsageError(f"'{path}': YOLO boxes are fractions of an image, and no image's size is known here")
     return read_yolo(path, sizes)

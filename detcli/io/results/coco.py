@@ -6,53 +6,51 @@ from typing import TYPE_CHECKING, Any
 
 from detcli.errors import InputError
 from detcli.io.results.open_file import read_json
-from detcli.io.results.stored import Box, StoredBox, StoredPicture
-from detcli.io.results.values import Place
+from detcli.io.results.stored import Box, StoredBox, StoredImage
+from detcli.io.results.values import RecordPosition
 
 if TYPE_CHECKING:
     from detcli.structures.masks import Rle
 
 
-def read_coco(path: Path) -> Iterator[StoredPicture]:
-    """Pictures in the file's order, those without boxes among them; then those that `info.failed` names."""
+def read_coco(path: Path) -> Iterator[StoredImage]:
+    """Images in the file's order, those without boxes among them; then those that `info.failed` names."""
     document = read_json(path)
     if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in _SECTIONS):
         raise InputError(f"'{path}' holds no COCO results: it has no lists of {', '.join(_SECTIONS)}")
     names = {}
     for number, entry in enumerate(document["categories"]):
-        place = Place(path, f"category {number}")
+        place = RecordPosition(path, f"category {number}")
         category = place.mapping(entry)
         names[place.whole(category.get("id"), "id")] = place.text(category.get("name"), "name")
     boxes = _boxes(path, document["annotations"], "annotation", names)
     for number, entry in enumerate(document["images"]):
-        place = Place(path, f"image {number}")
+        place = RecordPosition(path, f"image {number}")
         image = place.mapping(entry)
         image_id = place.whole(image.get("id"), "id")
         height, width = (place.whole_or_none(image.get(side), side) for side in ("height", "width"))
         size = None if height is None or width is None else (height, width)
         found = tuple(boxes.pop(image_id, ()))
-        yield StoredPicture(place.where, place.text(image.get("file_name"), "file_name"), image_id, size, found)
+        yield StoredImage(place.where, place.text(image.get("file_name"), "file_name"), image_id, size, found)
     if boxes:
         raise InputError(f"'{path}': there are annotations of the image {next(iter(boxes))}, which is not in 'images'")
     info = document.get("info")
     failed = info.get("failed", []) if isinstance(info, dict) else []
     for number, entry in enumerate(failed if isinstance(failed, list) else []):
-        place = Place(path, f"failed picture {number}")
-        picture = place.mapping(entry)
-        message = str((picture.get("error") or {}).get("message"))
-        yield StoredPicture(
-            place.where, place.text(picture.get("file_name"), "file_name"), None, None, None, error=message
-        )
+        place = RecordPosition(path, f"failed image {number}")
+        image = place.mapping(entry)
+        message = str((image.get("error") or {}).get("message"))
+        yield StoredImage(place.where, place.text(image.get("file_name"), "file_name"), None, None, None, error=message)
 
 
-def read_coco_results(path: Path) -> Iterator[StoredPicture]:
-    """Pictures in the order of their first result; those without results are not in such a file."""
+def read_coco_results(path: Path) -> Iterator[StoredImage]:
+    """Images in the order of their first result; those without results are not in such a file."""
     document = read_json(path)
     if not isinstance(document, list):
         raise InputError(f"'{path}' holds no COCO results: they are a list, and this is {type(document).__name__}")
     found = _boxes(path, document, "entry", None)
     for image_id in list(found):
-        yield StoredPicture(f"image {image_id}", None, image_id, None, tuple(found.pop(image_id)))
+        yield StoredImage(f"image {image_id}", None, image_id, None, tuple(found.pop(image_id)))
 
 
 _SECTIONS = ("images", "annotations", "categories")
@@ -64,7 +62,7 @@ def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] |
     entries.reverse()
     for number in range(len(entries)):
         value = entries.pop()
-        place = Place(path, f"{noun} {number}")
+        place = RecordPosition(path, f"{noun} {number}")
         entry = place.mapping(value)
         if "segments_info" in entry:
             place.refuse(

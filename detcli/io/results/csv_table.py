@@ -1,4 +1,4 @@
-"""CSV, as `sinks/csv_table.py` writes it: one row a box, the rows of a picture one after the other."""
+"""CSV, as `sinks/csv_table.py` writes it: one row a box, the rows of an image one after the other."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -6,18 +6,18 @@ from itertools import groupby
 from pathlib import Path
 
 from detcli.io.results.open_file import MOST_BYTES_A_LINE, opened
-from detcli.io.results.stored import StoredBox, StoredPicture
-from detcli.io.results.values import Place
+from detcli.io.results.stored import StoredBox, StoredImage
+from detcli.io.results.values import RecordPosition
 
 _CORNERS = ("x_min", "y_min", "x_max", "y_max")
 _NEEDED = ("file", "score", *_CORNERS)
 _FORMULA_STARTS = ("'=", "'+", "'-", "'@", "'\t", "'\r", "'\n")
 
-Row = tuple[Place, Mapping[str, str]]
+Row = tuple[RecordPosition, Mapping[str, str]]
 
 
-def read_csv(path: Path) -> Iterator[StoredPicture]:
-    """One picture for each run of rows with the same file and frame; pictures without boxes are not in such a file.
+def read_csv(path: Path) -> Iterator[StoredImage]:
+    """One image for each run of rows with the same file and frame; images without boxes are not in such a file.
 
     An apostrophe that `--csv-safe` put before a formula is taken off.
     """
@@ -26,7 +26,7 @@ def read_csv(path: Path) -> Iterator[StoredPicture]:
         for (name, frame), rows in groupby(_rows(path, text), key=lambda row: (row[1]["file"], row[1].get("frame"))):
             found = list(rows)
             place, first = found[0]
-            yield StoredPicture(
+            yield StoredImage(
                 place.where,
                 place.text(_unsafe(name), "file"),
                 None,
@@ -42,7 +42,7 @@ def _rows(path: Path, text: Iterator[str]) -> Iterator[Row]:
     columns: list[str] | None = None
     try:
         for cells in reader:
-            place = Place(path, f"line {reader.line_num}")
+            place = RecordPosition(path, f"line {reader.line_num}")
             if columns is None:
                 columns = _columns(place, cells)
             elif len(cells) != len(columns):
@@ -50,12 +50,14 @@ def _rows(path: Path, text: Iterator[str]) -> Iterator[Row]:
             else:
                 yield place, dict(zip(columns, cells, strict=True))
     except csv.Error as error:
-        Place(path, f"line {reader.line_num}").refuse(f"not CSV: {error}")
+        RecordPosition(path, f"line {reader.line_num}").refuse(f"not CSV: {error}")
     if columns is None:
-        Place(path, "line 1").refuse("an empty file; even a table without boxes has a first line that names columns")
+        RecordPosition(path, "line 1").refuse(
+            "an empty file; even a table without boxes has a first line that names columns"
+        )
 
 
-def _columns(place: Place, cells: list[str]) -> list[str]:
+def _columns(place: RecordPosition, cells: list[str]) -> list[str]:
     columns = [cell.removeprefix("\ufeff").strip() for cell in cells]
     missing = [name for name in _NEEDED if name not in columns]
     missing += [] if {"label", "category_id"} & set(columns) else ["label"]
@@ -64,13 +66,13 @@ def _columns(place: Place, cells: list[str]) -> list[str]:
     return columns
 
 
-def _size(place: Place, row: Mapping[str, str]) -> tuple[int, int] | None:
+def _size(place: RecordPosition, row: Mapping[str, str]) -> tuple[int, int] | None:
     if not row.get("height") or not row.get("width"):
         return None
     return int(place.parsed(row["height"], "height")), int(place.parsed(row["width"], "width"))
 
 
-def _box(place: Place, row: Mapping[str, str]) -> StoredBox:
+def _box(place: RecordPosition, row: Mapping[str, str]) -> StoredBox:
     label = _unsafe(row.get("label", "")) or None
     category = row.get("category_id")
     category_id = place.whole(place.parsed(category, "category_id"), "category_id") if category else None

@@ -1,4 +1,4 @@
-"""JSON Lines, as `sinks/jsonl.py` writes them: one record a picture, lines of provenance passed over."""
+"""JSON Lines, as `sinks/jsonl.py` writes them: one record an image, lines of provenance passed over."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,39 +6,39 @@ from pathlib import Path
 from typing import Any
 
 from detcli.io.results.open_file import lines
-from detcli.io.results.stored import StoredBox, StoredPicture
-from detcli.io.results.values import Place
+from detcli.io.results.stored import StoredBox, StoredImage
+from detcli.io.results.values import RecordPosition
 
 
-def read_jsonl(path: Path) -> Iterator[StoredPicture]:
-    """One picture a line, read as it is asked for."""
+def read_jsonl(path: Path) -> Iterator[StoredImage]:
+    """One image a line, read as it is asked for."""
     for number, line in lines(path):
-        place = Place(path, f"line {number}")
+        place = RecordPosition(path, f"line {number}")
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
             place.refuse(f"not a whole line of JSON: {error}")
         record = place.mapping(value)
         if "detcli" not in record:
-            yield _picture(place, record)
+            yield _image(place, record)
 
 
-def _picture(place: Place, record: Mapping[str, Any]) -> StoredPicture:
+def _image(place: RecordPosition, record: Mapping[str, Any]) -> StoredImage:
     file = place.text(record.get("file"), "file")
     frame = place.whole_or_none(record.get("frame"), "frame")
     if record.get("error") is not None:
         message = str(place.mapping(record["error"]).get("message"))
-        return StoredPicture(place.where, file, None, None, None, message, frame)
+        return StoredImage(place.where, file, None, None, None, message, frame)
     found = record.get("detections")
     if not isinstance(found, list):
         place.refuse("it has no list of detections, and no error that says why")
     height, width = (place.whole_or_none(record.get(side), side) for side in ("height", "width"))
     size = None if height is None or width is None else (height, width)
     boxes = tuple(_box(place, place.mapping(entry), size) for entry in found)
-    return StoredPicture(place.where, file, None, size, boxes, frame=frame)
+    return StoredImage(place.where, file, None, size, boxes, frame=frame)
 
 
-def _box(place: Place, found: Mapping[str, Any], size_hw: tuple[int, int] | None) -> StoredBox:
+def _box(place: RecordPosition, found: Mapping[str, Any], size_hw: tuple[int, int] | None) -> StoredBox:
     category_id = place.whole_or_none(found.get("category_id"), "category_id")
     label = found.get("label")
     if label is not None or category_id is None:

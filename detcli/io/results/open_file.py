@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from detcli.errors import InputError, PictureError, UsageError
+from detcli.errors import ImageError, InputError, UsageError
 from detcli.io.read import read_bytes, refusal
 
-MOST_BYTES = 4 << 30  # of a file that is read as a whole; COCO's own results of all its pictures have a twentieth of it
+MOST_BYTES = 4 << 30  # of a file that is read as a whole; COCO's own results of all its images have a twentieth of it
 MOST_BYTES_A_LINE = 64 << 20
 
 
@@ -17,7 +17,7 @@ def read_json(path: Path, kind: str = "results") -> Any:
     """A whole JSON document. Raises UsageError where it cannot be read, InputError where it is not JSON."""
     try:
         data = read_bytes(path, max_bytes=MOST_BYTES)
-    except PictureError as error:
+    except ImageError as error:
         raise UsageError(f"cannot read the {kind} '{path}': {error}") from error
     try:
         return json.loads(data)

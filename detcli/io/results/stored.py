@@ -1,4 +1,4 @@
-"""What a results file says of one picture, the same whichever format it came from.
+"""What a results file says of one image, the same whichever format it came from.
 
 The command line asks for the formats' names while it writes a help page, so nothing in this folder imports numpy before
 a mask is read.
@@ -20,7 +20,7 @@ class StoredBox:
     """One detection; at least one of label and category id is known.
 
     bbox      left, top, width, height in pixels
-    mask      at the picture's size; None where the file has none, or has it in another form than run lengths
+    mask      at the image's size; None where the file has none, or has it in another form than run lengths
     track_id  number of the object in a video; None where nobody tracked
     """
 
@@ -33,17 +33,17 @@ class StoredBox:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredPicture:
-    """One picture and what was found in it.
+class StoredImage:
+    """One image and what was found in it.
 
     place     where it stands in the file, for messages: "line 3"
     file      its name as the file has it, or None where it has only an id
     image_id  its COCO id, or None where the file has only a name
     size_hw   height and width, or None where the file does not say
-    boxes     in the file's order; None where the picture failed
+    boxes     in the file's order; None where the image failed
     error     why it failed, or None
-    frame     number in a video; None for pictures
-    whole     no other entry of the file is about the same picture; rows of a table may stand in any order
+    frame     number in a video; None for images
+    whole     no other entry of the file is about the same image; rows of a table may stand in any order
     """
 
     place: str

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from detcli.structures.masks import Rle
 
 
-class Place:
+class RecordPosition:
     """Somewhere in a file, to be named in an error."""
 
     def __init__(self, path: Path, where: str) -> None:
@@ -67,7 +67,7 @@ class Place:
         return self.sides(left, top, width, height)
 
     def mask(self, value: Any, size_hw: tuple[int, int] | None) -> "Rle | None":
-        """A mask as `{"size": [height, width], "counts": text}`, of the picture's size; None for polygons, or nothing."""
+        """A mask as `{"size": [height, width], "counts": text}`, of the image's size; None for polygons, or nothing."""
         if not isinstance(value, dict) or not isinstance(value.get("counts"), str):
             return None
         size = value.get("size")
@@ -80,9 +80,7 @@ class Place:
         if min(mask.size_hw) < 0:
             self.refuse(f"the size of its segmentation is {shown(size)}")
         if size_hw is not None and mask.size_hw != size_hw:
-            self.refuse(
-                f"its segmentation is for {shown(size)}, and the picture's height and width are {list(size_hw)}"
-            )
+            self.refuse(f"its segmentation is for {shown(size)}, and the image's height and width are {list(size_hw)}")
         try:
             check(mask)
         except ValueError as error:

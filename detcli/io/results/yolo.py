@@ -5,19 +5,19 @@ from pathlib import Path
 
 from detcli.errors import InputError
 from detcli.io.results.open_file import lines
-from detcli.io.results.stored import StoredBox, StoredPicture
-from detcli.io.results.values import Place
+from detcli.io.results.stored import StoredBox, StoredImage
+from detcli.io.results.values import RecordPosition
 
-# Height and width by the name of a picture, "/" between its parts.
-PictureSizes = Mapping[str, tuple[int, int]]
+# Height and width by the name of an image, "/" between its parts.
+ImageSizes = Mapping[str, tuple[int, int]]
 
 _NAMES = "classes.txt"
 
 
-def read_yolo(folder: Path, sizes: PictureSizes) -> Iterator[StoredPicture]:
-    """One picture a text, sorted by name; a text belongs to the picture of its name, whatever that one's suffix.
+def read_yolo(folder: Path, sizes: ImageSizes) -> Iterator[StoredImage]:
+    """One image a text, sorted by name; a text belongs to the image of its name, whatever that one's suffix.
 
-    Raises InputError where a text belongs to no picture, or could belong to several.
+    Raises InputError where a text belongs to no image, or could belong to several.
     """
     if not folder.is_dir():
         raise InputError(f"'{folder}' is not a folder of YOLO texts")
@@ -28,9 +28,11 @@ def read_yolo(folder: Path, sizes: PictureSizes) -> Iterator[StoredPicture]:
     by_stem = _by_stem(sizes)
     for text in texts:
         stem = text.relative_to(folder).as_posix().removesuffix(".txt")
-        picture = stem if stem in sizes else _the_one(text, stem, by_stem)
-        boxes = tuple(_box(Place(text, f"line {number}"), line, names, sizes[picture]) for number, line in lines(text))
-        yield StoredPicture(f"'{text}'", picture, None, sizes[picture], boxes)
+        image = stem if stem in sizes else _the_one(text, stem, by_stem)
+        boxes = tuple(
+            _box(RecordPosition(text, f"line {number}"), line, names, sizes[image]) for number, line in lines(text)
+        )
+        yield StoredImage(f"'{text}'", image, None, sizes[image], boxes)
 
 
 def _class_names(path: Path) -> Sequence[str]:
@@ -39,8 +41,8 @@ def _class_names(path: Path) -> Sequence[str]:
     return [line.decode("utf-8", "surrogateescape").strip() for _, line in lines(path)]
 
 
-def _by_stem(sizes: PictureSizes) -> dict[str, list[str]]:
-    """Pictures by their path without suffix, and by the last part of it."""
+def _by_stem(sizes: ImageSizes) -> dict[str, list[str]]:
+    """Images by their path without suffix, and by the last part of it."""
     found: dict[str, list[str]] = {}
     for name in sizes:
         folder, slash, last = name.rpartition("/")
@@ -53,15 +55,15 @@ def _by_stem(sizes: PictureSizes) -> dict[str, list[str]]:
 def _the_one(text: Path, stem: str, by_stem: Mapping[str, list[str]]) -> str:
     last = stem.rpartition("/")[2]
     for key in (stem, last):
-        pictures = by_stem.get(key, [])
-        if len(pictures) == 1:
-            return pictures[0]
-        if pictures:
-            raise InputError(f"'{text}' could belong to '{pictures[0]}' or '{pictures[1]}'")
-    raise InputError(f"'{text}' belongs to no picture of the annotations: none is called '{last}'")
+        images = by_stem.get(key, [])
+        if len(images) == 1:
+            return images[0]
+        if images:
+            raise InputError(f"'{text}' could belong to '{images[0]}' or '{images[1]}'")
+    raise InputError(f"'{text}' belongs to no image of the annotations: none is called '{last}'")
 
 
-def _box(place: Place, line: bytes, names: Sequence[str], size_hw: tuple[int, int]) -> StoredBox:
+def _box(place: RecordPosition, line: bytes, names: Sequence[str], size_hw: tuple[int, int]) -> StoredBox:
     cells = line.decode("utf-8", "replace").split()
     if len(cells) not in (6, 7):
         place.refuse(f"{len(cells)} numbers, where class, cx, cy, w, h and score are 6, and with a track 7")

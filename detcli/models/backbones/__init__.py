@@ -1,1 +1,1 @@
-"""Networks that turn a picture into feature maps."""
+"""Networks that turn an image into feature maps."""

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from detcli.models.backbones.resnet import VARIANTS, LayerType, ResNet, ResNetConfig, resnet_variant
 from detcli.models.backbones.timm_backbone import TimmBackbone, TimmConfig
-from detcli.models.config_fields import Fields
+from detcli.models.config_fields import ConfigFields
 from detcli.models.layers.activations import ACTIVATIONS
 
 BackboneConfig = ResNetConfig | TimmConfig
@@ -18,7 +18,7 @@ _STAGES_OF_VARIANTS = 4
 _DC5_STRIDE = 16  # of the last map, where the last of four stages is dilated
 
 
-def read_backbone(fields: Fields, default_out: Sequence[int]) -> BackboneConfig:
+def read_backbone(fields: ConfigFields, default_out: Sequence[int]) -> BackboneConfig:
     """Read the backbone from the fields of config.json, of any version of transformers.
 
     4.x names one of timm's (`use_timm_backbone`, `backbone`, `backbone_kwargs`, `dilation`), or spells out transformers'
@@ -96,10 +96,10 @@ def make_backbone(config: BackboneConfig) -> Backbone:
     return ResNet(config) if isinstance(config, ResNetConfig) else TimmBackbone(config)
 
 
-def _read_timm_name(fields: Fields, default_out: tuple[int, ...], *, dilation: bool) -> BackboneConfig:
+def _read_timm_name(fields: ConfigFields, default_out: tuple[int, ...], *, dilation: bool) -> BackboneConfig:
     """Read a name of timm's as 4.x has it."""
     name = _timm_name(fields) if "backbone" in fields else "resnet50"
-    kwargs = fields.object("backbone_kwargs") or Fields({}, "backbone_kwargs.")
+    kwargs = fields.object("backbone_kwargs") or ConfigFields({}, "backbone_kwargs.")
     for key in dict(kwargs.items()):
         if key not in ("out_indices", "in_chans", "num_channels", "output_stride"):
             raise kwargs.refuse(str(key)[:40], "absent: detcli knows out_indices, in_chans and output_stride")
@@ -110,7 +110,7 @@ def _read_timm_name(fields: Fields, default_out: tuple[int, ...], *, dilation: b
     return _timm(name, out_indices, output_stride or (_DC5_STRIDE if dilation else None))
 
 
-def _read_timm_config(given: Fields) -> BackboneConfig:
+def _read_timm_config(given: ConfigFields) -> BackboneConfig:
     """Read a name of timm's as 5.x has it."""
     given.integer("num_channels", 3, 3, 3)
     if not given.flag("features_only", True):
@@ -132,7 +132,7 @@ def _timm(name: str, out_indices: tuple[int, ...], output_stride: int | None) ->
     return TimmConfig(name=name, out_indices=out_indices, output_stride=output_stride)
 
 
-def _timm_name(fields: Fields) -> str:
+def _timm_name(fields: ConfigFields) -> str:
     """The name, which may be no address: timm would follow it, and take code and weights from there."""
     name = dict(fields.items()).get("backbone")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name):
@@ -140,11 +140,11 @@ def _timm_name(fields: Fields) -> str:
     return name
 
 
-def _output_stride(fields: Fields) -> int | None:
+def _output_stride(fields: ConfigFields) -> int | None:
     return fields.integer("output_stride", 32, 1, 64) if "output_stride" in fields else None
 
 
-def _read_resnet(fields: Fields) -> ResNetConfig:
+def _read_resnet(fields: ConfigFields) -> ResNetConfig:
     """Read transformers' own ResNet."""
     fields.integer("num_channels", 3, 3, 3)
     sizes = fields.integers("hidden_sizes", (256, 512, 1024, 2048), 4, 16384, length=_STAGES)
@@ -165,7 +165,7 @@ def _read_resnet(fields: Fields) -> ResNetConfig:
     )
 
 
-def _read_outputs(fields: Fields, stages: int) -> tuple[int, ...]:
+def _read_outputs(fields: ConfigFields, stages: int) -> tuple[int, ...]:
     """Which maps are handed out: out_indices, else out_features, else the last stage; rising, each once."""
     names = _stage_names(stages)
     if "out_indices" in fields:
@@ -208,7 +208,7 @@ def _stage_names(stages: int) -> list[str]:
     return ["stem", *(f"stage{i}" for i in range(1, stages + 1))]
 
 
-def _flag_or_null(fields: Fields, name: str, default: bool) -> bool:
+def _flag_or_null(fields: ConfigFields, name: str, default: bool) -> bool:
     """True or false; null, which 4.x writes where the other way is taken, is false."""
     if dict(fields.items()).get(name, default) is None:
         return False

@@ -1,4 +1,4 @@
-"""HGNetV2 (Baidu 2023): the convolutional backbone of D-FINE. It knows pictures and maps, no tokens."""
+"""HGNetV2 (Baidu 2023): the convolutional backbone of D-FINE. It knows images and maps, no tokens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class StageConfig:
 class HGNetV2Config:
     """The whole backbone.
 
-    stem          channels of the picture, within the stem, and after it
+    stem          channels of the image, within the stem, and after it
     stem_strides  of the stem's convolutions 1, 2a, 2b, 3 and 4; 2a and 2b are 1
     out_indices   what is handed out: 0 is the stem, 1 the first stage
     hidden_act    activation of the stem; the stages have ReLU
@@ -72,7 +72,7 @@ class HGNetV2Config:
 
 
 class HGNetV2(nn.Module):
-    """Pictures -> maps of rising stride."""
+    """Images -> maps of rising stride."""
 
     def __init__(self, config: HGNetV2Config) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Stem(nn.Module):
 
     def __init__(self, config: HGNetV2Config, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
-        picture, inner, outputs = config.stem
+        image, inner, outputs = config.stem
         strides = config.stem_strides
 
         def block(inputs: int, outputs: int, kernel: int, stride: Pair) -> ConvNorm:
@@ -114,7 +114,7 @@ class Stem(nn.Module):
                 affine=config.affine,
             )
 
-        self.stem1 = block(picture, inner, 3, strides[0])
+        self.stem1 = block(image, inner, 3, strides[0])
         self.stem2a = block(inner, inner // 2, 2, strides[1])
         self.stem2b = block(inner // 2, inner, 2, strides[2])
         self.stem3 = block(inner * 2, inner, 3, strides[3])

@@ -85,7 +85,7 @@ def resnet_variant(
 
 
 class ResNet(nn.Module):
-    """Pictures -> maps of rising stride; all norms are frozen."""
+    """Images -> maps of rising stride; all norms are frozen."""
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()

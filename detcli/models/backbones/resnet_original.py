@@ -4,14 +4,14 @@ from dataclasses import replace
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.resnet import VARIANTS, ResNetConfig, resnet_variant
-from detcli.models.family import Hints
-from detcli.models.original_names import Shapes
+from detcli.models.family import ConversionHints
+from detcli.models.original_names import TensorShapes
 
 BODY = "backbone.0.body."  # before every name of the backbone
 _STAGES = 4
 
 
-def read_resnet(shape: Shapes, hints: Hints, out_indices: tuple[int, ...]) -> ResNetConfig:
+def read_resnet(shape: TensorShapes, hints: ConversionHints, out_indices: tuple[int, ...]) -> ResNetConfig:
     """The backbone's record.
 
     Raises DamagedModelError where it is no ResNet, and UnsupportedModelError where nobody has said whether its last
@@ -46,7 +46,7 @@ def name_of_resnet(config: ResNetConfig) -> str:
     return "of a ResNet of its own size"
 
 
-def _is_dilated(hints: Hints) -> bool:
+def _is_dilated(hints: ConversionHints) -> bool:
     said = hints.dilation if hints.dilation is not None else hints.args.get("dilation")
     if isinstance(said, bool):
         return said

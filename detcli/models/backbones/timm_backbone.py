@@ -25,7 +25,7 @@ class TimmConfig:
 
 
 class TimmBackbone(nn.Module):
-    """Pictures -> maps, by a network of timm whose two-dimensional batch norms are frozen.
+    """Images -> maps, by a network of timm whose two-dimensional batch norms are frozen.
 
     transformers puts a plain frozen norm with an eps of 1e-5 in the place of every one of them, also of those that timm
     joins with an activation, which is lost; weights were trained so, and here it is the same.

@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 from detcli.models.backbones.backbone_config import BackboneConfig, read_backbone, write_backbone
 from detcli.models.backbones.resnet import resnet_variant
-from detcli.models.config_fields import Fields, read_labels
+from detcli.models.config_fields import ConfigFields, read_labels
 from detcli.models.layers.activations import ACTIVATIONS
 
 PositionType = Literal["sine", "learned"]
@@ -89,7 +89,7 @@ def read_config(config: Mapping[str, Any]) -> DeformableDetrConfig:
     Raises UnsupportedModelError naming the first field that is of a wrong type, out of bounds or at odds with another.
     """
     also = {name: config[other] for name, other in _ALSO.items() if name not in config and other in config}
-    fields = Fields({**config, **also})
+    fields = ConfigFields({**config, **also})
     levels = fields.integer("num_feature_levels", 4, 1, 16)
     numbers = {name: fields.number(name, 0.0, -1e6, 1e6) for name in _CARRIED_NUMBERS if name in fields}
     read = DeformableDetrConfig(
@@ -191,7 +191,7 @@ def _as_written(number: float) -> float | int:
     return int(number) if number.is_integer() else number
 
 
-def _check(config: DeformableDetrConfig, fields: Fields) -> None:
+def _check(config: DeformableDetrConfig, fields: ConfigFields) -> None:
     """Refuse fields that are at odds with one another."""
     if config.two_stage and not config.with_box_refine:
         raise fields.refuse("with_box_refine", "true where two_stage is")

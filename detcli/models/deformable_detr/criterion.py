@@ -14,7 +14,7 @@ from torch import Tensor
 
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.losses.assignment import CostWeights, focal_costs, solver
-from detcli.models.losses.layerwise_criterion import Counts, LayerwiseCriterion, LossWeights
+from detcli.models.losses.layerwise_criterion import LayerwiseCriterion, SetLossWeights, TargetCounts
 from detcli.models.losses.loss_terms import focal
 
 _CLASSES = 2.0  # --cls_loss_coef and --set_cost_class of the original
@@ -24,7 +24,7 @@ _UNTRAINED_CLASS_COST = 1.0  # what transformers writes
 def criterion(config: DeformableDetrConfig) -> LayerwiseCriterion:
     """The losses of a configuration. Raises UsageError where scipy is not installed."""
     solver()
-    weights = LossWeights(
+    weights = SetLossWeights(
         ce=_CLASSES,
         bbox=config.bbox_loss_coefficient,
         giou=config.giou_loss_coefficient,
@@ -43,6 +43,6 @@ class FocalTerm:
 
     alpha: float = 0.25
 
-    def __call__(self, logits: Tensor, places: tuple[Tensor, ...], counts: Counts) -> Tensor:
+    def __call__(self, logits: Tensor, places: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
         """Judge logits [A, B * Q, K] of A layers, given the places of true classes in them: [A]."""
         return focal(logits, places, alpha=self.alpha) / counts.boxes

@@ -9,15 +9,15 @@ from torch.nn import functional as F
 
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.encoder import Shapes
-from detcli.models.deformable_detr.queries import Start, make_box_head, make_class_head
+from detcli.models.deformable_detr.queries import DecoderQueries, make_box_head, make_class_head
 from detcli.models.layers.attention import SelfAttention
-from detcli.models.layers.deformable_attention import Aim, DeformableAttention
+from detcli.models.layers.deformable_attention import DeformableAttention, SamplingOffsets
 from detcli.models.layers.feed_forward import FeedForward
 from detcli.models.layers.position import inverse_sigmoid
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DeformableDecoderOutput:
     """What the decoder says, one entry a layer; of logits and boxes only those of layers that answer.
 
     states            [B, Q, D]
@@ -36,7 +36,7 @@ class Decoded:
     cross_attentions: list[Tensor] = field(default_factory=list)
 
 
-class Decoder(nn.Module):
+class DeformableDecoder(nn.Module):
     """Decoder layers, and heads that tell classes and boxes from their queries.
 
     Layers that refine boxes have heads of their own, and look around the boxes of the layer before; others share one
@@ -48,7 +48,7 @@ class Decoder(nn.Module):
         super().__init__()
         width, count = config.d_model, config.decoder_layers
         self.refine = config.with_box_refine
-        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(count))
+        self.layers = nn.ModuleList(DeformableDecoderLayer(config) for _ in range(count))
         heads = count if self.refine else 1
         self.class_heads = nn.ModuleList(make_class_head(width, len(config.labels)) for _ in range(heads))
         # Boxes begin small: of logits of their size -2, but for those that begin as proposals or refine one.
@@ -58,27 +58,27 @@ class Decoder(nn.Module):
 
     def forward(
         self,
-        start: Start,
+        start: DecoderQueries,
         tokens: Tensor,
         ratios: Tensor | None,
         shapes_hw: Shapes,
         *,
         padding: Tensor | None = None,
         details: bool = False,
-    ) -> Decoded:
+    ) -> DeformableDecoderOutput:
         """Turn queries into boxes. In evaluation only the last layer answers, unless details are asked for.
 
         tokens   [B, S, D] of maps of these shapes
-        ratios   [B, L, 2] how much of each map's width and height is picture; None: all
-        padding  bool [B, S], True where a token is no picture; None where all are
+        ratios   [B, L, 2] how much of each map's width and height is image; None: all
+        padding  bool [B, S], True where a token is no image; None where all are
         """
         states, references, positions = start.queries, start.references, start.positions
-        aim: Aim | None = None
-        said = Decoded()
-        for index, layer in enumerate(cast("list[DecoderLayer]", [*self.layers])):
+        aim: SamplingOffsets | None = None
+        said = DeformableDecoderOutput()
+        for index, layer in enumerate(cast("list[DeformableDecoderLayer]", [*self.layers])):
             answers = self.training or details or index + 1 == len(self.layers)
             if aim is None or self.refine:
-                aim = Aim.at(_on_levels(references, ratios, len(shapes_hw)), shapes_hw)
+                aim = SamplingOffsets.at(_on_levels(references, ratios, len(shapes_hw)), shapes_hw)
             states, weights, cross = layer(states, positions, aim, tokens, shapes_hw, padding, details=details)
             said.states.append(states)
             if weights is not None:
@@ -96,7 +96,7 @@ class Decoder(nn.Module):
         return said
 
 
-class DecoderLayer(nn.Module):
+class DeformableDecoderLayer(nn.Module):
     """Self-attention of queries, deformable attention to the maps, a perceptron; a norm after each."""
 
     def __init__(self, config: DeformableDetrConfig) -> None:
@@ -119,7 +119,7 @@ class DecoderLayer(nn.Module):
         self,
         queries: Tensor,
         positions: Tensor,
-        aim: Aim,
+        aim: SamplingOffsets,
         tokens: Tensor,
         shapes_hw: Shapes,
         padding: Tensor | None,
@@ -145,7 +145,7 @@ def moved(references: Tensor, change: Tensor) -> Tensor:
 
 
 def _on_levels(references: Tensor, ratios: Tensor | None, levels: int) -> Tensor:
-    """References [B, Q, 2 or 4] of the picture -> [B, Q, L, 2 or 4] of each map with its padding."""
+    """References [B, Q, 2 or 4] of the image -> [B, Q, L, 2 or 4] of each map with its padding."""
     if ratios is None:
         return references[:, :, None].expand(-1, -1, levels, -1)
     return references[:, :, None] * ratios.repeat(1, 1, references.shape[-1] // 2)[:, None]

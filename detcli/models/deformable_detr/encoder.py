@@ -9,18 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detcli.models.deformable_detr.config import NORM_GROUPS, DeformableDetrConfig
-from detcli.models.layers.deformable_attention import Aim, DeformableAttention
+from detcli.models.layers.deformable_attention import DeformableAttention, SamplingOffsets
 from detcli.models.layers.feed_forward import FeedForward
 from detcli.models.layers.norm import GroupNorm
 
 Shapes = tuple[tuple[int, int], ...]
 
 # Tokens that a layer works on at a time where nothing is learned, on the CPU: what lies between its steps then stays in
-# the processor's cache, and little memory is needed however large the picture. 512 to 8192 are as good.
+# the processor's cache, and little memory is needed however large the image. 512 to 8192 are as good.
 _ROWS = 2048
 
 
-class LevelProjections(nn.Module):
+class DeformableLevelProjections(nn.Module):
     """Brings the backbone's maps to one width, and makes further levels of half the size, the first from its last map.
 
     Source: Deformable DETR (Zhu et al. 2020), appendix A.2.
@@ -62,7 +62,7 @@ class Projection(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class DeformableEncoderOutput:
     """What the encoder says.
 
     tokens      [B, S, D]
@@ -75,13 +75,13 @@ class Encoded:
     attentions: list[Tensor] = field(default_factory=list)
 
 
-class Encoder(nn.Module):
+class DeformableEncoder(nn.Module):
     """Layers of deformable self-attention (Zhu et al. 2020, section 4.2)."""
 
     def __init__(self, config: DeformableDetrConfig) -> None:
         super().__init__()
         self.heads, self.points = config.encoder_attention_heads, config.encoder_n_points
-        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.layers = nn.ModuleList(DeformableEncoderLayer(config) for _ in range(config.encoder_layers))
 
     def forward(
         self,
@@ -92,20 +92,20 @@ class Encoder(nn.Module):
         *,
         padding: Tensor | None = None,
         details: bool = False,
-    ) -> Encoded:
+    ) -> DeformableEncoderOutput:
         """Let tokens look around.
 
         tokens      [B, S, D] of maps of these shapes, finest first
         positions   [B or 1, S, D]
         references  [B or 1, S, L, 2] where each token is, as fractions of each map with its padding
-        padding     bool [B, S], True where a token is no picture; None where all are
+        padding     bool [B, S], True where a token is no image; None where all are
         """
-        said = Encoded(tokens, [tokens] if details else [])
-        aim = Aim.at(references, shapes_hw)
+        said = DeformableEncoderOutput(tokens, [tokens] if details else [])
+        aim = SamplingOffsets.at(references, shapes_hw)
         piecewise = not details and _pieces_serve(tokens)
         if piecewise:
             aim = aim.spread(self.heads, self.points)
-        for layer in cast("list[EncoderLayer]", [*self.layers]):
+        for layer in cast("list[DeformableEncoderLayer]", [*self.layers]):
             if piecewise:
                 tokens = layer.in_pieces(tokens, positions, aim, shapes_hw, padding)
             else:
@@ -113,10 +113,10 @@ class Encoder(nn.Module):
                 if details:
                     said.states.append(tokens)
                     said.attentions.append(weights)
-        return Encoded(tokens, said.states, said.attentions)
+        return DeformableEncoderOutput(tokens, said.states, said.attentions)
 
 
-class EncoderLayer(nn.Module):
+class DeformableEncoderLayer(nn.Module):
     """Deformable attention and a perceptron, each added to what it read, a norm after each."""
 
     def __init__(self, config: DeformableDetrConfig) -> None:
@@ -136,20 +136,20 @@ class EncoderLayer(nn.Module):
         )
 
     def forward(
-        self, tokens: Tensor, positions: Tensor, aim: Aim, shapes_hw: Shapes, padding: Tensor | None
+        self, tokens: Tensor, positions: Tensor, aim: SamplingOffsets, shapes_hw: Shapes, padding: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The shapes of `Encoder.forward`, and where tokens look -> tokens, and the weights of the attention [B, S, M, L, P]."""
+        """The shapes of `DeformableEncoder.forward`, and where tokens look -> tokens, and the weights of the attention [B, S, M, L, P]."""
         values = self.attention.values(tokens, padding)
         return self._look(tokens, positions, aim, values, shapes_hw)
 
     def in_pieces(
-        self, tokens: Tensor, positions: Tensor, aim: Aim, shapes_hw: Shapes, padding: Tensor | None
+        self, tokens: Tensor, positions: Tensor, aim: SamplingOffsets, shapes_hw: Shapes, padding: Tensor | None
     ) -> Tensor:
         """The tokens of `forward`, worked out piece by piece: each row depends on others by their values alone."""
         values = self.attention.values(tokens, padding)
         whole: Tensor | None = None
-        for picture, rows in _pieces(*tokens.shape[:2]):
-            those = slice(picture, picture + 1)
+        for image, rows in _pieces(*tokens.shape[:2]):
+            those = slice(image, image + 1)
             own = positions[those if len(positions) > 1 else slice(None), rows]
             part, _ = self._look(tokens[those, rows], own, aim.of(those, rows), values[those], shapes_hw)
             if whole is None:
@@ -160,7 +160,7 @@ class EncoderLayer(nn.Module):
         return whole
 
     def _look(
-        self, tokens: Tensor, positions: Tensor, aim: Aim, values: Tensor, shapes_hw: Shapes
+        self, tokens: Tensor, positions: Tensor, aim: SamplingOffsets, values: Tensor, shapes_hw: Shapes
     ) -> tuple[Tensor, Tensor]:
         looked, weights = self.attention(tokens + positions, aim, values, shapes_hw)
         tokens = self.attention_norm(tokens + F.dropout(looked, self.dropout, self.training))
@@ -173,6 +173,6 @@ def _pieces_serve(tokens: Tensor) -> bool:
 
 
 def _pieces(batch: int, positions: int) -> Iterator[tuple[int, slice]]:
-    for picture in range(batch):
+    for image in range(batch):
         for first in range(0, positions, _ROWS):
-            yield picture, slice(first, first + _ROWS)
+            yield image, slice(first, first + _ROWS)

@@ -1,4 +1,4 @@
-"""The Deformable DETR network: pictures of any size in, boxes out; a mask says what of them is padding."""
+"""The Deformable DETR network: images of any size in, boxes out; a mask says what of them is padding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,9 +10,14 @@ from torch.nn import functional as F
 from detcli.models.backbones.backbone_config import make_backbone
 from detcli.models.backbones.resnet import ResNet
 from detcli.models.deformable_detr.config import DeformableDetrConfig
-from detcli.models.deformable_detr.decoder import Decoded, Decoder
-from detcli.models.deformable_detr.encoder import Encoded, Encoder, LevelProjections, Shapes
-from detcli.models.deformable_detr.queries import LearnedQueries, Proposals, Start
+from detcli.models.deformable_detr.decoder import DeformableDecoder, DeformableDecoderOutput
+from detcli.models.deformable_detr.encoder import (
+    DeformableEncoder,
+    DeformableEncoderOutput,
+    DeformableLevelProjections,
+    Shapes,
+)
+from detcli.models.deformable_detr.queries import DecoderQueries, LearnedQueries, Proposals
 from detcli.models.layers.position import LearnedPositions, sine_positions
 from detcli.models.losses.set_training import SetTraining
 from detcli.structures.outputs import Outputs, Targets
@@ -20,7 +25,7 @@ from detcli.structures.outputs import Outputs, Targets
 
 @dataclass(frozen=True, slots=True)
 class DeformableDetrDetails:
-    """All between the picture and the boxes, under transformers' names for it; A decoder layers.
+    """All between the image and the boxes, under transformers' names for it; A decoder layers.
 
     logits                         [B, A, Q, K]
     pred_boxes                     [B, A, Q, 4]
@@ -55,14 +60,14 @@ class DeformableDetrDetails:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class EncodedImage:
     """The tokens of all levels of a batch, and where they are.
 
     tokens      [B, S, D] of maps of these shapes, finest first
     positions   [B or 1, S, D]
     references  [B or 1, S, L, 2] where each token is, as fractions of each map with its padding
-    padding     bool [B, S], True where a token is no picture; None where all are
-    ratios      [B, L, 2] how much of each map's width and height is picture; None: all
+    padding     bool [B, S], True where a token is no image; None where all are
+    ratios      [B, L, 2] how much of each map's width and height is image; None: all
     """
 
     tokens: Tensor
@@ -80,14 +85,14 @@ class DeformableDetr(nn.Module):
         super().__init__()
         self.width = config.d_model
         self.backbone = make_backbone(config.backbone)
-        self.projections = LevelProjections(config, self.backbone.out_channels)
+        self.projections = DeformableLevelProjections(config, self.backbone.out_channels)
         self.level_embeddings = nn.Parameter(torch.empty(config.num_feature_levels, config.d_model))
         nn.init.normal_(self.level_embeddings)
         learned = config.position_embedding_type == "learned"
         self.positions = LearnedPositions(config.d_model) if learned else None
-        self.encoder = Encoder(config)
+        self.encoder = DeformableEncoder(config)
         self.start: Proposals | LearnedQueries = Proposals(config) if config.two_stage else LearnedQueries(config)
-        self.decoder = Decoder(config)
+        self.decoder = DeformableDecoder(config)
 
     def forward(
         self,
@@ -101,9 +106,9 @@ class DeformableDetr(nn.Module):
         pixels   float [B, 3, H, W] RGB, normalised as the checkpoint was trained
         mask     bool [B, H, W], True where a pixel is real; None where every pixel is
         details  also hand out everything between, as DeformableDetrDetails; slower
-        targets  in training mode, one a picture: the details are those the criterion looks at, as SetTraining
+        targets  in training mode, one an image: the details are those the criterion looks at, as SetTraining
 
-        Raises ValueError for pixels or a mask of another shape, and for targets that are not one a picture of a
+        Raises ValueError for pixels or a mask of another shape, and for targets that are not one an image of a
         training step.
         """
         self._check(pixels, mask, targets)
@@ -122,8 +127,8 @@ class DeformableDetr(nn.Module):
             record = _details(encoded, start, decoded)
         return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record)
 
-    def _look(self, pixels: Tensor, mask: Tensor | None) -> Scene:
-        """Turn pictures into tokens."""
+    def _look(self, pixels: Tensor, mask: Tensor | None) -> EncodedImage:
+        """Turn images into tokens."""
         levels = self.projections(self.backbone(pixels))
         shapes = tuple((x.shape[-2], x.shape[-1]) for x in levels)
         tokens = torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], dim=1)
@@ -132,7 +137,9 @@ class DeformableDetr(nn.Module):
         ratios = None if masks is None else torch.stack([valid_ratios(x, exact) for x in masks], dim=1)
         padding = None if masks is None else ~torch.cat([x.flatten(1) for x in masks], dim=1)
         positions = self._positions(shapes, masks, tokens)
-        return Scene(tokens, positions, own_places(shapes, ratios, tokens.device, exact), shapes, padding, ratios)
+        return EncodedImage(
+            tokens, positions, own_places(shapes, ratios, tokens.device, exact), shapes, padding, ratios
+        )
 
     def _positions(self, shapes_hw: Shapes, masks: Sequence[Tensor] | None, tokens: Tensor) -> Tensor:
         """Where each token is, and of which level: [B or 1, S, D]."""
@@ -148,13 +155,13 @@ class DeformableDetr(nn.Module):
             parts.append(part + self.level_embeddings[level].to(tokens.dtype))
         return torch.cat(parts, dim=1)
 
-    def _begin(self, tokens: Tensor, scene: Scene, *, everything: bool) -> Start:
+    def _begin(self, tokens: Tensor, scene: EncodedImage, *, everything: bool) -> DecoderQueries:
         if isinstance(self.start, Proposals):
-            proposed: Start = self.start(
+            proposed: DecoderQueries = self.start(
                 tokens, scene.ratios, scene.shapes_hw, padding=scene.padding, everything=everything
             )
             return proposed
-        learned: Start = self.start(tokens)
+        learned: DecoderQueries = self.start(tokens)
         return learned
 
     def _check(self, pixels: Tensor, mask: Tensor | None, targets: Sequence[Targets] | None) -> None:
@@ -164,9 +171,7 @@ class DeformableDetr(nn.Module):
             raise ValueError(f"the mask has shape {list(mask.shape)}, pixels {list(pixels.shape)}")
         if targets is not None and (not self.training or len(targets) != len(pixels)):
             mode = "training" if self.training else "evaluation"
-            raise ValueError(
-                f"{len(targets)} targets for {len(pixels)} pictures in {mode} mode; training takes one each"
-            )
+            raise ValueError(f"{len(targets)} targets for {len(pixels)} images in {mode} mode; training takes one each")
 
 
 def shrunk(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
@@ -175,7 +180,7 @@ def shrunk(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
 
 
 def valid_ratios(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """How much of the width and of the height of a map is picture [B, 2], by its first row and column."""
+    """How much of the width and of the height of a map is image [B, 2], by its first row and column."""
     across, down = mask[:, 0].sum(1).to(dtype) / mask.shape[2], mask[:, :, 0].sum(1).to(dtype) / mask.shape[1]
     return torch.stack((across, down), dim=-1)
 
@@ -187,7 +192,7 @@ def own_places(shapes_hw: Shapes, ratios: Tensor | None, device: torch.device, d
         y = (torch.arange(height, device=device, dtype=dtype) + 0.5) / height
         x = (torch.arange(width, device=device, dtype=dtype) + 0.5) / width
         own = torch.stack((x.expand(height, -1), y[:, None].expand(-1, width)), dim=-1).flatten(0, 1)[None]
-        levels.append(own if ratios is None else own / ratios[:, level, None])  # of the picture without its padding
+        levels.append(own if ratios is None else own / ratios[:, level, None])  # of the image without its padding
     places = torch.cat(levels, dim=1)[:, :, None]
     return places.expand(-1, -1, len(shapes_hw), -1) if ratios is None else places * ratios[:, None]
 
@@ -208,7 +213,7 @@ def optimize(network: DeformableDetr) -> DeformableDetr:
     return network
 
 
-def _training(start: Start, decoded: Decoded, mask: Tensor | None) -> SetTraining:
+def _training(start: DecoderQueries, decoded: DeformableDecoderOutput, mask: Tensor | None) -> SetTraining:
     return SetTraining(
         logits=torch.stack(decoded.logits),
         boxes_cxcywh=torch.stack(decoded.boxes_cxcywh),
@@ -218,7 +223,9 @@ def _training(start: Start, decoded: Decoded, mask: Tensor | None) -> SetTrainin
     )
 
 
-def _details(encoded: Encoded, start: Start, decoded: Decoded) -> DeformableDetrDetails:
+def _details(
+    encoded: DeformableEncoderOutput, start: DecoderQueries, decoded: DeformableDecoderOutput
+) -> DeformableDetrDetails:
     return DeformableDetrDetails(
         logits=torch.stack(decoded.logits, dim=1),
         pred_boxes=torch.stack(decoded.boxes_cxcywh, dim=1),

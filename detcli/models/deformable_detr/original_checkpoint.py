@@ -13,14 +13,14 @@ from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.backbones.resnet_original import BODY, name_of_resnet, read_resnet
 from detcli.models.deformable_detr.config import DeformableDetrConfig, read_config, write_config
-from detcli.models.family import Hints, Original
-from detcli.models.original_names import Room, Shapes, labels_of, numbers_of, renamed
+from detcli.models.family import ConversionHints, ConvertedWeights
+from detcli.models.original_names import Room, TensorShapes, labels_of, numbers_of, renamed
 
 _PUBLISHED_CLASSES = (91,)
 
 _PERCEPTRON = (r"\.linear([12])\.", r".fc\1.")
 _ENCODER_LAYER = (_PERCEPTRON, (r"\.norm1\.", ".self_attn_layer_norm."), (r"\.norm2\.", ".final_layer_norm."))
-# Here the first norm follows the attention to the picture, the second that among queries: the other way than in DETR.
+# Here the first norm follows the attention to the image, the second that among queries: the other way than in DETR.
 _DECODER_LAYER = (
     _PERCEPTRON,
     (r"\.norm1\.", ".encoder_attn_layer_norm."),
@@ -61,7 +61,7 @@ _ARGUMENTS = {
 }
 
 
-def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | None:
+def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
     """The model that these weights are; None where the keys are of another repository.
 
     Raises UnsupportedModelError where there is a mask head, where nobody has said whether the backbone is dilated, and
@@ -69,12 +69,12 @@ def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | Non
     """
     if any(name.startswith("detr.transformer.encoder.layers.0.self_attn.sampling_offsets.") for name in tensors):
         raise UnsupportedModelError("the model is a Deformable DETR with a mask head, which none of the Hub has")
-    shape = Shapes(tensors)
+    shape = TensorShapes(tensors)
     if not shape.has("transformer.level_embed") or not shape.has("transformer.decoder.layers.0.cross_attn.sampling_"):
         return None
     labels, notes = labels_of(shape("class_embed.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
     config = _config(shape, hints, labels)
-    return Original(
+    return ConvertedWeights(
         config=config,
         preprocessor={},
         tensors=renamed(tensors, _ROOMS, family="Deformable DETR"),
@@ -82,7 +82,7 @@ def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | Non
     )
 
 
-def _config(shape: Shapes, hints: Hints, labels: tuple[str, ...]) -> DeformableDetrConfig:
+def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]) -> DeformableDetrConfig:
     levels, width = shape("transformer.level_embed", 2)
     two_stage = shape.has("transformer.enc_output.")
     said = numbers_of(hints.args, {"nheads": "heads", "num_queries": "queries", "dropout": "dropout"})
@@ -119,7 +119,7 @@ def _maps(levels: int) -> tuple[int, ...]:
     return (2, 3, 4) if levels > 1 else (4,)
 
 
-def _points(shape: Shapes, attention: str, heads: int, levels: int) -> int:
+def _points(shape: TensorShapes, attention: str, heads: int, levels: int) -> int:
     """Sampling points of a head on each level."""
     name = f"transformer.{attention}.attention_weights.weight"
     points, rest = divmod(shape(name, 2)[0], max(1, heads) * levels)

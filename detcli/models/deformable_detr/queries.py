@@ -12,7 +12,7 @@ from detcli.models.deformable_detr.encoder import Shapes
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.position import sine_boxes
 
-# A proposal of level l is 0.05 * 2**l of the picture wide and high; one this close to the border or to a full picture
+# A proposal of level l is 0.05 * 2**l of the image wide and high; one this close to the border or to a full image
 # is not used. Chance of each class before training. Source: the authors' code.
 _PROPOSAL_SIZE = 0.05
 _PROPOSAL_MARGIN = 0.01
@@ -20,12 +20,12 @@ _CHANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class DecoderQueries:
     """What the decoder begins with.
 
     queries     [B, Q, D]
     positions   [B, Q, D]
-    references  [B, Q, 2] points or [B, Q, 4] boxes as fractions of the picture; at least float32
+    references  [B, Q, 2] points or [B, Q, 4] boxes as fractions of the image; at least float32
     all_logits  [B, S, K] of every token's proposal; None where queries are learned, or nobody needs them
     all_boxes   [B, S, 4] logits of every token's proposal; None likewise
     """
@@ -38,7 +38,7 @@ class Start:
 
 
 class LearnedQueries(nn.Module):
-    """The same queries for every picture (Zhu et al. 2020, section 4.2)."""
+    """The same queries for every image (Zhu et al. 2020, section 4.2)."""
 
     def __init__(self, config: DeformableDetrConfig) -> None:
         super().__init__()
@@ -47,11 +47,11 @@ class LearnedQueries(nn.Module):
         nn.init.xavier_uniform_(self.references.weight)
         nn.init.zeros_(self.references.bias)
 
-    def forward(self, tokens: Tensor) -> Start:
-        """The queries, once for each picture of tokens [B, S, D]."""
+    def forward(self, tokens: Tensor) -> DecoderQueries:
+        """The queries, once for each image of tokens [B, S, D]."""
         positions, queries = (half.expand(len(tokens), -1, -1) for half in self.embeddings.weight.chunk(2, dim=1))
         exact = torch.promote_types(tokens.dtype, torch.float32)
-        return Start(queries, positions, self.references(positions).to(exact).sigmoid())
+        return DecoderQueries(queries, positions, self.references(positions).to(exact).sigmoid())
 
 
 class Proposals(nn.Module):
@@ -76,11 +76,11 @@ class Proposals(nn.Module):
 
     def forward(
         self, tokens: Tensor, ratios: Tensor | None, shapes_hw: Shapes, *, padding: Tensor | None, everything: bool
-    ) -> Start:
+    ) -> DecoderQueries:
         """Take tokens [B, S, D] of maps of these shapes to what to begin with; Q is S where S is less.
 
-        ratios      [B, L, 2] how much of each map's width and height is picture; None: all
-        padding     bool [B, S], True where a token is no picture; None where all are
+        ratios      [B, L, 2] how much of each map's width and height is image; None: all
+        padding     bool [B, S], True where a token is no image; None where all are
         everything  also say what every token proposes, of every class
         """
         exact = torch.promote_types(tokens.dtype, torch.float32)
@@ -100,7 +100,7 @@ class Proposals(nn.Module):
         references = logits.detach().sigmoid()
         waves = sine_boxes(references, tokens.shape[-1] // 2).to(tokens.dtype)
         positions, queries = self.positions_norm(self.positions(waves)).chunk(2, dim=-1)
-        return Start(queries, positions, references, all_logits, all_boxes)
+        return DecoderQueries(queries, positions, references, all_logits, all_boxes)
 
     def _first_class(self, memory: Tensor) -> Tensor:
         return nn.functional.linear(memory, self.class_head.weight[:1], self.class_head.bias[:1])[..., 0]
@@ -109,7 +109,7 @@ class Proposals(nn.Module):
 def proposal_grid(
     shapes_hw: Shapes, ratios: Tensor | None, padding: Tensor | None, *, device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """A box around every token, as a fraction of the picture without its padding.
+    """A box around every token, as a fraction of the image without its padding.
 
     returns logits of boxes [B or 1, S, 4], infinite where a box is not used; and where none is [B or 1, S]
     """

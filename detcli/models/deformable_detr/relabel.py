@@ -7,14 +7,14 @@ from torch import Tensor
 
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.network import DeformableDetr
-from detcli.models.family import Relabelled
+from detcli.models.family import ReplacedClassHead
 from detcli.structures.class_labels import plain_name
 
 _CLASS_HEADS = "decoder.class_heads."
 _PROPOSALS = "start.class_head."
 
 
-def relabel(state: Mapping[str, Tensor], config: DeformableDetrConfig, names: Sequence[str]) -> Relabelled:
+def relabel(state: Mapping[str, Tensor], config: DeformableDetrConfig, names: Sequence[str]) -> ReplacedClassHead:
     """The state for other classes, in the order of `names`.
 
     Rows of heads go over where a name is the same in any case; other rows begin as in a new network. Where two classes
@@ -35,4 +35,4 @@ def relabel(state: Mapping[str, Tensor], config: DeformableDetrConfig, names: Se
             made[name][[new for new, _ in own]] = state[name][[row for _, row in own]].to(tensor.dtype)
         else:
             made[name] = state[name]
-    return Relabelled(relabelled, made, tuple(new for new, _ in pairs))
+    return ReplacedClassHead(relabelled, made, tuple(new for new, _ in pairs))

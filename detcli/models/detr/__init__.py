@@ -1,4 +1,4 @@
-"""DETR (Carion et al. 2020): boxes as a set, each query's answer found by attention to the whole picture."""
+"""DETR (Carion et al. 2020): boxes as a set, each query's answer found by attention to the whole image."""
 
 from typing import Any, cast
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.backbone_config import BackboneConfig, read_backbone, write_backbone
 from detcli.models.backbones.resnet import resnet_variant
-from detcli.models.config_fields import Fields, read_labels
+from detcli.models.config_fields import ConfigFields, read_labels
 from detcli.models.layers.activations import ACTIVATIONS
 
 PositionType = Literal["sine", "learned"]
@@ -82,7 +82,7 @@ def read_config(config: Mapping[str, Any]) -> DetrConfig:
     Raises UnsupportedModelError naming the first field that is of a wrong type, out of bounds or at odds with another.
     """
     also = {name: config[other] for name, other in _ALSO.items() if name not in config and other in config}
-    fields = Fields({**config, **also})
+    fields = ConfigFields({**config, **also})
     read = DetrConfig(
         labels=read_labels(fields),
         backbone=read_backbone(fields, _USUAL_MAPS),
@@ -159,7 +159,7 @@ def _as_written(value: float) -> float | int:
     return int(value) if float(value).is_integer() else value
 
 
-def _check(config: DetrConfig, fields: Fields) -> None:
+def _check(config: DetrConfig, fields: ConfigFields) -> None:
     """Refuse fields that are at odds with one another."""
     width, heads = config.d_model, config.encoder_attention_heads
     if width % 4 or width % heads or width % config.decoder_attention_heads:

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from detcli.models.detr.config import DetrConfig
 from detcli.models.losses.assignment import CostWeights, softmax_costs, solver
-from detcli.models.losses.layerwise_criterion import Counts, LayerwiseCriterion, LossWeights
+from detcli.models.losses.layerwise_criterion import LayerwiseCriterion, SetLossWeights, TargetCounts
 from detcli.models.losses.loss_terms import cross_entropy
 
 
 def criterion(config: DetrConfig) -> LayerwiseCriterion:
     """The losses of a configuration. Raises UsageError where scipy is not installed."""
     solver()
-    weights = LossWeights(
+    weights = SetLossWeights(
         bbox=config.bbox_loss_coefficient,
         giou=config.giou_loss_coefficient,
         mask=config.mask_loss_coefficient,
@@ -34,12 +34,12 @@ def criterion(config: DetrConfig) -> LayerwiseCriterion:
 class MeanCrossEntropy:
     """Cross-entropy over all queries of all processes, a weighted mean: those without a box weigh `nothing`.
 
-    Not divided by the number of boxes: pictures that hold few are learned from as much as others.
+    Not divided by the number of boxes: images that hold few are learned from as much as others.
     """
 
     nothing: float
 
-    def __call__(self, logits: Tensor, places: tuple[Tensor, ...], counts: Counts) -> Tensor:
+    def __call__(self, logits: Tensor, places: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
         """Judge logits [A, B * Q, K + 1] of A layers, given the places of true classes in them: [A]."""
         weight = counts.matched + self.nothing * counts.unmatched
         least = torch.finfo(weight.dtype).tiny  # nothing to learn from is no reason for a 0 / 0

@@ -58,7 +58,7 @@ class MaskHead(nn.Module):
         projected  [B, D, H, W] the map that the encoder read
         memory     [B, D, H, W] the map that it made
         finer      three maps of the backbone, from the coarsest to the finest
-        mask       bool [B, H, W], True where a cell is picture; None where all are
+        mask       bool [B, H, W], True where a cell is image; None where all are
         wanted     bool [B, Q], the queries whose masks are drawn, each of the others' cells being as good as certain
                    not to be there; None: all
         returns    [B, Q, h, w] logits, of the finest map's size
@@ -67,11 +67,11 @@ class MaskHead(nn.Module):
         """
         weights = self.attention(queries, memory, mask)  # [B, Q, M, H, W]
         adapted = [adapter(x) for adapter, x in zip(self.adapters, finer, strict=True)]
-        # What all queries of a picture share is convolved once: the first block reads the map and the weights apart.
+        # What all queries of an image share is convolved once: the first block reads the map and the weights apart.
         shared = self.enter.part(projected, 0)
         height, width = adapted[-1].shape[-2:]
         at_once = weights.shape[1] if self.training else max(1, _CHUNK // (height * width * adapted[-1].shape[1]))
-        pictures = []
+        images = []
         for place in range(len(weights)):
             one = slice(place, place + 1)
             own, below = shared[one], [x[one] for x in adapted]
@@ -79,14 +79,14 @@ class MaskHead(nn.Module):
             looks = weights[place] if chosen is None else weights[place, chosen]
             drawn = [self._draw(own, chunk, below) for chunk in looks.split(at_once) if len(chunk)]
             if chosen is None:
-                pictures.append(torch.cat(drawn))
+                images.append(torch.cat(drawn))
             else:
                 every = weights.new_full((weights.shape[1], height, width), _NOT_DRAWN)
-                pictures.append(every.index_copy_(0, chosen, torch.cat(drawn).to(every.dtype)) if drawn else every)
-        return torch.stack(pictures)
+                images.append(every.index_copy_(0, chosen, torch.cat(drawn).to(every.dtype)) if drawn else every)
+        return torch.stack(images)
 
     def _draw(self, shared: Tensor, weights: Tensor, adapted: Sequence[Tensor]) -> Tensor:
-        """Shared [1, C, H, W] and the weights of some queries [q, M, H, W] of one picture -> [q, h, w]."""
+        """Shared [1, C, H, W] and the weights of some queries [q, M, H, W] of one image -> [q, h, w]."""
         first = shared.shape[1] - weights.shape[1]
         x = self.enter.finish(self.enter.part(weights, first).add_(shared))
         x = self.steps[0](x)
@@ -138,7 +138,7 @@ class AttentionMap(nn.Module):
             nn.init.zeros_(projection.bias)
 
     def forward(self, queries: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
-        """Take queries [B, Q, D] and memory [B, D, H, W] to [B, Q, M, H, W]; mask bool [B, H, W], True where picture."""
+        """Take queries [B, Q, D] and memory [B, D, H, W] to [B, Q, M, H, W]; mask bool [B, H, W], True where image."""
         batch, count, width = queries.shape
         height, across = memory.shape[-2:]
         query = self.query(queries).view(batch, count, self.heads, -1) * (width // self.heads) ** -0.5

@@ -1,4 +1,4 @@
-"""The DETR network: pictures of any size in, one box a query out, and a mask where it was trained to draw them."""
+"""The DETR network: images of any size in, one box a query out, and a mask where it was trained to draw them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from detcli.models.backbones.backbone_config import BackboneConfig, make_backbon
 from detcli.models.backbones.resnet import ResNet, ResNetConfig
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.masks import MaskHead
-from detcli.models.detr.transformer import Decoded, Decoder, Encoded, Encoder, real_tokens
+from detcli.models.detr.transformer import DetrDecoder, DetrDecoderOutput, DetrEncoder, DetrEncoderOutput, real_tokens
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.position import LearnedPositions, sine_positions
 from detcli.models.losses.set_training import SetTraining
@@ -21,7 +21,7 @@ _ROUNDING = 1e-3  # of a probability, also where the network runs in half precis
 
 @dataclass(frozen=True, slots=True)
 class DetrDetails:
-    """All between the picture and the boxes, under transformers' names for it; B pictures always come first.
+    """All between the image and the boxes, under transformers' names for it; B images always come first.
 
     last_hidden_state          [B, Q, D] of the decoder, normed
     decoder_hidden_states      [B, Q, D] before the first decoder layer and after each, the last one normed
@@ -56,8 +56,8 @@ class Detr(nn.Module):
         self.input_projection = nn.Conv2d(self.backbone.out_channels[-1], width, 1)
         self.positions = LearnedPositions(width) if config.position_embedding_type == "learned" else None
         self.query_positions = nn.Embedding(config.num_queries, width)
-        self.encoder = Encoder(config)
-        self.decoder = Decoder(config)
+        self.encoder = DetrEncoder(config)
+        self.decoder = DetrDecoder(config)
         self.class_head = nn.Linear(width, len(config.labels) + 1)
         self.box_head = Mlp(width, width, 4, 3)
         self.mask_head: MaskHead | None = None
@@ -76,11 +76,11 @@ class Detr(nn.Module):
         """Detect, or answer what is to be learned from.
 
         pixels   float [B, 3, H, W] RGB, normalised as ImageNet's; zeros where padded
-        mask     bool [B, H, W], True where a pixel is picture, as the one at the upper left always is; None: all are
+        mask     bool [B, H, W], True where a pixel is image, as the one at the upper left always is; None: all are
         details  also hand out everything between, as DetrDetails; slower, and in need of more memory
-        targets  in training mode, one a picture: the details are those the criterion looks at, as SetTraining
+        targets  in training mode, one an image: the details are those the criterion looks at, as SetTraining
 
-        Raises ValueError for pixels or a mask of another shape, and for targets that are not one a picture of a
+        Raises ValueError for pixels or a mask of another shape, and for targets that are not one an image of a
         training step.
         """
         self._check(pixels, mask, targets)
@@ -119,7 +119,7 @@ class Detr(nn.Module):
         unsure: Tensor = logits.softmax(-1)[..., :-1].amax(-1) <= self.masks_above - _ROUNDING
         return ~unsure
 
-    def _learn(self, decoded: Decoded, masks: Tensor | None, mask: Tensor | None) -> Outputs:
+    def _learn(self, decoded: DetrDecoderOutput, masks: Tensor | None, mask: Tensor | None) -> Outputs:
         answers = torch.stack(decoded.normed)  # [A, B, Q, D]
         record = SetTraining(self.class_head(answers), self.box_head(answers).sigmoid(), masks, mask=mask)
         return Outputs(record.logits[-1], record.boxes_cxcywh[-1], record, masks)
@@ -140,9 +140,7 @@ class Detr(nn.Module):
             raise ValueError(f"the mask has shape {list(mask.shape)}, the pixels {list(pixels.shape)}")
         if targets is not None and (not self.training or len(targets) != len(pixels)):
             mode = "training" if self.training else "evaluation"
-            raise ValueError(
-                f"{len(targets)} targets for {len(pixels)} pictures in {mode} mode; training takes one each"
-            )
+            raise ValueError(f"{len(targets)} targets for {len(pixels)} images in {mode} mode; training takes one each")
 
 
 def optimize(network: Detr) -> Detr:
@@ -175,7 +173,7 @@ def _is_whole(mask: Tensor | None) -> bool:
     return mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all())
 
 
-def _details(encoded: Encoded, decoded: Decoded) -> DetrDetails:
+def _details(encoded: DetrEncoderOutput, decoded: DetrDecoderOutput) -> DetrDetails:
     return DetrDetails(
         last_hidden_state=decoded.normed[-1],
         decoder_hidden_states=(*decoded.states[:-1], decoded.normed[-1]),

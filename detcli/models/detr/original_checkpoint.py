@@ -13,8 +13,8 @@ from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.backbones.resnet_original import BODY, name_of_resnet, read_resnet
 from detcli.models.detr.config import DetrConfig, read_config, write_config
-from detcli.models.family import Hints, Original
-from detcli.models.original_names import Room, Shapes, labels_of, numbers_of, renamed
+from detcli.models.family import ConversionHints, ConvertedWeights
+from detcli.models.original_names import Room, TensorShapes, labels_of, numbers_of, renamed
 
 _OUTER = "detr."  # before the detector where there is a mask head
 _MAPS = (1, 2, 3, 4)
@@ -57,7 +57,7 @@ _ARGUMENTS = {
 }
 
 
-def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | None:
+def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
     """The model that these weights are; None where the keys are of another repository.
 
     Raises UnsupportedModelError for weights that were made for detectron2 or trained with --pre_norm, where nobody has
@@ -70,7 +70,7 @@ def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | Non
             "to use"
         )
     plain = {name.removeprefix(_OUTER): tensor for name, tensor in tensors.items()}
-    shape = Shapes(plain)
+    shape = TensorShapes(plain)
     if not shape.has("transformer.decoder.layers.0.multihead_attn.") or not shape.has("bbox_embed.layers."):
         return None
     if shape.has("transformer.encoder.norm.") or hints.args.get("pre_norm") is True:
@@ -79,7 +79,7 @@ def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | Non
     config = _config(shape, hints, labels)
     kind = "DETR with masks" if config.has_masks else "DETR"
     backbone = name_of_resnet(cast("ResNetConfig", config.backbone))
-    return Original(
+    return ConvertedWeights(
         config=config,
         preprocessor={"format": "coco_panoptic"} if len(labels) == _PANOPTIC_CLASSES else {},
         tensors=renamed(plain, _ROOMS, family="DETR"),
@@ -87,7 +87,7 @@ def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | Non
     )
 
 
-def _config(shape: Shapes, hints: Hints, labels: tuple[str, ...]) -> DetrConfig:
+def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]) -> DetrConfig:
     said = numbers_of(hints.args, {"nheads": "heads", "dropout": "dropout"})
     heads, dropout = int(said.get("heads", 8)), said.get("dropout", 0.1)
     encoder, decoder = (shape.count(f"transformer.{part}.layers.") for part in ("encoder", "decoder"))

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.network import Detr
-from detcli.models.family import Relabelled
+from detcli.models.family import ReplacedClassHead
 from detcli.structures.class_labels import plain_name
 
 
-def relabel(state: Mapping[str, Tensor], config: DetrConfig, names: Sequence[str]) -> Relabelled:
+def relabel(state: Mapping[str, Tensor], config: DetrConfig, names: Sequence[str]) -> ReplacedClassHead:
     """The state for other classes, in the order of `names`.
 
     Rows of the class head go over where a name is the same in any case, and the last one, for "nothing here", always;
@@ -30,4 +30,4 @@ def relabel(state: Mapping[str, Tensor], config: DetrConfig, names: Sequence[str
         rows = tensor.clone()
         rows[[*kept, len(names)]] = before[[*(row for _, row in pairs), len(config.labels)]].to(rows.dtype)
         made[f"class_head.{name}"] = rows
-    return Relabelled(relabelled, made, tuple(kept))
+    return ReplacedClassHead(relabelled, made, tuple(kept))

@@ -11,7 +11,7 @@ from detcli.models.layers.feed_forward import FeedForward
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class DetrEncoderOutput:
     """What the encoder made of the tokens.
 
     tokens      [B, S, D]
@@ -25,7 +25,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DetrDecoderOutput:
     """What the decoder made of the queries.
 
     normed            [B, Q, D] of each layer that was asked for, after the norm that all layers share; the last one last
@@ -40,25 +40,27 @@ class Decoded:
     cross_attentions: tuple[Tensor, ...]
 
 
-class Encoder(nn.Module):
+class DetrEncoder(nn.Module):
     """Layers in which every cell of the map looks at every other."""
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.layers = nn.ModuleList(DetrEncoderLayer(config) for _ in range(config.encoder_layers))
 
-    def forward(self, tokens: Tensor, positions: Tensor, mask: Tensor | None, *, details: bool = False) -> Encoded:
-        """Encode tokens [B, S, D] at positions [B or 1, S, D]; mask bool [B, 1, 1, S], True where one is picture."""
+    def forward(
+        self, tokens: Tensor, positions: Tensor, mask: Tensor | None, *, details: bool = False
+    ) -> DetrEncoderOutput:
+        """Encode tokens [B, S, D] at positions [B or 1, S, D]; mask bool [B, 1, 1, S], True where one is image."""
         states, attentions = [tokens], []
         for layer in self.layers:
             tokens, weights = layer(tokens, positions, mask, details=details)
             if details:
                 states.append(tokens)
                 attentions.append(weights)
-        return Encoded(tokens, tuple(states) if details else (), tuple(attentions))
+        return DetrEncoderOutput(tokens, tuple(states) if details else (), tuple(attentions))
 
 
-class EncoderLayer(nn.Module):
+class DetrEncoderLayer(nn.Module):
     """Self-attention and a perceptron, each added to what it read and then normed."""
 
     def __init__(self, config: DetrConfig) -> None:
@@ -79,12 +81,12 @@ class EncoderLayer(nn.Module):
         return self.feed_forward(tokens), weights
 
 
-class Decoder(nn.Module):
-    """Layers in which queries look at each other and at the picture; one norm for the answers of all of them."""
+class DetrDecoder(nn.Module):
+    """Layers in which queries look at each other and at the image; one norm for the answers of all of them."""
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        self.layers = nn.ModuleList(DetrDecoderLayer(config) for _ in range(config.decoder_layers))
         self.norm = nn.LayerNorm(config.d_model)
 
     def forward(
@@ -96,13 +98,13 @@ class Decoder(nn.Module):
         *,
         every_layer: bool = False,
         details: bool = False,
-    ) -> Decoded:
+    ) -> DetrDecoderOutput:
         """Decode queries that begin as zeros, and are told apart by their positions alone.
 
         positions      [1, Q, D] of the queries
         memory         [B, S, D] the encoder's tokens
         placed_memory  [B, S, D] the same with their positions
-        mask           bool [B, 1, 1, S], True where a token is picture; None where all are
+        mask           bool [B, 1, 1, S], True where a token is image; None where all are
         every_layer    the answers of every layer, not of the last alone
         """
         queries = memory.new_zeros(()).expand(len(memory), *positions.shape[1:])
@@ -117,11 +119,11 @@ class Decoder(nn.Module):
                 cross_attentions.append(cross_weights)
         # The next layer reads what is not normed, as in the original: transformers' auxiliary_loss changes that.
         normed = tuple(self.norm(answer) for answer in (answers or [queries]))
-        return Decoded(normed, tuple(states) if details else (), tuple(attentions), tuple(cross_attentions))
+        return DetrDecoderOutput(normed, tuple(states) if details else (), tuple(attentions), tuple(cross_attentions))
 
 
-class DecoderLayer(nn.Module):
-    """Self-attention, attention to the picture and a perceptron, each added to what it read and then normed."""
+class DetrDecoderLayer(nn.Module):
+    """Self-attention, attention to the image and a perceptron, each added to what it read and then normed."""
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__()
@@ -166,5 +168,5 @@ def _feed_forward(config: DetrConfig, hidden: int) -> FeedForward:
 
 
 def real_tokens(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Which cells of a map are picture: that of the pixel at the upper left of each. bool [B, H, W] -> [B, *size_hw]."""
+    """Which cells of a map are image: that of the pixel at the upper left of each. bool [B, H, W] -> [B, *size_hw]."""
     return nn.functional.interpolate(mask[:, None].float(), size=size_hw, mode="nearest")[:, 0].to(torch.bool)

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
-from detcli.models.config_fields import Fields
+from detcli.models.config_fields import ConfigFields
 from detcli.models.layers.activations import ACTIVATIONS
 
 Size = Literal["n", "s", "m", "l", "x"]
@@ -12,7 +12,7 @@ _STAGES = (1, 8)  # fewest and most
 _MOST_LAYERS = 1024  # of all blocks together: so many modules are built before a weight is looked at
 
 
-def read_backbone(config: Fields) -> HGNetV2Config:
+def read_backbone(config: ConfigFields) -> HGNetV2Config:
     """Read the backbone from the fields of config.json; what it does not say is as transformers has it.
 
     Raises UnsupportedModelError where it is no HGNetV2, or its tables do not fit each other.
@@ -22,7 +22,7 @@ def read_backbone(config: Fields) -> HGNetV2Config:
         raise config.refuse("use_timm_backbone", "false: detcli has D-FINE's own backbone, HGNetV2, alone")
     fields = config.object("backbone_config")
     absent = fields is None
-    fields = fields or Fields({}, "backbone_config.")
+    fields = fields or ConfigFields({}, "backbone_config.")
     fields.choice("model_type", "hgnet_v2", ("hgnet_v2",))
     fields.integer("num_channels", 3, 3, 3)
     stem = fields.integers("stem_channels", (3, 32, 48), 1, 8192, length=(3, 3))
@@ -78,7 +78,7 @@ def write_backbone(config: HGNetV2Config) -> dict[str, Any]:
     }
 
 
-def _read_stages(fields: Fields, inputs: int) -> tuple[StageConfig, ...]:
+def _read_stages(fields: ConfigFields, inputs: int) -> tuple[StageConfig, ...]:
     """Read the tables, one column a stage; all must have the same length and each stage fit the one before."""
     ins = fields.integers("stage_in_channels", (48, 128, 512, 1024), 1, 16384, length=_STAGES)
     count = len(ins)
@@ -103,7 +103,7 @@ def _read_stages(fields: Fields, inputs: int) -> tuple[StageConfig, ...]:
     return tuple(StageConfig(*column) for column in columns)
 
 
-def _read_outputs(fields: Fields, stages: int, default: tuple[int, ...] | None) -> tuple[int, ...]:
+def _read_outputs(fields: ConfigFields, stages: int, default: tuple[int, ...] | None) -> tuple[int, ...]:
     """Which maps are handed out: out_indices, else out_features, else the last stage; rising, each once."""
     # Negative indices count from the end of the names, of which transformers makes as many as `depths` is long.
     named = 1 + len(fields.integers("depths", (3, 4, 6, 3), 0, 1024, length=_STAGES))

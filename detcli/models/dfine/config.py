@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from detcli.models.backbones.hgnetv2 import HGNetV2Config
-from detcli.models.config_fields import Fields, read_labels
+from detcli.models.config_fields import ConfigFields, read_labels
 from detcli.models.dfine.backbone_config import Size, published_backbone, read_backbone, write_backbone
 from detcli.models.dfine.training_fields import read_training_fields
 from detcli.models.layers.activations import ACTIVATIONS
@@ -85,7 +85,7 @@ class DFineConfig:
 
     @property
     def size_divisor(self) -> tuple[int, int]:
-        """Height and width of a picture are multiples of these."""
+        """Height and width of an image are multiples of these."""
         return self.backbone.out_strides[-1]
 
     @property
@@ -109,7 +109,7 @@ def read_config(config: Mapping[str, Any]) -> DFineConfig:
 
     Raises UnsupportedModelError naming the first field that is of a wrong type, out of bounds or at odds with another.
     """
-    fields = Fields(config)
+    fields = ConfigFields(config)
     backbone = read_backbone(fields)
     layers = fields.integer("decoder_layers", 6, 1, 64)
     maps = len(backbone.out_indices)
@@ -192,7 +192,7 @@ def write_config(config: DFineConfig) -> dict[str, Any]:
 _SAME_NAMES = tuple(name for name in DFineConfig.__dataclass_fields__ if name not in ("labels", "backbone", "carried"))
 
 
-def _check(config: DFineConfig, fields: Fields) -> None:
+def _check(config: DFineConfig, fields: ConfigFields) -> None:
     """Refuse fields that are at odds with one another."""
     maps, hidden = config.maps, config.encoder_hidden_dim
     inputs = fields.integers("encoder_in_channels", (512, 1024, 2048), 1, 65536, length=(1, 16))

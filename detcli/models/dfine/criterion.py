@@ -17,10 +17,10 @@ from torch import Tensor
 
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.distribution import edge_targets
-from detcli.models.dfine.network import Answers, DFineTraining
+from detcli.models.dfine.network import DFinePredictions, DFineTraining
 from detcli.models.losses.assignment import Assignment, CostWeights, Pairs, assign, focal_costs, solver
 from detcli.models.losses.loss_terms import box_terms, distillation, distribution_focal, varifocal
-from detcli.models.losses.set_criterion import TrueBoxes, at_least_one, shared_counts
+from detcli.models.losses.set_criterion import TargetBoxes, at_least_one, shared_counts
 from detcli.structures.boxes import cxcywh_to_xyxy, iou
 from detcli.structures.outputs import Outputs, Targets
 
@@ -28,7 +28,7 @@ _TEMPERATURE = 5.0  # of distillation
 
 
 @dataclass(frozen=True, slots=True)
-class LossWeights:
+class DFineLossWeights:
     """What each term weighs: varifocal, L1, GIoU, fine-grained localisation, decoupled distillation of localisation."""
 
     vfl: float = 1.0
@@ -39,7 +39,7 @@ class LossWeights:
 
 
 # Where config.json has another weight, it goes before the published one.
-_WEIGHT_FIELDS = {name: f"weight_loss_{name}" for name in LossWeights.__dataclass_fields__}
+_WEIGHT_FIELDS = {name: f"weight_loss_{name}" for name in DFineLossWeights.__dataclass_fields__}
 _COST_FIELDS = {
     "label": "matcher_class_cost",
     "l1": "matcher_bbox_cost",
@@ -52,7 +52,7 @@ _COST_FIELDS = {
 def criterion(config: DFineConfig) -> "DFineCriterion":
     """The losses of a configuration. Raises UsageError where scipy is not installed."""
     solver()
-    weights = LossWeights(**_given(_WEIGHT_FIELDS, config.carried))
+    weights = DFineLossWeights(**_given(_WEIGHT_FIELDS, config.carried))
     return DFineCriterion(weights, CostWeights(**_given(_COST_FIELDS, config.carried)))
 
 
@@ -63,8 +63,8 @@ class DFineCriterion:
     costs    of the assignment
     """
 
-    def __init__(self, weights: LossWeights | None = None, costs: CostWeights | None = None) -> None:
-        self.weights = weights or LossWeights()
+    def __init__(self, weights: DFineLossWeights | None = None, costs: CostWeights | None = None) -> None:
+        self.weights = weights or DFineLossWeights()
         self.costs = costs or CostWeights()
 
     def __call__(self, outputs: Outputs, targets: Sequence[Targets]) -> dict[str, Tensor]:
@@ -72,7 +72,7 @@ class DFineCriterion:
 
         The last layer's have no ending, those before it `_aux_0` …, those before any refinement `_pre`, the encoder's
         `_enc_0`; of denoising queries `_dn_0` …, the last layer's among them, and `_dn_pre`. Together they reach all
-        that the network answered, even where no picture has a box.
+        that the network answered, even where no image has a box.
 
         Raises TypeError for outputs that were not made for training, DivergedError for answers that are not finite.
         """
@@ -83,8 +83,8 @@ class DFineCriterion:
             return dict(self._losses(said, targets))
 
     def _losses(self, said: DFineTraining, targets: Sequence[Targets]) -> Iterator[tuple[str, Tensor]]:
-        found = _AnswerSet.of(said.answers, (said.picked_logits, said.picked_boxes))
-        truths = TrueBoxes.of(targets, found.boxes.dtype)
+        found = _PredictionSet.of(said.answers, (said.picked_logits, said.picked_boxes))
+        truths = TargetBoxes.of(targets, found.boxes.dtype)
         own = self._assign(found, truths)
         agreed = union(own)
         made = said.layout.positives() if said.layout is not None else None
@@ -94,12 +94,12 @@ class DFineCriterion:
         terms = self._terms(found, truths, own.to(device), agreed.to(device), found_by, balance, said)
         yield from _named(terms, [*(f"_aux_{i}" for i in range(last)), "", "_pre", "_enc_0"])
         if said.denoising is not None and made is not None:
-            noisy = _AnswerSet.of(said.denoising)
+            noisy = _PredictionSet.of(said.denoising)
             terms = self._terms(noisy, truths, None, made.to(device), made_by, balance, said)
             yield from _named(terms, [*(f"_dn_{i}" for i in range(last + 1)), "_dn_pre"])
             yield f"loss_ddf_dn_{last}", torch.zeros_like(balance)  # the last layer is its own teacher
 
-    def _assign(self, found: "_AnswerSet", truths: TrueBoxes) -> Assignment:
+    def _assign(self, found: "_PredictionSet", truths: TargetBoxes) -> Assignment:
         """The best assignment for each layer, for `pre` and for the encoder."""
         shape = (len(found.logits), len(truths.counts), found.logits.shape[1] // len(truths.counts), -1)
         logits, boxes = found.logits.detach().view(shape), found.boxes.detach().view(shape)
@@ -109,8 +109,8 @@ class DFineCriterion:
 
     def _terms(
         self,
-        answers: "_AnswerSet",
-        truths: TrueBoxes,
+        answers: "_PredictionSet",
+        truths: TargetBoxes,
         own: Pairs | None,
         agreed: Pairs,
         by: "_Divisors",
@@ -147,11 +147,11 @@ def union(own: Assignment) -> Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class _AnswerSet:
-    """Answers of one kind of queries, those of all pictures side by side; in float32 at least.
+class _PredictionSet:
+    """Answers of one kind of queries, those of all images side by side; in float32 at least.
 
     logits   [A, B * Q, K] of L layers, then of `pre`, then what else there is
-    boxes    [A, B * Q, 4] centre and size, the same
+    boxes    [A, B * Q, 4] center and size, the same
     corners  L times [B * Q, 4 * R]
     start    [B * Q, 4] the boxes whose edges the distributions move
     """
@@ -162,7 +162,7 @@ class _AnswerSet:
     start: Tensor
 
     @classmethod
-    def of(cls, answers: Answers, *more: tuple[Tensor, Tensor]) -> "_AnswerSet":
+    def of(cls, answers: DFinePredictions, *more: tuple[Tensor, Tensor]) -> "_PredictionSet":
         """Stack answers, and more logits and boxes."""
         exact = torch.promote_types(answers.boxes_cxcywh[0].dtype, torch.float32)
         logits = [*answers.logits[1:], answers.logits[0], *(logits for logits, _ in more)]
@@ -200,14 +200,14 @@ class _Divisors:
 
 
 def _divisors(
-    said: DFineTraining, agreed: Assignment, made: Assignment | None, truths: TrueBoxes
+    said: DFineTraining, agreed: Assignment, made: Assignment | None, truths: TargetBoxes
 ) -> tuple[_Divisors, _Divisors]:
     """Of the answers found, and of those made by denoising."""
-    pictures = len(truths.counts)
+    images = len(truths.counts)
     groups, queries = (said.layout.groups, said.layout.queries) if said.layout is not None else (0, 0)
-    found = [len(agreed.queries), pictures * said.picked_boxes.shape[1] - len(agreed.queries)]
+    found = [len(agreed.queries), images * said.picked_boxes.shape[1] - len(agreed.queries)]
     positives = len(made.queries) if made is not None else 0
-    counts = [sum(truths.counts), *found, positives, pictures * queries - positives]
+    counts = [sum(truths.counts), *found, positives, images * queries - positives]
     shared = shared_counts(counts, said.picked_boxes.device)
     boxes, pairs, positive, negative = *at_least_one(shared[:2]), *at_least_one(shared[3:])
     return (
@@ -216,7 +216,7 @@ def _divisors(
     )
 
 
-def _varifocal(answers: _AnswerSet, truths: TrueBoxes, pairs: Pairs, quality: Tensor | None) -> Tensor:
+def _varifocal(answers: _PredictionSet, truths: TargetBoxes, pairs: Pairs, quality: Tensor | None) -> Tensor:
     """[A]; the quality [A, P] of the pairs' boxes is worked out where it is not known."""
     layers = len(answers.logits)
     queries, wanted = pairs.queries.expand(layers, -1), pairs.truths.expand(layers, -1)
@@ -227,7 +227,9 @@ def _varifocal(answers: _AnswerSet, truths: TrueBoxes, pairs: Pairs, quality: Te
     return varifocal(answers.logits, (layer, queries, truths.class_ids[wanted]), quality)
 
 
-def _localisation(answers: _AnswerSet, wanted: Tensor, pairs: Pairs, quality: Tensor, said: DFineTraining) -> Tensor:
+def _localisation(
+    answers: _PredictionSet, wanted: Tensor, pairs: Pairs, quality: Tensor, said: DFineTraining
+) -> Tensor:
     """[L]: how far distributions are from the bins around the true edges, surer boxes first."""
     corners = torch.stack([corners.index_select(0, pairs.queries) for corners in answers.corners])
     corners = _by_edge(corners)  # [L, P, 4, R]
@@ -236,7 +238,7 @@ def _localisation(answers: _AnswerSet, wanted: Tensor, pairs: Pairs, quality: Te
     return (distribution_focal(corners, left, share).sum(-1) * quality[: len(corners)]).sum(1)
 
 
-def _distillation(answers: _AnswerSet, pairs: Pairs, quality: Tensor, by: _Divisors, balance: Tensor) -> Tensor:
+def _distillation(answers: _PredictionSet, pairs: Pairs, quality: Tensor, by: _Divisors, balance: Tensor) -> Tensor:
     """[L - 1]: how far distributions are from those of the last layer, by how sure that one is of the query.
 
     Matched queries weigh as much as their boxes are right, others as much as the last layer is sure of a class.

@@ -22,7 +22,7 @@ _FLOAT16_MAX = 65504.0
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DFineDecoderOutput:
     """What the decoder says. Lists have one entry a layer that ran, or a layer that answered.
 
     states            [B, Q, D] after each layer that ran
@@ -43,7 +43,7 @@ class Decoded:
     start: list[Tensor] = field(default_factory=list)
 
 
-class Decoder(nn.Module):
+class DFineDecoder(nn.Module):
     """Fine-grained distribution refinement.
 
     In evaluation the layers up to `eval_idx` run and that one answers; in training all run and all answer.
@@ -60,7 +60,7 @@ class Decoder(nn.Module):
         self.eval_idx = config.eval_idx
         self.heads = config.decoder_attention_heads
         self.layers = nn.ModuleList(
-            DecoderLayer(config, own, ffn=wide_ffn if index in wide else ffn) for index, own in enumerate(widths)
+            DFineDecoderLayer(config, own, ffn=wide_ffn if index in wide else ffn) for index, own in enumerate(widths)
         )
         self.position_head = Mlp(4, 2 * width, width, 2)
         self.initial_box_head = Mlp(width, width, 4, 3)
@@ -82,7 +82,7 @@ class Decoder(nn.Module):
         *,
         mask: Tensor | None = None,
         details: bool = False,
-    ) -> Decoded:
+    ) -> DFineDecoderOutput:
         """Refine boxes.
 
         queries     [B, Q, D]
@@ -92,10 +92,10 @@ class Decoder(nn.Module):
         """
         boxes = references.sigmoid()
         values = split_values(tokens.to(boxes.dtype), shapes_hw, self.heads)
-        said = Decoded()
+        said = DFineDecoderOutput()
         corners: Tensor | None = None
         last = len(self.layers) - 1 if self.training else self.eval_idx
-        for index, layer in enumerate(cast("list[DecoderLayer]", [*self.layers[: last + 1]])):
+        for index, layer in enumerate(cast("list[DFineDecoderLayer]", [*self.layers[: last + 1]])):
             positions = _stretched(self.position_head(boxes.to(queries.dtype)).clamp(-10, 10), layer.width)
             if queries.shape[-1] != layer.width:
                 queries = _stretched(queries, layer.width)
@@ -142,7 +142,7 @@ class Decoder(nn.Module):
             nn.init.zeros_(cast("Mlp", box_head).linears[-1].bias)
 
 
-class DecoderLayer(nn.Module):
+class DFineDecoderLayer(nn.Module):
     """Self-attention of queries, sampling of the maps, a gate between the two, a perceptron."""
 
     def __init__(self, config: DFineConfig, width: int, *, ffn: int) -> None:

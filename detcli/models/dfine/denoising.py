@@ -12,7 +12,7 @@ from torch import Tensor
 
 from detcli.models.layers.position import inverse_sigmoid
 from detcli.models.losses.assignment import Assignment
-from detcli.models.losses.set_criterion import TrueBoxes, largest_everywhere
+from detcli.models.losses.set_criterion import TargetBoxes, largest_everywhere
 from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from detcli.structures.outputs import Targets
 
@@ -20,15 +20,15 @@ _DRAWS = 10  # of each noisy query: whether its label changes, to which, four si
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class DenoisingLayout:
     """Where the denoising queries of a batch are.
 
-    Each group has one query close to each true box (positives), then one further away from each (negatives); pictures
-    with fewer boxes than the fullest one of all processes are filled up. All pictures have the same layout:
+    Each group has one query close to each true box (positives), then one further away from each (negatives); images
+    with fewer boxes than the fullest one of all processes are filled up. All images have the same layout:
 
         [ positives | negatives ] [ positives | negatives ] …      each of `most`, in `groups` groups
 
-    counts  how many true boxes each picture has
+    counts  how many true boxes each image has
     """
 
     groups: int
@@ -37,7 +37,7 @@ class Layout:
 
     @property
     def queries(self) -> int:
-        """How many denoising queries each picture has."""
+        """How many denoising queries each image has."""
         return 2 * self.groups * self.most
 
     def positives(self) -> Assignment:
@@ -80,11 +80,11 @@ class Noise:
 class NoisyQueries:
     """The denoising queries of a batch.
 
-    class_ids   int64 [B, Q]; the number of classes where a picture is filled up
+    class_ids   int64 [B, Q]; the number of classes where an image is filled up
     references  float [B, Q, 4] logits of boxes
     """
 
-    layout: Layout
+    layout: DenoisingLayout
     class_ids: Tensor
     references: Tensor
 
@@ -92,19 +92,19 @@ class NoisyQueries:
 def make_queries(
     targets: Sequence[Targets], *, classes: int, total: int, noise: Noise, dtype: torch.dtype
 ) -> NoisyQueries | None:
-    """Draw the denoising queries of a batch; None where no picture of any process has a true box.
+    """Draw the denoising queries of a batch; None where no image of any process has a true box.
 
-    total  how many positives a picture should have: as many groups are made, but one at least
+    total  how many positives an image should have: as many groups are made, but one at least
     dtype  of the references
 
-    A picture's noise follows from its seed alone: more groups, or fuller pictures beside it, do not change it.
+    An image's noise follows from its seed alone: more groups, or fuller images beside it, do not change it.
     """
-    truths = TrueBoxes.of(targets, dtype)
+    truths = TargetBoxes.of(targets, dtype)
     device = truths.class_ids.device
     most = largest_everywhere(max(truths.counts), device)
     if not most:
         return None
-    layout = Layout(max(1, total // most), most, truths.counts)
+    layout = DenoisingLayout(max(1, total // most), most, truths.counts)
     drawn = torch.zeros((len(targets), layout.groups, 2, most, _DRAWS))
     for place, target in enumerate(targets):
         own = _draw(target.seed, layout.groups, truths.counts[place])
@@ -129,7 +129,7 @@ def _noisy_labels(labels: Tensor, drawn: Tensor, classes: int, ratio: float) -> 
 
 
 def _noisy_boxes(boxes_cxcywh: Tensor, drawn: Tensor, scale: float) -> Tensor:
-    """Boxes [B, 1, 1, N, 4] for each group [B, G, 2, N, 4], with every edge moved, held within the picture; positives first, then negatives."""
+    """Boxes [B, 1, 1, N, 4] for each group [B, G, 2, N, 4], with every edge moved, held within the image; positives first, then negatives."""
     signs = (drawn[..., 2:6] < 0.5).to(drawn.dtype) * 2 - 1
     further = torch.arange(2, device=drawn.device, dtype=drawn.dtype)[:, None, None]  # negatives move one more
     halves = 0.5 * scale * boxes_cxcywh[..., 2:].repeat(1, 1, 1, 1, 2)

@@ -32,7 +32,7 @@ class EdgeBins(nn.Module):
 
         corners       [B, Q, 4 * R] logits over R = bins + 1 bins for the left, top, right and bottom edge
         boxes_cxcywh  [B, Q, 4] the boxes whose edges they move
-        returns       [B, Q, 4] centre and size; neither ordered nor held within the picture
+        returns       [B, Q, 4] center and size; neither ordered nor held within the image
         """
         dtype = boxes_cxcywh.dtype
         offsets = self.bin_offsets() if self.offsets is None else self.offsets
@@ -40,8 +40,8 @@ class EdgeBins(nn.Module):
         chances = corners.to(dtype).view(*corners.shape[:2], 4, self.bins + 1).softmax(-1)  # [B, Q, 4, R]
         distances = chances @ offsets.to(dtype)  # [B, Q, 4]
         outward = (0.5 * scale + distances) * (boxes_cxcywh[..., 2:] / scale).repeat(1, 1, 2)
-        centre = boxes_cxcywh[..., :2]
-        return xyxy_to_cxcywh(torch.cat((centre - outward[..., :2], centre + outward[..., 2:]), dim=-1))
+        center = boxes_cxcywh[..., :2]
+        return xyxy_to_cxcywh(torch.cat((center - outward[..., :2], center + outward[..., 2:]), dim=-1))
 
     def bin_offsets(self) -> Tensor:
         """What each bin stands for: [R] offsets, symmetric, dense near zero, the two outermost twice as far."""
@@ -84,9 +84,9 @@ def edge_targets(
     """
     scale = reg_scale.abs().to(start_cxcywh.dtype)
     offsets = bin_offsets(bins, reg_scale=reg_scale, up=up).to(start_cxcywh.dtype)
-    centre, size = start_cxcywh[:, :2], start_cxcywh[:, 2:].repeat(1, 2)
+    center, size = start_cxcywh[:, :2], start_cxcywh[:, 2:].repeat(1, 2)
     corners = cxcywh_to_xyxy(truths_cxcywh)
-    outward = torch.cat((centre - corners[:, :2], corners[:, 2:] - centre), dim=-1)
+    outward = torch.cat((center - corners[:, :2], corners[:, 2:] - center), dim=-1)
     distances = outward * scale / size.clamp(min=torch.finfo(size.dtype).tiny) - 0.5 * scale
     left = (torch.searchsorted(offsets, distances.contiguous(), right=True) - 1).clamp(0, bins - 1)
     share = (distances - offsets[left]) / (offsets[left + 1] - offsets[left])

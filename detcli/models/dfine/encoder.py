@@ -16,7 +16,7 @@ from detcli.models.layers.position import sine_grid
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class DFineEncoderOutput:
     """What the encoder says.
 
     maps        [B, D, H, W] for each level
@@ -45,13 +45,13 @@ class HybridEncoder(nn.Module):
             ConvNorm(channels, width, 1, norm=nn.BatchNorm2d(width))
             for channels in config.backbone.out_channels
         )
-        self.within = nn.ModuleList(WithinMap(config) for _ in config.encode_proj_layers)
+        self.within = nn.ModuleList(IntraScaleEncoder(config) for _ in config.encode_proj_layers)
         self.laterals = nn.ModuleList(ConvNorm(width, width, 1, norm=_norm(config, width)) for _ in steps)
         self.top_down = nn.ModuleList(Fusion(config) for _ in steps)
         self.downsamples = nn.ModuleList(Downsample(config) for _ in steps)
         self.bottom_up = nn.ModuleList(Fusion(config) for _ in steps)
 
-    def forward(self, maps: Sequence[Tensor], *, details: bool = False) -> Encoded:
+    def forward(self, maps: Sequence[Tensor], *, details: bool = False) -> DFineEncoderOutput:
         """Take maps of the backbone, finest first, to as many of one width."""
         levels = [project(x) for project, x in zip(self.input_projections, maps, strict=True)]
         states: list[Tensor] = []
@@ -63,7 +63,7 @@ class HybridEncoder(nn.Module):
             if details:
                 states.append(levels[place])
                 attentions.extend(weights)
-        return Encoded(self._fuse(levels), tuple(states), tuple(attentions))
+        return DFineEncoderOutput(self._fuse(levels), tuple(states), tuple(attentions))
 
     def _fuse(self, levels: list[Tensor]) -> list[Tensor]:
         """Down the pyramid, coarsest to finest, then up again."""
@@ -78,19 +78,19 @@ class HybridEncoder(nn.Module):
         return up
 
 
-class WithinMap(nn.Module):
+class IntraScaleEncoder(nn.Module):
     """Transformer layers over the cells of one map: attention-based intra-scale feature interaction (AIFI)."""
 
     def __init__(self, config: DFineConfig) -> None:
         super().__init__()
         self.width = config.encoder_hidden_dim
         self.temperature = config.positional_encoding_temperature
-        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.layers = nn.ModuleList(DFineEncoderLayer(config) for _ in range(config.encoder_layers))
 
     def forward(self, x: Tensor, *, details: bool = False) -> tuple[Tensor, list[Tensor]]:
         """Take x [B, D, H, W] to the same shape, and each layer's weights [B, M, S, S] where asked for."""
         height, width = x.shape[-2:]
-        # Not `flatten(2).mT`: for a single picture its gradient has strides that torch 2.13's batch norm misreads on CPUs.
+        # Not `flatten(2).mT`: for a single image its gradient has strides that torch 2.13's batch norm misreads on CPUs.
         tokens = x.permute(0, 2, 3, 1).flatten(1, 2)  # [B, H * W, D]
         grid = sine_grid(
             height,
@@ -108,7 +108,7 @@ class WithinMap(nn.Module):
         return tokens.mT.view(*x.shape), attentions
 
 
-class EncoderLayer(nn.Module):
+class DFineEncoderLayer(nn.Module):
     """Self-attention, then a perceptron; norms after each, or before each."""
 
     def __init__(self, config: DFineConfig) -> None:

@@ -1,4 +1,4 @@
-"""The D-FINE network: pictures in, boxes out. It holds no picture size; any multiple of its stride will do."""
+"""The D-FINE network: images in, boxes out. It holds no image size; any multiple of its stride will do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from torch import Tensor, nn
 
 from detcli.models.backbones.hgnetv2 import HGNetV2
 from detcli.models.dfine.config import DFineConfig
-from detcli.models.dfine.decoder import Decoded, Decoder
-from detcli.models.dfine.denoising import Layout, Noise, make_queries
-from detcli.models.dfine.encoder import Encoded, HybridEncoder
-from detcli.models.dfine.queries import Picked, QueryPicker, Shapes
+from detcli.models.dfine.decoder import DFineDecoder, DFineDecoderOutput
+from detcli.models.dfine.denoising import DenoisingLayout, Noise, make_queries
+from detcli.models.dfine.encoder import DFineEncoderOutput, HybridEncoder
+from detcli.models.dfine.queries import QuerySelector, SelectedQueries, Shapes
 from detcli.models.layers.norm import ConvNorm
 from detcli.structures.outputs import Outputs, Targets
 
 
 @dataclass(frozen=True, slots=True)
 class DFineDetails:
-    """All between the picture and the boxes, under transformers' names for it; B pictures always come first.
+    """All between the image and the boxes, under transformers' names for it; B images always come first.
 
     T is the number of layers that answer: one in evaluation, all in training; one more where layer 0 is among them,
     for the boxes that all distributions start from. A is the number of layers that run.
@@ -26,7 +26,7 @@ class DFineDetails:
     last_hidden_state              [B, Q, D] of the last decoder layer that ran
     intermediate_hidden_states     [B, A, Q, D]
     intermediate_logits            [B, T, Q, K]
-    intermediate_reference_points  [B, T, Q, 4] boxes, centre and size
+    intermediate_reference_points  [B, T, Q, 4] boxes, center and size
     intermediate_predicted_corners [B, layers that answer, Q, 4 * R] logits over the bins of each edge
     initial_reference_points       [B, layers that answer, Q, 4] boxes that distributions start from
     decoder_hidden_states          [B, Q, D] before the first decoder layer and after each
@@ -64,7 +64,7 @@ class DFineDetails:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class DFinePredictions:
     """What the decoder told one kind of queries, layer by layer.
 
     logits        [B, Q, K] before layer 0 has judged its boxes, then of each layer
@@ -85,16 +85,16 @@ class DFineTraining:
 
     answers        of the queries that look for boxes
     picked_logits  [B, Q, K] of the encoder's tokens they were picked from
-    picked_boxes   [B, Q, 4] centre and size, of the same
+    picked_boxes   [B, Q, 4] center and size, of the same
     denoising      of the denoising queries, which `layout` tells apart; None where there are none
     reg_scale, up  [1] the shape of the bins
     """
 
-    answers: Answers
+    answers: DFinePredictions
     picked_logits: Tensor
     picked_boxes: Tensor
-    denoising: Answers | None
-    layout: Layout | None
+    denoising: DFinePredictions | None
+    layout: DenoisingLayout | None
     reg_scale: Tensor
     up: Tensor
 
@@ -107,9 +107,9 @@ class DFine(nn.Module):
         self.divisor_hw = config.size_divisor
         self.backbone = HGNetV2(config.backbone)
         self.encoder = HybridEncoder(config)
-        self.level_projections = LevelProjections(config)
-        self.picker = QueryPicker(config)
-        self.decoder = Decoder(config)
+        self.level_projections = DFineLevelProjections(config)
+        self.picker = QuerySelector(config)
+        self.decoder = DFineDecoder(config)
         self.denoising = config.num_denoising
         self.noise = Noise(
             label=config.carried.get("label_noise_ratio", Noise().label),
@@ -126,10 +126,10 @@ class DFine(nn.Module):
 
         pixels   float [B, 3, H, W] RGB from 0 to 1; H and W multiples of the stride of the coarsest map: 32
         details  also hand out everything between, as DFineDetails; a little slower
-        targets  in training mode, one a picture: denoising queries are made from them, and the details are those the
+        targets  in training mode, one an image: denoising queries are made from them, and the details are those the
                  criterion looks at, as DFineTraining
 
-        Raises ValueError for pixels of another shape, and for targets that are not one a picture of a training step.
+        Raises ValueError for pixels of another shape, and for targets that are not one an image of a training step.
         """
         self._check(pixels, targets)
         encoded = self.encoder(self.backbone(pixels), details=details)
@@ -143,7 +143,7 @@ class DFine(nn.Module):
         record = _details(encoded, picked, decoded) if details else None
         return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record)
 
-    def _learn(self, picked: Picked, tokens: Tensor, shapes: Shapes, targets: Sequence[Targets]) -> Outputs:
+    def _learn(self, picked: SelectedQueries, tokens: Tensor, shapes: Shapes, targets: Sequence[Targets]) -> Outputs:
         """Decode with denoising queries before the others, and tell the answers of both apart."""
         queries, references, mask, noisy = picked.queries, picked.references.detach(), None, None
         if self.denoising_labels is not None:
@@ -179,12 +179,10 @@ class DFine(nn.Module):
             )
         if targets is not None and (not self.training or len(targets) != len(pixels)):
             mode = "training" if self.training else "evaluation"
-            raise ValueError(
-                f"{len(targets)} targets for {len(pixels)} pictures in {mode} mode; training takes one each"
-            )
+            raise ValueError(f"{len(targets)} targets for {len(pixels)} images in {mode} mode; training takes one each")
 
 
-class LevelProjections(nn.Module):
+class DFineLevelProjections(nn.Module):
     """Brings the encoder's maps to the decoder's width, and makes what further levels the decoder looks at.
 
     Where both widths are the same there is nothing to do, and further levels are the coarsest map once more: that is
@@ -225,14 +223,14 @@ def optimize(network: DFine) -> DFine:
     return network
 
 
-def _answers(decoded: Decoded, which: slice) -> Answers:
+def _answers(decoded: DFineDecoderOutput, which: slice) -> DFinePredictions:
     logits, boxes, corners = (
         tuple(x[:, which] for x in said) for said in (decoded.logits, decoded.boxes_cxcywh, decoded.corners)
     )
-    return Answers(logits, boxes, corners, decoded.start[0][:, which].detach())
+    return DFinePredictions(logits, boxes, corners, decoded.start[0][:, which].detach())
 
 
-def _details(encoded: Encoded, picked: Picked, decoded: Decoded) -> DFineDetails:
+def _details(encoded: DFineEncoderOutput, picked: SelectedQueries, decoded: DFineDecoderOutput) -> DFineDetails:
     alike = len({state.shape for state in decoded.states}) == 1
     answers = len(decoded.corners)
     return DFineDetails(

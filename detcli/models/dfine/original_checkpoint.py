@@ -15,13 +15,13 @@ from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
 from detcli.models.dfine.backbone_config import Size
 from detcli.models.dfine.config import DFineConfig, published, read_config, write_config
-from detcli.models.family import Hints, Original
-from detcli.models.original_names import Room, Shapes, labels_of, renamed
+from detcli.models.family import ConversionHints, ConvertedWeights
+from detcli.models.original_names import Room, TensorShapes, labels_of, renamed
 
 _LARGEST_SIDE = 8192
 _PUBLISHED_CLASSES = (80, 366)
 _FREE = ("reg_scale", "up", "num_denoising", "carried")  # of no account for which size a network is
-_GRIDS = ("decoder.anchors", "decoder.valid_mask")  # made for one size of picture, and here anew for each
+_GRIDS = ("decoder.anchors", "decoder.valid_mask")  # made for one size of image, and here anew for each
 _POINTS = "decoder.decoder.layers.0.cross_attn.num_points_scale"
 _COPIES = ("decoder.decoder.up", "decoder.decoder.reg_scale")  # of the same names without one "decoder."
 
@@ -63,11 +63,11 @@ _ROOMS: tuple[Room, ...] = (
 )
 
 
-def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | None:
+def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
     """The model that these weights are; None where the keys are of another repository.
 
     Raises UnsupportedModelError for weights that were folded for deployment or are a backbone's alone, where the names
-    of the classes are not known, and where the size of its pictures is not; DamagedModelError for what does not fit.
+    of the classes are not known, and where the size of its images is not; DamagedModelError for what does not fit.
     """
     if any(name.startswith("stem.stem1.") for name in tensors):
         raise UnsupportedModelError(
@@ -80,16 +80,16 @@ def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | Non
             "the weights were saved after D-FINE's deploy(), which folds norms into convolutions and drops heads; the "
             "file that was loaded before it is the one to use"
         )
-    labels, notes = labels_of(Shapes(tensors)("decoder.dec_score_head.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
+    labels, notes = labels_of(TensorShapes(tensors)("decoder.dec_score_head.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
     config, size = _named(_config(tensors, labels))
     height_width = hints.image_size_hw or _square(tensors, config)
     if height_width is None:
         raise UnsupportedModelError(
-            "the model was trained on pictures that are not square, and the file does not hold their size: `detcli "
+            "the model was trained on images that are not square, and the file does not hold their size: `detcli "
             "models convert --imgsz H W` takes it"
         )
     weights = {name: tensor for name, tensor in tensors.items() if name not in (*_GRIDS, *_COPIES)}
-    return Original(
+    return ConvertedWeights(
         config=config,
         preprocessor={"size": dict(zip(("height", "width"), height_width, strict=True))},
         tensors=renamed(weights, _ROOMS, family="D-FINE"),
@@ -99,7 +99,7 @@ def read_original(tensors: Mapping[str, Tensor], hints: Hints) -> Original | Non
 
 def _config(tensors: Mapping[str, Tensor], labels: tuple[str, ...]) -> DFineConfig:
     """The record, from the shapes of the tensors. Raises DamagedModelError."""
-    shape = Shapes(tensors)
+    shape = TensorShapes(tensors)
     backbone = _backbone(shape)
     hidden = shape("encoder.input_proj.0.conv.weight", 4)[0]
     width = shape("decoder.dec_score_head.0.weight", 2)[1]
@@ -142,7 +142,7 @@ def _config(tensors: Mapping[str, Tensor], labels: tuple[str, ...]) -> DFineConf
     return read_config(write_config(config))  # within the bounds that hold for strangers' configurations
 
 
-def _backbone(shape: Shapes) -> HGNetV2Config:
+def _backbone(shape: TensorShapes) -> HGNetV2Config:
     stages = shape.count("backbone.stages.")
     maps = shape.count("encoder.input_proj.")
     if not 1 <= maps <= stages:
@@ -159,7 +159,7 @@ def _backbone(shape: Shapes) -> HGNetV2Config:
     )
 
 
-def _stage(shape: Shapes, stage: str) -> StageConfig:
+def _stage(shape: TensorShapes, stage: str) -> StageConfig:
     block = f"{stage}blocks.0."
     light = shape.has(f"{block}layers.0.conv1.")
     first = shape(f"{block}layers.0.conv1.conv.weight" if light else f"{block}layers.0.conv.weight", 4)
@@ -191,7 +191,7 @@ def _points(scales: Tensor) -> tuple[int, ...]:
     return tuple(points)
 
 
-def _last_layer(shape: Shapes, layers: int, width: int) -> dict[str, Any]:
+def _last_layer(shape: TensorShapes, layers: int, width: int) -> dict[str, Any]:
     """The layer that answers: the last, unless those after it are wider."""
     widths = [shape(f"decoder.decoder.layers.{i}.norm1.weight", 1)[0] for i in range(layers)]
     wider = [i for i, one in enumerate(widths) if one != width]
@@ -200,7 +200,7 @@ def _last_layer(shape: Shapes, layers: int, width: int) -> dict[str, Any]:
     return {"eval_idx": wider[0] - 1, "layer_scale": widths[-1] / width}
 
 
-def _pyramid(shape: Shapes, hidden: int) -> dict[str, Any]:
+def _pyramid(shape: TensorShapes, hidden: int) -> dict[str, Any]:
     """Width and number of the pyramid's bottlenecks, as the factors that configurations give them as."""
     if not shape.has("encoder.fpn_blocks."):
         return {}
@@ -227,7 +227,7 @@ def _named(config: DFineConfig) -> tuple[DFineConfig, Size | None]:
 
 
 def _square(tensors: Mapping[str, Tensor], config: DFineConfig) -> tuple[int, int] | None:
-    """Height and width of the square pictures that the frozen anchors were made for; None: they are not square."""
+    """Height and width of the square images that the frozen anchors were made for; None: they are not square."""
     grid = next((tensors[name] for name in _GRIDS if name in tensors), None)
     if grid is None:
         return 640, 640

@@ -12,14 +12,14 @@ from detcli.models.layers.heads import Mlp
 
 Shapes = tuple[tuple[int, int], ...]
 
-# An anchor of level l is 0.05 * 2**l of the picture wide and high; one this close to the border or to a full picture
+# An anchor of level l is 0.05 * 2**l of the image wide and high; one this close to the border or to a full image
 # is not used. Source: RT-DETR and D-FINE, whose code has both numbers.
 _ANCHOR_SIZE = 0.05
 _ANCHOR_MARGIN = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class SelectedQueries:
     """The queries the decoder starts from; Q is `num_queries`, or fewer where the maps have fewer tokens.
 
     queries      [B, Q, D]
@@ -36,7 +36,7 @@ class Picked:
     all_boxes: Tensor | None
 
 
-class QueryPicker(nn.Module):
+class QuerySelector(nn.Module):
     """Lets every token say which class it sees where, and picks those that are surest."""
 
     def __init__(self, config: DFineConfig) -> None:
@@ -55,7 +55,7 @@ class QueryPicker(nn.Module):
         if self.learned is not None:
             nn.init.xavier_uniform_(self.learned.weight)
 
-    def forward(self, tokens: Tensor, shapes_hw: Shapes, *, details: bool = False) -> Picked:
+    def forward(self, tokens: Tensor, shapes_hw: Shapes, *, details: bool = False) -> SelectedQueries:
         """Take tokens [B, S, D] of maps of these shapes, finest first to what to start from."""
         exact = torch.promote_types(tokens.dtype, torch.float32)
         anchors, valid = anchor_grid(shapes_hw, device=tokens.device, dtype=exact)
@@ -75,7 +75,7 @@ class QueryPicker(nn.Module):
             queries = self.learned.weight[:count].expand(len(tokens), -1, -1)
         else:
             queries = queries.detach()  # the decoder's losses do not reach the encoder through its queries
-        return Picked(queries, references, logits, all_logits, all_boxes)
+        return SelectedQueries(queries, references, logits, all_logits, all_boxes)
 
 
 def initialise_class_head(head: nn.Linear, config: DFineConfig) -> None:
@@ -101,8 +101,8 @@ def _anchor_grid(shapes_hw: Shapes, device: torch.device, dtype: torch.dtype) ->
         y = (torch.arange(height, device=device, dtype=dtype) + 0.5) / height
         x = (torch.arange(width, device=device, dtype=dtype) + 0.5) / width
         side = torch.full((height, width), _ANCHOR_SIZE * 2.0**level, device=device, dtype=dtype)
-        centre = (x[None].expand(height, -1), y[:, None].expand(-1, width))
-        levels.append(torch.stack((*centre, side, side), dim=-1).flatten(0, 1))  # [H * W, 4]
+        center = (x[None].expand(height, -1), y[:, None].expand(-1, width))
+        levels.append(torch.stack((*center, side, side), dim=-1).flatten(0, 1))  # [H * W, 4]
     boxes = torch.cat(levels)
     valid = ((boxes > _ANCHOR_MARGIN) & (boxes < 1 - _ANCHOR_MARGIN)).all(-1, keepdim=True)
     logits = torch.log(boxes / (1 - boxes))

@@ -7,14 +7,14 @@ from torch import Tensor
 
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
-from detcli.models.family import Relabelled
+from detcli.models.family import ReplacedClassHead
 from detcli.structures.class_labels import plain_name
 
 _CLASS_HEADS = ("picker.class_head.", "decoder.class_heads.")
 _DENOISING = "denoising_labels.weight"
 
 
-def relabel(state: Mapping[str, Tensor], config: DFineConfig, names: Sequence[str]) -> Relabelled:
+def relabel(state: Mapping[str, Tensor], config: DFineConfig, names: Sequence[str]) -> ReplacedClassHead:
     """The state for other classes, in the order of `names`.
 
     Rows of heads and of the denoising embedding go over where a name is the same in any case; other rows, and the
@@ -35,4 +35,4 @@ def relabel(state: Mapping[str, Tensor], config: DFineConfig, names: Sequence[st
             made[name][kept] = state[name][rows].to(tensor.dtype)
         else:
             made[name] = state[name]
-    return Relabelled(relabelled, made, tuple(kept))
+    return ReplacedClassHead(relabelled, made, tuple(kept))

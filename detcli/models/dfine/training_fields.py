@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from detcli.models.config_fields import Fields
+from detcli.models.config_fields import ConfigFields
 
 _NUMBERS = (
     "activation_dropout",
@@ -25,13 +25,13 @@ _NUMBERS = (
 )
 _FLAGS = ("auxiliary_loss", "use_focal_loss", "with_box_refine")  # boxes are refined whatever the last one says
 
-# Checked, and then let go: grids and anchors are always made for the picture at hand, which gives the same numbers at
+# Checked, and then let go: grids and anchors are always made for the image at hand, which gives the same numbers at
 # the size these two name. transformers 5 runs no other size where the anchors' is set, and leaves the position grid out
 # where eval_size is; the original never does.
 _SIZES = ("anchor_image_size", "eval_size")
 
 
-def read_training_fields(fields: Fields) -> dict[str, Any]:
+def read_training_fields(fields: ConfigFields) -> dict[str, Any]:
     """Those of them that are there, as they stand. Raises UnsupportedModelError naming one that is of a wrong type."""
     for name in _SIZES:
         if name in fields:

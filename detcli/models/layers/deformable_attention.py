@@ -52,7 +52,7 @@ class BoxSampling(nn.Module):
         """Gather what the queries look at.
 
         queries  [B, Q, D]
-        boxes    [B, Q, 4] reference boxes, centre and size as fractions of the picture; never of less than float32
+        boxes    [B, Q, 4] reference boxes, center and size as fractions of the image; never of less than float32
         values   one [B * M, D / M, H, W] a level, in the dtype of the boxes
         returns  [B, Q, D], and the weights [B, Q, M, P] over the points of all levels
         """
@@ -114,7 +114,7 @@ class DeformableAttention(nn.Module):
         return values if padding is None else values.masked_fill(padding[..., None], 0.0)
 
     def forward(
-        self, queries: Tensor, aim: "Aim", values: Tensor, shapes_hw: Sequence[tuple[int, int]]
+        self, queries: Tensor, aim: "SamplingOffsets", values: Tensor, shapes_hw: Sequence[tuple[int, int]]
     ) -> tuple[Tensor, Tensor]:
         """Gather what the queries look at.
 
@@ -156,7 +156,7 @@ class DeformableAttention(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class SamplingOffsets:
     """Where the points of queries are counted from, and in what; x and y, never of less than float32.
 
     origins  [B or 1, Q, 2, 1 or M, L, 1 or P] in cells of each map: 0 is the middle of the first one
@@ -167,21 +167,21 @@ class Aim:
     reach: Tensor | None = None
 
     @classmethod
-    def at(cls, references: Tensor, shapes_hw: Sequence[tuple[int, int]]) -> "Aim":
+    def at(cls, references: Tensor, shapes_hw: Sequence[tuple[int, int]]) -> "SamplingOffsets":
         """Aim at points [B or 1, Q, L, 2], or at boxes [B or 1, Q, L, 4], as fractions of each map with its padding."""
         sizes = references.new_tensor([(width, height) for height, width in shapes_hw])  # [L, 2]
         origins = _planes(references[..., :2] * sizes - 0.5)
         return cls(origins, _planes(references[..., 2:] * sizes * 0.5) if references.shape[-1] == 4 else None)
 
-    def spread(self, heads: int, points: int) -> "Aim":
+    def spread(self, heads: int, points: int) -> "SamplingOffsets":
         """The same with origins spelled out for every point: for layers in turn, as broadcasting costs more."""
         batch, queries, _, _, levels, _ = self.origins.shape
-        return Aim(self.origins.expand(batch, queries, 2, heads, levels, points).contiguous(), self.reach)
+        return SamplingOffsets(self.origins.expand(batch, queries, 2, heads, levels, points).contiguous(), self.reach)
 
-    def of(self, picture: slice, rows: slice) -> "Aim":
-        """The aim of some queries of some pictures."""
-        pictures = picture if len(self.origins) > 1 else slice(None)
-        return Aim(self.origins[pictures, rows], None if self.reach is None else self.reach[pictures, rows])
+    def of(self, image: slice, rows: slice) -> "SamplingOffsets":
+        """The aim of some queries of some images."""
+        images = image if len(self.origins) > 1 else slice(None)
+        return SamplingOffsets(self.origins[images, rows], None if self.reach is None else self.reach[images, rows])
 
 
 def _planes(pairs: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ class FrozenBatchNorm2d(nn.Module):
 
 
 class GroupNorm(nn.GroupNorm):
-    """PyTorch's own, also where a group is one number, as in a narrow network's map of a tiny picture: that is the bias."""
+    """PyTorch's own, also where a group is one number, as in a narrow network's map of a tiny image: that is the bias."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise x [B, C, H, W]."""
@@ -154,7 +154,7 @@ def fold_norm(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
 
 
 def sum_of(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
-    """The one convolution that equals the sum of two; the second's kernel is centred in the first's larger one."""
+    """The one convolution that equals the sum of two; the second's kernel is centered in the first's larger one."""
     margin = (first.kernel_size[0] - second.kernel_size[0]) // 2
     weight = first.weight.double() + F.pad(second.weight.double(), (margin,) * 4)
     return _replaced(first, weight, _bias_of(first) + _bias_of(second))

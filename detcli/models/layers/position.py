@@ -55,10 +55,10 @@ def sine_positions(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Tensor:
-    """Sines and cosines of row and column as fractions of the picture, for the tokens of a map, as DETR has them.
+    """Sines and cosines of row and column as fractions of the image, for the tokens of a map, as DETR has them.
 
     size_hw  of the map
-    mask     bool [B, H, W], True where a cell is picture: rows and columns are counted among those; None: all are
+    mask     bool [B, H, W], True where a cell is image: rows and columns are counted among those; None: all are
     shift    of the count, which begins with 1: 0 in DETR, -0.5 in Deformable DETR
     returns  [B or, without a mask, 1; H * W, channels], rows outermost: [of row | of column], each one sine and cosine
              by turns in falling frequencies; `channels` divisible by 4
@@ -93,7 +93,7 @@ def _waves(angles: Tensor, channels: int, temperature: float) -> Tensor:
 
 
 def sine_boxes(boxes: Tensor, channels: int, temperature: float = 10000.0) -> Tensor:
-    """Take boxes [..., 4] as fractions of the picture to [..., 4 * channels]: the waves of each number in turn."""
+    """Take boxes [..., 4] as fractions of the image to [..., 4 * channels]: the waves of each number in turn."""
     return _waves(boxes * (2 * math.pi), channels, temperature).flatten(-2)
 
 
@@ -121,7 +121,7 @@ class LearnedPositions(nn.Module):
         if max(size_hw) > self.most:
             raise UnsupportedModelError(
                 f"this model has learned the positions of {self.most} rows and columns of its feature maps; this "
-                f"picture's have {height} x {width}; a smaller picture will do, --imgsz makes them so"
+                f"image's have {height} x {width}; a smaller image will do, --imgsz makes them so"
             )
         of_row = self.rows.weight[:height, None].expand(-1, width, -1)
         of_column = self.columns.weight[None, :width].expand(height, -1, -1)

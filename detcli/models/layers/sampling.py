@@ -50,8 +50,8 @@ def _by_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) 
     index = below.new_empty((queries, points, 4))
     shares = values.new_empty(index.shape)
     sums = values.new_empty((batch, queries, width))
-    for picture in range(batch):
-        at, weight = cells[picture].flatten(2), weights[picture].flatten(1)  # [Q, 2, points], [Q, points]
+    for image in range(batch):
+        at, weight = cells[image].flatten(2), weights[image].flatten(1)  # [Q, 2, points], [Q, points]
         # The cell above and left of a point, held within the map together with its right and lower neighbour. Where a
         # point is not a number neither are its shares, and the cell is any.
         corner = torch.minimum(at.to(torch.int32).clamp_(min=0), last)
@@ -68,10 +68,10 @@ def _by_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) 
         torch.mul(upper, far[:, 0], out=shares[..., 1])
         torch.mul(lower, near[:, 0], out=shares[..., 2])
         torch.mul(lower, far[:, 0], out=shares[..., 3])
-        table = values[picture].reshape(positions * heads, width // heads)
+        table = values[image].reshape(positions * heads, width // heads)
         bags = (queries * heads, 4 * points // heads)
         found = F.embedding_bag(index.view(bags), table, per_sample_weights=shares.view(bags), mode="sum")
-        sums[picture] = found.view(queries, width)
+        sums[image] = found.view(queries, width)
     return sums
 
 

@@ -1,4 +1,4 @@
-"""Which query answers for which true box: the cheapest one-to-one assignment, picture by picture, layer by layer."""
+"""Which query answers for which true box: the cheapest one-to-one assignment, image by image, layer by layer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from detcli.errors import DivergedError, UsageError
-from detcli.models.losses.set_criterion import TrueBoxes
+from detcli.models.losses.set_criterion import TargetBoxes
 from detcli.structures.boxes import cxcywh_to_xyxy, pairwise_giou
 
 Indices = npt.NDArray[np.int64]
@@ -22,7 +22,7 @@ class CostWeights:
     """What an assignment weighs; by default as Deformable DETR and D-FINE have it.
 
     label         of the cost of a query's answer to the true class
-    l1            of the distance of centres and sizes
+    l1            of the distance of centers and sizes
     giou          of the generalised IoU, which lowers the cost
     alpha, gamma  of focal costs; softmax costs have neither
     """
@@ -39,7 +39,7 @@ class Assignment:
     """Pairs of a query and a true box, counted through the whole batch.
 
     queries  int64 [A, P] or [P]  index among all B * Q queries
-    truths   int64 [A, P] or [P]  index among all true boxes, in the order of the pictures
+    truths   int64 [A, P] or [P]  index among all true boxes, in the order of the images
     """
 
     queries: Indices
@@ -59,12 +59,12 @@ class Pairs:
     truths: Tensor
 
 
-def focal_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TrueBoxes, weights: CostWeights) -> Tensor:
-    """What it would cost each query to answer for each true box of its picture.
+def focal_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TargetBoxes, weights: CostWeights) -> Tensor:
+    """What it would cost each query to answer for each true box of its image.
 
     logits        [A, B, Q, K] before sigmoid, of A layers
-    boxes_cxcywh  [A, B, Q, 4] as fractions of the picture
-    returns       [A, B, Q, N] for the N boxes of the fullest picture; columns after a picture's own mean nothing
+    boxes_cxcywh  [A, B, Q, 4] as fractions of the image
+    returns       [A, B, Q, N] for the N boxes of the fullest image; columns after an image's own mean nothing
 
     Source: Deformable DETR (Zhu et al. 2020), whose code has the focal cost and the 1e-8.
     """
@@ -75,7 +75,7 @@ def focal_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TrueBoxes, weights
     return weights.label * (present - absent) + _box_costs(boxes_cxcywh, boxes, weights)
 
 
-def softmax_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TrueBoxes, weights: CostWeights) -> Tensor:
+def softmax_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TargetBoxes, weights: CostWeights) -> Tensor:
     """The same where classes, and "nothing here" after them, share one chance: the surer of the true class, the less.
 
     logits   [A, B, Q, K + 1] before softmax
@@ -104,9 +104,9 @@ def assign(costs: Tensor, counts: Sequence[int], names: Sequence[str]) -> Assign
     """The cheapest assignment of every layer; costs come from their device all at once.
 
     costs    [A, B, Q, N]  as `focal_costs` gives them
-    counts   how many true boxes each picture has
+    counts   how many true boxes each image has
     names    of the A layers, for the message
-    returns  the pairs of each layer [A, P], in the order of the pictures; P = sum of min(Q, count)
+    returns  the pairs of each layer [A, P], in the order of the images; P = sum of min(Q, count)
 
     Raises DivergedError naming the first layer of which a cost is not finite.
     """
@@ -120,7 +120,7 @@ def assign(costs: Tensor, counts: Sequence[int], names: Sequence[str]) -> Assign
                 query, truth = _matched(table[layer, place, :, :count], solve)
             except ValueError as error:
                 raise DivergedError(
-                    f"training diverged: {name} gives answers that are not finite (picture {place + 1} of the batch); "
+                    f"training diverged: {name} gives answers that are not finite (image {place + 1} of the batch); "
                     "a smaller learning rate may help, or float32 in place of half precision"
                 ) from error
             queries.append(query + place * table.shape[2])
@@ -140,7 +140,7 @@ def solver() -> Solver:
 
 
 def _of_true_classes(values: Tensor, labels: Tensor) -> Tensor:
-    """Columns [A, B, Q, N] of values [A, B, Q, K], one for each of the labels [B, N] of a picture."""
+    """Columns [A, B, Q, N] of values [A, B, Q, K], one for each of the labels [B, N] of an image."""
     return values.gather(-1, labels[:, None].expand(*values.shape[:3], -1))
 
 

@@ -13,16 +13,16 @@ from torch import Tensor
 from detcli.models.losses.assignment import CostWeights, Pairs, assign
 from detcli.models.losses.loss_terms import box_terms
 from detcli.models.losses.matched_masks import mask_sums
-from detcli.models.losses.set_criterion import TrueBoxes, at_least_one, shared_counts
+from detcli.models.losses.set_criterion import TargetBoxes, at_least_one, shared_counts
 from detcli.models.losses.set_training import SetTraining
 from detcli.structures.outputs import Outputs, Targets
 
 # What it would cost each query to answer for each true box, as `softmax_costs` and `focal_costs` say.
-Costs = Callable[[Tensor, Tensor, TrueBoxes, CostWeights], Tensor]
+Costs = Callable[[Tensor, Tensor, TargetBoxes, CostWeights], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class LossWeights:
+class SetLossWeights:
     """What each term weighs: classes, L1 and GIoU of boxes, focal and Dice terms of masks."""
 
     ce: float = 1.0
@@ -33,7 +33,7 @@ class LossWeights:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class TargetCounts:
     """What terms are divided by: means over all processes, scalars.
 
     boxes      true boxes, at least one in all processes together
@@ -49,7 +49,7 @@ class Counts:
 class ClassTerm(Protocol):
     """How far classes are from the truth."""
 
-    def __call__(self, logits: Tensor, places: tuple[Tensor, ...], counts: Counts) -> Tensor:
+    def __call__(self, logits: Tensor, places: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
         """Judge logits [A, B * Q, K] of A layers, given the places of true classes in them: [A], divided."""
 
 
@@ -62,7 +62,7 @@ class LayerwiseCriterion:
     weights       of the terms
     """
 
-    def __init__(self, costs: Costs, class_term: ClassTerm, cost_weights: CostWeights, weights: LossWeights) -> None:
+    def __init__(self, costs: Costs, class_term: ClassTerm, cost_weights: CostWeights, weights: SetLossWeights) -> None:
         self.costs, self.class_term = costs, class_term
         self.cost_weights, self.weights = cost_weights, weights
 
@@ -71,8 +71,8 @@ class LayerwiseCriterion:
 
         The last layer's have no ending, those before it `_aux_0` …, those of the encoder's proposals `_enc`: these are
         judged as if there were one class, the first. `loss_mask` and `loss_dice` are of the last layer alone, and there
-        wherever the network gives masks: 0 where no picture has any. Together they reach all that the network answered,
-        even where no picture has a box.
+        wherever the network gives masks: 0 where no image has any. Together they reach all that the network answered,
+        even where no image has a box.
 
         Raises TypeError for outputs that were not made for training, DivergedError for answers that are not finite.
         """
@@ -84,7 +84,7 @@ class LayerwiseCriterion:
 
     def _losses(self, said: SetTraining, targets: Sequence[Targets]) -> Iterator[tuple[str, Tensor]]:
         exact = torch.promote_types(said.boxes_cxcywh.dtype, torch.float32)
-        truths = TrueBoxes.of(targets, exact)
+        truths = TargetBoxes.of(targets, exact)
         layers = len(said.logits)
         decoder = self._judge(
             said.logits.to(exact), said.boxes_cxcywh.to(exact), truths, [f"decoder layer {i}" for i in range(layers)]
@@ -101,7 +101,7 @@ class LayerwiseCriterion:
             yield "loss_mask", self.weights.mask / decoder.counts.boxes * focal
             yield "loss_dice", self.weights.dice / decoder.counts.boxes * dice
 
-    def _judge(self, logits: Tensor, boxes: Tensor, truths: TrueBoxes, names: Sequence[str]) -> "_Judged":
+    def _judge(self, logits: Tensor, boxes: Tensor, truths: TargetBoxes, names: Sequence[str]) -> "_LayerPrediction":
         """Answers [A, B, Q, K] and [A, B, Q, 4] of the named layers."""
         costs = self.costs(logits.detach(), boxes.detach(), truths, self.cost_weights)
         pairs = assign(costs, truths.counts, names).to(boxes.device)  # [A, P]
@@ -116,23 +116,23 @@ class LayerwiseCriterion:
             "bbox": self.weights.bbox / counts.boxes * distance.sum(1),
             "giou": self.weights.giou / counts.boxes * apart.sum(1),
         }
-        return _Judged(terms, pairs, counts)
+        return _LayerPrediction(terms, pairs, counts)
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class _LayerPrediction:
     """What came of judging some layers: terms [A], weighted and divided, by name; the pairs [A, P]; the counts."""
 
     terms: dict[str, Tensor]
     pairs: Pairs
-    counts: Counts
+    counts: TargetCounts
 
 
-def _counts(truths: TrueBoxes, pairs: Pairs, logits: Tensor) -> Counts:
+def _counts(truths: TargetBoxes, pairs: Pairs, logits: Tensor) -> TargetCounts:
     """Those of each of the layers that gave logits [A, B, Q, K]: every layer has as many pairs."""
     matched, queries = pairs.queries.shape[1], logits.shape[1] * logits.shape[2]
     boxes, *rest = shared_counts([sum(truths.counts), matched, queries - matched], logits.device).to(logits.dtype)
-    return Counts(at_least_one(boxes), *rest)
+    return TargetCounts(at_least_one(boxes), *rest)
 
 
 def _named(terms: Mapping[str, Tensor], endings: Sequence[str]) -> Iterator[tuple[str, Tensor]]:

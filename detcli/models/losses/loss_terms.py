@@ -62,7 +62,7 @@ def cross_entropy(logits: Tensor, places: tuple[Tensor, ...], *, nothing: float)
 def box_terms(boxes_cxcywh: Tensor, truths_cxcywh: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """How far boxes are from the truth, row by row: [..., 4] and [..., 4], which may broadcast, to three times [...].
 
-    returns the sum of distances of centre and size, 1 - GIoU, and the IoU (without gradient)
+    returns the sum of distances of center and size, 1 - GIoU, and the IoU (without gradient)
     """
     overlap, generalised = iou_and_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(truths_cxcywh))
     return (boxes_cxcywh - truths_cxcywh).abs().sum(-1), 1 - generalised, overlap.detach()

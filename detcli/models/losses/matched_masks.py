@@ -1,4 +1,4 @@
-"""The terms of masks, of the queries that answer for a box alone, some at a time: whole pictures of floats are large."""
+"""The terms of masks, of the queries that answer for a box alone, some at a time: whole images of floats are large."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -18,11 +18,11 @@ _PIXELS_AT_ONCE = 8_000_000  # of masks in one go; a go takes some ten floats a 
 def mask_sums(
     logits: Tensor, targets: Sequence[Targets], pairs: Pairs, *, size_hw: Sequence[int] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The focal and the Dice term of masks, in float32 at least, summed over all pairs whose picture has masks.
+    """The focal and the Dice term of masks, in float32 at least, summed over all pairs whose image has masks.
 
     logits   [B, Q, h, w] before sigmoid, over the network's input with its padding
-    targets  of the B pictures
-    pairs    [P] queries and true boxes that belong together, counted through the whole batch, in the order of pictures
+    targets  of the B images
+    pairs    [P] queries and true boxes that belong together, counted through the whole batch, in the order of images
     size_hw  of the network's input with its padding; None: that of the largest masks
 
     Where padding is, no mask is. Every mask counts the same, however large it is.
@@ -46,7 +46,7 @@ def _summed(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
 def _matched(
     targets: Sequence[Targets], pairs: Pairs, queries: int, size_hw: Sequence[int] | None
 ) -> tuple[Tensor, Tensor]:
-    """Queries [P] whose truth has a mask, among those of all pictures, and the masks bool [P, H, W], padded."""
+    """Queries [P] whose truth has a mask, among those of all images, and the masks bool [P, H, W], padded."""
     counts = [len(target.class_ids) for target in targets]
     taken = [min(queries, count) for count in counts]
     starts = accumulate(counts, initial=0)

@@ -11,12 +11,12 @@ from detcli.structures.outputs import Targets
 
 
 @dataclass(frozen=True, slots=True)
-class TrueBoxes:
-    """The true boxes of a batch, those of all pictures one after the other.
+class TargetBoxes:
+    """The true boxes of a batch, those of all images one after the other.
 
     class_ids     int64 [sum N]
-    boxes_cxcywh  float [sum N, 4] as fractions of the picture
-    counts        how many each picture has
+    boxes_cxcywh  float [sum N, 4] as fractions of the image
+    counts        how many each image has
     """
 
     class_ids: Tensor
@@ -24,7 +24,7 @@ class TrueBoxes:
     counts: tuple[int, ...]
 
     @classmethod
-    def of(cls, targets: Sequence[Targets], dtype: torch.dtype) -> "TrueBoxes":
+    def of(cls, targets: Sequence[Targets], dtype: torch.dtype) -> "TargetBoxes":
         """Join the targets of a batch; boxes in this dtype."""
         return cls(
             torch.cat([target.class_ids for target in targets]),
@@ -33,7 +33,7 @@ class TrueBoxes:
         )
 
     def padded(self, most: int | None = None, *, filling: int = 0) -> tuple[Tensor, Tensor]:
-        """Class ids [B, N] and boxes [B, N, 4] for N = most, or the fullest picture's number.
+        """Class ids [B, N] and boxes [B, N, 4] for N = most, or the fullest image's number.
 
         What fills up the others has the class id `filling`, and boxes of zeros.
         """
@@ -55,7 +55,7 @@ def shared_counts(counts: Sequence[int], device: torch.device) -> Tensor:
     """The sum of counts over all processes, divided by how many processes there are: [len(counts)] floats.
 
     With several processes, the mean over processes of losses divided by these is the loss that one process would have
-    come to with all the pictures.
+    come to with all the images.
     """
     tensor = torch.tensor(counts, dtype=torch.float32).to(device, non_blocking=True)
     if processes() > 1:

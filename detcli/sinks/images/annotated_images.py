@@ -1,4 +1,4 @@
-"""Annotated pictures: a copy of each with its boxes drawn, the input tree mirrored."""
+"""Annotated images: a copy of each with its boxes drawn, the input tree mirrored."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -6,25 +6,25 @@ from pathlib import Path, PurePosixPath
 from detcli.io.atomic_write import write_atomically
 from detcli.io.output_paths import place
 from detcli.sinks.images.encode_image import FORMATS, encode, encode_png
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Pixels, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.visualization.draw import DrawingStyle, draw
 from detcli.visualization.text_renderer import lettering
 
-# Names that this room makes itself for pictures whose format cannot be written; inputs of such a name get another
-# `.drawn`, so that no two pictures ever share one.
+# Names that this room makes itself for images whose format cannot be written; inputs of such a name get another
+# `.drawn`, so that no two images ever share one.
 _OURS = re.compile(r"\.drawn\.\w+$", re.IGNORECASE)
 
 
-class AnnotatedPictures:
-    """Writes `folder/relative` for every picture that was read, with or without boxes; keeps EXIF and colour profile.
+class AnnotatedImageSink:
+    """Writes `folder/relative` for every image that was read, with or without boxes; keeps EXIF and color profile.
 
     A suffix is kept where its format can be written. Else `.drawn.jpg` or `.drawn.png` is put behind the whole name:
     `IMG_1.heic.drawn.jpg`. A frame without pixels (of a resumed run) was drawn before and is passed over.
 
     folder         where the tree is mirrored
-    skip_existing  leave pictures that are there
+    skip_existing  leave images that are there
 
     Raises UsageError for a font file that is none.
     """
@@ -33,17 +33,17 @@ class AnnotatedPictures:
     needs_pixels = True
 
     def __init__(
-        self, folder: Path, labels: Labels, style: DrawingStyle | None = None, *, skip_existing: bool = False
+        self, folder: Path, labels: ClassLabels, style: DrawingStyle | None = None, *, skip_existing: bool = False
     ) -> None:
         self._folder = folder
         self._labels = labels
         self._style = style or DrawingStyle()
         self._skip_existing = skip_existing
-        lettering(self._style.font)  # a bad font file is told before the first picture
+        lettering(self._style.font)  # a bad font file is told before the first image
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
-        """Draw and write one picture; safe in any thread."""
-        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable) or frame.pixels is None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        """Draw and write one image; safe in any thread."""
+        if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame) or frame.pixels is None:
             return
         relative = drawn_name(frame.origin.relative, lossy=_is_lossy(frame))
         if self._skip_existing and place(self._folder, relative).exists():
@@ -53,16 +53,16 @@ class AnnotatedPictures:
         write_atomically(place(self._folder, relative), data, durable=False)
 
     def flush(self) -> None:
-        """Do nothing: each picture is whole when it is written."""
+        """Do nothing: each image is whole when it is written."""
 
     def close(self, *, complete: bool) -> None:
-        """Do nothing: each picture is whole."""
+        """Do nothing: each image is whole."""
 
     def abort(self) -> None:
-        """Do nothing: each picture is whole."""
+        """Do nothing: each image is whole."""
 
     def _encoded(self, relative: str, drawn: Pixels, frame: Frame) -> tuple[str, bytes]:
-        """The picture in the format of its name, or as PNG under a longer name where that format cannot hold it."""
+        """The image in the format of its name, or as PNG under a longer name where that format cannot hold it."""
         data = encode(drawn, FORMATS[PurePosixPath(relative).suffix.lower()], frame.keepsakes)
         if data is not None:
             return relative, data

@@ -1,4 +1,4 @@
-"""One picture a box, in a folder for each class: what a classifier is trained on, or an eye goes through."""
+"""One image a box, in a folder for each class: what a classifier is trained on, or an eye goes through."""
 
 import math
 from pathlib import Path
@@ -8,15 +8,15 @@ import numpy as np
 from detcli.io.atomic_write import write_atomically
 from detcli.io.output_paths import label_folder, place
 from detcli.sinks.images.encode_image import encode, encode_png
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 
 _LOSSLESS = ("PNG", "BMP", "TIFF", "GIF", "PPM")
 
 
 class Crops:
-    """Writes `folder/label/stem_001.jpg`, numbered from the picture's best score on; PNG where the picture is lossless.
+    """Writes `folder/label/stem_001.jpg`, numbered from the image's best score on; PNG where the image is lossless.
 
     The pixels are those of the original, nothing drawn on them; a box is widened to whole pixels. A frame without
     pixels (of a resumed run) was cut before and is passed over.
@@ -27,14 +27,14 @@ class Crops:
     ordered = False
     needs_pixels = True
 
-    def __init__(self, folder: Path, labels: Labels, *, skip_existing: bool = False) -> None:
+    def __init__(self, folder: Path, labels: ClassLabels, *, skip_existing: bool = False) -> None:
         self._folder = folder
         self._folders = [label_folder(name) for name in labels.names]
         self._skip_existing = skip_existing
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
-        """Cut the boxes of one picture; safe in any thread."""
-        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable) or frame.pixels is None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        """Cut the boxes of one image; safe in any thread."""
+        if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame) or frame.pixels is None:
             return
         lossless = frame.keepsakes is not None and frame.keepsakes.format in _LOSSLESS
         found = zip(detections.boxes_xyxy.tolist(), detections.class_ids.tolist(), strict=True)
@@ -61,7 +61,7 @@ class Crops:
 
 
 def _whole_pixels(box: list[float], size_hw: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns that a box touches, at least one of each, all inside the picture."""
+    """Rows and columns that a box touches, at least one of each, all inside the image."""
     height, width = size_hw
     left, top = min(max(math.floor(box[0]), 0), width - 1), min(max(math.floor(box[1]), 0), height - 1)
     right, bottom = min(max(math.ceil(box[2]), left + 1), width), min(max(math.ceil(box[3]), top + 1), height)

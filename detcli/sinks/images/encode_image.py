@@ -1,4 +1,4 @@
-"""Pixels as the bytes of a picture file; knows no path."""
+"""Pixels as the bytes of an image file; knows no path."""
 
 import io
 import struct
@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from detcli.structures.frame import Keepsakes, Pixels
+from detcli.structures.frame import ImageMetadata, Pixels
 
 Option = bool | int | str | list[int]
 
-# Suffix -> Pillow's name of the format, of those that hold 8-bit colour and are widely read. HEIC is not among them.
+# Suffix -> Pillow's name of the format, of those that hold 8-bit color and are widely read. HEIC is not among them.
 FORMATS = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
@@ -27,7 +27,7 @@ FORMATS = {
 }
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-# Full colour resolution, for thin coloured lines smear without it. Deflate, for any reader of TIFF knows it.
+# Full color resolution, for thin colored lines smear without it. Deflate, for any reader of TIFF knows it.
 _OPTIONS: dict[str, dict[str, Option]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"quality": 92, "method": 2},
@@ -39,31 +39,31 @@ _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "AVIF": 65_535} 
 _WITH_METADATA = frozenset(("JPEG", "PNG", "WEBP", "TIFF", "AVIF"))
 
 
-def encode(pixels: Pixels, picture_format: str, keepsakes: Keepsakes | None = None) -> bytes | None:
-    """Encode uint8 [H, W, 3] RGB with the original's EXIF and colour profile where the format has room for them.
+def encode(pixels: Pixels, image_format: str, keepsakes: ImageMetadata | None = None) -> bytes | None:
+    """Encode uint8 [H, W, 3] RGB with the original's EXIF and color profile where the format has room for them.
 
     Returns None where the format or this machine cannot: too many pixels a side, no encoder.
     """
-    if picture_format == "PNG":
+    if image_format == "PNG":
         return encode_png(pixels, keepsakes)
-    if max(pixels.shape) > _LONGEST_SIDE.get(picture_format, 1 << 31):
+    if max(pixels.shape) > _LONGEST_SIDE.get(image_format, 1 << 31):
         return None
     metadata: dict[str, bytes] = {}
-    if keepsakes and picture_format in _WITH_METADATA:
+    if keepsakes and image_format in _WITH_METADATA:
         known = {"exif": keepsakes.exif, "icc_profile": keepsakes.icc}
         metadata = {name: data for name, data in known.items() if data}
     for extra in (metadata, {}) if metadata else ({},):  # what the encoder refuses may be a block that is too long
         file = io.BytesIO()
         try:
-            Image.fromarray(pixels).save(file, picture_format, **_OPTIONS.get(picture_format, {}), **extra)
+            Image.fromarray(pixels).save(file, image_format, **_OPTIONS.get(image_format, {}), **extra)
         except (OSError, ValueError, KeyError, OverflowError, struct.error, MemoryError):
             continue
         return file.getvalue()
     return None
 
 
-def encode_png(pixels: Pixels, keepsakes: Keepsakes | None = None) -> bytes:
-    """Encode PNG, which takes pictures of any size; by OpenCV, five times as fast as Pillow."""
+def encode_png(pixels: Pixels, keepsakes: ImageMetadata | None = None) -> bytes:
+    """Encode PNG, which takes images of any size; by OpenCV, five times as fast as Pillow."""
     done, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     if not done:
         raise MemoryError(f"no PNG of {pixels.shape[1]} x {pixels.shape[0]} pixels")
@@ -78,7 +78,7 @@ def encode_png(pixels: Pixels, keepsakes: Keepsakes | None = None) -> bytes:
 
 
 def encode_grey(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
-    """Encode [H, W] of 8 or 16 bits as a grey PNG, every value kept."""
+    """Encode [H, W] of 8 or 16 bits as a gray PNG, every value kept."""
     done, encoded = cv2.imencode(".png", values)
     if not done:
         raise MemoryError(f"no PNG of {values.shape[1]} x {values.shape[0]} pixels")

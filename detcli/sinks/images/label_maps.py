@@ -1,4 +1,4 @@
-"""Label maps: a grey PNG a picture, its values the classes or the segments, the input tree mirrored."""
+"""Label maps: a gray PNG an image, its values the classes or the segments, the input tree mirrored."""
 
 from pathlib import Path
 
@@ -7,26 +7,26 @@ import numpy as np
 from detcli.io.atomic_write import to_bytes, write_atomically
 from detcli.io.output_paths import place
 from detcli.sinks.images.encode_image import encode_grey
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 from detcli.visualization.id_map import id_map
 
 
 class LabelMaps:
-    """Writes `folder/stem.png` for every picture that was read, also where nothing was found.
+    """Writes `folder/stem.png` for every image that was read, also where nothing was found.
 
     of_classes     True: a value is a class index (`label_id`), 255 where there is none, and `classes.txt` lists the
                    names by line; of 256 classes and more the maps have 16 bits, and 65535 means none.
                    False: a value is a `segment_id`, 0 where there is none, and where masks overlap the surer one's;
-                   a picture of more than 255 segments has a map of 16 bits
+                   an image of more than 255 segments has a map of 16 bits
     skip_existing  leave maps that are there
     """
 
     ordered = False
     needs_pixels = False
 
-    def __init__(self, folder: Path, labels: Labels, *, of_classes: bool, skip_existing: bool = False) -> None:
+    def __init__(self, folder: Path, labels: ClassLabels, *, of_classes: bool, skip_existing: bool = False) -> None:
         self._folder = folder
         self._skip_existing = skip_existing
         self._of_classes = of_classes
@@ -35,9 +35,9 @@ class LabelMaps:
             names = (" ".join(name.split()) for name in labels.names)
             write_atomically(folder / "classes.txt", b"".join(to_bytes(name) + b"\n" for name in names))
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
-        """Write the map of one picture; safe in any thread."""
-        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable):
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        """Write the map of one image; safe in any thread."""
+        if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
             return
         path = place(self._folder, f"{frame.origin.stem}.png")
         if self._skip_existing and path.exists():

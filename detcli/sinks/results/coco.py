@@ -12,10 +12,10 @@ import numpy as np
 
 from detcli.io.outputs import open_output
 from detcli.sinks.results.coco_document import CocoDocument
-from detcli.sinks.results.coco_image_ids import ImageIds
+from detcli.sinks.results.coco_image_ids import CocoImageIds
 from detcli.sinks.sink import SinkSettings
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.json_records import Record, json_line, shortest, to_record
 
 
@@ -32,11 +32,11 @@ class CocoAnnotations:
         self._labels = settings.info.labels
         self._document = CocoDocument(target, settings)
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
-        """Take one picture and what was found in it."""
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        """Take one image and what was found in it."""
         record = to_record(frame, detections, self._labels)
-        image_id = self._document.add_picture(frame.origin, record)
-        if image_id is None or isinstance(detections, Unreadable):
+        image_id = self._document.add_image(frame.origin, record)
+        if image_id is None or isinstance(detections, FailedFrame):
             return
         for found, area in zip(record["detections"], _areas(detections, record), strict=True):
             annotation: Record = {"id": self._document.count + 1, "image_id": image_id}
@@ -64,7 +64,7 @@ class CocoAnnotations:
 class CocoResults:
     """The bare list that pycocotools' `loadRes` takes, boxes or masks; valid JSON also when it is empty.
 
-    With `--gt`, a picture that its annotations do not know is left out: an unknown image id would stop the evaluation.
+    With `--gt`, an image that its annotations do not know is left out: an unknown image id would stop the evaluation.
     """
 
     ordered = True
@@ -72,13 +72,13 @@ class CocoResults:
 
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
         self._labels = settings.info.labels
-        self._image_ids = ImageIds(settings.image_ids)
+        self._image_ids = CocoImageIds(settings.image_ids)
         self._output = open_output(target, in_place=False)
         self._output.write(b"[")
         self._between = b"\n"
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
-        """Write what was found in one picture."""
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        """Write what was found in one image."""
         record = to_record(frame, detections, self._labels)
         if record["error"] is not None:
             return

@@ -13,9 +13,9 @@ from typing import BinaryIO
 from detcli.errors import OutputError
 from detcli.io.atomic_write import told
 from detcli.io.outputs import is_stream, open_output
-from detcli.sinks.results.coco_image_ids import ImageIds
+from detcli.sinks.results.coco_image_ids import CocoImageIds
 from detcli.sinks.sink import SinkSettings
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.frame import Origin
 from detcli.structures.json_records import Record, json_line
 from detcli.structures.run_info import RunInfo
@@ -24,13 +24,13 @@ from detcli.structures.run_info import RunInfo
 class CocoDocument:
     """`info`, `images`, `annotations` and `categories`, each written as it comes.
 
-    A picture in which nothing was found stands in `images`; one that failed stands in `info.failed` with the reason.
+    An image in which nothing was found stands in `images`; one that failed stands in `info.failed` with the reason.
     `info.complete` is false where the run was interrupted.
     """
 
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
         self._info = settings.info
-        self._image_ids = ImageIds(settings.image_ids)
+        self._image_ids = CocoImageIds(settings.image_ids)
         self._output = open_output(target, in_place=False)
         try:
             self._images, self._annotations, self._failed = _Spool(target), _Spool(target), _Spool(target)
@@ -44,8 +44,8 @@ class CocoDocument:
         """Annotations so far."""
         return self._annotations.count
 
-    def add_picture(self, origin: Origin, record: Record) -> int | None:
-        """Take a picture; returns its image id, None where it failed."""
+    def add_image(self, origin: Origin, record: Record) -> int | None:
+        """Take an image; returns its image id, None where it failed."""
         if record["error"] is not None:
             place = {"file_name": origin.relative, "index": origin.index}
             self._failed.add(place | _time(record) | {"error": record["error"]})
@@ -120,7 +120,7 @@ class _Spool:
 
 
 def _time(record: Record) -> Record:
-    """Where a frame is in its video, as the record says it; nothing for a picture."""
+    """Where a frame is in its video, as the record says it; nothing for an image."""
     return {name: record[name] for name in ("frame", "time_s") if name in record}
 
 
@@ -134,7 +134,7 @@ def _provenance(info: RunInfo, complete: bool) -> dict[str, object]:
     }
 
 
-def _categories(labels: Labels, found: set[int], *, things: bool) -> list[dict[str, object]]:
+def _categories(labels: ClassLabels, found: set[int], *, things: bool) -> list[dict[str, object]]:
     """The categories of the labels, without the holes in their numbering that nothing was found of."""
     return [
         {"id": category_id, "name": name} | ({"isthing": int(index not in labels.stuff)} if things else {})

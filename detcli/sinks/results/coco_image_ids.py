@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from detcli.structures.frame import Origin
 
 
-class ImageIds:
-    """The image ids of a run: index + 1, or those of the annotations given with `--gt`, each for one picture only."""
+class CocoImageIds:
+    """The image ids of a run: index + 1, or those of the annotations given with `--gt`, each for one image only."""
 
     def __init__(self, given: Mapping[str, int] | None) -> None:
         self._given = given
@@ -16,11 +16,11 @@ class ImageIds:
         self._first_unknown = ""
 
     def known(self, origin: Origin) -> int | None:
-        """The id of a picture, or None where the annotations do not know it."""
+        """The id of an image, or None where the annotations do not know it."""
         if self._given is None:
             return origin.index + 1
         image_id = self._given.get(origin.relative)
-        if image_id is None or image_id in self._taken:  # two pictures share the name of one
+        if image_id is None or image_id in self._taken:  # two images share the name of one
             self._unknown += 1
             self._first_unknown = self._first_unknown or origin.relative
             return None
@@ -32,9 +32,9 @@ class ImageIds:
         return self._free + origin.index
 
     def remarks(self, what_became_of_them: str) -> tuple[str, ...]:
-        """What the user should hear of pictures that the annotations do not know."""
+        """What the user should hear of images that the annotations do not know."""
         if not self._unknown:
             return ()
-        pictures = "1 picture is" if self._unknown == 1 else f"{self._unknown} pictures are"
+        images = "1 image is" if self._unknown == 1 else f"{self._unknown} images are"
         first = f"'{self._first_unknown}'"
-        return (f"{pictures} not in the annotations of --gt, {first} the first; {what_became_of_them}",)
+        return (f"{images} not in the annotations of --gt, {first} the first; {what_became_of_them}",)

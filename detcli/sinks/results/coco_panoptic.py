@@ -1,7 +1,7 @@
-"""COCO panoptic: the dictionary, and in a folder beside it a PNG a picture whose colours are the ids of segments.
+"""COCO panoptic: the dictionary, and in a folder beside it a PNG an image whose colors are the ids of segments.
 
-Rules of panopticapi: a colour stands for the id R + 256 G + 256² B; 0 is nobody's; every id of a PNG is among the
-picture's `segments_info`, and every one of those is in the PNG; no pixel has two.
+Rules of panopticapi: a color stands for the id R + 256 G + 256² B; 0 is nobody's; every id of a PNG is among the
+image's `segments_info`, and every one of those is in the PNG; no pixel has two.
 """
 
 from pathlib import Path
@@ -17,13 +17,13 @@ from detcli.sinks.images.encode_image import encode_png
 from detcli.sinks.results.coco_document import CocoDocument
 from detcli.sinks.sink import SinkSettings, folder_beside
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Pixels, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.structures.json_records import Record, to_record
 from detcli.structures.masks import Rle
 from detcli.visualization.id_map import id_map
 
 
-class CocoPanoptic:
+class CocoPanopticSink:
     """`out.json`, and `out/` with the tree of the input mirrored; an id is the `segment_id` of the records.
 
     Takes segments that do not overlap, as panoptic and semantic ones do not.
@@ -40,11 +40,11 @@ class CocoPanoptic:
         self._labels = settings.info.labels
         self._document = CocoDocument(target, settings)
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
-        """Write the PNG of one picture, and take what its colours mean."""
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        """Write the PNG of one image, and take what its colors mean."""
         record = to_record(frame, detections, self._labels)
-        image_id = self._document.add_picture(frame.origin, record)
-        if image_id is None or isinstance(frame, Unreadable) or isinstance(detections, Unreadable):
+        image_id = self._document.add_image(frame.origin, record)
+        if image_id is None or isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
             return
         masks = _masks(detections)
         path = place(self._folder, f"{frame.origin.stem}.png")
@@ -77,7 +77,7 @@ def _masks(detections: Detections) -> tuple[Rle, ...]:
 
 
 def _colors(masks: tuple[Rle, ...], size_hw: tuple[int, int]) -> Pixels:
-    """The picture of ids, uint8 [H, W, 3]."""
+    """The image of ids, uint8 [H, W, 3]."""
     ids = id_map(masks, range(1, len(masks) + 1), size_hw)
     if np.count_nonzero(ids) != sum(mask.area for mask in masks):
         raise ValueError("segments overlap, and a pixel of COCO panoptic has one id")

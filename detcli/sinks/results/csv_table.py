@@ -1,6 +1,6 @@
 """One row a box, growing in place: a table for spreadsheets, databases and data frames (RFC 4180).
 
-A picture without boxes has no row, and neither has one that failed: JSON Lines holds both. Of a run that tracks, the
+An image without boxes has no row, and neither has one that failed: JSON Lines holds both. Of a run that tracks, the
 last column is the number of the track.
 """
 
@@ -16,7 +16,7 @@ from detcli.io.atomic_write import to_bytes
 from detcli.io.outputs import open_output
 from detcli.sinks.sink import SinkSettings
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.json_records import shortest
 
 COLUMNS = (
@@ -41,9 +41,9 @@ class CsvTable:
         self._tracks = settings.tracks
         self._output.write(_rows([(*COLUMNS, TRACK_COLUMN) if self._tracks else COLUMNS]))
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
-        """Write the rows of one picture."""
-        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable) or not len(detections):
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        """Write the rows of one image."""
+        if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame) or not len(detections):
             return
         origin, (height, width) = frame.origin, frame.size_hw
         first = (self._text(origin.file), origin.frame, origin.time_s, width, height)

@@ -6,7 +6,7 @@ from typing import BinaryIO
 from detcli.io.outputs import open_output
 from detcli.sinks.sink import SinkSettings
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.json_records import json_line, to_record
 
 
@@ -22,7 +22,7 @@ class JsonLines:
         if settings.header:
             self._output.write(json_line({"detcli": settings.info.as_json()}))
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Write one record."""
         self._output.write(json_line(to_record(frame, detections, self._labels)))
 

@@ -1,6 +1,6 @@
-"""One text file a picture, `class cx cy w h score` as fractions of its width and height, as YOLO tools read them.
+"""One text file an image, `class cx cy w h score` as fractions of its width and height, as YOLO tools read them.
 
-Of a run that tracks, the number of the track follows. `classes.txt` lists the names by line. A picture without boxes has
+Of a run that tracks, the number of the track follows. `classes.txt` lists the names by line. An image without boxes has
 an empty file, one that failed has none.
 """
 
@@ -16,10 +16,10 @@ from detcli.io.output_paths import place
 from detcli.io.outputs import is_stream
 from detcli.sinks.sink import SinkSettings
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Unreadable
+from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.json_records import shortest
 
-# Pictures whose text would take the place of the list of names: `classes.jpg` writes `classes.jpg.txt`. So does
+# Images whose text would take the place of the list of names: `classes.jpg` writes `classes.jpg.txt`. So does
 # `classes.a.jpg`, that no two may meet.
 _LIKE_THE_LIST = re.compile(r"classes(\..*)?", re.IGNORECASE | re.DOTALL)
 
@@ -38,9 +38,9 @@ class YoloText:
         names = (" ".join(name.split()) for name in settings.info.labels.names)
         write_atomically(target / "classes.txt", b"".join(to_bytes(name) + b"\n" for name in names))
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
-        """Write the text of one picture; safe in any thread."""
-        if isinstance(frame, Unreadable) or isinstance(detections, Unreadable):
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        """Write the text of one image; safe in any thread."""
+        if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
             return
         origin = frame.origin
         stem = origin.relative if _LIKE_THE_LIST.fullmatch(origin.stem) else origin.stem

@@ -16,8 +16,8 @@ from av.stream import Stream
 
 from detcli.errors import OutputError
 from detcli.sinks.video.adts import config_of, without_head
-from detcli.sinks.video.fragments import Pieces
-from detcli.sinks.video.video_formats import FilmFormat
+from detcli.sinks.video.fragments import FragmentWriter
+from detcli.sinks.video.video_formats import VideoFormat
 
 _LATE_S = 60  # after the film: the first fragment waits for the sound, and is kept in memory until then
 _MOST_DAMAGE = 100  # packets in a row that cannot be read, before the rest is given up
@@ -27,7 +27,7 @@ _JUMP_FROM_S = 10  # what comes before the film is passed over by a jump, where 
 
 
 @dataclass(slots=True)
-class _Voice:
+class _AudioTrack:
     """One stream of sound: its copy, whether its packets have heads that the copy's lose, and the last time stamp."""
 
     copy: AudioStream
@@ -35,7 +35,7 @@ class _Voice:
     last_dts: int | None = None
 
 
-class Sound:
+class AudioCopier:
     """Opens the file that a film is made of, and copies its streams of sound beside the frames.
 
     path    a file; one that cannot be read is one without sound, for its frames tell what is wrong with it
@@ -50,7 +50,7 @@ class Sound:
         self._opened = ExitStack()
         self._input: InputContainer | None = None
         self._zero_s = Fraction(0)  # time of the film's first frame by the clock of the file
-        self._voices: dict[int, _Voice] = {}
+        self._voices: dict[int, _AudioTrack] = {}
         self._packets: Iterator[Packet[Stream]] = iter(())
         self._next: Packet[Stream] | None = None  # read already, later than was asked for
         try:
@@ -64,7 +64,7 @@ class Sound:
         """Those of the file that can be copied at all."""
         return [] if self._input is None else [stream for stream in self._input.streams.audio if stream.codec_context]
 
-    def join(self, film: OutputContainer, film_format: FilmFormat) -> None:
+    def join(self, film: OutputContainer, film_format: VideoFormat) -> None:
         """Add the streams that this format holds to a film of it that is not begun."""
         self._voices = {}
         if not self.streams:
@@ -151,7 +151,7 @@ class Sound:
         return 1
 
 
-def _added(film: OutputContainer, stream: AudioStream, first: Packet[Stream]) -> _Voice:
+def _added(film: OutputContainer, stream: AudioStream, first: Packet[Stream]) -> _AudioTrack:
     """A copy of the stream in the film; raises ValueError or FFmpegError where its container has no word for it."""
     context = stream.codec_context
     copy = film.add_stream_from_template(stream, opaque=True)
@@ -161,12 +161,12 @@ def _added(film: OutputContainer, stream: AudioStream, first: Packet[Stream]) ->
         copy.codec_context.extradata = config
     if context.layout.name.endswith("channels") and context.layout.nb_channels in _USUAL_LAYOUTS:
         copy.codec_context.layout = _USUAL_LAYOUTS[context.layout.nb_channels]
-    return _Voice(copy, has_heads=config is not None)
+    return _AudioTrack(copy, has_heads=config is not None)
 
 
-def _is_taken(stream: AudioStream, first: Packet[Stream], film_format: FilmFormat) -> bool:
+def _is_taken(stream: AudioStream, first: Packet[Stream], film_format: VideoFormat) -> bool:
     """Whether a film of its own would have it: some containers refuse only once packets come, and tell nobody."""
-    pieces = Pieces(_Nowhere(), in_boxes=film_format.in_boxes)
+    pieces = FragmentWriter(_NullOutput(), in_boxes=film_format.in_boxes)
     try:
         with film_format.grown(pieces) as trial:
             voice = _added(trial, stream, first)
@@ -180,7 +180,7 @@ def _is_taken(stream: AudioStream, first: Packet[Stream], film_format: FilmForma
     return pieces.error is None and pieces.media > 0
 
 
-class _Nowhere:
+class _NullOutput:
     """An output that keeps nothing."""
 
     def write(self, data: bytes) -> None: ...

@@ -1,4 +1,4 @@
-"""Pixels as a video holds them: lightness for each, colour for every four, by ITU-R BT.601 in the range of broadcast."""
+"""Pixels as a video holds them: lightness for each, color for every four, by ITU-R BT.601 in the range of broadcast."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ _TO_BROADCAST = np.clip(np.round(128 + (np.arange(256) - 128.0) * 224 / 255), 0,
 def to_yuv420(pixels: Pixels) -> npt.NDArray[np.uint8]:
     """From uint8 [H, W, 3] RGB, both sides even, to the three planes one below the other, uint8 [H * 3 / 2, W].
 
-    A third of the time that FFmpeg's own conversion takes. OpenCV's alone gives four pixels the colour of the first one,
+    A third of the time that FFmpeg's own conversion takes. OpenCV's alone gives four pixels the color of the first one,
     which frays thin lines; here it is their mean.
     """
     height, width = pixels.shape[:2]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import av
 
 from detcli.errors import OutputError
-from detcli.io.outputs import Output
+from detcli.io.outputs import OutputFile
 
 # Bytes of the next part, its head included, as far as they tell: None where more of them are needed.
 _Measure = Callable[[bytearray], int | None]
@@ -16,7 +16,7 @@ _Measure = Callable[[bytearray], int | None]
 _SEGMENT, _CLUSTER = 0x18538067, b"\x1f\x43\xb6\x75"
 
 
-class Pieces:
+class FragmentWriter:
     """Takes the bytes of a muxer, in order and cut anywhere, and hands them on in whole fragments.
 
     It can be written to only, so that the muxer never goes back. After an error it takes bytes and drops them; a part
@@ -26,7 +26,7 @@ class Pieces:
     error  what the output raised, or None: muxers may hide it
     """
 
-    def __init__(self, output: Output, *, in_boxes: bool) -> None:
+    def __init__(self, output: OutputFile, *, in_boxes: bool) -> None:
         self._output, self._measure = output, _box if in_boxes else _element
         self._in_boxes = in_boxes
         self._waiting = bytearray()  # bytes of parts that are not whole

@@ -13,11 +13,11 @@ from av.video.stream import VideoStream
 
 from detcli.errors import OutputError
 from detcli.io.atomic_write import AtomicFile
-from detcli.io.outputs import Output
+from detcli.io.outputs import OutputFile
 from detcli.sinks.video import colorspace as film_colors
-from detcli.sinks.video.audio_copier import Sound
-from detcli.sinks.video.fragments import Pieces
-from detcli.sinks.video.video_formats import FilmFormat
+from detcli.sinks.video.audio_copier import AudioCopier
+from detcli.sinks.video.fragments import FragmentWriter
+from detcli.sinks.video.video_formats import VideoFormat
 
 TICKS = 90_000  # a second: the clock of MPEG, in which frames of 24, 25, 30 and 60 a second take whole numbers
 _FRAGMENT_S = 2  # what a kill may cost, and as far as a viewer jumps
@@ -26,7 +26,7 @@ _BYTES_A_CUE = 40
 _BUFFER = 1 << 18
 
 
-class FilmFile:
+class VideoMuxer:
     """Encodes frames and copies sound into an output that can only grow.
 
     samples  packets written so far
@@ -35,13 +35,13 @@ class FilmFile:
 
     def __init__(
         self,
-        output: Output,
-        film_format: FilmFormat,
+        output: OutputFile,
+        film_format: VideoFormat,
         size_hw: tuple[int, int],
         *,
         name: str,
         rate: Fraction,
-        sound: Sound | None,
+        sound: AudioCopier | None,
     ) -> None:
         self._output, self._format, self._size_hw = output, film_format, size_hw
         self._name, self._rate, self._sound = name, rate, sound
@@ -100,8 +100,8 @@ class FilmFile:
             self._sound = None
             return self._opened(None)
 
-    def _opened(self, sound: Sound | None) -> tuple[OutputContainer, VideoStream]:
-        self._pieces = Pieces(self._output, in_boxes=self._format.in_boxes)
+    def _opened(self, sound: AudioCopier | None) -> tuple[OutputContainer, VideoStream]:
+        self._pieces = FragmentWriter(self._output, in_boxes=self._format.in_boxes)
         film = self._format.grown(self._pieces)
         encoder, encoder_options = self._format.encoder, dict(self._format.options)
         video = cast("VideoStream", film.add_stream(encoder, rate=self._rate, options=encoder_options))
@@ -136,7 +136,7 @@ class FilmFile:
         return self._pieces.error or OutputError(told)
 
 
-def put_in_order(path: Path, film_format: FilmFormat, *, samples: int) -> None:
+def put_in_order(path: Path, film_format: VideoFormat, *, samples: int) -> None:
     """Write a film of fragments anew as one piece, its index first: it starts fast, and can be jumped about in.
 
     samples  how many packets are in it, or more: the room for the index is kept by it
@@ -151,7 +151,7 @@ def put_in_order(path: Path, film_format: FilmFormat, *, samples: int) -> None:
         av.open(file, "r", buffer_size=_BUFFER) as grown,
         AtomicFile(path, locked=True) as new,
     ):
-        firm = _Firm(new)
+        firm = _DurableFile(new)
         try:
             with av.open(firm, "w", format=film_format.container, options=options, buffer_size=_BUFFER) as whole:
                 _copy(grown, whole)
@@ -169,7 +169,7 @@ def _copy(grown: InputContainer, whole: OutputContainer) -> None:
             whole.mux(packet)
 
 
-class _Firm:
+class _DurableFile:
     """A file that raises its first error, and then takes all and keeps nothing: a muxer that is closed writes more."""
 
     def __init__(self, file: AtomicFile) -> None:

@@ -33,7 +33,7 @@ _CONTAINERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class FilmFormat:
+class VideoFormat:
     """How a film is written.
 
     container  FFmpeg's name of it
@@ -68,7 +68,7 @@ def has_encoder(name: str) -> bool:
     return True
 
 
-def film_format(path: Path, has: Callable[[str], bool] = has_encoder) -> FilmFormat:
+def film_format(path: Path, has: Callable[[str], bool] = has_encoder) -> VideoFormat:
     """The format that the name of a film stands for.
 
     has  whether an encoder is there
@@ -81,7 +81,7 @@ def film_format(path: Path, has: Callable[[str], bool] = has_encoder) -> FilmFor
     container, encoders = _CONTAINERS[suffix]
     for encoder in encoders:
         if has(encoder):
-            return FilmFormat(container, encoder, _ENCODER_OPTIONS[encoder])
+            return VideoFormat(container, encoder, _ENCODER_OPTIONS[encoder])
     missing = " or ".join(_WORDS[encoder] for encoder in encoders)
     others = ".webm or .mp4" if has(VP9) else ".mp4" if has(H264) else ""
     advice = f"end the name in {others}" if others else "install PyAV's own wheel: pip install av"

@@ -13,13 +13,13 @@ import numpy as np
 
 from detcli.errors import OutputError, UsageError
 from detcli.io.outputs import is_stream, open_output
-from detcli.sinks.video.audio_copier import Sound
+from detcli.sinks.video.audio_copier import AudioCopier
 from detcli.sinks.video.colorspace import to_yuv420
-from detcli.sinks.video.muxer import TICKS, FilmFile, put_in_order
+from detcli.sinks.video.muxer import TICKS, VideoMuxer, put_in_order
 from detcli.sinks.video.video_formats import film_format, has_encoder
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Pixels, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.visualization.draw import DrawingStyle, draw
 from detcli.visualization.text_renderer import lettering
 
@@ -27,7 +27,7 @@ _USUAL_RATE = 30.0  # frames a second, where nobody knows
 _RATES = (0.1, 480.0)  # those that are believed
 
 
-class Film:
+class VideoWriter:
     """Writes a video that a browser plays: H.264 in MP4, or what the suffix stands for.
 
     A frame keeps its time: a gap makes the frame before it last, and no frame is invented. An odd side gets one more
@@ -53,7 +53,7 @@ class Film:
     def __init__(
         self,
         target: Path,
-        labels: Labels,
+        labels: ClassLabels,
         style: DrawingStyle | None = None,
         *,
         rate: float | None = None,
@@ -69,8 +69,8 @@ class Film:
         self._rate = rate if rate is not None and _RATES[0] <= rate <= _RATES[1] else _USUAL_RATE
         self._sound_from, self._sound_to_end = sound_from, sound_to_end
         self._output = open_output(target, in_place=True)
-        self._film: FilmFile | None = None
-        self._sound: Sound | None = None
+        self._film: VideoMuxer | None = None
+        self._sound: AudioCopier | None = None
         self._size_hw = (0, 0)
         self._first_s = 0.0
         self._last_pts = -1
@@ -78,21 +78,21 @@ class Film:
         self._ended = False
         self.remarks: list[str] = []
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Draw and encode one frame; what could not be read leaves its time to the frame before."""
-        if isinstance(frame, Unreadable) or frame.pixels is None:
+        if isinstance(frame, FailedFrame) or frame.pixels is None:
             return
         pixels = frame.pixels
-        if not isinstance(detections, Unreadable):
+        if not isinstance(detections, FailedFrame):
             pixels = draw(pixels, detections, self._labels, self._style)
         time_s = self._count / self._rate if frame.origin.time_s is None else frame.origin.time_s
         try:
             film = self._film or self._begin((pixels.shape[0], pixels.shape[1]), time_s)
-            picture = av.VideoFrame.from_ndarray(to_yuv420(fitted(pixels, self._size_hw)), "yuv420p")
+            image = av.VideoFrame.from_ndarray(to_yuv420(fitted(pixels, self._size_hw)), "yuv420p")
             self._last_pts = max(self._last_pts + 1, round((time_s - self._first_s) * TICKS))
-            picture.pts = self._last_pts
+            image.pts = self._last_pts
             self._count += 1
-            film.write(picture)
+            film.write(image)
         except Exception:
             self.abort()
             raise
@@ -131,12 +131,12 @@ class Film:
                 self._target.unlink()
         self._end()
 
-    def _begin(self, size_hw: tuple[int, int], time_s: float) -> FilmFile:
-        self._size_hw = (size_hw[0] + size_hw[0] % 2, size_hw[1] + size_hw[1] % 2)  # colours are kept for 2 x 2 pixels
+    def _begin(self, size_hw: tuple[int, int], time_s: float) -> VideoMuxer:
+        self._size_hw = (size_hw[0] + size_hw[0] % 2, size_hw[1] + size_hw[1] % 2)  # colors are kept for 2 x 2 pixels
         self._first_s = time_s
-        self._sound = Sound(Path(self._sound_from), time_s) if self._sound_from is not None else None
+        self._sound = AudioCopier(Path(self._sound_from), time_s) if self._sound_from is not None else None
         rate = Fraction(self._rate).limit_denominator(1001)
-        self._film = FilmFile(
+        self._film = VideoMuxer(
             self._output, self._format, self._size_hw, name=str(self._target), rate=rate, sound=self._sound
         )
         return self._film
@@ -155,7 +155,7 @@ class Film:
 
 
 def fitted(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
-    """The picture at exactly this size: with its last lines repeated where one is missing, else scaled, black around."""
+    """The image at exactly this size: with its last lines repeated where one is missing, else scaled, black around."""
     height, width = size_hw
     below, beside = height - pixels.shape[0], width - pixels.shape[1]
     if (below, beside) == (0, 0):

@@ -15,9 +15,9 @@ from typing import BinaryIO, cast
 
 from detcli.errors import UsageError
 from detcli.sinks.video.window_process import HEADER, READY
-from detcli.structures.class_labels import Labels
+from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import Frame, Pixels, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.visualization.draw import DrawingStyle, draw
 
 _OPENING_S = 30.0
@@ -44,7 +44,7 @@ class Window:
     needs_pixels = True
 
     def __init__(
-        self, labels: Labels, style: DrawingStyle | None = None, *, title: str, on_closed: Callable[[], None]
+        self, labels: ClassLabels, style: DrawingStyle | None = None, *, title: str, on_closed: Callable[[], None]
     ) -> None:
         check_screen()
         self._labels, self._style, self._on_closed = labels, style or DrawingStyle(), on_closed
@@ -61,15 +61,15 @@ class Window:
         self._thread = threading.Thread(target=self._send, name="window", daemon=True)
         self._thread.start()
 
-    def write(self, frame: Frame | Unreadable, detections: Detections | Unreadable) -> None:
+    def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Show one frame, unless the window has not taken the one before yet."""
-        if isinstance(frame, Unreadable) or frame.pixels is None:
+        if isinstance(frame, FailedFrame) or frame.pixels is None:
             return
         with self._changed:
             if self._ended or self._next is not None:
                 return
         pixels = frame.pixels
-        if not isinstance(detections, Unreadable):
+        if not isinstance(detections, FailedFrame):
             pixels = draw(pixels, detections, self._labels, self._style)
         with self._changed:
             self._next = pixels

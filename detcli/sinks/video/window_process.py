@@ -19,7 +19,7 @@ _WIDEST, _HIGHEST = 1280, 720  # of the window at first; it can be made larger
 _TICK_MS = 15
 
 
-class Frames:
+class FramePipe:
     """Reads frames in a thread; `newest` is the last whole one, `ended` says that no more will come."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -49,7 +49,7 @@ def main(title: str) -> None:
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
-    frames = Frames(sys.stdin.buffer)
+    frames = FramePipe(sys.stdin.buffer)
     sized = False
     while not frames.ended:
         pixels, frames.newest = frames.newest, None

@@ -1,4 +1,4 @@
-"""Still pictures: files, folders, globs, addresses, lists of paths, and the bytes of one picture on standard input."""
+"""Still images: files, folders, globs, addresses, lists of paths, and the bytes of one image on standard input."""
 
 import os
 import re
@@ -11,15 +11,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from detcli.errors import PictureError
-from detcli.io.images.formats import PICTURE_SUFFIXES, SUFFIX_OF, check_head, picture_format
-from detcli.io.naming import Names, nearest_common_folder, relative_below, relative_of_url, safe_relative
+from detcli.errors import ImageError
+from detcli.io.images.formats import IMAGE_SUFFIXES, SUFFIX_OF, check_head, image_format
+from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, safe_relative
 from detcli.io.read import read_bytes
 from detcli.sources.http import fetch, is_url, scheme_of, without_credentials
-from detcli.sources.images.lazy_image import Refused, Still
-from detcli.sources.images.path_lists import head_of, is_picture, opened_list, paths_in, rest_of, standard_input
-from detcli.sources.images.path_walker import Found, Walk, is_glob, split_glob
-from detcli.sources.source import STANDARD_INPUT, Picture, SourceSettings
+from detcli.sources.images.lazy_image import FailedImage, LazyImage
+from detcli.sources.images.path_lists import head_of, is_image, opened_list, paths_in, rest_of, standard_input
+from detcli.sources.images.path_walker import FoundPath, PathWalker, is_glob, split_glob
+from detcli.sources.source import STANDARD_INPUT, SourceItem, SourceSettings
 from detcli.structures.frame import Origin
 
 _LEAST_MAX_BYTES: Final = 64 << 20
@@ -29,16 +29,16 @@ _OF_STREAMS: Final = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "tcp")
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
-    """A picture before it has its place and its unique name."""
+class _ListedPath:
+    """An image before it has its place and its unique name."""
 
     file: str
     relative: str
     read: Callable[[], bytes]
 
 
-class Images:
-    """The pictures that the arguments name, in the order of the arguments, folders sorted by the bytes of full paths.
+class ImageSource:
+    """The images that the arguments name, in the order of the arguments, folders sorted by the bytes of full paths.
 
     arguments  files, folders, globs, http and https addresses, "-" for standard input. What exists is taken by its
                name, whatever characters it has; a glob is what is left.
@@ -51,7 +51,7 @@ class Images:
     def __init__(self, arguments: Sequence[str], settings: SourceSettings) -> None:
         self._arguments = tuple(arguments)
         self._settings = settings
-        suffixes = PICTURE_SUFFIXES if settings.extensions is None else settings.extensions
+        suffixes = IMAGE_SUFFIXES if settings.extensions is None else settings.extensions
         self._suffixes = tuple(f".{suffix.lower().lstrip('.')}" for suffix in suffixes)
         self._exclude = tuple(os.path.normcase(pattern.rstrip("/")) for pattern in settings.exclude)
         self._outputs = {
@@ -59,25 +59,25 @@ class Images:
         }
         self._max_bytes = max(_LEAST_MAX_BYTES, _BYTES_A_PIXEL * settings.max_pixels)
 
-    def __iter__(self) -> Iterator[Picture]:
-        """List the pictures; opens none of them."""
-        names = Names()
+    def __iter__(self) -> Iterator[SourceItem]:
+        """List the images; opens none of them."""
+        names = UniqueNames()
         for index, listed in enumerate(self._limited()):
             relative, stem = names.take(listed.relative)
-            yield Still(Origin(index, listed.file, relative, stem), listed.read, self._settings.max_pixels)
+            yield LazyImage(Origin(index, listed.file, relative, stem), listed.read, self._settings.max_pixels)
 
     def count(self) -> int | None:
-        """How many pictures there are; None where that would take reading standard input or a pipe."""
+        """How many images there are; None where that would take reading standard input or a pipe."""
         listed = self._settings.files_from
         if STANDARD_INPUT in self._arguments or (listed is not None and not os.path.isfile(listed)):  # noqa: PTH113
             return None
         return sum(1 for _ in self._limited())
 
-    def _limited(self) -> Iterator[_Listed]:
+    def _limited(self) -> Iterator[_ListedPath]:
         limit = self._settings.limit
         return islice(self._all(), None if limit is None else min(limit, sys.maxsize))
 
-    def _all(self) -> Iterator[_Listed]:
+    def _all(self) -> Iterator[_ListedPath]:
         base = self._base()
         for argument in self._arguments:
             if argument == STANDARD_INPUT:
@@ -92,13 +92,13 @@ class Images:
     def _base(self) -> str:
         """The folder that output names are relative to: the nearest common one, or where we stand for lists.
 
-        A list streams: what it will name is not known when its first picture needs a name.
+        A list streams: what it will name is not known when its first image needs a name.
         """
         if self._settings.files_from is not None or STANDARD_INPUT in self._arguments:
             return _absolute("")
         return nearest_common_folder(_anchor(argument) for argument in self._arguments if not _is_address(argument))
 
-    def _named(self, argument: str, base: str) -> Iterator[_Listed]:
+    def _named(self, argument: str, base: str) -> Iterator[_ListedPath]:
         """What one argument names."""
         if os.path.isdir(argument):  # noqa: PTH112 - any name
             yield from self._found(self._walk(argument).folder(argument), argument, base)
@@ -111,21 +111,21 @@ class Images:
                 matched = True
                 yield listed
             if not matched:
-                yield _refused(argument, base, PictureError("not-found", "nothing matches this pattern"))
+                yield _refused(argument, base, ImageError("not-found", "nothing matches this pattern"))
         else:
             yield from self._single(argument, base)
 
-    def _single(self, path: str, base: str) -> Iterator[_Listed]:
+    def _single(self, path: str, base: str) -> Iterator[_ListedPath]:
         """One file or address, taken by its name."""
         if _is_address(path):
             yield from self._address(path)
         elif _CAMERA.fullmatch(path) and not os.path.lexists(path):
-            error = PictureError("not-found", "no such file or folder; 'detcli video' takes cameras")
-            yield _Listed(path, relative_below(_absolute(path), base), Refused(error))
+            error = ImageError("not-found", "no such file or folder; 'detcli video' takes cameras")
+            yield _ListedPath(path, relative_below(_absolute(path), base), FailedImage(error))
         elif not self._is_excluded(safe_relative(path)):
-            yield _Listed(path, relative_below(_absolute(path), base), self._reader(path))
+            yield _ListedPath(path, relative_below(_absolute(path), base), self._reader(path))
 
-    def _address(self, url: str) -> Iterator[_Listed]:
+    def _address(self, url: str) -> Iterator[_ListedPath]:
         relative = relative_of_url(url)
         if self._is_excluded(relative):
             return
@@ -135,35 +135,35 @@ class Images:
             refused = f"'{scheme_of(url)}' addresses are not supported; http and https are"
             if scheme_of(url) in _OF_STREAMS:
                 refused += ", and 'detcli video' takes streams"
-            read = Refused(PictureError("unsupported", refused))
-        yield _Listed(without_credentials(url), relative, read)
+            read = FailedImage(ImageError("unsupported", refused))
+        yield _ListedPath(without_credentials(url), relative, read)
 
-    def _found(self, found: Iterable[Found], start: str, base: str) -> Iterator[_Listed]:
+    def _found(self, found: Iterable[FoundPath], start: str, base: str) -> Iterator[_ListedPath]:
         """What a walk found, with names below the base."""
         root = _absolute(start).rstrip(os.sep)
         for item in found:
             full = f"{root}{os.sep}{item.below.replace('/', os.sep)}" if item.below else root
-            read = self._reader(item.path) if item.error is None else Refused(item.error)
-            yield _Listed(item.path, relative_below(full, base), read)
+            read = self._reader(item.path) if item.error is None else FailedImage(item.error)
+            yield _ListedPath(item.path, relative_below(full, base), read)
 
-    def _standard_input(self) -> Iterator[_Listed]:
+    def _standard_input(self) -> Iterator[_ListedPath]:
         stream = standard_input()
         null_separated = self._settings.null_separated
         head = head_of(stream, null_separated=null_separated)
         if not head:
             return
-        if not is_picture(head, null_separated=null_separated):
+        if not is_image(head, null_separated=null_separated):
             yield from self._from_list(paths_in(stream, null_separated=null_separated, head=head))
             return
         data = rest_of(stream, head, self._max_bytes)
-        relative = f"stdin{SUFFIX_OF.get(picture_format(head) or '', '')}"
+        relative = f"stdin{SUFFIX_OF.get(image_format(head) or '', '')}"
         if len(data) > self._max_bytes:
-            error = PictureError("too-large", f"more bytes than the limit of {self._max_bytes:,}")
-            yield _Listed(STANDARD_INPUT, relative, Refused(error))
+            error = ImageError("too-large", f"more bytes than the limit of {self._max_bytes:,}")
+            yield _ListedPath(STANDARD_INPUT, relative, FailedImage(error))
         else:
-            yield _Listed(STANDARD_INPUT, relative, lambda: data)
+            yield _ListedPath(STANDARD_INPUT, relative, lambda: data)
 
-    def _from_list(self, paths: Iterable[str]) -> Iterator[_Listed]:
+    def _from_list(self, paths: Iterable[str]) -> Iterator[_ListedPath]:
         """Files, folders and addresses of a list; nothing in a list is a pattern."""
         here = _absolute("")
         around = _comparable("") + os.sep  # an output folder that holds even the folder we stand in excludes nothing
@@ -179,15 +179,15 @@ class Images:
     def _reader(self, path: str) -> Callable[[], bytes]:
         return partial(read_bytes, path, max_bytes=self._max_bytes, check_head=check_head)
 
-    def _walk(self, start: str) -> Walk:
+    def _walk(self, start: str) -> PathWalker:
         root = os.path.realpath(start)
 
-        def pruned(found: Found) -> bool:
+        def pruned(found: FoundPath) -> bool:
             if self._outputs and os.path.normcase(os.path.join(root, found.below)) in self._outputs:  # noqa: PTH118
                 return True
             return self._exclude != () and self._is_excluded(found.below)
 
-        return Walk(self._settings.recursive, lambda name: name.lower().endswith(self._suffixes), pruned)
+        return PathWalker(self._settings.recursive, lambda name: name.lower().endswith(self._suffixes), pruned)
 
     def _is_excluded(self, relative: str) -> bool:
         """Whether a pattern fits the name or the path of a file, or of a folder it is in."""
@@ -199,8 +199,8 @@ class Images:
         return any(fnmatchcase(text, pattern) for pattern in patterns for text in (*parts, *paths))
 
 
-def _refused(argument: str, base: str, error: PictureError) -> _Listed:
-    return _Listed(argument, relative_below(_absolute(argument), base), Refused(error))
+def _refused(argument: str, base: str, error: ImageError) -> _ListedPath:
+    return _ListedPath(argument, relative_below(_absolute(argument), base), FailedImage(error))
 
 
 def _is_address(argument: str) -> bool:
@@ -212,7 +212,7 @@ def _is_pattern(argument: str) -> bool:
 
 
 def _anchor(argument: str) -> str:
-    """The folder an argument's pictures are below."""
+    """The folder an argument's images are below."""
     if os.path.isdir(argument):  # noqa: PTH112 - any name
         return _absolute(argument)
     if _is_pattern(argument):

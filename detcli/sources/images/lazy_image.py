@@ -1,15 +1,15 @@
-"""One still picture that has a place in the input and is read when it is called."""
+"""One still image that has a place in the input and is read when it is called."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from detcli.errors import PictureError
-from detcli.structures.frame import Frame, Origin, Resize, Unreadable
+from detcli.errors import ImageError
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
 
 @dataclass(frozen=True, slots=True)
-class Still:
-    """A picture of any provenance: where it stands, how its bytes are had, how large it may be.
+class LazyImage:
+    """An image of any provenance: where it stands, how its bytes are had, how large it may be.
 
     read  gives the bytes of the file; raises PictureError, or OSError and MemoryError where the machine gives out
     """
@@ -18,12 +18,12 @@ class Still:
     read: Callable[[], bytes]
     max_pixels: int
 
-    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
-        """Read and decode it; never raises for what is wrong with the picture. Safe in any thread.
+    def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
+        """Read and decode it; never raises for what is wrong with the image. Safe in any thread.
 
         resize  where it is given, the frame has the resized pixels alone
         """
-        from detcli.io.images.decode import decode  # listing pictures needs no decoder
+        from detcli.io.images.decode import decode  # listing images needs no decoder
 
         try:
             decoded = decode(self.read(), max_pixels=self.max_pixels)
@@ -31,19 +31,19 @@ class Still:
             if resize is not None:
                 return Frame(self.origin, (height, width), None, resize(decoded.image), decoded.keepsakes)
             return Frame(self.origin, (height, width), decoded.pixels, keepsakes=decoded.keepsakes)
-        except PictureError as error:
-            return Unreadable(self.origin, error.code, str(error))
+        except ImageError as error:
+            return FailedFrame(self.origin, error.code, str(error))
         except MemoryError:
-            return Unreadable(self.origin, "too-large", "there is not enough memory to read it (MemoryError)")
+            return FailedFrame(self.origin, "too-large", "there is not enough memory to read it (MemoryError)")
         except OSError as error:
-            return Unreadable(self.origin, "decode-failed", f"reading failed ({type(error).__name__}: {error})")
+            return FailedFrame(self.origin, "decode-failed", f"reading failed ({type(error).__name__}: {error})")
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class FailedImage:
     """Instead of bytes: why there are none."""
 
-    error: PictureError
+    error: ImageError
 
     def __call__(self) -> bytes:
         """Raise the error."""

@@ -1,4 +1,4 @@
-"""Paths from a list, as it comes in: a file, a pipe, standard input, which may hold a picture's bytes instead."""
+"""Paths from a list, as it comes in: a file, a pipe, standard input, which may hold an image's bytes instead."""
 
 import io
 import os
@@ -9,24 +9,24 @@ from contextlib import contextmanager
 from typing import Protocol, cast
 
 from detcli.errors import UsageError
-from detcli.io.images.formats import picture_format
+from detcli.io.images.formats import image_format
 from detcli.io.read import HEAD_BYTES
 
 _PART_BYTES = 1 << 16
 _LONGEST_PATH = 1 << 15  # bytes; no system takes more
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_MAY_BE_PICTURE = re.compile(rb"[\0\x89\xff]|BM|P[1-6fF]\s")  # with a line end or a zero in its first bytes
+_MAY_BE_IMAGE = re.compile(rb"[\0\x89\xff]|BM|P[1-6fF]\s")  # with a line end or a zero in its first bytes
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-class Readable(Protocol):
+class ByteReader(Protocol):
     """A stream that gives what has come in so far: `read1` waits for one byte at least and is empty at the end."""
 
     def read1(self, size: int, /) -> bytes: ...  # noqa: D102 - said above
 
 
 @contextmanager
-def opened_list(name: str) -> Iterator[Readable]:
+def opened_list(name: str) -> Iterator[ByteReader]:
     """A list's bytes: "-" is standard input, anything else a file or a pipe.
 
     Raises UsageError where it cannot be opened.
@@ -42,7 +42,7 @@ def opened_list(name: str) -> Iterator[Readable]:
         yield file
 
 
-def standard_input() -> Readable:
+def standard_input() -> ByteReader:
     """Raises UsageError where the process has none."""
     if sys.stdin is None:
         raise UsageError("'-' names standard input, and this process has none")
@@ -50,7 +50,7 @@ def standard_input() -> Readable:
     return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", stream))
 
 
-def paths_in(stream: Readable, *, null_separated: bool, head: bytes = b"", name: str = "-") -> Iterator[str]:
+def paths_in(stream: ByteReader, *, null_separated: bool, head: bytes = b"", name: str = "-") -> Iterator[str]:
     """The paths of a list, each as soon as its separator is there; empty lines are passed over.
 
     head  what was read of the stream before
@@ -87,8 +87,8 @@ def _path(entry: bytes, name: str, *, null_separated: bool) -> str:
     return os.fsdecode(entry.removesuffix(b"\r"))
 
 
-def head_of(stream: Readable, *, null_separated: bool) -> bytes:
-    """The first bytes of a stream: as many as tell a picture from a list, and no more waiting than that takes."""
+def head_of(stream: ByteReader, *, null_separated: bool) -> bytes:
+    """The first bytes of a stream: as many as tell an image from a list, and no more waiting than that takes."""
     head = b""
     while len(head) < HEAD_BYTES and not (head and _is_list(head, null_separated=null_separated)):
         part = stream.read1(_PART_BYTES)
@@ -98,9 +98,9 @@ def head_of(stream: Readable, *, null_separated: bool) -> bytes:
     return head
 
 
-def is_picture(head: bytes, *, null_separated: bool) -> bool:
+def is_image(head: bytes, *, null_separated: bool) -> bool:
     """Whether a stream holds a file's bytes rather than a list: by a known format, or by what no list has in it."""
-    if picture_format(head) is not None:
+    if image_format(head) is not None:
         return True
     if null_separated or head.startswith(_UTF16_MARKS):
         return False
@@ -108,11 +108,11 @@ def is_picture(head: bytes, *, null_separated: bool) -> bool:
 
 
 def _is_list(head: bytes, *, null_separated: bool) -> bool:
-    """Whether a whole entry is there already, and no picture begins like that."""
-    return (b"\0" if null_separated else b"\n") in head and _MAY_BE_PICTURE.match(head) is None
+    """Whether a whole entry is there already, and no image begins like that."""
+    return (b"\0" if null_separated else b"\n") in head and _MAY_BE_IMAGE.match(head) is None
 
 
-def rest_of(stream: Readable, head: bytes, max_bytes: int) -> bytes:
+def rest_of(stream: ByteReader, head: bytes, max_bytes: int) -> bytes:
     """Everything, but never much more than `max_bytes`: enough to see that it is too long."""
     parts, length = [head], len(head)
     while length <= max_bytes and (part := stream.read1(_PART_BYTES)):

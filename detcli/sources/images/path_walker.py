@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
 
-from detcli.errors import PictureError
+from detcli.errors import ImageError
 from detcli.io.read import refusal
 
 _MAGIC = re.compile(r"[*?[]")
@@ -20,7 +20,7 @@ _States = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPath:
     """Something on the way.
 
     path   as the user can type it: the start as given, joined with what is below
@@ -30,11 +30,11 @@ class Found:
 
     path: str
     below: str
-    error: PictureError | None = None
+    error: ImageError | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class PathWalker:
     """How to walk.
 
     recursive  go into the folders below
@@ -44,16 +44,16 @@ class Walk:
 
     recursive: bool
     wanted: Callable[[str], bool]
-    pruned: Callable[[Found], bool]
+    pruned: Callable[[FoundPath], bool]
 
-    def folder(self, start: str) -> Iterator[Found]:
+    def folder(self, start: str) -> Iterator[FoundPath]:
         """All wanted files of a folder; hidden ones and linked folders are passed over."""
-        return _Levels(self, ()).walk(start)
+        return _DirectoryLevels(self, ()).walk(start)
 
-    def glob(self, pattern: str) -> Iterator[Found]:
+    def glob(self, pattern: str) -> Iterator[FoundPath]:
         """What a glob matches: files, and the wanted files of folders. Hidden names match only what begins with "."."""
         start, levels = split_glob(pattern)
-        return _Levels(self, levels).walk(start)
+        return _DirectoryLevels(self, levels).walk(start)
 
 
 def is_glob(text: str) -> bool:
@@ -69,14 +69,14 @@ def split_glob(pattern: str) -> tuple[str, tuple[str, ...]]:
     return pattern[:start], tuple(part for part in re.split(_SEPARATORS, pattern[start:]) if part)
 
 
-class _Levels:
+class _DirectoryLevels:
     """The patterns of one walk.
 
     A state is the number of the pattern that the next name has to match; one number more stands for what is below a
     folder that matched them all. A folder may be in several states, because of `**`.
     """
 
-    def __init__(self, settings: Walk, patterns: Sequence[str]) -> None:
+    def __init__(self, settings: PathWalker, patterns: Sequence[str]) -> None:
         self._settings = settings
         self._patterns = patterns
         self._matches = [re.compile(translate(os.path.normcase(pattern))).match for pattern in patterns]
@@ -85,10 +85,10 @@ class _Levels:
         suffix = os.path.splitext(last)[1]  # noqa: PTH122 - a pattern, not a path
         self._asks_for_suffix = not is_glob(last) or bool(suffix and not is_glob(suffix))
 
-    def walk(self, start: str) -> Iterator[Found]:
+    def walk(self, start: str) -> Iterator[FoundPath]:
         """Depth first, with a stack of its own: folders may be nested deeper than Python calls."""
-        open_folders: list[tuple[Found, list[bytes], dict[bytes, _States]]] = []
-        folder, states = Found(start, ""), self._closed([0])
+        open_folders: list[tuple[FoundPath, list[bytes], dict[bytes, _States]]] = []
+        folder, states = FoundPath(start, ""), self._closed([0])
         while True:
             try:
                 open_folders.append((folder, *self._list(folder, states)))
@@ -107,10 +107,10 @@ class _Levels:
             else:
                 return
 
-    def _list(self, folder: Found, states: _States) -> tuple[list[bytes], dict[bytes, _States]]:
+    def _list(self, folder: FoundPath, states: _States) -> tuple[list[bytes], dict[bytes, _States]]:
         """Names to visit, last one first, folders with a "/" that puts them where their contents belong.
 
-        Only names are kept, so that a folder of a million pictures takes little more than its names.
+        Only names are kept, so that a folder of a million images takes little more than its names.
         """
         keys: list[bytes] = []
         states_of: dict[bytes, _States] = {}
@@ -163,9 +163,9 @@ class _Levels:
         return frozenset(closed)
 
 
-def _child(folder: Found, name: str) -> Found:
+def _child(folder: FoundPath, name: str) -> FoundPath:
     below = f"{folder.below}/{name}" if folder.below else name
-    return Found(os.path.join(folder.path, name), below)  # noqa: PTH118 - Path would tidy what the user typed
+    return FoundPath(os.path.join(folder.path, name), below)  # noqa: PTH118 - Path would tidy what the user typed
 
 
 def _is_link(entry: "os.DirEntry[str]") -> bool:

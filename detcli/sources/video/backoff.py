@@ -9,7 +9,7 @@ _LOOK_EVERY_S = 2.0
 _KNOCK_S = 1.0
 
 
-class Clock:
+class BackoffClock:
     """The time of the world, and waiting in it."""
 
     def now(self) -> float:
@@ -47,7 +47,9 @@ class BackOff:
             self._next_s = None
 
 
-def wait_for_server(server: tuple[str, int] | None, seconds: float, clock: Clock, closed: threading.Event) -> None:
+def wait_for_server(
+    server: tuple[str, int] | None, seconds: float, clock: BackoffClock, closed: threading.Event
+) -> None:
     """Wait so long, or until a server that did not take connections takes them again: that is asked every two seconds.
 
     The pauses are there to spare a server that answers; one that is not there is spared by nobody's waiting.

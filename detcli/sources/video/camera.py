@@ -13,9 +13,16 @@ from pathlib import Path
 from typing import Final, Protocol, cast
 
 from detcli.errors import SourceError
-from detcli.sources.source import Picture
-from detcli.sources.video.frame_sampler import FrameChoice
-from detcli.sources.video.video_source import Gap, MovingFacts, MovingSettings, camera_number, frame_origin, gap_origin
+from detcli.sources.source import SourceItem
+from detcli.sources.video.frame_sampler import FrameSampler
+from detcli.sources.video.video_source import (
+    StreamGap,
+    VideoInfo,
+    VideoSettings,
+    camera_number,
+    frame_origin,
+    gap_origin,
+)
 from detcli.structures.frame import Frame, Origin, Pixels, Resize
 
 DEVICES: Final = Path("/dev")  # where Linux has its cameras
@@ -25,7 +32,7 @@ _SILENT_S = 3.0  # as do reads that take so long: OpenCV waits 10 s in each
 _CLOSING_S = 1.0  # to wait for a frame in the making when the camera is let go
 
 
-class Capture(Protocol):
+class CaptureDevice(Protocol):
     """What is used of OpenCV's VideoCapture."""
 
     def isOpened(self) -> bool: ...  # noqa: N802, D102 - OpenCV's name
@@ -46,26 +53,26 @@ class Camera:
 
     dropped = 0
 
-    def __init__(self, argument: str, settings: MovingSettings, *, index_from: int = 0) -> None:
+    def __init__(self, argument: str, settings: VideoSettings, *, index_from: int = 0) -> None:
         number = camera_number(argument)
         if number is None:
             raise ValueError(f"{argument!r} names no camera")
         self._number, self._settings, self._index_from = number, settings, index_from
         self.live = True if settings.live is None else settings.live
         self._file, self._place = argument, f"cam{number}"
-        self._capture: Capture | None = None
+        self._capture: CaptureDevice | None = None
         self._first: Pixels | None = None  # the frame that it was tried with
         self._size_hw: tuple[int, int] | None = None
         self._lock = threading.Lock()  # letting go of a capture that reads crashes OpenCV
         self._closed = threading.Event()
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[SourceItem]:
         """The frames, until it is closed or the settings have enough. Raises SourceError."""
         self.facts()
-        return self._pictures()
+        return self._images()
 
-    def _pictures(self) -> Iterator[Picture]:
-        choice = FrameChoice(self._settings)
+    def _images(self) -> Iterator[SourceItem]:
+        choice = FrameSampler(self._settings)
         index, frame, begun, last_s = self._index_from, 0, time.monotonic(), 0.0
         while not self._closed.is_set():
             pixels = self._read()
@@ -75,7 +82,7 @@ class Camera:
                 if not self._settings.reconnect:
                     raise SourceError("gap", f"the camera '{self._file}' was lost after {last_s:.1f} s")
                 origin = gap_origin(index, file=self._file, place=self._place, frame=frame, time_s=last_s)
-                yield Gap(origin, "gap", "the camera was lost")  # told at once: nobody knows when it will be back
+                yield StreamGap(origin, "gap", "the camera was lost")  # told at once: nobody knows when it will be back
                 index += 1
                 if not self._finds_again(choice, begun):
                     return
@@ -85,7 +92,9 @@ class Camera:
             if choice.is_over(last_s):
                 return
             if choice.takes(last_s):
-                yield _Shot(frame_origin(index, file=self._file, place=self._place, frame=frame, time_s=last_s), pixels)
+                yield _CapturedFrame(
+                    frame_origin(index, file=self._file, place=self._place, frame=frame, time_s=last_s), pixels
+                )
                 index += 1
             frame += 1
 
@@ -93,8 +102,8 @@ class Camera:
         """As many as were asked for."""
         return self._settings.max_frames
 
-    def facts(self) -> MovingFacts:
-        """Its size and rate. Raises SourceError where it is not there, may not be used or gives no picture."""
+    def facts(self) -> VideoInfo:
+        """Its size and rate. Raises SourceError where it is not there, may not be used or gives no image."""
         import cv2
 
         with self._lock:
@@ -102,7 +111,7 @@ class Camera:
                 self._capture, self._first = _opened(self._number, self._settings)
                 self._size_hw = (self._first.shape[0], self._first.shape[1])
             rate = self._capture.get(cv2.CAP_PROP_FPS)
-        return MovingFacts(self._file, self._size_hw, rate if 0 < rate < 1000 else None, None, None, sound=False)
+        return VideoInfo(self._file, self._size_hw, rate if 0 < rate < 1000 else None, None, None, sound=False)
 
     def close(self) -> None:
         """Let go of it; safe twice."""
@@ -124,7 +133,7 @@ class Camera:
             self._let_go()
         return None
 
-    def _finds_again(self, choice: FrameChoice, begun: float) -> bool:
+    def _finds_again(self, choice: FrameSampler, begun: float) -> bool:
         """Wait until the camera is there again: False where it was closed meanwhile, or no frame is wanted any more."""
         pause = _FIRST_PAUSE_S
         while not self._closed.wait(pause) and not choice.is_over(time.monotonic() - begun):
@@ -144,14 +153,14 @@ class Camera:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shot:
+class _CapturedFrame:
     """A frame as OpenCV gave it: blue first."""
 
     origin: Origin
     bgr: Pixels
 
     def __call__(self, resize: Resize | None = None) -> Frame:
-        """Turn its colours round."""
+        """Turn its colors round."""
         import cv2
 
         height, width = self.bgr.shape[:2]
@@ -164,7 +173,7 @@ def cameras() -> list[str]:
     return [f"cam{number}" for number in numbers]
 
 
-def _opened(number: int, settings: MovingSettings) -> tuple[Capture, Pixels]:
+def _opened(number: int, settings: VideoSettings) -> tuple[CaptureDevice, Pixels]:
     """The camera and its first frame. Raises SourceError."""
     if sys.platform.startswith("linux"):
         _check_device(number)
@@ -176,10 +185,10 @@ def _opened(number: int, settings: MovingSettings) -> tuple[Capture, Pixels]:
     if pixels is not None:
         return capture, pixels
     capture.release()
-    raise SourceError("decode-failed", f"camera {number} gives no picture{_instead(number)}")
+    raise SourceError("decode-failed", f"camera {number} gives no image{_instead(number)}")
 
 
-def _next_of(capture: Capture) -> Pixels | None:
+def _next_of(capture: CaptureDevice) -> Pixels | None:
     """Its next frame; None where it gives none any more."""
     begun = time.monotonic()
     for _ in range(_READS):
@@ -191,13 +200,13 @@ def _next_of(capture: Capture) -> Pixels | None:
     return None
 
 
-def open_capture(number: int) -> Capture:
+def open_capture(number: int) -> CaptureDevice:
     """OpenCV's capture of a camera; its own talk is kept off the screen."""
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     kind = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
-    return cast("Capture", cv2.VideoCapture(number, kind))
+    return cast("CaptureDevice", cv2.VideoCapture(number, kind))
 
 
 def _check_device(number: int) -> None:
@@ -221,7 +230,7 @@ def _instead(number: int) -> str:
     return f"; there is {', '.join(others)}" if others else "; no other is connected to this machine"
 
 
-def _ask_for(capture: Capture, settings: MovingSettings) -> None:
+def _ask_for(capture: CaptureDevice, settings: VideoSettings) -> None:
     """Ask for size and rate; short buffers, so that frames are fresh. A camera takes what it can."""
     import cv2
 

@@ -1,4 +1,4 @@
-"""One of several moving sources: opened, asked for its next picture, closed; what is wrong with it becomes a picture too."""
+"""One of several moving sources: opened, asked for its next image, closed; what is wrong with it becomes an image too."""
 
 import threading
 import time
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from detcli.errors import SourceError
-from detcli.sources.source import Picture
-from detcli.sources.video.live_buffer import Live, may_come
-from detcli.sources.video.video_source import Gap, MovingFacts, MovingSource, gap_origin
+from detcli.sources.source import SourceItem
+from detcli.sources.video.live_buffer import LiveBuffer, may_come
+from detcli.sources.video.video_source import StreamGap, VideoInfo, VideoSource, gap_origin
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ChannelSource:
     """One of the sources.
 
     file        as messages and results show it
@@ -26,33 +26,33 @@ class Part:
 
     file: str
     place: str
-    source: MovingSource
+    source: VideoSource
     max_frames: int | None = None
     paced: bool = False
     waits: bool = False
     is_file: bool = False
 
 
-class Turn:
+class Channel:
     """A part while it is read.
 
     error       why it cannot be opened, or was lost; None where nothing is known against it
     known       what it says of itself, once it is open
-    last_index  where its last picture so far stands among those of all
+    last_index  where its last image so far stands among those of all
     changed     notified of whatever happens to a live one
     """
 
-    def __init__(self, part: Part, changed: threading.Condition) -> None:
+    def __init__(self, part: ChannelSource, changed: threading.Condition) -> None:
         self.part = part
         self.error: SourceError | None = None
         self.last_index = -1
-        self.known: MovingFacts | None = None
+        self.known: VideoInfo | None = None
         self._live = (
-            Live(part.source, max_frames=part.max_frames, paced=part.paced, waits=part.waits, changed=changed)
+            LiveBuffer(part.source, max_frames=part.max_frames, paced=part.paced, waits=part.waits, changed=changed)
             if part.source.live
             else None
         )
-        self._pictures: Iterator[Picture] | None = None
+        self._images: Iterator[SourceItem] | None = None
         self._next_frame, self._time_s = 0, 0.0
         self._ended = False
 
@@ -68,14 +68,14 @@ class Turn:
         except SourceError as error:
             self.error = error
 
-    def facts(self) -> MovingFacts | None:
+    def facts(self) -> VideoInfo | None:
         """What it says of itself; None where it cannot be opened, or is waited for."""
         if self.known is None and self.error is None and self._live is None:
             self.open()
         return self.known
 
     def count(self) -> int | None:
-        """How many pictures there will be, where that is known."""
+        """How many images there will be, where that is known."""
         if self.error is not None:
             return 1  # the record that says so
         return None if self._live is not None or self.known is None else self.part.source.count()
@@ -87,8 +87,8 @@ class Turn:
         self._live.start()
         return self._live.is_ready()
 
-    def take(self) -> tuple[Picture, float] | None:
-        """The next picture and when it came; None at the end."""
+    def take(self) -> tuple[SourceItem, float] | None:
+        """The next image and when it came; None at the end."""
         if self._ended:
             return None
         try:
@@ -102,14 +102,14 @@ class Turn:
                 self.error = error
                 self._end()
             origin = gap_origin(0, file=self.part.file, place="", frame=self._next_frame, time_s=self._time_s)
-            return Gap(origin, error.code, self.why(error)), time.monotonic()
+            return StreamGap(origin, error.code, self.why(error)), time.monotonic()
         if taken is None:
             self._end()
             return None
         if self.known is None and self._live is not None:
             self.known = self.part.source.facts()
         origin = taken[0].origin
-        if origin.frame is not None and not isinstance(taken[0], Gap):
+        if origin.frame is not None and not isinstance(taken[0], StreamGap):
             self._next_frame, self._time_s = origin.frame + 1, origin.time_s or 0.0
         return taken
 
@@ -121,11 +121,11 @@ class Turn:
         """Let go of it; ends a `take` that waits."""
         (self._live or self.part.source).close()
 
-    def _pull(self) -> tuple[Picture, float] | None:
-        if self._pictures is None:
-            self._pictures = iter(self.part.source)
-        picture = next(self._pictures, None)
-        return None if picture is None else (picture, time.monotonic())
+    def _pull(self) -> tuple[SourceItem, float] | None:
+        if self._images is None:
+            self._images = iter(self.part.source)
+        image = next(self._images, None)
+        return None if image is None else (image, time.monotonic())
 
     def _end(self) -> None:
         self._ended = True

@@ -1,14 +1,14 @@
 """Which frames of a source are looked at: `--stride`, `--fps`, `--start`, `--duration`, `--max-frames`."""
 
-from detcli.sources.video.video_source import MovingSettings
+from detcli.sources.video.video_source import VideoSettings
 
 _CLOSE_S = 1e-6  # time stamps are rounded to the ticks of their clock
 
 
-class FrameChoice:
+class FrameSampler:
     """Asked once for every frame, in order."""
 
-    def __init__(self, settings: MovingSettings) -> None:
+    def __init__(self, settings: VideoSettings) -> None:
         self._settings = settings
         self._begun = 0  # frames since the start
         self._taken = 0

@@ -9,15 +9,15 @@ from collections import deque
 from collections.abc import Iterator
 
 from detcli.errors import SourceError
-from detcli.sources.source import Picture
+from detcli.sources.source import SourceItem
 from detcli.sources.video.backoff import BackOff
-from detcli.sources.video.video_source import Gap, MovingFacts, MovingSource
+from detcli.sources.video.video_source import StreamGap, VideoInfo, VideoSource
 
 _LOOK_EVERY_S = 2.0  # for a source that is not there yet
 _LONGEST_WAIT_S = 0.2  # of a paced source, until it looks whether it was closed
 
 
-class Live:
+class LiveBuffer:
     """Frames of a source while they are fresh.
 
     source      is read as fast as it comes
@@ -27,14 +27,14 @@ class Live:
     waiting     so many frames may wait to be taken
     changed     notified of whatever happens; several sources may share it
 
-    What is missing from the source itself (a `Gap`) is never dropped.
+    What is missing from the source itself (a `StreamGap`) is never dropped.
     """
 
     live = True
 
     def __init__(
         self,
-        source: MovingSource,
+        source: VideoSource,
         *,
         max_frames: int | None = None,
         paced: bool = False,
@@ -46,13 +46,13 @@ class Live:
         self._source, self._left, self._paced, self._most = source, max_frames, paced, waiting
         self._waits = waits
         self._changed = changed or threading.Condition()
-        self._waiting: deque[tuple[Picture, float]] = deque()
+        self._waiting: deque[tuple[SourceItem, float]] = deque()
         self._ended = False
         self._closed = threading.Event()
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[SourceItem]:
         """The frames that are in time."""
         self.start()
         while (taken := self.take()) is not None:
@@ -68,7 +68,7 @@ class Live:
         """Whether `take` answers at once; to be asked while `changed` is held."""
         return bool(self._waiting) or self._ended or self._left == 0
 
-    def take(self) -> tuple[Picture, float] | None:
+    def take(self) -> tuple[SourceItem, float] | None:
         """The frame that waits longest and when it came (`time.monotonic`); waits for one. None at the end.
 
         Raises what the source raised, after its last frame.
@@ -80,7 +80,7 @@ class Live:
                 return None
             if self._waiting:
                 taken = self._waiting.popleft()
-                if self._left is not None and not isinstance(taken[0], Gap):
+                if self._left is not None and not isinstance(taken[0], StreamGap):
                     self._left -= 1
                 return taken
         if self._error is not None:
@@ -91,7 +91,7 @@ class Live:
         """Nobody knows how many will be in time."""
         return None
 
-    def facts(self) -> MovingFacts:
+    def facts(self) -> VideoInfo:
         """Of the source."""
         return self._source.facts()
 
@@ -106,21 +106,21 @@ class Live:
     def _read(self) -> None:
         try:
             begun = None
-            for picture in self._opened():
+            for image in self._opened():
                 if self._paced:
-                    begun = time.monotonic() - (picture.origin.time_s or 0.0) if begun is None else begun
-                    self._wait_until(begun + (picture.origin.time_s or 0.0))
+                    begun = time.monotonic() - (image.origin.time_s or 0.0) if begun is None else begun
+                    self._wait_until(begun + (image.origin.time_s or 0.0))
                 if self._closed.is_set():
                     break
-                self._put(picture)
+                self._put(image)
         except BaseException as error:
             self._error = error
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
-    def _opened(self) -> Iterator[Picture]:
-        """Its pictures, once it is there."""
+    def _opened(self) -> Iterator[SourceItem]:
+        """Its images, once it is there."""
         back_off = BackOff(longest_s=_LOOK_EVERY_S)
         while True:
             try:
@@ -131,10 +131,10 @@ class Live:
             if self._closed.wait(back_off.pause_s()):
                 return iter(())
 
-    def _put(self, picture: Picture) -> None:
+    def _put(self, image: SourceItem) -> None:
         with self._changed:
-            self._waiting.append((picture, time.monotonic()))
-            frames = [item for item in self._waiting if not isinstance(item[0], Gap)]
+            self._waiting.append((image, time.monotonic()))
+            frames = [item for item in self._waiting if not isinstance(item[0], StreamGap)]
             if len(frames) > self._most:
                 self._waiting.remove(frames[0])
                 self.dropped += 1

@@ -11,26 +11,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from detcli.errors import SourceError
-from detcli.sources.source import Picture
-from detcli.sources.video.channel import Part, Turn
-from detcli.sources.video.video_source import Gap, MovingFacts, gap_origin
-from detcli.structures.frame import Frame, Origin, Resize, Unreadable
+from detcli.sources.source import SourceItem
+from detcli.sources.video.channel import Channel, ChannelSource
+from detcli.sources.video.video_source import StreamGap, VideoInfo, gap_origin
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
 _POLL_S = 0.1  # how long a wait for sources may keep a signal from being noticed
 
 
-class Together:
+class Multiplexer:
     """The frames of all parts, each with its place in the whole input.
 
     parts    one at least
     at_once  so many of those that are not live are open at a time; the next one is opened when one ends
     """
 
-    def __init__(self, parts: Sequence[Part], *, at_once: int = 16) -> None:
+    def __init__(self, parts: Sequence[ChannelSource], *, at_once: int = 16) -> None:
         self.parts = tuple(parts)
         self._at_once = at_once
         self._changed = threading.Condition()
-        self._turns = [Turn(part, self._changed) for part in parts]
+        self._turns = [Channel(part, self._changed) for part in parts]
         self._arrived: dict[int, float] = {}
         self._last: dict[str, int] = {}
 
@@ -60,7 +60,7 @@ class Together:
                 raise errors[0]
             raise SourceError(errors[0].code, f"none of the {len(errors)} sources can be read")
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[SourceItem]:
         """The frames, in turn."""
         index = 0
         later = deque(turn for turn in self._turns if not turn.part.source.live)
@@ -76,8 +76,8 @@ class Together:
                     turns.append(later.popleft())
                 continue
             turn.last_index = index
-            picture, self._arrived[index] = taken
-            yield _Placed(picture, _placed(picture, turn.part, index))
+            image, self._arrived[index] = taken
+            yield _MultiplexedItem(image, _placed(image, turn.part, index))
             index += 1
 
     def count(self) -> int | None:
@@ -90,11 +90,11 @@ class Together:
             total += count
         return total
 
-    def facts(self, place: str) -> MovingFacts | None:
+    def facts(self, place: str) -> VideoInfo | None:
         """What the source of a place says of itself; None where it could not be opened."""
         return self._turn(place).facts()
 
-    def known(self, place: str) -> MovingFacts | None:
+    def known(self, place: str) -> VideoInfo | None:
         """The same where it is open already; opens nothing."""
         return self._turn(place).known
 
@@ -112,7 +112,7 @@ class Together:
         return None if arrived is None else time.monotonic() - arrived
 
     def last_index(self, place: str) -> int | None:
-        """The index of a source's last picture; None while more may come."""
+        """The index of a source's last image; None while more may come."""
         return self._last.get(place)
 
     def close(self) -> None:
@@ -120,10 +120,10 @@ class Together:
         for turn in self._turns:
             turn.close()
 
-    def _turn(self, place: str) -> Turn:
+    def _turn(self, place: str) -> Channel:
         return next(turn for turn in self._turns if turn.part.place == place)
 
-    def _next(self, turns: deque[Turn]) -> Turn:
+    def _next(self, turns: deque[Channel]) -> Channel:
         """Whose turn it is: the first in line that need not be waited for. It goes to the end of the line."""
         with self._changed:
             self._changed.wait_for(lambda: any(turn.is_ready() for turn in turns))
@@ -155,20 +155,20 @@ def _all_at_once(actions: Sequence[Callable[[], None]]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
-    """A picture of one of the sources, where it stands among those of all."""
+class _MultiplexedItem:
+    """An image of one of the sources, where it stands among those of all."""
 
-    picture: Picture
+    image: SourceItem
     origin: Origin
 
-    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
-        return replace(self.picture(resize), origin=self.origin)
+    def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
+        return replace(self.image(resize), origin=self.origin)
 
 
-def _placed(picture: Picture, part: Part, index: int) -> Origin:
+def _placed(image: SourceItem, part: ChannelSource, index: int) -> Origin:
     """The same name below the part's place."""
-    origin = picture.origin
-    if isinstance(picture, Gap):
+    origin = image.origin
+    if isinstance(image, StreamGap):
         frame, time_s = origin.frame or 0, origin.time_s or 0.0
         return gap_origin(index, file=part.file, place=part.place, frame=frame, time_s=time_s)
     return replace(

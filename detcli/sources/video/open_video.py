@@ -1,4 +1,4 @@
-"""What the arguments of a run over moving pictures name: files, folders and globs of them, cameras, streams."""
+"""What the arguments of a run over videos name: files, folders and globs of them, cameras, streams."""
 
 import os
 import re
@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Final
 
 from detcli.errors import InputError, UsageError
-from detcli.io.naming import Names, nearest_common_folder, relative_below, relative_of_url
+from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url
 from detcli.sources.http import scheme_of, without_credentials
-from detcli.sources.images.path_walker import Walk, is_glob
+from detcli.sources.images.path_walker import PathWalker, is_glob
 from detcli.sources.source import STANDARD_INPUT
 from detcli.sources.video.camera import cameras
-from detcli.sources.video.channel import Part
-from detcli.sources.video.multiplexer import Together
-from detcli.sources.video.video_source import MovingSettings, camera_number, open_moving
+from detcli.sources.video.channel import ChannelSource
+from detcli.sources.video.multiplexer import Multiplexer
+from detcli.sources.video.video_source import VideoSettings, camera_number, open_moving
 
 # Taken when a folder is walked, in any case; a file that is named may have any suffix.
 VIDEO_SUFFIXES: Final = (
@@ -25,7 +25,7 @@ VIDEO_SUFFIXES: Final = (
 _WEBCAM = re.compile(r"(web|usb|integrated[ _-]?)?cam(era)?[ _:-]?\d*|/dev/video.*", re.IGNORECASE)
 
 
-def open_together(arguments: Sequence[str], settings: MovingSettings, *, outputs: Sequence[str] = ()) -> Together:
+def open_together(arguments: Sequence[str], settings: VideoSettings, *, outputs: Sequence[str] = ()) -> Multiplexer:
     """All sources that the arguments name, as one; none is opened yet.
 
     arguments  cameras, addresses, "-", files, and folders or globs of files, in their order
@@ -38,24 +38,24 @@ def open_together(arguments: Sequence[str], settings: MovingSettings, *, outputs
     for once in (STANDARD_INPUT, *(name for name in named if camera_number(name) is not None)):
         if named.count(once) > 1:
             raise UsageError(f"'{once}' is named more than once, and it can be read only once")
-    return Together([_part(name, place, settings) for name, place in zip(named, places(named), strict=True)])
+    return Multiplexer([_part(name, place, settings) for name, place in zip(named, places(named), strict=True)])
 
 
 def places(arguments: Sequence[str]) -> list[str]:
     """The folder that the frames of each source are named below: the sources' own tree, and no two the same."""
     base = nearest_common_folder(os.path.dirname(os.path.abspath(name)) for name in arguments if _is_file(name))  # noqa: PTH100, PTH120
-    names = Names()
+    names = UniqueNames()
     return [names.take(_relative(name, base))[1] for name in arguments]
 
 
 def flat_names(source_places: Sequence[str]) -> list[str]:
     """The same as names of files: `{name}` of an output."""
-    names = Names()
+    names = UniqueNames()
     return [names.take(place.replace("/", "-"))[0] for place in source_places]
 
 
 def _named(arguments: Sequence[str], outputs: frozenset[str]) -> Iterator[str]:
-    walk = Walk(
+    walk = PathWalker(
         recursive=True,
         wanted=lambda name: name.lower().endswith(VIDEO_SUFFIXES),
         pruned=lambda found: os.path.realpath(found.path) in outputs,
@@ -63,7 +63,7 @@ def _named(arguments: Sequence[str], outputs: frozenset[str]) -> Iterator[str]:
     for argument in arguments:
         if os.path.isdir(argument):  # noqa: PTH112 - any name
             found = [item.path for item in walk.folder(argument)]  # what cannot be listed says so when it is opened
-            what = f"there are no videos in '{argument}'; 'detcli detect' takes pictures"
+            what = f"there are no videos in '{argument}'; 'detcli detect' takes images"
         elif _is_file(argument) and is_glob(argument) and not os.path.lexists(argument):
             matched = (item for item in walk.glob(argument) if item.error is None or item.error.code != "not-found")
             found = [item.path for item in matched]
@@ -79,16 +79,18 @@ def _named(arguments: Sequence[str], outputs: frozenset[str]) -> Iterator[str]:
         yield from found
 
 
-def _part(argument: str, place: str, settings: MovingSettings) -> Part:
+def _part(argument: str, place: str, settings: VideoSettings) -> ChannelSource:
     file = without_credentials(argument) if scheme_of(argument) is not None else argument
     by_nature = open_moving(argument, replace(settings, live=None)).live
     source = open_moving(argument, settings)
     if not source.live:
-        return Part(file, place, source, is_file=_is_file(argument))
+        return ChannelSource(file, place, source, is_file=_is_file(argument))
     # Of a live source, only frames that are in time count against the limit.
     source = open_moving(argument, replace(settings, max_frames=None))
     waits = by_nature and settings.reconnect
-    return Part(file, place, source, settings.max_frames, paced=not by_nature, waits=waits, is_file=_is_file(argument))
+    return ChannelSource(
+        file, place, source, settings.max_frames, paced=not by_nature, waits=waits, is_file=_is_file(argument)
+    )
 
 
 def _is_file(argument: str) -> bool:

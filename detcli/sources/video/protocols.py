@@ -1,7 +1,7 @@
 """What a video's name means: a file, standard input or a stream; and what FFmpeg may open on behalf of each.
 
 FFmpeg follows what it finds: a playlist can name any file or address. So each kind of source opens the protocols it needs
-and no other, and only containers of video: no scripts that join inputs, no patterns of pictures, no text drawn as video.
+and no other, and only containers of video: no scripts that join inputs, no patterns of images, no text drawn as video.
 Whatever is shown of an address has no credentials in it; the address itself is kept out of every repr.
 """
 
@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from detcli.errors import PictureError, PictureErrorCode, SourceError, UsageError
-from detcli.io.images.formats import picture_format
+from detcli.errors import ImageError, ImageErrorCode, SourceError, UsageError
+from detcli.io.images.formats import image_format
 from detcli.io.naming import relative_of_url, safe_relative
 from detcli.io.read import HEAD_BYTES, opened
 from detcli.sources.http import scheme_of, without_credentials
@@ -42,7 +42,7 @@ _CONTAINERS = (
 )
 _SOUNDS = "aac,ac3,aiff,amr,ape,caf,eac3,flac,mp3,wav"  # opened to be told apart from files that are damaged
 _ALSO = {"file": "hls", "http": "hls,dash", "https": "hls,dash", "rtp": "rtp"}  # what else an address may be
-# Enough to find the pictures; FFmpeg's own five seconds would be waited for again each time a stream is taken up.
+# Enough to find the images; FFmpeg's own five seconds would be waited for again each time a stream is taken up.
 _STREAM_PROBE = {"analyzeduration": "1500000", "probesize": "2000000", "fpsprobesize": "3"}
 _FILE_SUFFIXES = (
     ".mp4",
@@ -62,7 +62,7 @@ _FILE_SUFFIXES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class StreamAccess:
     """How a source is reached.
 
     kind     "file", "pipe" (standard input) or "stream"
@@ -97,7 +97,7 @@ class Access:
         return self.kind == "stream" and not (self.scheme in ("http", "https") and path.endswith(_FILE_SUFFIXES))
 
 
-def access_of(argument: str) -> Access:
+def access_of(argument: str) -> StreamAccess:
     """Tell by its name what a source is; nothing is opened.
 
     Raises UsageError for an address of a kind that is not read.
@@ -105,11 +105,11 @@ def access_of(argument: str) -> Access:
     if argument == STANDARD_INPUT:
         # `fd:` rather than `pipe:`: the one that can seek where standard input is a file.
         options = {**_whitelists("pipe", "fd"), "fd": "0"}
-        return Access("pipe", STANDARD_INPUT, "stdin", "fd:", options)
+        return StreamAccess("pipe", STANDARD_INPUT, "stdin", "fd:", options)
     scheme = scheme_of(argument)
     if scheme is None or os.path.lexists(argument):
         place = os.path.splitext(safe_relative(os.path.basename(os.path.abspath(argument))))[0]  # noqa: PTH100, PTH119, PTH122
-        return Access("file", argument, place, f"file:{argument}", _whitelists("file", "file,crypto,data"))
+        return StreamAccess("file", argument, place, f"file:{argument}", _whitelists("file", "file,crypto,data"))
     if scheme not in _PROTOCOLS:
         raise UsageError(
             f"'{without_credentials(argument)}' cannot be read as a video: addresses begin with "
@@ -126,10 +126,10 @@ def access_of(argument: str) -> Access:
     if scheme == "https":
         options |= {"tls_verify": "1", **_authorities()}  # FFmpeg by itself would send a password to anybody
     place = os.path.splitext(relative_of_url(argument))[0]  # noqa: PTH122
-    return Access("stream", without_credentials(argument), place, argument, options, _server(argument, scheme))
+    return StreamAccess("stream", without_credentials(argument), place, argument, options, _server(argument, scheme))
 
 
-def check_before_opening(access: Access) -> None:
+def check_before_opening(access: StreamAccess) -> None:
     """Say what is wrong with a file or standard input, where that can be told without FFmpeg.
 
     Raises SourceError.
@@ -141,7 +141,7 @@ def check_before_opening(access: Access) -> None:
     try:
         with opened(access.shown) as descriptor:
             head = os.read(descriptor, HEAD_BYTES)
-    except PictureError as error:
+    except ImageError as error:
         raise SourceError(error.code, f"cannot read {access.named}: {error}{_advice(access.shown)}") from error
     if not head:
         raise SourceError("empty", f"cannot read {access.named}: an empty file")
@@ -172,7 +172,7 @@ def _ends_at_once() -> bool:
     return not any(fcntl.ioctl(0, termios.FIONREAD, bytes(4)))
 
 
-def what_it_is(access: Access) -> tuple[PictureErrorCode, str] | None:
+def what_it_is(access: StreamAccess) -> tuple[ImageErrorCode, str] | None:
     """What it is that no container of video was found in: a code and a clause; None where nothing is recognised."""
     if access.kind == "pipe":
         return "unsupported", "no video: MPEG-TS, Matroska and YUV4MPEG can be piped"
@@ -180,8 +180,8 @@ def what_it_is(access: Access) -> tuple[PictureErrorCode, str] | None:
         return "unsupported", "the server sends no video; the address of a page is not that of the video on it"
     with opened(access.shown) as descriptor:
         head = os.read(descriptor, HEAD_BYTES)
-    if picture_format(head) is not None:
-        return "unsupported", "a picture, not a video: 'detcli detect' takes pictures"
+    if image_format(head) is not None:
+        return "unsupported", "an image, not a video: 'detcli detect' takes images"
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
         return "truncated", "its index (moov) is missing or damaged, as where a recording or a download was cut off"
     if head.startswith((b"#EXTM3U", b"ffconcat")):

@@ -7,7 +7,7 @@ _JUMP_S: Final = Fraction(1)  # further back than that, the clock was set anew
 _STEP_S: Final = Fraction(1, 1000)  # between two frames of the same time stamp
 
 
-class Clock(Protocol):
+class FrameClock(Protocol):
     """The world's time in seconds; only differences mean something."""
 
     def now(self) -> float: ...  # noqa: D102
@@ -19,7 +19,7 @@ class Timeline:
     clock       gives the times where `by_arrival`, and the length of gaps
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: FrameClock) -> None:
         self._clock = clock
         self._base = Fraction(1)
         self._first: int | None = None

@@ -1,4 +1,4 @@
-"""The door of the moving pictures: what such a source promises, the table of those who keep it, how an argument becomes
+"""The door of the videos: what such a source promises, the table of those who keep it, how an argument becomes
 one, and how frames are named.
 """
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from detcli.errors import PictureErrorCode
+from detcli.errors import ImageErrorCode
 from detcli.registry import Registry
-from detcli.sources.source import DEFAULT_MAX_PIXELS, Picture
-from detcli.structures.frame import Origin, Resize, Unreadable
+from detcli.sources.source import DEFAULT_MAX_PIXELS, SourceItem
+from detcli.structures.frame import FailedFrame, Origin, Resize
 
 
 @dataclass(frozen=True, slots=True)
-class MovingSettings:
+class VideoSettings:
     """What the user says about a video, a camera or a stream besides naming it.
 
     stride       every so-manieth frame
@@ -43,7 +43,7 @@ class MovingSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class MovingFacts:
+class VideoInfo:
     """What a source says of itself once it is open; any of it may be unknown, and wrong in damaged files.
 
     name        as messages and results show it: credentials left out
@@ -63,8 +63,8 @@ class MovingFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """A picture in the place of frames that are missing; never dropped, however late a live run is.
+class StreamGap:
+    """An image in the place of frames that are missing; never dropped, however late a live run is.
 
     code     "gap" where a stream was lost for a while, "damaged" where frames could not be decoded; another one where
              the whole source could not be opened
@@ -72,16 +72,16 @@ class Gap:
     """
 
     origin: Origin
-    code: PictureErrorCode
+    code: ImageErrorCode
     message: str
 
-    def __call__(self, resize: Resize | None = None) -> Unreadable:
+    def __call__(self, resize: Resize | None = None) -> FailedFrame:
         """Say so."""
-        return Unreadable(self.origin, self.code, self.message)
+        return FailedFrame(self.origin, self.code, self.message)
 
 
-class MovingSource(Protocol):
-    """A source whose pictures are frames: `origin.frame` counts them from 0, `origin.time_s` from the first one's time.
+class VideoSource(Protocol):
+    """A source whose images are frames: `origin.frame` counts them from 0, `origin.time_s` from the first one's time.
 
     live     frames come at their own pace, and those that wait too long are dropped
     dropped  how many were, so far
@@ -90,8 +90,8 @@ class MovingSource(Protocol):
     live: bool
     dropped: int
 
-    def __iter__(self) -> Iterator[Picture]:
-        """The frames in order of time, decoded as the iteration goes on; a gap is a picture that cannot be read.
+    def __iter__(self) -> Iterator[SourceItem]:
+        """The frames in order of time, decoded as the iteration goes on; a gap is an image that cannot be read.
 
         Once only. Raises SourceError where the source cannot be opened at all.
         """
@@ -99,28 +99,28 @@ class MovingSource(Protocol):
     def count(self) -> int | None:
         """How many frames there will be, where that is known."""
 
-    def facts(self) -> MovingFacts:
+    def facts(self) -> VideoInfo:
         """What is known of it; opens it where it is not open yet. Raises SourceError."""
 
     def close(self) -> None:
         """Let go of it; ends an iteration that waits in another thread. Safe twice."""
 
 
-class NamedMovingSource(MovingSource, Protocol):
+class NamedVideoSource(VideoSource, Protocol):
     """A moving source made from what the command line names."""
 
-    def __init__(self, argument: str, settings: MovingSettings, *, index_from: int = 0) -> None: ...
+    def __init__(self, argument: str, settings: VideoSettings, *, index_from: int = 0) -> None: ...
 
 
-MOVING: Registry[type[NamedMovingSource]] = Registry(
+MOVING: Registry[type[NamedVideoSource]] = Registry(
     "moving source",
-    {"video": "detcli.sources.video.video_stream:Video", "camera": "detcli.sources.video.camera:Camera"},
+    {"video": "detcli.sources.video.video_stream:VideoStream", "camera": "detcli.sources.video.camera:Camera"},
 )
 
 _CAMERA = re.compile(r"(?:cam|/dev/video)?(\d{1,3})", re.ASCII)
 
 
-def open_moving(argument: str, settings: MovingSettings, *, index_from: int = 0) -> MovingSource:
+def open_moving(argument: str, settings: VideoSettings, *, index_from: int = 0) -> VideoSource:
     """The source that an argument names: a camera, else a video file, a stream, or "-"; nothing is opened yet.
 
     index_from  the place of its first frame in the whole input

@@ -9,22 +9,22 @@ from collections.abc import Iterator
 from itertools import count
 
 from detcli.errors import SourceError
-from detcli.sources.source import Picture
-from detcli.sources.video.backoff import BackOff, Clock, wait_for_server
-from detcli.sources.video.ffmpeg.container import Limits, Opened, open_av
-from detcli.sources.video.ffmpeg.decoder import Decoding, Missing, Shot
+from detcli.sources.source import SourceItem
+from detcli.sources.video.backoff import BackOff, BackoffClock, wait_for_server
+from detcli.sources.video.ffmpeg.container import ContainerLimits, OpenContainer, open_av
+from detcli.sources.video.ffmpeg.decoder import DecodedFrame, MissingFrames, VideoDecoder
 from detcli.sources.video.ffmpeg.demuxer import LostError
-from detcli.sources.video.ffmpeg.rotation import MovingPicture, upright_size_hw
-from detcli.sources.video.frame_sampler import FrameChoice
+from detcli.sources.video.ffmpeg.rotation import LazyVideoFrame, upright_size_hw
+from detcli.sources.video.frame_sampler import FrameSampler
 from detcli.sources.video.protocols import access_of
 from detcli.sources.video.timestamps import Timeline
-from detcli.sources.video.video_source import Gap, MovingFacts, MovingSettings, frame_origin, gap_origin
+from detcli.sources.video.video_source import StreamGap, VideoInfo, VideoSettings, frame_origin, gap_origin
 
 _MOST_ATTEMPTS = 10  # to go on with a file behind an address, two and a half minutes; a camera is waited for for ever
 _MOST_FACTS_RATE = 1000.0  # frames a second; headers that say more mean the ticks of their clock
 
 
-class Video:
+class VideoStream:
     """The frames of a video, decoded as the iteration goes on.
 
     argument    a file, an address (http, https, rtsp, rtmp, udp, …) or "-"
@@ -41,36 +41,36 @@ class Video:
     def __init__(
         self,
         argument: str,
-        settings: MovingSettings,
+        settings: VideoSettings,
         *,
         index_from: int = 0,
-        limits: Limits | None = None,
-        clock: Clock | None = None,
+        limits: ContainerLimits | None = None,
+        clock: BackoffClock | None = None,
     ) -> None:
         self._access = access_of(argument)
         self._settings, self._index_from = settings, index_from
-        self._limits, self._clock = limits or Limits(), clock or Clock()
+        self._limits, self._clock = limits or ContainerLimits(), clock or BackoffClock()
         self.live = self._access.live if settings.live is None else settings.live
         self._timeline = Timeline(self._clock)
         self._lock = threading.Lock()  # of what follows, until an iteration owns it
-        self._decoding: Decoding | None = None
-        self._items: Iterator[Shot | Missing] | None = None
-        self._ahead: list[Shot | Missing] = []
-        self._facts: MovingFacts | None = None
+        self._decoding: VideoDecoder | None = None
+        self._items: Iterator[DecodedFrame | MissingFrames] | None = None
+        self._ahead: list[DecodedFrame | MissingFrames] = []
+        self._facts: VideoInfo | None = None
         self._taken = False
         self._closed = threading.Event()
 
     def __repr__(self) -> str:
         return f"Video({self._access.shown!r})"
 
-    def __iter__(self) -> Iterator[Picture]:
-        """The frames in order of time; what is missing between them is a `Gap`. Once only. Raises SourceError."""
+    def __iter__(self) -> Iterator[SourceItem]:
+        """The frames in order of time; what is missing between them is a `StreamGap`. Once only. Raises SourceError."""
         self.facts()
         with self._lock:
             if self._taken:
                 raise RuntimeError("a video is read once")
             self._taken = True
-        return self._pictures()
+        return self._images()
 
     def count(self) -> int | None:
         """About how many frames there will be, by what the file says of itself."""
@@ -86,7 +86,7 @@ class Video:
         count = -(-count // settings.stride)
         return count if settings.max_frames is None else min(count, settings.max_frames)
 
-    def facts(self) -> MovingFacts:
+    def facts(self) -> VideoInfo:
         """What is known of it; opens it and decodes its first frame. Raises SourceError."""
         with self._lock:
             if self._facts is None:
@@ -112,24 +112,24 @@ class Video:
 
     # -------------------------------------------------------------------------------------------------- frames
 
-    def _pictures(self) -> Iterator[Picture]:
-        choice, index, next_number = FrameChoice(self._settings), self._index_from, 0
+    def _images(self) -> Iterator[SourceItem]:
+        choice, index, next_number = FrameSampler(self._settings), self._index_from, 0
         name, place = self._access.shown, self._access.place
         try:
             for item in self._all():
                 if self._closed.is_set() or choice.is_over(item.time_s):
                     return
-                if isinstance(item, Missing):
+                if isinstance(item, MissingFrames):
                     if item.time_s < self._settings.start_s:
                         continue
                     origin = gap_origin(index, file=name, place=place, frame=next_number, time_s=item.time_s)
-                    yield Gap(origin, item.code, item.message)
+                    yield StreamGap(origin, item.code, item.message)
                 else:
                     next_number = item.number + 1
                     if not choice.takes(item.time_s):
                         continue
                     origin = frame_origin(index, file=name, place=place, frame=item.number, time_s=item.time_s)
-                    yield MovingPicture(origin, item.decoded)
+                    yield LazyVideoFrame(origin, item.decoded)
                 index += 1
                 if choice.is_over(item.time_s):
                     return
@@ -137,14 +137,14 @@ class Video:
             if self._decoding is not None:
                 self._decoding.close()
 
-    def _all(self) -> Iterator[Shot | Missing]:
+    def _all(self) -> Iterator[DecodedFrame | MissingFrames]:
         """The frames of all openings, one after the other."""
         back_off, begun = BackOff(), self._clock.now()
         number, last_s = 0, 0.0
         while True:
             try:
                 for item in self._opening_items():
-                    if isinstance(item, Shot):
+                    if isinstance(item, DecodedFrame):
                         number, last_s = item.number + 1, item.time_s
                     yield item
                 return
@@ -154,12 +154,12 @@ class Video:
             if not self._settings.reconnect:
                 raise SourceError("gap", self._lost(last_s, why))
             if not self._finite:  # told at once: nobody knows when, or whether, it will be back
-                yield Missing("gap", f"the stream was lost: {why}", last_s)
+                yield MissingFrames("gap", f"the stream was lost: {why}", last_s)
             if not self._take_up(number, last_s, why, back_off):
                 return
             begun = self._clock.now()
 
-    def _opening_items(self) -> Iterator[Shot | Missing]:
+    def _opening_items(self) -> Iterator[DecodedFrame | MissingFrames]:
         """What came when the source was opened, and what comes."""
         ahead, self._ahead = self._ahead, []
         yield from ahead
@@ -168,19 +168,19 @@ class Video:
 
     # ------------------------------------------------------------------------------------------------- opening
 
-    def _open(self, *, settings_start: bool, resume: bool, number: int = 0) -> Opened:
+    def _open(self, *, settings_start: bool, resume: bool, number: int = 0) -> OpenContainer:
         """Open the source and wait for its first frame. Raises SourceError."""
         opened = open_av(self._access, self._limits, max_pixels=self._settings.max_pixels, low_delay=self.live)
         self._finite = opened.finite
         rate = opened.stream.average_rate
         self._timeline.opens(opened.base, 1 / rate if rate else None, by_arrival=opened.by_arrival, anew=not resume)
         start_s = self._settings.start_s if settings_start else 0.0
-        decoding = Decoding(opened, self._timeline, number_from=number, start_s=start_s, resume=resume)
+        decoding = VideoDecoder(opened, self._timeline, number_from=number, start_s=start_s, resume=resume)
         items, ahead = iter(decoding), []
         try:
             for item in items:
                 ahead.append(item)
-                if isinstance(item, Shot):
+                if isinstance(item, DecodedFrame):
                     self._decoding, self._items, self._ahead = decoding, items, ahead
                     return opened
         except LostError as lost:
@@ -237,16 +237,16 @@ class Video:
             return math.inf
         return settings.start_s + settings.duration_s - time_s
 
-    def _said_by(self, opened: Opened) -> MovingFacts:
+    def _said_by(self, opened: OpenContainer) -> VideoInfo:
         stream = opened.stream
-        shot = next(item for item in self._ahead if isinstance(item, Shot))
+        shot = next(item for item in self._ahead if isinstance(item, DecodedFrame))
         rate = None if opened.by_arrival else stream.average_rate or stream.guessed_rate
         seconds = None
         if opened.finite and stream.duration and stream.time_base:
             seconds = float(stream.duration * stream.time_base)
         elif opened.finite and opened.container.duration:
             seconds = opened.container.duration / 1e6
-        return MovingFacts(
+        return VideoInfo(
             self._access.shown,
             upright_size_hw(shot.decoded),
             float(rate) if rate and rate < _MOST_FACTS_RATE else None,

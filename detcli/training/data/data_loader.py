@@ -1,4 +1,4 @@
-"""Pictures read, changed and stacked ahead of the network, in threads; in order, and never more than a few batches."""
+"""Images read, changed and stacked ahead of the network, in threads; in order, and never more than a few batches."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -17,49 +17,49 @@ from detcli.structures.frame import Frame
 from detcli.structures.outputs import Targets
 from detcli.structures.seeding import derive_seed
 from detcli.training.data.sampler import Sampler
-from detcli.training.data.samples import Example, Examples, Failure
+from detcli.training.data.samples import LoadFailure, TrainingSample, TrainingSamples
 from detcli.training.recipes.recipe import Recipe
 
 _BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MicroBatch:
     """What passes through the network at once.
 
     pixels    float [B, 3, H, W], as the network takes them
-    mask      bool [B, H, W], True where a pixel is picture; None where all are
+    mask      bool [B, H, W], True where a pixel is image; None where all are
     targets   what is true of each
     files     their names
-    failures  pictures that should have been there
+    failures  images that should have been there
     """
 
     pixels: Tensor
     mask: Tensor | None
     targets: list[Targets]
     files: tuple[str, ...]
-    failures: tuple[Failure, ...]
+    failures: tuple[LoadFailure, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Coming:
-    """A part whose pictures are on their way; into its buffer, uint8 [B, H, W, 3], where they are of one size."""
+class _PendingBatch:
+    """A part whose images are on their way; into its buffer, uint8 [B, H, W, 3], where they are of one size."""
 
     epoch: int
     step: int
     places: range
     buffer: Tensor | None
-    examples: list[Future[Example]]
+    examples: list[Future[TrainingSample]]
 
 
-class Feed:
+class DataLoader:
     """Parts of steps in the order of the run.
 
-    Pictures are stretched to one size, and go straight into the memory that becomes a part; or they have sizes of their
+    Images are stretched to one size, and go straight into the memory that becomes a part; or they have sizes of their
     own, and those of a part are padded to a common one.
 
     preprocessor  which turns bytes into what the network takes; where the recipe names no `shortest_edges`, its size is
-                  that of all pictures
+                  that of all images
     divisor       sides of what the network takes are multiples of it
     device        parts are handed out on it
     """
@@ -78,19 +78,19 @@ class Feed:
         self._preprocessor, self._device = preprocessor, device
         self._size_hw = recipe.image_size_hw
         self._scales = scales(self._size_hw, recipe.multi_scale_repeat or None, divisor)
-        self._examples = Examples(data, recipe)
+        self._examples = TrainingSamples(data, recipe)
 
     @contextmanager
-    def running(self, epoch: int, step: int, workers: int) -> Iterator[Iterator[Part]]:
+    def running(self, epoch: int, step: int, workers: int) -> Iterator[Iterator[MicroBatch]]:
         """Parts from that step of that epoch to the end of the run; reading ends with the block."""
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="picture")
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="image")
         try:
             yield self._parts(pool, epoch, step)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _parts(self, pool: ThreadPoolExecutor, epoch: int, step: int) -> Iterator[Part]:
-        waiting: deque[_Coming] = deque()
+    def _parts(self, pool: ThreadPoolExecutor, epoch: int, step: int) -> Iterator[MicroBatch]:
+        waiting: deque[_PendingBatch] = deque()
         for coming in self._all(pool, epoch, step):
             waiting.append(coming)
             if len(waiting) > _BATCHES_AHEAD:
@@ -98,7 +98,7 @@ class Feed:
         while waiting:
             yield self._finished(waiting.popleft())
 
-    def _all(self, pool: ThreadPoolExecutor, first_epoch: int, first_step: int) -> Iterator[_Coming]:
+    def _all(self, pool: ThreadPoolExecutor, first_epoch: int, first_step: int) -> Iterator[_PendingBatch]:
         for epoch in range(first_epoch, self._recipe.epochs):
             order = self._sampler.order(epoch)
             for step in range(first_step if epoch == first_epoch else 0, self._sampler.steps):
@@ -110,14 +110,14 @@ class Feed:
                         pool.submit(self._examples.make, order[place], epoch, place, row)
                         for place, row in zip(places, rows, strict=True)
                     ]
-                    yield _Coming(epoch, step, places, buffer, examples)
+                    yield _PendingBatch(epoch, step, places, buffer, examples)
 
     def _buffer(self, count: int) -> Tensor | None:
         if self._examples.many_sizes:
             return None
         return torch.empty((count, *self._size_hw, 3), dtype=torch.uint8, pin_memory=self._device.type == "cuda")
 
-    def _finished(self, coming: _Coming) -> Part:
+    def _finished(self, coming: _PendingBatch) -> MicroBatch:
         examples = [example.result() for example in coming.examples]
         if coming.buffer is None:
             frames = [Frame(one.origin, one.size_hw, None, one.pixels) for one in examples]
@@ -129,7 +129,7 @@ class Feed:
                 seed = derive_seed(self._recipe.seed, coming.epoch, coming.step, "size")
                 pixels = resize_batch(pixels, draw_size(self._scales, seed))
         seeds = [derive_seed(self._recipe.seed, coming.epoch, place, "noise") for place in coming.places]
-        return Part(
+        return MicroBatch(
             pixels,
             mask,
             self._targets(examples, seeds, (pixels.shape[2], pixels.shape[3])),
@@ -137,8 +137,8 @@ class Feed:
             tuple(failure for example in examples for failure in example.failures),
         )
 
-    def _targets(self, examples: list[Example], seeds: list[int], size_hw: tuple[int, int]) -> list[Targets]:
-        """What is true of each, moved to the device in two pieces, and a third a picture for its masks."""
+    def _targets(self, examples: list[TrainingSample], seeds: list[int], size_hw: tuple[int, int]) -> list[Targets]:
+        """What is true of each, moved to the device in two pieces, and a third an image for its masks."""
         counts = [len(one.truths) for one in examples]
         boxes = torch.from_numpy(np.concatenate([one.boxes_cxcywh() for one in examples])).to(self._device)
         class_ids = torch.from_numpy(np.concatenate([one.truths.class_ids for one in examples])).to(self._device)
@@ -146,7 +146,7 @@ class Feed:
         each = zip(torch.split(class_ids, counts), torch.split(boxes, counts), seeds, masks, strict=True)
         return [Targets(*one) for one in each]
 
-    def _masks(self, example: Example, size_hw: tuple[int, int]) -> Tensor | None:
+    def _masks(self, example: TrainingSample, size_hw: tuple[int, int]) -> Tensor | None:
         """An example's masks; of a batch that was resized as a whole, resized with it."""
         masks = example.masks(self._device)
         if masks is None or not len(masks) or self._examples.many_sizes:

@@ -1,4 +1,4 @@
-"""Which picture is learned from when: follows from the seed, and from nothing that happened before."""
+"""Which image is learned from when: follows from the seed, and from nothing that happened before."""
 
 from dataclasses import dataclass
 
@@ -13,15 +13,15 @@ from detcli.training.recipes.recipe import Recipe
 class Sampler:
     """The places of an epoch, and who fills them.
 
-    pictures   in the data, at least one
+    images   in the data, at least one
     batch      places of a step, over all processes and parts
-    per_epoch  pictures an epoch goes over; where there are fewer than a batch, it goes over them again until it is full
+    per_epoch  images an epoch goes over; where there are fewer than a batch, it goes over them again until it is full
     parts      that a step is split into
     rank size  of this process among all
     seed       of the run
     """
 
-    pictures: int
+    images: int
     batch: int
     per_epoch: int
     parts: int
@@ -30,15 +30,15 @@ class Sampler:
     seed: int
 
     @classmethod
-    def of(cls, recipe: Recipe, pictures: int, *, rank: int = 0, size: int = 1) -> "Sampler":
+    def of(cls, recipe: Recipe, images: int, *, rank: int = 0, size: int = 1) -> "Sampler":
         """The sampler of a recipe. Raises UsageError where a batch does not divide among the processes."""
         if recipe.batch % (recipe.accumulate * size):
             raise UsageError(
                 f"batch {recipe.batch} does not divide among {size} processes"
                 + (f" in {recipe.accumulate} parts each" if recipe.accumulate > 1 else "")
             )
-        per_epoch = recipe.pictures_per_epoch or pictures
-        return cls(pictures, recipe.batch, per_epoch, recipe.accumulate, rank, size, recipe.seed)
+        per_epoch = recipe.images_per_epoch or images
+        return cls(images, recipe.batch, per_epoch, recipe.accumulate, rank, size, recipe.seed)
 
     @property
     def steps(self) -> int:
@@ -47,15 +47,15 @@ class Sampler:
 
     @property
     def distinct(self) -> int:
-        """Different pictures in an epoch."""
-        return min(self.pictures, self.steps * self.batch)
+        """Different images in an epoch."""
+        return min(self.images, self.steps * self.batch)
 
     def order(self, epoch: int) -> list[int]:
-        """The picture at each place of an epoch: permutations of all, one after the other."""
+        """The image at each place of an epoch: permutations of all, one after the other."""
         rng = np.random.default_rng(derive_seed(self.seed, epoch, "order"))
         places = self.steps * self.batch
-        rounds = -(-places // self.pictures)
-        return np.concatenate([rng.permutation(self.pictures) for _ in range(rounds)])[:places].tolist()  # type: ignore[no-any-return]
+        rounds = -(-places // self.images)
+        return np.concatenate([rng.permutation(self.images) for _ in range(rounds)])[:places].tolist()  # type: ignore[no-any-return]
 
     def places(self, step: int, part: int) -> range:
         """The places of an epoch that this process fills in one part of a step."""

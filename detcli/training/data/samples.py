@@ -1,4 +1,4 @@
-"""One picture and its truths, read, changed at random, and kept in little memory until their step comes."""
+"""One image and its truths, read, changed at random, and kept in little memory until their step comes."""
 
 from dataclasses import dataclass, replace
 
@@ -9,18 +9,18 @@ from torch import Tensor
 
 from detcli.datasets.dataset import Dataset
 from detcli.datasets.transforms.augmentation import Augmentation, augment
-from detcli.datasets.transforms.keep_aspect import ManySizes, augment_many_sizes
-from detcli.errors import DataError, PictureError
-from detcli.structures.frame import Frame, Origin, Pixels, Unreadable
-from detcli.structures.ground_truth import Truths
+from detcli.datasets.transforms.keep_aspect import KeepAspectTransform, augment_many_sizes
+from detcli.errors import DataError, ImageError
+from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels
+from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.masks import Rle
 from detcli.structures.seeding import derive_seed
 from detcli.training.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A picture that could not be read, and why; another one took its place."""
+class LoadFailure:
+    """An image that could not be read, and why; another one took its place."""
 
     index: int
     file: str
@@ -28,8 +28,8 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """One picture, changed.
+class TrainingSample:
+    """One image, changed.
 
     pixels  uint8 [h, w, 3]; those of its row in the buffer where there is one
     truths  in its pixels
@@ -38,9 +38,9 @@ class Example:
 
     origin: Origin
     pixels: Pixels
-    truths: Truths
+    truths: GroundTruth
     bits: npt.NDArray[np.uint8] | None
-    failures: tuple[Failure, ...]
+    failures: tuple[LoadFailure, ...]
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -48,7 +48,7 @@ class Example:
         return self.pixels.shape[0], self.pixels.shape[1]
 
     def boxes_cxcywh(self) -> npt.NDArray[np.float32]:
-        """Boxes as a network learns them: float32 [N, 4], fractions of the picture."""
+        """Boxes as a network learns them: float32 [N, 4], fractions of the image."""
         height, width = self.size_hw
         xyxy = self.truths.boxes_xyxy / [width, height, width, height]
         cxcywh = np.concatenate(((xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]), axis=1)
@@ -64,10 +64,10 @@ class Example:
         return each.flatten(1)[:, : height * width].bool().reshape(-1, height, width)
 
 
-class Examples:
+class TrainingSamples:
     """Makes examples of a dataset; safe in threads.
 
-    many_sizes  pictures keep their proportions, and each has a size of its own; else all are stretched to one
+    many_sizes  images keep their proportions, and each has a size of its own; else all are stretched to one
     """
 
     def __init__(self, data: Dataset, recipe: Recipe) -> None:
@@ -77,11 +77,11 @@ class Examples:
 
     @property
     def many_sizes(self) -> bool:
-        """Whether each picture has a size of its own."""
+        """Whether each image has a size of its own."""
         return self._many_sizes is not None
 
-    def make(self, index: int, epoch: int, place: int, row: Pixels | None) -> Example:
-        """Read and change one picture, into its row of a buffer where there is one."""
+    def make(self, index: int, epoch: int, place: int, row: Pixels | None) -> TrainingSample:
+        """Read and change one image, into its row of a buffer where there is one."""
         frame, truths, failures = self._readable(index)
         rng = np.random.default_rng(derive_seed(self._recipe.seed, epoch, place, "augmentation"))
         pixels, changed = self._changed(_pixels(frame), truths, self.augments(epoch), rng)
@@ -90,40 +90,40 @@ class Examples:
             pixels = row
         kept = changed[~changed.crowd]
         bits = None if kept.masks is None else _bits(kept.masks, pixels.shape[:2])
-        return Example(frame.origin, pixels, replace(kept, masks=None), bits, tuple(failures))
+        return TrainingSample(frame.origin, pixels, replace(kept, masks=None), bits, tuple(failures))
 
     def augments(self, epoch: int) -> bool:
-        """Whether pictures of an epoch are changed by more than a flip."""
+        """Whether images of an epoch are changed by more than a flip."""
         return not 0 < self._recipe.stop_augmentation_epoch <= epoch
 
     def _changed(
-        self, pixels: Pixels, truths: Truths, augments: bool, rng: np.random.Generator
-    ) -> tuple[Pixels, Truths]:
+        self, pixels: Pixels, truths: GroundTruth, augments: bool, rng: np.random.Generator
+    ) -> tuple[Pixels, GroundTruth]:
         if self._many_sizes is not None:
             many_sizes = self._many_sizes if augments else self._many_sizes.calm()
             return augment_many_sizes(pixels, truths, many_sizes, rng=rng)
         settings = self._strong if augments else self._strong.calm()
         return augment(pixels, truths, settings, size_hw=self._recipe.image_size_hw, rng=rng, others=self._other)
 
-    def _readable(self, index: int) -> tuple[Frame, Truths, list[Failure]]:
-        """The picture, or the next one that can be read: the same whoever asks, so that processes agree."""
-        failures: list[Failure] = []
+    def _readable(self, index: int) -> tuple[Frame, GroundTruth, list[LoadFailure]]:
+        """The image, or the next one that can be read: the same whoever asks, so that processes agree."""
+        failures: list[LoadFailure] = []
         count = len(self._data)
         for offset in range(count):
             place = (index + offset) % count
             frame = self._data.read(place)
-            if isinstance(frame, Unreadable):
-                failures.append(Failure(place, frame.origin.file, frame.message))
+            if isinstance(frame, FailedFrame):
+                failures.append(LoadFailure(place, frame.origin.file, frame.message))
                 continue
             try:
                 return frame, self._data.truths(place), failures
-            except PictureError as error:  # of its masks
-                failures.append(Failure(place, frame.origin.file, str(error)))
+            except ImageError as error:  # of its masks
+                failures.append(LoadFailure(place, frame.origin.file, str(error)))
         raise DataError(
-            f"none of the {count} pictures can be read; the first is '{failures[0].file}': {failures[0].reason}"
+            f"none of the {count} images can be read; the first is '{failures[0].file}': {failures[0].reason}"
         )
 
-    def _other(self, number: int) -> tuple[Pixels, Truths]:
+    def _other(self, number: int) -> tuple[Pixels, GroundTruth]:
         frame, truths, _ = self._readable(number % len(self._data))
         return _pixels(frame), truths
 
@@ -134,11 +134,11 @@ def _pixels(frame: Frame) -> Pixels:
     return frame.pixels
 
 
-def _many_sizes(recipe: Recipe) -> ManySizes | None:
-    """The augmentation of pictures of many sizes; None where they are stretched to one."""
+def _many_sizes(recipe: Recipe) -> KeepAspectTransform | None:
+    """The augmentation of images of many sizes; None where they are stretched to one."""
     if not recipe.shortest_edges:
         return None
-    return ManySizes(
+    return KeepAspectTransform(
         recipe.shortest_edges,
         recipe.longest_edge,
         recipe.random_crop,

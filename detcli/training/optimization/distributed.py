@@ -78,7 +78,7 @@ class Processes:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Around what computes with the others on its way, as norms over all pictures do. Raises DeviceError."""
+        """Around what computes with the others on its way, as norms over all images do. Raises DeviceError."""
         try:
             yield
         except RuntimeError as error:

@@ -7,7 +7,7 @@ from torch import Tensor, distributed, nn
 
 
 class SyncedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm over the pictures of all processes, on any device; each has as many of them, of one size.
+    """Batch norm over the images of all processes, on any device; each has as many of them, of one size.
 
     torch.nn.SyncBatchNorm does the same on GPUs alone.
     """
@@ -17,11 +17,11 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         mean = _mean_of_all(x.mean((0, 2, 3)))
-        centred = x - mean[:, None, None]
-        variance = _mean_of_all(centred.square().mean((0, 2, 3)))
+        centerd = x - mean[:, None, None]
+        variance = _mean_of_all(centerd.square().mean((0, 2, 3)))
         self._note(mean.detach(), variance.detach(), x.numel() // x.shape[1] * distributed.get_world_size())
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+        return centerd * scale[:, None, None] + self.bias[:, None, None]
 
     @torch.no_grad()
     def _note(self, mean: Tensor, variance: Tensor, count: int) -> None:
@@ -54,11 +54,11 @@ def _synced(norm: nn.BatchNorm2d) -> SyncedBatchNorm2d:
 
 
 def _mean_of_all(x: Tensor) -> Tensor:
-    total: Tensor = _SumOfAll.apply(x)  # type: ignore[no-untyped-call]
+    total: Tensor = _AllReduceSum.apply(x)  # type: ignore[no-untyped-call]
     return total / distributed.get_world_size()
 
 
-class _SumOfAll(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     """The sum over processes; what each one's sum changes comes back to all of them."""
 
     @staticmethod

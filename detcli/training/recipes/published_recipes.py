@@ -16,7 +16,7 @@ _Size = Literal["n", "s", "m", "l", "x"]
 
 # D-FINE. From random weights, as published for a backbone of ImageNet; from weights of COCO; from weights that have
 # seen Objects365.
-# A row: lr, of the backbone, weight decay, epochs, epoch at which augmentation stops, pictures a step, how often the
+# A row: lr, of the backbone, weight decay, epochs, epoch at which augmentation stops, images a step, how often the
 # middle size stands among the sizes a batch may have (0: one size), decay of the average from that epoch on.
 _Row = tuple[float, float, float, int, int, int, int, float]
 _ROWS: dict[tuple[Kind, _Size], _Row] = {
@@ -52,7 +52,7 @@ _SHAPE = ("encoder_hidden_dim", "d_model", "decoder_layers", "num_feature_levels
 # ours or timm's.
 _KEPT = ("backbone.stem.", "backbone.stages.0.", "backbone.model.conv1.", "backbone.model.layer1.")
 
-# What DETR and Deformable DETR have in common: pictures of many sizes, a step in the rates, no average of the weights.
+# What DETR and Deformable DETR have in common: images of many sizes, a step in the rates, no average of the weights.
 _OF_MANY_SIZES: Mapping[str, Any] = {
     "weight_decay": 1e-4,
     "clip": 0.1,
@@ -101,10 +101,10 @@ def published_numbers(family: Family, config: Any, kind: Kind, *, masks: bool = 
 
 
 def _detr(kind: Kind) -> dict[str, Any]:
-    """From random weights: 300 epochs of 64 pictures a step, as in the paper's comparisons (the released weights: 500).
+    """From random weights: 300 epochs of 64 images a step, as in the paper's comparisons (the released weights: 500).
 
     From learned ones nothing is published: a tenth to a third as long is what is usual, with the drop where Deformable
-    DETR has it, and 16 pictures a step, as the repository's own command has for one machine, at the same rates.
+    DETR has it, and 16 images a step, as the repository's own command has for one machine, at the same rates.
     """
     rates = {"lr": 1e-4, "backbone_lr": 1e-5}
     if kind == "scratch":

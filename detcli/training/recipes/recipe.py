@@ -19,12 +19,12 @@ _MOST_BYTES = 1 << 20
 class Recipe:
     """All that decides what comes out of a run, but for the network, the data and the machine.
 
-    epochs                   passes over the pictures
-    batch                    pictures a step, of all processes and of all `accumulate` parts together
-    base_batch               pictures a step that the learning rates are meant for; they scale with batch / base_batch
-    accumulate               parts that a step's pictures pass through the network in, one after the other; losses and
+    epochs                   passes over the images
+    batch                    images a step, of all processes and of all `accumulate` parts together
+    base_batch               images a step that the learning rates are meant for; they scale with batch / base_batch
+    accumulate               parts that a step's images pass through the network in, one after the other; losses and
                              norms see a part at a time, so this is not quite the same as one part
-    lr, backbone_lr          learning rates of AdamW for `base_batch` pictures, after warming up
+    lr, backbone_lr          learning rates of AdamW for `base_batch` images, after warming up
     weight_decay, betas      of AdamW
     clip                     largest norm of the gradient; 0: any
     warmup_steps             steps in which the rates rise from nothing; a tenth of all steps at most
@@ -35,22 +35,22 @@ class Recipe:
                              weights themselves
     ema_warmup_steps         steps it is slow to set in: decay x (1 - exp(-step / these))
     ema_restart_decay        its decay from `stop_augmentation_epoch` on
-    stop_augmentation_epoch  from this epoch (counted from 0) on, pictures are only flipped, and of the size they are
+    stop_augmentation_epoch  from this epoch (counted from 0) on, images are only flipped, and of the size they are
                              judged at; training goes on from the best weights so far; 0: never
     photometric, flip        chance of each augmentation
-    shortest_edges           for networks that take pictures of many sizes: lengths of a picture's shorter side, of
-                             which one is drawn for each; they are judged at the greatest. Empty: all pictures are
+    shortest_edges           for networks that take images of many sizes: lengths of an image's shorter side, of
+                             which one is drawn for each; they are judged at the greatest. Empty: all images are
                              stretched to one size
     longest_edge             what the longer side then never exceeds
     random_crop              chance of cutting out a part first: the shorter side becomes one of `crop_edges`, height and
                              width of the part are drawn from `crop_sides`, the least and the greatest
-    zoom_out, iou_crop, mosaic    chance of each augmentation where pictures are stretched to one size
-    image_size_hw            height and width that those pictures are resized to
-    multi_scale_repeat       how often that stands among the sizes 0.75 to 1.25 times as large that the pictures of a
+    zoom_out, iou_crop, mosaic    chance of each augmentation where images are stretched to one size
+    image_size_hw            height and width that those images are resized to
+    multi_scale_repeat       how often that stands among the sizes 0.75 to 1.25 times as large that the images of a
                              step may have; 0: one size for all
     precision                of the network's forward pass: fp32, or torch's autocast to bf16 or fp16
-    pictures_per_epoch       0: all of them
-    max_unreadable           largest part of an epoch's pictures that may be unreadable
+    images_per_epoch       0: all of them
+    max_unreadable           largest part of an epoch's images that may be unreadable
     seed                     of all random numbers
     evaluate_every_epochs    how often the average is judged; after the last epoch in any case
     save_every_s             seconds between two states within an epoch: what a killed run may lose
@@ -92,7 +92,7 @@ class Recipe:
     image_size_hw: tuple[int, int] = (640, 640)
     multi_scale_repeat: int = 20
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    pictures_per_epoch: int = 0
+    images_per_epoch: int = 0
     max_unreadable: float = 0.1
     seed: int = 0
     evaluate_every_epochs: int = 1
@@ -134,7 +134,7 @@ class Recipe:
         for name in ("zoom_out", "iou_crop", "mosaic", "multi_scale_repeat"):
             if getattr(self, name):
                 raise UsageError(
-                    f"{where}: {name} is {getattr(self, name):g}, which is for pictures that are stretched to one size; "
+                    f"{where}: {name} is {getattr(self, name):g}, which is for images that are stretched to one size; "
                     "this network takes many (see shortest_edges): leave it at 0"
                 )
         if max(self.shortest_edges) > self.longest_edge:
@@ -153,7 +153,7 @@ class Recipe:
         return self.mask_head and bool(self.frozen)
 
     def resized(self, shortest: int, longest: int) -> dict[str, Any]:
-        """The fields that make pictures of many sizes so large when they are judged, the others in proportion.
+        """The fields that make images of many sizes so large when they are judged, the others in proportion.
 
         shortest, longest  as `--imgsz` has them for such a network: the shorter side, and the most of the longer one
         """
@@ -227,7 +227,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "mosaic": (0, 1),
     "image_size_hw": (1, 16384),
     "multi_scale_repeat": (0, 1000),
-    "pictures_per_epoch": (0, 1_000_000_000),
+    "images_per_epoch": (0, 1_000_000_000),
     "max_unreadable": (0, 1),
     "seed": (0, 2**63 - 1),
     "evaluate_every_epochs": (1, 1_000_000),
@@ -237,7 +237,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 
 
 def recipe_for(model: str, *, scratch: bool = False, masks: bool = False) -> Recipe:
-    """The published recipe for a name of the catalogue or a Hub repository in it; for any other that of dfine-s.
+    """The published recipe for a name of the catalog or a Hub repository in it; for any other that of dfine-s.
 
     scratch  begin from random weights rather than from learned ones
     masks    a network that finds boxes learns masks

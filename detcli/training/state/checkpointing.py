@@ -9,18 +9,18 @@ import torch
 from detcli.datasets.dataset import Dataset
 from detcli.training.curves import Curves
 from detcli.training.optimization.distributed import Processes
-from detcli.training.optimization.train_step import Learner
-from detcli.training.state.model_exporter import Keeper
+from detcli.training.optimization.train_step import TrainStep
+from detcli.training.state.model_exporter import ModelExporter
 from detcli.training.state.run_folder import RunFolder
-from detcli.training.state.training_state import Progress, Snapshot, read_snapshot, require_same, write_snapshot
-from detcli.training.training_events import Note, Observer, Saved
-from detcli.training.training_job import Job
+from detcli.training.state.training_state import Snapshot, TrainingProgress, read_snapshot, require_same, write_snapshot
+from detcli.training.training_events import CheckpointSaved, Observer, TrainingNote
+from detcli.training.training_job import TrainingJob
 
 # They say when and how often something is written, and nothing of what comes out in the end.
 _HARMLESS = ("save_every_s",)
 
 
-class Saver:
+class Checkpointer:
     """Writes what a run comes to, and brings back what an earlier one had.
 
     progress  of the run, from where it goes on
@@ -28,10 +28,10 @@ class Saver:
 
     def __init__(
         self,
-        job: Job,
+        job: TrainingJob,
         folder: RunFolder,
-        learner: Learner,
-        keeper: Keeper,
+        learner: TrainStep,
+        keeper: ModelExporter,
         *,
         processes: Processes,
         device: torch.device,
@@ -42,7 +42,7 @@ class Saver:
         self._tell, self._writes = tell, processes.first
         self._saved: tuple[int, int] | None = None
         self._saved_at = time.monotonic()
-        self.progress = self._resumed() if job.resume else Progress()
+        self.progress = self._resumed() if job.resume else TrainingProgress()
         self._curves = Curves(folder, self.progress.steps, tell) if self._writes else None
         if not job.resume:
             self.save()  # so that there is something to go on from, and a disk that can be written
@@ -57,7 +57,7 @@ class Saver:
         self.progress.metrics_bytes = self.folder.lines_bytes()
         write_snapshot(self.folder.state, self._snapshot())
         self._saved = self.progress.epoch, self.progress.step
-        self._tell(Saved(*self._saved))
+        self._tell(CheckpointSaved(*self._saved))
 
     def is_due(self) -> bool:
         """Whether the last state is old enough for a new one."""
@@ -82,7 +82,7 @@ class Saver:
             self._curves.draw_now_and_then()
 
     def keep_best(self, ap: float) -> None:
-        """Keep the average as the best model; while pictures are augmented, the state too, to begin anew from."""
+        """Keep the average as the best model; while images are augmented, the state too, to begin anew from."""
         progress, stop_at = self.progress, self.job.recipe.stop_augmentation_epoch
         progress.best, progress.best_epoch = ap, progress.epoch
         if self._writes:
@@ -97,7 +97,9 @@ class Saver:
         if self.progress.restart_epoch is None:
             return
         self._load(read_snapshot(self.folder.restart) if self._writes else None)
-        self._tell(Note(f"training goes on from epoch {self.progress.restart_epoch + 1}, the best with augmentation"))
+        self._tell(
+            TrainingNote(f"training goes on from epoch {self.progress.restart_epoch + 1}, the best with augmentation")
+        )
 
     def finish(self, *, whole: bool) -> None:
         """Draw the curves, and let go of what a whole run needs no more."""
@@ -153,14 +155,14 @@ class Saver:
             "val": _facts(self.job.val) if self.job.val is not None else None,
         }
 
-    def _resumed(self) -> Progress:
+    def _resumed(self) -> TrainingProgress:
         snapshot = read_snapshot(self.folder.state) if self._writes else None
         if snapshot is not None:
             require_same(snapshot.identity, self._identity(), self.folder.path)
             self.folder.cut_lines(snapshot.progress.metrics_bytes)
             self._saved = snapshot.progress.epoch, snapshot.progress.step
         self._load(snapshot)
-        return self._processes.from_first(snapshot.progress if snapshot is not None else Progress())
+        return self._processes.from_first(snapshot.progress if snapshot is not None else TrainingProgress())
 
     def _load(self, snapshot: Snapshot | None) -> None:
         """Bring the first process's snapshot to the learners of all."""
@@ -174,6 +176,6 @@ def _facts(data: Dataset) -> dict[str, Any]:
     return {
         "classes": list(data.labels.names),
         "category_ids": list(data.labels.category_ids),
-        "pictures": len(data),
+        "images": len(data),
         "boxes": dict(data.report.boxes_of),
     }

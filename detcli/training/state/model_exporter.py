@@ -16,27 +16,27 @@ from detcli.inference.batching import automatic_batch
 from detcli.inference.detector import Detector
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.resize_rules import Edges, Stretch, check_size
-from detcli.inference.segmentation.segmentation_settings import Segmenting
+from detcli.inference.resize_rules import FixedSize, ShortestEdge, check_size
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.models.empty_weights import skeleton
 from detcli.models.family import Family
-from detcli.runtimes.torch_runtime import Eager
-from detcli.structures.class_labels import Labels
+from detcli.runtimes.torch_runtime import TorchRuntime
+from detcli.structures.class_labels import ClassLabels
 from detcli.training.recipes.recipe import Recipe
-from detcli.training.training_job import Job
+from detcli.training.training_job import TrainingJob
 
-# Fields of preprocessor_config.json that say how large pictures become, in any year's form.
+# Fields of preprocessor_config.json that say how large images become, in any year's form.
 _SIZES = ("size", "max_size", "pad_size", "do_resize")
 
 
-class Keeper:
+class ModelExporter:
     """Turns the average's tensors into a model on the disk, or one that detects.
 
-    preprocessing  how pictures are prepared, in training and ever after
+    preprocessing  how images are prepared, in training and ever after
     iou_type       what the model is judged by: boxes, or masks
     """
 
-    def __init__(self, job: Job, device: torch.device) -> None:
+    def __init__(self, job: TrainingJob, device: torch.device) -> None:
         self._job, self._device = job, device
         self.preprocessing = training_preprocessing(job.preprocessor, job.family, job.recipe)
         self.labels = job.data.labels
@@ -50,7 +50,7 @@ class Keeper:
     def config_json(self) -> dict[str, Any]:
         """config.json, with the data's category ids and stuff where they are not those that its names would be given."""
         written = self._job.family.write_config(self._job.config)
-        usual = Labels.from_names(self.labels.names)
+        usual = ClassLabels.from_names(self.labels.names)
         if self.labels.category_ids != usual.category_ids:
             written["category_ids"] = list(self.labels.category_ids)
         if self.labels.stuff != usual.stuff or (self.labels.stuff and "category_ids" in written):
@@ -74,12 +74,12 @@ class Keeper:
         if family.segments(self._job.config):
             cast("Any", network).gives_masks = self.iou_type == "segm"
         if self.iou_type == "segm":
-            segmenting = Segmenting("instance", threshold=0.0, stuff=self.labels.stuff)
+            segmenting = SegmentationSettings("instance", threshold=0.0, stuff=self.labels.stuff)
         network.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, strict=True, assign=True)
         return Detector(
             files=ModelFiles(str(folder), folder),
             labels=self.labels,
-            runtime=Eager(family.optimize(network), device=self._device),
+            runtime=TorchRuntime(family.optimize(network), device=self._device),
             preprocessor=Preprocessor(self.preprocessing, self._device),
             selection=Selection(0.0, scores=family.scores),
             batch_size=automatic_batch(self._device.type, self.preprocessing.size_hw or self.preprocessing.imgsz),
@@ -92,20 +92,20 @@ class Keeper:
 
 
 def training_preprocessing(preprocessor: Mapping[str, Any], family: Family, recipe: Recipe) -> Preprocessing:
-    """How pictures are prepared for a network after its training, and where it is judged.
+    """How images are prepared for a network after its training, and where it is judged.
 
     preprocessor  preprocessor_config.json, whose size gives way to the recipe's
 
-    Raises UsageError where the network cannot take pictures of the recipe's size, and UnsupportedModelError for a
+    Raises UsageError where the network cannot take images of the recipe's size, and UnsupportedModelError for a
     field of the file.
     """
     sized = {name: value for name, value in preprocessor.items() if name not in _SIZES}
     asked = replace(Preprocessing.of(sized, family), pad_size_hw=None)
     if not recipe.shortest_edges:
-        return replace(asked, sizing=Stretch(check_size(recipe.image_size_hw, family.size_divisor, "--imgsz")))
+        return replace(asked, sizing=FixedSize(check_size(recipe.image_size_hw, family.size_divisor, "--imgsz")))
     if family.size_divisor > 1:
         raise UsageError(
-            "the recipe's shortest_edges are for networks that take pictures of many sizes; this one takes those of one "
+            "the recipe's shortest_edges are for networks that take images of many sizes; this one takes those of one "
             "size, image_size_hw"
         )
-    return replace(asked, sizing=Edges(max(recipe.shortest_edges), recipe.longest_edge))
+    return replace(asked, sizing=ShortestEdge(max(recipe.shortest_edges), recipe.longest_edge))

@@ -21,7 +21,7 @@ _KEY = "detcli"
 
 
 @dataclass(slots=True)
-class Progress:
+class TrainingProgress:
     """How far a run is.
 
     epoch, step         of the next step; after an epoch's last, until it is judged, step is the number of its steps
@@ -32,7 +32,7 @@ class Progress:
     restart_epoch       in which the state that training begins anew from was kept; None: there is none
     round_best          highest AP since training last began anew; None: none yet
     figures             of the last judgement
-    unreadable          pictures that could not be read, with the reason, by file
+    unreadable          images that could not be read, with the reason, by file
     failed              indices of those met in this epoch
     metrics_bytes       length of metrics.jsonl
     """
@@ -85,7 +85,7 @@ class Snapshot:
 
     tensors: dict[str, Tensor]
     counters: dict[str, Any]
-    progress: Progress
+    progress: TrainingProgress
     identity: dict[str, Any]
 
 
@@ -108,10 +108,10 @@ def read_snapshot(path: Path) -> Snapshot:
         with safe_open(path, framework="pt") as file:
             document = json.loads((file.metadata() or {})[_KEY])
         progress = document["progress"]
-        known = {entry.name for entry in fields(Progress)}
+        known = {entry.name for entry in fields(TrainingProgress)}
         if progress.keys() != known:
             raise UsageError(f"'{path}' is the state of another version of detcli: finish the run with that one")
-        return Snapshot(tensors, document["counters"], Progress(**progress), document["identity"])
+        return Snapshot(tensors, document["counters"], TrainingProgress(**progress), document["identity"])
     except KeyError as error:
         raise DamagedModelError(f"'{path}' is not the state of a run: it has no {error}") from error
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:

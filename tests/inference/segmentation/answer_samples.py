@@ -20,9 +20,9 @@ def random_outputs(seed: int, cells_hw: tuple[int, int] = (20, 27), queries: int
     """Blobs of unlike sizes on noise; most queries see something, some of them the same class."""
     generator = torch.Generator().manual_seed(seed)
     height, width = cells_hw
-    centre, size = torch.rand(2, queries, 2, generator=generator).unbind(0)
-    down = (torch.arange(height)[None] / height - centre[:, :1]) / (0.1 + 0.3 * size[:, :1])
-    across = (torch.arange(width)[None] / width - centre[:, 1:]) / (0.1 + 0.3 * size[:, 1:])
+    center, size = torch.rand(2, queries, 2, generator=generator).unbind(0)
+    down = (torch.arange(height)[None] / height - center[:, :1]) / (0.1 + 0.3 * size[:, :1])
+    across = (torch.arange(width)[None] / width - center[:, 1:]) / (0.1 + 0.3 * size[:, 1:])
     masks = 4 - 4 * (down[:, :, None] ** 2 + across[:, None, :] ** 2)  # [Q, h, w]
     masks = masks.clamp(min=-8) + torch.randn(queries, height, width, generator=generator)
     logits = torch.randn(1, queries, CLASSES + 1, generator=generator)
@@ -45,9 +45,7 @@ def outputs_of(
     return Outputs(probabilities.log()[None], boxes, masks=masks[None].float())
 
 
-def one_picture(
-    size_hw: tuple[int, int], resized_hw: tuple[int, int], padded_hw: tuple[int, int] | None = None
-) -> Batch:
+def one_image(size_hw: tuple[int, int], resized_hw: tuple[int, int], padded_hw: tuple[int, int] | None = None) -> Batch:
     """A batch of one, padded or not."""
     padded_hw = padded_hw or resized_hw
     mask = torch.zeros(1, *padded_hw, dtype=torch.bool)
@@ -68,7 +66,7 @@ def segments_of(
     padded_hw: tuple[int, int] | None = None,
 ) -> Detections:
     """What is found in a batch of one."""
-    [found] = to_segments(outputs, one_picture(size_hw, resized_hw, padded_hw), segmenting)
+    [found] = to_segments(outputs, one_image(size_hw, resized_hw, padded_hw), segmenting)
     assert isinstance(found, Detections)
     return found
 
@@ -81,11 +79,11 @@ def masks_of(found: Detections) -> npt.NDArray[np.bool_]:
 
 def class_map(found: Detections, size_hw: tuple[int, int]) -> npt.NDArray[np.int64]:
     """The class of each pixel, -1 where there is none."""
-    picture = np.full(size_hw, -1, np.int64)
+    image = np.full(size_hw, -1, np.int64)
     assert found.masks is not None
     for class_id, mask in zip(found.class_ids, found.masks, strict=True):
-        picture[mask.decode()] = class_id
-    return picture
+        image[mask.decode()] = class_id
+    return image
 
 
 def padded(outputs: Outputs, resized_hw: tuple[int, int], padded_hw: tuple[int, int], stride: int = 4) -> Outputs:

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from detcli.inference.segmentation.mask_upsampling import Enlargement, Floats
+from detcli.inference.segmentation.mask_upsampling import Floats, MaskUpsampler
 
 # Sizes of the maps, and what they are taken to: several tiles, one tile, one pixel, smaller, and unlike directions.
 SIZES = [
@@ -41,7 +41,7 @@ def test_the_winner_of_a_pixel_is_the_highest_map_there(
 ) -> None:
     source, factors = maps(cells_hw, smooth), np.linspace(0.5, 1.5, 9, dtype=np.float32)
     full = enlarged(source, size_hw) * factors[:, None, None]
-    owners, sums = Enlargement.of(source, size_hw, factors).winners()
+    owners, sums = MaskUpsampler.of(source, size_hw, factors).winners()
     won = np.take_along_axis(full, owners[None].astype(np.int64), axis=0)[0]
     assert np.allclose(won, full.max(axis=0), atol=2e-5)
     expected = [won[owners == number].sum(dtype=np.float64) for number in range(9)]
@@ -56,7 +56,7 @@ def test_areas_and_masks_are_those_of_all_pixels(
     source = maps(cells_hw, smooth)
     full = enlarged(source, size_hw)
     for threshold in (-3.0, 0.25, 6.0):
-        plan = Enlargement.of(source, size_hw)
+        plan = MaskUpsampler.of(source, size_hw)
         unclear = np.abs(full - threshold) < 2e-5
         clear = (full > threshold) & ~unclear
         assert (np.abs(plan.areas(threshold) - clear.sum(axis=(1, 2))) <= unclear.sum(axis=(1, 2))).all()
@@ -65,17 +65,17 @@ def test_areas_and_masks_are_those_of_all_pixels(
 
 def test_of_equal_maps_the_first_wins() -> None:
     source = np.repeat(maps((20, 27), smooth=False, count=1), 40, axis=0)
-    owners, _ = Enlargement.of(source, (100, 130)).winners()
+    owners, _ = MaskUpsampler.of(source, (100, 130)).winners()
     assert (owners == 0).all()
 
 
 def test_a_value_at_the_threshold_is_in_the_area_and_not_above() -> None:
-    plan = Enlargement.of(np.full((1, 4, 4), 0.5, np.float32), (40, 40))
+    plan = MaskUpsampler.of(np.full((1, 4, 4), 0.5, np.float32), (40, 40))
     assert plan.areas(0.5).tolist() == [1600]
     assert not next(plan.above(0.5)).any()
 
 
 def test_thresholds_without_end_take_all_or_nothing() -> None:
-    plan = Enlargement.of(maps((20, 27), smooth=True), (60, 80))
+    plan = MaskUpsampler.of(maps((20, 27), smooth=True), (60, 80))
     assert all(mask.all() for mask in plan.above(-np.inf))
     assert not any(mask.any() for mask in plan.above(np.inf))

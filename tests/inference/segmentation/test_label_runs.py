@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from detcli.inference.segmentation.rle_encoding import Nearest, encode
+from detcli.inference.segmentation.rle_encoding import NearestUpsampler, encode
 from detcli.structures.masks import Rle
 
 SIZES = [
@@ -27,7 +27,7 @@ def numbers(size_hw: tuple[int, int], seed: int = 0, count: int = 5) -> np.ndarr
 @pytest.mark.parametrize("seed", range(4))
 def test_masks_are_those_of_the_enlarged_map(source_hw: tuple[int, int], size_hw: tuple[int, int], seed: int) -> None:
     owners = numbers(source_hw, seed)
-    for nearest in (Nearest.by_centres(source_hw, size_hw), Nearest.by_corners(source_hw, size_hw)):
+    for nearest in (NearestUpsampler.by_centers(source_hw, size_hw), NearestUpsampler.by_corners(source_hw, size_hw)):
         shown = owners[nearest.rows][:, nearest.columns]
         groups = [(3,), (0, 4), (), (2,), (9,)]
         found = encode(owners, groups, nearest)
@@ -37,17 +37,17 @@ def test_masks_are_those_of_the_enlarged_map(source_hw: tuple[int, int], size_hw
 
 def test_a_mask_of_yes_and_no_is_a_map_too() -> None:
     mask = numbers((20, 30), count=2).astype(np.bool_)
-    assert encode(mask, [(1,)], Nearest.same((20, 30))) == [Rle.of(mask)]
-    assert encode(np.zeros_like(mask), [(1,)], Nearest.same((20, 30))) == [Rle.of(np.zeros_like(mask))]
+    assert encode(mask, [(1,)], NearestUpsampler.same((20, 30))) == [Rle.of(mask)]
+    assert encode(np.zeros_like(mask), [(1,)], NearestUpsampler.same((20, 30))) == [Rle.of(np.zeros_like(mask))]
 
 
 @pytest.mark.parametrize("source", [1, 2, 7, 80, 107, 800, 1066, 1333])
 @pytest.mark.parametrize("target", [1, 3, 50, 107, 427, 640, 3000])
-def test_centres_are_pillows_and_corners_are_torchs(source: int, target: int) -> None:
+def test_centers_are_pillows_and_corners_are_torchs(source: int, target: int) -> None:
     line = np.arange(source, dtype=np.int32)[None]
-    nearest = Nearest.by_centres((1, source), (1, target))
+    nearest = NearestUpsampler.by_centers((1, source), (1, target))
     pillow = np.asarray(Image.fromarray(line).resize((target, 1), Image.Resampling.NEAREST))
     assert np.array_equal(nearest.columns, pillow[0])
-    nearest = Nearest.by_corners((1, source), (1, target))
+    nearest = NearestUpsampler.by_corners((1, source), (1, target))
     torchs = F.interpolate(torch.arange(source).float()[None, None], size=target, mode="nearest")
     assert nearest.columns.tolist() == torchs[0, 0].int().tolist()

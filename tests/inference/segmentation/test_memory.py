@@ -1,4 +1,4 @@
-"""A large picture with many queries needs memory for the picture, not for every query at its size."""
+"""A large image with many queries needs memory for the image, not for every query at its size."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ JOB = """
 import sys
 import torch
 import torch.nn.functional as F
-from answer_samples import one_picture, random_outputs
+from answer_samples import one_image, random_outputs
 from detcli.inference.segmentation.segment_postprocess import Segmenting, to_segments
 
 torch.set_num_threads(1)
@@ -23,7 +23,7 @@ if noise:
     outputs.logits[..., -1] = -9
 stuff = frozenset({0, 1}) if task == "panoptic" else frozenset()
 asked = Segmenting(task, rule, threshold=0.1, mask_threshold=0.4, overlap_threshold=0.0, stuff=stuff)
-[found] = to_segments(outputs, one_picture((height, width), (800, 1066)), asked)
+[found] = to_segments(outputs, one_image((height, width), (800, 1066)), asked)
 assert all(mask.size_hw == (height, width) for mask in found.masks)
 lines = open("/proc/self/status", encoding="ascii").read().splitlines()
 print(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024, len(found))
@@ -55,8 +55,8 @@ def peak_mib(task: str, rule: str, *, noise: bool) -> int:
 
 
 @pytest.mark.parametrize(("task", "rule"), [EVERY[0], EVERY[1], EVERY[2], EVERY[4]])
-def test_a_4000_x_3000_picture_with_100_queries_needs_little_memory(task: str, rule: str) -> None:
-    # Torch alone is some 300 MiB; all masks at the picture's size would be 4.5 GiB in float32.
+def test_a_4000_x_3000_image_with_100_queries_needs_little_memory(task: str, rule: str) -> None:
+    # Torch alone is some 300 MiB; all masks at the image's size would be 4.5 GiB in float32.
     assert peak_mib(task, rule, noise=False) < 1024
 
 

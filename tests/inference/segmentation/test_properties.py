@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from answer_samples import masks_of, one_picture, padded, random_outputs, segments_of
+from answer_samples import masks_of, one_image, padded, random_outputs, segments_of
 
 from detcli.inference.segmentation.segment_postprocess import Rule, Segmenting, Task, to_segments
 from detcli.structures.batch import Batch
@@ -20,8 +20,8 @@ EVERY: list[tuple[Task, Rule]] = [
     ("semantic", "original"),
 ]
 STUFF = frozenset({0, 1})
-# Pictures of one batch: their size, and that of the network's input.
-PICTURES = [((50, 70), (80, 107)), ((131, 97), (109, 81)), ((44, 44), (80, 80))]
+# Images of one batch: their size, and that of the network's input.
+IMAGES = [((50, 70), (80, 107)), ((131, 97), (109, 81)), ((44, 44), (80, 80))]
 INPUT = (109, 107)
 
 
@@ -31,7 +31,7 @@ def asked(task: Task, rule: Rule) -> Segmenting:
 
 
 def answers() -> list[Outputs]:
-    cells = [tuple(-(-length // 4) for length in resized) for _, resized in PICTURES]
+    cells = [tuple(-(-length // 4) for length in resized) for _, resized in IMAGES]
     return [random_outputs(seed, cells_hw=cell) for seed, cell in enumerate(cells)]  # type: ignore[arg-type]
 
 
@@ -47,8 +47,8 @@ def same(one: Detections, other: Detections) -> bool:
 @pytest.mark.parametrize(("task", "rule"), EVERY)
 def test_an_answer_gives_the_same_segments_alone_and_in_a_padded_batch(task: Task, rule: Rule) -> None:
     single = answers()
-    wide = [padded(outputs, resized, INPUT) for outputs, (_, resized) in zip(single, PICTURES, strict=True)]
-    alone = [one_picture(size, resized, INPUT) for size, resized in PICTURES]
+    wide = [padded(outputs, resized, INPUT) for outputs, (_, resized) in zip(single, IMAGES, strict=True)]
+    alone = [one_image(size, resized, INPUT) for size, resized in IMAGES]
     together = Batch(
         torch.cat([batch.pixels for batch in alone]),
         torch.cat([batch.mask for batch in alone if batch.mask is not None]),
@@ -61,7 +61,7 @@ def test_an_answer_gives_the_same_segments_alone_and_in_a_padded_batch(task: Tas
         masks=torch.cat([one.masks for one in wide if one.masks is not None]),
     )
     found = to_segments(outputs, together, asked(task, rule))
-    for one, answer, (size, resized) in zip(found, single, PICTURES, strict=True):
+    for one, answer, (size, resized) in zip(found, single, IMAGES, strict=True):
         assert isinstance(one, Detections)
         assert len(one) > 1
         assert same(one, segments_of(answer, asked(task, rule), size, resized))
@@ -69,7 +69,7 @@ def test_an_answer_gives_the_same_segments_alone_and_in_a_padded_batch(task: Tas
 
 @pytest.mark.parametrize(("task", "rule"), EVERY)
 def test_what_is_infinite_over_padding_only_does_no_harm(task: Task, rule: Rule) -> None:
-    (size, resized), [answer, *_] = PICTURES[0], answers()
+    (size, resized), [answer, *_] = IMAGES[0], answers()
     wide = padded(answer, resized, (180, 160))
     assert wide.masks is not None
     wide.masks[..., 20:, :] = torch.inf
@@ -99,7 +99,7 @@ def test_no_two_segments_overlap_and_their_boxes_are_what_they_cover(task: Task,
 
 @pytest.mark.parametrize(("task", "rule"), [("panoptic", "original"), ("semantic", "original")])
 @pytest.mark.parametrize("size_hw", [(61, 83), (300, 401), (9, 500), (1, 1), (3, 2)])
-def test_segments_fill_the_picture(task: Task, rule: Rule, size_hw: tuple[int, int]) -> None:
+def test_segments_fill_the_image(task: Task, rule: Rule, size_hw: tuple[int, int]) -> None:
     found = segments_of(random_outputs(0), asked(task, rule), size_hw, (80, 107))
     area = size_hw[0] * size_hw[1]
     if task == "panoptic" and area <= 6:
@@ -124,7 +124,7 @@ def test_the_order_of_a_batch_changes_nothing(task: Task, rule: Rule) -> None:
     one, two = random_outputs(1), random_outputs(2)
     assert one.masks is not None
     assert two.masks is not None
-    batch = one_picture((61, 83), (80, 107))
+    batch = one_image((61, 83), (80, 107))
     batch = dataclasses.replace(
         batch,
         pixels=batch.pixels.repeat(2, 1, 1, 1),

@@ -34,8 +34,8 @@ def assert_the_same_segments(found: Detections, segmentation: torch.Tensor, info
     wanted = {info["id"]: info for info in infos}
     assert len(found) == len(wanted) > 0
     ours = {(int(class_id), mask.tobytes()) for class_id, mask in zip(found.class_ids, masks_of(found), strict=True)}
-    pictures = {number: (segmentation == number).numpy() for number in wanted}
-    assert ours == {(info["label_id"], pictures[number].tobytes()) for number, info in wanted.items()}
+    images = {number: (segmentation == number).numpy() for number in wanted}
+    assert ours == {(info["label_id"], images[number].tobytes()) for number, info in wanted.items()}
 
 
 @pytest.mark.parametrize("seed", range(6))

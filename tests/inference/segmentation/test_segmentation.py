@@ -8,7 +8,7 @@ import torch
 from answer_samples import (
     class_map,
     masks_of,
-    one_picture,
+    one_image,
     outputs_of,
     random_outputs,
     segments_of,
@@ -22,7 +22,7 @@ from detcli.structures.outputs import Outputs
 TASKS: list[Task] = ["panoptic", "instance", "semantic"]
 RULES: list[Rule] = ["original", "transformers"]
 EVERY = [(task, rule) for task in TASKS for rule in RULES]
-# A map is as large as the input and the picture, so that a cell is a pixel.
+# A map is as large as the input and the image, so that a cell is a pixel.
 SIZE = (6, 8)
 FAR = 8.0
 
@@ -110,14 +110,14 @@ def test_pixels_of_a_tiny_segment_go_to_the_next_and_may_save_another_tiny_one()
 
 
 def test_a_query_that_turns_tiny_when_it_is_shared_out_again_goes_too() -> None:
-    # The second pass gives the tiny one's pixels to the third; the picture is then between two.
+    # The second pass gives the tiny one's pixels to the third; the image is then between two.
     tiny = where(slice(0, 1), slice(0, 1), high=FAR + 2)
     found = found_in([1, 2], [tiny, where(slice(0, 2), slice(0, 2))], Segmenting("panoptic"))
     assert found.class_ids.tolist() == [2]
     assert masks_of(found).all()  # by this rule each pixel belongs to someone
 
 
-def test_tiny_is_counted_at_the_pictures_size() -> None:
+def test_tiny_is_counted_at_the_images_size() -> None:
     outputs = outputs_of([1, 2], torch.stack([ALL, where(slice(0, 2), slice(0, 2), high=FAR + 1)]))
     assert len(segments_of(outputs, Segmenting("panoptic"), (12, 16), SIZE)) == 2
     assert len(segments_of(outputs, Segmenting("panoptic"), SIZE, SIZE)) == 1
@@ -146,7 +146,7 @@ def test_instances_by_the_original_rule_may_overlap_and_have_the_networks_boxes(
     boxes = torch.tensor([[[0.5, 0.5, 1.0, 1.0], [0.25, 0.5, 0.4, 1.5]]])
     found = segments_of(dataclasses.replace(outputs, boxes_cxcywh=boxes), Segmenting("instance"), SIZE, SIZE)
     assert masks_of(found).sum(axis=(1, 2)).tolist() == [48, 24]
-    assert np.allclose(found.boxes_xyxy, [[0, 0, 8, 6], [0.4, 0, 3.6, 6]], atol=1e-5)  # clipped to the picture
+    assert np.allclose(found.boxes_xyxy, [[0, 0, 8, 6], [0.4, 0, 3.6, 6]], atol=1e-5)  # clipped to the image
 
 
 def test_an_instance_needs_a_pixel_and_a_box() -> None:
@@ -236,7 +236,7 @@ def test_where_all_is_tiny_there_are_no_segments() -> None:
 
 @pytest.mark.parametrize(("task", "rule"), EVERY)
 @pytest.mark.parametrize("part", ["logits", "boxes_cxcywh", "masks"])
-def test_an_answer_that_is_not_finite_is_an_error_in_its_pictures_place(task: Task, rule: Rule, part: str) -> None:
+def test_an_answer_that_is_not_finite_is_an_error_in_its_images_place(task: Task, rule: Rule, part: str) -> None:
     one = random_outputs(6)
     assert one.masks is not None
     both = {
@@ -245,7 +245,7 @@ def test_an_answer_that_is_not_finite_is_an_error_in_its_pictures_place(task: Ta
         "masks": one.masks.repeat(2, 1, 1, 1),
     }
     both[part][0].view(-1)[7] = torch.nan
-    batch = one_picture((60, 80), (80, 107))
+    batch = one_image((60, 80), (80, 107))
     batch = dataclasses.replace(
         batch,
         pixels=batch.pixels.repeat(2, 1, 1, 1),
@@ -261,7 +261,7 @@ def test_an_answer_that_is_not_finite_is_an_error_in_its_pictures_place(task: Ta
 def test_a_network_that_gave_no_masks_is_an_error() -> None:
     outputs = dataclasses.replace(random_outputs(0), masks=None)
     with pytest.raises(ValueError, match="no masks"):
-        to_segments(outputs, one_picture((60, 80), (80, 107)), Segmenting("panoptic"))
+        to_segments(outputs, one_image((60, 80), (80, 107)), Segmenting("panoptic"))
 
 
 def test_outputs_in_half_precision_do() -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detcli.models.dfine.denoising import Layout
-from detcli.models.dfine.network import Answers, DFineTraining
+from detcli.models.dfine.denoising import DenoisingLayout
+from detcli.models.dfine.network import DFinePredictions, DFineTraining
 from detcli.structures.outputs import Outputs, Targets
 
 
@@ -34,11 +34,11 @@ def original_case(dtype: torch.dtype = torch.float32) -> OriginalCase:
     gradients = {name.removeprefix("grad/"): array for name, array in arrays.items() if name.startswith("grad/")}
     inputs = {name: arrays[name].to(dtype).requires_grad_() for name in gradients}
 
-    def answers(names: list[str], before: str, start: str) -> Answers:
+    def answers(names: list[str], before: str, start: str) -> DFinePredictions:
         kinds = ("pred_logits", "pred_boxes")
         logits, boxes = (tuple(inputs[f"outputs/{name}/{kind}"] for name in [before, *names[:-1]]) for kind in kinds)
         last = names[-1]
-        return Answers(
+        return DFinePredictions(
             logits=(*logits, inputs[f"outputs/{last}pred_logits"]),
             boxes_cxcywh=(*boxes, inputs[f"outputs/{last}pred_boxes"]),
             corners=tuple(
@@ -55,7 +55,7 @@ def original_case(dtype: torch.dtype = torch.float32) -> OriginalCase:
         picked_logits=inputs["outputs/enc_aux_outputs/0/pred_logits"],
         picked_boxes=inputs["outputs/enc_aux_outputs/0/pred_boxes"],
         denoising=made,
-        layout=Layout(groups=2, most=3, counts=(3, 1)),
+        layout=DenoisingLayout(groups=2, most=3, counts=(3, 1)),
         reg_scale=arrays["outputs/reg_scale"].float(),
         up=arrays["outputs/up"],
     )

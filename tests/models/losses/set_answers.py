@@ -43,11 +43,11 @@ class Answers:
     encoder_logits: Tensor | None
     encoder_boxes: Tensor | None
 
-    def outputs(self, pictures: slice = slice(None), mask: Tensor | None = None) -> Outputs:
-        """As a network in training gives them, those of some pictures."""
-        logits, boxes = self.logits[:, pictures], self.boxes[:, pictures]
+    def outputs(self, images: slice = slice(None), mask: Tensor | None = None) -> Outputs:
+        """As a network in training gives them, those of some images."""
+        logits, boxes = self.logits[:, images], self.boxes[:, images]
         others = (self.masks, self.encoder_logits, self.encoder_boxes)
-        cut = (None if other is None else other[pictures] for other in others)
+        cut = (None if other is None else other[images] for other in others)
         return Outputs(logits[-1], boxes[-1], SetTraining(logits, boxes, *cut, mask=mask))
 
     def gradients(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -58,7 +58,7 @@ class Answers:
 
 
 def answers(
-    pictures: int, *, classes: int = CLASSES, masks: bool = True, encoder: bool = False, seed: int = 0
+    images: int, *, classes: int = CLASSES, masks: bool = True, encoder: bool = False, seed: int = 0
 ) -> Answers:
     """Random ones; DETR has one class more, of nothing."""
     generator = torch.Generator().manual_seed(seed)
@@ -70,34 +70,34 @@ def answers(
         return tensor.requires_grad_()
 
     return Answers(
-        leaf(random(LAYERS, pictures, QUERIES, classes)),
-        leaf(random(LAYERS, pictures, QUERIES, 4).sigmoid()),
-        leaf(3 * random(pictures, QUERIES, 6, 8)) if masks else None,
-        leaf(random(pictures, POSITIONS, classes)) if encoder else None,
-        leaf(random(pictures, POSITIONS, 4).sigmoid()) if encoder else None,
+        leaf(random(LAYERS, images, QUERIES, classes)),
+        leaf(random(LAYERS, images, QUERIES, 4).sigmoid()),
+        leaf(3 * random(images, QUERIES, 6, 8)) if masks else None,
+        leaf(random(images, POSITIONS, classes)) if encoder else None,
+        leaf(random(images, POSITIONS, 4).sigmoid()) if encoder else None,
     )
 
 
 def truths(
     *counts: int, masks: bool = True, sizes_hw: Sequence[tuple[int, int]] | None = None, seed: int = 0
 ) -> list[Targets]:
-    """Targets of pictures with so many true boxes, in float64, and masks of their sizes."""
+    """Targets of images with so many true boxes, in float64, and masks of their sizes."""
     generator = torch.Generator().manual_seed(1000 + seed)
     made = []
     for count, size_hw in zip(counts, sizes_hw or [SIZE_HW] * len(counts), strict=True):
-        centres = torch.rand(count, 2, dtype=torch.float64, generator=generator) * 0.5 + 0.25
+        centers = torch.rand(count, 2, dtype=torch.float64, generator=generator) * 0.5 + 0.25
         sizes = torch.rand(count, 2, dtype=torch.float64, generator=generator) * 0.3 + 0.1
         labels = torch.randint(0, CLASSES, (count,), generator=generator)
         shapes = torch.rand(count, *size_hw, generator=generator) > 0.6
-        made.append(Targets(labels, torch.cat((centres, sizes), dim=1), masks=shapes if masks else None))
+        made.append(Targets(labels, torch.cat((centers, sizes), dim=1), masks=shapes if masks else None))
     return made
 
 
 def padding(sizes_hw: Sequence[tuple[int, int]]) -> Tensor:
-    """The mask of a batch of pictures of these sizes."""
+    """The mask of a batch of images of these sizes."""
     mask = torch.zeros(len(sizes_hw), *(max(side) for side in zip(*sizes_hw, strict=True)), dtype=torch.bool)
-    for picture, (height, width) in zip(mask, sizes_hw, strict=True):
-        picture[:height, :width] = True
+    for image, (height, width) in zip(mask, sizes_hw, strict=True):
+        image[:height, :width] = True
     return mask
 
 
@@ -107,7 +107,7 @@ def values(losses: dict[str, Tensor]) -> dict[str, float]:
 
 
 def shared_case(name: str, counts: Sequence[int]) -> tuple[LayerwiseCriterion, Answers, list[Targets]]:
-    """What several processes judge together; where a picture has a single box, nobody drew its mask."""
+    """What several processes judge together; where an image has a single box, nobody drew its mask."""
     judge, classes = (detr(), CLASSES + 1) if name == "detr" else (deformable(), CLASSES)
     targets = [
         Targets(target.class_ids, target.boxes_cxcywh, masks=target.masks if len(target.class_ids) != 1 else None)

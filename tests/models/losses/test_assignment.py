@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from detcli.errors import DivergedError, UsageError
 from detcli.models.losses.assignment import CostWeights, assign, focal_costs, match, softmax_costs
 from detcli.models.losses.layerwise_criterion import Costs
-from detcli.models.losses.set_criterion import TrueBoxes
+from detcli.models.losses.set_criterion import TargetBoxes
 
 SHAPES = [(5, 3), (3, 3), (3, 6), (4, 0), (0, 4), (1, 1)]  # queries, true boxes
 
@@ -32,15 +32,15 @@ def test_no_other_assignment_is_cheaper(shape: tuple[int, int]) -> None:
     assert sorted(queries) == list(queries)
 
 
-def test_every_layer_and_picture_is_what_scipy_says_of_it_alone() -> None:
+def test_every_layer_and_image_is_what_scipy_says_of_it_alone() -> None:
     counts = [3, 0, 9, 1]
     costs = torch.randn(2, 4, 6, 9, generator=torch.Generator().manual_seed(0))
     found = assign(costs, counts, ["one", "two"])
     for layer in range(2):
         wanted, first = [], 0
-        for picture, count in enumerate(counts):
-            queries, truths = linear_sum_assignment(costs[layer, picture, :, :count].numpy())
-            wanted += [(picture * 6 + q, first + t) for q, t in zip(queries, truths, strict=True)]
+        for image, count in enumerate(counts):
+            queries, truths = linear_sum_assignment(costs[layer, image, :, :count].numpy())
+            wanted += [(image * 6 + q, first + t) for q, t in zip(queries, truths, strict=True)]
             first += count
         assert list(zip(found.queries[layer], found.truths[layer], strict=True)) == wanted
 
@@ -63,7 +63,7 @@ def test_costs_that_belong_to_no_box_do_not_count() -> None:
 def test_a_cost_that_is_not_finite_stops_training_and_names_the_layer(value: float) -> None:
     costs = torch.zeros(2, 3, 4, 2)
     costs[1, 2, 0, 1] = value
-    with pytest.raises(DivergedError, match=r"the second gives answers that are not finite \(picture 3"):
+    with pytest.raises(DivergedError, match=r"the second gives answers that are not finite \(image 3"):
         assign(costs, [2, 2, 2], ["the first", "the second"])
     with pytest.raises(ValueError, match="1 of 8 costs are not finite"):
         match(costs[1, 2].numpy())
@@ -76,7 +76,7 @@ def test_without_scipy_the_message_says_how_to_get_it(monkeypatch: pytest.Monkey
 
 
 def test_a_cost_is_worked_out_by_hand() -> None:
-    truths = TrueBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
+    truths = TargetBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
     logits = torch.tensor([[[[0.3, math.log(4)]]]], dtype=torch.float64)  # class 1 with chance 0.8
     boxes = torch.tensor([[[[0.6, 0.5, 0.2, 0.2]]]], dtype=torch.float64)  # half of the true one, and as much beside it
     cost = focal_costs(logits, boxes, truths, CostWeights(label=2, l1=5, giou=2, alpha=0.25, gamma=2))
@@ -86,7 +86,7 @@ def test_a_cost_is_worked_out_by_hand() -> None:
 
 
 def test_a_cost_of_softmax_is_worked_out_by_hand() -> None:
-    truths = TrueBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
+    truths = TargetBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
     logits = torch.tensor([[[[0.3, 0.5, 0.2]]]], dtype=torch.float64).log()  # two classes, and nothing here
     boxes = torch.tensor([[[[0.6, 0.5, 0.2, 0.2]]]], dtype=torch.float64)
     cost = softmax_costs(logits, boxes, truths, CostWeights(label=3, l1=5, giou=2))
@@ -94,14 +94,14 @@ def test_a_cost_of_softmax_is_worked_out_by_hand() -> None:
 
 
 @pytest.mark.parametrize("costs", [focal_costs, softmax_costs])
-def test_costs_of_a_picture_do_not_depend_on_its_company(costs: Costs) -> None:
+def test_costs_of_a_image_do_not_depend_on_its_company(costs: Costs) -> None:
     generator = torch.Generator().manual_seed(0)
     logits, boxes = (
         torch.randn(2, 3, 5, 4, generator=generator),
         torch.rand(2, 3, 5, 4, generator=generator) * 0.4 + 0.1,
     )
     ids, truths, counts = torch.tensor([3, 0, 1, 2]), torch.rand(4, 4, generator=generator) * 0.4 + 0.1, (3, 0, 1)
-    together = costs(logits, boxes, TrueBoxes(ids, truths, counts), CostWeights())
-    alone = costs(logits[:, 2:], boxes[:, 2:], TrueBoxes(ids[3:], truths[3:], (1,)), CostWeights())
+    together = costs(logits, boxes, TargetBoxes(ids, truths, counts), CostWeights())
+    alone = costs(logits[:, 2:], boxes[:, 2:], TargetBoxes(ids[3:], truths[3:], (1,)), CostWeights())
     assert together.shape == (2, 3, 5, 3)
     assert torch.equal(together[:, 2:, :, :1], alone)

@@ -10,7 +10,7 @@ from network_samples import tiny
 from original_case import OriginalCase, original_case
 
 from detcli.errors import DivergedError
-from detcli.models.dfine.criterion import DFineCriterion, LossWeights, criterion, union
+from detcli.models.dfine.criterion import DFineCriterion, DFineLossWeights, criterion, union
 from detcli.models.dfine.distribution import EdgeBins, edge_targets
 from detcli.models.dfine.network import DFineTraining
 from detcli.models.losses.assignment import Assignment, CostWeights
@@ -55,7 +55,7 @@ def test_without_denoising_all_other_losses_are_as_they_were() -> None:
     assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(wanted, rel=1e-5)
 
 
-def test_the_order_of_pictures_does_not_matter() -> None:
+def test_the_order_of_images_does_not_matter() -> None:
     case = original_case(torch.float64)
     said = details(case)
     answers = replace(
@@ -131,14 +131,14 @@ def test_a_student_that_is_its_teacher_has_no_loss_of_distillation() -> None:
 
 def test_weights_of_a_config_go_before_the_published_ones() -> None:
     ours = criterion(tiny(weight_loss_bbox=7, weight_loss_ddf=0.25, matcher_class_cost=3, matcher_gamma=1.5))
-    assert ours.weights == LossWeights(bbox=7, ddf=0.25)
+    assert ours.weights == DFineLossWeights(bbox=7, ddf=0.25)
     assert ours.costs == CostWeights(label=3, gamma=1.5)
-    assert criterion(tiny()).weights == LossWeights(vfl=1, bbox=5, giou=2, fgl=0.15, ddf=1.5)
+    assert criterion(tiny()).weights == DFineLossWeights(vfl=1, bbox=5, giou=2, fgl=0.15, ddf=1.5)
 
 
 def test_a_weight_multiplies_its_losses_alone() -> None:
     case = original_case()
-    losses = DFineCriterion(LossWeights(giou=4))(case.outputs, case.targets)
+    losses = DFineCriterion(DFineLossWeights(giou=4))(case.outputs, case.targets)
     wanted = {name: loss * (2 if "giou" in name else 1) for name, loss in case.losses.items()}
     assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(wanted, rel=1e-5)
 

@@ -9,7 +9,7 @@ from detcli.models.losses import matched_masks
 from detcli.models.losses.assignment import Pairs
 from detcli.models.losses.matched_masks import mask_sums
 
-PAIRS = Pairs(torch.tensor([2, 4, 0, 6, 9]), torch.tensor([1, 0, 2, 4, 3]))  # two pictures of 5 queries
+PAIRS = Pairs(torch.tensor([2, 4, 0, 6, 9]), torch.tensor([1, 0, 2, 4, 3]))  # two images of 5 queries
 
 
 def judged(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,7 +39,7 @@ def test_queries_that_answer_for_nothing_have_no_part_in_it() -> None:
     assert reached.nonzero().flatten().tolist() == sorted(PAIRS.queries.tolist())
 
 
-def test_between_the_losses_and_their_gradients_no_floats_of_whole_pictures_are_kept() -> None:
+def test_between_the_losses_and_their_gradients_no_floats_of_whole_images_are_kept() -> None:
     told, kept = logits(), []
 
     def keep(tensor: Tensor) -> Tensor:

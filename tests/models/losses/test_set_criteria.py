@@ -13,7 +13,7 @@ from torch import multiprocessing
 
 from detcli.errors import DivergedError
 from detcli.models.losses.assignment import CostWeights
-from detcli.models.losses.layerwise_criterion import LayerwiseCriterion, LossWeights
+from detcli.models.losses.layerwise_criterion import LayerwiseCriterion, SetLossWeights
 from detcli.models.losses.set_training import SetTraining
 from detcli.structures.outputs import Outputs, Targets
 
@@ -61,7 +61,7 @@ def test_more_true_boxes_than_queries_are_judged_as_far_as_queries_go(judge: Jud
 
 
 @BOTH
-def test_the_order_of_pictures_does_not_matter(judge: Judge, classes: int) -> None:
+def test_the_order_of_images_does_not_matter(judge: Judge, classes: int) -> None:
     said, targets = answers(3, classes=classes, encoder=True), truths(3, 0, 2)
     turned = Answers(
         said.logits.flip(1),
@@ -88,12 +88,12 @@ def test_answers_that_are_right_cost_next_to_nothing(judge: Judge, classes: int)
     masks = torch.full((2, 4, 24, 32), -40.0)
     if judge is detr:
         logits[..., -1] = 0  # nothing here, unless:
-    for picture, target in enumerate(targets):
+    for image, target in enumerate(targets):
         assert target.masks is not None
         for place, label in enumerate(target.class_ids.tolist()):
-            logits[0, picture, 3 - place, label] = 40
-            boxes[0, picture, 3 - place] = target.boxes_cxcywh[place]
-            masks[picture, 3 - place][target.masks[place]] = 40
+            logits[0, image, 3 - place, label] = 40
+            boxes[0, image, 3 - place] = target.boxes_cxcywh[place]
+            masks[image, 3 - place][target.masks[place]] = 40
     losses = judge()(Outputs(logits[-1], boxes[-1], SetTraining(logits, boxes, masks)), targets)
     assert values(losses) == pytest.approx(dict.fromkeys(losses, 0.0), abs=1e-4)
 
@@ -125,7 +125,7 @@ def test_an_answer_that_is_not_finite_stops_training_and_names_the_layer(
     said = answers(2, classes=classes)
     with torch.no_grad():
         said.boxes[1, 1, 3, 2] = value
-    with pytest.raises(DivergedError, match=r"decoder layer 1 gives answers that are not finite \(picture 2"):
+    with pytest.raises(DivergedError, match=r"decoder layer 1 gives answers that are not finite \(image 2"):
         judge()(said.outputs(), truths(2, 2))
 
 
@@ -144,9 +144,9 @@ def test_outputs_that_were_not_made_for_training_are_refused() -> None:
 
 
 def test_weights_are_the_configurations_and_classes_weigh_as_in_the_originals() -> None:
-    assert detr().weights == LossWeights(ce=1, bbox=5, giou=2, mask=1, dice=1)
+    assert detr().weights == SetLossWeights(ce=1, bbox=5, giou=2, mask=1, dice=1)
     assert detr().cost_weights == CostWeights(label=1, l1=5, giou=2)
-    assert deformable().weights == LossWeights(ce=2, bbox=5, giou=2, mask=1, dice=1)
+    assert deformable().weights == SetLossWeights(ce=2, bbox=5, giou=2, mask=1, dice=1)
     assert deformable().cost_weights == CostWeights(label=2, l1=5, giou=2)  # where the configuration says 1
     assert deformable(class_cost=3, bbox_cost=4, giou_cost=6).cost_weights == CostWeights(label=3, l1=4, giou=6)
     assert detr(class_cost=3, bbox_cost=4, giou_cost=6).cost_weights == CostWeights(label=3, l1=4, giou=6)
@@ -166,7 +166,7 @@ def test_a_coefficient_multiplies_its_losses_alone(judge: Judge, classes: int, t
 
 
 def test_cross_entropy_is_a_mean_in_which_queries_without_a_box_weigh_less() -> None:
-    """Worked out by hand: one picture, one box, three queries of which the middle one lies on the box."""
+    """Worked out by hand: one image, one box, three queries of which the middle one lies on the box."""
     target = Targets(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]]))
     boxes = torch.tensor([[0.1, 0.1, 0.1, 0.1], [0.5, 0.5, 0.2, 0.2], [0.9, 0.9, 0.1, 0.1]])[None, None]
     chances = torch.tensor([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.3, 0.3, 0.4]])[None, None]
@@ -215,7 +215,7 @@ def test_masks_that_nobody_drew_have_losses_of_nothing_and_reach_the_mask_head()
     assert not said.gradients(losses)["masks"].any()
 
 
-def test_a_picture_without_masks_leaves_the_others_theirs() -> None:
+def test_a_image_without_masks_leaves_the_others_theirs() -> None:
     said, targets = answers(2, classes=CLASSES + 1), truths(3, 2)
     some = detr()(said.outputs(), [targets[0], replace(targets[1], masks=None)])
     first = detr()(said.outputs(slice(0, 1)), targets[:1])
@@ -230,7 +230,7 @@ def test_masks_larger_than_the_input_are_a_mistake_that_shows_both_sizes() -> No
 
 
 def test_two_processes_come_to_the_losses_and_gradients_of_one(tmp_path: Path) -> None:
-    """Pictures with few and many boxes, a process that has none, none at all, and masks that one process lacks."""
+    """Images with few and many boxes, a process that has none, none at all, and masks that one process lacks."""
     batches = [(3, 0, 9, 2), (0, 0, 4, 1), (0, 0, 0, 0), (1, 1, 5, 2)]
     cases = [(name, counts) for name in ("detr", "deformable") for counts in batches]
     multiprocessing.start_processes(work, (cases, tmp_path), nprocs=2, start_method="spawn")  # type: ignore[no-untyped-call]

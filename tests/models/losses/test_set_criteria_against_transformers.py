@@ -20,7 +20,7 @@ detection = pytest.importorskip("transformers.loss.loss_for_object_detection")
 deformable_detection = pytest.importorskip("transformers.loss.loss_deformable_detr")
 
 WEIGHTS = {"loss_ce": 1.0, "loss_bbox": 5.0, "loss_giou": 2.0, "loss_mask": 1.0, "loss_dice": 1.0}
-COUNTS = [(3, 1), (0, 4), (9, 2)]  # true boxes of two pictures; 7 queries
+COUNTS = [(3, 1), (0, 4), (9, 2)]  # true boxes of two images; 7 queries
 
 
 def detr_judge() -> Any:
@@ -73,7 +73,7 @@ def test_losses_and_gradients_of_deformable_detr_are_transformers(counts: tuple[
     assert_same(said, deformable()(said.outputs(), targets), reference(judge, said, targets, weights))
 
 
-def test_masks_of_padded_pictures_are_compared_over_the_whole_batchs_size() -> None:
+def test_masks_of_padded_images_are_compared_over_the_whole_batchs_size() -> None:
     sizes = [(24, 20), (16, 32)]
     said, targets = answers(2, classes=CLASSES + 1), truths(3, 2, sizes_hw=sizes)
     ours = detr()(said.outputs(mask=padding(sizes)), targets)

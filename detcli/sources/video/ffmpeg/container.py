@@ -10,8 +10,8 @@ import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from detcli.errors import PictureErrorCode, SourceError
-from detcli.sources.video.protocols import Access, check_before_opening, what_it_is
+from detcli.errors import ImageErrorCode, SourceError
+from detcli.sources.video.protocols import StreamAccess, check_before_opening, what_it_is
 
 _WITHOUT_TIMES = frozenset({"mpjpeg", "mjpeg", "h264", "hevc", "mpegvideo", "m4v"})  # FFmpeg makes up 25 a second
 _WITHOUT_INDEX = frozenset({"matroska,webm", "mpegts"})  # FFmpeg searches on behind damage, and says nothing
@@ -19,7 +19,7 @@ _ANSWERED_NO = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ContainerLimits:
     """How long a server may be silent.
 
     open_s  until a stream is open
@@ -31,10 +31,10 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A container with a stream of pictures.
+class OpenContainer:
+    """A container with a stream of images.
 
-    base        seconds a tick of the pictures' time stamps
+    base        seconds a tick of the images' time stamps
     sound       it has sound too
     remote      it comes over a connection that can be lost
     finite      its end is its end, not the loss of a stream
@@ -52,13 +52,13 @@ class Opened:
     every_byte: bool
 
 
-def open_av(access: Access, limits: Limits, *, max_pixels: int, low_delay: bool) -> Opened:
-    """Open a source and find its pictures.
+def open_av(access: StreamAccess, limits: ContainerLimits, *, max_pixels: int, low_delay: bool) -> OpenContainer:
+    """Open a source and find its images.
 
     max_pixels  no larger frame is decoded
     low_delay   decode without waiting for later frames: a live source
 
-    Raises SourceError: with a code as for a picture, and a sentence without credentials.
+    Raises SourceError: with a code as for an image, and a sentence without credentials.
     """
     check_before_opening(access)
     timeout = (limits.open_s, limits.read_s) if access.kind == "stream" else None
@@ -77,15 +77,15 @@ def open_av(access: Access, limits: Limits, *, max_pixels: int, low_delay: bool)
         raise
 
 
-def _looked_through(container: InputContainer, access: Access, max_pixels: int, *, low_delay: bool) -> Opened:
-    pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
+def _looked_through(
+    container: InputContainer, access: StreamAccess, max_pixels: int, *, low_delay: bool
+) -> OpenContainer:
+    images = [stream for stream in container.streams.video if not _is_cover(stream)]
     sound = bool(container.streams.audio)
-    if not pictures:
-        what = "it has sound but no pictures" if sound else "there are no pictures in it"
+    if not images:
+        what = "it has sound but no images" if sound else "there are no images in it"
         raise SourceError("unsupported", f"cannot read {access.named}: {what}")
-    stream = max(
-        pictures, key=lambda one: one.codec_context.width * one.codec_context.height if _decodable(one) else -1
-    )
+    stream = max(images, key=lambda one: one.codec_context.width * one.codec_context.height if _decodable(one) else -1)
     if not _decodable(stream):
         raise SourceError("unsupported", f"cannot read {access.named}: no decoder for its kind of video is installed")
     width, height = stream.codec_context.width, stream.codec_context.height
@@ -105,7 +105,7 @@ def _looked_through(container: InputContainer, access: Access, max_pixels: int, 
     remote, finite = access.kind == "stream", _is_finite(container, access)
     base = stream.time_base or Fraction(1, av.time_base)
     by_arrival = not finite and container.format.name in _WITHOUT_TIMES
-    return Opened(container, stream, base, sound, remote, finite, by_arrival, every_byte)
+    return OpenContainer(container, stream, base, sound, remote, finite, by_arrival, every_byte)
 
 
 def _decodable(stream: VideoStream) -> bool:
@@ -113,14 +113,14 @@ def _decodable(stream: VideoStream) -> bool:
 
 
 def _is_cover(stream: VideoStream) -> bool:
-    """Whether it is the one picture that a file of sound carries along."""
+    """Whether it is the one image that a file of sound carries along."""
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
-def _is_finite(container: InputContainer, access: Access) -> bool:
+def _is_finite(container: InputContainer, access: StreamAccess) -> bool:
     if access.kind != "stream":
         return True
-    if container.format.name == "mpjpeg":  # the pictures of a camera, however long the server says they are
+    if container.format.name == "mpjpeg":  # the images of a camera, however long the server says they are
         return False
     return (container.duration or 0) > 0 or (access.scheme in ("http", "https") and _size(container) > 0)
 
@@ -132,7 +132,7 @@ def _size(container: InputContainer) -> int:
         return 0
 
 
-def refusal(error: Exception, open_s: float) -> tuple[PictureErrorCode, str]:
+def refusal(error: Exception, open_s: float) -> tuple[ImageErrorCode, str]:
     """What FFmpeg's error at opening means: a code, and a clause without the address."""
     if isinstance(error, av.error.HTTPUnauthorizedError):
         return "no-permission", "the server wants a name and a password, or other ones (401)"

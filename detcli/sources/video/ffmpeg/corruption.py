@@ -14,7 +14,7 @@ _FRAME_A_PACKET = frozenset({"hevc", "vvc", "av1", "libdav1d", "libaom-av1", "vp
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class FrameLoss:
     """Frames are missing, or wrong.
 
     frames  how many are missing; None: some may be, or are wrong in part
@@ -27,7 +27,7 @@ class Loss:
     end: int
 
 
-class Damage:
+class CorruptionDetector:
     """Told of each packet and each frame, in the order in which they pass.
 
     codec     name of the decoder
@@ -64,7 +64,7 @@ class Damage:
         """Whether a frame that is shown before this one went into the decoder, and will come if nothing is wrong."""
         return self._regular and self._last is not None and bool(self._awaited) and self._awaited[0] < pts
 
-    def came(self, pts: int, *, key: bool, corrupt: bool) -> Loss | None:
+    def came(self, pts: int, *, key: bool, corrupt: bool) -> FrameLoss | None:
         """A frame came out; gives what is missing before it."""
         unanswered = 0
         while self._awaited and self._awaited[0] <= pts:
@@ -75,7 +75,7 @@ class Damage:
         loss = self._loss(last, pts, unanswered)
         if key and self._until is None and self._spoilt is not None:
             if loss is None and not self._told:
-                loss = Loss(None, self._spoilt, pts)
+                loss = FrameLoss(None, self._spoilt, pts)
             self._spoilt, self._told = None, False
         if corrupt:
             self._found_any = True
@@ -84,15 +84,15 @@ class Damage:
             self._skipped_until = None
         return loss
 
-    def ended(self) -> Loss | None:
+    def ended(self) -> FrameLoss | None:
         """No frame will come any more; gives what is missing at the end."""
         last = self._last or 0
         unanswered = len([pts for pts in self._awaited if pts > last]) if self._last is not None else 0
         self._awaited.clear()
         if unanswered and (self._counts_packets or self._is_spoilt):
-            return Loss(unanswered, last, last)
+            return FrameLoss(unanswered, last, last)
         if self._is_spoilt and not self._told:
-            return Loss(None, self._spoilt if self._spoilt is not None else last, last)
+            return FrameLoss(None, self._spoilt if self._spoilt is not None else last, last)
         return None
 
     def forget(self) -> None:
@@ -110,7 +110,7 @@ class Damage:
         """Whether a packet without a frame is a frame that is missing."""
         return self._frame_a_packet or (self._found_any and self._regular)
 
-    def _loss(self, last: int, pts: int, unanswered: int) -> Loss | None:
+    def _loss(self, last: int, pts: int, unanswered: int) -> FrameLoss | None:
         by_time = round((pts - last) / self._interval) - 1 if self._interval else 0
         suspicious = self._is_spoilt or (self._skipped_until is not None and by_time > 0)
         missing = max(unanswered, by_time) if suspicious else unanswered if self._counts_packets else 0
@@ -122,4 +122,4 @@ class Damage:
             return None
         self._spoilt = last if self._spoilt is None else self._spoilt
         self._told = True
-        return Loss(missing, last, pts)
+        return FrameLoss(missing, last, pts)

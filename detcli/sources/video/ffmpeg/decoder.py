@@ -11,21 +11,21 @@ from typing import Final
 import av
 import av.error
 
-from detcli.errors import PictureErrorCode
-from detcli.sources.video.ffmpeg.container import Opened
-from detcli.sources.video.ffmpeg.corruption import Damage, Loss
-from detcli.sources.video.ffmpeg.demuxer import LostError, Packet, Packets, time_stamp_of
-from detcli.sources.video.ffmpeg.reorder import FrameOrder
+from detcli.errors import ImageErrorCode
+from detcli.sources.video.ffmpeg.container import OpenContainer
+from detcli.sources.video.ffmpeg.corruption import CorruptionDetector, FrameLoss
+from detcli.sources.video.ffmpeg.demuxer import Demuxer, LostError, Packet, time_stamp_of
+from detcli.sources.video.ffmpeg.reorder import FrameReorderer
 from detcli.sources.video.ffmpeg.seek import jump_ahead
 from detcli.sources.video.timestamps import Timeline
 
 _MOST_HELD: Final = 2000  # packets since a key frame that are kept to begin there
 _AT_ONCE_S: Final = 1e-5  # a start so near is none
-_CUT_SHORT_S: Final = 0.5  # that the pictures of a whole file may end before the header of the whole says
+_CUT_SHORT_S: Final = 0.5  # that the images of a whole file may end before the header of the whole says
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class DecodedFrame:
     """A decoded frame.
 
     number  from 0 in the source
@@ -38,15 +38,15 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingFrames:
     """Frames that cannot be had: `code` and `message` as in an `Unreadable`, and where it begins."""
 
-    code: PictureErrorCode
+    code: ImageErrorCode
     message: str
     time_s: float
 
 
-class Decoding:
+class VideoDecoder:
     """Iterates once over the frames and over what is missing; raises LostError where a stream is lost.
 
     timeline     keeps the times; it may have been begun by an earlier opening of the same source
@@ -57,7 +57,7 @@ class Decoding:
 
     def __init__(
         self,
-        opened: Opened,
+        opened: OpenContainer,
         timeline: Timeline,
         *,
         number_from: int = 0,
@@ -72,18 +72,18 @@ class Decoding:
         self._all_indexed = "mp4" in self._container.format.name and self._stream.frames > 0
         rate = self._stream.average_rate
         interval = 1 / (rate * opened.base) if rate and not self._all_indexed else None
-        self._damage = Damage(self._decoder.codec.name, interval)
+        self._damage = CorruptionDetector(self._decoder.codec.name, interval)
         self._matroska = "matroska" in self._container.format.name
         self._claimed_packets = len(self._stream.index_entries) if self._all_indexed else 0
         if self._container.format.name == "avi":
             self._claimed_packets = self._stream.frames
-        self._packets = Packets(opened, self._damage, timeline.hears)
-        self._order = FrameOrder(self._damage.awaits_before)
+        self._packets = Demuxer(opened, self._damage, timeline.hears)
+        self._order = FrameReorderer(self._damage.awaits_before)
         self._reached: list[int] | None = None  # time stamps sent since frames were passed over, until the first comes
         self._passed = 0  # packets before those
         self._passing = False
 
-    def __iter__(self) -> Iterator[Shot | Missing]:
+    def __iter__(self) -> Iterator[DecodedFrame | MissingFrames]:
         """The frames in order of time."""
         if self._resume_s is not None and (self._all_indexed or self._matroska):
             self._seek(self._resume_s)  # others have no index: FFmpeg would search, and may end up behind it
@@ -160,7 +160,7 @@ class Decoding:
 
     # -------------------------------------------------------------------------------------------------- frames
 
-    def _decode(self, packet: "Packet | None") -> Iterator[Shot | Missing]:
+    def _decode(self, packet: "Packet | None") -> Iterator[DecodedFrame | MissingFrames]:
         if packet is not None and (time_stamp := time_stamp_of(packet)) is not None:
             if not packet.is_discard:
                 self._damage.sent(time_stamp)
@@ -180,12 +180,12 @@ class Decoding:
             for one in (frame,) if pts is None else self._order.take(pts, frame):
                 yield from self._shown(one)
 
-    def _drain(self) -> Iterator[Shot | Missing]:
+    def _drain(self) -> Iterator[DecodedFrame | MissingFrames]:
         yield from self._decode(None)
         for frame in self._order.rest():
             yield from self._shown(frame)
 
-    def _shown(self, frame: av.VideoFrame) -> Iterator[Shot | Missing]:
+    def _shown(self, frame: av.VideoFrame) -> Iterator[DecodedFrame | MissingFrames]:
         if self._passing and self._timeline.begun:
             return  # it will come again, or lies before the start
         pts = _shown_at(frame)
@@ -201,25 +201,25 @@ class Decoding:
             return
         if loss is not None:
             yield self._missing(loss)
-        shot = Shot(frame, self._number, time_s)
+        shot = DecodedFrame(frame, self._number, time_s)
         self._number += 1
         yield shot
 
     # ------------------------------------------------------------------------------------------------- missing
 
-    def _missing(self, loss: Loss) -> Missing:
+    def _missing(self, loss: FrameLoss) -> MissingFrames:
         begin_s, end_s = self._timeline.shown_s(loss.begin), self._timeline.shown_s(loss.end)
         if self._opened.by_arrival:
-            return Missing("damaged", "damaged: frames may be missing, or wrong in part", self._timeline.last_s)
+            return MissingFrames("damaged", "damaged: frames may be missing, or wrong in part", self._timeline.last_s)
         if loss.frames is None:
-            return Missing(
+            return MissingFrames(
                 "damaged", f"damaged after {begin_s:.3f} s: frames may be missing, or wrong in part", begin_s
             )
         many = "1 frame" if loss.frames == 1 else f"{loss.frames} frames"
         until = f" and before {end_s:.3f} s" if loss.end != loss.begin else ""
-        return Missing("damaged", f"damaged: {many} after {begin_s:.3f} s{until} cannot be decoded", begin_s)
+        return MissingFrames("damaged", f"damaged: {many} after {begin_s:.3f} s{until} cannot be decoded", begin_s)
 
-    def _at_the_end(self) -> Iterator[Missing]:
+    def _at_the_end(self) -> Iterator[MissingFrames]:
         """What is missing there: frames that no packet gave, packets that the file should have had."""
         if not self._timeline.begun:
             return
@@ -236,7 +236,7 @@ class Decoding:
         lost = claimed - self._packets.count
         if claimed and lost > 0:
             message = f"truncated or damaged: {lost} of {claimed} frames are not there"
-            yield Missing("truncated", message, end_s)
+            yield MissingFrames("truncated", message, end_s)
             return
         rate = self._stream.average_rate
         interval_s = float(1 / rate) if rate else _CUT_SHORT_S
@@ -244,10 +244,10 @@ class Decoding:
         lost -= told
         if lost > 1:  # one may be a matter of rounding
             message = f"truncated: about {lost} frames after {end_s:.2f} s are not there"
-            yield Missing("truncated", message, end_s)
+            yield MissingFrames("truncated", message, end_s)
 
     def _claimed_s(self) -> float | None:
-        """How long the file's own header says that the pictures last."""
+        """How long the file's own header says that the images last."""
         if not self._matroska:
             return None
         hours, _, rest = self._stream.metadata.get("DURATION", "").partition(":")

@@ -1,4 +1,4 @@
-"""The packets of a source's pictures, past what is damaged, until it ends or is lost."""
+"""The packets of a source's images, past what is damaged, until it ends or is lost."""
 
 import errno
 from collections import deque
@@ -9,8 +9,8 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
-from detcli.sources.video.ffmpeg.container import Opened, plain
-from detcli.sources.video.ffmpeg.corruption import Damage
+from detcli.sources.video.ffmpeg.container import OpenContainer, plain
+from detcli.sources.video.ffmpeg.corruption import CorruptionDetector
 
 Packet: TypeAlias = "av.Packet[VideoStream]"
 _MOST_FAILED_READS: Final = 32  # in a row: then nothing more can be read
@@ -26,14 +26,14 @@ class LostError(Exception):
     """The connection is gone, or the server is silent; `str(error)` is a clause without credentials."""
 
 
-class Packets:
+class Demuxer:
     """Iterates once; tells `damage` what it meets between the packets. Raises LostError where a stream is lost.
 
     hears  called whenever a packet comes
     count  packets so far
     """
 
-    def __init__(self, opened: Opened, damage: Damage, hears: Callable[[], None]) -> None:
+    def __init__(self, opened: OpenContainer, damage: CorruptionDetector, hears: Callable[[], None]) -> None:
         self.count = 0
         self._opened, self._damage, self._hears = opened, damage, hears
         self._container, self._stream = opened.container, opened.stream
@@ -42,7 +42,7 @@ class Packets:
         self._moved = 0  # ticks that time stamps are moved by
         self._at_seams: set[int | None] = set()  # time stamps of the last packets before a clock was set back
         self._begin_of_block, self._end_of_block = 0, 0
-        self._skipped = False  # bytes before the next packet of the pictures
+        self._skipped = False  # bytes before the next packet of the images
 
     def __iter__(self) -> Iterator[Packet]:
         """The packets in the order of the source, none of them empty."""
@@ -71,7 +71,7 @@ class Packets:
             try:
                 packets = self._container.demux() if self._opened.every_byte else self._container.demux(self._stream)
                 for packet in cast("Iterator[Packet]", packets):
-                    if self._is_picture(packet):
+                    if self._is_image(packet):
                         self._hears()
                         self.count += 1
                         failed = 0
@@ -90,8 +90,8 @@ class Packets:
         if not self._opened.finite:
             raise LostError("the server ended it")
 
-    def _is_picture(self, packet: Packet) -> bool:
-        """Whether it belongs to the pictures and has something in it; looks at what lies before it."""
+    def _is_image(self, packet: Packet) -> bool:
+        """Whether it belongs to the images and has something in it; looks at what lies before it."""
         if not packet.size:
             return False  # an empty one asks for the decoder to be drained, which is done at the end
         if self._opened.every_byte and packet.pos is not None and packet.pos >= 0:

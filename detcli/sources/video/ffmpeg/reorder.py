@@ -8,7 +8,7 @@ import av
 _MOST_WAITING = 8  # out of order by more than that they do not come
 
 
-class FrameOrder:
+class FrameReorderer:
     """Holds a frame back while one that is shown before it may still come.
 
     awaits_before  whether packets went into the decoder whose frames are shown before a time stamp, and did not come

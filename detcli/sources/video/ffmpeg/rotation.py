@@ -12,30 +12,30 @@ from av.sidedata.sidedata import SideData
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
-from detcli.structures.frame import Frame, Origin, Pixels, Resize, Unreadable
+from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 
 _own = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
-class MovingPicture:
+class LazyVideoFrame:
     """A decoded frame that has a place in the input; it becomes RGB when it is called."""
 
     origin: Origin
     decoded: av.VideoFrame
 
-    def __call__(self, resize: Resize | None = None) -> Frame | Unreadable:
-        """Convert and turn it; never raises for what is wrong with the picture. Safe in any thread.
+    def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
+        """Convert and turn it; never raises for what is wrong with the image. Safe in any thread.
 
         resize  where it is given, the frame has the resized pixels alone
         """
         try:
             pixels = upright_pixels(self.decoded)
         except MemoryError:
-            return Unreadable(self.origin, "too-large", "there is not enough memory for it (MemoryError)")
+            return FailedFrame(self.origin, "too-large", "there is not enough memory for it (MemoryError)")
         except (av.error.FFmpegError, ValueError) as error:
             name = self.decoded.format.name
-            return Unreadable(self.origin, "unsupported", f"pixels of the kind {name} cannot be converted ({error})")
+            return FailedFrame(self.origin, "unsupported", f"pixels of the kind {name} cannot be converted ({error})")
         size_hw = (pixels.shape[0], pixels.shape[1])
         if resize is not None:
             return Frame(self.origin, size_hw, None, resize(Image.fromarray(pixels)))

@@ -12,7 +12,7 @@ from detcli.datasets.yolo.yolo_dataset import YoloDataset
 from detcli.errors import UsageError
 
 
-def small(folder: Path, name: str, image: str, file_name: str = "a.png") -> None:
+def small(folder: Path, name: str, image_file: str, file_name: str = "a.png") -> None:
     """Annotations of one image, which lies somewhere else below the folder."""
     rows = [annotation(1, 1, 2, [1, 2, 10, 20])]
     write_coco(folder, images=[image(1, file_name)], annotations=rows, name=name, image_files=None)

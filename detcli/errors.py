@@ -5,7 +5,7 @@
     ├── InputError                  4   nothing could be processed
     │   ├── DataError                   annotated images that cannot be trained on or judged against
     │   └── SourceError                 a video, camera or stream cannot be opened, or is lost for good
-    ├── PictureError                -   one image failed: becomes a record, the run goes on
+    ├── ImageError                  -   one image failed: becomes a record, the run goes on
     ├── ModelError                  5   the model is refused
     │   ├── UnknownModelError           no such name
     │   ├── NotCachedError              offline, and the files are not here

@@ -1,4 +1,4 @@
-"""What tests of several rooms share: a tiny seeded checkpoint on disk."""
+"""What tests of several packages share: the marker of each tier, and a tiny seeded checkpoint on disk."""
 
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,17 @@ TINY_PREPROCESSOR: dict[str, Any] = {
     "do_normalize": False,
     "do_pad": False,
 }
+
+
+TIERS = ("unit", "functional", "parity", "slow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the tier that its folder names."""
+    for item in items:
+        tier = item.path.relative_to(Path(__file__).parent).parts[0]
+        if tier in TIERS:
+            item.add_marker(tier)
 
 
 @pytest.fixture(scope="session")

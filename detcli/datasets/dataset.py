@@ -82,7 +82,7 @@ DATASETS: Registry[type[NamedDataset]] = Registry(
         "coco": "detcli.datasets.coco.coco_dataset:CocoDataset",
         "coco-panoptic": "detcli.datasets.coco.coco_panoptic:CocoPanopticDataset",
         "yolo": "detcli.datasets.yolo.yolo_dataset:YoloDataset",
-        "shapes": "detcli.datasets.shapes:Shapes",
+        "shapes": "detcli.datasets.shapes:ShapesDataset",
     },
 )
 

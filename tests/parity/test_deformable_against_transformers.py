@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from deformable_samples import VARIANTS, lively, padded, tiny, tiny_json
-from network_samples import distance, images
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -17,6 +15,8 @@ from detcli.models.deformable_detr import FAMILY
 from detcli.models.deformable_detr.config import DeformableDetrConfig, published, read_config
 from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails, optimize
 from detcli.structures.outputs import Outputs
+from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny, tiny_json
+from tests.helpers.network_samples import distance, images
 
 transformers = pytest.importorskip("transformers")
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from detr_samples import SEGMENTING, images, lively, padded, tiny, tiny_json
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -15,6 +14,7 @@ from detcli.models.detr import FAMILY
 from detcli.models.detr.config import DetrConfig, published, read_config
 from detcli.models.detr.network import Detr, DetrDetails, optimize
 from detcli.structures.outputs import Outputs
+from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny, tiny_json
 
 transformers = pytest.importorskip("transformers")
 

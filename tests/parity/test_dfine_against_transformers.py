@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from network_samples import distance, images, lively, tiny, tiny_json
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -16,6 +15,7 @@ from detcli.models.dfine.backbone_config import Size
 from detcli.models.dfine.config import DFineConfig, published, read_config
 from detcli.models.dfine.network import DFine, DFineDetails, optimize
 from detcli.structures.outputs import Outputs
+from tests.helpers.network_samples import distance, images, lively, tiny, tiny_json
 
 transformers = pytest.importorskip("transformers")
 

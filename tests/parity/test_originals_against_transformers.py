@@ -1,17 +1,12 @@
 """Weights of the original layouts, converted on the disk: transformers 5.23.0 loads the folder and answers as we do."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from network_samples import distance, images, lively, tiny
 from torch import Tensor
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "models"))  # where original_layouts.py lies
-from original_layouts import deformable_detr, detr, dfine
 
 from detcli.checkpoints.checkpoint_files import write_checkpoint
 from detcli.inference.read_model import read_original
@@ -22,6 +17,8 @@ from detcli.models.detr import FAMILY as DETR
 from detcli.models.detr.config import DetrConfig
 from detcli.models.dfine import FAMILY as DFINE
 from detcli.models.family import ConversionHints, Family
+from tests.helpers.network_samples import distance, images, lively, tiny
+from tests.helpers.original_layouts import deformable_detr, detr, dfine
 
 transformers = pytest.importorskip("transformers")
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from detcli.inference.load import load_detector
-from detcli.inference.segmentation.segment_postprocess import Segmenting, Task
+from detcli.inference.segmentation.segment_postprocess import Task
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Frame, Origin
 
@@ -73,7 +74,7 @@ def frames() -> list[Frame]:
     return found
 
 
-def found_by_us(folder: Path, asked: Segmenting) -> list[Detections]:
+def found_by_us(folder: Path, asked: SegmentationSettings) -> list[Detections]:
     detector = load_detector(str(folder), device="cpu", segmenting=asked, optimize=False)
     found = detector(frames())
     assert all(isinstance(one, Detections) for one in found)
@@ -108,7 +109,7 @@ def test_segments_of_images_are_those_of_transformers(model: Any, processor: Any
     if task == "panoptic":
         options["label_ids_to_fuse"] = set()
     expected = found_by_them(model, processor, f"post_process_{task}_segmentation", **options)
-    asked = Segmenting(task, "transformers", threshold=0.25, mask_threshold=0.1, overlap_threshold=0.2)
+    asked = SegmentationSettings(task, "transformers", threshold=0.25, mask_threshold=0.1, overlap_threshold=0.2)
     for ours, theirs in zip(found_by_us(folder, asked), expected, strict=True):
         infos = theirs["segments_info"]
         assert sorted(ours.class_ids.tolist()) == sorted(info["label_id"] for info in infos)
@@ -121,14 +122,14 @@ def test_segments_of_images_are_those_of_transformers(model: Any, processor: Any
 
 def test_semantic_maps_of_images_are_those_of_transformers(model: Any, processor: Any, folder: Path) -> None:
     expected = found_by_them(model, processor, "post_process_semantic_segmentation")
-    for ours, theirs in zip(found_by_us(folder, Segmenting("semantic")), expected, strict=True):
+    for ours, theirs in zip(found_by_us(folder, SegmentationSettings("semantic")), expected, strict=True):
         masks = [(class_id, (theirs == class_id).numpy()) for class_id in theirs.unique().tolist()]
         assert shared_pixels(ours, masks) > 0.999
     assert max(len(theirs.unique()) for theirs in expected) > 1
 
 
 def test_images_of_many_sizes_have_the_same_segments_in_any_company(folder: Path) -> None:
-    asked = Segmenting("panoptic", threshold=0.25)
+    asked = SegmentationSettings("panoptic", threshold=0.25)
     detector = load_detector(str(folder), device="cpu", segmenting=asked, batch_size=4)
     together = detector([*frames(), *frames()])
     for ours, frame in zip(together, [*frames(), *frames()], strict=True):

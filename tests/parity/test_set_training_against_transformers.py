@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import deformable_samples
-import detr_samples
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -18,6 +16,8 @@ from torch import Tensor, nn
 
 from detcli.models.family import FAMILIES, Family
 from detcli.structures.outputs import Targets
+from tests.helpers import deformable_detr_samples as deformable_samples
+from tests.helpers import detr_samples
 
 transformers = pytest.importorskip("transformers")
 

@@ -61,7 +61,7 @@ class VideoStream:
         self._closed = threading.Event()
 
     def __repr__(self) -> str:
-        return f"Video({self._access.shown!r})"
+        return f"VideoStream({self._access.shown!r})"
 
     def __iter__(self) -> Iterator[SourceItem]:
         """The frames in order of time; what is missing between them is a `StreamGap`. Once only. Raises SourceError."""

@@ -1,0 +1,110 @@
+"""The model that comes with detcli, as it really lies in the package."""
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from detcli.checkpoints.catalog import CATALOG
+from detcli.checkpoints.checkpoint_files import read_checkpoint
+from detcli.checkpoints.hub.locate_model import check_shipped, locate
+from detcli.datasets.dataset import open_dataset
+from detcli.datasets.shapes import CLASSES
+from detcli.evaluation.coco_metrics import judge
+from detcli.models.family import family_of
+from detcli.training.recipes.recipe import recipe_for
+from tests.helpers.cli_runs import Run
+
+Detcli = Callable[..., Run]
+
+# The images on which the README's AP was measured, and the first of them.
+ALL = "shapes:1:1000"
+SAMPLE = "shapes:1:100"
+
+
+def test_its_files_are_whole_and_small() -> None:
+    assert [check.state for check in check_shipped("shapes")] == ["whole"] * 3
+    weights = locate("shapes").folder / "model.safetensors"
+    assert weights.stat().st_size <= 4_000_000
+
+
+def test_the_catalogue_says_what_it_is() -> None:
+    entry = CATALOG["shapes"]
+    checkpoint = read_checkpoint(locate("shapes"))
+    family = family_of(checkpoint.config)
+    config = family.read_config(checkpoint.config)
+    network = family.build(config)
+    network.load_state_dict(family.read_weights(checkpoint.tensors, config))
+    count = sum(parameter.numel() for parameter in network.parameters())
+    assert family.label_names(config) == CLASSES
+    assert entry.label_count == len(CLASSES)
+    assert entry.parameters_millions == pytest.approx(count / 1e6, abs=0.05)
+    assert entry.average_precision is not None
+    assert entry.average_precision >= 80
+
+
+@pytest.mark.parametrize("name", ["1-learn.toml", "2-finish.toml"])
+def test_the_recipes_it_was_made_by_are_recipes(name: str) -> None:
+    recipe = recipe_for("dfine-s", scratch=True).merged_with_file(locate("shapes").folder / name)
+    assert recipe.batch == recipe.base_batch == 16
+
+
+@pytest.mark.slow
+def test_it_reaches_what_was_promised(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    report = tmp_path / "report.json"
+    assert detcli("eval", "-m", "shapes", "--data", ALL, "-o", str(report), "--min-map", "0.80").code == 0
+    figures = json.loads(report.read_text())["figures"]
+    assert 100 * figures["AP"] == pytest.approx(CATALOG["shapes"].average_precision, abs=0.1)
+
+
+def test_plain_pycocotools_judges_it_the_same(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    truth = open_dataset(SAMPLE, part="val").annotations()
+    Path("truth.json").write_text(json.dumps(truth))
+    write_images(Path("images"))
+    detected = detcli(
+        "detect", "images", "-m", "shapes", "-f", "coco-results", "--gt", "truth.json", "-o", "found.json"
+    )
+    assert detected.code == 0, detected.err
+    assert detcli("eval", "-m", "shapes", "--data", SAMPLE, "-o", "report.json").code == 0
+    figures = json.loads(Path("report.json").read_text())["figures"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        reference = COCO("truth.json")
+        evaluation = COCOeval(reference, reference.loadRes("found.json"), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    assert list(figures.values()) == pytest.approx(evaluation.stats.tolist(), abs=1e-6)
+    assert figures["AP"] > 0.75
+
+
+def test_the_demo_finds_what_was_drawn(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert detcli("demo").code == 0
+    truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
+    found = json.loads(Path("detcli-demo/detections.json").read_text())["annotations"]
+    assert judge(truth, found).ap > 0.6, "with the boxes above the threshold alone"
+
+
+def write_images(folder: Path) -> None:
+    """The sample as files, under the names that its annotations have."""
+    from PIL import Image
+
+    from detcli.structures.frame import Frame
+
+    sample = open_dataset(SAMPLE, part="val")
+    folder.mkdir()
+    for index in range(len(sample)):
+        frame = sample.read(index)
+        assert isinstance(frame, Frame)
+        assert frame.pixels is not None
+        Image.fromarray(frame.pixels).save(folder / frame.origin.relative)

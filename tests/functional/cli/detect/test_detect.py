@@ -1,0 +1,398 @@
+"""`detcli detect` from the command line to files: what is written where, and how it ends."""
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pycocotools.coco import COCO
+
+from tests.helpers.cli_runs import Run, broken, image
+
+Detect = Callable[..., Run]
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_without_an_output_records_go_to_standard_output(detect: Detect, images: Path) -> None:
+    run = detect("in")
+    assert run.code == 0
+    found = records(run.out)
+    assert [record["file"] for record in found] == [f"in/{name}.png" for name in ("0", "1", "2", "sub/3", "sub/4")]
+    assert [record["index"] for record in found] == list(range(5))
+    assert all(len(record["detections"]) == 2 and record["error"] is None for record in found)
+    assert run.err.startswith("5 images, 10 boxes in ")
+
+
+def test_every_format_is_chosen_by_suffix_and_can_be_had_at_once(detect: Detect, images: Path) -> None:
+    run = detect("in", "-o", "a.jsonl", "-o", "b.coco.json", "-o", "c.csv", "-o", "d/", "--save-images", "drawn")
+    assert (run.code, run.out) == (0, "")
+    assert run.err.splitlines()[-1].endswith(" s -> a.jsonl, b.coco.json, c.csv, d/, drawn/")
+    lines = records(Path("a.jsonl").read_text())
+    boxes = [box for record in lines for box in record["detections"]]
+    coco = json.loads(Path("b.coco.json").read_text())
+    assert [annotation["bbox"] for annotation in coco["annotations"]] == [box["bbox"] for box in boxes]
+    assert coco["info"]["arguments"]["sources"] == ["in"]
+    rows = list(csv.DictReader(StringIO(Path("c.csv").read_text())))
+    assert [float(row["score"]) for row in rows] == [box["score"] for box in boxes]
+    drawn = {"0.png", "1.png", "2.png", "sub/3.png", "sub/4.png"}
+    assert {path.relative_to("drawn").as_posix() for path in Path("drawn").rglob("*.png")} == drawn
+    assert len(list(Path("d").rglob("*.txt"))) == 6
+    assert not list(Path().glob("*.journal"))
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv", "coco", "coco-results"])
+def test_a_named_format_goes_to_standard_output(detect: Detect, images: Path, name: str) -> None:
+    run = detect("in", "-f", name, "-o", "-")
+    assert run.code == 0
+    if name == "csv":
+        assert run.out.startswith("file,frame,time_s,width,height,label,")
+    elif name != "jsonl":
+        json.loads(run.out)
+
+
+def test_coco_results_keep_every_score_and_load_as_results(
+    detcli: Callable[..., Run], model: Path, images: Path
+) -> None:
+    assert detcli("detect", "in", "-m", model, "-o", "truth.json", "-t", "0.01").code == 0
+    run = detcli("detect", "in", "-m", model, "-o", "results.json", "-f", "coco-results", "--gt", "truth.json")
+    assert run.code == 0
+    assert len(json.loads(Path("results.json").read_text())) == 5 * 20, "all queries of the model"
+    assert len(COCO("truth.json").loadRes("results.json").anns) == 100
+
+
+def test_the_table_is_for_eyes(detect: Detect, images: Path) -> None:
+    run = detect("in", "-f", "table", env={"COLUMNS": "60"})
+    assert run.code == 0
+    assert run.out.startswith("file\n  label")
+    assert max(len(line) for line in run.out.splitlines()) <= 60
+
+
+def test_an_image_that_cannot_be_read_is_a_record_and_a_line(detect: Detect, images: Path) -> None:
+    broken(images / "2.png")
+    run = detect("in")
+    assert run.code == 3
+    bad = records(run.out)[2]
+    assert (bad["width"], bad["detections"], bad["error"]["code"]) == (None, None, "truncated")
+    assert run.err.splitlines()[0].startswith("detcli: 'in/2.png': truncated")
+    assert run.err.splitlines()[0].endswith("; skipped")
+    assert run.err.splitlines()[-1].startswith("5 images, 1 failed, 8 boxes in ")
+
+
+def test_nothing_processed_is_4(detect: Detect, images: Path) -> None:
+    run = detect("not/there.jpg", "nor/*.jpg")
+    assert run.code == 4
+    assert [record["error"]["code"] for record in records(run.out)] == ["not-found", "not-found"]
+    assert "detcli: 'not/there.jpg': " in run.err
+
+
+def test_videos_and_streams_are_pointed_to_the_command_that_takes_them(detect: Detect, images: Path) -> None:
+    Path("in.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(100))
+    first, second, third = records(detect("in.mp4", "rtsp://me:secret@camera/1", "cam9").out)
+    assert first["error"]["message"] == "a video, not an image: 'detcli video' takes videos"
+    assert second["error"]["message"].endswith("http and https are, and 'detcli video' takes streams")
+    assert third["error"]["message"] == "no such file or folder; 'detcli video' takes cameras"
+
+
+def test_an_empty_folder_is_an_error_that_names_it(detect: Detect, images: Path) -> None:
+    Path("empty").mkdir()
+    run = detect("empty", "-o", "out.jsonl")
+    assert (run.code, run.out) == (4, "")
+    assert run.err == "detcli: there are no images in 'empty'; 'detcli video' takes videos\n"
+    assert not Path("out.jsonl").exists()
+
+
+def test_strict_ends_at_the_first_failure(detect: Detect, images: Path) -> None:
+    broken(images / "0.png")
+    run = detect("in", "--strict", "-b", "1", "-o", "out.jsonl")
+    assert run.code == 3
+    assert "detcli: --strict: the first failure ended the run" in run.err
+    assert records(Path("out.jsonl").read_text())[0]["error"]["code"] == "truncated"
+
+
+def test_max_failures_allows_so_many(detect: Detect, images: Path) -> None:
+    for name in ("0.png", "1.png"):
+        broken(images / name)
+    assert "2 failed" in detect("in", "--max-failures", "2").err
+    run = detect("in", "--max-failures", "1")
+    assert run.code == 3
+    assert "--max-failures 1: 2 inputs failed" in run.err
+
+
+def test_classes_keep_what_is_named_and_a_slip_is_told(detect: Detect, images: Path) -> None:
+    run = detect("in", "--classes", "Dog,2")
+    assert {box["label"] for record in records(run.out) for box in record["detections"]} <= {"dog", "traffic light"}
+    slip = detect("in", "--classes", "persn", "-o", "out.jsonl")
+    assert slip.code == 2
+    assert "the model has no class 'persn': did you mean 'person'?" in slip.err
+    assert not Path("out.jsonl").exists()
+
+
+def test_an_unknown_model_is_5_with_suggestions(detcli: Callable[..., Run], images: Path) -> None:
+    run = detcli("detect", "in", "-m", "dfine-xl")
+    assert (run.code, run.out) == (5, "")
+    assert "there is no model 'dfine-xl'; did you mean 'dfine-x" in run.err
+
+
+def test_offline_and_not_here_is_5(detcli: Callable[..., Run], images: Path, tmp_path: Path) -> None:
+    run = detcli("detect", "in", "-m", "dfine-s", "--offline", "--cache-dir", tmp_path / "cache")
+    assert run.code == 5
+    assert "'dfine-s' is not on this machine" in run.err
+
+
+def test_an_output_that_exists_is_left_alone_unless_told(detect: Detect, images: Path) -> None:
+    Path("out.jsonl").write_text("mine")
+    run = detect("in", "-o", "out.jsonl")
+    assert run.code == 8
+    assert "--if-exists" in run.err
+    assert "--resume" in run.err
+    assert Path("out.jsonl").read_text() == "mine"
+    skipped = detect("in", "-o", "out.jsonl", "--if-exists", "skip")
+    assert (skipped.code, skipped.out) == (0, "")
+    assert "'out.jsonl' exists; skipped" in skipped.err
+    assert Path("out.jsonl").read_text() == "mine"
+    assert detect("in", "-o", "out.jsonl", "-y").code == 0
+    assert len(records(Path("out.jsonl").read_text())) == 5
+
+
+def test_skipping_one_output_still_writes_the_other(detect: Detect, images: Path) -> None:
+    Path("a.jsonl").write_text("mine")
+    run = detect("in", "-o", "a.jsonl", "-o", "b.jsonl", "--if-exists", "skip")
+    assert (run.code, run.out) == (0, "")
+    assert Path("a.jsonl").read_text() == "mine"
+    assert len(records(Path("b.jsonl").read_text())) == 5
+
+
+def test_skip_leaves_the_drawn_images_that_are_there(detect: Detect, images: Path) -> None:
+    assert detect("in", "--save-images", "drawn").code == 0
+    Path("drawn/1.png").write_bytes(b"mine")
+    Path("drawn/2.png").unlink()
+    assert detect("in", "--save-images", "drawn").code == 8
+    assert detect("in", "--save-images", "drawn", "--if-exists", "skip").code == 0
+    assert Path("drawn/1.png").read_bytes() == b"mine"
+    assert Path("drawn/2.png").exists()
+
+
+def test_with_images_saved_standard_output_keeps_its_default(detect: Detect, images: Path) -> None:
+    run = detect("in", "--save-images", "drawn", "--save-crops", "cut")
+    assert len(records(run.out)) == 5
+    assert len(list(Path("cut").rglob("*.png"))) == 10
+
+
+def test_what_a_run_writes_is_not_its_input(detect: Detect, images: Path) -> None:
+    assert len(records(detect(".", "--save-images", "drawn").out)) == 5
+    assert len(records(detect(".", "--save-images", "drawn", "-y").out)) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "nothing to look at"),
+        (["in", "--resume"], "--resume goes on with the run that wrote to an --output"),
+        (["in", "--resume", "-o", "-"], "--resume goes on with the run that wrote to an --output"),
+        (["in", "-o", "a.jsonl", "-o", "b.csv", "-f", "csv"], "--format csv is for one output"),
+        (["in", "-o", "a.jsonl", "-o", "./a.jsonl"], "two outputs would go to 'a.jsonl'"),
+        (["in", "-o", "-", "-o", "-"], "two outputs would go to standard output"),
+        (["in", "-f", "yolo"], "--format yolo writes a folder of files"),
+        (["in", "-f", "table", "-o", "a.txt"], "--format table is for standard output"),
+        (["in", "-o", "a.parquet"], "cannot tell the format of 'a.parquet'"),
+        (["in", "-o", ""], "--output is empty"),
+        (["in", "-o", "in"], "'in' is input and output at once"),
+        (["in", "--save-images", "in"], "'in' is input and output at once"),
+        (["in/0.png", "-o", "in/0.png", "-f", "csv", "-y"], "'in/0.png' is input and output at once"),
+        (["in", "--gt", "in/0.png", "-o", "in/0.png", "-f", "coco", "-y"], "'in/0.png' is input and output at once"),
+        (["--files-from", "in/0.png", "-o", "in/0.png", "-f", "csv", "-y"], "'in/0.png' is input and output at once"),
+        (["in", "--save-images", "x", "--save-crops", "x"], "'x' cannot hold the images and the crops"),
+        (["in", "--gt", "none.json", "-o", "x.json"], "cannot read the annotations 'none.json'"),
+        (["in", "--font", "none.ttf", "--save-images", "x"], "cannot use the font 'none.ttf'"),
+        (["-", "--files-from", "-"], "standard input ('-') is named more than once"),
+        (["--files-from", "none.txt"], "the list 'none.txt' is not there"),
+        (["in", "--imgsz", "50", "64"], "50 is not a multiple of 32"),
+        (["in", "--device", "cuda:99"], "--device cuda:99"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_makes_no_sense_is_told_before_anything_is_written(
+    detect: Detect, images: Path, arguments: list[str], complaint: str
+) -> None:
+    before = sorted(path.name for path in Path().iterdir())
+    run = detect(*arguments)
+    assert (run.code, run.out) == (2, "")
+    assert complaint in run.err
+    assert sorted(path.name for path in Path().iterdir()) == before
+
+
+def test_numbers_beyond_every_count_are_no_limit(detect: Detect, images: Path) -> None:
+    beyond = str(10**30)
+    run = detect("in", "--limit", beyond, "--max-pixels", beyond, "--max-failures", beyond)
+    assert (run.code, len(records(run.out))) == (0, 5)
+
+
+def test_a_settings_file_is_not_overwritten(detect: Detect, images: Path) -> None:
+    Path("mine.csv").write_text("[detect]\n")
+    assert detect("in", "--config", "mine.csv", "-o", "mine.csv", "-y").code == 2
+    assert Path("mine.csv").read_text() == "[detect]\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there may one stand in a folder that is gone")
+def test_a_folder_that_is_gone_is_told(detect: Detect, images: Path) -> None:
+    Path("gone").mkdir()
+    os.chdir("gone")
+    Path("../gone").rmdir()
+    run = detect(images, "-o", images.parent / "out.jsonl")
+    assert (run.code, run.out) == (2, "")
+    assert "the folder this was started in cannot be found" in run.err
+
+
+def test_a_dry_run_lists_and_does_nothing(detect: Detect, images: Path) -> None:
+    run = detect("in", "--dry-run", "-o", "out.jsonl", "--save-images", "drawn", "--limit", "4")
+    assert run.code == 0
+    assert run.out.splitlines() == ["in/0.png", "in/1.png", "in/2.png", "in/sub/3.png"]
+    for said in ("would look at 4 images", "model: ", "device: cpu", "output: out.jsonl (jsonl)", "output: drawn/"):
+        assert said in run.err
+    assert not Path("out.jsonl").exists()
+    assert not Path("drawn").exists()
+    again = detect("-0", "--files-from", "-", stdin=detect("in", "-n", "-0").out.encode())
+    assert len(records(again.out)) == 5, "what is listed can be given back"
+
+
+def test_a_dry_run_says_what_would_be_fetched(detcli: Callable[..., Run], images: Path, tmp_path: Path) -> None:
+    run = detcli("detect", "in", "-n", "--cache-dir", tmp_path / "cache")
+    assert run.code == 0
+    assert "dfine-s (ustc-community/dfine-small-coco), not on this machine; it would be fetched" in run.err
+    assert not (tmp_path / "cache").exists()
+
+
+def test_paths_and_images_come_from_standard_input(detect: Detect, images: Path) -> None:
+    listed = detect("-", "-b", "1", stdin=b"in/1.png\nin/sub/4.png\n")
+    assert [record["file"] for record in records(listed.out)] == ["in/1.png", "in/sub/4.png"]
+    piped = detect("-", stdin=Path("in/1.png").read_bytes())
+    assert records(piped.out)[0]["detections"] == records(listed.out)[0]["detections"]
+    assert detect("-", stdin=b"").code == 4
+
+
+def test_the_header_tells_model_version_and_arguments(detect: Detect, model: Path, images: Path) -> None:
+    first = records(detect("in", "--header", env={"SOURCE_DATE_EPOCH": "0"}).out)[0]["detcli"]
+    assert first["model"] == str(model)
+    assert first["created"] == "1970-01-01T00:00:00Z"
+    assert first["arguments"]["threshold"] == 0.01
+    assert first["arguments"]["max_det"] == 2
+
+
+def test_ids_come_from_the_annotations(detect: Detect, images: Path) -> None:
+    truth = {
+        "images": [{"id": 70 + n, "file_name": name} for n, name in enumerate(["0.png", "1.png", "sub/3.png"])],
+        "annotations": [],
+        "categories": [{"id": 5, "name": "dog"}, {"id": 9, "name": "person"}],
+    }
+    Path("truth.json").write_text(json.dumps(truth))
+    run = detect("in/0.png", "in/1.png", "-o", "out.json", "--gt", "truth.json")
+    assert run.code == 0
+    assert "no category for 1 of the model's labels: 'traffic light'" in run.err
+    out = json.loads(Path("out.json").read_text())
+    assert {image["id"] for image in out["images"]} == {70, 71}
+    assert {annotation["category_id"] for annotation in out["annotations"]} <= {5, 9, 10}
+
+
+def test_results_do_not_depend_on_the_batch(detect: Detect, images: Path) -> None:
+    one = records(detect("in", "-b", "1").out)
+    three = records(detect("in", "-b", "3").out)
+    for single, batched in zip(one, three, strict=True):
+        for left, right in zip(single["detections"], batched["detections"], strict=True):
+            assert left["score"] == pytest.approx(right["score"], abs=1e-5)
+            assert left["bbox"] == pytest.approx(right["bbox"], abs=1e-3)
+
+
+def test_deterministic_runs_are_the_same_to_the_byte(detect: Detect, images: Path) -> None:
+    runs = {detect("in", "--deterministic", "-b", "2", "-j", jobs).out for jobs in ("1", "3")}
+    assert len(runs) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there may a name be any bytes")
+def test_hostile_names_stay_exact_in_data_and_harmless_on_the_screen(detect: Detect, images: Path) -> None:
+    names = [
+        b"\x1b[31mred.png",
+        b"[red]x[/red].png",
+        b":smile:.png",
+        b"new\nline.png",
+        b"\xff\xfe.png",
+        '"\u202e.png'.encode(),
+    ]
+    for number, name in enumerate(names):
+        path = Path(os.fsdecode(b"in/" + name))
+        (broken if number % 2 else image)(path)
+    run = detect("in")
+    assert run.code == 3
+    files = {os.fsencode(record["file"]) for record in records(run.out)}
+    assert {b"in/" + name for name in names} <= files
+    assert "\x1b" not in run.err
+    assert "\u202e" not in run.err
+    assert "\\xff\\xfe" in run.err or "in/[red]" in run.err
+    lines = [line for line in run.err.splitlines() if line.endswith("; skipped")]
+    assert len(lines) == 3
+
+
+def test_messages_can_be_json(detect: Detect, images: Path) -> None:
+    broken(images / "2.png")
+    run = detect("in", "--log-format", "json", "-o", "out.jsonl")
+    said = records(run.err)
+    assert [message["level"] for message in said] == ["failure", "summary"]
+    assert said[0]["file"] == "in/2.png"
+    assert {name: said[1][name] for name in ("images", "failed", "boxes", "outputs")} == {
+        "images": 5,
+        "failed": 1,
+        "boxes": 8,
+        "outputs": ["out.jsonl"],
+    }
+
+
+def test_quiet_says_nothing_of_a_run_that_went_well(detect: Detect, images: Path) -> None:
+    assert detect("in", "-q", "-o", "out.jsonl") == Run(0, "", "")
+
+
+def test_verbose_says_which_model_and_device(detect: Detect, images: Path) -> None:
+    said = detect("in", "-v", "-o", "out.jsonl").err
+    assert "model " in said
+    assert "cpu, fp32, batches of " in said
+
+
+def test_an_interrupted_run_asks_for_resume_and_a_whole_one_leaves_nothing_to_resume(
+    detect: Detect, images: Path
+) -> None:
+    assert detect("in", "-o", "out.jsonl", "--resume").code == 0, "nothing to go on from is no harm"
+    run = detect("in", "-o", "out.jsonl", "--resume")
+    assert run.code == 8
+    assert "there is no interrupted run to resume" in run.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_an_output_on_a_full_disk_is_8(detect: Detect, images: Path) -> None:
+    run = detect("in", "-o", "/dev/full")
+    assert run.code == 8
+    assert run.err.startswith("detcli: cannot write '/dev/full': the disk is full")
+
+
+def test_a_slip_leaves_the_output_that_is_there(detect: Detect, images: Path) -> None:
+    Path("out.jsonl").write_text("mine")
+    for slip in (["--font", "none.ttf", "--save-images", "x"], ["--classes", "persn"], ["--gt", "none.json"]):
+        assert detect("in", "-o", "out.jsonl", "-y", *slip).code == 2
+        assert Path("out.jsonl").read_text() == "mine"
+        assert not Path("out.jsonl.journal").exists()
+
+
+def test_what_looked_wrong_in_a_model_is_told(
+    detcli: Callable[..., Run], model: Path, images: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).write_bytes((model / name).read_bytes())
+    run = detcli("detect", "in/0.png", "-m", folder)
+    assert run.code == 0
+    assert "has no preprocessor_config.json" in run.err

@@ -1,0 +1,419 @@
+"""`detcli video` from sources to results, as a user runs it."""
+
+import csv
+import json
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detcli.cli.detect.video import video as video_command
+from detcli.engine import outputs as plan
+from detcli.engine.request import DetectRequest, VideoRequest
+from detcli.io.outputs import open_output
+from detcli.sources.video import camera
+from detcli.structures.frame import Pixels
+from tests.helpers.cli_runs import Run, start
+from tests.helpers.video_frames import frames_of, images, video
+
+Watch = Callable[..., Run]
+
+
+@pytest.fixture
+def watch(detcli: Callable[..., Run], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """Run `detcli video` here with the tiny model, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DETCLI_VIDEO_DEVICE", "cpu")
+
+    def run(*arguments: str | Path, **others: Any) -> Run:
+        return detcli("video", "--model", model, "--threshold", "0.01", "--max-det", "2", *arguments, **others)
+
+    return run
+
+
+@pytest.fixture
+def short(watch: Watch, tmp_path: Path) -> Path:
+    """Six frames, a tenth of a second each."""
+    return video(tmp_path / "in.mp4", images(6))
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_the_wish_has_a_field_for_every_option() -> None:
+    given = {param.name for param in video_command.params if param.expose_value}
+    of_segment = {"task", "rule", "mask_threshold", "overlap_threshold", "save_masks"}
+    assert given == set(VideoRequest.__dataclass_fields__) - of_segment
+    assert set(DetectRequest.__dataclass_fields__) - of_segment <= given
+
+
+def test_what_is_found_in_a_video_is_what_is_found_in_its_frames(detcli: Callable[..., Run], watch: Watch) -> None:
+    from detcli.datasets.shapes import draw
+
+    frames = [draw(102, number, size_hw=(240, 320))[0] for number in range(1, 6)]
+    video(Path("in.mov"), frames, codec="png", pixels="rgb24")
+    Path("frames").mkdir()
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame).save(f"frames/{number}.png")
+    moving = detcli("video", "-m", "shapes", "-d", "cpu", "in.mov", "-b", "2")
+    still = detcli("detect", "-m", "shapes", "-d", "cpu", "frames", "-b", "2")
+    assert (moving.code, still.code) == (0, 0)
+    found = 0
+    for one, other in zip(records(moving.out), records(still.out), strict=True):
+        assert [d["label"] for d in one["detections"]] == [d["label"] for d in other["detections"]]
+        for a, b in zip(one["detections"], other["detections"], strict=True):
+            assert a["score"] == pytest.approx(b["score"], abs=1e-4)
+            assert a["bbox"] == pytest.approx(b["bbox"], abs=0.05)
+            found += 1
+    assert found > 10
+
+
+def test_every_frame_is_a_line_with_its_number_and_time(watch: Watch, short: Path) -> None:
+    run = watch("in.mp4")
+    assert run.code == 0
+    lines = records(run.out)
+    assert [line["frame"] for line in lines] == list(range(6))
+    assert [line["time_s"] for line in lines] == pytest.approx([n / 10 for n in range(6)], abs=1e-3)
+    assert {(line["file"], line["width"], line["height"], len(line["detections"])) for line in lines} == {
+        ("in.mp4", 64, 48, 2)
+    }
+    assert "6 frames, 12 boxes in " in run.err
+
+
+def test_coco_has_an_entry_a_frame_and_csv_its_number(watch: Watch, short: Path) -> None:
+    assert watch("in.mp4", "-o", "out.json", "-o", "out.csv", "--stride", "2").code == 0
+    coco = json.loads(Path("out.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == [f"in/frame_00000{n}.jpg" for n in (0, 2, 4)]
+    assert coco["info"]["arguments"]["stride"] == 2
+    rows = list(csv.DictReader(Path("out.csv").read_text().splitlines()))
+    assert [(row["frame"], float(row["time_s"])) for row in rows] == [
+        (str(n), pytest.approx(n / 10, abs=1e-3)) for n in (0, 0, 2, 2, 4, 4)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "frames"),
+    [
+        (["--start", "0.2", "--max-frames", "2"], [2, 3]),
+        (["--fps", "5"], [0, 2, 4]),
+        (["--start", "0:00.1", "--duration", ".3"], [1, 2, 3]),
+    ],
+)
+def test_which_frames_are_looked_at(watch: Watch, short: Path, flags: list[str], frames: list[int]) -> None:
+    assert [line["frame"] for line in records(watch("in.mp4", *flags).out)] == frames
+
+
+def test_where_no_frame_is_left_the_reason_is_said_and_no_film_is_claimed(watch: Watch, short: Path) -> None:
+    run = watch("in.mp4", "--start", "5", "-o", "out.jsonl", "--save-video", "out.mp4")
+    assert (run.code, Path("out.mp4").exists()) == (4, False)
+    first, last = run.err.splitlines()
+    assert first == "detcli: 'in.mp4' is 0.6 s long and has no frame to look at after --start 5"
+    assert last.startswith("0 frames, 0 boxes in")
+    assert last.endswith("-> out.jsonl")
+
+
+def test_the_annotated_video_and_images_have_every_frame(watch: Watch, short: Path) -> None:
+    assert watch("in.mp4", "--save-video", "out.mp4", "--save-images", "drawn", "-o", "out.jsonl").code == 0
+    assert frames_of(Path("out.mp4")) == 6
+    assert len(list(Path("drawn/in").iterdir())) == 6
+    again = watch("in.mp4", "--save-video", "out.mp4")
+    assert again.code == 8
+    assert "out.mp4" in again.err
+
+
+def test_a_second_run_keeps_off_what_the_first_one_writes(watch: Watch, short: Path) -> None:
+    outputs = Path("out.mp4"), Path("out.jsonl")
+    first = [open_output(path, in_place=True) for path in outputs]
+    for flags in (["--save-video", "out.mp4"], ["-o", "out.jsonl", "--track"], ["-o", "out.jsonl"]):
+        run = watch("in.mp4", *flags, "-y")
+        assert run.code == 8
+        assert "locked: another run writes there" in run.err
+    for output in first:
+        output.discard()
+    assert watch("in.mp4", "--save-video", "out.mp4", "-o", "out.jsonl", "-y").code == 0
+
+
+def test_each_of_several_sources_has_outputs_as_if_it_were_alone(watch: Watch, short: Path) -> None:
+    video(Path("other.mp4"), images(3, seed=1))
+    run = watch("in.mp4", "other.mp4", "-o", "o/{name}.jsonl", "-o", "all.jsonl", "--save-video", "films/", "-b", "1")
+    assert run.code == 0
+    for name, count in (("in", 6), ("other", 3)):
+        assert Path(f"o/{name}.jsonl").read_text() == watch(f"{name}.mp4", "-b", "1").out
+        assert frames_of(Path(f"films/{name}.mp4")) == count
+    together = records(Path("all.jsonl").read_text())
+    assert [line["index"] for line in together] == list(range(9))
+    assert [line["file"] for line in together[:4]] == ["in.mp4", "other.mp4"] * 2
+
+
+def test_a_source_that_is_not_there_is_a_record_beside_the_others(watch: Watch, short: Path) -> None:
+    run = watch("gone.mp4", "in.mp4")
+    assert run.code == 3
+    first, *others = records(run.out)
+    assert (first["file"], first["error"]["code"], first["detections"]) == ("gone.mp4", "not-found", None)
+    assert len(others) == 6
+    assert first["error"]["message"] == "no such file or folder"
+    assert "detcli: 'gone.mp4': no such file or folder; skipped\n" in run.err
+
+
+def test_where_no_source_can_be_read_each_is_a_line(watch: Watch) -> None:
+    run = watch("gone.mp4", "cam123", "-o", "out.jsonl")
+    assert (run.code, run.out) == (4, "")
+    first, second, last = run.err.splitlines()
+    assert first == "detcli: 'gone.mp4': no such file or folder; skipped"
+    assert second.startswith("detcli: 'cam123': there is no camera 123")
+    assert last == "detcli: none of the 2 sources can be read"
+
+
+def test_tracks_are_numbered_in_every_format(watch: Watch, tmp_path: Path) -> None:
+    still = images(1) * 4
+    video(tmp_path / "in.mp4", still)
+    assert watch("in.mp4", "--track", "-o", "out.jsonl", "-o", "out.csv").code == 0
+    ids = [[d["track_id"] for d in line["detections"]] for line in records(Path("out.jsonl").read_text())]
+    assert ids[0] == ids[-1] == [1, 2]
+    assert {row["track_id"] for row in csv.DictReader(Path("out.csv").read_text().splitlines())} == {"1", "2"}
+    assert not Path("out.jsonl.journal").exists()
+
+
+def test_on_a_terminal_it_is_said_that_nothing_is_kept(
+    watch: Watch, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "is_terminal", lambda stream: True)
+    words = "nothing is kept: -o FILE keeps the results, --save-video FILE the annotated video"
+    run = watch("in.mp4", "--max-frames", "1")
+    assert (run.code, run.out) == (0, "")
+    assert words in run.err
+    for flags in (["-o", "out.jsonl"], ["--save-video", "out.mp4"], ["-f", "table"]):
+        assert words not in watch("in.mp4", "--max-frames", "1", *flags).err
+
+
+def test_a_dry_run_tells_of_the_source_and_writes_nothing(watch: Watch, short: Path, tmp_path: Path) -> None:
+    run = watch("in.mp4", "--dry-run", "-o", "out.jsonl", "--save-video", "out.mp4")
+    assert (run.code, run.out) == (0, "in.mp4\n")
+    assert "would look at 'in.mp4': 64 x 48, 10 frames a second, 6 frames" in run.err
+    assert "output: out.mp4" in run.err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+    assert "6 frames, 0.6 s, every frame\n" in run.err
+    assert "6 frames, 0.6 s, not live\n" in watch("in.mp4", "--dry-run", "--stride", "2").err
+
+
+def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: Path) -> None:
+    video(Path("d/sub/b.mkv"), images(2))
+    video(Path("d/a.mp4"), images(1))
+    Path("d/notes.txt").write_text("not a video")
+    assert [line["file"] for line in records(watch("d").out)] == ["d/a.mp4", "d/sub/b.mkv", "d/sub/b.mkv"]
+    assert {line["file"] for line in records(watch("*.mp4").out)} == {"in.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, "nothing to look at"),
+        (["cam123"], 4, "there is no camera 123"),
+        (["webcam"], 4, "cameras are named cam0"),
+        (["gone.mp4"], 4, "no such file"),
+        (["image.png"], 4, "'detcli detect' takes images"),
+        (["words.txt"], 4, "cannot read 'words.txt': not a "),
+        (["empty.mp4"], 4, "empty"),
+        (["pointer.mp4"], 4, "'git lfs pull' fetches it"),
+        (["page.mp4"], 4, "a web page, not a video"),
+        (["folder"], 4, "there are no videos in 'folder'"),
+        (["no*.mp4"], 4, "nothing matches 'no*.mp4'"),
+        (["ftp://me:secret@example.org/a.mp4"], 2, "'ftp://example.org/a.mp4'"),
+        (["-", "-"], 2, "more than once"),
+        (["in.mp4", "--start", "soon"], 2, "'soon' is no time"),
+        (["in.mp4", "--stride", "1.5"], 2, "'1.5' is not a whole number from 1\n"),
+        (["in.mp4", "--start", "1:75"], 2, "less than 60"),
+        (["in.mp4", "--duration", "0:00"], 2, "no time at all"),
+        (["in.mp4", "--camera-size", "big"], 2, "1280x720"),
+        (["in.mp4", "--fps", "0"], 2, "frames a second"),
+        (["in.mp4", "in.mp4", "--save-video", "out.mp4"], 2, "{name}"),
+        (["in.mp4", "--save-video", "in.mp4"], 2, "input and output at once"),
+        (["in.mp4", "--save-video", "out.gif"], 2, ".mp4"),
+        (["in.mp4", "--save-images", "drawn/{name}"], 2, "each source has a folder of its own"),
+        (["in.mp4", "--save-video", "-"], 2, "cannot write to standard output"),
+        (["in.mp4", "-o", "out.jsonl", "--resume", "--track"], 2, "--resume cannot go on with --track"),
+        (["in.mp4", "-o", "out.jsonl", "--resume", "--live"], 2, "will not come again"),
+    ],
+)
+def test_what_cannot_be_is_answered_in_a_line(
+    watch: Watch, short: Path, arguments: list[str], code: int, words: str
+) -> None:
+    Image.new("RGB", (8, 8)).save("image.png")
+    Path("words.txt").write_text("hello\n" * 100)
+    Path("empty.mp4").touch()
+    Path("pointer.mp4").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    Path("page.mp4").write_text("\n<!DOCTYPE html><title>Sign in</title>")
+    Path("folder").mkdir()
+    run = watch(*arguments)
+    assert (run.code, run.out) == (code, "")
+    assert words in run.err
+    assert "secret" not in run.err
+    assert "bug" not in run.err
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems are asked by OpenCV")
+def test_a_window_without_a_screen_is_refused_at_once(watch: Watch, short: Path) -> None:
+    run = watch("in.mp4", "--show", env={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
+    assert run.code == 2
+    assert "--show needs a screen" in run.err
+
+
+def test_a_resumed_run_ends_like_one_that_was_never_interrupted(watch: Watch, short: Path) -> None:
+    flags = ("--deterministic", "-b", "2")
+    then = {"SOURCE_DATE_EPOCH": "0"}
+    assert watch("in.mp4", "gone.mp4", "-o", "whole.json", *flags, env=then).code == 3
+    assert watch("in.mp4", "gone.mp4", "-o", "out.json", "--strict", *flags).code == 3
+    journal = Path("out.json.journal")
+    assert 0 < len(journal.read_bytes().splitlines()) - 1 < 7
+    assert watch("in.mp4", "gone.mp4", "-o", "out.json", "--resume", *flags, env=then).code == 3
+    assert Path("out.json").read_text() == Path("whole.json").read_text()
+    assert not journal.exists()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """Files of the test's folder over HTTP, on loopback; the address without its scheme."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    serving = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+    thread = threading.Thread(target=serving.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{serving.server_port}"
+    serving.shutdown()
+    serving.server_close()
+
+
+def test_sound_that_cannot_be_copied_is_told(watch: Watch, server: str) -> None:
+    video(Path("in.ts"), images(6), sound=True)
+    assert "sound" not in watch("in.ts", "--save-video", "file.mp4").err
+    run = watch(f"http://{server}/in.ts", "--save-video", "stream.mp4")
+    assert run.code == 0
+    assert f"sound of 'http://{server}/in.ts' is left out: it can only be copied from a file\n" in run.err
+
+
+def test_a_server_without_ranges_cannot_give_every_mp4(watch: Watch, server: str) -> None:
+    video(Path("large.mp4"), images(20, size_hw=(240, 320)))
+    run = watch(f"http://{server}/large.mp4")
+    assert run.code == 4
+    assert "an MP4 that ends with its index: download it" in run.err
+
+
+def test_a_web_page_is_no_video(watch: Watch, server: str) -> None:
+    Path("page.html").write_text("<!doctype html><title>a video</title>" + "<p>words</p>" * 100)
+    run = watch(f"http://{server}/page.html")
+    assert (run.code, run.out) == (4, "")
+    assert run.err.endswith("the server sends no video; the address of a page is not that of the video on it\n")
+
+
+def test_credentials_of_an_address_stand_nowhere(watch: Watch, short: Path, server: str) -> None:
+    address = f"http://me:hunter2@{server}/in.mp4?token=hunter3"
+    run = watch(address, "--no-live", "-o", "out.json", "-o", "out.jsonl", "-v", "--header")
+    assert run.code == 0
+    written = [path.read_text() for path in (Path("out.json"), Path("out.jsonl"))]
+    assert len(records(written[1])) == 7
+    for text in (*written, run.err):
+        assert "hunter" not in text
+    assert f"http://{server}/in.mp4?token=..." in written[1]
+
+
+class StillCamera:
+    """Gives the same image for ever."""
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return True
+
+    def read(self) -> tuple[bool, Pixels]:
+        return True, np.zeros((48, 64, 3), np.uint8)
+
+    def get(self, what: int) -> float:
+        return 0.0
+
+    def set(self, what: int, value: float) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def test_a_camera_is_live_and_its_latency_is_told(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "video0").touch()
+    monkeypatch.setattr(camera, "DEVICES", tmp_path / "dev")
+    monkeypatch.setattr(camera, "open_capture", lambda number: StillCamera())
+    run = watch("cam0", "--max-frames", "5", "-o", "out.jsonl")
+    assert run.code == 0
+    lines = records(Path("out.jsonl").read_text())
+    assert len(lines) == 5
+    frames = [line["frame"] for line in lines]
+    assert frames == sorted(set(frames))
+    assert "latency " in run.err
+    assert not Path("out.jsonl.journal").exists()
+    assert Path("out.jsonl").read_text().count("cam0") == 5
+
+
+# ------------------------------------------------------------------------------------------ processes of their own
+
+
+def words(model: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "detcli", "video", "--model", str(model), "--device", "cpu"),
+        *("--threshold", "0.01", "--max-det", "2", "--workers", "1"),
+    ]
+
+
+def test_a_video_comes_through_a_pipe(model: Path, tmp_path: Path) -> None:
+    data = video(tmp_path / "in.ts", images(6)).read_bytes()
+    process = start(words(model), "-", cwd=tmp_path)
+    out, err = process.communicate(data, timeout=120)
+    assert process.returncode == 0, err
+    lines = records(out.decode())
+    assert [line["frame"] for line in lines] == list(range(6))
+    assert {line["file"] for line in lines} == {"-"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_an_interrupted_run_has_written_is_whole(model: Path, tmp_path: Path, number: int, code: int) -> None:
+    video(tmp_path / "in.mp4", images(400))
+    process = start(
+        words(model), "in.mp4", "-b", "1", "-o", "-", "-o", "out.json", "--save-video", "out.mp4", cwd=tmp_path
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(number)
+    rest, err = process.communicate(timeout=120)
+    assert process.returncode == code, err
+    assert b"Traceback" not in err
+    lines = records((first + rest).decode())
+    assert 0 < len(lines) < 400
+    coco = json.loads((tmp_path / "out.json").read_text())
+    assert not coco["info"]["complete"]
+    assert len(coco["images"]) == frames_of(tmp_path / "out.mp4") == len(lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_server_that_is_silent_keeps_nobody_from_interrupting(model: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = start(words(model), f"rtsp://127.0.0.1:{silent.getsockname()[1]}/", cwd=tmp_path)
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(1)  # it asks, and waits for 15 seconds
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=8)
+    assert process.returncode == 130, err
+    assert b"Traceback" not in err

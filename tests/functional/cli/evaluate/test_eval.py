@@ -1,0 +1,325 @@
+"""`detcli eval`: results of any format and a model itself, judged, reported, drawn and held against a gate."""
+
+import contextlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from detcli.evaluation.coco_metrics import FIGURES
+from detcli.evaluation.report import to_json
+from tests.helpers.cli_runs import Run, broken, image
+
+Detcli = Callable[..., Run]
+IDS = {"person": 4, "dog": 2, "traffic light": 9}  # other than detect would number them
+
+
+@pytest.fixture(autouse=True)
+def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DETCLI_EVAL_DEVICE", "cpu")
+    for name in ("DETECT", "EVAL"):
+        monkeypatch.setenv(f"DETCLI_{name}_PROGRESS", "0")
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
+    """A folder with images in `in/`, what the model finds in them in every format, and annotations: of each image
+    what it finds best, moved a little."""
+    folder = tmp_path_factory.mktemp("scene")
+    with contextlib.chdir(folder):
+        for number in range(5):
+            image(Path("in", "sub" if number > 2 else "", f"{number}.png"), number)
+        detect("in", "-m", model, "-o", "out.jsonl", "-o", "out.json", "-o", "out.csv", "-o", "texts/")
+        records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+        Path("in/gt.json").write_text(json.dumps(moved(records)))
+        detect("in", "-m", model, "-f", "coco-results", "-o", "cr.json", "--gt", "in/gt.json")
+    return folder
+
+
+def detect(*arguments: str | Path) -> None:
+    """Find everything in this process, keeping every score."""
+    from detcli.cli.main import cli
+
+    done = CliRunner().invoke(cli, ["detect", "-d", "cpu", "-t", "0", *map(str, arguments)])
+    assert done.exit_code == 0, done.stderr
+
+
+def moved(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    annotations: list[dict[str, Any]] = []
+    for record in records:
+        for found in record["detections"][:4]:
+            left, top, width, height = found["bbox"]
+            share = 0.063 + 0.08 * (len(annotations) % 6)  # no IoU of the judge's is met exactly
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": 50 - record["index"],
+                    "category_id": IDS[found["label"]],
+                    "bbox": [left + share * width, top, (1 - share) * width, height],
+                    "area": (1 - share) * width * height,
+                    "iscrowd": 0,
+                }
+            )
+    images = [
+        {
+            "id": 50 - record["index"],
+            "file_name": Path(record["file"]).relative_to("in").as_posix(),
+            "width": record["width"],
+            "height": record["height"],
+        }
+        for record in records
+    ]
+    categories = [{"id": number, "name": name} for name, number in IDS.items()]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+@pytest.fixture
+def data(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test stands in a copy of the scene; returns the annotations."""
+    shutil.copytree(scene, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return Path("in/gt.json")
+
+
+def figures(run: Run) -> dict[str, float | None]:
+    assert run.code == 0, run.err
+    document: dict[str, dict[str, float | None]] = json.loads(run.out)
+    return document["figures"]
+
+
+FORMATS = ("out.jsonl", "out.json", "out.csv", "texts", "cr.json")
+
+
+def test_every_format_gives_the_figures_of_the_model_itself(data: Path, detcli: Detcli, model: Path) -> None:
+    itself = figures(detcli("eval", "-m", model, "--data", data))
+    assert tuple(itself) == FIGURES
+    assert 0.1 < (itself["AP"] or 0) < 0.9
+    for name in FORMATS:
+        judged = figures(detcli("eval", name, "--gt", data))
+        assert judged == pytest.approx(itself, abs=1e-6), name
+
+
+def test_it_is_what_pycocotools_says_of_the_same_files(
+    data: Path, detcli: Detcli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    truth = COCO(str(data))
+    evaluation = COCOeval(truth, truth.loadRes("cr.json"), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    ours = [-1 if value is None else value for value in figures(detcli("eval", "cr.json", "--gt", data)).values()]
+    assert ours == pytest.approx(evaluation.stats.tolist(), abs=1e-6)
+    capsys.readouterr()
+
+
+def test_a_terminal_or_format_table_shows_every_figure_and_class(data: Path, detcli: Detcli) -> None:
+    shown = detcli("eval", "out.jsonl", "--gt", data, "-f", "table")
+    assert shown.code == 0
+    assert [line.split()[0] for line in shown.out.splitlines()[:12]] == list(FIGURES)
+    for name in IDS:
+        assert f"\n{name} " in shown.out
+    assert "scores above 0.25:" in shown.out
+    assert shown.err.splitlines()[-1].startswith("AP 0.")
+
+
+def test_the_report_plots_and_worst_images_are_written(data: Path, detcli: Detcli) -> None:
+    arguments = ["-o", "r/report.json", "--save-plots", "plots", "--save-worst", "worst", "--worst", "2"]
+    done = detcli("eval", "out.jsonl", "--gt", data, *arguments, "--score", "0.01")
+    assert done.code == 0, done.err
+    document = json.loads(Path("r/report.json").read_text())
+    assert to_json(document) == Path("r/report.json").read_bytes()
+    assert document == json.loads(done.out) | {"created": document["created"]}
+    assert document["settings"] == {"results": "out.jsonl", "format": "jsonl", "gt": str(data), "score": 0.01}
+    assert sorted(path.name for path in Path("plots").iterdir()) == ["confusion.png", "pr_curves.png"]
+    drawn = sorted(Path("worst").iterdir())
+    assert len(drawn) == 2
+    with Image.open(drawn[0]) as first:
+        assert first.size == (64, 48)
+    assert "-> r/report.json, plots, worst" in done.err
+
+
+def test_a_model_report_says_which_model_and_how(data: Path, detcli: Detcli, model: Path) -> None:
+    done = detcli("eval", "-m", model, "--data", data, "-o", "report.json", "--save-worst", "worst")
+    assert done.code == 0, done.err
+    settings = json.loads(Path("report.json").read_text())["settings"]
+    assert settings["model"] == str(model)
+    assert len(settings["sha256"]) == 64
+    assert (settings["threshold"], settings["max_det"], settings["imgsz"]) == (0.0, 300, [64, 96])
+    assert list(Path("worst").iterdir())
+
+
+def test_a_gate_that_is_not_met_is_exit_10_and_the_report_is_still_written(data: Path, detcli: Detcli) -> None:
+    done = detcli("eval", "out.jsonl", "--gt", data, "--min-map", "0.99", "-o", "report.json")
+    assert done.code == 10
+    assert "below the 0.99 that --min-map asks for" in done.err
+    average = json.loads(Path("report.json").read_text())["figures"]["AP"]
+    assert f"AP is {average:.4f}" in done.err
+    assert detcli("eval", "out.jsonl", "--gt", data, "--min-map", str(average)).code == 0
+
+
+def test_an_unreadable_image_counts_as_missed_is_named_and_is_exit_3(data: Path, detcli: Detcli, model: Path) -> None:
+    whole = figures(detcli("eval", "-m", model, "--data", data))
+    broken(data.parent / "1.png")
+    done = detcli("eval", "-m", model, "--data", data)
+    assert done.code == 3, done.err
+    assert "1.png" in done.err
+    assert "counts as missed" in done.err
+    document = json.loads(done.out)
+    assert document["counts"]["unreadable"] == len(document["unreadable"]) == 1
+    assert document["figures"]["AR100"] < (whole["AR100"] or 0)
+
+
+def test_a_threshold_for_a_model_is_told(data: Path, detcli: Detcli, model: Path) -> None:
+    done = detcli("eval", "-m", model, "--data", data, "-t", "0.3")
+    assert "scores up to 0.3 are left out" in done.err
+
+
+def test_drawn_shapes_are_data_too_and_need_a_common_class(detcli: Detcli, model: Path) -> None:
+    done = detcli("eval", "-m", model, "--data", "shapes:3:2")
+    assert done.code == 4
+    assert "no class in common" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "nothing to judge"),
+        (["out.jsonl"], 2, "Name the annotations"),
+        (["out.jsonl", "--gt", "in/gt.json", "--data", "in"], 2, "--data is for judging a model"),
+        (["out.jsonl", "--gt", "in/gt.json", "-m", "dfine-s"], 2, "--model is for judging a model"),
+        (["--data", "in/gt.json", "--gt", "in/gt.json"], 2, "--gt is for RESULTS"),
+        (["gone.jsonl", "--gt", "in/gt.json"], 2, "no such file"),
+        (["out.jsonl", "--gt", "gone.json"], 2, "cannot read the annotations"),
+        (["out.jsonl", "--gt", "in/gt.json", "-o", "report.txt"], 2, "end 'report.txt' in .json"),
+        (["out.jsonl", "--gt", "in/gt.json", "-o", "in/gt.json"], 2, "input and output at once"),
+        (["out.jsonl", "--gt", "in/gt.json", "-o", "r.json", "--save-plots", "r.json"], 2, "two outputs"),
+        (["out.jsonl", "--gt", "in/gt.json", "--min-map", "30"], 2, "not a number from 0 to 1"),
+        (["--data", "in/gt.json", "-m", "dfine-zz"], 5, "dfine-zz"),
+    ],
+)
+def test_flags_that_make_no_sense_are_told_before_anything_is_read(
+    arguments: list[str], code: int, said: str, data: Path, detcli: Detcli
+) -> None:
+    done = detcli("eval", *arguments)
+    assert (done.code, said in done.err) == (code, True), done.err
+    assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (lambda rows: [], 4, "holds no detections"),
+        (lambda rows: [row | {"image_id": str(row["image_id"])} for row in rows], 4, "image_id is the text"),
+        (lambda rows: [row | {"image_id": row["image_id"] + 1000} for row in rows], 4, "image ids in"),
+        (lambda rows: [row | {"category_id": 77} for row in rows], 4, "none of the categories"),
+        (lambda rows: [row | {"category_id": i % 3} for i, row in enumerate(rows)], 4, "look like class numbers"),
+        (lambda rows: [{k: v for k, v in row.items() if k != "score"} for row in rows], 4, "has no score"),
+    ],
+)
+def test_what_pycocotools_would_judge_in_silence_is_an_error(
+    change: Callable[[Any], Any], code: int, said: str, data: Path, detcli: Detcli
+) -> None:
+    path = Path("cr.json")
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    done = detcli("eval", path, "--gt", data, "-o", "report.json")
+    assert (done.code, said in done.err) == (code, True), done.err
+    assert not Path("report.json").exists()
+
+
+def test_results_of_no_known_format_are_told_the_flag_that_names_it(data: Path, detcli: Detcli) -> None:
+    Path("empty.json").write_bytes(b"")
+    done = detcli("eval", "empty.json", "--gt", data)
+    assert (done.code, "--results-format jsonl|" in done.err) == (2, True), done.err
+
+
+def test_results_that_were_cut_off_are_judged_with_a_warning(data: Path, detcli: Detcli, model: Path) -> None:
+    records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    for record in records:
+        for found in record["detections"]:
+            found["score"] = 0.6
+    Path("cut.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    done = detcli("eval", "cut.jsonl", "--gt", data)
+    assert done.code == 0
+    assert "the lowest score is 0.6" in done.err
+
+
+def test_a_report_that_exists_is_exit_8_before_anything_is_read_and_skipped_or_replaced_when_asked(
+    data: Path, detcli: Detcli
+) -> None:
+    Path("report.json").write_text("mine")
+    refused = detcli("eval", "out.jsonl", "--gt", data, "-o", "report.json")
+    assert (refused.code, "(or -y) replaces" in refused.err, "--resume" in refused.err) == (8, True, False)
+    skipped = detcli("eval", "out.jsonl", "--gt", data, "-o", "report.json", "--if-exists", "skip")
+    assert (skipped.code, Path("report.json").read_text()) == (0, "mine")
+    assert detcli("eval", "out.jsonl", "--gt", data, "-o", "report.json", "-y").code == 0
+    assert Path("report.json").read_text() != "mine"
+
+
+def test_without_matplotlib_figures_still_come_and_the_extra_is_named(
+    data: Path, detcli: Detcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    done = detcli("eval", "out.jsonl", "--gt", data, "--save-plots", "plots", "-o", "report.json")
+    assert done.code == 0
+    assert "pip install 'detcli[train]'" in done.err
+    assert json.loads(done.out)["figures"]["AP"] == json.loads(Path("report.json").read_text())["figures"]["AP"]
+    assert not Path("plots").exists()
+    assert done.err.splitlines()[-1].endswith(" -> report.json")
+
+
+def test_a_signal_before_the_last_image_leaves_no_report(
+    data: Path, detcli: Detcli, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from detcli.pipeline.run import StopSignal
+
+    real = StopSignal.__init__
+
+    def stopped(stop: StopSignal) -> None:
+        real(stop)
+        stop.set("SIGTERM")
+
+    monkeypatch.setattr(StopSignal, "__init__", stopped)
+    done = detcli("eval", "-m", model, "--data", data, "-o", "report.json")
+    assert (done.code, done.out) == (143, "")
+    assert "SIGTERM came before the last image" in done.err
+    assert not Path("report.json").exists()
+
+
+def test_worst_images_need_the_images(data: Path, detcli: Detcli) -> None:
+    elsewhere = Path("far/away/gt.json")
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.write_bytes(data.read_bytes())
+    done = detcli("eval", "out.jsonl", "--gt", elsewhere, "--save-worst", "worst")
+    assert (done.code, "name their folder with --images" in done.err) == (2, True)
+    assert detcli("eval", "out.jsonl", "--gt", elsewhere, "--save-worst", "worst", "--images", data.parent).code == 0
+    assert list(Path("worst").iterdir())
+
+
+def test_a_name_in_annotations_never_leads_out_of_the_folder(data: Path, detcli: Detcli) -> None:
+    image(Path("secret.png"))
+    document = json.loads(data.read_text())
+    document["images"] = document["images"][:1]
+    document["images"][0]["file_name"] = "../secret.png"
+    document["annotations"] = [entry for entry in document["annotations"] if entry["image_id"] == 50]
+    data.write_text(json.dumps(document))
+    found = {"image_id": 50, "category_id": 2, "bbox": [0, 0, 9, 9], "score": 0.9}
+    Path("cr.json").write_text(json.dumps([found]))
+    done = detcli("eval", "cr.json", "--gt", data, "--save-worst", "worst", "--images", "in")
+    assert (done.code, "--images" in done.err) == (2, True), done.err
+    assert not Path("worst").exists()
+
+
+def test_report_on_standard_output_is_json_even_where_a_table_would_be(data: Path, detcli: Detcli) -> None:
+    done = detcli("eval", "out.jsonl", "--gt", data, "-o", "-", "-f", "json")
+    assert set(json.loads(done.out)) >= {"figures", "classes", "confusion"}

@@ -1,0 +1,117 @@
+"""`detcli eval --iou-type panoptic`: panoptic quality of results and of a model."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers.cli_runs import Run, image
+from tests.helpers.segment_samples import write_panoptic_model
+
+Detcli = Callable[..., Run]
+
+
+@pytest.fixture
+def scene(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Images, what a model makes of them, and annotations: the same, but for one segment that lost half of itself."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DETCLI_EVAL_DEVICE", "cpu")
+    write_panoptic_model(Path("model"))
+    for number in range(3):
+        image(Path("in", f"{number}.png"), number)
+    run = detcli("segment", "in", "-m", "model", "-t", "0", "-d", "cpu", "-f", "coco-panoptic", "-o", "found.json")
+    assert run.code == 0, run.err
+    truth = json.loads(Path("found.json").read_text())
+    Path("in/gt").mkdir()
+    for annotation in truth["annotations"]:
+        pixels = np.array(Image.open(Path("found", annotation["file_name"])))
+        if annotation is truth["annotations"][0]:
+            largest = max(annotation["segments_info"], key=lambda one: one["area"])
+            columns = np.nonzero(pixels[..., 0] == largest["id"])[1]
+            cut = pixels[:, : int(np.quantile(columns, 0.3))]
+            cut[cut[..., 0] == largest["id"]] = 0
+        Image.fromarray(pixels).save(Path("in/gt", annotation["file_name"]))
+        for segment in annotation["segments_info"]:
+            segment.pop("score")
+    Path("in/gt.json").write_text(json.dumps({key: truth[key] for key in ("images", "annotations", "categories")}))
+    return tmp_path
+
+
+def test_what_is_true_itself_is_perfect(detcli: Detcli, scene: Path) -> None:
+    run = detcli("eval", "in/gt.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "json")
+    assert run.code == 0, run.err
+    assert json.loads(run.out)["figures"]["PQ"] == 1.0
+    assert "PQ 1.000" in run.err
+
+
+def test_a_model_is_judged_as_its_results_are(detcli: Detcli, scene: Path) -> None:
+    asked = ("--iou-type", "panoptic", "-f", "json")
+    of_results = detcli("eval", "found.json", "--gt", "in/gt.json", *asked)
+    of_model = detcli("eval", "-m", "model", "--data", "in/gt.json", "-t", "0", *asked)
+    assert of_results.code == of_model.code == 0, of_results.err + of_model.err
+    ours, theirs = json.loads(of_results.out), json.loads(of_model.out)
+    assert ours["figures"] == pytest.approx(theirs["figures"])
+    assert ours["classes"] == theirs["classes"]
+    assert ours["figures"]["PQ"] is not None
+
+
+def test_a_table_is_for_people(detcli: Detcli, scene: Path) -> None:
+    run = detcli(
+        "eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "table", "-o", "report.json"
+    )
+    assert run.code == 0, run.err
+    lines = run.out.splitlines()
+    assert lines[0].split() == ["PQ", "SQ", "RQ", "classes"]
+    assert [line.split()[0] for line in lines[1:4]] == ["all", "things", "stuff"]
+    assert json.loads(Path("report.json").read_text())["figures"].keys() >= {"PQ", "SQ_things", "RQ_stuff"}
+
+
+@pytest.mark.parametrize("option", ["--save-plots", "--save-worst", "--min-map"])
+def test_what_is_of_ap_is_refused(detcli: Detcli, scene: Path, option: str) -> None:
+    run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic", option, "0.5")
+    assert run.code == 2
+    assert f"{option} is for AP" in run.err
+
+
+def test_files_that_do_not_belong_together_are_named(detcli: Detcli, scene: Path) -> None:
+    run = detcli("detect", "in", "-m", "model", "-t", "0", "-d", "cpu", "-o", "boxes.json", "-f", "coco")
+    assert run.code == 0, run.err
+    run = detcli("eval", "boxes.json", "--gt", "in/gt.json", "--iou-type", "panoptic")
+    assert run.code == 4
+    assert "no COCO panoptic results" in run.err
+    found = json.loads(Path("found.json").read_text())
+    found["annotations"][1]["segments_info"].append({"id": 9999, "category_id": found["categories"][0]["id"]})
+    Path("found.json").write_text(json.dumps(found))
+    run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic")
+    assert run.code == 4
+    assert "no pixel of its PNG has the id 9999" in run.err
+    found["annotations"][1]["segments_info"] = []
+    Path("found.json").write_text(json.dumps(found))
+    run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic")
+    assert run.code == 4
+    assert "which is not in 'segments_info'" in run.err
+
+
+def test_images_without_results_are_missed(detcli: Detcli, scene: Path) -> None:
+    found = json.loads(Path("found.json").read_text())
+    found["annotations"] = found["annotations"][:1]
+    Path("found.json").write_text(json.dumps(found))
+    run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "json")
+    assert run.code == 0, run.err
+    assert "2 of 3 images have no results" in run.err
+    assert sum(one["missed"] for one in json.loads(run.out)["classes"]) > 0
+
+
+def test_classes_that_only_the_results_have_are_left_out_and_named(detcli: Detcli, scene: Path) -> None:
+    found = json.loads(Path("found.json").read_text())
+    used = {one["category_id"] for entry in found["annotations"] for one in entry["segments_info"]}
+    stranger = next(one for one in found["categories"] if one["id"] in used)
+    stranger["name"] = "stranger"
+    found["categories"].append({"id": 9999, "name": "never found", "isthing": 1})
+    Path("found.json").write_text(json.dumps(found))
+    run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "json")
+    assert run.code == 0, run.err
+    assert json.loads(run.out)["notes"] == ["1 class of the results not among the true ones, and left out: 'stranger'"]

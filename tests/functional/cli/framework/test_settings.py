@@ -1,0 +1,157 @@
+"""Where values come from, which of two wins, and what a settings file may not say."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from detcli.cli.detect.detect import detect as detect_command
+from detcli.cli.framework import options
+from detcli.cli.framework.command import Context
+from detcli.cli.framework.settings import read_settings, user_file
+from detcli.cli.main import cli
+from tests.helpers.cli_runs import Run
+
+
+def values(*arguments: str) -> dict[str, Any]:
+    """What `detcli detect` would be given."""
+    root = Context(cli, info_name="detcli", auto_envvar_prefix="DETCLI")
+    with detect_command.make_context("detect", list(arguments), parent=root) as ctx:
+        return ctx.params
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_nearer_source_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert values()["model"] == options.DEFAULT_MODEL
+    user_file().parent.mkdir()
+    user_file().write_text('[detect]\nmodel = "of the user"\nmax-det = 7')
+    assert values()["model"] == "of the user"
+    (folder / "detcli.toml").write_text('[detect]\nmodel = "of the folder"')
+    assert values()["model"] == "of the folder"
+    (folder / "given.toml").write_text('[detect]\nmodel = "of the file"')
+    assert values("--config", "given.toml")["model"] == "of the file"
+    monkeypatch.setenv("DETCLI_DETECT_MODEL", "of the environment")
+    assert values("--config", "given.toml")["model"] == "of the environment"
+    assert values("--config", "given.toml", "--model", "of the line")["model"] == "of the line"
+    assert values("--config", "given.toml")["max_det"] == 7, "what the nearer file does not say, the farther one does"
+
+
+def test_the_environment_can_name_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "given.toml").write_text('[detect]\nmodel = "of the file"')
+    monkeypatch.setenv("DETCLI_DETECT_CONFIG", "given.toml")
+    assert values()["model"] == "of the file"
+
+
+def test_the_environment_names_options_as_flags_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "OUTPUT": "a.jsonl b.csv",
+        "FORMAT": "csv",
+        "NULL": "1",
+        "MAX_DET": "7",
+        "IMGSZ": "32 64",
+    }.items():
+        monkeypatch.setenv(f"DETCLI_DETECT_{name}", value)
+    given = values()
+    assert given["outputs"] == ("a.jsonl", "b.csv")
+    assert (given["format_name"], given["null_separated"], given["max_det"]) == ("csv", True, 7)
+    assert given["imgsz"] == (32, 64)
+
+
+def test_a_file_says_all_that_flags_say(folder: Path) -> None:
+    (folder / "detcli.toml").write_text(
+        """
+        color = "never"
+        [detect]
+        threshold = 0.25
+        classes = ["person", 2]
+        batch = 8
+        imgsz = [480, 640]
+        output = ["a.jsonl", "b.csv"]
+        exclude = "*.gif"
+        save_images = "drawn"
+        resume = true
+        progress = false
+        [doctor]
+        json = true
+        """
+    )
+    given = values()
+    assert given["threshold"] == 0.25
+    assert given["classes"] == ("person", "2")
+    assert given["batch"] == 8
+    assert given["imgsz"] == (480, 640)
+    assert given["outputs"] == ("a.jsonl", "b.csv")
+    assert given["exclude"] == ("*.gif",)
+    assert given["save_images"] == Path("drawn")
+    assert given["resume"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[detect]\nmodle = 'x'", "[detect] unknown key 'modle': did you mean 'model'"),
+        ("color = 'never'", "unknown key 'color': did you mean 'color'?"),
+        ("[detcet]\nmodel = 'x'", "unknown table [detcet]: did you mean 'detect'?"),
+        ("[detect]\nthreshold = '0.5'", "[detect] threshold: '0.5' is not a number"),
+        ("[detect]\nthreshold = 7", "[detect] threshold: '7' is not a number from 0 to 1"),
+        ("[detect]\nthreshold = nan", "[detect] threshold: 'nan' is not a number from 0 to 1"),
+        ("[detect]\nmax-det = 2.5", "[detect] max-det: 2.5 is not a whole number"),
+        ("[detect]\nmax-det = true", "[detect] max-det: True is not a whole number"),
+        ("[detect]\nmax-det = 0", "[detect] max-det: '0' is not a whole number from 1 to 100,000"),
+        ("[detect]\nresume = 'yes'", "[detect] resume: 'yes' is not true or false"),
+        ("[detect]\nmodel = 3", "[detect] model: 3 is not text in quotes"),
+        ("[detect]\nmodel = ['a', 'b']", "[detect] model: ['a', 'b'] is not text in quotes"),
+        ("[detect]\nformat = 'xml'", "[detect] format: 'xml' is not one of"),
+        ("[detect]\nimgsz = [640]", "[detect] imgsz: [640] is not a list of 2 values"),
+        ("[detect]\nclasses = [1, {}]", "[detect] classes: {} is not"),
+        ("[detect]\nconfig = 'other.toml'", "[detect] unknown key 'config'"),
+        ("[detect", "not TOML"),
+        ("detect = 1", "unknown key 'detect'"),
+    ],
+)
+def test_a_slip_in_a_file_is_told_with_file_and_key(
+    folder: Path, detcli: Callable[..., Run], text: str, complaint: str
+) -> None:
+    (folder / "detcli.toml").write_text(text)
+    run = detcli("detect", "a.jpg")
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith("detcli: detcli.toml: ") or run.err.startswith("detcli: cannot read")
+    assert complaint in run.err
+
+
+@pytest.mark.parametrize("name", ["missing.toml", "."])
+def test_a_file_that_was_asked_for_must_be_there(detcli: Callable[..., Run], name: str) -> None:
+    run = detcli("detect", "--config", name, "a.jpg")
+    assert run.code == 2
+    assert f"cannot read the settings '{name}'" in run.err
+
+
+def test_a_byte_order_mark_is_no_harm(folder: Path) -> None:
+    (folder / "detcli.toml").write_bytes(b"\xef\xbb\xbf[detect]\nmodel = 'x'")
+    assert values()["model"] == "x"
+
+
+def test_what_the_files_say_to_other_commands_is_nobodys_business(folder: Path) -> None:
+    (folder / "detcli.toml").write_text("[doctor]\nnot-looked-at = 1")
+    ctx = Context(detect_command, info_name="detect", parent=Context(cli, info_name="detcli"))
+    assert read_settings(ctx, None) == {}
+
+
+def test_every_option_of_detect_can_stand_in_a_file() -> None:
+    named = [option for option in detect_command.params if isinstance(option, click.Option)]
+    assert all(any(name.startswith("--") for name in option.opts) for option in named)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="who has no home is a matter of the user's number")
+def test_a_user_without_a_home_has_no_settings_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_123_456_789)
+    assert not user_file().exists()

@@ -1,0 +1,113 @@
+"""`detcli models convert`: a .pth goes in, a folder comes out that detects; or one line and an exit code."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from detcli.models.dfine import FAMILY
+from detcli.models.dfine.config import published
+from tests.helpers.cli_runs import Run
+from tests.helpers.original_layouts import dfine
+
+NAMES = ("person", "dog", "traffic light")
+Detcli = Callable[..., Run]
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A D-FINE-N of three classes as its own repository saves it, for images of 320."""
+    path = tmp_path_factory.mktemp("original") / "best_stg1.pth"
+    config = published("n", NAMES)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        state = FAMILY.build(config).state_dict()
+    tensors = dfine(FAMILY.write_weights(state, config), grid_hw=(320, 320), strides=(16, 32))
+    torch.save({"model": {}, "ema": {"module": tensors, "updates": 1}, "last_epoch": 3}, path)
+    return path
+
+
+def test_a_file_becomes_a_folder_that_detects(original: Path, detcli: Detcli, images: Path) -> None:
+    done = detcli("models", "convert", original, "-o", "made", "--labels", "person, dog,traffic light")
+    assert done.code == 0, done.err
+    assert done.out == ""
+    assert f"'{original}': recognised as D-FINE-N\n" in done.err
+    assert "its weights are the moving average (EMA)" in done.err
+    assert "'made' is a model of 3 classes ('person' to 'traffic light'): 15" in done.err
+    assert sorted(path.name for path in Path("made").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+    ]
+    found = detcli("detect", images / "0.png", "-m", "made", "-f", "jsonl", "-t", "0")
+    assert found.code == 0, found.err
+    ids = {one["label"]: one["category_id"] for one in json.loads(found.out)["detections"]}
+    assert ids.items() <= {"person": 0, "dog": 1, "traffic light": 2}.items()
+    assert json.loads(Path("made/preprocessor_config.json").read_text())["size"] == {"height": 320, "width": 320}
+
+
+def test_names_come_from_a_file_too(original: Path, detcli: Detcli, images: Path) -> None:
+    Path("names.txt").write_text("one\ntwo\nthree\n")
+    done = detcli("models", "convert", original, "-o", "made", "--labels", "names.txt", "-q")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(Path("made/config.json").read_text())["id2label"]["1"] == "two"
+
+
+def test_a_name_given_twice_is_told(original: Path, detcli: Detcli, images: Path) -> None:
+    done = detcli("models", "convert", original, "-o", "made", "--labels", "one,two,two")
+    assert done.code == 0, done.err
+    assert "--labels: 'two' names more than one class" in done.err
+    assert "names more" not in detcli("models", "convert", original, "-o", "holes", "--labels", "N/A,two,N/A").err
+
+
+def test_detecting_with_a_file_that_does_not_tell_all_names_the_command(
+    original: Path, detcli: Detcli, images: Path
+) -> None:
+    done = detcli("detect", images, "-m", original)
+    assert done.code == 5
+    assert done.err.count("\n") == 1
+    assert "have 3 classes, whose names the file does not hold: `detcli models convert --labels`" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["none.pth", "-o", "made"], 5, "there is no file 'none.pth'"),
+        (["in", "-o", "made"], 5, "'in' is not a file"),
+        (["in/0.png", "-o", "made"], 5, "no PyTorch file of weights"),
+        (["in/0.png"], 2, "missing option '-o'"),
+        (["in/0.png", "-o", "in"], 8, "the folder 'in' is not empty: --if-exists overwrite (or -y) replaces"),
+        (["in/0.png", "-o", "made", "--labels", "a,,b"], 2, "neither a file nor names"),
+        (["in/0.png", "-o", "made", "--labels", "none.txt"], 2, "neither a file nor names"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_an_exit_code(
+    arguments: list[str], code: int, sentence: str, detcli: Detcli, images: Path
+) -> None:
+    done = detcli("models", "convert", *arguments)
+    assert done.code == code
+    assert sentence in done.err
+    assert not Path("made").exists()
+
+
+def test_a_folder_that_is_there_is_left_alone_when_asked_to(detcli: Detcli, images: Path) -> None:
+    done = detcli("models", "convert", "none.pth", "-o", "in", "--if-exists", "skip")
+    assert (done.code, done.err) == (0, "detcli: 'in' is left as it is\n")
+
+
+def test_a_file_that_would_run_code_is_refused_in_one_line(detcli: Detcli, images: Path, tmp_path: Path) -> None:
+    import os
+
+    class RunsCode:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.system, (f"touch '{tmp_path / 'canary'}'",)
+
+    torch.save({"model": RunsCode()}, "evil.pth")
+    for arguments in (["models", "convert", "evil.pth", "-o", "made"], ["detect", "in", "-m", "evil.pth"]):
+        done = detcli(*arguments)
+        assert done.code == 5
+        assert done.err.count("\n") == 1
+        assert "which could run code" in done.err
+    assert not Path("canary").exists()

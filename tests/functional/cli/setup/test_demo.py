@@ -1,0 +1,137 @@
+"""`detcli demo`: images, boxes and a table without a network, into a folder that is never overwritten unasked."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from detcli.checkpoints import catalog
+from detcli.datasets.shapes import CLASSES
+from tests.helpers.cli_runs import Run
+
+Detcli = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model named `shapes`, its weights random: it finds something everywhere."""
+    from dataclasses import replace
+
+    import torch
+
+    from detcli.checkpoints.checkpoint_files import write_checkpoint
+    from detcli.models.dfine import FAMILY
+    from detcli.models.dfine.config import published
+
+    folder = tmp_path_factory.mktemp("shipped")
+    config = replace(published("n", CLASSES), num_queries=20, initializer_bias_prior_prob=0.6)
+    preprocessor = {"do_resize": True, "size": {"height": 64, "width": 96}, "resample": 2, "do_rescale": True}
+    torch.manual_seed(0)
+    tensors = FAMILY.write_weights(FAMILY.build(config).state_dict(), config)
+    write_checkpoint(folder / "shapes", FAMILY.write_config(config), preprocessor, tensors)
+    return folder
+
+
+@pytest.fixture
+def demo(weights: Path, detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Detcli:
+    """Run `detcli demo` in an empty folder, offline and with an empty cache."""
+    monkeypatch.setattr(catalog, "SHIPPED", weights)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return lambda *arguments, **others: detcli("demo", *arguments, **others)
+
+
+def test_images_boxes_and_table_come_out(demo: Detcli, tmp_path: Path) -> None:
+    run = demo()
+    assert run.code == 0, run.err
+    assert sorted(path.name for path in Path().iterdir()) == ["detcli-demo"]
+    names = [f"{number}.png" for number in range(1, 7)]
+    here = Path("detcli-demo")
+    assert sorted(path.name for path in (here / "drawn").iterdir()) == names
+    for name in names:
+        with Image.open(here / "images" / name) as plain, Image.open(here / "drawn" / name) as drawn:
+            assert plain.size == drawn.size == (640, 480)
+            assert plain.tobytes() != drawn.tobytes()
+    coco = json.loads((here / "detections.json").read_text())
+    rows = list(csv.DictReader(StringIO((here / "detections.csv").read_text())))
+    assert len(coco["images"]) == 6
+    assert len(coco["annotations"]) == len(rows) > 6
+    assert run.out.splitlines()[0].split() == ["file", "label", "score", "left", "top", "width", "height"]
+    assert len(run.out.splitlines()) == 1 + len(rows)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_three_commands_to_go_on_with_are_said(demo: Detcli) -> None:
+    lines = demo("-o", "a folder").err.splitlines()
+    assert lines[-4].startswith("6 images, ")
+    assert " -> a folder/detections.json, a folder/detections.csv, a folder/drawn/" in lines[-4]
+    assert lines[-3].endswith("detcli eval 'a folder/detections.json' --gt 'a folder/images/truth.json'")
+    assert "detcli detect photos/" in lines[-2]
+    assert "detcli train --data" in lines[-1]
+
+
+def test_truths_are_those_of_the_images_and_under_their_ids(demo: Detcli) -> None:
+    demo()
+    truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
+    found = json.loads(Path("detcli-demo/detections.json").read_text())
+    names = {image["id"]: image["file_name"] for image in truth["images"]}
+    assert names == {image["id"]: image["file_name"] for image in found["images"]}
+    assert truth["categories"] == [{"id": i + 1, "name": name} for i, name in enumerate(CLASSES)]
+    assert {annotation["category_id"] for annotation in truth["annotations"]} == set(range(1, len(CLASSES) + 1))
+    for annotation in truth["annotations"]:
+        left, top, width, height = annotation["bbox"]
+        assert 0 <= left < left + width <= 640
+        assert 0 <= top < top + height <= 480
+
+
+def test_what_is_there_is_kept_unless_told(demo: Detcli) -> None:
+    assert demo().code == 0
+    (Path("detcli-demo") / "mine.txt").write_text("mine")
+    shutil.copy("detcli-demo/images/1.png", "detcli-demo/images/0.png")
+    again = demo()
+    assert (again.code, again.out) == (8, "")
+    assert again.err == "detcli: 'detcli-demo' is there already: -y writes over it, -o DIR takes another folder\n"
+    assert demo("--if-exists", "skip").out == ""
+    over = demo("-y")
+    assert over.code == 0
+    assert "6 images" in over.err, "an image that is not its own is none of its business"
+    assert Path("detcli-demo/mine.txt").exists()
+
+
+def test_even_an_empty_folder_is_kept_unless_told(demo: Detcli) -> None:
+    Path("detcli-demo").mkdir()
+    assert demo().code == 8
+    assert not list(Path("detcli-demo").iterdir())
+    assert demo("-y").code == 0
+
+
+def test_a_file_in_its_place_is_an_error(demo: Detcli) -> None:
+    Path("detcli-demo").write_text("mine")
+    run = demo("-y")
+    assert run.code in (2, 8)
+    assert "detcli-demo" in run.err
+    assert Path("detcli-demo").read_text() == "mine"
+
+
+def test_an_installation_without_the_model_leaves_nothing_behind(
+    demo: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "SHIPPED", tmp_path)
+    run = demo()
+    assert run.code == 5
+    assert "install it again" in run.err
+    assert not Path("detcli-demo").exists()
+
+
+def test_the_same_images_come_out_each_time(demo: Detcli) -> None:
+    demo("-o", "one")
+    demo("-o", "two")
+    for path in sorted(Path("one/images").iterdir()):
+        assert path.read_bytes() == (Path("two/images") / path.name).read_bytes()

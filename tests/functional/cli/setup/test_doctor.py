@@ -1,0 +1,80 @@
+"""`detcli doctor`: facts about this machine, and what to do about each that is not well."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from detcli.cli.setup import checks as examination
+from detcli.cli.setup.checks import CheckResult
+from tests.helpers.cli_runs import Run
+
+
+def test_a_working_machine_is_0_and_every_problem_has_an_advice(detcli: Callable[..., Run], tmp_path: Path) -> None:
+    run = detcli("doctor", "--json", "--cache-dir", tmp_path)
+    assert run.code == 0
+    findings = {finding["name"]: finding for finding in json.loads(run.out)["findings"]}
+    assert {
+        "detcli",
+        "Python",
+        "torch",
+        "CPU",
+        "allocator",
+        "reads",
+        "HEIC",
+        "fonts",
+        "cache",
+        "Hub",
+    } <= findings.keys()
+    assert all((finding["state"] == "good") == (finding["advice"] is None) for finding in findings.values())
+    assert "JPEG, PNG" in findings["reads"]["value"]
+    assert findings["cache"]["value"] == f"{tmp_path}: 0 models, 0 B"
+    assert "--network asks" in findings["Hub"]["value"] or "never asked" in findings["Hub"]["value"]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_the_page_fits_the_screen(detcli: Callable[..., Run], columns: int) -> None:
+    run = detcli("doctor", "--cache-dir", "/c", env={"COLUMNS": str(columns)})
+    assert run.code == 0
+    assert max(len(line) for line in run.out.splitlines()) <= columns
+    assert "detcli can do its work" in run.out
+
+
+def test_something_broken_is_1_and_says_what_to_do(detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> Iterator[CheckResult]:
+        yield CheckResult("Images", "JPEG", "not read", "bad", "mend it")
+
+    monkeypatch.setattr(examination, "_codecs", found)
+    run = detcli("doctor")
+    assert run.code == 1
+    assert "x JPEG" in run.out
+    assert "-> mend it" in run.out
+    assert "1 thing is broken" in run.out
+
+
+def test_a_look_that_fails_is_a_finding_and_the_others_go_on(
+    detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> Iterator[CheckResult]:
+        raise RuntimeError("no such thing")
+        yield
+
+    monkeypatch.setattr(examination, "_fonts", broken)
+    run = detcli("doctor")
+    assert run.code == 1
+    assert "RuntimeError: no such thing" in run.out
+    assert "free room" in run.out
+
+
+def test_a_hub_that_does_not_answer_is_a_warning(detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    run = detcli("doctor", "--network", "--json")
+    assert run.code == 0
+    hub = next(finding for finding in json.loads(run.out)["findings"] if finding["name"] == "Hub")
+    assert hub["state"] == "warning"
+    assert "http://127.0.0.1:9 does not answer" in hub["value"]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "never asked" in detcli("doctor", "--network").out

@@ -1,0 +1,257 @@
+"""`detcli train` from the command line to a folder with models: what is said, what is refused, how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers.cli_runs import Run
+
+Train = Callable[..., Run]
+COLORS = {"dog": (220, 40, 40), "zebra": (40, 60, 220)}
+SHORT = ("--epochs", "2", "-b", "4", "--imgsz", "64", "96", "--set", "base_batch=4", "-d", "cpu", "-j", "1")
+
+
+def dataset(folder: Path, count: int, *, names: Sequence[str] = tuple(COLORS), seed: int = 0) -> Path:
+    """Images of one colored rectangle each, and their COCO annotations; category ids are 3, 6, …."""
+    random = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    images, annotations = [], []
+    for number in range(1, count + 1):
+        pixels = random.integers(90, 130, (64, 96, 3)).astype(np.uint8)
+        x, y, width, height = (int(value) for value in random.integers(8, 40, 4))
+        class_id = number % len(names)
+        pixels[y : y + height, x : x + width] = list(COLORS.values())[class_id]
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        images.append({"id": number, "file_name": f"{number}.png", "width": 96, "height": 64})
+        box = [x, y, min(width, 96 - x), min(height, 64 - y)]
+        annotations.append(
+            {"id": number, "image_id": number, "category_id": 3 * (class_id + 1), "bbox": box,
+             "area": box[2] * box[3], "iscrowd": 0}
+        )  # fmt: skip
+    categories = [{"id": 3 * (index + 1), "name": name} for index, name in enumerate(names)]
+    file = folder / "truth.json"
+    file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return file
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test stands in an empty folder, with eight images to learn from and four to judge by."""
+    monkeypatch.chdir(tmp_path)
+    dataset(Path("val"), 4, seed=1)
+    return dataset(Path("data"), 8)
+
+
+@pytest.fixture
+def train(detcli: Callable[..., Run], tiny_checkpoint: Path) -> Train:
+    """Run `detcli train` here on a model that knows cat, dog and cow."""
+
+    def run(*arguments: str | Path, **others: Any) -> Run:
+        return detcli("train", "-m", tiny_checkpoint, *arguments, **others)
+
+    return run
+
+
+def test_a_run_ends_in_models_that_detect(train: Train, detcli: Callable[..., Run], data: Path) -> None:
+    run = train("--data", data, "--val", "val/truth.json", "-o", "runs/first", *SHORT)
+    assert (run.code, run.out) == (0, ""), run.err
+    lines = run.err.splitlines()
+    assert "detcli: data: 'data/truth.json', 8 images, 8 boxes; 2 classes: " in lines[0]
+    assert "detcli: val: 'val/truth.json', 4 images, 4 boxes; 2 classes: " in lines[1]
+    assert any("the model knows 1 of the 2 classes already ('dog')" in line for line in lines)
+    assert any("2 epochs of 2 steps, 4 images of 64 x 96 a step" in line for line in lines)
+    assert [line for line in lines if line.startswith("detcli: epoch 2 of 2: loss ")]
+    assert lines[-2].startswith("2 epochs in ")
+    assert lines[-2].endswith(" -> runs/first/best")
+    assert lines[-1] == "detcli: next: detcli detect images/ -m runs/first/best"
+    found = detcli("detect", "val", "-m", "runs/first/best", "-t", "0", "--max-det", "1")
+    assert found.code == 0, found.err
+    ids = {record["detections"][0]["category_id"] for record in map(json.loads, found.out.splitlines())}
+    assert ids <= {3, 6}, "category ids are the data's own"
+
+
+def test_a_dry_run_checks_and_plans_and_prints_the_recipe(train: Train, data: Path) -> None:
+    run = train("--data", data, "--dry-run", *SHORT, "--set", "clip=0.5")
+    assert run.code == 0
+    recipe = tomllib.loads(run.out)
+    assert (recipe["epochs"], recipe["batch"], recipe["clip"]) == (2, 4, 0.5)
+    assert "2 epochs of 2 steps" in run.err
+    assert "nothing to judge by" in run.err
+    assert not Path("runs").exists()
+    Path("recipe.toml").write_text(run.out)
+    assert train("--data", data, "--dry-run", "--recipe", "recipe.toml").out == run.out
+
+
+def test_a_model_of_ones_own_keeps_its_image_size(train: Train, data: Path) -> None:
+    assert tomllib.loads(train("--data", data, "-n").out)["image_size_hw"] == [64, 96]
+
+
+def test_from_scratch_a_configuration_is_enough(detcli: Callable[..., Run], tiny_checkpoint: Path, data: Path) -> None:
+    config = tiny_checkpoint / "config.json"
+    refused = detcli("train", "-m", config, "--data", data, "-n")
+    assert refused.code == 2
+    assert "--scratch begins from random ones" in refused.err
+    run = detcli("train", "-m", config, "--scratch", "--data", data, "-n")
+    assert run.code == 0, run.err
+    assert "random weights" in run.err
+
+
+def test_the_run_needs_a_place(train: Train, data: Path) -> None:
+    run = train("--data", data)
+    assert run.code == 2
+    assert "-o names a folder" in run.err
+
+
+def test_standard_output_is_no_place_for_a_run(train: Train, data: Path) -> None:
+    run = train("--data", data, "-o", "-", *SHORT)
+    assert run.code == 2
+    assert "a run is a folder" in run.err
+
+
+def test_a_folder_with_something_in_it_is_kept_unless_told(train: Train, data: Path) -> None:
+    Path("run").mkdir()
+    Path("run/notes.txt").write_text("mine")
+    run = train("--data", data, "-o", "run")
+    assert run.code == 8
+    assert "--if-exists overwrite (or -y)" in run.err
+    assert train("--data", data, "-o", "run", "--if-exists", "skip").code == 0
+    assert [path.name for path in Path("run").iterdir()] == ["notes.txt"]
+
+
+def test_what_a_run_left_that_came_to_no_state_is_in_nobodys_way(train: Train, data: Path) -> None:
+    for name in ("last", "tensorboard"):
+        Path("run", name).mkdir(parents=True)
+    Path("run/recipe.toml").write_text("epochs = 1")
+    model = Path("run/last/model.safetensors")
+    model.write_bytes(b"random weights")
+    refused = train("--data", data, "-o", "run", "-n")
+    assert refused.code == 8, "a model that somebody kept of an older run"
+    Path("run/metrics.jsonl").write_bytes(b"")
+    assert train("--data", data, "-o", "run", "-n").code == 0
+    Path("run/state.safetensors").write_bytes(b"a state")
+    assert train("--data", data, "-o", "run", "-n").code == 8
+    assert model.read_bytes() == b"random weights"
+
+
+@pytest.mark.parametrize("option", ["--data", "--val", "--images"])
+def test_the_run_never_takes_the_place_of_what_it_reads(train: Train, data: Path, option: str) -> None:
+    given = {"--data": data, "--val": "val/truth.json", "--images": "data"} | {
+        option: "data" if "im" in option else data
+    }
+    run = train(*(word for pair in given.items() for word in pair), "-o", "data", "-y")
+    assert run.code == 2
+    assert "'data' holds what would be read" in run.err
+    assert data.exists()
+
+
+def test_missing_libraries_are_told_before_anything_is_read(
+    train: Train, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from detcli.cli.train import train as command
+
+    for missing, words in (
+        ({"scipy"}, "scipy, which is"),
+        ({"scipy", "matplotlib"}, "scipy and matplotlib, which are"),
+    ):
+        monkeypatch.setattr(command, "find_spec", lambda name, missing=missing: None if name in missing else name)
+        run = train("--data", "no/such.json", "-o", "run")
+        assert run.code == 2
+        assert f"training needs {words} not installed: pip install 'detcli[train]'" in run.err
+
+
+def test_classes_that_the_training_data_does_not_have_are_refused(train: Train, data: Path) -> None:
+    other = dataset(Path("other"), 4, names=("dog", "zebr"))
+    run = train("--data", data, "--val", other, "-o", "run", *SHORT)
+    assert run.code == 4
+    assert "'zebr' (did you mean 'zebra'?)" in run.err
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "clp=1"], "unknown field 'clp'; did you mean 'clip'"),
+        (["-b", "7", "--accumulate", "2"], "does not divide into"),
+        (["--imgsz", "50", "50"], "50"),
+        (["--recipe", "none.toml"], "none.toml"),
+        (["--precision", "int8"], "int8"),
+        (["-m", "dfin-s"], "dfine-s"),
+        (["--val", "none.json"], "none.json"),
+        (["--precision", "fp16"], "fp16"),
+        (["-d", "cuda:99"], "cuda"),
+    ],
+)
+def test_a_slip_is_one_line_and_trains_nothing(train: Train, data: Path, arguments: list[str], said: str) -> None:
+    run = train("--data", data, "-d", "cpu", "--dry-run", *arguments)
+    assert run.code in (2, 5), run.err
+    assert said in "".join(run.err.splitlines()[-2:])
+    assert run.out == ""
+
+
+def test_resuming_what_was_never_begun_is_told(train: Train, data: Path) -> None:
+    run = train("--data", data, "-o", "run", "--resume", *SHORT)
+    assert run.code == 2
+    assert "--resume: there is no run to go on with in 'run'" in run.err
+
+
+def test_a_field_of_the_network_that_there_is_none_of_is_refused(train: Train, data: Path) -> None:
+    run = train("--data", data, "-n", "--set", "network.num_querys=10")
+    assert run.code == 2
+    assert "[network] sets 'num_querys', which the model does not have" in run.err
+    assert train("--data", data, "-n", "--set", "network.num_queries=10").code == 0
+
+
+def test_settings_and_environment_reach_it(train: Train, data: Path) -> None:
+    Path("detcli.toml").write_text('[train]\nepochs = 7\nlr = 1e-3\nset = ["clip=0.5"]\nimgsz = [64, 64]\n')
+    recipe = tomllib.loads(train("--data", data, "-n", env={"DETCLI_TRAIN_EPOCHS": "9"}).out)
+    assert (recipe["epochs"], recipe["lr"], recipe["clip"], recipe["image_size_hw"]) == (9, 1e-3, 0.5, [64, 64])
+
+
+def test_one_of_several_processes_speaks(train: Train, data: Path) -> None:
+    run = train("--data", data, "-n", env={"RANK": "1", "WORLD_SIZE": "2"})
+    assert run.code == 0
+    assert (run.out, run.err) == ("", "")
+
+
+def interrupted(words: Sequence[str], number: signal.Signals, *, after: str) -> tuple[int, list[str]]:
+    """The exit code and the lines of a run that is sent a signal once it has said that an epoch is over."""
+    process = subprocess.Popen([sys.executable, "-m", "detcli", *words], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith(after):
+            break
+    process.send_signal(number)
+    _, rest = process.communicate(timeout=120)
+    return process.returncode, [*lines, *rest.splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_signals_save_and_resume_goes_on(train: Train, tiny_checkpoint: Path, data: Path) -> None:
+    words = ["train", "-m", str(tiny_checkpoint), "--data", str(data), "-o", "run", *SHORT, "--epochs", "200"]
+    code, lines = interrupted(words, signal.SIGTERM, after="detcli: epoch 1 of 200")
+    assert code == 143, lines
+    assert lines[-1].endswith("-> run; interrupted by SIGTERM, the same command with --resume goes on")
+
+    wrong = train("--data", data, "-o", "run", "--resume", "--epochs", "9")
+    assert wrong.code == 2
+    assert "holds a run with another recipe: epochs was 200 and is 9 now" in wrong.err
+
+    code, lines = interrupted(
+        ["train", "--data", str(data), "-o", "run", "--resume", "-d", "cpu"], signal.SIGINT, after="detcli: epoch "
+    )
+    assert code == 130, lines
+    assert [line for line in lines if "cpu in fp32: going on at step " in line]
+    assert not [line for line in lines if line.startswith("detcli: epoch 1 of 200")]

@@ -1,0 +1,160 @@
+"""The drawn images keep the contract of a dataset, follow from seed and number alone, and never cross over."""
+
+import hashlib
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detcli.datasets.shapes import CLASSES, ShapesDataset, draw
+from detcli.errors import DataError, UsageError
+from detcli.structures.frame import Frame
+
+
+def frame_of(shapes: ShapesDataset, index: int) -> Frame:
+    frame = shapes.read(index)
+    assert isinstance(frame, Frame)
+    return frame
+
+
+def digest(index: int) -> str:
+    """Of an image's pixels and boxes."""
+    pixels, truths = draw(5, index)
+    return hashlib.sha256(pixels.tobytes() + truths.boxes_xyxy.tobytes() + truths.class_ids.tobytes()).hexdigest()
+
+
+def test_an_image_is_the_same_whatever_was_drawn_before() -> None:
+    forwards = [digest(index) for index in range(8)]
+    backwards = [digest(index) for index in reversed(range(8))]
+    assert forwards == backwards[::-1]
+    assert len(set(forwards)) == 8
+
+
+def test_an_image_is_the_same_in_any_thread() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(digest, [*range(24)] * 2)) == [digest(index) for index in range(24)] * 2
+
+
+def test_an_image_is_the_same_in_another_process() -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(digest, range(4)) == [digest(index) for index in range(4)]
+
+
+def test_the_set_is_the_one_that_was_published() -> None:
+    """Boxes of this version, to a tenth of a pixel: who changes the layout must raise VERSION, and this with it."""
+    shapes = ShapesDataset(part="val")
+    rows = [
+        f"{index} {CLASSES[class_id]} {' '.join(f'{value:.1f}' for value in box)}"
+        for index in range(20)
+        for class_id, box in zip(shapes.truths(index).class_ids, shapes.truths(index).boxes_xyxy, strict=True)
+    ]
+    assert hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16] == "d9d7a8fe57ee08d7"
+
+
+def test_parts_share_no_image_even_under_one_seed() -> None:
+    train, val = ShapesDataset("shapes:7:50", part="train"), ShapesDataset("shapes:7:50", part="val")
+    boxes_of_train = {train.truths(index).boxes_xyxy.tobytes() for index in range(50)} - {b""}
+    boxes_of_val = {val.truths(index).boxes_xyxy.tobytes() for index in range(50)} - {b""}
+    assert boxes_of_train.isdisjoint(boxes_of_val)
+    assert not np.array_equal(frame_of(train, 0).pixels, frame_of(val, 0).pixels)
+
+
+def test_defaults_are_ten_thousand_images_of_seed_0_and_a_thousand_of_seed_1() -> None:
+    for part, name in (("train", "shapes:0:10000"), ("val", "shapes:1:1000")):
+        default, named = ShapesDataset(part=part), ShapesDataset(name, part=part)
+        assert len(default) == len(named) == int(name.rsplit(":", 1)[1])
+        assert frame_of(default, 3).origin == frame_of(named, 3).origin
+        assert np.array_equal(default.truths(3).boxes_xyxy, named.truths(3).boxes_xyxy)
+
+
+def test_a_frame_says_where_it_stands() -> None:
+    frame = frame_of(ShapesDataset("shapes:4:20"), 17)
+    assert (frame.origin.index, frame.origin.file) == (17, "shapes:4:20#17")
+    assert (frame.origin.relative, frame.origin.stem) == ("000017.png", "000017")
+    assert frame.pixels is not None
+    assert frame.pixels.shape == (*frame.size_hw, 3)
+    assert frame.pixels.dtype == np.uint8
+    assert frame.pixels.flags.c_contiguous
+
+
+def test_a_resized_frame_is_the_resized_image_and_nothing_else() -> None:
+    shapes = ShapesDataset("shapes:4:20")
+    resized = shapes.read(2, lambda image: np.asarray(image.resize((64, 48), Image.Resampling.BILINEAR)))
+    whole = frame_of(shapes, 2)
+    assert isinstance(resized, Frame)
+    assert resized.pixels is None
+    assert resized.size_hw == whole.size_hw
+    assert whole.pixels is not None
+    expected = np.asarray(Image.fromarray(whole.pixels).resize((64, 48), Image.Resampling.BILINEAR))
+    assert np.array_equal(resized.prepared, expected)
+
+
+def test_annotations_say_what_truths_say() -> None:
+    shapes = ShapesDataset("shapes:4:40", part="val")
+    coco = shapes.annotations()
+    assert [image["id"] for image in coco["images"]] == [shapes.image_id(index) for index in range(40)]
+    assert [box["id"] for box in coco["annotations"]] == [*range(1, shapes.report.boxes + 1)]
+    for index in (0, 13, 39):
+        mine = [box for box in coco["annotations"] if box["image_id"] == shapes.image_id(index)]
+        truths = shapes.truths(index)
+        corners = [[x, y, x + w, y + h] for x, y, w, h in (box["bbox"] for box in mine)]
+        assert np.allclose(np.array(corners).reshape(-1, 4), truths.boxes_xyxy)
+        assert [box["category_id"] for box in mine] == [shapes.labels.category_ids[k] for k in truths.class_ids]
+        height, width = frame_of(shapes, index).size_hw
+        assert (coco["images"][index]["width"], coco["images"][index]["height"]) == (width, height)
+    assert [(item["id"], item["name"]) for item in coco["categories"]] == [*enumerate(CLASSES, start=1)]
+
+
+def test_the_report_counts_what_truths_hold() -> None:
+    shapes = ShapesDataset("shapes:9:60")
+    truths = [shapes.truths(index) for index in range(60)]
+    assert shapes.report.name == "shapes:9:60"
+    assert shapes.report.images == 60
+    assert shapes.report.boxes == sum(map(len, truths)) == sum(shapes.report.boxes_of.values())
+    assert shapes.report.empty == sum(len(one) == 0 for one in truths)
+    stars = sum(int((one.class_ids == CLASSES.index("star")).sum()) for one in truths)
+    assert shapes.report.boxes_of["star"] == stars > 0
+
+
+def test_classes_are_mapped_by_name() -> None:
+    own, mapped = ShapesDataset("shapes:4:10"), ShapesDataset("shapes:4:10", classes=("person", *reversed(CLASSES)))
+    for index in range(10):
+        names = [own.labels.names[k] for k in own.truths(index).class_ids]
+        assert [mapped.labels.names[k] for k in mapped.truths(index).class_ids] == names
+    assert mapped.labels.names[0] == "person"
+
+
+def test_a_missing_class_is_named() -> None:
+    with pytest.raises(DataError, match="show star, which is not among the classes circle, square"):
+        ShapesDataset(classes=tuple(name for name in CLASSES if name != "star"))
+
+
+@pytest.mark.parametrize(
+    "where", ["shapes:x", "shapes:-1", "shapes:1:0", "shapes:1:2:3", "shapes:", "forms", "shapes:1.5"]
+)
+def test_another_name_is_refused_with_what_is_right(where: str) -> None:
+    with pytest.raises(UsageError, match=r"'shapes:SEED:COUNT'.*such as 'shapes:1:1000'"):
+        ShapesDataset(where)
+
+
+def test_a_folder_of_images_is_refused() -> None:
+    with pytest.raises(UsageError, match="no folder of images such as 'somewhere'"):
+        ShapesDataset(images=Path("somewhere"))
+
+
+@pytest.mark.parametrize("index", [-1, 5])
+def test_a_number_beyond_the_count_is_an_index_error(index: int) -> None:
+    with pytest.raises(IndexError):
+        ShapesDataset("shapes:1:5").truths(index)
+
+
+def test_of_many_images_the_report_says_that_it_estimates() -> None:
+    report = ShapesDataset("shapes:3:6000").report
+    assert report.images == 6000
+    assert sum(report.boxes_of.values()) == report.boxes
+    assert report.boxes == pytest.approx(3 * ShapesDataset("shapes:3:2000").report.boxes, abs=len(CLASSES))
+    assert "first 2,000 images" in report.findings[0]
+    assert not ShapesDataset("shapes:3:40").report.findings

@@ -1,0 +1,182 @@
+"""From a .pth of an original repository to a model of ours: what it is, what it is called, and what was taken on trust."""
+
+import argparse
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from detcli.checkpoints.checkpoint_files import read_checkpoint, write_checkpoint
+from detcli.checkpoints.hub.locate_model import locate
+from detcli.checkpoints.pth.pth_files import OriginalFile
+from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
+from detcli.inference import read_model as converting
+from detcli.inference.config_labels import read_labels
+from detcli.inference.read_model import describe_model, read_model, read_original
+from detcli.models.backbones.resnet import resnet_variant
+from detcli.models.detr import FAMILY as DETR
+from detcli.models.detr.config import DetrConfig
+from detcli.models.dfine import FAMILY as DFINE
+from detcli.models.family import ConversionHints
+from tests.helpers.network_samples import lively, tiny
+from tests.helpers.original_layouts import detr, dfine
+
+NAMES = tuple(f"class {i}" for i in range(5))
+Give = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, Tensor]:
+    """A small D-FINE of five classes in the original layout, for images of 640."""
+    state = dict(lively(tiny(num_queries=300)).state_dict())
+    return dfine(DFINE.write_weights(state, tiny(num_queries=300)), grid_hw=(640, 640), strides=(8, 16, 32))
+
+
+@pytest.fixture(scope="module")
+def detr_tensors() -> dict[str, Tensor]:
+    """A small DETR of 91 classes in the original layout, its backbone a ResNet-18."""
+    config = DetrConfig(
+        labels=("a",) * 91, backbone=resnet_variant("resnet18", (1, 2, 3, 4)), d_model=32, encoder_layers=1, decoder_layers=1,
+        encoder_ffn_dim=8, decoder_ffn_dim=8, num_queries=5,
+    )  # fmt: skip
+    return detr(DETR.write_weights(DETR.build(config).state_dict(), config))
+
+
+@pytest.fixture
+def give(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Give:
+    """A file whose content is said, so that no process has to be started for each question."""
+
+    def say(tensors: dict[str, Tensor], where: Any = "model", **args: Any) -> Path:
+        path = tmp_path / "weights.pth"
+        path.write_bytes(b"weights")
+        held = {name: tensor for name, tensor in tensors.items() if name != "decoder.anchors"}
+        monkeypatch.setattr(converting, "read_original_file", lambda path: OriginalFile(held, args, where))
+        return path
+
+    return say
+
+
+def test_a_training_run_on_the_disk_becomes_a_model_that_detcli_reads(
+    tensors: dict[str, Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "best_stg1.pth"
+    behind = {f"module._orig_mod.{name}": torch.zeros_like(tensor) for name, tensor in tensors.items()}
+    ahead = {f"_orig_mod.module.{name}": tensor for name, tensor in tensors.items()}
+    torch.save({"model": behind, "ema": {"module": ahead, "updates": 7}, "args": argparse.Namespace(x=1)}, path)
+    read = read_original(path, ConversionHints(labels=NAMES))
+    assert read.family is DFINE
+    assert read.checkpoint.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert f"'{path}': its weights are the moving average (EMA) of a training run" in read.checkpoint.notes
+    made = read.checkpoint
+    write_checkpoint(tmp_path / "made", made.config, made.preprocessor, made.tensors)
+    again = read_checkpoint(locate(str(tmp_path / "made")))
+    assert (again.config, again.preprocessor, again.notes) == (made.config, made.preprocessor, ())
+    config = DFINE.read_config(again.config)
+    state = DFINE.read_weights(again.tensors, config)
+    expected = lively(tiny(num_queries=300)).state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in expected.items())
+    assert read_labels(again.config, DFINE.label_names(config)) == read.labels
+
+
+def test_classes_that_the_user_names_count_from_zero_as_the_original_does(
+    give: Give, tensors: dict[str, Tensor]
+) -> None:
+    read = read_original(give(tensors), ConversionHints(labels=NAMES))
+    assert read.labels.names == NAMES
+    assert read.labels.category_ids == (0, 1, 2, 3, 4)
+    assert read.checkpoint.config["category_ids"] == [0, 1, 2, 3, 4]
+
+
+def test_published_classes_keep_the_category_ids_of_their_data(give: Give, detr_tensors: dict[str, Tensor]) -> None:
+    read = read_original(give(detr_tensors, dilation=False), ConversionHints())
+    assert read.family is DETR
+    assert read.labels.category_ids == tuple(range(91))
+    assert read.labels.names[18] == "dog"
+    assert "category_ids" not in read.checkpoint.config
+    assert read.checkpoint.preprocessor["size"] == {"shortest_edge": 800, "longest_edge": 1333}
+
+
+def test_what_a_file_does_not_tell_is_asked_for_with_its_name(
+    give: Give, tensors: dict[str, Tensor], detr_tensors: dict[str, Tensor]
+) -> None:
+    path = give(tensors)
+    with pytest.raises(UnsupportedModelError, match=rf"^'{path}': .*`detcli models convert --labels`"):
+        read_original(path, ConversionHints())
+    with pytest.raises(UnsupportedModelError, match=rf"^'{path}': .*`detcli models convert --dc5` or `--no-dc5`"):
+        read_original(give(detr_tensors), ConversionHints())
+
+
+def test_a_released_file_is_known_by_its_content_and_never_by_its_name(
+    give: Give, detr_tensors: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = give(detr_tensors)
+    named = path.rename(path.with_name("detr-r50-dc5-f0fb7ef5.pth"))
+    with pytest.raises(UnsupportedModelError, match=r"--dc5"):
+        read_original(named, ConversionHints())
+    monkeypatch.setattr(converting, "sha256_of_weights", lambda path: "f0fb7ef5" + "0" * 56)
+    read = read_original(named, ConversionHints())
+    assert read.checkpoint.config["dilation"] is True
+    overruled = read_original(named, ConversionHints(dilation=False)).checkpoint
+    assert overruled.config["dilation"] is False
+    assert "taken as not dilated, though what is known of the file says dilated (DC5)" in overruled.notes[-1]
+
+
+def test_the_size_of_images_can_be_said(
+    give: Give, tensors: dict[str, Tensor], detr_tensors: dict[str, Tensor]
+) -> None:
+    made = read_original(give(tensors), ConversionHints(labels=NAMES, image_size_hw=(320, 416))).checkpoint
+    assert made.preprocessor["size"] == {"height": 320, "width": 416}
+    made = read_original(give(detr_tensors), ConversionHints(dilation=False, image_size_hw=(480, 800))).checkpoint
+    assert made.preprocessor["size"] == {"shortest_edge": 480, "longest_edge": 800}
+    with pytest.raises(UsageError, match=r"--imgsz"):
+        read_original(give(tensors), ConversionHints(labels=NAMES, image_size_hw=(321, 416)))
+
+
+def test_a_hint_that_means_nothing_to_the_family_is_refused(give: Give, tensors: dict[str, Tensor]) -> None:
+    with pytest.raises(UsageError, match=r"--dc5 and --no-dc5 are for DETR and Deformable DETR"):
+        read_original(give(tensors), ConversionHints(labels=NAMES, dilation=True))
+
+
+def test_names_of_no_repository_are_told_with_the_first(give: Give) -> None:
+    with pytest.raises(UnsupportedModelError, match=r"\('layer1\.0\.weight' and 1 more\) have names of none"):
+        read_original(give({"layer1.0.weight": torch.ones(1), "x": torch.ones(1)}), ConversionHints())
+
+
+def test_names_of_the_hub_are_told_from_an_originals(give: Give, tensors: dict[str, Tensor]) -> None:
+    with pytest.raises(UnsupportedModelError, match=r"have the names of the Hub: .*save_pretrained"):
+        read_original(give({"model.decoder.layers.0.fc1.weight": torch.ones(1)}), ConversionHints())
+
+
+def test_a_tensor_that_is_missing_is_told_with_the_file(give: Give, tensors: dict[str, Tensor]) -> None:
+    short = {name: tensor for name, tensor in tensors.items() if name != "decoder.enc_output.norm.bias"}
+    path = give(short)
+    with pytest.raises(DamagedModelError, match=rf"^'{path}': .* lack 'model\.enc_output\.1\.bias'"):
+        read_original(path, ConversionHints(labels=NAMES))
+
+
+def test_keys_copied_over_values_are_warned_of(give: Give, tensors: dict[str, Tensor]) -> None:
+    odd = dict(tensors)
+    name = "decoder.decoder.layers.0.self_attn.in_proj_weight"
+    query, key, _ = odd[name].chunk(3)
+    odd[name] = torch.cat((query, key, key))
+    notes = read_original(give(odd), ConversionHints(labels=NAMES)).checkpoint.notes
+    assert any("keys and values of decoder layer 0 have the same weights" in note for note in notes)
+
+
+def test_a_file_is_a_model_by_itself_where_it_tells_all(give: Give, detr_tensors: dict[str, Tensor]) -> None:
+    path = give(detr_tensors, dilation=False)
+    files = locate(str(path))
+    made = read_model(files)
+    assert made.config["model_type"] == "detr"
+    assert describe_model(files) == (made.config, made.preprocessor)
+
+
+def test_a_folder_is_described_without_its_weights(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    files = locate(str(tiny_checkpoint))
+    config, preprocessor = describe_model(files)
+    assert config["model_type"] == "d_fine"
+    assert preprocessor["size"] == {"height": 64, "width": 96}

@@ -1,0 +1,208 @@
+"""Deformable DETR in training: what the criterion is handed, how parameters learn, and what other classes keep."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from detcli.models.deformable_detr import FAMILY
+from detcli.models.deformable_detr.config import published
+from detcli.models.deformable_detr.network import DeformableDetr
+from detcli.models.empty_weights import skeleton
+from detcli.models.family import ParameterGroup, ReplacedClassHead
+from detcli.models.losses.set_training import SetTraining
+from detcli.structures.outputs import Outputs, Targets
+from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny
+from tests.helpers.network_samples import images
+
+TWO_STAGE = "with-box-refine-two-stage"
+
+
+def truths(*counts: int) -> list[Targets]:
+    generator = torch.Generator().manual_seed(0)
+    return [
+        Targets(torch.randint(0, 5, (n,), generator=generator), 0.2 + 0.4 * torch.rand(n, 4, generator=generator))
+        for n in counts
+    ]
+
+
+def learner(variant: str = "", **changes: Any) -> DeformableDetr:
+    return lively(tiny(variant, dropout=0.0, **changes)).double().train()
+
+
+def batch() -> tuple[Tensor, Tensor]:
+    return padded(images(2, 96, 112), [(96, 90), (70, 112)])
+
+
+def said(outputs: Outputs) -> SetTraining:
+    assert isinstance(outputs.details, SetTraining)
+    return outputs.details
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_targets_bring_the_answers_of_every_layer_and_the_last_is_the_networks(variant: str) -> None:
+    pixels, mask = batch()
+    network = learner(variant, decoder_layers=3)
+    details = said(network(pixels, mask, targets=truths(2, 1)))
+    queries = tiny(variant).queries
+    assert details.logits.shape == (3, 2, queries, 5)
+    assert details.boxes_cxcywh.shape == (3, 2, queries, 4)
+    assert details.mask is mask
+    assert details.masks is None
+    plain = network.eval()(pixels, mask)
+    torch.testing.assert_close(details.logits[-1], plain.logits)
+    torch.testing.assert_close(details.boxes_cxcywh[-1], plain.boxes_cxcywh)
+
+
+def test_two_stages_bring_the_proposals_of_every_token() -> None:
+    pixels, mask = batch()
+    details = said(learner(TWO_STAGE)(pixels, mask, targets=truths(2, 1)))
+    tokens = 12 * 14 + 6 * 7 + 3 * 4 + 2 * 2
+    assert details.encoder_logits is not None
+    assert details.encoder_boxes_cxcywh is not None
+    assert details.encoder_logits.shape == (2, tokens, 5)
+    assert details.encoder_boxes_cxcywh.shape == (2, tokens, 4)
+    assert details.encoder_boxes_cxcywh.isfinite().all()
+    others = said(learner()(pixels, mask, targets=truths(2, 1)))
+    assert (others.encoder_logits, others.encoder_boxes_cxcywh) == (None, None)
+
+
+def gradients(network: DeformableDetr, loss: Tensor) -> set[str]:
+    """Names of parameters that a loss reaches."""
+    network.zero_grad()
+    loss.backward()
+    return {name for name, p in network.named_parameters() if p.grad is not None and bool(p.grad.any())}
+
+
+def test_boxes_of_a_layer_that_refines_teach_no_layer_before_it_by_their_references() -> None:
+    pixels, mask = batch()
+    network = learner("with-box-refine")
+    details = said(network(pixels, mask, targets=truths(2, 1)))
+    reached = gradients(network, details.boxes_cxcywh[1].sum())
+    assert "decoder.box_heads.1.layers.2.weight" in reached
+    assert not [name for name in reached if name.startswith(("decoder.box_heads.0.", "decoder.class_heads."))]
+
+
+def test_learned_reference_points_learn_from_every_layer() -> None:
+    pixels, mask = batch()
+    network = learner()
+    for layer in (0, 1):
+        details = said(network(pixels, mask, targets=truths(2, 1)))
+        assert "start.references.weight" in gradients(network, details.boxes_cxcywh[layer].sum())
+
+
+def test_what_the_decoder_answers_does_not_move_the_proposals() -> None:
+    pixels, mask = batch()
+    network = learner(TWO_STAGE)
+    details = said(network(pixels, mask, targets=truths(2, 1)))
+    reached = gradients(network, details.boxes_cxcywh.sum() + details.logits.sum())
+    assert not [name for name in reached if name.startswith(("start.box_head", "start.class_head", "start.projection"))]
+    assert "start.positions.weight" in reached
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_parameter_that_learns_is_reached_by_the_criterion(variant: str) -> None:
+    config = tiny(variant, dropout=0.0)
+    network = lively(config).double().train()
+    pixels, mask = batch()
+    targets = truths(3, 2)
+    losses = FAMILY.criterion(config)(network(pixels, mask, targets=targets), targets)
+    sum(losses.values(), torch.zeros(())).backward()
+    learning = {name for group in FAMILY.groups(network) for name in group.names}
+    silent = {name for name, p in network.named_parameters() if name in learning and p.grad is None}
+    assert not silent
+
+
+def test_dropout_is_for_training_alone() -> None:
+    network = lively(tiny(dropout=0.5, attention_dropout=0.5, activation_dropout=0.5))
+    pixels = images(1, 64, 96).float()
+    with torch.inference_mode():
+        assert torch.equal(network(pixels).logits, network(pixels).logits)
+        network.train()
+        assert not torch.equal(network(pixels).logits, network(pixels).logits)
+
+
+@pytest.mark.parametrize(("training", "count"), [(True, 1), (False, 2)])
+def test_targets_that_are_not_one_an_image_of_a_training_step_are_refused(training: bool, count: int) -> None:
+    pixels, mask = batch()
+    with pytest.raises(ValueError, match=f"{count} targets for 2 images"):
+        learner().train(training)(pixels, mask, targets=truths(*[1] * count))
+
+
+def groups(variant: str) -> tuple[ParameterGroup, ...]:
+    with skeleton():
+        return FAMILY.groups(DeformableDetr(published(variant, ["label"] * 91)))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_groups_are_those_of_the_published_recipe(variant: str) -> None:
+    backbone, others, aiming = groups(variant)
+    assert [(g.rate, g.factor, g.decay) for g in (backbone, others, aiming)] == [
+        ("backbone", 1.0, True),
+        ("base", 1.0, True),
+        ("base", 0.1, True),
+    ]
+    assert len(backbone.names) == 53  # convolutions; all norms are frozen
+    points = 0 if variant == TWO_STAGE else 2
+    assert len(aiming.names) == 2 * 12 + points
+    assert all(".offsets." in name or name.startswith("start.references.") for name in aiming.names)
+    assert not [name for name in others.names if name.startswith("backbone.") or ".offsets." in name]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_parameter_is_in_one_group(variant: str) -> None:
+    with skeleton():
+        network = DeformableDetr(published(variant, ["label"] * 91))
+    names = [name for group in FAMILY.groups(network) for name in group.names]
+    assert len(names) == len(set(names))
+    assert set(names) == {name for name, _ in network.named_parameters()}
+
+
+OLD = ("person", "dog", "Traffic Light", "dog", "cat")
+
+
+def relabelled(variant: str, *names: str, seed: int = 0) -> tuple[dict[str, Tensor], ReplacedClassHead]:
+    config = tiny(variant, id2label={str(index): name for index, name in enumerate(OLD)})
+    state = dict(lively(config).state_dict())
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return state, FAMILY.relabel(state, config, names)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_rows_of_the_same_names_go_over_and_all_else_is_as_it_was(variant: str) -> None:
+    state, made = relabelled(variant, "zebra", "traffic light", "Dog ")
+    assert made.kept == (1, 2)
+    assert made.config.labels == ("zebra", "traffic light", "Dog ")
+    for name, tensor in state.items():
+        if name.startswith("decoder.class_heads."):
+            assert torch.equal(made.state[name][1:], tensor[[2, 1]])
+        elif not name.startswith("start.class_head."):
+            assert torch.equal(made.state[name], tensor), name
+    DeformableDetr(made.config).load_state_dict(made.state, strict=True)
+
+
+def test_the_first_row_of_the_proposals_head_says_how_sure_a_place_is_and_always_goes_over() -> None:
+    state, made = relabelled(TWO_STAGE, "zebra", "person")
+    for kind in ("weight", "bias"):
+        assert torch.equal(made.state[f"start.class_head.{kind}"][0], state[f"start.class_head.{kind}"][0])
+
+
+def test_new_rows_follow_from_torchs_seed() -> None:
+    (_, one), (_, same), (_, other) = (relabelled("", "zebra", seed=seed) for seed in (1, 1, 2))
+    weights = [made.state["decoder.class_heads.0.weight"] for made in (one, same, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_boxes_begin_small_where_nothing_proposes_them() -> None:
+    def sizes(variant: str) -> list[float]:
+        heads = DeformableDetr(tiny(variant)).decoder.box_heads
+        return [float(head.linears[-1].bias[2].detach()) for head in heads]  # type: ignore[union-attr, index]
+
+    assert {variant: sizes(variant) for variant in ("", "with-box-refine", TWO_STAGE)} == {
+        "": [-2.0],
+        "with-box-refine": [-2.0, 0.0],
+        TWO_STAGE: [0.0, 0.0],
+    }

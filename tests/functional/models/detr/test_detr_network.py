@@ -1,0 +1,189 @@
+"""What a DETR promises of images in company, padded and alone; of its folded form; and of its mask head."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor
+
+from detcli.errors import UnsupportedModelError
+from detcli.models.detr import (
+    FAMILY,  # CHECK
+    masks,
+)
+from detcli.models.detr.network import Detr, optimize
+from detcli.structures.outputs import Outputs
+from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny
+
+
+def assert_alike(one: Outputs, other: Outputs, tolerance: float = 1e-9) -> None:
+    torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=tolerance)
+    torch.testing.assert_close(one.boxes_cxcywh, other.boxes_cxcywh, rtol=0, atol=tolerance)
+    assert (one.masks is None) == (other.masks is None)
+    if one.masks is not None:
+        torch.testing.assert_close(one.masks, other.masks, rtol=0, atol=tolerance)
+
+
+def alone(outputs: Outputs, place: int) -> Outputs:
+    drawn = outputs.masks[place : place + 1] if outputs.masks is not None else None
+    return Outputs(outputs.logits[place : place + 1], outputs.boxes_cxcywh[place : place + 1], masks=drawn)
+
+
+def run(network: Detr, pixels: Tensor, mask: Tensor | None = None) -> Outputs:
+    with torch.inference_mode():
+        outputs: Outputs = network(pixels, mask)
+        return outputs
+
+
+@pytest.fixture(params=["boxes", "masks"])
+def network(request: pytest.FixtureRequest) -> Detr:
+    return lively(tiny(**(SEGMENTING if request.param == "masks" else {}))).double()
+
+
+def test_a_batch_is_its_images_one_by_one(network: Detr) -> None:
+    pixels = images(3, 70, 101)
+    together = run(network, pixels)
+    for place in range(3):
+        assert_alike(alone(together, place), run(network, pixels[place : place + 1]))
+
+
+def test_a_mask_without_padding_changes_nothing(network: Detr) -> None:
+    pixels = images(2, 70, 101)
+    assert_alike(run(network, pixels, torch.ones(2, 70, 101, dtype=torch.bool)), run(network, pixels))
+
+
+def test_a_mask_counts_though_every_cell_of_the_map_is_image(network: Detr) -> None:
+    """Fewer rows are padded than a cell has."""
+    pixels, mask = padded((96, 128), (91, 128))
+    assert_alike(run(network, pixels, mask), run(network, pixels))
+
+
+def test_what_stands_in_the_padding_beyond_reach_of_the_image_says_nothing(network: Detr) -> None:
+    """Attention never looks there; only the backbone's receptive field can."""
+    pixels, mask = padded((96, 1024), (96, 96))
+    louder = pixels.clone()
+    louder[1, :, :, 900:] = 5.0
+    assert_alike(alone(run(network, pixels, mask), 0), alone(run(network, louder, mask), 0))
+    before, after = (alone(run(network, each, mask), 1) for each in (pixels, louder))
+    torch.testing.assert_close(before.logits, after.logits, rtol=0, atol=1e-9)
+    unmasked = run(network, louder)
+    assert (alone(unmasked, 1).logits - after.logits).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("positions", ["sine", "learned"])
+@pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
+def test_the_folded_form_gives_the_same_and_folding_twice_changes_nothing(
+    positions: str, form: dict[str, object]
+) -> None:
+    network = lively(tiny(position_embedding_type=positions, **form)).double()
+    pixels, mask = padded((96, 130), (70, 101))
+    before = run(network, pixels, mask)
+    once = optimize(copy.deepcopy(network))
+    assert_alike(run(once, pixels, mask), before)
+    twice = optimize(copy.deepcopy(once))
+    assert_alike(run(twice, pixels, mask), run(once, pixels, mask), 0.0)
+    assert not any(parameter.requires_grad for parameter in once.parameters())
+    assert not any(name.endswith("running_var") for name in once.state_dict())
+
+
+def test_memory_order_changes_nothing(network: Detr) -> None:
+    pixels, mask = padded((96, 130), (70, 101))
+    before = run(network, pixels, mask)
+    last = optimize(copy.deepcopy(network)).to(memory_format=torch.channels_last)
+    assert_alike(run(last, pixels.contiguous(memory_format=torch.channels_last), mask), before)
+
+
+@pytest.mark.parametrize("size_hw", [(33, 200), (1, 1), (64, 64), (97, 31)])
+def test_any_size_of_image_will_do(network: Detr, size_hw: tuple[int, int]) -> None:
+    outputs = run(network, images(1, *size_hw))
+    assert outputs.logits.shape == (1, 12, 6)
+    assert outputs.boxes_cxcywh.shape == (1, 12, 4)
+    assert outputs.boxes_cxcywh.min() >= 0
+    assert outputs.boxes_cxcywh.max() <= 1
+    if outputs.masks is not None:
+        assert outputs.masks.shape == (1, 12, -(-size_hw[0] // 4), -(-size_hw[1] // 4))
+
+
+def test_masks_are_left_out_where_they_are_not_wanted() -> None:
+    network = lively(tiny(**SEGMENTING)).double()
+    pixels, mask = padded((96, 130), (70, 101))
+    assert network.gives_masks
+    with_masks = run(network, pixels, mask)
+    network.gives_masks = False
+    without = run(network, pixels, mask)
+    assert without.masks is None
+    assert_alike(without, Outputs(with_masks.logits, with_masks.boxes_cxcywh))
+    assert not lively(tiny()).gives_masks
+
+
+def test_a_few_queries_at_a_time_give_the_masks_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = lively(tiny(**SEGMENTING)).double()
+    pixels, mask = padded((96, 130), (70, 101))
+    whole = run(network, pixels, mask)
+    monkeypatch.setattr(masks, "_CHUNK", 24 * 33 * 5 * 4)  # the finest maps of five queries
+    assert_alike(run(network, pixels, mask), whole)
+    monkeypatch.setattr(masks, "_CHUNK", 1)
+    assert_alike(run(network, pixels, mask), whole)
+
+
+def test_masks_of_unsure_queries_are_spared_and_the_others_stay_as_they_are() -> None:
+    network = optimize(lively(tiny(**SEGMENTING)).double())
+    pixels, mask = padded((96, 130), (70, 101))
+    every = run(network, pixels, mask)
+    assert every.masks is not None
+    scores = every.logits.softmax(-1)[..., :-1].amax(-1)
+    network.masks_above = float(scores.median())
+    some = run(network, pixels, mask)
+    assert some.masks is not None
+    sure = scores > network.masks_above
+    assert 0 < sure.sum() < sure.numel()
+    torch.testing.assert_close(some.masks[sure], every.masks[sure], rtol=0, atol=1e-9)
+    spared = scores < network.masks_above - 0.01
+    assert spared.any()
+    assert (some.masks[spared] == -100).all()
+    network.masks_above = 0.999999
+    assert (run(network, pixels, mask).masks == -100).all()
+    network.train()
+    assert network(pixels, mask).masks.min() > -100
+
+
+def test_a_mask_of_what_is_no_number_is_not_spared() -> None:
+    network = optimize(lively(tiny(**SEGMENTING)))
+    network.masks_above = 0.9
+    network.class_head.bias.data[0] = torch.nan
+    assert (run(network, images(1, 64, 96).float()).masks != -100).any()
+
+
+def test_an_image_beyond_the_learned_positions_is_refused_with_a_sentence() -> None:
+    network = lively(tiny(position_embedding_type="learned")).double()
+    run(network, images(1, 32, 1600))
+    with pytest.raises(UnsupportedModelError, match="50 rows and columns"):
+        run(network, images(1, 32, 1632))
+
+
+def test_pixels_and_masks_of_another_shape_are_refused() -> None:
+    network = lively(tiny())
+    with pytest.raises(ValueError, match=r"\[1, 1, 32, 32\]"):
+        network(torch.zeros(1, 1, 32, 32))
+    with pytest.raises(ValueError, match=r"mask has shape \[1, 32, 31\]"):
+        network(torch.zeros(1, 3, 32, 32), torch.ones(1, 32, 31, dtype=torch.bool))
+
+
+def test_a_new_network_is_no_surer_of_a_class_than_of_others() -> None:
+    torch.manual_seed(0)
+    network = FAMILY.build(tiny(**SEGMENTING)).double().eval()
+    outputs = run(network, images(1, 96, 130))
+    assert outputs.logits.isfinite().all()
+    assert outputs.logits.abs().max() < 10
+    assert outputs.masks is not None
+    assert outputs.masks.isfinite().all()
+
+
+@pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
+def test_half_precision_is_near(form: dict[str, object]) -> None:
+    network = optimize(lively(tiny(**form)))
+    pixels, mask = padded((96, 130), (70, 101))
+    exact = run(network, pixels.float(), mask)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = run(network, pixels.float(), mask)
+    assert (exact.boxes_cxcywh - rough.boxes_cxcywh.float()).abs().max() < 0.1

@@ -1,0 +1,164 @@
+"""DETR in training: what the criterion is handed, which parameters learn and how, and what other classes keep."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor
+
+from detcli.models.detr import FAMILY
+from detcli.models.detr.config import DetrConfig, published
+from detcli.models.detr.network import Detr
+from detcli.models.empty_weights import skeleton
+from detcli.models.losses.set_training import SetTraining
+from detcli.structures.outputs import Outputs, Targets
+from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny
+
+
+def truths(*counts: int, size_hw: tuple[int, int] | None = None) -> list[Targets]:
+    """Random true boxes, and masks that are their rectangles where a size is given."""
+    generator = torch.Generator().manual_seed(0)
+    targets = []
+    for count in counts:
+        boxes = 0.2 + 0.4 * torch.rand(count, 4, generator=generator)
+        masks = None
+        if size_hw is not None:
+            masks = torch.rand(count, *size_hw, generator=generator) > 0.5
+        targets.append(Targets(torch.randint(0, 5, (count,), generator=generator), boxes, masks=masks))
+    return targets
+
+
+def learner(**changes: object) -> Detr:
+    return lively(tiny(dropout=0.0, **changes)).double().train()
+
+
+def said(outputs: Outputs) -> SetTraining:
+    assert isinstance(outputs.details, SetTraining)
+    return outputs.details
+
+
+@pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
+def test_targets_bring_the_answers_of_every_layer_and_the_last_is_the_networks(form: dict[str, object]) -> None:
+    pixels, mask = padded((96, 130), (70, 101))
+    network = learner(decoder_layers=3, **form)
+    outputs = network(pixels, mask, targets=truths(2, 1))
+    details = said(outputs)
+    assert details.logits.shape == (3, 2, 12, 6)
+    assert details.boxes_cxcywh.shape == (3, 2, 12, 4)
+    assert details.mask is mask
+    assert (details.encoder_logits, details.encoder_boxes_cxcywh) == (None, None)
+    plain = network.eval()(pixels, mask)
+    torch.testing.assert_close(details.logits[-1], plain.logits)
+    torch.testing.assert_close(details.boxes_cxcywh[-1], plain.boxes_cxcywh)
+    torch.testing.assert_close(details.masks, plain.masks)
+    assert (details.masks is None) == (not form)
+
+
+def test_the_layers_before_the_last_answer_as_networks_that_end_there() -> None:
+    """Their norm is that of the last layer, and no later layer reads what it made of them."""
+    long, short = learner(decoder_layers=3), learner(decoder_layers=2)
+    short.load_state_dict({k: v for k, v in long.state_dict().items() if not k.startswith("decoder.layers.2.")})
+    pixels = images(1, 70, 101)
+    details = said(long(pixels, targets=truths(1)))
+    torch.testing.assert_close(details.logits[1], short.eval()(pixels).logits)
+
+
+@pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
+@pytest.mark.parametrize("counts", [(2, 1), (0, 0)], ids=["boxes", "empty"])
+def test_a_step_reaches_every_parameter_that_learns(form: dict[str, object], counts: tuple[int, ...]) -> None:
+    config = tiny(dropout=0.0, **form)
+    network = lively(config).double().train()
+    pixels, mask = padded((96, 130), (70, 101))
+    targets = truths(*counts)
+    if form:
+        sizes = ((96, 130), (70, 101))
+        targets = [
+            dataclasses.replace(target, masks=torch.ones(len(target.class_ids), *size, dtype=torch.bool))
+            for target, size in zip(targets, sizes, strict=True)
+        ]
+    losses = FAMILY.criterion(config)(network(pixels, mask, targets=targets), targets)
+    torch.stack(list(losses.values())).sum().backward()
+    learning = {name for group in FAMILY.groups(network) for name in group.names}
+    for name, parameter in network.named_parameters():
+        if name in learning:
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+
+
+def test_learning_from_one_batch_makes_its_losses_smaller() -> None:
+    config = tiny(dropout=0.0, **SEGMENTING)
+    torch.manual_seed(0)
+    network = Detr(config).train()
+    criterion = FAMILY.criterion(config)
+    pixels, targets = images(2, 64, 96).float(), truths(2, 1, size_hw=(64, 96))
+    adamw = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    totals = []
+    for _ in range(30):
+        loss = torch.stack(list(criterion(network(pixels, targets=targets), targets).values())).sum()
+        adamw.zero_grad()
+        loss.backward()
+        adamw.step()
+        totals.append(float(loss.detach()))
+    assert totals[-1] < 0.6 * totals[0]
+
+
+def test_dropout_is_at_work_in_training_alone() -> None:
+    network = lively(tiny(dropout=0.3, attention_dropout=0.2, activation_dropout=0.2)).double()
+    pixels = images(1, 64, 96)
+    assert torch.equal(network(pixels).logits, network(pixels).logits)
+    network.train()
+    assert not torch.equal(network(pixels).logits, network(pixels).logits)
+
+
+def test_targets_must_be_one_an_image_of_a_training_step() -> None:
+    network = learner()
+    with pytest.raises(ValueError, match="1 targets for 2 images"):
+        network(images(2, 64, 96), targets=truths(1))
+    with pytest.raises(ValueError, match="evaluation mode"):
+        network.eval()(images(1, 64, 96), targets=truths(1))
+
+
+def test_every_parameter_is_in_one_group_and_decays() -> None:
+    with skeleton():
+        network = Detr(published("r50-panoptic", ["label"] * 250))
+    groups = FAMILY.groups(network)
+    grouped = [name for group in groups for name in group.names]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {name for name, _ in network.named_parameters()}
+    assert all(group.decay and group.factor == 1 for group in groups)
+    backbone, base = groups
+    assert (backbone.rate, base.rate) == ("backbone", "base")
+    assert {name.split(".")[0] for name in backbone.names} == {"backbone"}
+    # Source: ResNet-50 has 53 convolutions; its norms are frozen buffers.
+    assert len(backbone.names) == 53
+
+
+def relabelled(config: DetrConfig, *names: str) -> tuple[dict[str, Tensor], dict[str, Tensor], tuple[int, ...]]:
+    state = dict(lively(config).state_dict())
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = FAMILY.relabel(state, config, names)
+    assert made.config == dataclasses.replace(config, labels=names)
+    Detr(made.config).load_state_dict(made.state)
+    return state, made.state, made.kept
+
+
+def test_other_classes_keep_the_rows_of_the_same_names_and_of_nothing() -> None:
+    config = dataclasses.replace(tiny(**SEGMENTING), labels=("person", "dog", "Traffic Light", "dog", "cat"))
+    old, new, kept = relabelled(config, "zebra", "traffic light", "Dog ")
+    assert kept == (1, 2)
+    for name in ("class_head.weight", "class_head.bias"):
+        assert torch.equal(new[name][[1, 2, 3]], old[name][[2, 1, 5]])
+        assert new[name].shape[0] == 4
+    for name, tensor in old.items():
+        if not name.startswith("class_head."):
+            assert torch.equal(new[name], tensor), name
+
+
+def test_rows_of_new_names_are_those_of_a_new_network() -> None:
+    config = tiny()
+    _, new, kept = relabelled(config, "zebra", "lion")
+    assert kept == ()
+    torch.manual_seed(0)
+    fresh = Detr(dataclasses.replace(config, labels=("zebra", "lion")))
+    assert torch.equal(new["class_head.weight"][:2], fresh.class_head.weight[:2])

@@ -1,0 +1,192 @@
+"""Weights of D-FINE's own repository: recognised by their keys, and the same network as from the Hub."""
+
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from detcli.errors import DamagedModelError, UnsupportedModelError
+from detcli.models.dfine import FAMILY
+from detcli.models.dfine.backbone_config import Size
+from detcli.models.dfine.config import DFineConfig, published
+from detcli.models.dfine.original_checkpoint import read_original
+from detcli.models.empty_weights import skeleton
+from detcli.models.family import ConversionHints, ConvertedWeights
+from detcli.structures.dataset_labels import COCO_80, PUBLISHED_LABELS
+from tests.helpers.network_samples import lively, tiny
+from tests.helpers.original_layouts import dfine
+
+NAMES = tuple(f"class {i}" for i in range(5))
+HINTS = ConversionHints(labels=NAMES)
+
+
+def saved(config: DFineConfig, state: dict[str, Tensor], grid_hw: tuple[int, int] = (640, 640)) -> dict[str, Tensor]:
+    strides = [down for down, _ in config.backbone.out_strides]
+    strides += [strides[-1] << (i + 1) for i in range(config.num_feature_levels - len(strides))]
+    return dfine(FAMILY.write_weights(state, config), grid_hw=grid_hw, strides=strides)
+
+
+def read(tensors: dict[str, Tensor], hints: ConversionHints = HINTS) -> ConvertedWeights:
+    original = read_original(tensors, hints)
+    assert original is not None
+    return original
+
+
+@pytest.fixture(scope="module")
+def config() -> DFineConfig:
+    return tiny(eval_idx=-1, num_queries=300, positional_encoding_temperature=10000)
+
+
+@pytest.fixture(scope="module")
+def state(config: DFineConfig) -> dict[str, Tensor]:
+    state = dict(lively(config).state_dict())
+    state["decoder.bins.reg_scale"].fill_(8)
+    state["decoder.bins.up"].fill_(0.5)
+    return state
+
+
+@pytest.fixture
+def tensors(config: DFineConfig, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return saved(config, state)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"d_model": 48, "decoder_n_points": [6, 2], "num_feature_levels": 2, "encoder_in_channels": [32, 40],
+         "decoder_in_channels": [32, 32], "encode_proj_layers": [1], "backbone": {"out_indices": [3, 4]}},
+        {"backbone": {"use_learnable_affine_block": True}, "num_denoising": 0},
+        {"encoder_layers": 2, "encode_proj_layers": [0, 1, 2], "lqe_layers": 3, "max_num_bins": 16, "depth_mult": 2.0},
+        {"decoder_layers": 4, "eval_idx": 1, "layer_scale": 1.5},
+        {"encode_proj_layers": [], "encoder_ffn_dim": 1024, "learn_initial_query": True, "num_queries": 17, "hidden_expansion": 0.7},
+    ],
+    ids=["as it is", "two maps, wider", "affines", "all attend", "wider later layers", "learned queries"],
+)  # fmt: skip
+def test_the_original_layout_of_a_network_reads_back_as_the_same_network(changes: dict[str, Any]) -> None:
+    config = tiny(**{"num_queries": 300, **changes})
+    state = dict(lively(config).state_dict())
+    original = read(saved(config, state))
+    assert original.config.pyramid_dim == config.pyramid_dim
+    assert original.config.bottlenecks == config.bottlenecks
+    told = replace(
+        original.config,
+        reg_scale=config.reg_scale,  # the lively network has drawn ones
+        up=config.up,
+        hidden_expansion=config.hidden_expansion,
+        depth_mult=config.depth_mult,
+    )
+    assert told == config
+    again = FAMILY.read_weights(original.tensors, original.config)
+    assert again.keys() == state.keys()
+    for name, tensor in state.items():
+        assert torch.equal(again[name], tensor), name
+
+
+@pytest.mark.parametrize("size", get_args(Size))
+def test_every_published_size_is_recognised_and_has_the_hubs_configuration(size: Size) -> None:
+    config = published(size, COCO_80)
+    with skeleton():
+        state = dict(FAMILY.build(config).state_dict())
+    for name in state:
+        if name.endswith("points_scale"):
+            state[name] = torch.cat([torch.full((n,), 1 / n) for n in config.decoder_n_points])
+    state["decoder.bins.reg_scale"] = torch.tensor([config.reg_scale])
+    state["decoder.bins.up"] = torch.tensor([config.up])
+    original = read(saved(config, state), ConversionHints())
+    assert original.config == config
+    assert original.preprocessor["size"] == {"height": 640, "width": 640}
+    assert original.notes == (f"recognised as D-FINE-{size.upper()}", "its 80 classes are taken for those of COCO")
+
+
+def test_the_scale_of_the_bins_is_taken_from_the_weights_where_it_is_an_integer(tensors: dict[str, Tensor]) -> None:
+    for name in ("decoder.reg_scale", "decoder.decoder.reg_scale"):
+        tensors[name] = tensors[name].long()
+    original = read(tensors)
+    assert original.config.reg_scale == 8.0
+    state = FAMILY.read_weights(original.tensors, original.config)
+    assert torch.equal(state["decoder.bins.reg_scale"], torch.tensor([8.0]))
+
+
+def test_365_classes_and_an_unused_row_are_those_of_objects365(config: DFineConfig) -> None:
+    wide = replace(config, labels=PUBLISHED_LABELS[366])
+    assert read(saved(wide, dict(lively(wide).state_dict())), ConversionHints()).config.labels == PUBLISHED_LABELS[366]
+
+
+def test_classes_without_names_are_asked_for(tensors: dict[str, Tensor]) -> None:
+    with pytest.raises(UnsupportedModelError, match=r"have 5 classes, whose names .*`detcli models convert --labels`"):
+        read(tensors, ConversionHints())
+    with pytest.raises(UnsupportedModelError, match=r"have 5 classes, and --labels names 2"):
+        read(tensors, ConversionHints(labels=("a", "b")))
+
+
+@pytest.mark.parametrize("side", [320, 640, 1280])
+def test_the_frozen_grid_tells_the_size_of_square_images(
+    side: int, config: DFineConfig, state: dict[str, Tensor]
+) -> None:
+    original = read(saved(config, state, grid_hw=(side, side)))
+    assert original.preprocessor["size"] == {"height": side, "width": side}
+
+
+def test_a_size_that_is_not_square_is_asked_for(config: DFineConfig, state: dict[str, Tensor]) -> None:
+    wide = saved(config, state, grid_hw=(512, 768))
+    with pytest.raises(UnsupportedModelError, match=r"not square.*--imgsz H W"):
+        read(wide)
+    assert read(wide, ConversionHints(labels=NAMES, image_size_hw=(512, 768))).preprocessor == {
+        "size": {"height": 512, "width": 768}
+    }
+
+
+def test_without_a_grid_images_are_as_published(tensors: dict[str, Tensor]) -> None:
+    plain = {name: tensor for name, tensor in tensors.items() if "anchors" not in name and "valid_mask" not in name}
+    assert read(plain).preprocessor["size"] == {"height": 640, "width": 640}
+    without_numbers = {**plain, "decoder.anchors": torch.empty(1, 21 * 9 * 9, 4, device="meta")}
+    assert read(without_numbers).preprocessor["size"] == {"height": 288, "width": 288}
+
+
+def test_keys_of_another_repository_are_left_to_others() -> None:
+    assert read_original({"transformer.encoder.layers.0.linear1.weight": torch.ones(1)}, ConversionHints()) is None
+    assert read_original({"decoder.dec_score_head.0.weight": torch.ones(80, 256)}, ConversionHints()) is None  # RT-DETR
+
+
+def test_weights_that_were_folded_for_deployment_are_refused_with_the_way_out(tensors: dict[str, Tensor]) -> None:
+    tensors["encoder.lateral_convs.0.conv_bn_fused.weight"] = tensors.pop("encoder.lateral_convs.0.conv.weight")
+    with pytest.raises(UnsupportedModelError, match=r"deploy\(\)"):
+        read(tensors)
+
+
+def test_weights_of_a_backbone_alone_are_refused() -> None:
+    with pytest.raises(UnsupportedModelError, match=r"of a backbone \(HGNetV2\) alone"):
+        read_original({"stem.stem1.conv.weight": torch.ones(1), "stages.0.x": torch.ones(1)}, ConversionHints())
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"decoder.dec_seg_head.weight": torch.ones(3)}, r"'decoder\.dec_seg_head\.weight', which no D-FINE has"),
+        ({"encoder.input_proj.0.conv.weight": None}, r"lack 'encoder\.input_proj"),
+        ({"decoder.decoder.layers.0.linear1.weight": torch.ones(3)}, r"has shape \[3\]; it must have 2 dimensions"),
+        (
+            {"decoder.decoder.layers.0.cross_attn.num_points_scale": None},
+            r"lack 'decoder\.decoder\.layers\.0\.cross_attn",
+        ),
+        ({"decoder.up": torch.ones(2)}, r"lack 'decoder\.up'"),
+        ({"decoder.decoder.layers.0.self_attn.in_proj_bias": torch.ones(4)}, r"does not fall into three alike"),
+        ({"decoder.decoder.layers.0.cross_attn.num_points_scale": torch.tensor([0.3, 0.0])}, r"fit no level"),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    change: dict[str, Tensor | None], sentence: str, tensors: dict[str, Tensor]
+) -> None:
+    changed = {name: tensor for name, tensor in {**tensors, **change}.items() if tensor is not None}
+    with pytest.raises(DamagedModelError, match=sentence):
+        read(changed)
+
+
+def test_a_tensor_that_is_missing_beside_others_is_told_on_reading(tensors: dict[str, Tensor]) -> None:
+    del tensors["decoder.enc_output.norm.bias"]
+    original = read(tensors)
+    with pytest.raises(DamagedModelError, match=r"lack 'model\.enc_output\.1\.bias'"):
+        FAMILY.read_weights(original.tensors, original.config)

@@ -1,0 +1,89 @@
+"""A checkpoint made to fit other classes: what was learned of the same ones stays, the rest begins anew."""
+
+import math
+
+import pytest
+import torch
+
+from detcli.models.dfine.config import DFineConfig
+from detcli.models.dfine.network import DFine
+from detcli.models.dfine.relabel import relabel
+from detcli.models.family import ReplacedClassHead
+from tests.helpers.network_samples import images, lively, tiny
+
+OLD = ("person", "dog", "Traffic Light", "dog", "cat")
+HEADS = ("picker.class_head", "decoder.class_heads.0", "decoder.class_heads.1")
+
+
+def learned(**changes: object) -> tuple[DFine, DFineConfig]:
+    config = tiny(id2label={str(index): name for index, name in enumerate(OLD)}, **changes)
+    return lively(config), config
+
+
+def relabelled(*names: str, seed: int = 0, **changes: object) -> tuple[DFine, ReplacedClassHead]:
+    network, config = learned(**changes)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return network, relabel(network.state_dict(), config, names)
+
+
+def test_rows_of_the_same_names_go_over_in_any_order_and_case() -> None:
+    network, made = relabelled("zebra", "traffic light", "Dog ")
+    assert made.kept == (1, 2)
+    old = network.state_dict()
+    for head in HEADS:
+        for kind in ("weight", "bias"):
+            assert torch.equal(made.state[f"{head}.{kind}"][1:], old[f"{head}.{kind}"][[2, 1]])
+    assert torch.equal(made.state["denoising_labels.weight"][1:3], old["denoising_labels.weight"][[2, 1]])
+
+
+def test_of_two_classes_with_one_name_the_first_counts() -> None:
+    network, made = relabelled("dog")
+    row = network.state_dict()["picker.class_head.weight"][1]
+    assert torch.equal(made.state["picker.class_head.weight"][0], row)
+
+
+def test_all_else_is_as_it_was() -> None:
+    network, made = relabelled("zebra", "dog")
+    for name, tensor in network.state_dict().items():
+        if not name.startswith(HEADS) and name != "denoising_labels.weight":
+            assert torch.equal(made.state[name], tensor), name
+
+
+def test_new_rows_say_their_class_with_the_chance_of_a_new_network() -> None:
+    _, made = relabelled("zebra", "dog", "yak")
+    chance = torch.tensor(-math.log(3.0))  # one in four: three classes and none
+    for head in HEADS:
+        torch.testing.assert_close(made.state[f"{head}.bias"][[0, 2]], chance.expand(2))
+        assert made.state[f"{head}.weight"][[0, 2]].std() > 0
+
+
+def test_new_rows_follow_from_torchs_seed() -> None:
+    (_, one), (_, same), (_, other) = (relabelled("zebra", seed=seed) for seed in (1, 1, 2))
+    weights = [made.state["picker.class_head.weight"] for made in (one, same, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"num_denoising": 0}, {"decoder_layers": 4, "eval_idx": 1, "layer_scale": 1.5}]
+)
+def test_a_network_of_the_new_record_takes_the_state(changes: dict[str, object]) -> None:
+    _, made = relabelled("zebra", "dog", **changes)
+    assert made.config.labels == ("zebra", "dog")
+    network = DFine(made.config)
+    network.load_state_dict(made.state, strict=True)
+
+
+def test_the_same_classes_in_another_order_score_as_before() -> None:
+    config = tiny()
+    network = lively(config)
+    order = [3, 0, 4, 2, 1]
+    made = relabel(network.state_dict(), config, [config.labels[index] for index in order])
+    again = DFine(made.config).eval()
+    again.load_state_dict(made.state)
+    pixels = images(1, 64, 96).float()
+    with torch.inference_mode():
+        old, new = network(pixels), again(pixels)
+    torch.testing.assert_close(new.logits, old.logits[..., order])
+    torch.testing.assert_close(new.boxes_cxcywh, old.boxes_cxcywh)

@@ -1,0 +1,256 @@
+"""What DETR's and Deformable DETR's criteria promise beyond single numbers."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import multiprocessing
+
+from detcli.errors import DivergedError
+from detcli.models.losses.assignment import CostWeights
+from detcli.models.losses.layerwise_criterion import LayerwiseCriterion, SetLossWeights
+from detcli.models.losses.set_training import SetTraining
+from detcli.structures.outputs import Outputs, Targets
+from tests.helpers.set_predictions import (
+    CLASSES,
+    Answers,
+    answers,
+    deformable,
+    detr,
+    padding,
+    shared_case,
+    truths,
+    values,
+    work,
+)
+
+BOTH: Any = pytest.mark.parametrize(("judge", "classes"), [(detr, CLASSES + 1), (deformable, CLASSES)])
+Judge = Callable[..., LayerwiseCriterion]
+
+
+@BOTH
+def test_every_layer_the_proposals_and_the_masks_have_losses_by_name(judge: Judge, classes: int) -> None:
+    losses = judge()(answers(2, classes=classes, encoder=True).outputs(), truths(3, 1))
+    terms, layers = ("loss_ce", "loss_bbox", "loss_giou"), ("", "_aux_0", "_aux_1", "_enc")
+    assert losses.keys() == {f"{term}{layer}" for term in terms for layer in layers} | {"loss_mask", "loss_dice"}
+    assert all(loss.shape == () and loss > 0 for loss in losses.values())
+
+
+@BOTH
+def test_without_masks_proposals_or_auxiliary_layers_there_are_three_losses(judge: Judge, classes: int) -> None:
+    said = answers(2, classes=classes, masks=False)
+    alone = SetTraining(said.logits[-1:], said.boxes[-1:])
+    targets = truths(3, 1)
+    losses = judge()(Outputs(said.logits[-1], said.boxes[-1], alone), targets)
+    everything = judge()(said.outputs(), targets)
+    assert losses.keys() == {"loss_ce", "loss_bbox", "loss_giou"}
+    assert values(losses) == {name: everything[name].item() for name in losses}  # a layer knows nothing of others
+
+
+@BOTH
+def test_a_batch_without_true_boxes_has_losses_of_classes_alone_and_reaches_every_answer(
+    judge: Judge, classes: int
+) -> None:
+    said = answers(2, classes=classes, encoder=True)
+    losses = judge()(said.outputs(), truths(0, 0))
+    of_classes = {"loss_ce", "loss_ce_aux_0", "loss_ce_aux_1", "loss_ce_enc"}
+    assert {name for name, loss in losses.items() if loss > 0} == of_classes
+    assert not any(loss for name, loss in values(losses).items() if name not in of_classes)
+    assert all(gradient.isfinite().all() for gradient in said.gradients(losses).values())
+
+
+@BOTH
+def test_more_true_boxes_than_queries_are_judged_as_far_as_queries_go(judge: Judge, classes: int) -> None:
+    said = answers(2, classes=classes, encoder=True)
+    losses = judge()(said.outputs(), truths(40, 2))
+    assert all(loss.isfinite() and loss > 0 for loss in losses.values())
+    assert all(gradient.isfinite().all() for gradient in said.gradients(losses).values())
+
+
+@BOTH
+def test_the_order_of_images_does_not_matter(judge: Judge, classes: int) -> None:
+    said, targets = answers(3, classes=classes, encoder=True), truths(3, 0, 2)
+    turned = Answers(
+        said.logits.flip(1),
+        said.boxes.flip(1),
+        *(None if other is None else other.flip(0) for other in (said.masks, said.encoder_logits, said.encoder_boxes)),
+    )
+    losses = judge()(turned.outputs(), targets[::-1])
+    assert values(losses) == pytest.approx(values(judge()(said.outputs(), targets)), rel=1e-12)
+
+
+@BOTH
+def test_the_order_of_true_boxes_does_not_matter(judge: Judge, classes: int) -> None:
+    said, [first, second] = answers(2, classes=classes), truths(4, 2)
+    assert first.masks is not None
+    turned = Targets(first.class_ids.flip(0), first.boxes_cxcywh.flip(0), masks=first.masks.flip(0))
+    losses = judge()(said.outputs(), [turned, second])
+    assert values(losses) == pytest.approx(values(judge()(said.outputs(), [first, second])), rel=1e-12)
+
+
+@BOTH
+def test_answers_that_are_right_cost_next_to_nothing(judge: Judge, classes: int) -> None:
+    targets = truths(3, 2)
+    logits, boxes = torch.full((1, 2, 4, classes), -40.0), torch.full((1, 2, 4, 4), 0.5)
+    masks = torch.full((2, 4, 24, 32), -40.0)
+    if judge is detr:
+        logits[..., -1] = 0  # nothing here, unless:
+    for image, target in enumerate(targets):
+        assert target.masks is not None
+        for place, label in enumerate(target.class_ids.tolist()):
+            logits[0, image, 3 - place, label] = 40
+            boxes[0, image, 3 - place] = target.boxes_cxcywh[place]
+            masks[image, 3 - place][target.masks[place]] = 40
+    losses = judge()(Outputs(logits[-1], boxes[-1], SetTraining(logits, boxes, masks)), targets)
+    assert values(losses) == pytest.approx(dict.fromkeys(losses, 0.0), abs=1e-4)
+
+
+@BOTH
+def test_answers_in_half_precision_are_judged_in_float32_also_under_autocast(judge: Judge, classes: int) -> None:
+    said, targets = answers(2, classes=classes, encoder=True), truths(3, 1)
+    exact = judge()(said.outputs(), targets)
+    details = said.outputs().details
+    assert isinstance(details, SetTraining)
+    halves = SetTraining(
+        *(None if tensor is None else tensor.bfloat16() for tensor in (details.logits, details.boxes_cxcywh)),  # type: ignore[arg-type]
+        *(
+            None if tensor is None else tensor.bfloat16()
+            for tensor in (details.masks, details.encoder_logits, details.encoder_boxes_cxcywh)
+        ),
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = judge()(Outputs(halves.logits[-1], halves.boxes_cxcywh[-1], halves), targets)
+    assert {loss.dtype for loss in losses.values()} == {torch.float32}
+    assert sum(values(losses).values()) == pytest.approx(sum(values(exact).values()), rel=0.02)
+
+
+@BOTH
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_answer_that_is_not_finite_stops_training_and_names_the_layer(
+    judge: Judge, classes: int, value: float
+) -> None:
+    said = answers(2, classes=classes)
+    with torch.no_grad():
+        said.boxes[1, 1, 3, 2] = value
+    with pytest.raises(DivergedError, match=r"decoder layer 1 gives answers that are not finite \(image 2"):
+        judge()(said.outputs(), truths(2, 2))
+
+
+def test_a_proposal_that_is_not_finite_names_the_encoder() -> None:
+    said = answers(2, encoder=True)
+    assert said.encoder_logits is not None
+    with torch.no_grad():
+        said.encoder_logits[0, 5, 0] = math.nan
+    with pytest.raises(DivergedError, match="the encoder gives answers"):
+        deformable()(said.outputs(), truths(2, 2))
+
+
+def test_outputs_that_were_not_made_for_training_are_refused() -> None:
+    with pytest.raises(TypeError, match="give the network targets"):
+        detr()(replace(answers(1, classes=CLASSES + 1).outputs(), details=None), truths(1))
+
+
+def test_weights_are_the_configurations_and_classes_weigh_as_in_the_originals() -> None:
+    assert detr().weights == SetLossWeights(ce=1, bbox=5, giou=2, mask=1, dice=1)
+    assert detr().cost_weights == CostWeights(label=1, l1=5, giou=2)
+    assert deformable().weights == SetLossWeights(ce=2, bbox=5, giou=2, mask=1, dice=1)
+    assert deformable().cost_weights == CostWeights(label=2, l1=5, giou=2)  # where the configuration says 1
+    assert deformable(class_cost=3, bbox_cost=4, giou_cost=6).cost_weights == CostWeights(label=3, l1=4, giou=6)
+    assert detr(class_cost=3, bbox_cost=4, giou_cost=6).cost_weights == CostWeights(label=3, l1=4, giou=6)
+
+
+@BOTH
+@pytest.mark.parametrize("term", ["bbox", "giou", "mask", "dice"])
+def test_a_coefficient_multiplies_its_losses_alone(judge: Judge, classes: int, term: str) -> None:
+    said, targets = answers(2, classes=classes, encoder=True), truths(3, 1)
+    before = getattr(judge().weights, term)
+    losses = judge(**{f"{term}_loss_coefficient": 3 * before})(said.outputs(), targets)
+    wanted = {
+        name: loss * (3 if name.startswith(f"loss_{term}") else 1)
+        for name, loss in values(judge()(said.outputs(), targets)).items()
+    }
+    assert values(losses) == pytest.approx(wanted, rel=1e-12)
+
+
+def test_cross_entropy_is_a_mean_in_which_queries_without_a_box_weigh_less() -> None:
+    """Worked out by hand: one image, one box, three queries of which the middle one lies on the box."""
+    target = Targets(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]]))
+    boxes = torch.tensor([[0.1, 0.1, 0.1, 0.1], [0.5, 0.5, 0.2, 0.2], [0.9, 0.9, 0.1, 0.1]])[None, None]
+    chances = torch.tensor([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.3, 0.3, 0.4]])[None, None]
+    losses = detr()(Outputs(chances[0].log(), boxes[0], SetTraining(chances.log(), boxes)), [target])
+    wanted = (0.1 * -math.log(0.5) + 1.0 * -math.log(0.7) + 0.1 * -math.log(0.4)) / 1.2
+    assert losses["loss_ce"].item() == pytest.approx(wanted)
+    assert losses["loss_bbox"].item() == losses["loss_giou"].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_queries_without_a_box_may_weigh_nothing() -> None:
+    said = answers(2, classes=CLASSES + 1)
+    losses = detr(eos_coefficient=0)(said.outputs(), truths(0, 0))
+    assert losses["loss_ce"].item() == 0
+    assert all(gradient.isfinite().all() for gradient in said.gradients(losses).values())
+
+
+def test_the_focal_term_is_summed_over_queries_and_divided_by_boxes() -> None:
+    """Worked out by hand: two boxes, each with its query, and one class; every chance is 1/2."""
+    target = Targets(torch.tensor([0, 0]), torch.tensor([[0.2, 0.2, 0.2, 0.2], [0.7, 0.7, 0.2, 0.2]]))
+    boxes = torch.tensor([[0.2, 0.2, 0.2, 0.2], [0.7, 0.7, 0.2, 0.2], [0.5, 0.1, 0.1, 0.1]])[None, None]
+    logits = torch.zeros(1, 1, 3, 1)
+    losses = deformable()(Outputs(logits[0], boxes[0], SetTraining(logits, boxes)), [target])
+    right, wrong = 0.25 * 0.25 * math.log(2), 0.75 * 0.25 * math.log(2)
+    assert losses["loss_ce"].item() == pytest.approx(2 * (2 * right + wrong) / 2)
+
+
+def test_proposals_are_judged_by_the_first_class_whatever_the_true_one_is() -> None:
+    """Worked out by hand: the proposal on the box is sure of class 0, and the box is of class 2."""
+    target = Targets(torch.tensor([2]), torch.tensor([[0.5, 0.5, 0.2, 0.2]]))
+    said = answers(1, classes=3, masks=False)
+    proposed = torch.tensor([[[0.1, 0.1, 0.1, 0.1], [0.5, 0.5, 0.2, 0.2]]], dtype=torch.float64)
+    sure = torch.full((1, 2, 3), -30.0, dtype=torch.float64)
+    sure[0, 1, 0] = 30
+    right = deformable()(replace(said, encoder_logits=sure, encoder_boxes=proposed).outputs(), [target])
+    assert right["loss_ce_enc"].item() == pytest.approx(0, abs=1e-9)
+    assert right["loss_bbox_enc"].item() == pytest.approx(0, abs=1e-6)
+    sure[0, 1] = torch.tensor([-30.0, -30.0, 30.0])
+    wrong = deformable()(replace(said, encoder_logits=sure, encoder_boxes=proposed).outputs(), [target])
+    assert wrong["loss_ce_enc"].item() == pytest.approx(2 * (0.25 * 30 + 0.75 * 30), rel=1e-6)
+
+
+def test_masks_that_nobody_drew_have_losses_of_nothing_and_reach_the_mask_head() -> None:
+    said = answers(2, classes=CLASSES + 1)
+    losses = detr()(said.outputs(), truths(3, 1, masks=False))
+    assert losses["loss_mask"].item() == losses["loss_dice"].item() == 0
+    assert not said.gradients(losses)["masks"].any()
+
+
+def test_an_image_without_masks_leaves_the_others_theirs() -> None:
+    said, targets = answers(2, classes=CLASSES + 1), truths(3, 2)
+    some = detr()(said.outputs(), [targets[0], replace(targets[1], masks=None)])
+    first = detr()(said.outputs(slice(0, 1)), targets[:1])
+    for name in ("loss_mask", "loss_dice"):  # both are divided by all boxes there are
+        assert some[name].item() == pytest.approx(first[name].item() * 3 / 5)
+
+
+def test_masks_larger_than_the_input_are_a_mistake_that_shows_both_sizes() -> None:
+    said, targets = answers(1, classes=CLASSES + 1), truths(2, sizes_hw=[(24, 32)])
+    with pytest.raises(ValueError, match=r"\(24, 32\) pixels are larger than the input of \(24, 20\)"):
+        detr()(said.outputs(mask=padding([(24, 20)])), targets)
+
+
+def test_two_processes_come_to_the_losses_and_gradients_of_one(tmp_path: Path) -> None:
+    """Images with few and many boxes, a process that has none, none at all, and masks that one process lacks."""
+    batches = [(3, 0, 9, 2), (0, 0, 4, 1), (0, 0, 0, 0), (1, 1, 5, 2)]
+    cases = [(name, counts) for name in ("detr", "deformable") for counts in batches]
+    multiprocessing.start_processes(work, (cases, tmp_path), nprocs=2, start_method="spawn")  # type: ignore[no-untyped-call]
+    for number, (name, counts) in enumerate(cases):
+        judge, said, targets = shared_case(name, counts)
+        losses = judge(said.outputs(), targets)
+        parts = [torch.load(tmp_path / f"{number}-{rank}") for rank in range(2)]
+        halves = {name: (parts[0][0][name] + parts[1][0][name]) / 2 for name in losses}
+        assert halves == pytest.approx(values(losses), rel=1e-6, abs=1e-9), (name, counts)
+        for leaf, gradient in said.gradients(losses).items():
+            mean = (parts[0][1][leaf] + parts[1][1][leaf]) / 2
+            assert (mean - gradient).abs().max() <= 1e-6 * gradient.abs().max() + 1e-12, (name, counts, leaf)

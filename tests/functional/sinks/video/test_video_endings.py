@@ -1,0 +1,127 @@
+"""However a film ends, what stands under its name plays: killed, out of room, or in a file system that is full."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from detcli.errors import OutputError
+from detcli.sinks.video.video_writer import VideoWriter
+from tests.helpers.processes import environment
+from tests.helpers.video_writer_samples import LABELS, make_video, see, shoot, top_boxes
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and limits")
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from tests.helpers.video_writer_samples import LABELS, frame_at, one_box
+from detcli.sinks.video.video_writer import VideoWriter
+
+film = VideoWriter(Path(sys.argv[1]), LABELS, rate=10, sound_from=sys.argv[2])
+for number in range(1_000_000):
+    film.write(frame_at(number, number / 10), one_box())
+    if number == 300:
+        print("written", flush=True)
+"""
+
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from pathlib import Path
+from tests.helpers.video_writer_samples import LABELS, frame_at, one_box
+from detcli.errors import OutputError
+from detcli.sinks.video.video_writer import VideoWriter
+
+for limit in map(int, sys.argv[3:]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    film = VideoWriter(Path(sys.argv[1]) / f"{limit}{sys.argv[2]}", LABELS, rate=10)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        for number in range(120):
+            film.write(frame_at(number, number / 10), one_box())
+        film.close(complete=True)
+        print(limit, "whole", *film.remarks)
+    except OutputError as error:
+        film.close(complete=False)
+        film.abort()
+        print(limit, "failed", error)
+"""
+
+
+def run(script: str, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".mov"])
+def test_a_killed_film_plays_up_to_its_last_fragment(tmp_path: Path, suffix: str) -> None:
+    codec = "libopus" if suffix == ".webm" else "aac"
+    source = make_video(tmp_path / "in.mkv", [number / 10 for number in range(400)], sound=codec, size_hw=(16, 16))
+    path = tmp_path / f"film{suffix}"
+    with run(ENDLESS, path, source) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "written\n"
+        child.send_signal(signal.SIGKILL)
+    seen = see(path)
+    assert len(seen.times_s) >= 200
+    step = max(abs(time_s - number / 10) for number, time_s in enumerate(seen.times_s))
+    assert step <= 0.001
+    assert seen.sound[0][-1][1] == pytest.approx(seen.times_s[-1], abs=4)
+    if suffix == ".mp4":
+        assert set(top_boxes(path)) == {"ftyp", "moov", "moof", "mdat"}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+def test_where_the_disk_ends_the_film_plays_or_is_not_there(tmp_path: Path, suffix: str) -> None:
+    whole = tmp_path / f"whole{suffix}"
+    shoot(VideoWriter(whole, LABELS, rate=10), [number / 10 for number in range(120)])
+    size = whole.stat().st_size
+    limits = [0, 1, 100, 2_000, *(size * part // 10 for part in range(1, 13)), 10 * size]
+    with run(LIMITED, tmp_path, suffix, *limits) as child:
+        assert child.stdout is not None
+        told = {int(line.split()[0]): line.split(maxsplit=2)[1:] for line in child.stdout}
+    assert list(told) == limits
+    outcomes = set()
+    for limit, (outcome, *words) in told.items():
+        path = tmp_path / f"{limit}{suffix}"
+        count = len(see(path).times_s) if path.exists() else 0
+        assert count == 120 if outcome == "whole" else count < 120, (limit, outcome, count)
+        outcomes.add((outcome, count > 0, bool(words)))
+        if outcome == "failed":
+            assert f"cannot write '{path}': it grows larger than" in words[0]
+    assert (
+        (("failed", False, True) in outcomes)
+        & (("failed", True, True) in outcomes)
+        & (("whole", True, False) in outcomes)
+    )
+    assert not list(tmp_path.glob(".detcli-*"))
+
+
+def test_a_film_that_cannot_be_put_in_order_stays_in_fragments_and_says_so(tmp_path: Path) -> None:
+    """The index has its room beside the frames, so a short film in order is larger than its fragments."""
+    whole = tmp_path / "whole.mp4"
+    shoot(VideoWriter(whole, LABELS, rate=10), [number / 10 for number in range(120)])
+    limit = whole.stat().st_size - 4000
+    with run(LIMITED, tmp_path, ".mp4", limit) as child:
+        assert child.stdout is not None
+        told = child.stdout.read()
+    path = tmp_path / f"{limit}.mp4"
+    assert told.startswith(f"{limit} whole '{path}' plays, but is left in fragments: cannot write")
+    assert "moof" in see(path).boxes
+    assert len(see(path).times_s) == 120
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([whole.name, path.name])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_device_is_told(tmp_path: Path) -> None:
+    link = tmp_path / "film.mp4"
+    link.symlink_to("/dev/full")
+    film = VideoWriter(link, LABELS)
+    with pytest.raises(OutputError, match=r"film\.mp4': the disk is full"):
+        shoot(film, [number / 10 for number in range(60)])
+    film.abort()
+    film.close(complete=False)
+    assert str(link.readlink()) == "/dev/full"

@@ -1,0 +1,374 @@
+"""Streams that drop, stall and reset: taken up again, with the gap told and no frame invented; refusals are final."""
+
+import shutil
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detcli.errors import SourceError
+from detcli.sources.video.backoff import BackOff, BackoffClock, wait_for_server
+from detcli.sources.video.ffmpeg.container import ContainerLimits
+from detcli.sources.video.video_source import StreamGap, VideoSettings
+from detcli.sources.video.video_stream import VideoStream
+from detcli.structures.frame import Frame
+from tests.helpers.stream_servers import StreamServer, answer, mjpeg, part_of, poured, rtsp, serving
+from tests.helpers.video_samples import frames_of, gaps_of, image, plainly, read, write_video
+
+QUICK = ContainerLimits(open_s=3.0, read_s=0.4)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+class Hasty(BackoffClock):
+    """Waits for nothing: the time passes at once. Keeps how long it was asked to wait."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def now(self) -> float:
+        return time.monotonic() + sum(self.waits)
+
+    def wait(self, closed: threading.Event, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
+def video(
+    server: StreamServer, *, path: str = "/cam", clock: BackoffClock | None = None, **settings: Any
+) -> VideoStream:
+    address = f"http://127.0.0.1:{server.port}{path}"
+    return VideoStream(address, VideoSettings(**settings), limits=QUICK, clock=clock or Hasty())
+
+
+def sent_number(frame: Frame) -> int:
+    """Which of the server's images it is; raises where it is none of them."""
+    assert frame.pixels is not None
+    differences = [np.abs(frame.pixels.astype(int) - image(number)).mean() for number in range(60)]
+    best = int(np.argmin(differences))
+    assert differences[best] < 3
+    return best
+
+
+class TestLoss:
+    @pytest.mark.parametrize("then", ["close", "reset", "stall"])
+    def test_a_stream_goes_on_after_a_gap_with_the_frames_that_were_sent_and_no_others(self, then: str) -> None:
+        with serving(mjpeg(8, then), mjpeg(50)) as server:
+            answers = [one() for one in video(server, max_frames=14)]
+        frames, [gap] = frames_of(answers), gaps_of(answers)
+        assert gap.code == "gap"
+        numbers = [sent_number(frame) for frame in frames]
+        assert numbers == sorted(set(numbers))
+        assert [frame.origin.frame for frame in frames] == list(range(14))
+        assert [one.origin.index for one in answers] == list(range(15))
+        assert gap.origin.frame == answers[gap.origin.index + 1].origin.frame
+
+    def test_time_goes_on_as_the_clock_does(self) -> None:
+        clock = Hasty()
+        with serving(mjpeg(8), mjpeg(50)) as server:
+            answers = [one() for one in video(server, max_frames=14, clock=clock)]
+        times = [answer.origin.time_s or 0.0 for answer in answers]
+        assert times == sorted(times)
+        [gap] = gaps_of(answers)
+        before, after = (answers[gap.origin.index + step].origin.time_s or 0.0 for step in (-1, 1))
+        assert after - before >= sum(clock.waits) > 0
+        assert after - before < sum(clock.waits) + 5
+
+    @pytest.mark.parametrize("then", ["close", "stall"])
+    def test_rtsp_is_read_over_its_own_connection_and_taken_up_again(self, tmp_path: Path, then: str) -> None:
+        path = write_video(tmp_path / "a.ts", 40)
+        whole = [pixels for _, pixels in plainly(path)]
+        with serving(rtsp(path.read_bytes(), then, every_s=0.005)) as server:
+            address = f"rtsp://127.0.0.1:{server.port}/cam"
+            answers = read(address, VideoSettings(max_frames=60), limits=QUICK, clock=Hasty())
+        frames, [gap] = frames_of(answers), gaps_of(answers)
+        first, second = frames[: gap.origin.index], frames[gap.origin.index :]
+        assert len(first) >= 35
+        for part in (first, second):
+            assert all(np.array_equal(frame.pixels, pixels) for frame, pixels in zip(part, whole, strict=False))
+
+    def test_silence_before_a_loss_is_noticed_belongs_to_the_gap(self, tmp_path: Path) -> None:
+        path, clock = write_video(tmp_path / "a.ts", 40), Hasty()
+        with serving(rtsp(path.read_bytes(), "stall", every_s=0.005)) as server:
+            address = f"rtsp://127.0.0.1:{server.port}/cam"
+            answers = read(address, VideoSettings(max_frames=60), limits=QUICK, clock=clock)
+        [gap] = gaps_of(answers)
+        before, after = (answers[gap.origin.index + step].origin.time_s or 0.0 for step in (-1, 1))
+        assert after - before >= sum(clock.waits) + 0.9 * QUICK.read_s
+
+    def test_a_loss_is_told_before_the_server_is_back(self) -> None:
+        with serving(mjpeg(500)) as server:
+            source = video(server, clock=BackoffClock())
+            images = iter(source)
+            next(images)
+            server.hang_up()
+            late = threading.Timer(5, source.close)
+            late.start()
+            gap = next(one for one in images if isinstance(one, StreamGap))
+            late.cancel()
+            source.close()
+        assert gap.code == "gap"
+        assert "lost" in gap.message
+
+    def test_without_reconnecting_a_loss_is_an_error_that_says_why(self) -> None:
+        with serving(mjpeg(8, "reset")) as server:
+            images = iter(video(server, reconnect=False))
+            with pytest.raises(SourceError, match="was lost after") as caught:
+                list(images)
+        assert caught.value.code == "gap"
+        assert len(server.requests) == 1
+
+    @pytest.mark.parametrize(
+        ("status", "code"), [("401 Unauthorized", "no-permission"), ("404 Not Found", "not-found")]
+    )
+    def test_a_refusal_ends_it(self, status: str, code: str) -> None:
+        with serving(mjpeg(8), answer("503 Busy"), answer(status)) as server:
+            source = iter(video(server))
+            with pytest.raises(SourceError, match=status[:3]) as caught:
+                list(source)
+            assert len(server.requests) == 3
+        assert caught.value.code == code
+
+    def test_a_gap_longer_than_what_is_looked_at_ends_it(self) -> None:
+        clock = Hasty()
+        with serving(mjpeg(8), answer("503 Busy")) as server:
+            answers = [one() for one in video(server, duration_s=5.0, clock=clock)]
+        assert 4 < sum(clock.waits) < 5.1
+        assert len(frames_of(answers)) >= 7
+        assert [gap.code for gap in gaps_of(answers)] == ["gap"]
+
+    def test_closing_ends_the_wait_for_a_server(self) -> None:
+        with serving(mjpeg(8)) as server:
+            source = video(server, clock=BackoffClock())
+            images = iter(source)
+            thread = threading.Thread(target=lambda: list(images))
+            thread.start()
+            while not server.requests:
+                time.sleep(0.01)
+            server.hang_up()
+            source.close()
+            thread.join(5)
+            assert not thread.is_alive()
+
+    def test_closing_does_not_wait_for_a_server_that_is_silent(self) -> None:
+        with serving(mjpeg(0, "stall")) as server:
+            source = VideoStream(f"http://127.0.0.1:{server.port}/", VideoSettings(), limits=ContainerLimits(2.0, 2.0))
+
+            def look() -> None:
+                with pytest.raises(SourceError):
+                    source.facts()
+
+            thread = threading.Thread(target=look)
+            thread.start()
+            while not server.requests:
+                time.sleep(0.01)
+            begun = time.monotonic()
+            source.close()
+            assert time.monotonic() - begun < 1
+            thread.join()
+
+
+class TestDatagrams:
+    @pytest.mark.parametrize("scheme", ["udp", "rtp"])
+    def test_a_transport_stream_comes_by_datagrams(self, tmp_path: Path, scheme: str) -> None:
+        path = write_video(tmp_path / "a.ts", 60)
+        with poured(path.read_bytes(), rtp=scheme == "rtp") as port:
+            source = VideoStream(f"{scheme}://127.0.0.1:{port}", VideoSettings(max_frames=20), limits=QUICK)
+            frames = frames_of([one() for one in source])
+        numbers = [sent_number(frame) for frame in frames]
+        assert numbers == [(numbers[0] + step) % 60 for step in range(20)]
+
+
+class TestReturn:
+    @pytest.mark.parametrize("away_s", [0.3, 2.6])
+    def test_a_server_that_is_back_is_found_within_three_seconds(self, away_s: float) -> None:
+        with serving(mjpeg(500)) as server:
+            images = iter(video(server, clock=BackoffClock()))
+            for _ in range(5):
+                next(images)
+            server.hang_up()
+            threading.Timer(away_s, server.listen).start()
+            next(one for one in images if isinstance(one, StreamGap))
+            assert isinstance(next(images)(), Frame)
+            assert 0 <= time.monotonic() - server.came_back < 3
+
+    def test_pauses_double_from_half_a_second_to_thirty(self) -> None:
+        back_off = BackOff()
+        pauses = [back_off.pause_s() for _ in range(9)]
+        assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+        back_off.came(2.0)
+        assert back_off.pause_s() == 30
+        back_off.came(4.0)  # as from a camera that ends each connection after some seconds
+        assert back_off.pause_s() == 0.5
+
+    def test_a_server_that_is_not_there_is_looked_for_every_two_seconds(self) -> None:
+        with serving(mjpeg(1)) as server:
+            server.hang_up()
+            clock = Hasty()
+            wait_for_server(("127.0.0.1", server.port), 9.0, clock, threading.Event())
+            assert clock.waits == pytest.approx([2, 2, 2, 2, 1], abs=0.2)
+
+    def test_a_server_that_answers_is_spared(self) -> None:
+        with serving(mjpeg(1)) as server:
+            clock = Hasty()
+            wait_for_server(("127.0.0.1", server.port), 9.0, clock, threading.Event())
+            assert clock.waits == pytest.approx([9], abs=0.2)
+
+
+class TestFilesBehindAddresses:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def path(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return write_video(tmp_path_factory.mktemp("served") / "a.mp4", 90, noise=True)
+
+    @pytest.mark.parametrize("ranges", [True, False])
+    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+    def test_a_lost_connection_costs_no_frame(self, tmp_path: Path, name: str, ranges: bool) -> None:
+        path = write_video(tmp_path / name, 90, noise=True)
+        data, expected = path.read_bytes(), plainly(path)
+        half = len(data) // 2
+        with serving(part_of(data, half, ranges=ranges), part_of(data, ranges=ranges)) as server:
+            answers = [one() for one in video(server, path=f"/{name}")]
+            assert len(server.requests) > 1
+        assert len(answers) == len(expected) == 90
+        for number, (one, (time_s, pixels)) in enumerate(zip(frames_of(answers), expected, strict=True)):
+            assert one.origin.frame == number
+            assert one.origin.time_s == pytest.approx(time_s, abs=1e-3)
+            assert np.array_equal(one.pixels, pixels)
+
+    def test_however_long_a_file_is_out_of_reach_none_of_its_frames_is_passed_over(self, path: Path) -> None:
+        data, away = path.read_bytes(), [answer("503 Busy")] * 4
+        with serving(part_of(data, len(data) // 2), *away, part_of(data)) as server:
+            answers = [one() for one in video(server, path="/a.mp4", duration_s=2.5)]
+            assert len(server.requests) > 5
+        assert [answer.origin.frame for answer in answers] == list(range(75))
+
+    def test_a_server_that_always_stops_at_the_same_place_is_given_up(self, tmp_path: Path) -> None:
+        data = write_video(tmp_path / "a.mp4", 90, noise=True).read_bytes()
+        clock = Hasty()
+        with serving(part_of(data, len(data) // 2, ranges=False)) as server:
+            images = iter(video(server, path="/a.mp4", clock=clock))
+            with pytest.raises(SourceError, match="cannot be taken up again"):
+                list(images)
+            assert len(server.requests) == 11
+        assert sum(clock.waits) > 60
+
+    def test_every_frame_of_a_file_is_looked_at(self, path: Path) -> None:
+        assert not VideoStream("https://example.org/a.mp4?x=1", VideoSettings()).live
+        assert VideoStream("https://example.org/stream", VideoSettings()).live
+        assert not VideoStream("https://example.org/stream", VideoSettings(live=False)).live
+        with serving(part_of(path.read_bytes())) as server:
+            assert video(server, path="/a.mp4").count() == 90
+
+    def test_hls_is_read(self, tmp_path: Path) -> None:
+        segments = [write_video(tmp_path / f"{n}.ts", 30).read_bytes() for n in range(2)]
+        playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n0.ts\n#EXTINF:1,\n1.ts\n#EXT-X-ENDLIST\n"
+        with serving(part_of(playlist), *[part_of(segment) for segment in segments]) as server:
+            answers = [one() for one in video(server, path="/a.m3u8")]
+        assert len(frames_of(answers)) == 60
+        times = [answer.origin.time_s or 0.0 for answer in answers]
+        assert times == sorted(set(times))
+
+
+class TestRefused:
+    def refused(self, server: StreamServer, path: str = "/cam") -> SourceError:
+        with pytest.raises(SourceError) as caught:
+            video(server, path=path).facts()
+        return caught.value
+
+    @pytest.mark.parametrize(
+        ("status", "code"),
+        [("401 No", "no-permission"), ("403 No", "no-permission"), ("404 No", "not-found"), ("500 No", "not-found")],
+    )
+    def test_at_the_beginning_every_refusal_is_an_error(self, status: str, code: str) -> None:
+        with serving(answer(status)) as server:
+            assert self.refused(server).code == code
+            assert len(server.requests) == 1
+
+    def test_nobody_there(self) -> None:
+        with serving(answer("200 OK")) as server:
+            server.hang_up()
+            assert "refused" in str(self.refused(server))
+
+    def test_silence_has_a_limit(self) -> None:
+        with serving(mjpeg(0, "stall")) as server:
+            source = VideoStream(f"http://127.0.0.1:{server.port}/", VideoSettings(), limits=ContainerLimits(0.3, 0.3))
+            with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
+                source.facts()
+
+    def test_a_page_is_no_video(self) -> None:
+        with serving(answer("200 OK", b"<!doctype html><p>Please log in</p>" * 20)) as server:
+            assert self.refused(server).code == "unsupported"
+
+
+class TestSecrets:
+    def words(self, server: StreamServer) -> Iterator[str]:
+        """All that is said of a stream in the course of its life."""
+        address = f"http://bob:pa55word@127.0.0.1:{server.port}/cam?token=pa55word&x=1"
+        source = VideoStream(address, VideoSettings(), limits=QUICK, clock=Hasty())
+        yield repr(source)
+        yield repr(vars(source))
+        yield repr(source.facts())
+        try:
+            for one in source:
+                yield repr(one)
+        except SourceError as error:
+            yield repr(error)
+            yield repr((error.__cause__, error.__context__ if not error.__suppress_context__ else None))
+
+    def test_credentials_are_in_no_name_and_no_message(self) -> None:
+        with serving(mjpeg(4), mjpeg(4, "reset"), answer("404 Gone")) as server:
+            said = "\n".join(self.words(server))
+            assert "pa55word" in str(server.requests)  # the server is told
+        assert "127.0.0.1" in said
+        assert "pa55word" not in said
+        assert "bob" not in said
+
+    def test_the_password_is_given_when_the_server_asks_for_it(self) -> None:
+        challenge = answer("401 Unauthorized", headers=['WWW-Authenticate: Basic realm="cam"'])
+        with serving(challenge, mjpeg(5)) as server:
+            source = VideoStream(
+                f"http://bob:pa55word@127.0.0.1:{server.port}/", VideoSettings(max_frames=2), limits=QUICK
+            )
+            assert len(list(source)) == 2
+            assert b"Authorization: Basic " in server.requests[-1]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+class TestCertificates:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def certificate(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("certificate")
+        made = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+        files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+        subprocess.run(["openssl", *made.split(), *files], check=True, capture_output=True)
+        return folder / "cert.pem"
+
+    @pytest.mark.parametrize("trusted", [True, False])
+    def test_a_password_goes_only_to_whom_the_certificate_names(
+        self, certificate: Path, trusted: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if trusted:
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate, certificate.with_name("key.pem"))
+        with serving(mjpeg(20), tls=tls) as server:
+            source = VideoStream(
+                f"https://bob:pa55word@127.0.0.1:{server.port}/", VideoSettings(max_frames=3), limits=QUICK
+            )
+            if trusted:
+                assert len(list(source)) == 3
+            else:
+                with pytest.raises(SourceError, match="certificate"):
+                    source.facts()
+                assert server.requests == []

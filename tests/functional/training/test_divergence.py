@@ -1,0 +1,17 @@
+"""Weights too large to answer with: found while training, or only when a model is judged."""
+
+from pathlib import Path
+
+import pytest
+
+from detcli.errors import DivergedError
+from detcli.training.training_loop import train
+from tests.helpers.training_jobs import job, quick_recipe
+
+
+def test_an_answer_that_is_not_finite_when_judged_is_divergence_and_no_fault_of_the_images(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    asked = job(run, quick_recipe(clip=0, lr=1e3, backbone_lr=1e3, warmup_steps=0, ema_decay=0.0, epochs=9), count=4)
+    with pytest.raises(DivergedError, match=r"in epoch 1: judged on 4 images, the first '0\.png'") as caught:
+        train(asked)
+    assert f"'{run / 'last'}' is of no use, and there is no better one" in str(caught.value)

@@ -1,0 +1,81 @@
+"""Where augmentation stops, training goes back to the best it came to; and again where it gets worse after that."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from detcli.pipeline.run import StopSignal
+from detcli.training.optimization.distributed import joined
+from detcli.training.state.run_folder import RunFolder
+from detcli.training.training_loop import _nobody, _Run
+from tests.helpers.training_jobs import job, quick_recipe
+
+RESTART_DECAY = 0.75
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[_Run]:
+    """A run of four epochs that stops augmenting after two; its best was kept in the first, and it learned since."""
+    recipe = quick_recipe(epochs=4, stop_augmentation_epoch=2, ema_restart_decay=RESTART_DECAY)
+    asked = job(tmp_path / "run", recipe)
+    folder, device = RunFolder(asked.run), torch.device("cpu")
+    with joined(device) as processes:
+        folder.begin(recipe, overwrite=False)
+        made = _Run(asked, folder, device, processes, _nobody, StopSignal())
+        made.saver.keep_best(0.5)
+        yield made
+        made.saver.close()
+        folder.close()
+
+
+def state(run: _Run) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in run.learner.state().items()}
+
+
+def learn_something(run: _Run) -> None:
+    with torch.no_grad():
+        for parameter in run.learner.network.parameters():
+            parameter.add_(1)
+    run.learner.average.update()
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_weights_average_and_its_decay_are_those_of_the_best_where_augmentation_stops(run: _Run) -> None:
+    best, updates = state(run), run.learner.average.updates
+    learn_something(run)
+    run._turn(0, 0.4)
+    assert not same(state(run), best), "images are augmented still"
+    run._turn(1, 0.4)
+    assert same(state(run), best)
+    assert (run.learner.average.decay, run.learner.average.updates) == (RESTART_DECAY, updates)
+
+
+def test_a_worse_epoch_without_augmentation_begins_anew_with_a_shorter_average(run: _Run) -> None:
+    best = state(run)
+    run._turn(1, 0.4)
+    learn_something(run)
+    run._turn(2, 0.3)
+    assert same(state(run), best)
+    assert run.learner.average.decay == pytest.approx(RESTART_DECAY - 1e-4)
+
+
+def test_a_better_epoch_without_augmentation_is_gone_on_from(run: _Run) -> None:
+    run._turn(1, 0.4)
+    learn_something(run)
+    learned = state(run)
+    run._turn(2, 0.6)
+    assert same(state(run), learned)
+    assert run.learner.average.decay == RESTART_DECAY
+
+
+def test_after_the_last_epoch_nothing_is_taken_back(run: _Run) -> None:
+    learn_something(run)
+    learned = state(run)
+    run._turn(3, 0.1)
+    assert same(state(run), learned)

@@ -1,0 +1,1 @@
+"""What tests share: samples, local servers, runs of the command line."""

@@ -1,0 +1,397 @@
+"""COCO annotations: what is read is what was written, and each thing that can be wrong is found by name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detcli.datasets.coco.coco_dataset import CocoDataset
+from detcli.errors import DataError, UsageError
+from detcli.structures.frame import FailedFrame, Frame
+from tests.helpers.annotated_datasets import ANNOTATIONS, CATEGORIES, IMAGES, annotation, image, write_coco, write_image
+
+BOX = [1, 2, 10, 20]
+
+
+def refusal(where: str, **settings: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        CocoDataset(where, **settings)
+    assert where in str(caught.value)
+    return str(caught.value)
+
+
+def finding(dataset: CocoDataset, words: str) -> str:
+    [found] = [sentence for sentence in dataset.report.findings if words in sentence]
+    return found
+
+
+def test_images_come_in_order_with_their_truths(tmp_path: Path) -> None:
+    dataset = CocoDataset(write_coco(tmp_path))
+    assert len(dataset) == 3
+    assert [dataset.image_id(index) for index in range(3)] == [10, 20, 30]
+    assert dataset.truths(0).boxes_xyxy.tolist() == [[5, 6, 12.5, 14]]
+    assert dataset.truths(1).boxes_xyxy.tolist() == [[1, 2, 11, 22], [0, 0, 64, 48]]
+    assert dataset.truths(1).crowd.tolist() == [False, True]
+    assert len(dataset.truths(2)) == 0
+    frame = dataset.read(1)
+    assert isinstance(frame, Frame)
+    assert frame.origin.index == 1
+    assert frame.origin.file == str(tmp_path / "b.png")
+    assert frame.origin.relative == "b.png"
+    assert np.array_equal(frame.pixels, np.asarray(Image.open(tmp_path / "b.png")))
+
+
+def test_an_image_is_resized_where_a_resize_is_given(tmp_path: Path) -> None:
+    frame = CocoDataset(write_coco(tmp_path)).read(0, lambda image: np.asarray(image.resize((8, 4))))
+    assert isinstance(frame, Frame)
+    assert frame.pixels is None
+    assert frame.prepared is not None
+    assert frame.prepared.shape == (4, 8, 3)
+    assert frame.size_hw == (48, 64)
+
+
+def test_classes_are_in_the_order_of_category_ids_which_may_have_holes(tmp_path: Path) -> None:
+    dataset = CocoDataset(write_coco(tmp_path))
+    assert dataset.labels.names == ("cat", "dog")
+    assert dataset.labels.category_ids == (2, 7)
+    assert dataset.truths(1).class_ids.tolist() == [1, 0]
+
+
+def test_the_report_counts(tmp_path: Path) -> None:
+    report = CocoDataset(write_coco(tmp_path)).report
+    assert (report.images, report.boxes, report.empty, report.crowd) == (3, 2, 1, 1)
+    assert report.boxes_of == {"cat": 1, "dog": 1}
+    assert report.findings == ()
+
+
+def test_annotations_come_back_as_they_were_written(tmp_path: Path) -> None:
+    written = CocoDataset(write_coco(tmp_path)).annotations()
+    assert [(entry["id"], entry["file_name"], entry["height"], entry["width"]) for entry in written["images"]] == [
+        (10, "a.png", 48, 64),
+        (20, "b.png", 48, 64),
+        (30, "c.png", 48, 64),
+    ]
+    assert written["annotations"] == [
+        annotation(1, 10, 2, [5, 6, 7.5, 8], area=60.0, iscrowd=0),
+        annotation(2, 20, 7, [1, 2, 10, 20], area=150.5, iscrowd=0),
+        annotation(3, 20, 2, [0, 0, 64, 48], area=64.0 * 48, iscrowd=1),
+    ]
+    assert written["categories"] == [{"id": 2, "name": "cat"}, {"id": 7, "name": "dog"}]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_annotations_come_back_as_they_were_written(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ids = rng.choice(10_000, 6, replace=False).tolist()
+    images = [image(number, f"sub folder/{place}.png") for place, number in enumerate(ids)]
+    starts = rng.random((40, 2)) * [60, 44]
+    sides = rng.random((40, 2)) * ([64, 48] - starts)
+    rows = [
+        annotation(row + 1, int(rng.choice(ids)), int(rng.choice([2, 7])), [*start, *side], iscrowd=0)
+        for row, (start, side) in enumerate(zip(starts.tolist(), sides.tolist(), strict=True))
+    ]
+    where = write_coco(tmp_path, images=images, annotations=rows, image_files=[entry["file_name"] for entry in images])
+    back = CocoDataset(where).annotations()
+
+    def key(entry: dict[str, Any]) -> tuple[Any, ...]:
+        return (entry["image_id"], entry["category_id"], *np.round(entry["bbox"], 9))
+
+    assert sorted(map(key, back["annotations"])) == sorted(map(key, rows))
+
+
+def test_annotations_are_readable_for_pycocotools(tmp_path: Path) -> None:
+    from pycocotools.coco import COCO
+
+    truths = COCO()
+    truths.dataset = CocoDataset(write_coco(tmp_path)).annotations()
+    truths.createIndex()
+    assert truths.getImgIds() == [10, 20, 30]
+    assert [entry["iscrowd"] for entry in truths.loadAnns(truths.getAnnIds(imgIds=[20]))] == [0, 1]
+
+
+# ---- classes of a model or of the training data
+
+
+def test_categories_are_matched_to_given_classes_by_name_in_any_case(tmp_path: Path) -> None:
+    dataset = CocoDataset(write_coco(tmp_path), classes=("person", "Dog", "cat"))
+    assert dataset.labels.names == ("person", "Dog", "cat")
+    assert dataset.labels.category_ids[1:] == (7, 2)
+    assert dataset.labels.category_ids[0] not in (2, 7)
+    assert dataset.truths(1).class_ids.tolist() == [1, 2]
+    assert {entry["category_id"] for entry in dataset.annotations()["annotations"]} == {2, 7}
+
+
+def test_a_category_that_is_no_class_is_refused_with_what_was_meant(tmp_path: Path) -> None:
+    said = refusal(write_coco(tmp_path), classes=("dogs", "cat"))
+    assert "'dog' (did you mean 'dogs'?)" in said
+    assert "'cat'" not in said
+
+
+def test_a_category_without_boxes_needs_no_class(tmp_path: Path) -> None:
+    where = write_coco(tmp_path, categories=[*CATEGORIES, {"id": 0, "name": "animals"}])
+    assert CocoDataset(where, classes=("cat", "dog")).labels.names == ("cat", "dog")
+    dataset = CocoDataset(where)
+    assert dataset.labels.names == ("animals", "cat", "dog")
+    assert "'animals'" in finding(dataset, "1 class has no box")
+
+
+def test_categories_that_would_share_a_class_are_refused(tmp_path: Path) -> None:
+    where = write_coco(tmp_path, categories=[{"id": 7, "name": "Cat"}, {"id": 2, "name": "CAT"}])
+    assert "same class" in refusal(where, classes=("cat", "dog"))
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": [*IMAGES, image(20, "d.png")]}, ["1 image has the id of another", "'d.png' (20)"]),
+        ({"images": []}, ["no images"]),
+        ({"images": [image("x", "a.png")]}, ["not a whole number", "'x' of 'a.png'"]),  # type: ignore[arg-type]
+        ({"images": [image(True, "a.png")]}, ["not a whole number"]),
+        ({"images": [image(1 << 70, "a.png")]}, ["not a whole number"]),
+        ({"images": [{"id": 1}]}, ["1 of its images has no 'file_name'", "number 0"]),
+        ({"images": ["a.png"]}, ["no 'file_name'"]),
+        ({"images": [image(10, "../a.png"), image(20, "b.png")]}, ["leads out", "'../a.png'"]),
+        ({"images": [image(10, "a/../../a.png"), image(20, "b.png")]}, ["leads out"]),
+        ({"images": [image(10, "/etc/passwd"), image(20, "b.png")]}, ["leads out", "'/etc/passwd'"]),
+        ({"images": [image(10, "..\\a.png"), image(20, "b.png")]}, ["leads out"]),
+        ({"images": [image(10, "x.png"), image(20, "y.png")]}, ["none of its 2 images is there", "'x.png'"]),
+        ({"images": [*IMAGES, *(image(n, f"{n}.png") for n in range(4))]}, ["4 of 7 images are missing", "3.png'"]),
+        ({"categories": []}, ["no categories"]),
+        ({"categories": [{"id": "2", "name": "cat"}]}, ["not a whole number", "'2' of 'cat'"]),
+        ({"categories": [{"id": 2, "name": None}]}, ["no 'name'"]),
+        ({"categories": [*CATEGORIES, {"id": 2, "name": "cow"}]}, ["has the id of another", "2 'cow'"]),
+        ({"categories": [{"id": 2, "name": "cat"}, {"id": 7, "name": "cat"}]}, ["has the name of another", "'cat'"]),
+        ({"categories": CATEGORIES[:1]}, ["2 annotations are of a category", "annotation 2 of 'a.png' of category 2"]),
+        ({"annotations": []}, ["none of its 3 images has a box"]),
+        ({"annotations": [annotation(1, 10, 2, BOX, iscrowd=1)]}, ["none of its 3 images has a box"]),
+        ({"annotations": ["x"]}, ["not a whole number", "number 0"]),
+        ({"annotations": [annotation(1, "10", 2, BOX)]}, ["image '10', category 2"]),  # type: ignore[arg-type]
+        ({"annotations": [annotation(1, 10, None, BOX)]}, ["category none"]),  # type: ignore[arg-type]
+        ({"annotations": [annotation(n, 99, 2, BOX) for n in (1, 2)]}, ["2 annotations are of images that it does"]),
+        (
+            {"annotations": [annotation(n, 10, 2, [1, 1, 0, 5]) for n in (1, 2)]},
+            ["2 of 2 boxes cannot be used", "no area"],
+        ),
+        ({"annotations": [annotation(n, 10, 2, [0.1, 0.2, 0.3, 0.4]) for n in (1, 2)]}, ["fractions"]),
+        ({"annotations": [annotation(n, 10, 2, [30, 20, 60, 40]) for n in (1, 2)]}, ["two corners"]),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(tmp_path: Path, changes: dict[str, Any], words: list[str]) -> None:
+    said = refusal(write_coco(tmp_path, **changes))
+    for word in words:
+        assert word in said
+
+
+def test_the_first_ten_culprits_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+    rows = [annotation(number, 10, 99, BOX) for number in range(1, 25)]
+    said = refusal(write_coco(tmp_path, annotations=rows))
+    assert "24 annotations" in said
+    assert "annotation 10 of" in said
+    assert "annotation 11 of" not in said
+    assert "and 14 more" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "empty"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("\x00\xff", "not JSON"),
+        ('{"images": [' + "9" * 5000 + "]}", "not JSON"),
+        ("[]", "as results are"),
+        ('{"images": [], "categories": []}', "no list of 'annotations'"),
+        ('{"images": {}, "annotations": [], "categories": []}', "no list of 'images'"),
+        ("3", "no list of 'images'"),
+    ],
+)
+def test_a_file_that_holds_no_annotations_is_a_usage_error(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "truths.json"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(UsageError, match=words) as caught:
+        CocoDataset(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = Path(write_coco(tmp_path))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(CocoDataset(str(path))) == 3
+
+
+# ---- what is said and bearable
+
+
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [
+        ([1, 1, 0, 5], "has no area and was dropped"),
+        ([1, 1, 5, -5], "has no area and was dropped"),
+        ([70, 1, 5, 5], "is outside the image and was dropped"),
+        ([-9, 1, 9, 5], "is outside the image and was dropped"),
+        ([1, float("nan"), 5, 5], "is not four numbers and was dropped"),
+        ([1, float("inf"), 5, 5], "is not four numbers and was dropped"),
+        ([1, 2, 3], "is not four numbers and was dropped"),
+        (["1", 2, 3, 4], "is not four numbers and was dropped"),
+        ([True, 2, 3, 4], "is not four numbers and was dropped"),
+        ([10**400, 2, 3, 4], "is not four numbers and was dropped"),
+        ({"x": 1}, "is not four numbers and was dropped"),
+        (None, "is not four numbers and was dropped"),
+    ],
+)
+def test_a_box_that_cannot_be_used_is_dropped_and_named(tmp_path: Path, box: Any, words: str) -> None:
+    dataset = CocoDataset(write_coco(tmp_path, annotations=[*ANNOTATIONS, annotation(77, 10, 2, box)]))
+    assert dataset.truths(0).boxes_xyxy.tolist() == [[5, 6, 12.5, 14]]
+    assert "annotation 77 of 'a.png'" in finding(dataset, words)
+
+
+def test_a_box_that_leaves_its_image_is_cut_off_at_the_edge(tmp_path: Path) -> None:
+    rows = [annotation(1, 10, 2, [-5, 40, 20, 20]), annotation(2, 10, 2, [0, 0, 64.3, 48.02])]
+    dataset = CocoDataset(write_coco(tmp_path, annotations=rows))
+    assert dataset.truths(0).boxes_xyxy.tolist() == [
+        [0, 40, 15, 48],
+        [0, 0, 64.3, 48.02],
+    ]  # less than a pixel is rounding
+    assert "1 box was cut off" in finding(dataset, "cut off")
+    assert "annotation 1 of 'a.png'" in finding(dataset, "cut off")
+
+
+def test_missing_images_are_passed_over_with_their_boxes(tmp_path: Path) -> None:
+    dataset = CocoDataset(write_coco(tmp_path, image_files=["b.png", "c.png"]))
+    assert [dataset.image_id(index) for index in range(len(dataset))] == [20, 30]
+    assert dataset.truths(0).boxes_xyxy[0].tolist() == [1, 2, 11, 22]
+    assert "a.png'" in finding(dataset, "1 image is missing")
+
+
+def test_a_folder_or_pipe_in_the_place_of_an_image_is_missing(tmp_path: Path) -> None:
+    where = write_coco(tmp_path, image_files=["a.png", "b.png"])
+    (tmp_path / "c.png").mkdir()
+    assert "1 image is missing" in finding(CocoDataset(where), "missing")
+
+
+def test_single_annotations_of_unknown_images_are_dropped(tmp_path: Path) -> None:
+    dataset = CocoDataset(write_coco(tmp_path, annotations=[*ANNOTATIONS, annotation(4, 99, 2, BOX)]))
+    assert "annotation 4 of image 99" in finding(dataset, "of images that it does not have")
+    assert dataset.report.boxes == 2
+
+
+def test_annotations_that_are_there_twice_count_once(tmp_path: Path) -> None:
+    rows = [*ANNOTATIONS, ANNOTATIONS[0], annotation(2, 30, 2, BOX)]
+    dataset = CocoDataset(write_coco(tmp_path, annotations=rows))
+    assert "annotation 1 of 'b.png'" in finding(dataset, "there again under the same id and was dropped")
+    assert "annotation 2 of 'c.png'" in finding(dataset, "1 annotation has the id of another one and was kept")
+    assert [len(dataset.truths(index)) for index in range(3)] == [1, 2, 1]
+    numbers = [entry["id"] for entry in dataset.annotations()["annotations"]]
+    assert numbers == [1, 2, 3, 4]
+
+
+def test_annotations_without_ids_of_their_own_are_read(tmp_path: Path) -> None:
+    rows = [{key: value for key, value in row.items() if key != "id"} for row in ANNOTATIONS]
+    dataset = CocoDataset(write_coco(tmp_path, annotations=[*rows, {**rows[0], "bbox": [1, 1, 0, 0]}]))
+    assert dataset.report.boxes == 2
+    assert "annotation number 3 in the list of 'b.png'" in finding(dataset, "no area")
+
+
+def test_images_that_share_a_file_are_said(tmp_path: Path) -> None:
+    dataset = CocoDataset(write_coco(tmp_path, images=[*IMAGES, image(40, "./a.png")]))
+    assert "'a.png'" in finding(dataset, "1 image has the file of another one")
+
+
+def test_the_unused_one_of_two_categories_of_a_name_gives_way(tmp_path: Path) -> None:
+    dataset = CocoDataset(write_coco(tmp_path, categories=[{"id": 0, "name": "dog"}, *CATEGORIES]))
+    assert dataset.labels.names == ("cat", "dog")
+    assert dataset.labels.category_ids == (2, 7)
+    assert "0 'dog'" in finding(dataset, "passed over")
+
+
+def test_an_image_without_a_size_gets_its_own(tmp_path: Path) -> None:
+    images = [image(10, "a.png", None), *IMAGES[1:], image(40, "d.jpg", (0, 0))]
+    rows = [*ANNOTATIONS, annotation(4, 10, 2, [60, 40, 20, 20]), annotation(5, 40, 2, [40, 50, 20, 20])]
+    where = write_coco(tmp_path, images=images, annotations=rows)
+    write_image(tmp_path / "d.jpg", (48, 64), orientation=6)
+    dataset = CocoDataset(where)
+    assert dataset.truths(0).boxes_xyxy[1].tolist() == [60, 40, 64, 48]
+    assert dataset.truths(3).boxes_xyxy.tolist() == [[40, 50, 48, 64]]
+    assert "'a.png', 'd.jpg'" in finding(dataset, "2 images have no size")
+
+
+def test_polygons_give_the_box_where_there_is_none(tmp_path: Path) -> None:
+    row = {"id": 1, "image_id": 10, "category_id": 2, "segmentation": [[4, 5, 20, 9, 7, 30], [40, 8, 41, 9, 42, 7]]}
+    holes = {"id": 2, "image_id": 10, "category_id": 2, "segmentation": {"counts": "abc", "size": [48, 64]}}
+    boxed = annotation(3, 10, 2, BOX, segmentation=[[0, 0, 60, 40, 3, 3]])
+    dataset = CocoDataset(write_coco(tmp_path, annotations=[row, holes, boxed]))
+    assert dataset.truths(0).boxes_xyxy.tolist() == [[4, 5, 42, 30], [1, 2, 11, 22]]
+    assert "annotation 2" in finding(dataset, "not four numbers")
+
+
+@pytest.mark.parametrize("area", [-1, 0, None, "12", float("nan"), True])
+def test_an_area_that_is_none_is_that_of_the_box(tmp_path: Path, area: Any) -> None:
+    dataset = CocoDataset(write_coco(tmp_path, annotations=[annotation(1, 10, 2, BOX, area=area)]))
+    assert dataset.annotations()["annotations"][0]["area"] == 200
+
+
+def test_an_image_that_cannot_be_read_is_unreadable_and_said(tmp_path: Path) -> None:
+    where = write_coco(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"no image")
+    dataset = CocoDataset(where)
+    image = dataset.read(0)
+    assert isinstance(image, FailedFrame)
+    assert image.code == "not-an-image"
+    assert "'a.png'" in finding(dataset, "1 image cannot be read")
+    assert [entry["file_name"] for entry in dataset.annotations()["images"]] == ["a.png", "b.png", "c.png"]
+    assert len(dataset.truths(0)) == 1  # whoever judges counts it as missed
+
+
+# ---- where images are
+
+
+def test_images_are_found_below_the_folder_that_is_named(tmp_path: Path) -> None:
+    where = write_coco(tmp_path / "json", image_files=None)
+    for name in ("a.png", "b.png", "c.png"):
+        write_image(tmp_path / "elsewhere" / name)
+    assert "none of its 3 images is there" in refusal(where)
+    assert len(CocoDataset(where, images=tmp_path / "elsewhere")) == 3
+
+
+def test_absolute_names_are_taken_within_the_folder_alone(tmp_path: Path) -> None:
+    inside = [image(10, str(tmp_path / "images" / "a.png")), image(20, "b.png")]
+    where = write_coco(tmp_path, images=inside, image_files=["images/a.png", "images/b.png", "a.png"])
+    dataset = CocoDataset(where, images=tmp_path / "images")
+    assert dataset.annotations()["images"][0]["file_name"] == "a.png"
+    outside = [image(10, str(tmp_path / "a.png")), image(20, "b.png")]
+    assert "leads out" in refusal(write_coco(tmp_path, images=outside, image_files=None), images=tmp_path / "images")
+
+
+def test_names_with_the_slashes_of_windows_are_found(tmp_path: Path) -> None:
+    where = write_coco(
+        tmp_path, images=[image(10, "sub\\a.png"), image(20, "b.png")], image_files=["sub/a.png", "b.png"]
+    )
+    assert CocoDataset(where).annotations()["images"][0]["file_name"] == "sub/a.png"
+
+
+@pytest.mark.parametrize("name", ["", ".", "a\0b", "x" * 5000, "\ud800.png", "http://x/a.png", "a.png/b"])
+def test_any_name_is_merely_missing(tmp_path: Path, name: str) -> None:
+    dataset = CocoDataset(write_coco(tmp_path, images=[*IMAGES, image(40, name)]))
+    assert len(dataset) == 3
+    assert "1 image is missing" in finding(dataset, "missing")
+
+
+def test_names_in_any_script_and_with_bytes_that_are_no_text_are_read(tmp_path: Path) -> None:
+    names = ["日本 \U0001f600.png", "line\nbreak.png", "\udcff\udcfe.png"]
+    images = [image(10 * place, name) for place, name in enumerate(names, start=1)]
+    dataset = CocoDataset(write_coco(tmp_path, images=images, image_files=names))
+    assert all(isinstance(dataset.read(index), Frame) for index in range(3))
+
+
+def test_what_is_kept_of_annotations_are_arrays(tmp_path: Path) -> None:
+    rows = [annotation(n, 10, 2, BOX, segmentation=[[1.5] * 200], caption="x" * 100) for n in range(1, 200)]
+    tables = CocoDataset(write_coco(tmp_path, annotations=rows))._tables
+    kept = [getattr(tables, name) for name in ("boxes_xyxy", "class_ids", "crowd", "areas")]
+    assert sum(array.nbytes for array in kept) == 199 * (32 + 8 + 1 + 8)
+    assert json.dumps(tables.names) == '["a.png", "b.png", "c.png"]'

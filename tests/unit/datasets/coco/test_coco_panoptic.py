@@ -1,0 +1,205 @@
+"""COCO panoptic annotations become truths with masks; what does not fit together is named."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detcli.datasets.dataset import open_dataset
+from detcli.errors import DataError, ImageError, UsageError
+from tests.helpers.annotated_datasets import image, write_image
+
+SIZE = (48, 64)
+CATEGORIES = [
+    {"id": 1, "name": "dog", "isthing": 1}, {"id": 200, "name": "rug", "isthing": 0}, {"id": 7, "name": "cat", "isthing": 1},
+]  # fmt: skip
+DOG, RUG, CROWD = 70_000, 5, 1_000_000
+
+
+def ids_of_a(size_hw: tuple[int, int] = SIZE) -> np.ndarray:
+    """A rug along the left, a dog over it, a crowd of dogs on the right."""
+    ids = np.zeros(size_hw, np.int64)
+    ids[:, :20] = RUG
+    ids[10:30, 5:25] = DOG
+    ids[0:8, 40:64] = CROWD
+    return ids
+
+
+def segment(number: int, category_id: int, ids: np.ndarray, **more: Any) -> dict[str, Any]:
+    rows, columns = np.nonzero(ids == number)
+    box = [int(columns.min()), int(rows.min()), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1]
+    return {"id": number, "category_id": category_id, "bbox": box, "area": len(rows), "iscrowd": 0, **more}
+
+
+def write_png(path: Path, ids: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.stack((ids & 255, ids >> 8 & 255, ids >> 16), axis=2).astype(np.uint8)).save(path)
+
+
+def document() -> dict[str, Any]:
+    ids = ids_of_a()
+    segments = [segment(DOG, 1, ids), segment(RUG, 200, ids), segment(CROWD, 1, ids, iscrowd=1)]
+    return {
+        "images": [image(10, "a.jpg"), image(20, "b.jpg")],
+        "annotations": [{"image_id": 10, "file_name": "a.png", "segments_info": segments}],
+        "categories": CATEGORIES,
+    }
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    """Annotations of two images, the second one empty, in the layout of COCO."""
+
+    def write(changed: dict[str, Any] | None = None, *, ids: np.ndarray | None = None, orientation: int = 1) -> str:
+        path = tmp_path / "annotations" / "panoptic_val2017.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(changed or document()))
+        for name in ("a.jpg", "b.jpg"):
+            write_image(tmp_path / "val2017" / name, SIZE, orientation=orientation)
+        write_png(path.with_suffix("") / "a.png", ids_of_a() if ids is None else ids)
+        return str(path)
+
+    return write
+
+
+def test_segments_are_truths_with_their_masks(write: Callable[..., str]) -> None:
+    data = open_dataset(write(), masks=True)
+    assert (data.labels.names, data.labels.category_ids) == (("dog", "cat", "rug"), (1, 7, 200))
+    assert data.labels.stuff == {2}
+    truths = data.truths(0)
+    assert truths.class_ids.tolist() == [0, 2, 0]
+    assert truths.crowd.tolist() == [False, False, True]
+    assert truths.boxes_xyxy.tolist() == [[5, 10, 25, 30], [0, 0, 20, 48], [40, 0, 64, 8]]
+    assert truths.masks is not None
+    for mask, number in zip(truths.masks, (DOG, RUG, CROWD), strict=True):
+        assert np.array_equal(mask.decode(), ids_of_a() == number)
+    assert data.truths(1).masks == ()
+    assert data.report.findings == ("1 class has no box: 'cat'",)
+
+
+def test_the_folder_of_coco_is_enough_and_boxes_need_no_png(write: Callable[..., str], tmp_path: Path) -> None:
+    write()
+    (tmp_path / "annotations/panoptic_val2017/a.png").unlink()
+    data = open_dataset(str(tmp_path), part="val")
+    assert data.truths(0).masks is None
+    assert len(data.truths(0)) == 3
+    with pytest.raises(UsageError, match="no part 'train'"):
+        open_dataset(str(tmp_path), part="train")
+
+
+def test_masks_turn_with_their_image(write: Callable[..., str]) -> None:
+    """The annotations are of the stored image, which lies on its side."""
+    data = open_dataset(write(orientation=6), masks=True)
+    truths = data.truths(0)
+    assert truths.masks is not None
+    assert truths.masks[0].size_hw == (64, 48)
+    assert [list(mask.box_xyxy) for mask in truths.masks][:1] == truths.boxes_xyxy.tolist()[:1]
+    assert np.array_equal(truths.masks[1].decode(), np.rot90(ids_of_a() == RUG, -1))
+
+
+def test_classes_of_a_model_keep_what_is_stuff(write: Callable[..., str]) -> None:
+    data = open_dataset(write(), classes=("rug", "cow", "dog", "cat"))
+    assert data.labels.stuff == {0}
+    assert data.truths(0).class_ids.tolist() == [2, 0, 2]
+
+
+def test_annotations_for_judges_hold_the_masks(write: Callable[..., str]) -> None:
+    found = open_dataset(write(), masks=True).annotations()["annotations"]
+    assert [one["area"] for one in found] == [400, 48 * 20 - 15 * 20, 8 * 24]
+    assert all(one["segmentation"]["size"] == [48, 64] for one in found)
+
+
+def test_a_png_that_goes_bad_is_told_when_it_is_read(write: Callable[..., str], tmp_path: Path) -> None:
+    data = open_dataset(write(), masks=True)
+    (tmp_path / "annotations/panoptic_val2017/a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ImageError, match=r"its PNG '.*a\.png' cannot be read"):
+        data.truths(0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["annotations"][0].pop("file_name"), "1 of its annotations has no 'image_id', 'file_name'"),
+        (lambda d: d["annotations"][0].update(segments_info={}), "1 of its annotations has no"),
+        (lambda d: d["annotations"].append({**d["annotations"][0], "file_name": "c.png"}), "has another PNG already"),
+        (lambda d: d["annotations"][0]["segments_info"][0].update(id=0), "1 of its segments has an id that is no color"),
+        (lambda d: d["annotations"][0]["segments_info"].append("dog"), "1 of its segments has an id that is no color"),
+        (lambda d: d["annotations"][0]["segments_info"][0].update(category_id=9), "of a category that it does not have"),
+        (lambda d: d["annotations"][0]["segments_info"][0].update(id=77), r"no pixel has the id 77\)"),
+        (lambda d: d["annotations"][0].update(file_name="../../a.png"), "leads out of the folder"),
+        (lambda d: d["annotations"][0].update(file_name="other.png"), r"looked for 'other\.png'"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_named(
+    write: Callable[..., str], change: Callable[[Any], Any], words: str
+) -> None:
+    changed = document()
+    change(changed)
+    with pytest.raises(DataError, match=words):
+        open_dataset(write(changed), masks=True)
+
+
+def test_pngs_of_another_size_are_refused(write: Callable[..., str]) -> None:
+    with pytest.raises(DataError, match="it has 60 x 40 pixels, the image 64 x 48"):
+        open_dataset(write(ids=ids_of_a((40, 60))), masks=True)
+
+
+def test_a_missing_png_costs_its_image_alone(write: Callable[..., str], tmp_path: Path) -> None:
+    changed = document()
+    segments = changed["annotations"][0]["segments_info"]
+    changed["annotations"].append({"image_id": 20, "file_name": "b.png", "segments_info": segments})
+    data = open_dataset(write(changed), masks=True)
+    assert len(data) == 1
+    assert any("1 image has no PNG of segments and was passed over" in one for one in data.report.findings)
+    assert len(open_dataset(write(changed))) == 2
+
+
+def test_outlines_of_coco_become_masks_where_they_are_asked_for(tmp_path: Path) -> None:
+    from tests.helpers.annotated_datasets import annotation, write_coco
+
+    square = [[5, 6, 25, 6, 25, 16, 5, 16]]
+    runs = {"size": [48, 64], "counts": [48 * 10, 48 * 4, 48 * 50]}
+    annotations = [
+        annotation(1, 10, 2, [5, 6, 20, 10], segmentation=square),
+        annotation(2, 10, 7, [10, 0, 4, 48], segmentation=runs, iscrowd=1),
+        annotation(3, 20, 2, [1, 1, 9, 9]),
+    ]
+    where = write_coco(tmp_path, annotations=annotations)
+    assert open_dataset(where).truths(0).masks is None
+    data = open_dataset(where, masks=True)
+    truths = data.truths(0)
+    assert truths.masks is not None
+    assert [mask.box_xyxy for mask in truths.masks] == [(5, 6, 25, 16), (10, 0, 14, 48)]
+    assert len(data.truths(1)) == 0
+    assert any("1 annotation has no mask and was dropped" in one for one in data.report.findings)
+
+
+def test_data_without_masks_is_refused_where_they_are_asked_for(tmp_path: Path) -> None:
+    from tests.helpers.annotated_datasets import write_coco
+
+    with pytest.raises(DataError, match="3 annotations have no mask"):
+        open_dataset(write_coco(tmp_path), masks=True)
+    (tmp_path / "yolo").mkdir()
+    (tmp_path / "yolo/data.yaml").write_text("names: [dog]\ntrain: .\n")
+    with pytest.raises(UsageError, match="the model learns masks"):
+        open_dataset(str(tmp_path / "yolo"), masks=True)
+
+
+def test_drawn_shapes_have_masks_that_fill_their_boxes_where_nothing_covers_them() -> None:
+    data = open_dataset("shapes:3:20", masks=True)
+    for index in range(len(data)):
+        truths = data.truths(index)
+        assert truths.masks is not None
+        union = np.zeros(truths.masks[0].size_hw if truths.masks else (1, 1), int)
+        for mask, box in zip(truths.masks, truths.boxes_xyxy, strict=True):
+            left, top, right, bottom = mask.box_xyxy
+            assert (np.array([left, top]) >= box[:2] - 1).all()
+            assert (np.array([right, bottom]) <= box[2:] + 1).all()
+            union += mask.decode()
+        assert union.max(initial=0) <= 1, "a pixel is of one shape"
+        if len(truths) == 1:
+            assert np.abs(np.array(truths.masks[0].box_xyxy) - truths.boxes_xyxy[0]).max() <= 1

@@ -1,0 +1,192 @@
+"""What augmentation promises whatever it draws: boxes follow pixels, nothing leaves the image, seeds decide all."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detcli.datasets.transforms.augmentation import Augmentation, augment
+from detcli.datasets.transforms.crop_regions import CropRegion, flip, render
+from detcli.inference.preprocess import Preprocessing
+from detcli.inference.resize_rules import FixedSize
+from detcli.structures.frame import Pixels
+from detcli.structures.ground_truth import GroundTruth
+from tests.helpers.annotated_datasets import photo, truths_of, with_filled_boxes
+
+OFF = Augmentation.off()
+SIZE = (96, 128)
+ALL_BUT_COLOR = replace(Augmentation(), photometric=0.0)
+SEEDS = range(60)
+
+
+def white_box(pixels: Pixels) -> list[int]:
+    """Left, top, right and bottom of what is bright."""
+    rows, columns = np.nonzero(pixels.mean(axis=2) > 127)
+    return [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+def bring(number: int) -> tuple[Pixels, GroundTruth]:
+    size = (40 + number % 31, 40 + number % 37)
+    return photo(size, number % 1000), truths_of([[5, 6, 25, 30]], [number % 5])
+
+
+def test_everything_off_is_the_resize_of_inference_to_the_last_bit() -> None:
+    for size in ((61, 83), (300, 200), SIZE):
+        pixels = photo(size)
+        answer, _ = augment(pixels, GroundTruth.empty(), OFF, size_hw=SIZE, rng=np.random.default_rng(0))
+        assert np.array_equal(answer, Preprocessing(FixedSize(SIZE)).resize(Image.fromarray(pixels)))
+
+
+def test_everything_off_keeps_every_truth_in_proportion() -> None:
+    truths = replace(truths_of([[0, 0, 64, 48], [10, 12, 20, 24]]), crowd=np.array([False, True]))
+    _, kept = augment(photo((48, 64)), truths, OFF, size_hw=SIZE, rng=np.random.default_rng(0))
+    assert np.allclose(kept.boxes_xyxy, truths.boxes_xyxy * 2)
+    assert kept.crowd.tolist() == [False, True]
+    assert kept.class_ids.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_box_lies_where_its_pixels_are(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    left, top = rng.integers(1, 80, 2)
+    box = [left, top, left + rng.integers(15, 60), top + rng.integers(15, 60)]
+    pixels, truths = with_filled_boxes((150, 150), [box])
+    answer, kept = augment(pixels, truths, ALL_BUT_COLOR, size_hw=SIZE, rng=rng)
+    assert len(kept) == 1
+    assert np.abs(kept.boxes_xyxy[0] - white_box(answer)).max() <= 1
+
+
+@pytest.mark.parametrize("mosaic", [0.0, 1.0])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_truths_stay_valid_and_within_the_image(seed: int, mosaic: float) -> None:
+    rng = np.random.default_rng(seed)
+    size = (int(rng.integers(1, 90)), int(rng.integers(1, 90)))
+    starts = rng.random((12, 2)) * [size[1], size[0]]
+    ends = starts + rng.random((12, 2)) * ([size[1], size[0]] - starts)
+    corners = np.concatenate([starts, ends], axis=1)
+    settings = replace(Augmentation(), mosaic=mosaic)
+    answer, kept = augment(photo(size), truths_of(corners), settings, size_hw=SIZE, rng=rng, others=bring)
+    assert answer.shape == (*SIZE, 3)
+    assert answer.dtype == np.uint8
+    assert answer.flags.c_contiguous
+    boxes = kept.boxes_xyxy
+    assert (boxes >= 0).all()
+    assert (boxes <= [SIZE[1], SIZE[0]] * 2).all()
+    assert (boxes[:, 2:] - boxes[:, :2] >= 1).all()
+
+
+@pytest.mark.parametrize("mosaic", [0.0, 1.0])
+def test_the_same_seed_gives_the_same_answer_and_leaves_the_image_alone(mosaic: float) -> None:
+    settings = replace(Augmentation(), mosaic=mosaic)
+    pixels, truths = photo(), truths_of([[3, 4, 40, 30], [20, 20, 50, 44]])
+    before = pixels.copy()
+    seen = set()
+    for seed in SEEDS:
+        first, second = (
+            augment(pixels, truths, settings, size_hw=SIZE, rng=np.random.default_rng(seed), others=bring)
+            for _ in range(2)
+        )
+        assert np.array_equal(first[0], second[0])
+        assert np.array_equal(first[1].boxes_xyxy, second[1].boxes_xyxy)
+        seen.add(first[0].tobytes())
+    assert len(seen) == len(SEEDS)
+    assert np.array_equal(pixels, before)
+
+
+def test_flipping_twice_changes_nothing() -> None:
+    pixels, truths = photo(), truths_of([[3, 4, 40, 30.5]])
+    once = flip(pixels, truths)
+    assert not np.array_equal(once[0], pixels)
+    back, same = flip(*once)
+    assert np.array_equal(back, pixels)
+    assert np.array_equal(same.boxes_xyxy, truths.boxes_xyxy)
+
+
+def test_what_zoom_out_adds_is_black_whatever_the_colors() -> None:
+    settings = Augmentation(photometric=1.0, zoom_out=1.0, iou_crop=0.0, flip=0.0)
+    white = np.full((40, 40, 3), 250, np.uint8)
+    darkest = []
+    for seed in SEEDS:
+        whole = truths_of([[0, 0, 40, 40]])
+        answer, kept = augment(white, whole, settings, size_hw=SIZE, rng=np.random.default_rng(seed))
+        left, top, right, bottom = kept.boxes_xyxy[0].round().astype(int)
+        inside = answer[top:bottom, left:right]
+        assert inside.min() > 60
+        assert answer.sum(dtype=np.int64) == inside.sum(dtype=np.int64)
+        darkest.append((right - left) * (bottom - top) / (SIZE[0] * SIZE[1]))
+    assert 1 / 16 < min(darkest) < 0.1  # up to four times the sides
+    assert max(darkest) > 0.5
+
+
+def test_a_crop_holds_the_center_of_every_truth_it_keeps() -> None:
+    settings = Augmentation(photometric=0.0, zoom_out=0.0, iou_crop=1.0, flip=0.0)
+    boxes = [[x, y, x + 8, y + 8] for x in range(0, 60, 12) for y in range(0, 44, 12)]
+    counts = []
+    for seed in SEEDS:
+        answer = augment(photo(), truths_of(boxes), settings, size_hw=SIZE, rng=np.random.default_rng(seed))
+        sides = answer[1].boxes_xyxy[:, 2:] - answer[1].boxes_xyxy[:, :2]
+        whole = sides.max(axis=0)
+        assert (sides >= whole / 2 - 1).all()  # clipped at an edge, never by more than half
+        counts.append(len(answer[1]))
+    assert 1 <= min(counts) < len(boxes) / 2
+    assert max(counts) == len(boxes)  # the choice of no crop at all
+
+
+def test_no_crop_is_chosen_for_the_sake_of_crowds_or_of_nothing() -> None:
+    settings = Augmentation(photometric=0.0, zoom_out=0.0, iou_crop=1.0, flip=0.0)
+    crowd = replace(truths_of([[3, 4, 40, 30]]), crowd=np.array([True]))
+    uncut = augment(photo(), GroundTruth.empty(), OFF, size_hw=SIZE, rng=np.random.default_rng(0))[0]
+    for truths in (crowd, GroundTruth.empty()):
+        answer, kept = augment(photo(), truths, settings, size_hw=SIZE, rng=np.random.default_rng(1))
+        assert np.array_equal(answer, uncut)
+        assert len(kept) == len(truths)
+
+
+def test_boxes_that_become_too_small_are_dropped() -> None:
+    truths = truths_of([[0, 0, 1.9, 48], [0, 0, 2.1, 48], [0, 0, 0.9, 48]])
+    kept = augment(photo((48, 64)), truths, OFF, size_hw=(24, 32), rng=np.random.default_rng(0))[1]
+    assert kept.class_ids.tolist() == [1]
+    generous = replace(OFF, min_size=0.0)
+    assert len(augment(photo((48, 64)), truths, generous, size_hw=(24, 32), rng=np.random.default_rng(0))[1]) == 3
+
+
+def test_a_region_beyond_the_image_is_the_image_on_a_black_canvas() -> None:
+    pixels = photo((40, 60))
+    canvas = np.zeros((100, 150, 3), np.uint8)
+    canvas[30:70, 50:110] = pixels
+    answer, kept = render(pixels, truths_of([[0, 0, 60, 40]]), CropRegion(-50, -30, 100, 70), (100, 150), min_size=1)
+    assert np.array_equal(answer, canvas)
+    assert kept.boxes_xyxy.tolist() == [[50, 30, 110, 70]]
+
+
+def test_a_mosaic_shows_four_images_in_their_corners() -> None:
+    settings = replace(OFF, mosaic=1.0)
+    greys = iter((80, 120, 160))
+
+    def plain(number: int) -> tuple[Pixels, GroundTruth]:
+        grey = next(greys)
+        return np.full((50, 70, 3), grey, np.uint8), truths_of([[0, 0, 70, 50]], [grey])
+
+    start = np.full((30, 30, 3), 40, np.uint8)
+    whole = truths_of([[0, 0, 30, 30]], [40])
+    answer, kept = augment(start, whole, settings, size_hw=SIZE, rng=np.random.default_rng(3), others=plain)
+    assert [answer[y, x, 0] for y in (0, -1) for x in (0, -1)] == [40, 80, 120, 160]
+    assert answer.min() == 40
+    for box, class_id in zip(kept.boxes_xyxy.astype(int), kept.class_ids, strict=True):
+        assert (answer[box[1] : box[3], box[0] : box[2]] == class_id).all()
+
+
+def test_a_mosaic_without_others_is_refused() -> None:
+    with pytest.raises(ValueError, match="others"):
+        augment(photo(), GroundTruth.empty(), replace(OFF, mosaic=1.0), size_hw=SIZE, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("wrong", [{"flip": 1.5}, {"zoom_out": -0.1}, {"mosaic": float("nan")}, {"min_size": -1.0}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Augmentation(**wrong)
+
+
+def test_the_last_epochs_keep_the_flip_alone() -> None:
+    assert Augmentation(flip=0.3, mosaic=0.5, min_size=2).calm() == replace(OFF, flip=0.3, min_size=2)

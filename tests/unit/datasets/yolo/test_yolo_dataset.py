@@ -1,0 +1,280 @@
+"""The folder layout of YOLO: images beside their texts, and each thing that can be wrong named by file and line."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from detcli.datasets.yolo.yolo_dataset import YoloDataset, label_path
+from detcli.errors import DataError, UsageError
+from detcli.structures.frame import FailedFrame, Frame
+from tests.helpers.annotated_datasets import write_image
+
+GOOD = "0 0.5 0.5 0.25 0.5\n1 0.25 0.25 0.5 0.5\n"
+
+
+def write_yolo(folder: Path, texts: dict[str, str | None], **content: Any) -> str:
+    """`images/train/NAME.png` of 64 x 48 pixels with `labels/train/NAME.txt`; None: no text."""
+    for place, (name, text) in enumerate(texts.items()):
+        write_image(folder / "images" / "train" / f"{name}.png", seed=place)
+        if text is not None:
+            path = folder / "labels" / "train" / f"{name}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    data = {"path": ".", "train": "images/train", "names": ["cat", "dog"], **content}
+    (folder / "data.yaml").write_text(yaml.safe_dump(data))
+    return str(folder)
+
+
+def finding(dataset: YoloDataset, words: str) -> str:
+    [found] = [sentence for sentence in dataset.report.findings if words in sentence]
+    return found
+
+
+def test_images_come_in_order_with_their_truths_in_pixels(tmp_path: Path) -> None:
+    dataset = YoloDataset(write_yolo(tmp_path, {"b": GOOD, "a": "", "c": None}))
+    assert [dataset.image_id(index) for index in range(len(dataset))] == [1, 2, 3]
+    frames = [dataset.read(index) for index in range(3)]
+    assert all(isinstance(frame, Frame) for frame in frames)
+    assert [frame.origin.relative for frame in frames] == [f"images/train/{name}.png" for name in "abc"]
+    assert [len(dataset.truths(index)) for index in range(3)] == [0, 2, 0]
+    assert dataset.truths(1).boxes_xyxy.tolist() == [[24, 12, 40, 36], [0, 0, 32, 24]]
+    assert dataset.truths(1).class_ids.tolist() == [0, 1]
+    assert (dataset.report.images, dataset.report.boxes, dataset.report.empty) == (3, 2, 2)
+    assert dataset.report.findings == ()
+
+
+def test_category_ids_count_from_one(tmp_path: Path) -> None:
+    dataset = YoloDataset(write_yolo(tmp_path, {"a": GOOD}))
+    assert dataset.labels.names == ("cat", "dog")
+    assert dataset.labels.category_ids == (1, 2)
+    written = dataset.annotations()
+    assert [entry["category_id"] for entry in written["annotations"]] == [1, 2]
+    assert written["annotations"][0]["bbox"] == [24, 12, 16, 24]
+    assert written["annotations"][0]["area"] == 16 * 24
+    assert written["images"] == [{"id": 1, "file_name": "images/train/a.png", "width": 64, "height": 48}]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_boxes_come_back_as_they_were_written(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sides = rng.random((30, 2)) * 0.5 + 0.01
+    centers = sides / 2 + rng.random((30, 2)) * (1 - sides)
+    ids = rng.integers(0, 2, 30)
+    rows = [f"{i} {c[0]!r} {c[1]!r} {s[0]!r} {s[1]!r}" for i, c, s in zip(ids, centers.tolist(), sides.tolist())]  # noqa: B905
+    truths = YoloDataset(write_yolo(tmp_path, {"a": "\n".join(rows)})).truths(0)
+    assert truths.class_ids.tolist() == ids.tolist()
+    corners = np.concatenate([centers - sides / 2, centers + sides / 2], axis=1) * [64, 48, 64, 48]
+    assert np.allclose(truths.boxes_xyxy, corners)
+
+
+def test_classes_are_matched_by_name(tmp_path: Path) -> None:
+    dataset = YoloDataset(write_yolo(tmp_path, {"a": GOOD}), classes=("Dog", "cow", "CAT"))
+    assert dataset.truths(0).class_ids.tolist() == [2, 0]
+    with pytest.raises(DataError, match=r"'dog' \(did you mean 'dogs'\?\)"):
+        YoloDataset(str(tmp_path), classes=("dogs", "cat"))
+
+
+def test_a_polygon_gives_the_box_around_it(tmp_path: Path) -> None:
+    dataset = YoloDataset(write_yolo(tmp_path, {"a": "1 0.25 0.5 0.75 0.25 0.5 1.0\n"}))
+    assert dataset.truths(0).boxes_xyxy.tolist() == [[16, 12, 48, 48]]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("0 0.5 0.5 0.25", "4 numbers"),
+        ("0 0.5 0.5 0.25 0.5 0.9", "results with a score"),
+        ("cat 0.5 0.5 0.25 0.5", "not all numbers"),
+        ("0 0.5 nan 0.25 0.5", "finite"),
+        ("0 0.5 1e999 0.25 0.5", "finite"),
+        ("0.5 0.5 0.5 0.25 0.5", "no whole number"),
+        ("\x00\x01", "not all numbers"),
+        ("0,0.5,0.5,0.25,0.5", "not all numbers"),
+    ],
+)
+def test_a_malformed_row_is_dropped_and_named_by_file_and_line(tmp_path: Path, row: str, reason: str) -> None:
+    dataset = YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}\n{row}\n"}))
+    said = finding(dataset, "1 row is malformed and was dropped")
+    assert f"{tmp_path / 'labels' / 'train' / 'a.txt'}:4" in said
+    assert reason in said
+    assert dataset.report.boxes == 2
+
+
+def test_rows_that_are_malformed_for_the_most_part_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"3 rows are malformed.*a\.txt:1"):
+        YoloDataset(write_yolo(tmp_path, {"a": "x\ny\nz\n" + GOOD}))
+
+
+@pytest.mark.parametrize("class_id", ["2", "-1", "99999"])
+def test_a_class_that_has_no_name_is_refused_by_file_and_line(tmp_path: Path, class_id: str) -> None:
+    with pytest.raises(DataError, match=rf"a\.txt:3' \(class {class_id}\)"):
+        YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}{class_id} 0.5 0.5 0.1 0.1\n"}))
+
+
+@pytest.mark.parametrize(
+    ("row", "words", "kept"),
+    [
+        ("0 0.9 0.5 0.4 0.5", "1 box was cut off", [44.8, 12, 64, 36]),
+        ("0 0.5 0.5 0 0.5", "1 box has no area", None),
+        ("0 1.5 0.5 0.2 0.5", "1 box is outside the image", None),
+    ],
+)
+def test_values_beyond_the_image_are_cut_off_or_dropped(
+    tmp_path: Path, row: str, words: str, kept: list[float] | None
+) -> None:
+    dataset = YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}{row}\n"}))
+    assert "a.txt:3" in finding(dataset, words)
+    boxes = dataset.truths(0).boxes_xyxy[2:].tolist()
+    assert np.allclose(boxes, [] if kept is None else [kept])
+
+
+def test_boxes_in_pixels_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="YOLO's are fractions"):
+        YoloDataset(write_yolo(tmp_path, {"a": "0 20 20 10 10\n1 30 30 10 10\n"}))
+
+
+def test_rows_in_pixels_among_others_are_dropped_and_named(tmp_path: Path) -> None:
+    dataset = YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}0 10 10 12 12\n1 30 30 10 10\n"}))
+    assert "2 rows were dropped" in finding(dataset, "boxes in pixels")
+    assert "a.txt:3" in finding(dataset, "boxes in pixels")
+    assert len(dataset.truths(0)) == GOOD.count("\n")
+    assert not any("cut off" in found for found in dataset.report.findings)
+
+
+def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="none of its 2 images has a box"):
+        YoloDataset(write_yolo(tmp_path, {"a": "", "b": None}))
+
+
+def test_boxes_are_of_the_upright_image(tmp_path: Path) -> None:
+    where = write_yolo(tmp_path, {"a": "0 0.25 0.5 0.5 1\n"})
+    write_image(tmp_path / "images" / "train" / "a.png", (48, 64), orientation=6)
+    dataset = YoloDataset(where)
+    frame = dataset.read(0)
+    assert isinstance(frame, Frame)
+    assert frame.size_hw == (64, 48)
+    assert dataset.truths(0).boxes_xyxy.tolist() == [[0, 0, 24, 64]]
+
+
+def test_an_image_that_cannot_be_read_is_unreadable_and_has_no_truths(tmp_path: Path) -> None:
+    where = write_yolo(tmp_path, {"a": GOOD, "b": GOOD})
+    (tmp_path / "images" / "train" / "a.png").write_bytes(b"")
+    dataset = YoloDataset(where)
+    assert isinstance(dataset.read(0), FailedFrame)
+    assert len(dataset.truths(0)) == 0
+    assert [entry["id"] for entry in dataset.annotations()["images"]] == [2]
+
+
+def test_an_image_that_can_be_read_a_moment_later_has_its_truths(tmp_path: Path) -> None:
+    where = write_yolo(tmp_path, {"a": GOOD, "b": GOOD})
+    image = tmp_path / "images" / "train" / "a.png"
+    whole = image.read_bytes()
+    image.write_bytes(b"")
+    dataset = YoloDataset(where)
+    image.write_bytes(whole)
+    assert isinstance(dataset.read(0), Frame)
+    assert len(dataset.truths(0)) == 2
+    assert [entry["id"] for entry in dataset.annotations()["images"]] == [1, 2]
+
+
+def test_a_text_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    where = write_yolo(tmp_path, {"a": GOOD, "b": None})
+    (tmp_path / "labels" / "train" / "b.txt").mkdir()
+    assert "a folder, not a file" in finding(YoloDataset(where), "1 text cannot be read")
+
+
+# ---- the YAML file
+
+
+def test_names_may_be_numbered(tmp_path: Path) -> None:
+    where = write_yolo(tmp_path, {"a": GOOD}, names={1: "dog", 0: "cat"}, nc=2)
+    assert YoloDataset(where).labels.names == ("cat", "dog")
+
+
+def test_parts_may_be_lists_of_folders_and_of_texts(tmp_path: Path) -> None:
+    where = write_yolo(tmp_path, {"a": GOOD, "b": GOOD, "c": GOOD}, train=["few.txt"], val=["images/train"])
+    (tmp_path / "few.txt").write_text("./images/train/c.png\nimages/train/a.png\n\nimages/train/gone.png\n")
+    listed = YoloDataset(where)
+    assert [listed.annotations()["images"][index]["file_name"][-5:] for index in range(2)] == ["c.png", "a.png"]
+    assert "gone.png" in finding(listed, "1 listed image is missing")
+    assert len(YoloDataset(where, part="val")) == 3
+
+
+def test_paths_as_roboflow_writes_them_are_found(tmp_path: Path) -> None:
+    write_image(tmp_path / "set" / "train" / "images" / "a.png")
+    text = tmp_path / "set" / "train" / "labels" / "a.txt"
+    text.parent.mkdir()
+    text.write_text(GOOD)
+    (tmp_path / "set" / "data.yaml").write_text("train: ../train/images\nnames: [cat, dog]\nnc: 2\n")
+    assert YoloDataset(str(tmp_path / "set")).report.boxes == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"names": "cat"}, "'names' is 'cat', not a list"),
+        ({"names": []}, "'names' is a list, not a list of names"),
+        ({"names": ["cat", True]}, "write it in quotes"),
+        ({"names": ["cat", "cat"]}, "two classes have the name 'cat'"),
+        ({"names": {0: "cat", 2: "dog"}}, "not numbered from 0 to 1"),
+        ({"nc": 3}, "names 2 classes and says 'nc: 3'"),
+        ({"train": "nowhere"}, "no such folder or list"),
+        ({"train": None}, "has no part 'train'"),
+        ({"train": "x" * 5000}, "no such folder or list"),
+        ({"train": 5}, "5 is not the path"),
+        ({"path": ["x"]}, "not the path"),
+    ],
+)
+def test_a_yaml_file_that_makes_no_sense_is_a_usage_error(tmp_path: Path, content: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        YoloDataset(write_yolo(tmp_path, {"a": GOOD}, **content))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- a",
+        "names",
+        "{",
+        "a: !!python/object/apply:os.getcwd []",
+        "\x00",
+        "[" * 10_000,
+        "names: &a [*a]",
+        "? {}\n: 1",
+    ],
+)
+def test_any_text_in_the_place_of_yaml_is_a_usage_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "data.yaml").write_text(text)
+    with pytest.raises(UsageError, match=r"data\.yaml"):
+        YoloDataset(str(tmp_path))
+
+
+def test_aliases_that_grow_without_end_are_refused_at_once(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    (tmp_path / "data.yaml").write_text("\n".join([*lines, "names: *a29"]))
+    with pytest.raises(UsageError, match="a list among 'names' is not text"):
+        YoloDataset(str(tmp_path))
+
+
+def test_a_folder_of_images_has_no_meaning_here(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="says where its images are"):
+        YoloDataset(write_yolo(tmp_path, {"a": GOOD}), images=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [
+        ("images/a.jpg", "labels/a.txt"),
+        ("/d/images/train/a.b.jpg", "/d/labels/train/a.b.txt"),
+        ("/images/x/images/a.jpg", "/images/x/labels/a.txt"),
+        ("d/my images/a.jpg", "d/my images/a.txt"),
+        ("a.jpg", "a.txt"),
+    ],
+)
+def test_a_text_lies_in_labels_beside_the_nearest_images(image: str, text: str) -> None:
+    assert label_path(image) == text

@@ -1,0 +1,502 @@
+"""Bytes -> upright RGB pixels: the same as Pillow's own, and a sentence for everything that is not an image."""
+
+import io
+import random
+import struct
+import subprocess
+import sys
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps, PngImagePlugin
+
+from detcli.errors import ImageError
+from detcli.io.images.decode import decode
+from detcli.structures.frame import Pixels
+from tests.helpers.processes import environment
+
+MOST = 1_000_000
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pytest switches the decoder's own filters off
+try:
+    import pillow_heif
+except ImportError:
+    pillow_heif = None
+
+
+def photo(width: int = 61, height: int = 43, seed: int = 0) -> Image.Image:
+    """Smooth shapes with some noise on them, as photographs have it."""
+    random_numbers = np.random.default_rng(seed)
+    coarse = random_numbers.integers(0, 256, (height // 8 + 2, width // 8 + 2, 3), dtype=np.uint8)
+    smooth = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
+    noise = random_numbers.integers(-6, 7, smooth.shape)
+    return Image.fromarray((smooth + noise).clip(0, 255).astype(np.uint8))
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def heic(image: Image.Image, **options: Any) -> bytes:
+    file = io.BytesIO()
+    pillow_heif.from_pillow(image).save(file, **options)
+    return file.getvalue()
+
+
+def every_format() -> dict[str, bytes]:
+    """One image in everything that is read, by a name that says what it is."""
+    rgb, other = photo(), photo(seed=1)
+    grey16 = Image.fromarray(np.asarray(rgb.convert("L")).astype(np.uint16) * 257)
+    made = {
+        "jpeg": saved(rgb, "JPEG", quality=85),
+        "jpeg progressive": saved(rgb, "JPEG", progressive=True),
+        "jpeg gray": saved(rgb.convert("L"), "JPEG"),
+        "jpeg cmyk": saved(rgb.convert("CMYK"), "JPEG"),
+        "jpeg rgb": saved(rgb, "JPEG", keep_rgb=True),
+        "jpeg restart markers": saved(rgb, "JPEG", restart_marker_blocks=2),
+        "mpo": saved(rgb, "MPO", save_all=True, append_images=[other]),
+        "png": saved(rgb, "PNG"),
+        "png alpha": saved(transparent(rgb), "PNG"),
+        "png palette": saved(rgb.quantize(32), "PNG"),
+        "png palette transparent": saved(rgb.quantize(32), "PNG", transparency=bytes(range(32))),
+        "png bits": saved(rgb.convert("1"), "PNG"),
+        "png gray alpha": saved(rgb.convert("LA"), "PNG"),
+        "png animated": saved(rgb, "PNG", save_all=True, append_images=[other]),
+        "webp": saved(rgb, "WEBP"),
+        "webp lossless": saved(rgb, "WEBP", lossless=True),
+        "webp alpha": saved(transparent(rgb), "WEBP"),
+        "webp animated": saved(rgb, "WEBP", save_all=True, append_images=[other]),
+        "gif": saved(rgb, "GIF"),
+        "gif animated": saved(rgb, "GIF", save_all=True, append_images=[other]),
+        "bmp": saved(rgb, "BMP"),
+        "bmp palette": saved(rgb.quantize(16), "BMP"),
+        "tiff": saved(rgb, "TIFF"),
+        "tiff lzw": saved(rgb, "TIFF", compression="tiff_lzw"),
+        "tiff deflate": saved(rgb, "TIFF", compression="tiff_adobe_deflate"),
+        "tiff jpeg": saved(rgb, "TIFF", compression="jpeg"),
+        "tiff cmyk": saved(rgb.convert("CMYK"), "TIFF"),
+        "tiff pages": saved(photo(), "TIFF", save_all=True, append_images=[photo(seed=1)]),
+        "jp2": saved(rgb, "JPEG2000"),
+        "j2k": saved(rgb, "JPEG2000", no_jp2=True),
+        "ppm": saved(rgb, "PPM"),
+        "pgm": saved(rgb.convert("L"), "PPM"),
+        "pbm": saved(rgb.convert("1"), "PPM"),
+        "avif": saved(rgb, "AVIF"),
+    }
+    if pillow_heif is not None:
+        made["heic"] = heic(rgb)
+    return made | {"png 16 bit gray": saved(grey16, "PNG"), "tiff 16 bit gray": saved(grey16, "TIFF")}
+
+
+def transparent(image: Image.Image) -> Image.Image:
+    """With an alpha that would show if it were blended in rather than dropped."""
+    ramp = np.tile(np.linspace(0, 255, image.width).astype(np.uint8), (image.height, 1))
+    with_alpha = image.convert("RGBA")
+    with_alpha.putalpha(Image.fromarray(ramp))
+    return with_alpha
+
+
+FORMATS = every_format()
+SCALED = {"png 16 bit gray", "tiff 16 bit gray"}  # Pillow clips these to white; judged by numbers below
+
+
+def judged(data: bytes) -> Pixels:
+    """What Pillow makes of it, the way transformers reads its images."""
+    if pillow_heif is not None:
+        pillow_heif.register_heif_opener()
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def refused(data: bytes, max_pixels: int = MOST) -> tuple[str, str]:
+    with pytest.raises(ImageError) as caught:
+        decode(data, max_pixels=max_pixels)
+    return caught.value.code, str(caught.value)
+
+
+# --- what comes out ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in SCALED])
+def test_every_format_gives_the_pixels_of_pillow_to_the_last_bit(name: str) -> None:
+    pixels = decode(FORMATS[name], max_pixels=MOST).pixels
+    assert pixels.dtype == np.uint8
+    assert pixels.flags.c_contiguous
+    assert np.array_equal(pixels, judged(FORMATS[name]))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_jpegs_of_all_sizes_and_qualities_equal_pillow(subsampling: str, progressive: bool) -> None:
+    for size in ((1, 1), (2, 3), (7, 9), (16, 16), (17, 33), (63, 65), (200, 131)):
+        for quality in (5, 50, 90, 100):
+            for image in (photo(*size), photo(*size).convert("L"), photo(*size).convert("CMYK")):
+                data = saved(image, "JPEG", quality=quality, subsampling=subsampling, progressive=progressive)
+                assert np.array_equal(decode(data, max_pixels=MOST).pixels, judged(data)), (size, quality, image.mode)
+
+
+@pytest.mark.parametrize("marker", [b"", b"Adobe\0\x64\0\0\0\0\0", b"Adobe\0\x64\0\0\0\0\1"])
+def test_the_adobe_marker_says_how_a_jpeg_of_three_colors_is_meant(marker: bytes) -> None:
+    data = saved(photo(), "JPEG")
+    segment = b"\xff\xee" + struct.pack(">H", len(marker) + 2) + marker if marker else b""
+    data = data[:2] + segment + data[20:]  # in place of the JFIF header
+    assert np.array_equal(decode(data, max_pixels=MOST).pixels, judged(data))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_turned_upright_in_every_format_that_has_it(orientation: int) -> None:
+    image = photo(24, 16)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF"):
+        data = saved(image, kind, exif=exif)
+        decoded = decode(data, max_pixels=MOST)
+        assert decoded.pixels.shape[:2] == ((24, 16) if orientation >= 5 else (16, 24)), kind
+        assert np.array_equal(decoded.pixels, judged(data)), kind
+        assert decoded.pixels.flags.c_contiguous
+
+
+@pytest.mark.skipif(pillow_heif is None, reason="needs pillow-heif")
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_heic_stands_upright_once(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = heic(photo(32, 16), exif=exif.tobytes())
+    decoded = decode(data, max_pixels=MOST)
+    assert np.array_equal(decoded.pixels, judged(data))
+    assert decoded.keepsakes.format == "HEIF"
+
+
+def test_orientation_in_xmp_alone_counts_as_for_pillow() -> None:
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    data = saved(photo(24, 16), "JPEG", xmp=xmp)
+    assert decode(data, max_pixels=MOST).pixels.shape == (24, 16, 3)
+    assert np.array_equal(decode(data, max_pixels=MOST).pixels, judged(data))
+
+
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0garbage here", b"Exif\0\0MM\0*"]
+)
+def test_broken_exif_does_not_cost_the_image(exif: bytes) -> None:
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    plain = saved(photo(), "JPEG")
+    decoded = decode(plain[:2] + segment + plain[2:], max_pixels=MOST)
+    assert np.array_equal(decoded.pixels, judged(plain))
+    assert decoded.keepsakes.exif is None
+
+
+def test_alpha_is_dropped_not_blended() -> None:
+    image = photo()
+    assert np.array_equal(decode(saved(transparent(image), "PNG"), max_pixels=MOST).pixels, np.asarray(image))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM", "JPEG2000"])
+def test_16_bit_grey_keeps_its_high_byte(kind: str) -> None:
+    samples = np.random.default_rng(0).integers(0, 65536, (9, 13), dtype=np.uint16)
+    pixels = decode(saved(Image.fromarray(samples), kind), max_pixels=MOST).pixels
+    assert np.array_equal(pixels, np.repeat((samples >> 8).astype(np.uint8)[..., None], 3, axis=2))
+
+
+def tiff(
+    samples: np.ndarray[Any, Any], *, order: str = "<", planar: int = 1, photometric: int = 2, kind: int = 1
+) -> bytes:
+    """An uncompressed TIFF written by hand. samples [H, W, C]; kind: 1 unsigned, 2 signed, 3 float."""
+    height, width, count = samples.shape
+    plain = samples.astype(samples.dtype.newbyteorder(order))
+    strips = [plain.tobytes()] if planar == 1 else [plain[..., c].tobytes() for c in range(count)]
+    offsets = [8 + sum(map(len, strips[:place])) for place in range(len(strips))]
+    body = b"".join(strips)
+    tags = [
+        (256, "H", [width]), (257, "H", [height]), (258, "H", [samples.dtype.itemsize * 8] * count), (259, "H", [1]),
+        (262, "H", [photometric]), (273, "I", offsets), (277, "H", [count]), (278, "H", [height]),
+        (279, "I", [len(strip) for strip in strips]), (284, "H", [planar]), (339, "H", [kind] * count),
+    ]  # fmt: skip
+    start = 8 + len(body)
+    directory, behind = struct.pack(f"{order}H", len(tags)), b""
+    for tag, letter, values in tags:
+        raw = struct.pack(f"{order}{len(values)}{letter}", *values)
+        if len(raw) > 4:
+            place = struct.pack(f"{order}I", start + 2 + 12 * len(tags) + 4 + len(behind))
+            behind += raw
+        else:
+            place = raw.ljust(4, b"\0")
+        directory += struct.pack(f"{order}HHI", tag, {"H": 3, "I": 4}[letter], len(values)) + place
+    head = b"II*\0" if order == "<" else b"MM\0*"
+    return head + struct.pack(f"{order}I", start) + body + directory + b"\0\0\0\0" + behind
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_16_bit_rgb_tiff_keeps_its_high_bytes(order: str) -> None:
+    samples = np.random.default_rng(0).integers(0, 65536, (5, 7, 3), dtype=np.uint16)
+    assert np.array_equal(decode(tiff(samples, order=order), max_pixels=MOST).pixels, (samples >> 8).astype(np.uint8))
+
+
+@pytest.mark.parametrize("compression", [1, 5, 8, 32946, 32773])
+def test_a_16_bit_rgb_tiff_by_opencv_keeps_its_high_bytes(compression: int) -> None:
+    cv2 = pytest.importorskip("cv2")
+    samples = np.random.default_rng(0).integers(0, 65536, (50, 70, 3), dtype=np.uint16)
+    whole, data = cv2.imencode(".tiff", samples[..., ::-1], [cv2.IMWRITE_TIFF_COMPRESSION, compression])
+    assert whole
+    assert np.array_equal(decode(data.tobytes(), max_pixels=MOST).pixels, (samples >> 8).astype(np.uint8))
+
+
+def test_16_bit_grey_with_white_as_zero_is_not_inverted() -> None:
+    samples = np.random.default_rng(0).integers(0, 65536, (5, 7, 1), dtype=np.uint16)
+    pixels = decode(tiff(samples, photometric=0), max_pixels=MOST).pixels
+    assert np.array_equal(pixels[..., 0], ((65535 - samples[..., 0].astype(int)) >> 8).astype(np.uint8))
+
+
+def test_megabytes_of_text_in_a_png_do_not_cost_the_image() -> None:
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("workflow", "x" * 70_000_000, zip=True)
+    assert np.array_equal(decode(saved(photo(), "PNG", pnginfo=notes), max_pixels=MOST).pixels, np.asarray(photo()))
+
+
+# --- keepsakes --------------------------------------------------------------------------------------------------------
+
+
+def test_keepsakes_hold_format_exif_and_profile() -> None:
+    profile = bytes(16) + b"RGB " + bytes(108)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    kept = decode(saved(photo(), "JPEG", exif=exif, icc_profile=profile), max_pixels=MOST).keepsakes
+    assert kept.format == "JPEG"
+    assert kept.icc == profile
+    again = Image.Exif()
+    again.load(kept.exif or b"")
+    assert (again[0x0112], again[0x010F]) == (1, "a camera")
+
+
+def test_a_profile_of_other_colors_is_not_kept_for_an_rgb_copy() -> None:
+    profile = bytes(16) + b"CMYK" + bytes(108)
+    data = saved(photo().convert("CMYK"), "JPEG", icc_profile=profile)
+    assert decode(data, max_pixels=MOST).keepsakes.icc is None
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_cut_in_the_middle_is_refused_as_truncated(name: str) -> None:
+    whole = FORMATS[name]
+    for share in (0.1, 0.25, 0.45):  # of animations and pages the first frame alone counts
+        part = whole[: max(64, int(len(whole) * share))]
+        if name in ("mpo", "png animated", "webp animated", "gif animated", "tiff pages"):
+            part = part[: max(64, len(part) // 2)]
+        assert refused(part) == ("truncated", f"truncated after {len(part):,} bytes")
+
+
+@pytest.mark.parametrize("name", ["jpeg", "jpeg progressive", "jpeg gray", "webp", "ppm", "avif"])
+def test_a_file_that_lacks_its_last_byte_is_truncated_or_whole_but_never_half(name: str) -> None:
+    part = FORMATS[name][:-1]
+    assert refused(part) == ("truncated", f"truncated after {len(part):,} bytes")
+
+
+def claiming(width: int, height: int) -> bytes:
+    """A small JPEG that claims another size."""
+    data = bytearray(saved(photo(), "JPEG"))
+    start = data.index(b"\xff\xc0") + 5
+    data[start : start + 4] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+def test_a_small_file_that_claims_a_huge_image_is_refused_by_its_header() -> None:
+    assert refused(claiming(30000, 30000), 250_000_000) == (
+        "too-large",
+        "30000 x 30000 pixels are more than the limit of 250,000,000; --max-pixels raises it",
+    )
+
+
+def test_the_limit_is_ours_and_not_that_of_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    for name in ("jpeg", "png", "tiff", "bmp", "gif", "webp", "jp2", "ppm", "avif"):
+        assert decode(FORMATS[name], max_pixels=61 * 43).pixels.shape == (43, 61, 3)
+        assert refused(FORMATS[name], 61 * 43 - 1)[0] == "too-large"
+
+
+def test_a_jpeg_too_short_for_its_pixels_is_refused_rather_than_filled_with_grey() -> None:
+    data = claiming(15000, 15000)
+    assert refused(data, 250_000_000) == (
+        "truncated",
+        f"truncated: {len(data):,} bytes cannot hold 15000 x 15000 pixels",
+    )
+    for size in ((3000, 2000), (5000, 8)):  # and what is as short as can be is read
+        flat = saved(Image.new("L", size, 128), "JPEG", optimize=True, progressive=True)
+        assert decode(flat, max_pixels=10**8).pixels.shape == (size[1], size[0], 3)
+
+
+def test_webp_is_measured_before_its_decoder_takes_memory_for_it() -> None:
+    extended = b"VP8X" + struct.pack("<I", 10) + bytes(4) + b"\xff\x3f\0\xff\x3f\0"
+    data = b"RIFF" + struct.pack("<I", len(extended) + 4) + b"WEBP" + extended
+    assert refused(data, 250_000_000)[1].startswith("16384 x 16384 pixels are more")
+    for name in ("webp", "webp lossless", "webp alpha", "webp animated"):
+        assert refused(FORMATS[name], 61 * 43 - 1)[0] == "too-large"
+
+
+def test_a_tiff_with_huge_tiles_is_refused() -> None:
+    data = bytearray(tiff(np.zeros((5, 7, 3), np.uint8)))
+    for old, new in ((278, 322), (284, 323)):  # rows per strip and planes become the sides of a tile
+        place = data.index(struct.pack("<HHI", old, 3, 1))
+        data[place : place + 12] = struct.pack("<HHII", new, 3, 1, 40000)
+    assert refused(bytes(data), 250_000_000)[0] == "too-large"
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused() -> None:
+    data = FORMATS["jpeg progressive"]
+    assert refused(data[:-2] + b"\xff\xda\0\x02" * 600 + data[-2:]) == ("too-large", "a JPEG of more than 500 scans")
+
+
+@pytest.mark.parametrize("kind", ["F", "I"])
+def test_samples_without_a_known_range_are_refused_rather_than_turned_black(kind: str) -> None:
+    samples = np.full((5, 7), np.nan if kind == "F" else 70_000)
+    code, message = refused(saved(Image.fromarray(samples.astype(np.float32 if kind == "F" else np.int32)), "TIFF"))
+    assert code == "unsupported"
+    assert "nobody says what is white" in message
+
+
+def test_a_float_map_is_refused() -> None:
+    assert refused(b"PF\n2 2\n-1.0\n" + bytes(48))[0] in ("unsupported", "decode-failed")
+    assert refused(b"Pf\n2 2\n-1.0\n" + bytes(16))[0] == "unsupported"
+
+
+def test_16_bit_planes_are_refused_rather_than_scrambled() -> None:
+    code, message = refused(tiff(np.zeros((5, 7, 3), np.uint16), planar=2))
+    assert (code, message) == ("unsupported", "a 16-bit TIFF with its colors in separate planes is not supported")
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "part"),
+    [
+        (b"", "empty", "an empty file"),
+        (b"\0" * 500, "not-an-image", "begins with zeros"),
+        (b"hello world\n" * 20, "not-an-image", "text, not an image"),
+        (b"<!DOCTYPE html><html>", "not-an-image", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "not-an-image", "git lfs pull"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41", "not-an-image", "a video"),
+        (b"RIFF\x10\0\0\0AVI LIST", "not-an-image", "a video"),
+        (b"\x1a\x45\xdf\xa3" + bytes(30), "not-an-image", "a video"),
+        (b"%PDF-1.7\n", "not-an-image", "a PDF document"),
+        (b"PK\x03\x04" + bytes(30), "not-an-image", "a ZIP archive"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg">', "unsupported", "vector drawings"),
+        (b"8BPS" + bytes(30), "unsupported", "Photoshop"),
+        (b"\xff\x0a" + bytes(30), "unsupported", "JPEG XL"),
+        (b"\x93\x94\x95\x96" + bytes(30), "not-an-image", "begins with the bytes 93 94 95 96"),
+        (b"\xff\xd8\xff", "truncated", "truncated after 3 bytes"),
+        (b"\x89PNG\r\n\x1a\n", "truncated", "truncated after 8 bytes"),
+        (b"GIF89a", "truncated", "truncated after 6 bytes"),
+    ],
+)  # fmt: skip
+def test_what_is_no_image_is_called_by_its_name(data: bytes, code: str, part: str) -> None:
+    found, message = refused(data)
+    assert found == code
+    assert part in message
+
+
+def test_a_damaged_image_names_the_decoders_exception() -> None:
+    data = bytearray(FORMATS["png"])
+    data[20] ^= 1
+    code, message = refused(bytes(data))
+    assert code == "decode-failed"
+    assert message.startswith("damaged PNG (SyntaxError: broken PNG file")
+
+
+def test_a_png_with_a_broken_zip_stream_is_damaged() -> None:
+    data = FORMATS["png"]
+    place = data.index(b"IDAT")
+    body = b"IDAT" + b"\x55" * 40
+    broken = data[: place - 4] + struct.pack(">I", 40) + body + struct.pack(">I", zlib.crc32(body)) + data[-12:]
+    assert refused(broken)[0] == "decode-failed"
+
+
+def test_a_decoder_without_memory_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(name: str, data: bytes) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("detcli.io.images.decode.open_header", no_memory)
+    assert refused(FORMATS["png"]) == ("too-large", "there is not enough memory to decode it (MemoryError)")
+
+
+def test_heic_without_its_decoder_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    data = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(40)
+    assert refused(data) == ("unsupported", 'HEIC needs a decoder: pip install "detcli[heif]"')
+
+
+# --- whatever the bytes -----------------------------------------------------------------------------------------------
+
+
+def damaged(data: bytes, random_numbers: random.Random) -> bytes:
+    """Some bytes changed, often near the front, sometimes the end cut off."""
+    changed = bytearray(data)
+    for _ in range(random_numbers.choice((1, 1, 3, 10))):
+        reach = len(changed) if random_numbers.random() < 0.5 else min(len(changed), 200)
+        changed[random_numbers.randrange(reach)] = random_numbers.randrange(256)
+    if random_numbers.random() < 0.3:
+        del changed[random_numbers.randrange(len(changed)) :]
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_any_damage_gives_an_image_or_a_refusal(name: str) -> None:
+    random_numbers = random.Random(name)
+    for _ in range(300):
+        try:
+            pixels = decode(damaged(FORMATS[name], random_numbers), max_pixels=MOST).pixels
+        except ImageError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - the refusal is one of two good ends
+        else:
+            assert pixels.dtype == np.uint8
+            assert pixels.shape[2] == 3
+            assert 0 < pixels.size <= 3 * MOST
+
+
+def test_damaged_jpegs_that_pillow_reads_are_read_alike() -> None:
+    random_numbers = random.Random(0)
+    read = 0
+    for _ in range(300):
+        data = damaged(FORMATS["jpeg"], random_numbers)
+        try:
+            expected = judged(data)
+        except Exception:
+            continue
+        if expected.size < MOST:
+            read += 1
+            assert np.array_equal(decode(data, max_pixels=MOST).pixels, expected)
+    assert read > 50
+
+
+QUIET = """
+import random, sys
+import PIL
+from tests.unit.io.images.test_decode import FORMATS, MOST, damaged
+from detcli.io.images.decode import decode
+from detcli.errors import ImageError
+for name, data in FORMATS.items():
+    if name == "avif" and int(PIL.__version__.split(".")[0]) < 13:
+        continue  # whose AV1 decoder prints
+    random_numbers = random.Random(name)
+    for _ in range(60):
+        try:
+            decode(damaged(data, random_numbers), max_pixels=MOST)
+        except ImageError:
+            pass
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="libtiff is built into Pillow's module there")
+def test_no_decoder_prints_on_standard_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", QUIET], capture_output=True, timeout=300, check=False, env=environment()
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"")
+
+
+def test_the_limit_of_the_process_is_raised_to_ours_and_never_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", MOST)
+    decode(FORMATS["png"], max_pixels=MOST // 2)
+    assert Image.MAX_IMAGE_PIXELS == MOST
+    decode(FORMATS["png"], max_pixels=MOST * 2)
+    assert Image.MAX_IMAGE_PIXELS == MOST * 2

@@ -1,0 +1,198 @@
+"""D-FINE's criterion against the numbers of the original's, and where those do not reach."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from detcli.errors import DivergedError
+from detcli.models.dfine.criterion import DFineCriterion, DFineLossWeights, criterion, union
+from detcli.models.dfine.distribution import EdgeBins, edge_targets
+from detcli.models.dfine.network import DFineTraining
+from detcli.models.losses.assignment import Assignment, CostWeights
+from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from detcli.structures.outputs import Outputs, Targets
+from tests.helpers.dfine_criterion_case import OriginalCase, original_case
+from tests.helpers.network_samples import tiny
+
+NO_TRUTHS = [Targets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))] * 2
+
+
+def details(case: OriginalCase) -> DFineTraining:
+    assert isinstance(case.outputs.details, DFineTraining)
+    return case.outputs.details
+
+
+def without_denoising(case: OriginalCase) -> Outputs:
+    return replace(case.outputs, details=replace(details(case), denoising=None, layout=None))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_loss_is_the_originals(dtype: torch.dtype) -> None:
+    case = original_case(dtype)
+    losses = DFineCriterion()(case.outputs, case.targets)
+    assert losses.keys() == case.losses.keys()
+    assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(case.losses, rel=1e-5)
+    assert torch.stack(list(losses.values())).sum().item() == pytest.approx(case.total, rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_gradient_is_the_originals(dtype: torch.dtype) -> None:
+    case = original_case(dtype)
+    torch.stack(list(DFineCriterion()(case.outputs, case.targets).values())).sum().backward()
+    for name, wanted in case.gradients.items():
+        gradient = case.inputs[name].grad
+        assert gradient is not None, name
+        assert (gradient - wanted).abs().max() <= 1e-4 * wanted.abs().max(), name
+
+
+def test_without_denoising_all_other_losses_are_as_they_were() -> None:
+    case = original_case()
+    losses = DFineCriterion()(without_denoising(case), case.targets)
+    wanted = {name: loss for name, loss in case.losses.items() if "_dn_" not in name}
+    assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_order_of_images_does_not_matter() -> None:
+    case = original_case(torch.float64)
+    said = details(case)
+    answers = replace(
+        said.answers,
+        logits=tuple(x.flip(0) for x in said.answers.logits),
+        boxes_cxcywh=tuple(x.flip(0) for x in said.answers.boxes_cxcywh),
+        corners=tuple(x.flip(0) for x in said.answers.corners),
+        start=said.answers.start.flip(0),
+    )
+    turned = replace(
+        said,
+        answers=answers,
+        picked_logits=said.picked_logits.flip(0),
+        picked_boxes=said.picked_boxes.flip(0),
+        denoising=None,
+        layout=None,
+    )
+    losses = DFineCriterion()(replace(case.outputs, details=turned), case.targets[::-1])
+    wanted = DFineCriterion()(without_denoising(case), case.targets)
+    assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(
+        {name: loss.item() for name, loss in wanted.items()}, rel=1e-9
+    )
+
+
+def test_a_batch_without_true_boxes_has_losses_of_classes_alone_and_reaches_every_answer() -> None:
+    case = original_case()
+    losses = DFineCriterion()(without_denoising(case), NO_TRUTHS)
+    boxes = {name: loss.item() for name, loss in losses.items() if not name.startswith(("loss_vfl", "loss_ddf"))}
+    assert boxes
+    assert not any(boxes.values())
+    assert losses["loss_vfl"].item() > 0
+    assert losses["loss_ddf_aux_0"].item() > 0  # where no box is, the last layer still teaches what it is sure of
+    torch.stack(list(losses.values())).sum().backward()
+    for name, tensor in case.inputs.items():
+        if "/dn_" not in name:
+            assert tensor.grad is not None, name
+            assert tensor.grad.isfinite().all(), name
+
+
+def test_more_true_boxes_than_queries_are_judged_as_far_as_queries_go() -> None:
+    case = original_case()
+    many = torch.rand(40, 4, generator=torch.Generator().manual_seed(0)) * 0.3 + 0.2
+    targets = [Targets(torch.arange(40) % 6, many), case.targets[1]]
+    losses = DFineCriterion()(without_denoising(case), targets)
+    assert all(loss.isfinite() and loss > 0 for loss in losses.values())
+
+
+def test_answers_in_half_precision_are_judged_in_float32_also_under_autocast() -> None:
+    case = original_case()
+    said = details(case)
+    halves = replace(
+        said,
+        answers=replace(
+            said.answers,
+            logits=tuple(x.bfloat16() for x in said.answers.logits),
+            corners=tuple(x.bfloat16() for x in said.answers.corners),
+        ),
+        picked_logits=said.picked_logits.bfloat16(),
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = DFineCriterion()(replace(case.outputs, details=halves), case.targets)
+    assert {loss.dtype for loss in losses.values()} == {torch.float32}
+    assert torch.stack(list(losses.values())).sum().item() == pytest.approx(case.total, rel=0.01)
+
+
+def test_a_student_that_is_its_teacher_has_no_loss_of_distillation() -> None:
+    case = original_case()
+    said = details(case)
+    alike = replace(said.answers, corners=said.answers.corners[-1:] * 3)
+    losses = DFineCriterion()(replace(case.outputs, details=replace(said, answers=alike)), case.targets)
+    assert losses["loss_ddf_aux_0"].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_weights_of_a_config_go_before_the_published_ones() -> None:
+    ours = criterion(tiny(weight_loss_bbox=7, weight_loss_ddf=0.25, matcher_class_cost=3, matcher_gamma=1.5))
+    assert ours.weights == DFineLossWeights(bbox=7, ddf=0.25)
+    assert ours.costs == CostWeights(label=3, gamma=1.5)
+    assert criterion(tiny()).weights == DFineLossWeights(vfl=1, bbox=5, giou=2, fgl=0.15, ddf=1.5)
+
+
+def test_a_weight_multiplies_its_losses_alone() -> None:
+    case = original_case()
+    losses = DFineCriterion(DFineLossWeights(giou=4))(case.outputs, case.targets)
+    wanted = {name: loss * (2 if "giou" in name else 1) for name, loss in case.losses.items()}
+    assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"), [("aux_outputs/1/", "decoder layer 1"), ("enc_aux_outputs/0/", "the encoder")]
+)
+def test_an_answer_that_is_not_finite_stops_training_and_names_who_gave_it(name: str, layer: str) -> None:
+    case = original_case()
+    with torch.no_grad():
+        case.inputs[f"outputs/{name}pred_boxes"][1, 3, 2] = math.nan
+    with pytest.raises(DivergedError, match=f"{layer} gives answers"):
+        DFineCriterion()(case.outputs, case.targets)
+
+
+def test_outputs_that_were_not_made_for_training_are_refused() -> None:
+    case = original_case()
+    with pytest.raises(TypeError, match="give the network targets"):
+        DFineCriterion()(replace(case.outputs, details=None), case.targets)
+
+
+def test_the_union_keeps_for_each_query_the_box_most_layers_gave_it() -> None:
+    # Query 0: box 1 twice, box 0 once. Query 4: box 0 twice, of which one layer prefers box 2. Query 7: once.
+    own = Assignment(
+        queries=np.array([[0, 4, 5], [0, 4, 5], [0, 4, 7]]),
+        truths=np.array([[1, 0, 2], [1, 0, 2], [0, 2, 1]]),
+    )
+    agreed = union(own)
+    assert dict(zip(agreed.queries.tolist(), agreed.truths.tolist(), strict=True)) == {0: 1, 4: 0, 5: 2, 7: 1}
+    assert len(agreed.queries) == 4
+
+
+def test_where_votes_are_equal_the_first_box_counts() -> None:
+    own = Assignment(queries=np.array([[3, 1], [3, 1]]), truths=np.array([[5, 2], [4, 2]]))
+    agreed = union(own)
+    assert (agreed.queries.tolist(), agreed.truths.tolist()) == ([1, 3], [2, 4])
+
+
+def test_a_distribution_on_the_two_bins_around_an_edge_is_the_true_box() -> None:
+    generator = torch.Generator().manual_seed(0)
+    start = torch.rand(50, 4, dtype=torch.float64, generator=generator) * 0.3 + 0.1
+    true = start * (0.8 + 0.4 * torch.rand(50, 4, dtype=torch.float64, generator=generator))
+    bins = EdgeBins(32, reg_scale=4.0, up=0.5).double()
+    left, share = edge_targets(start, true, bins=32, reg_scale=bins.reg_scale, up=bins.up)
+    chances = torch.zeros(50, 4, 33, dtype=torch.float64)
+    chances.scatter_(-1, left[..., None], 1 - share[..., None])
+    chances.scatter_(-1, left[..., None] + 1, share[..., None])
+    assert torch.allclose(bins(chances.log().flatten(1)[None], start[None])[0], true, atol=1e-12)
+
+
+def test_edges_out_of_reach_belong_to_the_outermost_bins() -> None:
+    """Bins reach twice half the box, from its border inwards as outwards."""
+    start = torch.tensor([[0.5, 0.5, 0.2, 0.2]])
+    far = xyxy_to_cxcywh(cxcywh_to_xyxy(start) + torch.tensor([[-0.9, 0.9, 0.9, -0.9]]))
+    left, share = edge_targets(start, far, bins=32, reg_scale=torch.tensor([4.0]), up=torch.tensor([0.5]))
+    assert left.tolist() == [[31, 0, 31, 0]]
+    assert share.tolist() == [[1.0, 0.0, 1.0, 0.0]]

@@ -1,0 +1,107 @@
+"""The cheapest assignment of queries to true boxes."""
+
+import itertools
+import math
+import sys
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import linear_sum_assignment
+
+from detcli.errors import DivergedError, UsageError
+from detcli.models.losses.assignment import CostWeights, assign, focal_costs, match, softmax_costs
+from detcli.models.losses.layerwise_criterion import Costs
+from detcli.models.losses.set_criterion import TargetBoxes
+
+SHAPES = [(5, 3), (3, 3), (3, 6), (4, 0), (0, 4), (1, 1)]  # queries, true boxes
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_other_assignment_is_cheaper(shape: tuple[int, int]) -> None:
+    cost = np.random.default_rng(0).normal(size=shape)
+    queries, truths = match(cost)
+    few, many = sorted(shape)
+    long = cost if shape[1] == many else cost.T
+    cheapest = min(
+        (sum(long[i, j] for i, j in enumerate(columns)) for columns in itertools.permutations(range(many), few)),
+        default=0.0,
+    )
+    assert len(queries) == len(truths) == few
+    assert cost[queries, truths].sum() == pytest.approx(cheapest)
+    assert sorted(queries) == list(queries)
+
+
+def test_every_layer_and_image_is_what_scipy_says_of_it_alone() -> None:
+    counts = [3, 0, 9, 1]
+    costs = torch.randn(2, 4, 6, 9, generator=torch.Generator().manual_seed(0))
+    found = assign(costs, counts, ["one", "two"])
+    for layer in range(2):
+        wanted, first = [], 0
+        for image, count in enumerate(counts):
+            queries, truths = linear_sum_assignment(costs[layer, image, :, :count].numpy())
+            wanted += [(image * 6 + q, first + t) for q, t in zip(queries, truths, strict=True)]
+            first += count
+        assert list(zip(found.queries[layer], found.truths[layer], strict=True)) == wanted
+
+
+def test_without_true_boxes_nothing_is_assigned() -> None:
+    found = assign(torch.zeros(3, 2, 5, 0), [0, 0], ["one", "two", "three"])
+    assert found.queries.shape == found.truths.shape == (3, 0)
+    assert found.to(torch.device("cpu")).queries.dtype == torch.int64
+
+
+def test_costs_that_belong_to_no_box_do_not_count() -> None:
+    costs = torch.randn(1, 2, 5, 3, generator=torch.Generator().manual_seed(0))
+    spoilt = costs.clone()
+    spoilt[0, 0, :, 2] = torch.nan
+    counts = [2, 3]
+    assert np.array_equal(assign(costs, counts, ["one"]).truths, assign(spoilt, counts, ["one"]).truths)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_cost_that_is_not_finite_stops_training_and_names_the_layer(value: float) -> None:
+    costs = torch.zeros(2, 3, 4, 2)
+    costs[1, 2, 0, 1] = value
+    with pytest.raises(DivergedError, match=r"the second gives answers that are not finite \(image 3"):
+        assign(costs, [2, 2, 2], ["the first", "the second"])
+    with pytest.raises(ValueError, match="1 of 8 costs are not finite"):
+        match(costs[1, 2].numpy())
+
+
+def test_without_scipy_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    with pytest.raises(UsageError, match=r"pip install 'detcli\[train\]'"):
+        match(np.zeros((2, 2)))
+
+
+def test_a_cost_is_worked_out_by_hand() -> None:
+    truths = TargetBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
+    logits = torch.tensor([[[[0.3, math.log(4)]]]], dtype=torch.float64)  # class 1 with chance 0.8
+    boxes = torch.tensor([[[[0.6, 0.5, 0.2, 0.2]]]], dtype=torch.float64)  # half of the true one, and as much beside it
+    cost = focal_costs(logits, boxes, truths, CostWeights(label=2, l1=5, giou=2, alpha=0.25, gamma=2))
+    focal = 0.25 * 0.2**2 * -math.log(0.8) - 0.75 * 0.8**2 * -math.log(0.2)
+    assert cost.shape == (1, 1, 1, 1)
+    assert cost.item() == pytest.approx(2 * focal + 5 * 0.1 - 2 / 3, abs=1e-6)
+
+
+def test_a_cost_of_softmax_is_worked_out_by_hand() -> None:
+    truths = TargetBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
+    logits = torch.tensor([[[[0.3, 0.5, 0.2]]]], dtype=torch.float64).log()  # two classes, and nothing here
+    boxes = torch.tensor([[[[0.6, 0.5, 0.2, 0.2]]]], dtype=torch.float64)
+    cost = softmax_costs(logits, boxes, truths, CostWeights(label=3, l1=5, giou=2))
+    assert cost.item() == pytest.approx(-3 * 0.5 + 5 * 0.1 - 2 / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("costs", [focal_costs, softmax_costs])
+def test_costs_of_an_image_do_not_depend_on_its_company(costs: Costs) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, boxes = (
+        torch.randn(2, 3, 5, 4, generator=generator),
+        torch.rand(2, 3, 5, 4, generator=generator) * 0.4 + 0.1,
+    )
+    ids, truths, counts = torch.tensor([3, 0, 1, 2]), torch.rand(4, 4, generator=generator) * 0.4 + 0.1, (3, 0, 1)
+    together = costs(logits, boxes, TargetBoxes(ids, truths, counts), CostWeights())
+    alone = costs(logits[:, 2:], boxes[:, 2:], TargetBoxes(ids[3:], truths[3:], (1,)), CostWeights())
+    assert together.shape == (2, 3, 5, 3)
+    assert torch.equal(together[:, 2:, :, :1], alone)

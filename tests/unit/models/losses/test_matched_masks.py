@@ -1,0 +1,51 @@
+"""Masks are judged some at a time, and only those of queries that answer for a box."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from detcli.models.losses import matched_masks
+from detcli.models.losses.assignment import Pairs
+from detcli.models.losses.matched_masks import mask_sums
+from tests.helpers.set_predictions import truths
+
+PAIRS = Pairs(torch.tensor([2, 4, 0, 6, 9]), torch.tensor([1, 0, 2, 4, 3]))  # two images of 5 queries
+
+
+def judged(logits: Tensor) -> tuple[Tensor, Tensor]:
+    return mask_sums(logits, truths(3, 2), PAIRS)
+
+
+def logits() -> Tensor:
+    return torch.randn(2, 5, 6, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+
+
+def test_how_many_masks_are_judged_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, parts = logits(), logits()
+    torch.stack(judged(whole)).sum().backward()
+    monkeypatch.setattr(matched_masks, "_PIXELS_AT_ONCE", 2 * 24 * 32)  # two masks, then two, then one
+    assert torch.allclose(torch.stack(judged(parts)), torch.stack(judged(whole)), rtol=1e-12)
+    torch.stack(judged(parts)).sum().backward()
+    assert whole.grad is not None
+    assert parts.grad is not None
+    assert torch.allclose(parts.grad, whole.grad, rtol=1e-10)
+
+
+def test_queries_that_answer_for_nothing_have_no_part_in_it() -> None:
+    told = logits()
+    torch.stack(judged(told)).sum().backward()
+    assert told.grad is not None
+    reached = told.grad.flatten(0, 1).abs().amax((1, 2)) > 0
+    assert reached.nonzero().flatten().tolist() == sorted(PAIRS.queries.tolist())
+
+
+def test_between_the_losses_and_their_gradients_no_floats_of_whole_images_are_kept() -> None:
+    told, kept = logits(), []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        judged(told)
+    assert all(tensor.numel() <= told.numel() for tensor in kept if tensor.is_floating_point())

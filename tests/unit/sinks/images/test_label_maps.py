@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detcli.sinks.images.label_maps import LabelMaps
+from detcli.structures.class_labels import ClassLabels
+from detcli.structures.detections import Detections
+from detcli.structures.frame import Frame, Origin
+from detcli.structures.json_records import Result
+from detcli.structures.masks import Rle
+
+LABELS = ClassLabels.from_names(["cat", "dog", "traffic light"])
+FRAME = Frame(Origin(0, "in/a.jpg", "a.jpg", "a"), (48, 64), None)
+
+
+def halves(*class_ids: int) -> Detections:
+    """The left half, and all of the image, which overlap."""
+    left = np.zeros((48, 64), np.bool_)
+    left[:, :32] = True
+    masks = (Rle.of(left), Rle.of(np.ones((48, 64), np.bool_)))[: len(class_ids)]
+    count = len(class_ids)
+    return Detections(np.zeros((count, 4)), np.ones(count, np.float32), np.array(class_ids, np.int64), masks)
+
+
+def read(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def test_segments_are_numbered_from_one_and_the_surest_is_on_top(tmp_path: Path) -> None:
+    LabelMaps(tmp_path, LABELS, of_classes=False).write(FRAME, halves(2, 0))
+    found = read(tmp_path / "a.png")
+    assert found.dtype == np.uint8
+    assert (found[:, :32] == 1).all()
+    assert (found[:, 32:] == 2).all()
+
+
+def test_classes_are_class_indices_and_255_is_nothing(tmp_path: Path) -> None:
+    LabelMaps(tmp_path, LABELS, of_classes=True).write(FRAME, halves(2))
+    found = read(tmp_path / "a.png")
+    assert (found[:, :32] == 2).all()
+    assert (found[:, 32:] == 255).all()
+    assert (tmp_path / "classes.txt").read_text().splitlines() == ["cat", "dog", "traffic light"]
+
+
+def test_an_image_in_which_nothing_was_found_has_a_map(tmp_path: Path) -> None:
+    LabelMaps(tmp_path / "i", LABELS, of_classes=False).write(FRAME, Detections.empty())
+    LabelMaps(tmp_path / "c", LABELS, of_classes=True).write(FRAME, Detections.empty())
+    assert (read(tmp_path / "i" / "a.png") == 0).all()
+    assert (read(tmp_path / "c" / "a.png") == 255).all()
+
+
+def test_more_numbers_than_eight_bits_hold_take_sixteen(tmp_path: Path) -> None:
+    masks = tuple(Rle.of(np.arange(48 * 64).reshape(48, 64) == place) for place in range(300))
+    many = Detections(np.zeros((300, 4)), np.ones(300, np.float32), np.arange(300), masks)
+    labels = ClassLabels.from_names([f"class {number}" for number in range(300)])
+    LabelMaps(tmp_path / "i", labels, of_classes=False).write(FRAME, many)
+    LabelMaps(tmp_path / "c", labels, of_classes=True).write(FRAME, many)
+    assert set(np.unique(read(tmp_path / "i" / "a.png"))) == set(range(301))
+    assert set(np.unique(read(tmp_path / "c" / "a.png"))) == {*range(300), 65535}
+
+
+def test_the_tree_is_mirrored_and_failures_have_no_map(tmp_path: Path, segments: list[Result]) -> None:
+    sink = LabelMaps(tmp_path, LABELS, of_classes=False)
+    for result in segments:
+        sink.write(*result)
+    assert (tmp_path / "sub" / "b.png").exists()
+    assert len(list(tmp_path.rglob("*.png"))) == len(segments) - 1
+    for frame, detections in segments:
+        if isinstance(detections, Detections) and len(frame.origin.stem) < 100:
+            found = read(tmp_path / f"{frame.origin.stem}.png")
+            for number, mask in enumerate(detections.masks or (), 1):
+                np.testing.assert_array_equal(found == number, mask.decode())
+
+
+def test_maps_that_are_there_can_be_left(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"mine")
+    LabelMaps(tmp_path, LABELS, of_classes=False, skip_existing=True).write(FRAME, halves(0))
+    assert (tmp_path / "a.png").read_bytes() == b"mine"
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    odd = Frame(Origin(0, "in/a.jpg", "a.jpg", "a"), (48, 63), None)
+    with pytest.raises(ValueError, match="does not belong"):
+        LabelMaps(tmp_path, LABELS, of_classes=False).write(odd, halves(0))

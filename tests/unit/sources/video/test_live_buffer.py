@@ -1,0 +1,99 @@
+"""Frames that wait too long are dropped, the oldest first; gaps never are."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from detcli.errors import SourceError
+from detcli.sources.video.live_buffer import LiveBuffer
+from tests.helpers.fake_video_sources import FakeMoving, gap, shot
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for another thread."""
+    end = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def numbers(live: LiveBuffer) -> list[int | None]:
+    return [image.origin.frame for image in live]
+
+
+def test_whoever_is_late_gets_the_newest_frame_and_the_others_are_counted() -> None:
+    steps = threading.Semaphore(5)
+    live = LiveBuffer(FakeMoving([shot(number) for number in range(6)], steps=steps))
+    live.start()
+    until(lambda: live.dropped == 4)
+    taken = live.take()
+    assert taken is not None
+    assert taken[0].origin.frame == 4
+    steps.release()
+    assert numbers(live) == [5]
+    assert live.dropped == 4
+
+
+def test_whoever_keeps_up_gets_every_frame() -> None:
+    steps = threading.Semaphore(0)
+    live = LiveBuffer(FakeMoving([shot(number) for number in range(20)], steps=steps))
+    live.start()
+    taken = []
+    for _ in range(20):
+        steps.release()
+        image = live.take()
+        assert image is not None
+        taken.append(image[0].origin.frame)
+    assert taken == list(range(20))
+    assert live.take() is None
+    assert live.dropped == 0
+
+
+def test_gaps_are_never_dropped() -> None:
+    source = FakeMoving([shot(0), gap(1), shot(1), gap(2), shot(2)])
+    live = LiveBuffer(source)
+    live.start()
+    until(lambda: source.given == 5 and live.dropped == 2)
+    kinds = [(type(image).__name__, image.origin.frame) for image in live]
+    assert kinds == [("StreamGap", 1), ("StreamGap", 2), ("Shot", 2)]
+
+
+def test_only_frames_that_are_handed_out_count_against_the_limit() -> None:
+    steps = threading.Semaphore(3)
+    live = LiveBuffer(FakeMoving([shot(number) for number in range(9)], steps=steps), max_frames=2)
+    live.start()
+    until(lambda: live.dropped == 2)
+    assert (first := live.take()) is not None
+    assert first[0].origin.frame == 2
+    steps.release()
+    assert numbers(live) == [3]
+
+
+def test_closing_ends_a_wait() -> None:
+    source = FakeMoving([shot(0)], steps=threading.Semaphore(0))
+    live = LiveBuffer(source)
+    found: list[object] = []
+    waiter = threading.Thread(target=lambda: found.append(live.take()))
+    live.start()
+    waiter.start()
+    live.close()
+    waiter.join(20)
+    assert found == [None]
+    assert source.closed.is_set()
+
+
+def test_what_went_wrong_is_told_after_the_last_frame() -> None:
+    live = LiveBuffer(FakeMoving([shot(0)], error=SourceError("gap", "the stream is gone")))
+    live.start()
+    assert live.take() is not None
+    with pytest.raises(SourceError, match="the stream is gone"):
+        live.take()
+
+
+def test_a_paced_source_comes_no_sooner_than_its_time_stamps_say() -> None:
+    live = LiveBuffer(FakeMoving([shot(0), shot(1), shot(2)]), paced=True)
+    begun = time.monotonic()
+    assert numbers(live) == [0, 1, 2]
+    assert time.monotonic() - begun >= 0.2

@@ -1,0 +1,152 @@
+"""Several moving sources as one: turns, places, failures."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from detcli.errors import SourceError
+from detcli.sources.source import SourceItem
+from detcli.sources.video.channel import ChannelSource
+from detcli.sources.video.multiplexer import Multiplexer
+from detcli.sources.video.video_source import VideoInfo
+from detcli.structures.frame import FailedFrame
+from tests.helpers.fake_video_sources import FakeMoving, gap, shot
+
+GONE = SourceError("not-found", "there is no 'b'")
+
+
+def part(name: str, source: FakeMoving, max_frames: int | None = None) -> ChannelSource:
+    return ChannelSource(f"{name}.mp4", name, source, max_frames)
+
+
+def shots(count: int) -> FakeMoving:
+    return FakeMoving([shot(number) for number in range(count)])
+
+
+def test_files_take_turns_and_each_frame_has_a_place_of_its_own() -> None:
+    together = Multiplexer([part("a", shots(3)), part("d/b", shots(1)), part("c", shots(2))])
+    together.open()
+    assert together.count() == 6
+    origins = [image.origin for image in together]
+    assert [(origin.file, origin.frame) for origin in origins] == [
+        ("a.mp4", 0), ("d/b.mp4", 0), ("c.mp4", 0), ("a.mp4", 1), ("c.mp4", 1), ("a.mp4", 2),
+    ]  # fmt: skip
+    assert [origin.index for origin in origins] == list(range(6))
+    assert len({origin.relative for origin in origins}) == 6
+    assert origins[1].relative == "d/b/frame_000000.jpg"
+
+
+def test_frames_keep_their_place_when_they_are_read() -> None:
+    together = Multiplexer([part("a", FakeMoving([gap(0), shot(0)]))])
+    images = list(together)
+    assert [image().origin for image in images] == [image.origin for image in images]
+    assert isinstance(images[0](), FailedFrame)
+    assert images[0].origin.relative == "a/gap_000000_0.jpg"
+
+
+def test_a_source_that_cannot_be_opened_is_a_record_and_the_others_go_on() -> None:
+    together = Multiplexer([part("b", FakeMoving([], error=GONE)), part("a", shots(2))])
+    together.open()
+    results = [image() for image in together]
+    assert isinstance(results[0], FailedFrame)
+    assert (results[0].code, results[0].message, results[0].origin.file) == ("not-found", "there is no 'b'", "b.mp4")
+    assert [result.origin.frame for result in results[1:]] == [0, 1]
+    assert together.facts("b") is None
+
+
+class Late(FakeMoving):
+    """A camera that is not there at first."""
+
+    tries = 0
+
+    def __iter__(self) -> Iterator[SourceItem]:
+        self.facts()
+        return super().__iter__()
+
+    def facts(self) -> VideoInfo:
+        self.tries += 1
+        if self.tries < 3:
+            raise GONE
+        return super().facts()
+
+
+def test_a_live_source_that_is_not_there_at_the_beginning_is_told_and_waited_for() -> None:
+    late = Late([shot(0), shot(1)], live=True)
+    together = Multiplexer(
+        [ChannelSource("a", "a", FakeMoving([shot(0)], live=True)), ChannelSource("b", "b", late, waits=True)]
+    )
+    together.open()
+    results = [image() for image in together if image.origin.file == "b"]
+    assert isinstance(results[0], FailedFrame)
+    assert results[-1].origin.frame == 1
+    assert together.known("b") is not None
+    assert together.error("b") is None
+
+
+def test_a_live_source_that_refuses_is_not_waited_for() -> None:
+    refuses = FakeMoving([], error=SourceError("not-found", "404", refused=True), live=True)
+    together = Multiplexer(
+        [ChannelSource("a", "a", FakeMoving([shot(0)], live=True)), ChannelSource("b", "b", refuses, waits=True)]
+    )
+    together.open()
+    assert [type(image()) for image in together if image.origin.file == "b"] == [FailedFrame]
+
+
+def test_a_source_that_is_lost_says_where() -> None:
+    together = Multiplexer([part("a", FakeMoving([shot(0), shot(1)], error=SourceError("gap", "gone")))])
+    *_, last = [image() for image in together]
+    assert isinstance(last, FailedFrame)
+    assert (last.origin.frame, last.origin.index) == (2, 2)
+
+
+def test_nothing_to_open_is_an_error_and_why_is_known_of_each() -> None:
+    empty = SourceError("empty", "cannot read 'a.mp4': an empty file")
+    together = Multiplexer([part("a", FakeMoving([], error=empty)), part("b", FakeMoving([], error=GONE))])
+    with pytest.raises(SourceError, match="none of the 2 sources can be read"):
+        together.open()
+    assert [str(together.error(place)) for place in "ab"] == ["an empty file", "there is no 'b'"]
+    with pytest.raises(SourceError, match="cannot read 'a"):
+        Multiplexer([part("a", FakeMoving([], error=empty))]).open()
+
+
+def test_no_more_files_are_open_at_a_time_than_may_be() -> None:
+    sources = [shots(2) for _ in range(5)]
+    together = Multiplexer([part(str(number), source) for number, source in enumerate(sources)], at_once=2)
+    most = 0
+    for _ in together:
+        most = max(most, sum(source.given > 0 and not source.closed.is_set() for source in sources))
+    assert most == 2
+    assert [source.given for source in sources] == [2] * 5
+    assert all(source.closed.is_set() for source in sources)
+
+
+def test_of_live_sources_whoever_has_a_frame_is_next() -> None:
+    silent = FakeMoving([shot(0)], live=True, steps=threading.Semaphore(0))
+    steps = threading.Semaphore(0)
+    busy = FakeMoving([shot(number) for number in range(3)], live=True, steps=steps)
+    together = Multiplexer([part("silent", silent), part("busy", busy)])
+    frames = iter(together)
+    seen = []
+    for _ in range(3):
+        steps.release()
+        seen.append(next(frames).origin)
+    assert [(origin.file, origin.frame) for origin in seen] == [("busy.mp4", 0), ("busy.mp4", 1), ("busy.mp4", 2)]
+    together.close()
+    assert list(frames) == []
+
+
+def test_the_end_of_a_source_is_known_once_its_last_frame_is_listed() -> None:
+    together = Multiplexer([part("a", shots(1)), part("b", shots(3))])
+    frames = iter(together)
+    next(frames)
+    assert together.last_index("a") is None
+    assert len(list(frames)) == 3
+    assert (together.last_index("a"), together.last_index("b")) == (0, 3)
+
+
+def test_how_long_a_frame_waited_is_told_once() -> None:
+    together = Multiplexer([part("a", shots(1))])
+    [image] = together
+    assert (together.waited_s(image.origin.index) or -1) >= 0
+    assert together.waited_s(image.origin.index) is None

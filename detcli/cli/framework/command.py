@@ -16,6 +16,7 @@ from click.core import ParameterSource
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import SCREEN, HelpPage
 from detcli.cli.framework.text import did_you_mean, long_name
+from detcli.cli.framework.translate import option_names
 
 # What ultralytics writes as name=value, in detcli's words; other names are looked up among the command's own options.
 _ULTRALYTICS = {
@@ -123,6 +124,11 @@ class Command(click.Command):
                     rest += [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else []
             refuse_foreign_grammar(self, ctx, [word for word in rest if isinstance(word, str)])
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it; messages name its options from here on."""
+        ctx.ensure_object(Console).option_names = option_names(self.params)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by section, in the order in which the sections first appear."""

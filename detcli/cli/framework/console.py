@@ -9,8 +9,10 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TextIO
+
+from detcli.cli.framework.translate import translate
 
 ColorWhen = Literal["auto", "always", "never"]
 LogFormat = Literal["text", "json"]
@@ -70,6 +72,7 @@ class Console:
         self.config: str | None = None
         self.failures = 0
         self.above: Callable[[Callable[[], Any]], Any] = _at_once
+        self.option_names: Mapping[str, str] = {}
         self._ranks: dict[str, int] = {}
 
     def configure(self, name: str, value: object, rank: int) -> None:
@@ -169,6 +172,7 @@ class Console:
         return min(max(shown, _NARROWEST), _WIDEST)
 
     def _line(self, level: str, message: str, **facts: object) -> None:
+        message = translate(message, self.option_names)
         if self.log_format == "json":
             shown = {name: value for name, value in facts.items() if value is not None}
             self._write(json.dumps({"level": level, "message": message, **shown}))

@@ -98,7 +98,7 @@ def test_a_file_says_all_that_flags_say(folder: Path) -> None:
     ("text", "complaint"),
     [
         ("[detect]\nmodle = 'x'", "[detect] unknown key 'modle': did you mean 'model'"),
-        ("color = 'never'", "unknown key 'color': did you mean 'color'?"),
+        ("colr = 'never'", "unknown key 'colr': did you mean 'color'?"),
         ("[detcet]\nmodel = 'x'", "unknown table [detcet]: did you mean 'detect'?"),
         ("[detect]\nthreshold = '0.5'", "[detect] threshold: '0.5' is not a number"),
         ("[detect]\nthreshold = 7", "[detect] threshold: '7' is not a number from 0 to 1"),

@@ -1,27 +1,32 @@
-"""Every way to fail, with the exit code it becomes.
+"""The exception tree, and the exit code of the command line for each exception.
 
-    DetcliError                         (not raised itself)
-    ├── UsageError                  2   the command line, a configuration file or an argument makes no sense
-    ├── InputError                  4   nothing could be processed
-    │   ├── DataError                   annotated images that cannot be trained on or judged against
+    DetcliError                         base class, not raised itself
+    ├── UsageError                  2   an argument, an option or a settings file is invalid (also a ValueError)
+    ├── InputError                  4   no input could be processed
+    │   ├── DataError                   a dataset cannot be used for training or evaluation
     │   └── SourceError                 a video, camera or stream cannot be opened, or is lost for good
-    ├── ImageError                  -   one image failed: becomes a record, the run goes on
-    ├── ModelError                  5   the model is refused
-    │   ├── UnknownModelError           no such name
-    │   ├── NotCachedError              offline, and the files are not here
-    │   ├── DamagedModelError           the files are not what they claim to be
-    │   └── UnsupportedModelError       the files are whole, but not for detcli
-    ├── HubError                    6   the network or the Hub, for now: trying again may help
-    ├── AccessError                 7   gated, private or not found
+    ├── ImageError                  -   one image failed: it becomes a record, the run continues
+    ├── ModelError                  5   the model is rejected
+    │   ├── UnknownModelError           no model has this name
+    │   ├── NotCachedError              offline, and the files are not downloaded
+    │   ├── DamagedModelError           the files are damaged
+    │   └── UnsupportedModelError       the files are complete, but detcli cannot run this model
+    ├── HubError                    6   the network or the Hub is temporarily unavailable
+    ├── AccessError                 7   access denied: gated, private or not found
     ├── OutputError                 8   the output exists, cannot be written or is locked
-    ├── DeviceError                 9   out of memory or lost, also at batch 1
-    ├── GateError                  10   a figure is below what was asked of it
-    ├── DivergedError              11   training came to numbers that are not finite
-    └── TooManyFailuresError        3   `--strict` or `--max-failures` ended the run
+    ├── DeviceError                 9   out of memory at batch size 1, or device lost
+    ├── GateError                  10   a metric is below the required minimum
+    ├── DivergedError              11   training reached NaN or infinity
+    └── TooManyFailuresError        3   more inputs failed than allowed
 
-Each message is a sentence: what happened, to what, what to do now. What is a bug stays a bare exception.
+A message says what is wrong, with what, and what to do. It names arguments of the library in backquotes. A bug in detcli
+is not a `DetcliError`.
+
+`EXIT_CODES` is the table of all exit codes; the manual pages and the documentation are generated from it.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, Literal, get_args
 
 ImageErrorCode = Literal[
@@ -40,39 +45,58 @@ ImageErrorCode = Literal[
 ]
 IMAGE_ERROR_CODES: tuple[str, ...] = get_args(ImageErrorCode)
 
+EXIT_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "0": "Every input was processed. No detections is success.",
+        "1": "A bug in detcli (one line; --debug shows a traceback), or 'detcli doctor' found a broken installation.",
+        "2": "Usage error: the command line or a settings file is invalid.",
+        "3": "Finished, but some inputs failed. All of them are named in the results.",
+        "4": "Nothing was processed: no inputs, all inputs failed, or the dataset cannot be used.",
+        "5": "Model rejected: unknown name, offline and not downloaded, damaged or unsupported.",
+        "6": "The network or the Hub is temporarily unavailable.",
+        "7": "Access denied: gated, private or not found.",
+        "8": "An output exists, cannot be written, or is locked by another run.",
+        "9": "Out of memory, also at batch size 1, or the device was lost.",
+        "10": "A metric is below the required minimum (eval --min-map).",
+        "11": "Training diverged: the loss or a weight became NaN or infinite.",
+        "129, 130, 143": "Interrupted by SIGHUP, SIGINT or SIGTERM. Written outputs are complete files; --resume continues.",
+        "141": "Standard output was closed (SIGPIPE).",
+    }
+)
+
 
 class DetcliError(Exception):
-    """Something outside detcli went wrong; `str(error)` is the sentence to show."""
+    """Base class of all errors that have a cause outside detcli; `str(error)` is the sentence to show."""
 
     exit_code: ClassVar[int] = 1
 
 
-class UsageError(DetcliError):
-    """The command line, a configuration file or an argument makes no sense."""
+class UsageError(DetcliError, ValueError):
+    """An argument, an option or a settings file is invalid. It is a ValueError too."""
 
     exit_code = 2
 
 
 class TooManyFailuresError(DetcliError):
-    """More inputs failed than `--strict` or `--max-failures` allows."""
+    """More inputs failed than `strict` or `max_failures` allows."""
 
     exit_code = 3
 
 
 class InputError(DetcliError):
-    """Nothing could be processed."""
+    """No input could be processed."""
 
     exit_code = 4
 
 
 class DataError(InputError):
-    """Annotated images cannot be trained on, or judged against; the message names the first culprits."""
+    """A dataset cannot be used for training or evaluation; the message names the first invalid entries."""
 
 
 class SourceError(InputError):
-    """A video, a camera or a stream cannot be opened, or is lost for good; `code` is one of `PICTURE_ERROR_CODES`.
+    """A video, a camera or a stream cannot be opened, or is lost for good; `code` is one of `IMAGE_ERROR_CODES`.
 
-    refused  the server answered, and the answer was no: trying again is of no use
+    refused  the server answered and refused: another try is useless
     """
 
     def __init__(self, code: ImageErrorCode, message: str, *, refused: bool = False) -> None:
@@ -82,7 +106,7 @@ class SourceError(InputError):
 
 
 class ImageError(DetcliError):
-    """One image could not be read; `code` is one of `PICTURE_ERROR_CODES`."""
+    """One image could not be read; `code` is one of `IMAGE_ERROR_CODES`."""
 
     exit_code = 4
 
@@ -92,7 +116,7 @@ class ImageError(DetcliError):
 
 
 class ModelError(DetcliError):
-    """The model is refused."""
+    """The model is rejected."""
 
     exit_code = 5
 
@@ -102,37 +126,37 @@ class UnknownModelError(ModelError):
 
 
 class NotCachedError(ModelError):
-    """Offline, and the files are not on this machine."""
+    """Offline, and the files of the model are not downloaded."""
 
 
 class DamagedModelError(ModelError):
-    """The files of a model are not what they claim to be."""
+    """The files of a model are damaged or are not what their names say."""
 
 
 class UnsupportedModelError(ModelError):
-    """The files are whole, but no network here can use them."""
+    """The files are complete, but no network of detcli can use them."""
 
 
 class HubError(DetcliError):
-    """The network or the Hub does not answer for now."""
+    """The network or the Hub is temporarily unavailable."""
 
     exit_code = 6
 
 
 class AccessError(DetcliError):
-    """The Hub refuses: gated, private or not found."""
+    """The Hub denies access: gated, private or not found."""
 
     exit_code = 7
 
 
 class OutputError(DetcliError):
-    """An output exists already, cannot be written or is locked by another run."""
+    """An output exists, cannot be written or is locked by another run."""
 
     exit_code = 8
 
 
 class DeviceError(DetcliError):
-    """The device ran out of memory or was lost; `out_of_memory` says that a smaller batch may do."""
+    """The device ran out of memory or was lost; `out_of_memory` is True where a smaller batch may fit."""
 
     exit_code = 9
 
@@ -142,12 +166,12 @@ class DeviceError(DetcliError):
 
 
 class GateError(DetcliError):
-    """A figure is below what was asked of it (`eval --min-map`)."""
+    """A metric is below the required minimum."""
 
     exit_code = 10
 
 
 class DivergedError(DetcliError):
-    """Training came to a loss or a weight that is not finite; the message names where."""
+    """Training reached a loss or a weight that is NaN or infinite; the message names where."""
 
     exit_code = 11

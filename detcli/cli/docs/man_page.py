@@ -1,39 +1,26 @@
 """Manual pages in roff (man macros), one a command; the commands of a group share its page."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from detcli.cli.docs.command_tree import CommandNode, FlagInfo
+from detcli.errors import EXIT_CODES
 from detcli.version import __version__
 
-EXIT_STATUS = {
-    "0": "Every input was processed; finding nothing is success.",
-    "1": "A bug in detcli (one line; --debug shows where), or what the doctor found broken.",
-    "2": "The command line or a settings file makes no sense.",
-    "3": "Finished, but some inputs failed; all are named in the results.",
-    "4": "Nothing was processed: there were no inputs, or all failed.",
-    "5": "The model is refused: unknown, missing, offline and not cached, damaged, or not one detcli can use.",
-    "6": "The network or the Hub does not answer for now; trying again may help.",
-    "7": "No access: gated, private or not found.",
-    "8": "An output exists, cannot be written, or is locked by another run.",
-    "9": "Out of memory or the device was lost, also with one image at a time.",
-    "129, 130, 143": "Interrupted by SIGHUP, SIGINT or SIGTERM; what is written is whole, and --resume goes on.",
-    "141": "Whoever read standard output is gone.",
-}
 _ENVIRONMENT = {
-    "HF_HOME, HF_HUB_CACHE": "Where models are kept.",
-    "HF_HUB_OFFLINE": "1: ask no network, as --offline does.",
-    "HF_ENDPOINT": "The Hub's address, for mirrors.",
+    "HF_HOME, HF_HUB_CACHE": "Folder of downloaded models.",
+    "HF_HUB_OFFLINE": "1: no network access, as with --offline.",
+    "HF_ENDPOINT": "Address of the Hub, for mirrors.",
     "HF_TOKEN": "For gated and private models.",
-    "NO_COLOR, TERM=dumb": "No colors; on a dumb terminal no moving line either.",
-    "COLUMNS": "The width to write for.",
-    "SOURCE_DATE_EPOCH": "The time written into results, in seconds, for outputs that are the same to the byte.",
+    "NO_COLOR, TERM=dumb": "No colors; with TERM=dumb also no progress line.",
+    "COLUMNS": "Width of the terminal in columns.",
+    "SOURCE_DATE_EPOCH": "Time stamp written into results, in seconds since 1970, for byte-identical outputs.",
 }
 _FILES = {
-    "detcli.toml": "Settings of the folder one stands in: a table a command, keys named as the options.",
-    "~/.config/detcli/config.toml": "The user's own settings; below $XDG_CONFIG_HOME, on Windows below %APPDATA%.",
-    "~/.cache/huggingface/hub": "The models, shared with other programs.",
-    "OUTPUT.journal": "Beside the first --output, while a run is not whole: what --resume goes on from.",
+    "detcli.toml": "Settings of the current folder: one table per command, keys named like the options.",
+    "~/.config/detcli/config.toml": "User settings; in $XDG_CONFIG_HOME, on Windows in %APPDATA%.",
+    "~/.cache/huggingface/hub": "Downloaded models, shared with other programs.",
+    "OUTPUT.journal": "Next to the first --output while a run is incomplete: --resume continues from it.",
 }
 
 
@@ -57,7 +44,7 @@ def man_page(branch: CommandNode, root: CommandNode) -> str:
     if branch.children:
         lines += [".SH COMMANDS", *_children(branch)]
     lines += [".SH OPTIONS", *_options(branch.flags)]
-    lines += [".SH EXIT STATUS", *_definitions(EXIT_STATUS)]
+    lines += [".SH EXIT STATUS", *_definitions(EXIT_CODES)]
     lines += [".SH ENVIRONMENT", *_environment(branch), *_definitions(_ENVIRONMENT)]
     lines += [".SH FILES", *_definitions(_FILES)]
     if branch.examples:
@@ -130,7 +117,7 @@ def _see_also(branch: CommandNode, root: CommandNode) -> Iterator[str]:
         yield f".BR {_text('-'.join(page.path))} (1){comma}"
 
 
-def _definitions(entries: dict[str, str]) -> Iterator[str]:
+def _definitions(entries: Mapping[str, str]) -> Iterator[str]:
     for term, text in entries.items():
         yield from (".TP", f".B {_text(term)}", _text(text))
 

@@ -10,8 +10,9 @@ from detcli.evaluation.coco_metrics import IouType, Json, Metrics, judge
 from detcli.pipeline.run import StopSignal, run
 from detcli.structures.class_labels import ClassLabels, plain_name
 from detcli.structures.detections import Detections
+from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
-from detcli.structures.json_records import boxes_xywh, shortest
+from detcli.structures.json_records import boxes_xywh
 
 if TYPE_CHECKING:
     from detcli.inference.detector import Detector

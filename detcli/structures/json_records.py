@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from detcli.errors import ImageErrorCode
 from detcli.structures.class_labels import ClassLabels
-from detcli.structures.detections import Detections
+from detcli.structures.detections import Detections, detection_records
+from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.masks import Rle
 
@@ -32,25 +32,7 @@ def to_record(frame: Frame | FailedFrame, detections: Detections | FailedFrame, 
         error = {"code": failed.code, "message": failed.message}
         return record | {"width": None, "height": None, "detections": None, "error": error}
     height, width = frame.size_hw
-    found: list[Record] = [
-        {
-            "label": labels.names[class_id],
-            "label_id": class_id,
-            "category_id": labels.category_ids[class_id],
-            "score": score,
-            "bbox": bbox,
-        }
-        for class_id, score, bbox in zip(
-            detections.class_ids.tolist(), shortest(detections.scores), boxes_xywh(detections), strict=True
-        )
-    ]
-    if detections.masks is not None:
-        for number, (entry, mask) in enumerate(zip(found, detections.masks, strict=True)):
-            is_thing = entry["label_id"] not in labels.stuff
-            entry |= {"segment_id": number + 1, "is_thing": is_thing, "segmentation": mask.as_json()}
-    if detections.track_ids is not None:
-        for entry, track_id in zip(found, detections.track_ids.tolist(), strict=True):
-            entry["track_id"] = track_id
+    found = detection_records(detections, labels)
     return record | {"width": width, "height": height, "detections": found, "error": None}
 
 
@@ -86,11 +68,6 @@ def boxes_xywh(detections: Detections) -> list[list[float]]:
     boxes[:, 2:] -= boxes[:, :2]
     flat = shortest(boxes.reshape(-1))
     return [flat[i : i + 4] for i in range(0, len(flat), 4)]
-
-
-def shortest(numbers: npt.NDArray[Any]) -> list[float]:
-    """Python floats with the fewest digits that still read back as the same float32."""
-    return [float(text) for text in numbers.astype(np.float32).astype(str)]
 
 
 def json_line(value: object) -> bytes:

@@ -15,8 +15,9 @@ from detcli.sinks.results.coco_document import CocoDocument
 from detcli.sinks.results.coco_image_ids import CocoImageIds
 from detcli.sinks.sink import SinkSettings
 from detcli.structures.detections import Detections
+from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame
-from detcli.structures.json_records import Record, json_line, shortest, to_record
+from detcli.structures.json_records import Record, json_line, to_record
 
 
 class CocoAnnotations:

@@ -16,8 +16,8 @@ from detcli.io.atomic_write import to_bytes
 from detcli.io.outputs import open_output
 from detcli.sinks.sink import SinkSettings
 from detcli.structures.detections import Detections
+from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame
-from detcli.structures.json_records import shortest
 
 COLUMNS = (
     "file", "frame", "time_s", "width", "height", "label", "category_id", "score", "x_min", "y_min", "x_max", "y_max",

@@ -16,8 +16,8 @@ from detcli.io.output_paths import place
 from detcli.io.outputs import is_stream
 from detcli.sinks.sink import SinkSettings
 from detcli.structures.detections import Detections
+from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame
-from detcli.structures.json_records import shortest
 
 # Images whose text would take the place of the list of names: `classes.jpg` writes `classes.jpg.txt`. So does
 # `classes.a.jpg`, that no two may meet.

@@ -9,8 +9,9 @@ import pytest
 
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
+from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame, Origin
-from detcli.structures.json_records import from_record, json_line, shortest, to_record
+from detcli.structures.json_records import from_record, json_line, to_record
 from detcli.structures.masks import Rle
 
 LABELS = ClassLabels.from_names(["cat", "dog", "cow"])
@@ -102,5 +103,5 @@ def test_nan_is_never_written() -> None:
 
 
 def test_detections_refuse_parts_that_do_not_belong_together() -> None:
-    with pytest.raises(ValueError, match="belong together"):
+    with pytest.raises(ValueError, match="`boxes_xyxy` must have the shape"):
         Detections(np.zeros((2, 4)), np.zeros(3, np.float32), np.zeros(3, np.int64))

@@ -1,0 +1,52 @@
+"""README and docs agree with the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from detcli.checkpoints.catalog import CATALOG
+from detcli.errors import EXIT_CODES
+
+PROJECT = Path(__file__).parents[2]
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def rows_of_table(header: str, text: str = README) -> list[list[str]]:
+    """The cells of the Markdown table with this header line."""
+    lines = iter(text.split(header, 1)[1].strip().splitlines()[1:])
+    rows = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def test_the_exit_codes_of_the_readme_are_those_of_the_code() -> None:
+    assert rows_of_table("| code | meaning |") == [[code, meaning] for code, meaning in EXIT_CODES.items()]
+
+
+def test_the_models_of_the_readme_are_in_the_catalog() -> None:
+    for name, _, _, _, _, repository in rows_of_table(
+        "| name | trained on | AP | parameters | GFLOPs | Hub repository |"
+    ):
+        entry = CATALOG[name.strip("`")]
+        assert repository == (f"`{entry.repository}`" if entry.repository else "bundled")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_a_page_lead_to_a_heading(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings

@@ -28,6 +28,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout: works without installation
+
 THRESHOLD = 0.3
 MODELS = [
     *(f"dfine-{size}" for size in "nsmlx"),
@@ -67,8 +69,8 @@ def main() -> None:
 def make_material(arguments: argparse.Namespace) -> None:
     """Images and a checkpoint with random weights, as both sides load it."""
     import torch
-    from images import make_images
 
+    from benchmarks.synthetic.photo_files import make_images
     from detcli.checkpoints.catalog import CATALOG
     from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.models.family import FAMILIES

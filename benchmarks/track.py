@@ -14,19 +14,23 @@ tracker is judged by itself; then with a real detector on the painted frames. Pr
     MOTA      1 less what was missed, invented or renumbered, in true boxes (Bernardin and Stiefelhagen 2008)
     ms        of the tracker, a frame; of the detector it is another benchmark's matter
 
-Boxes belong together from an overlap of 0.5. Sets and errors: detcli/datasets/shapes/moving.py and erring.py.
+Boxes belong together from an overlap of 0.5. Sets and errors: benchmarks/synthetic/motion.py and noisy_detections.py.
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detcli.datasets.shapes.noisy_detections import ERRORS, detect_erring
-from detcli.datasets.shapes.shape_sequences import LEVELS, ShapeSequence
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout: works without installation
+
+from benchmarks.synthetic.noisy_detections import ERRORS, detect_erring
+from benchmarks.synthetic.shape_sequences import LEVELS, ShapeSequence
 from detcli.evaluation.tracking_metrics import TrackingMetrics, judge_tracks
 from detcli.structures.detections import Detections
 from detcli.structures.ground_truth import GroundTruth

@@ -33,6 +33,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout: works without installation
+
 SIZE_HW, SMALL_HW = (720, 1280), (180, 320)
 BOXES = 10
 
@@ -69,8 +71,8 @@ def main() -> None:
 def make_material(arguments: argparse.Namespace) -> None:
     """A video, and a checkpoint with random weights."""
     import torch
-    from moving import make_video
 
+    from benchmarks.synthetic.video_file import make_video
     from detcli.checkpoints.catalog import CATALOG
     from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.models.family import FAMILIES

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from detcli.datasets.shapes.noisy_detections import ERRORS, detect_erring
-from detcli.datasets.shapes.shape_sequences import ShapeSequence
+from benchmarks.synthetic.noisy_detections import ERRORS, detect_erring
+from benchmarks.synthetic.shape_sequences import ShapeSequence
 from detcli.evaluation.tracking_metrics import TrackingMetrics, judge_tracks
 from detcli.inference.load import DEFAULT_THRESHOLD, load_detector
 from detcli.structures.detections import Detections

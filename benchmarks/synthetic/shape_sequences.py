@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
+from benchmarks.synthetic.motion import LEVELS, set_out
 from detcli.datasets.shapes.backgrounds import background
 from detcli.datasets.shapes.camera_effects import photograph
-from detcli.datasets.shapes.motion import LEVELS, set_out
 from detcli.datasets.shapes.render import LEAST_CONTRAST, outstanding, paint_shape
 from detcli.datasets.shapes.scene_layout import CLASSES, VERSION, Shape, cells_of, clipped_extent
 from detcli.datasets.shapes.shape_colors import Colors

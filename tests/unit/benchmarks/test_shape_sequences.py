@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from detcli.datasets.shapes.noisy_detections import ERRORS, NoisyDetections, detect_erring
-from detcli.datasets.shapes.shape_sequences import LEVELS, ShapeSequence
+from benchmarks.synthetic.noisy_detections import ERRORS, NoisyDetections, detect_erring
+from benchmarks.synthetic.shape_sequences import LEVELS, ShapeSequence
 from detcli.structures.ground_truth import GroundTruth
 
 

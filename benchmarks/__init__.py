@@ -1,0 +1,1 @@
+"""Programs that measure speed, memory and tracking quality; each runs from a checkout."""

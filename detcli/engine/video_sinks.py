@@ -69,17 +69,15 @@ class VideoSinks:
             rate = min(rate / wish.stride, wish.fps or rate)
         part = self._part(target.of)
         has_sound = facts is not None and facts.sound
-        film = VideoWriter(
+        return VideoWriter(
             target.path,
             settings.info.labels,
             self._style,
             rate=rate,
-            sound_from=part.file if has_sound and part.is_file else None,
+            sound_from=part.file if has_sound else None,
+            sound_is_file=part.is_file,
             sound_to_end=wish.duration is None and wish.max_frames is None,
         )
-        if has_sound and not part.is_file:
-            film.remarks.append(f"sound of '{part.file}' is left out: it can only be copied from a file")
-        return film
 
     def _windows(self, settings: SinkSettings) -> Iterator[Sink]:
         if not self._wish.show:

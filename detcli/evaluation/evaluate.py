@@ -8,6 +8,7 @@ from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError
 from detcli.evaluation.coco_metrics import IouType, Json, Metrics, judge
 from detcli.pipeline.run import StopSignal, run
+from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels, plain_name
 from detcli.structures.detections import Detections
 from detcli.structures.float_text import shortest
@@ -191,7 +192,7 @@ class _EvaluatedImage:
         return self.dataset.read(self.index, resize)
 
 
-class _CountingSink:
+class _CountingSink(BaseSink):
     """A sink that keeps what was found as COCO results."""
 
     ordered = True
@@ -222,12 +223,6 @@ class _CountingSink:
             if category_id is not None:
                 found = {"image_id": image_id, "category_id": category_id, "bbox": bbox, "score": score}
                 self.results.append(found | mask)
-
-    def flush(self) -> None: ...
-
-    def close(self, *, complete: bool) -> None: ...
-
-    def abort(self) -> None: ...
 
 
 def _notes(detector: "Detector", dataset: Dataset, category_ids: dict[int, int]) -> Iterator[str]:

@@ -129,6 +129,11 @@ class Journal:
         else:
             self._lock.remove()
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """No remarks."""
+        return ()
+
 
 class _JournalContent:
     """What a file holds that may be a journal: its header and where its whole records end."""

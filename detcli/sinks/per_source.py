@@ -1,14 +1,14 @@
 """The results of one source among several, in an output of its own, as if the source had been run alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from detcli.sinks.sink import Sink
+from detcli.sinks.sink import BaseSink, Sink
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 
 
-class PerSourceSink:
+class PerSourceSink(BaseSink):
     """Hands on the results of one source, counted from 0; opened at its first one, closed after its last.
 
     place       of the source: the folder of its frames' names
@@ -61,9 +61,9 @@ class PerSourceSink:
             self._sink.abort()
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def remarks(self) -> Sequence[str]:
         """What the user should hear at the end."""
-        return tuple(getattr(self._sink, "remarks", ()))
+        return () if self._sink is None else self._sink.remarks
 
     def _name(self, frame: Frame | FailedFrame) -> str:
         return frame.origin.relative[len(self._beginning) :]

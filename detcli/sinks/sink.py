@@ -1,15 +1,15 @@
-"""The door of the sinks: what a sink promises, and the table of those who keep it.
+"""The interface of the sinks, and their registry.
 
-The command line asks it for names while it writes a help page, so nothing here imports numpy.
+Help pages list the formats from here, so nothing here imports numpy.
 
-A resumed run gives every sink of records the earlier results again, from the journal, before the new ones: a sink
-always writes its output from the beginning, and comes out the same to the byte as in a run that was never interrupted.
+A resumed run first passes the earlier results from the journal to every sink of records, then the new ones. A sink
+therefore always writes its output from the beginning, and the bytes are the same as in a run without interruption.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -25,27 +25,49 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """Something results go to.
+    """A destination of results. A class may inherit the defaults of `BaseSink`.
 
     ordered       True: `write` is called in input order, one call at a time.
-                  False: `write` is called by several threads at once, in any order; each call keeps to its own file.
-    needs_pixels  True where `write` looks at `frame.pixels`.
+                  False: `write` is called by several threads at once, in any order; each call writes its own file.
+    needs_pixels  True if `write` reads `frame.pixels`
     """
 
     ordered: bool
     needs_pixels: bool
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
-        """Take one result. Raises OutputError where it cannot be written."""
+        """Write one result. Raises OutputError if that fails."""
 
     def flush(self) -> None:
-        """Hand on what is buffered, so that a reader sees every result written so far."""
+        """Write what is buffered, so that a reader sees every result so far."""
 
     def close(self, *, complete: bool) -> None:
-        """Finish: `complete` is False where the run was interrupted and what was written is only its beginning."""
+        """Finish; `complete` is False if the run was interrupted and only its first results were written."""
 
     def abort(self) -> None:
-        """Give up after an error: leave nothing torn under a final name. Safe after `close`, and twice."""
+        """Stop after an error, and leave no damaged file under a final name. Safe after `close`, and twice."""
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """Sentences for the user once the sink is closed, for example about images that are not in the annotations."""
+
+
+class BaseSink:
+    """The defaults of a sink that buffers nothing: each `write` leaves a complete file."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def close(self, *, complete: bool) -> None:
+        """Do nothing."""
+
+    def abort(self) -> None:
+        """Do nothing."""
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """No remarks."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,5 +149,5 @@ def folder_beside(format_name: str, path: Path) -> Path | None:
 
 
 def remarks(sinks: Iterable[Sink]) -> tuple[str, ...]:
-    """What sinks have to say once they are closed, as sentences: of images that `--gt` does not know, say."""
-    return tuple(remark for sink in sinks for remark in getattr(sink, "remarks", ()))
+    """The remarks of several sinks, in their order."""
+    return tuple(remark for sink in sinks for remark in sink.remarks)

@@ -83,6 +83,11 @@ class DetectionTable:
         """Drop what is not shown yet."""
         self._output.discard()
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """No remarks."""
+        return ()
+
     def _labels(self, detections: Detections) -> list[str]:
         """The label of each row; a track's number is never what is cut off."""
         names = [self._names[class_id] for class_id in detections.class_ids.tolist()]

@@ -11,6 +11,7 @@ from detcli.evaluation.evaluate import common_categories, images_of
 from detcli.evaluation.panoptic.panoptic_files import Category, PanopticFile, partners, read_panoptic, renamed
 from detcli.evaluation.panoptic.panoptic_quality import PanopticAccumulator, PanopticQuality, SegmentTable
 from detcli.pipeline.run import StopSignal, run
+from detcli.sinks.sink import BaseSink
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.ground_truth import GroundTruth
@@ -132,7 +133,7 @@ def _left_out(found: PanopticFile, image_ids: Iterable[int], names: Mapping[int,
     return [f"{what} of the results not among the true ones, and left out: {first}{more}"]
 
 
-class _PanopticCountingSink:
+class _PanopticCountingSink(BaseSink):
     """A sink that holds segments against the true ones, and keeps none."""
 
     ordered = True
@@ -179,9 +180,3 @@ class _PanopticCountingSink:
                 f"{len(self.unreadable):,} of {len(self._dataset):,} images could not be looked at: what is known to be "
                 "there counts as missed"
             )
-
-    def flush(self) -> None: ...
-
-    def close(self, *, complete: bool) -> None: ...
-
-    def abort(self) -> None: ...

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from detcli.io.atomic_write import write_atomically
 from detcli.io.output_paths import place
 from detcli.sinks.images.encode_image import FORMATS, encode, encode_png
+from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
@@ -17,7 +18,7 @@ from detcli.visualization.text_renderer import lettering
 _OURS = re.compile(r"\.drawn\.\w+$", re.IGNORECASE)
 
 
-class AnnotatedImageSink:
+class AnnotatedImageSink(BaseSink):
     """Writes `folder/relative` for every image that was read, with or without boxes; keeps EXIF and color profile.
 
     A suffix is kept where its format can be written. Else `.drawn.jpg` or `.drawn.png` is put behind the whole name:
@@ -51,15 +52,6 @@ class AnnotatedImageSink:
         drawn = draw(frame.pixels, detections, self._labels, self._style)
         relative, data = self._encoded(relative, drawn, frame)
         write_atomically(place(self._folder, relative), data, durable=False)
-
-    def flush(self) -> None:
-        """Do nothing: each image is whole when it is written."""
-
-    def close(self, *, complete: bool) -> None:
-        """Do nothing: each image is whole."""
-
-    def abort(self) -> None:
-        """Do nothing: each image is whole."""
 
     def _encoded(self, relative: str, drawn: Pixels, frame: Frame) -> tuple[str, bytes]:
         """The image in the format of its name, or as PNG under a longer name where that format cannot hold it."""

@@ -8,6 +8,7 @@ import numpy as np
 from detcli.io.atomic_write import write_atomically
 from detcli.io.output_paths import label_folder, place
 from detcli.sinks.images.encode_image import encode, encode_png
+from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
@@ -15,7 +16,7 @@ from detcli.structures.frame import FailedFrame, Frame
 _LOSSLESS = ("PNG", "BMP", "TIFF", "GIF", "PPM")
 
 
-class Crops:
+class Crops(BaseSink):
     """Writes `folder/label/stem_001.jpg`, numbered from the image's best score on; PNG where the image is lossless.
 
     The pixels are those of the original, nothing drawn on them; a box is widened to whole pixels. A frame without
@@ -49,15 +50,6 @@ class Crops:
             if data is None:
                 data, path = encode_png(crop), path.with_suffix(".png")
             write_atomically(path, data, durable=False)
-
-    def flush(self) -> None:
-        """Do nothing: each crop is whole when it is written."""
-
-    def close(self, *, complete: bool) -> None:
-        """Do nothing: each crop is whole."""
-
-    def abort(self) -> None:
-        """Do nothing: each crop is whole."""
 
 
 def _whole_pixels(box: list[float], size_hw: tuple[int, int]) -> tuple[slice, slice]:

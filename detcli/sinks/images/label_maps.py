@@ -7,13 +7,14 @@ import numpy as np
 from detcli.io.atomic_write import to_bytes, write_atomically
 from detcli.io.output_paths import place
 from detcli.sinks.images.encode_image import encode_grey
+from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.visualization.id_map import id_map
 
 
-class LabelMaps:
+class LabelMaps(BaseSink):
     """Writes `folder/stem.png` for every image that was read, also where nothing was found.
 
     of_classes     True: a value is a class index (`label_id`), 255 where there is none, and `classes.txt` lists the
@@ -50,12 +51,6 @@ class LabelMaps:
         narrow = self._none <= 255 and (self._of_classes or len(masks) <= 255)
         data = encode_grey(numbers.astype(np.uint8) if narrow else numbers.astype(np.uint16))
         write_atomically(path, data, durable=False)
-
-    def flush(self) -> None:
-        """Do nothing: each map is whole when it is written."""
-
-    def close(self, *, complete: bool) -> None:
-        """Do nothing: each map is whole."""
 
     def abort(self) -> None:
         """Do nothing: each map is whole."""

@@ -13,14 +13,14 @@ import numpy as np
 from detcli.io.outputs import open_output
 from detcli.sinks.results.coco_document import CocoDocument
 from detcli.sinks.results.coco_image_ids import CocoImageIds
-from detcli.sinks.sink import SinkSettings
+from detcli.sinks.sink import BaseSink, SinkSettings
 from detcli.structures.detections import Detections
 from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.json_records import Record, json_line, to_record
 
 
-class CocoAnnotations:
+class CocoAnnotations(BaseSink):
     """The full dictionary: info, images, annotations with their scores, categories.
 
     Every annotation has `area` and `iscrowd`: the area of its mask, or of its box where there are none.
@@ -45,9 +45,6 @@ class CocoAnnotations:
             annotation |= {name: found[name] for name in ("segmentation", "track_id") if name in found}
             self._document.add_annotation(annotation | {"area": area, "iscrowd": 0})
 
-    def flush(self) -> None:
-        """Do nothing: nobody reads half a dictionary."""
-
     def close(self, *, complete: bool) -> None:
         """Put the dictionary together and rename it into place."""
         self._document.close(complete=complete)
@@ -62,7 +59,7 @@ class CocoAnnotations:
         return self._document.remarks
 
 
-class CocoResults:
+class CocoResults(BaseSink):
     """The bare list that pycocotools' `loadRes` takes, boxes or masks; valid JSON also when it is empty.
 
     With `--gt`, an image that its annotations do not know is left out: an unknown image id would stop the evaluation.

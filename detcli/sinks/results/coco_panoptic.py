@@ -15,7 +15,7 @@ from detcli.io.output_paths import place
 from detcli.io.outputs import is_stream
 from detcli.sinks.images.encode_image import encode_png
 from detcli.sinks.results.coco_document import CocoDocument
-from detcli.sinks.sink import SinkSettings, folder_beside
+from detcli.sinks.sink import BaseSink, SinkSettings, folder_beside
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.structures.json_records import Record, to_record
@@ -23,7 +23,7 @@ from detcli.structures.masks import Rle
 from detcli.visualization.id_map import id_map
 
 
-class CocoPanopticSink:
+class CocoPanopticSink(BaseSink):
     """`out.json`, and `out/` with the tree of the input mirrored; an id is the `segment_id` of the records.
 
     Takes segments that do not overlap, as panoptic and semantic ones do not.
@@ -52,9 +52,6 @@ class CocoPanopticSink:
         segments = [_segment(found, mask) for found, mask in zip(record["detections"], masks, strict=True)]
         name = path.relative_to(self._folder).as_posix()
         self._document.add_annotation({"image_id": image_id, "file_name": name, "segments_info": segments})
-
-    def flush(self) -> None:
-        """Do nothing: nobody reads half a dictionary."""
 
     def close(self, *, complete: bool) -> None:
         """Put the dictionary together and rename it into place."""

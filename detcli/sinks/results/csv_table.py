@@ -14,7 +14,7 @@ import numpy as np
 
 from detcli.io.atomic_write import to_bytes
 from detcli.io.outputs import open_output
-from detcli.sinks.sink import SinkSettings
+from detcli.sinks.sink import BaseSink, SinkSettings
 from detcli.structures.detections import Detections
 from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame
@@ -28,7 +28,7 @@ TRACK_COLUMN = "track_id"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-class CsvTable:
+class CsvTable(BaseSink):
     """A header row, then the boxes; cells hold names as they are, bytes that are not UTF-8 included."""
 
     ordered = True

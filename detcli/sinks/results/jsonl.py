@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from detcli.io.outputs import open_output
-from detcli.sinks.sink import SinkSettings
+from detcli.sinks.sink import BaseSink, SinkSettings
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.json_records import json_line, to_record
 
 
-class JsonLines:
+class JsonLines(BaseSink):
     """Every frame's record as it comes; with a header, the run's provenance first, as `{"detcli": {…}}`."""
 
     ordered = True

@@ -14,7 +14,7 @@ from detcli.errors import UsageError
 from detcli.io.atomic_write import to_bytes, write_atomically
 from detcli.io.output_paths import place
 from detcli.io.outputs import is_stream
-from detcli.sinks.sink import SinkSettings
+from detcli.sinks.sink import BaseSink, SinkSettings
 from detcli.structures.detections import Detections
 from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame
@@ -24,7 +24,7 @@ from detcli.structures.frame import FailedFrame, Frame
 _LIKE_THE_LIST = re.compile(r"classes(\..*)?", re.IGNORECASE | re.DOTALL)
 
 
-class YoloText:
+class YoloText(BaseSink):
     """A folder of texts, the tree of the input mirrored."""
 
     ordered = False
@@ -47,15 +47,6 @@ class YoloText:
         path = place(self._folder, stem + ".txt")
         if not (self._skip_existing and path.exists()):
             write_atomically(path, _lines(detections, frame.size_hw), durable=False)
-
-    def flush(self) -> None:
-        """Do nothing: each text is whole when it is written."""
-
-    def close(self, *, complete: bool) -> None:
-        """Do nothing: each text is whole."""
-
-    def abort(self) -> None:
-        """Do nothing: each text is whole."""
 
 
 def _lines(detections: Detections, size_hw: tuple[int, int]) -> bytes:

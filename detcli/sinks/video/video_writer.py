@@ -13,6 +13,7 @@ import numpy as np
 
 from detcli.errors import OutputError, UsageError
 from detcli.io.outputs import is_stream, open_output
+from detcli.sinks.sink import BaseSink
 from detcli.sinks.video.audio_copier import AudioCopier
 from detcli.sinks.video.colorspace import to_yuv420
 from detcli.sinks.video.muxer import TICKS, VideoMuxer, put_in_order
@@ -27,7 +28,7 @@ _USUAL_RATE = 30.0  # frames a second, where nobody knows
 _RATES = (0.1, 480.0)  # those that are believed
 
 
-class VideoWriter:
+class VideoWriter(BaseSink):
     """Writes a video that a browser plays: H.264 in MP4, or what the suffix stands for.
 
     A frame keeps its time: a gap makes the frame before it last, and no frame is invented. An odd side gets one more
@@ -39,7 +40,8 @@ class VideoWriter:
 
     target        a file, overwritten; or a pipe or a device, which gets the fragments
     rate          frames a second, the mean where it varies; None: unknown
-    sound_from    the file whose frames these are, whose sound is copied; None: none
+    sound_from    the source of the frames, if it has sound: the sound is copied; None: no sound
+    sound_is_file `sound_from` is a file; sound of streams and cameras cannot be copied, and `remarks` says so
     sound_to_end  copy the sound that comes after the last frame too; False where only a part of the file is looked at
     has           whether an encoder is there
 
@@ -58,16 +60,17 @@ class VideoWriter:
         *,
         rate: float | None = None,
         sound_from: str | None = None,
+        sound_is_file: bool = True,
         sound_to_end: bool = True,
         has: Callable[[str], bool] = has_encoder,
     ) -> None:
         self._target, self._labels, self._style = target, labels, style or DrawingStyle()
         self._format = film_format(target, has)
         lettering(self._style.font)  # a bad font file is told before the first frame
-        if sound_from is not None and _is_same(sound_from, target):
+        if sound_from is not None and sound_is_file and _is_same(sound_from, target):
             raise UsageError(f"'{target}' is the video that is read: give the annotated one another name")
         self._rate = rate if rate is not None and _RATES[0] <= rate <= _RATES[1] else _USUAL_RATE
-        self._sound_from, self._sound_to_end = sound_from, sound_to_end
+        self._sound_from, self._sound_to_end = sound_from if sound_is_file else None, sound_to_end
         self._output = open_output(target, in_place=True)
         self._film: VideoMuxer | None = None
         self._sound: AudioCopier | None = None
@@ -76,7 +79,9 @@ class VideoWriter:
         self._last_pts = -1
         self._count = 0
         self._ended = False
-        self.remarks: list[str] = []
+        self._remarks: list[str] = []
+        if sound_from is not None and not sound_is_file:
+            self._remarks.append(f"sound of '{sound_from}' is left out: it can only be copied from a file")
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Draw and encode one frame; what could not be read leaves its time to the frame before."""
@@ -97,16 +102,13 @@ class VideoWriter:
             self.abort()
             raise
 
-    def flush(self) -> None:
-        """Do nothing: fragments are written as they are whole."""
-
     def close(self, *, complete: bool) -> None:
         """Write the end and put the file in order; an interrupted film is the beginning of the whole one."""
         if self._ended:
             return
         if self._film is None:
             self.abort()
-            self.remarks.append(f"there is no '{self._target}': no frame could be read")
+            self._remarks.append(f"there is no '{self._target}': no frame could be read")
             return
         to_end = complete and self._sound_to_end
         try:
@@ -131,6 +133,11 @@ class VideoWriter:
                 self._target.unlink()
         self._end()
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was left out of the video, and why."""
+        return tuple(self._remarks)
+
     def _begin(self, size_hw: tuple[int, int], time_s: float) -> VideoMuxer:
         self._size_hw = (size_hw[0] + size_hw[0] % 2, size_hw[1] + size_hw[1] % 2)  # colors are kept for 2 x 2 pixels
         self._first_s = time_s
@@ -145,13 +152,13 @@ class VideoWriter:
         try:
             put_in_order(self._target, self._format, samples=samples)
         except (OutputError, OSError, av.FFmpegError) as error:
-            self.remarks.append(f"'{self._target}' plays, but is left in fragments: {error}")
+            self._remarks.append(f"'{self._target}' plays, but is left in fragments: {error}")
 
     def _end(self) -> None:
         self._ended = True
         if self._sound is not None:
             self._sound.close()
-            self.remarks += self._sound.remarks
+            self._remarks += self._sound.remarks
 
 
 def fitted(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:

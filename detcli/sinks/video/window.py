@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import BinaryIO, cast
 
 from detcli.errors import UsageError
+from detcli.sinks.sink import BaseSink
 from detcli.sinks.video.window_process import HEADER, READY
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
@@ -31,7 +32,7 @@ def check_screen() -> None:
         raise UsageError(f"--show needs a screen, and there is none here (DISPLAY is not set): {_INSTEAD}")
 
 
-class Window:
+class Window(BaseSink):
     """Shows every frame, or the newest where they come faster than the screen takes them.
 
     title      of the window
@@ -74,9 +75,6 @@ class Window:
         with self._changed:
             self._next = pixels
             self._changed.notify()
-
-    def flush(self) -> None:
-        """Do nothing: frames are shown as they come."""
 
     def close(self, *, complete: bool) -> None:
         """Close the window."""

@@ -15,7 +15,7 @@ from PIL import Image
 from detcli.errors import DeviceError, OutputError, TooManyFailuresError
 from detcli.pipeline.backpressure import InFlightLimit
 from detcli.pipeline.run import FailurePolicy, RunStats, StopSignal, run
-from detcli.sinks.sink import SINKS, SinkSettings
+from detcli.sinks.sink import SINKS, BaseSink, SinkSettings
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
@@ -86,7 +86,7 @@ class TwoBoxes:
 
 
 @dataclass
-class Collector:
+class Collector(BaseSink):
     """A sink that remembers; it can fail at the n-th write."""
 
     ordered: bool = True
@@ -105,9 +105,6 @@ class Collector:
             self.had_pixels.add(frame.pixels is not None)
             assert frame.prepared is None
         self.seen.append((frame.origin.index, detections))
-
-    def flush(self) -> None:
-        pass
 
     def close(self, *, complete: bool) -> None:
         if self.fail_on_close:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from detcli.errors import OutputError
 from detcli.pipeline.run import StopSignal, run
+from detcli.sinks.sink import BaseSink
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 
@@ -80,7 +81,7 @@ def box_of(index: int) -> Detections:
 
 
 @dataclass
-class Collector:
+class Collector(BaseSink):
     """A sink that remembers, and tells of each result; it can fail at the n-th."""
 
     ordered: bool = True
@@ -94,12 +95,6 @@ class Collector:
             raise OutputError("cannot write: the disk is full")
         self.seen.append((frame.origin.index, detections))
         self.arrived.release()
-
-    def flush(self) -> None: ...
-
-    def close(self, *, complete: bool) -> None: ...
-
-    def abort(self) -> None: ...
 
 
 def images(count: int, broken: Sequence[int] = (), gates: dict[int, threading.Event] | None = None) -> FakeSource:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.sinks.sink import SINKS, format_of
+from detcli.sinks.sink import SINKS, BaseSink, format_of, remarks
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,26 @@ def test_any_other_suffix_is_a_usage_error_that_names_the_choices() -> None:
 def test_listing_the_formats_imports_no_numpy() -> None:
     code = "import sys; from detcli.sinks.sink import SINKS; list(SINKS); sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_a_base_sink_buffers_nothing_and_has_no_remarks() -> None:
+    sink = BaseSink()
+    sink.flush()
+    sink.close(complete=False)
+    sink.abort()
+    assert sink.remarks == ()
+
+
+def test_remarks_of_several_sinks_keep_their_order() -> None:
+    class WithRemarks(BaseSink):
+        ordered, needs_pixels = True, False
+        remarks = ("a", "b")  # type: ignore[assignment]
+
+        def write(self, frame: object, detections: object) -> None: ...
+
+    class Without(BaseSink):
+        ordered, needs_pixels = True, False
+
+        def write(self, frame: object, detections: object) -> None: ...
+
+    assert remarks([Without(), WithRemarks(), Without()]) == ("a", "b")

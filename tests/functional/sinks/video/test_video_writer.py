@@ -35,7 +35,7 @@ def test_every_frame_keeps_its_time(tmp_path: Path, suffix: str, times_s: list[f
     assert_same_times(seen, times_s)
     assert seen.duration_s == pytest.approx(times_s[-1] + 1001 / 30_000, abs=0.002)
     assert seen.codec == ("vp9" if suffix == ".webm" else "h264")
-    assert film.remarks == []
+    assert film.remarks == ()
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
@@ -141,7 +141,7 @@ def test_sound_is_copied_packet_by_packet(tmp_path: Path, suffix: str, codec: st
     assert [data for data, _ in after.sound[0]] == [data for data, _ in before.sound[0]]
     for (_, one), (_, other) in zip(before.sound[0], after.sound[0], strict=True):
         assert abs(one - other) <= 0.0015
-    assert film.remarks == []
+    assert film.remarks == ()
 
 
 def test_sound_of_a_transport_stream_keeps_step_though_its_clock_begins_elsewhere(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_sound_that_begins_too_late_to_wait_for_is_left_out_and_told(tmp_path: P
     film = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
     shoot(film, times_s)
     assert see(tmp_path / "out.mp4").sound == []
-    assert film.remarks == [f"sound of '{source}' is left out: it begins more than a minute after the film"]
+    assert film.remarks == (f"sound of '{source}' is left out: it begins more than a minute after the film",)
 
 
 @pytest.mark.parametrize("first", [30, 600])
@@ -214,7 +214,7 @@ def test_sound_that_does_not_name_its_channels_is_copied(tmp_path: Path) -> None
     shoot(film, NTSC)
     before, after = see(source).sound, see(tmp_path / "out.mp4").sound
     assert [data for data, _ in after[0]] == [data for data, _ in before[0]]
-    assert film.remarks == []
+    assert film.remarks == ()
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_sound_that_the_container_cannot_hold_is_left_out_and_told(
     seen = see(tmp_path / f"out{suffix}")
     assert_same_times(seen, NTSC)
     assert seen.sound == []
-    assert film.remarks == [f"sound of '{source}' is left out: {told}"]
+    assert film.remarks == (f"sound of '{source}' is left out: {told}",)
 
 
 def test_a_source_without_sound_or_that_is_gone_is_no_trouble(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_source_without_sound_or_that_is_gone_is_no_trouble(tmp_path: Path) ->
         film = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
         shoot(film, NTSC[:5])
         assert see(tmp_path / "out.mp4").sound == []
-        assert film.remarks == []
+        assert film.remarks == ()
 
 
 def test_damaged_sound_is_copied_around_the_damage(tmp_path: Path) -> None:
@@ -322,7 +322,13 @@ def test_no_frame_is_no_file_and_told(tmp_path: Path, complete: bool) -> None:
     film = VideoWriter(tmp_path / "film.mp4", LABELS)
     film.close(complete=complete)
     assert list(tmp_path.iterdir()) == []
-    assert film.remarks == [f"there is no '{tmp_path / 'film.mp4'}': no frame could be read"]
+    assert film.remarks == (f"there is no '{tmp_path / 'film.mp4'}': no frame could be read",)
+
+
+def test_sound_of_a_stream_is_left_out_with_a_remark(tmp_path: Path) -> None:
+    film = VideoWriter(tmp_path / "film.mp4", LABELS, sound_from="rtsp://host/a", sound_is_file=False)
+    shoot(film, NTSC[:5])
+    assert film.remarks == ("sound of 'rtsp://host/a' is left out: it can only be copied from a file",)
 
 
 def test_an_aborted_film_leaves_whole_fragments_or_nothing(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def found_by(name: str, shapes: ShapeSequence, *, batch: int = 16) -> Iterator[D
     detector = loaded(name, batch)
     for start in range(0, len(shapes), batch):
         frames = [shapes.frame(index) for index in range(start, min(start + batch, len(shapes)))]
-        for found in detector(frames):
+        for found in detector.detect_frames(frames):
             if not isinstance(found, Detections):
                 raise SystemExit(found.message)
             yield found

@@ -117,7 +117,7 @@ def load(arguments: argparse.Namespace) -> Any:
         device=arguments.device,
     )
     frame = Frame(Origin(0, "warm", "warm", "warm"), SIZE_HW, np.zeros((*SIZE_HW, 3), np.uint8))
-    detector([frame] * detector.batch_size)
+    detector.detect_frames([frame] * detector.batch_size)
     return detector
 
 
@@ -133,9 +133,9 @@ def records(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def detcli_(arguments: argparse.Namespace, *, with_film: bool, on_result: Any = None) -> dict[str, Any]:
     """The product as it is used."""
-    from detcli.runtimes.openmp import spin_briefly
+    from detcli.runtimes.process import limit_spinning
 
-    spin_briefly()  # as the command does, before torch is loaded
+    limit_spinning()  # as the command does, before torch is loaded
     from detcli.pipeline.run import run
     from detcli.sinks.results.jsonl import JsonLines
     from detcli.sinks.sink import Sink, SinkSettings
@@ -197,7 +197,7 @@ def loop(arguments: argparse.Namespace) -> dict[str, Any]:
             if not found:
                 break
             frame = Frame(Origin(count, "in", "in", "in"), pixels.shape[:2], cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-            detections = detector([frame])[0]
+            detections = detector.detect_frames([frame])[0]
             boxes, scores = detections.boxes_xyxy.tolist(), detections.scores.tolist()
             for box, score, class_id in zip(boxes, scores, detections.class_ids.tolist(), strict=True):
                 left, top, right, bottom = map(round, box)

@@ -172,6 +172,11 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
 )
 
 
+def find(model: str) -> CatalogEntry | None:
+    """Return the catalog's entry for a name or for a Hub repository; None if there is none."""
+    return CATALOG.get(model) or entry_of_repository(model)
+
+
 def entry_of_repository(repository: str) -> CatalogEntry | None:
     """The catalog's entry for a Hub repository, in any case of letters."""
     wanted = repository.casefold()

@@ -10,6 +10,8 @@ from detcli.engine.request import DetectRequest
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.runtimes.process import keep_freed_memory
+from detcli.runtimes.torch_runtime import choose_device, use_deterministic_kernels
 
 
 def load(console: Console, wish: DetectRequest, plan: OutputPlan) -> Detector:
@@ -34,6 +36,9 @@ def loaded(
     segmenting: SegmentationSettings | None = None,
 ) -> Detector:
     """A model as the flags have it that all commands share; its notes are warnings, and what it is goes to `--verbose`."""
+    keep_freed_memory()  # before the first large tensor
+    if wish.deterministic:
+        use_deterministic_kernels(choose_device(wish.device))
     progress = DownloadProgressBar(console)
     try:
         detector = load_detector(
@@ -48,11 +53,11 @@ def loaded(
             precision=wish.precision,
             compile=wish.compile,
             optimize=not wish.no_optimize,
-            image_size_hw=wish.imgsz,
+            image_size=wish.imgsz,
             deterministic=wish.deterministic,
             batch_size=wish.batch,
             pad=wish.pad,
-            segmenting=segmenting,
+            segmentation=segmenting,
             progress=progress,
         )
     finally:

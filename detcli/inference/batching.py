@@ -1,50 +1,68 @@
-"""How many images share a batch, and which, where they are of many sizes. It knows sizes alone, no images."""
+"""Which images share a batch, and how many. It works on sizes alone, not on images."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 SizeHW = tuple[int, int]
 
-# Images a batch where the user gives no number, of those that D-FINE takes; of larger ones fewer. On a CPU more than
-# a few only push activations out of its caches; a GPU needs many to be busy, and a batch that does not fit is halved
-# until it does.
+# Default batch sizes for images of D-FINE's input size; smaller for larger images. On a CPU a larger batch only pushes
+# activations out of its caches. A GPU needs many images to be busy, and a batch that does not fit is halved until it does.
 AUTOMATIC_BATCH = {"cpu": 4, "mps": 8, "cuda": 32}
 _USUAL_PIXELS = 640 * 640
 
 # Zeros that padding may add, as a share of the images' own pixels: beyond it a batch costs more than it saves.
-_MOST_PADDING = 0.25
+_MAX_PADDING = 0.25
 
 
-def automatic_batch(device_type: str, most_hw: SizeHW | None) -> int:
-    """Images a batch where nobody gives a number.
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """How a detector forms batches.
 
-    most_hw  the size of images, or the largest where they are of many; None: unknown
+    size           most images in a batch
+    pad            images of different sizes share a batch, padded to a common size
+    deterministic  batches are always full, and the position of an image in its batch follows from its position in the
+                   input: the results for an image never depend on the other images in the batch, to the last bit.
+                   Images of many sizes are processed one by one
+    compiled       the network is compiled for one batch size: batches of images of one size are filled up
+    """
+
+    size: int
+    pad: bool = False
+    deterministic: bool = False
+    compiled: bool = False
+
+
+def automatic_batch(device_type: str, largest_hw: SizeHW | None) -> int:
+    """Return the default batch size.
+
+    largest_hw  size of the images, or of the largest one; None: unknown
     """
     usual = AUTOMATIC_BATCH[device_type]
-    return usual if most_hw is None else max(1, min(usual, usual * _USUAL_PIXELS // _area(most_hw)))
+    return usual if largest_hw is None else max(1, min(usual, usual * _USUAL_PIXELS // _area(largest_hw)))
 
 
-def alike(sizes_hw: Sequence[SizeHW], most: int) -> list[int]:
-    """Places of the first size and of those that equal it, in order; at most so many."""
-    return [place for place, size in enumerate(sizes_hw) if size == sizes_hw[0]][:most]
+def same_size(sizes_hw: Sequence[SizeHW], limit: int) -> list[int]:
+    """Return the positions of the first size and of those equal to it, in order; at most `limit`."""
+    return [position for position, size in enumerate(sizes_hw) if size == sizes_hw[0]][:limit]
 
 
-def padded_together(sizes_hw: Sequence[SizeHW], most: int) -> list[int]:
-    """Places, in order, of the first size and of those that are closest to it, padding counted; at most so many.
+def padded_together(sizes_hw: Sequence[SizeHW], limit: int) -> list[int]:
+    """Return the positions of the first size and of those closest to it, padding counted, in order; at most `limit`.
 
-    One after the other, that size joins which enlarges the batch's common height and width least, as long as padding
-    stays small beside the images.
+    Sizes are added one by one: always the one that enlarges the common height and width least, as long as padding stays
+    small compared with the images.
     """
     chosen, others = [0], list(range(1, len(sizes_hw)))
     height, width = sizes_hw[0]
     real = height * width
-    while others and len(chosen) < most:
-        place = min(others, key=lambda other: _area(_common((height, width), sizes_hw[other])))
-        larger, joined = _common((height, width), sizes_hw[place]), real + _area(sizes_hw[place])
-        if _area(larger) * (len(chosen) + 1) > (1 + _MOST_PADDING) * joined:
+    while others and len(chosen) < limit:
+        closest = min(others, key=lambda other: _area(_common((height, width), sizes_hw[other])))
+        larger, joined = _common((height, width), sizes_hw[closest]), real + _area(sizes_hw[closest])
+        if _area(larger) * (len(chosen) + 1) > (1 + _MAX_PADDING) * joined:
             break
         (height, width), real = larger, joined
-        chosen.append(place)
-        others.remove(place)
+        chosen.append(closest)
+        others.remove(closest)
     return sorted(chosen)
 
 

@@ -1,13 +1,18 @@
-"""The three steps - preprocess, network, postprocess - as one callable."""
+"""Preprocessing, network and postprocessing as one callable."""
 
+import os
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, overload
 
 import torch
 
-from detcli.errors import DeviceError
-from detcli.inference.batching import alike, padded_together
+from detcli.errors import DeviceError, ImageError
+from detcli.inference.batching import BatchSettings, padded_together, same_size
+from detcli.inference.check_arguments import check_classes, check_fraction, check_positive
+from detcli.inference.detection_result import DetectionResult
+from detcli.inference.image_inputs import ImageInput, check_image, read_image
 from detcli.inference.postprocess import NotFiniteError, Selection, to_detections
 from detcli.inference.preprocess import Preprocessor
 from detcli.inference.segmentation.segment_postprocess import to_segments
@@ -23,102 +28,240 @@ if TYPE_CHECKING:
 
     from detcli.checkpoints.hub.locate_model import ModelFiles
 
-_BATCHES_AHEAD = 8  # that a batch of images of one size is chosen from
+_BATCHES_AHEAD = 8  # a batch of images of one size is chosen from the frames of so many batches
 
 
-@dataclass(slots=True)
-class Detector:
-    """Frames in, detections out, in the same order; what could not be read passes through untouched.
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What is known of a loaded model.
 
-    Where images keep their proportions they are of many sizes, and only those of exactly the same size share a
-    batch: what is found in one never depends on its company.
-
-    files          where the model's files lie, and what is known of them
-    labels         class index -> name and category id
-    runtime        what runs the network
-    preprocessor   frames -> batch
-    selection      threshold, number of detections, classes
-    batch_size     most images a batch; halved when the device has no room
-    deterministic  batches are always full, and an image's place in one follows from its place in the input: even
-                   the last bit of its numbers never depends on its company, on timing or on where a run went on.
-                   Images of many sizes go through the network one by one
-    compiled       batches of one size of images are filled up, since the network is compiled anew for each size of batch
-    notes          sentences the user should see: what was missing or looked wrong in the checkpoint
-    pad            images of different sizes share a batch too, padded to a common one
-    segmenting     what segments are made of the network's masks; None: boxes alone
+    files   where its files are, and where they are from
+    labels  class names and category ids
+    notes   sentences that the user should see: what is missing or unusual in the checkpoint
     """
 
     files: "ModelFiles"
     labels: ClassLabels
-    runtime: Runtime
-    preprocessor: Preprocessor
-    selection: Selection
-    batch_size: int
-    device_name: str
-    precision: str
-    deterministic: bool = False
-    compiled: bool = False
     notes: tuple[str, ...] = ()
-    pad: bool = False
-    segmenting: SegmentationSettings | None = None
 
-    def __post_init__(self) -> None:
-        if self.deterministic and self._many_sizes:
-            self.batch_size = 1
+
+class Detector:
+    """Images in, detections out. Made by `load_detector`; call it with an image or a list of images.
+
+    Images of exactly the same input size share a batch, so the results for an image do not depend on the other images;
+    with `pad`, images of different sizes share a batch too. A batch that does not fit into the memory of the device is
+    halved. Several threads may share one detector. It cannot be pickled, and it cannot be used in a forked process: load
+    it in the process that uses it.
+
+    Attributes:
+    model         files, labels and notes of the model
+    runtime       runs the network; has the device and the precision
+    preprocessor  frames -> batch
+    selection     threshold, maximum number of detections, classes; `with_settings` changes them
+    segmentation  how segments are made of the network's masks; None: boxes only
+    batch_size    most images in a batch; smaller after a batch did not fit into memory
+    """
+
+    def __init__(
+        self,
+        model: ModelInfo,
+        runtime: Runtime,
+        *,
+        preprocessor: Preprocessor,
+        selection: Selection,
+        batches: BatchSettings,
+        segmentation: SegmentationSettings | None = None,
+    ) -> None:
+        self.model = model
+        self.runtime = runtime
+        self.preprocessor = preprocessor
+        self.selection = selection
+        self.segmentation = segmentation
+        self._batches = batches
+        self.batch_size = 1 if batches.deterministic and self._many_sizes else batches.size
+        self._lock = threading.Lock()
+        self._process = os.getpid()
 
     @property
-    def look_ahead(self) -> int:
-        """Most frames that `choose` makes use of."""
-        return self.batch_size * (_BATCHES_AHEAD if self._many_sizes and self.batch_size > 1 else 1)
+    def labels(self) -> ClassLabels:
+        """Class names and category ids."""
+        return self.model.labels
+
+    @property
+    def files(self) -> "ModelFiles":
+        """Where the model's files are, and where they are from."""
+        return self.model.files
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that the user should see: what is missing or unusual in the checkpoint."""
+        return self.model.notes
+
+    @property
+    def device_name(self) -> str:
+        """Name of the device, such as "cpu" or "cuda:0"."""
+        return self.runtime.device_name
+
+    @property
+    def precision(self) -> str:
+        """fp32, bf16 or fp16."""
+        return self.runtime.precision
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the results for an image never depend on the other images, to the last bit."""
+        return self._batches.deterministic
+
+    @property
+    def pad(self) -> bool:
+        """Whether images of different sizes share a batch."""
+        return self._batches.pad
 
     @property
     def threshold(self) -> float:
-        """Detections score strictly above it."""
-        return self.selection.threshold if self.segmenting is None else self.segmenting.least_score
+        """Scores of detections are strictly above it."""
+        return self.selection.threshold if self.segmentation is None else self.segmentation.score_threshold
+
+    @property
+    def look_ahead(self) -> int:
+        """Most frames that `choose` uses."""
+        return self._look_ahead(self.batch_size)
+
+    def __repr__(self) -> str:
+        return f"Detector('{self.files.name}', device='{self.device_name}', threshold={self.threshold:g})"
+
+    def __reduce__(self) -> str:
+        raise TypeError(
+            "a Detector cannot be pickled or copied: call load_detector() in each process; threads may share one"
+        )
+
+    @overload
+    def __call__(self, images: ImageInput) -> DetectionResult: ...
+
+    @overload
+    def __call__(self, images: list[ImageInput] | tuple[ImageInput, ...]) -> list[DetectionResult]: ...
+
+    def __call__(
+        self, images: ImageInput | list[ImageInput] | tuple[ImageInput, ...]
+    ) -> DetectionResult | list[DetectionResult]:
+        """Detect in an image, or in each image of a list.
+
+        images  an image, or a list or tuple of images, of different kinds too. An image is one of
+                - path of a file (str or Path), or an http or https URL
+                - PIL image of any mode; its EXIF orientation is applied
+                - numpy array uint8 [H, W, 3] RGB; also [H, W] and [H, W, 1] gray, and [H, W, 4] RGBA, whose alpha is dropped
+                - torch tensor [3, H, W] RGB, uint8, or float from 0 to 1; also [H, W] and [1, H, W] gray
+                - Frame, as sources give it
+
+        Returns a result for an image, and a list of results in the same order for a list.
+
+        Raises TypeError for another type, ValueError for an array of another shape or range, ImageError for an image that
+        cannot be read (the message names its position in a list), and DeviceError if one image does not fit into memory.
+        """
+        if not isinstance(images, list | tuple):
+            check_image(images)
+            return self._detect_images([images])[0]
+        for position, image in enumerate(images):
+            check_image(image, f"`images`[{position}]")
+        return self._detect_images(images, "`images`[{}] ")
+
+    def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+        """Detect in frames; failed frames come back unchanged, in their position. This is what the pipeline calls.
+
+        Raises DeviceError if even one image does not fit into memory, or the device was lost.
+        """
+        self._check_process()
+        results: dict[int, Detections | FailedFrame] = {}
+        waiting = [position for position, frame in enumerate(frames) if isinstance(frame, Frame)]
+        while waiting:
+            size = self.batch_size  # another thread may halve it meanwhile
+            ahead = waiting[: self._look_ahead(size)]
+            window = [frame for position in ahead if isinstance(frame := frames[position], Frame)]
+            chosen = self._next_batch(window, size)
+            detections = self._detect_batch_if_it_fits([window[index] for index in chosen], size)
+            if detections is None:  # by now the error is deleted, and with it the memory that its traceback held
+                self._halve(self._slots(len(chosen), size))
+                continue
+            results.update(zip((waiting[index] for index in chosen), detections, strict=True))
+            for index in reversed(chosen):
+                del waiting[index]
+        return [results[position] if isinstance(frame, Frame) else frame for position, frame in enumerate(frames)]
+
+    def with_settings(
+        self,
+        *,
+        threshold: float | None = None,
+        max_detections: int | None = None,
+        classes: Sequence[str | int] | None = None,
+        batch_size: int | None = None,
+    ) -> "Detector":
+        """Return a detector with other settings that shares the network; None keeps a setting.
+
+        Raises UsageError or TypeError for an invalid value.
+        """
+        changes: dict[str, object] = {}
+        if threshold is not None:
+            changes["threshold"] = check_fraction("threshold", threshold)
+        if max_detections is not None:
+            changes["max_detections"] = check_positive("max_detections", max_detections)
+        if classes is not None:
+            changes["class_ids"] = self.labels.find(check_classes(classes)) or None
+        size = self.batch_size if batch_size is None else check_positive("batch_size", batch_size)
+        return Detector(
+            self.model,
+            self.runtime,
+            preprocessor=self.preprocessor,
+            selection=replace(self.selection, **changes),  # type: ignore[arg-type]
+            batches=replace(self._batches, size=size),
+            segmentation=None if self.segmentation is None else replace(self.segmentation, **changes),  # type: ignore[arg-type]
+        )
 
     def resize(self, image: "Image.Image") -> Pixels:
-        """A decoded image as the network takes it; for sources that can spare the full-size pixels."""
+        """Resize a decoded image for the network; for sources that can drop the full-size pixels."""
         return self.preprocessor.preprocessing.resize(image)
 
     def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
-        """The part of a frame's way that needs no device; safe in any thread, done here if it was not done before."""
+        """Do the part of preprocessing that needs no device, in any thread; `detect_frames` does it if it was not done."""
         return frame if isinstance(frame, FailedFrame) else self.preprocessor.prepare(frame)
 
     def choose(self, frames: Sequence[Frame | FailedFrame]) -> list[int]:
-        """Places of the frames that are best detected in next, the first one among them, in order."""
-        if not self._many_sizes or isinstance(frames[0], FailedFrame):
-            return list(range(min(len(frames), self.batch_size)))
-        readable = [place for place, frame in enumerate(frames) if isinstance(frame, Frame)]
-        sizes = [self.preprocessor.place_hw(frame) for frame in frames if isinstance(frame, Frame)]
-        chosen = (padded_together if self.pad else alike)(sizes, self.batch_size)
-        return [readable[place] for place in chosen]
-
-    def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
-        """Detect in any number of frames.
-
-        Raises DeviceError where the device has no room for even one image, or was lost.
-        """
-        found: dict[int, Detections | FailedFrame] = {}
-        waiting = [place for place, frame in enumerate(frames) if isinstance(frame, Frame)]
-        while waiting:
-            window = [frame for place in waiting[: self.look_ahead] if isinstance(frame := frames[place], Frame)]
-            chosen = self._next_batch(window)
-            answers = self._one_batch_if_it_fits([window[at] for at in chosen])
-            if answers is None:  # by now the error is gone, and with it the memory that its traceback held
-                self.batch_size = self._run_together(len(chosen)) // 2
-                _release(self.device_name)
-                continue
-            found.update(zip((waiting[at] for at in chosen), answers, strict=True))
-            for at in reversed(chosen):
-                del waiting[at]
-        return [found[place] if isinstance(frame, Frame) else frame for place, frame in enumerate(frames)]
+        """Return positions of the frames for the next batch, in order; the first frame is always one of them."""
+        return self._choose(frames, self.batch_size)
 
     @property
     def _many_sizes(self) -> bool:
         return self.preprocessor.preprocessing.size_hw is None
 
-    def _next_batch(self, frames: Sequence[Frame]) -> list[int]:
-        chosen = self.choose(frames)
+    def _look_ahead(self, size: int) -> int:
+        return size * (_BATCHES_AHEAD if self._many_sizes and size > 1 else 1)
+
+    def _detect_images(self, images: Sequence[ImageInput], prefix: str = "") -> list[DetectionResult]:
+        """Read and detect in a few batches at a time: a long list of paths needs no more memory than a short one."""
+        results: list[DetectionResult] = []
+        while len(results) < len(images):
+            start = len(results)
+            batch = images[start : start + self.look_ahead]
+            frames = [
+                read_image(image, index, resize=self.resize, prefix=prefix.format(index))
+                for index, image in enumerate(batch, start)
+            ]
+            for image, frame, detections in zip(batch, frames, self.detect_frames(frames), strict=True):
+                if isinstance(detections, FailedFrame):
+                    where = prefix.format(len(results))
+                    raise ImageError(detections.code, f"{where}'{frame.origin.file}': {detections.message}")
+                results.append(DetectionResult.of(detections, frame.without_pixels(), image))
+        return results
+
+    def _choose(self, frames: Sequence[Frame | FailedFrame], size: int) -> list[int]:
+        if not self._many_sizes or isinstance(frames[0], FailedFrame):
+            return list(range(min(len(frames), size)))
+        readable = [position for position, frame in enumerate(frames) if isinstance(frame, Frame)]
+        sizes = [self.preprocessor.batch_size_hw(frame) for frame in frames if isinstance(frame, Frame)]
+        chosen = (padded_together if self.pad else same_size)(sizes, size)
+        return [readable[position] for position in chosen]
+
+    def _next_batch(self, frames: Sequence[Frame], size: int) -> list[int]:
+        chosen = self._choose(frames, size)
         if not self.deterministic:
             return chosen
         end = 1
@@ -129,44 +272,59 @@ class Detector:
     def _slot(self, frame: Frame) -> int:
         return frame.origin.index % self.batch_size
 
-    def _one_batch_if_it_fits(self, frames: Sequence[Frame]) -> list[Detections | FailedFrame] | None:
-        """The answers; None where the device has no room for them and may have it for fewer frames."""
+    def _slots(self, count: int, size: int) -> int:
+        """How many images the network processes for so many frames."""
+        return max(size, count) if self._batches.compiled and not self._many_sizes else count
+
+    def _halve(self, size: int) -> None:
+        """Reduce the batch size after a batch of that size did not fit; never raises it for another thread."""
+        with self._lock:
+            self.batch_size = max(1, min(self.batch_size, size // 2))
+        if self.device_name.startswith("cuda"):
+            _release_memory()
+
+    def _detect_batch_if_it_fits(self, frames: Sequence[Frame], size: int) -> list[Detections | FailedFrame] | None:
+        """The detections; None if the device has no memory for them, but may have it for fewer frames."""
         try:
-            return self._one_batch(frames)
+            return self._detect_batch(frames, size)
         except DeviceError as error:
-            if not error.out_of_memory or self._run_together(len(frames)) == 1 or self.deterministic:
+            if not error.out_of_memory or self._slots(len(frames), size) == 1 or self.deterministic:
                 raise
             return None
 
-    def _run_together(self, count: int) -> int:
-        return self.batch_size if self.compiled and not self._many_sizes else count
-
-    def _one_batch(self, frames: Sequence[Frame]) -> list[Detections | FailedFrame]:
+    def _detect_batch(self, frames: Sequence[Frame], size: int) -> list[Detections | FailedFrame]:
         if self.deterministic:
-            full = [frames[0]] * self.batch_size
+            full = [frames[0]] * size
             for frame in frames:
                 full[self._slot(frame)] = frame
-            every = self._answers(full)
-            answers = [every[self._slot(frame)] for frame in frames]
+            every = self._run(full)
+            outcomes = [every[self._slot(frame)] for frame in frames]
         else:
-            missing = self._run_together(len(frames)) - len(frames)
-            answers = self._answers([*frames, *[frames[-1]] * missing])[: len(frames)]
+            missing = self._slots(len(frames), size) - len(frames)
+            outcomes = self._run([*frames, *[frames[-1]] * missing])[: len(frames)]
         return [
-            FailedFrame(frame.origin, "device", f"{answer} in {self.precision}; --precision fp32 is the safest")
-            if isinstance(answer, NotFiniteError)
-            else answer
-            for frame, answer in zip(frames, answers, strict=True)
+            FailedFrame(frame.origin, "device", f"{outcome} in {self.precision}; fp32 is the safest precision")
+            if isinstance(outcome, NotFiniteError)
+            else replace(outcome, labels=self.labels)
+            for frame, outcome in zip(frames, outcomes, strict=True)
         ]
 
-    def _answers(self, frames: Sequence[Frame]) -> list[Detections | NotFiniteError]:
-        with device_errors(self.device_name):  # a GPU tells what went wrong when it is next asked for a result
+    def _run(self, frames: Sequence[Frame]) -> list[Detections | NotFiniteError]:
+        with device_errors(self.device_name):  # a GPU reports an error when its next result is read
             batch = self.preprocessor.batch(frames)
             outputs = self.runtime(batch)
-            if self.segmenting is not None:
-                return to_segments(outputs, batch, self.segmenting)
+            if self.segmentation is not None:
+                return to_segments(outputs, batch, self.segmentation)
             return to_detections(outputs, batch.sizes_hw, self.selection)
 
+    def _check_process(self) -> None:
+        """Refuse a forked copy: the threads and the CUDA context of torch do not survive a fork, and it would hang."""
+        if os.getpid() != self._process:
+            raise DeviceError(
+                "the detector was loaded in another process, before a fork: call load_detector() in this process, or "
+                "start processes with multiprocessing's 'spawn'"
+            )
 
-def _release(device_name: str) -> None:
-    if device_name.startswith("cuda"):
-        torch.cuda.empty_cache()
+
+def _release_memory() -> None:
+    torch.cuda.empty_cache()

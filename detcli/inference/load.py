@@ -1,140 +1,236 @@
-"""How a model's name becomes a detector: found, fetched, read, built and put on its device."""
+"""Load a model: locate it, read its files, build the network and move it to its device."""
 
+import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from detcli.checkpoints.catalog import CATALOG, entry_of_repository
+import torch
+from torch import nn
+
+from detcli.checkpoints import catalog
+from detcli.checkpoints.checkpoint_files import Checkpoint
 from detcli.checkpoints.hub.locate_model import locate
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.inference.batching import automatic_batch
+from detcli.inference.batching import BatchSettings, automatic_batch
+from detcli.inference.check_arguments import (
+    check_choice,
+    check_classes,
+    check_flag,
+    check_fraction,
+    check_image_size,
+    check_positive,
+    check_type,
+)
 from detcli.inference.config_labels import read_labels
-from detcli.inference.detector import Detector
+from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.read_model import read_model
-from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.inference.segmentation.segmentation_settings import TASKS, SegmentationSettings, Task
 from detcli.models.empty_weights import skeleton
-from detcli.models.family import family_of
+from detcli.models.family import Family, family_of
 from detcli.runtimes.runtime import RUNTIMES
-from detcli.runtimes.torch_runtime import choose_device, choose_precision, fix_arithmetic, keep_freed_memory
+from detcli.runtimes.torch_runtime import Precision, choose_device, choose_precision
+from detcli.structures.class_labels import ClassLabels
 
 if TYPE_CHECKING:
     from detcli.checkpoints.hub.locate_model import DownloadProgress
 
 DEFAULT_THRESHOLD = 0.4
-_COMPILED_SIZES = "--compile: images are of many sizes, and the first ones of new sizes wait for the compiler"
+_COMPILE_NOTE = "images have many sizes: each new size waits for the compiler (`compile`)"
 
 
 def load_detector(
-    model: str = "dfine-s",
+    model: str | os.PathLike[str] = "dfine-s",
     *,
-    revision: str | None = None,
-    offline: bool = False,
-    cache_dir: Path | None = None,
     threshold: float | None = None,
+    classes: Sequence[str | int] | None = None,
     max_detections: int = 300,
-    classes: Sequence[str] = (),
+    image_size: int | tuple[int, int] | None = None,
+    segmentation: SegmentationSettings | Task | None = None,
     device: str = "auto",
     precision: str = "auto",
-    compile: bool = False,  # noqa: A002 - the flag's name
-    optimize: bool = True,
-    image_size_hw: tuple[int, int] | None = None,
-    deterministic: bool = False,
     batch_size: int | None = None,
     pad: bool = False,
-    segmenting: SegmentationSettings | None = None,
+    deterministic: bool = False,
+    compile: bool = False,  # noqa: A002 - the name of the option and of torch.compile
+    optimize: bool = True,
+    revision: str | None = None,
+    offline: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
     progress: "DownloadProgress | None" = None,
 ) -> Detector:
-    """Find, fetch, read and build a model.
+    """Load a model; download it first if it is not on this machine.
 
-    model           name of the catalog, Hub repository, folder or file
+    model           name in the catalog, repository of the Hub, folder or file
+    threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4
+    classes         class names or indices to keep; None: all
+    max_detections  maximum number of detections per image
+    image_size      input size: an int (a square) or (height, width); for a model that keeps the aspect ratio, the maximum
+                    of the shorter and of the longer side. None: as the checkpoint says
+    segmentation    "panoptic", "instance", "semantic" or settings: masks instead of boxes, for models that segment
+    device          "auto", "cpu", "cuda", "cuda:N" or "mps"
+    precision       "auto" (fp32), "fp32", "bf16" or "fp16"
+    batch_size      most images in a batch; None: chosen by device and input size
+    pad             images of different sizes share a batch: faster on a GPU, but results then depend on the other images
+    deterministic   the same bytes from every run on this machine, whatever the batches; on a GPU call
+                    `detcli.runtimes.torch_runtime.use_deterministic_kernels` too
+    compile         run torch.compile: minutes of start-up for long runs
+    optimize        fold normalization layers and drop what inference does not need
     revision        commit, branch or tag of the repository; None: as the catalog says
-    threshold       None: as the catalog says, else 0.4
-    classes         names or class indices to keep; none: all
-    device          auto, cpu, cuda, cuda:N, mps
-    precision       auto (fp32), fp32, bf16, fp16
-    optimize        fold norms and drop what inference does not need
-    image_size_hw   height and width, or the most of the shorter and of the longer side for a model that keeps a
-                    image's proportions; None: as the checkpoint's preprocessor says
-    deterministic   the same bytes from every run on this machine, whatever the batches
-    batch_size      None: by the device and the size of images
-    pad             let images of different sizes share a batch: faster on a GPU, and numbers then depend on company
-    segmenting      make segments of the network's masks; its classes and what is stuff follow from `classes` and the
-                    model's labels
+    offline         never download
+    cache_dir       folder for downloads; None: the cache of huggingface_hub
+    progress        is called during a download
 
-    Raises UsageError, ModelError, HubError, AccessError or DeviceError.
+    Raises TypeError for an argument of a wrong type, UsageError (a ValueError) for a wrong value, ModelError if the model
+    is rejected, HubError or AccessError if it cannot be downloaded, and DeviceError if the device has no memory for it.
     """
-    keep_freed_memory()  # before the first large tensor
-    chosen = choose_device(device)
-    kind = choose_precision(precision, chosen)
+    check_type("model", model, (str, os.PathLike), "a name or a path")
+    check_type("revision", revision, (str, type(None)), "a str or None")
+    check_type("cache_dir", cache_dir, (str, os.PathLike, type(None)), "a path or None")
+    flags = {"pad": pad, "deterministic": deterministic, "compile": compile, "optimize": optimize, "offline": offline}
+    for name, flag in flags.items():
+        check_flag(name, flag)
     if pad and deterministic:
-        raise UsageError("--pad makes what is found in an image depend on its company, which --deterministic forbids")
-    if segmenting is not None:
-        _check_that_it_segments(model)
-    files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
-    checkpoint = read_model(files)
-    family = family_of(checkpoint.config)
-    config = family.read_config(checkpoint.config)
-    labels = read_labels(checkpoint.config, family.label_names(config))
-    class_ids = labels.find(classes) if classes else None
-    if segmenting is not None:
-        if not family.segments(config):
-            raise _has_no_masks(files.name)
-        sure = threshold if segmenting.threshold is None else segmenting.threshold
-        segmenting = replace(segmenting, threshold=sure, class_ids=class_ids, stuff=labels.stuff)
-    preprocessing = Preprocessing.of(checkpoint.preprocessor, family)
-    if image_size_hw is not None:
-        preprocessing = preprocessing.with_size(image_size_hw, family.size_divisor)
-    if pad and preprocessing.size_hw is None and not preprocessing.pads:
-        raise UsageError(f"--pad: '{files.name}' is not made for padded images (do_pad is off)")
-    with skeleton():
-        network = family.build(config)
-    if family.segments(config):
-        cast("Any", network).gives_masks = segmenting is not None
-        if segmenting is not None and segmenting.task != "semantic":  # which mixes the masks of all queries
-            cast("Any", network).masks_above = segmenting.least_score
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always", RuntimeWarning)
-        network.load_state_dict(family.read_weights(checkpoint.tensors, config), strict=True, assign=True)
-    network.eval()
-    if optimize:
-        network = family.optimize(network)
-    if deterministic:
-        fix_arithmetic(chosen)
-    many_sizes = preprocessing.size_hw is None
-    if threshold is None:
-        threshold = files.entry.threshold if files.entry is not None else DEFAULT_THRESHOLD
-    return Detector(
-        files=replace(files, sha256=checkpoint.sha256),
-        labels=labels,
-        runtime=RUNTIMES["eager"](network, device=chosen, precision=kind, compile=compile, dynamic=many_sizes),
-        preprocessor=Preprocessor(preprocessing, chosen),
-        selection=Selection(threshold, max_detections, class_ids, family.scores),
-        batch_size=batch_size or automatic_batch(chosen.type, preprocessing.size_hw or preprocessing.imgsz),
-        device_name=str(chosen),
-        precision=kind,
-        deterministic=deterministic,
-        compiled=compile,
-        notes=(
-            *checkpoint.notes,
-            *(str(warning.message) for warning in warned),
-            *([_COMPILED_SIZES] if compile and many_sizes else []),
-        ),
+        raise UsageError("`pad` cannot be combined with `deterministic`: results would depend on the batch")
+    settings = _Settings(
+        threshold=None if threshold is None else check_fraction("threshold", threshold),
+        classes=check_classes(() if classes is None else classes),
+        max_detections=check_positive("max_detections", max_detections),
+        image_size=None if image_size is None else check_image_size(image_size),
+        segmentation=_segmentation(segmentation),
+        device=(chosen := _device(device)),
+        precision=choose_precision(precision, chosen),
+        batch_size=None if batch_size is None else check_positive("batch_size", batch_size),
         pad=pad,
-        segmenting=segmenting,
+        deterministic=deterministic,
+        compile=compile,
+        optimize=optimize,
     )
+    name = os.fspath(model)
+    if settings.segmentation is not None:
+        _check_that_it_segments(name)
+    cache = None if cache_dir is None else Path(cache_dir)
+    files = locate(name, revision=revision, offline=offline, cache_dir=cache, progress=progress)
+    checkpoint = read_model(files)
+    return _Loader(settings, checkpoint, replace(files, sha256=checkpoint.sha256)).detector()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings:
+    """The checked arguments of `load_detector` that do not say which model."""
+
+    threshold: float | None
+    classes: Sequence[str]
+    max_detections: int
+    image_size: tuple[int, int] | None
+    segmentation: SegmentationSettings | None
+    device: torch.device
+    precision: Precision
+    batch_size: int | None
+    pad: bool
+    deterministic: bool
+    compile: bool
+    optimize: bool
+
+
+class _Loader:
+    """Builds a detector from a checkpoint. Raises ModelError and UsageError."""
+
+    def __init__(self, settings: _Settings, checkpoint: Checkpoint, files: Any) -> None:
+        self._settings, self._checkpoint, self._files = settings, checkpoint, files
+        self._family: Family = family_of(checkpoint.config)
+        self._config = self._family.read_config(checkpoint.config)
+        self._labels: ClassLabels = read_labels(checkpoint.config, self._family.label_names(self._config))
+        self._class_ids = self._labels.find(settings.classes) if settings.classes else None
+
+    def detector(self) -> Detector:
+        """Build it."""
+        settings = self._settings
+        segmentation, preprocessing = self._segmentation(), self._preprocessing()
+        network, warned = self._network(segmentation)
+        many_sizes = preprocessing.size_hw is None
+        notes = (*self._checkpoint.notes, *warned, *([_COMPILE_NOTE] if settings.compile and many_sizes else []))
+        size = settings.batch_size or automatic_batch(
+            settings.device.type, preprocessing.size_hw or preprocessing.image_size
+        )
+        return Detector(
+            ModelInfo(self._files, self._labels, notes),
+            RUNTIMES["eager"](
+                network,
+                device=settings.device,
+                precision=settings.precision,
+                compile=settings.compile,
+                dynamic=many_sizes,
+            ),
+            preprocessor=Preprocessor(preprocessing, settings.device),
+            selection=Selection(self._threshold(), settings.max_detections, self._class_ids, self._family.scores),
+            batches=BatchSettings(size, settings.pad, settings.deterministic, settings.compile),
+            segmentation=segmentation,
+        )
+
+    def _threshold(self) -> float:
+        if self._settings.threshold is not None:
+            return self._settings.threshold
+        return DEFAULT_THRESHOLD if self._files.entry is None else float(self._files.entry.threshold)
+
+    def _segmentation(self) -> SegmentationSettings | None:
+        """The settings, with the threshold of the call, its classes and the model's stuff classes."""
+        given = self._settings.segmentation
+        if given is None:
+            return None
+        if not self._family.segments(self._config):
+            raise _has_no_masks(self._files.name)
+        threshold = self._settings.threshold if given.threshold is None else given.threshold
+        return replace(given, threshold=threshold, class_ids=self._class_ids, stuff=self._labels.stuff)
+
+    def _preprocessing(self) -> Preprocessing:
+        preprocessing = Preprocessing.of(self._checkpoint.preprocessor, self._family)
+        if self._settings.image_size is not None:
+            preprocessing = preprocessing.with_size(self._settings.image_size, self._family.size_divisor)
+        if self._settings.pad and preprocessing.size_hw is None and not preprocessing.pads:
+            raise UsageError(f"`pad`: '{self._files.name}' is not made for padded images (do_pad is off)")
+        return preprocessing
+
+    def _network(self, segmentation: SegmentationSettings | None) -> tuple[nn.Module, list[str]]:
+        """The network in evaluation form with its weights, and warnings about them."""
+        with skeleton():
+            network = self._family.build(self._config)
+        if self._family.segments(self._config):
+            cast("Any", network).gives_masks = segmentation is not None
+            if segmentation is not None and segmentation.task != "semantic":  # semantic uses the masks of all queries
+                cast("Any", network).masks_above = segmentation.score_threshold
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", RuntimeWarning)
+            state = self._family.read_weights(self._checkpoint.tensors, self._config)
+            network.load_state_dict(state, strict=True, assign=True)
+        network.eval()
+        network = self._family.optimize(network) if self._settings.optimize else network
+        return network, [str(warning.message) for warning in warned]
+
+
+def _device(device: object) -> torch.device:
+    check_type("device", device, (str, torch.device), "a str")
+    return choose_device(str(device))
+
+
+def _segmentation(segmentation: object) -> SegmentationSettings | None:
+    if segmentation is None or isinstance(segmentation, SegmentationSettings):
+        return segmentation
+    check_choice("segmentation", segmentation, TASKS)
+    return SegmentationSettings(cast("Task", segmentation))
 
 
 def _check_that_it_segments(model: str) -> None:
-    """Raise UnsupportedModelError for a name of the catalog without masks, before anything is fetched."""
-    entry = CATALOG.get(model) or entry_of_repository(model)
+    """Raise UnsupportedModelError for a model of the catalog without masks, before anything is downloaded."""
+    entry = catalog.find(model)
     if entry is not None and entry.task != "panoptic":
         raise _has_no_masks(model)
 
 
 def _has_no_masks(model: str) -> UnsupportedModelError:
-    those = ", ".join(entry.name for entry in CATALOG.values() if entry.task == "panoptic")
-    return UnsupportedModelError(f"'{model}' finds boxes and no masks; models that segment: {those}")
+    names = ", ".join(entry.name for entry in catalog.CATALOG.values() if entry.task == "panoptic")
+    return UnsupportedModelError(f"'{model}' detects boxes, not masks; models that segment: {names}")

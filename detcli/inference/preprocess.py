@@ -91,20 +91,20 @@ class Preprocessing:
         return self.sizing.size_hw if isinstance(self.sizing, FixedSize) else None
 
     @property
-    def imgsz(self) -> SizeHW | None:
-        """The two numbers of `--imgsz` that would ask for this; None where there are none."""
-        return self.sizing.imgsz
+    def image_size(self) -> SizeHW | None:
+        """The `image_size` that gives this rule; None if there is none."""
+        return self.sizing.image_size
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
         """What an image of that height and width becomes."""
         return self.sizing.resized_hw(size_hw)
 
     def with_size(self, size_hw: Sequence[int], divisor: int) -> "Preprocessing":
-        """The same rule for images of another size (`--imgsz`). Raises UsageError where no network can take it."""
-        sizing = self.sizing.with_imgsz(size_hw, divisor)
+        """The same rule for images of another size (`image_size`). Raises UsageError where no network can take it."""
+        sizing = self.sizing.with_image_size(size_hw, divisor)
         if self.pad_size_hw is not None and not _fits(sizing, self.pad_size_hw):
             height, width = self.pad_size_hw
-            raise UsageError(f"--imgsz: the model pads every image to {height} x {width}; larger ones do not fit")
+            raise UsageError(f"`image_size`: the model pads every image to {height} x {width}; larger ones do not fit")
         return replace(self, sizing=sizing)
 
     def resize(self, image: Image.Image) -> Pixels:
@@ -135,7 +135,7 @@ class Preprocessor:
             return replace(frame, prepared=frame.pixels)
         return replace(frame, prepared=self.preprocessing.resize(Image.fromarray(frame.pixels)))
 
-    def place_hw(self, frame: Frame) -> SizeHW:
+    def batch_size_hw(self, frame: Frame) -> SizeHW:
         """The size that a frame has in a batch of its own."""
         if self.preprocessing.size_hw is not None:
             return self.preprocessing.size_hw
@@ -250,5 +250,5 @@ def _fits(sizing: Sizing, size_hw: SizeHW) -> bool:
     """Whether no image becomes larger than that."""
     if isinstance(sizing, NoResize):
         return False
-    largest = (sizing.longest, sizing.longest) if isinstance(sizing, ShortestEdge) else sizing.imgsz or size_hw
+    largest = (sizing.longest, sizing.longest) if isinstance(sizing, ShortestEdge) else sizing.image_size or size_hw
     return largest[0] <= size_hw[0] and largest[1] <= size_hw[1]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detcli.errors import UnsupportedModelError, UsageError
+from detcli.errors import DetcliError, UnsupportedModelError, UsageError
 from detcli.structures.resize import shortest_edge_hw
 
 SizeHW = tuple[int, int]
@@ -21,7 +21,7 @@ class FixedSize:
     size_hw: SizeHW
 
     @property
-    def imgsz(self) -> SizeHW | None:
+    def image_size(self) -> SizeHW | None:
         """The two numbers of `--imgsz` that say the same."""
         return self.size_hw
 
@@ -29,9 +29,9 @@ class FixedSize:
         """What an image of that height and width becomes."""
         return self.size_hw
 
-    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "FixedSize":
+    def with_image_size(self, numbers: Sequence[int], divisor: int) -> "FixedSize":
         """The same rule for other numbers."""
-        return FixedSize(check_size(numbers, divisor, "--imgsz"))
+        return FixedSize(check_size(numbers, divisor, "`image_size`", error=UsageError))
 
     def as_json(self) -> dict[str, int]:
         """`size` of preprocessor_config.json."""
@@ -46,7 +46,7 @@ class ShortestEdge:
     longest: int
 
     @property
-    def imgsz(self) -> SizeHW | None:
+    def image_size(self) -> SizeHW | None:
         """The two numbers of `--imgsz` that say the same."""
         return self.shortest, self.longest
 
@@ -54,13 +54,13 @@ class ShortestEdge:
         """What an image of that height and width becomes."""
         return shortest_edge_hw(size_hw, self.shortest, self.longest)
 
-    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "ShortestEdge":
+    def with_image_size(self, numbers: Sequence[int], divisor: int) -> "ShortestEdge":
         """The same rule for other numbers. Raises UsageError where they are the wrong way round."""
-        shortest, longest = check_size(numbers, divisor, "--imgsz")
+        shortest, longest = check_size(numbers, divisor, "`image_size`", error=UsageError)
         if shortest > longest:
             raise UsageError(
-                f"--imgsz {shortest} {longest}: the model keeps an image's proportions, so the most of the shorter "
-                f"side comes first, then that of the longer one: --imgsz {longest} {shortest}"
+                f"`image_size` {shortest} {longest}: the model keeps an image's proportions, so the most of the shorter "
+                f"side comes first, then that of the longer one: `image_size` {longest} {shortest}"
             )
         return ShortestEdge(shortest, longest)
 
@@ -76,7 +76,7 @@ class FitWithin:
     most_hw: SizeHW
 
     @property
-    def imgsz(self) -> SizeHW | None:
+    def image_size(self) -> SizeHW | None:
         """The two numbers of `--imgsz` that say the same."""
         return self.most_hw
 
@@ -86,9 +86,9 @@ class FitWithin:
         height, width = (max(1, int(side * factor)) for side in size_hw)
         return height, width
 
-    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "FitWithin":
+    def with_image_size(self, numbers: Sequence[int], divisor: int) -> "FitWithin":
         """The same rule for other numbers."""
-        return FitWithin(check_size(numbers, divisor, "--imgsz"))
+        return FitWithin(check_size(numbers, divisor, "`image_size`", error=UsageError))
 
     def as_json(self) -> dict[str, int]:
         """`size` of preprocessor_config.json."""
@@ -100,7 +100,7 @@ class NoResize:
     """Images keep the size they have."""
 
     @property
-    def imgsz(self) -> SizeHW | None:
+    def image_size(self) -> SizeHW | None:
         """Nothing that `--imgsz` could say."""
         return None
 
@@ -108,9 +108,9 @@ class NoResize:
         """What an image of that height and width becomes."""
         return size_hw
 
-    def with_imgsz(self, numbers: Sequence[int], divisor: int) -> "NoResize":
+    def with_image_size(self, numbers: Sequence[int], divisor: int) -> "NoResize":
         """Raise UsageError: there is no size to change."""
-        raise UsageError("--imgsz: the model takes images at the size they have (do_resize is off)")
+        raise UsageError("`image_size`: the model takes images at the size they have (do_resize is off)")
 
     def as_json(self) -> dict[str, int]:
         """Nothing: `size` means nothing where do_resize is off."""
@@ -167,16 +167,20 @@ def _edges(shortest: Any, longest: Any) -> ShortestEdge:
     return edges
 
 
-def check_size(size_hw: Sequence[Any], divisor: int, name: str) -> SizeHW:
-    """Two sides as a network can take them. Raises UnsupportedModelError otherwise, UsageError where `name` is a flag."""
-    kind = UsageError if name.startswith("-") else UnsupportedModelError
+def check_size(
+    size_hw: Sequence[Any], divisor: int, name: str, *, error: type[DetcliError] = UnsupportedModelError
+) -> SizeHW:
+    """Return height and width if a network can take them; raise `error` otherwise.
+
+    name  of the field or the argument in messages
+    """
     height, width = size_hw
     for side in (height, width):
         if isinstance(side, bool) or not isinstance(side, int) or not divisor <= side <= _LONGEST_SIDE:
-            raise kind(f"{name} {short(side)} is not a whole number from {divisor} to {_LONGEST_SIDE}")
+            raise error(f"{name} {short(side)} is not a whole number from {divisor} to {_LONGEST_SIDE}")
         if side % divisor:
             near = max(divisor, round(side / divisor) * divisor)
-            raise kind(f"{name} {side} is not a multiple of {divisor}; {near} is")
+            raise error(f"{name} {side} is not a multiple of {divisor}; {near} is")
     return height, width
 
 

@@ -39,7 +39,7 @@ def detected(
             break
         waiting = [place for place in line if place.found is None]
         batch = [waiting[chosen] for chosen in detector.choose([place.frame for place in waiting])]
-        for place, answer in zip(batch, detector([place.frame for place in batch]), strict=True):
+        for place, answer in zip(batch, detector.detect_frames([place.frame for place in batch]), strict=True):
             place.found = answer
         while line and (found := line[0].found) is not None:
             yield line.popleft().frame, found

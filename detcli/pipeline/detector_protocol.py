@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 class DetectorProtocol(Protocol):
     """Frames in, detections out; `inference.detector.Detector` is one.
 
-    batch_size     most frames a call; read anew before each, since it may shrink
-    deterministic  calls are to be whole batches, counted from the start of the input; `batch_size` then stays
+    batch_size     most frames in a call; read before each call, since it may become smaller
+    deterministic  calls must be full batches, counted from the start of the input; `batch_size` then stays the same
     """
 
-    batch_size: int
-    deterministic: bool
+    @property
+    def batch_size(self) -> int:
+        """Most frames in a call."""
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether calls must be full batches."""
 
     @property
     def look_ahead(self) -> int:
@@ -33,5 +38,5 @@ class DetectorProtocol(Protocol):
     def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
         """The same for a frame that has its full-size pixels; nothing for one that was resized."""
 
-    def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+    def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
         """Detect; what could not be read comes back as it is."""

@@ -30,10 +30,6 @@ class TimedDetector:
         """Of the detector, which may shrink it."""
         return self._detector.batch_size
 
-    @batch_size.setter
-    def batch_size(self, size: int) -> None:
-        self._detector.batch_size = size
-
     @property
     def look_ahead(self) -> int:
         """Of the detector."""
@@ -51,10 +47,10 @@ class TimedDetector:
         """Leave it to the detector."""
         return self._detector.prepare(frame)
 
-    def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+    def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
         """Detect, and look at the clock."""
         begun = time.monotonic()
-        found = self._detector(frames)
+        found = self._detector.detect_frames(frames)
         if any(isinstance(frame, Frame) for frame in frames):
             taken = time.monotonic() - begun
             self.latency_s = taken if self.latency_s is None else (1 - _WEIGHT) * self.latency_s + _WEIGHT * taken

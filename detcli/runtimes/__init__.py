@@ -1,1 +1,1 @@
-"""What runs a network."""
+"""What runs a network: PyTorch, and settings of the process."""

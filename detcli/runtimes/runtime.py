@@ -1,4 +1,4 @@
-"""The door of the runtimes: what runs a network promises, and the table of those who keep it."""
+"""The interface of runtimes, which run a network, and their registry."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -9,12 +9,24 @@ from detcli.structures.outputs import Outputs
 
 
 class Runtime(Protocol):
-    """Something that answers a batch with a network's outputs."""
+    """Runs a network.
+
+    device_name  such as "cpu" or "cuda:0"
+    precision    fp32, bf16 or fp16
+    """
+
+    @property
+    def device_name(self) -> str:
+        """Name of the device."""
+
+    @property
+    def precision(self) -> str:
+        """Floating-point precision."""
 
     def __call__(self, batch: Batch) -> Outputs:
         """Run the network; outputs are float32 and may still be on the device.
 
-        Raises DeviceError with `out_of_memory` set where the device has no room for the batch.
+        Raises DeviceError with `out_of_memory` set if the batch does not fit into the memory of the device.
         """
 
 

@@ -1,9 +1,7 @@
-"""PyTorch runs the network: device, precision, compilation and the allocator beneath."""
+"""PyTorch runs the network: device, precision and compilation."""
 
 import contextlib
-import ctypes
 import os
-import platform
 from collections.abc import Iterator
 from typing import Literal, cast
 
@@ -14,13 +12,11 @@ from detcli.errors import DeviceError, UsageError
 from detcli.structures.batch import Batch
 from detcli.structures.outputs import Outputs
 
-# What torch and oneDNN say on a CPU, and torch on others, where memory runs out.
+# What torch and oneDNN report when memory runs out, on a CPU and on other devices.
 _NO_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive", "could not create a memory")
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 class TorchRuntime:
@@ -29,8 +25,8 @@ class TorchRuntime:
     network    in evaluation form; it is moved, not copied
     device     where it runs
     precision  fp32, or the type of torch's autocast
-    compile    let torch.compile rewrite it: minutes of start-up for long runs
-    dynamic    compiled code is to serve images of many sizes
+    compile    compile it with torch.compile: minutes of start-up for long runs
+    dynamic    the compiled code must take images of many sizes
     """
 
     def __init__(
@@ -39,10 +35,12 @@ class TorchRuntime:
         *,
         device: torch.device,
         precision: Precision = "fp32",
-        compile: bool = False,  # noqa: A002 - the flag's name
+        compile: bool = False,  # noqa: A002 - the name of the option and of torch.compile
         dynamic: bool = False,
     ) -> None:
         self._device = device
+        self.device_name = str(device)
+        self.precision = precision
         self._dtype = _DTYPES[precision]
         with device_errors(device):
             network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -64,7 +62,7 @@ class TorchRuntime:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of `--device`: auto, cpu, cuda, cuda:N, mps. Raises UsageError where this machine has no such one."""
+    """Return the device for auto, cpu, cuda, cuda:N or mps. Raises UsageError if this machine has none of that name."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
@@ -72,31 +70,37 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UsageError(f"--device '{name}' is none of auto, cpu, cuda, cuda:0, mps") from None
+        device = None
+    if device is None or device.type not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"`device` must be auto, cpu, cuda, cuda:N or mps, not '{name}'")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"--device {name}: torch {torch.__version__} sees no CUDA device here; --device cpu works")
+        raise UsageError(f"`device={name}`: torch {torch.__version__} finds no CUDA device; use `device=cpu`")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(f"--device {name}: this machine has CUDA devices 0 to {torch.cuda.device_count() - 1}")
+        raise UsageError(f"`device={name}`: this machine has the CUDA devices 0 to {torch.cuda.device_count() - 1}")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("--device mps: torch sees no Apple GPU here; --device cpu works")
-    if device.type not in ("cpu", "cuda", "mps"):
-        raise UsageError(f"--device '{name}' is none of auto, cpu, cuda, cuda:0, mps")
+        raise UsageError("`device=mps`: torch finds no Apple GPU; use `device=cpu`")
     return device
 
 
 def choose_precision(name: str, device: torch.device) -> Precision:
-    """The precision of `--precision`; auto is fp32 everywhere: exactness first, speed on request."""
+    """Return the precision for auto, fp32, bf16 or fp16; auto is fp32 on every device.
+
+    Raises UsageError for another name, and for fp16 on a CPU.
+    """
     if name == "auto":
         return "fp32"
     if name not in _DTYPES:
-        raise UsageError(f"--precision '{name}' is none of auto, fp32, bf16, fp16")
+        raise UsageError(f"`precision` must be auto, fp32, bf16 or fp16, not '{name}'")
     if name == "fp16" and device.type == "cpu":
-        raise UsageError("--precision fp16 is for GPUs; on a CPU take bf16 or fp32")
+        raise UsageError("`precision=fp16` is for GPUs; on a CPU use bf16 or fp32")
     return name
 
 
-def fix_arithmetic(device: torch.device) -> None:
-    """Make the same numbers come out of every run on this machine: fixed kernels, fixed threads, no TF32."""
+def use_deterministic_kernels(device: torch.device) -> None:
+    """Change settings of torch, for the whole process, so that every run on this machine gives the same numbers.
+
+    Fixed kernels, a fixed number of threads, no TF32.
+    """
     torch.set_num_threads(torch.get_num_threads())
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -106,27 +110,15 @@ def fix_arithmetic(device: torch.device) -> None:
         torch.backends.cudnn.allow_tf32 = False
 
 
-def keep_freed_memory() -> bool:
-    """Tell glibc to keep big freed blocks rather than hand them back and fault them in again at each step.
-
-    A network frees and takes the same hundreds of megabytes once a batch; on two cores this is worth 1.4 to 1.8 times
-    the speed. Both thresholds are needed: with either alone the blocks still go. Returns whether it took effect.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    libc = ctypes.CDLL(None)
-    return bool(libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))
-
-
 def _own_memory(network: nn.Module) -> None:
-    """Copy every number: those that come from a mapped file keep all of it in memory, also what was folded since."""
+    """Copy every tensor: one from a memory-mapped file keeps the complete file in memory, also folded weights."""
     for tensor in (*network.parameters(), *network.buffers()):
         tensor.data = tensor.data.clone()
 
 
 @contextlib.contextmanager
 def device_errors(device: torch.device | str) -> Iterator[None]:
-    """Turn what torch raises for want of memory or of a device into DeviceError; everything else stays what it is."""
+    """Turn torch errors about memory or a lost device into DeviceError; other errors pass unchanged."""
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from detcli.checkpoints.catalog import CATALOG, entry_of_repository
+from detcli.checkpoints import catalog
 from detcli.checkpoints.checkpoint_files import read_config
 from detcli.checkpoints.hub.locate_model import DownloadProgress, locate
 from detcli.checkpoints.json_files import read_document
@@ -118,7 +118,7 @@ def _configuration(
     model: str, revision: str | None, offline: bool, cache_dir: Path | None, progress: DownloadProgress | None
 ) -> dict[str, Any]:
     """config.json of a network to begin from scratch."""
-    entry = CATALOG.get(model) or entry_of_repository(model)
+    entry = catalog.find(model)
     if entry is not None and entry.repository is not None:
         family = FAMILIES[entry.family]
         return family.write_config(family.published(variant_of(entry), ["any"]))

@@ -12,7 +12,7 @@ from detcli.errors import DataError, DivergedError, OutputError, UsageError
 from detcli.evaluation.evaluate import common_categories
 from detcli.inference.preprocess import Preprocessor
 from detcli.pipeline.run import StopSignal
-from detcli.runtimes.torch_runtime import choose_device, choose_precision, keep_freed_memory
+from detcli.runtimes.torch_runtime import choose_device, choose_precision
 from detcli.training.data.data_loader import DataLoader, MicroBatch
 from detcli.training.data.sampler import Sampler
 from detcli.training.data.samples import LoadFailure
@@ -50,7 +50,6 @@ def train(job: TrainingJob, *, observer: Observer | None = None, stop: StopSigna
     in use or cannot be written (what was saved before is whole), DataError for too many unreadable images,
     DivergedError for numbers that are not finite, and DeviceError.
     """
-    keep_freed_memory()  # before the first large tensor
     device = local_device(choose_device(job.device))
     _check(job, device)
     with joined(device) as processes:

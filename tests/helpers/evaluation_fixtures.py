@@ -97,7 +97,7 @@ class KnowingDetector:
     def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
         return frame
 
-    def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+    def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
         return [frame if isinstance(frame, FailedFrame) else self._look(frame) for frame in frames]
 
     def _look(self, frame: Frame) -> Detections:

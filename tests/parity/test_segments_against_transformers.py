@@ -75,8 +75,8 @@ def frames() -> list[Frame]:
 
 
 def found_by_us(folder: Path, asked: SegmentationSettings) -> list[Detections]:
-    detector = load_detector(str(folder), device="cpu", segmenting=asked, optimize=False)
-    found = detector(frames())
+    detector = load_detector(str(folder), device="cpu", segmentation=asked, optimize=False)
+    found = detector.detect_frames(frames())
     assert all(isinstance(one, Detections) for one in found)
     return found  # type: ignore[return-value]
 
@@ -130,10 +130,10 @@ def test_semantic_maps_of_images_are_those_of_transformers(model: Any, processor
 
 def test_images_of_many_sizes_have_the_same_segments_in_any_company(folder: Path) -> None:
     asked = SegmentationSettings("panoptic", threshold=0.25)
-    detector = load_detector(str(folder), device="cpu", segmenting=asked, batch_size=4)
-    together = detector([*frames(), *frames()])
+    detector = load_detector(str(folder), device="cpu", segmentation=asked, batch_size=4)
+    together = detector.detect_frames([*frames(), *frames()])
     for ours, frame in zip(together, [*frames(), *frames()], strict=True):
-        [alone] = detector([frame])
+        [alone] = detector.detect_frames([frame])
         assert isinstance(ours, Detections)
         assert isinstance(alone, Detections)
         assert len(ours) > 1

@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from detcli.checkpoints.catalog import CATALOG, did_you_mean, entry_of_repository, shipped
+from detcli.checkpoints.catalog import CATALOG, did_you_mean, find, shipped
 from detcli.checkpoints.hub.checksums import combined_sha256, sha256_of_file
 from detcli.checkpoints.hub.download_progress import DownloadProgress, NoProgress
 from detcli.checkpoints.hub.hub_cache import CachedRepository, FileCheck, FileFacts, check_revision
@@ -266,7 +266,7 @@ def _files(model: str, place: CachedRepository, commit: str, facts: dict[str, Fi
         place.repository,
         commit,
         weights[WEIGHTS] if single else combined_sha256(weights),
-        CATALOG.get(model) or entry_of_repository(place.repository),
+        find(place.repository),
         WEIGHTS if single else WEIGHTS_INDEX,
     )
 
@@ -277,7 +277,7 @@ def _wanted(model: str, revision: str | None) -> tuple[str, str]:
         raise UsageError(f"'{model}' comes with detcli: it is neither fetched nor removed, and has one revision")
     if repository is None:
         raise UsageError(f"'{model}' is on this machine already; only models of the Hub are fetched and kept")
-    entry = CATALOG.get(model) or entry_of_repository(repository)
+    entry = find(repository)
     return repository, check_revision(revision or (entry.revision if entry else "main"))
 
 

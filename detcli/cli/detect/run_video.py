@@ -33,9 +33,9 @@ def watch(console: Console, wish: VideoRequest) -> int:
     if not wish.sources:
         raise UsageError("nothing to look at: name a video, a camera (cam0), an address or '-'")
     check_place()
-    from detcli.runtimes.openmp import spin_briefly
+    from detcli.runtimes.process import limit_spinning
 
-    spin_briefly()
+    limit_spinning()
     from detcli.engine.outputs import check_plan
     from detcli.engine.video_outputs import make_video_plan
     from detcli.sources.video.open_video import flat_names

@@ -65,7 +65,7 @@ def _segmenting(wish: EvaluateRequest) -> SegmentationSettings | None:
     if wish.iou_type == "bbox":
         return None
     if wish.iou_type == "panoptic":
-        usual = SegmentationSettings("panoptic").least_score
+        usual = SegmentationSettings("panoptic").score_threshold
         sure = usual if wish.threshold is None else wish.threshold
         return SegmentationSettings("panoptic", threshold=sure, max_detections=wish.max_det)
     return SegmentationSettings("instance", threshold=wish.threshold or 0.0, max_detections=wish.max_det)
@@ -89,7 +89,7 @@ def _settings(wish: EvaluateRequest, detector: Detector) -> dict[str, object]:
         "data": wish.data,
         "threshold": detector.threshold,
         "max_det": wish.max_det,
-        "imgsz": detector.preprocessor.preprocessing.imgsz,
+        "imgsz": detector.preprocessor.preprocessing.image_size,
         "pad": detector.pad,
         "precision": detector.precision,
         "device": detector.device_name,

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from detcli.checkpoints.catalog import CATALOG, CatalogEntry, entry_of_repository
+from detcli.checkpoints.catalog import CATALOG, CatalogEntry, find
 from detcli.checkpoints.hub.hub_cache import CachedRepository, cached_repositories
 from detcli.checkpoints.hub.hub_environment import cache_folder
 from detcli.checkpoints.hub.locate_model import ModelFiles, cached, locate, repository_of
@@ -35,7 +35,7 @@ def fetched(cache_dir: Path | None) -> dict[str, CachedRepository]:
     root = cache_folder(cache_dir)
     named = {entry.name: CachedRepository(root, entry.repository) for entry in CATALOG.values() if entry.repository}
     found = {name: place for name, place in named.items() if place.folder.is_dir()}
-    others = [place for place in cached_repositories(root) if entry_of_repository(place.repository) is None]
+    others = [place for place in cached_repositories(root) if find(place.repository) is None]
     return found | {place.repository: place for place in others}
 
 
@@ -88,7 +88,7 @@ def model_facts(name: str, *, revision: str | None, cache_dir: Path | None) -> R
         entry = files.entry if files is not None else None
     else:
         files = cached(name, revision=revision, cache_dir=cache_dir, offline=True)
-        entry = CATALOG.get(name) or entry_of_repository(repository)
+        entry = find(repository)
     facts: Row = {
         "name": name,
         "repository": repository,

@@ -91,7 +91,7 @@ def _devices() -> Iterator[CheckResult]:
     import torch
 
     from detcli.pipeline.run import processors
-    from detcli.runtimes.torch_runtime import keep_freed_memory
+    from detcli.runtimes.process import keep_freed_memory
 
     cores = counted(processors(), "core") + (f" of {os.cpu_count()}" if os.cpu_count() != processors() else "")
     threads = torch.get_num_threads()

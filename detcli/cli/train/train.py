@@ -89,7 +89,10 @@ def train(console: Console, /, **given: Any) -> int:
     from detcli.cli.framework.signals import stopping
     from detcli.cli.train.train_view import TrainView, train_closing
     from detcli.pipeline.run import StopSignal
+    from detcli.runtimes.process import keep_freed_memory
     from detcli.training import training_loop as loop
+
+    keep_freed_memory()  # before the first large tensor
 
     started, stop = time.monotonic(), StopSignal()
     with stopping(console, stop, what="finishing the step in hand and saving"), TrainView(console) as view:

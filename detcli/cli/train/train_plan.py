@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from detcli.checkpoints.catalog import CATALOG, entry_of_repository, shipped
+from detcli.checkpoints import catalog
+from detcli.checkpoints.catalog import shipped
 from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import INDEX_SUFFIX, PREPROCESSOR
@@ -174,7 +175,7 @@ def _base(console: Console, wish: TrainRequest) -> _Base:
     if wish.resume and wish.output is not None and (wish.output / "recipe.toml").is_file():
         start = resumed_point(wish.output)
         return _Base(Recipe.read_toml(wish.output / "recipe.toml"), start.family, start.config)
-    entry = CATALOG.get(wish.model) or entry_of_repository(wish.model)
+    entry = catalog.find(wish.model)
     if entry is not None and entry.repository is not None:
         family = FAMILIES[entry.family]
         recipe = recipe_for(entry.name, scratch=wish.scratch, masks=wish.masks)

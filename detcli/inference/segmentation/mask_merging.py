@@ -94,7 +94,7 @@ def original_panoptic(answer: ImagePrediction, segmenting: SegmentationSettings)
     network takes, by a softmax over queries (which keeps the order of logits), and the winners are taken to the
     image's size by Pillow's nearest neighbour.
     """
-    kept = answer.objects(segmenting.least_score)
+    kept = answer.objects(segmenting.score_threshold)
     nearest = NearestUpsampler.by_centers(answer.resized_hw, answer.size_hw)
     while kept:
         owners, _ = MaskUpsampler.of(answer.logits_of(kept), answer.resized_hw).winners()
@@ -160,7 +160,7 @@ def transformers_division(answer: ImagePrediction, segmenting: SegmentationSetti
     Source: transformers 5.23, post_process_panoptic_segmentation and post_process_instance_segmentation. Unlike
     there, a number is never given to two segments (its issue 23461), and padding has no part in a mask.
     """
-    kept = answer.objects(segmenting.least_score)
+    kept = answer.objects(segmenting.score_threshold)
     if not kept:
         return SegmentMap()
     scores = np.array([segment.score for segment in kept], np.float32)

@@ -51,7 +51,7 @@ def to_segments(outputs: Outputs, batch: Batch, segmenting: SegmentationSettings
 
 def _segments(answer: ImagePrediction, segmenting: SegmentationSettings) -> Detections:
     if segmenting.task == "instance" and segmenting.rule == "original":
-        every = original_instances(answer, segmenting.least_score, segmenting.stuff)
+        every = original_instances(answer, segmenting.score_threshold, segmenting.stuff)
         chosen = _choose(every, segmenting)
         masks = list(original_masks(answer, chosen, segmenting.mask_threshold))
         boxes = answer.boxes_xyxy[[segment.query for segment in chosen]]
@@ -75,7 +75,7 @@ def _choose(segments: list[Segment], segmenting: SegmentationSettings) -> list[S
     wanted = [
         segment
         for segment in segments
-        if segment.score > segmenting.least_score
+        if segment.score > segmenting.score_threshold
         and (segmenting.class_ids is None or segment.class_id in segmenting.class_ids)
     ]
     return sorted(wanted, key=lambda segment: -segment.score)[: segmenting.max_detections]

@@ -1,10 +1,12 @@
 """What is asked of a segmentation: one record, which names the task, the rule and its numbers."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, get_args
 
 Task = Literal["panoptic", "instance", "semantic"]
 Rule = Literal["original", "transformers"]
+
+TASKS: Final[tuple[Task, ...]] = get_args(Task)
 
 # facebookresearch/detr, PostProcessPanoptic; transformers, DetrImageProcessor.post_process_*_segmentation.
 _ORIGINAL_PANOPTIC, _OTHERS = 0.85, 0.5
@@ -38,7 +40,7 @@ class SegmentationSettings:
     stuff: frozenset[int] = frozenset()
 
     @property
-    def least_score(self) -> float:
+    def score_threshold(self) -> float:
         """The threshold given, else the task's and rule's own."""
         if self.threshold is not None:
             return self.threshold

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
-from detcli.errors import ImageError
+from detcli.errors import ImageError, ImageErrorCode
 from detcli.io.images.exif import upright_exif
 from detcli.io.images.formats import check_head, claimed_size, image_format, is_cut_short
 from detcli.io.images.open_header import open_header
@@ -73,6 +73,20 @@ def decode(data: bytes, *, max_pixels: int) -> DecodedImage:
         raise _failure(name, data, error) from error
 
 
+def convert_image(image: Image.Image) -> DecodedImage:
+    """Turn an open Pillow image upright and convert it to RGB, as `decode` does with a file.
+
+    Raises ImageError as `decode` does, and ValueError for a closed image.
+    """
+    name = image.format or "image"
+    try:
+        image.load()
+        return _upright_rgb(name, image)
+    except OSError as error:
+        code: ImageErrorCode = "truncated" if "truncated" in str(error).lower() else "decode-failed"
+        raise ImageError(code, f"damaged {name} ({type(error).__name__}: {str(error)[:200]})") from error
+
+
 def _decode(name: str, data: bytes, max_pixels: int) -> DecodedImage:
     claimed = claimed_size(name, data)
     if claimed is not None:
@@ -84,6 +98,10 @@ def _decode(name: str, data: bytes, max_pixels: int) -> DecodedImage:
     _check_cost(name, image, data, max_pixels)
     image.load()
     _check_size(image.size, max_pixels)
+    return _upright_rgb(name, image)
+
+
+def _upright_rgb(name: str, image: Image.Image) -> DecodedImage:
     grey_or_color = _eight_bits(name, image)
     turn = _TURNS.get(orientation(image))
     if turn is not None:
@@ -154,7 +172,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def orientation(image: ImageFile) -> int:
+def orientation(image: Image.Image) -> int:
     """EXIF orientation 1-8 as Pillow finds it, XMP included; 1 where there is none or it is broken."""
     if not image.info.keys() & {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}:
         return 1

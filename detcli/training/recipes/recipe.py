@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from detcli.checkpoints.catalog import CATALOG, CatalogEntry, entry_of_repository
+from detcli.checkpoints import catalog
+from detcli.checkpoints.catalog import CATALOG, CatalogEntry
 from detcli.errors import UsageError
 from detcli.models.family import FAMILIES, Family
 from detcli.training.recipes.published_recipes import Kind, published_numbers
@@ -242,7 +243,7 @@ def recipe_for(model: str, *, scratch: bool = False, masks: bool = False) -> Rec
     scratch  begin from random weights rather than from learned ones
     masks    a network that finds boxes learns masks
     """
-    entry = CATALOG.get(model) or entry_of_repository(model)
+    entry = catalog.find(model)
     if entry is None or entry.repository is None:  # what comes with detcli has no published recipe
         entry = CATALOG["dfine-s"]
     kind: Kind = "scratch" if scratch else "objects365" if "obj" in entry.name else "custom"

@@ -12,8 +12,8 @@ from detcli.checkpoints.checkpoint_files import write_checkpoint
 from detcli.checkpoints.model_files import ModelFiles
 from detcli.errors import UsageError
 from detcli.evaluation.coco_metrics import IouType
-from detcli.inference.batching import automatic_batch
-from detcli.inference.detector import Detector
+from detcli.inference.batching import BatchSettings, automatic_batch
+from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.resize_rules import FixedSize, ShortestEdge, check_size
@@ -76,18 +76,15 @@ class ModelExporter:
         if self.iou_type == "segm":
             segmenting = SegmentationSettings("instance", threshold=0.0, stuff=self.labels.stuff)
         network.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, strict=True, assign=True)
+        size = automatic_batch(self._device.type, self.preprocessing.size_hw or self.preprocessing.image_size)
         return Detector(
-            files=ModelFiles(str(folder), folder),
-            labels=self.labels,
-            runtime=TorchRuntime(family.optimize(network), device=self._device),
+            ModelInfo(ModelFiles(str(folder), folder), self.labels),
+            TorchRuntime(family.optimize(network), device=self._device),
             preprocessor=Preprocessor(self.preprocessing, self._device),
             selection=Selection(0.0, scores=family.scores),
-            batch_size=automatic_batch(self._device.type, self.preprocessing.size_hw or self.preprocessing.imgsz),
-            device_name=str(self._device),
-            precision="fp32",
-            # A resumed run has to come to the same figures; on GPUs a batch that is too large is rather halved.
-            deterministic=self._device.type == "cpu",
-            segmenting=segmenting,
+            # A resumed run has to give the same metrics; on a GPU a batch that is too large is halved instead.
+            batches=BatchSettings(size, deterministic=self._device.type == "cpu"),
+            segmentation=segmenting,
         )
 
 
@@ -102,7 +99,10 @@ def training_preprocessing(preprocessor: Mapping[str, Any], family: Family, reci
     sized = {name: value for name, value in preprocessor.items() if name not in _SIZES}
     asked = replace(Preprocessing.of(sized, family), pad_size_hw=None)
     if not recipe.shortest_edges:
-        return replace(asked, sizing=FixedSize(check_size(recipe.image_size_hw, family.size_divisor, "--imgsz")))
+        return replace(
+            asked,
+            sizing=FixedSize(check_size(recipe.image_size_hw, family.size_divisor, "`image_size`", error=UsageError)),
+        )
     if family.size_divisor > 1:
         raise UsageError(
             "the recipe's shortest_edges are for networks that take images of many sizes; this one takes those of one "

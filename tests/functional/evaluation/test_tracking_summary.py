@@ -54,7 +54,7 @@ def test_the_shipped_detector_and_the_tracker_together_are_above_nine_tenths_on_
     detector = load_detector("shapes", threshold=LOW_THRESHOLD, device="cpu")
     frames = []
     for start in range(0, len(shapes), 10):
-        found = detector([shapes.frame(index) for index in range(start, start + 10)])
+        found = detector.detect_frames([shapes.frame(index) for index in range(start, start + 10)])
         for index, one in enumerate(found, start):
             assert isinstance(one, Detections)
             frames.append((shapes.truths(index), tracker.update(one, shapes.time_s(index))))

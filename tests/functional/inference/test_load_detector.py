@@ -27,7 +27,7 @@ def frames() -> list[Frame]:
 
 
 def found(detector: Detector, frames: list[Frame]) -> list[Detections]:
-    answers = detector(frames)
+    answers = detector.detect_frames(frames)
     assert all(isinstance(answer, Detections) for answer in answers)
     return answers  # type: ignore[return-value]
 
@@ -91,7 +91,7 @@ def test_the_checkpoint_says_size_and_labels(tiny_checkpoint: Path, frames: list
 
 def test_the_user_says_size_threshold_classes_and_number(tiny_checkpoint: Path, frames: list[Frame]) -> None:
     detector = load_detector(
-        str(tiny_checkpoint), threshold=0.2, classes=["dog", "2"], max_detections=3, image_size_hw=(96, 64)
+        str(tiny_checkpoint), threshold=0.2, classes=["dog", "2"], max_detections=3, image_size=(96, 64)
     )
     for answer in found(detector, frames):
         assert len(answer) <= 3
@@ -99,8 +99,8 @@ def test_the_user_says_size_threshold_classes_and_number(tiny_checkpoint: Path, 
         assert (answer.scores > 0.2).all()
     with pytest.raises(UsageError, match="no class 'horse'"):
         load_detector(str(tiny_checkpoint), classes=["horse"])
-    with pytest.raises(UsageError, match="--imgsz 65"):
-        load_detector(str(tiny_checkpoint), image_size_hw=(65, 64))
+    with pytest.raises(UsageError, match="`image_size` 65"):
+        load_detector(str(tiny_checkpoint), image_size=(65, 64))
 
 
 def test_bf16_finds_nearly_the_same(tiny_checkpoint: Path, frames: list[Frame]) -> None:

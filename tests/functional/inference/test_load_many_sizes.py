@@ -63,7 +63,7 @@ def frames() -> list[Frame]:
 
 
 def found(detector: Detector, frames: list[Frame]) -> list[Detections]:
-    answers = detector(frames)
+    answers = detector.detect_frames(frames)
     assert all(isinstance(answer, Detections) for answer in answers)
     return answers  # type: ignore[return-value]
 
@@ -125,9 +125,9 @@ def test_never_more_than_there_are_queries(checkpoint: Make, frames: list[Frame]
 def test_an_image_is_resized_as_the_model_or_the_user_says(checkpoint: Make) -> None:
     folder = checkpoint("detr")
     assert load_detector(folder).preprocessor.preprocessing.resized_hw((48, 64)) == (80, 106)
-    assert load_detector(folder, image_size_hw=(32, 40)).preprocessor.preprocessing.resized_hw((48, 64)) == (30, 40)
-    with pytest.raises(UsageError, match="--imgsz 40 64"):
-        load_detector(folder, image_size_hw=(64, 40))
+    assert load_detector(folder, image_size=(32, 40)).preprocessor.preprocessing.resized_hw((48, 64)) == (30, 40)
+    with pytest.raises(UsageError, match="`image_size` 40 64"):
+        load_detector(folder, image_size=(64, 40))
 
 
 def test_a_model_without_a_preprocessor_takes_images_as_its_family(checkpoint: Make) -> None:
@@ -141,7 +141,7 @@ def test_a_model_without_a_preprocessor_takes_images_as_its_family(checkpoint: M
 
 
 def test_padding_and_the_same_bytes_cannot_both_be_had(checkpoint: Make) -> None:
-    with pytest.raises(UsageError, match=r"--pad .* --deterministic"):
+    with pytest.raises(UsageError, match="`pad` cannot be combined with `deterministic`"):
         load_detector(checkpoint("detr"), pad=True, deterministic=True)
 
 
@@ -153,8 +153,8 @@ def test_a_model_that_is_not_to_be_padded_says_so(checkpoint: Make) -> None:
 
 
 def test_compiling_for_many_sizes_is_remarked_upon(checkpoint: Make) -> None:
-    assert any("--compile" in note for note in load_detector(checkpoint("detr"), compile=True).notes)
-    assert not any("--compile" in note for note in load_detector(checkpoint("detr")).notes)
+    assert any("`compile`" in note for note in load_detector(checkpoint("detr"), compile=True).notes)
+    assert not any("`compile`" in note for note in load_detector(checkpoint("detr")).notes)
 
 
 def test_masks_are_made_only_where_segments_are_asked_for(checkpoint: Make, frames: list[Frame]) -> None:
@@ -162,9 +162,9 @@ def test_masks_are_made_only_where_segments_are_asked_for(checkpoint: Make, fram
     for answer in found(load_detector(folder, threshold=0.0), frames[:2]):
         assert answer.masks is None
     asked = SegmentationSettings("panoptic", "transformers", threshold=0.0)
-    detector = load_detector(folder, segmenting=asked, classes=["class 1", "class 3"])
-    assert detector.segmenting is not None
-    assert (detector.segmenting.class_ids, detector.segmenting.stuff) == ((1, 3), {3, 4})
+    detector = load_detector(folder, segmentation=asked, classes=["class 1", "class 3"])
+    assert detector.segmentation is not None
+    assert (detector.segmentation.class_ids, detector.segmentation.stuff) == ((1, 3), {3, 4})
     assert detector.threshold == 0.0
     for answer, frame in zip(found(detector, frames[:3]), frames, strict=False):
         assert answer.masks is not None
@@ -173,7 +173,7 @@ def test_masks_are_made_only_where_segments_are_asked_for(checkpoint: Make, fram
 
 def test_segments_of_a_mixed_folder_are_those_of_its_images_alone(checkpoint: Make, frames: list[Frame]) -> None:
     asked = SegmentationSettings("instance", threshold=0.0)
-    detector = load_detector(checkpoint("panoptic"), segmenting=asked, batch_size=4)
+    detector = load_detector(checkpoint("panoptic"), segmentation=asked, batch_size=4)
     for together, frame in zip(found(detector, frames), frames, strict=True):
         [alone] = found(detector, [frame])
         assert together.masks is not None
@@ -186,9 +186,9 @@ def test_segments_of_a_mixed_folder_are_those_of_its_images_alone(checkpoint: Ma
 def test_a_model_without_masks_names_those_that_have(checkpoint: Make, tiny_checkpoint: Path) -> None:
     for model in (checkpoint("detr"), str(tiny_checkpoint), "dfine-s", "facebook/detr-resnet-50"):
         with pytest.raises(
-            UnsupportedModelError, match="finds boxes and no masks; models that segment: detr-r50-panoptic"
+            UnsupportedModelError, match="detects boxes, not masks; models that segment: detr-r50-panoptic"
         ):
-            load_detector(model, segmenting=SegmentationSettings("panoptic"), offline=True)
+            load_detector(model, segmentation=SegmentationSettings("panoptic"), offline=True)
 
 
 @pytest.mark.parametrize("stuff", [[5], [-1], [True], ["sky"], {"0": 1}, 3, [1.0]])

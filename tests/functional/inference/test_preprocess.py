@@ -104,5 +104,5 @@ def test_a_preprocessor_that_cannot_be_honoured_is_refused_by_its_field(config: 
 
 def test_an_imgsz_no_network_can_take_is_a_usage_error() -> None:
     assert Preprocessing().with_size((320, 416), 32).size_hw == (320, 416)
-    with pytest.raises(UsageError, match="--imgsz 333 is not a multiple of 32; 320 is"):
+    with pytest.raises(UsageError, match="`image_size` 333 is not a multiple of 32; 320 is"):
         Preprocessing().with_size((333, 416), 32)

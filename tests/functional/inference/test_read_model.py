@@ -132,7 +132,7 @@ def test_the_size_of_images_can_be_said(
     assert made.preprocessor["size"] == {"height": 320, "width": 416}
     made = read_original(give(detr_tensors), ConversionHints(dilation=False, image_size_hw=(480, 800))).checkpoint
     assert made.preprocessor["size"] == {"shortest_edge": 480, "longest_edge": 800}
-    with pytest.raises(UsageError, match=r"--imgsz"):
+    with pytest.raises(UsageError, match="`image_size`"):
         read_original(give(tensors), ConversionHints(labels=NAMES, image_size_hw=(321, 416)))
 
 

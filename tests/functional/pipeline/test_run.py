@@ -74,7 +74,7 @@ class TwoBoxes:
     def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
         return frame if isinstance(frame, FailedFrame) else replace(frame, prepared=frame.pixels)
 
-    def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+    def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
         self.batches.append(len(frames))
         if self.during is not None:
             self.during.set()
@@ -250,10 +250,10 @@ def test_what_ended_a_run_is_told_rather_than_what_closing_says_after_it() -> No
 
 def test_a_lost_device_keeps_the_results_before_it() -> None:
     class Dying(TwoBoxes):
-        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+        def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             if len(self.batches) == 3:
                 raise DeviceError("cuda:0 was lost")
-            return super().__call__(frames)
+            return super().detect_frames(frames)
 
     sink = Collector()
     detector = Dying(batch_size=2, deterministic=True)
@@ -291,10 +291,10 @@ def test_stop_finishes_the_batch_and_says_which_signal() -> None:
     sink = Collector()
 
     class Stopping(TwoBoxes):
-        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+        def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             if len(self.batches) == 2:
                 stop.set("SIGTERM")
-            return super().__call__(frames)
+            return super().detect_frames(frames)
 
     tally = run(FakeSource(images(100)), Stopping(batch_size=2, deterministic=True), [sink], stop=stop)
     assert indices(sink) == [0, 1, 2, 3, 4, 5]
@@ -343,10 +343,10 @@ def test_what_is_in_flight_is_bounded_however_long_the_input() -> None:
     farthest = 0
 
     class Watching(TwoBoxes):
-        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+        def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             nonlocal farthest
             farthest = max(farthest, len(source.listed) - len(sink.seen))
-            return super().__call__(frames)
+            return super().detect_frames(frames)
 
     run(source, Watching(batch_size=4), [sink], workers=2)
     assert len(sink.seen) == 2000
@@ -410,11 +410,11 @@ def test_frames_are_freed_as_the_run_goes_on() -> None:
     calls = count()
 
     class Counting(TwoBoxes):
-        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+        def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             if next(calls) % 10 == 9:  # now and then: everything a long session of tests has made is gone through
                 gc.collect()
                 alive.append(sum(type(thing) is Frame for thing in gc.get_objects()))
-            return super().__call__(frames)
+            return super().detect_frames(frames)
 
     run(FakeSource(images(300)), Counting(batch_size=4), [Collector(needs_pixels=True)], workers=2)
     assert 5 <= len(alive) <= 30

@@ -92,21 +92,21 @@ def test_a_bug_stays_a_bug() -> None:
 
 @pytest.mark.parametrize("name", ["cudda", "gpu", "cpu:x", "", "xpu", "meta"])
 def test_an_unknown_device_is_a_usage_error(name: str) -> None:
-    with pytest.raises(UsageError, match="--device"):
+    with pytest.raises(UsageError, match="`device` must be"):
         choose_device(name)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA device")
 def test_a_device_this_machine_lacks_says_what_works() -> None:
     assert choose_device("auto").type in ("cpu", "mps")
-    with pytest.raises(UsageError, match="--device cpu works"):
+    with pytest.raises(UsageError, match="use `device=cpu`"):
         choose_device("cuda:1")
 
 
 def test_precisions_are_exact_by_default_and_fp16_is_for_gpus() -> None:
     assert choose_precision("auto", CPU) == "fp32"
     assert choose_precision("bf16", CPU) == "bf16"
-    with pytest.raises(UsageError, match="fp16 is for GPUs"):
+    with pytest.raises(UsageError, match="`precision=fp16` is for GPUs"):
         choose_precision("fp16", CPU)
     with pytest.raises(UsageError, match="int8"):
         choose_precision("int8", CPU)
@@ -127,7 +127,7 @@ def test_freed_memory_is_kept_rather_than_faulted_in_again() -> None:
     """Counted in page faults, not in seconds: the fewest of many rounds, since the system may take pages back as well."""
     script = """
 import resource, sys
-from detcli.runtimes.torch_runtime import keep_freed_memory
+from detcli.runtimes.process import keep_freed_memory
 if sys.argv[1] == "keep" and not keep_freed_memory():
     print(-1); raise SystemExit
 import torch

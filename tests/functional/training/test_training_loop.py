@@ -89,7 +89,7 @@ def test_last_and_best_are_models(finished: tuple[TrainingResult, list[Event]]) 
         detector = load_detector(str(result.run / name), threshold=0.0)
         assert detector.labels.names == ("red", "green", "blue")
         assert detector.preprocessor.preprocessing.size_hw == (64, 64)
-        assert isinstance(detector([image])[0], Detections)
+        assert isinstance(detector.detect_frames([image])[0], Detections)
     assert (result.run / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert not (result.run / "restart.safetensors").exists()
 
@@ -110,7 +110,7 @@ def test_transformers_finds_the_same_with_what_was_trained(finished: tuple[Train
     processor = transformers.AutoImageProcessor.from_pretrained(result.run / "last")
     detector = load_detector(str(result.run / "last"), threshold=0.0, optimize=False)
     image = Rectangles(1, size_hw=(48, 80)).read(0)
-    ours = detector([image])[0]
+    ours = detector.detect_frames([image])[0]
     assert isinstance(ours, Detections)
     with torch.no_grad():
         inputs = processor(images=image.pixels, return_tensors="pt")  # type: ignore[union-attr]

@@ -31,7 +31,7 @@ class Knowing:
     def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
         return frame
 
-    def __call__(self, frames: list[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+    def detect_frames(self, frames: list[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
         return [frame if isinstance(frame, FailedFrame) else self._look(frame.origin.index) for frame in frames]
 
     def _look(self, index: int) -> Detections:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from detcli.errors import DeviceError
-from detcli.inference.detector import Detector
+from detcli.inference.batching import BatchSettings
+from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.resize_rules import FixedSize
@@ -29,6 +30,9 @@ class Brightness:
     lost: bool = False
     batches: list[int] = field(default_factory=list)
 
+    device_name = "cpu"
+    precision = "fp32"
+
     def __call__(self, batch: Batch) -> Outputs:
         if self.lost:
             raise DeviceError("cuda:0 was lost")
@@ -40,17 +44,11 @@ class Brightness:
         return Outputs(torch.logit(mean.clamp(1e-3, 1 - 1e-3)).view(-1, 1, 1), boxes)
 
 
-def detector(runtime: Any, **settings: Any) -> Detector:
-    defaults: dict[str, Any] = {"batch_size": 4, "device_name": "cpu", "precision": "fp32"}
+def detector(runtime: Any, *, batch_size: int = 4, **settings: bool) -> Detector:
     preprocessor = Preprocessor(Preprocessing(FixedSize((32, 32))), torch.device("cpu"))
-    return Detector(
-        cast("Any", None),
-        ClassLabels.from_names(["thing"]),
-        runtime,
-        preprocessor,
-        Selection(0.0),
-        **(defaults | settings),
-    )
+    model = ModelInfo(cast("Any", None), ClassLabels.from_names(["thing"]))
+    batches = BatchSettings(batch_size, **settings)
+    return Detector(model, runtime, preprocessor=preprocessor, selection=Selection(0.0), batches=batches)
 
 
 def frames(count: int) -> list[Frame | FailedFrame]:
@@ -67,7 +65,7 @@ def expected(count: int) -> list[float]:
 
 
 def test_answers_come_in_the_order_of_the_frames() -> None:
-    assert scores(detector(Brightness())(frames(11))) == pytest.approx(expected(11), abs=2e-4)
+    assert scores(detector(Brightness()).detect_frames(frames(11))) == pytest.approx(expected(11), abs=2e-4)
 
 
 def test_unreadable_frames_come_back_untouched_in_their_place() -> None:
@@ -75,7 +73,7 @@ def test_unreadable_frames_come_back_untouched_in_their_place() -> None:
     broken = FailedFrame(given[2].origin, "empty", "cannot read '2.png': it is empty")
     given[2] = broken
     runtime = Brightness()
-    found = detector(runtime)(given)
+    found = detector(runtime).detect_frames(given)
     assert found[2] is broken
     assert len(scores(found)) == 4
     assert runtime.batches == [4]
@@ -84,7 +82,7 @@ def test_unreadable_frames_come_back_untouched_in_their_place() -> None:
 def test_only_unreadable_frames_never_reach_the_network() -> None:
     broken = FailedFrame(Origin(0, "a", "a", "a"), "empty", "empty")
     runtime = Brightness()
-    assert detector(runtime)([broken, broken]) == [broken, broken]
+    assert detector(runtime).detect_frames([broken, broken]) == [broken, broken]
     assert runtime.batches == []
 
 
@@ -93,20 +91,20 @@ def test_only_unreadable_frames_never_reach_the_network() -> None:
 def test_out_of_memory_halves_the_batch_and_loses_nothing(room: int, compiled: bool) -> None:
     runtime = Brightness(room=room)
     small = detector(runtime, batch_size=8, compiled=compiled)
-    assert scores(small(frames(19))) == pytest.approx(expected(19), abs=2e-4)
+    assert scores(small.detect_frames(frames(19))) == pytest.approx(expected(19), abs=2e-4)
     assert small.batch_size <= room
     assert max(runtime.batches) <= room
 
 
 def test_no_room_for_a_single_image_is_a_device_error() -> None:
     with pytest.raises(DeviceError, match="out of memory"):
-        detector(Brightness(room=0))(frames(3))
+        detector(Brightness(room=0)).detect_frames(frames(3))
 
 
 def test_a_lost_device_is_not_tried_again() -> None:
     runtime = Brightness(lost=True)
     with pytest.raises(DeviceError, match="lost"):
-        detector(runtime)(frames(3))
+        detector(runtime).detect_frames(frames(3))
 
 
 @dataclass
@@ -120,11 +118,12 @@ class Deferred:
 
 
 def test_a_device_that_is_lost_without_a_word_is_noticed_with_its_answer() -> None:
-    def runtime(batch: Batch) -> Outputs:
-        return Outputs(cast("torch.Tensor", Deferred()), torch.zeros(3, 1, 4))
+    class Lost(Brightness):
+        def __call__(self, batch: Batch) -> Outputs:
+            return Outputs(cast("torch.Tensor", Deferred()), torch.zeros(3, 1, 4))
 
     with pytest.raises(DeviceError, match=r"cpu was lost: CUDA error: an illegal memory access was encountered$"):
-        detector(runtime)(frames(3))
+        detector(Lost()).detect_frames(frames(3))
 
 
 def test_no_room_for_the_images_themselves_halves_the_batch_too() -> None:
@@ -136,7 +135,7 @@ def test_no_room_for_the_images_themselves_halves_the_batch_too() -> None:
 
     small = detector(Brightness(), batch_size=8)
     small.preprocessor = Narrow(small.preprocessor.preprocessing, torch.device("cpu"))
-    assert scores(small(frames(9))) == pytest.approx(expected(9), abs=2e-4)
+    assert scores(small.detect_frames(frames(9))) == pytest.approx(expected(9), abs=2e-4)
     assert small.batch_size == 2
 
 
@@ -147,25 +146,27 @@ def test_a_batch_that_did_not_fit_is_let_go_of_before_the_device_is_asked_for_it
     alive: list[bool] = []
 
     class Watched(Brightness):
+        device_name = "cuda:0"
+
         def __call__(self, batch: Batch) -> Outputs:
             batches.append(weakref.ref(batch.pixels))
             return super().__call__(batch)
 
-    monkeypatch.setattr("detcli.inference.detector._release", lambda _: alive.append(batches[-1]() is not None))
-    detector(Watched(room=2), batch_size=8)(frames(8))
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: alive.append(batches[-1]() is not None))
+    detector(Watched(room=2), batch_size=8).detect_frames(frames(8))
     assert alive == [False, False]
 
 
 def test_a_deterministic_detector_always_runs_full_batches() -> None:
     runtime = Brightness()
-    found = detector(runtime, deterministic=True)(frames(6))
+    found = detector(runtime, deterministic=True).detect_frames(frames(6))
     assert runtime.batches == [4, 4]
     assert scores(found) == pytest.approx(expected(6), abs=2e-4)
 
 
 def test_a_compiled_network_sees_one_size_of_batch() -> None:
     runtime = Brightness()
-    assert scores(detector(runtime, compiled=True)(frames(6))) == pytest.approx(expected(6), abs=2e-4)
+    assert scores(detector(runtime, compiled=True).detect_frames(frames(6))) == pytest.approx(expected(6), abs=2e-4)
     assert runtime.batches == [4, 4]
 
 
@@ -176,7 +177,7 @@ def test_an_answer_that_is_not_finite_fails_that_image_and_no_other() -> None:
             outputs.logits[1] = float("nan")
             return outputs
 
-    found = detector(Poisoned())(frames(3))
+    found = detector(Poisoned()).detect_frames(frames(3))
     assert [type(answer).__name__ for answer in found] == ["Detections", "FailedFrame", "Detections"]
     failed = cast("FailedFrame", found[1])
     assert failed.code == "device"

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from detcli.errors import DeviceError
-from detcli.inference.batching import alike, automatic_batch, padded_together
-from detcli.inference.detector import Detector
+from detcli.inference.batching import BatchSettings, automatic_batch, padded_together, same_size
+from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.resize_rules import ShortestEdge
@@ -35,6 +35,9 @@ class Brightness:
     batches: list[tuple[int, int, int]] = field(default_factory=list)
     masked: list[bool] = field(default_factory=list)
 
+    device_name = "cpu"
+    precision = "fp32"
+
     def __call__(self, batch: Batch) -> Outputs:
         count, _, height, width = batch.pixels.shape
         if count * height * width > self.room:
@@ -47,17 +50,11 @@ class Brightness:
         return Outputs(torch.logit(mean.clamp(1e-3, 1 - 1e-3)).view(-1, 1, 1), boxes)
 
 
-def detector(runtime: Any, **settings: Any) -> Detector:
-    defaults: dict[str, Any] = {"batch_size": 4, "device_name": "cpu", "precision": "fp32"}
+def detector(runtime: Any, *, batch_size: int = 4, **settings: bool) -> Detector:
     preprocessor = Preprocessor(Preprocessing(ShortestEdge(32, 50)), torch.device("cpu"))
-    return Detector(
-        cast("Any", None),
-        ClassLabels.from_names(["thing"]),
-        runtime,
-        preprocessor,
-        Selection(0.0),
-        **(defaults | settings),
-    )
+    model = ModelInfo(cast("Any", None), ClassLabels.from_names(["thing"]))
+    batches = BatchSettings(batch_size, **settings)
+    return Detector(model, runtime, preprocessor=preprocessor, selection=Selection(0.0), batches=batches)
 
 
 def frames(sizes: Sequence[tuple[int, int]]) -> list[Frame | FailedFrame]:
@@ -74,32 +71,32 @@ def expected(count: int) -> list[float]:
 
 
 def test_answers_come_in_the_order_of_the_frames() -> None:
-    assert scores(detector(Brightness())(frames(MIXED))) == pytest.approx(expected(len(MIXED)), abs=1e-4)
+    assert scores(detector(Brightness()).detect_frames(frames(MIXED))) == pytest.approx(expected(len(MIXED)), abs=1e-4)
 
 
 def test_only_images_of_equal_size_share_a_batch_and_none_is_padded() -> None:
     runtime = Brightness()
-    detector(runtime)(frames(MIXED))
+    detector(runtime).detect_frames(frames(MIXED))
     assert runtime.batches == [(4, 32, 42), (3, 42, 32), (2, 32, 32), (3, 32, 42)]
     assert not any(runtime.masked)
 
 
 def test_boxes_are_in_each_images_own_pixels() -> None:
-    for found, (height, width) in zip(detector(Brightness())(frames(MIXED)), MIXED, strict=True):
+    for found, (height, width) in zip(detector(Brightness()).detect_frames(frames(MIXED)), MIXED, strict=True):
         assert isinstance(found, Detections)
         assert found.boxes_xyxy.tolist() == [[width / 4, height / 4, width * 3 / 4, height * 3 / 4]]
 
 
 def test_what_is_found_in_an_image_is_what_is_found_in_it_alone() -> None:
     given = frames(MIXED)
-    together = detector(Brightness())(given)
+    together = detector(Brightness()).detect_frames(given)
     for one, frame in zip(together, given, strict=True):
-        assert scores([one]) == scores(detector(Brightness())([frame]))
+        assert scores([one]) == scores(detector(Brightness()).detect_frames([frame]))
 
 
 def test_padding_lets_others_join_and_tells_the_network_where_it_is() -> None:
     runtime = Brightness()
-    found = detector(runtime, pad=True)(frames(MIXED))
+    found = detector(runtime, pad=True).detect_frames(frames(MIXED))
     assert scores(found) == pytest.approx(expected(len(MIXED)), abs=1e-4)
     assert len(runtime.batches) == 3
     assert any(runtime.masked)
@@ -108,10 +105,10 @@ def test_padding_lets_others_join_and_tells_the_network_where_it_is() -> None:
 def test_a_deterministic_detector_looks_at_each_image_alone() -> None:
     runtime = Brightness()
     alone = detector(runtime, deterministic=True, batch_size=8)
-    found = alone(frames(MIXED))
+    found = alone.detect_frames(frames(MIXED))
     assert {count for count, _, _ in runtime.batches} == {1}
     assert (alone.batch_size, alone.look_ahead) == (1, 1)
-    other = detector(Brightness(), deterministic=True, batch_size=3)(frames(MIXED))
+    other = detector(Brightness(), deterministic=True, batch_size=3).detect_frames(frames(MIXED))
     assert [one.scores.tobytes() for one in found if isinstance(one, Detections)] == [
         one.scores.tobytes() for one in other if isinstance(one, Detections)
     ]
@@ -122,13 +119,13 @@ def test_a_deterministic_detector_looks_at_each_image_alone() -> None:
 def test_out_of_memory_halves_the_batch_and_loses_nothing(room: int, pad: bool) -> None:
     runtime = Brightness(room=room * 42 * 32)
     small = detector(runtime, batch_size=8, pad=pad)
-    assert scores(small(frames(MIXED))) == pytest.approx(expected(len(MIXED)), abs=1e-4)
+    assert scores(small.detect_frames(frames(MIXED))) == pytest.approx(expected(len(MIXED)), abs=1e-4)
     assert max(count for count, _, _ in runtime.batches) <= room
 
 
 def test_a_compiled_network_is_given_no_image_twice() -> None:
     runtime = Brightness()
-    detector(runtime, compiled=True)(frames(MIXED))
+    detector(runtime, compiled=True).detect_frames(frames(MIXED))
     assert sum(count for count, _, _ in runtime.batches) == len(MIXED)
 
 
@@ -136,7 +133,7 @@ def test_unreadable_frames_come_back_untouched_in_their_place() -> None:
     given = frames(MIXED)
     broken = FailedFrame(given[1].origin, "empty", "cannot read '1.png': it is empty")
     given[1] = broken
-    found = detector(Brightness())(given)
+    found = detector(Brightness()).detect_frames(given)
     assert found[1] is broken
     assert len(scores(found)) == len(MIXED) - 1
 
@@ -159,8 +156,8 @@ def test_a_batch_of_one_needs_no_look_ahead() -> None:
 
 
 def test_alike_are_those_that_equal_the_first() -> None:
-    assert alike([(1, 2), (2, 1), (1, 2), (1, 2)], 8) == [0, 2, 3]
-    assert alike([(1, 2), (2, 1), (1, 2), (1, 2)], 2) == [0, 2]
+    assert same_size([(1, 2), (2, 1), (1, 2), (1, 2)], 8) == [0, 2, 3]
+    assert same_size([(1, 2), (2, 1), (1, 2), (1, 2)], 2) == [0, 2]
 
 
 def test_padding_joins_the_closest_and_never_wastes_much() -> None:

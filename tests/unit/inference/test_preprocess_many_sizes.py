@@ -111,7 +111,7 @@ def test_an_image_knows_its_place_before_it_is_read_and_after() -> None:
     for frame in frames(SIZES):
         ready = ours.prepare(frame).without_pixels()
         assert ready.prepared is not None
-        assert ours.place_hw(frame) == ours.place_hw(ready) == ready.prepared.shape[:2]
+        assert ours.batch_size_hw(frame) == ours.batch_size_hw(ready) == ready.prepared.shape[:2]
 
 
 def test_an_image_that_has_its_size_is_taken_as_it_is() -> None:
@@ -142,6 +142,6 @@ def test_a_pad_size_that_images_may_not_fit_into_is_refused(config: dict[str, An
 
 def test_an_imgsz_beyond_the_pad_size_is_a_usage_error() -> None:
     padded = Preprocessing(ShortestEdge(80, 133), pad_size_hw=(140, 150))
-    assert padded.with_size((80, 140), 1).imgsz == (80, 140)
+    assert padded.with_size((80, 140), 1).image_size == (80, 140)
     with pytest.raises(UsageError, match="pads every image to 140 x 150"):
         padded.with_size((80, 141), 1)

@@ -125,17 +125,17 @@ def test_a_rule_that_cannot_be_honoured_is_refused_by_name(config: dict[str, Any
 def test_imgsz_keeps_the_rule(sizing: Sizing, becomes: Sizing) -> None:
     changed = Preprocessing(sizing).with_size((480, 640), 1)
     assert changed.sizing == becomes
-    assert changed.imgsz == (480, 640)
+    assert changed.image_size == (480, 640)
 
 
 @pytest.mark.parametrize(
     ("sizing", "numbers", "named"),
     [
-        (ShortestEdge(800, 1333), (1333, 800), "--imgsz 800 1333$"),
+        (ShortestEdge(800, 1333), (1333, 800), "`image_size` 800 1333$"),
         (ShortestEdge(800, 1333), (800, 99_999), "99999"),
         (NoResize(), (800, 800), "do_resize is off"),
     ],
 )
-def test_an_imgsz_that_means_nothing_is_a_usage_error(sizing: Sizing, numbers: tuple[int, int], named: str) -> None:
+def test_an_invalid_image_size_is_a_usage_error(sizing: Sizing, numbers: tuple[int, int], named: str) -> None:
     with pytest.raises(UsageError, match=named):
         Preprocessing(sizing).with_size(numbers, 1)

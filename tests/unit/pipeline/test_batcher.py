@@ -71,7 +71,7 @@ class OfOneSize:
             : self.batch_size
         ]
 
-    def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+    def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
         self.batches.append([frame.origin.index for frame in frames])
         return [frame if isinstance(frame, FailedFrame) else box_of(frame.origin.index) for frame in frames]
 
@@ -165,10 +165,10 @@ def test_what_is_in_flight_is_bounded_however_long_the_input() -> None:
     sink, source, farthest = Collector(), images(1500), 0
 
     class Watching(OfOneSize):
-        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+        def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             nonlocal farthest
             farthest = max(farthest, len(source.listed) - len(sink.seen))
-            return super().__call__(frames)
+            return super().detect_frames(frames)
 
     run(source, Watching(), [sink], workers=2)
     assert len(sink.seen) == 1500
@@ -180,10 +180,10 @@ def test_a_stop_ends_after_the_batch_in_hand_and_leaves_no_gap(stop_after: int) 
     stop, sink = StopSignal(), Collector()
 
     class Stopping(OfOneSize):
-        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+        def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             if len(self.batches) + 1 == stop_after:
                 stop.set("SIGTERM")
-            return super().__call__(frames)
+            return super().detect_frames(frames)
 
     tally = run(ready_at_once(24), Stopping(), [sink], workers=2, stop=stop)
     assert [index for index, _ in sink.seen] == list(range(stop_after))
@@ -199,9 +199,9 @@ def test_a_full_disk_ends_the_run() -> None:
 
 def test_a_look_ahead_that_shrinks_during_the_run_loses_nothing() -> None:
     class Shrinking(OfOneSize):
-        def __call__(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
+        def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
             self.batch_size = self.look_ahead = 1
-            return super().__call__(frames)
+            return super().detect_frames(frames)
 
     sink = Collector()
     run(images(50), Shrinking(), [sink], workers=2)

@@ -269,7 +269,7 @@ def test_a_model_without_masks_is_5(detcli: Callable[..., Run], model: Path, ima
     for name in ("dfine-s", model):
         run = detcli("segment", "in", "-m", name)
         assert (run.code, run.out) == (5, "")
-        assert "finds boxes and no masks" in run.err
+        assert "detects boxes, not masks" in run.err
         assert "detr-r50-panoptic" in run.err
 
 

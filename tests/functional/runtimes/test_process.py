@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from detcli.runtimes import openmp as spinning
-from detcli.runtimes.openmp import spin_briefly
+from detcli.runtimes import process
+from detcli.runtimes.process import limit_spinning
 
 
 @pytest.fixture
@@ -14,32 +14,32 @@ def few(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    monkeypatch.setattr(spinning.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(process.os, "cpu_count", lambda: 2)
     return monkeypatch
 
 
 def test_where_processors_are_few_threads_sleep_soon(few: pytest.MonkeyPatch) -> None:
-    spin_briefly()
+    limit_spinning()
     assert os.environ["GOMP_SPINCOUNT"] == "1000"
 
 
 def test_where_there_are_many_openmp_is_left_alone(few: pytest.MonkeyPatch) -> None:
-    few.setattr(spinning.os, "cpu_count", lambda: 16)
-    spin_briefly()
+    few.setattr(process.os, "cpu_count", lambda: 16)
+    limit_spinning()
     assert "GOMP_SPINCOUNT" not in os.environ
 
 
 @pytest.mark.parametrize("name", ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"])
 def test_what_the_user_set_stays(few: pytest.MonkeyPatch, name: str) -> None:
     few.setenv(name, "active")
-    spin_briefly()
+    limit_spinning()
     assert os.environ[name] == "active"
     assert len({"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()) == 1
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="GNU OpenMP is Linux's")
 def test_torch_that_is_loaded_afterwards_has_read_it() -> None:
-    script = "import os; os.cpu_count = lambda: 2\nfrom detcli.runtimes.openmp import spin_briefly; spin_briefly()\nimport torch"
+    script = "import os; os.cpu_count = lambda: 2\nfrom detcli.runtimes.process import limit_spinning; limit_spinning()\nimport torch"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     command = [sys.executable, "-c", script]
     said = subprocess.run(command, env=environment | {"OMP_DISPLAY_ENV": "VERBOSE"}, capture_output=True, text=True)

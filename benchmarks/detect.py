@@ -79,7 +79,7 @@ def make_material(arguments: argparse.Namespace) -> None:
     entry = CATALOG[arguments.model]
     family = FAMILIES[entry.family]
     variant = entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
-    config = family.published(variant, tuple(f"class {i}" for i in range(entry.label_count)))
+    config = family.published_config(variant, tuple(f"class {i}" for i in range(entry.label_count)))
     torch.manual_seed(0)
     tensors = family.write_weights(family.build(config).state_dict(), config)
     write_checkpoint(arguments.work / "model", family.write_config(config), family.preprocessor, tensors)

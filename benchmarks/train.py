@@ -67,7 +67,7 @@ def make_material(arguments: argparse.Namespace) -> None:
     from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.datasets.shapes import ShapesDataset, draw
     from detcli.models.dfine import FAMILY
-    from detcli.models.dfine.config import published
+    from detcli.models.dfine.published import published_config
 
     names = ShapesDataset("shapes", part="train", images=None, classes=None).labels.names
     images, annotations = [], []
@@ -92,7 +92,7 @@ def make_material(arguments: argparse.Namespace) -> None:
     categories = [{"id": index + 1, "name": name} for index, name in enumerate(names)]
     truth = {"images": images, "annotations": annotations, "categories": categories}
     (arguments.work / "truth.json").write_text(json.dumps(truth))
-    config = published(arguments.size, names)
+    config = published_config(arguments.size, names)
     torch.manual_seed(0)
     network = FAMILY.build(config)
     preprocessor = {

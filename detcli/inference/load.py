@@ -31,7 +31,7 @@ from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.read_model import read_model
 from detcli.inference.segmentation.segmentation_settings import TASKS, SegmentationSettings, Task
 from detcli.models.empty_weights import skeleton
-from detcli.models.family import Family, family_of
+from detcli.models.family import Family, SegmentationNetwork, family_of
 from detcli.runtimes.runtime import RUNTIMES
 from detcli.runtimes.torch_runtime import Precision, choose_device, choose_precision
 from detcli.structures.class_labels import ClassLabels
@@ -144,7 +144,7 @@ class _Loader:
         self._settings, self._checkpoint, self._files = settings, checkpoint, files
         self._family: Family = family_of(checkpoint.config)
         self._config = self._family.read_config(checkpoint.config)
-        self._labels: ClassLabels = read_labels(checkpoint.config, self._family.label_names(self._config))
+        self._labels: ClassLabels = read_labels(checkpoint.config, self._config.labels)
         self._class_ids = self._labels.find(settings.classes) if settings.classes else None
 
     def detector(self) -> Detector:
@@ -182,7 +182,7 @@ class _Loader:
         given = self._settings.segmentation
         if given is None:
             return None
-        if not self._family.segments(self._config):
+        if not self._family.has_masks(self._config):
             raise _has_no_masks(self._files.name)
         threshold = self._settings.threshold if given.threshold is None else given.threshold
         return replace(given, threshold=threshold, class_ids=self._class_ids, stuff=self._labels.stuff)
@@ -199,10 +199,12 @@ class _Loader:
         """The network in evaluation form with its weights, and warnings about them."""
         with skeleton():
             network = self._family.build(self._config)
-        if self._family.segments(self._config):
-            cast("Any", network).gives_masks = segmentation is not None
-            if segmentation is not None and segmentation.task != "semantic":  # semantic uses the masks of all queries
-                cast("Any", network).masks_above = segmentation.score_threshold
+        if isinstance(network, SegmentationNetwork):
+            # Semantic segmentation combines the masks of all queries.
+            threshold = 0.0
+            if segmentation is not None and segmentation.task != "semantic":
+                threshold = segmentation.score_threshold
+            network.configure_masks(enabled=segmentation is not None, score_threshold=threshold)
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", RuntimeWarning)
             state = self._family.read_weights(self._checkpoint.tensors, self._config)

@@ -54,12 +54,13 @@ class Preprocessing:
     pad_size_hw: SizeHW | None = None
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], family: "Family") -> "Preprocessing":
+    def of(cls, config: Mapping[str, Any], family: "Family", *, size_divisor: int | None = None) -> "Preprocessing":
         """Read a family's preprocessor_config.json: what it leaves out, all of it perhaps, is as the family has it.
 
         Raises UnsupportedModelError naming the field that cannot be honoured.
         """
-        return cls.from_json({**family.preprocessor, **_modern(config)}, size_divisor=family.size_divisor)
+        divisor = family.size_divisor if size_divisor is None else size_divisor
+        return cls.from_json({**family.preprocessor, **_modern(config)}, size_divisor=divisor)
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any], *, size_divisor: int = 1) -> "Preprocessing":

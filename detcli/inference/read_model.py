@@ -89,13 +89,13 @@ def read_original(path: Path, hints: ConversionHints) -> ConvertedModel:
         tensors, warned = _in_the_form_of_the_hub(family, original)
     except (DamagedModelError, UnsupportedModelError) as error:
         raise type(error)(f"'{path}': {error}") from error
-    if hints.dilation is not None and not hasattr(original.config.backbone, "dilation"):
+    if hints.dilation is not None and not family.dilated_models:
         raise UsageError("--dc5 and --no-dc5 are for DETR and Deformable DETR; the weights are of neither")
     preprocessor = {**family.preprocessor, **original.preprocessor}
     if hints.image_size_hw is not None:
         asked = Preprocessing.of({}, family).with_size(hints.image_size_hw, family.size_divisor)
         preprocessor["size"] = asked.sizing.as_json()
-    labels = _labels(family.label_names(original.config), hints)
+    labels = _labels(original.config.labels, hints)
     config = family.write_config(original.config)
     if labels.category_ids != ClassLabels.from_names(labels.names).category_ids:
         config["category_ids"] = list(labels.category_ids)

@@ -1,16 +1,22 @@
-"""The door of the model families: what a family offers, and the table of those who do."""
+"""The interface of the model families, and their registry."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from detcli.errors import UnsupportedModelError
+from detcli.errors import UnsupportedModelError, UsageError
+from detcli.models.class_rows import Classes, RowPairs, with_rows_of
+from detcli.models.inference_form import NetworkT, optimize
 from detcli.registry import Registry
 from detcli.structures.outputs import Outputs, Targets
 
 Json = Mapping[str, Any]
+
+# Random weights; those of a trained model; those of a D-FINE that was trained on Objects365.
+TrainingStart = Literal["scratch", "custom", "objects365"]
 
 
 class Criterion(Protocol):
@@ -86,38 +92,42 @@ class ConvertedWeights:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One model family, as everything outside its folder sees it.
+class ModelConfig(Protocol):
+    """The frozen configuration record of a model, whatever its family."""
 
-    name           of its folder
-    model_types    values of `model_type` in config.json that mean this family
-    size_divisor   each side of the network's input must be a multiple of this
-    read_config    config.json -> the family's own frozen record; raises UnsupportedModelError naming the field
-    write_config   the record -> config.json, as transformers reads it
-    preprocessor   preprocessor_config.json of networks that come without one
-    scores         how logits become scores: sigmoid and the best of queries and classes together, or softmax, of which
-                   the last one means nothing, and the best class of each query
-    build          the record -> network in training form; `network(pixels [B, 3, H, W]) -> Outputs`, also
-                   `network(pixels, mask)` with a Batch's mask where the family takes images of many sizes, and in
-                   training mode with `targets=targets`, whose details the criterion looks at.
-                   Builds on the current default device, so also under `torch.device("meta")`
-    published      what follows the family's name in the catalog's, and labels -> the published record
-    segments       the record -> whether the network has a mask head; such a network has an attribute `gives_masks`,
-                   True, and leaves the head out where it is set to False; and one `masks_above`, 0.0: in evaluation it
-                   spares itself the masks of queries whose best class is no surer
-    label_names    the record -> names by class index
-    read_weights   tensors in any naming of the Hub -> the network's own state dict, complete and strictly checked
-                   against the record; raises DamagedModelError naming the first culprit and their number
-    write_weights  the network's state dict -> tensors as every version of transformers reads them
-    read_original  tensors in the naming of the family's original repository, and hints -> the model; None where the
-                   keys are not of that repository. Raises UnsupportedModelError naming what has to be said by a hint,
-                   and DamagedModelError for keys that are missing or do not fit
-    optimize       network -> the same network in its inference form, in place: norms folded, dead layers dropped
-    criterion      the record -> what the network minimises in training
-    groups         network -> its parameters that learn, by how they learn; each in one group
-    relabel        state dict, its record, names of other classes -> the same for these classes: rows of classes with
-                   the same name are kept, all others begin anew from torch's random numbers
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names by class index."""
+        ...
+
+
+@runtime_checkable
+class SegmentationNetwork(Protocol):
+    """A network that may have a mask head."""
+
+    def configure_masks(self, *, enabled: bool, score_threshold: float = 0.0) -> None:
+        """Choose which masks a forward pass computes.
+
+        enabled          False: the mask head is skipped, and the outputs have no masks
+        score_threshold  in evaluation, masks are computed only for queries whose best class scores above it; 0: for all
+
+        Raises ValueError where masks are enabled and the network has no mask head.
+        """
+        ...
+
+
+@runtime_checkable
+class Family(Protocol):
+    """One model family: its configuration, networks, weights and recipes.
+
+    name            of its folder
+    model_types     values of `model_type` in config.json that belong to this family
+    size_divisor    height and width of the network's input must be multiples of this
+    preprocessor    preprocessor_config.json of checkpoints that have none
+    scores          how logits become scores: sigmoid, the best pairs of query and class; or softmax, the best class of
+                    each query, where the last logit means "no object"
+    class_heads     prefixes of the class heads' parameters
+    dilated_models  whether some of its models have a dilated last stage of the backbone (DC5)
     """
 
     name: str
@@ -125,19 +135,99 @@ class Family:
     size_divisor: int
     preprocessor: Json
     scores: Literal["sigmoid", "softmax"]
-    read_config: Callable[[Json], Any]
-    write_config: Callable[[Any], dict[str, Any]]
-    build: Callable[[Any], nn.Module]
-    published: Callable[[str, Sequence[str]], Any]
-    segments: Callable[[Any], bool]
-    label_names: Callable[[Any], tuple[str, ...]]
-    read_weights: Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]
-    write_weights: Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]
-    read_original: Callable[[Mapping[str, Tensor], ConversionHints], ConvertedWeights | None]
-    optimize: Callable[[nn.Module], nn.Module]
-    criterion: Callable[[Any], Criterion]
-    groups: Callable[[nn.Module], tuple[ParameterGroup, ...]]
-    relabel: Callable[[Mapping[str, Tensor], Any, Sequence[str]], ReplacedClassHead]
+    class_heads: tuple[str, ...]
+    dilated_models: bool
+
+    @abstractmethod
+    def read_config(self, config: Json) -> ModelConfig:
+        """Read config.json into the family's record. Raises UnsupportedModelError naming the invalid field."""
+
+    @abstractmethod
+    def write_config(self, config: Any) -> dict[str, Any]:
+        """Write the record as config.json, as transformers reads it."""
+
+    @abstractmethod
+    def published_config(self, variant: str, labels: Sequence[str]) -> ModelConfig:
+        """The configuration of a published model, with these class names.
+
+        variant  what follows the family's name in the catalog's: "r50", say
+        """
+
+    @abstractmethod
+    def published_recipe(self, config: Any, start: TrainingStart, *, masks: bool = False) -> Json:
+        """The training recipe published for a configuration: fields that differ from a recipe's defaults.
+
+        start  the weights that training starts from
+        masks  a network that predicts boxes learns masks
+
+        From random weights the backbone learns at the full rate and no part of it is frozen. The published backbones
+        were trained on ImageNet, and learn at a fraction of the rate.
+        """
+
+    @abstractmethod
+    def build(self, config: Any) -> nn.Module:
+        """Build the network in training form, with random weights, on the current default device.
+
+        `network(pixels [B, 3, H, W])` gives Outputs. Families that take images of many sizes also accept a Batch's
+        mask, `network(pixels, mask)`. In training mode, `targets=targets` gives outputs whose details the criterion reads.
+        """
+
+    @abstractmethod
+    def read_weights(self, tensors: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
+        """Convert tensors in any naming of the Hub to the network's complete state dict.
+
+        Raises DamagedModelError for tensors that are missing, unexpected or of a wrong shape, naming the first one.
+        """
+
+    @abstractmethod
+    def write_weights(self, state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
+        """Convert the network's state dict to tensors that every version of transformers reads."""
+
+    @abstractmethod
+    def read_original(self, tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
+        """Convert tensors of the family's original repository; None where their names are not of that repository.
+
+        Raises UnsupportedModelError naming the missing hint, and DamagedModelError for tensors that are missing or do
+        not fit.
+        """
+
+    @abstractmethod
+    def criterion(self, config: Any) -> Criterion:
+        """The losses of training."""
+
+    @abstractmethod
+    def parameter_groups(self, network: nn.Module) -> tuple[ParameterGroup, ...]:
+        """The network's trainable parameters, grouped by how they are optimized; each is in one group."""
+
+    @abstractmethod
+    def kept_rows(self, parameter: str, classes: Classes) -> RowPairs | None:
+        """Rows of a parameter to keep when the classes change, as (new row, old row); None: all of the parameter."""
+
+    def has_masks(self, config: Any) -> bool:
+        """Whether the network of a configuration has a mask head; it is then a SegmentationNetwork."""
+        return False
+
+    def with_mask_head(self, config: Any) -> ModelConfig:
+        """The configuration of the same network with a mask head. Raises UsageError for a family without one."""
+        raise UsageError(f"`masks`: a network of the family '{self.name}' has no mask head; those of 'detr' have one")
+
+    def optimize(self, network: NetworkT) -> NetworkT:
+        """Change a network to its inference form, in place, and return it; see `inference_form.optimize`."""
+        return optimize(network)
+
+    def replace_class_head(self, state: Mapping[str, Tensor], config: Any, labels: Sequence[str]) -> ReplacedClassHead:
+        """Change a state dict to other classes.
+
+        Rows of classes with the same name (in any case) are kept; other rows have new random values, drawn from torch's
+        default generator. If two classes of the checkpoint share a name, the first one counts.
+        """
+        classes = Classes.matched(config.labels, labels)
+        replaced = replace(config, labels=tuple(labels))
+        made: dict[str, Tensor] = {}
+        for name, fresh in self.build(replaced).state_dict().items():
+            rows = self.kept_rows(name, classes)
+            made[name] = state[name] if rows is None else with_rows_of(fresh, state[name], rows)
+        return ReplacedClassHead(replaced, made, tuple(new for new, _ in classes.same))
 
 
 FAMILIES: Registry[Family] = Registry(

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +73,11 @@ def starting_point(
         warnings.simplefilter("always", RuntimeWarning)
         state = family.read_weights(checkpoint.tensors, config)
     with _seeded(recipe):
-        made = family.relabel(state, config, names)
+        made = family.replace_class_head(state, config, names)
         headed = _with_mask_head(family, made, recipe)
     notes = (*checkpoint.notes, *(str(warning.message) for warning in warned), _kept(made.kept, names))
     if headed is not made:
-        _check_detector(made, names, recipe)
+        _check_detector(family, made, names, recipe)
         notes, made = (*notes, "the model finds boxes; its mask head begins anew"), headed
     usual = family.preprocessor
     own = checkpoint.preprocessor or usual
@@ -105,8 +105,8 @@ def _from_scratch(config_json: Mapping[str, Any], names: Sequence[str], recipe: 
     plain = {name: value for name, value in config_json.items() if name not in own}
     labels = {"id2label": {str(i): name for i, name in enumerate(names)}}
     family, config = _read({**plain, **labels}, recipe)
-    if recipe.mask_head and not family.segments(config):
-        config = mask_head_for(family, config)
+    if recipe.mask_head and not family.has_masks(config):
+        config = family.with_mask_head(config)
     with _seeded(recipe):
         state = family.build(config).state_dict()
     return StartingPoint(
@@ -121,7 +121,7 @@ def _configuration(
     entry = catalog.find(model)
     if entry is not None and entry.repository is not None:
         family = FAMILIES[entry.family]
-        return family.write_config(family.published(variant_of(entry), ["any"]))
+        return family.write_config(family.published_config(variant_of(entry), ["any"]))
     if model.endswith(".json") and not model.endswith(".index.json"):
         if not Path(model).is_file():
             raise UsageError(f"there is no configuration '{model}'")
@@ -145,25 +145,19 @@ def _read(config_json: Mapping[str, Any], recipe: Recipe) -> tuple[Family, Any]:
     return family, config
 
 
-def mask_head_for(family: Family, config: Any) -> Any:
-    """The record of the same network with a mask head. Raises UsageError for a family that has none."""
-    if not hasattr(config, "has_masks"):
-        raise UsageError(f"--masks: a network of the family '{family.name}' has no mask head; those of 'detr' have one")
-    return replace(config, has_masks=True)
-
-
 def _with_mask_head(family: Family, made: ReplacedClassHead, recipe: Recipe) -> ReplacedClassHead:
     """The same with a mask head, its weights drawn, where the recipe asks for one and there is none."""
-    if not recipe.mask_head or family.segments(made.config):
+    if not recipe.mask_head or family.has_masks(made.config):
         return made
-    config = mask_head_for(family, made.config)
+    config = family.with_mask_head(made.config)
     fresh = family.build(config).state_dict()
     return ReplacedClassHead(config, {name: made.state.get(name, tensor) for name, tensor in fresh.items()}, made.kept)
 
 
-def _check_detector(made: ReplacedClassHead, names: Sequence[str], recipe: Recipe) -> None:
+def _check_detector(family: Family, made: ReplacedClassHead, names: Sequence[str], recipe: Recipe) -> None:
     """Raise UsageError where a detector would stay as it is that does not know the classes."""
-    stays = any("class_head" in name and name.startswith(tuple(recipe.frozen)) for name in made.state)
+    heads = [name for name in made.state if name.startswith(family.class_heads)]
+    stays = any(name.startswith(tuple(recipe.frozen)) for name in heads)
     unknown = [f"'{name}'" for place, name in enumerate(names) if place not in set(made.kept)]
     if not stays or not unknown:
         return

@@ -262,7 +262,7 @@ def _check(job: TrainingJob, device: torch.device) -> None:
     """Raise UsageError or DataError for what would only come out after an epoch."""
     choose_precision(job.recipe.precision, device)
     job.recipe.check()
-    names, own = job.family.label_names(job.config), job.data.labels.names
+    names, own = job.config.labels, job.data.labels.names
     if names != own:
         raise UsageError(
             f"the network finds {len(names)} classes ({names[0]}, …), the data has {len(own)}: {own[0]}, …"

@@ -22,7 +22,7 @@ def make_learner(job: TrainingJob, device: torch.device, processes: Processes) -
     if not job.resume:
         network.load_state_dict(job.state, strict=True)
     network = network.train().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    groups = learning_groups(family.groups(network), recipe.frozen)
+    groups = learning_groups(family.parameter_groups(network), recipe.frozen)
     learning = {name for group in groups for name in group.names}
     if not learning:
         raise UsageError(f"frozen = {list(recipe.frozen)} leaves no parameter to learn")

@@ -56,10 +56,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.models.dfine import FAMILY
-    from detcli.models.dfine.config import published
+    from detcli.models.dfine.published import published_config
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    config = replace(published("n", LABELS), num_queries=20)
+    config = replace(published_config("n", LABELS), num_queries=20)
     torch.manual_seed(0)
     network = FAMILY.build(config)
     tensors = FAMILY.write_weights(network.state_dict(), config)

@@ -44,7 +44,7 @@ def job(
     import torch
 
     family, config = network(model)
-    masks = family.segments(config)
+    masks = family.has_masks(config)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         state = family.build(config).state_dict()

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
-from detcli.models.deformable_detr.config import published as deformable_published
 from detcli.models.deformable_detr.criterion import criterion as deformable_criterion
-from detcli.models.detr.config import published as detr_published
+from detcli.models.deformable_detr.published import published_config as deformable_published
 from detcli.models.detr.criterion import criterion as detr_criterion
+from detcli.models.detr.published import published_config as detr_published
 from detcli.models.losses.layerwise_criterion import LayerwiseCriterion
 from detcli.models.losses.set_training import SetTraining
 from detcli.structures.outputs import Outputs, Targets

@@ -12,8 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from detcli.models.deformable_detr import FAMILY
-from detcli.models.deformable_detr.config import DeformableDetrConfig, published, read_config
-from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails, optimize
+from detcli.models.deformable_detr.config import DeformableDetrConfig, read_config
+from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails
+from detcli.models.deformable_detr.published import published_config
+from detcli.models.inference_form import optimize
 from detcli.structures.outputs import Outputs
 from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny, tiny_json
 from tests.helpers.network_samples import distance, images
@@ -91,7 +93,7 @@ def test_padded_batches_give_the_same_in_float64(variant: str, tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", NATIVE)
 def test_the_published_sizes_give_the_same_in_float64(variant: str, tmp_path: Path) -> None:
-    config = published(variant, [f"class {i}" for i in range(91)])
+    config = published_config(variant, [f"class {i}" for i in range(91)])
     network = lively(config)
     model = judge(network, config, tmp_path)
     # 300 proposals need as many tokens: transformers raises below that.
@@ -274,7 +276,7 @@ def test_a_network_transformers_has_just_built_loads_here(variant: str, tmp_path
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_configuration_we_write_means_the_same_to_transformers(variant: str, tmp_path: Path) -> None:
-    config = published(variant, ["a", "b", "c"])
+    config = published_config(variant, ["a", "b", "c"])
     (tmp_path / "config.json").write_text(json.dumps(FAMILY.write_config(config)))
     theirs = transformers.DeformableDetrConfig.from_pretrained(tmp_path).to_dict()
     back = read_config(json.loads(json.dumps(theirs)))

@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from detcli.models.detr import FAMILY
-from detcli.models.detr.config import DetrConfig, published, read_config
-from detcli.models.detr.network import Detr, DetrDetails, optimize
+from detcli.models.detr.config import DetrConfig, read_config
+from detcli.models.detr.network import Detr, DetrDetails
+from detcli.models.detr.published import published_config
+from detcli.models.inference_form import optimize
 from detcli.structures.outputs import Outputs
 from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny, tiny_json
 
@@ -141,7 +143,7 @@ def test_a_dilated_backbone_gives_the_same(masks: bool, tmp_path: Path) -> None:
     "variant", ["r50", "r101", "r50-dc5", "r101-dc5", "r50-panoptic", "r50-dc5-panoptic", "r101-panoptic"]
 )
 def test_every_published_form_gives_the_same(variant: str, tmp_path: Path) -> None:
-    config = published(variant, names(250 if "panoptic" in variant else 91))
+    config = published_config(variant, names(250 if "panoptic" in variant else 91))
     network = lively(config)
     backbone = dataclasses.replace(config.backbone, dilation=False, timm_name=None)
     model = judge(network, dataclasses.replace(config, backbone=backbone), tmp_path)
@@ -152,7 +154,7 @@ def test_every_published_form_gives_the_same(variant: str, tmp_path: Path) -> No
 
 def test_answers_agree_in_float32(tmp_path: Path) -> None:
     """Within 0.1 px of 1333 and 1e-3 of score, as trained and as folded."""
-    config = published("r50-panoptic", names(250))
+    config = published_config("r50-panoptic", names(250))
     network = lively(config)
     model = judge(network, config, tmp_path)
     pixels, mask = padded((128, 160), (96, 192))

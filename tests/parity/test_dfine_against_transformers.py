@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from detcli.models.dfine import FAMILY
-from detcli.models.dfine.backbone_config import Size
-from detcli.models.dfine.config import DFineConfig, published, read_config
-from detcli.models.dfine.network import DFine, DFineDetails, optimize
+from detcli.models.dfine.config import DFineConfig, read_config
+from detcli.models.dfine.network import DFine, DFineDetails
+from detcli.models.dfine.published import Size, published_config
+from detcli.models.inference_form import optimize
 from detcli.structures.outputs import Outputs
 from tests.helpers.network_samples import distance, images, lively, tiny, tiny_json
 
@@ -53,7 +54,7 @@ def names(count: int) -> list[str]:
 
 @pytest.mark.parametrize("size", ["n", "s", "m", "l", "x"])
 def test_every_size_gives_the_same_in_float64(size: Size, tmp_path: Path) -> None:
-    config = published(size, names(80))
+    config = published_config(size, names(80))
     network = lively(config)
     model = judge(network, config, tmp_path)
     # 300 queries need as many tokens, and the smallest size has two coarse maps: transformers raises below that.
@@ -62,7 +63,7 @@ def test_every_size_gives_the_same_in_float64(size: Size, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_the_largest_at_full_size_gives_the_same_in_float64(tmp_path: Path) -> None:
-    config = published("x", names(80))
+    config = published_config("x", names(80))
     network = lively(config)
     model = judge(network, config, tmp_path)
     assert_equal(network, model, images(1, 640, 640))
@@ -76,7 +77,7 @@ def test_detections_agree_in_float32(size: Size, form: str, tmp_path: Path) -> N
     Judged are images in which the last token that becomes a query is surer than the first that does not by more than
     rounding: where the two tie, float32 may pick either, here and there.
     """
-    config = published(size, names(80))
+    config = published_config(size, names(80))
     network = lively(config)
     model = judge(network, config, tmp_path)
     pixels = images(3, 256, 320)
@@ -274,7 +275,7 @@ def test_a_network_transformers_has_just_built_loads_here(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("size", ["n", "s", "m", "l", "x"])
 def test_a_configuration_we_write_means_the_same_to_transformers(size: Size, tmp_path: Path) -> None:
-    config = published(size, names(3))
+    config = published_config(size, names(3))
     (tmp_path / "config.json").write_text(json.dumps(FAMILY.write_config(config)))
     theirs = transformers.DFineConfig.from_pretrained(tmp_path).to_dict()
     back = read_config(json.loads(json.dumps(theirs)))

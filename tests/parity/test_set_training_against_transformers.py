@@ -87,7 +87,7 @@ def load(kind: Any, family: Family, config: Any, state: Mapping[str, Tensor], fo
 
 def assert_same_step(kind: Any, family: Family, config: Any, network: nn.Module, folder: Path, **how: Any) -> None:
     """Gradients go to transformers' names by the way that weights go, through a file, in float32."""
-    targets = truths(masks=family.segments(config))
+    targets = truths(masks=family.has_masks(config))
     model = load(kind, family, config, network.state_dict(), folder / "weights")
     if "class_cost" in how:
         model.config.class_cost = how["class_cost"]

@@ -1,6 +1,5 @@
 """For every name in every table: it loads, and it keeps the contract of its door."""
 
-import dataclasses
 import io
 from pathlib import Path
 from typing import Any
@@ -78,9 +77,9 @@ def test_every_source_lists_its_images_the_same_each_time(name: str, tmp_path: P
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_is_complete(name: str) -> None:
     family = FAMILIES[name]
-    assert isinstance(family, Family)
+    assert isinstance(family, Family)  # which has no instance while a method is missing
     assert family.name == name
-    assert all(getattr(family, field.name) is not None for field in dataclasses.fields(family))
+    assert all(getattr(family, member) is not None for member in Family.__annotations__)
     assert set(family.model_types) == {kind for kind, of in MODEL_TYPES.items() if of == name}
 
 
@@ -90,7 +89,7 @@ def test_the_smallest_config_of_each_model_type_builds_on_the_meta_device(model_
     config = family.read_config({"model_type": model_type})
     with torch.device("meta"):
         network = family.build(config)
-    assert len(family.label_names(config)) >= 1
+    assert len(config.labels) >= 1
     assert family.read_config(family.write_config(config)) == config
     assert next(network.parameters()).is_meta
 

@@ -48,6 +48,9 @@ MODEL_FLOORS = {
     "detcli.models.losses": 2,
     "detcli.models.config_fields": 1,
     "detcli.models.empty_weights": 1,
+    "detcli.models.class_rows": 1,
+    "detcli.models.inference_form": 1,
+    "detcli.models.many_sizes": 2,
     "detcli.models.family": 2,
     "detcli.models.original_names": 2,
 }

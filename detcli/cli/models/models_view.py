@@ -184,13 +184,13 @@ def _of(files: ModelFiles | None) -> Row:
     config, _ = describe_model(files)
     family = family_of(config)
     record = family.read_config(config)
-    labels = read_labels(config, family.label_names(record))
+    labels = read_labels(config, record.labels)
     classes = [
         {"label_id": index, "category_id": category, "label": name}
         | ({"stuff": index in labels.stuff} if labels.stuff else {})
         for index, (name, category) in enumerate(zip(labels.names, labels.category_ids, strict=True))
     ]
-    task = "panoptic" if family.segments(record) else "detection"
+    task = "panoptic" if family.has_masks(record) else "detection"
     return {"model_type": config["model_type"], "family": family.name, "task": task, "classes": classes}
 
 

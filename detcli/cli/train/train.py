@@ -97,7 +97,7 @@ def train(console: Console, /, **given: Any) -> int:
     started, stop = time.monotonic(), StopSignal()
     with stopping(console, stop, what="finishing the step in hand and saving"), TrainView(console) as view:
         result = loop.train(plan.job(wish, wish.output), observer=view, stop=stop)
-    segments = plan.start.family.segments(plan.start.config)
+    segments = plan.start.family.has_masks(plan.start.config)
     return train_closing(console, result, seconds=time.monotonic() - started, segments=segments)
 
 

@@ -1,7 +1,7 @@
 """What a run of training would do: its recipe, its data and where it begins, checked and put in words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from detcli.inference.resize_rules import FixedSize, ShortestEdge
 from detcli.models.family import FAMILIES, Family, family_of
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
 from detcli.training.data.sampler import Sampler
-from detcli.training.initialization import StartingPoint, mask_head_for, resumed_point, starting_point
+from detcli.training.initialization import StartingPoint, resumed_point, starting_point
 from detcli.training.recipes.recipe import Recipe, recipe_for, recipe_of, variant_of
 from detcli.training.state.model_exporter import training_preprocessing
 from detcli.training.training_job import TrainingJob
@@ -68,7 +68,7 @@ def prepare(console: Console, wish: TrainRequest) -> TrainPlan:
     base = _base(console, wish)
     recipe = wished_recipe(base.recipe, wish)
     if recipe.mask_head and not base.learns_masks:
-        mask_head_for(base.family, base.config)
+        base.family.with_mask_head(base.config)
     elif wish.masks and not wish.resume:
         raise UsageError(
             f"--masks gives a network its mask head, and '{wish.model}' has one, which learns with the rest: leave it out"
@@ -167,7 +167,7 @@ class _Base:
     @property
     def learns_masks(self) -> bool:
         """Whether the network has a mask head already."""
-        return self.family.segments(self.config)
+        return self.family.has_masks(self.config)
 
 
 def _base(console: Console, wish: TrainRequest) -> _Base:
@@ -179,7 +179,7 @@ def _base(console: Console, wish: TrainRequest) -> _Base:
     if entry is not None and entry.repository is not None:
         family = FAMILIES[entry.family]
         recipe = recipe_for(entry.name, scratch=wish.scratch, masks=wish.masks)
-        return _Base(recipe, family, family.published(variant_of(entry), ["any"]))
+        return _Base(recipe, family, family.published_config(variant_of(entry), ["any"]))
     path = Path(wish.model)
     if path.suffix == ".json" and not path.name.endswith(INDEX_SUFFIX) and not shipped(wish.model):
         beside = path.parent / PREPROCESSOR
@@ -208,7 +208,7 @@ def _of_the_same_size(recipe: Recipe, preprocessor: Mapping[str, Any], family: F
     """The recipe for images as large as a model on this machine takes them: it keeps that unless told otherwise."""
     if not preprocessor:
         return recipe
-    sizing = Preprocessing.of(preprocessor, replace(family, size_divisor=1)).sizing
+    sizing = Preprocessing.of(preprocessor, family, size_divisor=1).sizing
     if isinstance(sizing, ShortestEdge) and recipe.shortest_edges:
         return recipe.merged(recipe.resized(sizing.shortest, sizing.longest))
     if isinstance(sizing, FixedSize):

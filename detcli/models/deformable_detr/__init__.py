@@ -1,63 +1,70 @@
-"""Deformable DETR (Zhu et al. 2020): queries look at a few points of maps of several sizes."""
+"""Deformable DETR (Zhu et al. 2020): each query attends to a few sampling points of multi-scale feature maps."""
 
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
-from detcli.models.deformable_detr.config import DeformableDetrConfig, published, read_config, write_config
+from detcli.models.class_rows import Classes, RowPairs
+from detcli.models.deformable_detr import original_checkpoint, published, weights
+from detcli.models.deformable_detr.config import DeformableDetrConfig, read_config, write_config
 from detcli.models.deformable_detr.criterion import criterion
-from detcli.models.deformable_detr.network import DeformableDetr, optimize
-from detcli.models.deformable_detr.original_checkpoint import read_original
+from detcli.models.deformable_detr.network import DeformableDetr
 from detcli.models.deformable_detr.parameter_groups import parameter_groups
-from detcli.models.deformable_detr.relabel import relabel
-from detcli.models.deformable_detr.weights import read_weights, write_weights
-from detcli.models.family import Family
+from detcli.models.family import ConversionHints, ConvertedWeights, Family, Json, ParameterGroup, TrainingStart
+from detcli.models.losses.layerwise_criterion import LayerwiseCriterion
+from detcli.models.many_sizes import many_sizes_preprocessor
 
 
-def _optimize(network: nn.Module) -> nn.Module:
-    return optimize(cast("DeformableDetr", network))
+class DeformableDetrFamily(Family):
+    """Deformable DETR."""
+
+    name = "deformable_detr"
+    model_types = ("deformable_detr",)
+    size_divisor = 1
+    preprocessor: Json = many_sizes_preprocessor("DeformableDetrImageProcessor")
+    scores: Literal["sigmoid", "softmax"] = "sigmoid"
+    class_heads = ("decoder.class_heads.", "start.class_head.")
+    dilated_models = True
+
+    def read_config(self, config: Json) -> DeformableDetrConfig:
+        return read_config(config)
+
+    def write_config(self, config: DeformableDetrConfig) -> dict[str, Any]:
+        return write_config(config)
+
+    def published_config(self, variant: str, labels: Sequence[str]) -> DeformableDetrConfig:
+        return published.published_config(variant, labels)
+
+    def published_recipe(self, config: DeformableDetrConfig, start: TrainingStart, *, masks: bool = False) -> Json:
+        return published.published_recipe(start, masks=masks)
+
+    def build(self, config: DeformableDetrConfig) -> DeformableDetr:
+        return DeformableDetr(config)
+
+    def read_weights(self, tensors: Mapping[str, Tensor], config: DeformableDetrConfig) -> dict[str, Tensor]:
+        return weights.read_weights(tensors, config)
+
+    def write_weights(self, state: Mapping[str, Tensor], config: DeformableDetrConfig) -> dict[str, Tensor]:
+        return weights.write_weights(state, config)
+
+    def read_original(self, tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
+        return original_checkpoint.read_original(tensors, hints)
+
+    def criterion(self, config: DeformableDetrConfig) -> LayerwiseCriterion:
+        return criterion(config)
+
+    def parameter_groups(self, network: nn.Module) -> tuple[ParameterGroup, ...]:
+        return parameter_groups(network)
+
+    def kept_rows(self, parameter: str, classes: Classes) -> RowPairs | None:
+        """Keep rows of the class heads, and always the first row of the proposals' class head.
+
+        Proposals are ranked by their first logit, whatever the first class is.
+        """
+        if parameter.startswith("start.class_head."):
+            return ((0, 0),)
+        return classes.same if parameter.startswith(self.class_heads) else None
 
 
-def _label_names(config: DeformableDetrConfig) -> tuple[str, ...]:
-    return config.labels
-
-
-def _segments(config: DeformableDetrConfig) -> bool:
-    return False
-
-
-# As every published Deformable DETR has it, in the words of transformers since 4.26.
-_PREPROCESSOR: dict[str, Any] = {
-    "image_processor_type": "DeformableDetrImageProcessor",
-    "format": "coco_detection",
-    "do_resize": True,
-    "size": {"shortest_edge": 800, "longest_edge": 1333},
-    "resample": 2,
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": True,
-    "image_mean": [0.485, 0.456, 0.406],
-    "image_std": [0.229, 0.224, 0.225],
-    "do_pad": True,
-}
-
-FAMILY = Family(
-    name="deformable_detr",
-    model_types=("deformable_detr",),
-    size_divisor=1,
-    preprocessor=_PREPROCESSOR,
-    scores="sigmoid",
-    read_config=read_config,
-    write_config=write_config,
-    build=DeformableDetr,
-    published=published,
-    segments=_segments,
-    label_names=_label_names,
-    read_weights=read_weights,
-    write_weights=write_weights,
-    read_original=read_original,
-    optimize=_optimize,
-    criterion=criterion,
-    groups=parameter_groups,
-    relabel=relabel,
-)
+FAMILY = DeformableDetrFamily()

@@ -1,11 +1,10 @@
 """Deformable DETR's configuration: one frozen record, from config.json of any version of transformers and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from detcli.models.backbones.backbone_config import BackboneConfig, read_backbone, write_backbone
-from detcli.models.backbones.resnet import resnet_variant
 from detcli.models.config_fields import ConfigFields, read_labels
 from detcli.models.layers.activations import ACTIVATIONS
 
@@ -94,7 +93,7 @@ def read_config(config: Mapping[str, Any]) -> DeformableDetrConfig:
     numbers = {name: fields.number(name, 0.0, -1e6, 1e6) for name in _CARRIED_NUMBERS if name in fields}
     read = DeformableDetrConfig(
         labels=read_labels(fields),
-        backbone=read_backbone(fields, _usual_maps(levels)),
+        backbone=read_backbone(fields, usual_maps(levels)),
         d_model=fields.integer("d_model", 256, NORM_GROUPS, 8192),
         num_queries=fields.integer("num_queries", 300, 1, 100_000),
         num_feature_levels=levels,
@@ -139,7 +138,7 @@ def write_config(config: DeformableDetrConfig) -> dict[str, Any]:
         "tie_word_embeddings": not config.with_box_refine,
         "id2label": {str(i): name for i, name in enumerate(config.labels)},
         "label2id": {name: i for i, name in enumerate(config.labels)},
-        **write_backbone(config.backbone, _usual_maps(config.num_feature_levels)),
+        **write_backbone(config.backbone, usual_maps(config.num_feature_levels)),
         **config.carried,
     }
     for name in _NAMES:
@@ -149,35 +148,7 @@ def write_config(config: DeformableDetrConfig) -> dict[str, Any]:
     return written
 
 
-def published(variant: str, labels: Sequence[str]) -> DeformableDetrConfig:
-    """One of the five published configurations, for any labels: what follows `deformable-detr-` in its name, or "".
-
-    Without dilation the backbone is spelled out, so that transformers reads what is saved without timm. Dropout is
-    wherever the authors' code has it; transformers' own configurations leave some of it out.
-    """
-    if variant not in _VARIANTS:
-        raise ValueError(f"there is no published deformable-detr-{variant}")
-    own = _VARIANTS[variant]
-    levels = own.get("num_feature_levels", 4)
-    return DeformableDetrConfig(
-        labels=tuple(labels),
-        backbone=resnet_variant("resnet50", _usual_maps(levels), dilation=variant == "single-scale-dc5"),
-        attention_dropout=0.1,
-        activation_dropout=0.1,
-        **own,
-    )
-
-
-_VARIANTS: dict[str, dict[str, Any]] = {
-    "": {},
-    "single-scale": {"num_feature_levels": 1},
-    "single-scale-dc5": {"num_feature_levels": 1},
-    "with-box-refine": {"with_box_refine": True},
-    "with-box-refine-two-stage": {"with_box_refine": True, "two_stage": True},
-}
-
-
-def _usual_maps(levels: int) -> tuple[int, ...]:
+def usual_maps(levels: int) -> tuple[int, ...]:
     """What a backbone hands out where config.json does not say: a single level is made from the last map alone."""
     return (2, 3, 4) if levels > 1 else (4,)
 

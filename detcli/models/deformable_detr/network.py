@@ -79,7 +79,7 @@ class EncodedImage:
 
 
 class DeformableDetr(nn.Module):
-    """Deformable DETR (Zhu et al. 2020) in training form; `optimize` turns it into its inference form."""
+    """Deformable DETR (Zhu et al. 2020) in training form; `Family.optimize` changes it to its inference form."""
 
     def __init__(self, config: DeformableDetrConfig) -> None:
         super().__init__()
@@ -126,6 +126,11 @@ class DeformableDetr(nn.Module):
         elif details:
             record = _details(encoded, start, decoded)
         return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record)
+
+    def drop_training_parts(self) -> None:
+        """Remove the backbone's stages that no map comes from."""
+        if isinstance(self.backbone, ResNet):
+            self.backbone.drop_unused()
 
     def _look(self, pixels: Tensor, mask: Tensor | None) -> EncodedImage:
         """Turn images into tokens."""
@@ -195,22 +200,6 @@ def own_places(shapes_hw: Shapes, ratios: Tensor | None, device: torch.device, d
         levels.append(own if ratios is None else own / ratios[:, level, None])  # of the image without its padding
     places = torch.cat(levels, dim=1)[:, :, None]
     return places.expand(-1, -1, len(shapes_hw), -1) if ratios is None else places * ratios[:, None]
-
-
-def optimize(network: DeformableDetr) -> DeformableDetr:
-    """Turn a network into its inference form, in place, and hand it back; once done, doing it again changes nothing.
-
-    The backbone's norms go into its convolutions, projections that read the same become one, and stages of the backbone
-    that feed nothing are dropped. Numbers move by rounding alone.
-    """
-    network.eval().requires_grad_(False)
-    if isinstance(network.backbone, ResNet):
-        network.backbone.drop_unused()
-    for module in list(network.modules()):
-        fold = getattr(module, "fold", None)
-        if fold is not None:
-            fold()
-    return network
 
 
 def _training(start: DecoderQueries, decoded: DeformableDecoderOutput, mask: Tensor | None) -> SetTraining:

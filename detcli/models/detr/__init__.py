@@ -1,63 +1,72 @@
-"""DETR (Carion et al. 2020): boxes as a set, each query's answer found by attention to the whole image."""
+"""DETR (Carion et al. 2020): object detection as set prediction, with a transformer over the complete image."""
 
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
-from detcli.models.detr.config import DetrConfig, published, read_config, write_config
+from detcli.models.class_rows import Classes, RowPairs
+from detcli.models.detr import original_checkpoint, published, weights
+from detcli.models.detr.config import DetrConfig, read_config, write_config
 from detcli.models.detr.criterion import criterion
-from detcli.models.detr.network import Detr, optimize
-from detcli.models.detr.original_checkpoint import read_original
+from detcli.models.detr.network import Detr
 from detcli.models.detr.parameter_groups import parameter_groups
-from detcli.models.detr.relabel import relabel
-from detcli.models.detr.weights import read_weights, write_weights
-from detcli.models.family import Family
+from detcli.models.family import ConversionHints, ConvertedWeights, Family, Json, ParameterGroup, TrainingStart
+from detcli.models.losses.layerwise_criterion import LayerwiseCriterion
+from detcli.models.many_sizes import many_sizes_preprocessor
 
 
-def _optimize(network: nn.Module) -> nn.Module:
-    return optimize(cast("Detr", network))
+class DetrFamily(Family):
+    """DETR."""
+
+    name = "detr"
+    model_types = ("detr",)
+    size_divisor = 1
+    preprocessor: Json = many_sizes_preprocessor("DetrImageProcessor")
+    scores: Literal["sigmoid", "softmax"] = "softmax"
+    class_heads = ("class_head.",)
+    dilated_models = True
+
+    def read_config(self, config: Json) -> DetrConfig:
+        return read_config(config)
+
+    def write_config(self, config: DetrConfig) -> dict[str, Any]:
+        return write_config(config)
+
+    def published_config(self, variant: str, labels: Sequence[str]) -> DetrConfig:
+        return published.published_config(variant, labels)
+
+    def published_recipe(self, config: DetrConfig, start: TrainingStart, *, masks: bool = False) -> Json:
+        return published.published_recipe(config, start, masks=masks)
+
+    def build(self, config: DetrConfig) -> Detr:
+        return Detr(config)
+
+    def read_weights(self, tensors: Mapping[str, Tensor], config: DetrConfig) -> dict[str, Tensor]:
+        return weights.read_weights(tensors, config)
+
+    def write_weights(self, state: Mapping[str, Tensor], config: DetrConfig) -> dict[str, Tensor]:
+        return weights.write_weights(state, config)
+
+    def read_original(self, tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
+        return original_checkpoint.read_original(tensors, hints)
+
+    def criterion(self, config: DetrConfig) -> LayerwiseCriterion:
+        return criterion(config)
+
+    def parameter_groups(self, network: nn.Module) -> tuple[ParameterGroup, ...]:
+        return parameter_groups(network)
+
+    def kept_rows(self, parameter: str, classes: Classes) -> RowPairs | None:
+        """Keep rows of the class head, and always the last row, for "no object"."""
+        return (*classes.same, (classes.new, classes.old)) if parameter.startswith(self.class_heads) else None
+
+    def has_masks(self, config: DetrConfig) -> bool:
+        return config.has_masks
+
+    def with_mask_head(self, config: DetrConfig) -> DetrConfig:
+        return replace(config, has_masks=True)
 
 
-def _label_names(config: DetrConfig) -> tuple[str, ...]:
-    return config.labels
-
-
-def _segments(config: DetrConfig) -> bool:
-    return config.has_masks
-
-
-# As every published DETR has it, in the words of transformers since 4.26.
-_PREPROCESSOR: dict[str, Any] = {
-    "image_processor_type": "DetrImageProcessor",
-    "format": "coco_detection",
-    "do_resize": True,
-    "size": {"shortest_edge": 800, "longest_edge": 1333},
-    "resample": 2,
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": True,
-    "image_mean": [0.485, 0.456, 0.406],
-    "image_std": [0.229, 0.224, 0.225],
-    "do_pad": True,
-}
-
-FAMILY = Family(
-    name="detr",
-    model_types=("detr",),
-    size_divisor=1,
-    preprocessor=_PREPROCESSOR,
-    scores="softmax",
-    read_config=read_config,
-    write_config=write_config,
-    build=Detr,
-    published=published,
-    segments=_segments,
-    label_names=_label_names,
-    read_weights=read_weights,
-    write_weights=write_weights,
-    read_original=read_original,
-    optimize=_optimize,
-    criterion=criterion,
-    groups=parameter_groups,
-    relabel=relabel,
-)
+FAMILY = DetrFamily()

@@ -1,18 +1,17 @@
 """DETR's configuration: one frozen record, from config.json of any version of transformers and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.backbone_config import BackboneConfig, read_backbone, write_backbone
-from detcli.models.backbones.resnet import resnet_variant
 from detcli.models.config_fields import ConfigFields, read_labels
 from detcli.models.layers.activations import ACTIVATIONS
 
 PositionType = Literal["sine", "learned"]
 
-_USUAL_MAPS = (1, 2, 3, 4)  # of the backbone: the last one is looked at, the mask head refines by the first three
+USUAL_MAPS = (1, 2, 3, 4)  # of the backbone: the last one is looked at, the mask head refines by the first three
 _MASK_MAPS = 3
 _SEGMENTATION = "DetrForSegmentation"
 
@@ -85,7 +84,7 @@ def read_config(config: Mapping[str, Any]) -> DetrConfig:
     fields = ConfigFields({**config, **also})
     read = DetrConfig(
         labels=read_labels(fields),
-        backbone=read_backbone(fields, _USUAL_MAPS),
+        backbone=read_backbone(fields, USUAL_MAPS),
         has_masks="architectures" in fields and _SEGMENTATION in fields.words("architectures", length=(0, 16)),
         d_model=fields.integer("d_model", 256, 4, 8192),
         num_queries=fields.integer("num_queries", 100, 1, 100_000),
@@ -119,7 +118,7 @@ def write_config(config: DetrConfig) -> dict[str, Any]:
         "torch_dtype": "float32",
         "id2label": {str(i): name for i, name in enumerate(config.labels)},
         "label2id": {name: i for i, name in enumerate(config.labels)},
-        **write_backbone(config.backbone, _USUAL_MAPS),
+        **write_backbone(config.backbone, USUAL_MAPS),
         **config.carried,
     }
     for name in _NAMES:
@@ -127,27 +126,6 @@ def write_config(config: DetrConfig) -> dict[str, Any]:
             value = getattr(config, name)
             written[name] = _as_written(value) if name in _LOSS_WEIGHTS else value
     return written
-
-
-def published(variant: str, labels: Sequence[str]) -> DetrConfig:
-    """One of the published configurations, for any labels: what follows `detr-` in its name, "r101-dc5" say.
-
-    Without dilation the backbone is spelled out, so that transformers reads what is saved without timm. Dropout is
-    everywhere where the authors' code has it; transformers' own configurations leave some of it out.
-    Source: the DETR repository's hub file, and the configurations that transformers' conversion made of it.
-    """
-    size, *rest = variant.split("-")
-    names = {"r50": "resnet50", "r101": "resnet101"}
-    if size not in names or rest not in ([], ["dc5"], ["panoptic"], ["dc5", "panoptic"]):
-        raise ValueError(f"there is no published detr-{variant}")
-    backbone = resnet_variant(names[size], _USUAL_MAPS, dilation="dc5" in rest)
-    return DetrConfig(
-        labels=tuple(labels),
-        backbone=backbone,
-        has_masks="panoptic" in rest,
-        attention_dropout=0.1,
-        activation_dropout=0.1,
-    )
 
 
 def _default(name: str) -> float:

@@ -42,11 +42,9 @@ class DetrDetails:
 
 
 class Detr(nn.Module):
-    """DETR (Carion et al. 2020) in training form; `optimize` turns it into its inference form.
+    """DETR (Carion et al. 2020) in training form; `Family.optimize` changes it to its inference form.
 
-    gives_masks  whether answers hold masks: true of a network with a mask head, until it is told otherwise
-    masks_above  in evaluation a mask is drawn only where the query's best class is surer than this, give or take the
-                 rounding of a probability; all its logits are far below zero otherwise. 0: every mask is drawn
+    A network with a mask head computes the masks of all queries, unless `configure_masks` says otherwise.
     """
 
     def __init__(self, config: DetrConfig) -> None:
@@ -63,8 +61,8 @@ class Detr(nn.Module):
         self.mask_head: MaskHead | None = None
         if config.has_masks:
             self.mask_head = MaskHead(config, self.backbone.out_channels[2::-1])
-        self.gives_masks = config.has_masks
-        self.masks_above = 0.0
+        self._masks_enabled = config.has_masks
+        self._mask_score_threshold = 0.0
 
     def forward(
         self,
@@ -104,7 +102,7 @@ class Detr(nn.Module):
         answers = decoded.normed[-1]
         logits = self.class_head(answers)
         masks = None
-        if self.mask_head is not None and self.gives_masks:
+        if self.mask_head is not None and self._masks_enabled:
             seen = memory.mT.unflatten(2, size_hw)
             masks = self.mask_head(answers, projected, seen, maps[2::-1], cells, wanted=self._wanted(logits))
         if targets is not None:
@@ -112,11 +110,27 @@ class Detr(nn.Module):
         record = _details(encoded, decoded) if details else None
         return Outputs(logits, self.box_head(answers).sigmoid(), record, masks)
 
+    def configure_masks(self, *, enabled: bool, score_threshold: float = 0.0) -> None:
+        """Choose which masks a forward pass computes; see SegmentationNetwork.
+
+        The logits of a mask that is not computed are far below zero. Masks within a rounding error of the threshold are
+        computed.
+        """
+        if enabled and self.mask_head is None:
+            raise ValueError("masks cannot be enabled: the network has no mask head")
+        self._masks_enabled = enabled
+        self._mask_score_threshold = score_threshold
+
+    def drop_training_parts(self) -> None:
+        """Remove the backbone's stages that no map comes from."""
+        if isinstance(self.backbone, ResNet):
+            self.backbone.drop_unused()
+
     def _wanted(self, logits: Tensor) -> Tensor | None:
         """Queries [B, Q] that are sure enough of something for a mask, or so odd that they must not pass in silence."""
-        if self.training or self.masks_above <= 0 or torch.compiler.is_compiling():
+        if self.training or self._mask_score_threshold <= 0 or torch.compiler.is_compiling():
             return None
-        unsure: Tensor = logits.softmax(-1)[..., :-1].amax(-1) <= self.masks_above - _ROUNDING
+        unsure: Tensor = logits.softmax(-1)[..., :-1].amax(-1) <= self._mask_score_threshold - _ROUNDING
         return ~unsure
 
     def _learn(self, decoded: DetrDecoderOutput, masks: Tensor | None, mask: Tensor | None) -> Outputs:
@@ -141,22 +155,6 @@ class Detr(nn.Module):
         if targets is not None and (not self.training or len(targets) != len(pixels)):
             mode = "training" if self.training else "evaluation"
             raise ValueError(f"{len(targets)} targets for {len(pixels)} images in {mode} mode; training takes one each")
-
-
-def optimize(network: Detr) -> Detr:
-    """Turn a network into its inference form, in place, and hand it back; once done, doing it again changes nothing.
-
-    Norms go into the convolutions before them, projections that read the same become one, and what feeds nothing is
-    dropped. Numbers move by rounding alone.
-    """
-    network.eval().requires_grad_(False)
-    if isinstance(network.backbone, ResNet):
-        network.backbone.drop_unused()
-    for module in list(network.modules()):
-        fold = getattr(module, "fold", None)
-        if fold is not None:
-            fold()
-    return network
 
 
 def _backbone(config: DetrConfig) -> BackboneConfig:

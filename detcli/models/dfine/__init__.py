@@ -1,39 +1,20 @@
 """D-FINE (Peng et al. 2024): boxes as distributions over edge offsets, refined layer by layer."""
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
-from detcli.models.dfine.backbone_config import Size
-from detcli.models.dfine.config import DFineConfig, published, read_config, write_config
-from detcli.models.dfine.criterion import criterion
-from detcli.models.dfine.network import DFine, optimize
-from detcli.models.dfine.original_checkpoint import read_original
+from detcli.models.class_rows import Classes, RowPairs
+from detcli.models.dfine import original_checkpoint, published, weights
+from detcli.models.dfine.config import DFineConfig, read_config, write_config
+from detcli.models.dfine.criterion import DFineCriterion, criterion
+from detcli.models.dfine.network import DFine
 from detcli.models.dfine.parameter_groups import parameter_groups
-from detcli.models.dfine.relabel import relabel
-from detcli.models.dfine.weights import read_weights, write_weights
-from detcli.models.family import Family
+from detcli.models.family import ConversionHints, ConvertedWeights, Family, Json, ParameterGroup, TrainingStart
 
-
-def _optimize(network: nn.Module) -> nn.Module:
-    return optimize(cast("DFine", network))
-
-
-def _label_names(config: DFineConfig) -> tuple[str, ...]:
-    return config.labels
-
-
-def _published(variant: str, labels: Sequence[str]) -> DFineConfig:
-    return published(cast("Size", variant.partition("-")[0]), labels)
-
-
-def _segments(config: DFineConfig) -> bool:
-    return False
-
-
-# As every published D-FINE has it.
-_PREPROCESSOR: dict[str, Any] = {
+# As in every published D-FINE.
+_PREPROCESSOR: Json = {
     "image_processor_type": "RTDetrImageProcessor",
     "do_resize": True,
     "size": {"height": 640, "width": 640},
@@ -44,23 +25,51 @@ _PREPROCESSOR: dict[str, Any] = {
     "do_pad": False,
 }
 
-FAMILY = Family(
-    name="dfine",
-    model_types=("d_fine",),
-    size_divisor=32,
-    preprocessor=_PREPROCESSOR,
-    scores="sigmoid",
-    read_config=read_config,
-    write_config=write_config,
-    build=DFine,
-    published=_published,
-    segments=_segments,
-    label_names=_label_names,
-    read_weights=read_weights,
-    write_weights=write_weights,
-    read_original=read_original,
-    optimize=_optimize,
-    criterion=criterion,
-    groups=parameter_groups,
-    relabel=relabel,
-)
+
+class DFineFamily(Family):
+    """D-FINE."""
+
+    name = "dfine"
+    model_types = ("d_fine",)
+    size_divisor = 32
+    preprocessor: Json = _PREPROCESSOR
+    scores: Literal["sigmoid", "softmax"] = "sigmoid"
+    class_heads = ("picker.class_head.", "decoder.class_heads.")
+    dilated_models = False
+
+    def read_config(self, config: Json) -> DFineConfig:
+        return read_config(config)
+
+    def write_config(self, config: DFineConfig) -> dict[str, Any]:
+        return write_config(config)
+
+    def published_config(self, variant: str, labels: Sequence[str]) -> DFineConfig:
+        return published.published_config(variant, labels)
+
+    def published_recipe(self, config: DFineConfig, start: TrainingStart, *, masks: bool = False) -> Json:
+        return published.published_recipe(config, start)
+
+    def build(self, config: DFineConfig) -> DFine:
+        return DFine(config)
+
+    def read_weights(self, tensors: Mapping[str, Tensor], config: DFineConfig) -> dict[str, Tensor]:
+        return weights.read_weights(tensors, config)
+
+    def write_weights(self, state: Mapping[str, Tensor], config: DFineConfig) -> dict[str, Tensor]:
+        return weights.write_weights(state, config)
+
+    def read_original(self, tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
+        return original_checkpoint.read_original(tensors, hints)
+
+    def criterion(self, config: DFineConfig) -> DFineCriterion:
+        return criterion(config)
+
+    def parameter_groups(self, network: nn.Module) -> tuple[ParameterGroup, ...]:
+        return parameter_groups(network)
+
+    def kept_rows(self, parameter: str, classes: Classes) -> RowPairs | None:
+        """Keep rows of the class heads and of the label embedding, whose padding row is always new."""
+        return classes.same if parameter.startswith((*self.class_heads, "denoising_labels.")) else None
+
+
+FAMILY = DFineFamily()

@@ -1,12 +1,10 @@
-"""The backbone's part of D-FINE's config.json, and the backbones of the five published sizes."""
+"""The backbone's part of D-FINE's config.json."""
 
-from typing import Any, Literal
+from typing import Any
 
 from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
 from detcli.models.config_fields import ConfigFields
 from detcli.models.layers.activations import ACTIVATIONS
-
-Size = Literal["n", "s", "m", "l", "x"]
 
 _STAGES = (1, 8)  # fewest and most
 _MOST_LAYERS = 1024  # of all blocks together: so many modules are built before a weight is looked at
@@ -123,28 +121,3 @@ def _read_outputs(fields: ConfigFields, stages: int, default: tuple[int, ...] | 
     if list(indices) != sorted(set(indices)) or indices[-1] > stages:
         raise fields.refuse(name, f"rising, each once, and of the {stages} stages there are")
     return indices
-
-
-# Stem, then for each stage: inputs, middle, outputs, blocks, layers. Kernels, downsampling and light layers are alike.
-# Source: the D-FINE repository (src/nn/backbone/hgnetv2.py); n and s have B0, m B2, l B4, x B5.
-_VARIANTS: dict[str, tuple[tuple[int, int, int], tuple[tuple[int, int, int, int, int], ...]]] = {
-    "B0": ((3, 16, 16), ((16, 16, 64, 1, 3), (64, 32, 256, 1, 3), (256, 64, 512, 2, 3), (512, 128, 1024, 1, 3))),
-    "B2": ((3, 24, 32), ((32, 32, 96, 1, 4), (96, 64, 384, 1, 4), (384, 128, 768, 3, 4), (768, 256, 1536, 1, 4))),
-    "B4": ((3, 32, 48), ((48, 48, 128, 1, 6), (128, 96, 512, 1, 6), (512, 192, 1024, 3, 6), (1024, 384, 2048, 1, 6))),
-    "B5": ((3, 32, 64), ((64, 64, 128, 1, 6), (128, 128, 512, 2, 6), (512, 256, 1024, 5, 6), (1024, 512, 2048, 2, 6))),
-}  # fmt: skip
-_VARIANT_OF_SIZE: dict[Size, str] = {"n": "B0", "s": "B0", "m": "B2", "l": "B4", "x": "B5"}
-
-
-def published_backbone(size: Size) -> HGNetV2Config:
-    """The backbone of a published D-FINE."""
-    stem, table = _VARIANTS[_VARIANT_OF_SIZE[size]]
-    return HGNetV2Config(
-        stem=stem,
-        stages=tuple(
-            StageConfig(*column, kernel=5 if i > 1 else 3, downsample=i > 0, light=i > 1)
-            for i, column in enumerate(table)
-        ),
-        out_indices=(3, 4) if size == "n" else (2, 3, 4),
-        affine=size in ("n", "s", "m"),
-    )

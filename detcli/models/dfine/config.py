@@ -1,13 +1,12 @@
 """D-FINE's configuration: one frozen record, from config.json of any version of transformers and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from detcli.models.backbones.hgnetv2 import HGNetV2Config
 from detcli.models.config_fields import ConfigFields, read_labels
-from detcli.models.dfine.backbone_config import Size, published_backbone, read_backbone, write_backbone
-from detcli.models.dfine.training_fields import read_training_fields
+from detcli.models.dfine.backbone_config import read_backbone, write_backbone
 from detcli.models.layers.activations import ACTIVATIONS
 from detcli.models.layers.deformable_attention import SamplingMethod
 
@@ -104,6 +103,37 @@ class DFineConfig:
         return round(3 * self.depth_mult)
 
 
+_TRAINING_NUMBERS = (
+    "activation_dropout",
+    "box_noise_scale",
+    "eos_coefficient",
+    "focal_loss_alpha",
+    "focal_loss_gamma",
+    "initializer_range",
+    "label_noise_ratio",
+    "matcher_alpha",
+    "matcher_bbox_cost",
+    "matcher_class_cost",
+    "matcher_gamma",
+    "matcher_giou_cost",
+    "weight_loss_bbox",
+    "weight_loss_ddf",
+    "weight_loss_fgl",
+    "weight_loss_giou",
+    "weight_loss_vfl",
+)
+_TRAINING_FLAGS = (
+    "auxiliary_loss",
+    "use_focal_loss",
+    "with_box_refine",
+)  # boxes are refined whatever the last one says
+
+# Checked, and then let go: grids and anchors are always made for the image at hand, which gives the same numbers at
+# the size these two name. transformers 5 runs no other size where the anchors' is set, and leaves the position grid out
+# where eval_size is; the original never does.
+_IMAGE_SIZES = ("anchor_image_size", "eval_size")
+
+
 def read_config(config: Mapping[str, Any]) -> DFineConfig:
     """Read config.json as any version of transformers writes it; absent fields have its defaults, unknown ones none.
 
@@ -156,7 +186,7 @@ def read_config(config: Mapping[str, Any]) -> DFineConfig:
         attention_dropout=fields.number("attention_dropout", 0.0, 0.0, 1.0),
         num_denoising=fields.integer("num_denoising", 100, 0, 1_000_000),
         initializer_bias_prior_prob=fields.number_or_none("initializer_bias_prior_prob", 1e-9, 1 - 1e-9),
-        carried=read_training_fields(fields),
+        carried=_read_training_fields(fields),
     )
     _check(read, fields)
     return read
@@ -192,6 +222,16 @@ def write_config(config: DFineConfig) -> dict[str, Any]:
 _SAME_NAMES = tuple(name for name in DFineConfig.__dataclass_fields__ if name not in ("labels", "backbone", "carried"))
 
 
+def _read_training_fields(fields: ConfigFields) -> dict[str, Any]:
+    """Fields that no forward pass reads, unchanged, to be written again. Raises UnsupportedModelError naming one that is of a wrong type."""
+    for name in _IMAGE_SIZES:
+        if name in fields:
+            fields.integer_or_integers(name, 1, 1, 100_000, length=2)
+    numbers = {name: fields.number(name, 0, -1e6, 1e6) for name in _TRAINING_NUMBERS if name in fields}
+    flags = {name: fields.flag(name, True) for name in _TRAINING_FLAGS if name in fields}
+    return {**numbers, **flags}
+
+
 def _check(config: DFineConfig, fields: ConfigFields) -> None:
     """Refuse fields that are at odds with one another."""
     maps, hidden = config.maps, config.encoder_hidden_dim
@@ -215,26 +255,3 @@ def _check(config: DFineConfig, fields: ConfigFields) -> None:
         raise fields.refuse("top_prob_values", "max_num_bins + 1 at most")
     if config.pyramid_dim < 1:
         raise fields.refuse("hidden_expansion", "large enough for one channel")
-
-
-# Per size: (hidden width of encoder, its FFN, of decoder, its FFN, levels, points, decoder layers, depth, expansion).
-# Source: the D-FINE repository's configurations, which transformers' conversion agrees with.
-_SIZES: dict[Size, dict[str, Any]] = {
-    "n": {
-        "encoder_hidden_dim": 128, "encoder_ffn_dim": 512, "d_model": 128, "decoder_ffn_dim": 512,
-        "num_feature_levels": 2, "decoder_n_points": (6, 6), "decoder_layers": 3, "encode_proj_layers": (1,),
-        "depth_mult": 0.5, "hidden_expansion": 0.34,
-    },
-    "s": {"decoder_layers": 3, "depth_mult": 0.34, "hidden_expansion": 0.5},
-    "m": {"decoder_layers": 4, "depth_mult": 0.67},
-    "l": {},
-    "x": {"encoder_hidden_dim": 384, "encoder_ffn_dim": 2048, "reg_scale": 8.0},
-}  # fmt: skip
-
-
-def published(size: Size, labels: Sequence[str]) -> DFineConfig:
-    """One of the five published configurations, for any labels."""
-    backbone = published_backbone(size)
-    points = (3, 6, 3)
-    own = {"decoder_n_points": points, **_SIZES[size]}
-    return DFineConfig(labels=tuple(labels), backbone=backbone, eval_idx=own.get("decoder_layers", 6) - 1, **own)

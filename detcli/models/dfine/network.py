@@ -100,7 +100,7 @@ class DFineTraining:
 
 
 class DFine(nn.Module):
-    """D-FINE (Peng et al. 2024) in training form; `optimize` turns it into its inference form."""
+    """D-FINE (Peng et al. 2024) in training form; `Family.optimize` changes it to its inference form."""
 
     def __init__(self, config: DFineConfig) -> None:
         super().__init__()
@@ -142,6 +142,12 @@ class DFine(nn.Module):
         decoded = self.decoder(picked.queries, picked.references.detach(), tokens, shapes, details=details)
         record = _details(encoded, picked, decoded) if details else None
         return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record)
+
+    def drop_training_parts(self) -> None:
+        """Remove the denoising queries, and the layers that inference never runs."""
+        self.denoising_labels = None
+        self.backbone.drop_unused()
+        self.decoder.drop_unused()
 
     def _learn(self, picked: SelectedQueries, tokens: Tensor, shapes: Shapes, targets: Sequence[Targets]) -> Outputs:
         """Decode with denoising queries before the others, and tell the answers of both apart."""
@@ -204,23 +210,6 @@ class DFineLevelProjections(nn.Module):
         """One [B, D, H, W] for each of the encoder's maps -> one for each level of the decoder."""
         further = [maps[-1]] * (len(self.levels) - len(maps))
         return [level(x) for level, x in zip(self.levels, maps + further, strict=True)]
-
-
-def optimize(network: DFine) -> DFine:
-    """Turn a network into its inference form, in place, and hand it back; once done, doing it again changes nothing.
-
-    Norms and learnable affines go into the convolutions before them, branches and projections that read the same
-    become one, and what only training runs is dropped. Numbers move by rounding alone.
-    """
-    network.eval().requires_grad_(False)
-    network.denoising_labels = None
-    network.backbone.drop_unused()
-    network.decoder.drop_unused()
-    for module in list(network.modules()):
-        fold = getattr(module, "fold", None)
-        if fold is not None:
-            fold()
-    return network
 
 
 def _answers(decoded: DFineDecoderOutput, which: slice) -> DFinePredictions:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
-from detcli.models.dfine.backbone_config import Size
-from detcli.models.dfine.config import DFineConfig, published, read_config, write_config
+from detcli.models.dfine.config import DFineConfig, read_config, write_config
+from detcli.models.dfine.published import Size, published_config
 from detcli.models.family import ConversionHints, ConvertedWeights
 from detcli.models.original_names import Room, TensorShapes, labels_of, renamed
 
@@ -217,7 +217,7 @@ def _pyramid(shape: TensorShapes, hidden: int) -> dict[str, Any]:
 def _named(config: DFineConfig) -> tuple[DFineConfig, Size | None]:
     """The published size that this network is, with the factors its configuration has; None: it is another."""
     for size in get_args(Size):
-        like = published(size, config.labels)
+        like = published_config(size, config.labels)
         named = replace(config, hidden_expansion=like.hidden_expansion, depth_mult=like.depth_mult)
         alike = (named.pyramid_dim, named.bottlenecks) == (config.pyramid_dim, config.bottlenecks)
         free: dict[str, Any] = {name: getattr(config, name) for name in _FREE}

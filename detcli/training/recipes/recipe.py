@@ -9,8 +9,7 @@ from typing import Any, Literal
 from detcli.checkpoints import catalog
 from detcli.checkpoints.catalog import CATALOG, CatalogEntry
 from detcli.errors import UsageError
-from detcli.models.family import FAMILIES, Family
-from detcli.training.recipes.published_recipes import Kind, published_numbers
+from detcli.models.family import FAMILIES, Family, TrainingStart
 from detcli.training.recipes.recipe_schema import checked
 
 _MOST_BYTES = 1 << 20
@@ -246,14 +245,15 @@ def recipe_for(model: str, *, scratch: bool = False, masks: bool = False) -> Rec
     entry = catalog.find(model)
     if entry is None or entry.repository is None:  # what comes with detcli has no published recipe
         entry = CATALOG["dfine-s"]
-    kind: Kind = "scratch" if scratch else "objects365" if "obj" in entry.name else "custom"
+    start: TrainingStart = "scratch" if scratch else "objects365" if "obj" in entry.name else "custom"
     family = FAMILIES[entry.family]
-    return Recipe(**published_numbers(family, family.published(variant_of(entry), ["any"]), kind, masks=masks))
+    config = family.published_config(variant_of(entry), ["any"])
+    return Recipe(**family.published_recipe(config, start, masks=masks))
 
 
 def recipe_of(family: Family, config: Any, *, scratch: bool = False, masks: bool = False) -> Recipe:
     """The published recipe for a family's network; its size's, where the family's recipes differ by size."""
-    return Recipe(**published_numbers(family, config, "scratch" if scratch else "custom", masks=masks))
+    return Recipe(**family.published_recipe(config, "scratch" if scratch else "custom", masks=masks))
 
 
 def variant_of(entry: CatalogEntry) -> str:

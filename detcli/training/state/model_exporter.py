@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.resize_rules import FixedSize, ShortestEdge, check_size
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.models.empty_weights import skeleton
-from detcli.models.family import Family
+from detcli.models.family import Family, SegmentationNetwork
 from detcli.runtimes.torch_runtime import TorchRuntime
 from detcli.structures.class_labels import ClassLabels
 from detcli.training.recipes.recipe import Recipe
@@ -71,8 +71,8 @@ class ModelExporter:
         with skeleton():
             network = family.build(self._job.config)
         segmenting = None
-        if family.segments(self._job.config):
-            cast("Any", network).gives_masks = self.iou_type == "segm"
+        if isinstance(network, SegmentationNetwork):
+            network.configure_masks(enabled=self.iou_type == "segm")
         if self.iou_type == "segm":
             segmenting = SegmentationSettings("instance", threshold=0.0, stuff=self.labels.stuff)
         network.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, strict=True, assign=True)

@@ -51,7 +51,7 @@ def family_of(entry: CatalogEntry) -> Family:
 def published(entry: CatalogEntry) -> object:
     """The configuration that the catalog's name stands for."""
     variant = entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
-    return family_of(entry).published(variant, [f"class {index}" for index in range(entry.label_count)])
+    return family_of(entry).published_config(variant, [f"class {index}" for index in range(entry.label_count)])
 
 
 def millions(network: nn.Module, *, norms_learn: bool) -> float:
@@ -86,7 +86,7 @@ from detcli.models.empty_weights import skeleton
 for name, variant in (("dfine", "n"), ("detr", "r50-panoptic"), ("deformable_detr", "with-box-refine-two-stage")):
     family = FAMILIES[name]
     with skeleton():
-        family.build(family.published(variant, ["cat", "dog"]))
+        family.build(family.published_config(variant, ["cat", "dog"]))
 print(sorted({"sympy", "torch._dynamo"} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
@@ -97,8 +97,8 @@ print(sorted({"sympy", "torch._dynamo"} & sys.modules.keys()))
 def test_a_published_model_is_what_the_catalogue_says(entry: CatalogEntry) -> None:
     family, config = family_of(entry), published(entry)
     assert family.name == entry.family
-    assert len(family.label_names(config)) == entry.label_count
-    assert family.segments(config) == (entry.task == "panoptic")
+    assert len(config.labels) == entry.label_count
+    assert family.has_masks(config) == (entry.task == "panoptic")
     sizing = Preprocessing.of({}, family).sizing
     assert sizing == (FixedSize((640, 640)) if entry.family == "dfine" else ShortestEdge(800, 1333))
 

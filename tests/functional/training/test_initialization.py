@@ -14,7 +14,7 @@ from tests.helpers.network_samples import tiny_json
 
 def test_classes_of_the_same_name_keep_their_rows(tiny_checkpoint: Path) -> None:
     start = starting_point(str(tiny_checkpoint), scratch=False, names=("Dog", "house", "cat"), recipe=Recipe())
-    assert start.family.label_names(start.config) == ("Dog", "house", "cat")
+    assert start.config.labels == ("Dog", "house", "cat")
     assert start.kept == (0, 2)
     assert any("2 of the 3 classes already ('Dog', 'cat')" in note for note in start.notes)
     assert start.preprocessor["size"] == {"height": 64, "width": 96}

@@ -10,6 +10,8 @@ import torch
 
 from detcli.errors import DataError, DivergedError, OutputError, UsageError
 from detcli.inference.load import load_detector
+from detcli.models.dfine import DFineFamily
+from detcli.models.dfine.config import DFineConfig
 from detcli.pipeline.run import StopSignal
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
@@ -209,17 +211,19 @@ def test_numbers_that_are_not_finite_end_the_run_with_the_culprit(tmp_path: Path
 
 def test_a_loss_that_is_not_finite_is_named(tmp_path: Path) -> None:
     asked = job(tmp_path / "run", val=None)
-    plain = asked.family.criterion
 
-    def spoiled(config: Any) -> Any:
-        def losses(outputs: Any, targets: Any) -> dict[str, torch.Tensor]:
-            found = plain(config)(outputs, targets)
-            return found | {"loss_vfl_aux_0": found["loss_vfl_aux_0"] * float("nan")}
+    class WithNan(DFineFamily):
+        def criterion(self, config: DFineConfig) -> Any:
+            plain = super().criterion(config)
 
-        return losses
+            def losses(outputs: Any, targets: Any) -> dict[str, torch.Tensor]:
+                computed = plain(outputs, targets)
+                return computed | {"loss_vfl_aux_0": computed["loss_vfl_aux_0"] * float("nan")}
+
+            return losses
 
     with pytest.raises(DivergedError, match="in epoch 1, step 1: loss_vfl_aux_0 is nan; the batch held"):
-        train(replace(asked, family=replace(asked.family, criterion=spoiled)))
+        train(replace(asked, family=WithNan()))
 
 
 def test_a_folder_that_holds_a_run_is_not_touched(finished: tuple[TrainingResult, list[Event]]) -> None:

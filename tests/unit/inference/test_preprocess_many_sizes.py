@@ -1,7 +1,6 @@
 """Images of many sizes enter the network as transformers' Pillow-backed processors make them, padded ones too."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -12,8 +11,7 @@ from PIL import Image
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocess import Preprocessing, Preprocessor, real_pixels
 from detcli.inference.resize_rules import FitWithin, FixedSize, NoResize, ShortestEdge
-from detcli.models.dfine import FAMILY as DFINE
-from detcli.models.family import Family
+from detcli.models.dfine import DFineFamily
 from detcli.structures.batch import Batch
 from detcli.structures.frame import Frame, Origin
 
@@ -48,7 +46,16 @@ LEGACY: dict[str, Any] = {
 }
 SMALL = {**USUAL, "size": {"shortest_edge": 80, "longest_edge": 133}}
 SIZES = [(48, 64), (64, 48), (43, 64), (80, 80), (80, 133), (81, 134), (200, 21), (7, 9), (333, 500), (79, 131)]
-FAMILY: Family = replace(DFINE, name="wide", size_divisor=1, preprocessor=USUAL, scores="softmax")
+
+
+class ManySizesFamily(DFineFamily):
+    name = "wide"
+    size_divisor = 1
+    preprocessor = USUAL
+    scores = "softmax"
+
+
+FAMILY = ManySizesFamily()
 CPU = torch.device("cpu")
 
 
@@ -103,7 +110,7 @@ def test_a_file_that_is_missing_or_old_means_what_the_family_has() -> None:
     old = Preprocessing.of(LEGACY, FAMILY)
     assert (old.sizing, old.rescale, old.pads) == (ShortestEdge(80, 133), 1 / 255, True)
     assert Preprocessing.of({"pad_and_return_pixel_mask": False}, FAMILY).pads is False
-    assert Preprocessing.of({"size": {"height": 64, "width": 32}}, DFINE).size_hw == (64, 32)
+    assert Preprocessing.of({"size": {"height": 64, "width": 32}}, DFineFamily()).size_hw == (64, 32)
 
 
 def test_an_image_knows_its_place_before_it_is_read_and_after() -> None:

@@ -39,7 +39,7 @@ def test_the_catalogue_says_what_it_is() -> None:
     network = family.build(config)
     network.load_state_dict(family.read_weights(checkpoint.tensors, config))
     count = sum(parameter.numel() for parameter in network.parameters())
-    assert family.label_names(config) == CLASSES
+    assert config.labels == CLASSES
     assert entry.label_count == len(CLASSES)
     assert entry.parameters_millions == pytest.approx(count / 1e6, abs=0.05)
     assert entry.average_precision is not None

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from detcli.models.dfine import FAMILY
-from detcli.models.dfine.config import published
+from detcli.models.dfine.published import published_config
 from tests.helpers.cli_runs import Run
 from tests.helpers.original_layouts import dfine
 
@@ -20,7 +20,7 @@ Detcli = Callable[..., Run]
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A D-FINE-N of three classes as its own repository saves it, for images of 320."""
     path = tmp_path_factory.mktemp("original") / "best_stg1.pth"
-    config = published("n", NAMES)
+    config = published_config("n", NAMES)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         state = FAMILY.build(config).state_dict()

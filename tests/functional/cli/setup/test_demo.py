@@ -26,10 +26,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.models.dfine import FAMILY
-    from detcli.models.dfine.config import published
+    from detcli.models.dfine.published import published_config
 
     folder = tmp_path_factory.mktemp("shipped")
-    config = replace(published("n", CLASSES), num_queries=20, initializer_bias_prior_prob=0.6)
+    config = replace(published_config("n", CLASSES), num_queries=20, initializer_bias_prior_prob=0.6)
     preprocessor = {"do_resize": True, "size": {"height": 64, "width": 96}, "resample": 2, "do_rescale": True}
     torch.manual_seed(0)
     tensors = FAMILY.write_weights(FAMILY.build(config).state_dict(), config)

@@ -73,7 +73,7 @@ def without_masks(folder: Path, model: Path, names: tuple[str, ...]) -> Path:
 
     checkpoint = read_checkpoint(ModelFiles(str(model), model))
     config = FAMILY.read_config(checkpoint.config)
-    made = FAMILY.relabel(FAMILY.read_weights(checkpoint.tensors, config), config, names)
+    made = FAMILY.replace_class_head(FAMILY.read_weights(checkpoint.tensors, config), config, names)
     config = replace(made.config, has_masks=False)
     state = {name: tensor for name, tensor in made.state.items() if not name.startswith("mask_head.")}
     write_checkpoint(folder, FAMILY.write_config(config), checkpoint.preprocessor, FAMILY.write_weights(state, config))

@@ -12,8 +12,9 @@ from detcli.models.deformable_detr import (
     FAMILY,  # CHECK
     encoder,
 )
-from detcli.models.deformable_detr.config import published
-from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails, EncodedImage, optimize
+from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails, EncodedImage
+from detcli.models.deformable_detr.published import published_config
+from detcli.models.inference_form import optimize
 from detcli.models.layers import sampling
 from detcli.models.layers.norm import FrozenBatchNorm2d
 from detcli.structures.outputs import Outputs
@@ -56,13 +57,13 @@ def assert_same(one: Outputs, other: Outputs, tolerance: float = 1e-9) -> None:
 )
 def test_variants_have_the_published_number_of_parameters(variant: str, millions: float) -> None:
     with torch.device("meta"):
-        built = DeformableDetr(published(variant, ["label"] * 91))
+        built = DeformableDetr(published_config(variant, ["label"] * 91))
     assert round(sum(parameter.numel() for parameter in built.parameters()) / 1e6, 3) == millions
 
 
 def test_refinement_adds_heads_alone() -> None:
     with torch.device("meta"):
-        plain, refined = (DeformableDetr(published(v, ["label"] * 91)) for v in ("", "with-box-refine"))
+        plain, refined = (DeformableDetr(published_config(v, ["label"] * 91)) for v in ("", "with-box-refine"))
     counts = [sum(parameter.numel() for parameter in built.parameters()) for built in (plain, refined)]
     head = 257 * 91 + 2 * 257 * 256 + 257 * 4
     assert counts[1] - counts[0] == 5 * head
@@ -230,6 +231,6 @@ def test_weights_that_are_no_numbers_show_in_the_answer() -> None:
 
 
 def test_the_family_has_no_masks_and_scores_by_sigmoid() -> None:
-    assert not FAMILY.segments(tiny())
+    assert not FAMILY.has_masks(tiny())
     assert FAMILY.scores == "sigmoid"
-    assert FAMILY.label_names(tiny()) == tuple(f"class {i}" for i in range(5))
+    assert tiny().labels == tuple(f"class {i}" for i in range(5))

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from detcli.models.deformable_detr import FAMILY
-from detcli.models.deformable_detr.config import published
 from detcli.models.deformable_detr.network import DeformableDetr
+from detcli.models.deformable_detr.published import published_config
 from detcli.models.empty_weights import skeleton
 from detcli.models.family import ParameterGroup, ReplacedClassHead
 from detcli.models.losses.set_training import SetTraining
@@ -109,7 +109,7 @@ def test_every_parameter_that_learns_is_reached_by_the_criterion(variant: str) -
     targets = truths(3, 2)
     losses = FAMILY.criterion(config)(network(pixels, mask, targets=targets), targets)
     sum(losses.values(), torch.zeros(())).backward()
-    learning = {name for group in FAMILY.groups(network) for name in group.names}
+    learning = {name for group in FAMILY.parameter_groups(network) for name in group.names}
     silent = {name for name, p in network.named_parameters() if name in learning and p.grad is None}
     assert not silent
 
@@ -132,7 +132,7 @@ def test_targets_that_are_not_one_an_image_of_a_training_step_are_refused(traini
 
 def groups(variant: str) -> tuple[ParameterGroup, ...]:
     with skeleton():
-        return FAMILY.groups(DeformableDetr(published(variant, ["label"] * 91)))
+        return FAMILY.parameter_groups(DeformableDetr(published_config(variant, ["label"] * 91)))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -153,8 +153,8 @@ def test_groups_are_those_of_the_published_recipe(variant: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_parameter_is_in_one_group(variant: str) -> None:
     with skeleton():
-        network = DeformableDetr(published(variant, ["label"] * 91))
-    names = [name for group in FAMILY.groups(network) for name in group.names]
+        network = DeformableDetr(published_config(variant, ["label"] * 91))
+    names = [name for group in FAMILY.parameter_groups(network) for name in group.names]
     assert len(names) == len(set(names))
     assert set(names) == {name for name, _ in network.named_parameters()}
 
@@ -167,7 +167,7 @@ def relabelled(variant: str, *names: str, seed: int = 0) -> tuple[dict[str, Tens
     state = dict(lively(config).state_dict())
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return state, FAMILY.relabel(state, config, names)
+        return state, FAMILY.replace_class_head(state, config, names)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from detcli.errors import DamagedModelError
 from detcli.models.deformable_detr.config import DeformableDetrConfig
-from detcli.models.deformable_detr.network import optimize
 from detcli.models.deformable_detr.weights import read_weights, write_weights
+from detcli.models.inference_form import optimize
 from tests.helpers.deformable_detr_samples import VARIANTS, lively, tiny
 
 SHARED, REFINED, TWO_STAGE = (tiny(v, decoder_layers=3) for v in ("", "with-box-refine", "with-box-refine-two-stage"))

@@ -11,7 +11,8 @@ from detcli.models.detr import (
     FAMILY,  # CHECK
     masks,
 )
-from detcli.models.detr.network import Detr, optimize
+from detcli.models.detr.network import Detr
+from detcli.models.inference_form import optimize
 from detcli.structures.outputs import Outputs
 from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny
 
@@ -107,13 +108,21 @@ def test_any_size_of_image_will_do(network: Detr, size_hw: tuple[int, int]) -> N
 def test_masks_are_left_out_where_they_are_not_wanted() -> None:
     network = lively(tiny(**SEGMENTING)).double()
     pixels, mask = padded((96, 130), (70, 101))
-    assert network.gives_masks
     with_masks = run(network, pixels, mask)
-    network.gives_masks = False
+    assert with_masks.masks is not None
+    network.configure_masks(enabled=False)
     without = run(network, pixels, mask)
     assert without.masks is None
     assert_alike(without, Outputs(with_masks.logits, with_masks.boxes_cxcywh))
-    assert not lively(tiny()).gives_masks
+    network.configure_masks(enabled=True)
+    assert run(network, pixels, mask).masks is not None
+
+
+def test_masks_cannot_be_enabled_without_a_mask_head() -> None:
+    network = lively(tiny())
+    network.configure_masks(enabled=False)
+    with pytest.raises(ValueError, match="no mask head"):
+        network.configure_masks(enabled=True)
 
 
 def test_a_few_queries_at_a_time_give_the_masks_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,16 +141,17 @@ def test_masks_of_unsure_queries_are_spared_and_the_others_stay_as_they_are() ->
     every = run(network, pixels, mask)
     assert every.masks is not None
     scores = every.logits.softmax(-1)[..., :-1].amax(-1)
-    network.masks_above = float(scores.median())
+    threshold = float(scores.median())
+    network.configure_masks(enabled=True, score_threshold=threshold)
     some = run(network, pixels, mask)
     assert some.masks is not None
-    sure = scores > network.masks_above
+    sure = scores > threshold
     assert 0 < sure.sum() < sure.numel()
     torch.testing.assert_close(some.masks[sure], every.masks[sure], rtol=0, atol=1e-9)
-    spared = scores < network.masks_above - 0.01
+    spared = scores < threshold - 0.01
     assert spared.any()
     assert (some.masks[spared] == -100).all()
-    network.masks_above = 0.999999
+    network.configure_masks(enabled=True, score_threshold=0.999999)
     assert (run(network, pixels, mask).masks == -100).all()
     network.train()
     assert network(pixels, mask).masks.min() > -100
@@ -149,7 +159,7 @@ def test_masks_of_unsure_queries_are_spared_and_the_others_stay_as_they_are() ->
 
 def test_a_mask_of_what_is_no_number_is_not_spared() -> None:
     network = optimize(lively(tiny(**SEGMENTING)))
-    network.masks_above = 0.9
+    network.configure_masks(enabled=True, score_threshold=0.9)
     network.class_head.bias.data[0] = torch.nan
     assert (run(network, images(1, 64, 96).float()).masks != -100).any()
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from detcli.models.detr import FAMILY
-from detcli.models.detr.config import DetrConfig, published
+from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.network import Detr
+from detcli.models.detr.published import published_config
 from detcli.models.empty_weights import skeleton
 from detcli.models.losses.set_training import SetTraining
 from detcli.structures.outputs import Outputs, Targets
@@ -78,7 +79,7 @@ def test_a_step_reaches_every_parameter_that_learns(form: dict[str, object], cou
         ]
     losses = FAMILY.criterion(config)(network(pixels, mask, targets=targets), targets)
     torch.stack(list(losses.values())).sum().backward()
-    learning = {name for group in FAMILY.groups(network) for name in group.names}
+    learning = {name for group in FAMILY.parameter_groups(network) for name in group.names}
     for name, parameter in network.named_parameters():
         if name in learning:
             assert parameter.grad is not None, name
@@ -120,8 +121,8 @@ def test_targets_must_be_one_an_image_of_a_training_step() -> None:
 
 def test_every_parameter_is_in_one_group_and_decays() -> None:
     with skeleton():
-        network = Detr(published("r50-panoptic", ["label"] * 250))
-    groups = FAMILY.groups(network)
+        network = Detr(published_config("r50-panoptic", ["label"] * 250))
+    groups = FAMILY.parameter_groups(network)
     grouped = [name for group in groups for name in group.names]
     assert len(grouped) == len(set(grouped))
     assert set(grouped) == {name for name, _ in network.named_parameters()}
@@ -137,7 +138,7 @@ def relabelled(config: DetrConfig, *names: str) -> tuple[dict[str, Tensor], dict
     state = dict(lively(config).state_dict())
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made = FAMILY.relabel(state, config, names)
+        made = FAMILY.replace_class_head(state, config, names)
     assert made.config == dataclasses.replace(config, labels=names)
     Detr(made.config).load_state_dict(made.state)
     return state, made.state, made.kept

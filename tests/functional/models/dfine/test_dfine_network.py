@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from detcli.models.dfine import FAMILY
-from detcli.models.dfine.backbone_config import Size
-from detcli.models.dfine.config import published
-from detcli.models.dfine.network import DFine, DFineDetails, optimize
+from detcli.models.dfine.network import DFine, DFineDetails
+from detcli.models.dfine.published import Size, published_config
+from detcli.models.inference_form import optimize
 from detcli.models.layers.norm import FrozenBatchNorm2d
 from tests.helpers.network_samples import distance, images, lively, tiny
 
@@ -43,7 +43,7 @@ def either(request: pytest.FixtureRequest) -> DFine:
 )
 def test_sizes_have_the_published_number_of_parameters(size: Size, millions: float) -> None:
     with torch.device("meta"):
-        network = DFine(published(size, ["label"] * 80))
+        network = DFine(published_config(size, ["label"] * 80))
     count = sum(parameter.numel() for parameter in network.parameters())
     if size in ("n", "s", "m"):
         norms = [module for module in network.modules() if isinstance(module, FrozenBatchNorm2d)]
@@ -201,7 +201,7 @@ def test_training_after_a_prediction_reaches_every_parameter() -> None:
 @torch.inference_mode()
 def test_a_new_network_says_each_class_with_its_prior_and_boxes_at_their_anchors() -> None:
     torch.manual_seed(0)
-    network = DFine(published("n", ["label"] * 9)).eval()
+    network = DFine(published_config("n", ["label"] * 9)).eval()
     outputs = network(images(1, 256, 320).float(), details=True)
     assert isinstance(outputs.details, DFineDetails)
     assert 0.02 < outputs.logits.sigmoid().mean() < 0.3  # one in ten

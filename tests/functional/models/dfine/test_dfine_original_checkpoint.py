@@ -9,9 +9,9 @@ from torch import Tensor
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.dfine import FAMILY
-from detcli.models.dfine.backbone_config import Size
-from detcli.models.dfine.config import DFineConfig, published
+from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.original_checkpoint import read_original
+from detcli.models.dfine.published import Size, published_config
 from detcli.models.empty_weights import skeleton
 from detcli.models.family import ConversionHints, ConvertedWeights
 from detcli.structures.dataset_labels import COCO_80, PUBLISHED_LABELS
@@ -87,7 +87,7 @@ def test_the_original_layout_of_a_network_reads_back_as_the_same_network(changes
 
 @pytest.mark.parametrize("size", get_args(Size))
 def test_every_published_size_is_recognised_and_has_the_hubs_configuration(size: Size) -> None:
-    config = published(size, COCO_80)
+    config = published_config(size, COCO_80)
     with skeleton():
         state = dict(FAMILY.build(config).state_dict())
     for name in state:

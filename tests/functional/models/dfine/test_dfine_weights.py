@@ -8,8 +8,8 @@ from torch import Tensor
 
 from detcli.errors import DamagedModelError
 from detcli.models.dfine.config import DFineConfig
-from detcli.models.dfine.network import optimize
 from detcli.models.dfine.weights import read_weights, write_weights
+from detcli.models.inference_form import optimize
 from tests.helpers.network_samples import lively, tiny
 
 CONFIG = tiny(decoder_layers=3)

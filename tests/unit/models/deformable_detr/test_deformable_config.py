@@ -7,7 +7,8 @@ import pytest
 
 from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig, resnet_variant
-from detcli.models.deformable_detr.config import DeformableDetrConfig, published, read_config, write_config
+from detcli.models.deformable_detr.config import DeformableDetrConfig, read_config, write_config
+from detcli.models.deformable_detr.published import published_config
 from tests.helpers.deformable_detr_samples import VARIANTS, tiny, tiny_json
 
 
@@ -17,7 +18,7 @@ def through_json(config: DeformableDetrConfig) -> DeformableDetrConfig:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_published_configuration_survives_writing_and_reading(variant: str) -> None:
-    config = published(variant, ["cat", "dog"])
+    config = published_config(variant, ["cat", "dog"])
     assert through_json(config) == config
 
 
@@ -44,7 +45,7 @@ def test_what_the_five_variants_differ_in() -> None:
     facts = {
         variant: (config.num_feature_levels, config.backbone.out_indices, config.with_box_refine, config.two_stage)
         for variant in VARIANTS
-        for config in [published(variant, ["a"])]
+        for config in [published_config(variant, ["a"])]
     }
     assert facts == {
         "": (4, (2, 3, 4), False, False),
@@ -53,13 +54,13 @@ def test_what_the_five_variants_differ_in() -> None:
         "with-box-refine": (4, (2, 3, 4), True, False),
         "with-box-refine-two-stage": (4, (2, 3, 4), True, True),
     }
-    backbones = {variant: published(variant, ["a"]).backbone for variant in VARIANTS}
+    backbones = {variant: published_config(variant, ["a"]).backbone for variant in VARIANTS}
     assert [v for v, b in backbones.items() if isinstance(b, ResNetConfig) and b.dilation] == ["single-scale-dc5"]
 
 
 def test_there_is_no_other_variant() -> None:
     with pytest.raises(ValueError, match="no published deformable-detr-two-scale"):
-        published("two-scale", ["a"])
+        published_config("two-scale", ["a"])
 
 
 # As the files of the Hub have it, of 2022; and as transformers 5 writes the same.
@@ -113,7 +114,7 @@ def test_two_stages_count_proposals() -> None:
 
 
 def test_heads_are_tied_where_layers_share_them_alone() -> None:
-    assert {v: write_config(published(v, ["a"]))["tie_word_embeddings"] for v in VARIANTS} == {
+    assert {v: write_config(published_config(v, ["a"]))["tie_word_embeddings"] for v in VARIANTS} == {
         "": True,
         "single-scale": True,
         "single-scale-dc5": True,
@@ -153,4 +154,4 @@ def test_what_cannot_be_is_refused_by_its_name(changes: dict[str, Any], name: st
 def test_a_backbone_that_is_spelled_out_asks_for_no_pretrained_one() -> None:
     """transformers up to 5.0 does by default, and raises where it finds no name for it."""
     assert write_config(tiny())["use_pretrained_backbone"] is False
-    assert write_config(published("single-scale-dc5", ["a"]))["use_pretrained_backbone"] is False
+    assert write_config(published_config("single-scale-dc5", ["a"]))["use_pretrained_backbone"] is False

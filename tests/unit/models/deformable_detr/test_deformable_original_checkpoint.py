@@ -10,8 +10,9 @@ from torch import Tensor
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.deformable_detr import FAMILY
-from detcli.models.deformable_detr.config import DeformableDetrConfig, published
+from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.original_checkpoint import read_original
+from detcli.models.deformable_detr.published import published_config
 from detcli.models.empty_weights import skeleton
 from detcli.models.family import ConversionHints, ConvertedWeights
 from detcli.structures.dataset_labels import PUBLISHED_LABELS
@@ -97,7 +98,7 @@ def test_the_first_norm_of_a_decoder_layer_follows_the_attention_to_the_image() 
     ],
 )
 def test_every_published_model_is_recognised(variant: str, said: str) -> None:
-    config = published(variant, PUBLISHED_LABELS[91])
+    config = published_config(variant, PUBLISHED_LABELS[91])
     with skeleton():
         state = dict(FAMILY.build(config).state_dict())
     original = read(

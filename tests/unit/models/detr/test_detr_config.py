@@ -8,7 +8,8 @@ import pytest
 from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig, resnet_variant
 from detcli.models.detr import FAMILY
-from detcli.models.detr.config import DetrConfig, published, read_config, write_config
+from detcli.models.detr.config import DetrConfig, read_config, write_config
+from detcli.models.detr.published import published_config
 from detcli.models.empty_weights import skeleton
 from detcli.models.family import family_of
 from tests.helpers.detr_samples import SEGMENTING, tiny, tiny_json
@@ -22,14 +23,14 @@ def through_json(config: DetrConfig) -> DetrConfig:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_published_configuration_survives_writing_and_reading(variant: str) -> None:
-    config = published(variant, ["cat", "dog"])
+    config = published_config(variant, ["cat", "dog"])
     assert through_json(config) == config
-    assert FAMILY.segments(config) == ("panoptic" in variant)
+    assert FAMILY.has_masks(config) == ("panoptic" in variant)
 
 
 def test_a_published_configuration_drops_out_wherever_the_authors_code_does() -> None:
     """transformers' own leaves attention and perceptrons out."""
-    config = published("r50", ["cat"])
+    config = published_config("r50", ["cat"])
     assert (config.dropout, config.attention_dropout, config.activation_dropout) == (0.1, 0.1, 0.1)
 
 
@@ -40,7 +41,7 @@ def test_a_published_configuration_drops_out_wherever_the_authors_code_does() ->
 )
 def test_a_published_network_has_its_published_size(variant: str, millions: float) -> None:
     with skeleton():
-        network = FAMILY.build(published(variant, [str(i) for i in range(250 if "panoptic" in variant else 91)]))
+        network = FAMILY.build(published_config(variant, [str(i) for i in range(250 if "panoptic" in variant else 91)]))
     total = sum(parameter.numel() for parameter in network.parameters())
     assert total / 1e6 == pytest.approx(millions, abs=0.0006)
 
@@ -48,7 +49,7 @@ def test_a_published_network_has_its_published_size(variant: str, millions: floa
 @pytest.mark.parametrize("variant", ["r18", "r50-dc6", "r50-panoptic-dc5", "", "r50-"])
 def test_other_names_are_not_published(variant: str) -> None:
     with pytest.raises(ValueError, match="no published detr"):
-        published(variant, ["cat"])
+        published_config(variant, ["cat"])
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from torch import Tensor
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig, resnet_variant
 from detcli.models.detr import FAMILY
-from detcli.models.detr.config import DetrConfig, published
+from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.original_checkpoint import read_original
+from detcli.models.detr.published import published_config
 from detcli.models.empty_weights import skeleton
 from detcli.models.family import ConversionHints, ConvertedWeights
 from detcli.structures.dataset_labels import PUBLISHED_LABELS
@@ -105,7 +106,7 @@ def test_attentions_are_split_and_norms_stand_where_they_are_used() -> None:
     ],
 )
 def test_every_published_model_is_recognised(variant: str, classes: int, said: str) -> None:
-    config = published(variant, PUBLISHED_LABELS[classes])
+    config = published_config(variant, PUBLISHED_LABELS[classes])
     original = read(saved(config, shapes(config)), ConversionHints(dilation="dc5" in variant))
     assert original.config == config
     assert original.notes[0] == f"recognised as {said}"

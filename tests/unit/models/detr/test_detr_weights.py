@@ -9,8 +9,8 @@ from torch import Tensor
 
 from detcli.errors import DamagedModelError
 from detcli.models.detr.config import DetrConfig
-from detcli.models.detr.network import optimize
 from detcli.models.detr.weights import read_weights, write_weights
+from detcli.models.inference_form import optimize
 from tests.helpers.detr_samples import SEGMENTING, lively, tiny
 
 CONFIG = tiny(**SEGMENTING)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from detcli.errors import UnsupportedModelError
-from detcli.models.dfine.backbone_config import Size
-from detcli.models.dfine.config import DFineConfig, published, read_config, write_config
+from detcli.models.dfine.config import DFineConfig, read_config, write_config
+from detcli.models.dfine.published import Size, published_config
 from tests.helpers.network_samples import tiny, tiny_json
 
 SIZES: list[Size] = ["n", "s", "m", "l", "x"]
@@ -19,7 +19,7 @@ def through_json(config: DFineConfig) -> DFineConfig:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_published_configuration_survives_writing_and_reading(size: Size) -> None:
-    config = published(size, ["cat", "dog"])
+    config = published_config(size, ["cat", "dog"])
     assert through_json(config) == config
 
 

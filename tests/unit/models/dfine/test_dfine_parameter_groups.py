@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from detcli.models.dfine import FAMILY
-from detcli.models.dfine.backbone_config import Size
-from detcli.models.dfine.config import published
 from detcli.models.dfine.network import DFine
+from detcli.models.dfine.published import Size, published_config
 from detcli.models.family import ParameterGroup
 from tests.helpers.network_samples import tiny
 
@@ -19,7 +18,7 @@ PUBLISHED = {"n": (186, 151 + 2 * 4, 91 + 2 * 4), "x": (125 + 5, 226, 277 + 4 * 
 
 
 def network(size: Size, *, frozen: bool) -> DFine:
-    config = published(size, ["label"] * 80)
+    config = published_config(size, ["label"] * 80)
     with torch.device("meta"):
         return DFine(replace(config, backbone=replace(config.backbone, frozen=frozen)))
 
@@ -31,7 +30,7 @@ def group_of(groups: tuple[ParameterGroup, ...], name: str) -> ParameterGroup:
 
 @pytest.mark.parametrize(("size", "frozen"), [("n", False), ("x", True)])
 def test_groups_are_as_large_as_the_published_ones(size: Size, frozen: bool) -> None:
-    groups = FAMILY.groups(network(size, frozen=frozen))
+    groups = FAMILY.parameter_groups(network(size, frozen=frozen))
     assert tuple(len(group.names) for group in groups) == PUBLISHED[size]
 
 
@@ -40,14 +39,14 @@ def test_groups_are_as_large_as_the_published_ones(size: Size, frozen: bool) -> 
 def test_every_parameter_that_learns_is_in_one_group(frozen: bool, affine: bool) -> None:
     config = tiny(freeze_backbone_batch_norms=frozen, backbone={"use_learnable_affine_block": affine})
     learner = DFine(config)
-    grouped = [name for group in FAMILY.groups(learner) for name in group.names]
+    grouped = [name for group in FAMILY.parameter_groups(learner) for name in group.names]
     assert len(grouped) == len(set(grouped))
     parameters = dict(learner.named_parameters())
     assert set(grouped) == {name for name, parameter in parameters.items() if parameter.requires_grad}
 
 
 def test_the_backbone_decays_and_has_its_own_rate_norms_and_affines_too() -> None:
-    groups = FAMILY.groups(network("n", frozen=False))
+    groups = FAMILY.parameter_groups(network("n", frozen=False))
     names = [name for name in groups[0].names if "norm" in name or "affine" in name]
     assert names
     assert all((group.rate, group.decay) == ("backbone", True) for group in groups[:1])
@@ -57,7 +56,7 @@ def test_the_backbone_decays_and_has_its_own_rate_norms_and_affines_too() -> Non
 
 @pytest.mark.parametrize(("size", "frozen", "decays"), [("n", False, False), ("n", True, False), ("x", True, True)])
 def test_biases_decay_in_the_large_sizes_alone(size: Size, frozen: bool, decays: bool) -> None:
-    groups = FAMILY.groups(network(size, frozen=frozen))
+    groups = FAMILY.parameter_groups(network(size, frozen=frozen))
     assert group_of(groups, "decoder.class_heads.0.bias").decay is decays
     assert group_of(groups, "decoder.class_heads.0.weight").decay
     assert not group_of(groups, "decoder.layers.0.mlp_norm.weight").decay
@@ -66,5 +65,5 @@ def test_biases_decay_in_the_large_sizes_alone(size: Size, frozen: bool, decays:
 
 
 def test_what_the_network_holds_fixed_is_in_no_group() -> None:
-    names = {name for group in FAMILY.groups(network("s", frozen=False)) for name in group.names}
+    names = {name for group in FAMILY.parameter_groups(network("s", frozen=False)) for name in group.names}
     assert not {name for name in names if name.startswith("decoder.bins.")}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from detcli.errors import UsageError
 from detcli.models.dfine import FAMILY
-from detcli.models.dfine.config import published
+from detcli.models.dfine.published import published_config
 from detcli.training.optimization.optimizer import (
     MovingAverage,
     Optimizer,
@@ -28,17 +28,17 @@ from tests.helpers.network_samples import tiny
     [("n", False, (186, 151 + 4 * 2, 91 + 4 * 2)), ("x", True, (125, 226, 277 + 7 * 4))],
 )
 def test_groups_are_the_originals(size: str, frozen: bool, counts: tuple[int, ...]) -> None:
-    config = published(size, [str(i) for i in range(80)])  # type: ignore[arg-type]
+    config = published_config(size, [str(i) for i in range(80)])  # type: ignore[arg-type]
     config = replace(config, backbone=replace(config.backbone, frozen=frozen))
     with torch.device("meta"):
         network = FAMILY.build(config)
-    groups = learning_groups(FAMILY.groups(network), ("backbone.stem.",) if frozen else ())
+    groups = learning_groups(FAMILY.parameter_groups(network), ("backbone.stem.",) if frozen else ())
     assert tuple(len(group.names) for group in groups) == counts
 
 
 def test_rates_scale_with_the_batch_and_frozen_parameters_have_none() -> None:
     network = FAMILY.build(tiny(freeze_backbone_batch_norms=False))
-    groups = learning_groups(FAMILY.groups(network), ("backbone.stem.", "decoder."))
+    groups = learning_groups(FAMILY.parameter_groups(network), ("backbone.stem.", "decoder."))
     recipe = Recipe(batch=16, base_batch=64, lr=4e-4, backbone_lr=2e-4, weight_decay=0.5)
     optimizer = Optimizer(network, groups, recipe)
     optimizer.set_factor(0.5)
@@ -118,7 +118,7 @@ def test_an_optimizer_goes_on_from_its_state_to_the_last_bit() -> None:
     straight, halted = FAMILY.build(config), FAMILY.build(config)
     halted.load_state_dict(straight.state_dict())
     one, two, three = (
-        Optimizer(network.to(memory_format=torch.channels_last), FAMILY.groups(network), Recipe())  # type: ignore[call-overload]
+        Optimizer(network.to(memory_format=torch.channels_last), FAMILY.parameter_groups(network), Recipe())  # type: ignore[call-overload]
         for network in (straight, halted, halted)
     )
     stepped(one, range(4))

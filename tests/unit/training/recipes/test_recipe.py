@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.models.dfine.config import published
+from detcli.models.dfine.published import published_config
 from detcli.models.family import FAMILIES
 from detcli.training.recipes.recipe import BOUNDS, Recipe, recipe_for, recipe_of
 
@@ -37,7 +37,7 @@ def test_a_published_model_has_its_published_recipe(name: str) -> None:
 
 @pytest.mark.parametrize("letter", "nsmlx")
 def test_a_configuration_has_the_recipe_of_the_published_one_like_it(letter: str) -> None:
-    assert recipe_of(FAMILIES["dfine"], published(letter, ["a", "b"])) == recipe_for(f"dfine-{letter}")  # type: ignore[arg-type]
+    assert recipe_of(FAMILIES["dfine"], published_config(letter, ["a", "b"])) == recipe_for(f"dfine-{letter}")  # type: ignore[arg-type]
 
 
 def test_what_has_seen_objects365_learns_briefly_and_without_warming_up() -> None:

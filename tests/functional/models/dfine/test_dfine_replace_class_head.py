@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from detcli.models.dfine import FAMILY
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
-from detcli.models.dfine.relabel import relabel
 from detcli.models.family import ReplacedClassHead
 from tests.helpers.network_samples import images, lively, tiny
 
@@ -24,7 +24,7 @@ def relabelled(*names: str, seed: int = 0, **changes: object) -> tuple[DFine, Re
     network, config = learned(**changes)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return network, relabel(network.state_dict(), config, names)
+        return network, FAMILY.replace_class_head(network.state_dict(), config, names)
 
 
 def test_rows_of_the_same_names_go_over_in_any_order_and_case() -> None:
@@ -79,7 +79,7 @@ def test_the_same_classes_in_another_order_score_as_before() -> None:
     config = tiny()
     network = lively(config)
     order = [3, 0, 4, 2, 1]
-    made = relabel(network.state_dict(), config, [config.labels[index] for index in order])
+    made = FAMILY.replace_class_head(network.state_dict(), config, [config.labels[index] for index in order])
     again = DFine(made.config).eval()
     again.load_state_dict(made.state)
     pixels = images(1, 64, 96).float()

@@ -14,7 +14,7 @@ from detcli.engine.outputs import TABLE, OutputPlan, ResultTarget
 from detcli.engine.request import DetectRequest
 from detcli.errors import UsageError
 from detcli.inference.detector import Detector
-from detcli.io.coco_ids import CocoIds, read_ground_truth
+from detcli.io.coco.coco_ids import CocoIds, read_coco_ids
 from detcli.io.journal import Journal
 from detcli.pipeline.run import RunStats
 from detcli.sinks.sink import SINKS, Sink, SinkSettings
@@ -85,7 +85,7 @@ def open_sinks(
 
     moving  makes the sinks that only videos have
     """
-    truth = read_ground_truth(wish.gt) if wish.gt is not None else None
+    truth = read_coco_ids(wish.gt) if wish.gt is not None else None
     info = _run_info(console, wish, detector, truth)
     settings = SinkSettings(
         info,

@@ -3,7 +3,8 @@
 from pathlib import Path, PureWindowsPath
 
 from detcli.errors import ImageError
-from detcli.evaluation.coco_ground_truth import CocoGroundTruth, posix
+from detcli.evaluation.coco_ground_truth import CocoGroundTruth
+from detcli.io.coco.coco_reader import posix_name
 from detcli.io.images.decode import decode
 from detcli.io.read import read_bytes
 from detcli.structures.frame import Pixels
@@ -23,7 +24,7 @@ class ImageLookup:
     """
 
     def __init__(self, annotations: Path, truth: CocoGroundTruth, folder: Path | None) -> None:
-        self._names = {image["id"]: posix(image["file_name"]) for image in truth.images}
+        self._names = {image["id"]: posix_name(image["file_name"]) for image in truth.images}
         folders = [folder] if folder is not None else _usual_folders(annotations)
         sample = list(self._names.values())[:_SAMPLE]
         counts = [sum(_is_file(_below(place, name)) for name in sample) for place in folders]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from detcli.errors import DataError, InputError
-from detcli.evaluation.coco_ground_truth import CocoGroundTruth, named, posix
+from detcli.evaluation.coco_ground_truth import CocoGroundTruth, named
+from detcli.io.coco.coco_reader import posix_name
 from detcli.io.results import StoredBox, StoredImage
 from detcli.structures.class_labels import plain_name
 
@@ -170,7 +171,7 @@ class _NameIndex:
     """Image ids of the truth by what results call the images."""
 
     def __init__(self, truth: CocoGroundTruth) -> None:
-        self._by_id = {image["id"]: posix(image["file_name"]) for image in truth.images}
+        self._by_id = {image["id"]: posix_name(image["file_name"]) for image in truth.images}
         self._by_name: dict[str, int | None] = {}
         self._by_last_part: dict[str, int | None] = {}
         for image_id, name in self._by_id.items():
@@ -182,7 +183,7 @@ class _NameIndex:
         """The id, or None where the truth has no such image, or several."""
         if image.file is None:
             return image.image_id if image.image_id in self._by_id else None
-        parts = posix(image.file).split("/")
+        parts = posix_name(image.file).split("/")
         for start in range(len(parts)):  # "in/sub/a.jpg", as it was typed, then "sub/a.jpg", then "a.jpg"
             image_id = self._by_name.get("/".join(parts[start:]))
             if image_id is not None:

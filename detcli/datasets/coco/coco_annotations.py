@@ -1,9 +1,8 @@
 """COCO annotations from JSON into columns. What cannot be a column, because its ids are none, is refused here."""
 
-import json
 import math
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,15 @@ import numpy.typing as npt
 
 from detcli.datasets.instance_masks import Outline, read_outline
 from detcli.datasets.issues import IssueReport
-from detcli.errors import ImageError, UsageError
-from detcli.io.read import read_bytes
-
-_MAX_BYTES = 4 << 30  # the largest public set, Objects365, has 1.2 GB
-_MOST_ID = 2**63 - 1
-_SECTIONS = ("images", "annotations", "categories")
+from detcli.errors import DataError, UsageError
+from detcli.io.coco.coco_reader import (
+    MAX_ID,
+    InvalidEntries,
+    integer_id,
+    numbered_entries,
+    read_coco_document,
+    read_names,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,45 +71,28 @@ def read_columns(path: Path, findings: IssueReport, *, masks: bool = False) -> A
     Raises UsageError where the file is not there or is not of that kind, and DataError where an entry has no name or no
     whole number for an id.
     """
-    sections = read_sections(path, _with_outlines if masks else _without_masks)
-    outlines = [_outline(entry) for entry in sections["annotations"]] if masks else None
-    return to_columns(sections, findings, masks=outlines)
+    document = read_coco_document(path, invalid=UsageError, object_hook=_with_outlines if masks else _without_masks)
+    outlines = [_outline(entry) for entry in document["annotations"]] if masks else None
+    return to_columns(path, document, findings, masks=outlines)
 
 
-def to_columns(sections: dict[str, list[Any]], findings: IssueReport, *, masks: list[Any] | None) -> AnnotationColumns:
-    """The columns of COCO's three sections. Raises DataError where an entry has no name or no whole number for an id."""
-    images, categories = sections["images"], sections["categories"]
-    _check_entries("images", images, "file_name", findings)
-    _check_entries("categories", categories, "name", findings)
-    columns = _annotation_columns(sections["annotations"], findings)
+def to_columns(
+    path: Path, document: Mapping[str, Any], findings: IssueReport, *, masks: list[Any] | None
+) -> AnnotationColumns:
+    """The columns of COCO's three sections. Raises DataError for entries without a name or an integer id."""
+    invalid = InvalidEntries()
+    images, categories = (read_names(path, document, section, invalid) for section in ("images", "categories"))
+    columns = _annotation_columns(path, document["annotations"], invalid)
+    invalid.raise_if_any(findings.where, DataError)
     return AnnotationColumns(
-        category_ids=[category["id"] for category in categories],
-        category_names=[category["name"] for category in categories],
-        image_ids=np.array([image["id"] for image in images], np.int64),
-        file_names=[image["file_name"] for image in images],
-        sizes_hw=np.array([_size(image) for image in images], np.int32).reshape(-1, 2),
+        category_ids=[category_id for category_id, _ in categories],
+        category_names=[name for _, name in categories],
+        image_ids=np.array([image_id for image_id, _ in images], np.int64),
+        file_names=[name for _, name in images],
+        sizes_hw=np.array([_size(image) for image in document["images"]], np.int32).reshape(-1, 2),
         masks=masks,
         **columns,
     )
-
-
-def read_sections(path: Path, hook: Callable[[dict[str, Any]], Any] | None = None) -> dict[str, list[Any]]:
-    """The three sections, as lists of whatever there is; `hook` is given each object as soon as it is parsed.
-
-    Raises UsageError where the file is not there or is not of that kind.
-    """
-    try:
-        found = json.loads(read_bytes(path, max_bytes=_MAX_BYTES), object_hook=hook)
-    except ImageError as error:
-        raise UsageError(f"cannot read the annotations '{path}': {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"the annotations '{path}' are not JSON: {error}") from error
-    if isinstance(found, list):
-        raise UsageError(f"'{path}' holds no COCO annotations: it is a list, as results are; annotations have 'images'")
-    for section in _SECTIONS:
-        if not isinstance(found, dict) or not isinstance(found.get(section), list):
-            raise UsageError(f"'{path}' holds no COCO annotations: it has no list of '{section}'")
-    return {section: found[section] for section in _SECTIONS}
 
 
 def _without_masks(entry: dict[str, Any]) -> dict[str, Any]:
@@ -143,41 +128,21 @@ def _box_around(polygons: object) -> list[float] | None:
     return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
-def _check_entries(section: str, entries: Sequence[Any], name_key: str, findings: IssueReport) -> None:
-    """Each entry needs a name and a whole number for an id."""
-    findings.refuse(
-        sum(not isinstance(entry, dict) or not isinstance(entry.get(name_key), str) for entry in entries),
-        f"of its {section} {{have}} no '{name_key}'",
-        (
-            f"number {place}"
-            for place, entry in enumerate(entries)
-            if not isinstance(entry, dict) or not isinstance(entry.get(name_key), str)
-        ),
-    )
-    wrong = [entry for entry in entries if not _is_id(entry.get("id"))]
-    findings.refuse(
-        len(wrong),
-        f"of its {section} {{have}} an id that is not a whole number",
-        (f"{_short(entry.get('id'))} of '{entry[name_key]}'" for entry in wrong),
-        advice="number them anew",
-    )
-
-
-def _annotation_columns(entries: Sequence[Any], findings: IssueReport) -> dict[str, Any]:
-    wrong = list(_without_ids(entries))
-    findings.refuse(
-        len(wrong), "of its annotations {have} an 'image_id' or 'category_id' that is not a whole number", wrong
-    )
+def _annotation_columns(path: Path, entries: Sequence[Any], invalid: InvalidEntries) -> dict[str, Any]:
     numbers, images_of, categories_of = array("q"), array("q"), array("q")
     xywh, areas, crowd = array("d"), array("d"), array("b")
-    for entry in entries:
-        number = entry.get("id")
-        numbers.append(number if _is_id(number) else -1)
-        images_of.append(entry["image_id"])
-        categories_of.append(entry["category_id"])
-        xywh.extend(_four_numbers(entry.get("bbox")))
-        areas.append(_number(entry.get("area")))
-        crowd.append(entry.get("iscrowd") in (1, True))
+    for position, entry in numbered_entries(path, "annotations", entries):
+        with invalid:
+            position.mapping(entry)
+            image_id = integer_id(position, entry.get("image_id"), "image_id")
+            category_id = integer_id(position, entry.get("category_id"), "category_id")
+            number = entry.get("id")
+            numbers.append(number if type(number) is int and abs(number) <= MAX_ID else -1)
+            images_of.append(image_id)
+            categories_of.append(category_id)
+            xywh.extend(_four_numbers(entry.get("bbox")))
+            areas.append(_number(entry.get("area")))
+            crowd.append(entry.get("iscrowd") in (1, True))
     return {
         "numbers": np.array(numbers, np.int64),
         "images_of": np.array(images_of, np.int64),
@@ -186,19 +151,6 @@ def _annotation_columns(entries: Sequence[Any], findings: IssueReport) -> dict[s
         "areas": np.array(areas, np.float64),
         "crowd": np.array(crowd, np.bool_),
     }
-
-
-def _without_ids(entries: Iterable[Any]) -> Iterator[str]:
-    for place, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            yield f"number {place}"
-        elif not _is_id(entry.get("image_id")) or not _is_id(entry.get("category_id")):
-            ids = f"image {_short(entry.get('image_id'))}, category {_short(entry.get('category_id'))}"
-            yield f"number {place} ({ids})"
-
-
-def _is_id(value: object) -> bool:
-    return type(value) is int and -_MOST_ID <= value <= _MOST_ID
 
 
 def _four_numbers(box: object) -> list[float]:
@@ -224,7 +176,3 @@ def _size(image: dict[str, Any]) -> tuple[int, int]:
     if all(1 <= size < 2**31 and size == int(size) for size in sizes):
         return int(sizes[0]), int(sizes[1])
     return 0, 0
-
-
-def _short(value: object) -> str:
-    return "none" if value is None else repr(value)[:60]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from detcli.datasets.annotated_images import AnnotatedImages
 from detcli.datasets.annotation_tables import MAX_IMAGE_BYTES, MAX_PIXELS, AnnotationTables
 from detcli.datasets.box_checks import MOST_WRONG
-from detcli.datasets.coco.coco_annotations import AnnotationColumns, read_sections, to_columns
+from detcli.datasets.coco.coco_annotations import AnnotationColumns, to_columns
 from detcli.datasets.coco.coco_boxes import make_tables
 from detcli.datasets.coco.coco_images import check_categories, check_images, complete_sizes
 from detcli.datasets.dataset import Part
@@ -27,7 +27,8 @@ from detcli.datasets.dataset_classes import match_classes
 from detcli.datasets.find_images import ImagePaths, locate
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout, image_folders
-from detcli.errors import ImageError
+from detcli.errors import ImageError, UsageError
+from detcli.io.coco.coco_reader import read_coco_document
 from detcli.io.images.decode import decode
 from detcli.io.read import read_bytes
 from detcli.structures.class_labels import ClassLabels
@@ -62,9 +63,9 @@ class CocoPanopticDataset(AnnotatedImages):
     ) -> None:
         path = find_layout(where, part).annotations
         findings = IssueReport(where)
-        sections = read_sections(path)
-        names = _png_names(sections["annotations"], findings)
-        columns, things = _columns(sections, findings)
+        document = read_coco_document(path, invalid=UsageError)
+        names = _png_names(document["annotations"], findings)
+        columns, things = _columns(path, document, findings)
         candidates = image_folders(path, part) if images is None else [str(images)]
         located = check_images(columns, candidates, findings)
         pngs = _locate_pngs(names, columns, path, located, findings) if masks else {}
@@ -141,17 +142,17 @@ def _png_names(entries: Sequence[Any], findings: IssueReport) -> dict[int, str]:
     return names
 
 
-def _columns(sections: dict[str, list[Any]], findings: IssueReport) -> tuple[AnnotationColumns, dict[int, bool]]:
+def _columns(path: Path, document: dict[str, Any], findings: IssueReport) -> tuple[AnnotationColumns, dict[int, bool]]:
     """A row a segment; and whether each category is of things."""
     segments: list[Any] = []
-    for entry in sections["annotations"]:
+    for entry in document["annotations"]:
         for segment in entry["segments_info"]:
             # Ids are colors, which other images have too: as numbers of annotations they would seem to be given twice.
             own = {**segment, "id": None} if isinstance(segment, dict) else {}
             segments.append({**own, "image_id": entry["image_id"]})
     ids = [
         segment.get("id") if isinstance(segment, dict) else None
-        for entry in sections["annotations"]
+        for entry in document["annotations"]
         for segment in entry["segments_info"]
     ]
     wrong = [place for place, one in enumerate(ids) if type(one) is not int or not 0 < one < 1 << 24]
@@ -160,8 +161,8 @@ def _columns(sections: dict[str, list[Any]], findings: IssueReport) -> tuple[Ann
         "of its segments {have} an id that is no color, a whole number from 1 to 16777215",
         (f"{ids[place]!r:.20} of image {segments[place]['image_id']}" for place in wrong),
     )
-    columns = to_columns({**sections, "annotations": segments}, findings, masks=ids)
-    things = {one["id"]: one.get("isthing", 1) not in (0, False) for one in sections["categories"]}
+    columns = to_columns(path, {**document, "annotations": segments}, findings, masks=ids)
+    things = {one["id"]: one.get("isthing", 1) not in (0, False) for one in document["categories"]}
     return columns, things
 
 

@@ -11,10 +11,9 @@ from detcli.datasets.coco.coco_panoptic import SegmentMasks, png_folders
 from detcli.datasets.find_images import locate
 from detcli.datasets.issues import IssueReport
 from detcli.errors import DataError, ImageError
-from detcli.evaluation.coco_ground_truth import posix
 from detcli.evaluation.panoptic.panoptic_quality import SegmentTable
-from detcli.io.results.open_file import read_json
-from detcli.io.results.values import RecordPosition
+from detcli.io.coco.coco_reader import Kind, posix_name, read_coco_json
+from detcli.io.record_values import RecordPosition
 from detcli.structures.class_labels import plain_name
 
 
@@ -59,14 +58,14 @@ class PanopticFile:
         return SegmentTable(ids, categories, crowds)
 
 
-def read_panoptic(path: Path, kind: str = "results") -> PanopticFile:
+def read_panoptic(path: Path, kind: Kind = "results") -> PanopticFile:
     """Read a file and find its PNGs.
 
     kind  "results" or "annotations", for messages
 
     Raises UsageError where it cannot be read, and InputError or DataError for another kind of file or ids that are none.
     """
-    document = read_json(path, kind)
+    document = read_coco_json(path, kind=kind)
     entries = document.get("annotations") if isinstance(document, dict) else None
     if not isinstance(entries, list) or not all(isinstance(one, dict) and "segments_info" in one for one in entries):
         raise DataError(
@@ -93,15 +92,15 @@ def partners(found: PanopticFile, truth: PanopticFile) -> dict[int, int]:
     """Image id of the truth -> that of what was found: by name where both have names, else by id."""
     if not found.names or not truth.names:
         return {image_id: image_id for image_id in truth.entries if image_id in found.entries}
-    by_name = {posix(name): image_id for image_id, name in found.names.items() if image_id in found.entries}
+    by_name = {posix_name(name): image_id for image_id, name in found.names.items() if image_id in found.entries}
     by_end: dict[str, list[int]] = {}
     for name, image_id in by_name.items():
         by_end.setdefault(name.rpartition("/")[2], []).append(image_id)
     pairs: dict[int, int] = {}
     for image_id, name in truth.names.items():
-        ends = by_end.get(posix(name).rpartition("/")[2], [])
-        if posix(name) in by_name:
-            pairs[image_id] = by_name[posix(name)]
+        ends = by_end.get(posix_name(name).rpartition("/")[2], [])
+        if posix_name(name) in by_name:
+            pairs[image_id] = by_name[posix_name(name)]
         elif len(ends) == 1:
             pairs[image_id] = ends[0]
     return pairs

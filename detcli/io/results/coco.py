@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detcli.errors import InputError
-from detcli.io.results.open_file import read_json
-from detcli.io.results.stored import Box, StoredBox, StoredImage
-from detcli.io.results.values import RecordPosition
+from detcli.io.coco.coco_reader import InvalidEntries, read_coco_document, read_coco_json, read_names
+from detcli.io.record_values import Box, RecordPosition
+from detcli.io.results.stored import StoredBox, StoredImage
 
 if TYPE_CHECKING:
     from detcli.structures.masks import Rle
@@ -15,14 +15,10 @@ if TYPE_CHECKING:
 
 def read_coco(path: Path) -> Iterator[StoredImage]:
     """Images in the file's order, those without boxes among them; then those that `info.failed` names."""
-    document = read_json(path)
-    if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in _SECTIONS):
-        raise InputError(f"'{path}' holds no COCO results: it has no lists of {', '.join(_SECTIONS)}")
-    names = {}
-    for number, entry in enumerate(document["categories"]):
-        place = RecordPosition(path, f"category {number}")
-        category = place.mapping(entry)
-        names[place.whole(category.get("id"), "id")] = place.text(category.get("name"), "name")
+    document = read_coco_document(path, kind="results")
+    invalid = InvalidEntries()
+    names = dict(read_names(path, document, "categories", invalid))
+    invalid.raise_if_any(path, InputError)
     boxes = _boxes(path, document["annotations"], "annotation", names)
     for number, entry in enumerate(document["images"]):
         place = RecordPosition(path, f"image {number}")
@@ -45,15 +41,12 @@ def read_coco(path: Path) -> Iterator[StoredImage]:
 
 def read_coco_results(path: Path) -> Iterator[StoredImage]:
     """Images in the order of their first result; those without results are not in such a file."""
-    document = read_json(path)
+    document = read_coco_json(path, kind="results")
     if not isinstance(document, list):
         raise InputError(f"'{path}' holds no COCO results: they are a list, and this is {type(document).__name__}")
     found = _boxes(path, document, "entry", None)
     for image_id in list(found):
         yield StoredImage(f"image {image_id}", None, image_id, None, tuple(found.pop(image_id)))
-
-
-_SECTIONS = ("images", "annotations", "categories")
 
 
 def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] | None) -> dict[int, list[StoredBox]]:

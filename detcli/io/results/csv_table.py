@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
+from detcli.io.record_values import RecordPosition
 from detcli.io.results.open_file import MOST_BYTES_A_LINE, opened
 from detcli.io.results.stored import StoredBox, StoredImage
-from detcli.io.results.values import RecordPosition
 
 _CORNERS = ("x_min", "y_min", "x_max", "y_max")
 _NEEDED = ("file", "score", *_CORNERS)

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from detcli.io.record_values import RecordPosition
 from detcli.io.results.open_file import lines
 from detcli.io.results.stored import StoredBox, StoredImage
-from detcli.io.results.values import RecordPosition
 
 
 def read_jsonl(path: Path) -> Iterator[StoredImage]:

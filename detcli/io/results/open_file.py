@@ -1,28 +1,14 @@
 """Bytes of a results file: a regular file, no longer than memory bears, and told about when it is not."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from detcli.errors import ImageError, InputError, UsageError
-from detcli.io.read import read_bytes, refusal
+from detcli.errors import InputError, UsageError
+from detcli.io.read import refusal
 
-MOST_BYTES = 4 << 30  # of a file that is read as a whole; COCO's own results of all its images have a twentieth of it
 MOST_BYTES_A_LINE = 64 << 20
-
-
-def read_json(path: Path, kind: str = "results") -> Any:
-    """A whole JSON document. Raises UsageError where it cannot be read, InputError where it is not JSON."""
-    try:
-        data = read_bytes(path, max_bytes=MOST_BYTES)
-    except ImageError as error:
-        raise UsageError(f"cannot read the {kind} '{path}': {error}") from error
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"the {kind} '{path}' are not JSON: {error}") from error
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from detcli.io.record_values import Box
+
 if TYPE_CHECKING:
     from detcli.structures.masks import Rle
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from detcli.errors import InputError
+from detcli.io.record_values import RecordPosition
 from detcli.io.results.open_file import lines
 from detcli.io.results.stored import StoredBox, StoredImage
-from detcli.io.results.values import RecordPosition
 
 # Height and width by the name of an image, "/" between its parts.
 ImageSizes = Mapping[str, tuple[int, int]]

@@ -40,9 +40,9 @@ def test_good_annotations_give_names_and_sizes(tmp_path: Path) -> None:
     ("section", "number", "change", "said"),
     [
         ("images", 1, {"id": "1"}, "image 1: id is the text '1'"),
-        ("images", 1, {"id": 0}, "image 1: the id 0 stands twice"),
+        ("images", 1, {"id": 0}, "image 1: another entry has the id 0"),
         ("images", 1, {"file_name": None}, "image 1: file_name is missing"),
-        ("categories", 1, {"id": 7}, "category 1: the id 7 stands twice"),
+        ("categories", 1, {"id": 7}, "category 1: another entry has the id 7"),
         ("categories", 0, {"name": 3}, "category 0: name is 3, not a text"),
         ("annotations", 2, {"image_id": 12}, "annotation 2: image_id 12 is not in 'images'"),
         ("annotations", 2, {"image_id": "2"}, "annotation 2: image_id is the text '2'"),
@@ -53,23 +53,23 @@ def test_good_annotations_give_names_and_sizes(tmp_path: Path) -> None:
         ("annotations", 2, {"iscrowd": 3}, "annotation 2: iscrowd is 3, neither 0 nor 1"),
     ],
 )
-def test_an_entry_that_cannot_be_judged_against_is_named(
+def test_an_invalid_entry_is_named(
     section: str, number: int, change: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
     document = annotations()
     document[section][number] |= change
-    with pytest.raises(DataError, match=f"for 1 entry: {said}"):
+    with pytest.raises(DataError, match=f"1 entry is invalid: {said}"):
         read_truth(written(tmp_path, document))
 
 
-def test_the_first_ten_culprits_are_named_and_the_others_counted(tmp_path: Path) -> None:
+def test_the_first_ten_invalid_entries_are_named_and_the_rest_counted(tmp_path: Path) -> None:
     document = annotations(30)
     for entry in document["annotations"][:25]:
         entry["category_id"] = 99
     with pytest.raises(DataError) as caught:
         read_truth(written(tmp_path, document))
     message = str(caught.value)
-    assert "for 25 entries" in message
+    assert "25 entries are invalid" in message
     assert message.count("category_id 99") == 10
     assert message.endswith("; and 15 more")
 
@@ -80,7 +80,7 @@ def test_the_first_ten_culprits_are_named_and_the_others_counted(tmp_path: Path)
         ([1], "holds no COCO annotations"),
         ({"images": [], "annotations": [], "categories": []}, "has no images"),
         (annotations() | {"categories": []}, "has no categories"),
-        (annotations() | {"annotations": []}, "there are no annotations to judge against"),
+        (annotations() | {"annotations": []}, "has no annotations to evaluate against"),
     ],
 )
 def test_what_says_nothing_is_refused(document: Any, said: str, tmp_path: Path) -> None:

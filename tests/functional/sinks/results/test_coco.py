@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detcli.io.coco_ids import ImageIdLookup
+from detcli.io.coco.coco_ids import ImageIdLookup
 from detcli.sinks.results.coco import CocoAnnotations, CocoResults
 from detcli.sinks.sink import ResultSink, SinkSettings, remarks
 from detcli.structures.class_labels import ClassLabels

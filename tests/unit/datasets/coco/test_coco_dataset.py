@@ -151,11 +151,11 @@ def test_categories_that_would_share_a_class_are_refused(tmp_path: Path) -> None
     [
         ({"images": [*IMAGES, image(20, "d.png")]}, ["1 image has the id of another", "'d.png' (20)"]),
         ({"images": []}, ["no images"]),
-        ({"images": [image("x", "a.png")]}, ["not a whole number", "'x' of 'a.png'"]),  # type: ignore[arg-type]
-        ({"images": [image(True, "a.png")]}, ["not a whole number"]),
-        ({"images": [image(1 << 70, "a.png")]}, ["not a whole number"]),
-        ({"images": [{"id": 1}]}, ["1 of its images has no 'file_name'", "number 0"]),
-        ({"images": ["a.png"]}, ["no 'file_name'"]),
+        ({"images": [image("x", "a.png")]}, ["1 entry is invalid: image 0: id is the text 'x'"]),  # type: ignore[arg-type]
+        ({"images": [image(True, "a.png")]}, ["image 0: id is True"]),
+        ({"images": [image(1 << 70, "a.png")]}, ["needs more than 64 bits"]),
+        ({"images": [{"id": 1}]}, ["1 entry is invalid: image 0: file_name is missing"]),
+        ({"images": ["a.png"]}, ["image 0: 'a.png' is not an object"]),
         ({"images": [image(10, "../a.png"), image(20, "b.png")]}, ["leads out", "'../a.png'"]),
         ({"images": [image(10, "a/../../a.png"), image(20, "b.png")]}, ["leads out"]),
         ({"images": [image(10, "/etc/passwd"), image(20, "b.png")]}, ["leads out", "'/etc/passwd'"]),
@@ -163,16 +163,16 @@ def test_categories_that_would_share_a_class_are_refused(tmp_path: Path) -> None
         ({"images": [image(10, "x.png"), image(20, "y.png")]}, ["none of its 2 images is there", "'x.png'"]),
         ({"images": [*IMAGES, *(image(n, f"{n}.png") for n in range(4))]}, ["4 of 7 images are missing", "3.png'"]),
         ({"categories": []}, ["no categories"]),
-        ({"categories": [{"id": "2", "name": "cat"}]}, ["not a whole number", "'2' of 'cat'"]),
-        ({"categories": [{"id": 2, "name": None}]}, ["no 'name'"]),
+        ({"categories": [{"id": "2", "name": "cat"}]}, ["category 0: id is the text '2'"]),
+        ({"categories": [{"id": 2, "name": None}]}, ["category 0: name is missing"]),
         ({"categories": [*CATEGORIES, {"id": 2, "name": "cow"}]}, ["has the id of another", "2 'cow'"]),
         ({"categories": [{"id": 2, "name": "cat"}, {"id": 7, "name": "cat"}]}, ["has the name of another", "'cat'"]),
         ({"categories": CATEGORIES[:1]}, ["2 annotations are of a category", "annotation 2 of 'a.png' of category 2"]),
         ({"annotations": []}, ["none of its 3 images has a box"]),
         ({"annotations": [annotation(1, 10, 2, BOX, iscrowd=1)]}, ["none of its 3 images has a box"]),
-        ({"annotations": ["x"]}, ["not a whole number", "number 0"]),
-        ({"annotations": [annotation(1, "10", 2, BOX)]}, ["image '10', category 2"]),  # type: ignore[arg-type]
-        ({"annotations": [annotation(1, 10, None, BOX)]}, ["category none"]),  # type: ignore[arg-type]
+        ({"annotations": ["x"]}, ["annotation 0: 'x' is not an object"]),
+        ({"annotations": [annotation(1, "10", 2, BOX)]}, ["annotation 0: image_id is the text '10'"]),  # type: ignore[arg-type]
+        ({"annotations": [annotation(1, 10, None, BOX)]}, ["annotation 0: category_id is missing"]),  # type: ignore[arg-type]
         ({"annotations": [annotation(n, 99, 2, BOX) for n in (1, 2)]}, ["2 annotations are of images that it does"]),
         (
             {"annotations": [annotation(n, 10, 2, [1, 1, 0, 5]) for n in (1, 2)]},
@@ -205,7 +205,7 @@ def test_the_first_ten_culprits_are_named_and_the_rest_counted(tmp_path: Path) -
         ("[" * 100_000, "not JSON"),
         ("\x00\xff", "not JSON"),
         ('{"images": [' + "9" * 5000 + "]}", "not JSON"),
-        ("[]", "as results are"),
+        ("[]", "it is a list; COCO results are lists"),
         ('{"images": [], "categories": []}', "no list of 'annotations'"),
         ('{"images": {}, "annotations": [], "categories": []}', "no list of 'images'"),
         ("3", "no list of 'images'"),

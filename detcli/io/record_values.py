@@ -6,10 +6,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from detcli.errors import InputError
-from detcli.io.results.stored import Box
 
 if TYPE_CHECKING:
     from detcli.structures.masks import Rle
+
+Box = tuple[float, float, float, float]  # left, top, width, height
+
+
+class RecordError(InputError):
+    """A value of a file is invalid.
+
+    path    of the file
+    where   position of the record in the file: "line 3"
+    reason  what is wrong with the record
+    """
+
+    def __init__(self, path: Path, where: str, reason: str) -> None:
+        super().__init__(f"'{path}', {where}: {reason}")
+        self.path, self.where, self.reason = path, where, reason
 
 
 class RecordPosition:
@@ -19,8 +33,8 @@ class RecordPosition:
         self.path, self.where = path, where
 
     def refuse(self, reason: str) -> NoReturn:
-        """Raise InputError: `'r.csv', line 3: …`."""
-        raise InputError(f"'{self.path}', {self.where}: {reason}")
+        """Raise RecordError: `'r.csv', line 3: …`."""
+        raise RecordError(self.path, self.where, reason)
 
     def mapping(self, value: Any) -> Mapping[str, Any]:
         """A JSON object."""

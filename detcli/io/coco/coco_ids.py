@@ -1,12 +1,11 @@
 """COCO annotations read for their numbers: which id an image has there, and which id a category."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from detcli.errors import UsageError
+from detcli.io.coco.coco_reader import InvalidEntries, posix_name, read_coco_document, read_names
 from detcli.structures.class_labels import ClassLabels, plain_name
 
 
@@ -66,38 +65,17 @@ class CocoIds:
         return ClassLabels(labels.names, tuple(numbered), labels.stuff), missing
 
 
-def read_ground_truth(path: Path) -> CocoIds:
-    """Read COCO annotations. Raises UsageError where the file is not there or not of that kind."""
-    try:
-        annotations = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"cannot read the annotations '{path}': {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"the annotations '{path}' are not JSON: {error}") from error
-    images = _entries(path, annotations, "images", "file_name")
-    categories = _entries(path, annotations, "categories", "name")
-    return CocoIds(ImageIdLookup({_posix(name): number for name, number in images}), dict(reversed(categories)))
-
-
-def _entries(path: Path, annotations: Any, section: str, name_key: str) -> list[tuple[str, int]]:
-    """Name and id of each entry of a section."""
-    entries = annotations.get(section) if isinstance(annotations, dict) else None
-    if not isinstance(entries, list) or not entries:
-        raise UsageError(f"'{path}' holds no COCO annotations: it has no list of '{section}'")
-    named: list[tuple[str, int]] = []
-    for number, entry in enumerate(entries):
-        name, entry_id = (entry.get(name_key), entry.get("id")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(name, str) or not isinstance(entry_id, int) or isinstance(entry_id, bool):
-            raise UsageError(
-                f"entry {number} of '{section}' in '{path}' needs a text '{name_key}' and a whole number 'id'"
-            )
-        named.append((name, entry_id))
-    return named
-
-
-def _posix(name: str) -> str:
-    name = name.replace("\\", "/")
-    return name.removeprefix("./")
+def read_coco_ids(path: Path) -> CocoIds:
+    """Read the ids of COCO annotations. Raises UsageError if the file cannot be read or holds no COCO annotations."""
+    document = read_coco_document(path, invalid=UsageError, sections=("images", "categories"))
+    invalid = InvalidEntries()
+    images, categories = (read_names(path, document, section, invalid) for section in ("images", "categories"))
+    invalid.raise_if_any(path, UsageError)
+    for section, entries in (("images", images), ("categories", categories)):
+        if not entries:
+            raise UsageError(f"'{path}' holds no COCO annotations: its list of '{section}' is empty")
+    image_ids = ImageIdLookup({posix_name(name): image_id for image_id, name in images})
+    return CocoIds(image_ids, {name: category_id for category_id, name in reversed(categories)})
 
 
 def _last_part(name: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.io.coco_ids import ImageIdLookup, read_ground_truth
+from detcli.io.coco.coco_ids import ImageIdLookup, read_coco_ids
 from detcli.structures.class_labels import ClassLabels
 
 
@@ -26,14 +26,14 @@ def test_ids_are_found_by_relative_path_before_the_last_part() -> None:
 
 def test_annotations_are_read_whatever_slashes_they_use(tmp_path: Path) -> None:
     path = written(tmp_path, [{"id": 7, "file_name": ".\\sub\\a.jpg"}], [{"id": 3, "name": "Dog"}])
-    truth = read_ground_truth(path)
+    truth = read_coco_ids(path)
     assert truth.image_ids["sub/a.jpg"] == 7
     assert truth.category_ids == {"Dog": 3}
 
 
 def test_labels_take_the_category_ids_of_the_annotations_by_name(tmp_path: Path) -> None:
     path = written(tmp_path, [{"id": 1, "file_name": "a"}], [{"id": 9, "name": "DOG"}, {"id": 2, "name": "cow"}])
-    labels, missing = read_ground_truth(path).renumber(ClassLabels.from_names(["cat", "dog", "bird"]))
+    labels, missing = read_coco_ids(path).renumber(ClassLabels.from_names(["cat", "dog", "bird"]))
     assert labels.names == ("cat", "dog", "bird")
     assert labels.category_ids[1] == 9
     assert missing == ("cat", "bird")
@@ -43,7 +43,7 @@ def test_labels_take_the_category_ids_of_the_annotations_by_name(tmp_path: Path)
 
 def test_a_hole_in_the_numbering_is_not_missed_and_stuff_stays_stuff(tmp_path: Path) -> None:
     path = written(tmp_path, [{"id": 1, "file_name": "a"}], [{"id": 9, "name": "sky"}])
-    labels, missing = read_ground_truth(path).renumber(ClassLabels(("N/A", "cat", "sky"), (0, 1, 2), frozenset({2})))
+    labels, missing = read_coco_ids(path).renumber(ClassLabels(("N/A", "cat", "sky"), (0, 1, 2), frozenset({2})))
     assert missing == ("cat",)
     assert labels.stuff == {2}
 
@@ -51,27 +51,27 @@ def test_a_hole_in_the_numbering_is_not_missed_and_stuff_stays_stuff(tmp_path: P
 def test_annotations_with_other_words_for_everything_leave_the_ids_alone(tmp_path: Path) -> None:
     path = written(tmp_path, [{"id": 1, "file_name": "a"}], [{"id": 1, "name": "chat"}])
     labels = ClassLabels.from_names(["cat", "dog"])
-    assert read_ground_truth(path).renumber(labels) == (labels, ("cat", "dog"))
+    assert read_coco_ids(path).renumber(labels) == (labels, ("cat", "dog"))
 
 
 @pytest.mark.parametrize(
     ("text", "clause"),
     [
-        ("[]", "no list of 'images'"),
+        ("[]", "it is a list; COCO results are lists"),
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ('{"images": [], "categories": []}', "no list of 'images'"),
+        ('{"images": [], "categories": []}', "its list of 'images' is empty"),
         ('{"images": [{"id": 1, "file_name": "a"}]}', "no list of 'categories'"),
-        ('{"images": [{"id": "1", "file_name": "a"}]}', "entry 0 of 'images'"),
-        ('{"images": [{"id": 1, "file_name": null}]}', "entry 0 of 'images'"),
+        ('{"images": [{"id": "1", "file_name": "a"}], "categories": []}', "image 0: id is the text '1'"),
+        ('{"images": [{"id": 1, "file_name": null}], "categories": []}', "image 0: file_name is missing"),
     ],
 )
 def test_what_is_no_annotation_file_is_a_usage_error(tmp_path: Path, text: str, clause: str) -> None:
     (tmp_path / "gt.json").write_text(text)
     with pytest.raises(UsageError, match=clause):
-        read_ground_truth(tmp_path / "gt.json")
+        read_coco_ids(tmp_path / "gt.json")
 
 
 def test_a_missing_annotation_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gt\.json"):
-        read_ground_truth(tmp_path / "gt.json")
+        read_coco_ids(tmp_path / "gt.json")

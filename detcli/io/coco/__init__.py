@@ -1,0 +1,1 @@
+"""COCO JSON files: one reader and one writer."""

@@ -91,6 +91,7 @@ def load_detector(
     check_type("model", model, (str, os.PathLike), "a name or a path")
     check_type("revision", revision, (str, type(None)), "a str or None")
     check_type("cache_dir", cache_dir, (str, os.PathLike, type(None)), "a path or None")
+    check_type("precision", precision, str, "a str")
     flags = {"pad": pad, "deterministic": deterministic, "compile": compile, "optimize": optimize, "offline": offline}
     for name, flag in flags.items():
         check_flag(name, flag)

@@ -1,86 +1,129 @@
-"""The model loaded, as the flags of `detect`, `segment` and `eval` ask."""
+"""The detector of a run, from the model that the request names."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 
-from detcli.cli.evaluate.evaluate_options import EvaluateRequest
-from detcli.cli.framework.console import Console
-from detcli.cli.framework.progress import DownloadProgressBar
-from detcli.engine.outputs import OutputPlan
-from detcli.engine.request import DetectRequest
+from detcli.engine.observer import LoadedModel, Observer
+from detcli.engine.request import ComputeSettings, DetectionSettings, ModelSettings
+from detcli.errors import UsageError
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
-from detcli.runtimes.process import keep_freed_memory
-from detcli.runtimes.torch_runtime import choose_device, use_deterministic_kernels
 
 
-def load(console: Console, wish: DetectRequest, plan: OutputPlan) -> Detector:
-    """The detector of a run over images."""
-    threshold = wish.threshold
-    if threshold is None and plan.needs_all_scores:
-        threshold = 0.0
-        if plan.folders:
-            console.warning("coco-results keeps every score, and so do the images drawn: --threshold sets a limit")
-    return loaded(
-        console, wish, wish.model, threshold=threshold, classes=wish.classes or (), segmenting=_segmenting(wish)
-    )
-
-
-def loaded(
-    console: Console,
-    wish: DetectRequest | EvaluateRequest,
-    model: str,
+def load_model(
+    model: ModelSettings,
+    detection: DetectionSettings,
+    compute: ComputeSettings,
     *,
-    threshold: float | None,
-    classes: Sequence[str] = (),
-    segmenting: SegmentationSettings | None = None,
+    segmentation: SegmentationSettings | None = None,
+    observer: Observer | None = None,
 ) -> Detector:
-    """A model as the flags have it that all commands share; its notes are warnings, and what it is goes to `--verbose`."""
-    keep_freed_memory()  # before the first large tensor
-    if wish.deterministic:
-        use_deterministic_kernels(choose_device(wish.device))
-    progress = DownloadProgressBar(console)
-    try:
-        detector = load_detector(
-            model,
-            revision=wish.revision,
-            offline=wish.offline,
-            cache_dir=wish.cache_dir,
-            threshold=threshold,
-            max_detections=wish.max_det,
-            classes=classes,
-            device=wish.device,
-            precision=wish.precision,
-            compile=wish.compile,
-            optimize=not wish.no_optimize,
-            image_size=wish.imgsz,
-            deterministic=wish.deterministic,
-            batch_size=wish.batch,
-            pad=wish.pad,
-            segmentation=segmenting,
-            progress=progress,
-        )
-    finally:
-        progress.finish()
-    for note in detector.notes:
-        console.warning(note)
-    files = detector.files
-    console.note(f"model {files.name} from '{files.folder}'", commit=files.commit, sha256=files.sha256)
-    console.note(
-        f"{detector.device_name}, {detector.precision}, batches of {detector.batch_size}, "
-        f"scores above {detector.threshold:g}"
-    )
+    """Load the model and report it to the observer; a detector that is loaded already keeps its own settings.
+
+    segmentation  which segments are made; None: boxes
+
+    Raises what `load_detector` raises.
+    """
+    observer = observer or Observer()
+    if not isinstance(model.model, str):
+        detector = _with_threshold(model.model, detection, compute, segmentation)
+    else:
+        observer.on_model_load(compute)
+        detector = _load(model, detection, compute, segmentation, observer)
+        for note in detector.notes:
+            observer.on_warning(note)
+    observer.on_model_loaded(describe_model(detector))
     return detector
 
 
-def _segmenting(wish: DetectRequest) -> SegmentationSettings | None:
-    """What segments are asked for; None for boxes. The model tells its classes, and which of them are stuff."""
-    if wish.task is None:
-        return None
-    return SegmentationSettings(
-        wish.task,
-        wish.rule,
-        mask_threshold=wish.mask_threshold,
-        overlap_threshold=wish.overlap_threshold,
-        max_detections=wish.max_det,
+def describe_model(detector: Detector) -> LoadedModel:
+    """The model of a detector as observers get it."""
+    files = detector.files
+    return LoadedModel(
+        files.name,
+        files.folder,
+        files.commit,
+        files.sha256,
+        device=detector.device_name,
+        precision=detector.precision,
+        batch_size=detector.batch_size,
+        threshold=detector.threshold,
     )
+
+
+def _load(
+    model: ModelSettings,
+    detection: DetectionSettings,
+    compute: ComputeSettings,
+    segmentation: SegmentationSettings | None,
+    observer: Observer,
+) -> Detector:
+    if segmentation is not None:
+        segmentation = replace(segmentation, max_detections=detection.max_detections)
+    download = _Download(observer)
+    try:
+        return load_detector(
+            model.name or "",
+            revision=model.revision,
+            offline=model.offline,
+            cache_dir=model.cache_dir,
+            threshold=detection.threshold,
+            max_detections=detection.max_detections,
+            classes=detection.classes,
+            device=compute.device,
+            precision=compute.precision,
+            compile=compute.compile,
+            optimize=compute.optimize,
+            image_size=detection.image_size,
+            deterministic=compute.deterministic,
+            batch_size=compute.batch_size,
+            pad=compute.pad,
+            segmentation=segmentation,
+            progress=download,
+        )
+    finally:
+        download.finish()
+
+
+def _with_threshold(
+    detector: Detector,
+    detection: DetectionSettings,
+    compute: ComputeSettings,
+    segmentation: SegmentationSettings | None,
+) -> Detector:
+    """A loaded detector with the request's threshold and batch size. Raises UsageError for what is fixed by loading."""
+    if (segmentation is not None) != (detector.segmentation is not None):
+        kind = "segments" if segmentation is not None else "boxes"
+        raise UsageError(f"`model` is a detector that was not loaded for {kind}")
+    fixed = {
+        "classes": detection.classes is not None,
+        "image_size": detection.image_size is not None,
+        "deterministic": compute.deterministic and not detector.deterministic,
+    }
+    for name, is_given in fixed.items():
+        if is_given:
+            raise UsageError(f"`{name}` must be set when the detector is loaded, since `model` is a detector already")
+    return detector.with_settings(batch_size=compute.batch_size, threshold=detection.threshold)
+
+
+class _Download:
+    """Passes the progress of downloads to an observer."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._started = False
+
+    def start(self, total: int | None, description: str) -> None:
+        """A download of so many bytes starts."""
+        self._started = True
+        self._observer.on_download_start(total, description)
+
+    def advance(self, count: int) -> None:
+        """So many more bytes are downloaded."""
+        self._observer.on_download_progress(count)
+
+    def finish(self) -> None:
+        """The download is over, or none was needed."""
+        if self._started:
+            self._started = False
+            self._observer.on_download_end()

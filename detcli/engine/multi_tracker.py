@@ -1,4 +1,4 @@
-"""Tracks of several sources in one run: each has a tracker of its own."""
+"""Tracks of several sources in one run: each source has its own tracker."""
 
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
@@ -6,7 +6,7 @@ from detcli.tracking.byte_track import Tracker, TrackerSettings
 
 
 class MultiSourceTracker:
-    """Hands each result to the tracker of its source; boxes that belong to no track are dropped.
+    """Passes each result to the tracker of its source; boxes without a track are dropped.
 
     threshold  of the run: tracks begin a step above it (see `TrackerSettings.of_threshold`)
     """
@@ -16,13 +16,18 @@ class MultiSourceTracker:
         self._trackers: dict[str, Tracker] = {}
 
     @property
+    def detection_threshold(self) -> float:
+        """Scores from here on can continue tracks: the detector must return these boxes too."""
+        return self.settings.low_threshold
+
+    @property
     def tracks(self) -> int:
-        """Numbers given out, of all sources."""
+        """Number of track ids, of all sources."""
         return sum(tracker.given for tracker in self._trackers.values())
 
     def __call__(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> Detections | FailedFrame:
         """The result with `track_ids`."""
-        place = frame.origin.relative.rpartition("/")[0]
-        if place not in self._trackers:
-            self._trackers[place] = Tracker(self.settings)
-        return self._trackers[place].follow(frame, detections)
+        source = frame.origin.relative.rpartition("/")[0]
+        if source not in self._trackers:
+            self._trackers[source] = Tracker(self.settings)
+        return self._trackers[source].follow(frame, detections)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError
 from detcli.evaluation.coco_metrics import IouType, Json, Metrics, judge
-from detcli.pipeline.run import StopSignal, run
+from detcli.pipeline.run import run
 from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels, plain_name
 from detcli.structures.detections import Detections
 from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 from detcli.structures.json_records import boxes_xywh
+from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
     from detcli.inference.detector import Detector

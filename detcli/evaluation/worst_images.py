@@ -9,7 +9,8 @@ from detcli.io.output_paths import place
 from detcli.sinks.images.encode_image import encode, encode_png
 from detcli.structures.frame import Pixels
 from detcli.visualization.colors import Color
-from detcli.visualization.draw import DrawingStyle, DrawnBox, draw_boxes, line_width
+from detcli.visualization.draw import DrawnBox, draw_boxes, line_width
+from detcli.visualization.drawing_style import DrawingStyle
 
 FOUND: Color = (60, 185, 85)
 MISSED: Color = (60, 130, 255)

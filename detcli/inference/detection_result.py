@@ -64,7 +64,8 @@ class DetectionResult(Detections):
         """
         from PIL import Image
 
-        from detcli.visualization.draw import DrawingStyle, draw
+        from detcli.visualization.draw import draw
+        from detcli.visualization.drawing_style import DrawingStyle
 
         given = self.image if image is None else image
         check_image(given)

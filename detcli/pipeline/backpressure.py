@@ -1,4 +1,4 @@
-"""How much may be in flight: a bound on frames and on the bytes of their pixels, from reading to written."""
+"""Back-pressure: a limit on the frames, and on the bytes of their pixels, between source and sinks."""
 
 import threading
 
@@ -6,38 +6,37 @@ from detcli.structures.frame import FailedFrame, Frame
 
 
 class InFlightLimit:
-    """Lets a frame enter the line, be read, and leave, each when there is room.
+    """Lets a frame enter the pipeline, be read, and leave, each when the limits allow it.
 
-    frames    so many may be in flight, read or still to be read
-    nbytes    so many bytes of pixels; known once an image is decoded, so each thread that reads may exceed it by one
-    at_least  so many frames may be read whatever their bytes: a batch that must be full would wait for ever otherwise
+    frames    so many may be in flight, read or not yet read
+    nbytes    so many bytes of pixels. The size is known once an image is decoded, so each reading thread may exceed the
+              limit by one image
+    at_least  so many frames may be read whatever their bytes: a batch that must be full would wait forever otherwise
     """
 
     def __init__(self, *, frames: int, nbytes: int, at_least: int = 1) -> None:
         self._changed = threading.Condition()
-        self._most_frames, self._most_bytes, self._at_least = max(frames, at_least), nbytes, at_least
+        self._max_frames, self._max_bytes, self._at_least = max(frames, at_least), nbytes, at_least
         self._frames = 0
-        self._read = 0  # of those, how many are being read or have been
+        self._read = 0  # frames among them that are being read, or have been
         self._bytes = 0
         self._closed = False
 
     def enter(self) -> bool:
-        """Wait until there is room for one more frame; False once the room is closed."""
+        """Wait until one more frame may enter; False once the pipeline is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._frames < self._most_frames)
+            self._changed.wait_for(lambda: self._closed or self._frames < self._max_frames)
             self._frames += 1
             return not self._closed
 
     def begin(self) -> bool:
-        """Wait until there is room for the pixels of a frame that has entered; False once the room is closed.
+        """Wait until the pixels of a frame that has entered fit; False once the pipeline is closed.
 
-        To be called in the order of the frames, one at a time: the room that a later one took could be what the first
+        Call it in the order of the frames, one at a time: the memory that a later frame took could be what the first
         one waits for.
         """
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._closed or self._read < self._at_least or self._bytes < self._most_bytes
-            )
+            self._changed.wait_for(lambda: self._closed or self._read < self._at_least or self._bytes < self._max_bytes)
             self._read += 1
             return not self._closed
 
@@ -46,14 +45,14 @@ class InFlightLimit:
         with self._changed:
             self._bytes += _size(frame)
 
-    def let_go(self, frame: Frame | FailedFrame) -> None:
-        """Count pixels no more that were released on the way."""
+    def release(self, frame: Frame | FailedFrame) -> None:
+        """Stop counting pixels that were freed before the frame left."""
         with self._changed:
             self._bytes -= _size(frame)
             self._changed.notify_all()
 
     def leave(self, frame: Frame | FailedFrame) -> None:
-        """The frame has arrived."""
+        """The frame was written."""
         with self._changed:
             self._bytes -= _size(frame)
             self._frames -= 1
@@ -61,7 +60,7 @@ class InFlightLimit:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Turn away whoever waits or comes."""
+        """Refuse every frame that waits or comes."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""What the pipeline asks of a detector."""
+"""What the pipeline expects of a detector."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -11,32 +11,28 @@ if TYPE_CHECKING:
 
 
 class DetectorProtocol(Protocol):
-    """Frames in, detections out; `inference.detector.Detector` is one.
-
-    batch_size     most frames in a call; read before each call, since it may become smaller
-    deterministic  calls must be full batches, counted from the start of the input; `batch_size` then stays the same
-    """
+    """Frames in, detections out; `inference.detector.Detector` is one."""
 
     @property
     def batch_size(self) -> int:
-        """Most frames in a call."""
+        """Most frames per call; read again before each call, since it may shrink."""
 
     @property
     def deterministic(self) -> bool:
-        """Whether calls must be full batches."""
+        """Whether calls must be full batches, counted from the start of the input; `batch_size` is then constant."""
 
     @property
     def look_ahead(self) -> int:
-        """Most frames to choose those of a call from; `batch_size` where all images are alike."""
+        """Most frames to choose those of a call from; `batch_size` where all images have one size."""
 
     def choose(self, frames: Sequence[Frame | FailedFrame]) -> list[int]:
-        """Places of the frames of the next call, the first one always among them, in order."""
+        """Indices of the frames of the next call in order, always with the first frame."""
 
     def resize(self, image: "Image.Image") -> Pixels:
-        """Do ahead, in any thread, what a decoded image needs before the network."""
+        """Prepare a decoded image for the network, ahead of the call and in any thread."""
 
     def prepare(self, frame: Frame | FailedFrame) -> Frame | FailedFrame:
-        """The same for a frame that has its full-size pixels; nothing for one that was resized."""
+        """The same for a frame with its full-size pixels; a frame that was resized is returned as it is."""
 
     def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
-        """Detect; what could not be read comes back as it is."""
+        """Detect; a frame that could not be read is returned as it is."""

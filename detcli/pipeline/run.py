@@ -1,30 +1,32 @@
 """Every frame of a source goes through a detector to every sink.
 
-That sentence is the loop in `run`. Around it reading runs ahead (`reading.py`) and writing runs behind (`writing.py`),
-each in threads of its own, with as much in flight as keeps the device busy and no more (`room.py`); which frames the
-detector sees together is its own choice (`choosing.py`).
+That sentence is the loop in `run`. Around it, reading runs ahead (`reader.py`) and writing runs behind (`writer.py`),
+each in threads of its own, with as many frames in flight as keep the device busy and no more (`backpressure.py`). The
+detector chooses which frames share a batch (`batcher.py`).
 """
 
 import os
 from collections.abc import Callable, Sequence
 
 from detcli.pipeline.backpressure import InFlightLimit
-from detcli.pipeline.batcher import detected
+from detcli.pipeline.batcher import detect_in_order
 from detcli.pipeline.detector_protocol import DetectorProtocol
+from detcli.pipeline.failure_policy import FailurePolicy
 from detcli.pipeline.reader import Reader
-from detcli.pipeline.statistics import FailurePolicy, RunStats, StopSignal
-from detcli.pipeline.writer import Writer
+from detcli.pipeline.statistics import RunStats
+from detcli.pipeline.writer import OnResult, Writer
 from detcli.sinks.sink import Sink
 from detcli.sources.source import Source
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
+from detcli.structures.stop_signal import StopSignal
 
-# What joins the detections of a frame to those before it.
+# Joins the detections of a frame to those of earlier frames.
 Tracking = Callable[[Frame | FailedFrame, Detections | FailedFrame], Detections | FailedFrame]
 
 __all__ = ["DetectorProtocol", "FailurePolicy", "RunStats", "StopSignal", "Tracking", "run"]
 
-_BYTES_IN_FLIGHT = 1 << 30  # decoded images waiting anywhere between source and sink
+_BYTES_IN_FLIGHT = 1 << 30  # of decoded images anywhere between source and sink
 
 
 def run(
@@ -33,54 +35,58 @@ def run(
     sinks: Sequence[Sink],
     *,
     workers: int | None = None,
-    tally: RunStats | None = None,
-    limits: FailurePolicy | None = None,
+    stats: RunStats | None = None,
+    failures: FailurePolicy | None = None,
     stop: StopSignal | None = None,
-    in_flight: int | None = None,
+    frames_in_flight: int | None = None,
     tracker: Tracking | None = None,
-    on_result: Callable[[Frame | FailedFrame, Detections | FailedFrame], None] | None = None,
+    on_result: OnResult | None = None,
 ) -> RunStats:
-    """Detect in every image of the source and hand each result to every sink; results keep the input's order.
+    """Detect in every image of the source and pass each result to every sink; results keep the input order.
 
-    workers    threads that read and decode, and as many that draw and encode; None: one a processor
-    tally      counts to go on from, for a resumed run
-    limits     when failed images end the run
-    stop       ends the run after the batch in hand, with every result written
-    in_flight  most frames between source and sinks, which bounds how old the last one is; None: as many as keep the
-               device busy
-    tracker    called with each result, in order, before any sink has it; what it returns is the result
-    on_result  called with each result, in order, after all sinks have it
+    workers           threads that read and decode, and as many that draw and encode; None: one per processor
+    stats             counts to continue, for a resumed run
+    failures          when failed images end the run
+    stop              ends the run after the current batch, with every result written
+    frames_in_flight  most frames between source and sinks, which limits the age of the last one; None: as many as keep
+                      the device busy
+    tracker           called with each result in order, before any sink; returns the result with tracks
+    on_result         called with each result in order, after all sinks
 
-    The sinks are closed, and told whether the run is complete, also when it raises:
-    DeviceError, OutputError, TooManyFailuresError, and whatever is a bug.
+    The sinks are closed, and told whether the run is complete, also where it raises: DeviceError, OutputError,
+    TooManyFailuresError, and any bug.
     """
-    tally, limits, stop = tally or RunStats(), limits or FailurePolicy(), stop or StopSignal()
+    stats, failures, stop = stats or RunStats(), failures or FailurePolicy(), stop or StopSignal()
     workers = workers or processors()
     needs_pixels = any(sink.needs_pixels for sink in sinks)
     frames = detector.look_ahead + 3 * detector.batch_size + 4 * workers
-    room = InFlightLimit(
-        frames=frames if in_flight is None else min(frames, in_flight),
+    limit = InFlightLimit(
+        frames=frames if frames_in_flight is None else min(frames, frames_in_flight),
         nbytes=_BYTES_IN_FLIGHT,
         at_least=detector.batch_size if detector.deterministic else 1,
     )
-    source_ahead = Reader(source, detector, room, workers=workers, keep_pixels=needs_pixels)
-    sinks_behind = Writer(sinks, room, tally, limits, workers=workers, on_result=on_result)
+    reader = Reader(source, detector, limit, workers=workers, keep_pixels=needs_pixels)
+    writer = Writer(sinks, limit, stats, failures, workers=workers, on_result=on_result)
     try:
-        with source_ahead, sinks_behind:
-            for frame, detections in detected(source_ahead, detector, lambda: stop.is_set() or sinks_behind.failed):
-                sinks_behind.write(frame, detections if tracker is None else tracker(frame, detections))
-        tally.interrupted = stop.signal
+        with reader, writer:
+            for entry in detect_in_order(
+                reader, detector, lambda: stop.is_set() or writer.failed, latency=stats.detection
+            ):
+                if tracker is not None:
+                    entry.detections = tracker(*entry.result)
+                writer.write(entry)
+        stats.interrupted = stop.signal
     except BaseException:
-        _close(sinks, complete=False)  # what ended the run is told, not what closing says after it
+        _close(sinks, complete=False)  # the error that ended the run is reported, not one from closing after it
         raise
-    failure = _close(sinks, complete=tally.interrupted is None)
+    failure = _close(sinks, complete=stats.interrupted is None)
     if failure is not None:
         raise failure
-    return tally
+    return stats
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -92,7 +98,7 @@ def _close(sinks: Sequence[Sink], *, complete: bool) -> Exception | None:
     for sink in sinks:
         try:
             sink.close(complete=complete and failure is None)
-        except Exception as error:  # of any kind: a sink that failed before may say that its file is closed already
+        except Exception as error:  # of any kind: a sink that failed before may report that its file is closed
             sink.abort()
             failure = failure or error
     return failure

@@ -1,30 +1,75 @@
-"""What a run counts, when it gives up, and how it is asked to end."""
+"""What a run counts and measures."""
 
-import signal
-import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from detcli.errors import TooManyFailuresError
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 
-_SIGNALLED = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
+_EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
+_NOTHING_PROCESSED, _SOME_FAILED = 4, 3
+_FRAME_WEIGHT = 0.1  # of the newest frame in the running mean of the latency
+_BATCH_WEIGHT = 0.2  # of the newest batch in the running mean of the detection time
+
+
+@dataclass(slots=True)
+class LatencyStats:
+    """Durations of one kind.
+
+    recent_s  running mean in seconds; None before the first
+    worst_s   the longest
+    """
+
+    weight: float
+    recent_s: float | None = None
+    worst_s: float = 0.0
+    _sum_s: float = 0.0
+    _count: int = 0
+
+    def add(self, seconds: float) -> None:
+        """Count one duration."""
+        mean = seconds if self.recent_s is None else self.recent_s
+        self.recent_s = (1 - self.weight) * mean + self.weight * seconds
+        self.worst_s = max(self.worst_s, seconds)
+        self._sum_s += seconds
+        self._count += 1
+
+    @property
+    def mean_s(self) -> float | None:
+        """Mean of all durations; None before the first."""
+        return self._sum_s / self._count if self._count else None
 
 
 @dataclass(slots=True)
 class RunStats:
-    """The counts of a run; `exit_code` is what they mean.
+    """The counts of a run, updated while it runs; `exit_code` is what they mean.
 
-    images     processed, whether or not anything was found
-    failed       not read, or not answered by the device; each is named in the results
-    boxes        found
+    images       processed images or frames, with or without detections
+    failed       images that could not be read, or that the device failed on; each one is named in the results
+    boxes        detections
     interrupted  name of the signal that ended the run, or None
+    resumed      results of the interrupted run that was resumed, included in the counts
+    dropped      frames of live sources that were dropped because they waited too long
+    tracks       number of tracks; None without tracking
+    seconds      duration of the run
+    outputs      files and folders that were written
+    skipped      True where every output existed already and `if_exists` is "skip": nothing was processed
+    latency      of live sources: from the arrival of a frame to its written result
+    detection    of each batch: from frames to detections
     """
 
     images: int = 0
     failed: int = 0
     boxes: int = 0
     interrupted: str | None = None
+    resumed: int = 0
+    dropped: int = 0
+    tracks: int | None = None
+    seconds: float = 0.0
+    outputs: tuple[Path, ...] = ()
+    skipped: bool = False
+    latency: LatencyStats = field(default_factory=lambda: LatencyStats(_FRAME_WEIGHT), repr=False, compare=False)
+    detection: LatencyStats = field(default_factory=lambda: LatencyStats(_BATCH_WEIGHT), repr=False, compare=False)
 
     def add(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Count one result."""
@@ -36,47 +81,11 @@ class RunStats:
 
     @property
     def exit_code(self) -> int:
-        """0 all processed, 3 some failed, 4 nothing processed, or 128 + the signal's number."""
+        """0 all processed, 3 some failed, 4 nothing processed, or 128 + the number of the signal."""
         if self.interrupted is not None:
-            return _SIGNALLED[self.interrupted]
+            return _EXIT_CODES[self.interrupted]
+        if self.skipped:
+            return 0
         if self.images == 0:
-            return 4
-        return 3 if self.failed else 0
-
-
-@dataclass(frozen=True, slots=True)
-class FailurePolicy:
-    """When failed images end the run.
-
-    strict        at the first
-    max_failures  at the first beyond so many; None: never
-    """
-
-    strict: bool = False
-    max_failures: int | None = None
-
-    def check(self, tally: RunStats) -> None:
-        """Raise TooManyFailuresError where the tally is beyond the limit."""
-        if self.strict and tally.failed:
-            raise TooManyFailuresError("--strict: the first failure ended the run")
-        if self.max_failures is not None and tally.failed > self.max_failures:
-            raise TooManyFailuresError(
-                f"--max-failures {self.max_failures}: {tally.failed} {'input' if tally.failed == 1 else 'inputs'} failed"
-            )
-
-
-class StopSignal:
-    """Asks a run to end after the batch in hand; may be set by a signal handler."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self.signal: str | None = None
-
-    def set(self, signal_name: str = "SIGINT") -> None:
-        """Ask to end, as that signal would."""
-        self.signal = self.signal or signal.Signals[signal_name].name
-        self._event.set()
-
-    def is_set(self) -> bool:
-        """Whether the run was asked to end."""
-        return self._event.is_set()
+            return _NOTHING_PROCESSED
+        return _SOME_FAILED if self.failed else 0

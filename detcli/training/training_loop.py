@@ -11,8 +11,8 @@ import torch
 from detcli.errors import DataError, DivergedError, OutputError, UsageError
 from detcli.evaluation.evaluate import common_categories
 from detcli.inference.preprocess import Preprocessor
-from detcli.pipeline.run import StopSignal
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
+from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.data_loader import DataLoader, MicroBatch
 from detcli.training.data.sampler import Sampler
 from detcli.training.data.samples import LoadFailure

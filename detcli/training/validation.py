@@ -8,8 +8,8 @@ from detcli.errors import DataError, DivergedError
 from detcli.evaluation.coco_metrics import IouType
 from detcli.evaluation.evaluate import find, judge_known, truth_of
 from detcli.inference.detector import Detector
-from detcli.pipeline.run import StopSignal
 from detcli.structures.frame import FailedFrame
+from detcli.structures.stop_signal import StopSignal
 from detcli.training.optimization.distributed import Processes
 from detcli.training.training_events import Event, Validated, ValidationStarted
 

@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,27 +15,14 @@ from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Pixels
 from detcli.visualization.colors import Color, color
+from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.id_map import id_map
 from detcli.visualization.label_boxes import covered, make_tags, stamp
 from detcli.visualization.label_placement import MaskRegion, mask_places
 from detcli.visualization.mask_drawing import paint
 from detcli.visualization.text_renderer import lettering
 
-
-@dataclass(frozen=True, slots=True)
-class DrawingStyle:
-    """How boxes are drawn.
-
-    line_width   in pixels; None: fitted to the image
-    hide_labels  boxes only, without names and scores
-    hide_scores  names without scores
-    font         font file asked before those of the system
-    """
-
-    line_width: int | None = None
-    hide_labels: bool = False
-    hide_scores: bool = False
-    font: Path | None = None
+_FITTED = DrawingStyle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +35,7 @@ class DrawnBox:
     score: str = ""
 
 
-def draw(pixels: Pixels, detections: Detections, labels: ClassLabels, style: DrawingStyle = DrawingStyle()) -> Pixels:
+def draw(pixels: Pixels, detections: Detections, labels: ClassLabels, style: DrawingStyle = _FITTED) -> Pixels:
     """A copy of the image, uint8 [H, W, 3] RGB, with its detections; the best score lies on top.
 
     Where there are masks, they are drawn in place of the boxes. Where objects are tracked, each has a color of its own
@@ -109,7 +95,7 @@ def _shades(class_ids: Sequence[int]) -> list[Color]:
     return shades
 
 
-def draw_boxes(pixels: Pixels, boxes: Sequence[DrawnBox], style: DrawingStyle = DrawingStyle()) -> Pixels:
+def draw_boxes(pixels: Pixels, boxes: Sequence[DrawnBox], style: DrawingStyle = _FITTED) -> Pixels:
     """A copy of the image, uint8 [H, W, 3] RGB, with boxes in any colors; the first lies on top."""
     canvas = np.array(pixels, order="C")
     if not boxes:

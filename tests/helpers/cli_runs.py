@@ -1,13 +1,16 @@
 """Images to run over, and runs in processes of their own."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from PIL import Image
+
+from detcli.cli.framework.console import Console
 
 
 @dataclass(frozen=True)
@@ -38,3 +41,27 @@ def start(command: Sequence[str], *arguments: str | Path | bytes, **how: Any) ->
     """Start a process with pipes to all its streams."""
     streams: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen([*command, *arguments], **(streams | how))
+
+
+class _RecordingDict(dict[str, Any]):
+    def __init__(self, values: dict[str, Any]) -> None:
+        super().__init__(values)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.read.add(name)
+        return super().get(name, default)
+
+
+def options_read(
+    command: click.Command, make_request: Callable[[Console, dict[str, Any]], object]
+) -> tuple[set[str], set[str]]:
+    """The options of a command that a function reads, and those that the command has."""
+    with command.make_context("command", ["a.jpg"]) as context:
+        options = _RecordingDict(context.params)
+    make_request(Console(), options)
+    return options.read & options.keys(), set(options)

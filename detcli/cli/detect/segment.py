@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from detcli.cli.detect import segment_options
-from detcli.cli.detect.run_images import look
+from detcli.cli.detect.requests import image_request
+from detcli.cli.detect.run_images import run_images
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
-from detcli.engine.request import ImageRequest
 
 
 @click.command(
@@ -60,16 +60,16 @@ def segment(console: Console, /, **given: Any) -> int:
     segmentation finds things, each by itself. A semantic one gives every pixel a class. Masks stand in the results
     run-length encoded, as pycocotools reads them.
     """
-    wish = ImageRequest(**given)
-    for flag, means in _idle(wish):
-        console.warning(f"{flag} changes nothing here: it is for {means}")
-    return look(console, wish)
+    for option, needed in _unused_options(given):
+        console.warning(f"{option} has no effect here: it needs {needed}")
+    return run_images(console, image_request(console, given), dry_run=given["dry_run"])
 
 
-def _idle(wish: ImageRequest) -> Iterator[tuple[str, str]]:
-    """Flags that the task and the rule have no use for, and what they are for."""
-    transformers = wish.rule == "transformers" and wish.task != "semantic"
-    if wish.overlap_threshold != segment_options.OVERLAP_THRESHOLD and not transformers:
-        yield "--overlap-threshold", "--rule transformers, --task panoptic or instance"
-    if wish.mask_threshold != segment_options.MASK_THRESHOLD and not (transformers or wish.task == "instance"):
-        yield "--mask-threshold", "--task instance, or for --rule transformers with --task panoptic"
+def _unused_options(given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Options that have no effect with this task and rule, and what they need."""
+    task = given["task"]
+    transformers = given["rule"] == "transformers" and task != "semantic"
+    if given["overlap_threshold"] != segment_options.OVERLAP_THRESHOLD and not transformers:
+        yield "--overlap-threshold", "--rule transformers with --task panoptic or instance"
+    if given["mask_threshold"] != segment_options.MASK_THRESHOLD and not (transformers or task == "instance"):
+        yield "--mask-threshold", "--task instance, or --rule transformers with --task panoptic"

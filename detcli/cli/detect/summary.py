@@ -1,38 +1,30 @@
-"""The sentence at the end of a run: how much was done, how long it took, where the results are."""
+"""The last line of a run over images: how much was done, how long it took, where the results are."""
 
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.text import counted, duration
-from detcli.engine.outputs import OutputPlan
-from detcli.pipeline.run import RunStats
+from detcli.engine.outputs.output_plan import OutputPlan
+from detcli.engine.run import RunStats
 
 
-def closing(console: Console, tally: RunStats, plan: OutputPlan, *, seconds: float) -> None:
-    """Say `412 images, 3 failed, 2,918 boxes in 21 s -> out/`; segments, where those were asked for."""
-    total = tally.images + tally.failed
+def show_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
+    """Show `412 images, 3 failed, 2,918 boxes in 21 s -> out/`; or segments, where those were asked for."""
+    total = stats.images + stats.failed
     parts = [counted(total, "image")]
-    if tally.failed:
-        parts.append(f"{tally.failed:,} failed")
+    if stats.failed:
+        parts.append(f"{stats.failed:,} failed")
     one, many = ("box", "boxes") if plan.task is None else ("segment", "segments")
-    parts.append(counted(tally.boxes, one, many))
-    places = [f"{path}/" if folder else str(path) for path, folder in places_of(plan)]
-    sentence = f"{', '.join(parts)} in {duration(seconds)}" + (f" -> {', '.join(places)}" if places else "")
-    if tally.interrupted is not None:
-        sentence += f"; interrupted by {tally.interrupted}"
-        sentence += ", --resume goes on" if plan.journal is not None and total else ""
+    parts.append(counted(stats.boxes, one, many))
+    paths = [f"{path}/" if is_folder else str(path) for path, is_folder in plan.results]
+    sentence = f"{', '.join(parts)} in {duration(stats.seconds)}" + (f" -> {', '.join(paths)}" if paths else "")
+    if stats.interrupted is not None:
+        sentence += f"; interrupted by {stats.interrupted}"
+        sentence += ", --resume continues" if plan.journal is not None and total else ""
     console.summary(
         sentence,
         images=total,
-        failed=tally.failed,
-        **{many: tally.boxes},
-        seconds=round(seconds, 3),
-        outputs=places,
-        interrupted=tally.interrupted,
+        failed=stats.failed,
+        **{many: stats.boxes},
+        seconds=round(stats.seconds, 3),
+        outputs=paths,
+        interrupted=stats.interrupted,
     )
-
-
-def places_of(plan: OutputPlan) -> list[tuple[str, bool]]:
-    """Files and folders that were written, and which of them are folders."""
-    places = [(str(target.path), target.format == "yolo") for target in plan.targets if target.path is not None]
-    places += [(str(film.path), False) for film in plan.films]
-    places += [(str(folder), True) for folder in (*plan.beside, *plan.folders)]
-    return places

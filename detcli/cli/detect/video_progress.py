@@ -1,84 +1,35 @@
-"""How far a run over videos is, and how it went: frames a second, latency, dropped frames, time left."""
+"""Progress and summary of a run over videos: frames per second, latency, dropped frames, time left."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from detcli.cli.detect.summary import places_of
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import ProgressLine, ProgressText, RateEstimator
 from detcli.cli.framework.text import counted, duration, number
-from detcli.engine.outputs import OutputPlan
-from detcli.pipeline.run import RunStats
+from detcli.engine.observer import RunStart
+from detcli.engine.outputs.output_plan import OutputPlan
+from detcli.engine.run import RunStats
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame
 
-_WEIGHT = 0.1  # of the last frame in the mean of the latency
 _CLASSES_SHOWN = 3
 
 
-@dataclass(slots=True)
-class LatencyStats:
-    """What a run over videos counts besides its tally.
-
-    tracks         numbers given out; None where nobody tracks
-    latency_s      from a frame's coming to its result's being written, of live sources: a running mean
-    worst_s        the longest
-    """
-
-    tracks: int | None = None
-    latency_s: float | None = None
-    worst_s: float = 0.0
-    _sum_s: float = 0.0
-    _count: int = 0
-
-    def took(self, seconds: float) -> None:
-        """One frame was under way for so long."""
-        mean = seconds if self.latency_s is None else self.latency_s
-        self.latency_s = (1 - _WEIGHT) * mean + _WEIGHT * seconds
-        self.worst_s = max(self.worst_s, seconds)
-        self._sum_s += seconds
-        self._count += 1
-
-    @property
-    def mean_s(self) -> float | None:
-        """Over the whole run."""
-        return self._sum_s / self._count if self._count else None
-
-
 class VideoProgress:
-    """The moving line of a run; use as a context manager around it.
+    """The progress line of a run; use as a context manager around it."""
 
-    done         frames of an interrupted run that is gone on with
-    total        how many there will be, asked again and again; None: nobody knows
-    dropped      how many came too late, asked again and again
-    detection_s  how long the network takes, asked again and again
-    """
-
-    def __init__(
-        self,
-        console: Console,
-        labels: ClassLabels,
-        measures: LatencyStats,
-        *,
-        done: int,
-        total: Callable[[], int | None],
-        dropped: Callable[[], int],
-        detection_s: Callable[[], float | None],
-    ) -> None:
-        self._pace = RateEstimator(done)
-        self._labels, self._measures = labels, measures
-        self._total, self._dropped, self._detection_s = total, dropped, detection_s
+    def __init__(self, console: Console, start: RunStart) -> None:
+        self._estimator = RateEstimator(start.done)
+        self._start, self._stats = start, start.stats
         self._gaps = 0
-        self._found = ""
-        self._line = ProgressLine(console, self._words, self._plain)
+        self._classes = ""
+        self._line = ProgressLine(console, self.text, self.plain)
 
     def __enter__(self) -> Self:
         if self._line.is_wanted:
-            self._pace.total = self._total()
+            self._estimator.total = self._start.count()
         self._line.__enter__()
         return self
 
@@ -87,99 +38,91 @@ class VideoProgress:
 
     def advance(self, detections: Detections | FailedFrame) -> None:
         """One more frame is done."""
-        self._pace.advance(1)
+        self._estimator.advance(1)
         if isinstance(detections, FailedFrame):
             self._gaps += 1
         else:
-            self._found = _in_words(detections, self._labels)
+            self._classes = _in_words(detections, self._start.labels)
 
-    def _words(self) -> ProgressText:
-        pace = self._pace
-        of = f"/{number(pace.total)}" if pace.total is not None else ""
-        remarks = [f"{number(dropped)} dropped"] if (dropped := self._dropped()) else []
+    def text(self) -> ProgressText:
+        """The progress line of now."""
+        rate = self._estimator
+        total = f"/{number(rate.total)}" if rate.total is not None else ""
+        remarks = [f"{number(self._stats.dropped)} dropped"] if self._stats.dropped else []
         remarks += [counted(self._gaps, "gap")] if self._gaps else []
         latency = self._latency()
         return ProgressText(
-            f"{number(pace.done)}{of} frames",
-            pace.fraction,
-            f"{pace.rate:.1f}/s",
-            pace.time_left,
+            f"{number(rate.done)}{total} frames",
+            rate.fraction,
+            f"{rate.rate:.1f}/s",
+            rate.time_left,
             ", ".join(remarks),
             f"latency {latency}" if latency else "",
-            self._found,
+            self._classes,
         )
 
+    def _latency_s(self) -> float | None:
+        """Of live sources from frame to result, otherwise the time of a batch in the network."""
+        return self._stats.latency.recent_s or self._stats.detection.recent_s
+
     def _latency(self) -> str:
-        """Of live sources from frame to result, else what the network takes for a batch."""
-        seconds = self._measures.latency_s or self._detection_s()
+        seconds = self._latency_s()
         return "" if seconds is None else milliseconds(seconds)
 
-    def _plain(self) -> tuple[str, dict[str, object]]:
-        pace = self._pace
-        of = f" of {number(pace.total)}" if pace.total is not None else ""
-        sentence = f"{number(pace.done)}{of} frames, {pace.rate:.3g} a second"
-        latency = self._latency()
-        sentence += f", latency {latency}" if latency else ""
-        sentence += f", {number(dropped)} dropped" if (dropped := self._dropped()) else ""
+    def plain(self) -> tuple[str, dict[str, object]]:
+        """The same as a sentence and its numbers."""
+        rate, dropped, seconds = self._estimator, self._stats.dropped, self._latency_s()
+        total = f" of {number(rate.total)}" if rate.total is not None else ""
+        sentence = f"{number(rate.done)}{total} frames, {rate.rate:.3g} a second"
+        sentence += f", latency {milliseconds(seconds)}" if seconds is not None else ""
+        sentence += f", {number(dropped)} dropped" if dropped else ""
         sentence += f", {counted(self._gaps, 'gap')}" if self._gaps else ""
-        if pace.time_left is not None:
-            sentence += f", {duration(pace.time_left)} left"
-        seconds = self._measures.latency_s or self._detection_s()
+        if rate.time_left is not None:
+            sentence += f", {duration(rate.time_left)} left"
         return sentence, {
-            "done": pace.done,
-            "total": pace.total,
-            "per_second": round(pace.rate, 2),
+            "done": rate.done,
+            "total": rate.total,
+            "per_second": round(rate.rate, 2),
             "latency_ms": None if seconds is None else round(1000 * seconds, 1),
             "dropped": dropped,
             "gaps": self._gaps,
-            "seconds_left": pace.time_left,
+            "seconds_left": rate.time_left,
         }
 
 
-def video_closing(
-    console: Console,
-    tally: RunStats,
-    measures: LatencyStats,
-    plan: OutputPlan,
-    *,
-    before: int,
-    dropped: int,
-    seconds: float,
-) -> None:
-    """Say `300 frames, 1 gap, 1,204 boxes, 17 tracks in 21 s (14.3 a second), latency 45 ms -> out.mp4`.
-
-    before  frames of the interrupted run that was gone on with
-    """
-    parts = [counted(tally.images, "frame")]
-    if tally.failed:
-        parts.append(counted(tally.failed, "gap or failure", "gaps or failures"))
-    if dropped:
-        parts.append(f"{number(dropped)} dropped")
-    parts.append(counted(tally.boxes, "box", "boxes"))
-    if measures.tracks is not None:
-        parts.append(counted(measures.tracks, "track"))
-    rate = max(0, tally.images - before) / max(seconds, 1e-3)
-    sentence = f"{', '.join(parts)} in {duration(seconds)} ({rate:.3g} a second)"
-    if measures.mean_s is not None:
-        sentence += f", latency {milliseconds(measures.mean_s)} (at most {milliseconds(measures.worst_s)})"
-    written = [(path, folder) for path, folder in places_of(plan) if os.path.lexists(path)]  # no film without a frame
-    places = [f"{path}/" if folder else path for path, folder in written]
-    sentence += f" -> {', '.join(_few(places))}" if places else ""
-    if tally.interrupted is not None:
-        sentence += f"; interrupted by {tally.interrupted}"
-        sentence += ", --resume goes on" if _resumable(plan, tally) else ""
+def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
+    """Show `300 frames, 1 gap, 1,204 boxes, 17 tracks in 21 s (14.3 a second), latency 45 ms -> out.mp4`."""
+    parts = [counted(stats.images, "frame")]
+    if stats.failed:
+        parts.append(counted(stats.failed, "gap or failure", "gaps or failures"))
+    if stats.dropped:
+        parts.append(f"{number(stats.dropped)} dropped")
+    parts.append(counted(stats.boxes, "box", "boxes"))
+    if stats.tracks is not None:
+        parts.append(counted(stats.tracks, "track"))
+    rate = max(0, stats.images - stats.resumed) / max(stats.seconds, 1e-3)
+    sentence = f"{', '.join(parts)} in {duration(stats.seconds)} ({rate:.3g} a second)"
+    mean_s = stats.latency.mean_s
+    if mean_s is not None:
+        sentence += f", latency {milliseconds(mean_s)} (at most {milliseconds(stats.latency.worst_s)})"
+    written = [result for result in plan.results if os.path.lexists(result[0])]  # no video without a frame
+    paths = [f"{path}/" if is_folder else str(path) for path, is_folder in written]
+    sentence += f" -> {', '.join(_few(paths))}" if paths else ""
+    if stats.interrupted is not None:
+        sentence += f"; interrupted by {stats.interrupted}"
+        sentence += ", --resume continues" if _is_resumable(plan, stats) else ""
     console.summary(
         sentence,
-        frames=tally.images,
-        failed=tally.failed,
-        dropped=dropped,
-        boxes=tally.boxes,
-        tracks=measures.tracks,
-        seconds=round(seconds, 3),
+        frames=stats.images,
+        failed=stats.failed,
+        dropped=stats.dropped,
+        boxes=stats.boxes,
+        tracks=stats.tracks,
+        seconds=round(stats.seconds, 3),
         per_second=round(rate, 2),
-        latency_ms=None if measures.mean_s is None else round(1000 * measures.mean_s, 1),
-        outputs=places,
-        interrupted=tally.interrupted,
+        latency_ms=None if mean_s is None else round(1000 * mean_s, 1),
+        outputs=paths,
+        interrupted=stats.interrupted,
     )
 
 
@@ -190,12 +133,12 @@ def milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:.1f} ms" if seconds < 0.00995 else f"{1000 * seconds:.0f} ms"
 
 
-def _resumable(plan: OutputPlan, tally: RunStats) -> bool:
-    return plan.journal is not None and tally.images + tally.failed > 0
+def _is_resumable(plan: OutputPlan, stats: RunStats) -> bool:
+    return plan.journal is not None and stats.images + stats.failed > 0
 
 
-def _few(places: list[str]) -> list[str]:
-    return places if len(places) <= 4 else [*places[:3], f"{len(places) - 3} more"]
+def _few(paths: list[str]) -> list[str]:
+    return paths if len(paths) <= 4 else [*paths[:3], f"{len(paths) - 3} more"]
 
 
 def _in_words(detections: Detections, labels: ClassLabels) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from detcli.cli.detect.run_view import RunView
 from detcli.cli.evaluate.evaluate_options import EvaluateRequest
 from detcli.cli.evaluate.evaluate_subject import EvaluationInput
 from detcli.cli.framework.console import Console
@@ -10,19 +11,40 @@ from detcli.cli.framework.options import DEFAULT_MODEL
 from detcli.cli.framework.progress import RunProgressBar
 from detcli.cli.framework.signals import stopping
 from detcli.datasets.dataset import Dataset, open_dataset
-from detcli.engine.load_model import loaded
+from detcli.engine.load_model import load_model
+from detcli.engine.request import ComputeSettings, DetectionSettings, ModelSettings
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
 from detcli.evaluation.evaluate import evaluate
 from detcli.inference.detector import Detector
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
-from detcli.pipeline.run import RunStats, StopSignal
+from detcli.pipeline.run import RunStats
 from detcli.structures.frame import FailedFrame, Frame, Pixels
+from detcli.structures.stop_signal import StopSignal
 
 
 def load_judged(console: Console, wish: EvaluateRequest) -> Detector:
     """The model to judge, every score kept unless told otherwise."""
-    model = wish.model or DEFAULT_MODEL
-    return loaded(console, wish, model, threshold=wish.threshold or 0.0, segmenting=_segmenting(wish))
+    with RunView(console) as view:
+        return load_model(
+            ModelSettings(
+                model=wish.model or DEFAULT_MODEL,
+                revision=wish.revision,
+                offline=wish.offline,
+                cache_dir=wish.cache_dir,
+            ),
+            DetectionSettings(threshold=wish.threshold or 0.0, max_detections=wish.max_det, image_size=wish.imgsz),
+            ComputeSettings(
+                device=wish.device,
+                batch_size=wish.batch,
+                pad=wish.pad,
+                precision=wish.precision,
+                compile=wish.compile,
+                optimize=not wish.no_optimize,
+                deterministic=wish.deterministic,
+            ),
+            segmentation=_segmenting(wish),
+            observer=view,
+        )
 
 
 def judge_model(console: Console, wish: EvaluateRequest) -> EvaluationInput | int:

@@ -19,9 +19,10 @@ from detcli.evaluation.panoptic.panoptic_metrics import PanopticMetrics, judge_p
 from detcli.evaluation.panoptic.panoptic_quality import SegmentCounts
 from detcli.evaluation.report import to_json
 from detcli.io.outputs import open_output
-from detcli.pipeline.run import RunStats, StopSignal
+from detcli.pipeline.run import RunStats
 from detcli.structures.clock import now
 from detcli.structures.frame import FailedFrame, Frame
+from detcli.structures.stop_signal import StopSignal
 from detcli.version import __version__
 
 _DONE, _SOME_FAILED = 0, 3

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from detcli.cli.framework.console import Console
-from detcli.pipeline.run import StopSignal
+from detcli.structures.stop_signal import StopSignal
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 

@@ -11,6 +11,7 @@ _OTHER_NAMES = {
     "cache_dir": "--cache-dir",
     "evaluate": "eval",
     "extensions": "--ext",
+    "format": "--format",
     "ground_truth": "--gt",
     "image_size": "--imgsz",
     "max_detections": "--max-det",

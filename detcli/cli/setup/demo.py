@@ -2,8 +2,6 @@
 
 import io
 import shlex
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +15,7 @@ from detcli.io.atomic_write import told, write_atomically
 from detcli.io.outputs import IfExists, prepare_output
 
 if TYPE_CHECKING:
-    from detcli.inference.detector import Detector
-    from detcli.sinks.sink import Sink
+    from detcli.engine.request import ImageRequest
 
 MODEL = "shapes"
 FOLDER = Path("detcli-demo")
@@ -55,25 +52,18 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
     """
     if not _is_wanted(console, output, "overwrite" if yes else if_exists):
         return 0
-    from detcli.cli.detect.summary import closing
-    from detcli.engine.outputs import OutputPlan, ResultTarget
-    from detcli.inference.load import load_detector
-    from detcli.pipeline.run import run
-    from detcli.sources.source import SourceSettings, open_source
+    from detcli.cli.detect.run_images import ImageRunView
+    from detcli.cli.detect.standard_output import TerminalOutput
+    from detcli.engine.run import run
 
-    started = time.monotonic()
-    detector = load_detector(MODEL, offline=True, device="cpu")
-    for note in detector.notes:
-        console.warning(note)
     images = draw_images(output / "images", count=COUNT)
-    targets = (ResultTarget("coco", output / "detections.json"), ResultTarget("csv", output / "detections.csv"))
-    plan = OutputPlan(targets, images=output / "drawn")
-    source = open_source([str(path) for path in images], SourceSettings())
-    tally = run(source, detector, _sinks(console, plan.targets, output / "drawn", detector))
-    closing(console, tally, plan, seconds=time.monotonic() - started)
+    with ImageRunView(console) as view:
+        stdout = TerminalOutput(console, default_format="table")
+        stats = run(_request(images, output), observer=view, stop=view.stop, stdout=stdout)
+        view.show_summary()
     for line in _next(output):
         console.say(line)
-    return tally.exit_code
+    return stats.exit_code
 
 
 def draw_images(folder: Path, *, count: int) -> list[Path]:
@@ -128,25 +118,20 @@ def _is_wanted(console: Console, folder: Path, if_exists: IfExists) -> bool:
     return prepare_output(folder, if_exists="overwrite", folder=True)
 
 
-def _sinks(console: Console, targets: Any, drawn: Path, detector: "Detector") -> "list[Sink]":
-    from detcli.cli.detect.table import DetectionTable
-    from detcli.sinks.images.annotated_images import AnnotatedImageSink
-    from detcli.sinks.sink import SINKS, SinkSettings
-    from detcli.structures.clock import now
-    from detcli.structures.run_info import RunInfo
-    from detcli.version import __version__
+def _request(images: list[Path], output: Path) -> "ImageRequest":
+    """Detect in the images, and write a table, COCO, CSV and annotated images."""
+    from detcli.engine.request import ComputeSettings, ImageInputSettings, ImageRequest, ModelSettings, OutputSettings
 
-    arguments = {"threshold": detector.threshold}
-    info = RunInfo(MODEL, None, detector.files.sha256, __version__, detector.labels, now(), arguments)
-    table = DetectionTable(
-        sys.stdout.buffer,
-        detector.labels,
-        width=console.width(sys.stdout),
-        color=console.uses_color(sys.stdout),
-        encoding=sys.stdout.encoding,
+    return ImageRequest(
+        input=ImageInputSettings(sources=tuple(str(path) for path in images)),
+        model=ModelSettings(model=MODEL, offline=True),
+        compute=ComputeSettings(device="cpu"),
+        output=OutputSettings(
+            outputs=("-", str(output / "detections.json"), str(output / "detections.csv")),
+            save_images=output / "drawn",
+            if_exists="overwrite",
+        ),
     )
-    records = [SINKS[target.format](target.path, SinkSettings(info)) for target in targets]
-    return [table, *records, AnnotatedImageSink(drawn, detector.labels)]
 
 
 def _next(output: Path) -> list[str]:

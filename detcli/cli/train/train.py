@@ -88,8 +88,8 @@ def train(console: Console, /, **given: Any) -> int:
         return 0
     from detcli.cli.framework.signals import stopping
     from detcli.cli.train.train_view import TrainView, train_closing
-    from detcli.pipeline.run import StopSignal
     from detcli.runtimes.process import keep_freed_memory
+    from detcli.structures.stop_signal import StopSignal
     from detcli.training import training_loop as loop
 
     keep_freed_memory()  # before the first large tensor

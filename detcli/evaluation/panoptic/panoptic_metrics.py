@@ -10,11 +10,12 @@ from detcli.errors import DataError, ImageError
 from detcli.evaluation.evaluate import common_categories, images_of
 from detcli.evaluation.panoptic.panoptic_files import Category, PanopticFile, partners, read_panoptic, renamed
 from detcli.evaluation.panoptic.panoptic_quality import PanopticAccumulator, PanopticQuality, SegmentTable
-from detcli.pipeline.run import StopSignal, run
+from detcli.pipeline.run import run
 from detcli.sinks.sink import BaseSink
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.ground_truth import GroundTruth
+from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
     from detcli.inference.detector import Detector

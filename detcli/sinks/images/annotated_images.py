@@ -10,7 +10,8 @@ from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
-from detcli.visualization.draw import DrawingStyle, draw
+from detcli.visualization.draw import draw
+from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.text_renderer import lettering
 
 # Names that this room makes itself for images whose format cannot be written; inputs of such a name get another

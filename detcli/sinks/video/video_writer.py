@@ -21,7 +21,8 @@ from detcli.sinks.video.video_formats import film_format, has_encoder
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
-from detcli.visualization.draw import DrawingStyle, draw
+from detcli.visualization.draw import draw
+from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.text_renderer import lettering
 
 _USUAL_RATE = 30.0  # frames a second, where nobody knows

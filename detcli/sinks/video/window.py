@@ -19,7 +19,8 @@ from detcli.sinks.video.window_process import HEADER, READY
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
-from detcli.visualization.draw import DrawingStyle, draw
+from detcli.visualization.draw import draw
+from detcli.visualization.drawing_style import DrawingStyle
 
 _OPENING_S = 30.0
 _CLOSING_S = 5.0

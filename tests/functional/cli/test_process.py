@@ -54,7 +54,7 @@ def test_a_signal_finishes_the_batch_and_leaves_whole_files(
     assert out == b""
     last = err.decode().splitlines()[-1]
     assert last.startswith("2 images, 4 boxes in ")
-    assert last.endswith(f"interrupted by {number.name}, --resume goes on")
+    assert last.endswith(f"interrupted by {number.name}, --resume continues")
     coco = json.loads(Path("out.coco.json").read_text())
     assert (len(coco["images"]), coco["info"]["complete"]) == (2, False)
     assert Path("out.coco.json.journal").exists()
@@ -65,7 +65,7 @@ def test_a_second_signal_ends_at_once() -> None:
         "import signal\n"
         "from detcli.cli.framework.console import Console\n"
         "from detcli.cli.framework.signals import stopping\n"
-        "from detcli.pipeline.run import StopSignal\n"
+        "from detcli.structures.stop_signal import StopSignal\n"
         "with stopping(Console(), StopSignal()):\n"
         "    print('ready', flush=True)\n"
         "    while True: signal.pause()\n"
@@ -217,7 +217,7 @@ def test_a_closed_standard_output_is_told_before_the_model_is_loaded(command: li
     process = start(["sh", "-c", 'exec "$@" >&-', "sh", *command], "in")
     _, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 8
-    assert err == b"detcli: standard output is closed; give an --output\n"
+    assert err == b"detcli: standard output is closed; use --output\n"
 
 
 def on_a_terminal(command: list[str], columns: int, **environment: str) -> tuple[int, str]:

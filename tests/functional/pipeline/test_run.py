@@ -14,12 +14,13 @@ from PIL import Image
 
 from detcli.errors import DeviceError, OutputError, TooManyFailuresError
 from detcli.pipeline.backpressure import InFlightLimit
-from detcli.pipeline.run import FailurePolicy, RunStats, StopSignal, run
+from detcli.pipeline.run import FailurePolicy, RunStats, run
 from detcli.sinks.sink import SINKS, BaseSink, SinkSettings
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 from detcli.structures.run_info import RunInfo
+from detcli.structures.stop_signal import StopSignal
 
 
 @dataclass
@@ -184,7 +185,7 @@ def test_pixels_are_let_go_of_when_no_sink_looks_at_them() -> None:
 
 
 def test_a_resumed_run_counts_on() -> None:
-    tally = run(FakeSource(images(10)[7:]), TwoBoxes(), [Collector()], tally=RunStats(images=7, boxes=14))
+    tally = run(FakeSource(images(10)[7:]), TwoBoxes(), [Collector()], stats=RunStats(images=7, boxes=14))
     assert (tally.images, tally.boxes) == (10, 20)
 
 
@@ -332,7 +333,7 @@ def test_a_sink_that_fails_is_noticed_while_the_input_is_silent() -> None:
 def test_limits_end_the_run_at_the_first_failure_too_many(limits: FailurePolicy, failed: int) -> None:
     tally = RunStats()
     with pytest.raises(TooManyFailuresError):
-        run(FakeSource(images(100, broken=range(10, 100))), TwoBoxes(), [Collector()], limits=limits, tally=tally)
+        run(FakeSource(images(100, broken=range(10, 100))), TwoBoxes(), [Collector()], failures=limits, stats=tally)
     assert tally.failed == failed
 
 

@@ -52,7 +52,7 @@ def test_tensorboard_has_each_point_once_after_a_resume(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     from dataclasses import replace
 
-    from detcli.pipeline.run import StopSignal
+    from detcli.structures.stop_signal import StopSignal
     from detcli.training.training_events import TrainingStep
 
     stop = StopSignal()

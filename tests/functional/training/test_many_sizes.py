@@ -12,8 +12,8 @@ from detcli.datasets.dataset import Dataset, open_dataset
 from detcli.datasets.shapes import ShapesDataset
 from detcli.errors import ImageError, UsageError
 from detcli.inference.preprocess import Preprocessor
-from detcli.pipeline.run import StopSignal
 from detcli.structures.ground_truth import GroundTruth
+from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.data_loader import DataLoader, MicroBatch
 from detcli.training.data.sampler import Sampler
 from detcli.training.optimization.optimizer import MovingAverage

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from detcli.pipeline.run import StopSignal
+from detcli.structures.stop_signal import StopSignal
 from detcli.training.optimization.distributed import joined
 from detcli.training.state.run_folder import RunFolder
 from detcli.training.training_loop import _nobody, _Run

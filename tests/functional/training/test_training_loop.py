@@ -12,9 +12,9 @@ from detcli.errors import DataError, DivergedError, OutputError, UsageError
 from detcli.inference.load import load_detector
 from detcli.models.dfine import DFineFamily
 from detcli.models.dfine.config import DFineConfig
-from detcli.pipeline.run import StopSignal
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
+from detcli.structures.stop_signal import StopSignal
 from detcli.training.training_events import (
     CheckpointSaved,
     EpochEnded,

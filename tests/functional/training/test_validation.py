@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from detcli.inference.detector import Detector
-from detcli.pipeline.run import StopSignal
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
+from detcli.structures.stop_signal import StopSignal
 from detcli.training.optimization.distributed import Processes
 from detcli.training.validation import ValidationResult, judged
 from tests.helpers.training_jobs import Rectangles

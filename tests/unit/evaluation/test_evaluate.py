@@ -7,7 +7,7 @@ import pytest
 
 from detcli.errors import DataError
 from detcli.evaluation.evaluate import evaluate, find
-from detcli.pipeline.run import StopSignal
+from detcli.structures.stop_signal import StopSignal
 
 Make = Callable[..., Any]
 

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from detcli.errors import OutputError
-from detcli.pipeline.run import StopSignal, run
+from detcli.pipeline.run import run
 from detcli.sinks.sink import BaseSink
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
+from detcli.structures.stop_signal import StopSignal
 
 
 @dataclass

@@ -7,7 +7,8 @@ import pytest
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.visualization.colors import color
-from detcli.visualization.draw import DrawingStyle, draw, line_width
+from detcli.visualization.draw import draw, line_width
+from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.label_boxes import letter_size, make_tags
 from detcli.visualization.text_renderer import lettering
 

@@ -7,7 +7,8 @@ from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.masks import Rle
 from detcli.visualization.colors import color
-from detcli.visualization.draw import DrawingStyle, draw
+from detcli.visualization.draw import draw
+from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.label_boxes import letter_size
 
 LABELS = ClassLabels(("cat", "dog", "grass"), (1, 2, 3), frozenset({2}))

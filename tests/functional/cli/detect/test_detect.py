@@ -104,7 +104,7 @@ def test_an_empty_folder_is_an_error_that_names_it(detect: Detect, images: Path)
     Path("empty").mkdir()
     run = detect("empty", "-o", "out.jsonl")
     assert (run.code, run.out) == (4, "")
-    assert run.err == "detcli: there are no images in 'empty'; 'detcli video' takes videos\n"
+    assert run.err == "detcli: there are no images in 'empty'\n"
     assert not Path("out.jsonl").exists()
 
 
@@ -112,7 +112,7 @@ def test_strict_ends_at_the_first_failure(detect: Detect, images: Path) -> None:
     broken(images / "0.png")
     run = detect("in", "--strict", "-b", "1", "-o", "out.jsonl")
     assert run.code == 3
-    assert "detcli: --strict: the first failure ended the run" in run.err
+    assert "detcli: the run ended at the first failed input, because --strict is set" in run.err
     assert records(Path("out.jsonl").read_text())[0]["error"]["code"] == "truncated"
 
 
@@ -122,7 +122,7 @@ def test_max_failures_allows_so_many(detect: Detect, images: Path) -> None:
     assert "2 failed" in detect("in", "--max-failures", "2").err
     run = detect("in", "--max-failures", "1")
     assert run.code == 3
-    assert "--max-failures 1: 2 inputs failed" in run.err
+    assert "2 inputs failed, more than --max-failures 1 allows" in run.err
 
 
 def test_classes_keep_what_is_named_and_a_slip_is_told(detect: Detect, images: Path) -> None:
@@ -193,9 +193,9 @@ def test_what_a_run_writes_is_not_its_input(detect: Detect, images: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "nothing to look at"),
-        (["in", "--resume"], "--resume goes on with the run that wrote to an --output"),
-        (["in", "--resume", "-o", "-"], "--resume goes on with the run that wrote to an --output"),
+        ([], "nothing to process"),
+        (["in", "--resume"], "--resume continues the run that wrote to one of --output"),
+        (["in", "--resume", "-o", "-"], "--resume continues the run that wrote to one of --output"),
         (["in", "-o", "a.jsonl", "-o", "b.csv", "-f", "csv"], "--format csv is for one output"),
         (["in", "-o", "a.jsonl", "-o", "./a.jsonl"], "two outputs would go to 'a.jsonl'"),
         (["in", "-o", "-", "-o", "-"], "two outputs would go to standard output"),
@@ -247,7 +247,7 @@ def test_a_folder_that_is_gone_is_told(detect: Detect, images: Path) -> None:
     Path("../gone").rmdir()
     run = detect(images, "-o", images.parent / "out.jsonl")
     assert (run.code, run.out) == (2, "")
-    assert "the folder this was started in cannot be found" in run.err
+    assert "the working folder cannot be found" in run.err
 
 
 def test_a_dry_run_lists_and_does_nothing(detect: Detect, images: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_dry_run_lists_and_does_nothing(detect: Detect, images: Path) -> None:
 def test_a_dry_run_says_what_would_be_fetched(detcli: Callable[..., Run], images: Path, tmp_path: Path) -> None:
     run = detcli("detect", "in", "-n", "--cache-dir", tmp_path / "cache")
     assert run.code == 0
-    assert "dfine-s (ustc-community/dfine-small-coco), not on this machine; it would be fetched" in run.err
+    assert "dfine-s (ustc-community/dfine-small-coco), not on this machine; it would be downloaded" in run.err
     assert not (tmp_path / "cache").exists()
 
 

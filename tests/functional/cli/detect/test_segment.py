@@ -113,7 +113,7 @@ def test_a_threshold_that_changes_nothing_is_told_and_no_other(
 ) -> None:
     run = segment("in", *task, *thresholds)
     assert run.code == 0, run.err
-    told = [line.split()[1] for line in run.err.splitlines() if "changes nothing here" in line]
+    told = [line.split()[1] for line in run.err.splitlines() if "has no effect here" in line]
     assert told == idle[::2]
     assert (run.out == segment("in", *task).out) is bool(idle)
 
@@ -238,19 +238,19 @@ def test_an_image_that_cannot_be_read_is_a_record_and_has_no_map(segment: Segmen
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "nothing to look at"),
-        (["in", "-o", "texts/"], "'texts' would be YOLO texts, which hold boxes and no masks"),
+        ([], "nothing to process"),
+        (["in", "-o", "texts/"], "'texts' would be in the format yolo, which holds boxes and no masks"),
         (["in", "-f", "yolo", "-o", "texts"], "'yolo' is not one of"),
         (["in", "-f", "coco-panoptic"], "--format coco-panoptic writes a file and a folder: name it"),
         (["in", "-f", "coco-panoptic", "-o", "out"], "end 'out' in .json"),
-        (["in", "-f", "coco-panoptic", "-o", "out.json", "--task", "instance"], "take --task panoptic"),
+        (["in", "-f", "coco-panoptic", "-o", "out.json", "--task", "instance"], "use --task panoptic"),
         (["in", "-f", "coco-panoptic", "-o", "in.json"], "'in' is input and output at once"),
         (["in", "-f", "coco-panoptic", "-o", "x.json", "--save-masks", "x"], "'x' cannot hold the masks and"),
         (["in", "--save-images", "x", "--save-masks", "x"], "'x' cannot hold the images and the masks"),
         (["in", "--save-masks", "in"], "'in' is input and output at once"),
         (["in", "--task", "things"], "--task"),
         (["in", "--mask-threshold", "2"], "--mask-threshold"),
-        (["in", "--resume"], "--resume goes on with the run that wrote to an --output"),
+        (["in", "--resume"], "--resume continues the run that wrote to one of --output"),
         (["in", "--classes", "skyy", "-o", "x.jsonl"], "did you mean 'sky'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

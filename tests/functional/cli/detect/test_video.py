@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from detcli.cli.detect import standard_output
+from detcli.cli.detect.requests import video_request
 from detcli.cli.detect.video import video as video_command
-from detcli.engine import outputs as plan
-from detcli.engine.request import DetectRequest, VideoRequest
 from detcli.io.outputs import open_output
 from detcli.sources.video import camera
 from detcli.structures.frame import Pixels
-from tests.helpers.cli_runs import Run, start
+from tests.helpers.cli_runs import Run, options_read, start
 from tests.helpers.video_frames import frames_of, images, video
 
 Watch = Callable[..., Run]
@@ -50,11 +50,9 @@ def records(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_the_wish_has_a_field_for_every_option() -> None:
-    given = {param.name for param in video_command.params if param.expose_value}
-    of_segment = {"task", "rule", "mask_threshold", "overlap_threshold", "save_masks"}
-    assert given == set(VideoRequest.__dataclass_fields__) - of_segment
-    assert set(DetectRequest.__dataclass_fields__) - of_segment <= given
+def test_the_request_takes_every_option() -> None:
+    read, options = options_read(video_command, video_request)
+    assert read | {"dry_run"} == options
 
 
 def test_what_is_found_in_a_video_is_what_is_found_in_its_frames(detcli: Callable[..., Run], watch: Watch) -> None:
@@ -187,7 +185,7 @@ def test_tracks_are_numbered_in_every_format(watch: Watch, tmp_path: Path) -> No
 def test_on_a_terminal_it_is_said_that_nothing_is_kept(
     watch: Watch, short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "is_terminal", lambda stream: True)
+    monkeypatch.setattr(standard_output, "is_terminal", lambda stream: True)
     words = "nothing is kept: -o FILE keeps the results, --save-video FILE the annotated video"
     run = watch("in.mp4", "--max-frames", "1")
     assert (run.code, run.out) == (0, "")
@@ -217,7 +215,7 @@ def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ([], 2, "nothing to look at"),
+        ([], 2, "nothing to process"),
         (["cam123"], 4, "there is no camera 123"),
         (["webcam"], 4, "cameras are named cam0"),
         (["gone.mp4"], 4, "no such file"),
@@ -239,10 +237,10 @@ def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: 
         (["in.mp4", "in.mp4", "--save-video", "out.mp4"], 2, "{name}"),
         (["in.mp4", "--save-video", "in.mp4"], 2, "input and output at once"),
         (["in.mp4", "--save-video", "out.gif"], 2, ".mp4"),
-        (["in.mp4", "--save-images", "drawn/{name}"], 2, "each source has a folder of its own"),
+        (["in.mp4", "--save-images", "drawn/{name}"], 2, "each source has its own folder"),
         (["in.mp4", "--save-video", "-"], 2, "cannot write to standard output"),
-        (["in.mp4", "-o", "out.jsonl", "--resume", "--track"], 2, "--resume cannot go on with --track"),
-        (["in.mp4", "-o", "out.jsonl", "--resume", "--live"], 2, "will not come again"),
+        (["in.mp4", "-o", "out.jsonl", "--resume", "--track"], 2, "--resume cannot be combined with --track"),
+        (["in.mp4", "-o", "out.jsonl", "--resume", "--live"], 2, "cannot be read again"),
     ],
 )
 def test_what_cannot_be_is_answered_in_a_line(

@@ -281,7 +281,7 @@ def test_without_matplotlib_figures_still_come_and_the_extra_is_named(
 def test_a_signal_before_the_last_image_leaves_no_report(
     data: Path, detcli: Detcli, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from detcli.pipeline.run import StopSignal
+    from detcli.structures.stop_signal import StopSignal
 
     real = StopSignal.__init__
 

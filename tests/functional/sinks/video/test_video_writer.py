@@ -13,7 +13,7 @@ from detcli.sinks.video.video_writer import VideoWriter, fitted
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame
 from detcli.visualization.colors import color
-from detcli.visualization.draw import DrawingStyle
+from detcli.visualization.drawing_style import DrawingStyle
 from tests.helpers.video_writer_samples import LABELS, Seen, frame_at, make_video, one_box, pixels_of, see, shoot
 
 NTSC = [number * 1001 / 30_000 for number in range(75)]

@@ -61,7 +61,7 @@ def test_lines_after_the_last_state_are_written_anew(straight: Path, tmp_path: P
 
 def stop_after(run: Path, *, steps: int) -> None:
     """Leave a run as a kill after a saved step would."""
-    from detcli.pipeline.run import StopSignal
+    from detcli.structures.stop_signal import StopSignal
     from detcli.training.training_events import Event, TrainingStep
 
     stop, left = StopSignal(), steps

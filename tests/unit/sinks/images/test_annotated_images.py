@@ -16,7 +16,7 @@ from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, ImageMetadata
 from detcli.structures.json_records import Result
-from detcli.visualization.draw import DrawingStyle
+from detcli.visualization.drawing_style import DrawingStyle
 
 LABELS = ClassLabels.from_names(["cat", "dog", "traffic light"])
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

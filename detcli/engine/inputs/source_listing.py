@@ -1,6 +1,6 @@
-"""A source that is listed once: looked into before the model is loaded, replayed from by a resumed run, then run.
+"""A source that is listed once: checked before the model is loaded, replayed by a resumed run, then processed.
 
-Standard input cannot be listed twice, so everyone takes up where the one before stopped.
+Standard input cannot be listed twice, so each step continues where the one before stopped.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from detcli.sources.source import Source, SourceItem
 
 
 class SourceListing:
-    """What is left of a source's images; each is handed out once, whoever asks."""
+    """The images of a source that were not taken yet; each is taken once."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -25,9 +25,9 @@ class SourceListing:
         return False
 
     def __iter__(self) -> Iterator[SourceItem]:
-        """Hand out what is left."""
+        """Take the images that are left."""
         return self._rest
 
     def count(self) -> int | None:
-        """How many images the source has in all, as the source counts them."""
+        """The number of all images of the source, where it is known."""
         return self._source.count()

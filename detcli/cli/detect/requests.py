@@ -1,0 +1,130 @@
+"""From the options of `detect`, `segment` and `video` to the request of a run."""
+
+from typing import Any
+
+from detcli.cli.framework.console import Console
+from detcli.engine.request import (
+    ComputeSettings,
+    DetectionSettings,
+    DrawingStyle,
+    FailurePolicy,
+    ImageInputSettings,
+    ImageRequest,
+    ModelSettings,
+    OutputSettings,
+    SegmentationSettings,
+    VideoInputSettings,
+    VideoRequest,
+)
+
+Options = dict[str, Any]  # values of the options by their names in click
+
+
+def image_request(console: Console, options: Options) -> ImageRequest:
+    """The request of `detect` or `segment`."""
+    return ImageRequest(
+        input=ImageInputSettings(
+            sources=options["sources"],
+            files_from=options["files_from"],
+            null_separated=options["null_separated"],
+            recursive=not options["no_recursive"],
+            extensions=options["ext"],
+            exclude=options["exclude"],
+            limit=options["limit"],
+            max_pixels=options["max_pixels"],
+        ),
+        **_common(console, options),
+        segmentation=_segmentation(options),
+    )
+
+
+def video_request(console: Console, options: Options) -> VideoRequest:
+    """The request of `video`."""
+    return VideoRequest(
+        input=VideoInputSettings(
+            sources=options["sources"],
+            stride=options["stride"],
+            fps=options["fps"],
+            start=options["start"],
+            duration=options["duration"],
+            max_frames=options["max_frames"],
+            live=options["live"],
+            camera_size=options["camera_size"],
+            camera_rate=options["camera_rate"],
+            reconnect=not options["no_reconnect"],
+            max_pixels=options["max_pixels"],
+        ),
+        **_common(console, options),
+        track=options["track"],
+        save_video=options["save_video"],
+        show=options["show"],
+    )
+
+
+def model_settings(options: Options, model: str) -> ModelSettings:
+    """The model, of any command that runs one."""
+    return ModelSettings(
+        model=model, revision=options["revision"], offline=options["offline"], cache_dir=options["cache_dir"]
+    )
+
+
+def compute_settings(options: Options) -> ComputeSettings:
+    """How the network is run, of any command that runs one."""
+    return ComputeSettings(
+        device=options["device"],
+        batch_size=options["batch"],
+        pad=options["pad"],
+        precision=options["precision"],
+        compile=options["compile"],
+        optimize=not options["no_optimize"],
+        deterministic=options["deterministic"],
+        workers=options["workers"],
+    )
+
+
+def _common(console: Console, options: Options) -> dict[str, Any]:
+    return {
+        "model": model_settings(options, options["model"]),
+        "detection": DetectionSettings(
+            threshold=options["threshold"],
+            max_detections=options["max_det"],
+            classes=options["classes"],
+            image_size=options["imgsz"],
+        ),
+        "compute": compute_settings(options),
+        "output": _output(console, options),
+        "failures": FailurePolicy(strict=options["strict"], max_failures=options["max_failures"]),
+    }
+
+
+def _output(console: Console, options: Options) -> OutputSettings:
+    return OutputSettings(
+        outputs=options["outputs"],
+        format=options["format_name"],
+        header=options["header"],
+        csv_safe=options["csv_safe"],
+        ground_truth=options["gt"],
+        resume=options["resume"],
+        if_exists="overwrite" if options["yes"] else options["if_exists"],
+        save_images=options["save_images"],
+        save_crops=options["save_crops"],
+        save_masks=options.get("save_masks"),
+        drawing=DrawingStyle(
+            line_width=options["line_width"],
+            hide_labels=options["hide_labels"],
+            hide_scores=options["hide_scores"],
+            font=options["font"],
+        ),
+        protected=() if console.config is None else (console.config,),
+    )
+
+
+def _segmentation(options: Options) -> SegmentationSettings | None:
+    if "task" not in options:
+        return None
+    return SegmentationSettings(
+        options["task"],
+        options["rule"],
+        mask_threshold=options["mask_threshold"],
+        overlap_threshold=options["overlap_threshold"],
+    )

@@ -1,0 +1,43 @@
+"""The videos, cameras and streams of a run."""
+
+from pathlib import Path
+
+from detcli.engine.observer import OpenedVideo
+from detcli.engine.request import VideoRequest
+from detcli.sources.source import DEFAULT_MAX_PIXELS
+from detcli.sources.video.multiplexer import Multiplexer
+from detcli.sources.video.open_video import open_together
+from detcli.sources.video.video_source import VideoSettings
+
+
+def open_videos(request: VideoRequest) -> Multiplexer:
+    """The videos, cameras and streams as one source; none of them is open yet."""
+    videos = request.input
+    settings = VideoSettings(
+        stride=videos.stride,
+        fps=videos.fps,
+        start_s=videos.start,
+        duration_s=videos.duration,
+        max_frames=videos.max_frames,
+        size_hw=videos.camera_size,
+        rate=videos.camera_rate,
+        live=videos.live,
+        reconnect=videos.reconnect,
+        max_pixels=videos.max_pixels or DEFAULT_MAX_PIXELS,
+    )
+    written = [request.save_video, *map(Path, request.output.outputs)]
+    return open_together(videos.sources, settings, outputs=[str(path) for path in written if path is not None])
+
+
+def describe_videos(source: Multiplexer) -> tuple[OpenedVideo, ...]:
+    """Each source of a multiplexer as observers get it."""
+    return tuple(
+        OpenedVideo(part.file, source.known(part.place), source.error(part.place), part.source.live)
+        for part in source.parts
+    )
+
+
+def empty_videos(source: Multiplexer) -> tuple[OpenedVideo, ...]:
+    """The sources that ended before their first frame was processed."""
+    videos = zip(source.parts, describe_videos(source), strict=True)
+    return tuple(video for part, video in videos if source.last_index(part.place) == -1)

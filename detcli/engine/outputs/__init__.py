@@ -1,0 +1,1 @@
+"""Where the results of a run go: the plan, and the sinks that it opens."""

@@ -1,0 +1,219 @@
+"""Where the results of a run go, decided and checked before anything heavy is imported."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from detcli.engine.outputs.standard_output import TABLE, StandardOutput
+from detcli.engine.request import OutputSettings
+from detcli.errors import UsageError
+from detcli.io.journal import journal_path
+from detcli.io.outputs import is_stream, prepare_output
+from detcli.sinks.sink import BOXES_ONLY, MASKS_ONLY, SINKS, folder_beside, format_of
+
+_FOLDERS = ("yolo",)  # formats of many files
+
+
+@dataclass(frozen=True, slots=True)
+class ResultTarget:
+    """One output of results: its format and its path, None for standard output; `source` is None for all sources."""
+
+    format: str
+    path: Path | None
+    source: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As messages show it."""
+        return "standard output" if self.path is None else str(self.path)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the format is a folder of files."""
+        return self.format in _FOLDERS
+
+    @property
+    def extra_folder(self) -> Path | None:
+        """The folder that belongs to the file, if its format has one."""
+        return None if self.path is None else folder_beside(self.format, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTarget:
+    """One annotated video, and the name of its source."""
+
+    path: Path
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlan:
+    """All outputs of a run.
+
+    targets               results
+    images, crops, masks  folders of images, or None
+    journal               next to the first output that is a file or folder; None where the run cannot be resumed
+    skipped               outputs that exist and stay as they are
+    task                  the segmentation task; None: boxes
+    videos                annotated videos
+    """
+
+    targets: tuple[ResultTarget, ...]
+    images: Path | None = None
+    crops: Path | None = None
+    masks: Path | None = None
+    journal: Path | None = None
+    skipped: tuple[Path, ...] = ()
+    task: str | None = None
+    videos: tuple[VideoTarget, ...] = ()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Folders of annotated images, crops and label maps."""
+        return tuple(folder for folder in (self.images, self.crops, self.masks) if folder is not None)
+
+    @property
+    def extra_folders(self) -> tuple[Path, ...]:
+        """Folders that belong to files."""
+        return tuple(target.extra_folder for target in self.targets if target.extra_folder is not None)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file and folder that is written, never to be read as input."""
+        files = (*(target.path for target in self.targets), self.journal, *self.skipped)
+        videos = tuple(video.path for video in self.videos)
+        written = (*files, *videos, *self.folders, *self.extra_folders)
+        return tuple(path for path in written if path is not None and not is_stream(path))
+
+    @property
+    def results(self) -> tuple[tuple[Path, bool], ...]:
+        """The files and folders that the user finds at the end, and whether each is a folder."""
+        targets = [(target.path, target.is_folder) for target in self.targets if target.path is not None]
+        videos = [(video.path, False) for video in self.videos]
+        return (*targets, *videos, *((folder, True) for folder in (*self.extra_folders, *self.folders)))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is written."""
+        return not self.targets and not self.folders and not self.videos
+
+    @property
+    def needs_all_scores(self) -> bool:
+        """Whether an output is meant for computing AP, which needs every score."""
+        return self.task in (None, "instance") and any(target.format == "coco-results" for target in self.targets)
+
+
+def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: str | None = None) -> OutputPlan:
+    """Decide what goes where. Raises UsageError for a combination that makes no sense."""
+    names = output.outputs or (() if stdout is None else ("-",))
+    if output.format is not None and len(names) > 1:
+        raise UsageError(
+            f"`format={output.format}` is for one output, and there are {len(names)}: let the suffixes decide"
+        )
+    targets = tuple(_target(name, output.format, stdout) for name in names)
+    plan = OutputPlan(targets, output.save_images, output.save_crops, output.save_masks, task=task)
+    _refuse_formats(targets, task)
+    refuse_duplicates([target.path for target in targets])
+    _refuse_shared_folders(
+        {"the images": plan.images, "the crops": plan.crops, "the masks": plan.masks}
+        | {f"what {target.name} names": target.extra_folder for target in targets}
+    )
+    files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
+    if output.resume and not files:
+        raise UsageError("`resume` continues the run that wrote to one of `outputs`: name that output")
+    for folder in (*plan.folders, *plan.extra_folders):
+        if any(target.path == folder and not target.is_folder for target in targets):
+            raise UsageError(f"'{folder}' cannot be a file and a folder")
+    if stdout is not None and any(target.path is None for target in targets):
+        stdout.check()
+    return replace(plan, journal=journal_path(files[0]) if files else None)
+
+
+def check_plan(plan: OutputPlan, inputs: Sequence[str | Path], output: OutputSettings) -> OutputPlan:
+    """The plan without the outputs that exist and are skipped. Writes nothing.
+
+    inputs  the sources, and the other files that the run reads
+
+    Raises UsageError where an output would overwrite an input, OutputError where an output exists and may not be
+    replaced.
+    """
+    if_exists, resume = output.if_exists, output.resume
+    for path in plan.paths:
+        if any(_same(path, name) for name in inputs):
+            raise UsageError(f"'{path}' is input and output at once; write to another path")
+
+    def is_written(path: Path | None, *, folder: bool) -> bool:
+        if path is None:
+            return True
+        return prepare_output(path, if_exists=if_exists, folder=folder, journal=plan.journal, resume=resume)
+
+    targets = tuple(target for target in plan.targets if is_written(target.path, folder=target.is_folder))
+    skipped = tuple(target.path for target in plan.targets if target not in targets and target.path is not None)
+    for folder in (*plan.folders, *(target.extra_folder for target in targets)):
+        is_written(folder, folder=True)
+    videos = tuple(video for video in plan.videos if prepare_output(video.path, if_exists=if_exists, resumable=False))
+    skipped += tuple(video.path for video in plan.videos if video not in videos)
+    files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
+    journal = journal_path(files[0]) if files and plan.journal is not None else None
+    return replace(plan, targets=targets, videos=videos, journal=journal, skipped=skipped)
+
+
+def refuse_duplicates(paths: Sequence[Path | None]) -> None:
+    """Raise UsageError where two outputs would go to the same path."""
+    seen: set[str] = set()
+    for path in paths:
+        key = "-" if path is None else os.path.normpath(path.absolute())
+        if key in seen:
+            raise UsageError(f"two outputs would go to {'standard output' if path is None else repr(str(path))}")
+        seen.add(key)
+
+
+def _target(output: str, format_name: str | None, stdout: StandardOutput | None) -> ResultTarget:
+    if not output:
+        raise UsageError("one of `outputs` is empty; '-' is standard output")
+    if format_name is not None and format_name != TABLE and format_name not in SINKS:
+        raise UsageError(f"`format` must be one of {', '.join(SINKS)}, not {format_name[:40]!r}")
+    if output == "-":
+        return _standard_output(format_name, stdout)
+    name = format_name or format_of(output)
+    if name == TABLE:
+        raise UsageError("`format=table` is for standard output; files take " + ", ".join(SINKS))
+    return ResultTarget(name, Path(output))
+
+
+def _standard_output(format_name: str | None, stdout: StandardOutput | None) -> ResultTarget:
+    if stdout is None:
+        raise UsageError("`outputs` cannot hold '-': only the command line writes to standard output")
+    name = format_name or stdout.default_format
+    if name in (*_FOLDERS, *MASKS_ONLY):
+        what = "a folder of files" if name in _FOLDERS else "a file and a folder"
+        raise UsageError(f"`format={name}` writes {what}: name it in `outputs`")
+    return ResultTarget(name, None)
+
+
+def _refuse_formats(targets: Sequence[ResultTarget], task: str | None) -> None:
+    """Raise UsageError for a format that cannot hold the results."""
+    for target in targets:
+        if task is not None and target.format in BOXES_ONLY:
+            raise UsageError(
+                f"'{target.name}' would be in the format {target.format}, which holds boxes and no masks: end its name "
+                "in .jsonl or .json (COCO), or use `save_masks`"
+            )
+        if task not in ("panoptic", "semantic") and target.format in MASKS_ONLY:
+            raise UsageError(f"the format {target.format} holds panoptic segments: use `task=panoptic`")
+
+
+def _refuse_shared_folders(folders: Mapping[str, Path | None]) -> None:
+    """Raise UsageError where two kinds of images would go to one folder; keys are what each folder holds."""
+    seen: dict[Path, str] = {}
+    for what, folder in folders.items():
+        if folder is not None and seen.setdefault(folder, what) != what:
+            raise UsageError(f"'{folder}' cannot hold {seen[folder]} and {what}: use one folder for each")
+
+
+def _same(path: Path, name: str | Path) -> bool:
+    try:
+        return path.samefile(name)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,102 @@
+"""The provenance of a run, as results carry it: model, version and the arguments that change results."""
+
+from pathlib import Path
+from typing import Any
+
+from detcli.engine.outputs.output_plan import OutputPlan
+from detcli.engine.request import ImageInputSettings, ImageRequest, RunRequest, VideoInputSettings, VideoRequest
+from detcli.inference.detector import Detector
+from detcli.io.coco.coco_ids import CocoIds
+from detcli.sources.http import scheme_of, without_credentials
+from detcli.structures.class_labels import ClassLabels
+from detcli.structures.clock import now
+from detcli.structures.run_info import RunInfo
+from detcli.version import __version__
+
+_MISSING_SHOWN = 5
+
+
+def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) -> RunInfo:
+    """The record; arguments have the names of the options, and those that are not set are left out.
+
+    labels  of the detector, perhaps with the category ids of a ground truth
+    """
+    arguments = {
+        **_input_arguments(request),
+        "threshold": detector.threshold,
+        "max_det": request.detection.max_detections,
+        "classes": _list(request.detection.classes),
+        "imgsz": _list(request.detection.image_size),
+        "pad": request.compute.pad or None,
+        "precision": detector.precision,
+        "optimize": request.compute.optimize,
+        "deterministic": request.compute.deterministic,
+        "gt": None if request.output.ground_truth is None else str(request.output.ground_truth),
+        **_segmentation_arguments(request),
+    }
+    if request.compute.deterministic:  # only then must these be the same in a resumed run
+        arguments |= {"device": detector.device_name, "batch": detector.batch_size}
+    given = {name: value for name, value in arguments.items() if value is not None}
+    files = detector.files
+    return RunInfo(files.name, files.commit, files.sha256, __version__, labels, now(), given)
+
+
+def renumber(labels: ClassLabels, ids: CocoIds, ground_truth: Path | None) -> tuple[ClassLabels, str | None]:
+    """The labels with the category ids of a ground truth, and a warning where it lacks some of them."""
+    labels, missing = ids.renumber(labels)
+    if not missing:
+        return labels, None
+    shown = ", ".join(f"'{name}'" for name in missing[:_MISSING_SHOWN])
+    shown += ", …" if len(missing) > _MISSING_SHOWN else ""
+    return labels, f"'{ground_truth}' has no category for {len(missing)} of the model's labels: {shown}"
+
+
+def shown_source(source: str) -> str:
+    """A source as results and messages show it: an address without credentials."""
+    return without_credentials(source) if scheme_of(source) is not None else source
+
+
+def journal_header(info: RunInfo, plan: OutputPlan) -> dict[str, object]:
+    """What a resumed run must agree on: the provenance, and the folders that hold the images already."""
+    folders = {"save_images": _text(plan.images), "save_crops": _text(plan.crops)}
+    if plan.task is not None:
+        folders["save_masks"] = _text(plan.masks)
+    return info.as_json() | folders
+
+
+def _input_arguments(request: RunRequest) -> dict[str, object]:
+    if isinstance(request, ImageRequest):
+        images: ImageInputSettings = request.input
+        chosen: dict[str, object] = {
+            "files_from": images.files_from,
+            "recursive": images.recursive,
+            "ext": _list(images.extensions),
+            "exclude": list(images.exclude),
+            "limit": images.limit,
+        }
+        return _common_input(images, chosen)
+    if isinstance(request, VideoRequest):
+        videos: VideoInputSettings = request.input
+        names = ("stride", "fps", "start", "duration", "max_frames", "live", "camera_size", "camera_rate")
+        chosen = {name: getattr(videos, name) for name in names} | {"track": request.track or None}
+        return _common_input(videos, chosen | {"camera_size": _list(videos.camera_size)})
+    return {}
+
+
+def _common_input(given: ImageInputSettings | VideoInputSettings, chosen: dict[str, object]) -> dict[str, object]:
+    return {"sources": [shown_source(name) for name in given.sources], **chosen, "max_pixels": given.max_pixels}
+
+
+def _segmentation_arguments(request: RunRequest) -> dict[str, object]:
+    settings = request.segmentation
+    if settings is None:
+        return {}
+    return {name: getattr(settings, name) for name in ("task", "rule", "mask_threshold", "overlap_threshold")}
+
+
+def _list(values: tuple[Any, ...] | None) -> list[Any] | None:
+    return None if values is None else list(values)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

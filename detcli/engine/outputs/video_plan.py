@@ -1,0 +1,69 @@
+"""Where the results of a run over videos go: one output for all sources, or one for each source."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, VideoTarget, make_plan, refuse_duplicates
+from detcli.engine.outputs.standard_output import TABLE, StandardOutput
+from detcli.engine.request import VideoRequest
+from detcli.engine.resume import check_resumable_video, is_resumable_video
+from detcli.errors import UsageError
+from detcli.io.outputs import is_stream
+
+NAME = "{name}"  # in an output: the name of each source
+_SUFFIX = ".mp4"
+
+
+def make_video_plan(
+    request: VideoRequest, sources: Sequence[str], names: Sequence[str], *, live: bool, stdout: StandardOutput | None
+) -> OutputPlan:
+    """Decide what goes where.
+
+    sources, names  of the sources: the folders of their frames' names, and what `{name}` stands for
+    live            whether any source is live
+
+    Raises UsageError for a combination that makes no sense.
+    """
+    output = request.output
+    check_resumable_video(request, live=live)
+    for argument, folder in (("save_images", output.save_images), ("save_crops", output.save_crops)):
+        if folder is not None and NAME in str(folder):
+            raise UsageError(f"`{argument}` takes no '{NAME}': each source has its own folder inside it")
+    plan = make_plan(output, stdout)
+    if not output.outputs and output.format is None and plan.targets == (ResultTarget(TABLE, None),):
+        plan = replace(plan, targets=())  # hundreds of rows per second help no reader: the progress line is enough
+    targets = tuple(each for target in plan.targets for each in _per_source(target, sources, names))
+    videos = _videos(request.save_video, sources, names)
+    refuse_duplicates([*(target.path for target in targets), *(video.path for video in videos)])
+    resumable = not videos and is_resumable_video(request, live=live)
+    return replace(plan, targets=targets, videos=videos, journal=plan.journal if resumable else None)
+
+
+def _per_source(target: ResultTarget, sources: Sequence[str], names: Sequence[str]) -> list[ResultTarget]:
+    """The target, or one per source where its path contains `{name}`."""
+    if target.path is None or NAME not in str(target.path):
+        return [target]
+    return [
+        replace(target, path=Path(str(target.path).replace(NAME, name)), source=source)
+        for source, name in zip(sources, names, strict=True)
+    ]
+
+
+def _videos(path: Path | None, sources: Sequence[str], names: Sequence[str]) -> tuple[VideoTarget, ...]:
+    if path is None:
+        return ()
+    if str(path) == "-":
+        raise UsageError("`save_video` cannot write to standard output: name a file, such as out.mp4, or a folder")
+    if not is_stream(path) and (path.is_dir() or not path.suffix):
+        path = path / (NAME + _SUFFIX)
+    if NAME not in str(path):
+        if len(sources) > 1:
+            raise UsageError(
+                f"{len(sources)} sources cannot share '{path}': `save_video` must be a folder, or a name with '{NAME}' "
+                f"in it, such as '{path.with_name(NAME + (path.suffix or _SUFFIX))}'"
+            )
+        return (VideoTarget(path, sources[0]),)
+    return tuple(
+        VideoTarget(Path(str(path).replace(NAME, name)), source) for source, name in zip(sources, names, strict=True)
+    )

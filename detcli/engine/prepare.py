@@ -1,0 +1,117 @@
+"""What comes before a run, and before a dry run: outputs decided, sources open, nothing read and nothing written."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detcli.engine.inputs.live_policy import LivePolicy
+from detcli.engine.inputs.open_images import open_images
+from detcli.engine.inputs.source_listing import SourceListing
+from detcli.engine.observer import Observer
+from detcli.engine.outputs.output_plan import OutputPlan, check_plan, make_plan
+from detcli.engine.outputs.standard_output import StandardOutput
+from detcli.engine.request import ImageRequest, RunRequest, VideoRequest
+from detcli.errors import SourceError, UsageError
+
+if TYPE_CHECKING:
+    from detcli.engine.outputs.video_sinks import VideoSinks
+    from detcli.sources.video.multiplexer import Multiplexer
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """A request whose outputs are decided and whose sources are open.
+
+    listing      the images or frames
+    videos       the same source where it is one of videos, else None
+    video_sinks  the sinks that only videos have, else None
+    """
+
+    request: RunRequest
+    plan: OutputPlan
+    listing: SourceListing
+    videos: "Multiplexer | None" = None
+    video_sinks: "VideoSinks | None" = None
+
+    def policy(self, batch_size: int) -> LivePolicy:
+        """Batch size and frames in flight of the run, for a detector with this batch size."""
+        if self.videos is None:
+            return LivePolicy(False, batch_size, None)
+        infos = [self.videos.known(part.place) for part in self.videos.parts]
+        return LivePolicy.of(
+            live=self.videos.live,
+            source_count=len(self.videos.parts),
+            sizes_hw=[info.size_hw for info in infos if info is not None and info.size_hw],
+            batch_size=batch_size,
+            batch_size_is_given=self.request.compute.batch_size is not None,
+        )
+
+
+@contextmanager
+def prepare(
+    request: ImageRequest | VideoRequest, observer: Observer, stdout: StandardOutput | None
+) -> Iterator[PreparedRun | None]:
+    """Decide the outputs and open the sources; None where every output exists already and is skipped.
+
+    Checks run from fast to slow: the request, the outputs, then the input. Raises UsageError, OutputError, InputError.
+    """
+    _check_working_folder()
+    if isinstance(request, ImageRequest):
+        yield _prepare_images(request, observer, stdout)
+        return
+    from detcli.engine.inputs.open_videos import open_videos
+
+    with closing(open_videos(request)) as source:
+        yield _prepare_videos(request, source, observer, stdout)
+
+
+def _prepare_images(request: ImageRequest, observer: Observer, stdout: StandardOutput | None) -> PreparedRun | None:
+    output, images = request.output, request.input
+    plan = make_plan(output, stdout, task=request.task)
+    lists = () if images.files_from is None else (images.files_from,)
+    checked = _checked(plan, (*images.sources, *lists, *output.reads), request, observer)
+    return None if checked is None else PreparedRun(request, checked, open_images(request, checked))
+
+
+def _prepare_videos(
+    request: VideoRequest, source: "Multiplexer", observer: Observer, stdout: StandardOutput | None
+) -> PreparedRun | None:
+    from detcli.engine.inputs.open_videos import describe_videos
+    from detcli.engine.outputs.video_plan import make_video_plan
+    from detcli.engine.outputs.video_sinks import VideoSinks
+    from detcli.sources.video.open_video import flat_names
+
+    names = [part.place for part in source.parts]
+    plan = make_video_plan(request, names, flat_names(names), live=source.live, stdout=stdout)
+    files = (part.file for part in source.parts if part.is_file)
+    checked = _checked(plan, (*files, *request.output.reads), request, observer)
+    if checked is None:
+        return None
+    sinks = VideoSinks(request, checked, source)
+    sinks.check()
+    try:
+        source.open()
+    except SourceError:
+        if len(source.parts) > 1:
+            observer.on_no_video_opened(describe_videos(source))
+        raise
+    observer.on_videos_opened(describe_videos(source))
+    return PreparedRun(request, checked, SourceListing(source), source, sinks)
+
+
+def _checked(plan: OutputPlan, inputs: tuple[str, ...], request: RunRequest, observer: Observer) -> OutputPlan | None:
+    checked = check_plan(plan, inputs, request.output)
+    observer.on_plan(checked)
+    for path in checked.skipped:
+        observer.on_skipped_output(path)
+    return None if checked.is_empty and not plan.is_empty else checked
+
+
+def _check_working_folder() -> None:
+    """Raise UsageError where the working folder was deleted: no relative path can be resolved then."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(f"the working folder cannot be found ({error.strerror}): change to another one") from error

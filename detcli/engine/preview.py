@@ -1,0 +1,90 @@
+"""A dry run: what a run would read, with which model, on which device, and where its results would go."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from detcli.checkpoints.hub.locate_model import cached, repository_of
+from detcli.engine.observer import Observer, OpenedVideo
+from detcli.engine.outputs.output_plan import OutputPlan
+from detcli.engine.outputs.standard_output import StandardOutput
+from detcli.engine.prepare import PreparedRun, prepare
+from detcli.engine.request import ImageRequest, ModelSettings, VideoRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPreview:
+    """The model that a run would load.
+
+    name        as the user gave it
+    repository  of the Hub; None for a local folder or file, and for a detector that is loaded already
+    folder      its files; None where they would be downloaded
+    """
+
+    name: str
+    repository: str | None
+    folder: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPreview:
+    """What a run would do.
+
+    videos  the sources of a run over videos, else empty
+    """
+
+    plan: OutputPlan
+    model: ModelPreview
+    device: str
+    videos: tuple[OpenedVideo, ...]
+    _prepared: PreparedRun
+
+    def files(self) -> Iterator[str]:
+        """The images, or the videos, in input order; once only."""
+        if self._prepared.videos is not None:
+            return (video.file for video in self.videos)
+        return (item.origin.file for item in self._prepared.listing)
+
+
+@contextmanager
+def preview(
+    request: ImageRequest | VideoRequest, *, observer: Observer | None = None, stdout: StandardOutput | None = None
+) -> Iterator[RunPreview | None]:
+    """Open the sources and tell what would be done; None where every output exists already and is skipped.
+
+    Reads no image, runs no network, downloads and writes nothing. Raises DetcliError for a request that cannot be run.
+    """
+    with prepare(request, observer or Observer(), stdout) as prepared:
+        if prepared is None:
+            yield None
+            return
+        model, device = _model(request.model), _device(request)
+        yield RunPreview(prepared.plan, model, device, _videos(prepared), prepared)
+
+
+def _videos(prepared: PreparedRun) -> tuple[OpenedVideo, ...]:
+    if prepared.videos is None:
+        return ()
+    from detcli.engine.inputs.open_videos import describe_videos
+
+    return describe_videos(prepared.videos)
+
+
+def _model(settings: ModelSettings) -> ModelPreview:
+    if not isinstance(settings.model, str):
+        files = settings.model.files
+        return ModelPreview(files.name, None, files.folder)
+    repository = repository_of(settings.model)
+    if repository is None:
+        return ModelPreview(settings.model, None, Path(settings.model))
+    files_or_none = cached(settings.model, revision=settings.revision, cache_dir=settings.cache_dir)
+    return ModelPreview(settings.model, repository, None if files_or_none is None else files_or_none.folder)
+
+
+def _device(request: ImageRequest | VideoRequest) -> str:
+    from detcli.runtimes.torch_runtime import choose_device
+
+    if not isinstance(request.model.model, str):
+        return request.model.model.device_name
+    return str(choose_device(request.compute.device))

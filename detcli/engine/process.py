@@ -1,0 +1,24 @@
+"""Changes of the whole process that make a run faster or exact; a run makes none of them, only the command line does."""
+
+from detcli.engine.request import ComputeSettings
+
+
+def tune_process_for_video() -> None:
+    """Let torch's waiting threads sleep soon, while others decode and draw; call it before torch is imported."""
+    from detcli.runtimes.process import limit_spinning
+
+    limit_spinning()
+
+
+def tune_process(compute: ComputeSettings) -> None:
+    """Keep freed memory for the next batch, and use deterministic kernels where `deterministic` asks for them.
+
+    Call it before the model is loaded.
+    """
+    from detcli.runtimes.process import keep_freed_memory
+
+    keep_freed_memory()
+    if compute.deterministic:
+        from detcli.runtimes.torch_runtime import choose_device, use_deterministic_kernels
+
+        use_deterministic_kernels(choose_device(compute.device))

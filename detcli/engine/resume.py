@@ -1,0 +1,53 @@
+"""Resuming an interrupted run: what can be resumed, the journal it continues, and the replay of its results."""
+
+from collections.abc import Sequence
+from itertools import islice, zip_longest
+
+from detcli.engine.inputs.source_listing import SourceListing
+from detcli.engine.request import VideoRequest
+from detcli.errors import UsageError
+from detcli.io.journal import Journal
+from detcli.pipeline.statistics import RunStats
+from detcli.sinks.sink import Sink
+from detcli.sources.source import STANDARD_INPUT
+from detcli.structures.json_records import from_record
+
+
+def is_resumable_video(request: VideoRequest, *, live: bool) -> bool:
+    """Whether the records of a run over videos can be resumed: only those of files, without tracks."""
+    return not (live or request.track or STANDARD_INPUT in request.input.sources)
+
+
+def check_resumable_video(request: VideoRequest, *, live: bool) -> None:
+    """Raise UsageError for `resume` where the run cannot be resumed."""
+    if not request.output.resume:
+        return
+    if live or STANDARD_INPUT in request.input.sources:
+        raise UsageError("`resume` needs files: the frames of a camera, a stream or a pipe cannot be read again")
+    for argument, is_given in (("save_video", request.save_video), ("track", request.track)):
+        if is_given:
+            raise UsageError(f"`resume` cannot be combined with `{argument}`: start again with `if_exists=overwrite`")
+
+
+def replay(journal: Journal | None, sinks: Sequence[Sink], source: SourceListing, stats: RunStats) -> int:
+    """Write the results of the interrupted run again, and take their images from the source; returns their number.
+
+    sinks  the sinks of records; images of the interrupted run are on the disk already
+
+    Raises UsageError where the input has changed since then.
+    """
+    if journal is None or not journal.done:
+        return 0
+    records = zip_longest(journal.replay(), islice(source, journal.done))
+    for (record, relative, stem), item in records:
+        if item is None or (item.origin.file, item.origin.relative) != (record["file"], relative):
+            change = "is missing now" if item is None else f"is '{item.origin.file}' now"
+            raise UsageError(
+                f"cannot resume: image {record['index'] + 1} of the interrupted run was '{record['file']}' and "
+                f"{change}; start again with `if_exists=overwrite`"
+            )
+        result = from_record(record, relative=relative, stem=stem)
+        for sink in sinks:
+            sink.write(*result)
+        stats.add(*result)
+    return journal.done

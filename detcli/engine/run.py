@@ -1,0 +1,181 @@
+"""A run: from a request to sources, detector, sinks and statistics, without a terminal.
+
+stats = run(ImageRequest(input=ImageInputSettings(sources=("images/",)), output=OutputSettings(outputs=("out.jsonl",))))
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from detcli.engine.observer import Observer, RunStart
+from detcli.engine.outputs.standard_output import StandardOutput
+from detcli.engine.prepare import PreparedRun, prepare
+from detcli.engine.request import ImageRequest, RunRequest, VideoRequest
+from detcli.pipeline.failure_policy import FailurePolicy
+from detcli.pipeline.statistics import RunStats
+from detcli.structures.detections import Detections
+from detcli.structures.frame import FailedFrame, Frame
+from detcli.structures.stop_signal import StopSignal
+
+if TYPE_CHECKING:
+    from detcli.engine.multi_tracker import MultiSourceTracker
+    from detcli.inference.detector import Detector
+    from detcli.pipeline.detector_protocol import DetectorProtocol
+    from detcli.sinks.sink import Sink
+    from detcli.sources.source import Source
+
+__all__ = ["RunStats", "StopSignal", "run", "run_detector"]
+
+
+def run(
+    request: ImageRequest | VideoRequest,
+    *,
+    observer: Observer | None = None,
+    stop: StopSignal | None = None,
+    stdout: StandardOutput | None = None,
+) -> RunStats:
+    """Process the images or videos of a request and write its outputs.
+
+    observer  gets the events of the run; None: nobody does
+    stop      ends the run after the current batch, from a signal handler or another thread; what is written is complete
+    stdout    opens sinks on standard output; None: the run writes to files only
+
+    Every call is independent of others, also in other threads. Raises DetcliError for what cannot be started or ends
+    the run; no output is then left incomplete under its final name.
+    """
+    observer, stop = observer or Observer(), stop or StopSignal()
+    with prepare(request, observer, stdout) as prepared:
+        if prepared is None:
+            return RunStats(skipped=True)
+        return _run(prepared, observer, stop, stdout)
+
+
+def run_detector(
+    source: "Source",
+    detector: "DetectorProtocol",
+    sinks: "Sequence[Sink]",
+    *,
+    workers: int | None = None,
+    failures: FailurePolicy | None = None,
+    observer: Observer | None = None,
+    stop: StopSignal | None = None,
+) -> RunStats:
+    """Run a detector over a source into sinks, without a request: for evaluation and for programs of one's own.
+
+    Reports `on_result` to the observer. Closes the sinks.
+    """
+    from detcli.pipeline.run import run as run_pipeline
+
+    on_result = None if observer is None else observer.on_result
+    started = time.monotonic()
+    stats = run_pipeline(source, detector, sinks, workers=workers, failures=failures, stop=stop, on_result=on_result)
+    stats.seconds = time.monotonic() - started
+    return stats
+
+
+def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: StandardOutput | None) -> RunStats:
+    from detcli.engine.outputs.open_outputs import open_outputs
+    from detcli.engine.resume import replay
+    from detcli.sinks.sink import remarks
+
+    request, plan = prepared.request, prepared.plan
+    detector = _load(request, prepared, observer)
+    started, stats = time.monotonic(), RunStats()
+    with open_outputs(
+        request, plan, detector, observer=observer, stdout=stdout, video_sinks=prepared.video_sinks
+    ) as outputs:
+        live = prepared.videos is not None and prepared.videos.live
+        observer.on_start(RunStart(plan, detector.labels, stats, outputs.done, prepared.listing.count, live))
+        try:
+            stats.resumed = replay(outputs.journal, outputs.records, prepared.listing, stats)
+            _run_pipeline(prepared, detector, outputs.sinks, stats, observer=observer, stop=stop)
+        finally:
+            stats.seconds = time.monotonic() - started
+            stats.dropped = 0 if prepared.videos is None else prepared.videos.dropped
+            stats.outputs = tuple(path for path, _ in plan.results)
+            observer.on_end()
+    for remark in remarks(outputs.sinks):
+        observer.on_warning(remark)
+    _report_empty_videos(prepared, observer)
+    stats.seconds = time.monotonic() - started
+    return stats
+
+
+def _load(request: RunRequest, prepared: PreparedRun, observer: Observer) -> "Detector":
+    """The detector, with the batch size that suits the sources."""
+    from detcli.checkpoints.hub.locate_model import repository_of
+
+    if isinstance(request.model.model, str):
+        repository_of(request.model.model)  # a wrong name is found before torch is imported
+    from detcli.engine.load_model import load_model
+
+    detection = request.detection
+    if detection.threshold is None and prepared.plan.needs_all_scores:
+        detection = replace(detection, threshold=0.0)
+        if prepared.plan.folders:
+            observer.on_warning(
+                "coco-results keeps every score, and annotated images show every detection too: set a `threshold`"
+            )
+    detector = load_model(
+        request.model, detection, request.compute, segmentation=request.segmentation, observer=observer
+    )
+    return detector.with_settings(batch_size=prepared.policy(detector.batch_size).batch_size)
+
+
+def _run_pipeline(
+    prepared: PreparedRun,
+    detector: "Detector",
+    sinks: "Sequence[Sink]",
+    stats: RunStats,
+    *,
+    observer: Observer,
+    stop: StopSignal,
+) -> None:
+    from detcli.pipeline.run import run as run_pipeline
+
+    request, videos = prepared.request, prepared.videos
+    policy = prepared.policy(detector.batch_size)
+    tracker = _tracker(request, detector)
+    if tracker is not None:
+        detector = detector.with_settings(threshold=min(detector.threshold, tracker.detection_threshold))
+
+    def on_result(frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        if videos is not None:
+            waited_s = videos.waited_s(frame.origin.index)
+            if policy.live and waited_s is not None:
+                stats.latency.add(waited_s)
+            stats.dropped = videos.dropped
+        if tracker is not None:
+            stats.tracks = tracker.tracks
+        observer.on_result(frame, detections)
+
+    run_pipeline(
+        prepared.listing,
+        detector,
+        sinks,
+        workers=request.compute.workers,
+        stats=stats,
+        failures=request.failures,
+        stop=stop,
+        frames_in_flight=policy.frames_in_flight,
+        tracker=tracker,
+        on_result=on_result,
+    )
+
+
+def _tracker(request: RunRequest, detector: "Detector") -> "MultiSourceTracker | None":
+    if not request.tracks:
+        return None
+    from detcli.engine.multi_tracker import MultiSourceTracker
+
+    return MultiSourceTracker(detector.threshold)
+
+
+def _report_empty_videos(prepared: PreparedRun, observer: Observer) -> None:
+    if prepared.videos is None:
+        return
+    from detcli.engine.inputs.open_videos import empty_videos
+
+    for video in empty_videos(prepared.videos):
+        observer.on_empty_video(video)

@@ -12,6 +12,7 @@ from detcli.datasets.instance_masks import change_masks
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.transforms.rotate import turn_boxes, turn_mask
 from detcli.errors import ImageError
+from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
 from detcli.io.images.decode import decode
 from detcli.io.read import read_bytes
 from detcli.structures.class_labels import ClassLabels
@@ -100,38 +101,18 @@ class AnnotatedImages:
             if size_hw is None or self._standing.drawn(index) == BoxFrame.ELSEWHERE:
                 continue
             image_id = self.image_id(index)
-            size = {"width": size_hw[1], "height": size_hw[0]}
-            images.append({"id": image_id, "file_name": self._tables.names[index], **size})
-            annotations += self._annotations_of(index, image_id, len(annotations) + 1)
-        categories = [
-            {"id": category_id, "name": name}
-            for category_id, name in zip(self._labels.category_ids, self._labels.names, strict=True)
-        ]
-        info = {"description": f"Truths of {self._report.name}"}
+            images.append(coco_image(image_id, self._tables.names[index], size_hw=size_hw))
+            start, end = self._tables.starts[index : index + 2]
+            annotations += ground_truth_annotations(
+                self.truths(index),
+                self._labels,
+                image_id=image_id,
+                first_id=len(annotations) + 1,
+                areas=self._tables.areas[start:end],
+            )
+        info = {"description": f"Ground truth of {self._report.name}"}
+        categories = coco_categories(self._labels)
         return {"info": info, "images": images, "annotations": annotations, "categories": categories}
-
-    def _annotations_of(self, index: int, image_id: int, first_id: int) -> list[dict[str, Any]]:
-        truths = self.truths(index)
-        boxes = np.concatenate((truths.boxes_xyxy[:, :2], truths.boxes_xyxy[:, 2:] - truths.boxes_xyxy[:, :2]), axis=1)
-        start, end = self._tables.starts[index : index + 2]
-        areas = self._tables.areas[start:end]
-        areas = np.where(np.isnan(areas), boxes[:, 2] * boxes[:, 3], areas)
-        rows = zip(boxes.tolist(), truths.class_ids.tolist(), truths.crowd.tolist(), areas.tolist(), strict=True)
-        masks = (
-            [{}] * len(truths) if truths.masks is None else [{"segmentation": one.as_json()} for one in truths.masks]
-        )
-        return [
-            {
-                "id": first_id + place,
-                "image_id": image_id,
-                "category_id": self._labels.category_ids[class_id],
-                "bbox": box,
-                "area": area,
-                "iscrowd": int(crowd),
-                **masks[place],
-            }
-            for place, (box, class_id, crowd, area) in enumerate(rows)
-        ]
 
     def _size_hw(self, index: int) -> tuple[int, int] | None:
         """Of the upright image; where it cannot be read, as the annotations have it; None where nobody knows."""

@@ -76,6 +76,7 @@ def draw_images(folder: Path, *, count: int) -> list[Path]:
     from PIL import Image
 
     from detcli.datasets.shapes import CLASSES, draw
+    from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
     from detcli.structures.class_labels import ClassLabels
 
     labels = ClassLabels.from_names(CLASSES)
@@ -86,22 +87,9 @@ def draw_images(folder: Path, *, count: int) -> list[Path]:
         encoded = io.BytesIO()
         Image.fromarray(pixels).save(encoded, "PNG")
         write_atomically(folder / f"{number}.png", encoded.getvalue())
-        images.append({"id": number, "file_name": f"{number}.png", "width": SIZE_HW[1], "height": SIZE_HW[0]})
-        for class_id, (left, top, right, bottom) in zip(
-            truths.class_ids.tolist(), truths.boxes_xyxy.tolist(), strict=True
-        ):
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": number,
-                    "category_id": labels.category_ids[class_id],
-                    "bbox": [left, top, right - left, bottom - top],
-                    "area": (right - left) * (bottom - top),
-                    "iscrowd": 0,
-                }
-            )
-    categories = [{"id": i, "name": name} for i, name in zip(labels.category_ids, labels.names, strict=True)]
-    truth = {"images": images, "annotations": annotations, "categories": categories}
+        images.append(coco_image(number, f"{number}.png", size_hw=SIZE_HW))
+        annotations += ground_truth_annotations(truths, labels, image_id=number, first_id=len(annotations) + 1)
+    truth = {"images": images, "annotations": annotations, "categories": coco_categories(labels)}
     write_atomically(folder / "truth.json", json.dumps(truth).encode())
     return [folder / image["file_name"] for image in images]
 

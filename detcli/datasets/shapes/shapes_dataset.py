@@ -9,8 +9,9 @@ from PIL import Image
 
 from detcli.datasets.dataset import IssueSummary, Part
 from detcli.datasets.shapes.render import paint, visible_masks
-from detcli.datasets.shapes.scene_layout import CLASSES, VERSION, lay_out
+from detcli.datasets.shapes.scene_layout import CLASSES, VERSION, SceneLayout, lay_out
 from detcli.errors import DataError, UsageError
+from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 from detcli.structures.ground_truth import GroundTruth
@@ -99,10 +100,7 @@ class ShapesDataset:
 
     def truths(self, index: int) -> GroundTruth:
         """The boxes, and masks where they are asked for, without a pixel painted."""
-        layout = lay_out(self._key, self._checked(index))
-        own = layout.truths()
-        masks = visible_masks(layout) if self._masks else None
-        return GroundTruth(own.boxes_xyxy, self._class_ids[own.class_ids], own.crowd, masks)
+        return self._ground_truth_of(lay_out(self._key, self._checked(index)))
 
     def image_id(self, index: int) -> int:
         """Ids count from 1."""
@@ -111,32 +109,23 @@ class ShapesDataset:
     def annotations(self) -> dict[str, Any]:
         """The truths of all images as COCO annotations; areas are those of the boxes, or of masks where there are."""
         images: list[dict[str, Any]] = []
-        boxes: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
         for index in range(len(self)):
-            layout = lay_out(self._key, index)
-            height, width = layout.size_hw
-            name = self._origin(index).relative
-            images.append({"id": self.image_id(index), "file_name": name, "width": width, "height": height})
-            masks = visible_masks(layout) if self._masks else [None] * len(layout.shapes)
-            for shape, mask in zip(layout.shapes, masks, strict=True):
-                left, top, right, bottom = shape.box_xyxy
-                boxes.append(
-                    {
-                        "id": len(boxes) + 1,
-                        "image_id": self.image_id(index),
-                        "category_id": self.labels.category_ids[self._class_ids[shape.class_id]],
-                        "bbox": [left, top, right - left, bottom - top],
-                        "area": (right - left) * (bottom - top) if mask is None else mask.area,
-                        "iscrowd": 0,
-                        **({} if mask is None else {"segmentation": mask.as_json()}),
-                    }
-                )
-        categories = [
-            {"id": category_id, "name": name}
-            for category_id, name in zip(self.labels.category_ids, self.labels.names, strict=True)
-        ]
+            layout, image_id = lay_out(self._key, index), self.image_id(index)
+            images.append(coco_image(image_id, self._origin(index).relative, size_hw=layout.size_hw))
+            truths = self._ground_truth_of(layout)
+            areas = None if truths.masks is None else np.array([mask.area for mask in truths.masks], np.float64)
+            annotations += ground_truth_annotations(
+                truths, self.labels, image_id=image_id, first_id=len(annotations) + 1, areas=areas
+            )
         info = {"description": f"{self._name}, part {self._part}, version {VERSION} of the drawing"}
-        return {"info": info, "images": images, "annotations": boxes, "categories": categories}
+        categories = coco_categories(self.labels)
+        return {"info": info, "images": images, "annotations": annotations, "categories": categories}
+
+    def _ground_truth_of(self, layout: SceneLayout) -> GroundTruth:
+        own = layout.truths()
+        masks = visible_masks(layout) if self._masks else None
+        return GroundTruth(own.boxes_xyxy, self._class_ids[own.class_ids], own.crowd, masks)
 
     def _checked(self, index: int) -> int:
         if not 0 <= index < self._count:

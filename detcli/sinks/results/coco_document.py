@@ -1,126 +1,75 @@
-"""The dictionary that COCO's annotations are: put together on the disk, renamed into place when it is whole.
+"""The COCO file of a run: its images under their ids, its annotations, and the provenance of the run.
 
-Entries go to spool files as they come, so memory stays flat. Rules of the readers: ids are integers, those of
-annotations start at 1, and no category stands under the id 0 or the name "N/A" unless something of it was found.
+Rules of the programs that read COCO: ids are integers, those of annotations start at 1, and no category has the id 0 or
+the name "N/A" unless it was detected.
 """
 
-import tempfile
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from detcli.errors import OutputError
-from detcli.io.atomic_write import told
-from detcli.io.outputs import is_stream, open_output
+from detcli.io.coco.coco_writer import CocoFileWriter, coco_annotation, coco_categories, coco_image
 from detcli.sinks.results.coco_image_ids import CocoImageIds
 from detcli.sinks.sink import SinkSettings
-from detcli.structures.class_labels import ClassLabels
 from detcli.structures.frame import Origin
-from detcli.structures.json_records import Record, json_line
+from detcli.structures.json_records import Record
 from detcli.structures.run_info import RunInfo
 
 
 class CocoDocument:
-    """`info`, `images`, `annotations` and `categories`, each written as it comes.
+    """Writes `info`, `images`, `annotations` and `categories` of a run.
 
-    An image in which nothing was found stands in `images`; one that failed stands in `info.failed` with the reason.
-    `info.complete` is false where the run was interrupted.
+    An image without detections is in `images`. An image that failed is in `info.failed` with the reason. An interrupted
+    run has `info.complete` false.
     """
 
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
         self._info = settings.info
         self._image_ids = CocoImageIds(settings.image_ids)
-        self._output = open_output(target, in_place=False)
-        try:
-            self._images, self._annotations, self._failed = _Spool(target), _Spool(target), _Spool(target)
-        except OutputError:
-            self._output.discard()
-            raise
-        self._found: set[int] = set()  # class indices
-
-    @property
-    def count(self) -> int:
-        """Annotations so far."""
-        return self._annotations.count
+        self._file = CocoFileWriter(target)
+        self._used: set[int] = set()  # class indices
 
     def add_image(self, origin: Origin, record: Record) -> int | None:
-        """Take an image; returns its image id, None where it failed."""
+        """Add an image. Returns its image id, or None if it failed."""
         if record["error"] is not None:
-            place = {"file_name": origin.relative, "index": origin.index}
-            self._failed.add(place | _time(record) | {"error": record["error"]})
+            entry = {"file_name": origin.relative, "index": origin.index}
+            self._file.add_failed(entry | _time(record) | {"error": record["error"]})
             return None
         image_id = self._image_ids.known(origin)
         if image_id is None:
             image_id = self._image_ids.new(origin)
-        size = {"width": record["width"], "height": record["height"]}
-        self._images.add({"id": image_id, "file_name": origin.relative, **size, **_time(record)})
-        self._found.update(found["label_id"] for found in record["detections"])
+        size_hw = (record["height"], record["width"])
+        self._file.add_image(coco_image(image_id, origin.relative, size_hw=size_hw) | _time(record))
+        self._used.update(detection["label_id"] for detection in record["detections"])
         return image_id
 
+    def add_detection(self, image_id: int, detection: Record, *, area: float) -> None:
+        """Add the record of a detection as an annotation."""
+        self._file.add_annotation(coco_annotation(self._file.annotation_count + 1, image_id, detection, area=area))
+
     def add_annotation(self, annotation: Record) -> None:
-        """Take one entry of `annotations`."""
-        self._annotations.add(annotation)
+        """Add an entry of `annotations` as it is."""
+        self._file.add_annotation(annotation)
 
-    def close(self, *, complete: bool, things: bool = False) -> None:
-        """Put the dictionary together and rename it into place.
+    def close(self, *, complete: bool, with_isthing: bool = False) -> None:
+        """Write the document and rename it into place.
 
-        things  the categories say whether they are things or stuff
+        with_isthing  each category has `isthing`
         """
-        write = self._output.write
-        write(b'{"info":' + json_line(_provenance(self._info, complete)).removesuffix(b"}\n") + b',"failed":[\n')
-        self._failed.pour(write)
-        write(b']},\n"images":[\n')
-        self._images.pour(write)
-        write(b'],\n"annotations":[\n')
-        self._annotations.pour(write)
-        categories = _categories(self._info.labels, self._found, things=things)
-        write(b'],\n"categories":' + json_line(categories).rstrip() + b"}\n")
-        self._output.commit()
+        categories = coco_categories(self._info.labels, used=self._used, with_isthing=with_isthing)
+        self._file.close(_provenance(self._info, complete), categories)
 
     def abort(self) -> None:
-        """Leave the file that was there before, if any."""
-        self._output.discard()
-        for spool in (self._images, self._annotations, self._failed):
-            spool.close()
+        """Discard the new file; an earlier file stays as it is."""
+        self._file.abort()
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the user should hear at the end."""
+        """Remarks for the user at the end of the run."""
         return self._image_ids.remarks("they stand in the COCO file under new ids")
 
 
-class _Spool:
-    """JSON objects on their way into a list: in a nameless file, on the disk where the output goes."""
-
-    def __init__(self, target: Path | BinaryIO) -> None:
-        folder = None if not isinstance(target, Path) or is_stream(target) else target.parent
-        self._name = str(target) if folder else "a temporary file"
-        self.count = 0
-        with told(self._name):
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the sink
-
-    def add(self, value: object) -> None:
-        with told(self._name):
-            self._file.write((b",\n" if self.count else b"") + json_line(value).rstrip())
-        self.count += 1
-
-    def pour(self, write: Callable[[bytes], None]) -> None:
-        """Hand everything on, in pieces of a bounded size."""
-        with told(self._name):
-            self._file.seek(0)
-            while piece := self._file.read(1 << 20):
-                write(piece)
-        self.close()
-
-    def close(self) -> None:
-        """Let the file go; safe twice."""
-        with suppress(OSError):
-            self._file.close()
-
-
 def _time(record: Record) -> Record:
-    """Where a frame is in its video, as the record says it; nothing for an image."""
+    """Frame number and time of a video frame; empty for an image."""
     return {name: record[name] for name in ("frame", "time_s") if name in record}
 
 
@@ -132,12 +81,3 @@ def _provenance(info: RunInfo, complete: bool) -> dict[str, object]:
         **info.as_json(),
         "complete": complete,
     }
-
-
-def _categories(labels: ClassLabels, found: set[int], *, things: bool) -> list[dict[str, object]]:
-    """The categories of the labels, without the holes in their numbering that nothing was found of."""
-    return [
-        {"id": category_id, "name": name} | ({"isthing": int(index not in labels.stuff)} if things else {})
-        for index, (category_id, name) in enumerate(zip(labels.category_ids, labels.names, strict=True))
-        if index in found or (category_id > 0 and name != "N/A")
-    ]

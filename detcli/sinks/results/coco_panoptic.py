@@ -55,7 +55,7 @@ class CocoPanopticSink(BaseSink):
 
     def close(self, *, complete: bool) -> None:
         """Put the dictionary together and rename it into place."""
-        self._document.close(complete=complete, things=True)
+        self._document.close(complete=complete, with_isthing=True)
 
     def abort(self) -> None:
         """Leave the dictionary that was there before, if any; each PNG is whole."""

@@ -8,8 +8,8 @@ Each contender is a process of its own, run in turn, round after round, so that 
 all; medians are printed. Weights are random (seeded): the work is the same as with trained ones. The ten best boxes of
 each frame are kept, whatever their scores, and drawn.
 
-    film      what `detcli video in.mp4 --save-video out.mp4 -o out.jsonl` runs: source, network, sinks
-    records   the same without the film: `detcli video in.mp4 -o out.jsonl`
+    video      what `detcli video in.mp4 --save-video out.mp4 -o out.jsonl` runs: source, network, sinks
+    records   the same without the video: `detcli video in.mp4 -o out.jsonl`
     bare      the network alone, on one prepared batch again and again, at the batch of `film`
     loop      cv2.VideoCapture, the network on each frame, cv2.rectangle and putText, cv2.VideoWriter (mp4v)
 

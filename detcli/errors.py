@@ -4,6 +4,7 @@
     ├── UsageError                  2   an argument, an option or a settings file is invalid (also a ValueError)
     ├── InputError                  4   no input could be processed
     │   ├── DataError                   a dataset cannot be used for training or evaluation
+    │   ├── RecordError                 a value in a results file is invalid (`detcli.io.record_values`)
     │   └── SourceError                 a video, camera or stream cannot be opened, or is lost for good
     ├── ImageError                  -   one image failed: it becomes a record, the run continues
     ├── ModelError                  5   the model is rejected

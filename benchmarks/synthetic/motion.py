@@ -24,7 +24,7 @@ class Level:
     sway           most that a shape strays to the side of its straight way
     spin           most radians a second that it turns
     most_overlap   of two shapes' boxes, in the smaller one, where ways can be found that have no more
-    least_visible  share of a whole shape that must be seen for it to be judged
+    least_visible  share of a whole shape that must be seen for it to be evaluated
     photographed   blur, noise and light of a camera
     """
 

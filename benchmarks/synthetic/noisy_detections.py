@@ -1,6 +1,6 @@
 """What a detector that errs would say of true boxes: it misses, doubts, trembles and sees what is not there.
 
-With it a tracker is judged by itself, whatever detector there is.
+With it a tracker is evaluated by itself, whatever detector there is.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from detcli.structures.ground_truth import GroundTruth
 class NoisyDetections:
     """How a detector errs.
 
-    missed    share of truths that it does not see
+    missed    share of ground truth that it does not see
     doubtful  share of those it sees whose score is low: 0.15 to 0.5 instead of 0.6 to 1
     trembling standard deviation of each edge, in sides of the box
     invented  boxes a frame where nothing is, on average; their scores are anything from 0.1 to 0.9
@@ -35,10 +35,15 @@ ERRORS: dict[str, NoisyDetections] = {
 
 
 def detect_erring(
-    truths: GroundTruth, size_hw: tuple[int, int], errors: NoisyDetections, rng: np.random.Generator, *, classes: int
+    ground_truth: GroundTruth,
+    size_hw: tuple[int, int],
+    errors: NoisyDetections,
+    rng: np.random.Generator,
+    *,
+    classes: int,
 ) -> Detections:
     """Detections of one frame; which errors they hold follows from `rng`. What is a crowd is not seen."""
-    seen = truths[(rng.random(len(truths)) >= errors.missed) & ~truths.crowd]
+    seen = ground_truth[(rng.random(len(ground_truth)) >= errors.missed) & ~ground_truth.crowd]
     sides = seen.boxes_xyxy[:, 2:] - seen.boxes_xyxy[:, :2]
     boxes = seen.boxes_xyxy + rng.normal(0, 1, (len(seen), 4)) * errors.trembling * np.tile(sides, 2)
     doubtful = rng.random(len(seen)) < errors.doubtful

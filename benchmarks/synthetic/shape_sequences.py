@@ -23,7 +23,7 @@ __all__ = ["LEVELS", "ShapeSequence"]
 
 
 class ShapeSequence:
-    """One sequence: frames at an even rate, each with its truths, whose `track_ids` name the shapes.
+    """One sequence: frames at an even rate, each with its ground truth, whose `track_ids` name the shapes.
 
     level    "easy" or "hard"
     size_hw  of the image
@@ -52,10 +52,10 @@ class ShapeSequence:
         """When a frame is."""
         return index / self.rate
 
-    def truths(self, index: int) -> GroundTruth:
+    def ground_truth(self, index: int) -> GroundTruth:
         """The shapes of which something is to be seen; boxes are of the whole shape within the image.
 
-        Where it is too little for its level, the truth is marked as a crowd: it need not be found, and may be.
+        Where it is too little for its level, the ground truth is marked as a crowd: it need not be found, and may be.
         """
         seen = [
             (number, shape, share)

@@ -1,6 +1,6 @@
 """JSON from strangers: bounded in size, depth and digits, and always an object.
 
-Nothing in it is ever run: fields such as `auto_map`, which name code beside the weights, are only text here.
+Nothing in it is ever run: fields such as `auto_map`, which name code next to the weights, are only text here.
 """
 
 import json
@@ -73,7 +73,7 @@ def require_regular_file(path: Path) -> int:
 
 
 class _InvalidJsonError(Exception):
-    """A part of the document that no model needs; the message goes on from the document's name."""
+    """A part of the document that no model needs; the message continues from the document's name."""
 
 
 def _whole_number(digits: str) -> int:

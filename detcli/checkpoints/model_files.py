@@ -64,7 +64,7 @@ def find_weights(folder: Path) -> str:
 def weight_files(weights: Path) -> list[Path]:
     """The safetensors files that `weights`, a file or an index of shards, stands for.
 
-    Raises DamagedModelError for an index that names anything but files beside it.
+    Raises DamagedModelError for an index that names anything but files next to it.
     """
     if not weights.name.endswith(INDEX_SUFFIX):
         return [weights]
@@ -76,7 +76,7 @@ def shard_names(index: dict[str, Any], path: Path) -> list[str]:
     names = set(weight_map(index, path).values())
     for name in names:
         if not name.endswith(".safetensors") or name.startswith(".") or set(name) & set('/\\:\0*?"<>|'):
-            raise DamagedModelError(f"'{path.name}' names the shard '{name}', which is no safetensors file beside it")
+            raise DamagedModelError(f"'{path.name}' names the shard '{name}', which is no safetensors file next to it")
     return sorted(names)
 
 

@@ -25,7 +25,9 @@ COMMANDS = {
     "video": Entry("detcli.cli.detect.video:video", "Find objects in videos, cameras and streams.", "Detect"),
     "segment": Entry("detcli.cli.detect.segment:segment", "Find the masks of what is in images.", "Detect"),
     "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated images.", "Train"),
-    "eval": Entry("detcli.cli.evaluate.evaluate:evaluate", "Judge results or a model against what is true.", "Judge"),
+    "eval": Entry(
+        "detcli.cli.evaluate.evaluate:evaluate", "Evaluate results or a model against the ground truth.", "Judge"
+    ),
     "download": Entry(
         "detcli.cli.models.download:download", "Fetch models now, for later use without a network.", "Models"
     ),

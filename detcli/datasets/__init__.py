@@ -1,1 +1,1 @@
-"""Images with truths: what networks learn from and are judged against. They know no network."""
+"""Images with ground truth: what networks learn from and are evaluated against. They know no network."""

@@ -26,7 +26,7 @@ class AnnotationTables:
     class_ids   int64 [N]
     crowd       bool [N]
     areas       float64 [N]     as the annotations give them, in pixels; NaN where they do not
-    masks       of the N truths; None where nobody asked for them
+    masks       of the N ground truth; None where nobody asked for them
     """
 
     unit: Literal["pixels", "fractions"]

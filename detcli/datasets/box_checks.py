@@ -26,7 +26,7 @@ def check_boxes(
     boxes_xyxy  float64 [N, 4]  anything; NaN where there is no number
     sides_hw    float64 [N, 2]  of the image of each, in the same unit; infinite where they are not known
     name_of     what to call a box by its row
-    slack       by how much a box may leave its image and stay as it is: judges hold results against what was written
+    slack       by how much a box may leave its image and stay as it is: evaluates hold results against what was written
 
     Boxes that are no numbers, without area or outside their image cannot be used. Raises DataError where these are
     most.

@@ -26,7 +26,7 @@ class IssueSummary:
     empty       images without a box
     crowd       boxes over crowds
     findings    what is odd but bearable, each a sentence with its number and first culprits: boxes dropped or clipped,
-                images passed over, annotations made on images before they were turned upright
+                images skipped, annotations made on images before they were turned upright
     """
 
     name: str
@@ -39,7 +39,7 @@ class IssueSummary:
 
 
 class Dataset(Protocol):
-    """Images with truths, read lazily; safe in any thread."""
+    """Images with ground truth, read lazily; safe in any thread."""
 
     @property
     def labels(self) -> ClassLabels:
@@ -55,8 +55,8 @@ class Dataset(Protocol):
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
         """The image; `origin.index` is the index. Never raises for what is wrong with it."""
 
-    def truths(self, index: int) -> GroundTruth:
-        """What is true of it, in pixels of the upright image.
+    def ground_truth(self, index: int) -> GroundTruth:
+        """The ground truth of it, in pixels of the upright image.
 
         Raises PictureError where masks were asked for and cannot be read; boxes are always there.
         """
@@ -65,7 +65,7 @@ class Dataset(Protocol):
         """The id of the image in `annotations`."""
 
     def annotations(self) -> dict[str, Any]:
-        """The truths as COCO annotations (info, images, annotations, categories), for judges; with masks if there are."""
+        """The ground truth as COCO annotations (info, images, annotations, categories), for evaluates; with masks if there are."""
 
 
 class NamedDataset(Dataset, Protocol):
@@ -100,12 +100,12 @@ def open_dataset(
     where    COCO annotations of boxes or panoptic ones (a .json file, or a folder that holds a known layout of them), a
              YOLO folder or its data.yaml, or "shapes" (drawn; a folder of that name is "./shapes")
     part     which part of a folder that holds several
-    images   folder that file names are relative to; None: found beside the annotations
+    images   folder that file names are relative to; None: found next to the annotations
     classes  names by class index that the dataset's own are mapped to, by name; None: the dataset's own
-    masks    truths have masks
+    masks    ground truth have masks
 
     Raises UsageError where nothing of that kind is there, or there are no masks in that kind, and DataError, naming the
-    first ten culprits, where it cannot be learned from or judged against.
+    first ten culprits, where it cannot be learned from or evaluated against.
     """
     if _is_shapes(where):
         return DATASETS["shapes"](where, part=part, images=images, classes=classes, masks=masks)

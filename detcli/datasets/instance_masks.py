@@ -1,4 +1,4 @@
-"""Masks of truths, from what annotations say to what becomes of them when an image is cut, resized or mirrored."""
+"""Masks of ground truth, from what annotations say to what becomes of them when an image is cut, resized or mirrored."""
 
 from array import array
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ Outline = tuple["array[float]", ...] | Rle  # polygons x, y, x, y, …, in pixel
 
 
 class ImageMasks(Protocol):
-    """The masks of all truths of a dataset, made when somebody asks."""
+    """The masks of all ground truth of a dataset, made when somebody asks."""
 
     def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
-        """Those of one image, in the order of its truths.
+        """Those of one image, in the order of its ground truth.
 
-        rows     of its truths among all
+        rows     of its ground truth among all
         size_hw  of the image that they were drawn on
 
         Raises PictureError where they cannot be read.
@@ -31,7 +31,7 @@ class ImageMasks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OutlineMasks:
-    """Masks of which the annotations hold the outlines; one a truth."""
+    """Masks of which the annotations hold the outlines; one a ground truth."""
 
     outlines: Sequence[Outline]
 

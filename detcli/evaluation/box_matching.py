@@ -1,4 +1,4 @@
-"""Box by box: which truths were found, which detections are right, mistaken for another class, or of nothing.
+"""Box by box: which ground truth were found, which detections are right, mistaken for another class, or of nothing.
 
 Unlike AP, which needs every score, this is what somebody sees who looks at detections above one score.
 """
@@ -22,14 +22,14 @@ NOTHING, IGNORED = -1, -2
 
 @dataclass(frozen=True, slots=True)
 class BoxMatches:
-    """One image: truths and detections, and who belongs to whom.
+    """One image: ground truth and detections, and who belongs to whom.
 
     truth_boxes      float64 [N, 4] left, top, right, bottom; crowds are not among them
     truth_ids        int64 [N] category ids
     boxes            float64 [M, 4] detections, the best score first
     category_ids     int64 [M]
     scores           float64 [M]
-    truth_of         int64 [M] index of the truth that a detection lies on, NOTHING, or IGNORED where it lies in a crowd
+    truth_of         int64 [M] index of the ground truth that a detection lies on, NOTHING, or IGNORED where it lies in a crowd
     """
 
     image_id: int
@@ -38,75 +38,77 @@ class BoxMatches:
     boxes: Boxes
     category_ids: Ints
     scores: npt.NDArray[np.float64]
-    truth_of: Ints
+    coco_ground_truth_of: Ints
 
     @property
     def missed(self) -> Mask:
-        """Truths that no detection lies on, [N]."""
+        """Ground truth that no detection lies on, [N]."""
         missed = np.ones(len(self.truth_ids), np.bool_)
-        missed[self.truth_of[self.truth_of >= 0]] = False
+        missed[self.coco_ground_truth_of[self.coco_ground_truth_of >= 0]] = False
         return missed
 
     @property
     def right(self) -> Mask:
-        """Detections on a truth of their class, [M]."""
+        """Detections on a ground truth of their class, [M]."""
         return self._on_a_truth(same=True)
 
     @property
     def confused(self) -> Mask:
-        """Detections on a truth of another class, [M]."""
+        """Detections on a ground truth of another class, [M]."""
         return self._on_a_truth(same=False)
 
     @property
     def false(self) -> Mask:
         """Detections of nothing, [M]."""
-        of_nothing: Mask = self.truth_of == NOTHING
+        of_nothing: Mask = self.coco_ground_truth_of == NOTHING
         return of_nothing
 
     @property
     def mistakes(self) -> int:
-        """How many truths are missed and detections wrong."""
+        """How many ground truth are missed and detections wrong."""
         return int(self.missed.sum() + self.confused.sum() + self.false.sum())
 
     def _on_a_truth(self, *, same: bool) -> Mask:
-        on_one = self.truth_of >= 0
-        alike = np.zeros(len(self.truth_of), np.bool_)
-        alike[on_one] = self.truth_ids[self.truth_of[on_one]] == self.category_ids[on_one]
+        on_one = self.coco_ground_truth_of >= 0
+        alike = np.zeros(len(self.coco_ground_truth_of), np.bool_)
+        alike[on_one] = self.truth_ids[self.coco_ground_truth_of[on_one]] == self.category_ids[on_one]
         wanted: Mask = on_one & (alike == same)
         return wanted
 
 
 def compare(truth: Json, results: Iterable[Json], *, score: float = SCORE, iou: float = IOU) -> Iterator[BoxMatches]:
-    """Compare every image of the truth with the results that score above `score`, in the truth's order.
+    """Compare every image of the ground truth with the results that score above `score`, in the ground truth's order.
 
-    Detections choose in the order of their scores: the truth nobody chose before that they overlap most, with at least
+    Detections choose in the order of their scores: the ground truth nobody chose before that they overlap most, with at least
     `iou`, whatever its class. What then lies in a crowd of its class, by that share of its own area, is ignored.
     """
-    truths, found = defaultdict(list), defaultdict(list)
+    ground_truth, found = defaultdict(list), defaultdict(list)
     for entry in truth["annotations"]:
-        truths[entry["image_id"]].append(entry)
+        ground_truth[entry["image_id"]].append(entry)
     for entry in results:
         if entry["score"] > score:
             found[entry["image_id"]].append(entry)
     for image in truth["images"]:
-        yield _compare(image["id"], truths[image["id"]], found[image["id"]], iou)
+        yield _compare(image["id"], ground_truth[image["id"]], found[image["id"]], iou)
 
 
-def _compare(image_id: int, truths: Sequence[Json], found: Sequence[Json], iou: float) -> BoxMatches:
+def _compare(image_id: int, ground_truth: Sequence[Json], found: Sequence[Json], iou: float) -> BoxMatches:
     found = sorted(found, key=lambda entry: -entry["score"])
-    single = [entry for entry in truths if not entry.get("iscrowd", 0)]
-    crowds = [entry for entry in truths if entry.get("iscrowd", 0)]
+    single = [entry for entry in ground_truth if not entry.get("iscrowd", 0)]
+    crowds = [entry for entry in ground_truth if entry.get("iscrowd", 0)]
     boxes, category_ids = _boxes(found), _category_ids(found)
-    truth_of = _chosen(_overlaps(boxes, _boxes(single)), iou)
+    coco_ground_truth_of = _chosen(_overlaps(boxes, _boxes(single)), iou)
     in_crowd = _overlaps(boxes, _boxes(crowds), of_first=True) >= iou
     in_crowd &= category_ids[:, None] == _category_ids(crowds)
-    truth_of[(truth_of == NOTHING) & in_crowd.any(axis=1)] = IGNORED
+    coco_ground_truth_of[(coco_ground_truth_of == NOTHING) & in_crowd.any(axis=1)] = IGNORED
     scores = np.array([entry["score"] for entry in found], np.float64)
-    return BoxMatches(image_id, _boxes(single), _category_ids(single), boxes, category_ids, scores, truth_of)
+    return BoxMatches(
+        image_id, _boxes(single), _category_ids(single), boxes, category_ids, scores, coco_ground_truth_of
+    )
 
 
 def _chosen(overlaps: npt.NDArray[np.float64], iou: float) -> Ints:
-    """Truth of each detection by overlaps [M, N]; rows choose one after the other."""
+    """Ground truth of each detection by overlaps [M, N]; rows choose one after the other."""
     chosen = np.full(len(overlaps), NOTHING, np.int64)
     free = np.ones(overlaps.shape[1], np.bool_)
     for row, values in enumerate(overlaps):

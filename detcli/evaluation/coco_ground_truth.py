@@ -1,4 +1,4 @@
-"""COCO annotations read to be judged against, and refused where judging would go wrong in silence. Opens no image."""
+"""COCO annotations read to be evaluated against, and refused where evaluating would go wrong in silence. Opens no image."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _MOST_NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class CocoGroundTruth:
-    """What is true of some images.
+    """The ground truth of some images.
 
     name         of the file or dataset, for messages
     annotations  COCO annotations, checked
@@ -47,8 +47,8 @@ class CocoGroundTruth:
         }
 
 
-def read_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
-    """Read COCO annotations of boxes, and of masks where these are judged.
+def read_coco_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
+    """Read COCO annotations of boxes, and of masks where these are evaluated.
 
     Raises UsageError where the file cannot be read, and DataError naming the first ten culprits: ids that are text or
     stand twice, boxes or masks that are none, of images or categories that are not there; or where there are no boxes
@@ -113,4 +113,4 @@ def _notes(annotations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     ids = [repr(entry.get("id")) for entry in annotations]
     doubled = len(ids) - len(set(ids))
     if doubled:
-        yield f"{doubled:,} annotations have an id that another one has; each is judged for itself"
+        yield f"{doubled:,} annotations have an id that another one has; each is evaluated for itself"

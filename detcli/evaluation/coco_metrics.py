@@ -1,6 +1,6 @@
 """The twelve figures of COCO and their parts, by the reference library; knows no file and no network.
 
-pycocotools is the reference; faster-coco-eval computes the same numbers in C++ and judges where it is installed.
+pycocotools is the reference; faster-coco-eval computes the same numbers in C++ and evaluates where it is installed.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ _COUNTS = (1, 10, 100)
 class ClassMetrics:
     """The figures of one category; None where there is nothing true to find.
 
-    truths      boxes that can be found, crowds aside
+    ground_truth      boxes that can be found, crowds aside
     detections  results of this category
     ap ap50 ar  mean over IoU 0.50 … 0.95, at IoU 0.50, and the greatest recall with 100 detections an image
     precision   float64 [10, 101] at the IoUs and RECALLS; NaN where there is nothing true to find
@@ -65,7 +65,7 @@ class ClassMetrics:
 
     name: str
     category_id: int
-    truths: int
+    ground_truth: int
     detections: int
     ap: float | None
     ap50: float | None
@@ -78,9 +78,9 @@ class Metrics:
     """How good results are.
 
     figures   the twelve by name (`FIGURES`), 0 … 1; None where there is nothing true of that size
-    classes   one a category of the truth, by id
-    images  in the truth, those without boxes among them
-    judge     library and version that computed them
+    classes   one a category of the ground truth, by id
+    images  in the ground truth, those without boxes among them
+    evaluate     library and version that computed them
     iou_type  what overlaps were measured of: boxes, or masks
     """
 
@@ -97,38 +97,38 @@ class Metrics:
 
 
 def judge(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", by: Judge | None = None) -> Metrics:
-    """Judge boxes, or masks, as COCO does.
+    """Evaluate boxes, or masks, as COCO does.
 
-    truth    COCO annotations: images (id), annotations (image_id, category_id, bbox; area and iscrowd where they are
+    ground_truth    COCO annotations: images (id), annotations (image_id, category_id, bbox; area and iscrowd where they are
              not the box's own and 0; their ids do not matter), categories (id, name). Left as it is
     results  image_id, category_id, bbox (left, top, width, height) and score of each detection; may be none at all
     iou_type  "segm": entries of both have a segmentation too, results one of compressed runs; sizes are those of masks
     by       the library to ask; None: faster-coco-eval where it is installed, else pycocotools
 
     Nothing is printed: what the libraries say on standard output is swallowed, of other threads too.
-    Raises ValueError for a result whose image or category the truth does not have, and for a mask that is missing;
+    Raises ValueError for a result whose image or category the ground truth does not have, and for a mask that is missing;
     `matching.py` looks for them.
     """
     categories = sorted(truth["categories"], key=lambda category: category["id"])
     image_ids = {image["id"] for image in truth["images"]}
     masks = iou_type == "segm"
-    truths = [_truth(number, entry, masks) for number, entry in enumerate(truth["annotations"], 1)]
+    ground_truth = [_truth(number, entry, masks) for number, entry in enumerate(truth["annotations"], 1)]
     found = [_result(number, entry, masks) for number, entry in enumerate(results, 1)]
     known = {category["id"] for category in categories}
     for entry in found:
         if entry["image_id"] not in image_ids or entry["category_id"] not in known:
-            raise ValueError(f"no such image or category in the truth: {entry}")
+            raise ValueError(f"no such image or category in the ground truth: {entry}")
     library = by or ("faster-coco-eval" if _is_installed("faster_coco_eval") else "pycocotools")
-    precision, recall = _evaluate(library, truth, truths, found, iou_type)  # [T, R, K, A, M], [T, K, A, M]
+    precision, recall = _evaluate(library, truth, ground_truth, found, iou_type)  # [T, R, K, A, M], [T, K, A, M]
     arrays = {"precision": precision, "recall": recall[:, None]}
-    counts = _counts(truths), _counts(found)
+    counts = _counts(ground_truth), _counts(found)
     return Metrics(
         figures={name: _mean(_part(arrays[figure.kind], figure)) for name, figure in _FIGURES.items()},
         classes=tuple(
             ClassMetrics(
                 name=str(category["name"]),
                 category_id=category["id"],
-                truths=counts[0][category["id"]],
+                ground_truth=counts[0][category["id"]],
                 detections=counts[1][category["id"]],
                 ap=_mean(precision[:, :, index, 0, 2]),
                 ap50=_mean(precision[0, :, index, 0, 2]),
@@ -146,7 +146,7 @@ def judge(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", b
 def _evaluate(
     library: Judge,
     truth: Json,
-    truths: Sequence[dict[str, Any]],
+    ground_truth: Sequence[dict[str, Any]],
     found: Sequence[dict[str, Any]],
     iou_type: IouType,
 ) -> tuple[Array, Array]:
@@ -159,7 +159,7 @@ def _evaluate(
         faster = import_module("faster_coco_eval")
         coco, evaluator = faster.COCO, faster.COCOeval_faster
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = evaluator(_index(coco(), truth, truths), _index(coco(), truth, found), iou_type)
+        evaluation = evaluator(_index(coco(), truth, ground_truth), _index(coco(), truth, found), iou_type)
         evaluation.evaluate()
         evaluation.accumulate()
     shape = (10, 101, len(truth["categories"]), 4, 3)

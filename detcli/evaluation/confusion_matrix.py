@@ -14,8 +14,8 @@ class ConfusionMatrix:
     """Counts of pairs.
 
     names   of the categories, by id; the row and column after the last is nothing at all
-    counts  int64 [K + 1, K + 1]: what is true (row) against what it was taken for (column). The last column holds
-            truths that were missed, the last row detections of nothing
+    counts  int64 [K + 1, K + 1]: the ground truth (row) against what it was taken for (column). The last column holds
+            ground truth that were missed, the last row detections of nothing
     """
 
     names: tuple[str, ...]
@@ -23,17 +23,17 @@ class ConfusionMatrix:
 
     @property
     def found(self) -> int:
-        """Truths found under their own name."""
+        """Ground truth found under their own name."""
         return int(np.trace(self.counts[:-1, :-1]))
 
     @property
     def confused(self) -> int:
-        """Truths found under another name."""
+        """Ground truth found under another name."""
         return int(self.counts[:-1, :-1].sum()) - self.found
 
     @property
     def missed(self) -> int:
-        """Truths not found."""
+        """Ground truth not found."""
         return int(self.counts[:-1, -1].sum())
 
     @property
@@ -48,10 +48,10 @@ def confusion(comparisons: Iterable[BoxMatches], categories: Mapping[int, str]) 
     nothing = len(ids)
     counts = np.zeros((nothing + 1, nothing + 1), np.int64)
     for image in comparisons:
-        truth, found = np.searchsorted(ids, image.truth_ids), np.searchsorted(ids, image.category_ids)
-        on_one = image.truth_of >= 0
-        missed, false = truth[image.missed], found[image.false]
-        np.add.at(counts, (truth[image.truth_of[on_one]], found[on_one]), 1)
+        ground_truth, found = np.searchsorted(ids, image.truth_ids), np.searchsorted(ids, image.category_ids)
+        on_one = image.coco_ground_truth_of >= 0
+        missed, false = ground_truth[image.missed], found[image.false]
+        np.add.at(counts, (ground_truth[image.coco_ground_truth_of[on_one]], found[on_one]), 1)
         np.add.at(counts, (missed, np.full_like(missed, nothing)), 1)
         np.add.at(counts, (np.full_like(false, nothing), false), 1)
     return ConfusionMatrix(tuple(categories[int(number)] for number in ids), counts)

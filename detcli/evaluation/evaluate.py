@@ -1,4 +1,4 @@
-"""A detector judged on a dataset: the pipeline with a sink that counts, then the judge."""
+"""A detector evaluated on a dataset: the pipeline with a sink that counts, then the evaluate."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class EvaluationIssues:
     results     one a detection as COCO writes them: image_id, category_id, bbox, score, and segmentation where the
                 detector gives masks; by image, the best first
     images    how many were looked at
-    unreadable  images that could not be: what is true of them counts as missed
+    unreadable  images that could not be: the ground truth of them counts as missed
     notes       sentences for the user: of classes that only one side has, of scores that were left out
     """
 
@@ -44,15 +44,15 @@ class EvaluationIssues:
 class Evaluation:
     """How good a detector is on a dataset.
 
-    metrics   of the judge
+    metrics   of the evaluate
     findings  what it found there
-    truth     COCO annotations that it was judged against
+    ground_truth     COCO annotations that it was evaluated against
     notes     those of the findings, and of the images that could not be looked at
     """
 
     metrics: Metrics
     findings: EvaluationIssues
-    truth: dict[str, Any]
+    ground_truth: dict[str, Any]
     notes: tuple[str, ...]
 
 
@@ -65,12 +65,12 @@ def evaluate(
     stop: StopSignal | None = None,
     iou_type: IouType = "bbox",
 ) -> Evaluation | None:
-    """Look at every image of a dataset and judge what was found; None where `stop` ended it before the last image.
+    """Look at every image of a dataset and evaluate what was found; None where `stop` ended it before the last image.
 
-    detector   as it is to be judged: its threshold should be 0, since each score it leaves out lowers AP
+    detector   as it is to be evaluated: its threshold should be 0, since each score it leaves out lowers AP
     workers    threads that read images; None: one a processor
     on_result  called after each image, in order
-    iou_type   "segm": detector and dataset give masks, of instances, which are judged in place of boxes; what is true of
+    iou_type   "segm": detector and dataset give masks, of instances, which are evaluated in place of boxes; the ground truth of
                stuff is left out then, since it has none
 
     The detector's classes are those of the dataset by name, in any case; detections of others are dropped. What is
@@ -86,11 +86,11 @@ def evaluate(
         raise DataError(
             f"none of the {len(dataset)} images could be read; the first was '{first.origin.file}': {first.message}"
         )
-    truth = truth_of(dataset, iou_type)
-    metrics = judge_known(truth, findings.results, iou_type=iou_type)
-    known = {image["id"] for image in truth["images"]}
+    ground_truth = coco_ground_truth_of(dataset, iou_type)
+    metrics = judge_known(ground_truth, findings.results, iou_type=iou_type)
+    known = {image["id"] for image in ground_truth["images"]}
     missed = sum(dataset.image_id(failed.origin.index) in known for failed in findings.unreadable)
-    return Evaluation(metrics, findings, truth, (*findings.notes, *_unread(missed, len(dataset) - len(known))))
+    return Evaluation(metrics, findings, ground_truth, (*findings.notes, *_unread(missed, len(dataset) - len(known))))
 
 
 def find(
@@ -133,22 +133,22 @@ def find(
     )
 
 
-def judge_known(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox") -> Metrics:
-    """Judge what was found in those images whose truths are known; a dataset's annotations may leave some out."""
-    known = {image["id"] for image in truth["images"]}
-    return judge(truth, (result for result in results if result["image_id"] in known), iou_type=iou_type)
+def judge_known(ground_truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox") -> Metrics:
+    """Evaluate what was found in those images whose ground truth are known; a dataset's annotations may leave some out."""
+    known = {image["id"] for image in ground_truth["images"]}
+    return judge(ground_truth, (result for result in results if result["image_id"] in known), iou_type=iou_type)
 
 
-def truth_of(dataset: Dataset, iou_type: IouType) -> dict[str, Any]:
-    """What a detector is judged against; of masks those of instances alone, since nothing else of stuff is found."""
-    truth = dataset.annotations()
+def coco_ground_truth_of(dataset: Dataset, iou_type: IouType) -> dict[str, Any]:
+    """What a detector is evaluated against; of masks those of instances alone, since nothing else of stuff is found."""
+    ground_truth = dataset.annotations()
     stuff = {dataset.labels.category_ids[index] for index in dataset.labels.stuff}
     if iou_type == "bbox" or not stuff:
-        return truth
+        return ground_truth
     return {
-        **truth,
-        "annotations": [entry for entry in truth["annotations"] if entry["category_id"] not in stuff],
-        "categories": [entry for entry in truth["categories"] if entry["id"] not in stuff],
+        **ground_truth,
+        "annotations": [entry for entry in ground_truth["annotations"] if entry["category_id"] not in stuff],
+        "categories": [entry for entry in ground_truth["categories"] if entry["id"] not in stuff],
     }
 
 
@@ -211,7 +211,7 @@ class _CountingSink(BaseSink):
             return
         self.images += 1
         image_id = self._dataset.image_id(frame.origin.index)
-        # The numbers that `detect` writes, so that judging its file gives the same figures to the last digit.
+        # The numbers that `detect` writes, so that evaluating its file gives the same figures to the last digit.
         masks = (
             [{}] * len(detections)
             if detections.masks is None
@@ -243,8 +243,8 @@ def _notes(detector: "Detector", dataset: Dataset, category_ids: dict[int, int])
 
 def _unread(missed: int, left_out: int) -> Iterator[str]:
     for count, what in (
-        (missed, "could not be read: what is true of them counts as missed"),
-        (left_out, "left out: what is true of them is of another size than they are, or has none"),
+        (missed, "could not be read: the ground truth of them counts as missed"),
+        (left_out, "left out: the ground truth of them is of another size than they are, or has none"),
     ):
         if count:
             yield f"{count:,} image{'' if count == 1 else 's'} {what}"

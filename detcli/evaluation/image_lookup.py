@@ -1,4 +1,4 @@
-"""The images that annotations name, where they lie in one of the usual places beside them."""
+"""The images that annotations name, where they lie in one of the usual places next to them."""
 
 from pathlib import Path, PureWindowsPath
 
@@ -17,7 +17,7 @@ _SAMPLE = 20  # names that a folder is tried with
 class ImageLookup:
     """Images of annotations, read to be looked at.
 
-    folder  that file names start from; None: the annotations' own, `images/` in it or beside it, or for
+    folder  that file names start from; None: the annotations' own, `images/` in it or next to it, or for
             `annotations/instances_val2017.json` also `val2017/`
 
     A name that leads out of the folder is never followed.

@@ -40,7 +40,7 @@ def pr_curves(metrics: Metrics) -> bytes:
 
 
 def confusion_matrix(confusion: ConfusionMatrix, *, score: float, iou: float) -> bytes:
-    """What is true (rows) against what it was taken for (columns); shades are shares of a row. Returns a PNG.
+    """The ground truth (rows) against what it was taken for (columns); shades are shares of a row. Returns a PNG.
 
     Raises UsageError where matplotlib is missing, naming the extra that brings it.
     """
@@ -85,7 +85,7 @@ def _curves_of(axes: Any, classes: Sequence[ClassMetrics]) -> None:
 
 
 def _legend(axes: Any, title: str) -> None:
-    """Names beside the axes, where they hide no curve."""
+    """Names next to the axes, where they hide no curve."""
     place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
     axes.legend(title=title, fontsize=8, title_fontsize=8, alignment="left", frameon=False, **place)
 
@@ -123,6 +123,6 @@ def _png(figure: Any) -> bytes:
 
 
 def _short(name: str) -> str:
-    r"""A name that fits beside an axis; "$" would start a formula, and "_" at its beginning hide it from a legend."""
+    r"""A name that fits next to an axis; "$" would start a formula, and "_" at its beginning hide it from a legend."""
     name = name if len(name) <= 24 else name[:23] + "…"
     return name.replace("$", r"\$").lstrip("_") or "_"

@@ -15,11 +15,11 @@ from detcli.version import __version__
 class EvaluationReport:
     """What a report is made of.
 
-    metrics      of the judge
+    metrics      of the evaluate
     confusion    above `score`, from an IoU of `iou`
     worst        images with the most mistakes, the worst first
     file_names   by image id
-    settings     what was judged and how: option -> value
+    settings     what was evaluated and how: option -> value
     unreadable   file and reason of images that could not be looked at
     notes        sentences for the user
     """
@@ -37,7 +37,7 @@ class EvaluationReport:
 
 
 def report(judged: EvaluationReport) -> dict[str, Any]:
-    """The report as JSON takes it; a figure without truths is null."""
+    """The report as JSON takes it; a figure without ground truth is null."""
     metrics, confusion = judged.metrics, judged.confusion
     return {
         "detcli": __version__,
@@ -49,14 +49,14 @@ def report(judged: EvaluationReport) -> dict[str, Any]:
         "counts": {
             "images": metrics.images,
             "unreadable": len(judged.unreadable),
-            "truths": sum(one.truths for one in metrics.classes),
+            "truths": sum(one.ground_truth for one in metrics.classes),
             "detections": sum(one.detections for one in metrics.classes),
         },
         "classes": [
             {
                 "name": one.name,
                 "category_id": one.category_id,
-                "truths": one.truths,
+                "truths": one.ground_truth,
                 "detections": one.detections,
                 "AP": one.ap,
                 "AP50": one.ap50,

@@ -1,6 +1,6 @@
-"""Stored results brought to the ids of the truth: images by id or name, categories by name, never by luck.
+"""Stored results brought to the ids of the ground truth: images by id or name, categories by name, never by luck.
 
-Whatever would end in a silent zero is an error, or a note where the rest can still be judged.
+Whatever would end in a silent zero is an error, or a note where the rest can still be evaluated.
 """
 
 from collections import Counter
@@ -21,10 +21,10 @@ _THRESHOLD_NOTED = 0.05  # results that keep every score have some below it
 
 @dataclass(frozen=True, slots=True)
 class MatchedResults:
-    """Results in the ids of the truth.
+    """Results in the ids of the ground truth.
 
     results   as `judge` takes them
-    images  of the truth that there are results of, empty ones too
+    images  of the ground truth that there are results of, empty ones too
     failed    images that failed when the results were made
     notes     sentences for the user
     """
@@ -36,15 +36,15 @@ class MatchedResults:
 
 
 def match(images: Iterable[StoredImage], truth: CocoGroundTruth, name: str, *, masks: bool = False) -> MatchedResults:
-    """Bring results to the ids of the truth.
+    """Bring results to the ids of the ground truth.
 
     name   of the results, for messages
-    masks  are judged: each result has to have one
+    masks  are evaluated: each result has to have one
 
-    An image with a name belongs to the truth's image of the same relative path, then of the same id and last part,
+    An image with a name belongs to the ground truth's image of the same relative path, then of the same id and last part,
     then of the same last part where only one has it; one with an id alone to the image of that id.
 
-    Raises DataError where ids are not those of the truth, no image or no category is, or an image stands twice;
+    Raises DataError where ids are not those of the ground truth, no image or no category is, or an image stands twice;
     InputError where there are no results at all.
     """
     found = _ImageIndex(truth, name)
@@ -63,7 +63,7 @@ def match(images: Iterable[StoredImage], truth: CocoGroundTruth, name: str, *, m
     found.check()
     if not categories.seen and not found.looked_at:
         raise InputError(
-            f"'{name}' holds no detections, so there is nothing to judge; if nothing was found indeed, give results "
+            f"'{name}' holds no detections, so there is nothing to evaluate; if nothing was found indeed, give results "
             "that name the images looked at: .jsonl, or COCO with 'images'"
         )
     categories.check()
@@ -73,7 +73,7 @@ def match(images: Iterable[StoredImage], truth: CocoGroundTruth, name: str, *, m
 
 def _mask_of(box: StoredBox, size_hw: tuple[Any, Any], where: str) -> dict[str, Any]:
     if box.mask is None:
-        raise DataError(f"{where}: there is a box without a mask of run lengths, and masks are to be judged")
+        raise DataError(f"{where}: there is a box without a mask of run lengths, and masks are to be evaluated")
     if box.mask.size_hw != size_hw:
         raise DataError(
             f"{where}: a mask is for {list(box.mask.size_hw)}, and the annotations say that height and width of the image "
@@ -83,7 +83,7 @@ def _mask_of(box: StoredBox, size_hw: tuple[Any, Any], where: str) -> dict[str, 
 
 
 class _ImageIndex:
-    """Which image of the truth each image of the results is.
+    """Which image of the ground truth each image of the results is.
 
     taken      image ids that results were given for
     looked_at  images that have a name and did not fail
@@ -102,11 +102,11 @@ class _ImageIndex:
         self.looked_at = self.failed = 0
 
     def place(self, image: StoredImage) -> int | None:
-        """The image id of an image, or None where the truth does not have it."""
+        """The image id of an image, or None where the ground truth does not have it."""
         if image.frame is not None:
             raise DataError(
                 f"'{self._name}', {image.place}: these are results of a video, and its frames have no names here; the COCO "
-                "file (-o out.json) or the YOLO folder of the same run can be judged"
+                "file (-o out.json) or the YOLO folder of the same run can be evaluated"
             )
         self.failed += image.boxes is None
         self.looked_at += image.file is not None and image.boxes is not None
@@ -152,7 +152,7 @@ class _ImageIndex:
             images = _counted(len(self._strangers), "image")
             yield f"{images} not in the annotations and left out: {named(self._strangers, most=3)}"
         if self.failed:
-            yield f"{_counted(self.failed, 'image')} in the results as failed: what is true of them counts as missed"
+            yield f"{_counted(self.failed, 'image')} in the results as failed: the ground truth of them counts as missed"
         if self._other_sizes:
             yield (
                 f"{_counted(len(self._other_sizes), 'image')} of another size here than in the annotations, so boxes "
@@ -168,7 +168,7 @@ class _ImageIndex:
 
 
 class _NameIndex:
-    """Image ids of the truth by what results call the images."""
+    """Image ids of the ground truth by what results call the images."""
 
     def __init__(self, truth: CocoGroundTruth) -> None:
         self._by_id = {image["id"]: posix_name(image["file_name"]) for image in truth.images}
@@ -180,7 +180,7 @@ class _NameIndex:
             self._by_last_part[last] = None if last in self._by_last_part else image_id
 
     def find(self, image: StoredImage) -> int | None:
-        """The id, or None where the truth has no such image, or several."""
+        """The id, or None where the ground truth has no such image, or several."""
         if image.file is None:
             return image.image_id if image.image_id in self._by_id else None
         parts = posix_name(image.file).split("/")
@@ -194,7 +194,7 @@ class _NameIndex:
 
 
 class _CategoryIndex:
-    """Category ids of the truth by the label of a box, or by its own id where it has no label."""
+    """Category ids of the ground truth by the label of a box, or by its own id where it has no label."""
 
     def __init__(self, truth: CocoGroundTruth, name: str) -> None:
         self._truth, self._name = truth, name
@@ -210,7 +210,7 @@ class _CategoryIndex:
         return self._counts.total()
 
     def find(self, box: StoredBox) -> int | None:
-        """The id, or None where the truth has no such category."""
+        """The id, or None where the ground truth has no such category."""
         key: str | int = box.label if box.label is not None else box.category_id or 0
         self._counts[key] += 1
         if key not in self._found:

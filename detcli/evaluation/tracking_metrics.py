@@ -1,9 +1,9 @@
-"""How good tracks are, from the definitions: CLEAR MOT judges frame by frame, IDF1 whole tracks.
+"""How good tracks are, from the definitions: CLEAR MOT evaluates frame by frame, IDF1 whole tracks.
 
-CLEAR MOT pairs truths with detections anew in every frame, but a pair of the frame before stays one for as long as its
+CLEAR MOT pairs ground truth with detections again in every frame, but a pair of the frame before stays one for as long as its
 boxes overlap enough; what it punishes most is what is missed. IDF1 pairs each true object with one track for the whole
-sequence, so that a number which changes half way costs half of the object. A truth that is a crowd - too little of an
-object to be judged, or too many of them - is neither: the detection that fits it best, of whatever class, is left out.
+sequence, so that a number which changes half way costs half of the object. A ground truth that is a crowd - too little of an
+object to be evaluated, or too many of them - is neither: the detection that fits it best, of whatever class, is left out.
 
 Source: Bernardin and Stiefelhagen 2008 (MOTA, MOTP, mismatches); Ristani et al. 2016 (IDF1).
 """
@@ -26,7 +26,7 @@ IOU = 0.5  # intersection over union from which on a detection is of an object
 class TrackingMetrics:
     """What was counted; figures of several sequences are those of their sums.
 
-    truths      true boxes of all frames
+    ground_truth      true boxes of all frames
     detections  detected boxes of all frames
     pairs       detections that were of an object, frame by frame
     switches    pairs whose object was last paired with another track
@@ -34,7 +34,7 @@ class TrackingMetrics:
     id_pairs    detections that were of the object to which their track belongs for the whole sequence
     """
 
-    truths: int
+    ground_truth: int
     detections: int
     pairs: int
     switches: int
@@ -43,18 +43,18 @@ class TrackingMetrics:
 
     @property
     def misses(self) -> int:
-        """Truths without a detection."""
-        return self.truths - self.pairs
+        """Ground truth without a detection."""
+        return self.ground_truth - self.pairs
 
     @property
     def false_positives(self) -> int:
-        """Detections without a truth."""
+        """Detections without a ground truth."""
         return self.detections - self.pairs
 
     @property
     def mota(self) -> float:
-        """1 less what went wrong, in true boxes; below 0 where more is wrong than true. NaN without a truth."""
-        return 1 - _share(self.misses + self.false_positives + self.switches, self.truths)
+        """1 less what went wrong, in true boxes; below 0 where more is wrong than true. NaN without a ground truth."""
+        return 1 - _share(self.misses + self.false_positives + self.switches, self.ground_truth)
 
     @property
     def motp(self) -> float:
@@ -64,7 +64,7 @@ class TrackingMetrics:
     @property
     def idf1(self) -> float:
         """Twice the id pairs, in true and detected boxes; NaN where there is neither."""
-        return _share(2 * self.id_pairs, self.truths + self.detections)
+        return _share(2 * self.id_pairs, self.ground_truth + self.detections)
 
     @property
     def id_precision(self) -> float:
@@ -74,14 +74,14 @@ class TrackingMetrics:
     @property
     def id_recall(self) -> float:
         """The share of true boxes that bear their track's number."""
-        return _share(self.id_pairs, self.truths)
+        return _share(self.id_pairs, self.ground_truth)
 
     @classmethod
     def of_all(cls, sequences: Iterable["TrackingMetrics"]) -> "TrackingMetrics":
         """The sums over sequences."""
         listed = list(sequences)
         return cls(
-            sum(one.truths for one in listed),
+            sum(one.ground_truth for one in listed),
             sum(one.detections for one in listed),
             sum(one.pairs for one in listed),
             sum(one.switches for one in listed),
@@ -90,14 +90,14 @@ class TrackingMetrics:
         )
 
 
-def judge_tracks(frames: Iterable[tuple[GroundTruth, Detections]], *, iou: float = IOU) -> TrackingMetrics:
-    """Judge one sequence, frame by frame in its order.
+def evaluate_tracks(frames: Iterable[tuple[GroundTruth, Detections]], *, iou: float = IOU) -> TrackingMetrics:
+    """Evaluate one sequence, frame by frame in its order.
 
     iou  from which on a detection of the same class may be of an object
 
-    Raises ValueError where truths or detections have no track ids, or a frame has one twice.
+    Raises ValueError where ground truth or detections have no track ids, or a frame has one twice.
     """
-    truths = detections = pairs = switches = 0
+    ground_truth = detections = pairs = switches = 0
     overlaps = 0.0
     last: dict[int, int] = {}  # object -> track of its last pair
     before: set[tuple[int, int]] = set()  # pairs of the last frame
@@ -113,13 +113,13 @@ def judge_tracks(frames: Iterable[tuple[GroundTruth, Detections]], *, iou: float
         before = {(objects[row], tracks[column]) for row, column in zip(rows, columns, strict=True)}
         switches += sum(last.get(one, track) != track for one, track in before)
         last.update(before)
-        truths, detections, pairs = truths + len(objects), detections + len(tracks), pairs + len(rows)
+        ground_truth, detections, pairs = ground_truth + len(objects), detections + len(tracks), pairs + len(rows)
         overlaps += float(overlap[rows, columns].sum())
-    return TrackingMetrics(truths, detections, pairs, switches, overlaps, _id_pairs(together))
+    return TrackingMetrics(ground_truth, detections, pairs, switches, overlaps, _id_pairs(together))
 
 
 def _judged(true: GroundTruth, detected: Detections, least: float) -> tuple[GroundTruth, Detections]:
-    """Truths that are no crowd, and detections that do not fit a crowd better than what is judged."""
+    """Ground truth that are no crowd, and detections that do not fit a crowd better than what is evaluated."""
     if not true.crowd.any():
         return true, detected
     judged = _overlaps(true[~true.crowd], detected, least)
@@ -167,7 +167,7 @@ def _id_pairs(together: dict[tuple[int, int], int]) -> int:
 
 def _ids(track_ids: npt.NDArray[np.int64] | None) -> list[int]:
     if track_ids is None:
-        raise ValueError("without track ids there are no tracks to judge")
+        raise ValueError("without track ids there are no tracks to evaluate")
     ids: list[int] = track_ids.tolist()
     if len(set(ids)) < len(ids):
         raise ValueError(f"a frame has the same track id twice: {sorted(ids)}")

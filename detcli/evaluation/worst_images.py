@@ -1,4 +1,4 @@
-"""The images with the most mistakes, drawn: what is true and what was found, each mistake in its own color."""
+"""The images with the most mistakes, drawn: the ground truth and what was found, each mistake in its own color."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -18,7 +18,7 @@ FALSE: Color = (235, 55, 50)
 CONFUSED: Color = (255, 160, 20)
 TRUE: Color = (255, 255, 255)
 
-LEGEND = "green: found, blue: missed, red: nothing is there, orange: taken for another class, white: what is true"
+LEGEND = "green: found, blue: missed, red: nothing is there, orange: taken for another class, white: the ground truth"
 
 
 def worst(comparisons: Iterable[BoxMatches], count: int) -> list[BoxMatches]:
@@ -56,11 +56,11 @@ def draw_worst(
 
 
 def draw_mistakes(pixels: Pixels, image: BoxMatches, categories: Mapping[int, str]) -> Pixels:
-    """A copy of the image with its truths, thin and white, under what was found and missed."""
+    """A copy of the image with its ground truth, thin and white, under what was found and missed."""
     found = ~image.missed
-    truths = [DrawnBox(box, TRUE, "") for box in image.truth_boxes[found]]
+    ground_truth = [DrawnBox(box, TRUE, "") for box in image.truth_boxes[found]]
     thin = max(1, line_width(pixels.shape[:2]) // 2)
-    canvas = draw_boxes(pixels, truths, DrawingStyle(line_width=thin, hide_labels=True))
+    canvas = draw_boxes(pixels, ground_truth, DrawingStyle(line_width=thin, hide_labels=True))
     return draw_boxes(canvas, list(_inked(image, categories)))
 
 
@@ -69,7 +69,9 @@ def _inked(image: BoxMatches, categories: Mapping[int, str]) -> Iterator[DrawnBo
     truth_ids, category_ids = image.truth_ids.tolist(), image.category_ids.tolist()
     for box, category_id in zip(image.truth_boxes[image.missed], image.truth_ids[image.missed], strict=True):
         yield DrawnBox(box, MISSED, f"missed {categories[int(category_id)]}")
-    found = list(zip(image.boxes, category_ids, image.scores.tolist(), image.truth_of.tolist(), strict=True))
+    found = list(
+        zip(image.boxes, category_ids, image.scores.tolist(), image.coco_ground_truth_of.tolist(), strict=True)
+    )
     kinds = {
         CONFUSED: image.confused,
         FALSE: image.false,

@@ -13,7 +13,7 @@ def read_labels(config: Mapping[str, Any], names: Sequence[str]) -> ClassLabels:
 
     `stuff` there names the classes that cannot be counted, by index.
 
-    Raises UnsupportedModelError where `category_ids` is not one whole number from 0 a class, none of them twice, or
+    Raises UnsupportedModelError where `category_ids` is not one integer from 0 a class, none of them twice, or
     `stuff` holds anything but indices of classes.
     """
     labels = ClassLabels.from_names(names)
@@ -22,7 +22,7 @@ def read_labels(config: Mapping[str, Any], names: Sequence[str]) -> ClassLabels:
         whole = isinstance(ids, list) and all(type(one) is int and 0 <= one < 1 << 53 for one in ids)
         if not whole or len(ids) != len(names) or len(set(ids)) != len(ids):
             raise UnsupportedModelError(
-                f"config.json: 'category_ids' must be {len(names)} different whole numbers from 0 on, one for each class"
+                f"config.json: 'category_ids' must be {len(names)} different integers from 0 on, one for each class"
             )
         labels = ClassLabels(tuple(names), tuple(ids))
     if stuff is None:

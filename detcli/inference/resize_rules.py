@@ -177,7 +177,7 @@ def check_size(
     height, width = size_hw
     for side in (height, width):
         if isinstance(side, bool) or not isinstance(side, int) or not divisor <= side <= _LONGEST_SIDE:
-            raise error(f"{name} {short(side)} is not a whole number from {divisor} to {_LONGEST_SIDE}")
+            raise error(f"{name} {short(side)} is not an integer from {divisor} to {_LONGEST_SIDE}")
         if side % divisor:
             near = max(divisor, round(side / divisor) * divisor)
             raise error(f"{name} {side} is not a multiple of {divisor}; {near} is")

@@ -1,4 +1,4 @@
-"""Files that come out whole or not at all: written beside their place, then renamed into it."""
+"""Files that come out whole or not at all: written next to their place, then renamed into it."""
 
 import errno
 import hashlib
@@ -49,7 +49,7 @@ class AtomicFile:
                 kind = errno.EISDIR if self._place.is_dir() else errno.EEXIST
                 raise OSError(kind, os.strerror(kind))
             self._place.parent.mkdir(parents=True, exist_ok=True)
-            # Short and hidden: no longer than any name a file system takes, passed over by those who walk the folder.
+            # Short and hidden: no longer than any name a file system takes, skipped by those who walk the folder.
             tag = hashlib.sha256(os.fsencode(self._place.name)).hexdigest()[:16] if locked else secrets.token_hex(8)
             self._temporary = self._place.parent / f".detcli-{tag}.part"
             descriptor = _open_alone(self._temporary, path) if locked else os.open(self._temporary, _NEW, 0o666)

@@ -16,7 +16,7 @@ def read_label_names(path: Path) -> tuple[str, ...]:
     """Names by class index.
 
     A .json file holds a list of names, an object of them by index (as `id2label`), or COCO annotations, whose
-    categories stand at their ids; any other file is text with a name a line, blank lines at its end passed over.
+    categories stand at their ids; any other file is text with a name a line, blank lines at its end skipped.
 
     Raises UsageError where the file cannot be read or holds anything else.
     """
@@ -50,7 +50,7 @@ def _of_json(value: Any) -> tuple[str, ...]:
 
 def _by_index(named: dict[Any, Any]) -> tuple[str, ...]:
     if not all(type(index) is int and 0 <= index < _MOST_CLASSES for index in named):
-        raise ValueError(f"its names stand at other places than whole numbers from 0 to {_MOST_CLASSES - 1}")
+        raise ValueError(f"its names stand at other places than integers from 0 to {_MOST_CLASSES - 1}")
     return _checked([named.get(index, _UNUSED) for index in range(max(named, default=-1) + 1)])
 
 

@@ -1,8 +1,8 @@
-"""The journal of a run: every result so far, appended, so that a run that was killed can go on where it stopped.
+"""The journal of a run: every result so far, appended, so that a run that was killed can continue where it stopped.
 
 The first line is a header that says which model and arguments the results come from; each line after it is one record
 (`values/record.py`) with its `relative` and `stem`, and its boxes in full precision, so that what a resumed run
-rewrites is the same to the byte. It stands beside the output, is locked as long as the run, and goes when it is whole.
+rewrites is the same to the byte. It stands next to the output, is locked as long as the run, and goes when it is whole.
 """
 
 import json
@@ -25,7 +25,7 @@ _MAY_DIFFER = frozenset({"created"})  # header entries that say when, not what
 
 
 def journal_path(output: Path) -> Path:
-    """Where the journal of an output stands: beside it, `out.jsonl.journal`; `labels.journal` of a folder."""
+    """Where the journal of an output stands: next to it, `out.jsonl.journal`; `labels.journal` of a folder."""
     return output.with_name(output.name + ".journal")
 
 
@@ -64,14 +64,14 @@ class Journal:
         or where the file is no journal; UsageError where the interrupted run was asked for something else.
         """
         if is_stream(path):
-            raise OutputError(f"cannot write '{path}': it is a stream, which cannot be gone on with")
+            raise OutputError(f"cannot write '{path}': it is a stream, which cannot be continued")
         lock = FileLock(path)
         try:
             found = _JournalContent(path)
             if found.done and not resume and not overwrite:
                 raise OutputError(
                     f"'{path}' holds {found.done} results of a run that was interrupted: "
-                    "--resume goes on with it, --if-exists overwrite (or -y) starts anew"
+                    "--resume continues with it, --if-exists overwrite (or -y) starts again"
                 )
             if resume and found.done:
                 _must_agree(path, found.header, header)
@@ -118,7 +118,7 @@ class Journal:
             self._lock.release()
 
     def abort(self) -> None:
-        """Keep the results so far, to go on from."""
+        """Keep the results so far, to continue from."""
         if not self._lock.held:
             return
         with suppress(OutputError, ValueError):  # ValueError: a write that failed has closed the file
@@ -180,7 +180,7 @@ def _must_agree(path: Path, old: Mapping[str, Any], new: Mapping[str, object]) -
     keys = [key for key in then | now if then.get(key) != now.get(key)]
     if keys:
         different = ", ".join(f"{key[-1]} was {_shown(then.get(key))} and is {_shown(now.get(key))}" for key in keys)
-        raise UsageError(f"cannot resume from '{path}': {different}; ask for the same as then, or start anew with -y")
+        raise UsageError(f"cannot resume from '{path}': {different}; ask for the same as then, or start again with -y")
 
 
 def _flat(header: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

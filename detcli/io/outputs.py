@@ -58,10 +58,10 @@ def prepare_output(
 
     folder     it is a folder of many files: one that is empty does not exist yet, and `skip` is up to each file
     journal    where the journal of the run stands, if it has one
-    resume     go on with the interrupted run that left the journal
-    resumable  whether such a run can be gone on with at all
+    resume     continue with the interrupted run that left the journal
+    resumable  whether such a run can be continued at all
 
-    Raises OutputError for what exists and may be neither replaced nor gone on with, naming the flags that would.
+    Raises OutputError for what exists and may be neither replaced nor continued, naming the flags that would.
     """
     if not folder and is_stream(path):
         return True
@@ -86,7 +86,7 @@ class GrowingFile:
 
     A write that fails (the disk is full) is taken back to the last flush.
 
-    append  go on after what is there, which the caller has locked; else the file is locked, and emptied
+    append  continue after what is there, which the caller has locked; else the file is locked, and emptied
     """
 
     def __init__(self, path: Path, *, append: bool = False) -> None:
@@ -211,8 +211,8 @@ def _exists(path: Path, *, folder: bool, interrupted: bool, resume: bool, resuma
         return f"{what}, and there is no interrupted run to resume; --if-exists overwrite (or -y) runs it again"
     if not resumable:
         return f"{what}: --if-exists overwrite (or -y) replaces"
-    why = ", from a run that was interrupted or still goes on" if interrupted else ""
-    return f"{what}{why}: --if-exists overwrite (or -y) replaces, --resume goes on with an interrupted run"
+    why = ", from a run that was interrupted or still continues" if interrupted else ""
+    return f"{what}{why}: --if-exists overwrite (or -y) replaces, --resume continues with an interrupted run"
 
 
 def _write_all(stream: BinaryIO, data: bytes | bytearray) -> None:

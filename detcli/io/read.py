@@ -38,7 +38,7 @@ def read_bytes(path: Path | str | bytes, *, max_bytes: int, check_head: Callable
     path        any name: bytes that are not UTF-8 as surrogate escapes, or bytes as they are
     max_bytes   a longer file is refused unread
     check_head  is called with the first bytes (at most `HEAD_BYTES`) before the rest is read and before the length
-                is judged; raises to refuse
+                is evaluated; raises to refuse
 
     Raises PictureError: not-found, no-permission, not-a-file, empty, too-large, decode-failed (the disk fails).
     """

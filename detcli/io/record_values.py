@@ -56,15 +56,15 @@ class RecordPosition:
             self.refuse(f"{name} is {shown(text)}, not a number")
 
     def whole(self, value: Any, name: str) -> int:
-        """A whole number; 3.0 is one, "3" is not."""
+        """A integer; 3.0 is one, "3" is not."""
         if isinstance(value, str):
-            self.refuse(f"{name} is the text {shown(value)}; it must be a whole number, as in COCO's annotations")
+            self.refuse(f"{name} is the text {shown(value)}; it must be an integer, as in COCO's annotations")
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value % 1:
-            self.refuse(f"{name} is {shown(value)}, not a whole number")
+            self.refuse(f"{name} is {shown(value)}, not an integer")
         return int(value)
 
     def whole_or_none(self, value: Any, name: str) -> int | None:
-        """A whole number, or None where it is null or missing."""
+        """A integer, or None where it is null or missing."""
         return None if value is None else self.whole(value, name)
 
     def text(self, value: Any, name: str) -> str:
@@ -121,6 +121,6 @@ def shown(value: object) -> str:
     """A value as a message quotes it."""
     try:
         text = repr(value)
-    except ValueError:  # a whole number of thousands of digits
+    except ValueError:  # an integer of thousands of digits
         text = "a number of thousands of digits"
     return "missing" if value is None else text if len(text) <= 60 else text[:59] + "…"

@@ -29,8 +29,8 @@ class ConfigFields:
         return self._values.get(name) is not None
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
-        """A whole number from low to high."""
-        return self._one(name, default, lambda value: _is_integer(value, low, high), f"a whole number {low} to {high}")
+        """A integer from low to high."""
+        return self._one(name, default, lambda value: _is_integer(value, low, high), f"a integer {low} to {high}")
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
         """A finite number from low to high."""
@@ -54,8 +54,8 @@ class ConfigFields:
     def integers(
         self, name: str, default: Sequence[int], low: int, high: int, *, length: tuple[int, int]
     ) -> tuple[int, ...]:
-        """A list of whole numbers from low to high; `length` bounds how many."""
-        expected = f"a list of {_span(length)} whole numbers {low} to {high}"
+        """A list of integers from low to high; `length` bounds how many."""
+        expected = f"a list of {_span(length)} integers {low} to {high}"
         return tuple(
             self._one(
                 name, default, lambda value: _is_list(value, length, lambda x: _is_integer(x, low, high)), expected
@@ -63,14 +63,14 @@ class ConfigFields:
         )
 
     def integer_or_integers(self, name: str, default: int, low: int, high: int, *, length: int) -> tuple[int, ...]:
-        """A list of `length` whole numbers from low to high; a single number stands for that many of itself."""
+        """A list of `length` integers from low to high; a single number stands for that many of itself."""
 
         def fits(value: Any) -> bool:
             return _is_integer(value, low, high) or _is_list(
                 value, (length, length), lambda x: _is_integer(x, low, high)
             )
 
-        expected = f"a whole number {low} to {high}, or a list of {length} of them"
+        expected = f"a integer {low} to {high}, or a list of {length} of them"
         value: Any = self._one(name, default, fits, expected)
         return (value,) * length if isinstance(value, int) else tuple(value)
 
@@ -89,12 +89,12 @@ class ConfigFields:
     def pairs(
         self, name: str, default: Sequence[int], low: int, high: int, *, length: tuple[int, int]
     ) -> tuple[tuple[int, int], ...]:
-        """A list of pairs of whole numbers; a single number stands for a pair of twins."""
+        """A list of pairs of integers; a single number stands for a pair of twins."""
 
         def fits(item: Any) -> bool:
             return _is_integer(item, low, high) or _is_list(item, (2, 2), lambda x: _is_integer(x, low, high))
 
-        expected = f"a list of {_span(length)} whole numbers {low} to {high}, or pairs of them"
+        expected = f"a list of {_span(length)} integers {low} to {high}, or pairs of them"
         items = self._one(name, default, lambda value: _is_list(value, length, fits), expected)
         return tuple((item, item) if isinstance(item, int) else (item[0], item[1]) for item in items)
 
@@ -132,7 +132,7 @@ def read_labels(fields: ConfigFields) -> tuple[str, ...]:
     for key, name in given.items():
         index = int(key) if isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 9 else key
         if not isinstance(index, int) or isinstance(index, bool) or not isinstance(name, str) or len(name) > 1000:
-            raise given.refuse(str(key)[:40], "a name under a whole number")
+            raise given.refuse(str(key)[:40], "a name under an integer")
         names[index] = name
     if not 1 <= len(names) <= 100_000:
         raise fields.refuse("id2label", "an object of 1 to 100000 names")

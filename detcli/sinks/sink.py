@@ -137,7 +137,7 @@ def format_of(output: str | Path) -> str:
 
 
 def folder_beside(format_name: str, path: Path) -> Path | None:
-    """The folder that a format fills beside its file, or None: panopticapi looks for `out.json`'s images in `out/`.
+    """The folder that a format fills next to its file, or None: panopticapi looks for `out.json`'s images in `out/`.
 
     Raises UsageError where the name of the file leaves none for the folder.
     """

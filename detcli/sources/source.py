@@ -23,7 +23,7 @@ class SourceSettings:
 
     recursive       walk the folders below a folder
     extensions      suffixes taken when walking, lower case without the dot; None: every kind of image
-    exclude         glob patterns of paths or names to pass over
+    exclude         glob patterns of paths or names to skip
     outputs         files and folders this run writes, never read back as input
     files_from      file with a list of paths, "-" for standard input; None: no list
     null_separated  the list is separated by NUL bytes rather than line ends

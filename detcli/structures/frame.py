@@ -68,7 +68,7 @@ class Frame:
     size_hw: tuple[int, int]
     pixels: Pixels | None
     prepared: Pixels | None = None
-    keepsakes: ImageMetadata | None = None
+    metadata: ImageMetadata | None = None
 
     def without_pixels(self) -> "Frame":
         """The same frame, its full-size pixels let go of."""

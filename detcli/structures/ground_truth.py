@@ -1,4 +1,4 @@
-"""What is true of one image, in that image's own pixels."""
+"""The ground truth of one image, in that image's own pixels."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class GroundTruth:
 
     boxes_xyxy  float64 [N, 4]  left, top, right, bottom in pixels of the upright image
     class_ids   int64   [N]     index into the dataset's labels
-    crowd       bool    [N]     many of a kind under one box: judged by its own rule, never learned from
+    crowd       bool    [N]     many of a kind under one box: evaluated by its own rule, never learned from
     masks       N masks at the image's own size; None where nobody asked for them, or there are none
     track_ids   int64   [N]     the same object has the same number in every frame of a video; None of single images
     """

@@ -1,4 +1,4 @@
-"""What a network says, and what is true."""
+"""What a network says, and the ground truth."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ class Outputs:
 
     logits        float [B, Q, K]  before sigmoid; [B, Q, K + 1] before softmax, the last one for "nothing here"
     boxes_cxcywh  float [B, Q, 4]  center and size as fractions of the image's width and height; may leave 0 … 1
-    details       the family's own record of everything between, when it was asked for, or given truths to learn from
+    details       the family's own record of everything between, when it was asked for, or given ground truth to learn from
     masks         float [B, Q, h, w]  before sigmoid, over the network's input with its padding, some pixels a cell;
                   None where the network has no mask head, or was told to leave it out
     """
@@ -24,7 +24,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is true of one image, as a network learns it; on the network's device.
+    """The ground truth of one image, as a network learns it; on the network's device.
 
     class_ids     int64 [N]
     boxes_cxcywh  float32 [N, 4]  center and size as fractions of the network's input, without its padding

@@ -55,7 +55,7 @@ def duplicates(found: Detections, owned: Bools, overlap: float) -> Bools:
 def overshadowed(found: Detections, evidence: Floats, overlap: float) -> Bools:
     """Which detections lie almost exactly on one whose track has more evidence, of whatever class.
 
-    Detectors that judge each class by itself see one object under two names when they are in doubt, and those without
+    Detectors that evaluate each class by itself see one object under two names when they are in doubt, and those without
     suppression now and then see it twice under one.
     """
     same = pairwise_iou(found.boxes_xyxy, found.boxes_xyxy) > overlap

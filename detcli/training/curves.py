@@ -75,7 +75,7 @@ class Curves:
 
     @contextmanager
     def _board_or_none(self) -> "Iterator[SummaryWriter | None]":
-        """TensorBoard's writer; where its file cannot be written, the run goes on without it."""
+        """TensorBoard's writer; where its file cannot be written, the run continues without it."""
         try:
             yield self._board
         except OSError as error:
@@ -137,7 +137,7 @@ def _draw_figures(axes: "Axes", lines: Sequence[Line]) -> None:
     for name in _FIGURES if lines else ():
         some = [line for line in lines if line["figures"].get(name) is not None]
         axes.plot([line["step"] for line in some], [line["figures"][name] for line in some], marker=".", label=name)
-    axes.set_title("of the moving average, judged" if lines else "nothing was judged")
+    axes.set_title("of the moving average, evaluated" if lines else "nothing was evaluated")
     axes.set_ylim(0, 1)
     if lines:
         axes.legend()

@@ -78,7 +78,7 @@ def starting_point(
     notes = (*checkpoint.notes, *(str(warning.message) for warning in warned), _kept(made.kept, names))
     if headed is not made:
         _check_detector(family, made, names, recipe)
-        notes, made = (*notes, "the model finds boxes; its mask head begins anew"), headed
+        notes, made = (*notes, "the model finds boxes; its mask head begins again"), headed
     usual = family.preprocessor
     own = checkpoint.preprocessor or usual
     named = {"image_processor_type": usual["image_processor_type"], **own}  # or transformers would not read it
@@ -86,13 +86,13 @@ def starting_point(
 
 
 def resumed_point(run: Path) -> StartingPoint:
-    """The network of a run to go on with; its state comes from the run itself.
+    """The network of a run to continue with; its state comes from the run itself.
 
     Raises UsageError where there is no run, and ModelError where its files are damaged.
     """
     folder = run / "last"
     if not folder.is_dir():
-        raise UsageError(f"--resume: there is no run to go on with in '{run}'; without --resume one begins")
+        raise UsageError(f"--resume: there is no run to continue with in '{run}'; without --resume one begins")
     config_json = read_config(folder)
     family = family_of(config_json)
     preprocessor = read_document(folder / PREPROCESSOR)
@@ -187,5 +187,5 @@ def _kept(kept: Sequence[int], names: Sequence[str]) -> str:
         )
     known = ", ".join(f"'{names[index]}'" for index in kept[:5]) + (" …" if len(kept) > 5 else "")
     if kept:
-        return f"the model knows {len(kept)} of the {len(names)} classes already ({known}); the others begin anew"
-    return f"the model knows none of the {len(names)} classes by name; its class head begins anew"
+        return f"the model knows {len(kept)} of the {len(names)} classes already ({known}); the others begin again"
+    return f"the model knows none of the {len(names)} classes by name; its class head begins again"

@@ -10,7 +10,7 @@ class TrainingStarted:
 
     epochs, steps_per_epoch  of the whole run
     epoch, step              where it begins: from 0; later in a resumed run, where epoch may equal epochs
-    images, val_images   in the data; None where nothing is judged
+    images, val_images   in the data; None where nothing is evaluated
     batch                    images a step, over all processes
     parameters, learning     numbers in the network, and those among them that learn
     device, precision        "cpu", "cuda:0", …; fp32, bf16 or fp16
@@ -59,7 +59,7 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class ValidationStarted:
-    """The average of the weights is about to be judged on so many images of this process."""
+    """The average of the weights is about to be evaluated on so many images of this process."""
 
     epoch: int
     images: int
@@ -67,12 +67,12 @@ class ValidationStarted:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """One more image was looked at, while judging."""
+    """One more image was looked at, while evaluating."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """The average of the weights was judged: COCO's figures by name, whether it is the best so far.
+    """The average of the weights was evaluated: COCO's figures by name, whether it is the best so far.
 
     A figure is None where the images hold nothing true of that size.
     """
@@ -84,7 +84,7 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class EpochEnded:
-    """An epoch is over: the mean of its losses by name, and the figures if it was judged."""
+    """An epoch is over: the mean of its losses by name, and the figures if it was evaluated."""
 
     epoch: int
     losses: Mapping[str, float]

@@ -24,10 +24,10 @@ class TrainingJob:
     state         state dict to begin from; not looked at in a resumed run
     preprocessor  preprocessor_config.json; its size gives way to the recipe's
     data          to learn from
-    val           to judge on after each epoch; None: nothing is judged, and there is no best
+    val           to evaluate on after each epoch; None: nothing is evaluated, and there is no best
     run           folder that everything goes to
     device        auto, cpu, cuda, cuda:N, mps; with several processes each has the CUDA device of its local rank
-    resume        go on from the state in `run`
+    resume        continue from the state in `run`
     if_exists     what to do about a run that is there already, without `resume`
     workers       threads that read and change images; None: one a processor
     """
@@ -50,10 +50,10 @@ class TrainingJob:
 class TrainingResult:
     """What came of a run.
 
-    run          its folder: `last` in it, and `best` where images were judged, are models
+    run          its folder: `last` in it, and `best` where images were evaluated, are models
     epochs       that are done
     steps        that are done, of all epochs
-    best         highest AP, from 0 to 1; None: nothing was judged
+    best         highest AP, from 0 to 1; None: nothing was evaluated
     best_epoch   in which it was, from 0
     figures      of the last judgement
     unreadable   images that could not be read, with the reason, by file

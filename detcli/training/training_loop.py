@@ -1,4 +1,4 @@
-"""Training: epochs of steps, judged and saved; one process or many, to its end or from where it was ended.
+"""Training: epochs of steps, evaluated and saved; one process or many, to its end or from where it was ended.
 
 What comes out follows from the job alone: a run that is killed and resumed ends in the same bytes on a CPU.
 """
@@ -37,7 +37,7 @@ from detcli.training.validation import ValidationResult, judged
 
 __all__ = ["TrainingJob", "TrainingResult", "train"]
 
-_RESTART_STEP = 1e-4  # of the average's decay, each time that training begins anew
+_RESTART_STEP = 1e-4  # of the average's decay, each time that training begins again
 
 
 def train(job: TrainingJob, *, observer: Observer | None = None, stop: StopSignal | None = None) -> TrainingResult:
@@ -106,7 +106,7 @@ class _Run:
                     interrupted = self._rest_of_the_epoch(parts)
             self.saver.finish(whole=interrupted is None)
         except DivergedError as error:
-            judging = progress.step == self.sampler.steps  # and what was saved last is what is judged
+            judging = progress.step == self.sampler.steps  # and what was saved last is what is evaluated
             left = self.saver.what_is_best() if judging else self.saver.what_is_left()
             raise DivergedError(f"{error}. {left}; a lower lr may help") from error
         except OutputError as error:
@@ -191,24 +191,24 @@ class _Run:
             )
 
     def _end_epoch(self) -> str | None:
-        """Judge, keep and save; the name of a signal where it came in between."""
+        """Evaluate, keep and save; the name of a signal where it came in between."""
         progress, saver = self.progress, self.saver
         epoch = progress.epoch
-        judgement: ValidationResult | None = None
+        validation_result: ValidationResult | None = None
         if self.job.val is not None and self._is_judged(epoch):
-            saver.save()  # judging may take long
-            judgement = self._judged(epoch)
-            if judgement is None:
+            saver.save()  # evaluating may take long
+            validation_result = self._judged(epoch)
+            if validation_result is None:
                 return self.stop.signal or "SIGINT"
         losses = progress.means()
-        saver.write_epoch(judgement.figures if judgement is not None else None)
-        if judgement is not None:
-            best = progress.best is None or judgement.ap >= progress.best  # of equals the one that saw more
+        saver.write_epoch(validation_result.figures if validation_result is not None else None)
+        if validation_result is not None:
+            best = progress.best is None or validation_result.ap >= progress.best  # of equals the one that saw more
             if best:
-                saver.keep_best(judgement.ap)
-            self.tell(Evaluated(epoch, judgement.figures, best))
-        self._turn(epoch, judgement.ap if judgement is not None else None)
-        self.tell(EpochEnded(epoch, losses, judgement.figures if judgement is not None else None))
+                saver.keep_best(validation_result.ap)
+            self.tell(Evaluated(epoch, validation_result.figures, best))
+        self._turn(epoch, validation_result.ap if validation_result is not None else None)
+        self.tell(EpochEnded(epoch, losses, validation_result.figures if validation_result is not None else None))
         progress.next_epoch()
         saver.save(weights=False)
         self.speed.restart()
@@ -219,7 +219,7 @@ class _Run:
 
     def _judged(self, epoch: int) -> ValidationResult | None:
         assert self.job.val is not None  # noqa: S101 - the caller has looked
-        judgement = judged(
+        validation_result = judged(
             self.keeper.detector(self.learner.average.state(), self.saver.folder.last),
             self.job.val,
             epoch=epoch,
@@ -229,16 +229,16 @@ class _Run:
             tell=self.tell,
             iou_type=self.keeper.iou_type,
         )
-        if judgement is not None and self.progress.figures is None:
-            for sentence in judgement.notes:
+        if validation_result is not None and self.progress.figures is None:
+            for sentence in validation_result.notes:
                 self.tell(TrainingNote(sentence))
-        return judgement
+        return validation_result
 
     def _turn(self, epoch: int, ap: float | None) -> None:
-        """Begin anew from the best state where epochs without augmentation begin, and where they lead no further.
+        """Begin again from the best state where epochs without augmentation begin, and where they lead no further.
 
         Source: the D-FINE repository's solver. From the epoch on at which augmentation stops, the average gets another
-        decay; it becomes shorter with each epoch that is judged worse than those since training last began anew.
+        decay; it becomes shorter with each epoch that is evaluated worse than those since training last began again.
         """
         progress, average, stop_at = self.progress, self.learner.average, self.recipe.stop_augmentation_epoch
         if not 0 < stop_at < self.recipe.epochs or epoch + 1 == self.recipe.epochs:

@@ -1,4 +1,4 @@
-"""A detector judged during training: each process looks at its share of the images, the first one reckons."""
+"""A detector evaluated during training: each process looks at its share of the images, the first one reckons."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError, DivergedError
 from detcli.evaluation.coco_metrics import IouType
-from detcli.evaluation.evaluate import find, judge_known, truth_of
+from detcli.evaluation.evaluate import coco_ground_truth_of, find, judge_known
 from detcli.inference.detector import Detector
 from detcli.structures.frame import FailedFrame
 from detcli.structures.stop_signal import StopSignal
@@ -38,7 +38,7 @@ def judged(
     tell: Callable[[Event], None],
     iou_type: IouType = "bbox",
 ) -> ValidationResult | None:
-    """Judge; None where `stop` came first, which only a single process heeds here.
+    """Evaluate; None where `stop` came first, which only a single process heeds here.
 
     iou_type  "segm": the masks of instances, which detector and data give
 
@@ -64,13 +64,15 @@ def judged(
         _check_finite(unreadable, epoch)
         if len(unreadable) == len(data):
             first = unreadable[0]
-            raise DataError(f"none of the images to judge on can be read; '{first.origin.file}': {first.message}")
+            raise DataError(f"none of the images to evaluate on can be read; '{first.origin.file}': {first.message}")
         results = (result for part in everyone for result in part.results)
-        figures = judge_known(truth_of(data, iou_type), results, iou_type=iou_type).figures
+        figures = judge_known(coco_ground_truth_of(data, iou_type), results, iou_type=iou_type).figures
     notes = findings.notes
     if any(part.unreadable for part in everyone):
         count = sum(len(part.unreadable) for part in everyone)
-        notes += (f"{count} of the {len(data)} images to judge on cannot be read: what is true of them is missed",)
+        notes += (
+            f"{count} of the {len(data)} images to evaluate on cannot be read: the ground truth of them is missed",
+        )
     return ValidationResult(processes.from_first(figures), notes)
 
 
@@ -80,6 +82,6 @@ def _check_finite(unreadable: Sequence[FailedFrame], epoch: int) -> None:
     if answers:
         count = "1 image" if len(answers) == 1 else f"{len(answers):,} images"
         raise DivergedError(
-            f"training diverged in epoch {epoch + 1}: judged on {count}, the first '{answers[0].origin.file}', the "
+            f"training diverged in epoch {epoch + 1}: evaluated on {count}, the first '{answers[0].origin.file}', the "
             "network's answer holds numbers that are not finite"
         )

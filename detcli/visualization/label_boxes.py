@@ -28,7 +28,7 @@ def make_tags(
     colors: Sequence[Color],
     letters: TextRenderer,
 ) -> list[Pixels]:
-    """A small image of each label, none wider than the image it goes on."""
+    """A small image of each label, none wider than the image it continues."""
     size = letter_size(size_hw, len(names))
     longest = max(zip(names, scores, strict=True), key=lambda label: len(label[0]) + len(label[1]))
     while size > _SMALLEST_LETTERS and _tag(*longest, size, (0, 0, 0), letters).shape[1] > size_hw[1]:

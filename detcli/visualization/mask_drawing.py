@@ -34,6 +34,6 @@ def paint(canvas: Pixels, ids: Numbers, colors: Sequence[Color], line: int) -> N
 def _edges(ids: Numbers, line: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """Where something else is at most `line` pixels away; beyond the image there is nothing else."""
     near = np.ones((2 * line + 1, 2 * line + 1), np.uint8)
-    numbers = ids.astype(np.float32)  # which the filters take, and which holds every whole number up to 2**24
+    numbers = ids.astype(np.float32)  # which the filters take, and which holds every integer up to 2**24
     differs: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = cv2.dilate(numbers, near) != cv2.erode(numbers, near)
     return differs

@@ -19,20 +19,20 @@ def photo(size_hw: tuple[int, int] = (48, 64), seed: int = 0) -> Pixels:
     return np.asarray(Image.fromarray(coarse).resize((size_hw[1], size_hw[0]), Image.Resampling.BICUBIC))
 
 
-def truths_of(boxes: npt.ArrayLike, class_ids: npt.ArrayLike | None = None) -> GroundTruth:
-    """Truths of boxes xyxy, of classes 0, 1, 2 … where none are given."""
+def ground_truth_of(boxes: npt.ArrayLike, class_ids: npt.ArrayLike | None = None) -> GroundTruth:
+    """Ground truth of boxes xyxy, of classes 0, 1, 2 … where none are given."""
     corners = np.asarray(boxes, np.float64).reshape(-1, 4)
     ids = np.arange(len(corners)) if class_ids is None else np.asarray(class_ids)
     return GroundTruth(corners, ids.astype(np.int64), np.zeros(len(corners), np.bool_))
 
 
 def with_filled_boxes(size_hw: tuple[int, int], boxes: npt.ArrayLike) -> tuple[Pixels, GroundTruth]:
-    """A black image with a white box at each truth, in whole pixels."""
-    truths = truths_of(boxes)
+    """A black image with a white box at each ground truth, in whole pixels."""
+    ground_truth = ground_truth_of(boxes)
     pixels = np.zeros((*size_hw, 3), np.uint8)
-    for left, top, right, bottom in truths.boxes_xyxy.astype(int):
+    for left, top, right, bottom in ground_truth.boxes_xyxy.astype(int):
         pixels[top:bottom, left:right] = 255
-    return pixels, truths
+    return pixels, ground_truth
 
 
 def write_image(path: Path, size_hw: tuple[int, int] = (48, 64), *, orientation: int = 1, seed: int = 0) -> None:
@@ -72,7 +72,7 @@ def write_coco(
     name: str = "truths.json",
     image_files: Sequence[str] | None = ("a.png", "b.png", "c.png"),
 ) -> str:
-    """COCO annotations with their images beside them; three images, the last one empty, and two categories."""
+    """COCO annotations with their images next to them; three images, the last one empty, and two categories."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))

@@ -1,4 +1,4 @@
-"""A tiny model on the disk, images beside it, and two ways to run detcli: in this process, and in one of its own."""
+"""A tiny model on the disk, images next to it, and two ways to run detcli: in this process, and in one of its own."""
 
 import os
 import sys

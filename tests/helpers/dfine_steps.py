@@ -15,7 +15,7 @@ from tests.helpers.network_samples import images, lively, tiny
 CLASSES = 5
 
 
-def truths(*counts: int, seed: int = 0) -> list[Targets]:
+def make_targets(*counts: int, seed: int = 0) -> list[Targets]:
     """Targets of images with so many true boxes, each with a seed of its own."""
     generator = torch.Generator().manual_seed(seed)
     made = []
@@ -46,7 +46,7 @@ def whole_batch(counts: Sequence[int]) -> tuple[DFine, Tensor, list[Targets]]:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
-    return network, images(len(counts), 64, 64), truths(*counts)
+    return network, images(len(counts), 64, 64), make_targets(*counts)
 
 
 def work(rank: int, batches: Sequence[Sequence[int]], folder: Path) -> None:

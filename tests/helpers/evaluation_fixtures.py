@@ -1,4 +1,4 @@
-"""A dataset held in memory and a detector that knows its truths: what an evaluation needs, and no more."""
+"""A dataset held in memory and a detector that knows its ground truth: what an evaluation needs, and no more."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ class MemoryDataset:
             return Frame(origin, SIZE_HW, None, prepared=resize(Image.fromarray(pixels)))
         return Frame(origin, SIZE_HW, pixels)
 
-    def truths(self, index: int) -> GroundTruth:
+    def ground_truth(self, index: int) -> GroundTruth:
         return GroundTruth(np.array([BOX]), np.array([index % len(self.labels)]), np.array([False]))
 
     def image_id(self, index: int) -> int:

@@ -1,4 +1,4 @@
-"""Moving sources made by hand: frames that come when a test lets them."""
+"""Video sources made by hand: frames that come when a test lets them."""
 
 import threading
 from collections.abc import Iterator, Sequence

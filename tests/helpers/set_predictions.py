@@ -1,4 +1,4 @@
-"""Answers of decoder layers, the encoder and the mask head as no network gave them, what is true, and who judges them."""
+"""Answers of decoder layers, the encoder and the mask head as no network gave them, the ground truth, and who evaluates them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -78,7 +78,7 @@ def answers(
     )
 
 
-def truths(
+def make_targets(
     *counts: int, masks: bool = True, sizes_hw: Sequence[tuple[int, int]] | None = None, seed: int = 0
 ) -> list[Targets]:
     """Targets of images with so many true boxes, in float64, and masks of their sizes."""
@@ -107,17 +107,17 @@ def values(losses: dict[str, Tensor]) -> dict[str, float]:
 
 
 def shared_case(name: str, counts: Sequence[int]) -> tuple[LayerwiseCriterion, Answers, list[Targets]]:
-    """What several processes judge together; where an image has a single box, nobody drew its mask."""
+    """What several processes evaluate together; where an image has a single box, nobody drew its mask."""
     judge, classes = (detr(), CLASSES + 1) if name == "detr" else (deformable(), CLASSES)
     targets = [
         Targets(target.class_ids, target.boxes_cxcywh, masks=target.masks if len(target.class_ids) != 1 else None)
-        for target in truths(*counts)
+        for target in make_targets(*counts)
     ]
     return judge, answers(len(counts), classes=classes, encoder=name != "detr"), targets
 
 
 def work(rank: int, cases: Sequence[tuple[str, Sequence[int]]], folder: Path) -> None:
-    """Judge this process's half of each batch; write down the losses and the gradients."""
+    """Evaluate this process's half of each batch; write down the losses and the gradients."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     try:

@@ -1,4 +1,4 @@
-"""Small images of colored rectangles with their truths, and jobs to learn them; runs in a process of its own too.
+"""Small images of colored rectangles with their ground truth, and jobs to learn them; runs in a process of its own too.
 
 python training_jobs.py FOLDER '{"recipe": {…}, "resume": true, "kill_at": 5}'
 """
@@ -41,15 +41,15 @@ class Rectangles:
     ) -> None:
         self.labels, self._broken = labels, broken
         random = np.random.default_rng(seed)
-        self._pixels, self._truths = [], []
+        self._pixels, self._ground_truth = [], []
         for _ in range(count):
-            pixels, truths = _image(random, size_hw)
+            pixels, ground_truth = _image(random, size_hw)
             self._pixels.append(pixels)
-            self._truths.append(truths)
+            self._ground_truth.append(ground_truth)
 
     @property
     def report(self) -> IssueSummary:
-        ids = np.concatenate([truths.class_ids for truths in self._truths])
+        ids = np.concatenate([ground_truth.class_ids for ground_truth in self._ground_truth])
         boxes_of = {name: int((ids == index).sum()) for index, name in enumerate(self.labels.names)}
         return IssueSummary("rectangles", len(self), len(ids), boxes_of, 0, 0, ())
 
@@ -68,8 +68,8 @@ class Rectangles:
             return frame
         return replace(frame, pixels=None, prepared=resize(Image.fromarray(pixels)))
 
-    def truths(self, index: int) -> GroundTruth:
-        return self._truths[index]
+    def ground_truth(self, index: int) -> GroundTruth:
+        return self._ground_truth[index]
 
     def image_id(self, index: int) -> int:
         return index + 1
@@ -81,8 +81,8 @@ class Rectangles:
         ]
         boxes = [
             (index + 1, self.labels.category_ids[class_id], box)
-            for index, truths in enumerate(self._truths)
-            for class_id, box in zip(truths.class_ids.tolist(), truths.boxes_xyxy.tolist(), strict=True)
+            for index, ground_truth in enumerate(self._ground_truth)
+            for class_id, box in zip(ground_truth.class_ids.tolist(), ground_truth.boxes_xyxy.tolist(), strict=True)
         ]
         annotations = [
             {

@@ -23,7 +23,7 @@ def video(
     rate: int = 10,
     sound: bool = False,
 ) -> Path:
-    """A video of the frames, silence beside them if wanted; png with rgb24 loses nothing."""
+    """A video of the frames, silence next to them if wanted; png with rgb24 loses nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)

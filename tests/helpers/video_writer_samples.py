@@ -1,4 +1,4 @@
-"""Videos made on the spot, and films looked at: what the tests of films share."""
+"""Videos made on the spot, and videos looked at: what the tests of videos share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ LABELS = ClassLabels.from_names(["cat", "dog", "traffic light"])
 
 @dataclass(frozen=True)
 class Seen:
-    """A film as a player sees it.
+    """A video as a player sees it.
 
     times_s   of its frames, from the first one's
     sound     data of each packet of each stream of sound, and when it is heard after the first frame
@@ -51,14 +51,14 @@ def one_box(track: int | None = None) -> Detections:
 
 
 def shoot(film: VideoWriter, times_s: Sequence[float], size_hw: tuple[int, int] = (96, 128)) -> None:
-    """Write frames at these times, and close the film."""
+    """Write frames at these times, and close the video."""
     for number, time_s in enumerate(times_s):
         film.write(frame_at(number, time_s, size_hw), one_box())
     film.close(complete=True)
 
 
 def see(path: Path, *, pixels: bool = False) -> Seen:
-    """Play a film from its beginning to its end."""
+    """Play a video from its beginning to its end."""
     with av.open(str(path)) as film:
         video = film.streams.video[0]
         shown = list(film.decode(video))

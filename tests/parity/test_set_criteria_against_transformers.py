@@ -14,7 +14,17 @@ import torch
 from torch import Tensor
 
 from detcli.structures.outputs import Targets
-from tests.helpers.set_predictions import CLASSES, LAYERS, Answers, answers, deformable, detr, padding, truths, values
+from tests.helpers.set_predictions import (
+    CLASSES,
+    LAYERS,
+    Answers,
+    answers,
+    deformable,
+    detr,
+    make_targets,
+    padding,
+    values,
+)
 
 detection = pytest.importorskip("transformers.loss.loss_for_object_detection")
 deformable_detection = pytest.importorskip("transformers.loss.loss_deformable_detr")
@@ -61,13 +71,13 @@ def assert_same(said: Answers, ours: dict[str, Tensor], theirs: dict[str, Tensor
 
 @pytest.mark.parametrize("counts", COUNTS)
 def test_losses_and_gradients_of_detr_with_masks_are_transformers(counts: tuple[int, ...]) -> None:
-    said, targets = answers(2, classes=CLASSES + 1), truths(*counts)
+    said, targets = answers(2, classes=CLASSES + 1), make_targets(*counts)
     assert_same(said, detr()(said.outputs(), targets), reference(detr_judge(), said, targets, WEIGHTS))
 
 
 @pytest.mark.parametrize("counts", COUNTS)
 def test_losses_and_gradients_of_deformable_detr_are_transformers(counts: tuple[int, ...]) -> None:
-    said, targets = answers(2), truths(*counts)
+    said, targets = answers(2), make_targets(*counts)
     weights = {**WEIGHTS, "loss_ce": 2.0}
     judge = deformable_judge("labels", "boxes", "masks")
     assert_same(said, deformable()(said.outputs(), targets), reference(judge, said, targets, weights))
@@ -75,13 +85,13 @@ def test_losses_and_gradients_of_deformable_detr_are_transformers(counts: tuple[
 
 def test_masks_of_padded_images_are_compared_over_the_whole_batchs_size() -> None:
     sizes = [(24, 20), (16, 32)]
-    said, targets = answers(2, classes=CLASSES + 1), truths(3, 2, sizes_hw=sizes)
+    said, targets = answers(2, classes=CLASSES + 1), make_targets(3, 2, sizes_hw=sizes)
     ours = detr()(said.outputs(mask=padding(sizes)), targets)
     assert_same(said, ours, reference(detr_judge(), said, targets, WEIGHTS))
 
 
 def test_losses_of_proposals_are_those_of_answers_with_one_class() -> None:
-    said, targets = answers(2, masks=False, encoder=True), truths(3, 2)
+    said, targets = answers(2, masks=False, encoder=True), make_targets(3, 2)
     ours = deformable()(said.outputs(), targets)
     alike = [replace(target, class_ids=torch.zeros_like(target.class_ids)) for target in targets]
     told = {"logits": said.encoder_logits, "pred_boxes": said.encoder_boxes}

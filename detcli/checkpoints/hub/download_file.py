@@ -1,4 +1,4 @@
-"""One file from the Hub to the disk: it goes on after any kill, and takes its place only when its checksum is right."""
+"""One file from the Hub to the disk: it continues after any kill, and takes its place only when its checksum is right."""
 
 import os
 import re
@@ -19,7 +19,7 @@ _WORTH_A_REQUEST = 256 * 1024
 
 
 def fetch(hub: Hub, remote: RemoteFile, place: Path, progress: DownloadProgress, *, max_bytes: int) -> FileFacts:
-    """Fetch a file to its place, going on with what an earlier process left.
+    """Fetch a file to its place, continuing with what an earlier process left.
 
     The bytes gather in `PLACE.detcli.incomplete`, under the checksum's name, so that another version of the file
     never continues them. One caller at a time for each place.

@@ -59,7 +59,7 @@ class Attempts:
         time.sleep(wait_s)
 
     def progressed(self) -> None:
-        """Something arrived: start counting anew."""
+        """Something arrived: start counting again."""
         self._failures = 0
 
 

@@ -61,7 +61,7 @@ def locate(
     """Find a model's files, fetching them first where they are not here.
 
     model      a name of the catalog (which wins over a folder of that name; `./NAME` is the folder), a folder,
-               a .safetensors file (or index of shards) with config.json beside it, a .pth file of an original
+               a .safetensors file (or index of shards) with config.json next to it, a .pth file of an original
                repository, or a repository of the Hub
     revision   commit, branch or tag; None: as the catalog says, else "main"
     offline    ask nobody, as HF_HUB_OFFLINE does

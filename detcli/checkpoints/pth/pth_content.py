@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 _LEFTOVERS = ("total_params", "total_ops", "num_batches_tracked")  # thop's, and counters that nobody reads
-_FROZEN_GRID = "decoder.anchors"  # of D-FINE, with infinities; made anew for each image size
+_FROZEN_GRID = "decoder.anchors"  # of D-FINE, with infinities; made again for each image size
 _PARALLEL, _COMPILED = "module.", "_orig_mod."
 _DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _MOST_TENSORS, _MOST_DIMENSIONS, _LONGEST_NAME = 20_000, 8, 300
@@ -19,7 +19,7 @@ EVALUATION = {"precision", "recall", "scores"}  # names in the figures that eval
 
 
 class PthRefusedError(Exception):
-    """A clause that goes on from the file's name; `damaged` tells a broken file from one that is of another kind."""
+    """A clause that continues from the file's name; `damaged` tells a broken file from one that is of another kind."""
 
     def __init__(self, clause: str, *, damaged: bool = False) -> None:
         super().__init__(clause)

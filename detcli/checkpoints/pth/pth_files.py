@@ -24,7 +24,7 @@ from detcli.checkpoints.safetensors_files import read_tensors, refuse_other_kind
 from detcli.errors import DamagedModelError, OutputError, UnsupportedModelError
 
 MAX_BYTES = 8 * 1024**3  # the largest published training file is below 1 GB
-_ROOM = 1024**3  # bytes of memory beside what the file itself may take
+_ROOM = 1024**3  # bytes of memory next to what the file itself may take
 _SECONDS = 300
 # The same libraries are found as in this process, and neither the user's environment nor the folder it stands in adds any.
 _READER = (
@@ -88,7 +88,7 @@ def _check_start(path: Path, size: int) -> None:
         return
     if len(start) > 8 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < size:
         raise UnsupportedModelError(
-            f"'{path}' is a safetensors file by its content: name it so, with config.json beside"
+            f"'{path}' is a safetensors file by its content: name it so, with config.json next to"
         )
     refuse_other_kinds(path, start)
     raise DamagedModelError(f"'{path}' is no PyTorch file of weights: its first bytes are those of none")

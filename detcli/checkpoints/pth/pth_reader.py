@@ -1,7 +1,7 @@
 """Reads one PyTorch file in a process of its own, which may crash, hang or swell without harm to whoever asked.
 
 checkpoints/originals.py starts it. Torch's reader for untrusted pickles does the reading; the answer is a JSON file, and
-beside it the tensors as a safetensors file. Torch's own messages are never shown: some of them advise to switch that
+next to it the tensors as a safetensors file. Torch's own messages are never shown: some of them advise to switch that
 reader off.
 """
 
@@ -133,7 +133,7 @@ def _refusal(file: BinaryIO, message: str) -> PthRefusedError:
     texts = set(_texts(file))
     if texts >= EVALUATION:
         return PthRefusedError(
-            "holds figures of an evaluation (precision, recall, scores), not weights; those lie beside the folder "
+            "holds figures of an evaluation (precision, recall, scores), not weights; those lie next to the folder "
             "'eval', in best_stg2.pth or best_stg1.pth"
         )
     found = _FORBIDDEN.search(message)

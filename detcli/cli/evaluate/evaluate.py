@@ -1,4 +1,4 @@
-"""`detcli eval`: results, or what a model finds, judged as COCO does.
+"""`detcli eval`: results, or what a model finds, evaluated as COCO does.
 
 Checks run from cheap to dear: flags, then outputs, then the input, and only then torch and the model.
 """
@@ -30,9 +30,9 @@ DONE, SOME_FAILED = 0, 3
     "eval",
     cls=Command,
     examples=[
-        UsageExample("judge results of any format", "detcli eval out.jsonl --gt instances_val2017.json"),
+        UsageExample("evaluate results of any format", "detcli eval out.jsonl --gt instances_val2017.json"),
         UsageExample(
-            "judge a model, with curves and its worst images",
+            "evaluate a model, with curves and its worst images",
             "detcli eval -m dfine-s --data coco/ -o report.json --save-plots plots/ --save-worst worst/",
         ),
         UsageExample("a gate for CI", "detcli eval -m runs/mine/best --data data.json --min-map 0.5"),
@@ -42,13 +42,13 @@ DONE, SOME_FAILED = 0, 3
         ),
         UsageExample("one figure", "detcli eval out.jsonl --gt gt.json -f json | jq .figures.AP50"),
         UsageExample(
-            "results made for judging keep every score",
+            "results made for evaluating keep every score",
             "detcli detect images/ -f coco-results --gt gt.json -o r.json && detcli eval r.json --gt gt.json",
         ),
     ],
 )
 @evaluate_options.results
-@evaluate_options.truth
+@evaluate_options.ground_truth
 @evaluate_options.model
 @options.where_models_are
 @evaluate_options.kept
@@ -59,7 +59,7 @@ DONE, SOME_FAILED = 0, 3
 @options.progress
 @pass_console
 def evaluate(console: Console, /, **given: Any) -> int:
-    """Judge results or a model against what is true.
+    """Evaluate results or a model against the ground truth.
 
     RESULTS are what 'detcli detect' wrote, in any of its formats, or COCO results of another program; --gt says what
     is true. With --data a model looks at the images itself, and every score is kept.
@@ -103,17 +103,19 @@ def _check(wish: EvaluateRequest) -> None:
     if wish.iou_type == "panoptic":
         _check_panoptic(wish)
     if wish.results is None and wish.data is None:
-        raise UsageError("nothing to judge: give RESULTS with --gt, or --model with --data")
+        raise UsageError("nothing to evaluate: give RESULTS with --gt, or --model with --data")
     if wish.results is None:
         if wish.gt is not None or wish.results_format is not None:
             name = "--gt" if wish.gt is not None else "--results-format"
-            raise UsageError(f"{name} is for RESULTS, and none are given; --data names what a model is judged on")
+            raise UsageError(f"{name} is for RESULTS, and none are given; --data names what a model is evaluated on")
         return
     if wish.data is not None or wish.model is not None:
         name = "--data" if wish.data is not None else "--model"
-        raise UsageError(f"{name} is for judging a model, and RESULTS '{wish.results}' are given: one at a time")
+        raise UsageError(f"{name} is for evaluating a model, and RESULTS '{wish.results}' are given: one at a time")
     if wish.gt is None:
-        raise UsageError(f"what is true? Name the annotations that '{wish.results}' are judged against with --gt")
+        raise UsageError(
+            f"the ground truth? Name the annotations that '{wish.results}' are evaluated against with --gt"
+        )
 
 
 def _check_panoptic(wish: EvaluateRequest) -> None:
@@ -156,11 +158,11 @@ def _judged(wish: EvaluateRequest, subject: "EvaluationInput") -> "EvaluationRep
     from detcli.evaluation.worst_images import worst
     from detcli.structures.clock import now
 
-    annotations = subject.truth.annotations
+    annotations = subject.ground_truth.annotations
     comparisons = list(compare(annotations, subject.results, score=wish.score))
     return EvaluationReport(
         metrics=subject.metrics,
-        confusion=confusion(comparisons, subject.truth.categories),
+        confusion=confusion(comparisons, subject.ground_truth.categories),
         score=wish.score,
         iou=IOU,
         worst=worst(comparisons, wish.worst),
@@ -181,7 +183,7 @@ def _write(
     if output == wish.save_worst:
         from detcli.evaluation.worst_images import LEGEND, draw_worst
 
-        drawn = draw_worst(judged.worst, output, judged.file_names, subject.truth.categories, subject.read)
+        drawn = draw_worst(judged.worst, output, judged.file_names, subject.ground_truth.categories, subject.read)
         legend = f"; {LEGEND}" if drawn else ""
         console.say(f"{counted(drawn, 'image')} drawn in '{output}'{legend}")
         if drawn < len(judged.worst):

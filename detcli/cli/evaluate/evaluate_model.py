@@ -1,4 +1,4 @@
-"""A model judged on a dataset, as `detcli eval --model` asks: loaded, run over every image, and its finds judged."""
+"""A model evaluated on a dataset, as `detcli eval --model` asks: loaded, run over every image, and its finds evaluated."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ from detcli.structures.stop_signal import StopSignal
 
 
 def load_judged(console: Console, wish: EvaluateRequest) -> Detector:
-    """The model to judge, every score kept unless told otherwise."""
+    """The model to evaluate, every score kept unless told otherwise."""
     with RunView(console) as view:
         return load_model(
             ModelSettings(
@@ -48,7 +48,7 @@ def load_judged(console: Console, wish: EvaluateRequest) -> Detector:
 
 
 def judge_model(console: Console, wish: EvaluateRequest) -> EvaluationInput | int:
-    """Look at every image of the data and judge what was found; an exit code where a signal ended it before."""
+    """Look at every image of the data and evaluate what was found; an exit code where a signal ended it before."""
     if wish.data is None or wish.iou_type == "panoptic":
         raise ValueError("data is needed, and boxes or instances")
     dataset = open_dataset(wish.data, part="val", images=wish.images, masks=wish.iou_type == "segm")
@@ -70,7 +70,7 @@ def judge_model(console: Console, wish: EvaluateRequest) -> EvaluationInput | in
         return RunStats(interrupted=stop.signal).exit_code
     findings = evaluation.findings
     return EvaluationInput(
-        truth=CocoGroundTruth(dataset.report.name, evaluation.truth),
+        ground_truth=CocoGroundTruth(dataset.report.name, evaluation.ground_truth),
         results=findings.results,
         metrics=evaluation.metrics,
         read=_reader(dataset),

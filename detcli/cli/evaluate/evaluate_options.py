@@ -61,8 +61,8 @@ class EvaluateRequest:
 
 
 results = click.argument("results", required=False, metavar="[RESULTS]", type=click.Path(path_type=Path))
-truth = group_of(
-    option("--gt", section=INPUT, type=FILE, metavar="FILE", help="COCO annotations to judge RESULTS against."),
+ground_truth = group_of(
+    option("--gt", section=INPUT, type=FILE, metavar="FILE", help="COCO annotations to evaluate RESULTS against."),
     option(
         "--results-format",
         section=INPUT,
@@ -76,14 +76,14 @@ truth = group_of(
         section=INPUT,
         type=click.Path(),
         metavar="DATA",
-        help="Judge a model on this: COCO annotations (.json), a folder of them, a YOLO folder, or shapes.",
+        help="Evaluate a model on this: COCO annotations (.json), a folder of them, a YOLO folder, or shapes.",
     ),
     option(
         "--images",
         section=INPUT,
         type=FOLDER,
         metavar="DIR",
-        standard="found beside the annotations",
+        standard="found next to the annotations",
         help="Folder that file names of --gt or --data start from.",
     ),
 )
@@ -93,7 +93,7 @@ model = option(
     section=MODEL,
     metavar="NAME",
     standard="dfine-s, with --data",
-    help="The model to judge: a name from 'detcli models list', a Hub repository, a folder or a file.",
+    help="The model to evaluate: a name from 'detcli models list', a Hub repository, a folder or a file.",
 )
 kept = group_of(
     option(
@@ -123,7 +123,7 @@ kept = group_of(
         metavar="NAME",
         default="bbox",
         standard="bbox",
-        help="Judge boxes (bbox), masks of instances (segm), or by panoptic quality (panoptic).",
+        help="Evaluate boxes (bbox), masks of instances (segm), or by panoptic quality (panoptic).",
     ),
     option(
         "--imgsz",

@@ -1,4 +1,4 @@
-"""`detcli eval --iou-type panoptic`: segments of results or of a model, judged by panoptic quality."""
+"""`detcli eval --iou-type panoptic`: segments of results or of a model, evaluated by panoptic quality."""
 
 import sys
 import time
@@ -29,7 +29,7 @@ _DONE, _SOME_FAILED = 0, 3
 
 
 def evaluate_panoptic(console: Console, wish: EvaluateRequest, outputs: list[Path]) -> int:
-    """Judge, write the report, say what came out; returns the exit code."""
+    """Evaluate, write the report, say what came out; returns the exit code."""
     started = time.monotonic()
     if wish.results is not None and wish.gt is not None:
         metrics: PanopticMetrics | int = judge_panoptic(wish.results, wish.gt)

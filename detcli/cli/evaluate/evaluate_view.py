@@ -49,7 +49,7 @@ def table(judged: EvaluationReport, *, width: int, bold: bool) -> Iterator[str]:
 
 def _classes(judged: EvaluationReport, width: int, *, bold: bool) -> Iterator[str]:
     rows = [
-        (escape(one.name), (number(one.truths), _figure(one.ap), _figure(one.ap50), _figure(one.ar)))
+        (escape(one.name), (number(one.ground_truth), _figure(one.ap), _figure(one.ap50), _figure(one.ar)))
         for one in judged.metrics.classes
     ]
     widths = [max(len(title), *(len(cells[place]) for _, cells in rows)) for place, title in enumerate(_COLUMNS)]

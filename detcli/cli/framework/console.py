@@ -91,7 +91,7 @@ class Console:
             self._write(self._styled("note", escape(hint)))
 
     def warning(self, message: str) -> None:
-        """Say what the user should know although the run goes on."""
+        """Say what the user should know although the run continues."""
         if not self.quiet:
             self._line("warning", message)
 
@@ -115,7 +115,7 @@ class Console:
             self._write(escape(sentence))
 
     def failure(self, file: str, code: str, message: str, *, time_s: float | None = None) -> None:
-        """Name an input that failed; after the first 20 only the count goes on, unless `--verbose`.
+        """Name an input that failed; after the first 20 only the count continues, unless `--verbose`.
 
         time_s  where in a video frames are missing; None: all of the input
         """

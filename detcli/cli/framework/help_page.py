@@ -50,7 +50,7 @@ class HelpPage(click.HelpFormatter):
                 self.write(indent + " " * column + line + "\n")
 
     def write_examples(self, examples: Sequence[tuple[str, str]]) -> None:
-        """Write purposes and command lines; a line that does not fit goes on after a backslash, so it can be copied."""
+        """Write purposes and command lines; a line that does not fit continues after a backslash, so it can be copied."""
         if not examples:
             return
         with self.section("Examples"):

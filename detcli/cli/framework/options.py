@@ -42,7 +42,7 @@ class ScoreType(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
 
 
 class PositiveIntType(click.IntRange):
-    """A whole number within bounds."""
+    """A integer within bounds."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read it, or fail in words."""
@@ -50,7 +50,7 @@ class PositiveIntType(click.IntRange):
             return int(super().convert(value, param, ctx))
         except click.BadParameter:
             bounds = f" from {self.min:,}" + (f" to {self.max:,}" if self.max is not None else "")
-            self.fail(f"{str(value)[:40]!r} is not a whole number{bounds}", param, ctx)
+            self.fail(f"{str(value)[:40]!r} is not an integer{bounds}", param, ctx)
 
 
 class CommaSeparatedType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
@@ -82,7 +82,7 @@ class BatchSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in ne
         except ValueError:
             number = 0
         if not 1 <= number <= 4096:
-            self.fail(f"{str(value)[:40]!r} is neither auto nor a whole number from 1 to 4096", param, ctx)
+            self.fail(f"{str(value)[:40]!r} is neither auto nor an integer from 1 to 4096", param, ctx)
         return number
 
 
@@ -158,9 +158,7 @@ inputs = group_of(
         metavar="LIST",
         help="Suffixes taken in folders, such as jpg,png.",
     ),
-    option(
-        "--exclude", section=INPUT, multiple=True, metavar="GLOB", help="Pass over these names or paths; repeatable."
-    ),
+    option("--exclude", section=INPUT, multiple=True, metavar="GLOB", help="Skip these names or paths; repeatable."),
     option("--files-from", section=INPUT, metavar="FILE", help="Read paths from a file; '-' is standard input."),
     option(
         "-0", "--null", "null_separated", section=INPUT, is_flag=True, help="Those paths end in NUL, not in a line end."
@@ -277,7 +275,7 @@ replacing = group_of(
     option("-y", "--yes", section=OUTPUT, is_flag=True, help="The same as --if-exists overwrite."),
 )
 resuming = group_of(
-    option("--resume", section=OUTPUT, is_flag=True, help="Go on with the run that was interrupted."),
+    option("--resume", section=OUTPUT, is_flag=True, help="Continue with the run that was interrupted."),
     replacing,
 )
 

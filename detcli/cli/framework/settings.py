@@ -30,8 +30,8 @@ _UNSETTABLE = {"config", "help", "version"}  # a file cannot name the file to re
 # Name of click's or our own type -> what TOML may give it.
 _TOML_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "boolean": ((bool,), "true or false"),
-    "integer": ((int,), "a whole number"),
-    "integer range": ((int,), "a whole number"),
+    "integer": ((int,), "an integer"),
+    "integer range": ((int,), "an integer"),
     "float": ((int, float), "a number"),
     "float range": ((int, float), "a number"),
     "score": ((int, float), "a number"),

@@ -36,7 +36,7 @@ def download(
     """Fetch models now, for later use without a network.
 
     A NAME is one of 'detcli models list' or a repository of the Hub. What is here already is checked, and fetched
-    again only where it is damaged; a download that was cut off goes on where it stopped. HF_TOKEN opens gated
+    again only where it is damaged; a download that was cut off continues where it stopped. HF_TOKEN opens gated
     repositories. What comes with detcli is here.
     """
     from detcli.checkpoints.hub import locate_model as hub

@@ -167,7 +167,7 @@ def _published(entry: CatalogEntry | None) -> Row:
 
 
 def _bytes(files: ModelFiles) -> int:
-    """Of all files of a model; a .pth is one by itself, whatever lies beside it."""
+    """Of all files of a model; a .pth is one by itself, whatever lies next to it."""
     alone = files.folder / files.weights
     paths = [alone] if is_original(alone) else [path for path in files.folder.iterdir() if path.is_file()]
     return sum(path.stat().st_size for path in paths)

@@ -35,7 +35,7 @@ _LIBRARIES = ("scipy", "matplotlib")  # of the extra `train`
         UsageExample(
             "look at the data and the plan first; keep the recipe", "detcli train --data d/ --dry-run > recipe.toml"
         ),
-        UsageExample("go on with a run that was interrupted", "detcli train --data d/ -o runs/first --resume"),
+        UsageExample("continue with a run that was interrupted", "detcli train --data d/ -o runs/first --resume"),
         UsageExample(
             "four GPUs", "torchrun --nproc-per-node 4 -m detcli train --data d/ --precision bf16 -o runs/four"
         ),
@@ -67,7 +67,7 @@ def train(console: Console, /, **given: Any) -> int:
     names is kept.
 
     The run is a folder: the models best and last in it are what --model takes. Ctrl-C saves the state, and --resume
-    goes on to the same end. The recipe of each model is the published one; --recipe, the flags and --set change it.
+    continues to the same end. The recipe of each model is the published one; --recipe, the flags and --set change it.
     """
     wish = TrainRequest(**given)
     if wish.output is None and not wish.dry_run:

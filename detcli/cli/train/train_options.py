@@ -75,7 +75,7 @@ data = group_of(
         type=click.Path(),
         metavar="DATA",
         standard="the part of --data for it",
-        help="What to judge by after each epoch.",
+        help="What to evaluate by after each epoch.",
     ),
     option("--images", section=INPUT, type=FOLDER, metavar="DIR", help="Folder that file names of --data start from."),
     option("--val-images", section=INPUT, type=FOLDER, metavar="DIR", help="The same for --val."),
@@ -97,7 +97,7 @@ recipe = group_of(
         section=RECIPE,
         type=PositiveIntType(min=1),
         metavar="N",
-        help="Passes over the images.",
+        help="Skips the images.",
     ),
     option(
         "-b",
@@ -155,7 +155,7 @@ recipe = group_of(
         section=RECIPE,
         type=PositiveIntType(min=1),
         metavar="N",
-        help="Judge after every N epochs.",
+        help="Evaluate after every N epochs.",
     ),
     option(
         "--set",

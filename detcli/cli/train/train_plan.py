@@ -14,7 +14,7 @@ from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import DownloadProgressBar
 from detcli.cli.framework.text import counted, number
 from detcli.cli.train.train_options import TrainRequest
-from detcli.cli.train.train_recipe import wished_recipe
+from detcli.cli.train.train_recipe import requested_recipe
 from detcli.datasets.dataset import Dataset, IssueSummary, has_part, open_dataset
 from detcli.errors import UsageError
 from detcli.inference.preprocess import Preprocessing
@@ -33,7 +33,7 @@ _CLASSES_SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class TrainPlan:
-    """All of a run before it begins; `val` is None where nothing is judged."""
+    """All of a run before it begins; `val` is None where nothing is evaluated."""
 
     recipe: Recipe
     data: Dataset
@@ -66,7 +66,7 @@ def prepare(console: Console, wish: TrainRequest) -> TrainPlan:
     Raises UsageError, DataError, ModelError, HubError, AccessError or OutputError.
     """
     base = _base(console, wish)
-    recipe = wished_recipe(base.recipe, wish)
+    recipe = requested_recipe(base.recipe, wish)
     if recipe.mask_head and not base.learns_masks:
         base.family.with_mask_head(base.config)
     elif wish.masks and not wish.resume:
@@ -171,7 +171,7 @@ class _Base:
 
 
 def _base(console: Console, wish: TrainRequest) -> _Base:
-    """The recipe of the run to go on with, else the one published for the model."""
+    """The recipe of the run to continue with, else the one published for the model."""
     if wish.resume and wish.output is not None and (wish.output / "recipe.toml").is_file():
         start = resumed_point(wish.output)
         return _Base(Recipe.read_toml(wish.output / "recipe.toml"), start.family, start.config)
@@ -217,10 +217,10 @@ def _of_the_same_size(recipe: Recipe, preprocessor: Mapping[str, Any], family: F
 
 
 def _open_val(console: Console, wish: TrainRequest, data: Dataset, *, masks: bool) -> Dataset | None:
-    """What to judge by, its classes those of the data."""
+    """What to evaluate by, its classes those of the data."""
     where = wish.val if wish.val is not None else wish.data if has_part(wish.data, "val") else None
     if where is None:
-        console.warning("there is nothing to judge by, hence no best model: --val names images for it")
+        console.warning("there is nothing to evaluate by, hence no best model: --val names images for it")
         return None
     images = wish.val_images or (wish.images if wish.val is None else None)
     val = open_dataset(where, part="val", images=images, classes=data.labels.names, masks=masks)

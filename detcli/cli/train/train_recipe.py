@@ -26,8 +26,8 @@ _FIELDS = {
 _MOVING_ALONG = {"lr": ("backbone_lr",), "epochs": ("stop_augmentation_epoch", "milestones_epochs")}
 
 
-def wished_recipe(published: Recipe, wish: TrainRequest) -> Recipe:
-    """The recipe that a wish comes to; a run that is gone on with has its own in place of the published one.
+def requested_recipe(published: Recipe, wish: TrainRequest) -> Recipe:
+    """The recipe that a wish comes to; a run that is continued has its own in place of the published one.
 
     A learning rate that the user gives is that of the batch at hand, whatever batch the published one is meant for.
 
@@ -74,7 +74,7 @@ def _sized(recipe: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
         return changes
     size = changes.pop("image_size_hw")
     if not isinstance(size, list | tuple) or len(size) != 2 or any(type(side) is not int or side < 1 for side in size):
-        raise UsageError(f"--imgsz is {size!r}; it must be two whole numbers")
+        raise UsageError(f"--imgsz is {size!r}; it must be two integers")
     shortest, longest = size
     if shortest > longest:
         raise UsageError(

@@ -115,7 +115,7 @@ class TrainView:
     def _words(self) -> ProgressText:
         start, step, judging = self._start, self._step, self._judging
         if judging is not None:
-            counts = f"judging {number(judging.done)}/{number(judging.total or 0)} images"
+            counts = f"evaluating {number(judging.done)}/{number(judging.total or 0)} images"
             return ProgressText(counts, judging.fraction, f"{judging.rate:.1f}/s", judging.time_left)
         if start is None:
             return ProgressText("getting ready", None, "", None)
@@ -131,7 +131,7 @@ class TrainView:
     def _plain(self) -> tuple[str, dict[str, object]]:
         start, step, judging = self._start, self._step, self._judging
         if judging is not None:
-            sentence = f"judging: {number(judging.done)} of {counted(judging.total or 0, 'image')}"
+            sentence = f"evaluating: {number(judging.done)} of {counted(judging.total or 0, 'image')}"
             return sentence, {"judged": judging.done, "total": judging.total}
         if start is None or step is None:
             return "getting ready", {}
@@ -162,7 +162,7 @@ class TrainView:
         return step.epoch * (self._start.steps_per_epoch if self._start is not None else 0) + step.step + 1
 
     def _time_left(self, step: TrainingStep) -> int | None:
-        """Seconds, judging and saving among them, as all went since this process began."""
+        """Seconds, evaluating and saving among them, as all went since this process began."""
         if self._start is None:
             return None
         before = self._start.epoch * self._start.steps_per_epoch + self._start.step
@@ -191,7 +191,7 @@ def train_closing(console: Console, result: TrainingResult, *, seconds: float, s
         parts.append(f"{counted(len(result.unreadable), 'image')} unreadable")
     sentence = f"{', '.join(parts)} -> {place}"
     if result.interrupted is not None:
-        sentence += f"; interrupted by {result.interrupted}, the same command with --resume goes on"
+        sentence += f"; interrupted by {result.interrupted}, the same command with --resume continues"
     console.summary(sentence, **_facts(result), seconds=round(seconds, 3), output=str(place))
     if result.interrupted is not None:
         return 128 + signal.Signals[result.interrupted]

@@ -69,7 +69,7 @@ def read_columns(path: Path, findings: IssueReport, *, masks: bool = False) -> A
     masks  keep outlines too
 
     Raises UsageError where the file is not there or is not of that kind, and DataError where an entry has no name or no
-    whole number for an id.
+    integer for an id.
     """
     document = read_coco_document(path, invalid=UsageError, object_hook=_with_outlines if masks else _without_masks)
     outlines = [_outline(entry) for entry in document["annotations"]] if masks else None
@@ -171,7 +171,7 @@ def _number(value: object) -> float:
 
 
 def _size(image: dict[str, Any]) -> tuple[int, int]:
-    """Height and width; zeros unless both are whole numbers that an image may have."""
+    """Height and width; zeros unless both are integers that an image may have."""
     sizes = tuple(_number(image.get(key)) for key in ("height", "width"))
     if all(1 <= size < 2**31 and size == int(size) for size in sizes):
         return int(sizes[0]), int(sizes[1])

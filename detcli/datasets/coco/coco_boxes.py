@@ -31,7 +31,7 @@ def make_tables(
 ) -> AnnotationTables:
     """The images that are there, with those boxes that can be used; class ids index the labels.
 
-    make_masks  from what the columns say of each truth's mask, and the images' places in the columns; truths without
+    make_masks  from what the columns say of each ground truth's mask, and the images' places in the columns; ground truth without
                 any are dropped then
 
     Raises DataError where most boxes are of unknown images or cannot be used, or are plainly in another format.

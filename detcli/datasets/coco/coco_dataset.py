@@ -1,7 +1,7 @@
-"""Images with truths from COCO annotations of detection.
+"""Images with ground truth from COCO annotations of detection.
 
 Refused, with the first ten culprits (DataError):
-- entries without a name, ids that are not whole numbers; images or categories that share an id
+- entries without a name, ids that are not integers; images or categories that share an id
 - categories with boxes that share a name; annotations of categories that are not there
 - file names that lead out of the folder of images
 - more than half of the images missing, or of another size than the annotations say
@@ -13,7 +13,7 @@ Said in the report and bearable: single images that are missing, broken or of an
 numbers, without area or outside their image (dropped) or reach beyond it (cut off); annotations that share an id;
 images that share a file or have no size; categories without boxes; images turned by EXIF, whose boxes are turned
 with them where the annotations' size says that they were drawn before. Annotations without a box get the one around
-their polygons. Crowds are kept and marked; supercategories are passed over, and so are masks where nobody asks for them;
+their polygons. Crowds are kept and marked; supercategories are skipped, and so are masks where nobody asks for them;
 where somebody does, annotations without one are dropped.
 """
 
@@ -36,9 +36,9 @@ class CocoDataset(AnnotatedImages):
 
     where    as the user typed it
     part     which part of a folder that holds several
-    images   folder that file names are relative to; None: found beside the annotations
+    images   folder that file names are relative to; None: found next to the annotations
     classes  names by class index that the categories are matched to; None: the categories in the order of their ids
-    masks    truths have masks
+    masks    ground truth have masks
 
     Raises UsageError where there are no such annotations, and DataError for those that cannot be used.
     """

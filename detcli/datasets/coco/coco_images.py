@@ -35,7 +35,7 @@ def check_images(columns: AnnotationColumns, candidates: Sequence[str], findings
     missing = [f"'{path}'" for path, there in zip(located.paths, located.there, strict=True) if not there]
     if len(missing) > MOST_WRONG * len(located.paths):
         findings.refuse(len(missing), f"of {len(located.paths):,} images {{are}} missing", missing)
-    findings.note(len(missing), "image{s} {are} missing and {were} passed over", missing)
+    findings.note(len(missing), "image{s} {are} missing and {were} skipped", missing)
     again = np.flatnonzero(repeats(np.unique(np.array(located.names), return_inverse=True)[1]))
     findings.note(
         len(again),
@@ -82,7 +82,7 @@ def check_categories(columns: AnnotationColumns, findings: IssueReport) -> tuple
     kept = np.array([has_box or _is_first_choice(place, names, used) for place, has_box in enumerate(used)])
     findings.note(
         int((~kept).sum()),
-        "categor{ies} without boxes {have} the name of another one and {were} passed over",
+        "categor{ies} without boxes {have} the name of another one and {were} skipped",
         compress(said, ~kept),
     )
     names = list(compress(names, kept))

@@ -1,10 +1,10 @@
-"""Images with truths from COCO panoptic annotations: segments in the JSON, and a PNG an image whose colors are them.
+"""Images with ground truth from COCO panoptic annotations: segments in the JSON, and a PNG an image whose colors are them.
 
-Each segment is a truth, of a thing or of stuff; its box is the one that the annotations give. Refused and borne as
+Each segment is a ground truth, of a thing or of stuff; its box is the one that the annotations give. Refused and borne as
 `coco.py` has it, and besides, where masks are asked for:
 - more than half of the PNGs missing, or of another size than their image (DataError)
 - more than half of those looked at without the very ids that the annotations give (DataError)
-- single PNGs that are missing, and their images: passed over; single ids that do not fit: said in the report
+- single PNGs that are missing, and their images: skipped; single ids that do not fit: said in the report
 - PNGs that turn out to be unreadable: their images are then
 """
 
@@ -45,9 +45,9 @@ class CocoPanopticDataset(AnnotatedImages):
 
     where    as the user typed it
     part     which part of a folder that holds several
-    images   folder that file names are relative to; None: found beside the annotations
+    images   folder that file names are relative to; None: found next to the annotations
     classes  names by class index that the categories are matched to; None: the categories in the order of their ids
-    masks    truths have masks, for which the PNGs are found in a folder beside the annotations; else nobody looks at them
+    masks    ground truth have masks, for which the PNGs are found in a folder next to the annotations; else nobody looks at them
 
     Raises UsageError where there are no such annotations, and DataError for those that cannot be used.
     """
@@ -94,7 +94,7 @@ class CocoPanopticDataset(AnnotatedImages):
 class SegmentMasks:
     """Masks of which PNGs hold the pixels.
 
-    ids   uint32 [N], of each truth
+    ids   uint32 [N], of each ground truth
     pngs  path of each image's; nothing where it has no segments
     """
 
@@ -158,7 +158,7 @@ def _columns(path: Path, document: dict[str, Any], findings: IssueReport) -> tup
     wrong = [place for place, one in enumerate(ids) if type(one) is not int or not 0 < one < 1 << 24]
     findings.refuse(
         len(wrong),
-        "of its segments {have} an id that is no color, a whole number from 1 to 16777215",
+        "of its segments {have} an id that is no color, an integer from 1 to 16777215",
         (f"{ids[place]!r:.20} of image {segments[place]['image_id']}" for place in wrong),
     )
     columns = to_columns(path, {**document, "annotations": segments}, findings, masks=ids)
@@ -179,7 +179,7 @@ def _locate_pngs(
     said = [f"'{path}'" for path in missing.values()]
     if len(missing) > MOST_WRONG * len(wanted):
         findings.refuse(len(missing), f"of {len(wanted):,} PNGs of segments {{are}} missing", said)
-    findings.note(len(missing), "image{s} {have} no PNG of segments and {were} passed over", said)
+    findings.note(len(missing), "image{s} {have} no PNG of segments and {were} skipped", said)
     for place, image_id in enumerate(columns.image_ids.tolist()):
         located.there[place] = located.there[place] and image_id not in missing
     return dict(zip(wanted, found.paths, strict=True))

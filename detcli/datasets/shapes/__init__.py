@@ -1,4 +1,4 @@
-"""Drawn images of shapes, endless and seeded: truth without a download.
+"""Drawn images of shapes, endless and seeded: ground truth without a download.
 
 An image follows from its seed and its number alone. First it is laid out (`layout.py`: which shape lies where, hence
 the boxes), then, only if somebody looks, painted (`painting.py`).

@@ -59,7 +59,7 @@ def paint_shape(canvas: Pixels, shape: Shape, rng: np.random.Generator, colors: 
 
 
 def cast_shadow(canvas: Pixels, shape: Shape, rng: np.random.Generator) -> None:
-    """Darken, softly, what lies beside a shape."""
+    """Darken, softly, what lies next to a shape."""
     size = max(np.ptp(shape.outline[0], axis=0))
     softness = float(rng.uniform(0.03, 0.08) * size)
     shift = rng.uniform(-0.1, 0.1, 2) * size

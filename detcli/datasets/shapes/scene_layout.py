@@ -1,4 +1,4 @@
-"""Where the shapes of an image lie: all that its truths need, and not a pixel painted.
+"""Where the shapes of an image lie: all that its ground truth needs, and not a pixel painted.
 
 Boxes are the exact extent of each shape's own outline within the image, whatever lies over it.
 """
@@ -55,7 +55,7 @@ class SceneLayout:
     size_hw: tuple[int, int]
     shapes: tuple[Shape, ...]
 
-    def truths(self) -> GroundTruth:
+    def ground_truth(self) -> GroundTruth:
         """The boxes, in the order of painting; class ids by `CLASSES`."""
         return GroundTruth(
             np.array([shape.box_xyxy for shape in self.shapes], np.float64).reshape(-1, 4),

@@ -1,4 +1,4 @@
-"""Images changed at random together with their truths, so that a network learns more than the images it has.
+"""Images changed at random together with their ground truth, so that a network learns more than the images it has.
 
 The published order: photometric distortion, zoom-out, IoU crop, flip, resize. Geometry is worked out on numbers first,
 as one region of the image, and pixels are touched once: the region is resized straight into the answer.
@@ -64,22 +64,22 @@ class Augmentation:
 
 def augment(
     pixels: Pixels,
-    truths: GroundTruth,
+    ground_truth: GroundTruth,
     settings: Augmentation,
     *,
     size_hw: tuple[int, int],
     rng: np.random.Generator,
     others: Others | None = None,
 ) -> tuple[Pixels, GroundTruth]:
-    """Change an image and its truths at random, and resize.
+    """Change an image and its ground truth at random, and resize.
 
     pixels   uint8 [H, W, 3] RGB, upright; stays as it is
-    truths   in its pixels; crowds follow, but no crop is chosen for their sake
+    ground_truth   in its pixels; crowds follow, but no crop is chosen for their sake
     size_hw  of the answer
     rng      decides everything: the same generator gives the same answer
-    others   brings another image of the dataset with its truths for a number from 0 to 2**31 - 1, whichever it likes
+    others   brings another image of the dataset with its ground truth for a number from 0 to 2**31 - 1, whichever it likes
              as long as the same number brings the same; only a mosaic needs it
-    returns  uint8 [h, w, 3] RGB, contiguous, perhaps read-only; truths in its pixels, all within it
+    returns  uint8 [h, w, 3] RGB, contiguous, perhaps read-only; ground truth in its pixels, all within it
 
     With everything off the answer is the resize of inference to the last bit. Raises ValueError for a mosaic without
     others.
@@ -89,30 +89,30 @@ def augment(
         if others is None:
             raise ValueError("a mosaic needs others")
         numbers = rng.integers(1 << 31, size=3)
-        four = [(pixels, truths), *(others(int(number)) for number in numbers)]
+        four = [(pixels, ground_truth), *(others(int(number)) for number in numbers)]
         answer, kept = mosaic(four, size_hw=size_hw, rng=rng, min_size=settings.min_size)
         answer = distortion.apply(answer, answer)
     else:
-        region, centerd = _draw_region(pixels.shape[:2], truths, settings, rng)
+        region, centerd = _draw_region(pixels.shape[:2], ground_truth, settings, rng)
         color = None if distortion == Distortion() else partial(distortion.apply, whole=pixels)
-        answer, kept = render(pixels, truths[centerd], region, size_hw, min_size=settings.min_size, color=color)
+        answer, kept = render(pixels, ground_truth[centerd], region, size_hw, min_size=settings.min_size, color=color)
     return flip(answer, kept) if rng.random() < settings.flip else (answer, kept)
 
 
 def _draw_region(
-    size_hw: tuple[int, ...], truths: GroundTruth, settings: Augmentation, rng: np.random.Generator
+    size_hw: tuple[int, ...], ground_truth: GroundTruth, settings: Augmentation, rng: np.random.Generator
 ) -> tuple[CropRegion, Bools]:
-    """The region of zoom-out and crop, and which truths it keeps."""
+    """The region of zoom-out and crop, and which ground truth it keeps."""
     region = CropRegion(0, 0, size_hw[1], size_hw[0])
     if rng.random() < settings.zoom_out:
         region = _zoom_out(region, rng)
-    boxes = truths.boxes_xyxy[~truths.crowd]
+    boxes = ground_truth.boxes_xyxy[~ground_truth.crowd]
     if rng.random() < settings.iou_crop and len(boxes):
         crop = _iou_crop(region, boxes, rng)
         if crop is not None:
             corners = np.array([[crop.left, crop.top, crop.right, crop.bottom]])
-            return crop, _holds_centers(corners, truths.boxes_xyxy)[0]
-    return region, np.ones(len(truths), np.bool_)
+            return crop, _holds_centers(corners, ground_truth.boxes_xyxy)[0]
+    return region, np.ones(len(ground_truth), np.bool_)
 
 
 def _zoom_out(image: CropRegion, rng: np.random.Generator) -> CropRegion:
@@ -146,7 +146,7 @@ def _iou_crop(canvas: CropRegion, boxes: Boxes, rng: np.random.Generator) -> Cro
 
 
 def _draw_crops(canvas: CropRegion, rng: np.random.Generator) -> Boxes:
-    """As many crops as there are trials, less those with an unwanted aspect: float64 [T, 4], whole numbers."""
+    """As many crops as there are trials, less those with an unwanted aspect: float64 [T, 4], integers."""
     whole = np.array(canvas.size_hw)
     drawn = rng.random((_TRIALS, 2, 2))
     least, most = _CROP_SIDES

@@ -1,4 +1,4 @@
-"""Rectangles of an image: what is in one, resized, and the truths in its pixels.
+"""Rectangles of an image: what is in one, resized, and the ground truth in its pixels.
 
 A region may reach beyond the image: there it is black. So an image on a larger canvas, a crop of that, and a crop of
 an image are one thing, and no canvas is ever filled in its full size.
@@ -43,14 +43,14 @@ class CropRegion:
 
 def render(
     pixels: Pixels,
-    truths: GroundTruth,
+    ground_truth: GroundTruth,
     region: CropRegion,
     size_hw: tuple[int, int],
     *,
     min_size: float,
     color: Callable[[Pixels], Pixels] | None = None,
 ) -> tuple[Pixels, GroundTruth]:
-    """What a region holds, stretched to a size, and the truths there.
+    """What a region holds, stretched to a size, and the ground truth there.
 
     pixels    uint8 [H, W, 3] RGB
     min_size  boxes narrower or lower than this, in pixels of the image or of the answer, are dropped
@@ -62,7 +62,7 @@ def render(
     seen = region.inside((pixels.shape[0], pixels.shape[1]))
     place = _place(seen, region, size_hw)
     patch = _stretch(pixels[seen.top : seen.bottom, seen.left : seen.right], place.size_hw, color)
-    kept = truths[_large_enough(_clip(truths.boxes_xyxy, seen), min_size)]
+    kept = ground_truth[_large_enough(_clip(ground_truth.boxes_xyxy, seen), min_size)]
     moved = _move(_clip(kept.boxes_xyxy, seen), seen, place)
     fits = _large_enough(moved, min_size)
     left = kept[fits]
@@ -70,12 +70,14 @@ def render(
     return _on_black(patch, place, size_hw), GroundTruth(moved[fits], left.class_ids, left.crowd, masks)
 
 
-def flip(pixels: Pixels, truths: GroundTruth) -> tuple[Pixels, GroundTruth]:
+def flip(pixels: Pixels, ground_truth: GroundTruth) -> tuple[Pixels, GroundTruth]:
     """Left and right exchanged."""
-    boxes = truths.boxes_xyxy.copy()
-    boxes[:, [0, 2]] = pixels.shape[1] - truths.boxes_xyxy[:, [2, 0]]
-    masks = change_masks(truths.masks, lambda mask: mask[:, ::-1])
-    return np.asarray(cv2.flip(pixels, 1), np.uint8), GroundTruth(boxes, truths.class_ids, truths.crowd, masks)
+    boxes = ground_truth.boxes_xyxy.copy()
+    boxes[:, [0, 2]] = pixels.shape[1] - ground_truth.boxes_xyxy[:, [2, 0]]
+    masks = change_masks(ground_truth.masks, lambda mask: mask[:, ::-1])
+    return np.asarray(cv2.flip(pixels, 1), np.uint8), GroundTruth(
+        boxes, ground_truth.class_ids, ground_truth.crowd, masks
+    )
 
 
 def _place(seen: CropRegion, region: CropRegion, size_hw: tuple[int, int]) -> CropRegion:

@@ -40,26 +40,26 @@ class KeepAspectTransform:
     photometric: float = 0.0
 
     def calm(self) -> "KeepAspectTransform":
-        """Only the flip, at the greatest size: as images are when the network is judged."""
+        """Only the flip, at the greatest size: as images are when the network is evaluated."""
         return replace(self, shortest_edges=(max(self.shortest_edges),), crop=0.0, photometric=0.0)
 
 
 def augment_many_sizes(
-    pixels: Pixels, truths: GroundTruth, settings: KeepAspectTransform, *, rng: np.random.Generator
+    pixels: Pixels, ground_truth: GroundTruth, settings: KeepAspectTransform, *, rng: np.random.Generator
 ) -> tuple[Pixels, GroundTruth]:
-    """Change an image and its truths at random.
+    """Change an image and its ground truth at random.
 
     pixels   uint8 [H, W, 3] RGB, upright; stays as it is
-    truths   in its pixels, masks too
+    ground_truth   in its pixels, masks too
     rng      decides everything: the same generator gives the same answer
-    returns  uint8 [h, w, 3] RGB of a size of its own; truths in its pixels, all within it and with an area. A mask may
+    returns  uint8 [h, w, 3] RGB of a size of its own; ground truth in its pixels, all within it and with an area. A mask may
              have become empty where its box has not
     """
     if settings.photometric:
         distortion = Distortion.draw(settings.photometric, rng)
         pixels = distortion.apply(pixels, pixels)
     way = _draw_way((pixels.shape[0], pixels.shape[1]), settings, rng)
-    answer, kept = way.pixels(pixels), way.truths(truths)
+    answer, kept = way.pixels(pixels), way.ground_truth(ground_truth)
     return flip(answer, kept) if rng.random() < settings.flip else (answer, kept)
 
 
@@ -84,13 +84,13 @@ class _SizeBranch:
         cut = _resize(pixels, self.before_hw)[part.top : part.bottom, part.left : part.right]
         return np.ascontiguousarray(_resize(cut, self.after_hw))
 
-    def truths(self, truths: GroundTruth) -> GroundTruth:
-        """The truths that the answer shows some area of the box of."""
+    def ground_truth(self, ground_truth: GroundTruth) -> GroundTruth:
+        """The ground truth that the answer shows some area of the box of."""
         height, width = self.part.size_hw
-        boxes = truths.boxes_xyxy * _ratio(self.size_hw, self.before_hw) - [self.part.left, self.part.top] * 2
+        boxes = ground_truth.boxes_xyxy * _ratio(self.size_hw, self.before_hw) - [self.part.left, self.part.top] * 2
         boxes = np.clip(boxes, 0, [width, height] * 2)
         kept = np.asarray((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
-        left = truths[kept]
+        left = ground_truth[kept]
         rows, columns = self._sources()
         masks = change_masks(left.masks, lambda mask: mask[rows][:, columns])
         return replace(left, boxes_xyxy=boxes[kept] * _ratio(self.part.size_hw, self.after_hw), masks=masks)

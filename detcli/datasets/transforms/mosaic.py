@@ -18,14 +18,14 @@ _PART_SIDES = (0.5, 1.0)  # of the largest part that has the quarter's aspect
 def mosaic(
     four: Sequence[tuple[Pixels, GroundTruth]], *, size_hw: tuple[int, int], rng: np.random.Generator, min_size: float
 ) -> tuple[Pixels, GroundTruth]:
-    """Put four images into one of a size; a truth stays where its center is still to be seen.
+    """Put four images into one of a size; a ground truth stays where its center is still to be seen.
 
-    four      images, uint8 [H, W, 3] RGB of any sizes, with their truths; clockwise is not promised
+    four      images, uint8 [H, W, 3] RGB of any sizes, with their ground truth; clockwise is not promised
     min_size  pixels; boxes with a shorter side are dropped
 
-    Raises ValueError for truths with masks, which nobody has put together so yet.
+    Raises ValueError for ground truth with masks, which nobody has put together so yet.
     """
-    if any(truths.masks is not None for _, truths in four):
+    if any(ground_truth.masks is not None for _, ground_truth in four):
         raise ValueError("a mosaic has no masks")
     height, width = size_hw
     cross_y, cross_x = (min(max(1, int(side * rng.uniform(*_CROSS))), max(side - 1, 1)) for side in size_hw)
@@ -33,9 +33,9 @@ def mosaic(
     answer = np.zeros((height, width, 3), np.uint8)
     parts: list[GroundTruth] = []
     quarters = [(left, top, right, bottom) for top, bottom in rows for left, right in columns]
-    for (pixels, truths), (left, top, right, bottom) in zip(four, quarters, strict=True):
+    for (pixels, ground_truth), (left, top, right, bottom) in zip(four, quarters, strict=True):
         part = _draw_part(pixels.shape[:2], (bottom - top, right - left), rng)
-        held = truths[_centers_in(truths, part)]
+        held = ground_truth[_centers_in(ground_truth, part)]
         patch, kept = render(pixels, held, part, (bottom - top, right - left), min_size=min_size)
         answer[top:bottom, left:right] = patch
         parts.append(GroundTruth(kept.boxes_xyxy + [left, top] * 2, kept.class_ids, kept.crowd))
@@ -56,7 +56,7 @@ def _draw_part(image_hw: tuple[int, ...], quarter_hw: tuple[int, int], rng: np.r
     return CropRegion(left, top, left + width, top + height)
 
 
-def _centers_in(truths: GroundTruth, part: CropRegion) -> Bools:
-    centers = (truths.boxes_xyxy[:, :2] + truths.boxes_xyxy[:, 2:]) / 2
+def _centers_in(ground_truth: GroundTruth, part: CropRegion) -> Bools:
+    centers = (ground_truth.boxes_xyxy[:, :2] + ground_truth.boxes_xyxy[:, 2:]) / 2
     inside = (centers > [part.left, part.top]) & (centers < [part.right, part.bottom])
     return np.asarray(inside.all(axis=1))

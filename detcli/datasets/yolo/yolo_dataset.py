@@ -1,4 +1,4 @@
-"""Images with truths in the folder layout of YOLO: `images/…` beside `labels/….txt`, classes in a YAML file.
+"""Images with ground truth in the folder layout of YOLO: `images/…` next to `labels/….txt`, classes in a YAML file.
 
 Refused, with the first ten culprits (DataError): no images; classes that the YAML file does not name; more than half
 of the rows malformed, or of the boxes unusable; nothing to learn from at all; classes that do not match.
@@ -117,7 +117,7 @@ def _make_tables(paths: list[str], base: Path, names: Sequence[str], findings: I
 
 
 def label_path(image: str) -> str:
-    """The text of an image: beside the nearest folder `images`, in `labels`; beside the image where there is none."""
+    """The text of an image: next to the nearest folder `images`, in `labels`; next to the image where there is none."""
     stem = os.path.splitext(image)[0]  # noqa: PTH122 - any name
     before, images, below = f"{os.sep}{stem}".rpartition(f"{os.sep}images{os.sep}")
     return f"{before}{os.sep}labels{os.sep}{below}".removeprefix(os.sep) + ".txt" if images else stem + ".txt"
@@ -140,7 +140,7 @@ def _images(places: Sequence[Path], findings: IssueReport) -> list[str]:
             raise UsageError(f"'{findings.where}' names the images '{place}', and there is no such folder or list")
     if len(missing) > MOST_WRONG * (len(missing) + len(found)):
         findings.refuse(len(missing), "listed image{s} {are} missing", missing)
-    findings.note(len(missing), "listed image{s} {are} missing and {were} passed over", missing)
+    findings.note(len(missing), "listed image{s} {are} missing and {were} skipped", missing)
     if not found:
         looked_in = ", ".join(f"'{place}'" for place in places)
         findings.refuse_all(f"no image is in {looked_in}")

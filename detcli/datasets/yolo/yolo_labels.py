@@ -80,7 +80,7 @@ def _parse(text: str) -> tuple[int, tuple[float, float, float, float]]:
     if not all(map(math.isfinite, values)):
         raise ValueError("not all numbers are finite")
     if not values[0].is_integer() or abs(values[0]) >= 2**31:
-        raise ValueError(f"class {words[0][:20]!r} is no whole number")
+        raise ValueError(f"class {words[0][:20]!r} is no integer")
     class_id = int(values[0])
     if len(values) == 5:
         cx, cy, w, h = values[1:]
@@ -89,5 +89,5 @@ def _parse(text: str) -> tuple[int, tuple[float, float, float, float]]:
         xs, ys = values[1::2], values[2::2]
         return class_id, (min(xs), min(ys), max(xs), max(ys))
     if len(values) == 6:
-        raise ValueError("6 numbers, as results with a score have; truths have 5")
+        raise ValueError("6 numbers, as results with a score have; ground truth have 5")
     raise ValueError(f"{len(values)} numbers, neither a box nor a polygon")

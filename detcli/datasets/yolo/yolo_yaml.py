@@ -66,7 +66,7 @@ def _names(found: Any, path: Path) -> tuple[str, ...]:
 
 
 def _places(content: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> tuple[Path, ...]:
-    """The folders or lists of a part, found below `path`, or beside the file."""
+    """The folders or lists of a part, found below `path`, or next to the file."""
     found: Any = next((content[key] for key in keys if content.get(key)), [])
     entries = found if isinstance(found, list) else [found]
     root = content.get("path") or ""

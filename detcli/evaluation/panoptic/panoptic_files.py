@@ -1,4 +1,4 @@
-"""COCO panoptic files, of what is true or of what was found: segments of images by name or id. Opens no image itself."""
+"""COCO panoptic files, of the ground truth or of what was found: segments of images by name or id. Opens no image itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ def read_panoptic(path: Path, kind: Kind = "results") -> PanopticFile:
 
 
 def partners(found: PanopticFile, truth: PanopticFile) -> dict[int, int]:
-    """Image id of the truth -> that of what was found: by name where both have names, else by id."""
+    """Image id of the ground truth -> that of what was found: by name where both have names, else by id."""
     if not found.names or not truth.names:
         return {image_id: image_id for image_id in truth.entries if image_id in found.entries}
     by_name = {posix_name(name): image_id for image_id, name in found.names.items() if image_id in found.entries}
@@ -107,7 +107,7 @@ def partners(found: PanopticFile, truth: PanopticFile) -> dict[int, int]:
 
 
 def renamed(found: PanopticFile, truth: PanopticFile) -> dict[int, int]:
-    """Category id of what was found -> that of the truth, by name; ids as they are where the file names none."""
+    """Category id of what was found -> that of the ground truth, by name; ids as they are where the file names none."""
     own = {plain_name(one.name): one.category_id for one in truth.categories}
     if not found.categories:
         return {one.category_id: one.category_id for one in truth.categories}

@@ -1,4 +1,4 @@
-"""Panoptic segments judged: those of a file, or those that a detector finds in a dataset."""
+"""Panoptic segments evaluated: those of a file, or those that a detector finds in a dataset."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ _GROUPS = ("all", "things", "stuff")
 class PanopticMetrics:
     """How good segments are.
 
-    categories  of the truth
+    categories  of the ground truth
     tally       counts by category id
-    unreadable  images that could not be looked at: what is true of them is missed
+    unreadable  images that could not be looked at: the ground truth of them is missed
     notes       sentences for the user
     """
 
@@ -58,13 +58,13 @@ class PanopticMetrics:
 
 
 def judge_panoptic(results: Path, annotations: Path) -> PanopticMetrics:
-    """Judge COCO panoptic results. Images and categories meet by name, as far as there are names.
+    """Evaluate COCO panoptic results. Images and categories meet by name, as far as there are names.
 
-    Raises UsageError, InputError or DataError for what cannot be judged, or has nothing in common.
+    Raises UsageError, InputError or DataError for what cannot be evaluated, or has nothing in common.
     """
     truth, found = read_panoptic(annotations, "annotations"), read_panoptic(results)
     if not truth.entries or not truth.categories:
-        raise DataError(f"'{annotations}' has no annotations or no categories to judge against")
+        raise DataError(f"'{annotations}' has no annotations or no categories to evaluate against")
     pairs, names = partners(found, truth), renamed(found, truth)
     if not pairs or not names:
         what = "image" if not pairs else "category"
@@ -94,7 +94,7 @@ def judge_segmenter(
     on_result: Callable[[Any, Any], None] | None = None,
     stop: StopSignal | None = None,
 ) -> PanopticMetrics | None:
-    """Look at every image of a dataset whose truths have masks; None where `stop` came before the last image.
+    """Look at every image of a dataset whose ground truth have masks; None where `stop` came before the last image.
 
     detector  makes panoptic segments
 
@@ -109,7 +109,7 @@ def judge_segmenter(
         return None
     if not counting.judged:
         first = counting.unreadable[0]
-        raise DataError(f"no image could be judged on; the first was '{first.origin.file}': {first.message}")
+        raise DataError(f"no image could be evaluated on; the first was '{first.origin.file}': {first.message}")
     labels = dataset.labels
     categories = tuple(
         Category(name, category_id, index not in labels.stuff)
@@ -124,7 +124,7 @@ def _renamed(segments: SegmentTable, names: dict[int, int]) -> SegmentTable:
 
 
 def _left_out(found: PanopticFile, image_ids: Iterable[int], names: Mapping[int, int]) -> list[str]:
-    """What to say of categories that segments are of and the truth has not."""
+    """What to say of categories that segments are of and the ground truth has not."""
     there = {category for image_id in image_ids for category in found.entries[image_id][1].values()}
     others = [one.name for one in found.categories if one.category_id in there and one.category_id not in names]
     if not others:
@@ -149,23 +149,23 @@ class _PanopticCountingSink(BaseSink):
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         failed = detections if isinstance(detections, FailedFrame) else None
         try:
-            truths = self._dataset.truths(frame.origin.index)
+            ground_truth = self._dataset.ground_truth(frame.origin.index)
         except ImageError as error:
             failed = failed or FailedFrame(frame.origin, error.code, str(error))
-            truths = GroundTruth.empty()
+            ground_truth = GroundTruth.empty()
         if failed is not None:
             self.unreadable.append(failed)
-        self._add(truths, detections, frame)
+        self._add(ground_truth, detections, frame)
 
-    def _add(self, truths: GroundTruth, detections: Detections | FailedFrame, frame: Frame | FailedFrame) -> None:
+    def _add(self, ground_truth: GroundTruth, detections: Detections | FailedFrame, frame: Frame | FailedFrame) -> None:
         ids = self._dataset.labels.category_ids
-        true = [ids[class_id] for class_id in truths.class_ids.tolist()]
-        crowd = truths.crowd.tolist()
+        true = [ids[class_id] for class_id in ground_truth.class_ids.tolist()]
+        crowd = ground_truth.crowd.tolist()
         if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
-            if truths.masks:
-                self.tally.add(SegmentTable.of(truths.masks, true, crowd, truths.masks[0].size_hw), None)
+            if ground_truth.masks:
+                self.tally.add(SegmentTable.of(ground_truth.masks, true, crowd, ground_truth.masks[0].size_hw), None)
             return
-        if truths.masks is None:  # they cannot be read: nobody knows what is true
+        if ground_truth.masks is None:  # they cannot be read: nobody knows the ground truth
             return
         if detections.masks is None:
             raise ValueError("panoptic quality is of masks, and the detector gives none")
@@ -173,7 +173,7 @@ class _PanopticCountingSink(BaseSink):
         found = [self._category_ids.get(class_id, -1) for class_id in detections.class_ids.tolist()]
         own = SegmentTable.of(detections.masks, found, [False] * len(found), frame.size_hw)
         known = {number: category for number, category in own.categories.items() if category >= 0}
-        self.tally.add(SegmentTable.of(truths.masks, true, crowd, frame.size_hw), SegmentTable(own.ids, known))
+        self.tally.add(SegmentTable.of(ground_truth.masks, true, crowd, frame.size_hw), SegmentTable(own.ids, known))
 
     def notes(self) -> Iterator[str]:
         if self.unreadable:

@@ -1,6 +1,6 @@
 """Panoptic quality: how well segments that share images out among them meet the true ones. Knows no file.
 
-Source: Panoptic Segmentation (Kirillov et al. 2019), section 4; what is neither judged nor counted as in panopticapi.
+Source: Panoptic Segmentation (Kirillov et al. 2019), section 4; what is neither evaluated nor counted as in panopticapi.
 """
 
 from collections.abc import Mapping, Sequence
@@ -83,23 +83,27 @@ class PanopticAccumulator:
     counts: dict[int, SegmentCounts] = field(default_factory=dict)
     images: int = 0
 
-    def add(self, truth: SegmentTable, found: SegmentTable | None) -> None:
+    def add(self, ground_truth: SegmentTable, found: SegmentTable | None) -> None:
         """Take in an image; None where there is nothing to be had of it, and all is missed.
 
         Raises ValueError for segments of another size than the true ones.
         """
         self.images += 1
-        found = found or SegmentTable(np.zeros_like(truth.ids), {})
-        if found.ids.shape != truth.ids.shape:
-            raise ValueError(f"segments of {found.ids.shape} do not belong to an image of {truth.ids.shape}")
-        shared = _shared(truth.ids, found.ids)
-        true_areas, found_areas = _areas(truth.ids), _areas(found.ids)
+        found = found or SegmentTable(np.zeros_like(ground_truth.ids), {})
+        if found.ids.shape != ground_truth.ids.shape:
+            raise ValueError(f"segments of {found.ids.shape} do not belong to an image of {ground_truth.ids.shape}")
+        shared = _shared(ground_truth.ids, found.ids)
+        true_areas, found_areas = _areas(ground_truth.ids), _areas(found.ids)
         met: set[int] = set()
         taken: set[int] = set()
         for (true_id, found_id), pixels in shared.items():
-            if true_id not in truth.categories or found_id not in found.categories or true_id in truth.crowds:
+            if (
+                true_id not in ground_truth.categories
+                or found_id not in found.categories
+                or true_id in ground_truth.crowds
+            ):
                 continue
-            category = truth.categories[true_id]
+            category = ground_truth.categories[true_id]
             nobodys = shared.get((0, found_id), 0)
             iou = pixels / (true_areas[true_id] + found_areas[found_id] - pixels - nobodys)
             if found.categories[found_id] == category and iou > _LEAST_IOU:
@@ -107,10 +111,10 @@ class PanopticAccumulator:
                 self._count(category).right += 1
                 met.add(true_id)
                 taken.add(found_id)
-        for true_id, category in truth.categories.items():
-            self._count(category).missed += true_id not in met and true_id not in truth.crowds
+        for true_id, category in ground_truth.categories.items():
+            self._count(category).missed += true_id not in met and true_id not in ground_truth.crowds
         for found_id, category in found.categories.items():
-            crowds = [one for one in truth.crowds if truth.categories[one] == category]
+            crowds = [one for one in ground_truth.crowds if ground_truth.categories[one] == category]
             ignored = sum(shared.get((one, found_id), 0) for one in (0, *crowds))
             self._count(category).wrong += found_id not in taken and ignored / found_areas[found_id] <= _MOST_IGNORED
 

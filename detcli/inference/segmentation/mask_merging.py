@@ -177,7 +177,7 @@ def transformers_division(answer: ImagePrediction, segmenting: SegmentationSetti
 
 
 def _enough(own: npt.NDArray[np.int64], whole: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.bool_]:
-    """Whether more than this share of a mask is its own; a ratio as torch divides whole numbers, in float32."""
+    """Whether more than this share of a mask is its own; a ratio as torch divides integers, in float32."""
     ratios = own.astype(np.float32) / np.maximum(whole, 1).astype(np.float32)
     return (own > 0) & (whole > 0) & (ratios.astype(np.float64) > share)
 

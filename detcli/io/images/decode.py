@@ -28,7 +28,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_MOST_SCANS = 500  # of a progressive JPEG; each costs a pass over all pixels, and no encoder writes a fifth of it
+_MOST_SCANS = 500  # of a progressive JPEG; each costs a skip all pixels, and no encoder writes a fifth of it
 _MOST_PIXELS_A_BYTE = 512  # a Huffman code has a bit at least, and each 8 x 8 pixels have a code at least
 _ARITHMETIC = (b"\xff\xc9", b"\xff\xca")  # frames of the JPEGs without Huffman codes
 _TIFF_TAGS = {"photometric": 262, "planar": 284, "tile_width": 322, "tile_length": 323}
@@ -43,7 +43,7 @@ class DecodedImage:
     """
 
     image: Image.Image
-    keepsakes: ImageMetadata
+    metadata: ImageMetadata
 
     @property
     def pixels(self) -> Pixels:
@@ -55,7 +55,7 @@ def decode(data: bytes, *, max_pixels: int) -> DecodedImage:
     """Decode an image of any format that detcli reads: the first frame, turned as EXIF says, alpha dropped.
 
     Equal to `ImageOps.exif_transpose(image).convert("RGB")`, except for 16-bit gray, which Pillow clips to white and
-    which is scaled here. Size limits are judged by the header, before any pixel is decoded.
+    which is scaled here. Size limits are evaluated by the header, before any pixel is decoded.
 
     Raises PictureError: empty, not-an-image, unsupported, too-large, truncated, decode-failed. The message is a
     clause that needs the image's name in front.
@@ -92,7 +92,7 @@ def _decode(name: str, data: bytes, max_pixels: int) -> DecodedImage:
     if claimed is not None:
         _check_size(claimed, max_pixels)
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
-        Image.MAX_IMAGE_PIXELS = max_pixels  # some plugins judge by it on their own; ours is the limit that counts
+        Image.MAX_IMAGE_PIXELS = max_pixels  # some plugins evaluate by it on their own; ours is the limit that counts
     image = open_header(name, data)
     _check_size(image.size, max_pixels)
     _check_cost(name, image, data, max_pixels)
@@ -109,12 +109,12 @@ def _upright_rgb(name: str, image: Image.Image) -> DecodedImage:
     if grey_or_color.mode != "RGB":
         grey_or_color = _to_rgb(grey_or_color)
     icc = image.info.get("icc_profile")
-    keepsakes = ImageMetadata(
+    metadata = ImageMetadata(
         format=name,
         exif=None if name == "TIFF" else upright_exif(_bytes_or_none(image.info.get("exif"))),
         icc=icc if isinstance(icc, bytes) and icc[16:20] == b"RGB " else None,  # others do not fit an RGB copy
     )
-    return DecodedImage(grey_or_color, keepsakes)
+    return DecodedImage(grey_or_color, metadata)
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

@@ -33,7 +33,7 @@ _PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 def open_header(name: str, data: bytes) -> ImageFile:
     """Read the header by the plugin of one format; `name` is Pillow's.
 
-    Not by `Image.open`: that one tries many plugins and passes over what they say is wrong.
+    Not by `Image.open`: that one tries many plugins and skips what they say is wrong.
 
     Raises PictureError where the format's decoder is not installed, and whatever the plugin raises.
     """

@@ -1,6 +1,6 @@
 """Results read back, whichever format `detect` or another program wrote them in: image by image, each value checked.
 
-Knows neither networks nor truths: whether an image or a category is the right one is for others to say.
+Knows neither networks nor ground truth: whether an image or a category is the right one is for others to say.
 """
 
 from collections.abc import Callable, Iterator, Mapping

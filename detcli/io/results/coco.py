@@ -59,14 +59,14 @@ def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] |
         entry = place.mapping(value)
         if "segments_info" in entry:
             place.refuse(
-                "it is of COCO panoptic, whose segments are in PNGs: `detcli eval --iou-type panoptic` judges them, against "
+                "it is of COCO panoptic, whose segments are in PNGs: `detcli eval --iou-type panoptic` evaluates them, against "
                 "annotations of that kind"
             )
         if "score" not in entry:
             place.refuse("it has no score: these are annotations, not what a detector found")
         mask = place.mask(entry.get("segmentation"), None)
         if "bbox" not in entry and mask is None and "segmentation" in entry:
-            place.refuse("it has a segmentation without run lengths and no bbox: detcli judges boxes")
+            place.refuse("it has a segmentation without run lengths and no bbox: detcli evaluates boxes")
         category_id = place.whole(entry.get("category_id"), "category_id")
         if names is not None and category_id not in names:
             place.refuse(f"category_id {category_id} is not in 'categories'")

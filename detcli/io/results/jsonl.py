@@ -1,4 +1,4 @@
-"""JSON Lines, as `sinks/jsonl.py` writes them: one record an image, lines of provenance passed over."""
+"""JSON Lines, as `sinks/jsonl.py` writes them: one record an image, lines of provenance skipped."""
 
 import json
 from collections.abc import Iterator, Mapping

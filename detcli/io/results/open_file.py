@@ -25,7 +25,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines with their numbers, from 1, as they are asked for; empty ones are passed over."""
+    """Lines with their numbers, from 1, as they are asked for; empty ones are skipped."""
     with opened(path) as file:
         number = 0
         while line := file.readline(MOST_BYTES_A_LINE + 1):

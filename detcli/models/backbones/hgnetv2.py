@@ -96,7 +96,7 @@ class HGNetV2(nn.Module):
 
 
 class Stem(nn.Module):
-    """Five convolutions and a max-pool beside two of them; the map shrinks to a quarter."""
+    """Five convolutions and a max-pool next to two of them; the map shrinks to a quarter."""
 
     def __init__(self, config: HGNetV2Config, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()

@@ -133,7 +133,7 @@ def _default(name: str) -> float:
 
 
 def _as_written(value: float) -> float | int:
-    """A whole number as one: transformers 5 takes some of these as nothing else."""
+    """A integer as one: transformers 5 takes some of these as nothing else."""
     return int(value) if float(value).is_integer() else value
 
 

@@ -73,7 +73,7 @@ def read_weights(tensors: Mapping[str, Tensor], config: DetrConfig) -> dict[str,
 
     Takes what transformers 4.x and 5.x write, on disk or as a raw `state_dict()`, with a backbone in timm's names or in
     transformers' own, and with `detr.` before everything that is not the mask head's or without. Counters of batches are
-    passed over.
+    skipped.
 
     Raises DamagedModelError where tensors are missing, unexpected, misshapen, not of floats or there twice, naming the
     first and how many there are.

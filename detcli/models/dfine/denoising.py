@@ -68,7 +68,7 @@ class DenoisingLayout:
 class Noise:
     """How much of it.
 
-    label  twice the chance that a query's label is drawn anew
+    label  twice the chance that a query's label is drawn again
     box    how far an edge moves at most, in halves of the box: once that for positives, once to twice for negatives
     """
 
@@ -97,7 +97,7 @@ def make_queries(
     total  how many positives an image should have: as many groups are made, but one at least
     dtype  of the references
 
-    An image's noise follows from its seed alone: more groups, or fuller images beside it, do not change it.
+    An image's noise follows from its seed alone: more groups, or fuller images next to it, do not change it.
     """
     truths = TargetBoxes.of(targets, dtype)
     device = truths.class_ids.device
@@ -123,7 +123,7 @@ def _draw(seed: int, groups: int, count: int) -> Tensor:
 
 
 def _noisy_labels(labels: Tensor, drawn: Tensor, classes: int, ratio: float) -> Tensor:
-    """Labels [B, 1, 1, N] for each group [B, G, 2, N], each drawn anew with a chance of half the ratio; the filling stays."""
+    """Labels [B, 1, 1, N] for each group [B, G, 2, N], each drawn again with a chance of half the ratio; the filling stays."""
     other = (drawn[..., 1] * classes).long().clamp(max=classes - 1)
     return torch.where((drawn[..., 0] < 0.5 * ratio) & (labels < classes), other, labels)
 

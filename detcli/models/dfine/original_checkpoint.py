@@ -21,7 +21,7 @@ from detcli.models.original_names import Room, TensorShapes, labels_of, renamed
 _LARGEST_SIDE = 8192
 _PUBLISHED_CLASSES = (80, 366)
 _FREE = ("reg_scale", "up", "num_denoising", "carried")  # of no account for which size a network is
-_GRIDS = ("decoder.anchors", "decoder.valid_mask")  # made for one size of image, and here anew for each
+_GRIDS = ("decoder.anchors", "decoder.valid_mask")  # made for one size of image, and here again for each
 _POINTS = "decoder.decoder.layers.0.cross_attn.num_points_scale"
 _COPIES = ("decoder.decoder.up", "decoder.decoder.reg_scale")  # of the same names without one "decoder."
 

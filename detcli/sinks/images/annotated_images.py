@@ -23,7 +23,7 @@ class AnnotatedImageSink(BaseSink):
     """Writes `folder/relative` for every image that was read, with or without boxes; keeps EXIF and color profile.
 
     A suffix is kept where its format can be written. Else `.drawn.jpg` or `.drawn.png` is put behind the whole name:
-    `IMG_1.heic.drawn.jpg`. A frame without pixels (of a resumed run) was drawn before and is passed over.
+    `IMG_1.heic.drawn.jpg`. A frame without pixels (of a resumed run) was drawn before and is skipped.
 
     folder         where the tree is mirrored
     skip_existing  leave images that are there
@@ -56,10 +56,10 @@ class AnnotatedImageSink(BaseSink):
 
     def _encoded(self, relative: str, drawn: Pixels, frame: Frame) -> tuple[str, bytes]:
         """The image in the format of its name, or as PNG under a longer name where that format cannot hold it."""
-        data = encode(drawn, FORMATS[PurePosixPath(relative).suffix.lower()], frame.keepsakes)
+        data = encode(drawn, FORMATS[PurePosixPath(relative).suffix.lower()], frame.metadata)
         if data is not None:
             return relative, data
-        return f"{relative}.drawn.png", encode_png(drawn, frame.keepsakes)
+        return f"{relative}.drawn.png", encode_png(drawn, frame.metadata)
 
 
 def drawn_name(relative: str, *, lossy: bool) -> str:
@@ -73,4 +73,4 @@ def drawn_name(relative: str, *, lossy: bool) -> str:
 
 
 def _is_lossy(frame: Frame) -> bool:
-    return frame.keepsakes is not None and frame.keepsakes.format in ("JPEG", "HEIF", "AVIF", "WEBP", "JPEG2000")
+    return frame.metadata is not None and frame.metadata.format in ("JPEG", "HEIF", "AVIF", "WEBP", "JPEG2000")

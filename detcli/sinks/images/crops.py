@@ -20,7 +20,7 @@ class Crops(BaseSink):
     """Writes `folder/label/stem_001.jpg`, numbered from the image's best score on; PNG where the image is lossless.
 
     The pixels are those of the original, nothing drawn on them; a box is widened to whole pixels. A frame without
-    pixels (of a resumed run) was cut before and is passed over.
+    pixels (of a resumed run) was cut before and is skipped.
 
     skip_existing  leave crops that are there
     """
@@ -37,7 +37,7 @@ class Crops(BaseSink):
         """Cut the boxes of one image; safe in any thread."""
         if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame) or frame.pixels is None:
             return
-        lossless = frame.keepsakes is not None and frame.keepsakes.format in _LOSSLESS
+        lossless = frame.metadata is not None and frame.metadata.format in _LOSSLESS
         found = zip(detections.boxes_xyxy.tolist(), detections.class_ids.tolist(), strict=True)
         for number, (box, class_id) in enumerate(found, 1):
             name = f"{frame.origin.stem}_{number:03}.{'png' if lossless else 'jpg'}"

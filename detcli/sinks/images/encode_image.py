@@ -39,20 +39,20 @@ _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "AVIF": 65_535} 
 _WITH_METADATA = frozenset(("JPEG", "PNG", "WEBP", "TIFF", "AVIF"))
 
 
-def encode(pixels: Pixels, image_format: str, keepsakes: ImageMetadata | None = None) -> bytes | None:
+def encode(pixels: Pixels, image_format: str, metadata: ImageMetadata | None = None) -> bytes | None:
     """Encode uint8 [H, W, 3] RGB with the original's EXIF and color profile where the format has room for them.
 
     Returns None where the format or this machine cannot: too many pixels a side, no encoder.
     """
     if image_format == "PNG":
-        return encode_png(pixels, keepsakes)
+        return encode_png(pixels, metadata)
     if max(pixels.shape) > _LONGEST_SIDE.get(image_format, 1 << 31):
         return None
-    metadata: dict[str, bytes] = {}
-    if keepsakes and image_format in _WITH_METADATA:
-        known = {"exif": keepsakes.exif, "icc_profile": keepsakes.icc}
-        metadata = {name: data for name, data in known.items() if data}
-    for extra in (metadata, {}) if metadata else ({},):  # what the encoder refuses may be a block that is too long
+    embedded: dict[str, bytes] = {}
+    if metadata and image_format in _WITH_METADATA:
+        known = {"exif": metadata.exif, "icc_profile": metadata.icc}
+        embedded = {name: data for name, data in known.items() if data}
+    for extra in (embedded, {}) if embedded else ({},):  # what the encoder refuses may be a block that is too long
         file = io.BytesIO()
         try:
             Image.fromarray(pixels).save(file, image_format, **_OPTIONS.get(image_format, {}), **extra)
@@ -62,7 +62,7 @@ def encode(pixels: Pixels, image_format: str, keepsakes: ImageMetadata | None = 
     return None
 
 
-def encode_png(pixels: Pixels, keepsakes: ImageMetadata | None = None) -> bytes:
+def encode_png(pixels: Pixels, metadata: ImageMetadata | None = None) -> bytes:
     """Encode PNG, which takes images of any size; by OpenCV, five times as fast as Pillow."""
     done, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     if not done:
@@ -70,10 +70,10 @@ def encode_png(pixels: Pixels, keepsakes: ImageMetadata | None = None) -> bytes:
     data: bytes = encoded.tobytes()
     after_header = len(_SIGNATURE) + 12 + 13
     chunks = b""
-    if keepsakes and keepsakes.icc:
-        chunks += _png_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(keepsakes.icc))
-    if keepsakes and keepsakes.exif:
-        chunks += _png_chunk(b"eXIf", keepsakes.exif.removeprefix(b"Exif\0\0"))
+    if metadata and metadata.icc:
+        chunks += _png_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc))
+    if metadata and metadata.exif:
+        chunks += _png_chunk(b"eXIf", metadata.exif.removeprefix(b"Exif\0\0"))
     return data[:after_header] + chunks + data[after_header:] if chunks else data
 
 

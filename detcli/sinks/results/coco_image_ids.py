@@ -1,4 +1,4 @@
-"""Image ids of COCO files: the place in the input, or those of annotations that results are to be judged against."""
+"""Image ids of COCO files: the place in the input, or those of annotations that results are to be evaluated against."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""COCO panoptic: the dictionary, and in a folder beside it a PNG an image whose colors are the ids of segments.
+"""COCO panoptic: the dictionary, and in a folder next to it a PNG an image whose colors are the ids of segments.
 
 Rules of panopticapi: a color stands for the id R + 256 G + 256² B; 0 is nobody's; every id of a PNG is among the
 image's `segments_info`, and every one of those is in the PNG; no pixel has two.
@@ -35,7 +35,7 @@ class CocoPanopticSink(BaseSink):
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
         folder = folder_beside("coco-panoptic", target) if isinstance(target, Path) else None
         if not isinstance(target, Path) or is_stream(target) or folder is None:
-            raise UsageError("COCO panoptic is a file and a folder beside it: name the file with --output")
+            raise UsageError("COCO panoptic is a file and a folder next to it: name the file with --output")
         self._folder = folder
         self._labels = settings.info.labels
         self._document = CocoDocument(target, settings)

@@ -4,7 +4,7 @@ _SYNC = 0xFFF  # the first twelve bits
 
 
 def config_of(packet: bytes) -> bytes | None:
-    """What MP4 and Matroska keep beside the packets (AudioSpecificConfig), from the head of one.
+    """What MP4 and Matroska keep next to the packets (AudioSpecificConfig), from the head of one.
 
     None where there is no such head, or where it leaves out which channels there are.
     Source: ISO/IEC 13818-7, 6.2 and ISO/IEC 14496-3, 1.6.2.1.

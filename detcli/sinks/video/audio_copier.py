@@ -1,4 +1,4 @@
-"""The sound of a file, packet by packet as a film of its frames goes on: copied, never decoded."""
+"""The sound of a file, packet by packet as a video of its frames continues: copied, never decoded."""
 
 from __future__ import annotations  # packets are generic in the eyes of the type checker alone
 
@@ -19,11 +19,11 @@ from detcli.sinks.video.adts import config_of, without_head
 from detcli.sinks.video.fragments import FragmentWriter
 from detcli.sinks.video.video_formats import VideoFormat
 
-_LATE_S = 60  # after the film: the first fragment waits for the sound, and is kept in memory until then
+_LATE_S = 60  # after the video: the first fragment waits for the sound, and is kept in memory until then
 _MOST_DAMAGE = 100  # packets in a row that cannot be read, before the rest is given up
 # What so many channels are where a file does not say (PCM of Matroska and AVI): MP4 wants to be told.
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-_JUMP_FROM_S = 10  # what comes before the film is passed over by a jump, where it is longer
+_JUMP_FROM_S = 10  # what comes before the video is skipped by a jump, where it is longer
 
 
 @dataclass(slots=True)
@@ -36,10 +36,10 @@ class _AudioTrack:
 
 
 class AudioCopier:
-    """Opens the file that a film is made of, and copies its streams of sound beside the frames.
+    """Opens the file that a video is made of, and copies its streams of sound next to the frames.
 
     path    a file; one that cannot be read is one without sound, for its frames tell what is wrong with it
-    from_s  time of the film's first frame, in seconds since the file's first frame
+    from_s  time of the video's first frame, in seconds since the file's first frame
 
     remarks  what could not be copied, as sentences
     """
@@ -49,7 +49,7 @@ class AudioCopier:
         self._path, self._from_s = path, from_s
         self._opened = ExitStack()
         self._input: InputContainer | None = None
-        self._zero_s = Fraction(0)  # time of the film's first frame by the clock of the file
+        self._zero_s = Fraction(0)  # time of the video's first frame by the clock of the file
         self._voices: dict[int, _AudioTrack] = {}
         self._packets: Iterator[Packet[Stream]] = iter(())
         self._next: Packet[Stream] | None = None  # read already, later than was asked for
@@ -65,7 +65,7 @@ class AudioCopier:
         return [] if self._input is None else [stream for stream in self._input.streams.audio if stream.codec_context]
 
     def join(self, film: OutputContainer, film_format: VideoFormat) -> None:
-        """Add the streams that this format holds to a film of it that is not begun."""
+        """Add the streams that this format holds to a video of it that is not begun."""
         self._voices = {}
         if not self.streams:
             return
@@ -73,7 +73,7 @@ class AudioCopier:
         for stream in self.streams:
             first = firsts.get(stream.index)
             if first is None:
-                self._leave_out("it begins more than a minute after the film")
+                self._leave_out("it begins more than a minute after the video")
             elif not _is_taken(stream, first, film_format):
                 self._leave_out(f"{film_format.container} takes no {stream.codec_context.codec.canonical_name}")
             else:
@@ -81,7 +81,7 @@ class AudioCopier:
         self._packets = self._from_start() if self._voices else iter(())
 
     def copy(self, film: OutputContainer, until_s: float | None) -> int:
-        """Write what begins before that time of the film, or all that is left; returns how many packets."""
+        """Write what begins before that time of the video, or all that is left; returns how many packets."""
         count = 0
         while (packet := self._next or next(self._packets, None)) is not None:
             self._next = packet
@@ -100,11 +100,11 @@ class AudioCopier:
         self.remarks.append(f"sound of '{self._path}' is left out: {why}")
 
     def _begin_s(self, packet: Packet[Stream]) -> float:
-        """When it is heard, in seconds of the film."""
+        """When it is heard, in seconds of the video."""
         return float((packet.pts or 0) * packet.time_base - self._zero_s)
 
     def _from_start(self) -> Iterator[Packet[Stream]]:
-        """Every packet of the streams that are copied, from the film's first frame on; all, where that is the file's."""
+        """Every packet of the streams that are copied, from the video's first frame on; all, where that is the file's."""
         cut = self._from_s > 0
         if cut and self._from_s > _JUMP_FROM_S and self._input is not None:
             with suppress(av.FFmpegError):  # else all of it is read
@@ -114,7 +114,7 @@ class AudioCopier:
                 yield packet
 
     def _all(self) -> Iterator[Packet[Stream]]:
-        """Packets with time stamps; those that are damaged are passed over."""
+        """Packets with time stamps; those that are damaged are skipped."""
         if self._input is None:
             return
         damaged = 0
@@ -152,7 +152,7 @@ class AudioCopier:
 
 
 def _added(film: OutputContainer, stream: AudioStream, first: Packet[Stream]) -> _AudioTrack:
-    """A copy of the stream in the film; raises ValueError or FFmpegError where its container has no word for it."""
+    """A copy of the stream in the video; raises ValueError or FFmpegError where its container has no word for it."""
     context = stream.codec_context
     copy = film.add_stream_from_template(stream, opaque=True)
     copy.metadata.update(stream.metadata)
@@ -165,7 +165,7 @@ def _added(film: OutputContainer, stream: AudioStream, first: Packet[Stream]) ->
 
 
 def _is_taken(stream: AudioStream, first: Packet[Stream], film_format: VideoFormat) -> bool:
-    """Whether a film of its own would have it: some containers refuse only once packets come, and tell nobody."""
+    """Whether a video of its own would have it: some containers refuse only once packets come, and tell nobody."""
     pieces = FragmentWriter(_NullOutput(), in_boxes=film_format.in_boxes)
     try:
         with film_format.grown(pieces) as trial:

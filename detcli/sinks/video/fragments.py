@@ -1,4 +1,4 @@
-"""A film cut into pieces while it is written: what stands on the disk is whole fragments, whenever the run is killed.
+"""A video cut into pieces while it is written: what stands on the disk is whole fragments, whenever the run is killed.
 
 Knows how MP4 (ISO/IEC 14496-12) and Matroska (RFC 9559) nest their parts, and nothing of what is in them.
 """

@@ -1,4 +1,4 @@
-"""The file of a film: it grows by whole fragments that play while it is written, and is put in order at the end."""
+"""The file of a video: it grows by whole fragments that play while it is written, and is put in order at the end."""
 
 from contextlib import suppress
 from fractions import Fraction
@@ -19,7 +19,7 @@ from detcli.sinks.video.audio_copier import AudioCopier
 from detcli.sinks.video.fragments import FragmentWriter
 from detcli.sinks.video.video_formats import VideoFormat
 
-TICKS = 90_000  # a second: the clock of MPEG, in which frames of 24, 25, 30 and 60 a second take whole numbers
+TICKS = 90_000  # a second: the clock of MPEG, in which frames of 24, 25, 30 and 60 a second take integers
 _FRAGMENT_S = 2  # what a kill may cost, and as far as a viewer jumps
 _BYTES_A_SAMPLE = 36  # of an MP4's index at most, where no frame waits for a later one: stsz, stts, stsc, co64, stss
 _BYTES_A_CUE = 40
@@ -137,11 +137,11 @@ class VideoMuxer:
 
 
 def put_in_order(path: Path, film_format: VideoFormat, *, samples: int) -> None:
-    """Write a film of fragments anew as one piece, its index first: it starts fast, and can be jumped about in.
+    """Write a video of fragments again as one piece, its index first: it starts fast, and can be jumped about in.
 
     samples  how many packets are in it, or more: the room for the index is kept by it
 
-    The new film takes the place of the old one when it is whole. Raises OutputError, or FFmpegError for a film that
+    The new video takes the place of the old one when it is whole. Raises OutputError, or FFmpegError for a video that
     cannot be read; the old one stays then.
     """
     room = (1 << 14) + samples * _BYTES_A_SAMPLE

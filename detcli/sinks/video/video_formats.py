@@ -1,4 +1,4 @@
-"""What a film is written as: a container by the suffix of its name, an encoder by what this machine has."""
+"""What a video is written as: a container by the suffix of its name, an encoder by what this machine has."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ _CONTAINERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class VideoFormat:
-    """How a film is written.
+    """How a video is written.
 
     container  FFmpeg's name of it
     encoder    FFmpeg's name of it
@@ -69,7 +69,7 @@ def has_encoder(name: str) -> bool:
 
 
 def film_format(path: Path, has: Callable[[str], bool] = has_encoder) -> VideoFormat:
-    """The format that the name of a film stands for.
+    """The format that the name of a video stands for.
 
     has  whether an encoder is there
 

@@ -46,7 +46,7 @@ class VideoWriter(BaseSink):
     sound_to_end  copy the sound that comes after the last frame too; False where only a part of the file is looked at
     has           whether an encoder is there
 
-    Raises UsageError for a suffix that stands for no video, for a font file that is none, and where the film would
+    Raises UsageError for a suffix that stands for no video, for a font file that is none, and where the video would
     overwrite the file it is made of; OutputError where it cannot be written.
     """
 
@@ -104,7 +104,7 @@ class VideoWriter(BaseSink):
             raise
 
     def close(self, *, complete: bool) -> None:
-        """Write the end and put the file in order; an interrupted film is the beginning of the whole one."""
+        """Write the end and put the file in order; an interrupted video is the beginning of the whole one."""
         if self._ended:
             return
         if self._film is None:

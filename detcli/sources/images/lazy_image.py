@@ -29,8 +29,8 @@ class LazyImage:
             decoded = decode(self.read(), max_pixels=self.max_pixels)
             width, height = decoded.image.size
             if resize is not None:
-                return Frame(self.origin, (height, width), None, resize(decoded.image), decoded.keepsakes)
-            return Frame(self.origin, (height, width), decoded.pixels, keepsakes=decoded.keepsakes)
+                return Frame(self.origin, (height, width), None, resize(decoded.image), decoded.metadata)
+            return Frame(self.origin, (height, width), decoded.pixels, metadata=decoded.metadata)
         except ImageError as error:
             return FailedFrame(self.origin, error.code, str(error))
         except MemoryError:

@@ -51,7 +51,7 @@ def standard_input() -> ByteReader:
 
 
 def paths_in(stream: ByteReader, *, null_separated: bool, head: bytes = b"", name: str = "-") -> Iterator[str]:
-    """The paths of a list, each as soon as its separator is there; empty lines are passed over.
+    """The paths of a list, each as soon as its separator is there; empty lines are skipped.
 
     head  what was read of the stream before
     name  of the list, for messages

@@ -39,7 +39,7 @@ class PathWalker:
 
     recursive  go into the folders below
     wanted     whether a file is taken by its name, where no pattern asks for its suffix
-    pruned     whether something is passed over, with all that is below it
+    pruned     whether something is skipped, with all that is below it
     """
 
     recursive: bool
@@ -47,7 +47,7 @@ class PathWalker:
     pruned: Callable[[FoundPath], bool]
 
     def folder(self, start: str) -> Iterator[FoundPath]:
-        """All wanted files of a folder; hidden ones and linked folders are passed over."""
+        """All wanted files of a folder; hidden ones and linked folders are skipped."""
         return _DirectoryLevels(self, ()).walk(start)
 
     def glob(self, pattern: str) -> Iterator[FoundPath]:

@@ -27,7 +27,7 @@ class BackOff:
 
     first_s    the shortest
     longest_s  the longest
-    held_s     a stream that came for so long is no trouble any more: pauses begin anew
+    held_s     a stream that came for so long is no trouble any more: pauses begin again
     """
 
     first_s: float = 0.5

@@ -1,4 +1,4 @@
-"""One of several moving sources: opened, asked for its next image, closed; what is wrong with it becomes an image too."""
+"""One of several video sources: opened, asked for its next image, closed; what is wrong with it becomes an image too."""
 
 import threading
 import time
@@ -114,7 +114,7 @@ class Channel:
         return taken
 
     def why(self, error: SourceError) -> str:
-        """The error without the name of the source, which stands beside it in results and messages."""
+        """The error without the name of the source, which stands next to it in results and messages."""
         return str(error).removeprefix(f"cannot read '{self.part.file}': ")
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""Several moving sources as one: their frames in turn, so that the network sees them together.
+"""Several video sources as one: their frames in turn, so that the network sees them together.
 
 Where all of them wait for whoever takes their frames (files), the turns are always the same; of live ones, whoever has
-a frame is next. A source that cannot be opened, or is lost, is a gap in the results; the others go on.
+a frame is next. A source that cannot be opened, or is lost, is a gap in the results; the others continue.
 """
 
 import threading

@@ -29,7 +29,7 @@ def open_together(arguments: Sequence[str], settings: VideoSettings, *, outputs:
     """All sources that the arguments name, as one; none is opened yet.
 
     arguments  cameras, addresses, "-", files, and folders or globs of files, in their order
-    outputs    files and folders that this run writes, passed over in folders
+    outputs    files and folders that this run writes, skipped in folders
 
     Raises UsageError where a source is named twice that can be read only once, InputError for a folder or a glob
     without videos.

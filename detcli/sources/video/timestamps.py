@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Final, Protocol
 
-_JUMP_S: Final = Fraction(1)  # further back than that, the clock was set anew
+_JUMP_S: Final = Fraction(1)  # further back than that, the clock was set again
 _STEP_S: Final = Fraction(1, 1000)  # between two frames of the same time stamp
 
 
@@ -61,7 +61,7 @@ class Timeline:
         base        seconds a tick
         interval    seconds between frames, where the source says
         by_arrival  its time stamps mean nothing: a frame's time is when it comes
-        anew        its time stamps have nothing to do with those before: the clock bridges the gap
+        again        its time stamps have nothing to do with those before: the clock bridges the gap
         """
         self._base, self._by_arrival = base, by_arrival
         self._interval = interval if interval is not None else self._interval

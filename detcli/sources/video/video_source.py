@@ -18,9 +18,9 @@ from detcli.structures.frame import FailedFrame, Origin, Resize
 class VideoSettings:
     """What the user says about a video, a camera or a stream besides naming it.
 
-    stride       every so-manieth frame
+    stride       every n-th frame
     fps          at most so many frames a second of the source's own time; None: all of them
-    start_s      seconds to pass over at the beginning
+    start_s      seconds to skip at the beginning
     duration_s   seconds of the source's own time to look at; None: to its end
     max_frames   so many frames at most; None: any number
     size_hw      asked of a camera; None: as it comes
@@ -91,7 +91,7 @@ class VideoSource(Protocol):
     dropped: int
 
     def __iter__(self) -> Iterator[SourceItem]:
-        """The frames in order of time, decoded as the iteration goes on; a gap is an image that cannot be read.
+        """The frames in order of time, decoded as the iteration continues; a gap is an image that cannot be read.
 
         Once only. Raises SourceError where the source cannot be opened at all.
         """
@@ -107,7 +107,7 @@ class VideoSource(Protocol):
 
 
 class NamedVideoSource(VideoSource, Protocol):
-    """A moving source made from what the command line names."""
+    """A video source made from what the command line names."""
 
     def __init__(self, argument: str, settings: VideoSettings, *, index_from: int = 0) -> None: ...
 

@@ -20,12 +20,14 @@ from detcli.sources.video.protocols import access_of
 from detcli.sources.video.timestamps import Timeline
 from detcli.sources.video.video_source import StreamGap, VideoInfo, VideoSettings, frame_origin, gap_origin
 
-_MOST_ATTEMPTS = 10  # to go on with a file behind an address, two and a half minutes; a camera is waited for for ever
+_MOST_ATTEMPTS = (
+    10  # to continue with a file behind an address, two and a half minutes; a camera is waited for for ever
+)
 _MOST_FACTS_RATE = 1000.0  # frames a second; headers that say more mean the ticks of their clock
 
 
 class VideoStream:
-    """The frames of a video, decoded as the iteration goes on.
+    """The frames of a video, decoded as the iteration continues.
 
     argument    a file, an address (http, https, rtsp, rtmp, udp, …) or "-"
     settings    what of it is looked at

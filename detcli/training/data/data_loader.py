@@ -29,7 +29,7 @@ class MicroBatch:
 
     pixels    float [B, 3, H, W], as the network takes them
     mask      bool [B, H, W], True where a pixel is image; None where all are
-    targets   what is true of each
+    targets   the ground truth of each
     files     their names
     failures  images that should have been there
     """
@@ -138,10 +138,10 @@ class DataLoader:
         )
 
     def _targets(self, examples: list[TrainingSample], seeds: list[int], size_hw: tuple[int, int]) -> list[Targets]:
-        """What is true of each, moved to the device in two pieces, and a third an image for its masks."""
-        counts = [len(one.truths) for one in examples]
+        """The ground truth of each, moved to the device in two pieces, and a third an image for its masks."""
+        counts = [len(one.ground_truth) for one in examples]
         boxes = torch.from_numpy(np.concatenate([one.boxes_cxcywh() for one in examples])).to(self._device)
-        class_ids = torch.from_numpy(np.concatenate([one.truths.class_ids for one in examples])).to(self._device)
+        class_ids = torch.from_numpy(np.concatenate([one.ground_truth.class_ids for one in examples])).to(self._device)
         masks = [self._masks(one, size_hw) for one in examples]
         each = zip(torch.split(class_ids, counts), torch.split(boxes, counts), seeds, masks, strict=True)
         return [Targets(*one) for one in each]

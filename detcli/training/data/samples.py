@@ -1,4 +1,4 @@
-"""One image and its truths, read, changed at random, and kept in little memory until their step comes."""
+"""One image and its ground truth, read, changed at random, and kept in little memory until their step comes."""
 
 from dataclasses import dataclass, replace
 
@@ -32,13 +32,13 @@ class TrainingSample:
     """One image, changed.
 
     pixels  uint8 [h, w, 3]; those of its row in the buffer where there is one
-    truths  in its pixels
+    ground_truth  in its pixels
     bits    of its masks, uint8 [N, h x w / 8], eight pixels a byte; None where there are none
     """
 
     origin: Origin
     pixels: Pixels
-    truths: GroundTruth
+    ground_truth: GroundTruth
     bits: npt.NDArray[np.uint8] | None
     failures: tuple[LoadFailure, ...]
 
@@ -50,7 +50,7 @@ class TrainingSample:
     def boxes_cxcywh(self) -> npt.NDArray[np.float32]:
         """Boxes as a network learns them: float32 [N, 4], fractions of the image."""
         height, width = self.size_hw
-        xyxy = self.truths.boxes_xyxy / [width, height, width, height]
+        xyxy = self.ground_truth.boxes_xyxy / [width, height, width, height]
         cxcywh = np.concatenate(((xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]), axis=1)
         return cxcywh.astype(np.float32)
 
@@ -82,9 +82,9 @@ class TrainingSamples:
 
     def make(self, index: int, epoch: int, place: int, row: Pixels | None) -> TrainingSample:
         """Read and change one image, into its row of a buffer where there is one."""
-        frame, truths, failures = self._readable(index)
+        frame, ground_truth, failures = self._readable(index)
         rng = np.random.default_rng(derive_seed(self._recipe.seed, epoch, place, "augmentation"))
-        pixels, changed = self._changed(_pixels(frame), truths, self.augments(epoch), rng)
+        pixels, changed = self._changed(_pixels(frame), ground_truth, self.augments(epoch), rng)
         if row is not None:
             row[...] = pixels
             pixels = row
@@ -97,13 +97,13 @@ class TrainingSamples:
         return not 0 < self._recipe.stop_augmentation_epoch <= epoch
 
     def _changed(
-        self, pixels: Pixels, truths: GroundTruth, augments: bool, rng: np.random.Generator
+        self, pixels: Pixels, ground_truth: GroundTruth, augments: bool, rng: np.random.Generator
     ) -> tuple[Pixels, GroundTruth]:
         if self._many_sizes is not None:
             many_sizes = self._many_sizes if augments else self._many_sizes.calm()
-            return augment_many_sizes(pixels, truths, many_sizes, rng=rng)
+            return augment_many_sizes(pixels, ground_truth, many_sizes, rng=rng)
         settings = self._strong if augments else self._strong.calm()
-        return augment(pixels, truths, settings, size_hw=self._recipe.image_size_hw, rng=rng, others=self._other)
+        return augment(pixels, ground_truth, settings, size_hw=self._recipe.image_size_hw, rng=rng, others=self._other)
 
     def _readable(self, index: int) -> tuple[Frame, GroundTruth, list[LoadFailure]]:
         """The image, or the next one that can be read: the same whoever asks, so that processes agree."""
@@ -116,7 +116,7 @@ class TrainingSamples:
                 failures.append(LoadFailure(place, frame.origin.file, frame.message))
                 continue
             try:
-                return frame, self._data.truths(place), failures
+                return frame, self._data.ground_truth(place), failures
             except ImageError as error:  # of its masks
                 failures.append(LoadFailure(place, frame.origin.file, str(error)))
         raise DataError(
@@ -124,8 +124,8 @@ class TrainingSamples:
         )
 
     def _other(self, number: int) -> tuple[Pixels, GroundTruth]:
-        frame, truths, _ = self._readable(number % len(self._data))
-        return _pixels(frame), truths
+        frame, ground_truth, _ = self._readable(number % len(self._data))
+        return _pixels(frame), ground_truth
 
 
 def _pixels(frame: Frame) -> Pixels:

@@ -90,7 +90,7 @@ class Processes:
         """Give every process the mean of all their gradients.
 
         Done by hand, in one piece after the last backward pass: parameters that had no part in the loss of some
-        process, or of any (no truth in the whole batch), keep what one process would give them, and parts of a step add
+        process, or of any (no ground truth in the whole batch), keep what one process would give them, and parts of a step add
         up before anything is sent.
         """
         if self.size == 1 or not parameters:

@@ -56,7 +56,7 @@ class Optimizer:
         return found
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` gave.
+        """Continue from what `state` gave.
 
         Moments get the memory order of their parameter: the fused kernel walks both as they lie.
         """
@@ -127,7 +127,7 @@ class MovingAverage:
         torch._foreach_lerp_(list(self.floats.values()), self._live, 1 - self.decay_at(self.updates))
 
     def decay_at(self, updates: int) -> float:
-        """The part of the average that stays in its so-manieth update, counted from 1."""
+        """The part of the average that stays in its n-th update, counted from 1."""
         return self.decay * (1 - math.exp(-updates / self._warmup)) if self._warmup else self.decay
 
     def state(self) -> dict[str, Tensor]:
@@ -137,7 +137,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor], updates: int) -> None:
-        """Go on from what `floats` and `updates` were."""
+        """Continue from what `floats` and `updates` were."""
         self.updates = updates
         for name, tensor in self.floats.items():
             tensor.copy_(state[name])

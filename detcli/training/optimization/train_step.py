@@ -169,7 +169,7 @@ class TrainStep:
         return {"updates": self.average.updates, "decay": self.average.decay, "scaler": self.scaler.state_dict()}
 
     def load(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
-        """Go on from what `state` and `counters` gave."""
+        """Continue from what `state` and `counters` gave."""
         of: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
         for name, tensor in tensors.items():
             room, _, own = name.partition(".")

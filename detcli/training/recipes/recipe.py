@@ -19,7 +19,7 @@ _MOST_BYTES = 1 << 20
 class Recipe:
     """All that decides what comes out of a run, but for the network, the data and the machine.
 
-    epochs                   passes over the images
+    epochs                   skips the images
     batch                    images a step, of all processes and of all `accumulate` parts together
     base_batch               images a step that the learning rates are meant for; they scale with batch / base_batch
     accumulate               parts that a step's images pass through the network in, one after the other; losses and
@@ -31,15 +31,15 @@ class Recipe:
     schedule                 what becomes of the rates then: they stay ("constant"), fall by `gamma` at each of
                              `milestones_epochs` ("step"), fall along half a cosine to `final_factor` ("cosine"), or do
                              so after `flat_part` of all steps ("flat-cosine")
-    ema_decay                of the moving average of the weights, which is what is judged and kept; 0: no average, the
+    ema_decay                of the moving average of the weights, which is what is evaluated and kept; 0: no average, the
                              weights themselves
     ema_warmup_steps         steps it is slow to set in: decay x (1 - exp(-step / these))
     ema_restart_decay        its decay from `stop_augmentation_epoch` on
     stop_augmentation_epoch  from this epoch (counted from 0) on, images are only flipped, and of the size they are
-                             judged at; training goes on from the best weights so far; 0: never
+                             evaluated at; training continues from the best weights so far; 0: never
     photometric, flip        chance of each augmentation
     shortest_edges           for networks that take images of many sizes: lengths of an image's shorter side, of
-                             which one is drawn for each; they are judged at the greatest. Empty: all images are
+                             which one is drawn for each; they are evaluated at the greatest. Empty: all images are
                              stretched to one size
     longest_edge             what the longer side then never exceeds
     random_crop              chance of cutting out a part first: the shorter side becomes one of `crop_edges`, height and
@@ -52,7 +52,7 @@ class Recipe:
     images_per_epoch       0: all of them
     max_unreadable           largest part of an epoch's images that may be unreadable
     seed                     of all random numbers
-    evaluate_every_epochs    how often the average is judged; after the last epoch in any case
+    evaluate_every_epochs    how often the average is evaluated; after the last epoch in any case
     save_every_s             seconds between two states within an epoch: what a killed run may lose
     log_every_steps          steps between two lines of metrics.jsonl within an epoch
     frozen                   parameters whose names begin so do not learn
@@ -149,11 +149,11 @@ class Recipe:
 
     @property
     def trains_masks_alone(self) -> bool:
-        """Whether a detector stays as it is: it is its masks, then, that the network is judged by."""
+        """Whether a detector stays as it is: it is its masks, then, that the network is evaluated by."""
         return self.mask_head and bool(self.frozen)
 
     def resized(self, shortest: int, longest: int) -> dict[str, Any]:
-        """The fields that make images of many sizes so large when they are judged, the others in proportion.
+        """The fields that make images of many sizes so large when they are evaluated, the others in proportion.
 
         shortest, longest  as `--imgsz` has them for such a network: the shorter side, and the most of the longer one
         """

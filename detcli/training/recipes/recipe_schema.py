@@ -11,7 +11,7 @@ from detcli.errors import UsageError
 def checked(
     record: type, bounds: Mapping[str, tuple[float, float]], values: Mapping[str, Any], where: str
 ) -> dict[str, Any]:
-    """The values as the record's fields have them: lists become tuples, whole numbers floats.
+    """The values as the record's fields have them: lists become tuples, integers floats.
 
     bounds  least and largest value of numbers, and of those within lists, by name of the field
 
@@ -54,7 +54,7 @@ def _as(kind: Any, value: Any, bounds: tuple[float, float]) -> Any:
 
 
 def _number(kind: type, value: Any, bounds: tuple[float, float]) -> int | float:
-    what = "a whole number" if kind is int else "a number"
+    what = "an integer" if kind is int else "a number"
     low, high = bounds
     fits = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
     if not fits or not low <= value <= high:  # of NaN neither is true

@@ -23,7 +23,7 @@ _HARMLESS = ("save_every_s",)
 class Checkpointer:
     """Writes what a run comes to, and brings back what an earlier one had.
 
-    progress  of the run, from where it goes on
+    progress  of the run, from where it continues
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Checkpointer:
         self.progress = self._resumed() if job.resume else TrainingProgress()
         self._curves = Curves(folder, self.progress.steps, tell) if self._writes else None
         if not job.resume:
-            self.save()  # so that there is something to go on from, and a disk that can be written
+            self.save()  # so that there is something to continue from, and a disk that can be written
 
     def save(self, *, weights: bool = True) -> None:
         """Put the state on the disk, and before it the average as a model."""
@@ -82,7 +82,7 @@ class Checkpointer:
             self._curves.draw_now_and_then()
 
     def keep_best(self, ap: float) -> None:
-        """Keep the average as the best model; while images are augmented, the state too, to begin anew from."""
+        """Keep the average as the best model; while images are augmented, the state too, to begin again from."""
         progress, stop_at = self.progress, self.job.recipe.stop_augmentation_epoch
         progress.best, progress.best_epoch = ap, progress.epoch
         if self._writes:
@@ -93,12 +93,12 @@ class Checkpointer:
                 write_snapshot(self.folder.restart, self._snapshot())
 
     def begin_anew(self) -> None:
-        """Take the learner back to the best state of the epochs with augmentation, if any was judged."""
+        """Take the learner back to the best state of the epochs with augmentation, if any was evaluated."""
         if self.progress.restart_epoch is None:
             return
         self._load(read_snapshot(self.folder.restart) if self._writes else None)
         self._tell(
-            TrainingNote(f"training goes on from epoch {self.progress.restart_epoch + 1}, the best with augmentation")
+            TrainingNote(f"training continues from epoch {self.progress.restart_epoch + 1}, the best with augmentation")
         )
 
     def finish(self, *, whole: bool) -> None:
@@ -119,7 +119,9 @@ class Checkpointer:
             return "Nothing was saved before"
         epoch, step = self._saved
         done = f"epoch {epoch + 1}, step {step}" if step else f"epoch {epoch}" if epoch else "the very beginning"
-        return f"What was saved after {done} is whole: '{self.folder.last}' is a model, and --resume goes on from there"
+        return (
+            f"What was saved after {done} is whole: '{self.folder.last}' is a model, and --resume continues from there"
+        )
 
     def what_is_best(self) -> str:
         """A sentence on what the disk holds when the weights that were saved last are of no use."""
@@ -146,7 +148,7 @@ class Checkpointer:
         return Snapshot(self._learner.state(), self._learner.counters(), self.progress, self._identity())
 
     def _identity(self) -> dict[str, Any]:
-        """What a run must have in common with the one it goes on with."""
+        """What a run must have in common with the one it continues with."""
         recipe = {name: value for name, value in self.job.recipe.as_mapping().items() if name not in _HARMLESS}
         return {
             "recipe": recipe,

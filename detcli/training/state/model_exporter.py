@@ -1,4 +1,4 @@
-"""The moving average of the weights as what users take away: a model in a folder, and a detector to judge it by."""
+"""The moving average of the weights as what users take away: a model in a folder, and a detector to evaluate it by."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,7 +33,7 @@ class ModelExporter:
     """Turns the average's tensors into a model on the disk, or one that detects.
 
     preprocessing  how images are prepared, in training and ever after
-    iou_type       what the model is judged by: boxes, or masks
+    iou_type       what the model is evaluated by: boxes, or masks
     """
 
     def __init__(self, job: TrainingJob, device: torch.device) -> None:
@@ -65,7 +65,7 @@ class ModelExporter:
     def detector(self, state: Mapping[str, Tensor], folder: Path) -> Detector:
         """A detector in its inference form that keeps every score; the tensors stay as they are.
 
-        It finds boxes; masks where these are what it is judged by.
+        It finds boxes; masks where these are what it is evaluated by.
         """
         family = self._job.family
         with skeleton():
@@ -89,7 +89,7 @@ class ModelExporter:
 
 
 def training_preprocessing(preprocessor: Mapping[str, Any], family: Family, recipe: Recipe) -> Preprocessing:
-    """How images are prepared for a network after its training, and where it is judged.
+    """How images are prepared for a network after its training, and where it is evaluated.
 
     preprocessor  preprocessor_config.json, whose size gives way to the recipe's
 

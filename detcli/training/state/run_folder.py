@@ -2,10 +2,10 @@
 
 recipe.toml                  every number of the run; a recipe itself
 last/                        the moving average of the weights, as a model: config.json, preprocessor, safetensors
-best/                        the same, of the epoch that was judged best
+best/                        the same, of the epoch that was evaluated best
 metrics.jsonl                one line an epoch, and one each so-many steps; no times, so that runs can be compared
 curves.png                   the same, drawn
-state.safetensors            what `--resume` goes on from
+state.safetensors            what `--resume` continues from
 restart.safetensors          the best of the epochs with augmentation, which those without begin from
 """
 
@@ -48,7 +48,7 @@ class RunFolder:
         with told(self.path):
             begun = self.state.is_file()
         if begun and not overwrite:
-            raise OutputError(f"'{self.path}' holds a run already: --resume goes on with it, -y begins anew")
+            raise OutputError(f"'{self.path}' holds a run already: --resume continues with it, -y begins again")
         if not overwrite and not self.is_free():
             raise OutputError(f"'{self.path}' is not empty: -y puts a run into it nevertheless; see also --resume")
         self._lock = FileLock(self.path / _LOCK)
@@ -71,13 +71,13 @@ class RunFolder:
         return all(name in first or _unfinished(name) for name in names)
 
     def reopen(self) -> None:
-        """Take the folder of a run to go on with.
+        """Take the folder of a run to continue with.
 
         Raises UsageError where there is no run, and OutputError where another one writes there.
         """
         if not self.state.is_file():
             raise UsageError(
-                f"--resume: there is no run to go on with in '{self.path}' (no {self.state.name}); without --resume one "
+                f"--resume: there is no run to continue with in '{self.path}' (no {self.state.name}); without --resume one "
                 "begins"
             )
         self._lock = FileLock(self.path / _LOCK)

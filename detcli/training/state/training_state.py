@@ -24,13 +24,13 @@ _KEY = "detcli"
 class TrainingProgress:
     """How far a run is.
 
-    epoch, step         of the next step; after an epoch's last, until it is judged, step is the number of its steps
+    epoch, step         of the next step; after an epoch's last, until it is evaluated, step is the number of its steps
     steps               done, of all epochs
     sums, counted       of the losses of this epoch's steps, by name, and how many steps they are of
     recent, recently    the same since the last line of metrics within the epoch
     best, best_epoch    highest AP so far
-    restart_epoch       in which the state that training begins anew from was kept; None: there is none
-    round_best          highest AP since training last began anew; None: none yet
+    restart_epoch       in which the state that training begins again from was kept; None: there is none
+    round_best          highest AP since training last began again; None: none yet
     figures             of the last judgement
     unreadable          images that could not be read, with the reason, by file
     failed              indices of those met in this epoch
@@ -75,7 +75,7 @@ class TrainingProgress:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a run goes on from.
+    """All that a run continues from.
 
     tensors   of the learner
     counters  of the learner
@@ -119,7 +119,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def require_same(saved: Mapping[str, Any], asked: Mapping[str, Any], path: Path) -> None:
-    """Raise UsageError, saying what differs, where a run is to go on as another one."""
+    """Raise UsageError, saying what differs, where a run is to continue as another one."""
     for room, title in _TITLES.items():
         there, here = saved.get(room), asked.get(room)
         if there == here:
@@ -131,7 +131,7 @@ def require_same(saved: Mapping[str, Any], asked: Mapping[str, Any], path: Path)
 _TITLES = {
     "recipe": "another recipe",
     "data": "other data",
-    "val": "other data to judge on",
+    "val": "other data to evaluate on",
     "network": "another network",
 }
 

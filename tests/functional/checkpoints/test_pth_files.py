@@ -190,14 +190,14 @@ def test_figures_of_an_evaluation_are_told_from_weights(saved: Callable[..., Pat
 
 @pytest.mark.parametrize(
     ("place", "new_form"),
-    [("beside the weights", True), ("as the average", False), ("as the average", True), ("as everything", False)],
+    [("next to the weights", True), ("as the average", False), ("as the average", True), ("as everything", False)],
 )
 def test_a_pickle_that_would_run_code_is_refused_and_leaves_no_canary(
     place: str, new_form: bool, saved: Callable[..., Path], tmp_path: Path
 ) -> None:
     canary = tmp_path / "canary"
     content = {
-        "beside the weights": {"model": STATE, "more": RunsCode(canary)},
+        "next to the weights": {"model": STATE, "more": RunsCode(canary)},
         "as the average": {"model": STATE, "ema": {"module": {"a": RunsCode(canary)}}},
         "as everything": RunsCode(canary),
     }[place]

@@ -174,7 +174,7 @@ def test_a_repository_without_safetensors_is_refused(hub: HubServer, model_files
 def test_an_index_that_leaves_its_folder_is_refused(hub: HubServer, model_files: dict[str, bytes], shard: str) -> None:
     files = {name: data for name, data in model_files.items() if name != "model.safetensors"}
     hub.add(REPOSITORY, {**files, "model.safetensors.index.json": b'{"weight_map": {"a": "%s"}}' % shard.encode()})
-    with pytest.raises(DamagedModelError, match=r"which is no safetensors file beside it"):
+    with pytest.raises(DamagedModelError, match=r"which is no safetensors file next to it"):
         locate(REPOSITORY)
     assert not [seen for seen in hub.requests if "evil" in seen.path]
 

@@ -1,6 +1,6 @@
 """`detcli` as a process among others: pipes, signals, kills, full disks and terminals.
 
-Nothing here waits for a time: a test gives paths on standard input and goes on when their results have come out, so
+Nothing here waits for a time: a test gives paths on standard input and continues when their results have come out, so
 that a signal always finds a run that waits for the next path.
 """
 

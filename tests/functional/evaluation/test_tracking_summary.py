@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.synthetic.noisy_detections import ERRORS, detect_erring
 from benchmarks.synthetic.shape_sequences import ShapeSequence
-from detcli.evaluation.tracking_metrics import TrackingMetrics, judge_tracks
+from detcli.evaluation.tracking_metrics import TrackingMetrics, evaluate_tracks
 from detcli.inference.load import DEFAULT_THRESHOLD, load_detector
 from detcli.structures.detections import Detections
 from detcli.tracking.byte_track import LOW_THRESHOLD, Tracker, TrackerSettings
@@ -19,10 +19,10 @@ def figures(level: str, errors: str, *, seeds: int = 3, rate: float = 30.0) -> T
         shapes, tracker = ShapeSequence(level, seed, rate=rate, frames=round(4 * rate)), Tracker(DEFAULT)
         rng, frames = np.random.default_rng(seed), []
         for index in range(len(shapes)):
-            true = shapes.truths(index)
+            true = shapes.ground_truth(index)
             found = detect_erring(true, shapes.size_hw, ERRORS[errors], rng, classes=len(shapes.labels))
             frames.append((true, tracker.update(found, shapes.time_s(index))))
-        judged.append(judge_tracks(frames))
+        judged.append(evaluate_tracks(frames))
     return TrackingMetrics.of_all(judged)
 
 
@@ -57,7 +57,7 @@ def test_the_shipped_detector_and_the_tracker_together_are_above_nine_tenths_on_
         found = detector.detect_frames([shapes.frame(index) for index in range(start, start + 10)])
         for index, one in enumerate(found, start):
             assert isinstance(one, Detections)
-            frames.append((shapes.truths(index), tracker.update(one, shapes.time_s(index))))
-    together = judge_tracks(frames)
+            frames.append((shapes.ground_truth(index), tracker.update(one, shapes.time_s(index))))
+    together = evaluate_tracks(frames)
     assert together.idf1 > 0.9
     assert together.mota > 0.9

@@ -89,5 +89,5 @@ def test_a_run_to_go_on_with_knows_its_network(tmp_path: Path) -> None:
     start = resumed_point(tmp_path / "run")
     assert start.config == asked.config
     assert start.preprocessor["size"] == {"height": 64, "width": 64}
-    with pytest.raises(UsageError, match="no run to go on with"):
+    with pytest.raises(UsageError, match="no run to continue with"):
         resumed_point(tmp_path / "none")

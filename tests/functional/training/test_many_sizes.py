@@ -107,10 +107,10 @@ def test_masks_of_a_batch_that_is_resized_as_a_whole_are_resized_with_it() -> No
 class _WithoutMasks(ShapesDataset):
     """Drawn images, of which the masks of number 2 cannot be read."""
 
-    def truths(self, index: int) -> GroundTruth:
+    def ground_truth(self, index: int) -> GroundTruth:
         if index == 2:
             raise ImageError("truncated", "its PNG '2.png' cannot be read: truncated after 3 bytes")
-        return super().truths(index)
+        return super().ground_truth(index)
 
 
 def test_an_image_whose_masks_cannot_be_read_gives_way_to_another() -> None:

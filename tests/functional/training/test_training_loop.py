@@ -1,4 +1,4 @@
-"""A run learns, judges, keeps the best, says what happens, and refuses what would go wrong later."""
+"""A run learns, evaluates, keeps the best, says what happens, and refuses what would go wrong later."""
 
 import json
 from dataclasses import replace
@@ -173,7 +173,9 @@ def test_training_goes_back_to_the_best_where_augmentation_stops(tmp_path: Path)
     result, events = watched(job(tmp_path / "run", recipe))
     best = [event.epoch for event in events if isinstance(event, Evaluated) and event.best]
     notes = [
-        event.sentence for event in events if isinstance(event, TrainingNote) and "goes on from epoch" in event.sentence
+        event.sentence
+        for event in events
+        if isinstance(event, TrainingNote) and "continues from epoch" in event.sentence
     ]
     assert best
     assert notes

@@ -1,4 +1,4 @@
-"""Judging during a run: the figures are those of the images whose truths are known."""
+"""Evaluating during a run: the figures are those of the images whose ground truth are known."""
 
 from typing import Any, cast
 
@@ -35,12 +35,12 @@ class Knowing:
         return [frame if isinstance(frame, FailedFrame) else self._look(frame.origin.index) for frame in frames]
 
     def _look(self, index: int) -> Detections:
-        truths = self._data.truths(index)
-        return Detections(truths.boxes_xyxy, np.full(len(truths), 0.9, np.float32), truths.class_ids)
+        ground_truth = self._data.ground_truth(index)
+        return Detections(ground_truth.boxes_xyxy, np.full(len(ground_truth), 0.9, np.float32), ground_truth.class_ids)
 
 
 class PartlyKnown(Rectangles):
-    """Of the first images nobody knows what is true, as of one whose size is not known."""
+    """Of the first images nobody knows the ground truth, as of one whose size is not known."""
 
     def __init__(self, count: int, *, unknown: int) -> None:
         super().__init__(count)
@@ -62,13 +62,15 @@ def judge(data: Rectangles) -> ValidationResult | None:
 
 @pytest.mark.parametrize("unknown", [0, 3])
 def test_images_without_known_truths_are_left_out(unknown: int) -> None:
-    judgement = judge(PartlyKnown(8, unknown=unknown))
-    assert judgement is not None
-    assert judgement.ap == pytest.approx(1)
+    validation_result = judge(PartlyKnown(8, unknown=unknown))
+    assert validation_result is not None
+    assert validation_result.ap == pytest.approx(1)
 
 
 def test_images_that_cannot_be_read_lower_the_figures_and_are_told() -> None:
-    judgement = judge(Rectangles(8, broken={1, 2}))
-    assert judgement is not None
-    assert judgement.ap < 0.99
-    assert judgement.notes == ("2 of the 8 images to judge on cannot be read: what is true of them is missed",)
+    validation_result = judge(Rectangles(8, broken={1, 2}))
+    assert validation_result is not None
+    assert validation_result.ap < 0.99
+    assert validation_result.notes == (
+        "2 of the 8 images to evaluate on cannot be read: the ground truth of them is missed",
+    )

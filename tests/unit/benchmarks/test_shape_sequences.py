@@ -36,7 +36,7 @@ def test_an_object_keeps_its_class_and_never_jumps(level: str, seed: int) -> Non
     class_of: dict[int, int] = {}
     before: dict[int, np.ndarray] = {}
     for index in range(len(shapes)):
-        true = shapes.truths(index)
+        true = shapes.ground_truth(index)
         assert true.track_ids is not None
         within = (true.boxes_xyxy > 0) & (true.boxes_xyxy < np.tile(shapes.size_hw[::-1], 2))
         whole = within.all(axis=1)
@@ -52,7 +52,7 @@ def test_an_object_keeps_its_class_and_never_jumps(level: str, seed: int) -> Non
 def test_boxes_lie_within_the_image(level: str) -> None:
     shapes = ShapeSequence(level, 1)
     for index in range(0, len(shapes), 10):
-        boxes = shapes.truths(index).boxes_xyxy
+        boxes = shapes.ground_truth(index).boxes_xyxy
         assert (boxes[:, :2] < boxes[:, 2:]).all()
         assert (boxes >= 0).all()
         assert (boxes <= np.tile(shapes.size_hw[::-1], 2)).all()
@@ -64,7 +64,7 @@ def test_what_changes_between_frames_changes_in_the_boxes_and_nowhere_else() -> 
         one, other = shapes.draw(index), shapes.draw(index + 1)
         inside = np.zeros(shapes.size_hw, np.bool_)
         for frame in (index, index + 1):
-            for left, top, right, bottom in shapes.truths(frame).boxes_xyxy.tolist():
+            for left, top, right, bottom in shapes.ground_truth(frame).boxes_xyxy.tolist():
                 inside[max(0, int(top) - 1) : int(bottom) + 2, max(0, int(left) - 1) : int(right) + 2] = True
         changed = (one != other).any(axis=2)
         assert changed.any()
@@ -78,7 +78,7 @@ def test_hard_sequences_have_what_makes_them_hard() -> None:
         shapes = ShapeSequence("hard", seed, rate=10, frames=40)
         seen: dict[int, list[bool]] = {}
         for index in range(len(shapes)):
-            true = shapes.truths(index)
+            true = shapes.ground_truth(index)
             assert true.track_ids is not None
             for number in range(1, 15):
                 seen.setdefault(number, []).append(number in true[~true.crowd].track_ids)  # type: ignore[operator]
@@ -93,7 +93,7 @@ def test_hard_sequences_have_what_makes_them_hard() -> None:
 def test_easy_sequences_keep_their_shapes_apart() -> None:
     for seed in range(5):
         shapes = ShapeSequence("easy", seed, rate=5, frames=20)
-        crowd = np.concatenate([shapes.truths(index).crowd for index in range(len(shapes))])
+        crowd = np.concatenate([shapes.ground_truth(index).crowd for index in range(len(shapes))])
         assert crowd.mean() < 0.15  # they stand for what is cut by the border, too
 
 

@@ -1,4 +1,4 @@
-"""Truths agree with upright pixels, whichever way the images and their annotations were turned."""
+"""Ground truth agree with upright pixels, whichever way the images and their annotations were turned."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def test_the_size_tells_whether_boxes_were_drawn_before_or_after_turning(
     frame = dataset.read(0)
     assert isinstance(frame, Frame)
     assert np.array_equal(frame.pixels, upright)
-    assert dataset.truths(0).boxes_xyxy.tolist() == [white_box(upright)]
+    assert dataset.ground_truth(0).boxes_xyxy.tolist() == [white_box(upright)]
     entry = dataset.annotations()["images"][0]
     assert (entry["height"], entry["width"]) == frame.size_hw
     assert dataset.annotations()["annotations"][0]["bbox"] == xywh(white_box(upright))
@@ -79,7 +79,7 @@ def test_where_sizes_cannot_tell_boxes_are_taken_as_those_of_other_images(tmp_pa
         images.append(image(2, "b.png", STORED if others == "before turning" else upright_hw(6)))
     dataset = CocoDataset(write_coco(tmp_path, images=images, annotations=rows, image_files=None))
     expected = white_box(upright) if others == "before turning" else list(BOX)
-    assert dataset.truths(0).boxes_xyxy.tolist() == [expected]
+    assert dataset.ground_truth(0).boxes_xyxy.tolist() == [expected]
     [said] = [said for said in dataset.report.findings if "of the same size either way" in said]
     assert ("turned with them" in said) == (others == "before turning")
     assert "'a.png'" in said
@@ -92,7 +92,7 @@ def test_an_image_of_another_size_is_unreadable_and_has_no_truths(tmp_path: Path
     frame = dataset.read(2)
     assert isinstance(frame, FailedFrame)
     assert "it has 64 x 48 pixels, and its annotations are for 640 x 480" in frame.message
-    assert len(dataset.truths(2)) == 0
+    assert len(dataset.ground_truth(2)) == 0
     assert [entry["id"] for entry in dataset.annotations()["images"]] == [1, 2]
     assert any("1 image is not of the size" in said and "'c.png'" in said for said in dataset.report.findings)
 
@@ -114,4 +114,4 @@ def test_images_beyond_those_looked_at_on_entry_are_turned_all_the_same(
     rows = [annotation(1, 1, 2, xywh(BOX))]
     dataset = CocoDataset(write_coco(tmp_path, images=images, annotations=rows, image_files=None))
     assert dataset.report.findings == ("1 class has no box: 'dog'",)
-    assert dataset.truths(1).boxes_xyxy.tolist() == [white_box(upright)]
+    assert dataset.ground_truth(1).boxes_xyxy.tolist() == [white_box(upright)]

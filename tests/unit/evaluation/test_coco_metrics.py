@@ -26,7 +26,7 @@ JUDGES: list[Any] = [
 
 
 def random_data(seed: int, *, images: int = 30, classes: int = 7) -> tuple[Truth, Results]:
-    """Truths of all sizes, some crowds, areas that are not width times height, empty images, ids with holes; and
+    """Ground truth of all sizes, some crowds, areas that are not width times height, empty images, ids with holes; and
     results near them, some of another class, some of nothing, with scores that repeat."""
     rng = np.random.default_rng(seed)
     category_ids = np.sort(rng.choice(np.arange(1, 3 * classes), classes, replace=False)).tolist()
@@ -36,7 +36,7 @@ def random_data(seed: int, *, images: int = 30, classes: int = 7) -> tuple[Truth
         for _ in range(int(rng.integers(0, 9)) if rng.random() > 0.2 else 0):
             size = np.exp(rng.uniform(np.log(5), np.log(300), 2))
             box = np.concatenate([rng.uniform(0, 400, 2), size])
-            category_id = int(rng.choice(category_ids[:-1]))  # one category has no truth
+            category_id = int(rng.choice(category_ids[:-1]))  # one category has no ground truth
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -111,7 +111,7 @@ def test_figures_of_a_class_are_those_of_pycocotools_asked_about_it_alone(by: Ju
             [stats[0], stats[1], stats[8]], abs=1e-6
         )
         theirs = [a for a in truth["annotations"] if a["category_id"] == one.category_id]
-        assert one.truths == sum(not a["iscrowd"] for a in theirs)
+        assert one.ground_truth == sum(not a["iscrowd"] for a in theirs)
         assert one.detections == sum(r["category_id"] == one.category_id for r in results)
         if one.ap is not None:
             assert float(one.precision.mean()) == pytest.approx(one.ap)
@@ -135,7 +135,7 @@ def test_perfect_results_have_ap_1_whatever_the_ids_of_the_annotations(by: Judge
     truth, _ = random_data(2)
     for entry in truth["annotations"]:
         entry["iscrowd"] = 0
-        entry["id"] = 0  # pycocotools takes the id of a truth for "not matched" where it is 0
+        entry["id"] = 0  # pycocotools takes the id of a ground truth for "not matched" where it is 0
     results = [
         {key: a[key] for key in ("image_id", "category_id", "bbox")} | {"score": 1.0} for a in truth["annotations"]
     ]

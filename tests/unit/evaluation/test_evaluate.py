@@ -54,7 +54,7 @@ def test_what_is_true_of_an_unreadable_image_counts_as_missed(dataset: Make, det
     done = evaluate(detector(data), data, workers=2)
     assert done is not None
     assert [failed.origin.file for failed in done.findings.unreadable] == ["in/0.png", "in/2.png"]
-    assert done.notes == (*done.findings.notes, "2 images could not be read: what is true of them counts as missed")
+    assert done.notes == (*done.findings.notes, "2 images could not be read: the ground truth of them counts as missed")
     cat, dog = done.metrics.classes
     assert (cat.ar, dog.ar) == (pytest.approx(1 / 3), pytest.approx(1))
 
@@ -64,8 +64,8 @@ def test_images_that_the_truth_leaves_out_are_left_out(dataset: Make, detector: 
     done = evaluate(detector(data), data, workers=2)
     assert done is not None
     assert done.metrics.ap == pytest.approx(1)
-    assert (done.metrics.images, len(done.truth["images"])) == (4, 4)
-    assert done.notes[-1] == "2 images left out: what is true of them is of another size than they are, or has none"
+    assert (done.metrics.images, len(done.ground_truth["images"])) == (4, 4)
+    assert done.notes[-1] == "2 images left out: the ground truth of them is of another size than they are, or has none"
 
 
 def test_nothing_readable_is_an_error_that_names_the_first(dataset: Make, detector: Make) -> None:

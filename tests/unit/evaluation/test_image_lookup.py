@@ -10,7 +10,7 @@ from detcli.evaluation.coco_ground_truth import CocoGroundTruth
 from detcli.evaluation.image_lookup import ImageLookup
 
 
-def truth(*names: str) -> CocoGroundTruth:
+def ground_truth(*names: str) -> CocoGroundTruth:
     return CocoGroundTruth("gt.json", {"images": [{"id": i, "file_name": n} for i, n in enumerate(names)]})
 
 
@@ -23,7 +23,7 @@ def image(path: Path) -> None:
 def test_images_are_found_in_the_usual_places(folder: str, tmp_path: Path) -> None:
     image(tmp_path / folder / "sub" / "a.png")
     (tmp_path / "annotations").mkdir(exist_ok=True)
-    images = ImageLookup(tmp_path / "annotations/instances_val2017.json", truth("sub\\a.png", "gone.png"), None)
+    images = ImageLookup(tmp_path / "annotations/instances_val2017.json", ground_truth("sub\\a.png", "gone.png"), None)
     assert images.are_there
     pixels = images.read(0)
     assert pixels is not None
@@ -33,13 +33,15 @@ def test_images_are_found_in_the_usual_places(folder: str, tmp_path: Path) -> No
 
 def test_an_image_that_cannot_be_decoded_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no image")
-    assert ImageLookup(tmp_path / "gt.json", truth("a.png"), None).read(0) is None
+    assert ImageLookup(tmp_path / "gt.json", ground_truth("a.png"), None).read(0) is None
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "a/../../secret.png", "{root}/secret.png", "C:\\secret.png"])
 def test_a_name_that_leads_out_is_not_followed(name: str, tmp_path: Path) -> None:
     image(tmp_path / "secret.png")
     image(tmp_path / "in" / "a.png")
-    images = ImageLookup(tmp_path / "in" / "gt.json", truth("a.png", name.format(root=tmp_path)), tmp_path / "in")
+    images = ImageLookup(
+        tmp_path / "in" / "gt.json", ground_truth("a.png", name.format(root=tmp_path)), tmp_path / "in"
+    )
     assert images.read(0) is not None
     assert images.read(1) is None

@@ -1,4 +1,4 @@
-"""Masks judged by the reference library as pycocotools judges them when it is called directly."""
+"""Masks evaluated by the reference library as pycocotools evaluates them when it is called directly."""
 
 import contextlib
 import copy
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from detcli.errors import DataError
-from detcli.evaluation.coco_ground_truth import read_truth
+from detcli.evaluation.coco_ground_truth import read_coco_ground_truth
 from detcli.evaluation.coco_metrics import Judge, judge
 from detcli.evaluation.result_matching import match
 from detcli.io.results import read_results
@@ -57,22 +57,22 @@ def random_data(seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
                         {"image_id": image_id, "category_id": category, "score": round(float(rng.random()), 2),
                          "bbox": [left, top, right - left, bottom - top], "segmentation": found.as_json()}
                     )  # fmt: skip
-    truth = {
+    ground_truth = {
         "images": [{"id": i, "file_name": f"{i}.jpg", "height": SIZE[0], "width": SIZE[1]} for i in range(1, 7)],
         "annotations": annotations,
         "categories": [{"id": i, "name": f"thing {i}"} for i in range(1, 4)],
     }
-    return truth, results
+    return ground_truth, results
 
 
-def directly(truth: dict[str, Any], results: list[dict[str, Any]]) -> list[float]:
-    """As results of masks are judged: with boxes beside them, pycocotools would take the boxes' sizes for the masks'."""
+def directly(ground_truth: dict[str, Any], results: list[dict[str, Any]]) -> list[float]:
+    """As results of masks are evaluated: with boxes next to them, pycocotools would take the boxes' sizes for the masks'."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
-        coco.dataset = copy.deepcopy(truth)
+        coco.dataset = copy.deepcopy(ground_truth)
         coco.createIndex()
         evaluation = COCOeval(
             coco, coco.loadRes([{k: v for k, v in one.items() if k != "bbox"} for one in results]), "segm"
@@ -86,18 +86,18 @@ def directly(truth: dict[str, Any], results: list[dict[str, Any]]) -> list[float
 @pytest.mark.parametrize("by", JUDGES)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Judge, seed: int) -> None:
-    truth, results = random_data(seed)
-    metrics = judge(truth, results, iou_type="segm", by=by)
+    ground_truth, results = random_data(seed)
+    metrics = judge(ground_truth, results, iou_type="segm", by=by)
     figures = [-1.0 if value is None else value for value in metrics.figures.values()]
-    assert figures == pytest.approx(directly(truth, results), abs=1e-6)
+    assert figures == pytest.approx(directly(ground_truth, results), abs=1e-6)
     assert 0.05 < metrics.ap < 0.95
-    assert metrics.ap != judge(truth, results, by=by).ap, "boxes overlap otherwise"
+    assert metrics.ap != judge(ground_truth, results, by=by).ap, "boxes overlap otherwise"
 
 
 def test_results_without_masks_are_refused(tmp_path: Path) -> None:
-    truth, results = random_data(0)
-    (tmp_path / "gt.json").write_text(json.dumps(truth))
-    read = read_truth(tmp_path / "gt.json", masks=True)
+    ground_truth, results = random_data(0)
+    (tmp_path / "gt.json").write_text(json.dumps(ground_truth))
+    read = read_coco_ground_truth(tmp_path / "gt.json", masks=True)
     for change, words in (
         (lambda one: one.pop("segmentation"), "a box without a mask"),
         (lambda one: one.update(segmentation=Rle.of(np.ones((3, 3), bool)).as_json()), r"a mask is for \[3, 3\]"),
@@ -122,9 +122,9 @@ def test_results_without_masks_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_annotations_without_masks_are_refused_where_masks_are_judged(tmp_path: Path, change: Any, words: str) -> None:
-    truth, _ = random_data(0)
-    change(truth)
-    (tmp_path / "gt.json").write_text(json.dumps(truth))
+    ground_truth, _ = random_data(0)
+    change(ground_truth)
+    (tmp_path / "gt.json").write_text(json.dumps(ground_truth))
     with pytest.raises(DataError, match=words):
-        read_truth(tmp_path / "gt.json", masks=True)
-    read_truth(tmp_path / "gt.json")
+        read_coco_ground_truth(tmp_path / "gt.json", masks=True)
+    read_coco_ground_truth(tmp_path / "gt.json")

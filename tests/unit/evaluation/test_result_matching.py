@@ -12,7 +12,7 @@ from detcli.io.results import StoredBox, StoredImage
 FILES = {5: "sub/a.jpg", 6: "b.jpg", 9: "other/a.jpg"}
 
 
-def truth(categories: dict[int, str] | None = None) -> CocoGroundTruth:
+def ground_truth(categories: dict[int, str] | None = None) -> CocoGroundTruth:
     return CocoGroundTruth(
         "gt.json",
         {
@@ -36,7 +36,7 @@ def failed(file: str) -> StoredImage:
 
 
 def matched(*images: StoredImage, categories: dict[int, str] | None = None) -> MatchedResults:
-    return match(images, truth(categories), "r.jsonl")
+    return match(images, ground_truth(categories), "r.jsonl")
 
 
 def ids(result: MatchedResults) -> list[tuple[int, int]]:
@@ -141,7 +141,7 @@ def test_a_detection_that_stands_twice_is_told() -> None:
 
 
 def test_an_image_of_another_size_than_the_annotations_say_is_told() -> None:
-    sized = truth()
+    sized = ground_truth()
     for image in sized.annotations["images"]:
         image |= {"height": 40, "width": 60}
     images = [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from detcli.evaluation.tracking_metrics import TrackingMetrics, judge_tracks
+from detcli.evaluation.tracking_metrics import TrackingMetrics, evaluate_tracks
 from detcli.structures.detections import Detections
 from detcli.structures.ground_truth import GroundTruth
 
@@ -18,7 +18,7 @@ def boxes(seen: Seen) -> np.ndarray:
     return np.stack((left, np.zeros_like(left), left + 10, np.full_like(left, 10)), axis=1).reshape(-1, 4)
 
 
-def truths(seen: Seen, *, classes: Sequence[int] | None = None, crowd: Sequence[int] = ()) -> GroundTruth:
+def ground_truth(seen: Seen, *, classes: Sequence[int] | None = None, crowd: Sequence[int] = ()) -> GroundTruth:
     ids = np.array(list(seen), np.int64)
     class_ids = np.array(classes if classes is not None else [0] * len(seen), np.int64)
     return GroundTruth(boxes(seen), class_ids, np.isin(ids, crowd), track_ids=ids)
@@ -31,7 +31,7 @@ def detections(seen: Seen, *, classes: Sequence[int] | None = None) -> Detection
 
 
 def judge(*frames: tuple[Seen, Seen]) -> TrackingMetrics:
-    return judge_tracks((truths(true), detections(found)) for true, found in frames)
+    return evaluate_tracks((ground_truth(true), detections(found)) for true, found in frames)
 
 
 def test_what_is_as_it_should_be_has_no_fault() -> None:
@@ -41,9 +41,9 @@ def test_what_is_as_it_should_be_has_no_fault() -> None:
 
 
 def test_misses_and_inventions_are_counted_in_truths() -> None:
-    """Ten truths, two missed, one invented: MOTA = 1 - 3 / 10; IDF1 = 2 * 8 / (10 + 9)."""
+    """Ten ground truth, two missed, one invented: MOTA = 1 - 3 / 10; IDF1 = 2 * 8 / (10 + 9)."""
     figures = judge(*[({1: 0}, {1: 0})] * 8, ({1: 0}, {}), ({1: 0}, {2: 70}))
-    assert (figures.truths, figures.misses, figures.false_positives, figures.switches) == (10, 2, 1, 0)
+    assert (figures.ground_truth, figures.misses, figures.false_positives, figures.switches) == (10, 2, 1, 0)
     assert figures.mota == pytest.approx(0.7)
     assert figures.idf1 == pytest.approx(16 / 19)
     assert (figures.id_precision, figures.id_recall) == (pytest.approx(8 / 9), pytest.approx(8 / 10))
@@ -94,7 +94,7 @@ def test_half_an_overlap_is_enough_and_less_is_not(left: float, pairs: int) -> N
 
 
 def test_another_class_is_another_thing() -> None:
-    figures = judge_tracks([(truths({1: 0}, classes=[0]), detections({1: 0}, classes=[1]))])
+    figures = evaluate_tracks([(ground_truth({1: 0}, classes=[0]), detections({1: 0}, classes=[1]))])
     assert (figures.pairs, figures.misses, figures.false_positives, figures.idf1) == (0, 1, 1, 0.0)
 
 
@@ -118,17 +118,17 @@ def test_worse_than_nothing_is_below_zero() -> None:
 
 
 def test_a_crowd_need_not_be_found_and_may_be() -> None:
-    with_crowd = truths({1: 0, 2: 50}, crowd=[2])
+    with_crowd = ground_truth({1: 0, 2: 50}, crowd=[2])
     for found in ({1: 0}, {1: 0, 2: 50}):
-        figures = judge_tracks([(with_crowd, detections(found))])
-        assert (figures.truths, figures.detections, figures.mota, figures.idf1) == (1, 1, 1.0, 1.0)
-    far = judge_tracks([(with_crowd, detections({1: 0, 2: 80}))])
+        figures = evaluate_tracks([(with_crowd, detections(found))])
+        assert (figures.ground_truth, figures.detections, figures.mota, figures.idf1) == (1, 1, 1.0, 1.0)
+    far = evaluate_tracks([(with_crowd, detections({1: 0, 2: 80}))])
     assert far.false_positives == 1
 
 
 def test_a_crowd_takes_no_detection_from_what_is_judged() -> None:
     """The only detection lies on the crowd exactly and overlaps the object enough: it is the object's."""
-    figures = judge_tracks([(truths({1: 0, 2: 2}, crowd=[2]), detections({1: 2}))])
+    figures = evaluate_tracks([(ground_truth({1: 0, 2: 2}, crowd=[2]), detections({1: 2}))])
     assert (figures.pairs, figures.misses, figures.false_positives) == (1, 0, 0)
 
 
@@ -148,10 +148,10 @@ def test_without_truths_there_is_no_figure() -> None:
 def test_what_nobody_tracked_is_refused() -> None:
     plain = Detections(boxes({1: 0}), np.ones(1, np.float32), np.zeros(1, np.int64))
     with pytest.raises(ValueError, match="without track ids"):
-        judge_tracks([(truths({1: 0}), plain)])
+        evaluate_tracks([(ground_truth({1: 0}), plain)])
 
 
 def test_a_number_twice_in_a_frame_is_refused() -> None:
     twice = Detections(boxes({1: 0, 2: 9}), np.ones(2, np.float32), np.zeros(2, np.int64), track_ids=np.array([3, 3]))
     with pytest.raises(ValueError, match="twice"):
-        judge_tracks([(truths({1: 0}), twice)])
+        evaluate_tracks([(ground_truth({1: 0}), twice)])

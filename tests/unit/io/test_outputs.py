@@ -163,7 +163,7 @@ def test_resume_takes_what_exists_only_with_a_journal(tmp_path: Path) -> None:
         prepare_output(path, journal=journal, resume=True)
     journal.write_bytes(b"")
     assert prepare_output(path, journal=journal, resume=True)
-    with pytest.raises(OutputError, match="interrupted or still goes on"):
+    with pytest.raises(OutputError, match="interrupted or still continues"):
         prepare_output(path, journal=journal)
 
 

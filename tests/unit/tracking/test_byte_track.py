@@ -97,7 +97,7 @@ def test_how_far_a_new_track_may_have_gone_is_a_matter_of_time(rate: float, expe
 
 
 def test_the_better_boxes_choose_first() -> None:
-    """The doubtful box lies exactly where the track is, and the sure one beside it: that one is the object."""
+    """The doubtful box lies exactly where the track is, and the sure one next to it: that one is the object."""
     assert tracked([[(0, 0, 0.9, 0)], [(15, 0, 0.9, 0), (0, 0, 0.3, 0)]]) == [[1], [1, 0]]
 
 

@@ -1,6 +1,6 @@
 """Which frames are missing from what a decoder gives: packets that went in are compared with frames that came out.
 
-FFmpeg passes over damage without a word that a program could read; what is left of it are a packet that gives an error,
+FFmpeg skips damage without a word that a program could read; what is left of it are a packet that gives an error,
 a mark on a packet or on a frame, bytes that nobody took, or a packet that no frame came of.
 """
 
@@ -96,7 +96,7 @@ class CorruptionDetector:
         return None
 
     def forget(self) -> None:
-        """The decoder begins anew somewhere else."""
+        """The decoder begins again somewhere else."""
         self._awaited.clear()
         self._last = self._until = self._skipped_until = self._spoilt = None
         self._told = False

@@ -52,7 +52,7 @@ class VideoDecoder:
     timeline     keeps the times; it may have been begun by an earlier opening of the same source
     number_from  of the first frame
     start_s      frames long before that need not be decoded; those shortly before come all the same
-    resume       pass over what came in an earlier opening: frames up to the timeline's last one
+    resume       skip what came in an earlier opening: frames up to the timeline's last one
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class VideoDecoder:
             self._claimed_packets = self._stream.frames
         self._packets = Demuxer(opened, self._damage, timeline.hears)
         self._order = FrameReorderer(self._damage.awaits_before)
-        self._reached: list[int] | None = None  # time stamps sent since frames were passed over, until the first comes
+        self._reached: list[int] | None = None  # time stamps sent since frames were skipped, until the first comes
         self._passed = 0  # packets before those
         self._passing = False
 
@@ -128,7 +128,7 @@ class VideoDecoder:
             yield from self._begin_at(held, before)
 
     def _begin_at(self, held: list[Packet], before: int) -> Iterator[Packet]:
-        """Go on as if nothing had been decoded so far, at the last key frame before the start.
+        """Continue as if nothing had been decoded so far, at the last key frame before the start.
 
         before  so many frames lie before those held
         """

@@ -14,7 +14,7 @@ from detcli.sources.video.ffmpeg.corruption import CorruptionDetector
 
 Packet: TypeAlias = "av.Packet[VideoStream]"
 _MOST_FAILED_READS: Final = 32  # in a row: then nothing more can be read
-_JUMP_S: Final = 1  # further back than that, the clock was set anew
+_JUMP_S: Final = 1  # further back than that, the clock was set again
 _MARKED_AT_A_SEAM: Final = 2  # packets of an MPEG-TS file, where another one was joined to it: their numbers jump
 _UNREAD_BYTES: Final = 64  # between blocks of a Matroska file; their own headers have fewer
 _UNREAD_BYTES_OF_TS: Final = 20 * 188  # tables, and what fills up a constant rate
@@ -109,7 +109,7 @@ class Demuxer:
         return True
 
     def _go_on(self, packet: Packet) -> None:
-        """Where the clock was set back, as where files were joined, move time stamps so that they go on."""
+        """Where the clock was set back, as where files were joined, move time stamps so that they continue."""
         if packet.dts is None or "mp4" in self._container.format.name:  # whose index is in order
             return
         back = 0 if self._last_dts is None else self._last_dts - (packet.dts + self._moved)

@@ -32,5 +32,5 @@ class FrameReorderer:
             yield heapq.heappop(self._waiting)[2]
 
     def forget(self) -> None:
-        """Frames begin anew somewhere else."""
+        """Frames begin again somewhere else."""
         self._waiting.clear()

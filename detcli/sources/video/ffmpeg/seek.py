@@ -16,7 +16,7 @@ _SPARE_S = 1  # time stamps of the index say when a frame is decoded, which is t
 def jump_ahead(
     container: InputContainer, stream: VideoStream, packets: Iterator[Packet], begins: Packet, until: int
 ) -> tuple[Packet, int]:
-    """Go on at a key frame before a time stamp, if one lies ahead.
+    """Continue at a key frame before a time stamp, if one lies ahead.
 
     packets  of the stream, as they are read; after the jump those behind the packet that is returned
     begins   the last packet that came, of a key frame
@@ -49,6 +49,6 @@ def _place(stream: VideoStream, packet: Packet) -> int | None:
 def _next_after(
     container: InputContainer, stream: VideoStream, packets: Iterator[Packet], time_stamp: int
 ) -> "Packet | None":
-    with suppress(av.error.FFmpegError, OSError):  # then it goes on where it is, which is seen by what comes
+    with suppress(av.error.FFmpegError, OSError):  # then it continues where it is, which is seen by what comes
         container.seek(time_stamp, stream=stream)
     return next(packets, None)

@@ -67,8 +67,8 @@ def test_plain_pycocotools_judges_it_the_same(detcli: Detcli, tmp_path: Path, mo
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    truth = open_dataset(SAMPLE, part="val").annotations()
-    Path("truth.json").write_text(json.dumps(truth))
+    ground_truth = open_dataset(SAMPLE, part="val").annotations()
+    Path("truth.json").write_text(json.dumps(ground_truth))
     write_images(Path("images"))
     detected = detcli(
         "detect", "images", "-m", "shapes", "-f", "coco-results", "--gt", "truth.json", "-o", "found.json"
@@ -90,9 +90,9 @@ def test_the_demo_finds_what_was_drawn(detcli: Detcli, tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert detcli("demo").code == 0
-    truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
+    ground_truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
     found = json.loads(Path("detcli-demo/detections.json").read_text())["annotations"]
-    assert judge(truth, found).ap > 0.6, "with the boxes above the threshold alone"
+    assert judge(ground_truth, found).ap > 0.6, "with the boxes above the threshold alone"
 
 
 def write_images(folder: Path) -> None:

@@ -286,12 +286,12 @@ def test_the_header_tells_model_version_and_arguments(detect: Detect, model: Pat
 
 
 def test_ids_come_from_the_annotations(detect: Detect, images: Path) -> None:
-    truth = {
+    ground_truth = {
         "images": [{"id": 70 + n, "file_name": name} for n, name in enumerate(["0.png", "1.png", "sub/3.png"])],
         "annotations": [],
         "categories": [{"id": 5, "name": "dog"}, {"id": 9, "name": "person"}],
     }
-    Path("truth.json").write_text(json.dumps(truth))
+    Path("truth.json").write_text(json.dumps(ground_truth))
     run = detect("in/0.png", "in/1.png", "-o", "out.json", "--gt", "truth.json")
     assert run.code == 0
     assert "no category for 1 of the model's labels: 'traffic light'" in run.err
@@ -365,7 +365,7 @@ def test_verbose_says_which_model_and_device(detect: Detect, images: Path) -> No
 def test_an_interrupted_run_asks_for_resume_and_a_whole_one_leaves_nothing_to_resume(
     detect: Detect, images: Path
 ) -> None:
-    assert detect("in", "-o", "out.jsonl", "--resume").code == 0, "nothing to go on from is no harm"
+    assert detect("in", "-o", "out.jsonl", "--resume").code == 0, "nothing to continue from is no harm"
     run = detect("in", "-o", "out.jsonl", "--resume")
     assert run.code == 8
     assert "there is no interrupted run to resume" in run.err

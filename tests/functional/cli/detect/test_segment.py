@@ -175,8 +175,8 @@ def test_instances_load_as_truth_and_as_results_and_judge_each_other(segment: Se
     instances = ("in", "--task", "instance", "-f", "coco-results", "-o", "found.json", "--gt", "truth.json")
     assert segment(*instances).code == 0
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO("truth.json")
-        judge = COCOeval(truth, truth.loadRes("found.json"), "segm")
+        ground_truth = COCO("truth.json")
+        judge = COCOeval(ground_truth, ground_truth.loadRes("found.json"), "segm")
         judge.evaluate()
         judge.accumulate()
         judge.summarize()

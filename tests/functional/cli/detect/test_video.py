@@ -229,7 +229,7 @@ def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: 
         (["ftp://me:secret@example.org/a.mp4"], 2, "'ftp://example.org/a.mp4'"),
         (["-", "-"], 2, "more than once"),
         (["in.mp4", "--start", "soon"], 2, "'soon' is no time"),
-        (["in.mp4", "--stride", "1.5"], 2, "'1.5' is not a whole number from 1\n"),
+        (["in.mp4", "--stride", "1.5"], 2, "'1.5' is not an integer from 1\n"),
         (["in.mp4", "--start", "1:75"], 2, "less than 60"),
         (["in.mp4", "--duration", "0:00"], 2, "no time at all"),
         (["in.mp4", "--camera-size", "big"], 2, "1280x720"),

@@ -1,4 +1,4 @@
-"""`detcli eval`: results of any format and a model itself, judged, reported, drawn and held against a gate."""
+"""`detcli eval`: results of any format and a model itself, evaluated, reported, drawn and held against a gate."""
 
 import contextlib
 import json
@@ -55,7 +55,7 @@ def moved(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for record in records:
         for found in record["detections"][:4]:
             left, top, width, height = found["bbox"]
-            share = 0.063 + 0.08 * (len(annotations) % 6)  # no IoU of the judge's is met exactly
+            share = 0.063 + 0.08 * (len(annotations) % 6)  # no IoU of the evaluate's is met exactly
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -111,8 +111,8 @@ def test_it_is_what_pycocotools_says_of_the_same_files(
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    truth = COCO(str(data))
-    evaluation = COCOeval(truth, truth.loadRes("cr.json"), "bbox")
+    ground_truth = COCO(str(data))
+    evaluation = COCOeval(ground_truth, ground_truth.loadRes("cr.json"), "bbox")
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
@@ -192,10 +192,10 @@ def test_drawn_shapes_are_data_too_and_need_a_common_class(detcli: Detcli, model
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([], 2, "nothing to judge"),
+        ([], 2, "nothing to evaluate"),
         (["out.jsonl"], 2, "Name the annotations"),
-        (["out.jsonl", "--gt", "in/gt.json", "--data", "in"], 2, "--data is for judging a model"),
-        (["out.jsonl", "--gt", "in/gt.json", "-m", "dfine-s"], 2, "--model is for judging a model"),
+        (["out.jsonl", "--gt", "in/gt.json", "--data", "in"], 2, "--data is for evaluating a model"),
+        (["out.jsonl", "--gt", "in/gt.json", "-m", "dfine-s"], 2, "--model is for evaluating a model"),
         (["--data", "in/gt.json", "--gt", "in/gt.json"], 2, "--gt is for RESULTS"),
         (["gone.jsonl", "--gt", "in/gt.json"], 2, "no such file"),
         (["out.jsonl", "--gt", "gone.json"], 2, "cannot read the annotations"),

@@ -1,4 +1,4 @@
-"""`detcli eval --iou-type segm`: masks of results, and of a model, judged as COCO judges them."""
+"""`detcli eval --iou-type segm`: masks of results, and of a model, evaluated as COCO evaluates them."""
 
 import json
 from collections.abc import Callable
@@ -27,12 +27,12 @@ def scene(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     found = json.loads(Path("found.json").read_text())
     assert found["annotations"]
     best = max(one["score"] for one in found["annotations"])
-    truth = [
+    ground_truth = [
         {**one, "id": place + 1, "iscrowd": 0}
         for place, one in enumerate(found["annotations"])
         if one["score"] > 0.5 * best
     ]
-    Path("in/gt.json").write_text(json.dumps({**found, "annotations": truth}))
+    Path("in/gt.json").write_text(json.dumps({**found, "annotations": ground_truth}))
     return tmp_path
 
 

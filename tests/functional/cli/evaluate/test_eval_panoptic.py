@@ -24,11 +24,11 @@ def scene(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         image(Path("in", f"{number}.png"), number)
     run = detcli("segment", "in", "-m", "model", "-t", "0", "-d", "cpu", "-f", "coco-panoptic", "-o", "found.json")
     assert run.code == 0, run.err
-    truth = json.loads(Path("found.json").read_text())
+    ground_truth = json.loads(Path("found.json").read_text())
     Path("in/gt").mkdir()
-    for annotation in truth["annotations"]:
+    for annotation in ground_truth["annotations"]:
         pixels = np.array(Image.open(Path("found", annotation["file_name"])))
-        if annotation is truth["annotations"][0]:
+        if annotation is ground_truth["annotations"][0]:
             largest = max(annotation["segments_info"], key=lambda one: one["area"])
             columns = np.nonzero(pixels[..., 0] == largest["id"])[1]
             cut = pixels[:, : int(np.quantile(columns, 0.3))]
@@ -36,7 +36,9 @@ def scene(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         Image.fromarray(pixels).save(Path("in/gt", annotation["file_name"]))
         for segment in annotation["segments_info"]:
             segment.pop("score")
-    Path("in/gt.json").write_text(json.dumps({key: truth[key] for key in ("images", "annotations", "categories")}))
+    Path("in/gt.json").write_text(
+        json.dumps({key: ground_truth[key] for key in ("images", "annotations", "categories")})
+    )
     return tmp_path
 
 

@@ -79,13 +79,13 @@ def test_three_commands_to_go_on_with_are_said(demo: Detcli) -> None:
 
 def test_truths_are_those_of_the_images_and_under_their_ids(demo: Detcli) -> None:
     demo()
-    truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
+    ground_truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
     found = json.loads(Path("detcli-demo/detections.json").read_text())
-    names = {image["id"]: image["file_name"] for image in truth["images"]}
+    names = {image["id"]: image["file_name"] for image in ground_truth["images"]}
     assert names == {image["id"]: image["file_name"] for image in found["images"]}
-    assert truth["categories"] == [{"id": i + 1, "name": name} for i, name in enumerate(CLASSES)]
-    assert {annotation["category_id"] for annotation in truth["annotations"]} == set(range(1, len(CLASSES) + 1))
-    for annotation in truth["annotations"]:
+    assert ground_truth["categories"] == [{"id": i + 1, "name": name} for i, name in enumerate(CLASSES)]
+    assert {annotation["category_id"] for annotation in ground_truth["annotations"]} == set(range(1, len(CLASSES) + 1))
+    for annotation in ground_truth["annotations"]:
         left, top, width, height = annotation["bbox"]
         assert 0 <= left < left + width <= 640
         assert 0 <= top < top + height <= 480

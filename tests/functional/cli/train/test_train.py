@@ -46,7 +46,7 @@ def dataset(folder: Path, count: int, *, names: Sequence[str] = tuple(COLORS), s
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The test stands in an empty folder, with eight images to learn from and four to judge by."""
+    """The test stands in an empty folder, with eight images to learn from and four to evaluate by."""
     monkeypatch.chdir(tmp_path)
     dataset(Path("val"), 4, seed=1)
     return dataset(Path("data"), 8)
@@ -86,7 +86,7 @@ def test_a_dry_run_checks_and_plans_and_prints_the_recipe(train: Train, data: Pa
     recipe = tomllib.loads(run.out)
     assert (recipe["epochs"], recipe["batch"], recipe["clip"]) == (2, 4, 0.5)
     assert "2 epochs of 2 steps" in run.err
-    assert "nothing to judge by" in run.err
+    assert "nothing to evaluate by" in run.err
     assert not Path("runs").exists()
     Path("recipe.toml").write_text(run.out)
     assert train("--data", data, "--dry-run", "--recipe", "recipe.toml").out == run.out
@@ -201,7 +201,7 @@ def test_a_slip_is_one_line_and_trains_nothing(train: Train, data: Path, argumen
 def test_resuming_what_was_never_begun_is_told(train: Train, data: Path) -> None:
     run = train("--data", data, "-o", "run", "--resume", *SHORT)
     assert run.code == 2
-    assert "--resume: there is no run to go on with in 'run'" in run.err
+    assert "--resume: there is no run to continue with in 'run'" in run.err
 
 
 def test_a_field_of_the_network_that_there_is_none_of_is_refused(train: Train, data: Path) -> None:
@@ -243,7 +243,7 @@ def test_signals_save_and_resume_goes_on(train: Train, tiny_checkpoint: Path, da
     words = ["train", "-m", str(tiny_checkpoint), "--data", str(data), "-o", "run", *SHORT, "--epochs", "200"]
     code, lines = interrupted(words, signal.SIGTERM, after="detcli: epoch 1 of 200")
     assert code == 143, lines
-    assert lines[-1].endswith("-> run; interrupted by SIGTERM, the same command with --resume goes on")
+    assert lines[-1].endswith("-> run; interrupted by SIGTERM, the same command with --resume continues")
 
     wrong = train("--data", data, "-o", "run", "--resume", "--epochs", "9")
     assert wrong.code == 2

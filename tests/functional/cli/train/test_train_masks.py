@@ -59,7 +59,7 @@ def _colors(ids: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The test stands in an empty folder, with four images to learn from and two to judge by."""
+    """The test stands in an empty folder, with four images to learn from and two to evaluate by."""
     monkeypatch.chdir(tmp_path)
     panoptic(Path("val"), 2, seed=1)
     return panoptic(Path("data"), 4)
@@ -108,7 +108,7 @@ def test_a_detector_is_given_a_mask_head_that_alone_learns(detcli: Detcli, data:
     model = without_masks(Path("detector"), write_panoptic_model(Path("model")), ("dog", "zebra", "sky"))
     run = detcli("train", "-m", model, "--masks", "--data", data, "-o", "run", *SHORT)
     assert run.code == 0, run.err
-    assert "the model finds boxes; its mask head begins anew" in run.err
+    assert "the model finds boxes; its mask head begins again" in run.err
     before = load_file(model / "model.safetensors")
     after = load_file(Path("run/last/model.safetensors"))
     kept = {f"detr.{name}": tensor for name, tensor in before.items()}

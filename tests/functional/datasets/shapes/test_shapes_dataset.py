@@ -22,8 +22,10 @@ def frame_of(shapes: ShapesDataset, index: int) -> Frame:
 
 def digest(index: int) -> str:
     """Of an image's pixels and boxes."""
-    pixels, truths = draw(5, index)
-    return hashlib.sha256(pixels.tobytes() + truths.boxes_xyxy.tobytes() + truths.class_ids.tobytes()).hexdigest()
+    pixels, ground_truth = draw(5, index)
+    return hashlib.sha256(
+        pixels.tobytes() + ground_truth.boxes_xyxy.tobytes() + ground_truth.class_ids.tobytes()
+    ).hexdigest()
 
 
 def test_an_image_is_the_same_whatever_was_drawn_before() -> None:
@@ -49,15 +51,17 @@ def test_the_set_is_the_one_that_was_published() -> None:
     rows = [
         f"{index} {CLASSES[class_id]} {' '.join(f'{value:.1f}' for value in box)}"
         for index in range(20)
-        for class_id, box in zip(shapes.truths(index).class_ids, shapes.truths(index).boxes_xyxy, strict=True)
+        for class_id, box in zip(
+            shapes.ground_truth(index).class_ids, shapes.ground_truth(index).boxes_xyxy, strict=True
+        )
     ]
     assert hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16] == "d9d7a8fe57ee08d7"
 
 
 def test_parts_share_no_image_even_under_one_seed() -> None:
     train, val = ShapesDataset("shapes:7:50", part="train"), ShapesDataset("shapes:7:50", part="val")
-    boxes_of_train = {train.truths(index).boxes_xyxy.tobytes() for index in range(50)} - {b""}
-    boxes_of_val = {val.truths(index).boxes_xyxy.tobytes() for index in range(50)} - {b""}
+    boxes_of_train = {train.ground_truth(index).boxes_xyxy.tobytes() for index in range(50)} - {b""}
+    boxes_of_val = {val.ground_truth(index).boxes_xyxy.tobytes() for index in range(50)} - {b""}
     assert boxes_of_train.isdisjoint(boxes_of_val)
     assert not np.array_equal(frame_of(train, 0).pixels, frame_of(val, 0).pixels)
 
@@ -67,7 +71,7 @@ def test_defaults_are_ten_thousand_images_of_seed_0_and_a_thousand_of_seed_1() -
         default, named = ShapesDataset(part=part), ShapesDataset(name, part=part)
         assert len(default) == len(named) == int(name.rsplit(":", 1)[1])
         assert frame_of(default, 3).origin == frame_of(named, 3).origin
-        assert np.array_equal(default.truths(3).boxes_xyxy, named.truths(3).boxes_xyxy)
+        assert np.array_equal(default.ground_truth(3).boxes_xyxy, named.ground_truth(3).boxes_xyxy)
 
 
 def test_a_frame_says_where_it_stands() -> None:
@@ -99,10 +103,10 @@ def test_annotations_say_what_truths_say() -> None:
     assert [box["id"] for box in coco["annotations"]] == [*range(1, shapes.report.boxes + 1)]
     for index in (0, 13, 39):
         mine = [box for box in coco["annotations"] if box["image_id"] == shapes.image_id(index)]
-        truths = shapes.truths(index)
+        ground_truth = shapes.ground_truth(index)
         corners = [[x, y, x + w, y + h] for x, y, w, h in (box["bbox"] for box in mine)]
-        assert np.allclose(np.array(corners).reshape(-1, 4), truths.boxes_xyxy)
-        assert [box["category_id"] for box in mine] == [shapes.labels.category_ids[k] for k in truths.class_ids]
+        assert np.allclose(np.array(corners).reshape(-1, 4), ground_truth.boxes_xyxy)
+        assert [box["category_id"] for box in mine] == [shapes.labels.category_ids[k] for k in ground_truth.class_ids]
         height, width = frame_of(shapes, index).size_hw
         assert (coco["images"][index]["width"], coco["images"][index]["height"]) == (width, height)
     assert [(item["id"], item["name"]) for item in coco["categories"]] == [*enumerate(CLASSES, start=1)]
@@ -110,20 +114,20 @@ def test_annotations_say_what_truths_say() -> None:
 
 def test_the_report_counts_what_truths_hold() -> None:
     shapes = ShapesDataset("shapes:9:60")
-    truths = [shapes.truths(index) for index in range(60)]
+    ground_truth = [shapes.ground_truth(index) for index in range(60)]
     assert shapes.report.name == "shapes:9:60"
     assert shapes.report.images == 60
-    assert shapes.report.boxes == sum(map(len, truths)) == sum(shapes.report.boxes_of.values())
-    assert shapes.report.empty == sum(len(one) == 0 for one in truths)
-    stars = sum(int((one.class_ids == CLASSES.index("star")).sum()) for one in truths)
+    assert shapes.report.boxes == sum(map(len, ground_truth)) == sum(shapes.report.boxes_of.values())
+    assert shapes.report.empty == sum(len(one) == 0 for one in ground_truth)
+    stars = sum(int((one.class_ids == CLASSES.index("star")).sum()) for one in ground_truth)
     assert shapes.report.boxes_of["star"] == stars > 0
 
 
 def test_classes_are_mapped_by_name() -> None:
     own, mapped = ShapesDataset("shapes:4:10"), ShapesDataset("shapes:4:10", classes=("person", *reversed(CLASSES)))
     for index in range(10):
-        names = [own.labels.names[k] for k in own.truths(index).class_ids]
-        assert [mapped.labels.names[k] for k in mapped.truths(index).class_ids] == names
+        names = [own.labels.names[k] for k in own.ground_truth(index).class_ids]
+        assert [mapped.labels.names[k] for k in mapped.ground_truth(index).class_ids] == names
     assert mapped.labels.names[0] == "person"
 
 
@@ -148,7 +152,7 @@ def test_a_folder_of_images_is_refused() -> None:
 @pytest.mark.parametrize("index", [-1, 5])
 def test_a_number_beyond_the_count_is_an_index_error(index: int) -> None:
     with pytest.raises(IndexError):
-        ShapesDataset("shapes:1:5").truths(index)
+        ShapesDataset("shapes:1:5").ground_truth(index)
 
 
 def test_of_many_images_the_report_says_that_it_estimates() -> None:

@@ -1,4 +1,4 @@
-"""A checkpoint made to fit other classes: what was learned of the same ones stays, the rest begins anew."""
+"""A checkpoint made to fit other classes: what was learned of the same ones stays, the rest begins again."""
 
 import math
 

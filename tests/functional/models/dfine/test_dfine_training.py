@@ -8,14 +8,14 @@ import torch
 from torch import multiprocessing
 
 from detcli.models.dfine.network import DFineDetails, DFineTraining
-from tests.helpers.dfine_steps import learner, step, truths, whole_batch, work
+from tests.helpers.dfine_steps import learner, make_targets, step, whole_batch, work
 from tests.helpers.network_samples import images
 
 BINS = {"decoder.bins.reg_scale", "decoder.bins.up"}  # no training moves them
 
 
 def test_targets_bring_answers_of_every_layer_and_of_denoising_queries() -> None:
-    outputs, losses = step(learner(), images(2, 64, 96), truths(3, 1))
+    outputs, losses = step(learner(), images(2, 64, 96), make_targets(3, 1))
     said = outputs.details
     assert isinstance(said, DFineTraining)
     assert outputs.logits.shape == (2, 12, 5)
@@ -34,13 +34,13 @@ def test_targets_bring_answers_of_every_layer_and_of_denoising_queries() -> None
 def test_denoising_queries_do_not_change_the_answers_of_the_others() -> None:
     network, pixels = learner(), images(2, 64, 96)
     plain = network(pixels)
-    outputs = network(pixels, targets=truths(3, 1))
+    outputs = network(pixels, targets=make_targets(3, 1))
     assert torch.allclose(outputs.logits, plain.logits, atol=1e-10)
     assert torch.allclose(outputs.boxes_cxcywh, plain.boxes_cxcywh, atol=1e-10)
 
 
 def test_groups_do_not_change_each_others_answers() -> None:
-    pixels, targets = images(2, 64, 96), truths(3, 1)
+    pixels, targets = images(2, 64, 96), make_targets(3, 1)
     network = learner()
     network.denoising = 3
     one = network(pixels, targets=targets).details
@@ -62,15 +62,15 @@ def test_training_without_targets_still_tells_everything_between() -> None:
 def test_targets_are_for_training_and_one_an_image() -> None:
     network, pixels = learner(), images(2, 64, 96)
     with pytest.raises(ValueError, match="1 targets for 2 images in training mode"):
-        network(pixels, targets=truths(3))
+        network(pixels, targets=make_targets(3))
     with pytest.raises(ValueError, match="2 targets for 2 images in evaluation mode"):
-        network.eval()(pixels, targets=truths(3, 1))
+        network.eval()(pixels, targets=make_targets(3, 1))
 
 
 @pytest.mark.parametrize("changes", [{}, {"learn_initial_query": True, "decoder_layers": 3, "eval_idx": 1}])
 def test_every_parameter_learns_but_the_shape_of_the_bins(changes: dict[str, object]) -> None:
     network = learner(**changes)
-    _, losses = step(network, images(2, 64, 96), truths(3, 1), **changes)
+    _, losses = step(network, images(2, 64, 96), make_targets(3, 1), **changes)
     torch.stack(list(losses.values())).sum().backward()
     still = {name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()}
     # The label that fills up images is a row of an embedding that does learn.
@@ -83,14 +83,14 @@ def test_every_parameter_learns_but_the_shape_of_the_bins(changes: dict[str, obj
 def test_a_batch_without_true_boxes_gives_every_parameter_a_gradient_if_of_zeros() -> None:
     """Several processes wait for each other's gradients of all parameters."""
     network = learner()
-    _, losses = step(network, images(2, 64, 96), truths(0, 0))
+    _, losses = step(network, images(2, 64, 96), make_targets(0, 0))
     assert not [name for name in losses if "_dn_" in name]
     torch.stack(list(losses.values())).sum().backward()
     assert {name for name, value in network.named_parameters() if value.grad is None} == BINS
 
 
 def test_without_denoising_queries_all_other_losses_are_there_and_the_same() -> None:
-    pixels, targets = images(2, 64, 96), truths(3, 1)
+    pixels, targets = images(2, 64, 96), make_targets(3, 1)
     network = learner()
     _, wanted = step(network, pixels, targets)
     plain = copy.deepcopy(network)
@@ -118,7 +118,7 @@ def test_gradients_of_a_batch_are_those_of_its_images_one_by_one() -> None:
 
 
 def test_under_autocast_losses_stay_in_float32_and_near_the_exact_ones() -> None:
-    network, pixels, targets = learner().float(), images(2, 64, 96).float(), truths(3, 1)
+    network, pixels, targets = learner().float(), images(2, 64, 96).float(), make_targets(3, 1)
     _, exact = step(network, pixels, targets)
     with torch.autocast("cpu", torch.bfloat16):
         _, losses = step(network, pixels, targets)
@@ -131,7 +131,7 @@ def test_under_autocast_losses_stay_in_float32_and_near_the_exact_ones() -> None
 
 def test_a_few_steps_lower_the_loss() -> None:
     torch.manual_seed(0)
-    network, pixels, targets = learner().float(), images(2, 64, 96).float(), truths(2, 1)
+    network, pixels, targets = learner().float(), images(2, 64, 96).float(), make_targets(2, 1)
     optimizer = torch.optim.AdamW([value for value in network.parameters() if value.requires_grad], lr=1e-3)
     totals = []
     for _ in range(25):

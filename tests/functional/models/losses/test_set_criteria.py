@@ -21,9 +21,9 @@ from tests.helpers.set_predictions import (
     answers,
     deformable,
     detr,
+    make_targets,
     padding,
     shared_case,
-    truths,
     values,
     work,
 )
@@ -34,7 +34,7 @@ Judge = Callable[..., LayerwiseCriterion]
 
 @BOTH
 def test_every_layer_the_proposals_and_the_masks_have_losses_by_name(judge: Judge, classes: int) -> None:
-    losses = judge()(answers(2, classes=classes, encoder=True).outputs(), truths(3, 1))
+    losses = judge()(answers(2, classes=classes, encoder=True).outputs(), make_targets(3, 1))
     terms, layers = ("loss_ce", "loss_bbox", "loss_giou"), ("", "_aux_0", "_aux_1", "_enc")
     assert losses.keys() == {f"{term}{layer}" for term in terms for layer in layers} | {"loss_mask", "loss_dice"}
     assert all(loss.shape == () and loss > 0 for loss in losses.values())
@@ -44,7 +44,7 @@ def test_every_layer_the_proposals_and_the_masks_have_losses_by_name(judge: Judg
 def test_without_masks_proposals_or_auxiliary_layers_there_are_three_losses(judge: Judge, classes: int) -> None:
     said = answers(2, classes=classes, masks=False)
     alone = SetTraining(said.logits[-1:], said.boxes[-1:])
-    targets = truths(3, 1)
+    targets = make_targets(3, 1)
     losses = judge()(Outputs(said.logits[-1], said.boxes[-1], alone), targets)
     everything = judge()(said.outputs(), targets)
     assert losses.keys() == {"loss_ce", "loss_bbox", "loss_giou"}
@@ -56,7 +56,7 @@ def test_a_batch_without_true_boxes_has_losses_of_classes_alone_and_reaches_ever
     judge: Judge, classes: int
 ) -> None:
     said = answers(2, classes=classes, encoder=True)
-    losses = judge()(said.outputs(), truths(0, 0))
+    losses = judge()(said.outputs(), make_targets(0, 0))
     of_classes = {"loss_ce", "loss_ce_aux_0", "loss_ce_aux_1", "loss_ce_enc"}
     assert {name for name, loss in losses.items() if loss > 0} == of_classes
     assert not any(loss for name, loss in values(losses).items() if name not in of_classes)
@@ -66,14 +66,14 @@ def test_a_batch_without_true_boxes_has_losses_of_classes_alone_and_reaches_ever
 @BOTH
 def test_more_true_boxes_than_queries_are_judged_as_far_as_queries_go(judge: Judge, classes: int) -> None:
     said = answers(2, classes=classes, encoder=True)
-    losses = judge()(said.outputs(), truths(40, 2))
+    losses = judge()(said.outputs(), make_targets(40, 2))
     assert all(loss.isfinite() and loss > 0 for loss in losses.values())
     assert all(gradient.isfinite().all() for gradient in said.gradients(losses).values())
 
 
 @BOTH
 def test_the_order_of_images_does_not_matter(judge: Judge, classes: int) -> None:
-    said, targets = answers(3, classes=classes, encoder=True), truths(3, 0, 2)
+    said, targets = answers(3, classes=classes, encoder=True), make_targets(3, 0, 2)
     turned = Answers(
         said.logits.flip(1),
         said.boxes.flip(1),
@@ -85,7 +85,7 @@ def test_the_order_of_images_does_not_matter(judge: Judge, classes: int) -> None
 
 @BOTH
 def test_the_order_of_true_boxes_does_not_matter(judge: Judge, classes: int) -> None:
-    said, [first, second] = answers(2, classes=classes), truths(4, 2)
+    said, [first, second] = answers(2, classes=classes), make_targets(4, 2)
     assert first.masks is not None
     turned = Targets(first.class_ids.flip(0), first.boxes_cxcywh.flip(0), masks=first.masks.flip(0))
     losses = judge()(said.outputs(), [turned, second])
@@ -94,7 +94,7 @@ def test_the_order_of_true_boxes_does_not_matter(judge: Judge, classes: int) -> 
 
 @BOTH
 def test_answers_that_are_right_cost_next_to_nothing(judge: Judge, classes: int) -> None:
-    targets = truths(3, 2)
+    targets = make_targets(3, 2)
     logits, boxes = torch.full((1, 2, 4, classes), -40.0), torch.full((1, 2, 4, 4), 0.5)
     masks = torch.full((2, 4, 24, 32), -40.0)
     if judge is detr:
@@ -111,7 +111,7 @@ def test_answers_that_are_right_cost_next_to_nothing(judge: Judge, classes: int)
 
 @BOTH
 def test_answers_in_half_precision_are_judged_in_float32_also_under_autocast(judge: Judge, classes: int) -> None:
-    said, targets = answers(2, classes=classes, encoder=True), truths(3, 1)
+    said, targets = answers(2, classes=classes, encoder=True), make_targets(3, 1)
     exact = judge()(said.outputs(), targets)
     details = said.outputs().details
     assert isinstance(details, SetTraining)
@@ -137,7 +137,7 @@ def test_an_answer_that_is_not_finite_stops_training_and_names_the_layer(
     with torch.no_grad():
         said.boxes[1, 1, 3, 2] = value
     with pytest.raises(DivergedError, match=r"decoder layer 1 gives answers that are not finite \(image 2"):
-        judge()(said.outputs(), truths(2, 2))
+        judge()(said.outputs(), make_targets(2, 2))
 
 
 def test_a_proposal_that_is_not_finite_names_the_encoder() -> None:
@@ -146,12 +146,12 @@ def test_a_proposal_that_is_not_finite_names_the_encoder() -> None:
     with torch.no_grad():
         said.encoder_logits[0, 5, 0] = math.nan
     with pytest.raises(DivergedError, match="the encoder gives answers"):
-        deformable()(said.outputs(), truths(2, 2))
+        deformable()(said.outputs(), make_targets(2, 2))
 
 
 def test_outputs_that_were_not_made_for_training_are_refused() -> None:
     with pytest.raises(TypeError, match="give the network targets"):
-        detr()(replace(answers(1, classes=CLASSES + 1).outputs(), details=None), truths(1))
+        detr()(replace(answers(1, classes=CLASSES + 1).outputs(), details=None), make_targets(1))
 
 
 def test_weights_are_the_configurations_and_classes_weigh_as_in_the_originals() -> None:
@@ -166,7 +166,7 @@ def test_weights_are_the_configurations_and_classes_weigh_as_in_the_originals() 
 @BOTH
 @pytest.mark.parametrize("term", ["bbox", "giou", "mask", "dice"])
 def test_a_coefficient_multiplies_its_losses_alone(judge: Judge, classes: int, term: str) -> None:
-    said, targets = answers(2, classes=classes, encoder=True), truths(3, 1)
+    said, targets = answers(2, classes=classes, encoder=True), make_targets(3, 1)
     before = getattr(judge().weights, term)
     losses = judge(**{f"{term}_loss_coefficient": 3 * before})(said.outputs(), targets)
     wanted = {
@@ -189,7 +189,7 @@ def test_cross_entropy_is_a_mean_in_which_queries_without_a_box_weigh_less() -> 
 
 def test_queries_without_a_box_may_weigh_nothing() -> None:
     said = answers(2, classes=CLASSES + 1)
-    losses = detr(eos_coefficient=0)(said.outputs(), truths(0, 0))
+    losses = detr(eos_coefficient=0)(said.outputs(), make_targets(0, 0))
     assert losses["loss_ce"].item() == 0
     assert all(gradient.isfinite().all() for gradient in said.gradients(losses).values())
 
@@ -221,13 +221,13 @@ def test_proposals_are_judged_by_the_first_class_whatever_the_true_one_is() -> N
 
 def test_masks_that_nobody_drew_have_losses_of_nothing_and_reach_the_mask_head() -> None:
     said = answers(2, classes=CLASSES + 1)
-    losses = detr()(said.outputs(), truths(3, 1, masks=False))
+    losses = detr()(said.outputs(), make_targets(3, 1, masks=False))
     assert losses["loss_mask"].item() == losses["loss_dice"].item() == 0
     assert not said.gradients(losses)["masks"].any()
 
 
 def test_an_image_without_masks_leaves_the_others_theirs() -> None:
-    said, targets = answers(2, classes=CLASSES + 1), truths(3, 2)
+    said, targets = answers(2, classes=CLASSES + 1), make_targets(3, 2)
     some = detr()(said.outputs(), [targets[0], replace(targets[1], masks=None)])
     first = detr()(said.outputs(slice(0, 1)), targets[:1])
     for name in ("loss_mask", "loss_dice"):  # both are divided by all boxes there are
@@ -235,7 +235,7 @@ def test_an_image_without_masks_leaves_the_others_theirs() -> None:
 
 
 def test_masks_larger_than_the_input_are_a_mistake_that_shows_both_sizes() -> None:
-    said, targets = answers(1, classes=CLASSES + 1), truths(2, sizes_hw=[(24, 32)])
+    said, targets = answers(1, classes=CLASSES + 1), make_targets(2, sizes_hw=[(24, 32)])
     with pytest.raises(ValueError, match=r"\(24, 32\) pixels are larger than the input of \(24, 20\)"):
         detr()(said.outputs(mask=padding([(24, 20)])), targets)
 

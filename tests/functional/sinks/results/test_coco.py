@@ -71,9 +71,9 @@ def test_pycocotools_takes_annotations_as_ground_truth_and_results_against_it(
     written(CocoAnnotations, many(40), tmp_path / "a" / "x.json", settings)
     written(CocoResults, many(40), tmp_path / "b" / "x.json", settings)
     with quiet():
-        truth = coco_module.COCO(str(tmp_path / "a" / "x.json"))
-        found = truth.loadRes(str(tmp_path / "b" / "x.json"))
-        judge = evaluation.COCOeval(truth, found, "bbox")
+        ground_truth = coco_module.COCO(str(tmp_path / "a" / "x.json"))
+        found = ground_truth.loadRes(str(tmp_path / "b" / "x.json"))
+        judge = evaluation.COCOeval(ground_truth, found, "bbox")
         judge.evaluate()
         judge.accumulate()
         judge.summarize()

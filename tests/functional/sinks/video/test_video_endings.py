@@ -1,4 +1,4 @@
-"""However a film ends, what stands under its name plays: killed, out of room, or in a file system that is full."""
+"""However a video ends, what stands under its name plays: killed, out of room, or in a file system that is full."""
 
 import signal
 import subprocess
@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.helpers.video_writer_samples import LABELS, frame_at, one_box
 from detcli.sinks.video.video_writer import VideoWriter
 
-film = VideoWriter(Path(sys.argv[1]), LABELS, rate=10, sound_from=sys.argv[2])
+video = VideoWriter(Path(sys.argv[1]), LABELS, rate=10, sound_from=sys.argv[2])
 for number in range(1_000_000):
     film.write(frame_at(number, number / 10), one_box())
     if number == 300:
@@ -37,7 +37,7 @@ from detcli.sinks.video.video_writer import VideoWriter
 
 for limit in map(int, sys.argv[3:]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    film = VideoWriter(Path(sys.argv[1]) / f"{limit}{sys.argv[2]}", LABELS, rate=10)
+    video = VideoWriter(Path(sys.argv[1]) / f"{limit}{sys.argv[2]}", LABELS, rate=10)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
         for number in range(120):
@@ -101,7 +101,7 @@ def test_where_the_disk_ends_the_film_plays_or_is_not_there(tmp_path: Path, suff
 
 
 def test_a_film_that_cannot_be_put_in_order_stays_in_fragments_and_says_so(tmp_path: Path) -> None:
-    """The index has its room beside the frames, so a short film in order is larger than its fragments."""
+    """The index has its room next to the frames, so a short video in order is larger than its fragments."""
     whole = tmp_path / "whole.mp4"
     shoot(VideoWriter(whole, LABELS, rate=10), [number / 10 for number in range(120)])
     limit = whole.stat().st_size - 4000
@@ -120,7 +120,7 @@ def test_a_full_device_is_told(tmp_path: Path) -> None:
     link = tmp_path / "film.mp4"
     link.symlink_to("/dev/full")
     film = VideoWriter(link, LABELS)
-    with pytest.raises(OutputError, match=r"film\.mp4': the disk is full"):
+    with pytest.raises(OutputError, match=r"video\.mp4': the disk is full"):
         shoot(film, [number / 10 for number in range(60)])
     film.abort()
     film.close(complete=False)

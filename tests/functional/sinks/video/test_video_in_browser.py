@@ -1,4 +1,4 @@
-"""What a browser says of a film: Chromium without a screen plays it, where it is installed."""
+"""What a browser says of a video: Chromium without a screen plays it, where it is installed."""
 
 import re
 import shutil
@@ -18,8 +18,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
-# Jumps into the film, looks at the color of a pixel, then plays it from its beginning to its end, and tells.
-PAGE = b"""<!doctype html><video muted preload=auto src="film"></video><script>
+# Jumps into the video, looks at the color of a pixel, then plays it from its beginning to its end, and tells.
+PAGE = b"""<!doctype html><video muted preload=auto src="video"></video><script>
 const video = document.querySelector("video"), said = [];
 const tell = (...words) => fetch("said", {method: "POST", body: said.concat(words).join(" ")});
 video.onerror = () => tell("error", video.error.message);
@@ -43,7 +43,7 @@ video.onended = () => tell("ended", video.currentTime, video.webkitAudioDecodedB
 
 
 class Site(ThreadingHTTPServer):
-    """Serves the page and a film, whole or in parts, and takes what the page tells."""
+    """Serves the page and a video, whole or in parts, and takes what the page tells."""
 
     daemon_threads = True
 
@@ -126,7 +126,7 @@ def test_a_film_plays_with_its_sound(tmp_path: Path, suffix: str, encoder: str) 
 
 
 def test_fragments_play_too(tmp_path: Path) -> None:
-    """What a kill leaves: a film that was never closed."""
+    """What a kill leaves: a video that was never closed."""
     path = tmp_path / "film.mp4"
     film = VideoWriter(path, LABELS, rate=10)
     for number in range(130):  # the encoder holds back some, and the last fragment is not whole

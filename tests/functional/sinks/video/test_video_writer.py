@@ -181,7 +181,7 @@ def test_sound_that_begins_too_late_to_wait_for_is_left_out_and_told(tmp_path: P
     film = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
     shoot(film, times_s)
     assert see(tmp_path / "out.mp4").sound == []
-    assert film.remarks == (f"sound of '{source}' is left out: it begins more than a minute after the film",)
+    assert film.remarks == (f"sound of '{source}' is left out: it begins more than a minute after the video",)
 
 
 @pytest.mark.parametrize("first", [30, 600])
@@ -380,7 +380,7 @@ def test_a_pipe_gets_fragments_that_play(tmp_path: Path) -> None:
 
 
 def test_memory_of_frames_is_let_go_of(tmp_path: Path) -> None:
-    """What a film holds does not grow with its length: only the encoder's few frames are in flight."""
+    """What a video holds does not grow with its length: only the encoder's few frames are in flight."""
     import gc
     import weakref
 

@@ -279,7 +279,7 @@ def test_listing_opens_nothing_and_reading_works_in_any_thread(tree: Tree, opene
     assert answers[0].code == "not-found"
     assert all(isinstance(answers[index], Frame) for index in range(1, 20))
     assert answers[1].size_hw == (6, 8)
-    assert answers[1].keepsakes.format == "JPEG"
+    assert answers[1].metadata.format == "JPEG"
 
 
 def test_the_pixel_limit_reaches_the_decoder(tree: Tree, codes: Codes) -> None:

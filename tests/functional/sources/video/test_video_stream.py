@@ -1,4 +1,4 @@
-"""Video files: each frame that PyAV decodes, at its time, upright; what is damaged is told, and the rest goes on."""
+"""Video files: each frame that PyAV decodes, at its time, upright; what is damaged is told, and the rest continues."""
 
 import os
 import sys

@@ -126,8 +126,8 @@ def test_sizes_vary_from_step_to_step() -> None:
 
 def test_crowds_are_not_learned_from() -> None:
     data = Rectangles(4)
-    plain = data.truths
-    data.truths = lambda index: GroundTruth(  # type: ignore[method-assign]
+    plain = data.ground_truth
+    data.ground_truth = lambda index: GroundTruth(  # type: ignore[method-assign]
         plain(index).boxes_xyxy, plain(index).class_ids, np.ones(len(plain(index)), np.bool_)
     )
     (part,) = parts(quick_recipe(epochs=1), data)

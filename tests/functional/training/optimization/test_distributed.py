@@ -27,7 +27,7 @@ from detcli.training.optimization.distributed import joined
 from detcli.training.optimization.synced_norm import with_synced_norms
 from detcli.structures.outputs import Targets
 
-COUNTS = (2, 0, 1, 3)  # truths of each image
+COUNTS = (2, 0, 1, 3)  # ground truth of each image
 
 torch.set_num_threads(1)
 with joined(torch.device("cpu")) as processes:

@@ -39,7 +39,7 @@ def start(run: Path, asked: dict[str, Any]) -> int:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-# Five steps of six: within the last epoch, which has begun anew from the best. With a state after each step, and with
+# Five steps of six: within the last epoch, which has begun again from the best. With a state after each step, and with
 # one an epoch alone.
 @pytest.mark.parametrize("save_every_s", [0, 1000])
 def test_a_killed_run_that_is_resumed_ends_in_the_same_bytes(straight: Path, tmp_path: Path, save_every_s: int) -> None:
@@ -91,7 +91,7 @@ def halted(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "another recipe: flip was 0.5 and is 0.0 now; seed was 0 and is 1 now",
         ),
         ({"data": Rectangles(11)}, "other data: .*images was 10 and is 11 now"),
-        ({"val": None}, "other data to judge on: there was some, and now there is none"),
+        ({"val": None}, "other data to evaluate on: there was some, and now there is none"),
     ],
 )
 def test_another_run_is_not_gone_on_with(halted: Path, changes: dict[str, Any], words: str) -> None:
@@ -109,7 +109,7 @@ def test_another_network_is_not_gone_on_with(halted: Path) -> None:
 
 
 def test_where_there_is_no_run_there_is_nothing_to_resume(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no run to go on with"):
+    with pytest.raises(UsageError, match="there is no run to continue with"):
         train(job(tmp_path / "none", resume=True))
     assert not (tmp_path / "none").exists()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detcli.cli.train.train_options import TrainRequest
-from detcli.cli.train.train_recipe import wished_recipe
+from detcli.cli.train.train_recipe import requested_recipe
 from detcli.errors import UsageError
 from detcli.training.recipes.recipe import Recipe
 
@@ -25,11 +25,11 @@ def wish(**given: Any) -> TrainRequest:
 
 
 def test_nothing_said_is_the_published_recipe() -> None:
-    assert wished_recipe(PUBLISHED, wish()) == PUBLISHED
+    assert requested_recipe(PUBLISHED, wish()) == PUBLISHED
 
 
 def test_every_flag_is_a_field() -> None:
-    recipe = wished_recipe(
+    recipe = requested_recipe(
         PUBLISHED,
         wish(
             epochs=22, step_images=8, accumulate=2, imgsz=(320, 416), mosaic=0.5, seed=7, precision="bf16",
@@ -43,15 +43,15 @@ def test_every_flag_is_a_field() -> None:
 
 
 def test_the_backbones_rate_moves_along_unless_it_is_given() -> None:
-    assert wished_recipe(PUBLISHED, wish(lr=1e-4)).backbone_lr == pytest.approx(5e-5)
-    recipe = wished_recipe(PUBLISHED, wish(lr=1e-4, changes=("backbone_lr=1e-6",)))
+    assert requested_recipe(PUBLISHED, wish(lr=1e-4)).backbone_lr == pytest.approx(5e-5)
+    recipe = requested_recipe(PUBLISHED, wish(lr=1e-4, changes=("backbone_lr=1e-6",)))
     assert (recipe.lr, recipe.backbone_lr) == (1e-4, 1e-6)
 
 
 def test_a_file_comes_before_the_flags(tmp_path: Path) -> None:
     file = tmp_path / "recipe.toml"
     file.write_text("epochs = 5\nclip = 0.5\n")
-    recipe = wished_recipe(PUBLISHED, wish(recipe=file, epochs=9))
+    recipe = requested_recipe(PUBLISHED, wish(recipe=file, epochs=9))
     assert (recipe.epochs, recipe.clip, recipe.lr) == (9, 0.5, 4e-4)
 
 
@@ -67,16 +67,16 @@ def test_the_wish_that_a_run_began_with_changes_nothing_in_it(
     if file is not None:
         (tmp_path / "recipe.toml").write_text(file)
         given = {**given, "recipe": tmp_path / "recipe.toml"}
-    own = wished_recipe(replace(PUBLISHED, lr=rates[0], backbone_lr=rates[1]), wish(**given))
-    assert wished_recipe(own, wish(**given, resume=True)) == own
+    own = requested_recipe(replace(PUBLISHED, lr=rates[0], backbone_lr=rates[1]), wish(**given))
+    assert requested_recipe(own, wish(**given, resume=True)) == own
 
 
 def test_another_wish_for_a_run_is_not_hidden(tmp_path: Path) -> None:
     file = tmp_path / "recipe.toml"
     file.write_text("stop_augmentation_epoch = 3\n")
-    own = wished_recipe(PUBLISHED, wish(lr=3e-4))
-    assert wished_recipe(own, wish(lr=2e-4, resume=True)).lr == 2e-4
-    assert wished_recipe(own, wish(recipe=file, resume=True)).stop_augmentation_epoch == 3
+    own = requested_recipe(PUBLISHED, wish(lr=3e-4))
+    assert requested_recipe(own, wish(lr=2e-4, resume=True)).lr == 2e-4
+    assert requested_recipe(own, wish(recipe=file, resume=True)).stop_augmentation_epoch == 3
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,11 @@ def test_another_wish_for_a_run_is_not_hidden(tmp_path: Path) -> None:
     ],
 )
 def test_set_reaches_every_field(assignment: str, field: str, value: object) -> None:
-    assert getattr(wished_recipe(PUBLISHED, wish(changes=(assignment,))), field) == value
+    assert getattr(requested_recipe(PUBLISHED, wish(changes=(assignment,))), field) == value
 
 
 def test_two_sets_of_one_table_come_together() -> None:
-    recipe = wished_recipe(PUBLISHED, wish(changes=("network.a=1", "network.b=2", "network.a=3")))
+    recipe = requested_recipe(PUBLISHED, wish(changes=("network.a=1", "network.b=2", "network.a=3")))
     assert recipe.network == {"a": 3, "b": 2}
 
 
@@ -113,12 +113,12 @@ def test_two_sets_of_one_table_come_together() -> None:
 )
 def test_a_slip_is_named(assignment: str, said: str) -> None:
     with pytest.raises(UsageError) as raised:
-        wished_recipe(PUBLISHED, wish(changes=(assignment,)))
+        requested_recipe(PUBLISHED, wish(changes=(assignment,)))
     assert said in str(raised.value)
 
 
 def test_a_rate_that_is_given_is_that_of_the_batch_at_hand() -> None:
-    recipe = wished_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(lr=1e-4, step_images=8))
+    recipe = requested_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(lr=1e-4, step_images=8))
     assert (recipe.lr, recipe.batch, recipe.base_batch) == (1e-4, 8, 8)
-    published = wished_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(step_images=8))
+    published = requested_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(step_images=8))
     assert (published.lr, published.base_batch) == (4e-4, 64), "the published rate scales with the batch"

@@ -118,7 +118,7 @@ def test_the_moving_line_says_where_it_is_and_how_it_goes(monkeypatch: pytest.Mo
     view(ValidationStarted(1, 100))
     for _ in range(25):
         view(Validated())
-    assert bar_line(view._words(), 80, encoding="utf-8", color=False).startswith("judging 25/100 images")
+    assert bar_line(view._words(), 80, encoding="utf-8", color=False).startswith("evaluating 25/100 images")
 
 
 def test_without_a_terminal_the_same_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_without_a_terminal_the_same_is_a_sentence(monkeypatch: pytest.MonkeyPat
     assert sentence.endswith(" left")
     assert (numbers["epoch"], numbers["loss"], numbers["memory_bytes"]) == (0, 12.5, None)
     view(ValidationStarted(0, 100))
-    assert view._plain()[0] == "judging: 0 of 100 images"
+    assert view._plain()[0] == "evaluating: 0 of 100 images"
 
 
 @pytest.mark.parametrize("width", [20, 40, 79, 120])
@@ -187,7 +187,7 @@ def test_without_images_to_judge_by_there_is_no_best(monkeypatch: pytest.MonkeyP
 
 def test_an_interrupted_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = closing(monkeypatch, result(best=None, best_epoch=None, epochs=0, interrupted="SIGTERM"))
-    assert lines == ["0 epochs in 12 s -> runs/a run; interrupted by SIGTERM, the same command with --resume goes on"]
+    assert lines == ["0 epochs in 12 s -> runs/a run; interrupted by SIGTERM, the same command with --resume continues"]
 
 
 def test_unreadable_images_are_counted_and_make_the_exit_code_3(monkeypatch: pytest.MonkeyPatch) -> None:

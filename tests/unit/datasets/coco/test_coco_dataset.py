@@ -32,10 +32,10 @@ def test_images_come_in_order_with_their_truths(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path))
     assert len(dataset) == 3
     assert [dataset.image_id(index) for index in range(3)] == [10, 20, 30]
-    assert dataset.truths(0).boxes_xyxy.tolist() == [[5, 6, 12.5, 14]]
-    assert dataset.truths(1).boxes_xyxy.tolist() == [[1, 2, 11, 22], [0, 0, 64, 48]]
-    assert dataset.truths(1).crowd.tolist() == [False, True]
-    assert len(dataset.truths(2)) == 0
+    assert dataset.ground_truth(0).boxes_xyxy.tolist() == [[5, 6, 12.5, 14]]
+    assert dataset.ground_truth(1).boxes_xyxy.tolist() == [[1, 2, 11, 22], [0, 0, 64, 48]]
+    assert dataset.ground_truth(1).crowd.tolist() == [False, True]
+    assert len(dataset.ground_truth(2)) == 0
     frame = dataset.read(1)
     assert isinstance(frame, Frame)
     assert frame.origin.index == 1
@@ -57,7 +57,7 @@ def test_classes_are_in_the_order_of_category_ids_which_may_have_holes(tmp_path:
     dataset = CocoDataset(write_coco(tmp_path))
     assert dataset.labels.names == ("cat", "dog")
     assert dataset.labels.category_ids == (2, 7)
-    assert dataset.truths(1).class_ids.tolist() == [1, 0]
+    assert dataset.ground_truth(1).class_ids.tolist() == [1, 0]
 
 
 def test_the_report_counts(tmp_path: Path) -> None:
@@ -105,11 +105,11 @@ def test_random_annotations_come_back_as_they_were_written(tmp_path: Path, seed:
 def test_annotations_are_readable_for_pycocotools(tmp_path: Path) -> None:
     from pycocotools.coco import COCO
 
-    truths = COCO()
-    truths.dataset = CocoDataset(write_coco(tmp_path)).annotations()
-    truths.createIndex()
-    assert truths.getImgIds() == [10, 20, 30]
-    assert [entry["iscrowd"] for entry in truths.loadAnns(truths.getAnnIds(imgIds=[20]))] == [0, 1]
+    ground_truth = COCO()
+    ground_truth.dataset = CocoDataset(write_coco(tmp_path)).annotations()
+    ground_truth.createIndex()
+    assert ground_truth.getImgIds() == [10, 20, 30]
+    assert [entry["iscrowd"] for entry in ground_truth.loadAnns(ground_truth.getAnnIds(imgIds=[20]))] == [0, 1]
 
 
 # ---- classes of a model or of the training data
@@ -120,7 +120,7 @@ def test_categories_are_matched_to_given_classes_by_name_in_any_case(tmp_path: P
     assert dataset.labels.names == ("person", "Dog", "cat")
     assert dataset.labels.category_ids[1:] == (7, 2)
     assert dataset.labels.category_ids[0] not in (2, 7)
-    assert dataset.truths(1).class_ids.tolist() == [1, 2]
+    assert dataset.ground_truth(1).class_ids.tolist() == [1, 2]
     assert {entry["category_id"] for entry in dataset.annotations()["annotations"]} == {2, 7}
 
 
@@ -247,14 +247,14 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 )
 def test_a_box_that_cannot_be_used_is_dropped_and_named(tmp_path: Path, box: Any, words: str) -> None:
     dataset = CocoDataset(write_coco(tmp_path, annotations=[*ANNOTATIONS, annotation(77, 10, 2, box)]))
-    assert dataset.truths(0).boxes_xyxy.tolist() == [[5, 6, 12.5, 14]]
+    assert dataset.ground_truth(0).boxes_xyxy.tolist() == [[5, 6, 12.5, 14]]
     assert "annotation 77 of 'a.png'" in finding(dataset, words)
 
 
 def test_a_box_that_leaves_its_image_is_cut_off_at_the_edge(tmp_path: Path) -> None:
     rows = [annotation(1, 10, 2, [-5, 40, 20, 20]), annotation(2, 10, 2, [0, 0, 64.3, 48.02])]
     dataset = CocoDataset(write_coco(tmp_path, annotations=rows))
-    assert dataset.truths(0).boxes_xyxy.tolist() == [
+    assert dataset.ground_truth(0).boxes_xyxy.tolist() == [
         [0, 40, 15, 48],
         [0, 0, 64.3, 48.02],
     ]  # less than a pixel is rounding
@@ -265,7 +265,7 @@ def test_a_box_that_leaves_its_image_is_cut_off_at_the_edge(tmp_path: Path) -> N
 def test_missing_images_are_passed_over_with_their_boxes(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, image_files=["b.png", "c.png"]))
     assert [dataset.image_id(index) for index in range(len(dataset))] == [20, 30]
-    assert dataset.truths(0).boxes_xyxy[0].tolist() == [1, 2, 11, 22]
+    assert dataset.ground_truth(0).boxes_xyxy[0].tolist() == [1, 2, 11, 22]
     assert "a.png'" in finding(dataset, "1 image is missing")
 
 
@@ -286,7 +286,7 @@ def test_annotations_that_are_there_twice_count_once(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, annotations=rows))
     assert "annotation 1 of 'b.png'" in finding(dataset, "there again under the same id and was dropped")
     assert "annotation 2 of 'c.png'" in finding(dataset, "1 annotation has the id of another one and was kept")
-    assert [len(dataset.truths(index)) for index in range(3)] == [1, 2, 1]
+    assert [len(dataset.ground_truth(index)) for index in range(3)] == [1, 2, 1]
     numbers = [entry["id"] for entry in dataset.annotations()["annotations"]]
     assert numbers == [1, 2, 3, 4]
 
@@ -307,7 +307,7 @@ def test_the_unused_one_of_two_categories_of_a_name_gives_way(tmp_path: Path) ->
     dataset = CocoDataset(write_coco(tmp_path, categories=[{"id": 0, "name": "dog"}, *CATEGORIES]))
     assert dataset.labels.names == ("cat", "dog")
     assert dataset.labels.category_ids == (2, 7)
-    assert "0 'dog'" in finding(dataset, "passed over")
+    assert "0 'dog'" in finding(dataset, "skipped")
 
 
 def test_an_image_without_a_size_gets_its_own(tmp_path: Path) -> None:
@@ -316,8 +316,8 @@ def test_an_image_without_a_size_gets_its_own(tmp_path: Path) -> None:
     where = write_coco(tmp_path, images=images, annotations=rows)
     write_image(tmp_path / "d.jpg", (48, 64), orientation=6)
     dataset = CocoDataset(where)
-    assert dataset.truths(0).boxes_xyxy[1].tolist() == [60, 40, 64, 48]
-    assert dataset.truths(3).boxes_xyxy.tolist() == [[40, 50, 48, 64]]
+    assert dataset.ground_truth(0).boxes_xyxy[1].tolist() == [60, 40, 64, 48]
+    assert dataset.ground_truth(3).boxes_xyxy.tolist() == [[40, 50, 48, 64]]
     assert "'a.png', 'd.jpg'" in finding(dataset, "2 images have no size")
 
 
@@ -326,7 +326,7 @@ def test_polygons_give_the_box_where_there_is_none(tmp_path: Path) -> None:
     holes = {"id": 2, "image_id": 10, "category_id": 2, "segmentation": {"counts": "abc", "size": [48, 64]}}
     boxed = annotation(3, 10, 2, BOX, segmentation=[[0, 0, 60, 40, 3, 3]])
     dataset = CocoDataset(write_coco(tmp_path, annotations=[row, holes, boxed]))
-    assert dataset.truths(0).boxes_xyxy.tolist() == [[4, 5, 42, 30], [1, 2, 11, 22]]
+    assert dataset.ground_truth(0).boxes_xyxy.tolist() == [[4, 5, 42, 30], [1, 2, 11, 22]]
     assert "annotation 2" in finding(dataset, "not four numbers")
 
 
@@ -345,7 +345,7 @@ def test_an_image_that_cannot_be_read_is_unreadable_and_said(tmp_path: Path) -> 
     assert image.code == "not-an-image"
     assert "'a.png'" in finding(dataset, "1 image cannot be read")
     assert [entry["file_name"] for entry in dataset.annotations()["images"]] == ["a.png", "b.png", "c.png"]
-    assert len(dataset.truths(0)) == 1  # whoever judges counts it as missed
+    assert len(dataset.ground_truth(0)) == 1  # whoever evaluates counts it as missed
 
 
 # ---- where images are

@@ -1,4 +1,4 @@
-"""COCO panoptic annotations become truths with masks; what does not fit together is named."""
+"""COCO panoptic annotations become ground truth with masks; what does not fit together is named."""
 
 import json
 from collections.abc import Callable
@@ -70,14 +70,14 @@ def test_segments_are_truths_with_their_masks(write: Callable[..., str]) -> None
     data = open_dataset(write(), masks=True)
     assert (data.labels.names, data.labels.category_ids) == (("dog", "cat", "rug"), (1, 7, 200))
     assert data.labels.stuff == {2}
-    truths = data.truths(0)
-    assert truths.class_ids.tolist() == [0, 2, 0]
-    assert truths.crowd.tolist() == [False, False, True]
-    assert truths.boxes_xyxy.tolist() == [[5, 10, 25, 30], [0, 0, 20, 48], [40, 0, 64, 8]]
-    assert truths.masks is not None
-    for mask, number in zip(truths.masks, (DOG, RUG, CROWD), strict=True):
+    ground_truth = data.ground_truth(0)
+    assert ground_truth.class_ids.tolist() == [0, 2, 0]
+    assert ground_truth.crowd.tolist() == [False, False, True]
+    assert ground_truth.boxes_xyxy.tolist() == [[5, 10, 25, 30], [0, 0, 20, 48], [40, 0, 64, 8]]
+    assert ground_truth.masks is not None
+    for mask, number in zip(ground_truth.masks, (DOG, RUG, CROWD), strict=True):
         assert np.array_equal(mask.decode(), ids_of_a() == number)
-    assert data.truths(1).masks == ()
+    assert data.ground_truth(1).masks == ()
     assert data.report.findings == ("1 class has no box: 'cat'",)
 
 
@@ -85,8 +85,8 @@ def test_the_folder_of_coco_is_enough_and_boxes_need_no_png(write: Callable[...,
     write()
     (tmp_path / "annotations/panoptic_val2017/a.png").unlink()
     data = open_dataset(str(tmp_path), part="val")
-    assert data.truths(0).masks is None
-    assert len(data.truths(0)) == 3
+    assert data.ground_truth(0).masks is None
+    assert len(data.ground_truth(0)) == 3
     with pytest.raises(UsageError, match="no part 'train'"):
         open_dataset(str(tmp_path), part="train")
 
@@ -94,17 +94,17 @@ def test_the_folder_of_coco_is_enough_and_boxes_need_no_png(write: Callable[...,
 def test_masks_turn_with_their_image(write: Callable[..., str]) -> None:
     """The annotations are of the stored image, which lies on its side."""
     data = open_dataset(write(orientation=6), masks=True)
-    truths = data.truths(0)
-    assert truths.masks is not None
-    assert truths.masks[0].size_hw == (64, 48)
-    assert [list(mask.box_xyxy) for mask in truths.masks][:1] == truths.boxes_xyxy.tolist()[:1]
-    assert np.array_equal(truths.masks[1].decode(), np.rot90(ids_of_a() == RUG, -1))
+    ground_truth = data.ground_truth(0)
+    assert ground_truth.masks is not None
+    assert ground_truth.masks[0].size_hw == (64, 48)
+    assert [list(mask.box_xyxy) for mask in ground_truth.masks][:1] == ground_truth.boxes_xyxy.tolist()[:1]
+    assert np.array_equal(ground_truth.masks[1].decode(), np.rot90(ids_of_a() == RUG, -1))
 
 
 def test_classes_of_a_model_keep_what_is_stuff(write: Callable[..., str]) -> None:
     data = open_dataset(write(), classes=("rug", "cow", "dog", "cat"))
     assert data.labels.stuff == {0}
-    assert data.truths(0).class_ids.tolist() == [2, 0, 2]
+    assert data.ground_truth(0).class_ids.tolist() == [2, 0, 2]
 
 
 def test_annotations_for_judges_hold_the_masks(write: Callable[..., str]) -> None:
@@ -117,7 +117,7 @@ def test_a_png_that_goes_bad_is_told_when_it_is_read(write: Callable[..., str], 
     data = open_dataset(write(), masks=True)
     (tmp_path / "annotations/panoptic_val2017/a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(ImageError, match=r"its PNG '.*a\.png' cannot be read"):
-        data.truths(0)
+        data.ground_truth(0)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_missing_png_costs_its_image_alone(write: Callable[..., str], tmp_path
     changed["annotations"].append({"image_id": 20, "file_name": "b.png", "segments_info": segments})
     data = open_dataset(write(changed), masks=True)
     assert len(data) == 1
-    assert any("1 image has no PNG of segments and was passed over" in one for one in data.report.findings)
+    assert any("1 image has no PNG of segments and was skipped" in one for one in data.report.findings)
     assert len(open_dataset(write(changed))) == 2
 
 
@@ -169,12 +169,12 @@ def test_outlines_of_coco_become_masks_where_they_are_asked_for(tmp_path: Path) 
         annotation(3, 20, 2, [1, 1, 9, 9]),
     ]
     where = write_coco(tmp_path, annotations=annotations)
-    assert open_dataset(where).truths(0).masks is None
+    assert open_dataset(where).ground_truth(0).masks is None
     data = open_dataset(where, masks=True)
-    truths = data.truths(0)
-    assert truths.masks is not None
-    assert [mask.box_xyxy for mask in truths.masks] == [(5, 6, 25, 16), (10, 0, 14, 48)]
-    assert len(data.truths(1)) == 0
+    ground_truth = data.ground_truth(0)
+    assert ground_truth.masks is not None
+    assert [mask.box_xyxy for mask in ground_truth.masks] == [(5, 6, 25, 16), (10, 0, 14, 48)]
+    assert len(data.ground_truth(1)) == 0
     assert any("1 annotation has no mask and was dropped" in one for one in data.report.findings)
 
 
@@ -192,14 +192,14 @@ def test_data_without_masks_is_refused_where_they_are_asked_for(tmp_path: Path) 
 def test_drawn_shapes_have_masks_that_fill_their_boxes_where_nothing_covers_them() -> None:
     data = open_dataset("shapes:3:20", masks=True)
     for index in range(len(data)):
-        truths = data.truths(index)
-        assert truths.masks is not None
-        union = np.zeros(truths.masks[0].size_hw if truths.masks else (1, 1), int)
-        for mask, box in zip(truths.masks, truths.boxes_xyxy, strict=True):
+        ground_truth = data.ground_truth(index)
+        assert ground_truth.masks is not None
+        union = np.zeros(ground_truth.masks[0].size_hw if ground_truth.masks else (1, 1), int)
+        for mask, box in zip(ground_truth.masks, ground_truth.boxes_xyxy, strict=True):
             left, top, right, bottom = mask.box_xyxy
             assert (np.array([left, top]) >= box[:2] - 1).all()
             assert (np.array([right, bottom]) <= box[2:] + 1).all()
             union += mask.decode()
         assert union.max(initial=0) <= 1, "a pixel is of one shape"
-        if len(truths) == 1:
-            assert np.abs(np.array(truths.masks[0].box_xyxy) - truths.boxes_xyxy[0]).max() <= 1
+        if len(ground_truth) == 1:
+            assert np.abs(np.array(ground_truth.masks[0].box_xyxy) - ground_truth.boxes_xyxy[0]).max() <= 1

@@ -64,10 +64,10 @@ def test_a_shadow_darkens_and_never_brightens() -> None:
 @pytest.mark.parametrize("size_hw", [(192, 384), (384, 240), (480, 640), (64, 48)])
 def test_an_image_has_the_size_that_was_asked_for(size_hw: tuple[int, int]) -> None:
     for index in range(12):
-        pixels, truths = draw(2, index, size_hw=size_hw)
+        pixels, ground_truth = draw(2, index, size_hw=size_hw)
         assert pixels.shape == (*size_hw, 3)
         assert pixels.dtype == np.uint8
-        assert (truths.boxes_xyxy[:, 2:] <= size_hw[::-1]).all()
+        assert (ground_truth.boxes_xyxy[:, 2:] <= size_hw[::-1]).all()
 
 
 def test_backgrounds_are_of_many_kinds() -> None:
@@ -91,6 +91,6 @@ def test_a_photograph_still_shows_the_scene() -> None:
 
 def test_painting_leaves_the_layout_alone_and_repeats() -> None:
     layout = lay_out(6, 3)
-    boxes = layout.truths().boxes_xyxy
+    boxes = layout.ground_truth().boxes_xyxy
     assert np.array_equal(paint(layout), paint(layout))
-    assert np.array_equal(layout.truths().boxes_xyxy, boxes)
+    assert np.array_equal(layout.ground_truth().boxes_xyxy, boxes)

@@ -75,7 +75,7 @@ def test_an_image_within_a_shape_is_its_box() -> None:
 
 def test_a_hole_over_the_corner_leaves_the_corner_out() -> None:
     around = np.array([(-30.0, -30.0), (30.0, -30.0), (30.0, 30.0), (-30.0, 30.0)])
-    assert clipped_extent((around, around / 3), (40, 50)) == (0, 0, 30, 30)  # the shape reaches both edges beside it
+    assert clipped_extent((around, around / 3), (40, 50)) == (0, 0, 30, 30)  # the shape reaches both edges next to it
     notched = np.array([(-9.0, 20.0), (20.0, -9.0), (30.0, 20.0), (20.0, 30.0)])  # its longest side cuts the corner off
     assert clipped_extent((notched,), (40, 50)) == (0, 0, 30, 30)
     high = np.array([(-10.0, 20.0), (25.0, -50.0), (25.0, 20.0)])  # enters through the top edge at x = 0 exactly
@@ -154,14 +154,14 @@ def test_images_stand_and_lie_in_many_sizes() -> None:
 def test_another_size_is_laid_out_to_fit() -> None:
     layouts = [lay_out(21, index, (480, 640)) for index in range(30)]
     assert {layout.size_hw for layout in layouts} == {(480, 640)}
-    boxes = np.concatenate([layout.truths().boxes_xyxy for layout in layouts])
+    boxes = np.concatenate([layout.ground_truth().boxes_xyxy for layout in layouts])
     assert boxes[:, 2].max() > 600
     assert (np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])).max() > 200
 
 
 def test_boxes_lie_within_the_image_and_have_an_area() -> None:
     for layout in LAYOUTS:
-        boxes = layout.truths().boxes_xyxy
+        boxes = layout.ground_truth().boxes_xyxy
         assert (boxes >= 0).all()
         assert (boxes[:, 2:] <= layout.size_hw[::-1]).all()
         assert (boxes[:, 2:] - boxes[:, :2] > 5).all()

@@ -12,7 +12,7 @@ from detcli.inference.preprocess import Preprocessing
 from detcli.inference.resize_rules import FixedSize
 from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
-from tests.helpers.annotated_datasets import photo, truths_of, with_filled_boxes
+from tests.helpers.annotated_datasets import ground_truth_of, photo, with_filled_boxes
 
 OFF = Augmentation.off()
 SIZE = (96, 128)
@@ -28,7 +28,7 @@ def white_box(pixels: Pixels) -> list[int]:
 
 def bring(number: int) -> tuple[Pixels, GroundTruth]:
     size = (40 + number % 31, 40 + number % 37)
-    return photo(size, number % 1000), truths_of([[5, 6, 25, 30]], [number % 5])
+    return photo(size, number % 1000), ground_truth_of([[5, 6, 25, 30]], [number % 5])
 
 
 def test_everything_off_is_the_resize_of_inference_to_the_last_bit() -> None:
@@ -39,9 +39,9 @@ def test_everything_off_is_the_resize_of_inference_to_the_last_bit() -> None:
 
 
 def test_everything_off_keeps_every_truth_in_proportion() -> None:
-    truths = replace(truths_of([[0, 0, 64, 48], [10, 12, 20, 24]]), crowd=np.array([False, True]))
-    _, kept = augment(photo((48, 64)), truths, OFF, size_hw=SIZE, rng=np.random.default_rng(0))
-    assert np.allclose(kept.boxes_xyxy, truths.boxes_xyxy * 2)
+    ground_truth = replace(ground_truth_of([[0, 0, 64, 48], [10, 12, 20, 24]]), crowd=np.array([False, True]))
+    _, kept = augment(photo((48, 64)), ground_truth, OFF, size_hw=SIZE, rng=np.random.default_rng(0))
+    assert np.allclose(kept.boxes_xyxy, ground_truth.boxes_xyxy * 2)
     assert kept.crowd.tolist() == [False, True]
     assert kept.class_ids.tolist() == [0, 1]
 
@@ -51,8 +51,8 @@ def test_a_box_lies_where_its_pixels_are(seed: int) -> None:
     rng = np.random.default_rng(seed)
     left, top = rng.integers(1, 80, 2)
     box = [left, top, left + rng.integers(15, 60), top + rng.integers(15, 60)]
-    pixels, truths = with_filled_boxes((150, 150), [box])
-    answer, kept = augment(pixels, truths, ALL_BUT_COLOR, size_hw=SIZE, rng=rng)
+    pixels, ground_truth = with_filled_boxes((150, 150), [box])
+    answer, kept = augment(pixels, ground_truth, ALL_BUT_COLOR, size_hw=SIZE, rng=rng)
     assert len(kept) == 1
     assert np.abs(kept.boxes_xyxy[0] - white_box(answer)).max() <= 1
 
@@ -66,7 +66,7 @@ def test_truths_stay_valid_and_within_the_image(seed: int, mosaic: float) -> Non
     ends = starts + rng.random((12, 2)) * ([size[1], size[0]] - starts)
     corners = np.concatenate([starts, ends], axis=1)
     settings = replace(Augmentation(), mosaic=mosaic)
-    answer, kept = augment(photo(size), truths_of(corners), settings, size_hw=SIZE, rng=rng, others=bring)
+    answer, kept = augment(photo(size), ground_truth_of(corners), settings, size_hw=SIZE, rng=rng, others=bring)
     assert answer.shape == (*SIZE, 3)
     assert answer.dtype == np.uint8
     assert answer.flags.c_contiguous
@@ -79,12 +79,12 @@ def test_truths_stay_valid_and_within_the_image(seed: int, mosaic: float) -> Non
 @pytest.mark.parametrize("mosaic", [0.0, 1.0])
 def test_the_same_seed_gives_the_same_answer_and_leaves_the_image_alone(mosaic: float) -> None:
     settings = replace(Augmentation(), mosaic=mosaic)
-    pixels, truths = photo(), truths_of([[3, 4, 40, 30], [20, 20, 50, 44]])
+    pixels, ground_truth = photo(), ground_truth_of([[3, 4, 40, 30], [20, 20, 50, 44]])
     before = pixels.copy()
     seen = set()
     for seed in SEEDS:
         first, second = (
-            augment(pixels, truths, settings, size_hw=SIZE, rng=np.random.default_rng(seed), others=bring)
+            augment(pixels, ground_truth, settings, size_hw=SIZE, rng=np.random.default_rng(seed), others=bring)
             for _ in range(2)
         )
         assert np.array_equal(first[0], second[0])
@@ -95,12 +95,12 @@ def test_the_same_seed_gives_the_same_answer_and_leaves_the_image_alone(mosaic: 
 
 
 def test_flipping_twice_changes_nothing() -> None:
-    pixels, truths = photo(), truths_of([[3, 4, 40, 30.5]])
-    once = flip(pixels, truths)
+    pixels, ground_truth = photo(), ground_truth_of([[3, 4, 40, 30.5]])
+    once = flip(pixels, ground_truth)
     assert not np.array_equal(once[0], pixels)
     back, same = flip(*once)
     assert np.array_equal(back, pixels)
-    assert np.array_equal(same.boxes_xyxy, truths.boxes_xyxy)
+    assert np.array_equal(same.boxes_xyxy, ground_truth.boxes_xyxy)
 
 
 def test_what_zoom_out_adds_is_black_whatever_the_colors() -> None:
@@ -108,7 +108,7 @@ def test_what_zoom_out_adds_is_black_whatever_the_colors() -> None:
     white = np.full((40, 40, 3), 250, np.uint8)
     darkest = []
     for seed in SEEDS:
-        whole = truths_of([[0, 0, 40, 40]])
+        whole = ground_truth_of([[0, 0, 40, 40]])
         answer, kept = augment(white, whole, settings, size_hw=SIZE, rng=np.random.default_rng(seed))
         left, top, right, bottom = kept.boxes_xyxy[0].round().astype(int)
         inside = answer[top:bottom, left:right]
@@ -124,7 +124,7 @@ def test_a_crop_holds_the_center_of_every_truth_it_keeps() -> None:
     boxes = [[x, y, x + 8, y + 8] for x in range(0, 60, 12) for y in range(0, 44, 12)]
     counts = []
     for seed in SEEDS:
-        answer = augment(photo(), truths_of(boxes), settings, size_hw=SIZE, rng=np.random.default_rng(seed))
+        answer = augment(photo(), ground_truth_of(boxes), settings, size_hw=SIZE, rng=np.random.default_rng(seed))
         sides = answer[1].boxes_xyxy[:, 2:] - answer[1].boxes_xyxy[:, :2]
         whole = sides.max(axis=0)
         assert (sides >= whole / 2 - 1).all()  # clipped at an edge, never by more than half
@@ -135,27 +135,29 @@ def test_a_crop_holds_the_center_of_every_truth_it_keeps() -> None:
 
 def test_no_crop_is_chosen_for_the_sake_of_crowds_or_of_nothing() -> None:
     settings = Augmentation(photometric=0.0, zoom_out=0.0, iou_crop=1.0, flip=0.0)
-    crowd = replace(truths_of([[3, 4, 40, 30]]), crowd=np.array([True]))
+    crowd = replace(ground_truth_of([[3, 4, 40, 30]]), crowd=np.array([True]))
     uncut = augment(photo(), GroundTruth.empty(), OFF, size_hw=SIZE, rng=np.random.default_rng(0))[0]
-    for truths in (crowd, GroundTruth.empty()):
-        answer, kept = augment(photo(), truths, settings, size_hw=SIZE, rng=np.random.default_rng(1))
+    for ground_truth in (crowd, GroundTruth.empty()):
+        answer, kept = augment(photo(), ground_truth, settings, size_hw=SIZE, rng=np.random.default_rng(1))
         assert np.array_equal(answer, uncut)
-        assert len(kept) == len(truths)
+        assert len(kept) == len(ground_truth)
 
 
 def test_boxes_that_become_too_small_are_dropped() -> None:
-    truths = truths_of([[0, 0, 1.9, 48], [0, 0, 2.1, 48], [0, 0, 0.9, 48]])
-    kept = augment(photo((48, 64)), truths, OFF, size_hw=(24, 32), rng=np.random.default_rng(0))[1]
+    ground_truth = ground_truth_of([[0, 0, 1.9, 48], [0, 0, 2.1, 48], [0, 0, 0.9, 48]])
+    kept = augment(photo((48, 64)), ground_truth, OFF, size_hw=(24, 32), rng=np.random.default_rng(0))[1]
     assert kept.class_ids.tolist() == [1]
     generous = replace(OFF, min_size=0.0)
-    assert len(augment(photo((48, 64)), truths, generous, size_hw=(24, 32), rng=np.random.default_rng(0))[1]) == 3
+    assert len(augment(photo((48, 64)), ground_truth, generous, size_hw=(24, 32), rng=np.random.default_rng(0))[1]) == 3
 
 
 def test_a_region_beyond_the_image_is_the_image_on_a_black_canvas() -> None:
     pixels = photo((40, 60))
     canvas = np.zeros((100, 150, 3), np.uint8)
     canvas[30:70, 50:110] = pixels
-    answer, kept = render(pixels, truths_of([[0, 0, 60, 40]]), CropRegion(-50, -30, 100, 70), (100, 150), min_size=1)
+    answer, kept = render(
+        pixels, ground_truth_of([[0, 0, 60, 40]]), CropRegion(-50, -30, 100, 70), (100, 150), min_size=1
+    )
     assert np.array_equal(answer, canvas)
     assert kept.boxes_xyxy.tolist() == [[50, 30, 110, 70]]
 
@@ -166,10 +168,10 @@ def test_a_mosaic_shows_four_images_in_their_corners() -> None:
 
     def plain(number: int) -> tuple[Pixels, GroundTruth]:
         grey = next(greys)
-        return np.full((50, 70, 3), grey, np.uint8), truths_of([[0, 0, 70, 50]], [grey])
+        return np.full((50, 70, 3), grey, np.uint8), ground_truth_of([[0, 0, 70, 50]], [grey])
 
     start = np.full((30, 30, 3), 40, np.uint8)
-    whole = truths_of([[0, 0, 30, 30]], [40])
+    whole = ground_truth_of([[0, 0, 30, 30]], [40])
     answer, kept = augment(start, whole, settings, size_hw=SIZE, rng=np.random.default_rng(3), others=plain)
     assert [answer[y, x, 0] for y in (0, -1) for x in (0, -1)] == [40, 80, 120, 160]
     assert answer.min() == 40

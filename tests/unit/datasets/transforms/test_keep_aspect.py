@@ -11,7 +11,7 @@ from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.masks import Rle
 from detcli.structures.resize import shortest_edge_hw
-from tests.helpers.annotated_datasets import photo, truths_of, with_filled_boxes
+from tests.helpers.annotated_datasets import ground_truth_of, photo, with_filled_boxes
 
 # The published ones, an eighth as large.
 SMALL = KeepAspectTransform(tuple(range(60, 101, 4)), 166, 0.5, (50, 62, 75), (48, 75))
@@ -19,13 +19,13 @@ SEEDS = range(60)
 
 
 def with_filled_masks(size_hw: tuple[int, int], boxes: list[list[int]]) -> tuple[Pixels, GroundTruth]:
-    pixels, truths = with_filled_boxes(size_hw, boxes)
+    pixels, ground_truth = with_filled_boxes(size_hw, boxes)
     masks = []
     for left, top, right, bottom in boxes:
         mask = np.zeros(size_hw, np.bool_)
         mask[top:bottom, left:right] = True
         masks.append(Rle.of(mask))
-    return pixels, replace(truths, masks=tuple(masks))
+    return pixels, replace(ground_truth, masks=tuple(masks))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -33,8 +33,8 @@ def test_a_box_and_its_mask_lie_where_its_pixels_are(seed: int) -> None:
     rng = np.random.default_rng(seed)
     left, top = (int(side) for side in rng.integers(1, 60, 2))
     box = [left, top, left + int(rng.integers(15, 60)), top + int(rng.integers(15, 60))]
-    pixels, truths = with_filled_masks((130, 150), [box])
-    answer, kept = augment_many_sizes(pixels, truths, SMALL, rng=rng)
+    pixels, ground_truth = with_filled_masks((130, 150), [box])
+    answer, kept = augment_many_sizes(pixels, ground_truth, SMALL, rng=rng)
     bright = answer.mean(axis=2) > 127
     if not len(kept):
         assert bright.sum() == 0
@@ -60,7 +60,7 @@ def test_truths_stay_valid_and_within_the_image(seed: int) -> None:
     size = (int(rng.integers(1, 90)), int(rng.integers(1, 90)))
     starts = rng.random((12, 2)) * [size[1], size[0]]
     corners = np.concatenate([starts, starts + rng.random((12, 2)) * ([size[1], size[0]] - starts)], axis=1)
-    answer, kept = augment_many_sizes(photo(size), truths_of(corners), replace(SMALL, photometric=0.5), rng=rng)
+    answer, kept = augment_many_sizes(photo(size), ground_truth_of(corners), replace(SMALL, photometric=0.5), rng=rng)
     assert answer.dtype == np.uint8
     boxes, (height, width) = kept.boxes_xyxy, answer.shape[:2]
     assert (boxes >= 0).all()
@@ -84,12 +84,12 @@ def test_no_side_is_longer_than_the_longest() -> None:
 
 
 def test_half_of_the_images_are_cut_and_half_of_them_flipped() -> None:
-    pixels, truths = with_filled_boxes((100, 100), [[0, 0, 10, 10]])
+    pixels, ground_truth = with_filled_boxes((100, 100), [[0, 0, 10, 10]])
     still = replace(SMALL, shortest_edges=(100,))
     whole = [
         kept.boxes_xyxy[0].tolist()
         for seed in range(400)
-        for kept in [augment_many_sizes(pixels, truths, still, rng=np.random.default_rng(seed))[1]]
+        for kept in [augment_many_sizes(pixels, ground_truth, still, rng=np.random.default_rng(seed))[1]]
         if len(kept) and kept.boxes_xyxy[0, 2] - kept.boxes_xyxy[0, 0] == 10
     ]
     assert 150 < len(whole) < 250
@@ -120,11 +120,11 @@ def test_everything_off_is_the_resize_of_inference_to_the_last_bit() -> None:
 
 
 def test_boxes_that_a_cut_leaves_nothing_of_are_dropped_with_their_masks() -> None:
-    pixels, truths = with_filled_masks((100, 100), [[0, 0, 4, 4], [96, 96, 100, 100], [30, 30, 70, 70]])
+    pixels, ground_truth = with_filled_masks((100, 100), [[0, 0, 4, 4], [96, 96, 100, 100], [30, 30, 70, 70]])
     always = replace(SMALL, crop=1.0)
     counts = set()
     for seed in SEEDS:
-        _, kept = augment_many_sizes(pixels, truths, always, rng=np.random.default_rng(seed))
+        _, kept = augment_many_sizes(pixels, ground_truth, always, rng=np.random.default_rng(seed))
         assert kept.masks is not None
         assert len(kept.masks) == len(kept)
         counts.add(len(kept))
@@ -132,10 +132,12 @@ def test_boxes_that_a_cut_leaves_nothing_of_are_dropped_with_their_masks() -> No
 
 
 def test_the_same_seed_gives_the_same_answer_and_leaves_the_image_alone() -> None:
-    pixels, truths = with_filled_masks((90, 120), [[3, 4, 40, 30]])
+    pixels, ground_truth = with_filled_masks((90, 120), [[3, 4, 40, 30]])
     before = pixels.copy()
     for seed in SEEDS:
-        one, other = (augment_many_sizes(pixels, truths, SMALL, rng=np.random.default_rng(seed)) for _ in range(2))
+        one, other = (
+            augment_many_sizes(pixels, ground_truth, SMALL, rng=np.random.default_rng(seed)) for _ in range(2)
+        )
         assert np.array_equal(one[0], other[0])
         assert np.array_equal(one[1].boxes_xyxy, other[1].boxes_xyxy)
         assert one[1].masks == other[1].masks

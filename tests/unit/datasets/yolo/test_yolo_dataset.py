@@ -1,4 +1,4 @@
-"""The folder layout of YOLO: images beside their texts, and each thing that can be wrong named by file and line."""
+"""The folder layout of YOLO: images next to their texts, and each thing that can be wrong named by file and line."""
 
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,9 @@ def test_images_come_in_order_with_their_truths_in_pixels(tmp_path: Path) -> Non
     frames = [dataset.read(index) for index in range(3)]
     assert all(isinstance(frame, Frame) for frame in frames)
     assert [frame.origin.relative for frame in frames] == [f"images/train/{name}.png" for name in "abc"]
-    assert [len(dataset.truths(index)) for index in range(3)] == [0, 2, 0]
-    assert dataset.truths(1).boxes_xyxy.tolist() == [[24, 12, 40, 36], [0, 0, 32, 24]]
-    assert dataset.truths(1).class_ids.tolist() == [0, 1]
+    assert [len(dataset.ground_truth(index)) for index in range(3)] == [0, 2, 0]
+    assert dataset.ground_truth(1).boxes_xyxy.tolist() == [[24, 12, 40, 36], [0, 0, 32, 24]]
+    assert dataset.ground_truth(1).class_ids.tolist() == [0, 1]
     assert (dataset.report.images, dataset.report.boxes, dataset.report.empty) == (3, 2, 2)
     assert dataset.report.findings == ()
 
@@ -64,22 +64,22 @@ def test_random_boxes_come_back_as_they_were_written(tmp_path: Path, seed: int) 
     centers = sides / 2 + rng.random((30, 2)) * (1 - sides)
     ids = rng.integers(0, 2, 30)
     rows = [f"{i} {c[0]!r} {c[1]!r} {s[0]!r} {s[1]!r}" for i, c, s in zip(ids, centers.tolist(), sides.tolist())]  # noqa: B905
-    truths = YoloDataset(write_yolo(tmp_path, {"a": "\n".join(rows)})).truths(0)
-    assert truths.class_ids.tolist() == ids.tolist()
+    ground_truth = YoloDataset(write_yolo(tmp_path, {"a": "\n".join(rows)})).ground_truth(0)
+    assert ground_truth.class_ids.tolist() == ids.tolist()
     corners = np.concatenate([centers - sides / 2, centers + sides / 2], axis=1) * [64, 48, 64, 48]
-    assert np.allclose(truths.boxes_xyxy, corners)
+    assert np.allclose(ground_truth.boxes_xyxy, corners)
 
 
 def test_classes_are_matched_by_name(tmp_path: Path) -> None:
     dataset = YoloDataset(write_yolo(tmp_path, {"a": GOOD}), classes=("Dog", "cow", "CAT"))
-    assert dataset.truths(0).class_ids.tolist() == [2, 0]
+    assert dataset.ground_truth(0).class_ids.tolist() == [2, 0]
     with pytest.raises(DataError, match=r"'dog' \(did you mean 'dogs'\?\)"):
         YoloDataset(str(tmp_path), classes=("dogs", "cat"))
 
 
 def test_a_polygon_gives_the_box_around_it(tmp_path: Path) -> None:
     dataset = YoloDataset(write_yolo(tmp_path, {"a": "1 0.25 0.5 0.75 0.25 0.5 1.0\n"}))
-    assert dataset.truths(0).boxes_xyxy.tolist() == [[16, 12, 48, 48]]
+    assert dataset.ground_truth(0).boxes_xyxy.tolist() == [[16, 12, 48, 48]]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_polygon_gives_the_box_around_it(tmp_path: Path) -> None:
         ("cat 0.5 0.5 0.25 0.5", "not all numbers"),
         ("0 0.5 nan 0.25 0.5", "finite"),
         ("0 0.5 1e999 0.25 0.5", "finite"),
-        ("0.5 0.5 0.5 0.25 0.5", "no whole number"),
+        ("0.5 0.5 0.5 0.25 0.5", "no integer"),
         ("\x00\x01", "not all numbers"),
         ("0,0.5,0.5,0.25,0.5", "not all numbers"),
     ],
@@ -127,7 +127,7 @@ def test_values_beyond_the_image_are_cut_off_or_dropped(
 ) -> None:
     dataset = YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}{row}\n"}))
     assert "a.txt:3" in finding(dataset, words)
-    boxes = dataset.truths(0).boxes_xyxy[2:].tolist()
+    boxes = dataset.ground_truth(0).boxes_xyxy[2:].tolist()
     assert np.allclose(boxes, [] if kept is None else [kept])
 
 
@@ -140,7 +140,7 @@ def test_rows_in_pixels_among_others_are_dropped_and_named(tmp_path: Path) -> No
     dataset = YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}0 10 10 12 12\n1 30 30 10 10\n"}))
     assert "2 rows were dropped" in finding(dataset, "boxes in pixels")
     assert "a.txt:3" in finding(dataset, "boxes in pixels")
-    assert len(dataset.truths(0)) == GOOD.count("\n")
+    assert len(dataset.ground_truth(0)) == GOOD.count("\n")
     assert not any("cut off" in found for found in dataset.report.findings)
 
 
@@ -156,7 +156,7 @@ def test_boxes_are_of_the_upright_image(tmp_path: Path) -> None:
     frame = dataset.read(0)
     assert isinstance(frame, Frame)
     assert frame.size_hw == (64, 48)
-    assert dataset.truths(0).boxes_xyxy.tolist() == [[0, 0, 24, 64]]
+    assert dataset.ground_truth(0).boxes_xyxy.tolist() == [[0, 0, 24, 64]]
 
 
 def test_an_image_that_cannot_be_read_is_unreadable_and_has_no_truths(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_an_image_that_cannot_be_read_is_unreadable_and_has_no_truths(tmp_path: 
     (tmp_path / "images" / "train" / "a.png").write_bytes(b"")
     dataset = YoloDataset(where)
     assert isinstance(dataset.read(0), FailedFrame)
-    assert len(dataset.truths(0)) == 0
+    assert len(dataset.ground_truth(0)) == 0
     assert [entry["id"] for entry in dataset.annotations()["images"]] == [2]
 
 
@@ -176,7 +176,7 @@ def test_an_image_that_can_be_read_a_moment_later_has_its_truths(tmp_path: Path)
     dataset = YoloDataset(where)
     image.write_bytes(whole)
     assert isinstance(dataset.read(0), Frame)
-    assert len(dataset.truths(0)) == 2
+    assert len(dataset.ground_truth(0)) == 2
     assert [entry["id"] for entry in dataset.annotations()["images"]] == [1, 2]
 
 

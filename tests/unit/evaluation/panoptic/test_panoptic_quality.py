@@ -17,23 +17,23 @@ def image(rows: list[str], categories: dict[int, int], crowds: tuple[int, ...] =
 
 def tally(*pairs: tuple[SegmentTable, SegmentTable | None]) -> PanopticAccumulator:
     counted = PanopticAccumulator()
-    for truth, found in pairs:
-        counted.add(truth, found)
+    for ground_truth, found in pairs:
+        counted.add(ground_truth, found)
     return counted
 
 
-TRUTH = image(["1111", "1111", "2222", "33.."], {1: THING, 2: STUFF, 3: THING})
+GROUND_TRUTH = image(["1111", "1111", "2222", "33.."], {1: THING, 2: STUFF, 3: THING})
 
 
 def test_the_truth_itself_is_perfect() -> None:
-    quality = tally((TRUTH, TRUTH)).mean([THING, OTHER, STUFF])
+    quality = tally((GROUND_TRUTH, GROUND_TRUTH)).mean([THING, OTHER, STUFF])
     assert (quality.pq, quality.sq, quality.rq, quality.classes) == (1.0, 1.0, 1.0, 2)
 
 
 def test_quality_is_fit_times_recognition() -> None:
     # Things: the first is met by 6 of 8 pixels, the other is missed, and one is found that is none.
     found = image(["5555", "55.7", "6666", "...."], {5: THING, 6: STUFF, 7: THING})
-    counted = tally((TRUTH, found))
+    counted = tally((GROUND_TRUTH, found))
     things = counted.mean([THING])
     assert things.sq == pytest.approx(6 / 8)
     assert things.rq == pytest.approx(1 / (1 + 0.5 + 0.5))
@@ -43,38 +43,38 @@ def test_quality_is_fit_times_recognition() -> None:
 
 
 def test_half_of_the_union_is_not_enough() -> None:
-    truth = image(["11.."], {1: THING})
+    ground_truth = image(["11.."], {1: THING})
     found = image(["1..."], {1: THING})
-    count = tally((truth, found)).counts[THING]
+    count = tally((ground_truth, found)).counts[THING]
     assert (count.right, count.wrong, count.missed) == (0, 1, 1)
 
 
 def test_the_right_place_with_the_wrong_name_is_missed_and_wrong() -> None:
     found = image(["1111", "1111", "2222", "33.."], {1: OTHER, 2: STUFF, 3: THING})
-    counted = tally((TRUTH, found))
+    counted = tally((GROUND_TRUTH, found))
     assert (counted.counts[OTHER].wrong, counted.counts[OTHER].right) == (1, 0)
     assert (counted.counts[THING].missed, counted.counts[THING].right) == (1, 1)
 
 
 def test_pixels_that_are_nobodys_do_not_count_against_a_segment() -> None:
-    truth = image(["11..", "11.."], {1: THING})
+    ground_truth = image(["11..", "11.."], {1: THING})
     found = image(["2222", "22.."], {2: THING})
-    count = tally((truth, found)).counts[THING]
+    count = tally((ground_truth, found)).counts[THING]
     assert (count.right, count.iou) == (1, 1.0), "two pixels over nothing leave the union"
 
 
 def test_what_lies_mostly_on_nothing_or_on_a_crowd_of_its_kind_is_not_wrong() -> None:
-    truth = image(["1111", "2222", "...."], {1: STUFF, 2: THING}, crowds=(2,))
+    ground_truth = image(["1111", "2222", "...."], {1: STUFF, 2: THING}, crowds=(2,))
     on_crowd = image([".3..", "3333", "...."], {3: THING})
     on_nothing = image(["...3", "....", "3333"], {3: THING})
     wrong_kind = image([".3..", "3333", "...."], {3: OTHER})
     for found, category, wrong in ((on_crowd, THING, 0), (on_nothing, THING, 0), (wrong_kind, OTHER, 1)):
-        count = tally((truth, found)).counts[category]
+        count = tally((ground_truth, found)).counts[category]
         assert (count.wrong, count.missed, count.right) == (wrong, 0, 0)
 
 
 def test_an_image_without_results_is_missed_as_a_whole() -> None:
-    counted = tally((TRUTH, None))
+    counted = tally((GROUND_TRUTH, None))
     assert (counted.counts[THING].missed, counted.counts[STUFF].missed, counted.images) == (2, 1, 1)
     assert counted.mean([THING]).pq == 0.0
 
@@ -88,12 +88,13 @@ def test_images_count_together_however_they_are_shared_out() -> None:
     rng = np.random.default_rng(0)
     pairs = []
     for _ in range(6):
-        truth = rng.integers(0, 4, (3, 4)).repeat(3, 0).repeat(3, 1)
-        found = np.where(rng.random(truth.shape) < 0.8, truth, rng.integers(0, 4, truth.shape))
+        ground_truth = rng.integers(0, 4, (3, 4)).repeat(3, 0).repeat(3, 1)
+        found = np.where(rng.random(ground_truth.shape) < 0.8, ground_truth, rng.integers(0, 4, ground_truth.shape))
         names = {1: THING, 2: OTHER, 3: STUFF}
         pairs.append(
             tuple(
-                SegmentTable(one, {i: names[i] for i in set(np.unique(one).tolist()) - {0}}) for one in (truth, found)
+                SegmentTable(one, {i: names[i] for i in set(np.unique(one).tolist()) - {0}})
+                for one in (ground_truth, found)
             )
         )
     whole, half, rest = tally(*pairs), tally(*pairs[:3]), tally(*pairs[3:])
@@ -115,4 +116,4 @@ def test_masks_become_segments() -> None:
 
 def test_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="do not belong"):
-        tally((TRUTH, image(["1"], {1: THING})))
+        tally((GROUND_TRUTH, image(["1"], {1: THING})))

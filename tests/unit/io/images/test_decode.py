@@ -100,7 +100,7 @@ def transparent(image: Image.Image) -> Image.Image:
 
 
 FORMATS = every_format()
-SCALED = {"png 16 bit gray", "tiff 16 bit gray"}  # Pillow clips these to white; judged by numbers below
+SCALED = {"png 16 bit gray", "tiff 16 bit gray"}  # Pillow clips these to white; evaluated by numbers below
 
 
 def judged(data: bytes) -> Pixels:
@@ -167,7 +167,7 @@ def test_heic_stands_upright_once(orientation: int) -> None:
     data = heic(photo(32, 16), exif=exif.tobytes())
     decoded = decode(data, max_pixels=MOST)
     assert np.array_equal(decoded.pixels, judged(data))
-    assert decoded.keepsakes.format == "HEIF"
+    assert decoded.metadata.format == "HEIF"
 
 
 def test_orientation_in_xmp_alone_counts_as_for_pillow() -> None:
@@ -185,7 +185,7 @@ def test_broken_exif_does_not_cost_the_image(exif: bytes) -> None:
     plain = saved(photo(), "JPEG")
     decoded = decode(plain[:2] + segment + plain[2:], max_pixels=MOST)
     assert np.array_equal(decoded.pixels, judged(plain))
-    assert decoded.keepsakes.exif is None
+    assert decoded.metadata.exif is None
 
 
 def test_alpha_is_dropped_not_blended() -> None:
@@ -262,7 +262,7 @@ def test_keepsakes_hold_format_exif_and_profile() -> None:
     profile = bytes(16) + b"RGB " + bytes(108)
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "a camera"
-    kept = decode(saved(photo(), "JPEG", exif=exif, icc_profile=profile), max_pixels=MOST).keepsakes
+    kept = decode(saved(photo(), "JPEG", exif=exif, icc_profile=profile), max_pixels=MOST).metadata
     assert kept.format == "JPEG"
     assert kept.icc == profile
     again = Image.Exif()
@@ -273,7 +273,7 @@ def test_keepsakes_hold_format_exif_and_profile() -> None:
 def test_a_profile_of_other_colors_is_not_kept_for_an_rgb_copy() -> None:
     profile = bytes(16) + b"CMYK" + bytes(108)
     data = saved(photo().convert("CMYK"), "JPEG", icc_profile=profile)
-    assert decode(data, max_pixels=MOST).keepsakes.icc is None
+    assert decode(data, max_pixels=MOST).metadata.icc is None
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

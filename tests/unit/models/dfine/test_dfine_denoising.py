@@ -5,7 +5,7 @@ import torch
 from detcli.models.dfine.denoising import DenoisingLayout, Noise, NoisyQueries, make_queries
 from detcli.structures.boxes import cxcywh_to_xyxy
 from detcli.structures.outputs import Targets
-from tests.helpers.dfine_steps import CLASSES, truths
+from tests.helpers.dfine_steps import CLASSES, make_targets
 
 
 def made(targets: list[Targets], *, total: int = 12, noise: Noise | None = None) -> NoisyQueries:
@@ -21,7 +21,7 @@ def boxes_of(queries: NoisyQueries, targets: list[Targets]) -> torch.Tensor:
 
 
 def test_each_group_has_one_positive_and_one_negative_of_each_box() -> None:
-    targets = truths(2, 1)
+    targets = make_targets(2, 1)
     queries = made(targets, total=5, noise=Noise(label=0, box=0))
     assert queries.layout == DenoisingLayout(groups=2, most=2, counts=(2, 1))
     [a, b], [c] = targets[0].class_ids.tolist(), targets[1].class_ids.tolist()
@@ -54,11 +54,11 @@ def test_groups_see_themselves_and_the_others_who_see_none_of_them() -> None:
 
 def test_there_are_as_many_groups_as_fit_but_one_at_least() -> None:
     for total, groups in ((12, 4), (11, 3), (3, 1), (1, 1)):
-        assert made(truths(3, 1), total=total).layout.groups == groups
+        assert made(make_targets(3, 1), total=total).layout.groups == groups
 
 
 def test_a_batch_without_true_boxes_has_no_denoising() -> None:
-    assert make_queries(truths(0, 0), classes=CLASSES, total=12, noise=Noise(), dtype=torch.float32) is None
+    assert make_queries(make_targets(0, 0), classes=CLASSES, total=12, noise=Noise(), dtype=torch.float32) is None
 
 
 def test_edges_of_positives_move_by_less_than_the_noise_and_those_of_negatives_by_once_to_twice_that() -> None:
@@ -76,7 +76,7 @@ def test_edges_of_positives_move_by_less_than_the_noise_and_those_of_negatives_b
 
 
 def test_less_noise_moves_boxes_less() -> None:
-    targets = truths(3)
+    targets = make_targets(3)
     full, half = (boxes_of(made(targets, noise=Noise(label=0, box=scale)), targets) for scale in (0.2, 0.1))
     true = cxcywh_to_xyxy(targets[0].boxes_cxcywh.double())
     assert torch.allclose(cxcywh_to_xyxy(full) - true, 2 * (cxcywh_to_xyxy(half) - true), atol=1e-4)
@@ -93,7 +93,7 @@ def test_boxes_stay_within_the_image_and_have_sizes() -> None:
 
 
 def test_a_quarter_of_the_labels_is_drawn_anew_and_the_filling_stays() -> None:
-    targets = truths(4, 1)
+    targets = make_targets(4, 1)
     queries = made(targets, total=4000)
     labels = queries.class_ids.view(2, -1, 4)
     changed = (labels[0] != targets[0].class_ids).double().mean()
@@ -104,7 +104,7 @@ def test_a_quarter_of_the_labels_is_drawn_anew_and_the_filling_stays() -> None:
 
 
 def test_noise_of_an_image_is_its_own_whatever_the_company() -> None:
-    targets = truths(3, 1, 2)
+    targets = make_targets(3, 1, 2)
     together = made(targets, total=12)
     alone = make_queries(targets[1:2], classes=CLASSES, total=4, noise=Noise(), dtype=torch.float64)
     assert alone is not None
@@ -115,7 +115,7 @@ def test_noise_of_an_image_is_its_own_whatever_the_company() -> None:
 
 
 def test_more_groups_do_not_change_the_first_ones() -> None:
-    targets = truths(3)
+    targets = make_targets(3)
     few, many = made(targets, total=6), made(targets, total=60)
     count = few.layout.queries
     assert torch.equal(few.class_ids, many.class_ids[:, :count])
@@ -123,7 +123,7 @@ def test_more_groups_do_not_change_the_first_ones() -> None:
 
 
 def test_another_seed_is_other_noise_and_the_same_is_the_same() -> None:
-    [target] = truths(3)
+    [target] = make_targets(3)
     again = made([target]).references
     assert torch.equal(made([target]).references, again)
     other = Targets(target.class_ids, target.boxes_cxcywh, seed=target.seed + 1)
@@ -132,5 +132,5 @@ def test_another_seed_is_other_noise_and_the_same_is_the_same() -> None:
 
 def test_drawing_noise_leaves_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
-    made(truths(3))
+    made(make_targets(3))
     assert torch.equal(torch.get_rng_state(), before)

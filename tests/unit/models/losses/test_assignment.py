@@ -78,7 +78,9 @@ def test_without_scipy_the_message_says_how_to_get_it(monkeypatch: pytest.Monkey
 def test_a_cost_is_worked_out_by_hand() -> None:
     truths = TargetBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
     logits = torch.tensor([[[[0.3, math.log(4)]]]], dtype=torch.float64)  # class 1 with chance 0.8
-    boxes = torch.tensor([[[[0.6, 0.5, 0.2, 0.2]]]], dtype=torch.float64)  # half of the true one, and as much beside it
+    boxes = torch.tensor(
+        [[[[0.6, 0.5, 0.2, 0.2]]]], dtype=torch.float64
+    )  # half of the true one, and as much next to it
     cost = focal_costs(logits, boxes, truths, CostWeights(label=2, l1=5, giou=2, alpha=0.25, gamma=2))
     focal = 0.25 * 0.2**2 * -math.log(0.8) - 0.75 * 0.8**2 * -math.log(0.2)
     assert cost.shape == (1, 1, 1, 1)

@@ -7,13 +7,13 @@ from torch import Tensor
 from detcli.models.losses import matched_masks
 from detcli.models.losses.assignment import Pairs
 from detcli.models.losses.matched_masks import mask_sums
-from tests.helpers.set_predictions import truths
+from tests.helpers.set_predictions import make_targets
 
 PAIRS = Pairs(torch.tensor([2, 4, 0, 6, 9]), torch.tensor([1, 0, 2, 4, 3]))  # two images of 5 queries
 
 
 def judged(logits: Tensor) -> tuple[Tensor, Tensor]:
-    return mask_sums(logits, truths(3, 2), PAIRS)
+    return mask_sums(logits, make_targets(3, 2), PAIRS)
 
 
 def logits() -> Tensor:

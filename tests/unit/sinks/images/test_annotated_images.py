@@ -35,8 +35,8 @@ def image(height: int = 48, width: int = 64) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (height, width, 3)))
 
 
-def with_pixels(frame: Frame, keepsakes: ImageMetadata | None = None) -> Frame:
-    return replace(frame, pixels=image(), size_hw=(48, 64), keepsakes=keepsakes)
+def with_pixels(frame: Frame, metadata: ImageMetadata | None = None) -> Frame:
+    return replace(frame, pixels=image(), size_hw=(48, 64), metadata=metadata)
 
 
 @pytest.mark.parametrize("suffix", sorted(FORMATS))
@@ -141,6 +141,6 @@ def test_a_bad_font_is_told_before_the_first_image(tmp_path: Path) -> None:
 
 
 def test_png_is_exact_with_and_without_metadata() -> None:
-    for keepsakes in (None, ImageMetadata("PNG", exif(), ICC)):
-        with Image.open(io.BytesIO(encode_png(image(), keepsakes))) as copy:
+    for metadata in (None, ImageMetadata("PNG", exif(), ICC)):
+        with Image.open(io.BytesIO(encode_png(image(), metadata))) as copy:
             np.testing.assert_array_equal(np.asarray(copy), image())

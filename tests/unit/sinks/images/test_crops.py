@@ -20,7 +20,7 @@ def boxes(*rows: tuple[float, float, float, float]) -> Detections:
 
 def noisy(frame: Frame, image_format: str = "PNG") -> Frame:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
-    return replace(frame, pixels=pixels, size_hw=(40, 60), keepsakes=ImageMetadata(image_format))
+    return replace(frame, pixels=pixels, size_hw=(40, 60), metadata=ImageMetadata(image_format))
 
 
 def test_each_box_is_an_image_in_the_folder_of_its_class(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:

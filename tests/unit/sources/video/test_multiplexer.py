@@ -1,4 +1,4 @@
-"""Several moving sources as one: turns, places, failures."""
+"""Several video sources as one: turns, places, failures."""
 
 import threading
 from collections.abc import Iterator

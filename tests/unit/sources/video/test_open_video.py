@@ -21,7 +21,7 @@ def files(*arguments: str | Path, outputs: Sequence[str] = ()) -> list[str]:
 
 @pytest.fixture
 def locked() -> Iterator[Path]:
-    """A folder that may not be listed beside a video, for a user whom permissions bind."""
+    """A folder that may not be listed next to a video, for a user whom permissions bind."""
     if sys.platform == "win32":
         pytest.skip("Windows has other permissions")
     root = Path(os.path.realpath("/tmp")) / f"detcli-moving-{os.getpid()}"

@@ -1,4 +1,4 @@
-"""How an argument becomes a moving source, and how frames are named."""
+"""How an argument becomes a video source, and how frames are named."""
 
 from pathlib import Path
 

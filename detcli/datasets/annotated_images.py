@@ -1,4 +1,4 @@
-"""Images with truths kept in a few arrays: read lazily, and the truths always in the upright image's pixels."""
+"""Images with ground truth kept in a few arrays: read lazily, and the ground truth always in the upright image's pixels."""
 
 import os
 from typing import Any
@@ -51,7 +51,7 @@ class AnnotatedImages:
         return int(self._tables.image_ids[index])
 
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
-        """The image, upright; `FailedFrame` also where its truths are of an image of another size."""
+        """The image, upright; `FailedFrame` also where its ground truth are of an image of another size."""
         path, name = self._tables.paths[index], self._tables.names[index]
         origin = Origin(index, path, name, os.path.splitext(name)[0])  # noqa: PTH122 - a name, not a path
         try:
@@ -60,8 +60,8 @@ class AnnotatedImages:
             decoded = decode(read_bytes(path, max_bytes=MAX_IMAGE_BYTES), max_pixels=MAX_PIXELS)
             width, height = decoded.image.size
             if resize is not None:
-                return Frame(origin, (height, width), None, resize(decoded.image), decoded.keepsakes)
-            return Frame(origin, (height, width), decoded.pixels, keepsakes=decoded.keepsakes)
+                return Frame(origin, (height, width), None, resize(decoded.image), decoded.metadata)
+            return Frame(origin, (height, width), decoded.pixels, metadata=decoded.metadata)
         except ImageError as error:
             return FailedFrame(origin, error.code, str(error))
         except MemoryError:
@@ -69,8 +69,8 @@ class AnnotatedImages:
         except OSError as error:
             return FailedFrame(origin, "decode-failed", f"reading failed ({type(error).__name__}: {error})")
 
-    def truths(self, index: int) -> GroundTruth:
-        """What is true of the upright image, in its pixels; nothing where its size is not known, or another.
+    def ground_truth(self, index: int) -> GroundTruth:
+        """The ground truth of the upright image, in its pixels; nothing where its size is not known, or another.
 
         Raises PictureError where masks were asked for and cannot be read.
         """
@@ -93,7 +93,7 @@ class AnnotatedImages:
         return GroundTruth(boxes.copy(), tables.class_ids[these].copy(), tables.crowd[these].copy(), masks)
 
     def annotations(self) -> dict[str, Any]:
-        """The truths as COCO annotations, numbered from 1; images without a known size, or of another, are left out."""
+        """The ground truth as COCO annotations, numbered from 1; images without a known size, or of another, are left out."""
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for index in range(len(self)):
@@ -104,7 +104,7 @@ class AnnotatedImages:
             images.append(coco_image(image_id, self._tables.names[index], size_hw=size_hw))
             start, end = self._tables.starts[index : index + 2]
             annotations += ground_truth_annotations(
-                self.truths(index),
+                self.ground_truth(index),
                 self._labels,
                 image_id=image_id,
                 first_id=len(annotations) + 1,

@@ -47,7 +47,7 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
     """Draw a few images, find what is in them, and show the results.
 
     Needs neither a network nor a download: the images are drawn on the spot, and the model 'shapes' comes with
-    detcli. The folder then holds the images with what is true of them, the same images with boxes drawn, and the
+    detcli. The folder then holds the images with the ground truth of them, the same images with boxes drawn, and the
     boxes as COCO and as CSV.
     """
     if not _is_wanted(console, output, "overwrite" if yes else if_exists):
@@ -67,7 +67,7 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
 
 
 def draw_images(folder: Path, *, count: int) -> list[Path]:
-    """Write drawn images, and beside them what is true of them as COCO annotations. Raises OutputError.
+    """Write drawn images, and next to them the ground truth of them as COCO annotations. Raises OutputError.
 
     returns their paths, in the order of their image ids from 1
     """
@@ -83,19 +83,19 @@ def draw_images(folder: Path, *, count: int) -> list[Path]:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number in range(1, count + 1):
-        pixels, truths = draw(_SEED, number, size_hw=SIZE_HW)
+        pixels, ground_truth = draw(_SEED, number, size_hw=SIZE_HW)
         encoded = io.BytesIO()
         Image.fromarray(pixels).save(encoded, "PNG")
         write_atomically(folder / f"{number}.png", encoded.getvalue())
         images.append(coco_image(number, f"{number}.png", size_hw=SIZE_HW))
-        annotations += ground_truth_annotations(truths, labels, image_id=number, first_id=len(annotations) + 1)
+        annotations += ground_truth_annotations(ground_truth, labels, image_id=number, first_id=len(annotations) + 1)
     truth = {"images": images, "annotations": annotations, "categories": coco_categories(labels)}
     write_atomically(folder / "truth.json", json.dumps(truth).encode())
     return [folder / image["file_name"] for image in images]
 
 
 def _is_wanted(console: Console, folder: Path, if_exists: IfExists) -> bool:
-    """Whether to go on. Raises OutputError for a folder that is there, or cannot be one."""
+    """Whether to continue. Raises OutputError for a folder that is there, or cannot be one."""
     with told(folder):
         there = folder.is_dir()
     if there and if_exists == "error":

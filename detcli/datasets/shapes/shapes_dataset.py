@@ -1,4 +1,4 @@
-"""The drawn images as a dataset: numbered, cut into a part to learn from and a part to judge by."""
+"""The drawn images as a dataset: numbered, cut into a part to learn from and a part to evaluate by."""
 
 from functools import cached_property
 from pathlib import Path
@@ -25,23 +25,23 @@ _MOST_COUNTED = 2_000  # laying out as many takes a second or two
 def draw(
     seed: int, index: int, *, part: Part = "val", size_hw: tuple[int, int] | None = None
 ) -> tuple[Pixels, GroundTruth]:
-    """Image `index` of a seed and what is true of it: uint8 [H, W, 3] RGB, class ids by `CLASSES`.
+    """Image `index` of a seed and the ground truth of it: uint8 [H, W, 3] RGB, class ids by `CLASSES`.
 
     size_hw  None: the size that the dataset gives it; layout and painting are made to fit any other
     """
     layout = lay_out(derive_seed(seed, part), index, size_hw)
-    return paint(layout), layout.truths()
+    return paint(layout), layout.ground_truth()
 
 
 class ShapesDataset:
     """Numbered images of one seed; the same everywhere, in any thread, whatever else was drawn before.
 
-    where    "shapes", "shapes:SEED" or "shapes:SEED:COUNT"; left out, SEED is 0 for training and 1 for judging, COUNT
+    where    "shapes", "shapes:SEED" or "shapes:SEED:COUNT"; left out, SEED is 0 for training and 1 for evaluating, COUNT
              10,000 and 1,000
     part     "train" and "val" have no image in common, whatever their seeds
     images   None: there are no files
     classes  names that the set's own are mapped to; they may be more, and in any order
-    masks    truths have masks: what of each shape no other one covers
+    masks    ground truth have masks: what of each shape no other one covers
 
     Raises UsageError for another `where` or for `images`, DataError where `classes` lacks one of the set.
     """
@@ -73,7 +73,9 @@ class ShapesDataset:
     def report(self) -> IssueSummary:
         """What the images hold: counted in the first 2,000, and of more than those an estimate, which is said."""
         looked_at = min(len(self), _MOST_COUNTED)
-        counts = [np.bincount(self.truths(index).class_ids, minlength=len(self.labels)) for index in range(looked_at)]
+        counts = [
+            np.bincount(self.ground_truth(index).class_ids, minlength=len(self.labels)) for index in range(looked_at)
+        ]
         times = len(self) / looked_at
         of_class = np.rint(np.sum(counts, axis=0) * times).astype(int)
         estimated = f"boxes are estimated from the first {looked_at:,} images: all are drawn by one rule"
@@ -98,7 +100,7 @@ class ShapesDataset:
             return Frame(origin, layout.size_hw, None, resize(Image.fromarray(pixels)))
         return Frame(origin, layout.size_hw, pixels)
 
-    def truths(self, index: int) -> GroundTruth:
+    def ground_truth(self, index: int) -> GroundTruth:
         """The boxes, and masks where they are asked for, without a pixel painted."""
         return self._ground_truth_of(lay_out(self._key, self._checked(index)))
 
@@ -107,23 +109,25 @@ class ShapesDataset:
         return index + 1
 
     def annotations(self) -> dict[str, Any]:
-        """The truths of all images as COCO annotations; areas are those of the boxes, or of masks where there are."""
+        """The ground truth of all images as COCO annotations; areas are those of the boxes, or of masks where there are."""
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for index in range(len(self)):
             layout, image_id = lay_out(self._key, index), self.image_id(index)
             images.append(coco_image(image_id, self._origin(index).relative, size_hw=layout.size_hw))
-            truths = self._ground_truth_of(layout)
-            areas = None if truths.masks is None else np.array([mask.area for mask in truths.masks], np.float64)
+            ground_truth = self._ground_truth_of(layout)
+            areas = (
+                None if ground_truth.masks is None else np.array([mask.area for mask in ground_truth.masks], np.float64)
+            )
             annotations += ground_truth_annotations(
-                truths, self.labels, image_id=image_id, first_id=len(annotations) + 1, areas=areas
+                ground_truth, self.labels, image_id=image_id, first_id=len(annotations) + 1, areas=areas
             )
         info = {"description": f"{self._name}, part {self._part}, version {VERSION} of the drawing"}
         categories = coco_categories(self.labels)
         return {"info": info, "images": images, "annotations": annotations, "categories": categories}
 
     def _ground_truth_of(self, layout: SceneLayout) -> GroundTruth:
-        own = layout.truths()
+        own = layout.ground_truth()
         masks = visible_masks(layout) if self._masks else None
         return GroundTruth(own.boxes_xyxy, self._class_ids[own.class_ids], own.crowd, masks)
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.models.class_rows import Classes, RowPairs, with_rows_of
+from detcli.models.conversion.class_rows import Classes, RowPairs, with_rows_of
 from detcli.models.inference_form import NetworkT, optimize
 from detcli.registry import Registry
 from detcli.structures.outputs import Outputs, Targets

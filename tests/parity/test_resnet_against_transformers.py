@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.backbone_config import make_backbone
-from detcli.models.backbones.backbone_names import COUNTER, our_backbone_name
+from detcli.models.backbones.backbone_names import our_backbone_name
 from detcli.models.backbones.resnet import ResNetConfig, resnet_variant
 from detcli.models.backbones.timm_backbone import TimmConfig
+from detcli.models.conversion.weight_names import BATCH_COUNTER
 
 ALL = (1, 2, 3, 4)
 
@@ -32,7 +33,7 @@ def awakened(model: nn.Module, seed: int = 0) -> nn.Module:
 def assert_same_maps(ours: nn.Module, config: Any, theirs: nn.Module, expected: list[Tensor], pixels: Tensor) -> None:
     state = {}
     for name, tensor in theirs.state_dict().items():
-        if not name.endswith(COUNTER):
+        if not name.endswith(BATCH_COUNTER):
             state[our_backbone_name(name, config)] = tensor
     ours.double().eval().load_state_dict(state)
     with torch.inference_mode():

@@ -39,12 +39,11 @@ MODEL_FLOORS = {
     "detcli.models.backbones": 2,
     "detcli.models.losses": 2,
     "detcli.models.config_fields": 1,
+    "detcli.models.conversion": 2,
+    "detcli.models.detr_common": 2,
     "detcli.models.empty_weights": 1,
-    "detcli.models.class_rows": 1,
     "detcli.models.inference_form": 1,
-    "detcli.models.many_sizes": 2,
     "detcli.models.family": 2,
-    "detcli.models.original_names": 2,
 }
 
 

@@ -6,8 +6,6 @@ from detcli.models.backbones.backbone_config import BackboneConfig
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.backbones.timm_backbone import TimmConfig
 
-COUNTER = "num_batches_tracked"  # of batch norms: frozen ones have none, and files that hold some are no worse for it
-
 _CONVOLUTION = (("convolution.", "conv."), ("normalization.", "norm."))
 _NATIVE_BLOCK = re.compile(r"encoder\.stages\.(\d{1,2})\.layers\.(\d{1,3})\.(shortcut|layer\.\d)\.(.+)", re.ASCII)
 _TIMM_BLOCK = re.compile(r"layer(\d{1,2})\.(\d{1,3})\.(conv|bn)(\d)\.(.+)", re.ASCII)
@@ -18,8 +16,8 @@ _OUR_BLOCK = re.compile(r"stages\.(\d+)\.(\d+)\.(shortcut|layers\.\d)\.(conv|nor
 def our_backbone_name(name: str, config: BackboneConfig) -> str | None:
     """Our name for one of the Hub's, both without what stands before the backbone; None where there is none.
 
-    A ResNet's weights are known by timm's names and by transformers' own, whichever config.json goes with. Of counters
-    of batches ours is a name that no network has, and COUNTER is its end.
+    A ResNet's weights are known by timm's names and by transformers' own, whichever config.json goes with. Batch
+    counters get a name that no network has: frozen norms have none.
     """
     name = name.removeprefix("_backbone.")  # transformers 4.x, with one of timm's in `backbone_config`
     if isinstance(config, TimmConfig):

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.resnet import VARIANTS, ResNetConfig, resnet_variant
+from detcli.models.conversion.original_names import TensorShapes
 from detcli.models.family import ConversionHints
-from detcli.models.original_names import TensorShapes
 
 BODY = "backbone.0.body."  # before every name of the backbone
 _STAGES = 4

@@ -5,15 +5,15 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from detcli.models.class_rows import Classes, RowPairs
+from detcli.models.conversion.class_rows import Classes, RowPairs
 from detcli.models.deformable_detr import original_checkpoint, published, weights
 from detcli.models.deformable_detr.config import DeformableDetrConfig, read_config, write_config
 from detcli.models.deformable_detr.criterion import criterion
 from detcli.models.deformable_detr.network import DeformableDetr
 from detcli.models.deformable_detr.parameter_groups import parameter_groups
+from detcli.models.detr_common.many_sizes import many_sizes_preprocessor
 from detcli.models.family import ConversionHints, ConvertedWeights, Family, Json, ParameterGroup, TrainingStart
 from detcli.models.losses.layerwise_criterion import LayerwiseCriterion
-from detcli.models.many_sizes import many_sizes_preprocessor
 
 
 class DeformableDetrFamily(Family):

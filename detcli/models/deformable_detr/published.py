@@ -5,8 +5,8 @@ from typing import Any
 
 from detcli.models.backbones.resnet import resnet_variant
 from detcli.models.deformable_detr.config import DeformableDetrConfig, usual_maps
+from detcli.models.detr_common.many_sizes import many_sizes_recipe
 from detcli.models.family import TrainingStart
-from detcli.models.many_sizes import many_sizes_recipe
 
 _VARIANTS: dict[str, dict[str, Any]] = {
     "": {},

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from detcli.errors import DamagedModelError
-from detcli.models.backbones.backbone_names import COUNTER, hub_backbone_name, our_backbone_name
+from detcli.models.backbones.backbone_names import hub_backbone_name, our_backbone_name
+from detcli.models.conversion.weight_names import BATCH_COUNTER, NameParts, NameTable, check_training_form, make_state
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.network import DeformableDetr
 from detcli.models.empty_weights import skeleton
@@ -30,7 +30,7 @@ _SAMPLING = (
 )
 _PERCEPTRON = (("fc1.", "mlp.expand."), ("fc2.", "mlp.contract."), ("final_layer_norm.", "mlp.norm."))
 
-# Beginning of a path on disk and ours, below a layer where there is one.
+# Parts of a layer's names, on disk and ours.
 _IN_ENCODER = (
     *((f"self_attn.{theirs}", f"attention.{ours}") for theirs, ours in _SAMPLING),
     ("self_attn_layer_norm.", "attention_norm."),
@@ -46,24 +46,25 @@ _IN_DECODER = (
     ("encoder_attn_layer_norm.", "cross_attention_norm."),
     *_PERCEPTRON,
 )
+_NONE: NameParts = ()
 _PROJECTION = (("0.", "conv."), ("1.", "norm."))
-_ROOMS = (
-    ("model.input_proj.", "projections.levels.", _PROJECTION),
-    ("model.encoder.layers.", "encoder.layers.", _IN_ENCODER),
-    ("model.decoder.layers.", "decoder.layers.", _IN_DECODER),
+_NAMES = NameTable(
+    prefixes=(
+        ("model.input_proj.", "projections.levels.", _PROJECTION),
+        ("model.encoder.layers.", "encoder.layers.", _IN_ENCODER),
+        ("model.decoder.layers.", "decoder.layers.", _IN_DECODER),
+        ("model.level_embed", "level_embeddings", _NONE),
+        ("model.position_embedding.row_embeddings.", "positions.rows.", _NONE),
+        ("model.position_embedding.column_embeddings.", "positions.columns.", _NONE),
+        ("model.query_position_embeddings.", "start.embeddings.", _NONE),
+        ("model.reference_points.", "start.references.", _NONE),
+        ("model.enc_output.", "start.projection.", _NONE),
+        ("model.enc_output_norm.", "start.norm.", _NONE),
+        ("model.pos_trans.", "start.positions.", _NONE),
+        ("model.pos_trans_norm.", "start.positions_norm.", _NONE),
+    ),
+    in_memory=_IN_MEMORY,
 )
-_PLACES = (
-    ("model.level_embed", "level_embeddings"),
-    ("model.position_embedding.row_embeddings.", "positions.rows."),
-    ("model.position_embedding.column_embeddings.", "positions.columns."),
-    ("model.query_position_embeddings.", "start.embeddings."),
-    ("model.reference_points.", "start.references."),
-    ("model.enc_output.", "start.projection."),
-    ("model.enc_output_norm.", "start.norm."),
-    ("model.pos_trans.", "start.positions."),
-    ("model.pos_trans_norm.", "start.positions_norm."),
-)
-_LAYER = re.compile(r"(\d{1,4})\.(.+)", re.ASCII)
 
 _HEAD = re.compile(r"(model\.decoder\.)?(class_embed|bbox_embed)\.(\d{1,4})\.(.+)", re.ASCII)
 _HEADS = {"class_embed": ("decoder.class_heads.", "start.class_head."),
@@ -83,28 +84,11 @@ def read_weights(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) ->
     """
     with skeleton():
         expected = DeformableDetr(config).state_dict()
-    found, unexpected = _by_our_names(tensors, config)
-    unexpected += [f"'{source}'" for name, source in found.items() if name not in expected]
-    state: dict[str, Tensor] = {}
-    missing: list[str] = []
-    misshapen: list[str] = []
-    taken: set[str] = set()
-    for name, like in expected.items():
-        source = found.get(name)
-        if source is None:
-            missing.append(f"'{next(_on_disk(name, config))}'")
-            continue
-        tensor = _floats(source, tensors[source])
-        if tensor.shape != like.shape:
-            misshapen.append(f"'{source}' of shape {list(tensor.shape)} instead of {list(like.shape)}")
-        # A head that several layers share is as many heads: training moves them apart.
-        state[name] = tensor.clone() if source in taken else tensor
-        taken.add(source)
-    for kind, culprits in (("lack", missing), ("have no place for", unexpected), ("do not fit: they have", misshapen)):
-        if culprits:
-            more = f" and {len(culprits) - 1} more tensors" if len(culprits) > 1 else ""
-            raise DamagedModelError(f"the weights and config.json differ: the weights {kind} {culprits[0]}{more}")
-    return state
+    sources, unexpected = _by_our_names(tensors, config)
+    unexpected += [source for name, source in sources.items() if name not in expected]
+    return make_state(
+        tensors, sources, expected, unexpected=unexpected, hub_name=lambda name: next(_on_disk(name, config))
+    )
 
 
 def write_weights(state: Mapping[str, Tensor], config: DeformableDetrConfig) -> dict[str, Tensor]:
@@ -116,9 +100,7 @@ def write_weights(state: Mapping[str, Tensor], config: DeformableDetrConfig) -> 
     """
     with skeleton():
         expected = DeformableDetr(config).state_dict()
-    if state.keys() != expected.keys():
-        odd = sorted(state.keys() ^ expected.keys())[0]
-        raise ValueError(f"only the state of a whole network in training form can be written; '{odd}' is odd")
+    check_training_form(state, expected)
     return {
         theirs: tensor.detach().clone().contiguous()
         for name, tensor in state.items()
@@ -132,17 +114,17 @@ def _by_our_names(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) -
     unexpected: list[str] = []
     heads: dict[tuple[str, int, str], str] = {}
     for source in tensors:
-        if source.endswith("." + COUNTER):
+        if source.endswith(BATCH_COUNTER):
             continue
         if match := _HEAD.fullmatch(source):
             below, kind, index, rest = match.groups()
             place = (kind, int(index), rest)
             if int(index) >= _count(config):
-                unexpected.append(f"'{source}'")
+                unexpected.append(source)
             elif below or place not in heads:  # the decoder's own go first: where both are there, it is those it reads
                 heads[place] = source
         elif (name := _ours(source, config)) is None or _differs(tensors, source, found.setdefault(name, source)):
-            unexpected.append(f"'{source}'")
+            unexpected.append(source)
     return found | _heads_by_our_names(heads, config), unexpected
 
 
@@ -176,17 +158,12 @@ def _our_head(kind: str, index: int, rest: str, config: DeformableDetrConfig) ->
 
 
 def _ours(name: str, config: DeformableDetrConfig) -> str | None:
-    """Our name for one of a file's that is no head's, or None."""
-    for pattern, replacement in _IN_MEMORY:
-        name = re.sub(pattern, replacement, name)
+    """Our name for one of a file's that is not a head's, or None."""
+    name = _NAMES.on_disk(name)
     if name.startswith(_BACKBONE):
         inner = our_backbone_name(name.removeprefix(_BACKBONE), config.backbone)
         return None if inner is None else "backbone." + inner
-    for theirs, ours, pieces in _ROOMS:
-        if name.startswith(theirs) and (match := _LAYER.fullmatch(name.removeprefix(theirs))):
-            inner = _exchanged(match[2], pieces)
-            return None if inner is None else f"{ours}{int(match[1])}.{inner}"
-    return _exchanged(name, _PLACES)
+    return _NAMES.ours(name)
 
 
 def _on_disk(name: str, config: DeformableDetrConfig) -> Iterator[str]:
@@ -215,28 +192,4 @@ def _head_on_disk(kind: str, index: int, rest: str, config: DeformableDetrConfig
 def _body_on_disk(name: str, config: DeformableDetrConfig) -> str:
     if name.startswith("backbone."):
         return _BACKBONE + hub_backbone_name(name.removeprefix("backbone."), config.backbone)
-    for theirs, ours, pieces in _ROOMS:
-        if name.startswith(ours):
-            index, _, rest = name.removeprefix(ours).partition(".")
-            return f"{theirs}{index}.{_exchanged(rest, [(mine, its) for its, mine in pieces])}"
-    exchanged = _exchanged(name, [(mine, its) for its, mine in _PLACES])
-    if exchanged is None:
-        raise ValueError(f"'{name}' is no tensor of a Deformable DETR")
-    return exchanged
-
-
-def _exchanged(
-    name: str, pieces: "Iterator[tuple[str, str]] | tuple[tuple[str, str], ...] | list[tuple[str, str]]"
-) -> str | None:
-    """Exchange the beginning of a name; None where no piece is one."""
-    for old, new in pieces:
-        if name.startswith(old):
-            return new + name.removeprefix(old)
-    return None
-
-
-def _floats(source: str, tensor: Tensor) -> Tensor:
-    if not tensor.is_floating_point():
-        kind = str(tensor.dtype).removeprefix("torch.")
-        raise DamagedModelError(f"the weights hold '{source}' as {kind}, not as floats")
-    return tensor.to(torch.float32)
+    return _NAMES.theirs(name)

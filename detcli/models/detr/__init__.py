@@ -6,15 +6,15 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from detcli.models.class_rows import Classes, RowPairs
+from detcli.models.conversion.class_rows import Classes, RowPairs
 from detcli.models.detr import original_checkpoint, published, weights
 from detcli.models.detr.config import DetrConfig, read_config, write_config
 from detcli.models.detr.criterion import criterion
 from detcli.models.detr.network import Detr
 from detcli.models.detr.parameter_groups import parameter_groups
+from detcli.models.detr_common.many_sizes import many_sizes_preprocessor
 from detcli.models.family import ConversionHints, ConvertedWeights, Family, Json, ParameterGroup, TrainingStart
 from detcli.models.losses.layerwise_criterion import LayerwiseCriterion
-from detcli.models.many_sizes import many_sizes_preprocessor
 
 
 class DetrFamily(Family):

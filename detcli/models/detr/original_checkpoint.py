@@ -12,9 +12,9 @@ from torch import Tensor
 from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.backbones.resnet_original import BODY, name_of_resnet, read_resnet
+from detcli.models.conversion.original_names import Room, TensorShapes, labels_of, numbers_of, renamed
 from detcli.models.detr.config import DetrConfig, read_config, write_config
 from detcli.models.family import ConversionHints, ConvertedWeights
-from detcli.models.original_names import Room, TensorShapes, labels_of, numbers_of, renamed
 
 _OUTER = "detr."  # before the detector where there is a mask head
 _MAPS = (1, 2, 3, 4)

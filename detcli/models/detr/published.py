@@ -5,8 +5,8 @@ from typing import Any
 
 from detcli.models.backbones.resnet import resnet_variant
 from detcli.models.detr.config import USUAL_MAPS, DetrConfig
+from detcli.models.detr_common.many_sizes import many_sizes_recipe
 from detcli.models.family import TrainingStart
-from detcli.models.many_sizes import many_sizes_recipe
 
 
 def published_config(variant: str, labels: Sequence[str]) -> DetrConfig:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from detcli.models.class_rows import Classes, RowPairs
+from detcli.models.conversion.class_rows import Classes, RowPairs
 from detcli.models.dfine import original_checkpoint, published, weights
 from detcli.models.dfine.config import DFineConfig, read_config, write_config
 from detcli.models.dfine.criterion import DFineCriterion, criterion

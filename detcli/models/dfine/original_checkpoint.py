@@ -13,10 +13,10 @@ from torch import Tensor
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
+from detcli.models.conversion.original_names import Room, TensorShapes, labels_of, renamed
 from detcli.models.dfine.config import DFineConfig, read_config, write_config
 from detcli.models.dfine.published import Size, published_config
 from detcli.models.family import ConversionHints, ConvertedWeights
-from detcli.models.original_names import Room, TensorShapes, labels_of, renamed
 
 _LARGEST_SIDE = 8192
 _PUBLISHED_CLASSES = (80, 366)

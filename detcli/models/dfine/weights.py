@@ -2,12 +2,13 @@
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from detcli.errors import DamagedModelError
+from detcli.models.conversion.weight_names import BATCH_COUNTER, NameParts, NameTable, check_training_form, make_state
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
 from detcli.models.empty_weights import skeleton
@@ -20,8 +21,7 @@ _IN_MEMORY = (
     (r"\.mlp\.layers\.1\.", ".fc2."),
 )
 
-# Pieces of a path, on disk and ours. They begin where a part of the path begins, and never in its first part, which is
-# the index or the name of a layer.
+# Parts of a name, on disk and ours.
 _TRANSFORMER_LAYER = (
     ("self_attn.q_proj.", "attention.query."),
     ("self_attn.k_proj.", "attention.key."),
@@ -40,37 +40,39 @@ _TRANSFORMER_LAYER = (
 _CONVOLUTION = (("convolution.", "conv."), ("normalization.", "norm."), ("lab.", "affine."))
 _PROJECTION = (("0.", "conv."), ("1.", "norm."))
 _FUSION = (("csp_rep1.", "branch1."), ("csp_rep2.", "branch2."))
-_NONE: tuple[tuple[str, str], ...] = ()
+_NONE: NameParts = ()
 
-# Beginning of a path on disk and ours, and the pieces that differ in the rest of it.
-_ROOMS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
-    ("model.backbone.model.embedder.", "backbone.stem.", _CONVOLUTION),
-    ("model.backbone.model.encoder.stages.", "backbone.stages.", _CONVOLUTION),
-    ("model.encoder_input_proj.", "encoder.input_projections.", _PROJECTION),
-    ("model.encoder.encoder.", "encoder.within.", _TRANSFORMER_LAYER),
-    ("model.encoder.lateral_convs.", "encoder.laterals.", _NONE),
-    ("model.encoder.fpn_blocks.", "encoder.top_down.", _FUSION),
-    ("model.encoder.downsample_convs.", "encoder.downsamples.", _NONE),
-    ("model.encoder.pan_blocks.", "encoder.bottom_up.", _FUSION),
-    ("model.decoder_input_proj.", "level_projections.levels.", _PROJECTION),
-    ("model.enc_output.0.", "picker.projection.", _NONE),
-    ("model.enc_output.1.", "picker.norm.", _NONE),
-    ("model.enc_score_head.", "picker.class_head.", _NONE),
-    ("model.enc_bbox_head.", "picker.box_head.", _NONE),
-    ("model.weight_embedding.", "picker.learned.", _NONE),
-    ("model.denoising_class_embed.", "denoising_labels.", _NONE),
-    ("model.decoder.layers.", "decoder.layers.", _TRANSFORMER_LAYER),
-    ("model.decoder.query_pos_head.", "decoder.position_head.", _NONE),
-    ("model.decoder.pre_bbox_head.", "decoder.initial_box_head.", _NONE),
-    ("model.decoder.class_embed.", "decoder.class_heads.", _NONE),
-    ("model.decoder.bbox_embed.", "decoder.corner_heads.", _NONE),
-    ("model.decoder.lqe_layers.", "decoder.quality_heads.", (("reg_conf.", "head."),)),
-    ("model.decoder.reg_scale", "decoder.bins.reg_scale", _NONE),
-    ("model.decoder.up", "decoder.bins.up", _NONE),
+_NAMES = NameTable(
+    prefixes=(
+        ("model.backbone.model.embedder.", "backbone.stem.", _CONVOLUTION),
+        ("model.backbone.model.encoder.stages.", "backbone.stages.", _CONVOLUTION),
+        ("model.encoder_input_proj.", "encoder.input_projections.", _PROJECTION),
+        ("model.encoder.encoder.", "encoder.within.", _TRANSFORMER_LAYER),
+        ("model.encoder.lateral_convs.", "encoder.laterals.", _NONE),
+        ("model.encoder.fpn_blocks.", "encoder.top_down.", _FUSION),
+        ("model.encoder.downsample_convs.", "encoder.downsamples.", _NONE),
+        ("model.encoder.pan_blocks.", "encoder.bottom_up.", _FUSION),
+        ("model.decoder_input_proj.", "level_projections.levels.", _PROJECTION),
+        ("model.enc_output.0.", "picker.projection.", _NONE),
+        ("model.enc_output.1.", "picker.norm.", _NONE),
+        ("model.enc_score_head.", "picker.class_head.", _NONE),
+        ("model.enc_bbox_head.", "picker.box_head.", _NONE),
+        ("model.weight_embedding.", "picker.learned.", _NONE),
+        ("model.denoising_class_embed.", "denoising_labels.", _NONE),
+        ("model.decoder.layers.", "decoder.layers.", _TRANSFORMER_LAYER),
+        ("model.decoder.query_pos_head.", "decoder.position_head.", _NONE),
+        ("model.decoder.pre_bbox_head.", "decoder.initial_box_head.", _NONE),
+        ("model.decoder.class_embed.", "decoder.class_heads.", _NONE),
+        ("model.decoder.bbox_embed.", "decoder.corner_heads.", _NONE),
+        ("model.decoder.lqe_layers.", "decoder.quality_heads.", (("reg_conf.", "head."),)),
+        ("model.decoder.reg_scale", "decoder.bins.reg_scale", _NONE),
+        ("model.decoder.up", "decoder.bins.up", _NONE),
+    ),
+    in_memory=_IN_MEMORY,
 )
 
 _HEADS = ("class_embed", "bbox_embed")
-_COUNTER = ".num_batches_tracked"
+# The original repository keeps these as integers.
 _SCALARS = ("decoder.bins.reg_scale", "decoder.bins.up")
 
 
@@ -85,28 +87,8 @@ def read_weights(tensors: Mapping[str, Tensor], config: DFineConfig) -> dict[str
     """
     with skeleton():
         expected = DFine(config).state_dict()
-    found, unexpected = _by_our_names(tensors, config, expected)
-    state: dict[str, Tensor] = {}
-    missing: list[str] = []
-    misshapen: list[str] = []
-    taken: set[str] = set()
-    for name, like in expected.items():
-        source = found.get(name)
-        if source is None and name.endswith(_COUNTER):
-            state[name] = torch.zeros((), dtype=torch.int64)
-        elif source is None:
-            missing.append(f"'{_on_disk(name)}'")
-        else:
-            tensor = tensors[source]
-            if tensor.shape != like.shape and not (name in _SCALARS and tensor.numel() == 1):
-                misshapen.append(f"'{source}' of shape {list(tensor.shape)} instead of {list(like.shape)}")
-            # A head that all layers share is as many heads: training moves them apart.
-            state[name] = _converted(source, tensor.clone() if source in taken else tensor, like)
-            taken.add(source)
-    for kind, culprits in (("lack", missing), ("have no place for", unexpected), ("do not fit: they have", misshapen)):
-        if culprits:
-            more = f" and {len(culprits) - 1} more tensors" if len(culprits) > 1 else ""
-            raise DamagedModelError(f"the weights and config.json differ: the weights {kind} {culprits[0]}{more}")
+    sources, unexpected = _by_our_names(tensors, config, expected)
+    state = make_state(tensors, sources, expected, unexpected=unexpected, hub_name=_NAMES.theirs, scalars=_SCALARS)
     _check_values(state, config)
     return state
 
@@ -120,10 +102,8 @@ def write_weights(state: Mapping[str, Tensor], config: DFineConfig) -> dict[str,
     """
     with skeleton():
         expected = DFine(config).state_dict()
-    if state.keys() != expected.keys():
-        odd = sorted(state.keys() ^ expected.keys())[0]
-        raise ValueError(f"only the state of a whole network in training form can be written; '{odd}' is odd")
-    written = {_on_disk(name): tensor.detach().clone().contiguous() for name, tensor in state.items()}
+    check_training_form(state, expected)
+    written = {_NAMES.theirs(name): tensor.detach().clone().contiguous() for name, tensor in state.items()}
     heads = [name for name in written if name.startswith(tuple("model.decoder." + head for head in _HEADS))]
     return written | {name.removeprefix("model.decoder."): written[name].clone() for name in heads}
 
@@ -139,8 +119,8 @@ def _by_our_names(
         name = _ours(source)
         if name is not None and name in expected:
             found.setdefault(name, source)
-        elif not source.endswith(_COUNTER) and not _is_surplus(source, config):
-            unexpected.append(f"'{source}'")
+        elif not source.endswith(BATCH_COUNTER) and not _is_surplus(source, config):
+            unexpected.append(source)
     for heads in ("decoder.class_heads.", "decoder.corner_heads."):
         if not any(name.startswith(heads) and not name.startswith(heads + "0.") for name in found):
             for name in expected:
@@ -154,31 +134,8 @@ def _by_our_names(
 
 def _ours(name: str) -> str | None:
     """Our name for one of a file's, or None."""
-    for pattern, replacement in _IN_MEMORY:
-        name = re.sub(pattern, replacement, name)
-    if name.startswith(_HEADS):
-        name = "model.decoder." + name
-    for theirs, ours, pieces in _ROOMS:
-        if name.startswith(theirs):
-            return ours + _exchanged(name.removeprefix(theirs), pieces)
-    return None
-
-
-def _on_disk(name: str) -> str:
-    """The Hub's name for one of ours."""
-    for theirs, ours, pieces in _ROOMS:
-        if name.startswith(ours):
-            return theirs + _exchanged(name.removeprefix(ours), [(mine, its) for its, mine in pieces])
-    raise ValueError(f"'{name}' is no tensor of a D-FINE")
-
-
-def _exchanged(rest: str, pieces: Iterable[tuple[str, str]]) -> str:
-    """Exchange the first piece that is found from the second part of a path on."""
-    first, dot, others = rest.partition(".")
-    for old, new in pieces:
-        if (place := f".{others}".find(f".{old}")) >= 0:
-            return first + dot + others[:place] + new + others[place + len(old) :]
-    return rest
+    name = _NAMES.on_disk(name)
+    return _NAMES.ours("model.decoder." + name if name.startswith(_HEADS) else name)
 
 
 def _is_surplus(source: str, config: DFineConfig) -> bool:
@@ -188,22 +145,12 @@ def _is_surplus(source: str, config: DFineConfig) -> bool:
     return match is not None and config.decoder_layers <= int(match[1]) < most
 
 
-def _converted(source: str, tensor: Tensor, like: Tensor) -> Tensor:
-    """The tensor in the type the network has."""
-    if like.is_floating_point():
-        # The original keeps reg_scale and up as integers; nothing else may be.
-        if not tensor.is_floating_point() and tensor.numel() != 1:
-            raise DamagedModelError(
-                f"the weights hold '{source}' as {str(tensor.dtype).removeprefix('torch.')}, not as floats"
-            )
-        tensor = tensor.to(torch.float32)
-    return tensor.reshape(like.shape) if tensor.numel() == like.numel() else tensor
-
-
 def _check_values(state: dict[str, Tensor], config: DFineConfig) -> None:
     for name in _SCALARS:
         if not torch.isfinite(state[name]).all() or not state[name].all():
-            raise DamagedModelError(f"the weights hold '{_on_disk(name)}' as {float(state[name])}; it divides boxes")
+            raise DamagedModelError(
+                f"the weights hold '{_NAMES.theirs(name)}' as {float(state[name])}; it divides boxes"
+            )
     copies = [
         index
         for index in range(config.decoder_layers)

@@ -1,0 +1,1 @@
+"""What DETR and Deformable DETR share: configuration, recipe, and names of their original repositories."""

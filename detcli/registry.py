@@ -1,53 +1,136 @@
-"""A table of names that imports what it names on first use."""
+"""Registries: a table of names whose entries are imported on first use, the built-in ones and those of plug-ins."""
 
-from collections.abc import Iterator, Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from detcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 
 
+def import_attribute(location: str) -> Any:
+    """Import `"package.module:attribute"` and return the attribute."""
+    module, _, attribute = location.partition(":")
+    return getattr(import_module(module), attribute)
+
+
 class Registry(Mapping[str, T], Generic[T]):
-    """A mapping from a name to what `"module:attribute"` names; listing the names imports nothing.
+    """A mapping from a name to an entry; listing the names imports no entry.
 
-    kind     what the entries are, for messages: "sink"
-    entries  name -> "package.module:Attribute"
-    extras   name -> extra of detcli that brings what the entry needs: `pip install "detcli[extra]"`
+    kind     what an entry is, for messages: "runtime"
+    entries  name -> "package.module:attribute", or the entry itself
+    extras   name -> extra of detcli with the packages that the entry needs: `pip install "detcli[extra]"`
+    group    entry-point group in which other packages add entries: "detcli.runtimes"; None: no plug-ins
+    check    called with name and entry of a plug-in; raises ValueError or TypeError with the reason if it is invalid
 
-    Raises KeyError for a name that is not in the table, and UsageError for one whose package is not installed.
+    Entry points are read when names are listed or an entry is requested, never at import. Built-in names come first.
+
+    Raises KeyError for an unknown name. Raises UsageError for an entry whose package is missing, for a plug-in that
+    cannot be loaded, and for a name that more than one package defines.
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, str], extras: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        entries: Mapping[str, str | T],
+        extras: Mapping[str, str] | None = None,
+        *,
+        group: str | None = None,
+        check: Callable[[str, T], None] | None = None,
+    ) -> None:
         self.kind = kind
         self._entries = dict(entries)
         self._extras = dict(extras or {})
+        self._group, self._check = group, check
         self._loaded: dict[str, T] = {}
+        self._found: dict[str, list[EntryPoint]] | None = None
 
     def __getitem__(self, name: str) -> T:
         if name not in self._loaded:
-            module, _, attribute = self._entries[name].partition(":")
-            try:
-                self._loaded[name] = getattr(import_module(module), attribute)
-            except ModuleNotFoundError as error:
-                if error.name is None or error.name.split(".")[0] == "detcli" or name not in self._extras:
-                    raise  # a slip of ours must not read as "package missing"
-                raise UsageError(
-                    f"{self.kind} '{name}' needs the package '{error.name}', which is not installed: "
-                    f'pip install "detcli[{self._extras[name]}]"'
-                ) from error
+            plug_ins = self._plug_ins().get(name, [])
+            if name in self._entries:
+                if plug_ins:
+                    raise UsageError(self._clash(name, "detcli", _package(plug_ins[0])))
+                self._loaded[name] = self._load_built_in(name)
+            elif not plug_ins:
+                raise KeyError(name)
+            elif len(plug_ins) > 1:
+                raise UsageError(self._clash(name, *(_package(point) for point in plug_ins[:2])))
+            else:
+                self._loaded[name] = self._load_plug_in(plug_ins[0])
         return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        yield from self._entries
+        yield from self.plug_ins()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._entries) + len(self.plug_ins())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries  # Mapping would import the entry to find out
+        return name in self._entries or name in self._plug_ins()  # Mapping would import the entry
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return the entry, or `default` where the table has no such name."""
-        return self[name] if name in self._entries else default
+        """Return the entry, or `default` for an unknown name."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def built_in(self) -> tuple[str, ...]:
+        """Return the names that come with detcli; reads no entry points."""
+        return tuple(self._entries)
+
+    def plug_ins(self) -> tuple[str, ...]:
+        """Return the names that other packages add, sorted."""
+        return tuple(sorted(name for name in self._plug_ins() if name not in self._entries))
+
+    def _plug_ins(self) -> Mapping[str, list[EntryPoint]]:
+        if self._found is None:
+            self._found = {}
+            if self._group is not None:
+                from importlib.metadata import entry_points  # takes milliseconds
+
+                for point in entry_points(group=self._group):
+                    self._found.setdefault(point.name, []).append(point)
+        return self._found
+
+    def _load_built_in(self, name: str) -> T:
+        entry = self._entries[name]
+        if not isinstance(entry, str):
+            return entry
+        try:
+            return cast("T", import_attribute(entry))
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] == "detcli" or name not in self._extras:
+                raise  # a bug of detcli must not be reported as a missing package
+            raise UsageError(
+                f"{self.kind} '{name}' needs the package '{error.name}', which is not installed: "
+                f'pip install "detcli[{self._extras[name]}]"'
+            ) from error
+
+    def _load_plug_in(self, point: EntryPoint) -> T:
+        try:
+            entry = cast("T", point.load())
+            if self._check is not None:
+                self._check(point.name, entry)
+        except Exception as error:  # code of another package can raise anything
+            raise UsageError(
+                f"cannot load the {self.kind} '{point.name}' of the package '{_package(point)}': "
+                f"{type(error).__name__}: {error}; update or uninstall the package"
+            ) from error
+        return entry
+
+    def _clash(self, name: str, first: str, second: str) -> str:
+        return f"'{first}' and '{second}' both define the {self.kind} '{name}': uninstall '{second}', or rename its {self.kind}"
+
+
+def _package(point: EntryPoint) -> str:
+    """The name of the distribution that defines an entry point."""
+    return point.dist.name if point.dist is not None else point.value.partition(":")[0]

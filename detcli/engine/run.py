@@ -115,7 +115,7 @@ def _load(request: RunRequest, prepared: PreparedRun, observer: Observer) -> "De
         detection = replace(detection, threshold=0.0)
         if prepared.plan.folders:
             observer.on_warning(
-                "coco-results keeps every score, and annotated images show every detection too: set a `threshold`"
+                f"{prepared.plan.all_scores_format} keeps every score, and annotated images show every detection too: set a `threshold`"
             )
     detector = load_model(
         request.model, detection, request.compute, segmentation=request.segmentation, observer=observer

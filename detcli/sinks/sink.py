@@ -1,4 +1,4 @@
-"""The interface of the sinks, and their registry.
+"""The interface of the sinks, and the class of sink for each result format.
 
 Help pages list the formats from here, so nothing here imports numpy.
 
@@ -8,15 +8,13 @@ therefore always writes its output from the beginning, and the bytes are the sam
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from detcli.errors import UsageError
-from detcli.io.outputs import is_stream
-from detcli.registry import Registry
+from detcli.io.results.formats import FORMATS, writable_formats
 
 if TYPE_CHECKING:
     from detcli.structures.detections import Detections
@@ -96,56 +94,13 @@ class ResultSink(Sink, Protocol):
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None: ...
 
 
-SINKS: Registry[type[ResultSink]] = Registry(
-    "format",
-    {
-        "jsonl": "detcli.sinks.results.jsonl:JsonLines",
-        "coco": "detcli.sinks.results.coco:CocoAnnotations",
-        "coco-results": "detcli.sinks.results.coco:CocoResults",
-        "coco-panoptic": "detcli.sinks.results.coco_panoptic:CocoPanopticSink",
-        "csv": "detcli.sinks.results.csv_table:CsvTable",
-        "yolo": "detcli.sinks.results.yolo_labels:YoloText",
-    },
-)
-
-# Formats that are made of boxes alone, and those that are made of masks; the others take results with masks or without.
-BOXES_ONLY, MASKS_ONLY = ("yolo",), ("coco-panoptic",)
-
-_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "coco", ".csv": "csv"}
-
-
-def format_of(output: str | Path) -> str:
-    """The name of the format that the name of an output stands for.
-
-    A suffix decides; a folder, a slash at the end or no suffix mean a folder of YOLO texts; a pipe or a device takes
-    JSON Lines. Raises UsageError for any other suffix.
-    """
-    path = Path(output)
-    if is_stream(path):
-        return "jsonl"
-    if str(output).endswith(("/", "\\")) or os.path.isdir(path):  # noqa: PTH112 - says no where pathlib raises
-        return "yolo"
-    suffix = path.suffix.lower()
-    if suffix in _BY_SUFFIX:
-        return _BY_SUFFIX[suffix]
-    if not suffix:
-        return "yolo"
-    raise UsageError(
-        f"cannot tell the format of '{output}' from its suffix: end it in .jsonl, .json (COCO) or .csv, "
-        f"give a folder (YOLO), or name the format with --format {'|'.join(SINKS)}"
-    )
-
-
-def folder_beside(format_name: str, path: Path) -> Path | None:
-    """The folder that a format fills next to its file, or None: panopticapi looks for `out.json`'s images in `out/`.
-
-    Raises UsageError where the name of the file leaves none for the folder.
-    """
-    if format_name not in MASKS_ONLY:
-        return None
-    if path.suffix.lower() != ".json" or is_stream(path):
-        raise UsageError(f"{format_name} writes a file and a folder of its name: end '{path}' in .json")
-    return path.with_suffix("")
+def sink_class(format_name: str) -> type[ResultSink]:
+    """The class that writes a format. Raises UsageError for a format that is unknown or cannot be written."""
+    record = FORMATS.get(format_name)
+    if record is None:
+        raise UsageError(f"unknown `format` '{format_name}': use one of {', '.join(writable_formats())}")
+    writer: type[ResultSink] = record.load_writer()
+    return writer
 
 
 def remarks(sinks: Iterable[Sink]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """For every name in every table: it loads, and it keeps the contract of its door."""
 
+import dataclasses
 import io
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import detcli
 import detcli.errors
 from detcli.checkpoints.catalog import CATALOG
 from detcli.errors import DetcliError
+from detcli.io.results.formats import FORMATS
 from detcli.models.family import FAMILIES, MODEL_TYPES, Family, family_of
 from detcli.registry import Registry
 from detcli.runtimes.runtime import RUNTIMES
-from detcli.sinks.sink import MASKS_ONLY, SINKS, SinkSettings
+from detcli.sinks.sink import SinkSettings, sink_class
 from detcli.sources.source import SOURCES, SourceSettings
 from detcli.sources.video.video_source import MOVING
 from detcli.structures.class_labels import ClassLabels
@@ -24,7 +26,7 @@ from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.masks import Rle
 from detcli.structures.run_info import RunInfo
 
-TABLES: list[Registry[Any]] = [SOURCES, MOVING, SINKS, RUNTIMES, FAMILIES]
+TABLES: list[Registry[Any]] = [SOURCES, MOVING, FORMATS, RUNTIMES, FAMILIES]
 LABELS = ClassLabels.from_names(["cat", "dog"])
 INFO = RunInfo("a-model", None, None, "0", LABELS, "2026-01-01T00:00:00Z")
 
@@ -34,14 +36,27 @@ def test_every_entry_of_every_table_loads(table: Registry[Any], name: str) -> No
     assert table[name] is not None
 
 
-@pytest.mark.parametrize("name", SINKS)
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_has_complete_facts(name: str) -> None:
+    record = FORMATS[name]
+    assert record.name == name
+    assert record.title
+    assert record.description
+    assert record.writer or record.reader
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in record.suffixes)
+    assert set(record.options) <= {field.name for field in dataclasses.fields(SinkSettings)}
+    if record.reader is not None:
+        assert callable(record.load_reader())
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_sink_takes_results_failures_and_the_end(name: str, tmp_path: Path) -> None:
-    sink = SINKS[name](
-        tmp_path / {"yolo": "labels", "coco-panoptic": "out.json"}.get(name, "out.file"), SinkSettings(INFO)
+    sink = sink_class(name)(
+        tmp_path / ("out.json" if FORMATS[name].has_image_folder else "out.file"), SinkSettings(INFO)
     )
     assert isinstance(sink.ordered, bool)
     assert isinstance(sink.needs_pixels, bool)
-    masks = (Rle.of(np.eye(10, 20, dtype=np.bool_)),) if name in MASKS_ONLY else None
+    masks = (Rle.of(np.eye(10, 20, dtype=np.bool_)),) if not FORMATS[name].takes_boxes else None
     found = Detections(np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([0.5], np.float32), np.array([1]), masks)
     good = Frame(Origin(0, "d/a.png", "a.png", "a"), (10, 20), np.zeros((10, 20, 3), np.uint8))
     bad = FailedFrame(Origin(1, "d/b.png", "b.png", "b"), "empty", "cannot read 'd/b.png': it is empty")
@@ -56,10 +71,12 @@ def test_every_sink_takes_results_failures_and_the_end(name: str, tmp_path: Path
     assert not [path.name for path in written if path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("name", [name for name in SINKS if name not in ("yolo", "coco-panoptic")])
+@pytest.mark.parametrize(
+    "name", [name for name in FORMATS if not (FORMATS[name].is_folder or FORMATS[name].has_image_folder)]
+)
 def test_every_sink_but_those_with_folders_writes_to_a_stream(name: str) -> None:
     stream = io.BytesIO()
-    sink = SINKS[name](stream, SinkSettings(INFO))
+    sink = sink_class(name)(stream, SinkSettings(INFO))
     sink.close(complete=True)
     assert not stream.closed
 

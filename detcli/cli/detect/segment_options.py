@@ -1,10 +1,12 @@
 """The options of `detcli segment` that `detect` has not, or words in another way."""
 
+from functools import partial
+
 import click
 
 from detcli.cli.framework import options
 from detcli.cli.framework.options import DETECTION, IMAGES, NEW_FOLDER, ScoreType, group_of, option
-from detcli.sinks.sink import BOXES_ONLY, SINKS
+from detcli.io.results.formats import writable_formats
 
 DEFAULT_MODEL = "detr-r50-panoptic"
 MASK_THRESHOLD = 0.5
@@ -62,7 +64,7 @@ segmentation = group_of(
     options.classes,
     options.imgsz,
 )
-results = options.results_as([name for name in SINKS if name not in BOXES_ONLY], ".jsonl, .json (COCO), .csv")
+results = options.results_as(partial(writable_formats, masks=True))
 drawing = group_of(
     options.save_images,
     option(

@@ -130,9 +130,7 @@ tracking = option(
     help="Follow each object: the same number in every frame it is seen in. It begins with a box 0.1 above the threshold "
     "and goes on with boxes down to 0.1; boxes of none are dropped.",
 )
-results = options.results_as(
-    options.BOX_FORMATS, options.BOX_SUFFIXES, standard="the status line alone on a terminal, JSON Lines in a pipe"
-)
+results = options.results_as(options.BOX_FORMATS, standard="the status line alone on a terminal, JSON Lines in a pipe")
 dry_run = option("-n", "--dry-run", section=RUN, is_flag=True, help="Look at the sources and say what would be done.")
 drawing = group_of(
     option(

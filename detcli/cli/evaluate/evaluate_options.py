@@ -15,13 +15,14 @@ from detcli.cli.framework.options import (
     MODEL,
     NEW_FOLDER,
     OUTPUT,
+    FormatType,
     PositiveIntType,
     ScoreType,
     group_of,
     option,
 )
 from detcli.io.outputs import IfExists
-from detcli.io.results import RESULT_FORMATS
+from detcli.io.results.formats import readable_formats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,10 @@ ground_truth = group_of(
     option(
         "--results-format",
         section=INPUT,
-        type=click.Choice(RESULT_FORMATS),
+        type=FormatType(readable_formats),
         metavar="NAME",
         standard="by suffix and first bytes",
-        help=f"Format of RESULTS: {', '.join(RESULT_FORMATS)}.",
+        late_help=lambda: f"Format of RESULTS: {', '.join(readable_formats())}.",
     ),
     option(
         "--data",

@@ -57,6 +57,7 @@ class Option(click.Option):
 
     standard  its default as the page says it; None: there is nothing to say
     aliases   names of it that are understood and not shown
+    late_help computes the help text when a page is shown, because it depends on installed plug-ins
     """
 
     def __init__(
@@ -65,10 +66,12 @@ class Option(click.Option):
         section: str = "Options",
         standard: str | None = None,
         aliases: Sequence[str] = (),
+        late_help: Callable[[], str] | None = None,
         **attributes: Any,
     ) -> None:
         super().__init__(*args, **attributes)
         self.section, self.standard = section, standard
+        self._late_help = late_help
         self.shown = [name for name in self.opts if name not in aliases]
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
@@ -82,6 +85,8 @@ class Option(click.Option):
         """How the page writes it: `-t, --threshold SCORE`, names that have no letter standing under those that do."""
         if self.hidden:
             return None
+        if self._late_help is not None:
+            self.help = self._late_help()
         names = ["--[no-]" + self.shown[0][2:]] if self.secondary_opts else self.shown
         term = ", ".join(names) if names[0][1] != "-" else "    " + ", ".join(names)
         if not self.is_flag:

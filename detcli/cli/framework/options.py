@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from detcli.cli.framework.command import Decorator, Option
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import SCREEN
-from detcli.sinks.sink import MASKS_ONLY, SINKS
+from detcli.io.results.formats import suffixes_of, writable_formats
 
 INPUT, MODEL, DETECTION, SPEED, OUTPUT, IMAGES, RUN = (
     "Input",
@@ -280,12 +281,30 @@ resuming = group_of(
 )
 
 
-def results_as(
-    formats: Sequence[str], suffixes: str, *, standard: str = "a table on a terminal, JSON Lines in a pipe"
-) -> Decorator:
-    """Where results go and how they are written, of a command that knows these formats, the suffixes among them.
+class FormatType(click.Choice):  # type: ignore[type-arg]  # generic in newer clicks only
+    """The name of a result format, built in or of a plug-in; the names are read when they are needed."""
 
-    standard  where they go otherwise
+    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
+        self._names = names
+        super().__init__(())
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The names of the formats."""
+        return tuple(self._names())
+
+    @choices.setter
+    def choices(self, names: object) -> None:
+        """Ignore the names that click sets."""
+
+
+def results_as(
+    formats: Callable[[], tuple[str, ...]], *, standard: str = "a table on a terminal, JSON Lines in a pipe"
+) -> Decorator:
+    """Options for the outputs of a command.
+
+    formats   returns the names of the formats that the command can write
+    standard  describes the default output
     """
     return group_of(
         option(
@@ -296,16 +315,16 @@ def results_as(
             multiple=True,
             metavar="PATH",
             standard=standard,
-            help=f"Where results go: {suffixes} or '-'; repeatable.",
+            late_help=lambda: f"Where results go: {suffixes_of(formats())} or '-'; repeatable.",
         ),
         option(
             "-f",
             "--format",
             "format_name",
             section=OUTPUT,
-            type=click.Choice([*formats, "table"]),
+            type=FormatType(lambda: (*formats(), "table")),
             metavar="NAME",
-            help=f"Format of the one output: {', '.join(formats)} or table.",
+            late_help=lambda: f"Format of the one output: {', '.join(formats())} or table.",
         ),
         option(
             "--header", section=OUTPUT, is_flag=True, help="JSON Lines: model, version and arguments in a first line."
@@ -324,9 +343,8 @@ def results_as(
     )
 
 
-BOX_FORMATS = [name for name in SINKS if name not in MASKS_ONLY]
-BOX_SUFFIXES = ".jsonl, .json (COCO), .csv, a folder (YOLO)"
-results = results_as(BOX_FORMATS, BOX_SUFFIXES)
+BOX_FORMATS = partial(writable_formats, boxes=True)
+results = results_as(BOX_FORMATS)
 
 save_images = option(
     "--save-images",

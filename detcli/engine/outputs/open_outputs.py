@@ -13,7 +13,7 @@ from detcli.engine.request import RunRequest
 from detcli.inference.detector import Detector
 from detcli.io.coco.coco_ids import read_coco_ids
 from detcli.io.journal import Journal
-from detcli.sinks.sink import SINKS, Sink, SinkSettings
+from detcli.sinks.sink import Sink, SinkSettings, sink_class
 from detcli.structures.run_info import RunInfo
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _open_target(
         return stdout.open(target.format, settings)
     if target.source is not None and video_sinks is not None:
         return video_sinks.open_target(target, settings)
-    return SINKS[target.format](target.path, settings)
+    return sink_class(target.format)(target.path, settings)
 
 
 def _image_sinks(request: RunRequest, plan: OutputPlan, settings: SinkSettings) -> Iterator[Sink]:

@@ -10,9 +10,8 @@ from detcli.engine.request import OutputSettings
 from detcli.errors import UsageError
 from detcli.io.journal import journal_path
 from detcli.io.outputs import is_stream, prepare_output
-from detcli.sinks.sink import BOXES_ONLY, MASKS_ONLY, SINKS, folder_beside, format_of
-
-_FOLDERS = ("yolo",)  # formats of many files
+from detcli.io.results.format_choice import format_of_output
+from detcli.io.results.formats import FORMATS, Format, suffixes_of, writable_formats
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +28,19 @@ class ResultTarget:
         return "standard output" if self.path is None else str(self.path)
 
     @property
+    def record(self) -> Format | None:
+        """What detcli knows about the format; None for the human-readable table."""
+        return None if self.format == TABLE else FORMATS[self.format]
+
+    @property
     def is_folder(self) -> bool:
         """Whether the format is a folder of files."""
-        return self.format in _FOLDERS
+        return self.record is not None and self.record.is_folder
 
     @property
     def extra_folder(self) -> Path | None:
         """The folder that belongs to the file, if its format has one."""
-        return None if self.path is None else folder_beside(self.format, self.path)
+        return None if self.path is None or self.record is None else self.record.image_folder(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,13 @@ class OutputPlan:
     @property
     def needs_all_scores(self) -> bool:
         """Whether an output is meant for computing AP, which needs every score."""
-        return self.task in (None, "instance") and any(target.format == "coco-results" for target in self.targets)
+        return self.all_scores_format is not None
+
+    @property
+    def all_scores_format(self) -> str | None:
+        """The format that needs every score, if an output is in one."""
+        records = [target.record for target in self.targets] if self.task in (None, "instance") else []
+        return next((record.name for record in records if record is not None and record.needs_all_scores), None)
 
 
 def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: str | None = None) -> OutputPlan:
@@ -172,13 +182,13 @@ def refuse_duplicates(paths: Sequence[Path | None]) -> None:
 def _target(output: str, format_name: str | None, stdout: StandardOutput | None) -> ResultTarget:
     if not output:
         raise UsageError("one of `outputs` is empty; '-' is standard output")
-    if format_name is not None and format_name != TABLE and format_name not in SINKS:
-        raise UsageError(f"`format` must be one of {', '.join(SINKS)}, not {format_name[:40]!r}")
+    if format_name is not None and format_name != TABLE and format_name not in FORMATS:
+        raise UsageError(f"`format` must be one of {', '.join(writable_formats())}, not {format_name[:40]!r}")
     if output == "-":
         return _standard_output(format_name, stdout)
-    name = format_name or format_of(output)
+    name = format_name or format_of_output(output)
     if name == TABLE:
-        raise UsageError("`format=table` is for standard output; files take " + ", ".join(SINKS))
+        raise UsageError("`format=table` is for standard output; files take " + ", ".join(writable_formats()))
     return ResultTarget(name, Path(output))
 
 
@@ -186,21 +196,25 @@ def _standard_output(format_name: str | None, stdout: StandardOutput | None) -> 
     if stdout is None:
         raise UsageError("`outputs` cannot hold '-': only the command line writes to standard output")
     name = format_name or stdout.default_format
-    if name in (*_FOLDERS, *MASKS_ONLY):
-        what = "a folder of files" if name in _FOLDERS else "a file and a folder"
+    target = ResultTarget(name, None)
+    if target.record is not None and (target.record.is_folder or target.record.has_image_folder):
+        what = "a folder of files" if target.is_folder else "a file and a folder"
         raise UsageError(f"`format={name}` writes {what}: name it in `outputs`")
-    return ResultTarget(name, None)
+    return target
 
 
 def _refuse_formats(targets: Sequence[ResultTarget], task: str | None) -> None:
     """Raise UsageError for a format that cannot hold the results."""
     for target in targets:
-        if task is not None and target.format in BOXES_ONLY:
+        record = target.record
+        if record is None:
+            continue
+        if task is not None and not record.takes_masks:
             raise UsageError(
-                f"'{target.name}' would be in the format {target.format}, which holds boxes and no masks: end its name "
-                "in .jsonl or .json (COCO), or use `save_masks`"
+                f"'{target.name}' would be in the format {target.format}, which holds boxes and no masks: use "
+                f"{suffixes_of(writable_formats(masks=True))}, or `save_masks`"
             )
-        if task not in ("panoptic", "semantic") and target.format in MASKS_ONLY:
+        if task not in ("panoptic", "semantic") and not record.takes_boxes:
             raise UsageError(f"the format {target.format} holds panoptic segments: use `task=panoptic`")
 
 

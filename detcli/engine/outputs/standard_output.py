@@ -2,7 +2,7 @@
 
 from typing import BinaryIO, Protocol
 
-from detcli.sinks.sink import SINKS, Sink, SinkSettings
+from detcli.sinks.sink import Sink, SinkSettings, sink_class
 
 __all__ = ["TABLE", "Sink", "SinkSettings", "StandardOutput", "open_on_stream"]
 
@@ -25,4 +25,4 @@ class StandardOutput(Protocol):
 
 def open_on_stream(format_name: str, stream: BinaryIO, settings: SinkSettings) -> Sink:
     """A sink of a result format that writes to an open binary stream."""
-    return SINKS[format_name](stream, settings)
+    return sink_class(format_name)(stream, settings)

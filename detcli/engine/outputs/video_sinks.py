@@ -7,7 +7,7 @@ from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, VideoTar
 from detcli.engine.request import VideoRequest
 from detcli.errors import UsageError
 from detcli.sinks.per_source import PerSourceSink
-from detcli.sinks.sink import SINKS, Sink, SinkSettings
+from detcli.sinks.sink import Sink, SinkSettings, sink_class
 from detcli.sinks.video.video_formats import film_format
 from detcli.sinks.video.video_writer import VideoWriter
 from detcli.sources.video.channel import ChannelSource
@@ -39,7 +39,7 @@ class VideoSinks:
         """The results of one source among several."""
         if target.source is None or target.path is None:
             raise ValueError("the output is not for one source")
-        kind = SINKS[target.format]
+        kind = sink_class(target.format)
         return PerSourceSink(
             target.source,
             partial(kind, target.path, settings),

@@ -1,45 +1,44 @@
-"""Results read back, whichever format `detect` or another program wrote them in: image by image, each value checked.
+"""Readers of results that `detect` or another program wrote, image by image; every value is checked.
 
-Knows neither networks nor ground truth: whether an image or a category is the right one is for others to say.
+The readers know neither networks nor ground truth: they do not check whether an image or a category exists.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from detcli.errors import UsageError
-from detcli.io.results.coco import read_coco, read_coco_results
-from detcli.io.results.csv_table import read_csv
-from detcli.io.results.format import RESULT_FORMATS, format_of_results
-from detcli.io.results.jsonl import read_jsonl
-from detcli.io.results.stored import StoredBox, StoredImage
-from detcli.io.results.yolo import ImageSizes, read_yolo
+from detcli.io.results.format_choice import format_of_output, format_of_results
+from detcli.io.results.formats import FORMATS, Format
+from detcli.io.results.stored import ImageSizes, StoredBox, StoredImage
 
-__all__ = ["RESULT_FORMATS", "PictureSizes", "StoredBox", "StoredImage", "format_of_results", "read_results"]
-
-_READERS: Mapping[str, Callable[[Path], Iterator[StoredImage]]] = {
-    "jsonl": read_jsonl,
-    "coco": read_coco,
-    "coco-results": read_coco_results,
-    "csv": read_csv,
-}
+__all__ = [
+    "FORMATS",
+    "Format",
+    "ImageSizes",
+    "StoredBox",
+    "StoredImage",
+    "format_of_output",
+    "format_of_results",
+    "read_results",
+]
 
 
 def read_results(
     path: Path, *, format_name: str | None = None, sizes: ImageSizes | None = None
 ) -> Iterator[StoredImage]:
-    """The images of a results file, or of a folder of YOLO texts, with what was found in each.
+    """Read the images of a results file or folder, each with its detections.
 
-    JSON Lines and CSV are read as they are asked for, in flat memory; COCO as a whole.
+    JSON Lines and CSV are read one image at a time, in constant memory; COCO is loaded completely.
 
-    format_name  one of RESULT_FORMATS; None: told from the suffix and the first bytes
-    sizes        height and width by file name, "/" between its parts: YOLO boxes are fractions of them
+    format_name  a name of FORMATS that can be read; None: decided by the suffix and the first bytes
+    sizes        height and width by file name, "/" between its parts: YOLO boxes are relative to them
 
-    Raises UsageError for what is not there or of no known format, and InputError, naming file and place, for a value
-    that is not what it should be: at the first that is asked for, since nothing is read before.
+    Raises UsageError if the path is missing or its format unknown, and InputError with file and position for an
+    invalid value. Nothing is read before the first image is requested.
     """
-    name = format_name or format_of_results(path)
-    if name != "yolo":
-        return _READERS[name](path)
-    if sizes is None:
-        raise UsageError(f"'{path}': YOLO boxes are fractions of an image, and no image's size is known here")
-    return read_yolo(path, sizes)
+    record = FORMATS[format_name or format_of_results(path)]
+    reader = record.load_reader()
+    if record.needs_image_sizes and sizes is None:
+        raise UsageError(f"'{path}': {record.title} boxes are relative to the image size, and no image size is known")
+    images: Iterator[StoredImage] = reader(path, sizes) if record.needs_image_sizes else reader(path)
+    return images

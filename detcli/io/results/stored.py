@@ -6,6 +6,7 @@ a mask is read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from detcli.io.record_values import Box
 
 if TYPE_CHECKING:
     from detcli.structures.masks import Rle
+
+# Height and width by the name of an image, "/" between its parts.
+ImageSizes = Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)

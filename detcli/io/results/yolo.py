@@ -6,10 +6,7 @@ from pathlib import Path
 from detcli.errors import InputError
 from detcli.io.record_values import RecordPosition
 from detcli.io.results.open_file import lines
-from detcli.io.results.stored import StoredBox, StoredImage
-
-# Height and width by the name of an image, "/" between its parts.
-ImageSizes = Mapping[str, tuple[int, int]]
+from detcli.io.results.stored import ImageSizes, StoredBox, StoredImage
 
 _NAMES = "classes.txt"
 

@@ -13,9 +13,10 @@ from detcli.errors import UsageError
 from detcli.io.atomic_write import write_atomically
 from detcli.io.output_paths import place
 from detcli.io.outputs import is_stream
+from detcli.io.results.formats import FORMATS
 from detcli.sinks.images.encode_image import encode_png
 from detcli.sinks.results.coco_document import CocoDocument
-from detcli.sinks.sink import BaseSink, SinkSettings, folder_beside
+from detcli.sinks.sink import BaseSink, SinkSettings
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.structures.json_records import Record, to_record
@@ -33,7 +34,7 @@ class CocoPanopticSink(BaseSink):
     needs_pixels = False
 
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
-        folder = folder_beside("coco-panoptic", target) if isinstance(target, Path) else None
+        folder = FORMATS["coco-panoptic"].image_folder(target) if isinstance(target, Path) else None
         if not isinstance(target, Path) or is_stream(target) or folder is None:
             raise UsageError("COCO panoptic is a file and a folder next to it: name the file with --output")
         self._folder = folder

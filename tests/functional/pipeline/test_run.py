@@ -15,7 +15,7 @@ from PIL import Image
 from detcli.errors import DeviceError, OutputError, TooManyFailuresError
 from detcli.pipeline.backpressure import InFlightLimit
 from detcli.pipeline.run import FailurePolicy, RunStats, run
-from detcli.sinks.sink import SINKS, BaseSink, SinkSettings
+from detcli.sinks.sink import BaseSink, SinkSettings, sink_class
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
@@ -229,7 +229,7 @@ def test_a_disk_that_is_full_half_way_is_told_as_such_by_every_format(name: str,
     import resource
 
     labels = ClassLabels.from_names(["cat", "dog"])
-    sink = SINKS[name](tmp_path / "out", SinkSettings(RunInfo("m", None, None, "0", labels, "now")))
+    sink = sink_class(name)(tmp_path / "out", SinkSettings(RunInfo("m", None, None, "0", labels, "now")))
     journal = Collector()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))

@@ -17,7 +17,8 @@ import resource, sys
 from pathlib import Path
 from detcli.errors import OutputError
 from detcli.io.journal import Journal
-from detcli.sinks.sink import SINKS, SinkSettings
+from detcli.io.results.formats import FORMATS
+from detcli.sinks.sink import SinkSettings, sink_class
 from detcli.structures.run_info import RunInfo
 from tests.helpers import sink_fixtures
 
@@ -26,13 +27,13 @@ settings = SinkSettings(RunInfo("m", None, None, "0", sink_fixtures.LABELS, "now
 results = list(sink_fixtures.seeded_results(30))
 segments = [(sink_fixtures.frame_named(f"{i}.jpg", i, size_hw=(48, 64)), sink_fixtures.random_segments(i, i)) for i in range(30)]
 for limit in range(0, 12_001, 400):
-    for name in (*SINKS, "journal"):
+    for name in (*FORMATS, "journal"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         path = folder / (f"{limit}-{name}" + (".json" if name == "coco-panoptic" else ""))
         sink = None
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         try:
-            sink = Journal.open(path, {}, labels=sink_fixtures.LABELS) if name == "journal" else SINKS[name](path, settings)
+            sink = Journal.open(path, {}, labels=sink_fixtures.LABELS) if name == "journal" else sink_class(name)(path, settings)
             for result in segments if name == "coco-panoptic" else results:
                 sink.write(*result)
                 sink.flush()

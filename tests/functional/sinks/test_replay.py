@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from detcli.io.journal import Journal
-from detcli.sinks.sink import BOXES_ONLY, MASKS_ONLY, SINKS, Sink, SinkSettings
+from detcli.io.results.formats import writable_formats
+from detcli.sinks.sink import Sink, SinkSettings, sink_class
 from detcli.structures.json_records import Result, from_record
 
-NOT_OF = {"results": MASKS_ONLY, "segments": BOXES_ONLY}
+NAMES_OF = {"results": writable_formats(boxes=True), "segments": writable_formats(masks=True)}
 
 
 def sinks_in(folder: Path, settings: SinkSettings, kind: str = "results") -> list[Sink]:
-    return [SINKS[name](folder / f"{name}.json", settings) for name in SINKS if name not in NOT_OF[kind]]
+    return [sink_class(name)(folder / f"{name}.json", settings) for name in NAMES_OF[kind]]
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -68,13 +69,13 @@ def test_thousands_of_numbers_come_through_a_journal_unchanged(
     tmp_path: Path, settings: SinkSettings, many: Callable[[int], Iterator[Result]]
 ) -> None:
     journal = Journal.open(tmp_path / "journal", {}, labels=settings.info.labels)
-    direct = SINKS["csv"](tmp_path / "direct", settings)
+    direct = sink_class("csv")(tmp_path / "direct", settings)
     for result in many(1500):
         journal.write(*result)
         direct.write(*result)
     close([journal, direct], complete=False)
     journal = Journal.open(tmp_path / "journal", {}, labels=settings.info.labels, resume=True)
-    replayed = SINKS["csv"](tmp_path / "replayed", settings)
+    replayed = sink_class("csv")(tmp_path / "replayed", settings)
     for record, relative, stem in journal.replay():
         replayed.write(*from_record(record, relative=relative, stem=stem))
     close([journal, replayed], complete=True)

@@ -8,7 +8,7 @@ import pytest
 
 from detcli.errors import InputError, UsageError
 from detcli.io.results import StoredImage, format_of_results, read_results
-from detcli.sinks.sink import SINKS, SinkSettings
+from detcli.sinks.sink import SinkSettings, sink_class
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin
@@ -38,7 +38,7 @@ def frames(*, tracks: bool = False) -> list[tuple[Frame | FailedFrame, Detection
 def written(folder: Path, format_name: str, **settings: bool) -> Path:
     path = folder / SUFFIXES[format_name]
     info = RunInfo("tiny", None, None, "1", LABELS, "2026-01-01T00:00:00Z")
-    sink = SINKS[format_name](path, SinkSettings(info, **settings))
+    sink = sink_class(format_name)(path, SinkSettings(info, **settings))
     for result in frames(tracks=settings.get("tracks", False)):
         sink.write(*result)
     sink.close(complete=True)
@@ -119,7 +119,7 @@ def test_a_name_that_is_not_utf8_comes_back_byte_by_byte(tmp_path: Path) -> None
     origin = Origin(0, name, name[3:], name[3:4])
     for format_name in ("jsonl", "csv"):
         path = tmp_path / SUFFIXES[format_name]
-        sink = SINKS[format_name](path, SinkSettings(RunInfo("m", None, None, "1", LABELS, "now")))
+        sink = sink_class(format_name)(path, SinkSettings(RunInfo("m", None, None, "1", LABELS, "now")))
         box = Detections(np.array([[1.0, 2, 3, 4]]), np.array([0.5], np.float32), np.array([0]))
         sink.write(Frame(origin, (9, 9), None), box)
         sink.close(complete=True)
@@ -161,7 +161,7 @@ def test_masks_come_back_and_with_them_boxes(format_name: str, tmp_path: Path) -
     boxes = np.array([mask.box_xyxy for mask in masks])
     found = Detections(boxes, np.array([0.9, 0.5], np.float32), np.array([1, 0]), masks)
     info = RunInfo("tiny", None, None, "1", LABELS, "2026-01-01T00:00:00Z")
-    sink = SINKS[format_name](tmp_path / SUFFIXES[format_name], SinkSettings(info))
+    sink = sink_class(format_name)(tmp_path / SUFFIXES[format_name], SinkSettings(info))
     sink.write(Frame(Origin(0, "in/a.jpg", "a.jpg", "a"), (48, 64), None), found)
     sink.close(complete=True)
     [image] = read(tmp_path / SUFFIXES[format_name])
@@ -276,9 +276,9 @@ def test_what_is_not_there_or_of_no_known_format_is_a_usage_error(tmp_path: Path
     with pytest.raises(UsageError, match=r"no such file"):
         read(tmp_path / "gone.json")
     (tmp_path / "r.dat").write_bytes(b"\x00\x01")
-    with pytest.raises(UsageError, match=r"cannot tell the format of .*--results-format jsonl"):
+    with pytest.raises(UsageError, match=r"cannot tell the format of .*`results_format` to one of jsonl"):
         read(tmp_path / "r.dat")
-    with pytest.raises(UsageError, match="no image's size is known"):
+    with pytest.raises(UsageError, match="no image size is known"):
         read_results(tmp_path, format_name="yolo")
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from detcli.errors import UsageError
 from detcli.sinks.results.coco_panoptic import CocoPanopticSink
-from detcli.sinks.sink import SINKS, SinkSettings
+from detcli.sinks.sink import SinkSettings, sink_class
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Frame
@@ -122,6 +122,6 @@ def test_boxes_without_masks_are_refused(tmp_path: Path, settings: SinkSettings,
 
 def test_a_place_for_the_folder_is_needed(tmp_path: Path, settings: SinkSettings) -> None:
     with pytest.raises(UsageError, match="with --output"):
-        SINKS["coco-panoptic"](io.BytesIO(), settings)
+        sink_class("coco-panoptic")(io.BytesIO(), settings)
     with pytest.raises(UsageError, match=r"in \.json"):
-        SINKS["coco-panoptic"](tmp_path / "out", settings)
+        sink_class("coco-panoptic")(tmp_path / "out", settings)

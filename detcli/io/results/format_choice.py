@@ -1,0 +1,58 @@
+"""Which format an output is written in, and which format existing results are in."""
+
+import os
+from pathlib import Path
+
+from detcli.errors import UsageError
+from detcli.io.outputs import is_stream
+from detcli.io.results.formats import Format, all_formats, readable_formats, suffixes_of, writable_formats
+from detcli.io.results.open_file import opened
+from detcli.io.results.recognize import HEAD_BYTES
+
+
+def format_of_output(output: str | Path) -> str:
+    """The name of the format for an output path.
+
+    The suffix decides. An existing folder, a slash at the end or no suffix mean a folder of YOLO text files; a pipe or
+    a device gets JSON Lines. Raises UsageError for an unknown suffix.
+    """
+    path = Path(output)
+    if is_stream(path):
+        return "jsonl"
+    suffix = path.suffix.lower()
+    is_folder = str(output).endswith(("/", "\\")) or os.path.isdir(path)  # noqa: PTH112 - pathlib raises for some names
+    for record in all_formats():
+        if record.writer is not None and (record.is_folder if is_folder or not suffix else suffix in record.suffixes):
+            return record.name
+    names = writable_formats()
+    raise UsageError(
+        f"cannot tell the format of '{output}' from its suffix: use {suffixes_of(names)}, "
+        f"or set `format` to one of {', '.join(names)}"
+    )
+
+
+def format_of_results(path: Path) -> str:
+    """The name of the format that existing results are in.
+
+    The suffix decides if only one format has it; otherwise the first bytes do. Raises UsageError if the file is missing,
+    or if its format is unknown.
+    """
+    readable = [record for record in all_formats() if record.reader is not None]
+    if path.is_dir():
+        return next(record.name for record in readable if record.is_folder)
+    with opened(path) as file:
+        head = file.read(HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
+    by_suffix = [record for record in readable if path.suffix.lower() in record.suffixes]
+    if len(by_suffix) == 1:
+        return by_suffix[0].name
+    for record in readable:
+        if _recognizes(record, head):
+            return record.name
+    raise UsageError(
+        f"cannot tell the format of '{path}' from its name or its first bytes: set `results_format` to one of "
+        f"{', '.join(readable_formats())}"
+    )
+
+
+def _recognizes(record: Format, head: bytes) -> bool:
+    return record.recognizes is not None and record.recognizes(head)

@@ -1,0 +1,30 @@
+"""Whether the first bytes of a file are those of a result format."""
+
+import json
+
+HEAD_BYTES = 1 << 16  # enough for the first line of almost every file
+
+
+def is_jsonl(head: bytes) -> bool:
+    """JSON Lines of detcli: the first line is a complete object with detections or provenance."""
+    line = head.partition(b"\n")[0]
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return line.startswith((b'{"index":', b'{"detcli":'))  # a line longer than the head
+    return isinstance(record, dict) and ("detections" in record or "detcli" in record)
+
+
+def is_coco(head: bytes) -> bool:
+    """COCO: one JSON object that is not a line of JSON Lines."""
+    return head.startswith(b"{") and not is_jsonl(head)
+
+
+def is_coco_results(head: bytes) -> bool:
+    """COCO results: a JSON list."""
+    return head.startswith(b"[")
+
+
+def is_csv(head: bytes) -> bool:
+    """CSV of detcli: the first column is the file."""
+    return head.startswith((b"file,", b'"file",'))

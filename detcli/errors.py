@@ -3,6 +3,7 @@
     DetcliError                         base class, not raised itself
     ├── UsageError                  2   an argument, an option or a settings file is invalid (also a ValueError)
     ├── InputError                  4   no input could be processed
+    │   ├── RecordError                 a value in a results file or in annotations is invalid
     │   ├── DataError                   a dataset cannot be used for training or evaluation
     │   ├── RecordError                 a value in a results file is invalid (`detcli.io.record_values`)
     │   └── SourceError                 a video, camera or stream cannot be opened, or is lost for good

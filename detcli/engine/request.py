@@ -4,21 +4,21 @@ A wrong type is a TypeError, a wrong value a UsageError (a ValueError); both nam
 be given in any usual form: they are stored as tuples and `Path`.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from detcli.argument_checks import (
-    check_bool,
     check_choice,
+    check_classes,
+    check_flag,
+    check_fraction,
     check_int,
     check_number,
     check_path,
     check_size,
-    check_str,
     check_texts,
-    described,
+    check_type,
 )
 from detcli.errors import UsageError
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
@@ -76,10 +76,10 @@ class ImageInputSettings:
             sources=check_texts("sources", self.sources),
             files_from=None if self.files_from is None else str(check_path("files_from", self.files_from)),
             extensions=_optional_texts("extensions", self.extensions),
-            exclude=check_texts("exclude", self.exclude, what="a pattern"),
+            exclude=check_texts("exclude", self.exclude, described="a pattern"),
         )
         for name in ("null_separated", "recursive"):
-            check_bool(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
         for name in ("limit", "max_pixels"):
             _check_optional_int(self, name, at_least=1)
         if not self.sources and self.files_from is None:
@@ -128,10 +128,10 @@ class VideoInputSettings:
         for name in ("max_frames", "max_pixels"):
             _check_optional_int(self, name, at_least=1)
         if self.live is not None:
-            check_bool("live", self.live)
+            check_flag("live", self.live)
         if self.camera_size is not None:
             _store(self, camera_size=check_size("camera_size", self.camera_size))
-        check_bool("reconnect", self.reconnect)
+        check_flag("reconnect", self.reconnect)
         if not self.sources:
             raise UsageError("nothing to process: `sources` must name a video, a camera (cam0), an address or '-'")
 
@@ -154,8 +154,8 @@ class ModelSettings:
     def __post_init__(self) -> None:
         _store(self, model=_checked_model(self.model), cache_dir=_optional_path("cache_dir", self.cache_dir))
         if self.revision is not None:
-            check_str("revision", self.revision)
-        check_bool("offline", self.offline)
+            check_type("revision", self.revision, str, "a str")
+        check_flag("offline", self.offline)
 
     @property
     def name(self) -> str | None:
@@ -180,9 +180,10 @@ class DetectionSettings:
 
     def __post_init__(self) -> None:
         if self.threshold is not None:
-            _store(self, threshold=check_number("threshold", self.threshold, at_least=0, at_most=1))
+            _store(self, threshold=check_fraction("threshold", self.threshold))
         check_int("max_detections", self.max_detections, at_least=1, at_most=MAX_DETECTIONS)
-        _store(self, classes=_checked_classes(self.classes))
+        if self.classes is not None:
+            _store(self, classes=tuple(check_classes(self.classes)))
         if self.image_size is not None:
             _store(self, image_size=check_size("image_size", self.image_size))
 
@@ -211,11 +212,11 @@ class ComputeSettings:
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        check_str("device", self.device)
+        check_type("device", self.device, str, "a str")
         _check_optional_int(self, "batch_size", at_least=1, at_most=MAX_BATCH_SIZE)
         check_choice("precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
         for name in ("pad", "compile", "optimize", "deterministic"):
-            check_bool(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
         _check_optional_int(self, "workers", at_least=1, at_most=MAX_WORKERS)
 
 
@@ -255,9 +256,9 @@ class OutputSettings:
         for name in ("ground_truth", "save_images", "save_crops", "save_masks"):
             _store(self, **{name: _optional_path(name, getattr(self, name))})
         if self.format is not None:
-            check_str("format", self.format)
+            check_type("format", self.format, str, "a str")
         for name in ("header", "csv_safe", "resume"):
-            check_bool(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
 
     @property
@@ -314,8 +315,8 @@ class VideoRequest(RunRequest):
     show: bool = False
 
     def __post_init__(self) -> None:
-        check_bool("track", self.track)
-        check_bool("show", self.show)
+        check_flag("track", self.track)
+        check_flag("show", self.show)
         _store(self, save_video=_optional_path("save_video", self.save_video))
         if self.segmentation is not None:
             raise UsageError("segmentation of videos is not supported")
@@ -327,30 +328,14 @@ class VideoRequest(RunRequest):
 
 
 def _checked_model(model: Any) -> "str | Detector":
-    if isinstance(model, str):
-        return check_str("model", model)
-    if isinstance(model, Path):
-        return str(model)
+    if isinstance(model, str | Path):
+        return str(check_path("model", model)) if isinstance(model, Path) else model
     if model is not None:
         from detcli.inference.detector import Detector
 
         if isinstance(model, Detector):
             return model
-    raise TypeError(f"`model` must be a name, a path or a detector, not {described(model)}")
-
-
-def _checked_classes(classes: Any) -> tuple[str, ...] | None:
-    if classes is None:
-        return None
-    if isinstance(classes, str | int) and not isinstance(classes, bool):
-        classes = [classes]
-    if isinstance(classes, bytes) or not isinstance(classes, Iterable):
-        raise TypeError(f"`classes` must be names or class indices, not {described(classes)}")
-    names = tuple(classes)
-    for name in names:
-        if not isinstance(name, str | int) or isinstance(name, bool):
-            raise TypeError(f"`classes` must hold names or class indices, not {described(name)}")
-    return tuple(str(name) for name in names)
+    raise TypeError(f"`model` must be a name, a path or a detector, not {type(model).__name__}")
 
 
 def _optional_path(name: str, value: Any) -> Path | None:
@@ -358,7 +343,7 @@ def _optional_path(name: str, value: Any) -> Path | None:
 
 
 def _optional_texts(name: str, value: Any) -> tuple[str, ...] | None:
-    return None if value is None else check_texts(name, value, what="a suffix")
+    return None if value is None else check_texts(name, value, described="a suffix")
 
 
 def _check_optional_int(record: Any, name: str, *, at_least: int, at_most: int | None = None) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, overload
 
 import torch
 
+from detcli.argument_checks import check_classes, check_fraction, check_positive
 from detcli.errors import DeviceError, ImageError
 from detcli.inference.batching import BatchSettings, padded_together, same_size
-from detcli.inference.check_arguments import check_classes, check_fraction, check_positive
 from detcli.inference.detection_result import DetectionResult
 from detcli.inference.image_inputs import ImageInput, check_image, read_image
 from detcli.inference.postprocess import NotFiniteError, Selection, to_detections

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
+from detcli.argument_checks import (
+    check_choice,
+    check_classes,
+    check_flag,
+    check_fraction,
+    check_positive,
+    check_size,
+    check_type,
+)
 from detcli.checkpoints import catalog
 from detcli.checkpoints.checkpoint_files import Checkpoint
 from detcli.checkpoints.hub.locate_model import locate
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.batching import BatchSettings, automatic_batch
-from detcli.inference.check_arguments import (
-    check_choice,
-    check_classes,
-    check_flag,
-    check_fraction,
-    check_image_size,
-    check_positive,
-    check_type,
-)
 from detcli.inference.config_labels import read_labels
 from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.postprocess import Selection
@@ -101,7 +101,7 @@ def load_detector(
         threshold=None if threshold is None else check_fraction("threshold", threshold),
         classes=check_classes(() if classes is None else classes),
         max_detections=check_positive("max_detections", max_detections),
-        image_size=None if image_size is None else check_image_size(image_size),
+        image_size=None if image_size is None else check_size("image_size", image_size),
         segmentation=_segmentation(segmentation),
         device=(chosen := _device(device)),
         precision=choose_precision(precision, chosen),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from detcli.argument_checks import check_bool, check_int
+from detcli.argument_checks import check_flag, check_int
 from detcli.errors import TooManyFailuresError
 
 
@@ -18,7 +18,7 @@ class FailurePolicy:
     max_failures: int | None = None
 
     def __post_init__(self) -> None:
-        check_bool("strict", self.strict)
+        check_flag("strict", self.strict)
         if self.max_failures is not None:
             check_int("max_failures", self.max_failures, at_least=0)
 

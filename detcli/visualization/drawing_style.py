@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from detcli.argument_checks import check_bool, check_int, check_path
+from detcli.argument_checks import check_flag, check_int, check_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class DrawingStyle:
     def __post_init__(self) -> None:
         if self.line_width is not None:
             check_int("line_width", self.line_width, at_least=1)
-        check_bool("hide_labels", self.hide_labels)
-        check_bool("hide_scores", self.hide_scores)
+        check_flag("hide_labels", self.hide_labels)
+        check_flag("hide_scores", self.hide_scores)
         if self.font is not None:
             object.__setattr__(self, "font", check_path("font", self.font))

@@ -185,7 +185,7 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
 
     data = open_dataset(str(arguments.work / "truth.json"), images=arguments.work / "images")
     calm = {"photometric": 0.0, "zoom_out": 0.0, "iou_crop": 0.0, "multi_scale_repeat": 0, "stop_augmentation_epoch": 0}
-    size = {"image_size_hw": [arguments.side, arguments.side], "batch": arguments.batch, "epochs": 1}
+    size = {"image_size": [arguments.side, arguments.side], "batch": arguments.batch, "epochs": 1}
     recipe = recipe_for("dfine-n").merged(calm | size)
     start = starting_point(str(arguments.work / "model"), scratch=False, names=data.labels.names, recipe=recipe)
     ends: list[float] = []

@@ -41,32 +41,32 @@ class BoxMatches:
     coco_ground_truth_of: Ints
 
     @property
-    def missed(self) -> Mask:
-        """Ground truth that no detection lies on, [N]."""
+    def false_negatives(self) -> Mask:
+        """Truths that no detection lies on, [N]."""
         missed = np.ones(len(self.truth_ids), np.bool_)
         missed[self.coco_ground_truth_of[self.coco_ground_truth_of >= 0]] = False
         return missed
 
     @property
-    def right(self) -> Mask:
-        """Detections on a ground truth of their class, [M]."""
+    def true_positives(self) -> Mask:
+        """Detections on a truth of their class, [M]."""
         return self._on_a_truth(same=True)
 
     @property
-    def confused(self) -> Mask:
-        """Detections on a ground truth of another class, [M]."""
+    def misclassified(self) -> Mask:
+        """Detections on a truth of another class, [M]."""
         return self._on_a_truth(same=False)
 
     @property
-    def false(self) -> Mask:
+    def false_positives(self) -> Mask:
         """Detections of nothing, [M]."""
         of_nothing: Mask = self.coco_ground_truth_of == NOTHING
         return of_nothing
 
     @property
     def mistakes(self) -> int:
-        """How many ground truth are missed and detections wrong."""
-        return int(self.missed.sum() + self.confused.sum() + self.false.sum())
+        """How many truths are missed and detections wrong."""
+        return int(self.false_negatives.sum() + self.misclassified.sum() + self.false_positives.sum())
 
     def _on_a_truth(self, *, same: bool) -> Mask:
         on_one = self.coco_ground_truth_of >= 0

@@ -32,7 +32,7 @@ class _MetricField(NamedTuple):
     most: int = 100
 
 
-_FIGURES = {
+_METRIC_FIELDS = {
     "AP": _MetricField("precision"),
     "AP50": _MetricField("precision", iou=0.5),
     "AP75": _MetricField("precision", iou=0.75),
@@ -46,7 +46,7 @@ _FIGURES = {
     "ARm": _MetricField("recall", size="medium"),
     "ARl": _MetricField("recall", size="large"),
 }  # in COCO's order
-FIGURES = tuple(_FIGURES)
+METRIC_NAMES = tuple(_METRIC_FIELDS)
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 _SIZES = ("all", "small", "medium", "large")
@@ -77,23 +77,23 @@ class ClassMetrics:
 class Metrics:
     """How good results are.
 
-    figures   the twelve by name (`FIGURES`), 0 … 1; None where there is nothing true of that size
-    classes   one a category of the ground truth, by id
-    images  in the ground truth, those without boxes among them
-    evaluate     library and version that computed them
+    figures   the twelve by name (`METRIC_NAMES`), 0 … 1; None where there is nothing true of that size
+    classes   one a category of the truth, by id
+    images  in the truth, those without boxes among them
+    evaluator     library and version that computed them
     iou_type  what overlaps were measured of: boxes, or masks
     """
 
-    figures: dict[str, float | None]
+    by_name: dict[str, float | None]
     classes: tuple[ClassMetrics, ...]
     images: int
-    judge: str
+    evaluator: str
     iou_type: IouType = "bbox"
 
     @property
     def ap(self) -> float:
         """AP over IoU 0.50 … 0.95, the figure that models are chosen by; 0 where there is nothing true at all."""
-        return self.figures["AP"] or 0.0
+        return self.by_name["AP"] or 0.0
 
 
 def judge(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", by: Judge | None = None) -> Metrics:
@@ -123,7 +123,7 @@ def judge(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", b
     arrays = {"precision": precision, "recall": recall[:, None]}
     counts = _counts(ground_truth), _counts(found)
     return Metrics(
-        figures={name: _mean(_part(arrays[figure.kind], figure)) for name, figure in _FIGURES.items()},
+        by_name={name: _mean(_part(arrays[figure.kind], figure)) for name, figure in _METRIC_FIELDS.items()},
         classes=tuple(
             ClassMetrics(
                 name=str(category["name"]),
@@ -138,7 +138,7 @@ def judge(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", b
             for index, category in enumerate(categories)
         ),
         images=len(image_ids),
-        judge=f"{library} {version(library)}",
+        evaluator=f"{library} {version(library)}",
         iou_type=iou_type,
     )
 

@@ -22,22 +22,22 @@ class ConfusionMatrix:
     counts: npt.NDArray[np.int64]
 
     @property
-    def found(self) -> int:
-        """Ground truth found under their own name."""
+    def true_positives(self) -> int:
+        """Truths found under their own name."""
         return int(np.trace(self.counts[:-1, :-1]))
 
     @property
-    def confused(self) -> int:
-        """Ground truth found under another name."""
-        return int(self.counts[:-1, :-1].sum()) - self.found
+    def misclassified(self) -> int:
+        """Truths found under another name."""
+        return int(self.counts[:-1, :-1].sum()) - self.true_positives
 
     @property
-    def missed(self) -> int:
-        """Ground truth not found."""
+    def false_negatives(self) -> int:
+        """Truths not found."""
         return int(self.counts[:-1, -1].sum())
 
     @property
-    def false(self) -> int:
+    def false_positives(self) -> int:
         """Detections of nothing."""
         return int(self.counts[-1].sum())
 
@@ -48,10 +48,10 @@ def confusion(comparisons: Iterable[BoxMatches], categories: Mapping[int, str]) 
     nothing = len(ids)
     counts = np.zeros((nothing + 1, nothing + 1), np.int64)
     for image in comparisons:
-        ground_truth, found = np.searchsorted(ids, image.truth_ids), np.searchsorted(ids, image.category_ids)
+        truth, found = np.searchsorted(ids, image.truth_ids), np.searchsorted(ids, image.category_ids)
         on_one = image.coco_ground_truth_of >= 0
-        missed, false = ground_truth[image.missed], found[image.false]
-        np.add.at(counts, (ground_truth[image.coco_ground_truth_of[on_one]], found[on_one]), 1)
+        missed, false = truth[image.false_negatives], found[image.false_positives]
+        np.add.at(counts, (truth[image.coco_ground_truth_of[on_one]], found[on_one]), 1)
         np.add.at(counts, (missed, np.full_like(missed, nothing)), 1)
         np.add.at(counts, (np.full_like(false, nothing), false), 1)
     return ConfusionMatrix(tuple(categories[int(number)] for number in ids), counts)

@@ -32,7 +32,7 @@ def pr_curves(metrics: Metrics) -> bytes:
             means.plot(RECALLS, curve, color=shade, linewidth=1.6, label=f"{iou:.2f}: {curve.mean():.3f}")
         _legend(means, "IoU: AP")
     _curves_of(classes, sorted(there, key=lambda one: -(one.ap50 or 0)))
-    average = "-" if metrics.figures["AP"] is None else f"{metrics.figures['AP']:.3f}"
+    average = "-" if metrics.by_name["AP"] is None else f"{metrics.by_name['AP']:.3f}"
     many = f"{len(there)} class" + ("" if len(there) == 1 else "es")
     _axes(means, f"mean of {many}; AP {average}")
     _axes(classes, "classes at IoU 0.50")
@@ -53,8 +53,8 @@ def confusion_matrix(confusion: ConfusionMatrix, *, score: float, iou: float) ->
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     small = 8 if count <= _MOST_WITH_NUMBERS else 6
     names = [_short(name) for name in confusion.names]
-    axes.set_xticks(range(count), [*names, "(missed)"], rotation=90, fontsize=small)
-    axes.set_yticks(range(count), [*names, "(nothing)"], fontsize=small)
+    axes.set_xticks(range(count), [*names, "background"], rotation=90, fontsize=small)
+    axes.set_yticks(range(count), [*names, "background"], fontsize=small)
     for line in (axes.axhline, axes.axvline):
         line(count - 1.5, color=_FAINT, linewidth=1)
     if count <= _MOST_WITH_NUMBERS:
@@ -62,10 +62,10 @@ def confusion_matrix(confusion: ConfusionMatrix, *, score: float, iou: float) ->
             if number:
                 ink = "white" if shares[row, column] > 0.55 else _INK
                 axes.text(column, row, f"{number:,}", ha="center", va="center", fontsize=7, color=ink)
-    axes.set_xlabel("taken for")
-    axes.set_ylabel("true")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("ground truth")
     axes.set_title(f"scores above {score:g}, IoU from {iou:g}", fontsize=10, color=_INK, loc="left")
-    figure.colorbar(image, ax=axes, shrink=0.7, label="share of the row")
+    figure.colorbar(image, ax=axes, shrink=0.7, label="row fraction")
     return _png(figure)
 
 

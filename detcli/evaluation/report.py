@@ -41,22 +41,22 @@ def report(judged: EvaluationReport) -> dict[str, Any]:
     metrics, confusion = judged.metrics, judged.confusion
     return {
         "detcli": __version__,
-        "judge": metrics.judge,
+        "evaluator": metrics.evaluator,
         "iou_type": metrics.iou_type,
         "created": judged.created,
         "settings": dict(judged.settings),
-        "figures": metrics.figures,
+        "metrics": metrics.by_name,
         "counts": {
             "images": metrics.images,
-            "unreadable": len(judged.unreadable),
-            "truths": sum(one.ground_truth for one in metrics.classes),
+            "failed": len(judged.unreadable),
+            "ground_truth": sum(one.ground_truth for one in metrics.classes),
             "detections": sum(one.detections for one in metrics.classes),
         },
         "classes": [
             {
                 "name": one.name,
                 "category_id": one.category_id,
-                "truths": one.ground_truth,
+                "ground_truth": one.ground_truth,
                 "detections": one.detections,
                 "AP": one.ap,
                 "AP50": one.ap50,
@@ -67,10 +67,10 @@ def report(judged: EvaluationReport) -> dict[str, Any]:
         "confusion": {
             "score": judged.score,
             "iou": judged.iou,
-            "found": confusion.found,
-            "confused": confusion.confused,
-            "missed": confusion.missed,
-            "false": confusion.false,
+            "true_positives": confusion.true_positives,
+            "misclassified": confusion.misclassified,
+            "false_negatives": confusion.false_negatives,
+            "false_positives": confusion.false_positives,
             "names": list(confusion.names),
             "counts": confusion.counts.tolist(),
         },
@@ -78,13 +78,13 @@ def report(judged: EvaluationReport) -> dict[str, Any]:
             {
                 "file": judged.file_names[image.image_id],
                 "image_id": image.image_id,
-                "missed": int(image.missed.sum()),
-                "confused": int(image.confused.sum()),
-                "false": int(image.false.sum()),
+                "false_negatives": int(image.false_negatives.sum()),
+                "misclassified": int(image.misclassified.sum()),
+                "false_positives": int(image.false_positives.sum()),
             }
             for image in judged.worst
         ],
-        "unreadable": [dict(entry) for entry in judged.unreadable],
+        "failed": [dict(entry) for entry in judged.unreadable],
         "notes": list(judged.notes),
     }
 

@@ -56,8 +56,8 @@ def draw_worst(
 
 
 def draw_mistakes(pixels: Pixels, image: BoxMatches, categories: Mapping[int, str]) -> Pixels:
-    """A copy of the image with its ground truth, thin and white, under what was found and missed."""
-    found = ~image.missed
+    """A copy of the image with its truths, thin and white, under what was found and missed."""
+    found = ~image.false_negatives
     ground_truth = [DrawnBox(box, TRUE, "") for box in image.truth_boxes[found]]
     thin = max(1, line_width(pixels.shape[:2]) // 2)
     canvas = draw_boxes(pixels, ground_truth, DrawingStyle(line_width=thin, hide_labels=True))
@@ -67,15 +67,17 @@ def draw_mistakes(pixels: Pixels, image: BoxMatches, categories: Mapping[int, st
 def _inked(image: BoxMatches, categories: Mapping[int, str]) -> Iterator[DrawnBox]:
     """Mistakes first, which lie on top."""
     truth_ids, category_ids = image.truth_ids.tolist(), image.category_ids.tolist()
-    for box, category_id in zip(image.truth_boxes[image.missed], image.truth_ids[image.missed], strict=True):
+    for box, category_id in zip(
+        image.truth_boxes[image.false_negatives], image.truth_ids[image.false_negatives], strict=True
+    ):
         yield DrawnBox(box, MISSED, f"missed {categories[int(category_id)]}")
     found = list(
         zip(image.boxes, category_ids, image.scores.tolist(), image.coco_ground_truth_of.tolist(), strict=True)
     )
     kinds = {
-        CONFUSED: image.confused,
-        FALSE: image.false,
-        FOUND: image.right,
+        CONFUSED: image.misclassified,
+        FALSE: image.false_positives,
+        FOUND: image.true_positives,
     }
     for ink, mask in kinds.items():
         for (box, category_id, score, truth), chosen in zip(found, mask.tolist(), strict=True):

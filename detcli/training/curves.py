@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 _PAUSE_S = 60.0  # between two drawings
-_FIGURES = ("AP", "AP50", "AP75")
+_METRIC_NAMES = ("AP", "AP50", "AP75")
 
 Line = Mapping[str, Any]
 
@@ -41,8 +41,8 @@ class Curves:
         """Hand a line of metrics on to TensorBoard."""
         part, step = ("epoch" if line["kind"] == "epoch" else "steps"), int(line["step"])
         scalars = {f"{part}/{name}": value for name, value in line["losses"].items()}
-        scalars |= {f"{part}/loss": line["loss"], f"{part}/rate": line["rate"]}
-        scalars |= {f"figures/{name}": value for name, value in (line.get("figures") or {}).items()}
+        scalars |= {f"{part}/loss": line["loss"], f"{part}/lr": line["lr"]}
+        scalars |= {f"metrics/{name}": value for name, value in (line.get("metrics") or {}).items()}
         with self._board_or_none() as board:
             for name, value in scalars.items():
                 if board is not None and value is not None:
@@ -100,8 +100,8 @@ def draw_curves(metrics: Path, image: Path) -> None:
     whole, terms, figures, rate = figure.subplots(2, 2).flat
     _draw_losses(whole, lines)
     _draw_terms(terms, _of_kind(lines, "epoch") or lines)
-    _draw_figures(figures, [line for line in lines if line.get("figures")])
-    rate.plot([line["step"] for line in lines], [line["rate"] for line in lines])
+    _draw_metrics(figures, [line for line in lines if line.get("metrics")])
+    rate.plot([line["step"] for line in lines], [line["lr"] for line in lines])
     rate.set_title("highest learning rate")
     for axes in (whole, terms, figures, rate):
         axes.set_xlabel("step")
@@ -133,11 +133,11 @@ def _draw_terms(axes: "Axes", lines: Sequence[Line]) -> None:
     axes.legend()
 
 
-def _draw_figures(axes: "Axes", lines: Sequence[Line]) -> None:
-    for name in _FIGURES if lines else ():
-        some = [line for line in lines if line["figures"].get(name) is not None]
-        axes.plot([line["step"] for line in some], [line["figures"][name] for line in some], marker=".", label=name)
-    axes.set_title("of the moving average, evaluated" if lines else "nothing was evaluated")
+def _draw_metrics(axes: "Axes", lines: Sequence[Line]) -> None:
+    for name in _METRIC_NAMES if lines else ():
+        some = [line for line in lines if line["metrics"].get(name) is not None]
+        axes.plot([line["step"] for line in some], [line["metrics"][name] for line in some], marker=".", label=name)
+    axes.set_title("of the moving average, judged" if lines else "nothing was judged")
     axes.set_ylim(0, 1)
     if lines:
         axes.legend()

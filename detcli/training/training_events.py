@@ -78,7 +78,7 @@ class Evaluated:
     """
 
     epoch: int
-    figures: Mapping[str, float | None]
+    metrics: Mapping[str, float | None]
     best: bool
 
 
@@ -88,7 +88,7 @@ class EpochEnded:
 
     epoch: int
     losses: Mapping[str, float]
-    figures: Mapping[str, float | None] | None
+    metrics: Mapping[str, float | None] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,6 @@ class TrainingResult:
     steps: int
     best: float | None
     best_epoch: int | None
-    figures: Mapping[str, float | None] | None
+    metrics: Mapping[str, float | None] | None
     unreadable: Mapping[str, str] = field(default_factory=dict, hash=False)
     interrupted: str | None = None

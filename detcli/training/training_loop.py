@@ -119,7 +119,7 @@ class _Run:
             steps=progress.steps,
             best=progress.best,
             best_epoch=progress.best_epoch,
-            figures=progress.figures,
+            metrics=progress.metrics,
             unreadable=dict(progress.unreadable),
             interrupted=interrupted,
         )
@@ -183,11 +183,11 @@ class _Run:
                 self.tell(
                     TrainingNote(f"cannot read '{failure.file}': {failure.reason}; another image takes its place")
                 )
-        if len(progress.failed) > self.recipe.max_unreadable * self.sampler.distinct:
+        if len(progress.failed) > self.recipe.max_failed_fraction * self.sampler.distinct:
             names = ", ".join(f"'{name}'" for name in list(progress.unreadable)[:10])
             raise DataError(
                 f"{len(progress.failed)} of the {self.sampler.distinct} images of an epoch cannot be read, more than "
-                f"max_unreadable = {self.recipe.max_unreadable:g} allows: {names}"
+                f"max_failed_fraction = {self.recipe.max_failed_fraction:g} allows: {names}"
             )
 
     def _end_epoch(self) -> str | None:
@@ -201,14 +201,14 @@ class _Run:
             if validation_result is None:
                 return self.stop.signal or "SIGINT"
         losses = progress.means()
-        saver.write_epoch(validation_result.figures if validation_result is not None else None)
+        saver.write_epoch(validation_result.metrics if validation_result is not None else None)
         if validation_result is not None:
             best = progress.best is None or validation_result.ap >= progress.best  # of equals the one that saw more
             if best:
                 saver.keep_best(validation_result.ap)
-            self.tell(Evaluated(epoch, validation_result.figures, best))
+            self.tell(Evaluated(epoch, validation_result.metrics, best))
         self._turn(epoch, validation_result.ap if validation_result is not None else None)
-        self.tell(EpochEnded(epoch, losses, validation_result.figures if validation_result is not None else None))
+        self.tell(EpochEnded(epoch, losses, validation_result.metrics if validation_result is not None else None))
         progress.next_epoch()
         saver.save(weights=False)
         self.speed.restart()
@@ -229,7 +229,7 @@ class _Run:
             tell=self.tell,
             iou_type=self.keeper.iou_type,
         )
-        if validation_result is not None and self.progress.figures is None:
+        if validation_result is not None and self.progress.metrics is None:
             for sentence in validation_result.notes:
                 self.tell(TrainingNote(sentence))
         return validation_result

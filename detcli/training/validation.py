@@ -18,13 +18,13 @@ from detcli.training.training_events import Event, Validated, ValidationStarted
 class ValidationResult:
     """COCO's figures by name, and what the user should know of them."""
 
-    figures: Mapping[str, float | None]
+    metrics: Mapping[str, float | None]
     notes: tuple[str, ...]
 
     @property
     def ap(self) -> float:
         """The figure that counts."""
-        return self.figures["AP"] or 0.0
+        return self.metrics["AP"] or 0.0
 
 
 def judged(
@@ -58,7 +58,7 @@ def judged(
     if alone and stop.is_set():
         return None
     everyone = processes.to_first(findings)
-    figures: Mapping[str, float | None] = {}
+    metrics: Mapping[str, float | None] = {}
     if processes.first:
         unreadable = [one for part in everyone for one in part.unreadable]
         _check_finite(unreadable, epoch)
@@ -66,14 +66,12 @@ def judged(
             first = unreadable[0]
             raise DataError(f"none of the images to evaluate on can be read; '{first.origin.file}': {first.message}")
         results = (result for part in everyone for result in part.results)
-        figures = judge_known(coco_ground_truth_of(data, iou_type), results, iou_type=iou_type).figures
+        metrics = judge_known(coco_ground_truth_of(data, iou_type), results, iou_type=iou_type).by_name
     notes = findings.notes
     if any(part.unreadable for part in everyone):
         count = sum(len(part.unreadable) for part in everyone)
-        notes += (
-            f"{count} of the {len(data)} images to evaluate on cannot be read: the ground truth of them is missed",
-        )
-    return ValidationResult(processes.from_first(figures), notes)
+        notes += (f"{count} of the {len(data)} images to judge on cannot be read: what is true of them is missed",)
+    return ValidationResult(processes.from_first(metrics), notes)
 
 
 def _check_finite(unreadable: Sequence[FailedFrame], epoch: int) -> None:

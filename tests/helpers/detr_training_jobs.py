@@ -10,7 +10,7 @@ from detcli.training.training_job import TrainingJob
 
 SMALL = {"shortest_edges": [48, 56, 72], "longest_edge": 96, "crop_edges": [40, 50, 60], "crop_sides": [38, 60]}
 QUICK = {
-    **SMALL, "epochs": 3, "batch": 4, "base_batch": 4, "lr": 1e-3, "backbone_lr": 1e-3, "milestones_epochs": [2],
+    **SMALL, "epochs": 3, "batch": 4, "base_batch": 4, "lr": 1e-3, "backbone_lr": 1e-3, "milestone_epochs": [2],
     "log_every_steps": 2,
 }  # fmt: skip
 

@@ -120,7 +120,7 @@ PREPROCESSOR = {
 
 QUICK = {
     "epochs": 3, "batch": 4, "base_batch": 4, "lr": 1e-3, "backbone_lr": 1e-3, "stop_augmentation_epoch": 2,
-    "ema_decay": 0.9, "ema_warmup_steps": 4, "ema_restart_decay": 0.8, "image_size_hw": [64, 64],
+    "ema_decay": 0.9, "ema_warmup_steps": 4, "ema_restart_decay": 0.8, "image_size": [64, 64],
     "multi_scale_repeat": 1, "log_every_steps": 2, "network": {"freeze_backbone_batch_norms": False},
 }  # fmt: skip
 

@@ -40,7 +40,7 @@ DONE, SOME_FAILED = 0, 3
             "panoptic segments, by their quality",
             "detcli eval out.json --gt panoptic_val2017.json --iou-type panoptic",
         ),
-        UsageExample("one figure", "detcli eval out.jsonl --gt gt.json -f json | jq .figures.AP50"),
+        UsageExample("one figure", "detcli eval out.jsonl --gt gt.json -f json | jq .metrics.AP50"),
         UsageExample(
             "results made for evaluating keep every score",
             "detcli detect images/ -f coco-results --gt gt.json -o r.json && detcli eval r.json --gt gt.json",
@@ -234,7 +234,7 @@ def _show(console: Console, wish: EvaluateRequest, judged: "EvaluationReport") -
 
 
 def _close(console: Console, judged: "EvaluationReport", outputs: list[Path], *, seconds: float) -> None:
-    figures = judged.metrics.figures
+    figures = judged.metrics.by_name
     shown = ", ".join(f"{name} {_figure(figures[name])}" for name in ("AP", "AP50"))
     images, boxes = judged.metrics.images, sum(one.detections for one in judged.metrics.classes)
     places = [str(path) for path in outputs]
@@ -252,7 +252,7 @@ def _close(console: Console, judged: "EvaluationReport", outputs: list[Path], *,
 
 
 def _gate(wish: EvaluateRequest, judged: "EvaluationReport") -> None:
-    average = judged.metrics.figures["AP"]
+    average = judged.metrics.by_name["AP"]
     if wish.min_map is not None and (average is None or average < wish.min_map):
         raise GateError(f"AP is {_figure(average, 4)}, below the {wish.min_map:g} that --min-map asks for")
 

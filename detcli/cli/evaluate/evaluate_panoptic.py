@@ -49,7 +49,7 @@ def evaluate_panoptic(console: Console, wish: EvaluateRequest, outputs: list[Pat
             file.discard()
             raise
     _show(console, wish, metrics, report)
-    figures = metrics.figures
+    figures = metrics.by_name
     places = [str(path) for path in outputs]
     console.summary(
         f"PQ {_shown(figures['PQ'])} (things {_shown(figures['PQ_things'])}, stuff {_shown(figures['PQ_stuff'])}) on "
@@ -93,14 +93,14 @@ def _report(wish: EvaluateRequest, metrics: PanopticMetrics) -> dict[str, Any]:
         "iou_type": "panoptic",
         "created": now(),
         "settings": {name: str(value) for name, value in asked.items() if value is not None},
-        "figures": metrics.figures,
-        "counts": {"images": metrics.tally.images, "unreadable": len(metrics.unreadable)},
+        "metrics": metrics.by_name,
+        "counts": {"images": metrics.tally.images, "failed": len(metrics.unreadable)},
         "classes": [
             {"name": one.name, "category_id": one.category_id, "isthing": int(one.is_thing)}
             | _row(metrics.tally.counts.get(one.category_id, SegmentCounts()))
             for one in metrics.categories
         ],
-        "unreadable": [
+        "failed": [
             {"file": failed.origin.file, "code": failed.code, "message": failed.message}
             for failed in metrics.unreadable
         ],
@@ -113,7 +113,12 @@ def _row(count: SegmentCounts) -> dict[str, Any]:
     figures = dict.fromkeys(("PQ", "SQ", "RQ")) if quality is None else {
         "PQ": quality.pq, "SQ": quality.sq, "RQ": quality.rq
     }  # fmt: skip
-    return {**figures, "right": count.right, "wrong": count.wrong, "missed": count.missed}
+    return {
+        **figures,
+        "true_positives": count.true_positives,
+        "false_positives": count.false_positives,
+        "false_negatives": count.false_negatives,
+    }
 
 
 def _show(console: Console, wish: EvaluateRequest, metrics: PanopticMetrics, report: dict[str, Any]) -> None:
@@ -128,15 +133,15 @@ def _show(console: Console, wish: EvaluateRequest, metrics: PanopticMetrics, rep
 def _table(metrics: PanopticMetrics, report: dict[str, Any]) -> Iterator[str]:
     rows = [(name, one.pq, one.sq, one.rq, one.classes) for name, one in metrics.groups.items()]
     of_classes = [
-        (escape(one["name"]), one["PQ"], one["SQ"], one["RQ"], one["right"] + one["missed"])
+        (escape(one["name"]), one["PQ"], one["SQ"], one["RQ"], one["true_positives"] + one["false_negatives"])
         for one in report["classes"]
         if one["PQ"] is not None
     ]
     width = max(len(row[0]) for row in (*rows, *of_classes))
-    for heading, part in (("classes", rows), ("truths", of_classes)):
-        yield f"{'':{width}}     PQ     SQ     RQ  {heading:>8}"
+    for heading, part in (("classes", rows), ("ground truth", of_classes)):
+        yield f"{'':{width}}     PQ     SQ     RQ  {heading:>12}"
         for name, pq, sq, rq, count in part:
-            yield f"{name:{width}}  {_shown(pq):>5}  {_shown(sq):>5}  {_shown(rq):>5}  {count:>8,}"
+            yield f"{name:{width}}  {_shown(pq):>5}  {_shown(sq):>5}  {_shown(rq):>5}  {count:>12,}"
         if part is rows:
             yield ""
 

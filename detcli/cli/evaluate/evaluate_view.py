@@ -25,7 +25,7 @@ _MEANINGS = {
     "ARm": "medium",
     "ARl": "large",
 }
-_COLUMNS = ("truths", "AP", "AP50", "AR")
+_COLUMNS = ("ground truth", "AP", "AP50", "AR")
 
 
 def table(judged: EvaluationReport, *, width: int, bold: bool) -> Iterator[str]:
@@ -34,7 +34,7 @@ def table(judged: EvaluationReport, *, width: int, bold: bool) -> Iterator[str]:
     width  columns of the screen
     bold   whether it shows weights
     """
-    figures = judged.metrics.figures
+    figures = judged.metrics.by_name
     for name, meaning in _MEANINGS.items():
         value = _figure(figures[name])
         line = f"{name.ljust(5)}{_GAP}{value}"
@@ -70,8 +70,8 @@ def _mistakes(judged: EvaluationReport, width: int) -> Iterator[str]:
     """A sentence, broken where the screen ends."""
     confusion = judged.confusion
     words = (
-        f"scores above {judged.score:g}: {number(confusion.found)} found, {number(confusion.confused)} taken for another "
-        f"class, {number(confusion.missed)} missed, {number(confusion.false)} false"
+        f"scores above {judged.score:g}: {number(confusion.true_positives)} true positives, {number(confusion.misclassified)} misclassified, "
+        f"{number(confusion.false_negatives)} false negatives, {number(confusion.false_positives)} false positives"
     ).split()
     line = words[0]
     for word in words[1:]:

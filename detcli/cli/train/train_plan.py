@@ -142,7 +142,7 @@ def show_plan(console: Console, plan: TrainPlan) -> None:
 
 def _sizes(recipe: Recipe) -> str:
     if not recipe.shortest_edges:
-        return "of {} x {}".format(*recipe.image_size_hw)
+        return "of {} x {}".format(*recipe.image_size)
     least, most = min(recipe.shortest_edges), max(recipe.shortest_edges)
     shorter = f"{most}" if least == most else f"{least} to {most}"
     return f"whose shorter side is {shorter} (the longer one {recipe.longest_edge} at most)"
@@ -212,7 +212,7 @@ def _of_the_same_size(recipe: Recipe, preprocessor: Mapping[str, Any], family: F
     if isinstance(sizing, ShortestEdge) and recipe.shortest_edges:
         return recipe.merged(recipe.resized(sizing.shortest, sizing.longest))
     if isinstance(sizing, FixedSize):
-        return recipe.merged({"shortest_edges": [], "random_crop": 0, "image_size_hw": sizing.size_hw})
+        return recipe.merged({"shortest_edges": [], "random_crop": 0, "image_size": sizing.size_hw})
     return recipe
 
 

@@ -15,7 +15,7 @@ _FIELDS = {
     "step_images": "batch",
     "accumulate": "accumulate",
     "lr": "lr",
-    "imgsz": "image_size_hw",
+    "imgsz": "image_size",
     "mosaic": "mosaic",
     "masks": "mask_head",
     "seed": "seed",
@@ -23,7 +23,7 @@ _FIELDS = {
     "evaluate_every": "evaluate_every_epochs",
 }
 # Fields that move along when another one is changed and they are not.
-_MOVING_ALONG = {"lr": ("backbone_lr",), "epochs": ("stop_augmentation_epoch", "milestones_epochs")}
+_MOVING_ALONG = {"lr": ("backbone_lr",), "epochs": ("stop_augmentation_epoch", "milestone_epochs")}
 
 
 def requested_recipe(published: Recipe, wish: TrainRequest) -> Recipe:
@@ -70,9 +70,9 @@ def changes_of(wish: TrainRequest) -> dict[str, Any]:
 
 def _sized(recipe: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
     """The changes, where `--imgsz` is of a network that takes images of many sizes as fields that say so."""
-    if "image_size_hw" not in changes or not recipe.shortest_edges or not changes.get("shortest_edges", True):
+    if "image_size" not in changes or not recipe.shortest_edges or not changes.get("shortest_edges", True):
         return changes
-    size = changes.pop("image_size_hw")
+    size = changes.pop("image_size")
     if not isinstance(size, list | tuple) or len(size) != 2 or any(type(side) is not int or side < 1 for side in size):
         raise UsageError(f"--imgsz is {size!r}; it must be two integers")
     shortest, longest = size

@@ -99,8 +99,8 @@ class TrainView:
         parts = [f"loss {sum(event.losses.values()):.4g}"]
         figures: dict[str, object] = {}
         best = self._best is not None and self._best.epoch == event.epoch
-        if event.figures is not None:
-            shown = ((name, event.figures.get(name)) for name in ("AP", "AP50"))
+        if event.metrics is not None:
+            shown = ((name, event.metrics.get(name)) for name in ("AP", "AP50"))
             figures = {name: value for name, value in shown if value is not None}
             parts += [f"{name} {value:.3f}" for name, value in figures.items()]
             parts += ["the best so far"] if best else []
@@ -109,7 +109,7 @@ class TrainView:
             epoch=event.epoch,
             loss=sum(event.losses.values()),
             **figures,
-            best=best if event.figures is not None else None,
+            best=best if event.metrics is not None else None,
         )
 
     def _words(self) -> ProgressText:
@@ -149,7 +149,7 @@ class TrainView:
             "epoch": step.epoch,
             "step": step.step,
             "loss": step.loss,
-            "rate": step.rate,
+            "lr": step.rate,
             "gradient_norm": step.gradient_norm if math.isfinite(step.gradient_norm) else None,
             "per_second": round(step.images_per_second, 2),
             "memory_bytes": step.memory_bytes or None,
@@ -205,6 +205,6 @@ def _facts(result: TrainingResult) -> Mapping[str, object]:
         "steps": result.steps,
         "best": result.best,
         "best_epoch": result.best_epoch,
-        "unreadable": len(result.unreadable),
+        "failed": len(result.unreadable),
         "interrupted": result.interrupted,
     }

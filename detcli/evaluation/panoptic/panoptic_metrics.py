@@ -48,7 +48,7 @@ class PanopticMetrics:
         }
 
     @property
-    def figures(self) -> dict[str, float | None]:
+    def by_name(self) -> dict[str, float | None]:
         """PQ, SQ and RQ of all, and those of things and of stuff, as in `PQ_things`."""
         return {
             f"{figure}{'' if name == 'all' else f'_{name}'}": getattr(quality, figure.lower())

@@ -62,18 +62,18 @@ class SegmentCounts:
     """Of one category: found rightly, with the sum of their IoUs; found wrongly; missed."""
 
     iou: float = 0.0
-    right: int = 0
-    wrong: int = 0
-    missed: int = 0
+    true_positives: int = 0
+    false_positives: int = 0
+    false_negatives: int = 0
 
     @property
     def quality(self) -> PanopticQuality | None:
         """None where there was nothing of the category, neither true nor found."""
-        total = self.right + 0.5 * self.wrong + 0.5 * self.missed
+        total = self.true_positives + 0.5 * self.false_positives + 0.5 * self.false_negatives
         if not total:
             return None
-        fit = self.iou / self.right if self.right else 0.0
-        return PanopticQuality(self.iou / total, fit, self.right / total, 1)
+        fit = self.iou / self.true_positives if self.true_positives else 0.0
+        return PanopticQuality(self.iou / total, fit, self.true_positives / total, 1)
 
 
 @dataclass(slots=True)
@@ -108,23 +108,28 @@ class PanopticAccumulator:
             iou = pixels / (true_areas[true_id] + found_areas[found_id] - pixels - nobodys)
             if found.categories[found_id] == category and iou > _LEAST_IOU:
                 self._count(category).iou += iou
-                self._count(category).right += 1
+                self._count(category).true_positives += 1
                 met.add(true_id)
                 taken.add(found_id)
         for true_id, category in ground_truth.categories.items():
-            self._count(category).missed += true_id not in met and true_id not in ground_truth.crowds
+            self._count(category).false_negatives += true_id not in met and true_id not in ground_truth.crowds
         for found_id, category in found.categories.items():
             crowds = [one for one in ground_truth.crowds if ground_truth.categories[one] == category]
             ignored = sum(shared.get((one, found_id), 0) for one in (0, *crowds))
-            self._count(category).wrong += found_id not in taken and ignored / found_areas[found_id] <= _MOST_IGNORED
+            self._count(category).false_positives += (
+                found_id not in taken and ignored / found_areas[found_id] <= _MOST_IGNORED
+            )
 
     def merge(self, other: "PanopticAccumulator") -> None:
         """Take in what another one counted."""
         self.images += other.images
         for category, count in other.counts.items():
             own = self._count(category)
-            own.iou, own.right = own.iou + count.iou, own.right + count.right
-            own.wrong, own.missed = own.wrong + count.wrong, own.missed + count.missed
+            own.iou, own.true_positives = own.iou + count.iou, own.true_positives + count.true_positives
+            own.false_positives, own.false_negatives = (
+                own.false_positives + count.false_positives,
+                own.false_negatives + count.false_negatives,
+            )
 
     def mean(self, categories: Sequence[int]) -> PanopticQuality:
         """Means over those of the categories that there is anything of."""

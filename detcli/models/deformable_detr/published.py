@@ -41,5 +41,5 @@ def published_recipe(start: TrainingStart, *, masks: bool = False) -> dict[str, 
 
     Source: Deformable DETR (Zhu et al. 2020), section 5, and its main.py.
     """
-    own = {"lr": 2e-4, "backbone_lr": 2e-5, "epochs": 50, "milestones_epochs": (40,), "batch": 32}
+    own = {"lr": 2e-4, "backbone_lr": 2e-5, "epochs": 50, "milestone_epochs": (40,), "batch": 32}
     return many_sizes_recipe(own, start, mask_head=masks)

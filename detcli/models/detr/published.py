@@ -38,7 +38,7 @@ def published_recipe(config: DetrConfig, start: TrainingStart, *, masks: bool = 
     """
     own: dict[str, Any] = {"lr": 1e-4, "backbone_lr": 1e-5}
     if start == "scratch":
-        own |= {"epochs": 300, "milestones_epochs": (200,), "batch": 64}
+        own |= {"epochs": 300, "milestone_epochs": (200,), "batch": 64}
     else:
-        own |= {"epochs": 50, "milestones_epochs": (40,), "batch": 16}
+        own |= {"epochs": 50, "milestone_epochs": (40,), "batch": 16}
     return many_sizes_recipe(own, start, mask_head=masks and not config.has_masks)

@@ -52,7 +52,7 @@ _FROZEN_STAGES = ("backbone.stem.", "backbone.stages.0.", "backbone.model.conv1.
 # A mask head for a trained detector, whose other parameters stay frozen.
 _MASK_HEAD_RECIPE: Mapping[str, Any] = {
     "epochs": 25,
-    "milestones_epochs": (15,),
+    "milestone_epochs": (15,),
     "mask_head": True,
     "frozen": (
         "backbone.",

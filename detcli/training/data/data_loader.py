@@ -76,7 +76,7 @@ class DataLoader:
     ) -> None:
         self._sampler, self._recipe = sampler, recipe
         self._preprocessor, self._device = preprocessor, device
-        self._size_hw = recipe.image_size_hw
+        self._size_hw = recipe.image_size
         self._scales = scales(self._size_hw, recipe.multi_scale_repeat or None, divisor)
         self._examples = TrainingSamples(data, recipe)
 

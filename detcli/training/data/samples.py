@@ -103,7 +103,7 @@ class TrainingSamples:
             many_sizes = self._many_sizes if augments else self._many_sizes.calm()
             return augment_many_sizes(pixels, ground_truth, many_sizes, rng=rng)
         settings = self._strong if augments else self._strong.calm()
-        return augment(pixels, ground_truth, settings, size_hw=self._recipe.image_size_hw, rng=rng, others=self._other)
+        return augment(pixels, ground_truth, settings, size_hw=self._recipe.image_size, rng=rng, others=self._other)
 
     def _readable(self, index: int) -> tuple[Frame, GroundTruth, list[LoadFailure]]:
         """The image, or the next one that can be read: the same whoever asks, so that processes agree."""

@@ -94,8 +94,8 @@ def schedule_factor(recipe: Recipe, step: int, *, epoch: int, steps_in_all: int)
     if recipe.schedule == "constant":
         return 1.0
     if recipe.schedule == "step":
-        return recipe.gamma ** sum(epoch >= milestone for milestone in recipe.milestones_epochs)
-    flat = recipe.flat_part * steps_in_all if recipe.schedule == "flat-cosine" else warmup
+        return recipe.gamma ** sum(epoch >= milestone for milestone in recipe.milestone_epochs)
+    flat = recipe.flat_fraction * steps_in_all if recipe.schedule == "flat-cosine" else warmup
     if step < flat:
         return 1.0
     done = min(1.0, (step - flat) / max(1.0, steps_in_all - 1 - flat))

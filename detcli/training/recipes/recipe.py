@@ -29,9 +29,9 @@ class Recipe:
     clip                     largest norm of the gradient; 0: any
     warmup_steps             steps in which the rates rise from nothing; a tenth of all steps at most
     schedule                 what becomes of the rates then: they stay ("constant"), fall by `gamma` at each of
-                             `milestones_epochs` ("step"), fall along half a cosine to `final_factor` ("cosine"), or do
-                             so after `flat_part` of all steps ("flat-cosine")
-    ema_decay                of the moving average of the weights, which is what is evaluated and kept; 0: no average, the
+                             `milestone_epochs` ("step"), fall along half a cosine to `final_factor` ("cosine"), or do
+                             so after `flat_fraction` of all steps ("flat-cosine")
+    ema_decay                of the moving average of the weights, which is what is judged and kept; 0: no average, the
                              weights themselves
     ema_warmup_steps         steps it is slow to set in: decay x (1 - exp(-step / these))
     ema_restart_decay        its decay from `stop_augmentation_epoch` on
@@ -45,12 +45,12 @@ class Recipe:
     random_crop              chance of cutting out a part first: the shorter side becomes one of `crop_edges`, height and
                              width of the part are drawn from `crop_sides`, the least and the greatest
     zoom_out, iou_crop, mosaic    chance of each augmentation where images are stretched to one size
-    image_size_hw            height and width that those images are resized to
+    image_size            height and width that those images are resized to
     multi_scale_repeat       how often that stands among the sizes 0.75 to 1.25 times as large that the images of a
                              step may have; 0: one size for all
     precision                of the network's forward pass: fp32, or torch's autocast to bf16 or fp16
     images_per_epoch       0: all of them
-    max_unreadable           largest part of an epoch's images that may be unreadable
+    max_failed_fraction           largest part of an epoch's images that may be unreadable
     seed                     of all random numbers
     evaluate_every_epochs    how often the average is evaluated; after the last epoch in any case
     save_every_s             seconds between two states within an epoch: what a killed run may lose
@@ -71,9 +71,9 @@ class Recipe:
     clip: float = 0.1
     warmup_steps: int = 500
     schedule: Literal["constant", "step", "cosine", "flat-cosine"] = "constant"
-    milestones_epochs: tuple[int, ...] = ()
+    milestone_epochs: tuple[int, ...] = ()
     gamma: float = 0.1
-    flat_part: float = 0.5
+    flat_fraction: float = 0.5
     final_factor: float = 0.01
     ema_decay: float = 0.9999
     ema_warmup_steps: int = 1000
@@ -89,11 +89,11 @@ class Recipe:
     zoom_out: float = 0.5
     iou_crop: float = 0.8
     mosaic: float = 0.0
-    image_size_hw: tuple[int, int] = (640, 640)
+    image_size: tuple[int, int] = (640, 640)
     multi_scale_repeat: int = 20
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     images_per_epoch: int = 0
-    max_unreadable: float = 0.1
+    max_failed_fraction: float = 0.1
     seed: int = 0
     evaluate_every_epochs: int = 1
     save_every_s: float = 300.0
@@ -105,7 +105,7 @@ class Recipe:
     def merged(self, changes: Mapping[str, Any], where: str = "the recipe") -> "Recipe":
         """The recipe with the fields that `changes` names, values as TOML or Python gives them.
 
-        Where `epochs` changes and `stop_augmentation_epoch` or `milestones_epochs` does not, these move along in
+        Where `epochs` changes and `stop_augmentation_epoch` or `milestone_epochs` does not, these move along in
         proportion.
 
         Raises UsageError, naming `where` and the field, for what is unknown, of a wrong type or out of bounds.
@@ -116,7 +116,7 @@ class Recipe:
         if "epochs" in values:
             share = values["epochs"] / self.epochs
             values.setdefault("stop_augmentation_epoch", round(self.stop_augmentation_epoch * share))
-            values.setdefault("milestones_epochs", tuple(round(epoch * share) for epoch in self.milestones_epochs))
+            values.setdefault("milestone_epochs", tuple(round(epoch * share) for epoch in self.milestone_epochs))
         made = replace(self, **values)
         made.check(where)
         return made
@@ -125,8 +125,8 @@ class Recipe:
         """Raise UsageError, naming `where`, for fields that are at odds with one another."""
         if self.batch % self.accumulate:
             raise UsageError(f"{where}: batch {self.batch} does not divide into accumulate = {self.accumulate} parts")
-        if self.schedule == "step" and not self.milestones_epochs:
-            raise UsageError(f'{where}: schedule = "step" needs milestones_epochs, the epochs at which rates fall')
+        if self.schedule == "step" and not self.milestone_epochs:
+            raise UsageError(f'{where}: schedule = "step" needs milestone_epochs, the epochs at which rates fall')
         if self.shortest_edges:
             self._check_edges(where)
 
@@ -207,9 +207,9 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "betas": (0, 1 - 1e-12),
     "clip": (0, 1e12),
     "warmup_steps": (0, 1_000_000_000),
-    "milestones_epochs": (0, 1_000_000),
+    "milestone_epochs": (0, 1_000_000),
     "gamma": (0, 1),
-    "flat_part": (0, 1),
+    "flat_fraction": (0, 1),
     "final_factor": (0, 1),
     "ema_decay": (0, 1),
     "ema_warmup_steps": (0, 1_000_000_000),
@@ -225,10 +225,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "zoom_out": (0, 1),
     "iou_crop": (0, 1),
     "mosaic": (0, 1),
-    "image_size_hw": (1, 16384),
+    "image_size": (1, 16384),
     "multi_scale_repeat": (0, 1000),
     "images_per_epoch": (0, 1_000_000_000),
-    "max_unreadable": (0, 1),
+    "max_failed_fraction": (0, 1),
     "seed": (0, 2**63 - 1),
     "evaluate_every_epochs": (1, 1_000_000),
     "save_every_s": (0, 1e9),

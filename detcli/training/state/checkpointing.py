@@ -70,11 +70,11 @@ class Checkpointer:
         progress.recent, progress.recently = {}, 0
         self._add_line("steps", losses, {})
 
-    def write_epoch(self, figures: Mapping[str, float | None] | None) -> None:
+    def write_epoch(self, metrics: Mapping[str, float | None] | None) -> None:
         """The epoch's line of metrics, and the average as it is."""
-        more: dict[str, Any] = {"unreadable": len(self.progress.failed)}
-        if figures is not None:
-            self.progress.figures = more["figures"] = dict(figures)
+        more: dict[str, Any] = {"failed": len(self.progress.failed)}
+        if metrics is not None:
+            self.progress.metrics = more["metrics"] = dict(metrics)
         self._add_line("epoch", self.progress.means(), more)
         if self._writes:
             self._keeper.write(self.folder.last, self._learner.average.state())
@@ -134,7 +134,7 @@ class Checkpointer:
             "kind": kind,
             "epoch": self.progress.epoch,
             "step": self.progress.steps,
-            "rate": self._learner.optimizer.rate,
+            "lr": self._learner.optimizer.rate,
             "loss": sum(losses.values()),
             "losses": dict(losses),
             **more,

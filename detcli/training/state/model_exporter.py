@@ -101,11 +101,11 @@ def training_preprocessing(preprocessor: Mapping[str, Any], family: Family, reci
     if not recipe.shortest_edges:
         return replace(
             asked,
-            sizing=FixedSize(check_size(recipe.image_size_hw, family.size_divisor, "`image_size`", error=UsageError)),
+            sizing=FixedSize(check_size(recipe.image_size, family.size_divisor, "`image_size`", error=UsageError)),
         )
     if family.size_divisor > 1:
         raise UsageError(
             "the recipe's shortest_edges are for networks that take images of many sizes; this one takes those of one "
-            "size, image_size_hw"
+            "size, image_size"
         )
     return replace(asked, sizing=ShortestEdge(max(recipe.shortest_edges), recipe.longest_edge))

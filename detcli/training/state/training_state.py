@@ -48,7 +48,7 @@ class TrainingProgress:
     best_epoch: int | None = None
     restart_epoch: int | None = None
     round_best: float | None = None
-    figures: dict[str, float | None] | None = None
+    metrics: dict[str, float | None] | None = None
     unreadable: dict[str, str] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
     metrics_bytes: int = 0

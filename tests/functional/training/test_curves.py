@@ -14,14 +14,14 @@ from tests.helpers.training_jobs import job, quick_recipe
 
 
 def line(step: int, kind: str = "epoch", **more: object) -> dict[str, object]:
-    return {"kind": kind, "epoch": step, "step": step, "rate": 1e-4, "loss": 3.0, "losses": {"loss_vfl": 3.0}, **more}
+    return {"kind": kind, "epoch": step, "step": step, "lr": 1e-4, "loss": 3.0, "losses": {"loss_vfl": 3.0}, **more}
 
 
 @pytest.mark.parametrize(
     "lines",
     [
         [line(1)],
-        [line(1, "steps"), line(2, figures={"AP": 0.1, "AP50": None})],
+        [line(1, "steps"), line(2, metrics={"AP": 0.1, "AP50": None})],
         [line(i, "steps") for i in range(5)],
     ],
 )

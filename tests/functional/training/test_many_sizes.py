@@ -93,7 +93,7 @@ def test_boxes_are_fractions_of_the_image_and_masks_fill_them() -> None:
 
 
 def test_masks_of_a_batch_that_is_resized_as_a_whole_are_resized_with_it() -> None:
-    recipe = quick_recipe(epochs=4, shortest_edges=[], random_crop=0, image_size_hw=[64, 96], multi_scale_repeat=1)
+    recipe = quick_recipe(epochs=4, shortest_edges=[], random_crop=0, image_size=[64, 96], multi_scale_repeat=1)
     sizes = set()
     for part in parts(recipe, masks=True):
         sizes.add(tuple(part.pixels.shape[2:]))
@@ -144,7 +144,7 @@ def test_threads_processes_and_a_resume_do_not_change_what_is_read() -> None:
 def test_the_loss_falls_and_what_was_trained_is_a_model(tmp_path: Path, model: str) -> None:
     asked = job(
         tmp_path / "run",
-        quick_recipe(model, epochs=8, milestones_epochs=[7], random_crop=0, flip=0),
+        quick_recipe(model, epochs=8, milestone_epochs=[7], random_crop=0, flip=0),
         model=model,
         count=8,
     )
@@ -153,7 +153,7 @@ def test_the_loss_falls_and_what_was_trained_is_a_model(tmp_path: Path, model: s
     losses = [line["loss"] for line in lines if line["kind"] == "epoch"]
     assert losses[-1] < 0.9 * losses[0]
     assert ("loss_mask" in lines[-1]["losses"]) == (model == "detr-panoptic")
-    assert lines[-1]["rate"] == pytest.approx(1e-4)
+    assert lines[-1]["lr"] == pytest.approx(1e-4)
     assert result.best is not None
     preprocessor = json.loads((tmp_path / "run/best/preprocessor_config.json").read_text())
     assert preprocessor["size"] == {"shortest_edge": 72, "longest_edge": 96}
@@ -203,9 +203,7 @@ def test_without_an_average_the_weights_themselves_are_kept() -> None:
 
 
 def test_images_may_be_stretched_to_one_size_all_the_same(tmp_path: Path) -> None:
-    recipe = quick_recipe(
-        shortest_edges=[], random_crop=0, image_size_hw=[48, 64], zoom_out=0.5, iou_crop=0.8, epochs=1
-    )
+    recipe = quick_recipe(shortest_edges=[], random_crop=0, image_size=[48, 64], zoom_out=0.5, iou_crop=0.8, epochs=1)
     train(job(tmp_path / "run", recipe, model="detr-panoptic"))
     preprocessor = json.loads((tmp_path / "run/last/preprocessor_config.json").read_text())
     assert preprocessor["size"] == {"height": 48, "width": 64}

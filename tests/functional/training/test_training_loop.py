@@ -80,8 +80,8 @@ def test_metrics_have_a_line_an_epoch_and_lines_of_steps(finished: tuple[Trainin
     ]
     steps = [event for event in events if isinstance(event, TrainingStep)]
     assert written[1]["loss"] == pytest.approx((steps[0].loss + steps[1].loss) / 2)
-    assert written[-1]["figures"] == result.figures
-    assert set(written[1]["figures"]) >= {"AP", "AP50", "APs", "AR100"}
+    assert written[-1]["metrics"] == result.metrics
+    assert set(written[1]["metrics"]) >= {"AP", "AP50", "APs", "AR100"}
 
 
 def test_last_and_best_are_models(finished: tuple[TrainingResult, list[Event]]) -> None:
@@ -102,7 +102,7 @@ def test_what_is_judged_is_what_is_kept(finished: tuple[TrainingResult, list[Eve
     result, _ = finished
     judged = evaluate(load_detector(str(result.run / "last"), threshold=0.0), Rectangles(4, seed=1))
     assert judged is not None
-    assert judged.metrics.figures == result.figures
+    assert judged.metrics.by_name == result.metrics
 
 
 def test_transformers_finds_the_same_with_what_was_trained(finished: tuple[TrainingResult, list[Event]]) -> None:
@@ -183,21 +183,21 @@ def test_training_goes_back_to_the_best_where_augmentation_stops(tmp_path: Path)
 
 
 def test_an_image_that_cannot_be_read_is_named_once_and_another_takes_its_place(tmp_path: Path) -> None:
-    recipe = quick_recipe(max_unreadable=0.5)
+    recipe = quick_recipe(max_failed_fraction=0.5)
     result, events = watched(job(tmp_path / "run", recipe, data=Rectangles(8, broken={3, 4}), val=None))
     notes = [event.sentence for event in events if isinstance(event, TrainingNote)]
     assert sorted(note for note in notes if "cannot read" in note) == [
         f"cannot read '{i}.png': truncated after 3 bytes; another image takes its place" for i in (3, 4)
     ]
     assert result.unreadable == {f"{i}.png": "truncated after 3 bytes" for i in (3, 4)}
-    assert lines(result.run)[-1]["unreadable"] == 2
+    assert lines(result.run)[-1]["failed"] == 2
 
 
 def test_too_many_images_that_cannot_be_read_end_the_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"2 of the 8 images .* max_unreadable = 0.2 allows: '.\.png'"):
-        train(job(tmp_path / "run", quick_recipe(max_unreadable=0.2), data=Rectangles(8, broken={3, 4})))
+    with pytest.raises(DataError, match=r"2 of the 8 images .* max_failed_fraction = 0.2 allows: '.\.png'"):
+        train(job(tmp_path / "run", quick_recipe(max_failed_fraction=0.2), data=Rectangles(8, broken={3, 4})))
     with pytest.raises(DataError, match="none of the 8 images can be read"):
-        train(job(tmp_path / "other", quick_recipe(max_unreadable=1), data=Rectangles(8, broken=range(8))))
+        train(job(tmp_path / "other", quick_recipe(max_failed_fraction=1), data=Rectangles(8, broken=range(8))))
 
 
 def test_numbers_that_are_not_finite_end_the_run_with_the_culprit(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_what_does_not_fit_is_refused_before_the_first_step(tmp_path: Path) -> N
     with pytest.raises(UsageError, match="fp16 is for GPUs"):
         train(job(tmp_path / "c", quick_recipe(precision="fp16")))
     with pytest.raises(UsageError, match="is not a multiple of 32"):
-        train(job(tmp_path / "d", quick_recipe(image_size_hw=[64, 65])))
+        train(job(tmp_path / "d", quick_recipe(image_size=[64, 65])))
     with pytest.raises(UsageError, match="leaves no parameter"):
         train(job(tmp_path / "e", quick_recipe(frozen=["backbone.", "encoder.", "decoder.", "picker.", "denoising"])))
 

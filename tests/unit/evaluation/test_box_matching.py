@@ -60,10 +60,14 @@ def compared(results: Sequence[dict[str, Any]] = tuple(RESULTS), **others: float
 
 def test_each_detection_is_right_confused_false_or_ignored() -> None:
     first, second, third = compared()
-    assert first.right.tolist() == [True, False, False, False, False]
-    assert first.confused.tolist() == [False, True, False, False, False]
-    assert first.false.tolist() == [False, False, False, True, True]
-    assert (first.missed.any(), second.missed.tolist(), third.false.tolist()) == (False, [True], [True])
+    assert first.true_positives.tolist() == [True, False, False, False, False]
+    assert first.misclassified.tolist() == [False, True, False, False, False]
+    assert first.false_positives.tolist() == [False, False, False, True, True]
+    assert (first.false_negatives.any(), second.false_negatives.tolist(), third.false_positives.tolist()) == (
+        False,
+        [True],
+        [True],
+    )
     assert [image.mistakes for image in (first, second, third)] == [3, 1, 1]
 
 
@@ -77,18 +81,18 @@ def test_the_best_score_chooses_first_and_each_truth_is_chosen_once() -> None:
     both = found((2, 7, [10, 10, 20, 20], 0.5), (2, 3, [10, 10, 20, 20], 0.9))
     _, image, _ = compared(both)
     assert image.scores.tolist() == [0.9, 0.5]
-    assert (image.right.tolist(), image.false.tolist()) == ([True, False], [False, True])
+    assert (image.true_positives.tolist(), image.false_positives.tolist()) == ([True, False], [False, True])
 
 
 def test_boxes_without_area_overlap_nothing() -> None:
-    assert compared(found((2, 3, [10, 10, 0, 0], 0.9)))[1].false.tolist() == [True]
+    assert compared(found((2, 3, [10, 10, 0, 0], 0.9)))[1].false_positives.tolist() == [True]
 
 
 def test_the_matrix_counts_every_truth_and_every_detection_once() -> None:
     matrix = confusion(compared(), CATEGORIES)
     assert matrix.names == ("cat", "dog")
     assert matrix.counts.tolist() == [[1, 0, 1], [1, 0, 0], [2, 1, 0]]
-    assert (matrix.found, matrix.confused, matrix.missed, matrix.false) == (1, 1, 1, 3)
+    assert (matrix.true_positives, matrix.misclassified, matrix.false_negatives, matrix.false_positives) == (1, 1, 1, 3)
 
 
 def test_the_worst_images_come_first_and_those_without_mistakes_never() -> None:
@@ -139,16 +143,22 @@ def test_a_report_read_back_has_every_digit() -> None:
     one = judged()
     document = json.loads(to_json(report(one)))
     assert document == report(one)
-    assert document["figures"] == one.metrics.figures
+    assert document["metrics"] == one.metrics.by_name
     assert document["confusion"]["counts"] == one.confusion.counts.tolist()
-    assert document["counts"] == {"images": 3, "unreadable": 1, "truths": 3, "detections": 7}
-    assert document["worst"][0] == {"file": "in/1.jpg", "image_id": 1, "missed": 0, "confused": 1, "false": 2}
-    assert document["unreadable"][0]["file"] == "b\udcff.jpg"
+    assert document["counts"] == {"images": 3, "failed": 1, "ground_truth": 3, "detections": 7}
+    assert document["worst"][0] == {
+        "file": "in/1.jpg",
+        "image_id": 1,
+        "false_negatives": 0,
+        "misclassified": 1,
+        "false_positives": 2,
+    }
+    assert document["failed"][0]["file"] == "b\udcff.jpg"
 
 
 def test_a_report_is_strict_json_where_figures_have_no_truths() -> None:
     text = to_json(report(judged(metrics=judge(truth() | {"annotations": []}, RESULTS)))).decode()
-    assert json.loads(text, parse_constant=pytest.fail)["figures"]["AP"] is None
+    assert json.loads(text, parse_constant=pytest.fail)["metrics"]["AP"] is None
 
 
 @pytest.mark.parametrize("count", [1, 3, 40])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detcli.evaluation.coco_metrics import FIGURES, Judge, Metrics, judge
+from detcli.evaluation.coco_metrics import METRIC_NAMES, Judge, Metrics, judge
 
 Truth = dict[str, Any]
 Results = list[dict[str, Any]]
@@ -87,7 +87,7 @@ def directly(truth: Truth, results: Results) -> Any:
 
 
 def figures(metrics: Metrics) -> list[float]:
-    return [-1.0 if value is None else value for value in metrics.figures.values()]
+    return [-1.0 if value is None else value for value in metrics.by_name.values()]
 
 
 @pytest.mark.parametrize("by", JUDGES)
@@ -95,7 +95,7 @@ def figures(metrics: Metrics) -> list[float]:
 def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Judge, seed: int) -> None:
     truth, results = random_data(seed, classes=[7, 3, 40, 2][seed])
     metrics = judge(truth, results, by=by)
-    assert tuple(metrics.figures) == FIGURES
+    assert tuple(metrics.by_name) == METRIC_NAMES
     assert figures(metrics) == pytest.approx(directly(truth, results).stats.tolist(), abs=1e-6)
     assert 0.05 < metrics.ap < 0.95  # else nothing was compared
 
@@ -123,10 +123,10 @@ def test_nothing_found_is_zero_and_nothing_true_is_none(by: Judge) -> None:
     for entry in truth["annotations"]:
         entry["area"] = 50.0  # small ones only
     none_found = judge(truth, [], by=by)
-    assert none_found.figures["AP"] == 0 == none_found.figures["ARs"]
-    assert none_found.figures["APl"] is None
+    assert none_found.by_name["AP"] == 0 == none_found.by_name["ARs"]
+    assert none_found.by_name["APl"] is None
     nothing_true = judge({**truth, "annotations": []}, results, by=by)
-    assert set(nothing_true.figures.values()) == {None}
+    assert set(nothing_true.by_name.values()) == {None}
     assert nothing_true.ap == 0
 
 
@@ -150,7 +150,7 @@ def test_area_and_iscrowd_may_be_missing(by: Judge) -> None:
     bare = copy.deepcopy(truth)
     for entry in bare["annotations"]:
         del entry["area"], entry["iscrowd"]
-    assert judge(bare, results, by=by).figures == judge(truth, results, by=by).figures
+    assert judge(bare, results, by=by).by_name == judge(truth, results, by=by).by_name
 
 
 @pytest.mark.parametrize("by", JUDGES)
@@ -170,8 +170,8 @@ def test_the_judge_is_named_with_its_version() -> None:
     import pycocotools  # noqa: F401
 
     truth, results = random_data(5)
-    assert judge(truth, results, by="pycocotools").judge == f"pycocotools {version('pycocotools')}"
-    chosen = judge(truth, results).judge.split()[0]
+    assert judge(truth, results, by="pycocotools").evaluator == f"pycocotools {version('pycocotools')}"
+    chosen = judge(truth, results).evaluator.split()[0]
     assert chosen == ("faster-coco-eval" if importlib.util.find_spec("faster_coco_eval") else "pycocotools")
 
 

@@ -86,12 +86,12 @@ def directly(ground_truth: dict[str, Any], results: list[dict[str, Any]]) -> lis
 @pytest.mark.parametrize("by", JUDGES)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Judge, seed: int) -> None:
-    ground_truth, results = random_data(seed)
-    metrics = judge(ground_truth, results, iou_type="segm", by=by)
-    figures = [-1.0 if value is None else value for value in metrics.figures.values()]
-    assert figures == pytest.approx(directly(ground_truth, results), abs=1e-6)
+    truth, results = random_data(seed)
+    metrics = judge(truth, results, iou_type="segm", by=by)
+    figures = [-1.0 if value is None else value for value in metrics.by_name.values()]
+    assert figures == pytest.approx(directly(truth, results), abs=1e-6)
     assert 0.05 < metrics.ap < 0.95
-    assert metrics.ap != judge(ground_truth, results, by=by).ap, "boxes overlap otherwise"
+    assert metrics.ap != judge(truth, results, by=by).ap, "boxes overlap otherwise"
 
 
 def test_results_without_masks_are_refused(tmp_path: Path) -> None:

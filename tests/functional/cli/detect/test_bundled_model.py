@@ -57,7 +57,7 @@ def test_it_reaches_what_was_promised(detcli: Detcli, tmp_path: Path, monkeypatc
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     report = tmp_path / "report.json"
     assert detcli("eval", "-m", "shapes", "--data", ALL, "-o", str(report), "--min-map", "0.80").code == 0
-    figures = json.loads(report.read_text())["figures"]
+    figures = json.loads(report.read_text())["metrics"]
     assert 100 * figures["AP"] == pytest.approx(CATALOG["shapes"].average_precision, abs=0.1)
 
 
@@ -75,7 +75,7 @@ def test_plain_pycocotools_judges_it_the_same(detcli: Detcli, tmp_path: Path, mo
     )
     assert detected.code == 0, detected.err
     assert detcli("eval", "-m", "shapes", "--data", SAMPLE, "-o", "report.json").code == 0
-    figures = json.loads(Path("report.json").read_text())["figures"]
+    figures = json.loads(Path("report.json").read_text())["metrics"]
     with contextlib.redirect_stdout(io.StringIO()):
         reference = COCO("truth.json")
         evaluation = COCOeval(reference, reference.loadRes("found.json"), "bbox")

@@ -198,7 +198,7 @@ def test_eval_judges_the_boxes_of_segments(segment: Segment, detcli: Callable[..
     for name in ("found.jsonl", "truth.json", "found.json"):
         run = detcli("eval", name, "--gt", "truth.json", "-f", "json")
         assert run.code == 0, run.err
-        assert json.loads(run.out)["figures"]["AP"] == pytest.approx(1.0)
+        assert json.loads(run.out)["metrics"]["AP"] == pytest.approx(1.0)
     assert segment("in", "-o", "p.json", "-f", "coco-panoptic").code == 0
     assert "COCO panoptic" in detcli("eval", "p.json", "--gt", "truth.json").err
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from detcli.evaluation.coco_metrics import FIGURES
+from detcli.evaluation.coco_metrics import METRIC_NAMES
 from detcli.evaluation.report import to_json
 from tests.helpers.cli_runs import Run, broken, image
 
@@ -90,7 +90,7 @@ def data(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def figures(run: Run) -> dict[str, float | None]:
     assert run.code == 0, run.err
     document: dict[str, dict[str, float | None]] = json.loads(run.out)
-    return document["figures"]
+    return document["metrics"]
 
 
 FORMATS = ("out.jsonl", "out.json", "out.csv", "texts", "cr.json")
@@ -98,7 +98,7 @@ FORMATS = ("out.jsonl", "out.json", "out.csv", "texts", "cr.json")
 
 def test_every_format_gives_the_figures_of_the_model_itself(data: Path, detcli: Detcli, model: Path) -> None:
     itself = figures(detcli("eval", "-m", model, "--data", data))
-    assert tuple(itself) == FIGURES
+    assert tuple(itself) == METRIC_NAMES
     assert 0.1 < (itself["AP"] or 0) < 0.9
     for name in FORMATS:
         judged = figures(detcli("eval", name, "--gt", data))
@@ -124,7 +124,7 @@ def test_it_is_what_pycocotools_says_of_the_same_files(
 def test_a_terminal_or_format_table_shows_every_figure_and_class(data: Path, detcli: Detcli) -> None:
     shown = detcli("eval", "out.jsonl", "--gt", data, "-f", "table")
     assert shown.code == 0
-    assert [line.split()[0] for line in shown.out.splitlines()[:12]] == list(FIGURES)
+    assert [line.split()[0] for line in shown.out.splitlines()[:12]] == list(METRIC_NAMES)
     for name in IDS:
         assert f"\n{name} " in shown.out
     assert "scores above 0.25:" in shown.out
@@ -161,7 +161,7 @@ def test_a_gate_that_is_not_met_is_exit_10_and_the_report_is_still_written(data:
     done = detcli("eval", "out.jsonl", "--gt", data, "--min-map", "0.99", "-o", "report.json")
     assert done.code == 10
     assert "below the 0.99 that --min-map asks for" in done.err
-    average = json.loads(Path("report.json").read_text())["figures"]["AP"]
+    average = json.loads(Path("report.json").read_text())["metrics"]["AP"]
     assert f"AP is {average:.4f}" in done.err
     assert detcli("eval", "out.jsonl", "--gt", data, "--min-map", str(average)).code == 0
 
@@ -174,8 +174,8 @@ def test_an_unreadable_image_counts_as_missed_is_named_and_is_exit_3(data: Path,
     assert "1.png" in done.err
     assert "counts as missed" in done.err
     document = json.loads(done.out)
-    assert document["counts"]["unreadable"] == len(document["unreadable"]) == 1
-    assert document["figures"]["AR100"] < (whole["AR100"] or 0)
+    assert document["counts"]["failed"] == len(document["failed"]) == 1
+    assert document["metrics"]["AR100"] < (whole["AR100"] or 0)
 
 
 def test_a_threshold_for_a_model_is_told(data: Path, detcli: Detcli, model: Path) -> None:
@@ -273,7 +273,7 @@ def test_without_matplotlib_figures_still_come_and_the_extra_is_named(
     done = detcli("eval", "out.jsonl", "--gt", data, "--save-plots", "plots", "-o", "report.json")
     assert done.code == 0
     assert "pip install 'detcli[train]'" in done.err
-    assert json.loads(done.out)["figures"]["AP"] == json.loads(Path("report.json").read_text())["figures"]["AP"]
+    assert json.loads(done.out)["metrics"]["AP"] == json.loads(Path("report.json").read_text())["metrics"]["AP"]
     assert not Path("plots").exists()
     assert done.err.splitlines()[-1].endswith(" -> report.json")
 
@@ -322,4 +322,4 @@ def test_a_name_in_annotations_never_leads_out_of_the_folder(data: Path, detcli:
 
 def test_report_on_standard_output_is_json_even_where_a_table_would_be(data: Path, detcli: Detcli) -> None:
     done = detcli("eval", "out.jsonl", "--gt", data, "-o", "-", "-f", "json")
-    assert set(json.loads(done.out)) >= {"figures", "classes", "confusion"}
+    assert set(json.loads(done.out)) >= {"metrics", "classes", "confusion"}

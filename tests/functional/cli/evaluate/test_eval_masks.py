@@ -41,7 +41,7 @@ def test_masks_that_are_the_truth_itself_are_perfect(detcli: Detcli, scene: Path
     run = detcli("eval", "best.json", "--gt", "in/gt.json", "--iou-type", "segm", "-f", "json")
     assert run.code == 0, run.err
     report = json.loads(run.out)
-    assert report["figures"]["AP"] == pytest.approx(1.0)
+    assert report["metrics"]["AP"] == pytest.approx(1.0)
     assert report["iou_type"] == "segm"
 
 
@@ -49,8 +49,8 @@ def test_a_model_is_judged_as_its_results_are(detcli: Detcli, scene: Path) -> No
     of_results = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "segm", "-f", "json")
     of_model = detcli("eval", "-m", "model", "--data", "in/gt.json", "--iou-type", "segm", "-f", "json")
     assert of_results.code == of_model.code == 0, of_model.err
-    assert json.loads(of_results.out)["figures"] == pytest.approx(json.loads(of_model.out)["figures"])
-    assert json.loads(of_results.out)["figures"]["AP"] > 0
+    assert json.loads(of_results.out)["metrics"] == pytest.approx(json.loads(of_model.out)["metrics"])
+    assert json.loads(of_results.out)["metrics"]["AP"] > 0
 
 
 def test_results_cut_off_at_a_threshold_are_told_with_the_command_that_keeps_all(detcli: Detcli, scene: Path) -> None:

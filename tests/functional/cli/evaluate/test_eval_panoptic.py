@@ -45,7 +45,7 @@ def scene(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def test_what_is_true_itself_is_perfect(detcli: Detcli, scene: Path) -> None:
     run = detcli("eval", "in/gt.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "json")
     assert run.code == 0, run.err
-    assert json.loads(run.out)["figures"]["PQ"] == 1.0
+    assert json.loads(run.out)["metrics"]["PQ"] == 1.0
     assert "PQ 1.000" in run.err
 
 
@@ -55,9 +55,9 @@ def test_a_model_is_judged_as_its_results_are(detcli: Detcli, scene: Path) -> No
     of_model = detcli("eval", "-m", "model", "--data", "in/gt.json", "-t", "0", *asked)
     assert of_results.code == of_model.code == 0, of_results.err + of_model.err
     ours, theirs = json.loads(of_results.out), json.loads(of_model.out)
-    assert ours["figures"] == pytest.approx(theirs["figures"])
+    assert ours["metrics"] == pytest.approx(theirs["metrics"])
     assert ours["classes"] == theirs["classes"]
-    assert ours["figures"]["PQ"] is not None
+    assert ours["metrics"]["PQ"] is not None
 
 
 def test_a_table_is_for_people(detcli: Detcli, scene: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_table_is_for_people(detcli: Detcli, scene: Path) -> None:
     lines = run.out.splitlines()
     assert lines[0].split() == ["PQ", "SQ", "RQ", "classes"]
     assert [line.split()[0] for line in lines[1:4]] == ["all", "things", "stuff"]
-    assert json.loads(Path("report.json").read_text())["figures"].keys() >= {"PQ", "SQ_things", "RQ_stuff"}
+    assert json.loads(Path("report.json").read_text())["metrics"].keys() >= {"PQ", "SQ_things", "RQ_stuff"}
 
 
 @pytest.mark.parametrize("option", ["--save-plots", "--save-worst", "--min-map"])
@@ -104,7 +104,7 @@ def test_images_without_results_are_missed(detcli: Detcli, scene: Path) -> None:
     run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "json")
     assert run.code == 0, run.err
     assert "2 of 3 images have no results" in run.err
-    assert sum(one["missed"] for one in json.loads(run.out)["classes"]) > 0
+    assert sum(one["false_negatives"] for one in json.loads(run.out)["classes"]) > 0
 
 
 def test_classes_that_only_the_results_have_are_left_out_and_named(detcli: Detcli, scene: Path) -> None:

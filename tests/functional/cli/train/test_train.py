@@ -93,7 +93,7 @@ def test_a_dry_run_checks_and_plans_and_prints_the_recipe(train: Train, data: Pa
 
 
 def test_a_model_of_ones_own_keeps_its_image_size(train: Train, data: Path) -> None:
-    assert tomllib.loads(train("--data", data, "-n").out)["image_size_hw"] == [64, 96]
+    assert tomllib.loads(train("--data", data, "-n").out)["image_size"] == [64, 96]
 
 
 def test_from_scratch_a_configuration_is_enough(detcli: Callable[..., Run], tiny_checkpoint: Path, data: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_field_of_the_network_that_there_is_none_of_is_refused(train: Train, d
 def test_settings_and_environment_reach_it(train: Train, data: Path) -> None:
     Path("detcli.toml").write_text('[train]\nepochs = 7\nlr = 1e-3\nset = ["clip=0.5"]\nimgsz = [64, 64]\n')
     recipe = tomllib.loads(train("--data", data, "-n", env={"DETCLI_TRAIN_EPOCHS": "9"}).out)
-    assert (recipe["epochs"], recipe["lr"], recipe["clip"], recipe["image_size_hw"]) == (9, 1e-3, 0.5, [64, 64])
+    assert (recipe["epochs"], recipe["lr"], recipe["clip"], recipe["image_size"]) == (9, 1e-3, 0.5, [64, 64])
 
 
 def test_one_of_several_processes_speaks(train: Train, data: Path) -> None:

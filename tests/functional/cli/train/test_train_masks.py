@@ -124,12 +124,12 @@ def test_a_mask_head_that_alone_learns_is_judged_by_its_masks(detcli: Detcli, da
     model = without_masks(Path("detector"), write_panoptic_model(Path("model")), ("dog", "zebra", "sky"))
     run = detcli("train", "-m", model, "--masks", "--data", data, "--val", "val/panoptic.json", "-o", "run", *SHORT)
     assert run.code == 0, run.err
-    figures = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["figures"]
+    figures = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["metrics"]
     judged = detcli(
         "eval", "-m", "run/best", "--data", "val/panoptic.json", "--iou-type", "segm", "-f", "json", "-d", "cpu"
     )
     assert judged.code == 0, judged.err
-    assert json.loads(judged.out)["figures"] == pytest.approx(figures)
+    assert json.loads(judged.out)["metrics"] == pytest.approx(figures)
     assert figures["APl"] is None, "no thing is large"
 
 
@@ -172,7 +172,7 @@ def test_a_size_is_that_of_the_shorter_and_of_the_longer_side(detcli: Detcli, da
         (["--mosaic", "0.5"], "mosaic is 0.5, which is for images that are stretched to one size"),
         (["--imgsz", "64", "32"], "--imgsz 32 64"),
         (["--set", "longest_edge=40"], "64 is above longest_edge = 40"),
-        (["--set", "schedule=step", "--set", "milestones_epochs=[]"], "needs milestones_epochs"),
+        (["--set", "schedule=step", "--set", "milestone_epochs=[]"], "needs milestone_epochs"),
     ],
 )
 def test_flags_that_make_no_sense_for_the_model_are_told(

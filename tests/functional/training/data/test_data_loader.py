@@ -19,7 +19,7 @@ from tests.helpers.training_jobs import Rectangles, quick_recipe
 def parts(
     recipe: Recipe, data: Rectangles, *, epoch: int = 0, step: int = 0, workers: int = 2, **who: int
 ) -> list[MicroBatch]:
-    height, width = recipe.image_size_hw
+    height, width = recipe.image_size
     device = torch.device("cpu")
     feed = DataLoader(
         data,
@@ -117,9 +117,7 @@ def test_the_last_epochs_only_flip_and_have_one_size() -> None:
 
 
 def test_sizes_vary_from_step_to_step() -> None:
-    recipe = quick_recipe(
-        epochs=30, stop_augmentation_epoch=0, batch=10, multi_scale_repeat=1, image_size_hw=[128, 128]
-    )
+    recipe = quick_recipe(epochs=30, stop_augmentation_epoch=0, batch=10, multi_scale_repeat=1, image_size=[128, 128])
     sizes = {part.pixels.shape[-1] for part in parts(recipe, Rectangles(10))}
     assert sizes == {96, 128, 160}
 

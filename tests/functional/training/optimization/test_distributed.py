@@ -104,8 +104,8 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:
     one, two = lines(tmp_path / "1"), lines(tmp_path / "2")
     assert len(one) == 6
     for mine, theirs in zip(one, two, strict=True):
-        assert {name: mine[name] for name in ("kind", "epoch", "step", "rate")} == {
-            name: theirs[name] for name in ("kind", "epoch", "step", "rate")
+        assert {name: mine[name] for name in ("kind", "epoch", "step", "lr")} == {
+            name: theirs[name] for name in ("kind", "epoch", "step", "lr")
         }
         assert theirs["loss"] == pytest.approx(mine["loss"], rel=2e-3)
         for name, value in mine["losses"].items():

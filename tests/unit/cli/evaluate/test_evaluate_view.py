@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 
 from detcli.cli.evaluate.evaluate_view import table
-from detcli.evaluation.coco_metrics import FIGURES, ClassMetrics, Metrics
+from detcli.evaluation.coco_metrics import METRIC_NAMES, ClassMetrics, Metrics
 from detcli.evaluation.confusion_matrix import ConfusionMatrix
 from detcli.evaluation.report import EvaluationReport
 
@@ -13,10 +13,10 @@ NAMES = ("cat", "信号灯" * 12, "traffic light", "evil\x1b[31m")
 
 
 def judged() -> EvaluationReport:
-    figures: dict[str, float | None] = dict.fromkeys(FIGURES, 0.5)
+    by_name: dict[str, float | None] = dict.fromkeys(METRIC_NAMES, 0.5)
     curves = np.full((10, 101), 0.5)
     classes = [ClassMetrics(name, n, 1234567, 9, 0.5, None, 0.25, curves) for n, name in enumerate(NAMES)]
-    metrics = Metrics(figures | {"APl": None}, tuple(classes), 4, "pycocotools 2")
+    metrics = Metrics(by_name | {"APl": None}, tuple(classes), 4, "pycocotools 2")
     confusion = ConfusionMatrix(NAMES, np.full((5, 5), 1000))
     return EvaluationReport(metrics, confusion, 0.25, 0.5, [], {}, {}, "now")
 
@@ -25,7 +25,7 @@ def judged() -> EvaluationReport:
 def test_no_line_is_wider_than_the_screen(width: int) -> None:
     lines = list(table(judged(), width=width, bold=False))
     assert max(map(cell_len, lines)) <= width
-    assert [line.split()[0] for line in lines[:12]] == list(FIGURES)
+    assert [line.split()[0] for line in lines[:12]] == list(METRIC_NAMES)
 
 
 def test_what_is_not_there_is_a_dash_and_names_are_escaped() -> None:

@@ -23,4 +23,4 @@ def test_an_index_of_shards_is_a_model_and_no_configuration(
     path.write_text(json.dumps(index))
     run = detcli("train", "-m", path, "--data", "shapes:0:4", "--dry-run")
     assert run.code == 0, run.err
-    assert tomllib.loads(run.out)["image_size_hw"] == [64, 96]
+    assert tomllib.loads(run.out)["image_size"] == [64, 96]

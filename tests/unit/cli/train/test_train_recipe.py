@@ -37,7 +37,7 @@ def test_every_flag_is_a_field() -> None:
         ),
     )  # fmt: skip
     assert recipe == replace(
-        PUBLISHED, epochs=22, stop_augmentation_epoch=20, batch=8, accumulate=2, image_size_hw=(320, 416), mosaic=0.5,
+        PUBLISHED, epochs=22, stop_augmentation_epoch=20, batch=8, accumulate=2, image_size=(320, 416), mosaic=0.5,
         seed=7, precision="bf16", evaluate_every_epochs=3,
     )  # fmt: skip
 

@@ -86,8 +86,8 @@ def test_each_epoch_is_one_line_that_knows_the_best(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_figure_that_there_is_none_of_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    figures: Mapping[str, float | None] = {"AP": 0.5, "AP50": None}
-    assert said(monkeypatch, EpochEnded(0, {}, figures))[0].endswith("epoch 1: loss 0, AP 0.500")
+    metrics: Mapping[str, float | None] = {"AP": 0.5, "AP50": None}
+    assert said(monkeypatch, EpochEnded(0, {}, metrics))[0].endswith("epoch 1: loss 0, AP 0.500")
 
 
 def test_json_lines_have_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ def test_messages_come_out_above_the_line(monkeypatch: pytest.MonkeyPatch) -> No
 
 def result(**changes: object) -> TrainingResult:
     values: dict[str, object] = {
-        "run": Path("runs/a run"), "epochs": 3, "steps": 120, "best": 0.9123, "best_epoch": 2, "figures": FIGURES,
+        "run": Path("runs/a run"), "epochs": 3, "steps": 120, "best": 0.9123, "best_epoch": 2, "metrics": FIGURES,
     }  # fmt: skip
     return TrainingResult(**(values | changes))  # type: ignore[arg-type]
 
@@ -181,7 +181,7 @@ def test_the_end_says_how_good_it_is_and_what_to_do_next(monkeypatch: pytest.Mon
 
 
 def test_without_images_to_judge_by_there_is_no_best(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = closing(monkeypatch, result(best=None, best_epoch=None, figures=None))
+    lines = closing(monkeypatch, result(best=None, best_epoch=None, metrics=None))
     assert lines[0] == "3 epochs in 12 s -> runs/a run/last"
 
 

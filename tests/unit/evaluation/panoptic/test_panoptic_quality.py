@@ -46,21 +46,21 @@ def test_half_of_the_union_is_not_enough() -> None:
     ground_truth = image(["11.."], {1: THING})
     found = image(["1..."], {1: THING})
     count = tally((ground_truth, found)).counts[THING]
-    assert (count.right, count.wrong, count.missed) == (0, 1, 1)
+    assert (count.true_positives, count.false_positives, count.false_negatives) == (0, 1, 1)
 
 
 def test_the_right_place_with_the_wrong_name_is_missed_and_wrong() -> None:
     found = image(["1111", "1111", "2222", "33.."], {1: OTHER, 2: STUFF, 3: THING})
     counted = tally((GROUND_TRUTH, found))
-    assert (counted.counts[OTHER].wrong, counted.counts[OTHER].right) == (1, 0)
-    assert (counted.counts[THING].missed, counted.counts[THING].right) == (1, 1)
+    assert (counted.counts[OTHER].false_positives, counted.counts[OTHER].true_positives) == (1, 0)
+    assert (counted.counts[THING].false_negatives, counted.counts[THING].true_positives) == (1, 1)
 
 
 def test_pixels_that_are_nobodys_do_not_count_against_a_segment() -> None:
     ground_truth = image(["11..", "11.."], {1: THING})
     found = image(["2222", "22.."], {2: THING})
     count = tally((ground_truth, found)).counts[THING]
-    assert (count.right, count.iou) == (1, 1.0), "two pixels over nothing leave the union"
+    assert (count.true_positives, count.iou) == (1, 1.0), "two pixels over nothing leave the union"
 
 
 def test_what_lies_mostly_on_nothing_or_on_a_crowd_of_its_kind_is_not_wrong() -> None:
@@ -70,12 +70,12 @@ def test_what_lies_mostly_on_nothing_or_on_a_crowd_of_its_kind_is_not_wrong() ->
     wrong_kind = image([".3..", "3333", "...."], {3: OTHER})
     for found, category, wrong in ((on_crowd, THING, 0), (on_nothing, THING, 0), (wrong_kind, OTHER, 1)):
         count = tally((ground_truth, found)).counts[category]
-        assert (count.wrong, count.missed, count.right) == (wrong, 0, 0)
+        assert (count.false_positives, count.false_negatives, count.true_positives) == (wrong, 0, 0)
 
 
 def test_an_image_without_results_is_missed_as_a_whole() -> None:
     counted = tally((GROUND_TRUTH, None))
-    assert (counted.counts[THING].missed, counted.counts[STUFF].missed, counted.images) == (2, 1, 1)
+    assert (counted.counts[THING].false_negatives, counted.counts[STUFF].false_negatives, counted.images) == (2, 1, 1)
     assert counted.mean([THING]).pq == 0.0
 
 

@@ -67,7 +67,7 @@ def test_a_short_run_warms_up_for_a_tenth_of_it() -> None:
 
 
 def test_rates_fall_at_milestones() -> None:
-    recipe = Recipe(warmup_steps=0, schedule="step", milestones_epochs=(2, 3), gamma=0.5)
+    recipe = Recipe(warmup_steps=0, schedule="step", milestone_epochs=(2, 3), gamma=0.5)
     got = factors(recipe, 40, steps_of_an_epoch=10)
     assert got == [1.0] * 20 + [0.5] * 10 + [0.25] * 10
 
@@ -78,7 +78,7 @@ def test_a_cosine_falls_from_one_to_the_final_factor() -> None:
     assert got[50] == pytest.approx(0.55)
     assert got[100] == pytest.approx(0.1)
     assert got == sorted(got, reverse=True)
-    flat = factors(Recipe(warmup_steps=0, schedule="flat-cosine", flat_part=0.5, final_factor=0.0), 201)
+    flat = factors(Recipe(warmup_steps=0, schedule="flat-cosine", flat_fraction=0.5, final_factor=0.0), 201)
     assert set(flat[:101]) == {1.0}
     assert flat[101] < 1.0
     assert flat[200] == pytest.approx(0.0, abs=1e-12)

@@ -13,7 +13,7 @@ DEFORMABLE = ("deformable-detr", "deformable-detr-single-scale-dc5", "deformable
 
 
 def schedule(recipe: Recipe) -> tuple[object, ...]:
-    return recipe.epochs, recipe.schedule, recipe.milestones_epochs, recipe.gamma
+    return recipe.epochs, recipe.schedule, recipe.milestone_epochs, recipe.gamma
 
 
 @pytest.mark.parametrize("name", [*DETR, *DEFORMABLE])
@@ -103,8 +103,8 @@ def test_where_is_looked_learns_at_a_tenth() -> None:
 
 def test_the_drop_moves_with_the_number_of_epochs() -> None:
     recipe = recipe_for("detr-r50").merged({"epochs": 10})
-    assert recipe.milestones_epochs == (8,)
-    assert recipe_for("detr-r50").merged({"epochs": 10, "milestones_epochs": [3]}).milestones_epochs == (3,)
+    assert recipe.milestone_epochs == (8,)
+    assert recipe_for("detr-r50").merged({"epochs": 10, "milestone_epochs": [3]}).milestone_epochs == (3,)
     rates = [schedule_factor(recipe, step=epoch * 5, epoch=epoch, steps_in_all=50) for epoch in range(10)]
     assert rates == [1.0] * 8 + [0.1] * 2
 

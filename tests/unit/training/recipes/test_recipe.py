@@ -61,7 +61,7 @@ def test_from_scratch_the_whole_backbone_learns() -> None:
 
 def test_a_recipe_written_down_is_the_same_recipe(tmp_path: Path) -> None:
     recipe = recipe_for("dfine-x").merged(
-        {"frozen": ['a "quoted" name\t', "ü"], "milestones_epochs": [3, 9], "lr": 1e-7}
+        {"frozen": ['a "quoted" name\t', "ü"], "milestone_epochs": [3, 9], "lr": 1e-7}
     )
     path = tmp_path / "recipe.toml"
     path.write_text(recipe.to_toml(), encoding="utf-8")
@@ -91,11 +91,11 @@ def test_the_end_of_augmentation_moves_with_the_number_of_epochs() -> None:
         ({"flip": 1.01}, "flip is 1.01; it must be a number from 0 to 1"),
         ({"schedule": "cosin"}, "did you mean 'cosine'"),
         ({"betas": [0.9]}, "a list of 2 numbers"),
-        ({"image_size_hw": [64, "64"]}, "each of it an integer"),
+        ({"image_size": [64, "64"]}, "each of it a whole number"),
         ({"frozen": "backbone."}, "frozen is 'backbone.'; it must be a list"),
         ({"network": {"depths": [1]}}, "a table of numbers"),
         ({"batch": 9, "accumulate": 2}, "batch 9 does not divide"),
-        ({"schedule": "step"}, "needs milestones_epochs"),
+        ({"schedule": "step"}, "needs milestone_epochs"),
     ],
 )
 def test_a_slip_is_named_with_the_file_and_the_field(changes: dict[str, object], words: str) -> None:

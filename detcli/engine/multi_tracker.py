@@ -27,7 +27,7 @@ class MultiSourceTracker:
 
     def __call__(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> Detections | FailedFrame:
         """The result with `track_ids`."""
-        source = frame.origin.relative.rpartition("/")[0]
+        source = frame.origin.source
         if source not in self._trackers:
             self._trackers[source] = Tracker(self.settings)
         return self._trackers[source].follow(frame, detections)

@@ -11,7 +11,7 @@ from detcli.structures.frame import FailedFrame, Frame
 class PerSourceSink(BaseSink):
     """Hands on the results of one source, counted from 0; opened at its first one, closed after its last.
 
-    place       of the source: the folder of its frames' names
+    source      `Origin.source` of its frames
     make        opens the output
     last_index  the index of the source's last image in the whole input, once that is known
     at_once     open the output now, so that what is wrong with it is known before the run
@@ -19,7 +19,7 @@ class PerSourceSink(BaseSink):
 
     def __init__(
         self,
-        place: str,
+        source: str,
         make: Callable[[], Sink],
         *,
         ordered: bool,
@@ -28,7 +28,7 @@ class PerSourceSink(BaseSink):
         at_once: bool = False,
     ) -> None:
         self.ordered, self.needs_pixels = ordered, needs_pixels
-        self._beginning, self._make, self._last_index = place + "/", make, last_index
+        self._source, self._make, self._last_index = source, make, last_index
         self._sink: Sink | None = make() if at_once or not ordered else None
         self._count = 0
         self._closed = False
@@ -36,7 +36,7 @@ class PerSourceSink(BaseSink):
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Take a result of any source."""
         index = frame.origin.index
-        if frame.origin.relative.startswith(self._beginning) and "/" not in self._name(frame):
+        if frame.origin.source == self._source:
             if self._sink is None:
                 self._sink = self._make()
             self._sink.write(*(self._alone(frame, detections) if self.ordered else (frame, detections)))
@@ -64,9 +64,6 @@ class PerSourceSink(BaseSink):
     def remarks(self) -> Sequence[str]:
         """What the user should hear at the end."""
         return () if self._sink is None else self._sink.remarks
-
-    def _name(self, frame: Frame | FailedFrame) -> str:
-        return frame.origin.relative[len(self._beginning) :]
 
     def _alone(
         self, frame: Frame | FailedFrame, detections: Detections | FailedFrame

@@ -20,15 +20,17 @@ Resize = Callable[["Image.Image"], Pixels]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a frame stands in the input.
+    """Where a frame comes from.
 
-    index     place in the whole input, from 0; the same in a resumed run
+    index     position in the complete input, from 0; the same in a resumed run
     file      the path as the user can type it (bytes that are not UTF-8 as surrogate escapes), or a URL
     relative  the name below the sources' common folder, "/" between parts, no two of a run the same:
               COCO `file_name`, and where drawn images go
     stem      `relative` without its suffix, with it where two images would share a stem: where a text file goes
     frame     number in a video, from 0; None for images
     time_s    seconds since the first frame's time stamp; None for images
+    source    name of the source, equal for all of its frames: for a video the folder part of `relative`, for images the
+              argument that named them; "" where it is unknown. It is not written to results.
     """
 
     index: int
@@ -37,6 +39,7 @@ class Origin:
     stem: str
     frame: int | None = None
     time_s: float | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

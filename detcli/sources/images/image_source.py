@@ -62,9 +62,10 @@ class ImageSource:
     def __iter__(self) -> Iterator[SourceItem]:
         """List the images; opens none of them."""
         names = UniqueNames()
-        for index, listed in enumerate(self._limited()):
+        for index, (source, listed) in enumerate(self._limited()):
             relative, stem = names.take(listed.relative)
-            yield LazyImage(Origin(index, listed.file, relative, stem), listed.read, self._settings.max_pixels)
+            origin = Origin(index, listed.file, relative, stem, source=source)
+            yield LazyImage(origin, listed.read, self._settings.max_pixels)
 
     def count(self) -> int | None:
         """How many images there are; None where that would take reading standard input or a pipe."""
@@ -73,21 +74,24 @@ class ImageSource:
             return None
         return sum(1 for _ in self._limited())
 
-    def _limited(self) -> Iterator[_ListedPath]:
+    def _limited(self) -> Iterator[tuple[str, _ListedPath]]:
         limit = self._settings.limit
         return islice(self._all(), None if limit is None else min(limit, sys.maxsize))
 
-    def _all(self) -> Iterator[_ListedPath]:
+    def _all(self) -> Iterator[tuple[str, _ListedPath]]:
+        """All images, each with the name of its source: the argument or the list that names it."""
         base = self._base()
         for argument in self._arguments:
-            if argument == STANDARD_INPUT:
-                yield from self._standard_input()
-            else:
-                yield from self._named(argument, base)
-        if self._settings.files_from is not None:
-            with opened_list(self._settings.files_from) as stream:
-                paths = paths_in(stream, null_separated=self._settings.null_separated, name=self._settings.files_from)
-                yield from self._from_list(paths)
+            source = without_credentials(argument) if _is_address(argument) else argument
+            found = self._standard_input() if argument == STANDARD_INPUT else self._named(argument, base)
+            for listed in found:
+                yield source, listed
+        files_from = self._settings.files_from
+        if files_from is not None:
+            with opened_list(files_from) as stream:
+                paths = paths_in(stream, null_separated=self._settings.null_separated, name=files_from)
+                for listed in self._from_list(paths):
+                    yield files_from, listed
 
     def _base(self) -> str:
         """The folder that output names are relative to: the nearest common one, or where we stand for lists.

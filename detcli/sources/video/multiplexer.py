@@ -177,4 +177,5 @@ def _placed(image: SourceItem, part: ChannelSource, index: int) -> Origin:
         file=part.file,
         relative=f"{part.place}/{origin.relative.rpartition('/')[2]}",
         stem=f"{part.place}/{origin.stem.rpartition('/')[2]}",
+        source=part.place,
     )

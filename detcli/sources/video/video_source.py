@@ -147,10 +147,10 @@ def frame_origin(index: int, *, file: str, place: str, frame: int, time_s: float
     place  the folder of its frames below the common one, no two sources of a run the same
     """
     stem = f"{place}/frame_{frame:06d}"
-    return Origin(index, file, f"{stem}.jpg", stem, frame, time_s)
+    return Origin(index, file, f"{stem}.jpg", stem, frame, time_s, source=place)
 
 
 def gap_origin(index: int, *, file: str, place: str, frame: int, time_s: float) -> Origin:
     """Where frames are missing before the frame of this number; its name is that of no frame."""
     stem = f"{place}/gap_{frame:06d}_{index}"
-    return Origin(index, file, f"{stem}.jpg", stem, frame, time_s)
+    return Origin(index, file, f"{stem}.jpg", stem, frame, time_s, source=place)

@@ -1,5 +1,7 @@
 """Tracks of several sources: each is followed by itself."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from detcli.engine.multi_tracker import MultiSourceTracker
@@ -30,6 +32,14 @@ def test_numbers_count_from_one_in_each_source() -> None:
         assert ids(following(frame("a", number, number / 30), boxes(2))) == [1, 2]
         assert ids(following(frame("deep/b", number, number / 30), boxes(1))) == [1]
     assert following.tracks == 3
+
+
+def test_a_source_is_known_by_its_field_not_by_the_path() -> None:
+    tracker = MultiSourceTracker(0.4)
+    for number, source in enumerate(("a", "b")):
+        shot = frame("same", number, number / 30)
+        assert ids(tracker(replace(shot, origin=replace(shot.origin, source=source)), boxes(1))) == [1]
+    assert tracker.tracks == 2
 
 
 def test_a_gap_is_one_of_its_own_source() -> None:

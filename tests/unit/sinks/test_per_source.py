@@ -1,5 +1,7 @@
 """The results of one source among several, in an output of its own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,14 @@ def test_only_the_results_of_the_source_come_through_counted_from_0(made: list[R
     sink.close(complete=False)
     assert [one.told for one in made] == [[(0, 0), (1, 1), ("close", False)]]
     assert sink.remarks == ("a remark",)
+
+
+def test_a_source_is_known_by_its_field_not_by_the_path(made: list[Remembers]) -> None:
+    sink = of("b", made)
+    for index, (place, source) in enumerate([("b", "a"), ("a", "b")]):
+        shot = frame(index, place, index)
+        sink.write(replace(shot, origin=replace(shot.origin, source=source)), Detections.empty())
+    assert [sink.told for sink in made] == [[(0, 1)]]
 
 
 def test_it_is_closed_once_the_source_has_ended(made: list[Remembers]) -> None:

@@ -326,6 +326,16 @@ def test_names_are_relative_to_the_nearest_common_folder(
     assert relatives(*arguments) == expected
 
 
+def test_the_source_of_an_image_is_the_argument_that_named_it(tree: Tree, opened: Opened) -> None:
+    tree("d/sub/a.jpg", "b.jpg", "c.jpg")
+    Path("list.txt").write_text("c.jpg\n")
+    found = opened("d", "b.*", "http://user:word@localhost/e.jpg", "gone.jpg", files_from="list.txt")
+    assert [(item.origin.file, item.origin.source) for item in found] == [
+        ("d/sub/a.jpg", "d"), ("b.jpg", "b.*"), ("http://localhost/e.jpg", "http://localhost/e.jpg"),
+        ("gone.jpg", "gone.jpg"), ("c.jpg", "list.txt"),
+    ]  # fmt: skip
+
+
 def test_stems_are_unique_across_suffixes(tree: Tree, opened: Opened) -> None:
     tree("d/a.jpg", "d/a.png", "d/b.jpg")
     assert [read.origin.stem for read in opened("d")] == ["a", "a.png", "b"]

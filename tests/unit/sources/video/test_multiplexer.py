@@ -35,6 +35,7 @@ def test_files_take_turns_and_each_frame_has_a_place_of_its_own() -> None:
     assert [origin.index for origin in origins] == list(range(6))
     assert len({origin.relative for origin in origins}) == 6
     assert origins[1].relative == "d/b/frame_000000.jpg"
+    assert [origin.source for origin in origins] == ["a", "d/b", "c", "a", "c", "a"]
 
 
 def test_frames_keep_their_place_when_they_are_read() -> None:
@@ -43,6 +44,7 @@ def test_frames_keep_their_place_when_they_are_read() -> None:
     assert [image().origin for image in images] == [image.origin for image in images]
     assert isinstance(images[0](), FailedFrame)
     assert images[0].origin.relative == "a/gap_000000_0.jpg"
+    assert {image.origin.source for image in images} == {"a"}
 
 
 def test_a_source_that_cannot_be_opened_is_a_record_and_the_others_go_on() -> None:

@@ -30,3 +30,4 @@ def test_frames_and_gaps_of_one_number_have_names_of_their_own() -> None:
     assert (frame.relative, frame.stem) == ("in/frame_000012.jpg", "in/frame_000012")
     assert (frame.frame, frame.time_s) == (gap.frame, gap.time_s) == (12, 0.5)
     assert gap.relative != frame.relative
+    assert frame.source == gap.source == "in"

@@ -1,1 +1,1 @@
-"""Frames in, detections out."""
+"""Images -> detections: preprocessing, network, postprocessing."""

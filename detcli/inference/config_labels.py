@@ -1,4 +1,4 @@
-"""The labels of a model, as its config.json has them."""
+"""Labels of a model from its config.json."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,24 +9,24 @@ from detcli.structures.class_labels import ClassLabels
 
 
 def read_labels(config: Mapping[str, Any], names: Sequence[str]) -> ClassLabels:
-    """The labels of a model: its names, with the category ids of the data it was trained on where config.json has them.
+    """Return the labels of a model: its class names, with category ids and stuff classes if config.json has them.
 
-    `stuff` there names the classes that cannot be counted, by index.
+    `stuff` is a list of class indices.
 
-    Raises UnsupportedModelError where `category_ids` is not one integer from 0 a class, none of them twice, or
-    `stuff` holds anything but indices of classes.
+    Raises UnsupportedModelError if `category_ids` is not a list of one unique integer from 0 on per class, or `stuff` has
+    anything but class indices.
     """
     labels = ClassLabels.from_names(names)
     ids, stuff = config.get("category_ids"), config.get("stuff")
     if ids is not None:
-        whole = isinstance(ids, list) and all(type(one) is int and 0 <= one < 1 << 53 for one in ids)
-        if not whole or len(ids) != len(names) or len(set(ids)) != len(ids):
+        are_integers = isinstance(ids, list) and all(type(value) is int and 0 <= value < 1 << 53 for value in ids)
+        if not are_integers or len(ids) != len(names) or len(set(ids)) != len(ids):
             raise UnsupportedModelError(
                 f"config.json: 'category_ids' must be {len(names)} different integers from 0 on, one for each class"
             )
         labels = ClassLabels(tuple(names), tuple(ids))
     if stuff is None:
         return labels
-    if not isinstance(stuff, list) or not all(type(one) is int and 0 <= one < len(names) for one in stuff):
+    if not isinstance(stuff, list) or not all(type(value) is int and 0 <= value < len(names) for value in stuff):
         raise UnsupportedModelError(f"config.json: 'stuff' must be class indices, from 0 to {len(names) - 1}")
     return replace(labels, stuff=frozenset(stuff))

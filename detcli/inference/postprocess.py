@@ -1,4 +1,4 @@
-"""Outputs in, detections in each image's own pixels out."""
+"""Network outputs -> detections in the pixels of each image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +11,22 @@ from detcli.structures.boxes import cxcywh_to_xyxy
 from detcli.structures.detections import Detections
 from detcli.structures.outputs import Outputs
 
+NOT_FINITE = "the network's output contains NaN or infinity"
+
 
 class NotFiniteError(ValueError):
-    """A network's answer holds NaN or infinity."""
+    """The output of a network contains NaN or infinity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which of a network's answers are kept.
+    """Which predictions of a network are kept.
 
-    threshold       scores strictly above it
-    max_detections  so many of the best, never more than the network has queries
+    threshold       scores are strictly above it
+    max_detections  maximum number per image; never more than the network has queries
     class_ids       only these classes; None: all
-    scores          sigmoid: each class of each query has a score of its own; softmax: the classes of a query share
-                    one, with a last column that means nothing, and only its best class counts
+    scores          sigmoid: each class of each query has an independent score; softmax: over the classes of a query,
+                    with a last column "no object", and only the best class counts
     """
 
     threshold: float
@@ -34,27 +36,27 @@ class Selection:
 
 
 def top_k(outputs: Outputs, selection: Selection) -> Tensor:
-    """The best answers of each image, over queries and classes together.
+    """Return the best predictions of each image, over queries and classes together.
 
-    returns float [B, k, 6]: cx cy w h as fractions, logit of the score, class id; the best score first
+    returns float [B, k, 6]: cx cy w h as fractions, logit of the score, class id; sorted by score
 
     Source: Deformable DETR (Zhu et al. 2021) and D-FINE's evaluation: sigmoid, then top k of Q x K.
     """
     _, queries, classes = outputs.logits.shape
     logits = outputs.logits.float().flatten(1)  # [B, Q K]
-    # Sigmoid is monotonic: the logits' order is the scores', without the ties that rounding to 1.0 makes.
-    best, places = logits.topk(min(selection.max_detections, queries), dim=1)  # [B, k]
-    return _rows(outputs.boxes_cxcywh, places // classes, best, places % classes)
+    # Sigmoid is monotonic: logits have the order of the scores, without the ties that rounding to 1.0 makes.
+    best, indices = logits.topk(min(selection.max_detections, queries), dim=1)  # [B, k]
+    return _rows(outputs.boxes_cxcywh, indices // classes, best, indices % classes)
 
 
 def best_classes(outputs: Outputs, selection: Selection) -> Tensor:
-    """The best class of each query, of the queries that are surest of theirs.
+    """Return the best class of each query, for the queries with the highest scores.
 
-    returns float [B, k, 6]: cx cy w h as fractions, logarithm of the score, class id; the best score first
+    returns float [B, k, 6]: cx cy w h as fractions, logarithm of the score, class id; sorted by score
 
     Source: DETR (Carion et al. 2020) and its evaluation: softmax, without the last column, the maximum of each query.
     """
-    # In float64 where the device has it: as for the sigmoid below, a score is not to depend on its place in memory.
+    # In float64 if the device has it: as for the sigmoid below, a score must not depend on its position in memory.
     exact = torch.float32 if outputs.logits.device.type == "mps" else torch.float64
     scores, class_ids = outputs.logits.to(exact).log_softmax(-1)[..., :-1].max(-1)  # [B, Q]
     best, query = scores.topk(min(selection.max_detections, scores.shape[1]), dim=1)  # [B, k]
@@ -67,22 +69,22 @@ def _rows(boxes_cxcywh: Tensor, query: Tensor, best: Tensor, class_ids: Tensor) 
 
 
 def to_detections(outputs: Outputs, sizes_hw: Tensor, selection: Selection) -> list[Detections | NotFiniteError]:
-    """Detections of each image, in its own pixels; an error in place of an image whose answer is not finite.
+    """Return the detections of each image in its pixels; an error for an image whose outputs have NaN or infinity.
 
     sizes_hw  int64 [B, 2] on the CPU
     """
-    answers = best_classes if selection.scores == "softmax" else top_k
-    best = answers(outputs, selection).cpu()  # the one transfer from the device
+    select = best_classes if selection.scores == "softmax" else top_k
+    best = select(outputs, selection).cpu()  # the one transfer from the device
     return [_detections(rows, size, selection) for rows, size in zip(best, sizes_hw.tolist(), strict=True)]
 
 
 def _detections(rows: Tensor, size_hw: Sequence[int], selection: Selection) -> Detections | NotFiniteError:
     if not bool(rows.isfinite().all()):
-        return NotFiniteError("the network's answer holds numbers that are not finite")
+        return NotFiniteError(NOT_FINITE)
     height, width = size_hw
     limits = torch.tensor([width, height, width, height], dtype=torch.float64)
     boxes = (cxcywh_to_xyxy(rows[:, :4].double()) * limits).clamp_(min=0).minimum(limits)
-    # In float64, since the last bit of a vectorised float32 sigmoid depends on a number's place in memory.
+    # In float64: the last bit of a vectorized float32 sigmoid depends on the position of a number in memory.
     exact = rows[:, 4].double()
     scores, class_ids = (exact.exp() if selection.scores == "softmax" else exact.sigmoid()).float(), rows[:, 5].long()
     keep = (scores > selection.threshold) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])

@@ -1,4 +1,4 @@
-"""Frames in, one batch out, exactly as the checkpoint was trained: the resize here, the scaling on the device."""
+"""Frames -> one batch, exactly as the checkpoint was trained: resized on the CPU, scaled on the device."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 # `resample` of preprocessor_config.json is Pillow's own number.
 _RESAMPLING = {int(filter_): filter_ for filter_ in Image.Resampling}
 _FILE = "preprocessor_config.json"
-_GREATEST = 1e6  # of numbers that pixels are scaled by: float32 has room for what comes of it
+_MAX_SCALE = 1e6  # of numbers that pixels are scaled by: float32 can hold the results
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How images become a network's input.
+    """How images are turned into the input of a network.
 
-    sizing       what size they become
+    sizing       the rule for their size
     resample     Pillow's filter, antialiased, on uint8
-    rescale      factor for 0 … 255, or None where the network takes them as they are
-    mean std     a channel, after scaling; None where nothing is normalised
-    pads         whether images of other sizes may stand in one batch, with zeros below and to the right
-    pad_size_hw  every image is padded to that, alone too; None: only as far as its company asks
+    rescale      factor for 0 … 255; None: the network takes 0 … 255
+    mean, std    per channel, after scaling; None: no normalization
+    pads         whether images of different sizes may share a batch, with zeros at the bottom and the right
+    pad_size_hw  every image is padded to this size, alone too; None: to the largest image in the batch
     """
 
     sizing: Sizing = field(default_factory=lambda: FixedSize((640, 640)))
@@ -55,18 +55,18 @@ class Preprocessing:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], family: "Family", *, size_divisor: int | None = None) -> "Preprocessing":
-        """Read a family's preprocessor_config.json: what it leaves out, all of it perhaps, is as the family has it.
+        """Read preprocessor_config.json of a family; missing fields, perhaps all, have the defaults of the family.
 
-        Raises UnsupportedModelError naming the field that cannot be honoured.
+        Raises UnsupportedModelError with the field that is not supported.
         """
         divisor = family.size_divisor if size_divisor is None else size_divisor
         return cls.from_json({**family.preprocessor, **_modern(config)}, size_divisor=divisor)
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any], *, size_divisor: int = 1) -> "Preprocessing":
-        """Read a complete preprocessor_config.json; what it leaves out is as D-FINE has it.
+        """Read a complete preprocessor_config.json; missing fields have the defaults of D-FINE.
 
-        Raises UnsupportedModelError naming the field that cannot be honoured.
+        Raises UnsupportedModelError with the field that is not supported.
         """
         config = _modern(config)
         normalises = config.get("do_normalize", False) is True
@@ -86,7 +86,7 @@ class Preprocessing:
 
     @property
     def size_hw(self) -> SizeHW | None:
-        """The one size of all images as they enter the network, padding included; None where there are many."""
+        """The input size, padding included, if it is the same for all images; else None."""
         if self.pad_size_hw is not None:
             return self.pad_size_hw
         return self.sizing.size_hw if isinstance(self.sizing, FixedSize) else None
@@ -97,19 +97,21 @@ class Preprocessing:
         return self.sizing.image_size
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
-        """What an image of that height and width becomes."""
+        """Return the size after resizing of an image of this size."""
         return self.sizing.resized_hw(size_hw)
 
     def with_size(self, size_hw: Sequence[int], divisor: int) -> "Preprocessing":
-        """The same rule for images of another size (`image_size`). Raises UsageError where no network can take it."""
+        """Return the same rule for another `image_size`. Raises UsageError if the network cannot take it."""
         sizing = self.sizing.with_image_size(size_hw, divisor)
         if self.pad_size_hw is not None and not _fits(sizing, self.pad_size_hw):
             height, width = self.pad_size_hw
-            raise UsageError(f"`image_size`: the model pads every image to {height} x {width}; larger ones do not fit")
+            raise UsageError(
+                f"`image_size`: the model pads every image to {height} x {width}; larger images do not fit"
+            )
         return replace(self, sizing=sizing)
 
     def resize(self, image: Image.Image) -> Pixels:
-        """Resize an RGB image for the network, as Pillow does it; releases the interpreter's lock."""
+        """Resize an RGB image for the network with Pillow; releases the GIL."""
         height, width = self.resized_hw((image.height, image.width))
         return np.asarray(image.resize((width, height), self.resample))
 
@@ -126,7 +128,7 @@ class Preprocessor:
             self._spread = (torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std))
 
     def prepare(self, frame: Frame) -> Frame:
-        """The frame with its resized pixels; unchanged if it has them."""
+        """Return the frame with resized pixels; unchanged if it has them."""
         if frame.prepared is not None:
             return frame
         if frame.pixels is None:
@@ -137,7 +139,7 @@ class Preprocessor:
         return replace(frame, prepared=self.preprocessing.resize(Image.fromarray(frame.pixels)))
 
     def batch_size_hw(self, frame: Frame) -> SizeHW:
-        """The size that a frame has in a batch of its own."""
+        """Return the input size of a frame in a batch without other frames."""
         if self.preprocessing.size_hw is not None:
             return self.preprocessing.size_hw
         if frame.prepared is not None:
@@ -145,9 +147,9 @@ class Preprocessor:
         return self.preprocessing.resized_hw(frame.size_hw)
 
     def batch(self, frames: Sequence[Frame]) -> Batch:
-        """One batch of all frames; pixels are float32 in channels-last memory order.
+        """Return one batch of all frames; pixels are float32 in channels-last memory order.
 
-        Frames of other sizes are padded below and to the right; the mask says where, and is None where nothing is.
+        Smaller frames are padded at the bottom and the right. The mask marks real pixels; it is None without padding.
         """
         prepared = [cast("Pixels", self.prepare(frame).prepared) for frame in frames]
         sizes = torch.tensor([frame.size_hw for frame in frames])
@@ -160,12 +162,12 @@ class Preprocessor:
         for row, image in zip(padded, prepared, strict=True):
             row[: image.shape[0], : image.shape[1]] = image
         mask = real_pixels(resized, (height, width)).to(self._device, non_blocking=True)
-        # The zeros are those of the network's numbers: normalised, a black pixel would not be zero.
+        # Zeros are set after normalization: a black pixel is not zero then.
         pixels = self.pixels(torch.from_numpy(padded).to(self._device, non_blocking=True))
         return Batch(pixels.masked_fill_(~mask[:, None], 0), mask, sizes, resized)
 
     def pixels(self, stacked: Tensor) -> Tensor:
-        """What the network takes, float32 [B, 3, H, W] in channels-last memory order, of uint8 [B, H, W, 3] on the device."""
+        """Scale uint8 [B, H, W, 3] on the device to the input, float32 [B, 3, H, W] in channels-last memory order."""
         return self._scale(stacked).permute(0, 3, 1, 2)
 
     def _scale(self, pixels: Tensor) -> Tensor:
@@ -179,7 +181,7 @@ class Preprocessor:
 
 
 def real_pixels(resized_hw: Tensor, size_hw: SizeHW) -> Tensor:
-    """The mask of a padded batch, bool [B, H, W]: True from the top left corner on, as far as each image reaches.
+    """Return the mask of a padded batch, bool [B, H, W]: True where the image is, from the top left corner.
 
     resized_hw  int64 [B, 2]
     """
@@ -188,7 +190,7 @@ def real_pixels(resized_hw: Tensor, size_hw: SizeHW) -> Tensor:
 
 
 def _value_table(preprocessing: Preprocessing) -> Tensor:
-    """What each of the 256 values of each channel becomes: float32 [3, 256].
+    """Return the input value for each of the 256 values of each channel: float32 [3, 256].
 
     Rounds where transformers rounds: after scaling, after the mean, after the division.
     """
@@ -204,16 +206,16 @@ def _value_table(preprocessing: Preprocessing) -> Tensor:
 
 def _resampling(value: Any) -> Image.Resampling:
     if isinstance(value, bool) or not isinstance(value, int) or value not in _RESAMPLING:
-        raise UnsupportedModelError(f"{_FILE}: resample {short(value)} is no filter of Pillow's")
+        raise UnsupportedModelError(f"{_FILE}: resample {short(value)} is not a filter of Pillow")
     return _RESAMPLING[value]
 
 
 def _number(value: Any, name: str, *, least: float = 0.0) -> float:
-    """A number whose absolute value lies between `least` and the greatest that makes sense."""
+    """Return a number if its absolute value is between `least` and the maximum."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise UnsupportedModelError(f"{_FILE}: {name} {short(value)} is not a number")
-    if not least <= abs(value) <= _GREATEST:
-        raise UnsupportedModelError(f"{_FILE}: {name} is {short(value)}, beyond what pixels can be scaled by")
+    if not least <= abs(value) <= _MAX_SCALE:
+        raise UnsupportedModelError(f"{_FILE}: {name} is {short(value)}, not a valid scale for pixels")
     return float(value)
 
 
@@ -222,16 +224,16 @@ def _three(config: Mapping[str, Any], name: str, default: tuple[float, float, fl
     if not isinstance(value, list | tuple) or len(value) != 3:
         raise UnsupportedModelError(f"{_FILE}: {name} {short(value)} is not three numbers")
     if name == "image_std" and 0 in value:
-        raise UnsupportedModelError(f"{_FILE}: image_std holds a zero")
-    least = 1 / _GREATEST if name == "image_std" else 0.0
-    first, second, third = (_number(number, f"{name}.{place}", least=least) for place, number in enumerate(value))
+        raise UnsupportedModelError(f"{_FILE}: image_std has a zero")
+    least = 1 / _MAX_SCALE if name == "image_std" else 0.0
+    first, second, third = (_number(number, f"{name}.{index}", least=least) for index, number in enumerate(value))
     return first, second, third
 
 
 def _modern(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The same settings under the names of today."""
-    old = config.get("pad_and_return_pixel_mask")
-    return {**({"do_pad": old} if isinstance(old, bool) else {}), **config}
+    """Return the same settings under their current names."""
+    legacy = config.get("pad_and_return_pixel_mask")
+    return {**({"do_pad": legacy} if isinstance(legacy, bool) else {}), **config}
 
 
 def _pad_size(value: Any, sizing: Sizing, divisor: int) -> SizeHW | None:
@@ -243,12 +245,12 @@ def _pad_size(value: Any, sizing: Sizing, divisor: int) -> SizeHW | None:
     if divisor > 1 and isinstance(sizing, FixedSize) and size != sizing.size_hw:
         raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, but the network takes no padded images")
     if not _fits(sizing, size):
-        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, which images may be larger than")
+        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, but images may be larger")
     return size
 
 
 def _fits(sizing: Sizing, size_hw: SizeHW) -> bool:
-    """Whether no image becomes larger than that."""
+    """Whether no resized image is larger than this size."""
     if isinstance(sizing, NoResize):
         return False
     largest = (sizing.longest, sizing.longest) if isinstance(sizing, ShortestEdge) else sizing.image_size or size_hw

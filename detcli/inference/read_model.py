@@ -1,4 +1,4 @@
-"""A model's files as a checkpoint of one form, also where they are a .pth of an original repository."""
+"""Files of a model -> one form of checkpoint, also for a .pth file of an original repository."""
 
 import warnings
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from detcli.inference.preprocess import Preprocessing
 from detcli.models.family import FAMILIES, ConversionHints, ConvertedWeights, Family
 from detcli.structures.class_labels import ClassLabels
 
-# Whether a file that facebookresearch/detr released is dilated, by the beginning of its sha256, which its name holds
-# too; the names themselves say nothing, since anybody may give them. Source: the repository's hub file.
+# Whether a file released by facebookresearch/detr is dilated, by the start of its sha256, which is in its name too. The
+# names themselves prove nothing, since files can be renamed. Source: the hub file of the repository.
 _RELEASED_DILATION = {
     "e632da11": False,
     "2c7b67e5": False,
@@ -28,7 +28,7 @@ _RELEASED_DILATION = {
     "a2e86def": True,
     "da08f1b1": True,
 }
-_WHERE = {
+_WEIGHTS_NOTES = {
     "ema": ("its weights are the moving average (EMA) of a training run",),
     "model": (),
     "bare": (),
@@ -38,11 +38,11 @@ _DC5 = {True: "dilated (DC5)", False: "not dilated"}
 
 @dataclass(frozen=True, slots=True)
 class ConvertedModel:
-    """A model of an original repository in the Hub's form.
+    """A model of an original repository, converted to the form of the Hub.
 
-    family      it belongs to
+    family      of the model
     checkpoint  config.json, preprocessor_config.json and tensors
-    labels      of its classes
+    labels      class names and category ids
     """
 
     family: Family
@@ -51,19 +51,19 @@ class ConvertedModel:
 
 
 def read_model(files: ModelFiles) -> Checkpoint:
-    """Read a model's files, of whichever form; an original's needs no more than what it tells itself.
+    """Read the files of a model, of the Hub or of an original repository without further arguments.
 
-    Raises DamagedModelError for what is torn, missing or does not fit, and UnsupportedModelError for weights of another
-    kind, and for an original that something has to be said of, naming how.
+    Raises DamagedModelError for files that are truncated, missing or do not fit together, and UnsupportedModelError for
+    weights of another kind and for an original file that needs more information; the message names the argument.
     """
     weights = files.folder / files.weights
     return read_original(weights, ConversionHints()).checkpoint if is_original(weights) else read_checkpoint(files)
 
 
 def describe_model(files: ModelFiles) -> tuple[dict[str, Any], dict[str, Any]]:
-    """config.json and preprocessor_config.json of a model; of a folder's, without a look at its weights.
+    """Return config.json and preprocessor_config.json of a model, without reading the weights of a folder.
 
-    The second is empty where there is none. Raises as `read_model` does.
+    The second is empty if it is missing. Raises as `read_model` does.
     """
     if is_original(files.folder / files.weights):
         checkpoint = read_model(files)
@@ -73,41 +73,41 @@ def describe_model(files: ModelFiles) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def read_original(path: Path, hints: ConversionHints) -> ConvertedModel:
-    """Read a .pth of an original repository, recognised by its keys.
+    """Read a .pth file of an original repository, recognized by its keys.
 
-    hints  what the file does not tell; its own arguments are added to them
+    hints  information that is not in the file; the arguments in the file are added
 
-    Raises DamagedModelError and UnsupportedModelError, naming the file, and UsageError for hints that make no sense for
-    the family, such as an image size that the network cannot have; OutputError as `read_original_file` does.
+    Raises DamagedModelError and UnsupportedModelError with the name of the file, UsageError for hints that are invalid for
+    the family, such as an unsupported image size, and OutputError as `read_original_file` does.
     """
     file = read_original_file(path)
     sha256 = sha256_of_weights(path)
     known = file.args.get("dilation", _RELEASED_DILATION.get(sha256[:8]))
     dilation = hints.dilation if hints.dilation is not None else _RELEASED_DILATION.get(sha256[:8])
     try:
-        family, original = _recognise(file, replace(hints, dilation=dilation, args=file.args))
-        tensors, warned = _in_the_form_of_the_hub(family, original)
+        family, original = _recognize(file, replace(hints, dilation=dilation, args=file.args))
+        tensors, warned = _hub_tensors(family, original)
     except (DamagedModelError, UnsupportedModelError) as error:
         raise type(error)(f"'{path}': {error}") from error
     if hints.dilation is not None and not family.dilated_models:
-        raise UsageError("--dc5 and --no-dc5 are for DETR and Deformable DETR; the weights are of neither")
+        raise UsageError("`dilation` is for DETR and Deformable DETR; these weights are of neither")
     preprocessor = {**family.preprocessor, **original.preprocessor}
     if hints.image_size_hw is not None:
-        asked = Preprocessing.of({}, family).with_size(hints.image_size_hw, family.size_divisor)
-        preprocessor["size"] = asked.sizing.as_json()
+        resized = Preprocessing.of({}, family).with_size(hints.image_size_hw, family.size_divisor)
+        preprocessor["size"] = resized.sizing.as_json()
     labels = _labels(original.config.labels, hints)
     config = family.write_config(original.config)
     if labels.category_ids != ClassLabels.from_names(labels.names).category_ids:
         config["category_ids"] = list(labels.category_ids)
-    overruled = []
+    conflicts = []
     if isinstance(known, bool) and hints.dilation not in (None, known):
-        overruled = [f"taken as {_DC5[not known]}, though what is known of the file says {_DC5[known]}"]
-    notes = tuple(f"'{path}': {note}" for note in (*original.notes, *_WHERE[file.where], *warned, *overruled))
+        conflicts = [f"converted as {_DC5[not known]}, but the file is known to be {_DC5[known]}"]
+    notes = tuple(f"'{path}': {note}" for note in (*original.notes, *_WEIGHTS_NOTES[file.where], *warned, *conflicts))
     return ConvertedModel(family, Checkpoint(config, preprocessor, tensors, sha256, notes), labels)
 
 
-def _recognise(file: OriginalFile, hints: ConversionHints) -> tuple[Family, ConvertedWeights]:
-    """The family whose repository wrote such names, and what it makes of them."""
+def _recognize(file: OriginalFile, hints: ConversionHints) -> tuple[Family, ConvertedWeights]:
+    """Return the family whose repository uses these tensor names, and the converted weights."""
     for family in FAMILIES.values():
         original = family.read_original(file.tensors, hints)
         if original is not None:
@@ -124,8 +124,8 @@ def _recognise(file: OriginalFile, hints: ConversionHints) -> tuple[Family, Conv
     )
 
 
-def _in_the_form_of_the_hub(family: Family, original: ConvertedWeights) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """All tensors, checked against the network, under every name that a file of the Hub has them; and warnings."""
+def _hub_tensors(family: Family, original: ConvertedWeights) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return all tensors, checked against the network, under the names of the Hub; and warnings."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", RuntimeWarning)
         state: Mapping[str, Tensor] = family.read_weights(original.tensors, original.config)
@@ -133,7 +133,7 @@ def _in_the_form_of_the_hub(family: Family, original: ConvertedWeights) -> tuple
 
 
 def _labels(names: tuple[str, ...], hints: ConversionHints) -> ClassLabels:
-    """The labels; classes that the user names count from 0, as all three repositories count categories."""
-    usual = ClassLabels.from_names(names)
-    counts_from_one = usual.category_ids == tuple(range(1, len(names) + 1))
-    return ClassLabels(names, tuple(range(len(names)))) if hints.labels is not None and counts_from_one else usual
+    """Return the labels; category ids of user-defined classes count from 0, as in all three repositories."""
+    default = ClassLabels.from_names(names)
+    counts_from_one = default.category_ids == tuple(range(1, len(names) + 1))
+    return ClassLabels(names, tuple(range(len(names)))) if hints.labels is not None and counts_from_one else default

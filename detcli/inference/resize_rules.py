@@ -1,4 +1,4 @@
-"""What an image's size becomes on its way into a network: the rules that preprocessor files know, to the pixel."""
+"""Rules for the size of a resized image, as preprocessor_config.json names them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,28 +9,28 @@ from detcli.structures.resize import shortest_edge_hw
 
 SizeHW = tuple[int, int]
 
-_LONGEST_SIDE = 16384  # pixels; beyond it a batch of one would not fit into any memory
-_LEGACY_LONGEST = 1333  # where files from before 2022 give the shortest side alone, as a bare number
+_LONGEST_SIDE = 16384  # pixels; a larger image would not fit into the memory of any device
+_LEGACY_LONGEST = 1333  # for files from before 2022 that give the shortest side only, as a number
 _FILE = "preprocessor_config.json"
 
 
 @dataclass(frozen=True, slots=True)
 class FixedSize:
-    """Every image becomes one size; its proportions are given up."""
+    """All images are resized to one size; the aspect ratio changes."""
 
     size_hw: SizeHW
 
     @property
     def image_size(self) -> SizeHW | None:
-        """The two numbers of `--imgsz` that say the same."""
+        """The `image_size` that gives this rule."""
         return self.size_hw
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
-        """What an image of that height and width becomes."""
+        """Return the size after resizing of an image of this size."""
         return self.size_hw
 
     def with_image_size(self, numbers: Sequence[int], divisor: int) -> "FixedSize":
-        """The same rule for other numbers."""
+        """Return the same rule for another `image_size`."""
         return FixedSize(check_size(numbers, divisor, "`image_size`", error=UsageError))
 
     def as_json(self) -> dict[str, int]:
@@ -40,27 +40,27 @@ class FixedSize:
 
 @dataclass(frozen=True, slots=True)
 class ShortestEdge:
-    """Images keep their proportions: the shorter side becomes `shortest`, or the longer one `longest` if it is less."""
+    """Keep the aspect ratio: the shorter side becomes `shortest`, but the longer side at most `longest`."""
 
     shortest: int
     longest: int
 
     @property
     def image_size(self) -> SizeHW | None:
-        """The two numbers of `--imgsz` that say the same."""
+        """The `image_size` that gives this rule."""
         return self.shortest, self.longest
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
-        """What an image of that height and width becomes."""
+        """Return the size after resizing of an image of this size."""
         return shortest_edge_hw(size_hw, self.shortest, self.longest)
 
     def with_image_size(self, numbers: Sequence[int], divisor: int) -> "ShortestEdge":
-        """The same rule for other numbers. Raises UsageError where they are the wrong way round."""
+        """Return the same rule for another `image_size`. Raises UsageError if the first number is the larger one."""
         shortest, longest = check_size(numbers, divisor, "`image_size`", error=UsageError)
         if shortest > longest:
             raise UsageError(
-                f"`image_size` {shortest} {longest}: the model keeps an image's proportions, so the most of the shorter "
-                f"side comes first, then that of the longer one: `image_size` {longest} {shortest}"
+                f"`image_size` {shortest} {longest}: the model keeps the aspect ratio, so the maximum of the shorter "
+                f"side comes first, then that of the longer side: `image_size` {longest} {shortest}"
             )
         return ShortestEdge(shortest, longest)
 
@@ -71,49 +71,49 @@ class ShortestEdge:
 
 @dataclass(frozen=True, slots=True)
 class FitWithin:
-    """Images keep their proportions and become as large as fits into a height and a width."""
+    """Keep the aspect ratio: images become as large as fits into a height and a width."""
 
-    most_hw: SizeHW
+    max_hw: SizeHW
 
     @property
     def image_size(self) -> SizeHW | None:
-        """The two numbers of `--imgsz` that say the same."""
-        return self.most_hw
+        """The `image_size` that gives this rule."""
+        return self.max_hw
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
-        """What an image of that height and width becomes."""
-        factor = min(most / side for most, side in zip(self.most_hw, size_hw, strict=True))
+        """Return the size after resizing of an image of this size."""
+        factor = min(limit / side for limit, side in zip(self.max_hw, size_hw, strict=True))
         height, width = (max(1, int(side * factor)) for side in size_hw)
         return height, width
 
     def with_image_size(self, numbers: Sequence[int], divisor: int) -> "FitWithin":
-        """The same rule for other numbers."""
+        """Return the same rule for another `image_size`."""
         return FitWithin(check_size(numbers, divisor, "`image_size`", error=UsageError))
 
     def as_json(self) -> dict[str, int]:
         """`size` of preprocessor_config.json."""
-        return dict(zip(("max_height", "max_width"), self.most_hw, strict=True))
+        return dict(zip(("max_height", "max_width"), self.max_hw, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class NoResize:
-    """Images keep the size they have."""
+    """Images keep their size."""
 
     @property
     def image_size(self) -> SizeHW | None:
-        """Nothing that `--imgsz` could say."""
+        """None: no `image_size` gives this rule."""
         return None
 
     def resized_hw(self, size_hw: SizeHW) -> SizeHW:
-        """What an image of that height and width becomes."""
+        """Return the size after resizing of an image of this size."""
         return size_hw
 
     def with_image_size(self, numbers: Sequence[int], divisor: int) -> "NoResize":
-        """Raise UsageError: there is no size to change."""
-        raise UsageError("`image_size`: the model takes images at the size they have (do_resize is off)")
+        """Raise UsageError: the size cannot be changed."""
+        raise UsageError("`image_size`: the model takes images in their original size (do_resize is off)")
 
     def as_json(self) -> dict[str, int]:
-        """Nothing: `size` means nothing where do_resize is off."""
+        """Return nothing: `size` has no meaning if do_resize is off."""
         return {}
 
 
@@ -121,11 +121,11 @@ Sizing = FixedSize | ShortestEdge | FitWithin | NoResize
 
 
 def read_sizing(config: Mapping[str, Any], divisor: int) -> Sizing:
-    """The rule of preprocessor_config.json, in the form of any year.
+    """Return the rule of preprocessor_config.json, in current and older forms.
 
-    divisor  sides of the network's input are multiples of it; more than 1 leaves no rule but one size for all
+    divisor  sides of the input must be multiples of it; more than 1 allows only one size for all images
 
-    Raises UnsupportedModelError naming the field that cannot be honoured.
+    Raises UnsupportedModelError with the field that is not supported.
     """
     if config.get("do_resize", True) is not True:
         if divisor > 1 or config["do_resize"] is not False:
@@ -185,5 +185,5 @@ def check_size(
 
 
 def short(value: object) -> str:
-    """A value of a file as a message shows it."""
+    """Return a value of a file as it is shown in messages."""
     return repr(value)[:60]

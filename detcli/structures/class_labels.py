@@ -10,13 +10,13 @@ from detcli.errors import UsageError
 _COCO_HOLES = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 COCO_80_TO_91: tuple[int, ...] = tuple(i for i in range(1, 91) if i not in _COCO_HOLES)
 
-# Label counts whose class index is the category id itself: COCO with holes, COCO panoptic, Objects365 (row 0 unused).
+# Numbers of classes whose class index is the category id itself: COCO with holes, COCO panoptic, Objects365 (row 0 unused).
 _INDEX_IS_CATEGORY = (91, 250, 366)
 
-# Rows of a head for COCO panoptic, whose ids from 91 on, to 200, are stuff.
+# Rows of the class head for COCO panoptic; its ids from 91 to 200 are stuff.
 _COCO_PANOPTIC, _FIRST_STUFF = 250, 91
 
-# First and last name of COCO's 80: what tells them from another set of 80 names.
+# First and last of the 80 COCO names: they distinguish COCO from another set of 80 names.
 _COCO_ENDS = ("person", "toothbrush")
 
 
@@ -24,9 +24,9 @@ _COCO_ENDS = ("person", "toothbrush")
 class ClassLabels:
     """Names and category ids by class index.
 
-    names         one a class, as the checkpoint gives them
-    category_ids  one a class, as the dataset counts them
-    stuff         class indices of what cannot be counted (sky, grass): its segments in an image are one
+    names         one per class, as in the checkpoint
+    category_ids  one per class, as in the dataset
+    stuff         class indices of uncountable classes (sky, grass): an image has one segment of each
     """
 
     names: tuple[str, ...]
@@ -35,7 +35,7 @@ class ClassLabels:
 
     @classmethod
     def from_names(cls, names: Sequence[str]) -> "ClassLabels":
-        """Number the categories: COCO's 80 by its table, 91, 250 and 366 by index, any other set from 1."""
+        """Set category ids: the COCO table for its 80 names, the index for 91, 250 and 366 names, else index + 1."""
         count = len(names)
         if count == 80 and (names[0], names[-1]) == _COCO_ENDS:
             return cls(tuple(names), COCO_80_TO_91)
@@ -46,31 +46,31 @@ class ClassLabels:
     def __len__(self) -> int:
         return len(self.names)
 
-    def find(self, wanted: Iterable[str]) -> tuple[int, ...]:
-        """Class indices for names (in any case) or numbers (class indices), sorted, each once.
+    def find(self, names: Iterable[str]) -> tuple[int, ...]:
+        """Return class indices for names (case-insensitive) or for indices as text; sorted, without duplicates.
 
-        Raises UsageError for a name or number that is not there, with what was likely meant.
+        Raises UsageError for an unknown name or index, with similar names.
         """
         by_name: dict[str, list[int]] = {}
         for index, name in enumerate(self.names):
             by_name.setdefault(name.casefold(), []).append(index)
-        found: set[int] = set()
-        for item in (item.strip() for item in wanted):
+        indices: set[int] = set()
+        for item in (name.strip() for name in names):
             if item.casefold() in by_name:
-                found.update(by_name[item.casefold()])
+                indices.update(by_name[item.casefold()])
             elif item.isascii() and item.isdigit() and int(item) < len(self.names):
-                found.add(int(item))
+                indices.add(int(item))
             else:
                 raise UsageError(self._unknown(item, by_name))
-        return tuple(sorted(found))
+        return tuple(sorted(indices))
 
     def _unknown(self, item: str, by_name: dict[str, list[int]]) -> str:
         close = difflib.get_close_matches(item.casefold(), by_name, n=3)
-        meant = " or ".join(f"'{self.names[by_name[name][0]]}'" for name in close)
-        hint = f"did you mean {meant}?" if meant else f"there are {len(self)}, such as '{self.names[0]}'"
+        similar = " or ".join(f"'{self.names[by_name[name][0]]}'" for name in close)
+        hint = f"did you mean {similar}?" if similar else f"there are {len(self)}, such as '{self.names[0]}'"
         return f"the model has no class '{item}': {hint}"
 
 
 def plain_name(name: str) -> str:
-    """A class name as it is compared between models, data and results: in any case, without blanks around it."""
+    """Return a class name in the form that is compared between models, data and results: case-folded and stripped."""
     return name.casefold().strip()

@@ -1,7 +1,7 @@
-"""Names of the classes of the data that models were published for, by class index.
+"""Class names of the datasets that published models were trained on, by class index.
 
-Sources: COCO 2017's annotations (80 things), its panoptic annotations (53 kinds of stuff), Objects365's (365; spelled
-as there).
+Sources: COCO 2017's annotations (80 thing classes), its panoptic annotations (53 stuff classes), Objects365 (365
+classes, in its spelling).
 """
 
 from detcli.structures.class_labels import COCO_80_TO_91
@@ -39,7 +39,7 @@ _STUFF = _names(
 _OBJECTS365 = _names(
     """
     Person, Sneakers, Chair, Other Shoes, Hat, Car, Lamp, Glasses, Bottle, Desk, Cup, Street Lights, Cabinet/shelf,
-    Handbag/Satchel, Bracelet, Plate, Image/Frame, Helmet, Book, Gloves, Storage box, Boat, Leather Shoes, Flower,
+    Handbag/Satchel, Bracelet, Plate, Picture/Frame, Helmet, Book, Gloves, Storage box, Boat, Leather Shoes, Flower,
     Bench, Potted Plant, Bowl/Basin, Flag, Pillow, Boots, Vase, Microphone, Necklace, Ring, SUV, Wine Glass, Belt,
     Monitor/TV, Backpack, Umbrella, Traffic Light, Speaker, Watch, Tie, Trash bin Can, Slippers, Bicycle, Stool,
     Barrel/bucket, Van, Couch, Sandals, Basket, Drum, Pen/Pencil, Bus, Wild Bird, High Heels, Motorcycle, Guitar,
@@ -76,8 +76,8 @@ _OBJECTS365 = _names(
 _COCO_IDS = dict(zip(COCO_80_TO_91, COCO_80, strict=True))
 _STUFF_IDS = {int(number): name for number, _, name in (word.partition(" ") for word in _STUFF)}
 
-# Number of classes -> their names. Where the index is the category id, ids that mean nothing are unused rows of the
-# head; Objects365 begins to count at 1, and its first row goes by the name that published files give it.
+# Number of classes -> their names. Where the index is the category id, ids without a category are unused rows of the
+# class head. Objects365 counts from 1; row 0 has the name that published files give it.
 PUBLISHED_LABELS: dict[int, tuple[str, ...]] = {
     80: COCO_80,
     91: tuple(_COCO_IDS.get(i, _UNUSED) for i in range(91)),

@@ -9,6 +9,7 @@ import click
 _OTHER_NAMES = {
     "batch_size": "--batch",
     "cache_dir": "--cache-dir",
+    "dilation": "--dc5/--no-dc5",
     "evaluate": "eval",
     "extensions": "--ext",
     "format": "--format",

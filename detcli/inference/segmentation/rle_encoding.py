@@ -1,4 +1,4 @@
-"""Maps of numbers, one a pixel, as run-length encoded masks: all of an image's in one pass, and never enlarged."""
+"""Maps with a number per pixel -> run-length encoded masks: all masks of an image in one pass, without upsampling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class NearestUpsampler:
-    """Which pixel of a smaller or larger map each pixel of an image shows.
+    """Nearest-neighbor resizing: which pixel of a map each pixel of an image takes.
 
-    rows     int64 [H], not falling
-    columns  int64 [W], not falling
+    rows     int64 [H], non-decreasing
+    columns  int64 [W], non-decreasing
     """
 
     rows: Ints
@@ -25,26 +25,26 @@ class NearestUpsampler:
 
     @classmethod
     def same(cls, size_hw: tuple[int, int]) -> "NearestUpsampler":
-        """Each shows its own."""
+        """Return the identity: the map has the size of the image."""
         return cls(np.arange(size_hw[0]), np.arange(size_hw[1]))
 
     @classmethod
     def by_centers(cls, source_hw: tuple[int, int], size_hw: tuple[int, int]) -> "NearestUpsampler":
-        """As Pillow's NEAREST: the pixel in which its center lies."""
+        """As Pillow's NEAREST: the map pixel that contains the center of the image pixel."""
         return cls(*(_centers(*lengths) for lengths in zip(source_hw, size_hw, strict=True)))
 
     @classmethod
     def by_corners(cls, source_hw: tuple[int, int], size_hw: tuple[int, int]) -> "NearestUpsampler":
-        """As torch's interpolate(mode="nearest"): the pixel in which its top left corner lies."""
+        """As torch's interpolate(mode="nearest"): the map pixel that contains the top left corner of the image pixel."""
         return cls(*(_corners(*lengths) for lengths in zip(source_hw, size_hw, strict=True)))
 
     @property
     def size_hw(self) -> tuple[int, int]:
-        """Of the image."""
+        """Height and width of the image."""
         return len(self.rows), len(self.columns)
 
     def areas(self, owners: npt.NDArray[np.int16], count: int) -> Ints:
-        """How many pixels of the image show each number from 0 to count - 1; owners [h, w]."""
+        """Return how many pixels of the image have each number from 0 to count - 1; owners [h, w]."""
         shown = np.bincount(self.rows, minlength=owners.shape[0])[:, None] * np.bincount(
             self.columns, minlength=owners.shape[1]
         )  # [h, w]
@@ -54,21 +54,21 @@ class NearestUpsampler:
 def encode(
     owners: npt.NDArray[np.int16 | np.bool_], groups: Sequence[Sequence[int]], nearest: NearestUpsampler
 ) -> list[Rle]:
-    """The mask of each group of numbers at the image's size.
+    """Return the mask of each group of numbers at the size of the image.
 
-    owners   [h, w], no number below 0
-    groups   each number is in one of them at most
+    owners  [h, w], no negative number
+    groups  each number is in at most one of them
     """
     table = np.full(int(owners.max()) + 1, -1, np.int64)
-    for place, members in enumerate(groups):
-        table[[number for number in members if number < len(table)]] = place
+    for group_index, members in enumerate(groups):
+        table[[number for number in members if number < len(table)]] = group_index
     column, group, top, bottom = _column_runs(owners, table)
-    # Rows first: runs that no row of the image shows are gone.
+    # Rows first: drop runs that no row of the image takes.
     height = len(nearest.rows)
     top, bottom = np.searchsorted(nearest.rows, top), np.searchsorted(nearest.rows, bottom)
     seen = bottom > top
     column, group, top, bottom = column[seen], group[seen], top[seen], bottom[seen]
-    # Then each column of the image takes the runs of the one it shows.
+    # Then each column of the image takes the runs of its map column.
     firsts, ends = np.searchsorted(column, nearest.columns), np.searchsorted(column, nearest.columns, side="right")
     counts = ends - firsts
     run = np.arange(counts.sum()) + np.repeat(firsts - (counts.cumsum() - counts), counts)
@@ -80,9 +80,9 @@ def encode(
 
 
 def _column_runs(owners: npt.NDArray[np.int16 | np.bool_], table: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Runs of one number down the columns, one column after the other: column, group, first row, row after the last.
+    """Return runs of one number, column by column: column, group, first row, row after the last.
 
-    Those of no group (-1) are left out.
+    Runs without a group (-1) are left out.
     """
     height, width = owners.shape
     columns = np.ascontiguousarray(owners.T)  # [w, h]
@@ -92,19 +92,19 @@ def _column_runs(owners: npt.NDArray[np.int16 | np.bool_], table: Ints) -> tuple
     group = table[columns.ravel()[starts].astype(np.int64)]
     column = starts // height
     stops = np.append(starts[1:], width * height)
-    wanted = group >= 0
-    base = column[wanted] * height
-    return column[wanted], group[wanted], starts[wanted] - base, stops[wanted] - base
+    grouped = group >= 0
+    base = column[grouped] * height
+    return column[grouped], group[grouped], starts[grouped] - base, stops[grouped] - base
 
 
 def _centers(source: int, target: int) -> Ints:
-    # Pillow adds up steps, in float64.
+    # Pillow sums steps in float64.
     step = source / target
-    places = np.cumsum(np.concatenate(([step * 0.5], np.full(target - 1, step))))
-    return np.minimum(places.astype(np.int64), source - 1)
+    positions = np.cumsum(np.concatenate(([step * 0.5], np.full(target - 1, step))))
+    return np.minimum(positions.astype(np.int64), source - 1)
 
 
 def _corners(source: int, target: int) -> Ints:
     scale = np.float32(source) / np.float32(target)
-    places = np.arange(target, dtype=np.float32) * scale
-    return np.minimum(places.astype(np.int64), source - 1)
+    positions = np.arange(target, dtype=np.float32) * scale
+    return np.minimum(positions.astype(np.int64), source - 1)

@@ -1,11 +1,11 @@
-"""Outputs with masks in, segments at each image's own size out."""
+"""Network outputs with masks -> segments at the size of each image."""
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from detcli.inference.postprocess import NotFiniteError
+from detcli.inference.postprocess import NOT_FINITE, NotFiniteError
 from detcli.inference.segmentation.mask_merging import (
     ImagePrediction,
     Segment,
@@ -14,7 +14,7 @@ from detcli.inference.segmentation.mask_merging import (
     original_masks,
     original_panoptic,
     semantic,
-    transformers_division,
+    transformers_segments,
 )
 from detcli.inference.segmentation.segmentation_settings import Rule as Rule
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings as SegmentationSettings
@@ -26,59 +26,59 @@ from detcli.structures.masks import Rle
 from detcli.structures.outputs import Outputs
 
 
-def to_segments(outputs: Outputs, batch: Batch, segmenting: SegmentationSettings) -> list[Detections | NotFiniteError]:
-    """Segments of each image, in its own pixels, the best score first; an error where an answer is not finite.
+def to_segments(
+    outputs: Outputs, batch: Batch, segmentation: SegmentationSettings
+) -> list[Detections | NotFiniteError]:
+    """Return the segments of each image in its pixels, sorted by score; an error for outputs with NaN or infinity.
 
-    outputs  of a network whose scores are softmax, with masks over the batch's pixels
+    outputs  of a network with softmax scores, with masks over the pixels of the batch
 
-    Each segment covers a pixel or more. Of panoptic and semantic ones, and of all by transformers' rule, no two
-    overlap and the boxes are what the masks cover; else boxes are the network's. What lies over padding is cut off
-    before anything is enlarged: an answer gives the same segments alone and in a padded batch.
+    Each segment covers at least one pixel. Panoptic and semantic segments, and all segments of transformers' rule, do
+    not overlap, and their boxes are the bounding boxes of their masks; other boxes are those of the network. Padding is
+    cut off before masks are upsampled: an image gives the same segments alone and in a padded batch.
 
-    Raises ValueError where the network gave no masks.
+    Raises ValueError if the network returned no masks.
     """
     if outputs.masks is None:
-        raise ValueError("the network gave no masks")
+        raise ValueError("the network returned no masks")
     masks = outputs.masks
-    answers = (_answer(outputs, masks[place], batch, place) for place in range(len(masks)))
+    predictions = (_prediction(outputs, masks[index], batch, index) for index in range(len(masks)))
     return [
-        NotFiniteError("the network's answer holds numbers that are not finite")
-        if answer is None
-        else _segments(answer, segmenting)
-        for answer in answers
+        NotFiniteError(NOT_FINITE) if prediction is None else _segments(prediction, segmentation)
+        for prediction in predictions
     ]
 
 
-def _segments(answer: ImagePrediction, segmenting: SegmentationSettings) -> Detections:
-    if segmenting.task == "instance" and segmenting.rule == "original":
-        every = original_instances(answer, segmenting.score_threshold, segmenting.stuff)
-        chosen = _choose(every, segmenting)
-        masks = list(original_masks(answer, chosen, segmenting.mask_threshold))
-        boxes = answer.boxes_xyxy[[segment.query for segment in chosen]]
+def _segments(prediction: ImagePrediction, segmentation: SegmentationSettings) -> Detections:
+    if segmentation.task == "instance" and segmentation.rule == "original":
+        objects = original_instances(prediction, segmentation.score_threshold, segmentation.stuff)
+        chosen = _choose(objects, segmentation)
+        masks = list(original_masks(prediction, chosen, segmentation.mask_threshold))
+        boxes = prediction.boxes_xyxy[[segment.query for segment in chosen]]
         return _detections(chosen, masks, boxes)
-    division = _divide(answer, segmenting)
-    chosen = _choose(division.segments, segmenting)
-    masks = division.masks_of(chosen)
+    segment_map = _segment_map(prediction, segmentation)
+    chosen = _choose(segment_map.segments, segmentation)
+    masks = segment_map.masks_of(chosen)
     return _detections(chosen, masks, np.array([mask.box_xyxy for mask in masks]))
 
 
-def _divide(answer: ImagePrediction, segmenting: SegmentationSettings) -> SegmentMap:
-    if segmenting.task == "semantic":
-        return semantic(answer)
-    if segmenting.rule == "original":
-        return original_panoptic(answer, segmenting)
-    return transformers_division(answer, segmenting)
+def _segment_map(prediction: ImagePrediction, segmentation: SegmentationSettings) -> SegmentMap:
+    if segmentation.task == "semantic":
+        return semantic(prediction)
+    if segmentation.rule == "original":
+        return original_panoptic(prediction, segmentation)
+    return transformers_segments(prediction, segmentation)
 
 
-def _choose(segments: list[Segment], segmenting: SegmentationSettings) -> list[Segment]:
-    """The best of those that are wanted, the surest first."""
-    wanted = [
+def _choose(segments: list[Segment], segmentation: SegmentationSettings) -> list[Segment]:
+    """Return the segments above the threshold and of the selected classes, sorted by score."""
+    selected = [
         segment
         for segment in segments
-        if segment.score > segmenting.score_threshold
-        and (segmenting.class_ids is None or segment.class_id in segmenting.class_ids)
+        if segment.score > segmentation.score_threshold
+        and (segmentation.class_ids is None or segment.class_id in segmentation.class_ids)
     ]
-    return sorted(wanted, key=lambda segment: -segment.score)[: segmenting.max_detections]
+    return sorted(selected, key=lambda segment: -segment.score)[: segmentation.max_detections]
 
 
 def _detections(segments: list[Segment], masks: list[Rle], boxes_xyxy: npt.NDArray[np.float64]) -> Detections:
@@ -91,14 +91,14 @@ def _detections(segments: list[Segment], masks: list[Rle], boxes_xyxy: npt.NDArr
     )
 
 
-def _answer(outputs: Outputs, masks: Tensor, batch: Batch, place: int) -> ImagePrediction | None:
-    """One image's part of the outputs, with its masks [Q, h, w]; None where it is not finite."""
-    height, width = batch.sizes_hw[place].tolist()
-    resized_height, resized_width = batch.resized_hw[place].tolist()
+def _prediction(outputs: Outputs, masks: Tensor, batch: Batch, index: int) -> ImagePrediction | None:
+    """Return the outputs of one image with its masks [Q, h, w]; None if they have NaN or infinity."""
+    height, width = batch.sizes_hw[index].tolist()
+    resized_height, resized_width = batch.resized_hw[index].tolist()
     rows = _real_cells(masks.shape[-2], batch.pixels.shape[-2], resized_height)
     columns = _real_cells(masks.shape[-1], batch.pixels.shape[-1], resized_width)
     masks = masks[:, :rows, :columns]
-    logits, boxes = outputs.logits[place].cpu().double(), outputs.boxes_cxcywh[place].cpu().double()
+    logits, boxes = outputs.logits[index].cpu().double(), outputs.boxes_cxcywh[index].cpu().double()
     if not all(bool(part.isfinite().all()) for part in (logits, boxes, masks)):
         return None
     limits = torch.tensor([width, height, width, height], dtype=torch.float64)
@@ -112,10 +112,10 @@ def _answer(outputs: Outputs, masks: Tensor, batch: Batch, place: int) -> ImageP
 
 
 def _real_cells(cells: int, padded: int, resized: int) -> int:
-    """How many rows or columns of a map lie over the image: as many as it would have without padding."""
+    """Return how many rows or columns of a map belong to the image: as many as it would have without padding."""
     if resized == padded:
         return cells
-    stride = 1  # the networks' strides are powers of two, and what is left over makes a cell of its own
+    stride = 1  # strides of the networks are powers of two, and a remainder makes one more cell
     while -(-padded // stride) > cells:
         stride *= 2
     exact = -(-padded // stride) == cells

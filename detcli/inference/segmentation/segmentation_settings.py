@@ -1,4 +1,4 @@
-"""What is asked of a segmentation: one record, which names the task, the rule and its numbers."""
+"""Settings of segmentation: task, rule and thresholds."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -9,25 +9,25 @@ Rule = Literal["original", "transformers"]
 TASKS: Final[tuple[Task, ...]] = get_args(Task)
 
 # facebookresearch/detr, PostProcessPanoptic; transformers, DetrImageProcessor.post_process_*_segmentation.
-_ORIGINAL_PANOPTIC, _OTHERS = 0.85, 0.5
+_ORIGINAL_PANOPTIC, _DEFAULT = 0.85, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentationSettings:
-    """Which segments are made of a network's answer, and how.
+    """How segments are made of a network's outputs.
 
-    task               panoptic: every pixel belongs to one thing or stuff; instance: things; semantic: one segment a
-                       class
-    rule               original: as facebookresearch/detr evaluates; transformers: as that library's image processor.
-                       The original has no semantic task: there both are transformers'
-    threshold          scores strictly above it; None: 0.85 for the original's panoptic task, none for the semantic
-                       one, else 0.5
-    mask_threshold     a pixel belongs to a mask where its probability is above it
-    overlap_threshold  transformers' panoptic and instance rule: a segment stays where other segments leave it more
-                       than this share of its mask
-    max_detections     so many of the best
-    class_ids          only these classes, chosen when every pixel has its segment; None: all
-    stuff              classes that cannot be counted: of each an image has one panoptic segment and no instance
+    task               panoptic: every pixel belongs to one segment, of a thing or stuff; instance: things; semantic: one
+                       segment per class
+    rule               original: as facebookresearch/detr evaluates; transformers: as the image processor of that
+                       library. The original has no semantic task: both rules are transformers' there
+    threshold          scores are strictly above it; None: 0.85 for the panoptic task of the original rule, 0 for the
+                       semantic task, else 0.5
+    mask_threshold     a pixel belongs to a mask if its probability is above it
+    overlap_threshold  rule transformers, panoptic and instance: a segment is kept if it keeps more than this share of
+                       its mask
+    max_detections     maximum number of segments per image
+    class_ids          only these classes, selected after pixels are assigned; None: all
+    stuff              stuff classes: an image has one panoptic segment of each, and no instances
     """
 
     task: Task
@@ -41,9 +41,9 @@ class SegmentationSettings:
 
     @property
     def score_threshold(self) -> float:
-        """The threshold given, else the task's and rule's own."""
+        """The threshold, or the default of the task and rule."""
         if self.threshold is not None:
             return self.threshold
         if self.task == "semantic":
             return 0.0
-        return _ORIGINAL_PANOPTIC if (self.task, self.rule) == ("panoptic", "original") else _OTHERS
+        return _ORIGINAL_PANOPTIC if (self.task, self.rule) == ("panoptic", "original") else _DEFAULT

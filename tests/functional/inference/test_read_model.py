@@ -122,7 +122,7 @@ def test_a_released_file_is_known_by_its_content_and_never_by_its_name(
     assert read.checkpoint.config["dilation"] is True
     overruled = read_original(named, ConversionHints(dilation=False)).checkpoint
     assert overruled.config["dilation"] is False
-    assert "taken as not dilated, though what is known of the file says dilated (DC5)" in overruled.notes[-1]
+    assert "converted as not dilated, but the file is known to be dilated (DC5)" in overruled.notes[-1]
 
 
 def test_the_size_of_images_can_be_said(
@@ -137,7 +137,7 @@ def test_the_size_of_images_can_be_said(
 
 
 def test_a_hint_that_means_nothing_to_the_family_is_refused(give: Give, tensors: dict[str, Tensor]) -> None:
-    with pytest.raises(UsageError, match=r"--dc5 and --no-dc5 are for DETR and Deformable DETR"):
+    with pytest.raises(UsageError, match=r"`dilation` is for DETR and Deformable DETR"):
         read_original(give(tensors), ConversionHints(labels=NAMES, dilation=True))
 
 

@@ -181,4 +181,4 @@ def test_an_answer_that_is_not_finite_fails_that_image_and_no_other() -> None:
     assert [type(answer).__name__ for answer in found] == ["Detections", "FailedFrame", "Detections"]
     failed = cast("FailedFrame", found[1])
     assert failed.code == "device"
-    assert "not finite in fp32" in failed.message
+    assert "NaN or infinity in fp32" in failed.message

@@ -1,19 +1,20 @@
 """Images with ground truth kept in a few arrays: read lazily, and the ground truth always in the upright image's pixels."""
 
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from detcli.datasets.annotation_tables import MAX_IMAGE_BYTES, MAX_PIXELS, AnnotationTables
+from detcli.datasets.annotation_tables import AnnotationTables
 from detcli.datasets.dataset import IssueSummary
 from detcli.datasets.exif_orientation import BoxFrame, ExifOrientation
 from detcli.datasets.instance_masks import change_masks
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.transforms.rotate import turn_boxes, turn_mask
-from detcli.errors import ImageError
 from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
-from detcli.io.images.decode import decode
+from detcli.io.images.limits import MAX_IMAGE_BYTES
+from detcli.io.images.read_frame import read_frame
 from detcli.io.read import read_bytes
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
@@ -54,20 +55,9 @@ class AnnotatedImages:
         """The image, upright; `FailedFrame` also where its ground truth are of an image of another size."""
         path, name = self._tables.paths[index], self._tables.names[index]
         origin = Origin(index, path, name, os.path.splitext(name)[0])  # noqa: PTH122 - a name, not a path
-        try:
-            if self._standing.drawn(index) == BoxFrame.ELSEWHERE:
-                raise ImageError("unsupported", self._standing.other_size(index))
-            decoded = decode(read_bytes(path, max_bytes=MAX_IMAGE_BYTES), max_pixels=MAX_PIXELS)
-            width, height = decoded.image.size
-            if resize is not None:
-                return Frame(origin, (height, width), None, resize(decoded.image), decoded.metadata)
-            return Frame(origin, (height, width), decoded.pixels, metadata=decoded.metadata)
-        except ImageError as error:
-            return FailedFrame(origin, error.code, str(error))
-        except MemoryError:
-            return FailedFrame(origin, "too-large", "there is not enough memory to read it (MemoryError)")
-        except OSError as error:
-            return FailedFrame(origin, "decode-failed", f"reading failed ({type(error).__name__}: {error})")
+        if self._standing.drawn(index) == BoxFrame.ELSEWHERE:
+            return FailedFrame(origin, "unsupported", self._standing.other_size(index))
+        return read_frame(origin, partial(read_bytes, path, max_bytes=MAX_IMAGE_BYTES), resize=resize)
 
     def ground_truth(self, index: int) -> GroundTruth:
         """The ground truth of the upright image, in its pixels; nothing where its size is not known, or another.

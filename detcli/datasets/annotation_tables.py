@@ -8,9 +8,6 @@ import numpy.typing as npt
 
 from detcli.datasets.instance_masks import ImageMasks
 
-MAX_PIXELS = 250_000_000  # of an image; the same as detection takes
-MAX_IMAGE_BYTES = 8 * MAX_PIXELS
-
 
 @dataclass(frozen=True, slots=True)
 class AnnotationTables:

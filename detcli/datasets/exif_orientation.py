@@ -11,10 +11,11 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.annotation_tables import MAX_IMAGE_BYTES, AnnotationTables
+from detcli.datasets.annotation_tables import AnnotationTables
 from detcli.datasets.issues import IssueReport
 from detcli.errors import ImageError
 from detcli.io.images.headers import ImageHeader, read_header
+from detcli.io.images.limits import MAX_IMAGE_BYTES
 
 _LOOKED_AT_ON_ENTRY = 2_000  # headers; a fraction of a second
 _MOST_WRONG = 0.5  # share of the images that may be of another size

@@ -6,11 +6,10 @@ from detcli.errors import ImageError
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
 from detcli.io.coco.coco_reader import posix_name
 from detcli.io.images.decode import decode
+from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
 from detcli.io.read import read_bytes
 from detcli.structures.frame import Pixels
 
-_MOST_BYTES = 1 << 30
-_MOST_PIXELS = 250_000_000
 _SAMPLE = 20  # names that a folder is tried with
 
 
@@ -41,7 +40,7 @@ class ImageLookup:
         if path is None:
             return None
         try:
-            return decode(read_bytes(path, max_bytes=_MOST_BYTES), max_pixels=_MOST_PIXELS).pixels
+            return decode(read_bytes(path, max_bytes=MAX_IMAGE_BYTES), max_pixels=DEFAULT_MAX_PIXELS).pixels
         except ImageError:
             return None
 

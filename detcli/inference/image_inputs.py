@@ -13,16 +13,15 @@ from PIL.ImageFile import ImageFile
 from detcli.errors import ImageError, UsageError
 from detcli.io.images.decode import convert_image
 from detcli.io.images.formats import check_head
+from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
 from detcli.io.read import read_bytes
 from detcli.sources.http import fetch, is_url, scheme_of, without_credentials
 from detcli.sources.images.lazy_image import LazyImage
-from detcli.sources.source import DEFAULT_MAX_PIXELS
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 
 ImageInput = str | os.PathLike[str] | Image.Image | npt.NDArray[np.uint8] | torch.Tensor | Frame | FailedFrame
 
 _KINDS = "a path, a URL, a PIL image, a uint8 array [H, W, 3] RGB, a tensor [3, H, W] RGB or a list of them"
-_MAX_BYTES = 8 * DEFAULT_MAX_PIXELS  # no format takes more: 16 bits a sample, four samples
 
 
 def check_image(image: object, name: str = "`image`") -> None:
@@ -76,7 +75,7 @@ def _lazy_image(path: str, index: int) -> LazyImage:
         read = partial(fetch, path, check_head=check_head)
     else:
         shown = path
-        read = partial(read_bytes, path, max_bytes=_MAX_BYTES, check_head=check_head)
+        read = partial(read_bytes, path, max_bytes=MAX_IMAGE_BYTES, check_head=check_head)
     name = Path(shown)
     return LazyImage(Origin(index, shown, name.name, name.stem), read, DEFAULT_MAX_PIXELS)
 

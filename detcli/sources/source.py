@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from detcli.errors import UsageError
+from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.registry import Registry
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
-DEFAULT_MAX_PIXELS: Final = 250_000_000
 STANDARD_INPUT: Final = "-"
 
 

@@ -6,13 +6,13 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.annotation_tables import MAX_IMAGE_BYTES
 from detcli.datasets.box_checks import MOST_WRONG, Mask
 from detcli.datasets.coco.coco_annotations import AnnotationColumns
 from detcli.datasets.find_images import ImagePaths, locate
 from detcli.datasets.issues import IssueReport
 from detcli.errors import ImageError
 from detcli.io.images.headers import read_header
+from detcli.io.images.limits import MAX_IMAGE_BYTES
 from detcli.structures.class_labels import ClassLabels
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.datasets.annotated_images import AnnotatedImages
-from detcli.datasets.annotation_tables import MAX_IMAGE_BYTES, MAX_PIXELS, AnnotationTables
+from detcli.datasets.annotation_tables import AnnotationTables
 from detcli.datasets.box_checks import MOST_WRONG
 from detcli.datasets.coco.coco_annotations import AnnotationColumns, to_columns
 from detcli.datasets.coco.coco_boxes import make_tables
@@ -30,6 +30,7 @@ from detcli.datasets.layouts import find_layout, image_folders
 from detcli.errors import ImageError, UsageError
 from detcli.io.coco.coco_reader import read_coco_document
 from detcli.io.images.decode import decode
+from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
 from detcli.io.read import read_bytes
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.masks import Rle
@@ -115,7 +116,7 @@ class SegmentMasks:
         """The id at each pixel, [H, W]: R + 256 G + 256² B, 0 for none. Raises PictureError."""
         path = self.pngs[image]
         try:
-            pixels = decode(read_bytes(path, max_bytes=MAX_IMAGE_BYTES), max_pixels=MAX_PIXELS).pixels
+            pixels = decode(read_bytes(path, max_bytes=MAX_IMAGE_BYTES), max_pixels=DEFAULT_MAX_PIXELS).pixels
         except ImageError as error:
             raise ImageError(error.code, f"its PNG '{path}' cannot be read: {error}") from error
         red, green, blue = (pixels[..., channel].astype(np.uint32) for channel in range(3))

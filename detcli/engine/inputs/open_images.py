@@ -4,7 +4,8 @@ from detcli.engine.inputs.source_listing import SourceListing
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.request import ImageRequest
 from detcli.errors import InputError
-from detcli.sources.source import DEFAULT_MAX_PIXELS, SourceSettings, open_source
+from detcli.io.images.limits import DEFAULT_MAX_PIXELS
+from detcli.sources.source import SourceSettings, open_source
 
 
 def open_images(request: ImageRequest, plan: OutputPlan) -> SourceListing:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from detcli.engine.observer import OpenedVideo
 from detcli.engine.request import VideoRequest
-from detcli.sources.source import DEFAULT_MAX_PIXELS
+from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.sources.video.multiplexer import Multiplexer
 from detcli.sources.video.open_video import open_together
 from detcli.sources.video.video_source import VideoSettings

@@ -15,6 +15,7 @@ from detcli.errors import ImageError, ImageErrorCode
 from detcli.io.images.exif import upright_exif
 from detcli.io.images.formats import check_head, claimed_size, image_format, is_cut_short
 from detcli.io.images.open_header import open_header
+from detcli.io.images.pillow_settings import pillow_settings
 from detcli.io.read import HEAD_BYTES
 from detcli.structures.frame import ImageMetadata, Pixels
 
@@ -64,7 +65,8 @@ def decode(data: bytes, *, max_pixels: int) -> DecodedImage:
     name = image_format(data[:HEAD_BYTES])
     assert name is not None  # noqa: S101 - check_head has refused it
     try:
-        return _decode(name, data, max_pixels)
+        with pillow_settings(max_pixels):
+            return _decode(name, data, max_pixels)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -80,8 +82,9 @@ def convert_image(image: Image.Image) -> DecodedImage:
     """
     name = image.format or "image"
     try:
-        image.load()
-        return _upright_rgb(name, image)
+        with pillow_settings():
+            image.load()
+            return _upright_rgb(name, image)
     except OSError as error:
         code: ImageErrorCode = "truncated" if "truncated" in str(error).lower() else "decode-failed"
         raise ImageError(code, f"damaged {name} ({type(error).__name__}: {str(error)[:200]})") from error
@@ -91,8 +94,6 @@ def _decode(name: str, data: bytes, max_pixels: int) -> DecodedImage:
     claimed = claimed_size(name, data)
     if claimed is not None:
         _check_size(claimed, max_pixels)
-    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
-        Image.MAX_IMAGE_PIXELS = max_pixels  # some plugins evaluate by it on their own; ours is the limit that counts
     image = open_header(name, data)
     _check_size(image.size, max_pixels)
     _check_cost(name, image, data, max_pixels)
@@ -122,7 +123,7 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             "too-large",
-            f"{width} x {height} pixels are more than the limit of {max_pixels:,}; --max-pixels raises it",
+            f"{width} x {height} pixels are more than the limit of {max_pixels:,}; raise `max_pixels` to read it",
         )
 
 

@@ -8,6 +8,7 @@ from detcli.errors import ImageError
 from detcli.io.images.decode import orientation
 from detcli.io.images.formats import check_head, image_format
 from detcli.io.images.open_header import open_header
+from detcli.io.images.pillow_settings import pillow_settings
 from detcli.io.read import HEAD_BYTES, opened, read_bytes
 
 _JPEG_HEAD = 1 << 16  # bytes; EXIF with its thumbnail fits for the most part
@@ -53,8 +54,9 @@ def read_header(path: Path | str, *, max_bytes: int) -> ImageHeader:
 
 def _parse(name: str, data: bytes) -> ImageHeader:
     try:
-        image = open_header(name, data)
-        turned = orientation(image) if name != "TIFF" else 1
+        with pillow_settings():
+            image = open_header(name, data)
+            turned = orientation(image) if name != "TIFF" else 1
         return ImageHeader((image.height, image.width), turned if 1 <= turned <= 8 else 1)
     except ImageError:
         raise

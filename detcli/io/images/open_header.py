@@ -1,8 +1,6 @@
 """The header of an image, read by Pillow's plugin of its one format; keeps what decoders print to themselves."""
 
 import io
-import logging
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -21,11 +19,6 @@ from PIL import (
 from PIL.ImageFile import ImageFile
 
 from detcli.errors import ImageError
-
-# What Pillow finds odd is either harmless or an error of ours; neither belongs on a screen by itself.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-warnings.filterwarnings("ignore", module=r"pillow_heif\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 

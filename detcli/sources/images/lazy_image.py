@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from detcli.errors import ImageError
+from detcli.io.images.read_frame import read_frame
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
 
@@ -23,20 +24,7 @@ class LazyImage:
 
         resize  where it is given, the frame has the resized pixels alone
         """
-        from detcli.io.images.decode import decode  # listing images needs no decoder
-
-        try:
-            decoded = decode(self.read(), max_pixels=self.max_pixels)
-            width, height = decoded.image.size
-            if resize is not None:
-                return Frame(self.origin, (height, width), None, resize(decoded.image), decoded.metadata)
-            return Frame(self.origin, (height, width), decoded.pixels, metadata=decoded.metadata)
-        except ImageError as error:
-            return FailedFrame(self.origin, error.code, str(error))
-        except MemoryError:
-            return FailedFrame(self.origin, "too-large", "there is not enough memory to read it (MemoryError)")
-        except OSError as error:
-            return FailedFrame(self.origin, "decode-failed", f"reading failed ({type(error).__name__}: {error})")
+        return read_frame(self.origin, self.read, max_pixels=self.max_pixels, resize=resize)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from detcli.errors import ImageErrorCode
+from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.registry import Registry
-from detcli.sources.source import DEFAULT_MAX_PIXELS, SourceItem
+from detcli.sources.source import SourceItem
 from detcli.structures.frame import FailedFrame, Origin, Resize
 
 

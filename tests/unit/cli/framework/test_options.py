@@ -13,7 +13,7 @@ from detcli.cli.detect.segment import segment as segment_command
 from detcli.cli.docs.command_tree import read_tree
 from detcli.cli.framework.command import Context, option_sections
 from detcli.cli.main import COMMANDS, cli
-from detcli.sources.source import DEFAULT_MAX_PIXELS
+from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from tests.helpers.cli_runs import Run, options_read
 
 BRANCHES = list(read_tree(cli, "detcli").walk())

@@ -1,0 +1,36 @@
+"""Bytes of an image file -> a `Frame`, or a `FailedFrame` with the reason."""
+
+from collections.abc import Callable
+
+from detcli.errors import ImageError
+from detcli.io.images.limits import DEFAULT_MAX_PIXELS
+from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
+
+
+def read_frame(
+    origin: Origin,
+    read: Callable[[], bytes],
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    resize: Resize | None = None,
+) -> Frame | FailedFrame:
+    """Read and decode one image; an image that cannot be read becomes a FailedFrame. Safe in any thread.
+
+    read        returns the bytes of the file; raises ImageError, OSError or MemoryError
+    max_pixels  an image with more pixels is refused before it is decoded
+    resize      the frame then has only the pixels that this function returns
+    """
+    from detcli.io.images.decode import decode  # listing images needs no decoder
+
+    try:
+        decoded = decode(read(), max_pixels=max_pixels)
+        width, height = decoded.image.size
+        if resize is not None:
+            return Frame(origin, (height, width), None, resize(decoded.image), decoded.metadata)
+        return Frame(origin, (height, width), decoded.pixels, metadata=decoded.metadata)
+    except ImageError as error:
+        return FailedFrame(origin, error.code, str(error))
+    except MemoryError:
+        return FailedFrame(origin, "too-large", "there is not enough memory to read it (MemoryError)")
+    except OSError as error:
+        return FailedFrame(origin, "decode-failed", f"reading failed ({type(error).__name__}: {error})")

@@ -139,6 +139,14 @@ def read_labels(fields: ConfigFields) -> tuple[str, ...]:
     return tuple(names.get(i, f"LABEL_{i}") for i in range(len(names)))
 
 
+def labels_as_json(labels: Sequence[str]) -> dict[str, Any]:
+    """The fields of config.json that hold class names."""
+    return {
+        "id2label": {str(index): name for index, name in enumerate(labels)},
+        "label2id": {name: index for index, name in enumerate(labels)},
+    }
+
+
 def _is_integer(value: Any, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 

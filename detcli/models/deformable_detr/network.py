@@ -18,6 +18,7 @@ from detcli.models.deformable_detr.encoder import (
     Shapes,
 )
 from detcli.models.deformable_detr.queries import DecoderQueries, LearnedQueries, Proposals
+from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
 from detcli.models.losses.set_training import SetTraining
 from detcli.structures.outputs import Outputs, Targets
@@ -111,7 +112,9 @@ class DeformableDetr(nn.Module):
         Raises ValueError for pixels or a mask of another shape, and for targets that are not one an image of a
         training step.
         """
-        self._check(pixels, mask, targets)
+        check_pixels(pixels)
+        check_mask(mask, pixels)
+        check_targets(targets, pixels, training=self.training)
         scene = self._look(pixels, mask)
         encoded = self.encoder(
             scene.tokens, scene.positions, scene.references, scene.shapes_hw, padding=scene.padding, details=details
@@ -168,15 +171,6 @@ class DeformableDetr(nn.Module):
             return proposed
         learned: DecoderQueries = self.start(tokens)
         return learned
-
-    def _check(self, pixels: Tensor, mask: Tensor | None, targets: Sequence[Targets] | None) -> None:
-        if pixels.ndim != 4 or pixels.shape[1] != 3:
-            raise ValueError(f"pixels have shape {list(pixels.shape)}; Deformable DETR takes [B, 3, H, W]")
-        if mask is not None and mask.shape != (pixels.shape[0], *pixels.shape[2:]):
-            raise ValueError(f"the mask has shape {list(mask.shape)}, pixels {list(pixels.shape)}")
-        if targets is not None and (not self.training or len(targets) != len(pixels)):
-            mode = "training" if self.training else "evaluation"
-            raise ValueError(f"{len(targets)} targets for {len(pixels)} images in {mode} mode; training takes one each")
 
 
 def shrunk(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig
-from detcli.models.backbones.resnet_original import BODY, name_of_resnet, read_resnet
+from detcli.models.backbones.resnet_original import name_of_resnet, read_resnet
 from detcli.models.conversion.original_names import Room, TensorShapes, labels_of, numbers_of, renamed
 from detcli.models.deformable_detr.config import DeformableDetrConfig, read_config, write_config
+from detcli.models.detr_common.original_names import BACKBONE_NAMES, LOSS_ARGUMENTS
 from detcli.models.family import ConversionHints, ConvertedWeights
 
 _PUBLISHED_CLASSES = (91,)
@@ -29,9 +30,7 @@ _DECODER_LAYER = (
     (r"\.cross_attn\.", ".encoder_attn."),
 )
 _ROOMS: tuple[Room, ...] = (
-    (BODY, "model.backbone.conv_encoder.model.", ()),
-    ("backbone.1.row_embed.", "model.position_embedding.row_embeddings.", ()),
-    ("backbone.1.col_embed.", "model.position_embedding.column_embeddings.", ()),
+    *BACKBONE_NAMES,
     ("input_proj.", "model.input_proj.", ()),
     ("query_embed.", "model.query_position_embeddings.", ()),
     ("transformer.level_embed", "model.level_embed", ()),
@@ -47,18 +46,8 @@ _ROOMS: tuple[Room, ...] = (
     ("class_embed.", "class_embed.", ()),
     ("bbox_embed.", "bbox_embed.", ()),
 )
-# Arguments of main.py and the fields that they set. The weight of the class loss is 2 there as here, always.
-_ARGUMENTS = {
-    "dropout": "dropout",
-    "set_cost_class": "class_cost",
-    "set_cost_bbox": "bbox_cost",
-    "set_cost_giou": "giou_cost",
-    "mask_loss_coef": "mask_loss_coefficient",
-    "dice_loss_coef": "dice_loss_coefficient",
-    "bbox_loss_coef": "bbox_loss_coefficient",
-    "giou_loss_coef": "giou_loss_coefficient",
-    "focal_alpha": "focal_alpha",
-}
+# The weight of the class loss is not among them: it is always 2, in the repository and here.
+_ARGUMENTS = {**LOSS_ARGUMENTS, "focal_alpha": "focal_alpha"}
 
 
 def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:

@@ -12,6 +12,7 @@ from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.masks import MaskHead
 from detcli.models.detr.transformer import DetrDecoder, DetrDecoderOutput, DetrEncoder, DetrEncoderOutput, real_tokens
 from detcli.models.layers.heads import Mlp
+from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
 from detcli.models.losses.set_training import SetTraining
 from detcli.structures.outputs import Outputs, Targets
@@ -81,7 +82,9 @@ class Detr(nn.Module):
         Raises ValueError for pixels or a mask of another shape, and for targets that are not one an image of a
         training step.
         """
-        self._check(pixels, mask, targets)
+        check_pixels(pixels)
+        check_mask(mask, pixels)
+        check_targets(targets, pixels, training=self.training)
         maps = self.backbone(pixels)
         projected = self.input_projection(maps[-1])  # [B, D, H', W']
         size_hw = (projected.shape[-2], projected.shape[-1])
@@ -146,15 +149,6 @@ class Detr(nn.Module):
             return learned
         width = projected.shape[1]
         return sine_positions(size_hw, cells, channels=width, device=projected.device, dtype=projected.dtype)
-
-    def _check(self, pixels: Tensor, mask: Tensor | None, targets: Sequence[Targets] | None) -> None:
-        if pixels.ndim != 4 or pixels.shape[1] != 3:
-            raise ValueError(f"pixels have shape {list(pixels.shape)}; DETR takes [B, 3, H, W]")
-        if mask is not None and mask.shape != pixels[:, 0].shape:
-            raise ValueError(f"the mask has shape {list(mask.shape)}, the pixels {list(pixels.shape)}")
-        if targets is not None and (not self.training or len(targets) != len(pixels)):
-            mode = "training" if self.training else "evaluation"
-            raise ValueError(f"{len(targets)} targets for {len(pixels)} images in {mode} mode; training takes one each")
 
 
 def _backbone(config: DetrConfig) -> BackboneConfig:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig
-from detcli.models.backbones.resnet_original import BODY, name_of_resnet, read_resnet
+from detcli.models.backbones.resnet_original import name_of_resnet, read_resnet
 from detcli.models.conversion.original_names import Room, TensorShapes, labels_of, numbers_of, renamed
 from detcli.models.detr.config import DetrConfig, read_config, write_config
+from detcli.models.detr_common.original_names import BACKBONE_NAMES, LOSS_ARGUMENTS
 from detcli.models.family import ConversionHints, ConvertedWeights
 
 _OUTER = "detr."  # before the detector where there is a mask head
@@ -30,9 +31,7 @@ _DECODER_LAYER = (
     (r"\.multihead_attn\.", ".encoder_attn."),
 )
 _ROOMS: tuple[Room, ...] = (
-    (BODY, "model.backbone.conv_encoder.model.", ()),
-    ("backbone.1.row_embed.", "model.position_embedding.row_embeddings.", ()),
-    ("backbone.1.col_embed.", "model.position_embedding.column_embeddings.", ()),
+    *BACKBONE_NAMES,
     ("input_proj.", "model.input_projection.", ()),
     ("query_embed.", "model.query_position_embeddings.", ()),
     ("transformer.encoder.layers.", "model.encoder.layers.", _ENCODER_LAYER),
@@ -43,18 +42,7 @@ _ROOMS: tuple[Room, ...] = (
     ("bbox_attention.", "bbox_attention.", ()),
     ("mask_head.", "mask_head.", ()),
 )
-# Arguments of main.py and the fields that they set.
-_ARGUMENTS = {
-    "dropout": "dropout",
-    "set_cost_class": "class_cost",
-    "set_cost_bbox": "bbox_cost",
-    "set_cost_giou": "giou_cost",
-    "mask_loss_coef": "mask_loss_coefficient",
-    "dice_loss_coef": "dice_loss_coefficient",
-    "bbox_loss_coef": "bbox_loss_coefficient",
-    "giou_loss_coef": "giou_loss_coefficient",
-    "eos_coef": "eos_coefficient",
-}
+_ARGUMENTS = {**LOSS_ARGUMENTS, "eos_coef": "eos_coefficient"}
 
 
 def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:

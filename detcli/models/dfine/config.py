@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from detcli.models.backbones.hgnetv2 import HGNetV2Config
-from detcli.models.config_fields import ConfigFields, read_labels
+from detcli.models.config_fields import ConfigFields, labels_as_json, read_labels
 from detcli.models.dfine.backbone_config import read_backbone, write_backbone
 from detcli.models.layers.activations import ACTIVATIONS
 from detcli.models.layers.deformable_attention import SamplingMethod
@@ -200,8 +200,7 @@ def write_config(config: DFineConfig) -> dict[str, Any]:
         "is_encoder_decoder": True,
         "torch_dtype": "float32",
         "tie_word_embeddings": False,  # each layer has heads of its own; see write_weights
-        "id2label": {str(i): name for i, name in enumerate(config.labels)},
-        "label2id": {name: i for i, name in enumerate(config.labels)},
+        **labels_as_json(config.labels),
         "backbone_config": write_backbone(config.backbone),
         "freeze_backbone_batch_norms": config.backbone.frozen,
         "encoder_in_channels": list(config.backbone.out_channels),

@@ -12,6 +12,7 @@ from detcli.models.dfine.decoder import DFineDecoder, DFineDecoderOutput
 from detcli.models.dfine.denoising import DenoisingLayout, Noise, make_queries
 from detcli.models.dfine.encoder import DFineEncoderOutput, HybridEncoder
 from detcli.models.dfine.queries import QuerySelector, SelectedQueries, Shapes
+from detcli.models.layers.input_checks import check_pixels, check_targets
 from detcli.models.layers.norm import ConvNorm
 from detcli.structures.outputs import Outputs, Targets
 
@@ -131,7 +132,8 @@ class DFine(nn.Module):
 
         Raises ValueError for pixels of another shape, and for targets that are not one an image of a training step.
         """
-        self._check(pixels, targets)
+        check_pixels(pixels, divisor_hw=self.divisor_hw)
+        check_targets(targets, pixels, training=self.training)
         encoded = self.encoder(self.backbone(pixels), details=details)
         maps = self.level_projections(encoded.maps)
         shapes = tuple((x.shape[-2], x.shape[-1]) for x in maps)
@@ -176,16 +178,6 @@ class DFine(nn.Module):
             up=self.decoder.bins.up,
         )
         return Outputs(answers.logits[-1], answers.boxes_cxcywh[-1], record)
-
-    def _check(self, pixels: Tensor, targets: Sequence[Targets] | None) -> None:
-        down, across = self.divisor_hw
-        if pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.shape[2] % down or pixels.shape[3] % across:
-            raise ValueError(
-                f"pixels have shape {list(pixels.shape)}; D-FINE takes [B, 3, multiple of {down}, multiple of {across}]"
-            )
-        if targets is not None and (not self.training or len(targets) != len(pixels)):
-            mode = "training" if self.training else "evaluation"
-            raise ValueError(f"{len(targets)} targets for {len(pixels)} images in {mode} mode; training takes one each")
 
 
 class DFineLevelProjections(nn.Module):

@@ -212,12 +212,12 @@ def test_learned_positions_refuse_an_image_that_is_too_large() -> None:
 
 @pytest.mark.parametrize("shape", [(3, 64, 64), (1, 4, 64, 64)])
 def test_pixels_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="pixels have shape"):
+    with pytest.raises(ValueError, match="`pixels` has shape"):
         lively(tiny())(torch.zeros(shape))
 
 
 def test_a_mask_of_another_shape_is_refused() -> None:
-    with pytest.raises(ValueError, match="the mask has shape"):
+    with pytest.raises(ValueError, match="`mask` has shape"):
         lively(tiny())(torch.zeros(1, 3, 64, 64), torch.ones(1, 64, 32, dtype=torch.bool))
 
 

@@ -175,7 +175,7 @@ def test_pixels_and_masks_of_another_shape_are_refused() -> None:
     network = lively(tiny())
     with pytest.raises(ValueError, match=r"\[1, 1, 32, 32\]"):
         network(torch.zeros(1, 1, 32, 32))
-    with pytest.raises(ValueError, match=r"mask has shape \[1, 32, 31\]"):
+    with pytest.raises(ValueError, match=r"`mask` has shape \[1, 32, 31\]"):
         network(torch.zeros(1, 3, 32, 32), torch.ones(1, 32, 31, dtype=torch.bool))
 
 

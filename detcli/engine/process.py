@@ -1,12 +1,14 @@
 """Changes of the whole process that make a run faster or exact; a run makes none of them, only the command line does."""
 
 from detcli.engine.request import ComputeSettings
+from detcli.pipeline.run import processors
+from detcli.runtimes.process import keep_freed_memory, limit_spinning
+
+__all__ = ["keep_freed_memory", "processors", "tune_process", "tune_process_for_video"]
 
 
 def tune_process_for_video() -> None:
     """Let torch's waiting threads sleep soon, while others decode and draw; call it before torch is imported."""
-    from detcli.runtimes.process import limit_spinning
-
     limit_spinning()
 
 
@@ -15,8 +17,6 @@ def tune_process(compute: ComputeSettings) -> None:
 
     Call it before the model is loaded.
     """
-    from detcli.runtimes.process import keep_freed_memory
-
     keep_freed_memory()
     if compute.deterministic:
         from detcli.runtimes.torch_runtime import choose_device, use_deterministic_kernels

@@ -33,6 +33,11 @@ FLOORS = {
     "detcli.version": 1,
     "detcli": 11,  # the public face
 }
+# The command line reaches these only through the engine.
+BEHIND_THE_ENGINE = ("sources", "sinks", "pipeline", "inference", "runtimes", "tracking")
+NOT_YET_BEHIND = ("detcli.cli.evaluate", "detcli.cli.train")
+# Names of formats for help pages, which import nothing.
+LIGHT_NAMES = ("detcli.sinks.sink", "detcli.sinks.formats")
 # Inside the models: families -> backbones and losses -> layers; the door knows no family.
 MODEL_FLOORS = {
     "detcli.models.layers": 1,
@@ -120,3 +125,12 @@ def test_the_ground_knows_no_heavy_library() -> None:
         source = MODULES[module].read_text(encoding="utf-8")
         assert "import torch" not in source, module
         assert "from torch" not in source, module
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("detcli.cli")])
+def test_the_command_line_runs_through_the_engine(module: str) -> None:
+    for imported in imports(MODULES[module]):
+        package = imported.split(".")[1] if "." in imported else ""
+        if module.startswith(NOT_YET_BEHIND):
+            continue
+        assert package not in BEHIND_THE_ENGINE or imported in LIGHT_NAMES, f"{module} imports {imported}"

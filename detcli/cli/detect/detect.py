@@ -4,8 +4,6 @@ from typing import Any
 
 import click
 
-from detcli.cli.detect.requests import image_request
-from detcli.cli.detect.run_images import run_images
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
@@ -51,4 +49,7 @@ def detect(console: Console, /, **given: Any) -> int:
     Results go to standard output or to each --output; messages go to standard error. An image that cannot be read
     becomes a record with the reason, and the run goes on.
     """
+    from detcli.cli.detect.requests import image_request
+    from detcli.cli.detect.run_images import run_images
+
     return run_images(console, image_request(console, given), dry_run=given["dry_run"])

@@ -6,8 +6,6 @@ from typing import Any
 import click
 
 from detcli.cli.detect import segment_options
-from detcli.cli.detect.requests import image_request
-from detcli.cli.detect.run_images import run_images
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
@@ -60,6 +58,9 @@ def segment(console: Console, /, **given: Any) -> int:
     segmentation finds things, each by itself. A semantic one gives every pixel a class. Masks stand in the results
     run-length encoded, as pycocotools reads them.
     """
+    from detcli.cli.detect.requests import image_request
+    from detcli.cli.detect.run_images import run_images
+
     for option, needed in _unused_options(given):
         console.warning(f"{option} has no effect here: it needs {needed}")
     return run_images(console, image_request(console, given), dry_run=given["dry_run"])

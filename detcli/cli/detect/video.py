@@ -5,8 +5,6 @@ from typing import Any
 import click
 
 from detcli.cli.detect import video_options
-from detcli.cli.detect.requests import video_request
-from detcli.cli.detect.run_video import run_videos
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
@@ -57,4 +55,7 @@ def video(console: Console, /, **given: Any) -> int:
     Each record has the number of the frame and its time in seconds since the first one. '{name}' in an output stands
     for the name of each source; an output without it holds the results of all.
     """
+    from detcli.cli.detect.requests import video_request
+    from detcli.cli.detect.run_video import run_videos
+
     return run_videos(console, video_request(console, given), dry_run=given["dry_run"])

@@ -92,15 +92,12 @@ def convert(
     names = _names(labels)
     for name in _repeated(names or ()):
         console.warning(f"--labels: '{name}' names more than one class, and results will not tell them apart by name")
-    from detcli.checkpoints.checkpoint_files import write_checkpoint
-    from detcli.inference.read_model import read_original
-    from detcli.models.family import ConversionHints
+    from detcli.engine.model_files import ConversionHints, convert_original
 
-    read = read_original(weights, ConversionHints(labels=names, dilation=dc5, image_size_hw=imgsz))
+    read = convert_original(weights, output, ConversionHints(labels=names, dilation=dc5, image_size_hw=imgsz))
     made = read.checkpoint
     for note in made.notes:
         console.say(note)
-    write_checkpoint(output, made.config, made.preprocessor, made.tensors)
     size = (output / "model.safetensors").stat().st_size
     first, last = read.labels.names[0], read.labels.names[-1]
     classes = counted(len(read.labels), "class", "classes")

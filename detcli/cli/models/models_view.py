@@ -177,21 +177,16 @@ def _of(files: ModelFiles | None) -> Row:
     """What config.json says of the family, of what the model is for, and of the classes."""
     if files is None:
         return {}
-    from detcli.inference.config_labels import read_labels
-    from detcli.inference.read_model import describe_model
-    from detcli.models.family import family_of
+    from detcli.engine.model_files import describe_files
 
-    config, _ = describe_model(files)
-    family = family_of(config)
-    record = family.read_config(config)
-    labels = read_labels(config, record.labels)
+    model = describe_files(files)
+    labels = model.labels
     classes = [
         {"label_id": index, "category_id": category, "label": name}
         | ({"stuff": index in labels.stuff} if labels.stuff else {})
         for index, (name, category) in enumerate(zip(labels.names, labels.category_ids, strict=True))
     ]
-    task = "panoptic" if family.has_masks(record) else "detection"
-    return {"model_type": config["model_type"], "family": family.name, "task": task, "classes": classes}
+    return {"model_type": model.model_type, "family": model.family, "task": model.task, "classes": classes}
 
 
 def _in_columns(cells: Sequence[str], width: int) -> Iterable[str]:

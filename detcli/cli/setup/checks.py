@@ -90,8 +90,7 @@ def _version(package: str) -> str:
 def _devices() -> Iterator[CheckResult]:
     import torch
 
-    from detcli.pipeline.run import processors
-    from detcli.runtimes.process import keep_freed_memory
+    from detcli.engine.process import keep_freed_memory, processors
 
     cores = counted(processors(), "core") + (f" of {os.cpu_count()}" if os.cpu_count() != processors() else "")
     threads = torch.get_num_threads()

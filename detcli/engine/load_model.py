@@ -9,6 +9,8 @@ from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 
+__all__ = ["Detector", "describe_model", "load_model"]
+
 
 def load_model(
     model: ModelSettings,

@@ -15,6 +15,7 @@ from detcli.io.atomic_write import told, write_atomically
 from detcli.io.outputs import IfExists, prepare_output
 
 if TYPE_CHECKING:
+    from detcli.engine.load_model import Detector
     from detcli.engine.request import ImageRequest
 
 MODEL = "shapes"
@@ -54,12 +55,18 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
         return 0
     from detcli.cli.detect.run_images import ImageRunView
     from detcli.cli.detect.standard_output import TerminalOutput
+    from detcli.engine.load_model import load_model
+    from detcli.engine.process import tune_process
+    from detcli.engine.request import ComputeSettings, DetectionSettings, ModelSettings
     from detcli.engine.run import run
 
+    compute = ComputeSettings(device="cpu")
+    tune_process(compute)
+    detector = load_model(ModelSettings(model=MODEL, offline=True), DetectionSettings(), compute)  # may be missing
     images = draw_images(output / "images", count=COUNT)
     with ImageRunView(console) as view:
         stdout = TerminalOutput(console, default_format="table")
-        stats = run(_request(images, output), observer=view, stop=view.stop, stdout=stdout)
+        stats = run(_request(detector, images, output), observer=view, stop=view.stop, stdout=stdout)
         view.show_summary()
     for line in _next(output):
         console.say(line)
@@ -106,14 +113,13 @@ def _is_wanted(console: Console, folder: Path, if_exists: IfExists) -> bool:
     return prepare_output(folder, if_exists="overwrite", folder=True)
 
 
-def _request(images: list[Path], output: Path) -> "ImageRequest":
+def _request(detector: "Detector", images: list[Path], output: Path) -> "ImageRequest":
     """Detect in the images, and write a table, COCO, CSV and annotated images."""
-    from detcli.engine.request import ComputeSettings, ImageInputSettings, ImageRequest, ModelSettings, OutputSettings
+    from detcli.engine.request import ImageInputSettings, ImageRequest, ModelSettings, OutputSettings
 
     return ImageRequest(
         input=ImageInputSettings(sources=tuple(str(path) for path in images)),
-        model=ModelSettings(model=MODEL, offline=True),
-        compute=ComputeSettings(device="cpu"),
+        model=ModelSettings(model=detector),
         output=OutputSettings(
             outputs=("-", str(output / "detections.json"), str(output / "detections.csv")),
             save_images=output / "drawn",

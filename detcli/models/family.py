@@ -230,6 +230,11 @@ class Family(Protocol):
         return ReplacedClassHead(replaced, made, tuple(new for new, _ in classes.same))
 
 
+def _check(name: str, family: Family) -> None:
+    if not isinstance(family, Family) or family.name != name:
+        raise TypeError("it must be a detcli.models.family.Family with the name of its entry point")
+
+
 FAMILIES: Registry[Family] = Registry(
     "model family",
     {
@@ -237,6 +242,8 @@ FAMILIES: Registry[Family] = Registry(
         "detr": "detcli.models.detr:FAMILY",
         "deformable_detr": "detcli.models.deformable_detr:FAMILY",
     },
+    group="detcli.families",
+    check=_check,
 )
 
 # model_type of config.json -> family, so that recognising one imports no other.
@@ -244,9 +251,13 @@ MODEL_TYPES: dict[str, str] = {"d_fine": "dfine", "detr": "detr", "deformable_de
 
 
 def family_of(config: Json) -> Family:
-    """The family that a config.json belongs to. Raises UnsupportedModelError for a model type nobody here knows."""
+    """The family that a config.json belongs to. Raises UnsupportedModelError for an unknown model type."""
     model_type = config.get("model_type")
-    if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
-        known = ", ".join(sorted(MODEL_TYPES))
-        raise UnsupportedModelError(f"config.json says model_type {str(model_type)[:60]!r}; detcli knows {known}")
-    return FAMILIES[MODEL_TYPES[model_type]]
+    if isinstance(model_type, str):
+        if model_type in MODEL_TYPES:
+            return FAMILIES[MODEL_TYPES[model_type]]
+        for name in FAMILIES.plug_ins():
+            if model_type in FAMILIES[name].model_types:
+                return FAMILIES[name]
+    known = ", ".join(sorted(MODEL_TYPES))
+    raise UnsupportedModelError(f"config.json says model_type {str(model_type)[:60]!r}; detcli knows {known}")

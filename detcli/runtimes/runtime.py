@@ -31,5 +31,5 @@ class Runtime(Protocol):
 
 
 RUNTIMES: Registry[Callable[..., Runtime]] = Registry(
-    "runtime", {"eager": "detcli.runtimes.torch_runtime:TorchRuntime"}
+    "runtime", {"eager": "detcli.runtimes.torch_runtime:TorchRuntime"}, group="detcli.runtimes"
 )

@@ -4,6 +4,8 @@ A source lists its images one after the other without opening them; each `Source
 called, in any thread. So listing keeps the order and costs nothing, and reading can run ahead.
 """
 
+import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +74,13 @@ class NamedSource(Source, Protocol):
     def __init__(self, arguments: Sequence[str], settings: SourceSettings) -> None: ...
 
 
-SOURCES: Registry[type[NamedSource]] = Registry("source", {"images": "detcli.sources.images.image_source:ImageSource"})
+# A plug-in named `x` gets the arguments that start with `x:`.
+SOURCES: Registry[type[NamedSource]] = Registry(
+    "source", {"images": "detcli.sources.images.image_source:ImageSource"}, group="detcli.sources"
+)
+
+_PREFIX = re.compile(r"([a-z][a-z0-9+._-]+):", re.ASCII)  # two characters or more: a letter is a drive of Windows
+_NOT_PLUG_INS = ("http", "https", "file")
 
 
 def open_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
@@ -87,7 +95,25 @@ def open_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
         raise UsageError("standard input ('-') is named more than once, and it can be read only once")
     if listed is not None and listed != STANDARD_INPUT:
         _check_list(listed)
-    return SOURCES["images"](arguments, settings)
+    plug_ins = {name: argument for argument in arguments if (name := plug_in_of(argument)) is not None}
+    if not plug_ins:
+        return SOURCES["images"](arguments, settings)
+    name, claimed = next(iter(plug_ins.items()))
+    others = [argument for argument in arguments if plug_in_of(argument) != name]
+    if others or listed is not None:
+        raise UsageError(f"'{claimed}' is of the source '{name}', and cannot be combined with '{(*others, listed)[0]}'")
+    return SOURCES[name](arguments, settings)
+
+
+def plug_in_of(argument: str) -> str | None:
+    """The name of the plug-in whose prefix an argument has, `x` for `x:anything`; None for built-in sources.
+
+    An existing file of that name is taken as the file.
+    """
+    match = _PREFIX.match(argument)
+    if match is None or match[1] in _NOT_PLUG_INS or os.path.lexists(argument):
+        return None
+    return match[1] if match[1] in SOURCES.plug_ins() else None
 
 
 def _check_list(name: str) -> None:

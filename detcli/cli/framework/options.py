@@ -12,7 +12,7 @@ import click
 from detcli.cli.framework.command import Decorator, Option
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import SCREEN
-from detcli.io.results.formats import suffixes_of, writable_formats
+from detcli.io.results.formats import FORMATS, suffixes_of, writable_formats
 
 INPUT, MODEL, DETECTION, SPEED, OUTPUT, IMAGES, RUN = (
     "Input",
@@ -296,6 +296,12 @@ class FormatType(click.Choice):  # type: ignore[type-arg]  # generic in newer cl
     @choices.setter
     def choices(self, names: object) -> None:
         """Ignore the names that click sets."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check the name. Raises UsageError with the reason for a plug-in that cannot be loaded."""
+        if value in FORMATS.plug_ins():
+            FORMATS[value]
+        return super().convert(value, param, ctx)
 
 
 def results_as(

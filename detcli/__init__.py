@@ -1,13 +1,14 @@
-"""detcli: every frame of a source goes through a detector to every sink.
+"""detcli: detect, segment and track objects; train and evaluate models.
 
-The public face, lazy, so that importing the package costs nothing:
+The public functions and classes; importing the package imports none of them:
 
-    from detcli import load_detector, open_source, SourceSettings
+    import detcli
 
-    detector = load_detector("dfine-s")
-    frames = [read() for read in open_source(["street.jpg"], SourceSettings())]
-    for frame, detections in zip(frames, detector(frames), strict=True):
-        print(frame.origin.file, detections)
+    model = detcli.load_detector("dfine-s", threshold=0.5)
+    result = model("street.jpg")
+    for detection in result:
+        print(detection.label, detection.score, detection.xyxy)
+    result[result.scores > 0.7].plot().save("out.jpg")
 """
 
 from importlib import import_module
@@ -16,47 +17,130 @@ from typing import TYPE_CHECKING, Any
 from detcli.version import __version__
 
 if TYPE_CHECKING:
-    from detcli.errors import DetcliError
+    from detcli.api.detect import detect, segment
+    from detcli.api.track_video import track_video
+    from detcli.engine.observer import Observer
+    from detcli.errors import (
+        AccessError,
+        DamagedModelError,
+        DataError,
+        DetcliError,
+        DeviceError,
+        DivergedError,
+        GateError,
+        HubError,
+        ImageError,
+        InputError,
+        ModelError,
+        NotCachedError,
+        OutputError,
+        SourceError,
+        TooManyFailuresError,
+        UnknownModelError,
+        UnsupportedModelError,
+        UsageError,
+    )
+    from detcli.inference.detection_result import DetectionResult
     from detcli.inference.detector import Detector
     from detcli.inference.load import load_detector
+    from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+    from detcli.pipeline.statistics import RunStats
     from detcli.sources.source import SourceSettings, open_source
     from detcli.sources.video.video_source import VideoSettings, open_moving
-    from detcli.structures.detections import Detections
+    from detcli.structures.class_labels import ClassLabels
+    from detcli.structures.detections import Detection, Detections
     from detcli.structures.frame import FailedFrame, Frame
+    from detcli.structures.stop_signal import StopSignal
 
 __all__ = [
+    "AccessError",
+    "ClassLabels",
+    "DamagedModelError",
+    "DataError",
     "DetcliError",
+    "Detection",
+    "DetectionResult",
     "Detections",
     "Detector",
+    "DeviceError",
+    "DivergedError",
     "FailedFrame",
     "Frame",
+    "GateError",
+    "HubError",
+    "ImageError",
+    "InputError",
+    "ModelError",
+    "NotCachedError",
+    "Observer",
+    "OutputError",
+    "RunStats",
+    "SegmentationSettings",
+    "SourceError",
     "SourceSettings",
+    "StopSignal",
+    "TooManyFailuresError",
+    "UnknownModelError",
+    "UnsupportedModelError",
+    "UsageError",
     "VideoSettings",
     "__version__",
+    "detect",
     "load_detector",
     "open_moving",
     "open_source",
+    "segment",
+    "track_video",
 ]
 
-_ROOMS = {
+# Public name -> module that defines it.
+_MODULES = {
+    "AccessError": "detcli.errors",
+    "ClassLabels": "detcli.structures.class_labels",
+    "DamagedModelError": "detcli.errors",
+    "DataError": "detcli.errors",
     "DetcliError": "detcli.errors",
+    "Detection": "detcli.structures.detections",
+    "DetectionResult": "detcli.inference.detection_result",
     "Detections": "detcli.structures.detections",
     "Detector": "detcli.inference.detector",
-    "Frame": "detcli.structures.frame",
-    "VideoSettings": "detcli.sources.video.video_source",
-    "SourceSettings": "detcli.sources.source",
+    "DeviceError": "detcli.errors",
+    "DivergedError": "detcli.errors",
     "FailedFrame": "detcli.structures.frame",
+    "Frame": "detcli.structures.frame",
+    "GateError": "detcli.errors",
+    "HubError": "detcli.errors",
+    "ImageError": "detcli.errors",
+    "InputError": "detcli.errors",
+    "ModelError": "detcli.errors",
+    "NotCachedError": "detcli.errors",
+    "Observer": "detcli.engine.observer",
+    "OutputError": "detcli.errors",
+    "RunStats": "detcli.pipeline.statistics",
+    "SegmentationSettings": "detcli.inference.segmentation.segmentation_settings",
+    "SourceError": "detcli.errors",
+    "SourceSettings": "detcli.sources.source",
+    "StopSignal": "detcli.structures.stop_signal",
+    "TooManyFailuresError": "detcli.errors",
+    "UnknownModelError": "detcli.errors",
+    "UnsupportedModelError": "detcli.errors",
+    "UsageError": "detcli.errors",
+    "VideoSettings": "detcli.sources.video.video_source",
+    "detect": "detcli.api.detect",
     "load_detector": "detcli.inference.load",
     "open_moving": "detcli.sources.video.video_source",
     "open_source": "detcli.sources.source",
+    "segment": "detcli.api.detect",
+    "track_video": "detcli.api.track_video",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return getattr(import_module(_ROOMS[name]), name)
-    raise AttributeError(f"module 'detcli' has no attribute '{name}'")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'detcli' has no attribute '{name}'")
+    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS})
+    return sorted({*globals(), *_MODULES})

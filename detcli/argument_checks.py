@@ -13,6 +13,8 @@ from typing import Any, SupportsIndex
 
 from detcli.errors import UsageError
 
+StrPath = str | os.PathLike[str]
+
 
 def check_type(name: str, value: object, kinds: type | tuple[type, ...], described: str) -> None:
     """Raise TypeError if a value is of none of the types."""

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "detcli"
 FLOORS = {
     "detcli.__main__": 11,
     "detcli.cli": 10,
+    "detcli.api": 9.5,
     "detcli.engine": 9,
     "detcli.training": 8,
     "detcli.evaluation": 7,

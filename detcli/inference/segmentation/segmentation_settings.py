@@ -7,6 +7,7 @@ Task = Literal["panoptic", "instance", "semantic"]
 Rule = Literal["original", "transformers"]
 
 TASKS: Final[tuple[Task, ...]] = get_args(Task)
+RULES: Final[tuple[Rule, ...]] = get_args(Rule)
 
 # facebookresearch/detr, PostProcessPanoptic; transformers, DetrImageProcessor.post_process_*_segmentation.
 _ORIGINAL_PANOPTIC, _DEFAULT = 0.85, 0.5

@@ -1,0 +1,62 @@
+"""Records of a request from the arguments of public functions, by name; the records check the values."""
+
+from typing import Any
+
+from detcli.engine.request import (
+    ComputeSettings,
+    DetectionSettings,
+    DrawingStyle,
+    FailurePolicy,
+    ModelSettings,
+    OutputSettings,
+)
+
+
+def run_settings(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The records that requests of each kind have, by field of the request."""
+    return {
+        "model": model_settings(arguments),
+        "detection": detection_settings(arguments),
+        "compute": compute_settings(arguments),
+        "output": _output(arguments),
+        "failures": FailurePolicy(**_named(arguments, "strict", "max_failures")),
+    }
+
+
+def model_settings(arguments: dict[str, Any]) -> ModelSettings:
+    """Which model."""
+    return ModelSettings(**_named(arguments, "model", "revision", "offline", "cache_dir"))
+
+
+def detection_settings(arguments: dict[str, Any]) -> DetectionSettings:
+    """Which detections are kept."""
+    return DetectionSettings(**_named(arguments, "threshold", "classes", "max_detections", "image_size"))
+
+
+def compute_settings(arguments: dict[str, Any]) -> ComputeSettings:
+    """How the network is run."""
+    names = ("device", "batch_size", "precision", "pad", "compile", "optimize", "deterministic", "workers")
+    return ComputeSettings(**_named(arguments, *names))
+
+
+def _output(arguments: dict[str, Any]) -> OutputSettings:
+    names = (
+        "outputs",
+        "format",
+        "header",
+        "csv_safe",
+        "ground_truth",
+        "resume",
+        "if_exists",
+        "save_images",
+        "save_crops",
+    )
+    return OutputSettings(
+        **_named(arguments, *names),
+        save_masks=arguments.get("save_masks"),
+        drawing=DrawingStyle(**_named(arguments, "line_width", "hide_labels", "hide_scores", "font")),
+    )
+
+
+def _named(arguments: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: arguments[name] for name in names}

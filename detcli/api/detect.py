@@ -1,0 +1,250 @@
+"""`detect` and `segment`: a run over images, as the commands of these names."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from detcli.argument_checks import StrPath
+    from detcli.engine.observer import Observer
+    from detcli.engine.request import ImageRequest
+    from detcli.inference.detector import Detector
+    from detcli.inference.segmentation.segmentation_settings import Rule, SegmentationSettings, Task
+    from detcli.io.outputs import IfExists
+    from detcli.pipeline.statistics import RunStats
+    from detcli.structures.stop_signal import StopSignal
+
+
+def detect(
+    sources: "StrPath | Iterable[StrPath]" = (),
+    *,
+    model: "StrPath | Detector" = "dfine-s",
+    threshold: float | None = None,
+    classes: "Sequence[str | int] | None" = None,
+    max_detections: int = 300,
+    image_size: "int | tuple[int, int] | None" = None,
+    outputs: "StrPath | Iterable[StrPath]" = (),
+    format: str | None = None,  # noqa: A002 - the name of the option
+    save_images: "StrPath | None" = None,
+    save_crops: "StrPath | None" = None,
+    resume: bool = False,
+    if_exists: "IfExists" = "error",
+    ground_truth: "StrPath | None" = None,
+    header: bool = False,
+    csv_safe: bool = False,
+    line_width: int | None = None,
+    hide_labels: bool = False,
+    hide_scores: bool = False,
+    font: "StrPath | None" = None,
+    files_from: "StrPath | None" = None,
+    null_separated: bool = False,
+    recursive: bool = True,
+    extensions: "str | Iterable[str] | None" = None,
+    exclude: "str | Iterable[str]" = (),
+    limit: int | None = None,
+    max_pixels: int | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+    precision: str = "auto",
+    pad: bool = False,
+    compile: bool = False,  # noqa: A002 - the name of the option
+    optimize: bool = True,
+    deterministic: bool = False,
+    workers: int | None = None,
+    revision: str | None = None,
+    offline: bool = False,
+    cache_dir: "StrPath | None" = None,
+    strict: bool = False,
+    max_failures: int | None = None,
+    observer: "Observer | None" = None,
+    stop: "StopSignal | None" = None,
+) -> "RunStats":
+    """Detect objects in images and write the results, as `detcli detect` does.
+
+    sources         files, folders, globs or http(s) URLs: one or a list
+    model           name, Hub repository, folder or file; or a detector, whose settings are kept
+    threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4
+    classes         class names or indices to keep; None: all
+    max_detections  maximum number per image
+    image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
+    outputs         files and folders for results; the suffix sets the format (.jsonl, .json, .csv, a folder for YOLO)
+    format          format of the one output; None: by its suffix
+    save_images     folder for annotated images
+    save_crops      folder for crops of the detections
+    resume          continue the interrupted run that wrote the outputs
+    if_exists       "error", "overwrite" or "skip" outputs that exist
+    ground_truth    COCO annotations whose image and category ids are used
+    header          JSON Lines: model, version and arguments in a first line
+    csv_safe        CSV: keep spreadsheets from running cells as formulas
+    line_width      of annotated images, in pixels; None: fitted to the image
+    hide_labels     annotated images without class names and scores
+    hide_scores     annotated images without scores
+    font            font file for annotated images
+    files_from      file with a list of paths
+    null_separated  the list is separated by NUL bytes, not by line ends
+    recursive       search subfolders
+    extensions      suffixes of images in folders; None: every image format
+    exclude         glob patterns of paths to skip
+    limit           only the first images
+    max_pixels      reject larger images; None: 250 million
+    device          "auto", "cpu", "cuda", "cuda:N" or "mps"
+    batch_size      most images in a batch; None: chosen by device and input size
+    precision       "auto" (fp32), "fp32", "bf16" or "fp16"
+    pad             images of different sizes share a batch: faster on a GPU, but results then depend on the other images
+    compile         run torch.compile: minutes of start-up for long runs
+    optimize        fold normalization layers and drop what inference does not need
+    deterministic   the same bytes from every run on this machine
+    workers         threads that read images; None: one per processor
+    revision        commit, branch or tag of the Hub repository
+    offline         never download
+    cache_dir       folder for downloads; None: the cache of huggingface_hub
+    strict          raise TooManyFailuresError at the first failed image
+    max_failures    raise it when more images failed
+    observer        gets the events of the run (`detcli.Observer`)
+    stop            ends the run after the current batch when it is set (`detcli.StopSignal`)
+
+    Returns the counts of the run. An image that cannot be read is counted in `failed` and named in the results; it raises
+    nothing without `strict` or `max_failures`. Raises TypeError for an argument of a wrong type, UsageError (a ValueError)
+    for a wrong value, and another DetcliError if the run cannot start or ends early; no output is then incomplete.
+    """
+    arguments = locals()
+    from detcli.engine.run import run
+
+    return run(_image_request(arguments), observer=observer, stop=stop)
+
+
+def segment(
+    sources: "StrPath | Iterable[StrPath]" = (),
+    *,
+    model: "StrPath | Detector" = "detr-r50-panoptic",
+    threshold: float | None = None,
+    classes: "Sequence[str | int] | None" = None,
+    max_detections: int = 300,
+    image_size: "int | tuple[int, int] | None" = None,
+    task: "Task" = "panoptic",
+    rule: "Rule" = "original",
+    mask_threshold: float = 0.5,
+    overlap_threshold: float = 0.8,
+    outputs: "StrPath | Iterable[StrPath]" = (),
+    format: str | None = None,  # noqa: A002 - the name of the option
+    save_images: "StrPath | None" = None,
+    save_crops: "StrPath | None" = None,
+    save_masks: "StrPath | None" = None,
+    resume: bool = False,
+    if_exists: "IfExists" = "error",
+    ground_truth: "StrPath | None" = None,
+    header: bool = False,
+    csv_safe: bool = False,
+    line_width: int | None = None,
+    hide_labels: bool = False,
+    hide_scores: bool = False,
+    font: "StrPath | None" = None,
+    files_from: "StrPath | None" = None,
+    null_separated: bool = False,
+    recursive: bool = True,
+    extensions: "str | Iterable[str] | None" = None,
+    exclude: "str | Iterable[str]" = (),
+    limit: int | None = None,
+    max_pixels: int | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+    precision: str = "auto",
+    pad: bool = False,
+    compile: bool = False,  # noqa: A002 - the name of the option
+    optimize: bool = True,
+    deterministic: bool = False,
+    workers: int | None = None,
+    revision: str | None = None,
+    offline: bool = False,
+    cache_dir: "StrPath | None" = None,
+    strict: bool = False,
+    max_failures: int | None = None,
+    observer: "Observer | None" = None,
+    stop: "StopSignal | None" = None,
+) -> "RunStats":
+    """Segment images and write the results, as `detcli segment` does.
+
+    sources         files, folders, globs or http(s) URLs: one or a list
+    model           name, Hub repository, folder or file; or a detector, whose settings are kept
+    threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4
+    classes         class names or indices to keep; None: all
+    max_detections  maximum number per image
+    image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
+    task            "panoptic" (every pixel belongs to one segment), "instance" or "semantic"
+    rule            "original", as DETR was published, or "transformers", as that library does
+    mask_threshold  a pixel belongs to a mask if its probability is above it, 0 … 1
+    overlap_threshold  rule "transformers": drop segments that keep no more than this share of their mask, 0 … 1
+    outputs         files and folders for results; the suffix sets the format (.jsonl, .json, .csv, a folder for YOLO)
+    format          format of the one output; None: by its suffix
+    save_images     folder for annotated images
+    save_crops      folder for crops of the detections
+    save_masks      folder for label maps
+    resume          continue the interrupted run that wrote the outputs
+    if_exists       "error", "overwrite" or "skip" outputs that exist
+    ground_truth    COCO annotations whose image and category ids are used
+    header          JSON Lines: model, version and arguments in a first line
+    csv_safe        CSV: keep spreadsheets from running cells as formulas
+    line_width      of annotated images, in pixels; None: fitted to the image
+    hide_labels     annotated images without class names and scores
+    hide_scores     annotated images without scores
+    font            font file for annotated images
+    files_from      file with a list of paths
+    null_separated  the list is separated by NUL bytes, not by line ends
+    recursive       search subfolders
+    extensions      suffixes of images in folders; None: every image format
+    exclude         glob patterns of paths to skip
+    limit           only the first images
+    max_pixels      reject larger images; None: 250 million
+    device          "auto", "cpu", "cuda", "cuda:N" or "mps"
+    batch_size      most images in a batch; None: chosen by device and input size
+    precision       "auto" (fp32), "fp32", "bf16" or "fp16"
+    pad             images of different sizes share a batch: faster on a GPU, but results then depend on the other images
+    compile         run torch.compile: minutes of start-up for long runs
+    optimize        fold normalization layers and drop what inference does not need
+    deterministic   the same bytes from every run on this machine
+    workers         threads that read images; None: one per processor
+    revision        commit, branch or tag of the Hub repository
+    offline         never download
+    cache_dir       folder for downloads; None: the cache of huggingface_hub
+    strict          raise TooManyFailuresError at the first failed image
+    max_failures    raise it when more images failed
+    observer        gets the events of the run (`detcli.Observer`)
+    stop            ends the run after the current batch when it is set (`detcli.StopSignal`)
+
+    Returns and raises as `detect` does; `boxes` of the counts are segments.
+    """
+    arguments = locals()
+    from detcli.argument_checks import check_choice, check_fraction
+    from detcli.engine.run import run
+    from detcli.inference.segmentation.segmentation_settings import RULES, TASKS, SegmentationSettings
+
+    check_choice("task", task, TASKS)
+    check_choice("rule", rule, RULES)
+    segmentation = SegmentationSettings(
+        task,
+        rule,
+        mask_threshold=check_fraction("mask_threshold", mask_threshold),
+        overlap_threshold=check_fraction("overlap_threshold", overlap_threshold),
+    )
+    return run(_image_request(arguments, segmentation), observer=observer, stop=stop)
+
+
+def _image_request(arguments: dict[str, Any], segmentation: "SegmentationSettings | None" = None) -> "ImageRequest":
+    """The request of the arguments by name; its records check them."""
+    from detcli.api.common_settings import run_settings
+    from detcli.engine.request import ImageInputSettings, ImageRequest
+
+    return ImageRequest(
+        input=ImageInputSettings(
+            sources=arguments["sources"],
+            files_from=arguments["files_from"],
+            null_separated=arguments["null_separated"],
+            recursive=arguments["recursive"],
+            extensions=arguments["extensions"],
+            exclude=arguments["exclude"],
+            limit=arguments["limit"],
+            max_pixels=arguments["max_pixels"],
+        ),
+        segmentation=segmentation,
+        **run_settings(arguments),
+    )

@@ -1,0 +1,98 @@
+"""`track_video`: frames of a video with their detections and track ids, one by one."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from detcli.argument_checks import StrPath
+    from detcli.engine.video_results import VideoResults
+    from detcli.inference.detector import Detector
+
+
+def track_video(
+    sources: "StrPath | Iterable[StrPath]",
+    *,
+    model: "StrPath | Detector" = "dfine-s",
+    track: bool = True,
+    threshold: float | None = None,
+    classes: "Sequence[str | int] | None" = None,
+    max_detections: int = 300,
+    image_size: "int | tuple[int, int] | None" = None,
+    stride: int = 1,
+    fps: float | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
+    max_frames: int | None = None,
+    live: bool | None = None,
+    camera_size: tuple[int, int] | None = None,
+    camera_rate: float | None = None,
+    reconnect: bool = True,
+    max_pixels: int | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+    precision: str = "auto",
+    pad: bool = False,
+    compile: bool = False,  # noqa: A002 - the name of the option
+    optimize: bool = True,
+    deterministic: bool = False,
+    revision: str | None = None,
+    offline: bool = False,
+    cache_dir: "StrPath | None" = None,
+    strict: bool = False,
+) -> "VideoResults":
+    """Detect and track objects in videos, cameras and streams; yields each frame with its result.
+
+    `frame.pixels` is a uint8 array [H, W, 3] RGB, `frame.origin.time_s` the time since the first frame. Results have
+    `track_ids`: one object has one number in every frame. Frames are decoded and processed while you iterate; `close()`, a
+    `with` block or the end of the loop closes the videos.
+
+    sources         video files, folders or globs of them, cameras ("cam0"), or URLs of streams: one or a list
+    model           name, Hub repository, folder or file; or a detector, whose settings are kept
+    track           False: every detection above the threshold, without track ids
+    threshold       tracks start a little above it, 0 … 1; None: the model's own threshold, else 0.4
+    classes         class names or indices to keep; None: all
+    max_detections  maximum number per frame
+    image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
+    stride          every Nth frame
+    fps             at most so many frames per second of the video's own time
+    start           seconds to skip at the beginning
+    duration        seconds of the video's own time; None: to its end
+    max_frames      maximum number of frames
+    live            drop frames that wait too long; None: only for cameras and streams
+    camera_size     (height, width) requested from a camera
+    camera_rate     frames per second requested from a camera
+    reconnect       reconnect to a stream or camera that was lost
+    max_pixels      do not decode larger frames; None: 250 million
+    device          "auto", "cpu", "cuda", "cuda:N" or "mps"
+    batch_size      most frames in a batch; None: chosen by device and input size, 1 for live sources
+    precision       "auto" (fp32), "fp32", "bf16" or "fp16"
+    pad             frames of different sizes share a batch
+    compile         run torch.compile: minutes of start-up for long runs
+    optimize        fold normalization layers and drop what inference does not need
+    deterministic   the same results from every run on this machine
+    revision        commit, branch or tag of the Hub repository
+    offline         never download
+    cache_dir       folder for downloads; None: the cache of huggingface_hub
+    strict          raise ImageError at the first frame that cannot be decoded; False: skip it
+
+    Raises, before the first frame, TypeError for an argument of a wrong type, UsageError (a ValueError) for a wrong value,
+    SourceError if no source can be opened, and ModelError, HubError, AccessError or DeviceError for the model.
+    """
+    arguments = locals()
+    from detcli.api.common_settings import compute_settings, detection_settings, model_settings
+    from detcli.argument_checks import check_flag
+    from detcli.engine.request import VideoInputSettings, VideoRequest
+    from detcli.engine.video_results import open_video_results
+
+    check_flag("strict", strict)
+    names = ["sources", "stride", "fps", "start", "duration", "max_frames", "live", "camera_size", "camera_rate"]
+    names += ["reconnect", "max_pixels"]
+    request = VideoRequest(
+        input=VideoInputSettings(**{name: arguments[name] for name in names}),
+        model=model_settings(arguments),
+        detection=detection_settings(arguments),
+        compute=compute_settings(arguments | {"workers": None}),
+        track=track,
+    )
+    return open_video_results(request, strict=strict)

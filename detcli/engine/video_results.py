@@ -1,0 +1,102 @@
+"""Frames of videos with their detections, one by one: for programs that process frames themselves."""
+
+from collections.abc import Generator, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from detcli.engine.inputs.open_videos import open_videos
+from detcli.engine.load_model import load_model
+from detcli.engine.multi_tracker import MultiSourceTracker
+from detcli.engine.request import VideoRequest
+from detcli.errors import ImageError
+from detcli.inference.detection_result import DetectionResult
+from detcli.structures.class_labels import ClassLabels
+from detcli.structures.frame import FailedFrame, Frame
+
+if TYPE_CHECKING:
+    from detcli.inference.detector import Detector
+    from detcli.sources.video.multiplexer import Multiplexer
+
+Pair = tuple[Frame, DetectionResult]
+
+
+def open_video_results(request: VideoRequest, *, strict: bool) -> "VideoResults":
+    """Open the videos and load the model of a request; its outputs are ignored.
+
+    strict  raise ImageError at the first frame that cannot be decoded; False: skip it
+
+    Raises SourceError if no source can be opened, and what `load_model` raises.
+    """
+    videos = open_videos(request)
+    try:
+        videos.open()
+        detector = load_model(request.model, request.detection, request.compute)
+        tracker = MultiSourceTracker(detector.threshold) if request.track else None
+        if tracker is not None:
+            detector = detector.with_settings(threshold=min(detector.threshold, tracker.detection_threshold))
+        if videos.live and request.compute.batch_size is None:  # a larger batch would hold back its first frame
+            detector = detector.with_settings(batch_size=1)
+    except BaseException:
+        videos.close()
+        raise
+    return VideoResults(videos, detector, tracker, strict=strict)
+
+
+class VideoResults(Iterator[Pair]):
+    """An iterator over (frame, result); `close()` or a `with` block closes the videos early.
+
+    labels  class names and category ids of the model
+    """
+
+    def __init__(
+        self, videos: "Multiplexer", detector: "Detector", tracker: MultiSourceTracker | None, *, strict: bool
+    ) -> None:
+        self.labels: ClassLabels = detector.labels
+        self._videos = videos
+        self._pairs = _pairs(videos, detector, tracker, strict=strict)
+
+    def __next__(self) -> Pair:
+        try:
+            return next(self._pairs)
+        except BaseException:  # the end of the videos included
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the videos; safe twice."""
+        self._pairs.close()
+        self._videos.close()
+
+
+def _pairs(
+    videos: "Multiplexer", detector: "Detector", tracker: MultiSourceTracker | None, *, strict: bool
+) -> Generator[Pair]:
+    batch: list[Frame | FailedFrame] = []
+    for item in videos:
+        batch.append(item())
+        if len(batch) >= detector.batch_size:
+            yield from _detect(batch, detector, tracker, strict=strict)
+            batch = []
+    yield from _detect(batch, detector, tracker, strict=strict)
+
+
+def _detect(
+    batch: list[Frame | FailedFrame], detector: "Detector", tracker: MultiSourceTracker | None, *, strict: bool
+) -> Iterator[Pair]:
+    for frame, detections in zip(batch, detector.detect_frames(batch), strict=True):
+        result = detections if tracker is None else tracker(frame, detections)
+        if isinstance(frame, FailedFrame) or isinstance(result, FailedFrame):
+            failed = frame if isinstance(frame, FailedFrame) else result
+            if strict and isinstance(failed, FailedFrame):
+                raise ImageError(failed.code, f"'{failed.origin.file}': {failed.message}")
+        else:
+            yield frame, DetectionResult.of(result, frame.without_pixels(), frame)

@@ -23,7 +23,9 @@ from detcli.version import __version__
 COMMANDS = {
     "detect": Entry("detcli.cli.detect.detect:detect", "Find objects in images.", "Detect"),
     "video": Entry("detcli.cli.detect.video:video", "Find objects in videos, cameras and streams.", "Detect"),
-    "segment": Entry("detcli.cli.detect.segment:segment", "Find the masks of what is in images.", "Detect"),
+    "segment": Entry(
+        "detcli.cli.detect.segment:segment", "Segment images: panoptic, instance or semantic masks.", "Detect"
+    ),
     "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated images.", "Train"),
     "eval": Entry(
         "detcli.cli.evaluate.evaluate:evaluate", "Evaluate results or a model against the ground truth.", "Judge"

@@ -37,7 +37,7 @@ def run(
 ) -> RunStats:
     """Process the images or videos of a request and write its outputs.
 
-    observer  gets the events of the run; None: nobody does
+    observer  gets the events of the run; None: they are ignored
     stop      ends the run after the current batch, from a signal handler or another thread; what is written is complete
     stdout    opens sinks on standard output; None: the run writes to files only
 

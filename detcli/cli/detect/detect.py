@@ -14,18 +14,19 @@ from detcli.cli.framework.console import Console
     examples=[
         UsageExample("boxes in one image, as a table", "detcli detect street.jpg"),
         UsageExample(
-            "a folder into COCO, with images to look at", "detcli detect images/ -o out.json --save-images drawn/"
+            "a folder into COCO, with annotated images", "detcli detect images/ -o out.json --save-images drawn/"
         ),
         UsageExample(
-            "a larger model, surer boxes, two classes", "detcli detect images/ -m dfine-x -t 0.6 --classes person,dog"
+            "a larger model, a higher threshold, two classes",
+            "detcli detect images/ -m dfine-x -t 0.6 --classes person,dog",
         ),
         UsageExample(
-            "paths from another program, files with dogs out",
+            "paths from another program, print the files with dogs",
             "find . -name '*.jpg' -print0 | detcli detect -0 --files-from - "
             "| jq -r 'select(any(.detections[]?; .label==\"dog\")) | .file'",
         ),
-        UsageExample("go on with a long run that was interrupted", "detcli detect big/ -o out.jsonl --resume"),
-        UsageExample("see what would be read, and do nothing", "detcli detect 'photos/**/*.png' --dry-run"),
+        UsageExample("resume an interrupted run", "detcli detect big/ -o out.jsonl --resume"),
+        UsageExample("list what would be read, without running", "detcli detect 'photos/**/*.png' --dry-run"),
     ],
 )
 @options.sources
@@ -44,10 +45,10 @@ def detect(console: Console, /, **given: Any) -> int:
     """Find objects in images.
 
     SOURCES are images, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one image on
-    standard input. Folders are walked.
+    standard input. Folders are searched with the folders inside them.
 
     Results go to standard output or to each --output; messages go to standard error. An image that cannot be read
-    becomes a record with the reason, and the run goes on.
+    becomes a record with the reason, and the run continues.
     """
     from detcli.cli.detect.requests import image_request
     from detcli.cli.detect.run_images import run_images

@@ -29,7 +29,7 @@ def dry_run_images(console: Console, request: ImageRequest, stdout: TerminalOutp
         if planned is None:
             return 0
         count = _print_files(planned, b"\0" if request.input.null_separated else b"\n")
-        console.say(f"would look at {counted(count, 'image')}", images=count)
+        console.say(f"would process {counted(count, 'image')}", images=count)
         _show_plan(console, request, planned)
     return 0
 
@@ -44,7 +44,7 @@ def dry_run_videos(console: Console, request: VideoRequest, stdout: TerminalOutp
         _print_files(planned, b"\n")
         for video in planned.videos:
             if video.info is not None:
-                console.say(f"would look at '{video.file}': {describe(video, request)}")
+                console.say(f"would process '{video.file}': {describe(video, request)}")
         for video in planned.videos:
             if video.error is not None:
                 console.failure(video.file, video.error.code, str(video.error))

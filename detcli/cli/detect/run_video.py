@@ -55,7 +55,9 @@ class VideoRunView(RunView):
             if video.info is not None:
                 self.console.note(f"'{video.file}': {describe(video, self._request)}")
         if self._keeps_nothing:
-            self.console.say("nothing is kept: -o FILE keeps the results, --save-video FILE the annotated video")
+            self.console.say(
+                "nothing is saved: use -o FILE for the results, or --save-video FILE for an annotated video"
+            )
 
     def on_no_video_opened(self, videos: Sequence[OpenedVideo]) -> None:
         """Name each of them, with the reason."""

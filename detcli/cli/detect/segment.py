@@ -1,4 +1,4 @@
-"""`detcli segment`: masks of things and stuff in images."""
+"""`detcli segment`: masks in images."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,11 +14,9 @@ from detcli.cli.framework.console import Console
 @click.command(
     cls=Command,
     examples=[
+        UsageExample("panoptic segments of an image, drawn", "detcli segment street.jpg --save-images drawn/"),
         UsageExample(
-            "what every pixel of an image belongs to, drawn", "detcli segment street.jpg --save-images drawn/"
-        ),
-        UsageExample(
-            "a folder into COCO panoptic: out.json and the images in out/",
+            "a folder into COCO panoptic: out.json and the PNGs in out/",
             "detcli segment images/ -f coco-panoptic -o out.json",
         ),
         UsageExample(
@@ -26,14 +24,13 @@ from detcli.cli.framework.console import Console
             "detcli segment images/ --task instance --classes person,dog -o out.json",
         ),
         UsageExample(
-            "a map of class numbers an image", "detcli segment images/ --task semantic --save-masks maps/ -o out.jsonl"
+            "one map of class numbers per image",
+            "detcli segment images/ --task semantic --save-masks maps/ -o out.jsonl",
         ),
         UsageExample(
-            "what is in an image, the surest first", "detcli segment street.jpg | jq -r '.detections[].label'"
+            "the classes in an image, sorted by confidence", "detcli segment street.jpg | jq -r '.detections[].label'"
         ),
-        UsageExample(
-            "go on with a long run that was interrupted", "detcli segment big/ -o out.jsonl --save-masks maps/ --resume"
-        ),
+        UsageExample("resume an interrupted run", "detcli segment big/ -o out.jsonl --save-masks maps/ --resume"),
     ],
 )
 @options.sources
@@ -49,14 +46,14 @@ from detcli.cli.framework.console import Console
 @options.progress
 @pass_console
 def segment(console: Console, /, **given: Any) -> int:
-    """Find the masks of what is in images.
+    """Segment images: panoptic, instance or semantic masks.
 
     SOURCES are images, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one image on
-    standard input. Folders are walked.
+    standard input. Folders are searched with the folders inside them.
 
-    A panoptic segmentation shares an image out among things and stuff, so that no two masks overlap. An instance
-    segmentation finds things, each by itself. A semantic one gives every pixel a class. Masks stand in the results
-    run-length encoded, as pycocotools reads them.
+    Panoptic segmentation assigns every pixel to one segment, a thing or stuff, so that masks never overlap. Instance
+    segmentation finds things only, and their masks may overlap. Semantic segmentation assigns a class to every pixel.
+    Results hold masks as COCO run-length encoding, as pycocotools reads them.
     """
     from detcli.cli.detect.requests import image_request
     from detcli.cli.detect.run_images import run_images

@@ -1,4 +1,4 @@
-"""The options of `detcli segment` that `detect` has not, or words in another way."""
+"""The options that only `detcli segment` has, or has with another help text."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ segmentation = group_of(
         metavar="NAME",
         default="panoptic",
         standard="panoptic",
-        help="panoptic: things and stuff; instance: things; semantic: a class for every pixel.",
+        help="panoptic: things and stuff; instance: things; semantic: one class per pixel.",
     ),
     option(
         "--rule",
@@ -29,7 +29,7 @@ segmentation = group_of(
         metavar="NAME",
         default="original",
         standard="original",
-        help="How masks become segments: original, as DETR was published, or as transformers does.",
+        help="Post-processing rule: original, as DETR was published, or transformers.",
     ),
     option(
         "-t",
@@ -39,8 +39,8 @@ segmentation = group_of(
         aliases=("--conf",),
         type=ScoreType(),
         metavar="SCORE",
-        standard="0.85 panoptic, 0.5 by transformers' rule or for instances, else 0",
-        help="Keep segments that score above it; also --conf.",
+        standard="0.85 for panoptic, 0.5 with --rule transformers or instances, else 0",
+        help="Minimum score of a segment; also --conf.",
     ),
     option(
         "--mask-threshold",
@@ -49,7 +49,7 @@ segmentation = group_of(
         metavar="P",
         default=MASK_THRESHOLD,
         standard=f"{MASK_THRESHOLD}",
-        help="A pixel belongs to a mask where its probability is above it.",
+        help="Minimum probability of a pixel in a mask.",
     ),
     option(
         "--overlap-threshold",
@@ -58,7 +58,7 @@ segmentation = group_of(
         metavar="SHARE",
         default=OVERLAP_THRESHOLD,
         standard=f"{OVERLAP_THRESHOLD}",
-        help="With --rule transformers: drop segments that keep no more of their mask than this.",
+        help="With --rule transformers: minimum share of its mask that a segment must keep.",
     ),
     options.max_det,
     options.classes,

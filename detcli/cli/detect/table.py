@@ -1,4 +1,4 @@
-"""The table on a terminal: one row a box, streamed, as wide as the screen."""
+"""The human-readable table: one row per box, streamed, as wide as the terminal."""
 
 from typing import BinaryIO
 
@@ -15,17 +15,17 @@ _NUMBERS = ("score", "left", "top", "width", "height")
 _NUMBER_WIDTHS = (5, 5, 5, 5, 6)
 _GAP = "  "
 _TRACK_WIDTH = 5  # of " #123"
-_STACKED_BELOW = 72  # columns: under it a file's name has a line of its own
+_STACKED_BELOW = 72  # columns: on a narrower terminal, each file name has its own line
 _BOLD, _DIM, _RED, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
 
 
 class DetectionTable:
-    """Rows of file, label, score and box (left, top, width, height in whole pixels); a sink.
+    """Rows of file, label, score and box (left, top, width, height in integer pixels); a sink.
 
     stream  standard output, in bytes
-    width   columns of the screen
-    color   whether it shows colors
-    tracks  labels are followed by the number of the track: "person #12"
+    width   columns of the terminal
+    color   whether to use colors
+    tracks  labels are followed by the track id: "person #12"
     """
 
     ordered = True
@@ -47,13 +47,15 @@ class DetectionTable:
         self._stacked = width < _STACKED_BELOW
         longest = max(cell_len(name) for name in ("label", *self._names)) + (_TRACK_WIDTH if tracks else 0)
         self._between = " " if self._stacked else _GAP
-        room = width - sum(_NUMBER_WIDTHS) - len(self._between) * len(_NUMBERS) - (len(_GAP) if self._stacked else 0)
-        self._label_width = max(4, min(longest, 24, room if self._stacked else room // 3))
-        self._file_width = width if self._stacked else room - self._label_width - len(_GAP)
+        available = (
+            width - sum(_NUMBER_WIDTHS) - len(self._between) * len(_NUMBERS) - (len(_GAP) if self._stacked else 0)
+        )
+        self._label_width = max(4, min(longest, 24, available if self._stacked else available // 3))
+        self._file_width = width if self._stacked else available - self._label_width - len(_GAP)
         self._begun = False
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
-        """Write the rows of one image; its name stands in the first."""
+        """Write the rows of one image; the first row has its name."""
         if not self._begun:
             self._begun = True
             self._row("file", "label", _NUMBERS, style=_BOLD)
@@ -62,7 +64,7 @@ class DetectionTable:
             self._remark(file, f"failed: {detections.code}", _RED)
             return
         if not len(detections):
-            self._remark(file, "nothing found", _DIM)
+            self._remark(file, "no detections", _DIM)
         for score, label, (left, top, right, bottom) in zip(
             detections.scores.tolist(), self._labels(detections), detections.boxes_xyxy.tolist(), strict=True
         ):
@@ -80,7 +82,7 @@ class DetectionTable:
         self._output.commit()
 
     def abort(self) -> None:
-        """Drop what is not shown yet."""
+        """Drop the rows that are not shown yet."""
         self._output.discard()
 
     @property
@@ -89,7 +91,7 @@ class DetectionTable:
         return ()
 
     def _labels(self, detections: Detections) -> list[str]:
-        """The label of each row; a track's number is never what is cut off."""
+        """The label of each row; track ids are never shortened."""
         names = [self._names[class_id] for class_id in detections.class_ids.tolist()]
         if detections.track_ids is None:
             return names
@@ -126,7 +128,7 @@ class DetectionTable:
 
 
 def shortened(text: str, width: int, *, end: bool = False) -> str:
-    """A text in so many columns: what is too much goes at the beginning (of a path) or at the end (of a word)."""
+    """A text of at most so many columns, shortened at the start (of a path) or at the end (of a word)."""
     if cell_len(text) <= width:
         return text
     if end:

@@ -14,20 +14,20 @@ from detcli.cli.framework.console import Console
     cls=Command,
     examples=[
         UsageExample("an annotated copy that plays in a browser", "detcli video in.mp4 --save-video out.mp4"),
-        UsageExample("what the first camera sees, in a window", "detcli video cam0 --show"),
+        UsageExample("the first camera, in a window", "detcli video cam0 --show"),
         UsageExample(
-            "boxes of a network camera, followed from frame to frame",
+            "a network camera, with objects tracked from frame to frame",
             "detcli video rtsp://camera/stream --track -o out.jsonl",
         ),
         UsageExample(
-            "two frames a second of one minute", "detcli video in.mp4 --start 1:30 --duration 60 --fps 2 -o out.csv"
+            "two frames per second of one minute", "detcli video in.mp4 --start 1:30 --duration 60 --fps 2 -o out.csv"
         ),
         UsageExample(
-            "several videos, each with outputs of its own",
+            "several videos, each with its own outputs",
             "detcli video a.mp4 b.mp4 -o 'boxes/{name}.jsonl' --save-video drawn/",
         ),
         UsageExample("from another program", "ffmpeg -i in.mkv -f mpegts - | detcli video - -o frames.jsonl"),
-        UsageExample("what would be looked at", "detcli video recordings/ --dry-run"),
+        UsageExample("list what would be processed, without running", "detcli video recordings/ --dry-run"),
     ],
 )
 @options.sources
@@ -47,13 +47,13 @@ def video(console: Console, /, **given: Any) -> int:
     """Find objects in videos, cameras and streams.
 
     SOURCES are videos, folders and globs of them, cameras (cam0, 0, /dev/video0), addresses (rtsp, http, https, udp, rtp,
-    rtmp), or '-': a video on standard input, as MPEG-TS, Matroska or YUV4MPEG. Several are looked at together.
+    rtmp), or '-': a video on standard input, as MPEG-TS, Matroska or YUV4MPEG. Several are processed in parallel.
 
-    Of a file every frame is looked at. A camera or a stream is live: frames that would wait are dropped and counted, so
-    that results stay close to the world; a stream that is lost is taken up again, and the gap is a record of its own.
+    Every frame of a file is processed. A camera or a stream is live: frames that wait too long are dropped and counted,
+    to bound latency. A lost stream is reconnected, and the gap is a record.
 
-    Each record has the number of the frame and its time in seconds since the first one. '{name}' in an output stands
-    for the name of each source; an output without it holds the results of all.
+    Each record has the frame number, and the time in seconds since the first frame. '{name}' in an output is replaced
+    by the name of each source; an output without it holds the results of all sources.
     """
     from detcli.cli.detect.requests import video_request
     from detcli.cli.detect.run_video import run_videos

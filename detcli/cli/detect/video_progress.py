@@ -73,7 +73,7 @@ class VideoProgress:
         """The same as a sentence and its numbers."""
         rate, dropped, seconds = self._estimator, self._stats.dropped, self._latency_s()
         total = f" of {number(rate.total)}" if rate.total is not None else ""
-        sentence = f"{number(rate.done)}{total} frames, {rate.rate:.3g} a second"
+        sentence = f"{number(rate.done)}{total} frames, {rate.rate:.3g} per second"
         sentence += f", latency {milliseconds(seconds)}" if seconds is not None else ""
         sentence += f", {number(dropped)} dropped" if dropped else ""
         sentence += f", {counted(self._gaps, 'gap')}" if self._gaps else ""
@@ -91,7 +91,7 @@ class VideoProgress:
 
 
 def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
-    """Show `300 frames, 1 gap, 1,204 boxes, 17 tracks in 21 s (14.3 a second), latency 45 ms -> out.mp4`."""
+    """Show `300 frames, 1 gap, 1,204 boxes, 17 tracks in 21 s (14.3 per second), latency 45 ms -> out.mp4`."""
     parts = [counted(stats.images, "frame")]
     if stats.failed:
         parts.append(counted(stats.failed, "gap or failure", "gaps or failures"))
@@ -101,7 +101,7 @@ def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> N
     if stats.tracks is not None:
         parts.append(counted(stats.tracks, "track"))
     rate = max(0, stats.images - stats.resumed) / max(stats.seconds, 1e-3)
-    sentence = f"{', '.join(parts)} in {duration(stats.seconds)} ({rate:.3g} a second)"
+    sentence = f"{', '.join(parts)} in {duration(stats.seconds)} ({rate:.3g} per second)"
     mean_s = stats.latency.mean_s
     if mean_s is not None:
         sentence += f", latency {milliseconds(mean_s)} (at most {milliseconds(stats.latency.worst_s)})"
@@ -127,7 +127,7 @@ def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> N
 
 
 def milliseconds(seconds: float) -> str:
-    """A latency as people read it: 7.4 ms, 45 ms, 1.2 s."""
+    """A latency with few digits: 7.4 ms, 45 ms, 1.2 s."""
     if seconds >= 1:
         return duration(seconds)
     return f"{1000 * seconds:.1f} ms" if seconds < 0.00995 else f"{1000 * seconds:.0f} ms"

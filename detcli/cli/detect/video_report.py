@@ -14,7 +14,7 @@ def describe(video: OpenedVideo, request: VideoRequest) -> str:
         if info.size_hw is not None:
             parts.append(f"{info.size_hw[1]} x {info.size_hw[0]}")
         if info.rate is not None:
-            parts.append(f"{info.rate:.4g} frames a second")
+            parts.append(f"{info.rate:.4g} frames per second")
         if info.frames is not None:
             parts.append(counted(info.frames, "frame"))
         if info.duration_s is not None:
@@ -30,4 +30,4 @@ def warn_of_empty(console: Console, video: OpenedVideo, request: VideoRequest) -
     """Warn of a video that ended before its first frame was processed."""
     long = f" is {duration(video.info.duration_s)} long and" if video.info and video.info.duration_s else ""
     start = f" after --start {request.input.start:g}" if request.input.start else ""
-    console.warning(f"'{video.file}'{long} has no frame to look at{start}")
+    console.warning(f"'{video.file}'{long} has no frame to process{start}")

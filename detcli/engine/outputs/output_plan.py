@@ -131,7 +131,7 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
     )
     files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
     if output.resume and not files:
-        raise UsageError("`resume` continues the run that wrote to one of `outputs`: name that output")
+        raise UsageError("`resume` needs `outputs`: those of the interrupted run")
     for folder in (*plan.folders, *plan.extra_folders):
         if any(target.path == folder and not target.is_folder for target in targets):
             raise UsageError(f"'{folder}' cannot be a file and a folder")
@@ -199,7 +199,7 @@ def _standard_output(format_name: str | None, stdout: StandardOutput | None) -> 
     target = ResultTarget(name, None)
     if target.record is not None and (target.record.is_folder or target.record.has_image_folder):
         what = "a folder of files" if target.is_folder else "a file and a folder"
-        raise UsageError(f"`format={name}` writes {what}: name it in `outputs`")
+        raise UsageError(f"`format={name}` writes {what}: `outputs` must name it")
     return target
 
 

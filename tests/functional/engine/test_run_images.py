@@ -199,7 +199,7 @@ def test_strict_ends_the_run_and_keeps_the_statistics(model: Path, images: Path)
         ({"outputs": ("a.txt",), "format": "table"}, "`format=table` is for standard output"),
         ({"outputs": ("a.xyz",), "format": "xyz"}, "`format` must be one of"),
         ({"outputs": ("in/0.png",), "format": "jsonl"}, "'in/0.png' is input and output at once"),
-        ({"resume": True}, "`resume` continues the run that wrote to one of `outputs`"),
+        ({"resume": True}, "`resume` needs `outputs`"),
         ({"save_images": "x", "save_crops": "x"}, "'x' cannot hold the images and the crops"),
     ],
 )

@@ -194,8 +194,8 @@ def test_what_a_run_writes_is_not_its_input(detect: Detect, images: Path) -> Non
     ("arguments", "complaint"),
     [
         ([], "nothing to process"),
-        (["in", "--resume"], "--resume continues the run that wrote to one of --output"),
-        (["in", "--resume", "-o", "-"], "--resume continues the run that wrote to one of --output"),
+        (["in", "--resume"], "--resume needs --output"),
+        (["in", "--resume", "-o", "-"], "--resume needs --output"),
         (["in", "-o", "a.jsonl", "-o", "b.csv", "-f", "csv"], "--format csv is for one output"),
         (["in", "-o", "a.jsonl", "-o", "./a.jsonl"], "two outputs would go to 'a.jsonl'"),
         (["in", "-o", "-", "-o", "-"], "two outputs would go to standard output"),
@@ -254,7 +254,7 @@ def test_a_dry_run_lists_and_does_nothing(detect: Detect, images: Path) -> None:
     run = detect("in", "--dry-run", "-o", "out.jsonl", "--save-images", "drawn", "--limit", "4")
     assert run.code == 0
     assert run.out.splitlines() == ["in/0.png", "in/1.png", "in/2.png", "in/sub/3.png"]
-    for said in ("would look at 4 images", "model: ", "device: cpu", "output: out.jsonl (jsonl)", "output: drawn/"):
+    for said in ("would process 4 images", "model: ", "device: cpu", "output: out.jsonl (jsonl)", "output: drawn/"):
         assert said in run.err
     assert not Path("out.jsonl").exists()
     assert not Path("drawn").exists()

@@ -250,7 +250,7 @@ def test_an_image_that_cannot_be_read_is_a_record_and_has_no_map(segment: Segmen
         (["in", "--save-masks", "in"], "'in' is input and output at once"),
         (["in", "--task", "things"], "--task"),
         (["in", "--mask-threshold", "2"], "--mask-threshold"),
-        (["in", "--resume"], "--resume continues the run that wrote to one of --output"),
+        (["in", "--resume"], "--resume needs --output"),
         (["in", "--classes", "skyy", "-o", "x.jsonl"], "did you mean 'sky'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -115,7 +115,7 @@ def test_where_no_frame_is_left_the_reason_is_said_and_no_film_is_claimed(watch:
     run = watch("in.mp4", "--start", "5", "-o", "out.jsonl", "--save-video", "out.mp4")
     assert (run.code, Path("out.mp4").exists()) == (4, False)
     first, last = run.err.splitlines()
-    assert first == "detcli: 'in.mp4' is 0.6 s long and has no frame to look at after --start 5"
+    assert first == "detcli: 'in.mp4' is 0.6 s long and has no frame to process after --start 5"
     assert last.startswith("0 frames, 0 boxes in")
     assert last.endswith("-> out.jsonl")
 
@@ -186,7 +186,7 @@ def test_on_a_terminal_it_is_said_that_nothing_is_kept(
     watch: Watch, short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(standard_output, "is_terminal", lambda stream: True)
-    words = "nothing is kept: -o FILE keeps the results, --save-video FILE the annotated video"
+    words = "nothing is saved: use -o FILE for the results, or --save-video FILE for an annotated video"
     run = watch("in.mp4", "--max-frames", "1")
     assert (run.code, run.out) == (0, "")
     assert words in run.err
@@ -197,7 +197,7 @@ def test_on_a_terminal_it_is_said_that_nothing_is_kept(
 def test_a_dry_run_tells_of_the_source_and_writes_nothing(watch: Watch, short: Path, tmp_path: Path) -> None:
     run = watch("in.mp4", "--dry-run", "-o", "out.jsonl", "--save-video", "out.mp4")
     assert (run.code, run.out) == (0, "in.mp4\n")
-    assert "would look at 'in.mp4': 64 x 48, 10 frames a second, 6 frames" in run.err
+    assert "would process 'in.mp4': 64 x 48, 10 frames per second, 6 frames" in run.err
     assert "output: out.mp4" in run.err
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
     assert "6 frames, 0.6 s, every frame\n" in run.err
@@ -228,12 +228,12 @@ def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: 
         (["no*.mp4"], 4, "nothing matches 'no*.mp4'"),
         (["ftp://me:secret@example.org/a.mp4"], 2, "'ftp://example.org/a.mp4'"),
         (["-", "-"], 2, "more than once"),
-        (["in.mp4", "--start", "soon"], 2, "'soon' is no time"),
+        (["in.mp4", "--start", "soon"], 2, "'soon' is not a time"),
         (["in.mp4", "--stride", "1.5"], 2, "'1.5' is not an integer from 1\n"),
         (["in.mp4", "--start", "1:75"], 2, "less than 60"),
-        (["in.mp4", "--duration", "0:00"], 2, "no time at all"),
+        (["in.mp4", "--duration", "0:00"], 2, "must be greater than 0"),
         (["in.mp4", "--camera-size", "big"], 2, "1280x720"),
-        (["in.mp4", "--fps", "0"], 2, "frames a second"),
+        (["in.mp4", "--fps", "0"], 2, "frames per second"),
         (["in.mp4", "in.mp4", "--save-video", "out.mp4"], 2, "{name}"),
         (["in.mp4", "--save-video", "in.mp4"], 2, "input and output at once"),
         (["in.mp4", "--save-video", "out.gif"], 2, ".mp4"),

@@ -45,7 +45,7 @@ def test_rows_fit_the_screen(width: int) -> None:
 def test_each_box_is_a_row_and_the_name_stands_in_the_first() -> None:
     shown = rows(100)
     assert re.fullmatch(r"file +label +score +left +top +width +height", shown[0])
-    assert re.fullmatch(r"street\.jpg +nothing found", shown[1])
+    assert re.fullmatch(r"street\.jpg +no detections", shown[1])
     assert re.fullmatch(r"….*end\.jpg +person +0\.93 +0 +1 +99999 +2", shown[2])
     assert re.fullmatch(r" +\\x1b\[31mdog +0\.50 +10 +20 +20 +20", shown[3])
     assert re.fullmatch(r"b\.jpg +failed: truncated", shown[-1])
@@ -59,8 +59,8 @@ def test_frames_of_a_video_say_when_they_are() -> None:
         table.write(Frame(origin, (480, 640), None), Detections.empty())
     table.close(complete=True)
     first, second = stream.getvalue().decode().splitlines()[1:]
-    assert re.fullmatch(r"….*/in\.mp4 +nothing found", first)
-    assert re.fullmatch(r"….*/in\.mp4 at 0\.040 s +nothing found", second)
+    assert re.fullmatch(r"….*/in\.mp4 +no detections", first)
+    assert re.fullmatch(r"….*/in\.mp4 at 0\.040 s +no detections", second)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -89,7 +89,7 @@ def test_the_head_is_whole_however_short_the_names() -> None:
 
 def test_on_a_narrow_screen_the_name_has_a_line_of_its_own() -> None:
     shown = rows(50)
-    assert shown[2:4] == ["street.jpg", "  nothing found"]
+    assert shown[2:4] == ["street.jpg", "  no detections"]
 
 
 @pytest.mark.parametrize("color", [True, False])

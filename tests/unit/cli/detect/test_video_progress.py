@@ -59,7 +59,7 @@ def test_the_summary_of_videos_has_rate_latency_and_outputs(
         stats.latency.add(seconds)
     show_video_summary(Console(), stats, PLAN)
     assert capsys.readouterr().err == (
-        "30 frames, 1 gap or failure, 5 dropped, 1,204 boxes, 2 tracks in 10 s (2 a second), "
+        "30 frames, 1 gap or failure, 5 dropped, 1,204 boxes, 2 tracks in 10 s (2 per second), "
         "latency 200 ms (at most 300 ms) -> out.jsonl, o.mp4; interrupted by SIGINT, --resume continues\n"
     )
 

@@ -13,10 +13,10 @@ from PIL.ImageFile import ImageFile
 from detcli.errors import ImageError, UsageError
 from detcli.io.images.decode import convert_image
 from detcli.io.images.formats import check_head
-from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
+from detcli.io.images.limits import MAX_IMAGE_BYTES
+from detcli.io.images.read_frame import read_frame
 from detcli.io.read import read_bytes
 from detcli.sources.http import fetch, is_url, scheme_of, without_credentials
-from detcli.sources.images.lazy_image import LazyImage
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 
 ImageInput = str | os.PathLike[str] | Image.Image | npt.NDArray[np.uint8] | torch.Tensor | Frame | FailedFrame
@@ -61,13 +61,13 @@ def read_image(image: ImageInput, index: int, *, resize: Resize | None = None, p
         return _in_memory(_rgb(image), index)
     if isinstance(image, torch.Tensor):
         return _in_memory(_pixels_of_tensor(image), index)
-    frame = _lazy_image(os.fspath(image), index)(resize)
+    frame = _read_path(os.fspath(image), index, resize)
     if isinstance(frame, FailedFrame):
         raise ImageError(frame.code, f"{prefix}'{frame.origin.file}': {frame.message}")
     return frame
 
 
-def _lazy_image(path: str, index: int) -> LazyImage:
+def _read_path(path: str, index: int, resize: Resize | None) -> Frame | FailedFrame:
     if scheme_of(path) is not None and not os.path.lexists(path):
         shown = without_credentials(path)
         if not is_url(path):
@@ -77,7 +77,7 @@ def _lazy_image(path: str, index: int) -> LazyImage:
         shown = path
         read = partial(read_bytes, path, max_bytes=MAX_IMAGE_BYTES, check_head=check_head)
     name = Path(shown)
-    return LazyImage(Origin(index, shown, name.name, name.stem), read, DEFAULT_MAX_PIXELS)
+    return read_frame(Origin(index, shown, name.name, name.stem), read, resize=resize)
 
 
 def _in_memory(pixels: Pixels, index: int, file: str = "") -> Frame:

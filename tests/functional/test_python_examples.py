@@ -1,0 +1,51 @@
+"""The Python examples of the README and the documentation run, with the bundled model in place of downloaded ones."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import detcli
+from tests.helpers.shape_images import shape_images, shape_video
+
+PROJECT = Path(__file__).parents[2]
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MODELS = re.compile(r'"(dfine-[nsmlx]|detr-r50[a-z0-9-]*)"')
+CLASSES = {'"person"': '"circle"'}
+
+
+def examples(path: Path) -> str:
+    """All Python blocks of a page as one script, for the bundled model."""
+    script = "\n".join(PYTHON.findall(path.read_text(encoding="utf-8")))
+    for name, other in CLASSES.items():
+        script = script.replace(name, other)
+    return MODELS.sub('"shapes"', script)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with the files that the examples read."""
+    monkeypatch.chdir(tmp_path)
+    [image, *_] = shape_images(tmp_path / "images", count=3)
+    Image.open(image).convert("RGB").save("street.jpg")
+    shape_video(tmp_path / "in.mp4", frames=4)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_the_python_examples_of_a_page_run(page: str, folder: Path) -> None:
+    script = examples(PROJECT / page)
+    assert script.count("import detcli") >= 1
+    namespace: dict[str, Any] = {}
+    exec(compile(script, page, "exec"), namespace)
+    assert (folder / "out.jpg").is_file()
+    assert (folder / "out.coco.json").is_file()
+
+
+def test_the_example_of_the_package_runs(folder: Path) -> None:
+    [_, example] = (detcli.__doc__ or "").split("none of them:\n")
+    script = "\n".join(line.removeprefix("    ") for line in example.splitlines())
+    exec(compile(MODELS.sub('"shapes"', script), "detcli", "exec"), {})
+    assert (folder / "out.jpg").is_file()

@@ -1,12 +1,13 @@
 """The names people type, and what is known of each model before a byte of it is fetched."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
+
+from detcli.text import did_you_mean, similar
 
 LabelSet = Literal["coco", "coco-91", "coco-panoptic", "objects365", "shapes"]
 Task = Literal["detection", "panoptic"]
@@ -200,12 +201,12 @@ def suggest(name: str) -> tuple[str, ...]:
         spellings[entry.name] = entry.name
         if entry.repository is not None:
             spellings[entry.repository.rpartition("/")[2]] = entry.name
-    close = difflib.get_close_matches(tail, spellings, n=6, cutoff=0.6)
+    close = similar(tail, spellings, most=6)
     close.sort(key=lambda spelling: not spelling.startswith(tail))  # what was only not typed to its end comes first
     return tuple(dict.fromkeys(spellings[spelling] for spelling in close))[:3]
 
 
-def did_you_mean(name: str) -> str:
+def suggestion(name: str) -> str:
     """The end of a sentence: "; did you mean 'dfine-s' or 'dfine-m'?", or nothing."""
-    meant = " or ".join(f"'{one}'" for one in suggest(name))
-    return f"; did you mean {meant}?" if meant else ""
+    question = did_you_mean(suggest(name))
+    return f"; {question}" if question else ""

@@ -1,6 +1,5 @@
 """The categories of a dataset as classes of a network: in their own order, or matched to given names."""
 
-import difflib
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy.typing as npt
 
 from detcli.datasets.issues import IssueReport
 from detcli.structures.class_labels import ClassLabels, plain_name
+from detcli.text import did_you_mean, similar
 
 _Indices = npt.NDArray[np.int64]
 
@@ -60,8 +60,8 @@ def _find(name: str, exact: dict[str, int], folded: dict[str, list[int]]) -> int
 
 def _with_suggestion(name: str, classes: Sequence[str]) -> str:
     by_folded = {plain_name(known): known for known in classes}
-    close = difflib.get_close_matches(plain_name(name), by_folded, n=1)
-    return f"'{name}' (did you mean '{by_folded[close[0]]}'?)" if close else f"'{name}'"
+    question = did_you_mean([by_folded[known] for known in similar(plain_name(name), by_folded, most=1)])
+    return f"'{name}' ({question})" if question else f"'{name}'"
 
 
 def _category_ids(own: ClassLabels, matched: _Indices, count: int) -> tuple[int, ...]:

@@ -14,6 +14,14 @@ _NOT_ON_WINDOWS = re.compile(r'[\x00-\x1f<>:"\\|?*]|[. ]+$')
 _NOT_IN_A_LABEL = re.compile(r'[\x00-\x1f\x7f-\x9f/<>:"\\|?*\s]+')
 
 
+def is_same_file(path: Path, other: str | Path) -> bool:
+    """Whether two names lead to the same existing file or folder, through links too; any name is allowed."""
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
 def place(folder: Path, relative: str) -> Path:
     """The path of `relative` ("/" between its parts) below the folder.
 

@@ -5,7 +5,6 @@ each in threads of its own, with as many frames in flight as keep the device bus
 detector chooses which frames share a batch (`batcher.py`).
 """
 
-import os
 from collections.abc import Callable, Sequence
 
 from detcli.pipeline.backpressure import InFlightLimit
@@ -15,6 +14,7 @@ from detcli.pipeline.failure_policy import FailurePolicy
 from detcli.pipeline.reader import Reader
 from detcli.pipeline.statistics import RunStats
 from detcli.pipeline.writer import OnResult, Writer
+from detcli.runtimes.process import processors
 from detcli.sinks.sink import Sink
 from detcli.sources.source import Source
 from detcli.structures.detections import Detections
@@ -83,13 +83,6 @@ def run(
     if failure is not None:
         raise failure
     return stats
-
-
-def processors() -> int:
-    """The number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _close(sinks: Sequence[Sink], *, complete: bool) -> Exception | None:

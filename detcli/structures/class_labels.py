@@ -1,10 +1,10 @@
 """Class index <-> name <-> category id of the dataset a checkpoint was trained on."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from detcli.errors import UsageError
+from detcli.text import did_you_mean, similar
 
 # Category ids of COCO's 80 detection classes, in order of class index (COCO 2017 annotations: 1 … 90 with ten holes).
 _COCO_HOLES = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
@@ -65,9 +65,8 @@ class ClassLabels:
         return tuple(sorted(indices))
 
     def _unknown(self, item: str, by_name: dict[str, list[int]]) -> str:
-        close = difflib.get_close_matches(item.casefold(), by_name, n=3)
-        similar = " or ".join(f"'{self.names[by_name[name][0]]}'" for name in close)
-        hint = f"did you mean {similar}?" if similar else f"there are {len(self)}, such as '{self.names[0]}'"
+        names = [self.names[by_name[name][0]] for name in similar(item.casefold(), by_name)]
+        hint = did_you_mean(names) or f"there are {len(self)}, such as '{self.names[0]}'"
         return f"the model has no class '{item}': {hint}"
 
 

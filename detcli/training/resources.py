@@ -7,6 +7,7 @@ from collections import deque
 
 import torch
 
+from detcli.runtimes.process import processors
 from detcli.training.optimization.distributed import Processes
 
 _WINDOW = 30  # steps
@@ -47,6 +48,5 @@ def reading_threads(asked: int | None, processes: Processes) -> int:
     """Threads that read images: as asked, else one a processor, shared among the processes of this machine."""
     if asked is not None:
         return asked
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     together = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if processes.size > 1 else 1
-    return max(1, own // max(1, together))
+    return max(1, processors() // max(1, together))

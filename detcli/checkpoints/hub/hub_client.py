@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from huggingface_hub import get_session, get_token, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-from detcli.checkpoints.catalog import did_you_mean
+from detcli.checkpoints.catalog import suggestion
 from detcli.checkpoints.hub.checksums import is_checksum, is_commit
 from detcli.checkpoints.hub.hub_environment import is_true, seconds
 from detcli.errors import AccessError, HubError, NotCachedError, UsageError
@@ -178,7 +178,7 @@ class Hub:
         if status in (401, 403, 404, 410):
             raise AccessError(
                 f"{self.host} has no repository '{repository}', or it is private and needs a token in HF_TOKEN"
-                + did_you_mean(repository)
+                + suggestion(repository)
             )
         raise HubError(f"{self.host} answers {status} for '{name}' of '{repository}'")
 

@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from detcli.checkpoints.catalog import CATALOG, did_you_mean, find, shipped
+from detcli.checkpoints.catalog import CATALOG, find, shipped, suggestion
 from detcli.checkpoints.hub.checksums import combined_sha256, sha256_of_file
 from detcli.checkpoints.hub.download_progress import DownloadProgress, NoProgress
 from detcli.checkpoints.hub.hub_cache import CachedRepository, FileCheck, FileFacts, check_revision
@@ -108,7 +108,7 @@ def repository_of(model: str) -> str | None:
         return model
     raise UnknownModelError(
         f"there is no model '{model}'"
-        + (did_you_mean(model) or "; `detcli models list` shows the names, and a Hub repository is written owner/name")
+        + (suggestion(model) or "; `detcli models list` shows the names, and a Hub repository is written owner/name")
     )
 
 

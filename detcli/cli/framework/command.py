@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import SCREEN, HelpPage
-from detcli.cli.framework.text import did_you_mean, long_name
+from detcli.cli.framework.text import long_name, suggestion
 from detcli.cli.framework.translate import option_names
 
 # What ultralytics writes as name=value, in detcli's words; other names are looked up among the command's own options.
@@ -207,7 +207,7 @@ class Group(Command, click.Group):
             return (command.name if command else None), command, args[1:]
         refuse_foreign_grammar(self, ctx, args)
         known = [*self.list_commands(ctx), *self.aliases]
-        raise click.UsageError(f"there is no command '{args[0]}'" + did_you_mean(args[0], known), ctx)
+        raise click.UsageError(f"there is no command '{args[0]}'" + suggestion(args[0], known), ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section, from the table alone."""

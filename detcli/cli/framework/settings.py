@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from detcli.cli.framework.help_page import SCREEN
-from detcli.cli.framework.text import did_you_mean, long_name
+from detcli.cli.framework.text import long_name, suggestion
 from detcli.errors import UsageError
 
 LOCAL_FILE = "detcli.toml"
@@ -97,9 +97,9 @@ def _values_for(ctx: click.Context, file: str, document: Mapping[str, Any]) -> d
     top = {name: value for name, value in document.items() if not isinstance(value, Mapping)}
     for name in document:
         if name in top and _key(name) not in shared:
-            raise UsageError(f"{file}: unknown key '{name}'" + did_you_mean(_key(name), list(shared)))
+            raise UsageError(f"{file}: unknown key '{name}'" + suggestion(_key(name), list(shared)))
         if name not in top and name not in commands:
-            raise UsageError(f"{file}: unknown table [{name}]" + did_you_mean(name, commands))
+            raise UsageError(f"{file}: unknown table [{name}]" + suggestion(name, commands))
     values = _checked(ctx, file, "", top)
     table: Any = document
     for depth, word in enumerate(words):
@@ -115,7 +115,7 @@ def _checked(ctx: click.Context, file: str, where: str, table: Mapping[str, Any]
     for key, value in table.items():
         option = options.get(_key(key))
         if option is None:
-            raise UsageError(f"{file}: {where}unknown key '{key}'" + did_you_mean(_key(key), list(options)))
+            raise UsageError(f"{file}: {where}unknown key '{key}'" + suggestion(_key(key), list(options)))
         _check_type(option, value, f"{file}: {where}{key}")
         try:
             values[option.name or ""] = option.type_cast_value(ctx, _as_given(option, value))

@@ -1,21 +1,19 @@
 """Numbers, lengths of time and guesses as people read them."""
 
-import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from detcli.text import counted, did_you_mean, similar
+
 if TYPE_CHECKING:
     from detcli.structures.frame import Origin
+
+__all__ = ["counted", "duration", "long_name", "megabytes", "number", "suggestion", "where"]
 
 
 def number(value: int) -> str:
     """With commas between the thousands: 2,918."""
     return f"{value:,}"
-
-
-def counted(value: int, one: str, many: str | None = None) -> str:
-    """With its noun: 1 image, 2,918 boxes."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
 def duration(seconds: float) -> str:
@@ -49,9 +47,8 @@ def long_name(flags: Sequence[str]) -> str:
     return max((flag[2:] for flag in flags if flag.startswith("--")), key=len, default="")
 
 
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Half a sentence with the likeliest of the known words, or all of them where none is likely."""
-    close = difflib.get_close_matches(word, known, n=3)
-    if close:
-        return ": did you mean " + " or ".join(f"'{name}'" for name in close) + "?"
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """The end of a sentence with the known words that are similar, or with all of them if none is."""
+    if names := similar(word, known):
+        return f": {did_you_mean(names)}"
     return ": there are " + ", ".join(known) if len(known) <= 12 else ""

@@ -9,6 +9,7 @@ from detcli.engine.outputs.standard_output import TABLE, StandardOutput
 from detcli.engine.request import OutputSettings
 from detcli.errors import UsageError
 from detcli.io.journal import journal_path
+from detcli.io.output_paths import is_same_file
 from detcli.io.outputs import is_stream, prepare_output
 from detcli.io.results.format_choice import format_of_output
 from detcli.io.results.formats import FORMATS, Format, suffixes_of, writable_formats
@@ -150,7 +151,7 @@ def check_plan(plan: OutputPlan, inputs: Sequence[str | Path], output: OutputSet
     """
     if_exists, resume = output.if_exists, output.resume
     for path in plan.paths:
-        if any(_same(path, name) for name in inputs):
+        if any(is_same_file(path, name) for name in inputs):
             raise UsageError(f"'{path}' is input and output at once; write to another path")
 
     def is_written(path: Path | None, *, folder: bool) -> bool:
@@ -224,10 +225,3 @@ def _refuse_shared_folders(folders: Mapping[str, Path | None]) -> None:
     for what, folder in folders.items():
         if folder is not None and seen.setdefault(folder, what) != what:
             raise UsageError(f"'{folder}' cannot hold {seen[folder]} and {what}: use one folder for each")
-
-
-def _same(path: Path, name: str | Path) -> bool:
-    try:
-        return path.samefile(name)
-    except (OSError, ValueError):
-        return False

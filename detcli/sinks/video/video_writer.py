@@ -1,7 +1,6 @@
 """Annotated video: every frame with its boxes, at the time it had, with the sound of the file it came from."""
 
 import math
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
@@ -12,6 +11,7 @@ import cv2
 import numpy as np
 
 from detcli.errors import OutputError, UsageError
+from detcli.io.output_paths import is_same_file
 from detcli.io.outputs import is_stream, open_output
 from detcli.sinks.sink import BaseSink
 from detcli.sinks.video.audio_copier import AudioCopier
@@ -68,7 +68,7 @@ class VideoWriter(BaseSink):
         self._target, self._labels, self._style = target, labels, style or DrawingStyle()
         self._format = film_format(target, has)
         lettering(self._style.font)  # a bad font file is told before the first frame
-        if sound_from is not None and sound_is_file and _is_same(sound_from, target):
+        if sound_from is not None and sound_is_file and is_same_file(target, sound_from):
             raise UsageError(f"'{target}' is the video that is read: give the annotated one another name")
         self._rate = rate if rate is not None and _RATES[0] <= rate <= _RATES[1] else _USUAL_RATE
         self._sound_from, self._sound_to_end = sound_from if sound_is_file else None, sound_to_end
@@ -177,9 +177,3 @@ def fitted(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
     canvas[top : top + inner[0], left : left + inner[1]] = cv2.resize(pixels, inner[::-1], interpolation=shrinks)
     return canvas
-
-
-def _is_same(source: str, target: Path) -> bool:
-    with suppress(OSError, ValueError):
-        return os.path.samefile(source, target)  # noqa: PTH121 - a source of any name
-    return False

@@ -1,11 +1,11 @@
 """Values from files and flags, held against the types and bounds of a frozen record: a slip is named, never guessed."""
 
-import difflib
 import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from detcli.errors import UsageError
+from detcli.text import did_you_mean, similar
 
 
 def checked(
@@ -21,9 +21,8 @@ def checked(
     made: dict[str, Any] = {}
     for name, value in values.items():
         if name not in types:
-            close = difflib.get_close_matches(name, types, n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(types)}"
-            raise UsageError(f"{where} has an unknown field '{name}'{hint}")
+            hint = did_you_mean(similar(name, types, most=1)) or f"there are {', '.join(types)}"
+            raise UsageError(f"{where} has an unknown field '{name}'; {hint}")
         try:
             made[name] = _as(types[name], value, bounds.get(name, (-math.inf, math.inf)))
         except _MisfitError as error:
@@ -64,8 +63,8 @@ def _number(kind: type, value: Any, bounds: tuple[float, float]) -> int | float:
 
 def _word(words: tuple[str, ...], value: Any) -> str:
     if not isinstance(value, str) or value not in words:
-        close = difflib.get_close_matches(str(value), words, n=1)
-        raise _MisfitError("one of " + ", ".join(words) + (f"; did you mean '{close[0]}'?" if close else ""))
+        hint = did_you_mean(similar(str(value), words, most=1))
+        raise _MisfitError("one of " + ", ".join(words) + (f"; {hint}" if hint else ""))
     return value
 
 

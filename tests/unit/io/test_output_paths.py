@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from detcli.io.output_paths import label_folder, place
+from detcli.io.output_paths import is_same_file, label_folder, place
 
 
 @pytest.mark.parametrize("relative", ["../../x", "/etc/x", "a/../../x", "./x", "a//x", "..", ""])
@@ -36,3 +36,13 @@ def test_labels_become_folder_names_on_any_system() -> None:
     assert label_folder("console") == "console"
     assert label_folder("汽车") == "汽车"
     assert len(os.fsencode(label_folder("汉" * 300))) <= 255
+
+
+def test_a_link_leads_to_the_same_file_and_a_missing_one_to_none(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    (tmp_path / "b").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert is_same_file(tmp_path / "link", str(tmp_path / "a"))
+    assert not is_same_file(tmp_path / "a", tmp_path / "b")
+    assert not is_same_file(tmp_path / "a", tmp_path / "missing")
+    assert not is_same_file(tmp_path / "a", "no\0name")

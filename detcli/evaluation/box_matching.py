@@ -17,34 +17,34 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 SCORE, IOU = 0.25, 0.5
-NOTHING, IGNORED = -1, -2
+UNMATCHED, IGNORED = -1, -2
 
 
 @dataclass(frozen=True, slots=True)
 class BoxMatches:
     """One image: ground truth and detections, and who belongs to whom.
 
-    truth_boxes      float64 [N, 4] left, top, right, bottom; crowds are not among them
-    truth_ids        int64 [N] category ids
+    ground_truth_boxes      float64 [N, 4] left, top, right, bottom; crowds are not among them
+    ground_truth_category_ids        int64 [N] category ids
     boxes            float64 [M, 4] detections, the best score first
     category_ids     int64 [M]
     scores           float64 [M]
-    truth_of         int64 [M] index of the ground truth that a detection lies on, NOTHING, or IGNORED where it lies in a crowd
+    ground_truth_index         int64 [M] index of the ground truth that a detection lies on, UNMATCHED, or IGNORED where it lies in a crowd
     """
 
     image_id: int
-    truth_boxes: Boxes
-    truth_ids: Ints
+    ground_truth_boxes: Boxes
+    ground_truth_category_ids: Ints
     boxes: Boxes
     category_ids: Ints
     scores: npt.NDArray[np.float64]
-    coco_ground_truth_of: Ints
+    ground_truth_index: Ints
 
     @property
     def false_negatives(self) -> Mask:
         """Truths that no detection lies on, [N]."""
-        missed = np.ones(len(self.truth_ids), np.bool_)
-        missed[self.coco_ground_truth_of[self.coco_ground_truth_of >= 0]] = False
+        missed = np.ones(len(self.ground_truth_category_ids), np.bool_)
+        missed[self.ground_truth_index[self.ground_truth_index >= 0]] = False
         return missed
 
     @property
@@ -60,7 +60,7 @@ class BoxMatches:
     @property
     def false_positives(self) -> Mask:
         """Detections of nothing, [M]."""
-        of_nothing: Mask = self.coco_ground_truth_of == NOTHING
+        of_nothing: Mask = self.ground_truth_index == UNMATCHED
         return of_nothing
 
     @property
@@ -69,14 +69,16 @@ class BoxMatches:
         return int(self.false_negatives.sum() + self.misclassified.sum() + self.false_positives.sum())
 
     def _on_a_truth(self, *, same: bool) -> Mask:
-        on_one = self.coco_ground_truth_of >= 0
-        alike = np.zeros(len(self.coco_ground_truth_of), np.bool_)
-        alike[on_one] = self.truth_ids[self.coco_ground_truth_of[on_one]] == self.category_ids[on_one]
+        on_one = self.ground_truth_index >= 0
+        alike = np.zeros(len(self.ground_truth_index), np.bool_)
+        alike[on_one] = self.ground_truth_category_ids[self.ground_truth_index[on_one]] == self.category_ids[on_one]
         wanted: Mask = on_one & (alike == same)
         return wanted
 
 
-def compare(truth: Json, results: Iterable[Json], *, score: float = SCORE, iou: float = IOU) -> Iterator[BoxMatches]:
+def match_boxes(
+    truth: Json, results: Iterable[Json], *, score: float = SCORE, iou: float = IOU
+) -> Iterator[BoxMatches]:
     """Compare every image of the ground truth with the results that score above `score`, in the ground truth's order.
 
     Detections choose in the order of their scores: the ground truth nobody chose before that they overlap most, with at least
@@ -89,30 +91,28 @@ def compare(truth: Json, results: Iterable[Json], *, score: float = SCORE, iou: 
         if entry["score"] > score:
             found[entry["image_id"]].append(entry)
     for image in truth["images"]:
-        yield _compare(image["id"], ground_truth[image["id"]], found[image["id"]], iou)
+        yield _match_boxes_of_image(image["id"], ground_truth[image["id"]], found[image["id"]], iou)
 
 
-def _compare(image_id: int, ground_truth: Sequence[Json], found: Sequence[Json], iou: float) -> BoxMatches:
+def _match_boxes_of_image(image_id: int, ground_truth: Sequence[Json], found: Sequence[Json], iou: float) -> BoxMatches:
     found = sorted(found, key=lambda entry: -entry["score"])
     single = [entry for entry in ground_truth if not entry.get("iscrowd", 0)]
     crowds = [entry for entry in ground_truth if entry.get("iscrowd", 0)]
     boxes, category_ids = _boxes(found), _category_ids(found)
-    coco_ground_truth_of = _chosen(_overlaps(boxes, _boxes(single)), iou)
+    ground_truth_index = _chosen(_overlaps(boxes, _boxes(single)), iou)
     in_crowd = _overlaps(boxes, _boxes(crowds), of_first=True) >= iou
     in_crowd &= category_ids[:, None] == _category_ids(crowds)
-    coco_ground_truth_of[(coco_ground_truth_of == NOTHING) & in_crowd.any(axis=1)] = IGNORED
+    ground_truth_index[(ground_truth_index == UNMATCHED) & in_crowd.any(axis=1)] = IGNORED
     scores = np.array([entry["score"] for entry in found], np.float64)
-    return BoxMatches(
-        image_id, _boxes(single), _category_ids(single), boxes, category_ids, scores, coco_ground_truth_of
-    )
+    return BoxMatches(image_id, _boxes(single), _category_ids(single), boxes, category_ids, scores, ground_truth_index)
 
 
 def _chosen(overlaps: npt.NDArray[np.float64], iou: float) -> Ints:
     """Ground truth of each detection by overlaps [M, N]; rows choose one after the other."""
-    chosen = np.full(len(overlaps), NOTHING, np.int64)
+    chosen = np.full(len(overlaps), UNMATCHED, np.int64)
     free = np.ones(overlaps.shape[1], np.bool_)
     for row, values in enumerate(overlaps):
-        best = int(np.where(free, values, -1.0).argmax()) if free.any() else NOTHING
+        best = int(np.where(free, values, -1.0).argmax()) if free.any() else UNMATCHED
         if best >= 0 and values[best] >= iou:
             chosen[row] = best
             free[best] = False

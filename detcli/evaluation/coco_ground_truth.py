@@ -47,7 +47,7 @@ class CocoGroundTruth:
         }
 
 
-def read_coco_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
+def read_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
     """Read COCO annotations of boxes, and of masks where these are evaluated.
 
     Raises UsageError where the file cannot be read, and DataError naming the first ten culprits: ids that are text or

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from detcli.structures.masks import Rle
 
 Json = Mapping[str, Any]
-Judge = Literal["faster-coco-eval", "pycocotools"]
+Evaluator = Literal["faster-coco-eval", "pycocotools"]
 IouType = Literal["bbox", "segm"]
 Array = npt.NDArray[np.float64]
 
@@ -96,7 +96,9 @@ class Metrics:
         return self.by_name["AP"] or 0.0
 
 
-def judge(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", by: Judge | None = None) -> Metrics:
+def evaluate_coco(
+    truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", by: Evaluator | None = None
+) -> Metrics:
     """Evaluate boxes, or masks, as COCO does.
 
     ground_truth    COCO annotations: images (id), annotations (image_id, category_id, bbox; area and iscrowd where they are
@@ -144,7 +146,7 @@ def judge(truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", b
 
 
 def _evaluate(
-    library: Judge,
+    library: Evaluator,
     truth: Json,
     ground_truth: Sequence[dict[str, Any]],
     found: Sequence[dict[str, Any]],

@@ -42,16 +42,16 @@ class ConfusionMatrix:
         return int(self.counts[-1].sum())
 
 
-def confusion(comparisons: Iterable[BoxMatches], categories: Mapping[int, str]) -> ConfusionMatrix:
+def count_confusion(comparisons: Iterable[BoxMatches], categories: Mapping[int, str]) -> ConfusionMatrix:
     """Count over images; `categories` are names by id."""
     ids = np.array(sorted(categories), np.int64)
     nothing = len(ids)
     counts = np.zeros((nothing + 1, nothing + 1), np.int64)
     for image in comparisons:
-        truth, found = np.searchsorted(ids, image.truth_ids), np.searchsorted(ids, image.category_ids)
-        on_one = image.coco_ground_truth_of >= 0
+        truth, found = np.searchsorted(ids, image.ground_truth_category_ids), np.searchsorted(ids, image.category_ids)
+        on_one = image.ground_truth_index >= 0
         missed, false = truth[image.false_negatives], found[image.false_positives]
-        np.add.at(counts, (truth[image.coco_ground_truth_of[on_one]], found[on_one]), 1)
+        np.add.at(counts, (truth[image.ground_truth_index[on_one]], found[on_one]), 1)
         np.add.at(counts, (missed, np.full_like(missed, nothing)), 1)
         np.add.at(counts, (np.full_like(false, nothing), false), 1)
     return ConfusionMatrix(tuple(categories[int(number)] for number in ids), counts)

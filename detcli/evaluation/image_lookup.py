@@ -30,8 +30,8 @@ class ImageLookup:
         self._folder = folders[counts.index(max(counts))] if any(counts) else None
 
     @property
-    def are_there(self) -> bool:
-        """Whether any of the first few is."""
+    def found(self) -> bool:
+        """Whether any of the first few images exists."""
         return self._folder is not None
 
     def read(self, image_id: int) -> Pixels | None:

@@ -17,7 +17,7 @@ _MOST_WITH_NUMBERS = 25  # classes whose cells have room for a number
 _INK, _FAINT = "#202020", "#b8b8b8"
 
 
-def pr_curves(metrics: Metrics) -> bytes:
+def plot_pr_curves(metrics: Metrics) -> bytes:
     """Precision over recall: the mean of the classes at each IoU, and each class at IoU 0.50. Returns a PNG.
 
     Raises UsageError where matplotlib is missing, naming the extra that brings it.
@@ -39,7 +39,7 @@ def pr_curves(metrics: Metrics) -> bytes:
     return _png(figure)
 
 
-def confusion_matrix(confusion: ConfusionMatrix, *, score: float, iou: float) -> bytes:
+def plot_confusion_matrix(confusion: ConfusionMatrix, *, score: float, iou: float) -> bytes:
     """The ground truth (rows) against what it was taken for (columns); shades are shares of a row. Returns a PNG.
 
     Raises UsageError where matplotlib is missing, naming the extra that brings it.

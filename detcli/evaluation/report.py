@@ -1,4 +1,4 @@
-"""Everything an evaluation came to, as JSON that keeps every digit."""
+"""The results of an evaluation as JSON that keeps every digit."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ from detcli.version import __version__
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """What a report is made of.
+    """Metrics of boxes or masks, their mistakes, and what they were computed from.
 
-    metrics      of the evaluate
-    confusion    above `score`, from an IoU of `iou`
-    worst        images with the most mistakes, the worst first
+    confusion    of detections with a score above `score`, matched from an IoU of `iou` on
+    worst        images with the most mistakes, most first
     file_names   by image id
     settings     what was evaluated and how: option -> value
-    unreadable   file and reason of images that could not be looked at
+    created      time of the evaluation
+    failed       file and reason of images that could not be processed
     notes        sentences for the user
     """
 
@@ -32,77 +32,95 @@ class EvaluationReport:
     file_names: Mapping[int, str]
     settings: Mapping[str, object]
     created: str
-    unreadable: Sequence[Mapping[str, str]] = ()
+    failed: Sequence[Mapping[str, str]] = ()
     notes: Sequence[str] = ()
 
+    @property
+    def metrics_by_name(self) -> dict[str, float | None]:
+        """The twelve COCO metrics."""
+        return self.metrics.by_name
 
-def report(judged: EvaluationReport) -> dict[str, Any]:
-    """The report as JSON takes it; a figure without ground truth is null."""
-    metrics, confusion = judged.metrics, judged.confusion
-    return {
-        "detcli": __version__,
-        "evaluator": metrics.evaluator,
-        "iou_type": metrics.iou_type,
-        "created": judged.created,
-        "settings": dict(judged.settings),
-        "metrics": metrics.by_name,
-        "counts": {
-            "images": metrics.images,
-            "failed": len(judged.unreadable),
-            "ground_truth": sum(one.ground_truth for one in metrics.classes),
-            "detections": sum(one.detections for one in metrics.classes),
-        },
-        "classes": [
+    @property
+    def failed_images(self) -> int:
+        """Number of images that could not be processed."""
+        return len(self.failed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON values; a metric without ground truth is None."""
+        return {
+            "detcli": __version__,
+            "evaluator": self.metrics.evaluator,
+            "iou_type": self.metrics.iou_type,
+            "created": self.created,
+            "settings": dict(self.settings),
+            "metrics": self.metrics.by_name,
+            "counts": {
+                "images": self.metrics.images,
+                "failed": len(self.failed),
+                "ground_truth": sum(each.ground_truth for each in self.metrics.classes),
+                "detections": sum(each.detections for each in self.metrics.classes),
+            },
+            "classes": self._classes(),
+            "confusion": self._confusion(),
+            "worst": self._worst(),
+            "failed": [dict(entry) for entry in self.failed],
+            "notes": list(self.notes),
+        }
+
+    def _classes(self) -> list[dict[str, Any]]:
+        return [
             {
-                "name": one.name,
-                "category_id": one.category_id,
-                "ground_truth": one.ground_truth,
-                "detections": one.detections,
-                "AP": one.ap,
-                "AP50": one.ap50,
-                "AR": one.ar,
+                "name": each.name,
+                "category_id": each.category_id,
+                "ground_truth": each.ground_truth,
+                "detections": each.detections,
+                "AP": each.ap,
+                "AP50": each.ap50,
+                "AR": each.ar,
             }
-            for one in metrics.classes
-        ],
-        "confusion": {
-            "score": judged.score,
-            "iou": judged.iou,
+            for each in self.metrics.classes
+        ]
+
+    def _confusion(self) -> dict[str, Any]:
+        confusion = self.confusion
+        return {
+            "score": self.score,
+            "iou": self.iou,
             "true_positives": confusion.true_positives,
             "misclassified": confusion.misclassified,
             "false_negatives": confusion.false_negatives,
             "false_positives": confusion.false_positives,
             "names": list(confusion.names),
             "counts": confusion.counts.tolist(),
-        },
-        "worst": [
+        }
+
+    def _worst(self) -> list[dict[str, Any]]:
+        return [
             {
-                "file": judged.file_names[image.image_id],
+                "file": self.file_names[image.image_id],
                 "image_id": image.image_id,
                 "false_negatives": int(image.false_negatives.sum()),
                 "misclassified": int(image.misclassified.sum()),
                 "false_positives": int(image.false_positives.sum()),
             }
-            for image in judged.worst
-        ],
-        "failed": [dict(entry) for entry in judged.unreadable],
-        "notes": list(judged.notes),
-    }
+            for image in self.worst
+        ]
 
 
 def to_json(document: Mapping[str, Any]) -> bytes:
-    """A report as a file: strict JSON, one class and one row of counts a line so that it can be read and compared."""
+    """A report as a file: strict JSON, one line per class and per row of counts, easy to read and to compare."""
     parts = [f"  {json.dumps(key)}: {_value(value)}" for key, value in document.items()]
     return ("{\n" + ",\n".join(parts) + "\n}\n").encode("utf-8", "backslashreplace")
 
 
 def _value(value: Any, indent: str = "  ") -> str:
-    """Objects of objects and lists of containers over several lines, everything else in one."""
+    """Objects that hold lists and lists of containers over several lines, everything else on one line."""
     inner = indent + "  "
-    if isinstance(value, dict) and any(isinstance(each, list) for each in value.values()):
-        rows = [f"{inner}{json.dumps(key)}: {_value(each, inner)}" for key, each in value.items()]
+    if isinstance(value, dict) and any(isinstance(item, list) for item in value.values()):
+        rows = [f"{inner}{json.dumps(key)}: {_value(item, inner)}" for key, item in value.items()]
         return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
     if isinstance(value, list) and value and isinstance(value[0], dict | list):
-        return "[\n" + ",\n".join(f"{inner}{_line(each)}" for each in value) + f"\n{indent}]"
+        return "[\n" + ",\n".join(f"{inner}{_line(item)}" for item in value) + f"\n{indent}]"
     return _line(value)
 
 

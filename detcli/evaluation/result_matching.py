@@ -23,7 +23,7 @@ _THRESHOLD_NOTED = 0.05  # results that keep every score have some below it
 class MatchedResults:
     """Results in the ids of the ground truth.
 
-    results   as `judge` takes them
+    results   as `evaluate_coco` takes them
     images  of the ground truth that there are results of, empty ones too
     failed    images that failed when the results were made
     notes     sentences for the user
@@ -35,7 +35,9 @@ class MatchedResults:
     notes: tuple[str, ...]
 
 
-def match(images: Iterable[StoredImage], truth: CocoGroundTruth, name: str, *, masks: bool = False) -> MatchedResults:
+def match_results(
+    images: Iterable[StoredImage], truth: CocoGroundTruth, name: str, *, masks: bool = False
+) -> MatchedResults:
     """Bring results to the ids of the ground truth.
 
     name   of the results, for messages

@@ -12,22 +12,22 @@ from detcli.visualization.colors import Color
 from detcli.visualization.draw import DrawnBox, draw_boxes, line_width
 from detcli.visualization.drawing_style import DrawingStyle
 
-FOUND: Color = (60, 185, 85)
-MISSED: Color = (60, 130, 255)
-FALSE: Color = (235, 55, 50)
-CONFUSED: Color = (255, 160, 20)
-TRUE: Color = (255, 255, 255)
+TRUE_POSITIVE: Color = (60, 185, 85)
+FALSE_NEGATIVE: Color = (60, 130, 255)
+FALSE_POSITIVE: Color = (235, 55, 50)
+MISCLASSIFIED: Color = (255, 160, 20)
+GROUND_TRUTH: Color = (255, 255, 255)
 
 LEGEND = "green: found, blue: missed, red: nothing is there, orange: taken for another class, white: the ground truth"
 
 
-def worst(comparisons: Iterable[BoxMatches], count: int) -> list[BoxMatches]:
+def worst_images(comparisons: Iterable[BoxMatches], count: int) -> list[BoxMatches]:
     """So many images with the most mistakes, the worst first; those without a mistake are never among them."""
     wrong = [image for image in comparisons if image.mistakes]
     return sorted(wrong, key=lambda image: -image.mistakes)[:count]
 
 
-def draw_worst(
+def draw_worst_images(
     images: Sequence[BoxMatches],
     folder: Path,
     names: Mapping[int, str],
@@ -58,7 +58,7 @@ def draw_worst(
 def draw_mistakes(pixels: Pixels, image: BoxMatches, categories: Mapping[int, str]) -> Pixels:
     """A copy of the image with its truths, thin and white, under what was found and missed."""
     found = ~image.false_negatives
-    ground_truth = [DrawnBox(box, TRUE, "") for box in image.truth_boxes[found]]
+    ground_truth = [DrawnBox(box, GROUND_TRUTH, "") for box in image.ground_truth_boxes[found]]
     thin = max(1, line_width(pixels.shape[:2]) // 2)
     canvas = draw_boxes(pixels, ground_truth, DrawingStyle(line_width=thin, hide_labels=True))
     return draw_boxes(canvas, list(_inked(image, categories)))
@@ -66,23 +66,23 @@ def draw_mistakes(pixels: Pixels, image: BoxMatches, categories: Mapping[int, st
 
 def _inked(image: BoxMatches, categories: Mapping[int, str]) -> Iterator[DrawnBox]:
     """Mistakes first, which lie on top."""
-    truth_ids, category_ids = image.truth_ids.tolist(), image.category_ids.tolist()
+    ground_truth_category_ids, category_ids = image.ground_truth_category_ids.tolist(), image.category_ids.tolist()
     for box, category_id in zip(
-        image.truth_boxes[image.false_negatives], image.truth_ids[image.false_negatives], strict=True
+        image.ground_truth_boxes[image.false_negatives],
+        image.ground_truth_category_ids[image.false_negatives],
+        strict=True,
     ):
-        yield DrawnBox(box, MISSED, f"missed {categories[int(category_id)]}")
-    found = list(
-        zip(image.boxes, category_ids, image.scores.tolist(), image.coco_ground_truth_of.tolist(), strict=True)
-    )
+        yield DrawnBox(box, FALSE_NEGATIVE, f"missed {categories[int(category_id)]}")
+    found = list(zip(image.boxes, category_ids, image.scores.tolist(), image.ground_truth_index.tolist(), strict=True))
     kinds = {
-        CONFUSED: image.misclassified,
-        FALSE: image.false_positives,
-        FOUND: image.true_positives,
+        MISCLASSIFIED: image.misclassified,
+        FALSE_POSITIVE: image.false_positives,
+        TRUE_POSITIVE: image.true_positives,
     }
     for ink, mask in kinds.items():
         for (box, category_id, score, truth), chosen in zip(found, mask.tolist(), strict=True):
             if chosen:
                 name = categories[category_id]
-                if ink == CONFUSED:
-                    name += f", truly {categories[truth_ids[truth]]}"
+                if ink == MISCLASSIFIED:
+                    name += f", truly {categories[ground_truth_category_ids[truth]]}"
                 yield DrawnBox(box, ink, name, f"{score:.2f}")

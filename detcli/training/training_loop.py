@@ -9,7 +9,7 @@ from itertools import islice
 import torch
 
 from detcli.errors import DataError, DivergedError, OutputError, UsageError
-from detcli.evaluation.evaluate import common_categories
+from detcli.evaluation.evaluate_model import common_categories
 from detcli.inference.preprocess import Preprocessor
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
 from detcli.structures.stop_signal import StopSignal

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError, DivergedError
 from detcli.evaluation.coco_metrics import IouType
-from detcli.evaluation.evaluate import coco_ground_truth_of, find, judge_known
+from detcli.evaluation.evaluate_model import evaluate_predictions, ground_truth_annotations, predict_dataset
 from detcli.inference.detector import Detector
 from detcli.structures.frame import FailedFrame
 from detcli.structures.stop_signal import StopSignal
@@ -47,7 +47,7 @@ def judged(
     share = range(len(data) * processes.rank // processes.size, len(data) * (processes.rank + 1) // processes.size)
     tell(ValidationStarted(epoch, len(share)))
     alone = processes.size == 1
-    findings = find(
+    predictions = predict_dataset(
         detector,
         data,
         indices=share,
@@ -57,19 +57,19 @@ def judged(
     )
     if alone and stop.is_set():
         return None
-    everyone = processes.to_first(findings)
+    everyone = processes.to_first(predictions)
     metrics: Mapping[str, float | None] = {}
     if processes.first:
-        unreadable = [one for part in everyone for one in part.unreadable]
+        unreadable = [one for part in everyone for one in part.failed]
         _check_finite(unreadable, epoch)
         if len(unreadable) == len(data):
             first = unreadable[0]
             raise DataError(f"none of the images to evaluate on can be read; '{first.origin.file}': {first.message}")
         results = (result for part in everyone for result in part.results)
-        metrics = judge_known(coco_ground_truth_of(data, iou_type), results, iou_type=iou_type).by_name
-    notes = findings.notes
-    if any(part.unreadable for part in everyone):
-        count = sum(len(part.unreadable) for part in everyone)
+        metrics = evaluate_predictions(ground_truth_annotations(data, iou_type), results, iou_type=iou_type).by_name
+    notes = predictions.notes
+    if any(part.failed for part in everyone):
+        count = sum(len(part.failed) for part in everyone)
         notes += (f"{count} of the {len(data)} images to judge on cannot be read: what is true of them is missed",)
     return ValidationResult(processes.from_first(metrics), notes)
 

@@ -1,8 +1,6 @@
-"""The options of `detcli eval` that no other command has, and what they ask for as one typed record."""
+"""The options of `detcli eval` that no other command has."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import click
 
@@ -21,49 +19,11 @@ from detcli.cli.framework.options import (
     group_of,
     option,
 )
-from detcli.io.outputs import IfExists
 from detcli.io.results.formats import readable_formats
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateRequest:
-    """What the command line, the environment and the settings files ask of `eval`; named as the options."""
-
-    results: Path | None
-    gt: Path | None
-    results_format: str | None
-    data: str | None
-    images: Path | None
-    model: str | None
-    revision: str | None
-    offline: bool
-    cache_dir: Path | None
-    threshold: float | None
-    max_det: int
-    iou_type: Literal["bbox", "segm", "panoptic"]
-    imgsz: tuple[int, int] | None
-    device: str
-    batch: int | None
-    pad: bool
-    precision: str
-    compile: bool
-    workers: int | None
-    no_optimize: bool
-    deterministic: bool
-    output: str | None
-    format_name: str | None
-    save_plots: Path | None
-    if_exists: IfExists
-    yes: bool
-    save_worst: Path | None
-    worst: int
-    score: float
-    min_map: float | None
-
 
 results = click.argument("results", required=False, metavar="[RESULTS]", type=click.Path(path_type=Path))
 ground_truth = group_of(
-    option("--gt", section=INPUT, type=FILE, metavar="FILE", help="COCO annotations to evaluate RESULTS against."),
+    option("--gt", section=INPUT, type=FILE, metavar="FILE", help="Ground truth for RESULTS: COCO annotations."),
     option(
         "--results-format",
         section=INPUT,
@@ -77,7 +37,7 @@ ground_truth = group_of(
         section=INPUT,
         type=click.Path(),
         metavar="DATA",
-        help="Evaluate a model on this: COCO annotations (.json), a folder of them, a YOLO folder, or shapes.",
+        help="Dataset to evaluate a model on: COCO annotations (.json), a folder of them, a YOLO folder, or shapes.",
     ),
     option(
         "--images",
@@ -94,9 +54,9 @@ model = option(
     section=MODEL,
     metavar="NAME",
     standard="dfine-s, with --data",
-    help="The model to evaluate: a name from 'detcli models list', a Hub repository, a folder or a file.",
+    help="Model to evaluate: a name from 'detcli models list', a Hub repository, a folder or a file.",
 )
-kept = group_of(
+filtering = group_of(
     option(
         "-t",
         "--threshold",
@@ -105,8 +65,8 @@ kept = group_of(
         aliases=("--conf",),
         type=ScoreType(),
         metavar="SCORE",
-        standard="0; for panoptic quality the model's",
-        help="Keep what scores above it; anything but 0 lowers AP.",
+        standard="0; for panoptic quality that of the model",
+        help="Minimum score; anything but 0 lowers AP.",
     ),
     option(
         "--max-det",
@@ -115,7 +75,7 @@ kept = group_of(
         metavar="N",
         default=300,
         standard="300",
-        help="Keep at most N of the best an image.",
+        help="Maximum detections per image.",
     ),
     option(
         "--iou-type",
@@ -124,7 +84,7 @@ kept = group_of(
         metavar="NAME",
         default="bbox",
         standard="bbox",
-        help="Evaluate boxes (bbox), masks of instances (segm), or by panoptic quality (panoptic).",
+        help="What is evaluated: boxes (bbox), instance masks (segm) or panoptic quality (panoptic).",
     ),
     option(
         "--imgsz",
@@ -133,11 +93,11 @@ kept = group_of(
         type=PositiveIntType(min=1),
         metavar="H W",
         standard="the model's",
-        help="Size of the network's input; shortest and longest side for models that keep proportions.",
+        help="Input size as H W, or shortest and longest edge for models that keep the aspect ratio.",
     ),
 )
 report = group_of(
-    option("-o", "--output", section=OUTPUT, metavar="FILE", help="Write a report with every figure as JSON."),
+    option("-o", "--output", section=OUTPUT, metavar="FILE", help="Write a report with all metrics as JSON."),
     option(
         "-f",
         "--format",
@@ -146,7 +106,7 @@ report = group_of(
         type=click.Choice(["table", "json"]),
         metavar="NAME",
         standard="table on a terminal, json in a pipe",
-        help="What is printed: table or json.",
+        help="Output format: table or json.",
     ),
     option(
         "--save-plots",
@@ -160,7 +120,7 @@ report = group_of(
         section=OUTPUT,
         type=ScoreType(),
         metavar="AP",
-        help="End with exit code 10 if AP (IoU 0.50 to 0.95) is below it.",
+        help="Minimum AP (IoU 0.50 to 0.95); exit code 10 if it is not reached.",
     ),
 )
 mistakes = group_of(
@@ -171,14 +131,14 @@ mistakes = group_of(
         metavar="SCORE",
         default=0.25,
         standard="0.25",
-        help="Boxes above it count in the confusion matrix and as mistakes.",
+        help="Minimum score of boxes in the confusion matrix and of mistakes.",
     ),
     option(
         "--save-worst",
         section=IMAGES,
         type=NEW_FOLDER,
         metavar="DIR",
-        help="Save the images with the most mistakes, drawn.",
+        help="Save the images with the most mistakes, annotated.",
     ),
     option(
         "--worst",
@@ -187,6 +147,6 @@ mistakes = group_of(
         metavar="N",
         default=20,
         standard="20",
-        help="So many of them.",
+        help="Number of worst images to save.",
     ),
 )

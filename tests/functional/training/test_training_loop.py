@@ -97,10 +97,10 @@ def test_last_and_best_are_models(finished: tuple[TrainingResult, list[Event]]) 
 
 
 def test_what_is_judged_is_what_is_kept(finished: tuple[TrainingResult, list[Event]]) -> None:
-    from detcli.evaluation.evaluate import evaluate
+    from detcli.evaluation.evaluate_model import evaluate_model
 
     result, _ = finished
-    judged = evaluate(load_detector(str(result.run / "last"), threshold=0.0), Rectangles(4, seed=1))
+    judged = evaluate_model(load_detector(str(result.run / "last"), threshold=0.0), Rectangles(4, seed=1))
     assert judged is not None
     assert judged.metrics.by_name == result.metrics
 

@@ -11,12 +11,20 @@ import pytest
 from PIL import Image
 
 from detcli.errors import UsageError
-from detcli.evaluation.box_matching import BoxMatches, compare
-from detcli.evaluation.coco_metrics import judge
-from detcli.evaluation.confusion_matrix import confusion
-from detcli.evaluation.plots import confusion_matrix, pr_curves
-from detcli.evaluation.report import EvaluationReport, report, to_json
-from detcli.evaluation.worst_images import CONFUSED, FALSE, FOUND, MISSED, draw_mistakes, draw_worst, worst
+from detcli.evaluation.box_matching import BoxMatches, match_boxes
+from detcli.evaluation.coco_metrics import evaluate_coco
+from detcli.evaluation.confusion_matrix import count_confusion
+from detcli.evaluation.plots import plot_confusion_matrix, plot_pr_curves
+from detcli.evaluation.report import EvaluationReport, to_json
+from detcli.evaluation.worst_images import (
+    FALSE_NEGATIVE,
+    FALSE_POSITIVE,
+    MISCLASSIFIED,
+    TRUE_POSITIVE,
+    draw_mistakes,
+    draw_worst_images,
+    worst_images,
+)
 
 CATEGORIES = {3: "cat", 7: "dog"}
 
@@ -55,7 +63,7 @@ RESULTS = found(
 
 
 def compared(results: Sequence[dict[str, Any]] = tuple(RESULTS), **others: float) -> list[BoxMatches]:
-    return list(compare(truth(), results, **others))
+    return list(match_boxes(truth(), results, **others))
 
 
 def test_each_detection_is_right_confused_false_or_ignored() -> None:
@@ -89,15 +97,15 @@ def test_boxes_without_area_overlap_nothing() -> None:
 
 
 def test_the_matrix_counts_every_truth_and_every_detection_once() -> None:
-    matrix = confusion(compared(), CATEGORIES)
+    matrix = count_confusion(compared(), CATEGORIES)
     assert matrix.names == ("cat", "dog")
     assert matrix.counts.tolist() == [[1, 0, 1], [1, 0, 0], [2, 1, 0]]
     assert (matrix.true_positives, matrix.misclassified, matrix.false_negatives, matrix.false_positives) == (1, 1, 1, 3)
 
 
 def test_the_worst_images_come_first_and_those_without_mistakes_never() -> None:
-    assert [image.image_id for image in worst(compared(), 2)] == [1, 2]
-    assert [image.image_id for image in worst(compared(score=0.35), 9)] == [1, 2]
+    assert [image.image_id for image in worst_images(compared(), 2)] == [1, 2]
+    assert [image.image_id for image in worst_images(compared(score=0.35), 9)] == [1, 2]
 
 
 def test_each_mistake_is_drawn_in_its_color() -> None:
@@ -106,43 +114,45 @@ def test_each_mistake_is_drawn_in_its_color() -> None:
         name: {tuple(pixel) for pixel in draw_mistakes(grey, image, CATEGORIES).reshape(-1, 3).tolist()}
         for name, image in zip("abc", compared(), strict=True)
     }
-    assert {FOUND, CONFUSED, FALSE} <= inks["a"]
-    assert MISSED not in inks["a"]
-    assert MISSED in inks["b"]
-    assert FALSE in inks["c"]
+    assert {TRUE_POSITIVE, MISCLASSIFIED, FALSE_POSITIVE} <= inks["a"]
+    assert FALSE_NEGATIVE not in inks["a"]
+    assert FALSE_NEGATIVE in inks["b"]
+    assert FALSE_POSITIVE in inks["c"]
 
 
 def test_worst_images_are_written_by_rank_and_those_not_at_hand_are_counted_out(tmp_path: Path) -> None:
     grey = np.full((100, 100, 3), 128, np.uint8)
     names = {1: "in/a b.jpg", 2: "in/../../2.jpg", 3: "3.png"}
-    drawn = draw_worst(worst(compared(), 9), tmp_path / "w", names, CATEGORIES, lambda i: None if i == 3 else grey)
+    drawn = draw_worst_images(
+        worst_images(compared(), 9), tmp_path / "w", names, CATEGORIES, lambda i: None if i == 3 else grey
+    )
     assert drawn == 2
     assert sorted(path.name for path in tmp_path.rglob("*.jpg")) == ["1-a b.jpg", "2-2.jpg"]
     with Image.open(tmp_path / "w" / "1-a b.jpg") as image:
         assert image.size == (100, 100)
 
 
-def judged(**others: Any) -> EvaluationReport:
+def evaluated(**others: Any) -> EvaluationReport:
     comparisons = compared()
     given: dict[str, Any] = {
-        "metrics": judge(truth(), RESULTS),
-        "confusion": confusion(comparisons, CATEGORIES),
+        "metrics": evaluate_coco(truth(), RESULTS),
+        "confusion": count_confusion(comparisons, CATEGORIES),
         "score": 0.25,
         "iou": 0.5,
-        "worst": worst(comparisons, 2),
+        "worst": worst_images(comparisons, 2),
         "file_names": {i: f"in/{i}.jpg" for i in (1, 2, 3)},
         "settings": {"model": "tiny", "imgsz": [64, 96]},
         "created": "2026-01-01T00:00:00Z",
-        "unreadable": [{"file": "b\udcff.jpg", "code": "empty", "message": "an empty file"}],
+        "failed": [{"file": "b\udcff.jpg", "code": "empty", "message": "an empty file"}],
         "notes": ["odd"],
     }
     return EvaluationReport(**(given | others))
 
 
 def test_a_report_read_back_has_every_digit() -> None:
-    one = judged()
-    document = json.loads(to_json(report(one)))
-    assert document == report(one)
+    one = evaluated()
+    document = json.loads(to_json(one.to_dict()))
+    assert document == one.to_dict()
     assert document["metrics"] == one.metrics.by_name
     assert document["confusion"]["counts"] == one.confusion.counts.tolist()
     assert document["counts"] == {"images": 3, "failed": 1, "ground_truth": 3, "detections": 7}
@@ -157,7 +167,7 @@ def test_a_report_read_back_has_every_digit() -> None:
 
 
 def test_a_report_is_strict_json_where_figures_have_no_truths() -> None:
-    text = to_json(report(judged(metrics=judge(truth() | {"annotations": []}, RESULTS)))).decode()
+    text = to_json(evaluated(metrics=evaluate_coco(truth() | {"annotations": []}, RESULTS)).to_dict()).decode()
     assert json.loads(text, parse_constant=pytest.fail)["metrics"]["AP"] is None
 
 
@@ -169,8 +179,8 @@ def test_plots_are_images_whatever_the_classes_are_called(count: int) -> None:
     for entry in data["annotations"]:
         entry["category_id"] = 1 + entry["id"] % count
     results = [entry | {"category_id": 1 + number % count} for number, entry in enumerate(RESULTS)]
-    matrix = confusion(compare(data, results), categories)
-    for plot in (pr_curves(judge(data, results)), confusion_matrix(matrix, score=0.25, iou=0.5)):
+    matrix = count_confusion(match_boxes(data, results), categories)
+    for plot in (plot_pr_curves(evaluate_coco(data, results)), plot_confusion_matrix(matrix, score=0.25, iou=0.5)):
         assert plot.startswith(b"\x89PNG")
 
 
@@ -184,4 +194,4 @@ def test_plots_without_matplotlib_name_the_extra(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UsageError, match=r"pip install 'detcli\[train\]'"):
-        pr_curves(judge(truth(), RESULTS))
+        plot_pr_curves(evaluate_coco(truth(), RESULTS))

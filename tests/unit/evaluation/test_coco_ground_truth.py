@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detcli.errors import DataError, InputError, UsageError
-from detcli.evaluation.coco_ground_truth import read_coco_ground_truth
+from detcli.evaluation.coco_ground_truth import read_ground_truth
 
 
 def annotations(count: int = 3) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def written(folder: Path, document: Any) -> Path:
 def test_good_annotations_give_names_and_sizes(tmp_path: Path) -> None:
     document = annotations()
     document["images"][0]["file_name"] = "sub\\0.jpg"
-    truth = read_coco_ground_truth(written(tmp_path, document))
+    truth = read_ground_truth(written(tmp_path, document))
     assert truth.categories == {7: "cat", 9: "dog"}
     assert truth.sizes() == {"sub/0.jpg": (48, 64), "1.jpg": (48, 64), "2.jpg": (48, 64)}
     assert truth.notes == ()
@@ -59,7 +59,7 @@ def test_an_invalid_entry_is_named(
     document = annotations()
     document[section][number] |= change
     with pytest.raises(DataError, match=f"1 entry is invalid: {said}"):
-        read_coco_ground_truth(written(tmp_path, document))
+        read_ground_truth(written(tmp_path, document))
 
 
 def test_the_first_ten_invalid_entries_are_named_and_the_rest_counted(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_first_ten_invalid_entries_are_named_and_the_rest_counted(tmp_path: 
     for entry in document["annotations"][:25]:
         entry["category_id"] = 99
     with pytest.raises(DataError) as caught:
-        read_coco_ground_truth(written(tmp_path, document))
+        read_ground_truth(written(tmp_path, document))
     message = str(caught.value)
     assert "25 entries are invalid" in message
     assert message.count("category_id 99") == 10
@@ -85,20 +85,20 @@ def test_the_first_ten_invalid_entries_are_named_and_the_rest_counted(tmp_path: 
 )
 def test_what_says_nothing_is_refused(document: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=said):
-        read_coco_ground_truth(written(tmp_path, document))
+        read_ground_truth(written(tmp_path, document))
 
 
 def test_files_that_are_not_there_or_not_json_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot read the annotations '.*gone.json': no such file"):
-        read_coco_ground_truth(tmp_path / "gone.json")
+        read_ground_truth(tmp_path / "gone.json")
     (tmp_path / "gt.json").write_text("{")
     with pytest.raises(InputError, match="are not JSON"):
-        read_coco_ground_truth(tmp_path / "gt.json")
+        read_ground_truth(tmp_path / "gt.json")
 
 
 def test_annotations_that_share_an_id_are_counted(tmp_path: Path) -> None:
     document = annotations()
     for entry in document["annotations"]:
         entry["id"] = 5
-    (note,) = read_coco_ground_truth(written(tmp_path, document)).notes
+    (note,) = read_ground_truth(written(tmp_path, document)).notes
     assert note.startswith("2 annotations have an id that another one has")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detcli.evaluation.coco_metrics import METRIC_NAMES, Judge, Metrics, judge
+from detcli.evaluation.coco_metrics import METRIC_NAMES, Evaluator, Metrics, evaluate_coco
 
 Truth = dict[str, Any]
 Results = list[dict[str, Any]]
 
-JUDGES: list[Any] = [
+EVALUATORS: list[Any] = [
     "pycocotools",
     pytest.param(
         "faster-coco-eval",
@@ -90,20 +90,20 @@ def figures(metrics: Metrics) -> list[float]:
     return [-1.0 if value is None else value for value in metrics.by_name.values()]
 
 
-@pytest.mark.parametrize("by", JUDGES)
+@pytest.mark.parametrize("by", EVALUATORS)
 @pytest.mark.parametrize("seed", range(4))
-def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Judge, seed: int) -> None:
+def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Evaluator, seed: int) -> None:
     truth, results = random_data(seed, classes=[7, 3, 40, 2][seed])
-    metrics = judge(truth, results, by=by)
+    metrics = evaluate_coco(truth, results, by=by)
     assert tuple(metrics.by_name) == METRIC_NAMES
     assert figures(metrics) == pytest.approx(directly(truth, results).stats.tolist(), abs=1e-6)
     assert 0.05 < metrics.ap < 0.95  # else nothing was compared
 
 
-@pytest.mark.parametrize("by", JUDGES)
-def test_figures_of_a_class_are_those_of_pycocotools_asked_about_it_alone(by: Judge) -> None:
+@pytest.mark.parametrize("by", EVALUATORS)
+def test_figures_of_a_class_are_those_of_pycocotools_asked_about_it_alone(by: Evaluator) -> None:
     truth, results = random_data(11)
-    metrics = judge(truth, results, by=by)
+    metrics = evaluate_coco(truth, results, by=by)
     for one in metrics.classes:
         alone = {**truth, "categories": [c for c in truth["categories"] if c["id"] == one.category_id]}
         stats = directly(alone, results).stats
@@ -117,21 +117,21 @@ def test_figures_of_a_class_are_those_of_pycocotools_asked_about_it_alone(by: Ju
             assert float(one.precision.mean()) == pytest.approx(one.ap)
 
 
-@pytest.mark.parametrize("by", JUDGES)
-def test_nothing_found_is_zero_and_nothing_true_is_none(by: Judge) -> None:
+@pytest.mark.parametrize("by", EVALUATORS)
+def test_nothing_found_is_zero_and_nothing_true_is_none(by: Evaluator) -> None:
     truth, results = random_data(1)
     for entry in truth["annotations"]:
         entry["area"] = 50.0  # small ones only
-    none_found = judge(truth, [], by=by)
+    none_found = evaluate_coco(truth, [], by=by)
     assert none_found.by_name["AP"] == 0 == none_found.by_name["ARs"]
     assert none_found.by_name["APl"] is None
-    nothing_true = judge({**truth, "annotations": []}, results, by=by)
+    nothing_true = evaluate_coco({**truth, "annotations": []}, results, by=by)
     assert set(nothing_true.by_name.values()) == {None}
     assert nothing_true.ap == 0
 
 
-@pytest.mark.parametrize("by", JUDGES)
-def test_perfect_results_have_ap_1_whatever_the_ids_of_the_annotations(by: Judge) -> None:
+@pytest.mark.parametrize("by", EVALUATORS)
+def test_perfect_results_have_ap_1_whatever_the_ids_of_the_annotations(by: Evaluator) -> None:
     truth, _ = random_data(2)
     for entry in truth["annotations"]:
         entry["iscrowd"] = 0
@@ -139,27 +139,27 @@ def test_perfect_results_have_ap_1_whatever_the_ids_of_the_annotations(by: Judge
     results = [
         {key: a[key] for key in ("image_id", "category_id", "bbox")} | {"score": 1.0} for a in truth["annotations"]
     ]
-    assert judge(truth, results, by=by).ap == pytest.approx(1)
+    assert evaluate_coco(truth, results, by=by).ap == pytest.approx(1)
 
 
-@pytest.mark.parametrize("by", JUDGES)
-def test_area_and_iscrowd_may_be_missing(by: Judge) -> None:
+@pytest.mark.parametrize("by", EVALUATORS)
+def test_area_and_iscrowd_may_be_missing(by: Evaluator) -> None:
     truth, results = random_data(3)
     for entry in truth["annotations"]:
         entry |= {"area": entry["bbox"][2] * entry["bbox"][3], "iscrowd": 0}
     bare = copy.deepcopy(truth)
     for entry in bare["annotations"]:
         del entry["area"], entry["iscrowd"]
-    assert judge(bare, results, by=by).by_name == judge(truth, results, by=by).by_name
+    assert evaluate_coco(bare, results, by=by).by_name == evaluate_coco(truth, results, by=by).by_name
 
 
-@pytest.mark.parametrize("by", JUDGES)
+@pytest.mark.parametrize("by", EVALUATORS)
 def test_judging_prints_nothing_and_leaves_what_it_is_given_as_it_is(
-    by: Judge, capfd: pytest.CaptureFixture[str]
+    by: Evaluator, capfd: pytest.CaptureFixture[str]
 ) -> None:
     truth, results = random_data(4)
     before = copy.deepcopy((truth, results))
-    judge(truth, results, by=by)
+    evaluate_coco(truth, results, by=by)
     assert (truth, results) == before
     assert capfd.readouterr() == ("", "")
 
@@ -170,8 +170,8 @@ def test_the_judge_is_named_with_its_version() -> None:
     import pycocotools  # noqa: F401
 
     truth, results = random_data(5)
-    assert judge(truth, results, by="pycocotools").evaluator == f"pycocotools {version('pycocotools')}"
-    chosen = judge(truth, results).evaluator.split()[0]
+    assert evaluate_coco(truth, results, by="pycocotools").evaluator == f"pycocotools {version('pycocotools')}"
+    chosen = evaluate_coco(truth, results).evaluator.split()[0]
     assert chosen == ("faster-coco-eval" if importlib.util.find_spec("faster_coco_eval") else "pycocotools")
 
 
@@ -179,4 +179,4 @@ def test_the_judge_is_named_with_its_version() -> None:
 def test_a_result_of_another_image_or_category_is_never_judged_in_silence(wrong: dict[str, Any]) -> None:
     truth, results = random_data(6)
     with pytest.raises(ValueError, match="no such image or category"):
-        judge(truth, [*results, results[0] | wrong])
+        evaluate_coco(truth, [*results, results[0] | wrong])

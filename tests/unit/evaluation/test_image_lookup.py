@@ -24,7 +24,7 @@ def test_images_are_found_in_the_usual_places(folder: str, tmp_path: Path) -> No
     image(tmp_path / folder / "sub" / "a.png")
     (tmp_path / "annotations").mkdir(exist_ok=True)
     images = ImageLookup(tmp_path / "annotations/instances_val2017.json", ground_truth("sub\\a.png", "gone.png"), None)
-    assert images.are_there
+    assert images.found
     pixels = images.read(0)
     assert pixels is not None
     assert pixels.shape == (4, 6, 3)

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 from detcli.errors import DataError
-from detcli.evaluation.coco_ground_truth import read_coco_ground_truth
-from detcli.evaluation.coco_metrics import Judge, judge
-from detcli.evaluation.result_matching import match
+from detcli.evaluation.coco_ground_truth import read_ground_truth
+from detcli.evaluation.coco_metrics import Evaluator, evaluate_coco
+from detcli.evaluation.result_matching import match_results
 from detcli.io.results import read_results
 from detcli.structures.masks import Rle
 
-JUDGES = [one for one in get_args(Judge) if one == "pycocotools" or importlib.util.find_spec("faster_coco_eval")]
+EVALUATORS = [
+    one for one in get_args(Evaluator) if one == "pycocotools" or importlib.util.find_spec("faster_coco_eval")
+]
 SIZE = (60, 80)
 
 
@@ -83,21 +85,21 @@ def directly(ground_truth: dict[str, Any], results: list[dict[str, Any]]) -> lis
     return [float(value) for value in evaluation.stats]
 
 
-@pytest.mark.parametrize("by", JUDGES)
+@pytest.mark.parametrize("by", EVALUATORS)
 @pytest.mark.parametrize("seed", range(3))
-def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Judge, seed: int) -> None:
+def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Evaluator, seed: int) -> None:
     truth, results = random_data(seed)
-    metrics = judge(truth, results, iou_type="segm", by=by)
+    metrics = evaluate_coco(truth, results, iou_type="segm", by=by)
     figures = [-1.0 if value is None else value for value in metrics.by_name.values()]
     assert figures == pytest.approx(directly(truth, results), abs=1e-6)
     assert 0.05 < metrics.ap < 0.95
-    assert metrics.ap != judge(truth, results, by=by).ap, "boxes overlap otherwise"
+    assert metrics.ap != evaluate_coco(truth, results, by=by).ap, "boxes overlap otherwise"
 
 
 def test_results_without_masks_are_refused(tmp_path: Path) -> None:
     ground_truth, results = random_data(0)
     (tmp_path / "gt.json").write_text(json.dumps(ground_truth))
-    read = read_coco_ground_truth(tmp_path / "gt.json", masks=True)
+    read = read_ground_truth(tmp_path / "gt.json", masks=True)
     for change, words in (
         (lambda one: one.pop("segmentation"), "a box without a mask"),
         (lambda one: one.update(segmentation=Rle.of(np.ones((3, 3), bool)).as_json()), r"a mask is for \[3, 3\]"),
@@ -106,7 +108,9 @@ def test_results_without_masks_are_refused(tmp_path: Path) -> None:
         change(wrong[4])
         (tmp_path / "r.json").write_text(json.dumps(wrong))
         with pytest.raises(DataError, match=words):
-            match(read_results(tmp_path / "r.json", format_name="coco-results", sizes={}), read, "r.json", masks=True)
+            match_results(
+                read_results(tmp_path / "r.json", format_name="coco-results", sizes={}), read, "r.json", masks=True
+            )
 
 
 @pytest.mark.parametrize(
@@ -126,5 +130,5 @@ def test_annotations_without_masks_are_refused_where_masks_are_judged(tmp_path: 
     change(ground_truth)
     (tmp_path / "gt.json").write_text(json.dumps(ground_truth))
     with pytest.raises(DataError, match=words):
-        read_coco_ground_truth(tmp_path / "gt.json", masks=True)
-    read_coco_ground_truth(tmp_path / "gt.json")
+        read_ground_truth(tmp_path / "gt.json", masks=True)
+    read_ground_truth(tmp_path / "gt.json")

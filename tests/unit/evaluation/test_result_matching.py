@@ -6,7 +6,7 @@ import pytest
 
 from detcli.errors import DataError, InputError
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
-from detcli.evaluation.result_matching import MatchedResults, match
+from detcli.evaluation.result_matching import MatchedResults, match_results
 from detcli.io.results import StoredBox, StoredImage
 
 FILES = {5: "sub/a.jpg", 6: "b.jpg", 9: "other/a.jpg"}
@@ -36,7 +36,7 @@ def failed(file: str) -> StoredImage:
 
 
 def matched(*images: StoredImage, categories: dict[int, str] | None = None) -> MatchedResults:
-    return match(images, ground_truth(categories), "r.jsonl")
+    return match_results(images, ground_truth(categories), "r.jsonl")
 
 
 def ids(result: MatchedResults) -> list[tuple[int, int]]:
@@ -148,7 +148,7 @@ def test_an_image_of_another_size_than_the_annotations_say_is_told() -> None:
         StoredImage("line 1", f, None, s, (box(),))
         for f, s in zip(FILES.values(), [(40, 60), (60, 40), None], strict=True)
     ]
-    (note,) = match(images, sized, "r.jsonl").notes
+    (note,) = match_results(images, sized, "r.jsonl").notes
     assert note.startswith("1 image is of another size here than in the annotations, so boxes do not meet: 'b.jpg'")
 
 

@@ -13,7 +13,7 @@ from detcli.checkpoints.checkpoint_files import read_checkpoint
 from detcli.checkpoints.hub.locate_model import check_shipped, locate
 from detcli.datasets.dataset import open_dataset
 from detcli.datasets.shapes import CLASSES
-from detcli.evaluation.coco_metrics import judge
+from detcli.evaluation.coco_metrics import evaluate_coco
 from detcli.models.family import family_of
 from detcli.training.recipes.recipe import recipe_for
 from tests.helpers.cli_runs import Run
@@ -92,7 +92,7 @@ def test_the_demo_finds_what_was_drawn(detcli: Detcli, tmp_path: Path, monkeypat
     assert detcli("demo").code == 0
     ground_truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
     found = json.loads(Path("detcli-demo/detections.json").read_text())["annotations"]
-    assert judge(ground_truth, found).ap > 0.6, "with the boxes above the threshold alone"
+    assert evaluate_coco(ground_truth, found).ap > 0.6, "with the boxes above the threshold alone"
 
 
 def write_images(folder: Path) -> None:

@@ -83,7 +83,7 @@ def test_files_that_do_not_belong_together_are_named(detcli: Detcli, scene: Path
     assert run.code == 0, run.err
     run = detcli("eval", "boxes.json", "--gt", "in/gt.json", "--iou-type", "panoptic")
     assert run.code == 4
-    assert "no COCO panoptic results" in run.err
+    assert "not a file of COCO panoptic results" in run.err
     found = json.loads(Path("found.json").read_text())
     found["annotations"][1]["segments_info"].append({"id": 9999, "category_id": found["categories"][0]["id"]})
     Path("found.json").write_text(json.dumps(found))
@@ -116,4 +116,4 @@ def test_classes_that_only_the_results_have_are_left_out_and_named(detcli: Detcl
     Path("found.json").write_text(json.dumps(found))
     run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "json")
     assert run.code == 0, run.err
-    assert json.loads(run.out)["notes"] == ["1 class of the results not among the true ones, and left out: 'stranger'"]
+    assert json.loads(run.out)["notes"] == ["1 class of the results not in the ground truth, and left out: 'stranger'"]

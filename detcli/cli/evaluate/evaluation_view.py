@@ -1,0 +1,41 @@
+"""What `detcli eval` shows on the screen while it runs."""
+
+from pathlib import Path
+
+from detcli.cli.detect.run_view import RunView
+from detcli.cli.framework.console import Console
+from detcli.cli.framework.progress import RunProgressBar
+from detcli.cli.framework.signals import stopping
+from detcli.cli.framework.text import counted
+from detcli.engine.evaluation_request import EvaluationObserver
+from detcli.evaluation.worst_images import LEGEND
+from detcli.structures.detections import Detections
+from detcli.structures.frame import FailedFrame, Frame
+
+
+class EvaluationView(RunView, EvaluationObserver):
+    """Prints the events of an evaluation; use as a context manager around it."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._progress: RunProgressBar | None = None
+
+    def on_evaluation_start(self, images: int) -> None:
+        """Show the progress; from here on, a signal ends the evaluation after the current batch."""
+        self.stack.enter_context(stopping(self.console, self.stop))
+        self._progress = self.stack.enter_context(RunProgressBar(self.console, count=lambda: images))
+
+    def on_result(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
+        """Count the image, and name it if it failed."""
+        failed = isinstance(detections, FailedFrame)
+        if self._progress is not None:
+            self._progress.advance(failed=failed)
+        if isinstance(detections, FailedFrame):
+            self.console.failure(frame.origin.file, detections.code, detections.message)
+
+    def on_worst_images(self, folder: Path, drawn: int, missing: int) -> None:
+        """Say what was drawn and what the colors mean."""
+        legend = f"; {LEGEND}" if drawn else ""
+        self.console.say(f"{counted(drawn, 'image')} drawn in '{folder}'{legend}")
+        if missing:
+            self.console.warning(f"{counted(missing, 'image')} of the worst not available")

@@ -1,0 +1,36 @@
+"""Panoptic quality as a human-readable table."""
+
+from collections.abc import Iterator
+
+from detcli.cli.framework.console import escape
+from detcli.evaluation.panoptic.panoptic_quality import SegmentCounts
+from detcli.evaluation.panoptic.panoptic_report import PanopticReport
+
+_Row = tuple[str, float | None, float | None, float | None, int]
+
+
+def panoptic_table(report: PanopticReport) -> Iterator[str]:
+    """Lines: means of all, things and stuff, then one row per class."""
+    metrics = report.metrics
+    groups: list[_Row] = [(name, one.pq, one.sq, one.rq, one.classes) for name, one in metrics.groups.items()]
+    classes: list[_Row] = []
+    for category in metrics.categories:
+        counts = metrics.accumulator.counts.get(category.category_id, SegmentCounts())
+        quality = counts.quality
+        if quality is not None:
+            expected = counts.true_positives + counts.false_negatives
+            classes.append((escape(category.name), quality.pq, quality.sq, quality.rq, expected))
+    width = max(len(row[0]) for row in (*groups, *classes))
+    yield from _rows("classes", groups, width)
+    yield ""
+    yield from _rows("ground truth", classes, width)
+
+
+def _rows(title: str, rows: list[_Row], width: int) -> Iterator[str]:
+    yield f"{'':{width}}     PQ     SQ     RQ  {title:>12}"
+    for name, pq, sq, rq, count in rows:
+        yield f"{name:{width}}  {_shown(pq):>5}  {_shown(sq):>5}  {_shown(rq):>5}  {count:>12,}"
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,96 @@
+"""Evaluates stored results against annotations."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detcli.evaluation.box_matching import IOU, match_boxes
+from detcli.evaluation.coco_ground_truth import CocoGroundTruth, read_ground_truth
+from detcli.evaluation.coco_metrics import IouType, Metrics, evaluate_coco
+from detcli.evaluation.confusion_matrix import count_confusion
+from detcli.evaluation.image_lookup import ImageLookup
+from detcli.evaluation.report import EvaluationReport
+from detcli.evaluation.result_matching import match_results
+from detcli.evaluation.worst_images import worst_images
+from detcli.io.results import format_of_results, read_results
+from detcli.structures.clock import now
+from detcli.structures.frame import Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedResults:
+    """Results with their ground truth and metrics, of a file or of a model.
+
+    results     COCO results, as `evaluate_coco` took them
+    read_image  pixels of an image by image id; None if they are not available
+    settings    what was evaluated and how: option -> value, for the report
+    failed      file and reason of images that could not be processed
+    notes       sentences for the user
+    """
+
+    ground_truth: CocoGroundTruth
+    results: Sequence[Mapping[str, Any]]
+    metrics: Metrics
+    read_image: Callable[[int], Pixels | None]
+    settings: Mapping[str, object]
+    failed: Sequence[Mapping[str, str]]
+    notes: Sequence[str]
+
+
+def find_ground_truth(
+    annotations: Path, *, iou_type: IouType, images: Path | None
+) -> tuple[CocoGroundTruth, ImageLookup]:
+    """Read annotations, and find the folder of their images.
+
+    images  the folder that file names start from; None: one of the usual places next to the annotations
+
+    Raises UsageError and DataError.
+    """
+    ground_truth = read_ground_truth(annotations, masks=iou_type == "segm")
+    return ground_truth, ImageLookup(annotations, ground_truth, images)
+
+
+def evaluate_results(
+    results: Path, ground_truth: CocoGroundTruth, images: ImageLookup, *, format_name: str | None, iou_type: IouType
+) -> EvaluatedResults:
+    """Read results, match them with the ground truth, and evaluate them.
+
+    format_name  of the results; None: by suffix
+
+    Raises UsageError if something is missing, DataError and InputError if it cannot be evaluated.
+    """
+    format_name = format_name or format_of_results(results)
+    stored = read_results(results, format_name=format_name, sizes=ground_truth.sizes())
+    matched = match_results(stored, ground_truth, str(results), masks=iou_type == "segm")
+    return EvaluatedResults(
+        ground_truth=ground_truth,
+        results=matched.results,
+        metrics=evaluate_coco(ground_truth.annotations, matched.results, iou_type=iou_type),
+        read_image=images.read,
+        settings={"results": str(results), "format": format_name, "gt": ground_truth.name},
+        failed=(),
+        notes=(*ground_truth.notes, *matched.notes),
+    )
+
+
+def box_report(evaluated: EvaluatedResults, *, score: float, worst: int) -> EvaluationReport:
+    """The report of evaluated results.
+
+    score  detections above it count in the confusion matrix and as mistakes
+    worst  how many images with the most mistakes are listed
+    """
+    annotations = evaluated.ground_truth.annotations
+    matches = list(match_boxes(annotations, evaluated.results, score=score))
+    return EvaluationReport(
+        metrics=evaluated.metrics,
+        confusion=count_confusion(matches, evaluated.ground_truth.categories),
+        score=score,
+        iou=IOU,
+        worst=worst_images(matches, worst),
+        file_names={image["id"]: image["file_name"] for image in annotations["images"]},
+        settings=evaluated.settings,
+        created=now(),
+        failed=evaluated.failed,
+        notes=evaluated.notes,
+    )

@@ -1,0 +1,29 @@
+"""Writes the files of an evaluation: the report and its plots."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from detcli.evaluation.plots import plot_confusion_matrix, plot_pr_curves
+from detcli.evaluation.report import EvaluationReport, to_json
+from detcli.io.atomic_write import write_atomically
+from detcli.io.outputs import open_output
+
+
+def write_report(document: Mapping[str, Any], path: Path) -> None:
+    """Write a report as JSON. Raises OutputError."""
+    file = open_output(path, in_place=False)
+    try:
+        file.write(to_json(document))
+        file.commit()
+    except BaseException:
+        file.discard()
+        raise
+
+
+def write_plots(report: EvaluationReport, folder: Path) -> None:
+    """Write pr_curves.png and confusion.png. Raises UsageError if matplotlib is missing, and OutputError."""
+    curves = plot_pr_curves(report.metrics)
+    matrix = plot_confusion_matrix(report.confusion, score=report.score, iou=report.iou)
+    write_atomically(folder / "pr_curves.png", curves)
+    write_atomically(folder / "confusion.png", matrix)

@@ -30,7 +30,7 @@ from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.read_model import read_model
 from detcli.inference.segmentation.segmentation_settings import TASKS, SegmentationSettings, Task
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 from detcli.models.family import Family, SegmentationNetwork, family_of
 from detcli.runtimes.runtime import RUNTIMES
 from detcli.runtimes.torch_runtime import Precision, choose_device, choose_precision
@@ -198,7 +198,7 @@ class _Loader:
 
     def _network(self, segmentation: SegmentationSettings | None) -> tuple[nn.Module, list[str]]:
         """The network in evaluation form with its weights, and warnings about them."""
-        with skeleton():
+        with empty_weights():
             network = self._family.build(self._config)
         if isinstance(network, SegmentationNetwork):
             # Semantic segmentation combines the masks of all queries.

@@ -13,7 +13,7 @@ _DRAWN = (Tensor.normal_, Tensor.uniform_)
 
 
 @contextmanager
-def skeleton() -> Iterator[None]:
+def empty_weights() -> Iterator[None]:
     """Build networks on the meta device, where `torch.nn.init` does nothing; their weights come from a file."""
     with torch.device("meta"), _WithoutInitialValues():
         yield

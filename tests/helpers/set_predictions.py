@@ -13,7 +13,7 @@ from detcli.models.deformable_detr.published import published_config as deformab
 from detcli.models.detr.criterion import criterion as detr_criterion
 from detcli.models.detr.published import published_config as detr_published
 from detcli.models.losses.layerwise_criterion import LayerwiseCriterion
-from detcli.models.losses.set_training import SetTraining
+from detcli.models.losses.training_details import SetTraining
 from detcli.structures.outputs import Outputs, Targets
 
 CLASSES, QUERIES, LAYERS, POSITIONS = 5, 7, 3, 30

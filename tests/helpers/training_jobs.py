@@ -139,7 +139,7 @@ def job(
     """
     import torch
 
-    from tests.helpers.network_samples import lively, tiny_json
+    from tests.helpers.dfine_samples import lively, tiny_json
 
     recipe = recipe or quick_recipe()
     data = more.pop("data", None) or Rectangles(count)

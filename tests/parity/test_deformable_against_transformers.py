@@ -18,7 +18,7 @@ from detcli.models.deformable_detr.published import published_config
 from detcli.models.inference_form import optimize
 from detcli.structures.outputs import Outputs
 from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny, tiny_json
-from tests.helpers.network_samples import distance, images
+from tests.helpers.dfine_samples import distance, images
 
 transformers = pytest.importorskip("transformers")
 

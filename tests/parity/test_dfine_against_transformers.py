@@ -16,7 +16,7 @@ from detcli.models.dfine.network import DFine, DFineDetails
 from detcli.models.dfine.published import Size, published_config
 from detcli.models.inference_form import optimize
 from detcli.structures.outputs import Outputs
-from tests.helpers.network_samples import distance, images, lively, tiny, tiny_json
+from tests.helpers.dfine_samples import distance, images, lively, tiny, tiny_json
 
 transformers = pytest.importorskip("transformers")
 

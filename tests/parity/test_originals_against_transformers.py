@@ -17,7 +17,7 @@ from detcli.models.detr import FAMILY as DETR
 from detcli.models.detr.config import DetrConfig
 from detcli.models.dfine import FAMILY as DFINE
 from detcli.models.family import ConversionHints, Family
-from tests.helpers.network_samples import distance, images, lively, tiny
+from tests.helpers.dfine_samples import distance, images, lively, tiny
 from tests.helpers.original_layouts import deformable_detr, detr, dfine
 
 transformers = pytest.importorskip("transformers")

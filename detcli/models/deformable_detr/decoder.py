@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detcli.models.deformable_detr.config import DeformableDetrConfig
+from detcli.models.deformable_detr.decoder_queries import DecoderQueries, make_box_head, make_class_head
 from detcli.models.deformable_detr.encoder import Shapes
-from detcli.models.deformable_detr.queries import DecoderQueries, make_box_head, make_class_head
 from detcli.models.layers.attention import SelfAttention
 from detcli.models.layers.deformable_attention import DeformableAttention, SamplingOffsets
 from detcli.models.layers.feed_forward import FeedForward

@@ -11,16 +11,16 @@ from detcli.models.backbones.backbone_config import make_backbone
 from detcli.models.backbones.resnet import ResNet
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.decoder import DeformableDecoder, DeformableDecoderOutput
+from detcli.models.deformable_detr.decoder_queries import DecoderQueries, LearnedQueries, Proposals
 from detcli.models.deformable_detr.encoder import (
     DeformableEncoder,
     DeformableEncoderOutput,
     DeformableLevelProjections,
     Shapes,
 )
-from detcli.models.deformable_detr.queries import DecoderQueries, LearnedQueries, Proposals
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
-from detcli.models.losses.set_training import SetTraining
+from detcli.models.losses.training_details import SetTraining
 from detcli.structures.outputs import Outputs, Targets
 
 

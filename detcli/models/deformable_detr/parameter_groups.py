@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from detcli.models.deformable_detr.queries import LearnedQueries
+from detcli.models.deformable_detr.decoder_queries import LearnedQueries
 from detcli.models.family import ParameterGroup
 from detcli.models.layers.deformable_attention import DeformableAttention
 

@@ -10,7 +10,7 @@ from detcli.models.backbones.backbone_names import hub_backbone_name, our_backbo
 from detcli.models.conversion.weight_names import BATCH_COUNTER, NameParts, NameTable, check_training_form, make_state
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.network import DeformableDetr
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 
 _BACKBONE = "model.backbone.conv_encoder.model."
 
@@ -82,7 +82,7 @@ def read_weights(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) ->
     Raises DamagedModelError where tensors are missing, unexpected, misshapen, not of floats or twice there and unlike,
     naming the first and how many there are.
     """
-    with skeleton():
+    with empty_weights():
         expected = DeformableDetr(config).state_dict()
     sources, unexpected = _by_our_names(tensors, config)
     unexpected += [source for name, source in sources.items() if name not in expected]
@@ -98,7 +98,7 @@ def write_weights(state: Mapping[str, Tensor], config: DeformableDetrConfig) -> 
     at the top level and below it. With `tie_word_embeddings` as `write_config` has it, every version of transformers
     gives the same answers from that: none of the shorter layouts is read right by all of them.
     """
-    with skeleton():
+    with empty_weights():
         expected = DeformableDetr(config).state_dict()
     check_training_form(state, expected)
     return {

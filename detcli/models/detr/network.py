@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from detcli.models.backbones.backbone_config import BackboneConfig, make_backbone
 from detcli.models.backbones.resnet import ResNet, ResNetConfig
 from detcli.models.detr.config import DetrConfig
-from detcli.models.detr.masks import MaskHead
+from detcli.models.detr.mask_head import MaskHead
 from detcli.models.detr.transformer import DetrDecoder, DetrDecoderOutput, DetrEncoder, DetrEncoderOutput, real_tokens
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
-from detcli.models.losses.set_training import SetTraining
+from detcli.models.losses.training_details import SetTraining
 from detcli.structures.outputs import Outputs, Targets
 
 _ROUNDING = 1e-3  # of a probability, also where the network runs in half precision

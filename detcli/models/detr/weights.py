@@ -10,7 +10,7 @@ from detcli.models.backbones.backbone_names import hub_backbone_name, our_backbo
 from detcli.models.conversion.weight_names import BATCH_COUNTER, NameParts, NameTable, check_training_form, make_state
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.network import Detr
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 
 _BACKBONE = "model.backbone.conv_encoder.model."
 _MASK_PREFIXES = ("mask_head.", "bbox_attention.")
@@ -80,7 +80,7 @@ def read_weights(tensors: Mapping[str, Tensor], config: DetrConfig) -> dict[str,
     Raises DamagedModelError where tensors are missing, unexpected, misshapen, not of floats or there twice, naming the
     first and how many there are.
     """
-    with skeleton():
+    with empty_weights():
         expected = Detr(config).state_dict()
     sources: dict[str, str] = {}
     unexpected: list[str] = []
@@ -98,7 +98,7 @@ def write_weights(state: Mapping[str, Tensor], config: DetrConfig) -> dict[str, 
 
     Learned positions are written twice: transformers moved them from version 4 to 5, and looks for them in one place.
     """
-    with skeleton():
+    with empty_weights():
         expected = Detr(config).state_dict()
     check_training_form(state, expected)
     written = {_on_disk(name, config): tensor.detach().clone().contiguous() for name, tensor in state.items()}

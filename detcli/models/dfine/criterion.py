@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from detcli.models.dfine.box_distribution import edge_targets
 from detcli.models.dfine.config import DFineConfig
-from detcli.models.dfine.distribution import edge_targets
 from detcli.models.dfine.network import DFinePredictions, DFineTraining
 from detcli.models.losses.assignment import Assignment, CostWeights, Pairs, assign, focal_costs, solver
 from detcli.models.losses.loss_terms import box_terms, distillation, distribution_focal, varifocal
-from detcli.models.losses.set_criterion import TargetBoxes, at_least_one, shared_counts
+from detcli.models.losses.target_boxes import TargetBoxes, at_least_one, shared_counts
 from detcli.structures.boxes import cxcywh_to_xyxy, iou
 from detcli.structures.outputs import Outputs, Targets
 

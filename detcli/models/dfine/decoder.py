@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from detcli.models.dfine.box_distribution import EdgeBins, LocationQuality
 from detcli.models.dfine.config import DFineConfig
-from detcli.models.dfine.distribution import EdgeBins, LocationQuality
-from detcli.models.dfine.queries import initialise_class_head
+from detcli.models.dfine.query_selection import initialise_class_head
 from detcli.models.layers.attention import SelfAttention
 from detcli.models.layers.deformable_attention import BoxSampling, split_values
 from detcli.models.layers.heads import Mlp

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from detcli.models.layers.position import inverse_sigmoid
 from detcli.models.losses.assignment import Assignment
-from detcli.models.losses.set_criterion import TargetBoxes, largest_everywhere
+from detcli.models.losses.target_boxes import TargetBoxes, largest_everywhere
 from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from detcli.structures.outputs import Targets
 

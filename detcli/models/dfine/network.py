@@ -11,7 +11,7 @@ from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.decoder import DFineDecoder, DFineDecoderOutput
 from detcli.models.dfine.denoising import DenoisingLayout, Noise, make_queries
 from detcli.models.dfine.encoder import DFineEncoderOutput, HybridEncoder
-from detcli.models.dfine.queries import QuerySelector, SelectedQueries, Shapes
+from detcli.models.dfine.query_selection import QuerySelector, SelectedQueries, Shapes
 from detcli.models.layers.input_checks import check_pixels, check_targets
 from detcli.models.layers.norm import ConvNorm
 from detcli.structures.outputs import Outputs, Targets

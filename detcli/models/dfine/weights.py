@@ -11,7 +11,7 @@ from detcli.errors import DamagedModelError
 from detcli.models.conversion.weight_names import BATCH_COUNTER, NameParts, NameTable, check_training_form, make_state
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 
 # Names that only live in memory since transformers 5.8, and those on disk. A raw state_dict() has the former.
 _IN_MEMORY = (
@@ -85,7 +85,7 @@ def read_weights(tensors: Mapping[str, Tensor], config: DFineConfig) -> dict[str
     Raises DamagedModelError where tensors are missing, unexpected, misshapen or not of numbers a network can use,
     naming the first and how many there are. Warns (RuntimeWarning) of files whose conversion is known to have gone wrong.
     """
-    with skeleton():
+    with empty_weights():
         expected = DFine(config).state_dict()
     sources, unexpected = _by_our_names(tensors, config, expected)
     state = make_state(tensors, sources, expected, unexpected=unexpected, hub_name=_NAMES.theirs, scalars=_SCALARS)
@@ -100,7 +100,7 @@ def write_weights(state: Mapping[str, Tensor], config: DFineConfig) -> dict[str,
     false, as `write_config` has it, that is what every version of transformers from 4.52 to 5.23 gives the same answers
     from: under the decoder alone, 5.0 ties them all to the first.
     """
-    with skeleton():
+    with empty_weights():
         expected = DFine(config).state_dict()
     check_training_form(state, expected)
     written = {_NAMES.theirs(name): tensor.detach().clone().contiguous() for name, tensor in state.items()}

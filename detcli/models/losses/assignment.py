@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from detcli.errors import DivergedError, UsageError
-from detcli.models.losses.set_criterion import TargetBoxes
+from detcli.models.losses.target_boxes import TargetBoxes
 from detcli.structures.boxes import cxcywh_to_xyxy, pairwise_giou
 
 Indices = npt.NDArray[np.int64]

@@ -13,8 +13,8 @@ from torch import Tensor
 from detcli.models.losses.assignment import CostWeights, Pairs, assign
 from detcli.models.losses.loss_terms import box_terms
 from detcli.models.losses.matched_masks import mask_sums
-from detcli.models.losses.set_criterion import TargetBoxes, at_least_one, shared_counts
-from detcli.models.losses.set_training import SetTraining
+from detcli.models.losses.target_boxes import TargetBoxes, at_least_one, shared_counts
+from detcli.models.losses.training_details import SetTraining
 from detcli.structures.outputs import Outputs, Targets
 
 # What it would cost each query to answer for each true box, as `softmax_costs` and `focal_costs` say.

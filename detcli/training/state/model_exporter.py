@@ -18,7 +18,7 @@ from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.resize_rules import FixedSize, ShortestEdge, check_size
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 from detcli.models.family import Family, SegmentationNetwork
 from detcli.runtimes.torch_runtime import TorchRuntime
 from detcli.structures.class_labels import ClassLabels
@@ -68,7 +68,7 @@ class ModelExporter:
         It finds boxes; masks where these are what it is evaluated by.
         """
         family = self._job.family
-        with skeleton():
+        with empty_weights():
             network = family.build(self._job.config)
         segmenting = None
         if isinstance(network, SegmentationNetwork):

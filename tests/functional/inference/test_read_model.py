@@ -22,7 +22,7 @@ from detcli.models.detr import FAMILY as DETR
 from detcli.models.detr.config import DetrConfig
 from detcli.models.dfine import FAMILY as DFINE
 from detcli.models.family import ConversionHints
-from tests.helpers.network_samples import lively, tiny
+from tests.helpers.dfine_samples import lively, tiny
 from tests.helpers.original_layouts import detr, dfine
 
 NAMES = tuple(f"class {i}" for i in range(5))

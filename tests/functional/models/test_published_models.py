@@ -9,7 +9,7 @@ from torch import nn
 from detcli.checkpoints.catalog import CATALOG, CatalogEntry
 from detcli.inference.preprocess import Preprocessing
 from detcli.inference.resize_rules import FixedSize, ShortestEdge
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 from detcli.models.family import FAMILIES, Family
 
 # Millions of parameters, counted in the networks of Peterande/D-FINE (4a1f73a), facebookresearch/detr (29901c5) and
@@ -68,7 +68,7 @@ def test_every_published_model_was_counted() -> None:
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
 def test_a_published_model_is_as_large_as_its_authors(entry: CatalogEntry) -> None:
     family = family_of(entry)
-    with skeleton():
+    with empty_weights():
         network = family.build(published(entry))
     assert all(parameter.is_meta for parameter in network.parameters())
     # The norms of D-FINE's smaller backbones learn in the original.
@@ -82,10 +82,10 @@ def test_no_model_needs_torchs_compiler_to_be_built() -> None:
     program = """
 import sys
 from detcli.models.family import FAMILIES
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 for name, variant in (("dfine", "n"), ("detr", "r50-panoptic"), ("deformable_detr", "with-box-refine-two-stage")):
     family = FAMILIES[name]
-    with skeleton():
+    with empty_weights():
         family.build(family.published_config(variant, ["cat", "dog"]))
 print(sorted({"sympy", "torch._dynamo"} & sys.modules.keys()))
 """

@@ -9,7 +9,7 @@ import torch
 from detcli.errors import UnknownModelError, UsageError
 from detcli.training.initialization import resumed_point, starting_point
 from detcli.training.recipes.recipe import Recipe, recipe_for
-from tests.helpers.network_samples import tiny_json
+from tests.helpers.dfine_samples import tiny_json
 
 
 def test_classes_of_the_same_name_keep_their_rows(tiny_checkpoint: Path) -> None:

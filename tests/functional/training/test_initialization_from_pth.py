@@ -9,7 +9,7 @@ from detcli.models.dfine import FAMILY
 from detcli.structures.dataset_labels import COCO_80
 from detcli.training.initialization import starting_point
 from detcli.training.recipes.recipe import Recipe
-from tests.helpers.network_samples import lively, tiny
+from tests.helpers.dfine_samples import lively, tiny
 from tests.helpers.original_layouts import dfine
 
 

@@ -14,7 +14,7 @@ from detcli.models.backbones.backbone_names import hub_backbone_name, our_backbo
 from detcli.models.backbones.resnet import VARIANTS, ResNet, ResNetConfig, resnet_variant
 from detcli.models.backbones.timm_backbone import TimmConfig
 from detcli.models.config_fields import ConfigFields
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 
 ALL = (1, 2, 3, 4)
 
@@ -101,7 +101,7 @@ def test_gradients_reach_every_convolution() -> None:
      ("resnet152", 58.144)],
 )  # fmt: skip
 def test_every_variant_has_its_published_size(name: str, millions: float) -> None:
-    with skeleton():
+    with empty_weights():
         network = ResNet(resnet_variant(name, (4,)))
     norms = sum(buffer.numel() for key, buffer in network.named_buffers() if key.endswith(("weight", "bias")))
     total = sum(parameter.numel() for parameter in network.parameters()) + norms

@@ -19,7 +19,7 @@ from detcli.models.layers import sampling
 from detcli.models.layers.norm import FrozenBatchNorm2d
 from detcli.structures.outputs import Outputs
 from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny
-from tests.helpers.network_samples import distance, images
+from tests.helpers.dfine_samples import distance, images
 
 FORMS: dict[str, dict[str, Any]] = {
     **VARIANTS,

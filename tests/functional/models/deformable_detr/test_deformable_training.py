@@ -9,12 +9,12 @@ from torch import Tensor
 from detcli.models.deformable_detr import FAMILY
 from detcli.models.deformable_detr.network import DeformableDetr
 from detcli.models.deformable_detr.published import published_config
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 from detcli.models.family import ParameterGroup, ReplacedClassHead
-from detcli.models.losses.set_training import SetTraining
+from detcli.models.losses.training_details import SetTraining
 from detcli.structures.outputs import Outputs, Targets
 from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny
-from tests.helpers.network_samples import images
+from tests.helpers.dfine_samples import images
 
 TWO_STAGE = "with-box-refine-two-stage"
 
@@ -131,7 +131,7 @@ def test_targets_that_are_not_one_an_image_of_a_training_step_are_refused(traini
 
 
 def groups(variant: str) -> tuple[ParameterGroup, ...]:
-    with skeleton():
+    with empty_weights():
         return FAMILY.parameter_groups(DeformableDetr(published_config(variant, ["label"] * 91)))
 
 
@@ -152,7 +152,7 @@ def test_groups_are_those_of_the_published_recipe(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_parameter_is_in_one_group(variant: str) -> None:
-    with skeleton():
+    with empty_weights():
         network = DeformableDetr(published_config(variant, ["label"] * 91))
     names = [name for group in FAMILY.parameter_groups(network) for name in group.names]
     assert len(names) == len(set(names))

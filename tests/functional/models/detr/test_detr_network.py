@@ -9,7 +9,6 @@ from torch import Tensor
 from detcli.errors import UnsupportedModelError
 from detcli.models.detr import (
     FAMILY,  # CHECK
-    masks,
 )
 from detcli.models.detr.network import Detr
 from detcli.models.inference_form import optimize
@@ -129,9 +128,9 @@ def test_a_few_queries_at_a_time_give_the_masks_of_all_at_once(monkeypatch: pyte
     network = lively(tiny(**SEGMENTING)).double()
     pixels, mask = padded((96, 130), (70, 101))
     whole = run(network, pixels, mask)
-    monkeypatch.setattr(masks, "_CHUNK", 24 * 33 * 5 * 4)  # the finest maps of five queries
+    monkeypatch.setattr(mask_head, "_CHUNK", 24 * 33 * 5 * 4)  # the finest maps of five queries
     assert_alike(run(network, pixels, mask), whole)
-    monkeypatch.setattr(masks, "_CHUNK", 1)
+    monkeypatch.setattr(mask_head, "_CHUNK", 1)
     assert_alike(run(network, pixels, mask), whole)
 
 

@@ -10,8 +10,8 @@ from detcli.models.detr import FAMILY
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.network import Detr
 from detcli.models.detr.published import published_config
-from detcli.models.empty_weights import skeleton
-from detcli.models.losses.set_training import SetTraining
+from detcli.models.empty_weights import empty_weights
+from detcli.models.losses.training_details import SetTraining
 from detcli.structures.outputs import Outputs, Targets
 from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny
 
@@ -120,7 +120,7 @@ def test_targets_must_be_one_an_image_of_a_training_step() -> None:
 
 
 def test_every_parameter_is_in_one_group_and_decays() -> None:
-    with skeleton():
+    with empty_weights():
         network = Detr(published_config("r50-panoptic", ["label"] * 250))
     groups = FAMILY.parameter_groups(network)
     grouped = [name for group in groups for name in group.names]

@@ -12,7 +12,7 @@ from detcli.models.dfine.network import DFine, DFineDetails
 from detcli.models.dfine.published import Size, published_config
 from detcli.models.inference_form import optimize
 from detcli.models.layers.norm import FrozenBatchNorm2d
-from tests.helpers.network_samples import distance, images, lively, tiny
+from tests.helpers.dfine_samples import distance, images, lively, tiny
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},

@@ -12,10 +12,10 @@ from detcli.models.dfine import FAMILY
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.original_checkpoint import read_original
 from detcli.models.dfine.published import Size, published_config
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 from detcli.models.family import ConversionHints, ConvertedWeights
 from detcli.structures.dataset_labels import COCO_80, PUBLISHED_LABELS
-from tests.helpers.network_samples import lively, tiny
+from tests.helpers.dfine_samples import lively, tiny
 from tests.helpers.original_layouts import dfine
 
 NAMES = tuple(f"class {i}" for i in range(5))
@@ -88,7 +88,7 @@ def test_the_original_layout_of_a_network_reads_back_as_the_same_network(changes
 @pytest.mark.parametrize("size", get_args(Size))
 def test_every_published_size_is_recognised_and_has_the_hubs_configuration(size: Size) -> None:
     config = published_config(size, COCO_80)
-    with skeleton():
+    with empty_weights():
         state = dict(FAMILY.build(config).state_dict())
     for name in state:
         if name.endswith("points_scale"):

@@ -9,7 +9,7 @@ from detcli.models.dfine import FAMILY
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
 from detcli.models.family import ReplacedClassHead
-from tests.helpers.network_samples import images, lively, tiny
+from tests.helpers.dfine_samples import images, lively, tiny
 
 OLD = ("person", "dog", "Traffic Light", "dog", "cat")
 HEADS = ("picker.class_head", "decoder.class_heads.0", "decoder.class_heads.1")

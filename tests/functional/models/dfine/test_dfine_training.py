@@ -8,8 +8,8 @@ import torch
 from torch import multiprocessing
 
 from detcli.models.dfine.network import DFineDetails, DFineTraining
+from tests.helpers.dfine_samples import images
 from tests.helpers.dfine_steps import learner, make_targets, step, whole_batch, work
-from tests.helpers.network_samples import images
 
 BINS = {"decoder.bins.reg_scale", "decoder.bins.up"}  # no training moves them
 

@@ -10,7 +10,7 @@ from detcli.errors import DamagedModelError
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.weights import read_weights, write_weights
 from detcli.models.inference_form import optimize
-from tests.helpers.network_samples import lively, tiny
+from tests.helpers.dfine_samples import lively, tiny
 
 CONFIG = tiny(decoder_layers=3)
 HEADS = ("class_embed.", "bbox_embed.")

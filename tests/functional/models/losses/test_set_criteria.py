@@ -13,7 +13,7 @@ from torch import multiprocessing
 from detcli.errors import DivergedError
 from detcli.models.losses.assignment import CostWeights
 from detcli.models.losses.layerwise_criterion import LayerwiseCriterion, SetLossWeights
-from detcli.models.losses.set_training import SetTraining
+from detcli.models.losses.training_details import SetTraining
 from detcli.structures.outputs import Outputs, Targets
 from tests.helpers.set_predictions import (
     CLASSES,

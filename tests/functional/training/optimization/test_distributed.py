@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="torchrun's rend
 ONE_STEP = """
 import sys
 import torch
-from tests.helpers.network_samples import lively, images, tiny
+from tests.helpers.dfine_samples import lively, images, tiny
 from detcli.models.dfine import FAMILY
 from detcli.training.optimization.distributed import joined
 from detcli.training.optimization.synced_norm import with_synced_norms

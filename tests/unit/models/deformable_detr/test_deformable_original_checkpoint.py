@@ -13,7 +13,7 @@ from detcli.models.deformable_detr import FAMILY
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.original_checkpoint import read_original
 from detcli.models.deformable_detr.published import published_config
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 from detcli.models.family import ConversionHints, ConvertedWeights
 from detcli.structures.dataset_labels import PUBLISHED_LABELS
 from tests.helpers.original_layouts import deformable_detr
@@ -99,7 +99,7 @@ def test_the_first_norm_of_a_decoder_layer_follows_the_attention_to_the_image() 
 )
 def test_every_published_model_is_recognised(variant: str, said: str) -> None:
     config = published_config(variant, PUBLISHED_LABELS[91])
-    with skeleton():
+    with empty_weights():
         state = dict(FAMILY.build(config).state_dict())
     original = read(
         saved(config, state), ConversionHints(args={"dilation": variant.endswith("dc5"), "num_queries": 300})

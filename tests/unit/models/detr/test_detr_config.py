@@ -10,7 +10,7 @@ from detcli.models.backbones.resnet import ResNetConfig, resnet_variant
 from detcli.models.detr import FAMILY
 from detcli.models.detr.config import DetrConfig, read_config, write_config
 from detcli.models.detr.published import published_config
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 from detcli.models.family import family_of
 from tests.helpers.detr_samples import SEGMENTING, tiny, tiny_json
 
@@ -40,7 +40,7 @@ def test_a_published_configuration_drops_out_wherever_the_authors_code_does() ->
     [("r50", 41.525), ("r50-dc5", 41.525), ("r101", 60.465), ("r50-panoptic", 42.899), ("r101-panoptic", 61.839)],
 )
 def test_a_published_network_has_its_published_size(variant: str, millions: float) -> None:
-    with skeleton():
+    with empty_weights():
         network = FAMILY.build(published_config(variant, [str(i) for i in range(250 if "panoptic" in variant else 91)]))
     total = sum(parameter.numel() for parameter in network.parameters())
     assert total / 1e6 == pytest.approx(millions, abs=0.0006)

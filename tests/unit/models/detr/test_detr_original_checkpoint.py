@@ -13,7 +13,7 @@ from detcli.models.detr import FAMILY
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.original_checkpoint import read_original
 from detcli.models.detr.published import published_config
-from detcli.models.empty_weights import skeleton
+from detcli.models.empty_weights import empty_weights
 from detcli.models.family import ConversionHints, ConvertedWeights
 from detcli.structures.dataset_labels import PUBLISHED_LABELS
 from tests.helpers.original_layouts import detr
@@ -43,7 +43,7 @@ def drawn(config: DetrConfig) -> dict[str, Tensor]:
 
 def shapes(config: DetrConfig) -> dict[str, Tensor]:
     """The tensors of a network without their numbers."""
-    with skeleton():
+    with empty_weights():
         return dict(FAMILY.build(config).state_dict())
 
 

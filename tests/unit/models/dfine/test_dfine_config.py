@@ -8,7 +8,7 @@ import pytest
 from detcli.errors import UnsupportedModelError
 from detcli.models.dfine.config import DFineConfig, read_config, write_config
 from detcli.models.dfine.published import Size, published_config
-from tests.helpers.network_samples import tiny, tiny_json
+from tests.helpers.dfine_samples import tiny, tiny_json
 
 SIZES: list[Size] = ["n", "s", "m", "l", "x"]
 

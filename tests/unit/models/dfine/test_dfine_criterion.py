@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from detcli.errors import DivergedError
+from detcli.models.dfine.box_distribution import EdgeBins, edge_targets
 from detcli.models.dfine.criterion import DFineCriterion, DFineLossWeights, criterion, union
-from detcli.models.dfine.distribution import EdgeBins, edge_targets
 from detcli.models.dfine.network import DFineTraining
 from detcli.models.losses.assignment import Assignment, CostWeights
 from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from detcli.structures.outputs import Outputs, Targets
 from tests.helpers.dfine_criterion_case import OriginalCase, original_case
-from tests.helpers.network_samples import tiny
+from tests.helpers.dfine_samples import tiny
 
 NO_TRUTHS = [Targets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))] * 2
 

@@ -9,7 +9,7 @@ from detcli.models.dfine import FAMILY
 from detcli.models.dfine.network import DFine
 from detcli.models.dfine.published import Size, published_config
 from detcli.models.family import ParameterGroup
-from tests.helpers.network_samples import tiny
+from tests.helpers.dfine_samples import tiny
 
 # Source: the original repository's groups of n and x, as it was run: 186, 151 and 91 tensors, and 125, 226 and 277. It
 # keeps the three projections of an attention in one tensor; n has four attentions, x seven. It freezes the five

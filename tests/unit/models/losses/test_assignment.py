@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from detcli.errors import DivergedError, UsageError
 from detcli.models.losses.assignment import CostWeights, assign, focal_costs, match, softmax_costs
 from detcli.models.losses.layerwise_criterion import Costs
-from detcli.models.losses.set_criterion import TargetBoxes
+from detcli.models.losses.target_boxes import TargetBoxes
 
 SHAPES = [(5, 3), (3, 3), (3, 6), (4, 0), (0, 4), (1, 1)]  # queries, true boxes
 

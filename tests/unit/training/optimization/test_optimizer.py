@@ -18,7 +18,7 @@ from detcli.training.optimization.optimizer import (
     schedule_factor,
 )
 from detcli.training.recipes.recipe import Recipe
-from tests.helpers.network_samples import tiny
+from tests.helpers.dfine_samples import tiny
 
 
 @pytest.mark.parametrize(

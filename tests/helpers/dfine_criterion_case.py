@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from detcli.models.dfine.denoising import DenoisingLayout
-from detcli.models.dfine.network import DFinePredictions, DFineTraining
+from detcli.models.dfine.network import DFinePredictions, DFineTrainingDetails
 from detcli.structures.outputs import Outputs, Targets
 
 
@@ -44,18 +44,18 @@ def original_case(dtype: torch.dtype = torch.float32) -> OriginalCase:
             corners=tuple(
                 inputs[f"outputs/{name}pred_corners"] for name in [*(f"{name}/" for name in names[:-1]), last]
             ),
-            start=arrays[f"outputs/{start}ref_points"].to(dtype),
+            initial_boxes=arrays[f"outputs/{start}ref_points"].to(dtype),
         )
 
     found = answers(["aux_outputs/0", "aux_outputs/1", ""], "pre_outputs", "")
     made = answers(["dn_outputs/0", "dn_outputs/1", "dn_outputs/2/"], "dn_pre_outputs", "dn_outputs/0/")
     targets = [Targets(arrays[f"targets/{i}/labels"], arrays[f"targets/{i}/boxes"]) for i in range(2)]
-    details = DFineTraining(
-        answers=found,
-        picked_logits=inputs["outputs/enc_aux_outputs/0/pred_logits"],
-        picked_boxes=inputs["outputs/enc_aux_outputs/0/pred_boxes"],
+    details = DFineTrainingDetails(
+        predictions=found,
+        encoder_logits=inputs["outputs/enc_aux_outputs/0/pred_logits"],
+        encoder_boxes=inputs["outputs/enc_aux_outputs/0/pred_boxes"],
         denoising=made,
-        layout=DenoisingLayout(groups=2, most=3, counts=(3, 1)),
+        layout=DenoisingLayout(groups=2, max_boxes=3, counts=(3, 1)),
         reg_scale=arrays["outputs/reg_scale"].float(),
         up=arrays["outputs/up"],
     )

@@ -13,7 +13,7 @@ from detcli.models.deformable_detr.published import published_config as deformab
 from detcli.models.detr.criterion import criterion as detr_criterion
 from detcli.models.detr.published import published_config as detr_published
 from detcli.models.losses.layerwise_criterion import LayerwiseCriterion
-from detcli.models.losses.training_details import SetTraining
+from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.outputs import Outputs, Targets
 
 CLASSES, QUERIES, LAYERS, POSITIONS = 5, 7, 3, 30
@@ -48,7 +48,7 @@ class Answers:
         logits, boxes = self.logits[:, images], self.boxes[:, images]
         others = (self.masks, self.encoder_logits, self.encoder_boxes)
         cut = (None if other is None else other[images] for other in others)
-        return Outputs(logits[-1], boxes[-1], SetTraining(logits, boxes, *cut, mask=mask))
+        return Outputs(logits[-1], boxes[-1], SetTrainingDetails(logits, boxes, *cut, mask=mask))
 
     def gradients(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Of the sum of losses, by name."""

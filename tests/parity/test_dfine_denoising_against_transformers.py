@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from detcli.models.dfine.denoising import Noise, make_queries
+from detcli.models.dfine.denoising import DenoisingNoise, make_denoising_queries
 from detcli.structures.outputs import Targets
 
 d_fine = pytest.importorskip("transformers.models.d_fine.modeling_d_fine")
@@ -28,7 +28,9 @@ def test_layout_labels_boxes_and_mask_are_the_same_without_noise() -> None:
         label_noise_ratio=0.0,
         box_noise_scale=1e-9,
     )
-    ours = make_queries(targets, classes=6, total=7, noise=Noise(label=0, box=0), dtype=torch.float32)
+    ours = make_denoising_queries(
+        targets, classes=6, total=7, noise=DenoisingNoise(label_ratio=0, box_scale=0), dtype=torch.float32
+    )
     assert ours is not None
     assert ours.layout.groups == about["dn_num_group"] == 2
     assert ours.class_ids.tolist() == labels[..., 0].long().tolist()

@@ -23,19 +23,19 @@ def our_backbone_name(name: str, config: BackboneConfig) -> str | None:
     if isinstance(config, TimmConfig):
         return "model." + name
     if name.startswith("embedder.embedder."):
-        return "stem." + _exchanged(name.removeprefix("embedder.embedder."))
+        return "stem." + _with_part_replaced(name.removeprefix("embedder.embedder."))
     if name.startswith(("conv1.", "bn1.")):
         first, _, rest = name.partition(".")
         return f"stem.{'conv' if first == 'conv1' else 'norm'}.{rest}"
     if match := _NATIVE_BLOCK.fullmatch(name):
         stage, block, part, rest = match.groups()
-        return f"stages.{stage}.{block}.{part.replace('layer.', 'layers.')}.{_exchanged(rest)}"
+        return f"stages.{stage}.{block}.{part.replace('layer.', 'layers.')}.{_with_part_replaced(rest)}"
     if match := _TIMM_BLOCK.fullmatch(name):
-        stage, block, kind, place, rest = match.groups()
-        return f"stages.{int(stage) - 1}.{block}.layers.{int(place) - 1}.{'norm' if kind == 'bn' else 'conv'}.{rest}"
+        stage, block, kind, index, rest = match.groups()
+        return f"stages.{int(stage) - 1}.{block}.layers.{int(index) - 1}.{'norm' if kind == 'bn' else 'conv'}.{rest}"
     if match := _TIMM_SHORTCUT.fullmatch(name):
-        stage, block, place, rest = match.groups()
-        return f"stages.{int(stage) - 1}.{block}.shortcut.{'norm' if place == '1' else 'conv'}.{rest}"
+        stage, block, index, rest = match.groups()
+        return f"stages.{int(stage) - 1}.{block}.shortcut.{'norm' if index == '1' else 'conv'}.{rest}"
     return None
 
 
@@ -53,10 +53,10 @@ def hub_backbone_name(name: str, config: BackboneConfig) -> str:
 
 def _native_name(name: str) -> str:
     if name.startswith("stem."):
-        return "embedder.embedder." + _exchanged(name.removeprefix("stem."), back=True)
+        return "embedder.embedder." + _with_part_replaced(name.removeprefix("stem."), back=True)
     stage, block, part, kind, rest = _parts(name)
-    place = part.replace("layers.", "layer.")
-    return f"encoder.stages.{stage}.layers.{block}.{place}." + _exchanged(f"{kind}.{rest}", back=True)
+    index = part.replace("layers.", "layer.")
+    return f"encoder.stages.{stage}.layers.{block}.{index}." + _with_part_replaced(f"{kind}.{rest}", back=True)
 
 
 def _timm_name(name: str) -> str:
@@ -78,7 +78,7 @@ def _parts(name: str) -> tuple[str, str, str, str, str]:
     return stage, block, part, kind, rest
 
 
-def _exchanged(rest: str, *, back: bool = False) -> str:
+def _with_part_replaced(rest: str, *, back: bool = False) -> str:
     for theirs, ours in _CONVOLUTION:
         old, new = (ours, theirs) if back else (theirs, ours)
         if rest.startswith(old):

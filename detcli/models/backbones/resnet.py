@@ -103,9 +103,9 @@ class ResNet(nn.Module):
         """Take pixels [B, 3, H, W] to one [B, C, H / stride, W / stride], rounded up, for each of `out_indices`."""
         x = F.max_pool2d(self.stem(pixels), kernel_size=3, stride=2, padding=1)
         maps = [x] if 0 in self.out_indices else []
-        for place, stage in enumerate(self.stages[: self._used], 1):
+        for index, stage in enumerate(self.stages[: self._used], 1):
             x = stage(x)
-            if place in self.out_indices:  # the others' memory is free for the next stage
+            if index in self.out_indices:  # the others' memory is free for the next stage
                 maps.append(x)
         return maps
 
@@ -132,7 +132,7 @@ class ResidualBlock(nn.Module):
         return output
 
     def fold(self) -> None:
-        """Add and activate in place: the last convolution owns its output, and no gradient asks for it."""
+        """Add and activate in index: the last convolution owns its output, and no gradient asks for it."""
         self._folded = True
         work_in_place(self.activation)
 
@@ -142,10 +142,10 @@ def _stage(config: ResNetConfig, stage: int, inputs: int) -> nn.Sequential:
     outputs, act = config.hidden_sizes[stage], config.hidden_act
     dilated = config.dilation and stage == len(config.depths) - 1
     blocks = []
-    for place in range(config.depths[stage]):
-        stride = config.strides[stage] if place == 0 else 1
+    for index in range(config.depths[stage]):
+        stride = config.strides[stage] if index == 0 else 1
         # As in timm and torchvision, a convolution that would have had the stride is not dilated.
-        before, after = (1 if place == 0 else 2, 2) if dilated else (1, 1)
+        before, after = (1 if index == 0 else 2, 2) if dilated else (1, 1)
         if config.layer_type == "bottleneck":
             middle = outputs // 4
             first = stride if config.downsample_in_bottleneck else 1

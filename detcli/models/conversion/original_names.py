@@ -10,32 +10,32 @@ from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.family import ConversionHints
 from detcli.structures.dataset_labels import PUBLISHED_LABELS
 
-Pieces = Sequence[tuple[str, str]]
+Replacements = Sequence[tuple[str, str]]
 # Beginning of an original name and what it becomes, then patterns and their replacements in the rest of it.
-Room = tuple[str, str, Pieces]
+NameRule = tuple[str, str, Replacements]
 
-_JOINED = re.compile(r"(.*)\.in_proj_(weight|bias)")
+_MERGED = re.compile(r"(.*)\.in_proj_(weight|bias)")
 
 
-def renamed(tensors: Mapping[str, Tensor], rooms: Sequence[Room], *, family: str) -> dict[str, Tensor]:
+def renamed(tensors: Mapping[str, Tensor], rules: Sequence[NameRule], *, family: str) -> dict[str, Tensor]:
     """Tensors by the names of the Hub; queries, keys and values of an attention apart.
 
-    Raises DamagedModelError for a name that no room takes, and for joined projections that are not three alike.
+    Raises DamagedModelError for a name that no room takes, and for merged projections that are not three alike.
     """
-    found: dict[str, Tensor] = {}
+    tensors_by_name: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        new = _new_name(name, rooms)
+        new = _new_name(name, rules)
         if new is None:
             raise DamagedModelError(f"the weights hold '{name[:100]}', which no {family} has")
-        joined = _JOINED.fullmatch(new)
-        if joined is None:
-            found[new] = tensor
+        merged = _MERGED.fullmatch(new)
+        if merged is None:
+            tensors_by_name[new] = tensor
             continue
         if tensor.ndim < 1 or tensor.shape[0] % 3:
             raise DamagedModelError(f"'{name}' has shape {list(tensor.shape)}: it does not fall into three alike")
         for kind, part in zip("qkv", tensor.chunk(3), strict=True):
-            found[f"{joined[1]}.{kind}_proj.{joined[2]}"] = part.contiguous()
-    return found
+            tensors_by_name[f"{merged[1]}.{kind}_proj.{merged[2]}"] = part.contiguous()
+    return tensors_by_name
 
 
 class TensorShapes:
@@ -70,11 +70,11 @@ class TensorShapes:
 
 
 def labels_of(
-    classes: int, hints: ConversionHints, published: Collection[int]
+    classes: int, hints: ConversionHints, published_counts: Collection[int]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the classes, and notes on where they come from.
 
-    published  numbers of classes that the repository's own models have
+    published_counts  numbers of classes that the repository's own models have
 
     Raises UnsupportedModelError where nobody has said the names, or said another number of them.
     """
@@ -82,7 +82,7 @@ def labels_of(
         if len(hints.labels) != classes:
             raise UnsupportedModelError(f"the weights have {classes} classes, and --labels names {len(hints.labels)}")
         return hints.labels, ()
-    if classes in published:
+    if classes in published_counts:
         data = {80: "COCO", 91: "COCO", 250: "COCO panoptic", 366: "Objects365"}[classes]
         return PUBLISHED_LABELS[classes], (f"its {classes} classes are taken for those of {data}",)
     raise UnsupportedModelError(
@@ -91,7 +91,7 @@ def labels_of(
     )
 
 
-def numbers_of(args: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+def numbers_from(args: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
     """Arguments of a training run that are numbers, by the fields they set."""
     known = {new: args.get(name) for name, new in fields.items()}
     return {
@@ -101,11 +101,11 @@ def numbers_of(args: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, 
     }
 
 
-def _new_name(name: str, rooms: Sequence[Room]) -> str | None:
-    for beginning, new, pieces in rooms:
+def _new_name(name: str, rules: Sequence[NameRule]) -> str | None:
+    for beginning, new, replacements in rules:
         if name.startswith(beginning):
             rest = name.removeprefix(beginning)
-            for pattern, replacement in pieces:
+            for pattern, replacement in replacements:
                 rest = re.sub(pattern, replacement, rest, count=1)
             return new + rest
     return None

@@ -24,7 +24,7 @@ class DeformableDetrFamily(Family):
     size_divisor = 1
     preprocessor: Json = many_sizes_preprocessor("DeformableDetrImageProcessor")
     scores: Literal["sigmoid", "softmax"] = "sigmoid"
-    class_heads = ("decoder.class_heads.", "start.class_head.")
+    class_heads = ("decoder.class_heads.", "query_source.class_head.")
     dilated_models = True
 
     def read_config(self, config: Json) -> DeformableDetrConfig:
@@ -62,7 +62,7 @@ class DeformableDetrFamily(Family):
 
         Proposals are ranked by their first logit, whatever the first class is.
         """
-        if parameter.startswith("start.class_head."):
+        if parameter.startswith("query_source.class_head."):
             return ((0, 0),)
         return classes.same if parameter.startswith(self.class_heads) else None
 

@@ -43,6 +43,6 @@ class FocalTerm:
 
     alpha: float = 0.25
 
-    def __call__(self, logits: Tensor, places: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
-        """Judge logits [A, B * Q, K] of A layers, given the places of true classes in them: [A]."""
-        return focal(logits, places, alpha=self.alpha) / counts.boxes
+    def __call__(self, logits: Tensor, indices: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
+        """Judge logits [A, B * Q, K] of A layers, given the indices of true classes in them: [A]."""
+        return focal(logits, indices, alpha=self.alpha) / counts.boxes

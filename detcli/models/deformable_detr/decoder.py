@@ -11,7 +11,7 @@ from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.decoder_queries import DecoderQueries, make_box_head, make_class_head
 from detcli.models.deformable_detr.encoder import Shapes
 from detcli.models.layers.attention import SelfAttention
-from detcli.models.layers.deformable_attention import DeformableAttention, SamplingOffsets
+from detcli.models.layers.deformable_attention import DeformableAttention, ReferenceCells
 from detcli.models.layers.feed_forward import FeedForward
 from detcli.models.layers.position import inverse_sigmoid
 
@@ -58,7 +58,7 @@ class DeformableDecoder(nn.Module):
 
     def forward(
         self,
-        start: DecoderQueries,
+        queries_in: DecoderQueries,
         tokens: Tensor,
         ratios: Tensor | None,
         shapes_hw: Shapes,
@@ -72,28 +72,28 @@ class DeformableDecoder(nn.Module):
         ratios   [B, L, 2] how much of each map's width and height is image; None: all
         padding  bool [B, S], True where a token is no image; None where all are
         """
-        states, references, positions = start.queries, start.references, start.positions
-        aim: SamplingOffsets | None = None
-        said = DeformableDecoderOutput()
+        states, references, positions = queries_in.queries, queries_in.references, queries_in.positions
+        cells: ReferenceCells | None = None
+        output = DeformableDecoderOutput()
         for index, layer in enumerate(cast("list[DeformableDecoderLayer]", [*self.layers])):
             answers = self.training or details or index + 1 == len(self.layers)
-            if aim is None or self.refine:
-                aim = SamplingOffsets.at(_on_levels(references, ratios, len(shapes_hw)), shapes_hw)
-            states, weights, cross = layer(states, positions, aim, tokens, shapes_hw, padding, details=details)
-            said.states.append(states)
+            if cells is None or self.refine:
+                cells = ReferenceCells.from_references(_on_levels(references, ratios, len(shapes_hw)), shapes_hw)
+            states, weights, cross = layer(states, positions, cells, tokens, shapes_hw, padding, details=details)
+            output.states.append(states)
             if weights is not None:
-                said.attentions.append(weights)
-                said.cross_attentions.append(cross)
+                output.attentions.append(weights)
+                output.cross_attentions.append(cross)
             head = index if self.refine else 0
             if self.refine or answers:
-                boxes = moved(references, self.box_heads[head](states))
+                boxes = refined_boxes(references, self.box_heads[head](states))
             if answers:
-                said.logits.append(self.class_heads[head](states))
-                said.boxes_cxcywh.append(boxes)
+                output.logits.append(self.class_heads[head](states))
+                output.boxes_cxcywh.append(boxes)
             if self.refine:
                 references = boxes.detach()
-            said.references.append(references)
-        return said
+            output.references.append(references)
+        return output
 
 
 class DeformableDecoderLayer(nn.Module):
@@ -119,7 +119,7 @@ class DeformableDecoderLayer(nn.Module):
         self,
         queries: Tensor,
         positions: Tensor,
-        aim: SamplingOffsets,
+        cells: ReferenceCells,
         tokens: Tensor,
         shapes_hw: Shapes,
         padding: Tensor | None,
@@ -127,15 +127,15 @@ class DeformableDecoderLayer(nn.Module):
         details: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Take queries and positions [B, Q, D], and where they look, to queries, and the weights of both attentions."""
-        looked, weights = self.attention(queries, positions, with_weights=details)
-        queries = self.attention_norm(queries + F.dropout(looked, self.dropout, self.training))
+        attended, weights = self.attention(queries, positions, with_weights=details)
+        queries = self.attention_norm(queries + F.dropout(attended, self.dropout, self.training))
         values = self.cross_attention.values(tokens, padding)
-        looked, cross = self.cross_attention(queries + positions, aim, values, shapes_hw)
-        queries = self.cross_attention_norm(queries + F.dropout(looked, self.dropout, self.training))
+        attended, cross = self.cross_attention(queries + positions, cells, values, shapes_hw)
+        queries = self.cross_attention_norm(queries + F.dropout(attended, self.dropout, self.training))
         return self.mlp(queries), weights, cross
 
 
-def moved(references: Tensor, change: Tensor) -> Tensor:
+def refined_boxes(references: Tensor, change: Tensor) -> Tensor:
     """Boxes [B, Q, 4] as fractions: what a head says [B, Q, 4], added to the logits of points or boxes."""
     change = change.to(references.dtype)
     logits = inverse_sigmoid(references)

@@ -16,7 +16,7 @@ from detcli.models.layers.position import sine_boxes
 # is not used. Chance of each class before training. Source: the authors' code.
 _PROPOSAL_SIZE = 0.05
 _PROPOSAL_MARGIN = 0.01
-_CHANCE = 0.01
+_PRIOR_PROBABILITY = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class LearnedQueries(nn.Module):
         return DecoderQueries(queries, positions, self.references(positions).to(exact).sigmoid())
 
 
-class Proposals(nn.Module):
+class EncoderProposals(nn.Module):
     """Lets every token propose a box, and begins with those that are surest to hold something.
 
     How sure a token is, its logit of the first class says, whatever the classes: so it was trained, all boxes taken for
@@ -69,37 +69,37 @@ class Proposals(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.class_head = make_class_head(width, len(config.labels))
         self.box_head = make_box_head(width, size=0.0)
-        self.positions = nn.Linear(2 * width, 2 * width)  # of a box's waves: [positions | queries]
+        self.positions = nn.Linear(2 * width, 2 * width)  # of a box's encoded_boxes: [positions | queries]
         self.positions_norm = nn.LayerNorm(2 * width)
         for linear in (self.projection, self.positions):
             nn.init.xavier_uniform_(linear.weight)
 
     def forward(
-        self, tokens: Tensor, ratios: Tensor | None, shapes_hw: Shapes, *, padding: Tensor | None, everything: bool
+        self, tokens: Tensor, ratios: Tensor | None, shapes_hw: Shapes, *, padding: Tensor | None, all_proposals: bool
     ) -> DecoderQueries:
         """Take tokens [B, S, D] of maps of these shapes to what to begin with; Q is S where S is less.
 
         ratios      [B, L, 2] how much of each map's width and height is image; None: all
         padding     bool [B, S], True where a token is no image; None where all are
-        everything  also say what every token proposes, of every class
+        all_proposals  also say what every token proposes, of every class
         """
         exact = torch.promote_types(tokens.dtype, torch.float32)
-        boxes, unused = proposal_grid(shapes_hw, ratios, padding, device=tokens.device, dtype=exact)
-        memory: Tensor = self.norm(self.projection(tokens.masked_fill(unused[..., None], 0.0)))
-        all_logits = self.class_head(memory) if everything else None
+        boxes, invalid = proposal_grid(shapes_hw, ratios, padding, device=tokens.device, dtype=exact)
+        memory: Tensor = self.norm(self.projection(tokens.masked_fill(invalid[..., None], 0.0)))
+        all_logits = self.class_head(memory) if all_proposals else None
         first = all_logits[..., 0] if all_logits is not None else self._first_class(memory)
         best = first.topk(min(self.count, tokens.shape[1]), dim=1).indices[..., None]  # [B, Q, 1]
         boxes = boxes.expand(len(tokens), -1, -1)
         logits = boxes.gather(1, best.expand(-1, -1, 4))
-        if everything:
+        if all_proposals:
             all_boxes: Tensor | None = self.box_head(memory).to(exact) + boxes
             logits = cast("Tensor", all_boxes).gather(1, best.expand(-1, -1, 4))
         else:
             all_boxes = None
             logits = logits + self.box_head(memory.gather(1, best.expand(-1, -1, memory.shape[-1]))).to(exact)
         references = logits.detach().sigmoid()
-        waves = sine_boxes(references, tokens.shape[-1] // 2).to(tokens.dtype)
-        positions, queries = self.positions_norm(self.positions(waves)).chunk(2, dim=-1)
+        encoded_boxes = sine_boxes(references, tokens.shape[-1] // 2).to(tokens.dtype)
+        positions, queries = self.positions_norm(self.positions(encoded_boxes)).chunk(2, dim=-1)
         return DecoderQueries(queries, positions, references, all_logits, all_boxes)
 
     def _first_class(self, memory: Tensor) -> Tensor:
@@ -124,16 +124,16 @@ def proposal_grid(
             box = torch.cat((box[..., :2] / ratios[:, level, None], box[..., 2:].expand(len(ratios), -1, -1)), dim=-1)
         levels.append(box)
     boxes = torch.cat(levels, dim=1)
-    unused = ~((boxes > _PROPOSAL_MARGIN) & (boxes < 1 - _PROPOSAL_MARGIN)).all(-1)
+    invalid = ~((boxes > _PROPOSAL_MARGIN) & (boxes < 1 - _PROPOSAL_MARGIN)).all(-1)
     if padding is not None:
-        unused = unused | padding
-    return torch.log(boxes / (1 - boxes)).masked_fill(unused[..., None], math.inf), unused
+        invalid = invalid | padding
+    return torch.log(boxes / (1 - boxes)).masked_fill(invalid[..., None], math.inf), invalid
 
 
 def make_class_head(width: int, classes: int) -> nn.Linear:
     """A head that says each class with little chance before it has learned anything."""
     head = nn.Linear(width, classes)
-    nn.init.constant_(head.bias, -math.log((1 - _CHANCE) / _CHANCE))
+    nn.init.constant_(head.bias, -math.log((1 - _PRIOR_PROBABILITY) / _PRIOR_PROBABILITY))
     return head
 
 

@@ -1,4 +1,4 @@
-"""The encoder: tokens of all levels look at a few points of every level, each around its own place."""
+"""The encoder: tokens of all levels look at a few points of every level, each around its own level."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detcli.models.deformable_detr.config import NORM_GROUPS, DeformableDetrConfig
-from detcli.models.layers.deformable_attention import DeformableAttention, SamplingOffsets
+from detcli.models.layers.deformable_attention import DeformableAttention, ReferenceCells
 from detcli.models.layers.feed_forward import FeedForward
 from detcli.models.layers.norm import GroupNorm
 
@@ -32,14 +32,14 @@ class DeformableLevelProjections(nn.Module):
         further = config.num_feature_levels - len(channels)
         inputs = [*channels, *([channels[-1], *[width] * (further - 1)] if further else [])]
         self.levels = nn.ModuleList(
-            Projection(before, width, halve=level >= len(channels)) for level, before in enumerate(inputs)
+            Projection(before, width, downsample=level >= len(channels)) for level, before in enumerate(inputs)
         )
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """One [B, C, H, W] for each of the backbone's maps -> one [B, D, H, W] for each level, finest first."""
         levels: list[Tensor] = []
-        for place, projection in enumerate(self.levels):
-            source = maps[place] if place < len(maps) else (maps[-1] if place == len(maps) else levels[-1])
+        for level, projection in enumerate(self.levels):
+            source = maps[level] if level < len(maps) else (maps[-1] if level == len(maps) else levels[-1])
             levels.append(projection(source))
         return levels
 
@@ -47,9 +47,9 @@ class DeformableLevelProjections(nn.Module):
 class Projection(nn.Module):
     """A convolution to the width of tokens and a group norm; it halves the map where it makes a further level."""
 
-    def __init__(self, inputs: int, width: int, *, halve: bool) -> None:
+    def __init__(self, inputs: int, width: int, *, downsample: bool) -> None:
         super().__init__()
-        kernel, stride = (3, 2) if halve else (1, 1)
+        kernel, stride = (3, 2) if downsample else (1, 1)
         self.conv = nn.Conv2d(inputs, width, kernel, stride, padding=kernel // 2)
         self.norm = GroupNorm(NORM_GROUPS, width)
         nn.init.xavier_uniform_(self.conv.weight)
@@ -100,20 +100,20 @@ class DeformableEncoder(nn.Module):
         references  [B or 1, S, L, 2] where each token is, as fractions of each map with its padding
         padding     bool [B, S], True where a token is no image; None where all are
         """
-        said = DeformableEncoderOutput(tokens, [tokens] if details else [])
-        aim = SamplingOffsets.at(references, shapes_hw)
-        piecewise = not details and _pieces_serve(tokens)
-        if piecewise:
-            aim = aim.spread(self.heads, self.points)
+        output = DeformableEncoderOutput(tokens, [tokens] if details else [])
+        cells = ReferenceCells.from_references(references, shapes_hw)
+        chunked = not details and _use_chunks(tokens)
+        if chunked:
+            cells = cells.expanded(self.heads, self.points)
         for layer in cast("list[DeformableEncoderLayer]", [*self.layers]):
-            if piecewise:
-                tokens = layer.in_pieces(tokens, positions, aim, shapes_hw, padding)
+            if chunked:
+                tokens = layer.in_chunks(tokens, positions, cells, shapes_hw, padding)
             else:
-                tokens, weights = layer(tokens, positions, aim, shapes_hw, padding)
+                tokens, weights = layer(tokens, positions, cells, shapes_hw, padding)
                 if details:
-                    said.states.append(tokens)
-                    said.attentions.append(weights)
-        return DeformableEncoderOutput(tokens, said.states, said.attentions)
+                    output.states.append(tokens)
+                    output.attentions.append(weights)
+        return DeformableEncoderOutput(tokens, output.states, output.attentions)
 
 
 class DeformableEncoderLayer(nn.Module):
@@ -136,43 +136,43 @@ class DeformableEncoderLayer(nn.Module):
         )
 
     def forward(
-        self, tokens: Tensor, positions: Tensor, aim: SamplingOffsets, shapes_hw: Shapes, padding: Tensor | None
+        self, tokens: Tensor, positions: Tensor, cells: ReferenceCells, shapes_hw: Shapes, padding: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The shapes of `DeformableEncoder.forward`, and where tokens look -> tokens, and the weights of the attention [B, S, M, L, P]."""
         values = self.attention.values(tokens, padding)
-        return self._look(tokens, positions, aim, values, shapes_hw)
+        return self._attend(tokens, positions, cells, values, shapes_hw)
 
-    def in_pieces(
-        self, tokens: Tensor, positions: Tensor, aim: SamplingOffsets, shapes_hw: Shapes, padding: Tensor | None
+    def in_chunks(
+        self, tokens: Tensor, positions: Tensor, cells: ReferenceCells, shapes_hw: Shapes, padding: Tensor | None
     ) -> Tensor:
         """The tokens of `forward`, worked out piece by piece: each row depends on others by their values alone."""
         values = self.attention.values(tokens, padding)
-        whole: Tensor | None = None
-        for image, rows in _pieces(*tokens.shape[:2]):
+        output: Tensor | None = None
+        for image, rows in _chunks(*tokens.shape[:2]):
             those = slice(image, image + 1)
             own = positions[those if len(positions) > 1 else slice(None), rows]
-            part, _ = self._look(tokens[those, rows], own, aim.of(those, rows), values[those], shapes_hw)
-            if whole is None:
-                whole = part.new_empty(tokens.shape)  # autocast may have changed the type
-            whole[those, rows] = part
-        if whole is None:
+            part, _ = self._attend(tokens[those, rows], own, cells.select(those, rows), values[those], shapes_hw)
+            if output is None:
+                output = part.new_empty(tokens.shape)  # autocast may have changed the type
+            output[those, rows] = part
+        if output is None:
             raise ValueError(f"tokens have shape {list(tokens.shape)}: there is nothing to look at")
-        return whole
+        return output
 
-    def _look(
-        self, tokens: Tensor, positions: Tensor, aim: SamplingOffsets, values: Tensor, shapes_hw: Shapes
+    def _attend(
+        self, tokens: Tensor, positions: Tensor, cells: ReferenceCells, values: Tensor, shapes_hw: Shapes
     ) -> tuple[Tensor, Tensor]:
-        looked, weights = self.attention(tokens + positions, aim, values, shapes_hw)
-        tokens = self.attention_norm(tokens + F.dropout(looked, self.dropout, self.training))
+        attended, weights = self.attention(tokens + positions, cells, values, shapes_hw)
+        tokens = self.attention_norm(tokens + F.dropout(attended, self.dropout, self.training))
         return self.mlp(tokens), weights
 
 
-def _pieces_serve(tokens: Tensor) -> bool:
+def _use_chunks(tokens: Tensor) -> bool:
     """Whether pieces serve: many small steps are the CPU's liking, and a compiler would write each of them out."""
     return tokens.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
-def _pieces(batch: int, positions: int) -> Iterator[tuple[int, slice]]:
+def _chunks(batch: int, positions: int) -> Iterator[tuple[int, slice]]:
     for image in range(batch):
         for first in range(0, positions, _ROWS):
             yield image, slice(first, first + _ROWS)

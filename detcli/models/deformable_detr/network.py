@@ -11,7 +11,7 @@ from detcli.models.backbones.backbone_config import make_backbone
 from detcli.models.backbones.resnet import ResNet
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.decoder import DeformableDecoder, DeformableDecoderOutput
-from detcli.models.deformable_detr.decoder_queries import DecoderQueries, LearnedQueries, Proposals
+from detcli.models.deformable_detr.decoder_queries import DecoderQueries, EncoderProposals, LearnedQueries
 from detcli.models.deformable_detr.encoder import (
     DeformableEncoder,
     DeformableEncoderOutput,
@@ -20,7 +20,7 @@ from detcli.models.deformable_detr.encoder import (
 )
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
-from detcli.models.losses.training_details import SetTraining
+from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.outputs import Outputs, Targets
 
 
@@ -61,7 +61,7 @@ class DeformableDetrDetails:
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedImage:
+class ImageTokens:
     """The tokens of all levels of a batch, and where they are.
 
     tokens      [B, S, D] of maps of these shapes, finest first
@@ -92,7 +92,9 @@ class DeformableDetr(nn.Module):
         learned = config.position_embedding_type == "learned"
         self.positions = LearnedPositions(config.d_model) if learned else None
         self.encoder = DeformableEncoder(config)
-        self.start: Proposals | LearnedQueries = Proposals(config) if config.two_stage else LearnedQueries(config)
+        self.query_source: EncoderProposals | LearnedQueries = (
+            EncoderProposals(config) if config.two_stage else LearnedQueries(config)
+        )
         self.decoder = DeformableDecoder(config)
 
     def forward(
@@ -106,8 +108,8 @@ class DeformableDetr(nn.Module):
 
         pixels   float [B, 3, H, W] RGB, normalised as the checkpoint was trained
         mask     bool [B, H, W], True where a pixel is real; None where every pixel is
-        details  also hand out everything between, as DeformableDetrDetails; slower
-        targets  in training mode, one an image: the details are those the criterion looks at, as SetTraining
+        details  also hand out all_proposals between, as DeformableDetrDetails; slower
+        targets  in training mode, one an image: the details are those the criterion looks at, as SetTrainingDetails
 
         Raises ValueError for pixels or a mask of another shape, and for targets that are not one an image of a
         training step.
@@ -115,19 +117,29 @@ class DeformableDetr(nn.Module):
         check_pixels(pixels)
         check_mask(mask, pixels)
         check_targets(targets, pixels, training=self.training)
-        scene = self._look(pixels, mask)
+        image_tokens = self.image_tokens(pixels, mask)
         encoded = self.encoder(
-            scene.tokens, scene.positions, scene.references, scene.shapes_hw, padding=scene.padding, details=details
+            image_tokens.tokens,
+            image_tokens.positions,
+            image_tokens.references,
+            image_tokens.shapes_hw,
+            padding=image_tokens.padding,
+            details=details,
         )
-        start = self._begin(encoded.tokens, scene, everything=details or targets is not None)
+        queries = self._decoder_queries(encoded.tokens, image_tokens, all_proposals=details or targets is not None)
         decoded = self.decoder(
-            start, encoded.tokens, scene.ratios, scene.shapes_hw, padding=scene.padding, details=details
+            queries,
+            encoded.tokens,
+            image_tokens.ratios,
+            image_tokens.shapes_hw,
+            padding=image_tokens.padding,
+            details=details,
         )
         record: object | None = None
         if targets is not None:
-            record = _training(start, decoded, mask)
+            record = _training_details(queries, decoded, mask)
         elif details:
-            record = _details(encoded, start, decoded)
+            record = _details(encoded, queries, decoded)
         return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record)
 
     def drop_training_parts(self) -> None:
@@ -135,18 +147,18 @@ class DeformableDetr(nn.Module):
         if isinstance(self.backbone, ResNet):
             self.backbone.drop_unused()
 
-    def _look(self, pixels: Tensor, mask: Tensor | None) -> EncodedImage:
+    def image_tokens(self, pixels: Tensor, mask: Tensor | None) -> ImageTokens:
         """Turn images into tokens."""
         levels = self.projections(self.backbone(pixels))
         shapes = tuple((x.shape[-2], x.shape[-1]) for x in levels)
         tokens = torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], dim=1)
-        masks = None if mask is None else [shrunk(mask, shape) for shape in shapes]
+        masks = None if mask is None else [resized_mask(mask, shape) for shape in shapes]
         exact = torch.promote_types(tokens.dtype, torch.float32)
         ratios = None if masks is None else torch.stack([valid_ratios(x, exact) for x in masks], dim=1)
         padding = None if masks is None else ~torch.cat([x.flatten(1) for x in masks], dim=1)
         positions = self._positions(shapes, masks, tokens)
-        return EncodedImage(
-            tokens, positions, own_places(shapes, ratios, tokens.device, exact), shapes, padding, ratios
+        return ImageTokens(
+            tokens, positions, reference_points(shapes, ratios, tokens.device, exact), shapes, padding, ratios
         )
 
     def _positions(self, shapes_hw: Shapes, masks: Sequence[Tensor] | None, tokens: Tensor) -> Tensor:
@@ -163,17 +175,21 @@ class DeformableDetr(nn.Module):
             parts.append(part + self.level_embeddings[level].to(tokens.dtype))
         return torch.cat(parts, dim=1)
 
-    def _begin(self, tokens: Tensor, scene: EncodedImage, *, everything: bool) -> DecoderQueries:
-        if isinstance(self.start, Proposals):
-            proposed: DecoderQueries = self.start(
-                tokens, scene.ratios, scene.shapes_hw, padding=scene.padding, everything=everything
+    def _decoder_queries(self, tokens: Tensor, image_tokens: ImageTokens, *, all_proposals: bool) -> DecoderQueries:
+        if isinstance(self.query_source, EncoderProposals):
+            proposed: DecoderQueries = self.query_source(
+                tokens,
+                image_tokens.ratios,
+                image_tokens.shapes_hw,
+                padding=image_tokens.padding,
+                all_proposals=all_proposals,
             )
             return proposed
-        learned: DecoderQueries = self.start(tokens)
+        learned: DecoderQueries = self.query_source(tokens)
         return learned
 
 
-def shrunk(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
+def resized_mask(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
     """A mask bool [B, H, W] at the size of a map, from the nearest pixel above and left of each cell."""
     return F.interpolate(mask[:, None].float(), size_hw, mode="nearest")[:, 0] > 0
 
@@ -184,7 +200,7 @@ def valid_ratios(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.stack((across, down), dim=-1)
 
 
-def own_places(shapes_hw: Shapes, ratios: Tensor | None, device: torch.device, dtype: torch.dtype) -> Tensor:
+def reference_points(shapes_hw: Shapes, ratios: Tensor | None, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Where the middle of each token's cell is: [B or 1, S, L, 2], as fractions of each map with its padding."""
     levels = []
     for level, (height, width) in enumerate(shapes_hw):
@@ -192,36 +208,38 @@ def own_places(shapes_hw: Shapes, ratios: Tensor | None, device: torch.device, d
         x = (torch.arange(width, device=device, dtype=dtype) + 0.5) / width
         own = torch.stack((x.expand(height, -1), y[:, None].expand(-1, width)), dim=-1).flatten(0, 1)[None]
         levels.append(own if ratios is None else own / ratios[:, level, None])  # of the image without its padding
-    places = torch.cat(levels, dim=1)[:, :, None]
-    return places.expand(-1, -1, len(shapes_hw), -1) if ratios is None else places * ratios[:, None]
+    points = torch.cat(levels, dim=1)[:, :, None]
+    return points.expand(-1, -1, len(shapes_hw), -1) if ratios is None else points * ratios[:, None]
 
 
-def _training(start: DecoderQueries, decoded: DeformableDecoderOutput, mask: Tensor | None) -> SetTraining:
-    return SetTraining(
+def _training_details(
+    queries: DecoderQueries, decoded: DeformableDecoderOutput, mask: Tensor | None
+) -> SetTrainingDetails:
+    return SetTrainingDetails(
         logits=torch.stack(decoded.logits),
         boxes_cxcywh=torch.stack(decoded.boxes_cxcywh),
-        encoder_logits=start.all_logits,
-        encoder_boxes_cxcywh=None if start.all_boxes is None else start.all_boxes.sigmoid(),
+        encoder_logits=queries.all_logits,
+        encoder_boxes_cxcywh=None if queries.all_boxes is None else queries.all_boxes.sigmoid(),
         mask=mask,
     )
 
 
 def _details(
-    encoded: DeformableEncoderOutput, start: DecoderQueries, decoded: DeformableDecoderOutput
+    encoded: DeformableEncoderOutput, queries: DecoderQueries, decoded: DeformableDecoderOutput
 ) -> DeformableDetrDetails:
     return DeformableDetrDetails(
         logits=torch.stack(decoded.logits, dim=1),
         pred_boxes=torch.stack(decoded.boxes_cxcywh, dim=1),
-        init_reference_points=start.references,
+        init_reference_points=queries.references,
         last_hidden_state=decoded.states[-1],
         intermediate_hidden_states=torch.stack(decoded.states, dim=1),
         intermediate_reference_points=tuple(decoded.references),
-        decoder_hidden_states=(start.queries, *decoded.states),
+        decoder_hidden_states=(queries.queries, *decoded.states),
         decoder_attentions=tuple(decoded.attentions),
         cross_attentions=tuple(decoded.cross_attentions),
         encoder_last_hidden_state=encoded.tokens,
         encoder_hidden_states=tuple(encoded.states),
         encoder_attentions=tuple(encoded.attentions),
-        enc_outputs_class=start.all_logits,
-        enc_outputs_coord_logits=start.all_boxes,
+        enc_outputs_class=queries.all_logits,
+        enc_outputs_coord_logits=queries.all_boxes,
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.backbones.resnet_original import name_of_resnet, read_resnet
-from detcli.models.conversion.original_names import Room, TensorShapes, labels_of, numbers_of, renamed
+from detcli.models.conversion.original_names import NameRule, TensorShapes, labels_of, numbers_from, renamed
 from detcli.models.deformable_detr.config import DeformableDetrConfig, read_config, write_config
 from detcli.models.detr_common.original_names import BACKBONE_NAMES, LOSS_ARGUMENTS
 from detcli.models.family import ConversionHints, ConvertedWeights
@@ -29,7 +29,7 @@ _DECODER_LAYER = (
     (r"\.norm3\.", ".final_layer_norm."),
     (r"\.cross_attn\.", ".encoder_attn."),
 )
-_ROOMS: tuple[Room, ...] = (
+_NAME_RULES: tuple[NameRule, ...] = (
     *BACKBONE_NAMES,
     ("input_proj.", "model.input_proj.", ()),
     ("query_embed.", "model.query_position_embeddings.", ()),
@@ -66,7 +66,7 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
     return ConvertedWeights(
         config=config,
         preprocessor={},
-        tensors=renamed(tensors, _ROOMS, family="Deformable DETR"),
+        tensors=renamed(tensors, _NAME_RULES, family="Deformable DETR"),
         notes=(f"recognised as {_described(config)}", *notes),
     )
 
@@ -74,7 +74,7 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
 def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]) -> DeformableDetrConfig:
     levels, width = shape("transformer.level_embed", 2)
     two_stage = shape.has("transformer.enc_output.")
-    said = numbers_of(hints.args, {"nheads": "heads", "num_queries": "queries", "dropout": "dropout"})
+    said = numbers_from(hints.args, {"nheads": "heads", "num_queries": "queries", "dropout": "dropout"})
     heads, dropout = int(said.get("heads", 8)), said.get("dropout", 0.1)
     queries = int(said.get("queries", 300)) if two_stage else shape("query_embed.weight", 2)[0]
     encoder, decoder = (shape.count(f"transformer.{part}.layers.") for part in ("encoder", "decoder"))
@@ -98,7 +98,7 @@ def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]
         two_stage=two_stage,
         attention_dropout=dropout,
         activation_dropout=dropout,
-        **{"class_cost": 2.0, **numbers_of(hints.args, _ARGUMENTS)},
+        **{"class_cost": 2.0, **numbers_from(hints.args, _ARGUMENTS)},
     )
     return read_config(write_config(config))  # within the bounds that hold for strangers' configurations
 

@@ -56,19 +56,19 @@ _NAMES = NameTable(
         ("model.level_embed", "level_embeddings", _NONE),
         ("model.position_embedding.row_embeddings.", "positions.rows.", _NONE),
         ("model.position_embedding.column_embeddings.", "positions.columns.", _NONE),
-        ("model.query_position_embeddings.", "start.embeddings.", _NONE),
-        ("model.reference_points.", "start.references.", _NONE),
-        ("model.enc_output.", "start.projection.", _NONE),
-        ("model.enc_output_norm.", "start.norm.", _NONE),
-        ("model.pos_trans.", "start.positions.", _NONE),
-        ("model.pos_trans_norm.", "start.positions_norm.", _NONE),
+        ("model.query_position_embeddings.", "query_source.embeddings.", _NONE),
+        ("model.reference_points.", "query_source.references.", _NONE),
+        ("model.enc_output.", "query_source.projection.", _NONE),
+        ("model.enc_output_norm.", "query_source.norm.", _NONE),
+        ("model.pos_trans.", "query_source.positions.", _NONE),
+        ("model.pos_trans_norm.", "query_source.positions_norm.", _NONE),
     ),
     in_memory=_IN_MEMORY,
 )
 
 _HEAD = re.compile(r"(model\.decoder\.)?(class_embed|bbox_embed)\.(\d{1,4})\.(.+)", re.ASCII)
-_HEADS = {"class_embed": ("decoder.class_heads.", "start.class_head."),
-          "bbox_embed": ("decoder.box_heads.", "start.box_head.")}  # fmt: skip
+_HEADS = {"class_embed": ("decoder.class_heads.", "query_source.class_head."),
+          "bbox_embed": ("decoder.box_heads.", "query_source.box_head.")}  # fmt: skip
 
 
 def read_weights(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) -> dict[str, Tensor]:

@@ -37,10 +37,10 @@ class MeanCrossEntropy:
     Not divided by the number of boxes: images that hold few are learned from as much as others.
     """
 
-    nothing: float
+    no_object_weight: float
 
-    def __call__(self, logits: Tensor, places: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
-        """Judge logits [A, B * Q, K + 1] of A layers, given the places of true classes in them: [A]."""
-        weight = counts.matched + self.nothing * counts.unmatched
+    def __call__(self, logits: Tensor, indices: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
+        """Judge logits [A, B * Q, K + 1] of A layers, given the indices of true classes in them: [A]."""
+        weight = counts.matched + self.no_object_weight * counts.unmatched
         least = torch.finfo(weight.dtype).tiny  # nothing to learn from is no reason for a 0 / 0
-        return cross_entropy(logits, places, nothing=self.nothing) / weight.clamp(min=least)
+        return cross_entropy(logits, indices, no_object_weight=self.no_object_weight) / weight.clamp(min=least)

@@ -1,4 +1,4 @@
-"""DETR's mask head: where each query looks becomes a mask, refined by the backbone's finer maps."""
+"""DETR's mask head: where each query looks becomes a mask, refined by the backbone's backbone_maps maps."""
 
 from collections.abc import Sequence
 
@@ -13,19 +13,19 @@ from detcli.models.layers.norm import GroupNorm, work_in_place
 # Of the largest map of one chunk of queries, in numbers: 128 MiB of float32, a few of which are alive at a time.
 _CHUNK = 1 << 25
 
-# The logit of every cell of a mask that was not drawn: as good as certain that it is not there.
-_NOT_DRAWN = -100.0
+# The logit of every cell of a mask that was not masks: as good as certain that it is not there.
+_SKIPPED_LOGIT = -100.0
 
 
 class MaskHead(nn.Module):
     """Queries, the encoder's map and the backbone's maps -> one map of mask logits a query.
 
-    finer  channels of the backbone's three maps that refine, from the coarsest to the finest
+    backbone_maps  channels of the backbone's three maps that refine, from the coarsest to the finest
 
     Source: DETR (Carion et al. 2020), section 4.4 and figure 8.
     """
 
-    def __init__(self, config: DetrConfig, finer: Sequence[int]) -> None:
+    def __init__(self, config: DetrConfig, backbone_maps: Sequence[int]) -> None:
         super().__init__()
         self.attention = AttentionMap(config.d_model, config.encoder_attention_heads)
         widths = config.mask_channels
@@ -34,9 +34,9 @@ class MaskHead(nn.Module):
         self.enter = RefiningBlock(inputs, inputs, act)
         self.steps = nn.ModuleList(
             RefiningBlock(before, after, act) for before, after in zip((inputs, *widths), (*widths,), strict=False)
-        )  # the first one on the encoder's map, the others each on a finer one
+        )  # the first one on the encoder's map, the others each on a backbone_maps one
         self.adapters = nn.ModuleList(
-            nn.Conv2d(channels, width, 1) for channels, width in zip(finer, widths, strict=False)
+            nn.Conv2d(channels, width, 1) for channels, width in zip(backbone_maps, widths, strict=False)
         )
         self.output = nn.Conv2d(widths[-1], 1, 3, padding=1)
         for conv in (*self.adapters, self.output):
@@ -47,45 +47,51 @@ class MaskHead(nn.Module):
         queries: Tensor,
         projected: Tensor,
         memory: Tensor,
-        finer: Sequence[Tensor],
+        backbone_maps: Sequence[Tensor],
         mask: Tensor | None,
         *,
-        wanted: Tensor | None = None,
+        selected: Tensor | None = None,
     ) -> Tensor:
         """Draw the masks.
 
         queries    [B, Q, D] as the decoder answers
         projected  [B, D, H, W] the map that the encoder read
         memory     [B, D, H, W] the map that it made
-        finer      three maps of the backbone, from the coarsest to the finest
+        backbone_maps      three maps of the backbone, from the coarsest to the finest
         mask       bool [B, H, W], True where a cell is image; None where all are
-        wanted     bool [B, Q], the queries whose masks are drawn, each of the others' cells being as good as certain
+        selected     bool [B, Q], the queries whose masks are masks, each of the others' cells being as good as certain
                    not to be there; None: all
         returns    [B, Q, h, w] logits, of the finest map's size
 
-        In evaluation queries are drawn a few at a time, so that memory does not grow with their number.
+        In evaluation queries are masks a few at a time, so that memory does not grow with their number.
         """
         weights = self.attention(queries, memory, mask)  # [B, Q, M, H, W]
-        adapted = [adapter(x) for adapter, x in zip(self.adapters, finer, strict=True)]
+        adapted = [adapter(x) for adapter, x in zip(self.adapters, backbone_maps, strict=True)]
         # What all queries of an image share is convolved once: the first block reads the map and the weights apart.
         shared = self.enter.part(projected, 0)
         height, width = adapted[-1].shape[-2:]
         at_once = weights.shape[1] if self.training else max(1, _CHUNK // (height * width * adapted[-1].shape[1]))
         images = []
-        for place in range(len(weights)):
-            one = slice(place, place + 1)
-            own, below = shared[one], [x[one] for x in adapted]
-            chosen = None if wanted is None else wanted[place].nonzero()[:, 0]
-            looks = weights[place] if chosen is None else weights[place, chosen]
-            drawn = [self._draw(own, chunk, below) for chunk in looks.split(at_once) if len(chunk)]
+        for image in range(len(weights)):
+            rows = slice(image, image + 1)
+            image_shared, image_maps = shared[rows], [x[rows] for x in adapted]
+            chosen = None if selected is None else selected[image].nonzero()[:, 0]
+            image_weights = weights[image] if chosen is None else weights[image, chosen]
+            masks = [
+                self._mask_logits(image_shared, chunk, image_maps)
+                for chunk in image_weights.split(at_once)
+                if len(chunk)
+            ]
             if chosen is None:
-                images.append(torch.cat(drawn))
+                images.append(torch.cat(masks))
             else:
-                every = weights.new_full((weights.shape[1], height, width), _NOT_DRAWN)
-                images.append(every.index_copy_(0, chosen, torch.cat(drawn).to(every.dtype)) if drawn else every)
+                image_masks = weights.new_full((weights.shape[1], height, width), _SKIPPED_LOGIT)
+                images.append(
+                    image_masks.index_copy_(0, chosen, torch.cat(masks).to(image_masks.dtype)) if masks else image_masks
+                )
         return torch.stack(images)
 
-    def _draw(self, shared: Tensor, weights: Tensor, adapted: Sequence[Tensor]) -> Tensor:
+    def _mask_logits(self, shared: Tensor, weights: Tensor, adapted: Sequence[Tensor]) -> Tensor:
         """Shared [1, C, H, W] and the weights of some queries [q, M, H, W] of one image -> [q, h, w]."""
         first = shared.shape[1] - weights.shape[1]
         x = self.enter.finish(self.enter.part(weights, first).add_(shared))

@@ -10,11 +10,11 @@ from detcli.models.backbones.backbone_config import BackboneConfig, make_backbon
 from detcli.models.backbones.resnet import ResNet, ResNetConfig
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.mask_head import MaskHead
-from detcli.models.detr.transformer import DetrDecoder, DetrDecoderOutput, DetrEncoder, DetrEncoderOutput, real_tokens
+from detcli.models.detr.transformer import DetrDecoder, DetrDecoderOutput, DetrEncoder, DetrEncoderOutput, real_cells
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
-from detcli.models.losses.training_details import SetTraining
+from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.outputs import Outputs, Targets
 
 _ROUNDING = 1e-3  # of a probability, also where the network runs in half precision
@@ -77,7 +77,7 @@ class Detr(nn.Module):
         pixels   float [B, 3, H, W] RGB, normalised as ImageNet's; zeros where padded
         mask     bool [B, H, W], True where a pixel is image, as the one at the upper left always is; None: all are
         details  also hand out everything between, as DetrDetails; slower, and in need of more memory
-        targets  in training mode, one an image: the details are those the criterion looks at, as SetTraining
+        targets  in training mode, one an image: the details are those the criterion looks at, as SetTrainingDetails
 
         Raises ValueError for pixels or a mask of another shape, and for targets that are not one an image of a
         training step.
@@ -88,30 +88,32 @@ class Detr(nn.Module):
         maps = self.backbone(pixels)
         projected = self.input_projection(maps[-1])  # [B, D, H', W']
         size_hw = (projected.shape[-2], projected.shape[-1])
-        cells = None if _is_whole(mask) or mask is None else real_tokens(mask, size_hw)
-        unseen = None if cells is None else cells.flatten(1)[:, None, None]
+        cells = None if _has_no_padding(mask) or mask is None else real_cells(mask, size_hw)
+        token_mask = None if cells is None else cells.flatten(1)[:, None, None]
         positions = self._positions(projected, cells)
 
-        encoded = self.encoder(projected.flatten(2).mT, positions, unseen, details=details)
+        encoded = self.encoder(projected.flatten(2).mT, positions, token_mask, details=details)
         memory = encoded.tokens
         decoded = self.decoder(
             self.query_positions.weight[None],
             memory,
             memory + positions,
-            unseen,
+            token_mask,
             every_layer=targets is not None,
             details=details,
         )
-        answers = decoded.normed[-1]
-        logits = self.class_head(answers)
+        queries = decoded.normed[-1]
+        logits = self.class_head(queries)
         masks = None
         if self.mask_head is not None and self._masks_enabled:
-            seen = memory.mT.unflatten(2, size_hw)
-            masks = self.mask_head(answers, projected, seen, maps[2::-1], cells, wanted=self._wanted(logits))
+            memory_map = memory.mT.unflatten(2, size_hw)
+            masks = self.mask_head(
+                queries, projected, memory_map, maps[2::-1], cells, selected=self._queries_with_masks(logits)
+            )
         if targets is not None:
-            return self._learn(decoded, masks, mask)
+            return self._train(decoded, masks, mask)
         record = _details(encoded, decoded) if details else None
-        return Outputs(logits, self.box_head(answers).sigmoid(), record, masks)
+        return Outputs(logits, self.box_head(queries).sigmoid(), record, masks)
 
     def configure_masks(self, *, enabled: bool, score_threshold: float = 0.0) -> None:
         """Choose which masks a forward pass computes; see SegmentationNetwork.
@@ -129,16 +131,16 @@ class Detr(nn.Module):
         if isinstance(self.backbone, ResNet):
             self.backbone.drop_unused()
 
-    def _wanted(self, logits: Tensor) -> Tensor | None:
+    def _queries_with_masks(self, logits: Tensor) -> Tensor | None:
         """Queries [B, Q] that are sure enough of something for a mask, or so odd that they must not pass in silence."""
         if self.training or self._mask_score_threshold <= 0 or torch.compiler.is_compiling():
             return None
-        unsure: Tensor = logits.softmax(-1)[..., :-1].amax(-1) <= self._mask_score_threshold - _ROUNDING
-        return ~unsure
+        below: Tensor = logits.softmax(-1)[..., :-1].amax(-1) <= self._mask_score_threshold - _ROUNDING
+        return ~below
 
-    def _learn(self, decoded: DetrDecoderOutput, masks: Tensor | None, mask: Tensor | None) -> Outputs:
-        answers = torch.stack(decoded.normed)  # [A, B, Q, D]
-        record = SetTraining(self.class_head(answers), self.box_head(answers).sigmoid(), masks, mask=mask)
+    def _train(self, decoded: DetrDecoderOutput, masks: Tensor | None, mask: Tensor | None) -> Outputs:
+        queries = torch.stack(decoded.normed)  # [A, B, Q, D]
+        record = SetTrainingDetails(self.class_head(queries), self.box_head(queries).sigmoid(), masks, mask=mask)
         return Outputs(record.logits[-1], record.boxes_cxcywh[-1], record, masks)
 
     def _positions(self, projected: Tensor, cells: Tensor | None) -> Tensor:
@@ -158,7 +160,7 @@ def _backbone(config: DetrConfig) -> BackboneConfig:
     return replace(config.backbone, out_indices=config.backbone.out_indices[-1:])
 
 
-def _is_whole(mask: Tensor | None) -> bool:
+def _has_no_padding(mask: Tensor | None) -> bool:
     """Whether nothing is padded, as far as can be told at once: asking a GPU would make it wait."""
     if mask is None:
         return True

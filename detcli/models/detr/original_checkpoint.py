@@ -12,7 +12,7 @@ from torch import Tensor
 from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.backbones.resnet_original import name_of_resnet, read_resnet
-from detcli.models.conversion.original_names import Room, TensorShapes, labels_of, numbers_of, renamed
+from detcli.models.conversion.original_names import NameRule, TensorShapes, labels_of, numbers_from, renamed
 from detcli.models.detr.config import DetrConfig, read_config, write_config
 from detcli.models.detr_common.original_names import BACKBONE_NAMES, LOSS_ARGUMENTS
 from detcli.models.family import ConversionHints, ConvertedWeights
@@ -30,7 +30,7 @@ _DECODER_LAYER = (
     (r"\.norm3\.", ".final_layer_norm."),
     (r"\.multihead_attn\.", ".encoder_attn."),
 )
-_ROOMS: tuple[Room, ...] = (
+_NAME_RULES: tuple[NameRule, ...] = (
     *BACKBONE_NAMES,
     ("input_proj.", "model.input_projection.", ()),
     ("query_embed.", "model.query_position_embeddings.", ()),
@@ -70,13 +70,13 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
     return ConvertedWeights(
         config=config,
         preprocessor={"format": "coco_panoptic"} if len(labels) == _PANOPTIC_CLASSES else {},
-        tensors=renamed(plain, _ROOMS, family="DETR"),
+        tensors=renamed(plain, _NAME_RULES, family="DETR"),
         notes=(f"recognised as {kind}, {backbone}", *notes),
     )
 
 
 def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]) -> DetrConfig:
-    said = numbers_of(hints.args, {"nheads": "heads", "dropout": "dropout"})
+    said = numbers_from(hints.args, {"nheads": "heads", "dropout": "dropout"})
     heads, dropout = int(said.get("heads", 8)), said.get("dropout", 0.1)
     encoder, decoder = (shape.count(f"transformer.{part}.layers.") for part in ("encoder", "decoder"))
     queries, width = shape("query_embed.weight", 2)
@@ -96,6 +96,6 @@ def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]
         attention_dropout=dropout,
         activation_dropout=dropout,
         **learned,
-        **numbers_of(hints.args, _ARGUMENTS),
+        **numbers_from(hints.args, _ARGUMENTS),
     )
     return read_config(write_config(config))  # within the bounds that hold for strangers' configurations

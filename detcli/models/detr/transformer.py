@@ -76,13 +76,13 @@ class DetrEncoderLayer(nn.Module):
         self, tokens: Tensor, positions: Tensor, mask: Tensor | None, *, details: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Take tokens [B, S, D] to the same, and the weights of the attention where they were asked for."""
-        seen, weights = self.attention(tokens, positions, mask=mask, with_weights=details)
-        tokens = self.attention_norm(tokens + self.dropout(seen))
+        attended, weights = self.attention(tokens, positions, mask=mask, with_weights=details)
+        tokens = self.attention_norm(tokens + self.dropout(attended))
         return self.feed_forward(tokens), weights
 
 
 class DetrDecoder(nn.Module):
-    """Layers in which queries look at each other and at the image; one norm for the answers of all of them."""
+    """Layers in which queries look at each other and at the image; one norm for the outputs of all of them."""
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class DetrDecoder(nn.Module):
         self,
         positions: Tensor,
         memory: Tensor,
-        placed_memory: Tensor,
+        keys: Tensor,
         mask: Tensor | None,
         *,
         every_layer: bool = False,
@@ -103,22 +103,22 @@ class DetrDecoder(nn.Module):
 
         positions      [1, Q, D] of the queries
         memory         [B, S, D] the encoder's tokens
-        placed_memory  [B, S, D] the same with their positions
+        keys  [B, S, D] the same with their positions
         mask           bool [B, 1, 1, S], True where a token is image; None where all are
-        every_layer    the answers of every layer, not of the last alone
+        every_layer    the outputs of every layer, not of the last alone
         """
         queries = memory.new_zeros(()).expand(len(memory), *positions.shape[1:])
-        states, answers, attentions, cross_attentions = [queries], [], [], []
+        states, outputs, attentions, cross_attentions = [queries], [], [], []
         for layer in self.layers:
-            queries, weights, cross_weights = layer(queries, positions, memory, placed_memory, mask, details=details)
+            queries, weights, cross_weights = layer(queries, positions, memory, keys, mask, details=details)
             if every_layer:
-                answers.append(queries)
+                outputs.append(queries)
             if details:
                 states.append(queries)
                 attentions.append(weights)
                 cross_attentions.append(cross_weights)
         # The next layer reads what is not normed, as in the original: transformers' auxiliary_loss changes that.
-        normed = tuple(self.norm(answer) for answer in (answers or [queries]))
+        normed = tuple(self.norm(output) for output in (outputs or [queries]))
         return DetrDecoderOutput(normed, tuple(states) if details else (), tuple(attentions), tuple(cross_attentions))
 
 
@@ -142,18 +142,18 @@ class DetrDecoderLayer(nn.Module):
         queries: Tensor,
         positions: Tensor,
         memory: Tensor,
-        placed_memory: Tensor,
+        keys: Tensor,
         mask: Tensor | None,
         *,
         details: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Take queries [B, Q, D] to the same, and the weights of both attentions where they were asked for."""
-        seen, weights = self.attention(queries, positions, with_weights=details)
-        queries = self.attention_norm(queries + self.dropout(seen))
-        seen, cross_weights = self.cross_attention(
-            queries + positions, placed_memory, memory, mask=mask, with_weights=details
+        attended, weights = self.attention(queries, positions, with_weights=details)
+        queries = self.attention_norm(queries + self.dropout(attended))
+        attended, cross_weights = self.cross_attention(
+            queries + positions, keys, memory, mask=mask, with_weights=details
         )
-        queries = self.cross_attention_norm(queries + self.dropout(seen))
+        queries = self.cross_attention_norm(queries + self.dropout(attended))
         return self.feed_forward(queries), weights, cross_weights
 
 
@@ -167,6 +167,6 @@ def _feed_forward(config: DetrConfig, hidden: int) -> FeedForward:
     )
 
 
-def real_tokens(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
+def real_cells(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
     """Which cells of a map are image: that of the pixel at the upper left of each. bool [B, H, W] -> [B, *size_hw]."""
     return nn.functional.interpolate(mask[:, None].float(), size=size_hw, mode="nearest")[:, 0].to(torch.bool)

@@ -1,9 +1,9 @@
 """Names that the original repositories of DETR and Deformable DETR share, and arguments of their training runs."""
 
 from detcli.models.backbones.resnet_original import BODY
-from detcli.models.conversion.original_names import Room
+from detcli.models.conversion.original_names import NameRule
 
-BACKBONE_NAMES: tuple[Room, ...] = (
+BACKBONE_NAMES: tuple[NameRule, ...] = (
     (BODY, "model.backbone.conv_encoder.model.", ()),
     ("backbone.1.row_embed.", "model.position_embedding.row_embeddings.", ()),
     ("backbone.1.col_embed.", "model.position_embedding.column_embeddings.", ()),

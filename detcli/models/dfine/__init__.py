@@ -34,7 +34,7 @@ class DFineFamily(Family):
     size_divisor = 32
     preprocessor: Json = _PREPROCESSOR
     scores: Literal["sigmoid", "softmax"] = "sigmoid"
-    class_heads = ("picker.class_head.", "decoder.class_heads.")
+    class_heads = ("query_selection.class_head.", "decoder.class_heads.")
     dilated_models = False
 
     def read_config(self, config: Json) -> DFineConfig:

@@ -37,8 +37,8 @@ class EdgeBins(nn.Module):
         dtype = boxes_cxcywh.dtype
         offsets = self.bin_offsets() if self.offsets is None else self.offsets
         scale = self.reg_scale.abs().to(dtype)
-        chances = corners.to(dtype).view(*corners.shape[:2], 4, self.bins + 1).softmax(-1)  # [B, Q, 4, R]
-        distances = chances @ offsets.to(dtype)  # [B, Q, 4]
+        probabilities = corners.to(dtype).view(*corners.shape[:2], 4, self.bins + 1).softmax(-1)  # [B, Q, 4, R]
+        distances = probabilities @ offsets.to(dtype)  # [B, Q, 4]
         outward = (0.5 * scale + distances) * (boxes_cxcywh[..., 2:] / scale).repeat(1, 1, 2)
         center = boxes_cxcywh[..., :2]
         return xyxy_to_cxcywh(torch.cat((center - outward[..., :2], center + outward[..., 2:]), dim=-1))
@@ -70,22 +70,22 @@ def bin_offsets(bins: int, *, reg_scale: Tensor, up: Tensor) -> Tensor:
 
 @torch.no_grad()
 def edge_targets(
-    start_cxcywh: Tensor, truths_cxcywh: Tensor, *, bins: int, reg_scale: Tensor, up: Tensor
+    initial_cxcywh: Tensor, targets_cxcywh: Tensor, *, bins: int, reg_scale: Tensor, up: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Where among the bins the true edges lie, for boxes that start somewhere else: `EdgeBins` the other way round.
 
-    start_cxcywh   [N, 4]
-    truths_cxcywh  [N, 4]
+    initial_cxcywh   [N, 4]
+    targets_cxcywh  [N, 4]
     reg_scale, up  [1] of the EdgeBins
     returns        int64 [N, 4] the left one of the two bins around the left, top, right and bottom edge; and [N, 4] the
                    share of the right one, from 0 to 1. What lies beyond the outermost bin is all its own.
 
     Source: D-FINE (Peng et al. 2024), section 4.1, the weights of equation 6.
     """
-    scale = reg_scale.abs().to(start_cxcywh.dtype)
-    offsets = bin_offsets(bins, reg_scale=reg_scale, up=up).to(start_cxcywh.dtype)
-    center, size = start_cxcywh[:, :2], start_cxcywh[:, 2:].repeat(1, 2)
-    corners = cxcywh_to_xyxy(truths_cxcywh)
+    scale = reg_scale.abs().to(initial_cxcywh.dtype)
+    offsets = bin_offsets(bins, reg_scale=reg_scale, up=up).to(initial_cxcywh.dtype)
+    center, size = initial_cxcywh[:, :2], initial_cxcywh[:, 2:].repeat(1, 2)
+    corners = cxcywh_to_xyxy(targets_cxcywh)
     outward = torch.cat((center - corners[:, :2], corners[:, 2:] - center), dim=-1)
     distances = outward * scale / size.clamp(min=torch.finfo(size.dtype).tiny) - 0.5 * scale
     left = (torch.searchsorted(offsets, distances.contiguous(), right=True) - 1).clamp(0, bins - 1)
@@ -93,7 +93,7 @@ def edge_targets(
     return left, share.clamp(0, 1)
 
 
-class LocationQuality(nn.Module):
+class LocationQualityEstimator(nn.Module):
     """Judges a box by how sharp the distributions of its edges are, and moves its class logits by that.
 
     Source: Generalized Focal Loss V2 (Li et al. 2021), as D-FINE uses it.
@@ -109,8 +109,8 @@ class LocationQuality(nn.Module):
 
     def forward(self, corners: Tensor) -> Tensor:
         """Take corners [B, Q, 4 * R] to [B, Q, 1], to be added to every class logit."""
-        chances = corners.view(*corners.shape[:2], 4, self.bins + 1).softmax(-1)
-        peaks = chances.topk(self.top, dim=-1).values  # [B, Q, 4, top]
+        probabilities = corners.view(*corners.shape[:2], 4, self.bins + 1).softmax(-1)
+        peaks = probabilities.topk(self.top, dim=-1).values  # [B, Q, 4, top]
         statistics = torch.cat((peaks, peaks.mean(-1, keepdim=True)), dim=-1)
         output: Tensor = self.head(statistics.flatten(2))
         return output

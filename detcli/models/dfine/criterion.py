@@ -1,8 +1,8 @@
-"""What D-FINE minimises in training, as the original has it.
+"""The losses of D-FINE, as in the original repository.
 
-Every decoder layer answers, and so do its first one before any refinement (`pre`) and the encoder. Classes are learned
-from the assignment of queries to true boxes that is best for each of them; boxes and distributions from one that all of
-them vote for, so that a query is not drawn to one box here and to another there.
+There are predictions of every decoder layer, of the first one before refinement (`pre`), and of the encoder. The class
+loss of each uses its own assignment of queries to ground-truth boxes; the losses of boxes and distributions use the
+union of all assignments, so that a query has the same target in all layers.
 
 Source: D-FINE (Peng et al. 2024), section 4.2, and its authors' code.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from detcli.models.dfine.box_distribution import edge_targets
 from detcli.models.dfine.config import DFineConfig
-from detcli.models.dfine.network import DFinePredictions, DFineTraining
+from detcli.models.dfine.network import DFinePredictions, DFineTrainingDetails
 from detcli.models.losses.assignment import Assignment, CostWeights, Pairs, assign, focal_costs, solver
 from detcli.models.losses.loss_terms import box_terms, distillation, distribution_focal, varifocal
 from detcli.models.losses.target_boxes import TargetBoxes, at_least_one, shared_counts
@@ -29,7 +29,7 @@ _TEMPERATURE = 5.0  # of distillation
 
 @dataclass(frozen=True, slots=True)
 class DFineLossWeights:
-    """What each term weighs: varifocal, L1, GIoU, fine-grained localisation, decoupled distillation of localisation."""
+    """The weight of each term: varifocal, L1, GIoU, fine-grained localization (FGL), decoupled distillation focal (DDF)."""
 
     vfl: float = 1.0
     bbox: float = 5.0
@@ -38,7 +38,7 @@ class DFineLossWeights:
     ddf: float = 1.5
 
 
-# Where config.json has another weight, it goes before the published one.
+# Weights in config.json replace the published ones.
 _WEIGHT_FIELDS = {name: f"weight_loss_{name}" for name in DFineLossWeights.__dataclass_fields__}
 _COST_FIELDS = {
     "label": "matcher_class_cost",
@@ -57,7 +57,7 @@ def criterion(config: DFineConfig) -> "DFineCriterion":
 
 
 class DFineCriterion:
-    """Judges what a D-FINE answered in training.
+    """Computes the losses of a D-FINE's predictions.
 
     weights  of the terms
     costs    of the assignment
@@ -70,119 +70,129 @@ class DFineCriterion:
     def __call__(self, outputs: Outputs, targets: Sequence[Targets]) -> dict[str, Tensor]:
         """Every loss by its name, weighted, in float32 at least: `loss_vfl`, `loss_bbox_aux_0`, `loss_ddf_dn_1` ….
 
-        The last layer's have no ending, those before it `_aux_0` …, those before any refinement `_pre`, the encoder's
-        `_enc_0`; of denoising queries `_dn_0` …, the last layer's among them, and `_dn_pre`. Together they reach all
-        that the network answered, even where no image has a box.
+        Suffixes: none for the last layer, `_aux_0` … for the layers before it, `_pre` before refinement, `_enc_0` for
+        the encoder; `_dn_0` … (all layers) and `_dn_pre` for denoising queries. Together the losses depend on all
+        predictions, even if no image has a box.
 
-        Raises TypeError for outputs that were not made for training, DivergedError for answers that are not finite.
+        Raises TypeError for outputs without training details, DivergedError for predictions that are not finite.
         """
-        said = outputs.details
-        if not isinstance(said, DFineTraining):
-            raise TypeError("these outputs hold nothing to learn from: give the network targets, in training mode")
+        details = outputs.details
+        if not isinstance(details, DFineTrainingDetails):
+            raise TypeError("the outputs have no training details: call the network with `targets`, in training mode")
         with torch.autocast(outputs.logits.device.type, enabled=False):
-            return dict(self._losses(said, targets))
+            return dict(self._losses(details, targets))
 
-    def _losses(self, said: DFineTraining, targets: Sequence[Targets]) -> Iterator[tuple[str, Tensor]]:
-        found = _PredictionSet.of(said.answers, (said.picked_logits, said.picked_boxes))
-        truths = TargetBoxes.of(targets, found.boxes.dtype)
-        own = self._assign(found, truths)
-        agreed = union(own)
-        made = said.layout.positives() if said.layout is not None else None
-        found_by, made_by = _divisors(said, agreed, made, truths)
-        balance, device, last = found_by.balance(), found.boxes.device, len(found.corners) - 1
+    def _losses(self, details: DFineTrainingDetails, targets: Sequence[Targets]) -> Iterator[tuple[str, Tensor]]:
+        predictions = _PredictionSet.of(details.predictions, (details.encoder_logits, details.encoder_boxes))
+        target_boxes = TargetBoxes.of(targets, predictions.boxes.dtype)
+        pairs = self._assign(predictions, target_boxes)
+        union_pairs = union_set(pairs)
+        positives = details.layout.positives() if details.layout is not None else None
+        divisors, denoising_divisors = _divisors(details, union_pairs, positives, target_boxes)
+        balance, device, last = divisors.balance(), predictions.boxes.device, len(predictions.corners) - 1
 
-        terms = self._terms(found, truths, own.to(device), agreed.to(device), found_by, balance, said)
+        case = _LossInputs(predictions, target_boxes, pairs.to(device), union_pairs.to(device), divisors)
+        terms = self._terms(case, balance, details)
         yield from _named(terms, [*(f"_aux_{i}" for i in range(last)), "", "_pre", "_enc_0"])
-        if said.denoising is not None and made is not None:
-            noisy = _PredictionSet.of(said.denoising)
-            terms = self._terms(noisy, truths, None, made.to(device), made_by, balance, said)
+        if details.denoising is not None and positives is not None:
+            denoising = _PredictionSet.of(details.denoising)
+            case = _LossInputs(denoising, target_boxes, None, positives.to(device), denoising_divisors)
+            terms = self._terms(case, balance, details)
             yield from _named(terms, [*(f"_dn_{i}" for i in range(last + 1)), "_dn_pre"])
-            yield f"loss_ddf_dn_{last}", torch.zeros_like(balance)  # the last layer is its own teacher
+            yield f"loss_ddf_dn_{last}", torch.zeros_like(balance)  # the last layer is the teacher itself
 
-    def _assign(self, found: "_PredictionSet", truths: TargetBoxes) -> Assignment:
+    def _assign(self, predictions: "_PredictionSet", target_boxes: TargetBoxes) -> Assignment:
         """The best assignment for each layer, for `pre` and for the encoder."""
-        shape = (len(found.logits), len(truths.counts), found.logits.shape[1] // len(truths.counts), -1)
-        logits, boxes = found.logits.detach().view(shape), found.boxes.detach().view(shape)
-        costs = focal_costs(logits, boxes, truths, self.costs)
-        layers = [f"decoder layer {i}" for i in range(len(found.corners))]
-        return assign(costs, truths.counts, [*layers, "decoder layer 0 before refinement", "the encoder"])
+        images = len(target_boxes.counts)
+        shape = (len(predictions.logits), images, predictions.logits.shape[1] // images, -1)
+        logits, boxes = predictions.logits.detach().view(shape), predictions.boxes.detach().view(shape)
+        costs = focal_costs(logits, boxes, target_boxes, self.costs)
+        layers = [f"decoder layer {i}" for i in range(len(predictions.corners))]
+        return assign(costs, target_boxes.counts, [*layers, "decoder layer 0 before refinement", "the encoder"])
 
-    def _terms(
-        self,
-        answers: "_PredictionSet",
-        truths: TargetBoxes,
-        own: Pairs | None,
-        agreed: Pairs,
-        by: "_Divisors",
-        balance: Tensor,
-        said: DFineTraining,
-    ) -> dict[str, Tensor]:
+    def _terms(self, case: "_LossInputs", balance: Tensor, details: DFineTrainingDetails) -> dict[str, Tensor]:
         """Every term [layers that have it], weighted and divided."""
-        wanted = truths.boxes_cxcywh[agreed.truths]  # [P, 4]
-        distance, apart, quality = box_terms(answers.boxes.index_select(1, agreed.queries), wanted)  # [A, P]
+        predictions, pairs, divisors = case.predictions, case.box_pairs, case.divisors
+        targets = case.target_boxes.boxes_cxcywh[pairs.targets]  # [P, 4]
+        l1_loss, giou_loss, quality = box_terms(predictions.boxes.index_select(1, pairs.queries), targets)  # [A, P]
         weights = self.weights
         return {
-            "vfl": weights.vfl / by.labels * _varifocal(answers, truths, own or agreed, None if own else quality),
-            "bbox": weights.bbox / by.boxes * distance.sum(1),
-            "giou": weights.giou / by.boxes * apart.sum(1),
-            "fgl": weights.fgl / by.boxes * _localisation(answers, wanted, agreed, quality, said),
-            "ddf": weights.ddf * _distillation(answers, agreed, quality, by, balance),
+            "vfl": weights.vfl / divisors.labels * _varifocal(case, quality),
+            "bbox": weights.bbox / divisors.boxes * l1_loss.sum(1),
+            "giou": weights.giou / divisors.boxes * giou_loss.sum(1),
+            "fgl": weights.fgl / divisors.boxes * _localization(predictions, targets, pairs, quality, details),
+            "ddf": weights.ddf * _distillation(predictions, pairs, quality, divisors, balance),
         }
 
 
-def union(own: Assignment) -> Assignment:
-    """The pairs that most layers agree on: each query keeps the box it was assigned to most often.
+def union_set(pairs: Assignment) -> Assignment:
+    """The union of all layers' pairs, in which each query keeps the box that most layers assigned it to.
 
-    own      [A, P] of A layers
+    pairs    [A, P] of A layers
     returns  [P'] pairs, at least as many as each layer has; a box may have several queries
 
     Of boxes that a query was assigned to equally often, the first counts.
     Source: D-FINE (Peng et al. 2024), section 4.2: the union set of GO-LSD.
     """
-    boxes = int(own.truths.max(initial=0)) + 1
-    pairs, votes = np.unique(own.queries * boxes + own.truths, return_counts=True)
-    pairs = pairs[np.argsort(-votes, kind="stable")]
-    queries, first = np.unique(pairs // boxes, return_index=True)
-    return Assignment(queries, pairs[first] % boxes)
+    boxes = int(pairs.targets.max(initial=0)) + 1
+    unique, votes = np.unique(pairs.queries * boxes + pairs.targets, return_counts=True)
+    unique = unique[np.argsort(-votes, kind="stable")]
+    queries, first = np.unique(unique // boxes, return_index=True)
+    return Assignment(queries, unique[first] % boxes)
 
 
 @dataclass(frozen=True, slots=True)
 class _PredictionSet:
-    """Answers of one kind of queries, those of all images side by side; in float32 at least.
+    """Predictions of one kind of queries, those of all images concatenated; in float32 at least.
 
-    logits   [A, B * Q, K] of L layers, then of `pre`, then what else there is
-    boxes    [A, B * Q, 4] center and size, the same
-    corners  L times [B * Q, 4 * R]
-    start    [B * Q, 4] the boxes whose edges the distributions move
+    logits         [A, B * Q, K] of L layers, then of `pre`, then of the encoder where there is one
+    boxes          [A, B * Q, 4] center and size, likewise
+    corners        L times [B * Q, 4 * R]
+    initial_boxes  [B * Q, 4] the boxes whose edges the distributions move
     """
 
     logits: Tensor
     boxes: Tensor
     corners: tuple[Tensor, ...]
-    start: Tensor
+    initial_boxes: Tensor
 
     @classmethod
-    def of(cls, answers: DFinePredictions, *more: tuple[Tensor, Tensor]) -> "_PredictionSet":
-        """Stack answers, and more logits and boxes."""
-        exact = torch.promote_types(answers.boxes_cxcywh[0].dtype, torch.float32)
-        logits = [*answers.logits[1:], answers.logits[0], *(logits for logits, _ in more)]
-        boxes = [*answers.boxes_cxcywh[1:], answers.boxes_cxcywh[0], *(boxes for _, boxes in more)]
+    def of(cls, predictions: DFinePredictions, *more: tuple[Tensor, Tensor]) -> "_PredictionSet":
+        """Stack predictions, and more logits and boxes."""
+        exact = torch.promote_types(predictions.boxes_cxcywh[0].dtype, torch.float32)
+        logits = [*predictions.logits[1:], predictions.logits[0], *(logits for logits, _ in more)]
+        boxes = [*predictions.boxes_cxcywh[1:], predictions.boxes_cxcywh[0], *(boxes for _, boxes in more)]
         return cls(
             torch.stack(logits).to(exact).flatten(1, 2),
             torch.stack(boxes).to(exact).flatten(1, 2),
-            tuple(corners.to(exact).flatten(0, 1) for corners in answers.corners),
-            answers.start.detach().to(exact).flatten(0, 1),
+            tuple(corners.to(exact).flatten(0, 1) for corners in predictions.corners),
+            predictions.initial_boxes.detach().to(exact).flatten(0, 1),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Divisors:
-    """What the terms of a set of answers are divided by: means over all processes, scalars.
+class _LossInputs:
+    """What the terms of one kind of queries are computed from.
 
-    labels     varifocal: true boxes, as often as each is asked for
-    boxes      all terms of boxes: pairs
-    matched    queries that answer for a box
-    unmatched  those that do not
+    layer_pairs  [A, P] each layer's own, for the classes; None: `box_pairs`
+    box_pairs    [P'] for boxes and distributions, the same in all layers
+    """
+
+    predictions: _PredictionSet
+    target_boxes: TargetBoxes
+    layer_pairs: Pairs | None
+    box_pairs: Pairs
+    divisors: "_Divisors"
+
+
+@dataclass(frozen=True, slots=True)
+class _Divisors:
+    """What the terms of a set of predictions are divided by: means over all processes, scalars.
+
+    labels     varifocal loss: ground-truth boxes, once for each denoising group
+    boxes      terms of boxes: pairs
+    matched    queries with a box
+    unmatched  queries without one
     """
 
     labels: Tensor
@@ -191,24 +201,25 @@ class _Divisors:
     unmatched: Tensor
 
     def balance(self) -> Tensor:
-        """How much of distillation the matched queries make up: they count by the roots of their numbers.
+        """Share of the matched queries in the distillation loss: both kinds count by the roots of their numbers.
 
-        The original also multiplies both numbers by 8 / B; that does not change their balance.
+        The original also multiplies both numbers by 8 / B, which does not change the share.
         """
         matched, unmatched = self.matched.sqrt(), self.unmatched.sqrt()
         return matched / (matched + unmatched)
 
 
 def _divisors(
-    said: DFineTraining, agreed: Assignment, made: Assignment | None, truths: TargetBoxes
+    details: DFineTrainingDetails, union_pairs: Assignment, positives: Assignment | None, target_boxes: TargetBoxes
 ) -> tuple[_Divisors, _Divisors]:
-    """Of the answers found, and of those made by denoising."""
-    images = len(truths.counts)
-    groups, queries = (said.layout.groups, said.layout.queries) if said.layout is not None else (0, 0)
-    found = [len(agreed.queries), images * said.picked_boxes.shape[1] - len(agreed.queries)]
-    positives = len(made.queries) if made is not None else 0
-    counts = [sum(truths.counts), *found, positives, images * queries - positives]
-    shared = shared_counts(counts, said.picked_boxes.device)
+    """Those of the ordinary queries, and of the denoising queries."""
+    images = len(target_boxes.counts)
+    groups, queries = (details.layout.groups, details.layout.queries) if details.layout is not None else (0, 0)
+    matched = len(union_pairs.queries)
+    ordinary = [matched, images * details.encoder_boxes.shape[1] - matched]
+    positive_count = len(positives.queries) if positives is not None else 0
+    counts = [sum(target_boxes.counts), *ordinary, positive_count, images * queries - positive_count]
+    shared = shared_counts(counts, details.encoder_boxes.device)
     boxes, pairs, positive, negative = *at_least_one(shared[:2]), *at_least_one(shared[3:])
     return (
         _Divisors(boxes, pairs, shared[1], shared[2]),
@@ -216,41 +227,45 @@ def _divisors(
     )
 
 
-def _varifocal(answers: _PredictionSet, truths: TargetBoxes, pairs: Pairs, quality: Tensor | None) -> Tensor:
-    """[A]; the quality [A, P] of the pairs' boxes is worked out where it is not known."""
-    layers = len(answers.logits)
-    queries, wanted = pairs.queries.expand(layers, -1), pairs.truths.expand(layers, -1)
-    if quality is None:
-        boxes = answers.boxes.detach().gather(1, queries[..., None].expand(-1, -1, 4))
-        quality = iou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(truths.boxes_cxcywh[wanted]))
+def _varifocal(case: _LossInputs, quality: Tensor) -> Tensor:
+    """[A]; quality [A, P] is that of `box_pairs`."""
+    predictions, target_boxes = case.predictions, case.target_boxes
+    pairs = case.layer_pairs or case.box_pairs
+    layers = len(predictions.logits)
+    queries, targets = pairs.queries.expand(layers, -1), pairs.targets.expand(layers, -1)
+    if case.layer_pairs is not None:
+        boxes = predictions.boxes.detach().gather(1, queries[..., None].expand(-1, -1, 4))
+        quality = iou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(target_boxes.boxes_cxcywh[targets]))
     layer = torch.arange(layers, device=queries.device)[:, None]
-    return varifocal(answers.logits, (layer, queries, truths.class_ids[wanted]), quality)
+    return varifocal(predictions.logits, (layer, queries, target_boxes.class_ids[targets]), quality)
 
 
-def _localisation(
-    answers: _PredictionSet, wanted: Tensor, pairs: Pairs, quality: Tensor, said: DFineTraining
+def _localization(
+    predictions: _PredictionSet, targets: Tensor, pairs: Pairs, quality: Tensor, details: DFineTrainingDetails
 ) -> Tensor:
-    """[L]: how far distributions are from the bins around the true edges, surer boxes first."""
-    corners = torch.stack([corners.index_select(0, pairs.queries) for corners in answers.corners])
+    """[L] distribution focal losses of the ground-truth edges' bins, weighted by the IoU of the boxes."""
+    corners = torch.stack([corners.index_select(0, pairs.queries) for corners in predictions.corners])
     corners = _by_edge(corners)  # [L, P, 4, R]
-    start, bins = answers.start[pairs.queries], corners.shape[-1] - 1
-    left, share = edge_targets(start, wanted, bins=bins, reg_scale=said.reg_scale, up=said.up)
-    return (distribution_focal(corners, left, share).sum(-1) * quality[: len(corners)]).sum(1)
+    initial, bins = predictions.initial_boxes[pairs.queries], corners.shape[-1] - 1
+    left, right_weight = edge_targets(initial, targets, bins=bins, reg_scale=details.reg_scale, up=details.up)
+    return (distribution_focal(corners, left, right_weight).sum(-1) * quality[: len(corners)]).sum(1)
 
 
-def _distillation(answers: _PredictionSet, pairs: Pairs, quality: Tensor, by: _Divisors, balance: Tensor) -> Tensor:
-    """[L - 1]: how far distributions are from those of the last layer, by how sure that one is of the query.
+def _distillation(
+    predictions: _PredictionSet, pairs: Pairs, quality: Tensor, divisors: _Divisors, balance: Tensor
+) -> Tensor:
+    """[L - 1] divergences of each layer's distributions from the last layer's.
 
-    Matched queries weigh as much as their boxes are right, others as much as the last layer is sure of a class.
+    Matched queries are weighted by the IoU of their boxes, others by the last layer's best class score.
     """
-    *students, teacher = (_by_edge(corners) for corners in answers.corners)  # [B * Q, 4, R]
+    *students, teacher = (_by_edge(corners) for corners in predictions.corners)  # [B * Q, 4, R]
     if not students:
         return quality.new_zeros(0)
-    sure = answers.logits[len(students)].detach().sigmoid().amax(-1)  # [B * Q]
-    weights = (sure * (1 - balance) / by.unmatched).repeat(len(students), 1)
-    weights[:, pairs.queries] = quality[: len(students)] * balance / by.matched
-    apart = distillation(torch.stack(students), teacher, temperature=_TEMPERATURE).mean(-1)  # [L - 1, B * Q]
-    return (apart * weights).sum(1)
+    scores = predictions.logits[len(students)].detach().sigmoid().amax(-1)  # [B * Q]
+    weights = (scores * (1 - balance) / divisors.unmatched).repeat(len(students), 1)
+    weights[:, pairs.queries] = quality[: len(students)] * balance / divisors.matched
+    divergence = distillation(torch.stack(students), teacher, temperature=_TEMPERATURE).mean(-1)  # [L - 1, B * Q]
+    return (divergence * weights).sum(1)
 
 
 def _by_edge(corners: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detcli.models.dfine.box_distribution import EdgeBins, LocationQuality
+from detcli.models.dfine.box_distribution import EdgeBins, LocationQualityEstimator
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.query_selection import initialise_class_head
 from detcli.models.layers.attention import SelfAttention
@@ -31,7 +31,7 @@ class DFineDecoderOutput:
     logits            [B, Q, K] of each layer that answered; before those of layer 0, its logits without location quality
     boxes_cxcywh      [B, Q, 4] to go with `logits`; before those of layer 0, the boxes its distributions start from
     corners           [B, Q, 4 * R] of each layer that answered
-    start             [B, Q, 4] the boxes that all distributions start from, once
+    initial_boxes           [B, Q, 4] the boxes that all distributions start from, once
     """
 
     states: list[Tensor] = field(default_factory=list)
@@ -40,7 +40,7 @@ class DFineDecoderOutput:
     logits: list[Tensor] = field(default_factory=list)
     boxes_cxcywh: list[Tensor] = field(default_factory=list)
     corners: list[Tensor] = field(default_factory=list)
-    start: list[Tensor] = field(default_factory=list)
+    initial_boxes: list[Tensor] = field(default_factory=list)
 
 
 class DFineDecoder(nn.Module):
@@ -67,7 +67,9 @@ class DFineDecoder(nn.Module):
         self.class_heads = nn.ModuleList(nn.Linear(own, len(config.labels)) for own in widths)
         self.corner_heads = nn.ModuleList(Mlp(own, own, 4 * (bins + 1), 3) for own in widths)
         self.quality_heads = nn.ModuleList(
-            LocationQuality(bins, top=config.top_prob_values, hidden=config.lqe_hidden_dim, layers=config.lqe_layers)
+            LocationQualityEstimator(
+                bins, top=config.top_prob_values, hidden=config.lqe_hidden_dim, layers=config.lqe_layers
+            )
             for _ in widths
         )
         self.bins = EdgeBins(bins, reg_scale=config.reg_scale, up=config.up)
@@ -92,37 +94,37 @@ class DFineDecoder(nn.Module):
         """
         boxes = references.sigmoid()
         values = split_values(tokens.to(boxes.dtype), shapes_hw, self.heads)
-        said = DFineDecoderOutput()
+        output = DFineDecoderOutput()
         corners: Tensor | None = None
         last = len(self.layers) - 1 if self.training else self.eval_idx
         for index, layer in enumerate(cast("list[DFineDecoderLayer]", [*self.layers[: last + 1]])):
-            positions = _stretched(self.position_head(boxes.to(queries.dtype)).clamp(-10, 10), layer.width)
+            positions = _interpolated(self.position_head(boxes.to(queries.dtype)).clamp(-10, 10), layer.width)
             if queries.shape[-1] != layer.width:
-                queries = _stretched(queries, layer.width)
-                values = split_values(_stretched(tokens, layer.width).to(boxes.dtype), shapes_hw, self.heads)
+                queries = _interpolated(queries, layer.width)
+                values = split_values(_interpolated(tokens, layer.width).to(boxes.dtype), shapes_hw, self.heads)
             previous = queries.detach()
             queries, weights, cross_weights = layer(queries, positions, boxes, values, mask=mask, details=details)
-            said.states.append(queries)
+            output.states.append(queries)
             if weights is not None:
-                said.attentions.append(weights)
-                said.cross_attentions.append(cross_weights)
+                output.attentions.append(weights)
+                output.cross_attentions.append(cross_weights)
             if corners is None:
-                start = torch.sigmoid(self.initial_box_head(queries).to(boxes.dtype) + inverse_sigmoid(boxes))
-                said.start.append(start)
+                initial = torch.sigmoid(self.initial_box_head(queries).to(boxes.dtype) + inverse_sigmoid(boxes))
+                output.initial_boxes.append(initial)
                 corners = self.corner_heads[index](queries)
             else:
                 corners = self.corner_heads[index](queries + previous) + corners
-            refined = self.bins(corners, said.start[0].detach())
+            refined = self.bins(corners, output.initial_boxes[0].detach())
             boxes = refined.detach()
             if self.training or index == last:
                 logits = self.class_heads[index](queries)
                 if index == 0:
-                    said.logits.append(logits)
-                    said.boxes_cxcywh.append(said.start[0])
-                said.logits.append(logits + self.quality_heads[index](corners))
-                said.boxes_cxcywh.append(refined)
-                said.corners.append(corners)
-        return said
+                    output.logits.append(logits)
+                    output.boxes_cxcywh.append(output.initial_boxes[0])
+                output.logits.append(logits + self.quality_heads[index](corners))
+                output.boxes_cxcywh.append(refined)
+                output.corners.append(corners)
+        return output
 
     def drop_unused(self) -> None:
         """Let go of what only training runs: layers after `eval_idx`, and the heads of those that do not answer."""
@@ -179,8 +181,8 @@ class DFineDecoderLayer(nn.Module):
 
         mask  bool [Q, Q], True where the query of the row sees that of the column; None where all see all
         """
-        looked, weights = self.attention(queries, positions, mask=mask, with_weights=details)
-        queries = self.attention_norm(queries + F.dropout(looked, self.dropout, self.training))
+        attended, weights = self.attention(queries, positions, mask=mask, with_weights=details)
+        queries = self.attention_norm(queries + F.dropout(attended, self.dropout, self.training))
         sampled, cross_weights = self.sampling(queries + positions, boxes, values)
         queries = self.gate(queries, F.dropout(sampled, self.dropout, self.training))
         queries = queries + self.mlp(queries)
@@ -207,7 +209,7 @@ class Gate(nn.Module):
         return output
 
 
-def _stretched(x: Tensor, width: int) -> Tensor:
+def _interpolated(x: Tensor, width: int) -> Tensor:
     """Take x [B, N, D] to another width by repeating features; hand it back where it has that width."""
     return x if x.shape[-1] == width else F.interpolate(x, size=width)
 

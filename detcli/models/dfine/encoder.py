@@ -39,13 +39,13 @@ class HybridEncoder(nn.Module):
         super().__init__()
         width = config.encoder_hidden_dim
         steps = range(config.maps - 1)
-        self.places = config.encode_proj_layers if config.encoder_layers else ()
+        self.attention_levels = config.encode_proj_layers if config.encoder_layers else ()
         self.input_projections = nn.ModuleList(
             # The one norm of the encoder that keeps the usual eps whatever the configuration says.
             ConvNorm(channels, width, 1, norm=nn.BatchNorm2d(width))
             for channels in config.backbone.out_channels
         )
-        self.within = nn.ModuleList(IntraScaleEncoder(config) for _ in config.encode_proj_layers)
+        self.intra_scale = nn.ModuleList(IntraScaleEncoder(config) for _ in config.encode_proj_layers)
         self.laterals = nn.ModuleList(ConvNorm(width, width, 1, norm=_norm(config, width)) for _ in steps)
         self.top_down = nn.ModuleList(Fusion(config) for _ in steps)
         self.downsamples = nn.ModuleList(Downsample(config) for _ in steps)
@@ -56,12 +56,12 @@ class HybridEncoder(nn.Module):
         levels = [project(x) for project, x in zip(self.input_projections, maps, strict=True)]
         states: list[Tensor] = []
         attentions: list[Tensor] = []
-        for place, within in zip(self.places, self.within, strict=False):
+        for level, layers in zip(self.attention_levels, self.intra_scale, strict=False):
             if details and not states:
-                states.append(levels[place])
-            levels[place], weights = within(levels[place], details=details)
+                states.append(levels[level])
+            levels[level], weights = layers(levels[level], details=details)
             if details:
-                states.append(levels[place])
+                states.append(levels[level])
                 attentions.extend(weights)
         return DFineEncoderOutput(self._fuse(levels), tuple(states), tuple(attentions))
 
@@ -114,7 +114,7 @@ class DFineEncoderLayer(nn.Module):
     def __init__(self, config: DFineConfig) -> None:
         super().__init__()
         width = config.encoder_hidden_dim
-        self.before = config.normalize_before
+        self.norm_first = config.normalize_before
         self.attention = SelfAttention(width, config.encoder_attention_heads, config.dropout)
         self.attention_norm = nn.LayerNorm(width, config.layer_norm_eps)
         self.mlp = Mlp(width, config.encoder_ffn_dim, width, 2, config.encoder_activation_function)
@@ -126,10 +126,10 @@ class DFineEncoderLayer(nn.Module):
 
         With norms before, the perceptron's residual is the normed stream, as transformers has it.
         """
-        read = self.attention_norm(tokens) if self.before else tokens
-        looked, weights = self.attention(read, grid, with_weights=details)
-        tokens = tokens + F.dropout(looked, self.dropout, self.training)
-        if self.before:
+        read = self.attention_norm(tokens) if self.norm_first else tokens
+        attended, weights = self.attention(read, grid, with_weights=details)
+        tokens = tokens + F.dropout(attended, self.dropout, self.training)
+        if self.norm_first:
             tokens = self.mlp_norm(tokens)
             return tokens + self.mlp(tokens), weights
         tokens = self.attention_norm(tokens)

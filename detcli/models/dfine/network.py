@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from detcli.models.backbones.hgnetv2 import HGNetV2
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.decoder import DFineDecoder, DFineDecoderOutput
-from detcli.models.dfine.denoising import DenoisingLayout, Noise, make_queries
+from detcli.models.dfine.denoising import DenoisingLayout, DenoisingNoise, make_denoising_queries
 from detcli.models.dfine.encoder import DFineEncoderOutput, HybridEncoder
-from detcli.models.dfine.query_selection import QuerySelector, SelectedQueries, Shapes
+from detcli.models.dfine.query_selection import QuerySelection, SelectedQueries, Shapes
 from detcli.models.layers.input_checks import check_pixels, check_targets
 from detcli.models.layers.norm import ConvNorm
 from detcli.structures.outputs import Outputs, Targets
@@ -37,8 +37,8 @@ class DFineDetails:
     encoder_hidden_states          [B, D, H, W] before the first attention within a map and after each
     encoder_attentions             [B, M, S, S] of each layer of those
     init_reference_points          [B, Q, 4] logits of the boxes the decoder starts from
-    enc_topk_logits                [B, Q, K] of the tokens picked as queries
-    enc_topk_bboxes                [B, Q, 4] of the tokens picked as queries
+    enc_topk_logits                [B, Q, K] of the tokens selected as queries
+    enc_topk_bboxes                [B, Q, 4] of the tokens selected as queries
     enc_outputs_class              [B, S, K] of every token
     enc_outputs_coord_logits       [B, S, 4] of every token
 
@@ -71,29 +71,29 @@ class DFinePredictions:
     logits        [B, Q, K] before layer 0 has judged its boxes, then of each layer
     boxes_cxcywh  [B, Q, 4] to go with `logits`: those that distributions start from, then of each layer
     corners       [B, Q, 4 * R] of each layer
-    start         [B, Q, 4] the boxes whose edges all distributions move
+    initial_boxes       [B, Q, 4] the boxes whose edges all distributions move
     """
 
     logits: tuple[Tensor, ...]
     boxes_cxcywh: tuple[Tensor, ...]
     corners: tuple[Tensor, ...]
-    start: Tensor
+    initial_boxes: Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class DFineTraining:
+class DFineTrainingDetails:
     """What the criterion looks at: the details of outputs in training, where the network was given targets.
 
-    answers        of the queries that look for boxes
-    picked_logits  [B, Q, K] of the encoder's tokens they were picked from
-    picked_boxes   [B, Q, 4] center and size, of the same
+    predictions        of the queries that look for boxes
+    encoder_logits  [B, Q, K] of the encoder's tokens they were selected from
+    encoder_boxes   [B, Q, 4] center and size, of the same
     denoising      of the denoising queries, which `layout` tells apart; None where there are none
     reg_scale, up  [1] the shape of the bins
     """
 
-    answers: DFinePredictions
-    picked_logits: Tensor
-    picked_boxes: Tensor
+    predictions: DFinePredictions
+    encoder_logits: Tensor
+    encoder_boxes: Tensor
     denoising: DFinePredictions | None
     layout: DenoisingLayout | None
     reg_scale: Tensor
@@ -109,12 +109,12 @@ class DFine(nn.Module):
         self.backbone = HGNetV2(config.backbone)
         self.encoder = HybridEncoder(config)
         self.level_projections = DFineLevelProjections(config)
-        self.picker = QuerySelector(config)
+        self.query_selection = QuerySelection(config)
         self.decoder = DFineDecoder(config)
-        self.denoising = config.num_denoising
-        self.noise = Noise(
-            label=config.carried.get("label_noise_ratio", Noise().label),
-            box=config.carried.get("box_noise_scale", Noise().box),
+        self.num_denoising = config.num_denoising
+        self.noise = DenoisingNoise(
+            label_ratio=config.carried.get("label_noise_ratio", DenoisingNoise().label_ratio),
+            box_scale=config.carried.get("box_noise_scale", DenoisingNoise().box_scale),
         )
         self.denoising_labels: nn.Embedding | None = None
         if config.num_denoising:
@@ -128,7 +128,7 @@ class DFine(nn.Module):
         pixels   float [B, 3, H, W] RGB from 0 to 1; H and W multiples of the stride of the coarsest map: 32
         details  also hand out everything between, as DFineDetails; a little slower
         targets  in training mode, one an image: denoising queries are made from them, and the details are those the
-                 criterion looks at, as DFineTraining
+                 criterion looks at, as DFineTrainingDetails
 
         Raises ValueError for pixels of another shape, and for targets that are not one an image of a training step.
         """
@@ -138,11 +138,11 @@ class DFine(nn.Module):
         maps = self.level_projections(encoded.maps)
         shapes = tuple((x.shape[-2], x.shape[-1]) for x in maps)
         tokens = torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1)  # [B, S, D]
-        picked = self.picker(tokens, shapes, details=details)
+        selected = self.query_selection(tokens, shapes, details=details)
         if targets is not None:
-            return self._learn(picked, tokens, shapes, targets)
-        decoded = self.decoder(picked.queries, picked.references.detach(), tokens, shapes, details=details)
-        record = _details(encoded, picked, decoded) if details else None
+            return self._train(selected, tokens, shapes, targets)
+        decoded = self.decoder(selected.queries, selected.references.detach(), tokens, shapes, details=details)
+        record = _details(encoded, selected, decoded) if details else None
         return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record)
 
     def drop_training_parts(self) -> None:
@@ -151,33 +151,33 @@ class DFine(nn.Module):
         self.backbone.drop_unused()
         self.decoder.drop_unused()
 
-    def _learn(self, picked: SelectedQueries, tokens: Tensor, shapes: Shapes, targets: Sequence[Targets]) -> Outputs:
-        """Decode with denoising queries before the others, and tell the answers of both apart."""
-        queries, references, mask, noisy = picked.queries, picked.references.detach(), None, None
+    def _train(self, selected: SelectedQueries, tokens: Tensor, shapes: Shapes, targets: Sequence[Targets]) -> Outputs:
+        """Decode with denoising queries before the others, and tell the predictions of both apart."""
+        queries, references, mask, denoising = selected.queries, selected.references.detach(), None, None
         if self.denoising_labels is not None:
             classes = self.denoising_labels.num_embeddings - 1
-            noisy = make_queries(
-                targets, classes=classes, total=self.denoising, noise=self.noise, dtype=references.dtype
+            denoising = make_denoising_queries(
+                targets, classes=classes, total=self.num_denoising, noise=self.noise, dtype=references.dtype
             )
-            if noisy is None:  # no true box in any process: gradients of all parameters are wanted all the same
+            if denoising is None:  # no true box in any process: gradients of all parameters are wanted all the same
                 queries = queries + 0 * self.denoising_labels.weight.sum()
             else:
-                mask = noisy.layout.mask(queries.shape[1], queries.device)
-                queries = torch.cat((self.denoising_labels(noisy.class_ids).to(queries.dtype), queries), dim=1)
-                references = torch.cat((noisy.references, references), dim=1)
+                mask = denoising.layout.mask(queries.shape[1], queries.device)
+                queries = torch.cat((self.denoising_labels(denoising.class_ids).to(queries.dtype), queries), dim=1)
+                references = torch.cat((denoising.references, references), dim=1)
         decoded = self.decoder(queries, references, tokens, shapes, mask=mask)
-        split = noisy.layout.queries if noisy is not None else 0
-        answers = _answers(decoded, slice(split, None))
-        record = DFineTraining(
-            answers=answers,
-            picked_logits=picked.logits,
-            picked_boxes=picked.references.sigmoid(),
-            denoising=_answers(decoded, slice(split)) if noisy is not None else None,
-            layout=noisy.layout if noisy is not None else None,
+        split = denoising.layout.queries if denoising is not None else 0
+        predictions = _predictions(decoded, slice(split, None))
+        record = DFineTrainingDetails(
+            predictions=predictions,
+            encoder_logits=selected.logits,
+            encoder_boxes=selected.references.sigmoid(),
+            denoising=_predictions(decoded, slice(split)) if denoising is not None else None,
+            layout=denoising.layout if denoising is not None else None,
             reg_scale=self.decoder.bins.reg_scale,
             up=self.decoder.bins.up,
         )
-        return Outputs(answers.logits[-1], answers.boxes_cxcywh[-1], record)
+        return Outputs(predictions.logits[-1], predictions.boxes_cxcywh[-1], record)
 
 
 class DFineLevelProjections(nn.Module):
@@ -193,9 +193,9 @@ class DFineLevelProjections(nn.Module):
         self.levels = nn.ModuleList()
         for level in range(config.num_feature_levels):
             kernel, stride = (1, 1) if level < config.maps else (3, 2)
-            same = inputs == width
+            unchanged = inputs == width
             self.levels.append(
-                nn.Identity() if same else ConvNorm(inputs, width, kernel, stride, norm=nn.BatchNorm2d(width, eps))
+                nn.Identity() if unchanged else ConvNorm(inputs, width, kernel, stride, norm=nn.BatchNorm2d(width, eps))
             )
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
@@ -204,32 +204,32 @@ class DFineLevelProjections(nn.Module):
         return [level(x) for level, x in zip(self.levels, maps + further, strict=True)]
 
 
-def _answers(decoded: DFineDecoderOutput, which: slice) -> DFinePredictions:
+def _predictions(decoded: DFineDecoderOutput, which: slice) -> DFinePredictions:
     logits, boxes, corners = (
-        tuple(x[:, which] for x in said) for said in (decoded.logits, decoded.boxes_cxcywh, decoded.corners)
+        tuple(x[:, which] for x in outputs) for outputs in (decoded.logits, decoded.boxes_cxcywh, decoded.corners)
     )
-    return DFinePredictions(logits, boxes, corners, decoded.start[0][:, which].detach())
+    return DFinePredictions(logits, boxes, corners, decoded.initial_boxes[0][:, which].detach())
 
 
-def _details(encoded: DFineEncoderOutput, picked: SelectedQueries, decoded: DFineDecoderOutput) -> DFineDetails:
-    alike = len({state.shape for state in decoded.states}) == 1
-    answers = len(decoded.corners)
+def _details(encoded: DFineEncoderOutput, selected: SelectedQueries, decoded: DFineDecoderOutput) -> DFineDetails:
+    same_shape = len({state.shape for state in decoded.states}) == 1
+    predictions = len(decoded.corners)
     return DFineDetails(
         last_hidden_state=decoded.states[-1],
-        intermediate_hidden_states=torch.stack(decoded.states, dim=1) if alike else None,
+        intermediate_hidden_states=torch.stack(decoded.states, dim=1) if same_shape else None,
         intermediate_logits=torch.stack(decoded.logits, dim=1),
         intermediate_reference_points=torch.stack(decoded.boxes_cxcywh, dim=1),
         intermediate_predicted_corners=torch.stack(decoded.corners, dim=1),
-        initial_reference_points=decoded.start[0].detach()[:, None].expand(-1, answers, -1, -1),
-        decoder_hidden_states=(picked.queries, *decoded.states),
+        initial_reference_points=decoded.initial_boxes[0].detach()[:, None].expand(-1, predictions, -1, -1),
+        decoder_hidden_states=(selected.queries, *decoded.states),
         decoder_attentions=tuple(decoded.attentions),
         cross_attentions=tuple(decoded.cross_attentions),
         encoder_last_hidden_state=tuple(encoded.maps),
         encoder_hidden_states=encoded.states,
         encoder_attentions=encoded.attentions,
-        init_reference_points=picked.references.detach(),
-        enc_topk_logits=picked.logits,
-        enc_topk_bboxes=picked.references.sigmoid(),
-        enc_outputs_class=picked.all_logits,
-        enc_outputs_coord_logits=picked.all_boxes,
+        init_reference_points=selected.references.detach(),
+        enc_topk_logits=selected.logits,
+        enc_topk_bboxes=selected.references.sigmoid(),
+        enc_outputs_class=selected.all_logits,
+        enc_outputs_coord_logits=selected.all_boxes,
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
-from detcli.models.conversion.original_names import Room, TensorShapes, labels_of, renamed
+from detcli.models.conversion.original_names import NameRule, TensorShapes, labels_of, renamed
 from detcli.models.dfine.config import DFineConfig, read_config, write_config
 from detcli.models.dfine.published import Size, published_config
 from detcli.models.family import ConversionHints, ConvertedWeights
@@ -36,7 +36,7 @@ _FUSION = (
 _PERCEPTRON = ((r"\.linear([12])\.", r".fc\1."), (r"\.norm1\.", ".self_attn_layer_norm."))
 _ENCODER_LAYER = (*_PERCEPTRON, (r"\.norm2\.", ".final_layer_norm."))
 _DECODER_LAYER = (*_PERCEPTRON, (r"\.norm3\.", ".final_layer_norm."), (r"\.cross_attn\.", ".encoder_attn."))
-_ROOMS: tuple[Room, ...] = (
+_NAME_RULES: tuple[NameRule, ...] = (
     ("backbone.stem.", "model.backbone.model.embedder.", _CONVOLUTION),
     ("backbone.stages.", "model.backbone.model.encoder.stages.", _CONVOLUTION),
     ("encoder.input_proj.", "model.encoder_input_proj.", _PROJECTION),
@@ -92,7 +92,7 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
     return ConvertedWeights(
         config=config,
         preprocessor={"size": dict(zip(("height", "width"), height_width, strict=True))},
-        tensors=renamed(weights, _ROOMS, family="D-FINE"),
+        tensors=renamed(weights, _NAME_RULES, family="D-FINE"),
         notes=(f"recognised as D-FINE-{size.upper()}" if size else "recognised as a D-FINE of its own size", *notes),
     )
 

@@ -36,7 +36,7 @@ class SelectedQueries:
     all_boxes: Tensor | None
 
 
-class QuerySelector(nn.Module):
+class QuerySelection(nn.Module):
     """Lets every token say which class it sees where, and picks those that are surest."""
 
     def __init__(self, config: DFineConfig) -> None:
@@ -62,15 +62,15 @@ class QuerySelector(nn.Module):
         memory: Tensor = self.norm(self.projection(tokens * valid.to(tokens.dtype)))
         all_logits = self.class_head(memory)
         count = min(self.count, tokens.shape[1])
-        best = all_logits.amax(-1).topk(count, dim=1).indices  # [B, Q]
-        queries = _rows(memory, best)
+        top = all_logits.amax(-1).topk(count, dim=1).indices  # [B, Q]
+        queries = _rows(memory, top)
         if details:
             all_boxes = self.box_head(memory).to(exact) + anchors
-            references = _rows(all_boxes, best)
+            references = _rows(all_boxes, top)
         else:
             all_boxes = None
-            references = self.box_head(queries).to(exact) + anchors[best]
-        logits = _rows(all_logits, best)
+            references = self.box_head(queries).to(exact) + anchors[top]
+        logits = _rows(all_logits, top)
         if self.learned is not None:
             queries = self.learned.weight[:count].expand(len(tokens), -1, -1)
         else:
@@ -79,10 +79,10 @@ class QuerySelector(nn.Module):
 
 
 def initialise_class_head(head: nn.Linear, config: DFineConfig) -> None:
-    """Let a head say each class with the configured chance before it has learned anything."""
-    chance = config.initializer_bias_prior_prob or 1 / (len(config.labels) + 1)
+    """Let a head say each class with the configured probability before it has learned anything."""
+    probability = config.initializer_bias_prior_prob or 1 / (len(config.labels) + 1)
     nn.init.xavier_uniform_(head.weight)
-    nn.init.constant_(head.bias, -math.log((1 - chance) / chance))
+    nn.init.constant_(head.bias, -math.log((1 - probability) / probability))
 
 
 def anchor_grid(shapes_hw: Shapes, *, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

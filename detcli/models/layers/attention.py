@@ -41,11 +41,11 @@ class SelfAttention(nn.Module):
         mask       bool [S, S] or [B, 1, 1, S], True where the token of the row sees that of the column, one at least
         returns    [B, S, D], and the weights [B, M, S, S] where they were asked for
         """
-        placed = tokens if positions is None else tokens + positions
+        with_positions = tokens if positions is None else tokens + positions
         if self.query_and_key is not None:
-            query, key = self.query_and_key(placed).chunk(2, dim=-1)
+            query, key = self.query_and_key(with_positions).chunk(2, dim=-1)
         else:
-            query, key = self.query(placed), self.key(placed)
+            query, key = self.query(with_positions), self.key(with_positions)
         dropout = self.dropout if self.training else 0.0
         mixed, weights = attend(
             query, key, self.value(tokens), heads=self.heads, mask=mask, dropout=dropout, with_weights=with_weights
@@ -56,7 +56,7 @@ class SelfAttention(nn.Module):
     def fold(self) -> None:
         """Make queries and keys one matrix product: they read the same tokens."""
         if self.query_and_key is None:
-            self.query_and_key = joined(self.query, self.key)
+            self.query_and_key = merged_linear(self.query, self.key)
             del self.query, self.key
 
 
@@ -138,11 +138,11 @@ def attend(
     return mixed.transpose(1, 2).flatten(2), weights
 
 
-def joined(*layers: nn.Linear) -> nn.Linear:
+def merged_linear(*layers: nn.Linear) -> nn.Linear:
     """The one linear layer that gives the outputs of several, side by side."""
     like = layers[0].weight
     outputs = sum(layer.out_features for layer in layers)
-    one = nn.Linear(layers[0].in_features, outputs, device="meta", dtype=like.dtype)
-    one.weight = nn.Parameter(torch.cat([layer.weight.detach() for layer in layers]), requires_grad=False)
-    one.bias = nn.Parameter(torch.cat([layer.bias.detach() for layer in layers]), requires_grad=False)
-    return one
+    merged = nn.Linear(layers[0].in_features, outputs, device="meta", dtype=like.dtype)
+    merged.weight = nn.Parameter(torch.cat([layer.weight.detach() for layer in layers]), requires_grad=False)
+    merged.bias = nn.Parameter(torch.cat([layer.bias.detach() for layer in layers]), requires_grad=False)
+    return merged

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detcli.models.layers.attention import joined
+from detcli.models.layers.attention import merged_linear
 from detcli.models.layers.sampling import gather
 
 SamplingMethod = Literal["default", "discrete"]
@@ -46,7 +46,7 @@ class BoxSampling(nn.Module):
         self.weights = nn.Linear(width, total)
         self.offsets_and_weights: nn.Linear | None = None  # the two as one product, once folded
         self.register_buffer("points_scale", torch.tensor([1 / n for n in self.points for _ in range(n)]))
-        _look_around(self.offsets, self.weights, heads, self.points)
+        _initialise_offsets(self.offsets, self.weights, heads, self.points)
 
     def forward(self, queries: Tensor, boxes: Tensor, values: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Gather what the queries look at.
@@ -61,8 +61,8 @@ class BoxSampling(nn.Module):
         if self.points_scale is not None:
             offsets = offsets * (self.points_scale.to(boxes.dtype)[:, None] * self.offset_scale)
         weights = weights.to(boxes.dtype).reshape(*boxes.shape[:2], self.heads, -1).softmax(-1)  # [B, Q, M, P]
-        places = boxes[:, :, None, None, :2] + offsets * boxes[:, :, None, None, 2:]  # [B, Q, M, P, 2]
-        gathered = sample(values, places, weights, self.points, self.method)
+        locations = boxes[:, :, None, None, :2] + offsets * boxes[:, :, None, None, 2:]  # [B, Q, M, P, 2]
+        gathered = sample(values, locations, weights, self.points, self.method)
         return gathered.to(queries.dtype), weights
 
     def fold(self) -> None:
@@ -73,7 +73,7 @@ class BoxSampling(nn.Module):
         dtype = self.offsets.weight.dtype
         self.offsets.weight.data = (self.offsets.weight.double() * scale[:, None]).to(dtype)
         self.offsets.bias.data = (self.offsets.bias.double() * scale).to(dtype)
-        self.offsets_and_weights = joined(self.offsets, self.weights)
+        self.offsets_and_weights = merged_linear(self.offsets, self.weights)
         self.points_scale = None
         del self.offsets, self.weights
 
@@ -103,7 +103,7 @@ class DeformableAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
         self.offsets_and_weights: nn.Linear | None = None  # the two as one product, once folded
-        _look_around(self.offsets, self.weights, heads, (points,) * levels)
+        _initialise_offsets(self.offsets, self.weights, heads, (points,) * levels)
         for projection in (self.value, self.output):
             nn.init.xavier_uniform_(projection.weight)
             nn.init.zeros_(projection.bias)
@@ -114,24 +114,24 @@ class DeformableAttention(nn.Module):
         return values if padding is None else values.masked_fill(padding[..., None], 0.0)
 
     def forward(
-        self, queries: Tensor, aim: "SamplingOffsets", values: Tensor, shapes_hw: Sequence[tuple[int, int]]
+        self, queries: Tensor, cells: "ReferenceCells", values: Tensor, shapes_hw: Sequence[tuple[int, int]]
     ) -> tuple[Tensor, Tensor]:
         """Gather what the queries look at.
 
         queries    [B, Q, D], positions added
-        aim        of the queries
+        cells        of the queries
         values     [B, S, D] of `values`
         shapes_hw  of the L maps
         returns    [B, Q, D], and the weights [B, Q, M, L, P]
         """
-        exact = aim.origins.dtype
+        exact = cells.origins.dtype
         shape = (*queries.shape[:2], self.heads, self.levels, self.points)
         offsets, weights = self._offsets_and_weights(queries)
         weights = weights.to(exact).reshape(*shape[:3], -1).softmax(-1).view(shape)
         offsets = offsets.to(exact)
-        if aim.reach is not None:
-            offsets = offsets * (aim.reach / self.points)
-        gathered = gather(values.to(exact), shapes_hw, offsets + aim.origins, weights)
+        if cells.offset_scale is not None:
+            offsets = offsets * (cells.offset_scale / self.points)
+        gathered = gather(values.to(exact), shapes_hw, offsets + cells.origins, weights)
         output: Tensor = self.output(gathered.to(queries.dtype))
         return output, weights
 
@@ -141,11 +141,11 @@ class DeformableAttention(nn.Module):
             for parameter in (self.offsets.weight, self.offsets.bias):
                 pairs = parameter.data.reshape(-1, 2, *parameter.shape[1:])
                 parameter.data = pairs.transpose(0, 1).flatten(0, 1)
-            self.offsets_and_weights = joined(self.offsets, self.weights)
+            self.offsets_and_weights = merged_linear(self.offsets, self.weights)
             del self.offsets, self.weights
 
     def _offsets_and_weights(self, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Offsets [B, Q, 2, M, L, P] in cells, or in what an aim reaches, and weights [B, Q, M * L * P] as logits."""
+        """Offsets [B, Q, 2, M, L, P] in cells, or in what an cells reaches, and weights [B, Q, M * L * P] as logits."""
         shape = (self.heads, self.levels, self.points)
         if self.offsets_and_weights is None:
             offsets = self.offsets(queries).unflatten(-1, (*shape, 2)).movedim(-1, 2)
@@ -156,32 +156,36 @@ class DeformableAttention(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class SamplingOffsets:
+class ReferenceCells:
     """Where the points of queries are counted from, and in what; x and y, never of less than float32.
 
     origins  [B or 1, Q, 2, 1 or M, L, 1 or P] in cells of each map: 0 is the middle of the first one
-    reach    [B or 1, Q, 2, 1, L, 1] cells of half a box, by which offsets are multiplied; None: offsets are in cells
+    offset_scale    [B or 1, Q, 2, 1, L, 1] cells of half a box, by which offsets are multiplied; None: offsets are in cells
     """
 
     origins: Tensor
-    reach: Tensor | None = None
+    offset_scale: Tensor | None = None
 
     @classmethod
-    def at(cls, references: Tensor, shapes_hw: Sequence[tuple[int, int]]) -> "SamplingOffsets":
+    def from_references(cls, references: Tensor, shapes_hw: Sequence[tuple[int, int]]) -> "ReferenceCells":
         """Aim at points [B or 1, Q, L, 2], or at boxes [B or 1, Q, L, 4], as fractions of each map with its padding."""
         sizes = references.new_tensor([(width, height) for height, width in shapes_hw])  # [L, 2]
         origins = _planes(references[..., :2] * sizes - 0.5)
         return cls(origins, _planes(references[..., 2:] * sizes * 0.5) if references.shape[-1] == 4 else None)
 
-    def spread(self, heads: int, points: int) -> "SamplingOffsets":
+    def expanded(self, heads: int, points: int) -> "ReferenceCells":
         """The same with origins spelled out for every point: for layers in turn, as broadcasting costs more."""
         batch, queries, _, _, levels, _ = self.origins.shape
-        return SamplingOffsets(self.origins.expand(batch, queries, 2, heads, levels, points).contiguous(), self.reach)
+        return ReferenceCells(
+            self.origins.expand(batch, queries, 2, heads, levels, points).contiguous(), self.offset_scale
+        )
 
-    def of(self, image: slice, rows: slice) -> "SamplingOffsets":
-        """The aim of some queries of some images."""
+    def select(self, image: slice, rows: slice) -> "ReferenceCells":
+        """The cells of some queries of some images."""
         images = image if len(self.origins) > 1 else slice(None)
-        return SamplingOffsets(self.origins[images, rows], None if self.reach is None else self.reach[images, rows])
+        return ReferenceCells(
+            self.origins[images, rows], None if self.offset_scale is None else self.offset_scale[images, rows]
+        )
 
 
 def _planes(pairs: Tensor) -> Tensor:
@@ -189,15 +193,15 @@ def _planes(pairs: Tensor) -> Tensor:
     return pairs.mT[:, :, :, None, :, None]
 
 
-def _look_around(offsets: nn.Linear, weights: nn.Linear, heads: int, points: Sequence[int]) -> None:
+def _initialise_offsets(offsets: nn.Linear, weights: nn.Linear, heads: int, points: Sequence[int]) -> None:
     """Let each head look its own way at first, each point of a level one step further; all points weigh the same."""
     # On the CPU whatever is being built on: the first sum of meta tensors would import half of torch's compiler.
     angles = torch.arange(heads, device="cpu") * (2 * math.pi / heads)
-    ways = torch.stack((angles.cos(), angles.sin()), dim=-1)
-    ways = ways / ways.abs().amax(dim=-1, keepdim=True)  # [M, 2]
+    directions = torch.stack((angles.cos(), angles.sin()), dim=-1)
+    directions = directions / directions.abs().amax(dim=-1, keepdim=True)  # [M, 2]
     steps = torch.cat([torch.arange(1, n + 1, device="cpu") for n in points])  # [P] of all levels
     with torch.no_grad():
-        offsets.bias.copy_((ways[:, None] * steps[:, None]).flatten())
+        offsets.bias.copy_((directions[:, None] * steps[:, None]).flatten())
     for parameter in (offsets.weight, weights.weight, weights.bias):
         nn.init.zeros_(parameter)
 
@@ -212,36 +216,36 @@ def split_values(tokens: Tensor, shapes_hw: Sequence[tuple[int, int]], heads: in
 
 def sample(
     values: Sequence[Tensor],
-    places: Tensor,
+    locations: Tensor,
     weights: Tensor,
     points: Sequence[int],
     method: SamplingMethod,
 ) -> Tensor:
-    """Weighted sum of the values at these places.
+    """Weighted sum of the values at these locations.
 
     values   one [B * M, D / M, H, W] a level
-    places   [B, Q, M, P, 2] x and y as fractions of the map; outside it there is nothing but zeros ("default"), or
+    locations   [B, Q, M, P, 2] x and y as fractions of the map; outside it there is nothing but zeros ("default"), or
              what lies nearest ("discrete")
     weights  [B, Q, M, P]
     points   how many of P belong to each level, in order
     returns  [B, Q, D]
     """
-    batch, queries, heads = places.shape[:3]
-    by_level = torch.split(places.transpose(1, 2).flatten(0, 1), list(points), dim=2)  # [B * M, Q, points, 2] each
-    look_up = _bilinear if method == "default" else _nearest
-    found = torch.cat([look_up(value, at) for value, at in zip(values, by_level, strict=True)], dim=-1)
+    batch, queries, heads = locations.shape[:3]
+    by_level = torch.split(locations.transpose(1, 2).flatten(0, 1), list(points), dim=2)  # [B * M, Q, points, 2] each
+    sample_level = _bilinear if method == "default" else _nearest
+    found = torch.cat([sample_level(value, at) for value, at in zip(values, by_level, strict=True)], dim=-1)
     by_head = weights.transpose(1, 2).flatten(0, 1)[:, None]  # [B * M, 1, Q, P]
     mixed = (found * by_head).sum(-1)  # [B * M, D / M, Q]
     return mixed.view(batch, heads * mixed.shape[1], queries).mT
 
 
-def _bilinear(value: Tensor, places: Tensor) -> Tensor:
-    return F.grid_sample(value, 2 * places - 1, mode="bilinear", padding_mode="zeros", align_corners=False)
+def _bilinear(value: Tensor, locations: Tensor) -> Tensor:
+    return F.grid_sample(value, 2 * locations - 1, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def _nearest(value: Tensor, places: Tensor) -> Tensor:
+def _nearest(value: Tensor, locations: Tensor) -> Tensor:
     height, width = value.shape[-2:]
-    column = (places[..., 0] * width + 0.5).long().clamp(0, width - 1)  # [B * M, Q, points]
-    row = (places[..., 1] * height + 0.5).long().clamp(0, height - 1)
+    column = (locations[..., 0] * width + 0.5).long().clamp(0, width - 1)  # [B * M, Q, points]
+    row = (locations[..., 1] * height + 0.5).long().clamp(0, height - 1)
     index = (row * width + column).flatten(1)[:, None].expand(-1, value.shape[1], -1)
-    return value.flatten(2).gather(2, index).view(*value.shape[:2], *places.shape[1:3])
+    return value.flatten(2).gather(2, index).view(*value.shape[:2], *locations.shape[1:3])

@@ -68,33 +68,33 @@ def sine_positions(
     height, width = size_hw
     exact = dtype if device.type == "mps" else torch.float64  # Apple GPUs have no float64
     if mask is None:
-        rows = _turns(torch.arange(1, height + 1, device=device, dtype=exact), height, shift)
-        columns = _turns(torch.arange(1, width + 1, device=device, dtype=exact), width, shift)
-        of_row = _waves(rows, channels // 2, temperature).to(dtype)[None, :, None].expand(1, height, width, -1)
-        of_column = _waves(columns, channels // 2, temperature).to(dtype)[None, None].expand(1, height, width, -1)
+        rows = _angles(torch.arange(1, height + 1, device=device, dtype=exact), height, shift)
+        columns = _angles(torch.arange(1, width + 1, device=device, dtype=exact), width, shift)
+        of_row = _sines(rows, channels // 2, temperature).to(dtype)[None, :, None].expand(1, height, width, -1)
+        of_column = _sines(columns, channels // 2, temperature).to(dtype)[None, None].expand(1, height, width, -1)
     else:
         cells = mask.to(torch.promote_types(dtype, torch.float32))
         down, across = cells.cumsum(1), cells.cumsum(2)
-        of_row = _waves(_turns(down, down[:, -1:], shift), channels // 2, temperature).to(dtype)
-        of_column = _waves(_turns(across, across[..., -1:], shift), channels // 2, temperature).to(dtype)
+        of_row = _sines(_angles(down, down[:, -1:], shift), channels // 2, temperature).to(dtype)
+        of_column = _sines(_angles(across, across[..., -1:], shift), channels // 2, temperature).to(dtype)
     return torch.cat((of_row, of_column), dim=-1).flatten(1, 2)
 
 
-def _turns(count: Tensor, most: Tensor | int, shift: float) -> Tensor:
+def _angles(count: Tensor, total: Tensor | int, shift: float) -> Tensor:
     """A count as a part of a full turn."""
-    return (count + shift) / (most + 1e-6) * (2 * math.pi)
+    return (count + shift) / (total + 1e-6) * (2 * math.pi)
 
 
-def _waves(angles: Tensor, channels: int, temperature: float) -> Tensor:
+def _sines(angles: Tensor, channels: int, temperature: float) -> Tensor:
     """Take angles [...] to [..., channels]: the sine and the cosine of each frequency side by side."""
-    place = torch.arange(channels // 2, device=angles.device, dtype=angles.dtype)
-    slowed = angles[..., None] / temperature ** (2 * place / channels)
-    return torch.stack((slowed.sin(), slowed.cos()), dim=-1).flatten(-2)
+    index = torch.arange(channels // 2, device=angles.device, dtype=angles.dtype)
+    scaled = angles[..., None] / temperature ** (2 * index / channels)
+    return torch.stack((scaled.sin(), scaled.cos()), dim=-1).flatten(-2)
 
 
 def sine_boxes(boxes: Tensor, channels: int, temperature: float = 10000.0) -> Tensor:
     """Take boxes [..., 4] as fractions of the image to [..., 4 * channels]: the waves of each number in turn."""
-    return _waves(boxes * (2 * math.pi), channels, temperature).flatten(-2)
+    return _sines(boxes * (2 * math.pi), channels, temperature).flatten(-2)
 
 
 class LearnedPositions(nn.Module):
@@ -103,12 +103,12 @@ class LearnedPositions(nn.Module):
     Source: DETR (Carion et al. 2020), the authors' code.
     """
 
-    most = 50
+    max_size = 50
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.rows = nn.Embedding(self.most, channels // 2)
-        self.columns = nn.Embedding(self.most, channels // 2)
+        self.rows = nn.Embedding(self.max_size, channels // 2)
+        self.columns = nn.Embedding(self.max_size, channels // 2)
         for embedding in (self.rows, self.columns):
             nn.init.uniform_(embedding.weight)
 
@@ -118,9 +118,9 @@ class LearnedPositions(nn.Module):
         Raises UnsupportedModelError for a map of more rows or columns than were learned.
         """
         height, width = size_hw
-        if max(size_hw) > self.most:
+        if max(size_hw) > self.max_size:
             raise UnsupportedModelError(
-                f"this model has learned the positions of {self.most} rows and columns of its feature maps; this "
+                f"this model has learned the positions of {self.max_size} rows and columns of its feature maps; this "
                 f"image's have {height} x {width}; a smaller image will do, --imgsz makes them so"
             )
         of_row = self.rows.weight[:height, None].expand(-1, width, -1)

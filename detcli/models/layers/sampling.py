@@ -1,7 +1,7 @@
 """Weighted sums of what lies at points between the cells of maps: the heart of deformable attention.
 
 Two ways lead to the same numbers. Bags of cells: each query's points become the four cells around each of them and
-their shares, and one embedding bag adds up the cells' features in place, without holding a single sampled feature. On
+their fractions, and one embedding bag adds up the cells' features in place, without holding a single sampled feature. On
 the CPU it is several times as fast as grid sampling, which takes all other cases: gradients, accelerators, compilers.
 """
 
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 Shapes = Sequence[tuple[int, int]]
 
 # Of features that grid sampling holds for one level at a time, where no gradient asks for all of them: 128 MiB.
-_MOST_SAMPLED = 2**25
+_MAX_SAMPLED = 2**25
 
 
 def gather(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> Tensor:
@@ -29,18 +29,18 @@ def gather(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) ->
     weights    [B, Q, M, L, P]
     returns    [B, Q, D]
     """
-    if _bags_serve(values, shapes_hw, cells, weights):
+    if _use_bags(values, shapes_hw, cells, weights):
         return _by_bags(values, shapes_hw, cells, weights)
     return _by_grids(values, shapes_hw, cells, weights)
 
 
-def _bags_serve(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> bool:
+def _use_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> bool:
     if torch.compiler.is_compiling():
         return False
-    learning = torch.is_grad_enabled() and any(x.requires_grad for x in (values, cells, weights))
-    alike = values.dtype == cells.dtype == weights.dtype and values.dtype in (torch.float32, torch.float64)
+    trained = torch.is_grad_enabled() and any(x.requires_grad for x in (values, cells, weights))
+    same_type = values.dtype == cells.dtype == weights.dtype and values.dtype in (torch.float32, torch.float64)
     wide = all(min(shape) > 1 for shape in shapes_hw)  # a cell and its neighbour on each axis
-    return values.device.type == "cpu" and alike and wide and not learning
+    return values.device.type == "cpu" and same_type and wide and not trained
 
 
 def _by_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> Tensor:
@@ -48,12 +48,12 @@ def _by_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) 
     queries, heads, points = cells.shape[1], weights.shape[2], weights[0, 0].numel()
     last, below, starts = _layout(shapes_hw, heads, weights.shape[-1])
     index = below.new_empty((queries, points, 4))
-    shares = values.new_empty(index.shape)
+    fractions = values.new_empty(index.shape)
     sums = values.new_empty((batch, queries, width))
     for image in range(batch):
         at, weight = cells[image].flatten(2), weights[image].flatten(1)  # [Q, 2, points], [Q, points]
         # The cell above and left of a point, held within the map together with its right and lower neighbour. Where a
-        # point is not a number neither are its shares, and the cell is any.
+        # point is not a number neither are its fractions, and the cell is any.
         corner = torch.minimum(at.to(torch.int32).clamp_(min=0), last)
         beyond = at - corner
         near = (1 - beyond.abs()).relu_()  # a share is 1 at the cell, 0 a cell away and further
@@ -64,14 +64,14 @@ def _by_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) 
         index[..., 2] = first.add_(below)
         torch.add(first, heads, out=index[..., 3])
         upper, lower = weight * near[:, 1], weight * far[:, 1]
-        torch.mul(upper, near[:, 0], out=shares[..., 0])
-        torch.mul(upper, far[:, 0], out=shares[..., 1])
-        torch.mul(lower, near[:, 0], out=shares[..., 2])
-        torch.mul(lower, far[:, 0], out=shares[..., 3])
+        torch.mul(upper, near[:, 0], out=fractions[..., 0])
+        torch.mul(upper, far[:, 0], out=fractions[..., 1])
+        torch.mul(lower, near[:, 0], out=fractions[..., 2])
+        torch.mul(lower, far[:, 0], out=fractions[..., 3])
         table = values[image].reshape(positions * heads, width // heads)
         bags = (queries * heads, 4 * points // heads)
-        found = F.embedding_bag(index.view(bags), table, per_sample_weights=shares.view(bags), mode="sum")
-        sums[image] = found.view(queries, width)
+        sampled = F.embedding_bag(index.view(bags), table, per_sample_weights=fractions.view(bags), mode="sum")
+        sums[image] = sampled.view(queries, width)
     return sums
 
 
@@ -84,13 +84,13 @@ def _layout(shapes_hw: Shapes, heads: int, points: int) -> tuple[Tensor, Tensor,
     sizes = [shape for shape in shapes_hw for _ in range(points)] * heads
     before = [*accumulate((down * across * heads for down, across in shapes_hw[:-1]), initial=0)]
     return (
-        _whole([[across - 2 for _, across in sizes], [down - 2 for down, _ in sizes]]),
-        _whole([across * heads for _, across in sizes]),
-        _whole([start + head for head in range(heads) for start in before for _ in range(points)]),
+        _integers([[across - 2 for _, across in sizes], [down - 2 for down, _ in sizes]]),
+        _integers([across * heads for _, across in sizes]),
+        _integers([start + head for head in range(heads) for start in before for _ in range(points)]),
     )
 
 
-def _whole(numbers: list[Any]) -> Tensor:
+def _integers(numbers: list[Any]) -> Tensor:
     return torch.tensor(numbers, dtype=torch.int32, device="cpu")
 
 
@@ -101,17 +101,17 @@ def _by_grids(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor)
     maps = torch.split(by_head, [down * across for down, across in shapes_hw], dim=-1)
     at = cells.permute(0, 3, 1, 4, 5, 2).flatten(0, 1)  # [B * M, Q, L, P, 2]
     weight = weights.transpose(1, 2).flatten(0, 1)[:, None]  # [B * M, 1, Q, L, P]
-    most = queries if torch.is_grad_enabled() else max(1, _MOST_SAMPLED // (batch * width * points))
+    chunk = queries if torch.is_grad_enabled() else max(1, _MAX_SAMPLED // (batch * width * points))
     sums = []
-    for first in range(0, queries, most):
-        some = slice(first, first + most)
+    for first in range(0, queries, chunk):
+        some = slice(first, first + chunk)
         total: Tensor | None = None
         for level, (down, across) in enumerate(shapes_hw):
             # To fractions of the map from -1 to 1, as grid_sample has them.
             grid = (2 * at[:, some, level] + 1) / at.new_tensor((across, down)) - 1
-            one = maps[level].reshape(batch * heads, width // heads, down, across)
-            found = F.grid_sample(one, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-            mixed = (found * weight[:, :, some, level]).sum(-1)  # [B * M, D / M, Q]
+            level_map = maps[level].reshape(batch * heads, width // heads, down, across)
+            sampled = F.grid_sample(level_map, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+            mixed = (sampled * weight[:, :, some, level]).sum(-1)  # [B * M, D / M, Q]
             total = mixed if total is None else total + mixed
         sums.append(total)
     joined = torch.cat([x for x in sums if x is not None], dim=-1)

@@ -39,15 +39,15 @@ class Assignment:
     """Pairs of a query and a true box, counted through the whole batch.
 
     queries  int64 [A, P] or [P]  index among all B * Q queries
-    truths   int64 [A, P] or [P]  index among all true boxes, in the order of the images
+    targets  int64 [A, P] or [P]  index among all true boxes, in the order of the images
     """
 
     queries: Indices
-    truths: Indices
+    targets: Indices
 
     def to(self, device: torch.device) -> "Pairs":
         """The same as tensors, in one transfer."""
-        both = torch.from_numpy(np.stack((self.queries, self.truths)))
+        both = torch.from_numpy(np.stack((self.queries, self.targets)))
         return Pairs(*both.to(device, non_blocking=True).unbind(0))
 
 
@@ -56,10 +56,10 @@ class Pairs:
     """An Assignment as tensors."""
 
     queries: Tensor
-    truths: Tensor
+    targets: Tensor
 
 
-def focal_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TargetBoxes, weights: CostWeights) -> Tensor:
+def focal_costs(logits: Tensor, boxes_cxcywh: Tensor, target_boxes: TargetBoxes, weights: CostWeights) -> Tensor:
     """What it would cost each query to answer for each true box of its image.
 
     logits        [A, B, Q, K] before sigmoid, of A layers
@@ -68,14 +68,14 @@ def focal_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TargetBoxes, weigh
 
     Source: Deformable DETR (Zhu et al. 2020), whose code has the focal cost and the 1e-8.
     """
-    labels, boxes = truths.padded()  # [B, N], [B, N, 4]
-    chances = _of_true_classes(logits, labels).sigmoid()  # [A, B, Q, N]
-    present = weights.alpha * (1 - chances) ** weights.gamma * -(chances + 1e-8).log()
-    absent = (1 - weights.alpha) * chances**weights.gamma * -(1 - chances + 1e-8).log()
+    labels, boxes = target_boxes.padded()  # [B, N], [B, N, 4]
+    probabilities = _of_target_classes(logits, labels).sigmoid()  # [A, B, Q, N]
+    present = weights.alpha * (1 - probabilities) ** weights.gamma * -(probabilities + 1e-8).log()
+    absent = (1 - weights.alpha) * probabilities**weights.gamma * -(1 - probabilities + 1e-8).log()
     return weights.label * (present - absent) + _box_costs(boxes_cxcywh, boxes, weights)
 
 
-def softmax_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TargetBoxes, weights: CostWeights) -> Tensor:
+def softmax_costs(logits: Tensor, boxes_cxcywh: Tensor, target_boxes: TargetBoxes, weights: CostWeights) -> Tensor:
     """The same where classes, and "nothing here" after them, share one chance: the surer of the true class, the less.
 
     logits   [A, B, Q, K + 1] before softmax
@@ -83,9 +83,9 @@ def softmax_costs(logits: Tensor, boxes_cxcywh: Tensor, truths: TargetBoxes, wei
 
     Source: DETR (Carion et al. 2020), section 3.1.
     """
-    labels, boxes = truths.padded()
-    chances = _of_true_classes(logits.softmax(-1), labels)
-    return _box_costs(boxes_cxcywh, boxes, weights) - weights.label * chances
+    labels, boxes = target_boxes.padded()
+    probabilities = _of_target_classes(logits.softmax(-1), labels)
+    return _box_costs(boxes_cxcywh, boxes, weights) - weights.label * probabilities
 
 
 def match(cost: npt.NDArray[np.floating[Any]]) -> tuple[Indices, Indices]:
@@ -112,21 +112,21 @@ def assign(costs: Tensor, counts: Sequence[int], names: Sequence[str]) -> Assign
     """
     solve = solver()
     table = costs.detach().cpu().numpy()
-    queries, truths = [], []
+    queries, targets = [], []
     for layer, name in enumerate(names):
         first = 0
-        for place, count in enumerate(counts):
+        for image, count in enumerate(counts):
             try:
-                query, truth = _matched(table[layer, place, :, :count], solve)
+                query, target = _matched(table[layer, image, :, :count], solve)
             except ValueError as error:
                 raise DivergedError(
-                    f"training diverged: {name} gives answers that are not finite (image {place + 1} of the batch); "
+                    f"training diverged: {name} gives answers that are not finite (image {image + 1} of the batch); "
                     "a smaller learning rate may help, or float32 in place of half precision"
                 ) from error
-            queries.append(query + place * table.shape[2])
-            truths.append(truth + first)
+            queries.append(query + image * table.shape[2])
+            targets.append(target + first)
             first += count
-    return Assignment(_joined(queries).reshape(len(names), -1), _joined(truths).reshape(len(names), -1))
+    return Assignment(_joined(queries).reshape(len(names), -1), _joined(targets).reshape(len(names), -1))
 
 
 def solver() -> Solver:
@@ -139,16 +139,16 @@ def solver() -> Solver:
     return solve
 
 
-def _of_true_classes(values: Tensor, labels: Tensor) -> Tensor:
+def _of_target_classes(values: Tensor, labels: Tensor) -> Tensor:
     """Columns [A, B, Q, N] of values [A, B, Q, K], one for each of the labels [B, N] of an image."""
     return values.gather(-1, labels[:, None].expand(*values.shape[:3], -1))
 
 
-def _box_costs(boxes_cxcywh: Tensor, truths_cxcywh: Tensor, weights: CostWeights) -> Tensor:
+def _box_costs(boxes_cxcywh: Tensor, targets_cxcywh: Tensor, weights: CostWeights) -> Tensor:
     """What boxes [A, B, Q, 4] cost for true ones [B, N, 4]: [A, B, Q, N]."""
-    truths_cxcywh = truths_cxcywh.to(boxes_cxcywh.dtype)
-    distance = (boxes_cxcywh[..., None, :] - truths_cxcywh[:, None]).abs().sum(-1)
-    overlap = pairwise_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(truths_cxcywh))
+    targets_cxcywh = targets_cxcywh.to(boxes_cxcywh.dtype)
+    distance = (boxes_cxcywh[..., None, :] - targets_cxcywh[:, None]).abs().sum(-1)
+    overlap = pairwise_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(targets_cxcywh))
     return weights.l1 * distance - weights.giou * overlap
 
 

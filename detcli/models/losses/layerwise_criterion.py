@@ -14,7 +14,7 @@ from detcli.models.losses.assignment import CostWeights, Pairs, assign
 from detcli.models.losses.loss_terms import box_terms
 from detcli.models.losses.matched_masks import mask_sums
 from detcli.models.losses.target_boxes import TargetBoxes, at_least_one, shared_counts
-from detcli.models.losses.training_details import SetTraining
+from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.outputs import Outputs, Targets
 
 # What it would cost each query to answer for each true box, as `softmax_costs` and `focal_costs` say.
@@ -49,8 +49,8 @@ class TargetCounts:
 class ClassTerm(Protocol):
     """How far classes are from the truth."""
 
-    def __call__(self, logits: Tensor, places: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
-        """Judge logits [A, B * Q, K] of A layers, given the places of true classes in them: [A], divided."""
+    def __call__(self, logits: Tensor, indices: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
+        """Judge logits [A, B * Q, K] of A layers, given the indices of true classes in them: [A], divided."""
 
 
 class LayerwiseCriterion:
@@ -76,45 +76,50 @@ class LayerwiseCriterion:
 
         Raises TypeError for outputs that were not made for training, DivergedError for answers that are not finite.
         """
-        said = outputs.details
-        if not isinstance(said, SetTraining):
-            raise TypeError("these outputs hold nothing to learn from: give the network targets, in training mode")
+        details = outputs.details
+        if not isinstance(details, SetTrainingDetails):
+            raise TypeError("the outputs have no training details: call the network with `targets`, in training mode")
         with torch.autocast(outputs.logits.device.type, enabled=False):
-            return dict(self._losses(said, targets))
+            return dict(self._losses(details, targets))
 
-    def _losses(self, said: SetTraining, targets: Sequence[Targets]) -> Iterator[tuple[str, Tensor]]:
-        exact = torch.promote_types(said.boxes_cxcywh.dtype, torch.float32)
-        truths = TargetBoxes.of(targets, exact)
-        layers = len(said.logits)
-        decoder = self._judge(
-            said.logits.to(exact), said.boxes_cxcywh.to(exact), truths, [f"decoder layer {i}" for i in range(layers)]
+    def _losses(self, details: SetTrainingDetails, targets: Sequence[Targets]) -> Iterator[tuple[str, Tensor]]:
+        exact = torch.promote_types(details.boxes_cxcywh.dtype, torch.float32)
+        target_boxes = TargetBoxes.of(targets, exact)
+        layers = len(details.logits)
+        decoder = self._layer_terms(
+            details.logits.to(exact),
+            details.boxes_cxcywh.to(exact),
+            target_boxes,
+            [f"decoder layer {i}" for i in range(layers)],
         )
         yield from _named(decoder.terms, [*(f"_aux_{i}" for i in range(layers - 1)), ""])
-        if said.encoder_logits is not None and said.encoder_boxes_cxcywh is not None:
-            one_class = replace(truths, class_ids=torch.zeros_like(truths.class_ids))
-            logits, boxes = said.encoder_logits[None].to(exact), said.encoder_boxes_cxcywh[None].to(exact)
-            yield from _named(self._judge(logits, boxes, one_class, ["the encoder"]).terms, ["_enc"])
-        if said.masks is not None:
-            size_hw = said.mask.shape[-2:] if said.mask is not None else None
-            last = Pairs(decoder.pairs.queries[-1], decoder.pairs.truths[-1])
-            focal, dice = mask_sums(said.masks, targets, last, size_hw=size_hw)
+        if details.encoder_logits is not None and details.encoder_boxes_cxcywh is not None:
+            one_class = replace(target_boxes, class_ids=torch.zeros_like(target_boxes.class_ids))
+            logits, boxes = details.encoder_logits[None].to(exact), details.encoder_boxes_cxcywh[None].to(exact)
+            yield from _named(self._layer_terms(logits, boxes, one_class, ["the encoder"]).terms, ["_enc"])
+        if details.masks is not None:
+            size_hw = details.mask.shape[-2:] if details.mask is not None else None
+            last = Pairs(decoder.pairs.queries[-1], decoder.pairs.targets[-1])
+            focal, dice = mask_sums(details.masks, targets, last, size_hw=size_hw)
             yield "loss_mask", self.weights.mask / decoder.counts.boxes * focal
             yield "loss_dice", self.weights.dice / decoder.counts.boxes * dice
 
-    def _judge(self, logits: Tensor, boxes: Tensor, truths: TargetBoxes, names: Sequence[str]) -> "_LayerPrediction":
+    def _layer_terms(
+        self, logits: Tensor, boxes: Tensor, target_boxes: TargetBoxes, names: Sequence[str]
+    ) -> "_LayerPrediction":
         """Answers [A, B, Q, K] and [A, B, Q, 4] of the named layers."""
-        costs = self.costs(logits.detach(), boxes.detach(), truths, self.cost_weights)
-        pairs = assign(costs, truths.counts, names).to(boxes.device)  # [A, P]
-        counts = _counts(truths, pairs, logits)
+        costs = self.costs(logits.detach(), boxes.detach(), target_boxes, self.cost_weights)
+        pairs = assign(costs, target_boxes.counts, names).to(boxes.device)  # [A, P]
+        counts = _counts(target_boxes, pairs, logits)
 
         logits, boxes = logits.flatten(1, 2), boxes.flatten(1, 2)  # [A, B * Q, …]
         layer = torch.arange(len(logits), device=boxes.device)[:, None]
-        places = (layer.expand_as(pairs.queries), pairs.queries, truths.class_ids[pairs.truths])
-        distance, apart, _ = box_terms(boxes[places[:2]], truths.boxes_cxcywh[pairs.truths])  # [A, P]
+        indices = (layer.expand_as(pairs.queries), pairs.queries, target_boxes.class_ids[pairs.targets])
+        l1_loss, giou_loss, _ = box_terms(boxes[indices[:2]], target_boxes.boxes_cxcywh[pairs.targets])  # [A, P]
         terms = {
-            "ce": self.weights.ce * self.class_term(logits, places, counts),
-            "bbox": self.weights.bbox / counts.boxes * distance.sum(1),
-            "giou": self.weights.giou / counts.boxes * apart.sum(1),
+            "ce": self.weights.ce * self.class_term(logits, indices, counts),
+            "bbox": self.weights.bbox / counts.boxes * l1_loss.sum(1),
+            "giou": self.weights.giou / counts.boxes * giou_loss.sum(1),
         }
         return _LayerPrediction(terms, pairs, counts)
 
@@ -128,10 +133,10 @@ class _LayerPrediction:
     counts: TargetCounts
 
 
-def _counts(truths: TargetBoxes, pairs: Pairs, logits: Tensor) -> TargetCounts:
+def _counts(target_boxes: TargetBoxes, pairs: Pairs, logits: Tensor) -> TargetCounts:
     """Those of each of the layers that gave logits [A, B, Q, K]: every layer has as many pairs."""
     matched, queries = pairs.queries.shape[1], logits.shape[1] * logits.shape[2]
-    boxes, *rest = shared_counts([sum(truths.counts), matched, queries - matched], logits.device).to(logits.dtype)
+    boxes, *rest = shared_counts([sum(target_boxes.counts), matched, queries - matched], logits.device).to(logits.dtype)
     return TargetCounts(at_least_one(boxes), *rest)
 
 

@@ -8,64 +8,64 @@ from detcli.structures.boxes import cxcywh_to_xyxy, iou_and_giou
 
 
 def varifocal(
-    logits: Tensor, places: tuple[Tensor, ...], quality: Tensor, *, alpha: float = 0.75, gamma: float = 2.0
+    logits: Tensor, indices: tuple[Tensor, ...], quality: Tensor, *, alpha: float = 0.75, gamma: float = 2.0
 ) -> Tensor:
     """How far classes are from the quality of the box that comes with them.
 
     logits   [A, Q, K] before sigmoid
-    places   indices into logits, one tensor a dimension: the true class of each query that answers for a box
-    quality  of the box at each of the places, from 0 to 1; everywhere else the answer should be 0
+    indices   indices into logits, one tensor a dimension: the true class of each query that answers for a box
+    quality  of the box at each of the indices, from 0 to 1; everywhere else the answer should be 0
     returns  [A], summed over queries and classes
 
     Source: VarifocalNet (Zhang et al. 2021), equation 2.
     """
     quality = quality.to(logits.dtype)
     weights = (logits.detach().sigmoid() ** gamma).mul_(alpha)
-    weights[places] = quality
-    aims = torch.zeros_like(logits)
-    aims[places] = quality
-    return F.binary_cross_entropy_with_logits(logits, aims, weights, reduction="none").sum((1, 2))
+    weights[indices] = quality
+    targets = torch.zeros_like(logits)
+    targets[indices] = quality
+    return F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="none").sum((1, 2))
 
 
-def focal(logits: Tensor, places: tuple[Tensor, ...], *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
-    """How far classes are from 1 at the places, and from 0 everywhere else; what is nearly right counts little.
+def focal(logits: Tensor, indices: tuple[Tensor, ...], *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+    """How far classes are from 1 at the indices, and from 0 everywhere else; what is nearly right counts little.
 
     logits   [A, Q, K] before sigmoid
-    places   indices into logits, one tensor a dimension: the true class of each query that answers for a box
+    indices   indices into logits, one tensor a dimension: the true class of each query that answers for a box
     returns  [A], summed over queries and classes
 
     Source: RetinaNet (Lin et al. 2017), equation 5.
     """
-    aims = torch.zeros_like(logits)
-    aims[places] = 1
-    return _focal(logits, aims, alpha=alpha, gamma=gamma).sum((1, 2))
+    targets = torch.zeros_like(logits)
+    targets[indices] = 1
+    return _focal(logits, targets, alpha=alpha, gamma=gamma).sum((1, 2))
 
 
-def cross_entropy(logits: Tensor, places: tuple[Tensor, ...], *, nothing: float) -> Tensor:
-    """How far softmax is from the true class at the places, and from "nothing here" everywhere else.
+def cross_entropy(logits: Tensor, indices: tuple[Tensor, ...], *, no_object_weight: float) -> Tensor:
+    """How far softmax is from the true class at the indices, and from "nothing here" everywhere else.
 
     logits   [A, Q, K + 1] before softmax, the last one of "nothing here"
-    places   indices into logits, one tensor a dimension: the true class of each query that answers for a box
-    nothing  the weight of queries that answer for no box; others have the weight 1
+    indices   indices into logits, one tensor a dimension: the true class of each query that answers for a box
+    no_object_weight  the weight of queries that answer for no box; others have the weight 1
     returns  [A], summed over queries
 
     Source: DETR (Carion et al. 2020), section 3.1.
     """
-    layers, queries, labels = places
-    aims = torch.full(logits.shape[:2], logits.shape[-1] - 1, dtype=torch.int64, device=logits.device)
-    aims[layers, queries] = labels
+    layers, queries, labels = indices
+    targets = torch.full(logits.shape[:2], logits.shape[-1] - 1, dtype=torch.int64, device=logits.device)
+    targets[layers, queries] = labels
     weights = logits.new_ones(logits.shape[-1])
-    weights[-1] = nothing
-    return F.cross_entropy(logits.mT, aims, weights, reduction="none").sum(1)
+    weights[-1] = no_object_weight
+    return F.cross_entropy(logits.mT, targets, weights, reduction="none").sum(1)
 
 
-def box_terms(boxes_cxcywh: Tensor, truths_cxcywh: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def box_terms(boxes_cxcywh: Tensor, targets_cxcywh: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """How far boxes are from the truth, row by row: [..., 4] and [..., 4], which may broadcast, to three times [...].
 
     returns the sum of distances of center and size, 1 - GIoU, and the IoU (without gradient)
     """
-    overlap, generalised = iou_and_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(truths_cxcywh))
-    return (boxes_cxcywh - truths_cxcywh).abs().sum(-1), 1 - generalised, overlap.detach()
+    overlap, generalised = iou_and_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(targets_cxcywh))
+    return (boxes_cxcywh - targets_cxcywh).abs().sum(-1), 1 - generalised, overlap.detach()
 
 
 def mask_terms(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,25 +79,25 @@ def mask_terms(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     """
     logits = F.interpolate(logits[:, None], size=masks.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
     logits, masks = logits.flatten(1), masks.flatten(1)
-    chances = logits.sigmoid()
-    shared = (chances * masks).sum(1)
-    dice = 1 - (2 * shared + 1) / (chances.sum(1) + masks.sum(1) + 1)
+    probabilities = logits.sigmoid()
+    overlap = (probabilities * masks).sum(1)
+    dice = 1 - (2 * overlap + 1) / (probabilities.sum(1) + masks.sum(1) + 1)
     return _focal(logits, masks, alpha=0.25, gamma=2.0).mean(1), dice
 
 
-def distribution_focal(logits: Tensor, left: Tensor, right_share: Tensor) -> Tensor:
+def distribution_focal(logits: Tensor, left: Tensor, right_weight: Tensor) -> Tensor:
     """Cross-entropy with a target that lies between two neighbouring bins: [...].
 
     logits       [..., R] over bins
     left         int64 [...], which broadcasts: the left one of the two bins
-    right_share  [...], as left: how much of the target is the right one's, from 0 to 1
+    right_weight  [...], as left: how much of the target is the right one's, from 0 to 1
 
     Source: Generalized Focal Loss (Li et al. 2020), equation 6; D-FINE (Peng et al. 2024), equation 6, without weights.
     """
-    chances = logits.log_softmax(-1)
+    probabilities = logits.log_softmax(-1)
     left = left.expand(logits.shape[:-1])[..., None]
-    shares = torch.stack((1 - right_share, right_share), dim=-1)
-    return -(chances.gather(-1, torch.cat((left, left + 1), dim=-1)) * shares).sum(-1)
+    weights = torch.stack((1 - right_weight, right_weight), dim=-1)
+    return -(probabilities.gather(-1, torch.cat((left, left + 1), dim=-1)) * weights).sum(-1)
 
 
 def distillation(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
@@ -106,14 +106,17 @@ def distillation(student: Tensor, teacher: Tensor, *, temperature: float) -> Ten
     No gradient reaches the teacher, whose shape may broadcast. returns [...]
     Source: Hinton et al. 2015; D-FINE (Peng et al. 2024), equation 7.
     """
-    wanted = (teacher.detach() / temperature).log_softmax(-1)
-    said = (student / temperature).log_softmax(-1)
-    return F.kl_div(said, wanted.expand_as(said), reduction="none", log_target=True).sum(-1) * temperature**2
+    teacher_log = (teacher.detach() / temperature).log_softmax(-1)
+    student_log = (student / temperature).log_softmax(-1)
+    return (
+        F.kl_div(student_log, teacher_log.expand_as(student_log), reduction="none", log_target=True).sum(-1)
+        * temperature**2
+    )
 
 
-def _focal(logits: Tensor, aims: Tensor, *, alpha: float, gamma: float) -> Tensor:
-    """Focal terms of each logit, for aims of 0 or 1 in the same shape."""
-    chances = logits.sigmoid()
-    wrong = chances + aims - 2 * chances * aims  # the chance of what is not so
-    weights = (1 - alpha) + (2 * alpha - 1) * aims
-    return weights * wrong**gamma * F.binary_cross_entropy_with_logits(logits, aims, reduction="none")
+def _focal(logits: Tensor, targets: Tensor, *, alpha: float, gamma: float) -> Tensor:
+    """Focal terms of each logit, for targets of 0 or 1 in the same shape."""
+    probabilities = logits.sigmoid()
+    error = probabilities + targets - 2 * probabilities * targets  # the chance of what is not so
+    weights = (1 - alpha) + (2 * alpha - 1) * targets
+    return weights * error**gamma * F.binary_cross_entropy_with_logits(logits, targets, reduction="none")

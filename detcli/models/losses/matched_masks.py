@@ -46,23 +46,23 @@ def _summed(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
 def _matched(
     targets: Sequence[Targets], pairs: Pairs, queries: int, size_hw: Sequence[int] | None
 ) -> tuple[Tensor, Tensor]:
-    """Queries [P] whose truth has a mask, among those of all images, and the masks bool [P, H, W], padded."""
+    """Queries [P] whose target has a mask, among those of all images, and the masks bool [P, H, W], padded."""
     counts = [len(target.class_ids) for target in targets]
     taken = [min(queries, count) for count in counts]
     starts = accumulate(counts, initial=0)
-    parts = zip(targets, starts, torch.split(pairs.queries, taken), torch.split(pairs.truths, taken), strict=False)
-    known = [(target.masks, query, truth - first) for target, first, query, truth in parts if target.masks is not None]
+    parts = zip(targets, starts, torch.split(pairs.queries, taken), torch.split(pairs.targets, taken), strict=False)
+    known = [(image.masks, query, target - first) for image, first, query, target in parts if image.masks is not None]
     if size_hw is None:
         size_hw = [max((masks.shape[side] for masks, _, _ in known), default=0) for side in (1, 2)]
     if not known:
         return pairs.queries[:0], pairs.queries.new_zeros((0, *size_hw), dtype=torch.bool)
-    masks = [_padded(masks[truth], size_hw) for masks, _, truth in known]
+    masks = [_padded(masks[target], size_hw) for masks, _, target in known]
     return torch.cat([query for _, query, _ in known]), torch.cat(masks)
 
 
 def _padded(masks: Tensor, size_hw: Sequence[int]) -> Tensor:
     """Masks bool [N, H, W] with nothing on the right and at the bottom, up to a size."""
-    down, across = (wanted - given for wanted, given in zip(size_hw, masks.shape[1:], strict=True))
+    down, across = (full - own for full, own in zip(size_hw, masks.shape[1:], strict=True))
     if min(down, across) < 0:
         raise ValueError(f"masks of {tuple(masks.shape[1:])} pixels are larger than the input of {tuple(size_hw)}")
     return F.pad(masks, (0, across, 0, down))

@@ -32,23 +32,23 @@ class TargetBoxes:
             tuple(len(target.class_ids) for target in targets),
         )
 
-    def padded(self, most: int | None = None, *, filling: int = 0) -> tuple[Tensor, Tensor]:
-        """Class ids [B, N] and boxes [B, N, 4] for N = most, or the fullest image's number.
+    def padded(self, max_boxes: int | None = None, *, padding_class: int = 0) -> tuple[Tensor, Tensor]:
+        """Class ids [B, N] and boxes [B, N, 4] for N = max_boxes, or the fullest image's number.
 
-        What fills up the others has the class id `filling`, and boxes of zeros.
+        What fills up the others has the class id `padding_class`, and boxes of zeros.
         """
-        most = max(self.counts) if most is None else most
+        max_boxes = max(self.counts) if max_boxes is None else max_boxes
         starts = accumulate(self.counts, initial=0)
-        places = torch.tensor(
+        indices = torch.tensor(
             [
-                [start + i if i < count else len(self.class_ids) for i in range(most)]
+                [start + i if i < count else len(self.class_ids) for i in range(max_boxes)]
                 for start, count in zip(starts, self.counts, strict=False)
             ],
             dtype=torch.int64,
         ).to(self.class_ids.device, non_blocking=True)
-        class_ids = torch.cat((self.class_ids, self.class_ids.new_full((1,), filling)))
+        class_ids = torch.cat((self.class_ids, self.class_ids.new_full((1,), padding_class)))
         boxes = torch.cat((self.boxes_cxcywh, self.boxes_cxcywh.new_zeros((1, 4))))
-        return class_ids[places], boxes[places]
+        return class_ids[indices], boxes[indices]
 
 
 def shared_counts(counts: Sequence[int], device: torch.device) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class SetTraining:
+class SetTrainingDetails:
     """The details of outputs in training, where the network was given targets.
 
     logits                [A, B, Q, K] of the A decoder layers, the last one the network's answer, before sigmoid;

@@ -254,7 +254,12 @@ def test_what_does_not_fit_is_refused_before_the_first_step(tmp_path: Path) -> N
     with pytest.raises(UsageError, match="is not a multiple of 32"):
         train(job(tmp_path / "d", quick_recipe(image_size=[64, 65])))
     with pytest.raises(UsageError, match="leaves no parameter"):
-        train(job(tmp_path / "e", quick_recipe(frozen=["backbone.", "encoder.", "decoder.", "picker.", "denoising"])))
+        train(
+            job(
+                tmp_path / "e",
+                quick_recipe(frozen=["backbone.", "encoder.", "decoder.", "query_selection.", "denoising"]),
+            )
+        )
 
 
 def test_bf16_and_parts_of_a_batch_learn_too(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from detcli.models.deformable_detr import (
     FAMILY,  # CHECK
     encoder,
 )
-from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails, EncodedImage
+from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails, ImageTokens
 from detcli.models.deformable_detr.published import published_config
 from detcli.models.inference_form import optimize
 from detcli.models.layers import sampling
@@ -114,14 +114,14 @@ def test_a_mask_of_whole_images_changes_nothing(either: DeformableDetr) -> None:
 def test_tokens_behind_the_mask_are_never_seen(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, mask = padded(images(2, 96, 112), [(64, 80), (96, 60)])
     plain = either(pixels, mask)
-    look = either._look
+    look = either.image_tokens
 
-    def spoiled(*given: Any) -> EncodedImage:
+    def spoiled(*given: Any) -> ImageTokens:
         scene = look(*given)
         assert scene.padding is not None
         return dataclasses.replace(scene, tokens=scene.tokens.masked_fill(scene.padding[..., None], 7.0))
 
-    monkeypatch.setattr(either, "_look", spoiled)
+    monkeypatch.setattr(either, "image_tokens", spoiled)
     assert_same(either(pixels, mask), plain)
 
 
@@ -167,7 +167,7 @@ def test_pieces_of_any_size_give_the_same(either: DeformableDetr, monkeypatch: p
 def test_grids_give_what_bags_give(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, mask = padded(images(2, 96, 112), [(80, 112), (96, 90)])
     bags = either(pixels, mask)
-    monkeypatch.setattr(sampling, "_bags_serve", lambda *_: False)
+    monkeypatch.setattr(sampling, "_use_bags", lambda *_: False)
     assert_same(either(pixels, mask), bags)
 
 
@@ -200,7 +200,7 @@ def test_proposals_are_picked_by_the_first_class_alone() -> None:
     network = lively(tiny("with-box-refine-two-stage")).double()
     pixels = images(1, 96, 112)
     before = network(pixels)
-    network.start.class_head.weight[1:] += 3  # type: ignore[operator, union-attr]
+    network.query_source.class_head.weight[1:] += 3  # type: ignore[operator, union-attr]
     assert_same(network(pixels), before)
 
 

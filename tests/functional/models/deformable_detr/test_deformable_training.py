@@ -11,7 +11,7 @@ from detcli.models.deformable_detr.network import DeformableDetr
 from detcli.models.deformable_detr.published import published_config
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import ParameterGroup, ReplacedClassHead
-from detcli.models.losses.training_details import SetTraining
+from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.outputs import Outputs, Targets
 from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny
 from tests.helpers.dfine_samples import images
@@ -35,8 +35,8 @@ def batch() -> tuple[Tensor, Tensor]:
     return padded(images(2, 96, 112), [(96, 90), (70, 112)])
 
 
-def said(outputs: Outputs) -> SetTraining:
-    assert isinstance(outputs.details, SetTraining)
+def said(outputs: Outputs) -> SetTrainingDetails:
+    assert isinstance(outputs.details, SetTrainingDetails)
     return outputs.details
 
 
@@ -89,7 +89,7 @@ def test_learned_reference_points_learn_from_every_layer() -> None:
     network = learner()
     for layer in (0, 1):
         details = said(network(pixels, mask, targets=truths(2, 1)))
-        assert "start.references.weight" in gradients(network, details.boxes_cxcywh[layer].sum())
+        assert "query_source.references.weight" in gradients(network, details.boxes_cxcywh[layer].sum())
 
 
 def test_what_the_decoder_answers_does_not_move_the_proposals() -> None:
@@ -97,8 +97,12 @@ def test_what_the_decoder_answers_does_not_move_the_proposals() -> None:
     network = learner(TWO_STAGE)
     details = said(network(pixels, mask, targets=truths(2, 1)))
     reached = gradients(network, details.boxes_cxcywh.sum() + details.logits.sum())
-    assert not [name for name in reached if name.startswith(("start.box_head", "start.class_head", "start.projection"))]
-    assert "start.positions.weight" in reached
+    assert not [
+        name
+        for name in reached
+        if name.startswith(("query_source.box_head", "query_source.class_head", "query_source.projection"))
+    ]
+    assert "query_source.positions.weight" in reached
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -146,7 +150,7 @@ def test_groups_are_those_of_the_published_recipe(variant: str) -> None:
     assert len(backbone.names) == 53  # convolutions; all norms are frozen
     points = 0 if variant == TWO_STAGE else 2
     assert len(aiming.names) == 2 * 12 + points
-    assert all(".offsets." in name or name.startswith("start.references.") for name in aiming.names)
+    assert all(".offsets." in name or name.startswith("query_source.references.") for name in aiming.names)
     assert not [name for name in others.names if name.startswith("backbone.") or ".offsets." in name]
 
 
@@ -178,7 +182,7 @@ def test_rows_of_the_same_names_go_over_and_all_else_is_as_it_was(variant: str) 
     for name, tensor in state.items():
         if name.startswith("decoder.class_heads."):
             assert torch.equal(made.state[name][1:], tensor[[2, 1]])
-        elif not name.startswith("start.class_head."):
+        elif not name.startswith("query_source.class_head."):
             assert torch.equal(made.state[name], tensor), name
     DeformableDetr(made.config).load_state_dict(made.state, strict=True)
 
@@ -186,7 +190,9 @@ def test_rows_of_the_same_names_go_over_and_all_else_is_as_it_was(variant: str) 
 def test_the_first_row_of_the_proposals_head_says_how_sure_a_place_is_and_always_goes_over() -> None:
     state, made = relabelled(TWO_STAGE, "zebra", "person")
     for kind in ("weight", "bias"):
-        assert torch.equal(made.state[f"start.class_head.{kind}"][0], state[f"start.class_head.{kind}"][0])
+        assert torch.equal(
+            made.state[f"query_source.class_head.{kind}"][0], state[f"query_source.class_head.{kind}"][0]
+        )
 
 
 def test_new_rows_follow_from_torchs_seed() -> None:

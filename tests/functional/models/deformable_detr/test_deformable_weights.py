@@ -157,7 +157,7 @@ def test_a_single_head_is_shared_by_all_layers_without_sharing_memory(prefix: st
         name: x for name, x in tensors.items() if name.startswith((f"{prefix}class_embed.0.", f"{prefix}bbox_embed.0."))
     }
     read = read_weights(kept, TWO_STAGE)
-    names = [*(f"decoder.class_heads.{i}.weight" for i in range(3)), "start.class_head.weight"]
+    names = [*(f"decoder.class_heads.{i}.weight" for i in range(3)), "query_source.class_head.weight"]
     first, *others = (read[name] for name in names)
     assert all(torch.equal(first, other) for other in others)
     assert len({tensor.data_ptr() for tensor in (first, *others)}) == 4

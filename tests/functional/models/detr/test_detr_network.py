@@ -7,9 +7,7 @@ import torch
 from torch import Tensor
 
 from detcli.errors import UnsupportedModelError
-from detcli.models.detr import (
-    FAMILY,  # CHECK
-)
+from detcli.models.detr import FAMILY, mask_head
 from detcli.models.detr.network import Detr
 from detcli.models.inference_form import optimize
 from detcli.structures.outputs import Outputs

@@ -11,7 +11,7 @@ from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.network import Detr
 from detcli.models.detr.published import published_config
 from detcli.models.empty_weights import empty_weights
-from detcli.models.losses.training_details import SetTraining
+from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.outputs import Outputs, Targets
 from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny
 
@@ -33,8 +33,8 @@ def learner(**changes: object) -> Detr:
     return lively(tiny(dropout=0.0, **changes)).double().train()
 
 
-def said(outputs: Outputs) -> SetTraining:
-    assert isinstance(outputs.details, SetTraining)
+def said(outputs: Outputs) -> SetTrainingDetails:
+    assert isinstance(outputs.details, SetTrainingDetails)
     return outputs.details
 
 

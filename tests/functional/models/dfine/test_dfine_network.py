@@ -74,7 +74,7 @@ def test_folding_works_in_place_drops_what_is_dead_and_may_be_repeated(network: 
     folded = optimize(network)
     assert folded is network
     assert not [m for m in folded.modules() if isinstance(m, nn.BatchNorm2d | FrozenBatchNorm2d | nn.Embedding)] or (
-        folded.picker.learned is not None
+        folded.query_selection.learned is not None
     )
     assert len(folded.decoder.layers) == folded.decoder.eval_idx + 1
     before = {name: tensor.clone() for name, tensor in folded.state_dict().items()}

@@ -12,7 +12,7 @@ from detcli.models.family import ReplacedClassHead
 from tests.helpers.dfine_samples import images, lively, tiny
 
 OLD = ("person", "dog", "Traffic Light", "dog", "cat")
-HEADS = ("picker.class_head", "decoder.class_heads.0", "decoder.class_heads.1")
+HEADS = ("query_selection.class_head", "decoder.class_heads.0", "decoder.class_heads.1")
 
 
 def learned(**changes: object) -> tuple[DFine, DFineConfig]:
@@ -39,8 +39,8 @@ def test_rows_of_the_same_names_go_over_in_any_order_and_case() -> None:
 
 def test_of_two_classes_with_one_name_the_first_counts() -> None:
     network, made = relabelled("dog")
-    row = network.state_dict()["picker.class_head.weight"][1]
-    assert torch.equal(made.state["picker.class_head.weight"][0], row)
+    row = network.state_dict()["query_selection.class_head.weight"][1]
+    assert torch.equal(made.state["query_selection.class_head.weight"][0], row)
 
 
 def test_all_else_is_as_it_was() -> None:
@@ -60,7 +60,7 @@ def test_new_rows_say_their_class_with_the_chance_of_a_new_network() -> None:
 
 def test_new_rows_follow_from_torchs_seed() -> None:
     (_, one), (_, same), (_, other) = (relabelled("zebra", seed=seed) for seed in (1, 1, 2))
-    weights = [made.state["picker.class_head.weight"] for made in (one, same, other)]
+    weights = [made.state["query_selection.class_head.weight"] for made in (one, same, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import multiprocessing
 
-from detcli.models.dfine.network import DFineDetails, DFineTraining
+from detcli.models.dfine.network import DFineDetails, DFineTrainingDetails
 from tests.helpers.dfine_samples import images
 from tests.helpers.dfine_steps import learner, make_targets, step, whole_batch, work
 
@@ -17,11 +17,11 @@ BINS = {"decoder.bins.reg_scale", "decoder.bins.up"}  # no training moves them
 def test_targets_bring_answers_of_every_layer_and_of_denoising_queries() -> None:
     outputs, losses = step(learner(), images(2, 64, 96), make_targets(3, 1))
     said = outputs.details
-    assert isinstance(said, DFineTraining)
+    assert isinstance(said, DFineTrainingDetails)
     assert outputs.logits.shape == (2, 12, 5)
     assert outputs.boxes_cxcywh.shape == (2, 12, 4)
-    assert [x.shape for x in said.answers.logits] == [(2, 12, 5)] * 3
-    assert [x.shape for x in said.answers.corners] == [(2, 12, 4 * 33)] * 2
+    assert [x.shape for x in said.predictions.logits] == [(2, 12, 5)] * 3
+    assert [x.shape for x in said.predictions.corners] == [(2, 12, 4 * 33)] * 2
     assert said.layout is not None
     assert said.layout.groups == 33
     assert said.denoising is not None
@@ -42,9 +42,9 @@ def test_denoising_queries_do_not_change_the_answers_of_the_others() -> None:
 def test_groups_do_not_change_each_others_answers() -> None:
     pixels, targets = images(2, 64, 96), make_targets(3, 1)
     network = learner()
-    network.denoising = 3
+    network.num_denoising = 3
     one = network(pixels, targets=targets).details
-    network.denoising = 9
+    network.num_denoising = 9
     three = network(pixels, targets=targets).details
     assert (one.layout.groups, three.layout.groups) == (1, 3)
     for few, many in zip(one.denoising.logits, three.denoising.logits, strict=True):

@@ -13,7 +13,7 @@ from torch import multiprocessing
 from detcli.errors import DivergedError
 from detcli.models.losses.assignment import CostWeights
 from detcli.models.losses.layerwise_criterion import LayerwiseCriterion, SetLossWeights
-from detcli.models.losses.training_details import SetTraining
+from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.outputs import Outputs, Targets
 from tests.helpers.set_predictions import (
     CLASSES,
@@ -43,7 +43,7 @@ def test_every_layer_the_proposals_and_the_masks_have_losses_by_name(judge: Judg
 @BOTH
 def test_without_masks_proposals_or_auxiliary_layers_there_are_three_losses(judge: Judge, classes: int) -> None:
     said = answers(2, classes=classes, masks=False)
-    alone = SetTraining(said.logits[-1:], said.boxes[-1:])
+    alone = SetTrainingDetails(said.logits[-1:], said.boxes[-1:])
     targets = make_targets(3, 1)
     losses = judge()(Outputs(said.logits[-1], said.boxes[-1], alone), targets)
     everything = judge()(said.outputs(), targets)
@@ -105,7 +105,7 @@ def test_answers_that_are_right_cost_next_to_nothing(judge: Judge, classes: int)
             logits[0, image, 3 - place, label] = 40
             boxes[0, image, 3 - place] = target.boxes_cxcywh[place]
             masks[image, 3 - place][target.masks[place]] = 40
-    losses = judge()(Outputs(logits[-1], boxes[-1], SetTraining(logits, boxes, masks)), targets)
+    losses = judge()(Outputs(logits[-1], boxes[-1], SetTrainingDetails(logits, boxes, masks)), targets)
     assert values(losses) == pytest.approx(dict.fromkeys(losses, 0.0), abs=1e-4)
 
 
@@ -114,8 +114,8 @@ def test_answers_in_half_precision_are_judged_in_float32_also_under_autocast(jud
     said, targets = answers(2, classes=classes, encoder=True), make_targets(3, 1)
     exact = judge()(said.outputs(), targets)
     details = said.outputs().details
-    assert isinstance(details, SetTraining)
-    halves = SetTraining(
+    assert isinstance(details, SetTrainingDetails)
+    halves = SetTrainingDetails(
         *(None if tensor is None else tensor.bfloat16() for tensor in (details.logits, details.boxes_cxcywh)),  # type: ignore[arg-type]
         *(
             None if tensor is None else tensor.bfloat16()
@@ -150,7 +150,7 @@ def test_a_proposal_that_is_not_finite_names_the_encoder() -> None:
 
 
 def test_outputs_that_were_not_made_for_training_are_refused() -> None:
-    with pytest.raises(TypeError, match="give the network targets"):
+    with pytest.raises(TypeError, match="no training details"):
         detr()(replace(answers(1, classes=CLASSES + 1).outputs(), details=None), make_targets(1))
 
 
@@ -181,7 +181,7 @@ def test_cross_entropy_is_a_mean_in_which_queries_without_a_box_weigh_less() -> 
     target = Targets(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]]))
     boxes = torch.tensor([[0.1, 0.1, 0.1, 0.1], [0.5, 0.5, 0.2, 0.2], [0.9, 0.9, 0.1, 0.1]])[None, None]
     chances = torch.tensor([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.3, 0.3, 0.4]])[None, None]
-    losses = detr()(Outputs(chances[0].log(), boxes[0], SetTraining(chances.log(), boxes)), [target])
+    losses = detr()(Outputs(chances[0].log(), boxes[0], SetTrainingDetails(chances.log(), boxes)), [target])
     wanted = (0.1 * -math.log(0.5) + 1.0 * -math.log(0.7) + 0.1 * -math.log(0.4)) / 1.2
     assert losses["loss_ce"].item() == pytest.approx(wanted)
     assert losses["loss_bbox"].item() == losses["loss_giou"].item() == pytest.approx(0, abs=1e-6)
@@ -199,7 +199,7 @@ def test_the_focal_term_is_summed_over_queries_and_divided_by_boxes() -> None:
     target = Targets(torch.tensor([0, 0]), torch.tensor([[0.2, 0.2, 0.2, 0.2], [0.7, 0.7, 0.2, 0.2]]))
     boxes = torch.tensor([[0.2, 0.2, 0.2, 0.2], [0.7, 0.7, 0.2, 0.2], [0.5, 0.1, 0.1, 0.1]])[None, None]
     logits = torch.zeros(1, 1, 3, 1)
-    losses = deformable()(Outputs(logits[0], boxes[0], SetTraining(logits, boxes)), [target])
+    losses = deformable()(Outputs(logits[0], boxes[0], SetTrainingDetails(logits, boxes)), [target])
     right, wrong = 0.25 * 0.25 * math.log(2), 0.75 * 0.25 * math.log(2)
     assert losses["loss_ce"].item() == pytest.approx(2 * (2 * right + wrong) / 2)
 

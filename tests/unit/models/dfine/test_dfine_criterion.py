@@ -9,8 +9,8 @@ import torch
 
 from detcli.errors import DivergedError
 from detcli.models.dfine.box_distribution import EdgeBins, edge_targets
-from detcli.models.dfine.criterion import DFineCriterion, DFineLossWeights, criterion, union
-from detcli.models.dfine.network import DFineTraining
+from detcli.models.dfine.criterion import DFineCriterion, DFineLossWeights, criterion, union_set
+from detcli.models.dfine.network import DFineTrainingDetails
 from detcli.models.losses.assignment import Assignment, CostWeights
 from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from detcli.structures.outputs import Outputs, Targets
@@ -20,8 +20,8 @@ from tests.helpers.dfine_samples import tiny
 NO_TRUTHS = [Targets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))] * 2
 
 
-def details(case: OriginalCase) -> DFineTraining:
-    assert isinstance(case.outputs.details, DFineTraining)
+def details(case: OriginalCase) -> DFineTrainingDetails:
+    assert isinstance(case.outputs.details, DFineTrainingDetails)
     return case.outputs.details
 
 
@@ -59,17 +59,17 @@ def test_the_order_of_images_does_not_matter() -> None:
     case = original_case(torch.float64)
     said = details(case)
     answers = replace(
-        said.answers,
-        logits=tuple(x.flip(0) for x in said.answers.logits),
-        boxes_cxcywh=tuple(x.flip(0) for x in said.answers.boxes_cxcywh),
-        corners=tuple(x.flip(0) for x in said.answers.corners),
-        start=said.answers.start.flip(0),
+        said.predictions,
+        logits=tuple(x.flip(0) for x in said.predictions.logits),
+        boxes_cxcywh=tuple(x.flip(0) for x in said.predictions.boxes_cxcywh),
+        corners=tuple(x.flip(0) for x in said.predictions.corners),
+        initial_boxes=said.predictions.initial_boxes.flip(0),
     )
     turned = replace(
         said,
-        answers=answers,
-        picked_logits=said.picked_logits.flip(0),
-        picked_boxes=said.picked_boxes.flip(0),
+        predictions=answers,
+        encoder_logits=said.encoder_logits.flip(0),
+        encoder_boxes=said.encoder_boxes.flip(0),
         denoising=None,
         layout=None,
     )
@@ -108,12 +108,12 @@ def test_answers_in_half_precision_are_judged_in_float32_also_under_autocast() -
     said = details(case)
     halves = replace(
         said,
-        answers=replace(
-            said.answers,
-            logits=tuple(x.bfloat16() for x in said.answers.logits),
-            corners=tuple(x.bfloat16() for x in said.answers.corners),
+        predictions=replace(
+            said.predictions,
+            logits=tuple(x.bfloat16() for x in said.predictions.logits),
+            corners=tuple(x.bfloat16() for x in said.predictions.corners),
         ),
-        picked_logits=said.picked_logits.bfloat16(),
+        encoder_logits=said.encoder_logits.bfloat16(),
     )
     with torch.autocast("cpu", torch.bfloat16):
         losses = DFineCriterion()(replace(case.outputs, details=halves), case.targets)
@@ -124,8 +124,8 @@ def test_answers_in_half_precision_are_judged_in_float32_also_under_autocast() -
 def test_a_student_that_is_its_teacher_has_no_loss_of_distillation() -> None:
     case = original_case()
     said = details(case)
-    alike = replace(said.answers, corners=said.answers.corners[-1:] * 3)
-    losses = DFineCriterion()(replace(case.outputs, details=replace(said, answers=alike)), case.targets)
+    alike = replace(said.predictions, corners=said.predictions.corners[-1:] * 3)
+    losses = DFineCriterion()(replace(case.outputs, details=replace(said, predictions=alike)), case.targets)
     assert losses["loss_ddf_aux_0"].item() == pytest.approx(0, abs=1e-6)
 
 
@@ -156,7 +156,7 @@ def test_an_answer_that_is_not_finite_stops_training_and_names_who_gave_it(name:
 
 def test_outputs_that_were_not_made_for_training_are_refused() -> None:
     case = original_case()
-    with pytest.raises(TypeError, match="give the network targets"):
+    with pytest.raises(TypeError, match="no training details"):
         DFineCriterion()(replace(case.outputs, details=None), case.targets)
 
 
@@ -164,17 +164,17 @@ def test_the_union_keeps_for_each_query_the_box_most_layers_gave_it() -> None:
     # Query 0: box 1 twice, box 0 once. Query 4: box 0 twice, of which one layer prefers box 2. Query 7: once.
     own = Assignment(
         queries=np.array([[0, 4, 5], [0, 4, 5], [0, 4, 7]]),
-        truths=np.array([[1, 0, 2], [1, 0, 2], [0, 2, 1]]),
+        targets=np.array([[1, 0, 2], [1, 0, 2], [0, 2, 1]]),
     )
-    agreed = union(own)
-    assert dict(zip(agreed.queries.tolist(), agreed.truths.tolist(), strict=True)) == {0: 1, 4: 0, 5: 2, 7: 1}
+    agreed = union_set(own)
+    assert dict(zip(agreed.queries.tolist(), agreed.targets.tolist(), strict=True)) == {0: 1, 4: 0, 5: 2, 7: 1}
     assert len(agreed.queries) == 4
 
 
 def test_where_votes_are_equal_the_first_box_counts() -> None:
-    own = Assignment(queries=np.array([[3, 1], [3, 1]]), truths=np.array([[5, 2], [4, 2]]))
-    agreed = union(own)
-    assert (agreed.queries.tolist(), agreed.truths.tolist()) == ([1, 3], [2, 4])
+    own = Assignment(queries=np.array([[3, 1], [3, 1]]), targets=np.array([[5, 2], [4, 2]]))
+    agreed = union_set(own)
+    assert (agreed.queries.tolist(), agreed.targets.tolist()) == ([1, 3], [2, 4])
 
 
 def test_a_distribution_on_the_two_bins_around_an_edge_is_the_true_box() -> None:

@@ -2,14 +2,16 @@
 
 import torch
 
-from detcli.models.dfine.denoising import DenoisingLayout, Noise, NoisyQueries, make_queries
+from detcli.models.dfine.denoising import DenoisingLayout, DenoisingNoise, NoisyQueries, make_denoising_queries
 from detcli.structures.boxes import cxcywh_to_xyxy
 from detcli.structures.outputs import Targets
 from tests.helpers.dfine_steps import CLASSES, make_targets
 
 
-def made(targets: list[Targets], *, total: int = 12, noise: Noise | None = None) -> NoisyQueries:
-    queries = make_queries(targets, classes=CLASSES, total=total, noise=noise or Noise(), dtype=torch.float64)
+def made(targets: list[Targets], *, total: int = 12, noise: DenoisingNoise | None = None) -> NoisyQueries:
+    queries = make_denoising_queries(
+        targets, classes=CLASSES, total=total, noise=noise or DenoisingNoise(), dtype=torch.float64
+    )
     assert queries is not None
     return queries
 
@@ -17,13 +19,13 @@ def made(targets: list[Targets], *, total: int = 12, noise: Noise | None = None)
 def boxes_of(queries: NoisyQueries, targets: list[Targets]) -> torch.Tensor:
     """[B, groups, 2, most, 4] center and size."""
     layout = queries.layout
-    return queries.references.sigmoid().view(len(targets), layout.groups, 2, layout.most, 4)
+    return queries.references.sigmoid().view(len(targets), layout.groups, 2, layout.max_boxes, 4)
 
 
 def test_each_group_has_one_positive_and_one_negative_of_each_box() -> None:
     targets = make_targets(2, 1)
-    queries = made(targets, total=5, noise=Noise(label=0, box=0))
-    assert queries.layout == DenoisingLayout(groups=2, most=2, counts=(2, 1))
+    queries = made(targets, total=5, noise=DenoisingNoise(label_ratio=0, box_scale=0))
+    assert queries.layout == DenoisingLayout(groups=2, max_boxes=2, counts=(2, 1))
     [a, b], [c] = targets[0].class_ids.tolist(), targets[1].class_ids.tolist()
     filling = CLASSES
     assert queries.class_ids.tolist() == [[a, b] * 4, [c, filling] * 4]
@@ -33,14 +35,14 @@ def test_each_group_has_one_positive_and_one_negative_of_each_box() -> None:
 
 
 def test_positives_know_the_box_they_were_made_from() -> None:
-    pairs = DenoisingLayout(groups=2, most=3, counts=(3, 0, 1)).positives()
+    pairs = DenoisingLayout(groups=2, max_boxes=3, counts=(3, 0, 1)).positives()
     # Twelve queries an image; group 1 begins at 6; the third image's box is the fourth of all.
     assert pairs.queries.tolist() == [0, 1, 2, 6, 7, 8, 24, 30]
-    assert pairs.truths.tolist() == [0, 1, 2, 0, 1, 2, 3, 3]
+    assert pairs.targets.tolist() == [0, 1, 2, 0, 1, 2, 3, 3]
 
 
 def test_groups_see_themselves_and_the_others_who_see_none_of_them() -> None:
-    mask = DenoisingLayout(groups=2, most=1, counts=(1, 1)).mask(3, torch.device("cpu"))
+    mask = DenoisingLayout(groups=2, max_boxes=1, counts=(1, 1)).mask(3, torch.device("cpu"))
     assert mask.int().tolist() == [
         [1, 1, 0, 0, 1, 1, 1],
         [1, 1, 0, 0, 1, 1, 1],
@@ -58,12 +60,17 @@ def test_there_are_as_many_groups_as_fit_but_one_at_least() -> None:
 
 
 def test_a_batch_without_true_boxes_has_no_denoising() -> None:
-    assert make_queries(make_targets(0, 0), classes=CLASSES, total=12, noise=Noise(), dtype=torch.float32) is None
+    assert (
+        make_denoising_queries(
+            make_targets(0, 0), classes=CLASSES, total=12, noise=DenoisingNoise(), dtype=torch.float32
+        )
+        is None
+    )
 
 
 def test_edges_of_positives_move_by_less_than_the_noise_and_those_of_negatives_by_once_to_twice_that() -> None:
     targets = [Targets(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.1]]), seed=3)]
-    noise = Noise(box=0.2)  # so little that no edges pass each other
+    noise = DenoisingNoise(box_scale=0.2)  # so little that no edges pass each other
     noisy = cxcywh_to_xyxy(boxes_of(made(targets, total=500, noise=noise), targets))[0, :, :, 0]  # [groups, 2, 4]
     moved = (noisy - cxcywh_to_xyxy(targets[0].boxes_cxcywh)[0]) / torch.tensor([0.2, 0.1, 0.2, 0.1])
     near, far = moved.abs().unbind(1)  # in boxes: the noise is in halves of them
@@ -77,7 +84,9 @@ def test_edges_of_positives_move_by_less_than_the_noise_and_those_of_negatives_b
 
 def test_less_noise_moves_boxes_less() -> None:
     targets = make_targets(3)
-    full, half = (boxes_of(made(targets, noise=Noise(label=0, box=scale)), targets) for scale in (0.2, 0.1))
+    full, half = (
+        boxes_of(made(targets, noise=DenoisingNoise(label_ratio=0, box_scale=scale)), targets) for scale in (0.2, 0.1)
+    )
     true = cxcywh_to_xyxy(targets[0].boxes_cxcywh.double())
     assert torch.allclose(cxcywh_to_xyxy(full) - true, 2 * (cxcywh_to_xyxy(half) - true), atol=1e-4)
 
@@ -106,7 +115,7 @@ def test_a_quarter_of_the_labels_is_drawn_anew_and_the_filling_stays() -> None:
 def test_noise_of_an_image_is_its_own_whatever_the_company() -> None:
     targets = make_targets(3, 1, 2)
     together = made(targets, total=12)
-    alone = make_queries(targets[1:2], classes=CLASSES, total=4, noise=Noise(), dtype=torch.float64)
+    alone = make_denoising_queries(targets[1:2], classes=CLASSES, total=4, noise=DenoisingNoise(), dtype=torch.float64)
     assert alone is not None
     assert alone.layout.groups == together.layout.groups == 4
     labels = together.class_ids.view(3, 4, 2, 3)[1, :, :, :1]

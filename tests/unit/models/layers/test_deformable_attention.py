@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from detcli.models.layers import sampling
-from detcli.models.layers.deformable_attention import DeformableAttention, SamplingOffsets
+from detcli.models.layers.deformable_attention import DeformableAttention, ReferenceCells
 from detcli.models.layers.sampling import gather
 
 SHAPES = ((5, 7), (3, 4), (2, 2))
@@ -86,7 +86,7 @@ def test_points_that_are_no_numbers_show_in_the_answer_and_nowhere_else() -> Non
 def test_pieces_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     values, cells, weights = drawn()
     whole = sampling._by_grids(values, SHAPES, cells, weights)
-    monkeypatch.setattr(sampling, "_MOST_SAMPLED", 2 * BATCH * WIDTH * POINTS)  # two queries at a time
+    monkeypatch.setattr(sampling, "_MAX_SAMPLED", 2 * BATCH * WIDTH * POINTS)  # two queries at a time
     with torch.no_grad():
         torch.testing.assert_close(sampling._by_grids(values, SHAPES, cells, weights), whole)
 
@@ -113,7 +113,7 @@ def test_folded_attention_gives_the_same(coordinates: int) -> None:
     queries = torch.randn(BATCH, QUERIES, WIDTH, generator=generator, dtype=torch.float64)
     references = torch.rand(BATCH, QUERIES, 3, coordinates, generator=generator, dtype=torch.float64)
     tokens, _, _ = drawn()
-    aim = SamplingOffsets.at(references, SHAPES)
+    aim = ReferenceCells.from_references(references, SHAPES)
     plain, weights = attention(queries, aim, attention.values(tokens, None), SHAPES)
     attention.fold()
     folded, again = attention(queries, aim, attention.values(tokens, None), SHAPES)
@@ -124,10 +124,10 @@ def test_folded_attention_gives_the_same(coordinates: int) -> None:
 def test_an_aim_spelled_out_for_every_point_is_the_same() -> None:
     attention, generator = lively_attention(), torch.Generator().manual_seed(1)
     queries = torch.randn(BATCH, QUERIES, WIDTH, generator=generator, dtype=torch.float64)
-    aim = SamplingOffsets.at(torch.rand(1, QUERIES, 3, 2, generator=generator, dtype=torch.float64), SHAPES)
+    aim = ReferenceCells.from_references(torch.rand(1, QUERIES, 3, 2, generator=generator, dtype=torch.float64), SHAPES)
     values = drawn()[0]
     plain, _ = attention(queries, aim, values, SHAPES)
-    spread, _ = attention(queries, aim.spread(HEADS, POINTS), values, SHAPES)
+    spread, _ = attention(queries, aim.expanded(HEADS, POINTS), values, SHAPES)
     assert torch.equal(plain, spread)
 
 

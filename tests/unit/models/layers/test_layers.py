@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detcli.models.backbones.hgnetv2 import HGNetV2, _largest_of_four
-from detcli.models.dfine.box_distribution import EdgeBins, LocationQuality
+from detcli.models.dfine.box_distribution import EdgeBins, LocationQualityEstimator
 from detcli.models.dfine.query_selection import anchor_grid
 from detcli.models.layers.attention import SelfAttention
 from detcli.models.layers.deformable_attention import BoxSampling, SamplingMethod, sample, split_values
@@ -185,7 +185,7 @@ def test_bins_are_symmetric_and_a_box_stays_where_all_weight_is_in_the_middle() 
 
 
 def test_location_quality_says_nothing_before_training() -> None:
-    assert LocationQuality(8, top=3, hidden=4, layers=2)(torch.randn(2, 5, 36)).abs().max() == 0
+    assert LocationQualityEstimator(8, top=3, hidden=4, layers=2)(torch.randn(2, 5, 36)).abs().max() == 0
 
 
 def test_anchors_sit_in_their_cells_and_those_at_the_border_are_not_used() -> None:

@@ -42,12 +42,12 @@ def test_every_layer_and_image_is_what_scipy_says_of_it_alone() -> None:
             queries, truths = linear_sum_assignment(costs[layer, image, :, :count].numpy())
             wanted += [(image * 6 + q, first + t) for q, t in zip(queries, truths, strict=True)]
             first += count
-        assert list(zip(found.queries[layer], found.truths[layer], strict=True)) == wanted
+        assert list(zip(found.queries[layer], found.targets[layer], strict=True)) == wanted
 
 
 def test_without_true_boxes_nothing_is_assigned() -> None:
     found = assign(torch.zeros(3, 2, 5, 0), [0, 0], ["one", "two", "three"])
-    assert found.queries.shape == found.truths.shape == (3, 0)
+    assert found.queries.shape == found.targets.shape == (3, 0)
     assert found.to(torch.device("cpu")).queries.dtype == torch.int64
 
 
@@ -56,7 +56,7 @@ def test_costs_that_belong_to_no_box_do_not_count() -> None:
     spoilt = costs.clone()
     spoilt[0, 0, :, 2] = torch.nan
     counts = [2, 3]
-    assert np.array_equal(assign(costs, counts, ["one"]).truths, assign(spoilt, counts, ["one"]).truths)
+    assert np.array_equal(assign(costs, counts, ["one"]).targets, assign(spoilt, counts, ["one"]).targets)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -68,7 +68,7 @@ def test_a_focal_term_finds_no_gradient_where_chances_are_right_and_none_that_is
 def test_a_cross_entropy_weighs_queries_without_a_class_less() -> None:
     logits = torch.tensor([[[0.2, 0.3, 0.5], [0.1, 0.7, 0.2]]], dtype=torch.float64).log()
     places = (torch.tensor([0]), torch.tensor([1]), torch.tensor([0]))
-    [loss] = cross_entropy(logits, places, nothing=0.1)
+    [loss] = cross_entropy(logits, places, no_object_weight=0.1)
     assert loss.item() == pytest.approx(0.1 * -math.log(0.5) - math.log(0.1))
 
 

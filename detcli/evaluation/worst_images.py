@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from detcli.evaluation.box_matching import BoxMatches
 from detcli.io.atomic_write import write_atomically
-from detcli.io.output_paths import place
+from detcli.io.output_paths import path_below
 from detcli.sinks.images.encode_image import encode, encode_png
 from detcli.structures.frame import Pixels
 from detcli.visualization.colors import Color
@@ -50,7 +50,7 @@ def draw_worst_images(
         suffix = "png" if data is None else "jpg"
         stem = PurePosixPath(names[image.image_id]).stem
         name = f"{rank:0{len(str(len(images)))}d}-{stem}.{suffix}"
-        write_atomically(place(folder, name), data or encode_png(canvas), durable=False)
+        write_atomically(path_below(folder, name), data or encode_png(canvas), durable=False)
         drawn += 1
     return drawn
 

@@ -43,7 +43,7 @@ class AtomicFile:
     def __init__(self, path: Path, *, durable: bool = True, locked: bool = False) -> None:
         self.path = path
         self._durable, self._locked = durable, locked
-        with told(path):
+        with os_errors_as_output_errors(path):
             self._place = path.resolve() if path.is_symlink() else path
             if self._place.exists() and not self._place.is_file():
                 kind = errno.EISDIR if self._place.is_dir() else errno.EEXIST
@@ -110,7 +110,7 @@ class AtomicFile:
     @contextmanager
     def _or_nothing(self) -> Iterator[None]:
         try:
-            with told(self.path):
+            with os_errors_as_output_errors(self.path):
                 yield
         except BaseException:
             self.discard()
@@ -139,7 +139,7 @@ def _open_alone(temporary: Path, path: Path) -> int:
 
 
 @contextmanager
-def told(name: Path | str) -> Iterator[None]:
+def os_errors_as_output_errors(name: Path | str) -> Iterator[None]:
     """Turn what the system refuses into an OutputError that says so; a broken pipe stays what it is."""
     try:
         yield

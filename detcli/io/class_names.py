@@ -12,7 +12,7 @@ _MOST_CLASSES = 100_000
 _UNUSED = "N/A"  # an index between others that no category has
 
 
-def read_label_names(path: Path) -> tuple[str, ...]:
+def read_class_names(path: Path) -> tuple[str, ...]:
     """Names by class index.
 
     A .json file holds a list of names, an object of them by index (as `id2label`), or COCO annotations, whose

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from detcli.errors import OutputError
-from detcli.io.atomic_write import told
+from detcli.io.atomic_write import os_errors_as_output_errors
 from detcli.io.fd_lock import lock
 
 
@@ -16,7 +16,7 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self.path = path
         while True:
-            with told(path):
+            with os_errors_as_output_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
@@ -45,7 +45,7 @@ class FileLock:
             return
         if sys.platform == "win32":  # where an open file stays
             self.release()
-        with suppress(FileNotFoundError), told(self.path):
+        with suppress(FileNotFoundError), os_errors_as_output_errors(self.path):
             self.path.unlink()
         self.release()
 

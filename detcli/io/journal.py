@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from detcli.errors import OutputError, UsageError
-from detcli.io.atomic_write import told
+from detcli.io.atomic_write import os_errors_as_output_errors
 from detcli.io.file_lock import FileLock
 from detcli.io.outputs import GrowingFile, is_stream
 from detcli.structures.class_labels import ClassLabels
@@ -89,7 +89,7 @@ class Journal:
 
     def replay(self) -> Iterator[tuple[Record, str, str]]:
         """The records that were there when it was opened, each with its `relative` and `stem`, as `from_record` takes."""
-        with told(self.path), self.path.open("rb") as file:
+        with os_errors_as_output_errors(self.path), self.path.open("rb") as file:
             file.seek(self._start)
             while file.tell() < self._end:
                 record = json.loads(file.readline())
@@ -141,7 +141,7 @@ class _JournalContent:
     def __init__(self, path: Path) -> None:
         self.header: Mapping[str, Any] = {}
         self.start = self.end = self.done = 0
-        with told(path), path.open("rb") as file:
+        with os_errors_as_output_errors(path), path.open("rb") as file:
             first = file.readline(1 << 24)
             if not (first.startswith(_BEGINNING) or _BEGINNING.startswith(first)):
                 raise OutputError(f"'{path}' is no journal of detcli; move it away or give another output")
@@ -170,7 +170,7 @@ def _whole_object(line: bytes) -> dict[str, Any] | None:
 
 
 def _cut(path: Path, size: int) -> None:
-    with told(path), path.open("r+b") as file:
+    with os_errors_as_output_errors(path), path.open("r+b") as file:
         file.truncate(size)
 
 

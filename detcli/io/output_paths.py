@@ -22,7 +22,7 @@ def is_same_file(path: Path, other: str | Path) -> bool:
         return False
 
 
-def place(folder: Path, relative: str) -> Path:
+def path_below(folder: Path, relative: str) -> Path:
     """The path of `relative` ("/" between its parts) below the folder.
 
     Parts that lead elsewhere are dropped; a name that is too long is cut and ends in a hash of the whole, its suffix

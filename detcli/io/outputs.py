@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from detcli.errors import OutputError
-from detcli.io.atomic_write import AtomicFile, told
+from detcli.io.atomic_write import AtomicFile, os_errors_as_output_errors
 from detcli.io.fd_lock import lock
 
 IfExists = Literal["error", "overwrite", "skip"]
@@ -65,9 +65,9 @@ def prepare_output(
     """
     if not folder and is_stream(path):
         return True
-    with told(journal or path):
+    with os_errors_as_output_errors(journal or path):
         interrupted = journal is not None and journal.exists()
-    with told(path):
+    with os_errors_as_output_errors(path):
         if not path.exists() or (resume and interrupted):
             return True
         if path.is_dir() != folder:
@@ -91,7 +91,7 @@ class GrowingFile:
 
     def __init__(self, path: Path, *, append: bool = False) -> None:
         self.path = path
-        with told(path):
+        with os_errors_as_output_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO | None = path.open("ab", buffering=0)
             if not append:
@@ -115,7 +115,7 @@ class GrowingFile:
             return
         file = self._open_file()
         try:
-            with told(self.path):
+            with os_errors_as_output_errors(self.path):
                 _write_all(file, self._buffer)
         except OutputError:
             self.discard()
@@ -127,7 +127,7 @@ class GrowingFile:
         """Write the rest and wait until the disk has it."""
         self.flush()
         file, self._file = self._open_file(), None
-        with told(self.path), file:
+        with os_errors_as_output_errors(self.path), file:
             os.fsync(file.fileno())
 
     def discard(self) -> None:
@@ -176,14 +176,14 @@ class StreamOutput:
     def flush(self) -> None:
         """Hand the pieces on."""
         waiting, self._buffer = self._buffer, bytearray()
-        with told(self._name):
+        with os_errors_as_output_errors(self._name):
             _write_all(self._stream, waiting)
 
     def commit(self) -> None:
         """Hand on the rest."""
         self.flush()
         if self._owned:
-            with told(self._name):
+            with os_errors_as_output_errors(self._name):
                 self._stream.close()
 
     def discard(self) -> None:
@@ -249,7 +249,7 @@ def _descriptor(path: Path) -> int | None:
 
 
 def _open_stream(path: Path) -> BinaryIO:
-    with told(path):
+    with os_errors_as_output_errors(path):
         number = _descriptor(path)
         if number is not None:  # the same open file: redirections keep their place in it
             return os.fdopen(os.dup(number), "wb", buffering=0)

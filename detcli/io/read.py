@@ -55,14 +55,14 @@ def opened(path: Path | str | bytes) -> Iterator[int]:
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
     except (OSError, ValueError) as error:
-        raise refusal(error, path) from error
+        raise os_error_as_image_error(error, path) from error
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise ImageError("not-a-file", f"{_kind_of(mode)}, not a file")
         yield descriptor
     except OSError as error:
-        raise refusal(error, path) from error
+        raise os_error_as_image_error(error, path) from error
     finally:
         os.close(descriptor)
 
@@ -85,7 +85,7 @@ def _read(descriptor: int, max_bytes: int, check_head: Callable[[bytes], None] |
     raise ImageError("too-large", f"{max(size, length):,} bytes are more than the limit of {max_bytes:,}")
 
 
-def refusal(error: OSError | ValueError, path: Path | str | bytes) -> ImageError:
+def os_error_as_image_error(error: OSError | ValueError, path: Path | str | bytes) -> ImageError:
     """What the system's answer for a path means, as the error of one image."""
     if not isinstance(error, OSError):  # a NUL byte, or surrogates that stand for no byte
         return ImageError("not-found", "no file can have this name")

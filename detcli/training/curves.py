@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detcli.errors import UsageError
-from detcli.io.atomic_write import told, write_atomically
+from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.training.state.run_folder import RunFolder
 from detcli.training.training_events import Event, TrainingNote
 
@@ -88,7 +88,7 @@ def draw_curves(metrics: Path, image: Path) -> None:
 
     Raises UsageError where matplotlib is not installed, and OutputError.
     """
-    with told(metrics):
+    with os_errors_as_output_errors(metrics):
         lines = [json.loads(line) for line in metrics.read_bytes().splitlines()]
     if not lines:
         return
@@ -155,5 +155,5 @@ def _tensorboard(folder: Path, steps: int) -> "SummaryWriter | None":
             from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    with told(folder):
+    with os_errors_as_output_errors(folder):
         return SummaryWriter(str(folder), purge_step=steps + 1 if steps else None)

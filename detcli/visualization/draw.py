@@ -20,7 +20,7 @@ from detcli.visualization.id_map import id_map
 from detcli.visualization.label_boxes import covered, make_tags, stamp
 from detcli.visualization.label_placement import MaskRegion, mask_places
 from detcli.visualization.mask_drawing import paint
-from detcli.visualization.text_renderer import lettering
+from detcli.visualization.text_renderer import text_renderer
 
 _FITTED = DrawingStyle()
 
@@ -78,7 +78,7 @@ def _draw_masks(pixels: Pixels, detections: Detections, labels: ClassLabels, sty
     if not style.hide_labels:
         names = _names(detections, labels)
         scores = ["" if style.hide_scores else f"{score:.2f}" for score in detections.scores.tolist()]
-        tags = make_tags(size_hw, names, scores, colors, lettering(style.font))
+        tags = make_tags(size_hw, names, scores, colors, text_renderer(style.font))
         regions = [MaskRegion.of(ids, number, mask.box_xyxy) for number, mask in enumerate(masks, 1)]
         stuff = [class_id in labels.stuff for class_id in class_ids]
         stamp(canvas, tags, mask_places(size_hw, regions, [tag.shape[:2] for tag in tags], stuff))
@@ -106,7 +106,7 @@ def draw_boxes(pixels: Pixels, boxes: Sequence[DrawnBox], style: DrawingStyle = 
     if not style.hide_labels:
         names = [inked.name for inked in boxes]
         scores = ["" if style.hide_scores else inked.score for inked in boxes]
-        tags = make_tags(canvas.shape[:2], names, scores, [inked.color for inked in boxes], lettering(style.font))
+        tags = make_tags(canvas.shape[:2], names, scores, [inked.color for inked in boxes], text_renderer(style.font))
         edges = np.array([inked.box for inked in boxes])
         places = _places(canvas.shape[:2], edges, [tag.shape[:2] for tag in tags], line)
         stamp(canvas, tags, places)

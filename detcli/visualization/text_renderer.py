@@ -181,6 +181,6 @@ class _FontFace:
 
 
 @lru_cache(maxsize=4)
-def lettering(font: Path | None) -> TextRenderer:
+def text_renderer(font: Path | None) -> TextRenderer:
     """The one `TextRenderer` of a font file, its cache shared by all who draw."""
     return TextRenderer(font)

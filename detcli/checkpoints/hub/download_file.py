@@ -12,7 +12,7 @@ from detcli.checkpoints.hub.download_progress import DownloadProgress
 from detcli.checkpoints.hub.hub_cache import FileFacts, require_room
 from detcli.checkpoints.hub.hub_client import Attempts, Hub, RemoteFile, TransientError
 from detcli.errors import DamagedModelError, HubError
-from detcli.io.atomic_write import told
+from detcli.io.atomic_write import os_errors_as_output_errors
 
 # A request that brought less counts as failed, so that a server that drips and breaks does not keep us for ever.
 _WORTH_A_REQUEST = 256 * 1024
@@ -33,7 +33,7 @@ def fetch(hub: Hub, remote: RemoteFile, place: Path, progress: DownloadProgress,
             f"{max_bytes:,} are the most that detcli takes"
         )
     partial = place.with_name(f"{place.name}.detcli.incomplete")
-    with told(partial):
+    with os_errors_as_output_errors(partial):
         partial.parent.mkdir(parents=True, exist_ok=True)
     if remote.size is not None and _size(partial) > remote.size:  # left by something else
         partial.unlink()
@@ -42,11 +42,11 @@ def fetch(hub: Hub, remote: RemoteFile, place: Path, progress: DownloadProgress,
         _fill(hub, remote, partial, progress, max_bytes)
         arrived = sha256_of_file(partial)
         if matches(partial, remote.checksum, arrived):
-            with told(place):
+            with os_errors_as_output_errors(place):
                 partial.replace(place)
                 return FileFacts.of(place, arrived)
         progress.advance(-_size(partial))
-        with told(partial):
+        with os_errors_as_output_errors(partial):
             partial.unlink()
     raise DamagedModelError(
         f"'{remote.name}' of '{remote.repository}' arrived damaged, twice: {hub.host} promises the checksum "
@@ -91,11 +91,11 @@ def _continue(hub: Hub, remote: RemoteFile, partial: Path, progress: DownloadPro
             if have > (max_bytes if end is None else end):
                 file.truncate(0)
                 raise HubError(f"{hub.host} sends more of '{remote.name}' than it announced; nothing of it was kept")
-            with told(partial):
+            with os_errors_as_output_errors(partial):
                 file.write(chunk)
                 file.flush()
             progress.advance(len(chunk))
-        with told(partial):
+        with os_errors_as_output_errors(partial):
             os.fsync(file.fileno())
     if end is not None and have < end:
         raise TransientError(f"{hub.host} sent only {have:,} of {end:,} bytes of '{remote.name}'")
@@ -121,7 +121,7 @@ def _announced_end(hub: Hub, remote: RemoteFile, response: Any, start: int) -> i
 @contextmanager
 def _appended(partial: Path) -> Iterator[BinaryIO]:
     """The partial file, open at its end."""
-    with told(partial):
+    with os_errors_as_output_errors(partial):
         file = partial.open("ab")
     with file:
         yield file

@@ -13,7 +13,7 @@ from detcli.checkpoints.hub.hub_client import Hub, RemoteFile
 from detcli.checkpoints.json_files import MAX_DOCUMENT_BYTES, read_document
 from detcli.checkpoints.model_files import CONFIG, MAX_INDEX_BYTES, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX, shard_names
 from detcli.errors import DamagedModelError, UnsupportedModelError
-from detcli.io.atomic_write import told
+from detcli.io.atomic_write import os_errors_as_output_errors
 
 MAX_WEIGHTS_BYTES = 16 * 1024**3
 
@@ -22,7 +22,7 @@ MAX_WEIGHTS_BYTES = 16 * 1024**3
 def alone(place: CachedRepository, shown: DownloadProgress) -> Iterator[None]:
     """Hold a repository for this process; another one that fetches it is waited for."""
     path = place.root / ".locks" / place.folder.name / "detcli.lock"
-    with told(path):
+    with os_errors_as_output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = WeakFileLock(path, timeout=0.1)
         try:
@@ -101,6 +101,6 @@ def _here(place: CachedRepository, remote: RemoteFile) -> FileFacts | None:
                 if path != named:
                     named = place.publish(remote.checksum, remote.commit, remote.name)
                 return FileFacts.of(named, sha256)
-            with told(path):
+            with os_errors_as_output_errors(path):
                 path.unlink()
     return None

@@ -24,7 +24,7 @@ from detcli.checkpoints.hub.hub_environment import is_true
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import CONFIG, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX, weight_files
 from detcli.errors import DamagedModelError, OutputError, UsageError
-from detcli.io.atomic_write import told, write_atomically
+from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 
 RECORD = "detcli.json"
 
@@ -167,7 +167,7 @@ class CachedRepository:
     def publish(self, checksum: str, commit: str, name: str) -> Path:
         """Give a blob its name in a commit's folder, in one step. Raises OutputError."""
         blob, place = self.blob(checksum), self.snapshot(commit) / name
-        with told(place):
+        with os_errors_as_output_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
             temporary = place.with_name(f".{name}.{os.getpid()}.link")
             temporary.unlink(missing_ok=True)
@@ -195,7 +195,7 @@ class CachedRepository:
     def remove(self) -> int:
         """Delete everything of the repository; bytes freed. Raises OutputError where something cannot be deleted."""
         freed = self.size()
-        with told(self.folder):
+        with os_errors_as_output_errors(self.folder):
             (self.folder / RECORD).unlink(missing_ok=True)  # first: what is left half-way is nobody's whole model
             shutil.rmtree(self.folder)
         return freed

@@ -122,9 +122,7 @@ def _names(labels: str | None) -> tuple[str, ...] | None:
         return None
     path = Path(labels)
     if path.is_file():
-        from detcli.io.class_names import read_label_names
-
-        return read_label_names(path)
+        return read_class_names(path)
     names = tuple(name.strip() for name in labels.split(","))
     if not all(names) or ("," not in labels and path.suffix in (".txt", ".json", ".names")):
         raise click.BadParameter(f"{labels[:80]!r} is neither a file nor names with commas between them")

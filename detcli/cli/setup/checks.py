@@ -167,10 +167,9 @@ def _codecs() -> Iterator[CheckResult]:
 
 def _fonts() -> Iterator[CheckResult]:
     from detcli.io.fonts import font_files
-    from detcli.visualization.text_renderer import lettering
 
     files = font_files()
-    writer = lettering(None)
+    writer = text_renderer(None)
     missing = [script for script, sample in _SCRIPTS.items() if not writer.has(sample)]
     found = counted(len(files), "font file") if files else "none but the one that pillow brings"
     if not missing:

@@ -11,7 +11,7 @@ from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
 from detcli.errors import OutputError
-from detcli.io.atomic_write import told, write_atomically
+from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.outputs import IfExists, prepare_output
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def draw_images(folder: Path, *, count: int) -> list[Path]:
 
 def _is_wanted(console: Console, folder: Path, if_exists: IfExists) -> bool:
     """Whether to continue. Raises OutputError for a folder that is there, or cannot be one."""
-    with told(folder):
+    with os_errors_as_output_errors(folder):
         there = folder.is_dir()
     if there and if_exists == "error":
         raise OutputError(f"'{folder}' is there already: -y writes over it, -o DIR takes another folder")

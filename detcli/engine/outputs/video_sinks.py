@@ -8,11 +8,11 @@ from detcli.engine.request import VideoRequest
 from detcli.errors import UsageError
 from detcli.sinks.per_source import PerSourceSink
 from detcli.sinks.sink import Sink, SinkSettings, sink_class
-from detcli.sinks.video.video_formats import film_format
+from detcli.sinks.video.video_formats import video_format
 from detcli.sinks.video.video_writer import VideoWriter
 from detcli.sources.video.channel import ChannelSource
 from detcli.sources.video.multiplexer import Multiplexer
-from detcli.visualization.text_renderer import lettering
+from detcli.visualization.text_renderer import text_renderer
 
 _MAX_WINDOWS = 16
 
@@ -27,9 +27,9 @@ class VideoSinks:
     def check(self) -> None:
         """Raise UsageError for what would fail only at the first frame."""
         for video in self._plan.videos:
-            film_format(video.path)
+            video_format(video.path)
         if self._plan.videos or self._request.show:
-            lettering(self._style.font)
+            text_renderer(self._style.font)
         if self._request.show:
             from detcli.sinks.video.window import check_screen
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.errors import OutputError
-from detcli.io.atomic_write import told
+from detcli.io.atomic_write import os_errors_as_output_errors
 from detcli.io.outputs import is_stream, open_output
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.ground_truth import GroundTruth
@@ -147,17 +147,17 @@ class _Spool:
         folder = None if not isinstance(target, Path) or is_stream(target) else target.parent
         self._name = str(target) if folder else "a temporary file"
         self.count = 0
-        with told(self._name):
+        with os_errors_as_output_errors(self._name):
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - stays open as long as the writer
 
     def add(self, value: object) -> None:
-        with told(self._name):
+        with os_errors_as_output_errors(self._name):
             self._file.write((b",\n" if self.count else b"") + json_line(value).rstrip())
         self.count += 1
 
     def copy_to(self, write: Callable[[bytes], None]) -> None:
         """Write all objects, in pieces of limited size, and close the file."""
-        with told(self._name):
+        with os_errors_as_output_errors(self._name):
             self._file.seek(0)
             while piece := self._file.read(1 << 20):
                 write(piece)

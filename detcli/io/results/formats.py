@@ -147,7 +147,7 @@ _BUILT_IN = (
         "yolo",
         "YOLO",
         "a folder with one text file per image, `class cx cy w h score` per line, and the class names in `classes.txt`",
-        writer="detcli.sinks.results.yolo_labels:YoloText",
+        writer="detcli.sinks.results.yolo_labels:YoloLabels",
         reader="detcli.io.results.yolo:read_yolo",
         is_folder=True,
         takes_masks=False,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from detcli.errors import InputError, UsageError
-from detcli.io.read import refusal
+from detcli.io.read import os_error_as_image_error
 
 MOST_BYTES_A_LINE = 64 << 20
 
@@ -19,7 +19,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     try:
         file = path.open("rb")
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the results '{path}': {refusal(error, path)}") from error
+        raise UsageError(f"cannot read the results '{path}': {os_error_as_image_error(error, path)}") from error
     with file:
         yield file
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from detcli.io.atomic_write import write_atomically
-from detcli.io.output_paths import place
+from detcli.io.output_paths import path_below
 from detcli.sinks.images.encode_image import FORMATS, encode, encode_png
 from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
@@ -12,7 +12,7 @@ from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.visualization.draw import draw
 from detcli.visualization.drawing_style import DrawingStyle
-from detcli.visualization.text_renderer import lettering
+from detcli.visualization.text_renderer import text_renderer
 
 # Names that this room makes itself for images whose format cannot be written; inputs of such a name get another
 # `.drawn`, so that no two images ever share one.
@@ -41,18 +41,18 @@ class AnnotatedImageSink(BaseSink):
         self._labels = labels
         self._style = style or DrawingStyle()
         self._skip_existing = skip_existing
-        lettering(self._style.font)  # a bad font file is told before the first image
+        text_renderer(self._style.font)  # a bad font file is told before the first image
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Draw and write one image; safe in any thread."""
         if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame) or frame.pixels is None:
             return
-        relative = drawn_name(frame.origin.relative, lossy=_is_lossy(frame))
-        if self._skip_existing and place(self._folder, relative).exists():
+        relative = annotated_name(frame.origin.relative, lossy=_is_lossy(frame))
+        if self._skip_existing and path_below(self._folder, relative).exists():
             return
         drawn = draw(frame.pixels, detections, self._labels, self._style)
         relative, data = self._encoded(relative, drawn, frame)
-        write_atomically(place(self._folder, relative), data, durable=False)
+        write_atomically(path_below(self._folder, relative), data, durable=False)
 
     def _encoded(self, relative: str, drawn: Pixels, frame: Frame) -> tuple[str, bytes]:
         """The image in the format of its name, or as PNG under a longer name where that format cannot hold it."""
@@ -62,7 +62,7 @@ class AnnotatedImageSink(BaseSink):
         return f"{relative}.drawn.png", encode_png(drawn, frame.metadata)
 
 
-def drawn_name(relative: str, *, lossy: bool) -> str:
+def annotated_name(relative: str, *, lossy: bool) -> str:
     """The name of the copy: the same, or a longer one where the suffix names no format that can be written.
 
     lossy  the original's pixels are compressed with loss, so a JPEG of it is no worse

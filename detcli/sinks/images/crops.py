@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from detcli.io.atomic_write import write_atomically
-from detcli.io.output_paths import label_folder, place
+from detcli.io.output_paths import label_folder, path_below
 from detcli.sinks.images.encode_image import encode, encode_png
 from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
@@ -41,7 +41,7 @@ class Crops(BaseSink):
         found = zip(detections.boxes_xyxy.tolist(), detections.class_ids.tolist(), strict=True)
         for number, (box, class_id) in enumerate(found, 1):
             name = f"{frame.origin.stem}_{number:03}.{'png' if lossless else 'jpg'}"
-            path = place(self._folder / self._folders[class_id], name)
+            path = path_below(self._folder / self._folders[class_id], name)
             if self._skip_existing and path.exists():
                 continue
             rows, columns = _whole_pixels(box, frame.size_hw)

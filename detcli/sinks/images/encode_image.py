@@ -77,7 +77,7 @@ def encode_png(pixels: Pixels, metadata: ImageMetadata | None = None) -> bytes:
     return data[:after_header] + chunks + data[after_header:] if chunks else data
 
 
-def encode_grey(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
+def encode_gray(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
     """Encode [H, W] of 8 or 16 bits as a gray PNG, every value kept."""
     done, encoded = cv2.imencode(".png", values)
     if not done:

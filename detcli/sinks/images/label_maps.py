@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from detcli.io.atomic_write import to_bytes, write_atomically
-from detcli.io.output_paths import place
-from detcli.sinks.images.encode_image import encode_grey
+from detcli.io.output_paths import path_below
+from detcli.sinks.images.encode_image import encode_gray
 from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
@@ -40,7 +40,7 @@ class LabelMaps(BaseSink):
         """Write the map of one image; safe in any thread."""
         if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
             return
-        path = place(self._folder, f"{frame.origin.stem}.png")
+        path = path_below(self._folder, f"{frame.origin.stem}.png")
         if self._skip_existing and path.exists():
             return
         if detections.masks is None and len(detections):
@@ -49,7 +49,7 @@ class LabelMaps(BaseSink):
         ids = detections.class_ids.tolist() if self._of_classes else range(1, len(masks) + 1)
         numbers = id_map(masks, ids, frame.size_hw, nothing=self._none)
         narrow = self._none <= 255 and (self._of_classes or len(masks) <= 255)
-        data = encode_grey(numbers.astype(np.uint8) if narrow else numbers.astype(np.uint16))
+        data = encode_gray(numbers.astype(np.uint8) if narrow else numbers.astype(np.uint16))
         write_atomically(path, data, durable=False)
 
     def abort(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from detcli.errors import UsageError
 from detcli.io.atomic_write import write_atomically
-from detcli.io.output_paths import place
+from detcli.io.output_paths import path_below
 from detcli.io.outputs import is_stream
 from detcli.io.results.formats import FORMATS
 from detcli.sinks.images.encode_image import encode_png
@@ -48,7 +48,7 @@ class CocoPanopticSink(BaseSink):
         if image_id is None or isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
             return
         masks = _masks(detections)
-        path = place(self._folder, f"{frame.origin.stem}.png")
+        path = path_below(self._folder, f"{frame.origin.stem}.png")
         write_atomically(path, encode_png(_colors(masks, frame.size_hw)), durable=False)
         segments = [_segment(found, mask) for found, mask in zip(record["detections"], masks, strict=True)]
         name = path.relative_to(self._folder).as_posix()

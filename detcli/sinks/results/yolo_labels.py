@@ -12,7 +12,7 @@ import numpy as np
 
 from detcli.errors import UsageError
 from detcli.io.atomic_write import to_bytes, write_atomically
-from detcli.io.output_paths import place
+from detcli.io.output_paths import path_below
 from detcli.io.outputs import is_stream
 from detcli.sinks.sink import BaseSink, SinkSettings
 from detcli.structures.detections import Detections
@@ -24,7 +24,7 @@ from detcli.structures.frame import FailedFrame, Frame
 _LIKE_THE_LIST = re.compile(r"classes(\..*)?", re.IGNORECASE | re.DOTALL)
 
 
-class YoloText(BaseSink):
+class YoloLabels(BaseSink):
     """A folder of texts, the tree of the input mirrored."""
 
     ordered = False
@@ -44,7 +44,7 @@ class YoloText(BaseSink):
             return
         origin = frame.origin
         stem = origin.relative if _LIKE_THE_LIST.fullmatch(origin.stem) else origin.stem
-        path = place(self._folder, stem + ".txt")
+        path = path_below(self._folder, stem + ".txt")
         if not (self._skip_existing and path.exists()):
             write_atomically(path, _lines(detections, frame.size_hw), durable=False)
 

@@ -136,7 +136,7 @@ class VideoMuxer:
         return self._pieces.error or OutputError(told)
 
 
-def put_in_order(path: Path, film_format: VideoFormat, *, samples: int) -> None:
+def write_in_one_piece(path: Path, film_format: VideoFormat, *, samples: int) -> None:
     """Write a video of fragments again as one piece, its index first: it starts fast, and can be jumped about in.
 
     samples  how many packets are in it, or more: the room for the index is kept by it

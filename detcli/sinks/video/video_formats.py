@@ -68,7 +68,7 @@ def has_encoder(name: str) -> bool:
     return True
 
 
-def film_format(path: Path, has: Callable[[str], bool] = has_encoder) -> VideoFormat:
+def video_format(path: Path, has: Callable[[str], bool] = has_encoder) -> VideoFormat:
     """The format that the name of a video stands for.
 
     has  whether an encoder is there

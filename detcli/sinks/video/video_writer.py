@@ -16,14 +16,14 @@ from detcli.io.outputs import is_stream, open_output
 from detcli.sinks.sink import BaseSink
 from detcli.sinks.video.audio_copier import AudioCopier
 from detcli.sinks.video.colorspace import to_yuv420
-from detcli.sinks.video.muxer import TICKS, VideoMuxer, put_in_order
-from detcli.sinks.video.video_formats import film_format, has_encoder
+from detcli.sinks.video.muxer import TICKS, VideoMuxer, write_in_one_piece
+from detcli.sinks.video.video_formats import has_encoder, video_format
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.visualization.draw import draw
 from detcli.visualization.drawing_style import DrawingStyle
-from detcli.visualization.text_renderer import lettering
+from detcli.visualization.text_renderer import text_renderer
 
 _USUAL_RATE = 30.0  # frames a second, where nobody knows
 _RATES = (0.1, 480.0)  # those that are believed
@@ -66,8 +66,8 @@ class VideoWriter(BaseSink):
         has: Callable[[str], bool] = has_encoder,
     ) -> None:
         self._target, self._labels, self._style = target, labels, style or DrawingStyle()
-        self._format = film_format(target, has)
-        lettering(self._style.font)  # a bad font file is told before the first frame
+        self._format = video_format(target, has)
+        text_renderer(self._style.font)  # a bad font file is told before the first frame
         if sound_from is not None and sound_is_file and is_same_file(target, sound_from):
             raise UsageError(f"'{target}' is the video that is read: give the annotated one another name")
         self._rate = rate if rate is not None and _RATES[0] <= rate <= _RATES[1] else _USUAL_RATE
@@ -151,7 +151,7 @@ class VideoWriter(BaseSink):
 
     def _put_in_order(self, samples: int) -> None:
         try:
-            put_in_order(self._target, self._format, samples=samples)
+            write_in_one_piece(self._target, self._format, samples=samples)
         except (OutputError, OSError, av.FFmpegError) as error:
             self._remarks.append(f"'{self._target}' plays, but is left in fragments: {error}")
 

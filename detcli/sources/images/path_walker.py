@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fnmatch import translate
 
 from detcli.errors import ImageError
-from detcli.io.read import refusal
+from detcli.io.read import os_error_as_image_error
 
 _MAGIC = re.compile(r"[*?[]")
 _SEPARATORS = r"[\\/]" if os.name == "nt" else r"/"
@@ -93,7 +93,7 @@ class _DirectoryLevels:
             try:
                 open_folders.append((folder, *self._list(folder, states)))
             except OSError as error:
-                yield replace(folder, error=refusal(error, folder.path))
+                yield replace(folder, error=os_error_as_image_error(error, folder.path))
             while open_folders:
                 parent, keys, states_of = open_folders[-1]
                 if not keys:

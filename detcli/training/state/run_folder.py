@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detcli.errors import OutputError, UsageError
-from detcli.io.atomic_write import told, write_atomically
+from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.file_lock import FileLock
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class RunFolder:
         Raises OutputError where the folder holds anything and it is not to be overwritten, where another run writes
         there, and where it cannot be written.
         """
-        with told(self.path):
+        with os_errors_as_output_errors(self.path):
             begun = self.state.is_file()
         if begun and not overwrite:
             raise OutputError(f"'{self.path}' holds a run already: --resume continues with it, -y begins again")
@@ -53,7 +53,7 @@ class RunFolder:
             raise OutputError(f"'{self.path}' is not empty: -y puts a run into it nevertheless; see also --resume")
         self._lock = FileLock(self.path / _LOCK)
         self._sweep()
-        with told(self.path):
+        with os_errors_as_output_errors(self.path):
             for place in (self.state, self.restart, self.metrics, self.curves, self.recipe):
                 place.unlink(missing_ok=True)
             for place in (self.last, self.best, self.events):
@@ -64,7 +64,7 @@ class RunFolder:
 
     def is_free(self) -> bool:
         """Whether nothing lies there, or only what a run leaves that ended before it had a state: nobody's loss."""
-        with told(self.path):
+        with os_errors_as_output_errors(self.path):
             names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
             begun = self.metrics.name in names and self.metrics.stat().st_size == 0
         first = {_LOCK, self.recipe.name, *((self.metrics.name, self.last.name, self.events.name) if begun else ())}
@@ -85,25 +85,25 @@ class RunFolder:
 
     def add_line(self, line: Mapping[str, Any]) -> None:
         """Add a line to the metrics, on the disk when this returns."""
-        with told(self.metrics), self.metrics.open("ab") as file:
+        with os_errors_as_output_errors(self.metrics), self.metrics.open("ab") as file:
             file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def lines_bytes(self) -> int:
         """How long the metrics are."""
-        with told(self.metrics):
+        with os_errors_as_output_errors(self.metrics):
             return self.metrics.stat().st_size
 
     def cut_lines(self, length: int) -> None:
         """Cut off what was added to the metrics after they were so long."""
-        with told(self.metrics), self.metrics.open("ab") as file:
+        with os_errors_as_output_errors(self.metrics), self.metrics.open("ab") as file:
             if self.metrics.stat().st_size > length:
                 file.truncate(length)
 
     def _sweep(self) -> None:
         """Remove what a killed run had not finished writing."""
-        with told(self.path):
+        with os_errors_as_output_errors(self.path):
             for place in (self.path, self.last, self.best):
                 for entry in list(place.iterdir()) if place.is_dir() else ():
                     if _unfinished(entry.name):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.io.class_names import read_label_names
+from detcli.io.class_names import read_class_names
 
 
 def write(path: Path, content: object) -> Path:
@@ -26,13 +26,13 @@ def write(path: Path, content: object) -> Path:
     ],
 )
 def test_names_are_read_by_their_index(name: str, content: object, tmp_path: Path) -> None:
-    assert read_label_names(write(tmp_path / name, content)) == ("cat", "traffic light", "größe")
+    assert read_class_names(write(tmp_path / name, content)) == ("cat", "traffic light", "größe")
 
 
 def test_categories_stand_at_their_ids_and_holes_are_no_class(tmp_path: Path) -> None:
     categories = [{"id": 3, "name": "dog", "supercategory": "animal"}, {"id": 1, "name": "cat"}]
     path = write(tmp_path / "annotations.json", {"images": [], "categories": categories})
-    assert read_label_names(path) == ("N/A", "cat", "N/A", "dog")
+    assert read_class_names(path) == ("N/A", "cat", "N/A", "dog")
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_categories_stand_at_their_ids_and_holes_are_no_class(tmp_path: Path) ->
 def test_anything_else_is_told_with_the_file(name: str, content: object, sentence: str, tmp_path: Path) -> None:
     path = write(tmp_path / name, content)
     with pytest.raises(UsageError) as caught:
-        read_label_names(path)
+        read_class_names(path)
     assert f"names of classes in '{path}'" in str(caught.value)
     assert sentence in str(caught.value)
 
 
 def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
-        read_label_names(tmp_path / "none.txt")
+        read_class_names(tmp_path / "none.txt")
     (tmp_path / "x.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="not UTF-8"):
-        read_label_names(tmp_path / "x.txt")
+        read_class_names(tmp_path / "x.txt")

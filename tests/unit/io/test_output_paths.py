@@ -3,19 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from detcli.io.output_paths import is_same_file, label_folder, place
+from detcli.io.output_paths import is_same_file, label_folder, path_below
 
 
 @pytest.mark.parametrize("relative", ["../../x", "/etc/x", "a/../../x", "./x", "a//x", "..", ""])
 def test_no_name_leads_out_of_the_folder(relative: str) -> None:
-    path = place(Path("/out"), relative)
+    path = path_below(Path("/out"), relative)
     assert ".." not in path.parts
     assert path.is_relative_to("/out")
 
 
 @pytest.mark.parametrize("name", ["a" * 300 + ".jpg", "汉" * 120 + ".png", "b" * 250 + ".jpg.drawn.png", "c" * 400])
 def test_a_name_that_is_too_long_is_cut_and_stays_apart_from_its_like(tmp_path: Path, name: str) -> None:
-    path, other = place(tmp_path, name), place(tmp_path, "x" + name)
+    path, other = path_below(tmp_path, name), path_below(tmp_path, "x" + name)
     path.write_bytes(b"fits")
     assert path.suffix == Path(name).suffix
     assert path != other
@@ -23,7 +23,7 @@ def test_a_name_that_is_too_long_is_cut_and_stays_apart_from_its_like(tmp_path: 
 
 def test_names_that_fit_stay_as_they_are(tmp_path: Path) -> None:
     for name in ("sub/a b.jpg", "line\nbreak.jpg", "\udcff.jpg", "n" * 255):
-        assert str(place(tmp_path, name)) == f"{tmp_path}{os.sep}{name}"
+        assert str(path_below(tmp_path, name)) == f"{tmp_path}{os.sep}{name}"
 
 
 def test_labels_become_folder_names_on_any_system() -> None:

@@ -10,7 +10,7 @@ from detcli.visualization.colors import color
 from detcli.visualization.draw import draw, line_width
 from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.label_boxes import letter_size, make_tags
-from detcli.visualization.text_renderer import lettering
+from detcli.visualization.text_renderer import text_renderer
 
 LABELS = ClassLabels.from_names(["cat", "dog", "traffic light"])
 BARE = DrawingStyle(hide_labels=True)
@@ -151,7 +151,7 @@ def test_a_track_keeps_its_color_and_shows_its_number() -> None:
 
 @pytest.mark.parametrize("size_hw", [(288, 384), (720, 1280)])
 def test_a_track_number_is_not_read_together_with_the_score(size_hw: tuple[int, int]) -> None:
-    letters = lettering(None)
+    letters = text_renderer(None)
     [both] = make_tags(size_hw, ["ring #1"], ["0.98"], [(0, 0, 0)], letters)
     [name] = make_tags(size_hw, ["ring #1"], [""], [(0, 0, 0)], letters)
     size = letter_size(size_hw, 1)

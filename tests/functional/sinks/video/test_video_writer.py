@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detcli.errors import OutputError, UsageError
-from detcli.sinks.video.video_formats import film_format
+from detcli.sinks.video.video_formats import video_format
 from detcli.sinks.video.video_writer import VideoWriter, fitted
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame
@@ -301,7 +301,7 @@ def test_without_an_h264_encoder_the_film_is_vp9(tmp_path: Path, suffix: str) ->
 
 def test_a_film_that_no_encoder_can_make_is_refused_before_the_first_frame(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no encoder of H\.264; end the name in \.webm or \.mp4"):
-        film_format(tmp_path / "film.mov", lambda name: name == "libvpx-vp9")
+        video_format(tmp_path / "film.mov", lambda name: name == "libvpx-vp9")
     with pytest.raises(UsageError, match=r"no encoder of H\.264 or VP9"):
         VideoWriter(tmp_path / "film.mp4", LABELS, has=lambda _: False)
     assert list(tmp_path.iterdir()) == []

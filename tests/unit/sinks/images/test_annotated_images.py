@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms, features
 
 from detcli.errors import UsageError
-from detcli.sinks.images.annotated_images import AnnotatedImageSink, drawn_name
+from detcli.sinks.images.annotated_images import AnnotatedImageSink, annotated_name
 from detcli.sinks.images.encode_image import FORMATS, encode, encode_png
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
@@ -102,7 +102,7 @@ def test_no_two_inputs_share_a_copy() -> None:
     names = ["a", "a.heic", "a.jpg", "a.heic.jpg", "a.drawn.png", "a.heic.drawn.jpg", "a.heic.drawn.jpg.drawn.jpg"]
     names += ["a.webp", "a.webp.drawn.png", "a.drawn", "a.drawn.png.drawn.png"]
     for lossy in (True, False):
-        copies = [drawn_name(name, lossy=lossy) for name in names]
+        copies = [annotated_name(name, lossy=lossy) for name in names]
         assert len(set(copies)) == len(names)
 
 

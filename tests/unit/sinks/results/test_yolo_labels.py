@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detcli.errors import UsageError
-from detcli.sinks.results.yolo_labels import YoloText
+from detcli.sinks.results.yolo_labels import YoloLabels
 from detcli.sinks.sink import SinkSettings
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
@@ -18,7 +18,7 @@ from detcli.structures.json_records import Result
 def test_every_image_that_was_read_has_its_own_text(
     tmp_path: Path, settings: SinkSettings, results: list[Result]
 ) -> None:
-    sink = YoloText(tmp_path / "labels", settings)
+    sink = YoloLabels(tmp_path / "labels", settings)
     for result in results:
         sink.write(*result)
     sink.close(complete=True)
@@ -31,7 +31,7 @@ def test_every_image_that_was_read_has_its_own_text(
 def test_lines_read_back_as_the_boxes(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
     frame, found = results[0]
     assert isinstance(found, Detections)
-    YoloText(tmp_path, settings).write(frame, found)
+    YoloLabels(tmp_path, settings).write(frame, found)
     table = np.loadtxt(tmp_path / "a.txt", ndmin=2)
     assert table[:, 0].tolist() == found.class_ids.tolist()
     centers, sizes = table[:, 1:3] * (640, 480), table[:, 3:5] * (640, 480)
@@ -43,7 +43,7 @@ def test_the_names_stand_in_a_list_from_the_start_and_no_image_takes_its_place(
     tmp_path: Path, settings: SinkSettings, results: list[Result]
 ) -> None:
     labels = ClassLabels(("cat", "two\nlines", "汽车"), (1, 2, 3))
-    sink = YoloText(tmp_path, replace(settings, info=replace(settings.info, labels=labels)))
+    sink = YoloLabels(tmp_path, replace(settings, info=replace(settings.info, labels=labels)))
     expected = "cat\ntwo lines\n汽车\n".encode()
     assert (tmp_path / "classes.txt").read_bytes() == expected
     for result in results:
@@ -53,7 +53,7 @@ def test_the_names_stand_in_a_list_from_the_start_and_no_image_takes_its_place(
 
 
 def test_threads_write_at_once(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
-    sink = YoloText(tmp_path, settings)
+    sink = YoloLabels(tmp_path, settings)
     threads = [threading.Thread(target=sink.write, args=result) for result in results]
     for thread in threads:
         thread.start()
@@ -64,14 +64,14 @@ def test_threads_write_at_once(tmp_path: Path, settings: SinkSettings, results: 
 
 def test_texts_that_are_there_may_be_left(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
     (tmp_path / "a.txt").write_bytes(b"mine")
-    YoloText(tmp_path, replace(settings, skip_existing=True)).write(*results[0])
+    YoloLabels(tmp_path, replace(settings, skip_existing=True)).write(*results[0])
     assert (tmp_path / "a.txt").read_bytes() == b"mine"
-    YoloText(tmp_path, settings).write(*results[0])
+    YoloLabels(tmp_path, settings).write(*results[0])
     assert (tmp_path / "a.txt").read_bytes() != b"mine"
 
 
 def test_a_stream_is_no_folder(settings: SinkSettings) -> None:
     with pytest.raises(UsageError, match="need a folder"):
-        YoloText(io.BytesIO(), settings)
+        YoloLabels(io.BytesIO(), settings)
     with pytest.raises(UsageError, match="need a folder"):
-        YoloText(Path(os.devnull), settings)
+        YoloLabels(Path(os.devnull), settings)

@@ -50,30 +50,30 @@ def one_box(track: int | None = None) -> Detections:
     return Detections(boxes, scores, np.array([1]), track_ids=None if track is None else np.array([track]))
 
 
-def shoot(film: VideoWriter, times_s: Sequence[float], size_hw: tuple[int, int] = (96, 128)) -> None:
+def shoot(writer: VideoWriter, times_s: Sequence[float], size_hw: tuple[int, int] = (96, 128)) -> None:
     """Write frames at these times, and close the video."""
     for number, time_s in enumerate(times_s):
-        film.write(frame_at(number, time_s, size_hw), one_box())
-    film.close(complete=True)
+        writer.write(frame_at(number, time_s, size_hw), one_box())
+    writer.close(complete=True)
 
 
 def see(path: Path, *, pixels: bool = False) -> Seen:
     """Play a video from its beginning to its end."""
-    with av.open(str(path)) as film:
-        video = film.streams.video[0]
-        shown = list(film.decode(video))
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        shown = list(container.decode(video))
         first = float(shown[0].time or 0)
         times = [float(frame.time or 0) - first for frame in shown]
-        duration = float((film.duration or 0) / av.time_base)
-        size, codec, voices = (video.height, video.width), video.codec_context.name, len(film.streams.audio)
+        duration = float((container.duration or 0) / av.time_base)
+        size, codec, voices = (video.height, video.width), video.codec_context.name, len(container.streams.audio)
         decoded = [frame.to_ndarray(format="rgb24") for frame in shown] if pixels else []
     sound = [sound_of(path, place, first) for place in range(voices)]
     return Seen(size, times, duration, sound, decoded, codec, top_boxes(path) if path.suffix == ".mp4" else [])
 
 
 def sound_of(path: Path, place: int, first_s: float) -> list[tuple[bytes, float]]:
-    with av.open(str(path)) as film:
-        packets = [packet for packet in film.demux(film.streams.audio[place]) if packet.dts is not None]
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(container.streams.audio[place]) if packet.dts is not None]
         return [(bytes(packet), float(packet.pts * packet.time_base) - first_s) for packet in packets]
 
 
@@ -100,23 +100,23 @@ def make_video(
     voices: int = 1,
 ) -> Path:
     """A video whose frames stand at these times, with a tone in so many streams of this codec."""
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream(video, rate=30)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(video, rate=30)
         stream.height, stream.width = size_hw
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, 90_000)
-        tones = [film.add_stream(sound, rate=48_000) for _ in range(voices)] if sound else []
+        tones = [container.add_stream(sound, rate=48_000) for _ in range(voices)] if sound else []
         for number, time_s in enumerate(times_s):
             frame = av.VideoFrame.from_ndarray(pixels_of(number, size_hw), "rgb24").reformat(format="yuv420p")
             frame.pts, frame.time_base = round(time_s * 90_000), Fraction(1, 90_000)
-            film.mux(stream.encode(frame))
-        film.mux(stream.encode(None))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
         for place, tone in enumerate(tones):
             count = round(48_000 * (sound_s or times_s[-1]))
             wave = np.sin(np.arange(count) * (0.05 + 0.02 * place)).astype(np.float32)[None]
             for start in range(0, count, 1024):
                 audio = av.AudioFrame.from_ndarray(wave[:, start : start + 1024].repeat(2, 0).copy(), "fltp", "stereo")
                 audio.sample_rate, audio.pts = 48_000, start + round(48_000 * sound_from_s)
-                film.mux(tone.encode(audio))
-            film.mux(tone.encode(None))
+                container.mux(tone.encode(audio))
+            container.mux(tone.encode(None))
     return path

@@ -122,6 +122,8 @@ def _names(labels: str | None) -> tuple[str, ...] | None:
         return None
     path = Path(labels)
     if path.is_file():
+        from detcli.io.class_names import read_class_names
+
         return read_class_names(path)
     names = tuple(name.strip() for name in labels.split(","))
     if not all(names) or ("," not in labels and path.suffix in (".txt", ".json", ".names")):

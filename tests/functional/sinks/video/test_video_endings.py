@@ -22,7 +22,7 @@ from detcli.sinks.video.video_writer import VideoWriter
 
 video = VideoWriter(Path(sys.argv[1]), LABELS, rate=10, sound_from=sys.argv[2])
 for number in range(1_000_000):
-    film.write(frame_at(number, number / 10), one_box())
+    video.write(frame_at(number, number / 10), one_box())
     if number == 300:
         print("written", flush=True)
 """
@@ -41,12 +41,12 @@ for limit in map(int, sys.argv[3:]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
         for number in range(120):
-            film.write(frame_at(number, number / 10), one_box())
-        film.close(complete=True)
-        print(limit, "whole", *film.remarks)
+            video.write(frame_at(number, number / 10), one_box())
+        video.close(complete=True)
+        print(limit, "whole", *video.remarks)
     except OutputError as error:
-        film.close(complete=False)
-        film.abort()
+        video.close(complete=False)
+        video.abort()
         print(limit, "failed", error)
 """
 
@@ -57,10 +57,10 @@ def run(script: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".mov"])
-def test_a_killed_film_plays_up_to_its_last_fragment(tmp_path: Path, suffix: str) -> None:
+def test_a_killed_video_plays_up_to_its_last_fragment(tmp_path: Path, suffix: str) -> None:
     codec = "libopus" if suffix == ".webm" else "aac"
     source = make_video(tmp_path / "in.mkv", [number / 10 for number in range(400)], sound=codec, size_hw=(16, 16))
-    path = tmp_path / f"film{suffix}"
+    path = tmp_path / f"video{suffix}"
     with run(ENDLESS, path, source) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "written\n"
@@ -75,7 +75,7 @@ def test_a_killed_film_plays_up_to_its_last_fragment(tmp_path: Path, suffix: str
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
-def test_where_the_disk_ends_the_film_plays_or_is_not_there(tmp_path: Path, suffix: str) -> None:
+def test_where_the_disk_ends_the_video_plays_or_is_not_there(tmp_path: Path, suffix: str) -> None:
     whole = tmp_path / f"whole{suffix}"
     shoot(VideoWriter(whole, LABELS, rate=10), [number / 10 for number in range(120)])
     size = whole.stat().st_size
@@ -100,7 +100,7 @@ def test_where_the_disk_ends_the_film_plays_or_is_not_there(tmp_path: Path, suff
     assert not list(tmp_path.glob(".detcli-*"))
 
 
-def test_a_film_that_cannot_be_put_in_order_stays_in_fragments_and_says_so(tmp_path: Path) -> None:
+def test_a_video_that_cannot_be_put_in_order_stays_in_fragments_and_says_so(tmp_path: Path) -> None:
     """The index has its room next to the frames, so a short video in order is larger than its fragments."""
     whole = tmp_path / "whole.mp4"
     shoot(VideoWriter(whole, LABELS, rate=10), [number / 10 for number in range(120)])
@@ -117,11 +117,11 @@ def test_a_film_that_cannot_be_put_in_order_stays_in_fragments_and_says_so(tmp_p
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_device_is_told(tmp_path: Path) -> None:
-    link = tmp_path / "film.mp4"
+    link = tmp_path / "video.mp4"
     link.symlink_to("/dev/full")
-    film = VideoWriter(link, LABELS)
+    video = VideoWriter(link, LABELS)
     with pytest.raises(OutputError, match=r"video\.mp4': the disk is full"):
-        shoot(film, [number / 10 for number in range(60)])
-    film.abort()
-    film.close(complete=False)
+        shoot(video, [number / 10 for number in range(60)])
+    video.abort()
+    video.close(complete=False)
     assert str(link.readlink()) == "/dev/full"

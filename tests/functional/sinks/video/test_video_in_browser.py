@@ -47,10 +47,10 @@ class Site(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, film: Path) -> None:
+    def __init__(self, video: Path) -> None:
         super().__init__(("127.0.0.1", 0), Visit)
-        self.film = film.read_bytes()
-        self.kind = {".mp4": "video/mp4", ".webm": "video/webm"}[film.suffix]
+        self.video = video.read_bytes()
+        self.kind = {".mp4": "video/mp4", ".webm": "video/webm"}[video.suffix]
         self.said: Queue[list[str]] = Queue()
 
 
@@ -60,15 +60,15 @@ class Visit(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/":
             self.answer(200, PAGE, {"Content-Type": "text/html"})
-        elif self.path == "/film":
-            film, first, last = self.server.film, 0, len(self.server.film) - 1
+        elif self.path == "/video":
+            video, first, last = self.server.video, 0, len(self.server.video) - 1
             asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
             if asked:
                 first, last = int(asked[1]), min(int(asked[2] or last), last)
             headers = {"Content-Type": self.server.kind, "Accept-Ranges": "bytes"}
             if asked:
-                headers["Content-Range"] = f"bytes {first}-{last}/{len(film)}"
-            self.answer(206 if asked else 200, film[first : last + 1], headers)
+                headers["Content-Range"] = f"bytes {first}-{last}/{len(video)}"
+            self.answer(206 if asked else 200, video[first : last + 1], headers)
         else:
             self.answer(404, b"", {})
 
@@ -117,22 +117,22 @@ def assert_plays(said: list[str], *, sound: bool) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "encoder"), [(".mp4", "libx264"), (".mp4", "libvpx-vp9"), (".webm", "libvpx-vp9")])
-def test_a_film_plays_with_its_sound(tmp_path: Path, suffix: str, encoder: str) -> None:
+def test_a_video_plays_with_its_sound(tmp_path: Path, suffix: str, encoder: str) -> None:
     times_s = [number / 10 for number in range(30)]
     source = make_video(tmp_path / "in.mkv", times_s, sound="libopus" if suffix == ".webm" else "aac", sound_s=3.0)
-    path = tmp_path / f"film{suffix}"
+    path = tmp_path / f"video{suffix}"
     shoot(VideoWriter(path, LABELS, rate=10, sound_from=str(source), has=lambda name: name == encoder), times_s)
     assert_plays(play(path, tmp_path), sound=True)
 
 
 def test_fragments_play_too(tmp_path: Path) -> None:
     """What a kill leaves: a video that was never closed."""
-    path = tmp_path / "film.mp4"
-    film = VideoWriter(path, LABELS, rate=10)
+    path = tmp_path / "video.mp4"
+    video = VideoWriter(path, LABELS, rate=10)
     for number in range(130):  # the encoder holds back some, and the last fragment is not whole
-        film.write(frame_at(number, number / 10), one_box())
+        video.write(frame_at(number, number / 10), one_box())
     left = path.read_bytes()
-    film.abort()
+    video.abort()
     path.write_bytes(left)
     said = play(path, tmp_path)
     assert said[:2] == ["128", "96"]

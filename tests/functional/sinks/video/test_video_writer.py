@@ -28,82 +28,82 @@ def assert_same_times(seen: Seen, times_s: list[float]) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mkv", ".webm", ".mov", ".MP4"])
 @pytest.mark.parametrize("times_s", [NTSC, VARIABLE], ids=["constant", "variable"])
 def test_every_frame_keeps_its_time(tmp_path: Path, suffix: str, times_s: list[float]) -> None:
-    path = tmp_path / f"film{suffix}"
-    film = VideoWriter(path, LABELS, rate=30_000 / 1001)
-    shoot(film, times_s)
+    path = tmp_path / f"video{suffix}"
+    video = VideoWriter(path, LABELS, rate=30_000 / 1001)
+    shoot(video, times_s)
     seen = see(path)
     assert_same_times(seen, times_s)
     assert seen.duration_s == pytest.approx(times_s[-1] + 1001 / 30_000, abs=0.002)
     assert seen.codec == ("vp9" if suffix == ".webm" else "h264")
-    assert film.remarks == ()
+    assert video.remarks == ()
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
 def test_an_mp4_begins_with_its_index(tmp_path: Path) -> None:
-    shoot(VideoWriter(tmp_path / "film.mp4", LABELS), NTSC)
-    boxes = see(tmp_path / "film.mp4").boxes
+    shoot(VideoWriter(tmp_path / "video.mp4", LABELS), NTSC)
+    boxes = see(tmp_path / "video.mp4").boxes
     assert boxes.index("moov") < boxes.index("mdat")
     assert "moof" not in boxes
 
 
-def test_a_film_that_begins_later_begins_at_nought(tmp_path: Path) -> None:
+def test_a_video_that_begins_later_begins_at_nought(tmp_path: Path) -> None:
     times_s = [12.5, 12.6, 13.0]
-    shoot(VideoWriter(tmp_path / "film.mp4", LABELS, rate=10), times_s)
-    seen = see(tmp_path / "film.mp4")
+    shoot(VideoWriter(tmp_path / "video.mp4", LABELS, rate=10), times_s)
+    seen = see(tmp_path / "video.mp4")
     assert_same_times(seen, [0.0, 0.1, 0.5])
     assert seen.duration_s == pytest.approx(0.6, abs=0.002)
 
 
 def test_boxes_stand_where_they_were_found_and_colors_are_those_of_the_image(tmp_path: Path) -> None:
-    film = VideoWriter(tmp_path / "film.mp4", LABELS, DrawingStyle(line_width=6, hide_labels=True))
-    shoot(film, NTSC[:10])
-    for number, shown in enumerate(see(tmp_path / "film.mp4", pixels=True).pixels):
+    video = VideoWriter(tmp_path / "video.mp4", LABELS, DrawingStyle(line_width=6, hide_labels=True))
+    shoot(video, NTSC[:10])
+    for number, shown in enumerate(see(tmp_path / "video.mp4", pixels=True).pixels):
         assert np.abs(shown[60, 8:12].astype(int) - color(1)).max() < 30
         rest = np.abs(shown[90:, 80:].astype(int) - pixels_of(number)[90:, 80:])
         assert rest.mean() < 6
 
 
 def test_a_gap_is_time_that_passes_and_no_frame_is_invented(tmp_path: Path) -> None:
-    film = VideoWriter(tmp_path / "film.mp4", LABELS, rate=10)
+    video = VideoWriter(tmp_path / "video.mp4", LABELS, rate=10)
     for number, time_s in enumerate((0.0, 0.1, 4.0, 4.1)):
         frame = frame_at(number, time_s)
         if number == 2:
             gap = FailedFrame(frame.origin, "gap", "the stream was lost for 3.8 s")
-            film.write(gap, gap)
-        film.write(frame, one_box())
-    film.close(complete=True)
-    assert_same_times(see(tmp_path / "film.mp4"), [0.0, 0.1, 4.0, 4.1])
+            video.write(gap, gap)
+        video.write(frame, one_box())
+    video.close(complete=True)
+    assert_same_times(see(tmp_path / "video.mp4"), [0.0, 0.1, 4.0, 4.1])
 
 
 def test_a_frame_whose_detection_failed_is_shown_as_it_is(tmp_path: Path) -> None:
-    film = VideoWriter(tmp_path / "film.mp4", LABELS)
+    video = VideoWriter(tmp_path / "video.mp4", LABELS)
     frame = frame_at(0, 0.0)
-    film.write(frame, FailedFrame(frame.origin, "device", "the device was lost"))
-    film.close(complete=True)
-    shown = see(tmp_path / "film.mp4", pixels=True).pixels[0]
+    video.write(frame, FailedFrame(frame.origin, "device", "the device was lost"))
+    video.close(complete=True)
+    shown = see(tmp_path / "video.mp4", pixels=True).pixels[0]
     assert np.abs(shown.astype(int) - pixels_of(0)).mean() < 4
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 @pytest.mark.parametrize("size_hw", [(1, 1), (97, 128), (96, 131), (33, 17), (2, 640)])
 def test_odd_sides_get_one_more_line(tmp_path: Path, size_hw: tuple[int, int], suffix: str) -> None:
-    path = tmp_path / f"film{suffix}"
-    film = VideoWriter(path, LABELS)
+    path = tmp_path / f"video{suffix}"
+    video = VideoWriter(path, LABELS)
     for number in range(5):
-        film.write(frame_at(number, number / 10, size_hw), Detections.empty())
-    film.close(complete=True)
+        video.write(frame_at(number, number / 10, size_hw), Detections.empty())
+    video.close(complete=True)
     seen = see(path, pixels=True)
     assert seen.size_hw == (size_hw[0] + size_hw[0] % 2, size_hw[1] + size_hw[1] % 2)
     assert len(seen.times_s) == 5
 
 
 def test_a_frame_of_another_size_is_fitted_into_the_first_ones(tmp_path: Path) -> None:
-    film = VideoWriter(tmp_path / "film.mp4", LABELS)
+    video = VideoWriter(tmp_path / "video.mp4", LABELS)
     sizes = [(96, 128)] * 3 + [(192, 256)] * 3 + [(40, 300)] * 3 + [(33, 21)] * 3
     for number, size_hw in enumerate(sizes):
-        film.write(frame_at(number, number / 10, size_hw), Detections.empty())
-    film.close(complete=True)
-    seen = see(tmp_path / "film.mp4", pixels=True)
+        video.write(frame_at(number, number / 10, size_hw), Detections.empty())
+    video.close(complete=True)
+    seen = see(tmp_path / "video.mp4", pixels=True)
     assert seen.size_hw == (96, 128)
     assert_same_times(seen, [number / 10 for number in range(12)])
     wide = seen.pixels[7]  # 40 x 300 becomes 17 x 128, black above and below
@@ -133,15 +133,15 @@ def test_fitting_keeps_proportions_and_the_whole_image() -> None:
 def test_sound_is_copied_packet_by_packet(tmp_path: Path, suffix: str, codec: str) -> None:
     source = make_video(tmp_path / ("in.mkv" if suffix == ".webm" else f"in{suffix}"), NTSC, sound=codec, sound_s=3.2)
     before = see(source)
-    film = VideoWriter(tmp_path / f"out{suffix}", LABELS, rate=30_000 / 1001, sound_from=str(source))
-    shoot(film, before.times_s)
+    video = VideoWriter(tmp_path / f"out{suffix}", LABELS, rate=30_000 / 1001, sound_from=str(source))
+    shoot(video, before.times_s)
     after = see(tmp_path / f"out{suffix}")
     assert_same_times(after, before.times_s)
     assert after.duration_s == pytest.approx(before.duration_s, abs=0.03)  # to a packet of sound
     assert [data for data, _ in after.sound[0]] == [data for data, _ in before.sound[0]]
     for (_, one), (_, other) in zip(before.sound[0], after.sound[0], strict=True):
         assert abs(one - other) <= 0.0015
-    assert film.remarks == ()
+    assert video.remarks == ()
 
 
 def test_sound_of_a_transport_stream_keeps_step_though_its_clock_begins_elsewhere(tmp_path: Path) -> None:
@@ -178,30 +178,30 @@ def test_sound_that_begins_late_is_still_late(tmp_path: Path, sound_from_s: floa
 def test_sound_that_begins_too_late_to_wait_for_is_left_out_and_told(tmp_path: Path) -> None:
     times_s = [float(number) for number in range(72)]
     source = make_video(tmp_path / "in.mkv", times_s, sound="aac", sound_s=1.0, sound_from_s=70.0)
-    film = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
-    shoot(film, times_s)
+    video = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
+    shoot(video, times_s)
     assert see(tmp_path / "out.mp4").sound == []
-    assert film.remarks == (f"sound of '{source}' is left out: it begins more than a minute after the video",)
+    assert video.remarks == (f"sound of '{source}' is left out: it begins more than a minute after the video",)
 
 
 @pytest.mark.parametrize("first", [30, 600])
 def test_of_a_part_of_a_video_the_sound_of_that_part_is_copied(tmp_path: Path, first: int) -> None:
     times_s = [number / 30 for number in range(first + 60)]
     source = make_video(tmp_path / "in.mp4", times_s, sound="aac", size_hw=(16, 16))
-    film = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source), sound_to_end=False)
-    shoot(film, times_s[first : first + 30], (16, 16))
+    video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source), sound_to_end=False)
+    shoot(video, times_s[first : first + 30], (16, 16))
     before, after = see(source), see(tmp_path / "out.mp4")
     part = [data for data, time_s in before.sound[0] if first / 30 - 1024 / 48_000 < time_s < first / 30 + 1]
     assert [data for data, _ in after.sound[0]] == part
     assert after.duration_s == pytest.approx(1.0, abs=0.05)
 
 
-def test_an_interrupted_film_has_sound_as_long_as_it_is(tmp_path: Path) -> None:
+def test_an_interrupted_video_has_sound_as_long_as_it_is(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", NTSC, sound="aac", sound_s=2.5)
-    film = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source))
+    video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source))
     for number, time_s in enumerate(NTSC[:30]):
-        film.write(frame_at(number, time_s), one_box())
-    film.close(complete=False)
+        video.write(frame_at(number, time_s), one_box())
+    video.close(complete=False)
     seen = see(tmp_path / "out.mp4")
     assert_same_times(seen, NTSC[:30])
     assert seen.duration_s == pytest.approx(1.0, abs=0.03)
@@ -210,11 +210,11 @@ def test_an_interrupted_film_has_sound_as_long_as_it_is(tmp_path: Path) -> None:
 def test_sound_that_does_not_name_its_channels_is_copied(tmp_path: Path) -> None:
     """PCM of Matroska: the MP4 that FFmpeg writes without their names has half a head."""
     source = make_video(tmp_path / "in.mkv", NTSC, sound="pcm_s16le", sound_s=2.5)
-    film = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source))
-    shoot(film, NTSC)
+    video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source))
+    shoot(video, NTSC)
     before, after = see(source).sound, see(tmp_path / "out.mp4").sound
     assert [data for data, _ in after[0]] == [data for data, _ in before[0]]
-    assert film.remarks == ()
+    assert video.remarks == ()
 
 
 @pytest.mark.parametrize(
@@ -230,21 +230,21 @@ def test_sound_that_the_container_cannot_hold_is_left_out_and_told(
     tmp_path: Path, taken_from: str, codec: str, suffix: str, told: str
 ) -> None:
     source = make_video(tmp_path / f"in{taken_from}", NTSC, sound=codec)
-    film = VideoWriter(tmp_path / f"out{suffix}", LABELS, sound_from=str(source))
-    shoot(film, NTSC)
+    video = VideoWriter(tmp_path / f"out{suffix}", LABELS, sound_from=str(source))
+    shoot(video, NTSC)
     seen = see(tmp_path / f"out{suffix}")
     assert_same_times(seen, NTSC)
     assert seen.sound == []
-    assert film.remarks == (f"sound of '{source}' is left out: {told}",)
+    assert video.remarks == (f"sound of '{source}' is left out: {told}",)
 
 
 def test_a_source_without_sound_or_that_is_gone_is_no_trouble(tmp_path: Path) -> None:
     silent = make_video(tmp_path / "silent.mp4", NTSC[:5])
     for source in (silent, tmp_path / "gone.mp4", Path(__file__)):
-        film = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
-        shoot(film, NTSC[:5])
+        video = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
+        shoot(video, NTSC[:5])
         assert see(tmp_path / "out.mp4").sound == []
-        assert film.remarks == ()
+        assert video.remarks == ()
 
 
 def test_damaged_sound_is_copied_around_the_damage(tmp_path: Path) -> None:
@@ -253,8 +253,8 @@ def test_damaged_sound_is_copied_around_the_damage(tmp_path: Path) -> None:
     middle = len(data) // 2
     data[middle : middle + 6000] = bytes(np.random.default_rng(0).integers(0, 256, 6000, np.uint8))
     source.write_bytes(data)
-    film = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
-    shoot(film, NTSC)
+    video = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
+    shoot(video, NTSC)
     seen = see(tmp_path / "out.mp4")
     assert_same_times(seen, NTSC)
     heard = [time_s for _, time_s in seen.sound[0]]
@@ -263,27 +263,27 @@ def test_damaged_sound_is_copied_around_the_damage(tmp_path: Path) -> None:
 
 
 def test_time_that_stands_still_or_runs_back_is_pushed_on(tmp_path: Path) -> None:
-    shoot(VideoWriter(tmp_path / "film.mp4", LABELS), [0.0, 0.5, 0.5, 0.4, 0.9])
-    times_s = see(tmp_path / "film.mp4").times_s
+    shoot(VideoWriter(tmp_path / "video.mp4", LABELS), [0.0, 0.5, 0.5, 0.4, 0.9])
+    times_s = see(tmp_path / "video.mp4").times_s
     assert len(times_s) == 5
     assert all(one < other for one, other in pairwise(times_s))
 
 
 def test_frames_without_time_follow_each_other_at_the_rate(tmp_path: Path) -> None:
-    film = VideoWriter(tmp_path / "film.mp4", LABELS, rate=5)
+    video = VideoWriter(tmp_path / "video.mp4", LABELS, rate=5)
     for number in range(4):
-        film.write(frame_at(number, None), one_box())
-    film.close(complete=True)
-    assert_same_times(see(tmp_path / "film.mp4"), [0.0, 0.2, 0.4, 0.6])
+        video.write(frame_at(number, None), one_box())
+    video.close(complete=True)
+    assert_same_times(see(tmp_path / "video.mp4"), [0.0, 0.2, 0.4, 0.6])
 
 
 @pytest.mark.parametrize("rate", [None, 0.0, 0.00098, 90_000.0, float("nan"), float("inf"), -1.0])
 def test_a_rate_that_nobody_believes_does_no_harm(tmp_path: Path, rate: float | None) -> None:
-    shoot(VideoWriter(tmp_path / "film.mp4", LABELS, rate=rate), NTSC[:10])
-    assert_same_times(see(tmp_path / "film.mp4"), NTSC[:10])
+    shoot(VideoWriter(tmp_path / "video.mp4", LABELS, rate=rate), NTSC[:10])
+    assert_same_times(see(tmp_path / "video.mp4"), NTSC[:10])
 
 
-@pytest.mark.parametrize("name", ["film.avi", "film.gif", "film", "film.mp4.txt", "-"])
+@pytest.mark.parametrize("name", ["video.avi", "video.gif", "video", "video.mp4.txt", "-"])
 def test_another_suffix_is_refused_by_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=rf"{name}.*\.mp4, \.mkv, \.webm or \.mov"):
         VideoWriter(tmp_path / name, LABELS)
@@ -291,23 +291,23 @@ def test_another_suffix_is_refused_by_name(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
-def test_without_an_h264_encoder_the_film_is_vp9(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"film{suffix}"
+def test_without_an_h264_encoder_the_video_is_vp9(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"video{suffix}"
     shoot(VideoWriter(path, LABELS, has=lambda name: name != "libx264"), NTSC[:20])
     seen = see(path)
     assert seen.codec == "vp9"
     assert_same_times(seen, NTSC[:20])
 
 
-def test_a_film_that_no_encoder_can_make_is_refused_before_the_first_frame(tmp_path: Path) -> None:
+def test_a_video_that_no_encoder_can_make_is_refused_before_the_first_frame(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no encoder of H\.264; end the name in \.webm or \.mp4"):
-        video_format(tmp_path / "film.mov", lambda name: name == "libvpx-vp9")
+        video_format(tmp_path / "video.mov", lambda name: name == "libvpx-vp9")
     with pytest.raises(UsageError, match=r"no encoder of H\.264 or VP9"):
-        VideoWriter(tmp_path / "film.mp4", LABELS, has=lambda _: False)
+        VideoWriter(tmp_path / "video.mp4", LABELS, has=lambda _: False)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_film_is_never_written_over_the_one_it_is_made_of(tmp_path: Path) -> None:
+def test_a_video_is_never_written_over_the_one_it_is_made_of(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", NTSC[:5])
     (tmp_path / "link.mp4").symlink_to(source)
     data = source.read_bytes()
@@ -319,27 +319,27 @@ def test_a_film_is_never_written_over_the_one_it_is_made_of(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("complete", [True, False])
 def test_no_frame_is_no_file_and_told(tmp_path: Path, complete: bool) -> None:
-    film = VideoWriter(tmp_path / "film.mp4", LABELS)
-    film.close(complete=complete)
+    video = VideoWriter(tmp_path / "video.mp4", LABELS)
+    video.close(complete=complete)
     assert list(tmp_path.iterdir()) == []
-    assert film.remarks == (f"there is no '{tmp_path / 'film.mp4'}': no frame could be read",)
+    assert video.remarks == (f"there is no '{tmp_path / 'video.mp4'}': no frame could be read",)
 
 
 def test_sound_of_a_stream_is_left_out_with_a_remark(tmp_path: Path) -> None:
-    film = VideoWriter(tmp_path / "film.mp4", LABELS, sound_from="rtsp://host/a", sound_is_file=False)
-    shoot(film, NTSC[:5])
-    assert film.remarks == ("sound of 'rtsp://host/a' is left out: it can only be copied from a file",)
+    video = VideoWriter(tmp_path / "video.mp4", LABELS, sound_from="rtsp://host/a", sound_is_file=False)
+    shoot(video, NTSC[:5])
+    assert video.remarks == ("sound of 'rtsp://host/a' is left out: it can only be copied from a file",)
 
 
-def test_an_aborted_film_leaves_whole_fragments_or_nothing(tmp_path: Path) -> None:
+def test_an_aborted_video_leaves_whole_fragments_or_nothing(tmp_path: Path) -> None:
     short, long = VideoWriter(tmp_path / "short.mp4", LABELS), VideoWriter(tmp_path / "long.mp4", LABELS)
     short.write(frame_at(0, 0.0), one_box())
     for number in range(150):
         long.write(frame_at(number, number / 10), one_box())
-    for film in (short, long):
-        film.abort()
-        film.abort()
-        film.close(complete=False)
+    for video in (short, long):
+        video.abort()
+        video.abort()
+        video.close(complete=False)
     assert [entry.name for entry in tmp_path.iterdir()] == ["long.mp4"]
     seen = see(tmp_path / "long.mp4")
     assert_same_times(seen, [number / 10 for number in range(len(seen.times_s))])
@@ -359,9 +359,9 @@ def test_names_of_any_bytes_can_be_written_and_read(tmp_path: Path) -> None:
 
 
 def test_a_folder_and_a_bad_font_are_told_at_once(tmp_path: Path) -> None:
-    (tmp_path / "film.mp4").mkdir()
+    (tmp_path / "video.mp4").mkdir()
     with pytest.raises(OutputError, match="it is a folder"):
-        VideoWriter(tmp_path / "film.mp4", LABELS)
+        VideoWriter(tmp_path / "video.mp4", LABELS)
     with pytest.raises(UsageError, match="font"):
         VideoWriter(tmp_path / "other.mp4", LABELS, DrawingStyle(font=Path(__file__)))
     assert not (tmp_path / "other.mp4").exists()
@@ -371,10 +371,10 @@ def test_a_folder_and_a_bad_font_are_told_at_once(tmp_path: Path) -> None:
 def test_a_pipe_gets_fragments_that_play(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
-    with subprocess.Popen(["/bin/sh", "-c", f"cat '{pipe}' > '{tmp_path}/film.mp4'"]) as reader:
+    with subprocess.Popen(["/bin/sh", "-c", f"cat '{pipe}' > '{tmp_path}/video.mp4'"]) as reader:
         shoot(VideoWriter(pipe, LABELS), NTSC)
         assert reader.wait() == 0
-    seen = see(tmp_path / "film.mp4")
+    seen = see(tmp_path / "video.mp4")
     assert_same_times(seen, NTSC)
     assert "moof" in seen.boxes
 
@@ -384,12 +384,12 @@ def test_memory_of_frames_is_let_go_of(tmp_path: Path) -> None:
     import gc
     import weakref
 
-    film, alive = VideoWriter(tmp_path / "film.mp4", LABELS), []
+    video, alive = VideoWriter(tmp_path / "video.mp4", LABELS), []
     for number in range(100):
         frame = frame_at(number, number / 10)
         alive.append(weakref.ref(frame.pixels))
-        film.write(frame, one_box())
+        video.write(frame, one_box())
     del frame
     gc.collect()
     assert sum(reference() is not None for reference in alive) <= 64
-    film.close(complete=True)
+    video.close(complete=True)

@@ -42,7 +42,7 @@ def take(process: "subprocess.Popen[bytes]", count: int) -> list[dict[str, Any]]
     [(signal.SIGINT, 130), (signal.SIGTERM, 143)],
     ids=lambda value: str(value),
 )
-def test_a_signal_finishes_the_batch_and_leaves_whole_files(
+def test_a_signal_finishes_the_batch_and_leaves_complete_files(
     command: list[str], images: Path, number: signal.Signals, code: int
 ) -> None:
     process = start(command, "-", "-b", "1", "-o", "-", "-o", "out.coco.json")
@@ -81,7 +81,7 @@ def test_a_second_signal_ends_at_once() -> None:
     assert process.returncode == -signal.SIGTERM
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(command: list[str], images: Path) -> None:
+def test_a_killed_run_resumes_to_the_same_bytes(command: list[str], images: Path) -> None:
     broken(images / "2.png")
     names = [f"in/{name}.png" for name in ("0", "1", "2", "sub/3", "sub/4")] + ["in/0.png", "missing.png"]
     how = ["-", "--deterministic", "-b", "1", "-o"]
@@ -90,9 +90,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(command: list[str], i
     def outputs(folder: str) -> list[str]:
         return [f"{folder}/out.jsonl", "-o", f"{folder}/out.json", "-o", f"{folder}/out.csv", "-o", f"{folder}/labels"]
 
-    whole = start(command, *how, *outputs("whole"), env=environment)
-    whole.communicate("\n".join(names).encode(), timeout=TIMEOUT)
-    assert whole.returncode == 3
+    complete = start(command, *how, *outputs("complete"), env=environment)
+    complete.communicate("\n".join(names).encode(), timeout=TIMEOUT)
+    assert complete.returncode == 3
 
     process = start(command, *how, *outputs("part"), "-o", "-", env=environment)
     for name in names[:4]:
@@ -116,13 +116,13 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(command: list[str], i
     assert err.decode().splitlines()[-1].startswith("7 images, 2 failed, 10 boxes in ")
     left, wanted = (
         {path.relative_to(folder).as_posix(): path.read_bytes() for path in Path(folder).rglob("[!.]*.*")}
-        for folder in ("part", "whole")
+        for folder in ("part", "complete")
     )
     assert left.keys() == wanted.keys()
     assert {name for name in wanted if left[name] != wanted[name]} == set()
 
 
-def test_a_run_is_not_resumed_with_other_wishes_or_other_images(command: list[str], images: Path) -> None:
+def test_a_run_is_not_resumed_with_other_options_or_images(command: list[str], images: Path) -> None:
     process = start(command, "-", "-b", "1", "-o", "out.jsonl", "-o", "-")
     for name in ("in/0.png", "in/1.png"):
         give(process, name)
@@ -156,7 +156,7 @@ def test_two_runs_do_not_share_an_output(command: list[str], images: Path) -> No
     assert len(Path("out.jsonl").read_text().splitlines()) == 1
 
 
-def test_a_reader_that_goes_ends_the_run_quietly(command: list[str], images: Path) -> None:
+def test_a_closed_pipe_ends_the_run_quietly(command: list[str], images: Path) -> None:
     process = start(command, "-", "-b", "1")
     give(process, "in/0.png")
     take(process, 1)
@@ -168,7 +168,7 @@ def test_a_reader_that_goes_ends_the_run_quietly(command: list[str], images: Pat
     assert err == b""
 
 
-def test_threads_that_still_read_are_not_torn_out_of_their_work_at_the_end() -> None:
+def test_reading_threads_do_not_crash_the_process_at_exit() -> None:
     script = (
         "import atexit, sys, threading\n"
         "from detcli.cli.main import main\n"
@@ -184,7 +184,7 @@ def test_threads_that_still_read_are_not_torn_out_of_their_work_at_the_end() -> 
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--json"], ["completion", "bash"]], ids=" ".join)
-def test_a_reader_that_never_was_ends_other_commands_quietly(arguments: list[str]) -> None:
+def test_a_closed_pipe_ends_other_commands_quietly(arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
@@ -195,7 +195,7 @@ def test_a_reader_that_never_was_ends_other_commands_quietly(arguments: list[str
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
-def test_a_full_disk_is_8_and_a_sentence(command: list[str], images: Path) -> None:
+def test_a_full_disk_is_8_with_a_message(command: list[str], images: Path) -> None:
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         process = start(command, "in", stdout=full)
         _, err = process.communicate(timeout=TIMEOUT)
@@ -204,7 +204,7 @@ def test_a_full_disk_is_8_and_a_sentence(command: list[str], images: Path) -> No
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
-def test_help_onto_a_full_disk_is_8_and_a_sentence() -> None:
+def test_help_on_a_full_disk_is_8_with_a_message() -> None:
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         done = subprocess.run(
             [sys.executable, "-m", "detcli", "--help"], stdout=full, stderr=subprocess.PIPE, timeout=60
@@ -213,7 +213,7 @@ def test_help_onto_a_full_disk_is_8_and_a_sentence() -> None:
     assert done.stderr == b"detcli: cannot write: No space left on device\n"
 
 
-def test_a_closed_standard_output_is_told_before_the_model_is_loaded(command: list[str], images: Path) -> None:
+def test_a_closed_standard_output_is_reported_before_loading(command: list[str], images: Path) -> None:
     process = start(["sh", "-c", 'exec "$@" >&-', "sh", *command], "in")
     _, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 8
@@ -252,7 +252,7 @@ def left_on_the_screen(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("columns", [40, 120])
-def test_on_a_terminal_there_is_a_table_as_wide_as_it(command: list[str], images: Path, columns: int) -> None:
+def test_a_terminal_gets_a_table_of_its_width(command: list[str], images: Path, columns: int) -> None:
     broken(images / "1.png")
     image(images / "a-very-long-name-that-does-not-fit-into-forty-columns.png")
     code, shown = on_a_terminal([*command, "in"], columns)

@@ -29,9 +29,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data = stream.getvalue()
         if index % BROKEN_EVERY == 0:
             data = data[: len(data) // 2]
-        place = folder / f"{index // 500}"
-        place.mkdir(exist_ok=True)
-        (place / f"{index:04d}.{kind}").write_bytes(data)
+        subfolder = folder / f"{index // 500}"
+        subfolder.mkdir(exist_ok=True)
+        (subfolder / f"{index:04d}.{kind}").write_bytes(data)
     return folder
 
 

@@ -127,10 +127,10 @@ def indices(sink: Collector) -> list[int]:
 
 def test_every_frame_reaches_every_sink_in_order() -> None:
     first, second, loose = Collector(), Collector(), Collector(ordered=False)
-    tally = run(FakeSource(images(101, broken=[3, 50])), TwoBoxes(), [first, loose, second], workers=5)
+    stats = run(FakeSource(images(101, broken=[3, 50])), TwoBoxes(), [first, loose, second], workers=5)
     assert indices(first) == indices(second) == list(range(101))
     assert sorted(indices(loose)) == list(range(101))
-    assert (tally.images, tally.failed, tally.boxes, tally.exit_code) == (99, 2, 198, 3)
+    assert (stats.images, stats.failed, stats.boxes, stats.exit_code) == (99, 2, 198, 3)
     assert first.closed == loose.closed == [True]
 
 
@@ -155,7 +155,7 @@ def test_a_slow_image_delays_but_never_overtakes() -> None:
     assert indices(sink) == list(range(30))
 
 
-def test_a_batch_is_never_larger_than_asked_nor_than_the_work() -> None:
+def test_a_batch_is_at_most_the_batch_size_and_the_input() -> None:
     detector = TwoBoxes(batch_size=8)
     run(FakeSource(images(3)), detector, [Collector()], workers=2)
     assert sum(detector.batches) == 3
@@ -170,13 +170,13 @@ def test_a_deterministic_run_fills_every_batch_but_the_last() -> None:
     assert detector.batches == [4, 4, 3]
 
 
-def test_a_deterministic_run_that_goes_on_keeps_the_batches_of_the_whole() -> None:
+def test_a_resumed_deterministic_run_keeps_the_same_batches() -> None:
     detector = TwoBoxes(batch_size=4, deterministic=True)
     run(FakeSource(images(11)[3:]), detector, [Collector()])
     assert detector.batches == [1, 4, 3]
 
 
-def test_pixels_are_let_go_of_when_no_sink_looks_at_them() -> None:
+def test_pixels_are_freed_when_no_sink_needs_them() -> None:
     blind, seeing = Collector(), Collector(needs_pixels=True)
     run(FakeSource(images(5)), TwoBoxes(), [blind])
     run(FakeSource(images(5)), TwoBoxes(), [seeing])
@@ -184,9 +184,9 @@ def test_pixels_are_let_go_of_when_no_sink_looks_at_them() -> None:
     assert seeing.had_pixels == {True}
 
 
-def test_a_resumed_run_counts_on() -> None:
-    tally = run(FakeSource(images(10)[7:]), TwoBoxes(), [Collector()], stats=RunStats(images=7, boxes=14))
-    assert (tally.images, tally.boxes) == (10, 20)
+def test_a_resumed_run_continues_the_counts() -> None:
+    stats = run(FakeSource(images(10)[7:]), TwoBoxes(), [Collector()], stats=RunStats(images=7, boxes=14))
+    assert (stats.images, stats.boxes) == (10, 20)
 
 
 def test_no_images_is_exit_code_4() -> None:
@@ -207,7 +207,7 @@ def test_a_full_disk_ends_the_run_and_closes_every_sink_as_incomplete(ordered: b
     assert len(other.seen) <= 21
 
 
-def test_what_an_unordered_sink_has_not_written_is_not_in_an_ordered_one() -> None:
+def test_ordered_sinks_get_a_result_after_unordered_ones() -> None:
     """A journal's line promises that the drawn image is on the disk."""
     failing, journal = Collector(ordered=False, fail_at=5), Collector()
     with pytest.raises(OutputError):
@@ -215,7 +215,7 @@ def test_what_an_unordered_sink_has_not_written_is_not_in_an_ordered_one() -> No
     assert indices(journal) == [0, 1, 2, 3, 4]
 
 
-def test_a_sink_that_cannot_close_is_aborted_and_the_others_are_told() -> None:
+def test_a_sink_that_cannot_close_is_aborted_and_others_are_told() -> None:
     failing, other = Collector(fail_on_close=True), Collector()
     with pytest.raises(OutputError, match="cannot close"):
         run(FakeSource(images(3)), TwoBoxes(), [failing, other])
@@ -225,7 +225,7 @@ def test_a_sink_that_cannot_close_is_aborted_and_the_others_are_told() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
 @pytest.mark.parametrize("name", ["jsonl", "csv", "coco", "coco-results"])
-def test_a_disk_that_is_full_half_way_is_told_as_such_by_every_format(name: str, tmp_path: Path) -> None:
+def test_every_format_reports_a_disk_that_fills_during_the_run(name: str, tmp_path: Path) -> None:
     import resource
 
     labels = ClassLabels.from_names(["cat", "dog"])
@@ -241,7 +241,7 @@ def test_a_disk_that_is_full_half_way_is_told_as_such_by_every_format(name: str,
     assert journal.closed == [False]
 
 
-def test_what_ended_a_run_is_told_rather_than_what_closing_says_after_it() -> None:
+def test_the_error_that_ended_a_run_is_raised_not_one_from_closing() -> None:
     failing, other = Collector(fail_at=3, fail_on_close=True), Collector()
     with pytest.raises(OutputError, match="cannot write"):
         run(FakeSource(images(10)), TwoBoxes(), [failing, other])
@@ -275,7 +275,7 @@ def test_a_bug_in_a_reader_is_raised_not_swallowed() -> None:
         run(FakeSource(listed), TwoBoxes(batch_size=1), [Collector()])
 
 
-def test_an_error_while_listing_comes_after_what_was_listed() -> None:
+def test_a_listing_error_is_raised_after_the_listed_images() -> None:
     class Torn(FakeSource):
         def __iter__(self) -> Iterator[FakeImage]:
             yield from self.images
@@ -287,7 +287,7 @@ def test_an_error_while_listing_comes_after_what_was_listed() -> None:
     assert indices(sink) == list(range(6))
 
 
-def test_stop_finishes_the_batch_and_says_which_signal() -> None:
+def test_a_stop_finishes_the_batch_and_records_the_signal() -> None:
     stop = StopSignal()
     sink = Collector()
 
@@ -297,9 +297,9 @@ def test_stop_finishes_the_batch_and_says_which_signal() -> None:
                 stop.set("SIGTERM")
             return super().detect_frames(frames)
 
-    tally = run(FakeSource(images(100)), Stopping(batch_size=2, deterministic=True), [sink], stop=stop)
+    stats = run(FakeSource(images(100)), Stopping(batch_size=2, deterministic=True), [sink], stop=stop)
     assert indices(sink) == [0, 1, 2, 3, 4, 5]
-    assert (tally.interrupted, tally.exit_code) == ("SIGTERM", 143)
+    assert (stats.interrupted, stats.exit_code) == ("SIGTERM", 143)
     assert sink.closed == [False]
 
 
@@ -312,10 +312,10 @@ def test_stop_is_noticed_while_the_input_is_silent() -> None:
     assert detector.during is not None
     stopper = threading.Thread(target=lambda: (detector.during.wait(30), stop.set("SIGINT")))  # type: ignore[union-attr]
     stopper.start()
-    tally = run(FakeSource(listed), detector, [Collector()], stop=stop, workers=2)
+    stats = run(FakeSource(listed), detector, [Collector()], stop=stop, workers=2)
     stopper.join()
     gate.set()
-    assert tally.exit_code == 130
+    assert stats.exit_code == 130
 
 
 def test_a_sink_that_fails_is_noticed_while_the_input_is_silent() -> None:
@@ -329,15 +329,15 @@ def test_a_sink_that_fails_is_noticed_while_the_input_is_silent() -> None:
     gate.set()
 
 
-@pytest.mark.parametrize(("limits", "failed"), [(FailurePolicy(strict=True), 1), (FailurePolicy(max_failures=2), 3)])
-def test_limits_end_the_run_at_the_first_failure_too_many(limits: FailurePolicy, failed: int) -> None:
-    tally = RunStats()
+@pytest.mark.parametrize(("policy", "failed"), [(FailurePolicy(strict=True), 1), (FailurePolicy(max_failures=2), 3)])
+def test_the_failure_policy_ends_the_run_at_its_limit(policy: FailurePolicy, failed: int) -> None:
+    stats = RunStats()
     with pytest.raises(TooManyFailuresError):
-        run(FakeSource(images(100, broken=range(10, 100))), TwoBoxes(), [Collector()], failures=limits, stats=tally)
-    assert tally.failed == failed
+        run(FakeSource(images(100, broken=range(10, 100))), TwoBoxes(), [Collector()], failures=policy, stats=stats)
+    assert stats.failed == failed
 
 
-def test_what_is_in_flight_is_bounded_however_long_the_input() -> None:
+def test_frames_in_flight_are_bounded_for_any_input_length() -> None:
     """The source is listed only a window ahead of what is written."""
     sink = Collector()
     source = FakeSource(images(2000))
@@ -354,27 +354,27 @@ def test_what_is_in_flight_is_bounded_however_long_the_input() -> None:
     assert farthest <= 4 * 4 + 4 * 2 + 2
 
 
-def test_big_images_wait_for_room_without_stopping_a_full_batch() -> None:
-    room = InFlightLimit(frames=100, nbytes=1000, at_least=3)
+def test_large_images_wait_for_memory_but_a_full_batch_completes() -> None:
+    limit = InFlightLimit(frames=100, nbytes=1000, at_least=3)
     frame = FakeImage(Origin(0, "a", "a", "a"), side=20)()
     for _ in range(3):
-        assert room.enter()
-        room.begin()
-        room.hold(frame)
+        assert limit.enter()
+        limit.begin()
+        limit.hold(frame)
     begun = threading.Event()
-    assert room.enter()
-    waiting = threading.Thread(target=lambda: (room.begin(), begun.set()))
+    assert limit.enter()
+    waiting = threading.Thread(target=lambda: (limit.begin(), begun.set()))
     waiting.start()
     assert not begun.is_set()
-    room.leave(frame)
-    room.leave(frame)
-    room.leave(frame)
+    limit.leave(frame)
+    limit.leave(frame)
+    limit.leave(frame)
     waiting.join(30)
     assert begun.is_set()
 
 
 @pytest.mark.parametrize("deterministic", [False, True])
-def test_decoded_images_that_wait_are_bounded_by_their_bytes(
+def test_waiting_decoded_images_are_bounded_by_their_bytes(
     deterministic: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Far fewer large images are decoded ahead than small ones, however many have been listed."""
@@ -402,11 +402,11 @@ def test_decoded_images_that_wait_are_bounded_by_their_bytes(
     detector = TwoBoxes(batch_size=batch_size, deterministic=deterministic)
     run(FakeSource(listed), detector, [sink], workers=workers, on_result=written)
     assert indices(sink) == list(range(300))
-    # The pixels that the detector is done with make room while the image is still on its way to the sinks.
+    # Pixels that the detector no longer needs are freed while the image is still on its way to the sinks.
     assert most <= (batch_size if deterministic else 0) + 2 * 5 + workers + 1
 
 
-def test_frames_are_freed_as_the_run_goes_on() -> None:
+def test_frames_are_freed_during_the_run() -> None:
     alive: list[int] = []
     calls = count()
 

@@ -26,7 +26,7 @@ def ids(result: Detections | FailedFrame) -> list[int]:
     return result.track_ids.tolist()
 
 
-def test_numbers_count_from_one_in_each_source() -> None:
+def test_track_ids_start_at_one_in_each_source() -> None:
     following = MultiSourceTracker(0.4)
     for number in range(3):
         assert ids(following(frame("a", number, number / 30), boxes(2))) == [1, 2]
@@ -42,7 +42,7 @@ def test_a_source_is_known_by_its_field_not_by_the_path() -> None:
     assert tracker.tracks == 2
 
 
-def test_a_gap_is_one_of_its_own_source() -> None:
+def test_a_gap_affects_only_its_source() -> None:
     following = MultiSourceTracker(0.4)
     for number, place in enumerate(("a", "b")):
         following(frame(place, number, 0.0), boxes(1))
@@ -52,12 +52,12 @@ def test_a_gap_is_one_of_its_own_source() -> None:
     assert ids(following(frame("b", 1, 9.0), boxes(1))) == [1]
 
 
-def test_a_frame_where_nothing_is_found_is_a_frame_of_no_tracks() -> None:
+def test_a_frame_without_detections_has_no_tracks() -> None:
     following = MultiSourceTracker(0.4)
     assert ids(following(frame("a", 0, 0.0), boxes(0))) == []
     assert following.tracks == 0
 
 
-def test_boxes_between_the_threshold_and_where_tracks_begin_are_no_tracks() -> None:
+def test_boxes_below_the_birth_threshold_start_no_track() -> None:
     following = MultiSourceTracker(0.4)
     assert [ids(following(frame("a", number, number / 30), boxes(1, score=0.45))) for number in range(3)] == [[]] * 3

@@ -1,4 +1,4 @@
-"""A detector that chooses its batches: order is kept, what is in flight is bounded, and nobody waits for company."""
+"""A detector that chooses its batches: order is kept, frames in flight are bounded, and no frame waits for others."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from detcli.structures.stop_signal import StopSignal
 
 @dataclass
 class FakeImage:
-    """An image whose side is its place in the input modulo three: three sizes that take turns."""
+    """An image whose side follows from its index modulo three: three alternating sizes."""
 
     origin: Origin
     broken: bool = False
@@ -68,7 +68,7 @@ class OfOneSize:
         if isinstance(frames[0], FailedFrame):
             return [0]
         size = frames[0].size_hw
-        return [place for place, one in enumerate(frames) if isinstance(one, Frame) and one.size_hw == size][
+        return [index for index, frame in enumerate(frames) if isinstance(frame, Frame) and frame.size_hw == size][
             : self.batch_size
         ]
 
@@ -117,13 +117,13 @@ def ready_at_once(count: int) -> FakeSource:
     return FakeSource([replace(source.images[0], gate=first), *rest])
 
 
-def test_results_keep_the_order_and_belong_to_their_images() -> None:
+def test_results_keep_input_order_and_match_their_images() -> None:
     sink, loose, detector = Collector(), Collector(ordered=False), OfOneSize()
-    tally = run(images(100, broken=[0, 7, 50]), detector, [sink, loose], workers=4)
+    stats = run(images(100, broken=[0, 7, 50]), detector, [sink, loose], workers=4)
     assert [index for index, _ in sink.seen] == list(range(100))
-    for index, found in sink.seen:
-        assert isinstance(found, FailedFrame) or found.boxes_xyxy[0, 2] == index + 1
-    assert (tally.images, tally.failed) == (97, 3)
+    for index, detections in sink.seen:
+        assert isinstance(detections, FailedFrame) or detections.boxes_xyxy[0, 2] == index + 1
+    assert (stats.images, stats.failed) == (97, 3)
     assert sorted(index for batch in detector.batches for index in batch) == list(range(100))
 
 
@@ -142,13 +142,13 @@ def test_the_image_that_is_next_is_in_the_next_batch() -> None:
         done.update(batch)
 
 
-def test_no_more_are_offered_than_the_look_ahead() -> None:
+def test_the_detector_is_offered_at_most_its_look_ahead() -> None:
     detector = OfOneSize(look_ahead=10)
     run(images(200), detector, [Collector()], workers=3)
     assert max(detector.offered) <= 10
 
 
-def test_a_slow_input_gets_each_result_before_the_next_image_comes() -> None:
+def test_a_slow_input_gets_each_result_before_the_next_image() -> None:
     """As in `inotifywait … | detcli detect -`: a look-ahead that is never full holds nothing back."""
     gates = {index: threading.Event() for index in range(5)}
     sink = Collector()
@@ -162,7 +162,7 @@ def test_a_slow_input_gets_each_result_before_the_next_image_comes() -> None:
     assert not runner.is_alive()
 
 
-def test_what_is_in_flight_is_bounded_however_long_the_input() -> None:
+def test_frames_in_flight_are_bounded_for_any_input_length() -> None:
     sink, source, farthest = Collector(), images(1500), 0
 
     class Watching(OfOneSize):
@@ -177,7 +177,7 @@ def test_what_is_in_flight_is_bounded_however_long_the_input() -> None:
 
 
 @pytest.mark.parametrize("stop_after", [1, 2])
-def test_a_stop_ends_after_the_batch_in_hand_and_leaves_no_gap(stop_after: int) -> None:
+def test_a_stop_ends_after_the_current_batch_and_leaves_no_gap(stop_after: int) -> None:
     stop, sink = StopSignal(), Collector()
 
     class Stopping(OfOneSize):
@@ -186,9 +186,9 @@ def test_a_stop_ends_after_the_batch_in_hand_and_leaves_no_gap(stop_after: int) 
                 stop.set("SIGTERM")
             return super().detect_frames(frames)
 
-    tally = run(ready_at_once(24), Stopping(), [sink], workers=2, stop=stop)
+    stats = run(ready_at_once(24), Stopping(), [sink], workers=2, stop=stop)
     assert [index for index, _ in sink.seen] == list(range(stop_after))
-    assert tally.exit_code == 143
+    assert stats.exit_code == 143
 
 
 def test_a_full_disk_ends_the_run() -> None:

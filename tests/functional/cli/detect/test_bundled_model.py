@@ -25,13 +25,13 @@ ALL = "shapes:1:1000"
 SAMPLE = "shapes:1:100"
 
 
-def test_its_files_are_whole_and_small() -> None:
+def test_its_files_are_complete_and_small() -> None:
     assert [check.state for check in check_shipped("shapes")] == ["whole"] * 3
     weights = locate("shapes").folder / "model.safetensors"
     assert weights.stat().st_size <= 4_000_000
 
 
-def test_the_catalogue_says_what_it_is() -> None:
+def test_the_catalog_describes_it() -> None:
     entry = CATALOG["shapes"]
     checkpoint = read_checkpoint(locate("shapes"))
     family = family_of(checkpoint.config)
@@ -47,13 +47,13 @@ def test_the_catalogue_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("name", ["1-learn.toml", "2-finish.toml"])
-def test_the_recipes_it_was_made_by_are_recipes(name: str) -> None:
+def test_its_training_recipes_are_valid(name: str) -> None:
     recipe = recipe_for("dfine-s", scratch=True).merged_with_file(locate("shapes").folder / name)
     assert recipe.batch == recipe.base_batch == 16
 
 
 @pytest.mark.slow
-def test_it_reaches_what_was_promised(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_reaches_the_published_metrics(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     report = tmp_path / "report.json"
     assert detcli("eval", "-m", "shapes", "--data", ALL, "-o", str(report), "--min-map", "0.80").code == 0
@@ -61,24 +61,24 @@ def test_it_reaches_what_was_promised(detcli: Detcli, tmp_path: Path, monkeypatc
     assert 100 * figures["AP"] == pytest.approx(CATALOG["shapes"].average_precision, abs=0.1)
 
 
-def test_plain_pycocotools_judges_it_the_same(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pycocotools_gives_the_same_metrics(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     ground_truth = open_dataset(SAMPLE, part="val").annotations()
-    Path("truth.json").write_text(json.dumps(ground_truth))
+    Path("ground_truth.json").write_text(json.dumps(ground_truth))
     write_images(Path("images"))
     detected = detcli(
-        "detect", "images", "-m", "shapes", "-f", "coco-results", "--gt", "truth.json", "-o", "found.json"
+        "detect", "images", "-m", "shapes", "-f", "coco-results", "--gt", "ground_truth.json", "-o", "results.json"
     )
     assert detected.code == 0, detected.err
     assert detcli("eval", "-m", "shapes", "--data", SAMPLE, "-o", "report.json").code == 0
     figures = json.loads(Path("report.json").read_text())["metrics"]
     with contextlib.redirect_stdout(io.StringIO()):
-        reference = COCO("truth.json")
-        evaluation = COCOeval(reference, reference.loadRes("found.json"), "bbox")
+        reference = COCO("ground_truth.json")
+        evaluation = COCOeval(reference, reference.loadRes("results.json"), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -86,13 +86,13 @@ def test_plain_pycocotools_judges_it_the_same(detcli: Detcli, tmp_path: Path, mo
     assert figures["AP"] > 0.75
 
 
-def test_the_demo_finds_what_was_drawn(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_detects_the_drawn_shapes(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert detcli("demo").code == 0
     ground_truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
-    found = json.loads(Path("detcli-demo/detections.json").read_text())["annotations"]
-    assert evaluate_coco(ground_truth, found).ap > 0.6, "with the boxes above the threshold alone"
+    detections = json.loads(Path("detcli-demo/detections.json").read_text())["annotations"]
+    assert evaluate_coco(ground_truth, detections).ap > 0.6, "with the boxes above the threshold alone"
 
 
 def write_images(folder: Path) -> None:

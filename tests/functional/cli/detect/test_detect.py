@@ -23,14 +23,14 @@ def records(text: str) -> list[dict[str, Any]]:
 def test_without_an_output_records_go_to_standard_output(detect: Detect, images: Path) -> None:
     run = detect("in")
     assert run.code == 0
-    found = records(run.out)
-    assert [record["file"] for record in found] == [f"in/{name}.png" for name in ("0", "1", "2", "sub/3", "sub/4")]
-    assert [record["index"] for record in found] == list(range(5))
-    assert all(len(record["detections"]) == 2 and record["error"] is None for record in found)
+    results = records(run.out)
+    assert [record["file"] for record in results] == [f"in/{name}.png" for name in ("0", "1", "2", "sub/3", "sub/4")]
+    assert [record["index"] for record in results] == list(range(5))
+    assert all(len(record["detections"]) == 2 and record["error"] is None for record in results)
     assert run.err.startswith("5 images, 10 boxes in ")
 
 
-def test_every_format_is_chosen_by_suffix_and_can_be_had_at_once(detect: Detect, images: Path) -> None:
+def test_suffixes_choose_the_formats_of_several_outputs(detect: Detect, images: Path) -> None:
     run = detect("in", "-o", "a.jsonl", "-o", "b.coco.json", "-o", "c.csv", "-o", "d/", "--save-images", "drawn")
     assert (run.code, run.out) == (0, "")
     assert run.err.splitlines()[-1].endswith(" s -> a.jsonl, b.coco.json, c.csv, d/, drawn/")
@@ -67,7 +67,7 @@ def test_coco_results_keep_every_score_and_load_as_results(
     assert len(COCO("truth.json").loadRes("results.json").anns) == 100
 
 
-def test_the_table_is_for_eyes(detect: Detect, images: Path) -> None:
+def test_the_table_is_human_readable(detect: Detect, images: Path) -> None:
     run = detect("in", "-f", "table", env={"COLUMNS": "60"})
     assert run.code == 0
     assert run.out.startswith("file\n  label")
@@ -92,7 +92,7 @@ def test_nothing_processed_is_4(detect: Detect, images: Path) -> None:
     assert "detcli: 'not/there.jpg': " in run.err
 
 
-def test_videos_and_streams_are_pointed_to_the_command_that_takes_them(detect: Detect, images: Path) -> None:
+def test_videos_and_streams_get_a_hint_to_the_video_command(detect: Detect, images: Path) -> None:
     Path("in.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(100))
     first, second, third = records(detect("in.mp4", "rtsp://me:secret@camera/1", "cam9").out)
     assert first["error"]["message"] == "a video, not an image: 'detcli video' takes videos"
@@ -100,7 +100,7 @@ def test_videos_and_streams_are_pointed_to_the_command_that_takes_them(detect: D
     assert third["error"]["message"] == "no such file or folder; 'detcli video' takes cameras"
 
 
-def test_an_empty_folder_is_an_error_that_names_it(detect: Detect, images: Path) -> None:
+def test_an_empty_folder_is_an_error_with_its_name(detect: Detect, images: Path) -> None:
     Path("empty").mkdir()
     run = detect("empty", "-o", "out.jsonl")
     assert (run.code, run.out) == (4, "")
@@ -116,7 +116,7 @@ def test_strict_ends_at_the_first_failure(detect: Detect, images: Path) -> None:
     assert records(Path("out.jsonl").read_text())[0]["error"]["code"] == "truncated"
 
 
-def test_max_failures_allows_so_many(detect: Detect, images: Path) -> None:
+def test_max_failures_is_the_number_of_accepted_failures(detect: Detect, images: Path) -> None:
     for name in ("0.png", "1.png"):
         broken(images / name)
     assert "2 failed" in detect("in", "--max-failures", "2").err
@@ -125,12 +125,12 @@ def test_max_failures_allows_so_many(detect: Detect, images: Path) -> None:
     assert "2 inputs failed, more than --max-failures 1 allows" in run.err
 
 
-def test_classes_keep_what_is_named_and_a_slip_is_told(detect: Detect, images: Path) -> None:
+def test_classes_select_labels_and_a_typo_gets_a_suggestion(detect: Detect, images: Path) -> None:
     run = detect("in", "--classes", "Dog,2")
     assert {box["label"] for record in records(run.out) for box in record["detections"]} <= {"dog", "traffic light"}
-    slip = detect("in", "--classes", "persn", "-o", "out.jsonl")
-    assert slip.code == 2
-    assert "the model has no class 'persn': did you mean 'person'?" in slip.err
+    typo = detect("in", "--classes", "persn", "-o", "out.jsonl")
+    assert typo.code == 2
+    assert "the model has no class 'persn': did you mean 'person'?" in typo.err
     assert not Path("out.jsonl").exists()
 
 
@@ -140,13 +140,13 @@ def test_an_unknown_model_is_5_with_suggestions(detcli: Callable[..., Run], imag
     assert "there is no model 'dfine-xl'; did you mean 'dfine-x" in run.err
 
 
-def test_offline_and_not_here_is_5(detcli: Callable[..., Run], images: Path, tmp_path: Path) -> None:
+def test_offline_and_not_downloaded_is_5(detcli: Callable[..., Run], images: Path, tmp_path: Path) -> None:
     run = detcli("detect", "in", "-m", "dfine-s", "--offline", "--cache-dir", tmp_path / "cache")
     assert run.code == 5
     assert "'dfine-s' is not on this machine" in run.err
 
 
-def test_an_output_that_exists_is_left_alone_unless_told(detect: Detect, images: Path) -> None:
+def test_an_existing_output_is_not_replaced_by_default(detect: Detect, images: Path) -> None:
     Path("out.jsonl").write_text("mine")
     run = detect("in", "-o", "out.jsonl")
     assert run.code == 8
@@ -169,7 +169,7 @@ def test_skipping_one_output_still_writes_the_other(detect: Detect, images: Path
     assert len(records(Path("b.jsonl").read_text())) == 5
 
 
-def test_skip_leaves_the_drawn_images_that_are_there(detect: Detect, images: Path) -> None:
+def test_skip_keeps_existing_annotated_images(detect: Detect, images: Path) -> None:
     assert detect("in", "--save-images", "drawn").code == 0
     Path("drawn/1.png").write_bytes(b"mine")
     Path("drawn/2.png").unlink()
@@ -185,7 +185,7 @@ def test_with_images_saved_standard_output_keeps_its_default(detect: Detect, ima
     assert len(list(Path("cut").rglob("*.png"))) == 10
 
 
-def test_what_a_run_writes_is_not_its_input(detect: Detect, images: Path) -> None:
+def test_outputs_of_a_run_are_not_read_as_its_input(detect: Detect, images: Path) -> None:
     assert len(records(detect(".", "--save-images", "drawn").out)) == 5
     assert len(records(detect(".", "--save-images", "drawn", "-y").out)) == 5
 
@@ -218,7 +218,7 @@ def test_what_a_run_writes_is_not_its_input(detect: Detect, images: Path) -> Non
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_what_makes_no_sense_is_told_before_anything_is_written(
+def test_invalid_combinations_are_refused_before_any_output(
     detect: Detect, images: Path, arguments: list[str], complaint: str
 ) -> None:
     before = sorted(path.name for path in Path().iterdir())
@@ -228,7 +228,7 @@ def test_what_makes_no_sense_is_told_before_anything_is_written(
     assert sorted(path.name for path in Path().iterdir()) == before
 
 
-def test_numbers_beyond_every_count_are_no_limit(detect: Detect, images: Path) -> None:
+def test_huge_limits_are_accepted(detect: Detect, images: Path) -> None:
     beyond = str(10**30)
     run = detect("in", "--limit", beyond, "--max-pixels", beyond, "--max-failures", beyond)
     assert (run.code, len(records(run.out))) == (0, 5)
@@ -240,8 +240,8 @@ def test_a_settings_file_is_not_overwritten(detect: Detect, images: Path) -> Non
     assert Path("mine.csv").read_text() == "[detect]\n"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="only there may one stand in a folder that is gone")
-def test_a_folder_that_is_gone_is_told(detect: Detect, images: Path) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX allows to delete the working folder")
+def test_a_deleted_working_folder_is_reported(detect: Detect, images: Path) -> None:
     Path("gone").mkdir()
     os.chdir("gone")
     Path("../gone").rmdir()
@@ -250,19 +250,19 @@ def test_a_folder_that_is_gone_is_told(detect: Detect, images: Path) -> None:
     assert "the working folder cannot be found" in run.err
 
 
-def test_a_dry_run_lists_and_does_nothing(detect: Detect, images: Path) -> None:
+def test_a_dry_run_lists_images_and_writes_nothing(detect: Detect, images: Path) -> None:
     run = detect("in", "--dry-run", "-o", "out.jsonl", "--save-images", "drawn", "--limit", "4")
     assert run.code == 0
     assert run.out.splitlines() == ["in/0.png", "in/1.png", "in/2.png", "in/sub/3.png"]
-    for said in ("would process 4 images", "model: ", "device: cpu", "output: out.jsonl (jsonl)", "output: drawn/"):
-        assert said in run.err
+    for words in ("would process 4 images", "model: ", "device: cpu", "output: out.jsonl (jsonl)", "output: drawn/"):
+        assert words in run.err
     assert not Path("out.jsonl").exists()
     assert not Path("drawn").exists()
     again = detect("-0", "--files-from", "-", stdin=detect("in", "-n", "-0").out.encode())
     assert len(records(again.out)) == 5, "what is listed can be given back"
 
 
-def test_a_dry_run_says_what_would_be_fetched(detcli: Callable[..., Run], images: Path, tmp_path: Path) -> None:
+def test_a_dry_run_tells_what_would_be_downloaded(detcli: Callable[..., Run], images: Path, tmp_path: Path) -> None:
     run = detcli("detect", "in", "-n", "--cache-dir", tmp_path / "cache")
     assert run.code == 0
     assert "dfine-s (ustc-community/dfine-small-coco), not on this machine; it would be downloaded" in run.err
@@ -277,7 +277,7 @@ def test_paths_and_images_come_from_standard_input(detect: Detect, images: Path)
     assert detect("-", stdin=b"").code == 4
 
 
-def test_the_header_tells_model_version_and_arguments(detect: Detect, model: Path, images: Path) -> None:
+def test_the_header_has_model_version_and_arguments(detect: Detect, model: Path, images: Path) -> None:
     first = records(detect("in", "--header", env={"SOURCE_DATE_EPOCH": "0"}).out)[0]["detcli"]
     assert first["model"] == str(model)
     assert first["created"] == "1970-01-01T00:00:00Z"
@@ -301,21 +301,21 @@ def test_ids_come_from_the_annotations(detect: Detect, images: Path) -> None:
 
 
 def test_results_do_not_depend_on_the_batch(detect: Detect, images: Path) -> None:
-    one = records(detect("in", "-b", "1").out)
+    single_batches = records(detect("in", "-b", "1").out)
     three = records(detect("in", "-b", "3").out)
-    for single, batched in zip(one, three, strict=True):
+    for single, batched in zip(single_batches, three, strict=True):
         for left, right in zip(single["detections"], batched["detections"], strict=True):
             assert left["score"] == pytest.approx(right["score"], abs=1e-5)
             assert left["bbox"] == pytest.approx(right["bbox"], abs=1e-3)
 
 
-def test_deterministic_runs_are_the_same_to_the_byte(detect: Detect, images: Path) -> None:
+def test_deterministic_runs_write_identical_bytes(detect: Detect, images: Path) -> None:
     runs = {detect("in", "--deterministic", "-b", "2", "-j", jobs).out for jobs in ("1", "3")}
     assert len(runs) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="only there may a name be any bytes")
-def test_hostile_names_stay_exact_in_data_and_harmless_on_the_screen(detect: Detect, images: Path) -> None:
+def test_hostile_names_are_exact_in_data_and_escaped_on_screen(detect: Detect, images: Path) -> None:
     names = [
         b"\x1b[31mred.png",
         b"[red]x[/red].png",
@@ -341,10 +341,10 @@ def test_hostile_names_stay_exact_in_data_and_harmless_on_the_screen(detect: Det
 def test_messages_can_be_json(detect: Detect, images: Path) -> None:
     broken(images / "2.png")
     run = detect("in", "--log-format", "json", "-o", "out.jsonl")
-    said = records(run.err)
-    assert [message["level"] for message in said] == ["failure", "summary"]
-    assert said[0]["file"] == "in/2.png"
-    assert {name: said[1][name] for name in ("images", "failed", "boxes", "outputs")} == {
+    messages = records(run.err)
+    assert [message["level"] for message in messages] == ["failure", "summary"]
+    assert messages[0]["file"] == "in/2.png"
+    assert {name: messages[1][name] for name in ("images", "failed", "boxes", "outputs")} == {
         "images": 5,
         "failed": 1,
         "boxes": 8,
@@ -352,19 +352,17 @@ def test_messages_can_be_json(detect: Detect, images: Path) -> None:
     }
 
 
-def test_quiet_says_nothing_of_a_run_that_went_well(detect: Detect, images: Path) -> None:
+def test_quiet_prints_nothing_for_a_successful_run(detect: Detect, images: Path) -> None:
     assert detect("in", "-q", "-o", "out.jsonl") == Run(0, "", "")
 
 
-def test_verbose_says_which_model_and_device(detect: Detect, images: Path) -> None:
-    said = detect("in", "-v", "-o", "out.jsonl").err
-    assert "model " in said
-    assert "cpu, fp32, batches of " in said
+def test_verbose_names_model_and_device(detect: Detect, images: Path) -> None:
+    stderr = detect("in", "-v", "-o", "out.jsonl").err
+    assert "model " in stderr
+    assert "cpu, fp32, batches of " in stderr
 
 
-def test_an_interrupted_run_asks_for_resume_and_a_whole_one_leaves_nothing_to_resume(
-    detect: Detect, images: Path
-) -> None:
+def test_only_an_interrupted_run_can_be_resumed(detect: Detect, images: Path) -> None:
     assert detect("in", "-o", "out.jsonl", "--resume").code == 0, "nothing to continue from is no harm"
     run = detect("in", "-o", "out.jsonl", "--resume")
     assert run.code == 8
@@ -378,15 +376,15 @@ def test_an_output_on_a_full_disk_is_8(detect: Detect, images: Path) -> None:
     assert run.err.startswith("detcli: cannot write '/dev/full': the disk is full")
 
 
-def test_a_slip_leaves_the_output_that_is_there(detect: Detect, images: Path) -> None:
+def test_a_usage_error_keeps_the_existing_output(detect: Detect, images: Path) -> None:
     Path("out.jsonl").write_text("mine")
-    for slip in (["--font", "none.ttf", "--save-images", "x"], ["--classes", "persn"], ["--gt", "none.json"]):
-        assert detect("in", "-o", "out.jsonl", "-y", *slip).code == 2
+    for options in (["--font", "none.ttf", "--save-images", "x"], ["--classes", "persn"], ["--gt", "none.json"]):
+        assert detect("in", "-o", "out.jsonl", "-y", *options).code == 2
         assert Path("out.jsonl").read_text() == "mine"
         assert not Path("out.jsonl.journal").exists()
 
 
-def test_what_looked_wrong_in_a_model_is_told(
+def test_unusual_model_files_get_a_warning(
     detcli: Callable[..., Run], model: Path, images: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "bare"

@@ -45,26 +45,26 @@ def records(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_a_mixed_folder_keeps_its_order_and_each_images_own_answer(detcli: Detcli, detr: str, mixed: Path) -> None:
+def test_a_mixed_folder_keeps_order_and_results_per_image(detcli: Detcli, detr: str, mixed: Path) -> None:
     together = detcli("detect", "in", "-m", detr, "-t", "0", "-b", "4")
     assert together.code == 0, together.err
-    found = records(together.out)
-    assert [record["file"] for record in found] == [f"in/{index}.png" for index in range(len(SIZES))]
-    assert [(record["height"], record["width"]) for record in found] == SIZES
-    for record in found:
+    results = records(together.out)
+    assert [record["file"] for record in results] == [f"in/{index}.png" for index in range(len(SIZES))]
+    assert [(record["height"], record["width"]) for record in results] == SIZES
+    for record in results:
         [alone] = records(detcli("detect", record["file"], "-m", detr, "-t", "0").out)
         assert len(alone["detections"]) == len(record["detections"]) > 0
         for one, other in zip(alone["detections"], record["detections"], strict=True):
             assert one["score"] == pytest.approx(other["score"], abs=1e-5)
 
 
-def test_deterministic_runs_are_the_same_to_the_byte_whatever_the_batch(detcli: Detcli, detr: str, mixed: Path) -> None:
+def test_deterministic_runs_are_identical_for_any_batch_size(detcli: Detcli, detr: str, mixed: Path) -> None:
     runs = {detcli("detect", "in", "-m", detr, "-t", "0", "--deterministic", "-b", batch).out for batch in ("1", "5")}
     assert len(runs) == 1
     assert len(records(runs.pop())) == len(SIZES)
 
 
-def test_padding_is_written_down_and_changes_little(detcli: Detcli, detr: str, mixed: Path) -> None:
+def test_padding_is_recorded_and_changes_results_little(detcli: Detcli, detr: str, mixed: Path) -> None:
     plain = detcli("detect", "in", "-m", detr, "-t", "0", "-b", "4", "--header")
     padded = detcli("detect", "in", "-m", detr, "-t", "0", "-b", "4", "--header", "--pad")
     assert padded.code == 0, padded.err
@@ -83,10 +83,10 @@ def test_imgsz_is_the_shortest_and_the_longest_side(detcli: Detcli, detr: str, m
     assert "--imgsz 32 64" in turned.err
 
 
-def test_padding_and_the_same_bytes_are_a_usage_error(detcli: Detcli, detr: str, mixed: Path) -> None:
+def test_pad_with_deterministic_is_a_usage_error(detcli: Detcli, detr: str, mixed: Path) -> None:
     run = detcli("detect", "in", "-m", detr, "--pad", "--deterministic")
     assert run.code == 2
-    assert "--deterministic forbids" in run.err
+    assert "--pad cannot be combined with --deterministic" in run.err
 
 
 def test_a_dry_run_says_that_images_would_be_padded(detcli: Detcli, detr: str, mixed: Path) -> None:

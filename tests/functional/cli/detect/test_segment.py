@@ -42,7 +42,7 @@ def records(text: str) -> list[dict[str, Any]]:
 
 
 def masks(record: dict[str, Any]) -> list[np.ndarray]:
-    return [Rle.from_json(found["segmentation"]).decode() for found in record["detections"]]
+    return [Rle.from_json(results["segmentation"]).decode() for results in record["detections"]]
 
 
 def values(path: str | Path) -> np.ndarray:
@@ -53,14 +53,14 @@ def tree(folder: str) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
 
 
-def test_without_a_task_every_pixel_has_one_segment_at_most(segment: Segment, images: Path) -> None:
+def test_by_default_each_pixel_has_at_most_one_segment(segment: Segment, images: Path) -> None:
     run = segment("in")
     assert run.code == 0
-    found = records(run.out)
-    assert len(found) == 5
-    assert sum(len(record["detections"]) for record in found) > 5
-    assert {d["is_thing"] for record in found for d in record["detections"]} == {True, False}
-    for record in found:
+    results = records(run.out)
+    assert len(results) == 5
+    assert sum(len(record["detections"]) for record in results) > 5
+    assert {d["is_thing"] for record in results for d in record["detections"]} == {True, False}
+    for record in results:
         assert [d["segment_id"] for d in record["detections"]] == list(range(1, len(record["detections"]) + 1))
         assert all(d["is_thing"] == (d["label"] in LABELS[:2]) for d in record["detections"])
         covered = np.sum(masks(record), axis=0)
@@ -68,28 +68,28 @@ def test_without_a_task_every_pixel_has_one_segment_at_most(segment: Segment, im
         assert covered.max() == 1
         stuff = [d["label"] for d in record["detections"] if not d["is_thing"]]
         assert len(set(stuff)) == len(stuff), "stuff of a class is one segment"
-    count = sum(len(record["detections"]) for record in found)
+    count = sum(len(record["detections"]) for record in results)
     assert run.err.startswith(f"5 images, {count} segments in ")
 
 
 def test_instances_are_things_and_may_overlap(segment: Segment, images: Path) -> None:
-    found = records(segment("in", "--task", "instance").out)
-    assert {d["label"] for record in found for d in record["detections"]} <= set(LABELS[:2])
-    assert max(np.sum(masks(record), axis=0).max() for record in found if record["detections"]) > 1
+    results = records(segment("in", "--task", "instance").out)
+    assert {d["label"] for record in results for d in record["detections"]} <= set(LABELS[:2])
+    assert max(np.sum(masks(record), axis=0).max() for record in results if record["detections"]) > 1
 
 
-def test_a_semantic_segmentation_gives_every_pixel_a_class(segment: Segment, images: Path) -> None:
+def test_semantic_segmentation_assigns_a_class_to_every_pixel(segment: Segment, images: Path) -> None:
     for record in records(segment("in", "--task", "semantic", "-t", "0").out):
         labels = [d["label"] for d in record["detections"]]
         assert len(set(labels)) == len(labels)
         assert (np.sum(masks(record), axis=0) == 1).all()
 
 
-def test_the_rule_and_its_thresholds_are_chosen(segment: Segment, images: Path) -> None:
+def test_rule_and_thresholds_can_be_set(segment: Segment, images: Path) -> None:
     assert segment("in").out != segment("in", "--rule", "transformers").out
     asked = records(segment("in", "--rule", "transformers", "--overlap-threshold", "0.7", "--header").out)[0]["detcli"]
-    told = {name: asked["arguments"][name] for name in ("task", "rule", "mask_threshold", "overlap_threshold")}
-    assert told == {"task": "panoptic", "rule": "transformers", "mask_threshold": 0.5, "overlap_threshold": 0.7}
+    shown = {name: asked["arguments"][name] for name in ("task", "rule", "mask_threshold", "overlap_threshold")}
+    assert shown == {"task": "panoptic", "rule": "transformers", "mask_threshold": 0.5, "overlap_threshold": 0.7}
     instances = [segment("in", "--task", "instance", "--mask-threshold", at).out for at in ("0.3", "0.7")]
     areas = [sum(mask.sum() for record in records(out) for mask in masks(record)) for out in instances]
     assert areas[0] > areas[1]
@@ -108,26 +108,26 @@ OVERLAP, MASK = ["--overlap-threshold", "0.7"], ["--mask-threshold", "0.7"]
         (["--rule", "transformers"], [*OVERLAP, *MASK], []),
     ],
 )
-def test_a_threshold_that_changes_nothing_is_told_and_no_other(
+def test_a_threshold_without_effect_gets_a_warning(
     segment: Segment, images: Path, task: list[str], thresholds: list[str], idle: list[str]
 ) -> None:
     run = segment("in", *task, *thresholds)
     assert run.code == 0, run.err
-    told = [line.split()[1] for line in run.err.splitlines() if "has no effect here" in line]
-    assert told == idle[::2]
+    shown = [line.split()[1] for line in run.err.splitlines() if "has no effect here" in line]
+    assert shown == idle[::2]
     assert (run.out == segment("in", *task).out) is bool(idle)
 
 
-def test_classes_keep_what_is_named_and_max_det_the_best(segment: Segment, images: Path) -> None:
+def test_classes_and_max_det_select_segments(segment: Segment, images: Path) -> None:
     named = records(segment("in", "--classes", "Sky").out)
     assert {d["label"] for record in named for d in record["detections"]} == {"sky"}
     best = records(segment("in", "--max-det", "1").out)
     every = records(segment("in").out)
-    for one, many in zip(best, every, strict=True):
-        assert one["detections"] == many["detections"][:1]
+    for first, all_of_them in zip(best, every, strict=True):
+        assert first["detections"] == all_of_them["detections"][:1]
 
 
-def test_every_format_can_be_had_at_once(segment: Segment, images: Path) -> None:
+def test_every_format_can_be_written_at_once(segment: Segment, images: Path) -> None:
     run = segment(
         *("in", "-o", "a.jsonl", "-o", "b.coco.json", "-o", "c.csv"),
         *("--save-images", "drawn", "--save-masks", "maps", "--save-crops", "cut"),
@@ -135,15 +135,15 @@ def test_every_format_can_be_had_at_once(segment: Segment, images: Path) -> None
     assert (run.code, run.out) == (0, "")
     assert run.err.splitlines()[-1].endswith(" s -> a.jsonl, b.coco.json, c.csv, drawn/, cut/, maps/")
     lines = records(Path("a.jsonl").read_text())
-    found = [d for record in lines for d in record["detections"]]
+    results = [d for record in lines for d in record["detections"]]
     coco = json.loads(Path("b.coco.json").read_text())
-    assert [a["segmentation"] for a in coco["annotations"]] == [d["segmentation"] for d in found]
+    assert [a["segmentation"] for a in coco["annotations"]] == [d["segmentation"] for d in results]
     assert [a["area"] for a in coco["annotations"]] == [int(mask.sum()) for record in lines for mask in masks(record)]
     assert {a["iscrowd"] for a in coco["annotations"]} == {0}
     assert coco["info"]["arguments"]["task"] == "panoptic"
     assert coco["info"]["arguments"]["threshold"] == 0.2
     rows = list(csv.DictReader(io.StringIO(Path("c.csv").read_text())))
-    assert [float(row["score"]) for row in rows] == [d["score"] for d in found]
+    assert [float(row["score"]) for row in rows] == [d["score"] for d in results]
     names = {"0.png", "1.png", "2.png", "sub/3.png", "sub/4.png"}
     for folder in ("drawn", "maps"):
         assert {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*.png")} == names
@@ -155,14 +155,14 @@ def test_every_format_can_be_had_at_once(segment: Segment, images: Path) -> None
     assert not list(Path().glob("*.journal"))
 
 
-def test_coco_panoptic_is_a_file_and_a_folder_of_its_name(segment: Segment, images: Path) -> None:
+def test_coco_panoptic_is_a_file_and_a_folder_of_the_same_name(segment: Segment, images: Path) -> None:
     run = segment("in", "-f", "coco-panoptic", "-o", "out.json", "-t", "0.2")
     assert (run.code, run.out) == (0, "")
     assert run.err.splitlines()[-1].endswith(" s -> out.json, out/")
-    found = json.loads(Path("out.json").read_text())
-    assert {c["name"]: c["isthing"] for c in found["categories"]} == {"person": 1, "dog": 1, "sky": 0, "grass": 0}
-    assert len(found["images"]) == len(found["annotations"]) == 5
-    for record, annotation in zip(records(segment("in").out), found["annotations"], strict=True):
+    results = json.loads(Path("out.json").read_text())
+    assert {c["name"]: c["isthing"] for c in results["categories"]} == {"person": 1, "dog": 1, "sky": 0, "grass": 0}
+    assert len(results["images"]) == len(results["annotations"]) == 5
+    for record, annotation in zip(records(segment("in").out), results["annotations"], strict=True):
         colors = values(Path("out") / annotation["file_name"]).astype(int)
         ids = colors[:, :, 0] + 256 * colors[:, :, 1] + 256 * 256 * colors[:, :, 2]
         assert set(np.unique(ids)) - {0} == {segment["id"] for segment in annotation["segments_info"]}
@@ -170,18 +170,18 @@ def test_coco_panoptic_is_a_file_and_a_folder_of_its_name(segment: Segment, imag
             np.testing.assert_array_equal(ids == entry["segment_id"], mask)
 
 
-def test_instances_load_as_truth_and_as_results_and_judge_each_other(segment: Segment, images: Path) -> None:
-    assert segment("in", "--task", "instance", "-o", "truth.json").code == 0
-    instances = ("in", "--task", "instance", "-f", "coco-results", "-o", "found.json", "--gt", "truth.json")
+def test_instances_load_as_ground_truth_and_as_results(segment: Segment, images: Path) -> None:
+    assert segment("in", "--task", "instance", "-o", "ground_truth.json").code == 0
+    instances = ("in", "--task", "instance", "-f", "coco-results", "-o", "results.json", "--gt", "ground_truth.json")
     assert segment(*instances).code == 0
     with contextlib.redirect_stdout(io.StringIO()):
-        ground_truth = COCO("truth.json")
-        judge = COCOeval(ground_truth, ground_truth.loadRes("found.json"), "segm")
-        judge.evaluate()
-        judge.accumulate()
-        judge.summarize()
-    assert judge.stats[0] == pytest.approx(1.0)
-    assert judge.stats[3:6].max() == pytest.approx(1.0), "sorted by the masks' own areas"
+        ground_truth = COCO("ground_truth.json")
+        evaluation = COCOeval(ground_truth, ground_truth.loadRes("results.json"), "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    assert evaluation.stats[0] == pytest.approx(1.0)
+    assert evaluation.stats[3:6].max() == pytest.approx(1.0), "sorted by the masks' own areas"
 
 
 def test_coco_results_of_instances_keep_every_score(detcli: Callable[..., Run], panoptic: Path, images: Path) -> None:
@@ -192,18 +192,18 @@ def test_coco_results_of_instances_keep_every_score(detcli: Callable[..., Run], 
     assert min([d["score"] for record in records(shown.out) for d in record["detections"]], default=1) > 0.5
 
 
-def test_eval_judges_the_boxes_of_segments(segment: Segment, detcli: Callable[..., Run], images: Path) -> None:
-    assert segment("in", "-o", "found.jsonl", "-o", "truth.json").code == 0
-    assert segment("in", "-o", "found.json", "-f", "coco-results").code == 0
-    for name in ("found.jsonl", "truth.json", "found.json"):
-        run = detcli("eval", name, "--gt", "truth.json", "-f", "json")
+def test_eval_evaluates_the_boxes_of_segments(segment: Segment, detcli: Callable[..., Run], images: Path) -> None:
+    assert segment("in", "-o", "results.jsonl", "-o", "ground_truth.json").code == 0
+    assert segment("in", "-o", "results.json", "-f", "coco-results").code == 0
+    for name in ("results.jsonl", "ground_truth.json", "results.json"):
+        run = detcli("eval", name, "--gt", "ground_truth.json", "-f", "json")
         assert run.code == 0, run.err
         assert json.loads(run.out)["metrics"]["AP"] == pytest.approx(1.0)
     assert segment("in", "-o", "p.json", "-f", "coco-panoptic").code == 0
-    assert "COCO panoptic" in detcli("eval", "p.json", "--gt", "truth.json").err
+    assert "COCO panoptic" in detcli("eval", "p.json", "--gt", "ground_truth.json").err
 
 
-def test_maps_of_classes_come_with_their_names(segment: Segment, images: Path) -> None:
+def test_class_maps_come_with_the_class_names(segment: Segment, images: Path) -> None:
     run = segment("in", "--task", "semantic", "--save-masks", "maps", "-t", "0")
     assert run.code == 0
     assert Path("maps/classes.txt").read_text().splitlines() == list(LABELS)
@@ -213,14 +213,14 @@ def test_maps_of_classes_come_with_their_names(segment: Segment, images: Path) -
             np.testing.assert_array_equal(numbers == entry["label_id"], mask)
 
 
-def test_what_a_model_of_ones_own_is_for_is_shown(
+def test_the_task_of_a_local_model_is_shown(
     detcli: Callable[..., Run], panoptic: Path, model: Path, images: Path
 ) -> None:
     assert "task        panoptic\n" in detcli("models", "info", panoptic).out
     assert "task        detection\n" in detcli("models", "info", model).out
 
 
-def test_the_table_is_for_eyes(segment: Segment, images: Path) -> None:
+def test_the_table_is_human_readable(segment: Segment, images: Path) -> None:
     run = segment("in", "-f", "table", env={"COLUMNS": "100"})
     assert run.code == 0
     assert "grass" in run.out
@@ -241,7 +241,7 @@ def test_an_image_that_cannot_be_read_is_a_record_and_has_no_map(segment: Segmen
         ([], "nothing to process"),
         (["in", "-o", "texts/"], "'texts' would be in the format yolo, which holds boxes and no masks"),
         (["in", "-f", "yolo", "-o", "texts"], "'yolo' is not one of"),
-        (["in", "-f", "coco-panoptic"], "--format coco-panoptic writes a file and a folder: name it"),
+        (["in", "-f", "coco-panoptic"], "--format coco-panoptic writes a file and a folder: --output must name it"),
         (["in", "-f", "coco-panoptic", "-o", "out"], "end 'out' in .json"),
         (["in", "-f", "coco-panoptic", "-o", "out.json", "--task", "instance"], "use --task panoptic"),
         (["in", "-f", "coco-panoptic", "-o", "in.json"], "'in' is input and output at once"),
@@ -255,7 +255,7 @@ def test_an_image_that_cannot_be_read_is_a_record_and_has_no_map(segment: Segmen
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_what_makes_no_sense_is_told_before_anything_is_written(
+def test_invalid_combinations_are_refused_before_any_output(
     segment: Segment, images: Path, arguments: list[str], complaint: str
 ) -> None:
     before = sorted(path.name for path in Path().iterdir())
@@ -273,7 +273,7 @@ def test_a_model_without_masks_is_5(detcli: Callable[..., Run], model: Path, ima
         assert "detr-r50-panoptic" in run.err
 
 
-def test_boxes_of_a_model_with_masks_are_found_by_detect(
+def test_detect_returns_the_boxes_of_a_segmentation_model(
     detcli: Callable[..., Run], panoptic: Path, images: Path
 ) -> None:
     run = detcli("detect", "in", "-m", panoptic, "-t", "0.2")
@@ -282,7 +282,7 @@ def test_boxes_of_a_model_with_masks_are_found_by_detect(
     assert "coco-panoptic" not in detcli("detect", "--help").out
 
 
-def test_an_output_that_exists_is_left_alone_the_folder_of_panoptic_images_too(segment: Segment, images: Path) -> None:
+def test_existing_outputs_and_panoptic_folders_are_not_replaced(segment: Segment, images: Path) -> None:
     Path("out").mkdir()
     Path("out/mine.png").write_bytes(b"mine")
     run = segment("in", "-f", "coco-panoptic", "-o", "out.json")
@@ -298,24 +298,22 @@ def test_an_output_that_exists_is_left_alone_the_folder_of_panoptic_images_too(s
 def test_a_dry_run_names_every_output(segment: Segment, images: Path) -> None:
     run = segment("in", "-n", "-f", "coco-panoptic", "-o", "out.json", "--save-masks", "maps", "--save-images", "drawn")
     assert run.code == 0
-    for said in (
+    for message in (
         "output: out.json (coco-panoptic)",
         "output: out/ (images of ids)",
         "output: drawn/ (images with segments)",
         "output: maps/ (label maps)",
     ):
-        assert said in run.err
+        assert message in run.err
     assert not any(Path(name).exists() for name in ("out.json", "out", "maps", "drawn"))
 
 
-def test_the_model_named_by_nobody_is_the_panoptic_detr(
-    detcli: Callable[..., Run], images: Path, tmp_path: Path
-) -> None:
+def test_the_default_model_is_the_panoptic_detr(detcli: Callable[..., Run], images: Path, tmp_path: Path) -> None:
     run = detcli("segment", "in", "-n", "--cache-dir", tmp_path / "cache")
     assert "detr-r50-panoptic (facebook/detr-resnet-50-panoptic), not on this machine" in run.err
 
 
-def test_settings_have_a_table_of_their_own(segment: Segment, images: Path) -> None:
+def test_settings_files_have_a_table_for_segment(segment: Segment, images: Path) -> None:
     Path("detcli.toml").write_text('[segment]\ntask = "semantic"\nmask-threshold = 0.3\n[detect]\nthreshold = 0.9\n')
     first = records(segment("in", "--header").out)[0]["detcli"]["arguments"]
     assert (first["task"], first["mask_threshold"], first["threshold"]) == ("semantic", 0.3, 0.2)
@@ -323,23 +321,23 @@ def test_settings_have_a_table_of_their_own(segment: Segment, images: Path) -> N
 
 
 @pytest.mark.parametrize("done", [1, 3])
-def test_a_resumed_run_ends_in_the_same_bytes(
+def test_a_resumed_run_writes_the_same_bytes(
     segment: Segment, images: Path, monkeypatch: pytest.MonkeyPatch, done: int
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    for folder in ("whole", "again"):
+    for folder in ("complete", "again"):
         Path(folder).mkdir()
 
     def run(folder: str, *more: str) -> Run:
         outputs = ("-o", "a.jsonl", "-o", "b.json", "--save-masks", "maps", "--save-images", "drawn")
-        placed = [word if word.startswith("-") else f"{folder}/{word}" for word in outputs]
-        return segment("in", *placed, "-b", "1", *more)
+        arguments = [word if word.startswith("-") else f"{folder}/{word}" for word in outputs]
+        return segment("in", *arguments, "-b", "1", *more)
 
     def run_panoptic(folder: str, *more: str) -> Run:
         return segment("in", "-f", "coco-panoptic", "-o", f"{folder}/p.json", "-b", "1", *more)
 
     for kind in (run, run_panoptic):
-        assert kind("whole").code == 0
+        assert kind("complete").code == 0
         names = ("0.png", "1.png", "2.png", "sub/3.png")
         good = {name: (images / name).read_bytes() for name in names[done:]}
         for name in good:
@@ -351,10 +349,10 @@ def test_a_resumed_run_ends_in_the_same_bytes(
         for name, data in good.items():
             (images / name).write_bytes(data)
         assert kind("again", "--resume").code == 0
-    assert tree("again") == tree("whole")
+    assert tree("again") == tree("complete")
 
 
-def test_what_a_run_writes_is_not_its_input(segment: Segment, images: Path) -> None:
+def test_outputs_of_a_run_are_not_read_as_its_input(segment: Segment, images: Path) -> None:
     for _ in range(2):
         run = segment(".", "-f", "coco-panoptic", "-o", "out.json", "--save-masks", "maps", "-y")
         assert run.code == 0
@@ -363,13 +361,13 @@ def test_what_a_run_writes_is_not_its_input(segment: Segment, images: Path) -> N
 
 def test_messages_count_segments(segment: Segment, images: Path) -> None:
     run = segment("in", "--log-format", "json", "-o", "out.jsonl")
-    [said] = records(run.err)
+    [message] = records(run.err)
     count = sum(len(record["detections"]) for record in records(Path("out.jsonl").read_text()))
-    assert (said["images"], said["segments"]) == (5, count)
-    assert "boxes" not in said
+    assert (message["images"], message["segments"]) == (5, count)
+    assert "boxes" not in message
 
 
-def test_names_that_differ_only_in_their_suffix_have_maps_of_their_own(segment: Segment, images: Path) -> None:
+def test_names_that_differ_in_suffix_get_different_maps(segment: Segment, images: Path) -> None:
     Image.open("in/0.png").convert("RGB").save("in/0.jpg")
     assert segment("in", "--save-masks", "maps", "-f", "coco-panoptic", "-o", "out.json").code == 0
     names = {annotation["file_name"] for annotation in json.loads(Path("out.json").read_text())["annotations"]}

@@ -25,11 +25,13 @@ from detcli.structures.frame import Pixels
 from tests.helpers.cli_runs import Run, options_read, start
 from tests.helpers.video_frames import frames_of, images, video
 
-Watch = Callable[..., Run]
+DetectVideo = Callable[..., Run]
 
 
 @pytest.fixture
-def watch(detcli: Callable[..., Run], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
+def detect_video(
+    detcli: Callable[..., Run], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> DetectVideo:
     """Run `detcli video` here with the tiny model, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DETCLI_VIDEO_DEVICE", "cpu")
@@ -41,7 +43,7 @@ def watch(detcli: Callable[..., Run], model: Path, tmp_path: Path, monkeypatch: 
 
 
 @pytest.fixture
-def short(watch: Watch, tmp_path: Path) -> Path:
+def short(detect_video: DetectVideo, tmp_path: Path) -> Path:
     """Six frames, a tenth of a second each."""
     return video(tmp_path / "in.mp4", images(6))
 
@@ -55,7 +57,9 @@ def test_the_request_takes_every_option() -> None:
     assert read | {"dry_run"} == options
 
 
-def test_what_is_found_in_a_video_is_what_is_found_in_its_frames(detcli: Callable[..., Run], watch: Watch) -> None:
+def test_a_video_gives_the_detections_of_its_frames_as_images(
+    detcli: Callable[..., Run], detect_video: DetectVideo
+) -> None:
     from detcli.datasets.shapes import draw
 
     frames = [draw(102, number, size_hw=(240, 320))[0] for number in range(1, 6)]
@@ -63,21 +67,21 @@ def test_what_is_found_in_a_video_is_what_is_found_in_its_frames(detcli: Callabl
     Path("frames").mkdir()
     for number, frame in enumerate(frames):
         Image.fromarray(frame).save(f"frames/{number}.png")
-    moving = detcli("video", "-m", "shapes", "-d", "cpu", "in.mov", "-b", "2")
-    still = detcli("detect", "-m", "shapes", "-d", "cpu", "frames", "-b", "2")
-    assert (moving.code, still.code) == (0, 0)
-    found = 0
-    for one, other in zip(records(moving.out), records(still.out), strict=True):
-        assert [d["label"] for d in one["detections"]] == [d["label"] for d in other["detections"]]
-        for a, b in zip(one["detections"], other["detections"], strict=True):
+    of_video = detcli("video", "-m", "shapes", "-d", "cpu", "in.mov", "-b", "2")
+    of_images = detcli("detect", "-m", "shapes", "-d", "cpu", "frames", "-b", "2")
+    assert (of_video.code, of_images.code) == (0, 0)
+    compared = 0
+    for frame, image in zip(records(of_video.out), records(of_images.out), strict=True):
+        assert [d["label"] for d in frame["detections"]] == [d["label"] for d in image["detections"]]
+        for a, b in zip(frame["detections"], image["detections"], strict=True):
             assert a["score"] == pytest.approx(b["score"], abs=1e-4)
             assert a["bbox"] == pytest.approx(b["bbox"], abs=0.05)
-            found += 1
-    assert found > 10
+            compared += 1
+    assert compared > 10
 
 
-def test_every_frame_is_a_line_with_its_number_and_time(watch: Watch, short: Path) -> None:
-    run = watch("in.mp4")
+def test_each_frame_is_a_record_with_number_and_time(detect_video: DetectVideo, short: Path) -> None:
+    run = detect_video("in.mp4")
     assert run.code == 0
     lines = records(run.out)
     assert [line["frame"] for line in lines] == list(range(6))
@@ -88,8 +92,8 @@ def test_every_frame_is_a_line_with_its_number_and_time(watch: Watch, short: Pat
     assert "6 frames, 12 boxes in " in run.err
 
 
-def test_coco_has_an_entry_a_frame_and_csv_its_number(watch: Watch, short: Path) -> None:
-    assert watch("in.mp4", "-o", "out.json", "-o", "out.csv", "--stride", "2").code == 0
+def test_coco_has_an_image_per_frame_and_csv_the_frame_number(detect_video: DetectVideo, short: Path) -> None:
+    assert detect_video("in.mp4", "-o", "out.json", "-o", "out.csv", "--stride", "2").code == 0
     coco = json.loads(Path("out.json").read_text())
     assert [image["file_name"] for image in coco["images"]] == [f"in/frame_00000{n}.jpg" for n in (0, 2, 4)]
     assert coco["info"]["arguments"]["stride"] == 2
@@ -107,12 +111,12 @@ def test_coco_has_an_entry_a_frame_and_csv_its_number(watch: Watch, short: Path)
         (["--start", "0:00.1", "--duration", ".3"], [1, 2, 3]),
     ],
 )
-def test_which_frames_are_looked_at(watch: Watch, short: Path, flags: list[str], frames: list[int]) -> None:
-    assert [line["frame"] for line in records(watch("in.mp4", *flags).out)] == frames
+def test_options_select_frames(detect_video: DetectVideo, short: Path, flags: list[str], frames: list[int]) -> None:
+    assert [line["frame"] for line in records(detect_video("in.mp4", *flags).out)] == frames
 
 
-def test_where_no_frame_is_left_the_reason_is_said_and_no_film_is_claimed(watch: Watch, short: Path) -> None:
-    run = watch("in.mp4", "--start", "5", "-o", "out.jsonl", "--save-video", "out.mp4")
+def test_without_frames_the_reason_is_given_and_no_video_is_listed(detect_video: DetectVideo, short: Path) -> None:
+    run = detect_video("in.mp4", "--start", "5", "-o", "out.jsonl", "--save-video", "out.mp4")
     assert (run.code, Path("out.mp4").exists()) == (4, False)
     first, last = run.err.splitlines()
     assert first == "detcli: 'in.mp4' is 0.6 s long and has no frame to process after --start 5"
@@ -120,41 +124,43 @@ def test_where_no_frame_is_left_the_reason_is_said_and_no_film_is_claimed(watch:
     assert last.endswith("-> out.jsonl")
 
 
-def test_the_annotated_video_and_images_have_every_frame(watch: Watch, short: Path) -> None:
-    assert watch("in.mp4", "--save-video", "out.mp4", "--save-images", "drawn", "-o", "out.jsonl").code == 0
+def test_the_annotated_video_and_images_have_every_frame(detect_video: DetectVideo, short: Path) -> None:
+    assert detect_video("in.mp4", "--save-video", "out.mp4", "--save-images", "drawn", "-o", "out.jsonl").code == 0
     assert frames_of(Path("out.mp4")) == 6
     assert len(list(Path("drawn/in").iterdir())) == 6
-    again = watch("in.mp4", "--save-video", "out.mp4")
+    again = detect_video("in.mp4", "--save-video", "out.mp4")
     assert again.code == 8
     assert "out.mp4" in again.err
 
 
-def test_a_second_run_keeps_off_what_the_first_one_writes(watch: Watch, short: Path) -> None:
+def test_a_second_run_cannot_write_to_the_same_outputs(detect_video: DetectVideo, short: Path) -> None:
     outputs = Path("out.mp4"), Path("out.jsonl")
     first = [open_output(path, in_place=True) for path in outputs]
     for flags in (["--save-video", "out.mp4"], ["-o", "out.jsonl", "--track"], ["-o", "out.jsonl"]):
-        run = watch("in.mp4", *flags, "-y")
+        run = detect_video("in.mp4", *flags, "-y")
         assert run.code == 8
         assert "locked: another run writes there" in run.err
     for output in first:
         output.discard()
-    assert watch("in.mp4", "--save-video", "out.mp4", "-o", "out.jsonl", "-y").code == 0
+    assert detect_video("in.mp4", "--save-video", "out.mp4", "-o", "out.jsonl", "-y").code == 0
 
 
-def test_each_of_several_sources_has_outputs_as_if_it_were_alone(watch: Watch, short: Path) -> None:
+def test_each_of_several_sources_has_its_own_outputs(detect_video: DetectVideo, short: Path) -> None:
     video(Path("other.mp4"), images(3, seed=1))
-    run = watch("in.mp4", "other.mp4", "-o", "o/{name}.jsonl", "-o", "all.jsonl", "--save-video", "films/", "-b", "1")
+    run = detect_video(
+        "in.mp4", "other.mp4", "-o", "o/{name}.jsonl", "-o", "all.jsonl", "--save-video", "videos/", "-b", "1"
+    )
     assert run.code == 0
     for name, count in (("in", 6), ("other", 3)):
-        assert Path(f"o/{name}.jsonl").read_text() == watch(f"{name}.mp4", "-b", "1").out
-        assert frames_of(Path(f"films/{name}.mp4")) == count
+        assert Path(f"o/{name}.jsonl").read_text() == detect_video(f"{name}.mp4", "-b", "1").out
+        assert frames_of(Path(f"videos/{name}.mp4")) == count
     together = records(Path("all.jsonl").read_text())
     assert [line["index"] for line in together] == list(range(9))
     assert [line["file"] for line in together[:4]] == ["in.mp4", "other.mp4"] * 2
 
 
-def test_a_source_that_is_not_there_is_a_record_beside_the_others(watch: Watch, short: Path) -> None:
-    run = watch("gone.mp4", "in.mp4")
+def test_a_missing_source_is_a_record_next_to_the_others(detect_video: DetectVideo, short: Path) -> None:
+    run = detect_video("gone.mp4", "in.mp4")
     assert run.code == 3
     first, *others = records(run.out)
     assert (first["file"], first["error"]["code"], first["detections"]) == ("gone.mp4", "not-found", None)
@@ -163,8 +169,8 @@ def test_a_source_that_is_not_there_is_a_record_beside_the_others(watch: Watch, 
     assert "detcli: 'gone.mp4': no such file or folder; skipped\n" in run.err
 
 
-def test_where_no_source_can_be_read_each_is_a_line(watch: Watch) -> None:
-    run = watch("gone.mp4", "cam123", "-o", "out.jsonl")
+def test_if_no_source_can_be_read_each_is_reported(detect_video: DetectVideo) -> None:
+    run = detect_video("gone.mp4", "cam123", "-o", "out.jsonl")
     assert (run.code, run.out) == (4, "")
     first, second, last = run.err.splitlines()
     assert first == "detcli: 'gone.mp4': no such file or folder; skipped"
@@ -172,44 +178,46 @@ def test_where_no_source_can_be_read_each_is_a_line(watch: Watch) -> None:
     assert last == "detcli: none of the 2 sources can be read"
 
 
-def test_tracks_are_numbered_in_every_format(watch: Watch, tmp_path: Path) -> None:
+def test_tracks_are_numbered_in_every_format(detect_video: DetectVideo, tmp_path: Path) -> None:
     still = images(1) * 4
     video(tmp_path / "in.mp4", still)
-    assert watch("in.mp4", "--track", "-o", "out.jsonl", "-o", "out.csv").code == 0
+    assert detect_video("in.mp4", "--track", "-o", "out.jsonl", "-o", "out.csv").code == 0
     ids = [[d["track_id"] for d in line["detections"]] for line in records(Path("out.jsonl").read_text())]
     assert ids[0] == ids[-1] == [1, 2]
     assert {row["track_id"] for row in csv.DictReader(Path("out.csv").read_text().splitlines())} == {"1", "2"}
     assert not Path("out.jsonl.journal").exists()
 
 
-def test_on_a_terminal_it_is_said_that_nothing_is_kept(
-    watch: Watch, short: Path, monkeypatch: pytest.MonkeyPatch
+def test_on_a_terminal_a_run_without_outputs_says_so(
+    detect_video: DetectVideo, short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(standard_output, "is_terminal", lambda stream: True)
     words = "nothing is saved: use -o FILE for the results, or --save-video FILE for an annotated video"
-    run = watch("in.mp4", "--max-frames", "1")
+    run = detect_video("in.mp4", "--max-frames", "1")
     assert (run.code, run.out) == (0, "")
     assert words in run.err
     for flags in (["-o", "out.jsonl"], ["--save-video", "out.mp4"], ["-f", "table"]):
-        assert words not in watch("in.mp4", "--max-frames", "1", *flags).err
+        assert words not in detect_video("in.mp4", "--max-frames", "1", *flags).err
 
 
-def test_a_dry_run_tells_of_the_source_and_writes_nothing(watch: Watch, short: Path, tmp_path: Path) -> None:
-    run = watch("in.mp4", "--dry-run", "-o", "out.jsonl", "--save-video", "out.mp4")
+def test_a_dry_run_describes_the_source_and_writes_nothing(
+    detect_video: DetectVideo, short: Path, tmp_path: Path
+) -> None:
+    run = detect_video("in.mp4", "--dry-run", "-o", "out.jsonl", "--save-video", "out.mp4")
     assert (run.code, run.out) == (0, "in.mp4\n")
     assert "would process 'in.mp4': 64 x 48, 10 frames per second, 6 frames" in run.err
     assert "output: out.mp4" in run.err
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
     assert "6 frames, 0.6 s, every frame\n" in run.err
-    assert "6 frames, 0.6 s, not live\n" in watch("in.mp4", "--dry-run", "--stride", "2").err
+    assert "6 frames, 0.6 s, not live\n" in detect_video("in.mp4", "--dry-run", "--stride", "2").err
 
 
-def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: Path) -> None:
+def test_folders_are_searched_for_videos_and_globs_are_expanded(detect_video: DetectVideo, short: Path) -> None:
     video(Path("d/sub/b.mkv"), images(2))
     video(Path("d/a.mp4"), images(1))
     Path("d/notes.txt").write_text("not a video")
-    assert [line["file"] for line in records(watch("d").out)] == ["d/a.mp4", "d/sub/b.mkv", "d/sub/b.mkv"]
-    assert {line["file"] for line in records(watch("*.mp4").out)} == {"in.mp4"}
+    assert [line["file"] for line in records(detect_video("d").out)] == ["d/a.mp4", "d/sub/b.mkv", "d/sub/b.mkv"]
+    assert {line["file"] for line in records(detect_video("*.mp4").out)} == {"in.mp4"}
 
 
 @pytest.mark.parametrize(
@@ -243,8 +251,8 @@ def test_a_folder_is_walked_for_videos_and_a_glob_is_taken(watch: Watch, short: 
         (["in.mp4", "-o", "out.jsonl", "--resume", "--live"], 2, "cannot be read again"),
     ],
 )
-def test_what_cannot_be_is_answered_in_a_line(
-    watch: Watch, short: Path, arguments: list[str], code: int, words: str
+def test_invalid_input_is_an_error_of_one_line(
+    detect_video: DetectVideo, short: Path, arguments: list[str], code: int, words: str
 ) -> None:
     Image.new("RGB", (8, 8)).save("image.png")
     Path("words.txt").write_text("hello\n" * 100)
@@ -252,7 +260,7 @@ def test_what_cannot_be_is_answered_in_a_line(
     Path("pointer.mp4").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     Path("page.mp4").write_text("\n<!DOCTYPE html><title>Sign in</title>")
     Path("folder").mkdir()
-    run = watch(*arguments)
+    run = detect_video(*arguments)
     assert (run.code, run.out) == (code, "")
     assert words in run.err
     assert "secret" not in run.err
@@ -260,21 +268,21 @@ def test_what_cannot_be_is_answered_in_a_line(
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems are asked by OpenCV")
-def test_a_window_without_a_screen_is_refused_at_once(watch: Watch, short: Path) -> None:
-    run = watch("in.mp4", "--show", env={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
+def test_a_window_without_a_screen_is_refused_at_once(detect_video: DetectVideo, short: Path) -> None:
+    run = detect_video("in.mp4", "--show", env={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
     assert run.code == 2
     assert "--show needs a screen" in run.err
 
 
-def test_a_resumed_run_ends_like_one_that_was_never_interrupted(watch: Watch, short: Path) -> None:
+def test_a_resumed_run_ends_like_one_that_was_never_interrupted(detect_video: DetectVideo, short: Path) -> None:
     flags = ("--deterministic", "-b", "2")
     then = {"SOURCE_DATE_EPOCH": "0"}
-    assert watch("in.mp4", "gone.mp4", "-o", "whole.json", *flags, env=then).code == 3
-    assert watch("in.mp4", "gone.mp4", "-o", "out.json", "--strict", *flags).code == 3
+    assert detect_video("in.mp4", "gone.mp4", "-o", "complete.json", *flags, env=then).code == 3
+    assert detect_video("in.mp4", "gone.mp4", "-o", "out.json", "--strict", *flags).code == 3
     journal = Path("out.json.journal")
     assert 0 < len(journal.read_bytes().splitlines()) - 1 < 7
-    assert watch("in.mp4", "gone.mp4", "-o", "out.json", "--resume", *flags, env=then).code == 3
-    assert Path("out.json").read_text() == Path("whole.json").read_text()
+    assert detect_video("in.mp4", "gone.mp4", "-o", "out.json", "--resume", *flags, env=then).code == 3
+    assert Path("out.json").read_text() == Path("complete.json").read_text()
     assert not journal.exists()
 
 
@@ -294,31 +302,31 @@ def server(tmp_path: Path) -> Iterator[str]:
     serving.server_close()
 
 
-def test_sound_that_cannot_be_copied_is_told(watch: Watch, server: str) -> None:
+def test_a_warning_names_sound_that_cannot_be_copied(detect_video: DetectVideo, server: str) -> None:
     video(Path("in.ts"), images(6), sound=True)
-    assert "sound" not in watch("in.ts", "--save-video", "file.mp4").err
-    run = watch(f"http://{server}/in.ts", "--save-video", "stream.mp4")
+    assert "sound" not in detect_video("in.ts", "--save-video", "file.mp4").err
+    run = detect_video(f"http://{server}/in.ts", "--save-video", "stream.mp4")
     assert run.code == 0
     assert f"sound of 'http://{server}/in.ts' is left out: it can only be copied from a file\n" in run.err
 
 
-def test_a_server_without_ranges_cannot_give_every_mp4(watch: Watch, server: str) -> None:
+def test_a_server_without_ranges_cannot_give_every_mp4(detect_video: DetectVideo, server: str) -> None:
     video(Path("large.mp4"), images(20, size_hw=(240, 320)))
-    run = watch(f"http://{server}/large.mp4")
+    run = detect_video(f"http://{server}/large.mp4")
     assert run.code == 4
     assert "an MP4 that ends with its index: download it" in run.err
 
 
-def test_a_web_page_is_no_video(watch: Watch, server: str) -> None:
+def test_a_web_page_is_not_a_video(detect_video: DetectVideo, server: str) -> None:
     Path("page.html").write_text("<!doctype html><title>a video</title>" + "<p>words</p>" * 100)
-    run = watch(f"http://{server}/page.html")
+    run = detect_video(f"http://{server}/page.html")
     assert (run.code, run.out) == (4, "")
     assert run.err.endswith("the server sends no video; the address of a page is not that of the video on it\n")
 
 
-def test_credentials_of_an_address_stand_nowhere(watch: Watch, short: Path, server: str) -> None:
+def test_credentials_of_an_address_are_never_shown(detect_video: DetectVideo, short: Path, server: str) -> None:
     address = f"http://me:hunter2@{server}/in.mp4?token=hunter3"
-    run = watch(address, "--no-live", "-o", "out.json", "-o", "out.jsonl", "-v", "--header")
+    run = detect_video(address, "--no-live", "-o", "out.json", "-o", "out.jsonl", "-v", "--header")
     assert run.code == 0
     written = [path.read_text() for path in (Path("out.json"), Path("out.jsonl"))]
     assert len(records(written[1])) == 7
@@ -346,14 +354,14 @@ class StillCamera:
         pass
 
 
-def test_a_camera_is_live_and_its_latency_is_told(
-    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_camera_is_live_and_its_latency_is_shown(
+    detect_video: DetectVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev" / "video0").touch()
     monkeypatch.setattr(camera, "DEVICES", tmp_path / "dev")
     monkeypatch.setattr(camera, "open_capture", lambda number: StillCamera())
-    run = watch("cam0", "--max-frames", "5", "-o", "out.jsonl")
+    run = detect_video("cam0", "--max-frames", "5", "-o", "out.jsonl")
     assert run.code == 0
     lines = records(Path("out.jsonl").read_text())
     assert len(lines) == 5
@@ -386,7 +394,7 @@ def test_a_video_comes_through_a_pipe(model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_what_an_interrupted_run_has_written_is_whole(model: Path, tmp_path: Path, number: int, code: int) -> None:
+def test_outputs_of_an_interrupted_run_are_complete_files(model: Path, tmp_path: Path, number: int, code: int) -> None:
     video(tmp_path / "in.mp4", images(400))
     process = start(
         words(model), "in.mp4", "-b", "1", "-o", "-", "-o", "out.json", "--save-video", "out.mp4", cwd=tmp_path
@@ -405,7 +413,7 @@ def test_what_an_interrupted_run_has_written_is_whole(model: Path, tmp_path: Pat
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-def test_a_server_that_is_silent_keeps_nobody_from_interrupting(model: Path, tmp_path: Path) -> None:
+def test_a_run_can_be_interrupted_while_a_server_is_silent(model: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         process = start(words(model), f"rtsp://127.0.0.1:{silent.getsockname()[1]}/", cwd=tmp_path)
         connection, _ = silent.accept()

@@ -27,10 +27,10 @@ def rows(width: int, *, color: bool = False, encoding: str = "utf-8") -> list[st
     stream = io.BytesIO()
     table = DetectionTable(stream, LABELS, width=width, color=color, encoding=encoding)
     boxes = np.array([[0, 1.4, 99998.6, 3], [10, 20, 30, 40], [5, 5, 6, 7]], np.float64)
-    found = Detections(boxes, np.array([0.934, 0.5, 0.041], np.float32), np.array([0, 1, 2]))
+    detections = Detections(boxes, np.array([0.934, 0.5, 0.041], np.float32), np.array([0, 1, 2]))
     for index, name in enumerate(NAMES):
         frame = Frame(Origin(index, name, name, name), (480, 640), None)
-        table.write(frame, found if index % 2 else Detections.empty())
+        table.write(frame, detections if index % 2 else Detections.empty())
     failed = FailedFrame(Origin(9, "b.jpg", "b.jpg", "b"), "truncated", "truncated after 3 bytes")
     table.write(failed, failed)
     table.close(complete=True)
@@ -42,7 +42,7 @@ def test_rows_fit_the_screen(width: int) -> None:
     assert max(cell_len(row) for row in rows(width)) <= width
 
 
-def test_each_box_is_a_row_and_the_name_stands_in_the_first() -> None:
+def test_each_box_is_a_row_and_the_first_row_has_the_name() -> None:
     shown = rows(100)
     assert re.fullmatch(r"file +label +score +left +top +width +height", shown[0])
     assert re.fullmatch(r"street\.jpg +no detections", shown[1])
@@ -51,7 +51,7 @@ def test_each_box_is_a_row_and_the_name_stands_in_the_first() -> None:
     assert re.fullmatch(r"b\.jpg +failed: truncated", shown[-1])
 
 
-def test_frames_of_a_video_say_when_they_are() -> None:
+def test_frames_of_a_video_show_their_time() -> None:
     stream = io.BytesIO()
     table = DetectionTable(stream, LABELS, width=80, color=False)
     for number in range(2):
@@ -64,7 +64,7 @@ def test_frames_of_a_video_say_when_they_are() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_tracks_have_their_numbers_whole_after_the_label(width: int) -> None:
+def test_track_ids_are_never_shortened(width: int) -> None:
     stream = io.BytesIO()
     table = DetectionTable(stream, LABELS, width=width, color=False, tracks=True)
     boxes = np.array([[0, 1, 9, 9]] * 3, np.float64)
@@ -79,7 +79,7 @@ def test_tracks_have_their_numbers_whole_after_the_label(width: int) -> None:
     assert max(map(cell_len, shown)) <= width
 
 
-def test_the_head_is_whole_however_short_the_names() -> None:
+def test_the_header_is_complete_for_any_length_of_names() -> None:
     stream = io.BytesIO()
     table = DetectionTable(stream, ClassLabels.from_names(("cat",)), width=80, color=False)
     table.write(FailedFrame(Origin(0, "a", "a", "a"), "empty", ""), FailedFrame(Origin(0, "a", "a", "a"), "empty", ""))
@@ -87,26 +87,26 @@ def test_the_head_is_whole_however_short_the_names() -> None:
     assert stream.getvalue().split()[:3] == [b"file", b"label", b"score"]
 
 
-def test_on_a_narrow_screen_the_name_has_a_line_of_its_own() -> None:
+def test_on_a_narrow_terminal_the_name_has_its_own_line() -> None:
     shown = rows(50)
     assert shown[2:4] == ["street.jpg", "  no detections"]
 
 
 @pytest.mark.parametrize("color", [True, False])
-def test_names_cannot_steer_the_terminal(color: bool) -> None:
+def test_names_cannot_control_the_terminal(color: bool) -> None:
     text = "\n".join(rows(80, color=color))
     escapes = set(re.findall(r"\x1b\[[0-9;]*[A-Za-z]", text))
     assert escapes == ({"\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m"} if color else set())
     assert "[red]:smile:.jpg" in text
 
 
-def test_a_screen_without_those_letters_shows_escapes() -> None:
+def test_characters_outside_the_encoding_are_escaped() -> None:
     assert "\\u5199" in "\n".join(rows(120, encoding="ascii"))
 
 
 @pytest.mark.parametrize("width", [3, 5, 8, 20])
 @pytest.mark.parametrize("end", [True, False])
-def test_shortened_is_never_longer(width: int, end: bool) -> None:
+def test_shortened_text_fits_the_width(width: int, end: bool) -> None:
     for text in ("", "abc", "abcdefghijklm", "写真写真写真写真", "a写b真c写d真"):
         short = shortened(text, width, end=end)
         assert cell_len(short) <= width

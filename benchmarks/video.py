@@ -140,7 +140,7 @@ def detcli_(arguments: argparse.Namespace, *, with_film: bool, on_result: Any = 
     from detcli.sinks.results.jsonl import JsonLines
     from detcli.sinks.sink import Sink, SinkSettings
     from detcli.sinks.video.video_writer import VideoWriter
-    from detcli.sources.video.video_source import VideoSettings, open_moving
+    from detcli.sources.video.video_source import VideoSettings, open_video_source
     from detcli.structures.run_info import RunInfo
     from detcli.version import __version__
 
@@ -148,11 +148,11 @@ def detcli_(arguments: argparse.Namespace, *, with_film: bool, on_result: Any = 
     info = RunInfo("model", None, None, __version__, detector.labels, "now")
     source_path = str(arguments.work / "in.mp4")
     start, used = time.perf_counter(), time.process_time()
-    source = open_moving(source_path, VideoSettings())
-    facts = source.facts()
+    source = open_video_source(source_path, VideoSettings())
+    info = source.info()
     sinks: list[Sink] = [JsonLines(arguments.work / "ours.jsonl", SinkSettings(info))]
     if with_film:
-        sinks.append(VideoWriter(arguments.work / "ours.mp4", detector.labels, rate=facts.rate, sound_from=source_path))
+        sinks.append(VideoWriter(arguments.work / "ours.mp4", detector.labels, rate=info.rate, sound_from=source_path))
     tally = run(source, detector, sinks, on_result=on_result)
     source.close()
     return report(tally.images, start, used, detector.batch_size)

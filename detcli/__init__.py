@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
     from detcli.pipeline.statistics import RunStats
     from detcli.sources.source import SourceSettings, open_source
-    from detcli.sources.video.video_source import VideoSettings, open_moving
+    from detcli.sources.video.video_source import VideoSettings, open_video_source
     from detcli.structures.class_labels import ClassLabels
     from detcli.structures.detections import Detection, Detections
     from detcli.structures.frame import FailedFrame, Frame
@@ -87,8 +87,8 @@ __all__ = [
     "__version__",
     "detect",
     "load_detector",
-    "open_moving",
     "open_source",
+    "open_video_source",
     "segment",
     "track_video",
 ]
@@ -128,7 +128,7 @@ _MODULES = {
     "VideoSettings": "detcli.sources.video.video_source",
     "detect": "detcli.api.detect",
     "load_detector": "detcli.inference.load",
-    "open_moving": "detcli.sources.video.video_source",
+    "open_video_source": "detcli.sources.video.video_source",
     "open_source": "detcli.sources.source",
     "segment": "detcli.api.detect",
     "track_video": "detcli.api.track_video",

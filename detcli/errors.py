@@ -98,12 +98,14 @@ class DataError(InputError):
 class SourceError(InputError):
     """A video, a camera or a stream cannot be opened, or is lost for good; `code` is one of `IMAGE_ERROR_CODES`.
 
+    reason   the message without the name of the source
     refused  the server answered and refused: another try is useless
     """
 
-    def __init__(self, code: ImageErrorCode, message: str, *, refused: bool = False) -> None:
+    def __init__(self, code: ImageErrorCode, message: str, *, reason: str | None = None, refused: bool = False) -> None:
         super().__init__(message)
         self.code: ImageErrorCode = code
+        self.reason = message if reason is None else reason
         self.refused = refused
 
 

@@ -39,10 +39,10 @@ class PreparedRun:
         """Batch size and frames in flight of the run, for a detector with this batch size."""
         if self.videos is None:
             return LivePolicy(False, batch_size, None)
-        infos = [self.videos.known(part.place) for part in self.videos.parts]
+        infos = [self.videos.known_info(video.name) for video in self.videos.sources]
         return LivePolicy.of(
             live=self.videos.live,
-            source_count=len(self.videos.parts),
+            source_count=len(self.videos.sources),
             sizes_hw=[info.size_hw for info in infos if info is not None and info.size_hw],
             batch_size=batch_size,
             batch_size_is_given=self.request.compute.batch_size is not None,
@@ -81,11 +81,11 @@ def _prepare_videos(
     from detcli.engine.inputs.open_videos import describe_videos
     from detcli.engine.outputs.video_plan import make_video_plan
     from detcli.engine.outputs.video_sinks import VideoSinks
-    from detcli.sources.video.open_video import flat_names
+    from detcli.sources.video.find_videos import flat_names
 
-    names = [part.place for part in source.parts]
+    names = [video.name for video in source.sources]
     plan = make_video_plan(request, names, flat_names(names), live=source.live, stdout=stdout)
-    files = (part.file for part in source.parts if part.is_file)
+    files = (video.file for video in source.sources if video.is_file)
     checked = _checked(plan, (*files, *request.output.reads), request, observer)
     if checked is None:
         return None
@@ -94,7 +94,7 @@ def _prepare_videos(
     try:
         source.open()
     except SourceError:
-        if len(source.parts) > 1:
+        if len(source.sources) > 1:
             observer.on_no_video_opened(describe_videos(source))
         raise
     observer.on_videos_opened(describe_videos(source))

@@ -24,15 +24,15 @@ class Shot:
 
 
 def shot(number: int) -> SourceItem:
-    return Shot(frame_origin(number, file="a", place="a", frame=number, time_s=number / 10))
+    return Shot(frame_origin(number, file="a", source="a", frame=number, time_s=number / 10))
 
 
 def gap(before: int) -> SourceItem:
-    origin = gap_origin(before, file="a", place="a", frame=before, time_s=before / 10)
+    origin = gap_origin(before, file="a", source="a", frame=before, time_s=before / 10)
     return StreamGap(origin, "gap", "nothing came for 3 s")
 
 
-class FakeMoving:
+class FakeVideoSource:
     """A source of the images it is given.
 
     steps  where given, released once for each image that may come
@@ -67,7 +67,7 @@ class FakeMoving:
     def count(self) -> int | None:
         return len(self.images)
 
-    def facts(self) -> VideoInfo:
+    def info(self) -> VideoInfo:
         if self.error is not None and not self.images:
             raise self.error
         return VideoInfo("a", (4, 6), 10.0, len(self.images), len(self.images) / 10, sound=False)

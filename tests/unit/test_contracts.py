@@ -19,14 +19,14 @@ from detcli.registry import Registry
 from detcli.runtimes.runtime import RUNTIMES
 from detcli.sinks.sink import SinkSettings, sink_class
 from detcli.sources.source import SOURCES, SourceSettings
-from detcli.sources.video.video_source import MOVING
+from detcli.sources.video.video_source import VIDEO_SOURCES
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin
 from detcli.structures.masks import Rle
 from detcli.structures.run_info import RunInfo
 
-TABLES: list[Registry[Any]] = [SOURCES, MOVING, FORMATS, RUNTIMES, FAMILIES]
+TABLES: list[Registry[Any]] = [SOURCES, VIDEO_SOURCES, FORMATS, RUNTIMES, FAMILIES]
 LABELS = ClassLabels.from_names(["cat", "dog"])
 INFO = RunInfo("a-model", None, None, "0", LABELS, "2026-01-01T00:00:00Z")
 

@@ -47,7 +47,7 @@ def dry_run_videos(console: Console, request: VideoRequest, stdout: TerminalOutp
                 console.say(f"would process '{video.file}': {describe(video, request)}")
         for video in planned.videos:
             if video.error is not None:
-                console.failure(video.file, video.error.code, str(video.error))
+                console.failure(video.file, video.error.code, video.error.reason)
         _show_plan(console, request, planned)
     return 0
 

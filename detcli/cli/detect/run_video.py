@@ -63,7 +63,7 @@ class VideoRunView(RunView):
         """Name each of them, with the reason."""
         for video in videos:
             if video.error is not None:
-                self.console.failure(video.file, video.error.code, str(video.error))
+                self.console.failure(video.file, video.error.code, video.error.reason)
 
     def on_start(self, start: RunStart) -> None:
         """Show the progress."""

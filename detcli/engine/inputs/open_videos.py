@@ -6,7 +6,7 @@ from detcli.engine.observer import OpenedVideo
 from detcli.engine.request import VideoRequest
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.sources.video.multiplexer import Multiplexer
-from detcli.sources.video.open_video import open_together
+from detcli.sources.video.open_multiplexer import open_multiplexer
 from detcli.sources.video.video_source import VideoSettings
 
 
@@ -26,18 +26,18 @@ def open_videos(request: VideoRequest) -> Multiplexer:
         max_pixels=videos.max_pixels or DEFAULT_MAX_PIXELS,
     )
     written = [request.save_video, *map(Path, request.output.outputs)]
-    return open_together(videos.sources, settings, outputs=[str(path) for path in written if path is not None])
+    return open_multiplexer(videos.sources, settings, outputs=[str(path) for path in written if path is not None])
 
 
 def describe_videos(source: Multiplexer) -> tuple[OpenedVideo, ...]:
     """Each source of a multiplexer as observers get it."""
     return tuple(
-        OpenedVideo(part.file, source.known(part.place), source.error(part.place), part.source.live)
-        for part in source.parts
+        OpenedVideo(video.file, source.known_info(video.name), source.error(video.name), video.video.live)
+        for video in source.sources
     )
 
 
 def empty_videos(source: Multiplexer) -> tuple[OpenedVideo, ...]:
     """The sources that ended before their first frame was processed."""
-    videos = zip(source.parts, describe_videos(source), strict=True)
-    return tuple(video for part, video in videos if source.last_index(part.place) == -1)
+    videos = zip(source.sources, describe_videos(source), strict=True)
+    return tuple(video for channel, video in videos if source.last_index(channel.name) == -1)

@@ -63,19 +63,19 @@ class VideoSinks:
             )
 
     def _video_writer(self, target: VideoTarget, settings: SinkSettings) -> VideoWriter:
-        frames, info = self._request.input, self._source.facts(target.source)
+        frames, info = self._request.input, self._source.info(target.source)
         rate = info.rate if info is not None else None
         if rate is not None:
             rate = min(rate / frames.stride, frames.fps or rate)
-        part = self._part(target.source)
+        video = self._channel(target.source)
         has_sound = info is not None and info.sound
         return VideoWriter(
             target.path,
             settings.info.labels,
             self._style,
             rate=rate,
-            sound_from=part.file if has_sound else None,
-            sound_is_file=part.is_file,
+            sound_from=video.file if has_sound else None,
+            sound_is_file=video.is_file,
             sound_to_end=frames.duration is None and frames.max_frames is None,
         )
 
@@ -84,23 +84,23 @@ class VideoSinks:
             return
         from detcli.sinks.video.window import Window
 
-        if len(self._source.parts) > _MAX_WINDOWS:
+        if len(self._source.sources) > _MAX_WINDOWS:
             raise UsageError(f"`show` opens one window per source, for at most {_MAX_WINDOWS} sources")
-        for part in self._source.parts:
+        for video in self._source.sources:
             yield PerSourceSink(
-                part.place,
+                video.name,
                 partial(
                     Window,
                     settings.info.labels,
                     self._style,
-                    title=f"detcli: {part.file}",
+                    title=f"detcli: {video.file}",
                     on_closed=self._source.close,
                 ),
                 ordered=True,
                 needs_pixels=True,
-                last_index=partial(self._source.last_index, part.place),
+                last_index=partial(self._source.last_index, video.name),
                 at_once=True,
             )
 
-    def _part(self, name: str) -> ChannelSource:
-        return next(part for part in self._source.parts if part.place == name)
+    def _channel(self, name: str) -> ChannelSource:
+        return next(video for video in self._source.sources if video.name == name)

@@ -115,7 +115,7 @@ class ImageSource:
                 matched = True
                 yield listed
             if not matched:
-                yield _refused(argument, base, ImageError("not-found", "nothing matches this pattern"))
+                yield _refused(argument, base, ImageError("not-found", "no file matches this pattern"))
         else:
             yield from self._single(argument, base)
 
@@ -124,7 +124,7 @@ class ImageSource:
         if _is_address(path):
             yield from self._address(path)
         elif _CAMERA.fullmatch(path) and not os.path.lexists(path):
-            error = ImageError("not-found", "no such file or folder; 'detcli video' takes cameras")
+            error = ImageError("not-found", "no such file or folder; cameras are read as videos")
             yield _ListedPath(path, relative_below(_absolute(path), base), FailedImage(error))
         elif not self._is_excluded(safe_relative(path)):
             yield _ListedPath(path, relative_below(_absolute(path), base), self._reader(path))
@@ -138,7 +138,7 @@ class ImageSource:
         else:
             refused = f"'{scheme_of(url)}' addresses are not supported; http and https are"
             if scheme_of(url) in _OF_STREAMS:
-                refused += ", and 'detcli video' takes streams"
+                refused += "; streams are read as videos"
             read = FailedImage(ImageError("unsupported", refused))
         yield _ListedPath(without_credentials(url), relative, read)
 

@@ -38,20 +38,20 @@ class PathWalker:
     """How to walk.
 
     recursive  go into the folders below
-    wanted     whether a file is taken by its name, where no pattern asks for its suffix
-    pruned     whether something is skipped, with all that is below it
+    takes      whether a file is taken by its name, where no pattern has its suffix
+    skips      whether a file is skipped, or a folder with everything below it
     """
 
     recursive: bool
-    wanted: Callable[[str], bool]
-    pruned: Callable[[FoundPath], bool]
+    takes: Callable[[str], bool]
+    skips: Callable[[FoundPath], bool]
 
     def folder(self, start: str) -> Iterator[FoundPath]:
-        """All wanted files of a folder; hidden ones and linked folders are skipped."""
+        """All files that are taken of a folder; hidden ones and linked folders are skipped."""
         return _DirectoryLevels(self, ()).walk(start)
 
     def glob(self, pattern: str) -> Iterator[FoundPath]:
-        """What a glob matches: files, and the wanted files of folders. Hidden names match only what begins with "."."""
+        """What a glob matches: files, and the files that are taken of folders. Hidden names match only what begins with "."."""
         start, levels = split_glob(pattern)
         return _DirectoryLevels(self, levels).walk(start)
 
@@ -76,8 +76,8 @@ class _DirectoryLevels:
     folder that matched them all. A folder may be in several states, because of `**`.
     """
 
-    def __init__(self, settings: PathWalker, patterns: Sequence[str]) -> None:
-        self._settings = settings
+    def __init__(self, walker: PathWalker, patterns: Sequence[str]) -> None:
+        self._walker = walker
         self._patterns = patterns
         self._matches = [re.compile(translate(os.path.normcase(pattern))).match for pattern in patterns]
         self._below_all = len(patterns)
@@ -118,11 +118,11 @@ class _DirectoryLevels:
             for entry in entries:
                 if entry.is_dir():
                     inside = self._states_inside(states, entry.name, is_link=_is_link(entry))
-                    if inside and not self._settings.pruned(_child(folder, entry.name)):
+                    if inside and not self._walker.skips(_child(folder, entry.name)):
                         key = os.fsencode(entry.name) + b"/"
                         keys.append(key)
                         states_of[key] = inside
-                elif self._takes(states, entry.name) and not self._settings.pruned(_child(folder, entry.name)):
+                elif self._takes(states, entry.name) and not self._walker.skips(_child(folder, entry.name)):
                     keys.append(os.fsencode(entry.name))
         keys.sort(reverse=True)
         return keys, states_of
@@ -132,7 +132,7 @@ class _DirectoryLevels:
         inside = []
         for state in states:
             if state == self._below_all:
-                if walked and self._settings.recursive:
+                if walked and self._walker.recursive:
                     inside.append(state)
             elif self._patterns[state] == _ANY_DEPTH:
                 if walked:
@@ -142,12 +142,12 @@ class _DirectoryLevels:
         return self._closed(inside)
 
     def _takes(self, states: _States, name: str) -> bool:
-        if self._below_all in states and not name.startswith(".") and self._settings.wanted(name):
+        if self._below_all in states and not name.startswith(".") and self._walker.takes(name):
             return True
         last = self._below_all - 1
         if last not in states or self._patterns[last] == _ANY_DEPTH or not self._fits(last, name):
             return False
-        return self._asks_for_suffix or self._settings.wanted(name)
+        return self._asks_for_suffix or self._walker.takes(name)
 
     def _fits(self, state: int, name: str) -> bool:
         if name.startswith(".") and not self._patterns[state].startswith("."):

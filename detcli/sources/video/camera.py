@@ -1,6 +1,6 @@
-"""A camera of this machine, through OpenCV: opened by its number alone, never by a path.
+"""A camera of this machine, read with OpenCV; it is opened by its number only, never by a path.
 
-Cameras have no reliable time stamps: a frame's time is when it came.
+Cameras have no reliable time stamps: the time of a frame is the time of its arrival.
 """
 
 import os
@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, cast
@@ -25,15 +26,15 @@ from detcli.sources.video.video_source import (
 )
 from detcli.structures.frame import Frame, Origin, Pixels, Resize
 
-DEVICES: Final = Path("/dev")  # where Linux has its cameras
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 2.0  # between attempts to find a lost camera: nobody is spared by longer ones
-_READS = 5  # that fail in a row mean that the camera is gone
-_SILENT_S = 3.0  # as do reads that take so long: OpenCV waits 10 s in each
-_CLOSING_S = 1.0  # to wait for a frame in the making when the camera is let go
+DEVICES: Final = Path("/dev")  # the folder of Linux's cameras
+_FIRST_PAUSE_S, _MAX_PAUSE_S = 0.5, 2.0  # between attempts to find a lost camera
+_MAX_FAILED_READS = 5  # in a row: the camera is lost
+_MAX_SILENCE_S = 3.0  # of failed reads: the camera is lost; OpenCV waits 10 s in each read
+_CLOSE_TIMEOUT_S = 1.0  # wait for a frame that is being read
 
 
 class CaptureDevice(Protocol):
-    """What is used of OpenCV's VideoCapture."""
+    """The methods of OpenCV's VideoCapture that are used."""
 
     def isOpened(self) -> bool: ...  # noqa: N802, D102 - OpenCV's name
     def read(self) -> tuple[bool, Pixels | None]: ...  # noqa: D102
@@ -43,12 +44,12 @@ class CaptureDevice(Protocol):
 
 
 class Camera:
-    """The frames of a camera, as they come.
+    """The frames of a camera, as they arrive.
 
     argument  cam0, 0 or /dev/video0
-    settings  of these, `size_hw` and `rate` are asked of the camera, which may answer otherwise: `facts` says
+    settings  `size_hw` and `rate` are requests; `info` returns what the camera uses
 
-    A camera that is lost is looked for until it is back, and that is told in a gap.
+    A lost camera becomes a gap, and is searched until it is back.
     """
 
     dropped = 0
@@ -56,24 +57,24 @@ class Camera:
     def __init__(self, argument: str, settings: VideoSettings, *, index_from: int = 0) -> None:
         number = camera_number(argument)
         if number is None:
-            raise ValueError(f"{argument!r} names no camera")
+            raise ValueError(f"{argument!r} is not the name of a camera")
         self._number, self._settings, self._index_from = number, settings, index_from
         self.live = True if settings.live is None else settings.live
-        self._file, self._place = argument, f"cam{number}"
+        self._file, self._source = argument, f"cam{number}"
         self._capture: CaptureDevice | None = None
-        self._first: Pixels | None = None  # the frame that it was tried with
+        self._first: Pixels | None = None  # read when the camera was opened
         self._size_hw: tuple[int, int] | None = None
-        self._lock = threading.Lock()  # letting go of a capture that reads crashes OpenCV
+        self._lock = threading.Lock()  # OpenCV crashes where a capture is released during a read
         self._closed = threading.Event()
 
     def __iter__(self) -> Iterator[SourceItem]:
         """The frames, until it is closed or the settings have enough. Raises SourceError."""
-        self.facts()
-        return self._images()
+        self.info()
+        return self._frames()
 
-    def _images(self) -> Iterator[SourceItem]:
-        choice = FrameSampler(self._settings)
-        index, frame, begun, last_s = self._index_from, 0, time.monotonic(), 0.0
+    def _frames(self) -> Iterator[SourceItem]:
+        sampler = FrameSampler(self._settings)
+        index, number, begun, last_s = self._index_from, 0, time.monotonic(), 0.0
         while not self._closed.is_set():
             pixels = self._read()
             if pixels is None:
@@ -81,29 +82,28 @@ class Camera:
                     return
                 if not self._settings.reconnect:
                     raise SourceError("gap", f"the camera '{self._file}' was lost after {last_s:.1f} s")
-                origin = gap_origin(index, file=self._file, place=self._place, frame=frame, time_s=last_s)
-                yield StreamGap(origin, "gap", "the camera was lost")  # told at once: nobody knows when it will be back
+                origin = gap_origin(index, file=self._file, source=self._source, frame=number, time_s=last_s)
+                yield StreamGap(origin, "gap", "the camera was lost")  # reported at once: it may never come back
                 index += 1
-                if not self._finds_again(choice, begun):
+                if not self._reopen(sampler, begun):
                     return
                 continue
-            begun = time.monotonic() if frame == 0 else begun
-            last_s = time.monotonic() - begun if frame else 0.0
-            if choice.is_over(last_s):
+            begun = time.monotonic() if number == 0 else begun
+            last_s = time.monotonic() - begun if number else 0.0
+            if sampler.is_over(last_s):
                 return
-            if choice.takes(last_s):
-                yield _CapturedFrame(
-                    frame_origin(index, file=self._file, place=self._place, frame=frame, time_s=last_s), pixels
-                )
+            if sampler.takes(last_s):
+                origin = frame_origin(index, file=self._file, source=self._source, frame=number, time_s=last_s)
+                yield _CapturedFrame(origin, pixels)
                 index += 1
-            frame += 1
+            number += 1
 
     def count(self) -> int | None:
-        """As many as were asked for."""
+        """The maximum number of frames, where the settings have one."""
         return self._settings.max_frames
 
-    def facts(self) -> VideoInfo:
-        """Its size and rate. Raises SourceError where it is not there, may not be used or gives no image."""
+    def info(self) -> VideoInfo:
+        """Its size and rate. Raises SourceError where it is missing, access is denied, or it returns no image."""
         import cv2
 
         with self._lock:
@@ -114,39 +114,39 @@ class Camera:
         return VideoInfo(self._file, self._size_hw, rate if 0 < rate < 1000 else None, None, None, sound=False)
 
     def close(self) -> None:
-        """Let go of it; safe twice."""
+        """Close it; may be called twice."""
         self._closed.set()
-        if self._lock.acquire(timeout=_CLOSING_S):  # else whoever reads lets go of it
+        if self._lock.acquire(timeout=_CLOSE_TIMEOUT_S):  # otherwise the thread that reads releases it
             try:
-                self._let_go()
+                self._release()
             finally:
                 self._lock.release()
 
     def _read(self) -> Pixels | None:
-        """The next frame; None where the camera is gone, or closed."""
+        """The next frame; None where the camera is lost or closed."""
         with self._lock:
             if not self._closed.is_set() and self._capture is not None:
                 pixels, self._first = self._first, None
-                pixels = _next_of(self._capture) if pixels is None else pixels
+                pixels = _next_frame(self._capture) if pixels is None else pixels
                 if pixels is not None:
                     return pixels
-            self._let_go()
+            self._release()
         return None
 
-    def _finds_again(self, choice: FrameSampler, begun: float) -> bool:
-        """Wait until the camera is there again: False where it was closed meanwhile, or no frame is wanted any more."""
+    def _reopen(self, sampler: FrameSampler, begun: float) -> bool:
+        """Wait until the camera is back: False where it was closed meanwhile, or the settings have enough."""
         pause = _FIRST_PAUSE_S
-        while not self._closed.wait(pause) and not choice.is_over(time.monotonic() - begun):
+        while not self._closed.wait(pause) and not sampler.is_over(time.monotonic() - begun):
             try:
                 with self._lock:
                     self._capture, self._first = _opened(self._number, self._settings)
             except SourceError:
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
+                pause = min(2 * pause, _MAX_PAUSE_S)
             else:
                 return True
         return False
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._capture is not None:
             self._capture.release()
             self._capture = None
@@ -154,13 +154,13 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class _CapturedFrame:
-    """A frame as OpenCV gave it: blue first."""
+    """A frame in OpenCV's color order, BGR."""
 
     origin: Origin
     bgr: Pixels
 
     def __call__(self, resize: Resize | None = None) -> Frame:
-        """Turn its colors round."""
+        """Convert it to RGB."""
         import cv2
 
         height, width = self.bgr.shape[:2]
@@ -168,7 +168,7 @@ class _CapturedFrame:
 
 
 def cameras() -> list[str]:
-    """The cameras that Linux names; elsewhere nobody can say without opening them."""
+    """The cameras of this machine; empty on other systems than Linux, where they would have to be opened."""
     numbers = sorted(int(path.name[5:]) for path in DEVICES.glob("video*") if path.name[5:].isdecimal())
     return [f"cam{number}" for number in numbers]
 
@@ -179,65 +179,80 @@ def _opened(number: int, settings: VideoSettings) -> tuple[CaptureDevice, Pixels
         _check_device(number)
     capture = open_capture(number)
     if not capture.isOpened():
-        raise SourceError("not-found", f"there is no camera {number}{_instead(number)}, or another program has it")
-    _ask_for(capture, settings)
-    pixels = _next_of(capture)
+        message = f"camera {number} does not exist{_other_cameras(number)}, or another program uses it"
+        raise SourceError("not-found", message)
+    _request_settings(capture, settings)
+    pixels = _next_frame(capture)
     if pixels is not None:
         return capture, pixels
     capture.release()
-    raise SourceError("decode-failed", f"camera {number} gives no image{_instead(number)}")
+    raise SourceError("decode-failed", f"camera {number} returns no image{_other_cameras(number)}")
 
 
-def _next_of(capture: CaptureDevice) -> Pixels | None:
-    """Its next frame; None where it gives none any more."""
+def _next_frame(capture: CaptureDevice) -> Pixels | None:
+    """The next frame; None where the camera returns none."""
     begun = time.monotonic()
-    for _ in range(_READS):
+    for _ in range(_MAX_FAILED_READS):
         is_there, pixels = capture.read()
         if is_there and pixels is not None:
             return pixels
-        if time.monotonic() - begun > _SILENT_S:
+        if time.monotonic() - begun > _MAX_SILENCE_S:
             break
     return None
 
 
 def open_capture(number: int) -> CaptureDevice:
-    """OpenCV's capture of a camera; its own talk is kept off the screen."""
+    """OpenCV's capture of a camera, opened without OpenCV's own messages."""
     import cv2
 
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     kind = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
-    return cast("CaptureDevice", cv2.VideoCapture(number, kind))
+    with _silent_opencv():
+        return cast("CaptureDevice", cv2.VideoCapture(number, kind))
+
+
+@contextmanager
+def _silent_opencv() -> Iterator[None]:
+    """No messages of OpenCV meanwhile; its log level is restored."""
+    import cv2
+
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _check_device(number: int) -> None:
-    """Raise SourceError with the reason that OpenCV would keep to itself."""
+    """Raise SourceError with the reason, which OpenCV does not report."""
     device = DEVICES / f"video{number}"
     if not device.exists():
-        raise SourceError("not-found", f"there is no camera {number}: '{device}' does not exist{_instead(number)}")
+        message = f"camera {number} does not exist: '{device}' is missing{_other_cameras(number)}"
+        raise SourceError("not-found", message)
     if not os.access(device, os.R_OK | os.W_OK):
         raise SourceError(
             "no-permission",
-            f"camera {number} may not be used: no permission for '{device}'; on most systems those in the group 'video' "
+            f"no permission for camera {number} ('{device}'); on most systems the members of the group 'video' "
             "have it: sudo usermod -aG video $USER, then log in again",
         )
 
 
-def _instead(number: int) -> str:
-    """Half a sentence that names the cameras that are there."""
+def _other_cameras(number: int) -> str:
+    """A clause that names the other cameras."""
     if not sys.platform.startswith("linux"):
         return ""
     others = [name for name in cameras() if name != f"cam{number}"]
-    return f"; there is {', '.join(others)}" if others else "; no other is connected to this machine"
+    return f"; available: {', '.join(others)}" if others else "; no other camera is connected"
 
 
-def _ask_for(capture: CaptureDevice, settings: VideoSettings) -> None:
-    """Ask for size and rate; short buffers, so that frames are fresh. A camera takes what it can."""
+def _request_settings(capture: CaptureDevice, settings: VideoSettings) -> None:
+    """Request size, rate and a short buffer, so that frames are recent; a camera may use other values."""
     import cv2
 
     if settings.live is not False:
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     if settings.size_hw is not None or settings.rate is not None:
-        # Uncompressed, most cameras reach neither their largest sizes nor their highest rates.
+        # Most cameras reach their largest sizes and highest rates only with compressed frames.
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
     if settings.size_hw is not None:
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, settings.size_hw[0])

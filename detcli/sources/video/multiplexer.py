@@ -1,7 +1,7 @@
-"""Several video sources as one: their frames in turn, so that the network sees them together.
+"""Several video sources as one: their frames in turn, so that one batch holds frames of all.
 
-Where all of them wait for whoever takes their frames (files), the turns are always the same; of live ones, whoever has
-a frame is next. A source that cannot be opened, or is lost, is a gap in the results; the others continue.
+The order of files is always the same. Of live sources, the first one with a waiting frame is next. A source that cannot
+be opened, or is lost, becomes a gap in the results; the other sources continue.
 """
 
 import threading
@@ -16,46 +16,46 @@ from detcli.sources.video.channel import Channel, ChannelSource
 from detcli.sources.video.video_source import StreamGap, VideoInfo, gap_origin
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
-_POLL_S = 0.1  # how long a wait for sources may keep a signal from being noticed
+_POLL_S = 0.1  # longest delay until a signal is noticed while sources are opened
 
 
 class Multiplexer:
-    """The frames of all parts, each with its place in the whole input.
+    """The frames of all sources, each with its index in the complete input.
 
-    parts    one at least
-    at_once  so many of those that are not live are open at a time; the next one is opened when one ends
+    sources   one at least
+    max_open  maximum number of files open at a time; the next one is opened when one ends. Live sources do not count.
     """
 
-    def __init__(self, parts: Sequence[ChannelSource], *, at_once: int = 16) -> None:
-        self.parts = tuple(parts)
-        self._at_once = at_once
+    def __init__(self, sources: Sequence[ChannelSource], *, max_open: int = 16) -> None:
+        self.sources = tuple(sources)
+        self._max_open = max_open
         self._changed = threading.Condition()
-        self._turns = [Channel(part, self._changed) for part in parts]
+        self._channels = [Channel(source, self._changed) for source in sources]
         self._arrived: dict[int, float] = {}
         self._last: dict[str, int] = {}
 
     @property
     def live(self) -> bool:
-        """Whether any of the sources is."""
-        return any(part.source.live for part in self.parts)
+        """Whether one of the sources is live."""
+        return any(source.video.live for source in self.sources)
 
     @property
     def dropped(self) -> int:
-        """Frames that waited too long, of all sources so far."""
-        return sum(turn.dropped for turn in self._turns)
+        """Number of frames dropped so far, of all sources."""
+        return sum(channel.dropped for channel in self._channels)
 
     def open(self) -> None:
-        """Open what is to be read at the beginning, all at a time. Raises SourceError where none can be opened.
+        """Open the first sources in parallel. Raises SourceError where none can be opened.
 
-        Of several, `error` then tells why of each. A signal ends the wait at once: threads that hang in the opening of
-        a silent server are left behind.
+        `error` then returns the reason for each. A signal ends the wait at once: threads that wait for a silent server
+        are left behind.
         """
-        first = [turn for turn in self._turns if turn.part.source.live] + [
-            turn for turn in self._turns if not turn.part.source.live
-        ][: self._at_once]
-        _all_at_once([turn.open for turn in first])
-        errors = [turn.error for turn in self._turns if turn.error is not None]
-        if len(errors) == len(self._turns):
+        first = [channel for channel in self._channels if channel.source.video.live] + [
+            channel for channel in self._channels if not channel.source.video.live
+        ][: self._max_open]
+        _run_in_parallel([channel.open for channel in first])
+        errors = [channel.error for channel in self._channels if channel.error is not None]
+        if len(errors) == len(self._channels):
             if len(errors) == 1:
                 raise errors[0]
             raise SourceError(errors[0].code, f"none of the {len(errors)} sources can be read")
@@ -63,88 +63,84 @@ class Multiplexer:
     def __iter__(self) -> Iterator[SourceItem]:
         """The frames, in turn."""
         index = 0
-        later = deque(turn for turn in self._turns if not turn.part.source.live)
-        turns = deque(turn for turn in self._turns if turn.part.source.live)
-        turns.extend(later.popleft() for _ in range(min(self._at_once, len(later))))
-        while turns:
-            turn = self._next(turns)
-            taken = turn.take()
+        waiting = deque(channel for channel in self._channels if not channel.source.video.live)
+        channels = deque(channel for channel in self._channels if channel.source.video.live)
+        channels.extend(waiting.popleft() for _ in range(min(self._max_open, len(waiting))))
+        while channels:
+            channel = self._next(channels)
+            taken = channel.take()
             if taken is None:
-                turns.remove(turn)
-                self._last[turn.part.place] = turn.last_index
-                if later and not turn.part.source.live:
-                    turns.append(later.popleft())
+                channels.remove(channel)
+                self._last[channel.source.name] = channel.last_index
+                if waiting and not channel.source.video.live:
+                    channels.append(waiting.popleft())
                 continue
-            turn.last_index = index
-            image, self._arrived[index] = taken
-            yield _MultiplexedItem(image, _placed(image, turn.part, index))
+            channel.last_index = index
+            item, self._arrived[index] = taken
+            yield _MultiplexedItem(item, _multiplexed_origin(item, channel.source, index))
             index += 1
 
     def count(self) -> int | None:
-        """How many frames there will be, where all sources are open and know."""
+        """The expected number of frames, where all sources are open and know it."""
         total = 0
-        for turn in self._turns:
-            count = turn.count()
+        for channel in self._channels:
+            count = channel.count()
             if count is None:
                 return None
             total += count
         return total
 
-    def facts(self, place: str) -> VideoInfo | None:
-        """What the source of a place says of itself; None where it could not be opened."""
-        return self._turn(place).facts()
+    def info(self, name: str) -> VideoInfo | None:
+        """What the source of this name reports; None where it could not be opened."""
+        return self._channel(name).info()
 
-    def known(self, place: str) -> VideoInfo | None:
+    def known_info(self, name: str) -> VideoInfo | None:
         """The same where it is open already; opens nothing."""
-        return self._turn(place).known
+        return self._channel(name).known_info
 
-    def error(self, place: str) -> SourceError | None:
-        """Why the source of a place cannot be opened, or was lost; None where nothing is known against it.
-
-        The message does not name the source.
-        """
-        turn = self._turn(place)
-        return None if turn.error is None else SourceError(turn.error.code, turn.why(turn.error))
+    def error(self, name: str) -> SourceError | None:
+        """Why the source of this name cannot be opened, or was lost; None where there is no error."""
+        return self._channel(name).error
 
     def waited_s(self, index: int) -> float | None:
-        """Seconds since the frame of an index came from its source; to be asked once, None afterwards."""
+        """Seconds since the frame of this index arrived; only the first call returns them."""
         arrived = self._arrived.pop(index, None)
         return None if arrived is None else time.monotonic() - arrived
 
-    def last_index(self, place: str) -> int | None:
-        """The index of a source's last image; None while more may come."""
-        return self._last.get(place)
+    def last_index(self, name: str) -> int | None:
+        """The index of a source's last item; None while more may come."""
+        return self._last.get(name)
 
     def close(self) -> None:
-        """Let all of them go; ends an iteration in another thread."""
-        for turn in self._turns:
-            turn.close()
+        """Close all sources; ends an iteration in another thread."""
+        for channel in self._channels:
+            channel.close()
 
-    def _turn(self, place: str) -> Channel:
-        return next(turn for turn in self._turns if turn.part.place == place)
+    def _channel(self, name: str) -> Channel:
+        return next(channel for channel in self._channels if channel.source.name == name)
 
-    def _next(self, turns: deque[Channel]) -> Channel:
-        """Whose turn it is: the first in line that need not be waited for. It goes to the end of the line."""
+    def _next(self, channels: deque[Channel]) -> Channel:
+        """The first channel that is ready; it moves to the end of the queue."""
         with self._changed:
-            self._changed.wait_for(lambda: any(turn.is_ready() for turn in turns))
-            turn = next(turn for turn in turns if turn.is_ready())
-        turns.remove(turn)
-        turns.append(turn)
-        return turn
+            self._changed.wait_for(lambda: any(channel.is_ready() for channel in channels))
+            channel = next(channel for channel in channels if channel.is_ready())
+        channels.remove(channel)
+        channels.append(channel)
+        return channel
 
 
-def _all_at_once(actions: Sequence[Callable[[], None]]) -> None:
-    """Do them in a thread each, and wait. Raises what the first of them raised."""
+def _run_in_parallel(actions: Sequence[Callable[[], None]]) -> None:
+    """Run each in its own thread, and wait. Raises the first exception."""
     raised: list[BaseException] = []
 
-    def do(action: Callable[[], None]) -> None:
+    def run(action: Callable[[], None]) -> None:
         try:
             action()
         except BaseException as error:
             raised.append(error)
 
-    # Daemons, not a pool: the interpreter's end waits for the threads of a pool, and these may hang in a silent server.
-    threads = [threading.Thread(target=do, args=(action,), name="open", daemon=True) for action in actions]
+    # Daemon threads, not a pool: the interpreter waits for a pool at its end, and these may wait for a silent server.
+    threads = [threading.Thread(target=run, args=(action,), name="open", daemon=True) for action in actions]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -156,26 +152,26 @@ def _all_at_once(actions: Sequence[Callable[[], None]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _MultiplexedItem:
-    """An image of one of the sources, where it stands among those of all."""
+    """An item of one source, with its origin in the complete input."""
 
-    image: SourceItem
+    item: SourceItem
     origin: Origin
 
     def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
-        return replace(self.image(resize), origin=self.origin)
+        return replace(self.item(resize), origin=self.origin)
 
 
-def _placed(image: SourceItem, part: ChannelSource, index: int) -> Origin:
-    """The same name below the part's place."""
-    origin = image.origin
-    if isinstance(image, StreamGap):
+def _multiplexed_origin(item: SourceItem, source: ChannelSource, index: int) -> Origin:
+    """The same name below the source's unique name."""
+    origin = item.origin
+    if isinstance(item, StreamGap):
         frame, time_s = origin.frame or 0, origin.time_s or 0.0
-        return gap_origin(index, file=part.file, place=part.place, frame=frame, time_s=time_s)
+        return gap_origin(index, file=source.file, source=source.name, frame=frame, time_s=time_s)
     return replace(
         origin,
         index=index,
-        file=part.file,
-        relative=f"{part.place}/{origin.relative.rpartition('/')[2]}",
-        stem=f"{part.place}/{origin.stem.rpartition('/')[2]}",
-        source=part.place,
+        file=source.file,
+        relative=f"{source.name}/{origin.relative.rpartition('/')[2]}",
+        stem=f"{source.name}/{origin.stem.rpartition('/')[2]}",
+        source=source.name,
     )

@@ -1,8 +1,8 @@
-"""What a video's name means: a file, standard input or a stream; and what FFmpeg may open on behalf of each.
+"""The kind of a video source (file, standard input, stream) and the FFmpeg protocols and containers allowed for it.
 
-FFmpeg follows what it finds: a playlist can name any file or address. So each kind of source opens the protocols it needs
-and no other, and only containers of video: no scripts that join inputs, no patterns of images, no text drawn as video.
-Whatever is shown of an address has no credentials in it; the address itself is kept out of every repr.
+A playlist can name any file or address, and FFmpeg would open it. So each kind of source opens only the protocols that it
+needs, and only containers of video: no scripts that join inputs, no patterns of images, no text drawn as video.
+Names that are shown contain no credentials, and no repr contains the address itself.
 """
 
 import os
@@ -40,9 +40,9 @@ _CONTAINERS = (
     "3gp,apng,asf,av1,avi,avs2,avs3,cavsvideo,dirac,dv,evc,flv,gif,gxf,h261,h263,h264,hevc,ivf,live_flv,lxf,m4v,matroska,"
     "mjpeg,mjpeg_2000,mov,mp4,mpeg,mpegts,mpegvideo,mpjpeg,mxf,nut,obu,ogg,pva,rm,swf,vc1,vvc,webm,wtv,yuv4mpegpipe"
 )
-_SOUNDS = "aac,ac3,aiff,amr,ape,caf,eac3,flac,mp3,wav"  # opened to be told apart from files that are damaged
-_ALSO = {"file": "hls", "http": "hls,dash", "https": "hls,dash", "rtp": "rtp"}  # what else an address may be
-# Enough to find the images; FFmpeg's own five seconds would be waited for again each time a stream is taken up.
+_SOUNDS = "aac,ac3,aiff,amr,ape,caf,eac3,flac,mp3,wav"  # opened to distinguish them from damaged files
+_ALSO = {"file": "hls", "http": "hls,dash", "https": "hls,dash", "rtp": "rtp"}  # additional containers
+# Enough to find the video stream. FFmpeg's default of five seconds would be needed again at each reconnection.
 _STREAM_PROBE = {"analyzeduration": "1500000", "probesize": "2000000", "fpsprobesize": "3"}
 _FILE_SUFFIXES = (
     ".mp4",
@@ -65,51 +65,55 @@ _FILE_SUFFIXES = (
 class StreamAccess:
     """How a source is reached.
 
-    kind     "file", "pipe" (standard input) or "stream"
-    shown    the name for people and results, without credentials
-    place    folder of its frames in outputs, "/" between parts
-    url      as FFmpeg takes it, credentials and all: never shown
-    options  what FFmpeg is told when it opens it
-    server   host and port to knock at; None where there is none, or no connection is made
+    kind          "file", "pipe" (standard input) or "stream"
+    display_name  the name in messages and results, without credentials
+    source_name   folder of its frames in outputs, "/" between parts
+    url           for FFmpeg, with credentials: never shown
+    options       FFmpeg's options to open it
+    server        host and port of the server; None where there is none, or no connection is made
     """
 
     kind: Literal["file", "pipe", "stream"]
-    shown: str
-    place: str
+    display_name: str
+    source_name: str
     url: str = field(repr=False)
     options: dict[str, str] = field(repr=False)
     server: tuple[str, int] | None = None
 
     @property
-    def named(self) -> str:
-        """What a sentence calls it."""
-        return "standard input" if self.kind == "pipe" else f"'{self.shown}'"
+    def quoted_name(self) -> str:
+        """The name in a sentence."""
+        return "standard input" if self.kind == "pipe" else f"'{self.display_name}'"
 
     @property
     def scheme(self) -> str:
-        """`http`, `rtsp`, …; "" for what is no stream."""
+        """`http`, `rtsp`, …; "" for files and standard input."""
         return scheme_of(self.url) or "" if self.kind == "stream" else ""
 
     @property
     def live(self) -> bool:
-        """Whether frames come at their own pace: streams, but not addresses of what is a file by its name."""
+        """Whether frames arrive in real time: streams, but not http addresses with the suffix of a video file."""
         path = self.url.partition("?")[0].lower()
         return self.kind == "stream" and not (self.scheme in ("http", "https") and path.endswith(_FILE_SUFFIXES))
 
+    def error(self, code: ImageErrorCode, reason: str, *, refused: bool = False) -> SourceError:
+        """The error that this source cannot be read, for a reason."""
+        return SourceError(code, f"cannot read {self.quoted_name}: {reason}", reason=reason, refused=refused)
+
 
 def access_of(argument: str) -> StreamAccess:
-    """Tell by its name what a source is; nothing is opened.
+    """How the source that an argument names is reached; nothing is opened.
 
-    Raises UsageError for an address of a kind that is not read.
+    Raises UsageError for an unsupported kind of address.
     """
     if argument == STANDARD_INPUT:
-        # `fd:` rather than `pipe:`: the one that can seek where standard input is a file.
+        # `fd:`, not `pipe:`: it can seek where standard input is a file
         options = {**_whitelists("pipe", "fd"), "fd": "0"}
         return StreamAccess("pipe", STANDARD_INPUT, "stdin", "fd:", options)
     scheme = scheme_of(argument)
     if scheme is None or os.path.lexists(argument):
-        place = os.path.splitext(safe_relative(os.path.basename(os.path.abspath(argument))))[0]  # noqa: PTH100, PTH119, PTH122
-        return StreamAccess("file", argument, place, f"file:{argument}", _whitelists("file", "file,crypto,data"))
+        source_name = os.path.splitext(safe_relative(os.path.basename(os.path.abspath(argument))))[0]  # noqa: PTH100, PTH119, PTH122
+        return StreamAccess("file", argument, source_name, f"file:{argument}", _whitelists("file", "file,crypto,data"))
     if scheme not in _PROTOCOLS:
         raise UsageError(
             f"'{without_credentials(argument)}' cannot be read as a video: addresses begin with "
@@ -118,53 +122,49 @@ def access_of(argument: str) -> StreamAccess:
     options = _whitelists(scheme, _PROTOCOLS[scheme]) | _STREAM_PROBE
     if scheme in ("rtsp", "rtsps"):
         options |= {"rtsp_transport": "tcp"}
-        del options["format_whitelist"]  # its payloads are opened by name, raw formats among them
+        del options["format_whitelist"]  # its payloads are opened by name, also raw formats
     if scheme == "udp":
-        options |= {"overrun_nonfatal": "1"}  # what is lost then is told by the packets' own numbers
+        options |= {"overrun_nonfatal": "1"}  # lost packets are found by their numbers
     if scheme in ("http", "https"):
         options |= {"user_agent": f"detcli/{__version__}"}
     if scheme == "https":
-        options |= {"tls_verify": "1", **_authorities()}  # FFmpeg by itself would send a password to anybody
-    place = os.path.splitext(relative_of_url(argument))[0]  # noqa: PTH122
-    return StreamAccess("stream", without_credentials(argument), place, argument, options, _server(argument, scheme))
+        options |= {"tls_verify": "1", **_authorities()}  # without it, FFmpeg would send a password to any server
+    source_name = os.path.splitext(relative_of_url(argument))[0]  # noqa: PTH122
+    name, server = without_credentials(argument), _server(argument, scheme)
+    return StreamAccess("stream", name, source_name, argument, options, server)
 
 
 def check_before_opening(access: StreamAccess) -> None:
-    """Say what is wrong with a file or standard input, where that can be told without FFmpeg.
-
-    Raises SourceError.
-    """
+    """Check a file or standard input without FFmpeg. Raises SourceError."""
     if access.kind == "pipe":
-        _check_standard_input()
+        _check_standard_input(access)
     if access.kind != "file":
         return
     try:
-        with opened(access.shown) as descriptor:
+        with opened(access.display_name) as descriptor:
             head = os.read(descriptor, HEAD_BYTES)
     except ImageError as error:
-        raise SourceError(error.code, f"cannot read {access.named}: {error}{_advice(access.shown)}") from error
+        raise access.error(error.code, f"{error}{_advice(access.display_name)}") from error
     if not head:
-        raise SourceError("empty", f"cannot read {access.named}: an empty file")
+        raise access.error("empty", "an empty file")
 
 
-def _check_standard_input() -> None:
+def _check_standard_input(access: StreamAccess) -> None:
     if sys.stdin is None:
         raise SourceError("not-found", "standard input is closed: pipe a video into it")
     if os.isatty(0):
-        raise SourceError(
-            "not-a-file", "standard input is a terminal: pipe a video into it, as in 'detcli video - < a.ts'"
-        )
+        raise SourceError("not-a-file", "standard input is a terminal: pipe a video into it")
     if _ends_at_once():
-        raise SourceError("empty", "cannot read standard input: it is empty; did the program before it fail?")
+        raise access.error("empty", "it is empty; did the program before it fail?")
 
 
 def _ends_at_once() -> bool:
-    """Whether standard input ends before its first byte; waits for either. Afterwards FFmpeg could not tell."""
+    """Whether standard input ends before its first byte; waits for one of the two. FFmpeg cannot report it later."""
     status = os.fstat(0)
     if stat.S_ISREG(status.st_mode):
         return os.lseek(0, 0, os.SEEK_CUR) >= status.st_size
     if sys.platform == "win32" or not (stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode)):
-        return os.path.samestat(status, os.stat(os.devnull))  # noqa: PTH116 - as fstat has it
+        return os.path.samestat(status, os.stat(os.devnull))  # noqa: PTH116 - like fstat
     import fcntl
     import termios
 
@@ -172,16 +172,16 @@ def _ends_at_once() -> bool:
     return not any(fcntl.ioctl(0, termios.FIONREAD, bytes(4)))
 
 
-def what_it_is(access: StreamAccess) -> tuple[ImageErrorCode, str] | None:
-    """What it is that no container of video was found in: a code and a clause; None where nothing is recognised."""
+def unsupported_content(access: StreamAccess) -> tuple[ImageErrorCode, str] | None:
+    """What a source without a known video container is: a code and a reason; None where it is not recognized."""
     if access.kind == "pipe":
-        return "unsupported", "no video: MPEG-TS, Matroska and YUV4MPEG can be piped"
+        return "unsupported", "not a video; MPEG-TS, Matroska and YUV4MPEG can be piped"
     if access.kind == "stream":
         return "unsupported", "the server sends no video; the address of a page is not that of the video on it"
-    with opened(access.shown) as descriptor:
+    with opened(access.display_name) as descriptor:
         head = os.read(descriptor, HEAD_BYTES)
     if image_format(head) is not None:
-        return "unsupported", "an image, not a video: 'detcli detect' takes images"
+        return "unsupported", "an image, not a video"
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
         return "truncated", "its index (moov) is missing or damaged, as where a recording or a download was cut off"
     if head.startswith((b"#EXTM3U", b"ffconcat")):
@@ -201,8 +201,8 @@ def _whitelists(kind: str, protocols: str) -> dict[str, str]:
 
 
 def _authorities() -> dict[str, str]:
-    """Where FFmpeg finds whom to believe: it knows of none by itself, and believes nobody then."""
-    import ssl  # one start in many needs it
+    """FFmpeg's option with the file of certificate authorities: without one it accepts no certificate."""
+    import ssl  # rarely needed
     from importlib import import_module
 
     found: str | None = ssl.get_default_verify_paths().cafile
@@ -218,9 +218,9 @@ def _server(url: str, scheme: str) -> tuple[str, int] | None:
         pieces = urlsplit(url)
         host, port = pieces.hostname, pieces.port or ports.get(scheme)
     except ValueError:
-        raise UsageError(f"'{without_credentials(url)}' is not an address: its host or port makes no sense") from None
+        raise UsageError(f"'{without_credentials(url)}' is not a valid address: its host or port is invalid") from None
     if scheme in ports and not host:
-        raise UsageError(f"'{without_credentials(url)}' is not an address: it names no host")
+        raise UsageError(f"'{without_credentials(url)}' is not a valid address: it has no host")
     if scheme in ("udp", "rtp") or not host or port is None:
         return None
     return host, port
@@ -234,5 +234,5 @@ def _advice(path: str) -> str:
     if stat.S_ISDIR(mode):
         return f"; name the videos in it, as in {re.sub(r'/*$', '', path)}/*"
     if stat.S_ISFIFO(mode) and sys.platform != "win32":
-        return f"; read it by 'detcli video - < {path}'"
+        return "; redirect it to standard input and use '-'"
     return ""

@@ -55,7 +55,7 @@ class Timeline:
         """Between the last two frames, or as the source says."""
         return float(self._interval)
 
-    def opens(self, base: Fraction, interval: Fraction | None, *, by_arrival: bool, anew: bool) -> None:
+    def start_opening(self, base: Fraction, interval: Fraction | None, *, by_arrival: bool, new_clock: bool) -> None:
         """Be told of an opening of the source.
 
         base        seconds a tick
@@ -65,7 +65,7 @@ class Timeline:
         """
         self._base, self._by_arrival = base, by_arrival
         self._interval = interval if interval is not None else self._interval
-        if anew:
+        if new_clock:
             self._first = None
 
     def hears(self) -> None:

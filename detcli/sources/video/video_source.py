@@ -1,6 +1,4 @@
-"""The door of the videos: what such a source promises, the table of those who keep it, how an argument becomes
-one, and how frames are named.
-"""
+"""The interface of video sources, their registry, and the names of their frames."""
 
 import os
 import re
@@ -17,18 +15,18 @@ from detcli.structures.frame import FailedFrame, Origin, Resize
 
 @dataclass(frozen=True, slots=True)
 class VideoSettings:
-    """What the user says about a video, a camera or a stream besides naming it.
+    """Which frames of a video, camera or stream are read, and how.
 
-    stride       every n-th frame
-    fps          at most so many frames a second of the source's own time; None: all of them
+    stride       take every `stride`-th frame
+    fps          maximum frames per second of the source's own time; None: all of them
     start_s      seconds to skip at the beginning
-    duration_s   seconds of the source's own time to look at; None: to its end
-    max_frames   so many frames at most; None: any number
-    size_hw      asked of a camera; None: as it comes
-    rate         frames a second asked of a camera; None: as it comes
-    live         drop the oldest waiting frame rather than fall behind; None: as the kind of source suggests
-    reconnect    take up a stream again that was lost
-    max_pixels   a frame of more pixels is refused before it is decoded
+    duration_s   seconds of the source's own time to read; None: to its end
+    max_frames   maximum number of frames; None: no limit
+    size_hw      size requested from a camera; None: the camera's default
+    rate         frames per second requested from a camera; None: the camera's default
+    live         drop the oldest waiting frame to bound latency; None: as the kind of source suggests
+    reconnect    reopen a stream that was lost
+    max_pixels   a frame with more pixels is rejected before it is decoded
     """
 
     stride: int = 1
@@ -45,14 +43,14 @@ class VideoSettings:
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a source says of itself once it is open; any of it may be unknown, and wrong in damaged files.
+    """What an open source reports about itself; each value may be unknown, and wrong in damaged files.
 
-    name        as messages and results show it: credentials left out
+    name        as in messages and results: without credentials
     size_hw     of the first frame, upright
-    rate        frames a second, the mean where it varies
-    frames      how many there are
+    rate        frames per second, the mean where it varies
+    frames      number of frames
     duration_s  seconds
-    sound       whether a stream of sound comes with it
+    sound       whether it has an audio stream
     """
 
     name: str
@@ -65,10 +63,10 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class StreamGap:
-    """An image in the place of frames that are missing; never dropped, however late a live run is.
+    """An item that reports missing frames; it is never dropped, also not in a live run.
 
     code     "gap" where a stream was lost for a while, "damaged" where frames could not be decoded; another one where
-             the whole source could not be opened
+             the source could not be opened
     message  how much is missing, and why
     """
 
@@ -77,63 +75,63 @@ class StreamGap:
     message: str
 
     def __call__(self, resize: Resize | None = None) -> FailedFrame:
-        """Say so."""
+        """Return the gap as a failed frame."""
         return FailedFrame(self.origin, self.code, self.message)
 
 
 class VideoSource(Protocol):
-    """A source whose images are frames: `origin.frame` counts them from 0, `origin.time_s` from the first one's time.
+    """A source of frames: `origin.frame` counts them from 0, `origin.time_s` from the time of the first one.
 
-    live     frames come at their own pace, and those that wait too long are dropped
-    dropped  how many were, so far
+    live     frames arrive in real time, and those that wait too long are dropped
+    dropped  number of frames dropped so far
     """
 
     live: bool
     dropped: int
 
     def __iter__(self) -> Iterator[SourceItem]:
-        """The frames in order of time, decoded as the iteration continues; a gap is an image that cannot be read.
+        """The frames in order of time, decoded during the iteration; missing frames are a `StreamGap`.
 
-        Once only. Raises SourceError where the source cannot be opened at all.
+        Works once. Raises SourceError where the source cannot be opened.
         """
 
     def count(self) -> int | None:
-        """How many frames there will be, where that is known."""
+        """The expected number of frames, where it is known."""
 
-    def facts(self) -> VideoInfo:
-        """What is known of it; opens it where it is not open yet. Raises SourceError."""
+    def info(self) -> VideoInfo:
+        """What is known about the source; opens it where it is not open yet. Raises SourceError."""
 
     def close(self) -> None:
-        """Let go of it; ends an iteration that waits in another thread. Safe twice."""
+        """Close it; ends an iteration that waits in another thread. May be called twice."""
 
 
 class NamedVideoSource(VideoSource, Protocol):
-    """A video source made from what the command line names."""
+    """A video source made from an argument."""
 
     def __init__(self, argument: str, settings: VideoSettings, *, index_from: int = 0) -> None: ...
 
 
-MOVING: Registry[type[NamedVideoSource]] = Registry(
-    "moving source",
+VIDEO_SOURCES: Registry[type[NamedVideoSource]] = Registry(
+    "video source",
     {"video": "detcli.sources.video.video_stream:VideoStream", "camera": "detcli.sources.video.camera:Camera"},
 )
 
 _CAMERA = re.compile(r"(?:cam|/dev/video)?(\d{1,3})", re.ASCII)
 
 
-def open_moving(argument: str, settings: VideoSettings, *, index_from: int = 0) -> VideoSource:
-    """The source that an argument names: a camera, else a video file, a stream, or "-"; nothing is opened yet.
+def open_video_source(argument: str, settings: VideoSettings, *, index_from: int = 0) -> VideoSource:
+    """The source that an argument names: a camera, a video file, a stream, or "-"; it is not opened yet.
 
-    index_from  the place of its first frame in the whole input
+    index_from  index of its first frame in the complete input
     """
     kind = "video" if camera_number(argument) is None else "camera"
-    return MOVING[kind](argument, settings, index_from=index_from)
+    return VIDEO_SOURCES[kind](argument, settings, index_from=index_from)
 
 
 def camera_number(argument: str) -> int | None:
-    """The number of the camera that an argument names: `cam0`, `0`, `/dev/video0`; None for all else.
+    """The number of the camera that an argument names (`cam0`, `0`, `/dev/video0`); None for anything else.
 
-    A file of that name is taken as the file it is.
+    A file with this name is a file.
     """
     match = _CAMERA.fullmatch(argument)
     if match is None or os.path.isfile(argument) or os.path.isdir(argument):  # noqa: PTH112, PTH113 - any name
@@ -141,17 +139,17 @@ def camera_number(argument: str) -> int | None:
     return int(match[1])
 
 
-def frame_origin(index: int, *, file: str, place: str, frame: int, time_s: float) -> Origin:
-    """Where a frame stands: in COCO, and on the disk, it is `place/frame_000012.jpg`.
+def frame_origin(index: int, *, file: str, source: str, frame: int, time_s: float) -> Origin:
+    """The origin of a frame; its name in COCO and on disk is `source/frame_000012.jpg`.
 
-    file   the source as it is shown, credentials left out
-    place  the folder of its frames below the common one, no two sources of a run the same
+    file    the source as it is shown, without credentials
+    source  unique name of the source: the folder of its frames below the common one
     """
-    stem = f"{place}/frame_{frame:06d}"
-    return Origin(index, file, f"{stem}.jpg", stem, frame, time_s, source=place)
+    stem = f"{source}/frame_{frame:06d}"
+    return Origin(index, file, f"{stem}.jpg", stem, frame, time_s, source=source)
 
 
-def gap_origin(index: int, *, file: str, place: str, frame: int, time_s: float) -> Origin:
-    """Where frames are missing before the frame of this number; its name is that of no frame."""
-    stem = f"{place}/gap_{frame:06d}_{index}"
-    return Origin(index, file, f"{stem}.jpg", stem, frame, time_s, source=place)
+def gap_origin(index: int, *, file: str, source: str, frame: int, time_s: float) -> Origin:
+    """The origin of frames missing before the frame of this number; its name is never the name of a frame."""
+    stem = f"{source}/gap_{frame:06d}_{index}"
+    return Origin(index, file, f"{stem}.jpg", stem, frame, time_s, source=source)

@@ -11,7 +11,7 @@ from detcli.structures.frame import FailedFrame, Frame
 
 
 def frame(place: str, number: int, time_s: float) -> Frame:
-    return Frame(frame_origin(number, file=f"{place}.mp4", place=place, frame=number, time_s=time_s), (100, 100), None)
+    return Frame(frame_origin(number, file=f"{place}.mp4", source=place, frame=number, time_s=time_s), (100, 100), None)
 
 
 def boxes(count: int, *, score: float = 0.9) -> Detections:
@@ -46,7 +46,7 @@ def test_a_gap_affects_only_its_source() -> None:
     following = MultiSourceTracker(0.4)
     for number, place in enumerate(("a", "b")):
         following(frame(place, number, 0.0), boxes(1))
-    lost = FailedFrame(gap_origin(2, file="a.mp4", place="a", frame=1, time_s=0.1), "gap", "nothing came for 9 s")
+    lost = FailedFrame(gap_origin(2, file="a.mp4", source="a", frame=1, time_s=0.1), "gap", "nothing came for 9 s")
     assert following(lost, lost) is lost
     assert ids(following(frame("a", 1, 9.0), boxes(1))) == []
     assert ids(following(frame("b", 1, 9.0), boxes(1))) == [1]

@@ -34,7 +34,7 @@ class Remembers:
 
 
 def frame(index: int, place: str, number: int) -> Frame:
-    origin = frame_origin(index, file=place, place=place, frame=number, time_s=number / 10)
+    origin = frame_origin(index, file=place, source=place, frame=number, time_s=number / 10)
     return Frame(origin, (4, 4), np.zeros((4, 4, 3), np.uint8))
 
 

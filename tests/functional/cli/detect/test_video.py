@@ -174,7 +174,7 @@ def test_if_no_source_can_be_read_each_is_reported(detect_video: DetectVideo) ->
     assert (run.code, run.out) == (4, "")
     first, second, last = run.err.splitlines()
     assert first == "detcli: 'gone.mp4': no such file or folder; skipped"
-    assert second.startswith("detcli: 'cam123': there is no camera 123")
+    assert second.startswith("detcli: 'cam123': camera 123 does not exist")
     assert last == "detcli: none of the 2 sources can be read"
 
 
@@ -224,16 +224,16 @@ def test_folders_are_searched_for_videos_and_globs_are_expanded(detect_video: De
     ("arguments", "code", "words"),
     [
         ([], 2, "nothing to process"),
-        (["cam123"], 4, "there is no camera 123"),
+        (["cam123"], 4, "camera 123 does not exist"),
         (["webcam"], 4, "cameras are named cam0"),
         (["gone.mp4"], 4, "no such file"),
-        (["image.png"], 4, "'detcli detect' takes images"),
+        (["image.png"], 4, "an image, not a video"),
         (["words.txt"], 4, "cannot read 'words.txt': not a "),
         (["empty.mp4"], 4, "empty"),
         (["pointer.mp4"], 4, "'git lfs pull' fetches it"),
         (["page.mp4"], 4, "a web page, not a video"),
-        (["folder"], 4, "there are no videos in 'folder'"),
-        (["no*.mp4"], 4, "nothing matches 'no*.mp4'"),
+        (["folder"], 4, "no videos in 'folder'"),
+        (["no*.mp4"], 4, "no file matches 'no*.mp4'"),
         (["ftp://me:secret@example.org/a.mp4"], 2, "'ftp://example.org/a.mp4'"),
         (["-", "-"], 2, "more than once"),
         (["in.mp4", "--start", "soon"], 2, "'soon' is not a time"),
@@ -314,7 +314,7 @@ def test_a_server_without_ranges_cannot_give_every_mp4(detect_video: DetectVideo
     video(Path("large.mp4"), images(20, size_hw=(240, 320)))
     run = detect_video(f"http://{server}/large.mp4")
     assert run.code == 4
-    assert "an MP4 that ends with its index: download it" in run.err
+    assert "this MP4 ends with its index: download it" in run.err
 
 
 def test_a_web_page_is_not_a_video(detect_video: DetectVideo, server: str) -> None:

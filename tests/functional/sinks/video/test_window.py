@@ -46,7 +46,7 @@ def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def frame(number: int) -> Frame:
-    origin = frame_origin(number, file="a", place="a", frame=number, time_s=0.0)
+    origin = frame_origin(number, file="a", source="a", frame=number, time_s=0.0)
     return Frame(origin, (48, 64), np.full((48, 64, 3), number, np.uint8))
 
 

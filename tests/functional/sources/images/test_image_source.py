@@ -392,7 +392,7 @@ def test_a_glob_that_matches_nothing_is_a_record(tree: Tree, opened: Opened) -> 
         (answer,) = [read() for read in opened(pattern)]
         assert isinstance(answer, FailedFrame)
         assert (answer.origin.file, answer.code) == (pattern, "not-found")
-        assert answer.message == "nothing matches this pattern"
+        assert answer.message == "no file matches this pattern"
 
 
 @posix

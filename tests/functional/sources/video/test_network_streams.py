@@ -165,7 +165,7 @@ class TestLoss:
 
             def look() -> None:
                 with pytest.raises(SourceError):
-                    source.facts()
+                    source.info()
 
             thread = threading.Thread(target=look)
             thread.start()
@@ -205,9 +205,9 @@ class TestReturn:
         back_off = BackOff()
         pauses = [back_off.pause_s() for _ in range(9)]
         assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
-        back_off.came(2.0)
+        back_off.ran_for(2.0)
         assert back_off.pause_s() == 30
-        back_off.came(4.0)  # as from a camera that ends each connection after some seconds
+        back_off.ran_for(4.0)  # as from a camera that ends each connection after some seconds
         assert back_off.pause_s() == 0.5
 
     def test_a_server_that_is_not_there_is_looked_for_every_two_seconds(self) -> None:
@@ -257,7 +257,7 @@ class TestFilesBehindAddresses:
         clock = Hasty()
         with serving(part_of(data, len(data) // 2, ranges=False)) as server:
             images = iter(video(server, path="/a.mp4", clock=clock))
-            with pytest.raises(SourceError, match="cannot be taken up again"):
+            with pytest.raises(SourceError, match="cannot be reopened"):
                 list(images)
             assert len(server.requests) == 11
         assert sum(clock.waits) > 60
@@ -282,7 +282,7 @@ class TestFilesBehindAddresses:
 class TestRefused:
     def refused(self, server: StreamServer, path: str = "/cam") -> SourceError:
         with pytest.raises(SourceError) as caught:
-            video(server, path=path).facts()
+            video(server, path=path).info()
         return caught.value
 
     @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ class TestRefused:
         with serving(mjpeg(0, "stall")) as server:
             source = VideoStream(f"http://127.0.0.1:{server.port}/", VideoSettings(), limits=ContainerLimits(0.3, 0.3))
             with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
-                source.facts()
+                source.info()
 
     def test_a_page_is_no_video(self) -> None:
         with serving(answer("200 OK", b"<!doctype html><p>Please log in</p>" * 20)) as server:
@@ -317,7 +317,7 @@ class TestSecrets:
         source = VideoStream(address, VideoSettings(), limits=QUICK, clock=Hasty())
         yield repr(source)
         yield repr(vars(source))
-        yield repr(source.facts())
+        yield repr(source.info())
         try:
             for one in source:
                 yield repr(one)
@@ -370,5 +370,5 @@ class TestCertificates:
                 assert len(list(source)) == 3
             else:
                 with pytest.raises(SourceError, match="certificate"):
-                    source.facts()
+                    source.info()
                 assert server.requests == []

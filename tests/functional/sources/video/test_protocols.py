@@ -68,7 +68,7 @@ class TestStreams:
     def refused(self, *serves: object) -> str:
         with serving(*serves) as server:  # type: ignore[arg-type]
             with pytest.raises(SourceError) as caught:
-                VideoStream(f"http://127.0.0.1:{server.port}/a.m3u8", VideoSettings()).facts()
+                VideoStream(f"http://127.0.0.1:{server.port}/a.m3u8", VideoSettings()).info()
             assert len(server.requests) == 1
         return str(caught.value)
 
@@ -99,7 +99,7 @@ class TestStreams:
 
     @pytest.mark.parametrize("address", ["http://", "rtsp:///stream", "https://bob:pa55word@/a.mp4"])
     def test_an_address_without_a_host_is_a_usage_error(self, address: str) -> None:
-        with pytest.raises(UsageError, match="names no host") as caught:
+        with pytest.raises(UsageError, match="has no host") as caught:
             access_of(address)
         assert "pa55word" not in str(caught.value)
 
@@ -115,7 +115,7 @@ class TestStreams:
         assert not {"file", "pipe", "fd", "concat", "subfile", "unix"} & set(allowed)
 
     def test_frames_lie_below_host_and_path(self) -> None:
-        assert access_of("rtsp://u:p@cam.local:554/yard/1?key=x").place == "cam.local/yard/1"
+        assert access_of("rtsp://u:p@cam.local:554/yard/1?key=x").source_name == "cam.local/yard/1"
 
 
 class TestStandardInput:
@@ -148,7 +148,7 @@ class TestStandardInput:
         assert b"it is empty" in done.stdout
 
     def test_what_is_no_video_is_not_called_empty(self) -> None:
-        assert "standard input: no video" in str(self.answers(b"hello"))
+        assert "standard input: not a video" in str(self.answers(b"hello"))
 
     @pytest.mark.skipif(sys.platform == "win32", reason="a shell closes it")
     def test_a_closed_one_is_told(self) -> None:

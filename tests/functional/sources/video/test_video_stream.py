@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from detcli.errors import SourceError
-from detcli.sources.video.video_source import VideoSettings, open_moving
+from detcli.sources.video.video_source import VideoSettings, open_video_source
 from detcli.sources.video.video_stream import VideoStream
 from detcli.structures.frame import Frame, Pixels
 from tests.helpers.video_samples import RATE, frames_of, gaps_of, image, plainly, read, tone, write_video
@@ -82,7 +82,7 @@ class TestWholeFiles:
         [first, *_] = frames_of(read(path))
         assert first.size_hw == expected.shape[:2]
         assert np.array_equal(first.pixels, expected)
-        assert VideoStream(str(path), VideoSettings()).facts().size_hw == expected.shape[:2]
+        assert VideoStream(str(path), VideoSettings()).info().size_hw == expected.shape[:2]
 
     def test_an_odd_size_is_kept(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.webm", 3, size_hw=(51, 67), codec="libvpx-vp9")
@@ -143,19 +143,19 @@ class TestWholeFiles:
 
     def test_sound_is_told_and_read_past(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 20, sound=True)
-        assert VideoStream(str(path), VideoSettings()).facts().sound
+        assert VideoStream(str(path), VideoSettings()).info().sound
         assert_equal_to_plain(frames_of(read(path)), path)
 
     def test_facts_are_what_the_file_says(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 45)
-        facts = VideoStream(str(path), VideoSettings()).facts()
-        assert (facts.name, facts.size_hw, facts.frames, facts.sound) == (str(path), (48, 64), 45, False)
-        assert facts.rate == pytest.approx(30)
-        assert facts.duration_s == pytest.approx(1.5)
+        info = VideoStream(str(path), VideoSettings()).info()
+        assert (info.name, info.size_hw, info.frames, info.sound) == (str(path), (48, 64), 45, False)
+        assert info.rate == pytest.approx(30)
+        assert info.duration_s == pytest.approx(1.5)
 
     def test_it_is_opened_by_its_name(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 2)
-        source = open_moving(str(path), VideoSettings(), index_from=7)
+        source = open_video_source(str(path), VideoSettings(), index_from=7)
         assert [image.origin.index for image in source] == [7, 8]
         assert not source.live
 
@@ -389,7 +389,7 @@ class TestDamage:
 class TestRefused:
     def refused(self, path: Path | str) -> SourceError:
         with pytest.raises(SourceError) as caught:
-            VideoStream(str(path), VideoSettings()).facts()
+            VideoStream(str(path), VideoSettings()).info()
         assert str(path) in str(caught.value)
         return caught.value
 
@@ -405,7 +405,7 @@ class TestRefused:
         with av.open(str(tmp_path / "a.m4a"), "w", format="mp4") as file:
             voice = file.add_stream("aac", rate=48000, layout="mono")
             file.mux(tone(voice, 0.2))
-        assert "sound but no images" in str(self.refused(tmp_path / "a.m4a"))
+        assert "audio but no video" in str(self.refused(tmp_path / "a.m4a"))
 
     def test_an_empty_file_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").touch()
@@ -414,9 +414,9 @@ class TestRefused:
     def test_no_such_file(self, tmp_path: Path) -> None:
         assert self.refused(tmp_path / "a.mp4").code == "not-found"
 
-    def test_an_image_is_sent_to_detect(self, tmp_path: Path) -> None:
+    def test_an_image_is_rejected_as_an_image(self, tmp_path: Path) -> None:
         Image.fromarray(image(0)).save(tmp_path / "a.jpg")
-        assert "detcli detect" in str(self.refused(tmp_path / "a.jpg"))
+        assert "an image, not a video" in str(self.refused(tmp_path / "a.jpg"))
 
     def test_a_folder_is_told_how_it_is_named(self, tmp_path: Path) -> None:
         error = self.refused(tmp_path)
@@ -438,7 +438,7 @@ class TestRefused:
         os.mkfifo(tmp_path / "a.ts")
         error = self.refused(tmp_path / "a.ts")
         assert error.code == "not-a-file"
-        assert "detcli video -" in str(error)
+        assert "redirect it to standard input" in str(error)
 
 
 class TestClosing:
@@ -454,7 +454,7 @@ class TestClosing:
     def test_what_was_only_looked_at_is_let_go(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 3)
         video = VideoStream(str(path), VideoSettings())
-        video.facts()
+        video.info()
         before = len(list(DESCRIPTORS.iterdir()))
         video.close()
         assert len(list(DESCRIPTORS.iterdir())) < before

@@ -35,7 +35,7 @@ def test_progress_shows_frames_latency_classes_and_drops() -> None:
     console.progress = True
     with VideoProgress(console, RunStart(PLAN, LABELS, stats, 0, lambda: 300)) as progress:
         progress.advance(detections(0, 0, 1))
-        progress.advance(FailedFrame(gap_origin(1, file="a", place="a", frame=1, time_s=0.1), "gap", "nothing came"))
+        progress.advance(FailedFrame(gap_origin(1, file="a", source="a", frame=1, time_s=0.1), "gap", "nothing came"))
         text = progress.text()
         assert (text.counts, text.remark) == ("2/300 frames", "12 dropped, 1 gap")
         assert (text.facts, text.least) == ("latency 31 ms", "2 person, 1 dog")

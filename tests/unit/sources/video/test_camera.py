@@ -11,7 +11,7 @@ import pytest
 from detcli.errors import SourceError
 from detcli.sources.video import camera
 from detcli.sources.video.camera import Camera
-from detcli.sources.video.video_source import StreamGap, VideoSettings, open_moving
+from detcli.sources.video.video_source import StreamGap, VideoSettings, open_video_source
 from detcli.structures.frame import FailedFrame, Frame, Pixels
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no /dev/video0")
@@ -65,7 +65,7 @@ def captures(devices: Path, monkeypatch: pytest.MonkeyPatch) -> list[FakeCapture
 
 
 def test_the_door_knows_cameras(devices: Path) -> None:
-    source = open_moving("cam0", VideoSettings())
+    source = open_video_source("cam0", VideoSettings())
     assert isinstance(source, Camera)
     assert source.live
 
@@ -87,11 +87,11 @@ def test_frames_are_red_green_blue_and_counted(captures: list[FakeCapture]) -> N
 
 def test_size_and_rate_are_asked_for_and_what_comes_is_told(captures: list[FakeCapture]) -> None:
     captures.append(capture := FakeCapture(9))
-    facts = Camera("0", VideoSettings(size_hw=(720, 1280), rate=30.0)).facts()
+    info = Camera("0", VideoSettings(size_hw=(720, 1280), rate=30.0)).info()
     assert capture.asked[cv2.CAP_PROP_FRAME_HEIGHT] == 720
     assert capture.asked[cv2.CAP_PROP_FRAME_WIDTH] == 1280
     assert capture.asked[cv2.CAP_PROP_FPS] == 30
-    assert (facts.size_hw, facts.rate, facts.name) == ((4, 6), 30.0, "0")
+    assert (info.size_hw, info.rate, info.name) == ((4, 6), 30.0, "0")
 
 
 def test_a_lost_camera_is_found_again_and_the_gap_is_told(captures: list[FakeCapture]) -> None:
@@ -124,7 +124,7 @@ def test_a_lost_camera_is_looked_for_no_longer_than_anyone_wants_frames_of_it(ca
 def test_a_camera_that_hangs_is_lost_after_one_read(
     captures: list[FakeCapture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camera, "_SILENT_S", 0.0)
+    monkeypatch.setattr(camera, "_MAX_SILENCE_S", 0.0)
     reads = []
 
     class Hanging(FakeCapture):
@@ -157,8 +157,8 @@ def test_closing_ends_the_search_for_a_lost_camera(captures: list[FakeCapture]) 
 @linux
 def test_a_camera_that_is_not_there_is_named_with_those_that_are(devices: Path) -> None:
     (devices / "video10").write_bytes(b"")
-    with pytest.raises(SourceError, match=r"there is no camera 7.*; there is cam0, cam10") as error:
-        Camera("cam7", VideoSettings()).facts()
+    with pytest.raises(SourceError, match=r"camera 7 does not exist.*; available: cam0, cam10") as error:
+        Camera("cam7", VideoSettings()).info()
     assert error.value.code == "not-found"
 
 
@@ -167,7 +167,7 @@ def test_a_camera_that_is_not_there_is_named_with_those_that_are(devices: Path) 
 def test_a_camera_without_permission_says_what_to_do(devices: Path) -> None:
     (devices / "video0").chmod(0)
     with pytest.raises(SourceError, match=r"no permission for .*group 'video'") as error:
-        Camera("cam0", VideoSettings()).facts()
+        Camera("cam0", VideoSettings()).info()
     assert error.value.code == "no-permission"
 
 
@@ -177,4 +177,4 @@ def test_a_camera_without_permission_says_what_to_do(devices: Path) -> None:
 def test_a_camera_that_gives_nothing_is_an_error(captures: list[FakeCapture], capture: FakeCapture, words: str) -> None:
     captures.append(capture)
     with pytest.raises(SourceError, match=words):
-        Camera("cam0", VideoSettings()).facts()
+        Camera("cam0", VideoSettings()).info()

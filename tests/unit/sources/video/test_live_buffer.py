@@ -8,7 +8,7 @@ import pytest
 
 from detcli.errors import SourceError
 from detcli.sources.video.live_buffer import LiveBuffer
-from tests.helpers.fake_video_sources import FakeMoving, gap, shot
+from tests.helpers.fake_video_sources import FakeVideoSource, gap, shot
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -25,7 +25,7 @@ def numbers(live: LiveBuffer) -> list[int | None]:
 
 def test_whoever_is_late_gets_the_newest_frame_and_the_others_are_counted() -> None:
     steps = threading.Semaphore(5)
-    live = LiveBuffer(FakeMoving([shot(number) for number in range(6)], steps=steps))
+    live = LiveBuffer(FakeVideoSource([shot(number) for number in range(6)], steps=steps))
     live.start()
     until(lambda: live.dropped == 4)
     taken = live.take()
@@ -38,7 +38,7 @@ def test_whoever_is_late_gets_the_newest_frame_and_the_others_are_counted() -> N
 
 def test_whoever_keeps_up_gets_every_frame() -> None:
     steps = threading.Semaphore(0)
-    live = LiveBuffer(FakeMoving([shot(number) for number in range(20)], steps=steps))
+    live = LiveBuffer(FakeVideoSource([shot(number) for number in range(20)], steps=steps))
     live.start()
     taken = []
     for _ in range(20):
@@ -52,7 +52,7 @@ def test_whoever_keeps_up_gets_every_frame() -> None:
 
 
 def test_gaps_are_never_dropped() -> None:
-    source = FakeMoving([shot(0), gap(1), shot(1), gap(2), shot(2)])
+    source = FakeVideoSource([shot(0), gap(1), shot(1), gap(2), shot(2)])
     live = LiveBuffer(source)
     live.start()
     until(lambda: source.given == 5 and live.dropped == 2)
@@ -62,7 +62,7 @@ def test_gaps_are_never_dropped() -> None:
 
 def test_only_frames_that_are_handed_out_count_against_the_limit() -> None:
     steps = threading.Semaphore(3)
-    live = LiveBuffer(FakeMoving([shot(number) for number in range(9)], steps=steps), max_frames=2)
+    live = LiveBuffer(FakeVideoSource([shot(number) for number in range(9)], steps=steps), max_frames=2)
     live.start()
     until(lambda: live.dropped == 2)
     assert (first := live.take()) is not None
@@ -72,7 +72,7 @@ def test_only_frames_that_are_handed_out_count_against_the_limit() -> None:
 
 
 def test_closing_ends_a_wait() -> None:
-    source = FakeMoving([shot(0)], steps=threading.Semaphore(0))
+    source = FakeVideoSource([shot(0)], steps=threading.Semaphore(0))
     live = LiveBuffer(source)
     found: list[object] = []
     waiter = threading.Thread(target=lambda: found.append(live.take()))
@@ -85,7 +85,7 @@ def test_closing_ends_a_wait() -> None:
 
 
 def test_what_went_wrong_is_told_after_the_last_frame() -> None:
-    live = LiveBuffer(FakeMoving([shot(0)], error=SourceError("gap", "the stream is gone")))
+    live = LiveBuffer(FakeVideoSource([shot(0)], error=SourceError("gap", "the stream is gone")))
     live.start()
     assert live.take() is not None
     with pytest.raises(SourceError, match="the stream is gone"):
@@ -93,7 +93,7 @@ def test_what_went_wrong_is_told_after_the_last_frame() -> None:
 
 
 def test_a_paced_source_comes_no_sooner_than_its_time_stamps_say() -> None:
-    live = LiveBuffer(FakeMoving([shot(0), shot(1), shot(2)]), paced=True)
+    live = LiveBuffer(FakeVideoSource([shot(0), shot(1), shot(2)]), paced=True)
     begun = time.monotonic()
     assert numbers(live) == [0, 1, 2]
     assert time.monotonic() - begun >= 0.2

@@ -11,24 +11,24 @@ from detcli.sources.video.channel import ChannelSource
 from detcli.sources.video.multiplexer import Multiplexer
 from detcli.sources.video.video_source import VideoInfo
 from detcli.structures.frame import FailedFrame
-from tests.helpers.fake_video_sources import FakeMoving, gap, shot
+from tests.helpers.fake_video_sources import FakeVideoSource, gap, shot
 
 GONE = SourceError("not-found", "there is no 'b'")
 
 
-def part(name: str, source: FakeMoving, max_frames: int | None = None) -> ChannelSource:
+def channel(name: str, source: FakeVideoSource, max_frames: int | None = None) -> ChannelSource:
     return ChannelSource(f"{name}.mp4", name, source, max_frames)
 
 
-def shots(count: int) -> FakeMoving:
-    return FakeMoving([shot(number) for number in range(count)])
+def shots(count: int) -> FakeVideoSource:
+    return FakeVideoSource([shot(number) for number in range(count)])
 
 
 def test_files_take_turns_and_each_frame_has_a_place_of_its_own() -> None:
-    together = Multiplexer([part("a", shots(3)), part("d/b", shots(1)), part("c", shots(2))])
-    together.open()
-    assert together.count() == 6
-    origins = [image.origin for image in together]
+    multiplexer = Multiplexer([channel("a", shots(3)), channel("d/b", shots(1)), channel("c", shots(2))])
+    multiplexer.open()
+    assert multiplexer.count() == 6
+    origins = [image.origin for image in multiplexer]
     assert [(origin.file, origin.frame) for origin in origins] == [
         ("a.mp4", 0), ("d/b.mp4", 0), ("c.mp4", 0), ("a.mp4", 1), ("c.mp4", 1), ("a.mp4", 2),
     ]  # fmt: skip
@@ -39,8 +39,8 @@ def test_files_take_turns_and_each_frame_has_a_place_of_its_own() -> None:
 
 
 def test_frames_keep_their_place_when_they_are_read() -> None:
-    together = Multiplexer([part("a", FakeMoving([gap(0), shot(0)]))])
-    images = list(together)
+    multiplexer = Multiplexer([channel("a", FakeVideoSource([gap(0), shot(0)]))])
+    images = list(multiplexer)
     assert [image().origin for image in images] == [image.origin for image in images]
     assert isinstance(images[0](), FailedFrame)
     assert images[0].origin.relative == "a/gap_000000_0.jpg"
@@ -48,75 +48,77 @@ def test_frames_keep_their_place_when_they_are_read() -> None:
 
 
 def test_a_source_that_cannot_be_opened_is_a_record_and_the_others_go_on() -> None:
-    together = Multiplexer([part("b", FakeMoving([], error=GONE)), part("a", shots(2))])
-    together.open()
-    results = [image() for image in together]
+    multiplexer = Multiplexer([channel("b", FakeVideoSource([], error=GONE)), channel("a", shots(2))])
+    multiplexer.open()
+    results = [image() for image in multiplexer]
     assert isinstance(results[0], FailedFrame)
     assert (results[0].code, results[0].message, results[0].origin.file) == ("not-found", "there is no 'b'", "b.mp4")
     assert [result.origin.frame for result in results[1:]] == [0, 1]
-    assert together.facts("b") is None
+    assert multiplexer.info("b") is None
 
 
-class Late(FakeMoving):
+class Late(FakeVideoSource):
     """A camera that is not there at first."""
 
     tries = 0
 
     def __iter__(self) -> Iterator[SourceItem]:
-        self.facts()
+        self.info()
         return super().__iter__()
 
-    def facts(self) -> VideoInfo:
+    def info(self) -> VideoInfo:
         self.tries += 1
         if self.tries < 3:
             raise GONE
-        return super().facts()
+        return super().info()
 
 
 def test_a_live_source_that_is_not_there_at_the_beginning_is_told_and_waited_for() -> None:
     late = Late([shot(0), shot(1)], live=True)
-    together = Multiplexer(
-        [ChannelSource("a", "a", FakeMoving([shot(0)], live=True)), ChannelSource("b", "b", late, waits=True)]
+    multiplexer = Multiplexer(
+        [ChannelSource("a", "a", FakeVideoSource([shot(0)], live=True)), ChannelSource("b", "b", late, waits=True)]
     )
-    together.open()
-    results = [image() for image in together if image.origin.file == "b"]
+    multiplexer.open()
+    results = [image() for image in multiplexer if image.origin.file == "b"]
     assert isinstance(results[0], FailedFrame)
     assert results[-1].origin.frame == 1
-    assert together.known("b") is not None
-    assert together.error("b") is None
+    assert multiplexer.known_info("b") is not None
+    assert multiplexer.error("b") is None
 
 
 def test_a_live_source_that_refuses_is_not_waited_for() -> None:
-    refuses = FakeMoving([], error=SourceError("not-found", "404", refused=True), live=True)
-    together = Multiplexer(
-        [ChannelSource("a", "a", FakeMoving([shot(0)], live=True)), ChannelSource("b", "b", refuses, waits=True)]
+    refuses = FakeVideoSource([], error=SourceError("not-found", "404", refused=True), live=True)
+    multiplexer = Multiplexer(
+        [ChannelSource("a", "a", FakeVideoSource([shot(0)], live=True)), ChannelSource("b", "b", refuses, waits=True)]
     )
-    together.open()
-    assert [type(image()) for image in together if image.origin.file == "b"] == [FailedFrame]
+    multiplexer.open()
+    assert [type(image()) for image in multiplexer if image.origin.file == "b"] == [FailedFrame]
 
 
 def test_a_source_that_is_lost_says_where() -> None:
-    together = Multiplexer([part("a", FakeMoving([shot(0), shot(1)], error=SourceError("gap", "gone")))])
-    *_, last = [image() for image in together]
+    multiplexer = Multiplexer([channel("a", FakeVideoSource([shot(0), shot(1)], error=SourceError("gap", "gone")))])
+    *_, last = [image() for image in multiplexer]
     assert isinstance(last, FailedFrame)
     assert (last.origin.frame, last.origin.index) == (2, 2)
 
 
 def test_nothing_to_open_is_an_error_and_why_is_known_of_each() -> None:
-    empty = SourceError("empty", "cannot read 'a.mp4': an empty file")
-    together = Multiplexer([part("a", FakeMoving([], error=empty)), part("b", FakeMoving([], error=GONE))])
+    empty = SourceError("empty", "cannot read 'a.mp4': an empty file", reason="an empty file")
+    multiplexer = Multiplexer(
+        [channel("a", FakeVideoSource([], error=empty)), channel("b", FakeVideoSource([], error=GONE))]
+    )
     with pytest.raises(SourceError, match="none of the 2 sources can be read"):
-        together.open()
-    assert [str(together.error(place)) for place in "ab"] == ["an empty file", "there is no 'b'"]
+        multiplexer.open()
+    assert [error.reason for name in "ab" if (error := multiplexer.error(name))] == ["an empty file", "there is no 'b'"]
     with pytest.raises(SourceError, match="cannot read 'a"):
-        Multiplexer([part("a", FakeMoving([], error=empty))]).open()
+        Multiplexer([channel("a", FakeVideoSource([], error=empty))]).open()
 
 
 def test_no_more_files_are_open_at_a_time_than_may_be() -> None:
     sources = [shots(2) for _ in range(5)]
-    together = Multiplexer([part(str(number), source) for number, source in enumerate(sources)], at_once=2)
+    multiplexer = Multiplexer([channel(str(number), source) for number, source in enumerate(sources)], max_open=2)
     most = 0
-    for _ in together:
+    for _ in multiplexer:
         most = max(most, sum(source.given > 0 and not source.closed.is_set() for source in sources))
     assert most == 2
     assert [source.given for source in sources] == [2] * 5
@@ -124,31 +126,31 @@ def test_no_more_files_are_open_at_a_time_than_may_be() -> None:
 
 
 def test_of_live_sources_whoever_has_a_frame_is_next() -> None:
-    silent = FakeMoving([shot(0)], live=True, steps=threading.Semaphore(0))
+    silent = FakeVideoSource([shot(0)], live=True, steps=threading.Semaphore(0))
     steps = threading.Semaphore(0)
-    busy = FakeMoving([shot(number) for number in range(3)], live=True, steps=steps)
-    together = Multiplexer([part("silent", silent), part("busy", busy)])
-    frames = iter(together)
+    busy = FakeVideoSource([shot(number) for number in range(3)], live=True, steps=steps)
+    multiplexer = Multiplexer([channel("silent", silent), channel("busy", busy)])
+    frames = iter(multiplexer)
     seen = []
     for _ in range(3):
         steps.release()
         seen.append(next(frames).origin)
     assert [(origin.file, origin.frame) for origin in seen] == [("busy.mp4", 0), ("busy.mp4", 1), ("busy.mp4", 2)]
-    together.close()
+    multiplexer.close()
     assert list(frames) == []
 
 
 def test_the_end_of_a_source_is_known_once_its_last_frame_is_listed() -> None:
-    together = Multiplexer([part("a", shots(1)), part("b", shots(3))])
-    frames = iter(together)
+    multiplexer = Multiplexer([channel("a", shots(1)), channel("b", shots(3))])
+    frames = iter(multiplexer)
     next(frames)
-    assert together.last_index("a") is None
+    assert multiplexer.last_index("a") is None
     assert len(list(frames)) == 3
-    assert (together.last_index("a"), together.last_index("b")) == (0, 3)
+    assert (multiplexer.last_index("a"), multiplexer.last_index("b")) == (0, 3)
 
 
 def test_how_long_a_frame_waited_is_told_once() -> None:
-    together = Multiplexer([part("a", shots(1))])
-    [image] = together
-    assert (together.waited_s(image.origin.index) or -1) >= 0
-    assert together.waited_s(image.origin.index) is None
+    multiplexer = Multiplexer([channel("a", shots(1))])
+    [image] = multiplexer
+    assert (multiplexer.waited_s(image.origin.index) or -1) >= 0
+    assert multiplexer.waited_s(image.origin.index) is None

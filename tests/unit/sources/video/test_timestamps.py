@@ -20,7 +20,7 @@ class Hands:
 
 def opened(clock: Hands | None = None, *, by_arrival: bool = False) -> Timeline:
     timeline = Timeline(clock or Hands())
-    timeline.opens(Fraction(1, 90000), Fraction(1, 30), by_arrival=by_arrival, anew=True)
+    timeline.start_opening(Fraction(1, 90000), Fraction(1, 30), by_arrival=by_arrival, new_clock=True)
     return timeline
 
 
@@ -65,7 +65,7 @@ def test_a_gap_is_as_long_as_the_clock_says_whatever_the_time_stamps_do() -> Non
     timeline.time_s(900000)
     timeline.time_s(990000)
     clock.time += 20
-    timeline.opens(Fraction(1, 1000), None, by_arrival=False, anew=True)
+    timeline.start_opening(Fraction(1, 1000), None, by_arrival=False, new_clock=True)
     timeline.hears()
     assert timeline.time_s(5) == pytest.approx(21)
     assert timeline.time_s(1005) == pytest.approx(22)
@@ -77,7 +77,7 @@ def test_a_gap_begins_when_the_source_was_heard_last_however_late_its_last_frame
     timeline.hears()
     clock.time += 10  # of silence, until it counts as lost and the decoder is emptied
     timeline.time_s(0)
-    timeline.opens(Fraction(1, 90000), None, by_arrival=False, anew=True)
+    timeline.start_opening(Fraction(1, 90000), None, by_arrival=False, new_clock=True)
     timeline.hears()
     assert timeline.time_s(0) == pytest.approx(10)
 
@@ -86,7 +86,7 @@ def test_the_same_source_opened_again_keeps_its_times() -> None:
     timeline = opened()
     timeline.time_s(900000)
     timeline.time_s(990000)
-    timeline.opens(Fraction(1, 90000), None, by_arrival=False, anew=False)
+    timeline.start_opening(Fraction(1, 90000), None, by_arrival=False, new_clock=False)
     timeline.rewind()
     assert [timeline.time_s(stamp) for stamp in (945000, 990000, 1080000)] == [0.5, 1.0, 2.0]
 

@@ -25,8 +25,8 @@ def test_a_file_with_the_name_of_a_camera_is_a_file(tmp_path: Path, monkeypatch:
 
 
 def test_frames_and_gaps_of_one_number_have_names_of_their_own() -> None:
-    frame = frame_origin(7, file="d/in.mp4", place="in", frame=12, time_s=0.5)
-    gap = gap_origin(6, file="d/in.mp4", place="in", frame=12, time_s=0.5)
+    frame = frame_origin(7, file="d/in.mp4", source="in", frame=12, time_s=0.5)
+    gap = gap_origin(6, file="d/in.mp4", source="in", frame=12, time_s=0.5)
     assert (frame.relative, frame.stem) == ("in/frame_000012.jpg", "in/frame_000012")
     assert (frame.frame, frame.time_s) == (gap.frame, gap.time_s) == (12, 0.5)
     assert gap.relative != frame.relative

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import InputError
-from detcli.sources.video.open_video import open_together
+from detcli.sources.video.open_multiplexer import open_multiplexer
 from detcli.sources.video.video_source import VideoSettings
 from detcli.sources.video.video_stream import VideoStream
 
 
 def files(*arguments: str | Path, outputs: Sequence[str] = ()) -> list[str]:
-    together = open_together([str(argument) for argument in arguments], VideoSettings(), outputs=outputs)
-    return [part.file for part in together.parts]
+    multiplexer = open_multiplexer([str(argument) for argument in arguments], VideoSettings(), outputs=outputs)
+    return [channel.file for channel in multiplexer.sources]
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def locked() -> Iterator[Path]:
 
 def test_a_folder_that_may_not_be_listed_is_a_source_that_says_so(locked: Path) -> None:
     assert files(locked) == [f"{locked}/a.mp4", f"{locked}/shut"]
-    together = open_together([str(locked / "shut"), str(locked / "shut" / "*.mp4")], VideoSettings())
-    assert all(isinstance(part.source, VideoStream) for part in together.parts)
+    multiplexer = open_multiplexer([str(locked / "shut"), str(locked / "shut" / "*.mp4")], VideoSettings())
+    assert all(isinstance(channel.video, VideoStream) for channel in multiplexer.sources)
     with pytest.raises(InputError, match="none of the 2 sources"):
-        together.open()
-    errors = [together.error(part.place) for part in together.parts]
+        multiplexer.open()
+    errors = [multiplexer.error(channel.name) for channel in multiplexer.sources]
     assert [error.code for error in errors if error is not None] == ["no-permission"] * 2
 
 
@@ -59,8 +59,8 @@ def test_what_the_run_writes_is_no_source_of_it(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_folder_without_videos_and_a_glob_without_a_match_are_errors(tmp_path: Path) -> None:
-    for argument, words in ((tmp_path, "no videos in"), (tmp_path / "*.mp4", "nothing matches")):
+    for argument, words in ((tmp_path, "no videos in"), (tmp_path / "*.mp4", "no file matches")):
         with pytest.raises(InputError, match=words):
             files(argument)
-    with pytest.raises(InputError, match="nothing matches"):
+    with pytest.raises(InputError, match="no file matches"):
         files(tmp_path / "gone" / "*.mp4")

@@ -1,0 +1,92 @@
+"""Finds the videos that arguments name: files, folders and globs, cameras, streams."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from detcli.errors import InputError, UsageError
+from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url
+from detcli.sources.http import scheme_of
+from detcli.sources.images.path_walker import PathWalker, is_glob
+from detcli.sources.source import STANDARD_INPUT
+from detcli.sources.video.camera import cameras
+from detcli.sources.video.video_source import camera_number
+
+# Taken in folders, upper or lower case; a file that is named directly may have any suffix.
+VIDEO_SUFFIXES: Final = (
+    ".3gp", ".asf", ".avi", ".flv", ".gif", ".ivf", ".m2ts", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg",
+    ".mpg", ".mts", ".mxf", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+)  # fmt: skip
+
+_WEBCAM = re.compile(r"(web|usb|integrated[ _-]?)?cam(era)?[ _:-]?\d*|/dev/video.*", re.IGNORECASE)
+
+
+def find_videos(arguments: Sequence[str], *, outputs: Sequence[str] = ()) -> list[str]:
+    """The name of each video, camera and stream that the arguments name, in their order; opens none of them.
+
+    outputs  files and folders that the run writes, skipped in folders
+
+    Raises UsageError where standard input or a camera is named twice, InputError for a folder or a glob without videos.
+    """
+    names = list(_find(arguments, frozenset(map(os.path.realpath, outputs))))
+    for once in (STANDARD_INPUT, *(name for name in names if camera_number(name) is not None)):
+        if names.count(once) > 1:
+            raise UsageError(f"'{once}' is named more than once, and it can be read only once")
+    return names
+
+
+def source_names(videos: Sequence[str]) -> list[str]:
+    """A unique name for each source, the folder of its frames: the tree of the files below their common folder."""
+    base = nearest_common_folder(os.path.dirname(os.path.abspath(name)) for name in videos if is_file_name(name))  # noqa: PTH100, PTH120
+    names = UniqueNames()
+    return [names.take(_relative(name, base))[1] for name in videos]
+
+
+def flat_names(names: Sequence[str]) -> list[str]:
+    """The same as unique file names: `{name}` of an output."""
+    unique = UniqueNames()
+    return [unique.take(name.replace("/", "-"))[0] for name in names]
+
+
+def is_file_name(argument: str) -> bool:
+    """Whether an argument names a path of the file system, which may be missing."""
+    if argument == STANDARD_INPUT or camera_number(argument) is not None:
+        return False
+    return scheme_of(argument) is None or os.path.lexists(argument)
+
+
+def _find(arguments: Sequence[str], outputs: frozenset[str]) -> Iterator[str]:
+    walker = PathWalker(
+        recursive=True,
+        takes=lambda name: name.lower().endswith(VIDEO_SUFFIXES),
+        skips=lambda path: os.path.realpath(path.path) in outputs,
+    )
+    for argument in arguments:
+        if os.path.isdir(argument):  # noqa: PTH112 - any name
+            paths = [item.path for item in walker.folder(argument)]  # unreadable folders fail when they are opened
+            message = f"no videos in '{argument}'"
+        elif is_file_name(argument) and is_glob(argument) and not os.path.lexists(argument):
+            matches = (item for item in walker.glob(argument) if item.error is None or item.error.code != "not-found")
+            paths = [item.path for item in matches]
+            message = f"no file matches '{argument}'"
+        else:
+            if _WEBCAM.fullmatch(argument) and not os.path.lexists(argument) and camera_number(argument) is None:
+                available = f"; available: {', '.join(cameras())}" if cameras() else ""
+                raise InputError(f"no such file: '{argument}'; cameras are named cam0, cam1 and so on{available}")
+            yield argument
+            continue
+        if not paths:
+            raise InputError(message)
+        yield from paths
+
+
+def _relative(argument: str, base: str) -> str:
+    if argument == STANDARD_INPUT:
+        return "stdin"
+    number = camera_number(argument)
+    if number is not None:
+        return f"cam{number}"
+    if not is_file_name(argument):
+        return relative_of_url(argument)
+    return relative_below(os.path.abspath(argument), base)  # noqa: PTH100 - any name

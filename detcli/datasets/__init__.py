@@ -1,1 +1,1 @@
-"""Images with ground truth: what networks learn from and are evaluated against. They know no network."""
+"""Datasets: images with ground truth, for training and evaluation. Independent of any network."""

@@ -1,4 +1,4 @@
-"""Images with ground truth kept in a few arrays: read lazily, and the ground truth always in the upright image's pixels."""
+"""A dataset of image files whose annotations are kept in a few arrays; images are read lazily."""
 
 import os
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from detcli.datasets.annotation_tables import AnnotationTables
-from detcli.datasets.dataset import IssueSummary
+from detcli.datasets.dataset import DatasetSummary
 from detcli.datasets.exif_orientation import BoxFrame, ExifOrientation
 from detcli.datasets.instance_masks import change_masks
 from detcli.datasets.issues import IssueReport
@@ -22,17 +22,16 @@ from detcli.structures.ground_truth import GroundTruth
 
 
 class AnnotatedImages:
-    """The dataset that tables make.
+    """A dataset of annotation tables. Its ground truth is always in pixels of the upright image.
 
-    Raises DataError where there is nothing to learn from, or where the sizes in the annotations are not those of most
-    images.
+    Raises DataError if no box is left for training, or if most images have another size than their annotations say.
     """
 
-    def __init__(self, tables: AnnotationTables, labels: ClassLabels, findings: IssueReport) -> None:
+    def __init__(self, tables: AnnotationTables, labels: ClassLabels, issues: IssueReport) -> None:
         self._tables = tables
         self._labels = labels
-        self._standing = ExifOrientation(tables, findings)
-        self._report = _report(tables, labels, findings)
+        self._exif = ExifOrientation(tables, issues)
+        self._report = _summarize(tables, labels, issues)
 
     @property
     def labels(self) -> ClassLabels:
@@ -40,8 +39,8 @@ class AnnotatedImages:
         return self._labels
 
     @property
-    def report(self) -> IssueSummary:
-        """What was found on entry."""
+    def report(self) -> DatasetSummary:
+        """Counts, and issues found when the dataset was opened."""
         return self._report
 
     def __len__(self) -> int:
@@ -52,43 +51,43 @@ class AnnotatedImages:
         return int(self._tables.image_ids[index])
 
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
-        """The image, upright; `FailedFrame` also where its ground truth are of an image of another size."""
+        """The upright image; a `FailedFrame` also if its annotations are for another size."""
         path, name = self._tables.paths[index], self._tables.names[index]
         origin = Origin(index, path, name, os.path.splitext(name)[0])  # noqa: PTH122 - a name, not a path
-        if self._standing.drawn(index) == BoxFrame.ELSEWHERE:
-            return FailedFrame(origin, "unsupported", self._standing.other_size(index))
+        if self._exif.box_frame(index) == BoxFrame.OTHER_SIZE:
+            return FailedFrame(origin, "unsupported", self._exif.size_mismatch(index))
         return read_frame(origin, partial(read_bytes, path, max_bytes=MAX_IMAGE_BYTES), resize=resize)
 
     def ground_truth(self, index: int) -> GroundTruth:
-        """The ground truth of the upright image, in its pixels; nothing where its size is not known, or another.
+        """The ground truth in pixels of the upright image; empty if its size is unknown or not that of the annotations.
 
-        Raises PictureError where masks were asked for and cannot be read.
+        Raises ImageError if masks are requested and cannot be read.
         """
-        tables, drawn, size_hw = self._tables, self._standing.drawn(index), self._size_hw(index)
-        if drawn == BoxFrame.ELSEWHERE or size_hw is None:
+        tables, box_frame, size_hw = self._tables, self._exif.box_frame(index), self._size_hw(index)
+        if box_frame == BoxFrame.OTHER_SIZE or size_hw is None:
             return GroundTruth.empty()
         rows = range(int(tables.starts[index]), int(tables.starts[index + 1]))
-        these = slice(rows.start, rows.stop)
-        boxes = tables.boxes_xyxy[these]
+        own = slice(rows.start, rows.stop)
+        boxes = tables.boxes_xyxy[own]
         masks = None
         if tables.masks is not None:
-            drawn_hw = self._standing.header(index).stored_hw if drawn == BoxFrame.STORED else size_hw
-            masks = tables.masks.of_image(index, rows, drawn_hw)
+            annotated_hw = self._exif.header(index).stored_hw if box_frame == BoxFrame.STORED else size_hw
+            masks = tables.masks.of_image(index, rows, annotated_hw)
         if tables.unit == "fractions":
             boxes = boxes * [size_hw[1], size_hw[0], size_hw[1], size_hw[0]]
-        elif drawn == BoxFrame.STORED:
-            header = self._standing.header(index)
+        elif box_frame == BoxFrame.STORED:
+            header = self._exif.header(index)
             boxes = turn_boxes(boxes, header.orientation, header.stored_hw)
             masks = change_masks(masks, lambda mask: turn_mask(mask, header.orientation))
-        return GroundTruth(boxes.copy(), tables.class_ids[these].copy(), tables.crowd[these].copy(), masks)
+        return GroundTruth(boxes.copy(), tables.class_ids[own].copy(), tables.crowd[own].copy(), masks)
 
     def annotations(self) -> dict[str, Any]:
-        """The ground truth as COCO annotations, numbered from 1; images without a known size, or of another, are left out."""
+        """The ground truth as COCO annotations with ids from 1, without images whose ground truth is empty for their size."""
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for index in range(len(self)):
             size_hw = self._size_hw(index)
-            if size_hw is None or self._standing.drawn(index) == BoxFrame.ELSEWHERE:
+            if size_hw is None or self._exif.box_frame(index) == BoxFrame.OTHER_SIZE:
                 continue
             image_id = self.image_id(index)
             images.append(coco_image(image_id, self._tables.names[index], size_hw=size_hw))
@@ -105,27 +104,27 @@ class AnnotatedImages:
         return {"info": info, "images": images, "annotations": annotations, "categories": categories}
 
     def _size_hw(self, index: int) -> tuple[int, int] | None:
-        """Of the upright image; where it cannot be read, as the annotations have it; None where nobody knows."""
-        if self._standing.drawn(index) != BoxFrame.UNKNOWN:
-            return self._standing.header(index).upright_hw
+        """Size of the upright image, from the annotations if it cannot be read; None if unknown."""
+        if self._exif.box_frame(index) != BoxFrame.UNKNOWN:
+            return self._exif.header(index).upright_hw
         height, width = self._tables.sizes_hw[index].tolist()
         return (height, width) if height and width else None
 
 
-def _report(tables: AnnotationTables, labels: ClassLabels, findings: IssueReport) -> IssueSummary:
+def _summarize(tables: AnnotationTables, labels: ClassLabels, issues: IssueReport) -> DatasetSummary:
     counts = np.bincount(tables.class_ids[~tables.crowd], minlength=len(labels))
     boxes_of: dict[str, int] = {}
     for name, count in zip(labels.names, counts.tolist(), strict=True):
         boxes_of[name] = boxes_of.get(name, 0) + count
     boxes = int(counts.sum())
     if not boxes:
-        findings.refuse_all(f"none of its {len(tables.paths):,} images has a box to learn from")
-    return IssueSummary(
-        name=findings.where,
+        issues.reject(f"none of its {len(tables.paths):,} images has a box to train on")
+    return DatasetSummary(
+        name=issues.where,
         images=len(tables.paths),
         boxes=boxes,
         boxes_of=boxes_of,
         empty=int((np.diff(tables.starts) == 0).sum()),
         crowd=int(tables.crowd.sum()),
-        findings=findings.sentences,
+        issues=issues.messages,
     )

@@ -1,4 +1,4 @@
-"""Images and their boxes in a few arrays, so that a million boxes take 50 MB."""
+"""Image paths and boxes in a few arrays: a million boxes take 50 MB."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,19 +11,19 @@ from detcli.datasets.instance_masks import ImageMasks
 
 @dataclass(frozen=True, slots=True)
 class AnnotationTables:
-    """P images and their N boxes, checked.
+    """Checked annotations of P images with N boxes.
 
-    unit        "pixels" of the size in `sizes_hw`; "fractions" of the upright image's width and height
-    paths       of each image's file, as the user can type it
-    names       of each image, relative, "/" between parts
+    unit        of the boxes: "pixels" of the size in `sizes_hw`, or "fractions" of the upright width and height
+    paths       path of each image, as the user can type it
+    names       relative name of each image, with "/" between parts
     image_ids   int64 [P]
-    sizes_hw    int32 [P, 2]    of the images that the boxes were drawn on; 0 where the annotations do not say
-    starts      int64 [P + 1]   the boxes of image i are those from starts[i] to starts[i + 1]
+    sizes_hw    int32 [P, 2]    size that the boxes are for; 0 if the annotations have none
+    starts      int64 [P + 1]   image i has the boxes starts[i] to starts[i + 1]
     boxes_xyxy  float64 [N, 4]
     class_ids   int64 [N]
     crowd       bool [N]
-    areas       float64 [N]     as the annotations give them, in pixels; NaN where they do not
-    masks       of the N ground truth; None where nobody asked for them
+    areas       float64 [N]     from the annotations, in pixels; NaN if they have none
+    masks       masks of the N boxes; None if they are not requested
     """
 
     unit: Literal["pixels", "fractions"]

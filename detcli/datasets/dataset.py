@@ -1,4 +1,4 @@
-"""The door of the datasets: what one promises, the table of those who keep it, and how a name becomes one."""
+"""The interface of datasets, their registry, and the function that opens one by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ Part = Literal["train", "val"]
 
 
 @dataclass(frozen=True, slots=True)
-class IssueSummary:
-    """What was found on entry.
+class DatasetSummary:
+    """Counts of a dataset, and the issues found when it was opened.
 
-    name        the dataset as the user can type it
-    images    how many there are, those without boxes among them
-    boxes       how many boxes can be learned from
-    boxes_of    the same by class name, in the order of the labels
-    empty       images without a box
-    crowd       boxes over crowds
-    findings    what is odd but bearable, each a sentence with its number and first culprits: boxes dropped or clipped,
-                images skipped, annotations made on images before they were turned upright
+    name      the dataset as the user can type it
+    images    number of images, including those without boxes
+    boxes     number of boxes for training, without crowds
+    boxes_of  the same by class name, in the order of the labels
+    empty     number of images without boxes
+    crowd     number of crowd boxes
+    issues    tolerated issues, one message for each kind with its count and first examples: boxes dropped or clipped,
+              images skipped, annotations of images before their rotation
     """
 
     name: str
@@ -35,7 +35,7 @@ class IssueSummary:
     boxes_of: Mapping[str, int]
     empty: int
     crowd: int
-    findings: tuple[str, ...]
+    issues: tuple[str, ...]
 
 
 class Dataset(Protocol):
@@ -46,30 +46,30 @@ class Dataset(Protocol):
         """Classes in the order of their index, with the dataset's own category ids."""
 
     @property
-    def report(self) -> IssueSummary:
-        """What was found on entry."""
+    def report(self) -> DatasetSummary:
+        """Counts, and issues found when the dataset was opened."""
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Number of images."""
 
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
-        """The image; `origin.index` is the index. Never raises for what is wrong with it."""
+        """The image; `origin.index` is the index. An image that cannot be read is returned as a `FailedFrame`."""
 
     def ground_truth(self, index: int) -> GroundTruth:
-        """The ground truth of it, in pixels of the upright image.
+        """The ground truth of an image, in pixels of the upright image.
 
-        Raises PictureError where masks were asked for and cannot be read; boxes are always there.
+        Raises ImageError if masks are requested and cannot be read.
         """
 
     def image_id(self, index: int) -> int:
         """The id of the image in `annotations`."""
 
     def annotations(self) -> dict[str, Any]:
-        """The ground truth as COCO annotations (info, images, annotations, categories), for evaluates; with masks if there are."""
+        """The ground truth as COCO annotations (info, images, annotations, categories), with masks if the dataset has them."""
 
 
 class NamedDataset(Dataset, Protocol):
-    """A dataset made from what the command line names."""
+    """A dataset that can be opened by name."""
 
     def __init__(
         self, where: str, *, part: Part, images: Path | None, classes: tuple[str, ...] | None, masks: bool
@@ -95,17 +95,17 @@ def open_dataset(
     classes: tuple[str, ...] | None = None,
     masks: bool = False,
 ) -> Dataset:
-    """The dataset of `--data` or `--val`, checked.
+    """Open and check a dataset.
 
     where    COCO annotations of boxes or panoptic ones (a .json file, or a folder that holds a known layout of them), a
-             YOLO folder or its data.yaml, or "shapes" (drawn; a folder of that name is "./shapes")
-    part     which part of a folder that holds several
-    images   folder that file names are relative to; None: found next to the annotations
-    classes  names by class index that the dataset's own are mapped to, by name; None: the dataset's own
-    masks    ground truth have masks
+             YOLO folder or its data.yaml, or "shapes" (synthetic; a folder of that name is "./shapes")
+    part     part of a dataset that has several
+    images   folder that file names are relative to; None: search next to the annotations
+    classes  class names by class index that the categories are matched to; None: the dataset's own classes
+    masks    the ground truth has masks
 
-    Raises UsageError where nothing of that kind is there, or there are no masks in that kind, and DataError, naming the
-    first ten culprits, where it cannot be learned from or evaluated against.
+    Raises UsageError if there is no such dataset, or if its format has no masks. Raises DataError, naming the first ten
+    invalid entries, if it cannot be used.
     """
     if _is_shapes(where):
         return DATASETS["shapes"](where, part=part, images=images, classes=classes, masks=masks)
@@ -113,14 +113,14 @@ def open_dataset(
 
 
 def has_part(where: str, part: Part) -> bool:
-    """Whether what `--data` names has a part of its own, and not only one whole that serves as any part.
+    """Whether a dataset has this part, and not only annotations that are used for every part.
 
-    Raises UsageError where there is no dataset at all.
+    Raises UsageError if there is no dataset.
     """
     if _is_shapes(where):
         return True
     layout = layout_of(where, part)
-    if layout is None or layout.whole:
+    if layout is None or layout.any_part:
         return False
     return layout.kind != "yolo" or bool(read_data_yaml(layout.annotations).parts[part])
 

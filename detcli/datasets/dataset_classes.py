@@ -1,4 +1,4 @@
-"""The categories of a dataset as classes of a network: in their own order, or matched to given names."""
+"""Matches the categories of a dataset to the classes of a model."""
 
 from collections.abc import Sequence
 
@@ -13,45 +13,47 @@ _Indices = npt.NDArray[np.int64]
 
 
 def match_classes(
-    own: ClassLabels, used: npt.NDArray[np.bool_], classes: Sequence[str] | None, findings: IssueReport
+    own: ClassLabels, used: npt.NDArray[np.bool_], classes: Sequence[str] | None, issues: IssueReport
 ) -> tuple[ClassLabels, _Indices]:
-    """The labels of a dataset whose categories are matched to classes by name, and the class index of each category.
+    """Match the categories of a dataset to classes by name.
 
-    own      the dataset's categories
-    used     bool [len(own)]: which of them have a box
-    classes  names by class index; None: the dataset's own
-    returns  labels with the dataset's own category ids (a class that it does not have gets one that none of its
-             categories has), and int64 [len(own)], -1 for an unused category that is no class
+    own      categories of the dataset
+    used     bool [len(own)]: categories that have boxes
+    classes  class names by class index; None: the categories are the classes
+    returns  labels with the category ids of the dataset (a class without a category gets a new id), and the class index
+             of each category, int64 [len(own)]; -1 for an unused category without a class
 
-    A name is matched exactly, else in any case. Raises DataError, with what was likely meant, where a category that has
-    boxes is none of the classes.
+    Exact matches are preferred; otherwise case is ignored. Raises DataError, with a suggestion, if a category with boxes
+    matches no class.
     """
     if classes is None:
         unused = [f"'{name}'" for name, has_box in zip(own.names, used, strict=True) if not has_box]
-        findings.note(len(unused), "class{es} {have} no box", unused)
+        issues.add(len(unused), "class{es} {have} no box", unused)
         return own, np.arange(len(own))
     exact: dict[str, int] = {}
     folded: dict[str, list[int]] = {}
     for index, name in enumerate(classes):
         exact.setdefault(name, index)
         folded.setdefault(plain_name(name), []).append(index)
-    matched = np.array([_find(name, exact, folded) for name in own.names], np.int64).reshape(-1)
+    matched = np.array([_class_index(name, exact, folded) for name in own.names], np.int64).reshape(-1)
     unknown = [name for name, index, has_box in zip(own.names, matched, used, strict=True) if index < 0 and has_box]
-    findings.refuse(
+    issues.raise_if_any(
         len(unknown),
         "of its classes {are} not among the classes of the model or of the training data",
         (_with_suggestion(name, classes) for name in unknown),
     )
     taken = matched[used & (matched >= 0)]
-    twice = [name for name, index in zip(own.names, matched, strict=True) if (taken == index).sum() > 1]
-    findings.refuse(
-        len(twice), "of its classes {are} matched to the same class as another", (f"'{name}'" for name in twice)
+    duplicates = [name for name, index in zip(own.names, matched, strict=True) if (taken == index).sum() > 1]
+    issues.raise_if_any(
+        len(duplicates),
+        "of its classes {are} matched to the same class as another",
+        (f"'{name}'" for name in duplicates),
     )
     matched[~used & np.isin(matched, taken)] = -1
     return ClassLabels(tuple(classes), _category_ids(own, matched, len(classes))), matched
 
 
-def _find(name: str, exact: dict[str, int], folded: dict[str, list[int]]) -> int:
+def _class_index(name: str, exact: dict[str, int], folded: dict[str, list[int]]) -> int:
     if name in exact:
         return exact[name]
     alike = folded.get(plain_name(name), [])
@@ -70,4 +72,4 @@ def _category_ids(own: ClassLabels, matched: _Indices, count: int) -> tuple[int,
         if index >= 0:
             ids[index] = category_id
     free = max(own.category_ids, default=0) + 1
-    return tuple(free + place if category_id is None else category_id for place, category_id in enumerate(ids))
+    return tuple(free + index if category_id is None else category_id for index, category_id in enumerate(ids))

@@ -1,64 +1,93 @@
-"""The image files that annotations name: in which folder they are, and which are not there.
+"""Finds the image files that annotations name: the folder that has them, and the files that are missing.
 
-File names come from whoever made the annotations: none of them leads out of the folder of images.
+File names come from other people's annotations: a name that leads out of the image folder is never followed.
 """
 
 import ntpath
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from detcli.datasets.issues import IssueReport
+from detcli.datasets.layouts import PART_NAMES
 
-_SAMPLE = 100  # names that candidates for the folder are tried with
+_SAMPLE_SIZE = 100  # names that are looked up in each candidate folder
+_SPLITS = re.compile(r"train|val(id(ation)?)?|test", re.IGNORECASE)
+_IMAGE_FOLDERS = ("images", "JPEGImages", "data", "img", "imgs")
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePaths:
-    """Where images are.
+    """Paths of images.
 
-    paths  of each image, as the user can type it
-    names  of each image below the folder, "/" between parts
-    there  whether there is such a file
+    paths   path of each image, as the user can type it
+    names   name of each image relative to the folder, with "/" between parts
+    exists  whether the file exists
     """
 
     paths: list[str]
     names: list[str]
-    there: list[bool]
+    exists: list[bool]
 
 
-def locate(names: Sequence[str], candidates: Sequence[str], findings: IssueReport) -> ImagePaths:
-    """Find images by name in that one of the candidate folders that has most of them.
+def find_images(names: Sequence[str], candidates: Sequence[str], issues: IssueReport) -> ImagePaths:
+    """Find images by name in the candidate folder that has most of them.
 
-    names       file names as the annotations have them
-    candidates  folders in the order of preference; one at least
+    names       file names from the annotations
+    candidates  at least one folder, in the order of preference
 
-    Raises DataError where a name leads out of the folder, or where nothing is found.
+    Raises DataError if a name leads out of the folder, or if no image is found.
     """
-    sample = [names[place] for place in np.unique(np.linspace(0, len(names) - 1, min(len(names), _SAMPLE)).astype(int))]
-    counts = [sum(_ImageFolder(candidate).finds(sample)) for candidate in candidates]
-    best = candidates[counts.index(max(counts))]
-    below = [below_folder(name, best) for name in names]
-    outside = [f"'{name}'" for name, relative in zip(names, below, strict=True) if relative is None]
-    findings.refuse(len(outside), f"file name{{s}} {{lead}} out of the folder '{best}'", outside)
-    relatives = [relative or "" for relative in below]
-    folder = _ImageFolder(best)
-    found = [folder.find(relative) for relative in relatives]
-    if not any(found):
-        looked_in = ", ".join(f"'{candidate}'" for candidate in candidates)
-        findings.refuse_all(f"none of its {len(names):,} images is there: looked for '{names[0]}' in {looked_in}")
-    here = [name if name is not None else relative for name, relative in zip(found, relatives, strict=True)]
+    folder, _ = best_folder(names, candidates)
+    relatives = [relative_to_folder(name, folder.root) for name in names]
+    outside = [f"'{name}'" for name, relative in zip(names, relatives, strict=True) if relative is None]
+    issues.raise_if_any(len(outside), f"file name{{s}} {{lead}} out of the folder '{folder.root}'", outside)
+    matches = [folder.find(relative or "") for relative in relatives]
+    if not any(matches):
+        searched = ", ".join(f"'{candidate}'" for candidate in candidates)
+        issues.reject(f"none of its {len(names):,} images exists: '{names[0]}' is not in {searched}")
+    found_names = [match or relative or "" for match, relative in zip(matches, relatives, strict=True)]
     return ImagePaths(
-        paths=[os.path.join(best, name) for name in here],  # noqa: PTH118 - Path would tidy what the user typed
-        names=here,
-        there=[name is not None for name in found],
+        paths=[folder.path(name) for name in found_names],
+        names=found_names,
+        exists=[match is not None for match in matches],
     )
 
 
-def below_folder(name: str, folder: str) -> str | None:
-    """A file name relative to a folder, with "/" between parts; None where it leads out of it."""
+def best_folder(names: Sequence[str], candidates: Sequence[str]) -> tuple["ImageFolder", int]:
+    """The candidate folder that has most of a sample of the names, and the number of names that it has."""
+    indices = np.unique(np.linspace(0, len(names) - 1, min(len(names), _SAMPLE_SIZE)).astype(int))
+    sample = [names[index] for index in indices]
+    folders = [ImageFolder(candidate) for candidate in candidates]
+    counts = [folder.count(sample) for folder in folders]
+    best = counts.index(max(counts))
+    return folders[best], counts[best]
+
+
+def image_folders(annotations: Path, part: str) -> list[str]:
+    """Existing folders that the file names of COCO annotations may be relative to, the most likely first."""
+    stem = [re.sub(r"^(instances|panoptic)_", "", annotations.stem)]
+    split = _SPLITS.search(annotations.stem)
+    split_name = split.group().lower() if split else part
+    parts = next((names for names in PART_NAMES.values() if split_name in names), (split_name,))
+    folders: dict[str, None] = {}
+    for base in (annotations.parent, annotations.parent.parent):
+        folders[str(base)] = None
+        for first in (*stem, *parts, *_IMAGE_FOLDERS):
+            folders[str(base / first)] = None
+        for first in _IMAGE_FOLDERS:
+            for second in (*stem, *parts):
+                folders[str(base / first / second)] = None
+                folders[str(base / second / first)] = None
+    return [folder for folder in folders if os.path.isdir(folder)]  # noqa: PTH112 - any name
+
+
+def relative_to_folder(name: str, folder: str) -> str | None:
+    """A file name relative to a folder, with "/" between parts; None if it leads out of the folder."""
     if os.path.isabs(name):  # noqa: PTH117 - any name
         absolute = os.path.abspath(folder)  # noqa: PTH100 - links stay as they are
         inside = absolute if absolute.endswith(os.sep) else absolute + os.sep
@@ -73,30 +102,35 @@ def below_folder(name: str, folder: str) -> str | None:
     return None if out else relative
 
 
-class _ImageFolder:
-    """The files below a folder, each folder of them listed once."""
+class ImageFolder:
+    """The files in a folder and its subfolders; each folder is listed once."""
 
     def __init__(self, root: str) -> None:
-        self._root = root
+        self.root = root
         self._listed: dict[str, frozenset[str]] = {}
 
-    def finds(self, names: Iterable[str]) -> list[bool]:
-        relatives = (below_folder(name, self._root) for name in names)
-        return [relative is not None and self.find(relative) is not None for relative in relatives]
+    def count(self, names: Iterable[str]) -> int:
+        """Number of the names that are files of the folder."""
+        relatives = (relative_to_folder(name, self.root) for name in names)
+        return sum(relative is not None and self.find(relative) is not None for relative in relatives)
 
     def find(self, relative: str) -> str | None:
-        """The name under which a file is there: as it is, or with the slashes of Windows turned; None if it is not."""
+        """The name of an existing file: as it is, or with Windows separators replaced; None if there is no such file."""
         if self._has(relative):
             return relative
-        turned = relative.replace("\\", "/")
-        return turned if turned != relative and self._has(turned) else None
+        slashed = relative.replace("\\", "/")
+        return slashed if slashed != relative and self._has(slashed) else None
+
+    def path(self, relative: str) -> str:
+        """The path of a file, as the user can type it."""
+        return os.path.join(self.root, relative)  # noqa: PTH118 - Path would normalize what the user typed
 
     def _has(self, relative: str) -> bool:
-        folder, _, name = relative.rpartition("/")
-        if folder not in self._listed:
-            self._listed[folder] = _files_in(os.path.join(self._root, folder))  # noqa: PTH118 - as typed
-        # Asked again one by one: some file systems see no difference between cases.
-        return name in self._listed[folder] or os.path.isfile(os.path.join(self._root, relative))  # noqa: PTH113, PTH118
+        parent, _, name = relative.rpartition("/")
+        if parent not in self._listed:
+            self._listed[parent] = _files_in(self.path(parent))
+        # Some file systems ignore case: a name that is not in the list may exist.
+        return name in self._listed[parent] or _is_file(self.path(relative))
 
 
 def _files_in(folder: str) -> frozenset[str]:
@@ -105,3 +139,7 @@ def _files_in(folder: str) -> frozenset[str]:
             return frozenset(entry.name for entry in entries if entry.is_file())
     except (OSError, ValueError):
         return frozenset()
+
+
+def _is_file(path: str) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - any name, also one that is too long

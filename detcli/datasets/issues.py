@@ -1,4 +1,4 @@
-"""What is odd about annotations, said in sentences; and the refusal of those that cannot be used."""
+"""Collects issues of a dataset as messages, and raises an error for a dataset that cannot be used."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -6,8 +6,8 @@ from typing import NoReturn
 
 from detcli.errors import DataError
 
-_MOST_IN_A_FINDING = 3
-_MOST_IN_A_REFUSAL = 10
+_NAMES_IN_ISSUE = 3
+_NAMES_IN_ERROR = 10
 _FORMS = {
     "s": ("", "s"),
     "es": ("", "es"),
@@ -15,55 +15,57 @@ _FORMS = {
     "are": ("is", "are"),
     "were": ("was", "were"),
     "have": ("has", "have"),
+    "do": ("does", "do"),
     "lead": ("leads", "lead"),
     "its": ("its", "their"),
-}  # by count: for one, for any other number
+}  # singular, plural
 
 
 class IssueReport:
-    """Collects sentences about one dataset.
+    """Collects messages about the issues of one dataset.
 
     where  the dataset as the user can type it
     """
 
     def __init__(self, where: str) -> None:
         self.where = where
-        self._sentences: list[str] = []
+        self._messages: list[str] = []
 
-    def note(self, count: int, what: str, culprits: Iterable[str] = ()) -> None:
-        """Keep a sentence where there is something to say.
+    def add(self, count: int, what: str, names: Iterable[str] = ()) -> None:
+        """Add a message if `count` is not 0.
 
-        what  what is odd and what became of it; endings and verbs of what is counted in braces, as in `_FORMS`
+        what   the issue and its consequence; forms that depend on the count in braces, as in `_FORMS`
+        names  names of the entries; the first three are given
         """
         if count:
-            self._sentences.append(_counted(count, what) + _listed(culprits, count, _MOST_IN_A_FINDING))
+            self._messages.append(_counted(count, what) + _listed(names, count, _NAMES_IN_ISSUE))
 
-    def refuse(self, count: int, what: str, culprits: Iterable[str] = (), *, advice: str = "") -> None:
-        """Raise DataError, naming the first ten, where there is something to say."""
+    def raise_if_any(self, count: int, what: str, names: Iterable[str] = (), *, advice: str = "") -> None:
+        """Raise DataError with the first ten names if `count` is not 0."""
         if count:
-            sentence = _counted(count, what) + _listed(culprits, count, _MOST_IN_A_REFUSAL)
-            raise DataError(f"'{self.where}' cannot be used: {sentence}{f'; {advice}' if advice else ''}")
+            message = _counted(count, what) + _listed(names, count, _NAMES_IN_ERROR)
+            raise DataError(f"'{self.where}' cannot be used: {message}{f'; {advice}' if advice else ''}")
 
-    def refuse_all(self, why: str) -> NoReturn:
-        """Raise DataError with what was found so far."""
-        found = "".join(f"; {sentence}" for sentence in self._sentences)
-        raise DataError(f"'{self.where}' cannot be used: {why}{found}")
+    def reject(self, why: str) -> NoReturn:
+        """Raise DataError with a reason and all messages so far."""
+        details = "".join(f"; {message}" for message in self._messages)
+        raise DataError(f"'{self.where}' cannot be used: {why}{details}")
 
     @property
-    def sentences(self) -> tuple[str, ...]:
-        """What was kept, in order."""
-        return tuple(self._sentences)
+    def messages(self) -> tuple[str, ...]:
+        """All messages, in order."""
+        return tuple(self._messages)
 
 
 def _counted(count: int, what: str) -> str:
-    for word, (one, many) in _FORMS.items():
-        what = what.replace(f"{{{word}}}", one if count == 1 else many)
+    for form, (singular, plural) in _FORMS.items():
+        what = what.replace(f"{{{form}}}", singular if count == 1 else plural)
     return f"{count:,} {what}"
 
 
-def _listed(culprits: Iterable[str], count: int, most: int) -> str:
-    named = list(islice(culprits, most))
-    if not named:
+def _listed(names: Iterable[str], count: int, most: int) -> str:
+    first = list(islice(names, most))
+    if not first:
         return ""
-    more = f" and {count - len(named):,} more" if count > len(named) else ""
-    return f": {', '.join(named)}{more}"
+    more = f" and {count - len(first):,} more" if count > len(first) else ""
+    return f": {', '.join(first)}{more}"

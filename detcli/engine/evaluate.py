@@ -131,7 +131,7 @@ def _evaluate_model(
             {"file": failed.origin.file, "code": failed.code, "message": failed.message}
             for failed in evaluation.predictions.failed
         ],
-        notes=[*dataset.report.findings, *evaluation.notes],
+        notes=[*dataset.report.issues, *evaluation.notes],
     )
 
 
@@ -163,7 +163,7 @@ def _evaluate_panoptic_model(
     from detcli.evaluation.panoptic.panoptic_metrics import evaluate_panoptic_model
 
     dataset = open_dataset(str(request.data), part="val", images=request.images, masks=True)
-    for finding in dataset.report.findings:
+    for finding in dataset.report.issues:
         observer.on_warning(finding)
     detector = _load_model(request, observer)
     observer.on_evaluation_start(len(dataset))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detcli.datasets.dataset import IssueSummary
+from detcli.datasets.dataset import DatasetSummary
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
@@ -29,8 +29,8 @@ class MemoryDataset:
     reads: list[int] = field(default_factory=list)
 
     @property
-    def report(self) -> IssueSummary:
-        return IssueSummary("memory", self.count, self.count, {}, 0, 0, ())
+    def report(self) -> DatasetSummary:
+        return DatasetSummary("memory", self.count, self.count, {}, 0, 0, ())
 
     def __len__(self) -> int:
         return self.count

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from detcli.datasets.dataset import IssueSummary
+from detcli.datasets.dataset import DatasetSummary
 from detcli.models.family import family_of
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
@@ -48,10 +48,10 @@ class Rectangles:
             self._ground_truth.append(ground_truth)
 
     @property
-    def report(self) -> IssueSummary:
+    def report(self) -> DatasetSummary:
         ids = np.concatenate([ground_truth.class_ids for ground_truth in self._ground_truth])
         boxes_of = {name: int((ids == index).sum()) for index, name in enumerate(self.labels.names)}
-        return IssueSummary("rectangles", len(self), len(ids), boxes_of, 0, 0, ())
+        return DatasetSummary("rectangles", len(self), len(ids), boxes_of, 0, 0, ())
 
     def __len__(self) -> int:
         return len(self._pixels)

@@ -15,7 +15,7 @@ from detcli.cli.framework.progress import DownloadProgressBar
 from detcli.cli.framework.text import counted, number
 from detcli.cli.train.train_options import TrainRequest
 from detcli.cli.train.train_recipe import requested_recipe
-from detcli.datasets.dataset import Dataset, IssueSummary, has_part, open_dataset
+from detcli.datasets.dataset import Dataset, DatasetSummary, has_part, open_dataset
 from detcli.errors import UsageError
 from detcli.inference.preprocess import Preprocessing
 from detcli.inference.read_model import describe_model
@@ -103,7 +103,7 @@ def _start(console: Console, wish: TrainRequest, recipe: Recipe, data: Dataset) 
         progress.finish()
 
 
-def show_report(console: Console, what: str, report: IssueSummary) -> None:
+def show_report(console: Console, what: str, report: DatasetSummary) -> None:
     """Say what was found in a dataset, and what is odd about it."""
     boxes = sorted(report.boxes_of.items(), key=lambda entry: -entry[1])
     classes = ", ".join(f"{name} {number(count)}" for name, count in boxes[:_CLASSES_SHOWN])
@@ -120,7 +120,7 @@ def show_report(console: Console, what: str, report: IssueSummary) -> None:
         crowd=report.crowd,
         boxes_of=dict(report.boxes_of),
     )
-    for finding in report.findings:
+    for finding in report.issues:
         console.warning(f"{what}: {finding}")
 
 

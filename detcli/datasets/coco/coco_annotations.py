@@ -1,4 +1,4 @@
-"""COCO annotations from JSON into columns. What cannot be a column, because its ids are none, is refused here."""
+"""Converts COCO annotations to arrays; entries without a name or an integer id are rejected."""
 
 import math
 from array import array
@@ -25,20 +25,20 @@ from detcli.io.coco.coco_reader import (
 
 @dataclass(frozen=True, slots=True)
 class AnnotationColumns:
-    """What the three sections say, in their order, unchecked but for ids.
+    """The three sections of COCO annotations in file order. Only ids and names are checked.
 
-    category_ids    of each category
-    category_names  of each category
-    image_ids       int64 [P]
-    file_names      of each image
-    sizes_hw        int32 [P, 2]    0 where there is none
-    numbers         int64 [N]       the annotations' own ids; -1 where there is none
-    images_of       int64 [N]       image id of each annotation
-    categories_of   int64 [N]       category id of each annotation
-    xywh            float64 [N, 4]  NaN where there is no box of four numbers, and no polygon to take one from
-    areas           float64 [N]     NaN where there is none
-    crowd           bool [N]
-    masks           of each annotation, what a mask can be made of, or None; None where nobody asked for masks
+    category_ids          id of each category
+    category_names        name of each category
+    image_ids             int64 [P]
+    file_names            name of each image
+    sizes_hw              int32 [P, 2]    0 if the size is missing
+    annotation_ids        int64 [N]       -1 if the id is missing
+    annotation_images     int64 [N]       image id of each annotation
+    annotation_categories  int64 [N]      category id of each annotation
+    xywh                  float64 [N, 4]  NaN if there are no four numbers, and no polygon to compute the box from
+    areas                 float64 [N]     NaN if the area is missing
+    crowd                 bool [N]
+    masks                 source of each annotation's mask, or None; None for all if masks are not requested
     """
 
     category_ids: list[int]
@@ -46,44 +46,44 @@ class AnnotationColumns:
     image_ids: npt.NDArray[np.int64]
     file_names: list[str]
     sizes_hw: npt.NDArray[np.int32]
-    numbers: npt.NDArray[np.int64]
-    images_of: npt.NDArray[np.int64]
-    categories_of: npt.NDArray[np.int64]
+    annotation_ids: npt.NDArray[np.int64]
+    annotation_images: npt.NDArray[np.int64]
+    annotation_categories: npt.NDArray[np.int64]
     xywh: npt.NDArray[np.float64]
     areas: npt.NDArray[np.float64]
     crowd: npt.NDArray[np.bool_]
     masks: list[Any] | None = None
 
     def name_of(self, row: int) -> str:
-        """What to call an annotation in a message."""
-        number = int(self.numbers[row])
-        called = f"annotation {number}" if number >= 0 else f"annotation number {row} in the list"
-        (images,) = np.nonzero(self.image_ids == self.images_of[row])
-        image = f"'{self.file_names[images[0]]}'" if len(images) else f"image {self.images_of[row]}"
-        return f"{called} of {image}"
+        """Name of an annotation for messages."""
+        number = int(self.annotation_ids[row])
+        name = f"annotation {number}" if number >= 0 else f"annotation number {row} in the list"
+        (images,) = np.nonzero(self.image_ids == self.annotation_images[row])
+        image = f"'{self.file_names[images[0]]}'" if len(images) else f"image {self.annotation_images[row]}"
+        return f"{name} of {image}"
 
 
-def read_columns(path: Path, findings: IssueReport, *, masks: bool = False) -> AnnotationColumns:
+def read_columns(path: Path, issues: IssueReport, *, masks: bool = False) -> AnnotationColumns:
     """Read COCO annotations.
 
-    masks  keep outlines too
+    masks  also keep the outlines of masks
 
-    Raises UsageError where the file is not there or is not of that kind, and DataError where an entry has no name or no
-    integer for an id.
+    Raises UsageError if the file cannot be read or has no COCO annotations, and DataError for entries without a name or
+    an integer id.
     """
     document = read_coco_document(path, invalid=UsageError, object_hook=_with_outlines if masks else _without_masks)
     outlines = [_outline(entry) for entry in document["annotations"]] if masks else None
-    return to_columns(path, document, findings, masks=outlines)
+    return to_columns(path, document, issues, masks=outlines)
 
 
 def to_columns(
-    path: Path, document: Mapping[str, Any], findings: IssueReport, *, masks: list[Any] | None
+    path: Path, document: Mapping[str, Any], issues: IssueReport, *, masks: list[Any] | None
 ) -> AnnotationColumns:
-    """The columns of COCO's three sections. Raises DataError for entries without a name or an integer id."""
+    """Convert a COCO document to columns. Raises DataError for entries without a name or an integer id."""
     invalid = InvalidEntries()
     images, categories = (read_names(path, document, section, invalid) for section in ("images", "categories"))
     columns = _annotation_columns(path, document["annotations"], invalid)
-    invalid.raise_if_any(findings.where, DataError)
+    invalid.raise_if_any(issues.where, DataError)
     return AnnotationColumns(
         category_ids=[category_id for category_id, _ in categories],
         category_names=[name for _, name in categories],
@@ -96,7 +96,7 @@ def to_columns(
 
 
 def _without_masks(entry: dict[str, Any]) -> dict[str, Any]:
-    """Let go of masks as soon as they are parsed: they are most of the file. Where there is no box, they give it."""
+    """Drop masks as soon as they are parsed: they are most of the file. A missing box is computed from the mask."""
     if "segmentation" in entry:
         mask = entry.pop("segmentation")
         if entry.get("bbox") is None:
@@ -105,7 +105,7 @@ def _without_masks(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_outlines(entry: dict[str, Any]) -> dict[str, Any]:
-    """Make masks small as soon as they are parsed."""
+    """Compress masks as soon as they are parsed."""
     if "segmentation" in entry:
         mask = entry["segmentation"]
         entry["segmentation"] = read_outline(mask)
@@ -119,7 +119,7 @@ def _outline(entry: object) -> Outline | None:
 
 
 def _box_around(polygons: object) -> list[float] | None:
-    """The box x, y, w, h around polygons [[x, y, x, y …], …]; None where they are none."""
+    """The box x, y, w, h around polygons [[x, y, x, y …], …]; None for anything else."""
     parts = [part for part in polygons if isinstance(part, list)] if isinstance(polygons, list) else []
     values = [value for part in parts for value in part]
     if not values or any(type(value) not in (int, float) for value in values) or any(len(part) % 2 for part in parts):
@@ -129,7 +129,7 @@ def _box_around(polygons: object) -> list[float] | None:
 
 
 def _annotation_columns(path: Path, entries: Sequence[Any], invalid: InvalidEntries) -> dict[str, Any]:
-    numbers, images_of, categories_of = array("q"), array("q"), array("q")
+    annotation_ids, annotation_images, annotation_categories = array("q"), array("q"), array("q")
     xywh, areas, crowd = array("d"), array("d"), array("b")
     for position, entry in numbered_entries(path, "annotations", entries):
         with invalid:
@@ -137,16 +137,16 @@ def _annotation_columns(path: Path, entries: Sequence[Any], invalid: InvalidEntr
             image_id = integer_id(position, entry.get("image_id"), "image_id")
             category_id = integer_id(position, entry.get("category_id"), "category_id")
             number = entry.get("id")
-            numbers.append(number if type(number) is int and abs(number) <= MAX_ID else -1)
-            images_of.append(image_id)
-            categories_of.append(category_id)
+            annotation_ids.append(number if type(number) is int and abs(number) <= MAX_ID else -1)
+            annotation_images.append(image_id)
+            annotation_categories.append(category_id)
             xywh.extend(_four_numbers(entry.get("bbox")))
             areas.append(_number(entry.get("area")))
             crowd.append(entry.get("iscrowd") in (1, True))
     return {
-        "numbers": np.array(numbers, np.int64),
-        "images_of": np.array(images_of, np.int64),
-        "categories_of": np.array(categories_of, np.int64),
+        "annotation_ids": np.array(annotation_ids, np.int64),
+        "annotation_images": np.array(annotation_images, np.int64),
+        "annotation_categories": np.array(annotation_categories, np.int64),
         "xywh": np.array(xywh, np.float64).reshape(-1, 4),
         "areas": np.array(areas, np.float64),
         "crowd": np.array(crowd, np.bool_),

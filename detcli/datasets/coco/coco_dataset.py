@@ -1,20 +1,20 @@
-"""Images with ground truth from COCO annotations of detection.
+"""A dataset of COCO detection annotations.
 
-Refused, with the first ten culprits (DataError):
-- entries without a name, ids that are not integers; images or categories that share an id
-- categories with boxes that share a name; annotations of categories that are not there
-- file names that lead out of the folder of images
+These raise DataError with the first ten entries:
+- entries without a name or an integer id; images or categories that share an id
+- categories with boxes that share a name; annotations of unknown categories
+- file names that lead out of the image folder
 - more than half of the images missing, or of another size than the annotations say
-- more than half of the annotations of images that are not there, or with boxes that cannot be used
-- boxes that are plainly fractions or two corners; nothing to learn from at all
+- more than half of the annotations of unknown images, or with invalid boxes
+- boxes that are fractions or two corners; no box at all
 - classes that do not match the categories
 
-Said in the report and bearable: single images that are missing, broken or of another size; boxes that are no
-numbers, without area or outside their image (dropped) or reach beyond it (cut off); annotations that share an id;
-images that share a file or have no size; categories without boxes; images turned by EXIF, whose boxes are turned
-with them where the annotations' size says that they were drawn before. Annotations without a box get the one around
-their polygons. Crowds are kept and marked; supercategories are skipped, and so are masks where nobody asks for them;
-where somebody does, annotations without one are dropped.
+These are tolerated and reported: single images that are missing, damaged or of another size; boxes that are not numbers,
+have no area or are outside their image (dropped) or extend beyond it (clipped); annotations that share an id; images that
+share a file or have no size; categories without boxes; images rotated by EXIF, whose boxes are rotated with them if the
+annotated size shows that they were made before the rotation. An annotation without a box has the box around its
+polygons. Crowds are kept and marked; supercategories are ignored. Masks are read only if requested; then annotations
+without a mask are dropped.
 """
 
 from pathlib import Path
@@ -26,21 +26,22 @@ from detcli.datasets.coco.coco_boxes import make_tables
 from detcli.datasets.coco.coco_images import check_categories, check_images, complete_sizes
 from detcli.datasets.dataset import Part
 from detcli.datasets.dataset_classes import match_classes
+from detcli.datasets.find_images import image_folders
 from detcli.datasets.instance_masks import OutlineMasks
 from detcli.datasets.issues import IssueReport
-from detcli.datasets.layouts import find_layout, image_folders
+from detcli.datasets.layouts import find_layout
 
 
 class CocoDataset(AnnotatedImages):
-    """COCO annotations: a .json file, or a folder that holds one for the part.
+    """COCO annotations: a .json file, or a folder that has one for the part.
 
     where    as the user typed it
-    part     which part of a folder that holds several
-    images   folder that file names are relative to; None: found next to the annotations
-    classes  names by class index that the categories are matched to; None: the categories in the order of their ids
-    masks    ground truth have masks
+    part     part of a folder that has several
+    images   folder that file names are relative to; None: search next to the annotations
+    classes  class names by class index that the categories are matched to; None: the categories in the order of their ids
+    masks    the ground truth has masks
 
-    Raises UsageError where there are no such annotations, and DataError for those that cannot be used.
+    Raises UsageError if there are no such annotations, and DataError if they cannot be used.
     """
 
     def __init__(
@@ -53,17 +54,17 @@ class CocoDataset(AnnotatedImages):
         masks: bool = False,
     ) -> None:
         path = find_layout(where, part).annotations
-        findings = IssueReport(where)
-        columns = read_columns(path, findings, masks=masks)
+        issues = IssueReport(where)
+        columns = read_columns(path, issues, masks=masks)
         candidates = image_folders(path, part) if images is None else [str(images)]
-        located = check_images(columns, candidates, findings)
-        own, used = check_categories(columns, findings)
-        labels, class_of = match_classes(own, used, classes, findings)
-        sizes_hw = complete_sizes(columns, located, findings)
+        image_paths = check_images(columns, candidates, issues)
+        own, used = check_categories(columns, issues)
+        labels, class_of = match_classes(own, used, classes, issues)
+        sizes_hw = complete_sizes(columns, image_paths, issues)
         make_masks = _outline_masks if masks else None
-        tables = make_tables(columns, located, sizes_hw, own, findings, make_masks=make_masks)
+        tables = make_tables(columns, image_paths, sizes_hw, own, issues, make_masks=make_masks)
         tables.class_ids[:] = class_of[tables.class_ids]
-        super().__init__(tables, labels, findings)
+        super().__init__(tables, labels, issues)
 
 
 def _outline_masks(outlines: list[Any], _: list[int]) -> OutlineMasks:

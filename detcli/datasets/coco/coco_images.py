@@ -1,4 +1,4 @@
-"""The images and categories of COCO annotations, checked."""
+"""Checks the images and the categories of COCO annotations."""
 
 from collections.abc import Sequence
 from itertools import compress
@@ -6,9 +6,9 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.box_checks import MOST_WRONG, Mask
+from detcli.datasets.box_checks import MAX_INVALID_SHARE, Mask
 from detcli.datasets.coco.coco_annotations import AnnotationColumns
-from detcli.datasets.find_images import ImagePaths, locate
+from detcli.datasets.find_images import ImagePaths, find_images
 from detcli.datasets.issues import IssueReport
 from detcli.errors import ImageError
 from detcli.io.images.headers import read_header
@@ -16,92 +16,92 @@ from detcli.io.images.limits import MAX_IMAGE_BYTES
 from detcli.structures.class_labels import ClassLabels
 
 
-def check_images(columns: AnnotationColumns, candidates: Sequence[str], findings: IssueReport) -> ImagePaths:
-    """Where the images are.
+def check_images(columns: AnnotationColumns, candidates: Sequence[str], issues: IssueReport) -> ImagePaths:
+    """Find the image files.
 
     candidates  folders that file names may be relative to
 
-    Raises DataError where two share an id, where most are missing, or where a name leads out of the folder.
+    Raises DataError if two images share an id, if most are missing, or if a name leads out of the folder.
     """
     if not columns.file_names:
-        findings.refuse_all("it has no images")
+        issues.reject("it has no images")
     repeated = np.flatnonzero(repeats(columns.image_ids))
-    findings.refuse(
+    issues.raise_if_any(
         len(repeated),
         "image{s} {have} the id of another one",
         (f"'{columns.file_names[index]}' ({columns.image_ids[index]})" for index in repeated),
     )
-    located = locate(columns.file_names, candidates, findings)
-    missing = [f"'{path}'" for path, there in zip(located.paths, located.there, strict=True) if not there]
-    if len(missing) > MOST_WRONG * len(located.paths):
-        findings.refuse(len(missing), f"of {len(located.paths):,} images {{are}} missing", missing)
-    findings.note(len(missing), "image{s} {are} missing and {were} skipped", missing)
-    again = np.flatnonzero(repeats(np.unique(np.array(located.names), return_inverse=True)[1]))
-    findings.note(
-        len(again),
-        "image{s} {have} the file of another one, and boxes of {its} own",
-        (f"'{located.names[index]}'" for index in again),
+    image_paths = find_images(columns.file_names, candidates, issues)
+    missing = [f"'{path}'" for path, exists in zip(image_paths.paths, image_paths.exists, strict=True) if not exists]
+    if len(missing) > MAX_INVALID_SHARE * len(image_paths.paths):
+        issues.raise_if_any(len(missing), f"of {len(image_paths.paths):,} images {{are}} missing", missing)
+    issues.add(len(missing), "image{s} {are} missing and {were} skipped", missing)
+    shared = np.flatnonzero(repeats(np.unique(np.array(image_paths.names), return_inverse=True)[1]))
+    issues.add(
+        len(shared),
+        "image{s} {have} the same file as another one, with separate boxes",
+        (f"'{image_paths.names[index]}'" for index in shared),
     )
-    return located
+    return image_paths
 
 
-def complete_sizes(columns: AnnotationColumns, located: ImagePaths, findings: IssueReport) -> npt.NDArray[np.int32]:
-    """Sizes int32 [P, 2] by the annotations, else by the image's own header; 0 where neither can be read."""
+def complete_sizes(columns: AnnotationColumns, image_paths: ImagePaths, issues: IssueReport) -> npt.NDArray[np.int32]:
+    """Image sizes, int32 [P, 2], from the annotations, otherwise from the image header; 0 if unknown."""
     sizes_hw = columns.sizes_hw.copy()
-    unsized = np.flatnonzero((sizes_hw == 0).any(axis=1) & np.array(located.there))
+    unsized = np.flatnonzero((sizes_hw == 0).any(axis=1) & np.array(image_paths.exists))
     for index in unsized:
         try:
-            sizes_hw[index] = read_header(located.paths[index], max_bytes=MAX_IMAGE_BYTES).upright_hw
+            sizes_hw[index] = read_header(image_paths.paths[index], max_bytes=MAX_IMAGE_BYTES).upright_hw
         except (ImageError, OSError, MemoryError):
-            continue  # whoever reads the image hears why
-    names = (f"'{located.names[index]}'" for index in unsized)
-    findings.note(len(unsized), "image{s} {have} no size in the annotations; {its} own was taken", names)
+            continue  # reading the image reports the reason
+    names = (f"'{image_paths.names[index]}'" for index in unsized)
+    issues.add(len(unsized), "image{s} {have} no size in the annotations; {its} file header was used", names)
     return sizes_hw
 
 
-def check_categories(columns: AnnotationColumns, findings: IssueReport) -> tuple[ClassLabels, Mask]:
-    """The categories in the order of their ids, and which of them have a box.
+def check_categories(columns: AnnotationColumns, issues: IssueReport) -> tuple[ClassLabels, Mask]:
+    """The categories in the order of their ids, and bool [C]: which of them have boxes.
 
-    Raises DataError where ids or names are given twice, and where annotations have other categories. A category without
-    boxes gives way to another one of its name: some tools write the project itself as a category.
+    Raises DataError if ids or names are repeated, or if an annotation has an unknown category. A category without boxes is
+    skipped if another one has the same name: some tools write the project as a category.
     """
     if not columns.category_ids:
-        findings.refuse_all("it has no categories")
+        issues.reject("it has no categories")
     pairs = sorted(zip(columns.category_ids, columns.category_names, strict=True))
     ids, names = np.array([pair[0] for pair in pairs], np.int64), [pair[1] for pair in pairs]
-    said = [f"{category_id} '{name}'" for category_id, name in pairs]
+    described = [f"{category_id} '{name}'" for category_id, name in pairs]
     repeated = repeats(ids)
-    findings.refuse(int(repeated.sum()), "categor{ies} {have} the id of another one", compress(said, repeated))
-    unknown = np.flatnonzero(~np.isin(columns.categories_of, ids)).tolist()
-    findings.refuse(
+    issues.raise_if_any(int(repeated.sum()), "categor{ies} {have} the id of another one", compress(described, repeated))
+    unknown = np.flatnonzero(~np.isin(columns.annotation_categories, ids)).tolist()
+    issues.raise_if_any(
         len(unknown),
-        f"annotation{{s}} {{are}} of a category that it does not have (its categories are {', '.join(said[:10])})",
-        (f"{columns.name_of(row)} of category {columns.categories_of[row]}" for row in unknown),
+        f"annotation{{s}} {{are}} of an unknown category (the categories are {', '.join(described[:10])})",
+        (f"{columns.name_of(row)} of category {columns.annotation_categories[row]}" for row in unknown),
     )
-    used = np.isin(ids, columns.categories_of)
-    kept = np.array([has_box or _is_first_choice(place, names, used) for place, has_box in enumerate(used)])
-    findings.note(
+    used = np.isin(ids, columns.annotation_categories)
+    kept = np.array([has_box or _is_first_choice(index, names, used) for index, has_box in enumerate(used)])
+    issues.add(
         int((~kept).sum()),
         "categor{ies} without boxes {have} the name of another one and {were} skipped",
-        compress(said, ~kept),
+        compress(described, ~kept),
     )
     names = list(compress(names, kept))
-    findings.refuse(
+    issues.raise_if_any(
         len(names) - len(set(names)),
         "categor{ies} {have} the name of another one",
-        (f"'{name}'" for place, name in enumerate(names) if name in names[:place]),
+        (f"'{name}'" for index, name in enumerate(names) if name in names[:index]),
     )
     return ClassLabels(tuple(names), tuple(ids[kept].tolist())), used[kept]
 
 
-def _is_first_choice(place: int, names: Sequence[str], used: Mask) -> bool:
-    """Whether a category without boxes is the first of its name, and none of its name has boxes."""
-    alike = [other for other, name in enumerate(names) if name == names[place]]
-    return alike[0] == place and not used[alike].any()
+def _is_first_choice(index: int, names: Sequence[str], used: Mask) -> bool:
+    """Whether a category is the first of its name, and no category of this name has boxes."""
+    alike = [other for other, name in enumerate(names) if name == names[index]]
+    return alike[0] == index and not used[alike].any()
 
 
 def repeats(values: npt.NDArray[np.int64]) -> Mask:
-    """Which values an earlier one is equal to."""
+    """Bool [N]: values that are equal to an earlier one."""
     first = np.unique(values, return_index=True)[1]
     mask = np.ones(len(values), np.bool_)
     mask[first] = False

@@ -1,11 +1,11 @@
-"""Images with ground truth from COCO panoptic annotations: segments in the JSON, and a PNG an image whose colors are them.
+"""A dataset of COCO panoptic annotations: segments in the JSON file, and one PNG per image whose colors are segment ids.
 
-Each segment is a ground truth, of a thing or of stuff; its box is the one that the annotations give. Refused and borne as
-`coco.py` has it, and besides, where masks are asked for:
+Each segment, thing or stuff, is one object of the ground truth with the box of the annotations. Errors and issues are those
+of `coco_dataset.py`. If masks are requested, there are also these:
 - more than half of the PNGs missing, or of another size than their image (DataError)
-- more than half of those looked at without the very ids that the annotations give (DataError)
-- single PNGs that are missing, and their images: skipped; single ids that do not fit: said in the report
-- PNGs that turn out to be unreadable: their images are then
+- more than half of the checked PNGs without the ids of the annotations (DataError)
+- single PNGs that are missing (their images are skipped), or without an id of the annotations (reported)
+- PNGs that cannot be read later: their images count as unreadable
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ import numpy.typing as npt
 
 from detcli.datasets.annotated_images import AnnotatedImages
 from detcli.datasets.annotation_tables import AnnotationTables
-from detcli.datasets.box_checks import MOST_WRONG
+from detcli.datasets.box_checks import MAX_INVALID_SHARE
 from detcli.datasets.coco.coco_annotations import AnnotationColumns, to_columns
 from detcli.datasets.coco.coco_boxes import make_tables
 from detcli.datasets.coco.coco_images import check_categories, check_images, complete_sizes
 from detcli.datasets.dataset import Part
 from detcli.datasets.dataset_classes import match_classes
-from detcli.datasets.find_images import ImagePaths, locate
+from detcli.datasets.find_images import ImagePaths, find_images, image_folders
 from detcli.datasets.issues import IssueReport
-from detcli.datasets.layouts import find_layout, image_folders
+from detcli.datasets.layouts import find_layout
 from detcli.errors import ImageError, UsageError
 from detcli.io.coco.coco_reader import read_coco_document
 from detcli.io.images.decode import decode
@@ -35,22 +35,22 @@ from detcli.io.read import read_bytes
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.masks import Rle
 
-_LOOKED_AT_ON_ENTRY = 100  # PNGs; a second or two
+_MAX_CHECKED = 100  # PNGs; a second or two
 _PNG_FOLDERS = ("panoptic", "segments", "segmentations", "masks", "annotations")
 
 _Ids = npt.NDArray[np.uint32]
 
 
 class CocoPanopticDataset(AnnotatedImages):
-    """COCO panoptic annotations: a .json file, or a folder that holds one for the part.
+    """COCO panoptic annotations: a .json file, or a folder that has one for the part.
 
     where    as the user typed it
-    part     which part of a folder that holds several
-    images   folder that file names are relative to; None: found next to the annotations
-    classes  names by class index that the categories are matched to; None: the categories in the order of their ids
-    masks    ground truth have masks, for which the PNGs are found in a folder next to the annotations; else nobody looks at them
+    part     part of a folder that has several
+    images   folder that file names are relative to; None: search next to the annotations
+    classes  class names by class index that the categories are matched to; None: the categories in the order of their ids
+    masks    the ground truth has masks, from the PNGs in a folder next to the annotations; otherwise PNGs are not read
 
-    Raises UsageError where there are no such annotations, and DataError for those that cannot be used.
+    Raises UsageError if there are no such annotations, and DataError if they cannot be used.
     """
 
     def __init__(
@@ -63,57 +63,57 @@ class CocoPanopticDataset(AnnotatedImages):
         masks: bool = False,
     ) -> None:
         path = find_layout(where, part).annotations
-        findings = IssueReport(where)
+        issues = IssueReport(where)
         document = read_coco_document(path, invalid=UsageError)
-        names = _png_names(document["annotations"], findings)
-        columns, things = _columns(path, document, findings)
+        names = _png_names(document["annotations"], issues)
+        columns, is_thing = _columns(path, document, issues)
         candidates = image_folders(path, part) if images is None else [str(images)]
-        located = check_images(columns, candidates, findings)
-        pngs = _locate_pngs(names, columns, path, located, findings) if masks else {}
-        own, used = check_categories(columns, findings)
-        labels, class_of = match_classes(own, used, classes, findings)
-        sizes_hw = complete_sizes(columns, located, findings)
+        image_paths = check_images(columns, candidates, issues)
+        pngs = _find_pngs(names, columns, path, image_paths, issues) if masks else {}
+        own, used = check_categories(columns, issues)
+        labels, class_of = match_classes(own, used, classes, issues)
+        sizes_hw = complete_sizes(columns, image_paths, issues)
 
         def segments(ids: list[Any], indices: list[int]) -> SegmentMasks:
             return SegmentMasks(
-                np.array(ids, np.uint32), [pngs.get(int(columns.image_ids[one]), "") for one in indices]
+                np.array(ids, np.uint32), [pngs.get(int(columns.image_ids[index]), "") for index in indices]
             )
 
-        tables = make_tables(columns, located, sizes_hw, own, findings, make_masks=segments if masks else None)
+        tables = make_tables(columns, image_paths, sizes_hw, own, issues, make_masks=segments if masks else None)
         if isinstance(tables.masks, SegmentMasks):
-            _check_ids(tables, tables.masks, findings)
+            _check_ids(tables, tables.masks, issues)
         tables.class_ids[:] = class_of[tables.class_ids]
         stuff = {
             int(index)
             for category_id, index in zip(own.category_ids, class_of, strict=True)
-            if index >= 0 and not things[category_id]
+            if index >= 0 and not is_thing[category_id]
         }
-        super().__init__(tables, ClassLabels(labels.names, labels.category_ids, frozenset(stuff)), findings)
+        super().__init__(tables, ClassLabels(labels.names, labels.category_ids, frozenset(stuff)), issues)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentMasks:
-    """Masks of which PNGs hold the pixels.
+    """Masks of segments in PNGs.
 
-    ids   uint32 [N], of each ground truth
-    pngs  path of each image's; nothing where it has no segments
+    ids   uint32 [N]: id of each segment
+    pngs  path of the PNG of each image; empty for an image without segments
     """
 
     ids: _Ids
     pngs: Sequence[str]
 
     def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
-        """Cut them out of the PNG, one after the other. Raises PictureError."""
+        """The masks of one image. Raises ImageError if the PNG cannot be read or has another size."""
         if not len(rows):
             return ()
         ids = self.read(image)
         if ids.shape != size_hw:
-            what = f"its PNG '{self.pngs[image]}' has {ids.shape[1]} x {ids.shape[0]} pixels, not {size_hw[1]} x {size_hw[0]}"
-            raise ImageError("unsupported", what)
+            reason = f"its PNG '{self.pngs[image]}' has {ids.shape[1]} x {ids.shape[0]} pixels, not {size_hw[1]} x {size_hw[0]}"
+            raise ImageError("unsupported", reason)
         return tuple(Rle.of(ids == self.ids[row]) for row in rows)
 
     def read(self, image: int) -> _Ids:
-        """The id at each pixel, [H, W]: R + 256 G + 256² B, 0 for none. Raises PictureError."""
+        """Segment id of each pixel, uint32 [H, W]: R + 256 G + 256² B; 0 for none. Raises ImageError."""
         path = self.pngs[image]
         try:
             pixels = decode(read_bytes(path, max_bytes=MAX_IMAGE_BYTES), max_pixels=DEFAULT_MAX_PIXELS).pixels
@@ -124,31 +124,33 @@ class SegmentMasks:
         return ids
 
 
-def _png_names(entries: Sequence[Any], findings: IssueReport) -> dict[int, str]:
-    """Name of the PNG by image id."""
-    whole = (isinstance(entry, dict) and type(entry.get("image_id")) is int for entry in entries)
-    wrong = [
-        f"number {place}"
-        for place, (entry, has_id) in enumerate(zip(entries, whole, strict=True))
+def _png_names(entries: Sequence[Any], issues: IssueReport) -> dict[int, str]:
+    """PNG name by image id."""
+    have_id = (isinstance(entry, dict) and type(entry.get("image_id")) is int for entry in entries)
+    invalid = [
+        f"number {index}"
+        for index, (entry, has_id) in enumerate(zip(entries, have_id, strict=True))
         if not has_id or not isinstance(entry.get("file_name"), str) or not isinstance(entry.get("segments_info"), list)
     ]
-    findings.refuse(len(wrong), "of its annotations {have} no 'image_id', 'file_name' or 'segments_info'", wrong)
+    issues.raise_if_any(
+        len(invalid), "of its annotations {have} no 'image_id', 'file_name' or 'segments_info'", invalid
+    )
     names: dict[int, str] = {}
-    twice = [
+    repeated = [
         f"image {entry['image_id']}"
         for entry in entries
         if names.setdefault(entry["image_id"], entry["file_name"]) != entry["file_name"]
     ]
-    findings.refuse(len(twice), "of its annotations {are} of an image that has another PNG already", twice)
+    issues.raise_if_any(len(repeated), "of its annotations {are} of an image that already has another PNG", repeated)
     return names
 
 
-def _columns(path: Path, document: dict[str, Any], findings: IssueReport) -> tuple[AnnotationColumns, dict[int, bool]]:
-    """A row a segment; and whether each category is of things."""
+def _columns(path: Path, document: dict[str, Any], issues: IssueReport) -> tuple[AnnotationColumns, dict[int, bool]]:
+    """Columns with one row per segment, and whether each category is a thing, by category id."""
     segments: list[Any] = []
     for entry in document["annotations"]:
         for segment in entry["segments_info"]:
-            # Ids are colors, which other images have too: as numbers of annotations they would seem to be given twice.
+            # Segment ids are repeated in other images: as annotation ids they would look like duplicates.
             own = {**segment, "id": None} if isinstance(segment, dict) else {}
             segments.append({**own, "image_id": entry["image_id"]})
     ids = [
@@ -156,72 +158,73 @@ def _columns(path: Path, document: dict[str, Any], findings: IssueReport) -> tup
         for entry in document["annotations"]
         for segment in entry["segments_info"]
     ]
-    wrong = [place for place, one in enumerate(ids) if type(one) is not int or not 0 < one < 1 << 24]
-    findings.refuse(
-        len(wrong),
-        "of its segments {have} an id that is no color, an integer from 1 to 16777215",
-        (f"{ids[place]!r:.20} of image {segments[place]['image_id']}" for place in wrong),
+    invalid = [row for row, number in enumerate(ids) if type(number) is not int or not 0 < number < 1 << 24]
+    issues.raise_if_any(
+        len(invalid),
+        "of its segments {have} an id that is not an integer from 1 to 16777215",
+        (f"{ids[row]!r:.20} of image {segments[row]['image_id']}" for row in invalid),
     )
-    columns = to_columns(path, {**document, "annotations": segments}, findings, masks=ids)
-    things = {one["id"]: one.get("isthing", 1) not in (0, False) for one in document["categories"]}
-    return columns, things
+    columns = to_columns(path, {**document, "annotations": segments}, issues, masks=ids)
+    is_thing = {category["id"]: category.get("isthing", 1) not in (0, False) for category in document["categories"]}
+    return columns, is_thing
 
 
-def _locate_pngs(
-    names: dict[int, str], columns: AnnotationColumns, annotations: Path, located: ImagePaths, findings: IssueReport
+def _find_pngs(
+    names: dict[int, str], columns: AnnotationColumns, annotations: Path, image_paths: ImagePaths, issues: IssueReport
 ) -> dict[int, str]:
-    """The path of each image's PNG. Of an image without one, `located` no longer says that it is there."""
-    has_segments = set(columns.images_of.tolist())
-    wanted = [one for one in columns.image_ids.tolist() if one in has_segments and one in names]
-    if not wanted:
+    """PNG path by image id. An image without a PNG is marked as missing in `image_paths`."""
+    has_segments = set(columns.annotation_images.tolist())
+    needed = [image_id for image_id in columns.image_ids.tolist() if image_id in has_segments and image_id in names]
+    if not needed:
         return {}
-    found = locate([names[one] for one in wanted], png_folders(annotations), findings)
-    missing = {one: path for one, path, there in zip(wanted, found.paths, found.there, strict=True) if not there}
-    said = [f"'{path}'" for path in missing.values()]
-    if len(missing) > MOST_WRONG * len(wanted):
-        findings.refuse(len(missing), f"of {len(wanted):,} PNGs of segments {{are}} missing", said)
-    findings.note(len(missing), "image{s} {have} no PNG of segments and {were} skipped", said)
-    for place, image_id in enumerate(columns.image_ids.tolist()):
-        located.there[place] = located.there[place] and image_id not in missing
-    return dict(zip(wanted, found.paths, strict=True))
+    pngs = find_images([names[image_id] for image_id in needed], png_folders(annotations), issues)
+    missing = {key: path for key, path, exists in zip(needed, pngs.paths, pngs.exists, strict=True) if not exists}
+    quoted = [f"'{path}'" for path in missing.values()]
+    if len(missing) > MAX_INVALID_SHARE * len(needed):
+        issues.raise_if_any(len(missing), f"of {len(needed):,} PNGs of segments {{are}} missing", quoted)
+    issues.add(len(missing), "image{s} {have} no PNG of segments and {were} skipped", quoted)
+    for index, image_id in enumerate(columns.image_ids.tolist()):
+        image_paths.exists[index] = image_paths.exists[index] and image_id not in missing
+    return dict(zip(needed, pngs.paths, strict=True))
 
 
 def png_folders(annotations: Path) -> list[str]:
-    """Where PNGs may be: in a folder of the file's name, as COCO's and detcli's own are, or one of usual names."""
+    """Existing folders that may hold the PNGs: one with the name of the file, as in COCO and detcli, or a common name."""
     folders = [annotations.with_suffix("")]
     for base in (annotations.parent, annotations.parent.parent):
         folders += [base / annotations.stem, *(base / name for name in _PNG_FOLDERS), base]
-    kept = dict.fromkeys(str(folder) for folder in folders if folder.is_dir())
-    return list(kept)
+    return list(dict.fromkeys(str(folder) for folder in folders if folder.is_dir()))
 
 
-def _check_ids(tables: AnnotationTables, masks: SegmentMasks, findings: IssueReport) -> None:
-    """Hold the PNGs of some images, spread evenly, against the annotations."""
+def _check_ids(tables: AnnotationTables, masks: SegmentMasks, issues: IssueReport) -> None:
+    """Compare the PNGs of an evenly spaced sample of images with the annotations."""
     filled = np.flatnonzero(np.diff(tables.starts))
-    some = filled[np.unique(np.linspace(0, len(filled) - 1, min(len(filled), _LOOKED_AT_ON_ENTRY)).astype(int))]
-    odd: list[str] = []
-    for image in some.tolist():
-        wrong = _oddity(tables, masks, image)
-        if wrong:
-            odd.append(f"'{masks.pngs[image]}' ({wrong})")
-    of = "" if len(some) == len(filled) else f" of the {len(some):,} looked at"
-    what = f"PNG{{s}}{of} {{are}} at odds with the annotations"
-    if len(odd) > MOST_WRONG * len(some):
-        findings.refuse(len(odd), what, odd, advice="the annotations and the PNGs are not of the same set")
-    findings.note(len(odd), what, odd)
+    sample = filled[np.unique(np.linspace(0, len(filled) - 1, min(len(filled), _MAX_CHECKED)).astype(int))]
+    mismatches: list[str] = []
+    for image in sample.tolist():
+        reason = _mismatch(tables, masks, image)
+        if reason:
+            mismatches.append(f"'{masks.pngs[image]}' ({reason})")
+    of = "" if len(sample) == len(filled) else f" of {len(sample):,} checked"
+    what = f"PNG{{s}}{of} {{do}} not match the annotations"
+    if len(mismatches) > MAX_INVALID_SHARE * len(sample):
+        issues.raise_if_any(
+            len(mismatches), what, mismatches, advice="annotations and PNGs are from different datasets"
+        )
+    issues.add(len(mismatches), what, mismatches)
 
 
-def _oddity(tables: AnnotationTables, masks: SegmentMasks, image: int) -> str:
-    """What is wrong with an image's PNG; nothing where all is well."""
+def _mismatch(tables: AnnotationTables, masks: SegmentMasks, image: int) -> str:
+    """Why the PNG of an image does not match its annotations; empty if it does."""
     try:
-        there = masks.read(image)
+        png_ids = masks.read(image)
     except ImageError as error:
         return str(error)
     height, width = tables.sizes_hw[image].tolist()
-    if height and there.shape != (height, width):
-        return f"it has {there.shape[1]} x {there.shape[0]} pixels, the image {width} x {height}"
+    if height and png_ids.shape != (height, width):
+        return f"it has {png_ids.shape[1]} x {png_ids.shape[0]} pixels, the image {width} x {height}"
     own = masks.ids[int(tables.starts[image]) : int(tables.starts[image + 1])]
-    lacking = np.setdiff1d(own, there)
-    if len(lacking):
-        return f"no pixel has the id {lacking[0]}" + (f" or {len(lacking) - 1} more" if len(lacking) > 1 else "")
+    missing = np.setdiff1d(own, png_ids)
+    if len(missing):
+        return f"no pixel has the id {missing[0]}" + (f" or {len(missing) - 1} more" if len(missing) > 1 else "")
     return ""

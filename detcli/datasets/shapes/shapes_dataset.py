@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from detcli.datasets.dataset import IssueSummary, Part
+from detcli.datasets.dataset import DatasetSummary, Part
 from detcli.datasets.shapes.render import paint, visible_masks
 from detcli.datasets.shapes.scene_layout import CLASSES, VERSION, SceneLayout, lay_out
 from detcli.errors import DataError, UsageError
@@ -70,7 +70,7 @@ class ShapesDataset:
         return self._labels
 
     @cached_property
-    def report(self) -> IssueSummary:
+    def report(self) -> DatasetSummary:
         """What the images hold: counted in the first 2,000, and of more than those an estimate, which is said."""
         looked_at = min(len(self), _MOST_COUNTED)
         counts = [
@@ -79,14 +79,14 @@ class ShapesDataset:
         times = len(self) / looked_at
         of_class = np.rint(np.sum(counts, axis=0) * times).astype(int)
         estimated = f"boxes are estimated from the first {looked_at:,} images: all are drawn by one rule"
-        return IssueSummary(
+        return DatasetSummary(
             name=self._name,
             images=len(self),
             boxes=int(of_class.sum()),
             boxes_of=dict(zip(self.labels.names, of_class.tolist(), strict=True)),
             empty=round(sum(not count.any() for count in counts) * times),
             crowd=0,
-            findings=(estimated,) if times > 1 else (),
+            issues=(estimated,) if times > 1 else (),
         )
 
     def __len__(self) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 
 from detcli.datasets.annotated_images import AnnotatedImages
 from detcli.datasets.annotation_tables import AnnotationTables
-from detcli.datasets.box_checks import MOST_WRONG, check_boxes
+from detcli.datasets.box_checks import MAX_INVALID_SHARE, check_boxes
 from detcli.datasets.dataset import Part
 from detcli.datasets.dataset_classes import match_classes
 from detcli.datasets.issues import IssueReport
@@ -66,26 +66,26 @@ class YoloDataset(AnnotatedImages):
         data = read_data_yaml(yaml_file)
         if not data.parts[part]:
             raise UsageError(f"'{yaml_file}' has no part '{part}'")
-        findings = IssueReport(where)
-        paths = _images(data.parts[part], findings)
-        tables = _make_tables(paths, yaml_file.parent, data.names, findings)
+        issues = IssueReport(where)
+        paths = _images(data.parts[part], issues)
+        tables = _make_tables(paths, yaml_file.parent, data.names, issues)
         own = ClassLabels.from_names(data.names)
         used = np.bincount(tables.class_ids, minlength=len(own)) > 0
-        labels, class_of = match_classes(own, used, classes, findings)
+        labels, class_of = match_classes(own, used, classes, issues)
         tables.class_ids[:] = class_of[tables.class_ids]
-        super().__init__(tables, labels, findings)
+        super().__init__(tables, labels, issues)
 
 
-def _make_tables(paths: list[str], base: Path, names: Sequence[str], findings: IssueReport) -> AnnotationTables:
+def _make_tables(paths: list[str], base: Path, names: Sequence[str], issues: IssueReport) -> AnnotationTables:
     rows = LabelRows()
     counts = [rows.read(label_path(path)) for path in paths]
-    findings.note(len(rows.unread), "text{s} cannot be read, and {its} images have no boxes", rows.unread)
-    if len(rows.malformed) > MOST_WRONG * (len(rows.malformed) + len(rows.lines)):
-        findings.refuse(len(rows.malformed), "row{s} {are} malformed", rows.malformed)
-    findings.note(len(rows.malformed), "row{s} {are} malformed and {were} dropped", rows.malformed)
+    issues.add(len(rows.unread), "text{s} cannot be read, and {its} images have no boxes", rows.unread)
+    if len(rows.malformed) > MAX_INVALID_SHARE * (len(rows.malformed) + len(rows.lines)):
+        issues.raise_if_any(len(rows.malformed), "row{s} {are} malformed", rows.malformed)
+    issues.add(len(rows.malformed), "row{s} {are} malformed and {were} dropped", rows.malformed)
     class_ids = np.array(rows.class_ids, np.int64)
     unknown = np.flatnonzero((class_ids < 0) | (class_ids >= len(names))).tolist()
-    findings.refuse(
+    issues.raise_if_any(
         len(unknown),
         f"row{{s}} {{are}} of a class that is not among the {len(names)} names",
         (f"{rows.name_of(row)} (class {class_ids[row]})" for row in unknown),
@@ -93,12 +93,12 @@ def _make_tables(paths: list[str], base: Path, names: Sequence[str], findings: I
     corners = rows.boxes_xyxy()
     far = (corners[:, 2:] > 2).all(axis=1)
     if len(corners) and far.all():
-        findings.refuse_all("all its boxes lie far beyond the image, as those in pixels do; YOLO's are fractions")
+        issues.reject("all its boxes lie far beyond the image, as those in pixels do; YOLO's are fractions")
     in_pixels = map(rows.name_of, np.flatnonzero(far).tolist())
-    findings.note(int(far.sum()), "row{s} {were} dropped: as far beyond the image as boxes in pixels are", in_pixels)
+    issues.add(int(far.sum()), "row{s} {were} dropped: as far beyond the image as boxes in pixels are", in_pixels)
     near = np.flatnonzero(~far)
     boxes, usable = check_boxes(
-        corners[near], np.ones((len(near), 2)), lambda row: rows.name_of(int(near[row])), findings, slack=_SLACK
+        corners[near], np.ones((len(near), 2)), lambda row: rows.name_of(int(near[row])), issues, slack=_SLACK
     )
     boxes, near = boxes[usable], near[usable]
     images = np.repeat(np.arange(len(paths)), counts)[near]
@@ -123,7 +123,7 @@ def label_path(image: str) -> str:
     return f"{before}{os.sep}labels{os.sep}{below}".removeprefix(os.sep) + ".txt" if images else stem + ".txt"
 
 
-def _images(places: Sequence[Path], findings: IssueReport) -> list[str]:
+def _images(places: Sequence[Path], issues: IssueReport) -> list[str]:
     """The images of a part, each once: folders sorted by the bytes of paths, lists as they are."""
     found: dict[str, None] = {}
     missing: list[str] = []
@@ -137,22 +137,22 @@ def _images(places: Sequence[Path], findings: IssueReport) -> list[str]:
                 else:
                     missing.append(f"'{path}'")
         else:
-            raise UsageError(f"'{findings.where}' names the images '{place}', and there is no such folder or list")
-    if len(missing) > MOST_WRONG * (len(missing) + len(found)):
-        findings.refuse(len(missing), "listed image{s} {are} missing", missing)
-    findings.note(len(missing), "listed image{s} {are} missing and {were} skipped", missing)
+            raise UsageError(f"'{issues.where}' names the images '{place}', and there is no such folder or list")
+    if len(missing) > MAX_INVALID_SHARE * (len(missing) + len(found)):
+        issues.raise_if_any(len(missing), "listed image{s} {are} missing", missing)
+    issues.add(len(missing), "listed image{s} {are} missing and {were} skipped", missing)
     if not found:
         looked_in = ", ".join(f"'{place}'" for place in places)
-        findings.refuse_all(f"no image is in {looked_in}")
+        issues.reject(f"no image is in {looked_in}")
     return list(found)
 
 
 def _in_folder(folder: Path) -> list[str]:
-    def refuse(error: OSError) -> None:
+    def raise_if_any(error: OSError) -> None:
         raise UsageError(f"cannot list the folder '{error.filename}': {error.strerror}") from error
 
     paths: list[str] = []
-    for parent, folders, files in os.walk(folder, onerror=refuse):
+    for parent, folders, files in os.walk(folder, onerror=raise_if_any):
         folders[:] = [name for name in folders if not name.startswith(".")]
         wanted = (name for name in files if name.lower().endswith(_SUFFIXES) and not name.startswith("."))
         paths += [os.path.join(parent, name) for name in wanted]  # noqa: PTH118 - any name

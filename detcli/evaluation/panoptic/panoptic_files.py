@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from detcli.datasets.coco.coco_panoptic import SegmentMasks, png_folders
-from detcli.datasets.find_images import locate
+from detcli.datasets.find_images import find_images
 from detcli.datasets.issues import IssueReport
 from detcli.errors import DataError, ImageError
 from detcli.evaluation.panoptic.panoptic_quality import SegmentTable
@@ -136,10 +136,10 @@ def _located(names: Sequence[str], path: Path) -> list[str]:
     if not names:
         return []
     issues = IssueReport(str(path))
-    located = locate(names, png_folders(path), issues)
-    missing = [f"'{png}'" for png, exists in zip(located.paths, located.there, strict=True) if not exists]
-    issues.refuse(len(missing), f"of its {len(names):,} PNGs {{are}} missing", missing)
-    return located.paths
+    pngs = find_images(names, png_folders(path), issues)
+    missing = [f"'{png}'" for png, exists in zip(pngs.paths, pngs.exists, strict=True) if not exists]
+    issues.raise_if_any(len(missing), f"of its {len(names):,} PNGs {{are}} missing", missing)
+    return pngs.paths
 
 
 def _names(path: Path, entries: Sequence[Any]) -> dict[int, str]:

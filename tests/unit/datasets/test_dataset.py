@@ -116,11 +116,11 @@ def test_shapes_are_drawn_whatever_lies_around(tmp_path: Path, monkeypatch: pyte
 def test_more_than_one_dataset_is_no_dataset(tmp_path: Path) -> None:
     write_yolo(tmp_path, "names: [cat]\ntrain: images\n")
     small(tmp_path, "truths.json", "a.png")
-    with pytest.raises(UsageError, match=r"no telling.*data\.yaml.*truths\.json"):
+    with pytest.raises(UsageError, match=r"is ambiguous.*data\.yaml.*truths\.json"):
         open_dataset(str(tmp_path))
     (tmp_path / "data.yaml").unlink()
     (tmp_path / "more.json").write_text("{}")
-    with pytest.raises(UsageError, match=r"no telling.*more\.json.*truths\.json"):
+    with pytest.raises(UsageError, match=r"is ambiguous.*more\.json.*truths\.json"):
         open_dataset(str(tmp_path))
 
 

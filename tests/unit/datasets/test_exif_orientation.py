@@ -67,7 +67,7 @@ def test_the_size_tells_whether_boxes_were_drawn_before_or_after_turning(
     entry = dataset.annotations()["images"][0]
     assert (entry["height"], entry["width"]) == frame.size_hw
     assert dataset.annotations()["annotations"][0]["bbox"] == xywh(white_box(upright))
-    assert any("the boxes are turned with them" in said for said in dataset.report.findings) == before
+    assert any("the boxes are rotated with them" in said for said in dataset.report.issues) == before
 
 
 @pytest.mark.parametrize("others", ["before turning", "after turning", "none"])
@@ -80,8 +80,8 @@ def test_where_sizes_cannot_tell_boxes_are_taken_as_those_of_other_images(tmp_pa
     dataset = CocoDataset(write_coco(tmp_path, images=images, annotations=rows, image_files=None))
     expected = white_box(upright) if others == "before turning" else list(BOX)
     assert dataset.ground_truth(0).boxes_xyxy.tolist() == [expected]
-    [said] = [said for said in dataset.report.findings if "of the same size either way" in said]
-    assert ("turned with them" in said) == (others == "before turning")
+    [said] = [said for said in dataset.report.issues if "the same size before and after" in said]
+    assert ("rotated, as in other images" in said) == (others == "before turning")
     assert "'a.png'" in said
 
 
@@ -94,24 +94,24 @@ def test_an_image_of_another_size_is_unreadable_and_has_no_truths(tmp_path: Path
     assert "it has 64 x 48 pixels, and its annotations are for 640 x 480" in frame.message
     assert len(dataset.ground_truth(2)) == 0
     assert [entry["id"] for entry in dataset.annotations()["images"]] == [1, 2]
-    assert any("1 image is not of the size" in said and "'c.png'" in said for said in dataset.report.findings)
+    assert any("1 image has another size" in said and "'c.png'" in said for said in dataset.report.issues)
 
 
 def test_annotations_of_other_sizes_throughout_are_refused(tmp_path: Path) -> None:
     images = [image(1, "a.png", (480, 640)), image(2, "b.png", (480, 640)), image(3, "c.png")]
-    with pytest.raises(DataError, match=r"2 images are not of the size.*'a\.png': it has 64 x 48 pixels"):
+    with pytest.raises(DataError, match=r"2 images have another size.*'a\.png': it has 64 x 48 pixels"):
         CocoDataset(write_coco(tmp_path, images=images, annotations=[annotation(1, 1, 2, [1, 2, 10, 20])]))
 
 
 def test_images_beyond_those_looked_at_on_entry_are_turned_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("detcli.datasets.exif_orientation._LOOKED_AT_ON_ENTRY", 2)
+    monkeypatch.setattr("detcli.datasets.exif_orientation._MAX_CHECKED", 2)
     for name in ("a.png", "c.png"):
         write_image(tmp_path / name, STORED)
     upright = write_boxed(tmp_path / "b.png", 6)
     images = [image(number, name, STORED) for number, name in enumerate(("a.png", "b.png", "c.png"))]
     rows = [annotation(1, 1, 2, xywh(BOX))]
     dataset = CocoDataset(write_coco(tmp_path, images=images, annotations=rows, image_files=None))
-    assert dataset.report.findings == ("1 class has no box: 'dog'",)
+    assert dataset.report.issues == ("1 class has no box: 'dog'",)
     assert dataset.ground_truth(1).boxes_xyxy.tolist() == [white_box(upright)]

@@ -160,5 +160,5 @@ def test_of_many_images_the_report_says_that_it_estimates() -> None:
     assert report.images == 6000
     assert sum(report.boxes_of.values()) == report.boxes
     assert report.boxes == pytest.approx(3 * ShapesDataset("shapes:3:2000").report.boxes, abs=len(CLASSES))
-    assert "first 2,000 images" in report.findings[0]
-    assert not ShapesDataset("shapes:3:40").report.findings
+    assert "first 2,000 images" in report.issues[0]
+    assert not ShapesDataset("shapes:3:40").report.issues

@@ -24,7 +24,7 @@ def refusal(where: str, **settings: Any) -> str:
 
 
 def finding(dataset: CocoDataset, words: str) -> str:
-    [found] = [sentence for sentence in dataset.report.findings if words in sentence]
+    [found] = [sentence for sentence in dataset.report.issues if words in sentence]
     return found
 
 
@@ -64,7 +64,7 @@ def test_the_report_counts(tmp_path: Path) -> None:
     report = CocoDataset(write_coco(tmp_path)).report
     assert (report.images, report.boxes, report.empty, report.crowd) == (3, 2, 1, 1)
     assert report.boxes_of == {"cat": 1, "dog": 1}
-    assert report.findings == ()
+    assert report.issues == ()
 
 
 def test_annotations_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -160,20 +160,23 @@ def test_categories_that_would_share_a_class_are_refused(tmp_path: Path) -> None
         ({"images": [image(10, "a/../../a.png"), image(20, "b.png")]}, ["leads out"]),
         ({"images": [image(10, "/etc/passwd"), image(20, "b.png")]}, ["leads out", "'/etc/passwd'"]),
         ({"images": [image(10, "..\\a.png"), image(20, "b.png")]}, ["leads out"]),
-        ({"images": [image(10, "x.png"), image(20, "y.png")]}, ["none of its 2 images is there", "'x.png'"]),
+        ({"images": [image(10, "x.png"), image(20, "y.png")]}, ["none of its 2 images exists", "'x.png'"]),
         ({"images": [*IMAGES, *(image(n, f"{n}.png") for n in range(4))]}, ["4 of 7 images are missing", "3.png'"]),
         ({"categories": []}, ["no categories"]),
         ({"categories": [{"id": "2", "name": "cat"}]}, ["category 0: id is the text '2'"]),
         ({"categories": [{"id": 2, "name": None}]}, ["category 0: name is missing"]),
         ({"categories": [*CATEGORIES, {"id": 2, "name": "cow"}]}, ["has the id of another", "2 'cow'"]),
         ({"categories": [{"id": 2, "name": "cat"}, {"id": 7, "name": "cat"}]}, ["has the name of another", "'cat'"]),
-        ({"categories": CATEGORIES[:1]}, ["2 annotations are of a category", "annotation 2 of 'a.png' of category 2"]),
+        (
+            {"categories": CATEGORIES[:1]},
+            ["2 annotations are of an unknown category", "annotation 2 of 'a.png' of category 2"],
+        ),
         ({"annotations": []}, ["none of its 3 images has a box"]),
         ({"annotations": [annotation(1, 10, 2, BOX, iscrowd=1)]}, ["none of its 3 images has a box"]),
         ({"annotations": ["x"]}, ["annotation 0: 'x' is not an object"]),
         ({"annotations": [annotation(1, "10", 2, BOX)]}, ["annotation 0: image_id is the text '10'"]),  # type: ignore[arg-type]
         ({"annotations": [annotation(1, 10, None, BOX)]}, ["annotation 0: category_id is missing"]),  # type: ignore[arg-type]
-        ({"annotations": [annotation(n, 99, 2, BOX) for n in (1, 2)]}, ["2 annotations are of images that it does"]),
+        ({"annotations": [annotation(n, 99, 2, BOX) for n in (1, 2)]}, ["2 annotations are of unknown images"]),
         (
             {"annotations": [annotation(n, 10, 2, [1, 1, 0, 5]) for n in (1, 2)]},
             ["2 of 2 boxes cannot be used", "no area"],
@@ -277,14 +280,14 @@ def test_a_folder_or_pipe_in_the_place_of_an_image_is_missing(tmp_path: Path) ->
 
 def test_single_annotations_of_unknown_images_are_dropped(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, annotations=[*ANNOTATIONS, annotation(4, 99, 2, BOX)]))
-    assert "annotation 4 of image 99" in finding(dataset, "of images that it does not have")
+    assert "annotation 4 of image 99" in finding(dataset, "of unknown images")
     assert dataset.report.boxes == 2
 
 
 def test_annotations_that_are_there_twice_count_once(tmp_path: Path) -> None:
     rows = [*ANNOTATIONS, ANNOTATIONS[0], annotation(2, 30, 2, BOX)]
     dataset = CocoDataset(write_coco(tmp_path, annotations=rows))
-    assert "annotation 1 of 'b.png'" in finding(dataset, "there again under the same id and was dropped")
+    assert "annotation 1 of 'b.png'" in finding(dataset, "repeated with the same id and was dropped")
     assert "annotation 2 of 'c.png'" in finding(dataset, "1 annotation has the id of another one and was kept")
     assert [len(dataset.ground_truth(index)) for index in range(3)] == [1, 2, 1]
     numbers = [entry["id"] for entry in dataset.annotations()["annotations"]]
@@ -300,7 +303,7 @@ def test_annotations_without_ids_of_their_own_are_read(tmp_path: Path) -> None:
 
 def test_images_that_share_a_file_are_said(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, images=[*IMAGES, image(40, "./a.png")]))
-    assert "'a.png'" in finding(dataset, "1 image has the file of another one")
+    assert "'a.png'" in finding(dataset, "1 image has the same file as another one")
 
 
 def test_the_unused_one_of_two_categories_of_a_name_gives_way(tmp_path: Path) -> None:
@@ -355,7 +358,7 @@ def test_images_are_found_below_the_folder_that_is_named(tmp_path: Path) -> None
     where = write_coco(tmp_path / "json", image_files=None)
     for name in ("a.png", "b.png", "c.png"):
         write_image(tmp_path / "elsewhere" / name)
-    assert "none of its 3 images is there" in refusal(where)
+    assert "none of its 3 images exists" in refusal(where)
     assert len(CocoDataset(where, images=tmp_path / "elsewhere")) == 3
 
 

@@ -78,7 +78,7 @@ def test_segments_are_truths_with_their_masks(write: Callable[..., str]) -> None
     for mask, number in zip(ground_truth.masks, (DOG, RUG, CROWD), strict=True):
         assert np.array_equal(mask.decode(), ids_of_a() == number)
     assert data.ground_truth(1).masks == ()
-    assert data.report.findings == ("1 class has no box: 'cat'",)
+    assert data.report.issues == ("1 class has no box: 'cat'",)
 
 
 def test_the_folder_of_coco_is_enough_and_boxes_need_no_png(write: Callable[..., str], tmp_path: Path) -> None:
@@ -125,13 +125,13 @@ def test_a_png_that_goes_bad_is_told_when_it_is_read(write: Callable[..., str], 
     [
         (lambda d: d["annotations"][0].pop("file_name"), "1 of its annotations has no 'image_id', 'file_name'"),
         (lambda d: d["annotations"][0].update(segments_info={}), "1 of its annotations has no"),
-        (lambda d: d["annotations"].append({**d["annotations"][0], "file_name": "c.png"}), "has another PNG already"),
-        (lambda d: d["annotations"][0]["segments_info"][0].update(id=0), "1 of its segments has an id that is no color"),
-        (lambda d: d["annotations"][0]["segments_info"].append("dog"), "1 of its segments has an id that is no color"),
-        (lambda d: d["annotations"][0]["segments_info"][0].update(category_id=9), "of a category that it does not have"),
+        (lambda d: d["annotations"].append({**d["annotations"][0], "file_name": "c.png"}), "already has another PNG"),
+        (lambda d: d["annotations"][0]["segments_info"][0].update(id=0), "1 of its segments has an id that is not an integer from 1 to 16777215"),
+        (lambda d: d["annotations"][0]["segments_info"].append("dog"), "1 of its segments has an id that is not an integer from 1 to 16777215"),
+        (lambda d: d["annotations"][0]["segments_info"][0].update(category_id=9), "of an unknown category"),
         (lambda d: d["annotations"][0]["segments_info"][0].update(id=77), r"no pixel has the id 77\)"),
         (lambda d: d["annotations"][0].update(file_name="../../a.png"), "leads out of the folder"),
-        (lambda d: d["annotations"][0].update(file_name="other.png"), r"looked for 'other\.png'"),
+        (lambda d: d["annotations"][0].update(file_name="other.png"), r"none of its 1 images exists: 'other\.png'"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_named(
@@ -154,7 +154,7 @@ def test_a_missing_png_costs_its_image_alone(write: Callable[..., str], tmp_path
     changed["annotations"].append({"image_id": 20, "file_name": "b.png", "segments_info": segments})
     data = open_dataset(write(changed), masks=True)
     assert len(data) == 1
-    assert any("1 image has no PNG of segments and was skipped" in one for one in data.report.findings)
+    assert any("1 image has no PNG of segments and was skipped" in one for one in data.report.issues)
     assert len(open_dataset(write(changed))) == 2
 
 
@@ -175,7 +175,7 @@ def test_outlines_of_coco_become_masks_where_they_are_asked_for(tmp_path: Path) 
     assert ground_truth.masks is not None
     assert [mask.box_xyxy for mask in ground_truth.masks] == [(5, 6, 25, 16), (10, 0, 14, 48)]
     assert len(data.ground_truth(1)) == 0
-    assert any("1 annotation has no mask and was dropped" in one for one in data.report.findings)
+    assert any("1 annotation has no mask and was dropped" in one for one in data.report.issues)
 
 
 def test_data_without_masks_is_refused_where_they_are_asked_for(tmp_path: Path) -> None:

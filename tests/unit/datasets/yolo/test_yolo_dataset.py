@@ -29,7 +29,7 @@ def write_yolo(folder: Path, texts: dict[str, str | None], **content: Any) -> st
 
 
 def finding(dataset: YoloDataset, words: str) -> str:
-    [found] = [sentence for sentence in dataset.report.findings if words in sentence]
+    [found] = [sentence for sentence in dataset.report.issues if words in sentence]
     return found
 
 
@@ -43,7 +43,7 @@ def test_images_come_in_order_with_their_truths_in_pixels(tmp_path: Path) -> Non
     assert dataset.ground_truth(1).boxes_xyxy.tolist() == [[24, 12, 40, 36], [0, 0, 32, 24]]
     assert dataset.ground_truth(1).class_ids.tolist() == [0, 1]
     assert (dataset.report.images, dataset.report.boxes, dataset.report.empty) == (3, 2, 2)
-    assert dataset.report.findings == ()
+    assert dataset.report.issues == ()
 
 
 def test_category_ids_count_from_one(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_rows_in_pixels_among_others_are_dropped_and_named(tmp_path: Path) -> No
     assert "2 rows were dropped" in finding(dataset, "boxes in pixels")
     assert "a.txt:3" in finding(dataset, "boxes in pixels")
     assert len(dataset.ground_truth(0)) == GOOD.count("\n")
-    assert not any("cut off" in found for found in dataset.report.findings)
+    assert not any("cut off" in found for found in dataset.report.issues)
 
 
 def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:

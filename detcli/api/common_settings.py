@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from detcli.engine.request import (
+from detcli.engine.requests.run_request import (
     ComputeSettings,
     DetectionSettings,
     DrawingStyle,

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
     from detcli.argument_checks import StrPath
     from detcli.engine.observer import Observer
-    from detcli.engine.request import ImageRequest
+    from detcli.engine.requests.run_request import ImageRequest
     from detcli.inference.detector import Detector
     from detcli.inference.segmentation.segmentation_settings import Rule, SegmentationSettings, Task
     from detcli.io.outputs import IfExists
@@ -232,7 +232,7 @@ def segment(
 def _image_request(arguments: dict[str, Any], segmentation: "SegmentationSettings | None" = None) -> "ImageRequest":
     """The request of the arguments by name; its records check them."""
     from detcli.api.common_settings import run_settings
-    from detcli.engine.request import ImageInputSettings, ImageRequest
+    from detcli.engine.requests.run_request import ImageInputSettings, ImageRequest
 
     return ImageRequest(
         input=ImageInputSettings(

@@ -82,7 +82,7 @@ def track_video(
     arguments = locals()
     from detcli.api.common_settings import compute_settings, detection_settings, model_settings
     from detcli.argument_checks import check_flag
-    from detcli.engine.request import VideoInputSettings, VideoRequest
+    from detcli.engine.requests.run_request import VideoInputSettings, VideoRequest
     from detcli.engine.video_results import open_video_results
 
     check_flag("strict", strict)

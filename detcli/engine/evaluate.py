@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detcli.engine.evaluation_request import EvaluationObserver, EvaluationRequest, EvaluationResult
 from detcli.engine.observer import Observer
+from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest, EvaluationResult
 from detcli.errors import UsageError
 from detcli.io.outputs import prepare_output
 from detcli.structures.stop_signal import StopSignal

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from detcli.engine.observer import LoadedModel, Observer
-from detcli.engine.request import ComputeSettings, DetectionSettings, ModelSettings
+from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings, ModelSettings
 from detcli.errors import UsageError
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector

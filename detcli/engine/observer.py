@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from detcli.engine.outputs.output_plan import OutputPlan
-    from detcli.engine.request import ComputeSettings
+    from detcli.engine.requests.run_request import ComputeSettings
     from detcli.errors import SourceError
     from detcli.pipeline.statistics import RunStats
     from detcli.sources.video.video_source import VideoInfo

@@ -12,7 +12,7 @@ from detcli.engine.inputs.source_listing import SourceListing
 from detcli.engine.observer import Observer
 from detcli.engine.outputs.output_plan import OutputPlan, check_plan, make_plan
 from detcli.engine.outputs.standard_output import StandardOutput
-from detcli.engine.request import ImageRequest, RunRequest, VideoRequest
+from detcli.engine.requests.run_request import ImageRequest, RunRequest, VideoRequest
 from detcli.errors import SourceError, UsageError
 
 if TYPE_CHECKING:

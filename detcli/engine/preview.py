@@ -10,7 +10,7 @@ from detcli.engine.observer import Observer, OpenedVideo
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.prepare import PreparedRun, prepare
-from detcli.engine.request import ImageRequest, ModelSettings, VideoRequest
+from detcli.engine.requests.run_request import ImageRequest, ModelSettings, VideoRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Changes of the whole process that make a run faster or exact; a run makes none of them, only the command line does."""
 
-from detcli.engine.request import ComputeSettings
+from detcli.engine.requests.run_request import ComputeSettings
 from detcli.runtimes.process import keep_freed_memory, limit_spinning, processors
 
 __all__ = ["keep_freed_memory", "processors", "tune_process", "tune_process_for_video"]

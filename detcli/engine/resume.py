@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import islice, zip_longest
 
 from detcli.engine.inputs.source_listing import SourceListing
-from detcli.engine.request import VideoRequest
+from detcli.engine.requests.run_request import VideoRequest
 from detcli.errors import UsageError
 from detcli.io.journal import Journal
 from detcli.pipeline.statistics import RunStats

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from detcli.engine.observer import Observer, RunStart
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.prepare import PreparedRun, prepare
-from detcli.engine.request import ImageRequest, RunRequest, VideoRequest
+from detcli.engine.requests.run_request import ImageRequest, RunRequest, VideoRequest
 from detcli.pipeline.failure_policy import FailurePolicy
 from detcli.pipeline.statistics import RunStats
 from detcli.structures.detections import Detections
@@ -65,11 +65,13 @@ def run_detector(
 
     Reports `on_result` to the observer. Closes the sinks.
     """
+    from detcli.pipeline.run import PipelineSettings
     from detcli.pipeline.run import run as run_pipeline
 
+    settings = PipelineSettings(workers=workers, failures=failures or FailurePolicy())
     on_result = None if observer is None else observer.on_result
     started = time.monotonic()
-    stats = run_pipeline(source, detector, sinks, workers=workers, failures=failures, stop=stop, on_result=on_result)
+    stats = run_pipeline(source, detector, sinks, settings, stop=stop, on_result=on_result)
     stats.seconds = time.monotonic() - started
     return stats
 
@@ -132,6 +134,7 @@ def _run_pipeline(
     observer: Observer,
     stop: StopSignal,
 ) -> None:
+    from detcli.pipeline.run import PipelineSettings
     from detcli.pipeline.run import run as run_pipeline
 
     request, videos = prepared.request, prepared.videos
@@ -154,11 +157,13 @@ def _run_pipeline(
         prepared.listing,
         detector,
         sinks,
-        workers=request.compute.workers,
+        PipelineSettings(
+            workers=request.compute.workers,
+            frames_in_flight=policy.frames_in_flight,
+            failures=request.failures,
+        ),
         stats=stats,
-        failures=request.failures,
         stop=stop,
-        frames_in_flight=policy.frames_in_flight,
         tracker=tracker,
         on_result=on_result,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError
 from detcli.evaluation.coco_metrics import IouType, Json, Metrics, evaluate_coco
-from detcli.pipeline.run import run
+from detcli.pipeline.run import PipelineSettings, run
 from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels, plain_name
 from detcli.structures.detections import Detections
@@ -118,7 +118,14 @@ def predict_dataset(
             f"{_some(detector.labels.names)}; the data has {_some(dataset.labels.names)}"
         )
     sink = _ResultCollector(dataset, category_ids)
-    run(dataset_images(dataset, indices), detector, [sink], workers=workers, stop=stop, on_result=on_result)
+    run(
+        dataset_images(dataset, indices),
+        detector,
+        [sink],
+        PipelineSettings(workers=workers),
+        stop=stop,
+        on_result=on_result,
+    )
     notes = tuple(_class_notes(detector, dataset, category_ids))
     return DatasetPredictions(sink.results, sink.images, tuple(sink.failed), notes)
 

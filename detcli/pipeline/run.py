@@ -6,6 +6,7 @@ detector chooses which frames share a batch (`batcher.py`).
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from detcli.pipeline.backpressure import InFlightLimit
 from detcli.pipeline.batcher import detect_in_order
@@ -24,49 +25,53 @@ from detcli.structures.stop_signal import StopSignal
 # Joins the detections of a frame to those of earlier frames.
 Tracking = Callable[[Frame | FailedFrame, Detections | FailedFrame], Detections | FailedFrame]
 
-__all__ = ["DetectorProtocol", "FailurePolicy", "RunStats", "StopSignal", "Tracking", "run"]
+__all__ = ["DetectorProtocol", "FailurePolicy", "PipelineSettings", "RunStats", "StopSignal", "Tracking", "run"]
 
 _BYTES_IN_FLIGHT = 1 << 30  # of decoded images anywhere between source and sink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineSettings:
+    """How a run is scheduled, and when it gives up.
+
+    workers           threads that read and decode, and as many that draw and encode; None: one per processor
+    frames_in_flight  most frames between source and sinks, which limits the age of the last one; None: as many as keep
+                      the device busy
+    failures          when failed images end the run
+    """
+
+    workers: int | None = None
+    frames_in_flight: int | None = None
+    failures: FailurePolicy = field(default_factory=FailurePolicy)
 
 
 def run(
     source: Source,
     detector: DetectorProtocol,
     sinks: Sequence[Sink],
+    settings: PipelineSettings | None = None,
     *,
-    workers: int | None = None,
     stats: RunStats | None = None,
-    failures: FailurePolicy | None = None,
     stop: StopSignal | None = None,
-    frames_in_flight: int | None = None,
     tracker: Tracking | None = None,
     on_result: OnResult | None = None,
 ) -> RunStats:
     """Detect in every image of the source and pass each result to every sink; results keep the input order.
 
-    workers           threads that read and decode, and as many that draw and encode; None: one per processor
-    stats             counts to continue, for a resumed run
-    failures          when failed images end the run
-    stop              ends the run after the current batch, with every result written
-    frames_in_flight  most frames between source and sinks, which limits the age of the last one; None: as many as keep
-                      the device busy
-    tracker           called with each result in order, before any sink; returns the result with tracks
-    on_result         called with each result in order, after all sinks
+    stats      counts to continue, for a resumed run
+    stop       ends the run after the current batch, with every result written
+    tracker    called with each result in order, before any sink; returns the result with tracks
+    on_result  called with each result in order, after all sinks
 
     The sinks are closed, and told whether the run is complete, also where it raises: DeviceError, OutputError,
     TooManyFailuresError, and any bug.
     """
-    stats, failures, stop = stats or RunStats(), failures or FailurePolicy(), stop or StopSignal()
-    workers = workers or processors()
+    settings, stats, stop = settings or PipelineSettings(), stats or RunStats(), stop or StopSignal()
+    workers = settings.workers or processors()
+    limit = _limit(detector, workers, settings.frames_in_flight)
     needs_pixels = any(sink.needs_pixels for sink in sinks)
-    frames = detector.look_ahead + 3 * detector.batch_size + 4 * workers
-    limit = InFlightLimit(
-        frames=frames if frames_in_flight is None else min(frames, frames_in_flight),
-        nbytes=_BYTES_IN_FLIGHT,
-        at_least=detector.batch_size if detector.deterministic else 1,
-    )
     reader = Reader(source, detector, limit, workers=workers, keep_pixels=needs_pixels)
-    writer = Writer(sinks, limit, stats, failures, workers=workers, on_result=on_result)
+    writer = Writer(sinks, limit, stats, settings.failures, workers=workers, on_result=on_result)
     try:
         with reader, writer:
             for entry in detect_in_order(
@@ -83,6 +88,16 @@ def run(
     if failure is not None:
         raise failure
     return stats
+
+
+def _limit(detector: DetectorProtocol, workers: int, frames_in_flight: int | None) -> InFlightLimit:
+    """As many frames as keep the device busy, at most `frames_in_flight`."""
+    frames = detector.look_ahead + 3 * detector.batch_size + 4 * workers
+    return InFlightLimit(
+        frames=frames if frames_in_flight is None else min(frames, frames_in_flight),
+        nbytes=_BYTES_IN_FLIGHT,
+        at_least=detector.batch_size if detector.deterministic else 1,
+    )
 
 
 def _close(sinks: Sequence[Sink], *, complete: bool) -> Exception | None:

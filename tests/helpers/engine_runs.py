@@ -6,7 +6,7 @@ from typing import Any
 
 from detcli.engine.observer import LoadedModel, Observer, OpenedVideo, RunStart
 from detcli.engine.outputs.output_plan import OutputPlan
-from detcli.engine.request import (
+from detcli.engine.requests.run_request import (
     ComputeSettings,
     DetectionSettings,
     FailurePolicy,

@@ -13,7 +13,7 @@ from detcli.cli.detect.video_report import describe
 from detcli.cli.framework.console import Console, escape, is_terminal
 from detcli.cli.framework.text import counted
 from detcli.engine.outputs.output_plan import OutputPlan
-from detcli.engine.request import ImageRequest, RunRequest, VideoRequest
+from detcli.engine.requests.run_request import ImageRequest, RunRequest, VideoRequest
 from detcli.io.atomic_write import to_bytes
 from detcli.io.outputs import open_output
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from detcli.cli.framework.console import Console
-from detcli.engine.request import (
+from detcli.engine.requests.run_request import (
     ComputeSettings,
     DetectionSettings,
     DrawingStyle,

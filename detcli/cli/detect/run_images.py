@@ -5,7 +5,7 @@ from detcli.cli.detect.standard_output import TerminalOutput
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import RunProgressBar
 from detcli.engine.observer import RunStart
-from detcli.engine.request import ImageRequest
+from detcli.engine.requests.run_request import ImageRequest
 from detcli.errors import TooManyFailuresError
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame

@@ -10,7 +10,7 @@ from detcli.cli.framework.console import Console
 from detcli.engine.observer import OpenedVideo, RunStart
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.process import tune_process_for_video
-from detcli.engine.request import VideoRequest
+from detcli.engine.requests.run_request import VideoRequest
 from detcli.errors import TooManyFailuresError
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame

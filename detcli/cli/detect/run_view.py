@@ -10,7 +10,7 @@ from detcli.cli.framework.progress import DownloadProgressBar
 from detcli.cli.framework.signals import stopping
 from detcli.engine.observer import LoadedModel, Observer, RunStart
 from detcli.engine.process import tune_process
-from detcli.engine.request import ComputeSettings
+from detcli.engine.requests.run_request import ComputeSettings
 from detcli.structures.stop_signal import StopSignal
 
 

@@ -3,7 +3,7 @@
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.text import counted, duration
 from detcli.engine.observer import OpenedVideo
-from detcli.engine.request import VideoRequest
+from detcli.engine.requests.run_request import VideoRequest
 
 
 def describe(video: OpenedVideo, request: VideoRequest) -> str:

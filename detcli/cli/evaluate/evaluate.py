@@ -9,7 +9,7 @@ from detcli.cli.evaluate import evaluate_options
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console, is_terminal
-from detcli.engine.evaluation_request import EvaluationResult
+from detcli.engine.requests.evaluation_request import EvaluationResult
 from detcli.errors import GateError, TooManyFailuresError, UsageError
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from detcli.engine.evaluation_request import EvaluationRequest
-from detcli.engine.request import ComputeSettings, DetectionSettings, ModelSettings
+from detcli.engine.requests.evaluation_request import EvaluationRequest
+from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings, ModelSettings
 
 
 def evaluation_request(options: dict[str, Any]) -> EvaluationRequest:

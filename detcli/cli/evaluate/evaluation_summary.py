@@ -1,7 +1,7 @@
 """The last line of `detcli eval`."""
 
 from detcli.cli.framework.text import counted, duration
-from detcli.engine.evaluation_request import EvaluationResult
+from detcli.engine.requests.evaluation_request import EvaluationResult
 from detcli.evaluation.report import EvaluationReport
 
 

@@ -7,7 +7,7 @@ from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import RunProgressBar
 from detcli.cli.framework.signals import stopping
 from detcli.cli.framework.text import counted
-from detcli.engine.evaluation_request import EvaluationObserver
+from detcli.engine.requests.evaluation_request import EvaluationObserver
 from detcli.evaluation.worst_images import LEGEND
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame

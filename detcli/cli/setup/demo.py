@@ -16,7 +16,7 @@ from detcli.io.outputs import IfExists, prepare_output
 
 if TYPE_CHECKING:
     from detcli.engine.load_model import Detector
-    from detcli.engine.request import ImageRequest
+    from detcli.engine.requests.run_request import ImageRequest
 
 MODEL = "shapes"
 FOLDER = Path("detcli-demo")
@@ -57,7 +57,7 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
     from detcli.cli.detect.standard_output import TerminalOutput
     from detcli.engine.load_model import load_model
     from detcli.engine.process import tune_process
-    from detcli.engine.request import ComputeSettings, DetectionSettings, ModelSettings
+    from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings, ModelSettings
     from detcli.engine.run import run
 
     compute = ComputeSettings(device="cpu")
@@ -115,7 +115,7 @@ def _is_wanted(console: Console, folder: Path, if_exists: IfExists) -> bool:
 
 def _request(detector: "Detector", images: list[Path], output: Path) -> "ImageRequest":
     """Detect in the images, and write a table, COCO, CSV and annotated images."""
-    from detcli.engine.request import ImageInputSettings, ImageRequest, ModelSettings, OutputSettings
+    from detcli.engine.requests.run_request import ImageInputSettings, ImageRequest, ModelSettings, OutputSettings
 
     return ImageRequest(
         input=ImageInputSettings(sources=tuple(str(path) for path in images)),

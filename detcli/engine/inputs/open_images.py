@@ -2,7 +2,7 @@
 
 from detcli.engine.inputs.source_listing import SourceListing
 from detcli.engine.outputs.output_plan import OutputPlan
-from detcli.engine.request import ImageRequest
+from detcli.engine.requests.run_request import ImageRequest
 from detcli.errors import InputError
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.sources.source import SourceSettings, open_source

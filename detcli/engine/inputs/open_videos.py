@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from detcli.engine.observer import OpenedVideo
-from detcli.engine.request import VideoRequest
+from detcli.engine.requests.run_request import VideoRequest
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.sources.video.multiplexer import Multiplexer
 from detcli.sources.video.open_multiplexer import open_multiplexer

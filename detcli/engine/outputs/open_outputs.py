@@ -9,7 +9,7 @@ from detcli.engine.observer import Observer
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget
 from detcli.engine.outputs.provenance import journal_header, make_run_info, renumber
 from detcli.engine.outputs.standard_output import StandardOutput
-from detcli.engine.request import RunRequest
+from detcli.engine.requests.run_request import RunRequest
 from detcli.inference.detector import Detector
 from detcli.io.coco.coco_ids import read_coco_ids
 from detcli.io.journal import Journal

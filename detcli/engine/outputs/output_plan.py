@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detcli.engine.outputs.standard_output import TABLE, StandardOutput
-from detcli.engine.request import OutputSettings
+from detcli.engine.requests.run_request import OutputSettings
 from detcli.errors import UsageError
 from detcli.io.journal import journal_path
 from detcli.io.output_paths import is_same_file

@@ -4,7 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from detcli.engine.outputs.output_plan import OutputPlan
-from detcli.engine.request import ImageInputSettings, ImageRequest, RunRequest, VideoInputSettings, VideoRequest
+from detcli.engine.requests.run_request import (
+    ImageInputSettings,
+    ImageRequest,
+    RunRequest,
+    VideoInputSettings,
+    VideoRequest,
+)
 from detcli.inference.detector import Detector
 from detcli.io.coco.coco_ids import CocoIds
 from detcli.sources.http import scheme_of, without_credentials

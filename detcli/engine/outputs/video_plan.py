@@ -6,7 +6,7 @@ from pathlib import Path
 
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, VideoTarget, make_plan, refuse_duplicates
 from detcli.engine.outputs.standard_output import TABLE, StandardOutput
-from detcli.engine.request import VideoRequest
+from detcli.engine.requests.run_request import VideoRequest
 from detcli.engine.resume import check_resumable_video, is_resumable_video
 from detcli.errors import UsageError
 from detcli.io.outputs import is_stream

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, VideoTarget
-from detcli.engine.request import VideoRequest
+from detcli.engine.requests.run_request import VideoRequest
 from detcli.errors import UsageError
 from detcli.sinks.per_source import PerSourceSink
 from detcli.sinks.sink import Sink, SinkSettings, sink_class

@@ -16,7 +16,7 @@ from detcli.evaluation.panoptic.panoptic_files import (
     read_panoptic,
 )
 from detcli.evaluation.panoptic.panoptic_quality import PanopticAccumulator, PanopticQuality, SegmentTable
-from detcli.pipeline.run import run
+from detcli.pipeline.run import PipelineSettings, run
 from detcli.sinks.sink import BaseSink
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
@@ -113,7 +113,7 @@ def evaluate_panoptic_model(
     if not category_ids:
         raise DataError(f"the model and '{dataset.report.name}' have no class in common")
     sink = _PanopticSink(dataset, category_ids)
-    run(dataset_images(dataset), detector, [sink], workers=workers, stop=stop, on_result=on_result)
+    run(dataset_images(dataset), detector, [sink], PipelineSettings(workers=workers), stop=stop, on_result=on_result)
     if stop is not None and stop.is_set():
         return None
     if not sink.evaluated:

@@ -11,7 +11,7 @@ import pytest
 
 from detcli.engine.observer import Observer
 from detcli.engine.preview import preview
-from detcli.engine.request import ImageRequest, ModelSettings, OutputSettings
+from detcli.engine.requests.run_request import ImageRequest, ModelSettings, OutputSettings
 from detcli.engine.run import run
 from detcli.errors import InputError, OutputError, TooManyFailuresError, UsageError
 from detcli.inference.load import load_detector

@@ -14,7 +14,7 @@ from PIL import Image
 
 from detcli.errors import DeviceError, OutputError, TooManyFailuresError
 from detcli.pipeline.backpressure import InFlightLimit
-from detcli.pipeline.run import FailurePolicy, RunStats, run
+from detcli.pipeline.run import FailurePolicy, PipelineSettings, RunStats, run
 from detcli.sinks.sink import BaseSink, SinkSettings, sink_class
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
@@ -127,7 +127,12 @@ def indices(sink: Collector) -> list[int]:
 
 def test_every_frame_reaches_every_sink_in_order() -> None:
     first, second, loose = Collector(), Collector(), Collector(ordered=False)
-    stats = run(FakeSource(images(101, broken=[3, 50])), TwoBoxes(), [first, loose, second], workers=5)
+    stats = run(
+        FakeSource(images(101, broken=[3, 50])),
+        TwoBoxes(),
+        [first, loose, second],
+        settings=PipelineSettings(workers=5),
+    )
     assert indices(first) == indices(second) == list(range(101))
     assert sorted(indices(loose)) == list(range(101))
     assert (stats.images, stats.failed, stats.boxes, stats.exit_code) == (99, 2, 198, 3)
@@ -150,23 +155,23 @@ def test_a_slow_image_delays_but_never_overtakes() -> None:
             return original()
 
     listed[9] = Late(last.origin)
-    run(FakeSource(listed), TwoBoxes(batch_size=3), [sink], workers=4)
+    run(FakeSource(listed), TwoBoxes(batch_size=3), [sink], settings=PipelineSettings(workers=4))
     assert others_read.is_set()
     assert indices(sink) == list(range(30))
 
 
 def test_a_batch_is_at_most_the_batch_size_and_the_input() -> None:
     detector = TwoBoxes(batch_size=8)
-    run(FakeSource(images(3)), detector, [Collector()], workers=2)
+    run(FakeSource(images(3)), detector, [Collector()], settings=PipelineSettings(workers=2))
     assert sum(detector.batches) == 3
     detector = TwoBoxes(batch_size=4)
-    run(FakeSource(images(50)), detector, [Collector()], workers=2)
+    run(FakeSource(images(50)), detector, [Collector()], settings=PipelineSettings(workers=2))
     assert max(detector.batches) <= 4
 
 
 def test_a_deterministic_run_fills_every_batch_but_the_last() -> None:
     detector = TwoBoxes(batch_size=4, deterministic=True)
-    run(FakeSource(images(11)), detector, [Collector()], workers=3)
+    run(FakeSource(images(11)), detector, [Collector()], settings=PipelineSettings(workers=3))
     assert detector.batches == [4, 4, 3]
 
 
@@ -201,7 +206,7 @@ def test_all_images_failed_is_exit_code_4() -> None:
 def test_a_full_disk_ends_the_run_and_closes_every_sink_as_incomplete(ordered: bool) -> None:
     failing, other = Collector(ordered=ordered, fail_at=20), Collector()
     with pytest.raises(OutputError, match="disk is full"):
-        run(FakeSource(images(500)), TwoBoxes(), [failing, other], workers=3)
+        run(FakeSource(images(500)), TwoBoxes(), [failing, other], settings=PipelineSettings(workers=3))
     assert failing.closed == other.closed == [False]
     assert indices(other) == list(range(len(other.seen)))
     assert len(other.seen) <= 21
@@ -211,7 +216,7 @@ def test_ordered_sinks_get_a_result_after_unordered_ones() -> None:
     """A journal's line promises that the drawn image is on the disk."""
     failing, journal = Collector(ordered=False, fail_at=5), Collector()
     with pytest.raises(OutputError):
-        run(FakeSource(images(50)), TwoBoxes(), [failing, journal], workers=1)
+        run(FakeSource(images(50)), TwoBoxes(), [failing, journal], settings=PipelineSettings(workers=1))
     assert indices(journal) == [0, 1, 2, 3, 4]
 
 
@@ -312,7 +317,7 @@ def test_stop_is_noticed_while_the_input_is_silent() -> None:
     assert detector.during is not None
     stopper = threading.Thread(target=lambda: (detector.during.wait(30), stop.set("SIGINT")))  # type: ignore[union-attr]
     stopper.start()
-    stats = run(FakeSource(listed), detector, [Collector()], stop=stop, workers=2)
+    stats = run(FakeSource(listed), detector, [Collector()], stop=stop, settings=PipelineSettings(workers=2))
     stopper.join()
     gate.set()
     assert stats.exit_code == 130
@@ -324,7 +329,7 @@ def test_a_sink_that_fails_is_noticed_while_the_input_is_silent() -> None:
     listed = images(3)
     listed[1].gate = gate
     with pytest.raises(OutputError, match="disk is full"):
-        run(FakeSource(listed), TwoBoxes(batch_size=1), [Collector(fail_at=0)], workers=2)
+        run(FakeSource(listed), TwoBoxes(batch_size=1), [Collector(fail_at=0)], settings=PipelineSettings(workers=2))
     assert not gate.is_set()
     gate.set()
 
@@ -333,7 +338,13 @@ def test_a_sink_that_fails_is_noticed_while_the_input_is_silent() -> None:
 def test_the_failure_policy_ends_the_run_at_its_limit(policy: FailurePolicy, failed: int) -> None:
     stats = RunStats()
     with pytest.raises(TooManyFailuresError):
-        run(FakeSource(images(100, broken=range(10, 100))), TwoBoxes(), [Collector()], failures=policy, stats=stats)
+        run(
+            FakeSource(images(100, broken=range(10, 100))),
+            TwoBoxes(),
+            [Collector()],
+            settings=PipelineSettings(failures=policy),
+            stats=stats,
+        )
     assert stats.failed == failed
 
 
@@ -349,7 +360,7 @@ def test_frames_in_flight_are_bounded_for_any_input_length() -> None:
             farthest = max(farthest, len(source.listed) - len(sink.seen))
             return super().detect_frames(frames)
 
-    run(source, Watching(batch_size=4), [sink], workers=2)
+    run(source, Watching(batch_size=4), [sink], settings=PipelineSettings(workers=2))
     assert len(sink.seen) == 2000
     assert farthest <= 4 * 4 + 4 * 2 + 2
 
@@ -400,7 +411,7 @@ def test_waiting_decoded_images_are_bounded_by_their_bytes(
     listed = [Counted(image.origin, side=side) for image in images(300)]
     sink = Collector(needs_pixels=True)
     detector = TwoBoxes(batch_size=batch_size, deterministic=deterministic)
-    run(FakeSource(listed), detector, [sink], workers=workers, on_result=written)
+    run(FakeSource(listed), detector, [sink], settings=PipelineSettings(workers=workers), on_result=written)
     assert indices(sink) == list(range(300))
     # Pixels that the detector no longer needs are freed while the image is still on its way to the sinks.
     assert most <= (batch_size if deterministic else 0) + 2 * 5 + workers + 1
@@ -417,6 +428,11 @@ def test_frames_are_freed_during_the_run() -> None:
                 alive.append(sum(type(thing) is Frame for thing in gc.get_objects()))
             return super().detect_frames(frames)
 
-    run(FakeSource(images(300)), Counting(batch_size=4), [Collector(needs_pixels=True)], workers=2)
+    run(
+        FakeSource(images(300)),
+        Counting(batch_size=4),
+        [Collector(needs_pixels=True)],
+        settings=PipelineSettings(workers=2),
+    )
     assert 5 <= len(alive) <= 30
     assert max(alive) < 100

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from detcli.engine.request import (
+from detcli.engine.requests.run_request import (
     ComputeSettings,
     DetectionSettings,
     DrawingStyle,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from detcli.errors import OutputError
-from detcli.pipeline.run import run
+from detcli.pipeline.run import PipelineSettings, run
 from detcli.sinks.sink import BaseSink
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
@@ -119,7 +119,7 @@ def ready_at_once(count: int) -> FakeSource:
 
 def test_results_keep_input_order_and_match_their_images() -> None:
     sink, loose, detector = Collector(), Collector(ordered=False), OfOneSize()
-    stats = run(images(100, broken=[0, 7, 50]), detector, [sink, loose], workers=4)
+    stats = run(images(100, broken=[0, 7, 50]), detector, [sink, loose], settings=PipelineSettings(workers=4))
     assert [index for index, _ in sink.seen] == list(range(100))
     for index, detections in sink.seen:
         assert isinstance(detections, FailedFrame) or detections.boxes_xyxy[0, 2] == index + 1
@@ -129,13 +129,13 @@ def test_results_keep_input_order_and_match_their_images() -> None:
 
 def test_batches_are_chosen_across_the_look_ahead() -> None:
     detector = OfOneSize()
-    run(ready_at_once(12), detector, [Collector()], workers=2)
+    run(ready_at_once(12), detector, [Collector()], settings=PipelineSettings(workers=2))
     assert detector.batches == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
 
 
 def test_the_image_that_is_next_is_in_the_next_batch() -> None:
     detector = OfOneSize()
-    run(images(60), detector, [Collector()], workers=3)
+    run(images(60), detector, [Collector()], settings=PipelineSettings(workers=3))
     done: set[int] = set()
     for batch in detector.batches:
         assert batch[0] == min(set(range(60)) - done)
@@ -144,7 +144,7 @@ def test_the_image_that_is_next_is_in_the_next_batch() -> None:
 
 def test_the_detector_is_offered_at_most_its_look_ahead() -> None:
     detector = OfOneSize(look_ahead=10)
-    run(images(200), detector, [Collector()], workers=3)
+    run(images(200), detector, [Collector()], settings=PipelineSettings(workers=3))
     assert max(detector.offered) <= 10
 
 
@@ -152,7 +152,9 @@ def test_a_slow_input_gets_each_result_before_the_next_image() -> None:
     """As in `inotifywait … | detcli detect -`: a look-ahead that is never full holds nothing back."""
     gates = {index: threading.Event() for index in range(5)}
     sink = Collector()
-    runner = threading.Thread(target=lambda: run(images(5, gates=gates), OfOneSize(), [sink], workers=2))
+    runner = threading.Thread(
+        target=lambda: run(images(5, gates=gates), OfOneSize(), [sink], settings=PipelineSettings(workers=2))
+    )
     runner.start()
     for index in range(5):
         gates[index].set()
@@ -171,7 +173,7 @@ def test_frames_in_flight_are_bounded_for_any_input_length() -> None:
             farthest = max(farthest, len(source.listed) - len(sink.seen))
             return super().detect_frames(frames)
 
-    run(source, Watching(), [sink], workers=2)
+    run(source, Watching(), [sink], settings=PipelineSettings(workers=2))
     assert len(sink.seen) == 1500
     assert farthest <= 24 + 3 * 4 + 4 * 2 + 2
 
@@ -186,7 +188,7 @@ def test_a_stop_ends_after_the_current_batch_and_leaves_no_gap(stop_after: int) 
                 stop.set("SIGTERM")
             return super().detect_frames(frames)
 
-    stats = run(ready_at_once(24), Stopping(), [sink], workers=2, stop=stop)
+    stats = run(ready_at_once(24), Stopping(), [sink], settings=PipelineSettings(workers=2), stop=stop)
     assert [index for index, _ in sink.seen] == list(range(stop_after))
     assert stats.exit_code == 143
 
@@ -194,7 +196,7 @@ def test_a_stop_ends_after_the_current_batch_and_leaves_no_gap(stop_after: int) 
 def test_a_full_disk_ends_the_run() -> None:
     sink = Collector(fail_at=20)
     with pytest.raises(OutputError, match="disk is full"):
-        run(images(300), OfOneSize(), [sink], workers=3)
+        run(images(300), OfOneSize(), [sink], settings=PipelineSettings(workers=3))
     assert [index for index, _ in sink.seen] == list(range(20))
 
 
@@ -205,5 +207,5 @@ def test_a_look_ahead_that_shrinks_during_the_run_loses_nothing() -> None:
             return super().detect_frames(frames)
 
     sink = Collector()
-    run(images(50), Shrinking(), [sink], workers=2)
+    run(images(50), Shrinking(), [sink], settings=PipelineSettings(workers=2))
     assert [index for index, _ in sink.seen] == list(range(50))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from detcli.argument_checks import check_choice, check_fraction, check_int, check_path
 from detcli.engine.observer import Observer
-from detcli.engine.request import ComputeSettings, DetectionSettings, ModelSettings
+from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings, ModelSettings
 from detcli.errors import UsageError
 from detcli.io.outputs import IfExists, is_stream
 

@@ -1,0 +1,1 @@
+"""What runs are asked for, as checked records."""

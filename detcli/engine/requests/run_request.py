@@ -1,0 +1,92 @@
+"""What a run is asked for, as checked records: of images, and of videos.
+
+A wrong type is a TypeError, a wrong value a UsageError (a ValueError); both name the argument. Sequences and paths may
+be given in any usual form: they are stored as tuples and `Path`.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from detcli.argument_checks import check_flag
+from detcli.engine.requests.input_settings import ImageInputSettings, VideoInputSettings
+from detcli.engine.requests.record_fields import optional_path, store
+from detcli.engine.requests.run_settings import ComputeSettings, DetectionSettings, ModelSettings, OutputSettings
+from detcli.errors import UsageError
+from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+from detcli.pipeline.failure_policy import FailurePolicy
+from detcli.visualization.drawing_style import DrawingStyle
+
+__all__ = [
+    "ComputeSettings",
+    "DetectionSettings",
+    "DrawingStyle",
+    "FailurePolicy",
+    "ImageInputSettings",
+    "ImageRequest",
+    "ModelSettings",
+    "OutputSettings",
+    "RunRequest",
+    "SegmentationSettings",
+    "VideoInputSettings",
+    "VideoRequest",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a run of every kind is asked for.
+
+    segmentation  which segments are made; None: boxes. `DetectionSettings` decides about classes and their number
+    """
+
+    model: ModelSettings = field(default_factory=ModelSettings)
+    detection: DetectionSettings = field(default_factory=DetectionSettings)
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+    failures: FailurePolicy = field(default_factory=FailurePolicy)
+    segmentation: SegmentationSettings | None = None
+
+    @property
+    def task(self) -> Literal["panoptic", "instance", "semantic"] | None:
+        """The segmentation task; None: boxes."""
+        return None if self.segmentation is None else self.segmentation.task
+
+    @property
+    def tracks(self) -> bool:
+        """Whether detections get track ids."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest(RunRequest):
+    """A run over images."""
+
+    input: ImageInputSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRequest(RunRequest):
+    """A run over videos, cameras and streams.
+
+    track       detections get track ids: the same number for the same object in every frame
+    save_video  annotated video; a folder, or a name with {name} in it, for several sources
+    show        show the frames in a window
+    """
+
+    input: VideoInputSettings
+    track: bool = False
+    save_video: Path | None = None
+    show: bool = False
+
+    def __post_init__(self) -> None:
+        check_flag("track", self.track)
+        check_flag("show", self.show)
+        store(self, save_video=optional_path("save_video", self.save_video))
+        if self.segmentation is not None:
+            raise UsageError("segmentation of videos is not supported")
+
+    @property
+    def tracks(self) -> bool:
+        """Whether detections get track ids."""
+        return self.track

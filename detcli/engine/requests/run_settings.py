@@ -1,0 +1,168 @@
+"""Which model a run uses, what it keeps, how it computes and where results go."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from detcli.argument_checks import (
+    check_choice,
+    check_classes,
+    check_flag,
+    check_fraction,
+    check_int,
+    check_path,
+    check_size,
+    check_texts,
+    check_type,
+)
+from detcli.engine.requests.record_fields import check_optional_int, optional_path, store
+from detcli.io.outputs import IfExists
+from detcli.visualization.drawing_style import DrawingStyle
+
+if TYPE_CHECKING:
+    from detcli.inference.detector import Detector
+
+MAX_WORKERS, MAX_BATCH_SIZE, MAX_DETECTIONS = 256, 4096, 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """Which model.
+
+    model      a name of the catalog, a Hub repository, a folder or a file; or a detector that is loaded already
+    revision   commit, branch or tag of the Hub repository
+    offline    use local files only
+    cache_dir  where downloaded models are stored; None: as HF_HOME sets it
+    """
+
+    model: "str | Detector" = "dfine-s"
+    revision: str | None = None
+    offline: bool = False
+    cache_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        store(self, model=_checked_model(self.model), cache_dir=optional_path("cache_dir", self.cache_dir))
+        if self.revision is not None:
+            check_type("revision", self.revision, str, "a str")
+        check_flag("offline", self.offline)
+
+    @property
+    def name(self) -> str | None:
+        """The name to load; None for a detector that is loaded already."""
+        return self.model if isinstance(self.model, str) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionSettings:
+    """Which detections are kept.
+
+    threshold       scores must be above it; None: the model's own, else 0.4
+    max_detections  most detections per image
+    classes         names or class indices to keep; None: all
+    image_size      input size of the network: height and width, or one number for both; None: the model's own
+    """
+
+    threshold: float | None = None
+    max_detections: int = 300
+    classes: tuple[str, ...] | None = None
+    image_size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None:
+            store(self, threshold=check_fraction("threshold", self.threshold))
+        check_int("max_detections", self.max_detections, at_least=1, at_most=MAX_DETECTIONS)
+        if self.classes is not None:
+            store(self, classes=tuple(check_classes(self.classes)))
+        if self.image_size is not None:
+            store(self, image_size=check_size("image_size", self.image_size))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeSettings:
+    """How the network is run.
+
+    device         auto, cpu, cuda, cuda:N or mps
+    batch_size     most images per batch; None: chosen by the device and the image size
+    pad            images of different sizes share a batch, padded: faster on a GPU, results change a little
+    precision      auto, fp32, bf16 or fp16
+    compile        compile the network: slow start, faster long run
+    optimize       fold normalization layers and drop what inference does not need
+    deterministic  the same bytes from every run on this machine
+    workers        threads that read images; None: one per processor
+    """
+
+    device: str = "auto"
+    batch_size: int | None = None
+    pad: bool = False
+    precision: str = "auto"
+    compile: bool = False
+    optimize: bool = True
+    deterministic: bool = False
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        check_type("device", self.device, str, "a str")
+        check_optional_int(self, "batch_size", at_least=1, at_most=MAX_BATCH_SIZE)
+        check_choice("precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
+        for name in ("pad", "compile", "optimize", "deterministic"):
+            check_flag(name, getattr(self, name))
+        check_optional_int(self, "workers", at_least=1, at_most=MAX_WORKERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSettings:
+    """Where results go.
+
+    outputs       files and folders; the suffix decides the format. "-" is standard output
+    format        format of the one output; None: by its suffix
+    header        JSON Lines: model, version and arguments in a first line
+    csv_safe      CSV: keep spreadsheets from running cells as formulas
+    ground_truth  COCO annotations whose image and category ids are used
+    resume        continue the interrupted run that wrote the outputs
+    if_exists     error, overwrite or skip
+    save_images   folder of annotated images
+    save_crops    folder of crops
+    save_masks    folder of label maps
+    drawing       how boxes and masks are drawn
+    protected     further files that the caller reads: never an output
+    """
+
+    outputs: tuple[str, ...] = ()
+    format: str | None = None
+    header: bool = False
+    csv_safe: bool = False
+    ground_truth: Path | None = None
+    resume: bool = False
+    if_exists: IfExists = "error"
+    save_images: Path | None = None
+    save_crops: Path | None = None
+    save_masks: Path | None = None
+    drawing: DrawingStyle = field(default_factory=DrawingStyle)
+    protected: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        store(self, outputs=check_texts("outputs", self.outputs), protected=check_texts("protected", self.protected))
+        for name in ("ground_truth", "save_images", "save_crops", "save_masks"):
+            store(self, **{name: optional_path(name, getattr(self, name))})
+        if self.format is not None:
+            check_type("format", self.format, str, "a str")
+        for name in ("header", "csv_safe", "resume"):
+            check_flag(name, getattr(self, name))
+        check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Files besides the sources that the run reads."""
+        read = (self.ground_truth, self.drawing.font)
+        return (*(str(path) for path in read if path is not None), *self.protected)
+
+
+def _checked_model(model: Any) -> "str | Detector":
+    if isinstance(model, str | Path):
+        return str(check_path("model", model)) if isinstance(model, Path) else model
+    if model is not None:
+        from detcli.inference.detector import Detector
+
+        if isinstance(model, Detector):
+            return model
+    raise TypeError(f"`model` must be a name, a path or a detector, not {type(model).__name__}")

@@ -1,4 +1,4 @@
-"""Pixels as a video holds them: lightness for each, color for every four, by ITU-R BT.601 in the range of broadcast."""
+"""RGB to YUV 4:2:0 by ITU-R BT.601 in the limited (broadcast) range."""
 
 import cv2
 import numpy as np
@@ -6,17 +6,17 @@ import numpy.typing as npt
 
 from detcli.structures.frame import Pixels
 
-# H.273's numbers of matrix, primaries and transfer, and FFmpeg's of the range from 16 to 235: what a player is told.
+# Metadata for players: matrix, primaries and transfer as numbered in H.273, and FFmpeg's number of the limited range.
 MATRIX, PRIMARIES, TRANSFER, RANGE = 6, 1, 1, 1
 
 _TO_BROADCAST = np.clip(np.round(128 + (np.arange(256) - 128.0) * 224 / 255), 0, 255).astype(np.uint8)
 
 
 def to_yuv420(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """From uint8 [H, W, 3] RGB, both sides even, to the three planes one below the other, uint8 [H * 3 / 2, W].
+    """Convert uint8 [H, W, 3] RGB with even sides to the three planes, stacked vertically: uint8 [H * 3 / 2, W].
 
-    A third of the time that FFmpeg's own conversion takes. OpenCV's alone gives four pixels the color of the first one,
-    which frays thin lines; here it is their mean.
+    Takes a third of the time of FFmpeg's conversion. OpenCV alone gives four pixels the color of the first one, which
+    damages thin lines; here the color is their mean.
     """
     height, width = pixels.shape[:2]
     planes = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420), np.uint8)

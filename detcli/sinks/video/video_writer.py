@@ -1,4 +1,4 @@
-"""Annotated video: every frame with its boxes, at the time it had, with the sound of the file it came from."""
+"""Annotated video: every frame with its detections, at its original time, with the audio of the source file."""
 
 import math
 from collections.abc import Callable
@@ -25,29 +25,29 @@ from detcli.visualization.draw import draw
 from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.text_renderer import text_renderer
 
-_USUAL_RATE = 30.0  # frames a second, where nobody knows
-_RATES = (0.1, 480.0)  # those that are believed
+_DEFAULT_RATE = 30.0  # frames per second, if the rate is unknown
+_RATES = (0.1, 480.0)  # a rate outside these bounds counts as unknown
 
 
 class VideoWriter(BaseSink):
-    """Writes a video that a browser plays: H.264 in MP4, or what the suffix stands for.
+    """Writes a video that browsers play: H.264 in MP4, or the format of the suffix.
 
-    A frame keeps its time: a gap makes the frame before it last, and no frame is invented. An odd side gets one more
-    line of pixels; a frame of another size than the first is fitted into that one's. A frame whose detection failed is
-    shown as it is.
+    A frame keeps its time: before a gap, the last frame is shown longer, and no frame is added. An odd width or height
+    gets one more line of pixels; a frame of another size than the first one is fitted into the first size. A frame
+    whose detection failed has no boxes.
 
-    The file plays while it grows, up to its last fragment. Once the run ends, in whatever way, it is put in order, its
-    index first; where the disk has no room for that, it stays in fragments, and `remarks` says so.
+    The file is playable while it grows, up to its last fragment. When the run ends, it is rewritten as one piece with
+    its index first; if the disk is too full for that, it stays fragmented, and `remarks` reports it.
 
-    target        a file, overwritten; or a pipe or a device, which gets the fragments
-    rate          frames a second, the mean where it varies; None: unknown
-    sound_from    the source of the frames, if it has sound: the sound is copied; None: no sound
-    sound_is_file `sound_from` is a file; sound of streams and cameras cannot be copied, and `remarks` says so
-    sound_to_end  copy the sound that comes after the last frame too; False where only a part of the file is looked at
-    has           whether an encoder is there
+    target        a file, which is overwritten; or a pipe or a device, which receives the fragments
+    rate          mean frame rate in frames per second; None: unknown
+    sound_from     source whose audio is copied; None: no audio
+    sound_is_file  the source is a file; the audio of streams and cameras cannot be copied, and `remarks` reports it
+    sound_to_end   also copy the audio after the last frame; False if only a part of the file is processed
+    has            whether FFmpeg has an encoder
 
-    Raises UsageError for a suffix that stands for no video, for a font file that is none, and where the video would
-    overwrite the file it is made of; OutputError where it cannot be written.
+    Raises UsageError for an unknown suffix, for an invalid font file, and if the video would overwrite its own source;
+    OutputError if it cannot be written.
     """
 
     ordered = True
@@ -67,13 +67,13 @@ class VideoWriter(BaseSink):
     ) -> None:
         self._target, self._labels, self._style = target, labels, style or DrawingStyle()
         self._format = video_format(target, has)
-        text_renderer(self._style.font)  # a bad font file is told before the first frame
+        text_renderer(self._style.font)  # report an invalid font file before the first frame
         if sound_from is not None and sound_is_file and is_same_file(target, sound_from):
-            raise UsageError(f"'{target}' is the video that is read: give the annotated one another name")
-        self._rate = rate if rate is not None and _RATES[0] <= rate <= _RATES[1] else _USUAL_RATE
+            raise UsageError(f"'{target}' is the input video: give the annotated video another name")
+        self._rate = rate if rate is not None and _RATES[0] <= rate <= _RATES[1] else _DEFAULT_RATE
         self._sound_from, self._sound_to_end = sound_from if sound_is_file else None, sound_to_end
         self._output = open_output(target, in_place=True)
-        self._film: VideoMuxer | None = None
+        self._muxer: VideoMuxer | None = None
         self._sound: AudioCopier | None = None
         self._size_hw = (0, 0)
         self._first_s = 0.0
@@ -85,7 +85,7 @@ class VideoWriter(BaseSink):
             self._remarks.append(f"sound of '{sound_from}' is left out: it can only be copied from a file")
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
-        """Draw and encode one frame; what could not be read leaves its time to the frame before."""
+        """Draw and encode one frame; a failed frame is skipped, and the frame before it is shown longer."""
         if isinstance(frame, FailedFrame) or frame.pixels is None:
             return
         pixels = frame.pixels
@@ -93,43 +93,43 @@ class VideoWriter(BaseSink):
             pixels = draw(pixels, detections, self._labels, self._style)
         time_s = self._count / self._rate if frame.origin.time_s is None else frame.origin.time_s
         try:
-            film = self._film or self._begin((pixels.shape[0], pixels.shape[1]), time_s)
+            muxer = self._muxer or self._begin((pixels.shape[0], pixels.shape[1]), time_s)
             image = av.VideoFrame.from_ndarray(to_yuv420(fitted(pixels, self._size_hw)), "yuv420p")
             self._last_pts = max(self._last_pts + 1, round((time_s - self._first_s) * TICKS))
             image.pts = self._last_pts
             self._count += 1
-            film.write(image)
+            muxer.write(image)
         except Exception:
             self.abort()
             raise
 
     def close(self, *, complete: bool) -> None:
-        """Write the end and put the file in order; an interrupted video is the beginning of the whole one."""
+        """Finish the file and rewrite it as one piece; an interrupted run leaves the first part of the video."""
         if self._ended:
             return
-        if self._film is None:
+        if self._muxer is None:
             self.abort()
-            self._remarks.append(f"there is no '{self._target}': no frame could be read")
+            self._remarks.append(f"'{self._target}' was not written: no frame could be read")
             return
         to_end = complete and self._sound_to_end
         try:
-            self._film.close(None if to_end else self._last_pts / TICKS + 1 / self._rate)
+            self._muxer.close(None if to_end else self._last_pts / TICKS + 1 / self._rate)
             self._output.commit()
         except Exception:
             self.abort()
             raise
         self._end()
         if not is_stream(self._target):
-            self._put_in_order(self._film.samples)
+            self._write_in_one_piece(self._muxer.samples)
 
     def abort(self) -> None:
-        """Leave the fragments that are whole, or no file where there are none."""
+        """Keep the complete fragments, or remove the file if there are none."""
         if self._ended:
             return
-        if self._film is not None:
-            self._film.abort()
+        if self._muxer is not None:
+            self._muxer.abort()
         self._output.discard()
-        if (self._film is None or not self._film.media) and not is_stream(self._target):
+        if (self._muxer is None or not self._muxer.media) and not is_stream(self._target):
             with suppress(OSError):
                 self._target.unlink()
         self._end()
@@ -140,20 +140,20 @@ class VideoWriter(BaseSink):
         return tuple(self._remarks)
 
     def _begin(self, size_hw: tuple[int, int], time_s: float) -> VideoMuxer:
-        self._size_hw = (size_hw[0] + size_hw[0] % 2, size_hw[1] + size_hw[1] % 2)  # colors are kept for 2 x 2 pixels
+        self._size_hw = (size_hw[0] + size_hw[0] % 2, size_hw[1] + size_hw[1] % 2)  # one color per 2 x 2 pixels
         self._first_s = time_s
         self._sound = AudioCopier(Path(self._sound_from), time_s) if self._sound_from is not None else None
         rate = Fraction(self._rate).limit_denominator(1001)
-        self._film = VideoMuxer(
+        self._muxer = VideoMuxer(
             self._output, self._format, self._size_hw, name=str(self._target), rate=rate, sound=self._sound
         )
-        return self._film
+        return self._muxer
 
-    def _put_in_order(self, samples: int) -> None:
+    def _write_in_one_piece(self, samples: int) -> None:
         try:
             write_in_one_piece(self._target, self._format, samples=samples)
         except (OutputError, OSError, av.FFmpegError) as error:
-            self._remarks.append(f"'{self._target}' plays, but is left in fragments: {error}")
+            self._remarks.append(f"'{self._target}' is playable, but stays fragmented: {error}")
 
     def _end(self) -> None:
         self._ended = True
@@ -163,17 +163,17 @@ class VideoWriter(BaseSink):
 
 
 def fitted(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
-    """The image at exactly this size: with its last lines repeated where one is missing, else scaled, black around."""
+    """The image at exactly this size: the last line repeated if one is missing, otherwise scaled with black borders."""
     height, width = size_hw
-    below, beside = height - pixels.shape[0], width - pixels.shape[1]
-    if (below, beside) == (0, 0):
+    missing_rows, missing_columns = height - pixels.shape[0], width - pixels.shape[1]
+    if (missing_rows, missing_columns) == (0, 0):
         return pixels
-    if 0 <= below <= 1 and 0 <= beside <= 1:
-        return np.pad(pixels, ((0, below), (0, beside), (0, 0)), "edge")
+    if 0 <= missing_rows <= 1 and 0 <= missing_columns <= 1:
+        return np.pad(pixels, ((0, missing_rows), (0, missing_columns), (0, 0)), "edge")
     scale = min(height / pixels.shape[0], width / pixels.shape[1])
     inner = max(1, math.floor(pixels.shape[0] * scale)), max(1, math.floor(pixels.shape[1] * scale))
-    shrinks = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     canvas: Pixels = np.zeros((height, width, 3), np.uint8)
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-    canvas[top : top + inner[0], left : left + inner[1]] = cv2.resize(pixels, inner[::-1], interpolation=shrinks)
+    canvas[top : top + inner[0], left : left + inner[1]] = cv2.resize(pixels, inner[::-1], interpolation=interpolation)
     return canvas

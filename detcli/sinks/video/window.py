@@ -1,7 +1,7 @@
-"""Frames in a window, as they come: what `--show` opens.
+"""Shows frames in a window while the run goes on.
 
-The window lives in a process of its own (`window_process.py`): some systems let only a process's first thread have
-windows, and a toolkit that finds no screen takes its process down.
+The window belongs to a separate process (`window_process.py`): some systems allow windows in the main thread only, and a
+GUI toolkit without a screen ends its process.
 """
 
 import os
@@ -22,24 +22,24 @@ from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.visualization.draw import draw
 from detcli.visualization.drawing_style import DrawingStyle
 
-_OPENING_S = 30.0
-_CLOSING_S = 5.0
-_INSTEAD = "take --save-video out.mp4 or --save-images DIR instead"
+_OPEN_TIMEOUT_S = 30.0
+_CLOSE_TIMEOUT_S = 5.0
+_ALTERNATIVE = "use `save_video` or `save_images` instead"
 
 
 def check_screen() -> None:
-    """Raise UsageError where there is certainly no screen."""
+    """Raise UsageError if there is certainly no screen."""
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise UsageError(f"--show needs a screen, and there is none here (DISPLAY is not set): {_INSTEAD}")
+        raise UsageError(f"`show` needs a screen, and there is none (DISPLAY is not set): {_ALTERNATIVE}")
 
 
 class Window(BaseSink):
-    """Shows every frame, or the newest where they come faster than the screen takes them.
+    """Shows every frame, or only the newest one if frames arrive faster than they can be shown.
 
-    title      of the window
-    on_closed  called, in another thread, when somebody closes it or presses q
+    title      title of the window
+    on_closed  called in another thread when the user closes the window or presses q
 
-    Raises UsageError where no window can be opened.
+    Raises UsageError if no window can be opened.
     """
 
     ordered = True
@@ -50,7 +50,7 @@ class Window(BaseSink):
     ) -> None:
         check_screen()
         self._labels, self._style, self._on_closed = labels, style or DrawingStyle(), on_closed
-        self._process = subprocess.Popen(  # noqa: S603 - our own file
+        self._process = subprocess.Popen(  # noqa: S603 - a module of detcli
             [sys.executable, "-m", "detcli.sinks.video.window_process", title],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -64,7 +64,7 @@ class Window(BaseSink):
         self._thread.start()
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
-        """Show one frame, unless the window has not taken the one before yet."""
+        """Show one frame, unless the window is still busy with the one before."""
         if isinstance(frame, FailedFrame) or frame.pixels is None:
             return
         with self._changed:
@@ -86,19 +86,19 @@ class Window(BaseSink):
         with self._changed:
             self._ended = True
             self._changed.notify()
-        self._thread.join(_CLOSING_S)
+        self._thread.join(_CLOSE_TIMEOUT_S)
         self._end_process()
 
     def _wait_until_open(self) -> None:
-        watch = threading.Timer(_OPENING_S, self._process.kill)
-        watch.start()
+        timer = threading.Timer(_OPEN_TIMEOUT_S, self._process.kill)
+        timer.start()
         try:
             answer = cast("BinaryIO", self._process.stdout).readline()
         finally:
-            watch.cancel()
+            timer.cancel()
         if answer != READY:
             self._end_process()
-            raise UsageError(f"--show cannot open a window here: {_INSTEAD}")
+            raise UsageError(f"`show` cannot open a window on this machine: {_ALTERNATIVE}")
 
     def _send(self) -> None:
         stream = cast("BinaryIO", self._process.stdin)
@@ -112,7 +112,7 @@ class Window(BaseSink):
             try:
                 stream.write(struct.pack(HEADER, pixels.shape[0], pixels.shape[1]) + pixels.tobytes())
                 stream.flush()
-            except OSError:  # its reader is gone: somebody closed the window
+            except OSError:  # the reader has ended: the user closed the window
                 with self._changed:
                     was_ended, self._ended = self._ended, True
                 if not was_ended:
@@ -127,7 +127,7 @@ class Window(BaseSink):
                 with suppress(OSError):
                     stream.close()
         try:
-            self._process.wait(_CLOSING_S)
+            self._process.wait(_CLOSE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -1,6 +1,6 @@
-"""The process that has a window: frames come in on standard input, and it ends when they do, or on q, Esc or a click.
+"""The process of a window: it reads frames from standard input, and ends with them, or on q, Esc or a closed window.
 
-Each frame is its height and width (`HEADER`), then its bytes, red first.
+Each frame is its height and width (`HEADER`), followed by its bytes in RGB order.
 """
 
 import signal
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 HEADER: Final = "<II"
 READY: Final = b"ready\n"
 _KEYS = (ord("q"), ord("Q"), 27)
-_WIDEST, _HIGHEST = 1280, 720  # of the window at first; it can be made larger
+_MAX_WIDTH, _MAX_HEIGHT = 1280, 720  # initial size of the window
 _TICK_MS = 15
 
 
 class FramePipe:
-    """Reads frames in a thread; `newest` is the last whole one, `ended` says that no more will come."""
+    """Reads frames in a thread; `newest` is the last complete frame, `ended` is True after the last one."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -42,8 +42,8 @@ class FramePipe:
 
 
 def main(title: str) -> None:
-    """Show frames until there are no more, or nobody wants to see them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which then ends this
+    """Show frames until there are no more, or until the user closes the window."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which then ends this process
     import cv2
 
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
@@ -55,7 +55,7 @@ def main(title: str) -> None:
         pixels, frames.newest = frames.newest, None
         if pixels is not None:
             if not sized:
-                scale = min(1.0, _WIDEST / pixels.shape[1], _HIGHEST / pixels.shape[0])
+                scale = min(1.0, _MAX_WIDTH / pixels.shape[1], _MAX_HEIGHT / pixels.shape[0])
                 cv2.resizeWindow(title, max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
                 sized = True
             cv2.imshow(title, pixels)

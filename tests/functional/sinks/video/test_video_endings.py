@@ -109,7 +109,7 @@ def test_a_video_that_cannot_be_put_in_order_stays_in_fragments_and_says_so(tmp_
         assert child.stdout is not None
         told = child.stdout.read()
     path = tmp_path / f"{limit}.mp4"
-    assert told.startswith(f"{limit} whole '{path}' plays, but is left in fragments: cannot write")
+    assert told.startswith(f"{limit} whole '{path}' is playable, but stays fragmented: cannot write")
     assert "moof" in see(path).boxes
     assert len(see(path).times_s) == 120
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([whole.name, path.name])

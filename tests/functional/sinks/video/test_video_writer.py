@@ -181,7 +181,7 @@ def test_sound_that_begins_too_late_to_wait_for_is_left_out_and_told(tmp_path: P
     video = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
     shoot(video, times_s)
     assert see(tmp_path / "out.mp4").sound == []
-    assert video.remarks == (f"sound of '{source}' is left out: it begins more than a minute after the video",)
+    assert video.remarks == (f"sound of '{source}' is left out: it starts more than a minute after the video",)
 
 
 @pytest.mark.parametrize("first", [30, 600])
@@ -220,10 +220,10 @@ def test_sound_that_does_not_name_its_channels_is_copied(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("taken_from", "codec", "suffix", "told"),
     [
-        (".mp4", "aac", ".webm", "webm takes no aac"),
-        (".mp4", "libmp3lame", ".webm", "webm takes no mp3"),
-        (".mov", "pcm_mulaw", ".mp4", "mp4 takes no pcm_mulaw"),
-        (".mkv", "flac", ".mov", "mov takes no flac"),
+        (".mp4", "aac", ".webm", "webm does not support aac"),
+        (".mp4", "libmp3lame", ".webm", "webm does not support mp3"),
+        (".mov", "pcm_mulaw", ".mp4", "mp4 does not support pcm_mulaw"),
+        (".mkv", "flac", ".mov", "mov does not support flac"),
     ],
 )
 def test_sound_that_the_container_cannot_hold_is_left_out_and_told(
@@ -300,9 +300,9 @@ def test_without_an_h264_encoder_the_video_is_vp9(tmp_path: Path, suffix: str) -
 
 
 def test_a_video_that_no_encoder_can_make_is_refused_before_the_first_frame(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no encoder of H\.264; end the name in \.webm or \.mp4"):
+    with pytest.raises(UsageError, match=r"no encoder for H\.264; end the name in \.webm or \.mp4"):
         video_format(tmp_path / "video.mov", lambda name: name == "libvpx-vp9")
-    with pytest.raises(UsageError, match=r"no encoder of H\.264 or VP9"):
+    with pytest.raises(UsageError, match=r"no encoder for H\.264 or VP9"):
         VideoWriter(tmp_path / "video.mp4", LABELS, has=lambda _: False)
     assert list(tmp_path.iterdir()) == []
 
@@ -312,7 +312,7 @@ def test_a_video_is_never_written_over_the_one_it_is_made_of(tmp_path: Path) -> 
     (tmp_path / "link.mp4").symlink_to(source)
     data = source.read_bytes()
     for name in ("in.mp4", "link.mp4"):
-        with pytest.raises(UsageError, match="is the video that is read"):
+        with pytest.raises(UsageError, match="is the input video"):
             VideoWriter(tmp_path / name, LABELS, sound_from=str(source))
     assert source.read_bytes() == data
 
@@ -322,7 +322,7 @@ def test_no_frame_is_no_file_and_told(tmp_path: Path, complete: bool) -> None:
     video = VideoWriter(tmp_path / "video.mp4", LABELS)
     video.close(complete=complete)
     assert list(tmp_path.iterdir()) == []
-    assert video.remarks == (f"there is no '{tmp_path / 'video.mp4'}': no frame could be read",)
+    assert video.remarks == (f"'{tmp_path / 'video.mp4'}' was not written: no frame could be read",)
 
 
 def test_sound_of_a_stream_is_left_out_with_a_remark(tmp_path: Path) -> None:

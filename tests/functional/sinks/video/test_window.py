@@ -75,5 +75,5 @@ def test_whoever_closes_the_window_ends_the_run(screen: None) -> None:
 def test_a_screen_that_does_not_answer_is_told_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":9999")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    with pytest.raises(UsageError, match="cannot open a window here: take --save-video"):
+    with pytest.raises(UsageError, match="cannot open a window on this machine: use `save_video`"):
         Window(LABELS, title="a", on_closed=lambda: None)

@@ -163,8 +163,8 @@ def _evaluate_panoptic_model(
     from detcli.evaluation.panoptic.panoptic_metrics import evaluate_panoptic_model
 
     dataset = open_dataset(str(request.data), part="val", images=request.images, masks=True)
-    for finding in dataset.report.issues:
-        observer.on_warning(finding)
+    for issue in dataset.report.issues:
+        observer.on_warning(issue)
     detector = _load_model(request, observer)
     observer.on_evaluation_start(len(dataset))
     try:

@@ -62,7 +62,7 @@ def _load(
 ) -> Detector:
     if segmentation is not None:
         segmentation = replace(segmentation, max_detections=detection.max_detections)
-    download = _Download(observer)
+    download = DownloadReporter(observer)
     try:
         return load_detector(
             model.name or "",
@@ -108,7 +108,7 @@ def _with_threshold(
     return detector.with_settings(batch_size=compute.batch_size, threshold=detection.threshold)
 
 
-class _Download:
+class DownloadReporter:
     """Passes the progress of downloads to an observer."""
 
     def __init__(self, observer: Observer) -> None:

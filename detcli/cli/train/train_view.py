@@ -4,17 +4,13 @@ Knows the events of a run and nothing of how it is done.
 """
 
 import math
-import shlex
-import signal
 import time
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import ProgressLine, ProgressText, RateEstimator
 from detcli.cli.framework.text import counted, duration, megabytes, number
-from detcli.errors import TooManyFailuresError
 from detcli.training.training_events import (
     CheckpointSaved,
     EpochEnded,
@@ -26,7 +22,6 @@ from detcli.training.training_events import (
     Validated,
     ValidationStarted,
 )
-from detcli.training.training_job import TrainingResult
 
 
 class TrainView:
@@ -174,37 +169,3 @@ def _beginning(event: TrainingStarted) -> str:
     if event.epoch or event.step:
         return f"going on at step {event.step + 1} of epoch {event.epoch + 1} of"
     return "training"
-
-
-def train_closing(console: Console, result: TrainingResult, *, seconds: float, segments: bool = False) -> int:
-    """Say `3 epochs in 12 s, AP 0.912 (best, epoch 3) -> RUN/best`, and what to do with it; returns the exit code.
-
-    segments  the network has a mask head
-    """
-    place = result.run
-    parts = [f"{counted(result.epochs, 'epoch')} in {duration(seconds)}"]
-    if result.interrupted is None:
-        place = result.run / ("last" if result.best_epoch is None else "best")
-    if result.best is not None and result.best_epoch is not None:
-        parts.append(f"AP {result.best:.3f} (best, epoch {result.best_epoch + 1})")
-    if result.unreadable:
-        parts.append(f"{counted(len(result.unreadable), 'image')} unreadable")
-    sentence = f"{', '.join(parts)} -> {place}"
-    if result.interrupted is not None:
-        sentence += f"; interrupted by {result.interrupted}, the same command with --resume continues"
-    console.summary(sentence, **_facts(result), seconds=round(seconds, 3), output=str(place))
-    if result.interrupted is not None:
-        return 128 + signal.Signals[result.interrupted]
-    console.say(f"next: detcli {'segment' if segments else 'detect'} images/ -m {shlex.quote(str(place))}")
-    return TooManyFailuresError.exit_code if result.unreadable else 0
-
-
-def _facts(result: TrainingResult) -> Mapping[str, object]:
-    return {
-        "epochs": result.epochs,
-        "steps": result.steps,
-        "best": result.best,
-        "best_epoch": result.best_epoch,
-        "failed": len(result.unreadable),
-        "interrupted": result.interrupted,
-    }

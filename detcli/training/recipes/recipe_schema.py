@@ -22,7 +22,7 @@ def checked(
     for name, value in values.items():
         if name not in types:
             hint = did_you_mean(similar(name, types, most=1)) or f"there are {', '.join(types)}"
-            raise UsageError(f"{where} has an unknown field '{name}'; {hint}")
+            raise UsageError(f"{where}: unknown field '{name}'; {hint}")
         try:
             made[name] = _as(types[name], value, bounds.get(name, (-math.inf, math.inf)))
         except _MisfitError as error:

@@ -69,7 +69,7 @@ def test_a_run_ends_in_models_that_detect(train: Train, detcli: Callable[..., Ru
     assert "detcli: data: 'data/truth.json', 8 images, 8 boxes; 2 classes: " in lines[0]
     assert "detcli: val: 'val/truth.json', 4 images, 4 boxes; 2 classes: " in lines[1]
     assert any("the model knows 1 of the 2 classes already ('dog')" in line for line in lines)
-    assert any("2 epochs of 2 steps, 4 images of 64 x 96 a step" in line for line in lines)
+    assert any("2 epochs of 2 steps, batch size 4, images of 64 x 96" in line for line in lines)
     assert [line for line in lines if line.startswith("detcli: epoch 2 of 2: loss ")]
     assert lines[-2].startswith("2 epochs in ")
     assert lines[-2].endswith(" -> runs/first/best")
@@ -86,7 +86,7 @@ def test_a_dry_run_checks_and_plans_and_prints_the_recipe(train: Train, data: Pa
     recipe = tomllib.loads(run.out)
     assert (recipe["epochs"], recipe["batch"], recipe["clip"]) == (2, 4, 0.5)
     assert "2 epochs of 2 steps" in run.err
-    assert "nothing to evaluate by" in run.err
+    assert "no validation set, so no best model; add one with --val" in run.err
     assert not Path("runs").exists()
     Path("recipe.toml").write_text(run.out)
     assert train("--data", data, "--dry-run", "--recipe", "recipe.toml").out == run.out
@@ -109,7 +109,7 @@ def test_from_scratch_a_configuration_is_enough(detcli: Callable[..., Run], tiny
 def test_the_run_needs_a_place(train: Train, data: Path) -> None:
     run = train("--data", data)
     assert run.code == 2
-    assert "-o names a folder" in run.err
+    assert "missing --output: the folder of the run" in run.err
 
 
 def test_standard_output_is_no_place_for_a_run(train: Train, data: Path) -> None:
@@ -150,20 +150,20 @@ def test_the_run_never_takes_the_place_of_what_it_reads(train: Train, data: Path
     }
     run = train(*(word for pair in given.items() for word in pair), "-o", "data", "-y")
     assert run.code == 2
-    assert "'data' holds what would be read" in run.err
+    assert "'data' contains an input of the run" in run.err
     assert data.exists()
 
 
 def test_missing_libraries_are_told_before_anything_is_read(
     train: Train, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from detcli.cli.train import train as command
+    from detcli.engine import train as engine_train
 
     for missing, words in (
         ({"scipy"}, "scipy, which is"),
         ({"scipy", "matplotlib"}, "scipy and matplotlib, which are"),
     ):
-        monkeypatch.setattr(command, "find_spec", lambda name, missing=missing: None if name in missing else name)
+        monkeypatch.setattr(engine_train, "find_spec", lambda name, missing=missing: None if name in missing else name)
         run = train("--data", "no/such.json", "-o", "run")
         assert run.code == 2
         assert f"training needs {words} not installed: pip install 'detcli[train]'" in run.err
@@ -243,7 +243,7 @@ def test_signals_save_and_resume_goes_on(train: Train, tiny_checkpoint: Path, da
     words = ["train", "-m", str(tiny_checkpoint), "--data", str(data), "-o", "run", *SHORT, "--epochs", "200"]
     code, lines = interrupted(words, signal.SIGTERM, after="detcli: epoch 1 of 200")
     assert code == 143, lines
-    assert lines[-1].endswith("-> run; interrupted by SIGTERM, the same command with --resume continues")
+    assert lines[-1].endswith("-> run; interrupted by SIGTERM, resume with the same command and --resume")
 
     wrong = train("--data", data, "-o", "run", "--resume", "--epochs", "9")
     assert wrong.code == 2

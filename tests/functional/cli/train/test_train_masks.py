@@ -85,7 +85,7 @@ def test_panoptic_annotations_make_a_model_that_segments(detcli: Detcli, data: P
     run = detcli("train", "-m", model, "--data", data, "--val", "val/panoptic.json", "-o", "run", *SHORT)
     assert (run.code, run.out) == (0, ""), run.err
     assert "the model knows 2 of the 3 classes already ('dog', 'sky')" in run.err
-    assert "2 images whose shorter side is 38 to 64 (the longer one 96 at most) a step" in run.err
+    assert "batch size 2, images with a shortest edge of 38 to 64 (longest edge at most 96)" in run.err
     losses = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["losses"]
     assert {"loss_mask", "loss_dice", "loss_ce", "loss_bbox", "loss_giou", "loss_ce_aux_0"} <= losses.keys()
     config = json.loads(Path("run/best/config.json").read_text())
@@ -145,7 +145,7 @@ def test_a_mask_head_is_no_use_to_a_detector_of_other_classes(detcli: Detcli, da
 def test_a_mask_head_that_is_there_is_not_given(detcli: Detcli, data: Path) -> None:
     run = detcli("train", "-m", write_panoptic_model(Path("model")), "--masks", "--data", data, "-n", *SHORT)
     assert run.code == 2
-    assert "'model' has one, which learns with the rest: leave it out" in run.err
+    assert "'model' has one already, which is trained with the rest: leave it out" in run.err
 
 
 def test_boxes_of_panoptic_annotations_are_data_for_any_model(
@@ -170,7 +170,7 @@ def test_a_size_is_that_of_the_shorter_and_of_the_longer_side(detcli: Detcli, da
     ("arguments", "said"),
     [
         (["--mosaic", "0.5"], "mosaic is 0.5, which is for images that are stretched to one size"),
-        (["--imgsz", "64", "32"], "--imgsz 32 64"),
+        (["--imgsz", "64", "32"], "the shortest edge comes first, then the longest: 32 64"),
         (["--set", "longest_edge=40"], "64 is above longest_edge = 40"),
         (["--set", "schedule=step", "--set", "milestone_epochs=[]"], "needs milestone_epochs"),
     ],

@@ -6,35 +6,31 @@ from typing import Any
 
 import pytest
 
-from detcli.cli.train.train_options import TrainRequest
-from detcli.cli.train.train_recipe import requested_recipe
+from detcli.cli.train.train_request import recipe_changes
 from detcli.errors import UsageError
 from detcli.training.recipes.recipe import Recipe
+from detcli.training.recipes.recipe_changes import requested_recipe
 
-NOTHING = TrainRequest(
-    data="data.json", val=None, images=None, val_images=None, model="dfine-s", scratch=False, revision=None,
-    offline=False, cache_dir=None, recipe=None, epochs=None, step_images=None, accumulate=None, masks=False, lr=None, imgsz=None,
-    mosaic=None, seed=None, precision="auto", evaluate_every=None, changes=(), device="auto", workers=None, output=None,
-    resume=False, if_exists="error", yes=False, dry_run=False,
-)  # fmt: skip
+NOTHING: dict[str, Any] = {
+    "epochs": None, "batch_size": None, "accumulate": None, "lr": None, "imgsz": None, "mosaic": None, "seed": None,
+    "precision": "auto", "evaluate_every": None, "changes": (),
+}  # fmt: skip
 PUBLISHED = Recipe(lr=4e-4, backbone_lr=2e-4, epochs=220, stop_augmentation_epoch=200)
 
 
-def wish(**given: Any) -> TrainRequest:
-    return replace(NOTHING, **given)
+def requested(base: Recipe, *, recipe: Path | None = None, resume: bool = False, **options: Any) -> Recipe:
+    return requested_recipe(base, recipe_changes({**NOTHING, **options}), file=recipe, resume=resume)
 
 
 def test_nothing_said_is_the_published_recipe() -> None:
-    assert requested_recipe(PUBLISHED, wish()) == PUBLISHED
+    assert requested(PUBLISHED) == PUBLISHED
 
 
 def test_every_flag_is_a_field() -> None:
-    recipe = requested_recipe(
+    recipe = requested(
         PUBLISHED,
-        wish(
-            epochs=22, step_images=8, accumulate=2, imgsz=(320, 416), mosaic=0.5, seed=7, precision="bf16",
-            evaluate_every=3,
-        ),
+        epochs=22, batch_size=8, accumulate=2, imgsz=(320, 416), mosaic=0.5, seed=7, precision="bf16",
+        evaluate_every=3,
     )  # fmt: skip
     assert recipe == replace(
         PUBLISHED, epochs=22, stop_augmentation_epoch=20, batch=8, accumulate=2, image_size=(320, 416), mosaic=0.5,
@@ -43,15 +39,15 @@ def test_every_flag_is_a_field() -> None:
 
 
 def test_the_backbones_rate_moves_along_unless_it_is_given() -> None:
-    assert requested_recipe(PUBLISHED, wish(lr=1e-4)).backbone_lr == pytest.approx(5e-5)
-    recipe = requested_recipe(PUBLISHED, wish(lr=1e-4, changes=("backbone_lr=1e-6",)))
+    assert requested(PUBLISHED, lr=1e-4).backbone_lr == pytest.approx(5e-5)
+    recipe = requested(PUBLISHED, lr=1e-4, changes=("backbone_lr=1e-6",))
     assert (recipe.lr, recipe.backbone_lr) == (1e-4, 1e-6)
 
 
 def test_a_file_comes_before_the_flags(tmp_path: Path) -> None:
     file = tmp_path / "recipe.toml"
     file.write_text("epochs = 5\nclip = 0.5\n")
-    recipe = requested_recipe(PUBLISHED, wish(recipe=file, epochs=9))
+    recipe = requested(PUBLISHED, recipe=file, epochs=9)
     assert (recipe.epochs, recipe.clip, recipe.lr) == (9, 0.5, 4e-4)
 
 
@@ -67,16 +63,16 @@ def test_the_wish_that_a_run_began_with_changes_nothing_in_it(
     if file is not None:
         (tmp_path / "recipe.toml").write_text(file)
         given = {**given, "recipe": tmp_path / "recipe.toml"}
-    own = requested_recipe(replace(PUBLISHED, lr=rates[0], backbone_lr=rates[1]), wish(**given))
-    assert requested_recipe(own, wish(**given, resume=True)) == own
+    own = requested(replace(PUBLISHED, lr=rates[0], backbone_lr=rates[1]), **given)
+    assert requested(own, **given, resume=True) == own
 
 
 def test_another_wish_for_a_run_is_not_hidden(tmp_path: Path) -> None:
     file = tmp_path / "recipe.toml"
     file.write_text("stop_augmentation_epoch = 3\n")
-    own = requested_recipe(PUBLISHED, wish(lr=3e-4))
-    assert requested_recipe(own, wish(lr=2e-4, resume=True)).lr == 2e-4
-    assert requested_recipe(own, wish(recipe=file, resume=True)).stop_augmentation_epoch == 3
+    own = requested(PUBLISHED, lr=3e-4)
+    assert requested(own, lr=2e-4, resume=True).lr == 2e-4
+    assert requested(own, recipe=file, resume=True).stop_augmentation_epoch == 3
 
 
 @pytest.mark.parametrize(
@@ -92,11 +88,11 @@ def test_another_wish_for_a_run_is_not_hidden(tmp_path: Path) -> None:
     ],
 )
 def test_set_reaches_every_field(assignment: str, field: str, value: object) -> None:
-    assert getattr(requested_recipe(PUBLISHED, wish(changes=(assignment,))), field) == value
+    assert getattr(requested(PUBLISHED, changes=(assignment,)), field) == value
 
 
 def test_two_sets_of_one_table_come_together() -> None:
-    recipe = requested_recipe(PUBLISHED, wish(changes=("network.a=1", "network.b=2", "network.a=3")))
+    recipe = requested(PUBLISHED, changes=("network.a=1", "network.b=2", "network.a=3"))
     assert recipe.network == {"a": 3, "b": 2}
 
 
@@ -106,19 +102,19 @@ def test_two_sets_of_one_table_come_together() -> None:
         ("clip", "--set 'clip': a field of the recipe is set as NAME=VALUE"),
         ("=3", "--set '=3': a field"),
         ("clip..x=3", "--set 'clip..x=3': "),
-        ("clp=3", "the command line has an unknown field 'clp'; did you mean 'clip'"),
-        ("clip=much", "the command line: clip is 'much'; it must be a number"),
-        ("network=3", "the command line: network is 3; it must be a table"),
+        ("clp=3", "the training settings: unknown field 'clp'; did you mean 'clip'"),
+        ("clip=much", "the training settings: clip is 'much'; it must be a number"),
+        ("network=3", "the training settings: network is 3; it must be a table"),
     ],
 )
 def test_a_slip_is_named(assignment: str, said: str) -> None:
     with pytest.raises(UsageError) as raised:
-        requested_recipe(PUBLISHED, wish(changes=(assignment,)))
+        requested(PUBLISHED, changes=(assignment,))
     assert said in str(raised.value)
 
 
 def test_a_rate_that_is_given_is_that_of_the_batch_at_hand() -> None:
-    recipe = requested_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(lr=1e-4, step_images=8))
+    recipe = requested(replace(PUBLISHED, batch=64, base_batch=64), lr=1e-4, batch_size=8)
     assert (recipe.lr, recipe.batch, recipe.base_batch) == (1e-4, 8, 8)
-    published = requested_recipe(replace(PUBLISHED, batch=64, base_batch=64), wish(step_images=8))
+    published = requested(replace(PUBLISHED, batch=64, base_batch=64), batch_size=8)
     assert (published.lr, published.base_batch) == (4e-4, 64), "the published rate scales with the batch"

@@ -11,7 +11,8 @@ from rich.cells import cell_len
 from detcli.cli.framework import progress
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import ProgressText, bar_line
-from detcli.cli.train.train_view import TrainView, train_closing
+from detcli.cli.train.train_summary import summarize_training
+from detcli.cli.train.train_view import TrainView
 from detcli.training.training_events import (
     CheckpointSaved,
     EpochEnded,
@@ -169,7 +170,7 @@ def result(**changes: object) -> TrainingResult:
 def closing(monkeypatch: pytest.MonkeyPatch, whole: TrainingResult) -> list[str]:
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
-    train_closing(Console(), whole, seconds=12.0)
+    summarize_training(Console(), whole, seconds=12.0)
     return stream.getvalue().splitlines()
 
 
@@ -187,13 +188,15 @@ def test_without_images_to_judge_by_there_is_no_best(monkeypatch: pytest.MonkeyP
 
 def test_an_interrupted_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = closing(monkeypatch, result(best=None, best_epoch=None, epochs=0, interrupted="SIGTERM"))
-    assert lines == ["0 epochs in 12 s -> runs/a run; interrupted by SIGTERM, the same command with --resume continues"]
+    assert lines == [
+        "0 epochs in 12 s -> runs/a run; interrupted by SIGTERM, resume with the same command and --resume"
+    ]
 
 
 def test_unreadable_images_are_counted_and_make_the_exit_code_3(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", io.StringIO())
-    assert train_closing(Console(), result(), seconds=12.0) == 0
-    assert train_closing(Console(), result(interrupted="SIGINT"), seconds=12.0) == 130
+    assert summarize_training(Console(), result(), seconds=12.0) == 0
+    assert summarize_training(Console(), result(interrupted="SIGINT"), seconds=12.0) == 130
     whole = result(unreadable={"a.jpg": "truncated"})
-    assert train_closing(Console(), whole, seconds=12.0) == 3
+    assert summarize_training(Console(), whole, seconds=12.0) == 3
     assert "AP 0.912 (best, epoch 3), 1 image unreadable -> " in closing(monkeypatch, whole)[0]

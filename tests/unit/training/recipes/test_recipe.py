@@ -91,7 +91,7 @@ def test_the_end_of_augmentation_moves_with_the_number_of_epochs() -> None:
         ({"flip": 1.01}, "flip is 1.01; it must be a number from 0 to 1"),
         ({"schedule": "cosin"}, "did you mean 'cosine'"),
         ({"betas": [0.9]}, "a list of 2 numbers"),
-        ({"image_size": [64, "64"]}, "each of it a whole number"),
+        ({"image_size": [64, "64"]}, "each of it an integer"),
         ({"frozen": "backbone."}, "frozen is 'backbone.'; it must be a list"),
         ({"network": {"depths": [1]}}, "a table of numbers"),
         ({"batch": 9, "accumulate": 2}, "batch 9 does not divide"),

@@ -1,0 +1,64 @@
+"""What `detcli train` shows before the first step: datasets, starting point and plan."""
+
+from detcli.cli.detect.run_view import RunView
+from detcli.cli.framework.console import Console
+from detcli.cli.framework.text import counted, number
+from detcli.datasets.dataset import DatasetSummary
+from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan
+from detcli.training.recipes.recipe import Recipe
+
+_MAX_CLASSES_SHOWN = 12
+
+
+class PlanView(RunView, TrainingObserver):
+    """Prints the datasets and the plan of a training run, downloads and warnings."""
+
+    def on_dataset(self, part: str, report: DatasetSummary) -> None:
+        """Describe a dataset and its issues."""
+        show_dataset(self.console, part, report)
+
+    def on_training_plan(self, plan: TrainingPlan) -> None:
+        """Say where training starts and what the recipe comes to."""
+        for note in plan.start.notes:
+            self.console.say(note)
+        recipe, parameters, steps = plan.recipe, plan.parameters, plan.steps_per_epoch
+        size = f"{number(parameters)} parameters, " if parameters else ""
+        scale = recipe.batch / recipe.base_batch
+        self.console.say(
+            f"plan: {size}{counted(recipe.epochs, 'epoch')} of {counted(steps, 'step')}, batch size "
+            f"{number(recipe.batch)}, {_sizes(recipe)}, lr {recipe.lr * scale:.3g}, backbone lr "
+            f"{recipe.backbone_lr * scale:.3g}; on {plan.device} in {recipe.precision}",
+            parameters=parameters or None,
+            steps_per_epoch=steps,
+            recipe=recipe.as_mapping(),
+        )
+
+
+def show_dataset(console: Console, part: str, report: DatasetSummary) -> None:
+    """Print the size and classes of a dataset, and its issues."""
+    boxes = sorted(report.boxes_of.items(), key=lambda entry: -entry[1])
+    classes = ", ".join(f"{name} {number(count)}" for name, count in boxes[:_MAX_CLASSES_SHOWN])
+    more = f" and {len(boxes) - _MAX_CLASSES_SHOWN} more" if len(boxes) > _MAX_CLASSES_SHOWN else ""
+    empty = f" ({number(report.empty)} without boxes)" if report.empty else ""
+    crowd = f", {counted(report.crowd, 'crowd')}" if report.crowd else ""
+    console.say(
+        f"{part}: '{report.name}', {counted(report.images, 'image')}{empty}, "
+        f"{counted(report.boxes, 'box', 'boxes')}{crowd}; "
+        f"{counted(len(report.boxes_of), 'class', 'classes')}: {classes}{more}",
+        images=report.images,
+        boxes=report.boxes,
+        empty=report.empty,
+        crowd=report.crowd,
+        boxes_of=dict(report.boxes_of),
+    )
+    for issue in report.issues:
+        console.warning(f"{part}: {issue}")
+
+
+def _sizes(recipe: Recipe) -> str:
+    if not recipe.shortest_edges:
+        height, width = recipe.image_size
+        return f"images of {height} x {width}"
+    smallest, largest = min(recipe.shortest_edges), max(recipe.shortest_edges)
+    shortest = f"{largest}" if smallest == largest else f"{smallest} to {largest}"
+    return f"images with a shortest edge of {shortest} (longest edge at most {recipe.longest_edge})"

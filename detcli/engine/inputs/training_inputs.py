@@ -1,0 +1,148 @@
+"""What a training run starts from: recipe, data and network of a request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detcli.checkpoints import catalog
+from detcli.checkpoints.hub.locate_model import locate
+from detcli.checkpoints.json_files import read_document
+from detcli.checkpoints.model_files import INDEX_SUFFIX, PREPROCESSOR
+from detcli.datasets.dataset import Dataset, has_part, open_dataset
+from detcli.engine.load_model import DownloadReporter
+from detcli.engine.observer import Observer
+from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
+from detcli.errors import UsageError
+from detcli.inference.preprocess import Preprocessing
+from detcli.inference.read_model import describe_model
+from detcli.inference.resize_rules import FixedSize, ShortestEdge
+from detcli.models.family import FAMILIES, Family, family_of
+from detcli.runtimes.torch_runtime import choose_device, choose_precision
+from detcli.training.initialization import StartingPoint, resumed_point, starting_point
+from detcli.training.recipes.recipe import Recipe, recipe_for, recipe_of, variant_of
+from detcli.training.recipes.recipe_changes import requested_recipe
+from detcli.training.state.model_exporter import training_preprocessing
+
+
+def plan_training(request: TrainingRequest, observer: TrainingObserver) -> TrainingPlan:
+    """Decide the recipe, open the data and find the model, in this order.
+
+    Raises UsageError, DataError, ModelError, HubError, AccessError or OutputError.
+    """
+    base = _base(request, observer)
+    changes = {**request.changes, **({"mask_head": True} if request.masks else {})}
+    recipe = requested_recipe(base.recipe, changes, file=request.recipe, resume=request.resume)
+    if recipe.mask_head and not base.has_masks:
+        base.family.with_mask_head(base.config)
+    elif request.masks and not request.resume:
+        raise UsageError(
+            f"`masks` adds a mask head, but '{request.model_name}' has one already, which is trained with the rest: "
+            "leave it out"
+        )
+    masks = recipe.mask_head or base.has_masks
+    device = choose_device(request.device)
+    choose_precision(recipe.precision, device)
+    data = open_dataset(request.data, part="train", images=request.images, masks=masks)
+    observer.on_dataset("data", data.report)
+    val = _open_val(request, observer, data, masks=recipe.trains_masks_alone)
+    start = _start(request, observer, recipe, data)
+    training_preprocessing(start.preprocessor, start.family, recipe)
+    return TrainingPlan(request, recipe, data, val, start, str(device))
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """A network and its recipe, before the changes of the request and before the data is known."""
+
+    recipe: Recipe
+    family: Family
+    config: Any
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the network has a mask head already."""
+        return self.family.has_masks(self.config)
+
+
+def _base(request: TrainingRequest, observer: Observer) -> _Base:
+    """The recipe of the run to resume, else the one published for the model."""
+    if request.resume and request.output is not None and (request.output / "recipe.toml").is_file():
+        start = resumed_point(request.output)
+        return _Base(Recipe.read_toml(request.output / "recipe.toml"), start.family, start.config)
+    model = request.model_name
+    entry = catalog.find(model)
+    if entry is not None and entry.repository is not None:
+        family = FAMILIES[entry.family]
+        recipe = recipe_for(entry.name, scratch=request.scratch, masks=request.masks)
+        return _Base(recipe, family, family.published_config(variant_of(entry), ["any"]))
+    path = Path(model)
+    if path.suffix == ".json" and not path.name.endswith(INDEX_SUFFIX) and not catalog.shipped(model):
+        preprocessor_path = path.parent / PREPROCESSOR
+        document = read_document(path)
+        preprocessor = read_document(preprocessor_path) if preprocessor_path.is_file() else {}
+    else:
+        document, preprocessor = _described_model(request, observer)
+    family = family_of(document)
+    config = family.read_config(document)
+    recipe = recipe_of(family, config, scratch=request.scratch, masks=request.masks)
+    return _Base(_with_size_of_model(recipe, preprocessor, family), family, config)
+
+
+def _described_model(request: TrainingRequest, observer: Observer) -> tuple[dict[str, Any], dict[str, Any]]:
+    """config.json and preprocessor_config.json of a model that the catalog does not have; it may be downloaded."""
+    model, progress = request.model, DownloadReporter(observer)
+    try:
+        files = locate(
+            request.model_name,
+            revision=model.revision,
+            offline=model.offline,
+            cache_dir=model.cache_dir,
+            progress=progress,
+        )
+    finally:
+        progress.finish()
+    return describe_model(files)
+
+
+def _with_size_of_model(recipe: Recipe, preprocessor: Mapping[str, Any], family: Family) -> Recipe:
+    """The recipe with the input size that the model has now."""
+    if not preprocessor:
+        return recipe
+    sizing = Preprocessing.of(preprocessor, family, size_divisor=1).sizing
+    if isinstance(sizing, ShortestEdge) and recipe.shortest_edges:
+        return recipe.merged(recipe.resized(sizing.shortest, sizing.longest))
+    if isinstance(sizing, FixedSize):
+        return recipe.merged({"shortest_edges": [], "random_crop": 0, "image_size": sizing.size_hw})
+    return recipe
+
+
+def _open_val(request: TrainingRequest, observer: TrainingObserver, data: Dataset, *, masks: bool) -> Dataset | None:
+    """The validation data, with the classes of the training data."""
+    where = request.val if request.val is not None else request.data if has_part(request.data, "val") else None
+    if where is None:
+        observer.on_warning("no validation set, so no best model; add one with `val`")
+        return None
+    images = request.val_images or (request.images if request.val is None else None)
+    val = open_dataset(where, part="val", images=images, classes=data.labels.names, masks=masks)
+    observer.on_dataset("val", val.report)
+    return val
+
+
+def _start(request: TrainingRequest, observer: Observer, recipe: Recipe, data: Dataset) -> StartingPoint:
+    if request.resume and request.output is not None:
+        return resumed_point(request.output)
+    model, progress = request.model, DownloadReporter(observer)
+    try:
+        return starting_point(
+            request.model_name,
+            scratch=request.scratch,
+            names=data.labels.names,
+            revision=model.revision,
+            offline=model.offline,
+            cache_dir=model.cache_dir,
+            progress=progress,
+            recipe=recipe,
+        )
+    finally:
+        progress.finish()

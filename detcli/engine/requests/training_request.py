@@ -1,0 +1,153 @@
+"""What a training run is asked for, its plan, and what it reports."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from detcli.argument_checks import check_choice, check_flag, check_int, check_path, check_type
+from detcli.engine.observer import Observer
+from detcli.engine.requests.run_settings import MAX_WORKERS, ModelSettings
+from detcli.errors import UsageError
+from detcli.io.outputs import IfExists
+from detcli.structures.stop_signal import StopSignal
+
+if TYPE_CHECKING:
+    from detcli.datasets.dataset import Dataset, DatasetSummary
+    from detcli.training.initialization import StartingPoint
+    from detcli.training.recipes.recipe import Recipe
+    from detcli.training.training_events import Event
+    from detcli.training.training_job import TrainingResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRequest:
+    """What is trained, on what, and where the run goes; a wrong type is a TypeError, a wrong value a UsageError.
+
+    data        COCO annotations (.json, panoptic ones too), a folder of them, a YOLO folder, or "shapes"
+    val         validation data; None: the validation part of `data`, if it has one
+    images      folder that file names of `data` start from
+    val_images  the same for `val`
+    model       the model to start from
+    scratch     start from random weights; the model may be a config.json
+    masks       add a mask head to a detector, and train only that
+    recipe      TOML file with fields of the recipe; None: the published recipe of the model
+    changes     single fields of the recipe -> values; they win over the file
+    output      run folder; None: for a plan only
+    resume      continue the run in `output`
+    if_exists   error, overwrite or skip
+    device      auto, cpu, cuda, cuda:N or mps
+    workers     threads that read images; None: one per processor
+    """
+
+    data: str
+    val: str | None = None
+    images: Path | None = None
+    val_images: Path | None = None
+    model: ModelSettings = field(default_factory=ModelSettings)
+    scratch: bool = False
+    masks: bool = False
+    recipe: Path | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    output: Path | None = None
+    resume: bool = False
+    if_exists: IfExists = "error"
+    device: str = "auto"
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("images", "val_images", "recipe", "output"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else check_path(name, value))
+        object.__setattr__(self, "data", str(check_path("data", self.data)))
+        if self.val is not None:
+            object.__setattr__(self, "val", str(check_path("val", self.val)))
+        for name in ("scratch", "masks", "resume"):
+            check_flag(name, getattr(self, name))
+        check_type("changes", self.changes, Mapping, "a mapping of recipe fields to values")
+        check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
+        check_type("device", self.device, str, "a str")
+        if self.workers is not None:
+            check_int("workers", self.workers, at_least=1, at_most=MAX_WORKERS)
+        if self.model.name is None:
+            raise UsageError("`model` must be a name or a path for training, not a detector that is loaded already")
+        if self.output == Path("-"):
+            raise UsageError("a run is a folder, not standard output: name a folder with `output`")
+
+    @property
+    def model_name(self) -> str:
+        """Name, folder or file of the model."""
+        return self.model.name or ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """A checked run before it starts.
+
+    val     None: nothing is evaluated, so there is no best model
+    start   the network to train
+    device  "cpu", "cuda:0", …
+    """
+
+    request: TrainingRequest
+    recipe: "Recipe"
+    data: "Dataset"
+    val: "Dataset | None"
+    start: "StartingPoint"
+    device: str
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one epoch."""
+        from detcli.training.data.sampler import Sampler
+
+        return Sampler.of(self.recipe, len(self.data)).steps
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in the network; 0 in a resumed run, whose network is not loaded yet."""
+        return sum(tensor.numel() for tensor in self.start.state.values())
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the network has a mask head."""
+        return self.start.family.has_masks(self.start.config)
+
+    def run(
+        self, *, on_event: "Callable[[Event], None] | None" = None, stop: StopSignal | None = None
+    ) -> "TrainingResult":
+        """Train to the end of the recipe, or until `stop` is set; raises what `train` raises."""
+        from detcli.training import training_loop
+        from detcli.training.training_job import TrainingJob
+
+        request = self.request
+        if request.output is None:
+            raise UsageError("missing `output`: the folder of the run")
+        job = TrainingJob(
+            recipe=self.recipe,
+            family=self.start.family,
+            config=self.start.config,
+            state=self.start.state,
+            preprocessor=self.start.preprocessor,
+            data=self.data,
+            val=self.val,
+            run=request.output,
+            device=request.device,
+            resume=request.resume,
+            if_exists="overwrite" if request.if_exists == "overwrite" else "error",
+            workers=request.workers,
+        )
+        return training_loop.train(job, observer=on_event, stop=stop)
+
+
+class TrainingObserver(Observer):
+    """Gets the events of a training run; each method does nothing here."""
+
+    def on_dataset(self, part: str, report: "DatasetSummary") -> None:
+        """A dataset is open and checked; the part is "data" or "val"."""
+
+    def on_training_plan(self, plan: TrainingPlan) -> None:
+        """Everything is checked; training starts next."""
+
+    def on_training_event(self, event: "Event") -> None:
+        """Something happened in the run; see `detcli.training.training_events`."""

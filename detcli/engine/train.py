@@ -1,0 +1,83 @@
+"""Trains a model: from a request to a checked plan, and from the plan to a run folder."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
+from detcli.errors import UsageError
+from detcli.io.outputs import prepare_output
+from detcli.structures.stop_signal import StopSignal
+
+if TYPE_CHECKING:
+    from detcli.training.training_job import TrainingResult
+
+__all__ = ["TrainingObserver", "TrainingPlan", "TrainingRequest", "prepare_training", "train"]
+
+_LIBRARIES = ("scipy", "matplotlib")  # of the extra `train`
+
+
+def train(
+    request: TrainingRequest, *, observer: TrainingObserver | None = None, stop: StopSignal | None = None
+) -> "TrainingResult | None":
+    """Train a model as a request asks; None if the run folder exists and `if_exists` is "skip".
+
+    stop  saves the state after the current step and ends the run; may be set by a signal handler
+
+    Raises UsageError, DataError, ModelError, HubError, AccessError, OutputError, DivergedError or DeviceError.
+    """
+    observer = observer or TrainingObserver()
+    if request.output is None:
+        raise UsageError("missing `output`: the folder of the run")
+    plan = prepare_training(request, observer=observer)
+    return None if plan is None else plan.run(on_event=observer.on_training_event, stop=stop)
+
+
+def prepare_training(request: TrainingRequest, *, observer: TrainingObserver | None = None) -> TrainingPlan | None:
+    """Check everything that `train` needs, from cheap to expensive; None if there is nothing to do.
+
+    First the run folder, then the recipe, the data, and the model last. Raises what `train` raises.
+    """
+    observer = observer or TrainingObserver()
+    _check_libraries()
+    if request.output is not None and not _is_folder_ready(request, request.output):
+        observer.on_skipped_output(request.output)
+        return None
+    from detcli.engine.inputs.training_inputs import plan_training
+
+    plan = plan_training(request, observer)
+    observer.on_training_plan(plan)
+    return plan
+
+
+def _check_libraries() -> None:
+    missing = [name for name in _LIBRARIES if find_spec(name) is None]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise UsageError(
+            f"training needs {' and '.join(missing)}, which {verb} not installed: pip install 'detcli[train]'"
+        )
+
+
+def _is_folder_ready(request: TrainingRequest, run: Path) -> bool:
+    """Whether to train; False to skip. Raises UsageError or OutputError for a folder that cannot be used."""
+    inputs = (request.data, request.val, request.images, request.val_images, request.model_name)
+    if any(path is not None and _is_within(path, run) for path in inputs):
+        raise UsageError(f"'{run}' contains an input of the run; choose another `output`")
+    if request.resume:
+        return True
+    if run.is_dir():
+        from detcli.training.state.run_folder import RunFolder
+
+        if RunFolder(run).is_free():
+            return True
+        if request.if_exists == "skip":
+            return False
+    return prepare_output(run, if_exists=request.if_exists, folder=True)
+
+
+def _is_within(path: str | Path, folder: Path) -> bool:
+    try:
+        return Path(path).exists() and Path(path).resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):
+        return False

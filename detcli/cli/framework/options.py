@@ -191,7 +191,7 @@ max_det = option(
     metavar="N",
     default=300,
     standard="300",
-    help="Keep at most N of the best an image.",
+    help="Maximum detections per image.",
 )
 detection = group_of(
     option(

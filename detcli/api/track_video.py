@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from detcli.argument_checks import StrPath
-    from detcli.engine.video_results import VideoResults
+    from detcli.engine.video.video_results import VideoResults
     from detcli.inference.detector import Detector
 
 
@@ -83,7 +83,7 @@ def track_video(
     from detcli.api.common_settings import compute_settings, detection_settings, model_settings
     from detcli.argument_checks import check_flag
     from detcli.engine.requests.run_request import VideoInputSettings, VideoRequest
-    from detcli.engine.video_results import open_video_results
+    from detcli.engine.video.video_results import open_video_results
 
     check_flag("strict", strict)
     names = ["sources", "stride", "fps", "start", "duration", "max_frames", "live", "camera_size", "camera_rate"]

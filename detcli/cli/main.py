@@ -22,7 +22,7 @@ from detcli.version import __version__
 
 COMMANDS = {
     "detect": Entry("detcli.cli.detect.detect:detect", "Find objects in images.", "Detect"),
-    "video": Entry("detcli.cli.detect.video:video", "Find objects in videos, cameras and streams.", "Detect"),
+    "video": Entry("detcli.cli.detect.video.video:video", "Find objects in videos, cameras and streams.", "Detect"),
     "segment": Entry(
         "detcli.cli.detect.segment:segment", "Segment images: panoptic, instance or semantic masks.", "Detect"
     ),

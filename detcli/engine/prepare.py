@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detcli.engine.inputs.live_policy import LivePolicy
 from detcli.engine.inputs.open_images import open_images
 from detcli.engine.inputs.source_listing import SourceListing
 from detcli.engine.observer import Observer
 from detcli.engine.outputs.output_plan import OutputPlan, check_plan, make_plan
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.requests.run_request import ImageRequest, RunRequest, VideoRequest
+from detcli.engine.video.live_policy import LivePolicy
 from detcli.errors import SourceError, UsageError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
-    from detcli.engine.multi_tracker import MultiSourceTracker
+    from detcli.engine.video.multi_tracker import MultiSourceTracker
     from detcli.inference.detector import Detector
     from detcli.pipeline.detector_protocol import DetectorProtocol
     from detcli.sinks.sink import Sink
@@ -172,7 +172,7 @@ def _run_pipeline(
 def _tracker(request: RunRequest, detector: "Detector") -> "MultiSourceTracker | None":
     if not request.tracks:
         return None
-    from detcli.engine.multi_tracker import MultiSourceTracker
+    from detcli.engine.video.multi_tracker import MultiSourceTracker
 
     return MultiSourceTracker(detector.threshold)
 

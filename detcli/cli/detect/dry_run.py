@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from detcli.cli.detect.run_view import RunView
 from detcli.cli.detect.standard_output import TerminalOutput
-from detcli.cli.detect.video_report import describe
+from detcli.cli.detect.video.video_report import describe
 from detcli.cli.framework.console import Console, escape, is_terminal
 from detcli.cli.framework.text import counted
 from detcli.engine.outputs.output_plan import OutputPlan

@@ -1,1 +1,1 @@
-"""Sources of a run: opened, listed once, and how closely the run follows live ones."""
+"""Sources of a run, opened and listed once."""

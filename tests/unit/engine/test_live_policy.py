@@ -2,7 +2,7 @@
 
 import pytest
 
-from detcli.engine.inputs.live_policy import LivePolicy
+from detcli.engine.video.live_policy import LivePolicy
 
 FULL_HD, SMALL = (1080, 1920), (240, 320)
 

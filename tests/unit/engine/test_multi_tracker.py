@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from detcli.engine.multi_tracker import MultiSourceTracker
+from detcli.engine.video.multi_tracker import MultiSourceTracker
 from detcli.sources.video.video_source import frame_origin, gap_origin
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame

@@ -18,7 +18,7 @@ from PIL import Image
 
 from detcli.cli.detect import standard_output
 from detcli.cli.detect.requests import video_request
-from detcli.cli.detect.video import video as video_command
+from detcli.cli.detect.video.video import video as video_command
 from detcli.io.outputs import open_output
 from detcli.sources.video import camera
 from detcli.structures.frame import Pixels

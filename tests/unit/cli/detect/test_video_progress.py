@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detcli.cli.detect.video_progress import VideoProgress, milliseconds, show_video_summary
+from detcli.cli.detect.video.video_progress import VideoProgress, milliseconds, show_video_summary
 from detcli.cli.framework.console import Console
 from detcli.engine.observer import RunStart
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget, VideoTarget

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from detcli.cli.detect.run_view import RunView
 from detcli.cli.detect.standard_output import TerminalOutput
-from detcli.cli.detect.video_progress import VideoProgress, show_video_summary
-from detcli.cli.detect.video_report import describe, warn_of_empty
+from detcli.cli.detect.video.video_progress import VideoProgress, show_video_summary
+from detcli.cli.detect.video.video_report import describe, warn_of_empty
 from detcli.cli.framework.console import Console
 from detcli.engine.observer import OpenedVideo, RunStart
 from detcli.engine.outputs.output_plan import OutputPlan

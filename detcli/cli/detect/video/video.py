@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from detcli.cli.detect import video_options
+from detcli.cli.detect.video import video_options
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
@@ -56,6 +56,6 @@ def video(console: Console, /, **given: Any) -> int:
     by the name of each source; an output without it holds the results of all sources.
     """
     from detcli.cli.detect.requests import video_request
-    from detcli.cli.detect.run_video import run_videos
+    from detcli.cli.detect.video.run_video import run_videos
 
     return run_videos(console, video_request(console, given), dry_run=given["dry_run"])

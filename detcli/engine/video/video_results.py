@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Self
 
 from detcli.engine.inputs.open_videos import open_videos
 from detcli.engine.load_model import load_model
-from detcli.engine.multi_tracker import MultiSourceTracker
 from detcli.engine.requests.run_request import VideoRequest
+from detcli.engine.video.multi_tracker import MultiSourceTracker
 from detcli.errors import ImageError
 from detcli.inference.detection_result import DetectionResult
 from detcli.structures.class_labels import ClassLabels

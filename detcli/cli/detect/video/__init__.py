@@ -1,0 +1,1 @@
+"""`detcli video`: its options, its run on the screen, and its summary."""

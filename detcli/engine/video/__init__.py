@@ -1,0 +1,1 @@
+"""What only runs over videos have: tracks of several sources, the live policy, results frame by frame."""

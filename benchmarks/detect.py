@@ -133,7 +133,7 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
     """The product as it is used."""
     from detcli.inference.load import load_detector
     from detcli.pipeline.run import run
-    from detcli.sources.source import SourceSettings, open_source
+    from detcli.sources.source import SourceSettings, make_source
 
     detector = load_detector(str(arguments.work / "model"), threshold=THRESHOLD, batch_size=arguments.batch)
     loaded = since_start()
@@ -141,7 +141,7 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
     start = time.perf_counter()
     with (arguments.work / "ours.jsonl").open("wb") as stream:
         sink = jsonl_sink(detector, stream)
-        source = open_source([str(arguments.work / "images")], SourceSettings())
+        source = make_source([str(arguments.work / "images")], SourceSettings())
         run(source, detector, [sink], on_result=lambda *_: first.append(since_start()) if not first else None)
     seconds = time.perf_counter() - start
     return {"start_s": loaded, "first_s": first[0], "rate": arguments_count(arguments) / seconds}

@@ -18,6 +18,7 @@ from detcli.version import __version__
 
 if TYPE_CHECKING:
     from detcli.api.detect import detect, segment
+    from detcli.api.open_source import open_source, open_video
     from detcli.api.track_video import track_video
     from detcli.engine.observer import Observer
     from detcli.errors import (
@@ -45,8 +46,7 @@ if TYPE_CHECKING:
     from detcli.inference.load import load_detector
     from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
     from detcli.pipeline.statistics import RunStats
-    from detcli.sources.source import SourceSettings, open_source
-    from detcli.sources.video.video_source import VideoSettings, open_video_source
+    from detcli.sources.frames import ImageFrames, VideoFrames
     from detcli.structures.class_labels import ClassLabels
     from detcli.structures.detections import Detection, Detections
     from detcli.structures.frame import FailedFrame, Frame
@@ -69,6 +69,7 @@ __all__ = [
     "GateError",
     "HubError",
     "ImageError",
+    "ImageFrames",
     "InputError",
     "ModelError",
     "NotCachedError",
@@ -77,18 +78,17 @@ __all__ = [
     "RunStats",
     "SegmentationSettings",
     "SourceError",
-    "SourceSettings",
     "StopSignal",
     "TooManyFailuresError",
     "UnknownModelError",
     "UnsupportedModelError",
     "UsageError",
-    "VideoSettings",
+    "VideoFrames",
     "__version__",
     "detect",
     "load_detector",
     "open_source",
-    "open_video_source",
+    "open_video",
     "segment",
     "track_video",
 ]
@@ -111,6 +111,7 @@ _MODULES = {
     "GateError": "detcli.errors",
     "HubError": "detcli.errors",
     "ImageError": "detcli.errors",
+    "ImageFrames": "detcli.sources.frames",
     "InputError": "detcli.errors",
     "ModelError": "detcli.errors",
     "NotCachedError": "detcli.errors",
@@ -119,17 +120,16 @@ _MODULES = {
     "RunStats": "detcli.pipeline.statistics",
     "SegmentationSettings": "detcli.inference.segmentation.segmentation_settings",
     "SourceError": "detcli.errors",
-    "SourceSettings": "detcli.sources.source",
     "StopSignal": "detcli.structures.stop_signal",
     "TooManyFailuresError": "detcli.errors",
     "UnknownModelError": "detcli.errors",
     "UnsupportedModelError": "detcli.errors",
     "UsageError": "detcli.errors",
-    "VideoSettings": "detcli.sources.video.video_source",
+    "VideoFrames": "detcli.sources.frames",
     "detect": "detcli.api.detect",
     "load_detector": "detcli.inference.load",
-    "open_video_source": "detcli.sources.video.video_source",
-    "open_source": "detcli.sources.source",
+    "open_source": "detcli.api.open_source",
+    "open_video": "detcli.api.open_source",
     "segment": "detcli.api.detect",
     "track_video": "detcli.api.track_video",
 }

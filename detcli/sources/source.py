@@ -1,7 +1,7 @@
-"""The door of the sources: what a source promises, the table of those who keep it, and how arguments become one.
+"""The interface of sources, their registry, and the source that arguments name.
 
-A source lists its images one after the other without opening them; each `SourceItem` of the list is read when it is
-called, in any thread. So listing keeps the order and costs nothing, and reading can run ahead.
+A source lists its images one after the other without opening them. Each `SourceItem` reads its image when it is called,
+in any thread. So listing is fast and keeps the order, and reading can run ahead.
 """
 
 import os
@@ -21,16 +21,16 @@ STANDARD_INPUT: Final = "-"
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """What the user says about the input besides naming it.
+    """Which images are read, and how.
 
-    recursive       walk the folders below a folder
-    extensions      suffixes taken when walking, lower case without the dot; None: every kind of image
+    recursive       search subfolders
+    extensions      suffixes taken from folders, lower case without the dot; None: those of every image format
     exclude         glob patterns of paths or names to skip
-    outputs         files and folders this run writes, never read back as input
+    outputs         files and folders that the run writes, never read as input
     files_from      file with a list of paths, "-" for standard input; None: no list
-    null_separated  the list is separated by NUL bytes rather than line ends
-    limit           take the first so many images
-    max_pixels      an image of more pixels is refused before it is decoded
+    null_separated  the list is separated by NUL bytes, not by line ends
+    limit           maximum number of images
+    max_pixels      an image with more pixels is rejected before it is decoded
     """
 
     recursive: bool = True
@@ -44,32 +44,32 @@ class SourceSettings:
 
 
 class SourceItem(Protocol):
-    """An image that has a place in the input and has not been read yet."""
+    """An image of the input that is not read yet."""
 
     @property
     def origin(self) -> Origin:
-        """Where it stands in the input."""
+        """Its index, path and name in the input."""
 
     def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
-        """Read and decode it; never raises for what is wrong with the image. Safe in any thread.
+        """Read and decode it; returns a FailedFrame for an image that cannot be read. Works in any thread.
 
-        resize  given where nobody will look at the full-size pixels: the frame may then come prepared by it, and
-                without them, which saves two copies of the whole image
+        resize  given where the full-size pixels are not needed: the frame may then have the resized pixels only, which
+                saves two copies of the image
         """
 
 
 class Source(Protocol):
-    """Something that has images."""
+    """A list of images."""
 
     def __iter__(self) -> Iterator[SourceItem]:
         """List the images in input order; the same order at each call."""
 
     def count(self) -> int | None:
-        """How many images there are, or None where nobody can know; may take a while. Safe in any thread."""
+        """The number of images, or None where it is unknown; may take some time. Works in any thread."""
 
 
 class NamedSource(Source, Protocol):
-    """A source made from what the command line names."""
+    """A source made from arguments."""
 
     def __init__(self, arguments: Sequence[str], settings: SourceSettings) -> None: ...
 
@@ -83,14 +83,16 @@ _PREFIX = re.compile(r"([a-z][a-z0-9+._-]+):", re.ASCII)  # two characters or mo
 _NOT_PLUG_INS = ("http", "https", "file")
 
 
-def open_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
-    """The source that arguments and settings name; nothing is listed or read before it is asked to.
+def make_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
+    """The source that arguments and settings name; nothing is listed or read yet.
 
-    Raises UsageError where nothing is named, or standard input twice, or a list that is not there or out of reach.
+    Raises UsageError where nothing is named, or standard input twice, or a list that does not exist or cannot be opened.
     """
     listed = settings.files_from
     if not arguments and listed is None:
-        raise UsageError("no images are named: give files, folders, patterns, addresses, '-' or --files-from")
+        raise UsageError(
+            "no images are named: `sources` must name files, folders, globs, addresses or '-', or `files_from` a list of them"
+        )
     if [*arguments, listed].count(STANDARD_INPUT) > 1:
         raise UsageError("standard input ('-') is named more than once, and it can be read only once")
     if listed is not None and listed != STANDARD_INPUT:
@@ -118,8 +120,8 @@ def plug_in_of(argument: str) -> str | None:
 
 def _check_list(name: str) -> None:
     try:
-        there = Path(name).exists()
+        exists = Path(name).exists()
     except OSError as error:
         raise UsageError(f"cannot open the list '{name}': {error.strerror}") from error
-    if not there:
-        raise UsageError(f"the list '{name}' is not there")
+    if not exists:
+        raise UsageError(f"the list '{name}' does not exist")

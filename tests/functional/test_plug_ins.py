@@ -77,7 +77,7 @@ def test_python_uses_its_source_writer_and_reader(folder: Path) -> None:
 from pathlib import Path
 from detcli.io.results import format_of_output, format_of_results, read_results
 from detcli.sinks.sink import SinkSettings, sink_class
-from detcli.sources.source import SourceSettings, open_source
+from detcli.sources.source import SourceSettings, make_source
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.run_info import RunInfo
@@ -85,7 +85,7 @@ path = Path("out.acme")
 assert format_of_output(path) == "acme"
 info = RunInfo("m", None, None, "0", ClassLabels.from_names(["cat"]), "now")
 sink = sink_class("acme")(path, SinkSettings(info))
-for item in open_source(["acme:2"], SourceSettings()):
+for item in make_source(["acme:2"], SourceSettings()):
     sink.write(item(), Detections.empty())
 sink.close(complete=True)
 assert format_of_results(path) == "acme"

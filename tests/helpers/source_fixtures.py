@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detcli.sources.source import Source, SourceSettings, open_source
+from detcli.sources.source import Source, SourceSettings, make_source
 from detcli.structures.frame import Frame
 
 
@@ -41,7 +41,7 @@ def opened() -> Callable[..., Source]:
     """Open a source by arguments, with settings as keywords."""
 
     def open_it(*arguments: str, **settings: Any) -> Source:
-        return open_source(arguments, SourceSettings(**settings))
+        return make_source(arguments, SourceSettings(**settings))
 
     return open_it
 

@@ -1,28 +1,35 @@
 """The images of a run."""
 
+from pathlib import Path
+
 from detcli.engine.inputs.source_listing import SourceListing
 from detcli.engine.outputs.output_plan import OutputPlan
+from detcli.engine.requests.input_settings import ImageInputSettings
 from detcli.engine.requests.run_request import ImageRequest
 from detcli.errors import InputError
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
-from detcli.sources.source import SourceSettings, open_source
+from detcli.sources.source import SourceSettings, make_source
 
 
 def open_images(request: ImageRequest, plan: OutputPlan) -> SourceListing:
     """The images, listed and not read; outputs of this run are left out. Raises InputError where there are none."""
     images = request.input
-    settings = SourceSettings(
+    listing = SourceListing(make_source(images.sources, source_settings(images, outputs=plan.paths)))
+    if listing.is_empty():
+        names = [f"'{name}'" for name in (*images.sources, images.files_from) if name]
+        raise InputError(f"there are no images in {', '.join(names)}")
+    return listing
+
+
+def source_settings(images: ImageInputSettings, *, outputs: tuple[Path, ...] = ()) -> SourceSettings:
+    """The settings of the image source; outputs are left out of it."""
+    return SourceSettings(
         recursive=images.recursive,
         extensions=tuple(s.lower().lstrip(".") for s in images.extensions) if images.extensions else None,
         exclude=images.exclude,
-        outputs=plan.paths,
+        outputs=outputs,
         files_from=images.files_from,
         null_separated=images.null_separated,
         limit=images.limit,
         max_pixels=images.max_pixels or DEFAULT_MAX_PIXELS,
     )
-    listing = SourceListing(open_source(images.sources, settings))
-    if listing.is_empty():
-        names = [f"'{name}'" for name in (*images.sources, images.files_from) if name]
-        raise InputError(f"there are no images in {', '.join(names)}")
-    return listing

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from detcli.engine.observer import OpenedVideo
+from detcli.engine.requests.input_settings import VideoInputSettings
 from detcli.engine.requests.run_request import VideoRequest
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.sources.video.multiplexer import Multiplexer
@@ -13,20 +14,10 @@ from detcli.sources.video.video_source import VideoSettings
 def open_videos(request: VideoRequest) -> Multiplexer:
     """The videos, cameras and streams as one source; none of them is open yet."""
     videos = request.input
-    settings = VideoSettings(
-        stride=videos.stride,
-        fps=videos.fps,
-        start_s=videos.start,
-        duration_s=videos.duration,
-        max_frames=videos.max_frames,
-        size_hw=videos.camera_size,
-        rate=videos.camera_rate,
-        live=videos.live,
-        reconnect=videos.reconnect,
-        max_pixels=videos.max_pixels or DEFAULT_MAX_PIXELS,
-    )
     written = [request.save_video, *map(Path, request.output.outputs)]
-    return open_multiplexer(videos.sources, settings, outputs=[str(path) for path in written if path is not None])
+    return open_multiplexer(
+        videos.sources, video_settings(videos), outputs=[str(path) for path in written if path is not None]
+    )
 
 
 def describe_videos(source: Multiplexer) -> tuple[OpenedVideo, ...]:
@@ -41,3 +32,19 @@ def empty_videos(source: Multiplexer) -> tuple[OpenedVideo, ...]:
     """The sources that ended before their first frame was processed."""
     videos = zip(source.sources, describe_videos(source), strict=True)
     return tuple(video for channel, video in videos if source.last_index(channel.name) == -1)
+
+
+def video_settings(videos: VideoInputSettings) -> VideoSettings:
+    """The settings of the video sources."""
+    return VideoSettings(
+        stride=videos.stride,
+        fps=videos.fps,
+        start_s=videos.start,
+        duration_s=videos.duration,
+        max_frames=videos.max_frames,
+        size_hw=videos.camera_size,
+        rate=videos.camera_rate,
+        live=videos.live,
+        reconnect=videos.reconnect,
+        max_pixels=videos.max_pixels or DEFAULT_MAX_PIXELS,
+    )

@@ -23,7 +23,7 @@ from detcli.errors import DeviceError, ImageError, UsageError
 from detcli.inference.detection_result import DetectionResult
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
-from detcli.sources.source import SourceSettings, open_source
+from detcli.sources.source import SourceSettings, make_source
 from detcli.structures.batch import Batch
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
@@ -101,7 +101,7 @@ def test_an_empty_list_gives_an_empty_list(model: Detector) -> None:
 
 
 def test_frames_of_a_source_are_images_too(model: Detector, files: list[Path]) -> None:
-    frames = [image() for image in open_source([str(files[0].parent)], SourceSettings())]
+    frames = [image() for image in make_source([str(files[0].parent)], SourceSettings())]
     assert model(frames) == model(files)
 
 
@@ -279,7 +279,7 @@ def test_loading_changes_nothing_of_the_process(tiny_checkpoint: Path) -> None:
 
 
 def test_detect_frames_returns_failed_frames_in_their_position(model: Detector, files: list[Path]) -> None:
-    frames = [image() for image in open_source([str(files[0]), "missing.png"], SourceSettings())]
+    frames = [image() for image in make_source([str(files[0]), "missing.png"], SourceSettings())]
     first, second = model.detect_frames(frames)
     assert isinstance(first, Detections)
     assert not isinstance(first, DetectionResult)

@@ -11,7 +11,7 @@ from PIL import Image
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
-from detcli.sources.source import SourceSettings, open_source
+from detcli.sources.source import SourceSettings, make_source
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Frame, Origin
 
@@ -69,7 +69,7 @@ def test_an_image_resized_as_it_is_read_is_the_image_prepared_later(tiny_checkpo
     for name, size in (("a.jpg", (70, 90, 3)), ("b.png", (64, 96, 3)), ("c.png", (33, 44))):
         Image.fromarray(random.integers(0, 256, size, np.uint8)).save(tmp_path / name)
     detector = load_detector(str(tiny_checkpoint))
-    for image in open_source([str(tmp_path)], SourceSettings()):
+    for image in make_source([str(tmp_path)], SourceSettings()):
         whole, resized = image(), image(detector.resize)
         assert isinstance(whole, Frame)
         assert isinstance(resized, Frame)

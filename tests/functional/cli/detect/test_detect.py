@@ -212,7 +212,7 @@ def test_outputs_of_a_run_are_not_read_as_its_input(detect: Detect, images: Path
         (["in", "--gt", "none.json", "-o", "x.json"], "cannot read the annotations 'none.json'"),
         (["in", "--font", "none.ttf", "--save-images", "x"], "cannot use the font 'none.ttf'"),
         (["-", "--files-from", "-"], "standard input ('-') is named more than once"),
-        (["--files-from", "none.txt"], "the list 'none.txt' is not there"),
+        (["--files-from", "none.txt"], "the list 'none.txt' does not exist"),
         (["in", "--imgsz", "50", "64"], "50 is not a multiple of 32"),
         (["in", "--device", "cuda:99"], "--device cuda:99"),
     ],

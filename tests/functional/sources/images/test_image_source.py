@@ -13,7 +13,7 @@ import pytest
 
 from detcli.errors import UsageError
 from detcli.io.images.formats import IMAGE_SUFFIXES
-from detcli.sources.source import Source, SourceSettings, open_source
+from detcli.sources.source import Source, SourceSettings, make_source
 from detcli.structures.frame import FailedFrame, Frame
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
@@ -252,15 +252,15 @@ def test_other_addresses_than_http_are_refused_by_name(tree: Tree, opened: Opene
 
 def test_nothing_named_and_standard_input_named_twice_are_usage_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no images are named"):
-        open_source([], SourceSettings())
+        make_source([], SourceSettings())
     with pytest.raises(UsageError, match="more than once"):
-        open_source(["-", "a.jpg", "-"], SourceSettings())
+        make_source(["-", "a.jpg", "-"], SourceSettings())
     with pytest.raises(UsageError, match="more than once"):
-        open_source(["-"], SourceSettings(files_from="-"))
-    with pytest.raises(UsageError, match="is not there"):
-        open_source([], SourceSettings(files_from=str(tmp_path / "nope.txt")))
+        make_source(["-"], SourceSettings(files_from="-"))
+    with pytest.raises(UsageError, match="does not exist"):
+        make_source([], SourceSettings(files_from=str(tmp_path / "nope.txt")))
     with pytest.raises(UsageError, match="cannot open the list 'xxx"):
-        open_source([], SourceSettings(files_from="x" * 300))  # a name that no file system has
+        make_source([], SourceSettings(files_from="x" * 300))  # a name that no file system has
 
 
 def test_listing_opens_nothing_and_reading_works_in_any_thread(tree: Tree, opened: Opened) -> None:

@@ -36,8 +36,8 @@ def test_wildcards_make_a_pattern(text: str, answer: bool) -> None:
 
 LISTS_ONLY = """
 import sys
-from detcli.sources.source import SourceSettings, open_source
-images = list(open_source([sys.argv[1]], SourceSettings()))
+from detcli.sources.source import SourceSettings, make_source
+images = list(make_source([sys.argv[1]], SourceSettings()))
 heavy = {"cv2", "torch", "PIL"} & set(sys.modules)
 assert not heavy, heavy
 print(images[0]().size_hw)

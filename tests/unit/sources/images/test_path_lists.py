@@ -13,7 +13,7 @@ import pytest
 
 from detcli.errors import UsageError
 from detcli.sources.images.path_lists import head_of, is_image, paths_in
-from detcli.sources.source import Source, SourceSettings, open_source
+from detcli.sources.source import Source, SourceSettings, make_source
 from detcli.structures.frame import FailedFrame, Frame
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs pipes of POSIX")
@@ -284,8 +284,8 @@ def test_a_list_on_standard_input_needs_one_line_to_start() -> None:
 
 
 PIPELINE = """
-from detcli.sources.source import SourceSettings, open_source
-images = iter(open_source(["-"], SourceSettings()))
+from detcli.sources.source import SourceSettings, make_source
+images = iter(make_source(["-"], SourceSettings()))
 for read in images:
     print(read().origin.file, flush=True)
 """
@@ -312,4 +312,4 @@ def test_work_starts_while_find_is_still_finding(pipeline: "subprocess.Popen[byt
 
 
 def test_settings_stand_without_a_list(tmp_path: Path) -> None:
-    assert open_source([str(tmp_path)], SourceSettings()).count() == 0
+    assert make_source([str(tmp_path)], SourceSettings()).count() == 0

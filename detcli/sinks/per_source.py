@@ -1,4 +1,4 @@
-"""The results of one source among several, in an output of its own, as if the source had been run alone."""
+"""Writes the results of one of several sources to a separate output, as a run over that source alone would."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,12 +9,12 @@ from detcli.structures.frame import FailedFrame, Frame
 
 
 class PerSourceSink(BaseSink):
-    """Hands on the results of one source, counted from 0; opened at its first one, closed after its last.
+    """Passes on the results of one source, with indices from 0; opens the output at the first, closes it after the last.
 
-    source      `Origin.source` of its frames
+    source      `Origin.source` of the frames that are passed on
     make        opens the output
-    last_index  the index of the source's last image in the whole input, once that is known
-    at_once     open the output now, so that what is wrong with it is known before the run
+    last_index  returns the index of the source's last image in the complete input, None until it is known
+    at_once     open the output now, so that an error is reported before the run
     """
 
     def __init__(
@@ -34,38 +34,38 @@ class PerSourceSink(BaseSink):
         self._closed = False
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
-        """Take a result of any source."""
+        """Write the result if it is of this source."""
         index = frame.origin.index
         if frame.origin.source == self._source:
             if self._sink is None:
                 self._sink = self._make()
-            self._sink.write(*(self._alone(frame, detections) if self.ordered else (frame, detections)))
+            self._sink.write(*(self._as_only_source(frame, detections) if self.ordered else (frame, detections)))
         last = self._last_index()
         if self.ordered and last is not None and index >= last:
             self.close(complete=True)
 
     def flush(self) -> None:
-        """Hand on what is buffered."""
+        """Flush the output if it is open."""
         if self._sink is not None and not self._closed:
             self._sink.flush()
 
     def close(self, *, complete: bool) -> None:
-        """Finish; nothing is left to do where the source ended before the others."""
+        """Finish, if the output is still open."""
         if self._sink is not None and not self._closed:
             self._sink.close(complete=complete)
             self._closed = True
 
     def abort(self) -> None:
-        """Give up; what was closed before is whole."""
+        """Stop after an error; an output that was closed before stays complete."""
         if self._sink is not None and not self._closed:
             self._sink.abort()
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What the user should hear at the end."""
+        """The remarks of the output."""
         return () if self._sink is None else self._sink.remarks
 
-    def _alone(
+    def _as_only_source(
         self, frame: Frame | FailedFrame, detections: Detections | FailedFrame
     ) -> tuple[Frame | FailedFrame, Detections | FailedFrame]:
         origin = replace(frame.origin, index=self._count)

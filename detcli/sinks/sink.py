@@ -70,14 +70,14 @@ class BaseSink:
 
 @dataclass(frozen=True, slots=True)
 class SinkSettings:
-    """What every result sink is told of the run.
+    """Settings of a run for the sinks of its results; `Format.options` names those that a format uses.
 
     info           provenance and labels
-    header         jsonl: write the provenance as a first line
-    csv_safe       csv: prefix cells that a spreadsheet would run as a formula with an apostrophe
-    image_ids      COCO image id by `Origin.relative`, from `--gt`; None: the id is index + 1
-    skip_existing  a folder of files: leave those that are there
-    tracks         detections have track ids; csv: a column for them
+    header         write the provenance as a first line
+    csv_safe       put an apostrophe before cells that a spreadsheet would execute as a formula
+    image_ids      COCO image ids by `Origin.relative`, from ground truth; None: the id is index + 1
+    skip_existing  do not overwrite files in a folder
+    tracks         detections have track ids
     """
 
     info: RunInfo
@@ -89,7 +89,7 @@ class SinkSettings:
 
 
 class ResultSink(Sink, Protocol):
-    """A sink of records, made from where they go: a path, or an open binary stream (standard output)."""
+    """A sink of results, constructed with its target: a path, or an open binary stream (standard output)."""
 
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None: ...
 

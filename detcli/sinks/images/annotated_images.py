@@ -1,4 +1,4 @@
-"""Annotated images: a copy of each with its boxes drawn, the input tree mirrored."""
+"""Annotated images: a copy of each image with its detections drawn, in the folder structure of the input."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -14,21 +14,21 @@ from detcli.visualization.draw import draw
 from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.text_renderer import text_renderer
 
-# Names that this room makes itself for images whose format cannot be written; inputs of such a name get another
-# `.drawn`, so that no two images ever share one.
-_OURS = re.compile(r"\.drawn\.\w+$", re.IGNORECASE)
+# Names that are made here for images whose format cannot be written; inputs with such a name get another `.drawn`, so
+# that no two images share a file.
+_MADE_HERE = re.compile(r"\.drawn\.\w+$", re.IGNORECASE)
 
 
 class AnnotatedImageSink(BaseSink):
     """Writes `folder/relative` for every image that was read, with or without boxes; keeps EXIF and color profile.
 
-    A suffix is kept where its format can be written. Else `.drawn.jpg` or `.drawn.png` is put behind the whole name:
-    `IMG_1.heic.drawn.jpg`. A frame without pixels (of a resumed run) was drawn before and is skipped.
+    A suffix stays if its format can be written. Otherwise `.drawn.jpg` or `.drawn.png` is appended to the name:
+    `IMG_1.heic.drawn.jpg`. A frame without pixels, from the journal of a resumed run, is already drawn and is skipped.
 
-    folder         where the tree is mirrored
-    skip_existing  leave images that are there
+    folder         root of the folder structure
+    skip_existing  do not overwrite existing images
 
-    Raises UsageError for a font file that is none.
+    Raises UsageError for an invalid font file.
     """
 
     ordered = False
@@ -41,7 +41,7 @@ class AnnotatedImageSink(BaseSink):
         self._labels = labels
         self._style = style or DrawingStyle()
         self._skip_existing = skip_existing
-        text_renderer(self._style.font)  # a bad font file is told before the first image
+        text_renderer(self._style.font)  # report an invalid font file before the first image
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Draw and write one image; safe in any thread."""
@@ -50,24 +50,24 @@ class AnnotatedImageSink(BaseSink):
         relative = annotated_name(frame.origin.relative, lossy=_is_lossy(frame))
         if self._skip_existing and path_below(self._folder, relative).exists():
             return
-        drawn = draw(frame.pixels, detections, self._labels, self._style)
-        relative, data = self._encoded(relative, drawn, frame)
+        annotated = draw(frame.pixels, detections, self._labels, self._style)
+        relative, data = self._encoded(relative, annotated, frame)
         write_atomically(path_below(self._folder, relative), data, durable=False)
 
-    def _encoded(self, relative: str, drawn: Pixels, frame: Frame) -> tuple[str, bytes]:
-        """The image in the format of its name, or as PNG under a longer name where that format cannot hold it."""
-        data = encode(drawn, FORMATS[PurePosixPath(relative).suffix.lower()], frame.metadata)
+    def _encoded(self, relative: str, annotated: Pixels, frame: Frame) -> tuple[str, bytes]:
+        """The image in the format of its name, or as PNG with a longer name if that format cannot store it."""
+        data = encode(annotated, FORMATS[PurePosixPath(relative).suffix.lower()], frame.metadata)
         if data is not None:
             return relative, data
-        return f"{relative}.drawn.png", encode_png(drawn, frame.metadata)
+        return f"{relative}.drawn.png", encode_png(annotated, frame.metadata)
 
 
 def annotated_name(relative: str, *, lossy: bool) -> str:
-    """The name of the copy: the same, or a longer one where the suffix names no format that can be written.
+    """The name of the copy: the same, or a longer one if the suffix has no format that can be written.
 
-    lossy  the original's pixels are compressed with loss, so a JPEG of it is no worse
+    lossy  the original is compressed with loss, so JPEG is good enough for the copy
     """
-    if PurePosixPath(relative).suffix.lower() in FORMATS and not _OURS.search(relative):
+    if PurePosixPath(relative).suffix.lower() in FORMATS and not _MADE_HERE.search(relative):
         return relative
     return f"{relative}.drawn.{'jpg' if lossy else 'png'}"
 

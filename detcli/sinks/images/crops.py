@@ -1,4 +1,4 @@
-"""One image a box, in a folder for each class: what a classifier is trained on, or an eye goes through."""
+"""Crops: one image per box, in one folder per class, for example to train a classifier."""
 
 import math
 from pathlib import Path
@@ -17,12 +17,12 @@ _LOSSLESS = ("PNG", "BMP", "TIFF", "GIF", "PPM")
 
 
 class Crops(BaseSink):
-    """Writes `folder/label/stem_001.jpg`, numbered from the image's best score on; PNG where the image is lossless.
+    """Writes `folder/label/stem_001.jpg`, numbered by descending score; PNG if the original is lossless.
 
-    The pixels are those of the original, nothing drawn on them; a box is widened to whole pixels. A frame without
-    pixels (of a resumed run) was cut before and is skipped.
+    The pixels are those of the original; a box is enlarged to integer pixels. A frame without pixels, from the journal
+    of a resumed run, already has its crops and is skipped.
 
-    skip_existing  leave crops that are there
+    skip_existing  do not overwrite existing crops
     """
 
     ordered = False
@@ -34,17 +34,17 @@ class Crops(BaseSink):
         self._skip_existing = skip_existing
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
-        """Cut the boxes of one image; safe in any thread."""
+        """Write the crops of one image; safe in any thread."""
         if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame) or frame.pixels is None:
             return
         lossless = frame.metadata is not None and frame.metadata.format in _LOSSLESS
-        found = zip(detections.boxes_xyxy.tolist(), detections.class_ids.tolist(), strict=True)
-        for number, (box, class_id) in enumerate(found, 1):
+        boxes = zip(detections.boxes_xyxy.tolist(), detections.class_ids.tolist(), strict=True)
+        for number, (box, class_id) in enumerate(boxes, 1):
             name = f"{frame.origin.stem}_{number:03}.{'png' if lossless else 'jpg'}"
             path = path_below(self._folder / self._folders[class_id], name)
             if self._skip_existing and path.exists():
                 continue
-            rows, columns = _whole_pixels(box, frame.size_hw)
+            rows, columns = _pixel_range(box, frame.size_hw)
             crop = np.ascontiguousarray(frame.pixels[rows, columns])
             data = None if lossless else encode(crop, "JPEG")
             if data is None:
@@ -52,8 +52,8 @@ class Crops(BaseSink):
             write_atomically(path, data, durable=False)
 
 
-def _whole_pixels(box: list[float], size_hw: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns that a box touches, at least one of each, all inside the image."""
+def _pixel_range(box: list[float], size_hw: tuple[int, int]) -> tuple[slice, slice]:
+    """The rows and columns that a box touches: at least one of each, inside the image."""
     height, width = size_hw
     left, top = min(max(math.floor(box[0]), 0), width - 1), min(max(math.floor(box[1]), 0), height - 1)
     right, bottom = min(max(math.ceil(box[2]), left + 1), width), min(max(math.ceil(box[3]), top + 1), height)

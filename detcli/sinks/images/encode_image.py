@@ -1,4 +1,4 @@
-"""Pixels as the bytes of an image file; knows no path."""
+"""Encodes pixels as the bytes of an image file."""
 
 import io
 import struct
@@ -13,7 +13,7 @@ from detcli.structures.frame import ImageMetadata, Pixels
 
 Option = bool | int | str | list[int]
 
-# Suffix -> Pillow's name of the format, of those that hold 8-bit color and are widely read. HEIC is not among them.
+# Suffix -> Pillow's name of the format: formats with 8-bit color that most programs read, so not HEIC.
 FORMATS = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
@@ -27,7 +27,7 @@ FORMATS = {
 }
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-# Full color resolution, for thin colored lines smear without it. Deflate, for any reader of TIFF knows it.
+# Full color resolution, because thin colored lines blur without it. Deflate, because every TIFF reader supports it.
 _OPTIONS: dict[str, dict[str, Option]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"quality": 92, "method": 2},
@@ -35,24 +35,29 @@ _OPTIONS: dict[str, dict[str, Option]] = {
     "JPEG2000": {"irreversible": True, "quality_mode": "dB", "quality_layers": [48]},
     "AVIF": {"quality": 85, "speed": 8, "subsampling": "4:4:4", "max_threads": 1},
 }
-_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "AVIF": 65_535}  # pixels; libjpeg says it on stderr
+_MAX_SIDE = {
+    "JPEG": 65_500,
+    "WEBP": 16_383,
+    "GIF": 65_535,
+    "AVIF": 65_535,
+}  # pixels; beyond it, libjpeg prints on stderr
 _WITH_METADATA = frozenset(("JPEG", "PNG", "WEBP", "TIFF", "AVIF"))
 
 
 def encode(pixels: Pixels, image_format: str, metadata: ImageMetadata | None = None) -> bytes | None:
-    """Encode uint8 [H, W, 3] RGB with the original's EXIF and color profile where the format has room for them.
+    """Encode uint8 [H, W, 3] RGB with the original's EXIF and color profile if the format supports them.
 
-    Returns None where the format or this machine cannot: too many pixels a side, no encoder.
+    Returns None if encoding is impossible: a side is too long, or there is no encoder.
     """
     if image_format == "PNG":
         return encode_png(pixels, metadata)
-    if max(pixels.shape) > _LONGEST_SIDE.get(image_format, 1 << 31):
+    if max(pixels.shape) > _MAX_SIDE.get(image_format, 1 << 31):
         return None
     embedded: dict[str, bytes] = {}
     if metadata and image_format in _WITH_METADATA:
         known = {"exif": metadata.exif, "icc_profile": metadata.icc}
         embedded = {name: data for name, data in known.items() if data}
-    for extra in (embedded, {}) if embedded else ({},):  # what the encoder refuses may be a block that is too long
+    for extra in (embedded, {}) if embedded else ({},):  # the encoder may refuse a metadata block that is too long
         file = io.BytesIO()
         try:
             Image.fromarray(pixels).save(file, image_format, **_OPTIONS.get(image_format, {}), **extra)
@@ -63,10 +68,10 @@ def encode(pixels: Pixels, image_format: str, metadata: ImageMetadata | None = N
 
 
 def encode_png(pixels: Pixels, metadata: ImageMetadata | None = None) -> bytes:
-    """Encode PNG, which takes images of any size; by OpenCV, five times as fast as Pillow."""
-    done, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise MemoryError(f"no PNG of {pixels.shape[1]} x {pixels.shape[0]} pixels")
+    """Encode a PNG of any size by OpenCV, which is five times as fast as Pillow."""
+    succeeded, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    if not succeeded:
+        raise MemoryError(f"cannot encode a PNG of {pixels.shape[1]} x {pixels.shape[0]} pixels")
     data: bytes = encoded.tobytes()
     after_header = len(_SIGNATURE) + 12 + 13
     chunks = b""
@@ -78,10 +83,10 @@ def encode_png(pixels: Pixels, metadata: ImageMetadata | None = None) -> bytes:
 
 
 def encode_gray(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
-    """Encode [H, W] of 8 or 16 bits as a gray PNG, every value kept."""
-    done, encoded = cv2.imencode(".png", values)
-    if not done:
-        raise MemoryError(f"no PNG of {values.shape[1]} x {values.shape[0]} pixels")
+    """Encode [H, W] of 8 or 16 bits as a gray PNG, without loss."""
+    succeeded, encoded = cv2.imencode(".png", values)
+    if not succeeded:
+        raise MemoryError(f"cannot encode a PNG of {values.shape[1]} x {values.shape[0]} pixels")
     data: bytes = encoded.tobytes()
     return data
 

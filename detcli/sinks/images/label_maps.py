@@ -1,4 +1,4 @@
-"""Label maps: a gray PNG an image, its values the classes or the segments, the input tree mirrored."""
+"""Label maps: one gray PNG per image whose values are classes or segments."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from detcli.visualization.id_map import id_map
 
 
 class LabelMaps(BaseSink):
-    """Writes `folder/stem.png` for every image that was read, also where nothing was found.
+    """Writes `folder/stem.png` for every image that was read, also without detections.
 
-    of_classes     True: a value is a class index (`label_id`), 255 where there is none, and `classes.txt` lists the
-                   names by line; of 256 classes and more the maps have 16 bits, and 65535 means none.
-                   False: a value is a `segment_id`, 0 where there is none, and where masks overlap the surer one's;
-                   an image of more than 255 segments has a map of 16 bits
-    skip_existing  leave maps that are there
+    of_classes     True: values are class indices (`label_id`), 255 for none, and `classes.txt` lists the names by line;
+                   with 256 classes or more the maps have 16 bits, and 65535 means none.
+                   False: values are `segment_id`, 0 for none; where masks overlap, that of the higher score counts; a
+                   map of more than 255 segments has 16 bits
+    skip_existing  do not overwrite existing maps
     """
 
     ordered = False
@@ -44,13 +44,10 @@ class LabelMaps(BaseSink):
         if self._skip_existing and path.exists():
             return
         if detections.masks is None and len(detections):
-            raise ValueError("label maps are made of masks, and there are only boxes")
-        masks = (detections.masks or ())[:65535]  # as many as 16 bits can count, the surest
+            raise ValueError("label maps need masks, and the detections have none")
+        masks = (detections.masks or ())[:65535]  # 16 bits can count this many; those of the highest scores
         ids = detections.class_ids.tolist() if self._of_classes else range(1, len(masks) + 1)
-        numbers = id_map(masks, ids, frame.size_hw, nothing=self._none)
-        narrow = self._none <= 255 and (self._of_classes or len(masks) <= 255)
-        data = encode_gray(numbers.astype(np.uint8) if narrow else numbers.astype(np.uint16))
+        values = id_map(masks, ids, frame.size_hw, nothing=self._none)
+        fits_8_bits = self._none <= 255 and (self._of_classes or len(masks) <= 255)
+        data = encode_gray(values.astype(np.uint8) if fits_8_bits else values.astype(np.uint16))
         write_atomically(path, data, durable=False)
-
-    def abort(self) -> None:
-        """Do nothing: each map is whole."""

@@ -1,7 +1,7 @@
-"""COCO panoptic: the dictionary, and in a folder next to it a PNG an image whose colors are the ids of segments.
+"""COCO panoptic: a JSON document, and next to it a folder with one PNG per image whose colors are segment ids.
 
-Rules of panopticapi: a color stands for the id R + 256 G + 256² B; 0 is nobody's; every id of a PNG is among the
-image's `segments_info`, and every one of those is in the PNG; no pixel has two.
+Rules of panopticapi: a color is the id R + 256 G + 256² B; 0 is no segment; the ids of a PNG and those in the image's
+`segments_info` are the same; segments do not overlap.
 """
 
 from pathlib import Path
@@ -25,9 +25,9 @@ from detcli.visualization.id_map import id_map
 
 
 class CocoPanopticSink(BaseSink):
-    """`out.json`, and `out/` with the tree of the input mirrored; an id is the `segment_id` of the records.
+    """Writes `out.json`, and `out/` with the folder structure of the input; ids are the `segment_id` of the records.
 
-    Takes segments that do not overlap, as panoptic and semantic ones do not.
+    Segments must not overlap; those of the tasks panoptic and semantic do not.
     """
 
     ordered = True
@@ -36,13 +36,13 @@ class CocoPanopticSink(BaseSink):
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
         folder = FORMATS["coco-panoptic"].image_folder(target) if isinstance(target, Path) else None
         if not isinstance(target, Path) or is_stream(target) or folder is None:
-            raise UsageError("COCO panoptic is a file and a folder next to it: name the file with --output")
+            raise UsageError("COCO panoptic writes a file and a folder: name the file in `outputs`")
         self._folder = folder
         self._labels = settings.info.labels
         self._document = CocoDocument(target, settings)
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
-        """Write the PNG of one image, and take what its colors mean."""
+        """Write the PNG of one image, and add its segments to the document."""
         record = to_record(frame, detections, self._labels)
         image_id = self._document.add_image(frame.origin, record)
         if image_id is None or isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
@@ -50,46 +50,46 @@ class CocoPanopticSink(BaseSink):
         masks = _masks(detections)
         path = path_below(self._folder, f"{frame.origin.stem}.png")
         write_atomically(path, encode_png(_colors(masks, frame.size_hw)), durable=False)
-        segments = [_segment(found, mask) for found, mask in zip(record["detections"], masks, strict=True)]
+        segments = [_segment(detection, mask) for detection, mask in zip(record["detections"], masks, strict=True)]
         name = path.relative_to(self._folder).as_posix()
         self._document.add_annotation({"image_id": image_id, "file_name": name, "segments_info": segments})
 
     def close(self, *, complete: bool) -> None:
-        """Put the dictionary together and rename it into place."""
+        """Write the document and rename it into place."""
         self._document.close(complete=complete, with_isthing=True)
 
     def abort(self) -> None:
-        """Leave the dictionary that was there before, if any; each PNG is whole."""
+        """Discard the new document; an earlier one stays, and so do the PNGs."""
         self._document.abort()
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the user should hear at the end."""
+        """Remarks for the user at the end of the run."""
         return self._document.remarks
 
 
 def _masks(detections: Detections) -> tuple[Rle, ...]:
     if detections.masks is None and len(detections):
-        raise ValueError("COCO panoptic is made of masks, and there are only boxes")
+        raise ValueError("COCO panoptic needs masks, and the detections have none")
     return detections.masks or ()
 
 
 def _colors(masks: tuple[Rle, ...], size_hw: tuple[int, int]) -> Pixels:
-    """The image of ids, uint8 [H, W, 3]."""
+    """The ids as colors, uint8 [H, W, 3] RGB."""
     ids = id_map(masks, range(1, len(masks) + 1), size_hw)
     if np.count_nonzero(ids) != sum(mask.area for mask in masks):
-        raise ValueError("segments overlap, and a pixel of COCO panoptic has one id")
+        raise ValueError("segments overlap, and COCO panoptic has one id per pixel")
     return np.stack((ids & 255, ids >> 8 & 255, ids >> 16), axis=2).astype(np.uint8)
 
 
-def _segment(found: Record, mask: Rle) -> Record:
+def _segment(detection: Record, mask: Rle) -> Record:
     left, top, right, bottom = (round(edge) for edge in mask.box_xyxy)
     return {
-        "id": found["segment_id"],
-        "category_id": found["category_id"],
+        "id": detection["segment_id"],
+        "category_id": detection["category_id"],
         "area": mask.area,
         "bbox": [left, top, right - left, bottom - top],
         "iscrowd": 0,
-        "score": found["score"],
-        **({"track_id": found["track_id"]} if "track_id" in found else {}),
+        "score": detection["score"],
+        **({"track_id": detection["track_id"]} if "track_id" in detection else {}),
     }

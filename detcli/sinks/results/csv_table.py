@@ -1,7 +1,6 @@
-"""One row a box, growing in place: a table for spreadsheets, databases and data frames (RFC 4180).
+"""CSV (RFC 4180): one row per box, for spreadsheets, databases and data frames; grows while the run goes on.
 
-An image without boxes has no row, and neither has one that failed: JSON Lines holds both. Of a run that tracks, the
-last column is the number of the track.
+Images without boxes and failed images have no row; JSON Lines has both. With tracking, the last column is the track id.
 """
 
 import csv
@@ -29,7 +28,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class CsvTable(BaseSink):
-    """A header row, then the boxes; cells hold names as they are, bytes that are not UTF-8 included."""
+    """Writes a header row, then the boxes; file names are written byte by byte, even if they are not UTF-8."""
 
     ordered = True
     needs_pixels = False
@@ -48,7 +47,7 @@ class CsvTable(BaseSink):
         origin, (height, width) = frame.origin, frame.size_hw
         first = (self._text(origin.file), origin.frame, origin.time_s, width, height)
         if not (np.isfinite(detections.scores).all() and np.isfinite(detections.boxes_xyxy).all()):
-            raise ValueError(f"boxes and scores of '{origin.file}' are not finite")
+            raise ValueError(f"boxes or scores of '{origin.file}' are not finite")
         tracks = self._track_cells(detections)
         corners = shortest(detections.boxes_xyxy.reshape(-1))
         numbers = zip(detections.class_ids.tolist(), shortest(detections.scores), strict=True)
@@ -67,21 +66,21 @@ class CsvTable(BaseSink):
         )
 
     def flush(self) -> None:
-        """Let a reader see every row so far."""
+        """Write every row so far to the file."""
         self._output.flush()
 
     def close(self, *, complete: bool) -> None:
-        """Write the rest; an interrupted run's rows are whole."""
+        """Write the remaining rows."""
         self._output.commit()
 
     def abort(self) -> None:
-        """Leave the rows that were flushed."""
+        """Stop after an error; the rows that were flushed stay."""
         self._output.discard()
 
     def _track_cells(self, detections: Detections) -> list[tuple[int, ...]]:
-        """The last cells of each row: one or none."""
+        """The track id cell of each row; empty tuples without tracking."""
         if (detections.track_ids is not None) != self._tracks:
-            raise ValueError(f"the columns were written for {'tracks' if self._tracks else 'boxes without tracks'}")
+            raise ValueError(f"the header row was written {'with' if self._tracks else 'without'} a track column")
         if detections.track_ids is None:
             return [()] * len(detections)
         return [(track_id,) for track_id in detections.track_ids.tolist()]

@@ -1,4 +1,4 @@
-"""One JSON record a line, growing in place: the canonical form, all else converts from it."""
+"""JSON Lines: one record per image and line, with all fields; grows while the run goes on."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +11,7 @@ from detcli.structures.json_records import json_line, to_record
 
 
 class JsonLines(BaseSink):
-    """Every frame's record as it comes; with a header, the run's provenance first, as `{"detcli": {…}}`."""
+    """Writes the record of every frame; with `header`, the provenance first, as `{"detcli": {…}}`."""
 
     ordered = True
     needs_pixels = False
@@ -27,13 +27,13 @@ class JsonLines(BaseSink):
         self._output.write(json_line(to_record(frame, detections, self._labels)))
 
     def flush(self) -> None:
-        """Let a reader see every line so far."""
+        """Write every line so far to the file."""
         self._output.flush()
 
     def close(self, *, complete: bool) -> None:
-        """Write the rest; an interrupted run's lines are whole, and the first ones of the whole run's."""
+        """Write the remaining lines; after an interrupted run, the file is the first part of the complete one."""
         self._output.commit()
 
     def abort(self) -> None:
-        """Leave the lines that were flushed."""
+        """Stop after an error; the lines that were flushed stay."""
         self._output.discard()

@@ -1,7 +1,7 @@
-"""One text file an image, `class cx cy w h score` as fractions of its width and height, as YOLO tools read them.
+"""YOLO labels: one text file per image, `class cx cy w h score` per line, relative to width and height.
 
-Of a run that tracks, the number of the track follows. `classes.txt` lists the names by line. An image without boxes has
-an empty file, one that failed has none.
+With tracking, the track id follows. `classes.txt` lists the class names by line. The file of an image without boxes is
+empty; a failed image has no file.
 """
 
 import re
@@ -19,31 +19,31 @@ from detcli.structures.detections import Detections
 from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame
 
-# Images whose text would take the place of the list of names: `classes.jpg` writes `classes.jpg.txt`. So does
-# `classes.a.jpg`, that no two may meet.
-_LIKE_THE_LIST = re.compile(r"classes(\..*)?", re.IGNORECASE | re.DOTALL)
+# Images whose labels would overwrite the list of class names: `classes.jpg` gets `classes.jpg.txt`. So does
+# `classes.a.jpg`, so that no two images share a file.
+_RESERVED_STEM = re.compile(r"classes(\..*)?", re.IGNORECASE | re.DOTALL)
 
 
 class YoloLabels(BaseSink):
-    """A folder of texts, the tree of the input mirrored."""
+    """Writes a folder of text files with the folder structure of the input."""
 
     ordered = False
     needs_pixels = False
 
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
         if not isinstance(target, Path) or is_stream(target):
-            raise UsageError("YOLO texts need a folder to go to: give one with --output")
+            raise UsageError("YOLO labels need a folder: name it in `outputs`")
         self._folder = target
         self._skip_existing = settings.skip_existing
         names = (" ".join(name.split()) for name in settings.info.labels.names)
         write_atomically(target / "classes.txt", b"".join(to_bytes(name) + b"\n" for name in names))
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
-        """Write the text of one image; safe in any thread."""
+        """Write the labels of one image; safe in any thread."""
         if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
             return
         origin = frame.origin
-        stem = origin.relative if _LIKE_THE_LIST.fullmatch(origin.stem) else origin.stem
+        stem = origin.relative if _RESERVED_STEM.fullmatch(origin.stem) else origin.stem
         path = path_below(self._folder, stem + ".txt")
         if not (self._skip_existing and path.exists()):
             write_atomically(path, _lines(detections, frame.size_hw), durable=False)

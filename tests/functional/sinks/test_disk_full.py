@@ -57,32 +57,32 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_nothing_hidden_stays_behind(written: Path) -> None:
+def test_no_temporary_file_remains(written: Path) -> None:
     assert not [path for path in written.rglob(".*") if path.is_file()]
 
 
-def test_lines_are_whole(written: Path) -> None:
+def test_lines_are_complete(written: Path) -> None:
     for path in written.glob("*-jsonl"):
         data = path.read_bytes()
         assert data == b"" or data.endswith(b"\n")
         assert [json.loads(line)["index"] for line in data.splitlines()] == list(range(data.count(b"\n")))
 
 
-def test_rows_are_whole(written: Path) -> None:
+def test_rows_are_complete(written: Path) -> None:
     for path in written.glob("*-csv"):
         data = path.read_bytes()
         assert data == b"" or data.endswith(b"\r\n")
         assert all(row.count(b",") == 11 for row in data.splitlines())
 
 
-def test_coco_is_whole_or_not_there(written: Path) -> None:
+def test_coco_files_are_complete_or_missing(written: Path) -> None:
     there = [*written.glob("*-coco"), *written.glob("*-coco-results")]
     assert 0 < len(there) < 2 * 31
     for path in there:
         json.loads(path.read_bytes())
 
 
-def test_panoptic_images_are_whole_whether_or_not_their_dictionary_is_there(written: Path) -> None:
+def test_panoptic_images_are_complete_even_without_a_document(written: Path) -> None:
     images = list(written.glob("*-coco-panoptic/*.png"))
     assert images
     for path in images:
@@ -91,7 +91,7 @@ def test_panoptic_images_are_whole_whether_or_not_their_dictionary_is_there(writ
         json.loads(path.read_bytes())
 
 
-def test_texts_are_whole(written: Path) -> None:
+def test_label_files_are_complete(written: Path) -> None:
     for path in written.glob("*-yolo/[0-9]*.txt"):
         assert all(len(line.split()) == 6 for line in path.read_text().splitlines())
 

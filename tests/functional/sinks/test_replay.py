@@ -65,7 +65,7 @@ def test_a_resumed_run_is_the_same_to_the_byte(
     assert tree(again) == tree(tmp_path / "whole")
 
 
-def test_thousands_of_numbers_come_through_a_journal_unchanged(
+def test_a_journal_keeps_numbers_exactly(
     tmp_path: Path, settings: SinkSettings, many: Callable[[int], Iterator[Result]]
 ) -> None:
     journal = Journal.open(tmp_path / "journal", {}, labels=settings.info.labels)

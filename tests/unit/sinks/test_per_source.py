@@ -51,7 +51,7 @@ def of(place: str, made: list[Remembers], last: int | None = None) -> PerSourceS
     return PerSourceSink(place, make, ordered=True, needs_pixels=False, last_index=lambda: last)
 
 
-def test_only_the_results_of_the_source_come_through_counted_from_0(made: list[Remembers]) -> None:
+def test_only_results_of_the_source_pass_with_indices_from_0(made: list[Remembers]) -> None:
     sink = of("b", made)
     for index, (place, number) in enumerate([("a", 0), ("b", 0), ("a", 1), ("b", 1), ("b/c", 0), ("bc", 0)]):
         sink.write(frame(index, place, number), Detections.empty())
@@ -69,7 +69,7 @@ def test_a_source_is_known_by_its_field_not_by_the_path(made: list[Remembers]) -
     assert [sink.told for sink in made] == [[(0, 1)]]
 
 
-def test_it_is_closed_once_the_source_has_ended(made: list[Remembers]) -> None:
+def test_the_output_is_closed_after_the_last_image(made: list[Remembers]) -> None:
     sink = of("a", made, last=2)
     for index in range(4):
         sink.write(frame(index, "a" if index < 3 else "b", index), Detections.empty())

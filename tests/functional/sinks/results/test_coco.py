@@ -36,7 +36,7 @@ def quiet() -> contextlib.redirect_stdout[io.StringIO]:
     return contextlib.redirect_stdout(io.StringIO())
 
 
-def test_annotations_hold_every_image_and_box(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
+def test_annotations_contain_every_image_and_box(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
     coco = written(CocoAnnotations, results, tmp_path / "x.json", settings)
     assert coco["info"]["complete"] is True
     assert coco["info"]["sha256"] == "0" * 64
@@ -61,7 +61,7 @@ def test_annotations_hold_every_image_and_box(tmp_path: Path, settings: SinkSett
     ]
 
 
-def test_pycocotools_takes_annotations_as_ground_truth_and_results_against_it(
+def test_pycocotools_reads_annotations_and_results(
     tmp_path: Path, settings: SinkSettings, many: Callable[[int], Iterator[Result]]
 ) -> None:
     coco_module = pytest.importorskip("pycocotools.coco")
@@ -81,12 +81,12 @@ def test_pycocotools_takes_annotations_as_ground_truth_and_results_against_it(
 
 
 @pytest.mark.parametrize("kind", [CocoAnnotations, CocoResults])
-def test_nothing_found_is_valid_json(tmp_path: Path, settings: SinkSettings, kind: type[ResultSink]) -> None:
+def test_no_detections_are_valid_json(tmp_path: Path, settings: SinkSettings, kind: type[ResultSink]) -> None:
     coco = written(kind, [], tmp_path / "x.json", settings)
     assert coco == [] or coco["annotations"] == coco["images"] == coco["info"]["failed"] == []
 
 
-def test_frames_of_a_video_say_which_and_when(tmp_path: Path, settings: SinkSettings) -> None:
+def test_video_frames_have_their_number_and_time(tmp_path: Path, settings: SinkSettings) -> None:
     origin = Origin(0, "a.mp4", "a/frame_000007.jpg", "a/frame_000007", 7, 0.28)
     lost = FailedFrame(replace(origin, index=1, relative="a/gap_000008_1.jpg", frame=8), "gap", "lost for 2.0 s")
     results: list[Result] = [(Frame(origin, (4, 6), None), Detections.empty()), (lost, lost)]
@@ -98,7 +98,7 @@ def test_frames_of_a_video_say_which_and_when(tmp_path: Path, settings: SinkSett
 
 
 @pytest.mark.parametrize("kind", [CocoAnnotations, CocoResults])
-def test_an_interrupted_run_is_whole_and_says_so(
+def test_an_interrupted_run_is_valid_and_marked_incomplete(
     tmp_path: Path, settings: SinkSettings, results: list[Result], kind: type[ResultSink]
 ) -> None:
     sink = kind(tmp_path / "x.json", settings)
@@ -109,7 +109,7 @@ def test_an_interrupted_run_is_whole_and_says_so(
 
 
 @pytest.mark.parametrize("kind", [CocoAnnotations, CocoResults])
-def test_after_an_error_the_old_file_stands(
+def test_after_an_error_the_old_file_stays(
     tmp_path: Path, settings: SinkSettings, results: list[Result], kind: type[ResultSink]
 ) -> None:
     path = tmp_path / "x.json"
@@ -123,7 +123,7 @@ def test_after_an_error_the_old_file_stands(
 
 
 @pytest.mark.parametrize("kind", [CocoAnnotations, CocoResults])
-def test_a_stream_gets_the_same_as_a_file(
+def test_a_stream_gets_the_same_bytes_as_a_file(
     tmp_path: Path, settings: SinkSettings, results: list[Result], kind: type[ResultSink]
 ) -> None:
     stream = io.BytesIO()
@@ -134,7 +134,7 @@ def test_a_stream_gets_the_same_as_a_file(
     assert json.loads(stream.getvalue()) == written(kind, results, tmp_path / "x.json", settings)
 
 
-def test_holes_in_the_numbering_are_no_categories_unless_something_was_found_there(
+def test_unused_ids_are_no_categories_without_detections(
     tmp_path: Path, settings: SinkSettings, results: list[Result]
 ) -> None:
     labels = ClassLabels(("N/A", "person", "N/A", "dog"), (0, 1, 2, 3))
@@ -145,7 +145,7 @@ def test_holes_in_the_numbering_are_no_categories_unless_something_was_found_the
     assert [category["id"] for category in coco["categories"]] == [1, 2, 3]
 
 
-def test_ids_come_from_the_ground_truth_and_unknown_images_stay_out_of_results(
+def test_ids_are_those_of_the_ground_truth_if_it_has_the_image(
     tmp_path: Path, settings: SinkSettings, results: list[Result]
 ) -> None:
     known = replace(settings, image_ids=ImageIdLookup({"x/a.jpg": 0, "sub/b.jpg": 77, "c.jpg": 5}))
@@ -155,7 +155,7 @@ def test_ids_come_from_the_ground_truth_and_unknown_images_stay_out_of_results(
     sink.close(complete=True)
     assert {result["image_id"] for result in json.loads((tmp_path / "x.json").read_bytes())} == {0}
     [remark] = remarks([sink])
-    assert remark.startswith("11 images are not in the annotations of --gt, 'line\nbreak.jpg' the first")
+    assert remark.startswith("11 images are not in the annotations of `ground_truth`, 'line\nbreak.jpg' is the first")
     (tmp_path / "x.json").unlink()
     full = written(CocoAnnotations, results, tmp_path / "x.json", known)
     ids = [image["id"] for image in full["images"]]
@@ -174,7 +174,7 @@ def test_two_images_never_share_an_id_of_the_ground_truth(
     assert [image["id"] for image in coco["images"]] == [4, 6]
 
 
-def test_memory_stays_flat_however_many_images(
+def test_memory_does_not_grow_with_the_number_of_images(
     tmp_path: Path, settings: SinkSettings, many: Callable[[int], Iterator[Result]]
 ) -> None:
     psutil = pytest.importorskip("psutil")

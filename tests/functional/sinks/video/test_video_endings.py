@@ -57,7 +57,7 @@ def run(script: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".mov"])
-def test_a_killed_video_plays_up_to_its_last_fragment(tmp_path: Path, suffix: str) -> None:
+def test_after_a_kill_the_video_plays_to_its_last_fragment(tmp_path: Path, suffix: str) -> None:
     codec = "libopus" if suffix == ".webm" else "aac"
     source = make_video(tmp_path / "in.mkv", [number / 10 for number in range(400)], sound=codec, size_hw=(16, 16))
     path = tmp_path / f"video{suffix}"
@@ -75,7 +75,7 @@ def test_a_killed_video_plays_up_to_its_last_fragment(tmp_path: Path, suffix: st
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
-def test_where_the_disk_ends_the_video_plays_or_is_not_there(tmp_path: Path, suffix: str) -> None:
+def test_on_a_full_disk_the_video_plays_or_is_missing(tmp_path: Path, suffix: str) -> None:
     whole = tmp_path / f"whole{suffix}"
     shoot(VideoWriter(whole, LABELS, rate=10), [number / 10 for number in range(120)])
     size = whole.stat().st_size
@@ -100,7 +100,7 @@ def test_where_the_disk_ends_the_video_plays_or_is_not_there(tmp_path: Path, suf
     assert not list(tmp_path.glob(".detcli-*"))
 
 
-def test_a_video_that_cannot_be_put_in_order_stays_in_fragments_and_says_so(tmp_path: Path) -> None:
+def test_a_video_that_cannot_be_rewritten_stays_fragmented(tmp_path: Path) -> None:
     """The index has its room next to the frames, so a short video in order is larger than its fragments."""
     whole = tmp_path / "whole.mp4"
     shoot(VideoWriter(whole, LABELS, rate=10), [number / 10 for number in range(120)])
@@ -116,7 +116,7 @@ def test_a_video_that_cannot_be_put_in_order_stays_in_fragments_and_says_so(tmp_
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-def test_a_full_device_is_told(tmp_path: Path) -> None:
+def test_a_full_device_is_reported(tmp_path: Path) -> None:
     link = tmp_path / "video.mp4"
     link.symlink_to("/dev/full")
     video = VideoWriter(link, LABELS)

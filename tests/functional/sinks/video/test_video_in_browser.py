@@ -117,7 +117,7 @@ def assert_plays(said: list[str], *, sound: bool) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "encoder"), [(".mp4", "libx264"), (".mp4", "libvpx-vp9"), (".webm", "libvpx-vp9")])
-def test_a_video_plays_with_its_sound(tmp_path: Path, suffix: str, encoder: str) -> None:
+def test_a_video_plays_with_its_audio(tmp_path: Path, suffix: str, encoder: str) -> None:
     times_s = [number / 10 for number in range(30)]
     source = make_video(tmp_path / "in.mkv", times_s, sound="libopus" if suffix == ".webm" else "aac", sound_s=3.0)
     path = tmp_path / f"video{suffix}"

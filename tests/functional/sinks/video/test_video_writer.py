@@ -39,14 +39,14 @@ def test_every_frame_keeps_its_time(tmp_path: Path, suffix: str, times_s: list[f
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
-def test_an_mp4_begins_with_its_index(tmp_path: Path) -> None:
+def test_an_mp4_starts_with_its_index(tmp_path: Path) -> None:
     shoot(VideoWriter(tmp_path / "video.mp4", LABELS), NTSC)
     boxes = see(tmp_path / "video.mp4").boxes
     assert boxes.index("moov") < boxes.index("mdat")
     assert "moof" not in boxes
 
 
-def test_a_video_that_begins_later_begins_at_nought(tmp_path: Path) -> None:
+def test_a_video_of_later_frames_starts_at_zero(tmp_path: Path) -> None:
     times_s = [12.5, 12.6, 13.0]
     shoot(VideoWriter(tmp_path / "video.mp4", LABELS, rate=10), times_s)
     seen = see(tmp_path / "video.mp4")
@@ -54,7 +54,7 @@ def test_a_video_that_begins_later_begins_at_nought(tmp_path: Path) -> None:
     assert seen.duration_s == pytest.approx(0.6, abs=0.002)
 
 
-def test_boxes_stand_where_they_were_found_and_colors_are_those_of_the_image(tmp_path: Path) -> None:
+def test_boxes_and_colors_are_in_the_right_place(tmp_path: Path) -> None:
     video = VideoWriter(tmp_path / "video.mp4", LABELS, DrawingStyle(line_width=6, hide_labels=True))
     shoot(video, NTSC[:10])
     for number, shown in enumerate(see(tmp_path / "video.mp4", pixels=True).pixels):
@@ -63,7 +63,7 @@ def test_boxes_stand_where_they_were_found_and_colors_are_those_of_the_image(tmp
         assert rest.mean() < 6
 
 
-def test_a_gap_is_time_that_passes_and_no_frame_is_invented(tmp_path: Path) -> None:
+def test_a_gap_takes_its_time_and_adds_no_frame(tmp_path: Path) -> None:
     video = VideoWriter(tmp_path / "video.mp4", LABELS, rate=10)
     for number, time_s in enumerate((0.0, 0.1, 4.0, 4.1)):
         frame = frame_at(number, time_s)
@@ -75,7 +75,7 @@ def test_a_gap_is_time_that_passes_and_no_frame_is_invented(tmp_path: Path) -> N
     assert_same_times(see(tmp_path / "video.mp4"), [0.0, 0.1, 4.0, 4.1])
 
 
-def test_a_frame_whose_detection_failed_is_shown_as_it_is(tmp_path: Path) -> None:
+def test_a_frame_whose_detection_failed_has_no_boxes(tmp_path: Path) -> None:
     video = VideoWriter(tmp_path / "video.mp4", LABELS)
     frame = frame_at(0, 0.0)
     video.write(frame, FailedFrame(frame.origin, "device", "the device was lost"))
@@ -97,7 +97,7 @@ def test_odd_sides_get_one_more_line(tmp_path: Path, size_hw: tuple[int, int], s
     assert len(seen.times_s) == 5
 
 
-def test_a_frame_of_another_size_is_fitted_into_the_first_ones(tmp_path: Path) -> None:
+def test_a_frame_of_another_size_is_fitted_into_the_first_size(tmp_path: Path) -> None:
     video = VideoWriter(tmp_path / "video.mp4", LABELS)
     sizes = [(96, 128)] * 3 + [(192, 256)] * 3 + [(40, 300)] * 3 + [(33, 21)] * 3
     for number, size_hw in enumerate(sizes):
@@ -111,7 +111,7 @@ def test_a_frame_of_another_size_is_fitted_into_the_first_ones(tmp_path: Path) -
     assert wide[44:52].mean() > 60
 
 
-def test_fitting_keeps_proportions_and_the_whole_image() -> None:
+def test_fitting_keeps_the_aspect_ratio_and_the_complete_image() -> None:
     white = np.full((50, 200, 3), 255, np.uint8)
     canvas = fitted(white, (96, 128))
     rows, columns = np.nonzero(canvas[..., 0])
@@ -130,7 +130,7 @@ def test_fitting_keeps_proportions_and_the_whole_image() -> None:
         (".webm", "libopus"),
     ],
 )
-def test_sound_is_copied_packet_by_packet(tmp_path: Path, suffix: str, codec: str) -> None:
+def test_audio_is_copied_packet_by_packet(tmp_path: Path, suffix: str, codec: str) -> None:
     source = make_video(tmp_path / ("in.mkv" if suffix == ".webm" else f"in{suffix}"), NTSC, sound=codec, sound_s=3.2)
     before = see(source)
     video = VideoWriter(tmp_path / f"out{suffix}", LABELS, rate=30_000 / 1001, sound_from=str(source))
@@ -144,7 +144,7 @@ def test_sound_is_copied_packet_by_packet(tmp_path: Path, suffix: str, codec: st
     assert video.remarks == ()
 
 
-def test_sound_of_a_transport_stream_keeps_step_though_its_clock_begins_elsewhere(tmp_path: Path) -> None:
+def test_audio_of_a_transport_stream_stays_in_sync(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.ts", NTSC, sound="aac", sound_s=2.5)
     before = see(source)
     shoot(VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source)), before.times_s)
@@ -154,7 +154,7 @@ def test_sound_of_a_transport_stream_keeps_step_though_its_clock_begins_elsewher
     assert max(abs(one[1] - other[1]) for one, other in zip(before.sound[0], after.sound[0], strict=True)) <= 0.0015
 
 
-def test_every_stream_of_sound_is_copied(tmp_path: Path) -> None:
+def test_every_audio_stream_is_copied(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", NTSC, sound="aac", voices=2)
     shoot(VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source)), NTSC)
     before, after = see(source).sound, see(tmp_path / "out.mp4").sound
@@ -164,7 +164,7 @@ def test_every_stream_of_sound_is_copied(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sound_from_s", [0.7, 50.0])
-def test_sound_that_begins_late_is_still_late(tmp_path: Path, sound_from_s: float) -> None:
+def test_audio_that_starts_late_stays_late(tmp_path: Path, sound_from_s: float) -> None:
     times_s = [float(number) for number in range(72)]
     source = make_video(tmp_path / "in.mkv", times_s, sound="aac", sound_s=1.0, sound_from_s=sound_from_s)
     before = see(source)
@@ -175,7 +175,7 @@ def test_sound_that_begins_late_is_still_late(tmp_path: Path, sound_from_s: floa
     assert_same_times(after, before.times_s)
 
 
-def test_sound_that_begins_too_late_to_wait_for_is_left_out_and_told(tmp_path: Path) -> None:
+def test_audio_that_starts_too_late_is_left_out_and_reported(tmp_path: Path) -> None:
     times_s = [float(number) for number in range(72)]
     source = make_video(tmp_path / "in.mkv", times_s, sound="aac", sound_s=1.0, sound_from_s=70.0)
     video = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
@@ -185,7 +185,7 @@ def test_sound_that_begins_too_late_to_wait_for_is_left_out_and_told(tmp_path: P
 
 
 @pytest.mark.parametrize("first", [30, 600])
-def test_of_a_part_of_a_video_the_sound_of_that_part_is_copied(tmp_path: Path, first: int) -> None:
+def test_for_a_part_of_a_video_the_audio_of_that_part_is_copied(tmp_path: Path, first: int) -> None:
     times_s = [number / 30 for number in range(first + 60)]
     source = make_video(tmp_path / "in.mp4", times_s, sound="aac", size_hw=(16, 16))
     video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source), sound_to_end=False)
@@ -196,7 +196,7 @@ def test_of_a_part_of_a_video_the_sound_of_that_part_is_copied(tmp_path: Path, f
     assert after.duration_s == pytest.approx(1.0, abs=0.05)
 
 
-def test_an_interrupted_video_has_sound_as_long_as_it_is(tmp_path: Path) -> None:
+def test_audio_of_an_interrupted_video_is_as_long_as_the_video(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", NTSC, sound="aac", sound_s=2.5)
     video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source))
     for number, time_s in enumerate(NTSC[:30]):
@@ -207,7 +207,7 @@ def test_an_interrupted_video_has_sound_as_long_as_it_is(tmp_path: Path) -> None
     assert seen.duration_s == pytest.approx(1.0, abs=0.03)
 
 
-def test_sound_that_does_not_name_its_channels_is_copied(tmp_path: Path) -> None:
+def test_audio_without_a_channel_layout_is_copied(tmp_path: Path) -> None:
     """PCM of Matroska: the MP4 that FFmpeg writes without their names has half a head."""
     source = make_video(tmp_path / "in.mkv", NTSC, sound="pcm_s16le", sound_s=2.5)
     video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source))
@@ -226,7 +226,7 @@ def test_sound_that_does_not_name_its_channels_is_copied(tmp_path: Path) -> None
         (".mkv", "flac", ".mov", "mov does not support flac"),
     ],
 )
-def test_sound_that_the_container_cannot_hold_is_left_out_and_told(
+def test_unsupported_audio_is_left_out_and_reported(
     tmp_path: Path, taken_from: str, codec: str, suffix: str, told: str
 ) -> None:
     source = make_video(tmp_path / f"in{taken_from}", NTSC, sound=codec)
@@ -238,7 +238,7 @@ def test_sound_that_the_container_cannot_hold_is_left_out_and_told(
     assert video.remarks == (f"sound of '{source}' is left out: {told}",)
 
 
-def test_a_source_without_sound_or_that_is_gone_is_no_trouble(tmp_path: Path) -> None:
+def test_a_source_without_audio_or_a_missing_one_is_accepted(tmp_path: Path) -> None:
     silent = make_video(tmp_path / "silent.mp4", NTSC[:5])
     for source in (silent, tmp_path / "gone.mp4", Path(__file__)):
         video = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
@@ -247,7 +247,7 @@ def test_a_source_without_sound_or_that_is_gone_is_no_trouble(tmp_path: Path) ->
         assert video.remarks == ()
 
 
-def test_damaged_sound_is_copied_around_the_damage(tmp_path: Path) -> None:
+def test_damaged_audio_is_copied_without_the_damaged_packets(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.ts", NTSC, sound="aac", sound_s=2.5)
     data = bytearray(source.read_bytes())
     middle = len(data) // 2
@@ -262,14 +262,14 @@ def test_damaged_sound_is_copied_around_the_damage(tmp_path: Path) -> None:
     assert heard[-1] > 2.4
 
 
-def test_time_that_stands_still_or_runs_back_is_pushed_on(tmp_path: Path) -> None:
+def test_time_stamps_that_do_not_increase_are_corrected(tmp_path: Path) -> None:
     shoot(VideoWriter(tmp_path / "video.mp4", LABELS), [0.0, 0.5, 0.5, 0.4, 0.9])
     times_s = see(tmp_path / "video.mp4").times_s
     assert len(times_s) == 5
     assert all(one < other for one, other in pairwise(times_s))
 
 
-def test_frames_without_time_follow_each_other_at_the_rate(tmp_path: Path) -> None:
+def test_frames_without_time_stamps_follow_at_the_frame_rate(tmp_path: Path) -> None:
     video = VideoWriter(tmp_path / "video.mp4", LABELS, rate=5)
     for number in range(4):
         video.write(frame_at(number, None), one_box())
@@ -278,13 +278,13 @@ def test_frames_without_time_follow_each_other_at_the_rate(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("rate", [None, 0.0, 0.00098, 90_000.0, float("nan"), float("inf"), -1.0])
-def test_a_rate_that_nobody_believes_does_no_harm(tmp_path: Path, rate: float | None) -> None:
+def test_an_implausible_frame_rate_is_ignored(tmp_path: Path, rate: float | None) -> None:
     shoot(VideoWriter(tmp_path / "video.mp4", LABELS, rate=rate), NTSC[:10])
     assert_same_times(see(tmp_path / "video.mp4"), NTSC[:10])
 
 
 @pytest.mark.parametrize("name", ["video.avi", "video.gif", "video", "video.mp4.txt", "-"])
-def test_another_suffix_is_refused_by_name(tmp_path: Path, name: str) -> None:
+def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=rf"{name}.*\.mp4, \.mkv, \.webm or \.mov"):
         VideoWriter(tmp_path / name, LABELS)
     assert list(tmp_path.iterdir()) == []
@@ -299,7 +299,7 @@ def test_without_an_h264_encoder_the_video_is_vp9(tmp_path: Path, suffix: str) -
     assert_same_times(seen, NTSC[:20])
 
 
-def test_a_video_that_no_encoder_can_make_is_refused_before_the_first_frame(tmp_path: Path) -> None:
+def test_without_any_encoder_the_video_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no encoder for H\.264; end the name in \.webm or \.mp4"):
         video_format(tmp_path / "video.mov", lambda name: name == "libvpx-vp9")
     with pytest.raises(UsageError, match=r"no encoder for H\.264 or VP9"):
@@ -307,7 +307,7 @@ def test_a_video_that_no_encoder_can_make_is_refused_before_the_first_frame(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_video_is_never_written_over_the_one_it_is_made_of(tmp_path: Path) -> None:
+def test_a_video_never_overwrites_its_source(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", NTSC[:5])
     (tmp_path / "link.mp4").symlink_to(source)
     data = source.read_bytes()
@@ -318,20 +318,20 @@ def test_a_video_is_never_written_over_the_one_it_is_made_of(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("complete", [True, False])
-def test_no_frame_is_no_file_and_told(tmp_path: Path, complete: bool) -> None:
+def test_without_frames_there_is_no_file_and_a_remark(tmp_path: Path, complete: bool) -> None:
     video = VideoWriter(tmp_path / "video.mp4", LABELS)
     video.close(complete=complete)
     assert list(tmp_path.iterdir()) == []
     assert video.remarks == (f"'{tmp_path / 'video.mp4'}' was not written: no frame could be read",)
 
 
-def test_sound_of_a_stream_is_left_out_with_a_remark(tmp_path: Path) -> None:
+def test_audio_of_a_stream_is_left_out_with_a_remark(tmp_path: Path) -> None:
     video = VideoWriter(tmp_path / "video.mp4", LABELS, sound_from="rtsp://host/a", sound_is_file=False)
     shoot(video, NTSC[:5])
     assert video.remarks == ("sound of 'rtsp://host/a' is left out: it can only be copied from a file",)
 
 
-def test_an_aborted_video_leaves_whole_fragments_or_nothing(tmp_path: Path) -> None:
+def test_an_aborted_video_leaves_complete_fragments_or_nothing(tmp_path: Path) -> None:
     short, long = VideoWriter(tmp_path / "short.mp4", LABELS), VideoWriter(tmp_path / "long.mp4", LABELS)
     short.write(frame_at(0, 0.0), one_box())
     for number in range(150):
@@ -358,7 +358,7 @@ def test_names_of_any_bytes_can_be_written_and_read(tmp_path: Path) -> None:
     assert len(see(seen).sound) == 1
 
 
-def test_a_folder_and_a_bad_font_are_told_at_once(tmp_path: Path) -> None:
+def test_a_folder_and_an_invalid_font_are_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "video.mp4").mkdir()
     with pytest.raises(OutputError, match="it is a folder"):
         VideoWriter(tmp_path / "video.mp4", LABELS)
@@ -379,7 +379,7 @@ def test_a_pipe_gets_fragments_that_play(tmp_path: Path) -> None:
     assert "moof" in seen.boxes
 
 
-def test_memory_of_frames_is_let_go_of(tmp_path: Path) -> None:
+def test_memory_of_frames_is_freed(tmp_path: Path) -> None:
     """What a video holds does not grow with its length: only the encoder's few frames are in flight."""
     import gc
     import weakref

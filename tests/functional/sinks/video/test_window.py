@@ -61,7 +61,7 @@ def test_frames_are_shown_and_the_end_closes_the_window(screen: None) -> None:
     assert not closed.is_set()
 
 
-def test_whoever_closes_the_window_ends_the_run(screen: None) -> None:
+def test_closing_the_window_ends_the_run(screen: None) -> None:
     closed = threading.Event()
     window = Window(LABELS, title="a", on_closed=closed.set)
     window._process.terminate()
@@ -72,7 +72,7 @@ def test_whoever_closes_the_window_ends_the_run(screen: None) -> None:
     window.abort()
 
 
-def test_a_screen_that_does_not_answer_is_told_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_screen_that_does_not_answer_is_reported_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":9999")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(UsageError, match="cannot open a window on this machine: use `save_video`"):

@@ -40,7 +40,7 @@ def with_pixels(frame: Frame, metadata: ImageMetadata | None = None) -> Frame:
 
 
 @pytest.mark.parametrize("suffix", sorted(FORMATS))
-def test_each_format_keeps_its_suffix_and_is_what_it_says(
+def test_each_suffix_is_kept_and_names_the_format(
     tmp_path: Path, make_frame: Callable[..., Frame], suffix: str
 ) -> None:
     if FORMATS[suffix] == "AVIF" and not features.check("avif"):
@@ -67,7 +67,7 @@ def test_exif_and_color_profile_are_kept(tmp_path: Path, make_frame: Callable[..
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "PNG"])
-def test_metadata_that_an_encoder_refuses_costs_the_metadata_not_the_image(image_format: str) -> None:
+def test_metadata_that_an_encoder_refuses_is_left_out(image_format: str) -> None:
     data = encode(image(), image_format, ImageMetadata("JPEG", b"Exif\0\0" + bytes(70_000), None))
     assert data is not None
     with Image.open(io.BytesIO(data)) as copy:
@@ -75,7 +75,7 @@ def test_metadata_that_an_encoder_refuses_costs_the_metadata_not_the_image(image
 
 
 @pytest.mark.parametrize(("side", "image_format"), [(16_384, "WEBP"), (65_501, "JPEG"), (65_536, "GIF")])
-def test_an_image_too_long_for_its_format_is_written_as_png(
+def test_an_image_too_large_for_its_format_is_written_as_png(
     tmp_path: Path, make_frame: Callable[..., Frame], capfd: pytest.CaptureFixture[str], side: int, image_format: str
 ) -> None:
     suffix = next(suffix for suffix, name in FORMATS.items() if name == image_format)
@@ -86,7 +86,7 @@ def test_an_image_too_long_for_its_format_is_written_as_png(
     assert capfd.readouterr().err == ""
 
 
-def test_what_cannot_be_written_gets_a_longer_name(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
+def test_a_format_that_cannot_be_written_gets_a_longer_name(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
     sink = AnnotatedImageSink(tmp_path, LABELS)
     sink.write(with_pixels(make_frame("a.heic"), ImageMetadata("HEIF")), FOUND)
     sink.write(with_pixels(make_frame("b.pgm"), ImageMetadata("PPM")), FOUND)
@@ -129,13 +129,13 @@ def test_hostile_names_are_written_below_the_folder(tmp_path: Path, results: lis
         assert {str(path.relative_to(tmp_path / "drawn")) for path in files} == {f.origin.relative for f in frames}
 
 
-def test_images_that_are_there_may_be_left(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
+def test_existing_images_can_be_skipped(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
     (tmp_path / "a.jpg").write_bytes(b"mine")
     AnnotatedImageSink(tmp_path, LABELS, skip_existing=True).write(with_pixels(make_frame("a.jpg")), FOUND)
     assert (tmp_path / "a.jpg").read_bytes() == b"mine"
 
 
-def test_a_bad_font_is_told_before_the_first_image(tmp_path: Path) -> None:
+def test_an_invalid_font_is_reported_before_the_first_image(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot use the font"):
         AnnotatedImageSink(tmp_path, LABELS, DrawingStyle(font=tmp_path / "none.ttf"))
 

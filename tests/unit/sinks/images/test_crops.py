@@ -56,7 +56,7 @@ def test_no_label_leads_out_of_the_folder(tmp_path: Path, make_frame: Callable[.
     assert len(list((tmp_path / "crops").rglob("*.png"))) == 3
 
 
-def test_crops_that_are_there_may_be_left(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
+def test_existing_crops_can_be_skipped(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
     path = tmp_path / "cat" / "a_001.png"
     path.parent.mkdir()
     path.write_bytes(b"mine")
@@ -64,6 +64,6 @@ def test_crops_that_are_there_may_be_left(tmp_path: Path, make_frame: Callable[.
     assert path.read_bytes() == b"mine"
 
 
-def test_a_frame_of_a_resumed_run_is_passed_over(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
+def test_a_frame_of_a_resumed_run_is_skipped(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
     Crops(tmp_path / "crops", LABELS).write(make_frame("a.png"), boxes((0, 0, 9, 9)))
     assert not (tmp_path / "crops").exists()

@@ -28,7 +28,7 @@ def read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 
-def test_segments_are_numbered_from_one_and_the_surest_is_on_top(tmp_path: Path) -> None:
+def test_segments_count_from_one_and_the_best_score_is_on_top(tmp_path: Path) -> None:
     LabelMaps(tmp_path, LABELS, of_classes=False).write(FRAME, halves(2, 0))
     found = read(tmp_path / "a.png")
     assert found.dtype == np.uint8
@@ -36,7 +36,7 @@ def test_segments_are_numbered_from_one_and_the_surest_is_on_top(tmp_path: Path)
     assert (found[:, 32:] == 2).all()
 
 
-def test_classes_are_class_indices_and_255_is_nothing(tmp_path: Path) -> None:
+def test_values_are_class_indices_and_255_is_none(tmp_path: Path) -> None:
     LabelMaps(tmp_path, LABELS, of_classes=True).write(FRAME, halves(2))
     found = read(tmp_path / "a.png")
     assert (found[:, :32] == 2).all()
@@ -44,14 +44,14 @@ def test_classes_are_class_indices_and_255_is_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "classes.txt").read_text().splitlines() == ["cat", "dog", "traffic light"]
 
 
-def test_an_image_in_which_nothing_was_found_has_a_map(tmp_path: Path) -> None:
+def test_an_image_without_detections_has_a_map(tmp_path: Path) -> None:
     LabelMaps(tmp_path / "i", LABELS, of_classes=False).write(FRAME, Detections.empty())
     LabelMaps(tmp_path / "c", LABELS, of_classes=True).write(FRAME, Detections.empty())
     assert (read(tmp_path / "i" / "a.png") == 0).all()
     assert (read(tmp_path / "c" / "a.png") == 255).all()
 
 
-def test_more_numbers_than_eight_bits_hold_take_sixteen(tmp_path: Path) -> None:
+def test_more_than_255_values_take_16_bits(tmp_path: Path) -> None:
     masks = tuple(Rle.of(np.arange(48 * 64).reshape(48, 64) == place) for place in range(300))
     many = Detections(np.zeros((300, 4)), np.ones(300, np.float32), np.arange(300), masks)
     labels = ClassLabels.from_names([f"class {number}" for number in range(300)])
@@ -61,7 +61,7 @@ def test_more_numbers_than_eight_bits_hold_take_sixteen(tmp_path: Path) -> None:
     assert set(np.unique(read(tmp_path / "c" / "a.png"))) == {*range(300), 65535}
 
 
-def test_the_tree_is_mirrored_and_failures_have_no_map(tmp_path: Path, segments: list[Result]) -> None:
+def test_folders_are_those_of_the_input_and_failures_have_no_map(tmp_path: Path, segments: list[Result]) -> None:
     sink = LabelMaps(tmp_path, LABELS, of_classes=False)
     for result in segments:
         sink.write(*result)
@@ -74,7 +74,7 @@ def test_the_tree_is_mirrored_and_failures_have_no_map(tmp_path: Path, segments:
                 np.testing.assert_array_equal(found == number, mask.decode())
 
 
-def test_maps_that_are_there_can_be_left(tmp_path: Path) -> None:
+def test_existing_maps_can_be_skipped(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"mine")
     LabelMaps(tmp_path, LABELS, of_classes=False, skip_existing=True).write(FRAME, halves(0))
     assert (tmp_path / "a.png").read_bytes() == b"mine"

@@ -40,7 +40,9 @@ def ids_of(path: Path) -> np.ndarray:
     return colors[:, :, 0] + 256 * colors[:, :, 1] + 256 * 256 * colors[:, :, 2]
 
 
-def test_every_rule_of_panopticapi_is_kept(tmp_path: Path, settings: SinkSettings, segments: list[Result]) -> None:
+def test_the_output_follows_the_rules_of_panopticapi(
+    tmp_path: Path, settings: SinkSettings, segments: list[Result]
+) -> None:
     found = written(segments, tmp_path / "out.json", settings)
     images = {image["id"]: image for image in found["images"]}
     categories = {category["id"]: category for category in found["categories"]}
@@ -65,7 +67,7 @@ def test_every_rule_of_panopticapi_is_kept(tmp_path: Path, settings: SinkSetting
             assert segment["iscrowd"] == 0
 
 
-def test_the_image_holds_the_masks_under_their_segment_ids(
+def test_colors_are_the_segment_ids_of_the_masks(
     tmp_path: Path, settings: SinkSettings, segments: list[Result]
 ) -> None:
     found = written(segments, tmp_path / "out.json", settings)
@@ -89,13 +91,13 @@ def test_a_thousand_segments_have_a_thousand_colors(
     assert set(np.unique(ids_of(tmp_path / "out" / "a.png"))) == set(range(1001))
 
 
-def test_stuff_is_no_thing(tmp_path: Path, settings: SinkSettings, segments: list[Result]) -> None:
+def test_stuff_categories_are_not_things(tmp_path: Path, settings: SinkSettings, segments: list[Result]) -> None:
     labels = ClassLabels(("cat", "grass"), (1, 2), frozenset({1}))
     found = written([], tmp_path / "out.json", replace(settings, info=replace(settings.info, labels=labels)))
     assert [category["isthing"] for category in found["categories"]] == [1, 0]
 
 
-def test_a_failed_image_stands_in_the_info_and_has_no_image_of_ids(
+def test_a_failed_image_is_in_the_info_and_has_no_png(
     tmp_path: Path, settings: SinkSettings, segments: list[Result]
 ) -> None:
     found = written([segments[2]], tmp_path / "out.json", settings)
@@ -115,13 +117,13 @@ def test_masks_that_overlap_are_refused(tmp_path: Path, settings: SinkSettings, 
 
 def test_boxes_without_masks_are_refused(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
     sink = CocoPanopticSink(tmp_path / "out.json", settings)
-    with pytest.raises(ValueError, match="only boxes"):
+    with pytest.raises(ValueError, match="needs masks"):
         sink.write(*results[0])
     sink.abort()
 
 
-def test_a_place_for_the_folder_is_needed(tmp_path: Path, settings: SinkSettings) -> None:
-    with pytest.raises(UsageError, match="with --output"):
+def test_an_output_without_a_folder_is_refused(tmp_path: Path, settings: SinkSettings) -> None:
+    with pytest.raises(UsageError, match="in `outputs`"):
         sink_class("coco-panoptic")(io.BytesIO(), settings)
     with pytest.raises(UsageError, match=r"in \.json"):
         sink_class("coco-panoptic")(tmp_path / "out", settings)

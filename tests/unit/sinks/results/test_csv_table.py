@@ -27,11 +27,11 @@ def rows(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
-def test_the_columns_are_those_of_the_manual() -> None:
+def test_the_columns_are_documented() -> None:
     assert ",".join(COLUMNS) == "file,frame,time_s,width,height,label,category_id,score,x_min,y_min,x_max,y_max"
 
 
-def test_of_a_run_that_tracks_the_last_column_is_the_track(settings: SinkSettings, results: list[Result]) -> None:
+def test_with_tracking_the_last_column_is_the_track_id(settings: SinkSettings, results: list[Result]) -> None:
     frame, found = results[0]
     assert isinstance(found, Detections)
     numbered = replace(found, track_ids=np.array([12, 3]))
@@ -41,19 +41,19 @@ def test_of_a_run_that_tracks_the_last_column_is_the_track(settings: SinkSetting
 
 
 @pytest.mark.parametrize("tracks", [True, False])
-def test_columns_and_rows_agree_about_tracks(settings: SinkSettings, results: list[Result], tracks: bool) -> None:
+def test_rows_must_match_the_header_about_tracks(settings: SinkSettings, results: list[Result], tracks: bool) -> None:
     frame, found = results[0]
     assert isinstance(found, Detections)
     other = found if tracks else replace(found, track_ids=np.array([1, 2]))
-    with pytest.raises(ValueError, match="columns"):
+    with pytest.raises(ValueError, match="track column"):
         table([(frame, other)], replace(settings, tracks=tracks))
 
 
-def test_a_header_stands_there_even_when_nothing_was_found(settings: SinkSettings) -> None:
+def test_the_header_row_is_written_without_detections_too(settings: SinkSettings) -> None:
     assert table([], settings) == ",".join(COLUMNS).encode() + b"\r\n"
 
 
-def test_every_box_reads_back_as_it_was(settings: SinkSettings, results: list[Result]) -> None:
+def test_every_box_can_be_read_back(settings: SinkSettings, results: list[Result]) -> None:
     read = iter(rows(table(results, settings)))
     for frame, found in results:
         if not isinstance(found, Detections):
@@ -70,9 +70,7 @@ def test_every_box_reads_back_as_it_was(settings: SinkSettings, results: list[Re
     assert next(read, None) is None
 
 
-def test_lines_end_as_the_standard_says_and_odd_names_keep_their_bytes(
-    settings: SinkSettings, results: list[Result]
-) -> None:
+def test_lines_end_in_crlf_and_names_keep_their_bytes(settings: SinkSettings, results: list[Result]) -> None:
     data = table(results, settings)
     assert data.count(b"\r\n") == len(rows(data)) + 1
     assert b"not utf-8 \xff.jpg" in data
@@ -80,9 +78,7 @@ def test_lines_end_as_the_standard_says_and_odd_names_keep_their_bytes(
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
-def test_what_a_spreadsheet_would_run_is_made_text_only_when_asked(
-    settings: SinkSettings, results: list[Result], start: str
-) -> None:
+def test_formulas_are_made_text_only_on_request(settings: SinkSettings, results: list[Result], start: str) -> None:
     labels = ClassLabels((f"{start}cmd", "dog", "x"), (1, 2, 3))
     odd = replace(settings, info=replace(settings.info, labels=labels))
     exact = rows(table(results[:1], odd))
@@ -92,7 +88,7 @@ def test_what_a_spreadsheet_would_run_is_made_text_only_when_asked(
     assert safe[0]["label"] == "dog"
 
 
-def test_the_file_grows_by_whole_rows(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
+def test_the_file_grows_by_complete_rows(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
     sink = CsvTable(tmp_path / "x.csv", settings)
     for result in results:
         sink.write(*result)
@@ -103,7 +99,7 @@ def test_the_file_grows_by_whole_rows(tmp_path: Path, settings: SinkSettings, re
     assert (tmp_path / "x.csv").read_bytes() == table(results, settings)
 
 
-def test_a_number_that_is_none_is_never_written(settings: SinkSettings, results: list[Result]) -> None:
+def test_nan_and_infinity_are_never_written(settings: SinkSettings, results: list[Result]) -> None:
     _, detections = results[0]
     detections.boxes_xyxy[0, 0] = float("inf")
     with pytest.raises(ValueError, match="finite"):

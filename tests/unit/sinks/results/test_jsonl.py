@@ -35,7 +35,7 @@ def test_a_failure_keeps_its_line(settings: SinkSettings, results: list[Result])
     assert record["error"]["code"] == "truncated"
 
 
-def test_the_file_grows_by_whole_lines(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
+def test_the_file_grows_by_complete_lines(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
     path = tmp_path / "x.jsonl"
     sink = JsonLines(path, settings)
     expected = b""
@@ -51,13 +51,13 @@ def test_the_file_grows_by_whole_lines(tmp_path: Path, settings: SinkSettings, r
     assert path.read_bytes() == expected
 
 
-def test_the_header_is_asked_for(settings: SinkSettings) -> None:
+def test_the_header_is_written_only_on_request(settings: SinkSettings) -> None:
     stream = io.BytesIO()
     JsonLines(stream, replace(settings, header=True)).close(complete=True)
     assert json.loads(stream.getvalue()) == {"detcli": settings.info.as_json()}
 
 
-def test_a_number_that_is_none_is_never_written(settings: SinkSettings, results: list[Result]) -> None:
+def test_nan_and_infinity_are_never_written(settings: SinkSettings, results: list[Result]) -> None:
     frame, detections = results[0]
     detections.scores[0] = float("nan")
     with pytest.raises(ValueError, match="JSON compliant"):

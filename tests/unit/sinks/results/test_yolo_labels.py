@@ -15,7 +15,7 @@ from detcli.structures.detections import Detections
 from detcli.structures.json_records import Result
 
 
-def test_every_image_that_was_read_has_its_own_text(
+def test_every_image_that_was_read_has_a_label_file(
     tmp_path: Path, settings: SinkSettings, results: list[Result]
 ) -> None:
     sink = YoloLabels(tmp_path / "labels", settings)
@@ -28,7 +28,7 @@ def test_every_image_that_was_read_has_its_own_text(
     assert not (tmp_path / "labels" / "c.txt").exists()
 
 
-def test_lines_read_back_as_the_boxes(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
+def test_lines_can_be_read_back_as_the_boxes(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
     frame, found = results[0]
     assert isinstance(found, Detections)
     YoloLabels(tmp_path, settings).write(frame, found)
@@ -39,7 +39,7 @@ def test_lines_read_back_as_the_boxes(tmp_path: Path, settings: SinkSettings, re
     np.testing.assert_array_equal(table[:, 5].astype(np.float32), found.scores)
 
 
-def test_the_names_stand_in_a_list_from_the_start_and_no_image_takes_its_place(
+def test_class_names_are_listed_first_and_never_overwritten(
     tmp_path: Path, settings: SinkSettings, results: list[Result]
 ) -> None:
     labels = ClassLabels(("cat", "two\nlines", "汽车"), (1, 2, 3))
@@ -62,7 +62,7 @@ def test_threads_write_at_once(tmp_path: Path, settings: SinkSettings, results: 
     assert len(list(tmp_path.rglob("*.txt"))) == len(results)
 
 
-def test_texts_that_are_there_may_be_left(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
+def test_existing_label_files_can_be_skipped(tmp_path: Path, settings: SinkSettings, results: list[Result]) -> None:
     (tmp_path / "a.txt").write_bytes(b"mine")
     YoloLabels(tmp_path, replace(settings, skip_existing=True)).write(*results[0])
     assert (tmp_path / "a.txt").read_bytes() == b"mine"
@@ -70,7 +70,7 @@ def test_texts_that_are_there_may_be_left(tmp_path: Path, settings: SinkSettings
     assert (tmp_path / "a.txt").read_bytes() != b"mine"
 
 
-def test_a_stream_is_no_folder(settings: SinkSettings) -> None:
+def test_a_stream_cannot_be_a_folder(settings: SinkSettings) -> None:
     with pytest.raises(UsageError, match="need a folder"):
         YoloLabels(io.BytesIO(), settings)
     with pytest.raises(UsageError, match="need a folder"):

@@ -23,7 +23,7 @@ def box(kind: bytes, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("step", [1, 7, 1000])
-def test_pieces_are_whole_however_the_bytes_come(step: int) -> None:
+def test_fragments_are_complete_however_the_bytes_arrive(step: int) -> None:
     first, second = box(b"ftyp", 20) + box(b"moov", 90) + box(b"moof", 40) + box(b"mdat", 300), box(b"moof", 9)
     second += (1).to_bytes(4, "big") + b"mdat" + (50).to_bytes(8, "big") + bytes(34)
     kept = Kept()
@@ -35,7 +35,7 @@ def test_pieces_are_whole_however_the_bytes_come(step: int) -> None:
     assert pieces.media == 2
 
 
-def test_a_part_that_was_given_up_is_an_error_rather_than_waited_for() -> None:
+def test_a_part_of_size_zero_is_an_error() -> None:
     kept = Kept()
     pieces = FragmentWriter(kept, in_boxes=True)
     with pytest.raises(OutputError):

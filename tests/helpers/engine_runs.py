@@ -21,7 +21,7 @@ from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 
 
-def image_request(model: Path, *sources: str, strict: bool = False, batch_size: int = 2, **output: Any) -> ImageRequest:
+def image_request(model: Path, *sources: str, strict: bool = False, batch_size: int = 1, **output: Any) -> ImageRequest:
     """A run over images with a tiny model on the CPU: two boxes per image."""
     return ImageRequest(
         input=ImageInputSettings(sources=sources or ("in",)),
@@ -41,7 +41,7 @@ def video_request(model: Path, *sources: str, **others: Any) -> VideoRequest:
         input=VideoInputSettings(sources=sources or ("in.mp4",)),
         model=ModelSettings(model=str(model)),
         detection=DetectionSettings(threshold=0.01, max_detections=2),
-        compute=ComputeSettings(device="cpu", batch_size=2, workers=2),
+        compute=ComputeSettings(device="cpu", batch_size=1, workers=2),
         output=OutputSettings(**output),
         **others,
     )

@@ -30,17 +30,17 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
     arguments = {
         **_input_arguments(request),
         "threshold": detector.threshold,
-        "max_det": request.detection.max_detections,
-        "classes": _list(request.detection.classes),
+        "max_det": detector.selection.max_detections,
+        "classes": _classes(request, detector),
         "imgsz": _list(request.detection.image_size),
-        "pad": request.compute.pad or None,
+        "pad": detector.pad or None,
         "precision": detector.precision,
         "optimize": request.compute.optimize,
-        "deterministic": request.compute.deterministic,
+        "deterministic": detector.deterministic,
         "gt": None if request.output.ground_truth is None else str(request.output.ground_truth),
         **_segmentation_arguments(request),
     }
-    if request.compute.deterministic:  # only then must these be the same in a resumed run
+    if detector.deterministic:  # only then must these be the same in a resumed run
         arguments |= {"device": detector.device_name, "batch": detector.batch_size}
     given = {name: value for name, value in arguments.items() if value is not None}
     files = detector.files
@@ -87,6 +87,13 @@ def _input_arguments(request: RunRequest) -> dict[str, object]:
         chosen = {name: getattr(videos, name) for name in names} | {"track": request.track or None}
         return _common_input(videos, chosen | {"camera_size": _list(videos.camera_size)})
     return {}
+
+
+def _classes(request: RunRequest, detector: Detector) -> list[str] | None:
+    """The classes as the request names them, else those that the detector was loaded with; None: all."""
+    if request.detection.classes is not None or detector.selection.class_ids is None:
+        return _list(request.detection.classes)
+    return [detector.labels.names[class_id] for class_id in detector.selection.class_ids]
 
 
 def _common_input(given: ImageInputSettings | VideoInputSettings, chosen: dict[str, object]) -> dict[str, object]:

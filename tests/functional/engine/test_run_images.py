@@ -11,7 +11,7 @@ import pytest
 
 from detcli.engine.observer import Observer
 from detcli.engine.preview import preview
-from detcli.engine.requests.run_request import ImageRequest, ModelSettings, OutputSettings
+from detcli.engine.requests.run_request import DetectionSettings, ImageRequest, ModelSettings, OutputSettings
 from detcli.engine.run import run
 from detcli.errors import InputError, OutputError, TooManyFailuresError, UsageError
 from detcli.inference.load import load_detector
@@ -34,7 +34,7 @@ def test_a_run_writes_what_the_command_writes(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     request = image_request(model, outputs=("api.coco.json", "api.csv"), save_images="api")
     stats = run(request)
-    options = ("-m", model, "-t", "0.01", "--max-det", "2", "-b", "2", "-j", "2")
+    options = ("-m", model, "-t", "0.01", "--max-det", "2", "-b", "1", "-j", "2")
     assert detcli("detect", "in", *options, "-o", "c.coco.json", "-o", "c.csv", "--save-images", "c").code == 0
     for suffix in (".coco.json", ".csv"):
         assert Path(f"api{suffix}").read_bytes() == Path(f"c{suffix}").read_bytes()
@@ -79,9 +79,17 @@ def test_a_loaded_detector_can_run_several_times(model: Path, images: Path) -> N
     assert detector.threshold == 0.01
 
 
+def test_results_carry_the_settings_of_a_loaded_detector(model: Path, images: Path) -> None:
+    detector = load_detector(str(model), device="cpu", threshold=0.25, max_detections=3, classes=["dog"])
+    request = replace(image_request(model), model=ModelSettings(model=detector), detection=DetectionSettings())
+    run(replace(request, output=OutputSettings(outputs=("out.jsonl",), header=True)))
+    arguments = records()[0]["detcli"]["arguments"]
+    assert (arguments["threshold"], arguments["max_det"], arguments["classes"]) == (0.25, 3, ["dog"])
+
+
 def test_runs_in_threads_do_not_disturb_each_other(model: Path, images: Path) -> None:
-    detector = load_detector(str(model), device="cpu", threshold=0.01, max_detections=2, batch_size=1)
-    request = replace(image_request(model, batch_size=1), model=ModelSettings(model=detector))
+    detector = load_detector(str(model), device="cpu", threshold=0.01, max_detections=2)
+    request = replace(image_request(model), model=ModelSettings(model=detector))
     failures: list[BaseException] = []
 
     def work(name: str) -> None:
@@ -117,14 +125,14 @@ def test_a_stopped_run_resumes_to_the_same_bytes(
     model: Path, images: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    run(image_request(model, outputs=(f"complete-{name}",), batch_size=1))
+    run(image_request(model, outputs=(f"complete-{name}",)))
     stop = StopSignal()
-    request = image_request(model, outputs=(name,), batch_size=1)
+    request = image_request(model, outputs=(name,))
     first = run(request, observer=StopAfter(2, stop), stop=stop)
     assert (first.interrupted, first.exit_code) == ("SIGTERM", 143)
     assert 2 <= first.images < 5
     observer = RecordingObserver()
-    resumed = run(image_request(model, outputs=(name,), batch_size=1, resume=True), observer=observer)
+    resumed = run(image_request(model, outputs=(name,), resume=True), observer=observer)
     assert (resumed.resumed, resumed.images) == (first.images, 5)
     assert observer.of("start")[0].done == first.images
     assert len(observer.of("result")) == 5 - first.images
@@ -134,7 +142,7 @@ def test_a_stopped_run_resumes_to_the_same_bytes(
 
 def test_a_resumed_run_refuses_another_input(model: Path, images: Path) -> None:
     stop = StopSignal()
-    run(image_request(model, outputs=("out.jsonl",), batch_size=1), observer=StopAfter(2, stop), stop=stop)
+    run(image_request(model, outputs=("out.jsonl",)), observer=StopAfter(2, stop), stop=stop)
     (images / "0.png").rename(images / "00.png")
     observer = RecordingObserver()
     with pytest.raises(UsageError, match=r"image 1 of the interrupted run was 'in/0.png' and is 'in/00.png' now"):

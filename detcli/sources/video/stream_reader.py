@@ -113,7 +113,7 @@ class StreamReader:
             return opened
         decoder.close()
         reason = "no frame of it can be decoded"
-        if self._access.kind == "pipe" and "mp4" in opened.container.format.name:
+        if self._access.kind == "pipe" and opened.is_mp4:
             reason = (
                 "an MP4 file cannot be read from a pipe: pipe MPEG-TS or Matroska, as by "
                 "'ffmpeg -i a.mp4 -c copy -f mpegts -'"
@@ -122,7 +122,7 @@ class StreamReader:
 
     def _lost_before_first_frame(self, opened: OpenContainer, lost: LostError) -> SourceError:
         reason = f"{lost}, before its first frame"
-        if opened.finite and "mp4" in opened.container.format.name:
+        if opened.finite and opened.is_mp4:
             reason += "; the server cannot send parts of a file, and this MP4 ends with its index: download it and read the file"
         return self._access.error("not-found", reason)
 

@@ -1,22 +1,22 @@
-"""From time stamps to seconds since the first frame: exact, and never backwards."""
+"""Converts time stamps to seconds since the first frame: exact and strictly increasing."""
 
 from fractions import Fraction
 from typing import Final, Protocol
 
-_JUMP_S: Final = Fraction(1)  # further back than that, the clock was set again
-_STEP_S: Final = Fraction(1, 1000)  # between two frames of the same time stamp
+_JUMP_S: Final = Fraction(1)  # a larger step back means that the clock was set again
+_STEP_S: Final = Fraction(1, 1000)  # between two frames with the same time stamp
 
 
 class FrameClock(Protocol):
-    """The world's time in seconds; only differences mean something."""
+    """The real time in seconds; only differences have a meaning."""
 
     def now(self) -> float: ...  # noqa: D102
 
 
 class Timeline:
-    """Seconds of the frames of one source, over all the times that it is opened.
+    """Times of the frames of one source, over all its openings.
 
-    clock       gives the times where `by_arrival`, and the length of gaps
+    clock  used for the times where `by_arrival`, and for the length of gaps
     """
 
     def __init__(self, clock: FrameClock) -> None:
@@ -26,18 +26,18 @@ class Timeline:
         self._offset = Fraction(0)  # seconds of the first time stamp
         self._interval = Fraction(0)
         self._by_arrival = False
-        self._arrived = 0.0  # when the last frame did
+        self._arrived = 0.0  # time of the last frame's arrival
         self._heard = clock.now()
         self._last: Fraction | None = None
 
     @property
     def heard(self) -> float:
-        """When something came last, by the clock."""
+        """Time of the last packet's arrival, by the clock."""
         return self._heard
 
     @property
     def begun(self) -> bool:
-        """Whether a frame has come of this opening."""
+        """Whether this opening has returned a frame."""
         return self._first is not None
 
     @property
@@ -47,37 +47,37 @@ class Timeline:
 
     @property
     def last_stamp_s(self) -> float:
-        """The same on the source's own clock, which may not begin with the first frame."""
+        """The same by the source's clock, which may not start with the first frame."""
         return float((self._last or 0) - self._offset + (self._first or 0) * self._base)
 
     @property
     def interval_s(self) -> float:
-        """Between the last two frames, or as the source says."""
+        """Seconds between the last two frames, or by the source's header."""
         return float(self._interval)
 
     def start_opening(self, base: Fraction, interval: Fraction | None, *, by_arrival: bool, new_clock: bool) -> None:
-        """Be told of an opening of the source.
+        """Start an opening of the source.
 
-        base        seconds a tick
-        interval    seconds between frames, where the source says
-        by_arrival  its time stamps mean nothing: a frame's time is when it comes
-        again        its time stamps have nothing to do with those before: the clock bridges the gap
+        base        seconds per tick
+        interval    seconds between frames, where the source reports it
+        by_arrival  its time stamps are invalid: the time of arrival counts
+        again        its time stamps do not continue the earlier ones: `clock` measures the gap
         """
         self._base, self._by_arrival = base, by_arrival
         self._interval = interval if interval is not None else self._interval
         if new_clock:
             self._first = None
 
-    def hears(self) -> None:
-        """Something came now, and with it the frames from here on: those a decoder held back come late, not new."""
+    def note_arrival(self) -> None:
+        """A packet arrived now: the time of the frames decoded next, also of those that the decoder returns later."""
         self._heard = self._clock.now()
 
     def rewind(self) -> None:
-        """Frames that have come will come again."""
+        """The frames so far are decoded again."""
         self._last = None if self._first is not None else self._last
 
     def time_s(self, pts: int | None) -> float:
-        """Seconds of the frame that comes now; later than the one before."""
+        """Seconds of the next frame; later than the one before."""
         now = self._heard
         if self._first is None:
             self._first = pts if pts is not None else 0
@@ -104,7 +104,7 @@ class Timeline:
         return float(self._seconds(pts))
 
     def shown_s(self, pts: int) -> float:
-        """Seconds of a time stamp for people: not before the beginning."""
+        """Seconds of a time stamp for messages: 0 at least."""
         return max(self.raw_s(pts), 0.0)
 
     def tick_of(self, time_s: float) -> int:

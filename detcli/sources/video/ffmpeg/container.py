@@ -53,6 +53,16 @@ class OpenContainer:
     by_arrival: bool
     every_byte: bool
 
+    @property
+    def is_mp4(self) -> bool:
+        """Whether it is MP4 or MOV: the index holds all frames."""
+        return "mp4" in self.container.format.name
+
+    @property
+    def is_matroska(self) -> bool:
+        """Whether it is Matroska or WebM."""
+        return "matroska" in self.container.format.name
+
 
 def open_av(access: StreamAccess, limits: ContainerLimits, *, max_pixels: int, low_delay: bool) -> OpenContainer:
     """Open a source and choose its video stream.

@@ -1,6 +1,6 @@
-"""The frames of an opened source, one after the other, with their times; what is missing or damaged between them.
+"""Decodes one opening of a source: its frames with their times, and what is missing or damaged between them.
 
-Knows one opening of a source, from its first packet to its end: what is done when a stream is lost is decided above.
+It works from the first packet to the end or the loss of the stream; a lost stream is reopened elsewhere.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from detcli.sources.video.ffmpeg.corruption import CorruptionDetector, FrameLoss
 from detcli.sources.video.ffmpeg.demuxer import Demuxer, LostError, Packet, time_stamp_of
 from detcli.sources.video.ffmpeg.reorder import FrameReorderer
 from detcli.sources.video.ffmpeg.seek import jump_ahead
+from detcli.sources.video.ffmpeg.truncation import TruncationDetector
 from detcli.sources.video.timestamps import Timeline
 
-_MOST_HELD: Final = 2000  # packets since a key frame that are kept to begin there
-_AT_ONCE_S: Final = 1e-5  # a start so near is none
-_CUT_SHORT_S: Final = 0.5  # that the images of a whole file may end before the header of the whole says
+_MAX_BUFFERED: Final = 2000  # packets since a key frame that are kept to start there
+_MIN_START_S: Final = 1e-5  # an earlier start is the beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class DecodedFrame:
 
 @dataclass(frozen=True, slots=True)
 class MissingFrames:
-    """Frames that cannot be had: `code` and `message` as in an `Unreadable`, and where it begins."""
+    """Frames that cannot be decoded: `code` and `message` as in a `FailedFrame`, and the time where they begin."""
 
     code: ImageErrorCode
     message: str
@@ -47,12 +47,12 @@ class MissingFrames:
 
 
 class VideoDecoder:
-    """Iterates once over the frames and over what is missing; raises LostError where a stream is lost.
+    """Iterates once over frames and missing frames; raises LostError where a stream is lost.
 
-    timeline     keeps the times; it may have been begun by an earlier opening of the same source
-    number_from  of the first frame
-    start_s      frames long before that need not be decoded; those shortly before come all the same
-    resume       skip what came in an earlier opening: frames up to the timeline's last one
+    timeline     computes the times; an earlier opening of the same source may have used it
+    number_from  number of the first frame
+    start_s      earlier frames may be skipped; those shortly before it are returned
+    resume       skip the frames of an earlier opening: up to the timeline's last one
     """
 
     def __init__(
@@ -65,135 +65,133 @@ class VideoDecoder:
         resume: bool = False,
     ) -> None:
         self._opened, self._timeline, self._number = opened, timeline, number_from
-        self._container, self._stream, self._decoder = opened.container, opened.stream, opened.stream.codec_context
+        self._decoder = opened.stream.codec_context
         self._start_s, self._resume_s = start_s, timeline.last_s if resume else None
         if resume:
             timeline.rewind()
-        self._all_indexed = "mp4" in self._container.format.name and self._stream.frames > 0
-        rate = self._stream.average_rate
-        interval = 1 / (rate * opened.base) if rate and not self._all_indexed else None
-        self._damage = CorruptionDetector(self._decoder.codec.name, interval)
-        self._matroska = "matroska" in self._container.format.name
-        self._claimed_packets = len(self._stream.index_entries) if self._all_indexed else 0
-        if self._container.format.name == "avi":
-            self._claimed_packets = self._stream.frames
-        self._packets = Demuxer(opened, self._damage, timeline.hears)
-        self._order = FrameReorderer(self._damage.awaits_before)
-        self._reached: list[int] | None = None  # time stamps sent since frames were skipped, until the first comes
-        self._passed = 0  # packets before those
-        self._passing = False
+        self._has_full_index = opened.is_mp4 and opened.stream.frames > 0
+        rate = opened.stream.average_rate
+        interval = 1 / (rate * opened.base) if rate and not self._has_full_index else None
+        self._corruption = CorruptionDetector(self._decoder.codec.name, interval)
+        self._truncation = TruncationDetector(opened)
+        self._packets = Demuxer(opened, self._corruption, timeline.note_arrival)
+        self._reorderer = FrameReorderer(self._corruption.expects_frame_before)
+        self._sent: list[int] | None = None  # time stamps since frames were skipped, until the first frame comes
+        self._skipped = 0  # frames before those
+        self._is_skipping = False
 
     def __iter__(self) -> Iterator[DecodedFrame | MissingFrames]:
         """The frames in order of time."""
-        if self._resume_s is not None and (self._all_indexed or self._matroska):
-            self._seek(self._resume_s)  # others have no index: FFmpeg would search, and may end up behind it
+        if self._resume_s is not None and (self._has_full_index or self._opened.is_matroska):
+            self._seek(self._resume_s)  # other formats have no index: a search could end too late
         try:
-            for packet in self._passing_over(iter(self._packets)):
+            for packet in self._from_start(iter(self._packets)):
                 yield from self._decode(packet)
         except LostError:
             if not self._opened.finite:
-                yield from self._drain()  # what had come before; of a file it will come again
+                yield from self._drain()  # the last frames; those of a file are decoded again later
             raise
         yield from self._drain()
-        yield from self._at_the_end()
+        yield from self._missing_at_end()
 
     def close(self) -> None:
-        """Let go of the source; not while another thread iterates."""
-        self._container.close()
+        """Close the source; not while another thread iterates."""
+        self._opened.container.close()
 
     # ------------------------------------------------------------------------------------------------- packets
 
-    def _passing_over(self, packets: Iterator[Packet]) -> Iterator[Packet]:
-        """All packets; but where the start is far, from the first frame on none before the last key frame before it."""
-        held: list[Packet] = []  # from the last key frame on that is known to lie before the start
-        before, self._passing = 0, self._start_s > _AT_ONCE_S
-        may_jump = self._all_indexed
+    def _from_start(self, packets: Iterator[Packet]) -> Iterator[Packet]:
+        """The packets; where the start is far, only the first frame, then those from the last key frame before it."""
+        buffer: list[Packet] = []  # since the last key frame before the start, so far
+        before, self._is_skipping = 0, self._start_s > _MIN_START_S
+        may_jump = self._has_full_index
         for packet in packets:
-            if not self._passing:
+            if not self._is_skipping:
                 yield packet
                 continue
             if self._timeline.begun and packet.is_keyframe and self._is_early(packet.pts):
-                before, held = before + self._frames_of(held), []
-                if may_jump:  # not before the second key frame: of packets before it perhaps no frame comes
+                before, buffer = before + self._frame_count(buffer), []
+                if may_jump:  # not before the second key frame: earlier packets may give no frame
                     may_jump, until = False, self._timeline.tick_of(self._start_s)
-                    packet, passed = jump_ahead(self._container, self._stream, packets, packet, until)
-                    before += passed
-            held.append(packet)
+                    packet, skipped = jump_ahead(self._opened.container, self._opened.stream, packets, packet, until)
+                    before += skipped
+            buffer.append(packet)
             if not self._timeline.begun:
                 yield packet
-            elif not self._is_early(packet.dts) or len(held) > _MOST_HELD:
-                yield from self._begin_at(held, before)
-                held = []
-        if self._passing and self._timeline.begun:
-            yield from self._begin_at(held, before)
+            elif not self._is_early(packet.dts) or len(buffer) > _MAX_BUFFERED:
+                yield from self._start_at_key_frame(buffer, before)
+                buffer = []
+        if self._is_skipping and self._timeline.begun:
+            yield from self._start_at_key_frame(buffer, before)
 
-    def _begin_at(self, held: list[Packet], before: int) -> Iterator[Packet]:
-        """Continue as if nothing had been decoded so far, at the last key frame before the start.
+    def _start_at_key_frame(self, buffer: list[Packet], before: int) -> Iterator[Packet]:
+        """Reset the decoder and continue at the last key frame before the start.
 
-        before  so many frames lie before those held
+        before  number of frames before the buffer
         """
-        keys = [place for place, packet in enumerate(held) if packet.is_keyframe and self._is_early(packet.pts)]
+        keys = [index for index, packet in enumerate(buffer) if packet.is_keyframe and self._is_early(packet.pts)]
         first = keys[-1] if keys else 0
-        self._passing = False
+        self._is_skipping = False
         self._decoder.flush_buffers()
-        self._damage.forget()
-        self._order.forget()
+        self._corruption.reset()
+        self._reorderer.reset()
         self._timeline.rewind()
-        self._reached, self._passed = [], before + self._frames_of(held[:first])
-        yield from held[first:]
+        self._sent, self._skipped = [], before + self._frame_count(buffer[:first])
+        yield from buffer[first:]
 
     def _is_early(self, time_stamp: int | None) -> bool:
-        """Whether it is one before the start."""
+        """Whether a time stamp is not after the start."""
         return time_stamp is None or self._timeline.raw_s(time_stamp) <= self._start_s
 
-    def _frames_of(self, packets: list[Packet]) -> int:
-        return sum(self._counts(packet) for packet in packets)
+    def _frame_count(self, packets: list[Packet]) -> int:
+        return sum(self._gives_frame(packet) for packet in packets)
 
-    def _counts(self, packet: Packet) -> bool:
-        """Whether a frame came or would have come of it: none comes of those before the first frame."""
+    def _gives_frame(self, packet: Packet) -> bool:
+        """Whether the decoder returns a frame for it: not for packets before the first frame."""
         time_stamp = time_stamp_of(packet)
         return not packet.is_discard and (time_stamp is None or self._timeline.raw_s(time_stamp) >= 0)
 
     def _seek(self, time_s: float) -> None:
         with suppress(av.error.FFmpegError, OSError):  # then it is read from the beginning
-            self._container.seek(self._timeline.tick_of(time_s), stream=self._stream, backward=True)
+            self._opened.container.seek(self._timeline.tick_of(time_s), stream=self._opened.stream, backward=True)
 
     # -------------------------------------------------------------------------------------------------- frames
 
     def _decode(self, packet: "Packet | None") -> Iterator[DecodedFrame | MissingFrames]:
         if packet is not None and (time_stamp := time_stamp_of(packet)) is not None:
             if not packet.is_discard:
-                self._damage.sent(time_stamp)
-            if self._reached is not None and self._counts(packet):
-                self._reached.append(time_stamp)
+                self._corruption.packet_sent(time_stamp)
+            if self._sent is not None and self._gives_frame(packet):
+                self._sent.append(time_stamp)
         if packet is not None and self._packets.is_damaged(packet):
-            self._damage.found(time_stamp_of(packet))
+            self._corruption.damage_found(time_stamp_of(packet))
         try:
             frames = self._decoder.decode(packet)
         except EOFError:
             return
         except (av.error.FFmpegError, ValueError):
-            self._damage.found()
+            self._corruption.damage_found()
             return
         for frame in frames:
-            pts = _shown_at(frame)
-            for one in (frame,) if pts is None else self._order.take(pts, frame):
-                yield from self._shown(one)
+            pts = _time_stamp_of_frame(frame)
+            for ordered in (frame,) if pts is None else self._reorderer.add(pts, frame):
+                yield from self._timed(ordered)
 
     def _drain(self) -> Iterator[DecodedFrame | MissingFrames]:
         yield from self._decode(None)
-        for frame in self._order.rest():
-            yield from self._shown(frame)
+        for frame in self._reorderer.drain():
+            yield from self._timed(frame)
 
-    def _shown(self, frame: av.VideoFrame) -> Iterator[DecodedFrame | MissingFrames]:
-        if self._passing and self._timeline.begun:
-            return  # it will come again, or lies before the start
-        pts = _shown_at(frame)
+    def _timed(self, frame: av.VideoFrame) -> Iterator[DecodedFrame | MissingFrames]:
+        """The frame with its number and time, after what is missing before it."""
+        if self._is_skipping and self._timeline.begun:
+            return  # it is decoded again later, or lies before the start
+        pts = _time_stamp_of_frame(frame)
         if pts is not None:
-            loss = self._damage.came(pts, key=bool(frame.key_frame), corrupt=frame.is_corrupt)
-            if self._reached is not None:
-                self._number = self._passed + sum(reached < pts for reached in self._reached)
-                self._reached = None
+            loss = self._corruption.frame_decoded(pts, key=bool(frame.key_frame), corrupt=frame.is_corrupt)
+            if self._sent is not None:
+                self._number = self._skipped + sum(sent < pts for sent in self._sent)
+                self._sent = None
         else:
             loss = None
         time_s = self._timeline.time_s(pts)
@@ -201,62 +199,41 @@ class VideoDecoder:
             return
         if loss is not None:
             yield self._missing(loss)
-        shot = DecodedFrame(frame, self._number, time_s)
+        decoded = DecodedFrame(frame, self._number, time_s)
         self._number += 1
-        yield shot
+        yield decoded
 
     # ------------------------------------------------------------------------------------------------- missing
 
     def _missing(self, loss: FrameLoss) -> MissingFrames:
         begin_s, end_s = self._timeline.shown_s(loss.begin), self._timeline.shown_s(loss.end)
         if self._opened.by_arrival:
-            return MissingFrames("damaged", "damaged: frames may be missing, or wrong in part", self._timeline.last_s)
+            return MissingFrames("damaged", "damaged: frames may be missing or partly wrong", self._timeline.last_s)
         if loss.frames is None:
             return MissingFrames(
-                "damaged", f"damaged after {begin_s:.3f} s: frames may be missing, or wrong in part", begin_s
+                "damaged", f"damaged after {begin_s:.3f} s: frames may be missing or partly wrong", begin_s
             )
         many = "1 frame" if loss.frames == 1 else f"{loss.frames} frames"
         until = f" and before {end_s:.3f} s" if loss.end != loss.begin else ""
         return MissingFrames("damaged", f"damaged: {many} after {begin_s:.3f} s{until} cannot be decoded", begin_s)
 
-    def _at_the_end(self) -> Iterator[MissingFrames]:
-        """What is missing there: frames that no packet gave, packets that the file should have had."""
+    def _missing_at_end(self) -> Iterator[MissingFrames]:
+        """Missing frames at the end: packets without a frame, and packets that the file should have."""
         if not self._timeline.begun:
             return
-        told, loss = 0, self._damage.ended()
+        reported, loss = 0, self._corruption.end()
         if loss is not None:
-            told = loss.frames or 0
+            reported = loss.frames or 0
             yield self._missing(loss)
         if self._resume_s is not None or self._start_s > 0:
-            return  # not all of it was read
-        end_s, claimed_s = self._timeline.last_s, self._claimed_s()
-        claimed = self._claimed_packets
-        if "mp4" in self._container.format.name:  # in fragments, whose indexes were read one by one
-            claimed = max(claimed, len(self._stream.index_entries))
-        lost = claimed - self._packets.count
-        if claimed and lost > 0:
-            message = f"truncated or damaged: {lost} of {claimed} frames are not there"
-            yield MissingFrames("truncated", message, end_s)
-            return
-        rate = self._stream.average_rate
-        interval_s = float(1 / rate) if rate else _CUT_SHORT_S
-        lost = 0 if claimed_s is None else round((claimed_s - self._timeline.last_stamp_s) / interval_s) - 1
-        lost -= told
-        if lost > 1:  # one may be a matter of rounding
-            message = f"truncated: about {lost} frames after {end_s:.2f} s are not there"
-            yield MissingFrames("truncated", message, end_s)
-
-    def _claimed_s(self) -> float | None:
-        """How long the file's own header says that the images last."""
-        if not self._matroska:
-            return None
-        hours, _, rest = self._stream.metadata.get("DURATION", "").partition(":")
-        minutes, _, seconds = rest.partition(":")
-        with suppress(ValueError):
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        duration = self._container.duration  # of whatever lasts longest
-        return duration / av.time_base - _CUT_SHORT_S if duration and not self._opened.sound else None
+            return  # only a part of the file was read
+        last_s = self._timeline.last_s
+        message = self._truncation.missing_frames(
+            packets=self._packets.count, last_s=last_s, last_stamp_s=self._timeline.last_stamp_s, reported=reported
+        )
+        if message is not None:
+            yield MissingFrames("truncated", message, last_s)
 
 
-def _shown_at(frame: av.VideoFrame) -> int | None:
+def _time_stamp_of_frame(frame: av.VideoFrame) -> int | None:
     return frame.pts if frame.pts is not None else frame.dts

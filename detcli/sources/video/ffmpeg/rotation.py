@@ -1,4 +1,4 @@
-"""Decoded frames of FFmpeg -> upright RGB pixels, in whichever thread asks for them."""
+"""Converts decoded frames of FFmpeg to upright RGB pixels, in the thread that needs them."""
 
 import struct
 import threading
@@ -14,20 +14,20 @@ from PIL import Image
 
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 
-_own = threading.local()
+_per_thread = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
 class LazyVideoFrame:
-    """A decoded frame that has a place in the input; it becomes RGB when it is called."""
+    """A decoded frame of the input; it is converted to RGB when it is called."""
 
     origin: Origin
     decoded: av.VideoFrame
 
     def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
-        """Convert and turn it; never raises for what is wrong with the image. Safe in any thread.
+        """Convert and rotate it; returns a FailedFrame where that fails. Works in any thread.
 
-        resize  where it is given, the frame has the resized pixels alone
+        resize  where it is given, the frame has the resized pixels only
         """
         try:
             pixels = upright_pixels(self.decoded)
@@ -35,7 +35,7 @@ class LazyVideoFrame:
             return FailedFrame(self.origin, "too-large", "there is not enough memory for it (MemoryError)")
         except (av.error.FFmpegError, ValueError) as error:
             name = self.decoded.format.name
-            return FailedFrame(self.origin, "unsupported", f"pixels of the kind {name} cannot be converted ({error})")
+            return FailedFrame(self.origin, "unsupported", f"pixels of the format {name} cannot be converted ({error})")
         size_hw = (pixels.shape[0], pixels.shape[1])
         if resize is not None:
             return Frame(self.origin, size_hw, None, resize(Image.fromarray(pixels)))
@@ -43,18 +43,20 @@ class LazyVideoFrame:
 
 
 def upright_pixels(frame: av.VideoFrame) -> Pixels:
-    """Its pixels, uint8 [H, W, 3] RGB, contiguous; turned and mirrored as its display matrix says.
+    """The pixels of a frame, uint8 [H, W, 3] RGB, contiguous, rotated and mirrored by its display matrix.
 
-    Equal to PyAV's `frame.to_ndarray(format="rgb24")` where the frame is upright already. Raises what PyAV raises.
+    Equal to PyAV's `frame.to_ndarray(format="rgb24")` for an upright frame. Raises the same errors.
     """
-    if not hasattr(_own, "reformatter"):
-        _own.reformatter = VideoReformatter()  # it keeps its tables from one frame to the next, and is of one thread
-    pixels = _own.reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+    if not hasattr(_per_thread, "reformatter"):
+        _per_thread.reformatter = (
+            VideoReformatter()
+        )  # it reuses its tables for the next frame, and works in one thread only
+    pixels = _per_thread.reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
     return np.ascontiguousarray(_turned(pixels, _turn(frame)))
 
 
 def upright_size_hw(frame: av.VideoFrame) -> tuple[int, int]:
-    """Height and width of `upright_pixels`, without converting any."""
+    """Height and width of `upright_pixels`, without a conversion."""
     swaps, _, _ = _turn(frame)
     return (frame.width, frame.height) if swaps else (frame.height, frame.width)
 
@@ -67,10 +69,10 @@ def _turned(pixels: Pixels, turn: tuple[bool, bool, bool]) -> Pixels:
 
 
 def _turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
-    """Whether x and y change places, and then whether x and y run backwards.
+    """Whether x and y are swapped, and whether x and y are then mirrored.
 
     The matrix is a, b, u, c, d, v, x, y, w: a pixel (p, q) is shown at (a p + c q + x, b p + d q + y); 16.16 fixed
-    point, y downwards. Angles between are rounded to right ones. Source: FFmpeg, libavutil/display.h.
+    point, y downwards. Other angles are rounded to multiples of 90 degrees. Source: FFmpeg, libavutil/display.h.
     """
     side_data = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     if side_data is None or side_data.buffer_size != 36:

@@ -1,4 +1,4 @@
-"""Goes straight to a place in a file whose index has every frame (MP4, MOV), and counts those on the way by the index."""
+"""Jumps to a position in a file whose index has every frame (MP4, MOV), and counts the skipped frames by the index."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,45 +10,49 @@ from av.video.stream import VideoStream
 
 from detcli.sources.video.ffmpeg.demuxer import Packet
 
-_SPARE_S = 1  # time stamps of the index say when a frame is decoded, which is that much before it is shown at most
+_MARGIN_S = 1  # the index holds decoding times, which are at most this much before presentation times
 
 
 def jump_ahead(
-    container: InputContainer, stream: VideoStream, packets: Iterator[Packet], begins: Packet, until: int
+    container: InputContainer, stream: VideoStream, packets: Iterator[Packet], current: Packet, until: int
 ) -> tuple[Packet, int]:
     """Continue at a key frame before a time stamp, if one lies ahead.
 
-    packets  of the stream, as they are read; after the jump those behind the packet that is returned
-    begins   the last packet that came, of a key frame
+    packets  of the stream; after the jump those after the returned packet
+    current  the last packet read, of a key frame
     until    time stamp, in ticks of the stream
 
-    Returns the packet of that key frame and how many frames lie before it, counted from `begins`; else `begins` and 0.
+    Returns the packet of that key frame and the number of frames skipped from `current` on; otherwise `current` and 0.
     """
     index, base = stream.index_entries, stream.time_base or Fraction(1)
-    here = _place(stream, begins)
-    near = index.search_timestamp(until - round(_SPARE_S / base))
-    there = index.search_timestamp(index[near].timestamp - 1) if near > 0 else -1  # of open groups, the one before
+    here = _index_of(stream, current)
+    near = index.search_timestamp(until - round(_MARGIN_S / base))
+    there = (
+        index.search_timestamp(index[near].timestamp - 1) if near > 0 else -1
+    )  # the one before, because of open groups of pictures
     if here is None or there <= here:
-        return begins, 0
+        return current, 0
     landed = _next_after(container, stream, packets, index[there].timestamp)
-    place = None if landed is None else _place(stream, landed)
-    if landed is not None and place is not None and place >= here and landed.is_keyframe:
-        return landed, sum(not entry.is_discard for entry in index[here:place])
-    _next_after(container, stream, packets, index[here].timestamp)  # it is damaged there: back, and read on
-    return begins, 0
+    position = None if landed is None else _index_of(stream, landed)
+    if landed is not None and position is not None and position >= here and landed.is_keyframe:
+        return landed, sum(not entry.is_discard for entry in index[here:position])
+    _next_after(container, stream, packets, index[here].timestamp)  # damaged there: go back and continue to read
+    return current, 0
 
 
-def _place(stream: VideoStream, packet: Packet) -> int | None:
-    """Where it stands in the index."""
+def _index_of(stream: VideoStream, packet: Packet) -> int | None:
+    """Its position in the index."""
     if packet.dts is None:
         return None
-    place = stream.index_entries.search_timestamp(packet.dts, any_frame=True)
-    return place if place >= 0 and stream.index_entries[place].timestamp == packet.dts else None
+    position = stream.index_entries.search_timestamp(packet.dts, any_frame=True)
+    return position if position >= 0 and stream.index_entries[position].timestamp == packet.dts else None
 
 
 def _next_after(
     container: InputContainer, stream: VideoStream, packets: Iterator[Packet], time_stamp: int
 ) -> "Packet | None":
-    with suppress(av.error.FFmpegError, OSError):  # then it continues where it is, which is seen by what comes
+    with suppress(
+        av.error.FFmpegError, OSError
+    ):  # then it continues where it is, and the caller sees that by the next packet
         container.seek(time_stamp, stream=stream)
     return next(packets, None)

@@ -54,7 +54,7 @@ def test_without_time_stamps_that_mean_something_a_frame_is_as_late_as_it_comes(
     times = []
     for pause in (0, 0.2, 1.5):
         clock.time += pause
-        timeline.hears()
+        timeline.note_arrival()
         times.append(timeline.time_s(7))
     assert times == pytest.approx([0, 0.2, 1.7], abs=2e-3)
 
@@ -66,7 +66,7 @@ def test_a_gap_is_as_long_as_the_clock_says_whatever_the_time_stamps_do() -> Non
     timeline.time_s(990000)
     clock.time += 20
     timeline.start_opening(Fraction(1, 1000), None, by_arrival=False, new_clock=True)
-    timeline.hears()
+    timeline.note_arrival()
     assert timeline.time_s(5) == pytest.approx(21)
     assert timeline.time_s(1005) == pytest.approx(22)
 
@@ -74,11 +74,11 @@ def test_a_gap_is_as_long_as_the_clock_says_whatever_the_time_stamps_do() -> Non
 def test_a_gap_begins_when_the_source_was_heard_last_however_late_its_last_frame_was_decoded() -> None:
     clock = Hands()
     timeline = opened(clock)
-    timeline.hears()
+    timeline.note_arrival()
     clock.time += 10  # of silence, until it counts as lost and the decoder is emptied
     timeline.time_s(0)
     timeline.start_opening(Fraction(1, 90000), None, by_arrival=False, new_clock=True)
-    timeline.hears()
+    timeline.note_arrival()
     assert timeline.time_s(0) == pytest.approx(10)
 
 

@@ -13,22 +13,22 @@ def pass_all(
 ) -> list[FrameLoss]:
     """Send the packets, then let the frames come; gives what is missing before any of them."""
     for pts in packets:
-        damage.sent(pts)
-    found = [damage.came(pts, key=pts in set(keys), corrupt=False) for pts in frames]
+        damage.packet_sent(pts)
+    found = [damage.frame_decoded(pts, key=pts in set(keys), corrupt=False) for pts in frames]
     return [loss for loss in found if loss is not None]
 
 
 def test_a_whole_stream_lacks_nothing() -> None:
     damage = CorruptionDetector("h264", STEP)
     assert pass_all(damage, [0, 30, 10, 20, 40], [0, 10, 20, 30, 40]) == []
-    assert damage.ended() is None
+    assert damage.end() is None
 
 
 def test_packets_without_frames_are_counted_after_an_error() -> None:
     damage = CorruptionDetector("h264", None)
     for pts in (0, 10, 20, 30, 40):
-        damage.sent(pts)
-    damage.found()
+        damage.packet_sent(pts)
+    damage.damage_found()
     assert pass_all(damage, [], [0, 10, 40]) == [FrameLoss(2, 10, 40)]
 
 
@@ -43,15 +43,15 @@ def test_where_each_packet_is_a_frame_one_without_is_damage() -> None:
 def test_packets_that_never_came_are_counted_by_time() -> None:
     damage = CorruptionDetector("vp9", STEP)
     assert pass_all(damage, [0, 10], [0, 10]) == []
-    damage.skipped(60)
+    damage.bytes_skipped(60)
     assert pass_all(damage, [60, 70], [60, 70]) == [FrameLoss(4, 10, 60)]
 
 
 def test_bytes_that_nobody_took_are_no_damage_if_no_frame_is_missing() -> None:
     damage = CorruptionDetector("h264", STEP)
-    damage.skipped(20)
+    damage.bytes_skipped(20)
     assert pass_all(damage, range(0, 50, 10), range(0, 50, 10), keys=[0, 40]) == []
-    assert damage.ended() is None
+    assert damage.end() is None
 
 
 def test_a_pause_is_no_damage() -> None:
@@ -60,36 +60,36 @@ def test_a_pause_is_no_damage() -> None:
 
 def test_frames_before_the_first_one_are_not_missing() -> None:
     damage = CorruptionDetector("hevc", STEP)
-    damage.found()
+    damage.damage_found()
     assert pass_all(damage, [0, 10, 20], [20]) == []
 
 
 def test_damage_that_costs_no_frame_is_told_at_the_next_key_frame_once() -> None:
     damage = CorruptionDetector("h264", STEP)
     for pts in range(0, 60, 10):
-        damage.sent(pts)
-    losses = [damage.came(pts, key=pts == 40, corrupt=pts in (10, 20)) for pts in range(0, 60, 10)]
+        damage.packet_sent(pts)
+    losses = [damage.frame_decoded(pts, key=pts == 40, corrupt=pts in (10, 20)) for pts in range(0, 60, 10)]
     assert losses == [None, None, None, None, FrameLoss(None, 10, 40), None]
 
 
 def test_what_never_came_at_the_end_is_counted() -> None:
     damage = CorruptionDetector("hevc", STEP)
     pass_all(damage, range(0, 50, 10), [0, 10, 20])
-    assert damage.ended() == FrameLoss(2, 20, 20)
+    assert damage.end() == FrameLoss(2, 20, 20)
 
 
 def test_a_new_beginning_owes_nothing() -> None:
     damage = CorruptionDetector("hevc", STEP)
     pass_all(damage, range(0, 50, 10), [0, 10])
-    damage.forget()
+    damage.reset()
     assert pass_all(damage, [100, 110], [100, 110]) == []
-    assert damage.ended() is None
+    assert damage.end() is None
 
 
 def test_once_something_was_wrong_packets_without_frames_count_for_good() -> None:
     damage = CorruptionDetector("h264", None)
     pass_all(damage, [0, 10, 20], [0, 10])
-    damage.found()
+    damage.damage_found()
     assert pass_all(damage, [30, 40, 50], [20, 30], keys=[30]) == [FrameLoss(None, 10, 30)]
     assert pass_all(damage, [60, 70], [40, 70], keys=[40]) == [FrameLoss(2, 40, 70)]
 
@@ -97,11 +97,11 @@ def test_once_something_was_wrong_packets_without_frames_count_for_good() -> Non
 def test_a_frame_is_awaited_while_its_packet_is_with_the_decoder() -> None:
     damage = CorruptionDetector("h264", STEP)
     pass_all(damage, [0, 30, 10, 20], [0])
-    assert damage.awaits_before(30)
-    assert not damage.awaits_before(10)
+    assert damage.expects_frame_before(30)
+    assert not damage.expects_frame_before(10)
 
 
 def test_where_packets_are_no_frames_nothing_is_awaited() -> None:
     damage = CorruptionDetector("h264", STEP)
     pass_all(damage, range(0, 60, 5), [0, 10])
-    assert not damage.awaits_before(40)
+    assert not damage.expects_frame_before(40)

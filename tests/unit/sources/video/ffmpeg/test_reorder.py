@@ -17,14 +17,14 @@ def frame(pts: int) -> av.VideoFrame:
 def pass_all(awaited: set[int], came: Iterable[int]) -> list[list[int | None]]:
     """For each frame that comes, whose turn it is; at last, what was left."""
 
-    def awaits_before(pts: int) -> bool:
+    def expects_frame_before(pts: int) -> bool:
         return any(other < pts for other in awaited)
 
-    order, turns = FrameReorderer(awaits_before), []
+    order, turns = FrameReorderer(expects_frame_before), []
     for pts in came:
         awaited.discard(pts)
-        turns.append([one.pts for one in order.take(pts, frame(pts))])
-    return [*turns, [one.pts for one in order.rest()]]
+        turns.append([one.pts for one in order.add(pts, frame(pts))])
+    return [*turns, [one.pts for one in order.drain()]]
 
 
 def test_in_order_each_frame_passes_at_once() -> None:

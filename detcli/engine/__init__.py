@@ -1,1 +1,13 @@
-"""A run without a terminal: from a request to sources, detector, sinks and statistics."""
+"""Runs without a terminal: from a request to sources, detector, sinks and statistics.
+
+requests/     what a run is asked for, as checked records
+run           the run, of images and of videos
+observer      what it reports while it runs
+preview       a dry run: what would be done
+prepare       what comes before both: outputs decided, sources open
+inputs/       sources opened and listed
+outputs/      where results go, and the sinks that are opened for it
+resume        continuing an interrupted run
+video/        tracks, live policy
+load_model    the detector of a request
+"""

@@ -78,6 +78,15 @@ class RecordingObserver(Observer):
     def on_no_video_opened(self, videos: Any) -> None:
         self.events.append(("no video", videos))
 
+    def on_download_start(self, total: int | None, description: str) -> None:
+        self.events.append(("download", total))
+
+    def on_download_progress(self, count: int) -> None:
+        self.events.append(("progress", count))
+
+    def on_download_end(self) -> None:
+        self.events.append(("downloaded", None))
+
     def on_model_load(self, compute: ComputeSettings) -> None:
         self.events.append(("load", compute))
 

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 import detcli
-from tests.helpers.cli_fixtures import Run, _nobodys_settings
+from tests.helpers.cli_fixtures import Run, _no_user_settings
 from tests.helpers.cli_fixtures import detcli as run_detcli
 from tests.helpers.shape_images import shape_images
 
-__all__ = ["_nobodys_settings", "run_detcli"]
+__all__ = ["_no_user_settings", "run_detcli"]
 
 
 @pytest.fixture

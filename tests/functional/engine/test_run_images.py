@@ -20,6 +20,7 @@ from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.stop_signal import StopSignal
 from tests.helpers.cli_runs import Run, broken
 from tests.helpers.engine_runs import RecordingObserver, image_request
+from tests.helpers.hub_server import HubServer
 
 OUT = Path("out.jsonl")
 
@@ -244,3 +245,14 @@ def test_a_preview_lists_files_and_writes_nothing(model: Path, images: Path) -> 
         assert (planned.model.repository, planned.device) == (None, "cpu")
         assert [target.format for target in planned.plan.targets] == ["jsonl"]
     assert sorted(path.name for path in Path().iterdir()) == ["in"]
+
+
+def test_downloads_are_events(model: Path, images: Path, hub: HubServer) -> None:
+    hub.add("someone/tiny", {path.name: path.read_bytes() for path in model.iterdir()})
+    observer = RecordingObserver()
+    request = image_request(Path("someone/tiny"))
+    assert run(request, observer=observer).images == 5
+    assert observer.names[:4] == ["plan", "load", "download", "progress"]
+    assert sum(observer.of("progress")) == sum(observer.of("download"))
+    assert len(observer.of("downloaded")) == len(observer.of("download"))
+    assert observer.names.index("downloaded") < observer.names.index("loaded")

@@ -28,9 +28,9 @@ from detcli.structures.batch import Batch
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.outputs import Outputs
-from tests.helpers.cli_fixtures import Run, _nobodys_settings, detcli
+from tests.helpers.cli_fixtures import Run, _no_user_settings, detcli
 
-__all__ = ["_nobodys_settings", "detcli"]
+__all__ = ["_no_user_settings", "detcli"]
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""Weights on disk and on the Hub; knows no network."""
+"""Model files on disk and on the Hub: catalog, download, cache, reading and writing. Independent of networks."""

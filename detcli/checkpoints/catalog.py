@@ -1,4 +1,4 @@
-"""The names people type, and what is known of each model before a byte of it is fetched."""
+"""The catalog: published models by name, and what is known of them before a download."""
 
 import re
 from collections.abc import Mapping
@@ -16,27 +16,27 @@ _ROWS: Mapping[LabelSet, int] = MappingProxyType(
     {"coco": 80, "coco-91": 91, "coco-panoptic": 250, "objects365": 366, "shapes": 10}
 )
 
-SHIPPED = Path(__file__).parent  # where the models that come with detcli lie, each in a folder of its name
+BUNDLED_MODELS = Path(__file__).parent  # folder of the bundled models, each in a folder of its name
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
     """One published model.
 
-    name                   what people type
-    repository             of the Hub; None: it comes with detcli
-    revision               branch, tag or commit of the repository; a download writes down which commit it was
+    name                   short name
+    repository             of the Hub; None: bundled with detcli
+    revision               branch, tag or commit of the repository; a download records the commit
     family                 folder in detcli/models
-    labels                 what it was last trained on: 80 classes of COCO, 91 rows for them by category id, 250 rows
-                           for COCO's things and stuff, 366 rows of Objects365 (row 0 unused), or the drawn shapes
+    labels                 last training dataset: 80 classes of COCO, 91 rows for them by category id, 250 rows for
+                           things and stuff of COCO, 366 rows of Objects365 (row 0 unused), or synthetic shapes
     task                   detection: boxes; panoptic: masks of things and stuff too
-    threshold              detections score above it unless the user says otherwise
+    threshold              default threshold of scores
     average_precision      published, of boxes, in percent, on the validation set of its labels; None: not published
-    panoptic_quality       published, in percent, where it segments
+    panoptic_quality       published, in percent; None for a model without masks
     parameters_millions    published; of a panoptic network, counted
-    gflops                 published, for one image as the network takes it; None: not published
+    gflops                 published, for one image at the input size; None: not published
     license                SPDX identifier of the weights
-    sha256                 of the weights, where they come with detcli
+    sha256                 of the weights of a bundled model
     """
 
     name: str
@@ -55,17 +55,17 @@ class CatalogEntry:
 
     @property
     def label_count(self) -> int:
-        """Rows of the class head."""
+        """Number of rows of the class head."""
         return _ROWS[self.labels]
 
     @property
     def folder(self) -> Path | None:
-        """Where its files lie, if they come with detcli."""
-        return SHIPPED / self.name if self.repository is None else None
+        """Folder of its files if it is bundled, else None."""
+        return BUNDLED_MODELS / self.name if self.repository is None else None
 
 
 def _dfine() -> tuple[CatalogEntry, ...]:
-    """D-FINE (Peng et al. 2024): numbers as the authors' README publishes them."""
+    """D-FINE (Peng et al. 2024): numbers of the authors' README."""
     owner = "ustc-community"
     sizes = {  # letter -> name on the Hub, millions of parameters, GFLOPs
         "n": ("nano", 4, 7),
@@ -75,7 +75,7 @@ def _dfine() -> tuple[CatalogEntry, ...]:
         "x": ("xlarge", 62, 202),
     }
     coco = {"n": 42.8, "s": 48.5, "m": 52.3, "l": 54.0, "x": 55.8}
-    # Of L two Objects365 files were released; the 44.7 AP belong to the other one (25 epochs).
+    # Of L two Objects365 files were released; the 44.7 AP are of the other one (25 epochs).
     objects365 = {"s": 31.0, "m": 38.6, "l": None, "x": 49.5}
     both = {"s": 50.7, "m": 55.1, "l": 57.3, "x": 59.3}
     plain = [
@@ -141,7 +141,7 @@ def _detr_repository(name: str) -> str:
 
 
 def _deformable_detr() -> tuple[CatalogEntry, ...]:
-    """Deformable DETR (Zhu et al. 2021): numbers as the authors' README publishes them."""
+    """Deformable DETR (Zhu et al. 2021): numbers of the authors' README."""
     published = {  # name -> AP, millions of parameters, GFLOPs
         "deformable-detr": (44.5, 40, 173),
         "deformable-detr-single-scale": (39.4, 34, 78),
@@ -156,7 +156,7 @@ def _deformable_detr() -> tuple[CatalogEntry, ...]:
 
 
 def _shapes() -> CatalogEntry:
-    """The small model that comes with detcli; parameters and GFLOPs are those of its own classes and image size."""
+    """The small bundled model; parameters and GFLOPs are for its classes and input size."""
     return CatalogEntry(
         "shapes",
         None,
@@ -179,22 +179,22 @@ def find(model: str) -> CatalogEntry | None:
 
 
 def entry_of_repository(repository: str) -> CatalogEntry | None:
-    """The catalog's entry for a Hub repository, in any case of letters."""
-    wanted = repository.casefold()
+    """Return the catalog's entry for a Hub repository; case-insensitive."""
+    name = repository.casefold()
     return next(
-        (entry for entry in CATALOG.values() if entry.repository is not None and entry.repository.casefold() == wanted),
+        (entry for entry in CATALOG.values() if entry.repository is not None and entry.repository.casefold() == name),
         None,
     )
 
 
-def shipped(name: str) -> CatalogEntry | None:
-    """The catalog's entry for a name, where that model comes with detcli."""
+def bundled_entry(name: str) -> CatalogEntry | None:
+    """Return the catalog's entry for the name of a bundled model; None for other names."""
     entry = CATALOG.get(name)
     return entry if entry is not None and entry.repository is None else None
 
 
 def suggest(name: str) -> tuple[str, ...]:
-    """Names of the catalog that `name` may have meant, the likeliest first; at most three."""
+    """Return at most three similar names of the catalog, the most similar first."""
     tail = re.sub(r"[\s_]+", "-", name.casefold()).replace("d-fine", "dfine").rpartition("/")[2]
     spellings: dict[str, str] = {}
     for entry in CATALOG.values():
@@ -202,11 +202,11 @@ def suggest(name: str) -> tuple[str, ...]:
         if entry.repository is not None:
             spellings[entry.repository.rpartition("/")[2]] = entry.name
     close = similar(tail, spellings, most=6)
-    close.sort(key=lambda spelling: not spelling.startswith(tail))  # what was only not typed to its end comes first
+    close.sort(key=lambda spelling: not spelling.startswith(tail))  # names that start with it come first
     return tuple(dict.fromkeys(spellings[spelling] for spelling in close))[:3]
 
 
 def suggestion(name: str) -> str:
-    """The end of a sentence: "; did you mean 'dfine-s' or 'dfine-m'?", or nothing."""
+    """Return the end of a sentence: "; did you mean 'dfine-s' or 'dfine-m'?", or nothing."""
     question = did_you_mean(suggest(name))
     return f"; {question}" if question else ""

@@ -1,4 +1,4 @@
-"""A checkpoint as files - config.json, preprocessor_config.json, model.safetensors - read strictly and written whole."""
+"""Checkpoints as files: config.json, preprocessor_config.json and model.safetensors; read strictly, written atomically."""
 
 import json
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from detcli.io.atomic_write import AtomicFile
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What the files say.
+    """The content of the files of a model.
 
     config        config.json
-    preprocessor  preprocessor_config.json; empty where there is none, which means the family's own defaults
-    tensors       by the names they have on disk; dense, finite, on the CPU
+    preprocessor  preprocessor_config.json; empty if it is missing: the family's defaults
+    tensors       by their names on disk; dense, finite, on the CPU
     sha256        of the weights file in hex; of shards, that of the lines `sha256sum` prints for them
-    notes         sentences for the user: what was missing and what stands in for it
+    notes         sentences for the user: what is missing and what replaces it
     """
 
     config: dict[str, Any]
@@ -35,9 +35,9 @@ class Checkpoint:
 
 
 def read_checkpoint(files: ModelFiles) -> Checkpoint:
-    """Read a model's files in the form of the Hub.
+    """Read the files of a model in the form of the Hub.
 
-    Raises DamagedModelError for what is torn, missing or not finite, and UnsupportedModelError for weights of
+    Raises DamagedModelError for truncated or missing files and for NaN or infinity, and UnsupportedModelError for weights of
     another format.
     """
     weights = files.folder / files.weights
@@ -47,31 +47,31 @@ def read_checkpoint(files: ModelFiles) -> Checkpoint:
     if (files.folder / PREPROCESSOR).exists():
         preprocessor = read_document(files.folder / PREPROCESSOR)
     else:
-        notes = (f"'{files.name}' has no {PREPROCESSOR}; images are prepared as its family's models are by default",)
+        notes = (f"'{files.name}' has no {PREPROCESSOR}; images are preprocessed with the defaults of its family",)
     tensors = read_tensors(weights)
     return Checkpoint(config, preprocessor, tensors, files.sha256 or sha256_of_weights(weights), notes)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read config.json of a model's folder. Raises DamagedModelError."""
+    """Read config.json of a model folder. Raises DamagedModelError."""
     if not (folder / CONFIG).exists():
-        raise DamagedModelError(f"'{folder}' holds no model: there is no {CONFIG} in it")
+        raise DamagedModelError(f"'{folder}' is not a model folder: it has no {CONFIG}")
     return read_document(folder / CONFIG)
 
 
 def write_checkpoint(
     folder: Path, config: Mapping[str, Any], preprocessor: Mapping[str, Any], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Write a checkpoint that `read_checkpoint` and transformers read; tensors may lie on any device.
+    """Write a checkpoint that `read_checkpoint` and transformers read; tensors may be on any device.
 
-    Every file is on the disk before the first takes its place, so a full disk leaves an older checkpoint as it was.
-    Raises OutputError where the folder cannot be written, and ValueError for numbers that JSON does not have.
+    All files are written completely before the first is renamed, so a full disk does not damage an older checkpoint.
+    Raises OutputError if the folder cannot be written, and ValueError for NaN or infinity in JSON.
     """
-    whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    contents = {  # the weights last: they take the room, and nothing takes its place before they are written
+    on_cpu = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    contents = {  # weights last: they need the disk space, and no file is renamed before they are written
         CONFIG: _document(config),
         PREPROCESSOR: _document(preprocessor),
-        WEIGHTS: safetensors.torch.save(whole, metadata={"format": "pt"}),
+        WEIGHTS: safetensors.torch.save(on_cpu, metadata={"format": "pt"}),
     }
     written: list[AtomicFile] = []
     try:

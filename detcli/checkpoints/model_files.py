@@ -1,4 +1,4 @@
-"""Which files make a model, and how to tell that a folder has them; reads no tensor and needs no torch."""
+"""Names and paths of the files of a model; reads no tensors and needs no torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,14 @@ _ORIGINAL_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt")
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """Where a model's files lie, and what is known of them.
+    """Paths and origin of the files of a model.
 
-    name        as the user gave it
-    folder      holds config.json and the weights
-    repository  of the Hub, or None for a local model
+    name        as the user named the model
+    folder      with config.json and the weights
+    repository  of the Hub; None for a local model
     commit      of the repository
-    sha256      of the weights, where it is known without reading them
-    entry       of the catalog, where the model is in it
+    sha256      of the weights; None: unknown before they are read
+    entry       of the catalog; None: not in the catalog
     weights     name of the weights file in the folder, or of the index of its shards
     """
 
@@ -41,10 +41,10 @@ class ModelFiles:
 
 
 def find_weights(folder: Path) -> str:
-    """The name of the weights in a folder: one file, else an index of shards.
+    """Return the name of the weights in a folder: one file, else an index of shards.
 
-    Raises DamagedModelError where there are none or the folder is out of reach, and UnsupportedModelError where there
-    are only pickles.
+    Raises DamagedModelError if there are none or the folder cannot be read, and UnsupportedModelError if there are only
+    pickles.
     """
     try:
         for name in (WEIGHTS, WEIGHTS_INDEX):
@@ -55,16 +55,15 @@ def find_weights(folder: Path) -> str:
         raise DamagedModelError(f"cannot read the folder '{folder}': {error.strerror}") from error
     if others:
         raise UnsupportedModelError(
-            f"'{folder}' holds '{others[0].name}' but no {WEIGHTS}: name the file itself, or make a folder of it with "
-            f"`detcli models convert '{others[0]}' -o FOLDER`"
+            f"'{folder}' has '{others[0].name}' but no {WEIGHTS}: use the path of that file, '{others[0]}', or convert it"
         )
-    raise DamagedModelError(f"'{folder}' holds no model: there is no {WEIGHTS} in it")
+    raise DamagedModelError(f"'{folder}' is not a model folder: it has no {WEIGHTS}")
 
 
 def weight_files(weights: Path) -> list[Path]:
-    """The safetensors files that `weights`, a file or an index of shards, stands for.
+    """Return the safetensors files of `weights`, a file or an index of shards.
 
-    Raises DamagedModelError for an index that names anything but files next to it.
+    Raises DamagedModelError for an index with names of files in other folders.
     """
     if not weights.name.endswith(INDEX_SUFFIX):
         return [weights]
@@ -72,16 +71,18 @@ def weight_files(weights: Path) -> list[Path]:
 
 
 def shard_names(index: dict[str, Any], path: Path) -> list[str]:
-    """Names of the shards in an index, sorted. Raises DamagedModelError for a name that leaves the folder."""
+    """Return the sorted names of the shards in an index. Raises DamagedModelError for a path to another folder."""
     names = set(weight_map(index, path).values())
     for name in names:
         if not name.endswith(".safetensors") or name.startswith(".") or set(name) & set('/\\:\0*?"<>|'):
-            raise DamagedModelError(f"'{path.name}' names the shard '{name}', which is no safetensors file next to it")
+            raise DamagedModelError(
+                f"'{path.name}' names the shard '{name}', which is not a safetensors file next to it"
+            )
     return sorted(names)
 
 
 def sha256_of_weights(weights: Path) -> str:
-    """The sha256 of a weights file in hex; of several shards, that of the lines `sha256sum` prints for them."""
+    """Return the sha256 of a weights file in hex; for shards, that of the lines that `sha256sum` prints for them."""
     files = weight_files(weights)
     if len(files) == 1:
         return sha256_of_file(files[0])
@@ -89,12 +90,12 @@ def sha256_of_weights(weights: Path) -> str:
 
 
 def is_original(path: Path) -> bool:
-    """Whether a file's name says that PyTorch wrote it, as the original repositories have their weights written."""
+    """Whether the suffix of a file is that of a PyTorch checkpoint, as the original repositories write them."""
     return path.suffix.casefold() in _ORIGINAL_SUFFIXES
 
 
 def weight_map(index: dict[str, Any], path: Path) -> dict[str, str]:
-    """Shard by tensor in an index. Raises DamagedModelError."""
+    """Return the shard of each tensor in an index. Raises DamagedModelError."""
     mapping = index.get("weight_map")
     if not isinstance(mapping, dict) or not mapping or not all(isinstance(name, str) for name in mapping.values()):
         raise DamagedModelError(f"'{path.name}' has no weight_map from tensors to shards")

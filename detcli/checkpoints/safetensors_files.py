@@ -1,4 +1,4 @@
-"""Tensors from safetensors files, one or several; anything else that was saved under that name is told by its name."""
+"""Tensors from one or several safetensors files; other kinds of files under that name are recognized."""
 
 import json
 import struct
@@ -20,21 +20,21 @@ _DTYPES = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"}
 def read_tensors(weights: Path) -> dict[str, Tensor]:
     """Read every tensor of a safetensors file, or of all shards an index lists; on the CPU, as stored.
 
-    Raises DamagedModelError naming the file or tensor that is torn, missing, listed twice or not finite, and
-    UnsupportedModelError for files of another kind and for element types no network here has.
+    Raises DamagedModelError with the file or tensor that is truncated, missing, duplicate or not finite, and
+    UnsupportedModelError for files of another kind and for unsupported element types.
     """
     if not weights.name.endswith(INDEX_SUFFIX):
         return _read_file(weights)
     listed = weight_map(read_document(weights, max_bytes=MAX_INDEX_BYTES), weights)
     tensors: dict[str, Tensor] = {}
     for shard in weight_files(weights):
-        found = _read_file(shard)
+        content = _read_file(shard)
         expected = {name for name, file in listed.items() if file == shard.name}
-        if found.keys() != expected:
-            odd = min(found.keys() ^ expected)
-            relation = "misses the tensor" if odd in expected else "holds, unlisted, the tensor"
-            raise DamagedModelError(f"'{shard.name}' {relation} '{odd}': it does not belong to '{weights.name}'")
-        tensors |= found
+        if content.keys() != expected:
+            odd = min(content.keys() ^ expected)
+            relation = "does not have the tensor" if odd in expected else "has the unlisted tensor"
+            raise DamagedModelError(f"'{shard.name}' {relation} '{odd}': it does not match '{weights.name}'")
+        tensors |= content
     return tensors
 
 
@@ -42,28 +42,26 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     _check_header(path)
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is not a mapping
     except (SafetensorError, OSError) as error:
         raise DamagedModelError(f"'{path.name}' is damaged: {error}") from error
     for name, tensor in tensors.items():
         if not _is_finite(tensor):
             count = int((~torch.isfinite(tensor)).sum())
-            raise DamagedModelError(
-                f"tensor '{name}' in '{path.name}' holds {count:,} values that are not finite (NaN or infinity)"
-            )
+            raise DamagedModelError(f"tensor '{name}' in '{path.name}' has {count:,} values that are NaN or infinity")
     return tensors
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """True where no element is NaN or infinite; the extremes tell it five times faster than a mask of all elements."""
+    """Whether no element is NaN or infinity; minimum and maximum are five times faster than a mask of all elements."""
     if not tensor.is_floating_point() or not tensor.numel():
         return True
-    least, most = torch.aminmax(tensor)
-    return bool(torch.isfinite(least) and torch.isfinite(most))
+    minimum, maximum = torch.aminmax(tensor)
+    return bool(torch.isfinite(minimum) and torch.isfinite(maximum))
 
 
 def _check_header(path: Path) -> None:
-    """Look at the length and the header before the library does: both may be anything."""
+    """Check the length and the header before the library reads them: both are untrusted."""
     size = require_regular_file(path)
     start = read_part(path, 512)
     if size == 0:
@@ -75,7 +73,7 @@ def _check_header(path: Path) -> None:
             raise DamagedModelError(f"'{path}' has a header of {length:,} bytes; {MAX_HEADER_BYTES:,} are allowed")
         raise DamagedModelError(f"'{path}' is not a safetensors file")
     if 8 + length > size:
-        raise DamagedModelError(f"'{path}' is truncated: {size:,} bytes are less than its own header")
+        raise DamagedModelError(f"'{path}' is truncated: {size:,} bytes are less than its header")
     header = parse_document(read_part(path, 8 + length)[8 : 8 + length], path.name, max_bytes=MAX_HEADER_BYTES)
     end = 0
     for name, entry in header.items():
@@ -87,26 +85,28 @@ def _check_header(path: Path) -> None:
             raise DamagedModelError(f"'{path}' has a damaged header: tensor '{name}'") from error
         if dtype not in _DTYPES:
             raise UnsupportedModelError(
-                f"tensor '{name}' in '{path.name}' is stored as {json.dumps(dtype)[:40]}, which no network here uses"
+                f"tensor '{name}' in '{path.name}' is stored as {json.dumps(dtype)[:40]}, which is not supported"
             )
         end = max(end, stop)
     if size < 8 + length + end:
-        raise DamagedModelError(f"'{path}' is truncated: {size:,} of {8 + length + end:,} bytes are there")
+        raise DamagedModelError(f"'{path}' is truncated: {size:,} of {8 + length + end:,} bytes")
 
 
 def refuse_other_kinds(path: Path, start: bytes) -> None:
-    """Raise for the kinds of files that are mistaken for weights, told by their first bytes."""
+    """Raise for kinds of files that are often mistaken for weights, recognized by their first bytes."""
     text = start.lstrip().lower()
     if text.startswith(b"version https://git-lfs"):
         raise DamagedModelError(
             f"'{path}' is a git-lfs pointer, not the weights themselves: run `git lfs pull` in its repository"
         )
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
-        raise DamagedModelError(f"'{path}' is a web page, not weights: what saved it was shown a page instead")
+        raise DamagedModelError(
+            f"'{path}' is a web page, not weights: the download returned a page instead of the file"
+        )
     if start.startswith(b"PK\x03\x04") or (start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")):
         raise UnsupportedModelError(
-            f"'{path}' is a PyTorch pickle, whatever its name: `detcli models convert` reads those of D-FINE, DETR and "
-            "Deformable DETR, under a name that ends in .pth"
+            f"'{path}' is a PyTorch pickle, not safetensors: files of D-FINE, DETR and Deformable DETR are read under a name "
+            "that ends in .pth"
         )
     if text.startswith((b"{", b"[")):
-        raise DamagedModelError(f"'{path}' is a JSON document, not weights")
+        raise DamagedModelError(f"'{path}' is a JSON file, not weights")

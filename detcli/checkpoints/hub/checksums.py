@@ -1,4 +1,4 @@
-"""Checksums and commit ids: which texts are some, and whether a file has one."""
+"""Checksums and commit ids: validation, and checksums of files."""
 
 import hashlib
 import re
@@ -22,12 +22,12 @@ def is_sha256(text: object) -> bool:
 
 
 def is_checksum(text: str) -> bool:
-    """True for what the Hub gives as ETag: a sha256, or the sha1 that git gives a small file."""
+    """True for an ETag of the Hub: a sha256, or the sha1 that git uses for small files."""
     return is_commit(text) or is_sha256(text)
 
 
 def matches(path: Path, checksum: str, sha256: str) -> bool:
-    """True where a file, whose sha256 is known, has the checksum that the Hub gave for it."""
+    """Whether a file with this sha256 has the checksum of the Hub."""
     if len(checksum) == 64:
         return checksum == sha256
     digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)  # as git counts small files
@@ -38,13 +38,13 @@ def matches(path: Path, checksum: str, sha256: str) -> bool:
 
 
 def combined_sha256(sha256_by_name: dict[str, str]) -> str:
-    """One sha256 for several files: that of the sorted lines `sha256sum` prints for them."""
+    """Return one sha256 for several files: that of the sorted lines that `sha256sum` prints for them."""
     lines = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(sha256_by_name.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def sha256_of_file(path: Path) -> str:
-    """The sha256 of a file in hex. Raises DamagedModelError where it cannot be read."""
+    """Return the sha256 of a file in hex. Raises DamagedModelError if it cannot be read."""
     require_regular_file(path)
     try:
         with path.open("rb") as file:

@@ -1,23 +1,23 @@
-"""How those who fetch tell somebody how far they are."""
+"""The interface for the progress of downloads."""
 
 from typing import Protocol
 
 
 class DownloadProgress(Protocol):
-    """Somebody who shows how far a download is."""
+    """Gets the progress of downloads."""
 
     def start(self, total: int | None, description: str) -> None:
-        """A download of so many bytes begins; None: nobody knows how many."""
+        """A download of `total` bytes starts; None: the size is unknown."""
 
     def advance(self, count: int) -> None:
-        """So many more bytes are there; negative where damaged ones were thrown away."""
+        """`count` more bytes were received; negative if damaged bytes were deleted."""
 
     def finish(self) -> None:
-        """It is over, well or not."""
+        """The download ended, successful or not."""
 
 
 class NoProgress:
-    """Progress that nobody looks at."""
+    """Ignores the progress."""
 
     def start(self, total: int | None, description: str) -> None:
         """Do nothing."""

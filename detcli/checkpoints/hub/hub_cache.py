@@ -1,4 +1,4 @@
-"""The models on this machine: the Hub's own cache layout, shared with transformers, and what a download wrote down.
+"""The cache of downloaded models: the Hub's cache layout, shared with transformers, and a record of each download.
 
     models--owner--name/
         blobs/<etag>                      the files, by checksum
@@ -6,7 +6,7 @@
         refs/main                         the commit a branch or tag pointed at
         detcli.json                       commit by revision; sha256, size and time of each file by commit
 
-Asks nobody: knows no network.
+It makes no network requests.
 """
 
 import json
@@ -30,7 +30,7 @@ RECORD = "detcli.json"
 
 
 def check_revision(revision: str) -> str:
-    """The revision, if git and a file system can take it as a name. Raises UsageError."""
+    """Return the revision if it is a valid name for git and for file systems. Raises UsageError."""
     parts = revision.split("/")
     if (
         not revision
@@ -38,17 +38,17 @@ def check_revision(revision: str) -> str:
         or not re.fullmatch(r"[^\x00-\x20\x7f~^:?*\[\\\"<>|]+", revision)
         or any(not part or part.startswith(".") or part.endswith((".", ".lock")) or ".." in part for part in parts)
     ):
-        raise UsageError(f"'{revision}' cannot be a revision: a commit, branch or tag of the repository is needed")
+        raise UsageError(f"'{revision}' is not a valid `revision`: use a commit, branch or tag of the repository")
     return revision
 
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What a file was when its checksum was last found right.
+    """Size and time stamp of a file when its checksum was last verified.
 
     sha256       of its bytes, in hex
     size         in bytes
-    modified_ns  its time stamp: while size and time stamp stay, the file is taken to be the same
+    modified_ns  its time stamp: a file with the same size and time stamp counts as unchanged
     """
 
     sha256: str
@@ -57,17 +57,17 @@ class FileFacts:
 
     @classmethod
     def of(cls, path: Path, sha256: str) -> "FileFacts":
-        """The facts of a file whose sha256 is known."""
+        """Return the facts of a file with this sha256."""
         status = path.stat()
         return cls(sha256, status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """What became of one file of a model: "whole", "damaged" or "missing"; `facts` as it is now, None if missing."""
+    """The state of one file of a model; `facts` are the current ones, None if it is missing."""
 
     name: str
-    state: Literal["whole", "damaged", "missing"]
+    state: Literal["ok", "damaged", "missing"]
     facts: FileFacts | None
 
 
@@ -75,7 +75,7 @@ class FileCheck:
 class CachedRepository:
     """One repository in the cache.
 
-    root        the cache's folder
+    root        folder of the cache
     repository  "owner/name"
     """
 
@@ -84,19 +84,19 @@ class CachedRepository:
 
     @property
     def folder(self) -> Path:
-        """Everything of the repository lies below it."""
+        """The folder of the repository."""
         return self.root / f"models--{self.repository.replace('/', '--')}"
 
     def blob(self, checksum: str) -> Path:
-        """Where the file with this checksum lies."""
+        """The path of the file with this checksum."""
         return self.folder / "blobs" / checksum
 
     def snapshot(self, commit: str) -> Path:
-        """The folder of a commit's files, by their names."""
+        """The folder with the files of a commit by name."""
         return self.folder / "snapshots" / commit
 
     def commit_of(self, revision: str) -> str | None:
-        """The commit that a revision meant when it was last fetched, by our record or by the Hub's own; None: never."""
+        """Return the commit of a revision at the last download, from detcli's record or from the Hub's; None: not downloaded."""
         if is_commit(revision):
             return revision
         recorded = self._record()["revisions"].get(revision)
@@ -108,24 +108,24 @@ class CachedRepository:
         return None
 
     def commits(self) -> list[str]:
-        """The commits whose files were written down."""
+        """Return the commits with recorded files."""
         return sorted(commit for commit in self._record()["commits"] if is_commit(commit))
 
     def facts(self, commit: str) -> dict[str, FileFacts]:
-        """What was written down of a commit's files; empty where another program fetched them."""
-        found = {}
+        """Return the recorded facts of the files of a commit; empty if another program downloaded them."""
+        recorded = {}
         listed = self._record()["commits"].get(commit)
         for name, entry in listed.items() if isinstance(listed, dict) else ():
             with suppress(TypeError, ValueError):
                 facts = FileFacts(**entry)
                 if _is_file_name(name) and is_sha256(facts.sha256):
-                    found[name] = facts
-        return found
+                    recorded[name] = facts
+        return recorded
 
     def names(self, commit: str, *, complete: bool = True) -> list[str] | None:
-        """Names of the files of a commit that lies here whole; None where something is missing.
+        """Return the names of the files of a commit if all of them are there; else None.
 
-        complete  also miss a preprocessor_config.json of which nobody has said that the repository has none
+        complete  preprocessor_config.json must be there too, unless it is known that the repository has none
         """
         snapshot = self.snapshot(commit)
         recorded = self.facts(commit)
@@ -145,18 +145,18 @@ class CachedRepository:
         return names if all((snapshot / name).is_file() for name in names) else None
 
     def check(self, commit: str, *, thorough: bool) -> list[FileCheck]:
-        """Compare a commit's files with what is known of them.
+        """Verify the files of a commit.
 
-        thorough  hash every file; otherwise only those whose size or time stamp is not the recorded one
+        thorough  hash every file; otherwise only those with another size or time stamp than recorded
 
-        A file that another program fetched is compared with the checksum in its blob's name.
+        A file that another program downloaded is compared with the checksum in its blob's name.
         """
         recorded = self.facts(commit)
         names = list(recorded) or self.names(commit, complete=False) or []
         return [self._check(self.snapshot(commit) / name, recorded.get(name), thorough=thorough) for name in names]
 
-    def remember(self, commit: str, files: Mapping[str, FileFacts], revision: str | None = None) -> None:
-        """Write down what a commit's files are, and which revision led to it. Raises OutputError."""
+    def record(self, commit: str, files: Mapping[str, FileFacts], revision: str | None = None) -> None:
+        """Record the files of a commit, and the revision that it belongs to. Raises OutputError."""
         record = self._record()
         record["commits"][commit] = {name: asdict(facts) for name, facts in files.items()}
         if revision is not None and not is_commit(revision):
@@ -165,25 +165,25 @@ class CachedRepository:
         write_atomically(self.folder / RECORD, json.dumps(record, indent=1).encode(), durable=False)
 
     def publish(self, checksum: str, commit: str, name: str) -> Path:
-        """Give a blob its name in a commit's folder, in one step. Raises OutputError."""
-        blob, place = self.blob(checksum), self.snapshot(commit) / name
-        with os_errors_as_output_errors(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            temporary = place.with_name(f".{name}.{os.getpid()}.link")
+        """Link a blob to its name in the folder of a commit, atomically. Raises OutputError."""
+        blob, target = self.blob(checksum), self.snapshot(commit) / name
+        with os_errors_as_output_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_name(f".{name}.{os.getpid()}.link")
             temporary.unlink(missing_ok=True)
             if not is_true("HF_HUB_DISABLE_SYMLINKS"):
-                with suppress(OSError, NotImplementedError):  # Windows grants symbolic links to few
+                with suppress(OSError, NotImplementedError):  # on Windows few users may create symbolic links
                     temporary.symlink_to(Path("..") / ".." / "blobs" / checksum)
             if not temporary.is_symlink():
                 try:
                     temporary.hardlink_to(blob)
                 except (OSError, NotImplementedError):
                     blob.replace(temporary)
-            temporary.replace(place)
-        return place
+            temporary.replace(target)
+        return target
 
     def size(self) -> int:
-        """Bytes on the disk, links not counted twice."""
+        """Return the size on disk in bytes; links are not counted twice."""
         sizes = {}
         for folder, _, names in os.walk(self.folder):
             for name in names:
@@ -193,10 +193,10 @@ class CachedRepository:
         return sum(sizes.values())
 
     def remove(self) -> int:
-        """Delete everything of the repository; bytes freed. Raises OutputError where something cannot be deleted."""
+        """Delete the repository; return the freed bytes. Raises OutputError if something cannot be deleted."""
         freed = self.size()
         with os_errors_as_output_errors(self.folder):
-            (self.folder / RECORD).unlink(missing_ok=True)  # first: what is left half-way is nobody's whole model
+            (self.folder / RECORD).unlink(missing_ok=True)  # first: a partly deleted model must not count as complete
             shutil.rmtree(self.folder)
         return freed
 
@@ -204,17 +204,17 @@ class CachedRepository:
         if not path.is_file():
             return FileCheck(path.name, "missing", None)
         if recorded is not None and not thorough and FileFacts.of(path, recorded.sha256) == recorded:
-            return FileCheck(path.name, "whole", recorded)
+            return FileCheck(path.name, "ok", recorded)
         facts = FileFacts.of(path, sha256_of_file(path))
         if recorded is not None:
-            whole = facts.sha256 == recorded.sha256
+            matching = facts.sha256 == recorded.sha256
         else:
             blob = path.resolve().name
-            whole = not is_checksum(blob) or matches(path, blob, facts.sha256)
-        return FileCheck(path.name, "whole" if whole else "damaged", facts)
+            matching = not is_checksum(blob) or matches(path, blob, facts.sha256)
+        return FileCheck(path.name, "ok" if matching else "damaged", facts)
 
     def _record(self) -> dict[str, dict[str, Any]]:
-        """The record; a damaged one counts as none, since everything in it can be found out again."""
+        """Return the record; a damaged one counts as empty, since its content can be computed again."""
         with suppress(DamagedModelError):
             record = read_document(self.folder / RECORD)
             revisions, commits = record.get("revisions"), record.get("commits")
@@ -224,21 +224,21 @@ class CachedRepository:
 
 
 def cached_repositories(root: Path) -> Iterator[CachedRepository]:
-    """The repositories whose models detcli fetched or used, by name."""
+    """Return the repositories that detcli downloaded or used, sorted by name."""
     with suppress(OSError):
         for record in sorted(root.glob(f"models--*--*/{RECORD}")):
             owner, _, name = record.parent.name.removeprefix("models--").partition("--")
             yield CachedRepository(root, f"{owner}/{name}")
 
 
-def require_room(folder: Path, needed: int) -> None:
-    """Raise OutputError where the disk has no room for so many bytes."""
+def require_disk_space(folder: Path, needed: int) -> None:
+    """Raise OutputError if the disk has less free space than needed."""
     with suppress(OSError):
         free = shutil.disk_usage(folder).free
         if free < needed:
             raise OutputError(
-                f"'{folder}' has room for {free:,} bytes and the download needs {needed:,}; "
-                "make room, or choose another disk with --cache-dir or HF_HOME"
+                f"'{folder}' has {free:,} bytes of free disk space, but the download needs {needed:,}; "
+                "free some space, or choose another disk with `cache_dir` or HF_HOME"
             )
 
 

@@ -1,4 +1,4 @@
-"""What the environment says of the Hub and its cache, read whenever it is asked for, not once at import."""
+"""Environment variables of the Hub and its cache; read at each call, not at import."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from detcli.errors import UsageError
 
 
 def cache_folder(given: Path | None = None) -> Path:
-    """The folder of the Hub's cache: as given, else by HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, else ~/.cache."""
+    """Return the cache folder of the Hub: `given`, else by HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, else ~/.cache."""
     if given is not None:
         return Path(_expanded(str(given)))
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
@@ -20,17 +20,17 @@ def cache_folder(given: Path | None = None) -> Path:
 
 
 def is_offline() -> bool:
-    """True where the environment forbids to ask the Hub, as it is now."""
+    """Whether the environment forbids downloads."""
     return is_true("HF_HUB_OFFLINE") or is_true("TRANSFORMERS_OFFLINE")
 
 
 def is_true(name: str) -> bool:
-    """True where an environment variable says yes, in the Hub's words for it."""
+    """Whether an environment variable has a value that the Hub takes as true."""
     return os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def seconds(name: str, default: float) -> float:
-    """A number of seconds from an environment variable. Raises UsageError where it is none."""
+    """Return a number of seconds from an environment variable. Raises UsageError for an invalid value."""
     text = os.environ.get(name, "")
     if not text:
         return default
@@ -39,7 +39,7 @@ def seconds(name: str, default: float) -> float:
     except ValueError:
         value = 0.0
     if not 0.0 < value < 86400.0:
-        raise UsageError(f"{name} is not a number of seconds: '{text}'")
+        raise UsageError(f"{name} must be a number of seconds, not '{text}'")
     return value
 
 

@@ -1,14 +1,14 @@
-"""From what the user typed to files on this machine: a name, a repository, a folder or a file; fetched if need be.
+"""Find the files of a model by name, repository, folder or file; download them if they are missing.
 
-A branch is resolved to a commit once, when it is first fetched; from then on that commit is used and nobody is asked,
-until `update`. Every file of the Hub has had its checksum compared before its name is handed on.
+A branch is resolved to a commit at the first download. Then that commit is used without a request, until `update`. The
+checksum of every file from the Hub is verified before the file is used.
 """
 
 import re
 from contextlib import suppress
 from pathlib import Path
 
-from detcli.checkpoints.catalog import CATALOG, find, shipped, suggestion
+from detcli.checkpoints.catalog import CATALOG, bundled_entry, find, suggestion
 from detcli.checkpoints.hub.checksums import combined_sha256, sha256_of_file
 from detcli.checkpoints.hub.download_progress import DownloadProgress, NoProgress
 from detcli.checkpoints.hub.hub_cache import CachedRepository, FileCheck, FileFacts, check_revision
@@ -37,14 +37,14 @@ __all__ = [
     "DownloadProgress",
     "ModelFiles",
     "NoProgress",
+    "bundled_model",
     "cached",
     "cached_repository",
-    "check_shipped",
+    "check_bundled_model",
     "download",
     "locate",
     "remove",
     "repository_of",
-    "shipped_model",
 ]
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
@@ -58,40 +58,40 @@ def locate(
     cache_dir: Path | None = None,
     progress: DownloadProgress | None = None,
 ) -> ModelFiles:
-    """Find a model's files, fetching them first where they are not here.
+    """Return the files of a model; download them if they are missing.
 
-    model      a name of the catalog (which wins over a folder of that name; `./NAME` is the folder), a folder,
+    model      a name in the catalog (it has priority over a folder of that name; `./NAME` is the folder), a folder,
                a .safetensors file (or index of shards) with config.json next to it, a .pth file of an original
                repository, or a repository of the Hub
     revision   commit, branch or tag; None: as the catalog says, else "main"
-    offline    ask nobody, as HF_HUB_OFFLINE does
-    cache_dir  of the Hub; None: as HF_HUB_CACHE and HF_HOME say
+    offline    make no requests, as with HF_HUB_OFFLINE
+    cache_dir  of the Hub; None: as HF_HUB_CACHE and HF_HOME set it
 
     Raises UsageError, ModelError, HubError, AccessError or OutputError (the cache cannot be written).
     """
     repository = repository_of(model)
     if repository is None:
         if revision is not None:
-            raise UsageError(f"--revision is for repositories of the Hub; '{model}' is on this machine")
-        return shipped_model(model) or _local(model)
+            raise UsageError(f"`revision` is for repositories of the Hub; '{model}' is a local model")
+        return bundled_model(model) or _local(model)
     files = cached(model, revision=revision, cache_dir=cache_dir, offline=offline)
     if files is not None:
         return files
     if offline or is_offline():
         raise NotCachedError(
-            f"'{model}'{_at(revision)} is not on this machine, and fetching is switched off "
-            f"({'--offline' if offline else 'HF_HUB_OFFLINE'}): run `detcli download {model}` once with a network"
+            f"'{model}'{_at(revision)} is not downloaded, and downloads are disabled "
+            f"({'`offline`' if offline else 'HF_HUB_OFFLINE'}); download it once with a network"
         )
     return download(model, revision=revision, cache_dir=cache_dir, progress=progress)
 
 
 def repository_of(model: str) -> str | None:
-    """The Hub repository that a model's name stands for; None for what comes with detcli, a folder or a file.
+    """Return the Hub repository of a model; None for a bundled model, a folder or a file.
 
-    Raises UnknownModelError for what is none of them, with what was likely meant.
+    Raises UnknownModelError for another name, with similar names.
     """
     if not model:
-        raise UnknownModelError("the model has no name")
+        raise UnknownModelError("the name of the model is empty")
     if model in CATALOG:
         return CATALOG[model].repository
     path = Path(model)
@@ -107,35 +107,34 @@ def repository_of(model: str) -> str | None:
     if _REPOSITORY.fullmatch(model) and not re.search(r"\.\.|--", model):
         return model
     raise UnknownModelError(
-        f"there is no model '{model}'"
-        + (suggestion(model) or "; `detcli models list` shows the names, and a Hub repository is written owner/name")
+        f"there is no model '{model}'" + (suggestion(model) or "; a Hub repository is written owner/name")
     )
 
 
-def shipped_model(model: str) -> ModelFiles | None:
-    """The files of a model that comes with detcli; None for any other.
+def bundled_model(model: str) -> ModelFiles | None:
+    """Return the files of a bundled model; None for another model.
 
-    Raises DamagedModelError where an installation has lost them.
+    Raises DamagedModelError if files are missing in the installation.
     """
-    entry = shipped(model)
+    entry = bundled_entry(model)
     if entry is None or entry.folder is None:
         return None
     for name in (CONFIG, PREPROCESSOR, WEIGHTS):
         if not (entry.folder / name).is_file():
             raise DamagedModelError(
-                f"'{model}' comes with detcli, but '{entry.folder / name}' is gone: install it again"
+                f"'{model}' is bundled with detcli, but '{entry.folder / name}' is missing: install detcli again"
             )
     return ModelFiles(model, entry.folder, entry=entry)
 
 
-def check_shipped(model: str) -> list[FileCheck]:
-    """What became of each file of a model that comes with detcli.
+def check_bundled_model(model: str) -> list[FileCheck]:
+    """Verify each file of a bundled model.
 
-    The weights are held against the checksum that the catalog has of them; the others must be readable.
+    The weights are compared with the checksum in the catalog; the other files must be readable.
     """
-    entry = shipped(model)
+    entry = bundled_entry(model)
     if entry is None or entry.folder is None:
-        raise ValueError(f"'{model}' does not come with detcli")
+        raise ValueError(f"'{model}' is not bundled with detcli")
     checks = []
     for name in (CONFIG, PREPROCESSOR, WEIGHTS):
         path = entry.folder / name
@@ -143,37 +142,37 @@ def check_shipped(model: str) -> list[FileCheck]:
             checks.append(FileCheck(name, "missing", None))
             continue
         sha256 = sha256_of_file(path)
-        whole = sha256 == entry.sha256 if name == WEIGHTS else _is_document(path)
-        checks.append(FileCheck(name, "whole" if whole else "damaged", FileFacts.of(path, sha256)))
+        matching = sha256 == entry.sha256 if name == WEIGHTS else _is_document(path)
+        checks.append(FileCheck(name, "ok" if matching else "damaged", FileFacts.of(path, sha256)))
     return checks
 
 
 def cached(
     model: str, *, revision: str | None = None, cache_dir: Path | None = None, offline: bool = False
 ) -> ModelFiles | None:
-    """A Hub model's files, if they are all on this machine and what they should be; asks nobody.
+    """Return the files of a Hub model if all of them are downloaded and verified; makes no requests.
 
-    offline  a preprocessor_config.json that another program left out is not missed, since nobody can be asked for it
+    offline  a missing preprocessor_config.json is accepted, since it cannot be requested
 
-    Raises DamagedModelError where a file is not what was fetched, and UsageError for an impossible revision.
+    Raises DamagedModelError if a file has changed, and UsageError for an invalid revision.
     """
-    repository, revision = _wanted(model, revision)
-    place = CachedRepository(cache_folder(cache_dir), repository)
-    commit = place.commit_of(revision)
-    if commit is None or place.names(commit, complete=not (offline or is_offline())) is None:
+    repository, revision = _repository_and_revision(model, revision)
+    cache = CachedRepository(cache_folder(cache_dir), repository)
+    commit = cache.commit_of(revision)
+    if commit is None or cache.names(commit, complete=not (offline or is_offline())) is None:
         return None
-    checks = place.check(commit, thorough=False)
+    checks = cache.check(commit, thorough=False)
     for check in checks:
-        if check.state != "whole":
+        if check.state != "ok":
             raise DamagedModelError(
-                f"'{place.snapshot(commit) / check.name}' is {check.state}: it is not what the Hub has under that "
-                f"name; `detcli download {model}` fetches it again"
+                f"'{cache.snapshot(commit) / check.name}' is {check.state}: it differs from the file on "
+                f"the Hub; download '{model}' again"
             )
     facts = {check.name: check.facts for check in checks if check.facts is not None}
-    if facts != place.facts(commit):
-        with suppress(OutputError):  # a cache that may only be read is as good, only slower
-            place.remember(commit, facts)
-    return _files(model, place, commit, facts)
+    if facts != cache.facts(commit):
+        with suppress(OutputError):  # a read-only cache works too, only slower
+            cache.record(commit, facts)
+    return _files(model, cache, commit, facts)
 
 
 def download(
@@ -184,60 +183,58 @@ def download(
     update: bool = False,
     progress: DownloadProgress | None = None,
 ) -> ModelFiles:
-    """Bring a Hub model's files to this machine, whole; what is here and whole already is not fetched again.
+    """Download the files of a Hub model; verified files are not downloaded again. A bundled model is returned as it is.
 
-    A model that comes with detcli is here, and is handed back.
-
-    update  ask the Hub which commit the branch is at now, also where one is here
+    update  ask the Hub for the current commit of the branch, also if an older one is downloaded
 
     Raises UsageError for a model that is not of the Hub, ModelError, HubError, AccessError or OutputError.
     """
-    files = shipped_model(model) if revision is None else None
+    files = bundled_model(model) if revision is None else None
     if files is not None:
         return files
-    from detcli.checkpoints.hub.download_model import alone, fetch_model  # the HTTP library is slow to import
+    from detcli.checkpoints.hub.download_model import download_model, locked  # the HTTP library is slow to import
 
-    repository, wanted = _wanted(model, revision)
-    place = CachedRepository(cache_folder(cache_dir), repository)
+    repository, revision = _repository_and_revision(model, revision)
+    cache = CachedRepository(cache_folder(cache_dir), repository)
     shown = progress or NoProgress()
-    with alone(place, shown):
-        known = None if update else place.commit_of(wanted)
+    with locked(cache, shown):
+        known = None if update else cache.commit_of(revision)
         if known is not None:
-            checks = place.check(known, thorough=True)
-            complete = place.names(known) is not None
-            if complete and all(check.state == "whole" for check in checks):
+            checks = cache.check(known, thorough=True)
+            complete = cache.names(known) is not None
+            if complete and all(check.state == "ok" for check in checks):
                 facts = {check.name: check.facts for check in checks if check.facts is not None}
-                place.remember(known, facts, wanted)
-                return _files(model, place, known, facts)
+                cache.record(known, facts, revision)
+                return _files(model, cache, known, facts)
         if is_offline():
-            raise NotCachedError(f"'{model}' is not here whole, and HF_HUB_OFFLINE forbids fetching it")
-        commit, facts = fetch_model(place, known or wanted, shown)
-        place.remember(commit, facts, wanted)
-        return _files(model, place, commit, facts)
+            raise NotCachedError(f"'{model}' is not downloaded completely, and HF_HUB_OFFLINE disables downloads")
+        commit, facts = download_model(cache, known or revision, shown)
+        cache.record(commit, facts, revision)
+        return _files(model, cache, commit, facts)
 
 
 def remove(model: str, *, cache_dir: Path | None = None, progress: DownloadProgress | None = None) -> int:
-    """Delete everything of a Hub model from this machine, every commit of it; bytes freed.
+    """Delete all commits of a downloaded Hub model; return the freed bytes.
 
-    Raises UsageError for a model that is not of the Hub, NotCachedError where there is nothing of it, and OutputError.
+    Raises UsageError for a model that is not of the Hub, NotCachedError if it is not downloaded, and OutputError.
     """
-    from detcli.checkpoints.hub.download_model import alone
+    from detcli.checkpoints.hub.download_model import locked
 
-    place = cached_repository(model, cache_dir=cache_dir)
-    with alone(place, progress or NoProgress()):
-        return place.remove()
+    cache = cached_repository(model, cache_dir=cache_dir)
+    with locked(cache, progress or NoProgress()):
+        return cache.remove()
 
 
 def cached_repository(model: str, *, cache_dir: Path | None = None) -> CachedRepository:
-    """What lies on this machine of a Hub model, whole or not.
+    """Return the cached repository of a Hub model, complete or not.
 
-    Raises UsageError for a model that is not of the Hub, and NotCachedError where there is nothing of it.
+    Raises UsageError for a model that is not of the Hub, and NotCachedError if nothing of it is downloaded.
     """
-    repository, _ = _wanted(model, None)
-    place = CachedRepository(cache_folder(cache_dir), repository)
-    if not place.folder.is_dir():
-        raise NotCachedError(f"'{model}' is not on this machine (there is no '{place.folder}')")
-    return place
+    repository, _ = _repository_and_revision(model, None)
+    cache = CachedRepository(cache_folder(cache_dir), repository)
+    if not cache.folder.is_dir():
+        raise NotCachedError(f"'{model}' is not downloaded (there is no '{cache.folder}')")
+    return cache
 
 
 def _local(model: str) -> ModelFiles:
@@ -257,26 +254,28 @@ def _is_document(path: Path) -> bool:
     return True
 
 
-def _files(model: str, place: CachedRepository, commit: str, facts: dict[str, FileFacts]) -> ModelFiles:
+def _files(model: str, cache: CachedRepository, commit: str, facts: dict[str, FileFacts]) -> ModelFiles:
     weights = {name: known.sha256 for name, known in facts.items() if name.endswith(".safetensors")}
     single = WEIGHTS in weights
     return ModelFiles(
         model,
-        place.snapshot(commit),
-        place.repository,
+        cache.snapshot(commit),
+        cache.repository,
         commit,
         weights[WEIGHTS] if single else combined_sha256(weights),
-        find(place.repository),
+        find(cache.repository),
         WEIGHTS if single else WEIGHTS_INDEX,
     )
 
 
-def _wanted(model: str, revision: str | None) -> tuple[str, str]:
+def _repository_and_revision(model: str, revision: str | None) -> tuple[str, str]:
     repository = repository_of(model)
-    if shipped(model) is not None:
-        raise UsageError(f"'{model}' comes with detcli: it is neither fetched nor removed, and has one revision")
+    if bundled_entry(model) is not None:
+        raise UsageError(
+            f"'{model}' is bundled with detcli: it cannot be downloaded or removed, and it has one revision"
+        )
     if repository is None:
-        raise UsageError(f"'{model}' is on this machine already; only models of the Hub are fetched and kept")
+        raise UsageError(f"'{model}' is a local model; only models of the Hub are downloaded")
     entry = find(repository)
     return repository, check_revision(revision or (entry.revision if entry else "main"))
 

@@ -129,15 +129,15 @@ def verify(console: Console, *, names: tuple[str, ...], cache_dir: Path | None) 
     Exit code 5 where a file is damaged or missing. Asks no network. What comes with detcli is looked at where it is
     named.
     """
-    from detcli.checkpoints.catalog import CATALOG, shipped
+    from detcli.checkpoints.catalog import CATALOG, bundled_entry
     from detcli.checkpoints.hub import locate_model as hub
     from detcli.cli.models.models_view import fetched
 
-    places = {name: None if shipped(name) else hub.cached_repository(name, cache_dir=cache_dir) for name in names}
+    places = {name: None if bundled_entry(name) else hub.cached_repository(name, cache_dir=cache_dir) for name in names}
     damaged, whole = [], 0
     for name, place in (places or fetched(cache_dir)).items():
         if place is None:
-            checks = [("with detcli", check) for check in hub.check_shipped(name)]
+            checks = [("with detcli", check) for check in hub.check_bundled_model(name)]
         else:
             usual = place.commit_of(CATALOG[name].revision if name in CATALOG else "main")
             commits = sorted({*place.commits(), *([usual] if usual else [])})
@@ -150,7 +150,7 @@ def verify(console: Console, *, names: tuple[str, ...], cache_dir: Path | None) 
             size = megabytes(check.facts.size) if check.facts else "-"
             click.echo(f"{escape(name)}  {origin}  {escape(check.name)}  {size}  {check.state}")
         whole += bool(checks)
-        wrong = [check.name for _, check in checks if check.state != "whole"]
+        wrong = [check.name for _, check in checks if check.state != "ok"]
         if wrong:
             damaged.append(f"'{name}' ({', '.join(wrong)})")
     if damaged:

@@ -43,7 +43,7 @@ def model_rows(cache_dir: Path | None) -> list[Row]:
     """The catalog, then what else was fetched; reads no weights and asks nobody."""
     root = cache_folder(cache_dir)
     rows = [
-        _row(entry, CachedRepository(root, entry.repository)) if entry.repository else _shipped_row(entry)
+        _row(entry, CachedRepository(root, entry.repository)) if entry.repository else _bundled_row(entry)
         for entry in CATALOG.values()
     ]
     return rows + [_row(None, place) for name, place in fetched(cache_dir).items() if name not in CATALOG]
@@ -150,7 +150,7 @@ def _row(entry: CatalogEntry | None, place: CachedRepository) -> Row:
     }
 
 
-def _shipped_row(entry: CatalogEntry) -> Row:
+def _bundled_row(entry: CatalogEntry) -> Row:
     files = [path for path in entry.folder.glob("*") if path.is_file()] if entry.folder is not None else []
     return {
         "name": entry.name,

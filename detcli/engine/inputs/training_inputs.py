@@ -77,7 +77,7 @@ def _base(request: TrainingRequest, observer: Observer) -> _Base:
         recipe = recipe_for(entry.name, scratch=request.scratch, masks=request.masks)
         return _Base(recipe, family, family.published_config(variant_of(entry), ["any"]))
     path = Path(model)
-    if path.suffix == ".json" and not path.name.endswith(INDEX_SUFFIX) and not catalog.shipped(model):
+    if path.suffix == ".json" and not path.name.endswith(INDEX_SUFFIX) and not catalog.bundled_entry(model):
         preprocessor_path = path.parent / PREPROCESSOR
         document = read_document(path)
         preprocessor = read_document(preprocessor_path) if preprocessor_path.is_file() else {}

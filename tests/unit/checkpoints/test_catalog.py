@@ -3,7 +3,7 @@
 import pytest
 
 from detcli.checkpoints import catalog
-from detcli.checkpoints.catalog import CATALOG, entry_of_repository, shipped, suggest
+from detcli.checkpoints.catalog import CATALOG, bundled_entry, entry_of_repository, suggest
 
 PUBLISHED = [name for name, entry in CATALOG.items() if entry.repository is not None]
 
@@ -23,10 +23,10 @@ def test_the_published_models_are_there() -> None:
 
 
 def test_one_model_comes_with_detcli() -> None:
-    assert [name for name in CATALOG if shipped(name)] == ["shapes"]
-    assert CATALOG["shapes"].folder == catalog.SHIPPED / "shapes"
+    assert [name for name in CATALOG if bundled_entry(name)] == ["shapes"]
+    assert CATALOG["shapes"].folder == catalog.BUNDLED_MODELS / "shapes"
     assert CATALOG["dfine-s"].folder is None
-    assert shipped("no such name") is None
+    assert bundled_entry("no such name") is None
     assert entry_of_repository("") is None
 
 

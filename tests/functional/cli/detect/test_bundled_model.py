@@ -10,7 +10,7 @@ import pytest
 
 from detcli.checkpoints.catalog import CATALOG
 from detcli.checkpoints.checkpoint_files import read_checkpoint
-from detcli.checkpoints.hub.locate_model import check_shipped, locate
+from detcli.checkpoints.hub.locate_model import check_bundled_model, locate
 from detcli.datasets.dataset import open_dataset
 from detcli.datasets.shapes import CLASSES
 from detcli.evaluation.coco_metrics import evaluate_coco
@@ -26,7 +26,7 @@ SAMPLE = "shapes:1:100"
 
 
 def test_its_files_are_complete_and_small() -> None:
-    assert [check.state for check in check_shipped("shapes")] == ["whole"] * 3
+    assert [check.state for check in check_bundled_model("shapes")] == ["ok"] * 3
     weights = locate("shapes").folder / "model.safetensors"
     assert weights.stat().st_size <= 4_000_000
 

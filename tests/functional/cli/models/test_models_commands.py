@@ -221,7 +221,7 @@ def test_verify_finds_a_changed_byte_and_download_mends_it(small: HubServer, cac
     run("download", "dfine-s")
     whole = run("models", "verify")
     assert whole.returncode == 0
-    assert [line.split()[-1] for line in whole.stdout.splitlines()] == ["whole"] * 3
+    assert [line.split()[-1] for line in whole.stdout.splitlines()] == ["ok"] * 3
 
     (weights,) = cache.rglob("model.safetensors")
     times = weights.stat()
@@ -243,7 +243,7 @@ def test_verify_names_a_missing_file_and_a_model_that_is_not_here(small: HubServ
     assert run("models", "verify").returncode == 0
     absent = run("models", "verify", "dfine-s")
     assert absent.returncode == 5
-    assert "'dfine-s' is not on this machine" in absent.stderr
+    assert "'dfine-s' is not downloaded" in absent.stderr
     run("download", "dfine-s")
     next(cache.rglob("config.json")).unlink()
     missing = run("models", "verify", "dfine-s")
@@ -271,7 +271,7 @@ def test_remove_touches_only_downloads(tmp_path: Path, environment: dict[str, st
         (tmp_path / name).write_bytes(data)
     done = run("models", "remove", "-y", str(tmp_path))
     assert done.returncode == 2
-    assert "is on this machine already; only models of the Hub" in done.stderr
+    assert "is a local model; only models of the Hub" in done.stderr
     assert (tmp_path / "model.safetensors").exists()
 
 

@@ -76,7 +76,7 @@ def test_detecting_with_a_file_that_does_not_tell_all_names_the_command(
     [
         (["none.pth", "-o", "made"], 5, "there is no file 'none.pth'"),
         (["in", "-o", "made"], 5, "'in' is not a file"),
-        (["in/0.png", "-o", "made"], 5, "no PyTorch file of weights"),
+        (["in/0.png", "-o", "made"], 5, "not a PyTorch file"),
         (["in/0.png"], 2, "missing option '-o'"),
         (["in/0.png", "-o", "in"], 8, "the folder 'in' is not empty: --if-exists overwrite (or -y) replaces"),
         (["in/0.png", "-o", "made", "--labels", "a,,b"], 2, "neither a file nor names"),
@@ -109,5 +109,5 @@ def test_a_file_that_would_run_code_is_refused_in_one_line(detcli: Detcli, image
         done = detcli(*arguments)
         assert done.code == 5
         assert done.err.count("\n") == 1
-        assert "which could run code" in done.err
+        assert "which could execute code" in done.err
     assert not Path("canary").exists()

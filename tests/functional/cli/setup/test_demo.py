@@ -28,7 +28,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from detcli.models.dfine import FAMILY
     from detcli.models.dfine.published import published_config
 
-    folder = tmp_path_factory.mktemp("shipped")
+    folder = tmp_path_factory.mktemp("bundled_entry")
     config = replace(published_config("n", CLASSES), num_queries=20, initializer_bias_prior_prob=0.6)
     preprocessor = {"do_resize": True, "size": {"height": 64, "width": 96}, "resample": 2, "do_rescale": True}
     torch.manual_seed(0)
@@ -40,7 +40,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def demo(weights: Path, detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Detcli:
     """Run `detcli demo` in an empty folder, offline and with an empty cache."""
-    monkeypatch.setattr(catalog, "SHIPPED", weights)
+    monkeypatch.setattr(catalog, "BUNDLED_MODELS", weights)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "here").mkdir()
@@ -123,10 +123,10 @@ def test_a_file_in_its_place_is_an_error(demo: Detcli) -> None:
 def test_an_installation_without_the_model_leaves_nothing_behind(
     demo: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog, "SHIPPED", tmp_path)
+    monkeypatch.setattr(catalog, "BUNDLED_MODELS", tmp_path)
     run = demo()
     assert run.code == 5
-    assert "install it again" in run.err
+    assert "install detcli again" in run.err
     assert not Path("detcli-demo").exists()
 
 

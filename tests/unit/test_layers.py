@@ -1,4 +1,4 @@
-"""The floors of the house: imports run only downward, stations never know each other, and there are no circles."""
+"""The layers: imports run only downward, and there are no cycles."""
 
 import ast
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "detcli"
 
-# Longest matching prefix wins. Within one room everything may know everything, circles apart.
-FLOORS = {
+# The longest matching prefix wins. Modules of one package may import each other, without cycles.
+LAYERS = {
     "detcli.__main__": 11,
     "detcli.cli": 10,
     "detcli.api": 9.5,
@@ -33,15 +33,12 @@ FLOORS = {
     "detcli.text": 1,
     "detcli.errors": 1,
     "detcli.version": 1,
-    "detcli": 11,  # the public face
+    "detcli": 11,  # the public API
 }
 # The command line reaches these only through the engine.
 BEHIND_THE_ENGINE = ("sources", "sinks", "pipeline", "inference", "runtimes", "tracking")
-NOT_YET_BEHIND = ("detcli.cli.train",)
-# Names of formats for help pages, which import nothing.
-LIGHT_NAMES = ("detcli.sinks.sink", "detcli.sinks.formats")
-# Inside the models: families -> backbones and losses -> layers; the door knows no family.
-MODEL_FLOORS = {
+# Inside the models: families -> backbones and losses -> layers; the interface imports no family.
+MODEL_LAYERS = {
     "detcli.models.layers": 1,
     "detcli.models.backbones": 2,
     "detcli.models.losses": 2,
@@ -78,12 +75,12 @@ def imports(path: Path) -> Iterator[str]:
                 yield inner if inner in MODULES else node.module
 
 
-def room_of(module: str) -> str:
-    return max((room for room in FLOORS if module == room or module.startswith(room + ".")), key=len)
+def package_of(module: str) -> str:
+    return max((name for name in LAYERS if module == name or module.startswith(name + ".")), key=len)
 
 
-def model_floor(module: str) -> int:
-    matching = [floor for room, floor in MODEL_FLOORS.items() if module == room or module.startswith(room + ".")]
+def model_layer(module: str) -> int:
+    matching = [layer for name, layer in MODEL_LAYERS.items() if module == name or module.startswith(name + ".")]
     return matching[0] if matching else 3
 
 
@@ -92,24 +89,26 @@ def test_imports_run_downward(module: str) -> None:
     for imported in imports(MODULES[module]):
         if imported == module:
             continue
-        here, there = room_of(module), room_of(imported)
+        here, there = package_of(module), package_of(imported)
         if here == there:
             if here == "detcli.models":
-                assert model_floor(imported) <= model_floor(module), f"{module} imports {imported}, a floor above it"
+                assert model_layer(imported) <= model_layer(module), f"{module} imports {imported}, a layer above it"
                 same_family = module.split(".")[2:3] == imported.split(".")[2:3]
-                assert model_floor(imported) < 3 or same_family, f"{module} imports {imported}: families are twins"
+                assert model_layer(imported) < 3 or same_family, (
+                    f"{module} imports {imported}: families do not import each other"
+                )
             continue
-        assert FLOORS[there] < FLOORS[here] or (FLOORS[there] == FLOORS[here] in (1, 2)), (
-            f"{module} (floor {FLOORS[here]}) imports {imported} (floor {FLOORS[there]}): imports run downward only"
+        assert LAYERS[there] < LAYERS[here] or (LAYERS[there] == LAYERS[here] in (1, 2)), (
+            f"{module} (layer {LAYERS[here]}) imports {imported} (layer {LAYERS[there]}): imports run downward only"
         )
 
 
-def test_there_are_no_circles() -> None:
+def test_imports_have_no_cycles() -> None:
     graph = {module: {name for name in imports(path) if name != module} for module, path in MODULES.items()}
     done: set[str] = set()
 
     def visit(module: str, trail: tuple[str, ...]) -> None:
-        assert module not in trail, "a circle: " + " -> ".join((*trail[trail.index(module) :], module))
+        assert module not in trail, "a cycle: " + " -> ".join((*trail[trail.index(module) :], module))
         if module not in done:
             for imported in sorted(graph.get(module, ())):
                 visit(imported, (*trail, module))
@@ -119,7 +118,7 @@ def test_there_are_no_circles() -> None:
         visit(module, ())
 
 
-def test_the_ground_knows_no_heavy_library() -> None:
+def test_structures_import_no_torch() -> None:
     """Frames, detections and records must be usable without torch; only batches, outputs and boxes know it."""
     for module in MODULES:
         if not module.startswith("detcli.structures") or module.rsplit(".", 1)[-1] in ("batch", "outputs", "boxes"):
@@ -133,6 +132,13 @@ def test_the_ground_knows_no_heavy_library() -> None:
 def test_the_command_line_runs_through_the_engine(module: str) -> None:
     for imported in imports(MODULES[module]):
         package = imported.split(".")[1] if "." in imported else ""
-        if module.startswith(NOT_YET_BEHIND):
-            continue
-        assert package not in BEHIND_THE_ENGINE or imported in LIGHT_NAMES, f"{module} imports {imported}"
+        assert package not in BEHIND_THE_ENGINE, f"{module} imports {imported}"
+
+
+def test_every_class_has_its_own_name() -> None:
+    owners: dict[str, str] = {}
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                assert node.name not in owners, f"{module} and {owners[node.name]} have a class {node.name}"
+                owners[node.name] = module

@@ -1,4 +1,4 @@
-"""COCO annotations read to be evaluated against, and refused where evaluating would go wrong in silence. Opens no image."""
+"""Reads COCO annotations as ground truth, and rejects those that would make metrics wrong. Opens no image."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from detcli.io.coco.coco_reader import InvalidEntries, numbered_entries, posix_n
 from detcli.io.record_values import RecordPosition, shown
 from detcli.structures.masks import Rle
 
-_MOST_NAMED = 10
+_MAX_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class CocoGroundTruth:
 
     name         of the file or dataset, for messages
     annotations  COCO annotations, checked
-    notes        what is odd but bearable
+    notes        issues that do not prevent an evaluation
     """
 
     name: str
@@ -39,7 +39,7 @@ class CocoGroundTruth:
         return {category["id"]: category["name"] for category in self.annotations["categories"]}
 
     def sizes(self) -> dict[str, tuple[int, int]]:
-        """Height and width by file name, of images that say so."""
+        """Height and width by file name, of images that have them."""
         return {
             posix_name(image["file_name"]): (image["height"], image["width"])
             for image in self.images
@@ -48,11 +48,12 @@ class CocoGroundTruth:
 
 
 def read_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
-    """Read COCO annotations of boxes, and of masks where these are evaluated.
+    """Read COCO annotations.
 
-    Raises UsageError where the file cannot be read, and DataError naming the first ten culprits: ids that are text or
-    stand twice, boxes or masks that are none, of images or categories that are not there; or where there are no boxes
-    at all.
+    masks  masks are evaluated: each annotation must have one
+
+    Raises UsageError if the file cannot be read, and DataError naming the first ten invalid entries: ids that are text
+    or occur twice, invalid boxes or masks, unknown images or categories; or if there are no annotations.
     """
     document = read_coco_document(path, invalid=DataError)
     image_ids = _ids(path, document, "images")
@@ -70,10 +71,10 @@ def read_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
     return CocoGroundTruth(str(path), document, tuple(_notes(document["annotations"])))
 
 
-def named(words: Sequence[object], *, most: int = _MOST_NAMED) -> str:
+def quoted_names(words: Sequence[object], *, limit: int = _MAX_NAMED) -> str:
     """The first few in quotes, and how many more there are."""
-    first = ", ".join(f"'{word}'" for word in words[:most])
-    return first if len(words) <= most else f"{first} and {len(words) - most:,} more"
+    first = ", ".join(f"'{word}'" for word in words[:limit])
+    return first if len(words) <= limit else f"{first} and {len(words) - limit:,} more"
 
 
 def _ids(path: Path, document: Mapping[str, Any], section: str) -> set[int]:
@@ -95,22 +96,22 @@ def _check(position: RecordPosition, entry: Any, image_ids: set[int], category_i
     if "area" in entry:
         position.number(entry["area"], "area")
     if entry.get("iscrowd", 0) not in (0, 1):
-        position.refuse(f"iscrowd is {shown(entry['iscrowd'])}, neither 0 nor 1")
+        position.refuse(f"iscrowd must be 0 or 1, not {shown(entry['iscrowd'])}")
 
 
 def _check_mask(position: RecordPosition, entry: Any, sizes: Mapping[int, tuple[Any, Any]]) -> None:
     outline = read_outline(entry.get("segmentation"))
     size = sizes[entry["image_id"]]
     if outline is None:
-        position.refuse("it has no mask: a segmentation of polygons or runs")
+        position.refuse("it has no mask: a segmentation of polygons or RLE")
     if any(type(side) is not int or side < 1 for side in size):
-        position.refuse(f"its image {entry['image_id']} has no width and height, which masks are drawn on")
+        position.refuse(f"its image {entry['image_id']} has no width and height, which masks need")
     if isinstance(outline, Rle) and outline.size_hw != size:
         position.refuse(f"its mask is for {list(outline.size_hw)}, and the image's height and width are {list(size)}")
 
 
 def _notes(annotations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     ids = [repr(entry.get("id")) for entry in annotations]
-    doubled = len(ids) - len(set(ids))
-    if doubled:
-        yield f"{doubled:,} annotations have an id that another one has; each is evaluated for itself"
+    repeated = len(ids) - len(set(ids))
+    if repeated:
+        yield f"{repeated:,} annotations share their id with another one; each is evaluated separately"

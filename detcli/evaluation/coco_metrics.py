@@ -1,6 +1,6 @@
-"""The twelve figures of COCO and their parts, by the reference library; knows no file and no network.
+"""The twelve COCO metrics, computed by the reference library.
 
-pycocotools is the reference; faster-coco-eval computes the same numbers in C++ and evaluates where it is installed.
+pycocotools is the reference; faster-coco-eval computes the same numbers in C++ and is used if it is installed.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ Array = npt.NDArray[np.float64]
 
 
 class _MetricField(NamedTuple):
-    """Which mean a figure is: `iou` None is the mean over 0.50 … 0.95, `most` so many detections an image."""
+    """Which mean a metric is: `iou` None is the mean over 0.50 … 0.95."""
 
     kind: Literal["precision", "recall"]
     iou: float | None = None
     size: str = "all"
-    most: int = 100
+    max_detections: int = 100
 
 
 _METRIC_FIELDS = {
@@ -39,8 +39,8 @@ _METRIC_FIELDS = {
     "APs": _MetricField("precision", size="small"),
     "APm": _MetricField("precision", size="medium"),
     "APl": _MetricField("precision", size="large"),
-    "AR1": _MetricField("recall", most=1),
-    "AR10": _MetricField("recall", most=10),
+    "AR1": _MetricField("recall", max_detections=1),
+    "AR10": _MetricField("recall", max_detections=10),
     "AR100": _MetricField("recall"),
     "ARs": _MetricField("recall", size="small"),
     "ARm": _MetricField("recall", size="medium"),
@@ -55,12 +55,12 @@ _COUNTS = (1, 10, 100)
 
 @dataclass(frozen=True, slots=True)
 class ClassMetrics:
-    """The figures of one category; None where there is nothing true to find.
+    """The metrics of one category; None without ground truth.
 
-    ground_truth      boxes that can be found, crowds aside
-    detections  results of this category
-    ap ap50 ar  mean over IoU 0.50 … 0.95, at IoU 0.50, and the greatest recall with 100 detections an image
-    precision   float64 [10, 101] at the IoUs and RECALLS; NaN where there is nothing true to find
+    ground_truth  number of ground-truth boxes, without crowds
+    detections    number of results
+    ap ap50 ar    mean over IoU 0.50 … 0.95, at IoU 0.50, and the highest recall with 100 detections per image
+    precision     float64 [10, 101] at the IoUs and RECALLS; NaN without ground truth
     """
 
     name: str
@@ -75,13 +75,13 @@ class ClassMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """How good results are.
+    """The COCO metrics of results.
 
-    figures   the twelve by name (`METRIC_NAMES`), 0 … 1; None where there is nothing true of that size
-    classes   one a category of the truth, by id
-    images  in the truth, those without boxes among them
-    evaluator     library and version that computed them
-    iou_type  what overlaps were measured of: boxes, or masks
+    by_name    the twelve by name (`METRIC_NAMES`), 0 … 1; None without ground truth of that size
+    classes    one per category of the ground truth, by id
+    images     number of images of the ground truth, also those without boxes
+    evaluator  library and version that computed them
+    iou_type   overlap of boxes or of masks
     """
 
     by_name: dict[str, float | None]
@@ -92,46 +92,49 @@ class Metrics:
 
     @property
     def ap(self) -> float:
-        """AP over IoU 0.50 … 0.95, the figure that models are chosen by; 0 where there is nothing true at all."""
+        """AP over IoU 0.50 … 0.95, by which models are chosen; 0 without any ground truth."""
         return self.by_name["AP"] or 0.0
 
 
 def evaluate_coco(
-    truth: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", by: Evaluator | None = None
+    annotations: Json, results: Iterable[Json], *, iou_type: IouType = "bbox", by: Evaluator | None = None
 ) -> Metrics:
-    """Evaluate boxes, or masks, as COCO does.
+    """Evaluate boxes or masks as COCO does.
 
-    ground_truth    COCO annotations: images (id), annotations (image_id, category_id, bbox; area and iscrowd where they are
-             not the box's own and 0; their ids do not matter), categories (id, name). Left as it is
-    results  image_id, category_id, bbox (left, top, width, height) and score of each detection; may be none at all
-    iou_type  "segm": entries of both have a segmentation too, results one of compressed runs; sizes are those of masks
-    by       the library to ask; None: faster-coco-eval where it is installed, else pycocotools
+    annotations  COCO annotations: images (id), annotations (image_id, category_id, bbox; area and iscrowd if they are not
+                 the area of the box and 0; their ids do not matter), categories (id, name). Not changed
+    results      image_id, category_id, bbox (left, top, width, height) and score of each detection; may be empty
+    iou_type     "segm": entries of both have a segmentation too, results one in compressed RLE; sizes are those of masks
+    by           the library that computes; None: faster-coco-eval if it is installed, else pycocotools
 
-    Nothing is printed: what the libraries say on standard output is swallowed, of other threads too.
-    Raises ValueError for a result whose image or category the ground truth does not have, and for a mask that is missing;
-    `matching.py` looks for them.
+    What the libraries print on standard output is discarded, also that of other threads.
+    Raises ValueError for a result of an unknown image or category, and for a missing mask; `result_matching.py` finds
+    them before.
     """
-    categories = sorted(truth["categories"], key=lambda category: category["id"])
-    image_ids = {image["id"] for image in truth["images"]}
+    categories = sorted(annotations["categories"], key=lambda category: category["id"])
+    image_ids = {image["id"] for image in annotations["images"]}
     masks = iou_type == "segm"
-    ground_truth = [_truth(number, entry, masks) for number, entry in enumerate(truth["annotations"], 1)]
-    found = [_result(number, entry, masks) for number, entry in enumerate(results, 1)]
+    ground_truth = [
+        _ground_truth_entry(number, entry, masks) for number, entry in enumerate(annotations["annotations"], 1)
+    ]
+    detections = [_result_entry(number, entry, masks) for number, entry in enumerate(results, 1)]
     known = {category["id"] for category in categories}
-    for entry in found:
+    for entry in detections:
         if entry["image_id"] not in image_ids or entry["category_id"] not in known:
             raise ValueError(f"no such image or category in the ground truth: {entry}")
     library = by or ("faster-coco-eval" if _is_installed("faster_coco_eval") else "pycocotools")
-    precision, recall = _evaluate(library, truth, ground_truth, found, iou_type)  # [T, R, K, A, M], [T, K, A, M]
+    # [T, R, K, A, M] and [T, K, A, M]
+    precision, recall = _evaluate(library, annotations, ground_truth, detections, iou_type)
     arrays = {"precision": precision, "recall": recall[:, None]}
-    counts = _counts(ground_truth), _counts(found)
+    expected_counts, detection_counts = _counts(ground_truth), _counts(detections)
     return Metrics(
-        by_name={name: _mean(_part(arrays[figure.kind], figure)) for name, figure in _METRIC_FIELDS.items()},
+        by_name={name: _mean(_select(arrays[field.kind], field)) for name, field in _METRIC_FIELDS.items()},
         classes=tuple(
             ClassMetrics(
                 name=str(category["name"]),
                 category_id=category["id"],
-                ground_truth=counts[0][category["id"]],
-                detections=counts[1][category["id"]],
+                ground_truth=expected_counts[category["id"]],
+                detections=detection_counts[category["id"]],
                 ap=_mean(precision[:, :, index, 0, 2]),
                 ap50=_mean(precision[0, :, index, 0, 2]),
                 ar=_mean(recall[:, index, 0, 2]),
@@ -147,13 +150,13 @@ def evaluate_coco(
 
 def _evaluate(
     library: Evaluator,
-    truth: Json,
+    annotations: Json,
     ground_truth: Sequence[dict[str, Any]],
-    found: Sequence[dict[str, Any]],
+    detections: Sequence[dict[str, Any]],
     iou_type: IouType,
 ) -> tuple[Array, Array]:
     """Precision [10, 101, K, 4, 3] and recall [10, K, 4, 3] over IoU, recall, category, size and detections; -1: none."""
-    if not truth["images"] or not truth["categories"]:
+    if not annotations["images"] or not annotations["categories"]:
         return np.full((10, 101, 0, 4, 3), -1.0), np.full((10, 0, 4, 3), -1.0)
     if library == "pycocotools":
         coco, evaluator = import_module("pycocotools.coco").COCO, import_module("pycocotools.cocoeval").COCOeval
@@ -161,20 +164,22 @@ def _evaluate(
         faster = import_module("faster_coco_eval")
         coco, evaluator = faster.COCO, faster.COCOeval_faster
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = evaluator(_index(coco(), truth, ground_truth), _index(coco(), truth, found), iou_type)
+        evaluation = evaluator(
+            _index(coco(), annotations, ground_truth), _index(coco(), annotations, detections), iou_type
+        )
         evaluation.evaluate()
         evaluation.accumulate()
-    shape = (10, 101, len(truth["categories"]), 4, 3)
+    shape = (10, 101, len(annotations["categories"]), 4, 3)
     precision: Array = np.asarray(evaluation.eval["precision"], np.float64).reshape(shape)
     recall: Array = np.asarray(evaluation.eval["recall"], np.float64).reshape(shape[:1] + shape[2:])
     return precision, recall
 
 
-def _index(coco: Any, truth: Json, annotations: Sequence[dict[str, Any]]) -> Any:
-    """Give a library's empty COCO object its annotations: what its own readers do with several copies of each."""
-    coco.dataset = {"images": truth["images"], "categories": truth["categories"], "annotations": annotations}
-    coco.imgs = {image["id"]: image for image in truth["images"]}
-    coco.cats = {category["id"]: category for category in truth["categories"]}
+def _index(coco: Any, document: Json, annotations: Sequence[dict[str, Any]]) -> Any:
+    """Fill an empty COCO object of a library; its own readers would make several copies of each annotation."""
+    coco.dataset = {"images": document["images"], "categories": document["categories"], "annotations": annotations}
+    coco.imgs = {image["id"]: image for image in document["images"]}
+    coco.cats = {category["id"]: category for category in document["categories"]}
     coco.anns = {entry["id"]: entry for entry in annotations}
     of_image, with_category = defaultdict(list), defaultdict(list)
     for entry in annotations:
@@ -184,8 +189,8 @@ def _index(coco: Any, truth: Json, annotations: Sequence[dict[str, Any]]) -> Any
     return coco
 
 
-def _truth(number: int, entry: Json, masks: bool) -> dict[str, Any]:
-    """What the libraries look at, under an id of ours: to them the id 0 means "not matched"."""
+def _ground_truth_entry(number: int, entry: Json, masks: bool) -> dict[str, Any]:
+    """The keys that the libraries read, under a new id: for them, the id 0 means "not matched"."""
     left, top, width, height = map(float, entry["bbox"])
     return {
         "id": number,
@@ -200,11 +205,11 @@ def _truth(number: int, entry: Json, masks: bool) -> dict[str, Any]:
 
 def _segmentation(entry: Json) -> dict[str, Any]:
     if not entry.get("segmentation"):
-        raise ValueError(f"there is no mask: {entry}")
+        raise ValueError(f"missing mask: {entry}")
     return {"segmentation": entry["segmentation"]}
 
 
-def _result(number: int, entry: Json, masks: bool) -> dict[str, Any]:
+def _result_entry(number: int, entry: Json, masks: bool) -> dict[str, Any]:
     box = entry["bbox"]
     mask = _segmentation(entry) if masks else {}
     return {
@@ -219,15 +224,15 @@ def _result(number: int, entry: Json, masks: bool) -> dict[str, Any]:
     }
 
 
-def _part(values: Array, figure: _MetricField) -> Array:
-    """The part of [T, R, K, A, M] that a figure is the mean of."""
-    chosen = values if figure.iou is None else values[[int(np.abs(IOUS - figure.iou).argmin())]]
-    return chosen[..., _SIZES.index(figure.size), _COUNTS.index(figure.most)]
+def _select(values: Array, field: _MetricField) -> Array:
+    """The part of [T, R, K, A, M] whose mean is a metric."""
+    chosen = values if field.iou is None else values[[int(np.abs(IOUS - field.iou).argmin())]]
+    return chosen[..., _SIZES.index(field.size), _COUNTS.index(field.max_detections)]
 
 
 def _mean(values: Array) -> float | None:
-    there = values[values > -1]
-    return float(there.mean()) if there.size else None
+    valid = values[values > -1]
+    return float(valid.mean()) if valid.size else None
 
 
 def _counts(entries: Iterable[Json]) -> dict[int, int]:

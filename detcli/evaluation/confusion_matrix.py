@@ -1,4 +1,4 @@
-"""What is mistaken for what, counted over all images."""
+"""Which classes are confused with which, counted over all images."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from detcli.evaluation.box_matching import BoxMatches
 
 @dataclass(frozen=True, slots=True)
 class ConfusionMatrix:
-    """Counts of pairs.
+    """Counts of pairs of a true and a predicted class.
 
-    names   of the categories, by id; the row and column after the last is nothing at all
-    counts  int64 [K + 1, K + 1]: the ground truth (row) against what it was taken for (column). The last column holds
-            ground truth that were missed, the last row detections of nothing
+    names   of the categories, by id; the row and column after the last are background
+    counts  int64 [K + 1, K + 1]: ground truth (row) by prediction (column). The last column holds false negatives, the
+            last row false positives
     """
 
     names: tuple[str, ...]
@@ -23,35 +23,36 @@ class ConfusionMatrix:
 
     @property
     def true_positives(self) -> int:
-        """Truths found under their own name."""
+        """Ground truth detected with its own class."""
         return int(np.trace(self.counts[:-1, :-1]))
 
     @property
     def misclassified(self) -> int:
-        """Truths found under another name."""
+        """Ground truth detected with another class."""
         return int(self.counts[:-1, :-1].sum()) - self.true_positives
 
     @property
     def false_negatives(self) -> int:
-        """Truths not found."""
+        """Ground truth that was not detected."""
         return int(self.counts[:-1, -1].sum())
 
     @property
     def false_positives(self) -> int:
-        """Detections of nothing."""
+        """Detections without ground truth."""
         return int(self.counts[-1].sum())
 
 
-def count_confusion(comparisons: Iterable[BoxMatches], categories: Mapping[int, str]) -> ConfusionMatrix:
+def count_confusion(images: Iterable[BoxMatches], categories: Mapping[int, str]) -> ConfusionMatrix:
     """Count over images; `categories` are names by id."""
     ids = np.array(sorted(categories), np.int64)
-    nothing = len(ids)
-    counts = np.zeros((nothing + 1, nothing + 1), np.int64)
-    for image in comparisons:
-        truth, found = np.searchsorted(ids, image.ground_truth_category_ids), np.searchsorted(ids, image.category_ids)
-        on_one = image.ground_truth_index >= 0
-        missed, false = truth[image.false_negatives], found[image.false_positives]
-        np.add.at(counts, (truth[image.ground_truth_index[on_one]], found[on_one]), 1)
-        np.add.at(counts, (missed, np.full_like(missed, nothing)), 1)
-        np.add.at(counts, (np.full_like(false, nothing), false), 1)
-    return ConfusionMatrix(tuple(categories[int(number)] for number in ids), counts)
+    background = len(ids)
+    counts = np.zeros((background + 1, background + 1), np.int64)
+    for image in images:
+        expected = np.searchsorted(ids, image.ground_truth_category_ids)
+        predicted = np.searchsorted(ids, image.category_ids)
+        is_matched = image.ground_truth_index >= 0
+        missed, extra = expected[image.false_negatives], predicted[image.false_positives]
+        np.add.at(counts, (expected[image.ground_truth_index[is_matched]], predicted[is_matched]), 1)
+        np.add.at(counts, (missed, np.full_like(missed, background)), 1)
+        np.add.at(counts, (np.full_like(extra, background), extra), 1)
+    return ConfusionMatrix(tuple(categories[int(category_id)] for category_id in ids), counts)

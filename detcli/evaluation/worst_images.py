@@ -1,4 +1,4 @@
-"""The images with the most mistakes, drawn: the ground truth and what was found, each mistake in its own color."""
+"""Draws the images with the most mistakes: ground truth and detections, one color per kind of mistake."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -18,13 +18,13 @@ FALSE_POSITIVE: Color = (235, 55, 50)
 MISCLASSIFIED: Color = (255, 160, 20)
 GROUND_TRUTH: Color = (255, 255, 255)
 
-LEGEND = "green: found, blue: missed, red: nothing is there, orange: taken for another class, white: the ground truth"
+LEGEND = "green: true positive, blue: false negative, red: false positive, orange: misclassified, white: ground truth"
 
 
-def worst_images(comparisons: Iterable[BoxMatches], count: int) -> list[BoxMatches]:
-    """So many images with the most mistakes, the worst first; those without a mistake are never among them."""
-    wrong = [image for image in comparisons if image.mistakes]
-    return sorted(wrong, key=lambda image: -image.mistakes)[:count]
+def worst_images(images: Iterable[BoxMatches], count: int) -> list[BoxMatches]:
+    """The images with the most mistakes, most first; images without mistakes are left out."""
+    with_mistakes = [image for image in images if image.mistakes]
+    return sorted(with_mistakes, key=lambda image: -image.mistakes)[:count]
 
 
 def draw_worst_images(
@@ -34,11 +34,11 @@ def draw_worst_images(
     categories: Mapping[int, str],
     read: Callable[[int], Pixels | None],
 ) -> int:
-    """Draw images into `folder/01-name.jpg`, …; returns how many could be.
+    """Draw images into `folder/01-name.jpg`, …; returns the number of drawn images.
 
     names       file name by image id
     categories  name by category id
-    read        pixels by image id, or None where they are not at hand
+    read        pixels by image id, or None if they are not available
     """
     drawn = 0
     for rank, image in enumerate(images, 1):
@@ -56,33 +56,32 @@ def draw_worst_images(
 
 
 def draw_mistakes(pixels: Pixels, image: BoxMatches, categories: Mapping[int, str]) -> Pixels:
-    """A copy of the image with its truths, thin and white, under what was found and missed."""
-    found = ~image.false_negatives
-    ground_truth = [DrawnBox(box, GROUND_TRUTH, "") for box in image.ground_truth_boxes[found]]
+    """A copy of the image with its ground truth in thin white lines, below detections and false negatives."""
+    matched = ~image.false_negatives
+    ground_truth = [DrawnBox(box, GROUND_TRUTH, "") for box in image.ground_truth_boxes[matched]]
     thin = max(1, line_width(pixels.shape[:2]) // 2)
     canvas = draw_boxes(pixels, ground_truth, DrawingStyle(line_width=thin, hide_labels=True))
-    return draw_boxes(canvas, list(_inked(image, categories)))
+    return draw_boxes(canvas, list(_drawn_boxes(image, categories)))
 
 
-def _inked(image: BoxMatches, categories: Mapping[int, str]) -> Iterator[DrawnBox]:
-    """Mistakes first, which lie on top."""
-    ground_truth_category_ids, category_ids = image.ground_truth_category_ids.tolist(), image.category_ids.tolist()
-    for box, category_id in zip(
-        image.ground_truth_boxes[image.false_negatives],
-        image.ground_truth_category_ids[image.false_negatives],
-        strict=True,
-    ):
-        yield DrawnBox(box, FALSE_NEGATIVE, f"missed {categories[int(category_id)]}")
-    found = list(zip(image.boxes, category_ids, image.scores.tolist(), image.ground_truth_index.tolist(), strict=True))
+def _drawn_boxes(image: BoxMatches, categories: Mapping[int, str]) -> Iterator[DrawnBox]:
+    """The boxes of an image, mistakes first: they are drawn on top."""
+    expected_ids, category_ids = image.ground_truth_category_ids.tolist(), image.category_ids.tolist()
+    missed = image.false_negatives
+    for box, expected_id in zip(image.ground_truth_boxes[missed], image.ground_truth_category_ids[missed], strict=True):
+        yield DrawnBox(box, FALSE_NEGATIVE, f"missed {categories[int(expected_id)]}")
+    detections = list(
+        zip(image.boxes, category_ids, image.scores.tolist(), image.ground_truth_index.tolist(), strict=True)
+    )
     kinds = {
         MISCLASSIFIED: image.misclassified,
         FALSE_POSITIVE: image.false_positives,
         TRUE_POSITIVE: image.true_positives,
     }
-    for ink, mask in kinds.items():
-        for (box, category_id, score, truth), chosen in zip(found, mask.tolist(), strict=True):
-            if chosen:
+    for color, mask in kinds.items():
+        for (box, category_id, score, index), is_of_kind in zip(detections, mask.tolist(), strict=True):
+            if is_of_kind:
                 name = categories[category_id]
-                if ink == MISCLASSIFIED:
-                    name += f", truly {categories[ground_truth_category_ids[truth]]}"
-                yield DrawnBox(box, ink, name, f"{score:.2f}")
+                if color == MISCLASSIFIED:
+                    name += f", should be {categories[expected_ids[index]]}"
+                yield DrawnBox(box, color, name, f"{score:.2f}")

@@ -50,7 +50,7 @@ def test_good_annotations_give_names_and_sizes(tmp_path: Path) -> None:
         ("annotations", 2, {"bbox": None}, "annotation 2: bbox is missing"),
         ("annotations", 2, {"bbox": [1, 2, -3, 4]}, "annotation 2: the box at 1, 2 has the width -3"),
         ("annotations", 2, {"area": "big"}, "annotation 2: area is 'big', not a number"),
-        ("annotations", 2, {"iscrowd": 3}, "annotation 2: iscrowd is 3, neither 0 nor 1"),
+        ("annotations", 2, {"iscrowd": 3}, "annotation 2: iscrowd must be 0 or 1, not 3"),
     ],
 )
 def test_an_invalid_entry_is_named(
@@ -101,4 +101,4 @@ def test_annotations_that_share_an_id_are_counted(tmp_path: Path) -> None:
     for entry in document["annotations"]:
         entry["id"] = 5
     (note,) = read_ground_truth(written(tmp_path, document)).notes
-    assert note.startswith("2 annotations have an id that another one has")
+    assert note.startswith("2 annotations share their id with another one")

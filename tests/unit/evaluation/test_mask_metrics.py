@@ -101,7 +101,7 @@ def test_results_without_masks_are_refused(tmp_path: Path) -> None:
     (tmp_path / "gt.json").write_text(json.dumps(ground_truth))
     read = read_ground_truth(tmp_path / "gt.json", masks=True)
     for change, words in (
-        (lambda one: one.pop("segmentation"), "a box without a mask"),
+        (lambda one: one.pop("segmentation"), "a box has no RLE mask"),
         (lambda one: one.update(segmentation=Rle.of(np.ones((3, 3), bool)).as_json()), r"a mask is for \[3, 3\]"),
     ):
         wrong = copy.deepcopy(results)

@@ -104,21 +104,21 @@ def all_images(*boxes: StoredBox) -> Sequence[StoredImage]:
 def test_class_numbers_in_place_of_category_ids_are_an_error(first: int) -> None:
     categories = {1: "person", 2: "bicycle", 13: "stop sign"}  # with holes, as COCO's own
     found = [box(None, first + index) for index in range(3)]
-    with pytest.raises(DataError, match=f"look like class numbers counted from {first}"):
+    with pytest.raises(DataError, match=f"look like class indices from {first}"):
         matched(image(None, *found, image_id=5), categories=categories)
 
 
 def test_no_detections_are_an_error_where_nobody_knows_which_images_were_looked_at() -> None:
-    with pytest.raises(InputError, match="holds no detections"):
+    with pytest.raises(InputError, match="has no detections"):
         matched()
-    with pytest.raises(InputError, match="holds no detections"):
+    with pytest.raises(InputError, match="has no detections"):
         matched(failed("b.jpg"))
 
 
 def test_images_with_nothing_found_are_judged_and_told() -> None:
     result = matched(*all_images())
     assert result.results == []
-    assert any("nothing was found" in note for note in result.notes)
+    assert any("no detections in any image" in note for note in result.notes)
 
 
 def test_strangers_failures_and_missing_images_are_counted() -> None:
@@ -137,7 +137,7 @@ def test_results_cut_off_at_a_threshold_are_told() -> None:
 
 def test_a_detection_that_stands_twice_is_told() -> None:
     notes = matched(*all_images(box(), box())).notes
-    assert notes == ("3 detections are there a second time: each counts as a false alarm",)
+    assert notes == ("3 detections are repeated: each counts as a false positive",)
 
 
 def test_an_image_of_another_size_than_the_annotations_say_is_told() -> None:
@@ -149,7 +149,7 @@ def test_an_image_of_another_size_than_the_annotations_say_is_told() -> None:
         for f, s in zip(FILES.values(), [(40, 60), (60, 40), None], strict=True)
     ]
     (note,) = match_results(images, sized, "r.jsonl").notes
-    assert note.startswith("1 image is of another size here than in the annotations, so boxes do not meet: 'b.jpg'")
+    assert note.startswith("1 image is of another size than in the annotations, so boxes do not match: 'b.jpg'")
 
 
 def test_results_of_a_video_are_refused() -> None:

@@ -217,11 +217,11 @@ def test_flags_that_make_no_sense_are_told_before_anything_is_read(
 @pytest.mark.parametrize(
     ("change", "code", "said"),
     [
-        (lambda rows: [], 4, "holds no detections"),
+        (lambda rows: [], 4, "has no detections"),
         (lambda rows: [row | {"image_id": str(row["image_id"])} for row in rows], 4, "image_id is the text"),
         (lambda rows: [row | {"image_id": row["image_id"] + 1000} for row in rows], 4, "image ids in"),
         (lambda rows: [row | {"category_id": 77} for row in rows], 4, "none of the categories"),
-        (lambda rows: [row | {"category_id": i % 3} for i, row in enumerate(rows)], 4, "look like class numbers"),
+        (lambda rows: [row | {"category_id": i % 3} for i, row in enumerate(rows)], 4, "look like class indices"),
         (lambda rows: [{k: v for k, v in row.items() if k != "score"} for row in rows], 4, "has no score"),
     ],
 )

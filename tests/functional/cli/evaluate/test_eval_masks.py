@@ -61,7 +61,7 @@ def test_results_cut_off_at_a_threshold_are_told_with_the_command_that_keeps_all
     Path("few.json").write_text(json.dumps(results))
     run = detcli("eval", "few.json", "--gt", "in/gt.json", "--iou-type", "segm")
     assert run.code == 0, run.err
-    assert "'detcli segment --task instance -f coco-results' keeps every score" in run.err
+    assert "task=instance with --format coco-results keeps every score" in run.err
 
 
 def test_results_of_boxes_are_no_masks(detcli: Detcli, scene: Path) -> None:
@@ -69,7 +69,7 @@ def test_results_of_boxes_are_no_masks(detcli: Detcli, scene: Path) -> None:
     assert run.code == 0, run.err
     run = detcli("eval", "boxes.json", "--gt", "in/gt.json", "--iou-type", "segm")
     assert run.code == 4
-    assert "a box without a mask" in run.err
+    assert "a box has no RLE mask" in run.err
 
 
 def test_a_model_without_masks_is_told(detcli: Detcli, scene: Path, tiny_checkpoint: Path) -> None:

@@ -115,5 +115,5 @@ def test_masks_become_segments() -> None:
 
 
 def test_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="do not belong"):
+    with pytest.raises(ValueError, match="do not match"):
         tally((GROUND_TRUTH, image(["1"], {1: THING})))

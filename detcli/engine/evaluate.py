@@ -140,7 +140,7 @@ def _panoptic_report(
 ) -> "PanopticReport | None":
     from detcli.evaluation.panoptic.panoptic_metrics import evaluate_panoptic_results
     from detcli.evaluation.panoptic.panoptic_report import PanopticReport
-    from detcli.structures.clock import now
+    from detcli.structures.run_info import now
 
     if request.results is not None and request.gt is not None:
         metrics: PanopticMetrics | None = evaluate_panoptic_results(request.results, request.gt)

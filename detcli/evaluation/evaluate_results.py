@@ -14,8 +14,8 @@ from detcli.evaluation.report import EvaluationReport
 from detcli.evaluation.result_matching import match_results
 from detcli.evaluation.worst_images import worst_images
 from detcli.io.results import format_of_results, read_results
-from detcli.structures.clock import now
 from detcli.structures.frame import Pixels
+from detcli.structures.run_info import now
 
 
 @dataclass(frozen=True, slots=True)

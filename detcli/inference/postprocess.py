@@ -9,7 +9,7 @@ from torch import Tensor
 
 from detcli.structures.boxes import cxcywh_to_xyxy
 from detcli.structures.detections import Detections
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Outputs
 
 NOT_FINITE = "the network's output contains NaN or infinity"
 

@@ -21,8 +21,8 @@ from detcli.inference.resize_rules import (
     read_sizing,
     short,
 )
-from detcli.structures.batch import Batch
 from detcli.structures.frame import Frame, Pixels
+from detcli.structures.network_io import Batch
 
 if TYPE_CHECKING:
     from detcli.models.family import Family

@@ -11,7 +11,7 @@ from detcli.errors import UnsupportedModelError, UsageError
 from detcli.models.conversion.class_rows import Classes, RowPairs, with_rows_of
 from detcli.models.inference_form import NetworkT, optimize
 from detcli.registry import Registry
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 
 Json = Mapping[str, Any]
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from detcli.registry import Registry
-from detcli.structures.batch import Batch
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Batch, Outputs
 
 
 class Runtime(Protocol):

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from detcli.errors import DeviceError, UsageError
-from detcli.structures.batch import Batch
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Batch, Outputs
 
 # What torch and oneDNN report when memory runs out, on a CPU and on other devices.
 _NO_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive", "could not create a memory")

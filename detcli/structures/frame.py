@@ -1,4 +1,4 @@
-"""One image and where it came from; or one that could not be read, and why."""
+"""One image and its origin, or an image that could not be read and the reason."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 
-# From a decoded RGB image to the pixels [h, w, 3] that a network takes.
+# Converts a decoded RGB image to the pixels [h, w, 3] of a network's input.
 Resize = Callable[["Image.Image"], Pixels]
 
 
@@ -24,9 +24,9 @@ class Origin:
 
     index     position in the complete input, from 0; the same in a resumed run
     file      the path as the user can type it (bytes that are not UTF-8 as surrogate escapes), or a URL
-    relative  the name below the sources' common folder, "/" between parts, no two of a run the same:
-              COCO `file_name`, and where drawn images go
-    stem      `relative` without its suffix, with it where two images would share a stem: where a text file goes
+    relative  the name below the sources' common folder, "/" between parts, unique in a run: `file_name` in COCO files, and
+              the path of annotated images
+    stem      `relative` without its suffix, or with it where two images would have the same stem: the path of text files
     frame     number in a video, from 0; None for images
     time_s    seconds since the first frame's time stamp; None for images
     source    name of the source, equal for all of its frames: for a video the folder part of `relative`, for images the
@@ -44,7 +44,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class ImageMetadata:
-    """What an annotated copy keeps of the original file.
+    """Metadata of the original file, for annotated copies.
 
     format  Pillow's name of the format: "JPEG", "PNG", …
     exif    raw EXIF block with the orientation reset to upright, or None
@@ -60,11 +60,11 @@ class ImageMetadata:
 class Frame:
     """One upright image.
 
-    size_hw    height and width in pixels
-    pixels     uint8 [H, W, 3] RGB; None where nobody needs them, or not any more
-    prepared   uint8 [h, w, 3] RGB, resized for the network: by the source where nobody needs `pixels`, else by the
-               detector; None before that, and after the network
-    keepsakes  metadata for annotated copies; None where there was no file
+    size_hw   height and width in pixels
+    pixels    uint8 [H, W, 3] RGB; None where they are not needed, or no longer
+    prepared  uint8 [h, w, 3] RGB, resized for the network: by the source where `pixels` are not needed, otherwise by the
+              detector; None before that, and after the network
+    metadata  for annotated copies; None for frames without a file
     """
 
     origin: Origin
@@ -74,13 +74,13 @@ class Frame:
     metadata: ImageMetadata | None = None
 
     def without_pixels(self) -> "Frame":
-        """The same frame, its full-size pixels let go of."""
+        """The same frame without its full-size pixels."""
         return replace(self, pixels=None)
 
 
 @dataclass(frozen=True, slots=True)
 class FailedFrame:
-    """An image that could not be read: `code` for programs, `message` for people."""
+    """An image that could not be read: `code` for programs, `message` for people, without the name of the file."""
 
     origin: Origin
     code: ImageErrorCode

@@ -1,4 +1,4 @@
-"""The ground truth of one image, in that image's own pixels."""
+"""The ground truth of one image, in pixels of the image."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from detcli.structures.masks import Rle
 
 @dataclass(frozen=True, slots=True)
 class GroundTruth:
-    """Boxes that people, or whoever drew the image, say are there; in no order.
+    """Annotated boxes, in any order.
 
     boxes_xyxy  float64 [N, 4]  left, top, right, bottom in pixels of the upright image
     class_ids   int64   [N]     index into the dataset's labels
-    crowd       bool    [N]     many of a kind under one box: evaluated by its own rule, never learned from
-    masks       N masks at the image's own size; None where nobody asked for them, or there are none
-    track_ids   int64   [N]     the same object has the same number in every frame of a video; None of single images
+    crowd       bool    [N]     many objects of a class in one box: matched by a special rule in evaluation, not used for training
+    masks       N masks of the size of the image; None where they were not requested, or do not exist
+    track_ids   int64   [N]     an object has the same number in each frame of a video; None for single images
     """
 
     boxes_xyxy: npt.NDArray[np.float64]
@@ -30,25 +30,25 @@ class GroundTruth:
         if self.boxes_xyxy.shape != (count, 4) or self.class_ids.shape != (count,) or self.crowd.shape != (count,):
             raise ValueError(
                 f"boxes {self.boxes_xyxy.shape}, class ids {self.class_ids.shape} and crowd {self.crowd.shape} "
-                "do not belong together"
+                "must have one row per box"
             )
         if self.masks is not None and len(self.masks) != count:
-            raise ValueError(f"{len(self.masks)} masks do not belong to {count} boxes")
+            raise ValueError(f"{len(self.masks)} masks for {count} boxes")
         if self.track_ids is not None and self.track_ids.shape != (count,):
-            raise ValueError(f"track ids {self.track_ids.shape} do not belong to {count} boxes")
+            raise ValueError(f"track ids {self.track_ids.shape} for {count} boxes")
 
     def __len__(self) -> int:
         return len(self.class_ids)
 
     def __getitem__(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "GroundTruth":
-        """Those that a mask or indices pick."""
+        """The boxes selected by a mask or by indices."""
         masks, ids = self.masks, self.track_ids
         if masks is not None:
-            masks = tuple(masks[place] for place in np.arange(len(self))[which].tolist())
+            masks = tuple(masks[index] for index in np.arange(len(self))[which].tolist())
         ids = None if ids is None else ids[which]
         return GroundTruth(self.boxes_xyxy[which], self.class_ids[which], self.crowd[which], masks, ids)
 
     @classmethod
     def empty(cls) -> "GroundTruth":
-        """Nothing is there."""
+        """No boxes."""
         return cls(np.zeros((0, 4), np.float64), np.zeros(0, np.int64), np.zeros(0, np.bool_))

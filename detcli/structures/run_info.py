@@ -1,20 +1,22 @@
-"""What a run is: written into results so that they can be told apart years later."""
+"""The provenance of a run, which is written into results."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from detcli.structures.class_labels import ClassLabels
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """The provenance of results.
+    """Which model, version and arguments made the results.
 
     model      name as the user gave it
     revision   commit of the Hub repository, or None for a local model
     sha256     of the weights file, or None where none was read
     version    of detcli
-    arguments  option -> value, those that change results
+    arguments  option -> value, only options that change results
     created    ISO 8601 time in UTC
     labels     of the checkpoint
     """
@@ -37,3 +39,10 @@ class RunInfo:
             "created": self.created,
             "arguments": dict(self.arguments),
         }
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601; SOURCE_DATE_EPOCH sets it, for outputs that are identical to the byte."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -5,9 +5,9 @@ import threading
 
 
 class StopSignal:
-    """Asks a run to end after the current batch; may be set by a signal handler or by another thread.
+    """Requests the end of a run after the current batch; a signal handler or another thread may set it.
 
-    signal  name of the first signal that asked, or None
+    signal  name of the first signal that was set, or None
     """
 
     def __init__(self) -> None:
@@ -15,10 +15,10 @@ class StopSignal:
         self.signal: str | None = None
 
     def set(self, signal_name: str = "SIGINT") -> None:
-        """Ask the run to end, as the named signal would."""
+        """Request the end of the run, like the named signal."""
         self.signal = self.signal or signal.Signals[signal_name].name
         self._event.set()
 
     def is_set(self) -> bool:
-        """Whether the run was asked to end."""
+        """Whether the end of the run was requested."""
         return self._event.is_set()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from detcli.models.dfine.denoising import DenoisingLayout
 from detcli.models.dfine.network import DFinePredictions, DFineTrainingDetails
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from detcli.models.dfine.config import DFineConfig, read_config
 from detcli.models.dfine.network import DFine
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Outputs
 
 
 def tiny_json(**changes: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from detcli.models.dfine import FAMILY
 from detcli.models.dfine.network import DFine
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 from tests.helpers.dfine_samples import images, lively, tiny
 
 CLASSES = 5

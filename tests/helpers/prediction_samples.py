@@ -10,9 +10,8 @@ from torch import Tensor
 
 from detcli.inference.segmentation.segment_postprocess import to_segments
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
-from detcli.structures.batch import Batch
 from detcli.structures.detections import Detections
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Batch, Outputs
 
 CLASSES = 7
 

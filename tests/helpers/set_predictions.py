@@ -14,7 +14,7 @@ from detcli.models.detr.criterion import criterion as detr_criterion
 from detcli.models.detr.published import published_config as detr_published
 from detcli.models.losses.layerwise_criterion import LayerwiseCriterion
 from detcli.models.losses.training_details import SetTrainingDetails
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 
 CLASSES, QUERIES, LAYERS, POSITIONS = 5, 7, 3, 30
 SIZE_HW = (24, 32)  # of the network's input

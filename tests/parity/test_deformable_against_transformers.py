@@ -16,7 +16,7 @@ from detcli.models.deformable_detr.config import DeformableDetrConfig, read_conf
 from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetrDetails
 from detcli.models.deformable_detr.published import published_config
 from detcli.models.inference_form import optimize
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Outputs
 from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny, tiny_json
 from tests.helpers.dfine_samples import distance, images
 

@@ -15,7 +15,7 @@ from detcli.models.detr.config import DetrConfig, read_config
 from detcli.models.detr.network import Detr, DetrDetails
 from detcli.models.detr.published import published_config
 from detcli.models.inference_form import optimize
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Outputs
 from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny, tiny_json
 
 transformers = pytest.importorskip("transformers")

@@ -15,7 +15,7 @@ from detcli.models.dfine.config import DFineConfig, read_config
 from detcli.models.dfine.network import DFine, DFineDetails
 from detcli.models.dfine.published import Size, published_config
 from detcli.models.inference_form import optimize
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Outputs
 from tests.helpers.dfine_samples import distance, images, lively, tiny, tiny_json
 
 transformers = pytest.importorskip("transformers")

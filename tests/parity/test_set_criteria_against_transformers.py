@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from detcli.structures.outputs import Targets
+from detcli.structures.network_io import Targets
 from tests.helpers.set_predictions import (
     CLASSES,
     LAYERS,

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from detcli.models.family import FAMILIES, Family
-from detcli.structures.outputs import Targets
+from detcli.structures.network_io import Targets
 from tests.helpers import deformable_detr_samples as deformable_samples
 from tests.helpers import detr_samples
 

@@ -15,8 +15,7 @@ from detcli.inference.detector import Detector
 from detcli.io.coco.coco_ids import CocoIds
 from detcli.sources.http import scheme_of, without_credentials
 from detcli.structures.class_labels import ClassLabels
-from detcli.structures.clock import now
-from detcli.structures.run_info import RunInfo
+from detcli.structures.run_info import RunInfo, now
 from detcli.version import __version__
 
 _MISSING_SHOWN = 5

@@ -19,11 +19,10 @@ from detcli.inference.segmentation.mask_merging import (
 from detcli.inference.segmentation.segmentation_settings import Rule as Rule
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings as SegmentationSettings
 from detcli.inference.segmentation.segmentation_settings import Task as Task
-from detcli.structures.batch import Batch
 from detcli.structures.boxes import cxcywh_to_xyxy
 from detcli.structures.detections import Detections
 from detcli.structures.masks import Rle
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Batch, Outputs
 
 
 def to_segments(

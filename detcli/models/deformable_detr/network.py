@@ -21,7 +21,7 @@ from detcli.models.deformable_detr.encoder import (
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
 from detcli.models.losses.training_details import SetTrainingDetails
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 
 
 @dataclass(frozen=True, slots=True)

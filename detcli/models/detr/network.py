@@ -15,7 +15,7 @@ from detcli.models.layers.heads import Mlp
 from detcli.models.layers.input_checks import check_mask, check_pixels, check_targets
 from detcli.models.layers.position import LearnedPositions, sine_positions
 from detcli.models.losses.training_details import SetTrainingDetails
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 
 _ROUNDING = 1e-3  # of a probability, also where the network runs in half precision
 

@@ -22,7 +22,7 @@ from detcli.models.losses.assignment import Assignment, CostWeights, Pairs, assi
 from detcli.models.losses.loss_terms import box_terms, distillation, distribution_focal, varifocal
 from detcli.models.losses.target_boxes import TargetBoxes, at_least_one, shared_counts
 from detcli.structures.boxes import cxcywh_to_xyxy, iou
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 
 _TEMPERATURE = 5.0  # of distillation
 

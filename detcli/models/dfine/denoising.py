@@ -14,7 +14,7 @@ from detcli.models.layers.position import inverse_sigmoid
 from detcli.models.losses.assignment import Assignment
 from detcli.models.losses.target_boxes import TargetBoxes, largest_everywhere
 from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
-from detcli.structures.outputs import Targets
+from detcli.structures.network_io import Targets
 
 _DRAWS = 10  # of each noisy query: whether its label changes, to which, four signs, four distances
 

@@ -14,7 +14,7 @@ from detcli.models.dfine.encoder import DFineEncoderOutput, HybridEncoder
 from detcli.models.dfine.query_selection import QuerySelection, SelectedQueries, Shapes
 from detcli.models.layers.input_checks import check_pixels, check_targets
 from detcli.models.layers.norm import ConvNorm
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 
 
 @dataclass(frozen=True, slots=True)

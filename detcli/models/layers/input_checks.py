@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from detcli.structures.outputs import Targets
+from detcli.structures.network_io import Targets
 
 
 def check_pixels(pixels: Tensor, *, divisor_hw: tuple[int, int] = (1, 1)) -> None:

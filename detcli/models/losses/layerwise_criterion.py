@@ -15,7 +15,7 @@ from detcli.models.losses.loss_terms import box_terms
 from detcli.models.losses.matched_masks import mask_sums
 from detcli.models.losses.target_boxes import TargetBoxes, at_least_one, shared_counts
 from detcli.models.losses.training_details import SetTrainingDetails
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 
 # What it would cost each query to answer for each true box, as `softmax_costs` and `focal_costs` say.
 Costs = Callable[[Tensor, Tensor, TargetBoxes, CostWeights], Tensor]

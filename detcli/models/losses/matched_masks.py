@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from detcli.models.losses.assignment import Pairs
 from detcli.models.losses.loss_terms import mask_terms
-from detcli.structures.outputs import Targets
+from detcli.structures.network_io import Targets
 
 _PIXELS_AT_ONCE = 8_000_000  # of masks in one go; a go takes some ten floats a pixel, and they are let go after it
 

@@ -7,7 +7,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor, distributed
 
-from detcli.structures.outputs import Targets
+from detcli.structures.network_io import Targets
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from detcli.datasets.dataset import Dataset
 from detcli.datasets.transforms.multiscale import draw_size, resize_batch, scales
 from detcli.inference.preprocess import Preprocessor
 from detcli.structures.frame import Frame
-from detcli.structures.outputs import Targets
+from detcli.structures.network_io import Targets
 from detcli.structures.seeding import derive_seed
 from detcli.training.data.sampler import Sampler
 from detcli.training.data.samples import LoadFailure, TrainingSample, TrainingSamples

@@ -24,10 +24,9 @@ from detcli.inference.detection_result import DetectionResult
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
 from detcli.sources.source import SourceSettings, make_source
-from detcli.structures.batch import Batch
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Batch, Outputs
 from tests.helpers.cli_fixtures import Run, _no_user_settings, detcli
 
 __all__ = ["_no_user_settings", "detcli"]

@@ -16,7 +16,7 @@ from detcli.models.detr.criterion import criterion as detr_criterion
 from detcli.models.detr.network import Detr
 from detcli.models.family import Criterion
 from detcli.structures.boxes import cxcywh_to_xyxy, pairwise_iou, xyxy_to_cxcywh
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 
 LABELS = ("red", "green", "blue")
 # Height and width; then class, left, top, right and bottom of each thing.

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from detcli.errors import DeviceError, UsageError
 from detcli.runtimes.torch_runtime import Precision, TorchRuntime, choose_device, choose_precision
-from detcli.structures.batch import Batch
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Batch, Outputs
 
 CPU = torch.device("cpu")
 

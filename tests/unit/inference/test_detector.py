@@ -15,11 +15,10 @@ from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.resize_rules import FixedSize
-from detcli.structures.batch import Batch
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Batch, Outputs
 
 
 @dataclass

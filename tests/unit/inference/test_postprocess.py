@@ -8,7 +8,7 @@ import torch
 
 from detcli.inference.postprocess import NotFiniteError, Selection, to_detections
 from detcli.structures.detections import Detections
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Outputs
 
 
 def random_outputs(seed: int, batch: int = 2, queries: int = 30, classes: int = 5) -> Outputs:

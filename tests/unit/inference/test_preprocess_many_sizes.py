@@ -12,8 +12,8 @@ from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.preprocess import Preprocessing, Preprocessor, real_pixels
 from detcli.inference.resize_rules import FitWithin, FixedSize, NoResize, ShortestEdge
 from detcli.models.dfine import DFineFamily
-from detcli.structures.batch import Batch
 from detcli.structures.frame import Frame, Origin
+from detcli.structures.network_io import Batch
 
 JUDGES = {
     "detr": ("transformers.models.detr.image_processing_pil_detr", "DetrImageProcessorPil"),

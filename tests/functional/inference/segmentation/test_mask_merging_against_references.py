@@ -11,7 +11,7 @@ from PIL import Image
 
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.structures.detections import Detections
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Outputs
 from tests.helpers.prediction_samples import CLASSES, class_map, masks_of, random_outputs, segments_of
 
 SIZES = [((50, 70), (80, 108)), ((301, 405), (80, 107)), ((120, 90), (77, 106))]

@@ -17,7 +17,7 @@ from detcli.models.deformable_detr.published import published_config
 from detcli.models.inference_form import optimize
 from detcli.models.layers import sampling
 from detcli.models.layers.norm import FrozenBatchNorm2d
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Outputs
 from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny
 from tests.helpers.dfine_samples import distance, images
 

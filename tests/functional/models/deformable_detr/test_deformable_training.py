@@ -12,7 +12,7 @@ from detcli.models.deformable_detr.published import published_config
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import ParameterGroup, ReplacedClassHead
 from detcli.models.losses.training_details import SetTrainingDetails
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny
 from tests.helpers.dfine_samples import images
 

@@ -10,7 +10,7 @@ from detcli.errors import UnsupportedModelError
 from detcli.models.detr import FAMILY, mask_head
 from detcli.models.detr.network import Detr
 from detcli.models.inference_form import optimize
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Outputs
 from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny
 
 

@@ -12,7 +12,7 @@ from detcli.models.detr.network import Detr
 from detcli.models.detr.published import published_config
 from detcli.models.empty_weights import empty_weights
 from detcli.models.losses.training_details import SetTrainingDetails
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny
 
 

@@ -14,7 +14,7 @@ from detcli.errors import DivergedError
 from detcli.models.losses.assignment import CostWeights
 from detcli.models.losses.layerwise_criterion import LayerwiseCriterion, SetLossWeights
 from detcli.models.losses.training_details import SetTrainingDetails
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 from tests.helpers.set_predictions import (
     CLASSES,
     Answers,

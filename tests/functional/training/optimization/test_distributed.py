@@ -25,7 +25,7 @@ from tests.helpers.dfine_samples import lively, images, tiny
 from detcli.models.dfine import FAMILY
 from detcli.training.optimization.distributed import joined
 from detcli.training.optimization.synced_norm import with_synced_norms
-from detcli.structures.outputs import Targets
+from detcli.structures.network_io import Targets
 
 COUNTS = (2, 0, 1, 3)  # ground truth of each image
 

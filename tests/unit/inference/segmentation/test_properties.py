@@ -8,9 +8,8 @@ import torch
 
 from detcli.inference.segmentation.segment_postprocess import Rule, Task, to_segments
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
-from detcli.structures.batch import Batch
 from detcli.structures.detections import Detections
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Batch, Outputs
 from tests.helpers.prediction_samples import masks_of, one_image, padded, random_outputs, segments_of
 
 EVERY: list[tuple[Task, Rule]] = [

@@ -10,7 +10,7 @@ from detcli.inference.postprocess import NotFiniteError
 from detcli.inference.segmentation.segment_postprocess import Rule, Task, to_segments
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.structures.detections import Detections
-from detcli.structures.outputs import Outputs
+from detcli.structures.network_io import Outputs
 from tests.helpers.prediction_samples import (
     class_map,
     masks_of,

@@ -13,7 +13,7 @@ from detcli.models.dfine.criterion import DFineCriterion, DFineLossWeights, crit
 from detcli.models.dfine.network import DFineTrainingDetails
 from detcli.models.losses.assignment import Assignment, CostWeights
 from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
-from detcli.structures.outputs import Outputs, Targets
+from detcli.structures.network_io import Outputs, Targets
 from tests.helpers.dfine_criterion_case import OriginalCase, original_case
 from tests.helpers.dfine_samples import tiny
 

@@ -29,7 +29,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout: works without installation
 
-from benchmarks.synthetic.noisy_detections import ERRORS, detect_erring
+from benchmarks.synthetic.noisy_detections import ERRORS, detect_with_errors
 from benchmarks.synthetic.shape_sequences import LEVELS, ShapeSequence
 from detcli.evaluation.tracking_metrics import TrackingMetrics, evaluate_tracks
 from detcli.structures.detections import Detections
@@ -92,7 +92,7 @@ def erring(shapes: ShapeSequence, level: str, seed: int) -> Iterator[Detections]
     rng = np.random.default_rng(derive_seed(seed, level, "errors"))
     for index in range(len(shapes)):
         ground_truth = shapes.ground_truth(index)
-        yield detect_erring(ground_truth, shapes.size_hw, ERRORS[level], rng, classes=len(shapes.labels))
+        yield detect_with_errors(ground_truth, shapes.size_hw, ERRORS[level], rng, classes=len(shapes.labels))
 
 
 def found_by(name: str, shapes: ShapeSequence, *, batch: int = 16) -> Iterator[Detections]:

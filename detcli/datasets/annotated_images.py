@@ -11,7 +11,7 @@ from detcli.datasets.dataset import DatasetSummary
 from detcli.datasets.exif_orientation import BoxFrame, ExifOrientation
 from detcli.datasets.instance_masks import change_masks
 from detcli.datasets.issues import IssueReport
-from detcli.datasets.transforms.rotate import turn_boxes, turn_mask
+from detcli.datasets.transforms.rotate import rotate_boxes, rotate_mask
 from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
 from detcli.io.images.limits import MAX_IMAGE_BYTES
 from detcli.io.images.read_frame import read_frame
@@ -77,8 +77,8 @@ class AnnotatedImages:
             boxes = boxes * [size_hw[1], size_hw[0], size_hw[1], size_hw[0]]
         elif box_frame == BoxFrame.STORED:
             header = self._exif.header(index)
-            boxes = turn_boxes(boxes, header.orientation, header.stored_hw)
-            masks = change_masks(masks, lambda mask: turn_mask(mask, header.orientation))
+            boxes = rotate_boxes(boxes, header.orientation, header.stored_hw)
+            masks = change_masks(masks, lambda mask: rotate_mask(mask, header.orientation))
         return GroundTruth(boxes.copy(), tables.class_ids[own].copy(), tables.crowd[own].copy(), masks)
 
     def annotations(self) -> dict[str, Any]:

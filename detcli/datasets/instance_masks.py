@@ -1,4 +1,4 @@
-"""Masks of ground truth, from what annotations say to what becomes of them when an image is cut, resized or mirrored."""
+"""Masks of the ground truth: read from annotations, and changed when an image is cropped, resized or flipped."""
 
 from array import array
 from collections.abc import Callable, Sequence
@@ -13,37 +13,37 @@ from detcli.structures.masks import Rle
 from detcli.structures.rle import check
 
 Bools = npt.NDArray[np.bool_]
-Outline = tuple["array[float]", ...] | Rle  # polygons x, y, x, y, …, in pixels; or runs
+Outline = tuple["array[float]", ...] | Rle  # polygons x, y, x, y, … in pixels; or RLE
 
 
 class ImageMasks(Protocol):
-    """The masks of all ground truth of a dataset, made when somebody asks."""
+    """The masks of a dataset, decoded on demand."""
 
     def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
-        """Those of one image, in the order of its ground truth.
+        """The masks of one image, in the order of its boxes.
 
-        rows     of its ground truth among all
-        size_hw  of the image that they were drawn on
+        rows     rows of the image's boxes among those of all images
+        size_hw  size of the image that the masks are for
 
-        Raises PictureError where they cannot be read.
+        Raises ImageError if they cannot be read.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class OutlineMasks:
-    """Masks of which the annotations hold the outlines; one a ground truth."""
+    """Masks from the outlines in the annotations, one per box."""
 
     outlines: Sequence[Outline]
 
     def of_image(self, image: int, rows: range, size_hw: tuple[int, int]) -> tuple[Rle, ...]:
-        """Draw them."""
+        """Draw the masks of one image."""
         return tuple(draw_outline(self.outlines[row], size_hw) for row in rows)
 
 
 def read_outline(segmentation: object) -> Outline | None:
-    """What COCO calls a segmentation, in little memory; None where it is none.
+    """Read a COCO segmentation into little memory; None if it is invalid.
 
-    segmentation  polygons [[x, y, x, y, …], …], or runs {"size": [h, w], "counts": text or numbers}
+    segmentation  polygons [[x, y, x, y, …], …], or RLE {"size": [h, w], "counts": text or numbers}
     """
     if isinstance(segmentation, list):
         return _read_polygons(segmentation)
@@ -52,11 +52,11 @@ def read_outline(segmentation: object) -> Outline | None:
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if not isinstance(size, list) or len(size) != 2 or any(type(side) is not int or side < 1 for side in size):
         return None
-    return _read_runs((size[0], size[1]), counts)
+    return _read_rle((size[0], size[1]), counts)
 
 
 def _read_polygons(parts: Sequence[Any]) -> Outline | None:
-    """Those parts that have an area at all: three corners at the least."""
+    """The polygons with at least three corners."""
     if any(not isinstance(part, list) or len(part) % 2 for part in parts):
         return None
     try:
@@ -67,7 +67,7 @@ def _read_polygons(parts: Sequence[Any]) -> Outline | None:
     return polygons if polygons and finite else None
 
 
-def _read_runs(size_hw: tuple[int, int], counts: object) -> Rle | None:
+def _read_rle(size_hw: tuple[int, int], counts: object) -> Rle | None:
     height, width = size_hw
     if isinstance(counts, list):
         if any(type(run) is not int or run < 0 for run in counts) or sum(counts) != height * width:
@@ -76,26 +76,26 @@ def _read_runs(size_hw: tuple[int, int], counts: object) -> Rle | None:
         return Rle(size_hw, packed["counts"].decode("ascii"))
     if not isinstance(counts, str):
         return None
-    runs = Rle(size_hw, counts)
+    rle = Rle(size_hw, counts)
     try:
-        check(runs)
+        check(rle)
     except ValueError:
         return None
-    return runs
+    return rle
 
 
 def draw_outline(outline: Outline, size_hw: tuple[int, int]) -> Rle:
-    """The mask of an outline on an image of this size; of runs of another size nothing."""
+    """The mask of an outline for an image of this size; empty for RLE of another size."""
     if isinstance(outline, Rle):
         return outline if outline.size_hw == size_hw else Rle.of(np.zeros(size_hw, np.bool_))
     height, width = size_hw
     parts: Any = coco.frPyObjects([polygon.tolist() for polygon in outline], height, width)
-    found: Any = coco.merge(parts)
-    return Rle(size_hw, found["counts"].decode("ascii"))
+    merged: Any = coco.merge(parts)
+    return Rle(size_hw, merged["counts"].decode("ascii"))
 
 
 def stretch_mask(mask: Bools, size_hw: tuple[int, int]) -> Bools:
-    """A mask [H, W] at another size: each pixel as the one that its middle falls on."""
+    """Resize a mask [H, W] to the nearest pixel."""
     if mask.shape == size_hw:
         return mask
     rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size_hw, mask.shape, strict=True))
@@ -104,5 +104,5 @@ def stretch_mask(mask: Bools, size_hw: tuple[int, int]) -> Bools:
 
 
 def change_masks(masks: tuple[Rle, ...] | None, change: Callable[[Bools], Bools]) -> tuple[Rle, ...] | None:
-    """Each mask after a change, one at a time; None stays None."""
+    """Apply a function to each mask, one at a time; None stays None."""
     return None if masks is None else tuple(Rle.of(change(mask.decode())) for mask in masks)

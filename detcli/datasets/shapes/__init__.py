@@ -1,7 +1,7 @@
-"""Drawn images of shapes, endless and seeded: ground truth without a download.
+"""Synthetic images of shapes with ground truth: any number of them, from a seed, without a download.
 
-An image follows from its seed and its number alone. First it is laid out (`layout.py`: which shape lies where, hence
-the boxes), then, only if somebody looks, painted (`painting.py`).
+An image depends only on its seed and its index. First its layout is chosen (`scene_layout.py`: shapes, positions, boxes);
+its pixels are rendered only if they are requested (`render.py`).
 """
 
 from detcli.datasets.shapes.scene_layout import CLASSES, VERSION

@@ -1,4 +1,4 @@
-"""What lies behind the shapes: plain and graded colors, noise, fields like photographs, lights out of focus, clutter."""
+"""Backgrounds of synthetic images: plain colors, gradients, noise, photo-like fields, blurred lights, clutter."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,62 +7,62 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.shapes.shape_colors import calm, vivid
+from detcli.datasets.shapes.shape_colors import muted, vivid
 from detcli.structures.frame import Pixels
 
-_Ground = Callable[[np.random.Generator, tuple[int, int]], Pixels]
+_Background = Callable[[np.random.Generator, tuple[int, int]], Pixels]
 
 
 def background(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
     """An image without shapes: uint8 [H, W, 3] RGB, contiguous and writable."""
-    grounds, shares = zip(*_GROUNDS, strict=True)
-    pick = int(np.searchsorted(np.cumsum(shares), rng.random() * sum(shares), side="right"))
-    canvas: Pixels = grounds[pick](rng, size_hw)
+    kinds, weights = zip(*_BACKGROUNDS, strict=True)
+    pick = int(np.searchsorted(np.cumsum(weights), rng.random() * sum(weights), side="right"))
+    canvas: Pixels = kinds[pick](rng, size_hw)
     if rng.random() < 0.55:
         clutter(canvas, rng, most=14)
     return canvas
 
 
 def clutter(canvas: Pixels, rng: np.random.Generator, *, most: int) -> None:
-    """Draw up to so many thin lines and scribbles, and many speckles: nothing that is a shape."""
+    """Draw at most `most` thin lines and curves, and specks: nothing that is a shape."""
     height, width = canvas.shape[:2]
     thick = max(1, round(min(height, width) / 256))
     for _ in range(int(rng.integers(most + 1))):
-        color = (vivid(rng, 1) if rng.random() < 0.5 else calm(rng, 1))[0].tolist()
-        steps = _line(rng) if rng.random() < 0.6 else _scribble(rng)
+        color = (vivid(rng, 1) if rng.random() < 0.5 else muted(rng, 1))[0].tolist()
+        steps = _line(rng) if rng.random() < 0.6 else _curve(rng)
         points = np.rint(steps * (width * 16, height * 16)).astype(np.int32)
         cv2.polylines(canvas, [points], False, color, int(rng.integers(1, thick + 2)), cv2.LINE_AA, 4)
     if rng.random() < 0.4:
-        _speckle(canvas, rng)
+        _specks(canvas, rng)
 
 
 def _plain(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
-    return _stretched(calm(rng, 1)[None], size_hw, cv2.INTER_NEAREST)
+    return _stretched(muted(rng, 1)[None], size_hw, cv2.INTER_NEAREST)
 
 
 def _graded(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
-    """From corner to corner, or from edge to edge."""
+    """A gradient from corner to corner or from edge to edge."""
     rows, columns = [(2, 2), (1, 2), (2, 1), (3, 3)][int(rng.integers(4))]
-    return _stretched(calm(rng, rows * columns).reshape(rows, columns, 3), size_hw, cv2.INTER_LINEAR)
+    return _stretched(muted(rng, rows * columns).reshape(rows, columns, 3), size_hw, cv2.INTER_LINEAR)
 
 
 def _noisy(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
-    """Blotches of one size, from grains to clouds."""
+    """Noise of one scale, from grains to clouds."""
     cell = min(size_hw) * 2.0 ** rng.uniform(-7, -2)
     rows, columns = (max(2, round(side / cell)) for side in size_hw)
     tones = rng.standard_normal((rows, columns, 1), np.float32) * rng.uniform(6, 30)
     if rng.random() < 0.4:
         tones = tones + rng.standard_normal((rows, columns, 3), np.float32) * rng.uniform(4, 16)
     soft = cv2.INTER_CUBIC if rng.random() < 0.8 else cv2.INTER_NEAREST
-    return _stretched(tones.clip(-70, 70) + calm(rng, 1)[0], size_hw, soft)
+    return _stretched(tones.clip(-70, 70) + muted(rng, 1)[0], size_hw, soft)
 
 
 def _plasma(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
-    """Colors that flow into each other at every scale, as leaves, stone, water and skies do in photographs."""
+    """Fractal noise: smooth color changes at all scales, as leaves, stone, water and skies have in photos."""
     rows, columns = (max(2, round(3 * side / min(size_hw))) for side in size_hw)
-    field: Any = calm(rng, rows * columns, spread=0.6).reshape(rows, columns, 3) * np.float32(0.8) + np.float32(25)
-    if rng.random() < 0.3:  # a horizon: another mood below it
-        field[rows // 2 :] = calm(rng, 1)[0]
+    field: Any = muted(rng, rows * columns, spread=0.6).reshape(rows, columns, 3) * np.float32(0.8) + np.float32(25)
+    if rng.random() < 0.3:  # a horizon: other colors below it
+        field[rows // 2 :] = muted(rng, 1)[0]
     strength, roughness = rng.uniform(8, 26), rng.uniform(0.45, 0.8)
     while min(rows, columns) * 3 < min(size_hw):
         rows, columns = rows * 2, columns * 2
@@ -73,33 +73,33 @@ def _plasma(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
 
 
 def _lights(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
-    """Lamps far out of focus: their edges are too soft for a circle's."""
+    """Strongly blurred lights, whose edges are too soft for a circle."""
     height, width = size_hw
     scale = min(size_hw) / 32
     small = _graded(rng, (max(2, round(height / scale)), max(2, round(width / scale))))
     for color in vivid(rng, int(rng.integers(4, 16))).tolist():
-        place = (int(rng.integers(small.shape[1])), int(rng.integers(small.shape[0])))
-        cv2.circle(small, place, int(rng.integers(1, 4)), color, -1, cv2.LINE_AA)
+        center = (int(rng.integers(small.shape[1])), int(rng.integers(small.shape[0])))
+        cv2.circle(small, center, int(rng.integers(1, 4)), color, -1, cv2.LINE_AA)
     blurred = cv2.GaussianBlur(small, (0, 0), rng.uniform(1.6, 2.6))
     return _stretched(blurred, size_hw, cv2.INTER_CUBIC)
 
 
 def _wavy(rng: np.random.Generator, size_hw: tuple[int, int]) -> Pixels:
-    """Stripes without a sharp edge: cloth, corrugated iron, ripples."""
+    """Stripes without sharp edges, as on cloth or corrugated iron."""
     height, width = size_hw
-    one, other = calm(rng, 2, spread=0.6)
+    first, second = muted(rng, 2, spread=0.6)
     angle, waves = rng.uniform(0, np.pi), rng.uniform(2, 24)
     turns = 2 * np.pi * waves / min(size_hw)
     across = np.arange(width, dtype=np.float32) * np.float32(np.cos(angle) * turns)
     down = np.arange(height, dtype=np.float32) * np.float32(np.sin(angle) * turns)
-    # sin(a + b) of whole rows and columns is two products instead of a sine a pixel
+    # sin(a + b) by rows and columns: two outer products instead of one sine per pixel
     wave = np.outer(np.sin(down), np.cos(across)) + np.outer(np.cos(down), np.sin(across))
     level = cv2.convertScaleAbs(wave, alpha=127.5, beta=127.5)
-    table = np.linspace(one, other, 256).astype(np.uint8)[:, None]  # [256, 1, 3]
+    table = np.linspace(first, second, 256).astype(np.uint8)[:, None]  # [256, 1, 3]
     return _array(cv2.LUT(cv2.merge([level] * 3), table))
 
 
-_GROUNDS: tuple[tuple[_Ground, float], ...] = (
+_BACKGROUNDS: tuple[tuple[_Background, float], ...] = (
     (_plain, 0.14),
     (_graded, 0.2),
     (_noisy, 0.16),
@@ -110,19 +110,19 @@ _GROUNDS: tuple[tuple[_Ground, float], ...] = (
 
 
 def _line(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Two points, anywhere in the unit square and a little beyond."""
+    """Two points [2, 2] in the unit square or slightly outside."""
     return rng.uniform(-0.1, 1.1, (2, 2))
 
 
-def _scribble(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """A path [n, 2] that wanders without closing."""
+def _curve(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """An open random curve [n, 2]."""
     heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.35, 24))
     steps = np.stack([np.cos(heading), np.sin(heading)], axis=1) * rng.uniform(0.008, 0.04)
     return rng.random(2) + np.cumsum(steps, axis=0)
 
 
-def _speckle(canvas: Pixels, rng: np.random.Generator) -> None:
-    """Dots of a pixel or four, dust and grit."""
+def _specks(canvas: Pixels, rng: np.random.Generator) -> None:
+    """Specks of one or four pixels, like dust."""
     height, width = canvas.shape[:2]
     count, size = int(rng.integers(10, 150)), int(rng.integers(1, 3))
     rows, columns = rng.integers(height - size, size=count), rng.integers(width - size, size=count)
@@ -133,11 +133,11 @@ def _speckle(canvas: Pixels, rng: np.random.Generator) -> None:
 
 
 def _stretched(field: npt.NDArray[Any], size_hw: tuple[int, int], interpolation: int) -> Pixels:
-    """A small field of colors as a whole image."""
+    """A small field of colors resized to a full image."""
     field = field if field.dtype == np.uint8 else field.clip(0, 255).astype(np.uint8)
     return _array(cv2.resize(field, size_hw[::-1], interpolation=interpolation))
 
 
 def _array(pixels: Any) -> Pixels:
-    """What OpenCV gave back, typed."""
+    """The result of OpenCV with a type."""
     return np.ascontiguousarray(pixels, np.uint8)

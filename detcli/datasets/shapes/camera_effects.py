@@ -1,4 +1,4 @@
-"""What a camera and a file make of an image: light, blur, noise, JPEG."""
+"""Effects of cameras and files on an image: exposure, blur, noise, JPEG compression."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ import numpy.typing as npt
 
 from detcli.structures.frame import Pixels
 
-_QUANTILES = 256  # levels that noise is drawn from: a byte each
+_QUANTILES = 256  # levels of the noise distribution: one byte each
 
 
 def photograph(scene: Pixels, rng: np.random.Generator) -> Pixels:
-    """The scene as an image file would have it; same size."""
+    """Apply random camera effects; the size stays the same."""
     if rng.random() < 0.35:
         scene = _blurred(scene, rng)
     if rng.random() < 0.5:
-        scene = _lit(scene, rng)
+        scene = _exposed(scene, rng)
     if rng.random() < 0.5:
         scene = _noisy(scene, rng)
     if rng.random() < 0.5:
@@ -25,7 +25,7 @@ def photograph(scene: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _blurred(scene: Pixels, rng: np.random.Generator) -> Pixels:
-    """Out of focus, or moved; at most about a 150th of the short side."""
+    """Defocus or motion blur of at most about 1/150 of the short side."""
     unit = min(scene.shape[:2]) / 256
     if rng.random() < 0.65:
         return _array(cv2.GaussianBlur(scene, (0, 0), unit * rng.uniform(0.4, 1.4)))
@@ -39,8 +39,8 @@ def _blurred(scene: Pixels, rng: np.random.Generator) -> Pixels:
     return _array(cv2.filter2D(scene, -1, kernel.astype(np.float32) / kernel.sum()))
 
 
-def _lit(scene: Pixels, rng: np.random.Generator) -> Pixels:
-    """Brighter or darker, harder or softer, a little tinted."""
+def _exposed(scene: Pixels, rng: np.random.Generator) -> Pixels:
+    """Random gamma, contrast, brightness and a slight tint."""
     tones = np.linspace(0, 1, 256)[:, None] ** rng.uniform(0.75, 1.35)
     contrast, brightness = rng.uniform(0.75, 1.15), rng.uniform(-0.08, 0.08)
     tint = rng.uniform(0.93, 1.07, 3)
@@ -49,7 +49,7 @@ def _lit(scene: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _noisy(scene: Pixels, rng: np.random.Generator) -> Pixels:
-    """Sensor noise: of each color by itself, or of brightness alone."""
+    """Sensor noise, for each color channel or for brightness only."""
     height, width = scene.shape[:2]
     channels = 3 if rng.random() < 0.7 else 1
     grain = np.frombuffer(rng.bytes(height * width * channels), np.uint8).reshape(height, width, channels)
@@ -60,7 +60,7 @@ def _noisy(scene: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _compressed(scene: Pixels, rng: np.random.Generator) -> Pixels:
-    """Through a JPEG file and back."""
+    """Encode as JPEG and decode again."""
     quality = int(rng.integers(30, 96))
     bgr = cv2.cvtColor(scene, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -69,14 +69,14 @@ def _compressed(scene: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _normal_quantiles() -> npt.NDArray[np.float32]:
-    """Values [256] of equal share under a normal distribution of standard deviation 1."""
+    """Quantiles [256] of the standard normal distribution."""
     from statistics import NormalDist
 
     return np.array([NormalDist().inv_cdf((k + 0.5) / _QUANTILES) for k in range(_QUANTILES)], np.float32)
 
 
 def _array(pixels: Any) -> Pixels:
-    """What OpenCV gave back, typed."""
+    """The result of OpenCV with a type."""
     return np.ascontiguousarray(pixels, np.uint8)
 
 

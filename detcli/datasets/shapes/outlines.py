@@ -1,6 +1,6 @@
-"""What each class of shape looks like: closed polygons around the origin, each one a little different.
+"""The outline of each shape class: closed polygons around the origin with random variations.
 
-No class becomes another when it is turned, mirrored or mildly stretched.
+No class becomes another one if it is rotated, mirrored or slightly stretched.
 """
 
 from collections.abc import Callable
@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 Points = npt.NDArray[np.float64]  # [n, 2] x right, y down
-Outline = tuple[Points, ...]  # a point is inside when an odd number of the polygons goes around it
+Outline = tuple[Points, ...]  # a point is inside if an odd number of the polygons contain it
 
-_CURVE_POINTS = 72  # of a circle: its polygon strays from it by a thousandth of the radius
+_CURVE_POINTS = 72  # of a circle: the polygon deviates from it by a thousandth of the radius
 
 
 def circle(rng: np.random.Generator) -> Outline:
@@ -31,7 +31,7 @@ def triangle(rng: np.random.Generator) -> Outline:
 
 
 def star(rng: np.random.Generator) -> Outline:
-    """Five points, slim or stout."""
+    """Five points of random width."""
     return (_arc(0, 2 * np.pi, 10) * np.tile([1.0, rng.uniform(0.36, 0.5)], 5)[:, None],)
 
 
@@ -52,17 +52,17 @@ def cross(rng: np.random.Generator) -> Outline:
 
 def ring(rng: np.random.Generator) -> Outline:
     """A disc with a round hole."""
-    whole = _arc(0, 2 * np.pi)
-    return (whole, whole * rng.uniform(0.5, 0.7))
+    disc = _arc(0, 2 * np.pi)
+    return (disc, disc * rng.uniform(0.5, 0.7))
 
 
 def crescent(rng: np.random.Generator) -> Outline:
-    """A disc that another disc has bitten off: a moon of a few days."""
+    """A disc without its intersection with another disc."""
     shift, radius = rng.uniform(0.34, 0.46), rng.uniform(0.78, 0.88)
     x = (1 + shift**2 - radius**2) / (2 * shift)  # where the two circles meet
     outer, inner = np.arccos(x), np.arccos((x - shift) / radius)
-    bite = _arc(2 * np.pi - inner, inner)[1:] * radius + (shift, 0)
-    return (np.concatenate([_arc(outer, 2 * np.pi - outer), bite]),)
+    inner_arc = _arc(2 * np.pi - inner, inner)[1:] * radius + (shift, 0)
+    return (np.concatenate([_arc(outer, 2 * np.pi - outer), inner_arc]),)
 
 
 def arrow(rng: np.random.Generator) -> Outline:
@@ -73,7 +73,7 @@ def arrow(rng: np.random.Generator) -> Outline:
 
 
 def bolt(rng: np.random.Generator) -> Outline:
-    """A flash of lightning."""
+    """A lightning bolt."""
     lean = rng.uniform(0.0, 0.15)
     half = np.array([(0.05 + lean, -1.0), (-0.55, 0.12), (-0.06, 0.12)])
     return (np.concatenate([half, -half]),)

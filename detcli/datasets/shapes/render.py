@@ -1,4 +1,4 @@
-"""A layout becomes an image: background, shapes from the lowest to the uppermost, and what a camera makes of it."""
+"""Renders a scene layout: background, shapes from bottom to top, and camera effects."""
 
 from typing import Any
 
@@ -15,15 +15,15 @@ from detcli.structures.frame import Pixels
 from detcli.structures.masks import Rle
 from detcli.structures.seeding import derive_seed
 
-LEAST_CONTRAST = 75  # between a shape and three quarters of what is around it: see colors.distance
-_CANDIDATES = 16  # colors that are tried for a shape
-_LOOKS = 8  # rows and columns of the grid on which a shape's surroundings are looked at
+MIN_CONTRAST = 75  # color distance between a shape and three quarters of its surroundings
+_CANDIDATES = 16  # colors to choose from for a shape
+_GRID = 8  # rows and columns of the grid of samples around a shape
 
-_Window = tuple[slice, slice]  # rows and columns of the image that a shape touches
+_Window = tuple[slice, slice]  # rows and columns of the image that contain a shape
 
 
 def paint(layout: SceneLayout) -> Pixels:
-    """Paint a layout: uint8 [H, W, 3] RGB, contiguous. Nothing global is read or changed: safe in any thread."""
+    """Render a layout: uint8 [H, W, 3] RGB, contiguous. Thread-safe: no global state is used."""
     rng = np.random.default_rng(derive_seed(layout.seed, "paint"))
     canvas = background(rng, layout.size_hw)
     for shape in layout.shapes:
@@ -36,21 +36,21 @@ def paint(layout: SceneLayout) -> Pixels:
 
 
 def visible_masks(layout: SceneLayout) -> tuple[Rle, ...]:
-    """What of each shape lies in the image and under no other, in the order of painting; pixels that are half its own."""
-    uppermost = np.zeros(layout.size_hw, np.int32)
-    for place, shape in enumerate(layout.shapes, start=1):
+    """The visible mask of each shape, from bottom to top: pixels that it covers by half or more, and no later shape."""
+    topmost = np.zeros(layout.size_hw, np.int32)
+    for number, shape in enumerate(layout.shapes, start=1):
         window = _window(shape, layout.size_hw, margin=1)
-        np.putmask(uppermost[window], coverage(shape.outline, window) >= 128, place)
-    return tuple(Rle.of(uppermost == place) for place in range(1, len(layout.shapes) + 1))
+        np.putmask(topmost[window], coverage(shape.outline, window) >= 128, number)
+    return tuple(Rle.of(topmost == number) for number in range(1, len(layout.shapes) + 1))
 
 
 def paint_shape(canvas: Pixels, shape: Shape, rng: np.random.Generator, colors: Colors | None = None) -> None:
-    """Paint one shape, in these two colors, or else in two that stand out from what is there."""
+    """Paint one shape in two given colors, or in two that contrast with its surroundings."""
     window = _window(shape, canvas.shape, margin=1)
     mask = coverage(shape.outline, window)  # uint8 [h, w]
     opacity = 1.0 if rng.random() < 0.8 else rng.uniform(0.75, 1.0)
     if colors is None:
-        colors = outstanding(canvas, shape.box_xyxy, rng, least=LEAST_CONTRAST / opacity)
+        colors = contrasting_colors(canvas, shape.box_xyxy, rng, least=MIN_CONTRAST / opacity)
     first, second = colors
     fill = _fill(mask.shape, first, second, rng)  # float32 [h, w, 3] or [3]
     if rng.random() < 0.25:
@@ -59,7 +59,7 @@ def paint_shape(canvas: Pixels, shape: Shape, rng: np.random.Generator, colors: 
 
 
 def cast_shadow(canvas: Pixels, shape: Shape, rng: np.random.Generator) -> None:
-    """Darken, softly, what lies next to a shape."""
+    """Paint a soft shadow next to a shape."""
     size = max(np.ptp(shape.outline[0], axis=0))
     softness = float(rng.uniform(0.03, 0.08) * size)
     shift = rng.uniform(-0.1, 0.1, 2) * size
@@ -71,22 +71,24 @@ def cast_shadow(canvas: Pixels, shape: Shape, rng: np.random.Generator) -> None:
     _blend(canvas[window], np.zeros(3, np.float32), mask, rng.uniform(0.2, 0.5))
 
 
-def outstanding(
+def contrasting_colors(
     canvas: Pixels, box_xyxy: tuple[float, float, float, float], rng: np.random.Generator, *, least: float
 ) -> Colors:
-    """Two colors [2, 3] that differ from what is in and around a box, the second less strictly so."""
-    there = _surroundings(canvas, box_xyxy)  # [P, 3]
+    """Two colors [2, 3] that contrast with the pixels in and around a box by at least `least`, if there are any."""
+    surroundings = _surroundings(canvas, box_xyxy)  # [P, 3]
     candidates: Colors = vivid(rng, _CANDIDATES)
-    apart = np.sort(distance(candidates[:, None], there[None]), axis=1)[:, len(there) // 4]  # [candidates]
-    clear = np.flatnonzero(apart >= least)
-    if len(clear) < 2:
-        clear = np.argsort(-apart)
-    chosen: Colors = candidates[clear[:2]]
+    contrast = np.sort(distance(candidates[:, None], surroundings[None]), axis=1)[
+        :, len(surroundings) // 4
+    ]  # [candidates]
+    suitable = np.flatnonzero(contrast >= least)
+    if len(suitable) < 2:
+        suitable = np.argsort(-contrast)
+    chosen: Colors = candidates[suitable[:2]]
     return chosen
 
 
 def coverage(outline: Outline, window: _Window) -> npt.NDArray[np.uint8]:
-    """How much of each pixel of a window lies in a shape: uint8 [h, w], 255 for all of it."""
+    """Coverage of each pixel of a window by a shape: uint8 [h, w], 255 for full coverage."""
     height, width = (side.stop - side.start for side in window)
     fine = 4 if max(height, width) < 160 else 2
     mask = np.zeros((height * fine, width * fine), np.uint8)
@@ -102,24 +104,24 @@ def _window(shape: Shape, image: tuple[int, ...], *, margin: int) -> _Window:
 
 
 def _sixteenths(outline: Outline, window: _Window, fine: int) -> list[npt.NDArray[np.int32]]:
-    """Polygons in sixteenths of a fine pixel, counted from the middle of the window's first one, as OpenCV takes them."""
+    """Polygons in 1/16 of a fine pixel relative to the center of the first pixel of the window, as OpenCV expects them."""
     origin = (window[1].start, window[0].start)
     return [np.rint(((polygon - origin) * fine - 0.5) * 16).astype(np.int32) for polygon in outline]
 
 
 def _surroundings(canvas: Pixels, box_xyxy: tuple[float, float, float, float]) -> Colors:
-    """Colors [P, 3] under and around a shape, from a grid over its box and a little more."""
+    """Colors [P, 3] in and around a box, sampled on a grid."""
     left, top, right, bottom = box_xyxy
     margin = 2 + 0.1 * max(right - left, bottom - top)
     rows, columns = (
-        (np.arange(_LOOKS) * ((high - low + 2 * margin) / (_LOOKS - 1)) + (low - margin)).clip(0, side - 1).astype(int)
+        (np.arange(_GRID) * ((high - low + 2 * margin) / (_GRID - 1)) + (low - margin)).clip(0, side - 1).astype(int)
         for low, high, side in ((top, bottom, canvas.shape[0]), (left, right, canvas.shape[1]))
     )
     return np.asarray(canvas[rows[:, None], columns].reshape(-1, 3), np.float32)
 
 
 def _fill(size_hw: tuple[int, ...], first: Colors, second: Colors, rng: np.random.Generator) -> npt.NDArray[Any]:
-    """Colors of a window: [3] where they are one, else [h, w, 3]."""
+    """Fill colors of a window: [3] for a single color, otherwise [h, w, 3]."""
     kind = rng.random()
     if kind < 0.45:
         return first
@@ -140,15 +142,15 @@ def _fill(size_hw: tuple[int, ...], first: Colors, second: Colors, rng: np.rando
 
 
 def _with_border(fill: npt.NDArray[Any], mask: npt.NDArray[np.uint8], size: float, color: Colors) -> npt.NDArray[Any]:
-    """The fill with a line along the inner side of the outline."""
-    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)  # [h, w] pixels to the nearest one outside
+    """Add a border along the inside of the outline."""
+    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)  # [h, w] distance to the outside in pixels
     share = (np.float32(0.08 * size + 1) - depth).clip(0, 1)[..., None]
     bordered: npt.NDArray[Any] = fill + (color - fill) * share
     return bordered
 
 
 def _blend(under: Pixels, fill: npt.NDArray[Any], mask: npt.NDArray[np.uint8], opacity: float) -> None:
-    """Lay a fill over part of an image, in place."""
+    """Blend a fill into a part of an image, in place."""
     share = mask[..., None] * np.float32(opacity / 255)
     mixed = under + (fill - under) * share
     under[:] = (mixed + np.float32(0.5)).clip(0, 255)

@@ -1,4 +1,4 @@
-"""The drawn images as a dataset: numbered, cut into a part to learn from and a part to evaluate by."""
+"""The dataset of synthetic images, with a training and a validation part."""
 
 from functools import cached_property
 from pathlib import Path
@@ -19,31 +19,31 @@ from detcli.structures.seeding import derive_seed
 
 _SEEDS: dict[Part, int] = {"train": 0, "val": 1}
 _COUNTS: dict[Part, int] = {"train": 10_000, "val": 1_000}
-_MOST_COUNTED = 2_000  # laying out as many takes a second or two
+_MAX_COUNTED = 2_000  # layouts in a second or two
 
 
 def draw(
     seed: int, index: int, *, part: Part = "val", size_hw: tuple[int, int] | None = None
 ) -> tuple[Pixels, GroundTruth]:
-    """Image `index` of a seed and the ground truth of it: uint8 [H, W, 3] RGB, class ids by `CLASSES`.
+    """Image `index` of a seed, uint8 [H, W, 3] RGB, and its ground truth with class ids by `CLASSES`.
 
-    size_hw  None: the size that the dataset gives it; layout and painting are made to fit any other
+    size_hw  None: the size in the dataset; any other size changes layout and pixels
     """
     layout = lay_out(derive_seed(seed, part), index, size_hw)
     return paint(layout), layout.ground_truth()
 
 
 class ShapesDataset:
-    """Numbered images of one seed; the same everywhere, in any thread, whatever else was drawn before.
+    """Synthetic images of one seed. An image depends only on seed, part and index.
 
-    where    "shapes", "shapes:SEED" or "shapes:SEED:COUNT"; left out, SEED is 0 for training and 1 for evaluating, COUNT
-             10,000 and 1,000
-    part     "train" and "val" have no image in common, whatever their seeds
-    images   None: there are no files
-    classes  names that the set's own are mapped to; they may be more, and in any order
-    masks    ground truth have masks: what of each shape no other one covers
+    where    "shapes", "shapes:SEED" or "shapes:SEED:COUNT"; default SEED is 0 for training and 1 for validation,
+             default COUNT 10,000 and 1,000
+    part     "train" and "val" have no image in common, for any seeds
+    images   must be None: there are no files
+    classes  class names that the shapes are mapped to, in any order, possibly more
+    masks    the ground truth has masks: the visible part of each shape
 
-    Raises UsageError for another `where` or for `images`, DataError where `classes` lacks one of the set.
+    Raises UsageError for an invalid `where` or for `images`, and DataError if `classes` lacks a shape.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class ShapesDataset:
     ) -> None:
         self.seed, self._count = _parse(where, part)
         if images is not None:
-            raise UsageError(f"'{where}' is drawn: it has no folder of images such as '{images}'; leave it out")
+            raise UsageError(f"'{where}' is synthetic and has no image folder; omit `images` ('{images}')")
         self._name = f"shapes:{self.seed}:{self._count}"
         self._part = part
         self._masks = masks
         self._key = derive_seed(self.seed, part)
-        self._labels, self._class_ids = _mapped(classes)
+        self._labels, self._class_ids = _map_classes(classes)
 
     @property
     def labels(self) -> ClassLabels:
@@ -71,29 +71,29 @@ class ShapesDataset:
 
     @cached_property
     def report(self) -> DatasetSummary:
-        """What the images hold: counted in the first 2,000, and of more than those an estimate, which is said."""
-        looked_at = min(len(self), _MOST_COUNTED)
+        """Counts of the first 2,000 images; for more images an estimate, which an issue reports."""
+        counted = min(len(self), _MAX_COUNTED)
         counts = [
-            np.bincount(self.ground_truth(index).class_ids, minlength=len(self.labels)) for index in range(looked_at)
+            np.bincount(self.ground_truth(index).class_ids, minlength=len(self.labels)) for index in range(counted)
         ]
-        times = len(self) / looked_at
-        of_class = np.rint(np.sum(counts, axis=0) * times).astype(int)
-        estimated = f"boxes are estimated from the first {looked_at:,} images: all are drawn by one rule"
+        factor = len(self) / counted
+        of_class = np.rint(np.sum(counts, axis=0) * factor).astype(int)
+        estimated = f"boxes are estimated from the first {counted:,} images: all have the same distribution"
         return DatasetSummary(
             name=self._name,
             images=len(self),
             boxes=int(of_class.sum()),
             boxes_of=dict(zip(self.labels.names, of_class.tolist(), strict=True)),
-            empty=round(sum(not count.any() for count in counts) * times),
+            empty=round(sum(not count.any() for count in counts) * factor),
             crowd=0,
-            issues=(estimated,) if times > 1 else (),
+            issues=(estimated,) if factor > 1 else (),
         )
 
     def __len__(self) -> int:
         return self._count
 
     def read(self, index: int, resize: Resize | None = None) -> Frame | FailedFrame:
-        """Draw the image; where `resize` is given, the frame has the resized pixels alone."""
+        """Render an image; with `resize`, the frame has only the resized pixels."""
         layout = lay_out(self._key, self._checked(index))
         pixels, origin = paint(layout), self._origin(index)
         if resize is not None:
@@ -101,15 +101,15 @@ class ShapesDataset:
         return Frame(origin, layout.size_hw, pixels)
 
     def ground_truth(self, index: int) -> GroundTruth:
-        """The boxes, and masks where they are asked for, without a pixel painted."""
+        """The boxes, and masks if requested, without rendering the image."""
         return self._ground_truth_of(lay_out(self._key, self._checked(index)))
 
     def image_id(self, index: int) -> int:
-        """Ids count from 1."""
+        """The index + 1."""
         return index + 1
 
     def annotations(self) -> dict[str, Any]:
-        """The ground truth of all images as COCO annotations; areas are those of the boxes, or of masks where there are."""
+        """The ground truth of all images as COCO annotations; areas are those of masks, or of boxes without masks."""
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for index in range(len(self)):
@@ -141,25 +141,25 @@ class ShapesDataset:
 
 
 def _parse(where: str, part: Part) -> tuple[int, int]:
-    """Seed and count."""
+    """Parse seed and number of images."""
     name, *numbers = where.split(":")
     well_formed = name == "shapes" and len(numbers) <= 2 and all(n.isascii() and n.isdigit() for n in numbers)
     if not well_formed or (numbers[1:] and int(numbers[1]) == 0):
         raise UsageError(
-            f"'{where}' names no set of drawn images: it is 'shapes', 'shapes:SEED' or 'shapes:SEED:COUNT' with whole "
-            "numbers, COUNT at least 1, such as 'shapes:1:1000'"
+            f"'{where}' is not a synthetic dataset: use 'shapes', 'shapes:SEED' or 'shapes:SEED:COUNT' with integers and "
+            "COUNT at least 1, such as 'shapes:1:1000'"
         )
     seed = int(numbers[0]) if numbers else _SEEDS[part]
     return seed, int(numbers[1]) if numbers[1:] else _COUNTS[part]
 
 
-def _mapped(classes: tuple[str, ...] | None) -> tuple[ClassLabels, np.ndarray[Any, np.dtype[np.int64]]]:
-    """Labels in the wished order, and the class id there of each of the set's own."""
+def _map_classes(classes: tuple[str, ...] | None) -> tuple[ClassLabels, np.ndarray[Any, np.dtype[np.int64]]]:
+    """Labels in the order of `classes`, and the class id there of each shape."""
     names = CLASSES if classes is None else classes
     missing = [name for name in CLASSES if name not in names]
     if missing:
         raise DataError(
-            f"the drawn images show {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not among the "
+            f"the synthetic images have {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not among the "
             f"classes {', '.join(names[:10])}{', …' if len(names) > 10 else ''}"
         )
     return ClassLabels.from_names(names), np.array([names.index(name) for name in CLASSES], np.int64)

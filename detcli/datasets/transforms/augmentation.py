@@ -1,7 +1,7 @@
-"""Images changed at random together with their ground truth, so that a network learns more than the images it has.
+"""Random augmentation of an image and its ground truth to a fixed size, as D-FINE trains.
 
-The published order: photometric distortion, zoom-out, IoU crop, flip, resize. Geometry is worked out on numbers first,
-as one region of the image, and pixels are touched once: the region is resized straight into the answer.
+The published order: photometric distortion, zoom-out, IoU crop, flip, resize. The geometry is first computed as one region
+of the image; then the pixels of this region are resized once.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from detcli.datasets.transforms.photometric import Distortion
 from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
 
-# Zoom-out: sides of the canvas; IoU crop: SSD's sampler (Liu et al. 2016) as torchvision has it.
+# Zoom-out: sides of the canvas. IoU crop: the sampler of SSD (Liu et al. 2016) as in torchvision.
 _CANVAS_SIDES = (1.0, 4.0)
-_LEAST_IOUS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)  # the last stands for the whole image
+_MIN_IOUS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)  # the last means no crop
 _TRIALS = 40
 _CROP_SIDES = (0.3, 1.0)
 _CROP_ASPECTS = (0.5, 2.0)
@@ -28,14 +28,14 @@ Others = Callable[[int], tuple[Pixels, GroundTruth]]
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How likely each change is; the defaults are D-FINE's.
+    """Probability of each change; the defaults are those of D-FINE.
 
-    photometric  of each of brightness, contrast, saturation, hue and the order of the channels
-    zoom_out     the image on a black canvas of up to four times its sides
-    iou_crop     a part of it that holds the center of a box at least
-    flip         left and right exchanged
-    mosaic       four images in one, in place of zoom-out and crop
-    min_size     pixels; boxes with a shorter side, before or after the resize, are dropped
+    photometric  of changing each of brightness, contrast, saturation, hue and channel order
+    zoom_out     of placing the image on a black canvas of up to four times its sides
+    iou_crop     of a crop that contains the center of at least one box
+    flip         of a horizontal flip
+    mosaic       of a mosaic of four images, instead of zoom-out and crop
+    min_size     in pixels; boxes with a shorter side, before or after the resize, are dropped
     """
 
     photometric: float = 0.5
@@ -48,17 +48,17 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name in ("photometric", "zoom_out", "iou_crop", "flip", "mosaic"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} {getattr(self, name)} is no probability from 0 to 1")
+                raise ValueError(f"`{name}` must be a probability from 0 to 1, not {getattr(self, name)}")
         if not self.min_size >= 0:
-            raise ValueError(f"min_size {self.min_size} is no length in pixels")
+            raise ValueError(f"`min_size` must be a length in pixels, not {self.min_size}")
 
     @classmethod
     def off(cls) -> "Augmentation":
-        """Nothing but the resize that inference has."""
+        """Only the resize of inference."""
         return cls(photometric=0.0, zoom_out=0.0, iou_crop=0.0, flip=0.0)
 
-    def calm(self) -> "Augmentation":
-        """Only the flip, and the least size: what the last epochs of a published recipe keep."""
+    def without_strong_augmentation(self) -> "Augmentation":
+        """Only the flip and the minimum size, as in the last epochs of published recipes."""
         return Augmentation(photometric=0.0, zoom_out=0.0, iou_crop=0.0, flip=self.flip, min_size=self.min_size)
 
 
@@ -71,38 +71,38 @@ def augment(
     rng: np.random.Generator,
     others: Others | None = None,
 ) -> tuple[Pixels, GroundTruth]:
-    """Change an image and its ground truth at random, and resize.
+    """Augment an image and its ground truth at random, and resize.
 
-    pixels   uint8 [H, W, 3] RGB, upright; stays as it is
-    ground_truth   in its pixels; crowds follow, but no crop is chosen for their sake
-    size_hw  of the answer
-    rng      decides everything: the same generator gives the same answer
-    others   brings another image of the dataset with its ground truth for a number from 0 to 2**31 - 1, whichever it likes
-             as long as the same number brings the same; only a mosaic needs it
-    returns  uint8 [h, w, 3] RGB, contiguous, perhaps read-only; ground truth in its pixels, all within it
+    pixels        uint8 [H, W, 3] RGB, upright; not changed
+    ground_truth  in pixels of the image; crowds are kept, but crops ignore them
+    size_hw       of the output
+    rng           all randomness: the same generator gives the same output
+    others        returns another image of the dataset and its ground truth for a number from 0 to 2**31 - 1, always the
+                  same for the same number; only needed for a mosaic
+    returns       uint8 [h, w, 3] RGB, contiguous, possibly read-only; ground truth in its pixels, inside the image
 
-    With everything off the answer is the resize of inference to the last bit. Raises ValueError for a mosaic without
-    others.
+    Without augmentation the output equals the resize of inference bit by bit. Raises ValueError for a mosaic without
+    `others`.
     """
     distortion = Distortion.draw(settings.photometric, rng) if settings.photometric else Distortion()
     if settings.mosaic and rng.random() < settings.mosaic:
         if others is None:
-            raise ValueError("a mosaic needs others")
+            raise ValueError("a mosaic needs `others`")
         numbers = rng.integers(1 << 31, size=3)
         four = [(pixels, ground_truth), *(others(int(number)) for number in numbers)]
-        answer, kept = mosaic(four, size_hw=size_hw, rng=rng, min_size=settings.min_size)
-        answer = distortion.apply(answer, answer)
+        output, kept = mosaic(four, size_hw=size_hw, rng=rng, min_size=settings.min_size)
+        output = distortion.apply(output, output)
     else:
-        region, centerd = _draw_region(pixels.shape[:2], ground_truth, settings, rng)
+        region, kept_rows = _draw_region(pixels.shape[:2], ground_truth, settings, rng)
         color = None if distortion == Distortion() else partial(distortion.apply, whole=pixels)
-        answer, kept = render(pixels, ground_truth[centerd], region, size_hw, min_size=settings.min_size, color=color)
-    return flip(answer, kept) if rng.random() < settings.flip else (answer, kept)
+        output, kept = render(pixels, ground_truth[kept_rows], region, size_hw, min_size=settings.min_size, color=color)
+    return flip(output, kept) if rng.random() < settings.flip else (output, kept)
 
 
 def _draw_region(
     size_hw: tuple[int, ...], ground_truth: GroundTruth, settings: Augmentation, rng: np.random.Generator
 ) -> tuple[CropRegion, Bools]:
-    """The region of zoom-out and crop, and which ground truth it keeps."""
+    """The region of zoom-out and crop, and bool [N]: which boxes are kept."""
     region = CropRegion(0, 0, size_hw[1], size_hw[0])
     if rng.random() < settings.zoom_out:
         region = _zoom_out(region, rng)
@@ -111,7 +111,7 @@ def _draw_region(
         crop = _iou_crop(region, boxes, rng)
         if crop is not None:
             corners = np.array([[crop.left, crop.top, crop.right, crop.bottom]])
-            return crop, _holds_centers(corners, ground_truth.boxes_xyxy)[0]
+            return crop, _contains_centers(corners, ground_truth.boxes_xyxy)[0]
     return region, np.ones(len(ground_truth), np.bool_)
 
 
@@ -125,33 +125,33 @@ def _zoom_out(image: CropRegion, rng: np.random.Generator) -> CropRegion:
 
 
 def _iou_crop(canvas: CropRegion, boxes: Boxes, rng: np.random.Generator) -> CropRegion | None:
-    """A part of the canvas, or None for all of it.
+    """A random crop of the canvas, or None for the complete canvas.
 
-    boxes  float64 [N, 4] xyxy, in the same pixels as the canvas, at least one
+    boxes  float64 [N, 4] xyxy in pixels of the canvas; at least one
 
-    Draws how much the crop and a box have to overlap, then tries crops; when none of them does, draws again.
+    Draws a minimum IoU of the crop and a box, then tries crops. If no crop reaches it, draws again.
     Source: torchvision, RandomIoUCrop.
     """
     while True:
-        least_iou = _LEAST_IOUS[rng.integers(len(_LEAST_IOUS))]
-        if least_iou >= 1:
+        min_iou = _MIN_IOUS[rng.integers(len(_MIN_IOUS))]
+        if min_iou >= 1:
             return None
         corners = _draw_crops(canvas, rng)  # [T, 4]
-        held = _holds_centers(corners, boxes)  # [T, N]
-        best = np.where(held, _ious(corners, boxes), -1.0).max(axis=1)
-        (good,) = np.nonzero(best >= least_iou)
+        contains = _contains_centers(corners, boxes)  # [T, N]
+        best = np.where(contains, _ious(corners, boxes), -1.0).max(axis=1)
+        (good,) = np.nonzero(best >= min_iou)
         if len(good):
             left, top, right, bottom = (int(edge) for edge in corners[good[0]])
             return CropRegion(left, top, right, bottom)
 
 
 def _draw_crops(canvas: CropRegion, rng: np.random.Generator) -> Boxes:
-    """As many crops as there are trials, less those with an unwanted aspect: float64 [T, 4], integers."""
-    whole = np.array(canvas.size_hw)
-    drawn = rng.random((_TRIALS, 2, 2))
-    least, most = _CROP_SIDES
-    sides = np.floor(whole * (least + (most - least) * drawn[:, 0]))  # [T, 2] height and width
-    starts = np.floor((whole - sides) * drawn[:, 1])
+    """Random crops with an allowed aspect, at most `_TRIALS`: float64 [T, 4] with integer values."""
+    canvas_hw = np.array(canvas.size_hw)
+    randoms = rng.random((_TRIALS, 2, 2))
+    low, high = _CROP_SIDES
+    sides = np.floor(canvas_hw * (low + (high - low) * randoms[:, 0]))  # [T, 2] height and width
+    starts = np.floor((canvas_hw - sides) * randoms[:, 1])
     sides, starts = sides[(sides > 0).all(axis=1)], starts[(sides > 0).all(axis=1)]
     aspects = sides[:, 1] / sides[:, 0]
     fits = (aspects >= _CROP_ASPECTS[0]) & (aspects <= _CROP_ASPECTS[1])
@@ -159,15 +159,15 @@ def _draw_crops(canvas: CropRegion, rng: np.random.Generator) -> Boxes:
     return np.concatenate((top_left, top_left + sides[fits]), axis=1)[:, [1, 0, 3, 2]]
 
 
-def _holds_centers(corners: Boxes, boxes: Boxes) -> Bools:
-    """Whether crops [T, 4] hold the centers of boxes [N, 4]: bool [T, N]."""
+def _contains_centers(corners: Boxes, boxes: Boxes) -> Bools:
+    """Whether crops [T, 4] contain the centers of boxes [N, 4]: bool [T, N]."""
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2
     return np.asarray(((centers > corners[:, None, :2]) & (centers < corners[:, None, 2:])).all(axis=2))
 
 
 def _ious(corners: Boxes, boxes: Boxes) -> Boxes:
-    """Overlap of crops [T, 4] and boxes [N, 4]: [T, N]."""
-    both = np.minimum(corners[:, None, 2:], boxes[:, 2:]) - np.maximum(corners[:, None, :2], boxes[:, :2])
-    shared = both.clip(0).prod(axis=2)
+    """IoU of crops [T, 4] and boxes [N, 4]: [T, N]."""
+    overlaps = np.minimum(corners[:, None, 2:], boxes[:, 2:]) - np.maximum(corners[:, None, :2], boxes[:, :2])
+    intersections = overlaps.clip(0).prod(axis=2)
     areas, crops = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1), (corners[:, 2:] - corners[:, :2]).prod(axis=1)
-    return np.asarray(shared / (areas + crops[:, None] - shared))
+    return np.asarray(intersections / (areas + crops[:, None] - intersections))

@@ -1,4 +1,4 @@
-"""Batches of many sizes, so that a network learns to find things at all of them."""
+"""Multi-scale training: each batch has a random size."""
 
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,14 @@ _SMALLEST, _LARGEST = 0.75, 1.25  # of the base size
 
 
 def scales(size_hw: tuple[int, int], repeat: int | None, divisor: int = 32) -> tuple[tuple[int, int], ...]:
-    """The sizes that batches are drawn from, each as likely as it is often.
+    """The sizes that batches are drawn from; repeated sizes are more likely.
 
     size_hw  the base size; multiples of the divisor
-    repeat   how often the base stands among the others; None: it is the only one
-    divisor  step from one size to the next
+    repeat   how often the base size is in the list; None: it is the only size
+    divisor  difference between sizes
 
-    For 640 these are 480, 512 … 608, `repeat` times 640, 800, 768 … 672: D-FINE's `generate_scales`. Of an image that is
-    not square, the longer side takes these steps, and the shorter one is the nearest multiple in proportion.
+    For 640 these are 480, 512 … 608, `repeat` times 640, 800, 768 … 672: D-FINE's `generate_scales`. For a
+    size that is not square, these are the longer sides; the shorter one is the nearest multiple with the same aspect.
     """
     if repeat is None:
         return (size_hw,)
@@ -32,12 +32,12 @@ def scales(size_hw: tuple[int, int], repeat: int | None, divisor: int = 32) -> t
 
 
 def draw_size(sizes: tuple[tuple[int, int], ...], seed: int) -> tuple[int, int]:
-    """One of the sizes; seed: `derive_seed` of the run's seed, the epoch and the step."""
+    """Choose one of the sizes; seed: `derive_seed` of the run's seed, the epoch and the step."""
     return sizes[int(np.random.default_rng(seed).integers(len(sizes)))]
 
 
 def resize_batch(pixels: "Tensor", size_hw: tuple[int, int]) -> "Tensor":
-    """A batch [B, 3, H, W] at another size, by the nearest pixel, as D-FINE trains; itself where it has it already."""
+    """Resize a batch [B, 3, H, W] to the nearest pixel, as D-FINE trains; unchanged if it has the size."""
     from torch.nn.functional import interpolate
 
     return pixels if pixels.shape[-2:] == size_hw else interpolate(pixels, size=size_hw, mode="nearest")

@@ -1,6 +1,6 @@
-"""Colors distorted at random: brightness, contrast, saturation, hue, and the order of the channels.
+"""Random color changes: brightness, contrast, saturation, hue and channel order.
 
-Worked out by OpenCV, which lets go of the interpreter's lock, so that threads augment side by side.
+Computed with OpenCV, which releases the global interpreter lock, so that threads run in parallel.
 """
 
 from collections.abc import Callable
@@ -16,23 +16,23 @@ from detcli.structures.frame import Pixels
 _BRIGHTNESS = (0.875, 1.125)
 _CONTRAST = (0.5, 1.5)
 _SATURATION = (0.5, 1.5)
-_HUE = (-0.05, 0.05)  # of a full turn
-_GREY = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as Pillow makes gray of RGB
-_SAMPLE_PIXELS = 20_000  # as many tell the mean gray of an image to a fraction of a level
+_HUE = (-0.05, 0.05)  # of a full rotation
+_GRAY = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as in Pillow
+_SAMPLE_PIXELS = 20_000  # enough for the mean gray of an image
 
 _Step = Callable[[Pixels, Pixels], Pixels]
 
 
 @dataclass(frozen=True, slots=True)
 class Distortion:
-    """How the colors of one image change; None is "not at all".
+    """Color changes of one image; None means no change.
 
     brightness       factor towards black
-    contrast         factor towards the mean gray of the whole image
+    contrast         factor towards the mean gray of the image
     saturation       factor towards the gray of each pixel
-    hue              in full turns
-    contrast_first   contrast right after brightness, or else after hue
-    channels         which channel each of red, green and blue is taken from
+    hue              in full rotations
+    contrast_first   contrast follows brightness, otherwise hue
+    channels         source channel of each of red, green and blue
     """
 
     brightness: float | None = None
@@ -44,7 +44,7 @@ class Distortion:
 
     @classmethod
     def draw(cls, probability: float, rng: np.random.Generator) -> "Distortion":
-        """Draw each of the five with the same probability. Source: torchvision, RandomPhotometricDistort."""
+        """Draw each of the five changes with the same probability. Source: torchvision, RandomPhotometricDistort."""
         brightness, contrast, saturation, hue = (
             rng.uniform(*span) if rng.random() < probability else None
             for span in (_BRIGHTNESS, _CONTRAST, _SATURATION, _HUE)
@@ -57,8 +57,8 @@ class Distortion:
     def apply(self, pixels: Pixels, whole: Pixels) -> Pixels:
         """Change the colors.
 
-        pixels  uint8 [h, w, 3] RGB, any part of the image at any size; stays as it is
-        whole   the whole image, uint8 [H, W, 3] RGB: contrast turns on its mean gray
+        pixels  uint8 [h, w, 3] RGB, any part of the image at any size; not changed
+        whole   the complete image, uint8 [H, W, 3] RGB, whose mean gray contrast refers to
         """
         sample = _sample(whole)
         for step in self._steps():
@@ -66,17 +66,17 @@ class Distortion:
         return pixels
 
     def _steps(self) -> list[_Step]:
-        """What is done to pixels, in order; each takes the pixels and a sample of the whole image so far."""
+        """The changes in order; each is applied to the pixels and to a sample of the complete image."""
         steps: list[_Step] = []
         if self.brightness is not None:
             steps.append(_blend(self.brightness, lambda sample: 0.0))
-        contrast = [] if self.contrast is None else [_blend(self.contrast, _mean_grey)]
+        contrast = [] if self.contrast is None else [_blend(self.contrast, _mean_gray)]
         if self.contrast_first:
             steps += contrast
         if self.saturation is not None:
-            steps.append(_linear(self.saturation * np.eye(3) + (1 - self.saturation) * _GREY))
+            steps.append(_linear(self.saturation * np.eye(3) + (1 - self.saturation) * _GRAY))
         if self.hue is not None:
-            steps.append(_turn_hue(self.hue))
+            steps.append(_rotate_hue(self.hue))
         if not self.contrast_first:
             steps += contrast
         if self.channels is not None:
@@ -85,38 +85,38 @@ class Distortion:
 
 
 def _blend(factor: float, towards: Callable[[Pixels], float]) -> _Step:
-    """All values nearer to one gray, or further from it."""
+    """Move all values towards a gray level, or away from it."""
 
     def step(pixels: Pixels, sample: Pixels) -> Pixels:
-        grey = towards(sample)
-        table = np.clip(np.rint(grey + factor * (np.arange(256) - grey)), 0, 255).astype(np.uint8)
+        gray = towards(sample)
+        table = np.clip(np.rint(gray + factor * (np.arange(256) - gray)), 0, 255).astype(np.uint8)
         return np.asarray(cv2.LUT(pixels, table), np.uint8)
 
     return step
 
 
 def _linear(matrix: npt.NDArray[np.float64]) -> _Step:
-    """Each channel a sum of the three; [3, 3]."""
+    """Multiply colors by a matrix [3, 3]."""
     return lambda pixels, sample: np.asarray(cv2.transform(pixels, matrix), np.uint8)
 
 
-def _turn_hue(turn: float) -> _Step:
-    shift = np.uint8(round(turn * 256) % 256)
+def _rotate_hue(rotation: float) -> _Step:
+    shift = np.uint8(round(rotation * 256) % 256)
 
     def step(pixels: Pixels, sample: Pixels) -> Pixels:
         hsv = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL), np.uint8)
-        hsv[..., 0] += shift  # 256 is a full turn, and bytes wrap there
+        hsv[..., 0] += shift  # 256 is a full rotation, and bytes wrap around
         return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL), np.uint8)
 
     return step
 
 
-def _mean_grey(sample: Pixels) -> float:
-    return float(np.rint(np.dot(sample.mean(axis=(0, 1)), _GREY)))
+def _mean_gray(sample: Pixels) -> float:
+    return float(np.rint(np.dot(sample.mean(axis=(0, 1)), _GRAY)))
 
 
 def _sample(pixels: Pixels) -> Pixels:
-    """Every n-th pixel of every n-th row."""
+    """Every n-th pixel of every n-th row, at most about `_SAMPLE_PIXELS`."""
     height, width = pixels.shape[:2]
     stride = max(1, int((height * width / _SAMPLE_PIXELS) ** 0.5))
     return np.ascontiguousarray(pixels[::stride, ::stride])

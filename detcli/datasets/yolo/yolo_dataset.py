@@ -1,11 +1,11 @@
-"""Images with ground truth in the folder layout of YOLO: `images/…` next to `labels/….txt`, classes in a YAML file.
+"""A dataset in the folder layout of YOLO: `images/…` next to `labels/….txt`, with the classes in a YAML file.
 
-Refused, with the first ten culprits (DataError): no images; classes that the YAML file does not name; more than half
-of the rows malformed, or of the boxes unusable; nothing to learn from at all; classes that do not match.
+These raise DataError with the first ten entries: no images; classes that the YAML file does not name; more than half of
+the rows malformed, or of the boxes invalid; no box at all; classes that do not match.
 
-Said in the report and bearable: malformed rows, boxes without area or outside the image (dropped), boxes that reach
-beyond it (cut off), texts that cannot be read, listed images that are not there. An image without a text has no
-boxes. Boxes are fractions of the upright image, as YOLO's own tools have it.
+These are tolerated and reported: malformed rows, boxes without area or outside the image (dropped), boxes that extend
+beyond it (clipped), label files that cannot be read, listed images that are missing. An image without a label file has no
+boxes. Boxes are fractions of the upright image, as in YOLO's own tools.
 """
 
 import os
@@ -29,21 +29,21 @@ from detcli.io.read import read_bytes
 from detcli.structures.class_labels import ClassLabels
 
 _MAX_LIST_BYTES = 1 << 30
-_SLACK = 1e-3  # of the image's side
+_SLACK = 1e-3  # fraction of the image side
 _SUFFIXES = tuple(f".{suffix}" for suffix in IMAGE_SUFFIXES)
 
 
 class YoloDataset(AnnotatedImages):
-    """A YAML file of YOLO, or the folder that holds it.
+    """The YAML file of a YOLO dataset, or the folder that has one.
 
     where    as the user typed it
-    part     which part: `train` or `val` of the YAML file
-    images   has no meaning here, where the YAML file says where the images are
-    classes  names by class index that the dataset's own are matched to; None: the dataset's own
-    masks    never: of a polygon only the box is kept
+    part     `train` or `val` of the YAML file
+    images   must be None: the YAML file has the image folders
+    classes  class names by class index that the dataset's classes are matched to; None: the dataset's own classes
+    masks    must be False: of a polygon only the box is kept
 
-    Raises UsageError where there is no such dataset or part, or masks are asked for, and DataError for one that cannot be
-    used.
+    Raises UsageError if there is no such dataset or part, or for `images` and `masks`. Raises DataError if the dataset
+    cannot be used.
     """
 
     def __init__(
@@ -58,16 +58,16 @@ class YoloDataset(AnnotatedImages):
         yaml_file = find_layout(where, part).annotations
         if masks:
             raise UsageError(
-                f"'{yaml_file}' is of YOLO, whose boxes alone are read, and the model learns masks; COCO annotations have "
-                "them"
+                f"'{yaml_file}' is a YOLO dataset, of which only boxes are read, but the model needs masks; use COCO "
+                "annotations"
             )
         if images is not None:
-            raise UsageError(f"'{yaml_file}' says where its images are; leave '{images}' out")
+            raise UsageError(f"'{yaml_file}' has the paths of its images; omit `images` ('{images}')")
         data = read_data_yaml(yaml_file)
         if not data.parts[part]:
             raise UsageError(f"'{yaml_file}' has no part '{part}'")
         issues = IssueReport(where)
-        paths = _images(data.parts[part], issues)
+        paths = _list_images(data.parts[part], issues)
         tables = _make_tables(paths, yaml_file.parent, data.names, issues)
         own = ClassLabels.from_names(data.names)
         used = np.bincount(tables.class_ids, minlength=len(own)) > 0
@@ -79,7 +79,7 @@ class YoloDataset(AnnotatedImages):
 def _make_tables(paths: list[str], base: Path, names: Sequence[str], issues: IssueReport) -> AnnotationTables:
     rows = LabelRows()
     counts = [rows.read(label_path(path)) for path in paths]
-    issues.add(len(rows.unread), "text{s} cannot be read, and {its} images have no boxes", rows.unread)
+    issues.add(len(rows.unread), "label file{s} cannot be read, so {its} images have no boxes", rows.unread)
     if len(rows.malformed) > MAX_INVALID_SHARE * (len(rows.malformed) + len(rows.lines)):
         issues.raise_if_any(len(rows.malformed), "row{s} {are} malformed", rows.malformed)
     issues.add(len(rows.malformed), "row{s} {are} malformed and {were} dropped", rows.malformed)
@@ -87,20 +87,20 @@ def _make_tables(paths: list[str], base: Path, names: Sequence[str], issues: Iss
     unknown = np.flatnonzero((class_ids < 0) | (class_ids >= len(names))).tolist()
     issues.raise_if_any(
         len(unknown),
-        f"row{{s}} {{are}} of a class that is not among the {len(names)} names",
+        f"row{{s}} {{have}} a class id that is not among the {len(names)} names",
         (f"{rows.name_of(row)} (class {class_ids[row]})" for row in unknown),
     )
     corners = rows.boxes_xyxy()
     far = (corners[:, 2:] > 2).all(axis=1)
     if len(corners) and far.all():
-        issues.reject("all its boxes lie far beyond the image, as those in pixels do; YOLO's are fractions")
+        issues.reject("all its boxes are far outside the image, as boxes in pixels are; YOLO boxes are fractions")
     in_pixels = map(rows.name_of, np.flatnonzero(far).tolist())
-    issues.add(int(far.sum()), "row{s} {were} dropped: as far beyond the image as boxes in pixels are", in_pixels)
+    issues.add(int(far.sum()), "row{s} {were} dropped: as far outside the image as boxes in pixels", in_pixels)
     near = np.flatnonzero(~far)
-    boxes, usable = check_boxes(
+    boxes, valid = check_boxes(
         corners[near], np.ones((len(near), 2)), lambda row: rows.name_of(int(near[row])), issues, slack=_SLACK
     )
-    boxes, near = boxes[usable], near[usable]
+    boxes, near = boxes[valid], near[valid]
     images = np.repeat(np.arange(len(paths)), counts)[near]
     return AnnotationTables(
         unit="fractions",
@@ -117,60 +117,60 @@ def _make_tables(paths: list[str], base: Path, names: Sequence[str], issues: Iss
 
 
 def label_path(image: str) -> str:
-    """The text of an image: next to the nearest folder `images`, in `labels`; next to the image where there is none."""
+    """Label file of an image: in `labels` next to the nearest folder `images`, or next to the image if there is none."""
     stem = os.path.splitext(image)[0]  # noqa: PTH122 - any name
     before, images, below = f"{os.sep}{stem}".rpartition(f"{os.sep}images{os.sep}")
     return f"{before}{os.sep}labels{os.sep}{below}".removeprefix(os.sep) + ".txt" if images else stem + ".txt"
 
 
-def _images(places: Sequence[Path], issues: IssueReport) -> list[str]:
-    """The images of a part, each once: folders sorted by the bytes of paths, lists as they are."""
-    found: dict[str, None] = {}
+def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
+    """The images of a part without repetition: folders sorted by the bytes of the paths, lists in their order."""
+    images: dict[str, None] = {}
     missing: list[str] = []
-    for place in places:
-        if os.path.isdir(place):  # noqa: PTH112 - any name
-            found.update(dict.fromkeys(_in_folder(place)))
-        elif place.suffix.lower() == ".txt" and os.path.isfile(place):  # noqa: PTH113 - any name
-            for path in _listed(place):
+    for source in sources:
+        if os.path.isdir(source):  # noqa: PTH112 - any name
+            images.update(dict.fromkeys(_in_folder(source)))
+        elif source.suffix.lower() == ".txt" and os.path.isfile(source):  # noqa: PTH113 - any name
+            for path in _listed(source):
                 if os.path.isfile(path):  # noqa: PTH113 - any name
-                    found[path] = None
+                    images[path] = None
                 else:
                     missing.append(f"'{path}'")
         else:
-            raise UsageError(f"'{issues.where}' names the images '{place}', and there is no such folder or list")
-    if len(missing) > MAX_INVALID_SHARE * (len(missing) + len(found)):
+            raise UsageError(f"'{issues.where}' names the images '{source}', but there is no such folder or list")
+    if len(missing) > MAX_INVALID_SHARE * (len(missing) + len(images)):
         issues.raise_if_any(len(missing), "listed image{s} {are} missing", missing)
     issues.add(len(missing), "listed image{s} {are} missing and {were} skipped", missing)
-    if not found:
-        looked_in = ", ".join(f"'{place}'" for place in places)
-        issues.reject(f"no image is in {looked_in}")
-    return list(found)
+    if not images:
+        searched = ", ".join(f"'{source}'" for source in sources)
+        issues.reject(f"there are no images in {searched}")
+    return list(images)
 
 
 def _in_folder(folder: Path) -> list[str]:
-    def raise_if_any(error: OSError) -> None:
+    def reject(error: OSError) -> None:
         raise UsageError(f"cannot list the folder '{error.filename}': {error.strerror}") from error
 
     paths: list[str] = []
-    for parent, folders, files in os.walk(folder, onerror=raise_if_any):
+    for parent, folders, files in os.walk(folder, onerror=reject):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        wanted = (name for name in files if name.lower().endswith(_SUFFIXES) and not name.startswith("."))
-        paths += [os.path.join(parent, name) for name in wanted]  # noqa: PTH118 - any name
+        images = (name for name in files if name.lower().endswith(_SUFFIXES) and not name.startswith("."))
+        paths += [os.path.join(parent, name) for name in images]  # noqa: PTH118 - any name
     return sorted(paths, key=os.fsencode)
 
 
-def _listed(text: Path) -> Iterator[str]:
-    """The paths in a list, relative ones from where it is."""
+def _listed(list_file: Path) -> Iterator[str]:
+    """The paths in a list; relative ones are relative to the list."""
     try:
-        content = read_bytes(text, max_bytes=_MAX_LIST_BYTES)
+        content = read_bytes(list_file, max_bytes=_MAX_LIST_BYTES)
     except ImageError as error:
-        raise UsageError(f"cannot read the list '{text}': {error}") from error
+        raise UsageError(f"cannot read the list '{list_file}': {error}") from error
     for line in content.removeprefix(b"\xef\xbb\xbf").splitlines():
         if line.strip():
-            yield os.path.normpath(os.path.join(text.parent, os.fsdecode(line.strip())))  # noqa: PTH118 - any name
+            yield os.path.normpath(os.path.join(list_file.parent, os.fsdecode(line.strip())))  # noqa: PTH118 - any name
 
 
 def _relative(path: str, base: Path) -> str:
-    """Below the folder of the YAML file, or from the root where it lies elsewhere."""
+    """Path relative to the folder of the YAML file; absolute if it is elsewhere."""
     relative = os.path.relpath(path, base)
     return (os.path.abspath(path) if relative.startswith("..") else relative).replace(os.sep, "/")  # noqa: PTH100

@@ -1,4 +1,4 @@
-"""The texts of YOLO: one an image, a row a box, `class cx cy w h` as fractions of the image's width and height."""
+"""YOLO label files: one file per image, one row per box, `class cx cy w h` as fractions of the image size."""
 
 import math
 from array import array
@@ -16,19 +16,19 @@ _MAX_BYTES = 64 << 20
 
 @dataclass(slots=True)
 class LabelRows:
-    """Rows of many texts, as they come.
+    """Rows of many label files in reading order.
 
-    texts      path of each text
-    text_of    text of each row, as an index into `texts`
-    lines      line of each row, from 1
-    class_ids  of each row
-    corners    left, top, right and bottom of each row, one after the other
-    malformed  rows that are none: "path:line (why)"
-    unread     texts that cannot be read: "path (why)"
+    files      path of each file
+    file_of    file of each row, as an index into `files`
+    lines      line number of each row, from 1
+    class_ids  class id of each row
+    corners    left, top, right and bottom of each row in one flat array
+    malformed  invalid rows: "path:line (reason)"
+    unread     files that cannot be read: "path (reason)"
     """
 
-    texts: list[str] = field(default_factory=list)
-    text_of: "array[int]" = field(default_factory=lambda: array("q"))
+    files: list[str] = field(default_factory=list)
+    file_of: "array[int]" = field(default_factory=lambda: array("q"))
     lines: "array[int]" = field(default_factory=lambda: array("q"))
     class_ids: "array[int]" = field(default_factory=lambda: array("q"))
     corners: "array[float]" = field(default_factory=lambda: array("d"))
@@ -36,8 +36,8 @@ class LabelRows:
     unread: list[str] = field(default_factory=list)
 
     def read(self, path: Path | str) -> int:
-        """Add the rows of a text, and say how many they are; a text that is not there, or empty, has none."""
-        self.texts.append(str(path))
+        """Add the rows of a file and return their number; 0 for a missing or empty file."""
+        self.files.append(str(path))
         try:
             content = read_bytes(path, max_bytes=_MAX_BYTES)
         except ImageError as error:
@@ -51,8 +51,8 @@ class LabelRows:
         return len(self.lines) - before
 
     def name_of(self, row: int) -> str:
-        """What to call a row in a message."""
-        return f"'{self.texts[self.text_of[row]]}:{self.lines[row]}'"
+        """Name of a row for messages."""
+        return f"'{self.files[self.file_of[row]]}:{self.lines[row]}'"
 
     def boxes_xyxy(self) -> npt.NDArray[np.float64]:
         """Corners as fractions: float64 [N, 4]."""
@@ -62,9 +62,9 @@ class LabelRows:
         try:
             class_id, corners = _parse(text)
         except ValueError as error:
-            self.malformed.append(f"'{self.texts[-1]}:{line}' ({error})")
+            self.malformed.append(f"'{self.files[-1]}:{line}' ({error})")
             return
-        self.text_of.append(len(self.texts) - 1)
+        self.file_of.append(len(self.files) - 1)
         self.lines.append(line)
         self.class_ids.append(class_id)
         self.corners.extend(corners)
@@ -80,7 +80,7 @@ def _parse(text: str) -> tuple[int, tuple[float, float, float, float]]:
     if not all(map(math.isfinite, values)):
         raise ValueError("not all numbers are finite")
     if not values[0].is_integer() or abs(values[0]) >= 2**31:
-        raise ValueError(f"class {words[0][:20]!r} is no integer")
+        raise ValueError(f"class {words[0][:20]!r} is not an integer")
     class_id = int(values[0])
     if len(values) == 5:
         cx, cy, w, h = values[1:]
@@ -89,5 +89,5 @@ def _parse(text: str) -> tuple[int, tuple[float, float, float, float]]:
         xs, ys = values[1::2], values[2::2]
         return class_id, (min(xs), min(ys), max(xs), max(ys))
     if len(values) == 6:
-        raise ValueError("6 numbers, as results with a score have; ground truth have 5")
+        raise ValueError("6 numbers, as in results with a score; annotations have 5")
     raise ValueError(f"{len(values)} numbers, neither a box nor a polygon")

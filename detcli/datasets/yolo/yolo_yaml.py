@@ -1,4 +1,4 @@
-"""The YAML file of a YOLO dataset: names of the classes, and where the images of each part are."""
+"""Reads the YAML file of a YOLO dataset: class names, and the image folders of each part."""
 
 import os
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from detcli.io.read import read_bytes
 
 _MAX_BYTES = 4 << 20
 _PART_KEYS = {"train": ("train",), "val": ("val", "valid", "validation")}
-_MOST_CLASSES = 100_000
+_MAX_CLASSES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class DataYaml:
-    """What it says.
+    """Content of the YAML file.
 
-    names  of the classes by index
-    parts  by "train" and "val": folders of images, or text files that list them; none where there is no such part
+    names  class names by class index
+    parts  for "train" and "val": image folders, or text files that list images; empty if there is no such part
     """
 
     names: tuple[str, ...]
@@ -29,7 +29,7 @@ class DataYaml:
 
 
 def read_data_yaml(path: Path) -> DataYaml:
-    """Read it. Raises UsageError where it is not there or not of that kind."""
+    """Read the YAML file. Raises UsageError if it cannot be read or does not describe a YOLO dataset."""
     try:
         content = yaml.safe_load(read_bytes(path, max_bytes=_MAX_BYTES))
     except ImageError as error:
@@ -37,53 +37,53 @@ def read_data_yaml(path: Path) -> DataYaml:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"'{path}' is not YAML: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(content, dict) or "names" not in content:
-        raise UsageError(f"'{path}' is no dataset of YOLO: it has no 'names'")
+        raise UsageError(f"'{path}' is not a YOLO dataset: it has no 'names'")
     names = _names(content["names"], path)
     count = content.get("nc", len(names))
     if count != len(names):
-        raise UsageError(f"'{path}' names {len(names)} classes and says 'nc: {_short(count)}'")
-    parts = {part: _places(content, keys, path) for part, keys in _PART_KEYS.items()}
+        raise UsageError(f"'{path}' has {len(names)} class names, but 'nc: {_short(count)}'")
+    parts = {part: _image_sources(content, keys, path) for part, keys in _PART_KEYS.items()}
     return DataYaml(names, parts)
 
 
-def _names(found: Any, path: Path) -> tuple[str, ...]:
-    """The names, given as a list or by index."""
-    if isinstance(found, dict):
-        if sorted(found, key=str) != sorted(range(len(found)), key=str):
-            raise UsageError(f"'{path}': 'names' are not numbered from 0 to {len(found) - 1}")
-        found = [found[index] for index in range(len(found))]
-    if not isinstance(found, list) or not 0 < len(found) <= _MOST_CLASSES:
-        raise UsageError(f"'{path}': 'names' is {_short(found)}, not a list of names")
-    # YAML reads unquoted yes, no and numbers as something else; what was written cannot be told from it.
-    wrong = [name for name in found if not isinstance(name, str | int) or isinstance(name, bool)]
-    if wrong:
-        raise UsageError(f"'{path}': {_short(wrong[0])} among 'names' is not text; write it in quotes")
-    names = tuple(str(name) for name in found)
-    again = [name for place, name in enumerate(names) if name in names[:place]]
-    if again:
-        raise UsageError(f"'{path}': two classes have the name '{again[0]}'")
+def _names(value: Any, path: Path) -> tuple[str, ...]:
+    """Class names from a list or from a mapping by index."""
+    if isinstance(value, dict):
+        if sorted(value, key=str) != sorted(range(len(value)), key=str):
+            raise UsageError(f"'{path}': 'names' are not numbered from 0 to {len(value) - 1}")
+        value = [value[index] for index in range(len(value))]
+    if not isinstance(value, list) or not 0 < len(value) <= _MAX_CLASSES:
+        raise UsageError(f"'{path}': 'names' is {_short(value)}, not a list of names")
+    # YAML converts unquoted yes, no and numbers; the original text is lost.
+    invalid = [name for name in value if not isinstance(name, str | int) or isinstance(name, bool)]
+    if invalid:
+        raise UsageError(f"'{path}': {_short(invalid[0])} in 'names' is not text; put it in quotes")
+    names = tuple(str(name) for name in value)
+    repeated = [name for index, name in enumerate(names) if name in names[:index]]
+    if repeated:
+        raise UsageError(f"'{path}': two classes have the name '{repeated[0]}'")
     return names
 
 
-def _places(content: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> tuple[Path, ...]:
-    """The folders or lists of a part, found below `path`, or next to the file."""
-    found: Any = next((content[key] for key in keys if content.get(key)), [])
-    entries = found if isinstance(found, list) else [found]
+def _image_sources(content: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> tuple[Path, ...]:
+    """The image folders or lists of a part, relative to `path` in the file, or to the file."""
+    value: Any = next((content[key] for key in keys if content.get(key)), [])
+    entries = value if isinstance(value, list) else [value]
     root = content.get("path") or ""
-    wrong = [entry for entry in (root, *entries) if not isinstance(entry, str)]
-    if wrong:
-        raise UsageError(f"'{path}': {_short(wrong[0])} is not the path of images")
+    invalid = [entry for entry in (root, *entries) if not isinstance(entry, str)]
+    if invalid:
+        raise UsageError(f"'{path}': {_short(invalid[0])} is not the path of images")
     return tuple(_resolve(entry, root, path.parent) for entry in entries)
 
 
-def _resolve(entry: str, root: str, beside: Path) -> Path:
-    """The first of the places that the tools of YOLO mean; where there is none, the first of them."""
-    places = [beside / root / entry, beside / entry]
-    if entry.startswith("../"):  # Roboflow writes paths as seen from a folder below
-        places += [beside / root / entry[3:], beside / entry[3:]]
-    return next((place for place in places if os.path.exists(place)), places[0])  # noqa: PTH110 - any name
+def _resolve(entry: str, root: str, base: Path) -> Path:
+    """The first existing path of those that YOLO tools accept; the first of all if none exists."""
+    candidates = [base / root / entry, base / entry]
+    if entry.startswith("../"):  # Roboflow writes paths relative to a subfolder
+        candidates += [base / root / entry[3:], base / entry[3:]]
+    return next((path for path in candidates if os.path.exists(path)), candidates[0])  # noqa: PTH110 - any name
 
 
 def _short(value: object) -> str:
-    """A value in a message; never all of what aliases may have made endless."""
+    """A value for a message, shortened: aliases can make values very long."""
     return repr(value)[:60] if isinstance(value, str | int | float) else f"a {type(value).__name__}"

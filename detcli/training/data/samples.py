@@ -100,9 +100,9 @@ class TrainingSamples:
         self, pixels: Pixels, ground_truth: GroundTruth, augments: bool, rng: np.random.Generator
     ) -> tuple[Pixels, GroundTruth]:
         if self._many_sizes is not None:
-            many_sizes = self._many_sizes if augments else self._many_sizes.calm()
+            many_sizes = self._many_sizes if augments else self._many_sizes.without_strong_augmentation()
             return augment_many_sizes(pixels, ground_truth, many_sizes, rng=rng)
-        settings = self._strong if augments else self._strong.calm()
+        settings = self._strong if augments else self._strong.without_strong_augmentation()
         return augment(pixels, ground_truth, settings, size_hw=self._recipe.image_size, rng=rng, others=self._other)
 
     def _readable(self, index: int) -> tuple[Frame, GroundTruth, list[LoadFailure]]:

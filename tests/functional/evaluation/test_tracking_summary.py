@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.synthetic.noisy_detections import ERRORS, detect_erring
+from benchmarks.synthetic.noisy_detections import ERRORS, detect_with_errors
 from benchmarks.synthetic.shape_sequences import ShapeSequence
 from detcli.evaluation.tracking_metrics import TrackingMetrics, evaluate_tracks
 from detcli.inference.load import DEFAULT_THRESHOLD, load_detector
@@ -20,13 +20,13 @@ def figures(level: str, errors: str, *, seeds: int = 3, rate: float = 30.0) -> T
         rng, frames = np.random.default_rng(seed), []
         for index in range(len(shapes)):
             true = shapes.ground_truth(index)
-            found = detect_erring(true, shapes.size_hw, ERRORS[errors], rng, classes=len(shapes.labels))
+            found = detect_with_errors(true, shapes.size_hw, ERRORS[errors], rng, classes=len(shapes.labels))
             frames.append((true, tracker.update(found, shapes.time_s(index))))
         judged.append(evaluate_tracks(frames))
     return TrackingMetrics.of_all(judged)
 
 
-def test_of_perfect_detections_only_first_sightings_are_missed() -> None:
+def test_of_perfect_detections_only_first_frames_are_missed() -> None:
     easy = figures("easy", "none")
     assert (easy.switches, easy.false_positives) == (0, 0)
     assert easy.idf1 > 0.99
@@ -40,7 +40,7 @@ def test_the_easy_set_is_above_nine_tenths(rate: float) -> None:
     assert easy.mota > 0.95
 
 
-def test_the_hard_set_loses_little_more_than_the_detector_does() -> None:
+def test_the_hard_set_loses_little_more_than_the_detector() -> None:
     """A tenth of the boxes is missed, and a fifth doubtful: without the doubtful ones MOTA could not pass 0.7."""
     hard = figures("hard", "hard")
     assert hard.idf1 > 0.85
@@ -49,7 +49,7 @@ def test_the_hard_set_loses_little_more_than_the_detector_does() -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_detector_and_the_tracker_together_are_above_nine_tenths_on_the_easy_set() -> None:
+def test_the_bundled_detector_with_tracking_is_above_nine_tenths() -> None:
     shapes, tracker = ShapeSequence("easy", 1, frames=60, rate=15), Tracker(DEFAULT)
     detector = load_detector("shapes", threshold=LOW_THRESHOLD, device="cpu")
     frames = []

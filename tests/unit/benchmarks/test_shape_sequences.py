@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from benchmarks.synthetic.noisy_detections import ERRORS, NoisyDetections, detect_erring
+from benchmarks.synthetic.noisy_detections import ERRORS, NoisyDetections, detect_with_errors
 from benchmarks.synthetic.shape_sequences import LEVELS, ShapeSequence
 from detcli.structures.ground_truth import GroundTruth
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_a_frame_follows_from_level_seed_and_number_alone(level: str) -> None:
+def test_a_frame_depends_only_on_level_seed_and_index(level: str) -> None:
     one, other = ShapeSequence(level, 3, frames=20), ShapeSequence(level, 3, frames=20)
     late = one.draw(15)
     one.draw(2)
@@ -18,7 +18,7 @@ def test_a_frame_follows_from_level_seed_and_number_alone(level: str) -> None:
     assert not np.array_equal(ShapeSequence(level, 4, frames=20).draw(15), late)
 
 
-def test_frames_have_the_size_the_number_and_the_times_that_were_asked_for() -> None:
+def test_frames_have_the_requested_size_number_and_times() -> None:
     shapes = ShapeSequence("easy", 0, frames=7, rate=12.5, size_hw=(200, 260))
     frame = shapes.frame(5)
     assert len(shapes) == 7
@@ -58,7 +58,7 @@ def test_boxes_lie_within_the_image(level: str) -> None:
         assert (boxes <= np.tile(shapes.size_hw[::-1], 2)).all()
 
 
-def test_what_changes_between_frames_changes_in_the_boxes_and_nowhere_else() -> None:
+def test_pixels_change_only_inside_the_boxes() -> None:
     shapes = ShapeSequence("easy", 2, frames=40)
     for index in (0, 20):
         one, other = shapes.draw(index), shapes.draw(index + 1)
@@ -71,7 +71,7 @@ def test_what_changes_between_frames_changes_in_the_boxes_and_nowhere_else() -> 
         assert not (changed & ~inside).any()
 
 
-def test_hard_sequences_have_what_makes_them_hard() -> None:
+def test_hard_sequences_have_hidden_entering_and_leaving_shapes() -> None:
     """Shapes that are hidden for a while and come out again, and some that come in or go out."""
     hidden_between = come = go = 0
     for seed in range(3):
@@ -90,7 +90,7 @@ def test_hard_sequences_have_what_makes_them_hard() -> None:
     assert min(hidden_between, come, go) >= 3
 
 
-def test_easy_sequences_keep_their_shapes_apart() -> None:
+def test_shapes_of_easy_sequences_rarely_overlap() -> None:
     for seed in range(5):
         shapes = ShapeSequence("easy", seed, rate=5, frames=20)
         crowd = np.concatenate([shapes.ground_truth(index).crowd for index in range(len(shapes))])
@@ -100,18 +100,18 @@ def test_easy_sequences_keep_their_shapes_apart() -> None:
 TRUE = GroundTruth(np.tile([[10.0, 20.0, 60.0, 80.0]], (400, 1)), np.arange(400) % 5, np.arange(400) % 4 == 0)
 
 
-def test_a_detector_without_errors_says_what_is_true() -> None:
-    found = detect_erring(TRUE, (100, 100), ERRORS["none"], np.random.default_rng(0), classes=5)
+def test_detections_without_errors_equal_the_ground_truth() -> None:
+    found = detect_with_errors(TRUE, (100, 100), ERRORS["none"], np.random.default_rng(0), classes=5)
     assert len(found) == 300  # a crowd is not seen
     assert (found.boxes_xyxy == TRUE.boxes_xyxy[0]).all()
     assert found.scores.min() >= 0.6
     assert (np.diff(found.scores) <= 0).all()
 
 
-def test_errors_are_as_many_as_they_should_be() -> None:
-    errors = NoisyDetections(missed=0.2, doubtful=0.5, trembling=0.05, invented=3.0)
+def test_errors_have_the_given_rates() -> None:
+    errors = NoisyDetections(missed=0.2, uncertain=0.5, jitter=0.05, false_positives=3.0)
     rng = np.random.default_rng(1)
-    runs = [detect_erring(TRUE, (100, 100), errors, rng, classes=5) for _ in range(20)]
+    runs = [detect_with_errors(TRUE, (100, 100), errors, rng, classes=5) for _ in range(20)]
     assert sum(map(len, runs)) / 20 == pytest.approx(0.8 * 300 + 3, rel=0.03)
     scores = np.concatenate([found.scores for found in runs])
     assert (scores < 0.55).mean() == pytest.approx(0.5, abs=0.03)

@@ -44,7 +44,7 @@ SINGLE_LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", COCO_LAYOUTS)
-def test_both_parts_of_a_folder_are_found_with_their_own_images(tmp_path: Path, layout: str) -> None:
+def test_both_parts_of_a_folder_are_found_with_their_images(tmp_path: Path, layout: str) -> None:
     for annotations, image_file in COCO_LAYOUTS[layout].values():
         small(tmp_path, annotations, image_file)
     for part in ("train", "val"):
@@ -56,7 +56,7 @@ def test_both_parts_of_a_folder_are_found_with_their_own_images(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("layout", SINGLE_LAYOUTS)
-def test_annotations_without_parts_serve_as_any_but_are_no_part_of_their_own(tmp_path: Path, layout: str) -> None:
+def test_annotations_without_parts_are_used_for_any_part(tmp_path: Path, layout: str) -> None:
     annotations, image = SINGLE_LAYOUTS[layout]
     small(tmp_path, annotations, image)
     for part in ("train", "val"):
@@ -66,7 +66,7 @@ def test_annotations_without_parts_serve_as_any_but_are_no_part_of_their_own(tmp
         assert not has_part(str(tmp_path / annotations), part)
 
 
-def test_a_part_that_is_not_there_is_said_and_not_replaced_by_another(tmp_path: Path) -> None:
+def test_a_missing_part_is_reported_and_not_replaced(tmp_path: Path) -> None:
     small(tmp_path, "train/_annotations.coco.json", "train/a.png")
     assert has_part(str(tmp_path), "train")
     assert not has_part(str(tmp_path), "val")
@@ -80,7 +80,7 @@ def test_images_are_taken_from_the_folder_of_their_part(tmp_path: Path) -> None:
     assert open_dataset(str(tmp_path), part="val").read(0).origin.file == str(tmp_path / "images" / "val" / "a.png")
 
 
-def test_captions_and_keypoints_beside_the_instances_are_passed_over(tmp_path: Path) -> None:
+def test_captions_and_keypoints_next_to_instances_are_ignored(tmp_path: Path) -> None:
     small(tmp_path, "annotations/instances_val2017.json", "val2017/a.png")
     for name in ("captions_val2017.json", "person_keypoints_val2017.json", "instances_val2014.json"):
         (tmp_path / "annotations" / name).write_text("[]")
@@ -94,7 +94,7 @@ def write_yolo(folder: Path, content: str) -> None:
     (folder / "data.yaml").write_text(content)
 
 
-def test_yolo_is_known_by_its_yaml_and_has_the_parts_it_names(tmp_path: Path) -> None:
+def test_yolo_is_recognized_by_its_yaml_and_has_its_parts(tmp_path: Path) -> None:
     write_yolo(tmp_path, "names: [cat]\ntrain: images\n")
     for where in (str(tmp_path), str(tmp_path / "data.yaml")):
         assert isinstance(open_dataset(where), YoloDataset)
@@ -104,7 +104,9 @@ def test_yolo_is_known_by_its_yaml_and_has_the_parts_it_names(tmp_path: Path) ->
         open_dataset(str(tmp_path), part="val")
 
 
-def test_shapes_are_drawn_whatever_lies_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shapes_is_synthetic_even_next_to_a_folder_of_this_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shapes").mkdir()
     dataset = open_dataset("shapes:3:5", part="val")
@@ -113,7 +115,7 @@ def test_shapes_are_drawn_whatever_lies_around(tmp_path: Path, monkeypatch: pyte
     assert has_part("shapes", "val")
 
 
-def test_more_than_one_dataset_is_no_dataset(tmp_path: Path) -> None:
+def test_more_than_one_dataset_is_ambiguous(tmp_path: Path) -> None:
     write_yolo(tmp_path, "names: [cat]\ntrain: images\n")
     small(tmp_path, "truths.json", "a.png")
     with pytest.raises(UsageError, match=r"is ambiguous.*data\.yaml.*truths\.json"):
@@ -125,7 +127,7 @@ def test_more_than_one_dataset_is_no_dataset(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "a.txt", "folder", "a.json/b", "x" * 5000, "a\0b"])
-def test_what_is_no_dataset_is_a_usage_error_that_names_it(tmp_path: Path, name: str) -> None:
+def test_a_path_that_is_not_a_dataset_is_named_in_a_usage_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "a.json").write_text("{}")
     (tmp_path / "folder").mkdir()
@@ -135,11 +137,11 @@ def test_what_is_no_dataset_is_a_usage_error_that_names_it(tmp_path: Path, name:
     assert where.rstrip("/") in str(caught.value)
 
 
-def test_an_empty_folder_hears_what_was_looked_for(tmp_path: Path) -> None:
+def test_for_an_empty_folder_the_expected_files_are_listed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"data\.yaml.*\.json.*instances_.*_annotations\.coco\.json"):
         open_dataset(str(tmp_path))
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_every_entry_of_the_table_loads(name: str) -> None:
+def test_every_registered_dataset_loads(name: str) -> None:
     assert DATASETS[name].__name__.lower() == name.replace("-", "") + "dataset"

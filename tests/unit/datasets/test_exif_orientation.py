@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from detcli.datasets.coco.coco_dataset import CocoDataset
-from detcli.datasets.transforms.rotate import turn_boxes
+from detcli.datasets.transforms.rotate import rotate_boxes
 from detcli.errors import DataError
 from detcli.structures.frame import FailedFrame, Frame, Pixels
 from tests.helpers.annotated_datasets import annotation, image, write_coco, write_image
@@ -41,15 +41,15 @@ def upright_hw(orientation: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_boxes_turn_as_pillow_turns_the_image(tmp_path: Path, orientation: int) -> None:
+def test_boxes_rotate_as_pillow_rotates_the_image(tmp_path: Path, orientation: int) -> None:
     upright = write_boxed(tmp_path / "a.png", orientation)
-    turned = turn_boxes(np.array([BOX], np.float64), orientation, STORED)
+    turned = rotate_boxes(np.array([BOX], np.float64), orientation, STORED)
     assert turned.tolist() == [white_box(upright)]
 
 
 @pytest.mark.parametrize("orientation", range(5, 9))
 @pytest.mark.parametrize("drawn", ["before turning", "after turning"])
-def test_the_size_tells_whether_boxes_were_drawn_before_or_after_turning(
+def test_the_size_shows_if_boxes_were_made_before_or_after_rotation(
     tmp_path: Path, orientation: int, drawn: str
 ) -> None:
     upright = write_boxed(tmp_path / "a.png", orientation)
@@ -71,7 +71,7 @@ def test_the_size_tells_whether_boxes_were_drawn_before_or_after_turning(
 
 
 @pytest.mark.parametrize("others", ["before turning", "after turning", "none"])
-def test_where_sizes_cannot_tell_boxes_are_taken_as_those_of_other_images(tmp_path: Path, others: str) -> None:
+def test_with_equal_sizes_boxes_are_treated_as_in_other_images(tmp_path: Path, others: str) -> None:
     upright = write_boxed(tmp_path / "a.png", 3)
     images, rows = [image(1, "a.png", STORED)], [annotation(1, 1, 2, xywh(BOX))]
     if others != "none":
@@ -85,7 +85,7 @@ def test_where_sizes_cannot_tell_boxes_are_taken_as_those_of_other_images(tmp_pa
     assert "'a.png'" in said
 
 
-def test_an_image_of_another_size_is_unreadable_and_has_no_truths(tmp_path: Path) -> None:
+def test_an_image_of_another_size_fails_and_has_no_ground_truth(tmp_path: Path) -> None:
     images = [image(1, "a.png"), image(2, "b.png"), image(3, "c.png", (480, 640))]
     rows = [annotation(number, number, 2, [1, 2, 10, 20]) for number in (1, 2, 3)]
     dataset = CocoDataset(write_coco(tmp_path, images=images, annotations=rows))
@@ -97,15 +97,13 @@ def test_an_image_of_another_size_is_unreadable_and_has_no_truths(tmp_path: Path
     assert any("1 image has another size" in said and "'c.png'" in said for said in dataset.report.issues)
 
 
-def test_annotations_of_other_sizes_throughout_are_refused(tmp_path: Path) -> None:
+def test_annotations_for_mostly_other_sizes_are_rejected(tmp_path: Path) -> None:
     images = [image(1, "a.png", (480, 640)), image(2, "b.png", (480, 640)), image(3, "c.png")]
     with pytest.raises(DataError, match=r"2 images have another size.*'a\.png': it has 64 x 48 pixels"):
         CocoDataset(write_coco(tmp_path, images=images, annotations=[annotation(1, 1, 2, [1, 2, 10, 20])]))
 
 
-def test_images_beyond_those_looked_at_on_entry_are_turned_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_images_outside_the_checked_sample_are_rotated_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detcli.datasets.exif_orientation._MAX_CHECKED", 2)
     for name in ("a.png", "c.png"):
         write_image(tmp_path / name, STORED)

@@ -34,7 +34,7 @@ def column_runs(mask: np.ndarray) -> list[int]:
     ],
     ids=["polygon", "polygons", "runs", "compressed"],
 )
-def test_every_form_of_coco_says_the_same(segmentation: Any) -> None:
+def test_all_coco_mask_forms_are_equivalent(segmentation: Any) -> None:
     outline = read_outline(segmentation)
     assert outline is not None
     assert np.array_equal(draw_outline(outline, (8, 9)).decode(), square())
@@ -50,17 +50,17 @@ def test_every_form_of_coco_says_the_same(segmentation: Any) -> None:
     ],
     ids=repr,
 )  # fmt: skip
-def test_what_is_no_outline_is_none(segmentation: Any) -> None:
+def test_an_invalid_outline_is_none(segmentation: Any) -> None:
     assert read_outline(segmentation) is None
 
 
-def test_runs_of_another_size_cover_nothing() -> None:
+def test_rle_of_another_size_is_an_empty_mask() -> None:
     outline = read_outline(Rle.of(square()).as_json())
     assert outline is not None
     assert draw_outline(outline, (9, 8)).area == 0
 
 
-def test_polygons_are_drawn_as_pycocotools_draws_them() -> None:
+def test_polygons_are_drawn_as_by_pycocotools() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         polygon = (rng.random(12) * 40).tolist()
@@ -72,7 +72,7 @@ def test_polygons_are_drawn_as_pycocotools_draws_them() -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(16, 18), (24, 9), (4, 4), (8, 9)])
-def test_a_stretched_mask_lies_where_it_lay(size_hw: tuple[int, int]) -> None:
+def test_a_resized_mask_keeps_its_position(size_hw: tuple[int, int]) -> None:
     left, top, right, bottom = Rle.of(stretch_mask(square(), size_hw)).box_xyxy
     down, across = size_hw[0] / 8, size_hw[1] / 9
     assert np.abs(np.array([left, top, right, bottom]) - [2 * across, down, 6 * across, 4 * down]).max() <= 0.5

@@ -27,7 +27,7 @@ def written(folder: Path, document: Any) -> Path:
     return path
 
 
-def test_good_annotations_give_names_and_sizes(tmp_path: Path) -> None:
+def test_valid_annotations_have_names_and_sizes(tmp_path: Path) -> None:
     document = annotations()
     document["images"][0]["file_name"] = "sub\\0.jpg"
     truth = read_ground_truth(written(tmp_path, document))
@@ -83,12 +83,12 @@ def test_the_first_ten_invalid_entries_are_named_and_the_rest_counted(tmp_path: 
         (annotations() | {"annotations": []}, "has no annotations to evaluate against"),
     ],
 )
-def test_what_says_nothing_is_refused(document: Any, said: str, tmp_path: Path) -> None:
+def test_annotations_without_content_are_rejected(document: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=said):
         read_ground_truth(written(tmp_path, document))
 
 
-def test_files_that_are_not_there_or_not_json_are_told(tmp_path: Path) -> None:
+def test_missing_files_and_invalid_json_are_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot read the annotations '.*gone.json': no such file"):
         read_ground_truth(tmp_path / "gone.json")
     (tmp_path / "gt.json").write_text("{")

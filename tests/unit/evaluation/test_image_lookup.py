@@ -20,7 +20,7 @@ def image(path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["annotations", "annotations/images", ".", "images", "val2017", "images/val2017"])
-def test_images_are_found_in_the_usual_places(folder: str, tmp_path: Path) -> None:
+def test_images_are_found_in_common_folders(folder: str, tmp_path: Path) -> None:
     image(tmp_path / folder / "sub" / "a.png")
     (tmp_path / "annotations").mkdir(exist_ok=True)
     images = ImageLookup(tmp_path / "annotations/instances_val2017.json", ground_truth("sub\\a.png", "gone.png"), None)

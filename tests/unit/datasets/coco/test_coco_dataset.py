@@ -28,7 +28,7 @@ def finding(dataset: CocoDataset, words: str) -> str:
     return found
 
 
-def test_images_come_in_order_with_their_truths(tmp_path: Path) -> None:
+def test_images_are_in_order_with_their_ground_truth(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path))
     assert len(dataset) == 3
     assert [dataset.image_id(index) for index in range(3)] == [10, 20, 30]
@@ -44,7 +44,7 @@ def test_images_come_in_order_with_their_truths(tmp_path: Path) -> None:
     assert np.array_equal(frame.pixels, np.asarray(Image.open(tmp_path / "b.png")))
 
 
-def test_an_image_is_resized_where_a_resize_is_given(tmp_path: Path) -> None:
+def test_an_image_is_resized_by_a_given_function(tmp_path: Path) -> None:
     frame = CocoDataset(write_coco(tmp_path)).read(0, lambda image: np.asarray(image.resize((8, 4))))
     assert isinstance(frame, Frame)
     assert frame.pixels is None
@@ -53,21 +53,21 @@ def test_an_image_is_resized_where_a_resize_is_given(tmp_path: Path) -> None:
     assert frame.size_hw == (48, 64)
 
 
-def test_classes_are_in_the_order_of_category_ids_which_may_have_holes(tmp_path: Path) -> None:
+def test_classes_are_in_the_order_of_category_ids_with_holes(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path))
     assert dataset.labels.names == ("cat", "dog")
     assert dataset.labels.category_ids == (2, 7)
     assert dataset.ground_truth(1).class_ids.tolist() == [1, 0]
 
 
-def test_the_report_counts(tmp_path: Path) -> None:
+def test_the_report_has_counts(tmp_path: Path) -> None:
     report = CocoDataset(write_coco(tmp_path)).report
     assert (report.images, report.boxes, report.empty, report.crowd) == (3, 2, 1, 1)
     assert report.boxes_of == {"cat": 1, "dog": 1}
     assert report.issues == ()
 
 
-def test_annotations_come_back_as_they_were_written(tmp_path: Path) -> None:
+def test_annotations_are_read_as_written(tmp_path: Path) -> None:
     written = CocoDataset(write_coco(tmp_path)).annotations()
     assert [(entry["id"], entry["file_name"], entry["height"], entry["width"]) for entry in written["images"]] == [
         (10, "a.png", 48, 64),
@@ -83,7 +83,7 @@ def test_annotations_come_back_as_they_were_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_random_annotations_come_back_as_they_were_written(tmp_path: Path, seed: int) -> None:
+def test_random_annotations_are_read_as_written(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     ids = rng.choice(10_000, 6, replace=False).tolist()
     images = [image(number, f"sub folder/{place}.png") for place, number in enumerate(ids)]
@@ -102,7 +102,7 @@ def test_random_annotations_come_back_as_they_were_written(tmp_path: Path, seed:
     assert sorted(map(key, back["annotations"])) == sorted(map(key, rows))
 
 
-def test_annotations_are_readable_for_pycocotools(tmp_path: Path) -> None:
+def test_pycocotools_reads_the_annotations(tmp_path: Path) -> None:
     from pycocotools.coco import COCO
 
     ground_truth = COCO()
@@ -115,7 +115,7 @@ def test_annotations_are_readable_for_pycocotools(tmp_path: Path) -> None:
 # ---- classes of a model or of the training data
 
 
-def test_categories_are_matched_to_given_classes_by_name_in_any_case(tmp_path: Path) -> None:
+def test_categories_match_given_classes_by_name_in_any_case(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path), classes=("person", "Dog", "cat"))
     assert dataset.labels.names == ("person", "Dog", "cat")
     assert dataset.labels.category_ids[1:] == (7, 2)
@@ -124,7 +124,7 @@ def test_categories_are_matched_to_given_classes_by_name_in_any_case(tmp_path: P
     assert {entry["category_id"] for entry in dataset.annotations()["annotations"]} == {2, 7}
 
 
-def test_a_category_that_is_no_class_is_refused_with_what_was_meant(tmp_path: Path) -> None:
+def test_an_unknown_category_is_rejected_with_a_suggestion(tmp_path: Path) -> None:
     said = refusal(write_coco(tmp_path), classes=("dogs", "cat"))
     assert "'dog' (did you mean 'dogs'?)" in said
     assert "'cat'" not in said
@@ -138,7 +138,7 @@ def test_a_category_without_boxes_needs_no_class(tmp_path: Path) -> None:
     assert "'animals'" in finding(dataset, "1 class has no box")
 
 
-def test_categories_that_would_share_a_class_are_refused(tmp_path: Path) -> None:
+def test_categories_that_would_share_a_class_are_rejected(tmp_path: Path) -> None:
     where = write_coco(tmp_path, categories=[{"id": 7, "name": "Cat"}, {"id": 2, "name": "CAT"}])
     assert "same class" in refusal(where, classes=("cat", "dog"))
 
@@ -185,13 +185,13 @@ def test_categories_that_would_share_a_class_are_refused(tmp_path: Path) -> None
         ({"annotations": [annotation(n, 10, 2, [30, 20, 60, 40]) for n in (1, 2)]}, ["two corners"]),
     ],
 )
-def test_what_cannot_be_learned_from_is_refused(tmp_path: Path, changes: dict[str, Any], words: list[str]) -> None:
+def test_unusable_annotations_are_rejected(tmp_path: Path, changes: dict[str, Any], words: list[str]) -> None:
     said = refusal(write_coco(tmp_path, **changes))
     for word in words:
         assert word in said
 
 
-def test_the_first_ten_culprits_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+def test_the_first_ten_invalid_entries_are_named_and_the_rest_counted(tmp_path: Path) -> None:
     rows = [annotation(number, 10, 99, BOX) for number in range(1, 25)]
     said = refusal(write_coco(tmp_path, annotations=rows))
     assert "24 annotations" in said
@@ -214,7 +214,7 @@ def test_the_first_ten_culprits_are_named_and_the_rest_counted(tmp_path: Path) -
         ("3", "no list of 'images'"),
     ],
 )
-def test_a_file_that_holds_no_annotations_is_a_usage_error(tmp_path: Path, text: str, words: str) -> None:
+def test_a_file_without_annotations_is_a_usage_error(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "truths.json"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(UsageError, match=words) as caught:
@@ -248,13 +248,13 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
         (None, "is not four numbers and was dropped"),
     ],
 )
-def test_a_box_that_cannot_be_used_is_dropped_and_named(tmp_path: Path, box: Any, words: str) -> None:
+def test_an_invalid_box_is_dropped_and_named(tmp_path: Path, box: Any, words: str) -> None:
     dataset = CocoDataset(write_coco(tmp_path, annotations=[*ANNOTATIONS, annotation(77, 10, 2, box)]))
     assert dataset.ground_truth(0).boxes_xyxy.tolist() == [[5, 6, 12.5, 14]]
     assert "annotation 77 of 'a.png'" in finding(dataset, words)
 
 
-def test_a_box_that_leaves_its_image_is_cut_off_at_the_edge(tmp_path: Path) -> None:
+def test_a_box_that_extends_beyond_its_image_is_clipped(tmp_path: Path) -> None:
     rows = [annotation(1, 10, 2, [-5, 40, 20, 20]), annotation(2, 10, 2, [0, 0, 64.3, 48.02])]
     dataset = CocoDataset(write_coco(tmp_path, annotations=rows))
     assert dataset.ground_truth(0).boxes_xyxy.tolist() == [
@@ -265,14 +265,14 @@ def test_a_box_that_leaves_its_image_is_cut_off_at_the_edge(tmp_path: Path) -> N
     assert "annotation 1 of 'a.png'" in finding(dataset, "cut off")
 
 
-def test_missing_images_are_passed_over_with_their_boxes(tmp_path: Path) -> None:
+def test_missing_images_are_skipped_with_their_boxes(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, image_files=["b.png", "c.png"]))
     assert [dataset.image_id(index) for index in range(len(dataset))] == [20, 30]
     assert dataset.ground_truth(0).boxes_xyxy[0].tolist() == [1, 2, 11, 22]
     assert "a.png'" in finding(dataset, "1 image is missing")
 
 
-def test_a_folder_or_pipe_in_the_place_of_an_image_is_missing(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_an_image_is_missing(tmp_path: Path) -> None:
     where = write_coco(tmp_path, image_files=["a.png", "b.png"])
     (tmp_path / "c.png").mkdir()
     assert "1 image is missing" in finding(CocoDataset(where), "missing")
@@ -284,7 +284,7 @@ def test_single_annotations_of_unknown_images_are_dropped(tmp_path: Path) -> Non
     assert dataset.report.boxes == 2
 
 
-def test_annotations_that_are_there_twice_count_once(tmp_path: Path) -> None:
+def test_repeated_annotations_count_once(tmp_path: Path) -> None:
     rows = [*ANNOTATIONS, ANNOTATIONS[0], annotation(2, 30, 2, BOX)]
     dataset = CocoDataset(write_coco(tmp_path, annotations=rows))
     assert "annotation 1 of 'b.png'" in finding(dataset, "repeated with the same id and was dropped")
@@ -294,26 +294,26 @@ def test_annotations_that_are_there_twice_count_once(tmp_path: Path) -> None:
     assert numbers == [1, 2, 3, 4]
 
 
-def test_annotations_without_ids_of_their_own_are_read(tmp_path: Path) -> None:
+def test_annotations_without_ids_are_read(tmp_path: Path) -> None:
     rows = [{key: value for key, value in row.items() if key != "id"} for row in ANNOTATIONS]
     dataset = CocoDataset(write_coco(tmp_path, annotations=[*rows, {**rows[0], "bbox": [1, 1, 0, 0]}]))
     assert dataset.report.boxes == 2
     assert "annotation number 3 in the list of 'b.png'" in finding(dataset, "no area")
 
 
-def test_images_that_share_a_file_are_said(tmp_path: Path) -> None:
+def test_images_that_share_a_file_are_reported(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, images=[*IMAGES, image(40, "./a.png")]))
     assert "'a.png'" in finding(dataset, "1 image has the same file as another one")
 
 
-def test_the_unused_one_of_two_categories_of_a_name_gives_way(tmp_path: Path) -> None:
+def test_of_two_categories_with_one_name_the_unused_is_skipped(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, categories=[{"id": 0, "name": "dog"}, *CATEGORIES]))
     assert dataset.labels.names == ("cat", "dog")
     assert dataset.labels.category_ids == (2, 7)
     assert "0 'dog'" in finding(dataset, "skipped")
 
 
-def test_an_image_without_a_size_gets_its_own(tmp_path: Path) -> None:
+def test_an_image_without_a_size_has_that_of_its_header(tmp_path: Path) -> None:
     images = [image(10, "a.png", None), *IMAGES[1:], image(40, "d.jpg", (0, 0))]
     rows = [*ANNOTATIONS, annotation(4, 10, 2, [60, 40, 20, 20]), annotation(5, 40, 2, [40, 50, 20, 20])]
     where = write_coco(tmp_path, images=images, annotations=rows)
@@ -324,7 +324,7 @@ def test_an_image_without_a_size_gets_its_own(tmp_path: Path) -> None:
     assert "'a.png', 'd.jpg'" in finding(dataset, "2 images have no size")
 
 
-def test_polygons_give_the_box_where_there_is_none(tmp_path: Path) -> None:
+def test_a_missing_box_is_computed_from_polygons(tmp_path: Path) -> None:
     row = {"id": 1, "image_id": 10, "category_id": 2, "segmentation": [[4, 5, 20, 9, 7, 30], [40, 8, 41, 9, 42, 7]]}
     holes = {"id": 2, "image_id": 10, "category_id": 2, "segmentation": {"counts": "abc", "size": [48, 64]}}
     boxed = annotation(3, 10, 2, BOX, segmentation=[[0, 0, 60, 40, 3, 3]])
@@ -334,12 +334,12 @@ def test_polygons_give_the_box_where_there_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("area", [-1, 0, None, "12", float("nan"), True])
-def test_an_area_that_is_none_is_that_of_the_box(tmp_path: Path, area: Any) -> None:
+def test_a_missing_area_is_that_of_the_box(tmp_path: Path, area: Any) -> None:
     dataset = CocoDataset(write_coco(tmp_path, annotations=[annotation(1, 10, 2, BOX, area=area)]))
     assert dataset.annotations()["annotations"][0]["area"] == 200
 
 
-def test_an_image_that_cannot_be_read_is_unreadable_and_said(tmp_path: Path) -> None:
+def test_an_unreadable_image_is_reported(tmp_path: Path) -> None:
     where = write_coco(tmp_path)
     (tmp_path / "a.png").write_bytes(b"no image")
     dataset = CocoDataset(where)
@@ -354,7 +354,7 @@ def test_an_image_that_cannot_be_read_is_unreadable_and_said(tmp_path: Path) -> 
 # ---- where images are
 
 
-def test_images_are_found_below_the_folder_that_is_named(tmp_path: Path) -> None:
+def test_images_are_found_in_the_given_folder(tmp_path: Path) -> None:
     where = write_coco(tmp_path / "json", image_files=None)
     for name in ("a.png", "b.png", "c.png"):
         write_image(tmp_path / "elsewhere" / name)
@@ -362,7 +362,7 @@ def test_images_are_found_below_the_folder_that_is_named(tmp_path: Path) -> None
     assert len(CocoDataset(where, images=tmp_path / "elsewhere")) == 3
 
 
-def test_absolute_names_are_taken_within_the_folder_alone(tmp_path: Path) -> None:
+def test_absolute_names_are_accepted_only_inside_the_folder(tmp_path: Path) -> None:
     inside = [image(10, str(tmp_path / "images" / "a.png")), image(20, "b.png")]
     where = write_coco(tmp_path, images=inside, image_files=["images/a.png", "images/b.png", "a.png"])
     dataset = CocoDataset(where, images=tmp_path / "images")
@@ -371,7 +371,7 @@ def test_absolute_names_are_taken_within_the_folder_alone(tmp_path: Path) -> Non
     assert "leads out" in refusal(write_coco(tmp_path, images=outside, image_files=None), images=tmp_path / "images")
 
 
-def test_names_with_the_slashes_of_windows_are_found(tmp_path: Path) -> None:
+def test_names_with_windows_separators_are_found(tmp_path: Path) -> None:
     where = write_coco(
         tmp_path, images=[image(10, "sub\\a.png"), image(20, "b.png")], image_files=["sub/a.png", "b.png"]
     )
@@ -379,20 +379,20 @@ def test_names_with_the_slashes_of_windows_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "a\0b", "x" * 5000, "\ud800.png", "http://x/a.png", "a.png/b"])
-def test_any_name_is_merely_missing(tmp_path: Path, name: str) -> None:
+def test_any_odd_name_is_only_missing(tmp_path: Path, name: str) -> None:
     dataset = CocoDataset(write_coco(tmp_path, images=[*IMAGES, image(40, name)]))
     assert len(dataset) == 3
     assert "1 image is missing" in finding(dataset, "missing")
 
 
-def test_names_in_any_script_and_with_bytes_that_are_no_text_are_read(tmp_path: Path) -> None:
+def test_names_in_any_script_or_with_invalid_utf8_are_read(tmp_path: Path) -> None:
     names = ["日本 \U0001f600.png", "line\nbreak.png", "\udcff\udcfe.png"]
     images = [image(10 * place, name) for place, name in enumerate(names, start=1)]
     dataset = CocoDataset(write_coco(tmp_path, images=images, image_files=names))
     assert all(isinstance(dataset.read(index), Frame) for index in range(3))
 
 
-def test_what_is_kept_of_annotations_are_arrays(tmp_path: Path) -> None:
+def test_annotations_are_kept_as_arrays(tmp_path: Path) -> None:
     rows = [annotation(n, 10, 2, BOX, segmentation=[[1.5] * 200], caption="x" * 100) for n in range(1, 200)]
     tables = CocoDataset(write_coco(tmp_path, annotations=rows))._tables
     kept = [getattr(tables, name) for name in ("boxes_xyxy", "class_ids", "crowd", "areas")]

@@ -66,7 +66,7 @@ def write(tmp_path: Path) -> Callable[..., str]:
     return write
 
 
-def test_segments_are_truths_with_their_masks(write: Callable[..., str]) -> None:
+def test_segments_are_ground_truth_with_masks(write: Callable[..., str]) -> None:
     data = open_dataset(write(), masks=True)
     assert (data.labels.names, data.labels.category_ids) == (("dog", "cat", "rug"), (1, 7, 200))
     assert data.labels.stuff == {2}
@@ -81,7 +81,7 @@ def test_segments_are_truths_with_their_masks(write: Callable[..., str]) -> None
     assert data.report.issues == ("1 class has no box: 'cat'",)
 
 
-def test_the_folder_of_coco_is_enough_and_boxes_need_no_png(write: Callable[..., str], tmp_path: Path) -> None:
+def test_the_coco_folder_is_enough_and_boxes_need_no_png(write: Callable[..., str], tmp_path: Path) -> None:
     write()
     (tmp_path / "annotations/panoptic_val2017/a.png").unlink()
     data = open_dataset(str(tmp_path), part="val")
@@ -91,7 +91,7 @@ def test_the_folder_of_coco_is_enough_and_boxes_need_no_png(write: Callable[...,
         open_dataset(str(tmp_path), part="train")
 
 
-def test_masks_turn_with_their_image(write: Callable[..., str]) -> None:
+def test_masks_rotate_with_their_image(write: Callable[..., str]) -> None:
     """The annotations are of the stored image, which lies on its side."""
     data = open_dataset(write(orientation=6), masks=True)
     ground_truth = data.ground_truth(0)
@@ -101,19 +101,19 @@ def test_masks_turn_with_their_image(write: Callable[..., str]) -> None:
     assert np.array_equal(ground_truth.masks[1].decode(), np.rot90(ids_of_a() == RUG, -1))
 
 
-def test_classes_of_a_model_keep_what_is_stuff(write: Callable[..., str]) -> None:
+def test_classes_of_a_model_keep_the_stuff_flag(write: Callable[..., str]) -> None:
     data = open_dataset(write(), classes=("rug", "cow", "dog", "cat"))
     assert data.labels.stuff == {0}
     assert data.ground_truth(0).class_ids.tolist() == [2, 0, 2]
 
 
-def test_annotations_for_judges_hold_the_masks(write: Callable[..., str]) -> None:
+def test_annotations_have_the_masks(write: Callable[..., str]) -> None:
     found = open_dataset(write(), masks=True).annotations()["annotations"]
     assert [one["area"] for one in found] == [400, 48 * 20 - 15 * 20, 8 * 24]
     assert all(one["segmentation"]["size"] == [48, 64] for one in found)
 
 
-def test_a_png_that_goes_bad_is_told_when_it_is_read(write: Callable[..., str], tmp_path: Path) -> None:
+def test_a_png_that_becomes_unreadable_is_reported_on_reading(write: Callable[..., str], tmp_path: Path) -> None:
     data = open_dataset(write(), masks=True)
     (tmp_path / "annotations/panoptic_val2017/a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(ImageError, match=r"its PNG '.*a\.png' cannot be read"):
@@ -134,7 +134,7 @@ def test_a_png_that_goes_bad_is_told_when_it_is_read(write: Callable[..., str], 
         (lambda d: d["annotations"][0].update(file_name="other.png"), r"none of its 1 images exists: 'other\.png'"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_together_is_named(
+def test_inconsistent_annotations_and_pngs_are_named(
     write: Callable[..., str], change: Callable[[Any], Any], words: str
 ) -> None:
     changed = document()
@@ -143,12 +143,12 @@ def test_what_does_not_fit_together_is_named(
         open_dataset(write(changed), masks=True)
 
 
-def test_pngs_of_another_size_are_refused(write: Callable[..., str]) -> None:
+def test_pngs_of_another_size_are_rejected(write: Callable[..., str]) -> None:
     with pytest.raises(DataError, match="it has 60 x 40 pixels, the image 64 x 48"):
         open_dataset(write(ids=ids_of_a((40, 60))), masks=True)
 
 
-def test_a_missing_png_costs_its_image_alone(write: Callable[..., str], tmp_path: Path) -> None:
+def test_a_missing_png_skips_only_its_image(write: Callable[..., str], tmp_path: Path) -> None:
     changed = document()
     segments = changed["annotations"][0]["segments_info"]
     changed["annotations"].append({"image_id": 20, "file_name": "b.png", "segments_info": segments})
@@ -158,7 +158,7 @@ def test_a_missing_png_costs_its_image_alone(write: Callable[..., str], tmp_path
     assert len(open_dataset(write(changed))) == 2
 
 
-def test_outlines_of_coco_become_masks_where_they_are_asked_for(tmp_path: Path) -> None:
+def test_coco_outlines_become_masks_if_requested(tmp_path: Path) -> None:
     from tests.helpers.annotated_datasets import annotation, write_coco
 
     square = [[5, 6, 25, 6, 25, 16, 5, 16]]
@@ -178,18 +178,18 @@ def test_outlines_of_coco_become_masks_where_they_are_asked_for(tmp_path: Path) 
     assert any("1 annotation has no mask and was dropped" in one for one in data.report.issues)
 
 
-def test_data_without_masks_is_refused_where_they_are_asked_for(tmp_path: Path) -> None:
+def test_a_format_without_masks_is_rejected_if_masks_are_requested(tmp_path: Path) -> None:
     from tests.helpers.annotated_datasets import write_coco
 
     with pytest.raises(DataError, match="3 annotations have no mask"):
         open_dataset(write_coco(tmp_path), masks=True)
     (tmp_path / "yolo").mkdir()
     (tmp_path / "yolo/data.yaml").write_text("names: [dog]\ntrain: .\n")
-    with pytest.raises(UsageError, match="the model learns masks"):
+    with pytest.raises(UsageError, match="the model needs masks"):
         open_dataset(str(tmp_path / "yolo"), masks=True)
 
 
-def test_drawn_shapes_have_masks_that_fill_their_boxes_where_nothing_covers_them() -> None:
+def test_masks_of_uncovered_synthetic_shapes_fill_their_boxes() -> None:
     data = open_dataset("shapes:3:20", masks=True)
     for index in range(len(data)):
         ground_truth = data.ground_truth(index)

@@ -22,7 +22,7 @@ def painted(layout: SceneLayout, shape: Shape, canvas: Pixels) -> npt.NDArray[np
     return distance(canvas.astype(np.float32), before.astype(np.float32))
 
 
-def test_a_shape_is_painted_to_the_edges_of_its_box_and_no_further() -> None:
+def test_a_shape_fills_its_box_and_never_exceeds_it() -> None:
     for layout in LAYOUTS:
         for shape in layout.shapes:
             changed = painted(layout, shape, np.full((*layout.size_hw, 3), 128, np.uint8)) > 4
@@ -31,7 +31,7 @@ def test_a_shape_is_painted_to_the_edges_of_its_box_and_no_further() -> None:
             assert np.allclose(seen, shape.box_xyxy, atol=1.25), CLASSES[shape.class_id]
 
 
-def test_a_shape_stands_out_from_what_it_is_painted_on() -> None:
+def test_a_shape_contrasts_with_its_background() -> None:
     for layout in LAYOUTS:
         canvas = background(np.random.default_rng(layout.seed), layout.size_hw)
         for shape in layout.shapes:
@@ -46,7 +46,7 @@ def test_coverage_is_the_area_of_the_polygon() -> None:
     assert coverage((triangle,), (slice(0, 40), slice(0, 40))).sum() / 255 == pytest.approx(area, rel=0.05)
 
 
-def test_a_window_shows_its_part_of_the_whole() -> None:
+def test_a_window_has_its_part_of_the_complete_coverage() -> None:
     square = np.array([(5.25, 4.5), (30.5, 9.75), (25.25, 34.5), (1.0, 28.0)])
     whole = coverage((square,), (slice(0, 40), slice(0, 40)))
     part = coverage((square,), (slice(6, 30), slice(10, 33)))
@@ -62,7 +62,7 @@ def test_a_shadow_darkens_and_never_brightens() -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(192, 384), (384, 240), (480, 640), (64, 48)])
-def test_an_image_has_the_size_that_was_asked_for(size_hw: tuple[int, int]) -> None:
+def test_an_image_has_the_requested_size(size_hw: tuple[int, int]) -> None:
     for index in range(12):
         pixels, ground_truth = draw(2, index, size_hw=size_hw)
         assert pixels.shape == (*size_hw, 3)
@@ -70,7 +70,7 @@ def test_an_image_has_the_size_that_was_asked_for(size_hw: tuple[int, int]) -> N
         assert (ground_truth.boxes_xyxy[:, 2:] <= size_hw[::-1]).all()
 
 
-def test_backgrounds_are_of_many_kinds() -> None:
+def test_backgrounds_differ() -> None:
     grounds = [background(np.random.default_rng(seed), (200, 260)) for seed in range(60)]
     spreads = np.array([ground.std(axis=(0, 1)).mean() for ground in grounds])
     assert all(ground.shape == (200, 260, 3) and ground.flags.c_contiguous for ground in grounds)
@@ -79,7 +79,7 @@ def test_backgrounds_are_of_many_kinds() -> None:
     assert len({tuple(ground.mean(axis=(0, 1)).round()) for ground in grounds}) > 50
 
 
-def test_a_photograph_still_shows_the_scene() -> None:
+def test_camera_effects_keep_the_scene() -> None:
     scene = background(np.random.default_rng(5), (200, 260))
     scene[60:140, 60:140] = 255 - scene[60:140, 60:140].mean(axis=(0, 1)).astype(np.uint8)
     for seed in range(40):
@@ -89,7 +89,7 @@ def test_a_photograph_still_shows_the_scene() -> None:
         assert np.corrcoef(image.ravel(), scene.ravel())[0, 1] > 0.85
 
 
-def test_painting_leaves_the_layout_alone_and_repeats() -> None:
+def test_rendering_is_repeatable_and_keeps_the_layout() -> None:
     layout = lay_out(6, 3)
     boxes = layout.ground_truth().boxes_xyxy
     assert np.array_equal(paint(layout), paint(layout))

@@ -11,8 +11,8 @@ from detcli.datasets.shapes.outlines import OUTLINES, Outline
 from detcli.datasets.shapes.scene_layout import (
     CLASSES,
     LARGEST,
-    LEAST_VISIBLE,
-    MOST_SHAPES,
+    MAX_SHAPES,
+    MIN_VISIBLE,
     SMALLEST,
     SceneLayout,
     clipped_extent,
@@ -47,7 +47,7 @@ def test_boxes_are_the_extents_of_the_masks() -> None:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_the_box_of_a_shape_that_a_corner_cuts_is_the_extent_of_what_is_left(name: str) -> None:
+def test_the_box_of_a_clipped_shape_is_the_extent_of_the_visible_part(name: str) -> None:
     rng, cut = np.random.default_rng(4), 0
     for corner in itertools.product((0, 90), (0, 60)):
         for _ in range(12):
@@ -64,7 +64,7 @@ def test_the_box_of_a_shape_that_a_corner_cuts_is_the_extent_of_what_is_left(nam
     assert cut > 20
 
 
-def test_an_image_within_a_shape_is_its_box() -> None:
+def test_the_box_of_a_shape_around_the_image_is_the_image() -> None:
     assert clipped_extent((np.array([(-9.0, -9.0), (99.0, -9.0), (99.0, 99.0), (-9.0, 99.0)]),), (40, 50)) == (
         0,
         0,
@@ -73,7 +73,7 @@ def test_an_image_within_a_shape_is_its_box() -> None:
     )
 
 
-def test_a_hole_over_the_corner_leaves_the_corner_out() -> None:
+def test_a_hole_at_the_corner_excludes_the_corner_from_the_box() -> None:
     around = np.array([(-30.0, -30.0), (30.0, -30.0), (30.0, 30.0), (-30.0, 30.0)])
     assert clipped_extent((around, around / 3), (40, 50)) == (0, 0, 30, 30)  # the shape reaches both edges next to it
     notched = np.array([(-9.0, 20.0), (20.0, -9.0), (30.0, 20.0), (20.0, 30.0)])  # its longest side cuts the corner off
@@ -89,10 +89,10 @@ def test_a_shape_outside_has_no_box() -> None:
     assert clipped_extent((diagonal,), (40, 50)) is None
 
 
-def test_enough_of_every_shape_is_seen() -> None:
+def test_every_shape_is_visible_enough() -> None:
     for layout in LAYOUTS[:120]:
         for share in visible_shares(layout):
-            assert share > LEAST_VISIBLE - 0.05  # the layout counts coarse cells
+            assert share > MIN_VISIBLE - 0.05  # the layout counts coarse cells
 
 
 def visible_shares(layout: SceneLayout) -> list[float]:
@@ -111,7 +111,7 @@ def area(outline: Outline) -> float:
     return float(whole - sum(holes))
 
 
-def test_shapes_do_overlap_and_are_cut() -> None:
+def test_some_shapes_overlap_and_some_are_clipped() -> None:
     shares = np.array([share for layout in LAYOUTS[:60] for share in visible_shares(layout)])
     assert 0.03 < (shares < 0.8).mean() < 0.4
     boxes = [(shape.box_xyxy, layout.size_hw) for layout in LAYOUTS for shape in layout.shapes]
@@ -119,7 +119,7 @@ def test_shapes_do_overlap_and_are_cut() -> None:
     assert 0.03 < cut < 0.3
 
 
-def test_sizes_of_shapes_are_within_what_is_said() -> None:
+def test_sizes_of_shapes_are_within_the_documented_range() -> None:
     sizes = np.array([
         np.ptp(shape.outline[0], axis=0).max() / min(layout.size_hw) for layout in LAYOUTS for shape in layout.shapes
     ])  # fmt: skip
@@ -129,20 +129,20 @@ def test_sizes_of_shapes_are_within_what_is_said() -> None:
     assert (sizes > 0.4).mean() > 0.08
 
 
-def test_numbers_of_shapes_are_within_what_is_said() -> None:
+def test_numbers_of_shapes_are_within_the_documented_range() -> None:
     counts = [len(layout.shapes) for layout in LAYOUTS]
-    assert set(counts) == {*range(MOST_SHAPES + 1)}
+    assert set(counts) == {*range(MAX_SHAPES + 1)}
     assert 4 < np.mean(counts) < 5.5
     assert 0.01 < counts.count(0) / len(counts) < 0.08
 
 
-def test_every_class_is_as_frequent_as_another() -> None:
+def test_all_classes_are_equally_frequent() -> None:
     counts = np.bincount([shape.class_id for layout in LAYOUTS for shape in layout.shapes], minlength=len(CLASSES))
     assert len(CLASSES) >= 8
     assert counts.min() > 0.7 * counts.mean()
 
 
-def test_images_stand_and_lie_in_many_sizes() -> None:
+def test_images_are_portrait_and_landscape_of_many_sizes() -> None:
     sizes = np.array([layout.size_hw for layout in LAYOUTS])
     assert sizes.min() >= 192
     assert sizes.max() <= 384
@@ -151,7 +151,7 @@ def test_images_stand_and_lie_in_many_sizes() -> None:
     assert len({tuple(size) for size in sizes.tolist()}) > 250
 
 
-def test_another_size_is_laid_out_to_fit() -> None:
+def test_a_layout_fits_any_requested_size() -> None:
     layouts = [lay_out(21, index, (480, 640)) for index in range(30)]
     assert {layout.size_hw for layout in layouts} == {(480, 640)}
     boxes = np.concatenate([layout.ground_truth().boxes_xyxy for layout in layouts])

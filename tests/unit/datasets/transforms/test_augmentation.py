@@ -31,14 +31,14 @@ def bring(number: int) -> tuple[Pixels, GroundTruth]:
     return photo(size, number % 1000), ground_truth_of([[5, 6, 25, 30]], [number % 5])
 
 
-def test_everything_off_is_the_resize_of_inference_to_the_last_bit() -> None:
+def test_without_augmentation_the_output_is_the_resize_of_inference() -> None:
     for size in ((61, 83), (300, 200), SIZE):
         pixels = photo(size)
         answer, _ = augment(pixels, GroundTruth.empty(), OFF, size_hw=SIZE, rng=np.random.default_rng(0))
         assert np.array_equal(answer, Preprocessing(FixedSize(SIZE)).resize(Image.fromarray(pixels)))
 
 
-def test_everything_off_keeps_every_truth_in_proportion() -> None:
+def test_without_augmentation_boxes_scale_with_the_image() -> None:
     ground_truth = replace(ground_truth_of([[0, 0, 64, 48], [10, 12, 20, 24]]), crowd=np.array([False, True]))
     _, kept = augment(photo((48, 64)), ground_truth, OFF, size_hw=SIZE, rng=np.random.default_rng(0))
     assert np.allclose(kept.boxes_xyxy, ground_truth.boxes_xyxy * 2)
@@ -47,7 +47,7 @@ def test_everything_off_keeps_every_truth_in_proportion() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_box_lies_where_its_pixels_are(seed: int) -> None:
+def test_a_box_stays_on_its_pixels(seed: int) -> None:
     rng = np.random.default_rng(seed)
     left, top = rng.integers(1, 80, 2)
     box = [left, top, left + rng.integers(15, 60), top + rng.integers(15, 60)]
@@ -59,7 +59,7 @@ def test_a_box_lies_where_its_pixels_are(seed: int) -> None:
 
 @pytest.mark.parametrize("mosaic", [0.0, 1.0])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_truths_stay_valid_and_within_the_image(seed: int, mosaic: float) -> None:
+def test_boxes_stay_valid_and_inside_the_image(seed: int, mosaic: float) -> None:
     rng = np.random.default_rng(seed)
     size = (int(rng.integers(1, 90)), int(rng.integers(1, 90)))
     starts = rng.random((12, 2)) * [size[1], size[0]]
@@ -77,7 +77,7 @@ def test_truths_stay_valid_and_within_the_image(seed: int, mosaic: float) -> Non
 
 
 @pytest.mark.parametrize("mosaic", [0.0, 1.0])
-def test_the_same_seed_gives_the_same_answer_and_leaves_the_image_alone(mosaic: float) -> None:
+def test_the_same_seed_gives_the_same_output_and_keeps_the_input(mosaic: float) -> None:
     settings = replace(Augmentation(), mosaic=mosaic)
     pixels, ground_truth = photo(), ground_truth_of([[3, 4, 40, 30], [20, 20, 50, 44]])
     before = pixels.copy()
@@ -103,7 +103,7 @@ def test_flipping_twice_changes_nothing() -> None:
     assert np.array_equal(same.boxes_xyxy, ground_truth.boxes_xyxy)
 
 
-def test_what_zoom_out_adds_is_black_whatever_the_colors() -> None:
+def test_the_canvas_of_zoom_out_is_black_after_color_changes() -> None:
     settings = Augmentation(photometric=1.0, zoom_out=1.0, iou_crop=0.0, flip=0.0)
     white = np.full((40, 40, 3), 250, np.uint8)
     darkest = []
@@ -119,7 +119,7 @@ def test_what_zoom_out_adds_is_black_whatever_the_colors() -> None:
     assert max(darkest) > 0.5
 
 
-def test_a_crop_holds_the_center_of_every_truth_it_keeps() -> None:
+def test_a_crop_contains_the_center_of_every_kept_box() -> None:
     settings = Augmentation(photometric=0.0, zoom_out=0.0, iou_crop=1.0, flip=0.0)
     boxes = [[x, y, x + 8, y + 8] for x in range(0, 60, 12) for y in range(0, 44, 12)]
     counts = []
@@ -133,7 +133,7 @@ def test_a_crop_holds_the_center_of_every_truth_it_keeps() -> None:
     assert max(counts) == len(boxes)  # the choice of no crop at all
 
 
-def test_no_crop_is_chosen_for_the_sake_of_crowds_or_of_nothing() -> None:
+def test_crops_are_not_chosen_for_crowds_or_empty_images() -> None:
     settings = Augmentation(photometric=0.0, zoom_out=0.0, iou_crop=1.0, flip=0.0)
     crowd = replace(ground_truth_of([[3, 4, 40, 30]]), crowd=np.array([True]))
     uncut = augment(photo(), GroundTruth.empty(), OFF, size_hw=SIZE, rng=np.random.default_rng(0))[0]
@@ -151,7 +151,7 @@ def test_boxes_that_become_too_small_are_dropped() -> None:
     assert len(augment(photo((48, 64)), ground_truth, generous, size_hw=(24, 32), rng=np.random.default_rng(0))[1]) == 3
 
 
-def test_a_region_beyond_the_image_is_the_image_on_a_black_canvas() -> None:
+def test_a_region_beyond_the_image_is_black() -> None:
     pixels = photo((40, 60))
     canvas = np.zeros((100, 150, 3), np.uint8)
     canvas[30:70, 50:110] = pixels
@@ -162,7 +162,7 @@ def test_a_region_beyond_the_image_is_the_image_on_a_black_canvas() -> None:
     assert kept.boxes_xyxy.tolist() == [[50, 30, 110, 70]]
 
 
-def test_a_mosaic_shows_four_images_in_their_corners() -> None:
+def test_a_mosaic_has_four_images_in_its_corners() -> None:
     settings = replace(OFF, mosaic=1.0)
     greys = iter((80, 120, 160))
 
@@ -179,16 +179,18 @@ def test_a_mosaic_shows_four_images_in_their_corners() -> None:
         assert (answer[box[1] : box[3], box[0] : box[2]] == class_id).all()
 
 
-def test_a_mosaic_without_others_is_refused() -> None:
+def test_a_mosaic_without_other_images_is_rejected() -> None:
     with pytest.raises(ValueError, match="others"):
         augment(photo(), GroundTruth.empty(), replace(OFF, mosaic=1.0), size_hw=SIZE, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("wrong", [{"flip": 1.5}, {"zoom_out": -0.1}, {"mosaic": float("nan")}, {"min_size": -1.0}])
-def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_settings_are_rejected(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Augmentation(**wrong)
 
 
-def test_the_last_epochs_keep_the_flip_alone() -> None:
-    assert Augmentation(flip=0.3, mosaic=0.5, min_size=2).calm() == replace(OFF, flip=0.3, min_size=2)
+def test_the_last_epochs_keep_only_the_flip() -> None:
+    assert Augmentation(flip=0.3, mosaic=0.5, min_size=2).without_strong_augmentation() == replace(
+        OFF, flip=0.3, min_size=2
+    )

@@ -29,7 +29,7 @@ def with_filled_masks(size_hw: tuple[int, int], boxes: list[list[int]]) -> tuple
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_box_and_its_mask_lie_where_its_pixels_are(seed: int) -> None:
+def test_a_box_and_its_mask_stay_on_their_pixels(seed: int) -> None:
     rng = np.random.default_rng(seed)
     left, top = (int(side) for side in rng.integers(1, 60, 2))
     box = [left, top, left + int(rng.integers(15, 60)), top + int(rng.integers(15, 60))]
@@ -55,7 +55,7 @@ def test_a_box_and_its_mask_lie_where_its_pixels_are(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_truths_stay_valid_and_within_the_image(seed: int) -> None:
+def test_boxes_stay_valid_and_inside_the_image(seed: int) -> None:
     rng = np.random.default_rng(seed)
     size = (int(rng.integers(1, 90)), int(rng.integers(1, 90)))
     starts = rng.random((12, 2)) * [size[1], size[0]]
@@ -68,7 +68,7 @@ def test_truths_stay_valid_and_within_the_image(seed: int) -> None:
     assert (boxes[:, 2:] > boxes[:, :2]).all()
 
 
-def test_sizes_are_those_that_are_asked_for() -> None:
+def test_sizes_are_the_requested_ones() -> None:
     uncut = replace(SMALL, crop=0.0)
     sizes = set()
     for seed in range(200):
@@ -77,13 +77,13 @@ def test_sizes_are_those_that_are_asked_for() -> None:
     assert sizes == {shortest_edge_hw((120, 160), edge, 166) for edge in SMALL.shortest_edges}
 
 
-def test_no_side_is_longer_than_the_longest() -> None:
+def test_no_side_exceeds_the_longest_edge() -> None:
     for seed in SEEDS:
         answer, _ = augment_many_sizes(photo((40, 200)), GroundTruth.empty(), SMALL, rng=np.random.default_rng(seed))
         assert max(answer.shape[:2]) <= 166
 
 
-def test_half_of_the_images_are_cut_and_half_of_them_flipped() -> None:
+def test_half_of_the_images_are_cropped_and_half_are_flipped() -> None:
     pixels, ground_truth = with_filled_boxes((100, 100), [[0, 0, 10, 10]])
     still = replace(SMALL, shortest_edges=(100,))
     whole = [
@@ -96,7 +96,7 @@ def test_half_of_the_images_are_cut_and_half_of_them_flipped() -> None:
     assert 0.4 < sum(box == [90, 0, 100, 10] for box in whole) / len(whole) < 0.6
 
 
-def test_a_part_has_sides_within_bounds() -> None:
+def test_a_crop_has_sides_within_bounds() -> None:
     """The image is of columns that tell where they are: a part is seen by the columns it shows."""
     ramp = np.repeat(np.arange(0, 250, 2, dtype=np.uint8)[None, :, None], 125, 0).repeat(3, 2)
     always = KeepAspectTransform((125,), 1000, 1.0, (125,), (48, 75), flip=0.0)
@@ -108,8 +108,8 @@ def test_a_part_has_sides_within_bounds() -> None:
     assert 71 < max(shares) <= 76
 
 
-def test_everything_off_is_the_resize_of_inference_to_the_last_bit() -> None:
-    calm = replace(SMALL, flip=0.0).calm()
+def test_without_augmentation_the_output_is_the_resize_of_inference() -> None:
+    calm = replace(SMALL, flip=0.0).without_strong_augmentation()
     for size in ((61, 83), (300, 200), (100, 40)):
         pixels = photo(size)
         answer, _ = augment_many_sizes(pixels, GroundTruth.empty(), calm, rng=np.random.default_rng(0))
@@ -119,7 +119,7 @@ def test_everything_off_is_the_resize_of_inference_to_the_last_bit() -> None:
         )
 
 
-def test_boxes_that_a_cut_leaves_nothing_of_are_dropped_with_their_masks() -> None:
+def test_boxes_outside_a_crop_are_dropped_with_their_masks() -> None:
     pixels, ground_truth = with_filled_masks((100, 100), [[0, 0, 4, 4], [96, 96, 100, 100], [30, 30, 70, 70]])
     always = replace(SMALL, crop=1.0)
     counts = set()
@@ -131,7 +131,7 @@ def test_boxes_that_a_cut_leaves_nothing_of_are_dropped_with_their_masks() -> No
     assert {1, 2} <= counts
 
 
-def test_the_same_seed_gives_the_same_answer_and_leaves_the_image_alone() -> None:
+def test_the_same_seed_gives_the_same_output_and_keeps_the_input() -> None:
     pixels, ground_truth = with_filled_masks((90, 120), [[3, 4, 40, 30]])
     before = pixels.copy()
     for seed in SEEDS:
@@ -149,6 +149,6 @@ def test_the_same_seed_gives_the_same_answer_and_leaves_the_image_alone() -> Non
     [((480, 640), (800, 1066)), ((427, 640), (800, 1199)), ((801, 1334), (800, 1332)), ((640, 480), (1066, 800)),
      ((600, 1200), (666, 1333)), ((800, 900), (800, 900)), ((100, 100), (800, 800))],
 )  # fmt: skip
-def test_sizes_round_as_published(size: tuple[int, int], resized: tuple[int, int]) -> None:
+def test_sizes_round_as_in_the_original(size: tuple[int, int], resized: tuple[int, int]) -> None:
     # As transformers 5.23's DetrImageProcessor gives them.
     assert shortest_edge_hw(size, 800, 1333) == resized

@@ -16,7 +16,7 @@ def by_pillow(kind: type, factor: float) -> Pixels:
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.875, 1.0, 1.125, 1.5])
-def test_brightness_contrast_and_saturation_are_pillows_within_two_levels(factor: float) -> None:
+def test_brightness_contrast_and_saturation_match_pillow(factor: float) -> None:
     for kind, distortion in (
         (ImageEnhance.Brightness, Distortion(brightness=factor)),
         (ImageEnhance.Contrast, Distortion(contrast=factor)),
@@ -26,7 +26,7 @@ def test_brightness_contrast_and_saturation_are_pillows_within_two_levels(factor
         assert np.abs(difference).max() <= 2, kind
 
 
-def test_hue_turns_red_into_green_over_a_third_and_comes_round_after_a_whole_turn() -> None:
+def test_hue_turns_red_to_green_at_a_third_and_back_at_a_full_rotation() -> None:
     red = np.zeros((2, 2, 3), np.uint8)
     red[..., 0] = 200
     turned = Distortion(hue=1 / 3).apply(red, red)
@@ -40,20 +40,20 @@ def test_channels_are_taken_in_the_drawn_order() -> None:
     assert np.array_equal(Distortion(channels=(2, 0, 1)).apply(PIXELS, PIXELS), PIXELS[..., [2, 0, 1]])
 
 
-def test_contrast_of_a_part_turns_on_the_grey_of_the_whole_image() -> None:
+def test_contrast_of_a_crop_uses_the_mean_gray_of_the_complete_image() -> None:
     distortion = Distortion(brightness=0.9, contrast=1.4)
     whole = distortion.apply(PIXELS, PIXELS)
     assert np.array_equal(distortion.apply(PIXELS[:20, :30], PIXELS), whole[:20, :30])
 
 
-def test_contrast_comes_before_or_after_the_colors_as_drawn() -> None:
+def test_contrast_is_applied_before_or_after_the_colors_as_drawn() -> None:
     first, last = (
         Distortion(contrast=1.5, saturation=1.5, contrast_first=first).apply(PIXELS, PIXELS) for first in (True, False)
     )
     assert not np.array_equal(first, last)
 
 
-def test_each_of_the_five_is_drawn_with_the_probability() -> None:
+def test_each_of_the_five_changes_has_the_probability() -> None:
     drawn = [Distortion.draw(0.25, np.random.default_rng(seed)) for seed in range(2000)]
     for name in ("brightness", "contrast", "saturation", "hue", "channels"):
         share = np.mean([getattr(distortion, name) is not None for distortion in drawn])
@@ -64,6 +64,6 @@ def test_each_of_the_five_is_drawn_with_the_probability() -> None:
     assert 0.45 < np.mean([distortion.contrast_first for distortion in drawn]) < 0.55
 
 
-def test_nothing_drawn_is_nothing_done() -> None:
+def test_without_changes_the_pixels_stay_the_same() -> None:
     assert Distortion.draw(0.0, np.random.default_rng(0)) in (Distortion(), Distortion(contrast_first=False))
     assert Distortion().apply(PIXELS, PIXELS) is PIXELS

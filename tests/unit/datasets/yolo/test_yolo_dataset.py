@@ -33,7 +33,7 @@ def finding(dataset: YoloDataset, words: str) -> str:
     return found
 
 
-def test_images_come_in_order_with_their_truths_in_pixels(tmp_path: Path) -> None:
+def test_images_are_in_order_with_ground_truth_in_pixels(tmp_path: Path) -> None:
     dataset = YoloDataset(write_yolo(tmp_path, {"b": GOOD, "a": "", "c": None}))
     assert [dataset.image_id(index) for index in range(len(dataset))] == [1, 2, 3]
     frames = [dataset.read(index) for index in range(3)]
@@ -46,7 +46,7 @@ def test_images_come_in_order_with_their_truths_in_pixels(tmp_path: Path) -> Non
     assert dataset.report.issues == ()
 
 
-def test_category_ids_count_from_one(tmp_path: Path) -> None:
+def test_category_ids_start_at_one(tmp_path: Path) -> None:
     dataset = YoloDataset(write_yolo(tmp_path, {"a": GOOD}))
     assert dataset.labels.names == ("cat", "dog")
     assert dataset.labels.category_ids == (1, 2)
@@ -58,7 +58,7 @@ def test_category_ids_count_from_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_random_boxes_come_back_as_they_were_written(tmp_path: Path, seed: int) -> None:
+def test_random_boxes_are_read_as_written(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     sides = rng.random((30, 2)) * 0.5 + 0.01
     centers = sides / 2 + rng.random((30, 2)) * (1 - sides)
@@ -77,7 +77,7 @@ def test_classes_are_matched_by_name(tmp_path: Path) -> None:
         YoloDataset(str(tmp_path), classes=("dogs", "cat"))
 
 
-def test_a_polygon_gives_the_box_around_it(tmp_path: Path) -> None:
+def test_a_polygon_becomes_the_box_around_it(tmp_path: Path) -> None:
     dataset = YoloDataset(write_yolo(tmp_path, {"a": "1 0.25 0.5 0.75 0.25 0.5 1.0\n"}))
     assert dataset.ground_truth(0).boxes_xyxy.tolist() == [[16, 12, 48, 48]]
 
@@ -90,7 +90,7 @@ def test_a_polygon_gives_the_box_around_it(tmp_path: Path) -> None:
         ("cat 0.5 0.5 0.25 0.5", "not all numbers"),
         ("0 0.5 nan 0.25 0.5", "finite"),
         ("0 0.5 1e999 0.25 0.5", "finite"),
-        ("0.5 0.5 0.5 0.25 0.5", "no integer"),
+        ("0.5 0.5 0.5 0.25 0.5", "not an integer"),
         ("\x00\x01", "not all numbers"),
         ("0,0.5,0.5,0.25,0.5", "not all numbers"),
     ],
@@ -103,13 +103,13 @@ def test_a_malformed_row_is_dropped_and_named_by_file_and_line(tmp_path: Path, r
     assert dataset.report.boxes == 2
 
 
-def test_rows_that_are_malformed_for_the_most_part_are_refused(tmp_path: Path) -> None:
+def test_mostly_malformed_rows_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"3 rows are malformed.*a\.txt:1"):
         YoloDataset(write_yolo(tmp_path, {"a": "x\ny\nz\n" + GOOD}))
 
 
 @pytest.mark.parametrize("class_id", ["2", "-1", "99999"])
-def test_a_class_that_has_no_name_is_refused_by_file_and_line(tmp_path: Path, class_id: str) -> None:
+def test_a_class_id_without_a_name_is_rejected_by_file_and_line(tmp_path: Path, class_id: str) -> None:
     with pytest.raises(DataError, match=rf"a\.txt:3' \(class {class_id}\)"):
         YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}{class_id} 0.5 0.5 0.1 0.1\n"}))
 
@@ -122,7 +122,7 @@ def test_a_class_that_has_no_name_is_refused_by_file_and_line(tmp_path: Path, cl
         ("0 1.5 0.5 0.2 0.5", "1 box is outside the image", None),
     ],
 )
-def test_values_beyond_the_image_are_cut_off_or_dropped(
+def test_boxes_beyond_the_image_are_clipped_or_dropped(
     tmp_path: Path, row: str, words: str, kept: list[float] | None
 ) -> None:
     dataset = YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}{row}\n"}))
@@ -131,8 +131,8 @@ def test_values_beyond_the_image_are_cut_off_or_dropped(
     assert np.allclose(boxes, [] if kept is None else [kept])
 
 
-def test_boxes_in_pixels_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="YOLO's are fractions"):
+def test_boxes_in_pixels_are_rejected(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="YOLO boxes are fractions"):
         YoloDataset(write_yolo(tmp_path, {"a": "0 20 20 10 10\n1 30 30 10 10\n"}))
 
 
@@ -144,12 +144,12 @@ def test_rows_in_pixels_among_others_are_dropped_and_named(tmp_path: Path) -> No
     assert not any("cut off" in found for found in dataset.report.issues)
 
 
-def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
+def test_a_dataset_without_boxes_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="none of its 2 images has a box"):
         YoloDataset(write_yolo(tmp_path, {"a": "", "b": None}))
 
 
-def test_boxes_are_of_the_upright_image(tmp_path: Path) -> None:
+def test_boxes_refer_to_the_upright_image(tmp_path: Path) -> None:
     where = write_yolo(tmp_path, {"a": "0 0.25 0.5 0.5 1\n"})
     write_image(tmp_path / "images" / "train" / "a.png", (48, 64), orientation=6)
     dataset = YoloDataset(where)
@@ -159,7 +159,7 @@ def test_boxes_are_of_the_upright_image(tmp_path: Path) -> None:
     assert dataset.ground_truth(0).boxes_xyxy.tolist() == [[0, 0, 24, 64]]
 
 
-def test_an_image_that_cannot_be_read_is_unreadable_and_has_no_truths(tmp_path: Path) -> None:
+def test_an_unreadable_image_has_no_ground_truth(tmp_path: Path) -> None:
     where = write_yolo(tmp_path, {"a": GOOD, "b": GOOD})
     (tmp_path / "images" / "train" / "a.png").write_bytes(b"")
     dataset = YoloDataset(where)
@@ -168,7 +168,7 @@ def test_an_image_that_cannot_be_read_is_unreadable_and_has_no_truths(tmp_path: 
     assert [entry["id"] for entry in dataset.annotations()["images"]] == [2]
 
 
-def test_an_image_that_can_be_read_a_moment_later_has_its_truths(tmp_path: Path) -> None:
+def test_an_image_that_becomes_readable_has_its_ground_truth(tmp_path: Path) -> None:
     where = write_yolo(tmp_path, {"a": GOOD, "b": GOOD})
     image = tmp_path / "images" / "train" / "a.png"
     whole = image.read_bytes()
@@ -180,21 +180,21 @@ def test_an_image_that_can_be_read_a_moment_later_has_its_truths(tmp_path: Path)
     assert [entry["id"] for entry in dataset.annotations()["images"]] == [1, 2]
 
 
-def test_a_text_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_an_unreadable_label_file_is_reported(tmp_path: Path) -> None:
     where = write_yolo(tmp_path, {"a": GOOD, "b": None})
     (tmp_path / "labels" / "train" / "b.txt").mkdir()
-    assert "a folder, not a file" in finding(YoloDataset(where), "1 text cannot be read")
+    assert "a folder, not a file" in finding(YoloDataset(where), "1 label file cannot be read")
 
 
 # ---- the YAML file
 
 
-def test_names_may_be_numbered(tmp_path: Path) -> None:
+def test_class_names_may_be_numbered(tmp_path: Path) -> None:
     where = write_yolo(tmp_path, {"a": GOOD}, names={1: "dog", 0: "cat"}, nc=2)
     assert YoloDataset(where).labels.names == ("cat", "dog")
 
 
-def test_parts_may_be_lists_of_folders_and_of_texts(tmp_path: Path) -> None:
+def test_a_part_may_be_a_list_of_folders_and_image_lists(tmp_path: Path) -> None:
     where = write_yolo(tmp_path, {"a": GOOD, "b": GOOD, "c": GOOD}, train=["few.txt"], val=["images/train"])
     (tmp_path / "few.txt").write_text("./images/train/c.png\nimages/train/a.png\n\nimages/train/gone.png\n")
     listed = YoloDataset(where)
@@ -203,7 +203,7 @@ def test_parts_may_be_lists_of_folders_and_of_texts(tmp_path: Path) -> None:
     assert len(YoloDataset(where, part="val")) == 3
 
 
-def test_paths_as_roboflow_writes_them_are_found(tmp_path: Path) -> None:
+def test_roboflow_paths_are_found(tmp_path: Path) -> None:
     write_image(tmp_path / "set" / "train" / "images" / "a.png")
     text = tmp_path / "set" / "train" / "labels" / "a.txt"
     text.parent.mkdir()
@@ -217,10 +217,10 @@ def test_paths_as_roboflow_writes_them_are_found(tmp_path: Path) -> None:
     [
         ({"names": "cat"}, "'names' is 'cat', not a list"),
         ({"names": []}, "'names' is a list, not a list of names"),
-        ({"names": ["cat", True]}, "write it in quotes"),
+        ({"names": ["cat", True]}, "put it in quotes"),
         ({"names": ["cat", "cat"]}, "two classes have the name 'cat'"),
         ({"names": {0: "cat", 2: "dog"}}, "not numbered from 0 to 1"),
-        ({"nc": 3}, "names 2 classes and says 'nc: 3'"),
+        ({"nc": 3}, "has 2 class names, but 'nc: 3'"),
         ({"train": "nowhere"}, "no such folder or list"),
         ({"train": None}, "has no part 'train'"),
         ({"train": "x" * 5000}, "no such folder or list"),
@@ -228,7 +228,7 @@ def test_paths_as_roboflow_writes_them_are_found(tmp_path: Path) -> None:
         ({"path": ["x"]}, "not the path"),
     ],
 )
-def test_a_yaml_file_that_makes_no_sense_is_a_usage_error(tmp_path: Path, content: dict[str, Any], words: str) -> None:
+def test_an_invalid_yaml_file_is_a_usage_error(tmp_path: Path, content: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError) as caught:
         YoloDataset(write_yolo(tmp_path, {"a": GOOD}, **content))
     assert words in str(caught.value)
@@ -248,21 +248,21 @@ def test_a_yaml_file_that_makes_no_sense_is_a_usage_error(tmp_path: Path, conten
         "? {}\n: 1",
     ],
 )
-def test_any_text_in_the_place_of_yaml_is_a_usage_error(tmp_path: Path, text: str) -> None:
+def test_any_text_instead_of_yaml_is_a_usage_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "data.yaml").write_text(text)
     with pytest.raises(UsageError, match=r"data\.yaml"):
         YoloDataset(str(tmp_path))
 
 
-def test_aliases_that_grow_without_end_are_refused_at_once(tmp_path: Path) -> None:
+def test_exponential_yaml_aliases_are_rejected_quickly(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
     (tmp_path / "data.yaml").write_text("\n".join([*lines, "names: *a29"]))
-    with pytest.raises(UsageError, match="a list among 'names' is not text"):
+    with pytest.raises(UsageError, match="a list in 'names' is not text"):
         YoloDataset(str(tmp_path))
 
 
-def test_a_folder_of_images_has_no_meaning_here(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="says where its images are"):
+def test_an_image_folder_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has the paths of its images"):
         YoloDataset(write_yolo(tmp_path, {"a": GOOD}), images=tmp_path)
 
 
@@ -276,5 +276,5 @@ def test_a_folder_of_images_has_no_meaning_here(tmp_path: Path) -> None:
         ("a.jpg", "a.txt"),
     ],
 )
-def test_a_text_lies_in_labels_beside_the_nearest_images(image: str, text: str) -> None:
+def test_label_files_are_in_labels_next_to_the_nearest_images_folder(image: str, text: str) -> None:
     assert label_path(image) == text

@@ -14,7 +14,7 @@ def written(folder: Path, images: list[object], categories: list[object]) -> Pat
     return path
 
 
-def test_ids_are_found_by_relative_path_before_the_last_part() -> None:
+def test_ids_are_found_by_relative_path_before_file_name() -> None:
     ids = ImageIdLookup({"a/1.jpg": 10, "b/1.jpg": 20, "2.jpg": 30, "deep/3.jpg": 40})
     assert ids["a/1.jpg"] == 10
     assert ids["b/1.jpg"] == 20
@@ -24,7 +24,7 @@ def test_ids_are_found_by_relative_path_before_the_last_part() -> None:
     assert ids.get("4.jpg") is None
 
 
-def test_annotations_are_read_whatever_slashes_they_use(tmp_path: Path) -> None:
+def test_annotations_are_read_with_any_path_separators(tmp_path: Path) -> None:
     path = written(tmp_path, [{"id": 7, "file_name": ".\\sub\\a.jpg"}], [{"id": 3, "name": "Dog"}])
     truth = read_coco_ids(path)
     assert truth.image_ids["sub/a.jpg"] == 7
@@ -41,14 +41,14 @@ def test_labels_take_the_category_ids_of_the_annotations_by_name(tmp_path: Path)
     assert len(set(labels.category_ids)) == 3
 
 
-def test_a_hole_in_the_numbering_is_not_missed_and_stuff_stays_stuff(tmp_path: Path) -> None:
+def test_holes_in_the_numbering_are_not_missing_and_stuff_is_kept(tmp_path: Path) -> None:
     path = written(tmp_path, [{"id": 1, "file_name": "a"}], [{"id": 9, "name": "sky"}])
     labels, missing = read_coco_ids(path).renumber(ClassLabels(("N/A", "cat", "sky"), (0, 1, 2), frozenset({2})))
     assert missing == ("cat",)
     assert labels.stuff == {2}
 
 
-def test_annotations_with_other_words_for_everything_leave_the_ids_alone(tmp_path: Path) -> None:
+def test_annotations_without_a_common_name_keep_the_ids(tmp_path: Path) -> None:
     path = written(tmp_path, [{"id": 1, "file_name": "a"}], [{"id": 1, "name": "chat"}])
     labels = ClassLabels.from_names(["cat", "dog"])
     assert read_coco_ids(path).renumber(labels) == (labels, ("cat", "dog"))
@@ -66,7 +66,7 @@ def test_annotations_with_other_words_for_everything_leave_the_ids_alone(tmp_pat
         ('{"images": [{"id": 1, "file_name": null}], "categories": []}', "image 0: file_name is missing"),
     ],
 )
-def test_what_is_no_annotation_file_is_a_usage_error(tmp_path: Path, text: str, clause: str) -> None:
+def test_an_invalid_annotation_file_is_a_usage_error(tmp_path: Path, text: str, clause: str) -> None:
     (tmp_path / "gt.json").write_text(text)
     with pytest.raises(UsageError, match=clause):
         read_coco_ids(tmp_path / "gt.json")

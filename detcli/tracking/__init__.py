@@ -1,1 +1,1 @@
-"""Joins what was found in one frame and the next, so that an object keeps its number. Knows neither networks nor files."""
+"""Object tracking: joins the detections of successive frames, so that an object keeps its id. No networks, no files."""

@@ -1,4 +1,4 @@
-"""Which detection of a frame belongs to which track, and which ones say the same thing twice."""
+"""Assigns the detections of a frame to tracks, and finds duplicate detections."""
 
 from collections.abc import Sequence
 
@@ -11,57 +11,57 @@ from detcli.tracking.tracker_settings import TrackerSettings
 from detcli.tracking.tracks import Bools, Floats, Ints, Tracks
 
 
-def owners_of(found: Detections, tracks: Tracks, settings: TrackerSettings) -> Ints:
-    """The row of the track that each detection belongs to, -1 for none.
+def assign_tracks(detections: Detections, tracks: Tracks, settings: TrackerSettings) -> Ints:
+    """The row of each detection's track, -1 for none.
 
-    Three rounds, each with what the ones before left: known tracks with sure boxes, those among them that the last frame
-    showed with doubtful ones, and tracks that were seen only once with sure ones. Each round's pairs have the most
-    overlap in all.
+    There are three rounds, each with the tracks and detections that are left: confirmed tracks with high scores, confirmed
+    tracks visible in the last frame with low scores, and tracks detected only once with high scores. The pairs of a round
+    have the maximum sum of overlaps.
 
-    Overlaps are of boxes grown by one standard deviation of where the track is believed to be: a few pixels for one that
-    was just seen, much for one of unknown speed at a low rate, or one that was lost a while ago; never by more than
-    `farthest` sides, or in a frame every ten seconds one end of the image would overlap the other.
+    Boxes are enlarged by one standard deviation of the predicted position before overlaps are computed: a few pixels for a
+    track that was just detected, more for an unknown speed at a low frame rate, or a track lost for some time. The limit
+    is `max_margin` sides: otherwise, with one frame in ten seconds, boxes at both ends of the image would overlap.
     """
-    sure = found.scores >= np.float32(settings.high_threshold)
-    doubtful = (found.scores >= np.float32(settings.low_threshold)) & ~sure
-    beliefs = tracks.beliefs
-    margins = np.minimum(np.sqrt(beliefs.uncertainty[:, 0, 0]), settings.farthest * beliefs.scale)
-    overlaps = pairwise_iou(beliefs.boxes_xyxy, found.boxes_xyxy, margins)
-    overlaps[tracks.class_ids[:, None] != found.class_ids] = 0.0
+    high = detections.scores >= np.float32(settings.high_threshold)
+    low = (detections.scores >= np.float32(settings.low_threshold)) & ~high
+    states = tracks.states
+    margins = np.minimum(np.sqrt(states.uncertainty[:, 0, 0]), settings.max_margin * states.scale)
+    overlaps = pairwise_iou(states.boxes_xyxy, detections.boxes_xyxy, margins)
+    overlaps[tracks.class_ids[:, None] != detections.class_ids] = 0.0
     rounds: Sequence[tuple[Bools, Bools, float]] = (
-        (tracks.known, sure, settings.first_overlap),
-        (tracks.known & tracks.present, doubtful, settings.second_overlap),
-        (~tracks.known, sure, settings.new_overlap),
+        (tracks.confirmed, high, settings.first_overlap),
+        (tracks.confirmed & tracks.visible, low, settings.second_overlap),
+        (~tracks.confirmed, high, settings.new_overlap),
     )
-    owners = np.full(len(found), -1, np.int64)
-    waiting = np.ones(len(tracks), np.bool_)
-    for ours, theirs, least in rounds:
-        rows, columns = np.flatnonzero(ours & waiting), np.flatnonzero(theirs & (owners < 0))
-        paired_rows, paired_columns = best_pairs(overlaps[np.ix_(rows, columns)] - least)
-        owners[columns[paired_columns]] = rows[paired_rows]
-        waiting[rows[paired_rows]] = False
-    return owners
+    rows_of = np.full(len(detections), -1, np.int64)
+    unassigned = np.ones(len(tracks), np.bool_)
+    for track_mask, detection_mask, min_overlap in rounds:
+        rows, columns = np.flatnonzero(track_mask & unassigned), np.flatnonzero(detection_mask & (rows_of < 0))
+        paired_rows, paired_columns = best_pairs(overlaps[np.ix_(rows, columns)] - min_overlap)
+        rows_of[columns[paired_columns]] = rows[paired_rows]
+        unassigned[rows[paired_rows]] = False
+    return rows_of
 
 
-def duplicates(found: Detections, owned: Bools, overlap: float) -> Bools:
-    """Which detections, the best first, lie almost exactly on one of their class that is owned, or better than they."""
-    same = pairwise_iou(found.boxes_xyxy, found.boxes_xyxy) > overlap
-    same &= found.class_ids[:, None] == found.class_ids
-    better = np.tri(len(found), k=-1, dtype=np.bool_)
-    found_twice: Bools = np.any(same & (better | owned), axis=1)
-    return found_twice
+def duplicates(detections: Detections, has_track: Bools, overlap: float) -> Bools:
+    """Which detections, sorted by confidence, are duplicates of a better one, or one with a track, of the same class."""
+    same = pairwise_iou(detections.boxes_xyxy, detections.boxes_xyxy) > overlap
+    same &= detections.class_ids[:, None] == detections.class_ids
+    better = np.tri(len(detections), k=-1, dtype=np.bool_)
+    is_duplicate: Bools = np.any(same & (better | has_track), axis=1)
+    return is_duplicate
 
 
-def overshadowed(found: Detections, evidence: Floats, overlap: float) -> Bools:
-    """Which detections lie almost exactly on one whose track has more evidence, of whatever class.
+def hidden_by_other_tracks(detections: Detections, evidence: Floats, overlap: float) -> Bools:
+    """Which detections are duplicates of one whose track has more evidence, of any class.
 
-    Detectors that evaluate each class by itself see one object under two names when they are in doubt, and those without
-    suppression now and then see it twice under one.
+    Detectors that score each class independently may return one object with two classes, and those without NMS may return
+    it twice with one class.
     """
-    same = pairwise_iou(found.boxes_xyxy, found.boxes_xyxy) > overlap
+    same = pairwise_iou(detections.boxes_xyxy, detections.boxes_xyxy) > overlap
     np.fill_diagonal(same, val=False)
-    hidden = np.zeros(len(found), np.bool_)
-    for place in np.argsort(-evidence, kind="stable").tolist() if same.any() else ():
-        if not hidden[place]:
-            hidden |= same[place]
+    hidden = np.zeros(len(detections), np.bool_)
+    for index in np.argsort(-evidence, kind="stable").tolist() if same.any() else ():
+        if not hidden[index]:
+            hidden |= same[index]
     return hidden

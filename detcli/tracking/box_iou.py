@@ -1,4 +1,4 @@
-"""How much boxes have in common."""
+"""Intersection over union of boxes as NumPy arrays."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,25 +6,25 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
-def pairwise_iou(ones_xyxy: Floats, others_xyxy: Floats, margins: Floats | None = None) -> Floats:
-    """Intersection over union of each of [N, 4] with each of [M, 4]: [N, M]; 0 where neither box has an area.
+def pairwise_iou(first_xyxy: Floats, second_xyxy: Floats, margins: Floats | None = None) -> Floats:
+    """Intersection over union of all pairs of [N, 4] and [M, 4]: [N, M]; 0 where neither box has an area.
 
-    margins  [N] pixels by which the first box of a pair, and the second too, are grown on every side
+    margins  [N] pixels by which both boxes of a pair are enlarged on each side
     """
-    grown = np.zeros((len(ones_xyxy), 1)) if margins is None else 2 * margins[:, None]
-    one_wide, one_high = _sides(ones_xyxy[:, None])
-    other_wide, other_high = _sides(others_xyxy[None])
-    both = _shared(ones_xyxy, others_xyxy, 0, grown)
-    both *= _shared(ones_xyxy, others_xyxy, 1, grown)
-    either = (one_wide + grown) * (one_high + grown) + (other_wide + grown) * (other_high + grown)
-    either -= both
-    return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    grown = np.zeros((len(first_xyxy), 1)) if margins is None else 2 * margins[:, None]
+    first_width, first_height = _sides(first_xyxy[:, None])
+    second_width, second_height = _sides(second_xyxy[None])
+    shared_area = _shared(first_xyxy, second_xyxy, 0, grown)
+    shared_area *= _shared(first_xyxy, second_xyxy, 1, grown)
+    union = (first_width + grown) * (first_height + grown) + (second_width + grown) * (second_height + grown)
+    union -= shared_area
+    return np.divide(shared_area, union, out=np.zeros_like(shared_area), where=union > 0)
 
 
-def _shared(ones_xyxy: Floats, others_xyxy: Floats, axis: int, grown: Floats) -> Floats:
-    """The length [N, M] that two boxes share in one direction; axis by axis is thrice as fast as both at once."""
-    shared: Floats = np.minimum(ones_xyxy[:, None, axis + 2], others_xyxy[None, :, axis + 2])
-    shared -= np.maximum(ones_xyxy[:, None, axis], others_xyxy[None, :, axis])
+def _shared(first_xyxy: Floats, second_xyxy: Floats, axis: int, grown: Floats) -> Floats:
+    """The shared length [N, M] of two boxes along an axis; three times as fast as both axes in one operation."""
+    shared: Floats = np.minimum(first_xyxy[:, None, axis + 2], second_xyxy[None, :, axis + 2])
+    shared -= np.maximum(first_xyxy[:, None, axis], second_xyxy[None, :, axis])
     shared += grown
     return shared.clip(0, out=shared)
 

@@ -1,10 +1,10 @@
-"""Where boxes are believed to be: Kalman filters over any steps of time, all tracks at once.
+"""Kalman filters for the positions and sizes of boxes, with time steps of any length, for all tracks in one array.
 
-A center moves at a speed that changes a little all the time; a size wanders. Noise belongs to a stretch of time and not
-to a frame, so two steps of a second say exactly what one of two seconds says: rates may vary and frames may be missing.
-Each direction is a filter by itself, and both have the same uncertainty.
+A center moves with a slowly changing speed; a size changes slowly. Noise depends on time, not on the number of frames, so
+two steps of one second equal one step of two seconds: frame rates may vary and frames may be missing. Each axis has its own
+filter, and both have the same uncertainty.
 
-The strengths are those of ByteTrack's filter at 30 frames a second, in sides of the box and seconds.
+The noise is that of ByteTrack's filter at 30 frames per second, in sides of the box and seconds.
 """
 
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-MEASUREMENT = 1 / 20  # standard deviation of what a detector says, in sides of the box
-WANDERING = 30 / 20**2  # of position and size: variance a second, in sides²
-SWERVING = 30 * (30 / 160) ** 2  # of speed: variance a second, in (sides a second)²
-FIRST_SPEED = 10 * 30 / 160  # standard deviation of a speed that nobody knows yet, in sides a second
-FIRST_PLACE = 2.0  # how much less a first detection is believed than a later one
+MEASUREMENT = 1 / 20  # standard deviation of a detection, in sides of the box
+POSITION_NOISE = 30 / 20**2  # of position and size: variance per second, in sides²
+SPEED_NOISE = 30 * (30 / 160) ** 2  # variance per second, in (sides per second)²
+FIRST_SPEED = 10 * 30 / 160  # standard deviation of an unknown speed, in sides per second
+FIRST_FACTOR = 2.0  # standard deviation of a first detection, relative to a later one
 
-_SHORTEST_SIDE = 1.0  # pixels; a box without any size would be believed without any doubt
+_MIN_SIDE = 1.0  # pixels; a box of size 0 would have no uncertainty
 
 
 @dataclass(frozen=True, slots=True)
 class KalmanState:
-    """What is believed of N boxes at one time.
+    """The estimated state of N boxes at one time.
 
     centers         float64 [N, 2]     x, y in pixels
-    speeds          float64 [N, 2]     pixels a second
+    speeds          float64 [N, 2]     pixels per second
     sizes           float64 [N, 2]     width, height in pixels
-    uncertainty     float64 [N, 2, 2]  covariance of place and speed, the same for x and y
+    uncertainty     float64 [N, 2, 2]  covariance of position and speed, the same for x and y
     size_variances  float64 [N]        the same for width and height
     """
 
@@ -45,7 +45,7 @@ class KalmanState:
         return len(self.centers)
 
     def __getitem__(self, which: npt.NDArray[Any]) -> "KalmanState":
-        """Those that a mask or indices pick."""
+        """The boxes selected by a mask or by indices."""
         return KalmanState(
             self.centers[which],
             self.speeds[which],
@@ -61,66 +61,68 @@ class KalmanState:
 
     @property
     def scale(self) -> Floats:
-        """The mean side of each box [N]: what noise is measured in."""
+        """The mean side of each box [N], the unit of the noise."""
         return _scale(self.sizes)
 
 
-def begin(boxes_xyxy: Floats) -> KalmanState:
-    """Beliefs from boxes [N, 4] seen for the first time: they may move anywhere."""
-    centers, sizes = _parts(boxes_xyxy)
+def initial_states(boxes_xyxy: Floats) -> KalmanState:
+    """States of boxes [N, 4] detected for the first time: their speed is unknown."""
+    centers, sizes = _centers_and_sizes(boxes_xyxy)
     scale = _scale(sizes)
     uncertainty = np.zeros((len(sizes), 2, 2))
-    uncertainty[:, 0, 0] = (FIRST_PLACE * MEASUREMENT * scale) ** 2
+    uncertainty[:, 0, 0] = (FIRST_FACTOR * MEASUREMENT * scale) ** 2
     uncertainty[:, 1, 1] = (FIRST_SPEED * scale) ** 2
-    return KalmanState(centers, np.zeros_like(centers), sizes, uncertainty, (FIRST_PLACE * MEASUREMENT * scale) ** 2)
+    return KalmanState(centers, np.zeros_like(centers), sizes, uncertainty, (FIRST_FACTOR * MEASUREMENT * scale) ** 2)
 
 
-def predict(beliefs: KalmanState, seconds: float) -> KalmanState:
-    """What is believed so many seconds later, where nothing was seen in between."""
+def predict(states: KalmanState, seconds: float) -> KalmanState:
+    """The states after a number of seconds without a detection."""
     t = seconds
     step = np.array([[1.0, t], [0.0, 1.0]])
-    noise = SWERVING * np.array([[t**3 / 3, t**2 / 2], [t**2 / 2, t]]) + WANDERING * np.array([[t, 0.0], [0.0, 0.0]])
-    squares = _scale(beliefs.sizes) ** 2
+    noise = SPEED_NOISE * np.array([[t**3 / 3, t**2 / 2], [t**2 / 2, t]]) + POSITION_NOISE * np.array(
+        [[t, 0.0], [0.0, 0.0]]
+    )
+    squares = _scale(states.sizes) ** 2
     return KalmanState(
-        beliefs.centers + beliefs.speeds * t,
-        beliefs.speeds,
-        beliefs.sizes,
-        step @ beliefs.uncertainty @ step.T + squares[:, None, None] * noise,
-        beliefs.size_variances + squares * WANDERING * t,
+        states.centers + states.speeds * t,
+        states.speeds,
+        states.sizes,
+        step @ states.uncertainty @ step.T + squares[:, None, None] * noise,
+        states.size_variances + squares * POSITION_NOISE * t,
     )
 
 
-def correct(beliefs: KalmanState, boxes_xyxy: Floats) -> KalmanState:
-    """What is believed once boxes [N, 4], one for each, were seen."""
-    centers, sizes = _parts(boxes_xyxy)
-    doubt = (MEASUREMENT * _scale(beliefs.sizes)) ** 2
-    gain = beliefs.uncertainty[:, :, 0] / (beliefs.uncertainty[:, 0, 0] + doubt)[:, None]  # [N, 2] place, speed
-    size_gain = beliefs.size_variances / (beliefs.size_variances + doubt)
-    surprise = centers - beliefs.centers
+def correct(states: KalmanState, boxes_xyxy: Floats) -> KalmanState:
+    """The states after one detection each, boxes [N, 4]."""
+    centers, sizes = _centers_and_sizes(boxes_xyxy)
+    variance = (MEASUREMENT * _scale(states.sizes)) ** 2
+    gain = states.uncertainty[:, :, 0] / (states.uncertainty[:, 0, 0] + variance)[:, None]  # [N, 2] position, speed
+    size_gain = states.size_variances / (states.size_variances + variance)
+    innovation = centers - states.centers
     return KalmanState(
-        beliefs.centers + gain[:, :1] * surprise,
-        beliefs.speeds + gain[:, 1:] * surprise,
-        beliefs.sizes + size_gain[:, None] * (sizes - beliefs.sizes),
-        beliefs.uncertainty - gain[:, :, None] * beliefs.uncertainty[:, None, 0],
-        (1 - size_gain) * beliefs.size_variances,
+        states.centers + gain[:, :1] * innovation,
+        states.speeds + gain[:, 1:] * innovation,
+        states.sizes + size_gain[:, None] * (sizes - states.sizes),
+        states.uncertainty - gain[:, :, None] * states.uncertainty[:, None, 0],
+        (1 - size_gain) * states.size_variances,
     )
 
 
-def joined(ones: KalmanState, others: KalmanState) -> KalmanState:
-    """The first, then the second."""
+def concatenate(first: KalmanState, second: KalmanState) -> KalmanState:
+    """The boxes of the first, then those of the second."""
     return KalmanState(
-        np.concatenate((ones.centers, others.centers)),
-        np.concatenate((ones.speeds, others.speeds)),
-        np.concatenate((ones.sizes, others.sizes)),
-        np.concatenate((ones.uncertainty, others.uncertainty)),
-        np.concatenate((ones.size_variances, others.size_variances)),
+        np.concatenate((first.centers, second.centers)),
+        np.concatenate((first.speeds, second.speeds)),
+        np.concatenate((first.sizes, second.sizes)),
+        np.concatenate((first.uncertainty, second.uncertainty)),
+        np.concatenate((first.size_variances, second.size_variances)),
     )
 
 
-def _parts(boxes_xyxy: Floats) -> tuple[Floats, Floats]:
+def _centers_and_sizes(boxes_xyxy: Floats) -> tuple[Floats, Floats]:
     return (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2, boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
 
 
 def _scale(sizes: Floats) -> Floats:
-    scale: Floats = sizes.mean(axis=1).clip(_SHORTEST_SIDE)
+    scale: Floats = sizes.mean(axis=1).clip(_MIN_SIDE)
     return scale

@@ -1,53 +1,53 @@
-"""Every number of a tracker."""
+"""The settings of a tracker."""
 
 from dataclasses import dataclass
 
 LOW_THRESHOLD = 0.1
-BIRTH_STEP = 0.1  # how far above the threshold tracks begin
+NEW_TRACK_STEP = 0.1  # tracks start this much above the threshold
 
 
 @dataclass(frozen=True, slots=True)
 class TrackerSettings:
-    """How boxes are joined; overlaps are intersection over union (see `association.owners_of`).
+    """How detections are joined; overlaps are intersection over union (see `association.assign_tracks`).
 
-    high_threshold     scores from here on continue tracks, lost ones too
-    birth_threshold    scores from here on begin tracks
-    low_threshold      scores from here on continue tracks that the last frame showed; the rest is dropped
-    first_overlap      a track and a sure box that overlap less are not the same object
-    second_overlap     of a track and a doubtful box
-    new_overlap        of a track that was seen once, and the sure box that would give it its number
-    duplicate_overlap  boxes that overlap by more are one object: of one class, only the better begins a track; of several
-                       tracks, the one that more speaks for is shown
-    farthest           sides of a box by which it is grown at most, to allow for where it may be
-    keep_s             seconds that a track which nobody sees is kept for
+    high_threshold       minimum score to continue a track, also a lost one
+    new_track_threshold  minimum score to start a track
+    low_threshold        minimum score to continue a track of the last frame; lower scores are dropped
+    first_overlap        minimum overlap of a track and a box with a high score
+    second_overlap       the same with a low score
+    new_overlap          the same for a track detected once and a box with a high score, which confirms it
+    duplicate_overlap    boxes with more overlap are one object: of one class, only the best starts a track; of several
+                         tracks, only the one with the most evidence is returned
+    max_margin           maximum enlargement of a box for the uncertainty of its position, in sides of the box
+    max_lost_s           seconds until a track without a detection is closed
 
-    The numbers are those of the authors' code for MOT17, save `duplicate_overlap` and `farthest`, which it has not.
+    The values are those of the authors' code for MOT17, except `duplicate_overlap` and `max_margin`, which are new.
     """
 
     high_threshold: float = 0.6
-    birth_threshold: float = 0.7
+    new_track_threshold: float = 0.7
     low_threshold: float = LOW_THRESHOLD
     first_overlap: float = 0.2
     second_overlap: float = 0.5
     new_overlap: float = 0.3
     duplicate_overlap: float = 0.7
-    farthest: float = 2.0
-    keep_s: float = 1.0
+    max_margin: float = 2.0
+    max_lost_s: float = 1.0
 
     def __post_init__(self) -> None:
-        low, high, birth = self.low_threshold, self.high_threshold, self.birth_threshold
-        if not 0 <= low <= high <= birth <= 1:
-            raise ValueError(f"thresholds {low}, {high} and {birth} are not in order from 0 to 1")
-        if not self.keep_s >= 0:
-            raise ValueError(f"tracks cannot be kept for {self.keep_s} seconds")
+        low, high, new = self.low_threshold, self.high_threshold, self.new_track_threshold
+        if not 0 <= low <= high <= new <= 1:
+            raise ValueError(f"thresholds {low}, {high} and {new} must be in ascending order, from 0 to 1")
+        if not self.max_lost_s >= 0:
+            raise ValueError(f"`max_lost_s` must be 0 or more, not {self.max_lost_s}")
 
     @classmethod
     def of_threshold(cls, threshold: float) -> "TrackerSettings":
-        """For a user who wants boxes above a threshold; the detector has to give those above `low_threshold`.
+        """The settings for boxes above a threshold; the detector must return those above `low_threshold`.
 
-        Tracks begin a step above it, as the authors' code has it; where little is left to 1, half way there.
+        Tracks start a step above it, as in the authors' code; near 1, half way between the threshold and 1.
         """
-        step = min(BIRTH_STEP, (1 - threshold) / 2)
+        step = min(NEW_TRACK_STEP, (1 - threshold) / 2)
         return cls(
-            high_threshold=threshold, birth_threshold=threshold + step, low_threshold=min(LOW_THRESHOLD, threshold)
+            high_threshold=threshold, new_track_threshold=threshold + step, low_threshold=min(LOW_THRESHOLD, threshold)
         )

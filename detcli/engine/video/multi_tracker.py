@@ -23,11 +23,11 @@ class MultiSourceTracker:
     @property
     def tracks(self) -> int:
         """Number of track ids, of all sources."""
-        return sum(tracker.given for tracker in self._trackers.values())
+        return sum(tracker.track_count for tracker in self._trackers.values())
 
     def __call__(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> Detections | FailedFrame:
         """The result with `track_ids`."""
         source = frame.origin.source
         if source not in self._trackers:
             self._trackers[source] = Tracker(self.settings)
-        return self._trackers[source].follow(frame, detections)
+        return self._trackers[source].track(frame, detections)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from detcli.structures.detections import Detections
-from detcli.tracking.association import duplicates, overshadowed
+from detcli.tracking.association import duplicates, hidden_by_other_tracks
 from detcli.tracking.byte_track import Tracker
 
 
@@ -25,13 +25,13 @@ def test_of_two_alike_the_better_or_the_owned_one_is_meant() -> None:
 
 def test_of_two_that_are_one_object_that_with_less_evidence_is_hidden() -> None:
     named = found((0.0, 0.9, 0), (1.0, 0.8, 1), (60.0, 0.7, 2), (60.0, 0.6, 2))
-    assert overshadowed(named, np.array([1.0, 9.0, 1.0, 2.0]), 0.7).tolist() == [True, False, True, False]
-    assert overshadowed(named, np.array([1.0, 1.0, 1.0, 1.0]), 0.7).tolist() == [False, True, False, True]
+    assert hidden_by_other_tracks(named, np.array([1.0, 9.0, 1.0, 2.0]), 0.7).tolist() == [True, False, True, False]
+    assert hidden_by_other_tracks(named, np.array([1.0, 1.0, 1.0, 1.0]), 0.7).tolist() == [False, True, False, True]
 
 
 def test_what_is_hidden_hides_nothing() -> None:
     row = found((0.0, 0.9, 0), (5.0, 0.8, 1), (10.0, 0.7, 2))  # neighbours are alike, the outer two are not
-    assert overshadowed(row, np.array([3.0, 2.0, 1.0]), 0.7).tolist() == [False, True, False]
+    assert hidden_by_other_tracks(row, np.array([3.0, 2.0, 1.0]), 0.7).tolist() == [False, True, False]
 
 
 def test_a_wrong_name_is_given_up_once_the_right_one_has_more_evidence() -> None:

@@ -210,10 +210,10 @@ def test_a_frame_that_failed_is_a_gap_and_goes_through_untouched() -> None:
     tracker, here = Tracker(), found((0, 0, 0.9, 0))
     origins = [Origin(number, "v.mp4", "v", "v", number, number * 5.0) for number in range(4)]
     failed = FailedFrame(origins[2], "damaged", "a frame could not be decoded")
-    given = [tracker.follow(Frame(origin, (100, 100), None), here) for origin in origins[:2]]
+    given = [tracker.track(Frame(origin, (100, 100), None), here) for origin in origins[:2]]
     assert [ids(each) for each in given if isinstance(each, Detections)] == [[1], [1]]
-    assert tracker.follow(failed, failed) is failed
-    after = tracker.follow(Frame(origins[3], (100, 100), None), here)
+    assert tracker.track(failed, failed) is failed
+    after = tracker.track(Frame(origins[3], (100, 100), None), here)
     assert isinstance(after, Detections)
     assert len(after) == 0  # ten seconds later it is somebody new, with a number from the next sighting on
 
@@ -247,7 +247,7 @@ def test_a_clock_that_goes_back_breaks_nothing() -> None:
 def test_of_a_threshold_tracks_begin_above_it_and_go_on_below(threshold: float, low: float, birth: float) -> None:
     settings = TrackerSettings.of_threshold(threshold)
     assert (settings.low_threshold, settings.high_threshold) == (low, threshold)
-    assert settings.birth_threshold == pytest.approx(birth)
+    assert settings.new_track_threshold == pytest.approx(birth)
 
 
 @pytest.mark.parametrize("threshold", [0.95, 0.99, 1.0])
@@ -263,10 +263,10 @@ def test_a_box_that_is_nowhere_is_refused(odd: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"low_threshold": 0.7}, {"high_threshold": 0.8}, {"birth_threshold": 1.5}, {"keep_s": -1}]
+    "wrong", [{"low_threshold": 0.7}, {"high_threshold": 0.8}, {"new_track_threshold": 1.5}, {"max_lost_s": -1}]
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"not in order|cannot be kept"):
+    with pytest.raises(ValueError, match=r"must be in ascending order|`max_lost_s` must be"):
         TrackerSettings(**wrong)
 
 

@@ -128,7 +128,7 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
     refuse_duplicates([target.path for target in targets])
     _refuse_shared_folders(
         {"the images": plan.images, "the crops": plan.crops, "the masks": plan.masks}
-        | {f"what {target.name} names": target.extra_folder for target in targets}
+        | {f"the files of {target.name}": target.extra_folder for target in targets}
     )
     files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
     if output.resume and not files:

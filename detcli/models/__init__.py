@@ -1,11 +1,12 @@
-"""The networks: pure torch, no file and no screen.
+"""The networks: PyTorch only, no file access and no output.
 
-The key of dimension letters, used in every shape comment below this folder:
+Dimension letters in the shape comments of this package:
 
-    B  images of a batch          S  positions of all levels, one after the other
+    B  images of a batch          S  tokens of all levels, concatenated
     C  channels                     Q  queries
     H  W  height and width          D  width of a token
     L  levels of a feature pyramid  M  attention heads
     P  sampling points of a head    K  classes
-    N  true boxes of an image      R  bins of a distribution over offsets
+    N  ground-truth boxes of an image   R  bins of a distribution over edge offsets
+    A  decoder layers               h  w  height and width of a mask
 """

@@ -1,4 +1,4 @@
-"""Reading config.json strictly: wrong types, absurd numbers and NaN are refused with the name of the field."""
+"""Strict reading of config.json: values of a wrong type or out of range raise an error that names the field."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,10 +15,10 @@ class ConfigFields:
     """The fields of one JSON object, each read with a default and its bounds.
 
     values  the object
-    where   its place within config.json, for messages: "backbone_config."; empty at the top
+    where   its path in config.json, for messages: "backbone_config."; empty for the top level
 
-    Every method raises UnsupportedModelError with the field's name where the value is not what it must be. A default
-    stands for an absent field only; null is a value, and refused unless a method says otherwise.
+    Every method raises UnsupportedModelError with the field's name for an invalid value. Defaults are for missing fields
+    only; null is a value, and invalid unless a method says otherwise.
     """
 
     def __init__(self, values: Mapping[str, Any], where: str = "") -> None:
@@ -29,102 +29,108 @@ class ConfigFields:
         return self._values.get(name) is not None
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
-        """A integer from low to high."""
-        return self._one(name, default, lambda value: _is_integer(value, low, high), f"a integer {low} to {high}")
+        """An integer from low to high."""
+        return self._checked(
+            name, default, lambda value: _is_integer(value, low, high), f"an integer from {low} to {high}"
+        )
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
         """A finite number from low to high."""
         return float(
-            self._one(name, default, lambda value: _is_number(value, low, high), f"a number {low:g} to {high:g}")
+            self._checked(
+                name, default, lambda value: _is_number(value, low, high), f"a number from {low:g} to {high:g}"
+            )
         )
 
     def number_or_none(self, name: str, low: float, high: float) -> float | None:
-        """A finite number, or None where the field is absent or null."""
+        """A finite number, or None if the field is missing or null."""
         return self.number(name, low, low, high) if name in self else None
 
     def flag(self, name: str, default: bool) -> bool:
         """True or false."""
-        return self._one(name, default, lambda value: isinstance(value, bool), "true or false")
+        return self._checked(name, default, lambda value: isinstance(value, bool), "true or false")
 
     def choice(self, name: str, default: str, choices: Collection[str]) -> str:
-        """One of a few words."""
+        """One of the given strings."""
         expected = "one of " + ", ".join(sorted(choices))
-        return self._one(name, default, lambda value: isinstance(value, str) and value in choices, expected)
+        return self._checked(name, default, lambda value: isinstance(value, str) and value in choices, expected)
 
     def integers(
         self, name: str, default: Sequence[int], low: int, high: int, *, length: tuple[int, int]
     ) -> tuple[int, ...]:
-        """A list of integers from low to high; `length` bounds how many."""
-        expected = f"a list of {_span(length)} integers {low} to {high}"
+        """A list of integers from low to high; `length` is the minimum and maximum number of items."""
+        expected = f"a list of {_span(length)} integers from {low} to {high}"
         return tuple(
-            self._one(
+            self._checked(
                 name, default, lambda value: _is_list(value, length, lambda x: _is_integer(x, low, high)), expected
             )
         )
 
     def integer_or_integers(self, name: str, default: int, low: int, high: int, *, length: int) -> tuple[int, ...]:
-        """A list of `length` integers from low to high; a single number stands for that many of itself."""
+        """A list of `length` integers from low to high; a single number is repeated."""
 
         def fits(value: Any) -> bool:
             return _is_integer(value, low, high) or _is_list(
                 value, (length, length), lambda x: _is_integer(x, low, high)
             )
 
-        expected = f"a integer {low} to {high}, or a list of {length} of them"
-        value: Any = self._one(name, default, fits, expected)
+        expected = f"an integer from {low} to {high}, or a list of {length} of them"
+        value: Any = self._checked(name, default, fits, expected)
         return (value,) * length if isinstance(value, int) else tuple(value)
 
     def flags(self, name: str, default: Sequence[bool], *, length: tuple[int, int]) -> tuple[bool, ...]:
-        """A list of true and false."""
-        expected = f"a list of {_span(length)} times true or false"
+        """A list of booleans."""
+        expected = f"a list of {_span(length)} booleans"
         return tuple(
-            self._one(name, default, lambda value: _is_list(value, length, lambda x: isinstance(x, bool)), expected)
+            self._checked(name, default, lambda value: _is_list(value, length, lambda x: isinstance(x, bool)), expected)
         )
 
     def words(self, name: str, *, length: tuple[int, int]) -> tuple[str, ...]:
-        """A list of words; the field must be there."""
-        expected = f"a list of {_span(length)} words"
-        return tuple(self._one(name, (), lambda value: _is_list(value, length, lambda x: isinstance(x, str)), expected))
+        """A list of strings; the field must exist."""
+        expected = f"a list of {_span(length)} strings"
+        return tuple(
+            self._checked(name, (), lambda value: _is_list(value, length, lambda x: isinstance(x, str)), expected)
+        )
 
     def pairs(
         self, name: str, default: Sequence[int], low: int, high: int, *, length: tuple[int, int]
     ) -> tuple[tuple[int, int], ...]:
-        """A list of pairs of integers; a single number stands for a pair of twins."""
+        """A list of pairs of integers; a single number is a pair of equal ones."""
 
         def fits(item: Any) -> bool:
             return _is_integer(item, low, high) or _is_list(item, (2, 2), lambda x: _is_integer(x, low, high))
 
-        expected = f"a list of {_span(length)} integers {low} to {high}, or pairs of them"
-        items = self._one(name, default, lambda value: _is_list(value, length, fits), expected)
+        expected = f"a list of {_span(length)} integers from {low} to {high}, or pairs of them"
+        items = self._checked(name, default, lambda value: _is_list(value, length, fits), expected)
         return tuple((item, item) if isinstance(item, int) else (item[0], item[1]) for item in items)
 
     def object(self, name: str) -> "ConfigFields | None":
-        """The fields of an object within this one, or None where it is absent or null."""
+        """The fields of a nested object, or None if it is missing or null."""
         if name not in self:
             return None
-        value: Mapping[str, Any] = self._one(name, {}, lambda value: isinstance(value, Mapping), "an object")
+        value: Mapping[str, Any] = self._checked(name, {}, lambda value: isinstance(value, Mapping), "an object")
         return ConfigFields(value, f"{self._where}{name}.")
 
     def items(self) -> list[tuple[Any, Any]]:
-        """Names and values as they stand."""
+        """Names and values, unchecked."""
         return list(self._values.items())
 
-    def refuse(self, name: str, expected: str) -> UnsupportedModelError:
-        """The error to raise for a field whose value no single check could refuse."""
-        value = _shown(self._values[name]) if name in self._values else "absent"
+    def invalid(self, name: str, expected: str) -> UnsupportedModelError:
+        """The error for a field that does not fit to other fields."""
+        value = _shown(self._values[name]) if name in self._values else "missing"
         return UnsupportedModelError(f"config.json: '{self._where}{name}' is {value}; it must be {expected}")
 
-    def _one(self, name: str, default: T, fits: Callable[[Any], bool], expected: str) -> T:
+    def _checked(self, name: str, default: T, fits: Callable[[Any], bool], expected: str) -> T:
         value = self._values.get(name, _ABSENT)
         if value is _ABSENT:
             return default
         if not fits(value):
-            raise self.refuse(name, expected)
+            raise self.invalid(name, expected)
         return cast("T", value)
 
 
 def read_labels(fields: ConfigFields) -> tuple[str, ...]:
-    """Names by class index: id2label, else num_labels times LABEL_i, else two of them, as transformers has it."""
+    """Class names by class index: id2label, else LABEL_i for num_labels classes, by default 2, as in transformers."""
     given = fields.object("id2label")
     if given is None:
         return tuple(f"LABEL_{i}" for i in range(fields.integer("num_labels", 2, 1, 100_000)))
@@ -132,10 +138,10 @@ def read_labels(fields: ConfigFields) -> tuple[str, ...]:
     for key, name in given.items():
         index = int(key) if isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 9 else key
         if not isinstance(index, int) or isinstance(index, bool) or not isinstance(name, str) or len(name) > 1000:
-            raise given.refuse(str(key)[:40], "a name under an integer")
+            raise given.invalid(str(key)[:40], "a name with an integer key")
         names[index] = name
     if not 1 <= len(names) <= 100_000:
-        raise fields.refuse("id2label", "an object of 1 to 100000 names")
+        raise fields.invalid("id2label", "an object of 1 to 100000 names")
     return tuple(names.get(i, f"LABEL_{i}") for i in range(len(names)))
 
 
@@ -165,13 +171,13 @@ def _span(length: tuple[int, int]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value as JSON would have it, never long; numbers of more digits than Python prints are named by their size."""
+    """A short text of a value; for numbers with more digits than Python prints, their size."""
     if isinstance(value, int) and value.bit_length() > 256:
         return f"a number of {value.bit_length()} bits"
     if isinstance(value, Mapping | list | tuple) and len(value) > 16:
         return f"{type(value).__name__} of {len(value)} items"
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # a huge number, or endless nesting, within
+    except (ValueError, RecursionError):  # contains a huge number or endless nesting
         return f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= 80 else text[:77] + "..."

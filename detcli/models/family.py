@@ -20,24 +20,24 @@ TrainingStart = Literal["scratch", "custom", "objects365"]
 
 
 class Criterion(Protocol):
-    """What a network minimises in training."""
+    """The losses of training."""
 
     def __call__(self, outputs: Outputs, targets: Sequence[Targets]) -> dict[str, Tensor]:
-        """Judge the answers `network(pixels, targets=targets)` gave in training mode.
+        """Compute the losses of the outputs of `network(pixels, targets=targets)` in training mode.
 
-        returns every loss by its name, a scalar already multiplied by its weight: their sum is what to minimise.
-        Counts that losses are divided by are those of all processes together, divided by the number of processes.
+        returns every loss by its name, a scalar already multiplied by its weight; training minimizes their sum.
+        Losses are divided by counts that are means over all processes.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterGroup:
-    """Parameters that learn alike.
+    """Parameters with the same optimizer settings.
 
-    names   as the network's `named_parameters` has them
-    rate    which of the recipe's learning rates is theirs
-    decay   whether the recipe's weight decay takes hold of them
-    factor  of the rate
+    names   as in the network's `named_parameters`
+    rate    which of the recipe's learning rates they have
+    decay   whether they have weight decay
+    factor  of the learning rate
     """
 
     names: tuple[str, ...]
@@ -48,11 +48,11 @@ class ParameterGroup:
 
 @dataclass(frozen=True, slots=True)
 class ReplacedClassHead:
-    """A network's state made to fit other classes.
+    """A model changed to other classes.
 
-    config  the record with the new classes
-    state   the state dict of a network of that record
-    kept    class indices, of the new classes, whose rows were learned before
+    config  the configuration with the new classes
+    state   the state dict of its network
+    kept    indices of new classes whose rows are already trained
     """
 
     config: Any
@@ -62,12 +62,12 @@ class ReplacedClassHead:
 
 @dataclass(frozen=True, slots=True)
 class ConversionHints:
-    """What the keys of an original repository's weights cannot tell.
+    """What the names and shapes of an original repository's weights do not show.
 
-    labels    names by class index; None: those of the published data for that number of classes, where there are some
-    dilation  the last stage of the backbone keeps its resolution (DC5); None: nobody has said
-    args      of the training run, as the file holds them; empty where it holds none
-    image_size_hw  of the images it was trained on, where the user says it
+    labels         class names by class index; None: those of the published dataset with that number of classes, if any
+    dilation       the last stage of the backbone is dilated (DC5); None: unknown
+    args           of the training run, as in the file; empty if it has none
+    image_size_hw  of the training images, if the user gives it
     """
 
     labels: tuple[str, ...] | None = None
@@ -78,12 +78,12 @@ class ConversionHints:
 
 @dataclass(frozen=True, slots=True)
 class ConvertedWeights:
-    """Weights of an original repository, told in the Hub's terms.
+    """Weights of an original repository, converted to the Hub's names.
 
-    config        the family's record
-    preprocessor  fields of preprocessor_config.json that differ from the family's own
-    tensors       by the names that `read_weights` takes
-    notes         sentences for the user: what was taken for granted
+    config        the family's configuration
+    preprocessor  fields of preprocessor_config.json that differ from the family's defaults
+    tensors       by names that `read_weights` accepts
+    notes         sentences for the user: what was assumed
     """
 
     config: Any
@@ -187,8 +187,7 @@ class Family(Protocol):
     def read_original(self, tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
         """Convert tensors of the family's original repository; None where their names are not of that repository.
 
-        Raises UnsupportedModelError naming the missing hint, and DamagedModelError for tensors that are missing or do
-        not fit.
+        Raises UnsupportedModelError naming the missing hint, and DamagedModelError for missing or invalid tensors.
         """
 
     @abstractmethod
@@ -246,7 +245,7 @@ FAMILIES: Registry[Family] = Registry(
     check=_check,
 )
 
-# model_type of config.json -> family, so that recognising one imports no other.
+# model_type of config.json -> family: finding one does not import the others.
 MODEL_TYPES: dict[str, str] = {"d_fine": "dfine", "detr": "detr", "deformable_detr": "deformable_detr"}
 
 
@@ -260,4 +259,4 @@ def family_of(config: Json) -> Family:
             if model_type in FAMILIES[name].model_types:
                 return FAMILIES[name]
     known = ", ".join(sorted(MODEL_TYPES))
-    raise UnsupportedModelError(f"config.json says model_type {str(model_type)[:60]!r}; detcli knows {known}")
+    raise UnsupportedModelError(f"config.json: unsupported model_type {str(model_type)[:60]!r}; supported are {known}")

@@ -1,4 +1,4 @@
-"""The backbone's part of config.json of DETR and Deformable DETR: three ways to say it, one record each, and back."""
+"""The backbone's part of DETR's and Deformable DETR's config.json, in three forms: read and write."""
 
 import re
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from detcli.models.layers.activations import ACTIVATIONS
 BackboneConfig = ResNetConfig | TimmConfig
 Backbone = ResNet | TimmBackbone
 
-_STAGES = (1, 8)  # fewest and most
-_MOST_BLOCKS = 512  # of all stages together: so many modules are built before a weight is looked at
+_STAGES = (1, 8)  # minimum and maximum
+_MAX_BLOCKS = 512  # of all stages together: the modules are built before weights are read
 _STAGES_OF_VARIANTS = 4
 _DC5_STRIDE = 16  # of the last map, where the last of four stages is dilated
 
@@ -21,13 +21,13 @@ _DC5_STRIDE = 16  # of the last map, where the last of four stages is dilated
 def read_backbone(fields: ConfigFields, default_out: Sequence[int]) -> BackboneConfig:
     """Read the backbone from the fields of config.json, of any version of transformers.
 
-    4.x names one of timm's (`use_timm_backbone`, `backbone`, `backbone_kwargs`, `dilation`), or spells out transformers'
-    own ResNet in `backbone_config`; 5.x always has `backbone_config`, in which a timm name may stand. Plain ResNets of
-    timm are built here; any other needs timm.
+    4.x has a name in timm (`use_timm_backbone`, `backbone`, `backbone_kwargs`, `dilation`), or transformers' own ResNet in
+    `backbone_config`; 5.x always has `backbone_config`, which may have a name in timm. Standard ResNets of timm are built
+    without timm; any other backbone needs it.
 
-    default_out  maps that are handed out where a timm name stands alone
+    default_out  indices of the returned maps if there is only a name in timm
 
-    Raises UnsupportedModelError naming the first field that is not what it must be.
+    Raises UnsupportedModelError naming the first invalid field.
     """
     fields.integer("num_channels", 3, 3, 3)
     given = fields.object("backbone_config")
@@ -40,19 +40,21 @@ def read_backbone(fields: ConfigFields, default_out: Sequence[int]) -> BackboneC
     elif by_name:
         return _read_timm_name(fields, tuple(default_out), dilation=dilation)
     else:
-        if "backbone" in fields:  # the name of a repository, say; this one alone means the ResNet that needs no timm
+        if "backbone" in fields:  # a repository, say; only this name is the ResNet that does not need timm
             fields.choice("backbone", "resnet50", ("resnet50",))
         config = ResNetConfig()
     if dilation:
-        raise fields.refuse("dilation", "false where use_timm_backbone is: transformers' own ResNet is never dilated")
+        raise fields.invalid(
+            "dilation", "false if use_timm_backbone is false: transformers' own ResNet is never dilated"
+        )
     return config
 
 
 def write_backbone(config: BackboneConfig, default_out: Sequence[int]) -> dict[str, Any]:
     """Write the fields of config.json, as every version of transformers reads them.
 
-    A timm name stands alone, as in the first files of the Hub, where it hands out the usual maps. Other maps are spelled
-    out as versions from 5 on have it: 4.x, which has another way, refuses that rather than misread it.
+    With the usual maps, a name in timm is written alone, as in the first files of the Hub. Other maps are written in the form
+    of version 5: 4.x, which has another form, rejects that and does not misread it.
     """
     if isinstance(config, ResNetConfig) and config.timm_name is None:
         return {
@@ -89,20 +91,20 @@ def write_backbone(config: BackboneConfig, default_out: Sequence[int]) -> dict[s
 
 
 def make_backbone(config: BackboneConfig) -> Backbone:
-    """Build the network of a record; its `out_channels` are those of its maps.
+    """Build the network of a configuration; its `out_channels` are those of its maps.
 
-    Raises UnsupportedModelError where it takes timm and that is not installed, or has no such network.
+    Raises UnsupportedModelError if it needs timm and timm is not installed, or does not have the network.
     """
     return ResNet(config) if isinstance(config, ResNetConfig) else TimmBackbone(config)
 
 
 def _read_timm_name(fields: ConfigFields, default_out: tuple[int, ...], *, dilation: bool) -> BackboneConfig:
-    """Read a name of timm's as 4.x has it."""
+    """Read a name in timm, in the form of 4.x."""
     name = _timm_name(fields) if "backbone" in fields else "resnet50"
     kwargs = fields.object("backbone_kwargs") or ConfigFields({}, "backbone_kwargs.")
     for key in dict(kwargs.items()):
         if key not in ("out_indices", "in_chans", "num_channels", "output_stride"):
-            raise kwargs.refuse(str(key)[:40], "absent: detcli knows out_indices, in_chans and output_stride")
+            raise kwargs.invalid(str(key)[:40], "absent: detcli supports out_indices, in_chans and output_stride")
     for key in ("in_chans", "num_channels"):
         kwargs.integer(key, 3, 3, 3)
     out_indices = kwargs.integers("out_indices", default_out, -16, 15, length=(1, 16))
@@ -111,21 +113,21 @@ def _read_timm_name(fields: ConfigFields, default_out: tuple[int, ...], *, dilat
 
 
 def _read_timm_config(given: ConfigFields) -> BackboneConfig:
-    """Read a name of timm's as 5.x has it."""
+    """Read a name in timm, in the form of 5.x."""
     given.integer("num_channels", 3, 3, 3)
     if not given.flag("features_only", True):
-        raise given.refuse("features_only", "true")
+        raise given.invalid("features_only", "true")
     out_indices = given.integers("out_indices", (-1,), -16, 15, length=(1, 16))
     return _timm(_timm_name(given), out_indices, _output_stride(given))
 
 
 def _timm(name: str, out_indices: tuple[int, ...], output_stride: int | None) -> BackboneConfig:
-    """A ResNet of our own where it is one, with timm's names for its weights; else one of timm's."""
+    """Our own ResNet if it is a standard one, with timm's names for its weights; otherwise timm's network."""
     plain = name.partition(".")[0].removeprefix("tv_")  # `resnet50.a1_in1k` is a resnet50 with certain weights
     count = _STAGES_OF_VARIANTS + 1
     outs = tuple(i % count if -count <= i < 0 else i for i in out_indices)
     output_stride = None if output_stride == 2 * _DC5_STRIDE else output_stride
-    # timm's map 0 is the stem before its max-pool, ours, as that of transformers, comes after it.
+    # timm's map 0 is the stem before its max-pool; ours, like that of transformers, is after it.
     usual = list(outs) == sorted(set(outs)) and outs[0] >= 1 and outs[-1] < count
     if plain in VARIANTS and usual and output_stride in (None, _DC5_STRIDE):
         return resnet_variant(plain, outs, dilation=output_stride is not None, timm_name=name)
@@ -133,10 +135,10 @@ def _timm(name: str, out_indices: tuple[int, ...], output_stride: int | None) ->
 
 
 def _timm_name(fields: ConfigFields) -> str:
-    """The name, which may be no address: timm would follow it, and take code and weights from there."""
+    """The name, which must not be an address: timm would load code and weights from it."""
     name = dict(fields.items()).get("backbone")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name):
-        raise fields.refuse("backbone", "the name of a network of timm's")
+        raise fields.invalid("backbone", "the name of a network in timm")
     return name
 
 
@@ -150,9 +152,9 @@ def _read_resnet(fields: ConfigFields) -> ResNetConfig:
     sizes = fields.integers("hidden_sizes", (256, 512, 1024, 2048), 4, 16384, length=_STAGES)
     depths = fields.integers("depths", (3, 4, 6, 3), 1, 256, length=_STAGES)
     if len(depths) != len(sizes):
-        raise fields.refuse("depths", f"a list of {len(sizes)}, one for each of hidden_sizes")
-    if sum(depths) > _MOST_BLOCKS:
-        raise fields.refuse("depths", f"{_MOST_BLOCKS} blocks together at most")
+        raise fields.invalid("depths", f"a list of {len(sizes)}, one for each of hidden_sizes")
+    if sum(depths) > _MAX_BLOCKS:
+        raise fields.invalid("depths", f"at most {_MAX_BLOCKS} blocks together")
     return ResNetConfig(
         depths=depths,
         hidden_sizes=sizes,
@@ -166,7 +168,7 @@ def _read_resnet(fields: ConfigFields) -> ResNetConfig:
 
 
 def _read_outputs(fields: ConfigFields, stages: int) -> tuple[int, ...]:
-    """Which maps are handed out: out_indices, else out_features, else the last stage; rising, each once."""
+    """Indices of the returned maps: out_indices, else out_features, else the last stage; ascending, each once."""
     names = _stage_names(stages)
     if "out_indices" in fields:
         field = "out_indices"
@@ -176,12 +178,12 @@ def _read_outputs(fields: ConfigFields, stages: int) -> tuple[int, ...]:
         field = "out_features"
         words = fields.words(field, length=(1, len(names)))
         if not set(words) <= set(names):
-            raise fields.refuse(field, "some of " + ", ".join(names))
+            raise fields.invalid(field, "some of " + ", ".join(names))
         outs = tuple(names.index(word) for word in words)
     else:
         return (stages,)
     if list(outs) != sorted(set(outs)):
-        raise fields.refuse(field, "rising, each once")
+        raise fields.invalid(field, "ascending, each once")
     return outs
 
 
@@ -209,7 +211,7 @@ def _stage_names(stages: int) -> list[str]:
 
 
 def _flag_or_null(fields: ConfigFields, name: str, default: bool) -> bool:
-    """True or false; null, which 4.x writes where the other way is taken, is false."""
+    """True or false; null, which 4.x writes if another form is used, is false."""
     if dict(fields.items()).get(name, default) is None:
         return False
     return fields.flag(name, default)

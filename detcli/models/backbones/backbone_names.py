@@ -14,9 +14,9 @@ _OUR_BLOCK = re.compile(r"stages\.(\d+)\.(\d+)\.(shortcut|layers\.\d)\.(conv|nor
 
 
 def our_backbone_name(name: str, config: BackboneConfig) -> str | None:
-    """Our name for one of the Hub's, both without what stands before the backbone; None where there is none.
+    """Our name for one of the Hub's, both without the prefix of the backbone; None for an unknown name.
 
-    A ResNet's weights are known by timm's names and by transformers' own, whichever config.json goes with. Batch
+    A ResNet's weights may have timm's or transformers' names, whatever config.json says. Batch
     counters get a name that no network has: frozen norms have none.
     """
     name = name.removeprefix("_backbone.")  # transformers 4.x, with one of timm's in `backbone_config`
@@ -40,9 +40,9 @@ def our_backbone_name(name: str, config: BackboneConfig) -> str | None:
 
 
 def hub_backbone_name(name: str, config: BackboneConfig) -> str:
-    """The Hub's name for one of ours, in the spelling that goes with the config.json of this record.
+    """The Hub's name for one of ours, timm's or transformers', as the configuration says.
 
-    Raises ValueError for a name that no backbone has.
+    Raises ValueError for an unknown name.
     """
     if isinstance(config, TimmConfig):
         return name.removeprefix("model.")
@@ -73,7 +73,7 @@ def _timm_name(name: str) -> str:
 def _parts(name: str) -> tuple[str, str, str, str, str]:
     match = _OUR_BLOCK.fullmatch(name)
     if match is None:
-        raise ValueError(f"'{name}' is no tensor of a ResNet")
+        raise ValueError(f"'{name}' is not a tensor of a ResNet")
     stage, block, part, kind, rest = match.groups()
     return stage, block, part, kind, rest
 

@@ -1,4 +1,4 @@
-"""HGNetV2 (Baidu 2023): the convolutional backbone of D-FINE. It knows images and maps, no tokens."""
+"""HGNetV2 (Baidu 2023): the convolutional backbone of D-FINE."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:
-    """One stage: an optional downsampling, then blocks of layers whose outputs are all kept and squeezed.
+    """One stage: an optional downsampling, then blocks that concatenate and squeeze the outputs of their layers.
 
     inputs, middle, outputs  channels before the stage, of each layer, and after each block
-    stride                   of the downsampling; (1, 1) and no `downsample` where there is none
+    stride                   of the downsampling
     light                    layers are a 1x1 and a depthwise convolution instead of a full one
     """
 
@@ -34,14 +34,14 @@ class StageConfig:
 
 @dataclass(frozen=True, slots=True)
 class HGNetV2Config:
-    """The whole backbone.
+    """The backbone's configuration.
 
-    stem          channels of the image, within the stem, and after it
+    stem          channels of the image, inside the stem, and after it
     stem_strides  of the stem's convolutions 1, 2a, 2b, 3 and 4; 2a and 2b are 1
-    out_indices   what is handed out: 0 is the stem, 1 the first stage
+    out_indices   of the maps that are returned: 0 is the stem, 1 the first stage
     hidden_act    activation of the stem; the stages have ReLU
     affine        a learnable affine after each activation
-    frozen        norms as buffers that training leaves alone
+    frozen        norms are buffers that training does not change
     """
 
     stem: tuple[int, int, int]
@@ -54,12 +54,12 @@ class HGNetV2Config:
 
     @property
     def out_channels(self) -> tuple[int, ...]:
-        """Channels of each map that is handed out."""
+        """Channels of each map that is returned."""
         return tuple(self.stem[2] if i == 0 else self.stages[i - 1].outputs for i in self.out_indices)
 
     @property
     def out_strides(self) -> tuple[Pair, ...]:
-        """Pixels between two cells of each map that is handed out, down and across."""
+        """Strides of each map that is returned, vertical and horizontal."""
         down, across = 1, 1
         for stride in self.stem_strides:
             down, across = down * stride[0], across * stride[1]
@@ -72,7 +72,7 @@ class HGNetV2Config:
 
 
 class HGNetV2(nn.Module):
-    """Images -> maps of rising stride."""
+    """Images -> feature maps of increasing stride."""
 
     def __init__(self, config: HGNetV2Config) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class HGNetV2(nn.Module):
         self.out_indices = config.out_indices
         self.stem = Stem(config, norm)
         self.stages = nn.ModuleList(Stage(stage, norm, affine=config.affine) for stage in config.stages)
-        # Stages beyond the last that is handed out feed nothing, but their weights are part of a checkpoint.
+        # Stages after the last returned map are not used, but checkpoints have their weights.
         self._used = max(config.out_indices)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
@@ -91,12 +91,12 @@ class HGNetV2(nn.Module):
         return [maps[i] for i in self.out_indices]
 
     def drop_unused(self) -> None:
-        """Let go of stages that feed nothing."""
+        """Remove the stages that no returned map depends on."""
         self.stages = self.stages[: self._used]
 
 
 class Stem(nn.Module):
-    """Five convolutions and a max-pool next to two of them; the map shrinks to a quarter."""
+    """Five convolutions, with a max-pool parallel to two of them; the stride is 4."""
 
     def __init__(self, config: HGNetV2Config, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class Stem(nn.Module):
         self.stem2b = block(inner // 2, inner, 2, strides[2])
         self.stem3 = block(inner * 2, inner, 3, strides[3])
         self.stem4 = block(inner, outputs, 1, strides[4])
-        self.parts: nn.ModuleList | None = None  # the halves of stem3, once folded
+        self.parts: nn.ModuleList | None = None  # the halves of stem3, after folding
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Take pixels [B, 3, H, W] to [B, C, H / 4, W / 4]."""
@@ -129,7 +129,7 @@ class Stem(nn.Module):
         return output
 
     def fold(self) -> None:
-        """Let stem3 read its two inputs where they lie: laying the largest maps of all side by side takes long."""
+        """Split stem3 by its two inputs: concatenating these large maps is slow."""
         if self.parts is None:
             conv = self.stem3.take_conv()
             self.parts = nn.ModuleList(split_inputs(conv, conv.in_channels // 2))
@@ -145,7 +145,7 @@ class Stem(nn.Module):
 
 
 def _largest_of_four(x: Tensor) -> Tensor:
-    """Max-pool 2x2 at stride 1. On a CPU two passes of `maximum` take half of max_pool2d's time; their gradients more."""
+    """Max-pool 2x2 at stride 1. On a CPU two calls of `maximum` take half of max_pool2d's time, but their gradients more."""
     if x.requires_grad:
         return F.max_pool2d(x, kernel_size=2, stride=1)
     down = torch.maximum(x[..., :-1, :], x[..., 1:, :])
@@ -176,7 +176,7 @@ class Stage(nn.Module):
 
 
 class Block(nn.Module):
-    """Layers one after the other; the input and all their outputs are squeezed, then widened."""
+    """Layers in sequence; the input and all outputs are concatenated, squeezed, then expanded."""
 
     def __init__(
         self, config: StageConfig, inputs: int, norm: Callable[[int], nn.Module], *, affine: bool, residual: bool

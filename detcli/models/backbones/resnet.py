@@ -1,4 +1,4 @@
-"""ResNet (He et al. 2015), version 1.5: the convolutional backbone of DETR and Deformable DETR. It knows maps, no tokens."""
+"""ResNet (He et al. 2015), version 1.5: the convolutional backbone of DETR and Deformable DETR."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,19 +14,19 @@ LayerType = Literal["basic", "bottleneck"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResNetConfig:
-    """The whole backbone, under the names of transformers' own ResNet.
+    """The backbone's configuration, under the names of transformers' own ResNet.
 
     depths                    blocks of each stage
     hidden_sizes              channels after each stage
     layer_type                blocks of two 3x3 convolutions, or of 1x1, 3x3 and 1x1
     embedding_size            channels after the stem
-    hidden_act                activation of the stem and after each sum; within a block it is always ReLU
-    downsample_in_first_stage the first stage halves the map too
+    hidden_act                activation of the stem and after each residual block; inside a block it is always ReLU
+    downsample_in_first_stage the first stage downsamples too
     downsample_in_bottleneck  the first 1x1 convolution of a stage has the stride, as in version 1
-    dilation                  the last stage keeps the size of the map and looks twice as far instead (DC5)
-    out_indices               what is handed out: 0 is the stem, 1 the first stage
-    timm_name                 what timm calls it, where config.json names it so: its weights then have timm's names on
-                              disk. None: config.json spells it out, and weights have the names of transformers
+    dilation                  the last stage is dilated instead of downsampled (DC5)
+    out_indices               of the maps that are returned: 0 is the stem, 1 the first stage
+    timm_name                 its name in timm, if config.json has that: the weights then have timm's names on disk.
+                              None: config.json has all fields, and weights have the names of transformers
     """
 
     depths: tuple[int, ...] = (3, 4, 6, 3)
@@ -42,7 +42,7 @@ class ResNetConfig:
 
     @property
     def out_channels(self) -> tuple[int, ...]:
-        """Channels of each map that is handed out."""
+        """Channels of each map that is returned."""
         return tuple(self.hidden_sizes[i - 1] if i else self.embedding_size for i in self.out_indices)
 
     @property
@@ -53,7 +53,7 @@ class ResNetConfig:
         return tuple(1 if self.dilation and stage == last else stride for stage, stride in enumerate(usual))
 
 
-# Depths and channels by timm's names of the plain ones.
+# Block type and depths of the standard ResNets, by their names in timm.
 _VARIANTS: dict[str, tuple[LayerType, tuple[int, ...]]] = {
     "resnet18": ("basic", (2, 2, 2, 2)),
     "resnet26": ("bottleneck", (2, 2, 2, 2)),
@@ -69,7 +69,7 @@ VARIANTS: tuple[str, ...] = tuple(_VARIANTS)
 def resnet_variant(
     name: str, out_indices: tuple[int, ...], *, dilation: bool = False, timm_name: str | None = None
 ) -> ResNetConfig:
-    """One of VARIANTS. A dilated one always has a `timm_name`: in transformers' own spelling there is none.
+    """One of VARIANTS. A dilated one always has a `timm_name`: transformers' own ResNet is never dilated.
 
     Raises KeyError for other names.
     """
@@ -85,7 +85,7 @@ def resnet_variant(
 
 
 class ResNet(nn.Module):
-    """Images -> maps of rising stride; all norms are frozen."""
+    """Images -> feature maps of increasing stride; all norms are frozen."""
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()
@@ -93,8 +93,8 @@ class ResNet(nn.Module):
         self.out_channels = config.out_channels
         self.stem = _block(3, config.embedding_size, 7, 2, activation=config.hidden_act)
         inputs = (config.embedding_size, *config.hidden_sizes)
-        # Stages beyond the last that is handed out feed nothing, but transformers' own ResNet has their weights on disk;
-        # timm's has not.
+        # Stages after the last returned map are not used. Checkpoints of transformers' own ResNet have their weights,
+        # those of timm's do not.
         self._used = max(config.out_indices)
         built = len(config.depths) if config.timm_name is None else self._used
         self.stages = nn.ModuleList(_stage(config, stage, inputs[stage]) for stage in range(built))
@@ -105,17 +105,17 @@ class ResNet(nn.Module):
         maps = [x] if 0 in self.out_indices else []
         for index, stage in enumerate(self.stages[: self._used], 1):
             x = stage(x)
-            if index in self.out_indices:  # the others' memory is free for the next stage
+            if index in self.out_indices:  # the memory of other maps is free for the next stage
                 maps.append(x)
         return maps
 
     def drop_unused(self) -> None:
-        """Let go of stages that feed nothing."""
+        """Remove the stages that no returned map depends on."""
         self.stages = self.stages[: self._used]
 
 
 class ResidualBlock(nn.Module):
-    """Convolutions one after the other, the input added to what comes out, and an activation."""
+    """Convolutions with a residual connection, then an activation."""
 
     def __init__(self, layers: list[ConvNorm], shortcut: ConvNorm | None, activation: str) -> None:
         super().__init__()
@@ -138,13 +138,13 @@ class ResidualBlock(nn.Module):
 
 
 def _stage(config: ResNetConfig, stage: int, inputs: int) -> nn.Sequential:
-    """The blocks of a stage; the first one has its stride."""
+    """The blocks of a stage; the first one has the stride."""
     outputs, act = config.hidden_sizes[stage], config.hidden_act
     dilated = config.dilation and stage == len(config.depths) - 1
     blocks = []
     for index in range(config.depths[stage]):
         stride = config.strides[stage] if index == 0 else 1
-        # As in timm and torchvision, a convolution that would have had the stride is not dilated.
+        # As in timm and torchvision, the convolution that the stride belonged to is not dilated.
         before, after = (1 if index == 0 else 2, 2) if dilated else (1, 1)
         if config.layer_type == "bottleneck":
             middle = outputs // 4

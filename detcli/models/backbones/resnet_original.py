@@ -1,4 +1,4 @@
-"""The ResNet in weights of the original repositories, which have torchvision's names: read off its tensors' shapes."""
+"""The ResNet configuration of original weights, which have torchvision's names, from the shapes of the tensors."""
 
 from dataclasses import replace
 
@@ -7,15 +7,15 @@ from detcli.models.backbones.resnet import VARIANTS, ResNetConfig, resnet_varian
 from detcli.models.conversion.original_names import TensorShapes
 from detcli.models.family import ConversionHints
 
-BODY = "backbone.0.body."  # before every name of the backbone
+BODY = "backbone.0.body."  # prefix of the backbone's names
 _STAGES = 4
 
 
 def read_resnet(shape: TensorShapes, hints: ConversionHints, out_indices: tuple[int, ...]) -> ResNetConfig:
-    """The backbone's record.
+    """The backbone's configuration.
 
-    Raises DamagedModelError where it is no ResNet, and UnsupportedModelError where nobody has said whether its last
-    stage is dilated, or it is and the network has no name.
+    Raises DamagedModelError if it is not a ResNet, and UnsupportedModelError if it is unknown whether its last stage is
+    dilated, or if it is dilated and not one of VARIANTS.
     """
     bottleneck = shape.has(f"{BODY}layer1.0.conv3.")
     last = "conv3" if bottleneck else "conv2"
@@ -35,15 +35,15 @@ def read_resnet(shape: TensorShapes, hints: ConversionHints, out_indices: tuple[
         variant = resnet_variant(name, out_indices, dilation=True)
         if replace(variant, dilation=False, timm_name=None) == read:
             return variant
-    raise UnsupportedModelError("its backbone is dilated and none of " + ", ".join(VARIANTS))
+    raise UnsupportedModelError("the backbone is dilated, and is not one of " + ", ".join(VARIANTS))
 
 
 def name_of_resnet(config: ResNetConfig) -> str:
-    """What people call it: R50, R101-DC5."""
+    """Its usual name: R50, R101-DC5."""
     for name in VARIANTS:
         if replace(config, dilation=False, timm_name=None) == resnet_variant(name, config.out_indices):
             return f"R{name.removeprefix('resnet')}" + ("-DC5" if config.dilation else "")
-    return "of a ResNet of its own size"
+    return "custom ResNet"
 
 
 def _is_dilated(hints: ConversionHints) -> bool:
@@ -51,6 +51,5 @@ def _is_dilated(hints: ConversionHints) -> bool:
     if isinstance(said, bool):
         return said
     raise UnsupportedModelError(
-        "its file does not say whether the last stage of the backbone is dilated (DC5): `detcli models convert --dc5` or "
-        "`--no-dc5` does"
+        "the file does not say whether the last stage of the backbone is dilated (DC5); set `dilation`"
     )

@@ -1,4 +1,4 @@
-"""Any backbone of timm by its name, where timm is installed; ResNets that need no timm are in resnet.py."""
+"""Backbones of timm, if timm is installed; ResNets that do not need it are in resnet.py."""
 
 import importlib
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from detcli.models.layers.norm import FrozenBatchNorm2d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimmConfig:
-    """What config.json says of a backbone that only timm has.
+    """Configuration of a backbone that only timm has.
 
-    name           as timm knows it
-    out_indices    which of its feature maps are handed out; what 0 and negative ones mean is timm's to say
-    output_stride  of the coarsest map, where later stages are dilated instead of shrinking the map; None: as usual
+    name           in timm
+    out_indices    of the feature maps that are returned, as timm defines them
+    output_stride  of the coarsest map, if later stages are dilated instead of downsampled; None: no dilation
     """
 
     name: str
@@ -25,12 +25,12 @@ class TimmConfig:
 
 
 class TimmBackbone(nn.Module):
-    """Images -> maps, by a network of timm whose two-dimensional batch norms are frozen.
+    """Images -> feature maps, by a network of timm with frozen 2D batch norms.
 
-    transformers puts a plain frozen norm with an eps of 1e-5 in the place of every one of them, also of those that timm
-    joins with an activation, which is lost; weights were trained so, and here it is the same.
+    Like transformers, it replaces every batch norm by a frozen one with an eps of 1e-5. If timm combines norm and
+    activation, the activation is lost: the checkpoints were trained this way.
 
-    Raises UnsupportedModelError where timm is not installed, or has no such network with such maps.
+    Raises UnsupportedModelError if timm is not installed, or does not have the network or the maps.
     """
 
     def __init__(self, config: TimmConfig) -> None:
@@ -40,7 +40,7 @@ class TimmBackbone(nn.Module):
         _freeze_norms(self.model)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Take pixels [B, 3, H, W] to one [B, C, H', W'] for each of the maps that were asked for."""
+        """Take pixels [B, 3, H, W] to one [B, C, H', W'] for each of the requested maps."""
         return list(self.model(pixels))
 
 
@@ -51,10 +51,10 @@ def _create(config: TimmConfig) -> Any:
         if error.name is not None and not error.name.startswith(("timm", "torchvision")):
             raise
         raise UnsupportedModelError(
-            f"the backbone '{config.name}' is one of timm's, which is not installed here: pip install 'detcli[timm]'"
+            f"the backbone '{config.name}' needs timm, which is not installed: pip install 'detcli[timm]'"
         ) from error
     if not timm.is_model(config.name):
-        raise UnsupportedModelError(f"config.json: timm {timm.__version__} knows no backbone '{config.name}'")
+        raise UnsupportedModelError(f"config.json: timm {timm.__version__} has no backbone '{config.name}'")
     try:
         return timm.create_model(
             config.name,
@@ -67,7 +67,7 @@ def _create(config: TimmConfig) -> Any:
     except (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         shape = f"out_indices {list(config.out_indices)} and output_stride {config.output_stride}"
         raise UnsupportedModelError(
-            f"timm {timm.__version__} makes no backbone of '{config.name}' with {shape}: {str(error)[:200]}"
+            f"timm {timm.__version__} cannot build the backbone '{config.name}' with {shape}: {str(error)[:200]}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Deformable DETR's configuration: one frozen record, from config.json of any version of transformers and back."""
+"""Deformable DETR's configuration, from config.json of any version of transformers and back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from detcli.models.detr_common.config import (
     write_common_config,
 )
 
-NORM_GROUPS = 32  # of the norms of projected maps, whatever the width
+NORM_GROUPS = 32  # of the group norms of projected maps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +41,25 @@ class DeformableDetrConfig(DetrCommonConfig):
 
     @property
     def maps(self) -> int:
-        """How many maps the backbone hands out."""
+        """Number of the backbone's maps."""
         return len(self.backbone.out_indices)
 
     @property
     def queries(self) -> int:
-        """How many boxes the network answers with; fewer where two stages find fewer places to begin from."""
+        """Number of predicted boxes; two-stage models predict fewer if there are fewer tokens."""
         return self.two_stage_num_proposals if self.two_stage else self.num_queries
 
 
 _CARRIED_NUMBERS = ("encoder_layerdrop", "init_std", "init_xavier_std", "max_position_embeddings")
 _CARRIED_FLAGS = ("disable_custom_kernels", "return_intermediate")
-# Other names that transformers takes for some fields.
+# Other names that transformers accepts for some fields.
 _OTHER_NAMES = {"d_model": "hidden_size", "encoder_attention_heads": "num_attention_heads"}
 
 
 def read_config(config: Mapping[str, Any]) -> DeformableDetrConfig:
-    """Read config.json as any version of transformers writes it; absent fields have its defaults, unknown ones none.
+    """Read config.json as any version of transformers writes it; missing fields have its defaults, unknown ones are ignored.
 
-    Raises UnsupportedModelError naming the first field that is of a wrong type, out of bounds or at odds with another.
+    Raises UnsupportedModelError naming the first field of a wrong type, out of range or inconsistent with another.
     """
     fields = config_fields(config, _OTHER_NAMES)
     levels = fields.integer("num_feature_levels", 4, 1, 16)
@@ -93,18 +93,18 @@ def write_config(config: DeformableDetrConfig) -> dict[str, Any]:
 
 
 def usual_maps(levels: int) -> tuple[int, ...]:
-    """What a backbone hands out where config.json does not say: a single level is made from the last map alone."""
+    """Default indices of the backbone's maps: a single level is made from the last map only."""
     return (2, 3, 4) if levels > 1 else (4,)
 
 
 def _check(config: DeformableDetrConfig, fields: ConfigFields) -> None:
-    """Refuse fields that are at odds with one another."""
+    """Raise UnsupportedModelError for inconsistent fields."""
     if config.two_stage and not config.with_box_refine:
-        raise fields.refuse("with_box_refine", "true where two_stage is")
+        raise fields.invalid("with_box_refine", "true if two_stage is")
     if config.maps > config.num_feature_levels:
-        raise fields.refuse("num_feature_levels", f"{config.maps} at least, the number of the backbone's maps")
+        raise fields.invalid("num_feature_levels", f"at least {config.maps}, the number of the backbone's maps")
     if config.d_model % NORM_GROUPS:
-        raise fields.refuse("d_model", f"a multiple of {NORM_GROUPS}")
+        raise fields.invalid("d_model", f"a multiple of {NORM_GROUPS}")
     for name in ("encoder_attention_heads", "decoder_attention_heads"):
         if config.d_model % getattr(config, name):
-            raise fields.refuse(name, f"a divisor of d_model, {config.d_model}")
+            raise fields.invalid(name, f"a divisor of d_model, {config.d_model}")

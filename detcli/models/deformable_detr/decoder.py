@@ -1,4 +1,4 @@
-"""The decoder: queries look at each other, then at a few points of every level around their references."""
+"""The decoder: self-attention of queries, then deformable attention around their reference points."""
 
 from dataclasses import dataclass, field
 from typing import cast
@@ -18,14 +18,14 @@ from detcli.models.layers.position import inverse_sigmoid
 
 @dataclass(frozen=True, slots=True)
 class DeformableDecoderOutput:
-    """What the decoder says, one entry a layer; of logits and boxes only those of layers that answer.
+    """Results of the decoder, one item per layer; logits and boxes only of layers with predictions.
 
     states            [B, Q, D]
-    references        [B, Q, 2 or 4] that the next layer would look around
+    references        [B, Q, 2 or 4] reference points for the next layer
     logits            [B, Q, K]
     boxes_cxcywh      [B, Q, 4]
-    attentions        [B, M, Q, Q]; empty unless asked for
-    cross_attentions  [B, Q, M, L, P]; empty unless asked for
+    attentions        [B, M, Q, Q]; empty unless requested
+    cross_attentions  [B, Q, M, L, P]; empty unless requested
     """
 
     states: list[Tensor] = field(default_factory=list)
@@ -37,10 +37,10 @@ class DeformableDecoderOutput:
 
 
 class DeformableDecoder(nn.Module):
-    """Decoder layers, and heads that tell classes and boxes from their queries.
+    """Decoder layers, and heads that predict classes and boxes.
 
-    Layers that refine boxes have heads of their own, and look around the boxes of the layer before; others share one
-    pair of heads, and the references the queries began with.
+    With box refinement each layer has its own heads, and its reference points are the boxes of the layer before.
+    Otherwise all layers share one pair of heads and the same reference points.
     Source: Deformable DETR (Zhu et al. 2020), section 4.2 and appendix A.4.
     """
 
@@ -51,7 +51,7 @@ class DeformableDecoder(nn.Module):
         self.layers = nn.ModuleList(DeformableDecoderLayer(config) for _ in range(count))
         heads = count if self.refine else 1
         self.class_heads = nn.ModuleList(make_class_head(width, len(config.labels)) for _ in range(heads))
-        # Boxes begin small: of logits of their size -2, but for those that begin as proposals or refine one.
+        # The first boxes are small (size logits of -2), unless they are proposals or refined boxes.
         self.box_heads = nn.ModuleList(
             make_box_head(width, size=0.0 if config.two_stage or layer else -2.0) for layer in range(heads)
         )
@@ -66,11 +66,11 @@ class DeformableDecoder(nn.Module):
         padding: Tensor | None = None,
         details: bool = False,
     ) -> DeformableDecoderOutput:
-        """Turn queries into boxes. In evaluation only the last layer answers, unless details are asked for.
+        """Predict boxes. In evaluation only the last layer predicts, unless details are requested.
 
         tokens   [B, S, D] of maps of these shapes
-        ratios   [B, L, 2] how much of each map's width and height is image; None: all
-        padding  bool [B, S], True where a token is no image; None where all are
+        ratios   [B, L, 2] fraction of each map's width and height that is image; None: all
+        padding  bool [B, S], True where a token is padding; None: no padding
         """
         states, references, positions = queries_in.queries, queries_in.references, queries_in.positions
         cells: ReferenceCells | None = None
@@ -97,7 +97,7 @@ class DeformableDecoder(nn.Module):
 
 
 class DeformableDecoderLayer(nn.Module):
-    """Self-attention of queries, deformable attention to the maps, a perceptron; a norm after each."""
+    """Self-attention of queries, deformable attention to the maps, a feed-forward network; a norm after each."""
 
     def __init__(self, config: DeformableDetrConfig) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class DeformableDecoderLayer(nn.Module):
         *,
         details: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Take queries and positions [B, Q, D], and where they look, to queries, and the weights of both attentions."""
+        """Take queries and positions [B, Q, D] and reference cells to queries, and the weights of both attentions."""
         attended, weights = self.attention(queries, positions, with_weights=details)
         queries = self.attention_norm(queries + F.dropout(attended, self.dropout, self.training))
         values = self.cross_attention.values(tokens, padding)
@@ -136,7 +136,7 @@ class DeformableDecoderLayer(nn.Module):
 
 
 def refined_boxes(references: Tensor, change: Tensor) -> Tensor:
-    """Boxes [B, Q, 4] as fractions: what a head says [B, Q, 4], added to the logits of points or boxes."""
+    """Boxes [B, Q, 4] as fractions: a head's output [B, Q, 4], added to the logits of reference points or boxes."""
     change = change.to(references.dtype)
     logits = inverse_sigmoid(references)
     if references.shape[-1] == 2:
@@ -145,7 +145,7 @@ def refined_boxes(references: Tensor, change: Tensor) -> Tensor:
 
 
 def _on_levels(references: Tensor, ratios: Tensor | None, levels: int) -> Tensor:
-    """References [B, Q, 2 or 4] of the image -> [B, Q, L, 2 or 4] of each map with its padding."""
+    """Reference points [B, Q, 2 or 4] in the image -> [B, Q, L, 2 or 4] in each map with its padding."""
     if ratios is None:
         return references[:, :, None].expand(-1, -1, levels, -1)
     return references[:, :, None] * ratios.repeat(1, 1, references.shape[-1] // 2)[:, None]

@@ -1,4 +1,4 @@
-"""What the decoder begins with: learned queries around learned points, or the encoder's best proposals."""
+"""The decoder's input: learned queries with learned reference points, or the encoder's best proposals."""
 
 import math
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from detcli.models.deformable_detr.encoder import Shapes
 from detcli.models.layers.heads import Mlp
 from detcli.models.layers.position import sine_boxes
 
-# A proposal of level l is 0.05 * 2**l of the image wide and high; one this close to the border or to a full image
-# is not used. Chance of each class before training. Source: the authors' code.
+# A proposal of level l is 0.05 * 2**l of the image wide and high; proposals this close to the border or to
+# the image size are invalid. Prior probability of each class. Source: the authors' code.
 _PROPOSAL_SIZE = 0.05
 _PROPOSAL_MARGIN = 0.01
 _PRIOR_PROBABILITY = 0.01
@@ -21,13 +21,13 @@ _PRIOR_PROBABILITY = 0.01
 
 @dataclass(frozen=True, slots=True)
 class DecoderQueries:
-    """What the decoder begins with.
+    """The decoder's input.
 
     queries     [B, Q, D]
     positions   [B, Q, D]
     references  [B, Q, 2] points or [B, Q, 4] boxes as fractions of the image; at least float32
-    all_logits  [B, S, K] of every token's proposal; None where queries are learned, or nobody needs them
-    all_boxes   [B, S, 4] logits of every token's proposal; None likewise
+    all_logits  [B, S, K] of every token's proposal; None with learned queries, or if not requested
+    all_boxes   [B, S, 4] logits of every token's proposed box; None likewise
     """
 
     queries: Tensor
@@ -48,17 +48,16 @@ class LearnedQueries(nn.Module):
         nn.init.zeros_(self.references.bias)
 
     def forward(self, tokens: Tensor) -> DecoderQueries:
-        """The queries, once for each image of tokens [B, S, D]."""
+        """The queries, repeated for each image of tokens [B, S, D]."""
         positions, queries = (half.expand(len(tokens), -1, -1) for half in self.embeddings.weight.chunk(2, dim=1))
         exact = torch.promote_types(tokens.dtype, torch.float32)
         return DecoderQueries(queries, positions, self.references(positions).to(exact).sigmoid())
 
 
 class EncoderProposals(nn.Module):
-    """Lets every token propose a box, and begins with those that are surest to hold something.
+    """Predicts a proposal for every token, and selects those with the highest objectness (two-stage).
 
-    How sure a token is, its logit of the first class says, whatever the classes: so it was trained, all boxes taken for
-    that class. Source: Deformable DETR (Zhu et al. 2020), appendix A.4, and the authors' code.
+    Objectness is the logit of the first class, whatever that class is: in training, all boxes have that class here. Source: Deformable DETR (Zhu et al. 2020), appendix A.4, and the authors' code.
     """
 
     def __init__(self, config: DeformableDetrConfig) -> None:
@@ -69,7 +68,7 @@ class EncoderProposals(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.class_head = make_class_head(width, len(config.labels))
         self.box_head = make_box_head(width, size=0.0)
-        self.positions = nn.Linear(2 * width, 2 * width)  # of a box's encoded_boxes: [positions | queries]
+        self.positions = nn.Linear(2 * width, 2 * width)  # of encoded boxes: [positions | queries]
         self.positions_norm = nn.LayerNorm(2 * width)
         for linear in (self.projection, self.positions):
             nn.init.xavier_uniform_(linear.weight)
@@ -77,11 +76,11 @@ class EncoderProposals(nn.Module):
     def forward(
         self, tokens: Tensor, ratios: Tensor | None, shapes_hw: Shapes, *, padding: Tensor | None, all_proposals: bool
     ) -> DecoderQueries:
-        """Take tokens [B, S, D] of maps of these shapes to what to begin with; Q is S where S is less.
+        """Take tokens [B, S, D] of maps of these shapes to queries; Q is S if S is lower.
 
-        ratios      [B, L, 2] how much of each map's width and height is image; None: all
-        padding     bool [B, S], True where a token is no image; None where all are
-        all_proposals  also say what every token proposes, of every class
+        ratios      [B, L, 2] fraction of each map's width and height that is image; None: all
+        padding     bool [B, S], True where a token is padding; None: no padding
+        all_proposals  also return the proposals of all tokens, with all classes
         """
         exact = torch.promote_types(tokens.dtype, torch.float32)
         boxes, invalid = proposal_grid(shapes_hw, ratios, padding, device=tokens.device, dtype=exact)
@@ -109,9 +108,9 @@ class EncoderProposals(nn.Module):
 def proposal_grid(
     shapes_hw: Shapes, ratios: Tensor | None, padding: Tensor | None, *, device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """A box around every token, as a fraction of the image without its padding.
+    """A box around every token, as fractions of the image without its padding.
 
-    returns logits of boxes [B or 1, S, 4], infinite where a box is not used; and where none is [B or 1, S]
+    returns logits of boxes [B or 1, S, 4], infinite for invalid boxes; and which are invalid [B or 1, S]
     """
     levels = []
     for level, (height, width) in enumerate(shapes_hw):
@@ -131,14 +130,14 @@ def proposal_grid(
 
 
 def make_class_head(width: int, classes: int) -> nn.Linear:
-    """A head that says each class with little chance before it has learned anything."""
+    """A head that is initialized to predict each class with a low prior probability."""
     head = nn.Linear(width, classes)
     nn.init.constant_(head.bias, -math.log((1 - _PRIOR_PROBABILITY) / _PRIOR_PROBABILITY))
     return head
 
 
 def make_box_head(width: int, *, size: float) -> Mlp:
-    """A head that moves no box before it has learned anything, and adds this to the logits of width and height."""
+    """A head that is initialized to keep the reference, and to add `size` to the logits of width and height."""
     head = Mlp(width, width, 4, 3)
     last = head.linears[-1]
     nn.init.zeros_(last.weight)

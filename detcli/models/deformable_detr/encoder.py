@@ -1,4 +1,4 @@
-"""The encoder: tokens of all levels look at a few points of every level, each around its own level."""
+"""The encoder: deformable self-attention of the tokens of all levels, each around its own position."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from detcli.models.layers.norm import GroupNorm
 
 Shapes = tuple[tuple[int, int], ...]
 
-# Tokens that a layer works on at a time where nothing is learned, on the CPU: what lies between its steps then stays in
-# the processor's cache, and little memory is needed however large the image. 512 to 8192 are as good.
+# Tokens in a chunk of a layer on the CPU, without gradients: intermediate results then fit the processor's cache, and
+# memory does not grow with the image. Any number from 512 to 8192 is as fast.
 _ROWS = 2048
 
 
 class DeformableLevelProjections(nn.Module):
-    """Brings the backbone's maps to one width, and makes further levels of half the size, the first from its last map.
+    """Projects the backbone's maps to one width, and makes additional levels of half the size, the first from its last map.
 
     Source: Deformable DETR (Zhu et al. 2020), appendix A.2.
     """
@@ -45,7 +45,7 @@ class DeformableLevelProjections(nn.Module):
 
 
 class Projection(nn.Module):
-    """A convolution to the width of tokens and a group norm; it halves the map where it makes a further level."""
+    """A convolution to the width of tokens and a group norm; it downsamples to make an additional level."""
 
     def __init__(self, inputs: int, width: int, *, downsample: bool) -> None:
         super().__init__()
@@ -63,11 +63,11 @@ class Projection(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class DeformableEncoderOutput:
-    """What the encoder says.
+    """Results of the encoder.
 
     tokens      [B, S, D]
-    states      [B, S, D] before the first layer and after each; empty unless asked for
-    attentions  [B, S, M, L, P] of each layer; empty unless asked for
+    states      [B, S, D] before the first layer and after each; empty unless requested
+    attentions  [B, S, M, L, P] of each layer; empty unless requested
     """
 
     tokens: Tensor
@@ -93,12 +93,12 @@ class DeformableEncoder(nn.Module):
         padding: Tensor | None = None,
         details: bool = False,
     ) -> DeformableEncoderOutput:
-        """Let tokens look around.
+        """Encode the tokens.
 
         tokens      [B, S, D] of maps of these shapes, finest first
         positions   [B or 1, S, D]
-        references  [B or 1, S, L, 2] where each token is, as fractions of each map with its padding
-        padding     bool [B, S], True where a token is no image; None where all are
+        references  [B or 1, S, L, 2] reference point of each token, as fractions of each map with its padding
+        padding     bool [B, S], True where a token is padding; None: no padding
         """
         output = DeformableEncoderOutput(tokens, [tokens] if details else [])
         cells = ReferenceCells.from_references(references, shapes_hw)
@@ -117,7 +117,7 @@ class DeformableEncoder(nn.Module):
 
 
 class DeformableEncoderLayer(nn.Module):
-    """Deformable attention and a perceptron, each added to what it read, a norm after each."""
+    """Deformable attention and a feed-forward network, each with a residual connection and then a norm."""
 
     def __init__(self, config: DeformableDetrConfig) -> None:
         super().__init__()
@@ -138,14 +138,14 @@ class DeformableEncoderLayer(nn.Module):
     def forward(
         self, tokens: Tensor, positions: Tensor, cells: ReferenceCells, shapes_hw: Shapes, padding: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The shapes of `DeformableEncoder.forward`, and where tokens look -> tokens, and the weights of the attention [B, S, M, L, P]."""
+        """Take the inputs of `DeformableEncoder.forward` and reference cells to tokens, and the weights [B, S, M, L, P]."""
         values = self.attention.values(tokens, padding)
         return self._attend(tokens, positions, cells, values, shapes_hw)
 
     def in_chunks(
         self, tokens: Tensor, positions: Tensor, cells: ReferenceCells, shapes_hw: Shapes, padding: Tensor | None
     ) -> Tensor:
-        """The tokens of `forward`, worked out piece by piece: each row depends on others by their values alone."""
+        """The tokens of `forward`, computed in chunks: each row depends on others only through their values."""
         values = self.attention.values(tokens, padding)
         output: Tensor | None = None
         for image, rows in _chunks(*tokens.shape[:2]):
@@ -153,10 +153,10 @@ class DeformableEncoderLayer(nn.Module):
             own = positions[those if len(positions) > 1 else slice(None), rows]
             part, _ = self._attend(tokens[those, rows], own, cells.select(those, rows), values[those], shapes_hw)
             if output is None:
-                output = part.new_empty(tokens.shape)  # autocast may have changed the type
+                output = part.new_empty(tokens.shape)  # autocast may change the type
             output[those, rows] = part
         if output is None:
-            raise ValueError(f"tokens have shape {list(tokens.shape)}: there is nothing to look at")
+            raise ValueError(f"`tokens` has shape {list(tokens.shape)}; it must not be empty")
         return output
 
     def _attend(
@@ -168,7 +168,7 @@ class DeformableEncoderLayer(nn.Module):
 
 
 def _use_chunks(tokens: Tensor) -> bool:
-    """Whether pieces serve: many small steps are the CPU's liking, and a compiler would write each of them out."""
+    """Whether to use chunks: they are faster on the CPU, but a compiler would unroll them."""
     return tokens.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 

@@ -1,4 +1,4 @@
-"""The Deformable DETR network: images of any size in, boxes out; a mask says what of them is padding."""
+"""The Deformable DETR network: images of any size in, boxes out; a mask marks their padding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,22 +26,22 @@ from detcli.structures.network_io import Outputs, Targets
 
 @dataclass(frozen=True, slots=True)
 class DeformableDetrDetails:
-    """All between the image and the boxes, under transformers' names for it; A decoder layers.
+    """Intermediate results, under transformers' names; A decoder layers.
 
     logits                         [B, A, Q, K]
     pred_boxes                     [B, A, Q, 4]
-    init_reference_points          [B, Q, 2 or 4] what the decoder looks around at first
+    init_reference_points          [B, Q, 2 or 4] the decoder's first reference points
     last_hidden_state              [B, Q, D] of the last decoder layer
     intermediate_hidden_states     [B, A, Q, D]
-    intermediate_reference_points  [B, Q, 2 or 4] after each decoder layer: boxes where it refines them
+    intermediate_reference_points  [B, Q, 2 or 4] after each decoder layer: boxes with box refinement
     decoder_hidden_states          [B, Q, D] before the first decoder layer and after each
     decoder_attentions             [B, M, Q, Q] of each decoder layer
     cross_attentions               [B, Q, M, L, P] of each decoder layer
     encoder_last_hidden_state      [B, S, D]
     encoder_hidden_states          [B, S, D] before the first encoder layer and after each
     encoder_attentions             [B, S, M, L, P] of each encoder layer
-    enc_outputs_class              [B, S, K] of every token's proposal; None where queries are learned
-    enc_outputs_coord_logits       [B, S, 4] of the same; None likewise
+    enc_outputs_class              [B, S, K] of every token's proposal; None with learned queries
+    enc_outputs_coord_logits       [B, S, 4] likewise
     """
 
     logits: Tensor
@@ -62,13 +62,13 @@ class DeformableDetrDetails:
 
 @dataclass(frozen=True, slots=True)
 class ImageTokens:
-    """The tokens of all levels of a batch, and where they are.
+    """The tokens of all levels of a batch, and their positions.
 
     tokens      [B, S, D] of maps of these shapes, finest first
     positions   [B or 1, S, D]
-    references  [B or 1, S, L, 2] where each token is, as fractions of each map with its padding
-    padding     bool [B, S], True where a token is no image; None where all are
-    ratios      [B, L, 2] how much of each map's width and height is image; None: all
+    references  [B or 1, S, L, 2] reference point of each token, as fractions of each map with its padding
+    padding     bool [B, S], True where a token is padding; None: no padding
+    ratios      [B, L, 2] fraction of each map's width and height that is image; None: all
     """
 
     tokens: Tensor
@@ -104,15 +104,14 @@ class DeformableDetr(nn.Module):
         details: bool = False,
         targets: Sequence[Targets] | None = None,
     ) -> Outputs:
-        """Detect, or answer what is to be learned from.
+        """Predict boxes and classes.
 
-        pixels   float [B, 3, H, W] RGB, normalised as the checkpoint was trained
-        mask     bool [B, H, W], True where a pixel is real; None where every pixel is
-        details  also hand out all_proposals between, as DeformableDetrDetails; slower
-        targets  in training mode, one an image: the details are those the criterion looks at, as SetTrainingDetails
+        pixels   float [B, 3, H, W] RGB, normalized as in training
+        mask     bool [B, H, W], True where a pixel is image; None: all are
+        details  also return intermediate results, as DeformableDetrDetails; slower
+        targets  in training mode, one per image: the details are those that the criterion needs, as SetTrainingDetails
 
-        Raises ValueError for pixels or a mask of another shape, and for targets that are not one an image of a
-        training step.
+        Raises ValueError for pixels or a mask of another shape, and for targets in evaluation or not one per image.
         """
         check_pixels(pixels)
         check_mask(mask, pixels)
@@ -143,12 +142,12 @@ class DeformableDetr(nn.Module):
         return Outputs(decoded.logits[-1], decoded.boxes_cxcywh[-1], record)
 
     def drop_training_parts(self) -> None:
-        """Remove the backbone's stages that no map comes from."""
+        """Remove the backbone's stages that no returned map depends on."""
         if isinstance(self.backbone, ResNet):
             self.backbone.drop_unused()
 
     def image_tokens(self, pixels: Tensor, mask: Tensor | None) -> ImageTokens:
-        """Turn images into tokens."""
+        """Convert images [B, 3, H, W] and their mask [B, H, W] to tokens."""
         levels = self.projections(self.backbone(pixels))
         shapes = tuple((x.shape[-2], x.shape[-1]) for x in levels)
         tokens = torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], dim=1)
@@ -162,7 +161,7 @@ class DeformableDetr(nn.Module):
         )
 
     def _positions(self, shapes_hw: Shapes, masks: Sequence[Tensor] | None, tokens: Tensor) -> Tensor:
-        """Where each token is, and of which level: [B or 1, S, D]."""
+        """Position and level embeddings of each token: [B or 1, S, D]."""
         parts = []
         for level, shape in enumerate(shapes_hw):
             if self.positions is not None:
@@ -190,18 +189,18 @@ class DeformableDetr(nn.Module):
 
 
 def resized_mask(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """A mask bool [B, H, W] at the size of a map, from the nearest pixel above and left of each cell."""
+    """A mask bool [B, H, W] in the size of a map, from the upper left pixel of each cell."""
     return F.interpolate(mask[:, None].float(), size_hw, mode="nearest")[:, 0] > 0
 
 
 def valid_ratios(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """How much of the width and of the height of a map is image [B, 2], by its first row and column."""
+    """Fractions [B, 2] of the width and height of a map that are image, from its first row and column."""
     across, down = mask[:, 0].sum(1).to(dtype) / mask.shape[2], mask[:, :, 0].sum(1).to(dtype) / mask.shape[1]
     return torch.stack((across, down), dim=-1)
 
 
 def reference_points(shapes_hw: Shapes, ratios: Tensor | None, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Where the middle of each token's cell is: [B or 1, S, L, 2], as fractions of each map with its padding."""
+    """The center of each token's cell [B or 1, S, L, 2], as fractions of each map with its padding."""
     levels = []
     for level, (height, width) in enumerate(shapes_hw):
         y = (torch.arange(height, device=device, dtype=dtype) + 0.5) / height

@@ -1,7 +1,7 @@
-"""Deformable DETR's original repository (fundamentalvision/Deformable-DETR): its names for weights, told in the Hub's.
+"""Weights of Deformable DETR's original repository (fundamentalvision/Deformable-DETR), converted to the Hub's names.
 
-What the keys do not tell is taken from the arguments of the training run, which its files hold, else as main.py has it
-by default; whether the backbone is dilated (DC5) has to be said.
+What names and shapes do not show comes from the arguments of the training run, which the files have, or is the default of
+main.py; whether the backbone is dilated (DC5) must be given.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _PUBLISHED_CLASSES = (91,)
 
 _PERCEPTRON = (r"\.linear([12])\.", r".fc\1.")
 _ENCODER_LAYER = (_PERCEPTRON, (r"\.norm1\.", ".self_attn_layer_norm."), (r"\.norm2\.", ".final_layer_norm."))
-# Here the first norm follows the attention to the image, the second that among queries: the other way than in DETR.
+# The first norm follows the cross-attention, the second the self-attention: in DETR it is the other way round.
 _DECODER_LAYER = (
     _PERCEPTRON,
     (r"\.norm1\.", ".encoder_attn_layer_norm."),
@@ -51,13 +51,13 @@ _ARGUMENTS = {**LOSS_ARGUMENTS, "focal_alpha": "focal_alpha"}
 
 
 def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
-    """The model that these weights are; None where the keys are of another repository.
+    """The model of these weights; None if the names are those of another repository.
 
-    Raises UnsupportedModelError where there is a mask head, where nobody has said whether the backbone is dilated, and
-    where the names of the classes are not known; DamagedModelError for what does not fit.
+    Raises UnsupportedModelError for a mask head, and if the dilation of the backbone or the class names are unknown;
+    DamagedModelError for tensors that do not fit.
     """
     if any(name.startswith("detr.transformer.encoder.layers.0.self_attn.sampling_offsets.") for name in tensors):
-        raise UnsupportedModelError("the model is a Deformable DETR with a mask head, which none of the Hub has")
+        raise UnsupportedModelError("Deformable DETR with a mask head is not supported")
     shape = TensorShapes(tensors)
     if not shape.has("transformer.level_embed") or not shape.has("transformer.decoder.layers.0.cross_attn.sampling_"):
         return None
@@ -67,16 +67,16 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
         config=config,
         preprocessor={},
         tensors=renamed(tensors, _NAME_RULES, family="Deformable DETR"),
-        notes=(f"recognised as {_described(config)}", *notes),
+        notes=(f"recognized as {_description(config)}", *notes),
     )
 
 
 def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]) -> DeformableDetrConfig:
     levels, width = shape("transformer.level_embed", 2)
     two_stage = shape.has("transformer.enc_output.")
-    said = numbers_from(hints.args, {"nheads": "heads", "num_queries": "queries", "dropout": "dropout"})
-    heads, dropout = int(said.get("heads", 8)), said.get("dropout", 0.1)
-    queries = int(said.get("queries", 300)) if two_stage else shape("query_embed.weight", 2)[0]
+    numbers = numbers_from(hints.args, {"nheads": "heads", "num_queries": "queries", "dropout": "dropout"})
+    heads, dropout = int(numbers.get("heads", 8)), numbers.get("dropout", 0.1)
+    queries = int(numbers.get("queries", 300)) if two_stage else shape("query_embed.weight", 2)[0]
     encoder, decoder = (shape.count(f"transformer.{part}.layers.") for part in ("encoder", "decoder"))
     config = DeformableDetrConfig(
         labels=labels,
@@ -100,11 +100,11 @@ def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]
         activation_dropout=dropout,
         **{"class_cost": 2.0, **numbers_from(hints.args, _ARGUMENTS)},
     )
-    return read_config(write_config(config))  # within the bounds that hold for strangers' configurations
+    return read_config(write_config(config))  # checks it like any other configuration
 
 
 def _maps(levels: int) -> tuple[int, ...]:
-    """What the backbone hands out: its last three maps, or the last alone."""
+    """Indices of the backbone's maps: the last three, or only the last."""
     return (2, 3, 4) if levels > 1 else (4,)
 
 
@@ -113,11 +113,11 @@ def _points(shape: TensorShapes, attention: str, heads: int, levels: int) -> int
     name = f"transformer.{attention}.attention_weights.weight"
     points, rest = divmod(shape(name, 2)[0], max(1, heads) * levels)
     if rest or not points:
-        raise DamagedModelError(f"'{name}' does not fall into {heads} heads and {levels} levels")
+        raise DamagedModelError(f"'{name}' does not fit {heads} heads and {levels} levels")
     return points
 
 
-def _described(config: DeformableDetrConfig) -> str:
+def _description(config: DeformableDetrConfig) -> str:
     parts = [f"{config.num_feature_levels} levels" if config.num_feature_levels > 1 else "single-scale"]
     parts += ["box refinement"] if config.with_box_refine else []
     parts += ["two-stage"] if config.two_stage else []

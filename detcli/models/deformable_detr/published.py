@@ -18,13 +18,15 @@ _VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def published_config(variant: str, labels: Sequence[str]) -> DeformableDetrConfig:
-    """One of the five published configurations, for any labels: what follows `deformable-detr-` in its name, or "".
+    """One of the five published configurations, with these class names.
 
-    Without dilation the backbone is spelled out, so that transformers reads what is saved without timm. Dropout is
-    wherever the authors' code has it; transformers' own configurations leave some of it out.
+    variant  what follows `deformable-detr-` in its name, or ""
+
+    Without dilation, config.json has all fields of the backbone, so that transformers reads it without timm. Dropout is as
+    in the authors' code; transformers' own configurations leave some of it out.
     """
     if variant not in _VARIANTS:
-        raise ValueError(f"there is no published deformable-detr-{variant}")
+        raise ValueError(f"deformable-detr-{variant} is not a published model")
     own = _VARIANTS[variant]
     levels = own.get("num_feature_levels", 4)
     return DeformableDetrConfig(

@@ -1,4 +1,4 @@
-"""Weights under the names of the Hub, of any version of transformers, and back: the only border between them and ours."""
+"""Deformable DETR's weights: conversion from the Hub's names, of any version of transformers, and back."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from detcli.models.empty_weights import empty_weights
 
 _BACKBONE = "model.backbone.conv_encoder.model."
 
-# Names that only live in memory since transformers 5.8, and those on disk; and those of 4.x for learned positions.
+# Names that transformers has only in memory since 5.8, those of 4.x for learned positions, and those on disk.
 _IN_MEMORY = (
     (r"^model\.backbone\.model\.", _BACKBONE),
     (r"^model\.backbone\.position_embedding\.", "model.position_embedding."),
@@ -72,15 +72,14 @@ _HEADS = {"class_embed": ("decoder.class_heads.", "query_source.class_head."),
 
 
 def read_weights(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) -> dict[str, Tensor]:
-    """Bring tensors of the Hub into the network's own state dict: complete, checked, in float32.
+    """Convert tensors of the Hub to the network's complete state dict, in float32.
 
-    Takes what any version of transformers writes, on disk or as a raw `state_dict()`, with either spelling of the
-    backbone. A layer's head is taken from under the decoder, or from the top level where it is not there; where the file
-    has one of index 0 alone, all layers share that. Where layers share heads by the configuration, the last one that is
-    there counts: it answers.
+    Accepts files of any version of transformers, or a raw `state_dict()`; a backbone with timm's or transformers' names.
+    A layer's head is read from the decoder, otherwise from the top level; if the file has only one of index 0, all layers
+    share it. If layers share heads by the configuration, the last one in the file counts: its layer predicts.
 
-    Raises DamagedModelError where tensors are missing, unexpected, misshapen, not of floats or twice there and unlike,
-    naming the first and how many there are.
+    Raises DamagedModelError for tensors that are missing, unexpected, of a wrong shape or type, or duplicated with
+    different values, naming the first one and how many there are.
     """
     with empty_weights():
         expected = DeformableDetr(config).state_dict()
@@ -92,11 +91,11 @@ def read_weights(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) ->
 
 
 def write_weights(state: Mapping[str, Tensor], config: DeformableDetrConfig) -> dict[str, Tensor]:
-    """Bring the state dict of a network in training form to the names of the Hub; every tensor has its own memory.
+    """Convert the state dict of a network in training form to the names of the Hub; every tensor has its own memory.
 
-    Heads are written once for each layer, also where layers share them; those that a decoder reads as it refines boxes,
-    at the top level and below it. With `tie_word_embeddings` as `write_config` has it, every version of transformers
-    gives the same answers from that: none of the shorter layouts is read right by all of them.
+    Heads are written for each layer, also if layers share them; with box refinement, at the top level and under the
+    decoder. With `tie_word_embeddings` as in `write_config`, every version of transformers gives the same results: no
+    shorter layout works with all of them.
     """
     with empty_weights():
         expected = DeformableDetr(config).state_dict()
@@ -109,7 +108,7 @@ def write_weights(state: Mapping[str, Tensor], config: DeformableDetrConfig) -> 
 
 
 def _by_our_names(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) -> tuple[dict[str, str], list[str]]:
-    """Our names -> the file's, and the file's names that lead nowhere."""
+    """Our names -> the file's, and names of the file that are not used."""
     found: dict[str, str] = {}
     unexpected: list[str] = []
     heads: dict[tuple[str, int, str], str] = {}
@@ -118,25 +117,27 @@ def _by_our_names(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) -
             continue
         if match := _HEAD.fullmatch(source):
             below, kind, index, rest = match.groups()
-            place = (kind, int(index), rest)
+            head = (kind, int(index), rest)
             if int(index) >= _count(config):
                 unexpected.append(source)
-            elif below or place not in heads:  # the decoder's own go first: where both are there, it is those it reads
-                heads[place] = source
+            elif below or head not in heads:  # if the file has both, transformers' decoder reads its own
+                heads[head] = source
         elif (name := _ours(source, config)) is None or _differs(tensors, source, found.setdefault(name, source)):
             unexpected.append(source)
     return found | _heads_by_our_names(heads, config), unexpected
 
 
 def _differs(tensors: Mapping[str, Tensor], source: str, first: str) -> bool:
-    """Whether two tensors of one place are unlike: learned positions are written twice, all others once."""
+    """Whether two tensors for one name differ: learned positions are written twice, all others once."""
     return source != first and not torch.equal(tensors[source], tensors[first])
 
 
 def _heads_by_our_names(heads: Mapping[tuple[str, int, str], str], config: DeformableDetrConfig) -> dict[str, str]:
-    """Our names of heads -> the file's, given kind, index and rest of those that are there."""
+    """Our names of heads -> the file's, for heads by kind, index and rest of the name."""
     found: dict[str, str] = {}
-    several = {kind for kind, index, _ in heads if index}  # of which a missing one is a tear, not a head that is shared
+    several = {
+        kind for kind, index, _ in heads if index
+    }  # for these kinds, a missing head is an error and not a shared head
     for kind, _, rest in heads:
         for index in range(_count(config)):
             source = heads.get((kind, index if kind in several else 0, rest))
@@ -146,7 +147,7 @@ def _heads_by_our_names(heads: Mapping[tuple[str, int, str], str], config: Defor
 
 
 def _count(config: DeformableDetrConfig) -> int:
-    """How many heads of a kind transformers has: one a decoder layer, and one for the encoder's proposals."""
+    """Number of heads of a kind in transformers: one per decoder layer, and one for the encoder's proposals."""
     return config.decoder_layers + config.two_stage
 
 
@@ -167,7 +168,7 @@ def _ours(name: str, config: DeformableDetrConfig) -> str | None:
 
 
 def _on_disk(name: str, config: DeformableDetrConfig) -> Iterator[str]:
-    """The Hub's names for one of ours, the most usual one first."""
+    """The Hub's names for one of ours, the most common one first."""
     for kind, (layers, proposals) in _HEADS.items():
         if name.startswith(proposals):
             yield from _head_on_disk(kind, config.decoder_layers, name.removeprefix(proposals), config)
@@ -175,12 +176,12 @@ def _on_disk(name: str, config: DeformableDetrConfig) -> Iterator[str]:
         if name.startswith(layers):
             index, _, rest = name.removeprefix(layers).partition(".")
             sharing = [int(index)] if config.with_box_refine else range(config.decoder_layers)
-            for place in sharing:
-                yield from _head_on_disk(kind, place, rest, config)
+            for layer in sharing:
+                yield from _head_on_disk(kind, layer, rest, config)
             return
     yield _body_on_disk(name, config)
     if name.startswith("positions."):
-        yield _body_on_disk(name, config).replace("model.", "model.backbone.", 1)  # as 4.x has it
+        yield _body_on_disk(name, config).replace("model.", "model.backbone.", 1)  # as in 4.x
 
 
 def _head_on_disk(kind: str, index: int, rest: str, config: DeformableDetrConfig) -> Iterator[str]:

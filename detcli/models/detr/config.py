@@ -1,4 +1,4 @@
-"""DETR's configuration: one frozen record, from config.json of any version of transformers and back."""
+"""DETR's configuration, from config.json of any version of transformers and back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from detcli.models.detr_common.config import (
     write_common_config,
 )
 
-USUAL_MAPS = (1, 2, 3, 4)  # of the backbone: the last one is looked at, the mask head refines by the first three
+USUAL_MAPS = (1, 2, 3, 4)  # of the backbone: the encoder reads the last one, the mask head the first three
 _MASK_MAPS = 3
 _SEGMENTATION = "DetrForSegmentation"
 
@@ -37,9 +37,9 @@ class DetrConfig(DetrCommonConfig):
         return tuple(self.d_model // part for part in (2, 4, 8, 16))
 
 
-# No version from 5 on drops layers, nor did the original.
+# Neither version 5 nor the original repository has layer drop.
 _CARRIED = ("decoder_layerdrop", "encoder_layerdrop", "init_std", "init_xavier_std", "max_position_embeddings")
-# Other names that transformers takes for some fields.
+# Other names that transformers accepts for some fields.
 _OTHER_NAMES = {
     "d_model": "hidden_size",
     "encoder_attention_heads": "num_attention_heads",
@@ -48,9 +48,9 @@ _OTHER_NAMES = {
 
 
 def read_config(config: Mapping[str, Any]) -> DetrConfig:
-    """Read config.json as any version of transformers writes it; absent fields have its defaults, unknown ones none.
+    """Read config.json as any version of transformers writes it; missing fields have its defaults, unknown ones are ignored.
 
-    Raises UnsupportedModelError naming the first field that is of a wrong type, out of bounds or at odds with another.
+    Raises UnsupportedModelError naming the first field of a wrong type, out of range or inconsistent with another.
     """
     fields = config_fields(config, _OTHER_NAMES)
     read = DetrConfig(
@@ -72,16 +72,16 @@ def write_config(config: DetrConfig) -> dict[str, Any]:
 
 
 def _check(config: DetrConfig, fields: ConfigFields) -> None:
-    """Refuse fields that are at odds with one another."""
+    """Raise UnsupportedModelError for inconsistent fields."""
     width, heads = config.d_model, config.encoder_attention_heads
     if width % 4 or width % heads or width % config.decoder_attention_heads:
-        raise fields.refuse("d_model", "a multiple of 4, of encoder_attention_heads and of decoder_attention_heads")
+        raise fields.invalid("d_model", "a multiple of 4, of encoder_attention_heads and of decoder_attention_heads")
     if not config.has_masks:
         return
     if len(config.backbone.out_indices) < _MASK_MAPS:
         raise UnsupportedModelError(
-            f"config.json: the mask head ('architectures' says {_SEGMENTATION}) needs {_MASK_MAPS} maps of the backbone "
-            f"at least; its out_indices are {list(config.backbone.out_indices)}"
+            f"config.json: the mask head ('architectures' has {_SEGMENTATION}) needs at least {_MASK_MAPS} maps of the "
+            f"backbone; its out_indices are {list(config.backbone.out_indices)}"
         )
     if (width + heads) % 8 or width < 16 or any(channels % min(8, channels) for channels in config.mask_channels):
-        raise fields.refuse("d_model", "such that each of the mask head's norms has whole groups of channels")
+        raise fields.invalid("d_model", "a number for which the mask head's norms have equal groups of channels")

@@ -1,7 +1,7 @@
-"""What DETR minimises in training, as the original has it.
+"""The losses of DETR, as in the original repository.
 
-Every weight is the configuration's, whose published values are the original's; that of classes is 1. The error of
-cardinality, which the original only logs, is left out.
+All weights come from the configuration, whose published values are the original's; the weight of the class loss is 1. The
+cardinality error, which the original only logs, is omitted.
 
 Source: DETR (Carion et al. 2020), section 3.1 and appendix, and its authors' code.
 """
@@ -18,7 +18,7 @@ from detcli.models.losses.loss_terms import cross_entropy
 
 
 def criterion(config: DetrConfig) -> LayerwiseCriterion:
-    """The losses of a configuration. Raises UsageError where scipy is not installed."""
+    """The criterion of a configuration. Raises UsageError if scipy is not installed."""
     solver()
     weights = SetLossWeights(
         bbox=config.bbox_loss_coefficient,
@@ -32,15 +32,15 @@ def criterion(config: DetrConfig) -> LayerwiseCriterion:
 
 @dataclass(frozen=True, slots=True)
 class MeanCrossEntropy:
-    """Cross-entropy over all queries of all processes, a weighted mean: those without a box weigh `nothing`.
+    """Cross-entropy, as a weighted mean over all queries of all processes; `no_object_weight` is that of queries without a box.
 
-    Not divided by the number of boxes: images that hold few are learned from as much as others.
+    It is not divided by the number of boxes: images with few boxes count as much as others.
     """
 
     no_object_weight: float
 
     def __call__(self, logits: Tensor, indices: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
-        """Judge logits [A, B * Q, K + 1] of A layers, given the indices of true classes in them: [A]."""
+        """Losses [A] of logits [A, B * Q, K + 1] of A layers; indices of the ground-truth classes."""
         weight = counts.matched + self.no_object_weight * counts.unmatched
-        least = torch.finfo(weight.dtype).tiny  # nothing to learn from is no reason for a 0 / 0
+        least = torch.finfo(weight.dtype).tiny  # avoids 0 / 0
         return cross_entropy(logits, indices, no_object_weight=self.no_object_weight) / weight.clamp(min=least)

@@ -1,4 +1,4 @@
-"""DETR's mask head: where each query looks becomes a mask, refined by the backbone's backbone_maps maps."""
+"""DETR's mask head: attention maps of queries, refined with the backbone's maps to masks."""
 
 from collections.abc import Sequence
 
@@ -10,22 +10,22 @@ from detcli.models.detr.config import DetrConfig
 from detcli.models.layers.activations import make_activation
 from detcli.models.layers.norm import GroupNorm, work_in_place
 
-# Of the largest map of one chunk of queries, in numbers: 128 MiB of float32, a few of which are alive at a time.
+# Elements of the largest map of one chunk of queries: 128 MiB of float32; a few of them exist at the same time.
 _CHUNK = 1 << 25
 
-# The logit of every cell of a mask that was not masks: as good as certain that it is not there.
+# The logit of every cell of a mask that is not computed: a probability of almost 0.
 _SKIPPED_LOGIT = -100.0
 
 
 class MaskHead(nn.Module):
-    """Queries, the encoder's map and the backbone's maps -> one map of mask logits a query.
+    """Queries, the encoder's map and the backbone's maps -> one map of mask logits per query.
 
-    backbone_maps  channels of the backbone's three maps that refine, from the coarsest to the finest
+    backbone_channels  of the backbone's three maps, from the coarsest to the finest
 
     Source: DETR (Carion et al. 2020), section 4.4 and figure 8.
     """
 
-    def __init__(self, config: DetrConfig, backbone_maps: Sequence[int]) -> None:
+    def __init__(self, config: DetrConfig, backbone_channels: Sequence[int]) -> None:
         super().__init__()
         self.attention = AttentionMap(config.d_model, config.encoder_attention_heads)
         widths = config.mask_channels
@@ -34,13 +34,13 @@ class MaskHead(nn.Module):
         self.enter = RefiningBlock(inputs, inputs, act)
         self.steps = nn.ModuleList(
             RefiningBlock(before, after, act) for before, after in zip((inputs, *widths), (*widths,), strict=False)
-        )  # the first one on the encoder's map, the others each on a backbone_maps one
+        )  # the first one at the encoder's resolution, the others each at that of a backbone map
         self.adapters = nn.ModuleList(
-            nn.Conv2d(channels, width, 1) for channels, width in zip(backbone_maps, widths, strict=False)
+            nn.Conv2d(channels, width, 1) for channels, width in zip(backbone_channels, widths, strict=False)
         )
         self.output = nn.Conv2d(widths[-1], 1, 3, padding=1)
         for conv in (*self.adapters, self.output):
-            _initialise(conv)
+            _initialize(conv)
 
     def forward(
         self,
@@ -52,22 +52,21 @@ class MaskHead(nn.Module):
         *,
         selected: Tensor | None = None,
     ) -> Tensor:
-        """Draw the masks.
+        """Compute the masks.
 
-        queries    [B, Q, D] as the decoder answers
-        projected  [B, D, H, W] the map that the encoder read
-        memory     [B, D, H, W] the map that it made
-        backbone_maps      three maps of the backbone, from the coarsest to the finest
-        mask       bool [B, H, W], True where a cell is image; None where all are
-        selected     bool [B, Q], the queries whose masks are masks, each of the others' cells being as good as certain
-                   not to be there; None: all
-        returns    [B, Q, h, w] logits, of the finest map's size
+        queries        [B, Q, D] output of the decoder
+        projected      [B, D, H, W] input of the encoder
+        memory         [B, D, H, W] output of the encoder
+        backbone_maps  three maps of the backbone, from the coarsest to the finest
+        mask           bool [B, H, W], True where a cell is image; None: all are
+        selected       bool [B, Q], queries whose masks are computed; masks of others have a probability of almost 0; None: all
+        returns        [B, Q, h, w] logits, in the finest map's size
 
-        In evaluation queries are masks a few at a time, so that memory does not grow with their number.
+        In evaluation masks are computed in chunks of queries, so that memory does not grow with their number.
         """
         weights = self.attention(queries, memory, mask)  # [B, Q, M, H, W]
         adapted = [adapter(x) for adapter, x in zip(self.adapters, backbone_maps, strict=True)]
-        # What all queries of an image share is convolved once: the first block reads the map and the weights apart.
+        # The part that all queries of an image share is convolved once; the attention weights are convolved separately.
         shared = self.enter.part(projected, 0)
         height, width = adapted[-1].shape[-2:]
         at_once = weights.shape[1] if self.training else max(1, _CHUNK // (height * width * adapted[-1].shape[1]))
@@ -110,19 +109,19 @@ class RefiningBlock(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.norm = GroupNorm(min(8, outputs), outputs)
         self.activation = make_activation(activation)
-        _initialise(self.conv)
+        _initialize(self.conv)
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x [B, inputs, H, W] to [B, outputs, H, W]."""
         return self.finish(self.conv(x))
 
     def part(self, x: Tensor, first: int) -> Tensor:
-        """Convolve some of the input's channels, from `first` on; the bias goes with those from 0 on."""
+        """Convolve some of the input channels, from `first` on; the bias is added with those from 0 on."""
         weight = self.conv.weight[:, first : first + x.shape[1]]
         return F.conv2d(x, weight, self.conv.bias if first == 0 else None, padding=1)
 
     def finish(self, x: Tensor) -> Tensor:
-        """Norm and activate what is convolved."""
+        """Apply norm and activation to a convolved map."""
         output: Tensor = self.activation(self.norm(x))
         return output
 
@@ -132,7 +131,7 @@ class RefiningBlock(nn.Module):
 
 
 class AttentionMap(nn.Module):
-    """How much each head of each query looks at each cell; all heads of a query share out a whole."""
+    """Attention weights of each head of each query over cells; the weights of all heads of a query sum to 1."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -156,7 +155,7 @@ class AttentionMap(nn.Module):
         return weights.view(batch, count, self.heads, height, across)
 
 
-def _initialise(conv: nn.Module) -> None:
+def _initialize(conv: nn.Module) -> None:
     if isinstance(conv, nn.Conv2d):
         nn.init.kaiming_uniform_(conv.weight, a=1)
         if conv.bias is not None:

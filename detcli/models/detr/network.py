@@ -1,4 +1,4 @@
-"""The DETR network: images of any size in, one box a query out, and a mask where it was trained to draw them."""
+"""The DETR network: images of any size in, one box per query out, and a mask per query with a mask head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,10 +22,10 @@ _ROUNDING = 1e-3  # of a probability, also where the network runs in half precis
 
 @dataclass(frozen=True, slots=True)
 class DetrDetails:
-    """All between the image and the boxes, under transformers' names for it; B images always come first.
+    """Intermediate results, under transformers' names; the first dimension is always B.
 
-    last_hidden_state          [B, Q, D] of the decoder, normed
-    decoder_hidden_states      [B, Q, D] before the first decoder layer and after each, the last one normed
+    last_hidden_state          [B, Q, D] of the decoder, after its norm
+    decoder_hidden_states      [B, Q, D] before the first decoder layer and after each, the last one after the norm
     decoder_attentions         [B, M, Q, Q] of each decoder layer
     cross_attentions           [B, M, Q, S] of each decoder layer
     encoder_last_hidden_state  [B, S, D]
@@ -72,15 +72,14 @@ class Detr(nn.Module):
         details: bool = False,
         targets: Sequence[Targets] | None = None,
     ) -> Outputs:
-        """Detect, or answer what is to be learned from.
+        """Predict boxes and classes, and masks.
 
-        pixels   float [B, 3, H, W] RGB, normalised as ImageNet's; zeros where padded
-        mask     bool [B, H, W], True where a pixel is image, as the one at the upper left always is; None: all are
-        details  also hand out everything between, as DetrDetails; slower, and in need of more memory
-        targets  in training mode, one an image: the details are those the criterion looks at, as SetTrainingDetails
+        pixels   float [B, 3, H, W] RGB, normalized with ImageNet's mean and std; zeros in the padding
+        mask     bool [B, H, W], True where a pixel is image (the upper left one always is); None: all are
+        details  also return intermediate results, as DetrDetails; needs more time and memory
+        targets  in training mode, one per image: the details are those that the criterion needs, as SetTrainingDetails
 
-        Raises ValueError for pixels or a mask of another shape, and for targets that are not one an image of a
-        training step.
+        Raises ValueError for pixels or a mask of another shape, and for targets in evaluation or not one per image.
         """
         check_pixels(pixels)
         check_mask(mask, pixels)
@@ -127,12 +126,12 @@ class Detr(nn.Module):
         self._mask_score_threshold = score_threshold
 
     def drop_training_parts(self) -> None:
-        """Remove the backbone's stages that no map comes from."""
+        """Remove the backbone's stages that no returned map depends on."""
         if isinstance(self.backbone, ResNet):
             self.backbone.drop_unused()
 
     def _queries_with_masks(self, logits: Tensor) -> Tensor | None:
-        """Queries [B, Q] that are sure enough of something for a mask, or so odd that they must not pass in silence."""
+        """Queries [B, Q] whose best class score is above the threshold or NaN; None: all."""
         if self.training or self._mask_score_threshold <= 0 or torch.compiler.is_compiling():
             return None
         below: Tensor = logits.softmax(-1)[..., :-1].amax(-1) <= self._mask_score_threshold - _ROUNDING
@@ -154,14 +153,14 @@ class Detr(nn.Module):
 
 
 def _backbone(config: DetrConfig) -> BackboneConfig:
-    """The backbone that is needed: without a mask head nothing but its last map is looked at."""
+    """The backbone's configuration; without a mask head only its last map is needed."""
     if config.has_masks or not isinstance(config.backbone, ResNetConfig):
         return config.backbone
     return replace(config.backbone, out_indices=config.backbone.out_indices[-1:])
 
 
 def _has_no_padding(mask: Tensor | None) -> bool:
-    """Whether nothing is padded, as far as can be told at once: asking a GPU would make it wait."""
+    """Whether there is certainly no padding; not checked on a GPU, where reading the mask would wait for the device."""
     if mask is None:
         return True
     return mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all())

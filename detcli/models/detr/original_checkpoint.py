@@ -1,7 +1,7 @@
-"""DETR's original repository (facebookresearch/detr): its names for weights, told in the Hub's terms.
+"""Weights of DETR's original repository (facebookresearch/detr), converted to the Hub's names.
 
-What the keys do not tell is taken from the arguments of the training run where the file holds them, else as main.py has
-it by default; whether the backbone is dilated (DC5) has to be said.
+What names and shapes do not show comes from the arguments of the training run, if the file has them, or is the default of
+main.py; whether the backbone is dilated (DC5) must be given.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from detcli.models.detr.config import DetrConfig, read_config, write_config
 from detcli.models.detr_common.original_names import BACKBONE_NAMES, LOSS_ARGUMENTS
 from detcli.models.family import ConversionHints, ConvertedWeights
 
-_OUTER = "detr."  # before the detector where there is a mask head
+_OUTER = "detr."  # prefix of the detector's names with a mask head
 _MAPS = (1, 2, 3, 4)
 _PUBLISHED_CLASSES = (91, 250)
 _PANOPTIC_CLASSES = 250
@@ -46,23 +46,21 @@ _ARGUMENTS = {**LOSS_ARGUMENTS, "eos_coef": "eos_coefficient"}
 
 
 def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
-    """The model that these weights are; None where the keys are of another repository.
+    """The model of these weights; None if the names are those of another repository.
 
-    Raises UnsupportedModelError for weights that were made for detectron2 or trained with --pre_norm, where nobody has
-    said whether the backbone is dilated, and where the names of the classes are not known; DamagedModelError for what
-    does not fit.
+    Raises UnsupportedModelError for weights for detectron2 or trained with --pre_norm, and if the dilation of the backbone
+    or the class names are unknown; DamagedModelError for tensors that do not fit.
     """
     if any(name.removeprefix(_OUTER).startswith("backbone.0.backbone.") for name in tensors):
         raise UnsupportedModelError(
-            "the weights were converted for detectron2, which leaves classes out; the file they were made from is the one "
-            "to use"
+            "the weights were converted for detectron2, which leaves out classes; use the original file"
         )
     plain = {name.removeprefix(_OUTER): tensor for name, tensor in tensors.items()}
     shape = TensorShapes(plain)
     if not shape.has("transformer.decoder.layers.0.multihead_attn.") or not shape.has("bbox_embed.layers."):
         return None
     if shape.has("transformer.encoder.norm.") or hints.args.get("pre_norm") is True:
-        raise UnsupportedModelError("the model was trained with --pre_norm, a form that no DETR of the Hub has")
+        raise UnsupportedModelError("the model was trained with --pre_norm, which no DETR of the Hub supports")
     labels, notes = labels_of(shape("class_embed.weight", 2)[0] - 1, hints, _PUBLISHED_CLASSES)
     config = _config(shape, hints, labels)
     kind = "DETR with masks" if config.has_masks else "DETR"
@@ -71,13 +69,13 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
         config=config,
         preprocessor={"format": "coco_panoptic"} if len(labels) == _PANOPTIC_CLASSES else {},
         tensors=renamed(plain, _NAME_RULES, family="DETR"),
-        notes=(f"recognised as {kind}, {backbone}", *notes),
+        notes=(f"recognized as {kind}, {backbone}", *notes),
     )
 
 
 def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]) -> DetrConfig:
-    said = numbers_from(hints.args, {"nheads": "heads", "dropout": "dropout"})
-    heads, dropout = int(said.get("heads", 8)), said.get("dropout", 0.1)
+    numbers = numbers_from(hints.args, {"nheads": "heads", "dropout": "dropout"})
+    heads, dropout = int(numbers.get("heads", 8)), numbers.get("dropout", 0.1)
     encoder, decoder = (shape.count(f"transformer.{part}.layers.") for part in ("encoder", "decoder"))
     queries, width = shape("query_embed.weight", 2)
     learned: dict[str, Any] = {"position_embedding_type": "learned"} if shape.has("backbone.1.row_embed.") else {}
@@ -98,4 +96,4 @@ def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]
         **learned,
         **numbers_from(hints.args, _ARGUMENTS),
     )
-    return read_config(write_config(config))  # within the bounds that hold for strangers' configurations
+    return read_config(write_config(config))  # checks it like any other configuration

@@ -1,4 +1,4 @@
-"""Which of DETR's parameters learn alike."""
+"""DETR's parameter groups for the optimizer."""
 
 from torch import nn
 
@@ -6,9 +6,9 @@ from detcli.models.family import ParameterGroup
 
 
 def parameter_groups(network: nn.Module) -> tuple[ParameterGroup, ...]:
-    """The parameters that learn, in the groups of the published recipe: all decay, norms and biases too.
+    """The trainable parameters, in the groups of the published recipe: all have weight decay, also norms and biases.
 
-    The recipe freezes what of the backbone keeps what ImageNet taught it; its norms are no parameters at all.
+    The recipe freezes the stem and the first stage of the backbone; the backbone's norms have no parameters.
     Source: the DETR repository (main.py).
     """
     names = [name for name, parameter in network.named_parameters() if parameter.requires_grad]

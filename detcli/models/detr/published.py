@@ -10,16 +10,18 @@ from detcli.models.family import TrainingStart
 
 
 def published_config(variant: str, labels: Sequence[str]) -> DetrConfig:
-    """One of the published configurations, for any labels: what follows `detr-` in its name, "r101-dc5" say.
+    """One of the published configurations, with these class names.
 
-    Without dilation the backbone is spelled out, so that transformers reads what is saved without timm. Dropout is
-    everywhere where the authors' code has it; transformers' own configurations leave some of it out.
+    variant  what follows `detr-` in its name: "r101-dc5", say
+
+    Without dilation, config.json has all fields of the backbone, so that transformers reads it without timm. Dropout is as
+    in the authors' code; transformers' own configurations leave some of it out.
     Source: the DETR repository's hub file, and the configurations that transformers' conversion made of it.
     """
     size, *rest = variant.split("-")
     names = {"r50": "resnet50", "r101": "resnet101"}
     if size not in names or rest not in ([], ["dc5"], ["panoptic"], ["dc5", "panoptic"]):
-        raise ValueError(f"there is no published detr-{variant}")
+        raise ValueError(f"detr-{variant} is not a published model")
     backbone = resnet_variant(names[size], USUAL_MAPS, dilation="dc5" in rest)
     return DetrConfig(
         labels=tuple(labels),
@@ -31,10 +33,11 @@ def published_config(variant: str, labels: Sequence[str]) -> DetrConfig:
 
 
 def published_recipe(config: DetrConfig, start: TrainingStart, *, masks: bool = False) -> dict[str, Any]:
-    """From random weights: 300 epochs of 64 images a step, as in the paper's comparisons (the released weights: 500).
+    """From random weights: 300 epochs with a batch size of 64, as in the paper's comparisons (released weights: 500).
 
-    From learned ones nothing is published: a tenth to a third as long is what is usual, with the drop where Deformable
-    DETR has it, and 16 images a step, as the repository's own command has for one machine, at the same rates.
+    For trained weights nothing is published: a tenth to a third of the epochs is usual, with the step of Deformable DETR,
+    and a batch size of 16, as in the repository's command for one machine, with the same rates.
+    Source: DETR (Carion et al. 2020), section 4, and its repository's README and main.py.
     """
     own: dict[str, Any] = {"lr": 1e-4, "backbone_lr": 1e-5}
     if start == "scratch":

@@ -1,4 +1,4 @@
-"""DETR's transformer: the encoder over the cells of one map, and the decoder that turns queries into objects."""
+"""DETR's transformer: the encoder over the cells of one map, and the decoder over object queries."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from detcli.models.layers.feed_forward import FeedForward
 
 @dataclass(frozen=True, slots=True)
 class DetrEncoderOutput:
-    """What the encoder made of the tokens.
+    """Results of the encoder.
 
     tokens      [B, S, D]
-    states      [B, S, D] before the first layer and after each, where they were asked for
+    states      [B, S, D] before the first layer and after each, if requested
     attentions  [B, M, S, S] of each layer, likewise
     """
 
@@ -26,10 +26,10 @@ class DetrEncoderOutput:
 
 @dataclass(frozen=True, slots=True)
 class DetrDecoderOutput:
-    """What the decoder made of the queries.
+    """Results of the decoder.
 
-    normed            [B, Q, D] of each layer that was asked for, after the norm that all layers share; the last one last
-    states            [B, Q, D] before the first layer and after each, not normed, where they were asked for
+    normed            [B, Q, D] of the last layer, or of every layer, after the norm that all layers share
+    states            [B, Q, D] before the first layer and after each, without the norm, if requested
     attentions        [B, M, Q, Q] of each layer, likewise
     cross_attentions  [B, M, Q, S] of each layer, likewise
     """
@@ -41,7 +41,7 @@ class DetrDecoderOutput:
 
 
 class DetrEncoder(nn.Module):
-    """Layers in which every cell of the map looks at every other."""
+    """Layers of self-attention over all cells of the map."""
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class DetrEncoder(nn.Module):
     def forward(
         self, tokens: Tensor, positions: Tensor, mask: Tensor | None, *, details: bool = False
     ) -> DetrEncoderOutput:
-        """Encode tokens [B, S, D] at positions [B or 1, S, D]; mask bool [B, 1, 1, S], True where one is image."""
+        """Encode tokens [B, S, D] at positions [B or 1, S, D]; mask bool [B, 1, 1, S], True where a token is image."""
         states, attentions = [tokens], []
         for layer in self.layers:
             tokens, weights = layer(tokens, positions, mask, details=details)
@@ -61,7 +61,7 @@ class DetrEncoder(nn.Module):
 
 
 class DetrEncoderLayer(nn.Module):
-    """Self-attention and a perceptron, each added to what it read and then normed."""
+    """Self-attention and a feed-forward network, each with a residual connection and then a norm."""
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__()
@@ -75,14 +75,14 @@ class DetrEncoderLayer(nn.Module):
     def forward(
         self, tokens: Tensor, positions: Tensor, mask: Tensor | None, *, details: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """Take tokens [B, S, D] to the same, and the weights of the attention where they were asked for."""
+        """Take tokens [B, S, D] to the same, and the attention weights if requested."""
         attended, weights = self.attention(tokens, positions, mask=mask, with_weights=details)
         tokens = self.attention_norm(tokens + self.dropout(attended))
         return self.feed_forward(tokens), weights
 
 
 class DetrDecoder(nn.Module):
-    """Layers in which queries look at each other and at the image; one norm for the outputs of all of them."""
+    """Layers of self-attention of queries and cross-attention to the image; one norm for the outputs of all layers."""
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__()
@@ -99,13 +99,13 @@ class DetrDecoder(nn.Module):
         every_layer: bool = False,
         details: bool = False,
     ) -> DetrDecoderOutput:
-        """Decode queries that begin as zeros, and are told apart by their positions alone.
+        """Decode queries, which are zeros at first and differ only by their positions.
 
         positions      [1, Q, D] of the queries
         memory         [B, S, D] the encoder's tokens
-        keys  [B, S, D] the same with their positions
+        keys           [B, S, D] the same with their positions
         mask           bool [B, 1, 1, S], True where a token is image; None where all are
-        every_layer    the outputs of every layer, not of the last alone
+        every_layer    return the outputs of every layer, not only of the last
         """
         queries = memory.new_zeros(()).expand(len(memory), *positions.shape[1:])
         states, outputs, attentions, cross_attentions = [queries], [], [], []
@@ -117,13 +117,13 @@ class DetrDecoder(nn.Module):
                 states.append(queries)
                 attentions.append(weights)
                 cross_attentions.append(cross_weights)
-        # The next layer reads what is not normed, as in the original: transformers' auxiliary_loss changes that.
+        # The next layer reads outputs without the norm, as in the original; with auxiliary_loss, transformers differs.
         normed = tuple(self.norm(output) for output in (outputs or [queries]))
         return DetrDecoderOutput(normed, tuple(states) if details else (), tuple(attentions), tuple(cross_attentions))
 
 
 class DetrDecoderLayer(nn.Module):
-    """Self-attention, attention to the image and a perceptron, each added to what it read and then normed."""
+    """Self-attention, cross-attention to the image and a feed-forward network, each with a residual connection and a norm."""
 
     def __init__(self, config: DetrConfig) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class DetrDecoderLayer(nn.Module):
         *,
         details: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Take queries [B, Q, D] to the same, and the weights of both attentions where they were asked for."""
+        """Take queries [B, Q, D] to the same, and the weights of both attentions if requested."""
         attended, weights = self.attention(queries, positions, with_weights=details)
         queries = self.attention_norm(queries + self.dropout(attended))
         attended, cross_weights = self.cross_attention(
@@ -168,5 +168,5 @@ def _feed_forward(config: DetrConfig, hidden: int) -> FeedForward:
 
 
 def real_cells(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Which cells of a map are image: that of the pixel at the upper left of each. bool [B, H, W] -> [B, *size_hw]."""
+    """Cells of a map that are image, by their upper left pixel. bool [B, H, W] -> [B, *size_hw]."""
     return nn.functional.interpolate(mask[:, None].float(), size=size_hw, mode="nearest")[:, 0].to(torch.bool)

@@ -1,4 +1,4 @@
-"""Weights under the names of the Hub, of any version of transformers, and back: the only border between them and ours."""
+"""DETR's weights: conversion from the Hub's names, of any version of transformers, and back."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from detcli.models.empty_weights import empty_weights
 _BACKBONE = "model.backbone.conv_encoder.model."
 _MASK_PREFIXES = ("mask_head.", "bbox_attention.")
 
-# Names that only live in memory since transformers 5.8, and those on disk. A raw state_dict() has the former.
+# Names that transformers has only in memory since 5.8, in a raw state_dict(), and those on disk.
 _IN_MEMORY = (
     (r"^model\.backbone\.model\.", _BACKBONE),
     (r"^model\.backbone\.position_embedding\.", "model.position_embedding."),  # 4.x, in memory and on disk
@@ -71,14 +71,13 @@ _NAMES = NameTable(
 
 
 def read_weights(tensors: Mapping[str, Tensor], config: DetrConfig) -> dict[str, Tensor]:
-    """Bring tensors of the Hub into the network's own state dict: complete, checked, in float32.
+    """Convert tensors of the Hub to the network's complete state dict, in float32.
 
-    Takes what transformers 4.x and 5.x write, on disk or as a raw `state_dict()`, with a backbone in timm's names or in
-    transformers' own, and with `detr.` before everything that is not the mask head's or without. Counters of batches are
-    skipped.
+    Accepts files of transformers 4.x and 5.x, or a raw `state_dict()`; a backbone with timm's or transformers' names; and
+    names with or without the prefix `detr.` (the mask head never has it). Batch counters are ignored.
 
-    Raises DamagedModelError where tensors are missing, unexpected, misshapen, not of floats or there twice, naming the
-    first and how many there are.
+    Raises DamagedModelError for tensors that are missing, unexpected, of a wrong shape or type, or duplicated with
+    different values, naming the first one and how many there are.
     """
     with empty_weights():
         expected = Detr(config).state_dict()
@@ -94,9 +93,9 @@ def read_weights(tensors: Mapping[str, Tensor], config: DetrConfig) -> dict[str,
 
 
 def write_weights(state: Mapping[str, Tensor], config: DetrConfig) -> dict[str, Tensor]:
-    """Bring the state dict of a network in training form to the names of the Hub; every tensor has its own memory.
+    """Convert the state dict of a network in training form to the names of the Hub; every tensor has its own memory.
 
-    Learned positions are written twice: transformers moved them from version 4 to 5, and looks for them in one place.
+    Learned positions are written twice: version 5 of transformers has another name for them than version 4.
     """
     with empty_weights():
         expected = Detr(config).state_dict()

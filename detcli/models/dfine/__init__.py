@@ -68,7 +68,7 @@ class DFineFamily(Family):
         return parameter_groups(network)
 
     def kept_rows(self, parameter: str, classes: Classes) -> RowPairs | None:
-        """Keep rows of the class heads and of the label embedding, whose padding row is always new."""
+        """Keep rows of the class heads and of the label embedding; the padding row is always new."""
         return classes.same if parameter.startswith((*self.class_heads, "denoising_labels.")) else None
 
 

@@ -6,18 +6,18 @@ from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
 from detcli.models.config_fields import ConfigFields
 from detcli.models.layers.activations import ACTIVATIONS
 
-_STAGES = (1, 8)  # fewest and most
-_MOST_LAYERS = 1024  # of all blocks together: so many modules are built before a weight is looked at
+_STAGES = (1, 8)  # minimum and maximum
+_MAX_LAYERS = 1024  # of all blocks together: the modules are built before weights are read
 
 
 def read_backbone(config: ConfigFields) -> HGNetV2Config:
-    """Read the backbone from the fields of config.json; what it does not say is as transformers has it.
+    """Read the backbone from the fields of config.json; missing fields have transformers' defaults.
 
-    Raises UnsupportedModelError where it is no HGNetV2, or its tables do not fit each other.
+    Raises UnsupportedModelError if it is not an HGNetV2, or if its lists are inconsistent.
     """
     frozen = config.flag("freeze_backbone_batch_norms", True)
     if config.flag("use_timm_backbone", False):
-        raise config.refuse("use_timm_backbone", "false: detcli has D-FINE's own backbone, HGNetV2, alone")
+        raise config.invalid("use_timm_backbone", "false: the only supported backbone is D-FINE's own, HGNetV2")
     fields = config.object("backbone_config")
     absent = fields is None
     fields = fields or ConfigFields({}, "backbone_config.")
@@ -26,9 +26,9 @@ def read_backbone(config: ConfigFields) -> HGNetV2Config:
     stem = fields.integers("stem_channels", (3, 32, 48), 1, 8192, length=(3, 3))
     strides = fields.pairs("stem_strides", (2, 1, 1, 2, 1), 1, 8, length=(5, 5))
     if stem[0] != 3 or stem[1] % 2:
-        raise fields.refuse("stem_channels", "3, an even number and a number")
+        raise fields.invalid("stem_channels", "3, an even number and any number")
     if strides[1:3] != ((1, 1), (1, 1)):
-        raise fields.refuse("stem_strides", "five strides of which the second and the third are 1")
+        raise fields.invalid("stem_strides", "five strides, of which the second and the third are 1")
     stages = _read_stages(fields, stem[2])
     read = HGNetV2Config(
         stem=(stem[0], stem[1], stem[2]),
@@ -41,7 +41,7 @@ def read_backbone(config: ConfigFields) -> HGNetV2Config:
     )
     for before, after in zip(read.out_strides, read.out_strides[1:], strict=False):
         if after != (2 * before[0], 2 * before[1]):
-            raise fields.refuse("out_indices", "such that each map has half the height and width of the one before")
+            raise fields.invalid("out_indices", "maps that each have half the height and width of the one before")
     return read
 
 
@@ -67,7 +67,7 @@ def write_backbone(config: HGNetV2Config) -> dict[str, Any]:
         "stage_kernel_size": [stage.kernel for stage in stages],
         "stage_numb_of_layers": [stage.layers for stage in stages],
         "use_learnable_affine_block": config.affine,
-        # transformers takes the width of each map from these two, and the number of stages from the next.
+        # transformers reads the width of each map from these two, and the number of stages from `depths`.
         "embedding_size": config.stem[2],
         "hidden_sizes": [stage.outputs for stage in stages],
         "depths": [stage.blocks for stage in stages],
@@ -77,7 +77,7 @@ def write_backbone(config: HGNetV2Config) -> dict[str, Any]:
 
 
 def _read_stages(fields: ConfigFields, inputs: int) -> tuple[StageConfig, ...]:
-    """Read the tables, one column a stage; all must have the same length and each stage fit the one before."""
+    """Read the lists with one item per stage; all must have the same length, and each stage must fit the one before."""
     ins = fields.integers("stage_in_channels", (48, 128, 512, 1024), 1, 16384, length=_STAGES)
     count = len(ins)
     same = (count, count)
@@ -90,19 +90,19 @@ def _read_stages(fields: ConfigFields, inputs: int) -> tuple[StageConfig, ...]:
     kernels = fields.integers("stage_kernel_size", (3, 3, 5, 5), 1, 31, length=same)
     layers = fields.integers("stage_numb_of_layers", (6, 6, 6, 6), 1, 64, length=same)
     if ins != (inputs, *outs[:-1]):
-        raise fields.refuse("stage_in_channels", f"{inputs} from the stem, then stage_out_channels but the last")
+        raise fields.invalid("stage_in_channels", f"{inputs} from the stem, then stage_out_channels but the last")
     if any(kernel % 2 == 0 for kernel in kernels):
-        raise fields.refuse("stage_kernel_size", "odd numbers")
+        raise fields.invalid("stage_kernel_size", "odd numbers")
     if any(out % 2 for out in outs):
-        raise fields.refuse("stage_out_channels", "even numbers")
-    if sum(b * n for b, n in zip(blocks, layers, strict=True)) > _MOST_LAYERS:
-        raise fields.refuse("stage_numb_of_layers", f"such that all blocks have {_MOST_LAYERS} layers at most")
+        raise fields.invalid("stage_out_channels", "even numbers")
+    if sum(b * n for b, n in zip(blocks, layers, strict=True)) > _MAX_LAYERS:
+        raise fields.invalid("stage_numb_of_layers", f"at most {_MAX_LAYERS} layers in all blocks together")
     columns = zip(ins, middles, outs, blocks, layers, kernels, downsample, light, strides[:count], strict=True)
     return tuple(StageConfig(*column) for column in columns)
 
 
 def _read_outputs(fields: ConfigFields, stages: int, default: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Which maps are handed out: out_indices, else out_features, else the last stage; rising, each once."""
+    """Indices of the returned maps: out_indices, else out_features, else the last stage; ascending, each once."""
     # Negative indices count from the end of the names, of which transformers makes as many as `depths` is long.
     named = 1 + len(fields.integers("depths", (3, 4, 6, 3), 0, 1024, length=_STAGES))
     if "out_indices" in fields:
@@ -113,11 +113,11 @@ def _read_outputs(fields: ConfigFields, stages: int, default: tuple[int, ...] | 
         words = ["stem", *(f"stage{i}" for i in range(1, named))]
         features = fields.words("out_features", length=(1, named))
         if not set(features) <= set(words):
-            raise fields.refuse("out_features", "some of " + ", ".join(words))
+            raise fields.invalid("out_features", "some of " + ", ".join(words))
         indices = tuple(words.index(feature) for feature in features)
         name = "out_features"
     else:
         return default or (stages,)
     if list(indices) != sorted(set(indices)) or indices[-1] > stages:
-        raise fields.refuse(name, f"rising, each once, and of the {stages} stages there are")
+        raise fields.invalid(name, f"ascending, each once, and not above {stages}, the number of stages")
     return indices

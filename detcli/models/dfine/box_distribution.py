@@ -1,4 +1,4 @@
-"""Boxes as distributions: bins of edge offsets, what they mean, and how sharp they are."""
+"""Boxes as distributions over bins of edge offsets, and location quality from the shape of the distributions."""
 
 import torch
 from torch import Tensor, nn
@@ -8,13 +8,13 @@ from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 
 
 class EdgeBins(nn.Module):
-    """Turns a distribution over bins, one for each edge, into a box.
+    """Converts distributions over bins, one for each edge, to a box.
 
-    bins       one less than there are; even
-    reg_scale  how finely bins resolve small offsets
-    up         how far the last bins but one reach, in box sizes
+    bins       number of bins minus one; even
+    reg_scale  resolution of small offsets
+    up         range of the bins without the two outermost ones, in box sizes
 
-    Both numbers are parameters that no training moves: checkpoints bring their own, and theirs are what counts.
+    Both numbers are parameters without training; those of a checkpoint replace the configured ones.
     Source: D-FINE (Peng et al. 2024), section 4.1, equations 2 to 4.
     """
 
@@ -32,7 +32,7 @@ class EdgeBins(nn.Module):
 
         corners       [B, Q, 4 * R] logits over R = bins + 1 bins for the left, top, right and bottom edge
         boxes_cxcywh  [B, Q, 4] the boxes whose edges they move
-        returns       [B, Q, 4] center and size; neither ordered nor held within the image
+        returns       [B, Q, 4] center and size; not clamped to the image, sizes may be negative
         """
         dtype = boxes_cxcywh.dtype
         offsets = self.bin_offsets() if self.offsets is None else self.offsets
@@ -44,11 +44,11 @@ class EdgeBins(nn.Module):
         return xyxy_to_cxcywh(torch.cat((center - outward[..., :2], center + outward[..., 2:]), dim=-1))
 
     def bin_offsets(self) -> Tensor:
-        """What each bin stands for: [R] offsets, symmetric, dense near zero, the two outermost twice as far."""
+        """Offset of each bin: [R], symmetric, dense near zero, the two outermost twice as far."""
         return bin_offsets(self.bins, reg_scale=self.reg_scale, up=self.up)
 
     def fold(self) -> None:
-        """Work the offsets out once."""
+        """Compute the offsets once."""
         if self.offsets is None:
             dtype = self.reg_scale.dtype
             exact = EdgeBins(self.bins, reg_scale=float(self.reg_scale), up=float(self.up)).double()
@@ -57,7 +57,7 @@ class EdgeBins(nn.Module):
 
 
 def bin_offsets(bins: int, *, reg_scale: Tensor, up: Tensor) -> Tensor:
-    """What each bin stands for: [R] offsets, symmetric, dense near zero, the two outermost twice as far.
+    """Offset of each bin: [R], symmetric, dense near zero, the two outermost twice as far.
 
     reg_scale, up  [1] of an EdgeBins
     """
@@ -72,13 +72,13 @@ def bin_offsets(bins: int, *, reg_scale: Tensor, up: Tensor) -> Tensor:
 def edge_targets(
     initial_cxcywh: Tensor, targets_cxcywh: Tensor, *, bins: int, reg_scale: Tensor, up: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Where among the bins the true edges lie, for boxes that start somewhere else: `EdgeBins` the other way round.
+    """The bins of ground-truth edges, relative to initial boxes: the inverse of `EdgeBins`.
 
     initial_cxcywh   [N, 4]
     targets_cxcywh  [N, 4]
     reg_scale, up  [1] of the EdgeBins
     returns        int64 [N, 4] the left one of the two bins around the left, top, right and bottom edge; and [N, 4] the
-                   share of the right one, from 0 to 1. What lies beyond the outermost bin is all its own.
+                   weight of the right one, from 0 to 1. Edges beyond the outermost bin have that bin only.
 
     Source: D-FINE (Peng et al. 2024), section 4.1, the weights of equation 6.
     """
@@ -94,7 +94,7 @@ def edge_targets(
 
 
 class LocationQualityEstimator(nn.Module):
-    """Judges a box by how sharp the distributions of its edges are, and moves its class logits by that.
+    """Location quality estimator (LQE): a correction of class logits from the sharpness of the edge distributions.
 
     Source: Generalized Focal Loss V2 (Li et al. 2021), as D-FINE uses it.
     """

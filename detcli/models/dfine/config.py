@@ -13,25 +13,25 @@ from detcli.models.layers.deformable_attention import SamplingMethod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DFineConfig:
-    """All that shapes the network, under the names of config.json.
+    """Everything that shapes the network, under the names of config.json.
 
-    labels                       names by class index
-    encode_proj_layers           maps on which tokens attend to each other, by their place among the backbone's
-    hidden_expansion             width of the pyramid's inner layers, as a part of half the encoder's width
+    labels                       class names by class index
+    encode_proj_layers           indices of the backbone's maps that have intra-scale attention
+    hidden_expansion             width of the pyramid's inner layers, as a fraction of half the encoder's width
     depth_mult                   a third of the number of bottlenecks in each of them
-    normalize_before             norms before attention and perceptron of the encoder rather than after
-    num_feature_levels           maps the decoder looks at; those beyond the backbone's are made from its last
+    normalize_before             norms before attention and feed-forward network of the encoder, not after
+    num_feature_levels           levels of the decoder; those beyond the backbone's maps are made from the last one
     decoder_n_points             sampling points of a head, for each level
-    decoder_method               sample between cells, or the nearest cell
-    eval_idx                     the decoder layer that answers, from 0; layers after it only ever help training
-    layer_scale                  how much wider those are
+    decoder_method               bilinear sampling (default), or the nearest cell (discrete)
+    eval_idx                     the decoder layer that predicts in inference, from 0; later layers are for training
+    layer_scale                  width of these later layers, as a multiple of d_model
     max_num_bins                 a distribution over edge offsets has one bin more
     reg_scale, up                shape of the bins before weights are loaded, which bring their own
-    top_prob_values, lqe_*       of the head that judges a box by the peaks of its distributions
-    learn_initial_query          queries are learned rather than taken from the encoder
-    num_denoising                more than 0: the checkpoint has an embedding for the labels of denoising queries
-    initializer_bias_prior_prob  chance of each class before training; None: one in (classes + 1)
-    carried                      fields that only training reads, as they stood in config.json
+    top_prob_values, lqe_*       of the location quality estimator (LQE)
+    learn_initial_query          queries are learned, not taken from the encoder
+    num_denoising                if above 0, the checkpoint has a label embedding for denoising queries
+    initializer_bias_prior_prob  probability of each class before training; None: 1 / (classes + 1)
+    carried                      fields that only training reads, unchanged
     """
 
     labels: tuple[str, ...]
@@ -79,12 +79,12 @@ class DFineConfig:
 
     @property
     def maps(self) -> int:
-        """How many maps the backbone hands out."""
+        """Number of the backbone's maps."""
         return len(self.backbone.out_indices)
 
     @property
     def size_divisor(self) -> tuple[int, int]:
-        """Height and width of an image are multiples of these."""
+        """Height and width of an image must be multiples of these."""
         return self.backbone.out_strides[-1]
 
     @property
@@ -99,7 +99,7 @@ class DFineConfig:
 
     @property
     def bottlenecks(self) -> int:
-        """Bottlenecks in each of them."""
+        """Number of bottlenecks in each of these layers."""
         return round(3 * self.depth_mult)
 
 
@@ -126,18 +126,17 @@ _TRAINING_FLAGS = (
     "auxiliary_loss",
     "use_focal_loss",
     "with_box_refine",
-)  # boxes are refined whatever the last one says
+)  # boxes are always refined, whatever the last one is
 
-# Checked, and then let go: grids and anchors are always made for the image at hand, which gives the same numbers at
-# the size these two name. transformers 5 runs no other size where the anchors' is set, and leaves the position grid out
-# where eval_size is; the original never does.
+# Checked, then ignored: grids and anchors are made for each image size. transformers 5 accepts only the size of the
+# anchors if that is set, and leaves out the position grid if eval_size is set; the original repository does not.
 _IMAGE_SIZES = ("anchor_image_size", "eval_size")
 
 
 def read_config(config: Mapping[str, Any]) -> DFineConfig:
-    """Read config.json as any version of transformers writes it; absent fields have its defaults, unknown ones none.
+    """Read config.json as any version of transformers writes it; missing fields have its defaults, unknown ones are ignored.
 
-    Raises UnsupportedModelError naming the first field that is of a wrong type, out of bounds or at odds with another.
+    Raises UnsupportedModelError naming the first field of a wrong type, out of range or inconsistent with another.
     """
     fields = ConfigFields(config)
     backbone = read_backbone(fields)
@@ -153,7 +152,7 @@ def read_config(config: Mapping[str, Any]) -> DFineConfig:
         encoder_ffn_dim=fields.integer("encoder_ffn_dim", 1024, 1, 65536),
         encoder_attention_heads=fields.integer("encoder_attention_heads", 8, 1, 256),
         encode_proj_layers=tuple(
-            place % maps for place in fields.integers("encode_proj_layers", (2,), -maps, maps - 1, length=(0, 16))
+            index % maps for index in fields.integers("encode_proj_layers", (2,), -maps, maps - 1, length=(0, 16))
         ),
         positional_encoding_temperature=fields.number("positional_encoding_temperature", 10000.0, 1.0, 1e9),
         encoder_activation_function=fields.choice("encoder_activation_function", "gelu", ACTIVATIONS),
@@ -199,7 +198,7 @@ def write_config(config: DFineConfig) -> dict[str, Any]:
         "model_type": "d_fine",
         "is_encoder_decoder": True,
         "torch_dtype": "float32",
-        "tie_word_embeddings": False,  # each layer has heads of its own; see write_weights
+        "tie_word_embeddings": False,  # each layer has its own heads; see write_weights
         **labels_as_json(config.labels),
         "backbone_config": write_backbone(config.backbone),
         "freeze_backbone_batch_norms": config.backbone.frozen,
@@ -212,7 +211,7 @@ def write_config(config: DFineConfig) -> dict[str, Any]:
         value = getattr(config, name)
         written[name] = list(value) if isinstance(value, tuple) else value
     temperature = config.positional_encoding_temperature
-    # transformers takes this field as an int alone, and eval_idx as people write it.
+    # transformers accepts this field only as an integer.
     written["positional_encoding_temperature"] = int(temperature) if temperature.is_integer() else temperature
     written["eval_idx"] = -1 if config.eval_idx == config.decoder_layers - 1 else config.eval_idx
     return written
@@ -222,7 +221,7 @@ _SAME_NAMES = tuple(name for name in DFineConfig.__dataclass_fields__ if name no
 
 
 def _read_training_fields(fields: ConfigFields) -> dict[str, Any]:
-    """Fields that no forward pass reads, unchanged, to be written again. Raises UnsupportedModelError naming one that is of a wrong type."""
+    """The fields that only training reads, unchanged. Raises UnsupportedModelError naming one of a wrong type."""
     for name in _IMAGE_SIZES:
         if name in fields:
             fields.integer_or_integers(name, 1, 1, 100_000, length=2)
@@ -232,25 +231,27 @@ def _read_training_fields(fields: ConfigFields) -> dict[str, Any]:
 
 
 def _check(config: DFineConfig, fields: ConfigFields) -> None:
-    """Refuse fields that are at odds with one another."""
+    """Raise UnsupportedModelError for inconsistent fields."""
     maps, hidden = config.maps, config.encoder_hidden_dim
     inputs = fields.integers("encoder_in_channels", (512, 1024, 2048), 1, 65536, length=(1, 16))
     if len(inputs) != maps:
-        raise fields.refuse("encoder_in_channels", f"a list of {maps}, one for each of the backbone's out_indices")
+        raise fields.invalid("encoder_in_channels", f"a list of {maps}, one for each of the backbone's out_indices")
     given = fields.integers("decoder_in_channels", (256, 256, 256), 1, 65536, length=(1, 16))
     if given != (hidden,) * maps:
-        raise fields.refuse("decoder_in_channels", f"{maps} times {hidden}, the encoder_hidden_dim")
+        raise fields.invalid("decoder_in_channels", f"{maps} times {hidden}, the encoder_hidden_dim")
     if config.num_feature_levels < maps:
-        raise fields.refuse("num_feature_levels", f"{maps} at least, the number of the backbone's maps")
+        raise fields.invalid("num_feature_levels", f"at least {maps}, the number of the backbone's maps")
     if hidden % 4 or hidden % config.encoder_attention_heads:
-        raise fields.refuse("encoder_hidden_dim", "a multiple of 4 and of encoder_attention_heads")
+        raise fields.invalid("encoder_hidden_dim", "a multiple of 4 and of encoder_attention_heads")
     if config.d_model % config.decoder_attention_heads:
-        raise fields.refuse("d_model", "a multiple of decoder_attention_heads")
+        raise fields.invalid("d_model", "a multiple of decoder_attention_heads")
     if config.eval_idx < config.decoder_layers - 1 and config.scaled_dim % config.decoder_attention_heads:
-        raise fields.refuse("layer_scale", "such that d_model times it is a multiple of decoder_attention_heads")
+        raise fields.invalid(
+            "layer_scale", "a number for which d_model * layer_scale is a multiple of decoder_attention_heads"
+        )
     if config.max_num_bins % 2:
-        raise fields.refuse("max_num_bins", "even")
+        raise fields.invalid("max_num_bins", "even")
     if config.top_prob_values > config.max_num_bins + 1:
-        raise fields.refuse("top_prob_values", "max_num_bins + 1 at most")
+        raise fields.invalid("top_prob_values", "at most max_num_bins + 1")
     if config.pyramid_dim < 1:
-        raise fields.refuse("hidden_expansion", "large enough for one channel")
+        raise fields.invalid("hidden_expansion", "large enough for one channel")

@@ -1,4 +1,4 @@
-"""The decoder: queries look at the maps, layer by layer, and each layer sharpens the distributions of their edges."""
+"""The decoder: each layer attends to the feature maps and refines the distributions of box edges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from detcli.models.dfine.box_distribution import EdgeBins, LocationQualityEstimator
 from detcli.models.dfine.config import DFineConfig
-from detcli.models.dfine.query_selection import initialise_class_head
+from detcli.models.dfine.query_selection import initialize_class_head
 from detcli.models.layers.attention import SelfAttention
 from detcli.models.layers.deformable_attention import BoxSampling, split_values
 from detcli.models.layers.heads import Mlp
@@ -23,15 +23,15 @@ _FLOAT16_MAX = 65504.0
 
 @dataclass(frozen=True, slots=True)
 class DFineDecoderOutput:
-    """What the decoder says. Lists have one entry a layer that ran, or a layer that answered.
+    """Results of the decoder: lists with one item per layer that ran, or per layer with predictions.
 
     states            [B, Q, D] after each layer that ran
-    attentions        [B, M, Q, Q] of each; empty unless asked for
-    cross_attentions  [B, Q, M, P] of each; empty unless asked for
-    logits            [B, Q, K] of each layer that answered; before those of layer 0, its logits without location quality
-    boxes_cxcywh      [B, Q, 4] to go with `logits`; before those of layer 0, the boxes its distributions start from
-    corners           [B, Q, 4 * R] of each layer that answered
-    initial_boxes           [B, Q, 4] the boxes that all distributions start from, once
+    attentions        [B, M, Q, Q] of each; empty unless requested
+    cross_attentions  [B, Q, M, P] of each; empty unless requested
+    logits            [B, Q, K] of each layer with predictions; before those of layer 0, its logits without location quality
+    boxes_cxcywh      [B, Q, 4] likewise; before those of layer 0, the initial boxes
+    corners           [B, Q, 4 * R] of each layer with predictions
+    initial_boxes     [B, Q, 4] the boxes whose edges all distributions move; one item
     """
 
     states: list[Tensor] = field(default_factory=list)
@@ -46,9 +46,9 @@ class DFineDecoderOutput:
 class DFineDecoder(nn.Module):
     """Fine-grained distribution refinement.
 
-    In evaluation the layers up to `eval_idx` run and that one answers; in training all run and all answer.
+    In evaluation the layers up to `eval_idx` run, and the last of them predicts; in training all run and predict.
     Source: D-FINE (Peng et al. 2024), section 4.1. Layers after `eval_idx` may be wider; tokens, positions and values
-    are then stretched to their width, as in the authors' code.
+    are then interpolated to their width, as in the authors' code.
     """
 
     def __init__(self, config: DFineConfig) -> None:
@@ -73,7 +73,7 @@ class DFineDecoder(nn.Module):
             for _ in widths
         )
         self.bins = EdgeBins(bins, reg_scale=config.reg_scale, up=config.up)
-        self._initialise(config)
+        self._initialize(config)
 
     def forward(
         self,
@@ -85,12 +85,12 @@ class DFineDecoder(nn.Module):
         mask: Tensor | None = None,
         details: bool = False,
     ) -> DFineDecoderOutput:
-        """Refine boxes.
+        """Predict boxes by refinement.
 
         queries     [B, Q, D]
-        references  [B, Q, 4] logits of the boxes to start from, at least float32; so are all boxes from here on
+        references  [B, Q, 4] logits of the first reference boxes, float32 at least; all boxes have this dtype
         tokens      [B, S, D] of maps of these shapes, finest first
-        mask        bool [Q, Q], True where the query of the row sees that of the column; None where all see all
+        mask        bool [Q, Q], True where the query of the row attends to that of the column; None: all to all
         """
         boxes = references.sigmoid()
         values = split_values(tokens.to(boxes.dtype), shapes_hw, self.heads)
@@ -127,25 +127,25 @@ class DFineDecoder(nn.Module):
         return output
 
     def drop_unused(self) -> None:
-        """Let go of what only training runs: layers after `eval_idx`, and the heads of those that do not answer."""
+        """Remove what only training runs: layers after `eval_idx`, and heads of layers without predictions."""
         count = self.eval_idx + 1
         self.layers = self.layers[:count]
         self.corner_heads = self.corner_heads[:count]
         self.class_heads = _only_last(self.class_heads[:count])
         self.quality_heads = _only_last(self.quality_heads[:count])
 
-    def _initialise(self, config: DFineConfig) -> None:
+    def _initialize(self, config: DFineConfig) -> None:
         for linear in self.position_head.linears:
             nn.init.xavier_uniform_(linear.weight)
         for class_head in self.class_heads:
-            initialise_class_head(cast("nn.Linear", class_head), config)
+            initialize_class_head(cast("nn.Linear", class_head), config)
         for box_head in (self.initial_box_head, *self.corner_heads):
             nn.init.zeros_(cast("Mlp", box_head).linears[-1].weight)
             nn.init.zeros_(cast("Mlp", box_head).linears[-1].bias)
 
 
 class DFineDecoderLayer(nn.Module):
-    """Self-attention of queries, sampling of the maps, a gate between the two, a perceptron."""
+    """Self-attention of queries, deformable attention to the maps with a gate, and a feed-forward network."""
 
     def __init__(self, config: DFineConfig, width: int, *, ffn: int) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class DFineDecoderLayer(nn.Module):
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Take queries and positions [B, Q, D] and boxes [B, Q, 4] to queries, and the weights of both attentions.
 
-        mask  bool [Q, Q], True where the query of the row sees that of the column; None where all see all
+        mask  bool [Q, Q], True where the query of the row attends to that of the column; None: all to all
         """
         attended, weights = self.attention(queries, positions, mask=mask, with_weights=details)
         queries = self.attention_norm(queries + F.dropout(attended, self.dropout, self.training))
@@ -190,9 +190,10 @@ class DFineDecoderLayer(nn.Module):
 
 
 class Gate(nn.Module):
-    """Weighs what a query was against what it has just sampled, feature by feature; there is no residual besides.
+    """Target gating layer: mixes a query's features with the sampled ones, in place of a residual connection.
 
-    Its norm keeps the usual eps whatever the configuration says.
+    Its norm always has the default eps, whatever the configuration says.
+    Source: D-FINE (Peng et al. 2024), section 4.3.
     """
 
     def __init__(self, width: int) -> None:
@@ -210,7 +211,7 @@ class Gate(nn.Module):
 
 
 def _interpolated(x: Tensor, width: int) -> Tensor:
-    """Take x [B, N, D] to another width by repeating features; hand it back where it has that width."""
+    """Interpolate x [B, N, D] to another width by repeating features, unless it has that width."""
     return x if x.shape[-1] == width else F.interpolate(x, size=width)
 
 

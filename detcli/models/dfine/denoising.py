@@ -1,6 +1,6 @@
-"""Denoising: queries made from the true boxes, with noise, that teach the decoder to find the way back.
+"""Contrastive denoising: queries made from noisy ground-truth boxes, from which the decoder learns to reconstruct them.
 
-Source: DINO (Zhang et al. 2022), section 3.3, as RT-DETR and D-FINE have it.
+Source: DINO (Zhang et al. 2022), section 3.3, as used by RT-DETR and D-FINE.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from detcli.models.losses.target_boxes import TargetBoxes, largest_everywhere
 from detcli.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from detcli.structures.network_io import Targets
 
-_DRAWS = 10  # of each noisy query: whether its label changes, to which, four signs, four distances
+_DRAWS = 10  # for each query: whether its label changes, to which, four signs, four distances
 
 
 @dataclass(frozen=True, slots=True)
 class DenoisingLayout:
-    """Where the denoising queries of a batch are.
+    """Order of the denoising queries of a batch.
 
-    Each group has one query close to each true box (positives), then one farther away from each (negatives); images
-    with fewer boxes than the fullest one of all processes are filled up. All images have the same layout:
+    Each group has one query close to each ground-truth box (positives), then one farther away from each (negatives).
+    Images are padded to the largest number of boxes of an image in all processes. All images have the same layout:
 
         [ positives | negatives ] [ positives | negatives ] …      each of `max_boxes`, in `groups` groups
 
-    counts  how many true boxes each image has
+    counts  number of ground-truth boxes of each image
     """
 
     groups: int
@@ -37,11 +37,11 @@ class DenoisingLayout:
 
     @property
     def queries(self) -> int:
-        """How many denoising queries each image has."""
+        """Number of denoising queries of each image."""
         return 2 * self.groups * self.max_boxes
 
     def positives(self) -> Assignment:
-        """Which positive query was made from which true box."""
+        """Pairs of each positive query and the ground-truth box that it was made from."""
         group = np.arange(self.groups)[:, None] * 2 * self.max_boxes
         first, queries, targets = 0, [], []
         for image, count in enumerate(self.counts):
@@ -52,10 +52,10 @@ class DenoisingLayout:
         return Assignment(np.concatenate(queries), np.concatenate(targets))
 
     def mask(self, others: int, device: torch.device) -> Tensor:
-        """Who may look at whom, for the denoising queries and as many others after them: bool [queries + others] twice.
+        """Attention mask of the denoising queries and the ordinary ones after them: bool [queries + others] twice.
 
-        Denoising queries see their own group, what fills it up included as in the original, and the others; the others
-        see none of them.
+        Denoising queries attend to their own group (including padding, as in the original) and to ordinary queries;
+        ordinary queries do not attend to denoising queries.
         """
         group = torch.arange(self.queries, device=device) // (2 * self.max_boxes)
         mask = torch.ones([self.queries + others] * 2, dtype=torch.bool, device=device)
@@ -66,10 +66,10 @@ class DenoisingLayout:
 
 @dataclass(frozen=True, slots=True)
 class DenoisingNoise:
-    """How much of it.
+    """Amount of noise.
 
-    label  twice the chance that a query's label is uniform again
-    box    how far an edge moves at max_boxes, in halves of the box: once that for positives, once to twice for negatives
+    label_ratio  twice the probability that a query's label is replaced by a random one
+    box_scale    largest shift of an edge, in half box sizes: up to once for positives, once to twice for negatives
     """
 
     label_ratio: float = 0.5
@@ -80,7 +80,7 @@ class DenoisingNoise:
 class NoisyQueries:
     """The denoising queries of a batch.
 
-    class_ids   int64 [B, Q]; the number of classes where an image is filled up
+    class_ids   int64 [B, Q]; the number of classes for padding
     references  float [B, Q, 4] logits of boxes
     """
 
@@ -92,12 +92,12 @@ class NoisyQueries:
 def make_denoising_queries(
     targets: Sequence[Targets], *, classes: int, total: int, noise: DenoisingNoise, dtype: torch.dtype
 ) -> NoisyQueries | None:
-    """Draw the denoising queries of a batch; None where no image of any process has a true box.
+    """Make the denoising queries of a batch; None if no image of any process has a ground-truth box.
 
-    total  how many positives an image should have: as many groups are made, but one at least
+    total  number of positives of an image, which sets the number of groups; there is at least one group
     dtype  of the references
 
-    An image's noise follows from its seed alone: more groups, or fuller images next to it, do not change it.
+    The noise of an image depends only on its seed: more groups or other images of the batch do not change it.
     """
     target_boxes = TargetBoxes.of(targets, dtype)
     device = target_boxes.class_ids.device
@@ -117,21 +117,23 @@ def make_denoising_queries(
 
 
 def _uniform(seed: int, groups: int, count: int) -> Tensor:
-    """Uniform numbers [groups, 2, count, 10], group by group: the first groups are the same however many follow."""
+    """Uniform random numbers [groups, 2, count, 10], group by group: more groups do not change the first ones."""
     generator = torch.Generator().manual_seed(seed)
     return torch.rand((groups, 2, count, _DRAWS), generator=generator)
 
 
 def _noisy_labels(labels: Tensor, uniform: Tensor, classes: int, ratio: float) -> Tensor:
-    """Labels [B, 1, 1, N] for each group [B, G, 2, N], each uniform again with a chance of half the ratio; the padding_class stays."""
+    """Labels [B, 1, 1, N] for each group [B, G, 2, N], each replaced with a probability of half the ratio; padding is unchanged."""
     other = (uniform[..., 1] * classes).long().clamp(max=classes - 1)
     return torch.where((uniform[..., 0] < 0.5 * ratio) & (labels < classes), other, labels)
 
 
 def _noisy_boxes(boxes_cxcywh: Tensor, uniform: Tensor, scale: float) -> Tensor:
-    """Boxes [B, 1, 1, N, 4] for each group [B, G, 2, N, 4], with every edge moved, held within the image; positives first, then negatives."""
+    """Boxes [B, 1, 1, N, 4] for each group [B, G, 2, N, 4], with every edge shifted, clamped to the image; positives first, then negatives."""
     signs = (uniform[..., 2:6] < 0.5).to(uniform.dtype) * 2 - 1
-    farther = torch.arange(2, device=uniform.device, dtype=uniform.dtype)[:, None, None]  # negatives move one more
+    farther = torch.arange(2, device=uniform.device, dtype=uniform.dtype)[
+        :, None, None
+    ]  # negatives are shifted by one more
     halves = 0.5 * scale * boxes_cxcywh[..., 2:].repeat(1, 1, 1, 1, 2)
     moved = cxcywh_to_xyxy(boxes_cxcywh) + signs * (uniform[..., 6:] + farther) * halves
-    return xyxy_to_cxcywh(moved.clamp(0, 1)).abs()  # edges may have passed each other; a size is never below zero
+    return xyxy_to_cxcywh(moved.clamp(0, 1)).abs()  # edges may have swapped; sizes stay positive

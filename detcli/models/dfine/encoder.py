@@ -1,4 +1,4 @@
-"""The hybrid encoder: attention within a map, then a pyramid down and up again. It knows no queries."""
+"""The hybrid encoder: attention inside a feature map, then a top-down and a bottom-up pyramid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from detcli.models.layers.position import sine_grid
 
 @dataclass(frozen=True, slots=True)
 class DFineEncoderOutput:
-    """What the encoder says.
+    """Results of the encoder.
 
     maps        [B, D, H, W] for each level
-    states      what went into the first attention within a map, and what came out of each
-    attentions  [B, M, S, S] of each of its layers; empty unless asked for
+    states      input of the first intra-scale encoder, and output of each
+    attentions  [B, M, S, S] of each of their layers; empty unless requested
     """
 
     maps: list[Tensor]
@@ -30,7 +30,7 @@ class DFineEncoderOutput:
 
 
 class HybridEncoder(nn.Module):
-    """Projects the backbone's maps to one width and lets them exchange what they see.
+    """Projects the backbone's maps to one width and fuses them.
 
     Source: RT-DETR (Zhao et al. 2023), section 4.2, with the fusion blocks of D-FINE (Peng et al. 2024), section 4.3.
     """
@@ -41,7 +41,7 @@ class HybridEncoder(nn.Module):
         steps = range(config.maps - 1)
         self.attention_levels = config.encode_proj_layers if config.encoder_layers else ()
         self.input_projections = nn.ModuleList(
-            # The one norm of the encoder that keeps the usual eps whatever the configuration says.
+            # The only norm of the encoder that always has the default eps.
             ConvNorm(channels, width, 1, norm=nn.BatchNorm2d(width))
             for channels in config.backbone.out_channels
         )
@@ -52,7 +52,7 @@ class HybridEncoder(nn.Module):
         self.bottom_up = nn.ModuleList(Fusion(config) for _ in steps)
 
     def forward(self, maps: Sequence[Tensor], *, details: bool = False) -> DFineEncoderOutput:
-        """Take maps of the backbone, finest first, to as many of one width."""
+        """Take maps of the backbone, finest first, to the same number of maps of one width."""
         levels = [project(x) for project, x in zip(self.input_projections, maps, strict=True)]
         states: list[Tensor] = []
         attentions: list[Tensor] = []
@@ -66,7 +66,7 @@ class HybridEncoder(nn.Module):
         return DFineEncoderOutput(self._fuse(levels), tuple(states), tuple(attentions))
 
     def _fuse(self, levels: list[Tensor]) -> list[Tensor]:
-        """Down the pyramid, coarsest to finest, then up again."""
+        """The top-down path, coarsest to finest, then the bottom-up path."""
         down = [levels[-1]]
         for finer, lateral, fusion in zip(reversed(levels[:-1]), self.laterals, self.top_down, strict=True):
             down[-1] = lateral(down[-1])
@@ -88,9 +88,9 @@ class IntraScaleEncoder(nn.Module):
         self.layers = nn.ModuleList(DFineEncoderLayer(config) for _ in range(config.encoder_layers))
 
     def forward(self, x: Tensor, *, details: bool = False) -> tuple[Tensor, list[Tensor]]:
-        """Take x [B, D, H, W] to the same shape, and each layer's weights [B, M, S, S] where asked for."""
+        """Take x [B, D, H, W] to the same shape, and each layer's weights [B, M, S, S] if requested."""
         height, width = x.shape[-2:]
-        # Not `flatten(2).mT`: for a single image its gradient has strides that torch 2.13's batch norm misreads on CPUs.
+        # Not `flatten(2).mT`: for one image its gradient has strides that batch norm of torch 2.13 misreads on CPUs.
         tokens = x.permute(0, 2, 3, 1).flatten(1, 2)  # [B, H * W, D]
         grid = sine_grid(
             height,
@@ -109,7 +109,7 @@ class IntraScaleEncoder(nn.Module):
 
 
 class DFineEncoderLayer(nn.Module):
-    """Self-attention, then a perceptron; norms after each, or before each."""
+    """Self-attention, then a feed-forward network; norms after each, or before each."""
 
     def __init__(self, config: DFineConfig) -> None:
         super().__init__()
@@ -122,9 +122,9 @@ class DFineEncoderLayer(nn.Module):
         self.dropout = config.dropout
 
     def forward(self, tokens: Tensor, grid: Tensor, *, details: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Take tokens [B, S, D], grid [S, D] to [B, S, D], and the weights where asked for.
+        """Take tokens [B, S, D], grid [S, D] to [B, S, D], and the weights if requested.
 
-        With norms before, the perceptron's residual is the normed stream, as transformers has it.
+        With norms before, the feed-forward network's residual is the normalized input, as in transformers.
         """
         read = self.attention_norm(tokens) if self.norm_first else tokens
         attended, weights = self.attention(read, grid, with_weights=details)
@@ -137,14 +137,14 @@ class DFineEncoderLayer(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Mixes two maps laid on top of each other: RepNCSPELAN4 of YOLOv9 (Wang et al. 2024), as D-FINE narrows it."""
+    """Fuses two maps: RepNCSPELAN4 of YOLOv9 (Wang et al. 2024), in D-FINE's narrower form."""
 
     def __init__(self, config: DFineConfig) -> None:
         super().__init__()
         width, inner = config.encoder_hidden_dim, config.pyramid_dim
 
         def block(inputs: int, outputs: int, kernel: int) -> ConvNorm:
-            # SiLU whatever `activation_function` says: that one is for the bottlenecks.
+            # Always SiLU: `activation_function` is for the bottlenecks.
             return ConvNorm(inputs, outputs, kernel, norm=_norm(config, outputs), activation="silu")
 
         self.width = width
@@ -154,7 +154,7 @@ class Fusion(nn.Module):
         self.branch2 = PartialStage(config, inner, inner)
         self.conv3 = block(inner, inner, 3)
         self.conv4 = block(2 * width + 2 * inner, width, 1)
-        self.parts: nn.ModuleList | None = None  # the quarters of conv1, once folded
+        self.parts: nn.ModuleList | None = None  # the quarters of conv1, after folding
 
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
         """Take one [B, D, H, W] or half as high and wide, and other [B, D, H, W], to [B, D, H, W]."""
@@ -165,10 +165,9 @@ class Fusion(nn.Module):
         return output
 
     def fold(self) -> None:
-        """Split the first convolution by what it reads and by what becomes of it.
+        """Split the first convolution by its inputs and its outputs.
 
-        A 1x1 convolution may go before the enlargement, where it has a quarter of the work; and halves that are made
-        apart need not be copied apart.
+        A 1x1 convolution before the upsampling has a quarter of the work, and separate halves need no copy.
         """
         if self.parts is None:
             halves = split_outputs(self.conv1.take_conv(), self.width)
@@ -176,21 +175,21 @@ class Fusion(nn.Module):
 
     def _mixed(self, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """The two halves [B, D, H, W] of the first convolution over both maps."""
-        enlarge = one.shape[-1] != other.shape[-1]
+        upsample = one.shape[-1] != other.shape[-1]
         if self.parts is None:
-            enlarged = F.interpolate(one, scale_factor=2.0, mode="nearest") if enlarge else one
-            kept, passed = self.conv1(torch.cat((enlarged, other), dim=1)).chunk(2, dim=1)
+            upsampled = F.interpolate(one, scale_factor=2.0, mode="nearest") if upsample else one
+            kept, passed = self.conv1(torch.cat((upsampled, other), dim=1)).chunk(2, dim=1)
             return kept, passed
         halves = []
         for of_one, of_other in (self.parts[:2], self.parts[2:]):
             half, addend = of_other(other), of_one(one)
-            half += F.interpolate(addend, scale_factor=2.0, mode="nearest") if enlarge else addend
+            half += F.interpolate(addend, scale_factor=2.0, mode="nearest") if upsample else addend
             halves.append(self.conv1(half))
         return halves[0], halves[1]
 
 
 class PartialStage(nn.Module):
-    """Two 1x1 convolutions side by side, one of them followed by bottlenecks (CSPNet, Wang et al. 2020)."""
+    """Two parallel 1x1 convolutions, one of them followed by bottlenecks (CSPNet, Wang et al. 2020)."""
 
     def __init__(self, config: DFineConfig, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -222,7 +221,7 @@ class Bottleneck(nn.Module):
         return output
 
     def fold(self) -> None:
-        """Make both branches and their norms one convolution."""
+        """Merge both branches and their norms into one convolution."""
         if self.conv is None:
             self.conv = sum_of(self.conv1.take_conv(), self.conv2.take_conv())
             del self.conv1, self.conv2

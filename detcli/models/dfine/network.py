@@ -1,4 +1,4 @@
-"""The D-FINE network: images in, boxes out. It holds no image size; any multiple of its stride will do."""
+"""The D-FINE network: images in, boxes out. It accepts images of any size that is a multiple of its stride."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,30 +19,30 @@ from detcli.structures.network_io import Outputs, Targets
 
 @dataclass(frozen=True, slots=True)
 class DFineDetails:
-    """All between the image and the boxes, under transformers' names for it; B images always come first.
+    """Intermediate results, under transformers' names; the first dimension is always B.
 
-    T is the number of layers that answer: one in evaluation, all in training; one more where layer 0 is among them,
-    for the boxes that all distributions start from. A is the number of layers that run.
+    T is the number of predictions: of the last layer in evaluation, of all layers in training; one more if layer 0 is
+    among them, for the initial boxes. A is the number of layers that run, L the number of layers with predictions.
 
     last_hidden_state              [B, Q, D] of the last decoder layer that ran
     intermediate_hidden_states     [B, A, Q, D]
     intermediate_logits            [B, T, Q, K]
     intermediate_reference_points  [B, T, Q, 4] boxes, center and size
-    intermediate_predicted_corners [B, layers that answer, Q, 4 * R] logits over the bins of each edge
-    initial_reference_points       [B, layers that answer, Q, 4] boxes that distributions start from
+    intermediate_predicted_corners [B, L, Q, 4 * R] logits over the bins of each edge
+    initial_reference_points       [B, L, Q, 4] initial boxes, whose edges the distributions move
     decoder_hidden_states          [B, Q, D] before the first decoder layer and after each
     decoder_attentions             [B, M, Q, Q] of each decoder layer
     cross_attentions               [B, Q, M, P] of each decoder layer, over the points of all levels
     encoder_last_hidden_state      [B, D, H, W] of each level
-    encoder_hidden_states          [B, D, H, W] before the first attention within a map and after each
-    encoder_attentions             [B, M, S, S] of each layer of those
-    init_reference_points          [B, Q, 4] logits of the boxes the decoder starts from
+    encoder_hidden_states          [B, D, H, W] before the first intra-scale encoder and after each
+    encoder_attentions             [B, M, S, S] of each of their layers
+    init_reference_points          [B, Q, 4] logits of the boxes that the decoder starts from
     enc_topk_logits                [B, Q, K] of the tokens selected as queries
     enc_topk_bboxes                [B, Q, 4] of the tokens selected as queries
     enc_outputs_class              [B, S, K] of every token
     enc_outputs_coord_logits       [B, S, 4] of every token
 
-    Where layers of unlike widths run (`layer_scale`, in training alone), `intermediate_hidden_states` holds None.
+    With layers of different widths (`layer_scale`, in training only), `intermediate_hidden_states` is None.
     """
 
     last_hidden_state: Tensor
@@ -66,12 +66,12 @@ class DFineDetails:
 
 @dataclass(frozen=True, slots=True)
 class DFinePredictions:
-    """What the decoder told one kind of queries, layer by layer.
+    """Predictions of the decoder for one kind of queries, layer by layer.
 
-    logits        [B, Q, K] before layer 0 has judged its boxes, then of each layer
-    boxes_cxcywh  [B, Q, 4] to go with `logits`: those that distributions start from, then of each layer
-    corners       [B, Q, 4 * R] of each layer
-    initial_boxes       [B, Q, 4] the boxes whose edges all distributions move
+    logits         [B, Q, K] of layer 0 before refinement, then of each layer
+    boxes_cxcywh   [B, Q, 4] likewise: the initial boxes, then those of each layer
+    corners        [B, Q, 4 * R] of each layer
+    initial_boxes  [B, Q, 4] the boxes whose edges all distributions move
     """
 
     logits: tuple[Tensor, ...]
@@ -82,13 +82,13 @@ class DFinePredictions:
 
 @dataclass(frozen=True, slots=True)
 class DFineTrainingDetails:
-    """What the criterion looks at: the details of outputs in training, where the network was given targets.
+    """Details of outputs in training, for the criterion, if the network is called with targets.
 
-    predictions        of the queries that look for boxes
-    encoder_logits  [B, Q, K] of the encoder's tokens they were selected from
-    encoder_boxes   [B, Q, 4] center and size, of the same
-    denoising      of the denoising queries, which `layout` tells apart; None where there are none
-    reg_scale, up  [1] the shape of the bins
+    predictions     of the ordinary queries
+    encoder_logits  [B, Q, K] of the encoder's tokens that the queries were selected from
+    encoder_boxes   [B, Q, 4] likewise, center and size
+    denoising       of the denoising queries, in the order of `layout`; None without denoising
+    reg_scale, up   [1] the shape of the bins
     """
 
     predictions: DFinePredictions
@@ -123,14 +123,14 @@ class DFine(nn.Module):
             nn.init.xavier_uniform_(self.denoising_labels.weight)
 
     def forward(self, pixels: Tensor, details: bool = False, targets: Sequence[Targets] | None = None) -> Outputs:
-        """Detect, or answer what is to be learned from.
+        """Predict boxes and classes.
 
         pixels   float [B, 3, H, W] RGB from 0 to 1; H and W multiples of the stride of the coarsest map: 32
-        details  also hand out everything between, as DFineDetails; a little slower
-        targets  in training mode, one an image: denoising queries are made from them, and the details are those the
-                 criterion looks at, as DFineTrainingDetails
+        details  also return intermediate results, as DFineDetails; slightly slower
+        targets  in training mode, one per image: denoising queries are made from them, and the details are those that the
+                 criterion needs, as DFineTrainingDetails
 
-        Raises ValueError for pixels of another shape, and for targets that are not one an image of a training step.
+        Raises ValueError for pixels of another shape, and for targets in evaluation or not one per image.
         """
         check_pixels(pixels, divisor_hw=self.divisor_hw)
         check_targets(targets, pixels, training=self.training)
@@ -152,14 +152,14 @@ class DFine(nn.Module):
         self.decoder.drop_unused()
 
     def _train(self, selected: SelectedQueries, tokens: Tensor, shapes: Shapes, targets: Sequence[Targets]) -> Outputs:
-        """Decode with denoising queries before the others, and tell the predictions of both apart."""
+        """Decode denoising queries before the ordinary ones, and separate the predictions of both."""
         queries, references, mask, denoising = selected.queries, selected.references.detach(), None, None
         if self.denoising_labels is not None:
             classes = self.denoising_labels.num_embeddings - 1
             denoising = make_denoising_queries(
                 targets, classes=classes, total=self.num_denoising, noise=self.noise, dtype=references.dtype
             )
-            if denoising is None:  # no true box in any process: gradients of all parameters are wanted all the same
+            if denoising is None:  # no ground-truth box in any process; all parameters still need gradients
                 queries = queries + 0 * self.denoising_labels.weight.sum()
             else:
                 mask = denoising.layout.mask(queries.shape[1], queries.device)
@@ -181,10 +181,10 @@ class DFine(nn.Module):
 
 
 class DFineLevelProjections(nn.Module):
-    """Brings the encoder's maps to the decoder's width, and makes what further levels the decoder looks at.
+    """Projects the encoder's maps to the decoder's width, and makes the decoder's additional levels.
 
-    Where both widths are the same there is nothing to do, and further levels are the coarsest map once more: that is
-    what the original and transformers do, odd as it looks.
+    If both widths are the same, there are no projections, and additional levels are copies of the coarsest map: that is
+    what the original repository and transformers do.
     """
 
     def __init__(self, config: DFineConfig) -> None:

@@ -1,8 +1,8 @@
-"""D-FINE's original repository (Peterande/D-FINE): its names for weights, told in the Hub's terms.
+"""Weights of D-FINE's original repository (Peterande/D-FINE), converted to the Hub's names.
 
-The files hold no configuration: sizes are read off the tensors' shapes. What shapes do not show is as in all
-configurations the repository has: as many heads in the encoder as in the decoder, 300 queries, activations, the last map
-the one that attends to itself.
+The files have no configuration: sizes come from the shapes of tensors. What shapes do not show is as in all
+configurations of the repository: the same number of heads in encoder and decoder, 300 queries, activations, and
+self-attention on the last map.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from detcli.models.family import ConversionHints, ConvertedWeights
 
 _LARGEST_SIDE = 8192
 _PUBLISHED_CLASSES = (80, 366)
-_FREE = ("reg_scale", "up", "num_denoising", "carried")  # of no account for which size a network is
+_FREE = ("reg_scale", "up", "num_denoising", "carried")  # not compared to find the size
 _GRIDS = ("decoder.anchors", "decoder.valid_mask")  # made for one size of image, and here again for each
 _POINTS = "decoder.decoder.layers.0.cross_attn.num_points_scale"
 _COPIES = ("decoder.decoder.up", "decoder.decoder.reg_scale")  # of the same names without one "decoder."
@@ -64,41 +64,40 @@ _NAME_RULES: tuple[NameRule, ...] = (
 
 
 def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> ConvertedWeights | None:
-    """The model that these weights are; None where the keys are of another repository.
+    """The model of these weights; None if the names are those of another repository.
 
-    Raises UnsupportedModelError for weights that were folded for deployment or are a backbone's alone, where the names
-    of the classes are not known, and where the size of its images is not; DamagedModelError for what does not fit.
+    Raises UnsupportedModelError for weights that were folded for deployment or are of a backbone only, and if class names
+    or the image size are unknown; DamagedModelError for tensors that do not fit.
     """
     if any(name.startswith("stem.stem1.") for name in tensors):
         raise UnsupportedModelError(
-            "the weights are those of a backbone (HGNetV2) alone, which training begins with; they detect nothing"
+            "the weights are those of a backbone (HGNetV2) only, for the start of training; they are not a detector"
         )
     if not any(name.startswith(("decoder.decoder.lqe_layers.", "decoder.pre_bbox_head.")) for name in tensors):
         return None
     if any(".conv_bn_fused." in name for name in tensors):
         raise UnsupportedModelError(
-            "the weights were saved after D-FINE's deploy(), which folds norms into convolutions and drops heads; the "
-            "file that was loaded before it is the one to use"
+            "the weights were saved after D-FINE's deploy(), which folds norms into convolutions and drops heads; use the "
+            "file from before deploy()"
         )
     labels, notes = labels_of(TensorShapes(tensors)("decoder.dec_score_head.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
     config, size = _named(_config(tensors, labels))
     height_width = hints.image_size_hw or _square(tensors, config)
     if height_width is None:
         raise UnsupportedModelError(
-            "the model was trained on images that are not square, and the file does not hold their size: `detcli "
-            "models convert --imgsz H W` takes it"
+            "the model was trained on images that are not square, and the file does not have their size; set `image_size`"
         )
     weights = {name: tensor for name, tensor in tensors.items() if name not in (*_GRIDS, *_COPIES)}
     return ConvertedWeights(
         config=config,
         preprocessor={"size": dict(zip(("height", "width"), height_width, strict=True))},
         tensors=renamed(weights, _NAME_RULES, family="D-FINE"),
-        notes=(f"recognised as D-FINE-{size.upper()}" if size else "recognised as a D-FINE of its own size", *notes),
+        notes=(f"recognized as D-FINE-{size.upper()}" if size else "recognized as a D-FINE of custom size", *notes),
     )
 
 
 def _config(tensors: Mapping[str, Tensor], labels: tuple[str, ...]) -> DFineConfig:
-    """The record, from the shapes of the tensors. Raises DamagedModelError."""
+    """The configuration, from the shapes of the tensors. Raises DamagedModelError."""
     shape = TensorShapes(tensors)
     backbone = _backbone(shape)
     hidden = shape("encoder.input_proj.0.conv.weight", 4)[0]
@@ -111,7 +110,7 @@ def _config(tensors: Mapping[str, Tensor], labels: tuple[str, ...]) -> DFineConf
     maps = len(backbone.out_indices)
     attending = shape.count("encoder.encoder.")
     if attending not in (0, 1, maps):
-        raise UnsupportedModelError(f"{attending} of {maps} maps attend to themselves; the keys do not say which")
+        raise UnsupportedModelError(f"{attending} of {maps} maps have self-attention; the names do not show which")
     learned = shape("decoder.tgt_embed.weight", 2)[0] if shape.has("decoder.tgt_embed.") else None
     config = DFineConfig(
         labels=labels,
@@ -139,7 +138,7 @@ def _config(tensors: Mapping[str, Tensor], labels: tuple[str, ...]) -> DFineConf
         **_last_layer(shape, layers, width),
         **_pyramid(shape, hidden),
     )
-    return read_config(write_config(config))  # within the bounds that hold for strangers' configurations
+    return read_config(write_config(config))  # checks it like any other configuration
 
 
 def _backbone(shape: TensorShapes) -> HGNetV2Config:
@@ -177,22 +176,20 @@ def _stage(shape: TensorShapes, stage: str) -> StageConfig:
 
 
 def _points(scales: Tensor) -> tuple[int, ...]:
-    """Sampling points of each level: each point of a level with n of them has the scale 1 / n."""
+    """Number of sampling points of each level: each point of a level with n points has the scale 1 / n."""
     points: list[int] = []
     values = scales.flatten().tolist()
     while values:
         count = round(1 / values[0]) if 1 / 256 <= values[0] <= 1 else 0
         if count < 1 or len(values) < count or any(abs(value * count - 1) > 1e-3 for value in values[:count]):
-            raise DamagedModelError(
-                "'decoder.decoder.layers.0.cross_attn.num_points_scale' has values that fit no level"
-            )
+            raise DamagedModelError("'decoder.decoder.layers.0.cross_attn.num_points_scale' has invalid values")
         points.append(count)
         values = values[count:]
     return tuple(points)
 
 
 def _last_layer(shape: TensorShapes, layers: int, width: int) -> dict[str, Any]:
-    """The layer that answers: the last, unless those after it are wider."""
+    """The layer that predicts: the last one, unless layers after it are wider."""
     widths = [shape(f"decoder.decoder.layers.{i}.norm1.weight", 1)[0] for i in range(layers)]
     wider = [i for i, one in enumerate(widths) if one != width]
     if not wider:
@@ -201,7 +198,7 @@ def _last_layer(shape: TensorShapes, layers: int, width: int) -> dict[str, Any]:
 
 
 def _pyramid(shape: TensorShapes, hidden: int) -> dict[str, Any]:
-    """Width and number of the pyramid's bottlenecks, as the factors that configurations give them as."""
+    """Width and number of the pyramid's bottlenecks, as the factors of a configuration."""
     if not shape.has("encoder.fpn_blocks."):
         return {}
     inner = shape("encoder.fpn_blocks.0.cv2.1.conv.weight", 4)[0]
@@ -215,7 +212,7 @@ def _pyramid(shape: TensorShapes, hidden: int) -> dict[str, Any]:
 
 
 def _named(config: DFineConfig) -> tuple[DFineConfig, Size | None]:
-    """The published size that this network is, with the factors its configuration has; None: it is another."""
+    """The configuration with the factors of a published size, and that size; None if it is not a published one."""
     for size in get_args(Size):
         like = published_config(size, config.labels)
         named = replace(config, hidden_expansion=like.hidden_expansion, depth_mult=like.depth_mult)
@@ -227,7 +224,7 @@ def _named(config: DFineConfig) -> tuple[DFineConfig, Size | None]:
 
 
 def _square(tensors: Mapping[str, Tensor], config: DFineConfig) -> tuple[int, int] | None:
-    """Height and width of the square images that the frozen anchors were made for; None: they are not square."""
+    """Height and width of the square images that the stored anchors are for; None if they are not square."""
     grid = next((tensors[name] for name in _GRIDS if name in tensors), None)
     if grid is None:
         return 640, 640
@@ -244,5 +241,5 @@ def _square(tensors: Mapping[str, Tensor], config: DFineConfig) -> tuple[int, in
 def _scalar(tensors: Mapping[str, Tensor], name: str) -> float:
     tensor = tensors.get(name)
     if tensor is None or tensor.numel() != 1:
-        raise DamagedModelError(f"the weights lack '{name}', which is a number")
+        raise DamagedModelError(f"the weights lack '{name}', a single number")
     return float(tensor)

@@ -1,4 +1,4 @@
-"""Which of D-FINE's parameters learn alike."""
+"""D-FINE's parameter groups for the optimizer."""
 
 from torch import nn
 
@@ -6,16 +6,15 @@ from detcli.models.family import ParameterGroup
 
 
 def parameter_groups(network: nn.Module) -> tuple[ParameterGroup, ...]:
-    """The parameters that learn, in the groups of the published recipes.
+    """The trainable parameters, in the groups of the published recipes.
 
-    All of the backbone, its norms and affines too, learns at the backbone's rate and decays. Of the rest, norms do not
-    decay; nor do biases in sizes n, s and m, whose backbones have affines, and wherever the backbone's norms learn.
-    Source: the D-FINE repository's configurations, as what their patterns match: the one that would have kept the
-    backbone's norms from decaying matches nothing.
+    The complete backbone, with norms and affines, has the backbone's rate and weight decay. Of the other parameters,
+    norms have no weight decay; nor do biases, if the backbone has affines (sizes n, s and m) or trainable norms.
+    Source: the D-FINE repository's configurations; their pattern against decay of the backbone's norms matches nothing.
     """
     norms = {
-        f"{place}.{name}"
-        for place, module in network.named_modules()
+        f"{path}.{name}"
+        for path, module in network.named_modules()
         if isinstance(module, nn.BatchNorm2d | nn.LayerNorm)
         for name, _ in module.named_parameters(recurse=False)
     }

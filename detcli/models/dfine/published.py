@@ -36,7 +36,7 @@ def published_config(variant: str, labels: Sequence[str]) -> DFineConfig:
     return DFineConfig(labels=tuple(labels), backbone=backbone, eval_idx=own.get("decoder_layers", 6) - 1, **own)
 
 
-# Stem, then for each stage: inputs, middle, outputs, blocks, layers. Kernels, downsampling and light layers are alike.
+# Stem, then for each stage: inputs, middle, outputs, blocks, layers. Kernels, downsampling and light layers are the same in all.
 # Source: the D-FINE repository (src/nn/backbone/hgnetv2.py); n and s have B0, m B2, l B4, x B5.
 _VARIANTS: dict[str, tuple[tuple[int, int, int], tuple[tuple[int, int, int, int, int], ...]]] = {
     "B0": ((3, 16, 16), ((16, 16, 64, 1, 3), (64, 32, 256, 1, 3), (256, 64, 512, 2, 3), (512, 128, 1024, 1, 3))),
@@ -61,10 +61,10 @@ def published_backbone(size: Size) -> HGNetV2Config:
     )
 
 
-# D-FINE. From random weights, as published for a backbone of ImageNet; from weights of COCO; from weights that have
-# seen Objects365.
-# A row: lr, of the backbone, weight decay, epochs, epoch at which augmentation stops, images a step, how often the
-# middle size stands among the sizes a batch may have (0: one size), decay of the average from that epoch on.
+# From random weights (as published for a backbone trained on ImageNet), from COCO weights, and from Objects365 weights.
+# A row: learning rate, backbone's rate, weight decay, epochs, epoch in which augmentation stops, batch size, how often
+# the middle size is among the sizes of multi-scale training (0: one size), decay of the average after that epoch.
+# Source: the D-FINE repository's configurations (dfine_hgnetv2_*_coco, *_custom and *_obj2custom).
 _Row = tuple[float, float, float, int, int, int, int, float]
 _ROWS: dict[tuple[TrainingStart, Size], _Row] = {
     ("scratch", "n"): (8e-4, 4e-4, 1e-4, 160, 148, 128, 0, 0.9999),
@@ -92,29 +92,29 @@ _FIELDS = (
     "multi_scale_repeat",
     "ema_restart_decay",
 )
-# Of D-FINE's configuration: what tells its sizes apart.
+# Fields in which the sizes differ.
 _SHAPE = ("encoder_hidden_dim", "d_model", "decoder_layers", "num_feature_levels", "hidden_expansion", "depth_mult")
 
 
 def published_recipe(config: DFineConfig, start: TrainingStart) -> dict[str, Any]:
-    """The recipe of the size that a configuration is; size n, which has no Objects365 weights, uses that for COCO's."""
+    """The recipe for the size of a configuration. Size n has no Objects365 weights and uses the recipe for COCO weights."""
     size = _size_of(config)
     row = _ROWS.get((start, size)) or _ROWS["custom", size]
-    numbers: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
-    numbers["base_batch"] = numbers["batch"]
+    fields: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    fields["base_batch"] = fields["batch"]
     if start == "objects365" and (start, size) in _ROWS:
-        numbers |= {"warmup_steps": 0, "ema_warmup_steps": 0}
+        fields |= {"warmup_steps": 0, "ema_warmup_steps": 0}
     if start == "scratch":
-        numbers["backbone_lr"] = numbers["lr"]
-    # n, s and m learn their backbone's norms; l and x keep those, and the stem, as they were on ImageNet.
+        fields["backbone_lr"] = fields["lr"]
+    # n, s and m train the norms of their backbone; l and x freeze them and the stem, as trained on ImageNet.
     frozen = size in ("l", "x") and start != "scratch"
-    numbers["frozen"] = ("backbone.stem.",) if frozen else ()
-    numbers["network"] = {"freeze_backbone_batch_norms": frozen}
-    return numbers
+    fields["frozen"] = ("backbone.stem.",) if frozen else ()
+    fields["network"] = {"freeze_backbone_batch_norms": frozen}
+    return fields
 
 
 def _size_of(config: DFineConfig) -> Size:
-    """The published size with the same widths and layers; s where there is none."""
+    """The published size with the same widths and layers; s if there is none."""
     for size in get_args(Size):
         like = published_config(size, config.labels)
         if all(getattr(like, name) == getattr(config, name) for name in _SHAPE) and like.backbone.stages == (

@@ -1,4 +1,4 @@
-"""Where the decoder starts: anchors on every map, and the queries picked from the encoder's tokens."""
+"""Query selection: anchors on every map, and the encoder's tokens that become the decoder's queries."""
 
 import math
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from detcli.models.layers.heads import Mlp
 
 Shapes = tuple[tuple[int, int], ...]
 
-# An anchor of level l is 0.05 * 2**l of the image wide and high; one this close to the border or to a full image
-# is not used. Source: RT-DETR and D-FINE, whose code has both numbers.
+# An anchor of level l is 0.05 * 2**l of the image wide and high; anchors this close to the border or to the
+# image size are not used. Source: the code of RT-DETR and D-FINE.
 _ANCHOR_SIZE = 0.05
 _ANCHOR_MARGIN = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedQueries:
-    """The queries the decoder starts from; Q is `num_queries`, or fewer where the maps have fewer tokens.
+    """The queries that the decoder starts from; Q is `num_queries`, or the number of tokens if that is lower.
 
     queries      [B, Q, D]
     references   [B, Q, 4] logits of boxes, at least float32
-    logits       [B, Q, K] of the tokens they were picked from
+    logits       [B, Q, K] of the tokens that they were selected from
     all_logits   [B, S, K] of every token
-    all_boxes    [B, S, 4] logits of boxes of every token; None unless details were asked for
+    all_boxes    [B, S, 4] logits of boxes of every token; None unless details are requested
     """
 
     queries: Tensor
@@ -37,7 +37,7 @@ class SelectedQueries:
 
 
 class QuerySelection(nn.Module):
-    """Lets every token say which class it sees where, and picks those that are surest."""
+    """Predicts a class and a box for every token, and selects the tokens with the highest class scores."""
 
     def __init__(self, config: DFineConfig) -> None:
         super().__init__()
@@ -49,14 +49,14 @@ class QuerySelection(nn.Module):
         self.box_head = Mlp(width, width, 4, 3)
         self.learned = nn.Embedding(config.num_queries, width) if config.learn_initial_query else None
         nn.init.xavier_uniform_(self.projection.weight)
-        initialise_class_head(self.class_head, config)
+        initialize_class_head(self.class_head, config)
         nn.init.zeros_(self.box_head.linears[-1].weight)
         nn.init.zeros_(self.box_head.linears[-1].bias)
         if self.learned is not None:
             nn.init.xavier_uniform_(self.learned.weight)
 
     def forward(self, tokens: Tensor, shapes_hw: Shapes, *, details: bool = False) -> SelectedQueries:
-        """Take tokens [B, S, D] of maps of these shapes, finest first to what to start from."""
+        """Select queries from tokens [B, S, D] of maps of these shapes, finest first."""
         exact = torch.promote_types(tokens.dtype, torch.float32)
         anchors, valid = anchor_grid(shapes_hw, device=tokens.device, dtype=exact)
         memory: Tensor = self.norm(self.projection(tokens * valid.to(tokens.dtype)))
@@ -74,11 +74,11 @@ class QuerySelection(nn.Module):
         if self.learned is not None:
             queries = self.learned.weight[:count].expand(len(tokens), -1, -1)
         else:
-            queries = queries.detach()  # the decoder's losses do not reach the encoder through its queries
+            queries = queries.detach()  # no gradients from the decoder to the encoder through the queries
         return SelectedQueries(queries, references, logits, all_logits, all_boxes)
 
 
-def initialise_class_head(head: nn.Linear, config: DFineConfig) -> None:
+def initialize_class_head(head: nn.Linear, config: DFineConfig) -> None:
     """Let a head say each class with the configured probability before it has learned anything."""
     probability = config.initializer_bias_prior_prob or 1 / (len(config.labels) + 1)
     nn.init.xavier_uniform_(head.weight)
@@ -86,11 +86,11 @@ def initialise_class_head(head: nn.Linear, config: DFineConfig) -> None:
 
 
 def anchor_grid(shapes_hw: Shapes, *, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """A box around every cell of every map.
+    """An anchor box at every cell of every map.
 
-    returns logits of boxes [S, 4], the largest number there is where a box is not used; and which are used [S, 1]
+    returns logits of boxes [S, 4], the dtype's maximum for invalid anchors; and which are valid [S, 1]
     """
-    if torch.compiler.is_compiling():  # a cache would be baked into the graph, or break it
+    if torch.compiler.is_compiling():  # a cache would become a constant of the graph, or break it
         return _anchor_grid(shapes_hw, device, dtype)
     return _cached_anchor_grid(shapes_hw, device, dtype)
 
@@ -111,7 +111,7 @@ def _anchor_grid(shapes_hw: Shapes, device: torch.device, dtype: torch.dtype) ->
 
 @lru_cache(maxsize=16)
 def _cached_anchor_grid(shapes_hw: Shapes, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    with torch.inference_mode(False):  # or training could not use a grid that a prediction has made
+    with torch.inference_mode(False):  # otherwise training could not use a grid that was cached in inference
         return _anchor_grid(shapes_hw, device, dtype)
 
 

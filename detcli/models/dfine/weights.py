@@ -1,4 +1,4 @@
-"""Weights under the names of the Hub, of any version of transformers, and back: the only border between them and ours."""
+"""D-FINE's weights: conversion from the Hub's names, of any version of transformers, and back."""
 
 import re
 import warnings
@@ -13,7 +13,7 @@ from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
 from detcli.models.empty_weights import empty_weights
 
-# Names that only live in memory since transformers 5.8, and those on disk. A raw state_dict() has the former.
+# Names that transformers has only in memory since 5.8, in a raw state_dict(), and those on disk.
 _IN_MEMORY = (
     (r"^model\.encoder\.aifi\.", "model.encoder.encoder."),
     (r"\.self_attn\.o_proj\.", ".self_attn.out_proj."),
@@ -77,13 +77,13 @@ _SCALARS = ("decoder.bins.reg_scale", "decoder.bins.up")
 
 
 def read_weights(tensors: Mapping[str, Tensor], config: DFineConfig) -> dict[str, Tensor]:
-    """Bring tensors of the Hub into the network's own state dict: complete, checked, in float32.
+    """Convert tensors of the Hub to the network's complete state dict, in float32.
 
-    Takes what transformers 4.52 and later write, on disk or as a raw `state_dict()`; heads at the top level, under the
-    decoder or both; and heads of index 0 alone, which all layers then share. Counters of batches are optional.
+    Accepts files of transformers 4.52 and later, or a raw `state_dict()`; heads at the top level, under the decoder or
+    both; and only heads of index 0, which all layers then share. Batch counters are optional.
 
-    Raises DamagedModelError where tensors are missing, unexpected, misshapen or not of numbers a network can use,
-    naming the first and how many there are. Warns (RuntimeWarning) of files whose conversion is known to have gone wrong.
+    Raises DamagedModelError for tensors that are missing, unexpected, of a wrong shape or type, naming the first one and
+    how many there are. Warns (RuntimeWarning) of files with a known faulty conversion.
     """
     with empty_weights():
         expected = DFine(config).state_dict()
@@ -94,11 +94,11 @@ def read_weights(tensors: Mapping[str, Tensor], config: DFineConfig) -> dict[str
 
 
 def write_weights(state: Mapping[str, Tensor], config: DFineConfig) -> dict[str, Tensor]:
-    """Bring the state dict of a network in training form to the names of the Hub; every tensor has its own memory.
+    """Convert the state dict of a network in training form to the names of the Hub; every tensor has its own memory.
 
     Heads are written under the decoder and at the top level, as in the files of the Hub. With `tie_word_embeddings`
-    false, as `write_config` has it, that is what every version of transformers from 4.52 to 5.23 gives the same answers
-    from: under the decoder alone, 5.0 ties them all to the first.
+    false, as in `write_config`, every version of transformers from 4.52 to 5.23 gives the same results: with heads only
+    under the decoder, 5.0 ties them all to the first.
     """
     with empty_weights():
         expected = DFine(config).state_dict()
@@ -111,10 +111,10 @@ def write_weights(state: Mapping[str, Tensor], config: DFineConfig) -> dict[str,
 def _by_our_names(
     tensors: Mapping[str, Tensor], config: DFineConfig, expected: Mapping[str, Tensor]
 ) -> tuple[dict[str, str], list[str]]:
-    """Our names -> the file's, and the file's names that lead nowhere."""
+    """Our names -> the file's, and names of the file that are not used."""
     found: dict[str, str] = {}
     unexpected: list[str] = []
-    # The decoder's own heads go first: where both are there, transformers' forward pass reads those.
+    # The decoder's heads first: if the file has both, transformers' forward pass reads those.
     for source in sorted(tensors, key=lambda name: name.startswith(_HEADS)):
         name = _ours(source)
         if name is not None and name in expected:
@@ -139,7 +139,7 @@ def _ours(name: str) -> str | None:
 
 
 def _is_surplus(source: str, config: DFineConfig) -> bool:
-    """Whether this belongs to the layers that transformers adds where `eval_idx` is not the last, and never runs."""
+    """Whether this belongs to layers that transformers adds if `eval_idx` is not the last layer, and never runs."""
     match = re.match(r"model\.decoder\.layers\.(\d{1,4})\.", source)
     most = 2 * config.decoder_layers - config.eval_idx - 1
     return match is not None and config.decoder_layers <= int(match[1]) < most
@@ -149,7 +149,7 @@ def _check_values(state: dict[str, Tensor], config: DFineConfig) -> None:
     for name in _SCALARS:
         if not torch.isfinite(state[name]).all() or not state[name].all():
             raise DamagedModelError(
-                f"the weights hold '{_NAMES.theirs(name)}' as {float(state[name])}; it divides boxes"
+                f"'{_NAMES.theirs(name)}' is {float(state[name])} in the weights; it must be finite and not 0"
             )
     copies = [
         index
@@ -161,8 +161,8 @@ def _check_values(state: dict[str, Tensor], config: DFineConfig) -> None:
     ]
     if copies:
         warnings.warn(
-            f"keys and values of decoder layer {copies[0]} have the same weights: an early conversion of dfine-nano "
-            "copied one over the other, and detects worse than it should; download the repository's newest revision",
+            f"keys and values of decoder layer {copies[0]} have the same weights: an early conversion of dfine-nano was "
+            "faulty and detects worse than the model should; download the repository's newest revision",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class QuickGelu(nn.Module):
-    """x times sigmoid(1.702 x), the cheap stand-in for GELU of Hendrycks and Gimpel 2016."""
+    """x times sigmoid(1.702 x), the fast approximation of GELU in Hendrycks and Gimpel 2016."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it element by element."""
@@ -18,7 +18,7 @@ def _tanh_gelu() -> nn.Module:
     return nn.GELU(approximate="tanh")
 
 
-# The four that D-FINE's configuration documents, and their kin that have no parameters of their own.
+# The four that D-FINE's configuration documents, and similar ones without parameters.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "gelu_accurate": _tanh_gelu,
@@ -42,5 +42,5 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 def make_activation(name: str | None) -> nn.Module:
-    """Build the activation of this name; None leaves its input as it is."""
+    """Build the activation of this name; None gives the identity."""
     return nn.Identity() if name is None else ACTIVATIONS[name]()

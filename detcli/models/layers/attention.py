@@ -1,4 +1,4 @@
-"""Attention among tokens, and of tokens to others, in which positions go to queries and keys, never to values."""
+"""Self-attention and cross-attention, with positions added to queries and keys but not to values."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 class SelfAttention(nn.Module):
     """Multi-head self-attention (Vaswani et al. 2017, section 3.2.2) with positions as DETR adds them.
 
-    dropout  probability with which a weight is dropped in training
+    dropout  dropout probability of the attention weights
     """
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
@@ -19,9 +19,9 @@ class SelfAttention(nn.Module):
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
-        self.query_and_key: nn.Linear | None = None  # the two as one product, once folded
+        self.query_and_key: nn.Linear | None = None  # both projections merged, after folding
         for projection in (self.query, self.key, self.value):
-            # As if the three were one [3 D, D] matrix, which is how the paper's code draws them.
+            # As for a single [3 D, D] matrix, which is how the paper's code initializes them.
             nn.init.xavier_uniform_(projection.weight, gain=2**-0.5)
             nn.init.zeros_(projection.bias)
         nn.init.zeros_(self.output.bias)
@@ -34,12 +34,12 @@ class SelfAttention(nn.Module):
         mask: Tensor | None = None,
         with_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """Let every token look at every token, or at those a mask lets it see.
+        """Let every token attend to every token, or to those that the mask allows.
 
         tokens     [B, S, D]
         positions  [B, S, D] or [S, D], or None
-        mask       bool [S, S] or [B, 1, 1, S], True where the token of the row sees that of the column, one at least
-        returns    [B, S, D], and the weights [B, M, S, S] where they were asked for
+        mask       bool [S, S] or [B, 1, 1, S], True where the token of the row attends to that of the column; at least one per row
+        returns    [B, S, D], and the weights [B, M, S, S] if requested
         """
         with_positions = tokens if positions is None else tokens + positions
         if self.query_and_key is not None:
@@ -54,7 +54,7 @@ class SelfAttention(nn.Module):
         return output, weights
 
     def fold(self) -> None:
-        """Make queries and keys one matrix product: they read the same tokens."""
+        """Merge the projections of queries and keys, which read the same tokens."""
         if self.query_and_key is None:
             self.query_and_key = merged_linear(self.query, self.key)
             del self.query, self.key
@@ -63,7 +63,7 @@ class SelfAttention(nn.Module):
 class CrossAttention(nn.Module):
     """Multi-head attention of some tokens to others (Vaswani et al. 2017, section 3.2.2).
 
-    dropout  probability with which a weight is dropped in training
+    dropout  dropout probability of the attention weights
     """
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
@@ -88,13 +88,13 @@ class CrossAttention(nn.Module):
         mask: Tensor | None = None,
         with_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """Let every token look at all others, or at those a mask lets it see.
+        """Let every query attend to all keys, or to those that the mask allows.
 
         queries  [B, Q, D] with their positions
         keys     [B, S, D] with their positions
         values   [B, S, D] without
-        mask     bool [B, 1, 1, S], True where a token may be seen, one at least; or None
-        returns  [B, Q, D], and the weights [B, M, Q, S] where they were asked for
+        mask     bool [B, 1, 1, S], True where a key is attended to, at least one; or None
+        returns  [B, Q, D], and the weights [B, M, Q, S] if requested
         """
         mixed, weights = attend(
             self.query(queries),
@@ -119,13 +119,13 @@ def attend(
     dropout: float = 0.0,
     with_weights: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """Mix values by how well queries and keys agree.
+    """Scaled dot-product attention.
 
     query      [B, Q, D], projected
     key, value [B, S, D], projected
-    mask       bool, one that goes with [B, M, Q, S]: True where a query sees a key; or None
-    dropout    probability with which a weight is dropped
-    returns    [B, Q, D], and the weights [B, M, Q, S], before any are dropped, where they were asked for
+    mask       bool, broadcastable to [B, M, Q, S]: True where a query attends to a key; or None
+    dropout    dropout probability of the weights
+    returns    [B, Q, D], and the weights [B, M, Q, S] before dropout if requested
     """
     query, key, value = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query, key, value))
     weights = None
@@ -139,7 +139,7 @@ def attend(
 
 
 def merged_linear(*layers: nn.Linear) -> nn.Linear:
-    """The one linear layer that gives the outputs of several, side by side."""
+    """The linear layer that computes the concatenated outputs of several."""
     like = layers[0].weight
     outputs = sum(layer.out_features for layer in layers)
     merged = nn.Linear(layers[0].in_features, outputs, device="meta", dtype=like.dtype)

@@ -1,4 +1,4 @@
-"""Attention that samples a few points of each feature map around a reference, a point or a box."""
+"""Attention to a few sampling points of each feature map, around a reference point or box."""
 
 import math
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ SamplingMethod = Literal["default", "discrete"]
 
 
 class BoxSampling(nn.Module):
-    """Deformable attention around boxes, without projections of values and output, as D-FINE has it.
+    """Deformable attention around boxes without value and output projections, as in D-FINE.
 
     points        sampling points of a head on each level; levels may differ
-    offset_scale  how far, in box sizes, an offset of one point out of one reaches
-    method        bilinear between cells ("default"), or the nearest cell ("discrete")
+    offset_scale  length of a unit offset in box sizes, if the level has one point
+    method        bilinear interpolation ("default"), or the nearest cell ("discrete")
 
     Source: Deformable DETR (Zhu et al. 2020), section 4.1; D-FINE (Peng et al. 2024), appendix.
     """
@@ -44,16 +44,16 @@ class BoxSampling(nn.Module):
         total = heads * sum(self.points)
         self.offsets = nn.Linear(width, total * 2)
         self.weights = nn.Linear(width, total)
-        self.offsets_and_weights: nn.Linear | None = None  # the two as one product, once folded
+        self.offsets_and_weights: nn.Linear | None = None  # both layers merged, after folding
         self.register_buffer("points_scale", torch.tensor([1 / n for n in self.points for _ in range(n)]))
         _initialise_offsets(self.offsets, self.weights, heads, self.points)
 
     def forward(self, queries: Tensor, boxes: Tensor, values: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Gather what the queries look at.
+        """Compute the attention.
 
         queries  [B, Q, D]
-        boxes    [B, Q, 4] reference boxes, center and size as fractions of the image; never of less than float32
-        values   one [B * M, D / M, H, W] a level, in the dtype of the boxes
+        boxes    [B, Q, 4] reference boxes, center and size as fractions of the image; float32 at least
+        values   one [B * M, D / M, H, W] per level, in the dtype of the boxes
         returns  [B, Q, D], and the weights [B, Q, M, P] over the points of all levels
         """
         offsets, weights = self._offsets_and_weights(queries)
@@ -66,7 +66,7 @@ class BoxSampling(nn.Module):
         return gathered.to(queries.dtype), weights
 
     def fold(self) -> None:
-        """Put the scales of the offsets into their layer, and make offsets and weights one matrix product."""
+        """Fold the scales into the offset layer, and merge the layers of offsets and weights."""
         if self.points_scale is None:
             return
         scale = (self.points_scale.double() * self.offset_scale).repeat(self.heads).repeat_interleave(2)
@@ -86,7 +86,7 @@ class BoxSampling(nn.Module):
 
 
 class DeformableAttention(nn.Module):
-    """Multi-scale deformable attention around points or boxes, with projections of values and of what was gathered.
+    """Multi-scale deformable attention around points or boxes, with value and output projections.
 
     levels  feature maps
     points  sampling points of a head on each of them
@@ -102,21 +102,21 @@ class DeformableAttention(nn.Module):
         self.weights = nn.Linear(width, total)
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
-        self.offsets_and_weights: nn.Linear | None = None  # the two as one product, once folded
+        self.offsets_and_weights: nn.Linear | None = None  # both layers merged, after folding
         _initialise_offsets(self.offsets, self.weights, heads, (points,) * levels)
         for projection in (self.value, self.output):
             nn.init.xavier_uniform_(projection.weight)
             nn.init.zeros_(projection.bias)
 
     def values(self, tokens: Tensor, padding: Tensor | None) -> Tensor:
-        """What is there to be sampled, of tokens [B, S, D]; padding bool [B, S] becomes zeros after the projection."""
+        """Projected values of tokens [B, S, D]; tokens with padding bool [B, S] become zeros after the projection."""
         values: Tensor = self.value(tokens)
         return values if padding is None else values.masked_fill(padding[..., None], 0.0)
 
     def forward(
         self, queries: Tensor, cells: "ReferenceCells", values: Tensor, shapes_hw: Sequence[tuple[int, int]]
     ) -> tuple[Tensor, Tensor]:
-        """Gather what the queries look at.
+        """Compute the attention.
 
         queries    [B, Q, D], positions added
         cells        of the queries
@@ -136,7 +136,7 @@ class DeformableAttention(nn.Module):
         return output, weights
 
     def fold(self) -> None:
-        """Make offsets and weights one matrix product, as they read the same queries: every x, every y, the weights."""
+        """Merge the layers of offsets and weights, which read the same queries, as [x offsets | y offsets | weights]."""
         if self.offsets_and_weights is None:
             for parameter in (self.offsets.weight, self.offsets.bias):
                 pairs = parameter.data.reshape(-1, 2, *parameter.shape[1:])
@@ -157,10 +157,10 @@ class DeformableAttention(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class ReferenceCells:
-    """Where the points of queries are counted from, and in what; x and y, never of less than float32.
+    """Reference points of queries in cells of each map, and the scale of sampling offsets; x and y, float32 at least.
 
-    origins  [B or 1, Q, 2, 1 or M, L, 1 or P] in cells of each map: 0 is the middle of the first one
-    offset_scale    [B or 1, Q, 2, 1, L, 1] cells of half a box, by which offsets are multiplied; None: offsets are in cells
+    origins  [B or 1, Q, 2, 1 or M, L, 1 or P] in cells of each map: 0 is the center of the first one
+    offset_scale    [B or 1, Q, 2, 1, L, 1] half a box in cells, which offsets are multiplied by; None: offsets are in cells
     """
 
     origins: Tensor
@@ -168,13 +168,13 @@ class ReferenceCells:
 
     @classmethod
     def from_references(cls, references: Tensor, shapes_hw: Sequence[tuple[int, int]]) -> "ReferenceCells":
-        """Aim at points [B or 1, Q, L, 2], or at boxes [B or 1, Q, L, 4], as fractions of each map with its padding."""
+        """From points [B or 1, Q, L, 2] or boxes [B or 1, Q, L, 4], as fractions of each map with its padding."""
         sizes = references.new_tensor([(width, height) for height, width in shapes_hw])  # [L, 2]
         origins = _planes(references[..., :2] * sizes - 0.5)
         return cls(origins, _planes(references[..., 2:] * sizes * 0.5) if references.shape[-1] == 4 else None)
 
     def expanded(self, heads: int, points: int) -> "ReferenceCells":
-        """The same with origins spelled out for every point: for layers in turn, as broadcasting costs more."""
+        """The same with origins expanded to every point: faster than broadcasting if several layers use them."""
         batch, queries, _, _, levels, _ = self.origins.shape
         return ReferenceCells(
             self.origins.expand(batch, queries, 2, heads, levels, points).contiguous(), self.offset_scale
@@ -194,8 +194,8 @@ def _planes(pairs: Tensor) -> Tensor:
 
 
 def _initialise_offsets(offsets: nn.Linear, weights: nn.Linear, heads: int, points: Sequence[int]) -> None:
-    """Let each head look its own way at first, each point of a level one step further; all points weigh the same."""
-    # On the CPU whatever is being built on: the first sum of meta tensors would import half of torch's compiler.
+    """Initialize offsets with a direction for each head and one step more for each point, and weights with zeros."""
+    # Always on the CPU: arithmetic on meta tensors would import torch's compiler.
     angles = torch.arange(heads, device="cpu") * (2 * math.pi / heads)
     directions = torch.stack((angles.cos(), angles.sin()), dim=-1)
     directions = directions / directions.abs().amax(dim=-1, keepdim=True)  # [M, 2]
@@ -207,7 +207,7 @@ def _initialise_offsets(offsets: nn.Linear, weights: nn.Linear, heads: int, poin
 
 
 def split_values(tokens: Tensor, shapes_hw: Sequence[tuple[int, int]], heads: int) -> list[Tensor]:
-    """Tokens [B, S, D] of all levels as maps a head can sample: one [B * M, D / M, H, W] a level."""
+    """Tokens [B, S, D] of all levels as maps for sampling by each head: one [B * M, D / M, H, W] per level."""
     batch, count, width = tokens.shape
     by_head = tokens.mT.reshape(batch * heads, width // heads, count)
     parts = torch.split(by_head, [height * width for height, width in shapes_hw], dim=-1)
@@ -223,11 +223,11 @@ def sample(
 ) -> Tensor:
     """Weighted sum of the values at these locations.
 
-    values   one [B * M, D / M, H, W] a level
-    locations   [B, Q, M, P, 2] x and y as fractions of the map; outside it there is nothing but zeros ("default"), or
-             what lies nearest ("discrete")
+    values   one [B * M, D / M, H, W] per level
+    locations   [B, Q, M, P, 2] x and y as fractions of the map; outside it, values are zeros ("default"), or those of
+             the nearest cell ("discrete")
     weights  [B, Q, M, P]
-    points   how many of P belong to each level, in order
+    points   number of points of each level, in order; P together
     returns  [B, Q, D]
     """
     batch, queries, heads = locations.shape[:3]

@@ -1,4 +1,4 @@
-"""The perceptron of a transformer's layer, with what is around it."""
+"""The feed-forward network of a transformer layer, with residual connection and norm."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,8 +10,8 @@ from detcli.models.layers.norm import work_in_place
 class FeedForward(nn.Module):
     """Two linear layers, their input added, and a norm (Vaswani et al. 2017, section 3.3, norm last).
 
-    dropout             probability with which an output is dropped in training
-    activation_dropout  likewise of what is between the layers
+    dropout             dropout probability of the output
+    activation_dropout  likewise for the activations between the layers
     """
 
     def __init__(
@@ -34,5 +34,5 @@ class FeedForward(nn.Module):
         return output
 
     def fold(self) -> None:
-        """Activate in place: the first layer owns its output, and no gradient asks for it."""
+        """Activate in place: the first layer's output is used only here, and no gradient needs it."""
         work_in_place(self.activation)

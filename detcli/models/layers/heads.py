@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons: the small heads on top of tokens."""
+"""Multi-layer perceptrons, the small heads on top of tokens."""
 
 from itertools import pairwise
 from typing import cast
@@ -26,5 +26,5 @@ class Mlp(nn.Module):
 
     @property
     def linears(self) -> list[nn.Linear]:
-        """The linear layers, for those who set their first weights."""
+        """The linear layers, to initialize their weights."""
         return cast("list[nn.Linear]", [*self.layers])

@@ -1,4 +1,4 @@
-"""Convolution, norm and activation as one block, and how the norm is folded into the convolution for inference."""
+"""A block of convolution, norm and activation, and the folding of norms into convolutions for inference."""
 
 from typing import cast
 
@@ -10,7 +10,7 @@ from detcli.models.layers.activations import make_activation
 
 
 class FrozenBatchNorm2d(nn.Module):
-    """Batch norm whose statistics and affine never change: four buffers, no parameter.
+    """Batch norm with constant statistics and affine: four buffers, no parameter.
 
     Source: DETR (Carion et al. 2020), section A.4.
     """
@@ -29,20 +29,20 @@ class FrozenBatchNorm2d(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x [B, C, H, W]."""
+        """Normalize x [B, C, H, W]."""
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
 
 
 class GroupNorm(nn.GroupNorm):
-    """PyTorch's own, also where a group is one number, as in a narrow network's map of a tiny image: that is the bias."""
+    """PyTorch's group norm that also accepts groups of one value (narrow networks, tiny images): the result is the bias."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x [B, C, H, W]."""
+        """Normalize x [B, C, H, W]."""
         return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
 class LearnableAffine(nn.Module):
-    """One scale and one bias for a whole map: HGNetV2's learnable affine block."""
+    """One scale and one bias for all elements: HGNetV2's learnable affine block."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class LearnableAffine(nn.Module):
 
 
 class Clamp(nn.Module):
-    """Hold every element on one side of a bound: ReLU with an affine folded into what comes before it."""
+    """Clamp every element on one side: ReLU with an affine that was folded into the convolution before it."""
 
     def __init__(self, bound: float, *, below: bool) -> None:
         super().__init__()
@@ -63,17 +63,17 @@ class Clamp(nn.Module):
         self.high = bound if below else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Clamp in place: for inference only, after a convolution that owns its output."""
+        """Clamp in place: for inference only, after a convolution whose output is used only here."""
         return x.clamp_(self.low, self.high)
 
 
 class ConvNorm(nn.Module):
-    """Convolution, norm, activation and, where asked for, a learnable affine.
+    """Convolution, norm, activation and, optionally, a learnable affine.
 
     kernel      side of the square kernel
     padding     None keeps the size at stride 1 for odd kernels: dilation * (kernel - 1) // 2
-    dilation    steps between the cells that a kernel looks at
-    norm        module over the output's channels; `fold` takes batch norms in either form
+    dilation    distance between the cells that a kernel reads
+    norm        module over the output channels; `fold` accepts both kinds of batch norm
     activation  a name of ACTIVATIONS, or None
     affine      put a LearnableAffine after the activation
     """
@@ -107,7 +107,7 @@ class ConvNorm(nn.Module):
         return output
 
     def fold(self) -> None:
-        """Put norm and affine into the convolution, in place; the activation then works in place too.
+        """Fold norm and affine into the convolution, in place; the activation then works in place too.
 
         ReLU with an affine stays exact: s·max(y, 0) + b is max(s·y + b, b) for s >= 0 and min(s·y + b, b) for s < 0.
         """
@@ -124,24 +124,24 @@ class ConvNorm(nn.Module):
             work_in_place(self.activation)
 
     def take_conv(self) -> nn.Conv2d:
-        """Fold, and hand out the convolution: from then on this block is only what follows it."""
+        """Fold, remove the convolution and return it: the block then only applies what follows it."""
         self.fold()
         conv, self.conv = self.conv, nn.Identity()
         if isinstance(conv, nn.Identity):
-            raise ValueError("the convolution was taken before")
+            raise ValueError("the convolution was already taken")
         return conv
 
 
 def work_in_place(activation: nn.Module) -> None:
-    """Let an activation overwrite its input, where it can: for inference, after what owns its output."""
+    """Let an activation overwrite its input, if it supports that: for inference only, if nothing else reads the input."""
     if isinstance(activation, nn.ReLU | nn.ReLU6 | nn.SiLU | nn.Hardswish | nn.LeakyReLU | nn.Mish):
         activation.inplace = True
 
 
 def fold_norm(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
-    """The one convolution that does what a convolution and its batch norm do; computed in float64, then cast.
+    """The convolution equal to a convolution and its batch norm; computed in float64, then cast.
 
-    Anything but a batch norm is taken to be folded already, and `conv` is handed back.
+    Any other `norm` is considered already folded, and `conv` is returned.
     """
     if not isinstance(norm, nn.BatchNorm2d | FrozenBatchNorm2d):
         return conv
@@ -154,21 +154,21 @@ def fold_norm(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
 
 
 def sum_of(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
-    """The one convolution that equals the sum of two; the second's kernel is centered in the first's larger one."""
+    """The convolution equal to the sum of two; the second kernel is centered in the larger first one."""
     margin = (first.kernel_size[0] - second.kernel_size[0]) // 2
     weight = first.weight.double() + F.pad(second.weight.double(), (margin,) * 4)
     return _replaced(first, weight, _bias_of(first) + _bias_of(second))
 
 
 def split_inputs(conv: nn.Conv2d, first: int) -> tuple[nn.Conv2d, nn.Conv2d]:
-    """Two convolutions whose sum is this one: of its first input channels, and of the others, which has the bias."""
+    """Two convolutions whose sum equals this one: of the first input channels, and of the others (with the bias)."""
     weight, bias = conv.weight, _bias_of(conv)
     none = torch.zeros_like(bias)
     return _replaced(conv, weight[:, :first], none), _replaced(conv, weight[:, first:], bias)
 
 
 def split_outputs(conv: nn.Conv2d, first: int) -> tuple[nn.Conv2d, nn.Conv2d]:
-    """Two convolutions that give this one's first output channels, and the others."""
+    """Two convolutions that compute the first output channels, and the others."""
     weight, bias = conv.weight, _bias_of(conv)
     return _replaced(conv, weight[:first], bias[:first]), _replaced(conv, weight[first:], bias[first:])
 
@@ -178,7 +178,7 @@ def _bias_of(conv: nn.Conv2d) -> Tensor:
 
 
 def _replaced(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> nn.Conv2d:
-    """A convolution of the same stride, padding, dilation, groups, dtype and device with these numbers."""
+    """A convolution with these weights and the same stride, padding, dilation, groups, dtype and device."""
     like = conv.weight
     folded = nn.Conv2d(
         weight.shape[1] * conv.groups,

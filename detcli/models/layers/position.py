@@ -1,4 +1,4 @@
-"""Where things are: positions of the tokens of a map, and the way back from a fraction to its logit."""
+"""Position encodings of tokens and boxes, and the inverse of the sigmoid."""
 
 import math
 from functools import lru_cache
@@ -12,14 +12,14 @@ from detcli.errors import UnsupportedModelError
 def sine_grid(
     height: int, width: int, *, channels: int, temperature: float, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """Sine and cosine of row and column in geometrically spaced frequencies, for the tokens of a map.
+    """Sine-cosine encoding of row and column with geometrically spaced frequencies, for the tokens of a map.
 
     returns [H * W, channels], rows outermost: [sin row | cos row | sin column | cos column], `channels` divisible by 4
 
-    The original D-FINE lays the grid out columns outermost, which equals this one on square maps and scrambles others.
-    Source: Attention Is All You Need (Vaswani et al. 2017), section 3.5, once for each axis.
+    The original D-FINE has columns outermost, which is the same for square maps and wrong for others.
+    Source: Attention Is All You Need (Vaswani et al. 2017), section 3.5, applied to each axis.
     """
-    if torch.compiler.is_compiling():  # a cache would be baked into the graph, or break it
+    if torch.compiler.is_compiling():  # a cache would become a constant of the graph, or break it
         return _sine_grid(height, width, channels, temperature, device, dtype)
     return _cached_sine_grid(height, width, channels, temperature, device, dtype)
 
@@ -41,7 +41,7 @@ def _sine_grid(
 def _cached_sine_grid(
     height: int, width: int, channels: int, temperature: float, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    with torch.inference_mode(False):  # or training could not use a grid that a prediction has made
+    with torch.inference_mode(False):  # otherwise training could not use a grid that was cached in inference
         return _sine_grid(height, width, channels, temperature, device, dtype)
 
 
@@ -55,13 +55,13 @@ def sine_positions(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Tensor:
-    """Sines and cosines of row and column as fractions of the image, for the tokens of a map, as DETR has them.
+    """DETR's sine-cosine encoding of row and column as fractions of the image, for the tokens of a map.
 
     size_hw  of the map
-    mask     bool [B, H, W], True where a cell is image: rows and columns are counted among those; None: all are
-    shift    of the count, which begins with 1: 0 in DETR, -0.5 in Deformable DETR
-    returns  [B or, without a mask, 1; H * W, channels], rows outermost: [of row | of column], each one sine and cosine
-             by turns in falling frequencies; `channels` divisible by 4
+    mask     bool [B, H, W], True where a cell is image: only those rows and columns count; None: all are image
+    shift    added to the row or column number, which starts at 1: 0 in DETR, -0.5 in Deformable DETR
+    returns  [B or, without a mask, 1; H * W, channels], rows outermost: [of row | of column], each with sine and
+             cosine alternating, in descending frequencies; `channels` divisible by 4
 
     Source: DETR (Carion et al. 2020), appendix A.4, and the authors' code of both.
     """
@@ -81,24 +81,24 @@ def sine_positions(
 
 
 def _angles(count: Tensor, total: Tensor | int, shift: float) -> Tensor:
-    """A count as a part of a full turn."""
+    """Row or column numbers as angles, in radians."""
     return (count + shift) / (total + 1e-6) * (2 * math.pi)
 
 
 def _sines(angles: Tensor, channels: int, temperature: float) -> Tensor:
-    """Take angles [...] to [..., channels]: the sine and the cosine of each frequency side by side."""
+    """Take angles [...] to [..., channels]: sine and cosine of each frequency, alternating."""
     index = torch.arange(channels // 2, device=angles.device, dtype=angles.dtype)
     scaled = angles[..., None] / temperature ** (2 * index / channels)
     return torch.stack((scaled.sin(), scaled.cos()), dim=-1).flatten(-2)
 
 
 def sine_boxes(boxes: Tensor, channels: int, temperature: float = 10000.0) -> Tensor:
-    """Take boxes [..., 4] as fractions of the image to [..., 4 * channels]: the waves of each number in turn."""
+    """Take boxes [..., 4] as fractions of the image to [..., 4 * channels]: the sine-cosine encoding of each coordinate."""
     return _sines(boxes * (2 * math.pi), channels, temperature).flatten(-2)
 
 
 class LearnedPositions(nn.Module):
-    """A learned half of each position for its column, and one for its row, of maps up to 50 by 50.
+    """Learned embeddings of columns and rows, each half of the position's channels, for maps up to 50 by 50.
 
     Source: DETR (Carion et al. 2020), the authors' code.
     """
@@ -115,13 +115,13 @@ class LearnedPositions(nn.Module):
     def forward(self, size_hw: tuple[int, int]) -> Tensor:
         """The positions of a map's tokens: [1, H * W, channels], [of column | of row].
 
-        Raises UnsupportedModelError for a map of more rows or columns than were learned.
+        Raises UnsupportedModelError for a map with more rows or columns than learned ones.
         """
         height, width = size_hw
         if max(size_hw) > self.max_size:
             raise UnsupportedModelError(
-                f"this model has learned the positions of {self.max_size} rows and columns of its feature maps; this "
-                f"image's have {height} x {width}; a smaller image will do, --imgsz makes them so"
+                f"the image is too large for the model: its feature map has {height} x {width} cells, and the model has "
+                f"learned positions for {self.max_size} x {self.max_size}; use a smaller `image_size`"
             )
         of_row = self.rows.weight[:height, None].expand(-1, width, -1)
         of_column = self.columns.weight[None, :width].expand(height, -1, -1)
@@ -129,6 +129,6 @@ class LearnedPositions(nn.Module):
 
 
 def inverse_sigmoid(fraction: Tensor, eps: float = 1e-5) -> Tensor:
-    """The logit of a fraction; what lies closer than `eps` to 0 or 1 counts as `eps` away."""
+    """The logit of a fraction, which is first clamped to `eps` … 1 - `eps`."""
     fraction = fraction.clamp(0, 1)
     return torch.log(fraction.clamp(min=eps) / (1 - fraction).clamp(min=eps))

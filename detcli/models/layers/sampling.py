@@ -1,8 +1,8 @@
-"""Weighted sums of what lies at points between the cells of maps: the heart of deformable attention.
+"""Weighted sums of feature maps at sampling points: the core of deformable attention.
 
-Two ways lead to the same numbers. Bags of cells: each query's points become the four cells around each of them and
-their fractions, and one embedding bag adds up the cells' features in place, without holding a single sampled feature. On
-the CPU it is several times as fast as grid sampling, which takes all other cases: gradients, accelerators, compilers.
+There are two implementations with the same results. With embedding bags, each sampling point becomes its four neighbor
+cells and their bilinear weights, and one embedding bag sums the features without storing sampled ones. On the CPU this is
+several times faster than grid sampling, which is used for gradients, accelerators and compilers.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ from torch.nn import functional as F
 
 Shapes = Sequence[tuple[int, int]]
 
-# Of features that grid sampling holds for one level at a time, where no gradient asks for all of them: 128 MiB.
+# Features that grid sampling holds for one level at a time, without gradients: 128 MiB.
 _MAX_SAMPLED = 2**25
 
 
 def gather(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> Tensor:
-    """The weighted sum of features at points, for each query and head.
+    """The weighted sum of features at sampling points, for each query and head.
 
-    values     [B, S, D] of maps of these shapes, one after the other; each head has its own D / M features
+    values     [B, S, D] of maps of these shapes, concatenated; each head has its own D / M features
     shapes_hw  of the L maps
-    cells      [B, Q, 2, M, L, P] x and y of points, in cells of each map: 0 is the middle of the first one. Between
-               cells features are mixed bilinearly; beyond the map there is nothing but zeros
+    cells      [B, Q, 2, M, L, P] x and y of points, in cells of each map: 0 is the center of the first one. Features
+               are interpolated bilinearly; outside the map they are zeros
     weights    [B, Q, M, L, P]
     returns    [B, Q, D]
     """
@@ -39,7 +39,7 @@ def _use_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor)
         return False
     trained = torch.is_grad_enabled() and any(x.requires_grad for x in (values, cells, weights))
     same_type = values.dtype == cells.dtype == weights.dtype and values.dtype in (torch.float32, torch.float64)
-    wide = all(min(shape) > 1 for shape in shapes_hw)  # a cell and its neighbour on each axis
+    wide = all(min(shape) > 1 for shape in shapes_hw)  # a cell and its neighbor on each axis
     return values.device.type == "cpu" and same_type and wide and not trained
 
 
@@ -52,11 +52,11 @@ def _by_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) 
     sums = values.new_empty((batch, queries, width))
     for image in range(batch):
         at, weight = cells[image].flatten(2), weights[image].flatten(1)  # [Q, 2, points], [Q, points]
-        # The cell above and left of a point, held within the map together with its right and lower neighbour. Where a
-        # point is not a number neither are its fractions, and the cell is any.
+        # The cell above and left of a point, clamped so that its right and lower neighbors are in the map too. For a NaN
+        # point the weights are NaN, and any cell will do.
         corner = torch.minimum(at.to(torch.int32).clamp_(min=0), last)
         beyond = at - corner
-        near = (1 - beyond.abs()).relu_()  # a share is 1 at the cell, 0 a cell away and further
+        near = (1 - beyond.abs()).relu_()  # a weight is 1 at the cell, 0 one cell away and farther
         far = (1 - beyond.sub_(1).abs_()).relu_()
         first = (corner[:, 1] * below).add_(corner[:, 0], alpha=heads).add_(starts)
         index[..., 0] = first
@@ -76,10 +76,10 @@ def _by_bags(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) 
 
 
 def _layout(shapes_hw: Shapes, heads: int, points: int) -> tuple[Tensor, Tensor, Tensor]:
-    """What holds for each of the M * L * P points of a query; spelled out, as broadcasting costs more on the CPU.
+    """Constants of each of the M * L * P points of a query, not broadcast: broadcasting is slower on the CPU.
 
-    returns the last cell that has a right and a lower neighbour [2, M * L * P], and, counted in rows of a table of every
-    head of every cell: how far it is to the cell below [M * L * P], and where the head's map begins [M * L * P]
+    returns the last cell with a right and a lower neighbor [2, M * L * P], and, in rows of a table of all heads of all
+    cells: the distance to the cell below [M * L * P], and the start of the head's map [M * L * P]
     """
     sizes = [shape for shape in shapes_hw for _ in range(points)] * heads
     before = [*accumulate((down * across * heads for down, across in shapes_hw[:-1]), initial=0)]
@@ -107,7 +107,7 @@ def _by_grids(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor)
         some = slice(first, first + chunk)
         total: Tensor | None = None
         for level, (down, across) in enumerate(shapes_hw):
-            # To fractions of the map from -1 to 1, as grid_sample has them.
+            # To fractions of the map from -1 to 1, as grid_sample requires.
             grid = (2 * at[:, some, level] + 1) / at.new_tensor((across, down)) - 1
             level_map = maps[level].reshape(batch * heads, width // heads, down, across)
             sampled = F.grid_sample(level_map, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

@@ -1,1 +1,1 @@
-"""What networks minimise: assignment of queries to truths, and the terms of the losses."""
+"""Losses of training: the assignment of queries to ground-truth boxes, and the loss terms."""

@@ -1,4 +1,4 @@
-"""Which query answers for which true box: the cheapest one-to-one assignment, image by image, layer by layer."""
+"""Assignment of queries to ground-truth boxes: the cheapest one-to-one matching, for each image and layer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ Solver = Callable[[npt.NDArray[Any]], tuple[Indices, Indices]]
 
 @dataclass(frozen=True, slots=True)
 class CostWeights:
-    """What an assignment weighs; by default as Deformable DETR and D-FINE have it.
+    """Weights of the matching costs; the defaults are those of Deformable DETR and D-FINE.
 
-    label         of the cost of a query's answer to the true class
-    l1            of the distance of centers and sizes
-    giou          of the generalised IoU, which lowers the cost
-    alpha, gamma  of focal costs; softmax costs have neither
+    label         of the class cost
+    l1            of the L1 distance of centers and sizes
+    giou          of the generalized IoU, which lowers the cost
+    alpha, gamma  of focal costs; softmax costs do not use them
     """
 
     label: float = 2.0
@@ -36,17 +36,17 @@ class CostWeights:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Pairs of a query and a true box, counted through the whole batch.
+    """Pairs of a query and a ground-truth box, with indices over the complete batch.
 
     queries  int64 [A, P] or [P]  index among all B * Q queries
-    targets  int64 [A, P] or [P]  index among all true boxes, in the order of the images
+    targets  int64 [A, P] or [P]  index among all ground-truth boxes, in the order of the images
     """
 
     queries: Indices
     targets: Indices
 
     def to(self, device: torch.device) -> "Pairs":
-        """The same as tensors, in one transfer."""
+        """The pairs as tensors, in one transfer."""
         both = torch.from_numpy(np.stack((self.queries, self.targets)))
         return Pairs(*both.to(device, non_blocking=True).unbind(0))
 
@@ -60,13 +60,13 @@ class Pairs:
 
 
 def focal_costs(logits: Tensor, boxes_cxcywh: Tensor, target_boxes: TargetBoxes, weights: CostWeights) -> Tensor:
-    """What it would cost each query to answer for each true box of its image.
+    """The cost of matching each query with each ground-truth box of its image.
 
     logits        [A, B, Q, K] before sigmoid, of A layers
     boxes_cxcywh  [A, B, Q, 4] as fractions of the image
-    returns       [A, B, Q, N] for the N boxes of the fullest image; columns after an image's own mean nothing
+    returns       [A, B, Q, N] for the N boxes of the image with most; columns beyond an image's own boxes are meaningless
 
-    Source: Deformable DETR (Zhu et al. 2020), whose code has the focal cost and the 1e-8.
+    Source: Deformable DETR (Zhu et al. 2020), and the authors' code, which has the focal cost and the 1e-8.
     """
     labels, boxes = target_boxes.padded()  # [B, N], [B, N, 4]
     probabilities = _of_target_classes(logits, labels).sigmoid()  # [A, B, Q, N]
@@ -76,10 +76,10 @@ def focal_costs(logits: Tensor, boxes_cxcywh: Tensor, target_boxes: TargetBoxes,
 
 
 def softmax_costs(logits: Tensor, boxes_cxcywh: Tensor, target_boxes: TargetBoxes, weights: CostWeights) -> Tensor:
-    """The same where classes, and "nothing here" after them, share one chance: the surer of the true class, the less.
+    """The matching cost for softmax scores: the probability of the ground-truth class lowers it.
 
     logits   [A, B, Q, K + 1] before softmax
-    returns  [A, B, Q, N] as `focal_costs` gives them
+    returns  [A, B, Q, N] as in `focal_costs`
 
     Source: DETR (Carion et al. 2020), section 3.1.
     """
@@ -89,10 +89,10 @@ def softmax_costs(logits: Tensor, boxes_cxcywh: Tensor, target_boxes: TargetBoxe
 
 
 def match(cost: npt.NDArray[np.floating[Any]]) -> tuple[Indices, Indices]:
-    """Pair queries with truths one to one so that the total cost is least.
+    """Match queries with ground-truth boxes one to one, with the lowest total cost.
 
     cost     [Q, N]  any finite numbers; N may be 0
-    returns  query indices [min(Q, N)], truth indices [min(Q, N)], ordered by query
+    returns  query indices [min(Q, N)], box indices [min(Q, N)], ordered by query
 
     Raises ValueError if a cost is not finite, UsageError where scipy is not installed.
     Source: Kuhn 1955; DETR (Carion et al. 2020), section 3.1.
@@ -101,14 +101,14 @@ def match(cost: npt.NDArray[np.floating[Any]]) -> tuple[Indices, Indices]:
 
 
 def assign(costs: Tensor, counts: Sequence[int], names: Sequence[str]) -> Assignment:
-    """The cheapest assignment of every layer; costs come from their device all at once.
+    """The cheapest assignment of every layer, with one transfer of all costs to the CPU.
 
-    costs    [A, B, Q, N]  as `focal_costs` gives them
-    counts   how many true boxes each image has
+    costs    [A, B, Q, N]  as from `focal_costs`
+    counts   number of ground-truth boxes of each image
     names    of the A layers, for the message
     returns  the pairs of each layer [A, P], in the order of the images; P = sum of min(Q, count)
 
-    Raises DivergedError naming the first layer of which a cost is not finite.
+    Raises DivergedError naming the first layer with a cost that is not finite.
     """
     solve = solver()
     table = costs.detach().cpu().numpy()
@@ -120,7 +120,7 @@ def assign(costs: Tensor, counts: Sequence[int], names: Sequence[str]) -> Assign
                 query, target = _matched(table[layer, image, :, :count], solve)
             except ValueError as error:
                 raise DivergedError(
-                    f"training diverged: {name} gives answers that are not finite (image {image + 1} of the batch); "
+                    f"training diverged: predictions of {name} are not finite (image {image + 1} of the batch); "
                     "a smaller learning rate may help, or float32 in place of half precision"
                 ) from error
             queries.append(query + image * table.shape[2])
@@ -130,7 +130,7 @@ def assign(costs: Tensor, counts: Sequence[int], names: Sequence[str]) -> Assign
 
 
 def solver() -> Solver:
-    """The solver of assignment problems. Raises UsageError where scipy, which brings it, is not installed."""
+    """The assignment solver of scipy. Raises UsageError if scipy is not installed."""
     try:
         from scipy.optimize import linear_sum_assignment
     except ImportError as error:
@@ -140,12 +140,12 @@ def solver() -> Solver:
 
 
 def _of_target_classes(values: Tensor, labels: Tensor) -> Tensor:
-    """Columns [A, B, Q, N] of values [A, B, Q, K], one for each of the labels [B, N] of an image."""
+    """Columns [A, B, Q, N] of values [A, B, Q, K]: one for each of the labels [B, N] of an image."""
     return values.gather(-1, labels[:, None].expand(*values.shape[:3], -1))
 
 
 def _box_costs(boxes_cxcywh: Tensor, targets_cxcywh: Tensor, weights: CostWeights) -> Tensor:
-    """What boxes [A, B, Q, 4] cost for true ones [B, N, 4]: [A, B, Q, N]."""
+    """Box costs [A, B, Q, N] of boxes [A, B, Q, 4] for ground-truth boxes [B, N, 4]."""
     targets_cxcywh = targets_cxcywh.to(boxes_cxcywh.dtype)
     distance = (boxes_cxcywh[..., None, :] - targets_cxcywh[:, None]).abs().sum(-1)
     overlap = pairwise_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(targets_cxcywh))

@@ -1,6 +1,6 @@
-"""The criterion of DETR and Deformable DETR: every decoder layer is judged by the assignment that is best for it.
+"""The criterion of DETR and Deformable DETR: the losses of every decoder layer, each with its own assignment.
 
-It knows no configuration: what classes cost and what their term is, a family hands in.
+It does not depend on a configuration: the family supplies the matching costs and the class loss.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,13 +17,13 @@ from detcli.models.losses.target_boxes import TargetBoxes, at_least_one, shared_
 from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.network_io import Outputs, Targets
 
-# What it would cost each query to answer for each true box, as `softmax_costs` and `focal_costs` say.
+# The cost of matching each query with each ground-truth box: `softmax_costs` or `focal_costs`.
 Costs = Callable[[Tensor, Tensor, TargetBoxes, CostWeights], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class SetLossWeights:
-    """What each term weighs: classes, L1 and GIoU of boxes, focal and Dice terms of masks."""
+    """The weight of each loss: classes, L1 and GIoU of boxes, focal and Dice losses of masks."""
 
     ce: float = 1.0
     bbox: float = 5.0
@@ -34,11 +34,11 @@ class SetLossWeights:
 
 @dataclass(frozen=True, slots=True)
 class TargetCounts:
-    """What terms are divided by: means over all processes, scalars.
+    """What losses are divided by: means over all processes, scalars.
 
-    boxes      true boxes, at least one in all processes together
-    matched    queries of a layer that answer for a box
-    unmatched  those that do not
+    boxes      ground-truth boxes, at least one in all processes together
+    matched    queries of a layer that are assigned to a box
+    unmatched  queries that are not
     """
 
     boxes: Tensor
@@ -47,19 +47,19 @@ class TargetCounts:
 
 
 class ClassTerm(Protocol):
-    """How far classes are from the truth."""
+    """The class loss."""
 
     def __call__(self, logits: Tensor, indices: tuple[Tensor, ...], counts: TargetCounts) -> Tensor:
-        """Judge logits [A, B * Q, K] of A layers, given the indices of true classes in them: [A], divided."""
+        """Losses [A] of logits [A, B * Q, K] of A layers, divided by counts; indices of the ground-truth classes."""
 
 
 class LayerwiseCriterion:
-    """Judges what a DETR or one of its kin answered in training.
+    """Computes the losses of a DETR or Deformable DETR.
 
-    costs         of answers, for the assignment
-    class_term    of classes
+    costs         of matching queries with boxes
+    class_term    the class loss
     cost_weights  of the assignment
-    weights       of the terms
+    weights       of the losses
     """
 
     def __init__(self, costs: Costs, class_term: ClassTerm, cost_weights: CostWeights, weights: SetLossWeights) -> None:
@@ -69,12 +69,12 @@ class LayerwiseCriterion:
     def __call__(self, outputs: Outputs, targets: Sequence[Targets]) -> dict[str, Tensor]:
         """Every loss by its name, weighted, in float32 at least: `loss_ce`, `loss_bbox_aux_0`, `loss_giou_enc` ….
 
-        The last layer's have no ending, those before it `_aux_0` …, those of the encoder's proposals `_enc`: these are
-        judged as if there were one class, the first. `loss_mask` and `loss_dice` are of the last layer alone, and there
-        wherever the network gives masks: 0 where no image has any. Together they reach all that the network answered,
-        even where no image has a box.
+        Suffixes: none for the last layer, `_aux_0` … for the layers before it, `_enc` for the encoder's proposals, whose
+        losses use a single class, the first. `loss_mask` and `loss_dice` are of the last layer only; they exist if the
+        network computes masks, and are 0 if no image has any. Together the losses depend on all predictions, even if no
+        image has a box.
 
-        Raises TypeError for outputs that were not made for training, DivergedError for answers that are not finite.
+        Raises TypeError for outputs without training details, DivergedError for predictions that are not finite.
         """
         details = outputs.details
         if not isinstance(details, SetTrainingDetails):
@@ -106,8 +106,8 @@ class LayerwiseCriterion:
 
     def _layer_terms(
         self, logits: Tensor, boxes: Tensor, target_boxes: TargetBoxes, names: Sequence[str]
-    ) -> "_LayerPrediction":
-        """Answers [A, B, Q, K] and [A, B, Q, 4] of the named layers."""
+    ) -> "_LayerLosses":
+        """Losses of the predictions [A, B, Q, K] and [A, B, Q, 4] of the named layers."""
         costs = self.costs(logits.detach(), boxes.detach(), target_boxes, self.cost_weights)
         pairs = assign(costs, target_boxes.counts, names).to(boxes.device)  # [A, P]
         counts = _counts(target_boxes, pairs, logits)
@@ -121,12 +121,12 @@ class LayerwiseCriterion:
             "bbox": self.weights.bbox / counts.boxes * l1_loss.sum(1),
             "giou": self.weights.giou / counts.boxes * giou_loss.sum(1),
         }
-        return _LayerPrediction(terms, pairs, counts)
+        return _LayerLosses(terms, pairs, counts)
 
 
 @dataclass(frozen=True, slots=True)
-class _LayerPrediction:
-    """What came of judging some layers: terms [A], weighted and divided, by name; the pairs [A, P]; the counts."""
+class _LayerLosses:
+    """Losses of some layers: terms [A], weighted and divided, by name; the pairs [A, P]; the counts."""
 
     terms: dict[str, Tensor]
     pairs: Pairs
@@ -134,7 +134,7 @@ class _LayerPrediction:
 
 
 def _counts(target_boxes: TargetBoxes, pairs: Pairs, logits: Tensor) -> TargetCounts:
-    """Those of each of the layers that gave logits [A, B, Q, K]: every layer has as many pairs."""
+    """The counts of each layer with logits [A, B, Q, K]: all layers have the same number of pairs."""
     matched, queries = pairs.queries.shape[1], logits.shape[1] * logits.shape[2]
     boxes, *rest = shared_counts([sum(target_boxes.counts), matched, queries - matched], logits.device).to(logits.dtype)
     return TargetCounts(at_least_one(boxes), *rest)

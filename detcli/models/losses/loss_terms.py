@@ -1,4 +1,4 @@
-"""The terms losses are made of. None of them divides by a count, or knows which query answers for which box."""
+"""Loss functions, as sums that are not yet divided by a count. They do not depend on the assignment."""
 
 import torch
 from torch import Tensor
@@ -10,11 +10,11 @@ from detcli.structures.boxes import cxcywh_to_xyxy, iou_and_giou
 def varifocal(
     logits: Tensor, indices: tuple[Tensor, ...], quality: Tensor, *, alpha: float = 0.75, gamma: float = 2.0
 ) -> Tensor:
-    """How far classes are from the quality of the box that comes with them.
+    """Varifocal loss of classes, whose target is the quality (IoU) of the predicted box.
 
     logits   [A, Q, K] before sigmoid
-    indices   indices into logits, one tensor a dimension: the true class of each query that answers for a box
-    quality  of the box at each of the indices, from 0 to 1; everywhere else the answer should be 0
+    indices   indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
+    quality  of the box at each of the indices, from 0 to 1; the target is 0 everywhere else
     returns  [A], summed over queries and classes
 
     Source: VarifocalNet (Zhang et al. 2021), equation 2.
@@ -28,10 +28,10 @@ def varifocal(
 
 
 def focal(logits: Tensor, indices: tuple[Tensor, ...], *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
-    """How far classes are from 1 at the indices, and from 0 everywhere else; what is nearly right counts little.
+    """Focal loss of classes, whose target is 1 at the indices and 0 everywhere else.
 
     logits   [A, Q, K] before sigmoid
-    indices   indices into logits, one tensor a dimension: the true class of each query that answers for a box
+    indices   indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
     returns  [A], summed over queries and classes
 
     Source: RetinaNet (Lin et al. 2017), equation 5.
@@ -42,10 +42,10 @@ def focal(logits: Tensor, indices: tuple[Tensor, ...], *, alpha: float = 0.25, g
 
 
 def cross_entropy(logits: Tensor, indices: tuple[Tensor, ...], *, no_object_weight: float) -> Tensor:
-    """How far softmax is from the true class at the indices, and from "nothing here" everywhere else.
+    """Cross-entropy with the ground-truth class at the indices, and with "no object" everywhere else.
 
-    logits   [A, Q, K + 1] before softmax, the last one of "nothing here"
-    indices   indices into logits, one tensor a dimension: the true class of each query that answers for a box
+    logits   [A, Q, K + 1] before softmax, the last one of "no object"
+    indices   indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
     no_object_weight  the weight of queries that answer for no box; others have the weight 1
     returns  [A], summed over queries
 
@@ -60,20 +60,20 @@ def cross_entropy(logits: Tensor, indices: tuple[Tensor, ...], *, no_object_weig
 
 
 def box_terms(boxes_cxcywh: Tensor, targets_cxcywh: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """How far boxes are from the truth, row by row: [..., 4] and [..., 4], which may broadcast, to three times [...].
+    """L1 loss, GIoU loss and IoU of boxes and targets, row by row: [..., 4] and [..., 4], which may broadcast, to [...].
 
-    returns the sum of distances of center and size, 1 - GIoU, and the IoU (without gradient)
+    returns the L1 distance of center and size, 1 - GIoU, and the IoU (without gradient)
     """
     overlap, generalised = iou_and_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(targets_cxcywh))
     return (boxes_cxcywh - targets_cxcywh).abs().sum(-1), 1 - generalised, overlap.detach()
 
 
 def mask_terms(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """How far masks are from the truth, one by one: [P, h, w] and [P, H, W] to twice [P].
+    """Focal and Dice losses of masks, one by one: [P, h, w] and [P, H, W] to twice [P].
 
-    logits   before sigmoid; they are made as large as the truth
+    logits   before sigmoid; they are resized to the ground truth
     masks    float, 0 or 1
-    returns  the focal term, mean over pixels (alpha 0.25, gamma 2), and the Dice term, from 0 to 1
+    returns  the focal loss, mean over pixels (alpha 0.25, gamma 2), and the Dice loss, from 0 to 1
 
     Source: DETR (Carion et al. 2020), appendix; Dice: V-Net (Milletari et al. 2016), with 1 added to both counts.
     """
@@ -86,11 +86,11 @@ def mask_terms(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def distribution_focal(logits: Tensor, left: Tensor, right_weight: Tensor) -> Tensor:
-    """Cross-entropy with a target that lies between two neighbouring bins: [...].
+    """Cross-entropy with a target between two neighboring bins: [...].
 
-    logits       [..., R] over bins
-    left         int64 [...], which broadcasts: the left one of the two bins
-    right_weight  [...], as left: how much of the target is the right one's, from 0 to 1
+    logits        [..., R] over bins
+    left          int64 [...], which broadcasts: the left one of the two bins
+    right_weight  [...], as left: weight of the right bin in the target, from 0 to 1
 
     Source: Generalized Focal Loss (Li et al. 2020), equation 6; D-FINE (Peng et al. 2024), equation 6, without weights.
     """
@@ -101,9 +101,9 @@ def distribution_focal(logits: Tensor, left: Tensor, right_weight: Tensor) -> Te
 
 
 def distillation(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
-    """Kullback-Leibler divergence of distributions [..., R] from a teacher's, softened, times the temperature squared.
+    """Kullback-Leibler divergence from a teacher's distributions [..., R], both softened, times the temperature squared.
 
-    No gradient reaches the teacher, whose shape may broadcast. returns [...]
+    The teacher gets no gradient; its shape may broadcast. returns [...]
     Source: Hinton et al. 2015; D-FINE (Peng et al. 2024), equation 7.
     """
     teacher_log = (teacher.detach() / temperature).log_softmax(-1)
@@ -115,8 +115,8 @@ def distillation(student: Tensor, teacher: Tensor, *, temperature: float) -> Ten
 
 
 def _focal(logits: Tensor, targets: Tensor, *, alpha: float, gamma: float) -> Tensor:
-    """Focal terms of each logit, for targets of 0 or 1 in the same shape."""
+    """Focal loss of each logit, for targets of 0 or 1 in the same shape."""
     probabilities = logits.sigmoid()
-    error = probabilities + targets - 2 * probabilities * targets  # the chance of what is not so
+    error = probabilities + targets - 2 * probabilities * targets  # probability of the wrong class
     weights = (1 - alpha) + (2 * alpha - 1) * targets
     return weights * error**gamma * F.binary_cross_entropy_with_logits(logits, targets, reduction="none")

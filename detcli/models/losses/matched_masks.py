@@ -1,4 +1,4 @@
-"""The terms of masks, of the queries that answer for a box alone, some at a time: whole images of floats are large."""
+"""Mask losses of the matched queries, computed in chunks: float masks of full images need much memory."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -12,24 +12,24 @@ from detcli.models.losses.assignment import Pairs
 from detcli.models.losses.loss_terms import mask_terms
 from detcli.structures.network_io import Targets
 
-_PIXELS_AT_ONCE = 8_000_000  # of masks in one go; a go takes some ten floats a pixel, and they are let go after it
+_PIXELS_AT_ONCE = 8_000_000  # of masks in one chunk, which needs about ten floats per pixel until it is done
 
 
 def mask_sums(
     logits: Tensor, targets: Sequence[Targets], pairs: Pairs, *, size_hw: Sequence[int] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The focal and the Dice term of masks, in float32 at least, summed over all pairs whose image has masks.
+    """Focal and Dice losses of masks, in float32 at least, summed over all pairs whose image has masks.
 
     logits   [B, Q, h, w] before sigmoid, over the network's input with its padding
     targets  of the B images
-    pairs    [P] queries and true boxes that belong together, counted through the whole batch, in the order of images
+    pairs    [P] matched queries and ground-truth boxes, indexed over the complete batch, in the order of images
     size_hw  of the network's input with its padding; None: that of the largest masks
 
-    Where padding is, no mask is. Every mask counts the same, however large it is.
+    Masks are empty in the padding. Every mask has the same weight, whatever its size.
     """
     queries, masks = _matched(targets, pairs, logits.shape[1], size_hw)
     logits = logits.flatten(0, 1)[queries].to(torch.promote_types(logits.dtype, torch.float32))  # [P, h, w]
-    focal = dice = logits[:0].sum()  # where nothing is matched, the network is still reached
+    focal = dice = logits[:0].sum()  # without matches, the loss still depends on the network
     at_once = max(1, _PIXELS_AT_ONCE // max(1, masks.shape[-2] * masks.shape[-1]))
     for first in range(0, len(queries), at_once):
         some = slice(first, first + at_once)
@@ -46,7 +46,7 @@ def _summed(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
 def _matched(
     targets: Sequence[Targets], pairs: Pairs, queries: int, size_hw: Sequence[int] | None
 ) -> tuple[Tensor, Tensor]:
-    """Queries [P] whose target has a mask, among those of all images, and the masks bool [P, H, W], padded."""
+    """Queries [P] whose target has a mask, indexed over all images, and the masks bool [P, H, W], padded."""
     counts = [len(target.class_ids) for target in targets]
     taken = [min(queries, count) for count in counts]
     starts = accumulate(counts, initial=0)
@@ -61,7 +61,7 @@ def _matched(
 
 
 def _padded(masks: Tensor, size_hw: Sequence[int]) -> Tensor:
-    """Masks bool [N, H, W] with nothing on the right and at the bottom, up to a size."""
+    """Masks bool [N, H, W], padded on the right and at the bottom up to a size."""
     down, across = (full - own for full, own in zip(size_hw, masks.shape[1:], strict=True))
     if min(down, across) < 0:
         raise ValueError(f"masks of {tuple(masks.shape[1:])} pixels are larger than the input of {tuple(size_hw)}")

@@ -1,4 +1,4 @@
-"""What the criteria of all families share that judge a set of answers against a set of true boxes."""
+"""The ground-truth boxes of a batch, and counts over all processes, for all criteria."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from detcli.structures.network_io import Targets
 
 @dataclass(frozen=True, slots=True)
 class TargetBoxes:
-    """The true boxes of a batch, those of all images one after the other.
+    """The ground-truth boxes of a batch, those of all images concatenated.
 
     class_ids     int64 [sum N]
     boxes_cxcywh  float [sum N, 4] as fractions of the image
-    counts        how many each image has
+    counts        number of boxes of each image
     """
 
     class_ids: Tensor
@@ -25,7 +25,7 @@ class TargetBoxes:
 
     @classmethod
     def of(cls, targets: Sequence[Targets], dtype: torch.dtype) -> "TargetBoxes":
-        """Join the targets of a batch; boxes in this dtype."""
+        """Concatenate the targets of a batch, with boxes in this dtype."""
         return cls(
             torch.cat([target.class_ids for target in targets]),
             torch.cat([target.boxes_cxcywh for target in targets]).to(dtype),
@@ -33,9 +33,9 @@ class TargetBoxes:
         )
 
     def padded(self, max_boxes: int | None = None, *, padding_class: int = 0) -> tuple[Tensor, Tensor]:
-        """Class ids [B, N] and boxes [B, N, 4] for N = max_boxes, or the fullest image's number.
+        """Class ids [B, N] and boxes [B, N, 4] for N = max_boxes, by default the largest number of boxes of an image.
 
-        What fills up the others has the class id `padding_class`, and boxes of zeros.
+        Padding has the class id `padding_class`, and boxes of zeros.
         """
         max_boxes = max(self.counts) if max_boxes is None else max_boxes
         starts = accumulate(self.counts, initial=0)
@@ -52,10 +52,9 @@ class TargetBoxes:
 
 
 def shared_counts(counts: Sequence[int], device: torch.device) -> Tensor:
-    """The sum of counts over all processes, divided by how many processes there are: [len(counts)] floats.
+    """The mean of counts over all processes: [len(counts)] floats.
 
-    With several processes, the mean over processes of losses divided by these is the loss that one process would have
-    come to with all the images.
+    With several processes, the mean of losses divided by these counts equals the loss of one process with all images.
     """
     tensor = torch.tensor(counts, dtype=torch.float32).to(device, non_blocking=True)
     if processes() > 1:
@@ -64,12 +63,12 @@ def shared_counts(counts: Sequence[int], device: torch.device) -> Tensor:
 
 
 def at_least_one(counts: Tensor) -> Tensor:
-    """Counts of `shared_counts` to divide by: where there is nothing at all in any process, as if there were one."""
+    """Counts of `shared_counts` as divisors: a count of 0 in all processes together becomes 1."""
     return counts.clamp(min=1 / processes())
 
 
 def largest_everywhere(count: int, device: torch.device) -> int:
-    """The largest of the counts that all processes have."""
+    """The largest count of all processes."""
     if processes() == 1:
         return count
     tensor = torch.tensor(count, device=device)
@@ -78,5 +77,5 @@ def largest_everywhere(count: int, device: torch.device) -> int:
 
 
 def processes() -> int:
-    """How many processes train together."""
+    """Number of processes that train together."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1

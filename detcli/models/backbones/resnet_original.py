@@ -51,5 +51,5 @@ def _is_dilated(hints: ConversionHints) -> bool:
     if isinstance(said, bool):
         return said
     raise UnsupportedModelError(
-        "the file does not say whether the last stage of the backbone is dilated (DC5); set `dilation`"
+        "the file does not say whether the last stage of the backbone is dilated (DC5); convert it with `dilation`"
     )

@@ -88,7 +88,7 @@ def labels_of(
         data = {80: "COCO", 91: "COCO", 250: "COCO panoptic", 366: "Objects365"}[classes]
         return PUBLISHED_LABELS[classes], (f"assuming that its {classes} classes are those of {data}",)
     raise UnsupportedModelError(
-        f"the weights have {classes} classes, and the file does not have their names; set `labels`"
+        f"the weights have {classes} classes, and the file does not have their names; convert it with `labels`"
     )
 
 

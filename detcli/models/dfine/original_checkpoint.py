@@ -85,7 +85,7 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
     height_width = hints.image_size_hw or _square(tensors, config)
     if height_width is None:
         raise UnsupportedModelError(
-            "the model was trained on images that are not square, and the file does not have their size; set `image_size`"
+            "the model was trained on images that are not square, and the file does not have their size; convert it with `image_size`"
         )
     weights = {name: tensor for name, tensor in tensors.items() if name not in (*_GRIDS, *_COPIES)}
     return ConvertedWeights(

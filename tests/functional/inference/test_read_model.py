@@ -104,9 +104,9 @@ def test_what_a_file_does_not_tell_is_asked_for_with_its_name(
     give: Give, tensors: dict[str, Tensor], detr_tensors: dict[str, Tensor]
 ) -> None:
     path = give(tensors)
-    with pytest.raises(UnsupportedModelError, match=rf"^'{path}': .*`detcli models convert --labels`"):
+    with pytest.raises(UnsupportedModelError, match=rf"^'{path}': .*convert it with `labels`"):
         read_original(path, ConversionHints())
-    with pytest.raises(UnsupportedModelError, match=rf"^'{path}': .*`detcli models convert --dc5` or `--no-dc5`"):
+    with pytest.raises(UnsupportedModelError, match=rf"^'{path}': .*convert it with `dilation`"):
         read_original(give(detr_tensors), ConversionHints())
 
 
@@ -115,7 +115,7 @@ def test_a_released_file_is_known_by_its_content_and_never_by_its_name(
 ) -> None:
     path = give(detr_tensors)
     named = path.rename(path.with_name("detr-r50-dc5-f0fb7ef5.pth"))
-    with pytest.raises(UnsupportedModelError, match=r"--dc5"):
+    with pytest.raises(UnsupportedModelError, match=r"convert it with `dilation`"):
         read_original(named, ConversionHints())
     monkeypatch.setattr(converting, "sha256_of_weights", lambda path: "f0fb7ef5" + "0" * 56)
     read = read_original(named, ConversionHints())

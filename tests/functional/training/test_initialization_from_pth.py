@@ -22,7 +22,7 @@ def test_classes_that_an_original_file_knows_keep_their_rows(tmp_path: Path) -> 
     start = starting_point(str(path), scratch=False, names=("dog", "house", "person"), recipe=Recipe())
     assert start.kept == (0, 2)
     assert start.preprocessor["size"] == {"height": 320, "width": 320}
-    assert any("taken for those of COCO" in note for note in start.notes)
+    assert any("classes are those of COCO" in note for note in start.notes)
     name = "decoder.class_heads.0.weight"
     assert torch.equal(start.state[name][0], state[name][COCO_80.index("dog")])
     begun = starting_point(str(path), scratch=True, names=("dog",), recipe=Recipe())

@@ -33,7 +33,7 @@ def test_a_file_becomes_a_folder_that_detects(original: Path, detcli: Detcli, im
     done = detcli("models", "convert", original, "-o", "made", "--labels", "person, dog,traffic light")
     assert done.code == 0, done.err
     assert done.out == ""
-    assert f"'{original}': recognised as D-FINE-N\n" in done.err
+    assert f"'{original}': recognized as D-FINE-N\n" in done.err
     assert "its weights are the moving average (EMA)" in done.err
     assert "'made' is a model of 3 classes ('person' to 'traffic light'): 15" in done.err
     assert sorted(path.name for path in Path("made").iterdir()) == [
@@ -68,7 +68,7 @@ def test_detecting_with_a_file_that_does_not_tell_all_names_the_command(
     done = detcli("detect", images, "-m", original)
     assert done.code == 5
     assert done.err.count("\n") == 1
-    assert "have 3 classes, whose names the file does not hold: `detcli models convert --labels`" in done.err
+    assert "have 3 classes, and the file does not have their names; convert it with labels" in done.err
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_proposals_are_picked_by_the_first_class_alone() -> None:
 
 def test_learned_positions_refuse_an_image_that_is_too_large() -> None:
     network = lively(tiny(position_embedding_type="learned"))
-    with pytest.raises(UnsupportedModelError, match="50 rows and columns"), torch.inference_mode():
+    with pytest.raises(UnsupportedModelError, match="learned positions for 50 x 50"), torch.inference_mode():
         network(images(1, 64, 416).float())
 
 

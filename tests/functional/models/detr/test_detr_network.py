@@ -164,7 +164,7 @@ def test_a_mask_of_what_is_no_number_is_not_spared() -> None:
 def test_an_image_beyond_the_learned_positions_is_refused_with_a_sentence() -> None:
     network = lively(tiny(position_embedding_type="learned")).double()
     run(network, images(1, 32, 1600))
-    with pytest.raises(UnsupportedModelError, match="50 rows and columns"):
+    with pytest.raises(UnsupportedModelError, match="learned positions for 50 x 50"):
         run(network, images(1, 32, 1632))
 
 

@@ -98,7 +98,7 @@ def test_every_published_size_is_recognised_and_has_the_hubs_configuration(size:
     original = read(saved(config, state), ConversionHints())
     assert original.config == config
     assert original.preprocessor["size"] == {"height": 640, "width": 640}
-    assert original.notes == (f"recognised as D-FINE-{size.upper()}", "its 80 classes are taken for those of COCO")
+    assert original.notes == (f"recognized as D-FINE-{size.upper()}", "assuming that its 80 classes are those of COCO")
 
 
 def test_the_scale_of_the_bins_is_taken_from_the_weights_where_it_is_an_integer(tensors: dict[str, Tensor]) -> None:
@@ -116,9 +116,9 @@ def test_365_classes_and_an_unused_row_are_those_of_objects365(config: DFineConf
 
 
 def test_classes_without_names_are_asked_for(tensors: dict[str, Tensor]) -> None:
-    with pytest.raises(UnsupportedModelError, match=r"have 5 classes, whose names .*`detcli models convert --labels`"):
+    with pytest.raises(UnsupportedModelError, match=r"have 5 classes, .* convert it with `labels`"):
         read(tensors, ConversionHints())
-    with pytest.raises(UnsupportedModelError, match=r"have 5 classes, and --labels names 2"):
+    with pytest.raises(UnsupportedModelError, match=r"have 5 classes, but `labels` has 2 names"):
         read(tensors, ConversionHints(labels=("a", "b")))
 
 
@@ -132,7 +132,7 @@ def test_the_frozen_grid_tells_the_size_of_square_images(
 
 def test_a_size_that_is_not_square_is_asked_for(config: DFineConfig, state: dict[str, Tensor]) -> None:
     wide = saved(config, state, grid_hw=(512, 768))
-    with pytest.raises(UnsupportedModelError, match=r"not square.*--imgsz H W"):
+    with pytest.raises(UnsupportedModelError, match=r"not square.*`image_size`"):
         read(wide)
     assert read(wide, ConversionHints(labels=NAMES, image_size_hw=(512, 768))).preprocessor == {
         "size": {"height": 512, "width": 768}
@@ -158,14 +158,17 @@ def test_weights_that_were_folded_for_deployment_are_refused_with_the_way_out(te
 
 
 def test_weights_of_a_backbone_alone_are_refused() -> None:
-    with pytest.raises(UnsupportedModelError, match=r"of a backbone \(HGNetV2\) alone"):
+    with pytest.raises(UnsupportedModelError, match=r"of a backbone \(HGNetV2\) only"):
         read_original({"stem.stem1.conv.weight": torch.ones(1), "stages.0.x": torch.ones(1)}, ConversionHints())
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"decoder.dec_seg_head.weight": torch.ones(3)}, r"'decoder\.dec_seg_head\.weight', which no D-FINE has"),
+        (
+            {"decoder.dec_seg_head.weight": torch.ones(3)},
+            r"'decoder\.dec_seg_head\.weight', which is not a name of D-FINE",
+        ),
         ({"encoder.input_proj.0.conv.weight": None}, r"lack 'encoder\.input_proj"),
         ({"decoder.decoder.layers.0.linear1.weight": torch.ones(3)}, r"has shape \[3\]; it must have 2 dimensions"),
         (
@@ -173,8 +176,8 @@ def test_weights_of_a_backbone_alone_are_refused() -> None:
             r"lack 'decoder\.decoder\.layers\.0\.cross_attn",
         ),
         ({"decoder.up": torch.ones(2)}, r"lack 'decoder\.up'"),
-        ({"decoder.decoder.layers.0.self_attn.in_proj_bias": torch.ones(4)}, r"does not fall into three alike"),
-        ({"decoder.decoder.layers.0.cross_attn.num_points_scale": torch.tensor([0.3, 0.0])}, r"fit no level"),
+        ({"decoder.decoder.layers.0.self_attn.in_proj_bias": torch.ones(4)}, r"cannot be split into three"),
+        ({"decoder.decoder.layers.0.cross_attn.num_points_scale": torch.tensor([0.3, 0.0])}, r"has invalid values"),
     ],
 )
 def test_what_does_not_fit_is_named(

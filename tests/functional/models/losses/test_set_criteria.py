@@ -136,7 +136,7 @@ def test_an_answer_that_is_not_finite_stops_training_and_names_the_layer(
     said = answers(2, classes=classes)
     with torch.no_grad():
         said.boxes[1, 1, 3, 2] = value
-    with pytest.raises(DivergedError, match=r"decoder layer 1 gives answers that are not finite \(image 2"):
+    with pytest.raises(DivergedError, match=r"predictions of decoder layer 1 are not finite \(image 2"):
         judge()(said.outputs(), make_targets(2, 2))
 
 
@@ -145,7 +145,7 @@ def test_a_proposal_that_is_not_finite_names_the_encoder() -> None:
     assert said.encoder_logits is not None
     with torch.no_grad():
         said.encoder_logits[0, 5, 0] = math.nan
-    with pytest.raises(DivergedError, match="the encoder gives answers"):
+    with pytest.raises(DivergedError, match="predictions of the encoder are"):
         deformable()(said.outputs(), make_targets(2, 2))
 
 

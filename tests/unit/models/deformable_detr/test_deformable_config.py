@@ -59,7 +59,7 @@ def test_what_the_five_variants_differ_in() -> None:
 
 
 def test_there_is_no_other_variant() -> None:
-    with pytest.raises(ValueError, match="no published deformable-detr-two-scale"):
+    with pytest.raises(ValueError, match="deformable-detr-two-scale is not a published model"):
         published_config("two-scale", ["a"])
 
 

@@ -105,7 +105,7 @@ def test_every_published_model_is_recognised(variant: str, said: str) -> None:
         saved(config, state), ConversionHints(args={"dilation": variant.endswith("dc5"), "num_queries": 300})
     )
     assert replace(original.config, class_cost=config.class_cost) == config
-    assert original.notes[0] == f"recognised as Deformable DETR, {said}"
+    assert original.notes[0] == f"recognized as Deformable DETR, {said}"
 
 
 def test_the_arguments_of_a_run_say_what_keys_cannot() -> None:
@@ -116,7 +116,7 @@ def test_the_arguments_of_a_run_say_what_keys_cannot() -> None:
 
 
 def test_without_arguments_dilation_has_to_be_said() -> None:
-    with pytest.raises(UnsupportedModelError, match=r"`detcli models convert --dc5` or `--no-dc5`"):
+    with pytest.raises(UnsupportedModelError, match=r"convert it with `dilation`"):
         read(saved(tiny()), ConversionHints(labels=NAMES))
 
 
@@ -137,9 +137,9 @@ def test_keys_of_another_repository_are_left_to_others() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"label_enc.weight": torch.ones(3)}, r"'label_enc\.weight', which no Deformable DETR has"),
+        ({"label_enc.weight": torch.ones(3)}, r"'label_enc\.weight', which is not a name of Deformable DETR"),
         ({"query_embed.weight": None}, r"lack 'query_embed\.weight'"),
-        ({"transformer.level_embed": torch.ones(3, 32)}, r"does not fall into 8 heads and 3 levels"),
+        ({"transformer.level_embed": torch.ones(3, 32)}, r"does not fit 8 heads and 3 levels"),
         ({"class_embed.2.bias": None, "class_embed.0.bias": None, "class_embed.1.bias": None}, r"lack 'class_embed"),
     ],
 )

@@ -109,7 +109,7 @@ def test_every_published_model_is_recognised(variant: str, classes: int, said: s
     config = published_config(variant, PUBLISHED_LABELS[classes])
     original = read(saved(config, shapes(config)), ConversionHints(dilation="dc5" in variant))
     assert original.config == config
-    assert original.notes[0] == f"recognised as {said}"
+    assert original.notes[0] == f"recognized as {said}"
     assert original.preprocessor == ({"format": "coco_panoptic"} if classes == 250 else {})
 
 
@@ -131,17 +131,19 @@ def test_the_arguments_of_a_run_say_what_keys_cannot() -> None:
 
 def test_without_arguments_dilation_has_to_be_said() -> None:
     tensors = saved(tiny())
-    with pytest.raises(UnsupportedModelError, match=r"`detcli models convert --dc5` or `--no-dc5`"):
+    with pytest.raises(UnsupportedModelError, match=r"convert it with `dilation`"):
         read(tensors, ConversionHints(labels=NAMES))
 
 
 def test_a_dilated_backbone_without_a_name_is_refused() -> None:
-    with pytest.raises(UnsupportedModelError, match=r"dilated and none of resnet18"):
+    with pytest.raises(UnsupportedModelError, match=r"dilated, and is not one of resnet18"):
         read(saved(tiny()), ConversionHints(labels=NAMES, dilation=True))
 
 
 def test_classes_without_names_are_asked_for() -> None:
-    with pytest.raises(UnsupportedModelError, match=r"have 4 classes, whose names .*--labels"):
+    with pytest.raises(
+        UnsupportedModelError, match=r"have 4 classes, and the file does not have their names; convert it with `labels`"
+    ):
         read(saved(tiny()), ConversionHints(dilation=False))
 
 
@@ -164,10 +166,10 @@ def test_keys_of_another_repository_are_left_to_others() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"segm_embed.weight": torch.ones(3)}, r"'segm_embed\.weight', which no DETR has"),
+        ({"segm_embed.weight": torch.ones(3)}, r"'segm_embed\.weight', which is not a name of DETR"),
         ({"query_embed.weight": None}, r"lack 'query_embed\.weight'"),
         ({"backbone.0.body.layer2.0.conv1.weight": None}, r"the weights lack"),
-        ({"transformer.encoder.layers.0.self_attn.in_proj_weight": torch.ones(4)}, r"does not fall into three alike"),
+        ({"transformer.encoder.layers.0.self_attn.in_proj_weight": torch.ones(4)}, r"cannot be split into three"),
     ],
 )
 def test_what_does_not_fit_is_named(change: dict[str, Tensor | None], sentence: str) -> None:

@@ -150,7 +150,7 @@ def test_an_answer_that_is_not_finite_stops_training_and_names_who_gave_it(name:
     case = original_case()
     with torch.no_grad():
         case.inputs[f"outputs/{name}pred_boxes"][1, 3, 2] = math.nan
-    with pytest.raises(DivergedError, match=f"{layer} gives answers"):
+    with pytest.raises(DivergedError, match=f"predictions of {layer} are"):
         DFineCriterion()(case.outputs, case.targets)
 
 

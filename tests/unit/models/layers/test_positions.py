@@ -55,5 +55,5 @@ def test_learned_positions_are_the_columns_then_the_rows() -> None:
 
 
 def test_an_image_larger_than_the_learned_positions_is_refused() -> None:
-    with pytest.raises(UnsupportedModelError, match=r"50 rows and columns.*51 x 2"):
+    with pytest.raises(UnsupportedModelError, match=r"51 x 2 cells.*learned positions for 50 x 50"):
         LearnedPositions(4)((51, 2))

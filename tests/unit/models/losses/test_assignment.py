@@ -63,7 +63,7 @@ def test_costs_that_belong_to_no_box_do_not_count() -> None:
 def test_a_cost_that_is_not_finite_stops_training_and_names_the_layer(value: float) -> None:
     costs = torch.zeros(2, 3, 4, 2)
     costs[1, 2, 0, 1] = value
-    with pytest.raises(DivergedError, match=r"the second gives answers that are not finite \(image 3"):
+    with pytest.raises(DivergedError, match=r"predictions of the second are not finite \(image 3"):
         assign(costs, [2, 2, 2], ["the first", "the second"])
     with pytest.raises(ValueError, match="1 of 8 costs are not finite"):
         match(costs[1, 2].numpy())

@@ -48,7 +48,7 @@ def test_a_published_network_has_its_published_size(variant: str, millions: floa
 
 @pytest.mark.parametrize("variant", ["r18", "r50-dc6", "r50-panoptic-dc5", "", "r50-"])
 def test_other_names_are_not_published(variant: str) -> None:
-    with pytest.raises(ValueError, match="detr-.* is not a published model"):
+    with pytest.raises(ValueError, match=r"detr-.* is not a published model"):
         published_config(variant, ["cat"])
 
 

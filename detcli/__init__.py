@@ -18,9 +18,13 @@ from detcli.version import __version__
 
 if TYPE_CHECKING:
     from detcli.api.detect import detect, segment
+    from detcli.api.evaluate import evaluate
     from detcli.api.open_source import open_source, open_video
     from detcli.api.track_video import track_video
+    from detcli.api.train import train
     from detcli.engine.observer import Observer
+    from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationResult
+    from detcli.engine.requests.training_request import TrainingObserver
     from detcli.errors import (
         AccessError,
         DamagedModelError,
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
     from detcli.structures.detections import Detection, Detections
     from detcli.structures.frame import FailedFrame, Frame
     from detcli.structures.stop_signal import StopSignal
+    from detcli.training.training_job import TrainingResult
 
 __all__ = [
     "AccessError",
@@ -64,6 +69,8 @@ __all__ = [
     "Detector",
     "DeviceError",
     "DivergedError",
+    "EvaluationObserver",
+    "EvaluationResult",
     "FailedFrame",
     "Frame",
     "GateError",
@@ -80,17 +87,21 @@ __all__ = [
     "SourceError",
     "StopSignal",
     "TooManyFailuresError",
+    "TrainingObserver",
+    "TrainingResult",
     "UnknownModelError",
     "UnsupportedModelError",
     "UsageError",
     "VideoFrames",
     "__version__",
     "detect",
+    "evaluate",
     "load_detector",
     "open_source",
     "open_video",
     "segment",
     "track_video",
+    "train",
 ]
 
 # Public name -> module that defines it.
@@ -106,6 +117,8 @@ _MODULES = {
     "Detector": "detcli.inference.detector",
     "DeviceError": "detcli.errors",
     "DivergedError": "detcli.errors",
+    "EvaluationObserver": "detcli.engine.requests.evaluation_request",
+    "EvaluationResult": "detcli.engine.requests.evaluation_request",
     "FailedFrame": "detcli.structures.frame",
     "Frame": "detcli.structures.frame",
     "GateError": "detcli.errors",
@@ -122,16 +135,20 @@ _MODULES = {
     "SourceError": "detcli.errors",
     "StopSignal": "detcli.structures.stop_signal",
     "TooManyFailuresError": "detcli.errors",
+    "TrainingObserver": "detcli.engine.requests.training_request",
+    "TrainingResult": "detcli.training.training_job",
     "UnknownModelError": "detcli.errors",
     "UnsupportedModelError": "detcli.errors",
     "UsageError": "detcli.errors",
     "VideoFrames": "detcli.sources.frames",
     "detect": "detcli.api.detect",
+    "evaluate": "detcli.api.evaluate",
     "load_detector": "detcli.inference.load",
     "open_source": "detcli.api.open_source",
     "open_video": "detcli.api.open_source",
     "segment": "detcli.api.detect",
     "track_video": "detcli.api.track_video",
+    "train": "detcli.api.train",
 }
 
 

@@ -47,8 +47,8 @@ def evaluate(
         for path in outputs:
             write_report(panoptic.to_dict(), path)
         return EvaluationResult(panoptic, tuple(outputs), time.monotonic() - started)
-    if request.results is not None and request.gt is not None:
-        evaluated: EvaluatedResults | None = _evaluate_results(request, request.results, request.gt)
+    if request.results is not None and request.ground_truth is not None:
+        evaluated: EvaluatedResults | None = _evaluate_results(request, request.results, request.ground_truth)
     else:
         evaluated = _evaluate_model(request, observer, stop)
     if evaluated is None:
@@ -67,7 +67,8 @@ def _prepare_outputs(request: EvaluationRequest, observer: Observer) -> list[Pat
         if paths.count(path) > 1:
             raise UsageError(f"two outputs would go to '{path}'")
         if any(
-            given is not None and _is_same_file(path, given) for given in (request.results, request.gt, request.data)
+            given is not None and _is_same_file(path, given)
+            for given in (request.results, request.ground_truth, request.data)
         ):
             raise UsageError(f"'{path}' is both input and output; choose another output")
     ready = []
@@ -142,8 +143,8 @@ def _panoptic_report(
     from detcli.evaluation.panoptic.panoptic_report import PanopticReport
     from detcli.structures.run_info import now
 
-    if request.results is not None and request.gt is not None:
-        metrics: PanopticMetrics | None = evaluate_panoptic_results(request.results, request.gt)
+    if request.results is not None and request.ground_truth is not None:
+        metrics: PanopticMetrics | None = evaluate_panoptic_results(request.results, request.ground_truth)
     else:
         metrics = _evaluate_panoptic_model(request, observer, stop)
     if metrics is None:
@@ -151,7 +152,7 @@ def _panoptic_report(
     for note in metrics.notes:
         observer.on_warning(note)
     model = None if request.model is None else request.model.name
-    given = {"results": request.results, "gt": request.gt, "model": model, "data": request.data}
+    given = {"results": request.results, "gt": request.ground_truth, "model": model, "data": request.data}
     settings = {name: str(value) for name, value in given.items() if value is not None}
     return PanopticReport(metrics, settings, now())
 

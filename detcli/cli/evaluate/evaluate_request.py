@@ -11,7 +11,7 @@ def evaluation_request(options: dict[str, Any]) -> EvaluationRequest:
     return EvaluationRequest(
         results=options["results"],
         results_format=options["results_format"],
-        gt=options["gt"],
+        ground_truth=options["gt"],
         data=options["data"],
         model=_model(options),
         images=options["images"],

@@ -23,10 +23,10 @@ class EvaluationRequest:
 
     results         file or folder that `detect` wrote, or COCO results of another program; None: evaluate a model
     results_format  its format; None: by its suffix
-    gt              COCO annotations that results are evaluated against
+    ground_truth    COCO annotations that results are evaluated against
     data            dataset that a model is evaluated on
     model           the model for `data`; None: the default one
-    images          folder that file names of `gt` or `data` start from; None: found next to the annotations
+    images          folder that file names of `ground_truth` or `data` start from; None: found next to the annotations
     iou_type        bbox: boxes; segm: instance masks; panoptic: panoptic quality
     detection       of the model; a threshold of None is 0, or the usual one of panoptic segments
     output          JSON file of the report
@@ -39,7 +39,7 @@ class EvaluationRequest:
 
     results: Path | None = None
     results_format: str | None = None
-    gt: Path | None = None
+    ground_truth: Path | None = None
     data: str | None = None
     model: ModelSettings | None = None
     images: Path | None = None
@@ -54,7 +54,7 @@ class EvaluationRequest:
     if_exists: IfExists = "error"
 
     def __post_init__(self) -> None:
-        for name in ("results", "gt", "images", "output", "save_plots", "save_worst"):
+        for name in ("results", "ground_truth", "images", "output", "save_plots", "save_worst"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else check_path(name, value))
         if self.data is not None:
@@ -81,9 +81,9 @@ class EvaluationRequest:
     def _check_subject(self) -> None:
         """Results with ground truth, or a model with data; never both."""
         if self.results is None and self.data is None:
-            raise UsageError("nothing to evaluate: give `results` with `gt`, or `model` with `data`")
+            raise UsageError("nothing to evaluate: give `results` with `ground_truth`, or `model` with `data`")
         if self.results is None:
-            for name in ("gt", "results_format"):
+            for name in ("ground_truth", "results_format"):
                 if getattr(self, name) is not None:
                     raise UsageError(
                         f"`{name}` is for stored results, and no `results` are given; a model is evaluated on `data`"
@@ -94,8 +94,8 @@ class EvaluationRequest:
                 raise UsageError(
                     f"`{name}` is for evaluating a model, but the results '{self.results}' are given: one at a time"
                 )
-        if self.gt is None:
-            raise UsageError(f"missing `gt`: ground-truth annotations for '{self.results}'")
+        if self.ground_truth is None:
+            raise UsageError(f"missing `ground_truth`: ground-truth annotations for '{self.results}'")
 
     def _check_panoptic(self) -> None:
         for name in ("save_plots", "save_worst", "results_format"):

@@ -17,6 +17,18 @@ from tests.helpers.shape_images import shape_images
 __all__ = ["_no_user_settings", "run_detcli"]
 
 
+FUNCTIONS = [
+    detcli.detect,
+    detcli.evaluate,
+    detcli.load_detector,
+    detcli.open_source,
+    detcli.open_video,
+    detcli.segment,
+    detcli.track_video,
+    detcli.train,
+]
+
+
 @pytest.fixture
 def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -170,7 +182,7 @@ def test_wrong_values_of_segment_are_a_usage_error(images: Path, arguments: dict
         detcli.segment(images, **arguments)
 
 
-@pytest.mark.parametrize("function", [detcli.detect, detcli.segment, detcli.track_video, detcli.load_detector])
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_argument_is_documented(function: Callable[..., Any]) -> None:
     documented = {line.split()[0] for line in (inspect.getdoc(function) or "").splitlines() if "  " in line.strip()}
     assert set(inspect.signature(function).parameters) <= documented

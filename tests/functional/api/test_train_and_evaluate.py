@@ -1,0 +1,133 @@
+"""detcli.train and detcli.evaluate: the commands as functions."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import detcli
+from tests.helpers.cli_fixtures import Run, _no_user_settings
+from tests.helpers.cli_fixtures import detcli as run_detcli
+
+__all__ = ["_no_user_settings", "run_detcli"]
+
+TINY = {"epochs": 1, "batch_size": 4, "image_size": 64, "precision": "fp32", "device": "cpu", "workers": 1}
+CHANGES = {"multi_scale_repeat": 0, "warmup_steps": 1, "mosaic": 0.0}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_model_is_trained_and_usable(folder: Path) -> None:
+    result = detcli.train("shapes:0:8", val="shapes:1:4", model="shapes", output="run", changes=CHANGES, **TINY)
+    assert isinstance(result, detcli.TrainingResult)
+    assert (result.epochs, result.interrupted) == (1, None)
+    assert detcli.load_detector(folder / "run" / "best").labels.names == detcli.load_detector("shapes").labels.names
+    with pytest.raises(detcli.OutputError, match="run"):
+        detcli.train("shapes:0:8", model="shapes", output="run", **TINY)
+    assert detcli.train("shapes:0:8", model="shapes", output="run", if_exists="skip", **TINY) is None
+
+
+def test_events_go_to_an_observer_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    class Events(detcli.TrainingObserver):
+        def __init__(self) -> None:
+            self.plans: list[Any] = []
+            self.events: list[Any] = []
+
+        def on_training_plan(self, plan: Any) -> None:
+            self.plans.append(plan)
+
+        def on_training_event(self, event: Any) -> None:
+            self.events.append(event)
+
+    events = Events()
+    detcli.train("shapes:0:4", model="shapes", output="run", observer=events, changes=CHANGES, **TINY)
+    assert len(events.plans) == 1
+    assert events.events
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ({"data": None}, TypeError, "`data` must be a path, not NoneType"),
+        ({"output": None}, ValueError, "missing `output`: the folder of the run"),
+        ({"output": 3}, TypeError, "`output` must be a path, not int"),
+        ({"model": None}, TypeError, "`model` must be a name, a path or a detector, not NoneType"),
+        ({"epochs": "ten"}, ValueError, "epochs"),
+        ({"epochs": 0}, ValueError, "epochs"),
+        ({"lr": "high"}, ValueError, "lr"),
+        ({"image_size": 65.5}, TypeError, r"`image_size` must be an int or a pair \(height, width\), not float"),
+        ({"precision": "int8"}, ValueError, "precision"),
+        ({"changes": ["clip"]}, TypeError, "`changes` must be a dict of recipe fields and values, or None, not list"),
+        ({"changes": {"clipp": 1}}, ValueError, "clipp"),
+        ({"scratch": 1}, TypeError, "`scratch` must be True or False, not int"),
+        ({"if_exists": "ask"}, ValueError, "`if_exists` must be one of error, overwrite, skip, not 'ask'"),
+        ({"device": "gpu"}, ValueError, "`device` must be auto, cpu, cuda, cuda:N or mps, not 'gpu'"),
+        ({"data": "missing"}, ValueError, "'missing' does not exist"),
+        ({"resume": True}, ValueError, "run"),
+    ],
+)
+def test_wrong_arguments_of_train_are_refused(arguments: dict[str, Any], kind: type[Exception], message: str) -> None:
+    complete: dict[str, Any] = {"data": "shapes:0:4", "model": "shapes", "output": "run"}
+    with pytest.raises(kind, match=message):
+        detcli.train(**complete | arguments)
+    assert not Path("run").exists()
+
+
+def test_a_model_is_evaluated_as_by_the_command(run_detcli: Callable[..., Run]) -> None:
+    result = detcli.evaluate(model="shapes", data="shapes:1:6", device="cpu", batch_size=1, output="python.json")
+    run_detcli("eval", "-m", "shapes", "--data", "shapes:1:6", "--device", "cpu", "-b", "1", "-o", "command.json")
+    assert result is not None
+    assert result.to_dict()["metrics"] == result.metrics
+    assert repr(result).startswith("EvaluationResult(AP 0.")
+    assert (
+        Path("python.json").read_bytes().partition(b'"created"')[0]
+        == (Path("command.json").read_bytes().partition(b'"created"')[0])
+    )
+
+
+def test_a_loaded_detector_is_evaluated_with_all_scores() -> None:
+    by_name = detcli.evaluate(model="shapes", data="shapes:1:4", device="cpu", batch_size=1)
+    detector = detcli.load_detector("shapes", device="cpu", batch_size=1)
+    by_detector = detcli.evaluate(model=detector, data="shapes:1:4")
+    assert by_name is not None
+    assert by_detector is not None
+    assert by_detector.metrics == by_name.metrics
+
+
+def test_stored_results_are_evaluated_against_ground_truth(run_detcli: Callable[..., Run]) -> None:
+    demo = Path("demo")
+    assert run_detcli("demo", "-o", demo).code == 0
+    [annotations] = [path for path in demo.rglob("*.json") if path.name != "detections.json"]
+    result = detcli.evaluate(demo / "detections.json", ground_truth=annotations)
+    assert result is not None
+    assert (result.metrics["AP"] or 0) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ({}, ValueError, "nothing to evaluate: give `results` with `ground_truth`, or `model` with `data`"),
+        ({"results": "r.json"}, ValueError, "missing `ground_truth`: ground-truth annotations for 'r.json'"),
+        ({"results": 3}, TypeError, "`results` must be a path, not int"),
+        ({"model": 3, "data": "shapes:1:2"}, TypeError, "`model` must be a name, a path or a detector, not int"),
+        ({"data": "shapes:1:2", "ground_truth": "a.json"}, ValueError, "`ground_truth` is for stored results"),
+        ({"data": "shapes:1:2", "threshold": 2}, ValueError, "`threshold` must be a number from 0 to 1, not 2"),
+        ({"data": "shapes:1:2", "score": "high"}, TypeError, "`score` must be a number from 0 to 1, not str"),
+        ({"data": "shapes:1:2", "worst": 0}, ValueError, "`worst` must be at least 1, not 0"),
+        ({"data": "shapes:1:2", "iou_type": "box"}, ValueError, "`iou_type` must be one of bbox, segm, panoptic"),
+        ({"data": "shapes:1:2", "output": "out.txt"}, ValueError, r"'out\.txt' must end in \.json"),
+        ({"data": "missing", "model": "shapes"}, ValueError, "'missing' does not exist"),
+        ({"results": "r.json", "ground_truth": "missing.json"}, detcli.DetcliError, r"r\.json"),
+    ],
+)
+def test_wrong_arguments_of_evaluate_are_refused(
+    arguments: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        detcli.evaluate(**arguments)

@@ -1,4 +1,4 @@
-"""What `detcli doctor` looks at: each finding is a fact, and where something is amiss, what to do about it."""
+"""The checks of `detcli doctor`: each result is a fact, and for a problem the way to fix it."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ State = Literal["good", "warning", "bad"]
 
 _PACKAGES = ("torch", "numpy", "pillow", "opencv-python", "safetensors", "huggingface_hub", "click", "rich")
 _MODULES = {"pillow": "PIL", "opencv-python": "cv2"}
-_LITTLE_ROOM = 2_000_000_000  # bytes: the largest model takes a quarter of a gigabyte, twice while it is fetched
+_LOW_DISK_SPACE = 2_000_000_000  # bytes: the largest model has 0.25 GB, and needs twice that during the download
 _SCRIPTS = {
     "Latin": "Añß",
     "Greek": "αβγ",
@@ -35,10 +35,10 @@ _SCRIPTS = {
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing looked at.
+    """The result of one check.
 
-    state   good; warning: something is missing that may be wanted; bad: detcli cannot do its work
-    advice  what to do, where it is not good
+    state   good; warning: something optional is missing; bad: detcli does not work
+    advice  how to fix it; None for good
     """
 
     section: str
@@ -48,9 +48,9 @@ class CheckResult:
     advice: str | None = None
 
 
-def examine(*, cache_dir: Path | None, network: bool) -> Iterator[CheckResult]:
-    """Look at everything, one finding after the other; a look that fails is a finding too."""
-    looks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
+def run_checks(*, cache_dir: Path | None, network: bool) -> Iterator[CheckResult]:
+    """Run all checks one by one; a check that raises is a result too."""
+    checks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
         ("Versions", _versions),
         ("Devices", _devices),
         ("Images", _codecs),
@@ -58,12 +58,12 @@ def examine(*, cache_dir: Path | None, network: bool) -> Iterator[CheckResult]:
         ("Models", lambda: _cache(cache_dir)),
         ("Models", lambda: _hub(network=network)),
     ]
-    for section, look in looks:
+    for section, check in checks:
         try:
-            yield from look()
-        except Exception as error:  # the doctor is who people ask when things are broken
+            yield from check()
+        except Exception as error:  # people run doctor when something is broken
             what = f"{type(error).__name__}: {error}".splitlines()[0]
-            yield CheckResult(section, look.__name__.strip("_"), what, "bad", "see the line above, or --debug")
+            yield CheckResult(section, check.__name__.strip("_"), what, "bad", "see the line above, or --debug")
 
 
 def _versions() -> Iterator[CheckResult]:
@@ -84,7 +84,7 @@ def _version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:  # the same modules come in other packages: opencv-python-headless
-        return str(getattr(import_module(_MODULES.get(package, package)), "__version__", "of unknown version"))
+        return str(getattr(import_module(_MODULES.get(package, package)), "__version__", "unknown version"))
 
 
 def _devices() -> Iterator[CheckResult]:
@@ -94,13 +94,13 @@ def _devices() -> Iterator[CheckResult]:
 
     cores = counted(processors(), "core") + (f" of {os.cpu_count()}" if os.cpu_count() != processors() else "")
     threads = torch.get_num_threads()
-    narrow = threads < processors()
+    limited = threads < processors()
     yield CheckResult(
         "Devices",
         "CPU",
-        f"{cores}, torch computes in {counted(threads, 'thread')}",
-        "warning" if narrow else "good",
-        "OMP_NUM_THREADS or the like holds torch back; unset it" if narrow else None,
+        f"{cores}, torch uses {counted(threads, 'thread')}",
+        "warning" if limited else "good",
+        "OMP_NUM_THREADS or a similar variable limits torch; unset it" if limited else None,
     )
     for index in range(torch.cuda.device_count()):
         known = torch.cuda.get_device_properties(index)
@@ -108,33 +108,33 @@ def _devices() -> Iterator[CheckResult]:
     if not torch.cuda.is_available():
         yield from _no_cuda(torch.version.cuda)
     if sys.platform == "darwin":
-        there = torch.backends.mps.is_available()
-        yield CheckResult("Devices", "mps", "an Apple GPU" if there else "torch sees no Apple GPU")
+        available = torch.backends.mps.is_available()
+        yield CheckResult("Devices", "mps", "an Apple GPU" if available else "torch finds no Apple GPU")
     if platform.libc_ver()[0] == "glibc":
-        took = keep_freed_memory()
-        advice = None if took else "another allocator is loaded (LD_PRELOAD?); networks may run slower"
+        tuned = keep_freed_memory()
+        advice = None if tuned else "another allocator is loaded (LD_PRELOAD?); networks may run slower"
         yield CheckResult(
-            "Devices", "allocator", "tuned" if took else "not tuned", "good" if took else "warning", advice
+            "Devices", "allocator", "tuned" if tuned else "not tuned", "good" if tuned else "warning", advice
         )
     else:
-        yield CheckResult("Devices", "allocator", "the system's own")
+        yield CheckResult("Devices", "allocator", "default")
 
 
 def _no_cuda(built_for: str | None) -> Iterator[CheckResult]:
-    """Why there is no CUDA device: an NVIDIA card that torch cannot use is worth a word, none at all is not."""
+    """Why there is no CUDA device; a warning only for an NVIDIA GPU that torch cannot use."""
     card = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
     if not card:
-        yield CheckResult("Devices", "cuda", "no NVIDIA GPU here")
+        yield CheckResult("Devices", "cuda", "no NVIDIA GPU")
     elif built_for is None:
         advice = "install the build of torch for your CUDA version: https://pytorch.org/get-started"
-        yield CheckResult("Devices", "cuda", "an NVIDIA GPU, but torch is built for the CPU alone", "warning", advice)
+        yield CheckResult("Devices", "cuda", "NVIDIA GPU found, but torch is a CPU-only build", "warning", advice)
     else:
-        advice = f"see that the driver runs (nvidia-smi) and supports CUDA {built_for}"
-        yield CheckResult("Devices", "cuda", "an NVIDIA GPU that torch cannot use", "warning", advice)
+        advice = f"check with nvidia-smi that the driver works and supports CUDA {built_for}"
+        yield CheckResult("Devices", "cuda", "NVIDIA GPU found, but torch cannot use it", "warning", advice)
 
 
 def _codecs() -> Iterator[CheckResult]:
-    """Write a tiny image in each format and read it back by detcli's own decoder."""
+    """Encode a small image in each format and decode it."""
     import io
 
     from PIL import Image
@@ -154,8 +154,8 @@ def _codecs() -> Iterator[CheckResult]:
     yield CheckResult("Images", "reads", ", ".join(read))
     for name in failed:
         state: State = "bad" if name in ("JPEG", "PNG") else "warning"
-        advice = "pip install --upgrade --force-reinstall pillow brings a build that has it"
-        yield CheckResult("Images", name, "not read by this build of pillow", state, advice)
+        advice = "install a build of pillow with this format: pip install --upgrade --force-reinstall pillow"
+        yield CheckResult("Images", name, "not supported by this build of pillow", state, advice)
     try:
         import_module("pillow_heif")
         yield CheckResult("Images", "HEIC", "read by pillow-heif")
@@ -172,11 +172,11 @@ def _fonts() -> Iterator[CheckResult]:
     files = font_files()
     writer = text_renderer(None)
     missing = [script for script, sample in _SCRIPTS.items() if not writer.has(sample)]
-    found = counted(len(files), "font file") if files else "none but the one that pillow brings"
+    found = counted(len(files), "font file") if files else "only the font of pillow"
     if not missing:
-        yield CheckResult("Images", "fonts", f"{found}; labels in every script tried")
+        yield CheckResult("Images", "fonts", f"{found}; all tested scripts are covered")
         return
-    advice = "labels in those scripts are drawn as empty boxes: install Noto fonts (fonts-noto, fonts-noto-cjk)"
+    advice = "labels in these scripts are drawn as empty boxes; install Noto fonts (fonts-noto, fonts-noto-cjk)"
     yield CheckResult("Images", "fonts", f"{found}; no {', '.join(missing)}", "warning", advice)
 
 
@@ -188,15 +188,15 @@ def _cache(cache_dir: Path | None) -> Iterator[CheckResult]:
     repositories = list(cached_repositories(folder))
     size = sum(repository.size() for repository in repositories)
     yield CheckResult("Models", "cache", f"{folder}: {counted(len(repositories), 'model')}, {megabytes(size)}")
-    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        advice = "give a folder of yours with HF_HOME or --cache-dir; models that are there already work"
-        yield CheckResult("Models", "writing", f"'{nearest}' cannot be written", "warning", advice)
+        advice = "set a writable folder with HF_HOME or --cache-dir; downloaded models still work"
+        yield CheckResult("Models", "cache", f"'{nearest}' is not writable", "warning", advice)
         return
     free = shutil.disk_usage(nearest).free
-    low = free < _LITTLE_ROOM
-    make_room = "make room, or move the cache with HF_HOME" if low else None
-    yield CheckResult("Models", "free room", megabytes(free), "warning" if low else "good", make_room)
+    low = free < _LOW_DISK_SPACE
+    fix = "free some disk space, or move the cache with HF_HOME" if low else None
+    yield CheckResult("Models", "free disk space", megabytes(free), "warning" if low else "good", fix)
 
 
 def _hub(*, network: bool) -> Iterator[CheckResult]:
@@ -206,27 +206,27 @@ def _hub(*, network: bool) -> Iterator[CheckResult]:
 
     endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
     if is_offline():
-        yield CheckResult("Models", "Hub", "never asked: HF_HUB_OFFLINE is set")
+        yield CheckResult("Models", "Hub", "offline: HF_HUB_OFFLINE is set")
     elif not network:
-        yield CheckResult("Models", "Hub", f"{endpoint}; not asked (--network asks)")
+        yield CheckResult("Models", "Hub", f"{endpoint}; not checked (--network checks it)")
     else:
-        yield _asked(endpoint)
+        yield _hub_answer(endpoint)
 
 
-def _asked(endpoint: str) -> CheckResult:
+def _hub_answer(endpoint: str) -> CheckResult:
     import time
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
     if not endpoint.startswith(("http://", "https://")):
-        return CheckResult("Models", "Hub", f"'{endpoint}' is no address", "warning", "mend or unset HF_ENDPOINT")
+        return CheckResult("Models", "Hub", f"'{endpoint}' is not a URL", "warning", "fix or unset HF_ENDPOINT")
     started = time.monotonic()
     try:
-        urlopen(Request(endpoint, method="HEAD"), timeout=10).close()  # noqa: S310 - its scheme was looked at
+        urlopen(Request(endpoint, method="HEAD"), timeout=10).close()  # noqa: S310 - the scheme is checked
     except HTTPError:
         pass  # it answered
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        advice = "look at the network, HTTPS_PROXY and HF_ENDPOINT; models that are here already work with --offline"
-        return CheckResult("Models", "Hub", f"{endpoint} does not answer: {reason}", "warning", advice)
+        advice = "check the network, HTTPS_PROXY and HF_ENDPOINT; downloaded models work with --offline"
+        return CheckResult("Models", "Hub", f"no answer from {endpoint}: {reason}", "warning", advice)
     return CheckResult("Models", "Hub", f"{endpoint} answers in {time.monotonic() - started:.1f} s")

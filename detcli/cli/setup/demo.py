@@ -1,4 +1,4 @@
-"""`detcli demo`: the whole trip without a network, on images drawn on the spot and the model that comes along."""
+"""`detcli demo`: an offline run on synthetic images with the bundled model."""
 
 import io
 import shlex
@@ -22,14 +22,14 @@ MODEL = "shapes"
 FOLDER = Path("detcli-demo")
 COUNT = 6
 SIZE_HW = (480, 640)
-_SEED = 102  # its first six images show every class; the model has learned from none of them
+_SEED = 102  # its first six images contain every class; none of them is in the training set
 
 
 @click.command(
     cls=Command,
     examples=[
-        UsageExample("see what comes out", "detcli demo"),
-        UsageExample("into another folder, once more", "detcli demo -o elsewhere -y"),
+        UsageExample("run the demo in detcli-demo/", "detcli demo"),
+        UsageExample("use another folder, overwrite it", "detcli demo -o elsewhere -y"),
     ],
 )
 @options.option(
@@ -40,16 +40,16 @@ _SEED = 102  # its first six images show every class; the model has learned from
     metavar="DIR",
     default=FOLDER,
     standard=str(FOLDER),
-    help="Folder for images and results.",
+    help="Folder of the images and results.",
 )
 @options.replacing
 @pass_console
 def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> int:
-    """Draw a few images, find what is in them, and show the results.
+    """Run an offline demo on synthetic images.
 
-    Needs neither a network nor a download: the images are drawn on the spot, and the model 'shapes' comes with
-    detcli. The folder then holds the images with the ground truth of them, the same images with boxes drawn, and the
-    boxes as COCO and as CSV.
+    Needs no network and no download: the images are rendered by the command, and the model 'shapes' is bundled with
+    detcli. The folder then contains the images with their ground truth, the annotated images, and the detections as COCO
+    and as CSV.
     """
     if not _is_wanted(console, output, "overwrite" if yes else if_exists):
         return 0
@@ -74,9 +74,9 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
 
 
 def draw_images(folder: Path, *, count: int) -> list[Path]:
-    """Write drawn images, and next to them the ground truth of them as COCO annotations. Raises OutputError.
+    """Write synthetic images and their ground truth as COCO annotations. Raises OutputError.
 
-    returns their paths, in the order of their image ids from 1
+    Returns the paths of the images, in the order of their image ids from 1.
     """
     import json
 
@@ -96,17 +96,17 @@ def draw_images(folder: Path, *, count: int) -> list[Path]:
         write_atomically(folder / f"{number}.png", encoded.getvalue())
         images.append(coco_image(number, f"{number}.png", size_hw=SIZE_HW))
         annotations += ground_truth_annotations(ground_truth, labels, image_id=number, first_id=len(annotations) + 1)
-    truth = {"images": images, "annotations": annotations, "categories": coco_categories(labels)}
-    write_atomically(folder / "truth.json", json.dumps(truth).encode())
+    document = {"images": images, "annotations": annotations, "categories": coco_categories(labels)}
+    write_atomically(folder / "ground_truth.json", json.dumps(document).encode())
     return [folder / image["file_name"] for image in images]
 
 
 def _is_wanted(console: Console, folder: Path, if_exists: IfExists) -> bool:
-    """Whether to continue. Raises OutputError for a folder that is there, or cannot be one."""
+    """Whether the demo runs. Raises OutputError for an existing folder, or a path that cannot be a folder."""
     with os_errors_as_output_errors(folder):
         there = folder.is_dir()
     if there and if_exists == "error":
-        raise OutputError(f"'{folder}' is there already: -y writes over it, -o DIR takes another folder")
+        raise OutputError(f"'{folder}' already exists: use -y to overwrite it, or -o DIR for another folder")
     if there and if_exists == "skip":
         console.say(f"'{folder}' exists; skipped")
         return False
@@ -122,17 +122,19 @@ def _request(detector: "Detector", images: list[Path], output: Path) -> "ImageRe
         model=ModelSettings(model=detector),
         output=OutputSettings(
             outputs=("-", str(output / "detections.json"), str(output / "detections.csv")),
-            save_images=output / "drawn",
+            save_images=output / "annotated",
             if_exists="overwrite",
         ),
     )
 
 
 def _next(output: Path) -> list[str]:
-    """What to try now, a command a line."""
-    found, truth = (shlex.quote(str(output / name)) for name in ("detections.json", "images/truth.json"))
+    """What to try next, one command per line."""
+    results, ground_truth = (
+        shlex.quote(str(output / name)) for name in ("detections.json", "images/ground_truth.json")
+    )
     return [
-        f"how good that is:      detcli eval {found} --gt {truth}",
-        "your own images:     detcli detect photos/ --save-images drawn/",
-        "your own classes:      detcli train --data annotated/ -o runs/first",
+        f"evaluate the results:  detcli eval {results} --gt {ground_truth}",
+        "use your own images:   detcli detect photos/ --save-images annotated/",
+        "train your classes:    detcli train --data dataset/ -o runs/first",
     ]

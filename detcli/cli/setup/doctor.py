@@ -1,4 +1,4 @@
-"""`detcli doctor`: what this machine can do, and what to do about what it cannot."""
+"""`detcli doctor`: check the installation and the environment, and say how to fix problems."""
 
 import json
 import sys
@@ -26,10 +26,10 @@ _COLUMN = 18  # where values begin
 @click.command(
     cls=Command,
     examples=[
-        UsageExample("look at versions, devices, images, fonts and the cache", "detcli doctor"),
-        UsageExample("ask the Hub, too", "detcli doctor --network"),
+        UsageExample("check versions, devices, image formats, fonts and the cache", "detcli doctor"),
+        UsageExample("check the connection to the Hub too", "detcli doctor --network"),
         UsageExample(
-            "the names of what is not well, for a script",
+            "names of failed checks, for a script",
             "detcli doctor --json | jq -r '.findings[] | select(.state != \"good\") | .name'",
         ),
     ],
@@ -37,21 +37,21 @@ _COLUMN = 18  # where values begin
 @click.option(
     "--network",
     cls=Option,
-    section="Look",
+    section="Checks",
     is_flag=True,
-    help="Ask whether the Hub answers; without it nobody is asked.",
+    help="Check the connection to the Hub; by default there is no network access.",
 )
 @options.cache_dir
 @options.as_json
 @pass_console
 def doctor(console: Console, *, network: bool, cache_dir: Path | None, as_json: bool) -> int:
-    """Look at what this machine can do, and what to mend.
+    """Check the installation and the environment.
 
-    Exit code 0 where detcli can do its work, also with warnings; 1 where something it cannot do without is broken.
+    The exit code is 0 if detcli works, also with warnings, and 1 if something that it needs is broken.
     """
-    from detcli.cli.setup.checks import examine
+    from detcli.cli.setup.checks import run_checks
 
-    findings = examine(cache_dir=cache_dir, network=network)
+    findings = run_checks(cache_dir=cache_dir, network=network)
     seen = _as_json(findings) if as_json else _as_page(console, findings)
     return _BROKEN if "bad" in seen else 0
 
@@ -79,8 +79,8 @@ def _as_page(console: Console, findings: Iterable["CheckResult"]) -> list[str]:
             click.echo(line, color=color)
         states.append(finding.state)
     bad, warnings = states.count("bad"), states.count("warning")
-    verdict = f"{counted(bad, 'thing is', 'things are')} broken" if bad else "detcli can do its work"
-    verdict += f"; {counted(warnings, 'thing')} to look at" if warnings else ""
+    verdict = f"{counted(bad, 'check')} failed" if bad else "detcli works"
+    verdict += f"; {counted(warnings, 'warning')}" if warnings else ""
     click.echo("\n" + "\n".join(_styled(line, _BOLD, color=color) for line in wrap(verdict, width)), color=color)
     return states
 

@@ -90,7 +90,7 @@ def test_the_demo_detects_the_drawn_shapes(detcli: Detcli, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert detcli("demo").code == 0
-    ground_truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
+    ground_truth = json.loads(Path("detcli-demo/images/ground_truth.json").read_text())
     detections = json.loads(Path("detcli-demo/detections.json").read_text())["annotations"]
     assert evaluate_coco(ground_truth, detections).ap > 0.6, "with the boxes above the threshold alone"
 

@@ -54,11 +54,11 @@ def test_images_boxes_and_table_come_out(demo: Detcli, tmp_path: Path) -> None:
     assert sorted(path.name for path in Path().iterdir()) == ["detcli-demo"]
     names = [f"{number}.png" for number in range(1, 7)]
     here = Path("detcli-demo")
-    assert sorted(path.name for path in (here / "drawn").iterdir()) == names
+    assert sorted(path.name for path in (here / "annotated").iterdir()) == names
     for name in names:
-        with Image.open(here / "images" / name) as plain, Image.open(here / "drawn" / name) as drawn:
-            assert plain.size == drawn.size == (640, 480)
-            assert plain.tobytes() != drawn.tobytes()
+        with Image.open(here / "images" / name) as plain, Image.open(here / "annotated" / name) as annotated:
+            assert plain.size == annotated.size == (640, 480)
+            assert plain.tobytes() != annotated.tobytes()
     coco = json.loads((here / "detections.json").read_text())
     rows = list(csv.DictReader(StringIO((here / "detections.csv").read_text())))
     assert len(coco["images"]) == 6
@@ -71,15 +71,15 @@ def test_images_boxes_and_table_come_out(demo: Detcli, tmp_path: Path) -> None:
 def test_three_commands_to_go_on_with_are_said(demo: Detcli) -> None:
     lines = demo("-o", "a folder").err.splitlines()
     assert lines[-4].startswith("6 images, ")
-    assert " -> a folder/detections.json, a folder/detections.csv, a folder/drawn/" in lines[-4]
-    assert lines[-3].endswith("detcli eval 'a folder/detections.json' --gt 'a folder/images/truth.json'")
+    assert " -> a folder/detections.json, a folder/detections.csv, a folder/annotated/" in lines[-4]
+    assert lines[-3].endswith("detcli eval 'a folder/detections.json' --gt 'a folder/images/ground_truth.json'")
     assert "detcli detect photos/" in lines[-2]
     assert "detcli train --data" in lines[-1]
 
 
 def test_truths_are_those_of_the_images_and_under_their_ids(demo: Detcli) -> None:
     demo()
-    ground_truth = json.loads(Path("detcli-demo/images/truth.json").read_text())
+    ground_truth = json.loads(Path("detcli-demo/images/ground_truth.json").read_text())
     found = json.loads(Path("detcli-demo/detections.json").read_text())
     names = {image["id"]: image["file_name"] for image in ground_truth["images"]}
     assert names == {image["id"]: image["file_name"] for image in found["images"]}
@@ -97,7 +97,7 @@ def test_what_is_there_is_kept_unless_told(demo: Detcli) -> None:
     shutil.copy("detcli-demo/images/1.png", "detcli-demo/images/0.png")
     again = demo()
     assert (again.code, again.out) == (8, "")
-    assert again.err == "detcli: 'detcli-demo' is there already: -y writes over it, -o DIR takes another folder\n"
+    assert again.err == "detcli: 'detcli-demo' already exists: use -y to overwrite it, or -o DIR for another folder\n"
     assert demo("--if-exists", "skip").out == ""
     over = demo("-y")
     assert over.code == 0

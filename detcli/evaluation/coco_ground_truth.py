@@ -90,7 +90,7 @@ def _ids(path: Path, document: Mapping[str, Any], section: str) -> set[int]:
 def _check(position: RecordPosition, entry: Any, image_ids: set[int], category_ids: set[int]) -> None:
     position.mapping(entry)
     for key, known, section in (("image_id", image_ids, "images"), ("category_id", category_ids, "categories")):
-        if position.whole(entry.get(key), key) not in known:
+        if position.integer(entry.get(key), key) not in known:
             position.refuse(f"{key} {entry[key]} is not in '{section}'")
     position.box(entry.get("bbox"))
     if "area" in entry:

@@ -60,7 +60,7 @@ def match_results(
             if image_id is not None and category_id is not None:
                 result = {"image_id": image_id, "category_id": category_id, "bbox": list(box.bbox), "score": box.score}
                 if masks:
-                    result |= _mask_of(box, sizes[image_id], f"'{name}', {image.place}")
+                    result |= _mask_of(box, sizes[image_id], f"'{name}', {image.position}")
                 results.append(result)
     image_index.check()
     if not category_index.boxes and not image_index.processed:
@@ -111,14 +111,14 @@ class _ImageIndex:
         """The image id of an image; None if the ground truth does not have it."""
         if image.frame is not None:
             raise DataError(
-                f"'{self._name}', {image.place}: these are results of a video, whose frames have no names here; "
+                f"'{self._name}', {image.position}: these are results of a video, whose frames have no names here; "
                 "evaluate COCO or YOLO results of the same run instead"
             )
         self.failed += image.boxes is None
         self.processed += image.file is not None and image.boxes is not None
         image_id = self._names.find(image)
         if image_id is not None:
-            if image_id in self.matched and image.whole:
+            if image_id in self.matched and image.complete:
                 self._repeated.append(str(image.file or image_id))
             elif self._has_another_size(image_id, image):
                 self._other_sizes.append(str(image.file or image_id))

@@ -1,1 +1,1 @@
-"""The only place that touches a path."""
+"""Safe file access: reading, atomic writing, locks, the journal, output paths, image decoding, readers of results."""

@@ -1,4 +1,4 @@
-"""Names of classes from a file: a line each, JSON, or the categories of COCO annotations."""
+"""Class names from a file: one per line, JSON, or the categories of COCO annotations."""
 
 import json
 from pathlib import Path
@@ -7,36 +7,36 @@ from typing import Any
 from detcli.errors import ImageError, UsageError
 from detcli.io.read import read_bytes
 
-_MOST_BYTES = 1 << 30  # annotations of a large dataset have hundreds of megabytes
-_MOST_CLASSES = 100_000
-_UNUSED = "N/A"  # an index between others that no category has
+_MAX_BYTES = 1 << 30  # annotations of a large dataset have hundreds of megabytes
+_MAX_CLASSES = 100_000
+_UNUSED = "N/A"  # name of an index without a category
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """Names by class index.
+    """Read the class names by class index.
 
-    A .json file holds a list of names, an object of them by index (as `id2label`), or COCO annotations, whose
-    categories stand at their ids; any other file is text with a name a line, blank lines at its end skipped.
+    A .json file has a list of names, an object with indices as keys (as `id2label`), or COCO annotations, whose category
+    ids become indices. Any other file is text with one name per line; blank lines at the end are skipped.
 
-    Raises UsageError where the file cannot be read or holds anything else.
+    Raises UsageError if the file cannot be read or has other content.
     """
     try:
-        text = read_bytes(path, max_bytes=_MOST_BYTES).decode("utf-8-sig")
-        names = _of_json(json.loads(text)) if path.suffix.casefold() == ".json" else _of_lines(text)
+        text = read_bytes(path, max_bytes=_MAX_BYTES).decode("utf-8-sig")
+        names = _from_json(json.loads(text)) if path.suffix.casefold() == ".json" else _from_lines(text)
     except ImageError as error:
-        raise UsageError(f"cannot read the names of classes in '{path}': {error}") from error
+        raise UsageError(f"cannot read the class names in '{path}': {error}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"cannot read the names of classes in '{path}': it is not UTF-8") from error
+        raise UsageError(f"cannot read the class names in '{path}': it is not UTF-8") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"cannot read the names of classes in '{path}': {error}") from error
+        raise UsageError(f"cannot read the class names in '{path}': {error}") from error
     return names
 
 
-def _of_lines(text: str) -> tuple[str, ...]:
+def _from_lines(text: str) -> tuple[str, ...]:
     return _checked([line.strip() for line in text.rstrip().splitlines()])
 
 
-def _of_json(value: Any) -> tuple[str, ...]:
+def _from_json(value: Any) -> tuple[str, ...]:
     if isinstance(value, dict) and isinstance(value.get("categories"), list):
         entries = [entry if isinstance(entry, dict) else {} for entry in value["categories"]]
         return _by_index({entry.get("id"): entry.get("name") for entry in entries})
@@ -45,12 +45,12 @@ def _of_json(value: Any) -> tuple[str, ...]:
         return _by_index({_index(key): name for key, name in value.items()} if isinstance(value, dict) else {})
     if isinstance(value, list):
         return _checked(value)
-    raise ValueError("it holds neither a list of names nor an object of them by index")
+    raise ValueError("it has neither a list of names nor an object with indices as keys")
 
 
 def _by_index(named: dict[Any, Any]) -> tuple[str, ...]:
-    if not all(type(index) is int and 0 <= index < _MOST_CLASSES for index in named):
-        raise ValueError(f"its names stand at other places than integers from 0 to {_MOST_CLASSES - 1}")
+    if not all(type(index) is int and 0 <= index < _MAX_CLASSES for index in named):
+        raise ValueError(f"its keys are not all integers from 0 to {_MAX_CLASSES - 1}")
     return _checked([named.get(index, _UNUSED) for index in range(max(named, default=-1) + 1)])
 
 
@@ -59,9 +59,9 @@ def _index(key: str) -> int | None:
 
 
 def _checked(names: list[Any]) -> tuple[str, ...]:
-    if not names or len(names) > _MOST_CLASSES:
-        raise ValueError(f"it holds {len(names)} names")
-    for place, name in enumerate(names):
+    if not names or len(names) > _MAX_CLASSES:
+        raise ValueError(f"it has {len(names)} names")
+    for index, name in enumerate(names):
         if not isinstance(name, str) or not name or len(name) > 1000:
-            raise ValueError(f"what stands at place {place} is no name")
+            raise ValueError(f"entry {index} is not a name")
     return tuple(names)

@@ -1,4 +1,4 @@
-"""A lock on an open file, as each system has it."""
+"""Advisory locks on open files, for POSIX and Windows."""
 
 import errno
 import os
@@ -11,24 +11,23 @@ from detcli.errors import OutputError
 def lock(descriptor: int, path: Path) -> None:
     """Lock an open file until it is closed.
 
-    Only those who ask for the lock are kept out (it is advisory). On a file system without locks, as some network
-    ones are, it is taken for granted.
-    Raises OutputError where somebody else holds it.
+    The lock is advisory: it affects only processes that ask for it. File systems without locks, such as some network
+    file systems, are treated as if the lock was free. Raises OutputError if another process has the lock.
     """
     try:
         _lock(descriptor)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-            raise OutputError(f"'{path}' is locked: another run writes there; wait for it to end") from error
+            raise OutputError(f"'{path}' is locked: another run writes to it; wait until it ends") from error
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR_BEHIND = 1 << 62  # locked bytes cannot be read, so the lock stands where no byte ever is
+    _BEHIND_END = 1 << 62  # locked bytes cannot be read, so the lock is far behind the end of the file
 
     def _lock(descriptor: int) -> None:
-        os.lseek(descriptor, _FAR_BEHIND, os.SEEK_SET)
+        os.lseek(descriptor, _BEHIND_END, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         finally:

@@ -1,4 +1,4 @@
-"""One run at a time: a lock on a file that the system lets go of when the process ends, however it ends."""
+"""A lock on a file, which the system releases when the process ends."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from detcli.io.fd_lock import lock
 
 
 class FileLock:
-    """The right to a file, held until `release`; the file is made where it is missing. Raises OutputError as `lock`."""
+    """An exclusive lock on a file, held until `release`; a missing file is created. Raises OutputError as `lock`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -24,32 +24,32 @@ class FileLock:
             except OutputError:
                 self.release()
                 raise
-            if self._still_there():
+            if self._still_exists():
                 return
-            self.release()  # whoever held it removed the file before it let go: a new one is to be locked
+            self.release()  # the process with the lock removed the file: lock a new one
 
     @property
     def held(self) -> bool:
-        """True until it is let go."""
+        """Whether the lock is held."""
         return self._descriptor is not None
 
     def release(self) -> None:
-        """Let go; safe twice."""
+        """Release the lock; safe twice."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
 
     def remove(self) -> None:
-        """Remove the file and let go, so that nobody locks a file that is about to vanish."""
+        """Remove the file, then release the lock, so that no process locks a removed file."""
         if self._descriptor is None:
             return
-        if sys.platform == "win32":  # where an open file stays
+        if sys.platform == "win32":  # which cannot remove an open file
             self.release()
         with suppress(FileNotFoundError), os_errors_as_output_errors(self.path):
             self.path.unlink()
         self.release()
 
-    def _still_there(self) -> bool:
+    def _still_exists(self) -> bool:
         assert self._descriptor is not None  # noqa: S101 - just opened
         try:
             return os.path.samestat(os.fstat(self._descriptor), self.path.stat())

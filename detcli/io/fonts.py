@@ -1,4 +1,4 @@
-"""The font files of this machine, those first that suit a label."""
+"""The font files of this machine, the most suitable ones for labels first."""
 
 import os
 import sys
@@ -7,8 +7,8 @@ from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 
-# Stems of font files, in the order they are asked: first faces for Latin, Greek and Cyrillic, then those that other
-# scripts are read in, on Linux, macOS and Windows.
+# Stems of font files in the order of preference: first fonts for Latin, Greek and Cyrillic, then those for other
+# scripts, on Linux, macOS and Windows.
 _PREFERRED = (
     *("dejavusans", "notosans-regular", "notosans", "liberationsans-regular", "segoeui", "sfns", "helveticaneue"),
     *("helvetica", "arial", "roboto-regular", "ubuntu-r", "opensans-regular", "freesans", "arial unicode"),
@@ -32,21 +32,21 @@ _PREFERRED = (
 )
 _RANK = {stem: rank for rank, stem in reversed(list(enumerate(_PREFERRED)))}
 _STYLED = ("bold", "italic", "oblique", "black", "thin", "light", "condensed", "mono", "serif")
-_EMPTY_BOXES = ("lastresort", "adobeblank")  # they claim every character and draw none
-_MOST = 2000  # font files looked at
+_PLACEHOLDER_FONTS = ("lastresort", "adobeblank")  # they contain every character, drawn as a placeholder
+_MAX_FILES = 2000  # font files
 
 
 @lru_cache(maxsize=1)
 def font_files() -> tuple[Path, ...]:
-    """Every TrueType or OpenType file in the system's and the user's font folders; empty where there is none."""
-    found: dict[str, Path] = {}
-    for path in islice(chain.from_iterable(map(_walk, _folders())), _MOST):
-        found.setdefault(path.name.casefold(), path)
-    return tuple(sorted(found.values(), key=_order))
+    """The TrueType and OpenType files in the font folders of the system and the user."""
+    by_name: dict[str, Path] = {}
+    for path in islice(chain.from_iterable(map(_walk, _folders())), _MAX_FILES):
+        by_name.setdefault(path.name.casefold(), path)
+    return tuple(sorted(by_name.values(), key=_order))
 
 
 def _folders() -> Iterator[Path]:
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises without a home folder
     if sys.platform == "win32":
         yield Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts"
         yield Path(os.environ.get("LOCALAPPDATA", home / "AppData/Local")) / "Microsoft/Windows/Fonts"
@@ -60,12 +60,12 @@ def _folders() -> Iterator[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    for root, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
-            path = Path(place, name)
+            path = Path(root, name)
             stem = path.stem.casefold()
-            if path.suffix.casefold() in (".ttf", ".otf", ".ttc") and not stem.startswith(_EMPTY_BOXES):
+            if path.suffix.casefold() in (".ttf", ".otf", ".ttc") and not stem.startswith(_PLACEHOLDER_FONTS):
                 yield path
 
 

@@ -1,8 +1,9 @@
-"""The journal of a run: every result so far, appended, so that a run that was killed can continue where it stopped.
+"""The journal of a run: all results so far, so that an interrupted run can be resumed.
 
-The first line is a header that says which model and arguments the results come from; each line after it is one record
-(`values/record.py`) with its `relative` and `stem`, and its boxes in full precision, so that what a resumed run
-rewrites is the same to the byte. It stands next to the output, is locked as long as the run, and goes when it is whole.
+The first line is a header with the model and the arguments of the run. Each further line is one record
+(`structures/json_records.py`) with its `relative`, its `stem` and its boxes in full precision, so that a resumed run
+writes exactly the same bytes. The journal is next to the output, is locked during the run, and is removed when the run is
+complete.
 """
 
 import json
@@ -20,27 +21,27 @@ from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.json_records import Record, json_line, to_record
 
-_BEGINNING = b'{"journal":'
-_MAY_DIFFER = frozenset({"created"})  # header entries that say when, not what
+_MAGIC = b'{"journal":'
+_MAY_DIFFER = frozenset({"created"})  # header entries that may differ in a resumed run
 
 
 def journal_path(output: Path) -> Path:
-    """Where the journal of an output stands: next to it, `out.jsonl.journal`; `labels.journal` of a folder."""
+    """The path of the journal of an output: `out.jsonl.journal`, or `labels.journal` for a folder."""
     return output.with_name(output.name + ".journal")
 
 
 class Journal:
-    """The append-only record of a run, open and locked. A sink: written in input order."""
+    """The journal of a run, open and locked: a sink that is written in input order."""
 
     ordered = True
     needs_pixels = False
 
     def __init__(self, lock: FileLock, labels: ClassLabels, *, start: int, end: int, done: int) -> None:
         self.path = lock.path
-        self.done = done  # records that were there when it was opened
+        self.done = done  # records that it had when it was opened
         self._lock = lock
         self._labels = labels
-        self._start, self._end = start, end  # bytes between which those records stand
+        self._start, self._end = start, end  # position of these records in bytes
         self._count = done
         self._file = GrowingFile(self.path, append=True)
 
@@ -54,30 +55,30 @@ class Journal:
         resume: bool = False,
         overwrite: bool = False,
     ) -> "Journal":
-        """Open the journal of a new run, or with `resume` that of one that was interrupted, if there is one.
+        """Open the journal of a new run, or with `resume` that of an interrupted run, if there is one.
 
         header     what the results depend on: version, model, arguments; `created` may differ between the runs
-        labels     of the checkpoint, as the records name them
-        overwrite  a journal that a run left behind is thrown away
+        labels     labels of the checkpoint
+        overwrite  discard the journal of an earlier run
 
-        Raises OutputError where another run holds the lock, where a journal stands there and neither flag is given,
-        or where the file is no journal; UsageError where the interrupted run was asked for something else.
+        Raises OutputError if another run has the lock, if there is a journal and neither `resume` nor `overwrite` is
+        set, or if the file is not a journal; UsageError if the interrupted run had other arguments.
         """
         if is_stream(path):
-            raise OutputError(f"cannot write '{path}': it is a stream, which cannot be continued")
+            raise OutputError(f"cannot write '{path}': a stream cannot be resumed")
         lock = FileLock(path)
         try:
-            found = _JournalContent(path)
-            if found.done and not resume and not overwrite:
+            content = _JournalContent(path)
+            if content.done and not resume and not overwrite:
                 raise OutputError(
-                    f"'{path}' holds {found.done} results of a run that was interrupted: "
-                    "--resume continues with it, --if-exists overwrite (or -y) starts again"
+                    f"'{path}' has {content.done} results of an interrupted run: "
+                    "`resume` continues it, `if_exists=overwrite` starts again"
                 )
-            if resume and found.done:
-                _must_agree(path, found.header, header)
-                _cut(path, found.end)
-                return cls(lock, labels, start=found.start, end=found.end, done=found.done)
-            _cut(path, 0)
+            if resume and content.done:
+                _check_same_run(path, content.header, header)
+                _truncate(path, content.end)
+                return cls(lock, labels, start=content.start, end=content.end, done=content.done)
+            _truncate(path, 0)
             line = json_line({"journal": 1} | dict(header))
             journal = cls(lock, labels, start=len(line), end=len(line), done=0)
             journal._file.write(line)
@@ -88,7 +89,7 @@ class Journal:
         return journal
 
     def replay(self) -> Iterator[tuple[Record, str, str]]:
-        """The records that were there when it was opened, each with its `relative` and `stem`, as `from_record` takes."""
+        """The records that it had when it was opened, each with the `relative` and `stem` that `from_record` takes."""
         with os_errors_as_output_errors(self.path), self.path.open("rb") as file:
             file.seek(self._start)
             while file.tell() < self._end:
@@ -105,11 +106,11 @@ class Journal:
         self._count += 1
 
     def flush(self) -> None:
-        """Hand what is buffered to the system: from here on a kill of the process loses none of it."""
+        """Write what is buffered, so that a killed process does not lose it."""
         self._file.flush()
 
     def close(self, *, complete: bool) -> None:
-        """Remove the journal of a whole run; keep that of one that was interrupted with results, safe on the disk."""
+        """Remove the journal of a complete run; keep that of an interrupted run with results."""
         if complete or not self._count:
             self._file.discard()
             self._lock.remove()
@@ -118,10 +119,10 @@ class Journal:
             self._lock.release()
 
     def abort(self) -> None:
-        """Keep the results so far, to continue from."""
+        """Keep the results so far, so that the run can be resumed."""
         if not self._lock.held:
             return
-        with suppress(OutputError, ValueError):  # ValueError: a write that failed has closed the file
+        with suppress(OutputError, ValueError):  # ValueError: a failed write has closed the file
             self._file.flush()
         self._file.discard()
         if self._count:
@@ -136,30 +137,30 @@ class Journal:
 
 
 class _JournalContent:
-    """What a file holds that may be a journal: its header and where its whole records end."""
+    """The content of a journal file: its header, and the end of its complete records."""
 
     def __init__(self, path: Path) -> None:
         self.header: Mapping[str, Any] = {}
         self.start = self.end = self.done = 0
         with os_errors_as_output_errors(path), path.open("rb") as file:
             first = file.readline(1 << 24)
-            if not (first.startswith(_BEGINNING) or _BEGINNING.startswith(first)):
-                raise OutputError(f"'{path}' is no journal of detcli; move it away or give another output")
-            header = _whole_object(first)
+            if not (first.startswith(_MAGIC) or _MAGIC.startswith(first)):
+                raise OutputError(f"'{path}' is not a journal of detcli; move it, or use another output")
+            header = _complete_object(first)
             if header is None:
                 return
             self.header = header
             self.start = self.end = len(first)
             for line in file:
-                record = _whole_object(line)
+                record = _complete_object(line)
                 if record is None or not {"index", "relative", "stem"} <= record.keys():
-                    return  # torn by a kill, or by a power cut: what follows is worth nothing
+                    return  # incomplete, after a kill or a power cut: ignore the rest
                 self.end += len(line)
                 self.done += 1
 
 
-def _whole_object(line: bytes) -> dict[str, Any] | None:
-    """The JSON object of a line, or None where the line is torn."""
+def _complete_object(line: bytes) -> dict[str, Any] | None:
+    """The JSON object of a line, or None if the line is incomplete."""
     if not line.endswith(b"\n"):
         return None
     try:
@@ -169,22 +170,24 @@ def _whole_object(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _cut(path: Path, size: int) -> None:
+def _truncate(path: Path, size: int) -> None:
     with os_errors_as_output_errors(path), path.open("r+b") as file:
         file.truncate(size)
 
 
-def _must_agree(path: Path, old: Mapping[str, Any], new: Mapping[str, object]) -> None:
+def _check_same_run(path: Path, old: Mapping[str, Any], new: Mapping[str, object]) -> None:
     then = dict(_flat(old))
     now = dict(_flat(json.loads(json_line({"journal": 1} | dict(new)))))
     keys = [key for key in then | now if then.get(key) != now.get(key)]
     if keys:
         different = ", ".join(f"{key[-1]} was {_shown(then.get(key))} and is {_shown(now.get(key))}" for key in keys)
-        raise UsageError(f"cannot resume from '{path}': {different}; ask for the same as then, or start again with -y")
+        raise UsageError(
+            f"cannot resume from '{path}': {different}; use the same arguments, or start again with `if_exists=overwrite`"
+        )
 
 
 def _flat(header: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Entries of the header and of the objects in it, by the names that lead to them."""
+    """The entries of the header and of its nested objects, with the path of names to each."""
     for name, value in header.items():
         if isinstance(value, dict):
             yield from _flat(value, (*above, name))

@@ -1,6 +1,6 @@
-"""Output names: the input tree mirrored below the sources' common folder, no two inputs ever share one.
+"""Output names: the folder structure of the input below the common folder of the sources; every name is unique.
 
-Works on names alone and looks at no file.
+Works on names only, and reads no file.
 """
 
 import ntpath
@@ -16,32 +16,32 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 UNNAMED: Final = "image"
-_LONGEST_PART = 180  # bytes of a name made from a URL; leaves room for suffixes below the usual 255
+_MAX_PART_BYTES = 180  # bytes of a name made from a URL; leaves space for suffixes below the usual limit of 255
 _NOT_PORTABLE = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f-\x9f]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)", re.IGNORECASE)
 
 
 class UniqueNames:
-    """Hands out names in listing order; the same order gives the same names in every run.
+    """Makes unique names in listing order; the same order gives the same names in every run.
 
-    fold_case  names that differ only in case or Unicode form count as one, as file systems of macOS and Windows have
-               it; by default where detcli runs on these
+    fold_case  names that differ only in case or Unicode form are equal, as on file systems of macOS and Windows; this is
+               the default there
 
-    Takes about 30 bytes an image, however long the names are.
+    Needs about 30 bytes per image, independent of the length of the names.
     """
 
     def __init__(self, *, fold_case: bool = sys.platform in ("darwin", "win32", "cygwin")) -> None:
         self._fold_case = fold_case
         self._taken = _HashSet()
         self._next_number: dict[int, int] = {}
-        self._last_folder = ("", "")  # as asked, as given: most images share it with the one before
+        self._last_folder = ("", "")  # requested, unique: most images have the same folder as the one before
 
     def take(self, relative: str) -> tuple[str, str]:
         """The name for an image and its stem, both unique: `a/b.jpg`, `a/b`.
 
-        relative  with "/" between parts, neither absolute nor with ".." in it: see `safe_relative`
+        relative  relative path with "/" between its parts and without "..": see `safe_relative`
 
-        A name taken before gets a number: `a/b-2.jpg`. A stem taken before keeps its suffix: `a/b.png`.
+        A used name gets a number: `a/b-2.jpg`. A used stem keeps its suffix: `a/b.png`.
         """
         folder, slash, name = relative.rpartition("/")
         prefix = self._folder(folder) + slash
@@ -53,7 +53,7 @@ class UniqueNames:
         return unique, self._first_free("stem", unique, "")
 
     def _folder(self, folder: str) -> str:
-        """The folder, renamed where one of its parts is the name of an image already."""
+        """The folder, renamed if one of its parts is already the name of an image."""
         if folder == self._last_folder[0]:
             return self._last_folder[1]
         given = ""
@@ -90,7 +90,7 @@ class UniqueNames:
 
 
 class _HashSet:
-    """A set of 64-bit numbers other than 0 that takes 11 to 22 bytes for each: open addressing in one array."""
+    """A set of 64-bit integers other than 0 in 11 to 22 bytes each: open addressing in one array."""
 
     def __init__(self) -> None:
         self._slots = array("Q", bytes(8 * 1024))
@@ -100,7 +100,7 @@ class _HashSet:
         return self._slots[self._slot_of(number)] == number
 
     def add(self, number: int) -> bool:
-        """Whether the number is new."""
+        """Add a number; returns whether it is new."""
         slot = self._slot_of(number)
         if self._slots[slot] == number:
             return False
@@ -126,7 +126,7 @@ class _HashSet:
 
 
 def nearest_common_folder(folders: Iterable[str]) -> str:
-    """The deepest folder that holds all of these absolute ones; "" where there is none (drives of Windows)."""
+    """The deepest common folder of absolute folders; "" if there is none (drives of Windows)."""
     common: str | None = None
     for folder in folders:
         if common is None:
@@ -140,7 +140,7 @@ def nearest_common_folder(folders: Iterable[str]) -> str:
 
 
 def relative_below(path: str, base: str) -> str:
-    """The name of an absolute path below an absolute folder; made safe where it lies elsewhere."""
+    """The path relative to a base folder, both absolute; a path outside the folder becomes a safe relative one."""
     inside = base if base.endswith(os.sep) else base + os.sep
     if base and path.startswith(inside):
         return safe_relative(path[len(inside) :])
@@ -148,9 +148,9 @@ def relative_below(path: str, base: str) -> str:
 
 
 def safe_relative(path: str) -> str:
-    """A relative name with "/" between parts that leads nowhere but down, from any path of this system.
+    """Turn any path into a relative one with "/" between its parts and without "..".
 
-    Roots, "." and ".." are dropped, a drive becomes a folder; names that exist are kept as they are.
+    Roots, "." and ".." are removed, and a drive becomes a folder; all other parts stay the same.
     """
     if os.name == "nt":
         drive, path = ntpath.splitdrive(path)
@@ -161,36 +161,36 @@ def safe_relative(path: str) -> str:
 
 
 def relative_of_url(url: str) -> str:
-    """Host and path of a URL as a relative name that every system can hold; no query, no credentials."""
+    """Host and path of a URL as a relative path that is valid on every system; without query and credentials."""
     try:
-        pieces = urlsplit(url)
-        host = pieces.hostname or ""
+        parts_of_url = urlsplit(url)
+        host = parts_of_url.hostname or ""
     except ValueError:
         return UNNAMED
-    parts = [_portable(part) for part in (host, *(unquote(part) for part in pieces.path.split("/")))]
+    parts = [_portable(part) for part in (host, *(unquote(part) for part in parts_of_url.path.split("/")))]
     kept = [part for part in parts if part not in ("", ".", "..")]
-    if len(kept) < 2 or pieces.path.endswith("/"):
+    if len(kept) < 2 or parts_of_url.path.endswith("/"):
         kept.append(UNNAMED)
     return "/".join(kept)
 
 
 def is_device(name: str) -> bool:
-    """Whether Windows takes the name, whatever its suffix, for a device: con, nul.txt, LPT1."""
+    """Whether the name is a device on Windows, with any suffix: con, nul.txt, LPT1."""
     return _DEVICES.match(name) is not None
 
 
 def _portable(part: str) -> str:
-    """A file name that Windows, macOS and Linux accept."""
+    """A file name that is valid on Windows, macOS and Linux."""
     part = _NOT_PORTABLE.sub("_", part.encode(errors="surrogateescape").decode(errors="replace"))
     if part not in (".", ".."):
         part = part.rstrip(". ")
     if is_device(part):
         part = f"_{part}"
     encoded = part.encode()
-    if len(encoded) <= _LONGEST_PART:
+    if len(encoded) <= _MAX_PART_BYTES:
         return part
     stem, suffix = posixpath.splitext(part)
     suffix = suffix if len(suffix.encode()) <= 16 else ""
     mark = blake2b(encoded, digest_size=4).hexdigest()
-    room = _LONGEST_PART - len(suffix.encode()) - len(mark) - 1
-    return f"{stem.encode()[:room].decode(errors='ignore')}-{mark}{suffix}"
+    available = _MAX_PART_BYTES - len(suffix.encode()) - len(mark) - 1
+    return f"{stem.encode()[:available].decode(errors='ignore')}-{mark}{suffix}"

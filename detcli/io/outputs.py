@@ -1,6 +1,6 @@
-"""Where results go: a file that appears whole, a file that grows by whole pieces, or a stream that is written through.
+"""Output files: an atomic file, a file that grows by complete records, or a stream.
 
-What is no file (a pipe, `/dev/stdout`, a device) can be neither renamed nor cut, so bytes flow through it.
+A pipe, `/dev/stdout` or a device is a stream: it can be neither renamed nor truncated.
 """
 
 import os
@@ -18,25 +18,25 @@ IfExists = Literal["error", "overwrite", "skip"]
 
 
 class OutputFile(Protocol):
-    """Somewhere bytes go: each `write` hands over one whole piece (a line, a row), never a part of one."""
+    """A destination of bytes: each `write` passes complete records (lines, rows), never a part of one."""
 
     def write(self, data: bytes) -> None:
-        """Take one piece. Raises OutputError, or BrokenPipeError where the reader of a stream is gone."""
+        """Write one record. Raises OutputError, or BrokenPipeError if the reader of a stream has ended."""
 
     def flush(self) -> None:
-        """Hand on what is buffered, where a reader can see it before the end."""
+        """Write what is buffered, if a reader can see it before the end."""
 
     def commit(self) -> None:
-        """Finish: everything written is there, safe on the disk where it is a file."""
+        """Finish; a file is then complete and on the disk."""
 
     def discard(self) -> None:
-        """Give up: nothing torn stays behind. Safe after `commit`, and twice."""
+        """Stop without leaving a partial record. Safe after `commit`, and twice."""
 
 
 def open_output(target: Path | BinaryIO, *, in_place: bool) -> OutputFile:
-    """Open what suits the target: a stream is written through; a file grows in place, or appears whole at the end.
+    """Open the output for a target: a stream, a file that grows in place, or a file that appears at the end.
 
-    A lock keeps two runs from the same file.
+    A file is locked, so that two runs never write to it at the same time.
     """
     if not isinstance(target, Path):
         return StreamOutput(target, "standard output")
@@ -54,14 +54,14 @@ def prepare_output(
     resume: bool = False,
     resumable: bool = True,
 ) -> bool:
-    """Whether to write to an output: False where it exists and is to be left as it is. Touches nothing.
+    """Check an output before the run; returns False if it exists and is skipped. Changes nothing.
 
-    folder     it is a folder of many files: one that is empty does not exist yet, and `skip` is up to each file
-    journal    where the journal of the run stands, if it has one
-    resume     continue with the interrupted run that left the journal
-    resumable  whether such a run can be continued at all
+    folder     the output is a folder of files: an empty folder counts as missing, and `skip` applies to each file
+    journal    path of the journal of the run, if it has one
+    resume     continue the interrupted run that left the journal
+    resumable  runs with this output can be resumed
 
-    Raises OutputError for what exists and may be neither replaced nor continued, naming the flags that would.
+    Raises OutputError if the output exists and may be neither replaced nor resumed.
     """
     if not folder and is_stream(path):
         return True
@@ -82,11 +82,11 @@ def prepare_output(
 
 
 class GrowingFile:
-    """A file that is readable while it grows: what stands in it after each `flush` is whole pieces.
+    """A file that can be read while it grows: after each `flush` it has complete records only.
 
-    A write that fails (the disk is full) is taken back to the last flush.
+    After a failed write (a full disk), the file is truncated to the last flush.
 
-    append  continue after what is there, which the caller has locked; else the file is locked, and emptied
+    append  append to the content, and the caller has the lock; otherwise the file is locked and emptied
     """
 
     def __init__(self, path: Path, *, append: bool = False) -> None:
@@ -96,21 +96,21 @@ class GrowingFile:
             self._file: BinaryIO | None = path.open("ab", buffering=0)
             if not append:
                 self._empty()
-            self._whole = self._file.seek(0, os.SEEK_END)
+            self._flushed_size = self._file.seek(0, os.SEEK_END)
         self._buffer = bytearray()
 
     def fileno(self) -> int:
-        """The descriptor, to lock it."""
+        """The file descriptor, for a lock."""
         return self._open_file().fileno()
 
     def write(self, data: bytes) -> None:
-        """Take one piece."""
+        """Add one record."""
         self._buffer += data
         if len(self._buffer) >= 1 << 20:
             self.flush()
 
     def flush(self) -> None:
-        """Write the pieces taken so far, all or none of them."""
+        """Write the records added so far, all of them or none."""
         if not self._buffer:
             return
         file = self._open_file()
@@ -120,23 +120,23 @@ class GrowingFile:
         except OutputError:
             self.discard()
             raise
-        self._whole += len(self._buffer)
+        self._flushed_size += len(self._buffer)
         self._buffer.clear()
 
     def commit(self) -> None:
-        """Write the rest and wait until the disk has it."""
+        """Write the rest, and wait until the file is on the disk."""
         self.flush()
         file, self._file = self._open_file(), None
         with os_errors_as_output_errors(self.path), file:
             os.fsync(file.fileno())
 
     def discard(self) -> None:
-        """Close with the pieces that were flushed, and no part of another one."""
+        """Close the file with the records that were flushed."""
         self._buffer.clear()
         if self._file is not None:
             file, self._file = self._file, None
             with suppress(OSError), file:
-                file.truncate(self._whole)
+                file.truncate(self._flushed_size)
 
     def _empty(self) -> None:
         file = self._open_file()
@@ -149,16 +149,16 @@ class GrowingFile:
 
     def _open_file(self) -> BinaryIO:
         if self._file is None:
-            raise ValueError(f"'{self.path}' is closed already")
+            raise ValueError(f"'{self.path}' is already closed")
         return self._file
 
 
 class StreamOutput:
-    """A pipe, a terminal or a device: written through, piece by piece, at each flush.
+    """A pipe, a terminal or a device.
 
-    BrokenPipeError passes through as it is: the reader is gone, which is no failure of the output.
+    BrokenPipeError is not changed: the reader has ended, which is not an error of the output.
 
-    owned  close it at the end
+    owned  close the stream at the end
     """
 
     def __init__(self, stream: BinaryIO, name: str, *, owned: bool = False) -> None:
@@ -168,26 +168,26 @@ class StreamOutput:
         self._buffer = bytearray()
 
     def write(self, data: bytes) -> None:
-        """Take one piece."""
+        """Add one record."""
         self._buffer += data
         if len(self._buffer) >= 1 << 16:
             self.flush()
 
     def flush(self) -> None:
-        """Hand the pieces on."""
+        """Write what is buffered."""
         waiting, self._buffer = self._buffer, bytearray()
         with os_errors_as_output_errors(self._name):
             _write_all(self._stream, waiting)
 
     def commit(self) -> None:
-        """Hand on the rest."""
+        """Write the rest."""
         self.flush()
         if self._owned:
             with os_errors_as_output_errors(self._name):
                 self._stream.close()
 
     def discard(self) -> None:
-        """Drop what was not handed on yet."""
+        """Discard what is buffered."""
         self._buffer.clear()
         if self._owned:
             with suppress(OSError):
@@ -195,7 +195,7 @@ class StreamOutput:
 
 
 def is_stream(path: Path) -> bool:
-    """True where the path names something that bytes flow through: a pipe, a device, `/dev/stdout`, `/dev/fd/3`."""
+    """Whether the path is a stream: a pipe, a device, `/dev/stdout`, `/dev/fd/3`."""
     if _descriptor(path) is not None:
         return True
     try:
@@ -208,15 +208,15 @@ def is_stream(path: Path) -> bool:
 def _exists(path: Path, *, folder: bool, interrupted: bool, resume: bool, resumable: bool) -> str:
     what = f"the folder '{path}' is not empty" if folder else f"'{path}' exists"
     if resume:
-        return f"{what}, and there is no interrupted run to resume; --if-exists overwrite (or -y) runs it again"
+        return f"{what}, and there is no interrupted run to resume; `if_exists=overwrite` runs it again"
     if not resumable:
-        return f"{what}: --if-exists overwrite (or -y) replaces"
-    why = ", from a run that was interrupted or still continues" if interrupted else ""
-    return f"{what}{why}: --if-exists overwrite (or -y) replaces, --resume continues with an interrupted run"
+        return f"{what}: `if_exists=overwrite` replaces it"
+    reason = ", from a run that was interrupted or is still running" if interrupted else ""
+    return f"{what}{reason}: `if_exists=overwrite` replaces it, `resume` continues an interrupted run"
 
 
 def _write_all(stream: BinaryIO, data: bytes | bytearray) -> None:
-    """Write every byte, also to a pipe that takes a part only or was made non-blocking by its other end."""
+    """Write every byte, also to a pipe that takes only a part, or that its other end made non-blocking."""
     with memoryview(data) as rest:
         done = 0
         while done < len(rest):
@@ -226,21 +226,21 @@ def _write_all(stream: BinaryIO, data: bytes | bytearray) -> None:
                 except BlockingIOError as busy:
                     count = busy.characters_written
             if not count:
-                _wait_for_room(stream)
+                _wait_until_writable(stream)
             done += count or 0
     while True:
         try:
             return stream.flush()
         except BlockingIOError:
-            _wait_for_room(stream)
+            _wait_until_writable(stream)
 
 
-def _wait_for_room(stream: BinaryIO) -> None:
+def _wait_until_writable(stream: BinaryIO) -> None:
     select.select([], [stream], [], 1.0)
 
 
 def _descriptor(path: Path) -> int | None:
-    """The number of an open descriptor that the path stands for, as in `/dev/stdout` and `/dev/fd/3`."""
+    """The open file descriptor that a path means, as `/dev/stdout` and `/dev/fd/3` do."""
     text = path.as_posix()
     if text in ("/dev/stdout", "/dev/stderr"):
         return 1 if text.endswith("out") else 2
@@ -251,6 +251,6 @@ def _descriptor(path: Path) -> int | None:
 def _open_stream(path: Path) -> BinaryIO:
     with os_errors_as_output_errors(path):
         number = _descriptor(path)
-        if number is not None:  # the same open file: redirections keep their place in it
+        if number is not None:  # the same open file, so that redirections keep their position
             return os.fdopen(os.dup(number), "wb", buffering=0)
         return path.open("wb", buffering=0)

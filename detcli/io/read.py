@@ -1,6 +1,6 @@
-"""Bytes of a regular file, whatever its name; never waits on a pipe, a socket or a device. Knows no image format.
+"""Reads the bytes of regular files with any name; never waits for a pipe, a socket or a device.
 
-What is wrong with a file is said in a clause that needs its name in front: `'a/b.jpg': ` + `a folder, not a file`.
+Error messages are clauses to follow the name of the file: `'a/b.jpg': ` + `a folder, not a file`.
 """
 
 import errno
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from detcli.errors import ImageError
 
-HEAD_BYTES = 64  # enough to tell every format apart
-_MOST_AT_ONCE = 1 << 30  # bytes; systems read less than 2 GiB in one call
+HEAD_BYTES = 64  # enough to recognize every format
+_MAX_READ = 1 << 30  # bytes; systems read less than 2 GiB per call
 
-# Not all of them exist everywhere: O_BINARY only on Windows, the others only elsewhere.
+# O_BINARY exists on Windows only, the others only on other systems.
 _OPEN_FLAGS = os.O_RDONLY
 for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
     _OPEN_FLAGS |= getattr(os, _name, 0)
@@ -33,14 +33,14 @@ _NOT_A_FILE = {errno.EISDIR, errno.ENXIO, errno.EOPNOTSUPP, errno.ENODEV}
 
 
 def read_bytes(path: Path | str | bytes, *, max_bytes: int, check_head: Callable[[bytes], None] | None = None) -> bytes:
-    """All bytes of a regular file.
+    """Read all bytes of a regular file.
 
-    path        any name: bytes that are not UTF-8 as surrogate escapes, or bytes as they are
-    max_bytes   a longer file is refused unread
-    check_head  is called with the first bytes (at most `HEAD_BYTES`) before the rest is read and before the length
-                is evaluated; raises to refuse
+    path        any path: a text, with surrogate escapes for bytes that are not UTF-8, or bytes
+    max_bytes   a longer file is not read
+    check_head  called with the first bytes (at most `HEAD_BYTES`) before the length is checked and the rest is read; it
+                raises an exception to reject the file
 
-    Raises PictureError: not-found, no-permission, not-a-file, empty, too-large, decode-failed (the disk fails).
+    Raises ImageError: not-found, no-permission, not-a-file, empty, too-large, decode-failed (a disk error).
     """
     with opened(path) as descriptor:
         return _read(descriptor, max_bytes, check_head)
@@ -50,7 +50,7 @@ def read_bytes(path: Path | str | bytes, *, max_bytes: int, check_head: Callable
 def opened(path: Path | str | bytes) -> Iterator[int]:
     """The descriptor of a regular file, open for reading.
 
-    Raises PictureError: not-found, no-permission, not-a-file; decode-failed where the disk fails meanwhile.
+    Raises ImageError: not-found, no-permission, not-a-file; decode-failed for a disk error inside the block.
     """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
@@ -76,8 +76,8 @@ def _read(descriptor: int, max_bytes: int, check_head: Callable[[bytes], None] |
     size = os.fstat(descriptor).st_size
     parts, length = [head], len(head)
     while size <= max_bytes and length <= max_bytes:
-        # One byte more than the file system says, so that one call reads to the end and the next one sees it.
-        part = os.read(descriptor, min(max(size - length, 0), _MOST_AT_ONCE) + 1)
+        # One byte more than the reported size, so that one call reads to the end and the next one detects it.
+        part = os.read(descriptor, min(max(size - length, 0), _MAX_READ) + 1)
         if not part:
             return b"".join(parts)
         parts.append(part)
@@ -86,9 +86,9 @@ def _read(descriptor: int, max_bytes: int, check_head: Callable[[bytes], None] |
 
 
 def os_error_as_image_error(error: OSError | ValueError, path: Path | str | bytes) -> ImageError:
-    """What the system's answer for a path means, as the error of one image."""
+    """The ImageError for an error of the file system."""
     if not isinstance(error, OSError):  # a NUL byte, or surrogates that stand for no byte
-        return ImageError("not-found", "no file can have this name")
+        return ImageError("not-found", "this is not a valid file name")
     if error.errno in _NO_PERMISSION:
         if os.name == "nt" and os.path.isdir(path):  # noqa: PTH112 - the path may be bytes
             return ImageError("not-a-file", "a folder, not a file")
@@ -97,11 +97,11 @@ def os_error_as_image_error(error: OSError | ValueError, path: Path | str | byte
         return ImageError("not-a-file", f"{_kind_at(path)}, not a file")
     if error.errno in _NOT_FOUND:
         if error.errno == errno.ELOOP:
-            return ImageError("not-found", "a link that leads back to itself")
+            return ImageError("not-found", "a symbolic link to itself")
         if error.errno == errno.ENAMETOOLONG:
             return ImageError("not-found", "the name is too long for a file")
         if os.path.islink(path):  # noqa: PTH114 - the path may be bytes
-            return ImageError("not-found", "a link that leads nowhere")
+            return ImageError("not-found", "a broken symbolic link")
         return ImageError("not-found", "no such file or folder")
     return ImageError("decode-failed", f"reading failed: {error.strerror or error}")
 

@@ -1,4 +1,4 @@
-"""Values out of other people's files: each is what it should be, or an InputError that names file, place and value."""
+"""Checked values from files of users: a wrong value is a RecordError with file, position and value."""
 
 import math
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class RecordError(InputError):
 
 
 class RecordPosition:
-    """Somewhere in a file, to be named in an error."""
+    """The position of a record in a file, and checks of its values; each raises RecordError."""
 
     def __init__(self, path: Path, where: str) -> None:
         self.path, self.where = path, where
@@ -37,51 +37,51 @@ class RecordPosition:
         raise RecordError(self.path, self.where, reason)
 
     def mapping(self, value: Any) -> Mapping[str, Any]:
-        """A JSON object."""
+        """Check a JSON object."""
         if not isinstance(value, dict):
-            self.refuse(f"{shown(value)} is not an object with names and values")
+            self.refuse(f"{shown(value)} is not a JSON object")
         return value
 
     def number(self, value: Any, name: str) -> float:
-        """A finite number; text is no number."""
+        """Check a finite number; a text is not a number."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(f"{name} is {shown(value)}, not a number")
         return self._finite(value, name)
 
     def parsed(self, text: str | None, name: str) -> float:
-        """A finite number out of a text."""
+        """Read a finite number from a text."""
         try:
             return self._finite(float(text or ""), name)
         except ValueError:
             self.refuse(f"{name} is {shown(text)}, not a number")
 
-    def whole(self, value: Any, name: str) -> int:
-        """A integer; 3.0 is one, "3" is not."""
+    def integer(self, value: Any, name: str) -> int:
+        """Check an integer; 3.0 is valid, "3" is not."""
         if isinstance(value, str):
             self.refuse(f"{name} is the text {shown(value)}; it must be an integer, as in COCO's annotations")
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value % 1:
             self.refuse(f"{name} is {shown(value)}, not an integer")
         return int(value)
 
-    def whole_or_none(self, value: Any, name: str) -> int | None:
-        """A integer, or None where it is null or missing."""
-        return None if value is None else self.whole(value, name)
+    def integer_or_none(self, value: Any, name: str) -> int | None:
+        """Check an integer; None if it is null or missing."""
+        return None if value is None else self.integer(value, name)
 
     def text(self, value: Any, name: str) -> str:
-        """A text that is not empty."""
+        """Check a text that is not empty."""
         if not isinstance(value, str) or not value:
             self.refuse(f"{name} is {shown(value)}, not a text")
         return value
 
     def box(self, value: Any) -> Box:
-        """Left, top, width and height."""
+        """Check a box: left, top, width, height."""
         if not isinstance(value, list | tuple) or len(value) != 4:
             self.refuse(f"bbox is {shown(value)}, not left, top, width and height")
         left, top, width, height = (self.number(number, "bbox") for number in value)
         return self.sides(left, top, width, height)
 
     def mask(self, value: Any, size_hw: tuple[int, int] | None) -> "Rle | None":
-        """A mask as `{"size": [height, width], "counts": text}`, of the image's size; None for polygons, or nothing."""
+        """Check a mask `{"size": [height, width], "counts": text}` of the size of the image; None for polygons or no mask."""
         if not isinstance(value, dict) or not isinstance(value.get("counts"), str):
             return None
         size = value.get("size")
@@ -90,7 +90,7 @@ class RecordPosition:
         from detcli.structures.masks import Rle
         from detcli.structures.rle import check
 
-        mask = Rle((self.whole(size[0], "height"), self.whole(size[1], "width")), value["counts"])
+        mask = Rle((self.integer(size[0], "height"), self.integer(size[1], "width")), value["counts"])
         if min(mask.size_hw) < 0:
             self.refuse(f"the size of its segmentation is {shown(size)}")
         if size_hw is not None and mask.size_hw != size_hw:
@@ -102,7 +102,7 @@ class RecordPosition:
         return mask
 
     def sides(self, left: float, top: float, width: float, height: float) -> Box:
-        """The box, where its sides are not negative."""
+        """Check that width and height of a box are not negative."""
         if width < 0 or height < 0:
             self.refuse(f"the box at {left:g}, {top:g} has the width {width:g} and the height {height:g}")
         return left, top, width, height
@@ -118,9 +118,9 @@ class RecordPosition:
 
 
 def shown(value: object) -> str:
-    """A value as a message quotes it."""
+    """A value as text for a message."""
     try:
         text = repr(value)
-    except ValueError:  # an integer of thousands of digits
-        text = "a number of thousands of digits"
+    except ValueError:  # an integer with thousands of digits
+        text = "a number with thousands of digits"
     return "missing" if value is None else text if len(text) <= 60 else text[:59] + "…"

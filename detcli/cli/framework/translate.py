@@ -43,6 +43,8 @@ def translate(message: str, names: Mapping[str, str]) -> str:
     def option(match: re.Match[str]) -> str:
         argument, value = match.groups()
         name = names.get(argument)
+        if match[0] == "`if_exists=overwrite`" and name is not None:
+            return _OTHER_NAMES["overwrite"]
         if value is None:
             return name or argument
         return f"{name} {value.strip(chr(34) + chr(39))}" if name else f"{argument}={value}"

@@ -72,7 +72,7 @@ def read_panoptic(path: Path, kind: Kind = "results") -> PanopticFile:
     read: dict[int, tuple[str, dict[int, int], frozenset[int]]] = {}
     for number, entry in enumerate(entries):
         position = RecordPosition(path, f"annotation {number}")
-        image_id = position.whole(entry.get("image_id"), "image_id")
+        image_id = position.integer(entry.get("image_id"), "image_id")
         if image_id in read:
             position.refuse(f"image {image_id} occurs twice")
         read[image_id] = (
@@ -123,10 +123,10 @@ def _segments(position: RecordPosition, entries: Any) -> tuple[dict[int, int], f
     categories: dict[int, int] = {}
     crowds = set()
     for entry in entries:
-        number = position.whole(position.mapping(entry).get("id"), "id")
+        number = position.integer(position.mapping(entry).get("id"), "id")
         if not 0 < number < 1 << 24 or number in categories:
             position.refuse(f"the segment id {number} is not a color, or occurs twice")
-        categories[number] = position.whole(entry.get("category_id"), "category_id")
+        categories[number] = position.integer(entry.get("category_id"), "category_id")
         if entry.get("iscrowd") in (1, True):
             crowds.add(number)
     return categories, frozenset(crowds)
@@ -145,7 +145,7 @@ def _located(names: Sequence[str], path: Path) -> list[str]:
 def _names(path: Path, entries: Sequence[Any]) -> dict[int, str]:
     positions = ((RecordPosition(path, f"image {number}"), entry) for number, entry in enumerate(entries))
     return {
-        position.whole(position.mapping(entry).get("id"), "id"): position.text(entry.get("file_name"), "file_name")
+        position.integer(position.mapping(entry).get("id"), "id"): position.text(entry.get("file_name"), "file_name")
         for position, entry in positions
     }
 
@@ -155,7 +155,7 @@ def _categories(path: Path, entries: Sequence[Any]) -> tuple[Category, ...]:
     categories = [
         Category(
             position.text(position.mapping(entry).get("name"), "name"),
-            position.whole(entry.get("id"), "id"),
+            position.integer(entry.get("id"), "id"),
             entry.get("isthing", 1) not in (0, False),
         )
         for position, entry in positions

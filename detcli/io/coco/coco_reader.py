@@ -136,7 +136,7 @@ def read_names(
 def integer_id(position: RecordPosition, value: Any, name: str) -> int:
     """An id of 64 bits; 3.0 is accepted as 3."""
     if type(value) is not int:
-        value = position.whole(value, name)
+        value = position.integer(value, name)
     if not -MAX_ID <= value <= MAX_ID:
         position.refuse(f"{name} is {shown(value)}, which needs more than 64 bits")
     return int(value)

@@ -1,4 +1,4 @@
-"""COCO: the full dictionary with a score in each annotation, or the bare list of results; boxes, masks, or both."""
+"""Reads COCO: the full document with a score per annotation, or the list of results; boxes, masks, or both."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,33 +14,35 @@ if TYPE_CHECKING:
 
 
 def read_coco(path: Path) -> Iterator[StoredImage]:
-    """Images in the file's order, those without boxes among them; then those that `info.failed` names."""
+    """Read the images in the order of the file, also those without boxes; then the failed ones of `info.failed`."""
     document = read_coco_document(path, kind="results")
     invalid = InvalidEntries()
     names = dict(read_names(path, document, "categories", invalid))
     invalid.raise_if_any(path, InputError)
     boxes = _boxes(path, document["annotations"], "annotation", names)
     for number, entry in enumerate(document["images"]):
-        place = RecordPosition(path, f"image {number}")
-        image = place.mapping(entry)
-        image_id = place.whole(image.get("id"), "id")
-        height, width = (place.whole_or_none(image.get(side), side) for side in ("height", "width"))
+        record = RecordPosition(path, f"image {number}")
+        image = record.mapping(entry)
+        image_id = record.integer(image.get("id"), "id")
+        height, width = (record.integer_or_none(image.get(side), side) for side in ("height", "width"))
         size = None if height is None or width is None else (height, width)
         found = tuple(boxes.pop(image_id, ()))
-        yield StoredImage(place.where, place.text(image.get("file_name"), "file_name"), image_id, size, found)
+        yield StoredImage(record.where, record.text(image.get("file_name"), "file_name"), image_id, size, found)
     if boxes:
         raise InputError(f"'{path}': there are annotations of the image {next(iter(boxes))}, which is not in 'images'")
     info = document.get("info")
     failed = info.get("failed", []) if isinstance(info, dict) else []
     for number, entry in enumerate(failed if isinstance(failed, list) else []):
-        place = RecordPosition(path, f"failed image {number}")
-        image = place.mapping(entry)
+        record = RecordPosition(path, f"failed image {number}")
+        image = record.mapping(entry)
         message = str((image.get("error") or {}).get("message"))
-        yield StoredImage(place.where, place.text(image.get("file_name"), "file_name"), None, None, None, error=message)
+        yield StoredImage(
+            record.where, record.text(image.get("file_name"), "file_name"), None, None, None, error=message
+        )
 
 
 def read_coco_results(path: Path) -> Iterator[StoredImage]:
-    """Images in the order of their first result; those without results are not in such a file."""
+    """Read the images in the order of their first result; such files have no images without results."""
     document = read_coco_json(path, kind="results")
     if not isinstance(document, list):
         raise InputError(f"'{path}' holds no COCO results: they are a list, and this is {type(document).__name__}")
@@ -50,40 +52,42 @@ def read_coco_results(path: Path) -> Iterator[StoredImage]:
 
 
 def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] | None) -> dict[int, list[StoredBox]]:
-    """Boxes by image id; `names` of the categories where the file has them. Empties the entries, to free memory."""
+    """Boxes by image id. Empties `entries` to free memory.
+
+    names  names of the categories, if the file has them
+    """
     found: dict[int, list[StoredBox]] = {}
     entries.reverse()
     for number in range(len(entries)):
         value = entries.pop()
-        place = RecordPosition(path, f"{noun} {number}")
-        entry = place.mapping(value)
+        record = RecordPosition(path, f"{noun} {number}")
+        entry = record.mapping(value)
         if "segments_info" in entry:
-            place.refuse(
-                "it is of COCO panoptic, whose segments are in PNGs: `detcli eval --iou-type panoptic` evaluates them, against "
-                "annotations of that kind"
+            record.refuse(
+                "it is COCO panoptic, whose segments are in PNG files: use `iou_type=panoptic` and ground truth of that kind"
             )
         if "score" not in entry:
-            place.refuse("it has no score: these are annotations, not what a detector found")
-        mask = place.mask(entry.get("segmentation"), None)
+            record.refuse("it has no score: these are annotations, not detections")
+        mask = record.mask(entry.get("segmentation"), None)
         if "bbox" not in entry and mask is None and "segmentation" in entry:
-            place.refuse("it has a segmentation without run lengths and no bbox: detcli evaluates boxes")
-        category_id = place.whole(entry.get("category_id"), "category_id")
+            record.refuse("its segmentation is not run-length encoded, and it has no bbox")
+        category_id = record.integer(entry.get("category_id"), "category_id")
         if names is not None and category_id not in names:
-            place.refuse(f"category_id {category_id} is not in 'categories'")
+            record.refuse(f"category_id {category_id} is not in 'categories'")
         box = StoredBox(
             None if names is None else names[category_id],
             category_id,
-            place.number(entry["score"], "score"),
-            place.box(entry.get("bbox", _around(mask))),
+            record.number(entry["score"], "score"),
+            record.box(entry.get("bbox", _around(mask))),
             mask,
-            place.whole_or_none(entry.get("track_id"), "track_id"),
+            record.integer_or_none(entry.get("track_id"), "track_id"),
         )
-        found.setdefault(place.whole(entry.get("image_id"), "image_id"), []).append(box)
+        found.setdefault(record.integer(entry.get("image_id"), "image_id"), []).append(box)
     return found
 
 
 def _around(mask: "Rle | None") -> Box | None:
-    """The box around a mask: COCO's results of masks have none of their own."""
+    """The box around a mask, because COCO results of masks have no box."""
     if mask is None:
         return None
     left, top, right, bottom = mask.box_xyxy

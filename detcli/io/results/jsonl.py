@@ -1,4 +1,4 @@
-"""JSON Lines, as `sinks/jsonl.py` writes them: one record an image, lines of provenance skipped."""
+"""Reads JSON Lines as `sinks/results/jsonl.py` writes them: one record per image; provenance lines are skipped."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,38 +11,40 @@ from detcli.io.results.stored import StoredBox, StoredImage
 
 
 def read_jsonl(path: Path) -> Iterator[StoredImage]:
-    """One image a line, read as it is asked for."""
+    """Read one image per line, lazily."""
     for number, line in lines(path):
-        place = RecordPosition(path, f"line {number}")
+        position = RecordPosition(path, f"line {number}")
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            place.refuse(f"not a whole line of JSON: {error}")
-        record = place.mapping(value)
+            position.refuse(f"not a complete line of JSON: {error}")
+        record = position.mapping(value)
         if "detcli" not in record:
-            yield _image(place, record)
+            yield _image(position, record)
 
 
-def _image(place: RecordPosition, record: Mapping[str, Any]) -> StoredImage:
-    file = place.text(record.get("file"), "file")
-    frame = place.whole_or_none(record.get("frame"), "frame")
+def _image(position: RecordPosition, record: Mapping[str, Any]) -> StoredImage:
+    file = position.text(record.get("file"), "file")
+    frame = position.integer_or_none(record.get("frame"), "frame")
     if record.get("error") is not None:
-        message = str(place.mapping(record["error"]).get("message"))
-        return StoredImage(place.where, file, None, None, None, message, frame)
-    found = record.get("detections")
-    if not isinstance(found, list):
-        place.refuse("it has no list of detections, and no error that says why")
-    height, width = (place.whole_or_none(record.get(side), side) for side in ("height", "width"))
+        message = str(position.mapping(record["error"]).get("message"))
+        return StoredImage(position.where, file, None, None, None, message, frame)
+    detections = record.get("detections")
+    if not isinstance(detections, list):
+        position.refuse("it has neither a list of detections nor an error")
+    height, width = (position.integer_or_none(record.get(side), side) for side in ("height", "width"))
     size = None if height is None or width is None else (height, width)
-    boxes = tuple(_box(place, place.mapping(entry), size) for entry in found)
-    return StoredImage(place.where, file, None, size, boxes, frame=frame)
+    boxes = tuple(_box(position, position.mapping(entry), size) for entry in detections)
+    return StoredImage(position.where, file, None, size, boxes, frame=frame)
 
 
-def _box(place: RecordPosition, found: Mapping[str, Any], size_hw: tuple[int, int] | None) -> StoredBox:
-    category_id = place.whole_or_none(found.get("category_id"), "category_id")
-    label = found.get("label")
+def _box(position: RecordPosition, detections: Mapping[str, Any], size_hw: tuple[int, int] | None) -> StoredBox:
+    category_id = position.integer_or_none(detections.get("category_id"), "category_id")
+    label = detections.get("label")
     if label is not None or category_id is None:
-        label = place.text(label, "label")
-    score, box = place.number(found.get("score"), "score"), place.box(found.get("bbox"))
-    mask = place.mask(found.get("segmentation"), size_hw)
-    return StoredBox(label, category_id, score, box, mask, place.whole_or_none(found.get("track_id"), "track_id"))
+        label = position.text(label, "label")
+    score, box = position.number(detections.get("score"), "score"), position.box(detections.get("bbox"))
+    mask = position.mask(detections.get("segmentation"), size_hw)
+    return StoredBox(
+        label, category_id, score, box, mask, position.integer_or_none(detections.get("track_id"), "track_id")
+    )

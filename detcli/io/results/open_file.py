@@ -1,4 +1,4 @@
-"""Bytes of a results file: a regular file, no longer than memory bears, and told about when it is not."""
+"""Opens results files: regular files only, with lines of a limited length."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from typing import BinaryIO
 from detcli.errors import InputError, UsageError
 from detcli.io.read import os_error_as_image_error
 
-MOST_BYTES_A_LINE = 64 << 20
+MAX_LINE_BYTES = 64 << 20
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file, open for reading. Raises UsageError where it is not there, or not a file."""
+    """Open a file for reading. Raises UsageError if it is missing or not a file."""
     if path.exists() and not path.is_file():
         raise UsageError(f"cannot read the results '{path}': {'a folder' if path.is_dir() else 'not a file'}")
     try:
@@ -25,12 +25,12 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines with their numbers, from 1, as they are asked for; empty ones are skipped."""
+    """Read lines lazily, with their numbers from 1; empty lines are skipped."""
     with opened(path) as file:
         number = 0
-        while line := file.readline(MOST_BYTES_A_LINE + 1):
+        while line := file.readline(MAX_LINE_BYTES + 1):
             number += 1
-            if len(line) > MOST_BYTES_A_LINE:
-                raise InputError(f"'{path}', line {number}: longer than {MOST_BYTES_A_LINE:,} bytes")
+            if len(line) > MAX_LINE_BYTES:
+                raise InputError(f"'{path}', line {number}: longer than {MAX_LINE_BYTES:,} bytes")
             if line.strip():
                 yield number, line

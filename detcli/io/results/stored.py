@@ -1,7 +1,6 @@
-"""What a results file says of one image, the same whichever format it came from.
+"""Results that were read back, in one form for all formats.
 
-The command line asks for the formats' names while it writes a help page, so nothing in this folder imports numpy before
-a mask is read.
+Nothing in this folder imports numpy before a mask is read, because help pages list the formats.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ ImageSizes = Mapping[str, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class StoredBox:
-    """One detection; at least one of label and category id is known.
+    """One detection; its label, its category id or both are known.
 
     bbox      left, top, width, height in pixels
-    mask      at the image's size; None where the file has none, or has it in another form than run lengths
-    track_id  number of the object in a video; None where nobody tracked
+    mask      mask of the size of the image; None if the file has none, or none in run-length encoding
+    track_id  number of the object in a video; None without tracking
     """
 
     label: str | None
@@ -38,23 +37,23 @@ class StoredBox:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """One image and what was found in it.
+    """One image and its detections.
 
-    place     where it stands in the file, for messages: "line 3"
-    file      its name as the file has it, or None where it has only an id
-    image_id  its COCO id, or None where the file has only a name
-    size_hw   height and width, or None where the file does not say
-    boxes     in the file's order; None where the image failed
-    error     why it failed, or None
-    frame     number in a video; None for images
-    whole     no other entry of the file is about the same image; rows of a table may stand in any order
+    position  position in the file, for messages: "line 3"
+    file      name of the image, or None if the file has only an id
+    image_id  COCO id, or None if the file has only a name
+    size_hw   height and width in pixels, or None if the file does not have them
+    boxes     in the order of the file; None if the image failed
+    error     reason of the failure, or None
+    frame     frame number in a video; None for images
+    complete  no other entry of the file belongs to the same image; rows of a CSV file may be in any order
     """
 
-    place: str
+    position: str
     file: str | None
     image_id: int | None
     size_hw: tuple[int, int] | None
     boxes: tuple[StoredBox, ...] | None
     error: str | None = None
     frame: int | None = None
-    whole: bool = True
+    complete: bool = True

@@ -1,4 +1,4 @@
-"""A folder of YOLO texts, `class cx cy w h score` a line and perhaps a track's number, with the names in `classes.txt`."""
+"""Reads a folder of YOLO labels: `class cx cy w h score` per line, optionally a track id; class names in `classes.txt`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,20 +12,22 @@ _NAMES = "classes.txt"
 
 
 def read_yolo(folder: Path, sizes: ImageSizes) -> Iterator[StoredImage]:
-    """One image a text, sorted by name; a text belongs to the image of its name, whatever that one's suffix.
+    """Read one image per text file, sorted by name; a file belongs to the image of the same stem, with any suffix.
 
-    Raises InputError where a text belongs to no image, or could belong to several.
+    sizes  height and width by image name
+
+    Raises InputError if a file belongs to no image, or could belong to several.
     """
     if not folder.is_dir():
-        raise InputError(f"'{folder}' is not a folder of YOLO texts")
+        raise InputError(f"'{folder}' is not a folder of YOLO labels")
     names = _class_names(folder / _NAMES)
     texts = sorted(path for path in folder.rglob("*.txt") if path != folder / _NAMES)
     if not texts:
-        raise InputError(f"there are no YOLO texts in '{folder}'")
+        raise InputError(f"there are no YOLO labels in '{folder}'")
     by_stem = _by_stem(sizes)
     for text in texts:
         stem = text.relative_to(folder).as_posix().removesuffix(".txt")
-        image = stem if stem in sizes else _the_one(text, stem, by_stem)
+        image = stem if stem in sizes else _matching_image(text, stem, by_stem)
         boxes = tuple(
             _box(RecordPosition(text, f"line {number}"), line, names, sizes[image]) for number, line in lines(text)
         )
@@ -34,22 +36,22 @@ def read_yolo(folder: Path, sizes: ImageSizes) -> Iterator[StoredImage]:
 
 def _class_names(path: Path) -> Sequence[str]:
     if not path.is_file():
-        raise InputError(f"'{path}' is missing: without the names of the classes their numbers mean nothing")
+        raise InputError(f"'{path}' is missing; it lists the class names")
     return [line.decode("utf-8", "surrogateescape").strip() for _, line in lines(path)]
 
 
 def _by_stem(sizes: ImageSizes) -> dict[str, list[str]]:
-    """Images by their path without suffix, and by the last part of it."""
-    found: dict[str, list[str]] = {}
+    """Images by their path without suffix, and by the last part of that path."""
+    images_by_stem: dict[str, list[str]] = {}
     for name in sizes:
         folder, slash, last = name.rpartition("/")
         stem = last.rpartition(".")[0] or last
         for key in {folder + slash + stem, stem}:
-            found.setdefault(key, []).append(name)
-    return found
+            images_by_stem.setdefault(key, []).append(name)
+    return images_by_stem
 
 
-def _the_one(text: Path, stem: str, by_stem: Mapping[str, list[str]]) -> str:
+def _matching_image(text: Path, stem: str, by_stem: Mapping[str, list[str]]) -> str:
     last = stem.rpartition("/")[2]
     for key in (stem, last):
         images = by_stem.get(key, [])
@@ -57,20 +59,20 @@ def _the_one(text: Path, stem: str, by_stem: Mapping[str, list[str]]) -> str:
             return images[0]
         if images:
             raise InputError(f"'{text}' could belong to '{images[0]}' or '{images[1]}'")
-    raise InputError(f"'{text}' belongs to no image of the annotations: none is called '{last}'")
+    raise InputError(f"'{text}' belongs to no image of the ground truth: none has the name '{last}'")
 
 
-def _box(place: RecordPosition, line: bytes, names: Sequence[str], size_hw: tuple[int, int]) -> StoredBox:
+def _box(record: RecordPosition, line: bytes, names: Sequence[str], size_hw: tuple[int, int]) -> StoredBox:
     cells = line.decode("utf-8", "replace").split()
     if len(cells) not in (6, 7):
-        place.refuse(f"{len(cells)} numbers, where class, cx, cy, w, h and score are 6, and with a track 7")
-    number = place.whole(place.parsed(cells[0], "class"), "class")
+        record.refuse(f"{len(cells)} numbers; there must be 6 (class, cx, cy, w, h, score), or 7 with a track id")
+    number = record.integer(record.parsed(cells[0], "class"), "class")
     if not 0 <= number < len(names):
-        place.refuse(f"class {number} is not in {_NAMES}, which names {len(names)}")
-    cx, cy, w, h, score = (place.parsed(cell, name) for cell, name in zip(cells[1:6], _COLUMNS, strict=True))
+        record.refuse(f"class {number} is not in {_NAMES}, which names {len(names)} classes")
+    cx, cy, w, h, score = (record.parsed(cell, name) for cell, name in zip(cells[1:6], _COLUMNS, strict=True))
     height, width = size_hw
-    box = place.sides((cx - w / 2) * width, (cy - h / 2) * height, w * width, h * height)
-    track_id = place.whole(place.parsed(cells[6], "track"), "track") if cells[6:] else None
+    box = record.sides((cx - w / 2) * width, (cy - h / 2) * height, w * width, h * height)
+    track_id = record.integer(record.parsed(cells[6], "track"), "track") if cells[6:] else None
     return StoredBox(names[number], None, score, box, track_id=track_id)
 
 

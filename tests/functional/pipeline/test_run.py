@@ -239,7 +239,7 @@ def test_every_format_reports_a_disk_that_fills_during_the_run(name: str, tmp_pa
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
     try:
-        with pytest.raises(OutputError, match="grows larger"):
+        with pytest.raises(OutputError, match="is larger"):
             run(FakeSource(images(1000)), TwoBoxes(), [sink, journal])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

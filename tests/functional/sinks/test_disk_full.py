@@ -39,7 +39,7 @@ for limit in range(0, 12_001, 400):
                 sink.flush()
             sink.close(complete=False)
         except OutputError as error:
-            assert "grows larger" in str(error), error
+            assert "is larger" in str(error), error
             if sink is not None:
                 sink.abort()
                 sink.abort()

@@ -27,8 +27,8 @@ def box(label: str | None = "cat", category_id: int | None = None, score: float 
     return StoredBox(label, category_id, score, (1.0, 2.0, 3.0, 4.0))
 
 
-def image(file: str | None, *boxes: StoredBox, image_id: int | None = None, whole: bool = True) -> StoredImage:
-    return StoredImage("line 1", file, image_id, None, boxes, whole=whole)
+def image(file: str | None, *boxes: StoredBox, image_id: int | None = None, complete: bool = True) -> StoredImage:
+    return StoredImage("line 1", file, image_id, None, boxes, complete=complete)
 
 
 def failed(file: str) -> StoredImage:
@@ -81,7 +81,7 @@ def test_wrong_image_ids_are_an_error_that_names_the_first_ten() -> None:
 def test_an_image_that_stands_twice_is_an_error_unless_rows_may_be_anywhere() -> None:
     with pytest.raises(DataError, match=r"more than once: 'in/b\.jpg'"):
         matched(image("b.jpg", box()), image("in/b.jpg", box()))
-    rows = matched(image("b.jpg", box(score=0.02), whole=False), image("b.jpg", box(), whole=False))
+    rows = matched(image("b.jpg", box(score=0.02), complete=False), image("b.jpg", box(), complete=False))
     assert len(rows.results) == 2
 
 

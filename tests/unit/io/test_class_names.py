@@ -38,15 +38,15 @@ def test_categories_stand_at_their_ids_and_holes_are_no_class(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("names.txt", "\n\n", "it holds 0 names"),
-        ("names.txt", "cat\n\ndog\n", "place 1 is no name"),
+        ("names.txt", "\n\n", "it has 0 names"),
+        ("names.txt", "cat\n\ndog\n", "entry 1 is not a name"),
         ("names.json", "{", "Expecting property name"),
         ("names.json", "3", "neither a list of names nor an object"),
-        ("names.json", ["cat", 3], "place 1 is no name"),
-        ("names.json", {"cat": 0}, "other places than integers"),
-        ("names.json", {"0": "cat", "99999999": "dog"}, "other places than integers"),
-        ("names.json", {"categories": [{"id": True, "name": "cat"}]}, "other places than integers"),
-        ("names.json", {"categories": [3]}, "other places than integers"),
+        ("names.json", ["cat", 3], "entry 1 is not a name"),
+        ("names.json", {"cat": 0}, "keys are not all integers"),
+        ("names.json", {"0": "cat", "99999999": "dog"}, "keys are not all integers"),
+        ("names.json", {"categories": [{"id": True, "name": "cat"}]}, "keys are not all integers"),
+        ("names.json", {"categories": [3]}, "keys are not all integers"),
         ("names.json", "[" * 100_000, "recursion"),
     ],
 )
@@ -54,7 +54,7 @@ def test_anything_else_is_told_with_the_file(name: str, content: object, sentenc
     path = write(tmp_path / name, content)
     with pytest.raises(UsageError) as caught:
         read_class_names(path)
-    assert f"names of classes in '{path}'" in str(caught.value)
+    assert f"class names in '{path}'" in str(caught.value)
     assert sentence in str(caught.value)
 
 

@@ -31,7 +31,7 @@ def test_no_more_files_are_looked_at_than_the_limit_says(tmp_path: Path, monkeyp
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "0"))
     monkeypatch.setenv("XDG_DATA_DIRS", f"{tmp_path / '1'}:{tmp_path / '2'}")
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(fonts, "_MOST", 4)
+    monkeypatch.setattr(fonts, "_MAX_FILES", 4)
     font_files.cache_clear()
     count = len(font_files())
     font_files.cache_clear()

@@ -143,7 +143,7 @@ def test_resume_without_a_journal_is_a_new_start(tmp_path: Path) -> None:
 def test_a_journal_left_behind_is_an_error_that_names_the_ways_out(tmp_path: Path) -> None:
     interrupted(tmp_path / "j", 2)
     before = (tmp_path / "j").read_bytes()
-    with pytest.raises(OutputError, match=r"holds 2 results .*--resume .*-y"):
+    with pytest.raises(OutputError, match=r"has 2 results .*`resume`.*`if_exists=overwrite`"):
         open_journal(tmp_path / "j")
     assert (tmp_path / "j").read_bytes() == before
     journal = open_journal(tmp_path / "j", overwrite=True)
@@ -175,7 +175,7 @@ def test_resuming_with_another_model_or_threshold_names_what_differs(tmp_path: P
 
 def test_a_file_that_is_no_journal_is_never_touched(tmp_path: Path) -> None:
     (tmp_path / "j").write_bytes(b"my diary\n")
-    with pytest.raises(OutputError, match="is no journal of detcli"):
+    with pytest.raises(OutputError, match="is not a journal of detcli"):
         open_journal(tmp_path / "j", overwrite=True)
     assert (tmp_path / "j").read_bytes() == b"my diary\n"
 

@@ -26,7 +26,7 @@ def test_two_runs_do_not_grow_the_same_file(tmp_path: Path) -> None:
     file = GrowingFile(tmp_path / "x")
     file.write(b"one\n")
     file.flush()
-    with pytest.raises(OutputError, match="locked: another run writes there"):
+    with pytest.raises(OutputError, match="locked: another run writes to it"):
         GrowingFile(tmp_path / "x")
     file.commit()
     assert (tmp_path / "x").read_bytes() == b"one\n"
@@ -150,7 +150,7 @@ def test_what_is_not_there_may_be_written(tmp_path: Path) -> None:
 def test_what_exists_is_an_error_that_names_both_flags(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(b"")
-    with pytest.raises(OutputError, match=r"x\.json' exists.*--if-exists overwrite.*--resume"):
+    with pytest.raises(OutputError, match=r"x\.json' exists.*`if_exists=overwrite`.*`resume`"):
         prepare_output(path)
     assert prepare_output(path, if_exists="overwrite")
     assert not prepare_output(path, if_exists="skip")
@@ -163,7 +163,7 @@ def test_resume_takes_what_exists_only_with_a_journal(tmp_path: Path) -> None:
         prepare_output(path, journal=journal, resume=True)
     journal.write_bytes(b"")
     assert prepare_output(path, journal=journal, resume=True)
-    with pytest.raises(OutputError, match="interrupted or still continues"):
+    with pytest.raises(OutputError, match="interrupted or is still running"):
         prepare_output(path, journal=journal)
 
 

@@ -68,7 +68,7 @@ def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     assert refused(tmp_path / "file" / "a.jpg")[0] == "not-found"
     assert refused(str(tmp_path / ("x" * 300)))[0] == "not-found"
-    assert refused("a\0b.jpg") == ("not-found", "no file can have this name")
+    assert refused("a\0b.jpg") == ("not-found", "this is not a valid file name")
     assert refused("\ud800.jpg")[0] == "not-found"
     assert refused("")[0] == "not-found"
 
@@ -80,8 +80,8 @@ def test_links_are_followed_and_broken_ones_named(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").symlink_to("nowhere.jpg")
     (tmp_path / "round.jpg").symlink_to("round.jpg")
     assert read_bytes(tmp_path / "good.jpg", max_bytes=1000) == b"bytes"
-    assert refused(tmp_path / "broken.jpg") == ("not-found", "a link that leads nowhere")
-    assert refused(tmp_path / "round.jpg") == ("not-found", "a link that leads back to itself")
+    assert refused(tmp_path / "broken.jpg") == ("not-found", "a broken symbolic link")
+    assert refused(tmp_path / "round.jpg") == ("not-found", "a symbolic link to itself")
 
 
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:

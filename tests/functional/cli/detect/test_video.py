@@ -139,7 +139,7 @@ def test_a_second_run_cannot_write_to_the_same_outputs(detect_video: DetectVideo
     for flags in (["--save-video", "out.mp4"], ["-o", "out.jsonl", "--track"], ["-o", "out.jsonl"]):
         run = detect_video("in.mp4", *flags, "-y")
         assert run.code == 8
-        assert "locked: another run writes there" in run.err
+        assert "locked: another run writes to it" in run.err
     for output in first:
         output.discard()
     assert detect_video("in.mp4", "--save-video", "out.mp4", "-o", "out.jsonl", "-y").code == 0

@@ -91,7 +91,7 @@ def test_on_a_full_disk_the_video_plays_or_is_missing(tmp_path: Path, suffix: st
         assert count == 120 if outcome == "whole" else count < 120, (limit, outcome, count)
         outcomes.add((outcome, count > 0, bool(words)))
         if outcome == "failed":
-            assert f"cannot write '{path}': it grows larger than" in words[0]
+            assert f"cannot write '{path}': it is larger than" in words[0]
     assert (
         (("failed", False, True) in outcomes)
         & (("failed", True, True) in outcomes)

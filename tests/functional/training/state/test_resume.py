@@ -170,7 +170,7 @@ def test_a_full_disk_ends_the_run_and_leaves_what_was_saved(straight: Path, tmp_
         capture_output=True, text=True, check=False, timeout=300, env=environment(),
     )  # fmt: skip
     assert ended.returncode == 8, ended.stderr
-    assert "grows larger" in ended.stdout
+    assert "is larger" in ended.stdout
     assert "is whole" in ended.stdout
     assert "--resume" in ended.stdout
     assert read_snapshot(run / "state.safetensors").progress.step == 1

@@ -155,7 +155,7 @@ def test_categories_that_would_share_a_class_are_rejected(tmp_path: Path) -> Non
         ({"images": [image(True, "a.png")]}, ["image 0: id is True"]),
         ({"images": [image(1 << 70, "a.png")]}, ["needs more than 64 bits"]),
         ({"images": [{"id": 1}]}, ["1 entry is invalid: image 0: file_name is missing"]),
-        ({"images": ["a.png"]}, ["image 0: 'a.png' is not an object"]),
+        ({"images": ["a.png"]}, ["image 0: 'a.png' is not a JSON object"]),
         ({"images": [image(10, "../a.png"), image(20, "b.png")]}, ["leads out", "'../a.png'"]),
         ({"images": [image(10, "a/../../a.png"), image(20, "b.png")]}, ["leads out"]),
         ({"images": [image(10, "/etc/passwd"), image(20, "b.png")]}, ["leads out", "'/etc/passwd'"]),
@@ -173,7 +173,7 @@ def test_categories_that_would_share_a_class_are_rejected(tmp_path: Path) -> Non
         ),
         ({"annotations": []}, ["none of its 3 images has a box"]),
         ({"annotations": [annotation(1, 10, 2, BOX, iscrowd=1)]}, ["none of its 3 images has a box"]),
-        ({"annotations": ["x"]}, ["annotation 0: 'x' is not an object"]),
+        ({"annotations": ["x"]}, ["annotation 0: 'x' is not a JSON object"]),
         ({"annotations": [annotation(1, "10", 2, BOX)]}, ["annotation 0: image_id is the text '10'"]),  # type: ignore[arg-type]
         ({"annotations": [annotation(1, 10, None, BOX)]}, ["annotation 0: category_id is missing"]),  # type: ignore[arg-type]
         ({"annotations": [annotation(n, 99, 2, BOX) for n in (1, 2)]}, ["2 annotations are of unknown images"]),

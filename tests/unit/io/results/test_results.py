@@ -133,9 +133,9 @@ FOUND = {"label": "cat", "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{torn", "line 2: not a whole line of JSON"),
-        ("[1, 2]", r"line 2: \[1, 2\] is not an object"),
-        (json.dumps(RECORD), "line 2: it has no list of detections"),
+        ("{torn", "line 2: not a complete line of JSON"),
+        ("[1, 2]", r"line 2: \[1, 2\] is not a JSON object"),
+        (json.dumps(RECORD), "line 2: it has neither a list of detections"),
         (json.dumps(RECORD | {"detections": [], "file": 7}), "line 2: file is 7, not a text"),
         (json.dumps(RECORD | {"detections": [FOUND | {"score": "high"}]}), "score is 'high', not a number"),
         (json.dumps(RECORD | {"detections": [FOUND | {"score": float("nan")}]}), "score is nan, not a finite number"),
@@ -198,13 +198,13 @@ ENTRY = {"image_id": 3, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
         ([ENTRY | {"segmentation": {"size": [12], "counts": "<"}}], "entry 0: the size of its segmentation"),
         (
             [{"image_id": 3, "segments_info": [], "file_name": "a.png"}],
-            "entry 0: it is of COCO panoptic, .* --iou-type panoptic",
+            "entry 0: it is COCO panoptic, .*`iou_type=panoptic`",
         ),
         ([ENTRY, ENTRY | {"image_id": "3"}], "entry 1: image_id is the text '3'; it must be an integer"),
         ([ENTRY | {"category_id": 1.5}], "entry 0: category_id is 1.5, not an integer"),
         ([{k: v for k, v in ENTRY.items() if k != "score"}], "entry 0: it has no score"),
-        ([{k: v for k, v in ENTRY.items() if k != "bbox"} | {"segmentation": []}], "without run lengths and no bbox"),
-        ([[1]], r"entry 0: \[1\] is not an object"),
+        ([{k: v for k, v in ENTRY.items() if k != "bbox"} | {"segmentation": []}], "not run-length encoded, and it has no bbox"),
+        ([[1]], r"entry 0: \[1\] is not a JSON object"),
     ],
 )
 def test_an_entry_of_coco_results_that_is_not_as_it_should_be_is_named(
@@ -229,7 +229,7 @@ def test_annotations_given_as_results_are_told_from_them(tmp_path: Path) -> None
     ("text", "said"),
     [
         ("", "line 1: an empty file"),
-        ("a,b\n", "line 1: there is no column file, score"),
+        ("a,b\n", "line 1: column file, score.* missing"),
         ("file,label,score,x_min,y_min,x_max,y_max\na.jpg,cat,0.5,1,2,3\n", "line 2: 6 cells"),
         ("file,label,score,x_min,y_min,x_max,y_max\na.jpg,cat,high,1,2,3,4\n", "line 2: score is 'high'"),
         (
@@ -250,10 +250,10 @@ def test_a_row_that_is_not_as_it_should_be_is_named(text: str, said: str, tmp_pa
     ("texts", "said"),
     [
         ({"a.txt": "0 .5 .5 .1 .1 .9"}, "classes.txt' is missing"),
-        ({"classes.txt": "cat"}, "there are no YOLO texts"),
+        ({"classes.txt": "cat"}, "there are no YOLO labels"),
         ({"classes.txt": "cat", "nobody.txt": "0 .5 .5 .1 .1 .9"}, "nobody.txt' belongs to no image"),
         ({"classes.txt": "cat", "a.txt": "0 .5 .5 .1 .1"}, "a.txt', line 1: 5 numbers"),
-        ({"classes.txt": "cat", "a.txt": "3 .5 .5 .1 .1 .9"}, "class 3 is not in classes.txt, which names 1"),
+        ({"classes.txt": "cat", "a.txt": "3 .5 .5 .1 .1 .9"}, "class 3 is not in classes.txt, which names 1 classes"),
     ],
 )
 def test_a_folder_of_texts_that_is_not_as_it_should_be_is_told(

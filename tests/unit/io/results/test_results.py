@@ -203,7 +203,10 @@ ENTRY = {"image_id": 3, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
         ([ENTRY, ENTRY | {"image_id": "3"}], "entry 1: image_id is the text '3'; it must be an integer"),
         ([ENTRY | {"category_id": 1.5}], "entry 0: category_id is 1.5, not an integer"),
         ([{k: v for k, v in ENTRY.items() if k != "score"}], "entry 0: it has no score"),
-        ([{k: v for k, v in ENTRY.items() if k != "bbox"} | {"segmentation": []}], "not run-length encoded, and it has no bbox"),
+        (
+            [{k: v for k, v in ENTRY.items() if k != "bbox"} | {"segmentation": []}],
+            "not run-length encoded, and it has no bbox",
+        ),
         ([[1]], r"entry 0: \[1\] is not a JSON object"),
     ],
 )

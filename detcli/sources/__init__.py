@@ -1,1 +1,1 @@
-"""Where images come from."""
+"""Sources of images and video frames."""

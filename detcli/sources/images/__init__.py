@@ -1,1 +1,1 @@
-"""Images: files, folders, globs, lists, addresses, standard input."""
+"""Sources of images: files, folders, globs, lists, URLs, standard input."""

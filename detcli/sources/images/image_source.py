@@ -1,4 +1,4 @@
-"""Still images: files, folders, globs, addresses, lists of paths, and the bytes of one image on standard input."""
+"""Lists the images of files, folders, globs, URLs and lists of paths, and reads one image from standard input."""
 
 import os
 import re
@@ -22,15 +22,15 @@ from detcli.sources.images.path_walker import FoundPath, PathWalker, is_glob, sp
 from detcli.sources.source import STANDARD_INPUT, SourceItem, SourceSettings
 from detcli.structures.frame import Origin
 
-_LEAST_MAX_BYTES: Final = 64 << 20
-_BYTES_A_PIXEL: Final = 8  # no format takes more: 16 bits a sample, four samples
+_MIN_MAX_BYTES: Final = 64 << 20
+_BYTES_PER_PIXEL: Final = 8  # the maximum of all formats: four samples of 16 bits
 _CAMERA = re.compile(r"(cam|/dev/video)\d{1,3}", re.ASCII)
-_OF_STREAMS: Final = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "tcp")
+_STREAM_SCHEMES: Final = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "tcp")
 
 
 @dataclass(frozen=True, slots=True)
 class _ListedPath:
-    """An image before it has its place and its unique name."""
+    """An image without its index and its unique name."""
 
     file: str
     relative: str
@@ -38,14 +38,14 @@ class _ListedPath:
 
 
 class ImageSource:
-    """The images that the arguments name, in the order of the arguments, folders sorted by the bytes of full paths.
+    """The images that arguments name, in the order of the arguments; folders are sorted by the bytes of full paths.
 
-    arguments  files, folders, globs, http and https addresses, "-" for standard input. What exists is taken by its
-               name, whatever characters it has; a glob is what is left.
+    arguments  files, folders, globs, http and https URLs, "-" for standard input. An existing path is never a glob,
+               whatever characters it has.
     settings   see `SourceSettings`; `files_from` comes after the arguments
 
-    A source that is not there is listed too, and says so when it is read. Standard input and lists that are pipes can
-    be listed once only. Listing raises UsageError for a list that is none.
+    A missing file is listed too, and fails when it is read. Standard input and lists that are pipes can be listed only
+    once. Listing raises UsageError for an invalid list.
     """
 
     def __init__(self, arguments: Sequence[str], settings: SourceSettings) -> None:
@@ -57,10 +57,10 @@ class ImageSource:
         self._outputs = {
             _comparable(path) for output in settings.outputs for path in (output, os.path.realpath(output))
         }
-        self._max_bytes = max(_LEAST_MAX_BYTES, _BYTES_A_PIXEL * settings.max_pixels)
+        self._max_bytes = max(_MIN_MAX_BYTES, _BYTES_PER_PIXEL * settings.max_pixels)
 
     def __iter__(self) -> Iterator[SourceItem]:
-        """List the images; opens none of them."""
+        """List the images without opening them."""
         names = UniqueNames()
         for index, (source, listed) in enumerate(self._limited()):
             relative, stem = names.take(listed.relative)
@@ -68,7 +68,7 @@ class ImageSource:
             yield LazyImage(origin, listed.read, self._settings.max_pixels)
 
     def count(self) -> int | None:
-        """How many images there are; None where that would take reading standard input or a pipe."""
+        """The number of images; None where standard input or a pipe would have to be read."""
         listed = self._settings.files_from
         if STANDARD_INPUT in self._arguments or (listed is not None and not os.path.isfile(listed)):  # noqa: PTH113
             return None
@@ -94,33 +94,33 @@ class ImageSource:
                     yield files_from, listed
 
     def _base(self) -> str:
-        """The folder that output names are relative to: the nearest common one, or where we stand for lists.
+        """The folder that output names are relative to: the nearest common one, or the current folder for lists.
 
-        A list streams: what it will name is not known when its first image needs a name.
+        A list is a stream: when its first image needs a name, the other paths are unknown.
         """
         if self._settings.files_from is not None or STANDARD_INPUT in self._arguments:
             return _absolute("")
         return nearest_common_folder(_anchor(argument) for argument in self._arguments if not _is_address(argument))
 
     def _named(self, argument: str, base: str) -> Iterator[_ListedPath]:
-        """What one argument names."""
+        """The images that one argument names."""
         if os.path.isdir(argument):  # noqa: PTH112 - any name
             yield from self._found(self._walk(argument).folder(argument), argument, base)
         elif _is_pattern(argument):
             matched = False
             start = split_glob(argument)[0]
             found = self._walk(start).glob(argument)
-            there = (item for item in found if item.below or item.error is None or item.error.code != "not-found")
-            for listed in self._found(there, start, base):
+            existing = (item for item in found if item.below or item.error is None or item.error.code != "not-found")
+            for listed in self._found(existing, start, base):
                 matched = True
                 yield listed
             if not matched:
-                yield _refused(argument, base, ImageError("not-found", "no file matches this pattern"))
+                yield _failed(argument, base, ImageError("not-found", "no file matches this pattern"))
         else:
             yield from self._single(argument, base)
 
     def _single(self, path: str, base: str) -> Iterator[_ListedPath]:
-        """One file or address, taken by its name."""
+        """One file or URL."""
         if _is_address(path):
             yield from self._address(path)
         elif _CAMERA.fullmatch(path) and not os.path.lexists(path):
@@ -136,14 +136,14 @@ class ImageSource:
         if is_url(url):
             read: Callable[[], bytes] = partial(fetch, url, check_head=check_head)
         else:
-            refused = f"'{scheme_of(url)}' addresses are not supported; http and https are"
-            if scheme_of(url) in _OF_STREAMS:
-                refused += "; streams are read as videos"
-            read = FailedImage(ImageError("unsupported", refused))
+            message = f"'{scheme_of(url)}' addresses are not supported; http and https are"
+            if scheme_of(url) in _STREAM_SCHEMES:
+                message += "; streams are read as videos"
+            read = FailedImage(ImageError("unsupported", message))
         yield _ListedPath(without_credentials(url), relative, read)
 
     def _found(self, found: Iterable[FoundPath], start: str, base: str) -> Iterator[_ListedPath]:
-        """What a walk found, with names below the base."""
+        """The paths of a walk, with names below the base."""
         root = _absolute(start).rstrip(os.sep)
         for item in found:
             full = f"{root}{os.sep}{item.below.replace('/', os.sep)}" if item.below else root
@@ -168,17 +168,17 @@ class ImageSource:
             yield _ListedPath(STANDARD_INPUT, relative, lambda: data)
 
     def _from_list(self, paths: Iterable[str]) -> Iterator[_ListedPath]:
-        """Files, folders and addresses of a list; nothing in a list is a pattern."""
-        here = _absolute("")
-        around = _comparable("") + os.sep  # an output folder that holds even the folder we stand in excludes nothing
-        written = tuple(output + os.sep for output in self._outputs if not around.startswith(output + os.sep))
+        """The files, folders and URLs of a list; a list has no globs."""
+        current = _absolute("")
+        below_current = _comparable("") + os.sep  # an output folder that contains the current folder excludes nothing
+        written = tuple(output + os.sep for output in self._outputs if not below_current.startswith(output + os.sep))
         for path in paths:
             if written and (_comparable(path) + os.sep).startswith(written):
                 continue
             if os.path.isdir(path):  # noqa: PTH112 - any name
-                yield from self._found(self._walk(path).folder(path), path, here)
+                yield from self._found(self._walk(path).folder(path), path, current)
             else:
-                yield from self._single(path, here)
+                yield from self._single(path, current)
 
     def _reader(self, path: str) -> Callable[[], bytes]:
         return partial(read_bytes, path, max_bytes=self._max_bytes, check_head=check_head)
@@ -186,15 +186,15 @@ class ImageSource:
     def _walk(self, start: str) -> PathWalker:
         root = os.path.realpath(start)
 
-        def pruned(found: FoundPath) -> bool:
+        def skips(found: FoundPath) -> bool:
             if self._outputs and os.path.normcase(os.path.join(root, found.below)) in self._outputs:  # noqa: PTH118
                 return True
             return self._exclude != () and self._is_excluded(found.below)
 
-        return PathWalker(self._settings.recursive, lambda name: name.lower().endswith(self._suffixes), pruned)
+        return PathWalker(self._settings.recursive, lambda name: name.lower().endswith(self._suffixes), skips)
 
     def _is_excluded(self, relative: str) -> bool:
-        """Whether a pattern fits the name or the path of a file, or of a folder it is in."""
+        """Whether a pattern matches the name or the path of a file, or of a folder that contains it."""
         if not self._exclude:
             return False
         parts = os.path.normcase(relative).replace(os.sep, "/").split("/")
@@ -203,7 +203,7 @@ class ImageSource:
         return any(fnmatchcase(text, pattern) for pattern in patterns for text in (*parts, *paths))
 
 
-def _refused(argument: str, base: str, error: ImageError) -> _ListedPath:
+def _failed(argument: str, base: str, error: ImageError) -> _ListedPath:
     return _ListedPath(argument, relative_below(_absolute(argument), base), FailedImage(error))
 
 
@@ -216,7 +216,7 @@ def _is_pattern(argument: str) -> bool:
 
 
 def _anchor(argument: str) -> str:
-    """The folder an argument's images are below."""
+    """The folder that contains an argument's images."""
     if os.path.isdir(argument):  # noqa: PTH112 - any name
         return _absolute(argument)
     if _is_pattern(argument):
@@ -225,7 +225,7 @@ def _anchor(argument: str) -> str:
 
 
 def _absolute(path: str) -> str:
-    """From the root, without "." and ".."; links stay as they are, since names follow what the user typed."""
+    """The absolute path without "." and ".."; links are kept, because names follow what the user typed."""
     return os.path.abspath(path)  # noqa: PTH100 - any name
 
 

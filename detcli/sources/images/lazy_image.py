@@ -1,4 +1,4 @@
-"""One still image that has a place in the input and is read when it is called."""
+"""An image of the input that is read when it is called."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
 @dataclass(frozen=True, slots=True)
 class LazyImage:
-    """An image of any provenance: where it stands, how its bytes are had, how large it may be.
+    """An image that is not read yet: its origin, how to read its bytes, and its pixel limit.
 
-    read  gives the bytes of the file; raises PictureError, or OSError and MemoryError where the machine gives out
+    read  returns the bytes of the file; raises ImageError, OSError or MemoryError
     """
 
     origin: Origin
@@ -20,16 +20,16 @@ class LazyImage:
     max_pixels: int
 
     def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
-        """Read and decode it; never raises for what is wrong with the image. Safe in any thread.
+        """Read and decode it; returns a FailedFrame for an image that cannot be read. Works in any thread.
 
-        resize  where it is given, the frame has the resized pixels alone
+        resize  where it is given, the frame has the resized pixels only
         """
         return read_frame(self.origin, self.read, max_pixels=self.max_pixels, resize=resize)
 
 
 @dataclass(frozen=True, slots=True)
 class FailedImage:
-    """Instead of bytes: why there are none."""
+    """A reader that raises an error: the image is known to be unreadable."""
 
     error: ImageError
 

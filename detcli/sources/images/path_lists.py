@@ -1,4 +1,4 @@
-"""Paths from a list, as it comes in: a file, a pipe, standard input, which may hold an image's bytes instead."""
+"""Reads paths from a list while it arrives: a file, a pipe or standard input, which may hold an image instead."""
 
 import io
 import os
@@ -13,23 +13,23 @@ from detcli.io.images.formats import image_format
 from detcli.io.read import HEAD_BYTES
 
 _PART_BYTES = 1 << 16
-_LONGEST_PATH = 1 << 15  # bytes; no system takes more
+_MAX_PATH_BYTES = 1 << 15  # no system supports longer paths
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_MAY_BE_IMAGE = re.compile(rb"[\0\x89\xff]|BM|P[1-6fF]\s")  # with a line end or a zero in its first bytes
+_MAY_BE_IMAGE = re.compile(rb"[\0\x89\xff]|BM|P[1-6fF]\s")  # with a line end or a zero byte in its first bytes
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class ByteReader(Protocol):
-    """A stream that gives what has come in so far: `read1` waits for one byte at least and is empty at the end."""
+    """A stream that returns the bytes that have arrived: `read1` waits for at least one byte and is empty at the end."""
 
-    def read1(self, size: int, /) -> bytes: ...  # noqa: D102 - said above
+    def read1(self, size: int, /) -> bytes: ...  # noqa: D102 - documented above
 
 
 @contextmanager
 def opened_list(name: str) -> Iterator[ByteReader]:
-    """A list's bytes: "-" is standard input, anything else a file or a pipe.
+    """The bytes of a list: "-" is standard input, anything else a file or a pipe.
 
-    Raises UsageError where it cannot be opened.
+    Raises UsageError if it cannot be opened.
     """
     if name == "-":
         yield standard_input()
@@ -43,7 +43,7 @@ def opened_list(name: str) -> Iterator[ByteReader]:
 
 
 def standard_input() -> ByteReader:
-    """Raises UsageError where the process has none."""
+    """The bytes of standard input. Raises UsageError if the process has none."""
     if sys.stdin is None:
         raise UsageError("'-' names standard input, and this process has none")
     stream = sys.stdin.buffer
@@ -53,11 +53,11 @@ def standard_input() -> ByteReader:
 def paths_in(stream: ByteReader, *, null_separated: bool, head: bytes = b"", name: str = "-") -> Iterator[str]:
     """The paths of a list, each as soon as its separator is there; empty lines are skipped.
 
-    head  what was read of the stream before
-    name  of the list, for messages
+    head  the bytes of the stream that are read already
+    name  name of the list, for messages
 
-    Lines may end with LF or CRLF; bytes that are not UTF-8 become surrogate escapes. Raises UsageError for what is
-    no list of paths.
+    Lines may end with LF or CRLF; bytes that are not UTF-8 become surrogate escapes. Raises UsageError for
+    an invalid list.
     """
     separator = b"\0" if null_separated else b"\n"
     rest = head or stream.read1(_PART_BYTES)
@@ -69,8 +69,8 @@ def paths_in(stream: ByteReader, *, null_separated: bool, head: bytes = b"", nam
         for entry in entries:
             if path := _path(entry, name, null_separated=null_separated):
                 yield path
-        if len(rest) > _LONGEST_PATH:
-            raise UsageError(f"'{name}' is no list of paths: an entry is longer than {_LONGEST_PATH:,} bytes")
+        if len(rest) > _MAX_PATH_BYTES:
+            raise UsageError(f"'{name}' is not a list of paths: an entry is longer than {_MAX_PATH_BYTES:,} bytes")
         part = stream.read1(_PART_BYTES)
         if not part:
             break
@@ -83,12 +83,14 @@ def _path(entry: bytes, name: str, *, null_separated: bool) -> str:
     if null_separated:
         return os.fsdecode(entry)
     if b"\0" in entry:
-        raise UsageError(f"the list '{name}' has zero bytes in it: --null reads lists that are separated by them")
+        raise UsageError(
+            f"the list '{name}' contains zero bytes; `null_separated` reads a list that is separated by them"
+        )
     return os.fsdecode(entry.removesuffix(b"\r"))
 
 
 def head_of(stream: ByteReader, *, null_separated: bool) -> bytes:
-    """The first bytes of a stream: as many as tell an image from a list, and no more waiting than that takes."""
+    """The first bytes of a stream, enough to distinguish an image from a list, without waiting for more."""
     head = b""
     while len(head) < HEAD_BYTES and not (head and _is_list(head, null_separated=null_separated)):
         part = stream.read1(_PART_BYTES)
@@ -99,7 +101,7 @@ def head_of(stream: ByteReader, *, null_separated: bool) -> bytes:
 
 
 def is_image(head: bytes, *, null_separated: bool) -> bool:
-    """Whether a stream holds a file's bytes rather than a list: by a known format, or by what no list has in it."""
+    """Whether a stream is a file, not a list: it has a known format, or bytes that a list cannot have."""
     if image_format(head) is not None:
         return True
     if null_separated or head.startswith(_UTF16_MARKS):
@@ -108,12 +110,12 @@ def is_image(head: bytes, *, null_separated: bool) -> bool:
 
 
 def _is_list(head: bytes, *, null_separated: bool) -> bool:
-    """Whether a whole entry is there already, and no image begins like that."""
+    """Whether there is a complete entry, and no image starts with these bytes."""
     return (b"\0" if null_separated else b"\n") in head and _MAY_BE_IMAGE.match(head) is None
 
 
 def rest_of(stream: ByteReader, head: bytes, max_bytes: int) -> bytes:
-    """Everything, but never much more than `max_bytes`: enough to see that it is too long."""
+    """The complete stream, or a little more than `max_bytes` of a longer one."""
     parts, length = [head], len(head)
     while length <= max_bytes and (part := stream.read1(_PART_BYTES)):
         parts.append(part)

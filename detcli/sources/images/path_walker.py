@@ -1,7 +1,7 @@
-"""What lies below a folder, by pattern, in the order of the full paths' bytes. Opens no file.
+"""Lists the files below a folder, or those that match a glob, sorted by the bytes of full paths. Opens no file.
 
-A walk of a folder and a glob are the same walk: a glob is a folder to start from and one pattern for each level below,
-a folder is a glob without patterns. `**` stands for any number of levels.
+A folder and a glob use the same algorithm: a glob is a start folder and one pattern for each level below it, and a folder
+is a glob without patterns. `**` stands for any number of levels.
 """
 
 import os
@@ -21,9 +21,9 @@ _States = frozenset[int]
 
 @dataclass(frozen=True, slots=True)
 class FoundPath:
-    """Something on the way.
+    """A file, or a folder that cannot be listed.
 
-    path   as the user can type it: the start as given, joined with what is below
+    path   as the user can type it: the start, joined with `below`
     below  the part below the start, "/" between parts; "" for the start itself
     error  None for a file; for a folder, why it cannot be listed
     """
@@ -35,9 +35,9 @@ class FoundPath:
 
 @dataclass(frozen=True, slots=True)
 class PathWalker:
-    """How to walk.
+    """Lists files of folders and globs.
 
-    recursive  go into the folders below
+    recursive  search subfolders
     takes      whether a file is taken by its name, where no pattern has its suffix
     skips      whether a file is skipped, or a folder with everything below it
     """
@@ -51,18 +51,18 @@ class PathWalker:
         return _DirectoryLevels(self, ()).walk(start)
 
     def glob(self, pattern: str) -> Iterator[FoundPath]:
-        """What a glob matches: files, and the files that are taken of folders. Hidden names match only what begins with "."."""
+        """The files that a glob matches, and the files taken of folders that it matches. Hidden names need a pattern with "."."""
         start, levels = split_glob(pattern)
         return _DirectoryLevels(self, levels).walk(start)
 
 
 def is_glob(text: str) -> bool:
-    """Whether it has a character that gives a pattern its meaning."""
+    """Whether it contains a wildcard."""
     return _MAGIC.search(text) is not None
 
 
 def split_glob(pattern: str) -> tuple[str, tuple[str, ...]]:
-    """The folder a glob starts from as it is written, "" for here, and the pattern of each level below it."""
+    """The start folder of a glob as written, "" for the current one, and the pattern of each level below it."""
     magic = _MAGIC.search(pattern)
     end = magic.start() if magic else len(pattern)
     start = max((match.end() for match in re.finditer(_SEPARATORS, pattern[:end])), default=0)
@@ -72,8 +72,8 @@ def split_glob(pattern: str) -> tuple[str, tuple[str, ...]]:
 class _DirectoryLevels:
     """The patterns of one walk.
 
-    A state is the number of the pattern that the next name has to match; one number more stands for what is below a
-    folder that matched them all. A folder may be in several states, because of `**`.
+    A state is the index of the pattern that the next name must match; the number of patterns is the state of everything
+    below a folder that matched all of them. Because of `**`, a folder may be in several states.
     """
 
     def __init__(self, walker: PathWalker, patterns: Sequence[str]) -> None:
@@ -86,7 +86,7 @@ class _DirectoryLevels:
         self._asks_for_suffix = not is_glob(last) or bool(suffix and not is_glob(suffix))
 
     def walk(self, start: str) -> Iterator[FoundPath]:
-        """Depth first, with a stack of its own: folders may be nested deeper than Python calls."""
+        """Depth first, with an explicit stack: folders may be nested deeper than Python's recursion limit."""
         open_folders: list[tuple[FoundPath, list[bytes], dict[bytes, _States]]] = []
         folder, states = FoundPath(start, ""), self._closed([0])
         while True:
@@ -108,9 +108,9 @@ class _DirectoryLevels:
                 return
 
     def _list(self, folder: FoundPath, states: _States) -> tuple[list[bytes], dict[bytes, _States]]:
-        """Names to visit, last one first, folders with a "/" that puts them where their contents belong.
+        """Names to visit in reverse order; a folder's name ends with "/", which sorts it like its contents.
 
-        Only names are kept, so that a folder of a million images takes little more than its names.
+        Only names are kept, so that a folder of a million images needs little memory.
         """
         keys: list[bytes] = []
         states_of: dict[bytes, _States] = {}
@@ -155,7 +155,7 @@ class _DirectoryLevels:
         return self._matches[state](os.path.normcase(name)) is not None
 
     def _closed(self, states: Iterable[int]) -> _States:
-        """With the states that a `**` reaches by standing for no level at all."""
+        """The states, and those reached where a `**` stands for zero levels."""
         closed = set(states)
         for state, pattern in enumerate(self._patterns):
             if pattern == _ANY_DEPTH and state in closed:
@@ -165,7 +165,7 @@ class _DirectoryLevels:
 
 def _child(folder: FoundPath, name: str) -> FoundPath:
     below = f"{folder.below}/{name}" if folder.below else name
-    return FoundPath(os.path.join(folder.path, name), below)  # noqa: PTH118 - Path would tidy what the user typed
+    return FoundPath(os.path.join(folder.path, name), below)  # noqa: PTH118 - Path would change what the user typed
 
 
 def _is_link(entry: "os.DirEntry[str]") -> bool:

@@ -94,11 +94,11 @@ def test_addresses_in_a_list_are_fetched_too(
 @pytest.mark.parametrize(
     ("status", "code", "part"),
     [
-        (404, "not-found", "the server has no such file (HTTP 404"),
-        (410, "not-found", "the server has no such file (HTTP 410"),
-        (401, "no-permission", "the server refuses it (HTTP 401"),
-        (403, "no-permission", "the server refuses it (HTTP 403"),
-        (418, "not-found", "the server does not give it (HTTP 418"),
+        (404, "not-found", "the server does not have this file (HTTP 404"),
+        (410, "not-found", "the server does not have this file (HTTP 410"),
+        (401, "no-permission", "the server denies access (HTTP 401"),
+        (403, "no-permission", "the server denies access (HTTP 403"),
+        (418, "not-found", "the server does not send it (HTTP 418"),
     ],
 )
 def test_what_the_server_says_is_said(server: Any, status: int, code: str, part: str) -> None:
@@ -115,7 +115,7 @@ def test_a_server_in_trouble_is_asked_again(server: Any, status: int) -> None:
     server.answers["/a.jpg"] = lambda handler: handler.give(*bodies.pop(0))
     assert fetch(f"{server.url}/a.jpg") == b"good"
     server.answers["/b.jpg"] = lambda handler: handler.give(b"", status)
-    assert "trying again may help" in refused(f"{server.url}/b.jpg")[1]
+    assert "try again later" in refused(f"{server.url}/b.jpg")[1]
     assert len(server.seen) == 6
 
 
@@ -138,7 +138,7 @@ def test_redirects_in_circles_end(server: Any) -> None:
     server.answers["/a.jpg"] = lambda handler: handler.give(b"", 302, Location="/a.jpg")
     assert refused(f"{server.url}/a.jpg") == (
         "not-found",
-        "the server redirects in circles, or not to http or https (HTTP 302)",
+        "redirect loop, or a redirect to a URL that is neither http nor https (HTTP 302)",
     )
     assert len(server.seen) < 10
 
@@ -156,7 +156,7 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read(server: Any) -> No
     server.answers["/a.jpg"] = lambda handler: handler.give(b"", length=10**12)
     assert refused(f"{server.url}/a.jpg") == (
         "too-large",
-        "1,000,000,000,000 bytes are more than the limit of 67,108,864 for an address",
+        "1,000,000,000,000 bytes are more than the limit of 67,108,864 for a URL",
     )
 
 

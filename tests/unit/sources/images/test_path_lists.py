@@ -102,8 +102,8 @@ def test_a_path_is_given_before_the_next_is_there() -> None:
     ("data", "sentence"),
     [
         (b"\xff\xfea\0.\0j\0p\0g\0", "is in UTF-16: save it as UTF-8"),
-        (b"a.jpg\0b.jpg\0", "--null reads lists that are separated by them"),
-        (b"x" * 40_000, "is no list of paths: an entry is longer than 32,768 bytes"),
+        (b"a.jpg\0b.jpg\0", "`null_separated` reads a list that is separated by them"),
+        (b"x" * 40_000, "is not a list of paths: an entry is longer than 32,768 bytes"),
     ],
 )
 def test_what_is_no_list_is_a_usage_error(data: bytes, sentence: str) -> None:

@@ -1,1 +1,1 @@
-"""What passes from room to room: plain frozen records that know nobody."""
+"""Immutable records that the packages exchange; they import nothing else of detcli but errors."""

@@ -1,4 +1,4 @@
-"""Video sources made by hand: frames that come when a test lets them."""
+"""Fake video sources, whose frames arrive when a test releases them."""
 
 import threading
 from collections.abc import Iterator, Sequence

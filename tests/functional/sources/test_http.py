@@ -67,9 +67,7 @@ def refused(url: str, **options: Any) -> tuple[str, str]:
     return caught.value.code, str(caught.value)
 
 
-def test_an_image_behind_an_address_is_a_frame(
-    server: Any, opened: Callable[..., Source], image: bytes, tmp_path: Path
-) -> None:
+def test_an_image_at_a_url_is_a_frame(server: Any, opened: Callable[..., Source], image: bytes, tmp_path: Path) -> None:
     server.answers["/a/b.jpg"] = lambda handler: handler.give(image, Content_Type="text/plain")
     source = opened(f"{server.url}/a/b.jpg?size=large")
     assert source.count() == 1
@@ -81,7 +79,7 @@ def test_an_image_behind_an_address_is_a_frame(
     assert server.seen[0][1]["user-agent"].startswith("detcli/")
 
 
-def test_addresses_in_a_list_are_fetched_too(
+def test_urls_in_a_list_are_downloaded_too(
     server: Any, opened: Callable[..., Source], image: bytes, tmp_path: Path
 ) -> None:
     server.answers["/a.jpg"] = lambda handler: handler.give(image)
@@ -101,7 +99,7 @@ def test_addresses_in_a_list_are_fetched_too(
         (418, "not-found", "the server does not send it (HTTP 418"),
     ],
 )
-def test_what_the_server_says_is_said(server: Any, status: int, code: str, part: str) -> None:
+def test_the_status_of_the_server_is_in_the_message(server: Any, status: int, code: str, part: str) -> None:
     server.answers["/a.jpg"] = lambda handler: handler.give(b"", status)
     found, message = refused(f"{server.url}/a.jpg")
     assert found == code
@@ -110,7 +108,7 @@ def test_what_the_server_says_is_said(server: Any, status: int, code: str, part:
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_server_in_trouble_is_asked_again(server: Any, status: int) -> None:
+def test_a_temporary_server_error_is_retried(server: Any, status: int) -> None:
     bodies = [(b"", status), (b"", status), (b"good", 200)]
     server.answers["/a.jpg"] = lambda handler: handler.give(*bodies.pop(0))
     assert fetch(f"{server.url}/a.jpg") == b"good"
@@ -119,7 +117,7 @@ def test_a_server_in_trouble_is_asked_again(server: Any, status: int) -> None:
     assert len(server.seen) == 6
 
 
-def test_a_lost_connection_is_tried_again(server: Any) -> None:
+def test_a_lost_connection_is_retried(server: Any) -> None:
     answers: list[Answer] = [lambda handler: handler.close_connection.__bool__(), lambda handler: handler.give(b"good")]
     server.answers["/a.jpg"] = lambda handler: answers.pop(0)(handler)
     assert fetch(f"{server.url}/a.jpg") == b"good"
@@ -134,7 +132,7 @@ def test_redirects_are_followed_and_lose_the_credentials(server: Any) -> None:
     assert "authorization" not in second
 
 
-def test_redirects_in_circles_end(server: Any) -> None:
+def test_a_redirect_loop_ends(server: Any) -> None:
     server.answers["/a.jpg"] = lambda handler: handler.give(b"", 302, Location="/a.jpg")
     assert refused(f"{server.url}/a.jpg") == (
         "not-found",
@@ -144,7 +142,7 @@ def test_redirects_in_circles_end(server: Any) -> None:
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://user:secret@host/a.jpg", "data:,x", "gopher://x/"])
-def test_redirects_to_anything_but_http_are_refused(server: Any, target: str) -> None:
+def test_redirects_to_other_schemes_are_rejected(server: Any, target: str) -> None:
     server.answers["/a.jpg"] = lambda handler: handler.give(b"", 302, Location=target)
     code, message = refused(f"{server.url}/a.jpg")
     assert code in ("not-found", "unsupported")
@@ -152,7 +150,7 @@ def test_redirects_to_anything_but_http_are_refused(server: Any, target: str) ->
     assert "secret" not in message
 
 
-def test_a_body_that_is_too_long_is_refused_before_it_is_read(server: Any) -> None:
+def test_a_long_body_is_rejected_before_it_is_read(server: Any) -> None:
     server.answers["/a.jpg"] = lambda handler: handler.give(b"", length=10**12)
     assert refused(f"{server.url}/a.jpg") == (
         "too-large",
@@ -160,7 +158,7 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read(server: Any) -> No
     )
 
 
-def test_a_body_without_a_length_is_bounded_too(server: Any) -> None:
+def test_a_body_without_a_length_is_limited_too(server: Any) -> None:
     def endless(handler: Handler) -> None:
         handler.send_response(200)
         handler.end_headers()
@@ -195,7 +193,7 @@ def test_an_empty_body_is_empty(server: Any) -> None:
     assert refused(f"{server.url}/a.jpg") == ("empty", "the server sent an empty file")
 
 
-def test_a_web_page_is_no_image_and_is_not_fetched_to_its_end(server: Any, opened: Callable[..., Source]) -> None:
+def test_a_web_page_is_rejected_before_its_end(server: Any, opened: Callable[..., Source]) -> None:
     page = b"<!DOCTYPE html><html><body>Please sign in" + b" " * 50_000_000
     server.answers["/a.jpg"] = lambda handler: handler.give(page, Content_Type="image/jpeg")
     (answer,) = [read() for read in opened(f"{server.url}/a.jpg")]
@@ -203,7 +201,7 @@ def test_a_web_page_is_no_image_and_is_not_fetched_to_its_end(server: Any, opene
     assert (answer.code, answer.message) == ("not-an-image", "a web page, not an image")
 
 
-def test_the_first_bytes_are_judged_however_they_come_in(server: Any) -> None:
+def test_the_first_bytes_are_checked_in_chunks_of_any_size(server: Any) -> None:
     def drip(handler: Handler) -> None:
         handler.send_response(200)
         handler.end_headers()
@@ -215,13 +213,13 @@ def test_the_first_bytes_are_judged_however_they_come_in(server: Any) -> None:
     assert refused(f"{server.url}/a.jpg", check_head=check_head) == ("not-an-image", "text, not an image")
 
 
-def test_a_packed_body_is_refused_by_name(server: Any, image: bytes) -> None:
+def test_a_compressed_body_is_rejected(server: Any, image: bytes) -> None:
     server.answers["/a.jpg"] = lambda handler: handler.give(gzip.compress(image), Content_Encoding="gzip")
     assert refused(f"{server.url}/a.jpg")[0] == "unsupported"
     assert server.seen[0][1]["accept-encoding"] == "identity"
 
 
-def test_a_server_that_never_ends_is_given_up(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_body_is_rejected(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
 
     def slow(handler: Handler) -> None:
@@ -236,7 +234,7 @@ def test_a_server_that_never_ends_is_given_up(server: Any, monkeypatch: pytest.M
     release.set()
 
 
-def test_a_server_that_drips_is_given_up(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_is_rejected(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urls, "_TOTAL_TIMEOUT_S", -1.0)
     server.answers["/a.jpg"] = lambda handler: handler.give(b"x" * 100)
     assert refused(f"{server.url}/a.jpg")[0] == "truncated"
@@ -246,13 +244,13 @@ def test_a_server_that_drips_is_given_up(server: Any, monkeypatch: pytest.Monkey
     "url",
     ["http://", "http:///a.jpg", "http://[::1/a.jpg", "http://host:99999/a.jpg", "http://a:b@/x", "http://" + "ä" * 80],
 )
-def test_what_is_no_address_is_not_found(url: str, opened: Callable[..., Source]) -> None:
+def test_an_invalid_url_is_not_found(url: str, opened: Callable[..., Source]) -> None:
     assert refused(url)[0] == "not-found"
     (answer,) = [read() for read in opened(url)]
     assert isinstance(answer, FailedFrame)
 
 
-def test_a_refused_connection_names_no_credential(server: Any) -> None:
+def test_a_refused_connection_shows_no_credentials(server: Any) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -262,7 +260,7 @@ def test_a_refused_connection_names_no_credential(server: Any) -> None:
     assert "secret" not in message
 
 
-def test_odd_characters_in_an_address_reach_the_server_quoted(server: Any) -> None:
+def test_special_characters_in_a_url_are_quoted(server: Any) -> None:
     server.answers["/a%20b/%C3%A4%0A.jpg"] = lambda handler: handler.give(b"good")
     assert fetch(f"{server.url}/a b/ä%0A.jpg#fragment") == b"good"
     with pytest.raises(ImageError):
@@ -285,7 +283,7 @@ def test_credentials_are_never_shown(url: str, shown: str) -> None:
     assert without_credentials(url) == shown
 
 
-def test_addresses_are_told_from_paths() -> None:
+def test_urls_and_paths_are_distinguished() -> None:
     assert is_url("HTTPS://host/a.jpg")
     assert not is_url("http:/host/a.jpg")
     assert scheme_of("S3://bucket/a") == "s3"

@@ -16,7 +16,7 @@ def best_by_hand(gains: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_no_other_pairing_gains_more(seed: int) -> None:
+def test_no_other_assignment_has_a_higher_gain(seed: int) -> None:
     random = np.random.default_rng(seed)
     count, width = random.integers(0, 7, 2)
     gains = random.normal(size=(count, width)) if seed % 2 else random.integers(-2, 4, (count, width)).astype(float)
@@ -29,7 +29,7 @@ def test_no_other_pairing_gains_more(seed: int) -> None:
 
 @pytest.mark.parametrize(("seed", "shape"), list(enumerate([(40, 40), (30, 90), (90, 30), (1, 50), (200, 200)])))
 @pytest.mark.parametrize("share", [1.0, 0.1])
-def test_the_total_is_scipys(seed: int, shape: tuple[int, int], share: float) -> None:
+def test_the_total_gain_equals_scipys(seed: int, shape: tuple[int, int], share: float) -> None:
     solve = pytest.importorskip("scipy.optimize").linear_sum_assignment
     random = np.random.default_rng(seed)
     gains = random.random(shape) * (random.random(shape) < share)
@@ -37,18 +37,18 @@ def test_the_total_is_scipys(seed: int, shape: tuple[int, int], share: float) ->
     assert gains[rows, columns].sum() == pytest.approx(gains[solve(gains, maximize=True)].sum(), rel=1e-12)
 
 
-def test_taking_the_best_pair_first_would_be_worse() -> None:
+def test_the_assignment_is_better_than_a_greedy_one() -> None:
     rows, columns = best_pairs(np.array([[0.9, 0.8], [0.8, 0.1]]))
     assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 1), (1, 0)]
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
-def test_nobody_is_paired_with_nobody(shape: tuple[int, int]) -> None:
+def test_pairs_without_a_gain_are_left_out(shape: tuple[int, int]) -> None:
     rows, columns = best_pairs(np.zeros(shape))
     assert len(rows) == len(columns) == 0
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf])
-def test_a_gain_that_is_no_number_is_refused(odd: float) -> None:
+def test_a_gain_that_is_not_finite_is_rejected(odd: float) -> None:
     with pytest.raises(ValueError, match="finite"):
         best_pairs(np.array([[1.0, odd]]))

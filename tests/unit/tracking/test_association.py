@@ -1,4 +1,4 @@
-"""What a detector says twice is one object."""
+"""Duplicate detections are one object."""
 
 from itertools import pairwise
 
@@ -16,25 +16,25 @@ def found(*rows: tuple[float, float, int]) -> Detections:
     return Detections(boxes.astype(np.float64), scores.astype(np.float32), class_ids.astype(np.int64))
 
 
-def test_of_two_alike_the_better_or_the_owned_one_is_meant() -> None:
+def test_of_duplicates_the_better_or_the_tracked_one_is_kept() -> None:
     twice = found((0.0, 0.9, 0), (1.0, 0.8, 0), (60.0, 0.7, 0), (0.5, 0.6, 1))
     free, owned = np.zeros(4, np.bool_), np.array([False, True, False, False])
     assert duplicates(twice, free, 0.7).tolist() == [False, True, False, False]
     assert duplicates(twice, owned, 0.7).tolist() == [True, True, False, False]
 
 
-def test_of_two_that_are_one_object_that_with_less_evidence_is_hidden() -> None:
+def test_of_duplicates_the_one_with_less_evidence_is_hidden() -> None:
     named = found((0.0, 0.9, 0), (1.0, 0.8, 1), (60.0, 0.7, 2), (60.0, 0.6, 2))
     assert hidden_by_other_tracks(named, np.array([1.0, 9.0, 1.0, 2.0]), 0.7).tolist() == [True, False, True, False]
     assert hidden_by_other_tracks(named, np.array([1.0, 1.0, 1.0, 1.0]), 0.7).tolist() == [False, True, False, True]
 
 
-def test_what_is_hidden_hides_nothing() -> None:
+def test_a_hidden_box_hides_no_other_box() -> None:
     row = found((0.0, 0.9, 0), (5.0, 0.8, 1), (10.0, 0.7, 2))  # neighbours are alike, the outer two are not
     assert hidden_by_other_tracks(row, np.array([3.0, 2.0, 1.0]), 0.7).tolist() == [False, True, False]
 
 
-def test_a_wrong_name_is_given_up_once_the_right_one_has_more_evidence() -> None:
+def test_a_wrong_class_is_replaced_by_one_with_more_evidence() -> None:
     """Three frames of class 1 alone, then class 0 is sure and class 1 in doubt: one box is shown in each frame."""
     tracker, shown = Tracker(), []
     for number in range(40):
@@ -47,7 +47,7 @@ def test_a_wrong_name_is_given_up_once_the_right_one_has_more_evidence() -> None
     assert sum(before != after for before, after in pairwise(shown)) == 1
 
 
-def test_a_name_of_long_standing_gives_way_within_seconds() -> None:
+def test_an_old_class_is_replaced_within_seconds() -> None:
     tracker = Tracker()
     for number in range(300):
         tracker.update(found((0.0, 0.9, 1)), number / 30)
@@ -56,7 +56,7 @@ def test_a_name_of_long_standing_gives_way_within_seconds() -> None:
     assert given.class_ids.tolist() == [0]
 
 
-def test_a_name_without_a_number_hides_none_that_has_one() -> None:
+def test_a_track_without_an_id_hides_no_track_with_an_id() -> None:
     """At a frame a second an old name has little evidence; a new and surer one is not shown before its second frame."""
     tracker, shown = Tracker(), []
     for number in range(6):
@@ -65,13 +65,13 @@ def test_a_name_without_a_number_hides_none_that_has_one() -> None:
     assert shown == [[1]] * 4 + [[0]] * 2
 
 
-def test_of_two_names_of_equal_standing_the_order_of_detections_chooses_none() -> None:
+def test_equal_evidence_does_not_depend_on_the_order() -> None:
     one = Tracker().update(found((0.0, 0.9, 0), (0.0, 0.9, 1)), 0.0)
     other = Tracker().update(found((0.0, 0.9, 1), (0.0, 0.9, 0)), 0.0)
     assert one.class_ids.tolist() == other.class_ids.tolist() == [0]
 
 
-def test_a_name_that_is_never_shown_takes_no_number() -> None:
+def test_a_track_that_is_never_returned_gets_no_id() -> None:
     tracker = Tracker()
     for number in range(10):
         tracker.update(found((0.0, 0.9, 0), (0.0, 0.7, 1)), number / 30)

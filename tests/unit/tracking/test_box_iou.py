@@ -9,13 +9,13 @@ def random_boxes(seed: int, count: int) -> np.ndarray:
     return np.sort(corners, axis=1).reshape(count, 4)
 
 
-def test_by_hand() -> None:
+def test_iou_of_known_boxes() -> None:
     one = np.array([[0.0, 0, 10, 10]])
     others = np.array([[0.0, 0, 10, 10], [5, 0, 15, 10], [10, 0, 20, 10], [2, 2, 4, 4]])
     assert pairwise_iou(one, others).tolist() == [[1.0, 50 / 150, 0.0, 0.04]]
 
 
-def test_as_torch_says() -> None:
+def test_iou_equals_the_torch_version() -> None:
     torch = pytest.importorskip("torch")
     from detcli.structures.boxes import pairwise_iou as reference
 
@@ -24,7 +24,7 @@ def test_as_torch_says() -> None:
     np.testing.assert_allclose(pairwise_iou(ones, others), expected, atol=1e-12)
 
 
-def test_margins_are_as_if_both_boxes_were_larger() -> None:
+def test_margins_enlarge_both_boxes() -> None:
     ones, others, margins = random_boxes(2, 6), random_boxes(3, 9), np.linspace(0, 5, 6)
     for row, margin in enumerate(margins.tolist()):
         grow = np.array([-margin, -margin, margin, margin])
@@ -32,11 +32,11 @@ def test_margins_are_as_if_both_boxes_were_larger() -> None:
         np.testing.assert_allclose(pairwise_iou(ones, others, margins)[row], expected, atol=1e-12)
 
 
-def test_points_have_nothing_in_common() -> None:
+def test_iou_of_boxes_without_area_is_0() -> None:
     point = np.array([[5.0, 5, 5, 5]])
     assert pairwise_iou(point, point).tolist() == [[0.0]]
 
 
 @pytest.mark.parametrize(("count", "width"), [(0, 3), (3, 0), (0, 0)])
-def test_no_boxes_are_no_overlaps(count: int, width: int) -> None:
+def test_iou_of_no_boxes_is_empty(count: int, width: int) -> None:
     assert pairwise_iou(random_boxes(0, count), random_boxes(1, width), np.zeros(count)).shape == (count, width)

@@ -1,4 +1,4 @@
-"""What a user may rely on when objects have numbers."""
+"""Track ids: when a track gets one, keeps it and loses it."""
 
 from collections.abc import Iterable, Sequence
 
@@ -42,78 +42,78 @@ def moving(count: int, *, start: float = 0.0, speed: float = 3.0, top: float = 0
     return [(start + speed * number, top, score, 0) for number in range(count)]
 
 
-def test_what_moves_keeps_its_number() -> None:
+def test_a_moving_object_keeps_its_id() -> None:
     assert tracked([row] for row in moving(50)) == [[1]] * 50
 
 
-def test_a_number_is_given_at_the_second_sighting() -> None:
+def test_a_track_gets_its_id_with_its_second_detection() -> None:
     later = (500.0, 300.0, 0.9, 0)
     assert tracked([[(0, 0, 0.9, 0)], [(0, 0, 0.9, 0), later], [(0, 0, 0.9, 0), later]]) == [[1], [1, 0], [1, 2]]
 
 
-def test_what_flickers_up_once_has_none_and_takes_none() -> None:
+def test_a_single_detection_gets_no_id_and_uses_none() -> None:
     flicker = (500.0, 300.0, 0.9, 0)
     frames = [[(0, 0, 0.9, 0)]] * 2 + [[(0, 0, 0.9, 0), flicker]] + [[(0, 0, 0.9, 0)]] * 2
     frames += [[(0, 0, 0.9, 0), (100, 300, 0.9, 0)]] * 2
     assert tracked(frames) == [[1], [1], [1, 0], [1], [1], [1, 0], [1, 2]]
 
 
-def test_a_doubtful_box_goes_on_with_a_track_but_begins_none() -> None:
+def test_a_low_score_continues_a_track_but_starts_none() -> None:
     sure, doubtful = (0.0, 0.0, 0.9, 0), (0.0, 0.0, 0.2, 0)
     elsewhere = (300.0, 0.0, 0.2, 0)
     assert tracked([[sure], [doubtful, elsewhere], [doubtful, elsewhere], [sure]]) == [[1], [1, 0], [1, 0], [1]]
 
 
-def test_a_box_just_above_the_threshold_goes_on_with_a_track_a_lost_one_too_but_begins_none() -> None:
-    """ByteTrack's authors begin tracks 0.1 above the threshold."""
-    surest, sure, elsewhere = (0.0, 0.0, 0.9, 0), (0.0, 0.0, 0.65, 0), (300.0, 0.0, 0.65, 0)
-    frames = [[surest], [sure, elsewhere], [sure, elsewhere], [], [sure]]
+def test_a_score_just_above_the_threshold_continues_but_starts_none() -> None:
+    """ByteTrack's authors start tracks 0.1 above the threshold."""
+    high, middle, elsewhere = (0.0, 0.0, 0.9, 0), (0.0, 0.0, 0.65, 0), (300.0, 0.0, 0.65, 0)
+    frames = [[high], [middle, elsewhere], [middle, elsewhere], [], [middle]]
     assert tracked(frames) == [[1], [1, 0], [1, 0], [], [1]]
 
 
-def test_a_second_sighting_just_above_the_threshold_gives_the_number() -> None:
+def test_a_second_detection_just_above_the_threshold_gives_the_id() -> None:
     here = (0.0, 0.0, 0.9, 0)
     assert tracked([[here], [here, (300.0, 0.0, 0.9, 0)], [here, (300.0, 0.0, 0.65, 0)]]) == [[1], [1, 0], [1, 2]]
 
 
-def test_what_is_less_than_doubtful_is_dropped() -> None:
+def test_a_score_below_the_low_threshold_is_dropped() -> None:
     assert tracked([[(0, 0, 0.9, 0)], [(0, 0, 0.05, 0)]]) == [[1], [0]]
 
 
-def test_a_doubtful_box_never_brings_a_lost_track_back() -> None:
+def test_a_low_score_never_continues_a_lost_track() -> None:
     sure, doubtful = [(0.0, 0.0, 0.9, 0)], [(0.0, 0.0, 0.3, 0)]
     assert tracked([sure, sure, [], doubtful, doubtful, sure]) == [[1], [1], [], [0], [0], [1]]
 
 
-def test_a_doubtful_box_gives_no_number() -> None:
+def test_a_low_score_gives_no_id() -> None:
     here, new, dim = (0.0, 0.0, 0.9, 0), (300.0, 0.0, 0.9, 0), (300.0, 0.0, 0.3, 0)
     assert tracked([[here], [here, new], [here, dim], [here, dim]]) == [[1], [1, 0], [1, 0], [1, 0]]
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(5.0, [[1], [1], [1]]), (60.0, [[1], [0], [0]])])
-def test_how_far_a_new_track_may_have_gone_is_a_matter_of_time(rate: float, expected: list[list[int]]) -> None:
-    """It jumps by most of its width at every frame, and nobody knows its speed yet."""
+def test_the_distance_of_a_new_track_is_limited_by_time(rate: float, expected: list[list[int]]) -> None:
+    """It jumps by most of its width at every frame, and its speed is unknown."""
     assert tracked([[row] for row in moving(3, speed=34.0)], rate=rate) == expected
 
 
-def test_the_better_boxes_choose_first() -> None:
+def test_boxes_with_high_scores_are_assigned_first() -> None:
     """The doubtful box lies exactly where the track is, and the sure one next to it: that one is the object."""
     assert tracked([[(0, 0, 0.9, 0)], [(15, 0, 0.9, 0), (0, 0, 0.3, 0)]]) == [[1], [1, 0]]
 
 
-def test_two_that_pass_through_each_other_keep_their_numbers() -> None:
+def test_two_objects_that_cross_keep_their_ids() -> None:
     right, left = moving(60, speed=4.0), moving(60, start=240.0, speed=-4.0, top=12.0)
     assert tracked(zip(right, left, strict=True)) == [[1, 2]] * 60
 
 
-def test_what_was_hidden_has_its_number_back_where_it_should_come_out() -> None:
+def test_a_hidden_object_gets_its_id_back_at_the_predicted_place() -> None:
     path = moving(60)
     frames = [[] if 25 <= number < 45 else [row] for number, row in enumerate(path)]
     expected = [[] if 25 <= number < 45 else [1] for number in range(60)]
     assert tracked(frames) == expected
 
 
-def test_what_stays_away_too_long_is_somebody_else_and_numbers_are_never_given_twice() -> None:
+def test_a_track_lost_for_too_long_gets_a_new_id() -> None:
     here: list[Row] = [(0, 0, 0.9, 0)]
     frames: list[list[Row]] = [here] * 3 + [[]] * 31 + [here] * 3 + [[]] * 31 + [here] * 3
     given = [row[0] for row in tracked(frames) if row]
@@ -126,7 +126,7 @@ def test_classes_never_share_a_track() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_track_has_one_class_and_a_frame_no_number_twice(seed: int) -> None:
+def test_a_track_has_one_class_and_ids_are_unique_in_a_frame(seed: int) -> None:
     random, tracker = np.random.default_rng(seed), Tracker()
     class_of: dict[int, int] = {}
     for number in range(80):
@@ -150,7 +150,7 @@ def test_the_order_of_detections_changes_no_track(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_same_detections_give_the_same_numbers(seed: int) -> None:
+def test_the_same_detections_give_the_same_ids(seed: int) -> None:
     def run() -> list[list[int]]:
         random, tracker = np.random.default_rng(seed), Tracker()
         return [ids(tracker.update(scattered(random, 30), number / 25)) for number in range(60)]
@@ -158,7 +158,7 @@ def test_the_same_detections_give_the_same_numbers(seed: int) -> None:
     assert run() == run()
 
 
-def test_what_is_given_back_is_what_came_in_its_order_with_numbers() -> None:
+def test_results_keep_their_order_and_get_ids() -> None:
     masks = tuple(Rle.of(np.full((4, 4), bool(number))) for number in range(3))
     plain = found((0, 0, 0.9, 0), (200, 0, 0.3, 1), (100, 0, 0.8, 2))
     given = Tracker().update(Detections(plain.boxes_xyxy, plain.scores, plain.class_ids, masks), 0.0)
@@ -167,7 +167,7 @@ def test_what_is_given_back_is_what_came_in_its_order_with_numbers() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_rate_that_varies_changes_nothing_where_motion_is_even(seed: int) -> None:
+def test_a_varying_frame_rate_changes_no_id(seed: int) -> None:
     """Three objects at their own speeds, one behind another for a while; seen at any times they are the same three."""
     random = np.random.default_rng(seed)
     steps = random.choice([1 / 60, 1 / 30, 1 / 15, 1 / 10], 50)
@@ -180,24 +180,24 @@ def test_a_rate_that_varies_changes_nothing_where_motion_is_even(seed: int) -> N
     assert tracked(frames(times), times=times) == tracked(frames(even), times=even) == [[1, 2, 3]] * len(times)
 
 
-def test_speed_is_of_time_and_not_of_frames() -> None:
+def test_speed_is_measured_in_time_not_in_frames() -> None:
     """After frames left out, a fast object is looked for as far on as the time says."""
     times = [*(number / 30 for number in range(20)), 20 / 30 + 0.5]
     assert tracked([[(240 * t, 0, 0.9, 0)] for t in times], times=times) == [[1]] * 21
 
 
-def test_frames_far_apart_are_still_one_after_the_other() -> None:
+def test_successive_frames_may_be_far_apart_in_time() -> None:
     here: list[Row] = [(0, 0, 0.9, 0)]
     assert tracked([here] * 4, times=[0.0, 10.0, 20.0, 500.0]) == [[1]] * 4
 
 
-def test_in_a_frame_every_ten_seconds_one_end_of_the_image_is_not_the_other() -> None:
+def test_distant_boxes_are_never_joined_at_a_low_frame_rate() -> None:
     left, right = (0.0, 0.0, 0.9, 0), (600.0, 300.0, 0.9, 0)
     assert tracked([[left]] * 3 + [[right]] * 3, rate=0.1) == [[1]] * 3 + [[0]] + [[2]] * 2
 
 
 @pytest.mark.parametrize(("away_s", "expected"), [(0.5, [1, 1]), (5.0, [0, 2])])
-def test_after_a_gap_only_what_was_seen_lately_goes_on(away_s: float, expected: list[int]) -> None:
+def test_after_a_gap_only_recent_tracks_continue(away_s: float, expected: list[int]) -> None:
     tracker, here = Tracker(), found((0, 0, 0.9, 0))
     for number in range(5):
         tracker.update(here, number / 30)
@@ -206,7 +206,7 @@ def test_after_a_gap_only_what_was_seen_lately_goes_on(away_s: float, expected: 
     assert [ids(given)[0] if len(given) else 0 for given in after] == expected
 
 
-def test_a_frame_that_failed_is_a_gap_and_goes_through_untouched() -> None:
+def test_a_failed_frame_is_a_gap_and_is_returned_unchanged() -> None:
     tracker, here = Tracker(), found((0, 0, 0.9, 0))
     origins = [Origin(number, "v.mp4", "v", "v", number, number * 5.0) for number in range(4)]
     failed = FailedFrame(origins[2], "damaged", "a frame could not be decoded")
@@ -215,15 +215,15 @@ def test_a_frame_that_failed_is_a_gap_and_goes_through_untouched() -> None:
     assert tracker.track(failed, failed) is failed
     after = tracker.track(Frame(origins[3], (100, 100), None), here)
     assert isinstance(after, Detections)
-    assert len(after) == 0  # ten seconds later it is somebody new, with a number from the next sighting on
+    assert len(after) == 0  # ten seconds later it is a new track, which gets its id with the next detection
 
 
-def test_a_box_twice_is_one_track() -> None:
+def test_duplicate_boxes_are_one_track() -> None:
     twice = [(0.0, 0.0, 0.9, 0), (1.0, 0.0, 0.8, 0)]
     assert tracked([twice] * 3) == [[1, 0]] * 3
 
 
-def test_two_that_become_one_are_shown_once_and_two_again_when_they_part() -> None:
+def test_two_overlapping_objects_are_two_again_when_they_separate() -> None:
     """The second drifts onto the first, lies on it for a while, and drifts off."""
     frames = [[(0.0, 0.0, 0.9, 0), (float(abs(30 - number)), 0.0, 0.8, 0)] for number in range(61)]
     numbers = tracked(frames)
@@ -231,33 +231,33 @@ def test_two_that_become_one_are_shown_once_and_two_again_when_they_part() -> No
     assert numbers[28] == numbers[32] == [1, 0]
 
 
-def test_nothing_found_is_nothing_tracked() -> None:
+def test_no_detections_are_no_tracks() -> None:
     given = Tracker().update(Detections.empty(), 0.0)
     assert len(given) == 0
     assert ids(given) == []
 
 
-def test_a_clock_that_goes_back_breaks_nothing() -> None:
+def test_time_that_goes_back_does_no_harm() -> None:
     assert tracked([[row] for row in moving(4, speed=0)], times=[5.0, 5.0, 1.0, 1.1]) == [[1]] * 4
 
 
 @pytest.mark.parametrize(
     ("threshold", "low", "birth"), [(0.4, 0.1, 0.5), (0.6, 0.1, 0.7), (0.05, 0.05, 0.15), (0, 0, 0.1), (0.9, 0.1, 0.95)]
 )
-def test_of_a_threshold_tracks_begin_above_it_and_go_on_below(threshold: float, low: float, birth: float) -> None:
+def test_tracks_start_above_the_threshold_and_continue_below(threshold: float, low: float, birth: float) -> None:
     settings = TrackerSettings.of_threshold(threshold)
     assert (settings.low_threshold, settings.high_threshold) == (low, threshold)
     assert settings.new_track_threshold == pytest.approx(birth)
 
 
 @pytest.mark.parametrize("threshold", [0.95, 0.99, 1.0])
-def test_a_high_threshold_leaves_room_for_tracks_to_begin(threshold: float) -> None:
+def test_tracks_can_start_at_a_high_threshold(threshold: float) -> None:
     given = Tracker(TrackerSettings.of_threshold(threshold)).update(found((0.0, 0.0, 1.0, 0)), 0.0)
     assert ids(given) == [1]
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf])
-def test_a_box_that_is_nowhere_is_refused(odd: float) -> None:
+def test_a_box_that_is_not_finite_is_rejected(odd: float) -> None:
     with pytest.raises(ValueError, match="not finite"):
         Tracker().update(found((odd, 0.0, 0.9, 0)), 0.0)
 
@@ -265,7 +265,7 @@ def test_a_box_that_is_nowhere_is_refused(odd: float) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"low_threshold": 0.7}, {"high_threshold": 0.8}, {"new_track_threshold": 1.5}, {"max_lost_s": -1}]
 )
-def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_settings_are_rejected(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must be in ascending order|`max_lost_s` must be"):
         TrackerSettings(**wrong)
 

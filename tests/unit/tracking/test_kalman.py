@@ -1,4 +1,4 @@
-"""The filter against the textbook's matrices, and its promises about time."""
+"""The filter equals the textbook's matrices, for time steps of any length."""
 
 from dataclasses import fields
 
@@ -31,7 +31,7 @@ def assert_same(one: KalmanState, other: KalmanState) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_one_direction_of_one_box_is_the_textbooks_filter(seed: int) -> None:
+def test_one_axis_of_one_box_equals_the_textbook_filter(seed: int) -> None:
     random = np.random.default_rng(seed)
     side = 40.0
     state, covariance = np.array([100.0, 0.0]), np.diag([(FIRST_FACTOR * MEASUREMENT) ** 2, FIRST_SPEED**2]) * side**2
@@ -50,7 +50,7 @@ def test_one_direction_of_one_box_is_the_textbooks_filter(seed: int) -> None:
 
 
 @pytest.mark.parametrize("parts", [(0.5, 0.5), (0.1, 0.9), (0.2, 0.3, 0.5)])
-def test_steps_of_time_say_what_one_long_step_says(parts: tuple[float, ...]) -> None:
+def test_several_time_steps_equal_one_long_step(parts: tuple[float, ...]) -> None:
     states = correct(predict(initial_states(boxes(0)), 0.1), boxes(1))
     whole = predict(states, sum(parts))
     for part in parts:
@@ -58,7 +58,7 @@ def test_steps_of_time_say_what_one_long_step_says(parts: tuple[float, ...]) -> 
     assert_same(states, whole)
 
 
-def test_doubt_grows_while_nothing_is_seen_and_shrinks_when_something_is() -> None:
+def test_uncertainty_grows_without_and_shrinks_with_detections() -> None:
     first = initial_states(boxes(0))
     later = predict(first, 0.2)
     seen = correct(later, later.boxes_xyxy)
@@ -68,7 +68,7 @@ def test_doubt_grows_while_nothing_is_seen_and_shrinks_when_something_is() -> No
     assert (np.linalg.eigvalsh(seen.uncertainty) > 0).all()
 
 
-def test_a_box_that_keeps_its_speed_is_foreseen() -> None:
+def test_a_box_with_constant_speed_is_predicted() -> None:
     states = initial_states(np.array([[0.0, 0.0, 20.0, 30.0]]))
     for frame in range(1, 61):
         moved = np.array([[2.0, -1.0, 2.0, -1.0]]) * frame + [0.0, 0.0, 20.0, 30.0]
@@ -77,7 +77,7 @@ def test_a_box_that_keeps_its_speed_is_foreseen() -> None:
     np.testing.assert_allclose(predict(states, 0.5).centers, [[10 + 150.0, 15 - 75.0]], atol=0.5)
 
 
-def test_boxes_do_not_know_each_other() -> None:
+def test_boxes_are_filtered_independently() -> None:
     apart = [initial_states(boxes(0)[i : i + 1]) for i in range(5)]
     together = initial_states(boxes(0))
     for number, seconds in enumerate((0.1, 0.4, 0.03), 1):
@@ -90,7 +90,7 @@ def test_boxes_do_not_know_each_other() -> None:
     assert_same(together[np.array([3])], apart[3])
 
 
-def test_a_box_without_a_size_breaks_nothing() -> None:
+def test_a_box_of_size_0_does_no_harm() -> None:
     point = np.array([[5.0, 5.0, 5.0, 5.0]])
     states = initial_states(point)
     for _ in range(3):

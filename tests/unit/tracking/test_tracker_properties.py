@@ -1,4 +1,4 @@
-"""What must not change which boxes belong together: where the image's corner is, its scale, and when the clock began."""
+"""Tracks do not depend on the origin and scale of coordinates, nor on the start time."""
 
 from collections.abc import Callable, Iterator
 
@@ -51,7 +51,7 @@ def in_turn(numbers: list[list[int]]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_numbers_are_given_in_turn_and_once_a_frame(seed: int) -> None:
+def test_ids_are_consecutive_and_unique_in_a_frame(seed: int) -> None:
     given = 0
     for frame in tracks(seed):
         shown = [number for number in frame if number]
@@ -63,18 +63,18 @@ def test_numbers_are_given_in_turn_and_once_a_frame(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_where_the_corner_of_the_image_is_changes_nothing(seed: int) -> None:
+def test_tracks_do_not_depend_on_the_origin_of_coordinates(seed: int) -> None:
     assert tracks(seed, lambda boxes: boxes + np.array((4096.0, 1024.0, 4096.0, 1024.0))) == tracks(seed)
 
 
 @pytest.mark.parametrize("times", [0.5, 16.0])
 @pytest.mark.parametrize("seed", range(6))
-def test_the_scale_of_the_image_changes_nothing(seed: int, times: float) -> None:
+def test_tracks_do_not_depend_on_the_scale_of_the_image(seed: int, times: float) -> None:
     assert tracks(seed, lambda boxes: boxes * times) == tracks(seed)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_left_may_be_right_and_across_may_be_down(seed: int) -> None:
+def test_tracks_do_not_depend_on_mirroring_or_transposing(seed: int) -> None:
     """Only which of two that are equally sure has the lower number may change."""
     plain = in_turn(tracks(seed))
     assert in_turn(tracks(seed, lambda boxes: boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1])) == plain
@@ -82,5 +82,5 @@ def test_left_may_be_right_and_across_may_be_down(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_when_the_clock_began_changes_nothing(seed: int) -> None:
+def test_tracks_do_not_depend_on_the_start_time(seed: int) -> None:
     assert tracks(seed, start_s=1024.0) == tracks(seed)

@@ -29,7 +29,7 @@ def jump_ahead(
     near = index.search_timestamp(until - round(_MARGIN_S / base))
     there = (
         index.search_timestamp(index[near].timestamp - 1) if near > 0 else -1
-    )  # the one before, because of open groups of pictures
+    )  # the one before, because of open GOPs
     if here is None or there <= here:
         return current, 0
     landed = _next_after(container, stream, packets, index[there].timestamp)

@@ -1,4 +1,4 @@
-"""Which images arguments name, in which order, under which names, and what is said of the others."""
+"""The images that arguments name: their order and names, and the errors of the others."""
 
 import os
 import random
@@ -33,7 +33,7 @@ def test_a_folder_is_walked_in_the_order_of_full_paths(tree: Tree, files: Files)
     assert found == sorted(found, key=os.fsencode)
 
 
-def test_any_tree_is_listed_whole_and_sorted(tree: Tree, files: Files) -> None:
+def test_any_tree_is_listed_completely_and_sorted(tree: Tree, files: Files) -> None:
     random_numbers = random.Random(0)
     parts = ["a", "b", "a-", "a.", "a0", "A", "ü", "a b"]
     names = {
@@ -44,19 +44,19 @@ def test_any_tree_is_listed_whole_and_sorted(tree: Tree, files: Files) -> None:
     assert files("d") == sorted((f"d/{name.lstrip('/')}" for name in names), key=os.fsencode)
 
 
-def test_every_suffix_is_taken_in_any_case_and_no_other(tree: Tree, files: Files) -> None:
+def test_image_suffixes_are_taken_in_any_case(tree: Tree, files: Files) -> None:
     taken = [*IMAGE_SUFFIXES, "JPG", "Png"]
     passed_over = ["txt", "mp4", "json", "jpg.txt", "jpgx", "pdf"]
     tree(*(f"d/a.{suffix}" for suffix in (*taken, *passed_over)), "d/jpg", "d/no")
     assert sorted(files("d")) == sorted(f"d/a.{suffix}" for suffix in taken)
 
 
-def test_ext_replaces_the_suffixes(tree: Tree, files: Files) -> None:
+def test_extensions_replace_the_suffixes(tree: Tree, files: Files) -> None:
     tree("d/a.jpg", "d/a.DAT", "d/a.png")
     assert files("d", extensions=("dat", ".PNG")) == ["d/a.DAT", "d/a.png"]
 
 
-def test_hidden_files_and_folders_are_passed_over_unless_named(tree: Tree, files: Files) -> None:
+def test_hidden_files_and_folders_are_skipped_unless_named(tree: Tree, files: Files) -> None:
     tree("d/.a.jpg", "d/._b.jpg", "d/.git/c.jpg", "d/e.jpg")
     assert files("d") == ["d/e.jpg"]
     assert files("d/.a.jpg") == ["d/.a.jpg"]
@@ -72,13 +72,13 @@ def test_without_recursion_only_the_folder_itself_is_listed(tree: Tree, files: F
 @pytest.mark.parametrize(
     ("typed", "printed"), [("d", "d/a.jpg"), ("d/", "d/a.jpg"), (".", "./d/a.jpg"), ("./d", "./d/a.jpg")]
 )
-def test_files_are_printed_as_the_user_can_type_them(tree: Tree, files: Files, typed: str, printed: str) -> None:
+def test_paths_are_shown_as_the_user_can_type_them(tree: Tree, files: Files, typed: str, printed: str) -> None:
     tree("d/a.jpg")
     assert files(typed) == [printed]
 
 
 @posix
-def test_linked_folders_are_not_entered_and_linked_files_are_read(tree: Tree, codes: Codes) -> None:
+def test_linked_folders_are_skipped_and_linked_files_are_read(tree: Tree, codes: Codes) -> None:
     folder = tree("d/real/a.jpg", "other/b.jpg")
     (folder / "d/linked").symlink_to(folder / "other")
     (folder / "d/loop").symlink_to(folder / "d")
@@ -89,7 +89,7 @@ def test_linked_folders_are_not_entered_and_linked_files_are_read(tree: Tree, co
 
 
 @posix
-def test_what_is_no_file_but_named_like_an_image_is_a_record(tree: Tree, codes: Codes) -> None:
+def test_special_files_with_an_image_suffix_are_failed_images(tree: Tree, codes: Codes) -> None:
     folder = tree("d/a.jpg", "d/folder.jpg/b.jpg")
     os.mkfifo(folder / "d/pipe.jpg")
     os.mkfifo(folder / "d/pipe")
@@ -126,7 +126,7 @@ def locked() -> Iterator[Path]:
 
 
 @posix
-def test_a_folder_that_may_not_be_read_is_a_record_in_its_place(locked: Path, opened: Opened) -> None:
+def test_an_unreadable_folder_is_a_failed_image(locked: Path, opened: Opened) -> None:
     answers = [read() for read in opened(str(locked))]
     assert [(answer.origin.relative, answer.code) for answer in answers if isinstance(answer, FailedFrame)] == [
         ("a/x.jpg", "truncated"),
@@ -136,13 +136,13 @@ def test_a_folder_that_may_not_be_read_is_a_record_in_its_place(locked: Path, op
     assert [read().code for read in opened(str(locked / "b"))] == ["no-permission"]  # type: ignore[union-attr]
 
 
-def test_a_folder_without_images_yields_nothing(tree: Tree, files: Files) -> None:
+def test_a_folder_without_images_is_empty(tree: Tree, files: Files) -> None:
     folder = tree("d/notes.txt")
     (folder / "empty").mkdir()
     assert files("empty", "d") == []
 
 
-def test_what_the_run_writes_is_never_read_back(tree: Tree, files: Files) -> None:
+def test_outputs_of_the_run_are_never_read(tree: Tree, files: Files) -> None:
     folder = tree("a.jpg", "drawn/a.jpg", "drawn/b/c.jpg", "drawn-not/a.jpg", "sheet.png")
     outputs = (Path("drawn"), folder / "sheet.png")
     assert files(".", outputs=outputs) == ["./a.jpg", "./drawn-not/a.jpg"]
@@ -165,12 +165,14 @@ def test_what_the_run_writes_is_never_read_back(tree: Tree, files: Files) -> Non
         ("[ab].*", ["d/s/t/c.jpg"]),
     ],
 )
-def test_exclude_fits_names_and_paths_below_the_source(tree: Tree, files: Files, pattern: str, left: list[str]) -> None:
+def test_exclude_matches_names_and_paths_below_the_source(
+    tree: Tree, files: Files, pattern: str, left: list[str]
+) -> None:
     tree("d/a.jpg", "d/b.png", "d/s/a.jpg", "d/s/t/c.jpg")
     assert files("d", exclude=(pattern,)) == left
 
 
-def test_exclude_holds_for_what_is_named_too(tree: Tree, files: Files) -> None:
+def test_exclude_applies_to_named_files_too(tree: Tree, files: Files) -> None:
     tree("d/a.jpg", "d/a_mask.jpg")
     assert files("d/a.jpg", "d/a_mask.jpg", exclude=("*_mask.jpg",)) == ["d/a.jpg"]
 
@@ -182,7 +184,7 @@ def test_limit_takes_the_first(tree: Tree, files: Files) -> None:
     assert files("nope.jpg", "d", limit=2) == ["nope.jpg", "d/a.jpg"]
 
 
-def test_folders_deeper_than_python_calls_are_walked(tree: Tree, files: Files) -> None:
+def test_folders_deeper_than_the_recursion_limit_are_listed(tree: Tree, files: Files) -> None:
     folder = tree("d/a.jpg")
     os.chdir(folder / "d")
     for _ in range(1500):
@@ -205,7 +207,7 @@ def test_arguments_come_in_the_order_they_are_given(tree: Tree, files: Files) ->
     assert files("c.jpg", "a", "b.jpg", "c.jpg") == ["c.jpg", "a/z.jpg", "b.jpg", "c.jpg"]
 
 
-def test_a_source_that_is_not_there_is_a_record(tree: Tree, codes: Codes) -> None:
+def test_a_missing_file_is_a_failed_image(tree: Tree, codes: Codes) -> None:
     tree("a.jpg")
     assert codes("nope.jpg", "a.jpg", "no/such", "") == {
         "nope.jpg": "not-found",
@@ -215,7 +217,7 @@ def test_a_source_that_is_not_there_is_a_record(tree: Tree, codes: Codes) -> Non
     }
 
 
-def test_what_is_named_is_judged_by_its_contents_not_its_suffix(tree: Tree, codes: Codes) -> None:
+def test_a_named_file_is_checked_by_its_content_not_its_suffix(tree: Tree, codes: Codes) -> None:
     folder = tree("image.txt", "none")
     (folder / "notes.txt").write_text("hello")
     (folder / "film.mp4").write_bytes(b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100))
@@ -232,7 +234,7 @@ def test_what_is_named_is_judged_by_its_contents_not_its_suffix(tree: Tree, code
     "name",
     ["[red]x[/red].jpg", "a*b?.jpg", "-o.jpg", ":smile:.jpg", "new\nline.jpg", "\udcff\udcfe.jpg", " .jpg", "=1+1.jpg"],
 )
-def test_odd_names_are_read_as_they_are(tree: Tree, codes: Codes, name: str) -> None:
+def test_unusual_names_are_read(tree: Tree, codes: Codes, name: str) -> None:
     try:
         tree(f"d/{name}")
     except OSError:
@@ -241,7 +243,7 @@ def test_odd_names_are_read_as_they_are(tree: Tree, codes: Codes, name: str) -> 
     assert codes(f"d/{name}") == {f"d/{name}": "ok"}
 
 
-def test_other_addresses_than_http_are_refused_by_name(tree: Tree, opened: Opened) -> None:
+def test_other_schemes_than_http_are_rejected(tree: Tree, opened: Opened) -> None:
     tree()
     for address in ("ftp://host/a.jpg", "s3://bucket/a.jpg", "rtsp://cam/1", "file:///a.jpg"):
         (answer,) = [read() for read in opened(address)]
@@ -250,7 +252,7 @@ def test_other_addresses_than_http_are_refused_by_name(tree: Tree, opened: Opene
         assert "http and https" in answer.message
 
 
-def test_nothing_named_and_standard_input_named_twice_are_usage_errors(tmp_path: Path) -> None:
+def test_no_source_and_standard_input_twice_are_usage_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no images are named"):
         make_source([], SourceSettings())
     with pytest.raises(UsageError, match="more than once"):
@@ -289,7 +291,7 @@ def test_the_pixel_limit_reaches_the_decoder(tree: Tree, codes: Codes) -> None:
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(5, "Input/output error"), OSError("odd")])
-def test_a_machine_that_gives_out_is_a_record(
+def test_a_machine_error_is_a_failed_image(
     tree: Tree, codes: Codes, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: object, **__: object) -> bytes:
@@ -362,12 +364,12 @@ def test_stems_are_unique_across_suffixes(tree: Tree, opened: Opened) -> None:
         ("d//*.jpg", ["d//a.jpg", "d//b.jpg"]),
     ],
 )
-def test_a_quoted_glob_finds_what_the_shell_would(tree: Tree, files: Files, pattern: str, expected: list[str]) -> None:
+def test_a_quoted_glob_matches_like_the_shell(tree: Tree, files: Files, pattern: str, expected: list[str]) -> None:
     tree("d/a.jpg", "d/b.jpg", "d/n.txt", "d/.h.jpg", "d/s/a.jpg", "d/s/t/a.jpg", "d/.g/a.jpg", "e/n.txt")
     assert files(pattern) == expected
 
 
-def test_any_glob_finds_what_pythons_own_finds(tree: Tree, files: Files) -> None:
+def test_any_glob_matches_like_python(tree: Tree, files: Files) -> None:
     random_numbers = random.Random(0)
     parts = ["a", "b", "ab", "ba", "c"]
     names = ["/".join(random_numbers.choices(parts, k=random_numbers.randint(1, 4))) + ".jpg" for _ in range(60)]
@@ -380,13 +382,13 @@ def test_any_glob_finds_what_pythons_own_finds(tree: Tree, files: Files) -> None
         assert found == (sorted(expected, key=os.fsencode) or [pattern]), pattern
 
 
-def test_a_file_whose_name_looks_like_a_glob_is_taken_literally(tree: Tree, files: Files) -> None:
+def test_a_file_named_like_a_glob_is_a_file(tree: Tree, files: Files) -> None:
     tree("d/[a].jpg", "d/a.jpg", "[set]/b.jpg")
     assert files("d/[a].jpg") == ["d/[a].jpg"]
     assert files("[set]") == ["[set]/b.jpg"]
 
 
-def test_a_glob_that_matches_nothing_is_a_record(tree: Tree, opened: Opened) -> None:
+def test_a_glob_without_a_match_is_a_failed_image(tree: Tree, opened: Opened) -> None:
     tree("d/a.jpg")
     for pattern in ("d/*.png", "nope/*.jpg", "d/a.jpg/*"):
         (answer,) = [read() for read in opened(pattern)]
@@ -396,7 +398,7 @@ def test_a_glob_that_matches_nothing_is_a_record(tree: Tree, opened: Opened) -> 
 
 
 @posix
-def test_a_glob_steps_through_links_by_name_but_not_by_two_stars(tree: Tree, files: Files) -> None:
+def test_a_glob_follows_links_by_name_but_not_by_two_stars(tree: Tree, files: Files) -> None:
     folder = tree("real/a.jpg", "d/b.jpg")
     (folder / "d/link").symlink_to(folder / "real")
     assert files("d/*/a.jpg") == ["d/link/a.jpg"]

@@ -1,4 +1,4 @@
-"""Patterns and where their walks start."""
+"""Globs and their start folders."""
 
 import os
 import subprocess
@@ -21,16 +21,14 @@ from detcli.sources.images.path_walker import is_glob, split_glob
         ("./a?b/", "./", ("a?b",)),
     ],
 )
-def test_a_pattern_starts_from_the_folder_before_its_first_wildcard(
-    pattern: str, start: str, levels: tuple[str, ...]
-) -> None:
+def test_a_glob_starts_from_the_folder_before_its_wildcard(pattern: str, start: str, levels: tuple[str, ...]) -> None:
     assert split_glob(pattern) == (start, levels)
 
 
 @pytest.mark.parametrize(
     ("text", "answer"), [("a*", True), ("a?", True), ("[a]", True), ("a/b.jpg", False), ("{a,b}", False)]
 )
-def test_wildcards_make_a_pattern(text: str, answer: bool) -> None:
+def test_wildcards_make_a_glob(text: str, answer: bool) -> None:
     assert is_glob(text) is answer
 
 
@@ -46,7 +44,7 @@ assert "cv2" not in sys.modules and "torch" not in sys.modules
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names that are not UTF-8")
-def test_listing_needs_no_decoder_and_no_path_ever_reaches_opencv(tmp_path: Path, image: bytes) -> None:
+def test_listing_needs_no_decoder_and_opencv_gets_no_path(tmp_path: Path, image: bytes) -> None:
     try:
         (tmp_path / "\udcff\udcfe.jpg").write_bytes(image)  # OpenCV ends the process over such a name
     except OSError:

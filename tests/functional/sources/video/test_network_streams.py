@@ -1,4 +1,4 @@
-"""Streams that drop, stall and reset: taken up again, with the gap told and no frame invented; refusals are final."""
+"""Lost streams are reopened, with a reported gap and no invented frame; refusals are final."""
 
 import shutil
 import ssl
@@ -61,7 +61,7 @@ def sent_number(frame: Frame) -> int:
 
 class TestLoss:
     @pytest.mark.parametrize("then", ["close", "reset", "stall"])
-    def test_a_stream_goes_on_after_a_gap_with_the_frames_that_were_sent_and_no_others(self, then: str) -> None:
+    def test_a_stream_continues_after_a_gap_with_the_sent_frames(self, then: str) -> None:
         with serving(mjpeg(8, then), mjpeg(50)) as server:
             answers = [one() for one in video(server, max_frames=14)]
         frames, [gap] = frames_of(answers), gaps_of(answers)
@@ -72,7 +72,7 @@ class TestLoss:
         assert [one.origin.index for one in answers] == list(range(15))
         assert gap.origin.frame == answers[gap.origin.index + 1].origin.frame
 
-    def test_time_goes_on_as_the_clock_does(self) -> None:
+    def test_time_continues_by_the_clock(self) -> None:
         clock = Hasty()
         with serving(mjpeg(8), mjpeg(50)) as server:
             answers = [one() for one in video(server, max_frames=14, clock=clock)]
@@ -84,7 +84,7 @@ class TestLoss:
         assert after - before < sum(clock.waits) + 5
 
     @pytest.mark.parametrize("then", ["close", "stall"])
-    def test_rtsp_is_read_over_its_own_connection_and_taken_up_again(self, tmp_path: Path, then: str) -> None:
+    def test_rtsp_is_read_over_tcp_and_reopened(self, tmp_path: Path, then: str) -> None:
         path = write_video(tmp_path / "a.ts", 40)
         whole = [pixels for _, pixels in plainly(path)]
         with serving(rtsp(path.read_bytes(), then, every_s=0.005)) as server:
@@ -96,7 +96,7 @@ class TestLoss:
         for part in (first, second):
             assert all(np.array_equal(frame.pixels, pixels) for frame, pixels in zip(part, whole, strict=False))
 
-    def test_silence_before_a_loss_is_noticed_belongs_to_the_gap(self, tmp_path: Path) -> None:
+    def test_silence_before_a_loss_is_part_of_the_gap(self, tmp_path: Path) -> None:
         path, clock = write_video(tmp_path / "a.ts", 40), Hasty()
         with serving(rtsp(path.read_bytes(), "stall", every_s=0.005)) as server:
             address = f"rtsp://127.0.0.1:{server.port}/cam"
@@ -105,7 +105,7 @@ class TestLoss:
         before, after = (answers[gap.origin.index + step].origin.time_s or 0.0 for step in (-1, 1))
         assert after - before >= sum(clock.waits) + 0.9 * QUICK.read_s
 
-    def test_a_loss_is_told_before_the_server_is_back(self) -> None:
+    def test_a_loss_is_reported_before_the_server_is_back(self) -> None:
         with serving(mjpeg(500)) as server:
             source = video(server, clock=BackoffClock())
             images = iter(source)
@@ -119,7 +119,7 @@ class TestLoss:
         assert gap.code == "gap"
         assert "lost" in gap.message
 
-    def test_without_reconnecting_a_loss_is_an_error_that_says_why(self) -> None:
+    def test_without_reconnecting_a_loss_is_an_error_with_the_reason(self) -> None:
         with serving(mjpeg(8, "reset")) as server:
             images = iter(video(server, reconnect=False))
             with pytest.raises(SourceError, match="was lost after") as caught:
@@ -130,7 +130,7 @@ class TestLoss:
     @pytest.mark.parametrize(
         ("status", "code"), [("401 Unauthorized", "no-permission"), ("404 Not Found", "not-found")]
     )
-    def test_a_refusal_ends_it(self, status: str, code: str) -> None:
+    def test_a_refusal_of_the_server_is_final(self, status: str, code: str) -> None:
         with serving(mjpeg(8), answer("503 Busy"), answer(status)) as server:
             source = iter(video(server))
             with pytest.raises(SourceError, match=status[:3]) as caught:
@@ -138,7 +138,7 @@ class TestLoss:
             assert len(server.requests) == 3
         assert caught.value.code == code
 
-    def test_a_gap_longer_than_what_is_looked_at_ends_it(self) -> None:
+    def test_a_gap_longer_than_the_duration_ends_the_video(self) -> None:
         clock = Hasty()
         with serving(mjpeg(8), answer("503 Busy")) as server:
             answers = [one() for one in video(server, duration_s=5.0, clock=clock)]
@@ -159,7 +159,7 @@ class TestLoss:
             thread.join(5)
             assert not thread.is_alive()
 
-    def test_closing_does_not_wait_for_a_server_that_is_silent(self) -> None:
+    def test_closing_does_not_wait_for_a_silent_server(self) -> None:
         with serving(mjpeg(0, "stall")) as server:
             source = VideoStream(f"http://127.0.0.1:{server.port}/", VideoSettings(), limits=ContainerLimits(2.0, 2.0))
 
@@ -179,7 +179,7 @@ class TestLoss:
 
 class TestDatagrams:
     @pytest.mark.parametrize("scheme", ["udp", "rtp"])
-    def test_a_transport_stream_comes_by_datagrams(self, tmp_path: Path, scheme: str) -> None:
+    def test_a_transport_stream_is_read_from_datagrams(self, tmp_path: Path, scheme: str) -> None:
         path = write_video(tmp_path / "a.ts", 60)
         with poured(path.read_bytes(), rtp=scheme == "rtp") as port:
             source = VideoStream(f"{scheme}://127.0.0.1:{port}", VideoSettings(max_frames=20), limits=QUICK)
@@ -210,14 +210,14 @@ class TestReturn:
         back_off.ran_for(4.0)  # as from a camera that ends each connection after some seconds
         assert back_off.pause_s() == 0.5
 
-    def test_a_server_that_is_not_there_is_looked_for_every_two_seconds(self) -> None:
+    def test_a_server_that_is_down_is_checked_every_two_seconds(self) -> None:
         with serving(mjpeg(1)) as server:
             server.hang_up()
             clock = Hasty()
             wait_for_server(("127.0.0.1", server.port), 9.0, clock, threading.Event())
             assert clock.waits == pytest.approx([2, 2, 2, 2, 1], abs=0.2)
 
-    def test_a_server_that_answers_is_spared(self) -> None:
+    def test_a_server_that_answers_is_not_checked(self) -> None:
         with serving(mjpeg(1)) as server:
             clock = Hasty()
             wait_for_server(("127.0.0.1", server.port), 9.0, clock, threading.Event())
@@ -232,7 +232,7 @@ class TestFilesBehindAddresses:
 
     @pytest.mark.parametrize("ranges", [True, False])
     @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
-    def test_a_lost_connection_costs_no_frame(self, tmp_path: Path, name: str, ranges: bool) -> None:
+    def test_a_lost_connection_loses_no_frame(self, tmp_path: Path, name: str, ranges: bool) -> None:
         path = write_video(tmp_path / name, 90, noise=True)
         data, expected = path.read_bytes(), plainly(path)
         half = len(data) // 2
@@ -245,14 +245,14 @@ class TestFilesBehindAddresses:
             assert one.origin.time_s == pytest.approx(time_s, abs=1e-3)
             assert np.array_equal(one.pixels, pixels)
 
-    def test_however_long_a_file_is_out_of_reach_none_of_its_frames_is_passed_over(self, path: Path) -> None:
+    def test_a_file_out_of_reach_for_long_loses_no_frame(self, path: Path) -> None:
         data, away = path.read_bytes(), [answer("503 Busy")] * 4
         with serving(part_of(data, len(data) // 2), *away, part_of(data)) as server:
             answers = [one() for one in video(server, path="/a.mp4", duration_s=2.5)]
             assert len(server.requests) > 5
         assert [answer.origin.frame for answer in answers] == list(range(75))
 
-    def test_a_server_that_always_stops_at_the_same_place_is_given_up(self, tmp_path: Path) -> None:
+    def test_a_server_that_always_stops_at_one_position_is_an_error(self, tmp_path: Path) -> None:
         data = write_video(tmp_path / "a.mp4", 90, noise=True).read_bytes()
         clock = Hasty()
         with serving(part_of(data, len(data) // 2, ranges=False)) as server:
@@ -262,7 +262,7 @@ class TestFilesBehindAddresses:
             assert len(server.requests) == 11
         assert sum(clock.waits) > 60
 
-    def test_every_frame_of_a_file_is_looked_at(self, path: Path) -> None:
+    def test_every_frame_of_a_file_is_read(self, path: Path) -> None:
         assert not VideoStream("https://example.org/a.mp4?x=1", VideoSettings()).live
         assert VideoStream("https://example.org/stream", VideoSettings()).live
         assert not VideoStream("https://example.org/stream", VideoSettings(live=False)).live
@@ -289,12 +289,12 @@ class TestRefused:
         ("status", "code"),
         [("401 No", "no-permission"), ("403 No", "no-permission"), ("404 No", "not-found"), ("500 No", "not-found")],
     )
-    def test_at_the_beginning_every_refusal_is_an_error(self, status: str, code: str) -> None:
+    def test_a_refusal_at_the_beginning_is_an_error(self, status: str, code: str) -> None:
         with serving(answer(status)) as server:
             assert self.refused(server).code == code
             assert len(server.requests) == 1
 
-    def test_nobody_there(self) -> None:
+    def test_no_server_at_the_address_is_an_error(self) -> None:
         with serving(answer("200 OK")) as server:
             server.hang_up()
             assert "refused" in str(self.refused(server))
@@ -305,7 +305,7 @@ class TestRefused:
             with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
                 source.info()
 
-    def test_a_page_is_no_video(self) -> None:
+    def test_a_web_page_is_not_a_video(self) -> None:
         with serving(answer("200 OK", b"<!doctype html><p>Please log in</p>" * 20)) as server:
             assert self.refused(server).code == "unsupported"
 
@@ -325,7 +325,7 @@ class TestSecrets:
             yield repr(error)
             yield repr((error.__cause__, error.__context__ if not error.__suppress_context__ else None))
 
-    def test_credentials_are_in_no_name_and_no_message(self) -> None:
+    def test_no_name_and_no_message_has_credentials(self) -> None:
         with serving(mjpeg(4), mjpeg(4, "reset"), answer("404 Gone")) as server:
             said = "\n".join(self.words(server))
             assert "pa55word" in str(server.requests)  # the server is told
@@ -333,7 +333,7 @@ class TestSecrets:
         assert "pa55word" not in said
         assert "bob" not in said
 
-    def test_the_password_is_given_when_the_server_asks_for_it(self) -> None:
+    def test_the_password_is_sent_when_the_server_requests_it(self) -> None:
         challenge = answer("401 Unauthorized", headers=['WWW-Authenticate: Basic realm="cam"'])
         with serving(challenge, mjpeg(5)) as server:
             source = VideoStream(
@@ -355,7 +355,7 @@ class TestCertificates:
         return folder / "cert.pem"
 
     @pytest.mark.parametrize("trusted", [True, False])
-    def test_a_password_goes_only_to_whom_the_certificate_names(
+    def test_a_password_is_sent_only_with_a_valid_certificate(
         self, certificate: Path, trusted: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         if trusted:

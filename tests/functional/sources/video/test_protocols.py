@@ -1,4 +1,4 @@
-"""What FFmpeg may open on behalf of a video: nothing that the kind of source does not need."""
+"""FFmpeg may only open what the kind of source needs."""
 
 import json
 import os
@@ -37,7 +37,7 @@ class TestFiles:
         return write_video(tmp_path / "segment.ts", 30).read_bytes()
 
     @pytest.mark.parametrize("name", ["a.m3u8", "a.mp4", "a.ffconcat", "a.txt", "a.sdp", "a.mpd"])
-    def test_no_file_makes_a_call(self, tmp_path: Path, segment: bytes, name: str) -> None:
+    def test_no_file_opens_a_connection(self, tmp_path: Path, segment: bytes, name: str) -> None:
         with serving(part_of(segment)) as server:
             address = f"http://127.0.0.1:{server.port}/segment.ts"
             text = {
@@ -54,7 +54,7 @@ class TestFiles:
             assert server.requests == []
         assert name in str(caught.value)
 
-    def test_a_playlist_of_files_beside_it_is_read(self, tmp_path: Path, segment: bytes) -> None:
+    def test_a_playlist_of_files_next_to_it_is_read(self, tmp_path: Path, segment: bytes) -> None:
         (tmp_path / "a.m3u8").write_text(playlist("segment.ts"))
         assert len(read(tmp_path / "a.m3u8")) == 30
 
@@ -72,28 +72,28 @@ class TestStreams:
             assert len(server.requests) == 1
         return str(caught.value)
 
-    def test_a_playlist_from_elsewhere_names_no_file_of_this_machine(self, tmp_path: Path) -> None:
+    def test_a_remote_playlist_opens_no_local_file(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "secret.ts", 30)
         for name in (f"file://{path}", str(path), f"file:{path}", f"concat:{path}", f"subfile,,start,0,end,0,,:{path}"):
             body = playlist(name).encode()
             with serving(part_of(body), answer("404 Not Found")) as server, pytest.raises(SourceError):
                 read(f"http://127.0.0.1:{server.port}/a.m3u8")
 
-    def test_a_redirect_leads_to_no_file_of_this_machine(self, tmp_path: Path) -> None:
+    def test_a_redirect_opens_no_local_file(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "secret.ts", 30)
         self.refused(answer("302 Found", headers=[f"Location: file://{path}"]))
 
     @pytest.mark.parametrize("address", ["ftp://h/a.mp4", "gopher://h/", "smb://h/a", "file:///a.mp4", "concat://a|b"])
-    def test_other_schemes_are_named_with_those_that_are_read(self, address: str) -> None:
+    def test_the_error_of_another_scheme_names_the_supported_ones(self, address: str) -> None:
         with pytest.raises(UsageError, match=r"http://, https://, rtsp://"):
             access_of(address)
 
-    def test_refused_addresses_are_shown_without_credentials(self) -> None:
+    def test_rejected_addresses_are_shown_without_credentials(self) -> None:
         with pytest.raises(UsageError) as caught:
             access_of("ftp://bob:pa55word@h/a.mp4?key=pa55word")
         assert "pa55word" not in str(caught.value)
 
-    def test_a_port_that_is_none_is_a_usage_error(self) -> None:
+    def test_an_invalid_port_is_a_usage_error(self) -> None:
         with pytest.raises(UsageError, match="port"):
             access_of("http://bob:pa55word@host:99999/")
 
@@ -103,7 +103,7 @@ class TestStreams:
             access_of(address)
         assert "pa55word" not in str(caught.value)
 
-    def test_rtsp_asks_for_its_own_connection(self) -> None:
+    def test_rtsp_uses_tcp(self) -> None:
         access = access_of("rtsp://cam.local/1")
         assert access.options["rtsp_transport"] == "tcp"
         assert "udp" not in access.options["protocol_whitelist"].split(",")
@@ -114,7 +114,7 @@ class TestStreams:
         allowed = access_of(address).options["protocol_whitelist"].split(",")
         assert not {"file", "pipe", "fd", "concat", "subfile", "unix"} & set(allowed)
 
-    def test_frames_lie_below_host_and_path(self) -> None:
+    def test_frame_names_start_with_host_and_path(self) -> None:
         assert access_of("rtsp://u:p@cam.local:554/yard/1?key=x").source_name == "cam.local/yard/1"
 
 
@@ -135,11 +135,11 @@ class TestStandardInput:
         data = write_video(tmp_path / name, 30, codec=codec).read_bytes()
         assert self.answers(data) == pytest.approx([number / 30 for number in range(30)], abs=1e-3)
 
-    def test_a_file_is_read_from_standard_input_whatever_its_order(self, tmp_path: Path) -> None:
+    def test_a_file_is_read_from_standard_input(self, tmp_path: Path) -> None:
         data = write_video(tmp_path / "a.mp4", 30).read_bytes()
         assert len(self.answers(data, as_file=tmp_path / "b.mp4")) == 30  # type: ignore[arg-type]
 
-    def test_nothing_is_told_as_such(self, tmp_path: Path) -> None:
+    def test_empty_standard_input_is_reported(self, tmp_path: Path) -> None:
         assert "standard input: it is empty" in str(self.answers(b""))
         assert "standard input: it is empty" in str(self.answers(b"", as_file=tmp_path / "a.ts"))
         done = subprocess.run(
@@ -147,21 +147,21 @@ class TestStandardInput:
         )
         assert b"it is empty" in done.stdout
 
-    def test_what_is_no_video_is_not_called_empty(self) -> None:
+    def test_standard_input_without_a_video_is_not_called_empty(self) -> None:
         assert "standard input: not a video" in str(self.answers(b"hello"))
 
     @pytest.mark.skipif(sys.platform == "win32", reason="a shell closes it")
-    def test_a_closed_one_is_told(self) -> None:
+    def test_closed_standard_input_is_reported(self) -> None:
         command = ["sh", "-c", 'exec "$0" -c "$1" <&-', sys.executable, READ_STDIN]
         done = subprocess.run(command, capture_output=True, check=True)
         assert b"standard input is closed" in done.stdout
 
-    def test_a_playlist_there_makes_no_call_and_opens_no_file(self, tmp_path: Path) -> None:
+    def test_a_playlist_opens_no_connection_and_no_file(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.ts", 3)
         assert "cannot read standard input" in str(self.answers(playlist(str(path)).encode()))
 
     @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no terminals there")
-    def test_a_terminal_is_no_video(self) -> None:
+    def test_a_terminal_is_not_a_video(self) -> None:
         master, slave = os.openpty()
         done = subprocess.run(
             [sys.executable, "-c", READ_STDIN], stdin=slave, capture_output=True, check=True, timeout=20

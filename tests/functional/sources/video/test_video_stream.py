@@ -1,4 +1,4 @@
-"""Video files: each frame that PyAV decodes, at its time, upright; what is damaged is told, and the rest continues."""
+"""Video files: each frame at its time, upright; damage is reported, and the rest is decoded."""
 
 import os
 import sys
@@ -45,7 +45,7 @@ def assert_equal_to_plain(answers: list[Frame], path: Path) -> None:
 
 class TestWholeFiles:
     @pytest.mark.parametrize("name", KINDS)
-    def test_frames_and_times_are_those_that_pyav_decodes(self, tmp_path: Path, name: str) -> None:
+    def test_frames_and_times_equal_pyavs(self, tmp_path: Path, name: str) -> None:
         path = write_video(tmp_path / name, 30, **KINDS[name])
         assert len(plainly(path)) == 30
         answers = read(path)
@@ -69,12 +69,12 @@ class TestWholeFiles:
         assert gaps_of(answers) == []
         assert len(answers) == 40
 
-    def test_time_begins_with_the_first_frame(self, tmp_path: Path) -> None:
+    def test_time_starts_with_the_first_frame(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mkv", 5, times=[700, 733, 766, 800, 833], base=Fraction(1, 1000))
         assert [answer.origin.time_s for answer in read(path)] == pytest.approx([0, 0.033, 0.066, 0.1, 0.133], abs=1e-3)
 
     @pytest.mark.parametrize(("turned", "mirrored"), [(90, False), (180, False), (-90, False), (0, True), (90, True)])
-    def test_frames_come_upright(self, tmp_path: Path, turned: int, mirrored: bool) -> None:
+    def test_frames_are_upright(self, tmp_path: Path, turned: int, mirrored: bool) -> None:
         path = write_video(tmp_path / "a.mp4", 3, turned=turned, mirrored=mirrored)
         lying = plainly(path)[0][1]
         expected = np.rot90(lying, turned // 90)
@@ -99,7 +99,7 @@ class TestWholeFiles:
             assert np.array_equal(answer.pixels, pixels)
 
     @pytest.mark.parametrize("codec", ["libx264", "libx265"])
-    def test_files_that_were_joined_are_one(self, tmp_path: Path, codec: str) -> None:
+    def test_concatenated_files_are_one_video(self, tmp_path: Path, codec: str) -> None:
         options = {"x265-params": "log-level=0"} if codec == "libx265" else {}
         one = write_video(tmp_path / "one.ts", 45, codec=codec, options=options)
         path = tmp_path / "joined.ts"
@@ -120,7 +120,7 @@ class TestWholeFiles:
         assert times[0] == 0
         assert all(before < after for before, after in pairwise(times))
 
-    def test_a_header_that_says_no_rate_changes_nothing(self, tmp_path: Path) -> None:
+    def test_a_header_without_a_rate_changes_nothing(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 12)
         data = bytearray(path.read_bytes())
         begin = data.index(b"mvhd") + 20  # duration of the whole, and of the images: 0
@@ -131,7 +131,7 @@ class TestWholeFiles:
         video = VideoStream(str(tmp_path / "b.mp4"), VideoSettings())
         assert [one().origin.time_s for one in video] == pytest.approx([n / 30 for n in range(12)], abs=1e-3)
 
-    def test_a_rate_of_nought_is_unknown(self, tmp_path: Path) -> None:
+    def test_a_rate_of_0_is_unknown(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.avi", 12, codec="mpeg4")
         data = bytearray(path.read_bytes())
         begin = data.index(b"strh") + 28
@@ -141,19 +141,19 @@ class TestWholeFiles:
         assert len(times) == 12
         assert all(before < after for before, after in pairwise(times))
 
-    def test_sound_is_told_and_read_past(self, tmp_path: Path) -> None:
+    def test_audio_is_reported_and_skipped(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 20, sound=True)
         assert VideoStream(str(path), VideoSettings()).info().sound
         assert_equal_to_plain(frames_of(read(path)), path)
 
-    def test_facts_are_what_the_file_says(self, tmp_path: Path) -> None:
+    def test_info_is_what_the_file_reports(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 45)
         info = VideoStream(str(path), VideoSettings()).info()
         assert (info.name, info.size_hw, info.frames, info.sound) == (str(path), (48, 64), 45, False)
         assert info.rate == pytest.approx(30)
         assert info.duration_s == pytest.approx(1.5)
 
-    def test_it_is_opened_by_its_name(self, tmp_path: Path) -> None:
+    def test_a_file_is_opened_by_its_name(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 2)
         source = open_video_source(str(path), VideoSettings(), index_from=7)
         assert [image.origin.index for image in source] == [7, 8]
@@ -166,7 +166,7 @@ class TestWholeFiles:
             os.replace(write_video(tmp_path / "made.mp4", 2), path)  # noqa: PTH105
             assert len(read(os.fsdecode(path))) == 2
 
-    def test_names_of_frames_are_below_the_name_of_the_file(self, tmp_path: Path) -> None:
+    def test_frame_names_start_with_the_name_of_the_file(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "street.mp4", 2)
         origins = [answer.origin for answer in read(path)]
         assert [origin.relative for origin in origins] == ["street/frame_000000.jpg", "street/frame_000001.jpg"]
@@ -174,7 +174,7 @@ class TestWholeFiles:
 
 
 class TestPixels:
-    def test_they_are_converted_by_whoever_asks_in_any_thread(self, tmp_path: Path) -> None:
+    def test_pixels_are_converted_in_any_thread(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 20, noise=True)
         images = list(VideoStream(str(path), VideoSettings()))
         pixels: dict[int, Pixels | None] = {}
@@ -192,7 +192,7 @@ class TestPixels:
         for number, (_, expected) in enumerate(plainly(path)):
             assert np.array_equal(pixels[number], expected)
 
-    def test_where_nobody_looks_at_them_only_the_resized_ones_come(self, tmp_path: Path) -> None:
+    def test_with_a_resize_only_the_resized_pixels_are_returned(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 1)
 
         def resize(image: Image.Image) -> Pixels:
@@ -222,16 +222,16 @@ class TestChoice:
     def numbers(self, path: Path, **settings: Any) -> list[int | None]:
         return [answer.origin.frame for answer in read(path, VideoSettings(**settings))]
 
-    def test_stride_takes_every_so_manieth(self, path: Path) -> None:
+    def test_stride_takes_every_nth_frame(self, path: Path) -> None:
         assert self.numbers(path, stride=7) == list(range(0, 60, 7))
 
-    def test_fps_takes_at_most_so_many_a_second(self, path: Path) -> None:
+    def test_fps_limits_the_frames_per_second(self, path: Path) -> None:
         assert self.numbers(path, fps=10) == list(range(0, 60, 3))
 
-    def test_duration_ends_it(self, path: Path) -> None:
+    def test_duration_ends_the_video(self, path: Path) -> None:
         assert self.numbers(path, start_s=0.5, duration_s=0.2) == list(range(15, 21))
 
-    def test_max_frames_ends_it(self, path: Path) -> None:
+    def test_max_frames_ends_the_video(self, path: Path) -> None:
         assert self.numbers(path, stride=2, max_frames=3) == [0, 2, 4]
 
     @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi", "a.webm"])
@@ -268,14 +268,14 @@ class TestChoice:
                 assert (one.origin.frame, one.origin.time_s) == (other.origin.frame, other.origin.time_s)
                 assert np.array_equal(one.pixels, other.pixels)
 
-    def test_a_start_behind_the_end_gives_nothing(self, path: Path) -> None:
+    def test_a_start_after_the_end_gives_no_frames(self, path: Path) -> None:
         assert self.numbers(path, start_s=5) == []
 
     @pytest.mark.parametrize(
         "settings",
         [{}, {"stride": 7}, {"fps": 10}, {"start_s": 0.5}, {"duration_s": 1.0}, {"max_frames": 5}, {"start_s": 9}],
     )
-    def test_the_count_is_known_beforehand(self, path: Path, settings: dict[str, Any]) -> None:
+    def test_the_count_is_known_in_advance(self, path: Path, settings: dict[str, Any]) -> None:
         assert VideoStream(str(path), VideoSettings(**settings)).count() == len(self.numbers(path, **settings))
 
 
@@ -301,9 +301,7 @@ class TestDamage:
             (name, how) for name in ("h264.mkv", "h264.ts", "h265.mkv", "vp9.webm") for how in ("zeros", "noise", "cut")
         ],
     )
-    def test_a_file_damaged_in_the_middle_goes_on_and_the_gap_is_counted(
-        self, tmp_path: Path, name: str, how: str
-    ) -> None:
+    def test_a_file_continues_after_damage_and_missing_frames_count(self, tmp_path: Path, name: str, how: str) -> None:
         kind = {"h265.mkv": KINDS["h265.mp4"]}.get(name, KINDS.get(name, {}))
         path = write_video(tmp_path / name, 60, noise=True, **kind)
         whole = {round(time_s, 3): pixels for time_s, pixels in plainly(path)}
@@ -324,7 +322,7 @@ class TestDamage:
 
     @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.webm"])
     @pytest.mark.parametrize("seed", range(6))
-    def test_no_loss_passes_in_silence_and_time_goes_forward(self, tmp_path: Path, name: str, seed: int) -> None:
+    def test_every_loss_is_reported_and_time_increases(self, tmp_path: Path, name: str, seed: int) -> None:
         path = write_video(
             tmp_path / name, 60, noise=True, sound=True, codec="libvpx-vp9" if name == "a.webm" else "libx264"
         )
@@ -342,19 +340,17 @@ class TestDamage:
         times = [answer.origin.time_s or 0.0 for answer in frames_of(answers)]
         assert all(before < after for before, after in pairwise(times))
 
-    def test_the_frame_after_a_gap_has_the_number_that_the_gap_says(self, tmp_path: Path) -> None:
+    def test_the_number_of_a_frame_after_a_gap_includes_the_gap(self, tmp_path: Path) -> None:
         answers = read(self.damaged(write_video(tmp_path / "a.mp4", 60, noise=True), "zeros"))
         [gap] = gaps_of(answers)
         assert answers[gap.origin.index + 1].origin.frame == gap.origin.frame
 
-    def test_names_of_gaps_are_those_of_no_frame(self, tmp_path: Path) -> None:
+    def test_names_of_gaps_and_frames_differ(self, tmp_path: Path) -> None:
         answers = read(self.damaged(write_video(tmp_path / "a.mp4", 60, noise=True), "zeros"))
         assert len({answer.origin.relative for answer in answers}) == len(answers)
 
     @pytest.mark.parametrize(("name", "code"), [("a.mkv", "truncated"), ("a.avi", "truncated"), ("a.mp4", "truncated")])
-    def test_a_truncated_file_gives_what_is_there_and_says_that_there_was_more(
-        self, tmp_path: Path, name: str, code: str
-    ) -> None:
+    def test_a_truncated_file_gives_its_frames_and_reports_the_rest(self, tmp_path: Path, name: str, code: str) -> None:
         path = write_video(tmp_path / name, 60, noise=True, codec="mpeg4" if name == "a.avi" else "libx264")
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
         answers = read(path)
@@ -362,7 +358,7 @@ class TestDamage:
         assert answers[-1] in gaps_of(answers)
         assert gaps_of(answers)[-1].code == code
 
-    def test_a_truncated_file_of_fragments_says_what_its_last_one_should_have(self, tmp_path: Path) -> None:
+    def test_a_truncated_fragmented_file_reports_the_missing_frames(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 60, noise=True, movflags="frag_keyframe+empty_moov+default_base_moof")
         assert gaps_of(read(path)) == []
         data = path.read_bytes()
@@ -373,7 +369,7 @@ class TestDamage:
         missing = sum(next(int(word) for word in gap.message.split() if word.isdecimal()) for gap in gaps)
         assert len(frames_of(answers)) + missing == 60
 
-    def test_whole_files_with_longer_sound_are_not_truncated(self, tmp_path: Path) -> None:
+    def test_complete_files_with_longer_audio_are_not_truncated(self, tmp_path: Path) -> None:
         with av.open(str(tmp_path / "a.mkv"), "w") as file:
             stream, voice = file.add_stream("libx264", rate=30), file.add_stream("aac", rate=48000, layout="mono")
             stream.width, stream.height = 64, 48
@@ -393,7 +389,7 @@ class TestRefused:
         assert str(path) in str(caught.value)
         return caught.value
 
-    def test_a_recording_that_was_cut_off_is_named_so(self, tmp_path: Path) -> None:
+    def test_a_recording_without_an_index_is_truncated(self, tmp_path: Path) -> None:
         whole = write_video(tmp_path / "a.mp4", 30).read_bytes()
         moov = whole.index(b"moov") - 4
         (tmp_path / "b.mp4").write_bytes(whole[:moov])
@@ -401,34 +397,34 @@ class TestRefused:
         assert error.code == "truncated"
         assert "index" in str(error)
 
-    def test_sound_alone_is_told(self, tmp_path: Path) -> None:
+    def test_audio_without_video_is_reported(self, tmp_path: Path) -> None:
         with av.open(str(tmp_path / "a.m4a"), "w", format="mp4") as file:
             voice = file.add_stream("aac", rate=48000, layout="mono")
             file.mux(tone(voice, 0.2))
         assert "audio but no video" in str(self.refused(tmp_path / "a.m4a"))
 
-    def test_an_empty_file_is_told(self, tmp_path: Path) -> None:
+    def test_an_empty_file_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").touch()
         assert self.refused(tmp_path / "a.mp4").code == "empty"
 
-    def test_no_such_file(self, tmp_path: Path) -> None:
+    def test_a_missing_file_is_reported(self, tmp_path: Path) -> None:
         assert self.refused(tmp_path / "a.mp4").code == "not-found"
 
     def test_an_image_is_rejected_as_an_image(self, tmp_path: Path) -> None:
         Image.fromarray(image(0)).save(tmp_path / "a.jpg")
         assert "an image, not a video" in str(self.refused(tmp_path / "a.jpg"))
 
-    def test_a_folder_is_told_how_it_is_named(self, tmp_path: Path) -> None:
+    def test_the_error_of_a_folder_names_its_videos(self, tmp_path: Path) -> None:
         error = self.refused(tmp_path)
         assert error.code == "not-a-file"
         assert f"{tmp_path}/*" in str(error)
 
-    def test_text_is_no_video(self, tmp_path: Path) -> None:
+    def test_text_is_not_a_video(self, tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_text("one line\n" * 99)  # FFmpeg would draw it
         assert self.refused(tmp_path / "a.txt").code == "unsupported"
 
-    @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="whoever may read everything")
-    def test_no_permission_is_told(self, tmp_path: Path) -> None:
+    @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read every file")
+    def test_a_missing_permission_is_reported(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 2)
         path.chmod(0)
         assert self.refused(path).code == "no-permission"
@@ -451,7 +447,7 @@ class TestClosing:
         assert list(images) == []
 
     @pytest.mark.skipif(not DESCRIPTORS.exists(), reason="open files are listed on Linux alone")
-    def test_what_was_only_looked_at_is_let_go(self, tmp_path: Path) -> None:
+    def test_an_opened_video_without_an_iteration_is_closed(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 3)
         video = VideoStream(str(path), VideoSettings())
         video.info()
@@ -459,7 +455,7 @@ class TestClosing:
         video.close()
         assert len(list(DESCRIPTORS.iterdir())) < before
 
-    def test_it_is_read_once(self, tmp_path: Path) -> None:
+    def test_a_video_is_iterated_once(self, tmp_path: Path) -> None:
         video = VideoStream(str(write_video(tmp_path / "a.mp4", 3)), VideoSettings())
         list(video)
         with pytest.raises(RuntimeError, match="once"):

@@ -1,4 +1,4 @@
-"""Lists of paths as they come in, and standard input that may be an image instead."""
+"""Lists of paths, and standard input that may be an image instead."""
 
 import io
 import os
@@ -69,11 +69,11 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
         (b"\xff\n", ["\udcff"]),
     ],
 )
-def test_lines_are_paths(data: bytes, paths: list[str]) -> None:
+def test_each_line_is_a_path(data: bytes, paths: list[str]) -> None:
     assert listed(data) == paths
 
 
-def test_zero_bytes_separate_any_names() -> None:
+def test_zero_bytes_separate_names_of_any_kind() -> None:
     assert listed(b"a\nb.jpg\0c\r\0\0d.jpg", null_separated=True) == ["a\nb.jpg", "c\r", "d.jpg"]
 
 
@@ -91,7 +91,7 @@ def test_parts_of_any_size_give_the_same_paths(null_separated: bool) -> None:
         assert listed(*parts, null_separated=null_separated) == names
 
 
-def test_a_path_is_given_before_the_next_is_there() -> None:
+def test_a_path_is_returned_before_the_next_arrives() -> None:
     stream = Drip(b"a.jpg\n", b"b.jpg\n")
     paths = paths_in(stream, null_separated=False)
     assert next(paths) == "a.jpg"
@@ -106,7 +106,7 @@ def test_a_path_is_given_before_the_next_is_there() -> None:
         (b"x" * 40_000, "is not a list of paths: an entry is longer than 32,768 bytes"),
     ],
 )
-def test_what_is_no_list_is_a_usage_error(data: bytes, sentence: str) -> None:
+def test_an_invalid_list_is_a_usage_error(data: bytes, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         listed(data)
 
@@ -114,7 +114,7 @@ def test_what_is_no_list_is_a_usage_error(data: bytes, sentence: str) -> None:
 # --- lists as sources -------------------------------------------------------------------------------------------------
 
 
-def test_a_list_comes_after_the_arguments_and_names_files_folders_and_missing_ones(tree: Tree, opened: Opened) -> None:
+def test_a_list_follows_the_arguments_and_names_any_path(tree: Tree, opened: Opened) -> None:
     folder = tree("a.jpg", "d/b.jpg", "d/s/c.jpg", "[x].jpg", "z.jpg")
     (folder / "list.txt").write_text("d\nnope.jpg\n[x].jpg\n*.jpg\na.jpg\n")
     source = opened("z.jpg", files_from="list.txt")
@@ -131,7 +131,7 @@ def test_a_list_comes_after_the_arguments_and_names_files_folders_and_missing_on
     assert [read.origin for read in source] == [read.origin for read in source]
 
 
-def test_names_of_a_list_are_relative_to_where_we_stand(tree: Tree, opened: Opened) -> None:
+def test_names_of_a_list_are_relative_to_the_current_folder(tree: Tree, opened: Opened) -> None:
     folder = tree("d/a.jpg", "e/b.jpg", "f/list.txt")
     outside = f"{folder.parent}/else/c.jpg"
     (folder / "list").write_text(f"d/a.jpg\n./e/../d/a.jpg\n{folder}/e/b.jpg\n../up.jpg\n{outside}\n")
@@ -140,7 +140,7 @@ def test_names_of_a_list_are_relative_to_where_we_stand(tree: Tree, opened: Open
     assert relatives[3:] == [f"{folder.parent}/up.jpg".lstrip("/"), outside.lstrip("/")]
 
 
-def test_a_list_never_feeds_a_run_what_it_writes(tree: Tree, opened: Opened) -> None:
+def test_a_list_never_names_outputs_of_the_run(tree: Tree, opened: Opened) -> None:
     folder = tree("a.jpg", "drawn/a.jpg")
     (folder / "list").write_text(f"a.jpg\ndrawn/a.jpg\n{folder}/drawn/a.jpg\ndrawn\n./drawn/../a.jpg\n")
     assert [file for file, _ in read_all(opened(files_from="list", outputs=(Path("drawn"),)))] == [
@@ -150,7 +150,7 @@ def test_a_list_never_feeds_a_run_what_it_writes(tree: Tree, opened: Opened) -> 
     assert len(read_all(opened(files_from="list", outputs=(Path(),)))) == 5
 
 
-def test_exclude_and_limit_hold_for_lists(tree: Tree, opened: Opened) -> None:
+def test_exclude_and_limit_apply_to_lists(tree: Tree, opened: Opened) -> None:
     folder = tree("a.jpg", "m/b.jpg", "c.jpg", "d.jpg")
     (folder / "list").write_text("a.jpg\nm/b.jpg\nc.jpg\nd.jpg\n")
     assert [file for file, _ in read_all(opened(files_from="list", exclude=("m",), limit=2))] == ["a.jpg", "c.jpg"]
@@ -214,7 +214,9 @@ def test_a_dash_reads_an_images_bytes_from_standard_input(
     assert (answer.origin.file, answer.origin.relative, answer.size_hw) == ("-", "stdin.jpg", (6, 8))
 
 
-def test_bytes_that_are_neither_image_nor_list_are_a_record(opened: Opened, typed: Callable[[bytes], None]) -> None:
+def test_bytes_that_are_neither_image_nor_list_are_a_failed_image(
+    opened: Opened, typed: Callable[[bytes], None]
+) -> None:
     typed(b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100))
     (answer,) = [read() for read in opened("-")]
     assert isinstance(answer, FailedFrame)
@@ -230,7 +232,7 @@ def test_an_image_cut_short_on_standard_input_is_truncated(
     assert (answer.code, answer.message) == ("truncated", "truncated after 200 bytes")
 
 
-def test_standard_input_without_end_is_refused(opened: Opened, monkeypatch: pytest.MonkeyPatch, image: bytes) -> None:
+def test_endless_standard_input_is_rejected(opened: Opened, monkeypatch: pytest.MonkeyPatch, image: bytes) -> None:
     class Endless(io.RawIOBase):
         def readable(self) -> bool:
             return True
@@ -245,19 +247,19 @@ def test_standard_input_without_end_is_refused(opened: Opened, monkeypatch: pyte
     assert answer.code == "too-large"
 
 
-def test_empty_standard_input_names_nothing(opened: Opened, typed: Callable[[bytes], None]) -> None:
+def test_empty_standard_input_has_no_images(opened: Opened, typed: Callable[[bytes], None]) -> None:
     typed(b"")
     assert list(opened("-")) == []
 
 
-def test_a_process_without_standard_input_says_so(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_without_standard_input_is_an_error(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(UsageError, match="this process has none"):
         list(opened("-"))
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 64, 1000])
-def test_images_are_told_from_lists_however_they_come_in(size: int, image: bytes) -> None:
+def test_images_and_lists_are_distinguished_in_chunks_of_any_size(size: int, image: bytes) -> None:
     heads = {
         image: True,
         b"\x89PNG\r\n\x1a\n" + bytes(80): True,
@@ -277,7 +279,7 @@ def test_images_are_told_from_lists_however_they_come_in(size: int, image: bytes
         assert is_image(head, null_separated=False) is expected, data
 
 
-def test_a_list_on_standard_input_needs_one_line_to_start() -> None:
+def test_a_list_on_standard_input_starts_with_its_first_line() -> None:
     stream = Drip(b"Ima", b"ges/a.jpg\n", b"more")
     assert head_of(stream, null_separated=False) == b"Images/a.jpg\n"
     assert stream.asked == 2

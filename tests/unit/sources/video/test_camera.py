@@ -1,4 +1,4 @@
-"""Cameras, by a hand-made capture: what is asked of them, what is said where there is none, lost ones found again."""
+"""Cameras with a fake capture: requested settings, errors, and lost cameras that are reopened."""
 
 import os
 import sys
@@ -64,13 +64,13 @@ def captures(devices: Path, monkeypatch: pytest.MonkeyPatch) -> list[FakeCapture
     return waiting
 
 
-def test_the_door_knows_cameras(devices: Path) -> None:
+def test_the_registry_opens_cameras(devices: Path) -> None:
     source = open_video_source("cam0", VideoSettings())
     assert isinstance(source, Camera)
     assert source.live
 
 
-def test_frames_are_red_green_blue_and_counted(captures: list[FakeCapture]) -> None:
+def test_frames_are_rgb_and_numbered(captures: list[FakeCapture]) -> None:
     captures.append(FakeCapture(9))
     frames = [image() for image in Camera("cam0", VideoSettings(max_frames=3))]
     assert all(isinstance(frame, Frame) for frame in frames)
@@ -85,7 +85,7 @@ def test_frames_are_red_green_blue_and_counted(captures: list[FakeCapture]) -> N
     assert first.origin.relative == "cam0/frame_000000.jpg"
 
 
-def test_size_and_rate_are_asked_for_and_what_comes_is_told(captures: list[FakeCapture]) -> None:
+def test_size_and_rate_are_requested_and_the_real_ones_reported(captures: list[FakeCapture]) -> None:
     captures.append(capture := FakeCapture(9))
     info = Camera("0", VideoSettings(size_hw=(720, 1280), rate=30.0)).info()
     assert capture.asked[cv2.CAP_PROP_FRAME_HEIGHT] == 720
@@ -94,7 +94,7 @@ def test_size_and_rate_are_asked_for_and_what_comes_is_told(captures: list[FakeC
     assert (info.size_hw, info.rate, info.name) == ((4, 6), 30.0, "0")
 
 
-def test_a_lost_camera_is_found_again_and_the_gap_is_told(captures: list[FakeCapture]) -> None:
+def test_a_lost_camera_is_reopened_after_a_gap(captures: list[FakeCapture]) -> None:
     captures += [FakeCapture(2), FakeCapture(0), FakeCapture(0, opens=False), FakeCapture(3)]
     results = [image() for image in Camera("cam0", VideoSettings(max_frames=4))]
     assert [type(result) for result in results] == [Frame, Frame, FailedFrame, Frame, Frame]
@@ -106,7 +106,7 @@ def test_a_lost_camera_is_found_again_and_the_gap_is_told(captures: list[FakeCap
     assert [result.origin.frame for result in results] == [0, 1, 2, 2, 3]
 
 
-def test_a_lost_camera_is_told_before_it_is_found_again(captures: list[FakeCapture]) -> None:
+def test_a_lost_camera_is_reported_before_it_is_reopened(captures: list[FakeCapture]) -> None:
     captures.append(FakeCapture(1))
     source = Camera("cam0", VideoSettings())
     frames = iter(source)
@@ -115,7 +115,7 @@ def test_a_lost_camera_is_told_before_it_is_found_again(captures: list[FakeCaptu
     assert [type(result) for result in results] == [Frame, FailedFrame]
 
 
-def test_a_lost_camera_is_looked_for_no_longer_than_anyone_wants_frames_of_it(captures: list[FakeCapture]) -> None:
+def test_a_lost_camera_is_not_searched_after_the_duration(captures: list[FakeCapture]) -> None:
     captures.append(FakeCapture(1))
     results = [image() for image in Camera("cam0", VideoSettings(duration_s=0.02))]
     assert [type(result) for result in results] == [Frame, FailedFrame]
@@ -138,7 +138,7 @@ def test_a_camera_that_hangs_is_lost_after_one_read(
     assert reads == [2, 1, 0]
 
 
-def test_a_lost_camera_ends_the_run_where_it_is_not_to_be_looked_for(captures: list[FakeCapture]) -> None:
+def test_without_reconnect_a_lost_camera_is_an_error(captures: list[FakeCapture]) -> None:
     captures.append(FakeCapture(2))
     with pytest.raises(SourceError, match="was lost"):
         list(Camera("cam0", VideoSettings(reconnect=False)))
@@ -155,7 +155,7 @@ def test_closing_ends_the_search_for_a_lost_camera(captures: list[FakeCapture]) 
 
 
 @linux
-def test_a_camera_that_is_not_there_is_named_with_those_that_are(devices: Path) -> None:
+def test_the_error_of_a_missing_camera_names_the_others(devices: Path) -> None:
     (devices / "video10").write_bytes(b"")
     with pytest.raises(SourceError, match=r"camera 7 does not exist.*; available: cam0, cam10") as error:
         Camera("cam7", VideoSettings()).info()
@@ -174,7 +174,7 @@ def test_a_camera_without_permission_says_what_to_do(devices: Path) -> None:
 @pytest.mark.parametrize(
     ("capture", "words"), [(FakeCapture(0, opens=False), "another program"), (FakeCapture(0), "no image")]
 )
-def test_a_camera_that_gives_nothing_is_an_error(captures: list[FakeCapture], capture: FakeCapture, words: str) -> None:
+def test_a_camera_without_images_is_an_error(captures: list[FakeCapture], capture: FakeCapture, words: str) -> None:
     captures.append(capture)
     with pytest.raises(SourceError, match=words):
         Camera("cam0", VideoSettings()).info()

@@ -1,4 +1,4 @@
-"""What the arguments of a run over videos name."""
+"""The videos that arguments name."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ def locked() -> Iterator[Path]:
         os.seteuid(0)
 
 
-def test_a_folder_that_may_not_be_listed_is_a_source_that_says_so(locked: Path) -> None:
+def test_an_unreadable_folder_is_a_source_with_an_error(locked: Path) -> None:
     assert files(locked) == [f"{locked}/a.mp4", f"{locked}/shut"]
     multiplexer = open_multiplexer([str(locked / "shut"), str(locked / "shut" / "*.mp4")], VideoSettings())
     assert all(isinstance(channel.video, VideoStream) for channel in multiplexer.sources)
@@ -48,7 +48,7 @@ def test_a_folder_that_may_not_be_listed_is_a_source_that_says_so(locked: Path) 
     assert [error.code for error in errors if error is not None] == ["no-permission"] * 2
 
 
-def test_what_the_run_writes_is_no_source_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outputs_of_the_run_are_no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("a.mp4", "out.mp4", "drawn/a.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Which frames are looked at."""
+"""Which frames are taken."""
 
 import pytest
 
@@ -31,14 +31,14 @@ def taken(settings: VideoSettings, times: list[float] = TIMES) -> list[int]:
         (VideoSettings(start_s=9), []),
     ],
 )
-def test_choices(settings: VideoSettings, numbers: list[int]) -> None:
+def test_the_sampler_takes_the_expected_frames(settings: VideoSettings, numbers: list[int]) -> None:
     assert taken(settings) == numbers
 
 
-def test_a_slower_source_than_the_rate_asked_for_loses_nothing() -> None:
+def test_fps_above_the_rate_of_the_source_skips_no_frame() -> None:
     assert taken(VideoSettings(fps=60)) == list(range(90))
 
 
-def test_the_rate_is_one_of_time_and_not_of_frames() -> None:
+def test_fps_is_measured_in_time_not_in_frames() -> None:
     times = [0.0, 0.1, 0.9, 1.0, 1.05, 5.0, 5.1, 6.0]
     assert taken(VideoSettings(fps=1), times) == [0, 3, 5, 7]

@@ -23,7 +23,7 @@ def numbers(live: LiveBuffer) -> list[int | None]:
     return [image.origin.frame for image in live]
 
 
-def test_whoever_is_late_gets_the_newest_frame_and_the_others_are_counted() -> None:
+def test_a_slow_reader_gets_the_newest_frame_and_drops_are_counted() -> None:
     steps = threading.Semaphore(5)
     live = LiveBuffer(FakeVideoSource([shot(number) for number in range(6)], steps=steps))
     live.start()
@@ -36,7 +36,7 @@ def test_whoever_is_late_gets_the_newest_frame_and_the_others_are_counted() -> N
     assert live.dropped == 4
 
 
-def test_whoever_keeps_up_gets_every_frame() -> None:
+def test_a_fast_reader_gets_every_frame() -> None:
     steps = threading.Semaphore(0)
     live = LiveBuffer(FakeVideoSource([shot(number) for number in range(20)], steps=steps))
     live.start()
@@ -60,7 +60,7 @@ def test_gaps_are_never_dropped() -> None:
     assert kinds == [("StreamGap", 1), ("StreamGap", 2), ("Shot", 2)]
 
 
-def test_only_frames_that_are_handed_out_count_against_the_limit() -> None:
+def test_only_returned_frames_count_towards_the_limit() -> None:
     steps = threading.Semaphore(3)
     live = LiveBuffer(FakeVideoSource([shot(number) for number in range(9)], steps=steps), max_frames=2)
     live.start()
@@ -84,7 +84,7 @@ def test_closing_ends_a_wait() -> None:
     assert source.closed.is_set()
 
 
-def test_what_went_wrong_is_told_after_the_last_frame() -> None:
+def test_an_error_is_raised_after_the_last_frame() -> None:
     live = LiveBuffer(FakeVideoSource([shot(0)], error=SourceError("gap", "the stream is gone")))
     live.start()
     assert live.take() is not None
@@ -92,7 +92,7 @@ def test_what_went_wrong_is_told_after_the_last_frame() -> None:
         live.take()
 
 
-def test_a_paced_source_comes_no_sooner_than_its_time_stamps_say() -> None:
+def test_a_paced_source_keeps_its_time_stamps() -> None:
     live = LiveBuffer(FakeVideoSource([shot(0), shot(1), shot(2)]), paced=True)
     begun = time.monotonic()
     assert numbers(live) == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""Several video sources as one: turns, places, failures."""
+"""Several video sources as one: order, origins, failures."""
 
 import threading
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def shots(count: int) -> FakeVideoSource:
     return FakeVideoSource([shot(number) for number in range(count)])
 
 
-def test_files_take_turns_and_each_frame_has_a_place_of_its_own() -> None:
+def test_files_take_turns_and_each_frame_has_a_unique_origin() -> None:
     multiplexer = Multiplexer([channel("a", shots(3)), channel("d/b", shots(1)), channel("c", shots(2))])
     multiplexer.open()
     assert multiplexer.count() == 6
@@ -38,7 +38,7 @@ def test_files_take_turns_and_each_frame_has_a_place_of_its_own() -> None:
     assert [origin.source for origin in origins] == ["a", "d/b", "c", "a", "c", "a"]
 
 
-def test_frames_keep_their_place_when_they_are_read() -> None:
+def test_frames_keep_their_origin_when_they_are_read() -> None:
     multiplexer = Multiplexer([channel("a", FakeVideoSource([gap(0), shot(0)]))])
     images = list(multiplexer)
     assert [image().origin for image in images] == [image.origin for image in images]
@@ -47,7 +47,7 @@ def test_frames_keep_their_place_when_they_are_read() -> None:
     assert {image.origin.source for image in images} == {"a"}
 
 
-def test_a_source_that_cannot_be_opened_is_a_record_and_the_others_go_on() -> None:
+def test_a_source_that_cannot_be_opened_fails_alone() -> None:
     multiplexer = Multiplexer([channel("b", FakeVideoSource([], error=GONE)), channel("a", shots(2))])
     multiplexer.open()
     results = [image() for image in multiplexer]
@@ -73,7 +73,7 @@ class Late(FakeVideoSource):
         return super().info()
 
 
-def test_a_live_source_that_is_not_there_at_the_beginning_is_told_and_waited_for() -> None:
+def test_a_missing_live_source_is_reported_and_waited_for() -> None:
     late = Late([shot(0), shot(1)], live=True)
     multiplexer = Multiplexer(
         [ChannelSource("a", "a", FakeVideoSource([shot(0)], live=True)), ChannelSource("b", "b", late, waits=True)]
@@ -95,14 +95,14 @@ def test_a_live_source_that_refuses_is_not_waited_for() -> None:
     assert [type(image()) for image in multiplexer if image.origin.file == "b"] == [FailedFrame]
 
 
-def test_a_source_that_is_lost_says_where() -> None:
+def test_a_lost_source_reports_its_position() -> None:
     multiplexer = Multiplexer([channel("a", FakeVideoSource([shot(0), shot(1)], error=SourceError("gap", "gone")))])
     *_, last = [image() for image in multiplexer]
     assert isinstance(last, FailedFrame)
     assert (last.origin.frame, last.origin.index) == (2, 2)
 
 
-def test_nothing_to_open_is_an_error_and_why_is_known_of_each() -> None:
+def test_no_source_to_open_is_an_error_with_the_reason_of_each() -> None:
     empty = SourceError("empty", "cannot read 'a.mp4': an empty file", reason="an empty file")
     multiplexer = Multiplexer(
         [channel("a", FakeVideoSource([], error=empty)), channel("b", FakeVideoSource([], error=GONE))]
@@ -114,7 +114,7 @@ def test_nothing_to_open_is_an_error_and_why_is_known_of_each() -> None:
         Multiplexer([channel("a", FakeVideoSource([], error=empty))]).open()
 
 
-def test_no_more_files_are_open_at_a_time_than_may_be() -> None:
+def test_the_number_of_open_files_is_limited() -> None:
     sources = [shots(2) for _ in range(5)]
     multiplexer = Multiplexer([channel(str(number), source) for number, source in enumerate(sources)], max_open=2)
     most = 0
@@ -125,7 +125,7 @@ def test_no_more_files_are_open_at_a_time_than_may_be() -> None:
     assert all(source.closed.is_set() for source in sources)
 
 
-def test_of_live_sources_whoever_has_a_frame_is_next() -> None:
+def test_the_first_live_source_with_a_frame_is_next() -> None:
     silent = FakeVideoSource([shot(0)], live=True, steps=threading.Semaphore(0))
     steps = threading.Semaphore(0)
     busy = FakeVideoSource([shot(number) for number in range(3)], live=True, steps=steps)
@@ -140,7 +140,7 @@ def test_of_live_sources_whoever_has_a_frame_is_next() -> None:
     assert list(frames) == []
 
 
-def test_the_end_of_a_source_is_known_once_its_last_frame_is_listed() -> None:
+def test_the_last_index_is_known_after_the_last_frame() -> None:
     multiplexer = Multiplexer([channel("a", shots(1)), channel("b", shots(3))])
     frames = iter(multiplexer)
     next(frames)
@@ -149,7 +149,7 @@ def test_the_end_of_a_source_is_known_once_its_last_frame_is_listed() -> None:
     assert (multiplexer.last_index("a"), multiplexer.last_index("b")) == (0, 3)
 
 
-def test_how_long_a_frame_waited_is_told_once() -> None:
+def test_the_waiting_time_of_a_frame_is_returned_once() -> None:
     multiplexer = Multiplexer([channel("a", shots(1))])
     [image] = multiplexer
     assert (multiplexer.waited_s(image.origin.index) or -1) >= 0

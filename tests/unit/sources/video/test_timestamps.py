@@ -1,4 +1,4 @@
-"""Seconds since the first frame: exact, never backwards, and bridged by the clock where a stream was lost."""
+"""Seconds since the first frame: exact, increasing, and measured by the clock where a stream was lost."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -30,25 +30,25 @@ def test_times_are_exact_after_days() -> None:
     assert timeline.time_s(12345 + 90000 * 86400 * 3 + 3003) == 86400 * 3 + 3003 / 90000
 
 
-def test_frames_without_time_stamps_follow_at_the_rate() -> None:
+def test_frames_without_time_stamps_use_the_frame_rate() -> None:
     timeline = opened()
     assert [timeline.time_s(None) for _ in range(4)] == pytest.approx([0, 1 / 30, 2 / 30, 3 / 30])
 
 
-def test_a_clock_that_is_set_back_goes_on() -> None:
+def test_time_continues_where_the_clock_is_set_back() -> None:
     timeline = opened()
     times = [timeline.time_s(90000 * stamp) for stamp in (50, 51, 52, 10, 11, 12)]
     assert times == pytest.approx([0, 1, 2, 2 + 1 / 30, 3 + 1 / 30, 4 + 1 / 30])
 
 
-def test_equal_and_mixed_up_time_stamps_still_go_forward() -> None:
+def test_time_increases_with_equal_or_unordered_time_stamps() -> None:
     timeline = opened()
     times = [timeline.time_s(stamp) for stamp in (0, 3000, 3000, 2000, 9000)]
     assert all(before < after for before, after in pairwise(times))
     assert times[-1] == 0.1
 
 
-def test_without_time_stamps_that_mean_something_a_frame_is_as_late_as_it_comes() -> None:
+def test_invalid_time_stamps_are_replaced_by_the_arrival() -> None:
     clock = Hands()
     timeline = opened(clock, by_arrival=True)
     times = []
@@ -59,7 +59,7 @@ def test_without_time_stamps_that_mean_something_a_frame_is_as_late_as_it_comes(
     assert times == pytest.approx([0, 0.2, 1.7], abs=2e-3)
 
 
-def test_a_gap_is_as_long_as_the_clock_says_whatever_the_time_stamps_do() -> None:
+def test_the_length_of_a_gap_is_measured_by_the_clock() -> None:
     clock = Hands()
     timeline = opened(clock)
     timeline.time_s(900000)
@@ -71,7 +71,7 @@ def test_a_gap_is_as_long_as_the_clock_says_whatever_the_time_stamps_do() -> Non
     assert timeline.time_s(1005) == pytest.approx(22)
 
 
-def test_a_gap_begins_when_the_source_was_heard_last_however_late_its_last_frame_was_decoded() -> None:
+def test_a_gap_starts_with_the_last_packet_not_the_last_frame() -> None:
     clock = Hands()
     timeline = opened(clock)
     timeline.note_arrival()
@@ -91,7 +91,7 @@ def test_the_same_source_opened_again_keeps_its_times() -> None:
     assert [timeline.time_s(stamp) for stamp in (945000, 990000, 1080000)] == [0.5, 1.0, 2.0]
 
 
-def test_ticks_and_seconds_are_each_others_way_back() -> None:
+def test_ticks_and_seconds_convert_both_ways() -> None:
     timeline = opened()
     timeline.time_s(4500)
     assert timeline.tick_of(timeline.raw_s(94500)) == 94500

@@ -1,4 +1,4 @@
-"""How an argument becomes a video source, and how frames are named."""
+"""Camera numbers of arguments, and names of frames."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def test_cameras_are_named_in_three_ways(argument: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("argument", ["in.mp4", "camera", "cam", "cam0.mp4", "-1", "-", "rtsp://cam0", "cam٣", "9999"])
-def test_anything_else_is_no_camera(argument: str) -> None:
+def test_other_names_are_not_cameras(argument: str) -> None:
     assert camera_number(argument) is None
 
 
@@ -24,7 +24,7 @@ def test_a_file_with_the_name_of_a_camera_is_a_file(tmp_path: Path, monkeypatch:
     assert camera_number("cam1") == 1
 
 
-def test_frames_and_gaps_of_one_number_have_names_of_their_own() -> None:
+def test_a_frame_and_a_gap_of_one_number_have_different_names() -> None:
     frame = frame_origin(7, file="d/in.mp4", source="in", frame=12, time_s=0.5)
     gap = gap_origin(6, file="d/in.mp4", source="in", frame=12, time_s=0.5)
     assert (frame.relative, frame.stem) == ("in/frame_000012.jpg", "in/frame_000012")

@@ -1,4 +1,4 @@
-"""Which frames are missing, told from packets that went in and frames that came out."""
+"""Missing frames are found by packets without frames."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -18,7 +18,7 @@ def pass_all(
     return [loss for loss in found if loss is not None]
 
 
-def test_a_whole_stream_lacks_nothing() -> None:
+def test_a_complete_stream_has_no_missing_frames() -> None:
     damage = CorruptionDetector("h264", STEP)
     assert pass_all(damage, [0, 30, 10, 20, 40], [0, 10, 20, 30, 40]) == []
     assert damage.end() is None
@@ -32,22 +32,22 @@ def test_packets_without_frames_are_counted_after_an_error() -> None:
     assert pass_all(damage, [], [0, 10, 40]) == [FrameLoss(2, 10, 40)]
 
 
-def test_packets_without_frames_are_no_damage_by_themselves() -> None:
+def test_packets_without_frames_alone_are_no_damage() -> None:
     assert pass_all(CorruptionDetector("h264", STEP), range(0, 60, 5), range(0, 60, 10)) == []  # two fields, one frame
 
 
-def test_where_each_packet_is_a_frame_one_without_is_damage() -> None:
+def test_a_packet_without_a_frame_is_damage_in_some_codecs() -> None:
     assert pass_all(CorruptionDetector("hevc", STEP), range(0, 60, 10), [0, 10, 40, 50]) == [FrameLoss(2, 10, 40)]
 
 
-def test_packets_that_never_came_are_counted_by_time() -> None:
+def test_missing_packets_are_counted_by_time() -> None:
     damage = CorruptionDetector("vp9", STEP)
     assert pass_all(damage, [0, 10], [0, 10]) == []
     damage.bytes_skipped(60)
     assert pass_all(damage, [60, 70], [60, 70]) == [FrameLoss(4, 10, 60)]
 
 
-def test_bytes_that_nobody_took_are_no_damage_if_no_frame_is_missing() -> None:
+def test_skipped_bytes_are_no_damage_if_no_frame_is_missing() -> None:
     damage = CorruptionDetector("h264", STEP)
     damage.bytes_skipped(20)
     assert pass_all(damage, range(0, 50, 10), range(0, 50, 10), keys=[0, 40]) == []
@@ -64,7 +64,7 @@ def test_frames_before_the_first_one_are_not_missing() -> None:
     assert pass_all(damage, [0, 10, 20], [20]) == []
 
 
-def test_damage_that_costs_no_frame_is_told_at_the_next_key_frame_once() -> None:
+def test_damage_without_missing_frames_is_reported_once() -> None:
     damage = CorruptionDetector("h264", STEP)
     for pts in range(0, 60, 10):
         damage.packet_sent(pts)
@@ -72,13 +72,13 @@ def test_damage_that_costs_no_frame_is_told_at_the_next_key_frame_once() -> None
     assert losses == [None, None, None, None, FrameLoss(None, 10, 40), None]
 
 
-def test_what_never_came_at_the_end_is_counted() -> None:
+def test_missing_frames_at_the_end_are_counted() -> None:
     damage = CorruptionDetector("hevc", STEP)
     pass_all(damage, range(0, 50, 10), [0, 10, 20])
     assert damage.end() == FrameLoss(2, 20, 20)
 
 
-def test_a_new_beginning_owes_nothing() -> None:
+def test_a_reset_forgets_expected_frames() -> None:
     damage = CorruptionDetector("hevc", STEP)
     pass_all(damage, range(0, 50, 10), [0, 10])
     damage.reset()
@@ -86,7 +86,7 @@ def test_a_new_beginning_owes_nothing() -> None:
     assert damage.end() is None
 
 
-def test_once_something_was_wrong_packets_without_frames_count_for_good() -> None:
+def test_after_damage_packets_without_frames_always_count() -> None:
     damage = CorruptionDetector("h264", None)
     pass_all(damage, [0, 10, 20], [0, 10])
     damage.damage_found()
@@ -94,14 +94,14 @@ def test_once_something_was_wrong_packets_without_frames_count_for_good() -> Non
     assert pass_all(damage, [60, 70], [40, 70], keys=[40]) == [FrameLoss(2, 40, 70)]
 
 
-def test_a_frame_is_awaited_while_its_packet_is_with_the_decoder() -> None:
+def test_a_frame_is_expected_while_the_decoder_has_its_packet() -> None:
     damage = CorruptionDetector("h264", STEP)
     pass_all(damage, [0, 30, 10, 20], [0])
     assert damage.expects_frame_before(30)
     assert not damage.expects_frame_before(10)
 
 
-def test_where_packets_are_no_frames_nothing_is_awaited() -> None:
+def test_irregular_packets_make_no_frame_expected() -> None:
     damage = CorruptionDetector("h264", STEP)
     pass_all(damage, range(0, 60, 5), [0, 10])
     assert not damage.expects_frame_before(40)

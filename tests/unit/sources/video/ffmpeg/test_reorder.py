@@ -1,4 +1,4 @@
-"""Frames in the order of their time, however a decoder gives them."""
+"""Frames are sorted by time, whatever the order of the decoder."""
 
 from collections.abc import Iterable
 
@@ -27,20 +27,20 @@ def pass_all(awaited: set[int], came: Iterable[int]) -> list[list[int | None]]:
     return [*turns, [one.pts for one in order.drain()]]
 
 
-def test_in_order_each_frame_passes_at_once() -> None:
+def test_frames_in_order_pass_at_once() -> None:
     assert pass_all({0, 1, 2}, [0, 1, 2]) == [[0], [1], [2], []]
 
 
-def test_a_frame_waits_for_one_that_is_shown_before_it() -> None:
+def test_a_frame_waits_for_an_earlier_one() -> None:
     assert pass_all({36, 37, 47, 48}, [36, 47, 37, 48]) == [[36], [], [37, 47], [48], []]
 
 
-def test_nobody_is_waited_for_without_end() -> None:
+def test_the_number_of_waiting_frames_is_limited() -> None:
     turns = pass_all({0, *range(5, 40)}, range(5, 40))
     assert turns[:8] == [[]] * 8
     assert [pts for turn in turns for pts in turn] == list(range(5, 40))
 
 
 @pytest.mark.parametrize("came", [[3, 1, 2], [2, 3, 1]])
-def test_at_the_end_the_rest_comes_in_order(came: list[int]) -> None:
+def test_the_rest_is_in_order_at_the_end(came: list[int]) -> None:
     assert pass_all({0, 1, 2, 3}, came)[-1] == [1, 2, 3]

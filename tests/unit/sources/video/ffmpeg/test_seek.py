@@ -1,4 +1,4 @@
-"""Jumps by a file's index: to a key frame before the place asked for, with every frame between counted."""
+"""Jumps by the index of a file: to a key frame before the requested time, with the number of skipped frames."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def time_stamps(path: Path) -> list[int | None]:
 
 
 @pytest.mark.parametrize(("seconds", "least"), [(7.9, 150), (4.0, 50), (1.0, 0), (0.0, 0), (99.0, 150)])
-def test_every_frame_between_is_counted(path: Path, seconds: float, least: int) -> None:
+def test_skipped_frames_are_counted(path: Path, seconds: float, least: int) -> None:
     every = time_stamps(path)
     with av.open(str(path)) as file:
         [stream] = file.streams.video

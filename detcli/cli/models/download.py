@@ -1,4 +1,4 @@
-"""`detcli download`: models onto this machine, for later use without a network."""
+"""`detcli download`: download models for offline use."""
 
 from pathlib import Path
 
@@ -14,18 +14,18 @@ from detcli.errors import AccessError, DetcliError, HubError, ModelError
 @click.command(
     cls=Command,
     examples=[
-        UsageExample("two models, for use without a network later", "detcli download dfine-s dfine-x"),
+        UsageExample("download two models for offline use", "detcli download dfine-s dfine-x"),
         UsageExample(
-            "any repository of the Hub, at a commit, branch or tag", "detcli download owner/name --revision v1.0"
+            "a repository of the Hub at a commit, branch or tag", "detcli download owner/name --revision v1.0"
         ),
-        UsageExample("the newest weights, where the repository has moved on", "detcli download --update dfine-s"),
-        UsageExample("onto another disk", "detcli download dfine-x --cache-dir /data/models"),
+        UsageExample("the newest weights of an updated repository", "detcli download --update dfine-s"),
+        UsageExample("to another folder", "detcli download dfine-x --cache-dir /data/models"),
     ],
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @options.revision
 @options.option(
-    "--update", section=options.MODEL, is_flag=True, help="Ask for the newest commit, also where one is here."
+    "--update", section=options.MODEL, is_flag=True, help="Check the Hub for a newer commit of a downloaded model."
 )
 @options.cache_dir
 @options.progress
@@ -33,16 +33,16 @@ from detcli.errors import AccessError, DetcliError, HubError, ModelError
 def download(
     console: Console, *, names: tuple[str, ...], revision: str | None, update: bool, cache_dir: Path | None
 ) -> None:
-    """Fetch models now, for later use without a network.
+    """Download models for offline use.
 
-    A NAME is one of 'detcli models list' or a repository of the Hub. What is here already is checked, and fetched
-    again only where it is damaged; a download that was cut off continues where it stopped. HF_TOKEN opens gated
-    repositories. What comes with detcli is here.
+    A NAME is a name from 'detcli models list' or a repository of the Hub. Files that are already downloaded are checked,
+    and downloaded again only if they are damaged. An interrupted download continues where it stopped. HF_TOKEN gives
+    access to gated repositories. Bundled models need no download.
     """
     from detcli.checkpoints.hub import locate_model as hub
     from detcli.cli.framework.progress import DownloadProgressBar
 
-    for name in names:  # a slip in the last one is told before the first is fetched
+    for name in names:  # a wrong name is reported before the first download
         hub.repository_of(name)
     failures: list[DetcliError] = []
     for name in dict.fromkeys(names):
@@ -50,12 +50,12 @@ def download(
             files = hub.download(
                 name, revision=revision, update=update, cache_dir=cache_dir, progress=DownloadProgressBar(console)
             )
-        except (ModelError, HubError, AccessError) as error:  # the others may be had all the same
+        except (ModelError, HubError, AccessError) as error:  # the other models can still be downloaded
             failures.append(error)
             continue
         size = sum(path.stat().st_size for path in files.folder.iterdir())
         console.say(
-            f"'{name}' is here whole: {megabytes(size)} in '{files.folder}'",
+            f"'{name}' is downloaded and verified: {megabytes(size)} in '{files.folder}'",
             model=name,
             bytes=size,
             folder=str(files.folder),

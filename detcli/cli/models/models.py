@@ -1,4 +1,4 @@
-"""`detcli models`: which models there are, what they can do, and what of them lies on this machine."""
+"""`detcli models`: list, describe, verify, remove and convert models."""
 
 import json
 import os
@@ -19,20 +19,20 @@ from detcli.errors import DamagedModelError, NotCachedError, UsageError
     table={
         "convert": Entry(
             "detcli.cli.models.models_convert:convert",
-            "Make a model of weights (.pth) of the original D-FINE, DETR or Deformable DETR.",
+            "Convert a checkpoint (.pth) of the original D-FINE, DETR or Deformable DETR.",
         ),
     },
     no_args_is_help=True,
     examples=[
-        UsageExample("what there is, and how good it is", "detcli models list"),
-        UsageExample("the classes a model knows", "detcli models info dfine-s"),
-        UsageExample("see whether the files are still what was fetched", "detcli models verify"),
-        UsageExample("make room", "detcli models remove dfine-x"),
-        UsageExample("take in weights of an original repository", "detcli models convert best_stg2.pth -o mine/"),
+        UsageExample("all models with their accuracy", "detcli models list"),
+        UsageExample("the classes of a model", "detcli models info dfine-s"),
+        UsageExample("verify the downloaded files", "detcli models verify"),
+        UsageExample("free disk space", "detcli models remove dfine-x"),
+        UsageExample("import weights of an original repository", "detcli models convert best_stg2.pth -o mine/"),
     ],
 )
 def models() -> None:
-    """Look after the models on this machine."""
+    """Manage local models."""
 
 
 @models.command(
@@ -40,7 +40,7 @@ def models() -> None:
     examples=[
         UsageExample("all models", "detcli models list"),
         UsageExample(
-            "names of those that need no download", "detcli models list --json | jq -r 'select(.cached) | .name'"
+            "names of downloaded and bundled models", "detcli models list --json | jq -r 'select(.cached) | .name'"
         ),
     ],
 )
@@ -48,11 +48,11 @@ def models() -> None:
 @options.as_json
 @pass_console
 def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> None:
-    """List the models that have a name, and others that were fetched.
+    """List the models of the catalog and other downloaded models.
 
-    AP is the published average precision of boxes in percent on COCO val2017, on Objects365 for those that know its
-    365 classes, or on drawn shapes; PQ the panoptic quality of those that segment; params are millions, GFLOPs those
-    of one image as the model takes it.
+    AP is the published average precision of boxes in percent: on COCO val2017, on Objects365 for models with its 365
+    classes, or on synthetic shapes. PQ is the panoptic quality of models that segment. params are the parameters in
+    millions, GFLOPs those of one image at the input size of the model.
     """
     from detcli.cli.models.models_view import model_rows, model_table
 
@@ -68,9 +68,9 @@ def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> N
 
 @models.command(
     examples=[
-        UsageExample("facts, classes and category ids", "detcli models info dfine-s"),
-        UsageExample("the classes as text", "detcli models info dfine-s --json | jq -r '.classes[].label'"),
-        UsageExample("a model of your own", "detcli models info ./my-model"),
+        UsageExample("metadata, classes and category ids", "detcli models info dfine-s"),
+        UsageExample("class names as text", "detcli models info dfine-s --json | jq -r '.classes[].label'"),
+        UsageExample("your own model", "detcli models info ./my-model"),
     ],
 )
 @click.argument("name")
@@ -79,7 +79,7 @@ def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> N
 @options.as_json
 @pass_console
 def info(console: Console, *, name: str, revision: str | None, cache_dir: Path | None, as_json: bool) -> None:
-    """Show what is known of a model: its classes too, once it is on this machine. Asks no network."""
+    """Show the metadata of a model, and its classes if it is downloaded. No network access."""
     from detcli.cli.models.models_view import model_facts, model_page
 
     facts = model_facts(name, revision=revision, cache_dir=cache_dir)
@@ -89,19 +89,19 @@ def info(console: Console, *, name: str, revision: str | None, cache_dir: Path |
     for line in model_page(facts, width=console.width(sys.stdout)):
         click.echo(line)
     if facts["classes"] is None:
-        console.say(f"its classes are known once it is here: detcli download {name}")
+        console.say(f"classes are shown after the download: detcli download {name}")
 
 
 @models.command(
     examples=[
-        UsageExample("look at a model's files", 'ls -l "$(detcli models path dfine-s)"'),
+        UsageExample("list the files of a model", 'ls -l "$(detcli models path dfine-s)"'),
     ],
 )
 @click.argument("name")
 @options.revision
 @options.cache_dir
 def path(*, name: str, revision: str | None, cache_dir: Path | None) -> None:
-    """Print the folder a model lies in. Asks no network; exit code 5 where it is not here."""
+    """Print the folder of a downloaded model. No network access; exit code 5 if it is not downloaded."""
     from detcli.checkpoints.hub import locate_model as hub
 
     if hub.repository_of(name) is None:
@@ -109,87 +109,94 @@ def path(*, name: str, revision: str | None, cache_dir: Path | None) -> None:
     else:
         found = hub.cached(name, revision=revision, cache_dir=cache_dir, offline=True)
         if found is None:
-            raise NotCachedError(f"'{name}' is not on this machine: detcli download {name}")
+            raise NotCachedError(f"'{name}' is not downloaded: detcli download {name}")
         files = found
     click.echo(os.fsencode(files.folder))
 
 
 @models.command(
     examples=[
-        UsageExample("everything that was fetched", "detcli models verify"),
-        UsageExample("one model, mended if need be", "detcli models verify dfine-s || detcli download dfine-s"),
+        UsageExample("all downloaded models", "detcli models verify"),
+        UsageExample(
+            "one model, downloaded again if it is damaged", "detcli models verify dfine-s || detcli download dfine-s"
+        ),
     ],
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @options.cache_dir
 @pass_console
 def verify(console: Console, *, names: tuple[str, ...], cache_dir: Path | None) -> None:
-    """Compare the files of models, byte by byte, with what was fetched; all models where none is named.
+    """Verify the checksums of downloaded models; all of them if no name is given.
 
-    Exit code 5 where a file is damaged or missing. Asks no network. What comes with detcli is looked at where it is
-    named.
+    Exit code 5 if a file is damaged or missing. No network access. A bundled model is verified if it is named.
     """
     from detcli.checkpoints.catalog import CATALOG, bundled_entry
     from detcli.checkpoints.hub import locate_model as hub
-    from detcli.cli.models.models_view import fetched
+    from detcli.cli.models.models_view import downloaded
 
-    places = {name: None if bundled_entry(name) else hub.cached_repository(name, cache_dir=cache_dir) for name in names}
-    damaged, whole = [], 0
-    for name, place in (places or fetched(cache_dir)).items():
-        if place is None:
-            checks = [("with detcli", check) for check in hub.check_bundled_model(name)]
+    repositories = {
+        name: None if bundled_entry(name) else hub.cached_repository(name, cache_dir=cache_dir) for name in names
+    }
+    damaged, complete = [], 0
+    for name, repository in (repositories or downloaded(cache_dir)).items():
+        if repository is None:
+            checks = [("bundled", check) for check in hub.check_bundled_model(name)]
         else:
-            usual = place.commit_of(CATALOG[name].revision if name in CATALOG else "main")
-            commits = sorted({*place.commits(), *([usual] if usual else [])})
-            checks = [(commit[:12], check) for commit in commits for check in place.check(commit, thorough=True)]
+            default = repository.commit_of(CATALOG[name].revision if name in CATALOG else "main")
+            commits = sorted({*repository.commits(), *([default] if default else [])})
+            checks = [(commit[:12], check) for commit in commits for check in repository.check(commit, thorough=True)]
         if not checks and names:
-            damaged.append(f"'{name}' (never fetched to its end)")
+            damaged.append(f"'{name}' (download incomplete)")
         elif not checks:
-            console.warning(f"'{name}' was never fetched to its end: detcli download {name}")
+            console.warning(f"the download of '{name}' is incomplete: detcli download {name}")
         for origin, check in checks:
             size = megabytes(check.facts.size) if check.facts else "-"
             click.echo(f"{escape(name)}  {origin}  {escape(check.name)}  {size}  {check.state}")
-        whole += bool(checks)
-        wrong = [check.name for _, check in checks if check.state != "ok"]
-        if wrong:
-            damaged.append(f"'{name}' ({', '.join(wrong)})")
+        complete += bool(checks)
+        failed = [check.name for _, check in checks if check.state != "ok"]
+        if failed:
+            damaged.append(f"'{name}' ({', '.join(failed)})")
     if damaged:
-        cure = "`detcli download NAME` mends it" + (
-            ", and installing detcli again what comes with it" if None in places.values() else ""
+        fix = "fix with 'detcli download NAME'" + (
+            ", and bundled models by installing detcli again" if None in repositories.values() else ""
         )
         raise DamagedModelError(
-            f"{counted(len(damaged), 'model is', 'models are')} not what was fetched: {', '.join(damaged)}; {cure}"
+            f"{counted(len(damaged), 'model is', 'models are')} damaged: {', '.join(damaged)}; {fix}"
         )
-    verdict = f"{counted(whole, 'model is', 'models are')} whole" if whole else "no model is here whole"
-    console.say(verdict, models=whole)
+    verdict = f"{counted(complete, 'model')} verified" if complete else "no complete model is downloaded"
+    console.say(verdict, models=complete)
 
 
 @models.command(
     examples=[
-        UsageExample("one model, with a question first", "detcli models remove dfine-x"),
-        UsageExample("several, in a script", "detcli models remove -y dfine-m dfine-l"),
+        UsageExample("one model, after a confirmation", "detcli models remove dfine-x"),
+        UsageExample("several models, in a script", "detcli models remove -y dfine-m dfine-l"),
     ],
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@options.option("-y", "--yes", section=options.RUN, is_flag=True, help="Ask nothing.")
+@options.option("-y", "--yes", section=options.RUN, is_flag=True, help="Do not ask for confirmation.")
 @options.cache_dir
 @pass_console
 def remove(console: Console, *, names: tuple[str, ...], yes: bool, cache_dir: Path | None) -> None:
-    """Delete fetched models from this machine: all commits of them, also what other programs fetched of them."""
+    """Delete downloaded models: all commits, including those that other programs downloaded."""
     from detcli.checkpoints.hub import locate_model as hub
     from detcli.cli.framework.progress import DownloadProgressBar
 
     named = {
         hub.cached_repository(name, cache_dir=cache_dir): name for name in names
     }  # a repository may be named twice
-    places = {name: place for place, name in named.items()}
+    repositories = {name: repository for repository, name in named.items()}
     if not yes:
         if not is_terminal(sys.stdin):
-            raise UsageError("removing models asks first, and nobody is there to answer: add -y")
-        for name, place in places.items():
-            console.say(f"'{name}': {megabytes(place.size())} in '{place.folder}'")
-        if not click.confirm(f"Remove {counted(len(places), 'model')}?", err=True):
-            console.say("nothing was removed")
+            raise UsageError("standard input is not a terminal, so removal cannot be confirmed: add -y")
+        for name, repository in repositories.items():
+            console.say(f"'{name}': {megabytes(repository.size())} in '{repository.folder}'")
+        if not click.confirm(f"Remove {counted(len(repositories), 'model')}?", err=True):
+            console.say("no model was removed")
             return
-    freed = sum(hub.remove(name, cache_dir=cache_dir, progress=DownloadProgressBar(console)) for name in places)
-    console.say(f"removed {counted(len(places), 'model')}: {megabytes(freed)} freed", models=len(places), bytes=freed)
+    freed = sum(hub.remove(name, cache_dir=cache_dir, progress=DownloadProgressBar(console)) for name in repositories)
+    console.say(
+        f"removed {counted(len(repositories), 'model')}: {megabytes(freed)} freed",
+        models=len(repositories),
+        bytes=freed,
+    )

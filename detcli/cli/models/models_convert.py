@@ -1,4 +1,4 @@
-"""`detcli models convert`: weights of an original repository as a folder that detcli and transformers read."""
+"""`detcli models convert`: convert an original checkpoint to a folder that detcli and transformers load."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,22 +12,24 @@ from detcli.cli.framework.text import counted, megabytes
 from detcli.errors import UnknownModelError
 from detcli.io.outputs import IfExists, prepare_output
 
-_TOLD = "What the file does not tell"
+_MISSING = "Missing metadata"
 
 
 @click.command(
     cls=Command,
     examples=[
-        UsageExample("a D-FINE as it was released", "detcli models convert dfine_s_coco.pth -o dfine-s/"),
+        UsageExample("a released D-FINE checkpoint", "detcli models convert dfine_s_coco.pth -o dfine-s/"),
         UsageExample(
-            "one trained on data of your own",
+            "a model trained on your own classes",
             "detcli models convert best_stg2.pth -o mine/ --labels cat,dog,traffic-light",
         ),
         UsageExample(
-            "its names from the annotations", "detcli models convert best_stg2.pth -o mine/ --labels train.json"
+            "class names from an annotation file", "detcli models convert best_stg2.pth -o mine/ --labels train.json"
         ),
-        UsageExample("a DETR, whose file does not say what it is", "detcli models convert detr.pth -o detr/ --no-dc5"),
-        UsageExample("use it", "detcli detect images/ -m mine/"),
+        UsageExample(
+            "a DETR whose file does not tell whether it is DC5", "detcli models convert detr.pth -o detr/ --no-dc5"
+        ),
+        UsageExample("use the model", "detcli detect images/ -m mine/"),
     ],
 )
 @click.argument("weights", type=click.Path(path_type=Path))
@@ -38,31 +40,31 @@ _TOLD = "What the file does not tell"
     required=True,
     type=options.NEW_FOLDER,
     metavar="FOLDER",
-    help="Where it goes.",
+    help="Folder of the converted model.",
 )
 @options.replacing
 @options.option(
     "--labels",
-    section=_TOLD,
+    section=_MISSING,
     metavar="LIST|FILE",
-    standard="those of COCO or Objects365, by their number",
-    help="Names of the classes, by index: with commas between them, or a file (a name a line, JSON, COCO annotations).",
+    standard="COCO or Objects365, by the number of classes",
+    help="Class names by index: a comma-separated list, or a file (one name per line, JSON, COCO annotations).",
 )
 @options.option(
     "--dc5/--no-dc5",
-    section=_TOLD,
+    section=_MISSING,
     default=None,
-    standard="as its training run says",
-    help="The backbone of a DETR or Deformable DETR is dilated (DC5).",
+    standard="as the checkpoint says",
+    help="Whether the backbone of a DETR or Deformable DETR is dilated (DC5).",
 )
 @options.option(
     "--imgsz",
-    section=_TOLD,
+    section=_MISSING,
     nargs=2,
     type=options.PositiveIntType(min=1),
     metavar="H W",
-    standard="as it was trained",
-    help="Size of the images it was trained on.",
+    standard="as the checkpoint says",
+    help="Input size that the model was trained with.",
 )
 @pass_console
 def convert(
@@ -76,48 +78,48 @@ def convert(
     dc5: bool | None,
     imgsz: tuple[int, int] | None,
 ) -> None:
-    """Make a model of weights (.pth) of the original D-FINE, DETR or Deformable DETR.
+    """Convert a checkpoint (.pth) of the original D-FINE, DETR or Deformable DETR.
 
-    What they are is recognised by their names and shapes, never by the file's name. Of a training run the moving
-    average is taken, else the model. The file is read in a process of its own, and nothing in it is ever run. The folder
-    holds config.json, preprocessor_config.json and model.safetensors, which transformers reads too.
+    The model is recognized by the names and shapes of its tensors, never by the file name. Of a training checkpoint the
+    EMA weights are used, else the model's. The file is read in a separate process, and no code in it is run. The folder
+    contains config.json, preprocessor_config.json and model.safetensors, which transformers loads too.
     """
     policy = "overwrite" if yes else if_exists
     if policy == "skip" and output.is_dir() and any(not entry.name.startswith(".") for entry in output.iterdir()):
-        console.say(f"'{output}' is left as it is")
+        console.say(f"'{output}' exists; skipped")
         return
     prepare_output(output, if_exists=policy, folder=True, resumable=False)
     if not weights.exists():
-        raise UnknownModelError(f"there is no file '{weights}'")
+        raise UnknownModelError(f"no such file: '{weights}'")
     names = _names(labels)
     for name in _repeated(names or ()):
-        console.warning(f"--labels: '{name}' names more than one class, and results will not tell them apart by name")
+        console.warning(f"--labels: '{name}' is the name of several classes; results do not distinguish them by name")
     from detcli.engine.model_files import ConversionHints, convert_original
 
-    read = convert_original(weights, output, ConversionHints(labels=names, dilation=dc5, image_size_hw=imgsz))
-    made = read.checkpoint
-    for note in made.notes:
+    model = convert_original(weights, output, ConversionHints(labels=names, dilation=dc5, image_size_hw=imgsz))
+    checkpoint = model.checkpoint
+    for note in checkpoint.notes:
         console.say(note)
     size = (output / "model.safetensors").stat().st_size
-    first, last = read.labels.names[0], read.labels.names[-1]
-    classes = counted(len(read.labels), "class", "classes")
-    shown = f"'{first}'" if len(read.labels) == 1 else f"'{first}' to '{last}'"
+    first, last = model.labels.names[0], model.labels.names[-1]
+    classes = counted(len(model.labels), "class", "classes")
+    shown = f"'{first}'" if len(model.labels) == 1 else f"'{first}' to '{last}'"
     console.say(
-        f"'{output}' is a model of {classes} ({shown}): {megabytes(size)}",
+        f"'{output}': model with {classes} ({shown}), {megabytes(size)}",
         folder=str(output),
-        family=read.family.name,
-        classes=len(read.labels),
-        sha256_of_original=made.sha256,
+        family=model.family.name,
+        classes=len(model.labels),
+        sha256_of_original=checkpoint.sha256,
     )
 
 
 def _repeated(names: tuple[str, ...]) -> list[str]:
-    """Names that stand twice, but for that of numbers that no class has."""
+    """Names that occur more than once, except the placeholder for unused indices."""
     return [name for name, count in Counter(names).items() if count > 1 and name != "N/A"]
 
 
 def _names(labels: str | None) -> tuple[str, ...] | None:
-    """What --labels gives: the names in a file of that name, else the words between its commas."""
+    """Class names of --labels: those in the file, or the comma-separated list."""
     if labels is None:
         return None
     path = Path(labels)
@@ -127,5 +129,5 @@ def _names(labels: str | None) -> tuple[str, ...] | None:
         return read_class_names(path)
     names = tuple(name.strip() for name in labels.split(","))
     if not all(names) or ("," not in labels and path.suffix in (".txt", ".json", ".names")):
-        raise click.BadParameter(f"{labels[:80]!r} is neither a file nor names with commas between them")
+        raise click.BadParameter(f"{labels[:80]!r} is neither a file nor a comma-separated list of names")
     return names

@@ -1,4 +1,4 @@
-"""What `detcli models` shows: facts of the catalog joined with what lies on this machine, as rows and as a page."""
+"""Rows, tables and pages of `detcli models`: the catalog joined with the downloaded models."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -30,33 +30,31 @@ _PUBLISHED = (
 )
 
 
-def fetched(cache_dir: Path | None) -> dict[str, CachedRepository]:
-    """What lies on this machine by the name people type: the catalog's, else the repository itself."""
+def downloaded(cache_dir: Path | None) -> dict[str, CachedRepository]:
+    """Downloaded models by name: the name in the catalog, else the repository."""
     root = cache_folder(cache_dir)
     named = {entry.name: CachedRepository(root, entry.repository) for entry in CATALOG.values() if entry.repository}
-    found = {name: place for name, place in named.items() if place.folder.is_dir()}
-    others = [place for place in cached_repositories(root) if find(place.repository) is None]
-    return found | {place.repository: place for place in others}
+    local = {name: repository for name, repository in named.items() if repository.folder.is_dir()}
+    others = [cached for cached in cached_repositories(root) if find(cached.repository) is None]
+    return local | {other.repository: other for other in others}
 
 
 def model_rows(cache_dir: Path | None) -> list[Row]:
-    """The catalog, then what else was fetched; reads no weights and asks nobody."""
+    """The catalog, then other downloaded models; reads no weights, no network access."""
     root = cache_folder(cache_dir)
     rows = [
         _row(entry, CachedRepository(root, entry.repository)) if entry.repository else _bundled_row(entry)
         for entry in CATALOG.values()
     ]
-    return rows + [_row(None, place) for name, place in fetched(cache_dir).items() if name not in CATALOG]
+    return rows + [_row(None, repository) for name, repository in downloaded(cache_dir).items() if name not in CATALOG]
 
 
 def model_table(rows: Sequence[Row], *, width: int, bold: bool) -> Iterator[str]:
-    """Lines of a table; on a narrow screen the columns that matter least are left out."""
-    columns: dict[
-        str, Callable[[Row], str]
-    ] = {  # title -> text of a row's cell, in the order in which they are given up, last first
+    """Lines of a table; a narrow terminal drops the least important columns."""
+    columns: dict[str, Callable[[Row], str]] = {  # title -> cell of a row; the last column is dropped first
         "name": lambda row: escape(row["name"]),
         "AP": lambda row: "-" if row["average_precision"] is None else f"{row['average_precision']:.1f}",
-        "here": lambda row: megabytes(row["bytes"]) if row["cached"] else "-",
+        "downloaded": lambda row: megabytes(row["bytes"]) if row["cached"] else "-",
         "params": lambda row: "-" if row["parameters_millions"] is None else f"{row['parameters_millions']} M",
         "labels": lambda row: row["labels"] or "-",
         "GFLOPs": lambda row: "-" if row["gflops"] is None else str(row["gflops"]),
@@ -65,22 +63,22 @@ def model_table(rows: Sequence[Row], *, width: int, bold: bool) -> Iterator[str]
     cells = {title: [title, *(text(row) for row in rows)] for title, text in columns.items()}
     while len(cells) > 1 and sum(max(map(len, column)) + len(_GAP) for column in cells.values()) > width + len(_GAP):
         cells.popitem()
-    order = [title for title in ("name", "AP", "PQ", "params", "GFLOPs", "labels", "here") if title in cells]
+    order = [title for title in ("name", "AP", "PQ", "params", "GFLOPs", "labels", "downloaded") if title in cells]
     widths = {title: max(map(len, cells[title])) for title in order}
-    for at in range(len(rows) + 1):
+    for line_number in range(len(rows) + 1):
         line = _GAP.join(
-            cells[title][at].ljust(widths[title])
+            cells[title][line_number].ljust(widths[title])
             if title in ("name", "labels")
-            else cells[title][at].rjust(widths[title])
+            else cells[title][line_number].rjust(widths[title])
             for title in order
         ).rstrip()
-        yield f"{_BOLD}{line}{_RESET}" if bold and at == 0 else line
+        yield f"{_BOLD}{line}{_RESET}" if bold and line_number == 0 else line
 
 
 def model_facts(name: str, *, revision: str | None, cache_dir: Path | None) -> Row:
-    """Everything known of a model; what its own files say is None until they are here.
+    """Metadata of a model; what only its files tell is None if they are not downloaded.
 
-    Raises UnknownModelError, and ModelError where the files are here and not what they should be.
+    Raises UnknownModelError, and ModelError for damaged files.
     """
     repository = repository_of(name)
     if repository is None:
@@ -104,10 +102,10 @@ def model_facts(name: str, *, revision: str | None, cache_dir: Path | None) -> R
 
 
 def model_page(facts: Row, *, width: int) -> Iterator[str]:
-    """The facts as lines, then the classes in as many columns as fit."""
+    """The metadata as lines, then the classes in as many columns as fit."""
     shown = {
         "name": facts["name"],
-        "repository": facts["repository"] or ("none: it comes with detcli" if facts["license"] else None),
+        "repository": facts["repository"] or ("none (bundled)" if facts["license"] else None),
         "revision": facts["revision"],
         "commit": facts["commit"],
         "license": facts["license"],
@@ -119,7 +117,7 @@ def model_page(facts: Row, *, width: int) -> Iterator[str]:
         "params": None if facts["parameters_millions"] is None else f"{facts['parameters_millions']} M",
         "GFLOPs": facts["gflops"],
         "threshold": facts["threshold"],
-        "folder": facts["folder"] if facts["cached"] else "not on this machine",
+        "folder": facts["folder"] if facts["cached"] else "not downloaded",
         "size": None if facts["bytes"] is None else megabytes(facts["bytes"]),
         "sha256": facts["sha256"],
     }
@@ -131,22 +129,22 @@ def model_page(facts: Row, *, width: int) -> Iterator[str]:
         yield ""
         yield f"{len(classes)} classes: index, category id, name"
         cells = [
-            f"{one['label_id']:>3} {one['category_id']:>3}  {escape(one['label'])}{' (stuff)' * one.get('stuff', False)}"
-            for one in classes
+            f"{row['label_id']:>3} {row['category_id']:>3}  {escape(row['label'])}{' (stuff)' * row.get('stuff', False)}"
+            for row in classes
         ]
         yield from _in_columns(cells, width)
 
 
-def _row(entry: CatalogEntry | None, place: CachedRepository) -> Row:
-    commit = place.commit_of(entry.revision if entry else "main") or next(iter(place.commits()), None)
-    here = commit is not None and place.names(commit, complete=False) is not None
+def _row(entry: CatalogEntry | None, repository: CachedRepository) -> Row:
+    commit = repository.commit_of(entry.revision if entry else "main") or next(iter(repository.commits()), None)
+    local = commit is not None and repository.names(commit, complete=False) is not None
     return {
-        "name": entry.name if entry else place.repository,
-        "repository": place.repository,
+        "name": entry.name if entry else repository.repository,
+        "repository": repository.repository,
         **_published(entry),
-        "cached": here,
-        "commit": commit if here else None,
-        "bytes": place.size() if here else None,
+        "cached": local,
+        "commit": commit if local else None,
+        "bytes": repository.size() if local else None,
     }
 
 
@@ -167,14 +165,14 @@ def _published(entry: CatalogEntry | None) -> Row:
 
 
 def _bytes(files: ModelFiles) -> int:
-    """Of all files of a model; a .pth is one by itself, whatever lies next to it."""
-    alone = files.folder / files.weights
-    paths = [alone] if is_original(alone) else [path for path in files.folder.iterdir() if path.is_file()]
+    """Size of all files of a model; a .pth file is a model by itself."""
+    weights = files.folder / files.weights
+    paths = [weights] if is_original(weights) else [path for path in files.folder.iterdir() if path.is_file()]
     return sum(path.stat().st_size for path in paths)
 
 
 def _of(files: ModelFiles | None) -> Row:
-    """What config.json says of the family, of what the model is for, and of the classes."""
+    """Family, task and classes of config.json."""
     if files is None:
         return {}
     from detcli.engine.model_files import describe_files
@@ -190,7 +188,7 @@ def _of(files: ModelFiles | None) -> Row:
 
 
 def _in_columns(cells: Sequence[str], width: int) -> Iterable[str]:
-    """Cells down the columns, as many columns as fit."""
+    """Cells in as many columns as fit, filled from top to bottom."""
     widest = max(map(cell_len, cells)) + len(_GAP)
     columns = max(1, min(len(cells), (width + len(_GAP)) // widest))
     height = -(-len(cells) // columns)

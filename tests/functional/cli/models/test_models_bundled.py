@@ -36,7 +36,7 @@ def test_it_stands_in_the_list_as_here(detcli: Callable[..., Run], installed_mod
 def test_info_knows_its_classes_and_where_it_lies(detcli: Callable[..., Run], installed_model: Path) -> None:
     run = detcli("models", "info", "shapes")
     assert run.code == 0
-    assert "comes with detcli" in run.out
+    assert "bundled" in run.out
     assert str(installed_model) in run.out
     assert "3 classes: index, category id, name" in run.out
     assert run.err == ""
@@ -61,7 +61,7 @@ def test_download_says_that_it_is_here_and_remove_refuses(
 ) -> None:
     run = detcli("download", "shapes")
     assert run.code == 0
-    assert run.err.startswith("detcli: 'shapes' is here whole: ")
+    assert run.err.startswith("detcli: 'shapes' is downloaded and verified: ")
     run = detcli("models", "remove", "-y", "shapes")
     assert run.code == 2
     assert "'shapes' is bundled with detcli: it cannot be downloaded or removed" in run.err

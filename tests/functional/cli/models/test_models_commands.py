@@ -49,7 +49,7 @@ def test_download_says_size_and_place_and_keeps_stdout_clean(small: HubServer, c
     done = run("download", "dfine-s")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    assert "'dfine-s' is here whole: 1.0 MB in" in done.stderr
+    assert "'dfine-s' is downloaded and verified: 1.0 MB in" in done.stderr
     assert COMMIT in done.stderr
     assert (cache / "models--ustc-community--dfine-small-coco" / "snapshots" / COMMIT / "model.safetensors").is_file()
 
@@ -74,7 +74,7 @@ def test_a_slip_in_any_name_is_told_before_anything_is_fetched(small: HubServer)
 def test_one_model_that_fails_does_not_keep_the_others_away(small: HubServer) -> None:
     done = run("download", "owner/none", "dfine-s", "owner/neither")
     assert done.returncode == 7
-    assert "'dfine-s' is here whole" in done.stderr
+    assert "'dfine-s' is downloaded and verified" in done.stderr
     assert "no repository 'owner/none'" in done.stderr
     assert "no repository 'owner/neither'" in done.stderr
 
@@ -142,7 +142,7 @@ def test_list_shows_every_model_and_what_is_here(small: HubServer, files: dict[s
     small.add("owner/other", files)
     run("download", "dfine-s", "owner/other")
     table = run("models", "list").stdout.splitlines()
-    assert table[0].split() == ["name", "AP", "PQ", "params", "GFLOPs", "labels", "here"]
+    assert table[0].split() == ["name", "AP", "PQ", "params", "GFLOPs", "labels", "downloaded"]
     rows = {line.split()[0]: line for line in table[1:]}
     assert set(rows) == {*CATALOG, "owner/other"}
     assert "48.5" in rows["dfine-s"]
@@ -162,7 +162,7 @@ def test_info_knows_the_catalogue_before_and_the_classes_after_a_download(small:
     before = run("models", "info", "dfine-s")
     assert before.returncode == 0
     assert "48.5" in before.stdout
-    assert "not on this machine" in before.stdout
+    assert "not downloaded" in before.stdout
     assert "detcli download dfine-s" in before.stderr
     assert small.requests == []
     run("download", "dfine-s")

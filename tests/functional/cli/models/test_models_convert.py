@@ -35,7 +35,7 @@ def test_a_file_becomes_a_folder_that_detects(original: Path, detcli: Detcli, im
     assert done.out == ""
     assert f"'{original}': recognized as D-FINE-N\n" in done.err
     assert "its weights are the moving average (EMA)" in done.err
-    assert "'made' is a model of 3 classes ('person' to 'traffic light'): 15" in done.err
+    assert "'made': model with 3 classes ('person' to 'traffic light'), 15" in done.err
     assert sorted(path.name for path in Path("made").iterdir()) == [
         "config.json",
         "model.safetensors",
@@ -58,7 +58,7 @@ def test_names_come_from_a_file_too(original: Path, detcli: Detcli, images: Path
 def test_a_name_given_twice_is_told(original: Path, detcli: Detcli, images: Path) -> None:
     done = detcli("models", "convert", original, "-o", "made", "--labels", "one,two,two")
     assert done.code == 0, done.err
-    assert "--labels: 'two' names more than one class" in done.err
+    assert "--labels: 'two' is the name of several classes" in done.err
     assert "names more" not in detcli("models", "convert", original, "-o", "holes", "--labels", "N/A,two,N/A").err
 
 
@@ -74,13 +74,13 @@ def test_detecting_with_a_file_that_does_not_tell_all_names_the_command(
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["none.pth", "-o", "made"], 5, "there is no file 'none.pth'"),
+        (["none.pth", "-o", "made"], 5, "no such file: 'none.pth'"),
         (["in", "-o", "made"], 5, "'in' is not a file"),
         (["in/0.png", "-o", "made"], 5, "not a PyTorch file"),
         (["in/0.png"], 2, "missing option '-o'"),
         (["in/0.png", "-o", "in"], 8, "the folder 'in' is not empty: --if-exists overwrite (or -y) replaces"),
-        (["in/0.png", "-o", "made", "--labels", "a,,b"], 2, "neither a file nor names"),
-        (["in/0.png", "-o", "made", "--labels", "none.txt"], 2, "neither a file nor names"),
+        (["in/0.png", "-o", "made", "--labels", "a,,b"], 2, "neither a file nor a comma-separated list"),
+        (["in/0.png", "-o", "made", "--labels", "none.txt"], 2, "neither a file nor a comma-separated list"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_an_exit_code(
@@ -94,7 +94,7 @@ def test_what_cannot_be_is_one_line_and_an_exit_code(
 
 def test_a_folder_that_is_there_is_left_alone_when_asked_to(detcli: Detcli, images: Path) -> None:
     done = detcli("models", "convert", "none.pth", "-o", "in", "--if-exists", "skip")
-    assert (done.code, done.err) == (0, "detcli: 'in' is left as it is\n")
+    assert (done.code, done.err) == (0, "detcli: 'in' exists; skipped\n")
 
 
 def test_a_file_that_would_run_code_is_refused_in_one_line(detcli: Detcli, images: Path, tmp_path: Path) -> None:

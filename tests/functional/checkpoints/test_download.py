@@ -61,7 +61,7 @@ def incomplete(cache: Path) -> list[Path]:
     return list(cache.rglob("*.incomplete"))
 
 
-def test_a_download_is_whole_where_transformers_looks_for_it(
+def test_a_download_is_complete_where_transformers_expects_it(
     hub: HubServer, cache: Path, model_files: dict[str, bytes]
 ) -> None:
     hub.add(REPOSITORY, model_files)
@@ -94,9 +94,7 @@ def test_what_is_cached_needs_no_request(hub: HubServer, model_files: dict[str, 
     assert len(hub.requests) == asked
 
 
-def test_a_branch_stays_at_the_commit_it_was_fetched_at_until_it_is_updated(
-    hub: HubServer, model_files: dict[str, bytes]
-) -> None:
+def test_a_branch_stays_at_its_downloaded_commit_until_an_update(hub: HubServer, model_files: dict[str, bytes]) -> None:
     hub.add(REPOSITORY, model_files)
     locate(REPOSITORY)
     hub.add(REPOSITORY, {**model_files, "config.json": b'{"model_type": "d_fine", "newer": 1}'}, commit=LATER_COMMIT)
@@ -127,7 +125,9 @@ def test_a_branch_that_moves_between_two_requests_gives_one_commit(
     assert (files.folder / "config.json").read_bytes() == model_files["config.json"]
 
 
-def test_a_killed_download_goes_on_where_it_stopped(hub: HubServer, cache: Path, model_files: dict[str, bytes]) -> None:
+def test_a_killed_download_continues_where_it_stopped(
+    hub: HubServer, cache: Path, model_files: dict[str, bytes]
+) -> None:
     hub.add(REPOSITORY, model_files)
     size = len(model_files["model.safetensors"])
     hub.fail("model.safetensors", Fault(stall_after=700_000))
@@ -154,7 +154,7 @@ def test_a_killed_download_goes_on_where_it_stopped(hub: HubServer, cache: Path,
     assert not incomplete(cache)
 
 
-def test_a_reset_connection_is_taken_up_again(hub: HubServer, model_files: dict[str, bytes]) -> None:
+def test_a_reset_connection_is_continued(hub: HubServer, model_files: dict[str, bytes]) -> None:
     hub.add(REPOSITORY, model_files)
     hub.fail("model.safetensors", Fault(cut_after=300_000), Fault(cut_after=300_000))
 
@@ -167,7 +167,7 @@ def test_a_reset_connection_is_taken_up_again(hub: HubServer, model_files: dict[
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_busy_hub_is_asked_again(hub: HubServer, model_files: dict[str, bytes], status: int) -> None:
+def test_a_request_to_a_busy_hub_is_repeated(hub: HubServer, model_files: dict[str, bytes], status: int) -> None:
     hub.add(REPOSITORY, model_files)
     busy = {"status": status, "headers": NOW}
     hub.fail("config.json", Fault(**busy, method="HEAD"), Fault(**busy, method="HEAD"), Fault(**busy))
@@ -176,7 +176,7 @@ def test_a_busy_hub_is_asked_again(hub: HubServer, model_files: dict[str, bytes]
     assert locate(REPOSITORY).commit == COMMIT
 
 
-def test_a_hub_that_stays_busy_is_given_up_and_what_arrived_is_kept(
+def test_a_hub_that_stays_busy_is_an_error_and_data_is_kept(
     hub: HubServer, cache: Path, model_files: dict[str, bytes]
 ) -> None:
     hub.add(REPOSITORY, model_files)
@@ -213,7 +213,7 @@ def test_a_silent_hub_is_an_error_in_bounded_time(
     assert len(hub.seen(method, "config.json")) == 3
 
 
-def test_a_damaged_body_of_the_right_length_is_fetched_again(
+def test_a_damaged_body_of_the_right_length_is_downloaded_again(
     hub: HubServer, cache: Path, model_files: dict[str, bytes]
 ) -> None:
     hub.add(REPOSITORY, model_files)
@@ -243,7 +243,7 @@ def test_a_body_that_stays_damaged_is_refused_and_not_kept(
     assert locate(REPOSITORY).commit == COMMIT
 
 
-def test_a_part_left_by_something_else_does_not_spoil_the_file(
+def test_a_part_of_another_program_does_not_damage_the_file(
     hub: HubServer, cache: Path, model_files: dict[str, bytes]
 ) -> None:
     hub.add(REPOSITORY, model_files)
@@ -266,7 +266,7 @@ def test_a_server_that_cannot_continue_starts_from_the_beginning(hub: HubServer,
     assert progress.arrived == progress.total
 
 
-def test_two_processes_fetch_one_model_once(hub: HubServer, model_files: dict[str, bytes]) -> None:
+def test_two_processes_download_one_model_once(hub: HubServer, model_files: dict[str, bytes]) -> None:
     hub.add(REPOSITORY, model_files)
     processes = [child(REPOSITORY) for _ in range(3)]
     answers = [process.communicate() for process in processes]
@@ -275,7 +275,7 @@ def test_two_processes_fetch_one_model_once(hub: HubServer, model_files: dict[st
     assert hub.bodies_sent() == sum(map(len, model_files.values()))
 
 
-def test_shards_are_fetched_by_their_index(hub: HubServer, model_files: dict[str, bytes]) -> None:
+def test_shards_are_downloaded_by_their_index(hub: HubServer, model_files: dict[str, bytes]) -> None:
     parts = {
         "model-00001-of-00002.safetensors": {"a": torch.ones(2)},
         "model-00002-of-00002.safetensors": {"b": torch.zeros(3)},
@@ -298,7 +298,9 @@ def test_shards_are_fetched_by_their_index(hub: HubServer, model_files: dict[str
     assert locate(REPOSITORY) == found
 
 
-def test_a_missing_preprocessor_is_said_and_not_asked_for_again(hub: HubServer, model_files: dict[str, bytes]) -> None:
+def test_a_missing_preprocessor_is_reported_and_not_requested_again(
+    hub: HubServer, model_files: dict[str, bytes]
+) -> None:
     hub.add(REPOSITORY, {name: data for name, data in model_files.items() if name != "preprocessor_config.json"})
     checkpoint = read_checkpoint(locate(REPOSITORY))
     asked = len(hub.requests)
@@ -331,7 +333,7 @@ def test_the_cache_works_without_links(
     assert hub.bodies_sent() == sent
 
 
-def test_a_file_that_changed_in_the_cache_is_refused_and_download_mends_it(
+def test_a_changed_file_in_the_cache_is_refused_and_downloaded_again(
     hub: HubServer, model_files: dict[str, bytes]
 ) -> None:
     hub.add(REPOSITORY, model_files)
@@ -347,7 +349,7 @@ def test_a_file_that_changed_in_the_cache_is_refused_and_download_mends_it(
     assert locate(REPOSITORY).sha256 == files.sha256
 
 
-def test_a_copied_cache_is_read_through_once_and_then_trusted(hub: HubServer, model_files: dict[str, bytes]) -> None:
+def test_a_copied_cache_is_verified_once_and_then_trusted(hub: HubServer, model_files: dict[str, bytes]) -> None:
     hub.add(REPOSITORY, model_files)
     files = locate(REPOSITORY)
     os.utime(files.folder / "model.safetensors", ns=(1, 1))
@@ -356,7 +358,7 @@ def test_a_copied_cache_is_read_through_once_and_then_trusted(hub: HubServer, mo
     assert place.facts(COMMIT)["model.safetensors"].modified_ns == 1
 
 
-def test_what_the_hubs_own_client_fetched_is_used_after_its_checksum_was_compared(
+def test_files_of_the_hubs_client_are_used_after_verification(
     hub: HubServer, cache: Path, model_files: dict[str, bytes]
 ) -> None:
     place = cache / "models--owner--tiny"
@@ -381,7 +383,7 @@ def test_what_the_hubs_own_client_fetched_is_used_after_its_checksum_was_compare
         locate(REPOSITORY)
 
 
-def test_a_damaged_record_is_made_anew(hub: HubServer, cache: Path, model_files: dict[str, bytes]) -> None:
+def test_a_damaged_record_is_written_again(hub: HubServer, cache: Path, model_files: dict[str, bytes]) -> None:
     hub.add(REPOSITORY, model_files)
     files = locate(REPOSITORY)
     asked = len(hub.requests)
@@ -398,7 +400,7 @@ def test_a_damaged_record_is_made_anew(hub: HubServer, cache: Path, model_files:
     assert len(hub.requests) == asked
 
 
-def test_a_full_disk_is_said_before_a_byte_is_fetched(
+def test_a_full_disk_is_reported_before_the_download(
     hub: HubServer, model_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.add(REPOSITORY, model_files)

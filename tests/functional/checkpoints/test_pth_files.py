@@ -29,7 +29,7 @@ STATE = collections.OrderedDict(a=torch.arange(12.0).reshape(3, 4), b=torch.tens
 
 
 class RunsCode:
-    """Pickled, it asks whoever reads it to run a command that leaves a file behind."""
+    """Unpickling it would run a command that creates a file."""
 
     def __init__(self, canary: Path) -> None:
         self.canary = canary
@@ -84,7 +84,7 @@ def assert_state(file: OriginalFile) -> None:
     assert all(torch.equal(file.tensors[name], STATE[name]) for name in STATE)
 
 
-def test_the_moving_average_of_a_run_goes_before_its_model_and_arguments_are_kept(
+def test_the_moving_average_is_preferred_and_arguments_are_kept(
     saved: Callable[..., Path],
 ) -> None:
     arguments = argparse.Namespace(dilation=True, lr=1e-4, masks=False, sizes=[480, 512], huge=10**40, name="résumé")
@@ -103,7 +103,7 @@ def test_the_moving_average_of_a_run_goes_before_its_model_and_arguments_are_kep
 
 
 @pytest.mark.parametrize("new_form", [True, False], ids=["zip", "before 1.6"])
-def test_a_release_holds_the_model_alone(new_form: bool, saved: Callable[..., Path]) -> None:
+def test_a_released_file_has_only_the_model(new_form: bool, saved: Callable[..., Path]) -> None:
     file = read_original_file(saved({"model": STATE}, _use_new_zipfile_serialization=new_form))
     assert_state(file)
     assert (file.where, file.args) == ("model", {})
@@ -118,24 +118,24 @@ def test_a_name_that_is_not_utf8_is_read(saved: Callable[..., Path]) -> None:
     assert file.where == "bare"
 
 
-def test_prefixes_of_parallel_and_compiled_networks_go_in_any_order(read_here: Callable[..., Any]) -> None:
+def test_prefixes_of_parallel_and_compiled_networks_are_removed(read_here: Callable[..., Any]) -> None:
     names = ("module.a", "_orig_mod.b", "module._orig_mod.c", "_orig_mod.module.module.d", "head._orig_mod.e")
     read = read_here({"model": {name: torch.tensor([1.0]) for name in names}})
     assert sorted(read) == ["a", "b", "c", "d", "head.e"]
 
 
-def test_a_tensor_may_stand_there_twice_if_both_are_alike(read_here: Callable[..., Any]) -> None:
+def test_a_duplicate_tensor_is_accepted_if_both_are_equal(read_here: Callable[..., Any]) -> None:
     assert read_here({"model": {"a": torch.ones(2), "module.a": torch.ones(2)}})["a"].tolist() == [1, 1]
     with pytest.raises(PthRefusedError, match=r"'a' twice, .* with different values"):
         read_here({"model": {"a": torch.ones(2), "module.a": torch.zeros(2)}})
 
 
-def test_leftovers_of_counters_are_dropped(read_here: Callable[..., Any]) -> None:
+def test_unused_counters_are_dropped(read_here: Callable[..., Any]) -> None:
     names = ("backbone.total_ops", "total_params", "bn.num_batches_tracked")
     assert list(read_here({"model": {**dict.fromkeys(names, torch.tensor(7)), "a": torch.ones(1)}})) == ["a"]
 
 
-def test_of_the_frozen_anchors_with_their_infinities_the_shape_alone_is_kept(saved: Callable[..., Path]) -> None:
+def test_only_the_shape_of_frozen_anchors_is_kept(saved: Callable[..., Path]) -> None:
     state = {**STATE, "module.decoder.anchors": torch.full((1, 21, 4), float("inf"))}
     anchors = read_original_file(saved({"model": state})).tensors["decoder.anchors"]
     assert anchors.is_meta
@@ -155,9 +155,7 @@ def test_of_the_frozen_anchors_with_their_infinities_the_shape_alone_is_kept(sav
     ],
     ids=["meta", "complex", "sparse", "expanded", "nan", "infinite", "text"],
 )
-def test_what_is_no_dense_finite_tensor_is_refused_by_name(
-    tensor: Any, clause: str, read_here: Callable[..., Any]
-) -> None:
+def test_only_dense_finite_tensors_are_accepted(tensor: Any, clause: str, read_here: Callable[..., Any]) -> None:
     with pytest.raises(PthRefusedError) as caught:
         read_here({"model": {"a": tensor, "b": torch.ones(1), "c": torch.ones(1)}})
     assert clause in str(caught.value)
@@ -174,7 +172,7 @@ def test_what_is_no_dense_finite_tensor_is_refused_by_name(
         ({"precision": [0.5], "recall": [0.1], "scores": [1.0]}, "metrics of an evaluation"),
     ],
 )
-def test_a_file_without_weights_is_told_by_what_it_holds(
+def test_a_file_without_weights_is_described_by_its_content(
     content: Any, clause: str, read_here: Callable[..., Any]
 ) -> None:
     with pytest.raises(PthRefusedError) as caught:
@@ -182,7 +180,7 @@ def test_a_file_without_weights_is_told_by_what_it_holds(
     assert clause in str(caught.value)
 
 
-def test_figures_of_an_evaluation_are_told_from_weights(saved: Callable[..., Path]) -> None:
+def test_metrics_of_an_evaluation_are_not_taken_for_weights(saved: Callable[..., Path]) -> None:
     figures = {name: np.zeros((2, 2)) for name in ("precision", "recall", "scores")}
     with pytest.raises(UnsupportedModelError, match=r"metrics of an evaluation .*best_stg2\.pth or best_stg1\.pth"):
         read_original_file(saved(figures))
@@ -192,7 +190,7 @@ def test_figures_of_an_evaluation_are_told_from_weights(saved: Callable[..., Pat
     ("place", "new_form"),
     [("next to the weights", True), ("as the average", False), ("as the average", True), ("as everything", False)],
 )
-def test_a_pickle_that_would_run_code_is_refused_and_leaves_no_canary(
+def test_a_pickle_that_would_run_code_is_refused_and_not_executed(
     place: str, new_form: bool, saved: Callable[..., Path], tmp_path: Path
 ) -> None:
     canary = tmp_path / "canary"
@@ -219,7 +217,7 @@ def test_a_pickle_under_another_name_in_the_archive_is_not_read(tmp_path: Path) 
     assert not canary.exists()
 
 
-def test_a_sparse_tensor_that_would_crash_its_user_is_refused(saved: Callable[..., Path]) -> None:
+def test_a_sparse_tensor_that_would_crash_is_refused(saved: Callable[..., Path]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         odd = torch.sparse_csr_tensor(
@@ -258,7 +256,7 @@ def test_a_full_disk_is_an_output_error(
         read_original_file(path)
 
 
-def test_lists_within_lists_without_end_are_refused(tmp_path: Path) -> None:
+def test_endlessly_nested_lists_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(legacy(b"\x80\x02" + b"(l" * 300_000 + b".", b""))
     with pytest.raises(ModelError):
@@ -266,7 +264,7 @@ def test_lists_within_lists_without_end_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("new_form", [True, False], ids=["zip", "before 1.6"])
-def test_a_file_that_was_cut_off_is_damaged(new_form: bool, saved: Callable[..., Path]) -> None:
+def test_a_truncated_file_is_damaged(new_form: bool, saved: Callable[..., Path]) -> None:
     path = saved({"model": {"a": torch.ones(1000)}}, _use_new_zipfile_serialization=new_form)
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(DamagedModelError, match=r"weights\.pth' is damaged or truncated$"):
@@ -284,7 +282,7 @@ def test_a_file_that_was_cut_off_is_damaged(new_form: bool, saved: Callable[...,
         (b"\x93NUMPY and more", "not a PyTorch file"),
     ],
 )
-def test_other_kinds_of_files_are_told_by_their_first_bytes(data: bytes, sentence: str, tmp_path: Path) -> None:
+def test_other_kinds_of_files_are_recognized_by_their_first_bytes(data: bytes, sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(data)
     with pytest.raises(ModelError) as caught:
@@ -292,7 +290,7 @@ def test_other_kinds_of_files_are_told_by_their_first_bytes(data: bytes, sentenc
     assert sentence in str(caught.value)
 
 
-def test_a_program_is_told_from_weights(tmp_path: Path) -> None:
+def test_a_program_is_not_taken_for_weights(tmp_path: Path) -> None:
     path, stream = tmp_path / "weights.pth", io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name in ("data.pkl", "constants.pkl", "code/__torch__.py"):
@@ -309,7 +307,7 @@ def test_a_reader_that_is_killed_is_a_damaged_file(saved: Callable[..., Path], m
         read_original_file(saved({"model": STATE}))
 
 
-def test_a_reader_that_takes_too_long_is_given_up(saved: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_takes_too_long_is_stopped(saved: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(originals, "_READER", "import threading; threading.Event().wait()")
     with pytest.raises(DamagedModelError, match=r"could not be read within 1 s"):
         read_original_file(saved({"model": STATE}), seconds=1)

@@ -28,7 +28,7 @@ def everything_below(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-def test_a_repository_that_is_not_there_is_named_with_what_was_meant(hub: HubServer) -> None:
+def test_a_missing_repository_is_named_with_a_suggestion(hub: HubServer) -> None:
     with pytest.raises(
         AccessError, match=r"has no repository 'ustc-community/dfine-smal-coco', or it is private"
     ) as caught:
@@ -37,14 +37,14 @@ def test_a_repository_that_is_not_there_is_named_with_what_was_meant(hub: HubSer
     assert "did you mean 'dfine-s'" in str(caught.value)
 
 
-def test_a_revision_that_is_not_there_is_named(hub: HubServer, model_files: dict[str, bytes]) -> None:
+def test_a_missing_revision_is_named(hub: HubServer, model_files: dict[str, bytes]) -> None:
     hub.add(REPOSITORY, model_files)
     with pytest.raises(AccessError, match=r"'owner/tiny' has no revision 'v9'"):
         locate(REPOSITORY, revision="v9")
 
 
 @pytest.mark.parametrize("token", [None, "hf_wrong"])
-def test_a_gated_repository_says_where_to_accept_its_terms_and_how_to_give_a_token(
+def test_a_gated_repository_explains_its_terms_and_the_token(
     hub: HubServer, model_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, token: str | None
 ) -> None:
     if token:
@@ -68,7 +68,7 @@ def test_a_token_opens_a_gated_repository_and_never_reaches_another_host(
     assert sent == {"hub": f"Bearer {TOKEN}", "store": None}
 
 
-def test_a_head_request_is_not_led_to_another_host(
+def test_a_head_request_is_not_redirected_to_another_host(
     hub: HubServer, model_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", TOKEN)
@@ -88,7 +88,7 @@ def test_a_renamed_repository_is_followed_on_the_same_host(hub: HubServer, model
 
 
 @pytest.mark.parametrize("token", ["a\tb", "snow☃", "two words"])
-def test_a_token_that_is_none_is_refused_without_being_shown(
+def test_an_invalid_token_is_refused_without_being_shown(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", token)
@@ -110,7 +110,7 @@ def test_a_token_that_is_none_is_refused_without_being_shown(
         {"X-Linked-Etag": "/etc/passwd"},
     ],
 )
-def test_a_commit_or_checksum_that_is_none_is_refused_before_anything_is_written(
+def test_an_invalid_commit_or_checksum_is_refused_before_writing(
     hub: HubServer, tmp_path: Path, model_files: dict[str, bytes], headers: dict[str, str]
 ) -> None:
     hub.add(REPOSITORY, model_files)
@@ -123,9 +123,7 @@ def test_a_commit_or_checksum_that_is_none_is_refused_before_anything_is_written
     assert all(".locks" in name or name in ("home", "home/hub") for name in written), written
 
 
-def test_a_mirror_that_answers_with_another_commit_than_was_asked_for_is_refused(
-    hub: HubServer, model_files: dict[str, bytes]
-) -> None:
+def test_a_mirror_with_another_commit_than_requested_is_refused(hub: HubServer, model_files: dict[str, bytes]) -> None:
     hub.add(REPOSITORY, model_files)
     hub.fail("config.json", Fault(headers={"X-Repo-Commit": LATER_COMMIT}, method="HEAD"))
     with pytest.raises(HubError, match=r"does not report the commit"):
@@ -139,7 +137,7 @@ def test_sizes_that_contradict_each_other_are_refused(hub: HubServer, model_file
         locate(REPOSITORY)
 
 
-def test_a_part_from_another_place_of_the_file_is_refused(hub: HubServer, model_files: dict[str, bytes]) -> None:
+def test_a_part_from_another_position_of_the_file_is_refused(hub: HubServer, model_files: dict[str, bytes]) -> None:
     hub.add(REPOSITORY, model_files)
     hub.fail("model.safetensors", Fault(cut_after=400_000), Fault(headers={"Content-Range": "bytes 0-9/10"}))
     with pytest.raises(HubError, match=r"sends another part of 'model.safetensors' than was requested"):
@@ -147,7 +145,7 @@ def test_a_part_from_another_place_of_the_file_is_refused(hub: HubServer, model_
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_a_file_that_is_said_to_be_enormous_is_not_fetched(
+def test_a_file_with_a_huge_announced_size_is_not_downloaded(
     hub: HubServer, model_files: dict[str, bytes], name: str
 ) -> None:
     hub.add(REPOSITORY, model_files)
@@ -187,14 +185,14 @@ def test_a_plain_mirror_without_error_codes_is_understood(hub: HubServer, model_
         locate("owner/other")
 
 
-def test_a_login_page_in_between_is_told_from_a_hub(hub: HubServer, model_files: dict[str, bytes]) -> None:
+def test_a_login_page_is_not_taken_for_a_hub(hub: HubServer, model_files: dict[str, bytes]) -> None:
     hub.add(REPOSITORY, model_files)
     hub.fail("config.json", Fault(status=200, headers={"Content-Type": "text/html"}, method="HEAD"))
     with pytest.raises(HubError, match=r"it is not a Hub, or a proxy"):
         locate(REPOSITORY)
 
 
-def test_nothing_a_server_says_reaches_the_message(hub: HubServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_text_from_a_server_never_reaches_the_message(hub: HubServer, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(AccessError) as caught:
         locate("owner/none")
     assert "\x1b" not in str(caught.value)
@@ -205,7 +203,7 @@ def test_a_refused_connection_is_an_error_within_seconds(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: no other process gets the port
         monkeypatch.setenv("HF_ENDPOINT", f"http://user:secret@127.0.0.1:{taken.getsockname()[1]}")
         monkeypatch.setattr("time.sleep", lambda seconds: None)
         with pytest.raises(HubError, match=r"cannot reach http://127.0.0.1:\d+: .+; try again later") as caught:
@@ -217,7 +215,7 @@ def test_a_refused_connection_is_an_error_within_seconds(
 @pytest.mark.parametrize(
     "endpoint", ["huggingface.co", "ftp://example.com", "http://", "http://[bad", "https://h/?q=1"]
 )
-def test_an_endpoint_that_is_no_address_is_a_usage_error(
+def test_an_invalid_endpoint_is_a_usage_error(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, endpoint: str
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
@@ -225,14 +223,14 @@ def test_an_endpoint_that_is_no_address_is_a_usage_error(
         locate(REPOSITORY)
 
 
-def test_a_timeout_that_is_no_number_is_a_usage_error(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_timeout_is_a_usage_error(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "soon")
     with pytest.raises(UsageError, match=r"HF_HUB_DOWNLOAD_TIMEOUT must be a number of seconds, not 'soon'"):
         locate(REPOSITORY)
 
 
 @pytest.mark.parametrize("switch", ["--offline", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
-def test_offline_a_model_that_is_not_here_is_refused_and_a_cached_one_is_used(
+def test_offline_only_a_downloaded_model_is_used(
     hub: HubServer, model_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, switch: str
 ) -> None:
     hub.add(REPOSITORY, model_files)
@@ -260,7 +258,7 @@ def test_offline_a_model_that_is_not_here_is_refused_and_a_cached_one_is_used(
             download(REPOSITORY, update=True)
 
 
-def test_offline_since_the_start_of_the_process_is_kept(hub: HubServer, model_files: dict[str, bytes]) -> None:
+def test_offline_set_at_the_start_of_the_process_is_respected(hub: HubServer, model_files: dict[str, bytes]) -> None:
     """The Hub's own client reads its environment once; ours looks whenever it is asked, and both forbid."""
     hub.add(REPOSITORY, model_files)
     code = (
@@ -292,7 +290,7 @@ def test_offline_since_the_start_of_the_process_is_kept(hub: HubServer, model_fi
         ("x" * 5000, "there is no model"),
     ],
 )
-def test_an_unknown_name_is_answered_with_what_was_meant(
+def test_an_unknown_name_gets_a_suggestion(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, sentence: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -307,14 +305,14 @@ def test_an_unknown_name_is_answered_with_what_was_meant(
     "revision",
     ["..", "../x", "a/../b", "/a", "a/", "a//b", ".hidden", "a b", "a\nb", "a~1", "a:b", "x.lock", "a\\b", "r" * 201],
 )
-def test_a_revision_that_no_repository_has_is_a_usage_error(hub: HubServer, revision: str) -> None:
+def test_an_invalid_revision_is_a_usage_error(hub: HubServer, revision: str) -> None:
     with pytest.raises(UsageError, match=r"is not a valid `revision`"):
         locate(REPOSITORY, revision=revision)
     assert hub.requests == []
 
 
 @pytest.mark.parametrize("revision", ["v1.0", "refs/pr/1", "feature/x@2", "größer"])
-def test_branches_and_tags_of_any_name_are_fetched(
+def test_branches_and_tags_of_any_name_are_downloaded(
     hub: HubServer, model_files: dict[str, bytes], revision: str
 ) -> None:
     hub.add(REPOSITORY, model_files, branch=revision)

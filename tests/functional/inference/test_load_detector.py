@@ -1,4 +1,4 @@
-"""A checkpoint on disk becomes a detector: its own settings, the user's, and numbers that do not depend on company."""
+"""A checkpoint on disk becomes a detector: its settings, the arguments, and results that do not depend on the batch."""
 
 import json
 import shutil
@@ -47,15 +47,13 @@ def test_a_batch_gives_what_its_images_give_one_by_one(tiny_checkpoint: Path, fr
     assert_close(together, apart, score=1e-5, pixels=1e-5 * 300 * 4)
 
 
-def test_the_folded_network_answers_as_the_plain_one(tiny_checkpoint: Path, frames: list[Frame]) -> None:
+def test_the_folded_network_gives_the_detections_of_the_plain_one(tiny_checkpoint: Path, frames: list[Frame]) -> None:
     folded = load_detector(str(tiny_checkpoint), threshold=0.1)
     plain = load_detector(str(tiny_checkpoint), threshold=0.1, optimize=False)
     assert_close(found(folded, frames), found(plain, frames), score=1e-3, pixels=0.1)
 
 
-def test_a_deterministic_detector_gives_the_same_bytes_in_any_company(
-    tiny_checkpoint: Path, frames: list[Frame]
-) -> None:
+def test_a_deterministic_detector_gives_the_same_bytes_in_any_batch(tiny_checkpoint: Path, frames: list[Frame]) -> None:
     detector = load_detector(str(tiny_checkpoint), threshold=0.1, batch_size=4, deterministic=True)
     straight = found(detector, frames)
     shuffled = found(detector, [frames[i] for i in (7, 3, 0, 10, 5, 1, 9, 2, 8, 4, 6)])
@@ -80,7 +78,7 @@ def test_an_image_resized_as_it_is_read_is_the_image_prepared_later(tiny_checkpo
         assert np.array_equal(resized.prepared, later.prepared)  # type: ignore[arg-type]
 
 
-def test_the_checkpoint_says_size_and_labels(tiny_checkpoint: Path, frames: list[Frame]) -> None:
+def test_size_and_labels_are_those_of_the_checkpoint(tiny_checkpoint: Path, frames: list[Frame]) -> None:
     detector = load_detector(str(tiny_checkpoint))
     assert detector.preprocessor.preprocessing.size_hw == (64, 96)
     assert detector.labels.names == ("cat", "dog", "cow")
@@ -89,7 +87,7 @@ def test_the_checkpoint_says_size_and_labels(tiny_checkpoint: Path, frames: list
     assert detector.precision == "fp32"
 
 
-def test_the_user_says_size_threshold_classes_and_number(tiny_checkpoint: Path, frames: list[Frame]) -> None:
+def test_arguments_set_size_threshold_classes_and_number(tiny_checkpoint: Path, frames: list[Frame]) -> None:
     detector = load_detector(
         str(tiny_checkpoint), threshold=0.2, classes=["dog", "2"], max_detections=3, image_size=(96, 64)
     )
@@ -103,14 +101,14 @@ def test_the_user_says_size_threshold_classes_and_number(tiny_checkpoint: Path, 
         load_detector(str(tiny_checkpoint), image_size=(65, 64))
 
 
-def test_bf16_finds_nearly_the_same(tiny_checkpoint: Path, frames: list[Frame]) -> None:
+def test_bf16_gives_nearly_the_same_scores(tiny_checkpoint: Path, frames: list[Frame]) -> None:
     exact = found(load_detector(str(tiny_checkpoint), threshold=0.0), frames)
     rough = found(load_detector(str(tiny_checkpoint), threshold=0.0, precision="bf16"), frames)
     for a, b in zip(exact, rough, strict=True):
         assert np.abs(a.scores[:5] - b.scores[:5]).max() < 0.1
 
 
-def test_a_family_nobody_knows_is_refused_by_its_name(tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_an_unknown_family_is_refused_by_its_name(tiny_checkpoint: Path, tmp_path: Path) -> None:
     folder = tmp_path / "yolo"
     shutil.copytree(tiny_checkpoint, folder)
     config = json.loads((folder / "config.json").read_text())
@@ -121,7 +119,7 @@ def test_a_family_nobody_knows_is_refused_by_its_name(tiny_checkpoint: Path, tmp
 
 @pytest.mark.gpu
 @pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="needs a CUDA device")
-def test_the_gpu_finds_what_the_cpu_finds(tiny_checkpoint: Path, frames: list[Frame]) -> None:
+def test_the_gpu_gives_the_detections_of_the_cpu(tiny_checkpoint: Path, frames: list[Frame]) -> None:
     on_cpu = found(load_detector(str(tiny_checkpoint), threshold=0.1, device="cpu"), frames)
     on_gpu = found(load_detector(str(tiny_checkpoint), threshold=0.1, device="cuda"), frames)
     assert_close(on_cpu, on_gpu, score=1e-3, pixels=0.1)

@@ -111,7 +111,7 @@ def test_a_deterministic_detector_gives_the_same_bytes_whatever_the_batch(
         assert a.scores.tobytes() == b.scores.tobytes()
 
 
-def test_the_families_score_in_their_own_ways(checkpoint: Make) -> None:
+def test_each_family_has_its_kind_of_scores(checkpoint: Make) -> None:
     assert load_detector(checkpoint("detr")).selection.scores == "softmax"
     assert load_detector(checkpoint("deformable_detr")).selection.scores == "sigmoid"
 
@@ -122,7 +122,7 @@ def test_never_more_than_there_are_queries(checkpoint: Make, frames: list[Frame]
             assert 0 < len(answer) <= queries
 
 
-def test_an_image_is_resized_as_the_model_or_the_user_says(checkpoint: Make) -> None:
+def test_an_image_is_resized_by_the_model_or_the_arguments(checkpoint: Make) -> None:
     folder = checkpoint("detr")
     assert load_detector(folder).preprocessor.preprocessing.resized_hw((48, 64)) == (80, 106)
     assert load_detector(folder, image_size=(32, 40)).preprocessor.preprocessing.resized_hw((48, 64)) == (30, 40)
@@ -140,24 +140,24 @@ def test_a_model_without_a_preprocessor_takes_images_as_its_family(checkpoint: M
     assert any("preprocessor_config.json" in note for note in detector.notes)
 
 
-def test_padding_and_the_same_bytes_cannot_both_be_had(checkpoint: Make) -> None:
+def test_pad_cannot_be_combined_with_deterministic(checkpoint: Make) -> None:
     with pytest.raises(UsageError, match="`pad` cannot be combined with `deterministic`"):
         load_detector(checkpoint("detr"), pad=True, deterministic=True)
 
 
-def test_a_model_that_is_not_to_be_padded_says_so(checkpoint: Make) -> None:
+def test_a_model_that_cannot_be_padded_is_a_usage_error(checkpoint: Make) -> None:
     folder = checkpoint("detr", {**SMALL, "do_pad": False})
     assert not load_detector(folder).pad
     with pytest.raises(UsageError, match="do_pad is off"):
         load_detector(folder, pad=True)
 
 
-def test_compiling_for_many_sizes_is_remarked_upon(checkpoint: Make) -> None:
+def test_compiling_for_many_sizes_gives_a_note(checkpoint: Make) -> None:
     assert any("`compile`" in note for note in load_detector(checkpoint("detr"), compile=True).notes)
     assert not any("`compile`" in note for note in load_detector(checkpoint("detr")).notes)
 
 
-def test_masks_are_made_only_where_segments_are_asked_for(checkpoint: Make, frames: list[Frame]) -> None:
+def test_masks_are_computed_only_for_segmentation(checkpoint: Make, frames: list[Frame]) -> None:
     folder = checkpoint("panoptic", stuff=[3, 4])
     for answer in found(load_detector(folder, threshold=0.0), frames[:2]):
         assert answer.masks is None
@@ -192,12 +192,12 @@ def test_a_model_without_masks_names_those_that_have(checkpoint: Make, tiny_chec
 
 
 @pytest.mark.parametrize("stuff", [[5], [-1], [True], ["sky"], {"0": 1}, 3, [1.0]])
-def test_stuff_that_is_no_class_is_refused(checkpoint: Make, stuff: Any) -> None:
+def test_stuff_that_is_not_a_class_is_refused(checkpoint: Make, stuff: Any) -> None:
     with pytest.raises(UnsupportedModelError, match="'stuff' must be class indices, from 0 to 4"):
         load_detector(checkpoint("panoptic", stuff=stuff))
 
 
-def test_stuff_and_category_ids_stand_in_the_labels(checkpoint: Make) -> None:
+def test_stuff_and_category_ids_are_in_the_labels(checkpoint: Make) -> None:
     labels = load_detector(checkpoint("panoptic", stuff=[4], category_ids=[9, 8, 7, 6, 5])).labels
     assert (labels.stuff, labels.category_ids) == ({4}, (9, 8, 7, 6, 5))
     assert read_labels({}, [f"class {i}" for i in range(250)]).stuff == set(range(91, 250))
@@ -206,7 +206,7 @@ def test_stuff_and_category_ids_stand_in_the_labels(checkpoint: Make) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="needs a CUDA device")
 @pytest.mark.parametrize("name", ["detr", "deformable_detr"])
-def test_the_gpu_finds_what_the_cpu_finds(name: str, checkpoint: Make, frames: list[Frame]) -> None:
+def test_the_gpu_gives_the_detections_of_the_cpu(name: str, checkpoint: Make, frames: list[Frame]) -> None:
     folder = checkpoint(name)
     on_cpu = found(load_detector(folder, threshold=0.1, device="cpu"), frames)
     on_gpu = found(load_detector(folder, threshold=0.1, device="cuda"), frames)

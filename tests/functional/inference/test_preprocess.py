@@ -47,12 +47,12 @@ def processor(**settings: Any) -> Any:
     ],
 )
 def test_pixel_values_are_bit_equal_to_the_reference(settings: dict[str, Any]) -> None:
-    judge = processor(**settings)
+    reference = processor(**settings)
     ours = Preprocessor(Preprocessing.from_json(settings), torch.device("cpu"))
     assert len(SIZES) == 30
     for seed, size_hw in enumerate(SIZES):
         pixels = image(size_hw, seed)
-        expected = judge(Image.fromarray(pixels), return_tensors="pt")["pixel_values"]
+        expected = reference(Image.fromarray(pixels), return_tensors="pt")["pixel_values"]
         assert torch.equal(ours.batch([frame(pixels)]).pixels, expected), (settings, size_hw)
 
 
@@ -97,12 +97,12 @@ def test_preparing_ahead_changes_nothing_and_is_done_once() -> None:
         ({"rescale_factor": 10**30}, "rescale_factor is 10000"),
     ],
 )
-def test_a_preprocessor_that_cannot_be_honoured_is_refused_by_its_field(config: dict[str, Any], named: str) -> None:
+def test_an_unsupported_preprocessor_is_refused_by_its_field(config: dict[str, Any], named: str) -> None:
     with pytest.raises(UnsupportedModelError, match=named):
         Preprocessing.from_json(config, size_divisor=32)
 
 
-def test_an_imgsz_no_network_can_take_is_a_usage_error() -> None:
+def test_an_unsupported_image_size_is_a_usage_error() -> None:
     assert Preprocessing().with_size((320, 416), 32).size_hw == (320, 416)
     with pytest.raises(UsageError, match="`image_size` 333 is not a multiple of 32; 320 is"):
         Preprocessing().with_size((333, 416), 32)

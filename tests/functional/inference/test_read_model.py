@@ -60,9 +60,7 @@ def give(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Give:
     return say
 
 
-def test_a_training_run_on_the_disk_becomes_a_model_that_detcli_reads(
-    tensors: dict[str, Tensor], tmp_path: Path
-) -> None:
+def test_a_training_run_on_disk_is_converted_to_a_model(tensors: dict[str, Tensor], tmp_path: Path) -> None:
     path = tmp_path / "best_stg1.pth"
     behind = {f"module._orig_mod.{name}": torch.zeros_like(tensor) for name, tensor in tensors.items()}
     ahead = {f"_orig_mod.module.{name}": tensor for name, tensor in tensors.items()}
@@ -82,9 +80,7 @@ def test_a_training_run_on_the_disk_becomes_a_model_that_detcli_reads(
     assert read_labels(again.config, config.labels) == read.labels
 
 
-def test_classes_that_the_user_names_count_from_zero_as_the_original_does(
-    give: Give, tensors: dict[str, Tensor]
-) -> None:
+def test_user_defined_classes_count_from_zero_as_in_the_original(give: Give, tensors: dict[str, Tensor]) -> None:
     read = read_original(give(tensors), ConversionHints(labels=NAMES))
     assert read.labels.names == NAMES
     assert read.labels.category_ids == (0, 1, 2, 3, 4)
@@ -100,7 +96,7 @@ def test_published_classes_keep_the_category_ids_of_their_data(give: Give, detr_
     assert read.checkpoint.preprocessor["size"] == {"shortest_edge": 800, "longest_edge": 1333}
 
 
-def test_what_a_file_does_not_tell_is_asked_for_with_its_name(
+def test_missing_information_of_a_file_is_named(
     give: Give, tensors: dict[str, Tensor], detr_tensors: dict[str, Tensor]
 ) -> None:
     path = give(tensors)
@@ -110,7 +106,7 @@ def test_what_a_file_does_not_tell_is_asked_for_with_its_name(
         read_original(give(detr_tensors), ConversionHints())
 
 
-def test_a_released_file_is_known_by_its_content_and_never_by_its_name(
+def test_a_released_file_is_recognized_by_content_not_by_name(
     give: Give, detr_tensors: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = give(detr_tensors)
@@ -125,9 +121,7 @@ def test_a_released_file_is_known_by_its_content_and_never_by_its_name(
     assert "converted as not dilated, but the file is known to be dilated (DC5)" in overruled.notes[-1]
 
 
-def test_the_size_of_images_can_be_said(
-    give: Give, tensors: dict[str, Tensor], detr_tensors: dict[str, Tensor]
-) -> None:
+def test_the_image_size_can_be_set(give: Give, tensors: dict[str, Tensor], detr_tensors: dict[str, Tensor]) -> None:
     made = read_original(give(tensors), ConversionHints(labels=NAMES, image_size_hw=(320, 416))).checkpoint
     assert made.preprocessor["size"] == {"height": 320, "width": 416}
     made = read_original(give(detr_tensors), ConversionHints(dilation=False, image_size_hw=(480, 800))).checkpoint
@@ -136,29 +130,29 @@ def test_the_size_of_images_can_be_said(
         read_original(give(tensors), ConversionHints(labels=NAMES, image_size_hw=(321, 416)))
 
 
-def test_a_hint_that_means_nothing_to_the_family_is_refused(give: Give, tensors: dict[str, Tensor]) -> None:
+def test_an_invalid_hint_for_the_family_is_refused(give: Give, tensors: dict[str, Tensor]) -> None:
     with pytest.raises(UsageError, match=r"`dilation` is for DETR and Deformable DETR"):
         read_original(give(tensors), ConversionHints(labels=NAMES, dilation=True))
 
 
-def test_names_of_no_repository_are_told_with_the_first(give: Give) -> None:
+def test_unknown_tensor_names_are_refused_with_the_first(give: Give) -> None:
     with pytest.raises(UnsupportedModelError, match=r"\('layer1\.0\.weight' and 1 more\) have names of none"):
         read_original(give({"layer1.0.weight": torch.ones(1), "x": torch.ones(1)}), ConversionHints())
 
 
-def test_names_of_the_hub_are_told_from_an_originals(give: Give, tensors: dict[str, Tensor]) -> None:
+def test_names_of_the_hub_are_not_taken_for_an_original(give: Give, tensors: dict[str, Tensor]) -> None:
     with pytest.raises(UnsupportedModelError, match=r"have the names of the Hub: .*save_pretrained"):
         read_original(give({"model.decoder.layers.0.fc1.weight": torch.ones(1)}), ConversionHints())
 
 
-def test_a_tensor_that_is_missing_is_told_with_the_file(give: Give, tensors: dict[str, Tensor]) -> None:
+def test_a_missing_tensor_is_named_with_its_file(give: Give, tensors: dict[str, Tensor]) -> None:
     short = {name: tensor for name, tensor in tensors.items() if name != "decoder.enc_output.norm.bias"}
     path = give(short)
     with pytest.raises(DamagedModelError, match=rf"^'{path}': .* lack 'model\.enc_output\.1\.bias'"):
         read_original(path, ConversionHints(labels=NAMES))
 
 
-def test_keys_copied_over_values_are_warned_of(give: Give, tensors: dict[str, Tensor]) -> None:
+def test_keys_copied_over_values_give_a_warning(give: Give, tensors: dict[str, Tensor]) -> None:
     odd = dict(tensors)
     name = "decoder.decoder.layers.0.self_attn.in_proj_weight"
     query, key, _ = odd[name].chunk(3)
@@ -167,7 +161,7 @@ def test_keys_copied_over_values_are_warned_of(give: Give, tensors: dict[str, Te
     assert any("keys and values of decoder layer 0 have the same weights" in note for note in notes)
 
 
-def test_a_file_is_a_model_by_itself_where_it_tells_all(give: Give, detr_tensors: dict[str, Tensor]) -> None:
+def test_a_file_with_all_information_is_a_model(give: Give, detr_tensors: dict[str, Tensor]) -> None:
     path = give(detr_tensors, dilation=False)
     files = locate(str(path))
     made = read_model(files)

@@ -18,19 +18,19 @@ def few(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_where_processors_are_few_threads_sleep_soon(few: pytest.MonkeyPatch) -> None:
+def test_threads_sleep_soon_on_machines_with_few_cpus(few: pytest.MonkeyPatch) -> None:
     limit_spinning()
     assert os.environ["GOMP_SPINCOUNT"] == "1000"
 
 
-def test_where_there_are_many_openmp_is_left_alone(few: pytest.MonkeyPatch) -> None:
+def test_openmp_is_unchanged_on_machines_with_many_cpus(few: pytest.MonkeyPatch) -> None:
     few.setattr(process.os, "cpu_count", lambda: 16)
     limit_spinning()
     assert "GOMP_SPINCOUNT" not in os.environ
 
 
 @pytest.mark.parametrize("name", ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"])
-def test_what_the_user_set_stays(few: pytest.MonkeyPatch, name: str) -> None:
+def test_variables_of_the_user_are_kept(few: pytest.MonkeyPatch, name: str) -> None:
     few.setenv(name, "active")
     limit_spinning()
     assert os.environ[name] == "active"
@@ -38,7 +38,7 @@ def test_what_the_user_set_stays(few: pytest.MonkeyPatch, name: str) -> None:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="GNU OpenMP is Linux's")
-def test_torch_that_is_loaded_afterwards_has_read_it() -> None:
+def test_torch_imported_afterwards_reads_it() -> None:
     script = "import os; os.cpu_count = lambda: 2\nfrom detcli.runtimes.process import limit_spinning; limit_spinning()\nimport torch"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     command = [sys.executable, "-c", script]

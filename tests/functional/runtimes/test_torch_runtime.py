@@ -52,7 +52,7 @@ def test_outputs_are_float32_without_gradients_whatever_the_precision(precision:
     assert torch.allclose(found.logits, expected.logits, atol=1e-6 if precision == "fp32" else 0.05)
 
 
-def test_a_network_lets_go_of_the_file_that_its_numbers_came_from() -> None:
+def test_a_network_releases_the_file_of_its_weights() -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(4, 4))
     before = {name: (tensor.data_ptr(), tensor.clone()) for name, tensor in network.state_dict().items()}
     TorchRuntime(network, device=CPU)
@@ -72,7 +72,7 @@ def test_a_network_lets_go_of_the_file_that_its_numbers_came_from() -> None:
         MemoryError(),
     ],
 )
-def test_no_memory_is_told_apart_so_that_a_smaller_batch_is_tried(error: BaseException) -> None:
+def test_out_of_memory_is_marked_so_that_a_smaller_batch_is_tried(error: BaseException) -> None:
     with pytest.raises(DeviceError) as caught:
         TorchRuntime(Failing(error), device=CPU)(batch())
     assert caught.value.out_of_memory
@@ -96,13 +96,13 @@ def test_an_unknown_device_is_a_usage_error(name: str) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA device")
-def test_a_device_this_machine_lacks_says_what_works() -> None:
+def test_a_missing_device_is_a_usage_error_with_a_suggestion() -> None:
     assert choose_device("auto").type in ("cpu", "mps")
     with pytest.raises(UsageError, match="use `device=cpu`"):
         choose_device("cuda:1")
 
 
-def test_precisions_are_exact_by_default_and_fp16_is_for_gpus() -> None:
+def test_the_default_precision_is_fp32_and_fp16_is_for_gpus() -> None:
     assert choose_precision("auto", CPU) == "fp32"
     assert choose_precision("bf16", CPU) == "bf16"
     with pytest.raises(UsageError, match="`precision=fp16` is for GPUs"):
@@ -113,7 +113,7 @@ def test_precisions_are_exact_by_default_and_fp16_is_for_gpus() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_the_same_answer_comes_from_the_gpu() -> None:
+def test_the_gpu_gives_the_same_outputs() -> None:
     network = Linear()
     expected = cast("Outputs", network(batch().pixels)).logits
     found = TorchRuntime(network, device=torch.device("cuda", 0))(batch())
@@ -122,7 +122,7 @@ def test_the_same_answer_comes_from_the_gpu() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
-def test_freed_memory_is_kept_rather_than_faulted_in_again() -> None:
+def test_freed_memory_is_kept_and_not_faulted_in_again() -> None:
     """Counted in page faults, not in seconds: the fewest of many rounds, since the system may take pages back as well."""
     script = """
 import resource, sys

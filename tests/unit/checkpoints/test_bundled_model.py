@@ -24,7 +24,7 @@ def installed_model(tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.M
     return folder
 
 
-def test_it_is_found_offline_and_the_cache_is_left_alone(installed_model: Path, tmp_path: Path) -> None:
+def test_it_is_found_offline_without_the_cache(installed_model: Path, tmp_path: Path) -> None:
     files = hub.locate("shapes", offline=True)
     assert (files.folder, files.repository, files.commit) == (installed_model, None, None)
     assert files.entry is not None

@@ -8,7 +8,7 @@ from detcli.checkpoints.catalog import CATALOG, bundled_entry, entry_of_reposito
 PUBLISHED = [name for name, entry in CATALOG.items() if entry.repository is not None]
 
 
-def test_the_published_models_are_there() -> None:
+def test_the_published_models_are_in_the_catalog() -> None:
     assert [*PUBLISHED] == [
         *(f"dfine-{size}" for size in "nsmlx"),
         *(f"dfine-{size}-obj365" for size in "smlx"),
@@ -22,7 +22,7 @@ def test_the_published_models_are_there() -> None:
     assert len({CATALOG[name].repository for name in PUBLISHED}) == len(PUBLISHED) == 25
 
 
-def test_one_model_comes_with_detcli() -> None:
+def test_one_model_is_bundled() -> None:
     assert [name for name in CATALOG if bundled_entry(name)] == ["shapes"]
     assert CATALOG["shapes"].folder == catalog.BUNDLED_MODELS / "shapes"
     assert CATALOG["dfine-s"].folder is None
@@ -48,7 +48,7 @@ def test_repositories_are_those_of_the_hub(name: str, repository: str) -> None:
     assert CATALOG[name].repository == repository
 
 
-def test_panoptic_models_know_things_and_stuff_and_say_how_well() -> None:
+def test_panoptic_models_have_things_stuff_and_quality() -> None:
     panoptic = [entry for entry in CATALOG.values() if entry.task == "panoptic"]
     assert [entry.name for entry in panoptic] == [f"detr-{one}-panoptic" for one in ("r50", "r50-dc5", "r101")]
     for entry in panoptic:
@@ -58,7 +58,7 @@ def test_panoptic_models_know_things_and_stuff_and_say_how_well() -> None:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_every_entry_says_what_people_ask(name: str) -> None:
+def test_every_entry_is_complete(name: str) -> None:
     entry = CATALOG[name]
     assert entry.name == name
     assert entry.license == "Apache-2.0"
@@ -92,10 +92,10 @@ def test_every_entry_says_what_people_ask(name: str) -> None:
         ("SenseTime/deformable-detr-with-box-refine-two", "deformable-detr-with-box-refine-two-stage"),
     ],
 )
-def test_a_slip_is_answered_with_the_name_that_was_meant(slip: str, meant: str) -> None:
+def test_a_misspelled_name_gets_a_suggestion(slip: str, meant: str) -> None:
     assert suggest(slip)[0] == meant
 
 
 @pytest.mark.parametrize("word", ["", "yolo", "vgg", "x" * 3000])
-def test_a_name_that_is_nothing_like_any_gets_no_suggestion(word: str) -> None:
+def test_a_name_unlike_all_others_gets_no_suggestion(word: str) -> None:
     assert suggest(word) == ()

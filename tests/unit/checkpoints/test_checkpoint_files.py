@@ -50,13 +50,13 @@ def test_a_folder_and_its_file_read_the_same(write_model: Write, weights: bytes)
         assert checkpoint.notes == ()
 
 
-def test_a_file_of_any_name_reads_with_the_config_beside_it(write_model: Write, weights: bytes) -> None:
+def test_a_file_of_any_name_is_read_with_the_config_next_to_it(write_model: Write, weights: bytes) -> None:
     folder = write_model(weights=None, **{"best.safetensors": weights})
     assert set(read(folder / "best.safetensors").tensors) == {"a", "b.weight"}
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64])
-def test_what_is_written_reads_back_equal(tmp_path: Path, dtype: torch.dtype) -> None:
+def test_a_written_checkpoint_reads_back_equal(tmp_path: Path, dtype: torch.dtype) -> None:
     tensors = {
         "x": torch.randn(4, 5).mul(9).to(dtype),
         "view": torch.arange(6.0).view(2, 3).t(),
@@ -85,7 +85,7 @@ def test_tensors_that_share_memory_are_written_each(tmp_path: Path) -> None:
     assert torch.equal(tensors["c"], shared[1:])
 
 
-def test_numbers_json_does_not_have_are_not_written(tmp_path: Path) -> None:
+def test_nan_and_infinity_are_not_written_as_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"JSON"):
         write_checkpoint(tmp_path / "new", {"x": float("nan")}, {}, {})
     assert not (tmp_path / "new").exists()
@@ -156,7 +156,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64
         (one_tensor("C64", [1], 8), UnsupportedModelError, 'is stored as "C64"'),
     ],
 )
-def test_what_is_no_safetensors_file_is_told_by_its_first_bytes(
+def test_other_files_than_safetensors_are_recognized(
     write_model: Write, data: bytes, error: type[ModelError], sentence: str
 ) -> None:
     with pytest.raises(error) as caught:
@@ -166,13 +166,13 @@ def test_what_is_no_safetensors_file_is_told_by_its_first_bytes(
     assert "weights_only" not in str(caught.value)
 
 
-def test_a_zipped_pickle_is_told_whatever_its_name(write_model: Write, tmp_path: Path) -> None:
+def test_a_zipped_pickle_is_recognized_under_any_name(write_model: Write, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match=r"is a PyTorch pickle, not safetensors"):
         read(write_model(weights=zipped(tmp_path)))
 
 
 @pytest.mark.parametrize("name", ["best.pth", "pytorch_model.bin", "x.pt", "X.PTH", "last.ckpt"])
-def test_a_folder_with_pickles_alone_says_how_to_make_a_model_of_them(write_model: Write, name: str) -> None:
+def test_a_folder_with_pickles_only_names_the_file_to_use(write_model: Write, name: str) -> None:
     folder = write_model(weights=None, **{name: b"anything"})
     with pytest.raises(UnsupportedModelError, match=rf"has '{name}' but no model.safetensors: use the path"):
         read(folder)
@@ -191,7 +191,7 @@ def test_other_pickles_are_refused_and_never_opened(write_model: Write, name: st
         read(folder / name)
 
 
-def test_truncated_weights_say_how_much_is_there(write_model: Write, weights: bytes) -> None:
+def test_truncated_weights_report_their_size(write_model: Write, weights: bytes) -> None:
     for length in (len(weights) - 1, len(weights) // 2):
         with pytest.raises(DamagedModelError, match=rf"is truncated: {length:,} of {len(weights):,} bytes"):
             read(write_model(weights=weights[:length]))
@@ -220,7 +220,7 @@ def test_a_tensor_that_is_not_finite_is_refused_by_name(write_model: Write, valu
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_no_place_in_a_tensor_hides_a_nan(tmp_path: Path, dtype: torch.dtype) -> None:
+def test_a_nan_at_any_position_of_a_tensor_is_found(tmp_path: Path, dtype: torch.dtype) -> None:
     for place in (0, 1, 7, 8, 15, 16, 31, 500, 998, 1000):
         tensor = torch.randn(1001).to(dtype)
         tensor[place] = float("nan")
@@ -308,18 +308,18 @@ def test_a_tensor_no_index_names_is_refused(write_model: Write) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json"])
-def test_a_document_that_is_none_is_refused(write_model: Write, name: str, data: bytes, sentence: str) -> None:
+def test_an_invalid_document_is_refused(write_model: Write, name: str, data: bytes, sentence: str) -> None:
     with pytest.raises(DamagedModelError) as caught:
         read(write_model(**{name: data}))
     assert sentence.replace("config.json", name) in str(caught.value)
     assert caught.value.exit_code == 5
 
 
-def test_a_byte_order_mark_is_passed_over(write_model: Write) -> None:
+def test_a_byte_order_mark_is_ignored(write_model: Write) -> None:
     assert read(write_model(config=b'\xef\xbb\xbf{"model_type": "d_fine"}')).config == {"model_type": "d_fine"}
 
 
-def test_code_beside_the_weights_is_never_run(write_model: Write, tmp_path: Path) -> None:
+def test_code_next_to_the_weights_is_never_run(write_model: Write, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     config = {"model_type": "d_fine", "auto_map": {"AutoModel": "modeling.Model"}, "trust_remote_code": True}
     folder = write_model(
@@ -329,7 +329,7 @@ def test_code_beside_the_weights_is_never_run(write_model: Write, tmp_path: Path
     assert not mark.exists()
 
 
-def test_a_missing_preprocessor_is_replaced_by_the_familys_and_said(write_model: Write) -> None:
+def test_a_missing_preprocessor_is_replaced_and_reported(write_model: Write) -> None:
     checkpoint = read(write_model(preprocessor=None))
     assert checkpoint.preprocessor == {}
     assert "has no preprocessor_config.json; images are preprocessed with the defaults" in checkpoint.notes[0]
@@ -345,8 +345,8 @@ def test_a_folder_without_a_model_is_refused_by_name(tmp_path: Path, write_model
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="Windows has other permissions")
-def test_a_folder_that_may_not_be_entered_is_refused_by_name() -> None:
-    with TemporaryDirectory(dir="/tmp") as above:  # not below pytest's own folder, which nobody else may enter
+def test_a_folder_without_permission_is_refused_by_name() -> None:
+    with TemporaryDirectory(dir="/tmp") as above:  # not below pytest's own folder, which other users cannot enter
         model = Path(above) / "model"
         model.mkdir(mode=0)
         Path(above).chmod(0o755)
@@ -372,7 +372,7 @@ def test_a_file_of_another_kind_is_no_model(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 @pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json", "model.safetensors"])
-def test_a_pipe_in_a_files_place_is_refused_and_not_waited_for(write_model: Write, name: str) -> None:
+def test_a_pipe_instead_of_a_file_is_refused_without_waiting(write_model: Write, name: str) -> None:
     folder = write_model(**{name: None})
     os.mkfifo(folder / name)
     caught: list[BaseException] = []
@@ -386,7 +386,7 @@ def test_a_pipe_in_a_files_place_is_refused_and_not_waited_for(write_model: Writ
     thread = threading.Thread(target=attempt, daemon=True)
     thread.start()
     thread.join(20)
-    assert len(caught) == 1, "it waits for somebody to write"
+    assert len(caught) == 1, "it waits for a writer"
     assert "is not a file" in str(caught[0])
 
 

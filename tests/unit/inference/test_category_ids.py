@@ -1,4 +1,4 @@
-"""A model that was trained on somebody's data counts its classes as that data does."""
+"""Category ids in config.json are those of the training data."""
 
 import json
 import shutil
@@ -26,6 +26,6 @@ def test_the_ids_in_the_configuration_are_the_labels(tiny_checkpoint: Path, tmp_
 @pytest.mark.parametrize(
     "ids", [[1, 2], [1, 2, 3, 4], [1, 2, 2], [1, 2, -3], [1, 2, 3.0], [1, 2, True], [1, 2, "3"], {"0": 1}, "123", 5, [1, 2, 1 << 60]]
 )  # fmt: skip
-def test_ids_that_are_none_are_refused(tiny_checkpoint: Path, tmp_path: Path, ids: Any) -> None:
+def test_invalid_ids_are_refused(tiny_checkpoint: Path, tmp_path: Path, ids: Any) -> None:
     with pytest.raises(UnsupportedModelError, match="'category_ids' must be 3 different integers"):
         load_detector(with_ids(tiny_checkpoint, tmp_path / "model", ids))

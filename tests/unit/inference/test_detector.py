@@ -63,11 +63,11 @@ def expected(count: int) -> list[float]:
     return [round((10 + 5 * i) / 255, 4) for i in range(count)]
 
 
-def test_answers_come_in_the_order_of_the_frames() -> None:
+def test_detections_have_the_order_of_the_frames() -> None:
     assert scores(detector(Brightness()).detect_frames(frames(11))) == pytest.approx(expected(11), abs=2e-4)
 
 
-def test_unreadable_frames_come_back_untouched_in_their_place() -> None:
+def test_failed_frames_come_back_unchanged_in_their_position() -> None:
     given = frames(5)
     broken = FailedFrame(given[2].origin, "empty", "cannot read '2.png': it is empty")
     given[2] = broken
@@ -78,7 +78,7 @@ def test_unreadable_frames_come_back_untouched_in_their_place() -> None:
     assert runtime.batches == [4]
 
 
-def test_only_unreadable_frames_never_reach_the_network() -> None:
+def test_failed_frames_never_reach_the_network() -> None:
     broken = FailedFrame(Origin(0, "a", "a", "a"), "empty", "empty")
     runtime = Brightness()
     assert detector(runtime).detect_frames([broken, broken]) == [broken, broken]
@@ -95,7 +95,7 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(room: int, compiled: b
     assert max(runtime.batches) <= room
 
 
-def test_no_room_for_a_single_image_is_a_device_error() -> None:
+def test_no_memory_for_a_single_image_is_a_device_error() -> None:
     with pytest.raises(DeviceError, match="out of memory"):
         detector(Brightness(room=0)).detect_frames(frames(3))
 
@@ -116,7 +116,7 @@ class Deferred:
         raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ...")
 
 
-def test_a_device_that_is_lost_without_a_word_is_noticed_with_its_answer() -> None:
+def test_a_lost_device_is_noticed_when_its_result_is_read() -> None:
     class Lost(Brightness):
         def __call__(self, batch: Batch) -> Outputs:
             return Outputs(cast("torch.Tensor", Deferred()), torch.zeros(3, 1, 4))
@@ -125,7 +125,7 @@ def test_a_device_that_is_lost_without_a_word_is_noticed_with_its_answer() -> No
         detector(Lost()).detect_frames(frames(3))
 
 
-def test_no_room_for_the_images_themselves_halves_the_batch_too() -> None:
+def test_no_memory_for_the_input_halves_the_batch_too() -> None:
     class Narrow(Preprocessor):
         def batch(self, frames: Sequence[Frame]) -> Batch:
             if len(frames) > 2:
@@ -138,7 +138,7 @@ def test_no_room_for_the_images_themselves_halves_the_batch_too() -> None:
     assert small.batch_size == 2
 
 
-def test_a_batch_that_did_not_fit_is_let_go_of_before_the_device_is_asked_for_its_memory(
+def test_a_batch_that_did_not_fit_is_deleted_before_memory_is_released(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     batches: list[weakref.ref[torch.Tensor]] = []
@@ -169,7 +169,7 @@ def test_a_compiled_network_sees_one_size_of_batch() -> None:
     assert runtime.batches == [4, 4]
 
 
-def test_an_answer_that_is_not_finite_fails_that_image_and_no_other() -> None:
+def test_nan_in_an_output_fails_only_that_image() -> None:
     class Poisoned(Brightness):
         def __call__(self, batch: Batch) -> Outputs:
             outputs = super().__call__(batch)

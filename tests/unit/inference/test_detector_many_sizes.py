@@ -1,4 +1,4 @@
-"""Images of many sizes: who shares a batch, and that nobody's answer depends on it unless it was asked for."""
+"""Images of many sizes: which of them share a batch, and results that do not depend on the batch without `pad`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ def expected(count: int) -> list[float]:
     return [(10 + 5 * i) / 255 for i in range(count)]
 
 
-def test_answers_come_in_the_order_of_the_frames() -> None:
+def test_detections_have_the_order_of_the_frames() -> None:
     assert scores(detector(Brightness()).detect_frames(frames(MIXED))) == pytest.approx(expected(len(MIXED)), abs=1e-4)
 
 
@@ -86,14 +86,14 @@ def test_boxes_are_in_each_images_own_pixels() -> None:
         assert found.boxes_xyxy.tolist() == [[width / 4, height / 4, width * 3 / 4, height * 3 / 4]]
 
 
-def test_what_is_found_in_an_image_is_what_is_found_in_it_alone() -> None:
+def test_an_image_has_the_same_detections_in_a_batch_and_alone() -> None:
     given = frames(MIXED)
     together = detector(Brightness()).detect_frames(given)
     for one, frame in zip(together, given, strict=True):
         assert scores([one]) == scores(detector(Brightness()).detect_frames([frame]))
 
 
-def test_padding_lets_others_join_and_tells_the_network_where_it_is() -> None:
+def test_padding_joins_other_sizes_and_gives_the_network_a_mask() -> None:
     runtime = Brightness()
     found = detector(runtime, pad=True).detect_frames(frames(MIXED))
     assert scores(found) == pytest.approx(expected(len(MIXED)), abs=1e-4)
@@ -101,7 +101,7 @@ def test_padding_lets_others_join_and_tells_the_network_where_it_is() -> None:
     assert any(runtime.masked)
 
 
-def test_a_deterministic_detector_looks_at_each_image_alone() -> None:
+def test_a_deterministic_detector_processes_each_image_alone() -> None:
     runtime = Brightness()
     alone = detector(runtime, deterministic=True, batch_size=8)
     found = alone.detect_frames(frames(MIXED))
@@ -128,7 +128,7 @@ def test_a_compiled_network_is_given_no_image_twice() -> None:
     assert sum(count for count, _, _ in runtime.batches) == len(MIXED)
 
 
-def test_unreadable_frames_come_back_untouched_in_their_place() -> None:
+def test_failed_frames_come_back_unchanged_in_their_position() -> None:
     given = frames(MIXED)
     broken = FailedFrame(given[1].origin, "empty", "cannot read '1.png': it is empty")
     given[1] = broken
@@ -154,7 +154,7 @@ def test_a_batch_of_one_needs_no_look_ahead() -> None:
     assert detector(Brightness(), batch_size=4).look_ahead > 4
 
 
-def test_alike_are_those_that_equal_the_first() -> None:
+def test_images_of_the_same_size_as_the_first_are_chosen() -> None:
     assert same_size([(1, 2), (2, 1), (1, 2), (1, 2)], 8) == [0, 2, 3]
     assert same_size([(1, 2), (2, 1), (1, 2), (1, 2)], 2) == [0, 2]
 

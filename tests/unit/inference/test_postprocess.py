@@ -85,7 +85,7 @@ def test_softmax_gives_each_query_one_class_and_never_the_last() -> None:
     assert np.array_equal(best.scores, everything.scores[: len(best)])
 
 
-def test_a_softmax_score_is_its_share_of_the_whole_row() -> None:
+def test_a_softmax_score_is_its_share_of_the_row() -> None:
     outputs = Outputs(torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([[[0.5, 0.5, 0.2, 0.2]]]))
     found = single(outputs, (10, 10), Selection(0.0, scores="softmax"))
     assert found.class_ids.tolist() == [1]
@@ -97,7 +97,7 @@ def test_a_class_that_is_surely_absent_does_not_hide_the_others() -> None:
     assert single(outputs, (10, 10), Selection(0.0, scores="softmax")).class_ids.tolist() == [1]
 
 
-def test_the_best_comes_first_and_there_are_never_more_than_queries_or_asked() -> None:
+def test_the_best_come_first_and_never_more_than_queries_or_the_limit() -> None:
     outputs = random_outputs(1, batch=1)
     everything = single(outputs, (100, 100), Selection(0.0))
     assert len(everything) <= 30
@@ -106,7 +106,7 @@ def test_the_best_comes_first_and_there_are_never_more_than_queries_or_asked() -
     assert len(single(outputs, (100, 100), Selection(0.0, max_detections=10**6))) == len(everything)
 
 
-def test_a_class_filter_keeps_a_part_of_what_there_was() -> None:
+def test_a_class_filter_keeps_a_subset() -> None:
     outputs = random_outputs(2, batch=1)
     everything = single(outputs, (100, 100), Selection(0.2))
     some = single(outputs, (100, 100), Selection(0.2, class_ids=(1, 3)))
@@ -134,7 +134,7 @@ def test_boxes_that_are_empty_or_outside_are_dropped(box: list[float]) -> None:
 
 @pytest.mark.parametrize("scores", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("poison", ["logits", "boxes"])
-def test_numbers_that_are_not_finite_are_an_error_of_that_image_alone(poison: str, scores: Any) -> None:
+def test_nan_or_infinity_is_an_error_of_that_image_only(poison: str, scores: Any) -> None:
     outputs = random_outputs(3)
     (outputs.logits if poison == "logits" else outputs.boxes_cxcywh)[1].fill_(float("nan"))
     first, second = to_detections(outputs, torch.tensor([[9, 9], [9, 9]]), Selection(0.3, scores=scores))

@@ -15,7 +15,7 @@ from detcli.models.dfine import DFineFamily
 from detcli.structures.frame import Frame, Origin
 from detcli.structures.network_io import Batch
 
-JUDGES = {
+REFERENCES = {
     "detr": ("transformers.models.detr.image_processing_pil_detr", "DetrImageProcessorPil"),
     "deformable_detr": (
         "transformers.models.deformable_detr.image_processing_pil_deformable_detr",
@@ -67,36 +67,36 @@ def frames(sizes: Sequence[tuple[int, int]]) -> list[Frame]:
     ]
 
 
-def judged(family: str, settings: dict[str, Any], given: Sequence[Frame]) -> Any:
-    module, name = JUDGES[family]
-    judge = getattr(pytest.importorskip(module), name)(**settings)
-    return judge([Image.fromarray(cast("Any", frame.pixels)) for frame in given], return_tensors="pt")
+def reference_output(family: str, settings: dict[str, Any], given: Sequence[Frame]) -> Any:
+    module, name = REFERENCES[family]
+    reference = getattr(pytest.importorskip(module), name)(**settings)
+    return reference([Image.fromarray(cast("Any", frame.pixels)) for frame in given], return_tensors="pt")
 
 
 def prepared(config: dict[str, Any], given: Sequence[Frame]) -> Batch:
     return Preprocessor(Preprocessing.of(config, FAMILY), CPU).batch(given)
 
 
-@pytest.mark.parametrize("family", JUDGES)
+@pytest.mark.parametrize("family", REFERENCES)
 @pytest.mark.parametrize("settings", [SMALL, LEGACY, {**SMALL, "resample": 3}, {**SMALL, "do_normalize": False}])
 def test_pixels_of_single_images_are_bit_equal_to_the_reference(family: str, settings: dict[str, Any]) -> None:
     for frame in frames(SIZES):
         batch = prepared(settings, [frame])
-        assert torch.equal(batch.pixels, judged(family, settings, [frame])["pixel_values"]), frame.size_hw
+        assert torch.equal(batch.pixels, reference_output(family, settings, [frame])["pixel_values"]), frame.size_hw
         assert batch.mask is None
 
 
 @pytest.mark.parametrize("size", [(427, 640), (801, 1334), (2000, 301)])
 def test_pixels_at_the_published_size_are_bit_equal_to_the_reference(size: tuple[int, int]) -> None:
     given = frames([size])
-    assert torch.equal(prepared({}, given).pixels, judged("detr", {}, given)["pixel_values"])
+    assert torch.equal(prepared({}, given).pixels, reference_output("detr", {}, given)["pixel_values"])
 
 
-@pytest.mark.parametrize("family", JUDGES)
+@pytest.mark.parametrize("family", REFERENCES)
 @pytest.mark.parametrize("pad_size", [None, {"height": 140, "width": 150}])
 def test_a_padded_batch_and_its_mask_are_those_of_the_reference(family: str, pad_size: dict[str, int] | None) -> None:
     given, settings = frames(SIZES), {**SMALL, "pad_size": pad_size}
-    batch, expected = prepared(settings, given), judged(family, settings, given)
+    batch, expected = prepared(settings, given), reference_output(family, settings, given)
     assert batch.mask is not None
     assert torch.equal(batch.pixels, expected["pixel_values"])
     assert torch.equal(batch.mask, expected["pixel_mask"].bool())
@@ -105,7 +105,7 @@ def test_a_padded_batch_and_its_mask_are_those_of_the_reference(family: str, pad
     assert batch.pixels.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_a_file_that_is_missing_or_old_means_what_the_family_has() -> None:
+def test_a_missing_or_old_file_means_the_defaults_of_the_family() -> None:
     assert Preprocessing.of({}, FAMILY) == Preprocessing.of(USUAL, FAMILY)
     old = Preprocessing.of(LEGACY, FAMILY)
     assert (old.sizing, old.rescale, old.pads) == (ShortestEdge(80, 133), 1 / 255, True)
@@ -113,7 +113,7 @@ def test_a_file_that_is_missing_or_old_means_what_the_family_has() -> None:
     assert Preprocessing.of({"size": {"height": 64, "width": 32}}, DFineFamily()).size_hw == (64, 32)
 
 
-def test_an_image_knows_its_place_before_it_is_read_and_after() -> None:
+def test_the_batch_size_of_a_frame_is_known_before_it_is_prepared() -> None:
     ours = Preprocessor(Preprocessing.of(SMALL, FAMILY), CPU)
     for frame in frames(SIZES):
         ready = ours.prepare(frame).without_pixels()
@@ -121,13 +121,13 @@ def test_an_image_knows_its_place_before_it_is_read_and_after() -> None:
         assert ours.batch_size_hw(frame) == ours.batch_size_hw(ready) == ready.prepared.shape[:2]
 
 
-def test_an_image_that_has_its_size_is_taken_as_it_is() -> None:
+def test_an_image_of_the_input_size_is_not_resized() -> None:
     frame = frames([(37, 91)])[0]
     assert Preprocessor(Preprocessing(NoResize()), CPU).prepare(frame).prepared is frame.pixels
     assert Preprocessor(Preprocessing(ShortestEdge(37, 91)), CPU).prepare(frame).prepared is frame.pixels
 
 
-def test_only_one_size_for_all_is_one_size() -> None:
+def test_only_a_fixed_rule_has_one_size() -> None:
     assert Preprocessing(FixedSize((32, 64))).size_hw == (32, 64)
     assert Preprocessing(ShortestEdge(32, 64), pad_size_hw=(64, 64)).size_hw == (64, 64)
     for sizing in (ShortestEdge(32, 64), FitWithin((32, 64)), NoResize()):
@@ -147,7 +147,7 @@ def test_a_pad_size_that_images_may_not_fit_into_is_refused(config: dict[str, An
         Preprocessing.of(config, FAMILY)
 
 
-def test_an_imgsz_beyond_the_pad_size_is_a_usage_error() -> None:
+def test_an_image_size_beyond_the_pad_size_is_a_usage_error() -> None:
     padded = Preprocessing(ShortestEdge(80, 133), pad_size_hw=(140, 150))
     assert padded.with_size((80, 140), 1).image_size == (80, 140)
     with pytest.raises(UsageError, match="pads every image to 140 x 150"):

@@ -38,19 +38,19 @@ SIDES = [
 
 @pytest.mark.parametrize("edges", [(800, 1333), (80, 133), (640, 640), (333, 1000), (1, 5)])
 def test_edges_are_those_of_the_reference(edges: tuple[int, int]) -> None:
-    judge = pytest.importorskip("transformers.image_transforms").get_size_with_aspect_ratio
+    reference = pytest.importorskip("transformers.image_transforms").get_size_with_aspect_ratio
     ours = ShortestEdge(*edges)
     for size in ((height, width) for height in SIDES for width in SIDES):
-        expected = judge(size, *edges)
+        expected = reference(size, *edges)
         if min(expected) > 0:  # the reference makes an image of no pixels of a long thin one
             assert ours.resized_hw(size) == expected, size
 
 
 @pytest.mark.parametrize("most", [(800, 1333), (50, 50), (333, 97)])
 def test_bounds_are_those_of_the_reference(most: tuple[int, int]) -> None:
-    judge = pytest.importorskip("transformers.image_utils").get_image_size_for_max_height_width
+    reference = pytest.importorskip("transformers.image_utils").get_image_size_for_max_height_width
     for size in ((height, width) for height in SIDES for width in SIDES):
-        expected = judge(size, *most)
+        expected = reference(size, *most)
         if min(expected) > 0:
             assert FitWithin(most).resized_hw(size) == expected, size
 
@@ -86,7 +86,7 @@ def test_a_line_of_pixels_stays_an_image(sizing: Sizing) -> None:
         ({}, FixedSize((640, 640))),
     ],
 )
-def test_files_of_every_year_are_read(config: dict[str, Any], sizing: Sizing) -> None:
+def test_files_of_all_versions_are_read(config: dict[str, Any], sizing: Sizing) -> None:
     assert read_sizing(config, 1) == sizing
 
 
@@ -109,7 +109,7 @@ def test_a_size_that_is_written_is_read_back(sizing: Sizing) -> None:
         ({"do_resize": "no"}, 1, "do_resize"),
     ],
 )
-def test_a_rule_that_cannot_be_honoured_is_refused_by_name(config: dict[str, Any], divisor: int, named: str) -> None:
+def test_an_unsupported_rule_is_refused_by_name(config: dict[str, Any], divisor: int, named: str) -> None:
     with pytest.raises(UnsupportedModelError, match=named):
         read_sizing(config, divisor)
 
@@ -122,7 +122,7 @@ def test_a_rule_that_cannot_be_honoured_is_refused_by_name(config: dict[str, Any
         (FixedSize((8, 8)), FixedSize((480, 640))),
     ],
 )
-def test_imgsz_keeps_the_rule(sizing: Sizing, becomes: Sizing) -> None:
+def test_an_image_size_keeps_the_rule(sizing: Sizing, becomes: Sizing) -> None:
     changed = Preprocessing(sizing).with_size((480, 640), 1)
     assert changed.sizing == becomes
     assert changed.image_size == (480, 640)

@@ -20,12 +20,12 @@ def test_the_80_classes_of_coco_have_its_ids_with_holes() -> None:
 
 
 @pytest.mark.parametrize("count", [91, 250, 366])
-def test_sets_that_count_their_holes_use_the_index_itself(count: int) -> None:
+def test_sets_with_unused_ids_use_the_index_itself(count: int) -> None:
     assert ClassLabels.from_names([f"n{i}" for i in range(count)]).category_ids == tuple(range(count))
 
 
 @pytest.mark.parametrize("count", [1, 3, 20, 80, 365])
-def test_any_other_set_counts_from_one(count: int) -> None:
+def test_other_sets_of_classes_count_from_one(count: int) -> None:
     assert ClassLabels.from_names([f"n{i}" for i in range(count)]).category_ids == tuple(range(1, count + 1))
 
 
@@ -42,6 +42,6 @@ def test_an_unknown_class_is_a_usage_error_that_names_it(slip: str) -> None:
         ClassLabels.from_names(["cat", "dog", "horse", "cow"]).find(["cat", slip])
 
 
-def test_a_slip_of_the_pen_is_answered_with_what_was_meant() -> None:
+def test_a_misspelled_class_gets_a_suggestion() -> None:
     with pytest.raises(UsageError, match="did you mean 'toothbrush'"):
         ClassLabels.from_names(coco_names()).find(["tothbrush"])

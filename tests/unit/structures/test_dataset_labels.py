@@ -14,12 +14,12 @@ def test_there_are_as_many_names_as_classes_and_none_is_empty(count: int) -> Non
 
 
 @pytest.mark.parametrize("count", [91, 250])
-def test_things_stand_at_their_category_ids(count: int) -> None:
+def test_things_are_at_their_category_ids(count: int) -> None:
     assert tuple(PUBLISHED_LABELS[count][category] for category in COCO_80_TO_91) == COCO_80
     assert PUBLISHED_LABELS[count][12] == PUBLISHED_LABELS[count][0] == "N/A"
 
 
-def test_stuff_stands_at_its_category_ids() -> None:
+def test_stuff_is_at_its_category_ids() -> None:
     names = PUBLISHED_LABELS[250]
     assert {92: "banner", 112: "door-stuff", 187: "sky-other-merged", 200: "rug-merged"}.items() <= dict(
         enumerate(names)

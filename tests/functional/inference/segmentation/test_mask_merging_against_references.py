@@ -74,7 +74,7 @@ def test_panoptic_maps_by_transformers_rule_are_transformers(
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_fused_stuff_has_transformers_pixels_and_numbers_of_its_own(processor: Any, seed: int) -> None:
+def test_fused_stuff_has_transformers_pixels_and_unique_numbers(processor: Any, seed: int) -> None:
     # There a number may be given twice once stuff was fused (issue 23461), so classes are compared, pixel by pixel,
     # of masks that only their own segment's entry can have painted.
     outputs, size_hw, stuff = random_outputs(seed, sure=9.0), (90, 120), frozenset(range(4))

@@ -63,7 +63,7 @@ def test_areas_and_masks_are_those_of_all_pixels(
         assert np.array_equal(np.stack(list(plan.above(threshold))) & ~unclear, clear)
 
 
-def test_of_equal_maps_the_first_wins() -> None:
+def test_the_first_of_equal_maps_wins() -> None:
     source = np.repeat(maps((20, 27), smooth=False, count=1), 40, axis=0)
     owners, _ = MaskUpsampler.of(source, (100, 130)).winners()
     assert (owners == 0).all()
@@ -75,7 +75,7 @@ def test_a_value_at_the_threshold_is_in_the_area_and_not_above() -> None:
     assert not next(plan.above(0.5)).any()
 
 
-def test_thresholds_without_end_take_all_or_nothing() -> None:
+def test_infinite_thresholds_keep_everything_or_nothing() -> None:
     plan = MaskUpsampler.of(maps((20, 27), smooth=True), (60, 80))
     assert all(mask.all() for mask in plan.above(-np.inf))
     assert not any(mask.any() for mask in plan.above(np.inf))

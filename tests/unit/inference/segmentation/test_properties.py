@@ -45,7 +45,7 @@ def same(one: Detections, other: Detections) -> bool:
 
 
 @pytest.mark.parametrize(("task", "rule"), EVERY)
-def test_an_answer_gives_the_same_segments_alone_and_in_a_padded_batch(task: Task, rule: Rule) -> None:
+def test_an_image_gives_the_same_segments_alone_and_in_a_padded_batch(task: Task, rule: Rule) -> None:
     single = answers()
     wide = [padded(outputs, resized, INPUT) for outputs, (_, resized) in zip(single, IMAGES, strict=True)]
     alone = [one_image(size, resized, INPUT) for size, resized in IMAGES]
@@ -68,7 +68,7 @@ def test_an_answer_gives_the_same_segments_alone_and_in_a_padded_batch(task: Tas
 
 
 @pytest.mark.parametrize(("task", "rule"), EVERY)
-def test_what_is_infinite_over_padding_only_does_no_harm(task: Task, rule: Rule) -> None:
+def test_infinity_over_padding_is_ignored(task: Task, rule: Rule) -> None:
     (size, resized), [answer, *_] = IMAGES[0], answers()
     wide = padded(answer, resized, (180, 160))
     assert wide.masks is not None
@@ -88,7 +88,7 @@ def test_padding_is_cut_off_whatever_the_networks_stride(stride: int) -> None:
 
 @pytest.mark.parametrize(("task", "rule"), [pair for pair in EVERY if pair != ("instance", "original")])
 @pytest.mark.parametrize("seed", range(4))
-def test_no_two_segments_overlap_and_their_boxes_are_what_they_cover(task: Task, rule: Rule, seed: int) -> None:
+def test_segments_do_not_overlap_and_have_their_bounding_boxes(task: Task, rule: Rule, seed: int) -> None:
     found = segments_of(random_outputs(seed), asked(task, rule), (61, 83), (80, 107))
     masks = masks_of(found)
     assert masks.sum(axis=0).max() == 1
@@ -109,7 +109,7 @@ def test_segments_fill_the_image(task: Task, rule: Rule, size_hw: tuple[int, int
 
 
 @pytest.mark.parametrize(("task", "rule"), EVERY)
-def test_each_panoptic_stuff_class_is_there_once_and_every_segment_covers_something(task: Task, rule: Rule) -> None:
+def test_each_stuff_class_has_one_segment_and_none_is_empty(task: Task, rule: Rule) -> None:
     for seed in range(4):
         found = segments_of(random_outputs(seed), asked(task, rule), (61, 83), (80, 107))
         assert found.masks is not None

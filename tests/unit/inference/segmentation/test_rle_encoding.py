@@ -25,7 +25,7 @@ def numbers(size_hw: tuple[int, int], seed: int = 0, count: int = 5) -> np.ndarr
 
 @pytest.mark.parametrize(("source_hw", "size_hw"), SIZES)
 @pytest.mark.parametrize("seed", range(4))
-def test_masks_are_those_of_the_enlarged_map(source_hw: tuple[int, int], size_hw: tuple[int, int], seed: int) -> None:
+def test_masks_are_those_of_the_upsampled_map(source_hw: tuple[int, int], size_hw: tuple[int, int], seed: int) -> None:
     owners = numbers(source_hw, seed)
     for nearest in (NearestUpsampler.by_centers(source_hw, size_hw), NearestUpsampler.by_corners(source_hw, size_hw)):
         shown = owners[nearest.rows][:, nearest.columns]
@@ -35,7 +35,7 @@ def test_masks_are_those_of_the_enlarged_map(source_hw: tuple[int, int], size_hw
         assert nearest.areas(owners, 6).tolist() == [int((shown == number).sum()) for number in range(6)]
 
 
-def test_a_mask_of_yes_and_no_is_a_map_too() -> None:
+def test_a_bool_mask_is_a_map_too() -> None:
     mask = numbers((20, 30), count=2).astype(np.bool_)
     assert encode(mask, [(1,)], NearestUpsampler.same((20, 30))) == [Rle.of(mask)]
     assert encode(np.zeros_like(mask), [(1,)], NearestUpsampler.same((20, 30))) == [Rle.of(np.zeros_like(mask))]

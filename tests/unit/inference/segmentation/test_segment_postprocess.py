@@ -48,7 +48,7 @@ def found_in(
 @pytest.mark.parametrize(("task", "rule"), EVERY)
 def test_two_halves_are_two_segments_with_their_boxes_and_scores(task: Task, rule: Rule) -> None:
     found = found_in([3, 5], [LEFT, RIGHT], SegmentationSettings(task, rule), scores=[0.9, 0.95])
-    assert found.class_ids.tolist() == [5, 3]  # the surest first
+    assert found.class_ids.tolist() == [5, 3]  # sorted by score
     assert np.array_equal(masks_of(found), [(RIGHT > 0).numpy(), (LEFT > 0).numpy()])
     assert np.allclose(found.scores, [0.95, 0.9], atol=0.01)
     if task != "instance":
@@ -65,13 +65,13 @@ def test_stuff_is_one_segment_and_things_are_not(rule: Rule) -> None:
     assert len(found_in([3, 3], [LEFT, RIGHT], SegmentationSettings("panoptic", rule))) == 2
 
 
-def test_fused_stuff_is_as_sure_as_its_surest_part_by_transformers_rule() -> None:
+def test_fused_stuff_has_the_highest_score_by_transformers_rule() -> None:
     asked = SegmentationSettings("panoptic", "transformers", stuff=frozenset({3}))
     assert np.allclose(found_in([3, 3], [LEFT, RIGHT], asked, scores=[0.6, 0.8]).scores, [0.8])
     assert np.allclose(found_in([3, 3], [LEFT, RIGHT], asked, scores=[0.8, 0.6]).scores, [0.8])
 
 
-def test_a_merged_query_by_the_original_rule_leaves_its_pixels_to_the_next_surest() -> None:
+def test_a_query_merged_by_the_original_rule_frees_its_pixels() -> None:
     other = torch.full(SIZE, -6.0)  # surer of the right half than the first query of the stuff
     masks = [LEFT - 1, RIGHT, other.index_fill(1, torch.tensor([0]), FAR + 2)]
     found = found_in([3, 3, 5], masks, SegmentationSettings("panoptic", stuff=frozenset({3})))
@@ -110,7 +110,7 @@ def test_pixels_of_a_tiny_segment_go_to_the_next_and_may_save_another_tiny_one()
     assert (class_map(found, SIZE) == 4).sum() == 12
 
 
-def test_a_query_that_turns_tiny_when_it_is_shared_out_again_goes_too() -> None:
+def test_a_query_that_is_tiny_after_reassignment_is_dropped_too() -> None:
     # The second pass gives the tiny one's pixels to the third; the image is then between two.
     tiny = where(slice(0, 1), slice(0, 1), high=FAR + 2)
     found = found_in([1, 2], [tiny, where(slice(0, 2), slice(0, 2))], SegmentationSettings("panoptic"))
@@ -125,7 +125,7 @@ def test_tiny_is_counted_at_the_images_size() -> None:
 
 
 @pytest.mark.parametrize(("left", "stays"), [(5, True), (4, False), (3, False)])
-def test_a_segment_that_others_cover_is_none_by_transformers_rule(left: int, stays: bool) -> None:
+def test_a_covered_segment_is_dropped_by_transformers_rule(left: int, stays: bool) -> None:
     over = where(slice(None), slice(left, 8), high=FAR + 1)
     asked = SegmentationSettings("panoptic", "transformers", overlap_threshold=0.51)
     found = found_in([1, 2], [ALL, over], asked, scores=[0.9, 0.99])
@@ -133,16 +133,16 @@ def test_a_segment_that_others_cover_is_none_by_transformers_rule(left: int, sta
     assert (class_map(found, SIZE)[:, :left] == (1 if stays else -1)).all()
 
 
-def test_a_pixel_with_no_probable_mask_is_its_best_querys_by_transformers_rule() -> None:
+def test_a_pixel_without_mask_goes_to_the_best_query_by_transformers() -> None:
     faint = [torch.full(SIZE, -2.0), torch.full(SIZE, -3.0)]
     strong = where(slice(0, 1), slice(0, 8))
-    # `faint` has no pixel above one half, so it is no segment at all; what it won is nobody's.
+    # `faint` has no pixel above one half, so it is dropped, and its pixels belong to no segment.
     found = found_in([1, 2, 4], [*faint, strong], SegmentationSettings("panoptic", "transformers"))
     assert found.class_ids.tolist() == [4]
     assert masks_of(found).sum() == 8
 
 
-def test_instances_by_the_original_rule_may_overlap_and_have_the_networks_boxes() -> None:
+def test_original_instances_may_overlap_and_have_the_networks_boxes() -> None:
     outputs = outputs_of([1, 2], torch.stack([ALL, LEFT]), scores=[0.9, 0.8])
     boxes = torch.tensor([[[0.5, 0.5, 1.0, 1.0], [0.25, 0.5, 0.4, 1.5]]])
     found = segments_of(dataclasses.replace(outputs, boxes_cxcywh=boxes), SegmentationSettings("instance"), SIZE, SIZE)
@@ -158,20 +158,20 @@ def test_an_instance_needs_a_pixel_and_a_box() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_of_stuff_there_are_no_instances(rule: Rule) -> None:
+def test_stuff_has_no_instances(rule: Rule) -> None:
     found = found_in([1, 3], [LEFT, RIGHT], SegmentationSettings("instance", rule, stuff=frozenset({3})))
     assert found.class_ids.tolist() == [1]
     assert np.array_equal(masks_of(found)[0], (LEFT > 0).numpy())
 
 
-def test_a_mask_is_what_lies_above_its_threshold() -> None:
+def test_a_mask_has_the_pixels_above_its_threshold() -> None:
     slope = torch.linspace(-4, 4, 8).expand(SIZE)
     for least, columns in ((0.5, 4), (0.9, 2), (0.0, 8), (1.0, 0)):
         found = found_in([1], [slope], SegmentationSettings("instance", mask_threshold=least))
         assert (masks_of(found).sum() if len(found) else 0) == columns * 6
 
 
-def test_a_semantic_segment_sums_over_the_queries_of_its_class_and_scores_their_mean() -> None:
+def test_a_semantic_segment_sums_its_queries_and_scores_the_mean() -> None:
     half = torch.zeros(SIZE)  # a probability of one half everywhere
     found = found_in([1, 2, 2], [LEFT, half, half], SegmentationSettings("semantic"), scores=[0.9, 0.6, 0.6])
     # left: 0.9 of class 1 against 0.6 of class 2; right: next to nothing against 0.6
@@ -185,7 +185,7 @@ def test_a_semantic_score_is_never_above_one() -> None:
 
 
 @pytest.mark.parametrize(("task", "rule"), EVERY)
-def test_a_class_filter_keeps_a_part_of_what_there_was(task: Task, rule: Rule) -> None:
+def test_a_class_filter_keeps_a_subset(task: Task, rule: Rule) -> None:
     outputs = random_outputs(3)
     asked = SegmentationSettings(task, rule, threshold=0.2, overlap_threshold=0.3)
     everything = segments_of(outputs, asked, (60, 80), (80, 107))
@@ -217,27 +217,27 @@ def test_a_score_equal_to_the_threshold_is_not_above_it(task: Task, rule: Rule) 
     ("task", "rule", "least"),
     [("panoptic", "original", 0.85), ("panoptic", "transformers", 0.5), ("instance", "original", 0.5)],
 )
-def test_without_a_threshold_the_rules_own_holds(task: Task, rule: Rule, least: float) -> None:
+def test_the_default_threshold_is_that_of_the_rule(task: Task, rule: Rule, least: float) -> None:
     scores = [least - 0.01, least + 0.01]
     found = found_in([1, 2], [LEFT, RIGHT], SegmentationSettings(task, rule), scores=scores)
     assert found.class_ids.tolist() == [2]
 
 
 @pytest.mark.parametrize(("task", "rule"), [pair for pair in EVERY if pair[0] != "semantic"])
-def test_where_nothing_is_seen_there_are_no_segments(task: Task, rule: Rule) -> None:
+def test_an_image_without_objects_has_no_segments(task: Task, rule: Rule) -> None:
     nothing = found_in([7, 7], [LEFT, RIGHT], SegmentationSettings(task, rule))
     assert len(nothing) == 0
     assert nothing.masks == ()
 
 
-def test_where_all_is_tiny_there_are_no_segments() -> None:
+def test_only_tiny_segments_give_no_segments() -> None:
     outputs = outputs_of([1, 2], torch.zeros(2, 2, 2))
     assert len(segments_of(outputs, SegmentationSettings("panoptic"), (2, 2), (2, 2))) == 0
 
 
 @pytest.mark.parametrize(("task", "rule"), EVERY)
 @pytest.mark.parametrize("part", ["logits", "boxes_cxcywh", "masks"])
-def test_an_answer_that_is_not_finite_is_an_error_in_its_images_place(task: Task, rule: Rule, part: str) -> None:
+def test_nan_in_an_output_is_an_error_at_the_index_of_its_image(task: Task, rule: Rule, part: str) -> None:
     one = random_outputs(6)
     assert one.masks is not None
     both = {
@@ -259,13 +259,13 @@ def test_an_answer_that_is_not_finite_is_an_error_in_its_images_place(task: Task
     assert len(good) > 0
 
 
-def test_a_network_that_gave_no_masks_is_an_error() -> None:
+def test_a_network_without_masks_is_an_error() -> None:
     outputs = dataclasses.replace(random_outputs(0), masks=None)
     with pytest.raises(ValueError, match="no masks"):
         to_segments(outputs, one_image((60, 80), (80, 107)), SegmentationSettings("panoptic"))
 
 
-def test_outputs_in_half_precision_do() -> None:
+def test_outputs_in_half_precision_are_accepted() -> None:
     outputs = random_outputs(7)
     assert outputs.masks is not None
     half = Outputs(outputs.logits.bfloat16(), outputs.boxes_cxcywh.bfloat16(), masks=outputs.masks.bfloat16())

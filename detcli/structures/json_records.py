@@ -1,4 +1,4 @@
-"""The canonical record of one frame as JSON, and back: every other format converts from it."""
+"""The JSON record of one frame, and back. The other result formats are derived from it."""
 
 import json
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ Result = tuple[Frame, Detections] | tuple[FailedFrame, FailedFrame]
 
 
 def to_record(frame: Frame | FailedFrame, detections: Detections | FailedFrame, labels: ClassLabels) -> Record:
-    """The record of a frame; numbers are the shortest that read back as the same float32.
+    """The record of a frame; numbers have the fewest digits that read back as the same float32.
 
-    What has a mask has a `segment_id` too, from 1 in each image: what stands for it in images of ids. What belongs to
-    a track has its `track_id`, the same in every frame.
+    A detection with a mask has a `segment_id`, counted from 1 in each image, which is its value in label maps. A tracked
+    object has the same `track_id` in every frame.
     """
     origin = frame.origin
     record: Record = {"index": origin.index, "file": origin.file}
@@ -32,33 +32,33 @@ def to_record(frame: Frame | FailedFrame, detections: Detections | FailedFrame, 
         error = {"code": failed.code, "message": failed.message}
         return record | {"width": None, "height": None, "detections": None, "error": error}
     height, width = frame.size_hw
-    found = detection_records(detections, labels)
-    return record | {"width": width, "height": height, "detections": found, "error": None}
+    detection_list = detection_records(detections, labels)
+    return record | {"width": width, "height": height, "detections": detection_list, "error": None}
 
 
 def from_record(record: Mapping[str, Any], *, relative: str, stem: str) -> Result:
-    """The frame (without pixels) and its detections that `to_record` wrote down.
+    """The frame (without pixels) and the detections of a record that `to_record` made.
 
-    A record may carry `boxes_xyxy` [N][4] too, the corners in full precision, as the journal's do.
+    A record may also have `boxes_xyxy` [N][4], the corners in full precision, as those of the journal do.
     """
     origin = Origin(record["index"], record["file"], relative, stem, record.get("frame"), record.get("time_s"))
     if record["error"] is not None:
         code = cast("ImageErrorCode", record["error"]["code"])
         failed = FailedFrame(origin, code, record["error"]["message"])
         return failed, failed
-    found = record["detections"]
+    detection_list = record["detections"]
     if "boxes_xyxy" in record:
         boxes = np.array(record["boxes_xyxy"], np.float64).reshape(-1, 4)
     else:
-        boxes = np.array([d["bbox"] for d in found], np.float64).reshape(-1, 4)
+        boxes = np.array([d["bbox"] for d in detection_list], np.float64).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
-    scores = np.array([d["score"] for d in found], np.float32)
-    class_ids = np.array([d["label_id"] for d in found], np.int64)
+    scores = np.array([d["score"] for d in detection_list], np.float32)
+    class_ids = np.array([d["label_id"] for d in detection_list], np.int64)
     frame = Frame(origin, (record["height"], record["width"]), pixels=None)
-    has_masks = bool(found) and all("segmentation" in d for d in found)
-    masks = tuple(Rle.from_json(d["segmentation"]) for d in found) if has_masks else None
-    has_tracks = bool(found) and all("track_id" in d for d in found)
-    track_ids = np.array([d["track_id"] for d in found], np.int64) if has_tracks else None
+    has_masks = bool(detection_list) and all("segmentation" in d for d in detection_list)
+    masks = tuple(Rle.from_json(d["segmentation"]) for d in detection_list) if has_masks else None
+    has_tracks = bool(detection_list) and all("track_id" in d for d in detection_list)
+    track_ids = np.array([d["track_id"] for d in detection_list], np.int64) if has_tracks else None
     return frame, Detections(boxes, scores, class_ids, masks, track_ids)
 
 
@@ -71,9 +71,9 @@ def boxes_xywh(detections: Detections) -> list[list[float]]:
 
 
 def json_line(value: object) -> bytes:
-    r"""One line of strict JSON in UTF-8; a byte of a file name that is not UTF-8 stands as \udcXX.
+    r"""One line of strict JSON in UTF-8; a byte of a file name that is not UTF-8 becomes \udcXX.
 
-    Python's json reads such an escape back into the very name (`os.fsencode`). Raises ValueError on NaN.
+    Python's json reads this escape back to the same name (`os.fsencode`). Raises ValueError for NaN.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace") + b"\n"

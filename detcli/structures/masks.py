@@ -1,4 +1,4 @@
-"""Masks at an image's own size, kept as COCO's run-length encoding: some kilobytes where pixels would be megabytes."""
+"""Masks of the image size as COCO's run-length encoding, which takes kilobytes instead of megabytes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,28 +25,28 @@ class Rle:
     @classmethod
     def of(cls, mask: Bools) -> "Rle":
         """Encode a mask, bool [H, W]."""
-        found: dict[str, Any] = coco.encode(np.asfortranarray(mask, np.uint8))
-        return cls((mask.shape[0], mask.shape[1]), found["counts"].decode("ascii"))
+        encoded: dict[str, Any] = coco.encode(np.asfortranarray(mask, np.uint8))
+        return cls((mask.shape[0], mask.shape[1]), encoded["counts"].decode("ascii"))
 
     @classmethod
     def of_runs(cls, starts: Ints, stops: Ints, size_hw: tuple[int, int]) -> "Rle":
-        """Encode runs of pixels that are counted column by column, in order; two of them may touch.
+        """Encode sorted runs of pixels, counted column by column; adjacent runs may touch.
 
         starts  int64 [N]
-        stops   int64 [N], each after its start: the pixel behind the run
+        stops   int64 [N], the index after the last pixel of each run
         """
-        apart = starts[1:] != stops[:-1]
-        starts, stops = np.append(starts[:1], starts[1:][apart]), np.append(stops[:-1][apart], stops[-1:])
+        is_separate = starts[1:] != stops[:-1]
+        starts, stops = np.append(starts[:1], starts[1:][is_separate]), np.append(stops[:-1][is_separate], stops[-1:])
         edges = np.empty(2 * len(starts) + 1, np.int64)
         edges[0], edges[1::2], edges[2::2] = 0, starts, stops
         rest = size_hw[0] * size_hw[1] - edges[-1]
         counts = np.append(np.diff(edges), [rest] if rest or not len(starts) else [])
-        found = coco.frPyObjects({"size": list(size_hw), "counts": counts.astype(np.int64)}, *size_hw)
-        return cls(size_hw, found["counts"].decode("ascii"))
+        encoded = coco.frPyObjects({"size": list(size_hw), "counts": counts.astype(np.int64)}, *size_hw)
+        return cls(size_hw, encoded["counts"].decode("ascii"))
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Rle":
-        """Read `{"size": [height, width], "counts": text}`, as COCO's results have it."""
+        """Read `{"size": [height, width], "counts": text}`, as in COCO results."""
         height, width = value["size"]
         return cls((height, width), value["counts"])
 
@@ -56,17 +56,17 @@ class Rle:
 
     def decode(self) -> Bools:
         """The mask, bool [H, W]."""
-        found: npt.NDArray[np.uint8] = coco.decode(self._coco())
-        return found.astype(np.bool_)
+        decoded: npt.NDArray[np.uint8] = coco.decode(self._coco())
+        return decoded.astype(np.bool_)
 
     @property
     def area(self) -> int:
-        """How many pixels the mask covers."""
+        """Number of pixels of the mask."""
         return int(coco.area(self._coco()))
 
     @property
     def box_xyxy(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom of what the mask covers; zeros where it covers nothing."""
+        """Left, top, right, bottom of the bounding box; zeros for an empty mask."""
         left, top, width, height = coco.toBbox(self._coco()).tolist()
         return left, top, left + width, top + height
 

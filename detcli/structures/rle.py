@@ -1,4 +1,4 @@
-"""Masks read straight from their runs, and checked: no image-sized array is made of each."""
+"""Reads and checks run-length encoded masks without decoding them to an array of the image size."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,9 +7,9 @@ from detcli.structures.masks import Rle
 
 
 def runs(mask: Rle) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where the runs of a mask's pixels begin and end, in places counted down the columns; none of them is empty.
+    """Starts and stops of the runs of a mask, as pixel indices counted column by column; no run is empty.
 
-    Raises ValueError where the counts are not those of a mask of this size.
+    Raises ValueError if the counts do not match the size of the mask.
     """
     lengths = _lengths(mask.counts)
     height, width = mask.size_hw
@@ -18,21 +18,21 @@ def runs(mask: Rle) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     ends = np.cumsum(lengths)
     stops = ends[1::2]
     starts = ends[::2][: len(stops)]
-    some = stops > starts
-    return starts[some], stops[some]
+    is_not_empty = stops > starts
+    return starts[is_not_empty], stops[is_not_empty]
 
 
 def check(mask: Rle) -> None:
-    """Raise ValueError where the counts are not those of a mask of this size; pycocotools would read anything."""
+    """Raise ValueError if the counts do not match the size of the mask; pycocotools does not check this."""
     runs(mask)
 
 
 def _lengths(counts: str) -> npt.NDArray[np.int64]:
-    """Lengths of runs, of zeros first, out of COCO's compressed form.
+    """Decode COCO's compressed counts to run lengths, the first of zeros.
 
-    A number is a chain of characters from "0" on, five bits each, the lowest first: 0x20 says that another follows,
-    0x10 in the last one that the number is negative. From the fourth on, a number is the difference to the one before
-    the last.
+    A number is a sequence of characters starting at "0", five bits each, the lowest first: 0x20 means that another one
+    follows, and 0x10 in the last one means a negative number. From the fourth number on, a number is the difference to
+    the one two before it.
 
     Source: rleToString in cocoapi's maskApi.c.
     """
@@ -43,12 +43,12 @@ def _lengths(counts: str) -> npt.NDArray[np.int64]:
     starts = np.concatenate(([0], ends[:-1] + 1))
     if (codes < 0).any() or (codes > 63).any() or len(ends) == 0 or ends[-1] != len(codes) - 1:
         raise ValueError("its counts are not COCO's compressed runs")
-    chains = ends - starts + 1
-    if chains.max() > 7:  # of 35 bits: more than an image has pixels
+    digit_counts = ends - starts + 1
+    if digit_counts.max() > 7:  # more than 35 bits: larger than any image
         raise ValueError("its counts are not COCO's compressed runs")
-    places = np.arange(len(codes)) - np.repeat(starts, chains)
-    lengths: npt.NDArray[np.int64] = np.add.reduceat((codes & 0x1F) << (5 * places), starts)
-    lengths -= (codes[ends] & 0x10 != 0).astype(np.int64) << (5 * chains)
+    digit_index = np.arange(len(codes)) - np.repeat(starts, digit_counts)
+    lengths: npt.NDArray[np.int64] = np.add.reduceat((codes & 0x1F) << (5 * digit_index), starts)
+    lengths -= (codes[ends] & 0x10 != 0).astype(np.int64) << (5 * digit_counts)
     for first in (1, 2):
         lengths[first::2] = np.cumsum(lengths[first::2])
     return lengths

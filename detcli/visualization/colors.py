@@ -1,36 +1,36 @@
-"""Colors of classes: the same ones always, told apart at a glance."""
+"""Colors of classes: always the same for a class, and easy to distinguish."""
 
 import math
 from functools import lru_cache
 
 Color = tuple[int, int, int]  # red, green, blue, 0 … 255
 
-# Degrees of hue and steps of lightness from a class's own color.
+# Shades of a class color: differences of hue in degrees and of lightness.
 _SHADES = ((0, 0.0), (22, 0.07), (-22, -0.07), (14, -0.11), (-14, 0.1), (30, -0.03), (-30, 0.03))
 
 
 @lru_cache(maxsize=4096)
 def color(class_id: int, shade: int = 0) -> Color:
-    """The color of a class, always the same; neighbours in number are far apart in hue and lightness.
+    """The color of a class, always the same; consecutive classes differ clearly in hue and lightness.
 
-    shade  0 is the class's own; others stay near it, and tell what is of one class from each other
+    shade  0 is the color of the class; others are similar, and distinguish objects of one class
 
-    Hues step by the golden angle through OKLCH (Ottosson 2020), where equal steps look equal.
+    Hues advance by the golden angle in OKLCH (Ottosson 2020), where equal steps look equal.
     """
-    side, lighter = _SHADES[shade % len(_SHADES)]
-    hue = math.radians(25 + class_id * 137.50776 + side)
-    lightness = (0.70, 0.84, 0.56)[class_id % 3] + lighter
+    hue_shift, lightness_shift = _SHADES[shade % len(_SHADES)]
+    hue = math.radians(25 + class_id * 137.50776 + hue_shift)
+    lightness = (0.70, 0.84, 0.56)[class_id % 3] + lightness_shift
     chroma = 0.19
     while True:
         linear = _oklab_to_linear_rgb(lightness, chroma * math.cos(hue), chroma * math.sin(hue))
         if all(-1e-4 <= channel <= 1.0001 for channel in linear):
             red, green, blue = (round(255 * _companded(min(1.0, max(0.0, channel)))) for channel in linear)
             return red, green, blue
-        chroma -= 0.005  # until the screen has such a color
+        chroma -= 0.005  # until the color is in the sRGB gamut
 
 
 def text_color(background: Color) -> Color:
-    """Black or white, whichever stands out more (relative luminance of WCAG 2)."""
+    """Black or white, the one with more contrast (relative luminance of WCAG 2)."""
     red, green, blue = (_linear(channel / 255) for channel in background)
     return (0, 0, 0) if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else (255, 255, 255)
 

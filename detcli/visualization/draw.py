@@ -1,6 +1,6 @@
-"""Boxes or masks, names and scores drawn on a copy of an image, to be read at any size of it.
+"""Draws boxes or masks with names and scores on a copy of an image.
 
-Lines and letters are fitted to the image; each label takes the place around its box where it hides the least.
+The size of lines and text depends on the image; each label is placed around its box where it covers the least.
 """
 
 import math
@@ -17,17 +17,17 @@ from detcli.structures.frame import Pixels
 from detcli.visualization.colors import Color, color
 from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.id_map import id_map
-from detcli.visualization.label_boxes import covered, make_tags, stamp
-from detcli.visualization.label_placement import MaskRegion, mask_places
-from detcli.visualization.mask_drawing import paint
+from detcli.visualization.label_boxes import covered_share, paste_labels, render_labels
+from detcli.visualization.label_placement import MaskRegion, place_mask_labels
+from detcli.visualization.mask_drawing import paint_regions
 from detcli.visualization.text_renderer import text_renderer
 
-_FITTED = DrawingStyle()
+_DEFAULT_STYLE = DrawingStyle()
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnBox:
-    """A box to draw: [4] left, top, right, bottom, its color, and what stands on its label."""
+    """A box to draw: [4] left, top, right, bottom, its color, and the text of its label."""
 
     box: npt.NDArray[np.float64]
     color: Color
@@ -35,13 +35,13 @@ class DrawnBox:
     score: str = ""
 
 
-def draw(pixels: Pixels, detections: Detections, labels: ClassLabels, style: DrawingStyle = _FITTED) -> Pixels:
-    """A copy of the image, uint8 [H, W, 3] RGB, with its detections; the best score lies on top.
+def draw(pixels: Pixels, detections: Detections, labels: ClassLabels, style: DrawingStyle = _DEFAULT_STYLE) -> Pixels:
+    """A copy of the image, uint8 [H, W, 3] RGB, with its detections; the best score is on top.
 
-    Where there are masks, they are drawn in place of the boxes. Where objects are tracked, each has a color of its own
-    from frame to frame, and its number behind its name.
+    If there are masks, they are drawn instead of the boxes. With tracking, each object has the same color in all frames,
+    and its track id after its name.
 
-    Raises UsageError for a font file that is none.
+    Raises UsageError for an invalid font file.
     """
     if detections.masks is not None:
         return _draw_masks(pixels, detections, labels, style)
@@ -52,7 +52,7 @@ def draw(pixels: Pixels, detections: Detections, labels: ClassLabels, style: Dra
 
 
 def _names(detections: Detections, labels: ClassLabels) -> list[str]:
-    """What stands on each label: "person", or "person #7" for the seventh object that is tracked."""
+    """The text of each label: "person", or "person #7" for track 7."""
     names = [labels.names[class_id] for class_id in detections.class_ids.tolist()]
     if detections.track_ids is None:
         return names
@@ -60,12 +60,12 @@ def _names(detections: Detections, labels: ClassLabels) -> list[str]:
 
 
 def _tracks(detections: Detections) -> list[Color]:
-    """A color for each track, those of neighbours in number far apart; none where nobody tracks."""
+    """The color of each track; consecutive tracks differ clearly. Empty without tracking."""
     return [] if detections.track_ids is None else [color(track) for track in detections.track_ids.tolist()]
 
 
 def _draw_masks(pixels: Pixels, detections: Detections, labels: ClassLabels, style: DrawingStyle) -> Pixels:
-    """Each pixel in the color of the smallest mask that covers it, so that a tie is seen on the shirt it is worn on."""
+    """Draw each pixel in the color of the smallest mask that covers it, so that a tie is visible on a shirt."""
     canvas = np.array(pixels, order="C")
     masks, class_ids = detections.masks or (), detections.class_ids.tolist()
     if not masks:
@@ -74,19 +74,23 @@ def _draw_masks(pixels: Pixels, detections: Detections, labels: ClassLabels, sty
     numbers = sorted(range(1, len(masks) + 1), key=lambda number: masks[number - 1].area)
     ids = id_map([masks[number - 1] for number in numbers], numbers, size_hw)
     colors = _tracks(detections) or _shades(class_ids)
-    paint(canvas, ids, colors, style.line_width or max(1, line_width(size_hw) // 2))
+    paint_regions(canvas, ids, colors, style.line_width or max(1, line_width(size_hw) // 2))
     if not style.hide_labels:
         names = _names(detections, labels)
         scores = ["" if style.hide_scores else f"{score:.2f}" for score in detections.scores.tolist()]
-        tags = make_tags(size_hw, names, scores, colors, text_renderer(style.font))
+        label_images = render_labels(size_hw, names, scores, colors, text_renderer(style.font))
         regions = [MaskRegion.of(ids, number, mask.box_xyxy) for number, mask in enumerate(masks, 1)]
         stuff = [class_id in labels.stuff for class_id in class_ids]
-        stamp(canvas, tags, mask_places(size_hw, regions, [tag.shape[:2] for tag in tags], stuff))
+        paste_labels(
+            canvas,
+            label_images,
+            place_mask_labels(size_hw, regions, [label_image.shape[:2] for label_image in label_images], stuff),
+        )
     return canvas
 
 
 def _shades(class_ids: Sequence[int]) -> list[Color]:
-    """A color of its class for each, another shade for each one more of the same."""
+    """The color of each class id, in another shade for each repetition."""
     before: Counter[int] = Counter()
     shades: list[Color] = []
     for class_id in class_ids:
@@ -95,46 +99,52 @@ def _shades(class_ids: Sequence[int]) -> list[Color]:
     return shades
 
 
-def draw_boxes(pixels: Pixels, boxes: Sequence[DrawnBox], style: DrawingStyle = _FITTED) -> Pixels:
-    """A copy of the image, uint8 [H, W, 3] RGB, with boxes in any colors; the first lies on top."""
+def draw_boxes(pixels: Pixels, boxes: Sequence[DrawnBox], style: DrawingStyle = _DEFAULT_STYLE) -> Pixels:
+    """A copy of the image, uint8 [H, W, 3] RGB, with boxes in given colors; the first is on top."""
     canvas = np.array(pixels, order="C")
     if not boxes:
         return canvas
     line = style.line_width or line_width(canvas.shape[:2])
-    for inked in reversed(boxes):
-        _outline(canvas, inked.box, inked.color, line)
+    for drawn in reversed(boxes):
+        _outline(canvas, drawn.box, drawn.color, line)
     if not style.hide_labels:
-        names = [inked.name for inked in boxes]
-        scores = ["" if style.hide_scores else inked.score for inked in boxes]
-        tags = make_tags(canvas.shape[:2], names, scores, [inked.color for inked in boxes], text_renderer(style.font))
-        edges = np.array([inked.box for inked in boxes])
-        places = _places(canvas.shape[:2], edges, [tag.shape[:2] for tag in tags], line)
-        stamp(canvas, tags, places)
+        names = [drawn.name for drawn in boxes]
+        scores = ["" if style.hide_scores else drawn.score for drawn in boxes]
+        label_images = render_labels(
+            canvas.shape[:2], names, scores, [drawn.color for drawn in boxes], text_renderer(style.font)
+        )
+        edges = np.array([drawn.box for drawn in boxes])
+        positions = _label_positions(
+            canvas.shape[:2], edges, [label_image.shape[:2] for label_image in label_images], line
+        )
+        paste_labels(canvas, label_images, positions)
     return canvas
 
 
 def line_width(size_hw: tuple[int, ...]) -> int:
-    """Pixels of a line that is seen when the whole image is: 1 at thumbnails, 2 at VGA, 10 at 12 megapixels."""
+    """Line width in pixels for an image size: 1 for thumbnails, 2 for VGA, 10 for 12 megapixels."""
     return max(1, round(math.sqrt(size_hw[0] * size_hw[1]) / 340))
 
 
-def _outline(canvas: Pixels, box: npt.NDArray[np.float64], ink: Color, line: int) -> None:
-    """Draw a rectangle whose line runs along the edge of the box, and all of it inside the image."""
+def _outline(canvas: Pixels, box: npt.NDArray[np.float64], line_color: Color, line: int) -> None:
+    """Draw a rectangle along the edge of the box, completely inside the image."""
     height, width = canvas.shape[:2]
     x_min, y_min, x_max, y_max = box.tolist()
     line = max(1, min(line, round(min(x_max - x_min, y_max - y_min) / 5)))
-    rim = -(-line // 6) if line > 1 else 0
+    outline = -(-line // 6) if line > 1 else 0
     left, right = (min(max(round(x - line / 2), 0), max(0, width - line)) for x in (x_min, x_max))
     top, bottom = (min(max(round(y - line / 2), 0), max(0, height - line)) for y in (y_min, y_max))
-    if rim:
-        for band in _bands((left - rim, top - rim, right + line + rim, bottom + line + rim), line + 2 * rim):
+    if outline:
+        for band in _bands(
+            (left - outline, top - outline, right + line + outline, bottom + line + outline), line + 2 * outline
+        ):
             canvas[band] >>= 1
     for band in _bands((left, top, right + line, bottom + line), line):
-        canvas[band] = ink
+        canvas[band] = line_color
 
 
 def _bands(edges: tuple[int, int, int, int], line: int) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns of the four sides of a rectangle, each pixel in one of them."""
+    """Rows and columns of the four sides of a rectangle, without overlap."""
     left, top, right, bottom = edges
     columns = slice(max(0, left), right)
     yield slice(max(0, top), top + line), columns
@@ -144,38 +154,40 @@ def _bands(edges: tuple[int, int, int, int], line: int) -> Iterator[tuple[slice,
     yield rows, slice(max(0, right - line, left + line), right)
 
 
-def _places(
+def _label_positions(
     size_hw: tuple[int, ...],
     boxes_xyxy: npt.NDArray[np.float64],
-    tag_sizes_hw: Sequence[tuple[int, ...]],
+    label_sizes_hw: Sequence[tuple[int, ...]],
     line: int,
 ) -> list[tuple[int, int]]:
-    """Left and top of each label: above its box if nothing is in the way, else where it covers the least.
+    """Left and top of each label: above its box if that is free, otherwise where it covers the least.
 
-    The best scores choose first.
+    Labels with the best scores are placed first.
     """
-    taken = np.empty((len(tag_sizes_hw), 4))
-    places: list[tuple[int, int]] = []
-    for number, ((height, width), box) in enumerate(zip(tag_sizes_hw, boxes_xyxy.tolist(), strict=True)):
-        spots = np.array(_spots(size_hw, box, height, width, line))  # [S, 3] left, top, cost
-        hidden = covered(spots[:, :2], height, width, taken[:number])
-        left, top, _ = spots[int(np.argmin(hidden + spots[:, 2]))].tolist()
-        taken[number] = left, top, left + width, top + height
-        places.append((int(left), int(top)))
-    return places
+    occupied = np.empty((len(label_sizes_hw), 4))
+    positions: list[tuple[int, int]] = []
+    for number, ((height, width), box) in enumerate(zip(label_sizes_hw, boxes_xyxy.tolist(), strict=True)):
+        candidates = np.array(_candidates(size_hw, box, height, width, line))  # [S, 3] left, top, cost
+        hidden = covered_share(candidates[:, :2], height, width, occupied[:number])
+        left, top, _ = candidates[int(np.argmin(hidden + candidates[:, 2]))].tolist()
+        occupied[number] = left, top, left + width, top + height
+        positions.append((int(left), int(top)))
+    return positions
 
 
-def _spots(
+def _candidates(
     size_hw: tuple[int, ...], box: Sequence[float], height: int, width: int, line: int
 ) -> list[tuple[float, float, float]]:
-    """Left and top where a label may stand, and how little it is liked: 1 is as bad as lying on another label."""
+    """Candidate positions of a label: left, top and cost; a cost of 1 is as bad as covering another label."""
     half = line - line // 2
     x_min, y_min, x_max, y_max = (round(edge) for edge in box)
     first, last = x_min - line // 2, x_max + half - width
     middle = (first + last) // 2
     upper, lower = y_min - line // 2, y_max + half
-    inside = 0.03 + min(1.0, 0.8 * height * width / max(1, (x_max - x_min) * (y_max - y_min)))  # of the object hidden
-    wanted = (
+    inside = 0.03 + min(
+        1.0, 0.8 * height * width / max(1, (x_max - x_min) * (y_max - y_min))
+    )  # share of the object that is hidden
+    preferred = (
         (first, upper - height, 0.0),
         (first, upper, inside),
         (first, lower, 0.05),
@@ -190,9 +202,9 @@ def _spots(
         (last, lower - height, inside + 0.04),
         (middle, (upper + lower - height) // 2, inside + 0.05),
     )
-    spots: list[tuple[float, float, float]] = []
-    for x, y, cost in wanted:
+    candidates: list[tuple[float, float, float]] = []
+    for x, y, cost in preferred:
         left, top = min(max(x, 0), size_hw[1] - width), min(max(y, 0), size_hw[0] - height)
-        pushed = top != y or abs(left - x) > width // 2
-        spots.append((left, top, cost + (0.5 + inside if pushed else 0.0)))
-    return spots
+        is_moved = top != y or abs(left - x) > width // 2
+        candidates.append((left, top, cost + (0.5 + inside if is_moved else 0.0)))
+    return candidates

@@ -1,4 +1,4 @@
-"""Masks as one image of numbers."""
+"""Masks as one image of ids."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,15 @@ from detcli.structures.rle import runs
 Numbers = npt.NDArray[np.int32]
 
 
-def id_map(masks: Sequence[Rle], ids: Sequence[int], size_hw: tuple[int, int], *, nothing: int = 0) -> Numbers:
-    """The number of the mask that each pixel belongs to, int32 [H, W]; of masks that overlap the first one's.
+def id_map(masks: Sequence[Rle], ids: Sequence[int], size_hw: tuple[int, int], *, background: int = 0) -> Numbers:
+    """The id of the mask that each pixel belongs to, int32 [H, W]; where masks overlap, the first one counts.
 
-    nothing  the number of pixels that no mask covers
+    background  the id of pixels without a mask
 
     Raises ValueError for a mask of another size.
     """
     height, width = size_hw
-    flat = np.full(height * width, nothing, np.int32)  # down the columns, as the runs are counted
+    flat = np.full(height * width, background, np.int32)  # column by column, as the runs are counted
     for mask, number in reversed(list(zip(masks, ids, strict=True))):
         if mask.size_hw != size_hw:
             raise ValueError(f"a mask of {mask.size_hw} does not belong to an image of {size_hw}")

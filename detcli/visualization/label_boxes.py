@@ -1,4 +1,4 @@
-"""Tags: names and scores as small images, to be laid on a large one; how large they are, and what they would hide."""
+"""Labels as small images of name and score: their size, and how much they would cover."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,53 +10,53 @@ from detcli.structures.frame import Pixels
 from detcli.visualization.colors import Color, text_color
 from detcli.visualization.text_renderer import TextRenderer
 
-_SMALLEST_LETTERS = 8  # pixels: smaller ones cannot be read
-_CROWD = 30  # tags; where there are more, letters are smaller
+_MIN_TEXT_SIZE = 8  # pixels: smaller text cannot be read
+_MANY_LABELS = 30  # with more labels than this, text is smaller
 
 
-def letter_size(size_hw: tuple[int, ...], count: int) -> int:
-    """Pixels of letters to be read when the whole image is seen, smaller where there are many tags."""
+def text_size(size_hw: tuple[int, ...], count: int) -> int:
+    """Text size in pixels for an image size; smaller if there are many labels."""
     fitted: float = 0.19 * (size_hw[0] * size_hw[1]) ** 0.34
-    crowded = 1.0 if count <= _CROWD else max(0.7, (_CROWD / count) ** 0.25)
-    return max(_SMALLEST_LETTERS + 2, int(fitted * crowded + 0.5))
+    crowded = 1.0 if count <= _MANY_LABELS else max(0.7, (_MANY_LABELS / count) ** 0.25)
+    return max(_MIN_TEXT_SIZE + 2, int(fitted * crowded + 0.5))
 
 
-def make_tags(
+def render_labels(
     size_hw: tuple[int, ...],
     names: Sequence[str],
     scores: Sequence[str],
     colors: Sequence[Color],
-    letters: TextRenderer,
+    renderer: TextRenderer,
 ) -> list[Pixels]:
-    """A small image of each label, none wider than the image it continues."""
-    size = letter_size(size_hw, len(names))
+    """Render each label as an image that is not wider than the image it is drawn on."""
+    size = text_size(size_hw, len(names))
     longest = max(zip(names, scores, strict=True), key=lambda label: len(label[0]) + len(label[1]))
-    while size > _SMALLEST_LETTERS and _tag(*longest, size, (0, 0, 0), letters).shape[1] > size_hw[1]:
+    while size > _MIN_TEXT_SIZE and _label_image(*longest, size, (0, 0, 0), renderer).shape[1] > size_hw[1]:
         size -= 1
     return [
-        _fitting_tag(size_hw, name, score, size, ink, letters)
-        for name, score, ink in zip(names, scores, colors, strict=True)
+        _fitting_label_image(size_hw, name, score, size, background, renderer)
+        for name, score, background in zip(names, scores, colors, strict=True)
     ]
 
 
-def _fitting_tag(
-    size_hw: tuple[int, ...], name: str, score: str, size: int, ink: Color, letters: TextRenderer
+def _fitting_label_image(
+    size_hw: tuple[int, ...], name: str, score: str, size: int, background: Color, renderer: TextRenderer
 ) -> Pixels:
-    """The label, shortened where the image is too small for it; nothing where it would hide most of the image."""
+    """The label image, with shortened text if it is too wide; empty if it would cover most of the image."""
     height, width = size_hw
     candidates = [(name, score), (name, "")] + [(name[:count] + "…", "") for count in range(len(name) - 1, 1, -1)]
     for text, number in candidates:
-        tag = _tag(text, number, size, ink, letters)
-        if tag.shape[1] <= width and 3 * tag.shape[0] <= height:
-            return tag
+        label_image = _label_image(text, number, size, background, renderer)
+        if label_image.shape[1] <= width and 3 * label_image.shape[0] <= height:
+            return label_image
     return np.empty((0, 0, 3), np.uint8)
 
 
-@lru_cache(maxsize=512)  # of 70 kB each where images have 12 megapixels; one takes half a millisecond then
-def _tag(name: str, score: str, size: int, ink: Color, letters: TextRenderer) -> Pixels:
-    """Name and score on a ground of the class's color, uint8 [height, width, 3]."""
-    edge, gap = max(1, round(size * 0.22)), round(size * 0.6)  # "#1 0.98" is not to be read as "#10.98"
-    texts = [letters.write(text, size) for text in (name, score) if text]
+@lru_cache(maxsize=512)  # 70 kB and half a millisecond each, for images of 12 megapixels
+def _label_image(name: str, score: str, size: int, background: Color, renderer: TextRenderer) -> Pixels:
+    """Name and score on a background of the class color, uint8 [height, width, 3]."""
+    edge, gap = max(1, round(size * 0.22)), round(size * 0.6)  # so that "#1 0.98" is not read as "#10.98"
+    texts = [renderer.write(text, size) for text in (name, score) if text]
     above = max((text.baseline for text in texts), default=0)
     below = max((len(text.opacity) - text.baseline for text in texts), default=0)
     width = 2 * edge + gap * max(0, len(texts) - 1) + sum(text.opacity.shape[1] for text in texts)
@@ -66,27 +66,27 @@ def _tag(name: str, score: str, size: int, ink: Color, letters: TextRenderer) ->
         rows, columns = text.opacity.shape
         opacity[above - text.baseline :][:rows, x : x + columns, 0] = text.opacity
         x += columns + gap
-    mixed = opacity * np.array(text_color(ink), np.uint16) + (255 - opacity) * np.array(ink, np.uint16)
-    tag: Pixels = ((mixed + 127) // 255).astype(np.uint8)
-    tag.setflags(write=False)  # every caller gets the same one
-    return tag
+    mixed = opacity * np.array(text_color(background), np.uint16) + (255 - opacity) * np.array(background, np.uint16)
+    label_image: Pixels = ((mixed + 127) // 255).astype(np.uint8)
+    label_image.setflags(write=False)  # shared by all callers
+    return label_image
 
 
-def covered(
-    spots: npt.NDArray[np.float64], height: int, width: int, taken: npt.NDArray[np.float64]
+def covered_share(
+    positions: npt.NDArray[np.float64], height: int, width: int, rectangles: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """How much of a label at each spot [S, 2] would lie on rectangles [T, 4], as a multiple of its area, [S]."""
-    left, top = spots[:, 0, None], spots[:, 1, None]
-    wide = np.minimum(left + width, taken[:, 2]) - np.maximum(left, taken[:, 0])
-    high = np.minimum(top + height, taken[:, 3]) - np.maximum(top, taken[:, 1])
-    shared: npt.NDArray[np.float64] = (np.maximum(wide, 0) * np.maximum(high, 0)).sum(axis=1)
+    """How much of rectangles [T, 4] a label at each position [S, 2] would cover, in units of its area: [S]."""
+    left, top = positions[:, 0, None], positions[:, 1, None]
+    shared_width = np.minimum(left + width, rectangles[:, 2]) - np.maximum(left, rectangles[:, 0])
+    shared_height = np.minimum(top + height, rectangles[:, 3]) - np.maximum(top, rectangles[:, 1])
+    shared: npt.NDArray[np.float64] = (np.maximum(shared_width, 0) * np.maximum(shared_height, 0)).sum(axis=1)
     return shared / max(1, width * height)
 
 
-def stamp(canvas: Pixels, tags: Sequence[Pixels], places: Sequence[tuple[int, int] | None]) -> None:
-    """Lay tags on the image, left and top of each given, those without a place left out; the first lies on top."""
-    for tag, place in reversed(list(zip(tags, places, strict=True))):
-        if place is None:
+def paste_labels(canvas: Pixels, label_images: Sequence[Pixels], positions: Sequence[tuple[int, int] | None]) -> None:
+    """Paste label images at their left and top; those without a position are left out, and the first is on top."""
+    for label_image, position in reversed(list(zip(label_images, positions, strict=True))):
+        if position is None:
             continue
-        left, top = place
-        canvas[top : top + tag.shape[0], left : left + tag.shape[1]] = tag
+        left, top = position
+        canvas[top : top + label_image.shape[0], left : left + label_image.shape[1]] = label_image

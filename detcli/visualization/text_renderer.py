@@ -1,7 +1,7 @@
-"""Text as rows of ink, in whatever script, by the fonts of this machine.
+"""Renders text of any script as bitmaps, with the fonts of this machine.
 
-Each character is drawn by the first font that has it; what joins the one before it (accents, vowel signs, joiners) by
-that one's font. Rendered texts are kept, for labels repeat.
+Each character is drawn by the first font that has it; characters that combine with the one before (accents, vowel signs,
+joiners) use the same font. Rendered texts are cached, because labels repeat.
 """
 
 import threading
@@ -21,20 +21,20 @@ from detcli.io.fonts import font_files
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-_JOINERS = "\u200c\u200d"  # they shape the letters around them in Persian and in the scripts of India
-_LONGEST = 64  # characters of a text; the rest is an ellipsis
-_KEPT = 4096  # texts
-_PROBE_SIZE = 20  # pixels, to see whether a font has a character
-_NO_CHARACTER = "\uffff"  # no font has it: each draws its sign for "missing"
-_FALLBACKS = 400  # font files tried for a character at most
+_JOINERS = "\u200c\u200d"  # they change the shape of neighboring letters in Persian and in scripts of India
+_MAX_LENGTH = 64  # characters of a text; the rest becomes an ellipsis
+_MAX_CACHED = 4096  # texts
+_PROBE_SIZE = 20  # pixels, for the test whether a font has a character
+_NO_CHARACTER = "\uffff"  # no font has it: each draws its placeholder
+_MAX_FALLBACKS = 400  # font files
 
 
 @dataclass(frozen=True, slots=True)
 class TextBitmap:
     """A rendered text.
 
-    opacity   uint8 [height, width], 255 where ink is
-    baseline  rows above the line that letters stand on
+    opacity   uint8 [height, width], 255 inside the letters
+    baseline  rows above the baseline of the letters
     """
 
     opacity: npt.NDArray[np.uint8]
@@ -42,19 +42,19 @@ class TextBitmap:
 
 
 def printable(text: str) -> str:
-    """Text as it can be drawn: one line, nothing invisible that turns the writing round, not too long."""
-    kept = (_drawn(character) for character in islice(text, 8 * _LONGEST))
-    line = " ".join("".join(kept).split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    """Text that can be drawn: one line, without control characters, of limited length."""
+    characters = (_printable_character(character) for character in islice(text, 8 * _MAX_LENGTH))
+    line = " ".join("".join(characters).split())
+    return line if len(line) <= _MAX_LENGTH else line[: _MAX_LENGTH - 1] + "…"
 
 
-def _drawn(character: str) -> str:
+def _printable_character(character: str) -> str:
     if character in _JOINERS:
         return character
     category = unicodedata.category(character)
     if category in ("Cc", "Zl", "Zp"):
         return " "
-    if category == "Cf":  # marks of direction, soft hyphens, tags
+    if category == "Cf":  # direction marks, soft hyphens, tags
         return ""
     return "�" if category in ("Cs", "Cn", "Co") else character
 
@@ -62,14 +62,14 @@ def _drawn(character: str) -> str:
 class TextRenderer:
     """Renders texts; safe in any thread.
 
-    font  file asked before those of the system; None: theirs, then the one that Pillow brings
+    font  font file that is tried first; None: those of the system, then the one of Pillow
     """
 
     def __init__(self, font: Path | None = None) -> None:
         self._lock = threading.Lock()
-        self._writings: OrderedDict[tuple[str, int], TextBitmap] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, int], TextBitmap] = OrderedDict()
         self._faces: list[_FontFace] = []
-        self._untried = list(font_files()[:_FALLBACKS])
+        self._untried = list(font_files()[:_MAX_FALLBACKS])
         self._face_of: dict[str, _FontFace] = {}
         if font is not None:
             try:
@@ -78,19 +78,19 @@ class TextRenderer:
                 raise UsageError(f"cannot use the font '{font}': {error}") from error
 
     def write(self, text: str, size: int) -> TextBitmap:
-        """The text, its letters about `size` pixels high."""
+        """Render a text with letters about `size` pixels high."""
         with self._lock:
             key = (text, size)
-            if key in self._writings:
-                self._writings.move_to_end(key)
+            if key in self._cache:
+                self._cache.move_to_end(key)
             else:
-                self._writings[key] = self._render(printable(text), size)
-                if len(self._writings) > _KEPT:
-                    self._writings.popitem(last=False)
-            return self._writings[key]
+                self._cache[key] = self._render(printable(text), size)
+                if len(self._cache) > _MAX_CACHED:
+                    self._cache.popitem(last=False)
+            return self._cache[key]
 
     def has(self, text: str) -> bool:
-        """True where some font has every character of the text."""
+        """Whether there is a font for every character of the text."""
         with self._lock:
             return all(self._face(character).has(character) for character in text)
 
@@ -98,24 +98,24 @@ class TextRenderer:
         runs = [(face.at(size), part) for face, part in self._runs(text)]
         widths = [font.getlength(part) for font, part in runs]
         above, below = round(size * 0.95), round(size * 0.27)
-        for font, part in runs:  # tall scripts get the room they need, stacked accents no more than that
+        for font, part in runs:  # tall scripts get more height, stacked accents a limited one
             _, top, _, bottom = font.getbbox(part, anchor="ls")
             above, below = max(above, min(round(-top), 2 * size)), max(below, min(round(bottom), size))
         image = Image.new("L", (max(1, round(sum(widths))), above + below))
-        pen = ImageDraw.Draw(image)
+        drawing = ImageDraw.Draw(image)
         x = 0.0
         for (font, part), width in zip(runs, widths, strict=True):
-            pen.text((x, above), part, fill=255, font=font, anchor="ls")
+            drawing.text((x, above), part, fill=255, font=font, anchor="ls")
             x += width
         return TextBitmap(np.asarray(image), above)
 
     def _runs(self, text: str) -> list[tuple["_FontFace", str]]:
-        """The text cut where the font changes."""
+        """The text, split where the font changes."""
         runs: list[tuple[_FontFace, str]] = []
         for character in text:
             last = runs[-1][0] if runs else None
-            joins = character in _JOINERS or unicodedata.category(character).startswith("M")
-            stays = last and (joins or (not character.isalpha() and last.has(character)))
+            combines = character in _JOINERS or unicodedata.category(character).startswith("M")
+            stays = last and (combines or (not character.isalpha() and last.has(character)))
             face = last if last and stays else self._face(character)
             if face is last:
                 runs[-1] = (face, runs[-1][1] + character)
@@ -124,7 +124,7 @@ class TextRenderer:
         return runs
 
     def _face(self, character: str) -> "_FontFace":
-        """The first font that has the character; the first of all where none has."""
+        """The first font that has the character; if none has it, the first font."""
         if character not in self._face_of:
             self._face_of[character] = self._search(character)
         return self._face_of[character]
@@ -147,7 +147,7 @@ class TextRenderer:
 
 
 class _FontFace:
-    """One font file in the sizes asked for; None: the font that Pillow brings. Raises OSError where it is none."""
+    """One font file in several sizes; None: the font of Pillow. Raises OSError for an invalid file."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -155,25 +155,25 @@ class _FontFace:
             raise OSError("no such file")
         self._sizes: dict[int, Font] = {}
         self._probe = self._open(_PROBE_SIZE, ImageFont.Layout.BASIC)
-        self._missing = self._ink(_NO_CHARACTER)
+        self._missing = self._glyph(_NO_CHARACTER)
 
     def at(self, size: int) -> "Font":
-        """The font, its letters about `size` pixels high, with the shaping of joined scripts where Pillow has it."""
+        """The font with letters about `size` pixels high, with complex text layout if Pillow supports it."""
         if size not in self._sizes:
             shaped = ImageFont.Layout.RAQM if features.check("raqm") else ImageFont.Layout.BASIC
             self._sizes[size] = self._open(size, shaped)
         return self._sizes[size]
 
     def has(self, character: str) -> bool:
-        """True where the font has its own image of the character."""
-        return character.isspace() or self._ink(character) not in (self._missing, b"")
+        """Whether the font has a glyph for the character."""
+        return character.isspace() or self._glyph(character) not in (self._missing, b"")
 
     def _open(self, size: int, layout: ImageFont.Layout) -> "Font":
         if self._path is None:
             return ImageFont.load_default(size)
         return ImageFont.truetype(self._path, size, layout_engine=layout)
 
-    def _ink(self, character: str) -> bytes:
+    def _glyph(self, character: str) -> bytes:
         right, bottom = self._probe.getbbox(character)[2:]
         image = Image.new("L", (max(0, round(right)), max(0, round(bottom))))
         ImageDraw.Draw(image).text((0, 0), character, fill=255, font=self._probe)
@@ -182,5 +182,5 @@ class _FontFace:
 
 @lru_cache(maxsize=4)
 def text_renderer(font: Path | None) -> TextRenderer:
-    """The one `TextRenderer` of a font file, its cache shared by all who draw."""
+    """The shared `TextRenderer` of a font file, with its cache."""
     return TextRenderer(font)

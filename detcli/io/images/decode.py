@@ -1,7 +1,7 @@
-"""Bytes of an image -> upright RGB pixels, the same as Pillow's own to the last bit, whatever is in the bytes.
+"""The image decoder of detcli: bytes -> upright RGB pixels, identical to those of Pillow.
 
-The one decoder of detcli. It is Pillow alone: OpenCV's JPEG decoder gives the same pixels and is a tenth to a sixth
-faster, but it prints on file descriptor 2 about a damaged image and takes some truncated ones for whole.
+It uses only Pillow. OpenCV decodes JPEG to the same pixels 10% to 17% faster, but prints about damaged images on file
+descriptor 2, and accepts some truncated ones.
 """
 
 import re
@@ -13,7 +13,7 @@ from PIL.ImageFile import ImageFile
 
 from detcli.errors import ImageError, ImageErrorCode
 from detcli.io.images.exif import upright_exif
-from detcli.io.images.formats import check_head, claimed_size, image_format, is_cut_short
+from detcli.io.images.formats import check_head, image_format, is_cut_short, size_in_header
 from detcli.io.images.open_header import open_header
 from detcli.io.images.pillow_settings import pillow_settings
 from detcli.io.read import HEAD_BYTES
@@ -29,9 +29,9 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_MOST_SCANS = 500  # of a progressive JPEG; each costs a skip all pixels, and no encoder writes a fifth of it
-_MOST_PIXELS_A_BYTE = 512  # a Huffman code has a bit at least, and each 8 x 8 pixels have a code at least
-_ARITHMETIC = (b"\xff\xc9", b"\xff\xca")  # frames of the JPEGs without Huffman codes
+_MAX_SCANS = 500  # of a progressive JPEG: each scan processes all pixels, and no encoder writes more than 100
+_MAX_PIXELS_PER_BYTE = 512  # a Huffman code has at least one bit, and each 8 x 8 pixels have at least one code
+_ARITHMETIC = (b"\xff\xc9", b"\xff\xca")  # frame markers of JPEGs without Huffman codes
 _TIFF_TAGS = {"photometric": 262, "planar": 284, "tile_width": 322, "tile_length": 323}
 
 
@@ -39,8 +39,8 @@ _TIFF_TAGS = {"photometric": 262, "planar": 284, "tile_width": 322, "tile_length
 class DecodedImage:
     """An upright image.
 
-    image      RGB, every pixel decoded
-    keepsakes  what an annotated copy keeps of the file
+    image     RGB, completely decoded
+    metadata  what an annotated copy keeps of the file
     """
 
     image: Image.Image
@@ -53,17 +53,17 @@ class DecodedImage:
 
 
 def decode(data: bytes, *, max_pixels: int) -> DecodedImage:
-    """Decode an image of any format that detcli reads: the first frame, turned as EXIF says, alpha dropped.
+    """Decode the first frame of an image of any supported format, turned upright by EXIF, without alpha.
 
     Equal to `ImageOps.exif_transpose(image).convert("RGB")`, except for 16-bit gray, which Pillow clips to white and
-    which is scaled here. Size limits are evaluated by the header, before any pixel is decoded.
+    which is scaled here. The size limit is checked by the header, before any pixel is decoded.
 
-    Raises PictureError: empty, not-an-image, unsupported, too-large, truncated, decode-failed. The message is a
-    clause that needs the image's name in front.
+    Raises ImageError: empty, not-an-image, unsupported, too-large, truncated, decode-failed. The message is a clause to
+    follow the name of the image.
     """
     check_head(data[:HEAD_BYTES])
     name = image_format(data[:HEAD_BYTES])
-    assert name is not None  # noqa: S101 - check_head has refused it
+    assert name is not None  # noqa: S101 - checked by check_head
     try:
         with pillow_settings(max_pixels):
             return _decode(name, data, max_pixels)
@@ -71,8 +71,8 @@ def decode(data: bytes, *, max_pixels: int) -> DecodedImage:
         raise
     except Image.DecompressionBombError as error:
         raise ImageError("too-large", f"its size is refused: {error}") from error
-    except Exception as error:  # decoders raise whatever their parsers stumble over
-        raise _failure(name, data, error) from error
+    except Exception as error:  # decoders raise many kinds of exceptions
+        raise _image_error(name, data, error) from error
 
 
 def convert_image(image: Image.Image) -> DecodedImage:
@@ -91,9 +91,9 @@ def convert_image(image: Image.Image) -> DecodedImage:
 
 
 def _decode(name: str, data: bytes, max_pixels: int) -> DecodedImage:
-    claimed = claimed_size(name, data)
-    if claimed is not None:
-        _check_size(claimed, max_pixels)
+    size = size_in_header(name, data)
+    if size is not None:
+        _check_size(size, max_pixels)
     image = open_header(name, data)
     _check_size(image.size, max_pixels)
     _check_cost(name, image, data, max_pixels)
@@ -103,19 +103,21 @@ def _decode(name: str, data: bytes, max_pixels: int) -> DecodedImage:
 
 
 def _upright_rgb(name: str, image: Image.Image) -> DecodedImage:
-    grey_or_color = _eight_bits(name, image)
+    upright = _eight_bits(name, image)
     turn = _TURNS.get(orientation(image))
     if turn is not None:
-        grey_or_color = grey_or_color.transpose(turn)
-    if grey_or_color.mode != "RGB":
-        grey_or_color = _to_rgb(grey_or_color)
+        upright = upright.transpose(turn)
+    if upright.mode != "RGB":
+        upright = _to_rgb(upright)
     icc = image.info.get("icc_profile")
     metadata = ImageMetadata(
         format=name,
         exif=None if name == "TIFF" else upright_exif(_bytes_or_none(image.info.get("exif"))),
-        icc=icc if isinstance(icc, bytes) and icc[16:20] == b"RGB " else None,  # others do not fit an RGB copy
+        icc=icc
+        if isinstance(icc, bytes) and icc[16:20] == b"RGB "
+        else None,  # other profiles are not valid for an RGB copy
     )
-    return DecodedImage(grey_or_color, metadata)
+    return DecodedImage(upright, metadata)
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -128,7 +130,7 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _check_cost(name: str, image: ImageFile, data: bytes, max_pixels: int) -> None:
-    """Refuse what would cost far more than its size says, or come out wrong."""
+    """Reject files that cost far more than their size suggests, or that Pillow decodes wrongly."""
     if name == "JPEG":
         _check_jpeg(image.size, data)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -141,32 +143,34 @@ def _check_cost(name: str, image: ImageFile, data: bytes, max_pixels: int) -> No
 
 
 def _check_jpeg(size: tuple[int, int], data: bytes) -> None:
-    """Refuse a JPEG of endless scans, and one that would be gray for the most part because its data is not there."""
-    if data.count(b"\xff\xda") > _MOST_SCANS:
-        raise ImageError("too-large", f"a JPEG of more than {_MOST_SCANS} scans")
+    """Reject a JPEG with too many scans, and one with too little data for its size, which would be mostly gray."""
+    if data.count(b"\xff\xda") > _MAX_SCANS:
+        raise ImageError("too-large", f"a JPEG of more than {_MAX_SCANS} scans")
     width, height = size
-    if len(data) * _MOST_PIXELS_A_BYTE < width * height and not any(marker in data for marker in _ARITHMETIC):
+    if len(data) * _MAX_PIXELS_PER_BYTE < width * height and not any(marker in data for marker in _ARITHMETIC):
         raise ImageError("truncated", f"truncated: {len(data):,} bytes cannot hold {width} x {height} pixels")
 
 
 def _eight_bits(name: str, image: Image.Image) -> Image.Image:
-    """The same image with 8 bits a sample: the high byte of 16-bit gray, everything else as it is."""
+    """The image with 8 bits per sample: the high byte of 16-bit gray; other images are not changed."""
     if image.mode.startswith("I;16"):
         samples = np.asarray(image)
         if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_TIFF_TAGS["photometric"]) == 0:
-            samples = ~samples  # zero is white, and Pillow minds that only at 8 bits
+            samples = ~samples  # zero is white, which Pillow handles only for 8 bits
         return Image.fromarray((samples >> 8).astype(np.uint8))
     if image.mode == "I" and name in ("PNG", "PPM"):  # 16-bit gray in 32 bits
         return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
     if image.mode == "I":
-        raise ImageError("unsupported", "signed or 32-bit integer samples are not supported: nobody says what is white")
+        raise ImageError(
+            "unsupported", "signed or 32-bit integer samples are not supported: their white level is unknown"
+        )
     if image.mode == "F":
-        raise ImageError("unsupported", "floating-point samples are not supported: nobody says what is white")
+        raise ImageError("unsupported", "floating-point samples are not supported: their white level is unknown")
     return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "La":  # gray that alpha was multiplied into; Pillow undoes it first
+    if image.mode == "La":  # gray with premultiplied alpha, which Pillow reverts first
         image = image.convert("LA")
     if image.mode == "LAB":
         raise ImageError("unsupported", "an image in the Lab color space is not supported")
@@ -174,12 +178,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def orientation(image: Image.Image) -> int:
-    """EXIF orientation 1-8 as Pillow finds it, XMP included; 1 where there is none or it is broken."""
+    """EXIF orientation 1-8 as Pillow reads it, XMP included; 1 if it is missing or invalid."""
     if not image.info.keys() & {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}:
         return 1
     try:
         found = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # broken metadata is no reason to lose an image
+    except Exception:  # an image with invalid metadata is still usable
         return 1
     return found if isinstance(found, int) else 1
 
@@ -188,14 +192,14 @@ def _bytes_or_none(value: object) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def _failure(name: str, data: bytes, error: Exception) -> ImageError:
-    """What a decoder's exception means: the end is missing, it cannot, or the file is damaged."""
+def _image_error(name: str, data: bytes, error: Exception) -> ImageError:
+    """The ImageError for an exception of a decoder: truncated, unsupported or damaged."""
     text = re.sub(r"\s+", " ", str(error)).strip()
     if "truncated" in text.lower() or is_cut_short(name, data):
         return ImageError("truncated", f"truncated after {len(data):,} bytes")
     if isinstance(error, MemoryError):
         return ImageError("too-large", "there is not enough memory to decode it (MemoryError)")
-    said = f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+    reason = f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
     if re.search(r"unknown pixel mode|cannot handle|not supported|unsupported|conversion from", text, re.IGNORECASE):
-        return ImageError("unsupported", f"a kind of {name} that cannot be decoded ({said})")
-    return ImageError("decode-failed", f"damaged {name} ({said})")
+        return ImageError("unsupported", f"a kind of {name} that cannot be decoded ({reason})")
+    return ImageError("decode-failed", f"damaged {name} ({reason})")

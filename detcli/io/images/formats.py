@@ -1,6 +1,6 @@
-"""What the first and last bytes of a file tell: which image format it is, what else it may be, whether its end is missing.
+"""Recognizes image formats by the first bytes of a file, and truncated files by their last bytes.
 
-Knows no decoder; formats have Pillow's names.
+Uses no decoder. Formats have Pillow's names.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Final
 
 from detcli.errors import ImageError, ImageErrorCode
 
-# What walking a folder takes, and `--ext` replaces.
+# Suffixes of the files that are read from a folder by default.
 IMAGE_SUFFIXES: Final = (
     "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "jp2", "ppm", "pgm", "avif", "heic", "heif",
 )  # fmt: skip
@@ -32,11 +32,11 @@ _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # lengths of the second heade
 _PPM_HEAD = re.compile(rb"P[1-6]\s+(?:#|\d+\s)")
 _PFM_HEAD = re.compile(rb"P[fF]\s+\d+\s")
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-_TIFF_PLACES = (273, 279, 324, 325)  # offsets and lengths of strips, offsets and lengths of tiles
-_TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes a value by its kind; one for all others
-_VIDEO = "a video, not an image: 'detcli video' takes videos"
-# First bytes of what people have in such folders: code and clause.
-_OTHERS: tuple[tuple[bytes, ImageErrorCode, str], ...] = (
+_TIFF_OFFSET_TAGS = (273, 279, 324, 325)  # offsets and lengths of strips, offsets and lengths of tiles
+_TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes per value by type; 1 for all others
+_VIDEO = "a video, not an image"
+# First bytes of other files that are common in such folders: code and message.
+_OTHER_FILES: tuple[tuple[bytes, ImageErrorCode, str], ...] = (
     (b"version https://git-lfs", "not-an-image", "a Git LFS pointer, not the image: 'git lfs pull' fetches it"),
     (b"\x1a\x45\xdf\xa3", "not-an-image", _VIDEO),
     (b"FLV\x01", "not-an-image", _VIDEO),
@@ -61,7 +61,7 @@ _OTHERS: tuple[tuple[bytes, ImageErrorCode, str], ...] = (
 
 
 def image_format(head: bytes) -> str | None:
-    """Pillow's name of the format that the first bytes belong to; None for what is no image detcli reads."""
+    """Pillow's name of the format with these first bytes; None if it is not a supported image format."""
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -82,7 +82,7 @@ def image_format(head: bytes) -> str | None:
 
 
 def _container_format(head: bytes) -> str | None:
-    """AVIF and HEIF are both ISO media files; the brands in the first box tell them from each other and from video."""
+    """AVIF or HEIF: both are ISO media files, as videos are; the brands in the first box distinguish them."""
     if head[4:8] != b"ftyp":
         return None
     end = min(max(int.from_bytes(head[:4], "big"), 16), len(head))
@@ -93,15 +93,15 @@ def _container_format(head: bytes) -> str | None:
 
 
 def check_head(head: bytes) -> None:
-    """Raise PictureError unless these first bytes begin an image: empty, not-an-image, unsupported."""
+    """Raise ImageError unless these are the first bytes of an image: empty, not-an-image, unsupported."""
     if not head:
         raise ImageError("empty", "an empty file")
     if image_format(head) is None:
-        raise _other(head)
+        raise _reason_for_rejection(head)
 
 
-def _other(head: bytes) -> ImageError:
-    for magic, code, clause in _OTHERS:
+def _reason_for_rejection(head: bytes) -> ImageError:
+    for magic, code, clause in _OTHER_FILES:
         if head.startswith(magic):
             return ImageError(code, clause)
     if head[4:8] == b"ftyp" or head[4:8] in (b"moov", b"mdat", b"wide") or head[:4] + head[8:12] == b"RIFFAVI ":
@@ -118,8 +118,8 @@ def _other(head: bytes) -> ImageError:
     return ImageError("not-an-image", f"not an image: no known format begins with the bytes {head[:4].hex(' ')}")
 
 
-def claimed_size(name: str, data: bytes) -> tuple[int, int] | None:
-    """Width and height by the header, of WebP, whose decoder takes memory for them before it can be asked."""
+def size_in_header(name: str, data: bytes) -> tuple[int, int] | None:
+    """Width and height in the header of a WebP, whose decoder allocates memory before Pillow knows them."""
     if name != "WEBP" or len(data) < 30:
         return None
     kind, body = data[12:16], data[20:30]
@@ -132,9 +132,9 @@ def claimed_size(name: str, data: bytes) -> tuple[int, int] | None:
 
 
 def is_cut_short(name: str, data: bytes) -> bool:
-    """Whether the end of the file is missing, by what its format says of its own end."""
+    """Whether the end of the file is missing, by the rules of its format."""
     if name == "JPEG" or (name == "JPEG2000" and data.startswith(b"\xff")):
-        return b"\xff\xd9" not in data[-4096:]  # some cameras pad the file behind the end
+        return b"\xff\xd9" not in data[-4096:]  # some cameras add padding after the end
     if name == "PNG":
         return b"IEND" not in data[-4096:]
     if name == "GIF":
@@ -149,13 +149,13 @@ def is_cut_short(name: str, data: bytes) -> bool:
 
 
 def _boxes_end(data: bytes) -> int:
-    """Where the last box of an ISO media file ends by its own word."""
+    """The end of the last box of an ISO media file, by the size in its header."""
     position = 0
     while position + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
         if length == 1 and position + 16 <= len(data):
             length = int.from_bytes(data[position + 8 : position + 16], "big")
-        if length == 0:  # to the end of the file: only the codestream itself can tell
+        if length == 0:  # up to the end of the file: only the codestream has an end marker
             return len(data) + (kind == b"jp2c" and not data.rstrip(b"\0").endswith(b"\xff\xd9"))
         if length < 8:
             break
@@ -164,12 +164,12 @@ def _boxes_end(data: bytes) -> int:
 
 
 def _tiff_end(data: bytes) -> int:
-    """Where the first image of a TIFF ends by its own directory."""
+    """The end of the first image of a TIFF, by its directory."""
     order = "<" if data.startswith(b"II") else ">"
     if data[2:4] not in (b"*\0", b"\0*"):
         return 0  # BigTIFF
     ends = [0]
-    places: dict[int, tuple[int, ...]] = dict.fromkeys(_TIFF_PLACES, ())
+    values: dict[int, tuple[int, ...]] = dict.fromkeys(_TIFF_OFFSET_TAGS, ())
     try:
         (start,) = struct.unpack_from(f"{order}I", data, 4)
         (entries,) = struct.unpack_from(f"{order}H", data, start)
@@ -178,10 +178,10 @@ def _tiff_end(data: bytes) -> int:
             length = _TIFF_SIZES.get(kind, 1) * count
             at = entry + 8 if length <= 4 else place
             ends.append(at + length)
-            if tag in places and kind in (3, 4):
-                places[tag] = struct.unpack_from(f"{order}{min(count, len(data))}{'HI'[kind - 3]}", data, at)
+            if tag in values and kind in (3, 4):
+                values[tag] = struct.unpack_from(f"{order}{min(count, len(data))}{'HI'[kind - 3]}", data, at)
     except struct.error:
-        return len(data) + 1  # the directory itself lies behind the end
-    for offsets, lengths in (_TIFF_PLACES[:2], _TIFF_PLACES[2:]):
-        ends += [offset + length for offset, length in zip(places[offsets], places[lengths], strict=False)]
+        return len(data) + 1  # the directory itself is after the end
+    for offsets, lengths in (_TIFF_OFFSET_TAGS[:2], _TIFF_OFFSET_TAGS[2:]):
+        ends += [offset + length for offset, length in zip(values[offsets], values[lengths], strict=False)]
     return max(ends)

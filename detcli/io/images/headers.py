@@ -1,4 +1,4 @@
-"""Size and orientation of an image by its header: no pixel is decoded, and of a large file little is read."""
+"""Size and orientation of an image by its header, without decoding pixels and with little reading."""
 
 import os
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from detcli.io.images.open_header import open_header
 from detcli.io.images.pillow_settings import pillow_settings
 from detcli.io.read import HEAD_BYTES, opened, read_bytes
 
-_JPEG_HEAD = 1 << 16  # bytes; EXIF with its thumbnail fits for the most part
-_MOST_CHUNKS = 10_000  # of a PNG
+_JPEG_HEAD = 1 << 16  # bytes; enough for most EXIF blocks with thumbnail
+_MAX_CHUNKS = 10_000  # of a PNG
 
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What the header says.
+    """The header of an image.
 
     stored_hw    height and width of the pixels as they lie in the file, in pixels
-    orientation  EXIF's, 1 to 8; 1 where the decoder turns the pixels by itself (TIFF, HEIC)
+    orientation  EXIF's, 1 to 8; 1 if the decoder itself turns the pixels (TIFF, HEIC)
     """
 
     stored_hw: tuple[int, int]
@@ -28,15 +28,15 @@ class ImageHeader:
 
     @property
     def upright_hw(self) -> tuple[int, int]:
-        """Height and width of the image as `decode` gives it."""
+        """Height and width of the image that `decode` returns."""
         height, width = self.stored_hw
         return (width, height) if self.orientation >= 5 else (height, width)
 
 
 def read_header(path: Path | str, *, max_bytes: int) -> ImageHeader:
-    """Read the header of an image of any format that detcli reads.
+    """Read the header of an image of any supported format.
 
-    Raises PictureError as `read_bytes` and `decode` do; that it does not is no promise that the pixels can be decoded.
+    Raises ImageError as `read_bytes` and `decode` do. A valid header does not guarantee that the pixels can be decoded.
     """
     with opened(path) as descriptor:
         head = os.read(descriptor, _JPEG_HEAD)
@@ -48,7 +48,7 @@ def read_header(path: Path | str, *, max_bytes: int) -> ImageHeader:
         try:
             return _parse(name, head)
         except ImageError:
-            pass  # there is more of it than that
+            pass  # the header is longer than that
     return _parse(name, read_bytes(path, max_bytes=max_bytes))
 
 
@@ -56,18 +56,18 @@ def _parse(name: str, data: bytes) -> ImageHeader:
     try:
         with pillow_settings():
             image = open_header(name, data)
-            turned = orientation(image) if name != "TIFF" else 1
-        return ImageHeader((image.height, image.width), turned if 1 <= turned <= 8 else 1)
+            exif_orientation = orientation(image) if name != "TIFF" else 1
+        return ImageHeader((image.height, image.width), exif_orientation if 1 <= exif_orientation <= 8 else 1)
     except ImageError:
         raise
-    except Exception as error:  # plugins raise whatever their parsers stumble over
+    except Exception as error:  # plugins raise many kinds of exceptions
         raise ImageError("decode-failed", f"damaged {name} ({type(error).__name__} in its header)") from error
 
 
 def _png_without_pixels(descriptor: int) -> bytes:
-    """All chunks but those with pixels: a PNG may have its EXIF behind them."""
+    """All chunks except the pixels: a PNG may have its EXIF after them."""
     parts, position = [b"\x89PNG\r\n\x1a\n"], 8
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MAX_CHUNKS):
         os.lseek(descriptor, position, os.SEEK_SET)
         start = os.read(descriptor, 8)
         length, kind = int.from_bytes(start[:4], "big"), start[4:]

@@ -1,4 +1,4 @@
-"""The header of an image, read by Pillow's plugin of its one format; keeps what decoders print to themselves."""
+"""Opens the header of an image by the Pillow plugin of its format, without output of the decoders."""
 
 import io
 from collections.abc import Callable
@@ -24,11 +24,12 @@ _PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 
 
 def open_header(name: str, data: bytes) -> ImageFile:
-    """Read the header by the plugin of one format; `name` is Pillow's.
+    """Open the header by the plugin of one format.
 
-    Not by `Image.open`: that one tries many plugins and skips what they say is wrong.
+    name  Pillow's name of the format
 
-    Raises PictureError where the format's decoder is not installed, and whatever the plugin raises.
+    `Image.open` would try many plugins and hide their errors. Raises ImageError if the decoder of the format is not
+    installed, and the exceptions of the plugin.
     """
     file = io.BytesIO(data)
     if name == "TIFF":
@@ -36,7 +37,7 @@ def open_header(name: str, data: bytes) -> ImageFile:
     if name == "PNG":
         try:
             return PngImagePlugin.PngImageFile(file)
-        except ValueError:  # megabytes of text, where some tools keep their settings
+        except ValueError:  # megabytes of text: some tools save their settings there
             return PngImagePlugin.PngImageFile(io.BytesIO(_without_text(data)))
     plugin = _PLUGINS.get(name)
     if plugin is not None:
@@ -45,7 +46,7 @@ def open_header(name: str, data: bytes) -> ImageFile:
 
 
 _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,  # also for MPO, whose first frame is the image
+    "JPEG": JpegImagePlugin.JpegImageFile,  # also MPO, whose first frame is the image
     "WEBP": WebPImagePlugin.WebPImageFile,
     "GIF": GifImagePlugin.GifImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
@@ -75,7 +76,7 @@ def _open_heif(file: io.BytesIO) -> ImageFile:
 
 
 def _without_text(data: bytes) -> bytes:
-    """The PNG without its text and its color profile."""
+    """The PNG without text chunks and color profile."""
     parts, position = [data[:8]], 8
     while position + 12 <= len(data):
         end = position + 12 + int.from_bytes(data[position : position + 4], "big")
@@ -87,10 +88,10 @@ def _without_text(data: bytes) -> bytes:
 
 @cache
 def _silence_libtiff() -> None:
-    """Take libtiff's messages off file descriptor 2, where Pillow leaves them and they tear a progress bar.
+    """Stop libtiff from printing on file descriptor 2, for the rest of the process.
 
-    The functions are found through Pillow's own module, so they are those of the copy that Pillow uses; where that copy
-    is built in and hides them (Windows), the messages stay.
+    The functions are those of the copy of libtiff that Pillow uses. If that copy does not export them (Windows), the
+    messages stay.
     """
     import ctypes
 

@@ -47,7 +47,7 @@ class LabelMaps(BaseSink):
             raise ValueError("label maps need masks, and the detections have none")
         masks = (detections.masks or ())[:65535]  # 16 bits can count this many; those of the highest scores
         ids = detections.class_ids.tolist() if self._of_classes else range(1, len(masks) + 1)
-        values = id_map(masks, ids, frame.size_hw, nothing=self._none)
+        values = id_map(masks, ids, frame.size_hw, background=self._none)
         fits_8_bits = self._none <= 255 and (self._of_classes or len(masks) <= 255)
         data = encode_gray(values.astype(np.uint8) if fits_8_bits else values.astype(np.uint16))
         write_atomically(path, data, durable=False)

@@ -9,7 +9,7 @@ from detcli.structures.detections import Detections
 from detcli.visualization.colors import color
 from detcli.visualization.draw import draw, line_width
 from detcli.visualization.drawing_style import DrawingStyle
-from detcli.visualization.label_boxes import letter_size, make_tags
+from detcli.visualization.label_boxes import text_size, render_labels
 from detcli.visualization.text_renderer import text_renderer
 
 LABELS = ClassLabels.from_names(["cat", "dog", "traffic light"])
@@ -68,8 +68,8 @@ def test_boxes_at_and_beyond_the_edges_stay_in_the_image() -> None:
 def test_lines_and_letters_grow_with_the_image(size_hw: tuple[int, int]) -> None:
     shorter = min(size_hw)
     assert shorter / 500 <= line_width(size_hw) <= max(1, shorter / 100)
-    assert shorter / 70 <= letter_size(size_hw, 5) <= max(10, shorter / 25)
-    assert letter_size(size_hw, 300) <= letter_size(size_hw, 5)
+    assert shorter / 70 <= text_size(size_hw, 5) <= max(10, shorter / 25)
+    assert text_size(size_hw, 300) <= text_size(size_hw, 5)
 
 
 def test_a_label_is_drawn_unless_it_is_hidden() -> None:
@@ -85,7 +85,7 @@ def test_a_label_without_room_above_stays_in_the_image() -> None:
     bare = draw(grey(480, 640), one_box(100, 0, 300, 470), LABELS, BARE)
     changed = np.argwhere((drawn != bare).any(axis=2))
     height = changed[:, 0].max() - changed[:, 0].min() + 1
-    assert height >= letter_size((480, 640), 1)  # all of it
+    assert height >= text_size((480, 640), 1)  # all of it
 
 
 def test_labels_of_a_small_crowd_do_not_cover_each_other() -> None:
@@ -152,9 +152,9 @@ def test_a_track_keeps_its_color_and_shows_its_number() -> None:
 @pytest.mark.parametrize("size_hw", [(288, 384), (720, 1280)])
 def test_a_track_number_is_not_read_together_with_the_score(size_hw: tuple[int, int]) -> None:
     letters = text_renderer(None)
-    [both] = make_tags(size_hw, ["ring #1"], ["0.98"], [(0, 0, 0)], letters)
-    [name] = make_tags(size_hw, ["ring #1"], [""], [(0, 0, 0)], letters)
-    size = letter_size(size_hw, 1)
+    [both] = render_labels(size_hw, ["ring #1"], ["0.98"], [(0, 0, 0)], letters)
+    [name] = render_labels(size_hw, ["ring #1"], [""], [(0, 0, 0)], letters)
+    size = text_size(size_hw, 1)
     score = letters.write("0.98", size).opacity.shape[1]
     space = letters.write("# 1", size).opacity.shape[1] - letters.write("#1", size).opacity.shape[1]
     assert both.shape[1] - name.shape[1] - score > 1.2 * space

@@ -9,7 +9,7 @@ from detcli.structures.masks import Rle
 from detcli.visualization.colors import color
 from detcli.visualization.draw import draw
 from detcli.visualization.drawing_style import DrawingStyle
-from detcli.visualization.label_boxes import letter_size
+from detcli.visualization.label_boxes import text_size
 
 LABELS = ClassLabels(("cat", "dog", "grass"), (1, 2, 3), frozenset({2}))
 BARE = DrawingStyle(hide_labels=True)
@@ -107,7 +107,7 @@ def test_the_name_of_a_thing_stands_above_it_and_in_the_image_where_there_is_no_
     assert rows.max() == 199
     assert abs(columns.mean() - 320) < 10
     rows, _ = np.nonzero(tag_of(found(rectangle((480, 640), 300, 0, 340, 400)), (480, 640)))
-    assert rows.max() - rows.min() + 1 >= letter_size((480, 640), 1)
+    assert rows.max() - rows.min() + 1 >= text_size((480, 640), 1)
 
 
 def test_names_do_not_cover_each_other() -> None:

@@ -95,7 +95,7 @@ def test_nothing_processed_is_4(detect: Detect, images: Path) -> None:
 def test_videos_and_streams_get_a_hint_to_the_video_command(detect: Detect, images: Path) -> None:
     Path("in.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(100))
     first, second, third = records(detect("in.mp4", "rtsp://me:secret@camera/1", "cam9").out)
-    assert first["error"]["message"] == "a video, not an image: 'detcli video' takes videos"
+    assert first["error"]["message"] == "a video, not an image"
     assert second["error"]["message"].endswith("http and https are; streams are read as videos")
     assert third["error"]["message"] == "no such file or folder; cameras are read as videos"
 

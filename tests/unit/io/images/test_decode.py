@@ -254,10 +254,10 @@ def test_megabytes_of_text_in_a_png_do_not_cost_the_image() -> None:
     assert np.array_equal(decode(saved(photo(), "PNG", pnginfo=notes), max_pixels=MOST).pixels, np.asarray(photo()))
 
 
-# --- keepsakes --------------------------------------------------------------------------------------------------------
+# --- metadata ---------------------------------------------------------------------------------------------------------
 
 
-def test_keepsakes_hold_format_exif_and_profile() -> None:
+def test_metadata_has_format_exif_and_profile() -> None:
     profile = bytes(16) + b"RGB " + bytes(108)
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "a camera"
@@ -353,7 +353,7 @@ def test_samples_without_a_known_range_are_refused_rather_than_turned_black(kind
     samples = np.full((5, 7), np.nan if kind == "F" else 70_000)
     code, message = refused(saved(Image.fromarray(samples.astype(np.float32 if kind == "F" else np.int32)), "TIFF"))
     assert code == "unsupported"
-    assert "nobody says what is white" in message
+    assert "white level is unknown" in message
 
 
 def test_a_float_map_is_refused() -> None:

@@ -220,7 +220,7 @@ def test_bytes_that_are_neither_image_nor_list_are_a_failed_image(
     typed(b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100))
     (answer,) = [read() for read in opened("-")]
     assert isinstance(answer, FailedFrame)
-    assert (answer.code, answer.message) == ("not-an-image", "a video, not an image: 'detcli video' takes videos")
+    assert (answer.code, answer.message) == ("not-an-image", "a video, not an image")
 
 
 def test_an_image_cut_short_on_standard_input_is_truncated(

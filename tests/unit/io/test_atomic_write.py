@@ -13,14 +13,14 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file systems")
 not_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
 
 
-def test_a_file_is_written_with_its_parents_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_file_is_written_with_its_parent_folders(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "c.txt"
     write_atomically(path, b"whole")
     assert path.read_bytes() == b"whole"
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_until_the_commit_the_old_file_stands(tmp_path: Path) -> None:
+def test_until_the_commit_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(b"old")
     with AtomicFile(path) as file:
@@ -29,7 +29,7 @@ def test_until_the_commit_the_old_file_stands(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
-def test_an_exception_in_the_block_leaves_the_old_file_alone(tmp_path: Path) -> None:
+def test_an_exception_in_the_block_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(b"old")
     with pytest.raises(TypeError), AtomicFile(path) as file:
@@ -47,7 +47,7 @@ def test_discard_is_safe_twice_and_after_commit(tmp_path: Path) -> None:
     assert (tmp_path / "x.txt").read_bytes() == b"1"
 
 
-def test_the_longest_name_a_file_system_takes_can_be_written(tmp_path: Path) -> None:
+def test_the_longest_valid_name_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 255)
     write_atomically(path, b"x")
     assert path.read_bytes() == b"x"
@@ -63,7 +63,7 @@ def test_the_longest_name_a_file_system_takes_can_be_written(tmp_path: Path) -> 
     ],
 )
 @posix
-def test_what_the_file_system_refuses_is_a_sentence_that_names_it(tmp_path: Path, make, clause: str) -> None:
+def test_errors_of_the_file_system_name_the_file(tmp_path: Path, make, clause: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     path = make(tmp_path)
     with pytest.raises(OutputError) as caught:
@@ -73,7 +73,7 @@ def test_what_the_file_system_refuses_is_a_sentence_that_names_it(tmp_path: Path
 
 
 @posix
-def test_links_that_run_in_a_circle_are_a_sentence(tmp_path: Path) -> None:
+def test_a_loop_of_links_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(OutputError, match="loop"):
@@ -113,7 +113,7 @@ def test_permissions_of_a_replaced_file_stay_and_new_ones_follow_the_umask(tmp_p
 
 @posix
 @not_root
-def test_no_permission_is_said(tmp_path: Path) -> None:
+def test_missing_permission_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="no permission"):
         write_atomically(tmp_path / "x", b"x")
@@ -146,7 +146,7 @@ for limit in range(0, 60_001, 5_000):
 
 
 @posix
-def test_wherever_the_disk_ends_the_old_file_or_the_new_one_is_there(tmp_path: Path) -> None:
+def test_on_a_full_disk_the_old_or_the_new_file_exists(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"old")
     run = subprocess.run(
@@ -157,7 +157,7 @@ def test_wherever_the_disk_ends_the_old_file_or_the_new_one_is_there(tmp_path: P
     assert path.read_bytes() == b"n" * 50_000
 
 
-def test_names_become_the_bytes_they_were() -> None:
+def test_names_become_their_original_bytes() -> None:
     assert to_bytes("a\udcff é") == b"a\xff \xc3\xa9"
     assert to_bytes("half \ud800") == b"half ?"
 
@@ -175,7 +175,7 @@ def test_two_runs_do_not_write_the_same_file(tmp_path: Path) -> None:
     assert place.read_bytes() == b"2"
 
 
-def test_what_a_killed_run_left_is_written_over_by_the_next(tmp_path: Path) -> None:
+def test_a_file_of_a_killed_run_is_overwritten_by_the_next(tmp_path: Path) -> None:
     place = tmp_path / "out.json"
     killed = AtomicFile(place, locked=True)
     killed.write(b"half")

@@ -29,7 +29,7 @@ def test_names_are_read_by_their_index(name: str, content: object, tmp_path: Pat
     assert read_class_names(write(tmp_path / name, content)) == ("cat", "traffic light", "größe")
 
 
-def test_categories_stand_at_their_ids_and_holes_are_no_class(tmp_path: Path) -> None:
+def test_category_ids_are_indices_and_unused_ids_have_no_name(tmp_path: Path) -> None:
     categories = [{"id": 3, "name": "dog", "supercategory": "animal"}, {"id": 1, "name": "cat"}]
     path = write(tmp_path / "annotations.json", {"images": [], "categories": categories})
     assert read_class_names(path) == ("N/A", "cat", "N/A", "dog")
@@ -50,7 +50,7 @@ def test_categories_stand_at_their_ids_and_holes_are_no_class(tmp_path: Path) ->
         ("names.json", "[" * 100_000, "recursion"),
     ],
 )
-def test_anything_else_is_told_with_the_file(name: str, content: object, sentence: str, tmp_path: Path) -> None:
+def test_other_content_is_reported_with_the_file(name: str, content: object, sentence: str, tmp_path: Path) -> None:
     path = write(tmp_path / name, content)
     with pytest.raises(UsageError) as caught:
         read_class_names(path)
@@ -58,7 +58,7 @@ def test_anything_else_is_told_with_the_file(name: str, content: object, sentenc
     assert sentence in str(caught.value)
 
 
-def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_or_one_without_text_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         read_class_names(tmp_path / "none.txt")
     (tmp_path / "x.txt").write_bytes(b"\xff\xfe")

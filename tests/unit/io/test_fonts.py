@@ -23,7 +23,7 @@ def test_fonts_for_labels_come_first_and_each_once(tmp_path: Path, monkeypatch: 
     assert mine == ["DejaVuSans.ttf", "wqy-zenhei.ttc", "Zzz.ttf", "Aaa-BoldItalic.ttf"]
 
 
-def test_no_more_files_are_looked_at_than_the_limit_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_font_files_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(9):
         folder = tmp_path / f"{number % 3}" / "fonts"
         folder.mkdir(parents=True, exist_ok=True)

@@ -40,11 +40,11 @@ def interrupted(path: Path, count: int) -> None:
     journal.close(complete=False)
 
 
-def test_the_journal_stands_beside_the_output() -> None:
+def test_the_journal_is_next_to_the_output() -> None:
     assert journal_path(Path("out/x.coco.json")) == Path("out/x.coco.json.journal")
 
 
-def test_a_whole_run_leaves_no_journal(tmp_path: Path) -> None:
+def test_a_complete_run_leaves_no_journal(tmp_path: Path) -> None:
     journal = open_journal(tmp_path / "j")
     journal.write(*result(0))
     journal.close(complete=True)
@@ -57,7 +57,7 @@ def test_a_run_interrupted_before_its_first_result_leaves_none(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_written_is_replayed_exactly(tmp_path: Path) -> None:
+def test_results_are_replayed_exactly(tmp_path: Path) -> None:
     interrupted(tmp_path / "j", 5)
     journal = open_journal(tmp_path / "j", resume=True)
     assert journal.done == 5
@@ -72,7 +72,7 @@ def test_what_was_written_is_replayed_exactly(tmp_path: Path) -> None:
     journal.close(complete=True)
 
 
-def test_a_resumed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_resumed_run_continues_after_the_last_result(tmp_path: Path) -> None:
     interrupted(tmp_path / "j", 2)
     journal = open_journal(tmp_path / "j", resume=True)
     journal.write(*result(2))
@@ -103,7 +103,7 @@ def test_after_a_flush_a_kill_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 30, 200])
-def test_a_torn_last_line_is_cut_off(tmp_path: Path, cut: int) -> None:
+def test_an_incomplete_last_line_is_removed(tmp_path: Path, cut: int) -> None:
     interrupted(tmp_path / "j", 3)
     data = (tmp_path / "j").read_bytes()
     (tmp_path / "j").write_bytes(data[:-cut])
@@ -114,7 +114,7 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path, cut: int) -> None:
     assert (tmp_path / "j").read_bytes() == data
 
 
-def test_zeros_of_a_power_cut_are_cut_off(tmp_path: Path) -> None:
+def test_zeros_after_a_power_cut_are_removed(tmp_path: Path) -> None:
     interrupted(tmp_path / "j", 2)
     with (tmp_path / "j").open("ab") as file:
         file.write(bytes(4096) + b"\n")
@@ -124,7 +124,7 @@ def test_zeros_of_a_power_cut_are_cut_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 5, 40])
-def test_a_torn_header_is_a_new_start(tmp_path: Path, length: int) -> None:
+def test_an_incomplete_header_starts_a_new_run(tmp_path: Path, length: int) -> None:
     interrupted(tmp_path / "j", 1)
     (tmp_path / "j").write_bytes((tmp_path / "j").read_bytes()[:length])
     for flags in ({"resume": True}, {}):
@@ -134,13 +134,13 @@ def test_a_torn_header_is_a_new_start(tmp_path: Path, length: int) -> None:
         journal.abort()
 
 
-def test_resume_without_a_journal_is_a_new_start(tmp_path: Path) -> None:
+def test_resume_without_a_journal_starts_a_new_run(tmp_path: Path) -> None:
     journal = open_journal(tmp_path / "new" / "j", resume=True)
     assert journal.done == 0
     journal.close(complete=True)
 
 
-def test_a_journal_left_behind_is_an_error_that_names_the_ways_out(tmp_path: Path) -> None:
+def test_an_old_journal_is_an_error_that_names_the_options(tmp_path: Path) -> None:
     interrupted(tmp_path / "j", 2)
     before = (tmp_path / "j").read_bytes()
     with pytest.raises(OutputError, match=r"has 2 results .*`resume`.*`if_exists=overwrite`"):
@@ -161,7 +161,7 @@ def test_another_run_to_the_same_output_is_locked_out(tmp_path: Path) -> None:
     open_journal(tmp_path / "j", resume=True).abort()
 
 
-def test_resuming_with_another_model_or_threshold_names_what_differs(tmp_path: Path) -> None:
+def test_resume_with_other_arguments_names_the_difference(tmp_path: Path) -> None:
     interrupted(tmp_path / "j", 1)
     other = HEADER | {"sha256": "b" * 64, "arguments": {"threshold": 0.5, "classes": []}}
     with pytest.raises(UsageError) as caught:
@@ -173,7 +173,7 @@ def test_resuming_with_another_model_or_threshold_names_what_differs(tmp_path: P
     open_journal(tmp_path / "j", HEADER | {"created": "later"}, resume=True).abort()
 
 
-def test_a_file_that_is_no_journal_is_never_touched(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_never_changed(tmp_path: Path) -> None:
     (tmp_path / "j").write_bytes(b"my diary\n")
     with pytest.raises(OutputError, match="is not a journal of detcli"):
         open_journal(tmp_path / "j", overwrite=True)
@@ -200,7 +200,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_a_killed_run_lets_go_of_its_lock_and_can_be_resumed(tmp_path: Path) -> None:
+def test_a_killed_run_releases_its_lock_and_can_be_resumed(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path / "j")], check=False, timeout=60, env=environment()
     )
@@ -210,7 +210,7 @@ def test_a_killed_run_lets_go_of_its_lock_and_can_be_resumed(tmp_path: Path) -> 
     journal.close(complete=True)
 
 
-def test_every_line_is_json_that_names_the_place(tmp_path: Path) -> None:
+def test_every_line_is_json_with_the_names_of_the_image(tmp_path: Path) -> None:
     interrupted(tmp_path / "j", 2)
     header, *records = map(json.loads, (tmp_path / "j").read_bytes().splitlines())
     assert header["sha256"] == "a" * 64

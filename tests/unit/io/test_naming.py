@@ -18,7 +18,7 @@ def taken(*relatives: str, fold_case: bool = False) -> list[tuple[str, str]]:
     return [names.take(relative) for relative in relatives]
 
 
-def test_names_of_a_tree_stay_as_they_are() -> None:
+def test_names_of_a_folder_tree_stay_the_same() -> None:
     assert taken("a.jpg", "b/a.jpg", "b/c.d/e.tar.png") == [
         ("a.jpg", "a"),
         ("b/a.jpg", "b/a"),
@@ -26,11 +26,11 @@ def test_names_of_a_tree_stay_as_they_are() -> None:
     ]
 
 
-def test_a_stem_taken_before_keeps_its_suffix() -> None:
+def test_a_used_stem_keeps_its_suffix() -> None:
     assert taken("a.jpg", "a.png", "a.png.gif") == [("a.jpg", "a"), ("a.png", "a.png"), ("a.png.gif", "a.png.gif")]
 
 
-def test_a_name_taken_before_gets_a_number() -> None:
+def test_a_used_name_gets_a_number() -> None:
     assert taken("d/a.jpg", "d/a.jpg", "d/a.jpg", "d/a-2.jpg") == [
         ("d/a.jpg", "d/a"),
         ("d/a-2.jpg", "d/a-2"),
@@ -39,7 +39,7 @@ def test_a_name_taken_before_gets_a_number() -> None:
     ]
 
 
-def test_names_without_a_suffix_and_with_nothing_else_work() -> None:
+def test_names_without_suffix_or_stem_work() -> None:
     assert taken("a", "a", ".hidden", "x.") == [("a", "a"), ("a-2", "a-2"), (".hidden", ".hidden"), ("x.", "x")]
 
 
@@ -52,7 +52,7 @@ def test_an_image_and_a_folder_never_share_a_name() -> None:
     assert taken("x.jpg/y.jpg", "x.jpg")[1][0] == "x-2.jpg"
 
 
-def test_case_alone_tells_names_apart_only_where_file_systems_do() -> None:
+def test_case_distinguishes_names_only_if_file_systems_do() -> None:
     assert [relative for relative, _ in taken("A.jpg", "a.jpg")] == ["A.jpg", "a.jpg"]
     assert [relative for relative, _ in taken("A.jpg", "a.jpg", fold_case=True)] == ["A.jpg", "a-2.jpg"]
     assert [relative for relative, _ in taken("\u00e9.jpg", "e\u0301.jpg", fold_case=True)] == [
@@ -66,7 +66,7 @@ def test_names_that_are_not_utf8_are_kept() -> None:
 
 
 @pytest.mark.parametrize("fold_case", [False, True])
-def test_whatever_comes_no_two_are_the_same_and_order_decides(fold_case: bool) -> None:
+def test_all_names_are_unique_and_depend_on_the_order(fold_case: bool) -> None:
     random_numbers = random.Random(0)
     parts = ["a", "A", "a.jpg", "a-2.jpg", "a-2", "b.png", "a.png", "a.jpg.png", "é", "e\u0301"]
     asked = ["/".join(random_numbers.choices(parts, k=random_numbers.randint(1, 3))) for _ in range(4000)]
@@ -80,7 +80,7 @@ def test_whatever_comes_no_two_are_the_same_and_order_decides(fold_case: bool) -
     assert not folders & set(relatives)
 
 
-def test_ten_thousand_times_the_same_name_is_no_slower_than_others() -> None:
+def test_ten_thousand_equal_names_are_not_slower() -> None:
     names = UniqueNames(fold_case=False)
     given = [names.take("image.jpg")[0] for _ in range(10_000)]
     assert given[-1] == "image-10000.jpg"
@@ -97,7 +97,7 @@ def test_names_are_the_same_in_every_process() -> None:
     assert len(answers) == 1
 
 
-def test_names_take_little_memory_however_long_they_are() -> None:
+def test_names_need_little_memory_however_long_they_are() -> None:
     tracemalloc.start()
     try:
         names = UniqueNames()
@@ -125,12 +125,12 @@ def test_names_take_little_memory_however_long_they_are() -> None:
         ("..hidden/...jpg", "..hidden/...jpg"),
     ],
 )
-def test_a_path_never_leads_anywhere_but_down(path: str, relative: str) -> None:
+def test_a_path_never_leads_out_of_the_folder(path: str, relative: str) -> None:
     assert safe_relative(path) == relative
 
 
 @posix
-def test_a_path_is_relative_to_the_base_where_it_lies_below() -> None:
+def test_a_path_below_the_base_is_relative_to_it() -> None:
     assert relative_below("/data/set/a.jpg", "/data") == "set/a.jpg"
     assert relative_below("/data/a.jpg", "/") == "data/a.jpg"
     assert relative_below("/database/a.jpg", "/data") == "database/a.jpg"
@@ -138,7 +138,7 @@ def test_a_path_is_relative_to_the_base_where_it_lies_below() -> None:
 
 
 @posix
-def test_the_nearest_common_folder_is_the_deepest_that_holds_all() -> None:
+def test_the_nearest_common_folder_is_the_deepest_one() -> None:
     assert nearest_common_folder(["/data/a", "/data/b/c"]) == "/data"
     assert nearest_common_folder(["/data/a", "/data/a"]) == "/data/a"
     assert nearest_common_folder(["/data/ab", "/data/a"]) == "/data"
@@ -164,11 +164,11 @@ def test_the_nearest_common_folder_is_the_deepest_that_holds_all() -> None:
         ("http://example.org/%ff.jpg", "example.org/\ufffd.jpg"),
     ],
 )
-def test_a_url_becomes_a_name_that_every_system_takes(url: str, relative: str) -> None:
+def test_a_url_becomes_a_name_that_is_valid_everywhere(url: str, relative: str) -> None:
     assert relative_of_url(url) == relative
 
 
-def test_a_long_part_of_a_url_is_cut_and_stays_unlike_others() -> None:
+def test_a_long_part_of_a_url_is_cut_and_stays_unique() -> None:
     first, second = (relative_of_url(f"http://h/{'ä' * 300}{mark}.jpg") for mark in "ab")
     assert first != second
     for relative in (first, second):

@@ -14,14 +14,14 @@ def test_no_name_leads_out_of_the_folder(relative: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a" * 300 + ".jpg", "汉" * 120 + ".png", "b" * 250 + ".jpg.drawn.png", "c" * 400])
-def test_a_name_that_is_too_long_is_cut_and_stays_apart_from_its_like(tmp_path: Path, name: str) -> None:
+def test_a_name_that_is_too_long_is_cut_and_stays_unique(tmp_path: Path, name: str) -> None:
     path, other = path_below(tmp_path, name), path_below(tmp_path, "x" + name)
     path.write_bytes(b"fits")
     assert path.suffix == Path(name).suffix
     assert path != other
 
 
-def test_names_that_fit_stay_as_they_are(tmp_path: Path) -> None:
+def test_valid_names_stay_the_same(tmp_path: Path) -> None:
     for name in ("sub/a b.jpg", "line\nbreak.jpg", "\udcff.jpg", "n" * 255):
         assert str(path_below(tmp_path, name)) == f"{tmp_path}{os.sep}{name}"
 
@@ -38,7 +38,7 @@ def test_labels_become_folder_names_on_any_system() -> None:
     assert len(os.fsencode(label_folder("汉" * 300))) <= 255
 
 
-def test_a_link_leads_to_the_same_file_and_a_missing_one_to_none(tmp_path: Path) -> None:
+def test_a_link_is_the_same_file_and_a_missing_path_is_not(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     (tmp_path / "b").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "a")

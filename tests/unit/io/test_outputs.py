@@ -12,7 +12,7 @@ from detcli.io.outputs import GrowingFile, StreamOutput, is_stream, open_output,
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX devices")
 
 
-def test_a_growing_file_shows_what_was_flushed(tmp_path: Path) -> None:
+def test_a_growing_file_has_what_was_flushed(tmp_path: Path) -> None:
     file = GrowingFile(tmp_path / "x")
     file.write(b"one\n")
     file.flush()
@@ -56,7 +56,7 @@ class _FullAfter(io.RawIOBase):
 
 
 @pytest.mark.parametrize("room", range(0, 40, 3))
-def test_wherever_the_disk_ends_a_growing_file_holds_whole_pieces(tmp_path: Path, room: int) -> None:
+def test_on_a_full_disk_a_growing_file_has_complete_records(tmp_path: Path, room: int) -> None:
     path = tmp_path / "x"
     file = GrowingFile(path)
     file._file = _FullAfter(file._file, room)
@@ -75,7 +75,7 @@ def test_wherever_the_disk_ends_a_growing_file_holds_whole_pieces(tmp_path: Path
 
 
 @posix
-def test_dev_full_is_a_sentence_and_no_traceback() -> None:
+def test_dev_full_is_an_output_error() -> None:
     output = open_output(Path("/dev/full"), in_place=True)
     output.write(b"x")
     with pytest.raises(OutputError, match="'/dev/full': the disk is full"):
@@ -99,7 +99,7 @@ def test_a_named_pipe_is_written_through(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_reader_that_is_gone_is_a_broken_pipe_not_an_output_error() -> None:
+def test_a_reader_that_ended_is_a_broken_pipe_error() -> None:
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb", buffering=0) as stream:
@@ -132,7 +132,7 @@ def test_a_pipe_made_non_blocking_by_its_reader_loses_nothing() -> None:
 
 
 @posix
-def test_streams_are_told_from_files(tmp_path: Path) -> None:
+def test_streams_are_distinguished_from_files(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     assert is_stream(Path("/dev/stdout"))
     assert is_stream(Path("/dev/fd/1"))
@@ -142,12 +142,12 @@ def test_streams_are_told_from_files(tmp_path: Path) -> None:
     assert not is_stream(tmp_path / "missing")
 
 
-def test_what_is_not_there_may_be_written(tmp_path: Path) -> None:
+def test_a_missing_output_may_be_written(tmp_path: Path) -> None:
     assert prepare_output(tmp_path / "x.json")
     assert not (tmp_path / "x.json").exists()
 
 
-def test_what_exists_is_an_error_that_names_both_flags(tmp_path: Path) -> None:
+def test_an_existing_output_is_an_error_that_names_the_arguments(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(b"")
     with pytest.raises(OutputError, match=r"x\.json' exists.*`if_exists=overwrite`.*`resume`"):
@@ -156,7 +156,7 @@ def test_what_exists_is_an_error_that_names_both_flags(tmp_path: Path) -> None:
     assert not prepare_output(path, if_exists="skip")
 
 
-def test_resume_takes_what_exists_only_with_a_journal(tmp_path: Path) -> None:
+def test_resume_needs_a_journal(tmp_path: Path) -> None:
     path, journal = tmp_path / "x.jsonl", tmp_path / "x.jsonl.journal"
     path.write_bytes(b"")
     with pytest.raises(OutputError, match="no interrupted run"):
@@ -169,13 +169,13 @@ def test_resume_takes_what_exists_only_with_a_journal(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.parametrize("length", [300, 245], ids=["its name", "its journal's name"])
-def test_a_name_that_is_too_long_is_said(tmp_path: Path, length: int) -> None:
+def test_a_name_that_is_too_long_is_reported(tmp_path: Path, length: int) -> None:
     path = tmp_path / ("x" * length + ".jsonl")
     with pytest.raises(OutputError, match="the name is too long"):
         prepare_output(path, journal=path.with_name(path.name + ".journal"))
 
 
-def test_a_folder_exists_once_it_holds_something(tmp_path: Path) -> None:
+def test_an_empty_folder_counts_as_missing(tmp_path: Path) -> None:
     folder = tmp_path / "drawn"
     folder.mkdir()
     (folder / ".DS_Store").write_bytes(b"")
@@ -187,7 +187,7 @@ def test_a_folder_exists_once_it_holds_something(tmp_path: Path) -> None:
     assert prepare_output(folder, folder=True, if_exists="overwrite")
 
 
-def test_a_folder_where_a_file_goes_is_an_error_whatever_the_flags(tmp_path: Path) -> None:
+def test_a_folder_instead_of_a_file_is_always_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="it is a folder"):
         prepare_output(tmp_path, if_exists="overwrite")

@@ -33,7 +33,7 @@ def as_nobody() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("length", [1, HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1, 999, 1000])
-def test_a_file_gives_all_its_bytes(tmp_path: Path, length: int) -> None:
+def test_all_bytes_of_a_file_are_read(tmp_path: Path, length: int) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(os.urandom(length))
     for form in (path, str(path), os.fsencode(path)):
@@ -53,7 +53,7 @@ def test_a_file_gives_all_its_bytes(tmp_path: Path, length: int) -> None:
         b"x" * 250 + b".jpg",
     ],
 )
-def test_any_name_is_read(tmp_path: Path, name: bytes) -> None:
+def test_a_file_with_any_name_is_read(tmp_path: Path, name: bytes) -> None:
     path = os.fsencode(tmp_path / os.fsdecode(name))
     try:
         Path(os.fsdecode(path)).write_bytes(b"bytes")
@@ -63,7 +63,7 @@ def test_any_name_is_read(tmp_path: Path, name: bytes) -> None:
     assert read_bytes(os.fsdecode(path), max_bytes=1000) == b"bytes"
 
 
-def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
+def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
     assert refused(tmp_path / "a.jpg") == ("not-found", "no such file or folder")
     (tmp_path / "file").write_bytes(b"x")
     assert refused(tmp_path / "file" / "a.jpg")[0] == "not-found"
@@ -74,7 +74,7 @@ def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
 
 
 @posix
-def test_links_are_followed_and_broken_ones_named(tmp_path: Path) -> None:
+def test_links_are_followed_and_broken_ones_reported(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"bytes")
     (tmp_path / "good.jpg").symlink_to("a.jpg")
     (tmp_path / "broken.jpg").symlink_to("nowhere.jpg")
@@ -101,7 +101,7 @@ def test_a_pipe_a_socket_and_a_device_are_refused_at_once(tmp_path: Path, monkey
 
 
 @posix
-def test_a_file_without_permission_says_so(tmp_path: Path, as_nobody: None) -> None:
+def test_a_file_without_permission_is_reported(tmp_path: Path, as_nobody: None) -> None:
     folder = Path(os.path.realpath("/tmp")) / f"detcli-{os.getpid()}"
     folder.mkdir(mode=0o700)
     path = folder / "a.jpg"
@@ -122,7 +122,7 @@ def test_an_empty_file_is_empty(tmp_path: Path) -> None:
     assert refused(tmp_path / "a.jpg") == ("empty", "an empty file")
 
 
-def test_a_file_that_is_too_long_is_refused_unread(tmp_path: Path) -> None:
+def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     with path.open("wb") as file:
         file.write(b"x")
@@ -130,7 +130,7 @@ def test_a_file_that_is_too_long_is_refused_unread(tmp_path: Path) -> None:
     assert refused(path) == ("too-large", "1,099,511,627,776 bytes are more than the limit of 1,000")
 
 
-def test_the_first_bytes_are_judged_before_the_length(tmp_path: Path) -> None:
+def test_the_first_bytes_are_checked_before_the_length(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"v" * 5000)
     seen = []
@@ -145,7 +145,7 @@ def test_the_first_bytes_are_judged_before_the_length(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_a_file_that_is_longer_than_it_says_is_read_whole() -> None:
+def test_a_file_longer_than_its_reported_size_is_read_completely() -> None:
     assert read_bytes("/proc/self/status", max_bytes=1 << 20).startswith(b"Name:")
     assert refused("/proc/self/status", 100)[0] == "too-large"
 

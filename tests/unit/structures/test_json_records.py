@@ -26,7 +26,7 @@ def random_detections(seed: int, count: int) -> Detections:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_record_read_and_written_again_is_the_same_bytes(seed: int) -> None:
+def test_a_record_that_is_read_and_written_has_the_same_bytes(seed: int) -> None:
     frame = Frame(Origin(seed, "a/b.jpg", "b.jpg", "b"), (4000, 6000), None)
     line = json_line(to_record(frame, random_detections(seed, 50), LABELS))
     again, detections = from_record(json.loads(line), relative="b.jpg", stem="b")
@@ -43,12 +43,12 @@ def test_tracks_keep_their_numbers() -> None:
     np.testing.assert_array_equal(again.track_ids, detections.track_ids)
 
 
-def test_without_tracks_a_record_says_nothing_of_them() -> None:
+def test_without_tracks_a_record_has_no_track_ids() -> None:
     frame = Frame(Origin(0, "a.jpg", "a.jpg", "a"), (4000, 6000), None)
     assert all("track_id" not in found for found in to_record(frame, random_detections(1, 4), LABELS)["detections"])
 
 
-def test_some_of_the_detections_are_picked_with_all_that_belongs_to_them() -> None:
+def test_a_selection_of_detections_keeps_masks_and_tracks() -> None:
     masks = tuple(Rle.of(np.full((2, 2), bool(number))) for number in range(2))
     both = replace(random_detections(0, 2), masks=masks, track_ids=np.array([5, 6]))
     for picked in (both[np.array([1])], both[np.array([False, True])]):
@@ -56,7 +56,7 @@ def test_some_of_the_detections_are_picked_with_all_that_belongs_to_them() -> No
         assert (picked.masks, picked.track_ids.tolist()) == (masks[1:], [6])
 
 
-def test_numbers_are_the_shortest_that_mean_the_same_float32() -> None:
+def test_numbers_are_the_shortest_with_the_same_float32() -> None:
     values = np.array([0.1, 1 / 3, 639.9996, 1e-7, 12345.678], np.float32)
     assert shortest(values)[0] == 0.1
     assert np.array_equal(np.array(shortest(values), np.float32), values)
@@ -76,14 +76,14 @@ def test_a_failed_image_keeps_its_line() -> None:
     assert from_record(record, relative="x.jpg", stem="x") == (failed, failed)
 
 
-def test_a_frame_the_device_could_not_answer_is_a_failure_too() -> None:
+def test_a_frame_that_failed_on_the_device_is_a_failure() -> None:
     origin = Origin(0, "x.jpg", "x.jpg", "x")
     record = to_record(Frame(origin, (4, 4), None), FailedFrame(origin, "device", "not finite"), LABELS)
     assert record["detections"] is None
     assert record["error"]["code"] == "device"
 
 
-def test_a_video_frame_says_when() -> None:
+def test_the_record_of_a_video_frame_has_its_time() -> None:
     frame = Frame(Origin(0, "v.mp4", "v.mp4", "v", 30, 1.001), (4, 4), None)
     record = to_record(frame, Detections.empty(), LABELS)
     assert (record["frame"], record["time_s"], record["detections"]) == (30, 1.001, [])

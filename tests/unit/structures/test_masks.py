@@ -6,7 +6,7 @@ import pytest
 from detcli.structures.masks import Rle
 
 
-def test_runs_that_touch_are_one() -> None:
+def test_adjacent_runs_are_merged() -> None:
     runs = np.array([2, 3, 9]), np.array([3, 6, 12])
     mask = np.zeros(12, np.bool_)
     mask[[2, 3, 4, 5, 9, 10, 11]] = True

@@ -24,7 +24,7 @@ def drawn(seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_runs_painted_down_the_columns_are_the_mask(seed: int) -> None:
+def test_runs_filled_column_by_column_are_the_mask(seed: int) -> None:
     mask = drawn(seed)
     flat = np.zeros(mask.size, np.bool_)
     for start, stop in zip(*runs(Rle.of(mask)), strict=True):
@@ -47,10 +47,10 @@ def test_runs_painted_down_the_columns_are_the_mask(seed: int) -> None:
         "=O",  # thirteen zeros and less than nothing
     ],
 )
-def test_counts_that_are_no_mask_of_the_size_are_refused(counts: str) -> None:
+def test_counts_that_do_not_match_the_size_are_refused(counts: str) -> None:
     with pytest.raises(ValueError, match=r"runs"):
         check(Rle((3, 4), counts))
 
 
-def test_nothing_has_no_runs() -> None:
+def test_an_empty_mask_has_no_runs() -> None:
     assert [len(part) for part in runs(Rle((3, 4), "<"))] == [0, 0]

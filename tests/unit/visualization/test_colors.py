@@ -13,12 +13,12 @@ def test_a_class_has_one_color_and_eighty_have_eighty() -> None:
     assert len({color(class_id) for class_id in range(80)}) == 80
 
 
-def test_neighbours_in_number_are_far_apart() -> None:
+def test_consecutive_classes_have_distinct_colors() -> None:
     for one, other in pairwise(color(class_id) for class_id in range(400)):
         assert sum(abs(a - b) for a, b in zip(one, other, strict=True)) > 120
 
 
-def test_text_stands_out_on_every_color() -> None:
+def test_text_is_readable_on_every_color() -> None:
     for class_id in range(400):
         ground, text = luminance(color(class_id)), luminance(text_color(color(class_id)))
         low, high = sorted((ground, text))

@@ -9,7 +9,7 @@ from detcli.structures.detections import Detections
 from detcli.visualization.colors import color
 from detcli.visualization.draw import draw, line_width
 from detcli.visualization.drawing_style import DrawingStyle
-from detcli.visualization.label_boxes import text_size, render_labels
+from detcli.visualization.label_boxes import render_labels, text_size
 from detcli.visualization.text_renderer import text_renderer
 
 LABELS = ClassLabels.from_names(["cat", "dog", "traffic light"])
@@ -30,7 +30,7 @@ def crowd(count: int, height: int, width: int) -> Detections:
     return Detections(corners, np.linspace(1, 0.4, count, dtype=np.float32), random.integers(0, 3, count))
 
 
-def test_the_original_is_never_touched() -> None:
+def test_the_original_is_never_changed() -> None:
     pixels = grey(480, 640)
     pixels.setflags(write=False)
     drawn = draw(pixels, one_box(10, 40, 200, 300), LABELS)
@@ -39,11 +39,11 @@ def test_the_original_is_never_touched() -> None:
     assert drawn.dtype == np.uint8
 
 
-def test_nothing_found_is_the_same_image() -> None:
+def test_without_detections_the_image_is_the_same() -> None:
     np.testing.assert_array_equal(draw(grey(48, 64), Detections.empty(), LABELS), grey(48, 64))
 
 
-def test_the_line_runs_along_the_edge_of_the_box_and_the_inside_stays_clear() -> None:
+def test_lines_follow_the_edge_of_the_box() -> None:
     drawn = draw(grey(480, 640), one_box(100, 120, 300, 400), LABELS, BARE)
     for row, column in ((120, 200), (399, 200), (250, 100), (250, 299)):
         assert tuple(drawn[row, column]) == color(1)
@@ -80,7 +80,7 @@ def test_a_label_is_drawn_unless_it_is_hidden() -> None:
     assert ink(BARE) < ink(DrawingStyle(hide_scores=True)) < ink(DrawingStyle())
 
 
-def test_a_label_without_room_above_stays_in_the_image() -> None:
+def test_a_label_without_space_above_stays_in_the_image() -> None:
     drawn = draw(grey(480, 640), one_box(100, 0, 300, 470), LABELS)
     bare = draw(grey(480, 640), one_box(100, 0, 300, 470), LABELS, BARE)
     changed = np.argwhere((drawn != bare).any(axis=2))
@@ -88,7 +88,7 @@ def test_a_label_without_room_above_stays_in_the_image() -> None:
     assert height >= text_size((480, 640), 1)  # all of it
 
 
-def test_labels_of_a_small_crowd_do_not_cover_each_other() -> None:
+def test_labels_of_a_few_boxes_do_not_overlap() -> None:
     boxes = np.array(
         [[100, 100, 300, 300], [102, 101, 301, 299], [104, 99, 299, 300], [101, 102, 300, 301]], np.float64
     )
@@ -150,7 +150,7 @@ def test_a_track_keeps_its_color_and_shows_its_number() -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(288, 384), (720, 1280)])
-def test_a_track_number_is_not_read_together_with_the_score(size_hw: tuple[int, int]) -> None:
+def test_there_is_a_gap_between_track_id_and_score(size_hw: tuple[int, int]) -> None:
     letters = text_renderer(None)
     [both] = render_labels(size_hw, ["ring #1"], ["0.98"], [(0, 0, 0)], letters)
     [name] = render_labels(size_hw, ["ring #1"], [""], [(0, 0, 0)], letters)

@@ -35,7 +35,7 @@ def changed(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (one != other).any(axis=2)
 
 
-def test_inside_both_the_image_and_the_color_are_seen_and_outside_nothing_is_touched() -> None:
+def test_masks_are_translucent_and_change_nothing_outside() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     pixels.setflags(write=False)
     mask = rectangle((480, 640), 100, 120, 300, 400)
@@ -46,7 +46,7 @@ def test_inside_both_the_image_and_the_color_are_seen_and_outside_nothing_is_tou
     np.testing.assert_array_equal(drawn[~mask], pixels[~mask])
 
 
-def test_a_thin_edge_in_the_full_color_runs_inside_the_mask() -> None:
+def test_a_thin_opaque_edge_is_inside_the_mask() -> None:
     drawn = draw(grey(480, 640), found(rectangle((480, 640), 100, 120, 300, 400)), LABELS, BARE)
     for row, column in ((120, 200), (399, 200), (250, 100), (250, 299)):
         assert tuple(drawn[row, column]) == color(1)
@@ -58,7 +58,7 @@ def test_there_is_no_edge_along_the_image_s_border() -> None:
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) == 1
 
 
-def test_a_small_mask_is_seen_on_the_large_one_that_covers_it() -> None:
+def test_a_small_mask_is_visible_on_a_large_one() -> None:
     everything, part = np.ones((48, 64), np.bool_), rectangle((48, 64), 20, 10, 40, 30)
     drawn = draw(grey(48, 64), found(everything, part, class_ids=(1, 0)), LABELS, BARE)
     assert tuple(drawn[10, 30]) == color(0)
@@ -82,7 +82,7 @@ def test_images_of_any_shape_can_be_drawn_on(size_hw: tuple[int, int], count: in
     assert drawn.shape == (*size_hw, 3)
 
 
-def test_a_mask_of_nothing_and_no_masks_leave_the_image() -> None:
+def test_empty_masks_and_no_masks_do_not_change_the_image() -> None:
     nothing = found(np.zeros((48, 64), np.bool_))
     np.testing.assert_array_equal(draw(grey(48, 64), nothing, LABELS), grey(48, 64))
     np.testing.assert_array_equal(draw(grey(48, 64), found(class_ids=()), LABELS), grey(48, 64))
@@ -93,7 +93,7 @@ def tag_of(detections: Detections, size_hw: tuple[int, int]) -> np.ndarray:
     return changed(draw(grey(*size_hw), detections, LABELS), draw(grey(*size_hw), detections, LABELS, BARE))
 
 
-def test_the_name_of_stuff_stands_in_its_largest_area() -> None:
+def test_the_label_of_stuff_is_in_its_largest_area() -> None:
     mask = rectangle((480, 640), 0, 300, 640, 480) | rectangle((480, 640), 600, 0, 640, 300)
     rows, columns = np.nonzero(tag_of(found(mask, class_ids=(2,)), (480, 640)))
     assert rows.min() > 300
@@ -102,7 +102,7 @@ def test_the_name_of_stuff_stands_in_its_largest_area() -> None:
     assert mask[rows, columns].all()
 
 
-def test_the_name_of_a_thing_stands_above_it_and_in_the_image_where_there_is_no_above() -> None:
+def test_the_label_of_a_thing_is_above_it_or_in_the_image() -> None:
     rows, columns = np.nonzero(tag_of(found(rectangle((480, 640), 300, 200, 340, 400)), (480, 640)))
     assert rows.max() == 199
     assert abs(columns.mean() - 320) < 10
@@ -110,7 +110,7 @@ def test_the_name_of_a_thing_stands_above_it_and_in_the_image_where_there_is_no_
     assert rows.max() - rows.min() + 1 >= text_size((480, 640), 1)
 
 
-def test_names_do_not_cover_each_other() -> None:
+def test_labels_of_masks_do_not_overlap() -> None:
     left, right = rectangle((480, 640), 200, 200, 260, 400), rectangle((480, 640), 262, 200, 320, 400)
     both = found(left, right, np.ones((480, 640), np.bool_), class_ids=(0, 1, 2))
     apart = sum(tag_of(found(mask, class_ids=(number,)), (480, 640)).sum() for number, mask in enumerate((left, right)))
@@ -119,7 +119,7 @@ def test_names_do_not_cover_each_other() -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(48, 64), (480, 640)])
-def test_names_of_many_segments_leave_most_of_the_image_to_be_seen(size_hw: tuple[int, int]) -> None:
+def test_labels_of_many_segments_leave_most_of_the_image_visible(size_hw: tuple[int, int]) -> None:
     cells = np.arange(150).reshape(10, 15)
     owners = cells.repeat(-(-size_hw[0] // 10), axis=0).repeat(-(-size_hw[1] // 15), axis=1)[: size_hw[0], : size_hw[1]]
     many = found(*(owners == number for number in range(150)), class_ids=tuple(number % 3 for number in range(150)))

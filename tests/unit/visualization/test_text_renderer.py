@@ -24,7 +24,7 @@ def test_any_text_is_drawn_in_bounds(text: str, size: int) -> None:
     assert 0 < width <= 70 * 3 * size
 
 
-def test_what_turns_writing_round_or_breaks_the_line_is_not_drawn() -> None:
+def test_control_characters_are_not_drawn() -> None:
     assert printable("a\u202egnp.exe") == "agnp.exe"
     assert printable("two\nlines\t\x1b[31m") == "two lines [31m"
     assert printable("\u2066a\u2069\u200e") == "a"
@@ -45,12 +45,12 @@ def test_a_text_is_rendered_once() -> None:
     assert letters.write("dog", 20) is not letters.write("dog", 21)
 
 
-def test_without_any_font_the_one_that_pillow_brings_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_font_that_of_pillow_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detcli.visualization.text_renderer.font_files", lambda: ())
     assert TextRenderer().write("dog 汽车", 20).opacity.any()
 
 
-def test_a_damaged_font_of_the_system_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_font_of_the_system_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bad.ttf").write_bytes(b"no font")
     monkeypatch.setattr(
         "detcli.visualization.text_renderer.font_files", lambda: (tmp_path / "bad.ttf", tmp_path / "gone.ttf")
@@ -59,7 +59,7 @@ def test_a_damaged_font_of_the_system_is_passed_over(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("content", [None, b"no font"])
-def test_a_font_file_that_is_none_is_a_usage_error_that_names_it(tmp_path: Path, content: bytes | None) -> None:
+def test_an_invalid_font_file_is_a_usage_error(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "x.ttf").write_bytes(content)
     with pytest.raises(UsageError, match=r"cannot use the font '.*x\.ttf'"):
@@ -67,7 +67,7 @@ def test_a_font_file_that_is_none_is_a_usage_error_that_names_it(tmp_path: Path,
 
 
 @pytest.mark.skipif(not font_files(), reason="no fonts on this machine")
-def test_a_font_that_is_asked_for_comes_first() -> None:
+def test_a_requested_font_comes_first() -> None:
     chosen = font_files()[-1]
     try:
         letters = TextRenderer(chosen)
@@ -83,7 +83,7 @@ def test_arabic_is_written_from_right_to_left_and_joined() -> None:
     assert letters.write("سيارة", 40).opacity.shape[1] != apart
 
 
-def test_threads_share_one_lettering() -> None:
+def test_threads_share_one_renderer() -> None:
     letters = TextRenderer()
     texts = [f"{word} {number}" for word in ("dog", "人", "كلب") for number in range(20)]
     alone = [TextRenderer().write(text, 18).opacity.tobytes() for text in texts[:5]]

@@ -9,7 +9,7 @@ from PIL import Image
 from detcli.io.images.exif import upright_exif
 
 
-def test_a_copy_loses_the_thumbnail_and_nothing_else() -> None:
+def test_a_copy_has_no_thumbnail_and_everything_else() -> None:
     directory = struct.pack("<HHHIIHHII", 2, 0x0112, 3, 1, 8, 0x010F, 2, 4, 0x00434241)
     block = b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 200) + bytes(180)
     kept = upright_exif(b"Exif\0\0" + block)
@@ -22,7 +22,7 @@ def test_a_copy_loses_the_thumbnail_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("block", [None, b"", b"Exif\0\0", b"II*\0", b"Exif\0\0XX*\0aaaa", b"II*\0" + bytes(70_000)])
-def test_exif_that_no_copy_can_hold_is_let_go_of(block: bytes | None) -> None:
+def test_exif_that_is_too_long_or_invalid_is_dropped(block: bytes | None) -> None:
     assert upright_exif(block) is None
 
 

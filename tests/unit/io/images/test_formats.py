@@ -34,16 +34,16 @@ from detcli.io.images.formats import IMAGE_SUFFIXES, SUFFIX_OF, check_head, imag
         (b"", None),
     ],
 )
-def test_a_format_is_told_by_its_first_bytes(head: bytes, name: str | None) -> None:
+def test_a_format_is_recognized_by_its_first_bytes(head: bytes, name: str | None) -> None:
     assert image_format(head) == name
 
 
-def test_every_format_has_a_suffix_that_walking_takes() -> None:
+def test_every_format_has_a_suffix_that_folders_are_searched_for() -> None:
     assert {suffix.removeprefix(".") for suffix in SUFFIX_OF.values()} <= set(IMAGE_SUFFIXES)
 
 
 @pytest.mark.parametrize("name", SUFFIX_OF)
-def test_any_bytes_are_judged_without_an_error(name: str) -> None:
+def test_any_bytes_are_checked_for_truncation_without_an_error(name: str) -> None:
     random_numbers = random.Random(name)
     for _ in range(300):
         head = random_numbers.choice([b"", b"II*\0", b"MM\0*", b"RIFF", b"\0\0\0\x0c"])
@@ -51,7 +51,7 @@ def test_any_bytes_are_judged_without_an_error(name: str) -> None:
         assert is_cut_short(name, data) in (True, False)
 
 
-def test_any_first_bytes_are_an_image_or_refused_with_a_clause() -> None:
+def test_any_first_bytes_are_an_image_or_an_image_error() -> None:
     random_numbers = random.Random(0)
     for _ in range(500):
         head = random_numbers.randbytes(random_numbers.randint(1, 64))

@@ -41,7 +41,7 @@ def test_the_header_and_the_decoder_agree(kind: str, orientation: int | None, tm
     assert upright_by_header(tmp_path, data) == (height, width)
 
 
-def test_a_heic_is_read_as_its_decoder_turns_it(tmp_path: Path) -> None:
+def test_the_header_of_heic_has_the_size_after_turning(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     file = io.BytesIO()
     exif = Image.Exif()
@@ -51,7 +51,7 @@ def test_a_heic_is_read_as_its_decoder_turns_it(tmp_path: Path) -> None:
     assert upright_by_header(tmp_path, file.getvalue()) == (height, width)
 
 
-def test_exif_behind_the_pixels_of_a_png_counts(tmp_path: Path) -> None:
+def test_exif_after_the_pixels_of_a_png_counts(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     body = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
@@ -62,13 +62,13 @@ def test_exif_behind_the_pixels_of_a_png_counts(tmp_path: Path) -> None:
     assert upright_by_header(tmp_path, data) == (300, 200)
 
 
-def test_a_jpeg_whose_header_is_longer_than_the_first_part_is_read_further(tmp_path: Path) -> None:
+def test_a_jpeg_with_a_long_header_is_read_completely(tmp_path: Path) -> None:
     data = saved("JPEG", 6)
     filling = b"\xff\xef" + struct.pack(">H", 60_002) + bytes(60_000)
     assert upright_by_header(tmp_path, data[:2] + filling * 3 + data[2:]) == (30, 20)
 
 
-def test_the_stored_size_is_told_apart_from_the_upright_one(tmp_path: Path) -> None:
+def test_the_stored_size_differs_from_the_upright_size(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(saved("JPEG", 8))
     header = read_header(path, max_bytes=MOST)
@@ -84,7 +84,7 @@ def test_the_stored_size_is_told_apart_from_the_upright_one(tmp_path: Path) -> N
         (saved("PNG", 6)[:20], "decode-failed"),
     ],
 )
-def test_what_has_no_header_is_refused(data: bytes, code: str, tmp_path: Path) -> None:
+def test_a_file_without_a_header_is_refused(data: bytes, code: str, tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(data)
     with pytest.raises(ImageError) as caught:
@@ -92,7 +92,7 @@ def test_what_has_no_header_is_refused(data: bytes, code: str, tmp_path: Path) -
     assert caught.value.code == code
 
 
-def test_a_folder_a_pipe_and_nothing_are_refused_without_waiting(tmp_path: Path) -> None:
+def test_a_folder_a_pipe_and_a_missing_file_are_refused_at_once(tmp_path: Path) -> None:
     codes = []
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")

@@ -50,7 +50,7 @@ def read(path: Path, format_name: str | None = None) -> list[StoredImage]:
 
 
 @pytest.mark.parametrize("format_name", SUFFIXES)
-def test_boxes_scores_and_classes_come_back_from_every_format(format_name: str, tmp_path: Path) -> None:
+def test_boxes_scores_and_classes_are_read_from_every_format(format_name: str, tmp_path: Path) -> None:
     images = [p for p in read(written(tmp_path, format_name)) if p.boxes]
     wanted = [(frame, found) for frame, found in frames() if isinstance(found, Detections) and len(found)]
     assert len(images) == len(wanted) == 2
@@ -70,14 +70,14 @@ def test_boxes_scores_and_classes_come_back_from_every_format(format_name: str, 
 
 @pytest.mark.parametrize("format_name", SUFFIXES)
 @pytest.mark.parametrize("tracks", [True, False])
-def test_tracks_come_back_from_every_format(format_name: str, tracks: bool, tmp_path: Path) -> None:
+def test_track_ids_are_read_from_every_format(format_name: str, tracks: bool, tmp_path: Path) -> None:
     images = [p for p in read(written(tmp_path, format_name, tracks=tracks)) if p.boxes]
     numbers = [[box.track_id for box in image.boxes or ()] for image in images]
     assert numbers == ([[1, 8, 15], [11, 18]] if tracks else [[None] * 3, [None] * 2])
 
 
 @pytest.mark.parametrize(("format_name", "empty", "failed"), [("jsonl", 1, 1), ("coco", 1, 1), ("yolo", 1, 0)])
-def test_empty_and_failed_images_come_back_where_the_format_has_them(
+def test_empty_and_failed_images_are_read_if_the_format_has_them(
     format_name: str, empty: int, failed: int, tmp_path: Path
 ) -> None:
     images = read(written(tmp_path, format_name))
@@ -87,26 +87,26 @@ def test_empty_and_failed_images_come_back_where_the_format_has_them(
 
 
 @pytest.mark.parametrize("format_name", SUFFIXES)
-def test_the_format_is_told_from_the_name_or_the_first_bytes(format_name: str, tmp_path: Path) -> None:
+def test_the_format_is_recognized_by_name_or_first_bytes(format_name: str, tmp_path: Path) -> None:
     path = written(tmp_path, format_name)
     assert format_of_results(path) == format_name
     if path.is_file():
         assert format_of_results(path.rename(tmp_path / "without suffix")) == format_name
 
 
-def test_provenance_in_json_lines_is_passed_over(tmp_path: Path) -> None:
+def test_provenance_in_json_lines_is_skipped(tmp_path: Path) -> None:
     assert read(written(tmp_path, "jsonl", header=True)) != []
     plain = read(written(tmp_path, "jsonl"))
     assert [p.boxes for p in read(written(tmp_path, "jsonl", header=True))] == [p.boxes for p in plain]
 
 
-def test_labels_made_safe_for_spreadsheets_come_back_as_they_were(tmp_path: Path) -> None:
+def test_the_apostrophe_before_formulas_is_removed(tmp_path: Path) -> None:
     (first, _) = read(written(tmp_path, "csv", csv_safe=True))
     assert first.boxes is not None
     assert "=dog" in [box.label for box in first.boxes]
 
 
-def test_json_lines_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
+def test_json_lines_are_read_lazily(tmp_path: Path) -> None:
     path = written(tmp_path, "jsonl")
     with path.open("ab") as file:
         file.write(b"torn {")
@@ -114,7 +114,7 @@ def test_json_lines_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
     assert next(images).file == "in/a.jpg"  # the torn line at the end is not looked at yet
 
 
-def test_a_name_that_is_not_utf8_comes_back_byte_by_byte(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_read_byte_by_byte(tmp_path: Path) -> None:
     name = b"in/\xff.jpg".decode("utf-8", "surrogateescape")
     origin = Origin(0, name, name[3:], name[3:4])
     for format_name in ("jsonl", "csv"):
@@ -147,7 +147,7 @@ FOUND = {"label": "cat", "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
         (json.dumps(RECORD | {"detections": [FOUND | {"category_id": True}]}), "category_id is True"),
     ],
 )
-def test_a_line_that_is_not_as_it_should_be_is_named(line: str, said: str, tmp_path: Path) -> None:
+def test_an_invalid_line_is_named(line: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_text(json.dumps(RECORD | {"detections": [FOUND]}) + "\n" + line + "\n")
     with pytest.raises(InputError, match=rf"r\.jsonl', .*{said}"):
@@ -155,7 +155,7 @@ def test_a_line_that_is_not_as_it_should_be_is_named(line: str, said: str, tmp_p
 
 
 @pytest.mark.parametrize("format_name", ["jsonl", "coco", "coco-results"])
-def test_masks_come_back_and_with_them_boxes(format_name: str, tmp_path: Path) -> None:
+def test_masks_and_their_boxes_are_read(format_name: str, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     masks = tuple(Rle.of(random.random((48, 64)) < share) for share in (0.001, 0.5))
     boxes = np.array([mask.box_xyxy for mask in masks])
@@ -179,7 +179,7 @@ def test_a_mask_of_another_size_than_its_image_is_named(tmp_path: Path) -> None:
         read(path)
 
 
-def test_polygons_are_no_masks_and_the_box_is_kept(tmp_path: Path) -> None:
+def test_polygons_are_ignored_and_the_box_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text(json.dumps([ENTRY | {"segmentation": [[1, 2, 3, 4, 5, 6]]}]))
     [image] = read(path)
@@ -210,16 +210,14 @@ ENTRY = {"image_id": 3, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
         ([[1]], r"entry 0: \[1\] is not a JSON object"),
     ],
 )
-def test_an_entry_of_coco_results_that_is_not_as_it_should_be_is_named(
-    document: object, said: str, tmp_path: Path
-) -> None:
+def test_an_invalid_entry_of_coco_results_is_named(document: object, said: str, tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text(json.dumps(document))
     with pytest.raises(InputError, match=said):
         read(path)
 
 
-def test_annotations_given_as_results_are_told_from_them(tmp_path: Path) -> None:
+def test_annotations_instead_of_results_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "gt.json"
     annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]}
     images, categories = [{"id": 1, "file_name": "a.jpg"}], [{"id": 1, "name": "cat"}]
@@ -242,7 +240,7 @@ def test_annotations_given_as_results_are_told_from_them(tmp_path: Path) -> None
         ("file,label,score,x_min,y_min,x_max,y_max\na.jpg,,0.5,1,2,3,4\n", "line 2: it has neither a label"),
     ],
 )
-def test_a_row_that_is_not_as_it_should_be_is_named(text: str, said: str, tmp_path: Path) -> None:
+def test_an_invalid_row_is_named(text: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text(text)
     with pytest.raises(InputError, match=rf"r\.csv', {said}"):
@@ -259,23 +257,21 @@ def test_a_row_that_is_not_as_it_should_be_is_named(text: str, said: str, tmp_pa
         ({"classes.txt": "cat", "a.txt": "3 .5 .5 .1 .1 .9"}, "class 3 is not in classes.txt, which names 1 classes"),
     ],
 )
-def test_a_folder_of_texts_that_is_not_as_it_should_be_is_told(
-    texts: dict[str, str], said: str, tmp_path: Path
-) -> None:
+def test_an_invalid_folder_of_yolo_labels_is_reported(texts: dict[str, str], said: str, tmp_path: Path) -> None:
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=said):
         read(tmp_path, "yolo")
 
 
-def test_a_text_that_could_belong_to_two_images_is_refused(tmp_path: Path) -> None:
+def test_labels_that_could_belong_to_two_images_are_refused(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("cat")
     (tmp_path / "x.txt").write_text("0 .5 .5 .1 .1 .9")
     with pytest.raises(InputError, match=r"could belong to 'p/x\.jpg' or 'q/x\.jpg'"):
         list(read_results(tmp_path, sizes={"p/x.jpg": (1, 1), "q/x.jpg": (1, 1)}))
 
 
-def test_what_is_not_there_or_of_no_known_format_is_a_usage_error(tmp_path: Path) -> None:
+def test_a_missing_file_or_unknown_format_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no such file"):
         read(tmp_path / "gone.json")
     (tmp_path / "r.dat").write_bytes(b"\x00\x01")
@@ -286,7 +282,7 @@ def test_what_is_not_there_or_of_no_known_format_is_a_usage_error(tmp_path: Path
 
 
 @pytest.mark.parametrize("format_name", ["coco", "coco-results"])
-def test_what_is_not_json_is_told(format_name: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_json_is_reported(format_name: str, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_bytes(b"<html>")
     with pytest.raises(InputError, match="are not JSON"):
         read(tmp_path / "r.json", format_name)

@@ -247,7 +247,7 @@ def test_gradients_are_those_of_transformers(variant: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("source", ["save_pretrained", "state_dict"])
 @pytest.mark.parametrize("variant", NATIVE)
-def test_what_transformers_saves_loads_here_and_gives_the_same(variant: str, source: str, tmp_path: Path) -> None:
+def test_models_saved_by_transformers_give_the_same(variant: str, source: str, tmp_path: Path) -> None:
     model = judge(lively(tiny(variant)), tiny(variant), tmp_path / "first")
     model.save_pretrained(tmp_path / "second")
     config = read_config(json.loads((tmp_path / "second" / "config.json").read_text()))
@@ -258,7 +258,7 @@ def test_what_transformers_saves_loads_here_and_gives_the_same(variant: str, sou
 
 
 @pytest.mark.parametrize("variant", NATIVE)
-def test_a_network_transformers_has_just_built_loads_here(variant: str, tmp_path: Path) -> None:
+def test_new_networks_of_transformers_are_read(variant: str, tmp_path: Path) -> None:
     """Its heads are tied: the file has them once, and all layers share them."""
     transformers.set_seed(0)
     model = transformers.DeformableDetrForObjectDetection(
@@ -275,7 +275,7 @@ def test_a_network_transformers_has_just_built_loads_here(variant: str, tmp_path
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_configuration_we_write_means_the_same_to_transformers(variant: str, tmp_path: Path) -> None:
+def test_written_configurations_are_the_same_for_transformers(variant: str, tmp_path: Path) -> None:
     config = published_config(variant, ["a", "b", "c"])
     (tmp_path / "config.json").write_text(json.dumps(FAMILY.write_config(config)))
     theirs = transformers.DeformableDetrConfig.from_pretrained(tmp_path).to_dict()

@@ -118,7 +118,7 @@ def test_every_option_gives_the_same_alone_and_padded(name: str, tmp_path: Path)
     assert_equal(lively(config), model, *padded(*SIZES))
 
 
-def test_a_flag_of_training_changes_no_answer(tmp_path: Path) -> None:
+def test_training_flags_do_not_change_predictions(tmp_path: Path) -> None:
     """transformers feeds the next layer what it has normed where auxiliary_loss is true; the original never does."""
     config = tiny(auxiliary_loss=True)
     model = judge(lively(config), config, tmp_path, FAMILY.write_config(tiny()))
@@ -142,7 +142,7 @@ def test_a_dilated_backbone_gives_the_same(masks: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "variant", ["r50", "r101", "r50-dc5", "r101-dc5", "r50-panoptic", "r50-dc5-panoptic", "r101-panoptic"]
 )
-def test_every_published_form_gives_the_same(variant: str, tmp_path: Path) -> None:
+def test_every_published_variant_gives_the_same(variant: str, tmp_path: Path) -> None:
     config = published_config(variant, names(250 if "panoptic" in variant else 91))
     network = lively(config)
     backbone = dataclasses.replace(config.backbone, dilation=False, timm_name=None)
@@ -152,7 +152,7 @@ def test_every_published_form_gives_the_same(variant: str, tmp_path: Path) -> No
     assert_equal(network, model, *padded((64, 96), (96, 70)))
 
 
-def test_answers_agree_in_float32(tmp_path: Path) -> None:
+def test_predictions_agree_in_float32(tmp_path: Path) -> None:
     """Within 0.1 px of 1333 and 1e-3 of score, as trained and as folded."""
     config = published_config("r50-panoptic", names(250))
     network = lively(config)
@@ -169,7 +169,7 @@ def test_answers_agree_in_float32(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "padded"])
 @pytest.mark.parametrize("masks", [False, True], ids=["boxes", "masks"])
-def test_everything_between_is_the_same(masks: bool, masked: bool, tmp_path: Path) -> None:
+def test_details_are_those_of_transformers(masks: bool, masked: bool, tmp_path: Path) -> None:
     config = tiny(**(SEGMENTING if masks else {}))
     network = lively(config)
     model = judge(network, config, tmp_path).double()
@@ -191,7 +191,7 @@ def test_everything_between_is_the_same(masks: bool, masked: bool, tmp_path: Pat
 @pytest.mark.parametrize(
     "changes", [{}, SEGMENTING, {"position_embedding_type": "learned"}], ids=["boxes", "masks", "learned"]
 )
-def test_what_transformers_saves_and_holds_in_memory_is_read(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_files_and_state_dicts_of_transformers_are_read(changes: dict[str, Any], tmp_path: Path) -> None:
     config = tiny(**changes)
     state = lively(config).state_dict()
     model = judge(lively(config), config, tmp_path / "ours")

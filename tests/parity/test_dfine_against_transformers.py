@@ -175,21 +175,21 @@ def test_every_option_gives_the_same_in_float64(option: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("size_hw", [(64, 64), (32, 96), (160, 64), (96, 224)])
-def test_any_size_that_32_divides_gives_the_same_in_float64(size_hw: tuple[int, int], tmp_path: Path) -> None:
+def test_any_multiple_of_32_gives_the_same_in_float64(size_hw: tuple[int, int], tmp_path: Path) -> None:
     network = lively(tiny())
     model = judge(network, tiny(), tmp_path)
     assert_equal(network, model, images(2, *size_hw))
 
 
 @pytest.mark.parametrize("name", ["eval_size", "anchor_image_size"])
-def test_a_checkpoint_that_names_a_size_is_saved_without_it_and_gives_the_same(name: str, tmp_path: Path) -> None:
+def test_a_checkpoint_with_an_image_size_gives_the_same(name: str, tmp_path: Path) -> None:
     """With `eval_size` in its config.json, transformers 5.23 would leave the position grid out."""
     config = tiny(**{name: [640, 640]})
     network = lively(config)
     assert_equal(network, judge(network, config, tmp_path), images(2, 64, 96))
 
 
-def test_learned_queries_give_what_transformers_means(tmp_path: Path) -> None:
+def test_learned_queries_give_the_same(tmp_path: Path) -> None:
     """transformers 5.23 tiles the embedding instead of its weight and raises; here it is handed the weight."""
     config = tiny(learn_initial_query=True)
     network = lively(config)
@@ -200,7 +200,7 @@ def test_learned_queries_give_what_transformers_means(tmp_path: Path) -> None:
     assert_equal(network, model, images(2, 64, 96))
 
 
-def test_an_earlier_layer_answers_as_if_it_were_the_last(tmp_path: Path) -> None:
+def test_an_earlier_eval_idx_gives_the_same(tmp_path: Path) -> None:
     """transformers 5.23 raises for any `eval_idx` but the last; it judges the network cut off after that layer."""
     config, cut = tiny(decoder_layers=4, eval_idx=1, layer_scale=1.5), tiny(decoder_layers=2)
     network = lively(config)
@@ -236,7 +236,7 @@ def test_details_are_those_of_transformers(option: str, form: str, tmp_path: Pat
             assert torch.allclose(x, y, rtol=1e-4, atol=1e-4), name
 
 
-def test_in_training_every_layer_answers_as_in_transformers(tmp_path: Path) -> None:
+def test_in_training_every_layer_predicts_as_in_transformers(tmp_path: Path) -> None:
     config = tiny(decoder_layers=3)
     network = lively(config)
     model = judge(network, config, tmp_path).double().train()
@@ -249,7 +249,7 @@ def test_in_training_every_layer_answers_as_in_transformers(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("source", ["save_pretrained", "state_dict"])
-def test_what_transformers_saves_loads_here_and_gives_the_same(source: str, tmp_path: Path) -> None:
+def test_models_saved_by_transformers_give_the_same(source: str, tmp_path: Path) -> None:
     model = judge(lively(tiny()), tiny(), tmp_path / "first")
     model.save_pretrained(tmp_path / "second")
     config = read_config(json.loads((tmp_path / "second" / "config.json").read_text()))
@@ -259,7 +259,7 @@ def test_what_transformers_saves_loads_here_and_gives_the_same(source: str, tmp_
     assert_equal(network, model, images(2, 64, 96))
 
 
-def test_a_network_transformers_has_just_built_loads_here(tmp_path: Path) -> None:
+def test_new_networks_of_transformers_are_read(tmp_path: Path) -> None:
     """Its heads are tied: the file has them once, and all layers share them."""
     transformers.set_seed(0)
     model = transformers.DFineForObjectDetection(transformers.DFineConfig(**tiny_json())).eval()
@@ -274,7 +274,7 @@ def test_a_network_transformers_has_just_built_loads_here(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("size", ["n", "s", "m", "l", "x"])
-def test_a_configuration_we_write_means_the_same_to_transformers(size: Size, tmp_path: Path) -> None:
+def test_written_configurations_are_the_same_for_transformers(size: Size, tmp_path: Path) -> None:
     config = published_config(size, names(3))
     (tmp_path / "config.json").write_text(json.dumps(FAMILY.write_config(config)))
     theirs = transformers.DFineConfig.from_pretrained(tmp_path).to_dict()

@@ -10,7 +10,7 @@ from detcli.structures.network_io import Targets
 d_fine = pytest.importorskip("transformers.models.d_fine.modeling_d_fine")
 
 
-def test_layout_labels_boxes_and_mask_are_the_same_without_noise() -> None:
+def test_denoising_queries_without_noise_match() -> None:
     boxes = torch.rand(4, 4, generator=torch.Generator().manual_seed(0)) * 0.4 + 0.2
     targets = [
         Targets(torch.tensor([1, 4, 0]), boxes[:3]),

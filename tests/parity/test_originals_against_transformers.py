@@ -85,7 +85,7 @@ def saved_deformable(**changes: Any) -> tuple[Family, Any, dict[str, Tensor], di
     ],
     ids=["detr", "detr with masks", "deformable", "with box refinement", "two-stage", "dfine"],
 )
-def test_a_converted_folder_gives_the_same_answers_in_transformers(saved: Any, tmp_path: Path) -> None:
+def test_converted_models_give_the_same_in_transformers(saved: Any, tmp_path: Path) -> None:
     family, _, state, tensors = saved()
     run = {"model": tensors, "args": argparse.Namespace(dilation=False, num_queries=9)}
     torch.save(run, tmp_path / "original.pth")

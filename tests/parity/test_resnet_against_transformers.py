@@ -96,7 +96,7 @@ def test_any_other_backbone_of_timm_gives_the_same() -> None:
     "config",
     [TimmConfig(name="no_such_net", out_indices=ALL), TimmConfig(name="resnet10t", out_indices=(9,))],
 )
-def test_what_timm_does_not_have_is_refused(config: TimmConfig) -> None:
+def test_unknown_timm_backbones_are_rejected(config: TimmConfig) -> None:
     pytest.importorskip("timm")
     with pytest.raises(UnsupportedModelError, match=config.name):
         make_backbone(config)

@@ -128,7 +128,7 @@ def test_semantic_maps_of_images_are_those_of_transformers(model: Any, processor
     assert max(len(theirs.unique()) for theirs in expected) > 1
 
 
-def test_images_of_many_sizes_have_the_same_segments_in_any_company(folder: Path) -> None:
+def test_segments_do_not_depend_on_other_images_of_the_batch(folder: Path) -> None:
     asked = SegmentationSettings("panoptic", threshold=0.25)
     detector = load_detector(str(folder), device="cpu", segmentation=asked, batch_size=4)
     together = detector.detect_frames([*frames(), *frames()])

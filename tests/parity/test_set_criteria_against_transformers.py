@@ -70,27 +70,27 @@ def assert_same(said: Answers, ours: dict[str, Tensor], theirs: dict[str, Tensor
 
 
 @pytest.mark.parametrize("counts", COUNTS)
-def test_losses_and_gradients_of_detr_with_masks_are_transformers(counts: tuple[int, ...]) -> None:
+def test_losses_and_gradients_of_detr_with_masks_match(counts: tuple[int, ...]) -> None:
     said, targets = answers(2, classes=CLASSES + 1), make_targets(*counts)
     assert_same(said, detr()(said.outputs(), targets), reference(detr_judge(), said, targets, WEIGHTS))
 
 
 @pytest.mark.parametrize("counts", COUNTS)
-def test_losses_and_gradients_of_deformable_detr_are_transformers(counts: tuple[int, ...]) -> None:
+def test_losses_and_gradients_of_deformable_detr_match(counts: tuple[int, ...]) -> None:
     said, targets = answers(2), make_targets(*counts)
     weights = {**WEIGHTS, "loss_ce": 2.0}
     judge = deformable_judge("labels", "boxes", "masks")
     assert_same(said, deformable()(said.outputs(), targets), reference(judge, said, targets, weights))
 
 
-def test_masks_of_padded_images_are_compared_over_the_whole_batchs_size() -> None:
+def test_mask_losses_of_padded_images_match() -> None:
     sizes = [(24, 20), (16, 32)]
     said, targets = answers(2, classes=CLASSES + 1), make_targets(3, 2, sizes_hw=sizes)
     ours = detr()(said.outputs(mask=padding(sizes)), targets)
     assert_same(said, ours, reference(detr_judge(), said, targets, WEIGHTS))
 
 
-def test_losses_of_proposals_are_those_of_answers_with_one_class() -> None:
+def test_proposal_losses_are_those_of_a_single_class() -> None:
     said, targets = answers(2, masks=False, encoder=True), make_targets(3, 2)
     ours = deformable()(said.outputs(), targets)
     alike = [replace(target, class_ids=torch.zeros_like(target.class_ids)) for target in targets]

@@ -103,7 +103,7 @@ def assert_same_step(kind: Any, family: Family, config: Any, network: nn.Module,
 
 
 @pytest.mark.parametrize("form", [{}, detr_samples.SEGMENTING], ids=["boxes", "masks"])
-def test_a_step_of_detr_is_transformers(form: dict[str, Any], tmp_path: Path) -> None:
+def test_a_training_step_of_detr_matches(form: dict[str, Any], tmp_path: Path) -> None:
     config = detr_samples.tiny(dropout=0.0, **form)
     assert_same_step(
         transformers.DetrForSegmentation if form else transformers.DetrForObjectDetection,
@@ -117,7 +117,7 @@ def test_a_step_of_detr_is_transformers(form: dict[str, Any], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("variant", ["", "single-scale", "with-box-refine", "with-box-refine-two-stage"])
-def test_a_step_of_deformable_detr_is_transformers(variant: str, tmp_path: Path) -> None:
+def test_a_training_step_of_deformable_detr_matches(variant: str, tmp_path: Path) -> None:
     config = deformable_samples.tiny(variant, dropout=0.0, auxiliary_loss=True)
     assert_same_step(
         transformers.DeformableDetrForObjectDetection,

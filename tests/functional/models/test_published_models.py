@@ -61,12 +61,12 @@ def millions(network: nn.Module, *, norms_learn: bool) -> float:
     return (count + (frozen if norms_learn else 0)) / 1e6
 
 
-def test_every_published_model_was_counted() -> None:
+def test_every_published_model_has_a_parameter_count() -> None:
     assert COUNTED.keys() == {entry.name for entry in PUBLISHED}
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
-def test_a_published_model_is_as_large_as_its_authors(entry: CatalogEntry) -> None:
+def test_published_models_have_the_authors_parameter_count(entry: CatalogEntry) -> None:
     family = family_of(entry)
     with empty_weights():
         network = family.build(published(entry))
@@ -77,7 +77,7 @@ def test_a_published_model_is_as_large_as_its_authors(entry: CatalogEntry) -> No
     assert found == pytest.approx(entry.parameters_millions, rel=0.08), "what the catalog says of it"
 
 
-def test_no_model_needs_torchs_compiler_to_be_built() -> None:
+def test_building_a_model_does_not_import_the_compiler() -> None:
     """It takes a second and 70 MB to import, and on the meta device some of torch's initialisers do."""
     program = """
 import sys
@@ -94,7 +94,7 @@ print(sorted({"sympy", "torch._dynamo"} & sys.modules.keys()))
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
-def test_a_published_model_is_what_the_catalogue_says(entry: CatalogEntry) -> None:
+def test_published_models_agree_with_the_catalog(entry: CatalogEntry) -> None:
     family, config = family_of(entry), published(entry)
     assert family.name == entry.family
     assert len(config.labels) == entry.label_count
@@ -104,7 +104,7 @@ def test_a_published_model_is_what_the_catalogue_says(entry: CatalogEntry) -> No
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
-def test_the_configuration_of_a_published_model_is_written_and_read_back(entry: CatalogEntry) -> None:
+def test_published_configurations_survive_writing_and_reading(entry: CatalogEntry) -> None:
     family, config = family_of(entry), published(entry)
     written = family.write_config(config)
     assert written["model_type"] in family.model_types

@@ -95,7 +95,7 @@ def assert_drawn(logits: Tensor, queries: Sequence[int], target: Targets) -> Non
 
 
 @pytest.mark.slow
-def test_a_detr_learns_boxes_and_masks_by_heart() -> None:
+def test_detr_overfits_boxes_and_masks() -> None:
     torch.manual_seed(0)
     config = DetrConfig(
         labels=LABELS,
@@ -119,7 +119,7 @@ def test_a_detr_learns_boxes_and_masks_by_heart() -> None:
 
 
 @pytest.mark.parametrize("two_stage", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_deformable_detr_learns_boxes_by_heart(two_stage: bool) -> None:
+def test_deformable_detr_overfits_boxes(two_stage: bool) -> None:
     torch.manual_seed(0)
     config = DeformableDetrConfig(
         labels=LABELS,

@@ -44,14 +44,14 @@ def shapes(maps: list[Tensor]) -> list[tuple[int, ...]]:
     return [tuple(x.shape[1:]) for x in maps]
 
 
-def test_maps_halve_rounded_up_and_have_the_channels_they_say() -> None:
+def test_maps_halve_and_have_the_configured_channels() -> None:
     network = ResNet(small(out_indices=(0, 1, 2, 3, 4)))
     assert network.out_channels == (8, 8, 16, 24, 32)
     maps = network(torch.zeros(2, 3, 70, 101))
     assert shapes(maps) == [(8, 18, 26), (8, 18, 26), (16, 9, 13), (24, 5, 7), (32, 3, 4)]
 
 
-def test_dilation_keeps_the_size_of_the_last_map_and_leaves_the_others_alone() -> None:
+def test_dilation_keeps_the_size_of_the_last_map() -> None:
     plain, dilated = lively(small()), lively(small(dilation=True, timm_name="x"))
     dilated.load_state_dict(plain.state_dict())
     pixels = torch.rand(1, 3, 96, 96, dtype=torch.float64)
@@ -61,7 +61,7 @@ def test_dilation_keeps_the_size_of_the_last_map_and_leaves_the_others_alone() -
         assert torch.equal(a, b)
 
 
-def test_only_the_blocks_after_the_first_look_twice_as_far() -> None:
+def test_only_blocks_after_the_first_are_dilated() -> None:
     last = ResNet(small(dilation=True, timm_name="x")).stages[3]
     assert [block.layers[1].conv.dilation for block in last] == [(1, 1), (2, 2)]
     assert [block.layers[1].conv.stride for block in last] == [(1, 1), (1, 1)]
@@ -69,7 +69,7 @@ def test_only_the_blocks_after_the_first_look_twice_as_far() -> None:
 
 @pytest.mark.parametrize("layer_type", ["basic", "bottleneck"])
 @pytest.mark.parametrize("dilation", [False, True])
-def test_the_folded_form_gives_the_same(layer_type: Any, dilation: bool) -> None:
+def test_the_inference_form_gives_the_same(layer_type: Any, dilation: bool) -> None:
     network = lively(small(layer_type=layer_type, dilation=dilation, timm_name="x" if dilation else None))
     pixels = torch.rand(2, 3, 64, 96, dtype=torch.float64)
     with torch.inference_mode():
@@ -83,7 +83,7 @@ def test_the_folded_form_gives_the_same(layer_type: Any, dilation: bool) -> None
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
-def test_no_norm_learns() -> None:
+def test_norms_have_no_parameters() -> None:
     network = ResNet(small())
     assert all(name.endswith("conv.weight") for name, _ in network.named_parameters())
 
@@ -127,7 +127,7 @@ ERAS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("era", ERAS)
-def test_a_timm_name_is_read_from_every_era(era: str) -> None:
+def test_a_timm_name_is_read_from_every_version(era: str) -> None:
     assert read(ERAS[era]) == resnet_variant("resnet50", ALL, timm_name="resnet50")
 
 
@@ -140,20 +140,20 @@ def test_a_timm_name_is_read_from_every_era(era: str) -> None:
             "model_type": "timm_backbone", "backbone": "resnet101", "out_indices": [1, 2, 3, 4], "output_stride": 16}},
     ],
 )  # fmt: skip
-def test_dilation_is_read_from_every_era(document: dict[str, Any]) -> None:
+def test_dilation_is_read_from_every_version(document: dict[str, Any]) -> None:
     config = read(document)
     assert config == resnet_variant("resnet101", ALL, dilation=True)
     assert isinstance(config, ResNetConfig)
     assert config.dilation
 
 
-def test_in_5x_the_output_stride_counts_and_dilation_says_nothing() -> None:
+def test_version_5_uses_output_stride_and_ignores_dilation() -> None:
     given = {"model_type": "timm_backbone", "backbone": "resnet50", "out_indices": [4]}
     config = read({"dilation": True, "backbone_config": given})
     assert config == resnet_variant("resnet50", (4,), timm_name="resnet50")
 
 
-def test_transformers_own_resnet_is_read_with_all_that_shapes_it() -> None:
+def test_all_fields_of_transformers_resnet_are_read() -> None:
     given = {
         "model_type": "resnet", "depths": [2, 1, 1], "hidden_sizes": [16, 32, 64], "embedding_size": 8,
         "layer_type": "basic", "hidden_act": "silu", "downsample_in_first_stage": True,
@@ -166,11 +166,11 @@ def test_transformers_own_resnet_is_read_with_all_that_shapes_it() -> None:
     )  # fmt: skip
 
 
-def test_without_timm_and_without_a_configuration_it_is_a_resnet_50() -> None:
+def test_the_default_without_timm_is_a_resnet_50() -> None:
     assert read({"use_timm_backbone": False, "backbone": "resnet50"}) == ResNetConfig()
 
 
-def test_other_names_of_timm_are_for_timm() -> None:
+def test_other_timm_names_give_a_timm_backbone() -> None:
     assert read({"backbone": "convnext_tiny.in12k"}) == TimmConfig(name="convnext_tiny.in12k", out_indices=ALL)
     assert read({"backbone": "resnet50d", "dilation": True}) == TimmConfig(
         name="resnet50d", out_indices=ALL, output_stride=16
@@ -216,14 +216,14 @@ def test_a_backbone_survives_writing_and_reading(config: BackboneConfig) -> None
         ({"backbone_config": {"model_type": "timm_backbone"}}, "'backbone_config.backbone'"),
     ],
 )
-def test_a_field_that_is_not_what_it_must_be_is_named(document: dict[str, Any], field: str) -> None:
+def test_an_invalid_field_is_named(document: dict[str, Any], field: str) -> None:
     with pytest.raises(UnsupportedModelError, match=field):
         read(document)
 
 
 @pytest.mark.parametrize("layer_type", ["basic", "bottleneck"])
 @pytest.mark.parametrize("timm_name", [None, "resnet50"])
-def test_every_tensor_has_a_name_on_the_hub_that_leads_back(layer_type: Any, timm_name: str | None) -> None:
+def test_backbone_names_convert_both_ways(layer_type: Any, timm_name: str | None) -> None:
     config = small(layer_type=layer_type, timm_name=timm_name)
     names = list(ResNet(config).state_dict())
     on_hub = [hub_backbone_name(name, config) for name in names]
@@ -234,12 +234,12 @@ def test_every_tensor_has_a_name_on_the_hub_that_leads_back(layer_type: Any, tim
     assert [our_backbone_name(name, other) for name in on_hub] == names
 
 
-def test_names_that_lead_nowhere_have_no_name() -> None:
+def test_unknown_backbone_names_give_none() -> None:
     assert our_backbone_name("fc.weight", small()) is None
     assert our_backbone_name("encoder.stages.0.layers.0.attention.weight", small()) is None
 
 
-def test_the_two_spellings_are_those_of_the_hub() -> None:
+def test_both_backbone_namings_are_those_of_the_hub() -> None:
     name = "stages.2.0.layers.1.norm.running_mean"
     assert hub_backbone_name(name, small()) == "encoder.stages.2.layers.0.layer.1.normalization.running_mean"
     assert hub_backbone_name(name, small(timm_name="resnet50")) == "layer3.0.bn2.running_mean"
@@ -248,7 +248,7 @@ def test_the_two_spellings_are_those_of_the_hub() -> None:
     assert hub_backbone_name(name, small(timm_name="resnet50")) == "layer3.0.downsample.0.weight"
 
 
-def test_a_backbone_of_timm_without_timm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_timm_is_reported_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "timm", None)
     with pytest.raises(UnsupportedModelError, match=r"pip install 'detcli\[timm\]'"):
         make_backbone(TimmConfig(name="resnet50d", out_indices=ALL))

@@ -61,7 +61,7 @@ def test_variants_have_the_published_number_of_parameters(variant: str, millions
     assert round(sum(parameter.numel() for parameter in built.parameters()) / 1e6, 3) == millions
 
 
-def test_refinement_adds_heads_alone() -> None:
+def test_box_refinement_adds_only_heads() -> None:
     with torch.device("meta"):
         plain, refined = (DeformableDetr(published_config(v, ["label"] * 91)) for v in ("", "with-box-refine"))
     counts = [sum(parameter.numel() for parameter in built.parameters()) for built in (plain, refined)]
@@ -70,21 +70,21 @@ def test_refinement_adds_heads_alone() -> None:
 
 
 @torch.inference_mode()
-def test_the_folded_form_gives_the_same(network: DeformableDetr) -> None:
+def test_the_inference_form_gives_the_same(network: DeformableDetr) -> None:
     pixels, mask = padded(images(2, 96, 144), [(96, 120), (70, 144)])
     plain = network(pixels, mask)
     assert_same(optimize(network)(pixels, mask), plain)
 
 
 @torch.inference_mode()
-def test_folding_a_network_in_float32_rounds_once(network: DeformableDetr) -> None:
+def test_optimizing_in_float32_rounds_once(network: DeformableDetr) -> None:
     pixels = images(1, 96, 144)
     exact = network(pixels)
     folded = optimize(copy.deepcopy(network).float()).double()
     assert_same(folded(pixels), exact, 1e-3)
 
 
-def test_folding_works_in_place_and_may_be_repeated(network: DeformableDetr) -> None:
+def test_optimizing_works_in_place_and_can_be_repeated(network: DeformableDetr) -> None:
     folded = optimize(network)
     assert folded is network
     assert not [module for module in folded.modules() if isinstance(module, FrozenBatchNorm2d)]
@@ -96,7 +96,7 @@ def test_folding_works_in_place_and_may_be_repeated(network: DeformableDetr) -> 
 
 
 @torch.inference_mode()
-def test_a_batch_gives_what_single_images_give(either: DeformableDetr) -> None:
+def test_batching_does_not_change_results(either: DeformableDetr) -> None:
     pixels = images(3, 96, 112)
     together = either(pixels)
     for i in range(3):
@@ -105,13 +105,13 @@ def test_a_batch_gives_what_single_images_give(either: DeformableDetr) -> None:
 
 
 @torch.inference_mode()
-def test_a_mask_of_whole_images_changes_nothing(either: DeformableDetr) -> None:
+def test_a_mask_without_padding_changes_nothing(either: DeformableDetr) -> None:
     pixels = images(2, 96, 112)
     assert_same(either(pixels, torch.ones(2, 96, 112, dtype=torch.bool)), either(pixels))
 
 
 @torch.inference_mode()
-def test_tokens_behind_the_mask_are_never_seen(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masked_tokens_do_not_matter(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, mask = padded(images(2, 96, 112), [(64, 80), (96, 60)])
     plain = either(pixels, mask)
     look = either.image_tokens
@@ -126,7 +126,7 @@ def test_tokens_behind_the_mask_are_never_seen(either: DeformableDetr, monkeypat
 
 
 @torch.inference_mode()
-def test_memory_format_does_not_matter(either: DeformableDetr) -> None:
+def test_the_memory_format_does_not_matter(either: DeformableDetr) -> None:
     pixels = images(2, 96, 112)
     plain = either(pixels)
     turned = either.to(memory_format=torch.channels_last)(pixels.contiguous(memory_format=torch.channels_last))
@@ -134,7 +134,7 @@ def test_memory_format_does_not_matter(either: DeformableDetr) -> None:
 
 
 @torch.inference_mode()
-def test_asking_for_details_does_not_change_the_answer(either: DeformableDetr) -> None:
+def test_details_do_not_change_predictions(either: DeformableDetr) -> None:
     pixels, mask = padded(images(2, 96, 112), [(80, 112), (96, 90)])
     answer = either(pixels, mask)
     detailed = either(pixels, mask, details=True)
@@ -155,7 +155,7 @@ def test_no_image_size_is_remembered(either: DeformableDetr) -> None:
 
 
 @torch.inference_mode()
-def test_pieces_of_any_size_give_the_same(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chunk_size_does_not_matter(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, mask = padded(images(2, 96, 112), [(80, 112), (96, 90)])
     whole = either(pixels, mask)
     for rows in (1, 100):
@@ -164,7 +164,7 @@ def test_pieces_of_any_size_give_the_same(either: DeformableDetr, monkeypatch: p
 
 
 @torch.inference_mode()
-def test_grids_give_what_bags_give(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_sampling_methods_give_the_same(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, mask = padded(images(2, 96, 112), [(80, 112), (96, 90)])
     bags = either(pixels, mask)
     monkeypatch.setattr(sampling, "_use_bags", lambda *_: False)
@@ -173,7 +173,7 @@ def test_grids_give_what_bags_give(either: DeformableDetr, monkeypatch: pytest.M
 
 @torch.inference_mode()
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_half_precision_blurs_the_answer_and_no_more(variant: str) -> None:
+def test_half_precision_is_close(variant: str) -> None:
     network = optimize(lively(tiny(variant)))
     pixels, mask = padded(images(1, 96, 112).float(), [(96, 90)])
     exact = network(pixels, mask)
@@ -187,7 +187,7 @@ def test_half_precision_blurs_the_answer_and_no_more(variant: str) -> None:
 
 
 @torch.inference_mode()
-def test_two_stages_answer_with_fewer_boxes_where_there_are_fewer_places() -> None:
+def test_two_stage_models_predict_at_most_one_box_per_token() -> None:
     network = lively(tiny("with-box-refine-two-stage", two_stage_num_proposals=300))
     outputs = network(images(1, 80, 80).float())
     places = 10 * 10 + 5 * 5 + 3 * 3 + 2 * 2
@@ -196,7 +196,7 @@ def test_two_stages_answer_with_fewer_boxes_where_there_are_fewer_places() -> No
 
 
 @torch.inference_mode()
-def test_proposals_are_picked_by_the_first_class_alone() -> None:
+def test_proposals_are_selected_by_the_first_class() -> None:
     network = lively(tiny("with-box-refine-two-stage")).double()
     pixels = images(1, 96, 112)
     before = network(pixels)
@@ -204,24 +204,24 @@ def test_proposals_are_picked_by_the_first_class_alone() -> None:
     assert_same(network(pixels), before)
 
 
-def test_learned_positions_refuse_an_image_that_is_too_large() -> None:
+def test_an_image_beyond_learned_positions_is_rejected() -> None:
     network = lively(tiny(position_embedding_type="learned"))
     with pytest.raises(UnsupportedModelError, match="learned positions for 50 x 50"), torch.inference_mode():
         network(images(1, 64, 416).float())
 
 
 @pytest.mark.parametrize("shape", [(3, 64, 64), (1, 4, 64, 64)])
-def test_pixels_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+def test_pixels_of_wrong_shape_are_rejected(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="`pixels` has shape"):
         lively(tiny())(torch.zeros(shape))
 
 
-def test_a_mask_of_another_shape_is_refused() -> None:
+def test_a_mask_of_wrong_shape_is_rejected() -> None:
     with pytest.raises(ValueError, match="`mask` has shape"):
         lively(tiny())(torch.zeros(1, 3, 64, 64), torch.ones(1, 64, 32, dtype=torch.bool))
 
 
-def test_weights_that_are_no_numbers_show_in_the_answer() -> None:
+def test_nan_weights_give_nan_predictions() -> None:
     """They must neither crash the sampling nor pass for boxes."""
     network = lively(tiny())
     network.encoder.layers[0].attention.offsets.bias.data[0] = torch.nan  # type: ignore[union-attr]

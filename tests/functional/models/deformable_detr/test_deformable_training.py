@@ -41,7 +41,7 @@ def said(outputs: Outputs) -> SetTrainingDetails:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_targets_bring_the_answers_of_every_layer_and_the_last_is_the_networks(variant: str) -> None:
+def test_with_targets_every_layer_predicts(variant: str) -> None:
     pixels, mask = batch()
     network = learner(variant, decoder_layers=3)
     details = said(network(pixels, mask, targets=truths(2, 1)))
@@ -55,7 +55,7 @@ def test_targets_bring_the_answers_of_every_layer_and_the_last_is_the_networks(v
     torch.testing.assert_close(details.boxes_cxcywh[-1], plain.boxes_cxcywh)
 
 
-def test_two_stages_bring_the_proposals_of_every_token() -> None:
+def test_two_stage_models_return_all_proposals_in_training() -> None:
     pixels, mask = batch()
     details = said(learner(TWO_STAGE)(pixels, mask, targets=truths(2, 1)))
     tokens = 12 * 14 + 6 * 7 + 3 * 4 + 2 * 2
@@ -75,7 +75,7 @@ def gradients(network: DeformableDetr, loss: Tensor) -> set[str]:
     return {name for name, p in network.named_parameters() if p.grad is not None and bool(p.grad.any())}
 
 
-def test_boxes_of_a_layer_that_refines_teach_no_layer_before_it_by_their_references() -> None:
+def test_reference_boxes_pass_no_gradient_to_earlier_layers() -> None:
     pixels, mask = batch()
     network = learner("with-box-refine")
     details = said(network(pixels, mask, targets=truths(2, 1)))
@@ -84,7 +84,7 @@ def test_boxes_of_a_layer_that_refines_teach_no_layer_before_it_by_their_referen
     assert not [name for name in reached if name.startswith(("decoder.box_heads.0.", "decoder.class_heads."))]
 
 
-def test_learned_reference_points_learn_from_every_layer() -> None:
+def test_learned_reference_points_get_gradients_of_every_layer() -> None:
     pixels, mask = batch()
     network = learner()
     for layer in (0, 1):
@@ -92,7 +92,7 @@ def test_learned_reference_points_learn_from_every_layer() -> None:
         assert "query_source.references.weight" in gradients(network, details.boxes_cxcywh[layer].sum())
 
 
-def test_what_the_decoder_answers_does_not_move_the_proposals() -> None:
+def test_decoder_losses_do_not_train_the_proposals() -> None:
     pixels, mask = batch()
     network = learner(TWO_STAGE)
     details = said(network(pixels, mask, targets=truths(2, 1)))
@@ -106,7 +106,7 @@ def test_what_the_decoder_answers_does_not_move_the_proposals() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_parameter_that_learns_is_reached_by_the_criterion(variant: str) -> None:
+def test_every_trainable_parameter_gets_a_gradient(variant: str) -> None:
     config = tiny(variant, dropout=0.0)
     network = lively(config).double().train()
     pixels, mask = batch()
@@ -118,7 +118,7 @@ def test_every_parameter_that_learns_is_reached_by_the_criterion(variant: str) -
     assert not silent
 
 
-def test_dropout_is_for_training_alone() -> None:
+def test_dropout_is_active_only_in_training() -> None:
     network = lively(tiny(dropout=0.5, attention_dropout=0.5, activation_dropout=0.5))
     pixels = images(1, 64, 96).float()
     with torch.inference_mode():
@@ -128,7 +128,7 @@ def test_dropout_is_for_training_alone() -> None:
 
 
 @pytest.mark.parametrize(("training", "count"), [(True, 1), (False, 2)])
-def test_targets_that_are_not_one_an_image_of_a_training_step_are_refused(training: bool, count: int) -> None:
+def test_targets_must_be_one_per_image_and_for_training(training: bool, count: int) -> None:
     pixels, mask = batch()
     with pytest.raises(ValueError, match=f"{count} targets for 2 images"):
         learner().train(training)(pixels, mask, targets=truths(*[1] * count))
@@ -175,7 +175,7 @@ def relabelled(variant: str, *names: str, seed: int = 0) -> tuple[dict[str, Tens
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_rows_of_the_same_names_go_over_and_all_else_is_as_it_was(variant: str) -> None:
+def test_rows_of_same_names_and_all_else_are_kept(variant: str) -> None:
     state, made = relabelled(variant, "zebra", "traffic light", "Dog ")
     assert made.kept == (1, 2)
     assert made.config.labels == ("zebra", "traffic light", "Dog ")
@@ -187,7 +187,7 @@ def test_rows_of_the_same_names_go_over_and_all_else_is_as_it_was(variant: str) 
     DeformableDetr(made.config).load_state_dict(made.state, strict=True)
 
 
-def test_the_first_row_of_the_proposals_head_says_how_sure_a_place_is_and_always_goes_over() -> None:
+def test_the_objectness_row_of_proposals_is_always_kept() -> None:
     state, made = relabelled(TWO_STAGE, "zebra", "person")
     for kind in ("weight", "bias"):
         assert torch.equal(
@@ -195,14 +195,14 @@ def test_the_first_row_of_the_proposals_head_says_how_sure_a_place_is_and_always
         )
 
 
-def test_new_rows_follow_from_torchs_seed() -> None:
+def test_new_rows_depend_on_the_seed() -> None:
     (_, one), (_, same), (_, other) = (relabelled("", "zebra", seed=seed) for seed in (1, 1, 2))
     weights = [made.state["decoder.class_heads.0.weight"] for made in (one, same, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
 
 
-def test_boxes_begin_small_where_nothing_proposes_them() -> None:
+def test_first_boxes_are_small_without_proposals() -> None:
     def sizes(variant: str) -> list[float]:
         heads = DeformableDetr(tiny(variant)).decoder.box_heads
         return [float(head.linears[-1].bias[2].detach()) for head in heads]  # type: ignore[union-attr, index]

@@ -46,7 +46,7 @@ def without(tensors: dict[str, Tensor], pattern: str) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("config", [*map(tiny, VARIANTS), LEARNED, timm(SHARED), tiny(num_feature_levels=6)])
-def test_what_is_written_reads_back_unchanged(config: DeformableDetrConfig) -> None:
+def test_written_weights_read_back_unchanged(config: DeformableDetrConfig) -> None:
     state = dict(lively(config).state_dict())
     assert_same(read_weights(write_weights(state, config), config), state)
 
@@ -85,7 +85,7 @@ def test_a_backbone_with_a_timm_name_has_timms_names() -> None:
 
 
 @pytest.mark.parametrize(("config", "top", "below"), [(SHARED, 6, 0), (REFINED, 6, 3), (TWO_STAGE, 8, 8)], ids=IDS)
-def test_every_layer_has_its_heads_on_disk(config: DeformableDetrConfig, top: int, below: int) -> None:
+def test_heads_are_written_for_every_layer(config: DeformableDetrConfig, top: int, below: int) -> None:
     _, tensors = written(config)
     heads = {
         name.partition(".weight")[0] for name in tensors if re.search(r"_embed\.\d\.(weight|layers\.0\.weight)", name)
@@ -95,13 +95,13 @@ def test_every_layer_has_its_heads_on_disk(config: DeformableDetrConfig, top: in
 
 
 @pytest.mark.parametrize("config", [*ALL, LEARNED])
-def test_no_two_tensors_that_are_written_share_memory(config: DeformableDetrConfig) -> None:
+def test_written_tensors_do_not_share_memory(config: DeformableDetrConfig) -> None:
     pointers = [tensor.data_ptr() for tensor in write_weights(lively(config).state_dict(), config).values()]
     assert len(set(pointers)) == len(pointers)
 
 
 @pytest.mark.parametrize("config", ALL, ids=IDS)
-def test_names_of_a_state_dict_in_memory_read_the_same(config: DeformableDetrConfig) -> None:
+def test_a_raw_state_dict_of_transformers_is_read(config: DeformableDetrConfig) -> None:
     state, tensors = written(config)
     renamed = {}
     for name, tensor in tensors.items():
@@ -117,7 +117,7 @@ def test_names_of_a_state_dict_in_memory_read_the_same(config: DeformableDetrCon
     assert_same(read_weights(renamed, config), state)
 
 
-def test_either_naming_of_the_backbone_goes_with_either_configuration() -> None:
+def test_both_backbone_namings_work_with_both_configurations() -> None:
     state, tensors = written(REFINED)
     assert_same(read_weights(tensors, timm(REFINED)), state)
     assert_same(read_weights(write_weights(state, timm(REFINED)), REFINED), state)
@@ -137,12 +137,12 @@ TOP, BELOW = r"(class|bbox)_embed\.", r"model\.decoder\.(class|bbox)_embed\."
         (TWO_STAGE, r"model\.decoder\.class_embed\.|bbox_embed\."),
     ],
 )
-def test_heads_may_stand_in_either_place(config: DeformableDetrConfig, dropped: str) -> None:
+def test_heads_are_read_from_both_levels(config: DeformableDetrConfig, dropped: str) -> None:
     state, tensors = written(config)
     assert_same(read_weights(without(tensors, dropped), config), state)
 
 
-def test_where_heads_stand_twice_those_of_the_decoder_count() -> None:
+def test_the_decoders_heads_come_first() -> None:
     state, tensors = written(TWO_STAGE)
     mixed = {name: tensor + 1 if re.match(TOP, name) else tensor for name, tensor in tensors.items()}
     assert_same(read_weights(mixed, TWO_STAGE), state)
@@ -164,48 +164,48 @@ def test_a_single_head_is_shared_by_all_layers_without_sharing_memory(prefix: st
 
 
 @pytest.mark.parametrize("config", [REFINED, TWO_STAGE], ids=IDS[1:])
-def test_a_layer_without_a_head_is_refused_where_others_have_one(config: DeformableDetrConfig) -> None:
+def test_a_layer_without_a_head_is_rejected_if_others_have_one(config: DeformableDetrConfig) -> None:
     """Heads are never tied where several are there: transformers 5.0 and 5.8 did so, and were off by whole logits."""
     _, tensors = written(config)
     with pytest.raises(DamagedModelError, match=r"lack 'class_embed\.1\.weight' and 1 more"):
         read_weights(without(tensors, r"(model\.decoder\.)?class_embed\.1\."), config)
 
 
-def test_where_layers_share_heads_and_the_file_has_several_the_last_layers_answer() -> None:
+def test_of_several_shared_heads_the_last_counts() -> None:
     _, tensors = written(SHARED)
     tensors["class_embed.2.bias"] = torch.arange(5.0)
     assert torch.equal(read_weights(tensors, SHARED)["decoder.class_heads.0.bias"], torch.arange(5.0))
 
 
-def test_learned_positions_may_stand_in_either_place() -> None:
+def test_learned_positions_are_read_under_both_names() -> None:
     state = dict(lively(LEARNED).state_dict())
     tensors = write_weights(state, LEARNED)
     for place in (r"model\.position_embedding\.", r"model\.backbone\.position_embedding\."):
         assert_same(read_weights(without(tensors, place), LEARNED), state)
 
 
-def test_a_tensor_that_stands_twice_with_unlike_numbers_is_refused() -> None:
+def test_duplicates_with_different_values_are_rejected() -> None:
     _, tensors = written(SHARED)
     tensors["model.encoder.layers.0.mlp.fc1.bias"] = tensors["model.encoder.layers.0.fc1.bias"] + 1
     with pytest.raises(DamagedModelError, match=r"fc1\.bias"):
         read_weights(tensors, SHARED)
 
 
-def test_counters_of_batches_are_not_in_the_way() -> None:
+def test_batch_counters_are_ignored() -> None:
     state, tensors = written(SHARED)
     for name in ("embedder.embedder.normalization", "bn1", "layer1.0.downsample.1"):
         tensors[f"model.backbone.conv_encoder.model.{name}.num_batches_tracked"] = torch.tensor(7)
     assert_same(read_weights(tensors, SHARED), state)
 
 
-def test_half_precision_is_widened() -> None:
+def test_half_precision_becomes_float32() -> None:
     _, tensors = written(SHARED)
     for dtype in (torch.float16, torch.bfloat16):
         read = read_weights({name: tensor.to(dtype) for name, tensor in tensors.items()}, SHARED)
         assert {tensor.dtype for tensor in read.values()} == {torch.float32}
 
 
-def test_a_missing_tensor_is_named_with_the_number_of_others() -> None:
+def test_a_missing_tensor_is_named_and_others_are_counted() -> None:
     _, tensors = written(TWO_STAGE)
     tensors = without(tensors, r"model\.(level_embed|enc_output\.)")
     with pytest.raises(DamagedModelError, match=r"lack 'model\.level_embed' and 2 more tensors"):
@@ -236,21 +236,21 @@ def test_an_unexpected_tensor_is_named(name: str) -> None:
         read_weights({**tensors, name: torch.zeros(1)}, SHARED)
 
 
-def test_a_misshapen_tensor_is_named_with_both_shapes() -> None:
+def test_a_tensor_of_wrong_shape_is_named_with_both_shapes() -> None:
     _, tensors = written(SHARED)
     tensors["model.reference_points.weight"] = torch.zeros(4, 32)
     with pytest.raises(DamagedModelError, match=r"'model\.reference_points\.weight' of shape \[4, 32\] .* \[2, 32\]"):
         read_weights(tensors, SHARED)
 
 
-def test_integers_in_place_of_weights_are_refused() -> None:
+def test_integer_weights_are_rejected() -> None:
     _, tensors = written(SHARED)
     tensors["model.level_embed"] = torch.zeros(4, 32, dtype=torch.int8)
     with pytest.raises(DamagedModelError, match=r"'model\.level_embed' as int8"):
         read_weights(tensors, SHARED)
 
 
-def test_the_state_of_a_folded_network_is_not_written() -> None:
+def test_an_optimized_network_cannot_be_written() -> None:
     network = optimize(lively(SHARED))
     with pytest.raises(ValueError, match="training form"):
         write_weights(network.state_dict(), SHARED)

@@ -38,7 +38,7 @@ def network(request: pytest.FixtureRequest) -> Detr:
     return lively(tiny(**(SEGMENTING if request.param == "masks" else {}))).double()
 
 
-def test_a_batch_is_its_images_one_by_one(network: Detr) -> None:
+def test_batching_does_not_change_results(network: Detr) -> None:
     pixels = images(3, 70, 101)
     together = run(network, pixels)
     for place in range(3):
@@ -50,13 +50,13 @@ def test_a_mask_without_padding_changes_nothing(network: Detr) -> None:
     assert_alike(run(network, pixels, torch.ones(2, 70, 101, dtype=torch.bool)), run(network, pixels))
 
 
-def test_a_mask_counts_though_every_cell_of_the_map_is_image(network: Detr) -> None:
+def test_a_mask_matters_even_if_all_cells_are_image(network: Detr) -> None:
     """Fewer rows are padded than a cell has."""
     pixels, mask = padded((96, 128), (91, 128))
     assert_alike(run(network, pixels, mask), run(network, pixels))
 
 
-def test_what_stands_in_the_padding_beyond_reach_of_the_image_says_nothing(network: Detr) -> None:
+def test_pixels_in_the_padding_do_not_matter(network: Detr) -> None:
     """Attention never looks there; only the backbone's receptive field can."""
     pixels, mask = padded((96, 1024), (96, 96))
     louder = pixels.clone()
@@ -70,7 +70,7 @@ def test_what_stands_in_the_padding_beyond_reach_of_the_image_says_nothing(netwo
 
 @pytest.mark.parametrize("positions", ["sine", "learned"])
 @pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
-def test_the_folded_form_gives_the_same_and_folding_twice_changes_nothing(
+def test_optimizing_keeps_results_and_can_be_repeated(
     positions: str, form: dict[str, object]
 ) -> None:
     network = lively(tiny(position_embedding_type=positions, **form)).double()
@@ -84,7 +84,7 @@ def test_the_folded_form_gives_the_same_and_folding_twice_changes_nothing(
     assert not any(name.endswith("running_var") for name in once.state_dict())
 
 
-def test_memory_order_changes_nothing(network: Detr) -> None:
+def test_the_memory_format_does_not_matter(network: Detr) -> None:
     pixels, mask = padded((96, 130), (70, 101))
     before = run(network, pixels, mask)
     last = optimize(copy.deepcopy(network)).to(memory_format=torch.channels_last)
@@ -92,7 +92,7 @@ def test_memory_order_changes_nothing(network: Detr) -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(33, 200), (1, 1), (64, 64), (97, 31)])
-def test_any_size_of_image_will_do(network: Detr, size_hw: tuple[int, int]) -> None:
+def test_any_image_size_is_accepted(network: Detr, size_hw: tuple[int, int]) -> None:
     outputs = run(network, images(1, *size_hw))
     assert outputs.logits.shape == (1, 12, 6)
     assert outputs.boxes_cxcywh.shape == (1, 12, 4)
@@ -102,7 +102,7 @@ def test_any_size_of_image_will_do(network: Detr, size_hw: tuple[int, int]) -> N
         assert outputs.masks.shape == (1, 12, -(-size_hw[0] // 4), -(-size_hw[1] // 4))
 
 
-def test_masks_are_left_out_where_they_are_not_wanted() -> None:
+def test_masks_can_be_disabled() -> None:
     network = lively(tiny(**SEGMENTING)).double()
     pixels, mask = padded((96, 130), (70, 101))
     with_masks = run(network, pixels, mask)
@@ -122,7 +122,7 @@ def test_masks_cannot_be_enabled_without_a_mask_head() -> None:
         network.configure_masks(enabled=True)
 
 
-def test_a_few_queries_at_a_time_give_the_masks_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mask_chunks_do_not_change_masks(monkeypatch: pytest.MonkeyPatch) -> None:
     network = lively(tiny(**SEGMENTING)).double()
     pixels, mask = padded((96, 130), (70, 101))
     whole = run(network, pixels, mask)
@@ -132,7 +132,7 @@ def test_a_few_queries_at_a_time_give_the_masks_of_all_at_once(monkeypatch: pyte
     assert_alike(run(network, pixels, mask), whole)
 
 
-def test_masks_of_unsure_queries_are_spared_and_the_others_stay_as_they_are() -> None:
+def test_masks_below_the_score_threshold_are_skipped() -> None:
     network = optimize(lively(tiny(**SEGMENTING)).double())
     pixels, mask = padded((96, 130), (70, 101))
     every = run(network, pixels, mask)
@@ -154,21 +154,21 @@ def test_masks_of_unsure_queries_are_spared_and_the_others_stay_as_they_are() ->
     assert network(pixels, mask).masks.min() > -100
 
 
-def test_a_mask_of_what_is_no_number_is_not_spared() -> None:
+def test_masks_of_nan_scores_are_computed() -> None:
     network = optimize(lively(tiny(**SEGMENTING)))
     network.configure_masks(enabled=True, score_threshold=0.9)
     network.class_head.bias.data[0] = torch.nan
     assert (run(network, images(1, 64, 96).float()).masks != -100).any()
 
 
-def test_an_image_beyond_the_learned_positions_is_refused_with_a_sentence() -> None:
+def test_an_image_beyond_learned_positions_is_rejected() -> None:
     network = lively(tiny(position_embedding_type="learned")).double()
     run(network, images(1, 32, 1600))
     with pytest.raises(UnsupportedModelError, match="learned positions for 50 x 50"):
         run(network, images(1, 32, 1632))
 
 
-def test_pixels_and_masks_of_another_shape_are_refused() -> None:
+def test_pixels_and_masks_of_wrong_shape_are_rejected() -> None:
     network = lively(tiny())
     with pytest.raises(ValueError, match=r"\[1, 1, 32, 32\]"):
         network(torch.zeros(1, 1, 32, 32))
@@ -176,7 +176,7 @@ def test_pixels_and_masks_of_another_shape_are_refused() -> None:
         network(torch.zeros(1, 3, 32, 32), torch.ones(1, 32, 31, dtype=torch.bool))
 
 
-def test_a_new_network_is_no_surer_of_a_class_than_of_others() -> None:
+def test_a_new_network_has_small_finite_logits() -> None:
     torch.manual_seed(0)
     network = FAMILY.build(tiny(**SEGMENTING)).double().eval()
     outputs = run(network, images(1, 96, 130))
@@ -187,7 +187,7 @@ def test_a_new_network_is_no_surer_of_a_class_than_of_others() -> None:
 
 
 @pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
-def test_half_precision_is_near(form: dict[str, object]) -> None:
+def test_half_precision_is_close(form: dict[str, object]) -> None:
     network = optimize(lively(tiny(**form)))
     pixels, mask = padded((96, 130), (70, 101))
     exact = run(network, pixels.float(), mask)

@@ -39,7 +39,7 @@ def said(outputs: Outputs) -> SetTrainingDetails:
 
 
 @pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
-def test_targets_bring_the_answers_of_every_layer_and_the_last_is_the_networks(form: dict[str, object]) -> None:
+def test_with_targets_every_layer_predicts(form: dict[str, object]) -> None:
     pixels, mask = padded((96, 130), (70, 101))
     network = learner(decoder_layers=3, **form)
     outputs = network(pixels, mask, targets=truths(2, 1))
@@ -55,7 +55,7 @@ def test_targets_bring_the_answers_of_every_layer_and_the_last_is_the_networks(f
     assert (details.masks is None) == (not form)
 
 
-def test_the_layers_before_the_last_answer_as_networks_that_end_there() -> None:
+def test_earlier_layers_predict_like_shorter_networks() -> None:
     """Their norm is that of the last layer, and no later layer reads what it made of them."""
     long, short = learner(decoder_layers=3), learner(decoder_layers=2)
     short.load_state_dict({k: v for k, v in long.state_dict().items() if not k.startswith("decoder.layers.2.")})
@@ -66,7 +66,7 @@ def test_the_layers_before_the_last_answer_as_networks_that_end_there() -> None:
 
 @pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
 @pytest.mark.parametrize("counts", [(2, 1), (0, 0)], ids=["boxes", "empty"])
-def test_a_step_reaches_every_parameter_that_learns(form: dict[str, object], counts: tuple[int, ...]) -> None:
+def test_every_trainable_parameter_gets_a_gradient(form: dict[str, object], counts: tuple[int, ...]) -> None:
     config = tiny(dropout=0.0, **form)
     network = lively(config).double().train()
     pixels, mask = padded((96, 130), (70, 101))
@@ -86,7 +86,7 @@ def test_a_step_reaches_every_parameter_that_learns(form: dict[str, object], cou
             assert parameter.grad.isfinite().all(), name
 
 
-def test_learning_from_one_batch_makes_its_losses_smaller() -> None:
+def test_training_on_one_batch_lowers_its_losses() -> None:
     config = tiny(dropout=0.0, **SEGMENTING)
     torch.manual_seed(0)
     network = Detr(config).train()
@@ -103,7 +103,7 @@ def test_learning_from_one_batch_makes_its_losses_smaller() -> None:
     assert totals[-1] < 0.6 * totals[0]
 
 
-def test_dropout_is_at_work_in_training_alone() -> None:
+def test_dropout_is_active_only_in_training() -> None:
     network = lively(tiny(dropout=0.3, attention_dropout=0.2, activation_dropout=0.2)).double()
     pixels = images(1, 64, 96)
     assert torch.equal(network(pixels).logits, network(pixels).logits)
@@ -111,7 +111,7 @@ def test_dropout_is_at_work_in_training_alone() -> None:
     assert not torch.equal(network(pixels).logits, network(pixels).logits)
 
 
-def test_targets_must_be_one_an_image_of_a_training_step() -> None:
+def test_targets_must_be_one_per_image_and_for_training() -> None:
     network = learner()
     with pytest.raises(ValueError, match="1 targets for 2 images"):
         network(images(2, 64, 96), targets=truths(1))
@@ -144,7 +144,7 @@ def relabelled(config: DetrConfig, *names: str) -> tuple[dict[str, Tensor], dict
     return state, made.state, made.kept
 
 
-def test_other_classes_keep_the_rows_of_the_same_names_and_of_nothing() -> None:
+def test_rows_of_same_names_and_of_no_object_are_kept() -> None:
     config = dataclasses.replace(tiny(**SEGMENTING), labels=("person", "dog", "Traffic Light", "dog", "cat"))
     old, new, kept = relabelled(config, "zebra", "traffic light", "Dog ")
     assert kept == (1, 2)
@@ -156,7 +156,7 @@ def test_other_classes_keep_the_rows_of_the_same_names_and_of_nothing() -> None:
             assert torch.equal(new[name], tensor), name
 
 
-def test_rows_of_new_names_are_those_of_a_new_network() -> None:
+def test_rows_of_new_classes_are_newly_initialized() -> None:
     config = tiny()
     _, new, kept = relabelled(config, "zebra", "lion")
     assert kept == ()

@@ -52,7 +52,7 @@ def test_sizes_have_the_published_number_of_parameters(size: Size, millions: flo
 
 
 @torch.inference_mode()
-def test_the_folded_form_gives_the_same(network: DFine) -> None:
+def test_the_inference_form_gives_the_same(network: DFine) -> None:
     pixels = images(2, 64, 96)
     plain = network(pixels)
     logits, boxes = distance(optimize(network)(pixels), plain.logits, plain.boxes_cxcywh)
@@ -61,7 +61,7 @@ def test_the_folded_form_gives_the_same(network: DFine) -> None:
 
 
 @torch.inference_mode()
-def test_folding_a_network_in_float32_rounds_once(network: DFine) -> None:
+def test_optimizing_in_float32_rounds_once(network: DFine) -> None:
     pixels = images(2, 64, 96)
     exact = network(pixels)
     folded = optimize(copy.deepcopy(network).float()).double()
@@ -70,7 +70,7 @@ def test_folding_a_network_in_float32_rounds_once(network: DFine) -> None:
     assert boxes < 1e-4
 
 
-def test_folding_works_in_place_drops_what_is_dead_and_may_be_repeated(network: DFine) -> None:
+def test_optimizing_works_in_place_and_can_be_repeated(network: DFine) -> None:
     folded = optimize(network)
     assert folded is network
     assert not [m for m in folded.modules() if isinstance(m, nn.BatchNorm2d | FrozenBatchNorm2d | nn.Embedding)] or (
@@ -84,7 +84,7 @@ def test_folding_works_in_place_drops_what_is_dead_and_may_be_repeated(network: 
 
 
 @torch.inference_mode()
-def test_a_batch_gives_what_single_images_give(either: DFine) -> None:
+def test_batching_does_not_change_results(either: DFine) -> None:
     pixels = images(3, 64, 96)
     together = either.double()(pixels)
     for i in range(3):
@@ -95,7 +95,7 @@ def test_a_batch_gives_what_single_images_give(either: DFine) -> None:
 
 
 @torch.inference_mode()
-def test_memory_format_does_not_matter(either: DFine) -> None:
+def test_the_memory_format_does_not_matter(either: DFine) -> None:
     pixels = images(2, 64, 96)
     plain = either.double()(pixels)
     turned = either.to(memory_format=torch.channels_last)(pixels.contiguous(memory_format=torch.channels_last))
@@ -105,7 +105,7 @@ def test_memory_format_does_not_matter(either: DFine) -> None:
 
 
 @torch.inference_mode()
-def test_asking_for_details_does_not_change_the_answer(either: DFine) -> None:
+def test_details_do_not_change_predictions(either: DFine) -> None:
     pixels = images(2, 96, 64)
     answer = either.double()(pixels)
     detailed = either(pixels, details=True)
@@ -126,21 +126,21 @@ def test_no_image_size_is_remembered(either: DFine) -> None:
 
 
 @torch.inference_mode()
-def test_an_image_with_fewer_cells_than_queries_gives_as_many_answers_as_cells() -> None:
+def test_a_small_image_gives_one_prediction_per_cell() -> None:
     network = lively(tiny(num_queries=100, learn_initial_query=True))
     outputs = network(images(1, 32, 32).float())
     assert outputs.boxes_cxcywh.shape == (1, 16 + 4 + 1, 4)
 
 
 @pytest.mark.parametrize("shape", [(3, 64, 64), (1, 1, 64, 64), (1, 3, 65, 64), (1, 3, 64, 48)])
-def test_pixels_of_another_shape_are_refused_with_both_shapes(shape: tuple[int, ...], either: DFine) -> None:
+def test_pixels_of_wrong_shape_are_rejected(shape: tuple[int, ...], either: DFine) -> None:
     with pytest.raises(ValueError, match=r"multiple of 32") as refusal:
         either(torch.zeros(shape))
     assert str(list(shape)) in str(refusal.value)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_building_on_meta_and_assigning_leaves_nothing_there(variant: str) -> None:
+def test_no_tensor_stays_on_the_meta_device(variant: str) -> None:
     config = tiny(**VARIANTS[variant])
     state = FAMILY.read_weights(FAMILY.write_weights(lively(config).state_dict(), config), config)
     with torch.device("meta"):
@@ -164,7 +164,7 @@ def test_autocast_keeps_boxes_in_float32(dtype: torch.dtype, details: bool, eith
 
 
 @torch.inference_mode()
-def test_a_network_of_halves_runs(either: DFine) -> None:
+def test_a_float16_network_runs(either: DFine) -> None:
     exact = either(images(2, 64, 96).float())
     halves = either.half()(images(2, 64, 96).half())
     assert halves.logits.dtype == torch.float16
@@ -172,14 +172,14 @@ def test_a_network_of_halves_runs(either: DFine) -> None:
 
 
 @torch.inference_mode()
-def test_the_compiler_sees_one_graph(either: DFine) -> None:
+def test_the_compiler_makes_one_graph(either: DFine) -> None:
     pixels = images(2, 64, 96).float()
     torch.compiler.reset()
     compiled = torch.compile(either, fullgraph=True, backend="eager", dynamic=False)
     assert torch.allclose(compiled(pixels).logits, either(pixels).logits, atol=1e-5)
 
 
-def test_training_after_a_prediction_reaches_every_parameter() -> None:
+def test_training_works_after_inference() -> None:
     """Grids that were cached in inference mode must not get in the way of gradients."""
     config = tiny(decoder_layers=3, eval_idx=1, layer_scale=1.5)
     network = lively(config)
@@ -199,7 +199,7 @@ def test_training_after_a_prediction_reaches_every_parameter() -> None:
 
 
 @torch.inference_mode()
-def test_a_new_network_says_each_class_with_its_prior_and_boxes_at_their_anchors() -> None:
+def test_a_new_network_predicts_priors_and_anchors() -> None:
     torch.manual_seed(0)
     network = DFine(published_config("n", ["label"] * 9)).eval()
     outputs = network(images(1, 256, 320).float(), details=True)
@@ -209,7 +209,7 @@ def test_a_new_network_says_each_class_with_its_prior_and_boxes_at_their_anchors
 
 
 @torch.inference_mode()
-def test_dropout_acts_in_training_alone() -> None:
+def test_dropout_is_active_only_in_training() -> None:
     network = lively(tiny(dropout=0.5, attention_dropout=0.5))
     pixels = images(1, 64, 64).float()
     assert torch.equal(network(pixels).logits, network(pixels).logits)

@@ -65,7 +65,7 @@ def tensors(config: DFineConfig, state: dict[str, Tensor]) -> dict[str, Tensor]:
     ],
     ids=["as it is", "two maps, wider", "affines", "all attend", "wider later layers", "learned queries"],
 )  # fmt: skip
-def test_the_original_layout_of_a_network_reads_back_as_the_same_network(changes: dict[str, Any]) -> None:
+def test_original_weights_convert_to_the_same_network(changes: dict[str, Any]) -> None:
     config = tiny(**{"num_queries": 300, **changes})
     state = dict(lively(config).state_dict())
     original = read(saved(config, state))
@@ -86,7 +86,7 @@ def test_the_original_layout_of_a_network_reads_back_as_the_same_network(changes
 
 
 @pytest.mark.parametrize("size", get_args(Size))
-def test_every_published_size_is_recognised_and_has_the_hubs_configuration(size: Size) -> None:
+def test_every_published_size_gets_the_hubs_configuration(size: Size) -> None:
     config = published_config(size, COCO_80)
     with empty_weights():
         state = dict(FAMILY.build(config).state_dict())
@@ -101,7 +101,7 @@ def test_every_published_size_is_recognised_and_has_the_hubs_configuration(size:
     assert original.notes == (f"recognized as D-FINE-{size.upper()}", "assuming that its 80 classes are those of COCO")
 
 
-def test_the_scale_of_the_bins_is_taken_from_the_weights_where_it_is_an_integer(tensors: dict[str, Tensor]) -> None:
+def test_an_integer_reg_scale_is_read_from_the_weights(tensors: dict[str, Tensor]) -> None:
     for name in ("decoder.reg_scale", "decoder.decoder.reg_scale"):
         tensors[name] = tensors[name].long()
     original = read(tensors)
@@ -115,7 +115,7 @@ def test_365_classes_and_an_unused_row_are_those_of_objects365(config: DFineConf
     assert read(saved(wide, dict(lively(wide).state_dict())), ConversionHints()).config.labels == PUBLISHED_LABELS[366]
 
 
-def test_classes_without_names_are_asked_for(tensors: dict[str, Tensor]) -> None:
+def test_missing_class_names_are_an_error(tensors: dict[str, Tensor]) -> None:
     with pytest.raises(UnsupportedModelError, match=r"have 5 classes, .* convert it with `labels`"):
         read(tensors, ConversionHints())
     with pytest.raises(UnsupportedModelError, match=r"have 5 classes, but `labels` has 2 names"):
@@ -123,14 +123,14 @@ def test_classes_without_names_are_asked_for(tensors: dict[str, Tensor]) -> None
 
 
 @pytest.mark.parametrize("side", [320, 640, 1280])
-def test_the_frozen_grid_tells_the_size_of_square_images(
+def test_stored_anchors_give_the_size_of_square_images(
     side: int, config: DFineConfig, state: dict[str, Tensor]
 ) -> None:
     original = read(saved(config, state, grid_hw=(side, side)))
     assert original.preprocessor["size"] == {"height": side, "width": side}
 
 
-def test_a_size_that_is_not_square_is_asked_for(config: DFineConfig, state: dict[str, Tensor]) -> None:
+def test_a_size_that_is_not_square_must_be_given(config: DFineConfig, state: dict[str, Tensor]) -> None:
     wide = saved(config, state, grid_hw=(512, 768))
     with pytest.raises(UnsupportedModelError, match=r"not square.*`image_size`"):
         read(wide)
@@ -139,25 +139,25 @@ def test_a_size_that_is_not_square_is_asked_for(config: DFineConfig, state: dict
     }
 
 
-def test_without_a_grid_images_are_as_published(tensors: dict[str, Tensor]) -> None:
+def test_without_anchors_the_image_size_is_the_published_one(tensors: dict[str, Tensor]) -> None:
     plain = {name: tensor for name, tensor in tensors.items() if "anchors" not in name and "valid_mask" not in name}
     assert read(plain).preprocessor["size"] == {"height": 640, "width": 640}
     without_numbers = {**plain, "decoder.anchors": torch.empty(1, 21 * 9 * 9, 4, device="meta")}
     assert read(without_numbers).preprocessor["size"] == {"height": 288, "width": 288}
 
 
-def test_keys_of_another_repository_are_left_to_others() -> None:
+def test_names_of_another_repository_give_none() -> None:
     assert read_original({"transformer.encoder.layers.0.linear1.weight": torch.ones(1)}, ConversionHints()) is None
     assert read_original({"decoder.dec_score_head.0.weight": torch.ones(80, 256)}, ConversionHints()) is None  # RT-DETR
 
 
-def test_weights_that_were_folded_for_deployment_are_refused_with_the_way_out(tensors: dict[str, Tensor]) -> None:
+def test_deployed_weights_are_rejected_with_advice(tensors: dict[str, Tensor]) -> None:
     tensors["encoder.lateral_convs.0.conv_bn_fused.weight"] = tensors.pop("encoder.lateral_convs.0.conv.weight")
     with pytest.raises(UnsupportedModelError, match=r"deploy\(\)"):
         read(tensors)
 
 
-def test_weights_of_a_backbone_alone_are_refused() -> None:
+def test_weights_of_a_backbone_only_are_rejected() -> None:
     with pytest.raises(UnsupportedModelError, match=r"of a backbone \(HGNetV2\) only"):
         read_original({"stem.stem1.conv.weight": torch.ones(1), "stages.0.x": torch.ones(1)}, ConversionHints())
 
@@ -180,7 +180,7 @@ def test_weights_of_a_backbone_alone_are_refused() -> None:
         ({"decoder.decoder.layers.0.cross_attn.num_points_scale": torch.tensor([0.3, 0.0])}, r"has invalid values"),
     ],
 )
-def test_what_does_not_fit_is_named(
+def test_tensors_that_do_not_fit_are_named(
     change: dict[str, Tensor | None], sentence: str, tensors: dict[str, Tensor]
 ) -> None:
     changed = {name: tensor for name, tensor in {**tensors, **change}.items() if tensor is not None}
@@ -188,7 +188,7 @@ def test_what_does_not_fit_is_named(
         read(changed)
 
 
-def test_a_tensor_that_is_missing_beside_others_is_told_on_reading(tensors: dict[str, Tensor]) -> None:
+def test_a_tensor_missing_among_others_is_reported(tensors: dict[str, Tensor]) -> None:
     del tensors["decoder.enc_output.norm.bias"]
     original = read(tensors)
     with pytest.raises(DamagedModelError, match=r"lack 'model\.enc_output\.1\.bias'"):

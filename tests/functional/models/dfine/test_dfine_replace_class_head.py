@@ -27,7 +27,7 @@ def relabelled(*names: str, seed: int = 0, **changes: object) -> tuple[DFine, Re
         return network, FAMILY.replace_class_head(network.state_dict(), config, names)
 
 
-def test_rows_of_the_same_names_go_over_in_any_order_and_case() -> None:
+def test_rows_of_same_names_are_kept_in_any_order_and_case() -> None:
     network, made = relabelled("zebra", "traffic light", "Dog ")
     assert made.kept == (1, 2)
     old = network.state_dict()
@@ -43,14 +43,14 @@ def test_of_two_classes_with_one_name_the_first_counts() -> None:
     assert torch.equal(made.state["query_selection.class_head.weight"][0], row)
 
 
-def test_all_else_is_as_it_was() -> None:
+def test_other_parameters_are_unchanged() -> None:
     network, made = relabelled("zebra", "dog")
     for name, tensor in network.state_dict().items():
         if not name.startswith(HEADS) and name != "denoising_labels.weight":
             assert torch.equal(made.state[name], tensor), name
 
 
-def test_new_rows_say_their_class_with_the_chance_of_a_new_network() -> None:
+def test_new_rows_have_the_prior_probability() -> None:
     _, made = relabelled("zebra", "dog", "yak")
     chance = torch.tensor(-math.log(3.0))  # one in four: three classes and none
     for head in HEADS:
@@ -58,7 +58,7 @@ def test_new_rows_say_their_class_with_the_chance_of_a_new_network() -> None:
         assert made.state[f"{head}.weight"][[0, 2]].std() > 0
 
 
-def test_new_rows_follow_from_torchs_seed() -> None:
+def test_new_rows_depend_on_the_seed() -> None:
     (_, one), (_, same), (_, other) = (relabelled("zebra", seed=seed) for seed in (1, 1, 2))
     weights = [made.state["query_selection.class_head.weight"] for made in (one, same, other)]
     assert torch.equal(weights[0], weights[1])
@@ -68,7 +68,7 @@ def test_new_rows_follow_from_torchs_seed() -> None:
 @pytest.mark.parametrize(
     "changes", [{}, {"num_denoising": 0}, {"decoder_layers": 4, "eval_idx": 1, "layer_scale": 1.5}]
 )
-def test_a_network_of_the_new_record_takes_the_state(changes: dict[str, object]) -> None:
+def test_the_state_fits_the_new_configuration(changes: dict[str, object]) -> None:
     _, made = relabelled("zebra", "dog", **changes)
     assert made.config.labels == ("zebra", "dog")
     network = DFine(made.config)

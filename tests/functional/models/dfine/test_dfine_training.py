@@ -14,7 +14,7 @@ from tests.helpers.dfine_steps import learner, make_targets, step, whole_batch, 
 BINS = {"decoder.bins.reg_scale", "decoder.bins.up"}  # no training moves them
 
 
-def test_targets_bring_answers_of_every_layer_and_of_denoising_queries() -> None:
+def test_with_targets_all_layers_and_denoising_queries_predict() -> None:
     outputs, losses = step(learner(), images(2, 64, 96), make_targets(3, 1))
     said = outputs.details
     assert isinstance(said, DFineTrainingDetails)
@@ -31,7 +31,7 @@ def test_targets_bring_answers_of_every_layer_and_of_denoising_queries() -> None
     assert {name for name in losses if "ddf" in name} == {"loss_ddf_aux_0", "loss_ddf_dn_0", "loss_ddf_dn_1"}
 
 
-def test_denoising_queries_do_not_change_the_answers_of_the_others() -> None:
+def test_denoising_queries_do_not_change_other_predictions() -> None:
     network, pixels = learner(), images(2, 64, 96)
     plain = network(pixels)
     outputs = network(pixels, targets=make_targets(3, 1))
@@ -39,7 +39,7 @@ def test_denoising_queries_do_not_change_the_answers_of_the_others() -> None:
     assert torch.allclose(outputs.boxes_cxcywh, plain.boxes_cxcywh, atol=1e-10)
 
 
-def test_groups_do_not_change_each_others_answers() -> None:
+def test_denoising_groups_do_not_affect_each_other() -> None:
     pixels, targets = images(2, 64, 96), make_targets(3, 1)
     network = learner()
     network.num_denoising = 3
@@ -51,7 +51,7 @@ def test_groups_do_not_change_each_others_answers() -> None:
         assert torch.allclose(few, many[:, :6], atol=1e-10)
 
 
-def test_training_without_targets_still_tells_everything_between() -> None:
+def test_training_mode_without_targets_gives_details() -> None:
     network, pixels = learner(), images(2, 64, 96)
     outputs = network(pixels, details=True)
     assert isinstance(outputs.details, DFineDetails)
@@ -59,7 +59,7 @@ def test_training_without_targets_still_tells_everything_between() -> None:
     assert network(pixels).details is None
 
 
-def test_targets_are_for_training_and_one_an_image() -> None:
+def test_targets_must_be_one_per_image_and_for_training() -> None:
     network, pixels = learner(), images(2, 64, 96)
     with pytest.raises(ValueError, match="1 targets for 2 images in training mode"):
         network(pixels, targets=make_targets(3))
@@ -68,7 +68,7 @@ def test_targets_are_for_training_and_one_an_image() -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {"learn_initial_query": True, "decoder_layers": 3, "eval_idx": 1}])
-def test_every_parameter_learns_but_the_shape_of_the_bins(changes: dict[str, object]) -> None:
+def test_only_the_shape_of_the_bins_is_not_trained(changes: dict[str, object]) -> None:
     network = learner(**changes)
     _, losses = step(network, images(2, 64, 96), make_targets(3, 1), **changes)
     torch.stack(list(losses.values())).sum().backward()
@@ -80,7 +80,7 @@ def test_every_parameter_learns_but_the_shape_of_the_bins(changes: dict[str, obj
     assert not network.denoising_labels.weight.grad[-1].any()
 
 
-def test_a_batch_without_true_boxes_gives_every_parameter_a_gradient_if_of_zeros() -> None:
+def test_a_batch_without_boxes_gives_every_parameter_a_gradient() -> None:
     """Several processes wait for each other's gradients of all parameters."""
     network = learner()
     _, losses = step(network, images(2, 64, 96), make_targets(0, 0))
@@ -89,7 +89,7 @@ def test_a_batch_without_true_boxes_gives_every_parameter_a_gradient_if_of_zeros
     assert {name for name, value in network.named_parameters() if value.grad is None} == BINS
 
 
-def test_without_denoising_queries_all_other_losses_are_there_and_the_same() -> None:
+def test_without_denoising_other_losses_are_the_same() -> None:
     pixels, targets = images(2, 64, 96), make_targets(3, 1)
     network = learner()
     _, wanted = step(network, pixels, targets)
@@ -101,7 +101,7 @@ def test_without_denoising_queries_all_other_losses_are_there_and_the_same() -> 
     assert all(losses[name].item() == pytest.approx(wanted[name].item(), rel=1e-9) for name in losses)
 
 
-def test_gradients_of_a_batch_are_those_of_its_images_one_by_one() -> None:
+def test_gradients_of_a_batch_are_those_of_single_images() -> None:
     """As they were not where a single image's gradient came to a batch norm with strides it misread."""
     network, pixels, _ = whole_batch((0, 0))
 
@@ -117,7 +117,7 @@ def test_gradients_of_a_batch_are_those_of_its_images_one_by_one() -> None:
         assert error <= 1e-9 * gradient.abs().max() + 1e-12, name
 
 
-def test_under_autocast_losses_stay_in_float32_and_near_the_exact_ones() -> None:
+def test_losses_under_autocast_are_float32_and_close() -> None:
     network, pixels, targets = learner().float(), images(2, 64, 96).float(), make_targets(3, 1)
     _, exact = step(network, pixels, targets)
     with torch.autocast("cpu", torch.bfloat16):
@@ -157,7 +157,7 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("number", range(len(BATCHES)))
-def test_two_processes_learn_what_one_learns_from_the_whole_batch(number: int, halves: Path) -> None:
+def test_two_processes_learn_the_same_as_one(number: int, halves: Path) -> None:
     (first, gradients), (second, same) = (torch.load(halves / f"{number}-{rank}") for rank in range(2))
     network, pixels, targets = whole_batch(BATCHES[number])
     _, losses = step(network, pixels, targets)

@@ -45,7 +45,7 @@ def assert_same(read: dict[str, Tensor], state: dict[str, Tensor]) -> None:
     ],
     ids=["as it is", "wider", "affines", "learned queries", "layers after the answer", "two within"],
 )
-def test_what_is_written_reads_back_unchanged(config: DFineConfig) -> None:
+def test_written_weights_read_back_unchanged(config: DFineConfig) -> None:
     state = dict(lively(config).state_dict())
     assert_same(read_weights(write_weights(state, config), config), state)
 
@@ -75,12 +75,12 @@ def test_names_on_disk_are_those_of_the_hub(tensors: dict[str, Tensor]) -> None:
     assert not [name for name in tensors if ".attention." in name or "within" in name]
 
 
-def test_no_two_tensors_that_are_written_share_memory(tensors: dict[str, Tensor]) -> None:
+def test_written_tensors_do_not_share_memory(tensors: dict[str, Tensor]) -> None:
     pointers = [tensor.data_ptr() for tensor in tensors.values() if tensor.numel()]
     assert len(set(pointers)) == len(pointers)
 
 
-def test_names_of_a_state_dict_in_memory_read_the_same(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+def test_a_raw_state_dict_of_transformers_is_read(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> None:
     renamed = {}
     for name, tensor in tensors.items():
         for old, new in (
@@ -100,14 +100,14 @@ def test_names_of_a_state_dict_in_memory_read_the_same(tensors: dict[str, Tensor
     [HEADS, IN_DECODER, ("model.decoder.class_embed.0.", "class_embed.1.", "class_embed.2.")],
     ids=["under the decoder alone", "at the top level alone", "the first apart, as transformers 5.0 saves them"],
 )
-def test_heads_may_stand_in_either_place(
+def test_heads_are_read_from_both_levels(
     dropped: tuple[str, ...], tensors: dict[str, Tensor], state: dict[str, Tensor]
 ) -> None:
     kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(dropped)}
     assert_same(read_weights(kept, CONFIG), state)
 
 
-def test_where_heads_stand_twice_those_of_the_decoder_count(
+def test_the_decoders_heads_come_first(
     tensors: dict[str, Tensor], state: dict[str, Tensor]
 ) -> None:
     mixed = {name: tensor + 1 if name.startswith(HEADS) else tensor for name, tensor in tensors.items()}
@@ -130,14 +130,14 @@ def test_a_single_head_is_shared_by_all_layers_without_sharing_memory(prefix: st
         assert len({tensor.data_ptr() for tensor in (first, *others)}) == 3
 
 
-def test_heads_are_never_tied_where_several_are_there(tensors: dict[str, Tensor]) -> None:
+def test_several_heads_are_never_tied(tensors: dict[str, Tensor]) -> None:
     for name in [name for name in tensors if "class_embed.1." in name]:
         del tensors[name]
     with pytest.raises(DamagedModelError, match=r"lack 'model\.decoder\.class_embed\.1\.weight' and 1 more"):
         read_weights(tensors, CONFIG)
 
 
-def test_counters_of_batches_are_neither_needed_nor_in_the_way(
+def test_batch_counters_are_optional(
     tensors: dict[str, Tensor], state: dict[str, Tensor]
 ) -> None:
     kept = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
@@ -145,7 +145,7 @@ def test_counters_of_batches_are_neither_needed_nor_in_the_way(
     assert_same(read_weights(kept, CONFIG), state)
 
 
-def test_half_precision_is_widened(tensors: dict[str, Tensor]) -> None:
+def test_half_precision_becomes_float32(tensors: dict[str, Tensor]) -> None:
     for dtype in (torch.float16, torch.bfloat16):
         halved = {name: t.to(dtype) if t.is_floating_point() else t for name, t in tensors.items()}
         read = read_weights(halved, CONFIG)
@@ -154,7 +154,7 @@ def test_half_precision_is_widened(tensors: dict[str, Tensor]) -> None:
         assert torch.equal(read["decoder.layers.0.gate.gate.weight"], halved[name].float())
 
 
-def test_reg_scale_and_up_come_from_the_weights_even_as_integers(tensors: dict[str, Tensor]) -> None:
+def test_reg_scale_and_up_are_read_as_floats_or_integers(tensors: dict[str, Tensor]) -> None:
     tensors["model.decoder.reg_scale"] = torch.tensor([8])
     tensors["model.decoder.up"] = torch.tensor(0.25)
     read = read_weights(tensors, CONFIG)
@@ -163,13 +163,13 @@ def test_reg_scale_and_up_come_from_the_weights_even_as_integers(tensors: dict[s
 
 
 @pytest.mark.parametrize("value", [0.0, float("nan")])
-def test_a_reg_scale_that_cannot_divide_is_refused(value: float, tensors: dict[str, Tensor]) -> None:
+def test_an_invalid_reg_scale_is_rejected(value: float, tensors: dict[str, Tensor]) -> None:
     tensors["model.decoder.reg_scale"] = torch.tensor([value])
     with pytest.raises(DamagedModelError, match=r"model\.decoder\.reg_scale"):
         read_weights(tensors, CONFIG)
 
 
-def test_a_missing_tensor_is_named_with_the_number_of_others(tensors: dict[str, Tensor]) -> None:
+def test_a_missing_tensor_is_named_and_others_are_counted(tensors: dict[str, Tensor]) -> None:
     del tensors["model.enc_output.0.bias"]
     with pytest.raises(DamagedModelError, match=r"lack 'model\.enc_output\.0\.bias'$"):
         read_weights(tensors, CONFIG)
@@ -184,24 +184,24 @@ def test_an_unexpected_tensor_is_named(tensors: dict[str, Tensor]) -> None:
             read_weights({**tensors, name: torch.zeros(1)}, CONFIG)
 
 
-def test_a_misshapen_tensor_is_named_with_both_shapes(tensors: dict[str, Tensor]) -> None:
+def test_a_tensor_of_wrong_shape_is_named_with_both_shapes(tensors: dict[str, Tensor]) -> None:
     tensors["model.enc_output.0.weight"] = torch.zeros(32, 31)
     with pytest.raises(DamagedModelError, match=r"'model\.enc_output\.0\.weight' of shape \[32, 31\] .* \[32, 32\]"):
         read_weights(tensors, CONFIG)
 
 
-def test_integers_in_place_of_weights_are_refused(tensors: dict[str, Tensor]) -> None:
+def test_integer_weights_are_rejected(tensors: dict[str, Tensor]) -> None:
     tensors["model.enc_output.0.weight"] = torch.zeros(32, 32, dtype=torch.int8)
     with pytest.raises(DamagedModelError, match=r"'model\.enc_output\.0\.weight' as int8"):
         read_weights(tensors, CONFIG)
 
 
-def test_weights_of_another_number_of_labels_are_refused(tensors: dict[str, Tensor]) -> None:
+def test_weights_for_another_number_of_classes_are_rejected(tensors: dict[str, Tensor]) -> None:
     with pytest.raises(DamagedModelError, match="of shape"):
         read_weights(tensors, tiny(decoder_layers=3, id2label={"0": "a"}))
 
 
-def test_layers_that_transformers_adds_and_never_runs_are_passed_over() -> None:
+def test_layers_that_transformers_never_runs_are_ignored() -> None:
     config = tiny(decoder_layers=3, eval_idx=1)
     state = dict(lively(config).state_dict())
     tensors = write_weights(state, config)
@@ -214,7 +214,7 @@ def test_layers_that_transformers_adds_and_never_runs_are_passed_over() -> None:
     assert_same(read_weights(tensors | extra, config), state)
 
 
-def test_the_faulty_conversion_of_dfine_nano_is_warned_of(tensors: dict[str, Tensor]) -> None:
+def test_the_faulty_conversion_of_dfine_nano_gives_a_warning(tensors: dict[str, Tensor]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_weights(tensors, CONFIG)
@@ -224,6 +224,6 @@ def test_the_faulty_conversion_of_dfine_nano_is_warned_of(tensors: dict[str, Ten
         read_weights(tensors, CONFIG)
 
 
-def test_a_folded_network_cannot_be_written_by_mistake() -> None:
+def test_an_optimized_network_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="training form"):
         write_weights(optimize(lively(CONFIG)).state_dict(), CONFIG)

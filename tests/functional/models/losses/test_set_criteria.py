@@ -41,7 +41,7 @@ def test_every_layer_the_proposals_and_the_masks_have_losses_by_name(judge: Judg
 
 
 @BOTH
-def test_without_masks_proposals_or_auxiliary_layers_there_are_three_losses(judge: Judge, classes: int) -> None:
+def test_a_single_layer_without_masks_has_three_losses(judge: Judge, classes: int) -> None:
     said = answers(2, classes=classes, masks=False)
     alone = SetTrainingDetails(said.logits[-1:], said.boxes[-1:])
     targets = make_targets(3, 1)
@@ -52,7 +52,7 @@ def test_without_masks_proposals_or_auxiliary_layers_there_are_three_losses(judg
 
 
 @BOTH
-def test_a_batch_without_true_boxes_has_losses_of_classes_alone_and_reaches_every_answer(
+def test_a_batch_without_boxes_has_only_class_losses(
     judge: Judge, classes: int
 ) -> None:
     said = answers(2, classes=classes, encoder=True)
@@ -64,7 +64,7 @@ def test_a_batch_without_true_boxes_has_losses_of_classes_alone_and_reaches_ever
 
 
 @BOTH
-def test_more_true_boxes_than_queries_are_judged_as_far_as_queries_go(judge: Judge, classes: int) -> None:
+def test_more_boxes_than_queries_use_all_queries(judge: Judge, classes: int) -> None:
     said = answers(2, classes=classes, encoder=True)
     losses = judge()(said.outputs(), make_targets(40, 2))
     assert all(loss.isfinite() and loss > 0 for loss in losses.values())
@@ -84,7 +84,7 @@ def test_the_order_of_images_does_not_matter(judge: Judge, classes: int) -> None
 
 
 @BOTH
-def test_the_order_of_true_boxes_does_not_matter(judge: Judge, classes: int) -> None:
+def test_the_order_of_boxes_does_not_matter(judge: Judge, classes: int) -> None:
     said, [first, second] = answers(2, classes=classes), make_targets(4, 2)
     assert first.masks is not None
     turned = Targets(first.class_ids.flip(0), first.boxes_cxcywh.flip(0), masks=first.masks.flip(0))
@@ -93,7 +93,7 @@ def test_the_order_of_true_boxes_does_not_matter(judge: Judge, classes: int) -> 
 
 
 @BOTH
-def test_answers_that_are_right_cost_next_to_nothing(judge: Judge, classes: int) -> None:
+def test_correct_predictions_have_almost_no_loss(judge: Judge, classes: int) -> None:
     targets = make_targets(3, 2)
     logits, boxes = torch.full((1, 2, 4, classes), -40.0), torch.full((1, 2, 4, 4), 0.5)
     masks = torch.full((2, 4, 24, 32), -40.0)
@@ -110,7 +110,7 @@ def test_answers_that_are_right_cost_next_to_nothing(judge: Judge, classes: int)
 
 
 @BOTH
-def test_answers_in_half_precision_are_judged_in_float32_also_under_autocast(judge: Judge, classes: int) -> None:
+def test_losses_are_float32_for_half_precision_and_autocast(judge: Judge, classes: int) -> None:
     said, targets = answers(2, classes=classes, encoder=True), make_targets(3, 1)
     exact = judge()(said.outputs(), targets)
     details = said.outputs().details
@@ -130,7 +130,7 @@ def test_answers_in_half_precision_are_judged_in_float32_also_under_autocast(jud
 
 @BOTH
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_an_answer_that_is_not_finite_stops_training_and_names_the_layer(
+def test_non_finite_predictions_stop_training_and_name_the_layer(
     judge: Judge, classes: int, value: float
 ) -> None:
     said = answers(2, classes=classes)
@@ -140,7 +140,7 @@ def test_an_answer_that_is_not_finite_stops_training_and_names_the_layer(
         judge()(said.outputs(), make_targets(2, 2))
 
 
-def test_a_proposal_that_is_not_finite_names_the_encoder() -> None:
+def test_a_non_finite_proposal_names_the_encoder() -> None:
     said = answers(2, encoder=True)
     assert said.encoder_logits is not None
     with torch.no_grad():
@@ -149,12 +149,12 @@ def test_a_proposal_that_is_not_finite_names_the_encoder() -> None:
         deformable()(said.outputs(), make_targets(2, 2))
 
 
-def test_outputs_that_were_not_made_for_training_are_refused() -> None:
+def test_outputs_without_training_details_are_rejected() -> None:
     with pytest.raises(TypeError, match="no training details"):
         detr()(replace(answers(1, classes=CLASSES + 1).outputs(), details=None), make_targets(1))
 
 
-def test_weights_are_the_configurations_and_classes_weigh_as_in_the_originals() -> None:
+def test_weights_come_from_the_configuration() -> None:
     assert detr().weights == SetLossWeights(ce=1, bbox=5, giou=2, mask=1, dice=1)
     assert detr().cost_weights == CostWeights(label=1, l1=5, giou=2)
     assert deformable().weights == SetLossWeights(ce=2, bbox=5, giou=2, mask=1, dice=1)
@@ -165,7 +165,7 @@ def test_weights_are_the_configurations_and_classes_weigh_as_in_the_originals() 
 
 @BOTH
 @pytest.mark.parametrize("term", ["bbox", "giou", "mask", "dice"])
-def test_a_coefficient_multiplies_its_losses_alone(judge: Judge, classes: int, term: str) -> None:
+def test_a_coefficient_multiplies_only_its_losses(judge: Judge, classes: int, term: str) -> None:
     said, targets = answers(2, classes=classes, encoder=True), make_targets(3, 1)
     before = getattr(judge().weights, term)
     losses = judge(**{f"{term}_loss_coefficient": 3 * before})(said.outputs(), targets)
@@ -176,7 +176,7 @@ def test_a_coefficient_multiplies_its_losses_alone(judge: Judge, classes: int, t
     assert values(losses) == pytest.approx(wanted, rel=1e-12)
 
 
-def test_cross_entropy_is_a_mean_in_which_queries_without_a_box_weigh_less() -> None:
+def test_cross_entropy_is_a_weighted_mean() -> None:
     """Worked out by hand: one image, one box, three queries of which the middle one lies on the box."""
     target = Targets(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]]))
     boxes = torch.tensor([[0.1, 0.1, 0.1, 0.1], [0.5, 0.5, 0.2, 0.2], [0.9, 0.9, 0.1, 0.1]])[None, None]
@@ -187,7 +187,7 @@ def test_cross_entropy_is_a_mean_in_which_queries_without_a_box_weigh_less() -> 
     assert losses["loss_bbox"].item() == losses["loss_giou"].item() == pytest.approx(0, abs=1e-6)
 
 
-def test_queries_without_a_box_may_weigh_nothing() -> None:
+def test_the_no_object_weight_may_be_zero() -> None:
     said = answers(2, classes=CLASSES + 1)
     losses = detr(eos_coefficient=0)(said.outputs(), make_targets(0, 0))
     assert losses["loss_ce"].item() == 0
@@ -204,7 +204,7 @@ def test_the_focal_term_is_summed_over_queries_and_divided_by_boxes() -> None:
     assert losses["loss_ce"].item() == pytest.approx(2 * (2 * right + wrong) / 2)
 
 
-def test_proposals_are_judged_by_the_first_class_whatever_the_true_one_is() -> None:
+def test_proposals_are_trained_with_the_first_class() -> None:
     """Worked out by hand: the proposal on the box is sure of class 0, and the box is of class 2."""
     target = Targets(torch.tensor([2]), torch.tensor([[0.5, 0.5, 0.2, 0.2]]))
     said = answers(1, classes=3, masks=False)
@@ -219,14 +219,14 @@ def test_proposals_are_judged_by_the_first_class_whatever_the_true_one_is() -> N
     assert wrong["loss_ce_enc"].item() == pytest.approx(2 * (0.25 * 30 + 0.75 * 30), rel=1e-6)
 
 
-def test_masks_that_nobody_drew_have_losses_of_nothing_and_reach_the_mask_head() -> None:
+def test_without_ground_truth_masks_mask_losses_are_zero() -> None:
     said = answers(2, classes=CLASSES + 1)
     losses = detr()(said.outputs(), make_targets(3, 1, masks=False))
     assert losses["loss_mask"].item() == losses["loss_dice"].item() == 0
     assert not said.gradients(losses)["masks"].any()
 
 
-def test_an_image_without_masks_leaves_the_others_theirs() -> None:
+def test_an_image_without_masks_does_not_affect_others() -> None:
     said, targets = answers(2, classes=CLASSES + 1), make_targets(3, 2)
     some = detr()(said.outputs(), [targets[0], replace(targets[1], masks=None)])
     first = detr()(said.outputs(slice(0, 1)), targets[:1])
@@ -234,13 +234,13 @@ def test_an_image_without_masks_leaves_the_others_theirs() -> None:
         assert some[name].item() == pytest.approx(first[name].item() * 3 / 5)
 
 
-def test_masks_larger_than_the_input_are_a_mistake_that_shows_both_sizes() -> None:
+def test_masks_larger_than_the_input_are_an_error() -> None:
     said, targets = answers(1, classes=CLASSES + 1), make_targets(2, sizes_hw=[(24, 32)])
     with pytest.raises(ValueError, match=r"\(24, 32\) pixels are larger than the input of \(24, 20\)"):
         detr()(said.outputs(mask=padding([(24, 20)])), targets)
 
 
-def test_two_processes_come_to_the_losses_and_gradients_of_one(tmp_path: Path) -> None:
+def test_two_processes_have_the_losses_and_gradients_of_one(tmp_path: Path) -> None:
     """Images with few and many boxes, a process that has none, none at all, and masks that one process lacks."""
     batches = [(3, 0, 9, 2), (0, 0, 4, 1), (0, 0, 0, 0), (1, 1, 5, 2)]
     cases = [(name, counts) for name in ("detr", "deformable") for counts in batches]

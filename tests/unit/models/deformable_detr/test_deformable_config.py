@@ -17,7 +17,7 @@ def through_json(config: DeformableDetrConfig) -> DeformableDetrConfig:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_published_configuration_survives_writing_and_reading(variant: str) -> None:
+def test_published_configurations_survive_writing_and_reading(variant: str) -> None:
     config = published_config(variant, ["cat", "dog"])
     assert through_json(config) == config
 
@@ -41,7 +41,7 @@ def test_an_unusual_configuration_survives_writing_and_reading(changes: dict[str
     assert through_json(config) == config
 
 
-def test_what_the_five_variants_differ_in() -> None:
+def test_the_five_variants_differ_in_these_fields() -> None:
     facts = {
         variant: (config.num_feature_levels, config.backbone.out_indices, config.with_box_refine, config.two_stage)
         for variant in VARIANTS
@@ -58,7 +58,7 @@ def test_what_the_five_variants_differ_in() -> None:
     assert [v for v, b in backbones.items() if isinstance(b, ResNetConfig) and b.dilation] == ["single-scale-dc5"]
 
 
-def test_there_is_no_other_variant() -> None:
+def test_other_variants_are_rejected() -> None:
     with pytest.raises(ValueError, match="deformable-detr-two-scale is not a published model"):
         published_config("two-scale", ["a"])
 
@@ -81,20 +81,20 @@ def newer(**changes: Any) -> dict[str, Any]:
     return {**rest, "dtype": "float32", "backbone_config": backbone, **changes}
 
 
-def test_both_eras_say_the_same() -> None:
+def test_old_and_new_files_give_the_same_configuration() -> None:
     config = read_config(OLDER)
     assert config == read_config(newer())
     assert config.backbone == resnet_variant("resnet50", (2, 3, 4), timm_name="resnet50")
     assert config.labels == ("N/A", "person")
 
 
-def test_both_eras_say_the_same_of_a_single_dilated_level() -> None:
+def test_old_and_new_files_agree_on_a_single_dilated_level() -> None:
     older = read_config({**OLDER, "num_feature_levels": 1, "dilation": True})
     assert older == read_config(newer(num_feature_levels=1, backbone={"out_indices": [4], "output_stride": 16}))
     assert older.backbone == resnet_variant("resnet50", (4,), dilation=True)
 
 
-def test_absent_fields_have_the_defaults_of_transformers() -> None:
+def test_missing_fields_have_the_defaults_of_transformers() -> None:
     config = read_config({"model_type": "deformable_detr"})
     assert config.labels == ("LABEL_0", "LABEL_1")
     assert (config.d_model, config.num_queries, config.queries, config.num_feature_levels) == (256, 300, 300, 4)
@@ -108,12 +108,12 @@ def test_other_names_of_two_fields_are_read() -> None:
     assert read_config(document) == tiny()
 
 
-def test_two_stages_count_proposals() -> None:
+def test_two_stage_models_predict_one_box_per_proposal() -> None:
     assert tiny("with-box-refine-two-stage").queries == 11
     assert tiny("with-box-refine").queries == 12
 
 
-def test_heads_are_tied_where_layers_share_them_alone() -> None:
+def test_heads_are_tied_only_if_layers_share_them() -> None:
     assert {v: write_config(published_config(v, ["a"]))["tie_word_embeddings"] for v in VARIANTS} == {
         "": True,
         "single-scale": True,
@@ -146,12 +146,12 @@ def test_heads_are_tied_where_layers_share_them_alone() -> None:
         ({"disable_custom_kernels": 3}, "disable_custom_kernels"),
     ],
 )
-def test_what_cannot_be_is_refused_by_its_name(changes: dict[str, Any], name: str) -> None:
+def test_invalid_fields_are_named(changes: dict[str, Any], name: str) -> None:
     with pytest.raises(UnsupportedModelError, match=f"'{name}'"):
         read_config({**tiny_json(), **changes})
 
 
-def test_a_backbone_that_is_spelled_out_asks_for_no_pretrained_one() -> None:
+def test_a_complete_backbone_config_needs_no_pretrained_one() -> None:
     """transformers up to 5.0 does by default, and raises where it finds no name for it."""
     assert write_config(tiny())["use_pretrained_backbone"] is False
     assert write_config(published_config("single-scale-dc5", ["a"]))["use_pretrained_backbone"] is False

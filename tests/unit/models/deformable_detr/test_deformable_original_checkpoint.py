@@ -68,7 +68,7 @@ def read_whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     ],
     ids=["heads shared", "single scale", "heads of their own", "two stages", "learned positions"],
 )
-def test_the_original_layout_of_a_network_reads_back_as_the_same_network(config: DeformableDetrConfig) -> None:
+def test_original_weights_convert_to_the_same_network(config: DeformableDetrConfig) -> None:
     state = drawn(config)
     original = read(saved(config, state))
     assert original.config == config
@@ -78,7 +78,7 @@ def test_the_original_layout_of_a_network_reads_back_as_the_same_network(config:
         assert torch.equal(again[name], tensor), name
 
 
-def test_the_first_norm_of_a_decoder_layer_follows_the_attention_to_the_image() -> None:
+def test_the_first_decoder_norm_follows_the_cross_attention() -> None:
     tensors = saved(tiny())
     hub = read(tensors).tensors
     layer, new = "transformer.decoder.layers.1.", "model.decoder.layers.1."
@@ -97,7 +97,7 @@ def test_the_first_norm_of_a_decoder_layer_follows_the_attention_to_the_image() 
         ("with-box-refine-two-stage", "R50, 4 levels, box refinement, two-stage"),
     ],
 )
-def test_every_published_model_is_recognised(variant: str, said: str) -> None:
+def test_every_published_model_is_recognized(variant: str, said: str) -> None:
     config = published_config(variant, PUBLISHED_LABELS[91])
     with empty_weights():
         state = dict(FAMILY.build(config).state_dict())
@@ -108,25 +108,25 @@ def test_every_published_model_is_recognised(variant: str, said: str) -> None:
     assert original.notes[0] == f"recognized as Deformable DETR, {said}"
 
 
-def test_the_arguments_of_a_run_say_what_keys_cannot() -> None:
+def test_arguments_of_the_training_run_are_used() -> None:
     config = tiny(encoder_attention_heads=4, decoder_attention_heads=4, with_box_refine=True, two_stage=True,
                   num_queries=50, two_stage_num_proposals=50, focal_alpha=0.3)  # fmt: skip
     args = {"dilation": False, "nheads": 4, "num_queries": 50, "focal_alpha": 0.3}
     assert read(saved(config), ConversionHints(labels=NAMES, args=args)).config == config
 
 
-def test_without_arguments_dilation_has_to_be_said() -> None:
+def test_dilation_must_be_given_without_arguments() -> None:
     with pytest.raises(UnsupportedModelError, match=r"convert it with `dilation`"):
         read(saved(tiny()), ConversionHints(labels=NAMES))
 
 
-def test_a_mask_head_is_refused_by_name() -> None:
+def test_a_mask_head_is_rejected() -> None:
     tensors = {f"detr.{name}": tensor for name, tensor in saved(tiny()).items()}
     with pytest.raises(UnsupportedModelError, match=r"Deformable DETR with a mask head"):
         read_original(tensors, HINTS)
 
 
-def test_keys_of_another_repository_are_left_to_others() -> None:
+def test_names_of_another_repository_give_none() -> None:
     assert read_original({"decoder.dec_score_head.0.weight": torch.ones(80, 256)}, ConversionHints()) is None
     assert (
         read_original({"transformer.decoder.layers.0.multihead_attn.in_proj_weight": torch.ones(3)}, ConversionHints())
@@ -143,7 +143,7 @@ def test_keys_of_another_repository_are_left_to_others() -> None:
         ({"class_embed.2.bias": None, "class_embed.0.bias": None, "class_embed.1.bias": None}, r"lack 'class_embed"),
     ],
 )
-def test_what_does_not_fit_is_named(change: dict[str, Tensor | None], sentence: str) -> None:
+def test_tensors_that_do_not_fit_are_named(change: dict[str, Tensor | None], sentence: str) -> None:
     changed = {name: tensor for name, tensor in {**saved(tiny()), **change}.items() if tensor is not None}
     with pytest.raises(DamagedModelError, match=sentence):
         read_whole(changed)

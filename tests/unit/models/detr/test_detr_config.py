@@ -22,13 +22,13 @@ def through_json(config: DetrConfig) -> DetrConfig:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_published_configuration_survives_writing_and_reading(variant: str) -> None:
+def test_published_configurations_survive_writing_and_reading(variant: str) -> None:
     config = published_config(variant, ["cat", "dog"])
     assert through_json(config) == config
     assert FAMILY.has_masks(config) == ("panoptic" in variant)
 
 
-def test_a_published_configuration_drops_out_wherever_the_authors_code_does() -> None:
+def test_published_dropout_is_that_of_the_authors_code() -> None:
     """transformers' own leaves attention and perceptrons out."""
     config = published_config("r50", ["cat"])
     assert (config.dropout, config.attention_dropout, config.activation_dropout) == (0.1, 0.1, 0.1)
@@ -39,7 +39,7 @@ def test_a_published_configuration_drops_out_wherever_the_authors_code_does() ->
     ("variant", "millions"),
     [("r50", 41.525), ("r50-dc5", 41.525), ("r101", 60.465), ("r50-panoptic", 42.899), ("r101-panoptic", 61.839)],
 )
-def test_a_published_network_has_its_published_size(variant: str, millions: float) -> None:
+def test_published_networks_have_the_published_size(variant: str, millions: float) -> None:
     with empty_weights():
         network = FAMILY.build(published_config(variant, [str(i) for i in range(250 if "panoptic" in variant else 91)]))
     total = sum(parameter.numel() for parameter in network.parameters())
@@ -67,7 +67,7 @@ def test_an_unusual_configuration_survives_writing_and_reading(changes: dict[str
     assert through_json(config) == config
 
 
-def test_absent_fields_have_the_defaults_of_transformers() -> None:
+def test_missing_fields_have_the_defaults_of_transformers() -> None:
     config = read_config({"model_type": "detr"})
     assert config.labels == ("LABEL_0", "LABEL_1")
     assert config.backbone == resnet_variant("resnet50", (1, 2, 3, 4), timm_name="resnet50")
@@ -76,7 +76,7 @@ def test_absent_fields_have_the_defaults_of_transformers() -> None:
     assert not config.has_masks
 
 
-def test_the_first_files_of_the_hub_are_read() -> None:
+def test_the_oldest_files_of_the_hub_are_read() -> None:
     """As facebook/detr-resnet-101-dc5 has them: no backbone_kwargs, no use_timm_backbone."""
     document = {
         "architectures": ["DetrForObjectDetection"], "model_type": "detr", "backbone": "resnet101", "dilation": True,
@@ -92,13 +92,13 @@ def test_the_first_files_of_the_hub_are_read() -> None:
     assert write_config(config)["encoder_layerdrop"] == 0.0
 
 
-def test_other_names_of_fields_are_understood_where_their_own_is_absent() -> None:
+def test_alternative_field_names_are_accepted() -> None:
     document = {key: value for key, value in tiny_json().items() if key not in ("d_model", "encoder_layers")}
     assert read_config({**document, "hidden_size": 64, "num_hidden_layers": 1}).d_model == 64
     assert read_config({**tiny_json(), "hidden_size": 64, "num_hidden_layers": 9}) == tiny()
 
 
-def test_what_segments_is_told_by_the_architecture() -> None:
+def test_the_architecture_decides_about_the_mask_head() -> None:
     assert read_config(tiny_json(**SEGMENTING)).has_masks
     assert write_config(tiny(**SEGMENTING))["architectures"] == ["DetrForSegmentation"]
     assert not read_config(tiny_json(architectures=None)).has_masks
@@ -128,6 +128,6 @@ def test_the_family_is_found_by_its_model_type() -> None:
         ({"id2label": {"0": 1}}, "'id2label.0'"),
     ],
 )
-def test_a_field_that_is_not_what_it_must_be_is_named(changes: dict[str, Any], field: str) -> None:
+def test_an_invalid_field_is_named(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(UnsupportedModelError, match=field):
         tiny(**changes)

@@ -73,7 +73,7 @@ def read_whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     ],
     ids=["as it is", "learned positions", "masks", "bottlenecks, no encoder"],
 )  # fmt: skip
-def test_the_original_layout_of_a_network_reads_back_as_the_same_network(config: DetrConfig) -> None:
+def test_original_weights_convert_to_the_same_network(config: DetrConfig) -> None:
     state = drawn(config)
     original = read(saved(config, state))
     assert original.config == config
@@ -83,7 +83,7 @@ def test_the_original_layout_of_a_network_reads_back_as_the_same_network(config:
         assert torch.equal(again[name], tensor), name
 
 
-def test_attentions_are_split_and_norms_stand_where_they_are_used() -> None:
+def test_attention_projections_are_split_and_norms_are_in_order() -> None:
     config = tiny()
     tensors = saved(config)
     hub = read(tensors).tensors
@@ -105,7 +105,7 @@ def test_attentions_are_split_and_norms_stand_where_they_are_used() -> None:
         ("r50-dc5-panoptic", 250, "DETR with masks, R50-DC5"),
     ],
 )
-def test_every_published_model_is_recognised(variant: str, classes: int, said: str) -> None:
+def test_every_published_model_is_recognized(variant: str, classes: int, said: str) -> None:
     config = published_config(variant, PUBLISHED_LABELS[classes])
     original = read(saved(config, shapes(config)), ConversionHints(dilation="dc5" in variant))
     assert original.config == config
@@ -114,12 +114,12 @@ def test_every_published_model_is_recognised(variant: str, classes: int, said: s
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet34"])
-def test_smaller_backbones_are_told_by_their_blocks(name: str) -> None:
+def test_smaller_backbones_are_recognized_by_their_blocks(name: str) -> None:
     config = tiny(backbone=resnet_variant(name, (1, 2, 3, 4)))
     assert read(saved(config, shapes(config))).config == config
 
 
-def test_the_arguments_of_a_run_say_what_keys_cannot() -> None:
+def test_arguments_of_the_training_run_are_used() -> None:
     config = tiny(backbone=resnet_variant("resnet18", (1, 2, 3, 4), dilation=True), encoder_attention_heads=4,
                   decoder_attention_heads=4, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0,
                   eos_coefficient=0.2, giou_cost=3.0)  # fmt: skip
@@ -129,36 +129,36 @@ def test_the_arguments_of_a_run_say_what_keys_cannot() -> None:
     assert not told.backbone.dilation  # what the user says goes before
 
 
-def test_without_arguments_dilation_has_to_be_said() -> None:
+def test_dilation_must_be_given_without_arguments() -> None:
     tensors = saved(tiny())
     with pytest.raises(UnsupportedModelError, match=r"convert it with `dilation`"):
         read(tensors, ConversionHints(labels=NAMES))
 
 
-def test_a_dilated_backbone_without_a_name_is_refused() -> None:
+def test_an_unknown_dilated_backbone_is_rejected() -> None:
     with pytest.raises(UnsupportedModelError, match=r"dilated, and is not one of resnet18"):
         read(saved(tiny()), ConversionHints(labels=NAMES, dilation=True))
 
 
-def test_classes_without_names_are_asked_for() -> None:
+def test_missing_class_names_are_an_error() -> None:
     with pytest.raises(
         UnsupportedModelError, match=r"have 4 classes, and the file does not have their names; convert it with `labels`"
     ):
         read(saved(tiny()), ConversionHints(dilation=False))
 
 
-def test_norms_before_attention_are_refused_by_name() -> None:
+def test_pre_norm_models_are_rejected() -> None:
     tensors = {**saved(tiny()), "transformer.encoder.norm.weight": torch.ones(32)}
     with pytest.raises(UnsupportedModelError, match=r"--pre_norm"):
         read(tensors)
 
 
-def test_weights_for_detectron2_are_refused_by_name() -> None:
+def test_weights_for_detectron2_are_rejected() -> None:
     with pytest.raises(UnsupportedModelError, match=r"converted for detectron2"):
         read_original({"detr.backbone.0.backbone.res2.0.conv1.weight": torch.ones(1)}, ConversionHints())
 
 
-def test_keys_of_another_repository_are_left_to_others() -> None:
+def test_names_of_another_repository_give_none() -> None:
     assert read_original({"decoder.dec_score_head.0.weight": torch.ones(80, 256)}, ConversionHints()) is None
     assert read_original({"transformer.level_embed": torch.ones(4, 256)}, ConversionHints()) is None
 
@@ -172,7 +172,7 @@ def test_keys_of_another_repository_are_left_to_others() -> None:
         ({"transformer.encoder.layers.0.self_attn.in_proj_weight": torch.ones(4)}, r"cannot be split into three"),
     ],
 )
-def test_what_does_not_fit_is_named(change: dict[str, Tensor | None], sentence: str) -> None:
+def test_tensors_that_do_not_fit_are_named(change: dict[str, Tensor | None], sentence: str) -> None:
     changed = {name: tensor for name, tensor in {**saved(tiny()), **change}.items() if tensor is not None}
     with pytest.raises(DamagedModelError, match=sentence):
         read_whole(changed)

@@ -39,7 +39,7 @@ def assert_same(read: dict[str, Tensor], state: dict[str, Tensor]) -> None:
 
 
 @pytest.mark.parametrize("config", [CONFIG, timm(CONFIG), DETECTING, timm(DETECTING)])
-def test_what_is_written_reads_back_unchanged(config: DetrConfig) -> None:
+def test_written_weights_read_back_unchanged(config: DetrConfig) -> None:
     state = dict(lively(config).state_dict())
     assert_same(read_weights(write_weights(state, config), config), state)
 
@@ -79,7 +79,7 @@ def test_without_masks_there_is_no_prefix() -> None:
     assert not [name for name in written if name.startswith("detr.")]
 
 
-def test_no_two_tensors_that_are_written_share_memory() -> None:
+def test_written_tensors_do_not_share_memory() -> None:
     written = write_weights(lively(DETECTING).state_dict(), DETECTING)
     pointers = [tensor.data_ptr() for tensor in written.values() if tensor.numel()]
     assert len(set(pointers)) == len(pointers)
@@ -103,7 +103,7 @@ IN_MEMORY = (
 )
 
 
-def test_names_of_a_state_dict_in_memory_read_the_same(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+def test_a_raw_state_dict_of_transformers_is_read(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> None:
     renamed = {}
     for name, tensor in tensors.items():
         for old, new in IN_MEMORY:
@@ -114,7 +114,7 @@ def test_names_of_a_state_dict_in_memory_read_the_same(tensors: dict[str, Tensor
     assert_same(read_weights(renamed, CONFIG), state)
 
 
-def test_either_naming_of_the_backbone_goes_with_either_configuration(
+def test_both_backbone_namings_work_with_both_configurations(
     tensors: dict[str, Tensor], state: dict[str, Tensor]
 ) -> None:
     other = timm(CONFIG)
@@ -122,7 +122,7 @@ def test_either_naming_of_the_backbone_goes_with_either_configuration(
     assert_same(read_weights(write_weights(state, other), CONFIG), state)
 
 
-def test_learned_positions_may_stand_in_either_place() -> None:
+def test_learned_positions_are_read_under_both_names() -> None:
     state = dict(lively(DETECTING).state_dict())
     written = write_weights(state, DETECTING)
     for place in ("model.position_embedding.", "model.backbone.position_embedding."):
@@ -131,26 +131,26 @@ def test_learned_positions_may_stand_in_either_place() -> None:
         assert_same(read_weights(kept, DETECTING), state)
 
 
-def test_a_name_that_stands_twice_with_unlike_numbers_is_refused() -> None:
+def test_duplicates_with_different_values_are_rejected() -> None:
     written = write_weights(lively(DETECTING).state_dict(), DETECTING)
     written["model.position_embedding.row_embeddings.weight"] += 1
     with pytest.raises(DamagedModelError, match=r"position_embedding\.row_embeddings\.weight"):
         read_weights(written, DETECTING)
 
 
-def test_counters_of_batches_are_not_in_the_way(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+def test_batch_counters_are_ignored(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> None:
     for name in ("embedder.embedder.normalization", "bn1", "layer1.0.downsample.1"):
         tensors[f"detr.model.backbone.conv_encoder.model.{name}.num_batches_tracked"] = torch.tensor(7)
     assert_same(read_weights(tensors, CONFIG), state)
 
 
-def test_half_precision_is_widened(tensors: dict[str, Tensor]) -> None:
+def test_half_precision_becomes_float32(tensors: dict[str, Tensor]) -> None:
     for dtype in (torch.float16, torch.bfloat16):
         read = read_weights({name: tensor.to(dtype) for name, tensor in tensors.items()}, CONFIG)
         assert {tensor.dtype for tensor in read.values()} == {torch.float32}
 
 
-def test_a_missing_tensor_is_named_with_the_number_of_others(tensors: dict[str, Tensor]) -> None:
+def test_a_missing_tensor_is_named_and_others_are_counted(tensors: dict[str, Tensor]) -> None:
     del tensors["mask_head.lay3.weight"]
     with pytest.raises(DamagedModelError, match=r"lack 'mask_head\.lay3\.weight'$"):
         read_weights(tensors, CONFIG)
@@ -175,23 +175,23 @@ def test_an_unexpected_tensor_is_named(name: str, tensors: dict[str, Tensor]) ->
         read_weights({**tensors, name: torch.zeros(1)}, CONFIG)
 
 
-def test_weights_with_a_mask_head_do_not_go_with_a_configuration_without(tensors: dict[str, Tensor]) -> None:
+def test_mask_head_weights_need_a_mask_head_configuration(tensors: dict[str, Tensor]) -> None:
     with pytest.raises(DamagedModelError, match=r"no place for '(mask_head|bbox_attention)"):
         read_weights(tensors, dataclasses.replace(CONFIG, has_masks=False))
 
 
-def test_a_misshapen_tensor_is_named_with_both_shapes(tensors: dict[str, Tensor]) -> None:
+def test_a_tensor_of_wrong_shape_is_named_with_both_shapes(tensors: dict[str, Tensor]) -> None:
     tensors["detr.class_labels_classifier.weight"] = torch.zeros(7, 32)
     with pytest.raises(DamagedModelError, match=r"'detr\.class_labels_classifier\.weight' .*\[7, 32\] .* \[6, 32\]"):
         read_weights(tensors, CONFIG)
 
 
-def test_integers_in_place_of_weights_are_refused(tensors: dict[str, Tensor]) -> None:
+def test_integer_weights_are_rejected(tensors: dict[str, Tensor]) -> None:
     tensors["detr.model.input_projection.bias"] = torch.zeros(32, dtype=torch.int8)
     with pytest.raises(DamagedModelError, match=r"'detr\.model\.input_projection\.bias' as int8"):
         read_weights(tensors, CONFIG)
 
 
-def test_a_folded_network_cannot_be_written() -> None:
+def test_an_optimized_network_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="training form"):
         write_weights(optimize(lively(CONFIG)).state_dict(), CONFIG)

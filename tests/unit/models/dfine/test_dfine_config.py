@@ -18,7 +18,7 @@ def through_json(config: DFineConfig) -> DFineConfig:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_published_configuration_survives_writing_and_reading(size: Size) -> None:
+def test_published_configurations_survive_writing_and_reading(size: Size) -> None:
     config = published_config(size, ["cat", "dog"])
     assert through_json(config) == config
 
@@ -41,7 +41,7 @@ def test_an_unusual_configuration_survives_writing_and_reading(changes: dict[str
     assert through_json(config) == config
 
 
-def test_absent_fields_have_the_defaults_of_transformers() -> None:
+def test_missing_fields_have_the_defaults_of_transformers() -> None:
     config = read_config({"model_type": "d_fine"})
     assert config.labels == ("LABEL_0", "LABEL_1")
     assert config.backbone.out_channels == (512, 1024, 2048)
@@ -49,13 +49,13 @@ def test_absent_fields_have_the_defaults_of_transformers() -> None:
     assert (config.d_model, config.num_queries, config.num_denoising) == (256, 300, 100)
 
 
-def test_fields_of_older_and_newer_versions_and_unknown_ones_are_passed_over() -> None:
+def test_unknown_fields_are_ignored() -> None:
     older = {"backbone": None, "use_timm_backbone": False, "backbone_kwargs": None, "torch_dtype": "float32"}
     newer = {"dtype": "bfloat16", "head_dim": 4, "auto_map": {"AutoModel": "evil.py"}, "novelty": [{"a": float("nan")}]}
     assert read_config(tiny_json() | older) == read_config(tiny_json() | newer) == tiny()
 
 
-def test_fields_that_only_training_reads_are_kept_for_saving() -> None:
+def test_training_fields_are_kept_for_saving() -> None:
     written = write_config(tiny(matcher_alpha=0.5, with_box_refine=False, weight_loss_ddf=3))
     assert (written["matcher_alpha"], written["with_box_refine"], written["weight_loss_ddf"]) == (0.5, False, 3)
 
@@ -65,7 +65,7 @@ def test_an_image_size_in_the_configuration_does_not_reach_the_network(name: str
     assert tiny(**{name: [64, 96]}) == tiny(**{name: 64}) == tiny()
 
 
-def test_the_answering_layer_counts_from_either_end() -> None:
+def test_eval_idx_counts_from_both_ends() -> None:
     assert tiny(decoder_layers=4, eval_idx=-2) == tiny(decoder_layers=4, eval_idx=2)
 
 
@@ -77,13 +77,13 @@ def test_maps_may_be_named_numbered_or_counted_from_the_end() -> None:
     assert tiny(backbone={"out_indices": [-3, -2, -1]}) == by_index
 
 
-def test_without_names_there_are_as_many_labels_as_num_labels_says() -> None:
+def test_num_labels_counts_classes_without_names() -> None:
     config = tiny_json(num_labels=3)
     del config["id2label"]
     assert read_config(config).labels == ("LABEL_0", "LABEL_1", "LABEL_2")
 
 
-def test_names_stand_at_their_index_and_holes_are_numbered() -> None:
+def test_missing_class_names_are_numbered() -> None:
     assert tiny(id2label={"2": "c", "0": "a", "7": "x"}).labels == ("a", "LABEL_1", "c")
 
 
@@ -154,7 +154,7 @@ REFUSED: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("field", "value"), REFUSED)
-def test_what_a_field_cannot_be_is_refused_with_its_name(field: str, value: Any) -> None:
+def test_an_invalid_value_is_rejected_with_the_field_name(field: str, value: Any) -> None:
     config = tiny_json()
     place, _, name = field.rpartition(".")
     (config[place] if place else config)[name] = value
@@ -169,13 +169,13 @@ def test_what_a_field_cannot_be_is_refused_with_its_name(field: str, value: Any)
     [10**100_000, [10**100_000], "x" * 10**6, [["deep"]] * 1000],
     ids=["a number", "a number in a list", "a word", "a list"],
 )
-def test_a_refusal_is_short_however_long_the_value(value: Any) -> None:
+def test_the_message_is_short_for_long_values(value: Any) -> None:
     with pytest.raises(UnsupportedModelError) as refusal:
         read_config(tiny_json(d_model=value))
     assert len(str(refusal.value)) < 300
 
 
-def test_nesting_without_end_is_refused_and_does_not_overflow() -> None:
+def test_endless_nesting_is_rejected() -> None:
     nested: list[Any] = []
     for _ in range(100_000):
         nested = [nested]

@@ -30,7 +30,7 @@ def without_denoising(case: OriginalCase) -> Outputs:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_every_loss_is_the_originals(dtype: torch.dtype) -> None:
+def test_losses_equal_the_original_repository(dtype: torch.dtype) -> None:
     case = original_case(dtype)
     losses = DFineCriterion()(case.outputs, case.targets)
     assert losses.keys() == case.losses.keys()
@@ -39,7 +39,7 @@ def test_every_loss_is_the_originals(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_every_gradient_is_the_originals(dtype: torch.dtype) -> None:
+def test_gradients_equal_the_original_repository(dtype: torch.dtype) -> None:
     case = original_case(dtype)
     torch.stack(list(DFineCriterion()(case.outputs, case.targets).values())).sum().backward()
     for name, wanted in case.gradients.items():
@@ -48,7 +48,7 @@ def test_every_gradient_is_the_originals(dtype: torch.dtype) -> None:
         assert (gradient - wanted).abs().max() <= 1e-4 * wanted.abs().max(), name
 
 
-def test_without_denoising_all_other_losses_are_as_they_were() -> None:
+def test_other_losses_do_not_depend_on_denoising() -> None:
     case = original_case()
     losses = DFineCriterion()(without_denoising(case), case.targets)
     wanted = {name: loss for name, loss in case.losses.items() if "_dn_" not in name}
@@ -80,7 +80,7 @@ def test_the_order_of_images_does_not_matter() -> None:
     )
 
 
-def test_a_batch_without_true_boxes_has_losses_of_classes_alone_and_reaches_every_answer() -> None:
+def test_a_batch_without_boxes_has_only_class_losses() -> None:
     case = original_case()
     losses = DFineCriterion()(without_denoising(case), NO_TRUTHS)
     boxes = {name: loss.item() for name, loss in losses.items() if not name.startswith(("loss_vfl", "loss_ddf"))}
@@ -95,7 +95,7 @@ def test_a_batch_without_true_boxes_has_losses_of_classes_alone_and_reaches_ever
             assert tensor.grad.isfinite().all(), name
 
 
-def test_more_true_boxes_than_queries_are_judged_as_far_as_queries_go() -> None:
+def test_more_boxes_than_queries_use_all_queries() -> None:
     case = original_case()
     many = torch.rand(40, 4, generator=torch.Generator().manual_seed(0)) * 0.3 + 0.2
     targets = [Targets(torch.arange(40) % 6, many), case.targets[1]]
@@ -103,7 +103,7 @@ def test_more_true_boxes_than_queries_are_judged_as_far_as_queries_go() -> None:
     assert all(loss.isfinite() and loss > 0 for loss in losses.values())
 
 
-def test_answers_in_half_precision_are_judged_in_float32_also_under_autocast() -> None:
+def test_losses_are_float32_for_half_precision_and_autocast() -> None:
     case = original_case()
     said = details(case)
     halves = replace(
@@ -121,7 +121,7 @@ def test_answers_in_half_precision_are_judged_in_float32_also_under_autocast() -
     assert torch.stack(list(losses.values())).sum().item() == pytest.approx(case.total, rel=0.01)
 
 
-def test_a_student_that_is_its_teacher_has_no_loss_of_distillation() -> None:
+def test_identical_layers_have_no_distillation_loss() -> None:
     case = original_case()
     said = details(case)
     alike = replace(said.predictions, corners=said.predictions.corners[-1:] * 3)
@@ -129,14 +129,14 @@ def test_a_student_that_is_its_teacher_has_no_loss_of_distillation() -> None:
     assert losses["loss_ddf_aux_0"].item() == pytest.approx(0, abs=1e-6)
 
 
-def test_weights_of_a_config_go_before_the_published_ones() -> None:
+def test_weights_in_config_json_replace_published_ones() -> None:
     ours = criterion(tiny(weight_loss_bbox=7, weight_loss_ddf=0.25, matcher_class_cost=3, matcher_gamma=1.5))
     assert ours.weights == DFineLossWeights(bbox=7, ddf=0.25)
     assert ours.costs == CostWeights(label=3, gamma=1.5)
     assert criterion(tiny()).weights == DFineLossWeights(vfl=1, bbox=5, giou=2, fgl=0.15, ddf=1.5)
 
 
-def test_a_weight_multiplies_its_losses_alone() -> None:
+def test_a_weight_multiplies_only_its_losses() -> None:
     case = original_case()
     losses = DFineCriterion(DFineLossWeights(giou=4))(case.outputs, case.targets)
     wanted = {name: loss * (2 if "giou" in name else 1) for name, loss in case.losses.items()}
@@ -146,7 +146,7 @@ def test_a_weight_multiplies_its_losses_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "layer"), [("aux_outputs/1/", "decoder layer 1"), ("enc_aux_outputs/0/", "the encoder")]
 )
-def test_an_answer_that_is_not_finite_stops_training_and_names_who_gave_it(name: str, layer: str) -> None:
+def test_non_finite_predictions_stop_training_and_name_the_layer(name: str, layer: str) -> None:
     case = original_case()
     with torch.no_grad():
         case.inputs[f"outputs/{name}pred_boxes"][1, 3, 2] = math.nan
@@ -154,13 +154,13 @@ def test_an_answer_that_is_not_finite_stops_training_and_names_who_gave_it(name:
         DFineCriterion()(case.outputs, case.targets)
 
 
-def test_outputs_that_were_not_made_for_training_are_refused() -> None:
+def test_outputs_without_training_details_are_rejected() -> None:
     case = original_case()
     with pytest.raises(TypeError, match="no training details"):
         DFineCriterion()(replace(case.outputs, details=None), case.targets)
 
 
-def test_the_union_keeps_for_each_query_the_box_most_layers_gave_it() -> None:
+def test_the_union_set_keeps_each_querys_most_frequent_box() -> None:
     # Query 0: box 1 twice, box 0 once. Query 4: box 0 twice, of which one layer prefers box 2. Query 7: once.
     own = Assignment(
         queries=np.array([[0, 4, 5], [0, 4, 5], [0, 4, 7]]),
@@ -171,13 +171,13 @@ def test_the_union_keeps_for_each_query_the_box_most_layers_gave_it() -> None:
     assert len(agreed.queries) == 4
 
 
-def test_where_votes_are_equal_the_first_box_counts() -> None:
+def test_of_equally_frequent_boxes_the_first_counts() -> None:
     own = Assignment(queries=np.array([[3, 1], [3, 1]]), targets=np.array([[5, 2], [4, 2]]))
     agreed = union_set(own)
     assert (agreed.queries.tolist(), agreed.targets.tolist()) == ([1, 3], [2, 4])
 
 
-def test_a_distribution_on_the_two_bins_around_an_edge_is_the_true_box() -> None:
+def test_edge_targets_give_back_the_ground_truth_box() -> None:
     generator = torch.Generator().manual_seed(0)
     start = torch.rand(50, 4, dtype=torch.float64, generator=generator) * 0.3 + 0.1
     true = start * (0.8 + 0.4 * torch.rand(50, 4, dtype=torch.float64, generator=generator))
@@ -189,7 +189,7 @@ def test_a_distribution_on_the_two_bins_around_an_edge_is_the_true_box() -> None
     assert torch.allclose(bins(chances.log().flatten(1)[None], start[None])[0], true, atol=1e-12)
 
 
-def test_edges_out_of_reach_belong_to_the_outermost_bins() -> None:
+def test_edges_out_of_range_use_the_outermost_bins() -> None:
     """Bins reach twice half the box, from its border inwards as outwards."""
     start = torch.tensor([[0.5, 0.5, 0.2, 0.2]])
     far = xyxy_to_cxcywh(cxcywh_to_xyxy(start) + torch.tensor([[-0.9, 0.9, 0.9, -0.9]]))

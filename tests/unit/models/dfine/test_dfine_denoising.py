@@ -34,14 +34,14 @@ def test_each_group_has_one_positive_and_one_negative_of_each_box() -> None:
     assert torch.allclose(boxes_of(queries, targets), wanted.double(), atol=2e-5)
 
 
-def test_positives_know_the_box_they_were_made_from() -> None:
+def test_positives_are_paired_with_their_boxes() -> None:
     pairs = DenoisingLayout(groups=2, max_boxes=3, counts=(3, 0, 1)).positives()
     # Twelve queries an image; group 1 begins at 6; the third image's box is the fourth of all.
     assert pairs.queries.tolist() == [0, 1, 2, 6, 7, 8, 24, 30]
     assert pairs.targets.tolist() == [0, 1, 2, 0, 1, 2, 3, 3]
 
 
-def test_groups_see_themselves_and_the_others_who_see_none_of_them() -> None:
+def test_the_mask_separates_groups_and_hides_them_from_others() -> None:
     mask = DenoisingLayout(groups=2, max_boxes=1, counts=(1, 1)).mask(3, torch.device("cpu"))
     assert mask.int().tolist() == [
         [1, 1, 0, 0, 1, 1, 1],
@@ -54,12 +54,12 @@ def test_groups_see_themselves_and_the_others_who_see_none_of_them() -> None:
     ]
 
 
-def test_there_are_as_many_groups_as_fit_but_one_at_least() -> None:
+def test_there_are_as_many_groups_as_fit_and_at_least_one() -> None:
     for total, groups in ((12, 4), (11, 3), (3, 1), (1, 1)):
         assert made(make_targets(3, 1), total=total).layout.groups == groups
 
 
-def test_a_batch_without_true_boxes_has_no_denoising() -> None:
+def test_a_batch_without_boxes_has_no_denoising() -> None:
     assert (
         make_denoising_queries(
             make_targets(0, 0), classes=CLASSES, total=12, noise=DenoisingNoise(), dtype=torch.float32
@@ -68,7 +68,7 @@ def test_a_batch_without_true_boxes_has_no_denoising() -> None:
     )
 
 
-def test_edges_of_positives_move_by_less_than_the_noise_and_those_of_negatives_by_once_to_twice_that() -> None:
+def test_negatives_are_shifted_farther_than_positives() -> None:
     targets = [Targets(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.1]]), seed=3)]
     noise = DenoisingNoise(box_scale=0.2)  # so little that no edges pass each other
     noisy = cxcywh_to_xyxy(boxes_of(made(targets, total=500, noise=noise), targets))[0, :, :, 0]  # [groups, 2, 4]
@@ -91,7 +91,7 @@ def test_less_noise_moves_boxes_less() -> None:
     assert torch.allclose(cxcywh_to_xyxy(full) - true, 2 * (cxcywh_to_xyxy(half) - true), atol=1e-4)
 
 
-def test_boxes_stay_within_the_image_and_have_sizes() -> None:
+def test_noisy_boxes_stay_inside_the_image() -> None:
     edge = torch.tensor([[0.02, 0.97, 0.04, 0.06], [0.5, 0.5, 1.0, 1.0]])
     targets = [Targets(torch.tensor([0, 1]), edge, seed=1)]
     noisy = boxes_of(made(targets, total=200), targets)
@@ -101,7 +101,7 @@ def test_boxes_stay_within_the_image_and_have_sizes() -> None:
     assert corners.max() < 1 + 1e-4
 
 
-def test_a_quarter_of_the_labels_is_drawn_anew_and_the_filling_stays() -> None:
+def test_a_quarter_of_the_labels_is_replaced_but_no_padding() -> None:
     targets = make_targets(4, 1)
     queries = made(targets, total=4000)
     labels = queries.class_ids.view(2, -1, 4)
@@ -112,7 +112,7 @@ def test_a_quarter_of_the_labels_is_drawn_anew_and_the_filling_stays() -> None:
     assert labels[0].min() >= 0
 
 
-def test_noise_of_an_image_is_its_own_whatever_the_company() -> None:
+def test_noise_does_not_depend_on_other_images_of_the_batch() -> None:
     targets = make_targets(3, 1, 2)
     together = made(targets, total=12)
     alone = make_denoising_queries(targets[1:2], classes=CLASSES, total=4, noise=DenoisingNoise(), dtype=torch.float64)
@@ -131,7 +131,7 @@ def test_more_groups_do_not_change_the_first_ones() -> None:
     assert torch.equal(few.references, many.references[:, :count])
 
 
-def test_another_seed_is_other_noise_and_the_same_is_the_same() -> None:
+def test_noise_depends_on_the_seed() -> None:
     [target] = make_targets(3)
     again = made([target]).references
     assert torch.equal(made([target]).references, again)
@@ -139,7 +139,7 @@ def test_another_seed_is_other_noise_and_the_same_is_the_same() -> None:
     assert not torch.equal(made([other]).references, again)
 
 
-def test_drawing_noise_leaves_the_global_generator_alone() -> None:
+def test_noise_does_not_use_the_global_generator() -> None:
     before = torch.get_rng_state()
     made(make_targets(3))
     assert torch.equal(torch.get_rng_state(), before)

@@ -29,14 +29,14 @@ def group_of(groups: tuple[ParameterGroup, ...], name: str) -> ParameterGroup:
 
 
 @pytest.mark.parametrize(("size", "frozen"), [("n", False), ("x", True)])
-def test_groups_are_as_large_as_the_published_ones(size: Size, frozen: bool) -> None:
+def test_groups_have_the_published_sizes(size: Size, frozen: bool) -> None:
     groups = FAMILY.parameter_groups(network(size, frozen=frozen))
     assert tuple(len(group.names) for group in groups) == PUBLISHED[size]
 
 
 @pytest.mark.parametrize("frozen", [True, False])
 @pytest.mark.parametrize("affine", [True, False])
-def test_every_parameter_that_learns_is_in_one_group(frozen: bool, affine: bool) -> None:
+def test_every_trainable_parameter_is_in_one_group(frozen: bool, affine: bool) -> None:
     config = tiny(freeze_backbone_batch_norms=frozen, backbone={"use_learnable_affine_block": affine})
     learner = DFine(config)
     grouped = [name for group in FAMILY.parameter_groups(learner) for name in group.names]
@@ -45,7 +45,7 @@ def test_every_parameter_that_learns_is_in_one_group(frozen: bool, affine: bool)
     assert set(grouped) == {name for name, parameter in parameters.items() if parameter.requires_grad}
 
 
-def test_the_backbone_decays_and_has_its_own_rate_norms_and_affines_too() -> None:
+def test_the_complete_backbone_has_its_own_rate_and_decay() -> None:
     groups = FAMILY.parameter_groups(network("n", frozen=False))
     names = [name for name in groups[0].names if "norm" in name or "affine" in name]
     assert names
@@ -55,7 +55,7 @@ def test_the_backbone_decays_and_has_its_own_rate_norms_and_affines_too() -> Non
 
 
 @pytest.mark.parametrize(("size", "frozen", "decays"), [("n", False, False), ("n", True, False), ("x", True, True)])
-def test_biases_decay_in_the_large_sizes_alone(size: Size, frozen: bool, decays: bool) -> None:
+def test_biases_decay_only_in_the_large_sizes(size: Size, frozen: bool, decays: bool) -> None:
     groups = FAMILY.parameter_groups(network(size, frozen=frozen))
     assert group_of(groups, "decoder.class_heads.0.bias").decay is decays
     assert group_of(groups, "decoder.class_heads.0.weight").decay
@@ -64,6 +64,6 @@ def test_biases_decay_in_the_large_sizes_alone(size: Size, frozen: bool, decays:
     assert group_of(groups, "denoising_labels.weight").decay
 
 
-def test_what_the_network_holds_fixed_is_in_no_group() -> None:
+def test_frozen_parameters_are_in_no_group() -> None:
     names = {name for group in FAMILY.parameter_groups(network("s", frozen=False)) for name in group.names}
     assert not {name for name in names if name.startswith("decoder.bins.")}

@@ -44,7 +44,7 @@ def looped(values: Tensor, shapes: tuple[tuple[int, int], ...], cells: Tensor, w
 
 
 @pytest.mark.parametrize("learning", [False, True])
-def test_gathering_is_what_a_loop_over_points_gives(learning: bool) -> None:
+def test_sampling_equals_a_loop_over_points(learning: bool) -> None:
     values, cells, weights = drawn()
     gathered = gather(values.requires_grad_(learning), SHAPES, cells, weights)
     torch.testing.assert_close(gathered, looped(values.detach(), SHAPES, cells, weights))
@@ -56,25 +56,25 @@ def ways(values: Tensor, shapes: tuple[tuple[int, int], ...], cells: Tensor, wei
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shapes", [SHAPES, ((2, 9),), ((40, 30), (20, 15), (10, 8), (5, 4))])
-def test_bags_and_grids_give_the_same(shapes: tuple[tuple[int, int], ...], dtype: torch.dtype) -> None:
+def test_embedding_bags_and_grid_sampling_give_the_same(shapes: tuple[tuple[int, int], ...], dtype: torch.dtype) -> None:
     bags, grids = ways(*(lambda v, c, w: (v, shapes, c, w))(*drawn(shapes, dtype)))
     torch.testing.assert_close(bags, grids, rtol=1e-5, atol=1e-5 if dtype == torch.float32 else 1e-12)
 
 
 @pytest.mark.parametrize("shapes", [((1, 1),), ((1, 6), (2, 2)), ((4, 1),)])
-def test_maps_of_a_single_row_or_column_are_gathered_too(shapes: tuple[tuple[int, int], ...]) -> None:
+def test_maps_of_a_single_row_or_column_are_sampled(shapes: tuple[tuple[int, int], ...]) -> None:
     values, cells, weights = drawn(shapes)
     torch.testing.assert_close(gather(values, shapes, cells, weights), looped(values, shapes, cells, weights))
 
 
-def test_points_far_beyond_the_maps_find_nothing() -> None:
+def test_points_far_outside_the_maps_give_zeros() -> None:
     values, cells, weights = drawn()
     for far in (1e6, 1e12, math.inf):
         for way in ways(values, SHAPES, torch.full_like(cells, far), weights)[:1]:
             assert not way.any()
 
 
-def test_points_that_are_no_numbers_show_in_the_answer_and_nowhere_else() -> None:
+def test_nan_points_affect_only_their_own_output() -> None:
     values, cells, weights = drawn()
     cells[0, 2] = math.nan
     gathered = gather(values, SHAPES, cells, weights)
@@ -83,7 +83,7 @@ def test_points_that_are_no_numbers_show_in_the_answer_and_nowhere_else() -> Non
     assert gathered.isfinite().all()
 
 
-def test_pieces_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunked_sampling_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     values, cells, weights = drawn()
     whole = sampling._by_grids(values, SHAPES, cells, weights)
     monkeypatch.setattr(sampling, "_MAX_SAMPLED", 2 * BATCH * WIDTH * POINTS)  # two queries at a time
@@ -91,7 +91,7 @@ def test_pieces_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> No
         torch.testing.assert_close(sampling._by_grids(values, SHAPES, cells, weights), whole)
 
 
-def test_gradients_are_those_of_finite_differences() -> None:
+def test_gradients_match_finite_differences() -> None:
     values, cells, weights = drawn()
     cells = cells[:, 1:, :, :2] + 0.01  # away from the cells themselves, where the slope jumps
     weights = weights[:, 1:, :2]
@@ -121,7 +121,7 @@ def test_folded_attention_gives_the_same(coordinates: int) -> None:
     torch.testing.assert_close(again, weights)
 
 
-def test_an_aim_spelled_out_for_every_point_is_the_same() -> None:
+def test_expanded_reference_cells_give_the_same() -> None:
     attention, generator = lively_attention(), torch.Generator().manual_seed(1)
     queries = torch.randn(BATCH, QUERIES, WIDTH, generator=generator, dtype=torch.float64)
     aim = ReferenceCells.from_references(torch.rand(1, QUERIES, 3, 2, generator=generator, dtype=torch.float64), SHAPES)
@@ -131,7 +131,7 @@ def test_an_aim_spelled_out_for_every_point_is_the_same() -> None:
     assert torch.equal(plain, spread)
 
 
-def test_what_is_padding_is_never_seen() -> None:
+def test_padding_is_never_attended_to() -> None:
     attention = lively_attention()
     tokens, _, _ = drawn()
     padding = torch.rand(tokens.shape[:2], generator=torch.Generator().manual_seed(2)) < 0.4
@@ -140,7 +140,7 @@ def test_what_is_padding_is_never_seen() -> None:
     torch.testing.assert_close(values[~padding], attention.values(tokens, None)[~padding])
 
 
-def test_heads_look_their_own_way_at_first() -> None:
+def test_heads_start_with_different_directions() -> None:
     attention = DeformableAttention(WIDTH, HEADS, 2, POINTS)
     offsets = attention.offsets.bias.view(HEADS, 2, POINTS, 2)
     expected = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])

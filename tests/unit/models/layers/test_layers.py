@@ -52,7 +52,7 @@ def test_frozen_norm_is_batch_norm_in_evaluation() -> None:
     assert not list(frozen.parameters())
 
 
-def test_a_group_norm_of_many_numbers_is_pytorchs_and_of_one_its_bias() -> None:
+def test_group_norm_is_pytorchs_and_the_bias_for_single_values() -> None:
     norm = GroupNorm(4, 8).double()
     alone = GroupNorm(8, 8).double()
     for one in (norm, alone):
@@ -65,7 +65,7 @@ def test_a_group_norm_of_many_numbers_is_pytorchs_and_of_one_its_bias() -> None:
 
 @pytest.mark.parametrize("scale", [0.7, -0.7, 0.0])
 @pytest.mark.parametrize("activation", ["relu", "silu", None])
-def test_a_folded_convolution_does_what_its_parts_did(scale: float, activation: str | None) -> None:
+def test_a_folded_convolution_equals_its_parts(scale: float, activation: str | None) -> None:
     norm = FrozenBatchNorm2d(6)
     norm.running_mean.copy_(drawn(6))
     norm.running_var.copy_(drawn(6).abs() + 0.1)
@@ -84,7 +84,7 @@ def test_a_folded_convolution_does_what_its_parts_did(scale: float, activation: 
     assert isinstance(block.activation, Clamp) == (activation == "relu")
 
 
-def test_two_convolutions_of_unlike_kernels_become_their_sum() -> None:
+def test_two_convolutions_of_different_kernels_are_summed() -> None:
     large, small = nn.Conv2d(3, 4, 3, padding=1).double(), nn.Conv2d(3, 4, 1).double()
     x = drawn(1, 3, 5, 6)
     assert torch.allclose(sum_of(large, small)(x), large(x) + small(x))
@@ -112,7 +112,7 @@ def test_self_attention_is_that_of_torch(with_weights: bool, folded: bool) -> No
 
 
 @pytest.mark.parametrize("method", ["default", "discrete"])
-def test_sampling_is_the_weighted_sum_of_what_lies_at_the_points(method: SamplingMethod) -> None:
+def test_sampling_is_the_weighted_sum_at_the_points(method: SamplingMethod) -> None:
     batch, queries, heads, width = 2, 3, 2, 6
     shapes, points = ((4, 5), (2, 3)), (2, 1)
     tokens = drawn(batch, 4 * 5 + 2 * 3, width)
@@ -150,7 +150,7 @@ def look_up(grid: Tensor, x: float, y: float, method: SamplingMethod) -> Tensor:
     return value
 
 
-def test_points_start_out_one_step_after_the_other_and_folding_keeps_them() -> None:
+def test_initial_sampling_points_and_folding() -> None:
     sampling = BoxSampling(8, 4, (2, 3)).double()
     steps = sampling.offsets.bias.view(4, 5, 2).abs().amax(-1)
     assert torch.allclose(steps, torch.tensor([1.0, 2, 1, 2, 3], dtype=torch.float64).expand(4, -1))
@@ -165,7 +165,7 @@ def test_points_start_out_one_step_after_the_other_and_folding_keeps_them() -> N
         assert torch.allclose(one, other, atol=1e-6)  # 1 / 3 is a float32 in a checkpoint
 
 
-def test_bins_are_symmetric_and_a_box_stays_where_all_weight_is_in_the_middle() -> None:
+def test_bins_are_symmetric_and_the_middle_bin_keeps_the_box() -> None:
     bins = EdgeBins(32, reg_scale=4.0, up=0.5).double()
     offsets = bins.bin_offsets()
     assert offsets.shape == (33,)
@@ -184,11 +184,11 @@ def test_bins_are_symmetric_and_a_box_stays_where_all_weight_is_in_the_middle() 
     assert torch.allclose(bins.offsets, offsets)  # type: ignore[arg-type]
 
 
-def test_location_quality_says_nothing_before_training() -> None:
+def test_location_quality_is_zero_before_training() -> None:
     assert LocationQualityEstimator(8, top=3, hidden=4, layers=2)(torch.randn(2, 5, 36)).abs().max() == 0
 
 
-def test_anchors_sit_in_their_cells_and_those_at_the_border_are_not_used() -> None:
+def test_anchors_are_in_their_cells_and_invalid_at_the_border() -> None:
     logits, valid = anchor_grid(((100, 50), (2, 1)), device=CPU, dtype=torch.float64)
     boxes = logits.sigmoid()
     assert boxes[101].tolist() == pytest.approx([1.5 / 50, 2.5 / 100, 0.05, 0.05])
@@ -205,7 +205,7 @@ def test_pooling_is_max_pooling() -> None:
     assert torch.equal(_largest_of_four(x), F.max_pool2d(x, 2, 1, ceil_mode=True))
 
 
-def test_the_backbone_hands_out_the_maps_it_names() -> None:
+def test_the_backbone_returns_the_configured_maps() -> None:
     config = tiny(backbone={"out_indices": [1, 2, 3]}, encoder_in_channels=[16, 24, 32]).backbone
     assert config.out_strides == ((4, 4), (8, 8), (16, 16))
     maps = HGNetV2(config)(torch.zeros(1, 3, 64, 96))

@@ -17,7 +17,7 @@ def positions(size_hw: tuple[int, int], mask: Tensor | None = None, shift: float
 
 
 @pytest.mark.parametrize("shift", [0.0, -0.5])
-def test_sines_and_cosines_of_rows_come_before_those_of_columns(shift: float) -> None:
+def test_row_encodings_come_before_column_encodings(shift: float) -> None:
     grid = positions((3, 5), shift=shift).view(3, 5, 8)
     for row in range(3):
         for column in range(5):
@@ -29,19 +29,19 @@ def test_sines_and_cosines_of_rows_come_before_those_of_columns(shift: float) ->
 
 
 @pytest.mark.parametrize("shift", [0.0, -0.5])
-def test_a_mask_of_a_whole_image_changes_nothing(shift: float) -> None:
+def test_a_mask_without_padding_changes_no_positions(shift: float) -> None:
     whole = positions((4, 3), torch.ones(2, 4, 3, dtype=torch.bool), shift)
     torch.testing.assert_close(whole, positions((4, 3), shift=shift).expand(2, -1, -1))
 
 
-def test_what_is_padded_has_the_positions_of_the_image_alone() -> None:
+def test_padding_does_not_change_positions_of_the_image() -> None:
     mask = torch.zeros(1, 6, 7, dtype=torch.bool)
     mask[:, :4, :5] = True
     padded = positions((6, 7), mask, -0.5).view(6, 7, 8)[:4, :5]
     torch.testing.assert_close(padded, positions((4, 5), shift=-0.5).view(4, 5, 8))
 
 
-def test_boxes_have_the_waves_of_each_number_in_turn() -> None:
+def test_box_encodings_are_those_of_each_coordinate() -> None:
     box = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
     angles = [angle / slower for angle in (box * 2 * math.pi).tolist() for slower in (1, 100)]
     expected = [wave(angle) for angle in angles for wave in (math.sin, math.cos)]
@@ -54,6 +54,6 @@ def test_learned_positions_are_the_columns_then_the_rows() -> None:
     torch.testing.assert_close(grid[1, 2], torch.cat((learned.columns.weight[2], learned.rows.weight[1])))
 
 
-def test_an_image_larger_than_the_learned_positions_is_refused() -> None:
+def test_an_image_beyond_learned_positions_is_rejected() -> None:
     with pytest.raises(UnsupportedModelError, match=r"51 x 2 cells.*learned positions for 50 x 50"):
         LearnedPositions(4)((51, 2))

@@ -32,7 +32,7 @@ def test_no_other_assignment_is_cheaper(shape: tuple[int, int]) -> None:
     assert sorted(queries) == list(queries)
 
 
-def test_every_layer_and_image_is_what_scipy_says_of_it_alone() -> None:
+def test_layers_and_images_are_assigned_as_scipy_does() -> None:
     counts = [3, 0, 9, 1]
     costs = torch.randn(2, 4, 6, 9, generator=torch.Generator().manual_seed(0))
     found = assign(costs, counts, ["one", "two"])
@@ -45,13 +45,13 @@ def test_every_layer_and_image_is_what_scipy_says_of_it_alone() -> None:
         assert list(zip(found.queries[layer], found.targets[layer], strict=True)) == wanted
 
 
-def test_without_true_boxes_nothing_is_assigned() -> None:
+def test_nothing_is_assigned_without_ground_truth_boxes() -> None:
     found = assign(torch.zeros(3, 2, 5, 0), [0, 0], ["one", "two", "three"])
     assert found.queries.shape == found.targets.shape == (3, 0)
     assert found.to(torch.device("cpu")).queries.dtype == torch.int64
 
 
-def test_costs_that_belong_to_no_box_do_not_count() -> None:
+def test_costs_of_padding_do_not_count() -> None:
     costs = torch.randn(1, 2, 5, 3, generator=torch.Generator().manual_seed(0))
     spoilt = costs.clone()
     spoilt[0, 0, :, 2] = torch.nan
@@ -60,7 +60,7 @@ def test_costs_that_belong_to_no_box_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_cost_that_is_not_finite_stops_training_and_names_the_layer(value: float) -> None:
+def test_a_non_finite_cost_stops_training_and_names_the_layer(value: float) -> None:
     costs = torch.zeros(2, 3, 4, 2)
     costs[1, 2, 0, 1] = value
     with pytest.raises(DivergedError, match=r"predictions of the second are not finite \(image 3"):
@@ -69,13 +69,13 @@ def test_a_cost_that_is_not_finite_stops_training_and_names_the_layer(value: flo
         match(costs[1, 2].numpy())
 
 
-def test_without_scipy_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_scipy_is_reported_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     with pytest.raises(UsageError, match=r"pip install 'detcli\[train\]'"):
         match(np.zeros((2, 2)))
 
 
-def test_a_cost_is_worked_out_by_hand() -> None:
+def test_focal_costs_match_a_manual_calculation() -> None:
     truths = TargetBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
     logits = torch.tensor([[[[0.3, math.log(4)]]]], dtype=torch.float64)  # class 1 with chance 0.8
     boxes = torch.tensor(
@@ -87,7 +87,7 @@ def test_a_cost_is_worked_out_by_hand() -> None:
     assert cost.item() == pytest.approx(2 * focal + 5 * 0.1 - 2 / 3, abs=1e-6)
 
 
-def test_a_cost_of_softmax_is_worked_out_by_hand() -> None:
+def test_softmax_costs_match_a_manual_calculation() -> None:
     truths = TargetBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
     logits = torch.tensor([[[[0.3, 0.5, 0.2]]]], dtype=torch.float64).log()  # two classes, and nothing here
     boxes = torch.tensor([[[[0.6, 0.5, 0.2, 0.2]]]], dtype=torch.float64)
@@ -96,7 +96,7 @@ def test_a_cost_of_softmax_is_worked_out_by_hand() -> None:
 
 
 @pytest.mark.parametrize("costs", [focal_costs, softmax_costs])
-def test_costs_of_an_image_do_not_depend_on_its_company(costs: Costs) -> None:
+def test_costs_do_not_depend_on_other_images_of_the_batch(costs: Costs) -> None:
     generator = torch.Generator().manual_seed(0)
     logits, boxes = (
         torch.randn(2, 3, 5, 4, generator=generator),

@@ -20,7 +20,7 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def test_varifocal_is_worked_out_by_hand() -> None:
+def test_varifocal_loss_matches_a_manual_calculation() -> None:
     logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # chances 1/2 and 3/4
     places = (torch.tensor([0]), torch.tensor([0]), torch.tensor([1]))
     [loss] = varifocal(logits, places, torch.tensor([0.6]), alpha=0.75, gamma=2)
@@ -29,7 +29,7 @@ def test_varifocal_is_worked_out_by_hand() -> None:
     assert loss.item() == pytest.approx(wrong + right)
 
 
-def test_varifocal_is_least_where_chances_are_the_quality() -> None:
+def test_varifocal_loss_is_lowest_if_scores_equal_the_quality() -> None:
     logits = torch.logit(torch.tensor([[[0.6]]], dtype=torch.float64)).requires_grad_()
     places = (torch.tensor([0]), torch.tensor([0]), torch.tensor([0]))
     varifocal(logits, places, torch.tensor([0.6])).sum().backward()
@@ -37,7 +37,7 @@ def test_varifocal_is_least_where_chances_are_the_quality() -> None:
     assert logits.grad.abs().max() < 1e-7
 
 
-def test_varifocal_adds_up_each_layer_apart() -> None:
+def test_varifocal_loss_sums_each_layer_separately() -> None:
     logits = random(3, 5, 4)
     places = (torch.tensor([[0], [1], [2]]), torch.tensor([[4], [2], [0]]), torch.tensor([[3], [1], [1]]))
     quality = torch.tensor([[0.1], [0.5], [0.9]])
@@ -48,14 +48,14 @@ def test_varifocal_adds_up_each_layer_apart() -> None:
         assert together[layer].item() == pytest.approx(alone.item())
 
 
-def test_a_focal_term_is_worked_out_by_hand() -> None:
+def test_focal_loss_matches_a_manual_calculation() -> None:
     logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # chances 1/2 and 3/4
     places = (torch.tensor([0]), torch.tensor([0]), torch.tensor([1]))
     [loss] = focal(logits, places, alpha=0.25, gamma=2)
     assert loss.item() == pytest.approx(0.75 * 0.5**2 * -math.log(0.5) + 0.25 * 0.25**2 * -math.log(0.75))
 
 
-def test_a_focal_term_finds_no_gradient_where_chances_are_right_and_none_that_is_not_finite_anywhere() -> None:
+def test_focal_loss_has_finite_gradients_and_none_for_certain_scores() -> None:
     logits = torch.tensor([[[-200.0, 200.0, 0.0, 200.0, -200.0]]], dtype=torch.float64).requires_grad_()
     places = (torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), torch.tensor([1, 4]))
     focal(logits, places).sum().backward()
@@ -65,28 +65,28 @@ def test_a_focal_term_finds_no_gradient_where_chances_are_right_and_none_that_is
     assert logits.grad[0, 0, 3] > 0 > logits.grad[0, 0, 4]
 
 
-def test_a_cross_entropy_weighs_queries_without_a_class_less() -> None:
+def test_cross_entropy_weights_queries_without_object_less() -> None:
     logits = torch.tensor([[[0.2, 0.3, 0.5], [0.1, 0.7, 0.2]]], dtype=torch.float64).log()
     places = (torch.tensor([0]), torch.tensor([1]), torch.tensor([0]))
     [loss] = cross_entropy(logits, places, no_object_weight=0.1)
     assert loss.item() == pytest.approx(0.1 * -math.log(0.5) - math.log(0.1))
 
 
-def test_terms_of_masks_are_worked_out_by_hand() -> None:
+def test_mask_losses_match_a_manual_calculation() -> None:
     logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # chances 1/2 and 3/4
     [far], [apart] = mask_terms(logits, torch.tensor([[[0.0, 1.0]]], dtype=torch.float64))
     assert far.item() == pytest.approx((0.75 * 0.5**2 * -math.log(0.5) + 0.25 * 0.25**2 * -math.log(0.75)) / 2)
     assert apart.item() == pytest.approx(1 - (2 * 0.75 + 1) / (1.25 + 1 + 1))
 
 
-def test_terms_of_masks_of_different_sizes_are_those_of_the_larger_answer() -> None:
+def test_mask_logits_are_resized_to_the_ground_truth() -> None:
     small, true = random(3, 4, 6), (random(3, 16, 24, seed=1) > 0).double()
     large = torch.nn.functional.interpolate(small[None], size=(16, 24), mode="bilinear")[0]
     for term, wanted in zip(mask_terms(small, true), mask_terms(large, true), strict=True):
         assert torch.allclose(term, wanted, atol=1e-12)
 
 
-def test_terms_of_a_box_that_is_right_are_nothing() -> None:
+def test_box_losses_of_a_correct_box_are_zero() -> None:
     boxes = random(4, 4).sigmoid()
     distance, apart, quality = box_terms(boxes, boxes)
     assert distance.abs().max() == 0
@@ -102,7 +102,7 @@ def test_the_quality_of_a_box_carries_no_gradient() -> None:
     assert apart.requires_grad
 
 
-def test_a_target_on_a_bin_is_a_cross_entropy_and_one_between_two_is_shared() -> None:
+def test_distribution_focal_loss_splits_targets_between_bins() -> None:
     logits = random(2, 3, 4, 9)
     left = torch.tensor([[0, 3, 5, 7]]).expand(3, 4)
     on_left, on_right, between = (
@@ -114,7 +114,7 @@ def test_a_target_on_a_bin_is_a_cross_entropy_and_one_between_two_is_shared() ->
     assert torch.allclose(between, 0.75 * on_left + 0.25 * on_right)
 
 
-def test_a_student_who_agrees_has_nothing_to_learn_and_none_teaches_the_teacher() -> None:
+def test_distillation_of_equals_is_zero_and_never_trains_the_teacher() -> None:
     teacher, student = random(5, 9).requires_grad_(), random(2, 5, 9, seed=1).requires_grad_()
     assert distillation(teacher, teacher, temperature=5.0).abs().max() < 1e-12
     apart = distillation(student, teacher, temperature=5.0)

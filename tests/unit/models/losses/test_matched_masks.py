@@ -20,7 +20,7 @@ def logits() -> Tensor:
     return torch.randn(2, 5, 6, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
 
 
-def test_how_many_masks_are_judged_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chunk_size_does_not_change_mask_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts = logits(), logits()
     torch.stack(judged(whole)).sum().backward()
     monkeypatch.setattr(matched_masks, "_PIXELS_AT_ONCE", 2 * 24 * 32)  # two masks, then two, then one
@@ -31,7 +31,7 @@ def test_how_many_masks_are_judged_at_once_changes_nothing(monkeypatch: pytest.M
     assert torch.allclose(parts.grad, whole.grad, rtol=1e-10)
 
 
-def test_queries_that_answer_for_nothing_have_no_part_in_it() -> None:
+def test_unmatched_queries_have_no_mask_loss() -> None:
     told = logits()
     torch.stack(judged(told)).sum().backward()
     assert told.grad is not None
@@ -39,7 +39,7 @@ def test_queries_that_answer_for_nothing_have_no_part_in_it() -> None:
     assert reached.nonzero().flatten().tolist() == sorted(PAIRS.queries.tolist())
 
 
-def test_between_the_losses_and_their_gradients_no_floats_of_whole_images_are_kept() -> None:
+def test_no_float_masks_are_kept_for_the_backward_pass() -> None:
     told, kept = logits(), []
 
     def keep(tensor: Tensor) -> Tensor:

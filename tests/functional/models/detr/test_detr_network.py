@@ -70,9 +70,7 @@ def test_pixels_in_the_padding_do_not_matter(network: Detr) -> None:
 
 @pytest.mark.parametrize("positions", ["sine", "learned"])
 @pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
-def test_optimizing_keeps_results_and_can_be_repeated(
-    positions: str, form: dict[str, object]
-) -> None:
+def test_optimizing_keeps_results_and_can_be_repeated(positions: str, form: dict[str, object]) -> None:
     network = lively(tiny(position_embedding_type=positions, **form)).double()
     pixels, mask = padded((96, 130), (70, 101))
     before = run(network, pixels, mask)

@@ -107,9 +107,7 @@ def test_heads_are_read_from_both_levels(
     assert_same(read_weights(kept, CONFIG), state)
 
 
-def test_the_decoders_heads_come_first(
-    tensors: dict[str, Tensor], state: dict[str, Tensor]
-) -> None:
+def test_the_decoders_heads_come_first(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> None:
     mixed = {name: tensor + 1 if name.startswith(HEADS) else tensor for name, tensor in tensors.items()}
     assert_same(read_weights(mixed, CONFIG), state)
     assert_same(read_weights(dict(reversed(mixed.items())), CONFIG), state)
@@ -137,9 +135,7 @@ def test_several_heads_are_never_tied(tensors: dict[str, Tensor]) -> None:
         read_weights(tensors, CONFIG)
 
 
-def test_batch_counters_are_optional(
-    tensors: dict[str, Tensor], state: dict[str, Tensor]
-) -> None:
+def test_batch_counters_are_optional(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> None:
     kept = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
     kept["model.backbone.model.embedder.stem1.normalization.num_batches_tracked"] = torch.tensor(7)
     assert_same(read_weights(kept, CONFIG), state)

@@ -52,9 +52,7 @@ def test_a_single_layer_without_masks_has_three_losses(judge: Judge, classes: in
 
 
 @BOTH
-def test_a_batch_without_boxes_has_only_class_losses(
-    judge: Judge, classes: int
-) -> None:
+def test_a_batch_without_boxes_has_only_class_losses(judge: Judge, classes: int) -> None:
     said = answers(2, classes=classes, encoder=True)
     losses = judge()(said.outputs(), make_targets(0, 0))
     of_classes = {"loss_ce", "loss_ce_aux_0", "loss_ce_aux_1", "loss_ce_enc"}
@@ -130,9 +128,7 @@ def test_losses_are_float32_for_half_precision_and_autocast(judge: Judge, classe
 
 @BOTH
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_non_finite_predictions_stop_training_and_name_the_layer(
-    judge: Judge, classes: int, value: float
-) -> None:
+def test_non_finite_predictions_stop_training_and_name_the_layer(judge: Judge, classes: int, value: float) -> None:
     said = answers(2, classes=classes)
     with torch.no_grad():
         said.boxes[1, 1, 3, 2] = value

@@ -56,7 +56,9 @@ def ways(values: Tensor, shapes: tuple[tuple[int, int], ...], cells: Tensor, wei
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shapes", [SHAPES, ((2, 9),), ((40, 30), (20, 15), (10, 8), (5, 4))])
-def test_embedding_bags_and_grid_sampling_give_the_same(shapes: tuple[tuple[int, int], ...], dtype: torch.dtype) -> None:
+def test_embedding_bags_and_grid_sampling_give_the_same(
+    shapes: tuple[tuple[int, int], ...], dtype: torch.dtype
+) -> None:
     bags, grids = ways(*(lambda v, c, w: (v, shapes, c, w))(*drawn(shapes, dtype)))
     torch.testing.assert_close(bags, grids, rtol=1e-5, atol=1e-5 if dtype == torch.float32 else 1e-12)
 

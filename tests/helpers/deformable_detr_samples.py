@@ -1,4 +1,4 @@
-"""Small Deformable DETR configurations, networks with lively random weights, and padded batches."""
+"""Small Deformable DETR configurations, networks with random weights, and padded batches."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from detcli.models.deformable_detr.config import DeformableDetrConfig, read_config
 from detcli.models.deformable_detr.network import DeformableDetr
 
-# The five published variants, told by what they change.
+# The five published variants, by the fields that they change.
 VARIANTS: dict[str, dict[str, Any]] = {
     "": {},
     "single-scale": {"num_feature_levels": 1},
@@ -64,8 +64,8 @@ def tiny(variant: str = "", **changes: Any) -> DeformableDetrConfig:
     return read_config(tiny_json(variant, **changes))
 
 
-def lively(config: DeformableDetrConfig, seed: int = 0) -> DeformableDetr:
-    """A network in evaluation whose every number is drawn, so that no zero head or unit norm hides a mistake.
+def random_network(config: DeformableDetrConfig, seed: int = 0) -> DeformableDetr:
+    """A network in evaluation mode with all weights random, so that no zero head or unit norm hides a mistake.
 
     Weights keep the size of what flows through them; statistics and biases move by a tenth or two, and points are
     sampled several cells away.
@@ -92,7 +92,7 @@ def lively(config: DeformableDetrConfig, seed: int = 0) -> DeformableDetr:
 
 
 def padded(pixels: Tensor, sizes_hw: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-    """Images cut to these sizes, zeros in the place of what was cut away; and the mask [B, H, W]."""
+    """Images padded with zeros outside these sizes, and the mask [B, H, W]."""
     mask = torch.zeros(len(pixels), *pixels.shape[2:], dtype=torch.bool)
     for own, (height, width) in zip(mask, sizes_hw, strict=True):
         own[:height, :width] = True

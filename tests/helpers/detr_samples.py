@@ -1,4 +1,4 @@
-"""Small DETR configurations, networks with lively random weights, and batches of images of unlike sizes."""
+"""Small DETR configurations, networks with random weights, and batches of images of different sizes."""
 
 from typing import Any
 
@@ -45,8 +45,8 @@ def tiny(**changes: Any) -> DetrConfig:
 SEGMENTING = {"architectures": ["DetrForSegmentation"]}
 
 
-def lively(config: DetrConfig, seed: int = 0) -> Detr:
-    """A network in evaluation whose every number is drawn, so that no zero bias or unit norm hides a mistake."""
+def random_network(config: DetrConfig, seed: int = 0) -> Detr:
+    """A network in evaluation mode with all weights random, so that no zero bias or unit norm hides a mistake."""
     network = Detr(config)
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in network.state_dict().items():
@@ -67,7 +67,7 @@ def lively(config: DetrConfig, seed: int = 0) -> Detr:
 
 
 def images(count: int, height: int, width: int, seed: int = 1) -> Tensor:
-    """Random normalised float64 images [count, 3, height, width]: a coarse pattern under fine noise."""
+    """Random normalized float64 images [count, 3, height, width]: a coarse pattern under fine noise."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand((count, 3, 4, 5), generator=generator, dtype=torch.float64)
     fine = torch.rand((count, 3, height, width), generator=generator, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""What the original D-FINE criterion said of one case: 6 classes, 24 queries, 3 layers, 2 denoising groups of 3 + 3.
+"""Losses of the original D-FINE criterion for one case: 6 classes, 24 queries, 3 layers, 2 denoising groups of 3 + 3.
 
 Source: Peterande/D-FINE, commit 4a1f73a, run on a CPU in float32.
 """
@@ -17,7 +17,7 @@ from detcli.structures.network_io import Outputs, Targets
 
 @dataclass(frozen=True)
 class OriginalCase:
-    """outputs and targets as ours; inputs by the original's names, which gradients reach; what the original said."""
+    """Outputs and targets as ours; inputs with gradients, by the original's names; the original's losses."""
 
     outputs: Outputs
     targets: list[Targets]

@@ -1,4 +1,4 @@
-"""Small D-FINE configurations, networks with lively random weights, and how two answers of one network are compared."""
+"""Small D-FINE configurations, networks with random weights, and a comparison of two outputs of one network."""
 
 from typing import Any
 
@@ -54,8 +54,8 @@ def tiny(**changes: Any) -> DFineConfig:
     return read_config(tiny_json(**changes))
 
 
-def lively(config: DFineConfig, seed: int = 0) -> DFine:
-    """A network in evaluation whose every number is drawn, so that no zero head or unit norm hides a mistake.
+def random_network(config: DFineConfig, seed: int = 0) -> DFine:
+    """A network in evaluation mode with all weights random, so that no zero head or unit norm hides a mistake.
 
     Weights keep the size of what flows through them; statistics, biases and bins move by a tenth or two.
     """
@@ -91,7 +91,7 @@ def images(count: int, height: int, width: int, seed: int = 1) -> Tensor:
 
 
 def distance(one: Outputs, logits: Tensor, boxes: Tensor) -> tuple[float, float]:
-    """Largest difference of logits and boxes, after pairing queries: ranks may swap where two tokens are as sure.
+    """Largest difference of logits and boxes, after pairing queries: ranks of tokens with equal scores may swap.
 
     Pairing is by nearest boxes and logits together, and must be one to one.
     """

@@ -1,4 +1,4 @@
-"""Images with true boxes, a training step on them, and the same step in one of several processes."""
+"""Images with ground-truth boxes, a training step on them, and the same step in one of several processes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ from torch.nn.parallel import DistributedDataParallel
 from detcli.models.dfine import FAMILY
 from detcli.models.dfine.network import DFine
 from detcli.structures.network_io import Outputs, Targets
-from tests.helpers.dfine_samples import images, lively, tiny
+from tests.helpers.dfine_samples import images, random_network, tiny
 
 CLASSES = 5
 
 
 def make_targets(*counts: int, seed: int = 0) -> list[Targets]:
-    """Targets of images with so many true boxes, each with a seed of its own."""
+    """Targets of images with these numbers of boxes, each with its own seed."""
     generator = torch.Generator().manual_seed(seed)
     made = []
     for place, count in enumerate(counts):
@@ -27,9 +27,9 @@ def make_targets(*counts: int, seed: int = 0) -> list[Targets]:
     return made
 
 
-def learner(**changes: object) -> DFine:
-    """A lively tiny network in training, in float64."""
-    return lively(tiny(**changes)).double().train()
+def training_network(**changes: object) -> DFine:
+    """A tiny random network in training, in float64."""
+    return random_network(tiny(**changes)).double().train()
 
 
 def step(
@@ -41,8 +41,8 @@ def step(
 
 
 def whole_batch(counts: Sequence[int]) -> tuple[DFine, Tensor, list[Targets]]:
-    """A network of which every image's answer is its own, and a batch for it."""
-    network = learner()
+    """A network whose predictions for an image do not depend on the batch, and a batch for it."""
+    network = training_network()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
@@ -50,7 +50,7 @@ def whole_batch(counts: Sequence[int]) -> tuple[DFine, Tensor, list[Targets]]:
 
 
 def work(rank: int, batches: Sequence[Sequence[int]], folder: Path) -> None:
-    """Take a step on this process's half of each batch; write down its losses and the gradients."""
+    """Take a step on this process's half of each batch; save its losses and gradients."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     try:

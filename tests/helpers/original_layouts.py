@@ -1,4 +1,4 @@
-"""Weights of the Hub's names as the original repositories would have saved them: the other way than detcli goes.
+"""Weights with the Hub's names, converted to those of the original repositories: the inverse of detcli's conversion.
 
 Written from the published tables of names, not from detcli's.
 """
@@ -49,7 +49,7 @@ _DFINE: Rules = (
 
 
 def dfine(hub: Mapping[str, Tensor], *, grid_hw: tuple[int, int], strides: Sequence[int]) -> dict[str, Tensor]:
-    """A D-FINE as Peterande/D-FINE saves it, with grids frozen for images of a size and copies of two scalars."""
+    """A D-FINE as Peterande/D-FINE saves it, with anchors for one image size and copies of two scalars."""
     kept = {name: tensor for name, tensor in hub.items() if not name.startswith(("class_embed.", "bbox_embed."))}
     state = _renamed(_joined(kept), _DFINE)
     for name in ("up", "reg_scale"):
@@ -95,7 +95,7 @@ _DEFORMABLE: Rules = (
 
 
 def detr(hub: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A DETR as facebookresearch/detr saves it; one with a mask head has `detr.` before what is not the head's."""
+    """A DETR as facebookresearch/detr saves it; with a mask head, other names begin with `detr.`."""
     masks = any(name.startswith("mask_head.") for name in hub)
     inner = {name.removeprefix("detr."): tensor for name, tensor in hub.items()}
     state = _renamed(_joined(_body(inner)), _DETR)
@@ -104,7 +104,7 @@ def detr(hub: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def deformable_detr(hub: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A Deformable DETR as fundamentalvision/Deformable-DETR saves it: every head a layer, shared or not."""
+    """A Deformable DETR as fundamentalvision/Deformable-DETR saves it: a head for every layer, shared or not."""
     return _renamed(_joined(_body(hub), where="decoder."), _DEFORMABLE)
 
 

@@ -1,4 +1,4 @@
-"""A tiny DETR with a mask head on the disk: four classes, two of them stuff, random weights that find segments."""
+"""A tiny saved DETR with a mask head: four classes, two of them stuff, random weights that give segments."""
 
 from pathlib import Path
 

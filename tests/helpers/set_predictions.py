@@ -1,4 +1,4 @@
-"""Answers of decoder layers, the encoder and the mask head as no network gave them, the ground truth, and who evaluates them."""
+"""Random predictions of decoder layers, encoder and mask head, ground truth, and criteria for them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ LABELS = tuple(f"class {i}" for i in range(CLASSES))
 
 
 def detr(**changes: Any) -> LayerwiseCriterion:
-    """DETR's criterion, of a published configuration but for the changes."""
+    """DETR's criterion for a published configuration with changes."""
     return detr_criterion(replace(detr_published("r50-panoptic", LABELS), **changes))
 
 
@@ -34,8 +34,8 @@ def deformable(**changes: Any) -> LayerwiseCriterion:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Leaves that gradients come to, in float64; the encoder's may be left out, and masks."""
+class Predictions:
+    """Leaf tensors in float64; those of masks and encoder are optional."""
 
     logits: Tensor
     boxes: Tensor
@@ -44,23 +44,23 @@ class Answers:
     encoder_boxes: Tensor | None
 
     def outputs(self, images: slice = slice(None), mask: Tensor | None = None) -> Outputs:
-        """As a network in training gives them, those of some images."""
+        """Outputs of a network in training, of some images."""
         logits, boxes = self.logits[:, images], self.boxes[:, images]
         others = (self.masks, self.encoder_logits, self.encoder_boxes)
         cut = (None if other is None else other[images] for other in others)
         return Outputs(logits[-1], boxes[-1], SetTrainingDetails(logits, boxes, *cut, mask=mask))
 
     def gradients(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Of the sum of losses, by name."""
+        """Gradients of the sum of losses, by name."""
         leaves = {name: leaf for name, leaf in vars(self).items() if leaf is not None}
         total = torch.stack(list(losses.values())).sum()
         return dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
 
 
-def answers(
+def random_predictions(
     images: int, *, classes: int = CLASSES, masks: bool = True, encoder: bool = False, seed: int = 0
-) -> Answers:
-    """Random ones; DETR has one class more, of nothing."""
+) -> Predictions:
+    """Random predictions; DETR has one class more, for no object."""
     generator = torch.Generator().manual_seed(seed)
 
     def random(*shape: int) -> Tensor:
@@ -69,7 +69,7 @@ def answers(
     def leaf(tensor: Tensor) -> Tensor:
         return tensor.requires_grad_()
 
-    return Answers(
+    return Predictions(
         leaf(random(LAYERS, images, QUERIES, classes)),
         leaf(random(LAYERS, images, QUERIES, 4).sigmoid()),
         leaf(3 * random(images, QUERIES, 6, 8)) if masks else None,
@@ -81,7 +81,7 @@ def answers(
 def make_targets(
     *counts: int, masks: bool = True, sizes_hw: Sequence[tuple[int, int]] | None = None, seed: int = 0
 ) -> list[Targets]:
-    """Targets of images with so many true boxes, in float64, and masks of their sizes."""
+    """Targets of images with these numbers of boxes, in float64, and masks."""
     generator = torch.Generator().manual_seed(1000 + seed)
     made = []
     for count, size_hw in zip(counts, sizes_hw or [SIZE_HW] * len(counts), strict=True):
@@ -102,29 +102,29 @@ def padding(sizes_hw: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def values(losses: dict[str, Tensor]) -> dict[str, float]:
-    """Losses as numbers."""
+    """Losses as floats."""
     return {name: loss.item() for name, loss in losses.items()}
 
 
-def shared_case(name: str, counts: Sequence[int]) -> tuple[LayerwiseCriterion, Answers, list[Targets]]:
-    """What several processes evaluate together; where an image has a single box, nobody drew its mask."""
-    judge, classes = (detr(), CLASSES + 1) if name == "detr" else (deformable(), CLASSES)
+def shared_case(name: str, counts: Sequence[int]) -> tuple[LayerwiseCriterion, Predictions, list[Targets]]:
+    """A case for several processes; images with a single box have no masks."""
+    criterion, classes = (detr(), CLASSES + 1) if name == "detr" else (deformable(), CLASSES)
     targets = [
         Targets(target.class_ids, target.boxes_cxcywh, masks=target.masks if len(target.class_ids) != 1 else None)
         for target in make_targets(*counts)
     ]
-    return judge, answers(len(counts), classes=classes, encoder=name != "detr"), targets
+    return criterion, random_predictions(len(counts), classes=classes, encoder=name != "detr"), targets
 
 
 def work(rank: int, cases: Sequence[tuple[str, Sequence[int]]], folder: Path) -> None:
-    """Evaluate this process's half of each batch; write down the losses and the gradients."""
+    """Compute the losses of this process's half of each batch; save losses and gradients."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     try:
         for number, (name, counts) in enumerate(cases):
-            judge, said, targets = shared_case(name, counts)
+            criterion, predictions, targets = shared_case(name, counts)
             half = slice(rank * len(counts) // 2, (rank + 1) * len(counts) // 2)
-            losses = judge(said.outputs(half), targets[half])
-            torch.save((values(losses), said.gradients(losses)), folder / f"{number}-{rank}")
+            losses = criterion(predictions.outputs(half), targets[half])
+            torch.save((values(losses), predictions.gradients(losses)), folder / f"{number}-{rank}")
     finally:
         distributed.destroy_process_group()

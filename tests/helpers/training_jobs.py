@@ -139,7 +139,7 @@ def job(
     """
     import torch
 
-    from tests.helpers.dfine_samples import lively, tiny_json
+    from tests.helpers.dfine_samples import random_network, tiny_json
 
     recipe = recipe or quick_recipe()
     data = more.pop("data", None) or Rectangles(count)
@@ -149,7 +149,7 @@ def job(
     config = family.read_config(document)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        state = (family.build(config) if fresh else lively(config)).state_dict()
+        state = (family.build(config) if fresh else random_network(config)).state_dict()
     return TrainingJob(
         **{
             "recipe": recipe, "family": family, "config": config, "state": state,

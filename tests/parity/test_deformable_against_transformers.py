@@ -1,4 +1,4 @@
-"""The same random weights in transformers 5.23.0 and here: every variant, and every option that changes an answer."""
+"""The same random weights in transformers 5.23.0 and here: every variant, and every option that changes predictions."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ from detcli.models.deformable_detr.network import DeformableDetr, DeformableDetr
 from detcli.models.deformable_detr.published import published_config
 from detcli.models.inference_form import optimize
 from detcli.structures.network_io import Outputs
-from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny, tiny_json
+from tests.helpers.deformable_detr_samples import VARIANTS, padded, random_network, tiny, tiny_json
 from tests.helpers.dfine_samples import distance, images
 
 transformers = pytest.importorskip("transformers")
@@ -28,7 +28,7 @@ NATIVE = [variant for variant in VARIANTS if "dc5" not in variant]
 SIZES = [(96, 128), (72, 160)]  # of two images padded to 96 x 160
 
 
-def judge(
+def transformers_model(
     network: DeformableDetr, config: DeformableDetrConfig, folder: Path, document: dict[str, Any] | None = None
 ) -> nn.Module:
     """Save a network, and load it with transformers."""
@@ -50,7 +50,7 @@ def answers(model: nn.Module, pixels: Tensor, mask: Tensor | None) -> Any:
 
 
 def assert_equal(network: DeformableDetr, model: nn.Module, pixels: Tensor, mask: Tensor | None = None) -> None:
-    """Both, and our folded form, give the same in float64."""
+    """Both, and our inference form, give the same in float64."""
     network, model = network.double(), model.double()
     with torch.inference_mode():
         theirs = answers(model, pixels, mask)
@@ -79,37 +79,37 @@ def batch() -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("variant", NATIVE)
 def test_every_variant_gives_the_same_in_float64(variant: str, tmp_path: Path) -> None:
     config = tiny(variant)
-    network = lively(config)
-    assert_equal(network, judge(network, config, tmp_path), images(1, 112, 160))
+    network = random_network(config)
+    assert_equal(network, transformers_model(network, config, tmp_path), images(1, 112, 160))
 
 
 @pytest.mark.parametrize("variant", NATIVE)
 def test_padded_batches_give_the_same_in_float64(variant: str, tmp_path: Path) -> None:
     config = tiny(variant)
-    network = lively(config)
-    assert_equal(network, judge(network, config, tmp_path), *batch())
+    network = random_network(config)
+    assert_equal(network, transformers_model(network, config, tmp_path), *batch())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", NATIVE)
 def test_the_published_sizes_give_the_same_in_float64(variant: str, tmp_path: Path) -> None:
     config = published_config(variant, [f"class {i}" for i in range(91)])
-    network = lively(config)
-    model = judge(network, config, tmp_path)
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path)
     # 300 proposals need as many tokens: transformers raises below that.
     assert_equal(network, model, *padded(images(1, 144, 160), [(144, 130)]))
 
 
 def dilated(folder: Path, *, padding: bool) -> None:
-    """transformers' own ResNet is never dilated: its last stage is told by hand to look twice as far instead."""
+    """transformers' own ResNet is never dilated: the test changes its last stage."""
     config = tiny("single-scale-dc5")
-    network = lively(config)
+    network = random_network(config)
     outs = {"out_indices": [4], "out_features": ["stage4"]}
     backbone = {"hidden_sizes": [64, 128, 256, 512], "depths": [2, 2, 2, 2], "embedding_size": 64, **outs}
     native = tiny("single-scale", backbone=backbone)
     twin = DeformableDetr(native)
     twin.load_state_dict(network.state_dict())
-    model = judge(twin, native, folder)
+    model = transformers_model(twin, native, folder)
     for block, layer in enumerate(model.model.backbone.model.encoder.stages[3].layers):
         for convolution in (module for module in layer.modules() if isinstance(module, nn.Conv2d)):
             convolution.stride = (1, 1)
@@ -129,8 +129,8 @@ def test_a_dilated_backbone_gives_the_same_in_float64(padding: bool, tmp_path: P
 def test_detections_agree_in_float32(variant: str, form: str, tmp_path: Path) -> None:
     """Within 0.1 px of 1333 and 1e-3 of score."""
     config = tiny(variant)
-    network = lively(config)
-    model = judge(network, config, tmp_path)
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path)
     pixels, mask = batch()
     with torch.inference_mode():
         theirs = answers(model, pixels.float(), mask)
@@ -177,19 +177,19 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def test_every_option_gives_the_same_in_float64(option: str, tmp_path: Path) -> None:
     document = tiny_json(**OPTIONS[option])
     config = read_config(document)
-    network = lively(config)
+    network = random_network(config)
     own = FAMILY.write_config(config)
     if "tie_word_embeddings" in document:
         own["tie_word_embeddings"] = document["tie_word_embeddings"]
-    assert_equal(network, judge(network, config, tmp_path, own), *batch())
+    assert_equal(network, transformers_model(network, config, tmp_path, own), *batch())
 
 
 @pytest.mark.parametrize("form", ["plain", "folded"])
 @pytest.mark.parametrize("variant", NATIVE)
 def test_details_are_those_of_transformers(variant: str, form: str, tmp_path: Path) -> None:
     config = tiny(variant)
-    network = lively(config)
-    model = judge(network, config, tmp_path).double()
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path).double()
     pixels, mask = batch()
     network = network.double()
     if form == "folded":
@@ -216,10 +216,10 @@ def test_details_are_those_of_transformers(variant: str, form: str, tmp_path: Pa
 
 @pytest.mark.parametrize("variant", NATIVE)
 def test_gradients_are_those_of_transformers(variant: str, tmp_path: Path) -> None:
-    """Of every parameter, through every layer's answer, in training mode without dropout."""
+    """For every parameter, through the predictions of all layers, in training mode without dropout."""
     config = dataclasses.replace(tiny(variant), dropout=0.0)
-    network = lively(config)
-    model = judge(network, config, tmp_path).double().train()
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path).double().train()
     network = network.double().train()
     pixels, mask = batch()
     ours = network(pixels, mask, details=True)
@@ -248,7 +248,7 @@ def test_gradients_are_those_of_transformers(variant: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("source", ["save_pretrained", "state_dict"])
 @pytest.mark.parametrize("variant", NATIVE)
 def test_models_saved_by_transformers_give_the_same(variant: str, source: str, tmp_path: Path) -> None:
-    model = judge(lively(tiny(variant)), tiny(variant), tmp_path / "first")
+    model = transformers_model(random_network(tiny(variant)), tiny(variant), tmp_path / "first")
     model.save_pretrained(tmp_path / "second")
     config = read_config(json.loads((tmp_path / "second" / "config.json").read_text()))
     tensors = model.state_dict() if source == "state_dict" else load_file(tmp_path / "second" / "model.safetensors")
@@ -259,7 +259,7 @@ def test_models_saved_by_transformers_give_the_same(variant: str, source: str, t
 
 @pytest.mark.parametrize("variant", NATIVE)
 def test_new_networks_of_transformers_are_read(variant: str, tmp_path: Path) -> None:
-    """Its heads are tied: the file has them once, and all layers share them."""
+    """Its heads are tied: the file has one, which all layers share."""
     transformers.set_seed(0)
     model = transformers.DeformableDetrForObjectDetection(
         transformers.DeformableDetrConfig(**tiny_json(variant))

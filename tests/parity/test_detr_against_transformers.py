@@ -1,4 +1,4 @@
-"""The same random weights in transformers 5.23.0 and here: every published form, and every option that changes an answer."""
+"""The same random weights in transformers 5.23.0 and here: every published variant, and every option that changes predictions."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ from detcli.models.detr.network import Detr, DetrDetails
 from detcli.models.detr.published import published_config
 from detcli.models.inference_form import optimize
 from detcli.structures.network_io import Outputs
-from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny, tiny_json
+from tests.helpers.detr_samples import SEGMENTING, images, padded, random_network, tiny, tiny_json
 
 transformers = pytest.importorskip("transformers")
 
@@ -24,7 +24,7 @@ LOGITS, BOXES, MASKS = 1e-4, 1e-6, 1e-3  # in float64; the last one of probabili
 SIZES = ((96, 130), (120, 75), (64, 64))
 
 
-def judge(
+def transformers_model(
     network: Detr,
     config: DetrConfig,
     folder: Path,
@@ -45,7 +45,7 @@ def judge(
 
 
 def dilate(model: nn.Module) -> None:
-    """Make the last stage of transformers' own ResNet what DC5 is: it keeps the size of the map, and looks further."""
+    """Dilate the last stage of transformers' own ResNet, as in DC5."""
     detr = model.detr if hasattr(model, "detr") else model
     last = detr.model.backbone.model.encoder.stages[-1]
     for place, block in enumerate(last.layers):
@@ -67,7 +67,7 @@ def assert_close(ours: Outputs, theirs: Any, *, logits: float = LOGITS, boxes: f
 
 
 def assert_equal(network: Detr, model: nn.Module, pixels: Tensor, mask: Tensor | None = None) -> None:
-    """Both, and our folded form, give the same in float64."""
+    """Both, and our inference form, give the same in float64."""
     network, model = network.double(), model.double()
     with torch.inference_mode():
         theirs = model(pixels, pixel_mask=mask)
@@ -113,29 +113,34 @@ def test_every_option_gives_the_same_alone_and_padded(name: str, tmp_path: Path)
         key: value for key, value in document["backbone_config"].items() if value is not None
     }
     config = read_config(document)
-    model = judge(lively(config), config, tmp_path, document)
-    assert_equal(lively(config), model, images(2, 96, 130))
-    assert_equal(lively(config), model, *padded(*SIZES))
+    model = transformers_model(random_network(config), config, tmp_path, document)
+    assert_equal(random_network(config), model, images(2, 96, 130))
+    assert_equal(random_network(config), model, *padded(*SIZES))
 
 
 def test_training_flags_do_not_change_predictions(tmp_path: Path) -> None:
-    """transformers feeds the next layer what it has normed where auxiliary_loss is true; the original never does."""
+    """With auxiliary_loss, transformers feeds normalized outputs to the next layer; the original never does."""
     config = tiny(auxiliary_loss=True)
-    model = judge(lively(config), config, tmp_path, FAMILY.write_config(tiny()))
-    assert_equal(lively(config), model, images(1, 96, 130))
+    model = transformers_model(random_network(config), config, tmp_path, FAMILY.write_config(tiny()))
+    assert_equal(random_network(config), model, images(1, 96, 130))
 
 
 @pytest.mark.parametrize("masks", [False, True], ids=["boxes", "masks"])
 def test_a_dilated_backbone_gives_the_same(masks: bool, tmp_path: Path) -> None:
-    """transformers dilates timm's backbones alone: its own is made so by hand."""
+    """transformers dilates only timm's backbones: the test changes its own."""
     plain = tiny(**(SEGMENTING if masks else {}))
     config = dataclasses.replace(
         plain, backbone=dataclasses.replace(plain.backbone, dilation=True, timm_name="resnet50")
     )
-    model = judge(lively(config), plain, tmp_path, tensors=FAMILY.write_weights(lively(config).state_dict(), plain))
+    model = transformers_model(
+        random_network(config),
+        plain,
+        tmp_path,
+        tensors=FAMILY.write_weights(random_network(config).state_dict(), plain),
+    )
     dilate(model)
-    assert_equal(lively(config), model, images(2, 96, 130))
-    assert_equal(lively(config), model, *padded(*SIZES))
+    assert_equal(random_network(config), model, images(2, 96, 130))
+    assert_equal(random_network(config), model, *padded(*SIZES))
 
 
 @pytest.mark.slow
@@ -144,19 +149,19 @@ def test_a_dilated_backbone_gives_the_same(masks: bool, tmp_path: Path) -> None:
 )
 def test_every_published_variant_gives_the_same(variant: str, tmp_path: Path) -> None:
     config = published_config(variant, names(250 if "panoptic" in variant else 91))
-    network = lively(config)
+    network = random_network(config)
     backbone = dataclasses.replace(config.backbone, dilation=False, timm_name=None)
-    model = judge(network, dataclasses.replace(config, backbone=backbone), tmp_path)
+    model = transformers_model(network, dataclasses.replace(config, backbone=backbone), tmp_path)
     if "dc5" in variant:
         dilate(model)
     assert_equal(network, model, *padded((64, 96), (96, 70)))
 
 
 def test_predictions_agree_in_float32(tmp_path: Path) -> None:
-    """Within 0.1 px of 1333 and 1e-3 of score, as trained and as folded."""
+    """Within 0.1 px of 1333 and 1e-3 of score, in training and inference form."""
     config = published_config("r50-panoptic", names(250))
-    network = lively(config)
-    model = judge(network, config, tmp_path)
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path)
     pixels, mask = padded((128, 160), (96, 192))
     with torch.inference_mode():
         theirs = model(pixels.float(), pixel_mask=mask)
@@ -171,8 +176,8 @@ def test_predictions_agree_in_float32(tmp_path: Path) -> None:
 @pytest.mark.parametrize("masks", [False, True], ids=["boxes", "masks"])
 def test_details_are_those_of_transformers(masks: bool, masked: bool, tmp_path: Path) -> None:
     config = tiny(**(SEGMENTING if masks else {}))
-    network = lively(config)
-    model = judge(network, config, tmp_path).double()
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path).double()
     pixels, mask = padded(*SIZES) if masked else (images(2, 96, 130), None)
     with torch.inference_mode():
         theirs = model(pixels, pixel_mask=mask, output_hidden_states=True, output_attentions=True)
@@ -193,8 +198,8 @@ def test_details_are_those_of_transformers(masks: bool, masked: bool, tmp_path: 
 )
 def test_files_and_state_dicts_of_transformers_are_read(changes: dict[str, Any], tmp_path: Path) -> None:
     config = tiny(**changes)
-    state = lively(config).state_dict()
-    model = judge(lively(config), config, tmp_path / "ours")
+    state = random_network(config).state_dict()
+    model = transformers_model(random_network(config), config, tmp_path / "ours")
     model.save_pretrained(tmp_path / "theirs")
     document = json.loads((tmp_path / "theirs" / "config.json").read_text())
     again = read_config(document)
@@ -214,13 +219,13 @@ def test_with_timm_every_version_of_the_configuration_gives_the_same(
     document = {**tiny_json(architectures=[architecture]), "backbone": "resnet18", "dilation": dilation}
     del document["backbone_config"], document["use_timm_backbone"]
     config = read_config(document)
-    model = judge(lively(config), config, tmp_path)
-    assert_equal(lively(config), model, *padded(*SIZES))
+    model = transformers_model(random_network(config), config, tmp_path)
+    assert_equal(random_network(config), model, *padded(*SIZES))
     model.float().save_pretrained(tmp_path / "theirs")
     again = read_config(json.loads((tmp_path / "theirs" / "config.json").read_text()))
     assert dataclasses.replace(again, carried={}) == config
     read = FAMILY.read_weights(load_file(tmp_path / "theirs" / "model.safetensors"), again)
-    assert all(torch.equal(read[name], tensor) for name, tensor in lively(config).state_dict().items())
+    assert all(torch.equal(read[name], tensor) for name, tensor in random_network(config).state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["resnet10t", "resnet18"])
@@ -230,5 +235,5 @@ def test_with_timm_any_of_its_backbones_gives_the_same(name: str, out_indices: l
     document = {**tiny_json(**SEGMENTING), "backbone": name, "backbone_kwargs": {"out_indices": out_indices}}
     del document["backbone_config"], document["use_timm_backbone"]
     config = read_config(document)
-    model = judge(lively(config), config, tmp_path)
-    assert_equal(lively(config), model, *padded(*SIZES))
+    model = transformers_model(random_network(config), config, tmp_path)
+    assert_equal(random_network(config), model, *padded(*SIZES))

@@ -1,4 +1,4 @@
-"""The same random weights in transformers 5.23.0 and here: every size, and every option that changes an answer."""
+"""The same random weights in transformers 5.23.0 and here: every size, and every option that changes predictions."""
 
 import dataclasses
 import json
@@ -16,14 +16,16 @@ from detcli.models.dfine.network import DFine, DFineDetails
 from detcli.models.dfine.published import Size, published_config
 from detcli.models.inference_form import optimize
 from detcli.structures.network_io import Outputs
-from tests.helpers.dfine_samples import distance, images, lively, tiny, tiny_json
+from tests.helpers.dfine_samples import distance, images, random_network, tiny, tiny_json
 
 transformers = pytest.importorskip("transformers")
 
 LOGITS, BOXES = 1e-4, 1e-6  # in float64
 
 
-def judge(network: DFine, config: DFineConfig, folder: Path, document: dict[str, Any] | None = None) -> nn.Module:
+def transformers_model(
+    network: DFine, config: DFineConfig, folder: Path, document: dict[str, Any] | None = None
+) -> nn.Module:
     """Save a network, and load it with transformers."""
     folder.mkdir(exist_ok=True)
     save_file(FAMILY.write_weights(network.state_dict(), config), folder / "model.safetensors", {"format": "pt"})
@@ -36,7 +38,7 @@ def judge(network: DFine, config: DFineConfig, folder: Path, document: dict[str,
 
 
 def assert_equal(network: DFine, model: nn.Module, pixels: Tensor) -> None:
-    """Both, and our folded form, give the same in float64."""
+    """Both, and our inference form, give the same in float64."""
     network, model = network.double(), model.double()
     with torch.inference_mode():
         theirs = model(pixels)
@@ -55,8 +57,8 @@ def names(count: int) -> list[str]:
 @pytest.mark.parametrize("size", ["n", "s", "m", "l", "x"])
 def test_every_size_gives_the_same_in_float64(size: Size, tmp_path: Path) -> None:
     config = published_config(size, names(80))
-    network = lively(config)
-    model = judge(network, config, tmp_path)
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path)
     # 300 queries need as many tokens, and the smallest size has two coarse maps: transformers raises below that.
     assert_equal(network, model, images(1, 256, 320) if size == "n" else images(1, 160, 192))
 
@@ -64,22 +66,22 @@ def test_every_size_gives_the_same_in_float64(size: Size, tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_the_largest_at_full_size_gives_the_same_in_float64(tmp_path: Path) -> None:
     config = published_config("x", names(80))
-    network = lively(config)
-    model = judge(network, config, tmp_path)
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path)
     assert_equal(network, model, images(1, 640, 640))
 
 
 @pytest.mark.parametrize("form", ["plain", "folded"])
 @pytest.mark.parametrize("size", ["n", "s", "m"])
 def test_detections_agree_in_float32(size: Size, form: str, tmp_path: Path) -> None:
-    """Within 0.1 px of 640 and 1e-3 of score. Larger sizes amplify the rounding of random weights beyond judging.
+    """Within 0.1 px of 640 and 1e-3 of score. Larger sizes amplify the rounding of random weights too much.
 
     Judged are images in which the last token that becomes a query is surer than the first that does not by more than
     rounding: where the two tie, float32 may pick either, here and there.
     """
     config = published_config(size, names(80))
-    network = lively(config)
-    model = judge(network, config, tmp_path)
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path)
     pixels = images(3, 256, 320)
     with torch.inference_mode():
         details = network.double()(pixels, details=True).details
@@ -169,15 +171,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def test_every_option_gives_the_same_in_float64(option: str, tmp_path: Path) -> None:
     document = tiny_json(**OPTIONS[option])
     config = read_config(document)
-    network = lively(config)
-    model = judge(network, config, tmp_path, document)  # transformers reads the very file we read
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path, document)  # transformers reads the very file we read
     assert_equal(network, model, images(2, 64, 96))
 
 
 @pytest.mark.parametrize("size_hw", [(64, 64), (32, 96), (160, 64), (96, 224)])
 def test_any_multiple_of_32_gives_the_same_in_float64(size_hw: tuple[int, int], tmp_path: Path) -> None:
-    network = lively(tiny())
-    model = judge(network, tiny(), tmp_path)
+    network = random_network(tiny())
+    model = transformers_model(network, tiny(), tmp_path)
     assert_equal(network, model, images(2, *size_hw))
 
 
@@ -185,15 +187,15 @@ def test_any_multiple_of_32_gives_the_same_in_float64(size_hw: tuple[int, int], 
 def test_a_checkpoint_with_an_image_size_gives_the_same(name: str, tmp_path: Path) -> None:
     """With `eval_size` in its config.json, transformers 5.23 would leave the position grid out."""
     config = tiny(**{name: [640, 640]})
-    network = lively(config)
-    assert_equal(network, judge(network, config, tmp_path), images(2, 64, 96))
+    network = random_network(config)
+    assert_equal(network, transformers_model(network, config, tmp_path), images(2, 64, 96))
 
 
 def test_learned_queries_give_the_same(tmp_path: Path) -> None:
-    """transformers 5.23 tiles the embedding instead of its weight and raises; here it is handed the weight."""
+    """transformers 5.23 tiles the embedding instead of its weight and raises; the test passes the weight."""
     config = tiny(learn_initial_query=True)
-    network = lively(config)
-    model = judge(network, config, tmp_path)
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path)
     weight = model.model.weight_embedding.weight.detach().double()
     del model.model.weight_embedding
     model.model.weight_embedding = weight
@@ -201,13 +203,13 @@ def test_learned_queries_give_the_same(tmp_path: Path) -> None:
 
 
 def test_an_earlier_eval_idx_gives_the_same(tmp_path: Path) -> None:
-    """transformers 5.23 raises for any `eval_idx` but the last; it judges the network cut off after that layer."""
+    """transformers 5.23 raises for any `eval_idx` but the last; it runs the network without the later layers instead."""
     config, cut = tiny(decoder_layers=4, eval_idx=1, layer_scale=1.5), tiny(decoder_layers=2)
-    network = lively(config)
+    network = random_network(config)
     short = DFine(cut)
     wanted = short.state_dict().keys()
     short.load_state_dict({name: tensor for name, tensor in network.state_dict().items() if name in wanted})
-    model = judge(short, cut, tmp_path)
+    model = transformers_model(short, cut, tmp_path)
     assert_equal(network, model, images(2, 64, 96))
 
 
@@ -216,8 +218,8 @@ def test_an_earlier_eval_idx_gives_the_same(tmp_path: Path) -> None:
 def test_details_are_those_of_transformers(option: str, form: str, tmp_path: Path) -> None:
     document = tiny_json(**OPTIONS[option])
     config = read_config(document)
-    network = lively(config)
-    model = judge(network, config, tmp_path, document).double()
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path, document).double()
     pixels = images(2, 64, 96)
     network = network.double()
     if form == "folded":
@@ -238,8 +240,8 @@ def test_details_are_those_of_transformers(option: str, form: str, tmp_path: Pat
 
 def test_in_training_every_layer_predicts_as_in_transformers(tmp_path: Path) -> None:
     config = tiny(decoder_layers=3)
-    network = lively(config)
-    model = judge(network, config, tmp_path).double().train()
+    network = random_network(config)
+    model = transformers_model(network, config, tmp_path).double().train()
     pixels = images(2, 64, 96)
     ours = network.double().train()(pixels, details=True).details
     theirs = model(pixels)
@@ -250,7 +252,7 @@ def test_in_training_every_layer_predicts_as_in_transformers(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("source", ["save_pretrained", "state_dict"])
 def test_models_saved_by_transformers_give_the_same(source: str, tmp_path: Path) -> None:
-    model = judge(lively(tiny()), tiny(), tmp_path / "first")
+    model = transformers_model(random_network(tiny()), tiny(), tmp_path / "first")
     model.save_pretrained(tmp_path / "second")
     config = read_config(json.loads((tmp_path / "second" / "config.json").read_text()))
     tensors = model.state_dict() if source == "state_dict" else load_file(tmp_path / "second" / "model.safetensors")
@@ -260,7 +262,7 @@ def test_models_saved_by_transformers_give_the_same(source: str, tmp_path: Path)
 
 
 def test_new_networks_of_transformers_are_read(tmp_path: Path) -> None:
-    """Its heads are tied: the file has them once, and all layers share them."""
+    """Its heads are tied: the file has one, which all layers share."""
     transformers.set_seed(0)
     model = transformers.DFineForObjectDetection(transformers.DFineConfig(**tiny_json())).eval()
     for head in (*model.class_embed, *model.bbox_embed):

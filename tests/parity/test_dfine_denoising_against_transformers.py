@@ -1,4 +1,4 @@
-"""Denoising queries and their mask against transformers', where no random number has a say in them."""
+"""Denoising queries without noise and their mask, against transformers."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Weights of the original layouts, converted on the disk: transformers 5.23.0 loads the folder and answers as we do."""
+"""Converted weights of the original layouts: transformers 5.23.0 loads the folder and gives the same predictions."""
 
 import argparse
 from pathlib import Path
@@ -17,7 +17,7 @@ from detcli.models.detr import FAMILY as DETR
 from detcli.models.detr.config import DetrConfig
 from detcli.models.dfine import FAMILY as DFINE
 from detcli.models.family import ConversionHints, Family
-from tests.helpers.dfine_samples import distance, images, lively, tiny
+from tests.helpers.dfine_samples import distance, images, random_network, tiny
 from tests.helpers.original_layouts import deformable_detr, detr, dfine
 
 transformers = pytest.importorskip("transformers")
@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
 
 
 def drawn(family: Family, config: Any) -> dict[str, Tensor]:
-    """A state dict that no zero head or unit norm makes blind to mistakes; variances stay positive."""
+    """A random state dict without zero heads or unit norms; variances stay positive."""
     generator = torch.Generator().manual_seed(0)
     state = family.build(config).state_dict()
     for name, tensor in state.items():
@@ -55,7 +55,7 @@ def resnet(*out_indices: int) -> ResNetConfig:
 
 def saved_dfine() -> tuple[Family, Any, dict[str, Tensor], dict[str, Tensor]]:
     config = tiny(num_queries=20, learn_initial_query=False)
-    state = dict(lively(config).state_dict())
+    state = dict(random_network(config).state_dict())
     return DFINE, config, state, dfine(DFINE.write_weights(state, config), grid_hw=(640, 640), strides=(8, 16, 32))
 
 
@@ -93,7 +93,9 @@ def test_converted_models_give_the_same_in_transformers(saved: Any, tmp_path: Pa
     made = read.checkpoint
     write_checkpoint(tmp_path / "made", made.config, made.preprocessor, made.tensors)
     kind = getattr(transformers, made.config["architectures"][0])
-    judge, report = kind.from_pretrained(tmp_path / "made", output_loading_info=True, attn_implementation="eager")
+    transformers_model, report = kind.from_pretrained(
+        tmp_path / "made", output_loading_info=True, attn_implementation="eager"
+    )
     assert not report["missing_keys"], report
     assert not report["mismatched_keys"], report
     assert not report["unexpected_keys"], report
@@ -101,7 +103,7 @@ def test_converted_models_give_the_same_in_transformers(saved: Any, tmp_path: Pa
     network.load_state_dict(state, strict=True)
     pixels = images(2, 192, 192)
     with torch.inference_mode():
-        ours, theirs = network.double().eval()(pixels), judge.double().eval()(pixels)
+        ours, theirs = network.double().eval()(pixels), transformers_model.double().eval()(pixels)
         logits, boxes = distance(ours, theirs.logits, theirs.pred_boxes)
     assert logits < LOGITS
     assert boxes < BOXES

@@ -17,7 +17,7 @@ ALL = (1, 2, 3, 4)
 
 
 def awakened(model: nn.Module, seed: int = 0) -> nn.Module:
-    """The model in float64 evaluation, its norms with numbers of their own."""
+    """The model in float64 and evaluation mode, with random norms."""
     torch.manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):

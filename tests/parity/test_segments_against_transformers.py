@@ -1,4 +1,4 @@
-"""The whole trip, from pixels to segments, of a random DETR with masks: transformers 5.23 against `load_detector`."""
+"""From pixels to segments with a random DETR with masks: transformers 5.23 against `load_detector`."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ SIZES = [(120, 160), (75, 51), (64, 200)]
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    """Lively enough that queries disagree about what is where."""
+    """Random weights for which queries differ in class and position."""
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(2)
     backbone = transformers.ResNetConfig(
@@ -92,7 +92,7 @@ def found_by_them(model: Any, processor: Any, method: str, **options: Any) -> li
 
 
 def shared_pixels(found: Detections, theirs: list[tuple[int, np.ndarray[Any, Any]]]) -> float:
-    """The share of pixels with the same class by both, where each of their masks is painted with its class."""
+    """The fraction of pixels with the same class in both, with each mask drawn with its class."""
     assert found.masks is not None
     size_hw = theirs[0][1].shape
     ours, wanted = np.full(size_hw, -1), np.full(size_hw, -1)

@@ -25,8 +25,8 @@ SIZES = ((96, 128), (72, 112), (64, 64))
 COUNTS = (3, 0, 2)
 
 
-def truths(*, masks: bool) -> list[Targets]:
-    """Of the three images, the second of which holds nothing; in float64."""
+def random_targets(*, masks: bool) -> list[Targets]:
+    """For three images, the second of which has no boxes; in float64."""
     generator = torch.Generator().manual_seed(0)
     made = []
     for count, size_hw in zip(COUNTS, SIZES, strict=True):
@@ -44,7 +44,7 @@ def labels(targets: list[Targets]) -> list[dict[str, Tensor]]:
 def ours(
     family: Family, config: Any, network: nn.Module, targets: list[Targets], *, without: tuple[str, ...]
 ) -> tuple[dict[str, float], dict[str, Tensor]]:
-    """Losses, and gradients as if they were a state of the network; what is not reached has one of zeros."""
+    """Losses, and gradients by name; zeros for parameters without one."""
     pixels, mask = detr_samples.padded(*SIZES)
     losses = family.criterion(config)(network.double().train()(pixels, mask, targets=targets), targets)
     losses = {name: loss for name, loss in losses.items() if not any(word in name for word in without)}
@@ -86,8 +86,8 @@ def load(kind: Any, family: Family, config: Any, state: Mapping[str, Tensor], fo
 
 
 def assert_same_step(kind: Any, family: Family, config: Any, network: nn.Module, folder: Path, **how: Any) -> None:
-    """Gradients go to transformers' names by the way that weights go, through a file, in float32."""
-    targets = truths(masks=family.has_masks(config))
+    """Gradients are converted to transformers' names like weights, through a file, in float32."""
+    targets = random_targets(masks=family.has_masks(config))
     model = load(kind, family, config, network.state_dict(), folder / "weights")
     if "class_cost" in how:
         model.config.class_cost = how["class_cost"]
@@ -109,7 +109,7 @@ def test_a_training_step_of_detr_matches(form: dict[str, Any], tmp_path: Path) -
         transformers.DetrForSegmentation if form else transformers.DetrForObjectDetection,
         FAMILIES["detr"],
         config,
-        detr_samples.lively(config),
+        detr_samples.random_network(config),
         tmp_path,
         weights={"loss_ce": 1.0, "loss_bbox": 5.0, "loss_giou": 2.0, "loss_mask": 1.0, "loss_dice": 1.0},
         without=("_aux_",),
@@ -123,7 +123,7 @@ def test_a_training_step_of_deformable_detr_matches(variant: str, tmp_path: Path
         transformers.DeformableDetrForObjectDetection,
         FAMILIES["deformable_detr"],
         config,
-        deformable_samples.lively(config),
+        deformable_samples.random_network(config),
         tmp_path,
         class_cost=2,
         weights={"loss_ce": 2.0, "loss_bbox": 5.0, "loss_giou": 2.0},

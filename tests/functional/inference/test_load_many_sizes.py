@@ -33,11 +33,11 @@ def checkpoint(tmp_path: Path) -> Make:
     def make(name: str, preprocessor: dict[str, Any] | None = None, **changes: Any) -> str:
         if name == "deformable_detr":
             config = deformable_samples.tiny_json("with-box-refine-two-stage")
-            state = deformable_samples.lively(deformable_samples.tiny("with-box-refine-two-stage")).state_dict()
+            state = deformable_samples.random_network(deformable_samples.tiny("with-box-refine-two-stage")).state_dict()
         else:
             masks = detr_samples.SEGMENTING if name == "panoptic" else {}
             config = detr_samples.tiny_json(**masks)
-            state = detr_samples.lively(detr_samples.tiny(**masks)).state_dict()
+            state = detr_samples.random_network(detr_samples.tiny(**masks)).state_dict()
         family = family_of(config)
         record = family.read_config(config)
         folder = tmp_path / name

@@ -22,7 +22,7 @@ from detcli.models.detr import FAMILY as DETR
 from detcli.models.detr.config import DetrConfig
 from detcli.models.dfine import FAMILY as DFINE
 from detcli.models.family import ConversionHints
-from tests.helpers.dfine_samples import lively, tiny
+from tests.helpers.dfine_samples import random_network, tiny
 from tests.helpers.original_layouts import detr, dfine
 
 NAMES = tuple(f"class {i}" for i in range(5))
@@ -32,7 +32,7 @@ Give = Callable[..., Path]
 @pytest.fixture(scope="module")
 def tensors() -> dict[str, Tensor]:
     """A small D-FINE of five classes in the original layout, for images of 640."""
-    state = dict(lively(tiny(num_queries=300)).state_dict())
+    state = dict(random_network(tiny(num_queries=300)).state_dict())
     return dfine(DFINE.write_weights(state, tiny(num_queries=300)), grid_hw=(640, 640), strides=(8, 16, 32))
 
 
@@ -75,7 +75,7 @@ def test_a_training_run_on_disk_is_converted_to_a_model(tensors: dict[str, Tenso
     assert (again.config, again.preprocessor, again.notes) == (made.config, made.preprocessor, ())
     config = DFINE.read_config(again.config)
     state = DFINE.read_weights(again.tensors, config)
-    expected = lively(tiny(num_queries=300)).state_dict()
+    expected = random_network(tiny(num_queries=300)).state_dict()
     assert all(torch.equal(state[name], tensor) for name, tensor in expected.items())
     assert read_labels(again.config, config.labels) == read.labels
 

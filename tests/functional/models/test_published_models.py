@@ -1,4 +1,4 @@
-"""Every published model of the catalog is built, without numbers, and is as large as its authors' is."""
+"""Every published model of the catalog is built without weights and has the authors' number of parameters."""
 
 import subprocess
 import sys
@@ -49,13 +49,13 @@ def family_of(entry: CatalogEntry) -> Family:
 
 
 def published(entry: CatalogEntry) -> object:
-    """The configuration that the catalog's name stands for."""
+    """The configuration of a catalog name."""
     variant = entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
     return family_of(entry).published_config(variant, [f"class {index}" for index in range(entry.label_count)])
 
 
 def millions(network: nn.Module, *, norms_learn: bool) -> float:
-    """Millions of parameters; with the weights and biases of frozen norms, where the authors count them."""
+    """Millions of parameters; with the weights and biases of frozen norms if the authors count them."""
     count = sum(parameter.numel() for parameter in network.parameters())
     frozen = sum(held.numel() for name, held in network.named_buffers() if name.endswith((".weight", ".bias")))
     return (count + (frozen if norms_learn else 0)) / 1e6
@@ -71,14 +71,14 @@ def test_published_models_have_the_authors_parameter_count(entry: CatalogEntry) 
     with empty_weights():
         network = family.build(published(entry))
     assert all(parameter.is_meta for parameter in network.parameters())
-    # The norms of D-FINE's smaller backbones learn in the original.
+    # The original trains the norms of D-FINE's smaller backbones.
     found = millions(network, norms_learn=entry.name[:7] in ("dfine-n", "dfine-s", "dfine-m"))
     assert found == pytest.approx(COUNTED[entry.name], abs=0.0006)
     assert found == pytest.approx(entry.parameters_millions, rel=0.08), "what the catalog says of it"
 
 
 def test_building_a_model_does_not_import_the_compiler() -> None:
-    """It takes a second and 70 MB to import, and on the meta device some of torch's initialisers do."""
+    """Importing it takes a second and 70 MB; on the meta device some of torch's initializers import it."""
     program = """
 import sys
 from detcli.models.family import FAMILIES

@@ -1,4 +1,4 @@
-"""Tiny DETRs learn a padded batch of images by heart: losses, gradients and networks fit together."""
+"""Tiny networks overfit a padded batch of images: losses, gradients and networks fit together."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ IMAGES = [
 
 
 def scene() -> tuple[Tensor, Tensor, list[Targets]]:
-    """Pixels [3, 3, 96, 96] of colored things on gray, their mask, and the truth."""
+    """Pixels [3, 3, 96, 96] of colored objects on gray, their mask, and the ground truth."""
     pixels, mask, targets = torch.zeros(3, 3, 96, 96), torch.zeros(3, 96, 96, dtype=torch.bool), []
     for place, ((height, width), things) in enumerate(IMAGES):
         mask[place, :height, :width] = True
@@ -52,15 +52,15 @@ def backbone(*out_indices: int) -> ResNetConfig:
     )
 
 
-def learn(network: nn.Module, judge: Criterion, steps: int) -> tuple[float, float, Outputs]:
-    """The first loss, the last one, and what is answered in the end. Every parameter must be told something."""
+def learn(network: nn.Module, criterion: Criterion, steps: int) -> tuple[float, float, Outputs]:
+    """The first loss, the last one, and the final outputs. Every parameter must get a gradient."""
     pixels, mask, targets = scene()
     learning = {name: value for name, value in network.named_parameters() if value.requires_grad}
     optimizer = torch.optim.AdamW(learning.values(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.15)
     totals = []
     for _ in range(steps):
-        losses = judge(network.train()(pixels, mask, targets=targets), targets)
+        losses = criterion(network.train()(pixels, mask, targets=targets), targets)
         total = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad()
         total.backward()
@@ -74,7 +74,7 @@ def learn(network: nn.Module, judge: Criterion, steps: int) -> tuple[float, floa
 
 
 def assert_known(chances: Tensor, boxes: Tensor, target: Targets) -> list[int]:
-    """Chances [Q, K] and boxes [Q, 4] of one image tell each thing once, and no other; the queries, thing by thing."""
+    """Check that scores [Q, K] and boxes [Q, 4] of one image have each object once and no other; the queries of objects."""
     sure, labels = chances.max(-1)
     [told] = (sure > 0.4).nonzero(as_tuple=True)
     overlaps = pairwise_iou(cxcywh_to_xyxy(target.boxes_cxcywh), cxcywh_to_xyxy(boxes[told]))
@@ -86,7 +86,7 @@ def assert_known(chances: Tensor, boxes: Tensor, target: Targets) -> list[int]:
 
 
 def assert_drawn(logits: Tensor, queries: Sequence[int], target: Targets) -> None:
-    """Mask logits [Q, h, w] of an image, of these queries, are the true masks."""
+    """Check that mask logits [Q, h, w] of these queries of an image are the ground-truth masks."""
     assert target.masks is not None
     drawn = F.interpolate(logits[None, list(queries)], size=(96, 96), mode="bilinear")[0] > 0
     drawn = drawn[:, : target.masks.shape[1], : target.masks.shape[2]]

@@ -9,13 +9,13 @@ from detcli.models.dfine import FAMILY
 from detcli.structures.dataset_labels import COCO_80
 from detcli.training.initialization import starting_point
 from detcli.training.recipes.recipe import Recipe
-from tests.helpers.dfine_samples import lively, tiny
+from tests.helpers.dfine_samples import random_network, tiny
 from tests.helpers.original_layouts import dfine
 
 
 def test_classes_that_an_original_file_knows_keep_their_rows(tmp_path: Path) -> None:
     config = replace(tiny(num_queries=300), labels=COCO_80)
-    state = dict(lively(config).state_dict())
+    state = dict(random_network(config).state_dict())
     tensors = dfine(FAMILY.write_weights(state, config), grid_hw=(320, 320), strides=(8, 16, 32))
     path = tmp_path / "dfine.pth"
     torch.save({"model": tensors}, path)

@@ -23,7 +23,7 @@ def detr(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with a tiny DETR of 12 queries whose images' shorter side is 64."""
     folder = tmp_path_factory.mktemp("models") / "detr"
     config = detr_samples.tiny()
-    tensors = FAMILY.write_weights(detr_samples.lively(config).state_dict(), config)
+    tensors = FAMILY.write_weights(detr_samples.random_network(config).state_dict(), config)
     size = {"size": {"shortest_edge": 64, "longest_edge": 107}}
     write_checkpoint(folder, FAMILY.write_config(config), {**FAMILY.preprocessor, **size}, tensors)
     return str(folder)

@@ -1,4 +1,4 @@
-"""ResNet's shapes, its folded form, its configuration in every era, and the two spellings of its weights."""
+"""ResNet: shapes, inference form, configuration in every version, and both namings of its weights."""
 
 import json
 from dataclasses import replace
@@ -28,8 +28,8 @@ def small(**changes: Any) -> ResNetConfig:
     return ResNetConfig(**{**plain, "out_indices": ALL, **changes})
 
 
-def lively(config: ResNetConfig, seed: int = 0) -> ResNet:
-    """A ResNet in float64 whose norms do something."""
+def random_network(config: ResNetConfig, seed: int = 0) -> ResNet:
+    """A ResNet in float64 with random norms."""
     torch.manual_seed(seed)
     network = ResNet(config).double().eval()
     for name, buffer in network.named_buffers():
@@ -52,7 +52,7 @@ def test_maps_halve_and_have_the_configured_channels() -> None:
 
 
 def test_dilation_keeps_the_size_of_the_last_map() -> None:
-    plain, dilated = lively(small()), lively(small(dilation=True, timm_name="x"))
+    plain, dilated = random_network(small()), random_network(small(dilation=True, timm_name="x"))
     dilated.load_state_dict(plain.state_dict())
     pixels = torch.rand(1, 3, 96, 96, dtype=torch.float64)
     one, other = plain(pixels), dilated(pixels)
@@ -70,7 +70,7 @@ def test_only_blocks_after_the_first_are_dilated() -> None:
 @pytest.mark.parametrize("layer_type", ["basic", "bottleneck"])
 @pytest.mark.parametrize("dilation", [False, True])
 def test_the_inference_form_gives_the_same(layer_type: Any, dilation: bool) -> None:
-    network = lively(small(layer_type=layer_type, dilation=dilation, timm_name="x" if dilation else None))
+    network = random_network(small(layer_type=layer_type, dilation=dilation, timm_name="x" if dilation else None))
     pixels = torch.rand(2, 3, 64, 96, dtype=torch.float64)
     with torch.inference_mode():
         before = network(pixels)
@@ -89,7 +89,7 @@ def test_norms_have_no_parameters() -> None:
 
 
 def test_gradients_reach_every_convolution() -> None:
-    network = lively(small()).train()
+    network = random_network(small()).train()
     sum(x.sum() for x in network(torch.rand(1, 3, 64, 64, dtype=torch.float64))).backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
 
@@ -108,7 +108,7 @@ def test_every_variant_has_its_published_size(name: str, millions: float) -> Non
     assert total / 1e6 == pytest.approx(millions, abs=0.001)
 
 
-# Every spelling that the reference lists, of the same ResNet-50.
+# All forms of the same ResNet-50.
 ERAS: dict[str, dict[str, Any]] = {
     "2021": {"backbone": "resnet50", "dilation": False},
     "absent": {},
@@ -228,7 +228,7 @@ def test_backbone_names_convert_both_ways(layer_type: Any, timm_name: str | None
     names = list(ResNet(config).state_dict())
     on_hub = [hub_backbone_name(name, config) for name in names]
     assert len(set(on_hub)) == len(names)
-    # Either spelling is understood, whatever the configuration says.
+    # Both namings are read, whatever the configuration says.
     other = replace(config, timm_name=None if timm_name else "resnet50")
     assert [our_backbone_name(name, config) for name in on_hub] == names
     assert [our_backbone_name(name, other) for name in on_hub] == names

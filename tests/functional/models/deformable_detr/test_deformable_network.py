@@ -1,4 +1,4 @@
-"""What holds for the network whatever its weights, in both its forms."""
+"""Properties of the network with any weights, in training and inference form."""
 
 import copy
 import dataclasses
@@ -18,7 +18,7 @@ from detcli.models.inference_form import optimize
 from detcli.models.layers import sampling
 from detcli.models.layers.norm import FrozenBatchNorm2d
 from detcli.structures.network_io import Outputs
-from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny
+from tests.helpers.deformable_detr_samples import VARIANTS, padded, random_network, tiny
 from tests.helpers.dfine_samples import distance, images
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -30,18 +30,18 @@ FORMS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(params=FORMS)
 def network(request: pytest.FixtureRequest) -> DeformableDetr:
-    return lively(tiny(**FORMS[request.param])).double()
+    return random_network(tiny(**FORMS[request.param])).double()
 
 
 @pytest.fixture(params=[(variant, form) for variant in VARIANTS for form in ("plain", "folded")])
 def either(request: pytest.FixtureRequest) -> DeformableDetr:
     variant, form = request.param
-    made = lively(tiny(variant)).double()
+    made = random_network(tiny(variant)).double()
     return optimize(made) if form == "folded" else made
 
 
 def assert_same(one: Outputs, other: Outputs, tolerance: float = 1e-9) -> None:
-    """Query by query, or paired: ranks of proposals may swap where two are as sure."""
+    """Query by query, or paired: ranks of proposals with equal scores may swap."""
     logits = float((one.logits - other.logits).abs().max())
     boxes = float((one.boxes_cxcywh - other.boxes_cxcywh).abs().max())
     if max(logits, boxes) > tolerance:
@@ -174,7 +174,7 @@ def test_both_sampling_methods_give_the_same(either: DeformableDetr, monkeypatch
 @torch.inference_mode()
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_half_precision_is_close(variant: str) -> None:
-    network = optimize(lively(tiny(variant)))
+    network = optimize(random_network(tiny(variant)))
     pixels, mask = padded(images(1, 96, 112).float(), [(96, 90)])
     exact = network(pixels, mask)
     with torch.autocast("cpu", torch.bfloat16):
@@ -188,7 +188,7 @@ def test_half_precision_is_close(variant: str) -> None:
 
 @torch.inference_mode()
 def test_two_stage_models_predict_at_most_one_box_per_token() -> None:
-    network = lively(tiny("with-box-refine-two-stage", two_stage_num_proposals=300))
+    network = random_network(tiny("with-box-refine-two-stage", two_stage_num_proposals=300))
     outputs = network(images(1, 80, 80).float())
     places = 10 * 10 + 5 * 5 + 3 * 3 + 2 * 2
     assert outputs.logits.shape == (1, places, 5)
@@ -197,7 +197,7 @@ def test_two_stage_models_predict_at_most_one_box_per_token() -> None:
 
 @torch.inference_mode()
 def test_proposals_are_selected_by_the_first_class() -> None:
-    network = lively(tiny("with-box-refine-two-stage")).double()
+    network = random_network(tiny("with-box-refine-two-stage")).double()
     pixels = images(1, 96, 112)
     before = network(pixels)
     network.query_source.class_head.weight[1:] += 3  # type: ignore[operator, union-attr]
@@ -205,7 +205,7 @@ def test_proposals_are_selected_by_the_first_class() -> None:
 
 
 def test_an_image_beyond_learned_positions_is_rejected() -> None:
-    network = lively(tiny(position_embedding_type="learned"))
+    network = random_network(tiny(position_embedding_type="learned"))
     with pytest.raises(UnsupportedModelError, match="learned positions for 50 x 50"), torch.inference_mode():
         network(images(1, 64, 416).float())
 
@@ -213,17 +213,17 @@ def test_an_image_beyond_learned_positions_is_rejected() -> None:
 @pytest.mark.parametrize("shape", [(3, 64, 64), (1, 4, 64, 64)])
 def test_pixels_of_wrong_shape_are_rejected(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="`pixels` has shape"):
-        lively(tiny())(torch.zeros(shape))
+        random_network(tiny())(torch.zeros(shape))
 
 
 def test_a_mask_of_wrong_shape_is_rejected() -> None:
     with pytest.raises(ValueError, match="`mask` has shape"):
-        lively(tiny())(torch.zeros(1, 3, 64, 64), torch.ones(1, 64, 32, dtype=torch.bool))
+        random_network(tiny())(torch.zeros(1, 3, 64, 64), torch.ones(1, 64, 32, dtype=torch.bool))
 
 
 def test_nan_weights_give_nan_predictions() -> None:
-    """They must neither crash the sampling nor pass for boxes."""
-    network = lively(tiny())
+    """They must neither crash the sampling nor look like boxes."""
+    network = random_network(tiny())
     network.encoder.layers[0].attention.offsets.bias.data[0] = torch.nan  # type: ignore[union-attr]
     with torch.inference_mode():
         outputs = optimize(network)(images(1, 64, 96).float())

@@ -1,4 +1,4 @@
-"""Deformable DETR in training: what the criterion is handed, how parameters learn, and what other classes keep."""
+"""Deformable DETR in training: details for the criterion, parameter groups, and changed classes."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ from detcli.models.empty_weights import empty_weights
 from detcli.models.family import ParameterGroup, ReplacedClassHead
 from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.network_io import Outputs, Targets
-from tests.helpers.deformable_detr_samples import VARIANTS, lively, padded, tiny
+from tests.helpers.deformable_detr_samples import VARIANTS, padded, random_network, tiny
 from tests.helpers.dfine_samples import images
 
 TWO_STAGE = "with-box-refine-two-stage"
 
 
-def truths(*counts: int) -> list[Targets]:
+def random_targets(*counts: int) -> list[Targets]:
     generator = torch.Generator().manual_seed(0)
     return [
         Targets(torch.randint(0, 5, (n,), generator=generator), 0.2 + 0.4 * torch.rand(n, 4, generator=generator))
@@ -27,15 +27,15 @@ def truths(*counts: int) -> list[Targets]:
     ]
 
 
-def learner(variant: str = "", **changes: Any) -> DeformableDetr:
-    return lively(tiny(variant, dropout=0.0, **changes)).double().train()
+def training_network(variant: str = "", **changes: Any) -> DeformableDetr:
+    return random_network(tiny(variant, dropout=0.0, **changes)).double().train()
 
 
 def batch() -> tuple[Tensor, Tensor]:
     return padded(images(2, 96, 112), [(96, 90), (70, 112)])
 
 
-def said(outputs: Outputs) -> SetTrainingDetails:
+def training_details(outputs: Outputs) -> SetTrainingDetails:
     assert isinstance(outputs.details, SetTrainingDetails)
     return outputs.details
 
@@ -43,8 +43,8 @@ def said(outputs: Outputs) -> SetTrainingDetails:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_with_targets_every_layer_predicts(variant: str) -> None:
     pixels, mask = batch()
-    network = learner(variant, decoder_layers=3)
-    details = said(network(pixels, mask, targets=truths(2, 1)))
+    network = training_network(variant, decoder_layers=3)
+    details = training_details(network(pixels, mask, targets=random_targets(2, 1)))
     queries = tiny(variant).queries
     assert details.logits.shape == (3, 2, queries, 5)
     assert details.boxes_cxcywh.shape == (3, 2, queries, 4)
@@ -57,19 +57,19 @@ def test_with_targets_every_layer_predicts(variant: str) -> None:
 
 def test_two_stage_models_return_all_proposals_in_training() -> None:
     pixels, mask = batch()
-    details = said(learner(TWO_STAGE)(pixels, mask, targets=truths(2, 1)))
+    details = training_details(training_network(TWO_STAGE)(pixels, mask, targets=random_targets(2, 1)))
     tokens = 12 * 14 + 6 * 7 + 3 * 4 + 2 * 2
     assert details.encoder_logits is not None
     assert details.encoder_boxes_cxcywh is not None
     assert details.encoder_logits.shape == (2, tokens, 5)
     assert details.encoder_boxes_cxcywh.shape == (2, tokens, 4)
     assert details.encoder_boxes_cxcywh.isfinite().all()
-    others = said(learner()(pixels, mask, targets=truths(2, 1)))
+    others = training_details(training_network()(pixels, mask, targets=random_targets(2, 1)))
     assert (others.encoder_logits, others.encoder_boxes_cxcywh) == (None, None)
 
 
 def gradients(network: DeformableDetr, loss: Tensor) -> set[str]:
-    """Names of parameters that a loss reaches."""
+    """Names of parameters with a gradient of a loss."""
     network.zero_grad()
     loss.backward()
     return {name for name, p in network.named_parameters() if p.grad is not None and bool(p.grad.any())}
@@ -77,8 +77,8 @@ def gradients(network: DeformableDetr, loss: Tensor) -> set[str]:
 
 def test_reference_boxes_pass_no_gradient_to_earlier_layers() -> None:
     pixels, mask = batch()
-    network = learner("with-box-refine")
-    details = said(network(pixels, mask, targets=truths(2, 1)))
+    network = training_network("with-box-refine")
+    details = training_details(network(pixels, mask, targets=random_targets(2, 1)))
     reached = gradients(network, details.boxes_cxcywh[1].sum())
     assert "decoder.box_heads.1.layers.2.weight" in reached
     assert not [name for name in reached if name.startswith(("decoder.box_heads.0.", "decoder.class_heads."))]
@@ -86,16 +86,16 @@ def test_reference_boxes_pass_no_gradient_to_earlier_layers() -> None:
 
 def test_learned_reference_points_get_gradients_of_every_layer() -> None:
     pixels, mask = batch()
-    network = learner()
+    network = training_network()
     for layer in (0, 1):
-        details = said(network(pixels, mask, targets=truths(2, 1)))
+        details = training_details(network(pixels, mask, targets=random_targets(2, 1)))
         assert "query_source.references.weight" in gradients(network, details.boxes_cxcywh[layer].sum())
 
 
 def test_decoder_losses_do_not_train_the_proposals() -> None:
     pixels, mask = batch()
-    network = learner(TWO_STAGE)
-    details = said(network(pixels, mask, targets=truths(2, 1)))
+    network = training_network(TWO_STAGE)
+    details = training_details(network(pixels, mask, targets=random_targets(2, 1)))
     reached = gradients(network, details.boxes_cxcywh.sum() + details.logits.sum())
     assert not [
         name
@@ -108,9 +108,9 @@ def test_decoder_losses_do_not_train_the_proposals() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_trainable_parameter_gets_a_gradient(variant: str) -> None:
     config = tiny(variant, dropout=0.0)
-    network = lively(config).double().train()
+    network = random_network(config).double().train()
     pixels, mask = batch()
-    targets = truths(3, 2)
+    targets = random_targets(3, 2)
     losses = FAMILY.criterion(config)(network(pixels, mask, targets=targets), targets)
     sum(losses.values(), torch.zeros(())).backward()
     learning = {name for group in FAMILY.parameter_groups(network) for name in group.names}
@@ -119,7 +119,7 @@ def test_every_trainable_parameter_gets_a_gradient(variant: str) -> None:
 
 
 def test_dropout_is_active_only_in_training() -> None:
-    network = lively(tiny(dropout=0.5, attention_dropout=0.5, activation_dropout=0.5))
+    network = random_network(tiny(dropout=0.5, attention_dropout=0.5, activation_dropout=0.5))
     pixels = images(1, 64, 96).float()
     with torch.inference_mode():
         assert torch.equal(network(pixels).logits, network(pixels).logits)
@@ -131,7 +131,7 @@ def test_dropout_is_active_only_in_training() -> None:
 def test_targets_must_be_one_per_image_and_for_training(training: bool, count: int) -> None:
     pixels, mask = batch()
     with pytest.raises(ValueError, match=f"{count} targets for 2 images"):
-        learner().train(training)(pixels, mask, targets=truths(*[1] * count))
+        training_network().train(training)(pixels, mask, targets=random_targets(*[1] * count))
 
 
 def groups(variant: str) -> tuple[ParameterGroup, ...]:
@@ -168,7 +168,7 @@ OLD = ("person", "dog", "Traffic Light", "dog", "cat")
 
 def relabelled(variant: str, *names: str, seed: int = 0) -> tuple[dict[str, Tensor], ReplacedClassHead]:
     config = tiny(variant, id2label={str(index): name for index, name in enumerate(OLD)})
-    state = dict(lively(config).state_dict())
+    state = dict(random_network(config).state_dict())
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return state, FAMILY.replace_class_head(state, config, names)

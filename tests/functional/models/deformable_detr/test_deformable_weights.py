@@ -1,4 +1,4 @@
-"""Weights of every layout come in whole or not at all, and go out so that every version reads them."""
+"""Weights of every layout are read completely or rejected, and written for every version."""
 
 import dataclasses
 import re
@@ -11,7 +11,7 @@ from detcli.errors import DamagedModelError
 from detcli.models.deformable_detr.config import DeformableDetrConfig
 from detcli.models.deformable_detr.weights import read_weights, write_weights
 from detcli.models.inference_form import optimize
-from tests.helpers.deformable_detr_samples import VARIANTS, lively, tiny
+from tests.helpers.deformable_detr_samples import VARIANTS, random_network, tiny
 
 SHARED, REFINED, TWO_STAGE = (tiny(v, decoder_layers=3) for v in ("", "with-box-refine", "with-box-refine-two-stage"))
 ALL = [SHARED, REFINED, TWO_STAGE]
@@ -20,15 +20,15 @@ LEARNED = tiny(position_embedding_type="learned")
 
 
 def timm(config: DeformableDetrConfig) -> DeformableDetrConfig:
-    """The same, its backbone under a timm name."""
+    """The same with a timm backbone name."""
     return dataclasses.replace(config, backbone=dataclasses.replace(config.backbone, timm_name="resnet18"))
 
 
-STATES = {id(config): dict(lively(config).state_dict()) for config in ALL}
+STATES = {id(config): dict(random_network(config).state_dict()) for config in ALL}
 
 
 def written(config: DeformableDetrConfig) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """A state, and its tensors on disk."""
+    """A state dict and its tensors on disk."""
     state = STATES[id(config)]
     return state, write_weights(state, config)
 
@@ -47,7 +47,7 @@ def without(tensors: dict[str, Tensor], pattern: str) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("config", [*map(tiny, VARIANTS), LEARNED, timm(SHARED), tiny(num_feature_levels=6)])
 def test_written_weights_read_back_unchanged(config: DeformableDetrConfig) -> None:
-    state = dict(lively(config).state_dict())
+    state = dict(random_network(config).state_dict())
     assert_same(read_weights(write_weights(state, config), config), state)
 
 
@@ -79,7 +79,7 @@ def test_names_on_disk_are_those_of_the_hub() -> None:
 
 
 def test_a_backbone_with_a_timm_name_has_timms_names() -> None:
-    tensors = write_weights(lively(timm(SHARED)).state_dict(), timm(SHARED))
+    tensors = write_weights(random_network(timm(SHARED)).state_dict(), timm(SHARED))
     for name in ("conv1.weight", "bn1.running_mean", "layer4.1.bn2.weight", "layer2.0.downsample.1.bias"):
         assert "model.backbone.conv_encoder.model." + name in tensors
 
@@ -96,7 +96,7 @@ def test_heads_are_written_for_every_layer(config: DeformableDetrConfig, top: in
 
 @pytest.mark.parametrize("config", [*ALL, LEARNED])
 def test_written_tensors_do_not_share_memory(config: DeformableDetrConfig) -> None:
-    pointers = [tensor.data_ptr() for tensor in write_weights(lively(config).state_dict(), config).values()]
+    pointers = [tensor.data_ptr() for tensor in write_weights(random_network(config).state_dict(), config).values()]
     assert len(set(pointers)) == len(pointers)
 
 
@@ -165,7 +165,7 @@ def test_a_single_head_is_shared_by_all_layers_without_sharing_memory(prefix: st
 
 @pytest.mark.parametrize("config", [REFINED, TWO_STAGE], ids=IDS[1:])
 def test_a_layer_without_a_head_is_rejected_if_others_have_one(config: DeformableDetrConfig) -> None:
-    """Heads are never tied where several are there: transformers 5.0 and 5.8 did so, and were off by whole logits."""
+    """Several heads are never tied: transformers 5.0 and 5.8 tied them, with logits that were far off."""
     _, tensors = written(config)
     with pytest.raises(DamagedModelError, match=r"lack 'class_embed\.1\.weight' and 1 more"):
         read_weights(without(tensors, r"(model\.decoder\.)?class_embed\.1\."), config)
@@ -178,7 +178,7 @@ def test_of_several_shared_heads_the_last_counts() -> None:
 
 
 def test_learned_positions_are_read_under_both_names() -> None:
-    state = dict(lively(LEARNED).state_dict())
+    state = dict(random_network(LEARNED).state_dict())
     tensors = write_weights(state, LEARNED)
     for place in (r"model\.position_embedding\.", r"model\.backbone\.position_embedding\."):
         assert_same(read_weights(without(tensors, place), LEARNED), state)
@@ -251,6 +251,6 @@ def test_integer_weights_are_rejected() -> None:
 
 
 def test_an_optimized_network_cannot_be_written() -> None:
-    network = optimize(lively(SHARED))
+    network = optimize(random_network(SHARED))
     with pytest.raises(ValueError, match="training form"):
         write_weights(network.state_dict(), SHARED)

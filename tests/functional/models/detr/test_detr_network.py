@@ -1,4 +1,4 @@
-"""What a DETR promises of images in company, padded and alone; of its folded form; and of its mask head."""
+"""DETR with batches and padding, its inference form, and its mask head."""
 
 import copy
 
@@ -11,7 +11,7 @@ from detcli.models.detr import FAMILY, mask_head
 from detcli.models.detr.network import Detr
 from detcli.models.inference_form import optimize
 from detcli.structures.network_io import Outputs
-from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny
+from tests.helpers.detr_samples import SEGMENTING, images, padded, random_network, tiny
 
 
 def assert_alike(one: Outputs, other: Outputs, tolerance: float = 1e-9) -> None:
@@ -35,7 +35,7 @@ def run(network: Detr, pixels: Tensor, mask: Tensor | None = None) -> Outputs:
 
 @pytest.fixture(params=["boxes", "masks"])
 def network(request: pytest.FixtureRequest) -> Detr:
-    return lively(tiny(**(SEGMENTING if request.param == "masks" else {}))).double()
+    return random_network(tiny(**(SEGMENTING if request.param == "masks" else {}))).double()
 
 
 def test_batching_does_not_change_results(network: Detr) -> None:
@@ -57,7 +57,7 @@ def test_a_mask_matters_even_if_all_cells_are_image(network: Detr) -> None:
 
 
 def test_pixels_in_the_padding_do_not_matter(network: Detr) -> None:
-    """Attention never looks there; only the backbone's receptive field can."""
+    """Attention never reads padding; only the backbone's receptive field can."""
     pixels, mask = padded((96, 1024), (96, 96))
     louder = pixels.clone()
     louder[1, :, :, 900:] = 5.0
@@ -71,7 +71,7 @@ def test_pixels_in_the_padding_do_not_matter(network: Detr) -> None:
 @pytest.mark.parametrize("positions", ["sine", "learned"])
 @pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
 def test_optimizing_keeps_results_and_can_be_repeated(positions: str, form: dict[str, object]) -> None:
-    network = lively(tiny(position_embedding_type=positions, **form)).double()
+    network = random_network(tiny(position_embedding_type=positions, **form)).double()
     pixels, mask = padded((96, 130), (70, 101))
     before = run(network, pixels, mask)
     once = optimize(copy.deepcopy(network))
@@ -101,7 +101,7 @@ def test_any_image_size_is_accepted(network: Detr, size_hw: tuple[int, int]) -> 
 
 
 def test_masks_can_be_disabled() -> None:
-    network = lively(tiny(**SEGMENTING)).double()
+    network = random_network(tiny(**SEGMENTING)).double()
     pixels, mask = padded((96, 130), (70, 101))
     with_masks = run(network, pixels, mask)
     assert with_masks.masks is not None
@@ -114,14 +114,14 @@ def test_masks_can_be_disabled() -> None:
 
 
 def test_masks_cannot_be_enabled_without_a_mask_head() -> None:
-    network = lively(tiny())
+    network = random_network(tiny())
     network.configure_masks(enabled=False)
     with pytest.raises(ValueError, match="no mask head"):
         network.configure_masks(enabled=True)
 
 
 def test_mask_chunks_do_not_change_masks(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = lively(tiny(**SEGMENTING)).double()
+    network = random_network(tiny(**SEGMENTING)).double()
     pixels, mask = padded((96, 130), (70, 101))
     whole = run(network, pixels, mask)
     monkeypatch.setattr(mask_head, "_CHUNK", 24 * 33 * 5 * 4)  # the finest maps of five queries
@@ -131,7 +131,7 @@ def test_mask_chunks_do_not_change_masks(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_masks_below_the_score_threshold_are_skipped() -> None:
-    network = optimize(lively(tiny(**SEGMENTING)).double())
+    network = optimize(random_network(tiny(**SEGMENTING)).double())
     pixels, mask = padded((96, 130), (70, 101))
     every = run(network, pixels, mask)
     assert every.masks is not None
@@ -153,21 +153,21 @@ def test_masks_below_the_score_threshold_are_skipped() -> None:
 
 
 def test_masks_of_nan_scores_are_computed() -> None:
-    network = optimize(lively(tiny(**SEGMENTING)))
+    network = optimize(random_network(tiny(**SEGMENTING)))
     network.configure_masks(enabled=True, score_threshold=0.9)
     network.class_head.bias.data[0] = torch.nan
     assert (run(network, images(1, 64, 96).float()).masks != -100).any()
 
 
 def test_an_image_beyond_learned_positions_is_rejected() -> None:
-    network = lively(tiny(position_embedding_type="learned")).double()
+    network = random_network(tiny(position_embedding_type="learned")).double()
     run(network, images(1, 32, 1600))
     with pytest.raises(UnsupportedModelError, match="learned positions for 50 x 50"):
         run(network, images(1, 32, 1632))
 
 
 def test_pixels_and_masks_of_wrong_shape_are_rejected() -> None:
-    network = lively(tiny())
+    network = random_network(tiny())
     with pytest.raises(ValueError, match=r"\[1, 1, 32, 32\]"):
         network(torch.zeros(1, 1, 32, 32))
     with pytest.raises(ValueError, match=r"`mask` has shape \[1, 32, 31\]"):
@@ -186,7 +186,7 @@ def test_a_new_network_has_small_finite_logits() -> None:
 
 @pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
 def test_half_precision_is_close(form: dict[str, object]) -> None:
-    network = optimize(lively(tiny(**form)))
+    network = optimize(random_network(tiny(**form)))
     pixels, mask = padded((96, 130), (70, 101))
     exact = run(network, pixels.float(), mask)
     with torch.autocast("cpu", torch.bfloat16):

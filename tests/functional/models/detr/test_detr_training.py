@@ -1,4 +1,4 @@
-"""DETR in training: what the criterion is handed, which parameters learn and how, and what other classes keep."""
+"""DETR in training: details for the criterion, parameter groups, and changed classes."""
 
 import dataclasses
 
@@ -13,11 +13,11 @@ from detcli.models.detr.published import published_config
 from detcli.models.empty_weights import empty_weights
 from detcli.models.losses.training_details import SetTrainingDetails
 from detcli.structures.network_io import Outputs, Targets
-from tests.helpers.detr_samples import SEGMENTING, images, lively, padded, tiny
+from tests.helpers.detr_samples import SEGMENTING, images, padded, random_network, tiny
 
 
-def truths(*counts: int, size_hw: tuple[int, int] | None = None) -> list[Targets]:
-    """Random true boxes, and masks that are their rectangles where a size is given."""
+def random_targets(*counts: int, size_hw: tuple[int, int] | None = None) -> list[Targets]:
+    """Random ground-truth boxes, and masks of their rectangles if a size is given."""
     generator = torch.Generator().manual_seed(0)
     targets = []
     for count in counts:
@@ -29,11 +29,11 @@ def truths(*counts: int, size_hw: tuple[int, int] | None = None) -> list[Targets
     return targets
 
 
-def learner(**changes: object) -> Detr:
-    return lively(tiny(dropout=0.0, **changes)).double().train()
+def training_network(**changes: object) -> Detr:
+    return random_network(tiny(dropout=0.0, **changes)).double().train()
 
 
-def said(outputs: Outputs) -> SetTrainingDetails:
+def training_details(outputs: Outputs) -> SetTrainingDetails:
     assert isinstance(outputs.details, SetTrainingDetails)
     return outputs.details
 
@@ -41,9 +41,9 @@ def said(outputs: Outputs) -> SetTrainingDetails:
 @pytest.mark.parametrize("form", [{}, SEGMENTING], ids=["boxes", "masks"])
 def test_with_targets_every_layer_predicts(form: dict[str, object]) -> None:
     pixels, mask = padded((96, 130), (70, 101))
-    network = learner(decoder_layers=3, **form)
-    outputs = network(pixels, mask, targets=truths(2, 1))
-    details = said(outputs)
+    network = training_network(decoder_layers=3, **form)
+    outputs = network(pixels, mask, targets=random_targets(2, 1))
+    details = training_details(outputs)
     assert details.logits.shape == (3, 2, 12, 6)
     assert details.boxes_cxcywh.shape == (3, 2, 12, 4)
     assert details.mask is mask
@@ -56,11 +56,11 @@ def test_with_targets_every_layer_predicts(form: dict[str, object]) -> None:
 
 
 def test_earlier_layers_predict_like_shorter_networks() -> None:
-    """Their norm is that of the last layer, and no later layer reads what it made of them."""
-    long, short = learner(decoder_layers=3), learner(decoder_layers=2)
+    """They have the same norm as the last layer, and later layers do not read its output."""
+    long, short = training_network(decoder_layers=3), training_network(decoder_layers=2)
     short.load_state_dict({k: v for k, v in long.state_dict().items() if not k.startswith("decoder.layers.2.")})
     pixels = images(1, 70, 101)
-    details = said(long(pixels, targets=truths(1)))
+    details = training_details(long(pixels, targets=random_targets(1)))
     torch.testing.assert_close(details.logits[1], short.eval()(pixels).logits)
 
 
@@ -68,9 +68,9 @@ def test_earlier_layers_predict_like_shorter_networks() -> None:
 @pytest.mark.parametrize("counts", [(2, 1), (0, 0)], ids=["boxes", "empty"])
 def test_every_trainable_parameter_gets_a_gradient(form: dict[str, object], counts: tuple[int, ...]) -> None:
     config = tiny(dropout=0.0, **form)
-    network = lively(config).double().train()
+    network = random_network(config).double().train()
     pixels, mask = padded((96, 130), (70, 101))
-    targets = truths(*counts)
+    targets = random_targets(*counts)
     if form:
         sizes = ((96, 130), (70, 101))
         targets = [
@@ -91,7 +91,7 @@ def test_training_on_one_batch_lowers_its_losses() -> None:
     torch.manual_seed(0)
     network = Detr(config).train()
     criterion = FAMILY.criterion(config)
-    pixels, targets = images(2, 64, 96).float(), truths(2, 1, size_hw=(64, 96))
+    pixels, targets = images(2, 64, 96).float(), random_targets(2, 1, size_hw=(64, 96))
     adamw = torch.optim.AdamW(network.parameters(), lr=1e-3)
     totals = []
     for _ in range(30):
@@ -104,7 +104,7 @@ def test_training_on_one_batch_lowers_its_losses() -> None:
 
 
 def test_dropout_is_active_only_in_training() -> None:
-    network = lively(tiny(dropout=0.3, attention_dropout=0.2, activation_dropout=0.2)).double()
+    network = random_network(tiny(dropout=0.3, attention_dropout=0.2, activation_dropout=0.2)).double()
     pixels = images(1, 64, 96)
     assert torch.equal(network(pixels).logits, network(pixels).logits)
     network.train()
@@ -112,11 +112,11 @@ def test_dropout_is_active_only_in_training() -> None:
 
 
 def test_targets_must_be_one_per_image_and_for_training() -> None:
-    network = learner()
+    network = training_network()
     with pytest.raises(ValueError, match="1 targets for 2 images"):
-        network(images(2, 64, 96), targets=truths(1))
+        network(images(2, 64, 96), targets=random_targets(1))
     with pytest.raises(ValueError, match="evaluation mode"):
-        network.eval()(images(1, 64, 96), targets=truths(1))
+        network.eval()(images(1, 64, 96), targets=random_targets(1))
 
 
 def test_every_parameter_is_in_one_group_and_decays() -> None:
@@ -135,7 +135,7 @@ def test_every_parameter_is_in_one_group_and_decays() -> None:
 
 
 def relabelled(config: DetrConfig, *names: str) -> tuple[dict[str, Tensor], dict[str, Tensor], tuple[int, ...]]:
-    state = dict(lively(config).state_dict())
+    state = dict(random_network(config).state_dict())
     with torch.random.fork_rng():
         torch.manual_seed(0)
         made = FAMILY.replace_class_head(state, config, names)

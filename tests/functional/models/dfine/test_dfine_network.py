@@ -1,4 +1,4 @@
-"""What holds for the network whatever its weights, in both its forms."""
+"""Properties of the network with any weights, in training and inference form."""
 
 import copy
 from typing import Any
@@ -12,7 +12,7 @@ from detcli.models.dfine.network import DFine, DFineDetails
 from detcli.models.dfine.published import Size, published_config
 from detcli.models.inference_form import optimize
 from detcli.models.layers.norm import FrozenBatchNorm2d
-from tests.helpers.dfine_samples import distance, images, lively, tiny
+from tests.helpers.dfine_samples import distance, images, random_network, tiny
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
@@ -28,12 +28,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(params=VARIANTS)
 def network(request: pytest.FixtureRequest) -> DFine:
-    return lively(tiny(**VARIANTS[request.param])).double()
+    return random_network(tiny(**VARIANTS[request.param])).double()
 
 
 @pytest.fixture(params=["plain", "folded"])
 def either(request: pytest.FixtureRequest) -> DFine:
-    network = lively(tiny(backbone={"use_learnable_affine_block": True}))
+    network = random_network(tiny(backbone={"use_learnable_affine_block": True}))
     return optimize(network) if request.param == "folded" else network
 
 
@@ -127,7 +127,7 @@ def test_no_image_size_is_remembered(either: DFine) -> None:
 
 @torch.inference_mode()
 def test_a_small_image_gives_one_prediction_per_cell() -> None:
-    network = lively(tiny(num_queries=100, learn_initial_query=True))
+    network = random_network(tiny(num_queries=100, learn_initial_query=True))
     outputs = network(images(1, 32, 32).float())
     assert outputs.boxes_cxcywh.shape == (1, 16 + 4 + 1, 4)
 
@@ -142,7 +142,7 @@ def test_pixels_of_wrong_shape_are_rejected(shape: tuple[int, ...], either: DFin
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_no_tensor_stays_on_the_meta_device(variant: str) -> None:
     config = tiny(**VARIANTS[variant])
-    state = FAMILY.read_weights(FAMILY.write_weights(lively(config).state_dict(), config), config)
+    state = FAMILY.read_weights(FAMILY.write_weights(random_network(config).state_dict(), config), config)
     with torch.device("meta"):
         network = FAMILY.build(config)
     network.load_state_dict(state, strict=True, assign=True)
@@ -180,15 +180,15 @@ def test_the_compiler_makes_one_graph(either: DFine) -> None:
 
 
 def test_training_works_after_inference() -> None:
-    """Grids that were cached in inference mode must not get in the way of gradients."""
+    """Grids that were cached in inference mode must not prevent gradients."""
     config = tiny(decoder_layers=3, eval_idx=1, layer_scale=1.5)
-    network = lively(config)
+    network = random_network(config)
     pixels = images(2, 64, 96, seed=5).float()
     with torch.inference_mode():
         network(pixels)
     details = network.train()(pixels, details=True).details
     assert isinstance(details, DFineDetails)
-    assert details.intermediate_hidden_states is None  # of unlike widths
+    assert details.intermediate_hidden_states is None  # of different widths
     assert details.last_hidden_state.shape[-1] == 48
     assert details.intermediate_logits.shape[1] == 4  # the boxes to start from, and three layers
     answers = (details.intermediate_logits, details.intermediate_reference_points)
@@ -210,7 +210,7 @@ def test_a_new_network_predicts_priors_and_anchors() -> None:
 
 @torch.inference_mode()
 def test_dropout_is_active_only_in_training() -> None:
-    network = lively(tiny(dropout=0.5, attention_dropout=0.5))
+    network = random_network(tiny(dropout=0.5, attention_dropout=0.5))
     pixels = images(1, 64, 64).float()
     assert torch.equal(network(pixels).logits, network(pixels).logits)
     network.train()

@@ -1,4 +1,4 @@
-"""Weights of D-FINE's own repository: recognised by their keys, and the same network as from the Hub."""
+"""Weights of D-FINE's original repository are recognized by their names and give the Hub's network."""
 
 from dataclasses import replace
 from typing import Any, get_args
@@ -15,7 +15,7 @@ from detcli.models.dfine.published import Size, published_config
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import ConversionHints, ConvertedWeights
 from detcli.structures.dataset_labels import COCO_80, PUBLISHED_LABELS
-from tests.helpers.dfine_samples import lively, tiny
+from tests.helpers.dfine_samples import random_network, tiny
 from tests.helpers.original_layouts import dfine
 
 NAMES = tuple(f"class {i}" for i in range(5))
@@ -41,7 +41,7 @@ def config() -> DFineConfig:
 
 @pytest.fixture(scope="module")
 def state(config: DFineConfig) -> dict[str, Tensor]:
-    state = dict(lively(config).state_dict())
+    state = dict(random_network(config).state_dict())
     state["decoder.bins.reg_scale"].fill_(8)
     state["decoder.bins.up"].fill_(0.5)
     return state
@@ -67,13 +67,13 @@ def tensors(config: DFineConfig, state: dict[str, Tensor]) -> dict[str, Tensor]:
 )  # fmt: skip
 def test_original_weights_convert_to_the_same_network(changes: dict[str, Any]) -> None:
     config = tiny(**{"num_queries": 300, **changes})
-    state = dict(lively(config).state_dict())
+    state = dict(random_network(config).state_dict())
     original = read(saved(config, state))
     assert original.config.pyramid_dim == config.pyramid_dim
     assert original.config.bottlenecks == config.bottlenecks
     told = replace(
         original.config,
-        reg_scale=config.reg_scale,  # the lively network has drawn ones
+        reg_scale=config.reg_scale,  # random networks have random ones
         up=config.up,
         hidden_expansion=config.hidden_expansion,
         depth_mult=config.depth_mult,
@@ -112,7 +112,10 @@ def test_an_integer_reg_scale_is_read_from_the_weights(tensors: dict[str, Tensor
 
 def test_365_classes_and_an_unused_row_are_those_of_objects365(config: DFineConfig) -> None:
     wide = replace(config, labels=PUBLISHED_LABELS[366])
-    assert read(saved(wide, dict(lively(wide).state_dict())), ConversionHints()).config.labels == PUBLISHED_LABELS[366]
+    assert (
+        read(saved(wide, dict(random_network(wide).state_dict())), ConversionHints()).config.labels
+        == PUBLISHED_LABELS[366]
+    )
 
 
 def test_missing_class_names_are_an_error(tensors: dict[str, Tensor]) -> None:

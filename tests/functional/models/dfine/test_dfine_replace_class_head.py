@@ -1,4 +1,4 @@
-"""A checkpoint made to fit other classes: what was learned of the same ones stays, the rest begins again."""
+"""A checkpoint changed to other classes keeps the rows of the same classes; others are new."""
 
 import math
 
@@ -9,7 +9,7 @@ from detcli.models.dfine import FAMILY
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.network import DFine
 from detcli.models.family import ReplacedClassHead
-from tests.helpers.dfine_samples import images, lively, tiny
+from tests.helpers.dfine_samples import images, random_network, tiny
 
 OLD = ("person", "dog", "Traffic Light", "dog", "cat")
 HEADS = ("query_selection.class_head", "decoder.class_heads.0", "decoder.class_heads.1")
@@ -17,7 +17,7 @@ HEADS = ("query_selection.class_head", "decoder.class_heads.0", "decoder.class_h
 
 def learned(**changes: object) -> tuple[DFine, DFineConfig]:
     config = tiny(id2label={str(index): name for index, name in enumerate(OLD)}, **changes)
-    return lively(config), config
+    return random_network(config), config
 
 
 def relabelled(*names: str, seed: int = 0, **changes: object) -> tuple[DFine, ReplacedClassHead]:
@@ -77,7 +77,7 @@ def test_the_state_fits_the_new_configuration(changes: dict[str, object]) -> Non
 
 def test_the_same_classes_in_another_order_score_as_before() -> None:
     config = tiny()
-    network = lively(config)
+    network = random_network(config)
     order = [3, 0, 4, 2, 1]
     made = FAMILY.replace_class_head(network.state_dict(), config, [config.labels[index] for index in order])
     again = DFine(made.config).eval()

@@ -1,4 +1,4 @@
-"""The network in training: what it hands to the criterion, who learns from it, alone and in two processes."""
+"""The network in training: details for the criterion, gradients, one and two processes."""
 
 import copy
 from pathlib import Path
@@ -9,13 +9,13 @@ from torch import multiprocessing
 
 from detcli.models.dfine.network import DFineDetails, DFineTrainingDetails
 from tests.helpers.dfine_samples import images
-from tests.helpers.dfine_steps import learner, make_targets, step, whole_batch, work
+from tests.helpers.dfine_steps import make_targets, step, training_network, whole_batch, work
 
 BINS = {"decoder.bins.reg_scale", "decoder.bins.up"}  # no training moves them
 
 
 def test_with_targets_all_layers_and_denoising_queries_predict() -> None:
-    outputs, losses = step(learner(), images(2, 64, 96), make_targets(3, 1))
+    outputs, losses = step(training_network(), images(2, 64, 96), make_targets(3, 1))
     said = outputs.details
     assert isinstance(said, DFineTrainingDetails)
     assert outputs.logits.shape == (2, 12, 5)
@@ -32,7 +32,7 @@ def test_with_targets_all_layers_and_denoising_queries_predict() -> None:
 
 
 def test_denoising_queries_do_not_change_other_predictions() -> None:
-    network, pixels = learner(), images(2, 64, 96)
+    network, pixels = training_network(), images(2, 64, 96)
     plain = network(pixels)
     outputs = network(pixels, targets=make_targets(3, 1))
     assert torch.allclose(outputs.logits, plain.logits, atol=1e-10)
@@ -41,7 +41,7 @@ def test_denoising_queries_do_not_change_other_predictions() -> None:
 
 def test_denoising_groups_do_not_affect_each_other() -> None:
     pixels, targets = images(2, 64, 96), make_targets(3, 1)
-    network = learner()
+    network = training_network()
     network.num_denoising = 3
     one = network(pixels, targets=targets).details
     network.num_denoising = 9
@@ -52,7 +52,7 @@ def test_denoising_groups_do_not_affect_each_other() -> None:
 
 
 def test_training_mode_without_targets_gives_details() -> None:
-    network, pixels = learner(), images(2, 64, 96)
+    network, pixels = training_network(), images(2, 64, 96)
     outputs = network(pixels, details=True)
     assert isinstance(outputs.details, DFineDetails)
     assert outputs.details.intermediate_logits.shape == (2, 3, 12, 5)
@@ -60,7 +60,7 @@ def test_training_mode_without_targets_gives_details() -> None:
 
 
 def test_targets_must_be_one_per_image_and_for_training() -> None:
-    network, pixels = learner(), images(2, 64, 96)
+    network, pixels = training_network(), images(2, 64, 96)
     with pytest.raises(ValueError, match="1 targets for 2 images in training mode"):
         network(pixels, targets=make_targets(3))
     with pytest.raises(ValueError, match="2 targets for 2 images in evaluation mode"):
@@ -69,11 +69,11 @@ def test_targets_must_be_one_per_image_and_for_training() -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"learn_initial_query": True, "decoder_layers": 3, "eval_idx": 1}])
 def test_only_the_shape_of_the_bins_is_not_trained(changes: dict[str, object]) -> None:
-    network = learner(**changes)
+    network = training_network(**changes)
     _, losses = step(network, images(2, 64, 96), make_targets(3, 1), **changes)
     torch.stack(list(losses.values())).sum().backward()
     still = {name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()}
-    # The label that fills up images is a row of an embedding that does learn.
+    # The padding label is a row of a trained embedding.
     assert still == BINS
     assert network.denoising_labels is not None
     assert network.denoising_labels.weight.grad is not None
@@ -82,7 +82,7 @@ def test_only_the_shape_of_the_bins_is_not_trained(changes: dict[str, object]) -
 
 def test_a_batch_without_boxes_gives_every_parameter_a_gradient() -> None:
     """Several processes wait for each other's gradients of all parameters."""
-    network = learner()
+    network = training_network()
     _, losses = step(network, images(2, 64, 96), make_targets(0, 0))
     assert not [name for name in losses if "_dn_" in name]
     torch.stack(list(losses.values())).sum().backward()
@@ -91,7 +91,7 @@ def test_a_batch_without_boxes_gives_every_parameter_a_gradient() -> None:
 
 def test_without_denoising_other_losses_are_the_same() -> None:
     pixels, targets = images(2, 64, 96), make_targets(3, 1)
-    network = learner()
+    network = training_network()
     _, wanted = step(network, pixels, targets)
     plain = copy.deepcopy(network)
     plain.denoising_labels = None  # as with `num_denoising` 0
@@ -102,7 +102,7 @@ def test_without_denoising_other_losses_are_the_same() -> None:
 
 
 def test_gradients_of_a_batch_are_those_of_single_images() -> None:
-    """As they were not where a single image's gradient came to a batch norm with strides it misread."""
+    """They once differed: batch norm misread the strides of a single image's gradient."""
     network, pixels, _ = whole_batch((0, 0))
 
     def gradients(which: slice) -> dict[str, torch.Tensor]:
@@ -118,7 +118,7 @@ def test_gradients_of_a_batch_are_those_of_single_images() -> None:
 
 
 def test_losses_under_autocast_are_float32_and_close() -> None:
-    network, pixels, targets = learner().float(), images(2, 64, 96).float(), make_targets(3, 1)
+    network, pixels, targets = training_network().float(), images(2, 64, 96).float(), make_targets(3, 1)
     _, exact = step(network, pixels, targets)
     with torch.autocast("cpu", torch.bfloat16):
         _, losses = step(network, pixels, targets)
@@ -131,7 +131,7 @@ def test_losses_under_autocast_are_float32_and_close() -> None:
 
 def test_a_few_steps_lower_the_loss() -> None:
     torch.manual_seed(0)
-    network, pixels, targets = learner().float(), images(2, 64, 96).float(), make_targets(2, 1)
+    network, pixels, targets = training_network().float(), images(2, 64, 96).float(), make_targets(2, 1)
     optimizer = torch.optim.AdamW([value for value in network.parameters() if value.requires_grad], lr=1e-3)
     totals = []
     for _ in range(25):
@@ -144,13 +144,13 @@ def test_a_few_steps_lower_the_loss() -> None:
     assert totals[-1] < 0.6 * totals[0]
 
 
-# True boxes of each image: unlike halves, an empty half, and none at all.
+# Boxes of each image: different halves, an empty half, and none at all.
 BATCHES = [(3, 1, 0, 2), (0, 0, 2, 3), (0, 0)]
 
 
 @pytest.fixture(scope="module")
 def halves(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes wrote down of every batch."""
+    """What two processes saved for every batch."""
     folder = tmp_path_factory.mktemp("halves")
     multiprocessing.spawn(work, args=(BATCHES, folder), nprocs=2)
     return folder

@@ -1,4 +1,4 @@
-"""Weights of every naming come in whole or not at all, and go out so that nothing is lost."""
+"""Weights of every naming are read completely or rejected, and written without loss."""
 
 import warnings
 
@@ -10,7 +10,7 @@ from detcli.errors import DamagedModelError
 from detcli.models.dfine.config import DFineConfig
 from detcli.models.dfine.weights import read_weights, write_weights
 from detcli.models.inference_form import optimize
-from tests.helpers.dfine_samples import lively, tiny
+from tests.helpers.dfine_samples import random_network, tiny
 
 CONFIG = tiny(decoder_layers=3)
 HEADS = ("class_embed.", "bbox_embed.")
@@ -19,7 +19,7 @@ IN_DECODER = tuple("model.decoder." + head for head in HEADS)
 
 @pytest.fixture(scope="module")
 def state() -> dict[str, Tensor]:
-    return dict(lively(CONFIG).state_dict())
+    return dict(random_network(CONFIG).state_dict())
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def assert_same(read: dict[str, Tensor], state: dict[str, Tensor]) -> None:
     ids=["as it is", "wider", "affines", "learned queries", "layers after the answer", "two within"],
 )
 def test_written_weights_read_back_unchanged(config: DFineConfig) -> None:
-    state = dict(lively(config).state_dict())
+    state = dict(random_network(config).state_dict())
     assert_same(read_weights(write_weights(state, config), config), state)
 
 
@@ -199,7 +199,7 @@ def test_weights_for_another_number_of_classes_are_rejected(tensors: dict[str, T
 
 def test_layers_that_transformers_never_runs_are_ignored() -> None:
     config = tiny(decoder_layers=3, eval_idx=1)
-    state = dict(lively(config).state_dict())
+    state = dict(random_network(config).state_dict())
     tensors = write_weights(state, config)
     extra = {
         name.replace("layers.2.", "layers.3."): tensor
@@ -222,4 +222,4 @@ def test_the_faulty_conversion_of_dfine_nano_gives_a_warning(tensors: dict[str, 
 
 def test_an_optimized_network_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="training form"):
-        write_weights(optimize(lively(CONFIG)).state_dict(), CONFIG)
+        write_weights(optimize(random_network(CONFIG)).state_dict(), CONFIG)

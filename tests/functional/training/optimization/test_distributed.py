@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="torchrun's rend
 ONE_STEP = """
 import sys
 import torch
-from tests.helpers.dfine_samples import lively, images, tiny
+from tests.helpers.dfine_samples import random_network, images, tiny
 from detcli.models.dfine import FAMILY
 from detcli.training.optimization.distributed import joined
 from detcli.training.optimization.synced_norm import with_synced_norms
@@ -32,7 +32,7 @@ COUNTS = (2, 0, 1, 3)  # ground truth of each image
 torch.set_num_threads(1)
 with joined(torch.device("cpu")) as processes:
     config = tiny(freeze_backbone_batch_norms=False, num_denoising=6)
-    network = lively(config).double().train()
+    network = random_network(config).double().train()
     if processes.size > 1:
         network = with_synced_norms(network, torch.device("cpu"))
     generator = torch.Generator().manual_seed(3)

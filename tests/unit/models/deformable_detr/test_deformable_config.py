@@ -1,4 +1,4 @@
-"""config.json of any era becomes one checked record, and goes back without loss."""
+"""config.json of any version of transformers is read, checked and written without loss."""
 
 import json
 from typing import Any
@@ -152,6 +152,6 @@ def test_invalid_fields_are_named(changes: dict[str, Any], name: str) -> None:
 
 
 def test_a_complete_backbone_config_needs_no_pretrained_one() -> None:
-    """transformers up to 5.0 does by default, and raises where it finds no name for it."""
+    """transformers up to 5.0 has that default, and raises without a name."""
     assert write_config(tiny())["use_pretrained_backbone"] is False
     assert write_config(published_config("single-scale-dc5", ["a"]))["use_pretrained_backbone"] is False

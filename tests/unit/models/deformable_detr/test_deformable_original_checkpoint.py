@@ -1,4 +1,4 @@
-"""Weights of Deformable DETR's own repository: recognised by their keys, and the same network as from the Hub."""
+"""Weights of Deformable DETR's original repository are recognized by their names and give the Hub's network."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,7 @@ TINY = ResNetConfig(
 
 
 def tiny(**changes: Any) -> DeformableDetrConfig:
-    """As the original makes them, but small."""
+    """Like the original, but small."""
     small: dict[str, Any] = {
         "labels": NAMES, "backbone": TINY, "d_model": 32, "num_queries": 7, "two_stage_num_proposals": 7,
         "encoder_layers": 2, "decoder_layers": 3, "encoder_ffn_dim": 24, "decoder_ffn_dim": 40, "encoder_n_points": 2,
@@ -36,7 +36,7 @@ def tiny(**changes: Any) -> DeformableDetrConfig:
 
 
 def drawn(config: DeformableDetrConfig) -> dict[str, Tensor]:
-    """A state dict whose every number is drawn."""
+    """A random state dict."""
     generator = torch.Generator().manual_seed(0)
     state = FAMILY.build(config).state_dict()
     return {name: torch.randn(tensor.shape, generator=generator) for name, tensor in state.items()}

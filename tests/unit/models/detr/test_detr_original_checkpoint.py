@@ -1,4 +1,4 @@
-"""Weights of DETR's own repository: recognised by their keys, and the same network as from the Hub."""
+"""Weights of DETR's original repository are recognized by their names and give the Hub's network."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,7 @@ TINY = ResNetConfig(
 
 
 def tiny(**changes: Any) -> DetrConfig:
-    """As the original makes them, but small: dropout is in all places the same."""
+    """Like the original, but small: the same dropout everywhere."""
     small: dict[str, Any] = {
         "labels": NAMES, "backbone": TINY, "d_model": 32, "num_queries": 7, "encoder_layers": 2, "decoder_layers": 2,
         "encoder_ffn_dim": 24, "decoder_ffn_dim": 40, "attention_dropout": 0.1, "activation_dropout": 0.1,
@@ -35,14 +35,14 @@ def tiny(**changes: Any) -> DetrConfig:
 
 
 def drawn(config: DetrConfig) -> dict[str, Tensor]:
-    """A state dict whose every number is drawn."""
+    """A random state dict."""
     generator = torch.Generator().manual_seed(0)
     state = FAMILY.build(config).state_dict()
     return {name: torch.randn(tensor.shape, generator=generator) for name, tensor in state.items()}
 
 
 def shapes(config: DetrConfig) -> dict[str, Tensor]:
-    """The tensors of a network without their numbers."""
+    """The tensors of a network without weights."""
     with empty_weights():
         return dict(FAMILY.build(config).state_dict())
 
@@ -126,7 +126,7 @@ def test_arguments_of_the_training_run_are_used() -> None:
     args = {"dilation": True, "nheads": 4, "dropout": 0.0, "eos_coef": 0.2, "set_cost_giou": 3, "backbone": "nonsense"}
     assert read(saved(config, shapes(config)), ConversionHints(labels=NAMES, args=args)).config == config
     told = read(saved(config, shapes(config)), ConversionHints(labels=NAMES, args=args, dilation=False)).config
-    assert not told.backbone.dilation  # what the user says goes before
+    assert not told.backbone.dilation  # the user's hint has priority
 
 
 def test_dilation_must_be_given_without_arguments() -> None:

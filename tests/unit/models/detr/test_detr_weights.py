@@ -1,4 +1,4 @@
-"""Weights of every naming come in whole or not at all, and go out so that nothing is lost."""
+"""Weights of every naming are read completely or rejected, and written without loss."""
 
 import dataclasses
 import re
@@ -11,20 +11,20 @@ from detcli.errors import DamagedModelError
 from detcli.models.detr.config import DetrConfig
 from detcli.models.detr.weights import read_weights, write_weights
 from detcli.models.inference_form import optimize
-from tests.helpers.detr_samples import SEGMENTING, lively, tiny
+from tests.helpers.detr_samples import SEGMENTING, random_network, tiny
 
 CONFIG = tiny(**SEGMENTING)
 DETECTING = tiny(position_embedding_type="learned")
 
 
 def timm(config: DetrConfig) -> DetrConfig:
-    """The same, its backbone under a timm name."""
+    """The same with a timm backbone name."""
     return dataclasses.replace(config, backbone=dataclasses.replace(config.backbone, timm_name="resnet50"))
 
 
 @pytest.fixture(scope="module")
 def state() -> dict[str, Tensor]:
-    return dict(lively(CONFIG).state_dict())
+    return dict(random_network(CONFIG).state_dict())
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def assert_same(read: dict[str, Tensor], state: dict[str, Tensor]) -> None:
 
 @pytest.mark.parametrize("config", [CONFIG, timm(CONFIG), DETECTING, timm(DETECTING)])
 def test_written_weights_read_back_unchanged(config: DetrConfig) -> None:
-    state = dict(lively(config).state_dict())
+    state = dict(random_network(config).state_dict())
     assert_same(read_weights(write_weights(state, config), config), state)
 
 
@@ -62,16 +62,16 @@ def test_names_on_disk_are_those_of_the_hub(tensors: dict[str, Tensor]) -> None:
         *(f"mask_head.{layer}.weight" for layer in ("lay1", "gn5", "lay5", "adapter1", "adapter3", "out_lay")),
     ):
         assert name in tensors
-    assert len(tensors) == len(lively(CONFIG).state_dict())
+    assert len(tensors) == len(random_network(CONFIG).state_dict())
 
 
 def test_without_masks_there_is_no_prefix() -> None:
-    written = write_weights(lively(timm(DETECTING)).state_dict(), timm(DETECTING))
+    written = write_weights(random_network(timm(DETECTING)).state_dict(), timm(DETECTING))
     for name in (
         "model.backbone.conv_encoder.model.layer4.1.bn3.running_mean",
         "model.backbone.conv_encoder.model.conv1.weight",
         "class_labels_classifier.bias",
-        # transformers 5 looks for learned positions in the first place, 4.x in the second.
+        # transformers 5 reads learned positions from the first name, 4.x from the second.
         "model.position_embedding.row_embeddings.weight",
         "model.backbone.position_embedding.row_embeddings.weight",
     ):
@@ -80,7 +80,7 @@ def test_without_masks_there_is_no_prefix() -> None:
 
 
 def test_written_tensors_do_not_share_memory() -> None:
-    written = write_weights(lively(DETECTING).state_dict(), DETECTING)
+    written = write_weights(random_network(DETECTING).state_dict(), DETECTING)
     pointers = [tensor.data_ptr() for tensor in written.values() if tensor.numel()]
     assert len(set(pointers)) == len(pointers)
 
@@ -123,7 +123,7 @@ def test_both_backbone_namings_work_with_both_configurations(
 
 
 def test_learned_positions_are_read_under_both_names() -> None:
-    state = dict(lively(DETECTING).state_dict())
+    state = dict(random_network(DETECTING).state_dict())
     written = write_weights(state, DETECTING)
     for place in ("model.position_embedding.", "model.backbone.position_embedding."):
         kept = {name: tensor for name, tensor in written.items() if not name.startswith(place)}
@@ -132,7 +132,7 @@ def test_learned_positions_are_read_under_both_names() -> None:
 
 
 def test_duplicates_with_different_values_are_rejected() -> None:
-    written = write_weights(lively(DETECTING).state_dict(), DETECTING)
+    written = write_weights(random_network(DETECTING).state_dict(), DETECTING)
     written["model.position_embedding.row_embeddings.weight"] += 1
     with pytest.raises(DamagedModelError, match=r"position_embedding\.row_embeddings\.weight"):
         read_weights(written, DETECTING)
@@ -194,4 +194,4 @@ def test_integer_weights_are_rejected(tensors: dict[str, Tensor]) -> None:
 
 def test_an_optimized_network_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="training form"):
-        write_weights(optimize(lively(CONFIG)).state_dict(), CONFIG)
+        write_weights(optimize(random_network(CONFIG)).state_dict(), CONFIG)

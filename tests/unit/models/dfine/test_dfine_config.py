@@ -1,4 +1,4 @@
-"""config.json of any era becomes one checked record, and goes back without loss."""
+"""config.json of any version of transformers is read, checked and written without loss."""
 
 import json
 from typing import Any

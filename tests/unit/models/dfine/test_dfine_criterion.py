@@ -1,4 +1,4 @@
-"""D-FINE's criterion against the numbers of the original's, and where those do not reach."""
+"""D-FINE's criterion against the original repository's losses, and in other cases."""
 
 import math
 from dataclasses import replace
@@ -87,7 +87,7 @@ def test_a_batch_without_boxes_has_only_class_losses() -> None:
     assert boxes
     assert not any(boxes.values())
     assert losses["loss_vfl"].item() > 0
-    assert losses["loss_ddf_aux_0"].item() > 0  # where no box is, the last layer still teaches what it is sure of
+    assert losses["loss_ddf_aux_0"].item() > 0  # without boxes, the last layer still trains others with its scores
     torch.stack(list(losses.values())).sum().backward()
     for name, tensor in case.inputs.items():
         if "/dn_" not in name:
@@ -190,7 +190,7 @@ def test_edge_targets_give_back_the_ground_truth_box() -> None:
 
 
 def test_edges_out_of_range_use_the_outermost_bins() -> None:
-    """Bins reach twice half the box, from its border inwards as outwards."""
+    """Bins have a range of one box size in both directions."""
     start = torch.tensor([[0.5, 0.5, 0.2, 0.2]])
     far = xyxy_to_cxcywh(cxcywh_to_xyxy(start) + torch.tensor([[-0.9, 0.9, 0.9, -0.9]]))
     left, share = edge_targets(start, far, bins=32, reg_scale=torch.tensor([4.0]), up=torch.tensor([0.5]))

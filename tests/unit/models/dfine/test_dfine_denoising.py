@@ -1,4 +1,4 @@
-"""Denoising queries: where they are, how noisy, and who sees whom."""
+"""Denoising queries: order, noise and attention mask."""
 
 import torch
 
@@ -70,7 +70,7 @@ def test_a_batch_without_boxes_has_no_denoising() -> None:
 
 def test_negatives_are_shifted_farther_than_positives() -> None:
     targets = [Targets(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.1]]), seed=3)]
-    noise = DenoisingNoise(box_scale=0.2)  # so little that no edges pass each other
+    noise = DenoisingNoise(box_scale=0.2)  # so low that edges do not swap
     noisy = cxcywh_to_xyxy(boxes_of(made(targets, total=500, noise=noise), targets))[0, :, :, 0]  # [groups, 2, 4]
     moved = (noisy - cxcywh_to_xyxy(targets[0].boxes_cxcywh)[0]) / torch.tensor([0.2, 0.1, 0.2, 0.1])
     near, far = moved.abs().unbind(1)  # in boxes: the noise is in halves of them

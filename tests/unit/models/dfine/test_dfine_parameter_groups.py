@@ -1,4 +1,4 @@
-"""Which parameters learn alike, against the groups that the published recipes come to."""
+"""Parameter groups against those of the published recipes."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Deformable attention: both ways to gather give the same numbers, and those of a plain loop over points."""
+"""Deformable attention: both implementations equal a loop over points."""
 
 import math
 
@@ -17,7 +17,7 @@ BATCH, QUERIES, HEADS, POINTS, WIDTH = 2, 6, 4, 3, 16
 def drawn(
     shapes: tuple[tuple[int, int], ...] = SHAPES, dtype: torch.dtype = torch.float64, seed: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Values, cells of which many lie on the border or beyond, and weights."""
+    """Values, cells (many at the border or outside), and weights."""
     generator = torch.Generator().manual_seed(seed)
     positions = sum(height * width for height, width in shapes)
     values = torch.randn(BATCH, positions, WIDTH, generator=generator, dtype=dtype)

@@ -1,4 +1,4 @@
-"""The blocks, each against the plainest way to work it out."""
+"""The layers, each against a plain implementation."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Positions of tokens, against the definition; masks count what is image."""
+"""Position encodings against their definition, also with masks."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The cheapest assignment of queries to true boxes."""
+"""The cheapest assignment of queries to ground-truth boxes."""
 
 import itertools
 import math
@@ -14,41 +14,41 @@ from detcli.models.losses.assignment import CostWeights, assign, focal_costs, ma
 from detcli.models.losses.layerwise_criterion import Costs
 from detcli.models.losses.target_boxes import TargetBoxes
 
-SHAPES = [(5, 3), (3, 3), (3, 6), (4, 0), (0, 4), (1, 1)]  # queries, true boxes
+SHAPES = [(5, 3), (3, 3), (3, 6), (4, 0), (0, 4), (1, 1)]  # queries, ground-truth boxes
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_other_assignment_is_cheaper(shape: tuple[int, int]) -> None:
     cost = np.random.default_rng(0).normal(size=shape)
-    queries, truths = match(cost)
+    queries, boxes_matched = match(cost)
     few, many = sorted(shape)
     long = cost if shape[1] == many else cost.T
     cheapest = min(
         (sum(long[i, j] for i, j in enumerate(columns)) for columns in itertools.permutations(range(many), few)),
         default=0.0,
     )
-    assert len(queries) == len(truths) == few
-    assert cost[queries, truths].sum() == pytest.approx(cheapest)
+    assert len(queries) == len(boxes_matched) == few
+    assert cost[queries, boxes_matched].sum() == pytest.approx(cheapest)
     assert sorted(queries) == list(queries)
 
 
 def test_layers_and_images_are_assigned_as_scipy_does() -> None:
     counts = [3, 0, 9, 1]
     costs = torch.randn(2, 4, 6, 9, generator=torch.Generator().manual_seed(0))
-    found = assign(costs, counts, ["one", "two"])
+    assignment = assign(costs, counts, ["one", "two"])
     for layer in range(2):
-        wanted, first = [], 0
+        expected, first = [], 0
         for image, count in enumerate(counts):
-            queries, truths = linear_sum_assignment(costs[layer, image, :, :count].numpy())
-            wanted += [(image * 6 + q, first + t) for q, t in zip(queries, truths, strict=True)]
+            queries, boxes_matched = linear_sum_assignment(costs[layer, image, :, :count].numpy())
+            expected += [(image * 6 + q, first + t) for q, t in zip(queries, boxes_matched, strict=True)]
             first += count
-        assert list(zip(found.queries[layer], found.targets[layer], strict=True)) == wanted
+        assert list(zip(assignment.queries[layer], assignment.targets[layer], strict=True)) == expected
 
 
 def test_nothing_is_assigned_without_ground_truth_boxes() -> None:
-    found = assign(torch.zeros(3, 2, 5, 0), [0, 0], ["one", "two", "three"])
-    assert found.queries.shape == found.targets.shape == (3, 0)
-    assert found.to(torch.device("cpu")).queries.dtype == torch.int64
+    assignment = assign(torch.zeros(3, 2, 5, 0), [0, 0], ["one", "two", "three"])
+    assert assignment.queries.shape == assignment.targets.shape == (3, 0)
+    assert assignment.to(torch.device("cpu")).queries.dtype == torch.int64
 
 
 def test_costs_of_padding_do_not_count() -> None:
@@ -76,22 +76,22 @@ def test_missing_scipy_is_reported_with_the_install_command(monkeypatch: pytest.
 
 
 def test_focal_costs_match_a_manual_calculation() -> None:
-    truths = TargetBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
-    logits = torch.tensor([[[[0.3, math.log(4)]]]], dtype=torch.float64)  # class 1 with chance 0.8
+    targets = TargetBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
+    logits = torch.tensor([[[[0.3, math.log(4)]]]], dtype=torch.float64)  # class 1 with probability 0.8
     boxes = torch.tensor(
         [[[[0.6, 0.5, 0.2, 0.2]]]], dtype=torch.float64
-    )  # half of the true one, and as much next to it
-    cost = focal_costs(logits, boxes, truths, CostWeights(label=2, l1=5, giou=2, alpha=0.25, gamma=2))
+    )  # half of the target, and the same area outside
+    cost = focal_costs(logits, boxes, targets, CostWeights(label=2, l1=5, giou=2, alpha=0.25, gamma=2))
     focal = 0.25 * 0.2**2 * -math.log(0.8) - 0.75 * 0.8**2 * -math.log(0.2)
     assert cost.shape == (1, 1, 1, 1)
     assert cost.item() == pytest.approx(2 * focal + 5 * 0.1 - 2 / 3, abs=1e-6)
 
 
 def test_softmax_costs_match_a_manual_calculation() -> None:
-    truths = TargetBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
-    logits = torch.tensor([[[[0.3, 0.5, 0.2]]]], dtype=torch.float64).log()  # two classes, and nothing here
+    targets = TargetBoxes(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.2, 0.2]], dtype=torch.float64), (1,))
+    logits = torch.tensor([[[[0.3, 0.5, 0.2]]]], dtype=torch.float64).log()  # two classes and no object
     boxes = torch.tensor([[[[0.6, 0.5, 0.2, 0.2]]]], dtype=torch.float64)
-    cost = softmax_costs(logits, boxes, truths, CostWeights(label=3, l1=5, giou=2))
+    cost = softmax_costs(logits, boxes, targets, CostWeights(label=3, l1=5, giou=2))
     assert cost.item() == pytest.approx(-3 * 0.5 + 5 * 0.1 - 2 / 3, abs=1e-6)
 
 
@@ -102,8 +102,8 @@ def test_costs_do_not_depend_on_other_images_of_the_batch(costs: Costs) -> None:
         torch.randn(2, 3, 5, 4, generator=generator),
         torch.rand(2, 3, 5, 4, generator=generator) * 0.4 + 0.1,
     )
-    ids, truths, counts = torch.tensor([3, 0, 1, 2]), torch.rand(4, 4, generator=generator) * 0.4 + 0.1, (3, 0, 1)
-    together = costs(logits, boxes, TargetBoxes(ids, truths, counts), CostWeights())
-    alone = costs(logits[:, 2:], boxes[:, 2:], TargetBoxes(ids[3:], truths[3:], (1,)), CostWeights())
+    ids, targets, counts = torch.tensor([3, 0, 1, 2]), torch.rand(4, 4, generator=generator) * 0.4 + 0.1, (3, 0, 1)
+    together = costs(logits, boxes, TargetBoxes(ids, targets, counts), CostWeights())
+    alone = costs(logits[:, 2:], boxes[:, 2:], TargetBoxes(ids[3:], targets[3:], (1,)), CostWeights())
     assert together.shape == (2, 3, 5, 3)
     assert torch.equal(together[:, 2:, :, :1], alone)

@@ -1,4 +1,4 @@
-"""The terms of losses, by hand and by what they promise."""
+"""Loss functions against manual calculations, and their properties."""
 
 import math
 
@@ -21,7 +21,7 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_varifocal_loss_matches_a_manual_calculation() -> None:
-    logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # chances 1/2 and 3/4
+    logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # probabilities 1/2 and 3/4
     places = (torch.tensor([0]), torch.tensor([0]), torch.tensor([1]))
     [loss] = varifocal(logits, places, torch.tensor([0.6]), alpha=0.75, gamma=2)
     wrong = 0.75 * 0.5**2 * -math.log(0.5)
@@ -49,7 +49,7 @@ def test_varifocal_loss_sums_each_layer_separately() -> None:
 
 
 def test_focal_loss_matches_a_manual_calculation() -> None:
-    logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # chances 1/2 and 3/4
+    logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # probabilities 1/2 and 3/4
     places = (torch.tensor([0]), torch.tensor([0]), torch.tensor([1]))
     [loss] = focal(logits, places, alpha=0.25, gamma=2)
     assert loss.item() == pytest.approx(0.75 * 0.5**2 * -math.log(0.5) + 0.25 * 0.25**2 * -math.log(0.75))
@@ -73,7 +73,7 @@ def test_cross_entropy_weights_queries_without_object_less() -> None:
 
 
 def test_mask_losses_match_a_manual_calculation() -> None:
-    logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # chances 1/2 and 3/4
+    logits = torch.tensor([[[0.0, math.log(3)]]], dtype=torch.float64)  # probabilities 1/2 and 3/4
     [far], [apart] = mask_terms(logits, torch.tensor([[[0.0, 1.0]]], dtype=torch.float64))
     assert far.item() == pytest.approx((0.75 * 0.5**2 * -math.log(0.5) + 0.25 * 0.25**2 * -math.log(0.75)) / 2)
     assert apart.item() == pytest.approx(1 - (2 * 0.75 + 1) / (1.25 + 1 + 1))

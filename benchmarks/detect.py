@@ -1,18 +1,18 @@
-"""Races `detcli detect` against transformers on the same checkpoint and images, in one run.
+"""Compares the speed of `detcli detect` and transformers on the same checkpoint and images.
 
     python benchmarks/detect.py --model dfine-n --images 120 --rounds 3
     python benchmarks/detect.py --model detr-r50 --images 12 --rounds 3
 
-Needs the `test` extra (transformers is the rival). Each contender is a process of its own, run in turn, round after
-round, so that a machine whose speed drifts is fair to all; medians are printed, and ratios above 1 are ours. Weights
-are random (seeded): the work is the same as with trained ones.
+Needs the `test` extra (with transformers). Each program runs in a separate process, in turn for several rounds, so that
+changes of the machine's speed affect all alike. Medians are printed; above 1 in a ratio, detcli is faster. Weights are
+random (seeded): the work is the same as with trained ones.
 
-    detcli     load_detector + pipeline.run into a JSON Lines file, everything at its defaults
+    detcli     load_detector + pipeline.run into a JSON Lines file with default settings
     pipeline   transformers.pipeline("object-detection"), one image at a time
     loop       a plain loop over image processor, model and post-processing, in batches of --loop-batch
-    bare       our network alone on prepared batches: what the rest of detcli costs on top of it
+    bare       the network of detcli on prepared batches, without the rest of detcli
 
-The first result counts from the start of the process. Peak memory is the process's own, read from the system.
+The time of the first result is from the start of the process. Peak memory is that of the process.
 """
 
 import argparse
@@ -39,14 +39,14 @@ STAGES = ("decode", "preprocess", "network", "postprocess", "write")
 
 
 def main() -> None:
-    """Make the material, run the rounds, print the table."""
+    """Make the inputs, run the rounds, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="dfine-n", choices=MODELS)
     parser.add_argument("--images", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=None, help="threads of torch in every contender")
-    parser.add_argument("--batch", type=int, default=None, help="batch size of detcli (its own choice by default)")
-    parser.add_argument("--loop-batch", type=int, default=8, help="images a batch of the plain loop")
+    parser.add_argument("--threads", type=int, default=None, help="torch threads of each program")
+    parser.add_argument("--batch", type=int, default=None, help="batch size of detcli (default: chosen by detcli)")
+    parser.add_argument("--loop-batch", type=int, default=8, help="batch size of the plain loop")
     parser.add_argument("--child", choices=list(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -57,17 +57,17 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         arguments.work = Path(folder)
-        make_material(arguments)
+        make_inputs(arguments)
         reports: dict[str, list[dict[str, Any]]] = {name: [] for name in CHILDREN}
         for round_ in range(arguments.rounds):
             for name in CHILDREN:
                 print(f"round {round_ + 1}: {name}", file=sys.stderr)
                 reports[name].append(run_child(name, arguments))
-        print_table(arguments, {name: medians(found) for name, found in reports.items()})
+        print_table(arguments, {name: medians(values) for name, values in reports.items()})
 
 
-def make_material(arguments: argparse.Namespace) -> None:
-    """Images and a checkpoint with random weights, as both sides load it."""
+def make_inputs(arguments: argparse.Namespace) -> None:
+    """Write images and a checkpoint with random weights for all programs."""
     import torch
 
     from benchmarks.synthetic.photo_files import make_images
@@ -86,7 +86,7 @@ def make_material(arguments: argparse.Namespace) -> None:
 
 
 def run_child(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """One contender as a process of its own; its report, with the wall time of the whole process."""
+    """Run one program in a new process; returns its report with the wall time of the process."""
     command = [sys.executable, __file__, "--child", name, "--work", str(arguments.work)]
     command += ["--model", arguments.model, "--loop-batch", str(arguments.loop_batch)]
     for option in ("threads", "batch"):
@@ -98,7 +98,7 @@ def run_child(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         environment["OMP_NUM_THREADS"] = str(arguments.threads)
     finished = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     report: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return report | {"whole_s": time.time() - start}
+    return report | {"process_s": time.time() - start}
 
 
 def since_start() -> float:
@@ -107,7 +107,7 @@ def since_start() -> float:
 
 
 def images_of(arguments: argparse.Namespace) -> list[Path]:
-    """The benchmark's images in order."""
+    """The images in order."""
     return sorted((arguments.work / "images").iterdir())
 
 
@@ -118,19 +118,19 @@ class Clock:
         self.seconds = dict.fromkeys(STAGES, 0.0)
 
     def __call__(self, stage: str, work: Callable[[], Any]) -> Any:
-        """Do the work and count its time."""
+        """Call a function and add its duration to a stage."""
         start = time.perf_counter()
         result = work()
         self.seconds[stage] += time.perf_counter() - start
         return result
 
     def per_image_ms(self, count: int) -> dict[str, float]:
-        """Milliseconds an image by stage."""
+        """Milliseconds per image by stage."""
         return {f"{stage}_ms": 1000 * seconds / count for stage, seconds in self.seconds.items()}
 
 
 def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The product as it is used."""
+    """Detcli as users run it."""
     from detcli.inference.load import load_detector
     from detcli.pipeline.run import run
     from detcli.sources.source import SourceSettings, make_source
@@ -148,7 +148,7 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def stages(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Our stages one after the other in one thread, batch by batch."""
+    """The stages of detcli one after the other in one thread, batch by batch."""
     from detcli.inference.load import load_detector
     from detcli.inference.postprocess import to_detections
     from detcli.io.images.decode import decode
@@ -159,20 +159,20 @@ def stages(arguments: argparse.Namespace) -> dict[str, Any]:
     paths = images_of(arguments)
     with (arguments.work / "stages.jsonl").open("wb") as stream:
         sink = jsonl_sink(detector, stream)
-        alike = detector.preprocessor.preprocessing.size_hw is not None
-        for part in parts(paths, detector.batch_size if alike else 1):
+        has_fixed_size = detector.preprocessor.preprocessing.size_hw is not None
+        for part in parts(paths, detector.batch_size if has_fixed_size else 1):
             decoded = clock("decode", lambda: [decode(path.read_bytes(), max_pixels=10**9).pixels for path in part])  # noqa: B023
             origins = [Origin(0, path.name, path.name, path.stem) for path in part]
             frames = [Frame(o, p.shape[:2], p) for o, p in zip(origins, decoded, strict=True)]
             batch = clock("preprocess", lambda: detector.preprocessor.batch(frames))  # noqa: B023
             outputs = clock("network", lambda: detector.runtime(batch))  # noqa: B023
-            found = clock("postprocess", lambda: to_detections(outputs, batch.sizes_hw, detector.selection))  # noqa: B023
-            clock("write", lambda: [sink.write(f, d) for f, d in zip(frames, found, strict=True)])  # noqa: B023
+            detections = clock("postprocess", lambda: to_detections(outputs, batch.sizes_hw, detector.selection))  # noqa: B023
+            clock("write", lambda: [sink.write(f, d) for f, d in zip(frames, detections, strict=True)])  # noqa: B023
     return clock.per_image_ms(len(paths))
 
 
 def bare(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Our network alone, on one prepared batch again and again."""
+    """The network of detcli, repeatedly on one prepared batch."""
     from detcli.inference.load import load_detector
     from detcli.io.images.decode import decode
     from detcli.structures.frame import Frame, Origin
@@ -182,7 +182,7 @@ def bare(arguments: argparse.Namespace) -> dict[str, Any]:
     for path in images_of(arguments)[: detector.batch_size]:
         pixels = decode(path.read_bytes(), max_pixels=10**9).pixels
         frames.append(Frame(Origin(0, path.name, path.name, path.stem), pixels.shape[:2], pixels))
-    frames = [frames[place] for place in detector.choose(frames)]
+    frames = [frames[index] for index in detector.choose(frames)]
     batch = detector.preprocessor.batch(frames)
     detector.runtime(batch)
     rounds = -(-arguments_count(arguments) // len(frames))
@@ -202,14 +202,14 @@ def pipeline(arguments: argparse.Namespace) -> dict[str, Any]:
     start = time.perf_counter()
     with (arguments.work / "pipeline.jsonl").open("w") as stream:
         for path in images_of(arguments):
-            found = detect(str(path), threshold=THRESHOLD)
-            stream.write(json.dumps({"file": str(path), "detections": found}) + "\n")
+            detections = detect(str(path), threshold=THRESHOLD)
+            stream.write(json.dumps({"file": str(path), "detections": detections}) + "\n")
             first = first or since_start()
     return {"start_s": loaded, "first_s": first, "rate": arguments_count(arguments) / (time.perf_counter() - start)}
 
 
 def loop(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What a careful user of transformers writes by hand, in batches."""
+    """A careful plain loop with transformers, in batches."""
     import torch
     import transformers
     from PIL import Image
@@ -225,19 +225,20 @@ def loop(arguments: argparse.Namespace) -> dict[str, Any]:
             inputs = clock("preprocess", lambda: prepare(images, return_tensors="pt"))  # noqa: B023
             outputs = clock("network", lambda: model(**inputs))  # noqa: B023
             sizes = torch.tensor([image.size[::-1] for image in images])
-            found = clock(
+            results = clock(
                 "postprocess",
                 lambda: prepare.post_process_object_detection(outputs, threshold=THRESHOLD, target_sizes=sizes),  # noqa: B023
             )
-            clock("write", lambda: [stream.write(line(path, one)) for path, one in zip(part, found, strict=True)])  # noqa: B023
+            rows = list(zip(part, results, strict=True))
+            clock("write", lambda: [stream.write(line(path, result)) for path, result in rows])  # noqa: B023
             first = first or since_start()
     rate = len(paths) / (time.perf_counter() - start)
     return {"start_s": loaded, "first_s": first, "rate": rate} | clock.per_image_ms(len(paths))
 
 
-def line(path: Path, found: dict[str, Any]) -> str:
+def line(path: Path, result: dict[str, Any]) -> str:
     """One JSON line of the plain loop."""
-    return json.dumps({"file": str(path)} | {name: values.tolist() for name, values in found.items()}) + "\n"
+    return json.dumps({"file": str(path)} | {name: values.tolist() for name, values in result.items()}) + "\n"
 
 
 def processor(arguments: argparse.Namespace) -> Any:
@@ -254,22 +255,23 @@ def processor(arguments: argparse.Namespace) -> Any:
 
 
 def jsonl_sink(detector: Any, stream: Any) -> Any:
-    """Our JSON Lines sink on an open file."""
-    from detcli.sinks.sink import SINKS, SinkSettings
+    """The JSON Lines sink of detcli on an open file."""
+    from detcli.sinks.results.jsonl import JsonLines
+    from detcli.sinks.sink import SinkSettings
     from detcli.structures.run_info import RunInfo
 
     info = RunInfo("benchmark", None, None, "", detector.labels, "")
-    return SINKS["jsonl"](stream, SinkSettings(info))
+    return JsonLines(stream, SinkSettings(info))
 
 
 def parts(paths: list[Path], size: int) -> Iterator[list[Path]]:
-    """The paths, so many at a time."""
+    """The paths in batches."""
     for start in range(0, len(paths), size):
         yield paths[start : start + size]
 
 
 def arguments_count(arguments: argparse.Namespace) -> int:
-    """How many images there are."""
+    """Number of images."""
     return len(images_of(arguments))
 
 
@@ -283,12 +285,12 @@ CHILDREN: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 
 
 def medians(reports: list[dict[str, Any]]) -> dict[str, float]:
-    """The median of each figure over the rounds."""
+    """Median of each value over the rounds."""
     return {name: statistics.median(report[name] for report in reports) for name in reports[0]}
 
 
-def print_table(arguments: argparse.Namespace, found: dict[str, dict[str, float]]) -> None:
-    """Figures of each contender, then the ratios."""
+def print_table(arguments: argparse.Namespace, results: dict[str, dict[str, float]]) -> None:
+    """Print the values of each program, then the ratios."""
     import torch
 
     threads = arguments.threads or torch.get_num_threads()
@@ -297,29 +299,29 @@ def print_table(arguments: argparse.Namespace, found: dict[str, dict[str, float]
         f"loop in batches of {arguments.loop_batch}"
     )
     print(f"{'':22}{'detcli':>10}{'pipeline':>10}{'loop':>10}{'bare':>10}")
-    for figure, unit in (
+    for key, unit in (
         ("rate", "images/s"),
         ("start_s", "start s"),
         ("first_s", "first s"),
         ("peak_mib", "peak MiB"),
     ):
-        cells = [f"{found[name][figure]:10.2f}" if figure in found[name] else " " * 10 for name in list(CHILDREN)[:4]]
+        cells = [f"{results[name][key]:10.2f}" if key in results[name] else " " * 10 for name in list(CHILDREN)[:4]]
         print(f"{unit:22}{''.join(cells)}")
-    ours = found["detcli"]
+    own = results["detcli"]
     print("\nratios")
-    for rival in ("pipeline", "loop"):
-        print(f"  rate, detcli / {rival:10}{ours['rate'] / found[rival]['rate']:8.2f}")
-    print(f"  rate, detcli / bare network{ours['rate'] / found['bare']['rate']:5.2f}")
-    print(f"  first result, detcli / pipeline {ours['first_s'] / found['pipeline']['first_s']:.2f}")
-    print(f"  peak memory, detcli / pipeline  {ours['peak_mib'] / found['pipeline']['peak_mib']:.2f}")
-    print(f"  peak memory, detcli / loop      {ours['peak_mib'] / found['loop']['peak_mib']:.2f}")
-    print(f"\n{'stage, ms a image':22}{'detcli':>10}{'loop':>10}{'ratio':>10}")
+    for other in ("pipeline", "loop"):
+        print(f"  rate, detcli / {other:10}{own['rate'] / results[other]['rate']:8.2f}")
+    print(f"  rate, detcli / bare network{own['rate'] / results['bare']['rate']:5.2f}")
+    print(f"  first result, detcli / pipeline {own['first_s'] / results['pipeline']['first_s']:.2f}")
+    print(f"  peak memory, detcli / pipeline  {own['peak_mib'] / results['pipeline']['peak_mib']:.2f}")
+    print(f"  peak memory, detcli / loop      {own['peak_mib'] / results['loop']['peak_mib']:.2f}")
+    print(f"\n{'stage, ms per image':22}{'detcli':>10}{'loop':>10}{'ratio':>10}")
     print(
-        f"{'start-up, s':22}{ours['start_s']:10.2f}{found['loop']['start_s']:10.2f}{found['loop']['start_s'] / ours['start_s']:10.2f}"
+        f"{'start-up, s':22}{own['start_s']:10.2f}{results['loop']['start_s']:10.2f}{results['loop']['start_s'] / own['start_s']:10.2f}"
     )
     for stage in STAGES:
-        mine, theirs = found["stages"][f"{stage}_ms"], found["loop"][f"{stage}_ms"]
-        print(f"{stage:22}{mine:10.2f}{theirs:10.2f}{theirs / max(mine, 1e-6):10.2f}")
+        own_ms, other_ms = results["stages"][f"{stage}_ms"], results["loop"][f"{stage}_ms"]
+        print(f"{stage:22}{own_ms:10.2f}{other_ms:10.2f}{other_ms / max(own_ms, 1e-6):10.2f}")
 
 
 if __name__ == "__main__":

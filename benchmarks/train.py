@@ -1,16 +1,16 @@
-"""Races `detcli train` against a plain transformers training loop on the same model and images, in one run.
+"""Compares the speed of `detcli train` and a plain transformers training loop on the same model and images.
 
     python benchmarks/train.py --size n --steps 20 --rounds 3
 
-Needs the `test` extra (transformers is the rival). Each contender is a process of its own, run in turn, round after
-round, so that a machine whose speed drifts is fair to all; medians are printed, and ratios above 1 are ours. Weights
-are random (seeded) and images are drawn shapes of 640 x 480 as JPEGs with COCO annotations; both sides decode them,
-resize them, flip half of them, and take steps of AdamW with clipped gradients in float32 on the same batches' worth.
+Needs the `test` extra (with transformers). Each program runs in a separate process, in turn for several rounds, so that
+changes of the machine's speed affect all alike. Medians are printed; above 1 in a ratio, detcli is faster. Weights are
+random (seeded) and images are synthetic shapes of 640 x 480 as JPEGs with COCO annotations. Both programs decode and
+resize them, flip half of them, and train with AdamW and clipped gradients in float32 with the same batch size.
 
-    detcli        the loop of `detcli train`, with its moving average of weights and all losses of the original
-    transformers  DataLoader, image processor, DFineForObjectDetection, loss.backward(), AdamW: what its guide shows
+    detcli        the loop of `detcli train`, with the moving average of weights and all losses of the original
+    transformers  DataLoader, image processor, DFineForObjectDetection, loss.backward(), AdamW, as in its guide
 
-Both time the steps after the first three. Peak memory is the process's own, read from the system.
+The first three steps are not counted. Peak memory is that of the process.
 """
 
 import argparse
@@ -32,14 +32,16 @@ WARM_UP_STEPS = 3
 
 
 def main() -> None:
-    """Make the material, run the rounds, print the table."""
+    """Make the inputs, run the rounds, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", default="n", choices=list("nsmlx"))
-    parser.add_argument("--side", type=int, default=640, help="side of the network's input")
+    parser.add_argument("--side", type=int, default=640, help="input side of the network")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2, help="reading threads here, DataLoader's processes there")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="reader threads of detcli, DataLoader processes of transformers"
+    )
     parser.add_argument("--child", choices=list(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -50,7 +52,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         arguments.work = Path(folder)
-        make_material(arguments)
+        make_inputs(arguments)
         reports: dict[str, list[dict[str, Any]]] = {name: [] for name in CHILDREN}
         for round_ in range(arguments.rounds):
             for name in CHILDREN:
@@ -59,40 +61,30 @@ def main() -> None:
         print_table(arguments, reports)
 
 
-def make_material(arguments: argparse.Namespace) -> None:
-    """Annotated images, and a checkpoint with random weights as both sides load it."""
+def make_inputs(arguments: argparse.Namespace) -> None:
+    """Write annotated images and a checkpoint with random weights for both programs."""
     import torch
     from PIL import Image
 
     from detcli.checkpoints.checkpoint_files import write_checkpoint
     from detcli.datasets.shapes import ShapesDataset, draw
+    from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
     from detcli.models.dfine import FAMILY
     from detcli.models.dfine.published import published_config
 
-    names = ShapesDataset("shapes", part="train", images=None, classes=None).labels.names
-    images, annotations = [], []
+    labels = ShapesDataset().labels
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     (arguments.work / "images").mkdir()
     for index in range(arguments.batch * arguments.steps):
-        pixels, truths = draw(0, index, size_hw=(480, 640))
+        pixels, ground_truth = draw(0, index, size_hw=(480, 640))
         name = f"{index:05d}.jpg"
         Image.fromarray(pixels).save(arguments.work / "images" / name, quality=90)
-        images.append({"id": index + 1, "file_name": name, "width": 640, "height": 480})
-        for box, class_id in zip(truths.boxes_xyxy.tolist(), truths.class_ids.tolist(), strict=True):
-            width, height = box[2] - box[0], box[3] - box[1]
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": index + 1,
-                    "category_id": class_id + 1,
-                    "bbox": [box[0], box[1], width, height],
-                    "area": width * height,
-                    "iscrowd": 0,
-                }
-            )
-    categories = [{"id": index + 1, "name": name} for index, name in enumerate(names)]
-    truth = {"images": images, "annotations": annotations, "categories": categories}
-    (arguments.work / "truth.json").write_text(json.dumps(truth))
-    config = published_config(arguments.size, names)
+        images.append(coco_image(index + 1, name, size_hw=(480, 640)))
+        annotations += ground_truth_annotations(ground_truth, labels, image_id=index + 1, first_id=len(annotations) + 1)
+    document = {"images": images, "annotations": annotations, "categories": coco_categories(labels)}
+    (arguments.work / "annotations.json").write_text(json.dumps(document))
+    config = published_config(arguments.size, labels.names)
     torch.manual_seed(0)
     network = FAMILY.build(config)
     preprocessor = {
@@ -110,7 +102,7 @@ def make_material(arguments: argparse.Namespace) -> None:
 
 
 def run_child(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """One contender as a process of its own."""
+    """Run one program in a new process and return its report."""
     command = [sys.executable, __file__, "--child", name, "--work", str(arguments.work)]
     for option in ("side", "batch", "steps", "workers"):
         command += [f"--{option}", str(getattr(arguments, option))]
@@ -121,39 +113,39 @@ def run_child(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def rate(batch: int, ends: list[float]) -> float:
-    """Images a second between the end of the warm-up and the end of the last step."""
+    """Images per second from the end of the warm-up to the end of the last step."""
     return batch * (len(ends) - WARM_UP_STEPS) / (ends[-1] - ends[WARM_UP_STEPS - 1])
 
 
 def transformers_(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the guide of transformers shows, with a loader that reads ahead."""
+    """The loop of the transformers guide, with a prefetching loader."""
     import torch
     import transformers
     from PIL import Image
     from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 
-    truth = json.loads((arguments.work / "truth.json").read_text())
+    document = json.loads((arguments.work / "annotations.json").read_text())
     processor = RTDetrImageProcessorPil.from_pretrained(arguments.work / "model")
-    of_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
-    for annotation in truth["annotations"]:
+    of_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in document["images"]}
+    for annotation in document["annotations"]:
         of_image[annotation["image_id"]].append(annotation)
 
     class Images(torch.utils.data.Dataset):  # type: ignore[type-arg]
         def __len__(self) -> int:
-            return len(truth["images"])
+            return len(document["images"])
 
         def __getitem__(self, index: int) -> Any:
-            entry = truth["images"][index]
+            entry = document["images"][index]
             image = Image.open(arguments.work / "images" / entry["file_name"]).convert("RGB")
-            # Its labels are the category ids as they stand, and must count from 0.
-            found = [one | {"category_id": one["category_id"] - 1} for one in of_image[entry["id"]]]
+            # Labels are the category ids and must start at 0.
+            annotations = [row | {"category_id": row["category_id"] - 1} for row in of_image[entry["id"]]]
             if index % 2:
                 image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-                found = [
-                    one | {"bbox": [entry["width"] - one["bbox"][0] - one["bbox"][2], *one["bbox"][1:]]}
-                    for one in found
+                annotations = [
+                    row | {"bbox": [entry["width"] - row["bbox"][0] - row["bbox"][2], *row["bbox"][1:]]}
+                    for row in annotations
                 ]
-            target = {"image_id": entry["id"], "annotations": found}
+            target = {"image_id": entry["id"], "annotations": annotations}
             return processor(images=image, annotations=target, return_tensors="pt")
 
     def collate(items: list[Any]) -> tuple[Any, list[Any]]:
@@ -183,14 +175,20 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
     from detcli.training.training_events import Event, TrainingStep
     from detcli.training.training_loop import TrainingJob, train
 
-    data = open_dataset(str(arguments.work / "truth.json"), images=arguments.work / "images")
-    calm = {"photometric": 0.0, "zoom_out": 0.0, "iou_crop": 0.0, "multi_scale_repeat": 0, "stop_augmentation_epoch": 0}
+    data = open_dataset(str(arguments.work / "annotations.json"), images=arguments.work / "images")
+    weak_augmentation = {
+        "photometric": 0.0,
+        "zoom_out": 0.0,
+        "iou_crop": 0.0,
+        "multi_scale_repeat": 0,
+        "stop_augmentation_epoch": 0,
+    }
     size = {"image_size": [arguments.side, arguments.side], "batch": arguments.batch, "epochs": 1}
-    recipe = recipe_for("dfine-n").merged(calm | size)
+    recipe = recipe_for("dfine-n").merged(weak_augmentation | size)
     start = starting_point(str(arguments.work / "model"), scratch=False, names=data.labels.names, recipe=recipe)
     ends: list[float] = []
 
-    def note_the_time(event: Event) -> None:
+    def record_time(event: Event) -> None:
         if isinstance(event, TrainingStep):
             ends.append(time.perf_counter())
 
@@ -206,7 +204,7 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
         device="cpu",
         workers=arguments.workers,
     )
-    train(job, observer=note_the_time)
+    train(job, observer=record_time)
     return {"rate": rate(arguments.batch, ends)}
 
 
@@ -217,24 +215,24 @@ CHILDREN: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 
 
 def print_table(arguments: argparse.Namespace, reports: dict[str, list[dict[str, Any]]]) -> None:
-    """Figures of each contender, then the ratios."""
+    """Print the values of each program, then the ratios."""
     import torch
 
-    found = {
-        name: {figure: statistics.median(report[figure] for report in all_) for figure in all_[0]}
-        for name, all_ in reports.items()
+    results = {
+        name: {key: statistics.median(report[key] for report in rounds) for key in rounds[0]}
+        for name, rounds in reports.items()
     }
     print(
-        f"D-FINE {arguments.size} at {arguments.side} x {arguments.side}, {arguments.batch} images a step, "
+        f"D-FINE {arguments.size} at {arguments.side} x {arguments.side}, {arguments.batch} images per step, "
         f"{arguments.steps} steps, {torch.get_num_threads()} threads, {arguments.rounds} rounds, medians"
     )
     print(f"{'':22}{'detcli':>14}{'transformers':>14}")
-    for figure, unit in (("rate", "images/s"), ("peak_mib", "peak MiB")):
-        print(f"{unit:22}" + "".join(f"{found[name][figure]:14.2f}" for name in CHILDREN))
-    ours, theirs = found["detcli"], found["transformers"]
+    for key, unit in (("rate", "images/s"), ("peak_mib", "peak MiB")):
+        print(f"{unit:22}" + "".join(f"{results[name][key]:14.2f}" for name in CHILDREN))
+    own, other = results["detcli"], results["transformers"]
     print("\nratios")
-    print(f"  rate, detcli / transformers         {ours['rate'] / theirs['rate']:.2f}")
-    print(f"  peak memory, detcli / transformers  {ours['peak_mib'] / theirs['peak_mib']:.2f}")
+    print(f"  rate, detcli / transformers         {own['rate'] / other['rate']:.2f}")
+    print(f"  peak memory, detcli / transformers  {own['peak_mib'] / other['peak_mib']:.2f}")
 
 
 if __name__ == "__main__":

@@ -1,25 +1,23 @@
-"""Races `detcli video` against the bare network and against a plain OpenCV loop, on the same video and network.
+"""Compares the speed of `detcli video`, the bare network and a plain OpenCV loop on the same video and network.
 
     python benchmarks/video.py
     python benchmarks/video.py --model dfine-n --frames 300 --rounds 3
     python benchmarks/video.py --memory 10000
 
-Each contender is a process of its own, run in turn, round after round, so that a machine whose speed drifts is fair to
-all; medians are printed. Weights are random (seeded): the work is the same as with trained ones. The ten best boxes of
-each frame are kept, whatever their scores, and drawn.
+Each program runs in a separate process, in turn for several rounds, so that changes of the machine's speed affect all
+alike; medians are printed. Weights are random (seeded): the work is the same as with trained ones. The ten best boxes of
+each frame are kept, with any score, and drawn.
 
-    video      what `detcli video in.mp4 --save-video out.mp4 -o out.jsonl` runs: source, network, sinks
-    records   the same without the video: `detcli video in.mp4 -o out.jsonl`
-    bare      the network alone, on one prepared batch again and again, at the batch of `film`
+    video     what `detcli video in.mp4 --save-video out.mp4 -o out.jsonl` runs: source, network, sinks
+    records   the same without the annotated video: `detcli video in.mp4 -o out.jsonl`
+    bare      the network on one prepared batch, at the batch size of `video`
     loop      cv2.VideoCapture, the network on each frame, cv2.rectangle and putText, cv2.VideoWriter (mp4v)
 
-The ratios that count are those of frames a second. Processor time a frame is printed too: it says the same of a machine
-that others use at the same time.
+The ratios are those of frames per second. Processor time per frame is printed too: it is more reliable on a machine that
+others use at the same time. Time is measured from opening the video to closing the outputs, without loading the model.
 
-Time counts from the opening of the video to the closing of the outputs; loading the model is left out of all of them.
-
-`--memory` runs that many frames, smaller ones, through a network of few weights and every sink, and prints what the
-process holds on the way: the figure is how much more it is at the end than after a tenth.
+`--memory` runs that number of small frames through a small network and every sink, and prints the memory of the process;
+the result is its growth after the first tenth.
 """
 
 import argparse
@@ -40,14 +38,16 @@ BOXES = 10
 
 
 def main() -> None:
-    """Make the material, run the rounds, print the table."""
+    """Make the inputs, run the rounds, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="dfine-n", help="a name of the catalog: its shape, not its weights")
+    parser.add_argument("--model", default="dfine-n", help="model of the catalog; weights are random")
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--batch", type=int, default=None, help="batch size of detcli (its own choice by default)")
-    parser.add_argument("--memory", type=int, default=0, metavar="FRAMES", help="watch memory over so many frames")
+    parser.add_argument("--batch", type=int, default=None, help="batch size of detcli (default: chosen by detcli)")
+    parser.add_argument(
+        "--memory", type=int, default=0, metavar="FRAMES", help="measure memory over this number of frames"
+    )
     parser.add_argument("--child", choices=list(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -56,20 +56,20 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         arguments.work = Path(folder)
-        make_material(arguments)
+        make_inputs(arguments)
         if arguments.memory:
             print_memory(run_child("memory", arguments))
             return
-        reports: dict[str, list[dict[str, Any]]] = {name: [] for name in ("film", "records", "bare", "loop")}
+        reports: dict[str, list[dict[str, Any]]] = {name: [] for name in ("video", "records", "bare", "loop")}
         for round_ in range(arguments.rounds):
-            for name, found in reports.items():
+            for name, rounds in reports.items():
                 print(f"round {round_ + 1}: {name}", file=sys.stderr)
-                found.append(run_child(name, arguments))
+                rounds.append(run_child(name, arguments))
         print_table(arguments, reports)
 
 
-def make_material(arguments: argparse.Namespace) -> None:
-    """A video, and a checkpoint with random weights."""
+def make_inputs(arguments: argparse.Namespace) -> None:
+    """Write a video and a checkpoint with random weights."""
     import torch
 
     from benchmarks.synthetic.video_file import make_video
@@ -92,18 +92,18 @@ def make_material(arguments: argparse.Namespace) -> None:
 
 
 def run_child(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """One contender as a process of its own; its report."""
+    """Run one program in a new process and return its report."""
     command = [sys.executable, __file__, "--child", name, "--work", str(arguments.work)]
     command += ["--device", arguments.device, "--frames", str(arguments.frames)]
     command += ["--batch", str(arguments.batch)] if arguments.batch else []
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     finished = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    found: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return found
+    report: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
+    return report
 
 
 def load(arguments: argparse.Namespace) -> Any:
-    """The detector, warm: its first call is slower than all others."""
+    """The detector after a first call, which is slower than later ones."""
     import numpy as np
 
     from detcli.inference.load import load_detector
@@ -121,18 +121,18 @@ def load(arguments: argparse.Namespace) -> Any:
     return detector
 
 
-def film(arguments: argparse.Namespace) -> dict[str, Any]:
-    """A video and records."""
-    return detcli_(arguments, with_film=True)
+def video(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Detcli with an annotated video and records."""
+    return detcli_(arguments, with_video=True)
 
 
 def records(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Records alone."""
-    return detcli_(arguments, with_film=False)
+    """Detcli with records only."""
+    return detcli_(arguments, with_video=False)
 
 
-def detcli_(arguments: argparse.Namespace, *, with_film: bool, on_result: Any = None) -> dict[str, Any]:
-    """The product as it is used."""
+def detcli_(arguments: argparse.Namespace, *, with_video: bool, on_result: Any = None) -> dict[str, Any]:
+    """Detcli as users run it."""
     from detcli.runtimes.process import limit_spinning
 
     limit_spinning()  # as the command does, before torch is loaded
@@ -145,21 +145,23 @@ def detcli_(arguments: argparse.Namespace, *, with_film: bool, on_result: Any = 
     from detcli.version import __version__
 
     detector = load(arguments)
-    info = RunInfo("model", None, None, __version__, detector.labels, "now")
+    run_info = RunInfo("model", None, None, __version__, detector.labels, "now")
     source_path = str(arguments.work / "in.mp4")
     start, used = time.perf_counter(), time.process_time()
     source = open_video_source(source_path, VideoSettings())
-    info = source.info()
-    sinks: list[Sink] = [JsonLines(arguments.work / "ours.jsonl", SinkSettings(info))]
-    if with_film:
-        sinks.append(VideoWriter(arguments.work / "ours.mp4", detector.labels, rate=info.rate, sound_from=source_path))
-    tally = run(source, detector, sinks, on_result=on_result)
+    video_info = source.info()
+    sinks: list[Sink] = [JsonLines(arguments.work / "ours.jsonl", SinkSettings(run_info))]
+    if with_video:
+        sinks.append(
+            VideoWriter(arguments.work / "ours.mp4", detector.labels, rate=video_info.rate, sound_from=source_path)
+        )
+    stats = run(source, detector, sinks, on_result=on_result)
     source.close()
-    return report(tally.images, start, used, detector.batch_size)
+    return report(stats.images, start, used, detector.batch_size)
 
 
 def bare(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The network alone, at the same batch."""
+    """The network at the same batch size."""
     import cv2
 
     from detcli.structures.frame import Frame, Origin
@@ -179,7 +181,7 @@ def bare(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def loop(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What is written by hand in a quarter of an hour."""
+    """A simple loop with OpenCV."""
     import cv2
 
     from detcli.structures.frame import Frame, Origin
@@ -193,8 +195,8 @@ def loop(arguments: argparse.Namespace) -> dict[str, Any]:
     count = 0
     with (arguments.work / "loop.jsonl").open("w") as lines:
         while True:
-            found, pixels = capture.read()
-            if not found:
+            success, pixels = capture.read()
+            if not success:
                 break
             frame = Frame(Origin(count, "in", "in", "in"), pixels.shape[:2], cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
             detections = detector.detect_frames([frame])[0]
@@ -212,55 +214,55 @@ def loop(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def report(count: int, start: float, used: float, batch: int) -> dict[str, Any]:
-    """Frames a second, and milliseconds of all processors together a frame."""
+    """Frames per second, and processor milliseconds per frame."""
     seconds, busy = time.perf_counter() - start, time.process_time() - used
     return {"rate": count / seconds, "processor_ms": 1000 * busy / count, "frames": count, "batch": batch}
 
 
 def memory(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the process holds while it runs, at each frame that is a tenth of the way."""
-    held: list[tuple[int, float]] = []
+    """Memory of the process after every 500 frames."""
+    memory_mib: list[tuple[int, float]] = []
     count = 0
 
     def note(*_: Any) -> None:
         nonlocal count
         count += 1
         if count % 500 == 0:
-            held.append((count, resident_mib()))
+            memory_mib.append((count, resident_mib()))
 
-    return detcli_(arguments, with_film=True, on_result=note) | {"held": held}
+    return detcli_(arguments, with_video=True, on_result=note) | {"memory_mib": memory_mib}
 
 
 def resident_mib() -> float:
-    """Of this process, in its memory now."""
+    """Resident memory of this process."""
     import psutil
 
     return float(psutil.Process().memory_info().rss / 2**20)
 
 
-CHILDREN = {"film": film, "records": records, "bare": bare, "loop": loop, "memory": memory}
+CHILDREN = {"video": video, "records": records, "bare": bare, "loop": loop, "memory": memory}
 
 
 def print_table(arguments: argparse.Namespace, reports: dict[str, list[dict[str, Any]]]) -> None:
-    """Frames a second of each contender, then the ratios."""
-    rates = {name: statistics.median(report["rate"] for report in found) for name, found in reports.items()}
+    """Print frames per second of each program, then the ratios."""
+    rates = {name: statistics.median(report["rate"] for report in rounds) for name, rounds in reports.items()}
     print(f"{arguments.model}, {arguments.frames} frames of 1280 x 720, {arguments.rounds} rounds, medians")
-    for name, found in reports.items():
-        every = ", ".join(f"{one['rate']:.2f}" for one in found)
-        used = statistics.median(one["processor_ms"] for one in found)
-        print(f"{name:10}{rates[name]:8.2f} frames/s  {used:8.1f} ms processor  batch {found[0]['batch']}  ({every})")
+    for name, rounds in reports.items():
+        every = ", ".join(f"{report['rate']:.2f}" for report in rounds)
+        used = statistics.median(report["processor_ms"] for report in rounds)
+        print(f"{name:10}{rates[name]:8.2f} frames/s  {used:8.1f} ms processor  batch {rounds[0]['batch']}  ({every})")
     print("\nratios")
-    for ours, theirs in (("records", "bare"), ("film", "bare"), ("film", "loop"), ("records", "loop")):
+    for ours, theirs in (("records", "bare"), ("video", "bare"), ("video", "loop"), ("records", "loop")):
         print(f"  {ours + ' / ' + theirs:18}{rates[ours] / rates[theirs]:6.2f}")
 
 
 def print_memory(report: dict[str, Any]) -> None:
-    """What was held at each tenth, and how much it grew."""
-    held = report["held"]
-    for count, mib in held[:: max(1, len(held) // 10)]:
+    """Print memory at each tenth, and its growth."""
+    memory_mib = report["memory_mib"]
+    for count, mib in memory_mib[:: max(1, len(memory_mib) // 10)]:
         print(f"{count:8} frames {mib:8.1f} MiB")
-    early = max(mib for _, mib in held[: max(1, len(held) // 10)])
-    late = statistics.median(mib for _, mib in held[-max(1, len(held) // 10) :])
+    early = max(mib for _, mib in memory_mib[: max(1, len(memory_mib) // 10)])
+    late = statistics.median(mib for _, mib in memory_mib[-max(1, len(memory_mib) // 10) :])
     print(f"grown by {late - early:.1f} MiB after the first tenth, over {report['frames']} frames")
 
 

@@ -1,4 +1,4 @@
-"""Makes the images the benchmarks run on: photo-like JPEGs of the sizes cameras and web pages have, from a seed."""
+"""Writes seeded photo-like JPEG files in common image sizes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""COCO annotations read for their numbers: which id an image has there, and which id a category."""
+"""Reads the image ids and category ids of COCO annotations."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from detcli.structures.class_labels import ClassLabels, plain_name
 
 
 class ImageIdLookup(Mapping[str, int]):
-    """Image id by file name: first the whole name as the annotations have it, then a last part that only one has."""
+    """Image id by file name: the relative path of the annotations, or a file name that is unique in them."""
 
     def __init__(self, ids: Mapping[str, int]) -> None:
         self._by_name = dict(ids)
-        self._by_last_part: dict[str, int | None] = {}
+        self._by_file_name: dict[str, int | None] = {}
         for name, image_id in ids.items():
-            last = _last_part(name)
-            self._by_last_part[last] = None if last in self._by_last_part else image_id
+            file_name = _file_name(name)
+            self._by_file_name[file_name] = None if file_name in self._by_file_name else image_id
 
     def __getitem__(self, relative: str) -> int:
         image_id = self._by_name.get(relative)
         if image_id is None:
-            image_id = self._by_last_part.get(_last_part(relative))
+            image_id = self._by_file_name.get(_file_name(relative))
         if image_id is None:
             raise KeyError(relative)
         return image_id
@@ -36,7 +36,7 @@ class ImageIdLookup(Mapping[str, int]):
 
 @dataclass(frozen=True, slots=True)
 class CocoIds:
-    """What the annotations number.
+    """The ids of COCO annotations.
 
     image_ids     image id by file name
     category_ids  category id by name
@@ -46,22 +46,23 @@ class CocoIds:
     category_ids: Mapping[str, int]
 
     def renumber(self, labels: ClassLabels) -> tuple[ClassLabels, tuple[str, ...]]:
-        """Labels with the category ids of the annotations, found by name in any case; and the names they do not have.
+        """Give labels the category ids of the annotations, matched by name in any case.
 
-        A category that the annotations do not have gets an id that none of theirs has, so that it is never mistaken
-        for one. Where they have none of the names, as with other words for the same things, the labels stay as they
-        are.
+        returns  the new labels, and the names that the annotations do not have
+
+        A class without a category gets a new id, so that it is never confused with a category. If no name matches, for
+        example in another language, the labels stay the same.
         """
         ids: dict[str, int] = {}
         for name, category_id in self.category_ids.items():
             ids.setdefault(plain_name(name), category_id)
-        found = [ids.get(plain_name(name)) for name in labels.names]
-        missing = tuple(name for name, category_id in zip(labels.names, found, strict=True) if category_id is None)
+        matches = [ids.get(plain_name(name)) for name in labels.names]
+        missing = tuple(name for name, category_id in zip(labels.names, matches, strict=True) if category_id is None)
         if len(missing) == len(labels):
             return labels, missing
-        missing = tuple(name for name in missing if name != "N/A")  # a hole in a numbering is no class
+        missing = tuple(name for name in missing if name != "N/A")  # an unused index is not a class
         free = max(*ids.values(), *labels.category_ids) + 1
-        numbered = (free + index if category_id is None else category_id for index, category_id in enumerate(found))
+        numbered = (free + index if category_id is None else category_id for index, category_id in enumerate(matches))
         return ClassLabels(labels.names, tuple(numbered), labels.stuff), missing
 
 
@@ -78,5 +79,5 @@ def read_coco_ids(path: Path) -> CocoIds:
     return CocoIds(image_ids, {name: category_id for category_id, name in reversed(categories)})
 
 
-def _last_part(name: str) -> str:
+def _file_name(name: str) -> str:
     return name.rpartition("/")[2]

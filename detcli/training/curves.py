@@ -25,20 +25,20 @@ Line = Mapping[str, Any]
 
 
 class Curves:
-    """Draws a run's metrics as they come.
+    """Draws the metrics of a run while it runs.
 
-    steps  done before; TensorBoard lets go of what it has from there on
-    tell   is told, once, what cannot be drawn for want of a library
+    steps   number of steps before; TensorBoard drops its events from there on
+    notify  called once if a library for drawing is missing
     """
 
-    def __init__(self, folder: RunFolder, steps: int, tell: Callable[[Event], None]) -> None:
-        self._folder, self._tell = folder, tell
+    def __init__(self, folder: RunFolder, steps: int, notify: Callable[[Event], None]) -> None:
+        self._folder, self._notify = folder, notify
         self._drawn_at = time.monotonic()
         self._draws = True
         self._board = _tensorboard(folder.events, steps)
 
     def add(self, line: Line) -> None:
-        """Hand a line of metrics on to TensorBoard."""
+        """Write a line of metrics to TensorBoard."""
         part, step = ("epoch" if line["kind"] == "epoch" else "steps"), int(line["step"])
         scalars = {f"{part}/{name}": value for name, value in line["losses"].items()}
         scalars |= {f"{part}/loss": line["loss"], f"{part}/lr": line["lr"]}
@@ -48,8 +48,8 @@ class Curves:
                 if board is not None and value is not None:
                     board.add_scalar(name, value, step)
 
-    def draw_now_and_then(self) -> None:
-        """Draw where the last drawing is a minute old."""
+    def draw_if_due(self) -> None:
+        """Draw if the last drawing is at least a minute old."""
         if time.monotonic() - self._drawn_at > _PAUSE_S:
             self.draw()
 
@@ -65,10 +65,10 @@ class Curves:
             draw_curves(self._folder.metrics, self._folder.curves)
         except UsageError as error:
             self._draws = False
-            self._tell(TrainingNote(f"there will be no {self._folder.curves.name}: {error}"))
+            self._notify(TrainingNote(f"no {self._folder.curves.name}: {error}"))
 
     def close(self) -> None:
-        """Let go of TensorBoard's file."""
+        """Close TensorBoard's file."""
         with self._board_or_none() as board:
             if board is not None:
                 board.close()
@@ -80,13 +80,13 @@ class Curves:
             yield self._board
         except OSError as error:
             self._board = None
-            self._tell(TrainingNote(f"there will be no more events for TensorBoard: {error.strerror or error}"))
+            self._notify(TrainingNote(f"no more events for TensorBoard: {error.strerror or error}"))
 
 
 def draw_curves(metrics: Path, image: Path) -> None:
-    """Draw losses, learning rate and figures of metrics.jsonl into a PNG; nothing where there is no line yet.
+    """Draw losses, learning rate and metrics of metrics.jsonl into a PNG; does nothing while there are no lines.
 
-    Raises UsageError where matplotlib is not installed, and OutputError.
+    Raises UsageError if matplotlib is not installed, and OutputError.
     """
     with os_errors_as_output_errors(metrics):
         lines = [json.loads(line) for line in metrics.read_bytes().splitlines()]
@@ -97,13 +97,13 @@ def draw_curves(metrics: Path, image: Path) -> None:
     except ImportError as error:
         raise UsageError("curves need matplotlib: pip install 'detcli[train]'") from error
     figure = Figure(figsize=(12, 8), layout="constrained")
-    whole, terms, figures, rate = figure.subplots(2, 2).flat
-    _draw_losses(whole, lines)
+    total, terms, metric_axes, rate = figure.subplots(2, 2).flat
+    _draw_losses(total, lines)
     _draw_terms(terms, _of_kind(lines, "epoch") or lines)
-    _draw_metrics(figures, [line for line in lines if line.get("metrics")])
+    _draw_metrics(metric_axes, [line for line in lines if line.get("metrics")])
     rate.plot([line["step"] for line in lines], [line["lr"] for line in lines])
     rate.set_title("highest learning rate")
-    for axes in (whole, terms, figures, rate):
+    for axes in (total, terms, metric_axes, rate):
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
     png = io.BytesIO()
@@ -112,11 +112,13 @@ def draw_curves(metrics: Path, image: Path) -> None:
 
 
 def _draw_losses(axes: "Axes", lines: Sequence[Line]) -> None:
-    """The sum of all losses: of steps thin, of epochs thick."""
+    """The sum of all losses: thin lines for steps, thick ones for epochs."""
     for kind, width in (("steps", 0.8), ("epoch", 2.0)):
-        some = _of_kind(lines, kind)
-        if some:
-            axes.plot([line["step"] for line in some], [line["loss"] for line in some], linewidth=width, label=kind)
+        selected = _of_kind(lines, kind)
+        if selected:
+            axes.plot(
+                [line["step"] for line in selected], [line["loss"] for line in selected], linewidth=width, label=kind
+            )
     axes.set_title("loss")
     axes.legend()
 
@@ -126,8 +128,8 @@ def _draw_terms(axes: "Axes", lines: Sequence[Line]) -> None:
     names = sorted({name for line in lines for name in line["losses"]})
     own = [name for name in names if name.count("_") == 1] or names[:10]
     for name in own:
-        some = [line for line in lines if name in line["losses"]]
-        axes.plot([line["step"] for line in some], [line["losses"][name] for line in some], label=name)
+        selected = [line for line in lines if name in line["losses"]]
+        axes.plot([line["step"] for line in selected], [line["losses"][name] for line in selected], label=name)
     axes.set_title("terms of the last layer")
     axes.set_yscale("log")
     axes.legend()
@@ -135,8 +137,10 @@ def _draw_terms(axes: "Axes", lines: Sequence[Line]) -> None:
 
 def _draw_metrics(axes: "Axes", lines: Sequence[Line]) -> None:
     for name in _METRIC_NAMES if lines else ():
-        some = [line for line in lines if line["metrics"].get(name) is not None]
-        axes.plot([line["step"] for line in some], [line["metrics"][name] for line in some], marker=".", label=name)
+        selected = [line for line in lines if line["metrics"].get(name) is not None]
+        axes.plot(
+            [line["step"] for line in selected], [line["metrics"][name] for line in selected], marker=".", label=name
+        )
     axes.set_title("of the moving average, judged" if lines else "nothing was judged")
     axes.set_ylim(0, 1)
     if lines:
@@ -148,10 +152,10 @@ def _of_kind(lines: Sequence[Line], kind: str) -> list[Line]:
 
 
 def _tensorboard(folder: Path, steps: int) -> "SummaryWriter | None":
-    """A writer that drops what stands there from this step on, or None where TensorBoard is not installed."""
+    """A writer that drops older events from this step on; None if TensorBoard is not installed."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of protobuf and numpy, in its imports
+            warnings.simplefilter("ignore")  # from protobuf and numpy, in its imports
             from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None

@@ -1,4 +1,4 @@
-"""Where training begins: a model that knows something, made to fit the classes of the data; or one that knows nothing."""
+"""The network that training starts from: a model whose class head fits the data, or random weights."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ class StartingPoint:
     config        its record, with the classes of the data
     state         its state dict
     preprocessor  preprocessor_config.json
-    kept          class indices whose rows were learned before
+    kept          class indices whose rows are kept
     notes         sentences for the user
     """
 
@@ -52,11 +52,11 @@ def starting_point(
     progress: DownloadProgress | None = None,
     recipe: Recipe,
 ) -> StartingPoint:
-    """The network that training begins with.
+    """The network that training starts from.
 
     model    name of the catalog, Hub repository, folder or file; from scratch also a config.json, and nothing is
-             fetched for a name of the catalog
-    scratch  begin from random weights, drawn from the recipe's seed
+             downloaded for a name of the catalog
+    scratch  start from random weights, drawn from the recipe's seed
     names    classes of the data, by class index
     recipe   its `network` fields go into the configuration
 
@@ -65,7 +65,7 @@ def starting_point(
     if scratch:
         return _from_scratch(_configuration(model, revision, offline, cache_dir, progress), names, recipe)
     if model.endswith(".json") and not model.endswith(".index.json"):
-        raise UsageError(f"'{model}' describes a network without weights; --scratch begins from random ones")
+        raise UsageError(f"'{model}' describes a network without weights; use `scratch` to start from random ones")
     files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
     checkpoint = read_model(files)
     family, config = _read(checkpoint.config, recipe)
@@ -78,7 +78,7 @@ def starting_point(
     notes = (*checkpoint.notes, *(str(warning.message) for warning in warned), _kept(made.kept, names))
     if headed is not made:
         _check_detector(family, made, names, recipe)
-        notes, made = (*notes, "the model finds boxes; its mask head begins again"), headed
+        notes, made = (*notes, "the model is a box detector: new mask head"), headed
     usual = family.preprocessor
     own = checkpoint.preprocessor or usual
     named = {"image_processor_type": usual["image_processor_type"], **own}  # or transformers would not read it
@@ -86,17 +86,17 @@ def starting_point(
 
 
 def resumed_point(run: Path) -> StartingPoint:
-    """The network of a run to continue with; its state comes from the run itself.
+    """The network of a run to resume; its state comes from the run itself.
 
-    Raises UsageError where there is no run, and ModelError where its files are damaged.
+    Raises UsageError if there is no run, and ModelError if its files are damaged.
     """
     folder = run / "last"
     if not folder.is_dir():
-        raise UsageError(f"--resume: there is no run to continue with in '{run}'; without --resume one begins")
+        raise UsageError(f"cannot `resume`: there is no run in '{run}'")
     config_json = read_config(folder)
     family = family_of(config_json)
     preprocessor = read_document(folder / PREPROCESSOR)
-    note = f"the network is that of the run in '{run}', whatever --model names"
+    note = f"the network is that of the run in '{run}'; `model` is ignored"
     return StartingPoint(family, family.read_config(config_json), {}, preprocessor, (), (note,))
 
 
@@ -110,21 +110,26 @@ def _from_scratch(config_json: Mapping[str, Any], names: Sequence[str], recipe: 
     with _seeded(recipe):
         state = family.build(config).state_dict()
     return StartingPoint(
-        family, config, state, dict(family.preprocessor), (), ("the network begins from random weights",)
+        family,
+        config,
+        state,
+        dict(family.preprocessor),
+        (),
+        ("training from scratch: the network starts from random weights",),
     )
 
 
 def _configuration(
     model: str, revision: str | None, offline: bool, cache_dir: Path | None, progress: DownloadProgress | None
 ) -> dict[str, Any]:
-    """config.json of a network to begin from scratch."""
+    """config.json of a network to train from scratch."""
     entry = catalog.find(model)
     if entry is not None and entry.repository is not None:
         family = FAMILIES[entry.family]
         return family.write_config(family.published_config(variant_of(entry), ["any"]))
     if model.endswith(".json") and not model.endswith(".index.json"):
         if not Path(model).is_file():
-            raise UsageError(f"there is no configuration '{model}'")
+            raise UsageError(f"the configuration '{model}' does not exist")
         return read_document(Path(model))
     if Path(model).is_dir() and entry is None:
         return read_config(Path(model))
@@ -133,9 +138,9 @@ def _configuration(
 
 
 def _read(config_json: Mapping[str, Any], recipe: Recipe) -> tuple[Family, Any]:
-    """The family and its record, with what the recipe sets. Raises UsageError for a field that cannot be set so."""
+    """The family and its record, with what the recipe sets. Raises UsageError for a field that cannot be set."""
     family = family_of(config_json)
-    family.read_config(config_json)  # so that what is wrong with the model itself is not laid at the recipe's door
+    family.read_config(config_json)  # so that errors of the model itself are not attributed to the recipe
     try:
         config = family.read_config({**config_json, **recipe.network})
     except UnsupportedModelError as error:
@@ -146,7 +151,7 @@ def _read(config_json: Mapping[str, Any], recipe: Recipe) -> tuple[Family, Any]:
 
 
 def _with_mask_head(family: Family, made: ReplacedClassHead, recipe: Recipe) -> ReplacedClassHead:
-    """The same with a mask head, its weights drawn, where the recipe asks for one and there is none."""
+    """The network with a new mask head, if the recipe asks for one and there is none."""
     if not recipe.mask_head or family.has_masks(made.config):
         return made
     config = family.with_mask_head(made.config)
@@ -155,37 +160,35 @@ def _with_mask_head(family: Family, made: ReplacedClassHead, recipe: Recipe) -> 
 
 
 def _check_detector(family: Family, made: ReplacedClassHead, names: Sequence[str], recipe: Recipe) -> None:
-    """Raise UsageError where a detector would stay as it is that does not know the classes."""
+    """Raise UsageError if a frozen detector does not have all classes of the data."""
     heads = [name for name in made.state if name.startswith(family.class_heads)]
-    stays = any(name.startswith(tuple(recipe.frozen)) for name in heads)
-    unknown = [f"'{name}'" for place, name in enumerate(names) if place not in set(made.kept)]
-    if not stays or not unknown:
+    is_frozen = any(name.startswith(tuple(recipe.frozen)) for name in heads)
+    unknown = [f"'{name}'" for index, name in enumerate(names) if index not in set(made.kept)]
+    if not is_frozen or not unknown:
         return
     more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
     raise UsageError(
-        "the mask head is trained for a detector that stays as it is, and this one does not know "
-        f"{', '.join(unknown[:5])}{more}: train it on this data without --masks first, and then the mask head on what "
-        "came of that; or let all of it learn at once: --set frozen=[]"
+        "a mask head is trained for a frozen detector, and this one does not have the classes "
+        f"{', '.join(unknown[:5])}{more}: train it on this data without `masks` first, and then the mask head on the "
+        "result; or train everything at once with frozen=[] in `changes`"
     )
 
 
 @contextmanager
 def _seeded(recipe: Recipe) -> Iterator[None]:
-    """Torch's random numbers follow from the recipe's seed, for the length of the block."""
+    """Seed torch's random numbers with the recipe's seed, for the duration of the block."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(recipe.seed)
         yield
 
 
 def _kept(kept: Sequence[int], names: Sequence[str]) -> str:
-    """How much of the head is known already."""
+    """A sentence on how many classes the model has already."""
     if len(kept) == len(names):
         return (
-            f"the model knows all {len(names)} classes already"
-            if len(names) > 1
-            else "the model knows the class already"
+            f"the model has all {len(names)} classes already" if len(names) > 1 else "the model has the class already"
         )
     known = ", ".join(f"'{names[index]}'" for index in kept[:5]) + (" …" if len(kept) > 5 else "")
     if kept:
-        return f"the model knows {len(kept)} of the {len(names)} classes already ({known}); the others begin again"
-    return f"the model knows none of the {len(names)} classes by name; its class head begins again"
+        return f"the model has {len(kept)} of the {len(names)} classes already ({known}); the others start from random weights"
+    return f"the model has none of the {len(names)} classes by name: new class head"

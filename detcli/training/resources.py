@@ -1,4 +1,4 @@
-"""What a run costs the machine: threads, memory, and how fast it goes."""
+"""Threads, memory and speed of a run."""
 
 import os
 import sys
@@ -14,14 +14,14 @@ _WINDOW = 30  # steps
 
 
 class TrainingSpeed:
-    """Images a second over the last steps."""
+    """Images per second over the last steps."""
 
     def __init__(self) -> None:
         self._marks: deque[tuple[float, int]] = deque(maxlen=_WINDOW + 1)
         self.restart()
 
     def restart(self) -> None:
-        """Leave out the time since the last step: something else was done."""
+        """Leave out the time since the last step, which was spent on something else."""
         self._marks.clear()
         self._marks.append((time.monotonic(), 0))
 
@@ -33,20 +33,20 @@ class TrainingSpeed:
 
 
 def memory_bytes(device: torch.device) -> int:
-    """The most that the device has held for this process so far; on a CPU, that the process has; 0: not known."""
+    """Peak memory of this process on the device, on a CPU of the process itself; 0: unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
         import resource
     except ImportError:  # Windows
         return 0
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
-def reading_threads(asked: int | None, processes: Processes) -> int:
-    """Threads that read images: as asked, else one a processor, shared among the processes of this machine."""
-    if asked is not None:
-        return asked
-    together = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if processes.size > 1 else 1
-    return max(1, processors() // max(1, together))
+def reading_threads(requested: int | None, processes: Processes) -> int:
+    """Threads that read images: as requested, else one per processor, shared among the processes of this machine."""
+    if requested is not None:
+        return requested
+    local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if processes.size > 1 else 1
+    return max(1, processors() // max(1, local_processes))

@@ -1,4 +1,4 @@
-"""What a run tells those who watch it: plain records, in the order in which things happen."""
+"""The events of a training run: plain records, in the order in which things happen."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ class TrainingStarted:
     """The run is set up; the first step comes next.
 
     epochs, steps_per_epoch  of the whole run
-    epoch, step              where it begins: from 0; later in a resumed run, where epoch may equal epochs
-    images, val_images   in the data; None where nothing is evaluated
-    batch                    images a step, over all processes
-    parameters, learning     numbers in the network, and those among them that learn
+    epoch, step              where it starts: 0; later in a resumed run, where epoch may equal epochs
+    images, val_images   number of images; None if nothing is evaluated
+    batch                    total batch size
+    parameters, trained      numbers in the network, and those of them that are trained
     device, precision        "cpu", "cuda:0", …; fp32, bf16 or fp16
-    processes                that train together
+    processes                number of processes
     """
 
     epochs: int
@@ -25,7 +25,7 @@ class TrainingStarted:
     val_images: int | None
     batch: int
     parameters: int
-    learning: int
+    trained: int
     device: str
     precision: str
     processes: int
@@ -33,20 +33,20 @@ class TrainingStarted:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStep:
-    """A step is done.
+    """A step is finished.
 
     epoch, step          both from 0; the step counts within the epoch
-    losses               by name, as weighted; their sum is what falls
-    rate                 highest learning rate of any group
+    losses               by name, weighted; their sum is minimized
+    lr                   highest learning rate of any group
     gradient_norm        before clipping
-    images_per_second  lately, over all processes
-    memory_bytes         the most the device, or on a CPU the process, has held so far; 0: not known
+    images_per_second  over the last steps and all processes
+    memory_bytes         peak memory of the device, or on a CPU of the process; 0: unknown
     """
 
     epoch: int
     step: int
     losses: Mapping[str, float]
-    rate: float
+    lr: float
     gradient_norm: float
     images_per_second: float
     memory_bytes: int
@@ -59,7 +59,7 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class ValidationStarted:
-    """The average of the weights is about to be evaluated on so many images of this process."""
+    """The average of the weights is evaluated next, on so many images of this process."""
 
     epoch: int
     images: int
@@ -67,14 +67,14 @@ class ValidationStarted:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """One more image was looked at, while evaluating."""
+    """One more image was processed in the validation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """The average of the weights was evaluated: COCO's figures by name, whether it is the best so far.
+    """The average of the weights was evaluated: COCO metrics by name, and whether it is the best so far.
 
-    A figure is None where the images hold nothing true of that size.
+    A metric is None without ground truth of that size.
     """
 
     epoch: int
@@ -84,7 +84,7 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class EpochEnded:
-    """An epoch is over: the mean of its losses by name, and the figures if it was evaluated."""
+    """An epoch is finished: the mean of its losses by name, and the metrics if it was evaluated."""
 
     epoch: int
     losses: Mapping[str, float]
@@ -93,7 +93,7 @@ class EpochEnded:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSaved:
-    """A kill from here on loses nothing up to this step."""
+    """The state is saved: a kill loses nothing up to this step."""
 
     epoch: int
     step: int
@@ -101,7 +101,7 @@ class CheckpointSaved:
 
 @dataclass(frozen=True, slots=True)
 class TrainingNote:
-    """A sentence the user should see."""
+    """A sentence for the user."""
 
     sentence: str
 

@@ -1,4 +1,4 @@
-"""What a run is asked to do, and what came of it."""
+"""The job of a training run, and its result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,20 +16,20 @@ IfExists = Literal["error", "overwrite"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
-    """All that `train` needs.
+    """Everything that the training loop needs.
 
-    recipe        every number of the run
+    recipe        every setting of the run
     family        of the network
     config        the family's record, with the classes of the data
-    state         state dict to begin from; not looked at in a resumed run
-    preprocessor  preprocessor_config.json; its size gives way to the recipe's
-    data          to learn from
-    val           to evaluate on after each epoch; None: nothing is evaluated, and there is no best
-    run           folder that everything goes to
+    state         state dict to start from; ignored in a resumed run
+    preprocessor  preprocessor_config.json; its size is replaced by the recipe's
+    data          training data
+    val           validation data, evaluated after each epoch; None: nothing is evaluated, so there is no best model
+    run           folder of the run
     device        auto, cpu, cuda, cuda:N, mps; with several processes each has the CUDA device of its local rank
     resume        continue from the state in `run`
-    if_exists     what to do about a run that is there already, without `resume`
-    workers       threads that read and change images; None: one a processor
+    if_exists     what to do about an existing run, without `resume`
+    workers       threads that read and augment images; None: one per processor
     """
 
     recipe: Recipe
@@ -48,15 +48,15 @@ class TrainingJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
-    """What came of a run.
+    """The result of a run.
 
-    run          its folder: `last` in it, and `best` where images were evaluated, are models
-    epochs       that are done
-    steps        that are done, of all epochs
+    run          its folder; `last` in it is a model, and `best` with validation data
+    epochs       number of finished epochs
+    steps        number of finished steps, of all epochs
     best         highest AP, from 0 to 1; None: nothing was evaluated
-    best_epoch   in which it was, from 0
-    figures      of the last judgement
-    unreadable   images that could not be read, with the reason, by file
+    best_epoch   the epoch with the highest AP, from 0
+    metrics      of the last validation
+    failed_files images that could not be read, with the reason, by file
     interrupted  name of the signal that ended the run early, or None
     """
 
@@ -66,5 +66,5 @@ class TrainingResult:
     best: float | None
     best_epoch: int | None
     metrics: Mapping[str, float | None] | None
-    unreadable: Mapping[str, str] = field(default_factory=dict, hash=False)
+    failed_files: Mapping[str, str] = field(default_factory=dict, hash=False)
     interrupted: str | None = None

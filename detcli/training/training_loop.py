@@ -1,6 +1,6 @@
-"""Training: epochs of steps, evaluated and saved; one process or many, to its end or from where it was ended.
+"""The training loop: epochs of steps, evaluated and saved, in one or several processes, from the start or resumed.
 
-What comes out follows from the job alone: a run that is killed and resumed ends in the same bytes on a CPU.
+The result depends on the job alone: a run that is killed and resumed ends in the same bytes on a CPU.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.data_loader import DataLoader, MicroBatch
 from detcli.training.data.sampler import Sampler
 from detcli.training.data.samples import LoadFailure
-from detcli.training.optimization.distributed import Processes, joined, local_device
+from detcli.training.optimization.distributed import Processes, join_processes, local_device
 from detcli.training.optimization.optimizer import schedule_factor
 from detcli.training.resources import TrainingSpeed, memory_bytes, reading_threads
 from detcli.training.state.checkpointing import Checkpointer
@@ -32,41 +32,41 @@ from detcli.training.training_events import (
     TrainingStep,
 )
 from detcli.training.training_job import TrainingJob, TrainingResult
-from detcli.training.training_setup import make_learner
-from detcli.training.validation import ValidationResult, judged
+from detcli.training.training_setup import make_train_step
+from detcli.training.validation import ValidationResult, validate
 
 __all__ = ["TrainingJob", "TrainingResult", "train"]
 
-_RESTART_STEP = 1e-4  # of the average's decay, each time that training begins again
+_RESTART_STEP = 1e-4  # the decay of the average is reduced by it at each restart
 
 
 def train(job: TrainingJob, *, observer: Observer | None = None, stop: StopSignal | None = None) -> TrainingResult:
-    """Train to the end of the recipe, or until `stop` is set: then the step in hand is finished and the state saved.
+    """Train to the end of the recipe, or until `stop` is set: then the current step is finished and the state saved.
 
-    observer  is told what happens; of several processes only the first one tells
+    observer  called with each event; of several processes, only in the first
     stop      may be set by a signal handler, in any of the processes
 
-    Raises UsageError for a job that makes no sense or cannot be resumed, OutputError where the folder holds a run, is
-    in use or cannot be written (what was saved before is whole), DataError for too many unreadable images,
-    DivergedError for numbers that are not finite, and DeviceError.
+    Raises UsageError for a job that is invalid or cannot be resumed, OutputError if the folder has a run, is in use or
+    cannot be written (what was saved before is complete), DataError for too many images that cannot be read,
+    DivergedError for NaN or infinity, and DeviceError.
     """
     device = local_device(choose_device(job.device))
     _check(job, device)
-    with joined(device) as processes:
+    with join_processes(device) as processes:
         folder = RunFolder(job.run)
         try:
-            if processes.first and job.resume:
+            if processes.is_first and job.resume:
                 folder.reopen()
-            elif processes.first:
+            elif processes.is_first:
                 folder.begin(job.recipe, overwrite=job.if_exists == "overwrite")
-            tell = observer if observer is not None and processes.first else _nobody
-            return _Run(job, folder, device, processes, tell, stop or StopSignal()).to_the_end()
+            notify = observer if observer is not None and processes.is_first else _ignore_event
+            return _Run(job, folder, device, processes, notify, stop or StopSignal()).run()
         finally:
             folder.close()
 
 
 class _Run:
-    """A run and all its parts."""
+    """A run: the loop over epochs and steps."""
 
     def __init__(
         self,
@@ -74,45 +74,49 @@ class _Run:
         folder: RunFolder,
         device: torch.device,
         processes: Processes,
-        tell: Observer,
+        notify: Observer,
         stop: StopSignal,
     ) -> None:
         self.job, self.recipe, self.device, self.processes = job, job.recipe, device, processes
-        self.tell, self.stop = tell, stop
-        self.keeper = ModelExporter(job, device)
+        self.notify, self.stop = notify, stop
+        self.exporter = ModelExporter(job, device)
         self.sampler = Sampler.of(job.recipe, len(job.data), rank=processes.rank, size=processes.size)
         self.workers = reading_threads(job.workers, processes)
-        self.learner = make_learner(job, device, processes)
-        self.saver = Checkpointer(job, folder, self.learner, self.keeper, processes=processes, device=device, tell=tell)
-        self.progress = self.saver.progress
+        self.train_step = make_train_step(job, device, processes)
+        self.checkpointer = Checkpointer(
+            job, folder, self.train_step, self.exporter, processes=processes, device=device, notify=notify
+        )
+        self.progress = self.checkpointer.progress
         self.speed = TrainingSpeed()
 
-    def to_the_end(self) -> TrainingResult:
-        """Run every step that is left."""
+    def run(self) -> TrainingResult:
+        """Run all remaining steps."""
         progress, job = self.progress, self.job
-        self.tell(self._started())
-        feed = DataLoader(
+        self.notify(self._started())
+        loader = DataLoader(
             job.data,
             self.sampler,
             job.recipe,
-            preprocessor=Preprocessor(self.keeper.preprocessing, self.device),
+            preprocessor=Preprocessor(self.exporter.preprocessing, self.device),
             divisor=job.family.size_divisor,
             device=self.device,
         )
         interrupted: str | None = None
         try:
-            with feed.running(progress.epoch, progress.step, self.workers) as parts:
+            with loader.running(progress.epoch, progress.step, self.workers) as micro_batches:
                 while progress.epoch < self.recipe.epochs and interrupted is None:
-                    interrupted = self._rest_of_the_epoch(parts)
-            self.saver.finish(whole=interrupted is None)
+                    interrupted = self._rest_of_the_epoch(micro_batches)
+            self.checkpointer.finish(complete=interrupted is None)
         except DivergedError as error:
-            judging = progress.step == self.sampler.steps  # and what was saved last is what is evaluated
-            left = self.saver.what_is_best() if judging else self.saver.what_is_left()
-            raise DivergedError(f"{error}. {left}; a lower lr may help") from error
+            is_validating = progress.step == self.sampler.steps  # what was saved last is what is evaluated
+            saved = (
+                self.checkpointer.describe_best_model() if is_validating else self.checkpointer.describe_saved_state()
+            )
+            raise DivergedError(f"{error}. {saved}; a lower lr may help") from error
         except OutputError as error:
-            raise OutputError(f"{error}. {self.saver.what_is_left()}") from error
+            raise OutputError(f"{error}. {self.checkpointer.describe_saved_state()}") from error
         finally:
-            self.saver.close()
+            self.checkpointer.close()
         return TrainingResult(
             run=job.run,
             epochs=progress.epoch,
@@ -120,13 +124,13 @@ class _Run:
             best=progress.best,
             best_epoch=progress.best_epoch,
             metrics=progress.metrics,
-            unreadable=dict(progress.unreadable),
+            failed_files=dict(progress.failed_files),
             interrupted=interrupted,
         )
 
     def _started(self) -> TrainingStarted:
-        sizes = [parameter.numel() for parameter in self.learner.network.parameters()]
-        learning = [parameter.numel() for parameter in self.learner.optimizer.parameters.values()]
+        sizes = [parameter.numel() for parameter in self.train_step.network.parameters()]
+        trained = [parameter.numel() for parameter in self.train_step.optimizer.parameters.values()]
         return TrainingStarted(
             epochs=self.recipe.epochs,
             steps_per_epoch=self.sampler.steps,
@@ -136,142 +140,138 @@ class _Run:
             val_images=len(self.job.val) if self.job.val is not None else None,
             batch=self.recipe.batch,
             parameters=sum(sizes),
-            learning=sum(learning),
+            trained=sum(trained),
             device=str(self.device),
             precision=self.recipe.precision,
             processes=self.processes.size,
         )
 
-    def _rest_of_the_epoch(self, parts: Iterator[MicroBatch]) -> str | None:
-        """Run the steps that are left of the epoch, and end it; the name of a signal where it was not ended."""
+    def _rest_of_the_epoch(self, micro_batches: Iterator[MicroBatch]) -> str | None:
+        """Run the remaining steps of the epoch, and end it; returns the name of a signal if it was interrupted."""
         progress = self.progress
         while progress.step < self.sampler.steps:
-            interrupted = self._step(parts)
+            interrupted = self._step(micro_batches)
             if interrupted is not None:
-                self.saver.save()
+                self.checkpointer.save()
                 return interrupted
-            if progress.step < self.sampler.steps and self.saver.is_due():
-                self.saver.save()
+            if progress.step < self.sampler.steps and self.checkpointer.is_due():
+                self.checkpointer.save()
         return self._end_epoch()
 
-    def _step(self, parts: Iterator[MicroBatch]) -> str | None:
-        progress, recipe, optimizer = self.progress, self.recipe, self.learner.optimizer
-        epoch, step, in_all = progress.epoch, progress.step, self.recipe.epochs * self.sampler.steps
-        optimizer.set_factor(schedule_factor(recipe, progress.steps, epoch=epoch, steps_in_all=in_all))
-        reckoning = self.learner.step(
-            islice(parts, recipe.accumulate),
+    def _step(self, micro_batches: Iterator[MicroBatch]) -> str | None:
+        progress, recipe, optimizer = self.progress, self.recipe, self.train_step.optimizer
+        epoch, step, total_steps = progress.epoch, progress.step, self.recipe.epochs * self.sampler.steps
+        optimizer.set_factor(schedule_factor(recipe, progress.steps, epoch=epoch, total_steps=total_steps))
+        result = self.train_step.step(
+            islice(micro_batches, recipe.accumulate),
             epoch=epoch,
             step=step,
-            asked_to_stop=(self.stop.signal or "SIGINT") if self.stop.is_set() else None,
+            stop_signal=(self.stop.signal or "SIGINT") if self.stop.is_set() else None,
         )
-        progress.take(reckoning.losses)
-        self._note(reckoning.failures)
-        if progress.recently == recipe.log_every_steps:
-            self.saver.log_steps()
-        speed, memory = self.speed.after(reckoning.images), memory_bytes(self.device)
-        self.tell(TrainingStep(epoch, step, reckoning.losses, optimizer.rate, reckoning.gradient_norm, speed, memory))
-        return reckoning.asked_to_stop
+        progress.add_step(result.losses)
+        self._note(result.failures)
+        if progress.recent_steps == recipe.log_every_steps:
+            self.checkpointer.log_steps()
+        speed, memory = self.speed.after(result.images), memory_bytes(self.device)
+        self.notify(TrainingStep(epoch, step, result.losses, optimizer.rate, result.gradient_norm, speed, memory))
+        return result.stop_signal
 
     def _note(self, failures: tuple[LoadFailure, ...]) -> None:
-        """Name images that cannot be read, each once. Raises DataError where there are too many of them."""
+        """Report images that cannot be read, each once. Raises DataError if there are too many of them."""
         progress = self.progress
         for failure in failures:
-            if failure.index not in progress.failed:
-                progress.failed.append(failure.index)
-            if failure.file not in progress.unreadable:
-                progress.unreadable[failure.file] = failure.reason
-                self.tell(
-                    TrainingNote(f"cannot read '{failure.file}': {failure.reason}; another image takes its place")
-                )
-        if len(progress.failed) > self.recipe.max_failed_fraction * self.sampler.distinct:
-            names = ", ".join(f"'{name}'" for name in list(progress.unreadable)[:10])
+            if failure.index not in progress.failed_indices:
+                progress.failed_indices.append(failure.index)
+            if failure.file not in progress.failed_files:
+                progress.failed_files[failure.file] = failure.reason
+                self.notify(TrainingNote(f"cannot read '{failure.file}': {failure.reason}; another image replaces it"))
+        if len(progress.failed_indices) > self.recipe.max_failed_fraction * self.sampler.distinct:
+            names = ", ".join(f"'{name}'" for name in list(progress.failed_files)[:10])
             raise DataError(
-                f"{len(progress.failed)} of the {self.sampler.distinct} images of an epoch cannot be read, more than "
+                f"{len(progress.failed_indices)} of the {self.sampler.distinct} images of an epoch cannot be read, more than "
                 f"max_failed_fraction = {self.recipe.max_failed_fraction:g} allows: {names}"
             )
 
     def _end_epoch(self) -> str | None:
-        """Evaluate, keep and save; the name of a signal where it came in between."""
-        progress, saver = self.progress, self.saver
+        """Validate and save; returns the name of a signal if it was interrupted."""
+        progress, checkpointer = self.progress, self.checkpointer
         epoch = progress.epoch
         validation_result: ValidationResult | None = None
-        if self.job.val is not None and self._is_judged(epoch):
-            saver.save()  # evaluating may take long
-            validation_result = self._judged(epoch)
+        if self.job.val is not None and self._is_validated(epoch):
+            checkpointer.save()  # validation may take long
+            validation_result = self._validate(epoch)
             if validation_result is None:
                 return self.stop.signal or "SIGINT"
         losses = progress.means()
-        saver.write_epoch(validation_result.metrics if validation_result is not None else None)
+        checkpointer.write_epoch(validation_result.metrics if validation_result is not None else None)
         if validation_result is not None:
-            best = progress.best is None or validation_result.ap >= progress.best  # of equals the one that saw more
-            if best:
-                saver.keep_best(validation_result.ap)
-            self.tell(Evaluated(epoch, validation_result.metrics, best))
-        self._turn(epoch, validation_result.ap if validation_result is not None else None)
-        self.tell(EpochEnded(epoch, losses, validation_result.metrics if validation_result is not None else None))
+            is_best = progress.best is None or validation_result.ap >= progress.best  # of equals the later one
+            if is_best:
+                checkpointer.keep_best(validation_result.ap)
+            self.notify(Evaluated(epoch, validation_result.metrics, is_best))
+        self._restart_if_due(epoch, validation_result.ap if validation_result is not None else None)
+        self.notify(EpochEnded(epoch, losses, validation_result.metrics if validation_result is not None else None))
         progress.next_epoch()
-        saver.save(weights=False)
+        checkpointer.save(weights=False)
         self.speed.restart()
         return None
 
-    def _is_judged(self, epoch: int) -> bool:
+    def _is_validated(self, epoch: int) -> bool:
         return (epoch + 1) % self.recipe.evaluate_every_epochs == 0 or epoch + 1 == self.recipe.epochs
 
-    def _judged(self, epoch: int) -> ValidationResult | None:
-        assert self.job.val is not None  # noqa: S101 - the caller has looked
-        validation_result = judged(
-            self.keeper.detector(self.learner.average.state(), self.saver.folder.last),
+    def _validate(self, epoch: int) -> ValidationResult | None:
+        assert self.job.val is not None  # noqa: S101 - checked by the caller
+        validation_result = validate(
+            self.exporter.detector(self.train_step.average.state(), self.checkpointer.folder.last),
             self.job.val,
             epoch=epoch,
             processes=self.processes,
             workers=self.workers,
             stop=self.stop,
-            tell=self.tell,
-            iou_type=self.keeper.iou_type,
+            notify=self.notify,
+            iou_type=self.exporter.iou_type,
         )
         if validation_result is not None and self.progress.metrics is None:
             for sentence in validation_result.notes:
-                self.tell(TrainingNote(sentence))
+                self.notify(TrainingNote(sentence))
         return validation_result
 
-    def _turn(self, epoch: int, ap: float | None) -> None:
-        """Begin again from the best state where epochs without augmentation begin, and where they lead no further.
+    def _restart_if_due(self, epoch: int, ap: float | None) -> None:
+        """Restart from the best state when augmentation stops, and whenever the AP falls after that.
 
-        Source: the D-FINE repository's solver. From the epoch on at which augmentation stops, the average gets another
-        decay; it becomes shorter with each epoch that is evaluated worse than those since training last began again.
+        Source: the D-FINE repository's solver. When augmentation stops, the average gets another decay; it is reduced with
+        each epoch whose AP is lower than the best since the last restart.
         """
-        progress, average, stop_at = self.progress, self.learner.average, self.recipe.stop_augmentation_epoch
+        progress, average, stop_at = self.progress, self.train_step.average, self.recipe.stop_augmentation_epoch
         if not 0 < stop_at < self.recipe.epochs or epoch + 1 == self.recipe.epochs:
             return
         if epoch + 1 < stop_at:
             return
         if epoch + 1 == stop_at:
-            self.saver.begin_anew()
+            self.checkpointer.restart_from_best()
             average.decay = self.recipe.ema_restart_decay
-            progress.round_best = progress.best
-        elif ap is not None and (progress.round_best is None or ap >= progress.round_best):
-            progress.round_best = ap
+            progress.best_since_restart = progress.best
+        elif ap is not None and (progress.best_since_restart is None or ap >= progress.best_since_restart):
+            progress.best_since_restart = ap
         elif ap is not None:
             decay = average.decay
-            self.saver.begin_anew()
+            self.checkpointer.restart_from_best()
             average.decay = max(0.0, decay - _RESTART_STEP)
-            progress.round_best = None
+            progress.best_since_restart = None
 
 
 def _check(job: TrainingJob, device: torch.device) -> None:
-    """Raise UsageError or DataError for what would only come out after an epoch."""
+    """Raise UsageError or DataError for problems that would only show after an epoch."""
     choose_precision(job.recipe.precision, device)
     job.recipe.check()
     names, own = job.config.labels, job.data.labels.names
     if names != own:
-        raise UsageError(
-            f"the network finds {len(names)} classes ({names[0]}, …), the data has {len(own)}: {own[0]}, …"
-        )
+        raise UsageError(f"the network has {len(names)} classes ({names[0]}, …), the data has {len(own)}: {own[0]}, …")
     if not len(job.data):
         raise DataError(f"there are no images in '{job.data.report.name}'")
     if job.val is not None and not common_categories(job.data.labels, job.val.labels):
         raise DataError(f"'{job.data.report.name}' and '{job.val.report.name}' have no class in common")
 
 
-def _nobody(event: Event) -> None:
-    """Watch nothing."""
+def _ignore_event(event: Event) -> None:
+    """Ignore it."""

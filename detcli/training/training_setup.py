@@ -1,4 +1,4 @@
-"""A job's network, made ready to learn: on its device, its norms synced, its parameters in groups."""
+"""Prepares the network of a job for training: device, synced norms, parameter groups."""
 
 import torch
 
@@ -10,10 +10,10 @@ from detcli.training.optimization.train_step import TrainStep
 from detcli.training.training_job import TrainingJob
 
 
-def make_learner(job: TrainingJob, device: torch.device, processes: Processes) -> TrainStep:
-    """The learner of a job at its very beginning; a resumed run loads its state over it.
+def make_train_step(job: TrainingJob, device: torch.device, processes: Processes) -> TrainStep:
+    """The train step of a job before its first step; a resumed run loads its state into it.
 
-    Raises UsageError where scipy, which assigns queries to boxes, is not installed, or nothing is left to learn.
+    Raises UsageError if scipy, which assigns queries to boxes, is not installed, or no parameter is left to train.
     """
     family, recipe = job.family, job.recipe
     criterion = family.criterion(job.config)
@@ -23,11 +23,11 @@ def make_learner(job: TrainingJob, device: torch.device, processes: Processes) -
         network.load_state_dict(job.state, strict=True)
     network = network.train().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     groups = learning_groups(family.parameter_groups(network), recipe.frozen)
-    learning = {name for group in groups for name in group.names}
-    if not learning:
-        raise UsageError(f"frozen = {list(recipe.frozen)} leaves no parameter to learn")
+    trained = {name for group in groups for name in group.names}
+    if not trained:
+        raise UsageError(f"frozen = {list(recipe.frozen)} leaves no parameter to train")
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(name in learning)
+        parameter.requires_grad_(name in trained)
     if processes.size > 1:
         network = with_synced_norms(network, device)
     return TrainStep(

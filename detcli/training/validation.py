@@ -1,4 +1,4 @@
-"""A detector evaluated during training: each process looks at its share of the images, the first one reckons."""
+"""Evaluates a detector during training: each process takes its share of the images, the first one computes metrics."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from detcli.training.training_events import Event, Validated, ValidationStarted
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """COCO's figures by name, and what the user should know of them."""
+    """COCO metrics by name, and notes for the user."""
 
     metrics: Mapping[str, float | None]
     notes: tuple[str, ...]
 
     @property
     def ap(self) -> float:
-        """The figure that counts."""
+        """The metric that models are chosen by."""
         return self.metrics["AP"] or 0.0
 
 
-def judged(
+def validate(
     detector: Detector,
     data: Dataset,
     *,
@@ -35,51 +35,53 @@ def judged(
     processes: Processes,
     workers: int,
     stop: StopSignal,
-    tell: Callable[[Event], None],
+    notify: Callable[[Event], None],
     iou_type: IouType = "bbox",
 ) -> ValidationResult | None:
-    """Evaluate; None where `stop` came first, which only a single process heeds here.
+    """Evaluate; None if `stop` came first, which only a single process checks here.
 
-    iou_type  "segm": the masks of instances, which detector and data give
+    iou_type  "segm": instance masks, which detector and data must give
 
-    Raises DataError where no image can be read, and DivergedError where the network's answers are not finite.
+    Raises DataError if no image can be read, and DivergedError if the network's outputs are not finite.
     """
     share = range(len(data) * processes.rank // processes.size, len(data) * (processes.rank + 1) // processes.size)
-    tell(ValidationStarted(epoch, len(share)))
+    notify(ValidationStarted(epoch, len(share)))
     alone = processes.size == 1
     predictions = predict_dataset(
         detector,
         data,
         indices=share,
         workers=workers,
-        on_result=lambda _, __: tell(Validated()),
+        on_result=lambda _, __: notify(Validated()),
         stop=stop if alone else None,
     )
     if alone and stop.is_set():
         return None
-    everyone = processes.to_first(predictions)
+    shares = processes.to_first(predictions)
     metrics: Mapping[str, float | None] = {}
-    if processes.first:
-        unreadable = [one for part in everyone for one in part.failed]
-        _check_finite(unreadable, epoch)
-        if len(unreadable) == len(data):
-            first = unreadable[0]
-            raise DataError(f"none of the images to evaluate on can be read; '{first.origin.file}': {first.message}")
-        results = (result for part in everyone for result in part.results)
+    if processes.is_first:
+        failed = [image for share in shares for image in share.failed]
+        _check_finite(failed, epoch)
+        if len(failed) == len(data):
+            first = failed[0]
+            raise DataError(f"none of the validation images can be read; '{first.origin.file}': {first.message}")
+        results = (result for each in shares for result in each.results)
         metrics = evaluate_predictions(ground_truth_annotations(data, iou_type), results, iou_type=iou_type).by_name
     notes = predictions.notes
-    if any(part.failed for part in everyone):
-        count = sum(len(part.failed) for part in everyone)
-        notes += (f"{count} of the {len(data)} images to judge on cannot be read: what is true of them is missed",)
+    if any(each.failed for each in shares):
+        count = sum(len(each.failed) for each in shares)
+        notes += (
+            f"{count} of the {len(data)} validation images cannot be read: their ground truth counts as false negatives",
+        )
     return ValidationResult(processes.from_first(metrics), notes)
 
 
-def _check_finite(unreadable: Sequence[FailedFrame], epoch: int) -> None:
-    """Raise DivergedError where it is not an image that is to blame: in fp32 a sound network answers to each."""
-    answers = [one for one in unreadable if one.code == "device"]
-    if answers:
-        count = "1 image" if len(answers) == 1 else f"{len(answers):,} images"
+def _check_finite(failed: Sequence[FailedFrame], epoch: int) -> None:
+    """Raise DivergedError if the network failed on an image: in fp32 a valid network has finite outputs for each."""
+    failures = [image for image in failed if image.code == "device"]
+    if failures:
+        count = "1 image" if len(failures) == 1 else f"{len(failures):,} images"
         raise DivergedError(
-            f"training diverged in epoch {epoch + 1}: evaluated on {count}, the first '{answers[0].origin.file}', the "
-            "network's answer holds numbers that are not finite"
+            f"training diverged in epoch {epoch + 1}: evaluated on {count}, the first '{failures[0].origin.file}', the "
+            "network's output has NaN or infinity"
         )

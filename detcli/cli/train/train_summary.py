@@ -21,8 +21,8 @@ def summarize_training(console: Console, result: TrainingResult, *, seconds: flo
         path = result.run / ("last" if result.best_epoch is None else "best")
     if result.best is not None and result.best_epoch is not None:
         parts.append(f"AP {result.best:.3f} (best, epoch {result.best_epoch + 1})")
-    if result.unreadable:
-        parts.append(f"{counted(len(result.unreadable), 'image')} unreadable")
+    if result.failed_files:
+        parts.append(f"{counted(len(result.failed_files), 'image')} failed")
     sentence = f"{', '.join(parts)} -> {path}"
     if result.interrupted is not None:
         sentence += f"; interrupted by {result.interrupted}, resume with the same command and --resume"
@@ -30,7 +30,7 @@ def summarize_training(console: Console, result: TrainingResult, *, seconds: flo
     if result.interrupted is not None:
         return 128 + signal.Signals[result.interrupted]
     console.say(f"next: detcli {'segment' if has_masks else 'detect'} images/ -m {shlex.quote(str(path))}")
-    return TooManyFailuresError.exit_code if result.unreadable else 0
+    return TooManyFailuresError.exit_code if result.failed_files else 0
 
 
 def _facts(result: TrainingResult) -> Mapping[str, object]:
@@ -39,6 +39,6 @@ def _facts(result: TrainingResult) -> Mapping[str, object]:
         "steps": result.steps,
         "best": result.best,
         "best_epoch": result.best_epoch,
-        "failed": len(result.unreadable),
+        "failed": len(result.failed_files),
         "interrupted": result.interrupted,
     }

@@ -117,7 +117,7 @@ class TrainView:
         if step is None:
             return ProgressText(f"epoch {start.epoch + 1}/{start.epochs}  first step", None, "", None)
         counts = f"epoch {step.epoch + 1}/{start.epochs}  step {number(step.step + 1)}/{number(start.steps_per_epoch)}"
-        facts = f"loss {step.loss:.4g}  lr {step.rate:.2g}"
+        facts = f"loss {step.loss:.4g}  lr {step.lr:.2g}"
         if step.memory_bytes:
             facts += f"  {megabytes(step.memory_bytes)}"
         fraction = self._done(step) / (start.epochs * start.steps_per_epoch)
@@ -135,7 +135,7 @@ class TrainView:
             f"epoch {step.epoch + 1} of {start.epochs}",
             f"step {number(step.step + 1)} of {number(start.steps_per_epoch)}",
             f"loss {step.loss:.4g}",
-            f"lr {step.rate:.2g}",
+            f"lr {step.lr:.2g}",
             f"{step.images_per_second:.3g} images a second",
             *([megabytes(step.memory_bytes)] if step.memory_bytes else []),
             *([f"{duration(left)} left"] if left is not None else []),
@@ -144,7 +144,7 @@ class TrainView:
             "epoch": step.epoch,
             "step": step.step,
             "loss": step.loss,
-            "lr": step.rate,
+            "lr": step.lr,
             "gradient_norm": step.gradient_norm if math.isfinite(step.gradient_norm) else None,
             "per_second": round(step.images_per_second, 2),
             "memory_bytes": step.memory_bytes or None,

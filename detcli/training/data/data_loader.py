@@ -1,4 +1,4 @@
-"""Images read, changed and stacked ahead of the network, in threads; in order, and never more than a few batches."""
+"""Reads, augments and stacks images ahead of the network, in threads; in order, and at most a few batches."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ _BATCHES_AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """What passes through the network at once.
+    """The images of one pass through the network.
 
     pixels    float [B, 3, H, W], as the network takes them
-    mask      bool [B, H, W], True where a pixel is image; None where all are
+    mask      bool [B, H, W], True where a pixel is image; None if all are
     targets   the ground truth of each
     files     their names
-    failures  images that should have been there
+    failures  images that could not be read
     """
 
     pixels: Tensor
@@ -43,25 +43,24 @@ class MicroBatch:
 
 @dataclass(frozen=True, slots=True)
 class _PendingBatch:
-    """A part whose images are on their way; into its buffer, uint8 [B, H, W, 3], where they are of one size."""
+    """A micro-batch that is being read; into its buffer, uint8 [B, H, W, 3], if its images have one size."""
 
     epoch: int
     step: int
-    places: range
+    positions: range
     buffer: Tensor | None
-    examples: list[Future[TrainingSample]]
+    samples: list[Future[TrainingSample]]
 
 
 class DataLoader:
-    """Parts of steps in the order of the run.
+    """Micro-batches in the order of the run.
 
-    Images are stretched to one size, and go straight into the memory that becomes a part; or they have sizes of their
-    own, and those of a part are padded to a common one.
+    Images are either stretched to one size and written into the memory of the micro-batch, or they keep their own sizes
+    and are padded to a common one.
 
-    preprocessor  which turns bytes into what the network takes; where the recipe names no `shortest_edges`, its size is
-                  that of all images
-    divisor       sides of what the network takes are multiples of it
-    device        parts are handed out on it
+    preprocessor  turns pixels into network inputs; without `shortest_edges` in the recipe, its size is that of all images
+    divisor       sides of network inputs are multiples of it
+    device        device of the micro-batches
     """
 
     def __init__(
@@ -78,77 +77,77 @@ class DataLoader:
         self._preprocessor, self._device = preprocessor, device
         self._size_hw = recipe.image_size
         self._scales = scales(self._size_hw, recipe.multi_scale_repeat or None, divisor)
-        self._examples = TrainingSamples(data, recipe)
+        self._samples = TrainingSamples(data, recipe)
 
     @contextmanager
     def running(self, epoch: int, step: int, workers: int) -> Iterator[Iterator[MicroBatch]]:
-        """Parts from that step of that epoch to the end of the run; reading ends with the block."""
+        """Micro-batches from a step of an epoch to the end of the run; reading ends with the block."""
         pool = ThreadPoolExecutor(workers, thread_name_prefix="image")
         try:
-            yield self._parts(pool, epoch, step)
+            yield self._micro_batches(pool, epoch, step)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _parts(self, pool: ThreadPoolExecutor, epoch: int, step: int) -> Iterator[MicroBatch]:
-        waiting: deque[_PendingBatch] = deque()
-        for coming in self._all(pool, epoch, step):
-            waiting.append(coming)
-            if len(waiting) > _BATCHES_AHEAD:
-                yield self._finished(waiting.popleft())
-        while waiting:
-            yield self._finished(waiting.popleft())
+    def _micro_batches(self, pool: ThreadPoolExecutor, epoch: int, step: int) -> Iterator[MicroBatch]:
+        queue: deque[_PendingBatch] = deque()
+        for pending in self._pending_batches(pool, epoch, step):
+            queue.append(pending)
+            if len(queue) > _BATCHES_AHEAD:
+                yield self._finished(queue.popleft())
+        while queue:
+            yield self._finished(queue.popleft())
 
-    def _all(self, pool: ThreadPoolExecutor, first_epoch: int, first_step: int) -> Iterator[_PendingBatch]:
+    def _pending_batches(self, pool: ThreadPoolExecutor, first_epoch: int, first_step: int) -> Iterator[_PendingBatch]:
         for epoch in range(first_epoch, self._recipe.epochs):
             order = self._sampler.order(epoch)
             for step in range(first_step if epoch == first_epoch else 0, self._sampler.steps):
-                for part in range(self._sampler.parts):
-                    places = self._sampler.places(step, part)
-                    buffer = self._buffer(len(places))
-                    rows = [None] * len(places) if buffer is None else buffer.numpy()
-                    examples = [
-                        pool.submit(self._examples.make, order[place], epoch, place, row)
-                        for place, row in zip(places, rows, strict=True)
+                for micro_batch in range(self._sampler.micro_batches):
+                    positions = self._sampler.positions(step, micro_batch)
+                    buffer = self._buffer(len(positions))
+                    rows = [None] * len(positions) if buffer is None else buffer.numpy()
+                    samples = [
+                        pool.submit(self._samples.make, order[position], epoch, position, row)
+                        for position, row in zip(positions, rows, strict=True)
                     ]
-                    yield _PendingBatch(epoch, step, places, buffer, examples)
+                    yield _PendingBatch(epoch, step, positions, buffer, samples)
 
     def _buffer(self, count: int) -> Tensor | None:
-        if self._examples.many_sizes:
+        if self._samples.many_sizes:
             return None
         return torch.empty((count, *self._size_hw, 3), dtype=torch.uint8, pin_memory=self._device.type == "cuda")
 
-    def _finished(self, coming: _PendingBatch) -> MicroBatch:
-        examples = [example.result() for example in coming.examples]
-        if coming.buffer is None:
-            frames = [Frame(one.origin, one.size_hw, None, one.pixels) for one in examples]
+    def _finished(self, pending: _PendingBatch) -> MicroBatch:
+        samples = [sample.result() for sample in pending.samples]
+        if pending.buffer is None:
+            frames = [Frame(one.origin, one.size_hw, None, one.pixels) for one in samples]
             batch = self._preprocessor.batch(frames)
             pixels, mask = batch.pixels, batch.mask
         else:
-            pixels, mask = self._preprocessor.pixels(coming.buffer.to(self._device, non_blocking=True)), None
-            if self._examples.augments(coming.epoch):
-                seed = derive_seed(self._recipe.seed, coming.epoch, coming.step, "size")
+            pixels, mask = self._preprocessor.pixels(pending.buffer.to(self._device, non_blocking=True)), None
+            if self._samples.augments(pending.epoch):
+                seed = derive_seed(self._recipe.seed, pending.epoch, pending.step, "size")
                 pixels = resize_batch(pixels, draw_size(self._scales, seed))
-        seeds = [derive_seed(self._recipe.seed, coming.epoch, place, "noise") for place in coming.places]
+        seeds = [derive_seed(self._recipe.seed, pending.epoch, position, "noise") for position in pending.positions]
         return MicroBatch(
             pixels,
             mask,
-            self._targets(examples, seeds, (pixels.shape[2], pixels.shape[3])),
-            tuple(example.origin.file for example in examples),
-            tuple(failure for example in examples for failure in example.failures),
+            self._targets(samples, seeds, (pixels.shape[2], pixels.shape[3])),
+            tuple(sample.origin.file for sample in samples),
+            tuple(failure for sample in samples for failure in sample.failures),
         )
 
-    def _targets(self, examples: list[TrainingSample], seeds: list[int], size_hw: tuple[int, int]) -> list[Targets]:
-        """The ground truth of each, moved to the device in two pieces, and a third an image for its masks."""
-        counts = [len(one.ground_truth) for one in examples]
-        boxes = torch.from_numpy(np.concatenate([one.boxes_cxcywh() for one in examples])).to(self._device)
-        class_ids = torch.from_numpy(np.concatenate([one.ground_truth.class_ids for one in examples])).to(self._device)
-        masks = [self._masks(one, size_hw) for one in examples]
+    def _targets(self, samples: list[TrainingSample], seeds: list[int], size_hw: tuple[int, int]) -> list[Targets]:
+        """The ground truth of each image on the device; boxes, class ids and masks are moved separately."""
+        counts = [len(one.ground_truth) for one in samples]
+        boxes = torch.from_numpy(np.concatenate([one.boxes_cxcywh() for one in samples])).to(self._device)
+        class_ids = torch.from_numpy(np.concatenate([one.ground_truth.class_ids for one in samples])).to(self._device)
+        masks = [self._masks(one, size_hw) for one in samples]
         each = zip(torch.split(class_ids, counts), torch.split(boxes, counts), seeds, masks, strict=True)
         return [Targets(*one) for one in each]
 
-    def _masks(self, example: TrainingSample, size_hw: tuple[int, int]) -> Tensor | None:
-        """An example's masks; of a batch that was resized as a whole, resized with it."""
-        masks = example.masks(self._device)
-        if masks is None or not len(masks) or self._examples.many_sizes:
+    def _masks(self, sample: TrainingSample, size_hw: tuple[int, int]) -> Tensor | None:
+        """The masks of a sample, resized with its batch."""
+        masks = sample.masks(self._device)
+        if masks is None or not len(masks) or self._samples.many_sizes:
             return masks
         return resize_batch(masks[None].byte(), size_hw)[0].bool()

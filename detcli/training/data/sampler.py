@@ -1,4 +1,4 @@
-"""Which image is learned from when: follows from the seed, and from nothing that happened before."""
+"""The order of the images, which depends only on the seed and the epoch."""
 
 from dataclasses import dataclass
 
@@ -11,38 +11,38 @@ from detcli.training.recipes.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """The places of an epoch, and who fills them.
+    """The positions of an epoch, and how processes share them.
 
-    images   in the data, at least one
-    batch      places of a step, over all processes and parts
-    per_epoch  images an epoch goes over; where there are fewer than a batch, it goes over them again until it is full
-    parts      that a step is split into
-    rank size  of this process among all
-    seed       of the run
+    images         number of images of the data, at least one
+    batch          positions of a step, over all processes and micro-batches
+    per_epoch      images of an epoch; if they are fewer than a batch, they are repeated until it is full
+    micro_batches  number of micro-batches that a step is split into
+    rank size      of this process among all
+    seed           of the run
     """
 
     images: int
     batch: int
     per_epoch: int
-    parts: int
+    micro_batches: int
     rank: int
     size: int
     seed: int
 
     @classmethod
     def of(cls, recipe: Recipe, images: int, *, rank: int = 0, size: int = 1) -> "Sampler":
-        """The sampler of a recipe. Raises UsageError where a batch does not divide among the processes."""
+        """The sampler of a recipe. Raises UsageError if a batch cannot be divided among the processes."""
         if recipe.batch % (recipe.accumulate * size):
             raise UsageError(
-                f"batch {recipe.batch} does not divide among {size} processes"
-                + (f" in {recipe.accumulate} parts each" if recipe.accumulate > 1 else "")
+                f"`batch_size` {recipe.batch} cannot be divided among {size} processes"
+                + (f" in {recipe.accumulate} micro-batches each" if recipe.accumulate > 1 else "")
             )
         per_epoch = recipe.images_per_epoch or images
         return cls(images, recipe.batch, per_epoch, recipe.accumulate, rank, size, recipe.seed)
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch; what is left over after the last full batch is left out this time."""
+        """Steps of an epoch; images after the last full batch are left out."""
         return max(1, self.per_epoch // self.batch)
 
     @property
@@ -51,15 +51,15 @@ class Sampler:
         return min(self.images, self.steps * self.batch)
 
     def order(self, epoch: int) -> list[int]:
-        """The image at each place of an epoch: permutations of all, one after the other."""
+        """The image index at each position of an epoch: one permutation of all images after the other."""
         rng = np.random.default_rng(derive_seed(self.seed, epoch, "order"))
-        places = self.steps * self.batch
-        rounds = -(-places // self.images)
-        return np.concatenate([rng.permutation(self.images) for _ in range(rounds)])[:places].tolist()  # type: ignore[no-any-return]
+        positions = self.steps * self.batch
+        rounds = -(-positions // self.images)
+        return np.concatenate([rng.permutation(self.images) for _ in range(rounds)])[:positions].tolist()  # type: ignore[no-any-return]
 
-    def places(self, step: int, part: int) -> range:
-        """The places of an epoch that this process fills in one part of a step."""
-        width = self.batch // self.parts
+    def positions(self, step: int, micro_batch: int) -> range:
+        """The positions of an epoch that this process fills in one micro-batch of a step."""
+        width = self.batch // self.micro_batches
         own = width // self.size
-        start = step * self.batch + part * width + self.rank * own
+        start = step * self.batch + micro_batch * width + self.rank * own
         return range(start, start + own)

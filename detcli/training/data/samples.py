@@ -1,4 +1,4 @@
-"""One image and its ground truth, read, changed at random, and kept in little memory until their step comes."""
+"""Reads and augments one image with its ground truth, and keeps them in little memory until their step."""
 
 from dataclasses import dataclass, replace
 
@@ -20,7 +20,7 @@ from detcli.training.recipes.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class LoadFailure:
-    """An image that could not be read, and why; another one took its place."""
+    """An image that could not be read, and why; another one replaced it."""
 
     index: int
     file: str
@@ -29,11 +29,11 @@ class LoadFailure:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSample:
-    """One image, changed.
+    """One augmented image.
 
-    pixels  uint8 [h, w, 3]; those of its row in the buffer where there is one
+    pixels  uint8 [h, w, 3]; those of its row of the buffer, if there is one
     ground_truth  in its pixels
-    bits    of its masks, uint8 [N, h x w / 8], eight pixels a byte; None where there are none
+    bits    of its masks, uint8 [N, h x w / 8], eight pixels per byte; None without masks
     """
 
     origin: Origin
@@ -48,14 +48,14 @@ class TrainingSample:
         return self.pixels.shape[0], self.pixels.shape[1]
 
     def boxes_cxcywh(self) -> npt.NDArray[np.float32]:
-        """Boxes as a network learns them: float32 [N, 4], fractions of the image."""
+        """Boxes as the losses take them: float32 [N, 4], fractions of the image."""
         height, width = self.size_hw
         xyxy = self.ground_truth.boxes_xyxy / [width, height, width, height]
         cxcywh = np.concatenate(((xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]), axis=1)
         return cxcywh.astype(np.float32)
 
     def masks(self, device: torch.device) -> Tensor | None:
-        """Masks as a network learns them: bool [N, h, w] on the device; None where there are none."""
+        """Masks as the losses take them: bool [N, h, w] on the device; None without masks."""
         if self.bits is None:
             return None
         height, width = self.size_hw
@@ -65,9 +65,9 @@ class TrainingSample:
 
 
 class TrainingSamples:
-    """Makes examples of a dataset; safe in threads.
+    """Makes samples of a dataset; thread-safe.
 
-    many_sizes  images keep their proportions, and each has a size of its own; else all are stretched to one
+    many_sizes  images keep their aspect ratio and have different sizes; else all are stretched to one
     """
 
     def __init__(self, data: Dataset, recipe: Recipe) -> None:
@@ -77,13 +77,13 @@ class TrainingSamples:
 
     @property
     def many_sizes(self) -> bool:
-        """Whether each image has a size of its own."""
+        """Whether images have different sizes."""
         return self._many_sizes is not None
 
-    def make(self, index: int, epoch: int, place: int, row: Pixels | None) -> TrainingSample:
-        """Read and change one image, into its row of a buffer where there is one."""
+    def make(self, index: int, epoch: int, position: int, row: Pixels | None) -> TrainingSample:
+        """Read and augment one image, into its row of a buffer if there is one."""
         frame, ground_truth, failures = self._readable(index)
-        rng = np.random.default_rng(derive_seed(self._recipe.seed, epoch, place, "augmentation"))
+        rng = np.random.default_rng(derive_seed(self._recipe.seed, epoch, position, "augmentation"))
         pixels, changed = self._changed(_pixels(frame), ground_truth, self.augments(epoch), rng)
         if row is not None:
             row[...] = pixels
@@ -93,7 +93,7 @@ class TrainingSamples:
         return TrainingSample(frame.origin, pixels, replace(kept, masks=None), bits, tuple(failures))
 
     def augments(self, epoch: int) -> bool:
-        """Whether images of an epoch are changed by more than a flip."""
+        """Whether images of an epoch get more augmentation than a flip."""
         return not 0 < self._recipe.stop_augmentation_epoch <= epoch
 
     def _changed(
@@ -106,19 +106,19 @@ class TrainingSamples:
         return augment(pixels, ground_truth, settings, size_hw=self._recipe.image_size, rng=rng, others=self._other)
 
     def _readable(self, index: int) -> tuple[Frame, GroundTruth, list[LoadFailure]]:
-        """The image, or the next one that can be read: the same whoever asks, so that processes agree."""
+        """The image, or the next one that can be read: the same in every process."""
         failures: list[LoadFailure] = []
         count = len(self._data)
         for offset in range(count):
-            place = (index + offset) % count
-            frame = self._data.read(place)
+            position = (index + offset) % count
+            frame = self._data.read(position)
             if isinstance(frame, FailedFrame):
-                failures.append(LoadFailure(place, frame.origin.file, frame.message))
+                failures.append(LoadFailure(position, frame.origin.file, frame.message))
                 continue
             try:
-                return frame, self._data.ground_truth(place), failures
+                return frame, self._data.ground_truth(position), failures
             except ImageError as error:  # of its masks
-                failures.append(LoadFailure(place, frame.origin.file, str(error)))
+                failures.append(LoadFailure(position, frame.origin.file, str(error)))
         raise DataError(
             f"none of the {count} images can be read; the first is '{failures[0].file}': {failures[0].reason}"
         )
@@ -130,12 +130,12 @@ class TrainingSamples:
 
 def _pixels(frame: Frame) -> Pixels:
     if frame.pixels is None:
-        raise ValueError(f"'{frame.origin.file}' came without pixels")
+        raise ValueError(f"'{frame.origin.file}' has no pixels")
     return frame.pixels
 
 
 def _many_sizes(recipe: Recipe) -> KeepAspectTransform | None:
-    """The augmentation of images of many sizes; None where they are stretched to one."""
+    """The augmentation of images of many sizes; None if they are stretched to one."""
     if not recipe.shortest_edges:
         return None
     return KeepAspectTransform(

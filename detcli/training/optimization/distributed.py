@@ -1,4 +1,4 @@
-"""Several processes that train one network together, as `torchrun` starts them; or the only one there is."""
+"""The processes that train one network together, as `torchrun` starts them; or a single one."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,35 +14,35 @@ from detcli.errors import DeviceError, UsageError
 
 T = TypeVar("T")
 
-_SILENCE = ("gloo/", "NCCL", "Connection closed by peer", "Connection reset by peer")
-_PATIENCE = timedelta(minutes=30)  # with a process that answers no more; one that ends is noticed at once
+_PEER_ERROR_SIGNS = ("gloo/", "NCCL", "Connection closed by peer", "Connection reset by peer")
+_TIMEOUT = timedelta(minutes=30)  # for a process that does not respond; one that ends is noticed at once
 
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Who trains.
+    """The processes of a run.
 
-    rank   this process among them, from 0; the first one writes and speaks
-    size   how many there are
-    words  the group through which Python values go: over the network's own wires, never the GPUs'
+    rank          index of this process, from 0; the first one writes and reports
+    size          number of processes
+    object_group  group for Python values: over the network, not between GPUs
     """
 
     rank: int = 0
     size: int = 1
-    words: Any = None
+    object_group: Any = None
 
     @property
-    def first(self) -> bool:
-        """Whether this is the process that writes and speaks."""
+    def is_first(self) -> bool:
+        """Whether this is the process that writes and reports."""
         return self.rank == 0
 
     def gather(self, value: T) -> list[T]:
-        """The values of all processes, in their order; each must ask at the same point."""
+        """The values of all processes, by rank; each process must call it at the same point."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
-        with _heard():
-            distributed.all_gather_object(values, value, group=self.words)
+        with _peer_errors():
+            distributed.all_gather_object(values, value, group=self.object_group)
         return values
 
     def from_first(self, value: T) -> T:
@@ -50,48 +50,47 @@ class Processes:
         if self.size == 1:
             return value
         values: list[Any] = [value]
-        with _heard():
-            distributed.broadcast_object_list(values, src=0, group=self.words)
+        with _peer_errors():
+            distributed.broadcast_object_list(values, src=0, group=self.object_group)
         return values[0]  # type: ignore[no-any-return]
 
     def to_first(self, value: T) -> list[T]:
-        """The values of all processes for the first one, in their order; nothing for the others."""
+        """The values of all processes, by rank, in the first one; empty in the others."""
         if self.size == 1:
             return [value]
-        values: list[Any] | None = [None] * self.size if self.first else None
-        with _heard():
-            distributed.gather_object(value, values, dst=0, group=self.words)
+        values: list[Any] | None = [None] * self.size if self.is_first else None
+        with _peer_errors():
+            distributed.gather_object(value, values, dst=0, group=self.object_group)
         return values or []
 
     def tensors_from_first(self, tensors: Mapping[str, Tensor] | None, device: torch.device) -> dict[str, Tensor]:
-        """The first process's tensors, on each one's device; what others give is not looked at."""
+        """The first process's tensors, on the device of each process; those of others are ignored."""
         own = {} if tensors is None else {name: tensor.to(device).contiguous() for name, tensor in tensors.items()}
         if self.size == 1:
             return own
         layout = self.from_first({name: (tensor.shape, tensor.dtype) for name, tensor in own.items()})
-        if not self.first:
+        if not self.is_first:
             own = {name: torch.empty(shape, dtype=dtype, device=device) for name, (shape, dtype) in layout.items()}
-        with _heard():
+        with _peer_errors():
             for name in layout:
                 distributed.broadcast(own[name], src=0)
         return own
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Around what computes with the others on its way, as norms over all images do. Raises DeviceError."""
+        """Surround computations that communicate, such as norms over all images. Raises DeviceError."""
         try:
             yield
         except RuntimeError as error:
-            if self.size == 1 or not any(sign in str(error) for sign in _SILENCE):
+            if self.size == 1 or not any(sign in str(error) for sign in _PEER_ERROR_SIGNS):
                 raise
-            raise DeviceError(_silent(error)) from error
+            raise DeviceError(_peer_error_message(error)) from error
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Give every process the mean of all their gradients.
+        """Replace the gradients of every process by their mean.
 
-        Done by hand, in one piece after the last backward pass: parameters that had no part in the loss of some
-        process, or of any (no ground truth in the whole batch), keep what one process would give them, and parts of a step add
-        up before anything is sent.
+        One all-reduce after the last backward pass: parameters without a gradient in some or all processes (no ground
+        truth in the batch) keep what a single process would give them, and micro-batches are summed before sending.
         """
         if self.size == 1 or not parameters:
             return
@@ -99,7 +98,7 @@ class Processes:
             [torch.zeros(p.numel(), device=p.device) if p.grad is None else p.grad.reshape(-1) for p in parameters]
             + [torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)]
         )
-        with _heard():
+        with _peer_errors():
             distributed.all_reduce(flat)
         *means, having = torch.split(flat / self.size, [*(p.numel() for p in parameters), len(parameters)])
         for parameter, mean, had in zip(parameters, means, having.tolist(), strict=True):
@@ -112,59 +111,59 @@ class Processes:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Processes]:
-    """The processes that `torchrun` started this one among, for the length of the block.
+def join_processes(device: torch.device) -> Iterator[Processes]:
+    """The processes that `torchrun` started with this one, for the duration of the block.
 
-    Raises UsageError for an environment that makes no sense, and DeviceError where the others cannot be reached.
+    Raises UsageError for an invalid environment, and DeviceError if the others cannot be reached.
     """
     size, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
     if size == 1:
         yield Processes()
         return
     if not rank < size:
-        raise UsageError(f"RANK={rank} and WORLD_SIZE={size} do not belong together; start with torchrun")
+        raise UsageError(f"RANK={rank} and WORLD_SIZE={size} are inconsistent; start with torchrun")
     nccl = device.type == "cuda"
     if nccl:
         torch.cuda.set_device(device)
     try:
-        distributed.init_process_group("nccl" if nccl else "gloo", timeout=_PATIENCE)
-        words = distributed.new_group(backend="gloo", timeout=_PATIENCE) if nccl else None
+        distributed.init_process_group("nccl" if nccl else "gloo", timeout=_TIMEOUT)
+        object_group = distributed.new_group(backend="gloo", timeout=_TIMEOUT) if nccl else None
     except (RuntimeError, ValueError) as error:
         raise DeviceError(f"process {rank} of {size} cannot reach the others: {_first_line(error)}") from error
     try:
-        yield Processes(rank, size, words)
+        yield Processes(rank, size, object_group)
     finally:
         distributed.destroy_process_group()
 
 
 def local_device(device: torch.device) -> torch.device:
-    """The device of this process: of several on one machine, each has a CUDA device of its own."""
+    """The device of this process: of several on one machine, each gets its own CUDA device."""
     if device.type != "cuda" or _number("WORLD_SIZE", 1) == 1:
         return device
-    place, count = _number("LOCAL_RANK", 0), torch.cuda.device_count()
-    if place >= count:
-        raise UsageError(f"torchrun starts process {place + 1} on this machine, which has {count} CUDA devices")
-    return torch.device("cuda", place)
+    index, count = _number("LOCAL_RANK", 0), torch.cuda.device_count()
+    if index >= count:
+        raise UsageError(f"torchrun starts process {index + 1} on this machine, which has {count} CUDA devices")
+    return torch.device("cuda", index)
 
 
 @contextmanager
-def _heard() -> Iterator[None]:
-    """Say what it means when the others fall silent: each of them has told its own reason."""
+def _peer_errors() -> Iterator[None]:
+    """Turn errors of the communication into DeviceError; the failed process reports its own reason."""
     try:
         yield
     except RuntimeError as error:
-        raise DeviceError(_silent(error)) from error
+        raise DeviceError(_peer_error_message(error)) from error
 
 
-def _silent(error: BaseException) -> str:
-    why = _first_line(error).partition("] ")[2].partition(". ")[0] or _first_line(error)  # without place and greetings
-    return f"another process of this run has ended or does not answer: {why}"
+def _peer_error_message(error: BaseException) -> str:
+    why = _first_line(error).partition("] ")[2].partition(". ")[0] or _first_line(error)  # without the prefix
+    return f"another process of this run has ended or does not respond: {why}"
 
 
 def _number(name: str, default: int) -> int:
     text = os.environ.get(name, str(default))
     if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"{name}='{text}' in the environment is no number; it is set by torchrun")
+        raise UsageError(f"{name}='{text}' in the environment is not a number; torchrun sets it")
     return int(text)
 
 

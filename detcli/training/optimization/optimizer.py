@@ -1,4 +1,4 @@
-"""What moves the weights: AdamW over groups of parameters, the schedule of its rates, and the weights' moving average."""
+"""AdamW over groups of parameters, the schedule of its learning rates, and the moving average of the weights."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Optimizer:
-    """AdamW over a network's groups; its state travels as tensors by the parameters' own names.
+    """AdamW over the groups of a network; its state is tensors by the names of the parameters.
 
-    network  parameters that no group names do not learn
+    network  parameters in no group are not trained
     groups   as the family gives them, without those that the recipe freezes
     """
 
@@ -38,27 +38,27 @@ class Optimizer:
         self.adamw = torch.optim.AdamW(settings, betas=recipe.betas, fused=True)
 
     def set_factor(self, factor: float) -> None:
-        """Let every group learn at this part of its rate."""
+        """Set every group to this part of its learning rate."""
         for group, rate in zip(self.adamw.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
 
     @property
     def rate(self) -> float:
-        """The highest rate of any group, for people."""
+        """The highest learning rate of any group."""
         return max((float(group["lr"]) for group in self.adamw.param_groups if group["params"]), default=0.0)
 
     def state(self) -> dict[str, Tensor]:
-        """Moments and counts of steps of the parameters that have had a step."""
-        found: dict[str, Tensor] = {}
+        """Moments and step counts of the parameters that have had a step."""
+        state: dict[str, Tensor] = {}
         for name, parameter in self.parameters.items():
             for key, value in self.adamw.state.get(parameter, {}).items():
-                found[f"{key}.{name}"] = value
-        return found
+                state[f"{key}.{name}"] = value
+        return state
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from what `state` gave.
+        """Restore what `state` returned.
 
-        Moments get the memory order of their parameter: the fused kernel walks both as they lie.
+        Moments get the memory order of their parameter: the fused kernel requires the same order.
         """
         self.adamw.state.clear()
         for name, parameter in self.parameters.items():
@@ -69,7 +69,7 @@ class Optimizer:
 
 
 def learning_groups(groups: Sequence[ParameterGroup], frozen: Sequence[str]) -> tuple[ParameterGroup, ...]:
-    """The groups without parameters whose names begin with one of `frozen`."""
+    """The groups without the parameters whose names start with one of `frozen`."""
     if not frozen:
         return tuple(groups)
     return tuple(
@@ -78,32 +78,32 @@ def learning_groups(groups: Sequence[ParameterGroup], frozen: Sequence[str]) -> 
     )
 
 
-def schedule_factor(recipe: Recipe, step: int, *, epoch: int, steps_in_all: int) -> float:
-    """The part of its rate that a group learns at in a step.
+def schedule_factor(recipe: Recipe, step: int, *, epoch: int, total_steps: int) -> float:
+    """The factor of the learning rates in a step.
 
     step          from 0, over the whole run
     epoch         it belongs to, from 0
-    steps_in_all  of the run
+    total_steps  of the run
 
-    Rates rise in a straight line over the warm-up. What comes after counts from the run's first step.
+    Rates rise linearly over the warm-up. What follows counts from the first step of the run.
     Source: D-FINE's configurations (linear warm-up, then constant); flat, then half a cosine: RTMDet (Lyu et al. 2022).
     """
-    warmup = min(recipe.warmup_steps, steps_in_all // 10)
+    warmup = min(recipe.warmup_steps, total_steps // 10)
     if step < warmup:
         return (step + 1) / warmup
     if recipe.schedule == "constant":
         return 1.0
     if recipe.schedule == "step":
         return recipe.gamma ** sum(epoch >= milestone for milestone in recipe.milestone_epochs)
-    flat = recipe.flat_fraction * steps_in_all if recipe.schedule == "flat-cosine" else warmup
+    flat = recipe.flat_fraction * total_steps if recipe.schedule == "flat-cosine" else warmup
     if step < flat:
         return 1.0
-    done = min(1.0, (step - flat) / max(1.0, steps_in_all - 1 - flat))
+    done = min(1.0, (step - flat) / max(1.0, total_steps - 1 - flat))
     return recipe.final_factor + (1 - recipe.final_factor) * (1 + math.cos(math.pi * done)) / 2
 
 
 class MovingAverage:
-    """The weights' exponential moving average, statistics of norms included, slow to set in.
+    """The exponential moving average of the weights and norm statistics, with a warm-up.
 
     Source: the D-FINE repository's ModelEMA: decay x (1 - exp(-updates / warmup)), over all floating point tensors of
     the state dict; others are as in the network.
@@ -122,12 +122,12 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights as they are now."""
+        """Update the average with the current weights."""
         self.updates += 1
         torch._foreach_lerp_(list(self.floats.values()), self._live, 1 - self.decay_at(self.updates))
 
     def decay_at(self, updates: int) -> float:
-        """The part of the average that stays in its n-th update, counted from 1."""
+        """The part of the average that is kept in its n-th update, counted from 1."""
         return self.decay * (1 - math.exp(-updates / self._warmup)) if self._warmup else self.decay
 
     def state(self) -> dict[str, Tensor]:
@@ -137,14 +137,14 @@ class MovingAverage:
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor], updates: int) -> None:
-        """Continue from what `floats` and `updates` were."""
+        """Restore `floats` and `updates`."""
         self.updates = updates
         for name, tensor in self.floats.items():
             tensor.copy_(state[name])
 
 
-def clip_gradients(parameters: Sequence[nn.Parameter], largest: float) -> Tensor:
-    """The norm of all gradients together, a scalar on their device; they are scaled down to `largest`, 0 being any."""
-    if largest:
-        return nn.utils.clip_grad_norm_(parameters, largest)
+def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float) -> Tensor:
+    """Scale gradients down to a total norm of `max_norm` (0: no limit); returns the norm before, a scalar tensor."""
+    if max_norm:
+        return nn.utils.clip_grad_norm_(parameters, max_norm)
     return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])

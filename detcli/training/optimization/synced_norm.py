@@ -1,4 +1,4 @@
-"""Batch norm whose statistics are those of all processes together, so that N of them normalise as one would."""
+"""Batch norm with the statistics of all processes, so that N processes normalize as one would."""
 
 from typing import Any, cast
 
@@ -7,25 +7,27 @@ from torch import Tensor, distributed, nn
 
 
 class SyncedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm over the images of all processes, on any device; each has as many of them, of one size.
+    """Batch norm over the images of all processes, on any device; each process has equally many, of one size.
 
-    torch.nn.SyncBatchNorm does the same on GPUs alone.
+    torch.nn.SyncBatchNorm does the same only on GPUs.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x [B, C, H, W]."""
+        """Normalize x [B, C, H, W]."""
         if not self.training:
             return super().forward(x)
         mean = _mean_of_all(x.mean((0, 2, 3)))
-        centerd = x - mean[:, None, None]
-        variance = _mean_of_all(centerd.square().mean((0, 2, 3)))
-        self._note(mean.detach(), variance.detach(), x.numel() // x.shape[1] * distributed.get_world_size())
+        centered = x - mean[:, None, None]
+        variance = _mean_of_all(centered.square().mean((0, 2, 3)))
+        self._update_statistics(
+            mean.detach(), variance.detach(), x.numel() // x.shape[1] * distributed.get_world_size()
+        )
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centerd * scale[:, None, None] + self.bias[:, None, None]
+        return centered * scale[:, None, None] + self.bias[:, None, None]
 
     @torch.no_grad()
-    def _note(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Move the running statistics."""
+    def _update_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Update the running statistics."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.add_(1)

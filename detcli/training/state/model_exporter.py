@@ -1,4 +1,4 @@
-"""The moving average of the weights as what users take away: a model in a folder, and a detector to evaluate it by."""
+"""Exports the moving average of the weights: as a model folder, and as a detector for validation."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,15 +25,15 @@ from detcli.structures.class_labels import ClassLabels
 from detcli.training.recipes.recipe import Recipe
 from detcli.training.training_job import TrainingJob
 
-# Fields of preprocessor_config.json that say how large images become, in any year's form.
+# Fields of preprocessor_config.json with the image size, in all versions of the format.
 _SIZES = ("size", "max_size", "pad_size", "do_resize")
 
 
 class ModelExporter:
-    """Turns the average's tensors into a model on the disk, or one that detects.
+    """Turns the tensors of the average into a model folder or a detector.
 
-    preprocessing  how images are prepared, in training and ever after
-    iou_type       what the model is evaluated by: boxes, or masks
+    preprocessing  how images are prepared, in training and afterwards
+    iou_type       what is evaluated: boxes or masks
     """
 
     def __init__(self, job: TrainingJob, device: torch.device) -> None:
@@ -43,12 +43,12 @@ class ModelExporter:
         self.iou_type: IouType = "segm" if job.recipe.trains_masks_alone else "bbox"
 
     def write(self, folder: Path, state: Mapping[str, Tensor]) -> None:
-        """Write the model. Raises OutputError; an older one is whole then."""
+        """Write the model. Raises OutputError; an older one then stays complete."""
         family, config = self._job.family, self._job.config
         write_checkpoint(folder, self.config_json(), self.preprocessor_json(), family.write_weights(state, config))
 
     def config_json(self) -> dict[str, Any]:
-        """config.json, with the data's category ids and stuff where they are not those that its names would be given."""
+        """config.json, with the data's category ids and stuff if they differ from the default ones."""
         written = self._job.family.write_config(self._job.config)
         usual = ClassLabels.from_names(self.labels.names)
         if self.labels.category_ids != usual.category_ids:
@@ -63,9 +63,9 @@ class ModelExporter:
         return {**self._job.family.preprocessor, **own, "do_resize": True, "size": self.preprocessing.sizing.as_json()}
 
     def detector(self, state: Mapping[str, Tensor], folder: Path) -> Detector:
-        """A detector in its inference form that keeps every score; the tensors stay as they are.
+        """A detector in its inference form that keeps every score; the tensors are not changed.
 
-        It finds boxes; masks where these are what it is evaluated by.
+        It gives boxes, or masks if these are evaluated.
         """
         family = self._job.family
         with empty_weights():
@@ -89,11 +89,11 @@ class ModelExporter:
 
 
 def training_preprocessing(preprocessor: Mapping[str, Any], family: Family, recipe: Recipe) -> Preprocessing:
-    """How images are prepared for a network after its training, and where it is evaluated.
+    """How images are prepared for a network in validation and after training.
 
-    preprocessor  preprocessor_config.json, whose size gives way to the recipe's
+    preprocessor  preprocessor_config.json, whose size is replaced by the recipe's
 
-    Raises UsageError where the network cannot take images of the recipe's size, and UnsupportedModelError for a
+    Raises UsageError if the network cannot take images of the recipe's size, and UnsupportedModelError for a
     field of the file.
     """
     sized = {name: value for name, value in preprocessor.items() if name not in _SIZES}

@@ -1,12 +1,12 @@
-"""The folder of a run: who may write there, what lies where, and the lines of its metrics.
+"""The folder of a run: its lock, its files, and the lines of its metrics.
 
-recipe.toml                  every number of the run; a recipe itself
+recipe.toml                  every setting of the run; a recipe itself
 last/                        the moving average of the weights, as a model: config.json, preprocessor, safetensors
-best/                        the same, of the epoch that was evaluated best
-metrics.jsonl                one line an epoch, and one each so-many steps; no times, so that runs can be compared
+best/                        the same, of the epoch with the highest AP
+metrics.jsonl                one line per epoch, and one every few steps; no times, so that runs can be compared
 curves.png                   the same, drawn
-state.safetensors            what `--resume` continues from
-restart.safetensors          the best of the epochs with augmentation, which those without begin from
+state.safetensors            the state to resume from
+restart.safetensors          the best state of the epochs with augmentation, from which those without start
 """
 
 import json
@@ -22,14 +22,14 @@ from detcli.io.file_lock import FileLock
 
 if TYPE_CHECKING:
     from detcli.training.recipes.recipe import (
-        Recipe,  # brings torch, which a command line that is refused does not wait for
+        Recipe,  # imports torch, which a rejected command line should not wait for
     )
 
 _LOCK = ".detcli.lock"
 
 
 class RunFolder:
-    """A folder that this run alone writes to, until `close`."""
+    """The folder of a run, locked until `close`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,46 +40,49 @@ class RunFolder:
         self._lock: FileLock | None = None
 
     def begin(self, recipe: "Recipe", *, overwrite: bool) -> None:
-        """Make room for a new run; of an older one everything goes, what else lies there stays.
+        """Prepare the folder for a new run: the files of an older run are removed, others are kept.
 
-        Raises OutputError where the folder holds anything and it is not to be overwritten, where another run writes
-        there, and where it cannot be written.
+        Raises OutputError if the folder is not empty and may not be overwritten, if another run writes to it, or if it
+        cannot be written.
         """
         with os_errors_as_output_errors(self.path):
-            begun = self.state.is_file()
-        if begun and not overwrite:
-            raise OutputError(f"'{self.path}' holds a run already: --resume continues with it, -y begins again")
+            has_state = self.state.is_file()
+        if has_state and not overwrite:
+            raise OutputError(
+                f"'{self.path}' has a run already: use `resume` to continue it, or `overwrite` to start again"
+            )
         if not overwrite and not self.is_free():
-            raise OutputError(f"'{self.path}' is not empty: -y puts a run into it nevertheless; see also --resume")
+            raise OutputError(f"'{self.path}' is not empty: use `overwrite` to put a run into it anyway")
         self._lock = FileLock(self.path / _LOCK)
         self._sweep()
         with os_errors_as_output_errors(self.path):
-            for place in (self.state, self.restart, self.metrics, self.curves, self.recipe):
-                place.unlink(missing_ok=True)
-            for place in (self.last, self.best, self.events):
-                if place.is_dir():
-                    shutil.rmtree(place)
+            for file in (self.state, self.restart, self.metrics, self.curves, self.recipe):
+                file.unlink(missing_ok=True)
+            for folder in (self.last, self.best, self.events):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
         write_atomically(self.recipe, recipe.to_toml().encode())
         write_atomically(self.metrics, b"")
 
     def is_free(self) -> bool:
-        """Whether nothing lies there, or only what a run leaves that ended before it had a state: nobody's loss."""
+        """Whether the folder is empty, or has only files of a run that ended before it saved a state."""
         with os_errors_as_output_errors(self.path):
             names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
-            begun = self.metrics.name in names and self.metrics.stat().st_size == 0
-        first = {_LOCK, self.recipe.name, *((self.metrics.name, self.last.name, self.events.name) if begun else ())}
-        return all(name in first or _unfinished(name) for name in names)
+            has_no_metrics = self.metrics.name in names and self.metrics.stat().st_size == 0
+        early = {
+            _LOCK,
+            self.recipe.name,
+            *((self.metrics.name, self.last.name, self.events.name) if has_no_metrics else ()),
+        }
+        return all(name in early or _unfinished(name) for name in names)
 
     def reopen(self) -> None:
-        """Take the folder of a run to continue with.
+        """Lock the folder of a run to resume.
 
-        Raises UsageError where there is no run, and OutputError where another one writes there.
+        Raises UsageError if there is no run, and OutputError if another run writes to it.
         """
         if not self.state.is_file():
-            raise UsageError(
-                f"--resume: there is no run to continue with in '{self.path}' (no {self.state.name}); without --resume one "
-                "begins"
-            )
+            raise UsageError(f"cannot `resume`: there is no run in '{self.path}' (no {self.state.name})")
         self._lock = FileLock(self.path / _LOCK)
         self._sweep()
 
@@ -91,31 +94,31 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def lines_bytes(self) -> int:
-        """How long the metrics are."""
+        """Size of the metrics in bytes."""
         with os_errors_as_output_errors(self.metrics):
             return self.metrics.stat().st_size
 
     def cut_lines(self, length: int) -> None:
-        """Cut off what was added to the metrics after they were so long."""
+        """Remove what was added to the metrics after they had this length."""
         with os_errors_as_output_errors(self.metrics), self.metrics.open("ab") as file:
             if self.metrics.stat().st_size > length:
                 file.truncate(length)
 
     def _sweep(self) -> None:
-        """Remove what a killed run had not finished writing."""
+        """Remove unfinished files of a killed run."""
         with os_errors_as_output_errors(self.path):
-            for place in (self.path, self.last, self.best):
-                for entry in list(place.iterdir()) if place.is_dir() else ():
+            for folder in (self.path, self.last, self.best):
+                for entry in list(folder.iterdir()) if folder.is_dir() else ():
                     if _unfinished(entry.name):
                         entry.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let others write."""
+        """Unlock the folder."""
         if self._lock is not None:
             self._lock.remove()
             self._lock = None
 
 
 def _unfinished(name: str) -> bool:
-    """Whether this is a file that files/writing.py had not put in its place yet."""
+    """Whether this is the temporary file of an atomic write."""
     return name.startswith(".detcli-") and name.endswith(".part")

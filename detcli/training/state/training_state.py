@@ -1,6 +1,6 @@
-"""The state of a run in one file, so that it is there whole or not at all: tensors, and all other numbers as JSON.
+"""The state of a run in one file, written completely or not at all: tensors, and all other numbers as JSON.
 
-No pickle: what is read is safetensors, held against what the run expects.
+No pickle: the file is safetensors, checked against what the run expects.
 """
 
 import json
@@ -22,65 +22,73 @@ _KEY = "detcli"
 
 @dataclass(slots=True)
 class TrainingProgress:
-    """How far a run is.
+    """How far a run has got.
 
-    epoch, step         of the next step; after an epoch's last, until it is evaluated, step is the number of its steps
+    epoch, step         of the next step; after an epoch's last step, until it is evaluated, the number of its steps
     steps               done, of all epochs
-    sums, counted       of the losses of this epoch's steps, by name, and how many steps they are of
-    recent, recently    the same since the last line of metrics within the epoch
+    epoch_losses        sums of the losses of this epoch's steps, by name
+    epoch_steps         number of these steps
+    recent_losses       the same since the last line of metrics within the epoch
+    recent_steps        number of these steps
     best, best_epoch    highest AP so far
-    restart_epoch       in which the state that training begins again from was kept; None: there is none
-    round_best          highest AP since training last began again; None: none yet
-    figures             of the last judgement
-    unreadable          images that could not be read, with the reason, by file
-    failed              indices of those met in this epoch
+    restart_epoch       epoch of the saved state for a restart; None: there is none
+    best_since_restart  highest AP since the last restart; None: none yet
+    metrics             of the last validation
+    failed_files        images that could not be read, with the reason, by file
+    failed_indices      indices of those in this epoch
     metrics_bytes       length of metrics.jsonl
     """
 
     epoch: int = 0
     step: int = 0
     steps: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    counted: int = 0
-    recent: dict[str, float] = field(default_factory=dict)
-    recently: int = 0
+    epoch_losses: dict[str, float] = field(default_factory=dict)
+    epoch_steps: int = 0
+    recent_losses: dict[str, float] = field(default_factory=dict)
+    recent_steps: int = 0
     best: float | None = None
     best_epoch: int | None = None
     restart_epoch: int | None = None
-    round_best: float | None = None
+    best_since_restart: float | None = None
     metrics: dict[str, float | None] | None = None
-    unreadable: dict[str, str] = field(default_factory=dict)
-    failed: list[int] = field(default_factory=list)
+    failed_files: dict[str, str] = field(default_factory=dict)
+    failed_indices: list[int] = field(default_factory=list)
     metrics_bytes: int = 0
 
-    def take(self, losses: Mapping[str, float]) -> None:
+    def add_step(self, losses: Mapping[str, float]) -> None:
         """Count a step and its losses."""
-        for sums in (self.sums, self.recent):
+        for sums in (self.epoch_losses, self.recent_losses):
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value
-        self.counted += 1
-        self.recently += 1
+        self.epoch_steps += 1
+        self.recent_steps += 1
         self.step += 1
         self.steps += 1
 
     def means(self) -> dict[str, float]:
         """Means of the epoch's losses."""
-        return {name: value / self.counted for name, value in self.sums.items()}
+        return {name: value / self.epoch_steps for name, value in self.epoch_losses.items()}
 
     def next_epoch(self) -> None:
-        """Begin to count another epoch."""
+        """Start counting the next epoch."""
         self.epoch, self.step = self.epoch + 1, 0
-        self.sums, self.counted, self.recent, self.recently, self.failed = {}, 0, {}, 0, []
+        self.epoch_losses, self.epoch_steps, self.recent_losses, self.recent_steps, self.failed_indices = (
+            {},
+            0,
+            {},
+            0,
+            [],
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a run continues from.
+    """Everything that a resumed run needs.
 
-    tensors   of the learner
-    counters  of the learner
+    tensors   of the train step
+    counters  of the train step
     progress  of the run
-    identity  what the run is of: recipe, network, data
+    identity  recipe, network and data of the run
     """
 
     tensors: dict[str, Tensor]
@@ -90,19 +98,19 @@ class Snapshot:
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
-    """Write a state; an older one stays until the new one is on the disk. Raises OutputError."""
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in snapshot.tensors.items()}
+    """Write a state; an older one is kept until the new one is on the disk. Raises OutputError."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in snapshot.tensors.items()}
     document = {
         "counters": snapshot.counters,
         "progress": asdict(snapshot.progress),
         "identity": snapshot.identity,
     }
-    with AtomicFile(path, locked=True) as file:  # so that a kill leaves one unfinished file at most
-        file.write(safetensors.torch.save(whole, {_KEY: json.dumps(document, allow_nan=False)}))
+    with AtomicFile(path, locked=True) as file:  # so that a kill leaves at most one unfinished file
+        file.write(safetensors.torch.save(tensors, {_KEY: json.dumps(document, allow_nan=False)}))
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Read a state. Raises DamagedModelError, or UsageError where it is that of another version's run."""
+    """Read a state. Raises DamagedModelError, or UsageError if another version wrote it."""
     tensors = read_tensors(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -110,7 +118,7 @@ def read_snapshot(path: Path) -> Snapshot:
         progress = document["progress"]
         known = {entry.name for entry in fields(TrainingProgress)}
         if progress.keys() != known:
-            raise UsageError(f"'{path}' is the state of another version of detcli: finish the run with that one")
+            raise UsageError(f"'{path}' was written by another version of detcli; finish the run with that version")
         return Snapshot(tensors, document["counters"], TrainingProgress(**progress), document["identity"])
     except KeyError as error:
         raise DamagedModelError(f"'{path}' is not the state of a run: it has no {error}") from error
@@ -119,15 +127,15 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def require_same(saved: Mapping[str, Any], asked: Mapping[str, Any], path: Path) -> None:
-    """Raise UsageError, saying what differs, where a run is to continue as another one."""
-    for room, title in _TITLES.items():
-        there, here = saved.get(room), asked.get(room)
-        if there == here:
+    """Raise UsageError, saying what differs, if a resumed run is not the saved one."""
+    for section, title in _TITLES.items():
+        before, now = saved.get(section), asked.get(section)
+        if before == now:
             continue
-        raise UsageError(f"--resume: '{path}' holds a run with {title}: {_difference(there, here)}")
+        raise UsageError(f"cannot `resume` the run in '{path}': it has {title}: {_difference(before, now)}")
 
 
-# In this order: other classes make another network too.
+# In this order: other classes change the network too.
 _TITLES = {
     "recipe": "another recipe",
     "data": "other data",
@@ -136,12 +144,12 @@ _TITLES = {
 }
 
 
-def _difference(there: Any, here: Any) -> str:
-    if isinstance(there, Mapping) and isinstance(here, Mapping):
-        names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
-        shown = [f"{name} was {_shown(there.get(name))} and is {_shown(here.get(name))} now" for name in names[:3]]
+def _difference(before: Any, now: Any) -> str:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        shown = [f"{name} was {_shown(before.get(name))} and is {_shown(now.get(name))} now" for name in names[:3]]
         return "; ".join(shown) + (f"; and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"there was {'some' if there else 'none'}, and now there is {'some' if here else 'none'}"
+    return f"there was {'some' if before else 'none'}, and now there is {'some' if now else 'none'}"
 
 
 def _shown(value: Any) -> str:

@@ -14,4 +14,4 @@ def test_an_answer_that_is_not_finite_when_judged_is_divergence_and_no_fault_of_
     asked = job(run, quick_recipe(clip=0, lr=1e3, backbone_lr=1e3, warmup_steps=0, ema_decay=0.0, epochs=9), count=4)
     with pytest.raises(DivergedError, match=r"in epoch 1: evaluated on 4 images, the first '0\.png'") as caught:
         train(asked)
-    assert f"'{run / 'last'}' is of no use, and there is no better one" in str(caught.value)
+    assert f"'{run / 'last'}' is unusable, and there is no best model" in str(caught.value)

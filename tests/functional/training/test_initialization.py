@@ -62,9 +62,9 @@ def test_a_configuration_can_be_begun_from_scratch_alone(tmp_path: Path) -> None
     assert start.config.labels == ("a", "b", "c")
     assert start.config.d_model == 32
     assert all(torch.equal(tensor, again.state[name]) for name, tensor in start.state.items())
-    with pytest.raises(UsageError, match="without weights; --scratch"):
+    with pytest.raises(UsageError, match="without weights; use `scratch`"):
         starting_point(str(path), scratch=False, names=("a",), recipe=Recipe())
-    with pytest.raises(UsageError, match="no configuration"):
+    with pytest.raises(UsageError, match="does not exist"):
         starting_point(str(tmp_path / "none.json"), scratch=True, names=("a",), recipe=Recipe())
 
 
@@ -89,5 +89,5 @@ def test_a_run_to_go_on_with_knows_its_network(tmp_path: Path) -> None:
     start = resumed_point(tmp_path / "run")
     assert start.config == asked.config
     assert start.preprocessor["size"] == {"height": 64, "width": 64}
-    with pytest.raises(UsageError, match="no run to continue with"):
+    with pytest.raises(UsageError, match="no run in"):
         resumed_point(tmp_path / "none")

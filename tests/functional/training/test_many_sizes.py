@@ -67,12 +67,12 @@ def test_a_part_of_one_size_has_no_mask() -> None:
 def test_boxes_are_fractions_of_the_image_and_masks_fill_them() -> None:
     whole = 0
     for part in parts(quick_recipe(epochs=3), masks=True):
-        for place, target in enumerate(part.targets):
+        for position, target in enumerate(part.targets):
             assert target.masks is not None
             real = (
                 (part.pixels.shape[2:])
                 if part.mask is None
-                else (int(part.mask[place, :, 0].sum()), int(part.mask[place, 0].sum()))
+                else (int(part.mask[position, :, 0].sum()), int(part.mask[position, 0].sum()))
             )
             assert target.masks.shape == (len(target.class_ids), *real)
             assert target.masks.dtype == torch.bool

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from detcli.structures.stop_signal import StopSignal
-from detcli.training.optimization.distributed import joined
+from detcli.training.optimization.distributed import join_processes
 from detcli.training.state.run_folder import RunFolder
-from detcli.training.training_loop import _nobody, _Run
+from detcli.training.training_loop import _ignore_event, _Run
 from tests.helpers.training_jobs import job, quick_recipe
 
 RESTART_DECAY = 0.75
@@ -22,12 +22,12 @@ def run(tmp_path: Path) -> Iterator[_Run]:
     recipe = quick_recipe(epochs=4, stop_augmentation_epoch=2, ema_restart_decay=RESTART_DECAY)
     asked = job(tmp_path / "run", recipe)
     folder, device = RunFolder(asked.run), torch.device("cpu")
-    with joined(device) as processes:
+    with join_processes(device) as processes:
         folder.begin(recipe, overwrite=False)
-        made = _Run(asked, folder, device, processes, _nobody, StopSignal())
-        made.saver.keep_best(0.5)
+        made = _Run(asked, folder, device, processes, _ignore_event, StopSignal())
+        made.checkpointer.keep_best(0.5)
         yield made
-        made.saver.close()
+        made.checkpointer.close()
         folder.close()
 
 
@@ -49,27 +49,27 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 def test_weights_average_and_its_decay_are_those_of_the_best_where_augmentation_stops(run: _Run) -> None:
     best, updates = state(run), run.learner.average.updates
     learn_something(run)
-    run._turn(0, 0.4)
+    run._restart_if_due(0, 0.4)
     assert not same(state(run), best), "images are augmented still"
-    run._turn(1, 0.4)
+    run._restart_if_due(1, 0.4)
     assert same(state(run), best)
     assert (run.learner.average.decay, run.learner.average.updates) == (RESTART_DECAY, updates)
 
 
 def test_a_worse_epoch_without_augmentation_begins_anew_with_a_shorter_average(run: _Run) -> None:
     best = state(run)
-    run._turn(1, 0.4)
+    run._restart_if_due(1, 0.4)
     learn_something(run)
-    run._turn(2, 0.3)
+    run._restart_if_due(2, 0.3)
     assert same(state(run), best)
     assert run.learner.average.decay == pytest.approx(RESTART_DECAY - 1e-4)
 
 
 def test_a_better_epoch_without_augmentation_is_gone_on_from(run: _Run) -> None:
-    run._turn(1, 0.4)
+    run._restart_if_due(1, 0.4)
     learn_something(run)
     learned = state(run)
-    run._turn(2, 0.6)
+    run._restart_if_due(2, 0.6)
     assert same(state(run), learned)
     assert run.learner.average.decay == RESTART_DECAY
 
@@ -77,5 +77,5 @@ def test_a_better_epoch_without_augmentation_is_gone_on_from(run: _Run) -> None:
 def test_after_the_last_epoch_nothing_is_taken_back(run: _Run) -> None:
     learn_something(run)
     learned = state(run)
-    run._turn(3, 0.1)
+    run._restart_if_due(3, 0.1)
     assert same(state(run), learned)

@@ -187,9 +187,9 @@ def test_an_image_that_cannot_be_read_is_named_once_and_another_takes_its_place(
     result, events = watched(job(tmp_path / "run", recipe, data=Rectangles(8, broken={3, 4}), val=None))
     notes = [event.sentence for event in events if isinstance(event, TrainingNote)]
     assert sorted(note for note in notes if "cannot read" in note) == [
-        f"cannot read '{i}.png': truncated after 3 bytes; another image takes its place" for i in (3, 4)
+        f"cannot read '{i}.png': truncated after 3 bytes; another image replaces it" for i in (3, 4)
     ]
-    assert result.unreadable == {f"{i}.png": "truncated after 3 bytes" for i in (3, 4)}
+    assert result.failed_files == {f"{i}.png": "truncated after 3 bytes" for i in (3, 4)}
     assert lines(result.run)[-1]["failed"] == 2
 
 
@@ -204,7 +204,7 @@ def test_numbers_that_are_not_finite_end_the_run_with_the_culprit(tmp_path: Path
     run = tmp_path / "run"
     asked = job(run, quick_recipe(clip=0, lr=1e3, backbone_lr=1e3, warmup_steps=0, epochs=40), val=None)
     with pytest.raises(
-        DivergedError, match=r"training diverged in epoch \d+, step \d.*; the batch held '\d\.png'"
+        DivergedError, match=r"training diverged in epoch \d+, step \d.*; the batch has '\d\.png'"
     ) as caught:
         train(asked)
     assert "'" + str(run / "last") + "' is a model" in str(caught.value)
@@ -224,28 +224,28 @@ def test_a_loss_that_is_not_finite_is_named(tmp_path: Path) -> None:
 
             return losses
 
-    with pytest.raises(DivergedError, match="in epoch 1, step 1: loss_vfl_aux_0 is nan; the batch held"):
+    with pytest.raises(DivergedError, match="in epoch 1, step 1: loss_vfl_aux_0 is nan; the batch has"):
         train(replace(asked, family=WithNan()))
 
 
 def test_a_folder_that_holds_a_run_is_not_touched(finished: tuple[TrainingResult, list[Event]]) -> None:
     run = finished[0].run
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    with pytest.raises(OutputError, match=r"holds a run already: --resume .* -y"):
+    with pytest.raises(OutputError, match=r"has a run already: use `resume` .* `overwrite`"):
         train(job(run))
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 def test_a_folder_that_holds_something_else_is_asked_about_too(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(OutputError, match="is not empty: -y"):
+    with pytest.raises(OutputError, match="is not empty: use `overwrite`"):
         train(job(tmp_path))
     train(job(tmp_path, quick_recipe(epochs=1), val=None, if_exists="overwrite"))
     assert (tmp_path / "letter.txt").read_text() == "dear"
 
 
 def test_what_does_not_fit_is_refused_before_the_first_step(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="finds 3 classes"):
+    with pytest.raises(UsageError, match="has 3 classes"):
         train(replace(job(tmp_path / "a"), data=Rectangles(4, labels=ClassLabels(("x", "y", "z"), (1, 2, 3)))))
     with pytest.raises(DataError, match="no class in common"):
         train(replace(job(tmp_path / "b"), val=Rectangles(4, labels=ClassLabels(("x", "y", "z"), (1, 2, 3)))))

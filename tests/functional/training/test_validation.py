@@ -10,7 +10,7 @@ from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.optimization.distributed import Processes
-from detcli.training.validation import ValidationResult, judged
+from detcli.training.validation import ValidationResult, validate
 from tests.helpers.training_jobs import Rectangles
 
 
@@ -57,7 +57,7 @@ class PartlyKnown(Rectangles):
 
 def judge(data: Rectangles) -> ValidationResult | None:
     detector = cast("Detector", Knowing(data))
-    return judged(detector, data, epoch=0, processes=Processes(), workers=1, stop=StopSignal(), tell=lambda _: None)
+    return validate(detector, data, epoch=0, processes=Processes(), workers=1, stop=StopSignal(), notify=lambda _: None)
 
 
 @pytest.mark.parametrize("unknown", [0, 3])
@@ -72,5 +72,5 @@ def test_images_that_cannot_be_read_lower_the_figures_and_are_told() -> None:
     assert validation_result is not None
     assert validation_result.ap < 0.99
     assert validation_result.notes == (
-        "2 of the 8 images to evaluate on cannot be read: the ground truth of them is missed",
+        "2 of the 8 validation images cannot be read: their ground truth counts as false negatives",
     )

@@ -68,7 +68,7 @@ def test_a_run_ends_in_models_that_detect(train: Train, detcli: Callable[..., Ru
     lines = run.err.splitlines()
     assert "detcli: data: 'data/truth.json', 8 images, 8 boxes; 2 classes: " in lines[0]
     assert "detcli: val: 'val/truth.json', 4 images, 4 boxes; 2 classes: " in lines[1]
-    assert any("the model knows 1 of the 2 classes already ('dog')" in line for line in lines)
+    assert any("the model has 1 of the 2 classes already ('dog')" in line for line in lines)
     assert any("2 epochs of 2 steps, batch size 4, images of 64 x 96" in line for line in lines)
     assert [line for line in lines if line.startswith("detcli: epoch 2 of 2: loss ")]
     assert lines[-2].startswith("2 epochs in ")
@@ -100,7 +100,7 @@ def test_from_scratch_a_configuration_is_enough(detcli: Callable[..., Run], tiny
     config = tiny_checkpoint / "config.json"
     refused = detcli("train", "-m", config, "--data", data, "-n")
     assert refused.code == 2
-    assert "--scratch begins from random ones" in refused.err
+    assert "use --scratch to start from random ones" in refused.err
     run = detcli("train", "-m", config, "--scratch", "--data", data, "-n")
     assert run.code == 0, run.err
     assert "random weights" in run.err
@@ -201,7 +201,7 @@ def test_a_slip_is_one_line_and_trains_nothing(train: Train, data: Path, argumen
 def test_resuming_what_was_never_begun_is_told(train: Train, data: Path) -> None:
     run = train("--data", data, "-o", "run", "--resume", *SHORT)
     assert run.code == 2
-    assert "--resume: there is no run to continue with in 'run'" in run.err
+    assert "cannot --resume: there is no run in 'run'" in run.err
 
 
 def test_a_field_of_the_network_that_there_is_none_of_is_refused(train: Train, data: Path) -> None:
@@ -247,7 +247,7 @@ def test_signals_save_and_resume_goes_on(train: Train, tiny_checkpoint: Path, da
 
     wrong = train("--data", data, "-o", "run", "--resume", "--epochs", "9")
     assert wrong.code == 2
-    assert "holds a run with another recipe: epochs was 200 and is 9 now" in wrong.err
+    assert "it has another recipe: epochs was 200 and is 9 now" in wrong.err
 
     code, lines = interrupted(
         ["train", "--data", str(data), "-o", "run", "--resume", "-d", "cpu"], signal.SIGINT, after="detcli: epoch "

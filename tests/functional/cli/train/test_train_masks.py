@@ -84,7 +84,7 @@ def test_panoptic_annotations_make_a_model_that_segments(detcli: Detcli, data: P
     model = write_panoptic_model(Path("model"))
     run = detcli("train", "-m", model, "--data", data, "--val", "val/panoptic.json", "-o", "run", *SHORT)
     assert (run.code, run.out) == (0, ""), run.err
-    assert "the model knows 2 of the 3 classes already ('dog', 'sky')" in run.err
+    assert "the model has 2 of the 3 classes already ('dog', 'sky')" in run.err
     assert "batch size 2, images with a shortest edge of 38 to 64 (longest edge at most 96)" in run.err
     losses = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["losses"]
     assert {"loss_mask", "loss_dice", "loss_ce", "loss_bbox", "loss_giou", "loss_ce_aux_0"} <= losses.keys()
@@ -108,7 +108,7 @@ def test_a_detector_is_given_a_mask_head_that_alone_learns(detcli: Detcli, data:
     model = without_masks(Path("detector"), write_panoptic_model(Path("model")), ("dog", "zebra", "sky"))
     run = detcli("train", "-m", model, "--masks", "--data", data, "-o", "run", *SHORT)
     assert run.code == 0, run.err
-    assert "the model finds boxes; its mask head begins again" in run.err
+    assert "the model is a box detector: new mask head" in run.err
     before = load_file(model / "model.safetensors")
     after = load_file(Path("run/last/model.safetensors"))
     kept = {f"detr.{name}": tensor for name, tensor in before.items()}

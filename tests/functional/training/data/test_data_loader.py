@@ -1,4 +1,4 @@
-"""What is learned from follows from the seed and the place, whoever reads it and whenever."""
+"""What is learned from follows from the seed and the position, whoever reads it and whenever."""
 
 from itertools import islice
 

@@ -11,7 +11,7 @@ import torch
 
 from detcli.errors import UsageError
 from detcli.training.data.sampler import Sampler
-from detcli.training.optimization.distributed import joined
+from detcli.training.optimization.distributed import join_processes
 from detcli.training.recipes.recipe import Recipe
 from tests.helpers.processes import PROJECT, environment
 
@@ -23,14 +23,14 @@ import sys
 import torch
 from tests.helpers.dfine_samples import random_network, images, tiny
 from detcli.models.dfine import FAMILY
-from detcli.training.optimization.distributed import joined
+from detcli.training.optimization.distributed import join_processes
 from detcli.training.optimization.synced_norm import with_synced_norms
 from detcli.structures.network_io import Targets
 
 COUNTS = (2, 0, 1, 3)  # ground truth of each image
 
 torch.set_num_threads(1)
-with joined(torch.device("cpu")) as processes:
+with join_processes(torch.device("cpu")) as processes:
     config = tiny(freeze_backbone_batch_norms=False, num_denoising=6)
     network = random_network(config).double().train()
     if processes.size > 1:
@@ -50,7 +50,7 @@ with joined(torch.device("cpu")) as processes:
     torch.stack(list(losses.values())).sum().backward()
     processes.average_gradients([p for p in network.parameters() if p.requires_grad])
     everyone = processes.gather({name: loss.item() for name, loss in losses.items()})
-    if processes.first:
+    if processes.is_first:
         found = {f"loss {name}": torch.tensor(sum(one[name] for one in everyone) / len(everyone)) for name in losses}
         found |= {f"gradient {n}": p.grad for n, p in network.named_parameters() if p.grad is not None}
         found |= {f"buffer {name}": buffer for name, buffer in network.named_buffers()}
@@ -127,14 +127,14 @@ def test_processes_share_the_places_of_one(tmp_path: Path) -> None:
     assert all(sampler.order(3) == one.order(3) for sampler in many)
     for step in range(one.steps):
         for part in range(2):
-            shared = [place for sampler in many for place in sampler.places(step, part)]
-            assert shared == list(one.places(step, part))
+            shared = [position for sampler in many for position in sampler.positions(step, part)]
+            assert shared == list(one.positions(step, part))
 
 
 def test_a_batch_that_does_not_divide_is_refused() -> None:
-    with pytest.raises(UsageError, match="batch 12 does not divide among 5 processes"):
+    with pytest.raises(UsageError, match="`batch_size` 12 cannot be divided among 5 processes"):
         Sampler.of(Recipe(batch=12), 50, size=5)
-    with pytest.raises(UsageError, match="among 3 processes in 8 parts"):
+    with pytest.raises(UsageError, match="among 3 processes in 8 micro-batches"):
         Sampler.of(Recipe(batch=16, accumulate=8), 50, size=3)
 
 
@@ -142,5 +142,5 @@ def test_an_environment_that_makes_no_sense_is_refused(monkeypatch: pytest.Monke
     for size, rank, words in (("two", "0", "WORLD_SIZE='two'"), ("2", "2", "RANK=2 and WORLD_SIZE=2")):
         monkeypatch.setenv("WORLD_SIZE", size)
         monkeypatch.setenv("RANK", rank)
-        with pytest.raises(UsageError, match=words), joined(torch.device("cpu")):
+        with pytest.raises(UsageError, match=words), join_processes(torch.device("cpu")):
             pass

@@ -17,11 +17,11 @@ import os
 import torch
 from torch import distributed
 from detcli.errors import DeviceError
-from detcli.training.optimization.distributed import joined
+from detcli.training.optimization.distributed import join_processes
 
-with joined(torch.device("cpu")) as processes:
+with join_processes(torch.device("cpu")) as processes:
     processes.gather("both are here")
-    if not processes.first:
+    if not processes.is_first:
         os._exit(9)
     try:
         with processes.computing():

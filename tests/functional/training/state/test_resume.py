@@ -109,7 +109,7 @@ def test_another_network_is_not_gone_on_with(halted: Path) -> None:
 
 
 def test_where_there_is_no_run_there_is_nothing_to_resume(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no run to continue with"):
+    with pytest.raises(UsageError, match="there is no run in"):
         train(job(tmp_path / "none", resume=True))
     assert not (tmp_path / "none").exists()
 
@@ -171,8 +171,8 @@ def test_a_full_disk_ends_the_run_and_leaves_what_was_saved(straight: Path, tmp_
     )  # fmt: skip
     assert ended.returncode == 8, ended.stderr
     assert "is larger" in ended.stdout
-    assert "is whole" in ended.stdout
-    assert "--resume" in ended.stdout
+    assert "is complete" in ended.stdout
+    assert "`resume`" in ended.stdout
     assert read_snapshot(run / "state.safetensors").progress.step == 1
     assert not list(run.rglob("*.part"))
     train(job(run, OFTEN, val=None, resume=True))

@@ -28,7 +28,7 @@ from detcli.training.training_job import TrainingResult
 
 START = TrainingStarted(
     epochs=3, steps_per_epoch=40, epoch=0, step=0, images=1280, val_images=100, batch=32, parameters=10_309_605,
-    learning=10_309_000, device="cuda:0", precision="bf16", processes=1,
+    trained=10_309_000, device="cuda:0", precision="bf16", processes=1,
 )  # fmt: skip
 FIGURES = {"AP": 0.9123, "AP50": 0.98, "AP75": 0.95}
 
@@ -197,6 +197,6 @@ def test_unreadable_images_are_counted_and_make_the_exit_code_3(monkeypatch: pyt
     monkeypatch.setattr("sys.stderr", io.StringIO())
     assert summarize_training(Console(), result(), seconds=12.0) == 0
     assert summarize_training(Console(), result(interrupted="SIGINT"), seconds=12.0) == 130
-    whole = result(unreadable={"a.jpg": "truncated"})
+    whole = result(failed_files={"a.jpg": "truncated"})
     assert summarize_training(Console(), whole, seconds=12.0) == 3
-    assert "AP 0.912 (best, epoch 3), 1 image unreadable -> " in closing(monkeypatch, whole)[0]
+    assert "AP 0.912 (best, epoch 3), 1 image failed -> " in closing(monkeypatch, whole)[0]

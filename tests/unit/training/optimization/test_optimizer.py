@@ -50,7 +50,7 @@ def test_rates_scale_with_the_batch_and_frozen_parameters_have_none() -> None:
 
 
 def factors(recipe: Recipe, steps: int, *, steps_of_an_epoch: int = 1000) -> list[float]:
-    return [schedule_factor(recipe, step, epoch=step // steps_of_an_epoch, steps_in_all=steps) for step in range(steps)]
+    return [schedule_factor(recipe, step, epoch=step // steps_of_an_epoch, total_steps=steps) for step in range(steps)]
 
 
 def test_rates_rise_in_a_line_and_stay() -> None:

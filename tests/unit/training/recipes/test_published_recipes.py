@@ -105,7 +105,7 @@ def test_the_drop_moves_with_the_number_of_epochs() -> None:
     recipe = recipe_for("detr-r50").merged({"epochs": 10})
     assert recipe.milestone_epochs == (8,)
     assert recipe_for("detr-r50").merged({"epochs": 10, "milestone_epochs": [3]}).milestone_epochs == (3,)
-    rates = [schedule_factor(recipe, step=epoch * 5, epoch=epoch, steps_in_all=50) for epoch in range(10)]
+    rates = [schedule_factor(recipe, step=epoch * 5, epoch=epoch, total_steps=50) for epoch in range(10)]
     assert rates == [1.0] * 8 + [0.1] * 2
 
 

@@ -19,6 +19,7 @@ from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
+    from detcli.engine.video.live_policy import LivePolicy
     from detcli.engine.video.multi_tracker import MultiSourceTracker
     from detcli.inference.detector import Detector
     from detcli.pipeline.detector_protocol import DetectorProtocol
@@ -61,7 +62,7 @@ def run_detector(
     observer: Observer | None = None,
     stop: StopSignal | None = None,
 ) -> RunStats:
-    """Run a detector over a source into sinks, without a request: for evaluation and for programs of one's own.
+    """Run a detector over a source into sinks, without a request: for evaluation and other programs.
 
     Reports `on_result` to the observer. Closes the sinks.
     """
@@ -83,15 +84,16 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
 
     request, plan = prepared.request, prepared.plan
     detector = _load(request, prepared, observer)
+    policy = prepared.policy(detector.batch_size)
+    detector = detector.with_settings(batch_size=policy.batch_size)
     started, stats = time.monotonic(), RunStats()
     with open_outputs(
         request, plan, detector, observer=observer, stdout=stdout, video_sinks=prepared.video_sinks
     ) as outputs:
-        live = prepared.videos is not None and prepared.videos.live
-        observer.on_start(RunStart(plan, detector.labels, stats, outputs.done, prepared.listing.count, live))
+        observer.on_start(RunStart(plan, detector.labels, stats, outputs.done, prepared.listing.count, policy.live))
         try:
             stats.resumed = replay(outputs.journal, outputs.records, prepared.listing, stats)
-            _run_pipeline(prepared, detector, outputs.sinks, stats, observer=observer, stop=stop)
+            _run_pipeline(prepared, detector, outputs.sinks, policy, stats=stats, observer=observer, stop=stop)
         finally:
             stats.seconds = time.monotonic() - started
             stats.dropped = 0 if prepared.videos is None else prepared.videos.dropped
@@ -105,7 +107,7 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
 
 
 def _load(request: RunRequest, prepared: PreparedRun, observer: Observer) -> "Detector":
-    """The detector, with the batch size that suits the sources."""
+    """The detector of the request; every score is kept where an output needs that."""
     from detcli.checkpoints.hub.locate_model import repository_of
 
     if isinstance(request.model.model, str):
@@ -117,20 +119,19 @@ def _load(request: RunRequest, prepared: PreparedRun, observer: Observer) -> "De
         detection = replace(detection, threshold=0.0)
         if prepared.plan.folders:
             observer.on_warning(
-                f"{prepared.plan.all_scores_format} keeps every score, and annotated images show every detection too: set a `threshold`"
+                f"{prepared.plan.all_scores_format} keeps every score, and annotated images show every detection too: "
+                "set a `threshold`"
             )
-    detector = load_model(
-        request.model, detection, request.compute, segmentation=request.segmentation, observer=observer
-    )
-    return detector.with_settings(batch_size=prepared.policy(detector.batch_size).batch_size)
+    return load_model(request.model, detection, request.compute, segmentation=request.segmentation, observer=observer)
 
 
 def _run_pipeline(
     prepared: PreparedRun,
     detector: "Detector",
     sinks: "Sequence[Sink]",
-    stats: RunStats,
+    policy: "LivePolicy",
     *,
+    stats: RunStats,
     observer: Observer,
     stop: StopSignal,
 ) -> None:
@@ -138,7 +139,6 @@ def _run_pipeline(
     from detcli.pipeline.run import run as run_pipeline
 
     request, videos = prepared.request, prepared.videos
-    policy = prepared.policy(detector.batch_size)
     tracker = _tracker(request, detector)
     if tracker is not None:
         detector = detector.with_settings(threshold=min(detector.threshold, tracker.detection_threshold))

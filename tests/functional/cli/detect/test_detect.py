@@ -143,7 +143,7 @@ def test_an_unknown_model_is_5_with_suggestions(detcli: Callable[..., Run], imag
 def test_offline_and_not_downloaded_is_5(detcli: Callable[..., Run], images: Path, tmp_path: Path) -> None:
     run = detcli("detect", "in", "-m", "dfine-s", "--offline", "--cache-dir", tmp_path / "cache")
     assert run.code == 5
-    assert "'dfine-s' is not on this machine" in run.err
+    assert "'dfine-s' is not downloaded" in run.err
 
 
 def test_an_existing_output_is_not_replaced_by_default(detect: Detect, images: Path) -> None:

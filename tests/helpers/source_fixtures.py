@@ -1,4 +1,4 @@
-"""An image to put anywhere, and the ways to look at a source."""
+"""Fixtures for tests of sources: an image, a tree of images, and ways to open them."""
 
 import io
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Servers on loopback that stream, drop, stall and reset as they are told."""
+"""Test servers on loopback that stream, drop, stall and reset."""
 
 import io
 import re
@@ -79,7 +79,7 @@ class StreamServer:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             request = _request(connection)
             if not request:
-                return  # somebody knocked
+                return  # only a check of the connection
             self.requests.append(request)
             serve = self.serves.pop(0) if len(self.serves) > 1 else self.serves[0]
             serve(connection, self)
@@ -195,25 +195,25 @@ def rtsp(transport_stream: bytes, then: str = "close", *, every_s: float = 0.0) 
 
 
 @contextmanager
-def poured(transport_stream: bytes, *, rtp: bool = False) -> Iterator[int]:
+def datagram_stream(transport_stream: bytes, *, rtp: bool = False) -> Iterator[int]:
     """A transport stream sent to a port of loopback again and again, bare or as RTP (RFC 3551, payload 33)."""
     with socket.socket(type=socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     ended = threading.Event()
 
-    def pour() -> None:
+    def send() -> None:
         number = 0
         with socket.socket(type=socket.SOCK_DGRAM) as out:
             while not ended.is_set():
                 for begin in range(0, len(transport_stream), 7 * 188):
                     head = struct.pack(">BBHII", 0x80, 33, number % 65536, 90 * number, 7) if rtp else b""
-                    with suppress(OSError):  # nobody listens yet
+                    with suppress(OSError):  # no listener yet
                         out.sendto(head + transport_stream[begin : begin + 7 * 188], ("127.0.0.1", port))
                     number += 1
                     ended.wait(0.002)
 
-    thread = threading.Thread(target=pour, daemon=True)
+    thread = threading.Thread(target=send, daemon=True)
     thread.start()
     try:
         yield port

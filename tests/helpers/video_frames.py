@@ -1,4 +1,4 @@
-"""Videos made on the spot."""
+"""Short videos for tests."""
 
 from pathlib import Path
 

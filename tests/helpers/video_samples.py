@@ -1,4 +1,4 @@
-"""Videos made on the spot: each frame says which one it is by its gray, so that none can be taken for another."""
+"""Videos for tests: the gray level of a frame is its number, so that frames can be identified."""
 
 from collections.abc import Sequence
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Videos made on the spot, and videos looked at: what the tests of videos share."""
+"""Videos for tests: written with PyAV, and read back frame by frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -11,8 +11,8 @@ from detcli.sources.video.ffmpeg.container import ContainerLimits, OpenContainer
 from detcli.sources.video.ffmpeg.decoder import DecodedFrame, MissingFrames, VideoDecoder
 from detcli.sources.video.ffmpeg.demuxer import LostError
 from detcli.sources.video.ffmpeg.rotation import upright_size_hw
+from detcli.sources.video.ffmpeg.timestamps import Timeline
 from detcli.sources.video.protocols import StreamAccess
-from detcli.sources.video.timestamps import Timeline
 from detcli.sources.video.video_source import VideoInfo, VideoSettings
 
 _MAX_ATTEMPTS = 10  # to resume a file behind an address, about two and a half minutes; a live stream has no limit

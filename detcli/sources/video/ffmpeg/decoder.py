@@ -17,8 +17,8 @@ from detcli.sources.video.ffmpeg.corruption import CorruptionDetector, FrameLoss
 from detcli.sources.video.ffmpeg.demuxer import Demuxer, LostError, Packet, time_stamp_of
 from detcli.sources.video.ffmpeg.reorder import FrameReorderer
 from detcli.sources.video.ffmpeg.seek import jump_ahead
+from detcli.sources.video.ffmpeg.timestamps import Timeline
 from detcli.sources.video.ffmpeg.truncation import TruncationDetector
-from detcli.sources.video.timestamps import Timeline
 
 _MAX_BUFFERED: Final = 2000  # packets since a key frame that are kept to start there
 _MIN_START_S: Final = 1e-5  # an earlier start is the beginning

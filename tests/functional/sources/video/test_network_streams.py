@@ -18,7 +18,7 @@ from detcli.sources.video.ffmpeg.container import ContainerLimits
 from detcli.sources.video.video_source import StreamGap, VideoSettings
 from detcli.sources.video.video_stream import VideoStream
 from detcli.structures.frame import Frame
-from tests.helpers.stream_servers import StreamServer, answer, mjpeg, part_of, poured, rtsp, serving
+from tests.helpers.stream_servers import StreamServer, answer, datagram_stream, mjpeg, part_of, rtsp, serving
 from tests.helpers.video_samples import frames_of, gaps_of, image, plainly, read, write_video
 
 QUICK = ContainerLimits(open_s=3.0, read_s=0.4)
@@ -181,7 +181,7 @@ class TestDatagrams:
     @pytest.mark.parametrize("scheme", ["udp", "rtp"])
     def test_a_transport_stream_is_read_from_datagrams(self, tmp_path: Path, scheme: str) -> None:
         path = write_video(tmp_path / "a.ts", 60)
-        with poured(path.read_bytes(), rtp=scheme == "rtp") as port:
+        with datagram_stream(path.read_bytes(), rtp=scheme == "rtp") as port:
             source = VideoStream(f"{scheme}://127.0.0.1:{port}", VideoSettings(max_frames=20), limits=QUICK)
             frames = frames_of([one() for one in source])
         numbers = [sent_number(frame) for frame in frames]

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from detcli.sources.video.timestamps import Timeline
+from detcli.sources.video.ffmpeg.timestamps import Timeline
 
 
 class Hands:

@@ -15,9 +15,9 @@ from detcli.structures.ground_truth import GroundTruth
 class NoisyDetections:
     """Error rates of a detector.
 
-    missed    fraction of the ground truth without a detection
-    uncertain fraction of the detections with a low score: 0.15 to 0.5 instead of 0.6 to 1
-    jitter    standard deviation of each edge, in sides of the box
+    missed           fraction of the ground truth without a detection
+    uncertain        fraction of the detections with a low score: 0.15 to 0.5 instead of 0.6 to 1
+    jitter           standard deviation of each edge, in sides of the box
     false_positives  mean number of false positives per frame, with scores from 0.1 to 0.9
     """
 
@@ -42,7 +42,7 @@ def detect_with_errors(
     *,
     classes: int,
 ) -> Detections:
-    """Detections of one frame; which errors they hold follows from `rng`. What is a crowd is not detected."""
+    """Detections of one frame with random errors; crowds are not detected."""
     detected = ground_truth[(rng.random(len(ground_truth)) >= errors.missed) & ~ground_truth.crowd]
     sides = detected.boxes_xyxy[:, 2:] - detected.boxes_xyxy[:, :2]
     boxes = detected.boxes_xyxy + rng.normal(0, 1, (len(detected), 4)) * errors.jitter * np.tile(sides, 2)

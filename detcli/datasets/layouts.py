@@ -86,14 +86,16 @@ def _coco_files(folder: Path, part: str) -> list[Path]:
     for name in PART_NAMES[part]:
         if (folder / name / _ROBOFLOW).is_file():
             return [folder / name / _ROBOFLOW]
-    found: list[Path] = []
+    annotations: list[Path] = []
     for below in (folder / "annotations", folder):
         files = _files(below, _JSON)
         named = [path for path in files if re.fullmatch(rf"instances_{part}\d*", path.stem)]
         named = named or [path for path in files if re.fullmatch(rf"panoptic_{part}\d*", path.stem)]
         newest = [path for path in named if path.stem.endswith("2017")]
-        found = found or newest or named or [path for path in files if path.stem.lower() in PART_NAMES[part]]
-    return found
+        annotations = (
+            annotations or newest or named or [path for path in files if path.stem.lower() in PART_NAMES[part]]
+        )
+    return annotations
 
 
 def _single_json(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Small annotated images, made on the spot."""
+"""Small annotated datasets, made by tests."""
 
 import json
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ def photo(size_hw: tuple[int, int] = (48, 64), seed: int = 0) -> Pixels:
 
 
 def ground_truth_of(boxes: npt.ArrayLike, class_ids: npt.ArrayLike | None = None) -> GroundTruth:
-    """Ground truth of boxes xyxy, of classes 0, 1, 2 … where none are given."""
+    """Ground truth of boxes xyxy, with classes 0, 1, 2 … by default."""
     corners = np.asarray(boxes, np.float64).reshape(-1, 4)
     ids = np.arange(len(corners)) if class_ids is None else np.asarray(class_ids)
     return GroundTruth(corners, ids.astype(np.int64), np.zeros(len(corners), np.bool_))
 
 
 def with_filled_boxes(size_hw: tuple[int, int], boxes: npt.ArrayLike) -> tuple[Pixels, GroundTruth]:
-    """A black image with a white box at each ground truth, in whole pixels."""
+    """A black image with white boxes at integer pixels."""
     ground_truth = ground_truth_of(boxes)
     pixels = np.zeros((*size_hw, 3), np.uint8)
     for left, top, right, bottom in ground_truth.boxes_xyxy.astype(int):
@@ -69,7 +69,7 @@ def write_coco(
     images: Sequence[Any] = IMAGES,
     annotations: Sequence[Any] = ANNOTATIONS,
     categories: Sequence[Any] = CATEGORIES,
-    name: str = "truths.json",
+    name: str = "annotations.json",
     image_files: Sequence[str] | None = ("a.png", "b.png", "c.png"),
 ) -> str:
     """COCO annotations with their images next to them; three images, the last one empty, and two categories."""

@@ -65,7 +65,7 @@ class CocoDocument:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Remarks for the user at the end of the run."""
-        return self._image_ids.remarks("they stand in the COCO file under new ids")
+        return self._image_ids.remarks("they have new ids in the COCO file")
 
 
 def _time(record: Record) -> Record:

@@ -1,4 +1,4 @@
-"""Sequences of moving shapes: the same from a seed, and what is said to be true of a frame is what it shows."""
+"""Synthetic sequences are repeatable, and their ground truth matches the pixels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Names on the command line become datasets: each layout that people have, and a sentence for everything else."""
+"""Datasets are opened by name: every common layout, and a clear error for anything else."""
 
 from pathlib import Path
 
@@ -36,8 +36,8 @@ COCO_LAYOUTS = {
     "bare, images together": {"train": ("train.json", "images/a.png"), "val": ("val.json", "images/a.png")},
 }
 SINGLE_LAYOUTS = {
-    "one json": ("truths.json", "a.png"),
-    "one json, images below": ("truths.json", "images/a.png"),
+    "one json": ("annotations.json", "a.png"),
+    "one json, images below": ("annotations.json", "images/a.png"),
     "cvat": ("annotations/instances_default.json", "images/default/a.png"),
     "roboflow, one part": ("_annotations.coco.json", "a.png"),
 }
@@ -117,12 +117,12 @@ def test_shapes_is_synthetic_even_next_to_a_folder_of_this_name(
 
 def test_more_than_one_dataset_is_ambiguous(tmp_path: Path) -> None:
     write_yolo(tmp_path, "names: [cat]\ntrain: images\n")
-    small(tmp_path, "truths.json", "a.png")
-    with pytest.raises(UsageError, match=r"is ambiguous.*data\.yaml.*truths\.json"):
+    small(tmp_path, "annotations.json", "a.png")
+    with pytest.raises(UsageError, match=r"is ambiguous.*data\.yaml.*annotations\.json"):
         open_dataset(str(tmp_path))
     (tmp_path / "data.yaml").unlink()
     (tmp_path / "more.json").write_text("{}")
-    with pytest.raises(UsageError, match=r"is ambiguous.*more\.json.*truths\.json"):
+    with pytest.raises(UsageError, match=r"is ambiguous.*annotations\.json.*more\.json"):
         open_dataset(str(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""Ground truth agree with upright pixels, whichever way the images and their annotations were turned."""
+"""The ground truth is in upright pixels for every orientation of images and annotations."""
 
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def test_the_size_shows_if_boxes_were_made_before_or_after_rotation(
     entry = dataset.annotations()["images"][0]
     assert (entry["height"], entry["width"]) == frame.size_hw
     assert dataset.annotations()["annotations"][0]["bbox"] == xywh(white_box(upright))
-    assert any("the boxes are rotated with them" in said for said in dataset.report.issues) == before
+    assert any("the boxes are rotated with them" in message for message in dataset.report.issues) == before
 
 
 @pytest.mark.parametrize("others", ["before turning", "after turning", "none"])
@@ -80,9 +80,9 @@ def test_with_equal_sizes_boxes_are_treated_as_in_other_images(tmp_path: Path, o
     dataset = CocoDataset(write_coco(tmp_path, images=images, annotations=rows, image_files=None))
     expected = white_box(upright) if others == "before turning" else list(BOX)
     assert dataset.ground_truth(0).boxes_xyxy.tolist() == [expected]
-    [said] = [said for said in dataset.report.issues if "the same size before and after" in said]
-    assert ("rotated, as in other images" in said) == (others == "before turning")
-    assert "'a.png'" in said
+    [message] = [message for message in dataset.report.issues if "the same size before and after" in message]
+    assert ("rotated, as in other images" in message) == (others == "before turning")
+    assert "'a.png'" in message
 
 
 def test_an_image_of_another_size_fails_and_has_no_ground_truth(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_an_image_of_another_size_fails_and_has_no_ground_truth(tmp_path: Path) 
     assert "it has 64 x 48 pixels, and its annotations are for 640 x 480" in frame.message
     assert len(dataset.ground_truth(2)) == 0
     assert [entry["id"] for entry in dataset.annotations()["images"]] == [1, 2]
-    assert any("1 image has another size" in said and "'c.png'" in said for said in dataset.report.issues)
+    assert any("1 image has another size" in message and "'c.png'" in message for message in dataset.report.issues)
 
 
 def test_annotations_for_mostly_other_sizes_are_rejected(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Outlines of annotations become masks, and masks follow what becomes of their image."""
+"""Outlines of annotations become masks, and masks change with their image."""
 
 from typing import Any
 

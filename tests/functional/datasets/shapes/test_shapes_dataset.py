@@ -1,4 +1,4 @@
-"""The drawn images keep the contract of a dataset, follow from seed and number alone, and never cross over."""
+"""Synthetic images satisfy the dataset interface and depend only on seed, part and index."""
 
 import hashlib
 import multiprocessing

@@ -1,4 +1,4 @@
-"""COCO annotations: what is read is what was written, and each thing that can be wrong is found by name."""
+"""COCO annotations are read as written, and every invalid entry is named."""
 
 import json
 from pathlib import Path
@@ -16,16 +16,16 @@ from tests.helpers.annotated_datasets import ANNOTATIONS, CATEGORIES, IMAGES, an
 BOX = [1, 2, 10, 20]
 
 
-def refusal(where: str, **settings: Any) -> str:
+def rejection(where: str, **settings: Any) -> str:
     with pytest.raises(DataError) as caught:
         CocoDataset(where, **settings)
     assert where in str(caught.value)
     return str(caught.value)
 
 
-def finding(dataset: CocoDataset, words: str) -> str:
-    [found] = [sentence for sentence in dataset.report.issues if words in sentence]
-    return found
+def issue(dataset: CocoDataset, words: str) -> str:
+    [message] = [message for message in dataset.report.issues if words in message]
+    return message
 
 
 def test_images_are_in_order_with_their_ground_truth(tmp_path: Path) -> None:
@@ -125,9 +125,9 @@ def test_categories_match_given_classes_by_name_in_any_case(tmp_path: Path) -> N
 
 
 def test_an_unknown_category_is_rejected_with_a_suggestion(tmp_path: Path) -> None:
-    said = refusal(write_coco(tmp_path), classes=("dogs", "cat"))
-    assert "'dog' (did you mean 'dogs'?)" in said
-    assert "'cat'" not in said
+    message = rejection(write_coco(tmp_path), classes=("dogs", "cat"))
+    assert "'dog' (did you mean 'dogs'?)" in message
+    assert "'cat'" not in message
 
 
 def test_a_category_without_boxes_needs_no_class(tmp_path: Path) -> None:
@@ -135,15 +135,15 @@ def test_a_category_without_boxes_needs_no_class(tmp_path: Path) -> None:
     assert CocoDataset(where, classes=("cat", "dog")).labels.names == ("cat", "dog")
     dataset = CocoDataset(where)
     assert dataset.labels.names == ("animals", "cat", "dog")
-    assert "'animals'" in finding(dataset, "1 class has no box")
+    assert "'animals'" in issue(dataset, "1 class has no box")
 
 
 def test_categories_that_would_share_a_class_are_rejected(tmp_path: Path) -> None:
     where = write_coco(tmp_path, categories=[{"id": 7, "name": "Cat"}, {"id": 2, "name": "CAT"}])
-    assert "same class" in refusal(where, classes=("cat", "dog"))
+    assert "same class" in rejection(where, classes=("cat", "dog"))
 
 
-# ---- what is refused
+# ---- rejected annotations
 
 
 @pytest.mark.parametrize(
@@ -186,18 +186,18 @@ def test_categories_that_would_share_a_class_are_rejected(tmp_path: Path) -> Non
     ],
 )
 def test_unusable_annotations_are_rejected(tmp_path: Path, changes: dict[str, Any], words: list[str]) -> None:
-    said = refusal(write_coco(tmp_path, **changes))
+    message = rejection(write_coco(tmp_path, **changes))
     for word in words:
-        assert word in said
+        assert word in message
 
 
 def test_the_first_ten_invalid_entries_are_named_and_the_rest_counted(tmp_path: Path) -> None:
     rows = [annotation(number, 10, 99, BOX) for number in range(1, 25)]
-    said = refusal(write_coco(tmp_path, annotations=rows))
-    assert "24 annotations" in said
-    assert "annotation 10 of" in said
-    assert "annotation 11 of" not in said
-    assert "and 14 more" in said
+    message = rejection(write_coco(tmp_path, annotations=rows))
+    assert "24 annotations" in message
+    assert "annotation 10 of" in message
+    assert "annotation 11 of" not in message
+    assert "and 14 more" in message
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_the_first_ten_invalid_entries_are_named_and_the_rest_counted(tmp_path: 
     ],
 )
 def test_a_file_without_annotations_is_a_usage_error(tmp_path: Path, text: str, words: str) -> None:
-    path = tmp_path / "truths.json"
+    path = tmp_path / "annotations.json"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(UsageError, match=words) as caught:
         CocoDataset(str(path))
@@ -228,7 +228,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     assert len(CocoDataset(str(path))) == 3
 
 
-# ---- what is said and bearable
+# ---- reported issues
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 def test_an_invalid_box_is_dropped_and_named(tmp_path: Path, box: Any, words: str) -> None:
     dataset = CocoDataset(write_coco(tmp_path, annotations=[*ANNOTATIONS, annotation(77, 10, 2, box)]))
     assert dataset.ground_truth(0).boxes_xyxy.tolist() == [[5, 6, 12.5, 14]]
-    assert "annotation 77 of 'a.png'" in finding(dataset, words)
+    assert "annotation 77 of 'a.png'" in issue(dataset, words)
 
 
 def test_a_box_that_extends_beyond_its_image_is_clipped(tmp_path: Path) -> None:
@@ -261,34 +261,34 @@ def test_a_box_that_extends_beyond_its_image_is_clipped(tmp_path: Path) -> None:
         [0, 40, 15, 48],
         [0, 0, 64.3, 48.02],
     ]  # less than a pixel is rounding
-    assert "1 box was cut off" in finding(dataset, "cut off")
-    assert "annotation 1 of 'a.png'" in finding(dataset, "cut off")
+    assert "1 box was cut off" in issue(dataset, "cut off")
+    assert "annotation 1 of 'a.png'" in issue(dataset, "cut off")
 
 
 def test_missing_images_are_skipped_with_their_boxes(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, image_files=["b.png", "c.png"]))
     assert [dataset.image_id(index) for index in range(len(dataset))] == [20, 30]
     assert dataset.ground_truth(0).boxes_xyxy[0].tolist() == [1, 2, 11, 22]
-    assert "a.png'" in finding(dataset, "1 image is missing")
+    assert "a.png'" in issue(dataset, "1 image is missing")
 
 
 def test_a_folder_in_place_of_an_image_is_missing(tmp_path: Path) -> None:
     where = write_coco(tmp_path, image_files=["a.png", "b.png"])
     (tmp_path / "c.png").mkdir()
-    assert "1 image is missing" in finding(CocoDataset(where), "missing")
+    assert "1 image is missing" in issue(CocoDataset(where), "missing")
 
 
 def test_single_annotations_of_unknown_images_are_dropped(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, annotations=[*ANNOTATIONS, annotation(4, 99, 2, BOX)]))
-    assert "annotation 4 of image 99" in finding(dataset, "of unknown images")
+    assert "annotation 4 of image 99" in issue(dataset, "of unknown images")
     assert dataset.report.boxes == 2
 
 
 def test_repeated_annotations_count_once(tmp_path: Path) -> None:
     rows = [*ANNOTATIONS, ANNOTATIONS[0], annotation(2, 30, 2, BOX)]
     dataset = CocoDataset(write_coco(tmp_path, annotations=rows))
-    assert "annotation 1 of 'b.png'" in finding(dataset, "repeated with the same id and was dropped")
-    assert "annotation 2 of 'c.png'" in finding(dataset, "1 annotation has the id of another one and was kept")
+    assert "annotation 1 of 'b.png'" in issue(dataset, "repeated with the same id and was dropped")
+    assert "annotation 2 of 'c.png'" in issue(dataset, "1 annotation has the id of another one and was kept")
     assert [len(dataset.ground_truth(index)) for index in range(3)] == [1, 2, 1]
     numbers = [entry["id"] for entry in dataset.annotations()["annotations"]]
     assert numbers == [1, 2, 3, 4]
@@ -298,19 +298,19 @@ def test_annotations_without_ids_are_read(tmp_path: Path) -> None:
     rows = [{key: value for key, value in row.items() if key != "id"} for row in ANNOTATIONS]
     dataset = CocoDataset(write_coco(tmp_path, annotations=[*rows, {**rows[0], "bbox": [1, 1, 0, 0]}]))
     assert dataset.report.boxes == 2
-    assert "annotation number 3 in the list of 'b.png'" in finding(dataset, "no area")
+    assert "annotation number 3 in the list of 'b.png'" in issue(dataset, "no area")
 
 
 def test_images_that_share_a_file_are_reported(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, images=[*IMAGES, image(40, "./a.png")]))
-    assert "'a.png'" in finding(dataset, "1 image has the same file as another one")
+    assert "'a.png'" in issue(dataset, "1 image has the same file as another one")
 
 
 def test_of_two_categories_with_one_name_the_unused_is_skipped(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, categories=[{"id": 0, "name": "dog"}, *CATEGORIES]))
     assert dataset.labels.names == ("cat", "dog")
     assert dataset.labels.category_ids == (2, 7)
-    assert "0 'dog'" in finding(dataset, "skipped")
+    assert "0 'dog'" in issue(dataset, "skipped")
 
 
 def test_an_image_without_a_size_has_that_of_its_header(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_an_image_without_a_size_has_that_of_its_header(tmp_path: Path) -> None:
     dataset = CocoDataset(where)
     assert dataset.ground_truth(0).boxes_xyxy[1].tolist() == [60, 40, 64, 48]
     assert dataset.ground_truth(3).boxes_xyxy.tolist() == [[40, 50, 48, 64]]
-    assert "'a.png', 'd.jpg'" in finding(dataset, "2 images have no size")
+    assert "'a.png', 'd.jpg'" in issue(dataset, "2 images have no size")
 
 
 def test_a_missing_box_is_computed_from_polygons(tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_a_missing_box_is_computed_from_polygons(tmp_path: Path) -> None:
     boxed = annotation(3, 10, 2, BOX, segmentation=[[0, 0, 60, 40, 3, 3]])
     dataset = CocoDataset(write_coco(tmp_path, annotations=[row, holes, boxed]))
     assert dataset.ground_truth(0).boxes_xyxy.tolist() == [[4, 5, 42, 30], [1, 2, 11, 22]]
-    assert "annotation 2" in finding(dataset, "not four numbers")
+    assert "annotation 2" in issue(dataset, "not four numbers")
 
 
 @pytest.mark.parametrize("area", [-1, 0, None, "12", float("nan"), True])
@@ -346,19 +346,19 @@ def test_an_unreadable_image_is_reported(tmp_path: Path) -> None:
     image = dataset.read(0)
     assert isinstance(image, FailedFrame)
     assert image.code == "not-an-image"
-    assert "'a.png'" in finding(dataset, "1 image cannot be read")
+    assert "'a.png'" in issue(dataset, "1 image cannot be read")
     assert [entry["file_name"] for entry in dataset.annotations()["images"]] == ["a.png", "b.png", "c.png"]
-    assert len(dataset.ground_truth(0)) == 1  # whoever evaluates counts it as missed
+    assert len(dataset.ground_truth(0)) == 1  # evaluation counts it as missed
 
 
-# ---- where images are
+# ---- finding images
 
 
 def test_images_are_found_in_the_given_folder(tmp_path: Path) -> None:
     where = write_coco(tmp_path / "json", image_files=None)
     for name in ("a.png", "b.png", "c.png"):
         write_image(tmp_path / "elsewhere" / name)
-    assert "none of its 3 images exists" in refusal(where)
+    assert "none of its 3 images exists" in rejection(where)
     assert len(CocoDataset(where, images=tmp_path / "elsewhere")) == 3
 
 
@@ -368,7 +368,7 @@ def test_absolute_names_are_accepted_only_inside_the_folder(tmp_path: Path) -> N
     dataset = CocoDataset(where, images=tmp_path / "images")
     assert dataset.annotations()["images"][0]["file_name"] == "a.png"
     outside = [image(10, str(tmp_path / "a.png")), image(20, "b.png")]
-    assert "leads out" in refusal(write_coco(tmp_path, images=outside, image_files=None), images=tmp_path / "images")
+    assert "leads out" in rejection(write_coco(tmp_path, images=outside, image_files=None), images=tmp_path / "images")
 
 
 def test_names_with_windows_separators_are_found(tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_names_with_windows_separators_are_found(tmp_path: Path) -> None:
 def test_any_odd_name_is_only_missing(tmp_path: Path, name: str) -> None:
     dataset = CocoDataset(write_coco(tmp_path, images=[*IMAGES, image(40, name)]))
     assert len(dataset) == 3
-    assert "1 image is missing" in finding(dataset, "missing")
+    assert "1 image is missing" in issue(dataset, "missing")
 
 
 def test_names_in_any_script_or_with_invalid_utf8_are_read(tmp_path: Path) -> None:

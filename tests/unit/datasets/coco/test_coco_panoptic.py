@@ -1,4 +1,4 @@
-"""COCO panoptic annotations become ground truth with masks; what does not fit together is named."""
+"""COCO panoptic annotations become ground truth with masks; inconsistencies are named."""
 
 import json
 from collections.abc import Callable

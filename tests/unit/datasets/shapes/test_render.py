@@ -1,4 +1,4 @@
-"""What is painted is where the layout says, can be seen, and is an image of the size that was asked for."""
+"""Shapes are rendered inside their boxes, are visible, and images have the requested size."""
 
 import numpy as np
 import numpy.typing as npt

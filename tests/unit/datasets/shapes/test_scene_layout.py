@@ -1,4 +1,4 @@
-"""Boxes are the extent of each shape's own mask, and what is said about sizes, numbers and overlaps holds."""
+"""Boxes are the extent of the masks; sizes, numbers and overlaps are as documented."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""What augmentation promises whatever it draws: boxes follow pixels, nothing leaves the image, seeds decide all."""
+"""For any random numbers, boxes follow pixels and stay inside; the seed determines everything."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What DETR's augmentation promises whatever it draws: boxes and masks follow pixels, sizes are those that are asked."""
+"""For any random numbers, boxes and masks follow pixels, and sizes are the requested ones."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Colors: the same as Pillow's own enhancers within a level, and what each of them leaves alone."""
+"""Color changes equal Pillow's enhancers within two levels."""
 
 import numpy as np
 import pytest

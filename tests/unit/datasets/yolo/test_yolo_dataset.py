@@ -1,4 +1,4 @@
-"""The folder layout of YOLO: images next to their texts, and each thing that can be wrong named by file and line."""
+"""YOLO datasets are read as written, and every invalid row is named by file and line."""
 
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,9 @@ def write_yolo(folder: Path, texts: dict[str, str | None], **content: Any) -> st
     return str(folder)
 
 
-def finding(dataset: YoloDataset, words: str) -> str:
-    [found] = [sentence for sentence in dataset.report.issues if words in sentence]
-    return found
+def issue(dataset: YoloDataset, words: str) -> str:
+    [message] = [message for message in dataset.report.issues if words in message]
+    return message
 
 
 def test_images_are_in_order_with_ground_truth_in_pixels(tmp_path: Path) -> None:
@@ -97,9 +97,9 @@ def test_a_polygon_becomes_the_box_around_it(tmp_path: Path) -> None:
 )
 def test_a_malformed_row_is_dropped_and_named_by_file_and_line(tmp_path: Path, row: str, reason: str) -> None:
     dataset = YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}\n{row}\n"}))
-    said = finding(dataset, "1 row is malformed and was dropped")
-    assert f"{tmp_path / 'labels' / 'train' / 'a.txt'}:4" in said
-    assert reason in said
+    message = issue(dataset, "1 row is malformed and was dropped")
+    assert f"{tmp_path / 'labels' / 'train' / 'a.txt'}:4" in message
+    assert reason in message
     assert dataset.report.boxes == 2
 
 
@@ -126,7 +126,7 @@ def test_boxes_beyond_the_image_are_clipped_or_dropped(
     tmp_path: Path, row: str, words: str, kept: list[float] | None
 ) -> None:
     dataset = YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}{row}\n"}))
-    assert "a.txt:3" in finding(dataset, words)
+    assert "a.txt:3" in issue(dataset, words)
     boxes = dataset.ground_truth(0).boxes_xyxy[2:].tolist()
     assert np.allclose(boxes, [] if kept is None else [kept])
 
@@ -138,8 +138,8 @@ def test_boxes_in_pixels_are_rejected(tmp_path: Path) -> None:
 
 def test_rows_in_pixels_among_others_are_dropped_and_named(tmp_path: Path) -> None:
     dataset = YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}0 10 10 12 12\n1 30 30 10 10\n"}))
-    assert "2 rows were dropped" in finding(dataset, "boxes in pixels")
-    assert "a.txt:3" in finding(dataset, "boxes in pixels")
+    assert "2 rows were dropped" in issue(dataset, "boxes in pixels")
+    assert "a.txt:3" in issue(dataset, "boxes in pixels")
     assert len(dataset.ground_truth(0)) == GOOD.count("\n")
     assert not any("cut off" in found for found in dataset.report.issues)
 
@@ -183,7 +183,7 @@ def test_an_image_that_becomes_readable_has_its_ground_truth(tmp_path: Path) -> 
 def test_an_unreadable_label_file_is_reported(tmp_path: Path) -> None:
     where = write_yolo(tmp_path, {"a": GOOD, "b": None})
     (tmp_path / "labels" / "train" / "b.txt").mkdir()
-    assert "a folder, not a file" in finding(YoloDataset(where), "1 label file cannot be read")
+    assert "a folder, not a file" in issue(YoloDataset(where), "1 label file cannot be read")
 
 
 # ---- the YAML file
@@ -199,7 +199,7 @@ def test_a_part_may_be_a_list_of_folders_and_image_lists(tmp_path: Path) -> None
     (tmp_path / "few.txt").write_text("./images/train/c.png\nimages/train/a.png\n\nimages/train/gone.png\n")
     listed = YoloDataset(where)
     assert [listed.annotations()["images"][index]["file_name"][-5:] for index in range(2)] == ["c.png", "a.png"]
-    assert "gone.png" in finding(listed, "1 listed image is missing")
+    assert "gone.png" in issue(listed, "1 listed image is missing")
     assert len(YoloDataset(where, part="val")) == 3
 
 

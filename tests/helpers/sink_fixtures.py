@@ -99,7 +99,7 @@ def random_detections(seed: int, count: int, *, size_hw: tuple[int, int] = (480,
 
 
 def random_segments(seed: int, count: int, *, size_hw: tuple[int, int] = (48, 64)) -> Detections:
-    """Ragged regions that share an image out, each with the box around it; some pixels are nobody's."""
+    """Irregular regions that do not overlap, each with its box; some pixels belong to none."""
     random = np.random.default_rng(seed)
     blocks = random.integers(0, count + 1, (-(-size_hw[0] // 4), -(-size_hw[1] // 4)))
     blocks.flat[: count + 1] = range(count + 1)  # everyone has some pixels

@@ -22,8 +22,8 @@ def refused(path: Path | str | bytes, max_bytes: int = 1000) -> tuple[str, str]:
 
 
 @pytest.fixture
-def as_nobody() -> Iterator[None]:
-    """As somebody whom permissions bind."""
+def as_unprivileged_user() -> Iterator[None]:
+    """Run as a user with limited permissions."""
     if os.name == "nt" or os.geteuid() != 0:
         yield
         return
@@ -101,7 +101,7 @@ def test_a_pipe_a_socket_and_a_device_are_refused_at_once(tmp_path: Path, monkey
 
 
 @posix
-def test_a_file_without_permission_is_reported(tmp_path: Path, as_nobody: None) -> None:
+def test_a_file_without_permission_is_reported(tmp_path: Path, as_unprivileged_user: None) -> None:
     folder = Path(os.path.realpath("/tmp")) / f"detcli-{os.getpid()}"
     folder.mkdir(mode=0o700)
     path = folder / "a.jpg"

@@ -73,11 +73,11 @@ def test_pycocotools_reads_annotations_and_results(
     with quiet():
         ground_truth = coco_module.COCO(str(tmp_path / "a" / "x.json"))
         found = ground_truth.loadRes(str(tmp_path / "b" / "x.json"))
-        judge = evaluation.COCOeval(ground_truth, found, "bbox")
-        judge.evaluate()
-        judge.accumulate()
-        judge.summarize()
-    assert judge.stats[0] == pytest.approx(1.0)
+        evaluator = evaluation.COCOeval(ground_truth, found, "bbox")
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    assert evaluator.stats[0] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("kind", [CocoAnnotations, CocoResults])

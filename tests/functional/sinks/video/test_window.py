@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A screen that nobody looks at."""
+    """A virtual screen."""
     server = shutil.which("Xvfb")
     if server is None:
         pytest.skip("Xvfb is not here")

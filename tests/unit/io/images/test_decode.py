@@ -102,7 +102,7 @@ FORMATS = every_format()
 SCALED = {"png 16 bit gray", "tiff 16 bit gray"}  # Pillow clips these to white; evaluated by numbers below
 
 
-def judged(data: bytes) -> Pixels:
+def expected_pixels(data: bytes) -> Pixels:
     """What Pillow makes of it, the way transformers reads its images."""
     if pillow_heif is not None:
         pillow_heif.register_heif_opener()
@@ -124,7 +124,7 @@ def test_every_format_gives_the_pixels_of_pillow_to_the_last_bit(name: str) -> N
     pixels = decode(FORMATS[name], max_pixels=MOST).pixels
     assert pixels.dtype == np.uint8
     assert pixels.flags.c_contiguous
-    assert np.array_equal(pixels, judged(FORMATS[name]))
+    assert np.array_equal(pixels, expected_pixels(FORMATS[name]))
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -134,7 +134,11 @@ def test_jpegs_of_all_sizes_and_qualities_equal_pillow(subsampling: str, progres
         for quality in (5, 50, 90, 100):
             for image in (photo(*size), photo(*size).convert("L"), photo(*size).convert("CMYK")):
                 data = saved(image, "JPEG", quality=quality, subsampling=subsampling, progressive=progressive)
-                assert np.array_equal(decode(data, max_pixels=MOST).pixels, judged(data)), (size, quality, image.mode)
+                assert np.array_equal(decode(data, max_pixels=MOST).pixels, expected_pixels(data)), (
+                    size,
+                    quality,
+                    image.mode,
+                )
 
 
 @pytest.mark.parametrize("marker", [b"", b"Adobe\0\x64\0\0\0\0\0", b"Adobe\0\x64\0\0\0\0\1"])
@@ -142,7 +146,7 @@ def test_the_adobe_marker_decides_the_color_space_of_a_jpeg(marker: bytes) -> No
     data = saved(photo(), "JPEG")
     segment = b"\xff\xee" + struct.pack(">H", len(marker) + 2) + marker if marker else b""
     data = data[:2] + segment + data[20:]  # in place of the JFIF header
-    assert np.array_equal(decode(data, max_pixels=MOST).pixels, judged(data))
+    assert np.array_equal(decode(data, max_pixels=MOST).pixels, expected_pixels(data))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -154,7 +158,7 @@ def test_exif_orientation_is_applied_in_every_format(orientation: int) -> None:
         data = saved(image, kind, exif=exif)
         decoded = decode(data, max_pixels=MOST)
         assert decoded.pixels.shape[:2] == ((24, 16) if orientation >= 5 else (16, 24)), kind
-        assert np.array_equal(decoded.pixels, judged(data)), kind
+        assert np.array_equal(decoded.pixels, expected_pixels(data)), kind
         assert decoded.pixels.flags.c_contiguous
 
 
@@ -165,7 +169,7 @@ def test_heic_is_turned_upright_once(orientation: int) -> None:
     exif[0x0112] = orientation
     data = heic(photo(32, 16), exif=exif.tobytes())
     decoded = decode(data, max_pixels=MOST)
-    assert np.array_equal(decoded.pixels, judged(data))
+    assert np.array_equal(decoded.pixels, expected_pixels(data))
     assert decoded.metadata.format == "HEIF"
 
 
@@ -173,7 +177,7 @@ def test_orientation_in_xmp_counts_as_in_pillow() -> None:
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     data = saved(photo(24, 16), "JPEG", xmp=xmp)
     assert decode(data, max_pixels=MOST).pixels.shape == (24, 16, 3)
-    assert np.array_equal(decode(data, max_pixels=MOST).pixels, judged(data))
+    assert np.array_equal(decode(data, max_pixels=MOST).pixels, expected_pixels(data))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +187,7 @@ def test_an_image_with_invalid_exif_is_read(exif: bytes) -> None:
     segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
     plain = saved(photo(), "JPEG")
     decoded = decode(plain[:2] + segment + plain[2:], max_pixels=MOST)
-    assert np.array_equal(decoded.pixels, judged(plain))
+    assert np.array_equal(decoded.pixels, expected_pixels(plain))
     assert decoded.metadata.exif is None
 
 
@@ -458,7 +462,7 @@ def test_damaged_jpegs_are_read_as_by_pillow() -> None:
     for _ in range(300):
         data = damaged(FORMATS["jpeg"], random_numbers)
         try:
-            expected = judged(data)
+            expected = expected_pixels(data)
         except Exception:
             continue
         if expected.size < MOST:

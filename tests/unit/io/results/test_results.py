@@ -111,7 +111,7 @@ def test_json_lines_are_read_lazily(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b"torn {")
     images = read_results(path)
-    assert next(images).file == "in/a.jpg"  # the torn line at the end is not looked at yet
+    assert next(images).file == "in/a.jpg"  # the incomplete last line is not read yet
 
 
 def test_a_name_that_is_not_utf8_is_read_byte_by_byte(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_an_invalid_row_is_named(text: str, said: str, tmp_path: Path) -> None:
     [
         ({"a.txt": "0 .5 .5 .1 .1 .9"}, "classes.txt' is missing"),
         ({"classes.txt": "cat"}, "there are no YOLO labels"),
-        ({"classes.txt": "cat", "nobody.txt": "0 .5 .5 .1 .1 .9"}, "nobody.txt' belongs to no image"),
+        ({"classes.txt": "cat", "unknown.txt": "0 .5 .5 .1 .1 .9"}, "unknown.txt' belongs to no image"),
         ({"classes.txt": "cat", "a.txt": "0 .5 .5 .1 .1"}, "a.txt', line 1: 5 numbers"),
         ({"classes.txt": "cat", "a.txt": "3 .5 .5 .1 .1 .9"}, "class 3 is not in classes.txt, which names 1 classes"),
     ],

@@ -193,7 +193,8 @@ def _next_frame(capture: CaptureDevice) -> Pixels | None:
     """The next frame; None where the camera returns none."""
     begun = time.monotonic()
     for _ in range(_MAX_FAILED_READS):
-        is_there, pixels = capture.read()
+        with _silent_opencv():
+            is_there, pixels = capture.read()
         if is_there and pixels is not None:
             return pixels
         if time.monotonic() - begun > _MAX_SILENCE_S:

@@ -178,3 +178,12 @@ def test_a_camera_without_images_is_an_error(captures: list[FakeCapture], captur
     captures.append(capture)
     with pytest.raises(SourceError, match=words):
         Camera("cam0", VideoSettings()).info()
+
+
+def test_opening_a_camera_restores_the_log_level_of_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
+    logging, levels = cv2.utils.logging, []
+    before = logging.getLogLevel()
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number, kind: levels.append(logging.getLogLevel()))
+    camera.open_capture(99)
+    assert levels == [logging.LOG_LEVEL_SILENT]
+    assert logging.getLogLevel() == before

@@ -1,7 +1,4 @@
-"""What a training run looks like: a moving line or plain ones, a line an epoch, a sentence at the end.
-
-Knows the events of a run and nothing of how it is done.
-"""
+"""Shows a training run: a progress line or plain lines, and one line per epoch."""
 
 import math
 import time
@@ -25,16 +22,16 @@ from detcli.training.training_events import (
 
 
 class TrainView:
-    """Tells what happens in a run; the observer of `train`, and a context manager around it."""
+    """Shows the events of a run; use as a context manager around it, and call it with each event."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._start: TrainingStarted | None = None
         self._step: TrainingStep | None = None
         self._since = time.monotonic()
-        self._judging: RateEstimator | None = None
+        self._validation: RateEstimator | None = None
         self._best: Evaluated | None = None
-        self._line = ProgressLine(console, self._words, self._plain)
+        self._line = ProgressLine(console, self.progress_text, self._plain)
 
     def __enter__(self) -> Self:
         self._line.__enter__()
@@ -44,19 +41,19 @@ class TrainView:
         self._line.__exit__(kind, error, at)
 
     def __call__(self, event: Event) -> None:
-        """Take in what happened, and say what is worth a line."""
+        """Show an event."""
         match event:
             case TrainingStarted():
                 self._started(event)
             case TrainingStep():
-                self._step, self._judging = event, None
+                self._step, self._validation = event, None
             case ValidationStarted():
-                self._judging = RateEstimator(0, event.images)
+                self._validation = RateEstimator(0, event.images)
             case Validated():
-                if self._judging is not None:
-                    self._judging.advance(1)
+                if self._validation is not None:
+                    self._validation.advance(1)
             case Evaluated():
-                self._judging = None
+                self._validation = None
                 self._best = event if event.best else self._best
             case EpochEnded():
                 self._epoch_ended(event)
@@ -73,10 +70,10 @@ class TrainView:
         )
         sentence = (
             f"{where}: {_beginning(event)} {counted(event.epochs, 'epoch')}, "
-            f"{counted(event.steps_per_epoch, 'step')} each, {counted(event.batch, 'image')} a step"
+            f"{counted(event.steps_per_epoch, 'step')} each, {counted(event.batch, 'image')} per step"
         )
         if event.epoch >= event.epochs:
-            sentence = "the run is whole already: no step is left"
+            sentence = "the run is complete: no steps left"
         self._console.say(
             sentence,
             epochs=event.epochs,
@@ -107,13 +104,14 @@ class TrainView:
             best=best if event.metrics is not None else None,
         )
 
-    def _words(self) -> ProgressText:
-        start, step, judging = self._start, self._step, self._judging
-        if judging is not None:
-            counts = f"evaluating {number(judging.done)}/{number(judging.total or 0)} images"
-            return ProgressText(counts, judging.fraction, f"{judging.rate:.1f}/s", judging.time_left)
+    def progress_text(self) -> ProgressText:
+        """The progress line as it is now."""
+        start, step, validation = self._start, self._step, self._validation
+        if validation is not None:
+            counts = f"evaluating {number(validation.done)}/{number(validation.total or 0)} images"
+            return ProgressText(counts, validation.fraction, f"{validation.rate:.1f}/s", validation.time_left)
         if start is None:
-            return ProgressText("getting ready", None, "", None)
+            return ProgressText("preparing", None, "", None)
         if step is None:
             return ProgressText(f"epoch {start.epoch + 1}/{start.epochs}  first step", None, "", None)
         counts = f"epoch {step.epoch + 1}/{start.epochs}  step {number(step.step + 1)}/{number(start.steps_per_epoch)}"
@@ -124,19 +122,19 @@ class TrainView:
         return ProgressText(counts, fraction, f"{step.images_per_second:.1f}/s", self._time_left(step), facts=facts)
 
     def _plain(self) -> tuple[str, dict[str, object]]:
-        start, step, judging = self._start, self._step, self._judging
-        if judging is not None:
-            sentence = f"evaluating: {number(judging.done)} of {counted(judging.total or 0, 'image')}"
-            return sentence, {"judged": judging.done, "total": judging.total}
+        start, step, validation = self._start, self._step, self._validation
+        if validation is not None:
+            sentence = f"evaluating: {number(validation.done)} of {counted(validation.total or 0, 'image')}"
+            return sentence, {"evaluated": validation.done, "total": validation.total}
         if start is None or step is None:
-            return "getting ready", {}
+            return "preparing", {}
         left = self._time_left(step)
         parts = [
             f"epoch {step.epoch + 1} of {start.epochs}",
             f"step {number(step.step + 1)} of {number(start.steps_per_epoch)}",
             f"loss {step.loss:.4g}",
             f"lr {step.lr:.2g}",
-            f"{step.images_per_second:.3g} images a second",
+            f"{step.images_per_second:.3g} images per second",
             *([megabytes(step.memory_bytes)] if step.memory_bytes else []),
             *([f"{duration(left)} left"] if left is not None else []),
         ]
@@ -153,11 +151,11 @@ class TrainView:
         return ", ".join(parts), numbers
 
     def _done(self, step: TrainingStep) -> int:
-        """Steps that are done of the whole run."""
+        """Number of finished steps of the run."""
         return step.epoch * (self._start.steps_per_epoch if self._start is not None else 0) + step.step + 1
 
     def _time_left(self, step: TrainingStep) -> int | None:
-        """Seconds, evaluating and saving among them, as all went since this process began."""
+        """Seconds to the end, validation and saving included, estimated from this process."""
         if self._start is None:
             return None
         before = self._start.epoch * self._start.steps_per_epoch + self._start.step
@@ -167,5 +165,5 @@ class TrainView:
 
 def _beginning(event: TrainingStarted) -> str:
     if event.epoch or event.step:
-        return f"going on at step {event.step + 1} of epoch {event.epoch + 1} of"
+        return f"continuing at step {event.step + 1} of epoch {event.epoch + 1} of"
     return "training"

@@ -1,4 +1,4 @@
-"""Every number of a training run in one frozen record: the published ones, then a TOML file's, then the user's."""
+"""All settings of a training run in one frozen record: published ones, then a TOML file, then the user's."""
 
 import tomllib
 from collections.abc import Mapping
@@ -12,51 +12,50 @@ from detcli.errors import UsageError
 from detcli.models.family import FAMILIES, Family, TrainingStart
 from detcli.training.recipes.recipe_schema import checked
 
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """All that decides what comes out of a run, but for the network, the data and the machine.
+    """The settings of a run: everything that decides the result, except network, data and machine.
 
-    epochs                   skips the images
-    batch                    images a step, of all processes and of all `accumulate` parts together
-    base_batch               images a step that the learning rates are meant for; they scale with batch / base_batch
-    accumulate               parts that a step's images pass through the network in, one after the other; losses and
-                             norms see a part at a time, so this is not quite the same as one part
-    lr, backbone_lr          learning rates of AdamW for `base_batch` images, after warming up
+    epochs                   number of epochs
+    batch                    total batch size, over all processes and micro-batches
+    base_batch               batch size that the learning rates are meant for; they scale with batch / base_batch
+    accumulate               gradient accumulation steps: micro-batches that pass through the network one after the other;
+                             losses and norms see one at a time, so the result differs a little from a single batch
+    lr, backbone_lr          learning rates of AdamW for `base_batch` images, after the warm-up
     weight_decay, betas      of AdamW
-    clip                     largest norm of the gradient; 0: any
-    warmup_steps             steps in which the rates rise from nothing; a tenth of all steps at most
-    schedule                 what becomes of the rates then: they stay ("constant"), fall by `gamma` at each of
-                             `milestone_epochs` ("step"), fall along half a cosine to `final_factor` ("cosine"), or do
-                             so after `flat_fraction` of all steps ("flat-cosine")
-    ema_decay                of the moving average of the weights, which is what is judged and kept; 0: no average, the
+    clip                     largest norm of the gradient; 0: no limit
+    warmup_steps             steps in which the rates rise from 0; at most a tenth of all steps
+    schedule                 of the rates after the warm-up: "constant"; "step", they are multiplied by `gamma` at each of
+                             `milestone_epochs`; "cosine", they fall along half a cosine to `final_factor`; "flat-cosine",
+                             the same after `flat_fraction` of all steps
+    ema_decay                of the moving average of the weights, which is evaluated and saved; 0: no average, the
                              weights themselves
-    ema_warmup_steps         steps it is slow to set in: decay x (1 - exp(-step / these))
+    ema_warmup_steps         warm-up of the average: decay x (1 - exp(-step / these))
     ema_restart_decay        its decay from `stop_augmentation_epoch` on
-    stop_augmentation_epoch  from this epoch (counted from 0) on, images are only flipped, and of the size they are
-                             evaluated at; training continues from the best weights so far; 0: never
-    photometric, flip        chance of each augmentation
-    shortest_edges           for networks that take images of many sizes: lengths of an image's shorter side, of
-                             which one is drawn for each; they are evaluated at the greatest. Empty: all images are
-                             stretched to one size
-    longest_edge             what the longer side then never exceeds
-    random_crop              chance of cutting out a part first: the shorter side becomes one of `crop_edges`, height and
-                             width of the part are drawn from `crop_sides`, the least and the greatest
-    zoom_out, iou_crop, mosaic    chance of each augmentation where images are stretched to one size
-    image_size            height and width that those images are resized to
-    multi_scale_repeat       how often that stands among the sizes 0.75 to 1.25 times as large that the images of a
-                             step may have; 0: one size for all
+    stop_augmentation_epoch  from this epoch (counted from 0) on, images are only flipped and have their validation size;
+                             training restarts from the best weights so far; 0: never
+    photometric, flip        probability of each augmentation
+    shortest_edges           for networks that take images of many sizes: lengths of the shortest edge, of which one is
+                             drawn per image; validation uses the largest. Empty: all images are stretched to one size
+    longest_edge             limit of the longest edge
+    random_crop              probability of a crop before resizing: the shortest edge becomes one of `crop_edges`, height and
+                             width of the crop are drawn from `crop_sides`, smallest and largest
+    zoom_out, iou_crop, mosaic    probability of each augmentation for images that are stretched to one size
+    image_size               height and width that those images are resized to
+    multi_scale_repeat       weight of this size among the sizes of 0.75 to 1.25 times it that a batch may have; 0: always
+                             this size
     precision                of the network's forward pass: fp32, or torch's autocast to bf16 or fp16
-    images_per_epoch       0: all of them
-    max_failed_fraction           largest part of an epoch's images that may be unreadable
-    seed                     of all random numbers
-    evaluate_every_epochs    how often the average is evaluated; after the last epoch in any case
-    save_every_s             seconds between two states within an epoch: what a killed run may lose
+    images_per_epoch         0: all of them
+    max_failed_fraction      largest fraction of an epoch's images that may fail to be read
+    seed                     random seed
+    evaluate_every_epochs    epochs between validations; the last epoch is always validated
+    save_every_s             seconds between two saved states within an epoch: what a killed run may lose
     log_every_steps          steps between two lines of metrics.jsonl within an epoch
-    frozen                   parameters whose names begin so do not learn
-    mask_head                a network that finds boxes only is given a mask head, to learn masks
+    frozen                   prefixes of the names of parameters that are not trained
+    mask_head                add a mask head to a detector, to train masks
     network                  fields of config.json that training sets
     """
 
@@ -105,7 +104,7 @@ class Recipe:
     def merged(self, changes: Mapping[str, Any], where: str = "the recipe") -> "Recipe":
         """The recipe with the fields that `changes` names, values as TOML or Python gives them.
 
-        Where `epochs` changes and `stop_augmentation_epoch` or `milestone_epochs` does not, these move along in
+        Where `epochs` changes and `stop_augmentation_epoch` or `milestone_epochs` does not, these change in
         proportion.
 
         Raises UsageError, naming `where` and the field, for what is unknown, of a wrong type or out of bounds.
@@ -122,11 +121,13 @@ class Recipe:
         return made
 
     def check(self, where: str = "the recipe") -> None:
-        """Raise UsageError, naming `where`, for fields that are at odds with one another."""
+        """Raise UsageError, naming `where`, for fields that contradict each other."""
         if self.batch % self.accumulate:
-            raise UsageError(f"{where}: batch {self.batch} does not divide into accumulate = {self.accumulate} parts")
+            raise UsageError(
+                f"{where}: batch {self.batch} cannot be divided into accumulate = {self.accumulate} micro-batches"
+            )
         if self.schedule == "step" and not self.milestone_epochs:
-            raise UsageError(f'{where}: schedule = "step" needs milestone_epochs, the epochs at which rates fall')
+            raise UsageError(f'{where}: schedule = "step" needs milestone_epochs, the epochs at which the rates fall')
         if self.shortest_edges:
             self._check_edges(where)
 
@@ -143,19 +144,19 @@ class Recipe:
             )
         if self.random_crop and (not self.crop_edges or self.crop_sides[0] > self.crop_sides[1]):
             raise UsageError(
-                f"{where}: random_crop needs crop_edges, and crop_sides with the least first; they are "
+                f"{where}: random_crop needs crop_edges, and crop_sides with the smallest first; they are "
                 f"{list(self.crop_edges)} and {list(self.crop_sides)}"
             )
 
     @property
     def trains_masks_alone(self) -> bool:
-        """Whether a detector stays as it is: it is its masks, then, that the network is evaluated by."""
+        """Whether the detector is frozen and only its masks are trained: then masks are evaluated."""
         return self.mask_head and bool(self.frozen)
 
     def resized(self, shortest: int, longest: int) -> dict[str, Any]:
-        """The fields that make images of many sizes so large when they are evaluated, the others in proportion.
+        """The fields for validation images of this size; the other lengths change in proportion.
 
-        shortest, longest  as `--imgsz` has them for such a network: the shorter side, and the most of the longer one
+        shortest, longest  length of the shortest edge, and limit of the longest
         """
         share = shortest / max(self.shortest_edges)
 
@@ -170,7 +171,7 @@ class Recipe:
         }
 
     def as_mapping(self) -> dict[str, Any]:
-        """Every field by its name, lists for tuples: what JSON and TOML can hold."""
+        """Every field by its name, with lists instead of tuples, as JSON and TOML values."""
         plain = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return {
             name: list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
@@ -178,10 +179,10 @@ class Recipe:
         }
 
     def to_toml(self) -> str:
-        """The recipe as a TOML file that `merged_with_file` reads back into the same."""
-        whole = self.as_mapping()
-        lines = [f"{name} = {_toml(value)}" for name, value in whole.items() if not isinstance(value, dict)]
-        for name, table in ((name, value) for name, value in whole.items() if isinstance(value, dict)):
+        """The recipe as a TOML file that `merged_with_file` reads back unchanged."""
+        fields_by_name = self.as_mapping()
+        lines = [f"{name} = {_toml(value)}" for name, value in fields_by_name.items() if not isinstance(value, dict)]
+        for name, table in ((name, value) for name, value in fields_by_name.items() if isinstance(value, dict)):
             lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
         return "\n".join(lines) + "\n"
 
@@ -191,11 +192,11 @@ class Recipe:
 
     @classmethod
     def read_toml(cls, path: Path) -> "Recipe":
-        """A whole recipe from a file that `to_toml` wrote; what it leaves out is as a Recipe's defaults are."""
+        """A complete recipe from a file that `to_toml` wrote; missing fields have their defaults."""
         return cls().merged_with_file(path)
 
 
-# Least and largest value of each number; both included.
+# Smallest and largest value of each number, both allowed.
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "epochs": (1, 1_000_000),
     "batch": (1, 1_000_000),
@@ -237,10 +238,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 
 
 def recipe_for(model: str, *, scratch: bool = False, masks: bool = False) -> Recipe:
-    """The published recipe for a name of the catalog or a Hub repository in it; for any other that of dfine-s.
+    """The published recipe for a name of the catalog or a Hub repository in it; for any other model that of dfine-s.
 
-    scratch  begin from random weights rather than from learned ones
-    masks    a network that finds boxes learns masks
+    scratch  start from random weights
+    masks    a detector is trained for masks
     """
     entry = catalog.find(model)
     if entry is None or entry.repository is None:  # what comes with detcli has no published recipe
@@ -252,24 +253,24 @@ def recipe_for(model: str, *, scratch: bool = False, masks: bool = False) -> Rec
 
 
 def recipe_of(family: Family, config: Any, *, scratch: bool = False, masks: bool = False) -> Recipe:
-    """The published recipe for a family's network; its size's, where the family's recipes differ by size."""
+    """The published recipe for a network of a family, and of its size if recipes differ by size."""
     return Recipe(**family.published_recipe(config, "scratch" if scratch else "custom", masks=masks))
 
 
 def variant_of(entry: CatalogEntry) -> str:
-    """What follows the family's name in an entry's."""
+    """The part of an entry's name after the family's name."""
     return entry.name.removeprefix(entry.family.replace("_", "-")).removeprefix("-")
 
 
 def read_fields(path: Path) -> dict[str, Any]:
-    """What a TOML file says, not held against the fields of a recipe yet. Raises UsageError naming the file."""
+    """The fields of a TOML file, not checked yet. Raises UsageError naming the file."""
     try:
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"cannot read the recipe '{path}': {error.strerror}") from error
-    if len(data) > _MOST_BYTES:
-        raise UsageError(f"cannot read the recipe '{path}': larger than {_MOST_BYTES} bytes")
+    if len(data) > _MAX_BYTES:
+        raise UsageError(f"cannot read the recipe '{path}': larger than {_MAX_BYTES} bytes")
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Values from files and flags, held against the types and bounds of a frozen record: a slip is named, never guessed."""
+"""Checks values from files and options against the types and bounds of a frozen record."""
 
 import math
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from detcli.text import did_you_mean, similar
 def checked(
     record: type, bounds: Mapping[str, tuple[float, float]], values: Mapping[str, Any], where: str
 ) -> dict[str, Any]:
-    """The values as the record's fields have them: lists become tuples, integers floats.
+    """The values in the types of the record's fields: lists become tuples, integers floats.
 
-    bounds  least and largest value of numbers, and of those within lists, by name of the field
+    bounds  smallest and largest value of numbers, and of those within lists, by name of the field
 
-    Raises UsageError, naming `where` and the field, for what is unknown, of a wrong type or out of bounds.
+    Raises UsageError, naming `where` and the field, for an unknown field, a wrong type or a value out of bounds.
     """
     types = get_type_hints(record)
     made: dict[str, Any] = {}
@@ -25,19 +25,19 @@ def checked(
             raise UsageError(f"{where}: unknown field '{name}'; {hint}")
         try:
             made[name] = _as(types[name], value, bounds.get(name, (-math.inf, math.inf)))
-        except _MisfitError as error:
+        except _InvalidValueError as error:
             raise UsageError(f"{where}: {name} is {_shown(value)}; it must be {error}") from None
     return made
 
 
-class _MisfitError(Exception):
-    """A value is not what it must be, which the message says."""
+class _InvalidValueError(Exception):
+    """A value is invalid; the message says what it must be."""
 
 
 def _as(kind: Any, value: Any, bounds: tuple[float, float]) -> Any:
     if kind is bool:
         if not isinstance(value, bool):
-            raise _MisfitError("true or false")
+            raise _InvalidValueError("true or false")
         return value
     if kind in (int, float):
         return _number(kind, value, bounds)
@@ -47,7 +47,7 @@ def _as(kind: Any, value: Any, bounds: tuple[float, float]) -> Any:
         return _items(get_args(kind), value, bounds)
     if kind is str:
         if not isinstance(value, str):
-            raise _MisfitError("text in quotes")
+            raise _InvalidValueError("text in quotes")
         return value
     return _table(value)
 
@@ -57,26 +57,26 @@ def _number(kind: type, value: Any, bounds: tuple[float, float]) -> int | float:
     low, high = bounds
     fits = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
     if not fits or not low <= value <= high:  # of NaN neither is true
-        raise _MisfitError(f"{what} from {_short(low)} to {_short(high)}")
+        raise _InvalidValueError(f"{what} from {_short(low)} to {_short(high)}")
     return int(value) if kind is int else float(value)
 
 
 def _word(words: tuple[str, ...], value: Any) -> str:
     if not isinstance(value, str) or value not in words:
         hint = did_you_mean(similar(str(value), words, most=1))
-        raise _MisfitError("one of " + ", ".join(words) + (f"; {hint}" if hint else ""))
+        raise _InvalidValueError("one of " + ", ".join(words) + (f"; {hint}" if hint else ""))
     return value
 
 
 def _items(kinds: tuple[Any, ...], value: Any, bounds: tuple[float, float]) -> tuple[Any, ...]:
     any_number = kinds[-1] is Ellipsis
     if not isinstance(value, list | tuple) or not (any_number or len(value) == len(kinds)):
-        raise _MisfitError("a list" if any_number else f"a list of {len(kinds)} numbers")
+        raise _InvalidValueError("a list" if any_number else f"a list of {len(kinds)} numbers")
     each = kinds[:1] * len(value) if any_number else kinds
     try:
         return tuple(_as(kind, item, bounds) for kind, item in zip(each, value, strict=True))
-    except _MisfitError as error:
-        raise _MisfitError(f"a list, each of it {error}") from None
+    except _InvalidValueError as error:
+        raise _InvalidValueError(f"a list, each item {error}") from None
 
 
 def _table(value: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _table(value: Any) -> dict[str, Any]:
         isinstance(item, bool | int | str) or (isinstance(item, float) and math.isfinite(item))
         for item in value.values()
     ):
-        raise _MisfitError("a table of numbers, texts, true and false")
+        raise _InvalidValueError("a table of numbers, texts, true and false")
     return dict(value)
 
 

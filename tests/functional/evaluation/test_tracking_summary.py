@@ -26,7 +26,7 @@ def figures(level: str, errors: str, *, seeds: int = 3, rate: float = 30.0) -> T
     return TrackingMetrics.of_all(judged)
 
 
-def test_of_perfect_detections_only_first_frames_are_missed() -> None:
+def test_perfect_detections_miss_only_first_frames() -> None:
     easy = figures("easy", "none")
     assert (easy.switches, easy.false_positives) == (0, 0)
     assert easy.idf1 > 0.99

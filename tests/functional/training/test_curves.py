@@ -37,7 +37,7 @@ def test_without_a_line_there_is_no_image(tmp_path: Path) -> None:
     assert not (tmp_path / "curves.png").exists()
 
 
-def test_without_matplotlib_the_run_goes_on_and_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_matplotlib_the_run_continues_with_one_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     (tmp_path / "metrics.jsonl").write_text(json.dumps(line(1)) + "\n")
     with pytest.raises(UsageError, match=r"pip install 'detcli\[train\]'"):

@@ -22,7 +22,7 @@ def test_classes_of_the_same_name_keep_their_rows(tiny_checkpoint: Path) -> None
     start.family.build(start.config).load_state_dict(start.state, strict=True)
 
 
-def test_what_begins_anew_follows_from_the_seed(tiny_checkpoint: Path) -> None:
+def test_new_weights_depend_on_the_seed(tiny_checkpoint: Path) -> None:
     def head(seed: int) -> torch.Tensor:
         start = starting_point(str(tiny_checkpoint), scratch=False, names=("x", "y"), recipe=Recipe(seed=seed))
         return start.state["denoising_labels.weight"]

@@ -92,7 +92,7 @@ def test_boxes_are_fractions_of_the_image_and_masks_fill_them() -> None:
     assert whole > 20, "most shapes are seen whole"
 
 
-def test_masks_of_a_batch_that_is_resized_as_a_whole_are_resized_with_it() -> None:
+def test_masks_are_resized_with_their_batch() -> None:
     recipe = quick_recipe(epochs=4, shortest_edges=[], random_crop=0, image_size=[64, 96], multi_scale_repeat=1)
     sizes = set()
     for part in parts(recipe, masks=True):

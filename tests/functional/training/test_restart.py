@@ -46,7 +46,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_weights_average_and_its_decay_are_those_of_the_best_where_augmentation_stops(run: _Run) -> None:
+def test_training_restarts_from_the_best_when_augmentation_stops(run: _Run) -> None:
     best, updates = state(run), run.learner.average.updates
     learn_something(run)
     run._restart_if_due(0, 0.4)
@@ -56,7 +56,7 @@ def test_weights_average_and_its_decay_are_those_of_the_best_where_augmentation_
     assert (run.learner.average.decay, run.learner.average.updates) == (RESTART_DECAY, updates)
 
 
-def test_a_worse_epoch_without_augmentation_begins_anew_with_a_shorter_average(run: _Run) -> None:
+def test_a_worse_epoch_restarts_with_a_smaller_decay(run: _Run) -> None:
     best = state(run)
     run._restart_if_due(1, 0.4)
     learn_something(run)
@@ -65,7 +65,7 @@ def test_a_worse_epoch_without_augmentation_begins_anew_with_a_shorter_average(r
     assert run.learner.average.decay == pytest.approx(RESTART_DECAY - 1e-4)
 
 
-def test_a_better_epoch_without_augmentation_is_gone_on_from(run: _Run) -> None:
+def test_a_better_epoch_without_augmentation_continues(run: _Run) -> None:
     run._restart_if_due(1, 0.4)
     learn_something(run)
     learned = state(run)

@@ -46,7 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingResult, 
 
 
 @pytest.mark.slow
-def test_eight_images_are_learned_by_heart(tmp_path: Path) -> None:
+def test_eight_images_are_overfitted(tmp_path: Path) -> None:
     data = Rectangles(8)
     recipe = quick_recipe(
         epochs=200, batch=8, base_batch=8, lr=2e-3, backbone_lr=2e-3, warmup_steps=20, schedule="cosine",
@@ -58,7 +58,7 @@ def test_eight_images_are_learned_by_heart(tmp_path: Path) -> None:
     assert result.best > 0.95
 
 
-def test_events_tell_the_run_in_order(finished: tuple[TrainingResult, list[Event]]) -> None:
+def test_events_report_the_run_in_order(finished: tuple[TrainingResult, list[Event]]) -> None:
     _, events = finished
     kinds = [
         type(event) for event in events if isinstance(event, TrainingStarted | TrainingStep | Evaluated | EpochEnded)
@@ -96,7 +96,7 @@ def test_last_and_best_are_models(finished: tuple[TrainingResult, list[Event]]) 
     assert not (result.run / "restart.safetensors").exists()
 
 
-def test_what_is_judged_is_what_is_kept(finished: tuple[TrainingResult, list[Event]]) -> None:
+def test_the_evaluated_model_is_the_saved_model(finished: tuple[TrainingResult, list[Event]]) -> None:
     from detcli.evaluation.evaluate_model import evaluate_model
 
     result, _ = finished
@@ -143,7 +143,7 @@ def test_ids_as_their_names_would_be_given_are_not_written(finished: tuple[Train
     assert "category_ids" not in json.loads((finished[0].run / "last" / "config.json").read_text())
 
 
-def test_an_end_that_is_asked_for_comes_after_the_step_and_can_be_gone_on_from(tmp_path: Path) -> None:
+def test_a_stop_finishes_the_step_and_can_be_resumed(tmp_path: Path) -> None:
     stop = StopSignal()
     events: list[Event] = []
 
@@ -182,7 +182,7 @@ def test_training_goes_back_to_the_best_where_augmentation_stops(tmp_path: Path)
     assert result.best_epoch == best[-1]
 
 
-def test_an_image_that_cannot_be_read_is_named_once_and_another_takes_its_place(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_is_named_once_and_replaced(tmp_path: Path) -> None:
     recipe = quick_recipe(max_failed_fraction=0.5)
     result, events = watched(job(tmp_path / "run", recipe, data=Rectangles(8, broken={3, 4}), val=None))
     notes = [event.sentence for event in events if isinstance(event, TrainingNote)]
@@ -200,7 +200,7 @@ def test_too_many_images_that_cannot_be_read_end_the_run(tmp_path: Path) -> None
         train(job(tmp_path / "other", quick_recipe(max_failed_fraction=1), data=Rectangles(8, broken=range(8))))
 
 
-def test_numbers_that_are_not_finite_end_the_run_with_the_culprit(tmp_path: Path) -> None:
+def test_numbers_that_are_not_finite_end_the_run_and_are_named(tmp_path: Path) -> None:
     run = tmp_path / "run"
     asked = job(run, quick_recipe(clip=0, lr=1e3, backbone_lr=1e3, warmup_steps=0, epochs=40), val=None)
     with pytest.raises(
@@ -262,7 +262,7 @@ def test_what_does_not_fit_is_refused_before_the_first_step(tmp_path: Path) -> N
         )
 
 
-def test_bf16_and_parts_of_a_batch_learn_too(tmp_path: Path) -> None:
+def test_bf16_and_micro_batches_train_too(tmp_path: Path) -> None:
     recipe = quick_recipe(epochs=1, precision="bf16", accumulate=2, images_per_epoch=4)
     result, events = watched(job(tmp_path / "run", recipe, val=None))
     assert result.steps == 1

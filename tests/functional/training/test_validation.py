@@ -61,13 +61,13 @@ def judge(data: Rectangles) -> ValidationResult | None:
 
 
 @pytest.mark.parametrize("unknown", [0, 3])
-def test_images_without_known_truths_are_left_out(unknown: int) -> None:
+def test_images_without_ground_truth_are_left_out(unknown: int) -> None:
     validation_result = judge(PartlyKnown(8, unknown=unknown))
     assert validation_result is not None
     assert validation_result.ap == pytest.approx(1)
 
 
-def test_images_that_cannot_be_read_lower_the_figures_and_are_told() -> None:
+def test_images_that_cannot_be_read_lower_the_metrics() -> None:
     validation_result = judge(Rectangles(8, broken={1, 2}))
     assert validation_result is not None
     assert validation_result.ap < 0.99

@@ -66,7 +66,7 @@ def compared(results: Sequence[dict[str, Any]] = tuple(RESULTS), **others: float
     return list(match_boxes(truth(), results, **others))
 
 
-def test_each_detection_is_right_confused_false_or_ignored() -> None:
+def test_each_detection_is_of_one_kind() -> None:
     first, second, third = compared()
     assert first.true_positives.tolist() == [True, False, False, False, False]
     assert first.misclassified.tolist() == [False, True, False, False, False]
@@ -85,7 +85,7 @@ def test_the_score_decides_which_detections_count() -> None:
     assert compared(score=0.3)[2].mistakes == 0  # above it, as everywhere
 
 
-def test_the_best_score_chooses_first_and_each_truth_is_chosen_once() -> None:
+def test_matching_is_by_score_and_each_ground_truth_matches_once() -> None:
     both = found((2, 7, [10, 10, 20, 20], 0.5), (2, 3, [10, 10, 20, 20], 0.9))
     _, image, _ = compared(both)
     assert image.scores.tolist() == [0.9, 0.5]
@@ -96,7 +96,7 @@ def test_boxes_without_area_overlap_nothing() -> None:
     assert compared(found((2, 3, [10, 10, 0, 0], 0.9)))[1].false_positives.tolist() == [True]
 
 
-def test_the_matrix_counts_every_truth_and_every_detection_once() -> None:
+def test_the_matrix_counts_ground_truth_and_detections_once() -> None:
     matrix = count_confusion(compared(), CATEGORIES)
     assert matrix.names == ("cat", "dog")
     assert matrix.counts.tolist() == [[1, 0, 1], [1, 0, 0], [2, 1, 0]]
@@ -120,7 +120,7 @@ def test_each_mistake_is_drawn_in_its_color() -> None:
     assert FALSE_POSITIVE in inks["c"]
 
 
-def test_worst_images_are_written_by_rank_and_those_not_at_hand_are_counted_out(tmp_path: Path) -> None:
+def test_worst_images_are_written_by_rank_if_available(tmp_path: Path) -> None:
     grey = np.full((100, 100, 3), 128, np.uint8)
     names = {1: "in/a b.jpg", 2: "in/../../2.jpg", 3: "3.png"}
     drawn = draw_worst_images(
@@ -166,7 +166,7 @@ def test_a_report_read_back_has_every_digit() -> None:
     assert document["failed"][0]["file"] == "b\udcff.jpg"
 
 
-def test_a_report_is_strict_json_where_figures_have_no_truths() -> None:
+def test_a_report_without_ground_truth_is_strict_json() -> None:
     text = to_json(evaluated(metrics=evaluate_coco(truth() | {"annotations": []}, RESULTS)).to_dict()).decode()
     assert json.loads(text, parse_constant=pytest.fail)["metrics"]["AP"] is None
 

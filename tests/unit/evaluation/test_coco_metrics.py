@@ -92,7 +92,7 @@ def figures(metrics: Metrics) -> list[float]:
 
 @pytest.mark.parametrize("by", EVALUATORS)
 @pytest.mark.parametrize("seed", range(4))
-def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Evaluator, seed: int) -> None:
+def test_the_twelve_metrics_equal_those_of_pycocotools(by: Evaluator, seed: int) -> None:
     truth, results = random_data(seed, classes=[7, 3, 40, 2][seed])
     metrics = evaluate_coco(truth, results, by=by)
     assert tuple(metrics.by_name) == METRIC_NAMES
@@ -101,7 +101,7 @@ def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Evaluat
 
 
 @pytest.mark.parametrize("by", EVALUATORS)
-def test_figures_of_a_class_are_those_of_pycocotools_asked_about_it_alone(by: Evaluator) -> None:
+def test_class_metrics_equal_those_of_pycocotools_for_one_class(by: Evaluator) -> None:
     truth, results = random_data(11)
     metrics = evaluate_coco(truth, results, by=by)
     for one in metrics.classes:
@@ -118,7 +118,7 @@ def test_figures_of_a_class_are_those_of_pycocotools_asked_about_it_alone(by: Ev
 
 
 @pytest.mark.parametrize("by", EVALUATORS)
-def test_nothing_found_is_zero_and_nothing_true_is_none(by: Evaluator) -> None:
+def test_no_detections_are_zero_and_no_ground_truth_is_none(by: Evaluator) -> None:
     truth, results = random_data(1)
     for entry in truth["annotations"]:
         entry["area"] = 50.0  # small ones only
@@ -154,9 +154,7 @@ def test_area_and_iscrowd_may_be_missing(by: Evaluator) -> None:
 
 
 @pytest.mark.parametrize("by", EVALUATORS)
-def test_judging_prints_nothing_and_leaves_what_it_is_given_as_it_is(
-    by: Evaluator, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_evaluating_prints_nothing_and_changes_no_arguments(by: Evaluator, capfd: pytest.CaptureFixture[str]) -> None:
     truth, results = random_data(4)
     before = copy.deepcopy((truth, results))
     evaluate_coco(truth, results, by=by)
@@ -164,7 +162,7 @@ def test_judging_prints_nothing_and_leaves_what_it_is_given_as_it_is(
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_judge_is_named_with_its_version() -> None:
+def test_the_evaluator_is_named_with_its_version() -> None:
     from importlib.metadata import version
 
     import pycocotools  # noqa: F401
@@ -176,7 +174,7 @@ def test_the_judge_is_named_with_its_version() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"image_id": -7}, {"image_id": "12"}, {"category_id": 12345}])
-def test_a_result_of_another_image_or_category_is_never_judged_in_silence(wrong: dict[str, Any]) -> None:
+def test_a_result_of_an_unknown_image_or_category_is_an_error(wrong: dict[str, Any]) -> None:
     truth, results = random_data(6)
     with pytest.raises(ValueError, match="no such image or category"):
         evaluate_coco(truth, [*results, results[0] | wrong])

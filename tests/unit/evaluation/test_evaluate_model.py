@@ -12,7 +12,7 @@ from detcli.structures.stop_signal import StopSignal
 Make = Callable[..., Any]
 
 
-def test_classes_meet_by_name_whatever_their_order_case_and_ids(dataset: Make, detector: Make) -> None:
+def test_classes_match_by_name_in_any_order_and_case(dataset: Make, detector: Make) -> None:
     data = dataset()
     done = evaluate_model(detector(data), data, workers=2)
     assert done is not None
@@ -22,7 +22,7 @@ def test_classes_meet_by_name_whatever_their_order_case_and_ids(dataset: Make, d
     assert done.predictions.images == 6
 
 
-def test_every_image_is_read_once_and_told_in_order(dataset: Make, detector: Make) -> None:
+def test_every_image_is_read_once_and_reported_in_order(dataset: Make, detector: Make) -> None:
     data = dataset(count=23)
     told: list[int] = []
     evaluate_model(detector(data), data, workers=3, on_result=lambda frame, _: told.append(frame.origin.index))
@@ -47,7 +47,7 @@ def test_no_class_in_common_is_an_error_that_names_both_sides(dataset: Make, det
         evaluate_model(detector(data, ("person", "car")), data)
 
 
-def test_what_is_true_of_an_unreadable_image_counts_as_missed(dataset: Make, detector: Make) -> None:
+def test_ground_truth_of_an_unreadable_image_is_false_negative(dataset: Make, detector: Make) -> None:
     data = dataset(unreadable=(0, 2))  # two of the three cats
     done = evaluate_model(detector(data), data, workers=2)
     assert done is not None
@@ -60,7 +60,7 @@ def test_what_is_true_of_an_unreadable_image_counts_as_missed(dataset: Make, det
     assert (cat.ar, dog.ar) == (pytest.approx(1 / 3), pytest.approx(1))
 
 
-def test_images_that_the_truth_leaves_out_are_left_out(dataset: Make, detector: Make) -> None:
+def test_images_without_annotations_are_left_out(dataset: Make, detector: Make) -> None:
     data = dataset(unreadable=(0,), left_out=(0, 1))
     done = evaluate_model(detector(data), data, workers=2)
     assert done is not None
@@ -81,21 +81,21 @@ def test_an_empty_dataset_is_an_error(dataset: Make, detector: Make) -> None:
         evaluate_model(detector(data), data)
 
 
-def test_a_threshold_is_told(dataset: Make, detector: Make) -> None:
+def test_a_threshold_is_a_note(dataset: Make, detector: Make) -> None:
     data = dataset()
     (note, *others) = predict_dataset(detector(data, ("cat", "dog"), threshold=0.3), data).notes
     assert "scores up to 0.3 are left out" in note
     assert not others
 
 
-def test_parts_found_by_several_processes_are_the_whole(dataset: Make, detector: Make) -> None:
+def test_results_of_several_processes_add_up(dataset: Make, detector: Make) -> None:
     data = dataset(count=9)
     whole = predict_dataset(detector(data), data).results
     parts = [predict_dataset(detector(data), data, indices=range(rank, 9, 2)).results for rank in range(2)]
     assert sorted(parts[0] + parts[1], key=lambda r: r["image_id"]) == whole
 
 
-def test_a_stop_gives_no_figures_of_half_the_images(dataset: Make, detector: Make) -> None:
+def test_a_stop_gives_no_metrics_of_half_the_images(dataset: Make, detector: Make) -> None:
     data, stop = dataset(count=40), StopSignal()
     assert evaluate_model(detector(data), data, stop=stop, on_result=lambda *_: stop.set()) is None
     assert len(data.reads) <= 40

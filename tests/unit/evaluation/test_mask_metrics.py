@@ -87,7 +87,7 @@ def directly(ground_truth: dict[str, Any], results: list[dict[str, Any]]) -> lis
 
 @pytest.mark.parametrize("by", EVALUATORS)
 @pytest.mark.parametrize("seed", range(3))
-def test_the_twelve_figures_are_those_of_pycocotools_called_directly(by: Evaluator, seed: int) -> None:
+def test_the_twelve_metrics_equal_those_of_pycocotools(by: Evaluator, seed: int) -> None:
     truth, results = random_data(seed)
     metrics = evaluate_coco(truth, results, iou_type="segm", by=by)
     figures = [-1.0 if value is None else value for value in metrics.by_name.values()]
@@ -125,7 +125,7 @@ def test_results_without_masks_are_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_annotations_without_masks_are_refused_where_masks_are_judged(tmp_path: Path, change: Any, words: str) -> None:
+def test_annotations_without_masks_are_refused(tmp_path: Path, change: Any, words: str) -> None:
     ground_truth, _ = random_data(0)
     change(ground_truth)
     (tmp_path / "gt.json").write_text(json.dumps(ground_truth))

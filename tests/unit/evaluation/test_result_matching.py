@@ -47,7 +47,7 @@ def ids(result: MatchedResults) -> list[tuple[int, int]]:
     ("file", "image_id"),
     [("sub/a.jpg", 5), ("/home/me/in/sub/a.jpg", 5), ("in\\other\\a.jpg", 9), ("elsewhere/b.jpg", 6), ("./b.jpg", 6)],
 )
-def test_a_name_meets_its_image_by_relative_path_then_by_last_part(file: str, image_id: int) -> None:
+def test_a_name_matches_by_relative_path_then_by_base_name(file: str, image_id: int) -> None:
     assert ids(matched(image(file, box()))) == [(image_id, 17)]
 
 
@@ -61,11 +61,11 @@ def test_an_id_whose_name_disagrees_is_never_believed() -> None:
     assert ids(matched(image("b.jpg", box(), image_id=5))) == [(6, 17)]
 
 
-def test_labels_meet_categories_by_name_whatever_the_id_beside_them() -> None:
+def test_labels_match_categories_by_name_not_by_id() -> None:
     assert ids(matched(image("b.jpg", box(" CAT ", 18), box("dog", 1)))) == [(6, 17), (6, 18)]
 
 
-def test_boxes_without_labels_meet_categories_by_id() -> None:
+def test_boxes_without_labels_match_categories_by_id() -> None:
     assert ids(matched(image(None, box(None, 90), image_id=9))) == [(9, 90)]
 
 
@@ -78,7 +78,7 @@ def test_wrong_image_ids_are_an_error_that_names_the_first_ten() -> None:
     assert "'109' and 5 more" in str(caught.value)
 
 
-def test_an_image_that_stands_twice_is_an_error_unless_rows_may_be_anywhere() -> None:
+def test_a_repeated_image_is_an_error_except_in_row_formats() -> None:
     with pytest.raises(DataError, match=r"more than once: 'in/b\.jpg'"):
         matched(image("b.jpg", box()), image("in/b.jpg", box()))
     rows = matched(image("b.jpg", box(score=0.02), complete=False), image("b.jpg", box(), complete=False))
@@ -101,27 +101,27 @@ def all_images(*boxes: StoredBox) -> Sequence[StoredImage]:
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_class_numbers_in_place_of_category_ids_are_an_error(first: int) -> None:
+def test_class_indices_instead_of_category_ids_are_an_error(first: int) -> None:
     categories = {1: "person", 2: "bicycle", 13: "stop sign"}  # with holes, as COCO's own
     found = [box(None, first + index) for index in range(3)]
     with pytest.raises(DataError, match=f"look like class indices from {first}"):
         matched(image(None, *found, image_id=5), categories=categories)
 
 
-def test_no_detections_are_an_error_where_nobody_knows_which_images_were_looked_at() -> None:
+def test_no_detections_and_no_image_names_are_an_error() -> None:
     with pytest.raises(InputError, match="has no detections"):
         matched()
     with pytest.raises(InputError, match="has no detections"):
         matched(failed("b.jpg"))
 
 
-def test_images_with_nothing_found_are_judged_and_told() -> None:
+def test_images_without_detections_are_evaluated_with_a_note() -> None:
     result = matched(*all_images())
     assert result.results == []
     assert any("no detections in any image" in note for note in result.notes)
 
 
-def test_strangers_failures_and_missing_images_are_counted() -> None:
+def test_unknown_failed_and_missing_images_are_counted() -> None:
     result = matched(image("b.jpg", box()), image("new.jpg", box()), failed("sub/a.jpg"))
     assert (result.images, result.failed, ids(result)) == (2, 1, [(6, 17)])
     text = "\n".join(result.notes)
@@ -130,17 +130,17 @@ def test_strangers_failures_and_missing_images_are_counted() -> None:
     assert "1 of the 3 images of the annotations have no results" in text
 
 
-def test_results_cut_off_at_a_threshold_are_told() -> None:
+def test_results_cut_off_at_a_threshold_give_a_note() -> None:
     assert any("lowest score is 0.4" in note for note in matched(*all_images(box(score=0.4))).notes)
     assert matched(*all_images(box(score=0.01))).notes == ()
 
 
-def test_a_detection_that_stands_twice_is_told() -> None:
+def test_repeated_detections_give_a_note() -> None:
     notes = matched(*all_images(box(), box())).notes
     assert notes == ("3 detections are repeated: each counts as a false positive",)
 
 
-def test_an_image_of_another_size_than_the_annotations_say_is_told() -> None:
+def test_an_image_of_another_size_gives_a_note() -> None:
     sized = ground_truth()
     for image in sized.annotations["images"]:
         image |= {"height": 40, "width": 60}

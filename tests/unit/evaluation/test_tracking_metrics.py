@@ -40,7 +40,7 @@ def test_what_is_as_it_should_be_has_no_fault() -> None:
     assert (figures.misses, figures.false_positives, figures.switches) == (0, 0, 0)
 
 
-def test_misses_and_inventions_are_counted_in_truths() -> None:
+def test_misses_and_false_positives_are_counted() -> None:
     """Ten ground truth, two missed, one invented: MOTA = 1 - 3 / 10; IDF1 = 2 * 8 / (10 + 9)."""
     figures = judge(*[({1: 0}, {1: 0})] * 8, ({1: 0}, {}), ({1: 0}, {2: 70}))
     assert (figures.ground_truth, figures.misses, figures.false_positives, figures.switches) == (10, 2, 1, 0)
@@ -74,7 +74,7 @@ def test_the_same_number_after_a_pause_is_none() -> None:
     assert judge(({1: 0}, {1: 0}), ({}, {}), ({1: 0}, {1: 0})).switches == 0
 
 
-def test_a_pair_stays_one_while_it_overlaps_enough_though_another_overlaps_more() -> None:
+def test_a_pair_is_kept_while_it_overlaps_enough() -> None:
     """Track 1 overlaps by 8 / 12 and the new track 2 entirely; the pair of the frame before is kept, 2 is too much."""
     figures = judge(({1: 0}, {1: 0}), ({1: 0}, {1: 2, 2: 0}))
     assert (figures.switches, figures.false_positives, figures.pairs) == (0, 1, 2)
@@ -117,7 +117,7 @@ def test_worse_than_nothing_is_below_zero() -> None:
     assert judge(({1: 0}, {1: 30, 2: 50, 3: 70})).mota == -3.0
 
 
-def test_a_crowd_need_not_be_found_and_may_be() -> None:
+def test_a_crowd_may_be_detected_or_not() -> None:
     with_crowd = ground_truth({1: 0, 2: 50}, crowd=[2])
     for found in ({1: 0}, {1: 0, 2: 50}):
         figures = evaluate_tracks([(with_crowd, detections(found))])
@@ -126,26 +126,26 @@ def test_a_crowd_need_not_be_found_and_may_be() -> None:
     assert far.false_positives == 1
 
 
-def test_a_crowd_takes_no_detection_from_what_is_judged() -> None:
+def test_a_crowd_takes_no_detection_from_an_object() -> None:
     """The only detection lies on the crowd exactly and overlaps the object enough: it is the object's."""
     figures = evaluate_tracks([(ground_truth({1: 0, 2: 2}, crowd=[2]), detections({1: 2}))])
     assert (figures.pairs, figures.misses, figures.false_positives) == (1, 0, 0)
 
 
-def test_figures_of_several_sequences_are_of_their_sums() -> None:
+def test_metrics_of_several_sequences_are_of_their_sums() -> None:
     one, other = judge(({1: 0}, {1: 0}), ({1: 0}, {2: 0})), judge(*[({1: 0}, {1: 0})] * 8)
     both = TrackingMetrics.of_all([one, other])
     assert both.mota == pytest.approx(1 - 1 / 10)
     assert both.idf1 == pytest.approx(2 * 9 / 20)
 
 
-def test_without_truths_there_is_no_figure() -> None:
+def test_without_ground_truth_there_is_no_metric() -> None:
     assert math.isnan(judge(({}, {1: 0})).mota)
     assert math.isnan(judge(({}, {})).idf1)
     assert math.isnan(TrackingMetrics.of_all([]).mota)
 
 
-def test_what_nobody_tracked_is_refused() -> None:
+def test_detections_without_track_ids_are_refused() -> None:
     plain = Detections(boxes({1: 0}), np.ones(1, np.float32), np.zeros(1, np.int64))
     with pytest.raises(ValueError, match="without track ids"):
         evaluate_tracks([(ground_truth({1: 0}), plain)])

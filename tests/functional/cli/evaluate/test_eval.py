@@ -96,7 +96,7 @@ def figures(run: Run) -> dict[str, float | None]:
 FORMATS = ("out.jsonl", "out.json", "out.csv", "texts", "cr.json")
 
 
-def test_every_format_gives_the_figures_of_the_model_itself(data: Path, detcli: Detcli, model: Path) -> None:
+def test_every_format_gives_the_metrics_of_the_model(data: Path, detcli: Detcli, model: Path) -> None:
     itself = figures(detcli("eval", "-m", model, "--data", data))
     assert tuple(itself) == METRIC_NAMES
     assert 0.1 < (itself["AP"] or 0) < 0.9
@@ -121,7 +121,7 @@ def test_it_is_what_pycocotools_says_of_the_same_files(
     capsys.readouterr()
 
 
-def test_a_terminal_or_format_table_shows_every_figure_and_class(data: Path, detcli: Detcli) -> None:
+def test_a_terminal_or_format_table_shows_every_metric_and_class(data: Path, detcli: Detcli) -> None:
     shown = detcli("eval", "out.jsonl", "--gt", data, "-f", "table")
     assert shown.code == 0
     assert [line.split()[0] for line in shown.out.splitlines()[:12]] == list(METRIC_NAMES)
@@ -157,7 +157,7 @@ def test_a_model_report_says_which_model_and_how(data: Path, detcli: Detcli, mod
     assert list(Path("worst").iterdir())
 
 
-def test_a_gate_that_is_not_met_is_exit_10_and_the_report_is_still_written(data: Path, detcli: Detcli) -> None:
+def test_a_failed_gate_is_exit_10_and_the_report_is_written(data: Path, detcli: Detcli) -> None:
     done = detcli("eval", "out.jsonl", "--gt", data, "--min-map", "0.99", "-o", "report.json")
     assert done.code == 10
     assert "less than --min-map 0.99" in done.err
@@ -166,7 +166,7 @@ def test_a_gate_that_is_not_met_is_exit_10_and_the_report_is_still_written(data:
     assert detcli("eval", "out.jsonl", "--gt", data, "--min-map", str(average)).code == 0
 
 
-def test_an_unreadable_image_counts_as_missed_is_named_and_is_exit_3(data: Path, detcli: Detcli, model: Path) -> None:
+def test_an_unreadable_image_is_named_and_is_exit_3(data: Path, detcli: Detcli, model: Path) -> None:
     whole = figures(detcli("eval", "-m", model, "--data", data))
     broken(data.parent / "1.png")
     done = detcli("eval", "-m", model, "--data", data)
@@ -178,7 +178,7 @@ def test_an_unreadable_image_counts_as_missed_is_named_and_is_exit_3(data: Path,
     assert document["metrics"]["AR100"] < (whole["AR100"] or 0)
 
 
-def test_a_threshold_for_a_model_is_told(data: Path, detcli: Detcli, model: Path) -> None:
+def test_a_threshold_for_a_model_is_a_warning(data: Path, detcli: Detcli, model: Path) -> None:
     done = detcli("eval", "-m", model, "--data", data, "-t", "0.3")
     assert "scores up to 0.3 are left out" in done.err
 
@@ -206,7 +206,7 @@ def test_drawn_shapes_are_data_too_and_need_a_common_class(detcli: Detcli, model
         (["--data", "in/gt.json", "-m", "dfine-zz"], 5, "dfine-zz"),
     ],
 )
-def test_flags_that_make_no_sense_are_told_before_anything_is_read(
+def test_invalid_options_are_errors_before_anything_is_read(
     arguments: list[str], code: int, said: str, data: Path, detcli: Detcli
 ) -> None:
     done = detcli("eval", *arguments)
@@ -225,7 +225,7 @@ def test_flags_that_make_no_sense_are_told_before_anything_is_read(
         (lambda rows: [{k: v for k, v in row.items() if k != "score"} for row in rows], 4, "has no score"),
     ],
 )
-def test_what_pycocotools_would_judge_in_silence_is_an_error(
+def test_results_that_pycocotools_accepts_silently_are_errors(
     change: Callable[[Any], Any], code: int, said: str, data: Path, detcli: Detcli
 ) -> None:
     path = Path("cr.json")
@@ -235,13 +235,13 @@ def test_what_pycocotools_would_judge_in_silence_is_an_error(
     assert not Path("report.json").exists()
 
 
-def test_results_of_no_known_format_are_told_the_flag_that_names_it(data: Path, detcli: Detcli) -> None:
+def test_an_unknown_result_format_names_the_option(data: Path, detcli: Detcli) -> None:
     Path("empty.json").write_bytes(b"")
     done = detcli("eval", "empty.json", "--gt", data)
     assert (done.code, "set --results-format to one of jsonl" in done.err) == (2, True), done.err
 
 
-def test_results_that_were_cut_off_are_judged_with_a_warning(data: Path, detcli: Detcli, model: Path) -> None:
+def test_results_cut_off_at_a_threshold_give_a_warning(data: Path, detcli: Detcli, model: Path) -> None:
     records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     for record in records:
         for found in record["detections"]:
@@ -252,9 +252,7 @@ def test_results_that_were_cut_off_are_judged_with_a_warning(data: Path, detcli:
     assert "the lowest score is 0.6" in done.err
 
 
-def test_a_report_that_exists_is_exit_8_before_anything_is_read_and_skipped_or_replaced_when_asked(
-    data: Path, detcli: Detcli
-) -> None:
+def test_an_existing_report_is_exit_8_skipped_or_replaced(data: Path, detcli: Detcli) -> None:
     Path("report.json").write_text("mine")
     refused = detcli("eval", "out.jsonl", "--gt", data, "-o", "report.json")
     assert (refused.code, "(or -y) replaces" in refused.err, "--resume" in refused.err) == (8, True, False)
@@ -264,7 +262,7 @@ def test_a_report_that_exists_is_exit_8_before_anything_is_read_and_skipped_or_r
     assert Path("report.json").read_text() != "mine"
 
 
-def test_without_matplotlib_figures_still_come_and_the_extra_is_named(
+def test_without_matplotlib_there_are_metrics_but_no_plots(
     data: Path, detcli: Detcli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:

@@ -36,7 +36,7 @@ def scene(detcli: Detcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path
 
 
-def test_masks_that_are_the_truth_itself_are_perfect(detcli: Detcli, scene: Path) -> None:
+def test_masks_equal_to_the_ground_truth_are_perfect(detcli: Detcli, scene: Path) -> None:
     Path("best.json").write_text(Path("in/gt.json").read_text())
     run = detcli("eval", "best.json", "--gt", "in/gt.json", "--iou-type", "segm", "-f", "json")
     assert run.code == 0, run.err
@@ -45,7 +45,7 @@ def test_masks_that_are_the_truth_itself_are_perfect(detcli: Detcli, scene: Path
     assert report["iou_type"] == "segm"
 
 
-def test_a_model_is_judged_as_its_results_are(detcli: Detcli, scene: Path) -> None:
+def test_a_model_has_the_metrics_of_its_results(detcli: Detcli, scene: Path) -> None:
     of_results = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "segm", "-f", "json")
     of_model = detcli("eval", "-m", "model", "--data", "in/gt.json", "--iou-type", "segm", "-f", "json")
     assert of_results.code == of_model.code == 0, of_model.err
@@ -53,7 +53,7 @@ def test_a_model_is_judged_as_its_results_are(detcli: Detcli, scene: Path) -> No
     assert json.loads(of_results.out)["metrics"]["AP"] > 0
 
 
-def test_results_cut_off_at_a_threshold_are_told_with_the_command_that_keeps_all(detcli: Detcli, scene: Path) -> None:
+def test_cut_off_results_name_the_settings_that_keep_every_score(detcli: Detcli, scene: Path) -> None:
     results = [
         {name: one[name] for name in ("image_id", "category_id", "segmentation")} | {"score": 0.9}
         for one in json.loads(Path("in/gt.json").read_text())["annotations"]
@@ -72,7 +72,7 @@ def test_results_of_boxes_are_no_masks(detcli: Detcli, scene: Path) -> None:
     assert "a box has no RLE mask" in run.err
 
 
-def test_a_model_without_masks_is_told(detcli: Detcli, scene: Path, tiny_checkpoint: Path) -> None:
+def test_a_model_without_masks_is_an_error(detcli: Detcli, scene: Path, tiny_checkpoint: Path) -> None:
     run = detcli("eval", "-m", tiny_checkpoint, "--data", "in/gt.json", "--iou-type", "segm")
     assert run.code != 0
     assert "mask" in run.err

@@ -49,7 +49,7 @@ def test_what_is_true_itself_is_perfect(detcli: Detcli, scene: Path) -> None:
     assert "PQ 1.000" in run.err
 
 
-def test_a_model_is_judged_as_its_results_are(detcli: Detcli, scene: Path) -> None:
+def test_a_model_has_the_metrics_of_its_results(detcli: Detcli, scene: Path) -> None:
     asked = ("--iou-type", "panoptic", "-f", "json")
     of_results = detcli("eval", "found.json", "--gt", "in/gt.json", *asked)
     of_model = detcli("eval", "-m", "model", "--data", "in/gt.json", "-t", "0", *asked)
@@ -60,7 +60,7 @@ def test_a_model_is_judged_as_its_results_are(detcli: Detcli, scene: Path) -> No
     assert ours["metrics"]["PQ"] is not None
 
 
-def test_a_table_is_for_people(detcli: Detcli, scene: Path) -> None:
+def test_the_table_is_human_readable(detcli: Detcli, scene: Path) -> None:
     run = detcli(
         "eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "table", "-o", "report.json"
     )
@@ -97,7 +97,7 @@ def test_files_that_do_not_belong_together_are_named(detcli: Detcli, scene: Path
     assert "which is not in 'segments_info'" in run.err
 
 
-def test_images_without_results_are_missed(detcli: Detcli, scene: Path) -> None:
+def test_images_without_results_are_false_negatives(detcli: Detcli, scene: Path) -> None:
     found = json.loads(Path("found.json").read_text())
     found["annotations"] = found["annotations"][:1]
     Path("found.json").write_text(json.dumps(found))

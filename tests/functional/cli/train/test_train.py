@@ -106,19 +106,19 @@ def test_from_scratch_a_configuration_is_enough(detcli: Callable[..., Run], tiny
     assert "random weights" in run.err
 
 
-def test_the_run_needs_a_place(train: Train, data: Path) -> None:
+def test_the_run_needs_an_output_folder(train: Train, data: Path) -> None:
     run = train("--data", data)
     assert run.code == 2
     assert "missing --output: the folder of the run" in run.err
 
 
-def test_standard_output_is_no_place_for_a_run(train: Train, data: Path) -> None:
+def test_standard_output_cannot_be_the_run_folder(train: Train, data: Path) -> None:
     run = train("--data", data, "-o", "-", *SHORT)
     assert run.code == 2
     assert "a run is a folder" in run.err
 
 
-def test_a_folder_with_something_in_it_is_kept_unless_told(train: Train, data: Path) -> None:
+def test_a_folder_that_is_not_empty_is_kept_by_default(train: Train, data: Path) -> None:
     Path("run").mkdir()
     Path("run/notes.txt").write_text("mine")
     run = train("--data", data, "-o", "run")
@@ -128,7 +128,7 @@ def test_a_folder_with_something_in_it_is_kept_unless_told(train: Train, data: P
     assert [path.name for path in Path("run").iterdir()] == ["notes.txt"]
 
 
-def test_what_a_run_left_that_came_to_no_state_is_in_nobodys_way(train: Train, data: Path) -> None:
+def test_a_folder_of_a_run_without_a_state_is_free(train: Train, data: Path) -> None:
     for name in ("last", "tensorboard"):
         Path("run", name).mkdir(parents=True)
     Path("run/recipe.toml").write_text("epochs = 1")
@@ -144,7 +144,7 @@ def test_what_a_run_left_that_came_to_no_state_is_in_nobodys_way(train: Train, d
 
 
 @pytest.mark.parametrize("option", ["--data", "--val", "--images"])
-def test_the_run_never_takes_the_place_of_what_it_reads(train: Train, data: Path, option: str) -> None:
+def test_the_run_folder_never_contains_an_input(train: Train, data: Path, option: str) -> None:
     given = {"--data": data, "--val": "val/truth.json", "--images": "data"} | {
         option: "data" if "im" in option else data
     }
@@ -154,7 +154,7 @@ def test_the_run_never_takes_the_place_of_what_it_reads(train: Train, data: Path
     assert data.exists()
 
 
-def test_missing_libraries_are_told_before_anything_is_read(
+def test_missing_libraries_are_named_before_anything_is_read(
     train: Train, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from detcli.engine import train as engine_train
@@ -191,14 +191,14 @@ def test_classes_that_the_training_data_does_not_have_are_refused(train: Train, 
         (["-d", "cuda:99"], "cuda"),
     ],
 )
-def test_a_slip_is_one_line_and_trains_nothing(train: Train, data: Path, arguments: list[str], said: str) -> None:
+def test_a_mistake_is_one_line_and_trains_nothing(train: Train, data: Path, arguments: list[str], said: str) -> None:
     run = train("--data", data, "-d", "cpu", "--dry-run", *arguments)
     assert run.code in (2, 5), run.err
     assert said in "".join(run.err.splitlines()[-2:])
     assert run.out == ""
 
 
-def test_resuming_what_was_never_begun_is_told(train: Train, data: Path) -> None:
+def test_resuming_without_a_run_is_an_error(train: Train, data: Path) -> None:
     run = train("--data", data, "-o", "run", "--resume", *SHORT)
     assert run.code == 2
     assert "cannot --resume: there is no run in 'run'" in run.err
@@ -239,7 +239,7 @@ def interrupted(words: Sequence[str], number: signal.Signals, *, after: str) -> 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
-def test_signals_save_and_resume_goes_on(train: Train, tiny_checkpoint: Path, data: Path) -> None:
+def test_signals_save_and_resume_continues(train: Train, tiny_checkpoint: Path, data: Path) -> None:
     words = ["train", "-m", str(tiny_checkpoint), "--data", str(data), "-o", "run", *SHORT, "--epochs", "200"]
     code, lines = interrupted(words, signal.SIGTERM, after="detcli: epoch 1 of 200")
     assert code == 143, lines

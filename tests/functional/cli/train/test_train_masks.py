@@ -102,7 +102,7 @@ def test_panoptic_annotations_make_a_model_that_segments(detcli: Detcli, data: P
     assert {one["id"]: one["isthing"] for one in categories} == {3: 1, 5: 1, 90: 0}
 
 
-def test_a_detector_is_given_a_mask_head_that_alone_learns(detcli: Detcli, data: Path) -> None:
+def test_only_the_new_mask_head_of_a_detector_is_trained(detcli: Detcli, data: Path) -> None:
     from safetensors.torch import load_file
 
     model = without_masks(Path("detector"), write_panoptic_model(Path("model")), ("dog", "zebra", "sky"))
@@ -120,7 +120,7 @@ def test_a_detector_is_given_a_mask_head_that_alone_learns(detcli: Detcli, data:
     assert "no step is left" in resumed.err
 
 
-def test_a_mask_head_that_alone_learns_is_judged_by_its_masks(detcli: Detcli, data: Path) -> None:
+def test_a_new_mask_head_is_evaluated_by_its_masks(detcli: Detcli, data: Path) -> None:
     model = without_masks(Path("detector"), write_panoptic_model(Path("model")), ("dog", "zebra", "sky"))
     run = detcli("train", "-m", model, "--masks", "--data", data, "--val", "val/panoptic.json", "-o", "run", *SHORT)
     assert run.code == 0, run.err
@@ -175,7 +175,7 @@ def test_a_size_is_that_of_the_shorter_and_of_the_longer_side(detcli: Detcli, da
         (["--set", "schedule=step", "--set", "milestone_epochs=[]"], "needs milestone_epochs"),
     ],
 )
-def test_flags_that_make_no_sense_for_the_model_are_told(
+def test_options_that_do_not_fit_the_model_are_errors(
     detcli: Detcli, data: Path, arguments: list[str], said: str
 ) -> None:
     run = detcli("train", "-m", write_panoptic_model(Path("model")), "--data", data, "-n", *arguments)
@@ -193,7 +193,7 @@ def test_masks_are_for_networks_that_can_have_a_mask_head(detcli: Detcli, data: 
     assert "zoom_out" in run.err
 
 
-def test_data_without_masks_is_told_of(detcli: Detcli, data: Path) -> None:
+def test_data_without_masks_is_an_error(detcli: Detcli, data: Path) -> None:
     model = write_panoptic_model(Path("model"))
     Path("yolo.yaml").write_text("names: [dog]\ntrain: data\n")
     run = detcli("train", "-m", model, "--data", "yolo.yaml", "-n")

@@ -122,7 +122,7 @@ def test_sizes_vary_from_step_to_step() -> None:
     assert sizes == {96, 128, 160}
 
 
-def test_crowds_are_not_learned_from() -> None:
+def test_crowds_are_not_training_targets() -> None:
     data = Rectangles(4)
     plain = data.ground_truth
     data.ground_truth = lambda index: GroundTruth(  # type: ignore[method-assign]
@@ -133,7 +133,7 @@ def test_crowds_are_not_learned_from() -> None:
     assert part.targets[0].boxes_cxcywh.shape == (0, 4)
 
 
-def test_the_next_image_takes_the_place_of_one_that_cannot_be_read() -> None:
+def test_the_next_image_replaces_one_that_cannot_be_read() -> None:
     data = Rectangles(4, broken={1, 2}, labels=ClassLabels(("red", "green", "blue"), (1, 2, 3)))
     (part,) = islice(parts(quick_recipe(epochs=1), data), 1)
     assert sorted(part.files) == ["0.png", "3.png", "3.png", "3.png"]

@@ -120,7 +120,7 @@ def test_a_failure_in_one_process_ends_all(tmp_path: Path) -> None:
     assert "training diverged in epoch" in ended.stderr
 
 
-def test_processes_share_the_places_of_one(tmp_path: Path) -> None:
+def test_processes_share_the_positions_of_one(tmp_path: Path) -> None:
     recipe = Recipe(batch=12, accumulate=2, seed=5)
     one = Sampler.of(recipe, 50)
     many = [Sampler.of(recipe, 50, rank=rank, size=3) for rank in range(3)]

@@ -50,7 +50,7 @@ def test_a_killed_run_that_is_resumed_ends_in_the_same_bytes(straight: Path, tmp
         assert (run / name).read_bytes() == (straight / name).read_bytes(), name
 
 
-def test_lines_after_the_last_state_are_written_anew(straight: Path, tmp_path: Path) -> None:
+def test_lines_after_the_last_state_are_written_again(straight: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     stop_after(run, steps=3)
     with (run / "metrics.jsonl").open("ab") as file:
@@ -94,14 +94,14 @@ def halted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"val": None}, "other data to evaluate on: there was some, and now there is none"),
     ],
 )
-def test_another_run_is_not_gone_on_with(halted: Path, changes: dict[str, Any], words: str) -> None:
+def test_another_run_cannot_be_resumed(halted: Path, changes: dict[str, Any], words: str) -> None:
     before = (halted / "state.safetensors").read_bytes()
     with pytest.raises(UsageError, match=words):
         train(replace(job(halted), **changes, resume=True))
     assert (halted / "state.safetensors").read_bytes() == before
 
 
-def test_another_network_is_not_gone_on_with(halted: Path) -> None:
+def test_a_run_of_another_network_cannot_be_resumed(halted: Path) -> None:
     asked = job(halted, resume=True)
     other = asked.family.read_config({**asked.family.write_config(asked.config), "num_queries": 13})
     with pytest.raises(UsageError, match="another network: num_queries was 12 and is 13 now"):
@@ -133,7 +133,7 @@ def test_two_runs_do_not_share_a_folder(halted: Path) -> None:
     assert (halted / "state.safetensors").exists()
 
 
-def test_a_damaged_state_is_told_by_its_name(halted: Path, tmp_path: Path) -> None:
+def test_a_damaged_state_is_named(halted: Path, tmp_path: Path) -> None:
     whole = (halted / "state.safetensors").read_bytes()
     for content in (whole[: len(whole) // 2], b"", (halted / "last" / "model.safetensors").read_bytes()):
         (tmp_path / "state.safetensors").write_bytes(content)

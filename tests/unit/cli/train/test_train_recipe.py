@@ -57,7 +57,7 @@ def test_a_file_comes_before_the_flags(tmp_path: Path) -> None:
     "given",
     [{}, {"lr": 3e-4}, {"lr": 3e-4, "changes": ("backbone_lr=1e-6",)}, {"epochs": 7}, {"lr": 7e-5, "epochs": 90}],
 )
-def test_the_wish_that_a_run_began_with_changes_nothing_in_it(
+def test_the_original_settings_change_nothing_in_a_resumed_run(
     rates: tuple[float, float], file: str | None, given: dict[str, Any], tmp_path: Path
 ) -> None:
     if file is not None:
@@ -67,7 +67,7 @@ def test_the_wish_that_a_run_began_with_changes_nothing_in_it(
     assert requested(own, **given, resume=True) == own
 
 
-def test_another_wish_for_a_run_is_not_hidden(tmp_path: Path) -> None:
+def test_other_settings_of_a_resumed_run_are_applied(tmp_path: Path) -> None:
     file = tmp_path / "recipe.toml"
     file.write_text("stop_augmentation_epoch = 3\n")
     own = requested(PUBLISHED, lr=3e-4)
@@ -107,7 +107,7 @@ def test_two_sets_of_one_table_come_together() -> None:
         ("network=3", "the training settings: network is 3; it must be a table"),
     ],
 )
-def test_a_slip_is_named(assignment: str, said: str) -> None:
+def test_a_mistake_is_named(assignment: str, said: str) -> None:
     with pytest.raises(UsageError) as raised:
         requested(PUBLISHED, changes=(assignment,))
     assert said in str(raised.value)

@@ -50,20 +50,20 @@ def said(monkeypatch: pytest.MonkeyPatch, *events: Event, json_lines: bool = Fal
 
 
 def test_the_start_says_what_runs_where(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert said(monkeypatch, START) == ["detcli: cuda:0 in bf16: training 3 epochs, 40 steps each, 32 images a step"]
+    assert said(monkeypatch, START) == ["detcli: cuda:0 in bf16: training 3 epochs, 40 steps each, 32 images per step"]
 
 
-def test_a_resumed_run_says_where_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_says_where_it_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
     (line,) = said(monkeypatch, replace(START, epoch=1, step=12, processes=4))
-    assert line.startswith("detcli: cuda:0 in bf16, 4 processes: going on at step 13 of epoch 2 of 3 epochs")
+    assert line.startswith("detcli: cuda:0 in bf16, 4 processes: continuing at step 13 of epoch 2 of 3 epochs")
 
 
-def test_of_a_run_that_is_whole_no_step_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_complete_run_has_no_steps_left(monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    assert said(monkeypatch, replace(START, epoch=3)) == ["detcli: the run is whole already: no step is left"]
+    assert said(monkeypatch, replace(START, epoch=3)) == ["detcli: the run is complete: no steps left"]
 
 
 def test_each_epoch_is_one_line_that_knows_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_each_epoch_is_one_line_that_knows_the_best(monkeypatch: pytest.MonkeyPa
     ]
 
 
-def test_a_figure_that_there_is_none_of_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_without_a_value_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     metrics: Mapping[str, float | None] = {"AP": 0.5, "AP50": None}
     assert said(monkeypatch, EpochEnded(0, {}, metrics))[0].endswith("epoch 1: loss 0, AP 0.500")
 
@@ -108,27 +108,27 @@ def test_saves_are_for_those_who_want_more_and_notes_for_all(monkeypatch: pytest
 
 def test_the_moving_line_says_where_it_is_and_how_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     view = TrainView(Console())
-    assert "getting ready" in bar_line(view._words(), 80, encoding="utf-8", color=False)
+    assert "preparing" in bar_line(view.progress_text(), 80, encoding="utf-8", color=False)
     view(START)
-    assert "epoch 1/3" in bar_line(view._words(), 80, encoding="utf-8", color=False)
+    assert "epoch 1/3" in bar_line(view.progress_text(), 80, encoding="utf-8", color=False)
     view(step(1, 19))
-    wide = bar_line(view._words(), 140, encoding="utf-8", color=False)
+    wide = bar_line(view.progress_text(), 140, encoding="utf-8", color=False)
     assert wide.startswith("epoch 2/3  step 20/40")
     for word in ("50%", "loss 12.5", "lr 0.0002", "1.3 GB", "12.3/s", " left"):
         assert word in wide
     view(ValidationStarted(1, 100))
     for _ in range(25):
         view(Validated())
-    assert bar_line(view._words(), 80, encoding="utf-8", color=False).startswith("evaluating 25/100 images")
+    assert bar_line(view.progress_text(), 80, encoding="utf-8", color=False).startswith("evaluating 25/100 images")
 
 
 def test_without_a_terminal_the_same_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     view = TrainView(Console())
-    assert view._plain()[0] == "getting ready"
+    assert view._plain()[0] == "preparing"
     view(START)
     view(step(0, 0, memory=0))
     sentence, numbers = view._plain()
-    assert sentence.startswith("epoch 1 of 3, step 1 of 40, loss 12.5, lr 0.0002, 12.3 images a second, ")
+    assert sentence.startswith("epoch 1 of 3, step 1 of 40, loss 12.5, lr 0.0002, 12.3 images per second, ")
     assert sentence.endswith(" left")
     assert (numbers["epoch"], numbers["loss"], numbers["memory_bytes"]) == (0, 12.5, None)
     view(ValidationStarted(0, 100))
@@ -181,7 +181,7 @@ def test_the_end_says_how_good_it_is_and_what_to_do_next(monkeypatch: pytest.Mon
     ]
 
 
-def test_without_images_to_judge_by_there_is_no_best(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_validation_set_there_is_no_best_model(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = closing(monkeypatch, result(best=None, best_epoch=None, metrics=None))
     assert lines[0] == "3 epochs in 12 s -> runs/a run/last"
 

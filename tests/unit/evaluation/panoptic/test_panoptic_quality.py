@@ -25,7 +25,7 @@ def tally(*pairs: tuple[SegmentTable, SegmentTable | None]) -> PanopticAccumulat
 GROUND_TRUTH = image(["1111", "1111", "2222", "33.."], {1: THING, 2: STUFF, 3: THING})
 
 
-def test_the_truth_itself_is_perfect() -> None:
+def test_the_ground_truth_itself_is_perfect() -> None:
     quality = tally((GROUND_TRUTH, GROUND_TRUTH)).mean([THING, OTHER, STUFF])
     assert (quality.pq, quality.sq, quality.rq, quality.classes) == (1.0, 1.0, 1.0, 2)
 
@@ -49,21 +49,21 @@ def test_half_of_the_union_is_not_enough() -> None:
     assert (count.true_positives, count.false_positives, count.false_negatives) == (0, 1, 1)
 
 
-def test_the_right_place_with_the_wrong_name_is_missed_and_wrong() -> None:
+def test_another_class_is_a_false_negative_and_a_false_positive() -> None:
     found = image(["1111", "1111", "2222", "33.."], {1: OTHER, 2: STUFF, 3: THING})
     counted = tally((GROUND_TRUTH, found))
     assert (counted.counts[OTHER].false_positives, counted.counts[OTHER].true_positives) == (1, 0)
     assert (counted.counts[THING].false_negatives, counted.counts[THING].true_positives) == (1, 1)
 
 
-def test_pixels_that_are_nobodys_do_not_count_against_a_segment() -> None:
+def test_unlabeled_pixels_do_not_lower_the_iou() -> None:
     ground_truth = image(["11..", "11.."], {1: THING})
     found = image(["2222", "22.."], {2: THING})
     count = tally((ground_truth, found)).counts[THING]
     assert (count.true_positives, count.iou) == (1, 1.0), "two pixels over nothing leave the union"
 
 
-def test_what_lies_mostly_on_nothing_or_on_a_crowd_of_its_kind_is_not_wrong() -> None:
+def test_segments_on_unlabeled_pixels_or_crowds_are_ignored() -> None:
     ground_truth = image(["1111", "2222", "...."], {1: STUFF, 2: THING}, crowds=(2,))
     on_crowd = image([".3..", "3333", "...."], {3: THING})
     on_nothing = image(["...3", "....", "3333"], {3: THING})
@@ -73,13 +73,13 @@ def test_what_lies_mostly_on_nothing_or_on_a_crowd_of_its_kind_is_not_wrong() ->
         assert (count.false_positives, count.false_negatives, count.true_positives) == (wrong, 0, 0)
 
 
-def test_an_image_without_results_is_missed_as_a_whole() -> None:
+def test_an_image_without_results_has_only_false_negatives() -> None:
     counted = tally((GROUND_TRUTH, None))
     assert (counted.counts[THING].false_negatives, counted.counts[STUFF].false_negatives, counted.images) == (2, 1, 1)
     assert counted.mean([THING]).pq == 0.0
 
 
-def test_nothing_true_and_nothing_found_is_no_figure() -> None:
+def test_no_segments_on_both_sides_give_no_metric() -> None:
     quality = PanopticAccumulator().mean([THING])
     assert (quality.pq, quality.classes) == (None, 0)
 

@@ -113,7 +113,7 @@ def stepped(optimizer: Optimizer, seeds: range) -> None:
         optimizer.adamw.step()
 
 
-def test_an_optimizer_goes_on_from_its_state_to_the_last_bit() -> None:
+def test_an_optimizer_continues_from_its_state_bit_by_bit() -> None:
     config = tiny()
     straight, halted = FAMILY.build(config), FAMILY.build(config)
     halted.load_state_dict(straight.state_dict())

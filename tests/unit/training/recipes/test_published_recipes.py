@@ -31,7 +31,7 @@ def test_both_families_share_what_was_published_of_both(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DETR)
-def test_detr_learns_as_published_from_scratch_and_more_briefly_from_learned_weights(name: str) -> None:
+def test_detr_recipes_are_the_published_ones(name: str) -> None:
     recipe = recipe_for(name, scratch=True)
     assert (recipe.lr, recipe.backbone_lr, recipe.batch) == (1e-4, 1e-4, 64)
     assert schedule(recipe) == (300, "step", (200,), 0.1)
@@ -42,7 +42,7 @@ def test_detr_learns_as_published_from_scratch_and_more_briefly_from_learned_wei
 
 
 @pytest.mark.parametrize("name", DEFORMABLE)
-def test_deformable_detr_learns_as_published(name: str) -> None:
+def test_deformable_detr_recipes_are_the_published_ones(name: str) -> None:
     recipe = recipe_for(name)
     assert (recipe.lr, recipe.backbone_lr, recipe.batch) == (2e-4, 2e-5, 32)
     assert schedule(recipe) == (50, "step", (40,), 0.1)
@@ -89,7 +89,7 @@ def test_the_stem_and_the_first_stage_keep_what_imagenet_taught_them(family: str
     }
 
 
-def test_where_is_looked_learns_at_a_tenth() -> None:
+def test_sampling_offsets_train_at_a_tenth_of_the_rate() -> None:
     from tests.helpers.deformable_detr_samples import tiny
 
     family = FAMILIES["deformable_detr"]
@@ -116,7 +116,7 @@ def test_the_drop_moves_with_the_number_of_epochs() -> None:
         ({"zoom_out": 1}, "zoom_out is 1"),
         ({"multi_scale_repeat": 20}, "multi_scale_repeat is 20"),
         ({"longest_edge": 700}, "800 is above longest_edge = 700"),
-        ({"crop_sides": [600, 384]}, "crop_sides with the least first"),
+        ({"crop_sides": [600, 384]}, "crop_sides with the smallest first"),
         ({"crop_edges": []}, "random_crop needs crop_edges"),
         ({"mask_head": 1}, "mask_head is 1; it must be true or false"),
         ({"shortest_edges": [0]}, "shortest_edges is [0]"),

@@ -40,7 +40,7 @@ def test_a_configuration_has_the_recipe_of_the_published_one_like_it(letter: str
     assert recipe_of(FAMILIES["dfine"], published_config(letter, ["a", "b"])) == recipe_for(f"dfine-{letter}")  # type: ignore[arg-type]
 
 
-def test_what_has_seen_objects365_learns_briefly_and_without_warming_up() -> None:
+def test_objects365_recipes_are_short_and_without_warm_up() -> None:
     recipe = recipe_for("dfine-m-obj2coco")
     assert (recipe.epochs, recipe.stop_augmentation_epoch, recipe.warmup_steps, recipe.ema_warmup_steps) == (
         56,
@@ -51,7 +51,7 @@ def test_what_has_seen_objects365_learns_briefly_and_without_warming_up() -> Non
     assert recipe_for("dfine-m-obj365") == recipe
 
 
-def test_from_scratch_the_whole_backbone_learns() -> None:
+def test_from_scratch_the_complete_backbone_is_trained() -> None:
     for letter in "nsmlx":
         recipe = recipe_for(f"dfine-{letter}", scratch=True)
         assert recipe.backbone_lr == recipe.lr
@@ -91,14 +91,14 @@ def test_the_end_of_augmentation_moves_with_the_number_of_epochs() -> None:
         ({"flip": 1.01}, "flip is 1.01; it must be a number from 0 to 1"),
         ({"schedule": "cosin"}, "did you mean 'cosine'"),
         ({"betas": [0.9]}, "a list of 2 numbers"),
-        ({"image_size": [64, "64"]}, "each of it an integer"),
+        ({"image_size": [64, "64"]}, "each item an integer"),
         ({"frozen": "backbone."}, "frozen is 'backbone.'; it must be a list"),
         ({"network": {"depths": [1]}}, "a table of numbers"),
-        ({"batch": 9, "accumulate": 2}, "batch 9 does not divide"),
+        ({"batch": 9, "accumulate": 2}, "batch 9 cannot be divided"),
         ({"schedule": "step"}, "needs milestone_epochs"),
     ],
 )
-def test_a_slip_is_named_with_the_file_and_the_field(changes: dict[str, object], words: str) -> None:
+def test_a_mistake_is_named_with_file_and_field(changes: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError) as caught:
         Recipe().merged(changes, "'my.toml'")
     assert words in str(caught.value)

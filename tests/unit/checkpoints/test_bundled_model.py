@@ -1,4 +1,4 @@
-"""A model that comes with detcli: found without a cache or a network, neither fetched nor removed."""
+"""A bundled model: found without a cache or a network, neither downloaded nor removed."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The model that comes with detcli, as it really lies in the package."""
+"""The bundled model as it is in the package."""
 
 import contextlib
 import io

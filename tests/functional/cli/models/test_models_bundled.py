@@ -1,4 +1,4 @@
-"""`detcli models`, `download` and `detect` on the model that comes with detcli."""
+"""`detcli models`, `download` and `detect` with the bundled model."""
 
 import json
 import shutil

@@ -47,9 +47,9 @@ def name_of_resnet(config: ResNetConfig) -> str:
 
 
 def _is_dilated(hints: ConversionHints) -> bool:
-    said = hints.dilation if hints.dilation is not None else hints.args.get("dilation")
-    if isinstance(said, bool):
-        return said
+    dilation = hints.dilation if hints.dilation is not None else hints.args.get("dilation")
+    if isinstance(dilation, bool):
+        return dilation
     raise UnsupportedModelError(
         "the file does not say whether the last stage of the backbone is dilated (DC5); convert it with `dilation`"
     )

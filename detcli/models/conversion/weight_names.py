@@ -108,9 +108,9 @@ def make_state(
 def check_training_form(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     """Raise ValueError where a state dict is not that of a complete network in training form."""
     if state.keys() != expected.keys():
-        odd = min(state.keys() ^ expected.keys())
+        first = min(state.keys() ^ expected.keys())
         raise ValueError(
-            f"only the state of a complete network in training form can be written; '{odd}' does not match"
+            f"only the state of a complete network in training form can be written; '{first}' does not match"
         )
 
 

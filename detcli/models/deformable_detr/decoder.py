@@ -58,7 +58,7 @@ class DeformableDecoder(nn.Module):
 
     def forward(
         self,
-        queries_in: DecoderQueries,
+        initial: DecoderQueries,
         tokens: Tensor,
         ratios: Tensor | None,
         shapes_hw: Shapes,
@@ -72,11 +72,11 @@ class DeformableDecoder(nn.Module):
         ratios   [B, L, 2] fraction of each map's width and height that is image; None: all
         padding  bool [B, S], True where a token is padding; None: no padding
         """
-        states, references, positions = queries_in.queries, queries_in.references, queries_in.positions
+        states, references, positions = initial.queries, initial.references, initial.positions
         cells: ReferenceCells | None = None
         output = DeformableDecoderOutput()
         for index, layer in enumerate(cast("list[DeformableDecoderLayer]", [*self.layers])):
-            answers = self.training or details or index + 1 == len(self.layers)
+            predicts = self.training or details or index + 1 == len(self.layers)
             if cells is None or self.refine:
                 cells = ReferenceCells.from_references(_on_levels(references, ratios, len(shapes_hw)), shapes_hw)
             states, weights, cross = layer(states, positions, cells, tokens, shapes_hw, padding, details=details)
@@ -85,9 +85,9 @@ class DeformableDecoder(nn.Module):
                 output.attentions.append(weights)
                 output.cross_attentions.append(cross)
             head = index if self.refine else 0
-            if self.refine or answers:
+            if self.refine or predicts:
                 boxes = refined_boxes(references, self.box_heads[head](states))
-            if answers:
+            if predicts:
                 output.logits.append(self.class_heads[head](states))
                 output.boxes_cxcywh.append(boxes)
             if self.refine:

@@ -109,7 +109,7 @@ def write_weights(state: Mapping[str, Tensor], config: DeformableDetrConfig) -> 
 
 def _by_our_names(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) -> tuple[dict[str, str], list[str]]:
     """Our names -> the file's, and names of the file that are not used."""
-    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
     unexpected: list[str] = []
     heads: dict[tuple[str, int, str], str] = {}
     for source in tensors:
@@ -122,9 +122,9 @@ def _by_our_names(tensors: Mapping[str, Tensor], config: DeformableDetrConfig) -
                 unexpected.append(source)
             elif below or head not in heads:  # if the file has both, transformers' decoder reads its own
                 heads[head] = source
-        elif (name := _ours(source, config)) is None or _differs(tensors, source, found.setdefault(name, source)):
+        elif (name := _ours(source, config)) is None or _differs(tensors, source, sources.setdefault(name, source)):
             unexpected.append(source)
-    return found | _heads_by_our_names(heads, config), unexpected
+    return sources | _heads_by_our_names(heads, config), unexpected
 
 
 def _differs(tensors: Mapping[str, Tensor], source: str, first: str) -> bool:
@@ -134,7 +134,7 @@ def _differs(tensors: Mapping[str, Tensor], source: str, first: str) -> bool:
 
 def _heads_by_our_names(heads: Mapping[tuple[str, int, str], str], config: DeformableDetrConfig) -> dict[str, str]:
     """Our names of heads -> the file's, for heads by kind, index and rest of the name."""
-    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
     several = {
         kind for kind, index, _ in heads if index
     }  # for these kinds, a missing head is an error and not a shared head
@@ -142,8 +142,8 @@ def _heads_by_our_names(heads: Mapping[tuple[str, int, str], str], config: Defor
         for index in range(_count(config)):
             source = heads.get((kind, index if kind in several else 0, rest))
             if source is not None:
-                found[_our_head(kind, index, rest, config)] = source
-    return found
+                sources[_our_head(kind, index, rest, config)] = source
+    return sources
 
 
 def _count(config: DeformableDetrConfig) -> int:

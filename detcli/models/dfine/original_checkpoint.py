@@ -106,7 +106,7 @@ def _config(tensors: Mapping[str, Tensor], labels: tuple[str, ...]) -> DFineConf
     shape(_POINTS, 1)
     points = _points(tensors[_POINTS])
     offsets = shape("decoder.decoder.layers.0.cross_attn.attention_weights.bias", 1)[0]
-    judged = shape("decoder.decoder.lqe_layers.0.reg_conf.layers.0.weight", 2)
+    quality_head = shape("decoder.decoder.lqe_layers.0.reg_conf.layers.0.weight", 2)
     maps = len(backbone.out_indices)
     attending = shape.count("encoder.encoder.")
     if attending not in (0, 1, maps):
@@ -131,8 +131,8 @@ def _config(tensors: Mapping[str, Tensor], labels: tuple[str, ...]) -> DFineConf
         max_num_bins=shape("decoder.dec_bbox_head.0.layers.2.weight", 2)[0] // 4 - 1,
         reg_scale=_scalar(tensors, "decoder.reg_scale"),
         up=_scalar(tensors, "decoder.up"),
-        top_prob_values=judged[1] // 4 - 1,
-        lqe_hidden_dim=judged[0],
+        top_prob_values=quality_head[1] // 4 - 1,
+        lqe_hidden_dim=quality_head[0],
         lqe_layers=shape.count("decoder.decoder.lqe_layers.0.reg_conf.layers."),
         num_denoising=100 if shape.has("decoder.denoising_class_embed.") else 0,
         **_last_layer(shape, layers, width),
@@ -216,9 +216,9 @@ def _named(config: DFineConfig) -> tuple[DFineConfig, Size | None]:
     for size in get_args(Size):
         like = published_config(size, config.labels)
         named = replace(config, hidden_expansion=like.hidden_expansion, depth_mult=like.depth_mult)
-        alike = (named.pyramid_dim, named.bottlenecks) == (config.pyramid_dim, config.bottlenecks)
+        same_pyramid = (named.pyramid_dim, named.bottlenecks) == (config.pyramid_dim, config.bottlenecks)
         free: dict[str, Any] = {name: getattr(config, name) for name in _FREE}
-        if alike and named == replace(like, **free):
+        if same_pyramid and named == replace(like, **free):
             return named, size
     return config, None
 

@@ -112,24 +112,24 @@ def _by_our_names(
     tensors: Mapping[str, Tensor], config: DFineConfig, expected: Mapping[str, Tensor]
 ) -> tuple[dict[str, str], list[str]]:
     """Our names -> the file's, and names of the file that are not used."""
-    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
     unexpected: list[str] = []
     # The decoder's heads first: if the file has both, transformers' forward pass reads those.
     for source in sorted(tensors, key=lambda name: name.startswith(_HEADS)):
         name = _ours(source)
         if name is not None and name in expected:
-            found.setdefault(name, source)
+            sources.setdefault(name, source)
         elif not source.endswith(BATCH_COUNTER) and not _is_surplus(source, config):
             unexpected.append(source)
     for heads in ("decoder.class_heads.", "decoder.corner_heads."):
-        if not any(name.startswith(heads) and not name.startswith(heads + "0.") for name in found):
+        if not any(name.startswith(heads) and not name.startswith(heads + "0.") for name in sources):
             for name in expected:
                 if name.startswith(heads):
                     rest = name.removeprefix(heads).partition(".")[2]
-                    shared = found.get(f"{heads}0.{rest}")
+                    shared = sources.get(f"{heads}0.{rest}")
                     if shared is not None:
-                        found[name] = shared
-    return found, unexpected
+                        sources[name] = shared
+    return sources, unexpected
 
 
 def _ours(name: str) -> str | None:

@@ -46,7 +46,7 @@ class BoxSampling(nn.Module):
         self.weights = nn.Linear(width, total)
         self.offsets_and_weights: nn.Linear | None = None  # both layers merged, after folding
         self.register_buffer("points_scale", torch.tensor([1 / n for n in self.points for _ in range(n)]))
-        _initialise_offsets(self.offsets, self.weights, heads, self.points)
+        _initialize_offsets(self.offsets, self.weights, heads, self.points)
 
     def forward(self, queries: Tensor, boxes: Tensor, values: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Compute the attention.
@@ -103,7 +103,7 @@ class DeformableAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
         self.offsets_and_weights: nn.Linear | None = None  # both layers merged, after folding
-        _initialise_offsets(self.offsets, self.weights, heads, (points,) * levels)
+        _initialize_offsets(self.offsets, self.weights, heads, (points,) * levels)
         for projection in (self.value, self.output):
             nn.init.xavier_uniform_(projection.weight)
             nn.init.zeros_(projection.bias)
@@ -119,8 +119,8 @@ class DeformableAttention(nn.Module):
         """Compute the attention.
 
         queries    [B, Q, D], positions added
-        cells        of the queries
-        values     [B, S, D] of `values`
+        cells      reference points or boxes of the queries
+        values     [B, S, D] from `values`
         shapes_hw  of the L maps
         returns    [B, Q, D], and the weights [B, Q, M, L, P]
         """
@@ -145,7 +145,7 @@ class DeformableAttention(nn.Module):
             del self.offsets, self.weights
 
     def _offsets_and_weights(self, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Offsets [B, Q, 2, M, L, P] in cells, or in what an cells reaches, and weights [B, Q, M * L * P] as logits."""
+        """Offsets [B, Q, 2, M, L, P] in cells or in units of `offset_scale`, and weights [B, Q, M * L * P] as logits."""
         shape = (self.heads, self.levels, self.points)
         if self.offsets_and_weights is None:
             offsets = self.offsets(queries).unflatten(-1, (*shape, 2)).movedim(-1, 2)
@@ -193,7 +193,7 @@ def _planes(pairs: Tensor) -> Tensor:
     return pairs.mT[:, :, :, None, :, None]
 
 
-def _initialise_offsets(offsets: nn.Linear, weights: nn.Linear, heads: int, points: Sequence[int]) -> None:
+def _initialize_offsets(offsets: nn.Linear, weights: nn.Linear, heads: int, points: Sequence[int]) -> None:
     """Initialize offsets with a direction for each head and one step more for each point, and weights with zeros."""
     # Always on the CPU: arithmetic on meta tensors would import torch's compiler.
     angles = torch.arange(heads, device="cpu") * (2 * math.pi / heads)
@@ -233,9 +233,9 @@ def sample(
     batch, queries, heads = locations.shape[:3]
     by_level = torch.split(locations.transpose(1, 2).flatten(0, 1), list(points), dim=2)  # [B * M, Q, points, 2] each
     sample_level = _bilinear if method == "default" else _nearest
-    found = torch.cat([sample_level(value, at) for value, at in zip(values, by_level, strict=True)], dim=-1)
+    sampled = torch.cat([sample_level(value, at) for value, at in zip(values, by_level, strict=True)], dim=-1)
     by_head = weights.transpose(1, 2).flatten(0, 1)[:, None]  # [B * M, 1, Q, P]
-    mixed = (found * by_head).sum(-1)  # [B * M, D / M, Q]
+    mixed = (sampled * by_head).sum(-1)  # [B * M, D / M, Q]
     return mixed.view(batch, heads * mixed.shape[1], queries).mT
 
 

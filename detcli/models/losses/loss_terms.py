@@ -13,7 +13,7 @@ def varifocal(
     """Varifocal loss of classes, whose target is the quality (IoU) of the predicted box.
 
     logits   [A, Q, K] before sigmoid
-    indices   indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
+    indices  indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
     quality  of the box at each of the indices, from 0 to 1; the target is 0 everywhere else
     returns  [A], summed over queries and classes
 
@@ -31,7 +31,7 @@ def focal(logits: Tensor, indices: tuple[Tensor, ...], *, alpha: float = 0.25, g
     """Focal loss of classes, whose target is 1 at the indices and 0 everywhere else.
 
     logits   [A, Q, K] before sigmoid
-    indices   indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
+    indices  indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
     returns  [A], summed over queries and classes
 
     Source: RetinaNet (Lin et al. 2017), equation 5.
@@ -45,8 +45,8 @@ def cross_entropy(logits: Tensor, indices: tuple[Tensor, ...], *, no_object_weig
     """Cross-entropy with the ground-truth class at the indices, and with "no object" everywhere else.
 
     logits   [A, Q, K + 1] before softmax, the last one of "no object"
-    indices   indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
-    no_object_weight  the weight of queries that answer for no box; others have the weight 1
+    indices  indices into logits, one tensor per dimension: the ground-truth class of each query that has a box
+    no_object_weight  the weight of queries without a box; others have the weight 1
     returns  [A], summed over queries
 
     Source: DETR (Carion et al. 2020), section 3.1.
@@ -64,8 +64,8 @@ def box_terms(boxes_cxcywh: Tensor, targets_cxcywh: Tensor) -> tuple[Tensor, Ten
 
     returns the L1 distance of center and size, 1 - GIoU, and the IoU (without gradient)
     """
-    overlap, generalised = iou_and_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(targets_cxcywh))
-    return (boxes_cxcywh - targets_cxcywh).abs().sum(-1), 1 - generalised, overlap.detach()
+    overlap, generalized = iou_and_giou(cxcywh_to_xyxy(boxes_cxcywh), cxcywh_to_xyxy(targets_cxcywh))
+    return (boxes_cxcywh - targets_cxcywh).abs().sum(-1), 1 - generalized, overlap.detach()
 
 
 def mask_terms(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:

@@ -52,7 +52,7 @@ def read(tensors: dict[str, Tensor], hints: ConversionHints = HINTS) -> Converte
     return original
 
 
-def read_whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def read_completely(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     original = read(tensors)
     return FAMILY.read_weights(original.tensors, original.config)
 
@@ -146,4 +146,4 @@ def test_names_of_another_repository_give_none() -> None:
 def test_tensors_that_do_not_fit_are_named(change: dict[str, Tensor | None], sentence: str) -> None:
     changed = {name: tensor for name, tensor in {**saved(tiny()), **change}.items() if tensor is not None}
     with pytest.raises(DamagedModelError, match=sentence):
-        read_whole(changed)
+        read_completely(changed)

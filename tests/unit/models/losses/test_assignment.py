@@ -20,15 +20,15 @@ SHAPES = [(5, 3), (3, 3), (3, 6), (4, 0), (0, 4), (1, 1)]  # queries, ground-tru
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_other_assignment_is_cheaper(shape: tuple[int, int]) -> None:
     cost = np.random.default_rng(0).normal(size=shape)
-    queries, boxes_matched = match(cost)
+    queries, boxes = match(cost)
     few, many = sorted(shape)
     long = cost if shape[1] == many else cost.T
     cheapest = min(
         (sum(long[i, j] for i, j in enumerate(columns)) for columns in itertools.permutations(range(many), few)),
         default=0.0,
     )
-    assert len(queries) == len(boxes_matched) == few
-    assert cost[queries, boxes_matched].sum() == pytest.approx(cheapest)
+    assert len(queries) == len(boxes) == few
+    assert cost[queries, boxes].sum() == pytest.approx(cheapest)
     assert sorted(queries) == list(queries)
 
 
@@ -39,8 +39,8 @@ def test_layers_and_images_are_assigned_as_scipy_does() -> None:
     for layer in range(2):
         expected, first = [], 0
         for image, count in enumerate(counts):
-            queries, boxes_matched = linear_sum_assignment(costs[layer, image, :, :count].numpy())
-            expected += [(image * 6 + q, first + t) for q, t in zip(queries, boxes_matched, strict=True)]
+            queries, boxes = linear_sum_assignment(costs[layer, image, :, :count].numpy())
+            expected += [(image * 6 + q, first + t) for q, t in zip(queries, boxes, strict=True)]
             first += count
         assert list(zip(assignment.queries[layer], assignment.targets[layer], strict=True)) == expected
 

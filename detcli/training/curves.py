@@ -141,7 +141,7 @@ def _draw_metrics(axes: "Axes", lines: Sequence[Line]) -> None:
         axes.plot(
             [line["step"] for line in selected], [line["metrics"][name] for line in selected], marker=".", label=name
         )
-    axes.set_title("of the moving average, judged" if lines else "nothing was judged")
+    axes.set_title("metrics of the moving average" if lines else "not evaluated")
     axes.set_ylim(0, 1)
     if lines:
         axes.legend()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class TrainingStarted:
     """The run is set up; the first step comes next.
 
-    epochs, steps_per_epoch  of the whole run
+    epochs, steps_per_epoch  of the complete run
     epoch, step              where it starts: 0; later in a resumed run, where epoch may equal epochs
     images, val_images   number of images; None if nothing is evaluated
     batch                    total batch size

@@ -67,7 +67,9 @@ def read_panoptic(path: Path, kind: Kind = "results") -> PanopticFile:
     """
     document = read_coco_json(path, kind=kind)
     entries = document.get("annotations") if isinstance(document, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(one, dict) and "segments_info" in one for one in entries):
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and "segments_info" in entry for entry in entries
+    ):
         raise DataError(f"'{path}' is not a file of COCO panoptic {kind}: its annotations have no 'segments_info'")
     read: dict[int, tuple[str, dict[int, int], frozenset[int]]] = {}
     for number, entry in enumerate(entries):

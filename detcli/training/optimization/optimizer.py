@@ -81,7 +81,7 @@ def learning_groups(groups: Sequence[ParameterGroup], frozen: Sequence[str]) -> 
 def schedule_factor(recipe: Recipe, step: int, *, epoch: int, total_steps: int) -> float:
     """The factor of the learning rates in a step.
 
-    step          from 0, over the whole run
+    step          from 0, over the complete run
     epoch         it belongs to, from 0
     total_steps  of the run
 

@@ -13,8 +13,8 @@ from detcli.tracking.byte_track import LOW_THRESHOLD, Tracker, TrackerSettings
 DEFAULT = TrackerSettings.of_threshold(DEFAULT_THRESHOLD)
 
 
-def figures(level: str, errors: str, *, seeds: int = 3, rate: float = 30.0) -> TrackingMetrics:
-    judged = []
+def metrics(level: str, errors: str, *, seeds: int = 3, rate: float = 30.0) -> TrackingMetrics:
+    sequences = []
     for seed in range(seeds):
         shapes, tracker = ShapeSequence(level, seed, rate=rate, frames=round(4 * rate)), Tracker(DEFAULT)
         rng, frames = np.random.default_rng(seed), []
@@ -22,12 +22,12 @@ def figures(level: str, errors: str, *, seeds: int = 3, rate: float = 30.0) -> T
             true = shapes.ground_truth(index)
             found = detect_with_errors(true, shapes.size_hw, ERRORS[errors], rng, classes=len(shapes.labels))
             frames.append((true, tracker.update(found, shapes.time_s(index))))
-        judged.append(evaluate_tracks(frames))
-    return TrackingMetrics.of_all(judged)
+        sequences.append(evaluate_tracks(frames))
+    return TrackingMetrics.of_all(sequences)
 
 
 def test_perfect_detections_miss_only_first_frames() -> None:
-    easy = figures("easy", "none")
+    easy = metrics("easy", "none")
     assert (easy.switches, easy.false_positives) == (0, 0)
     assert easy.idf1 > 0.99
     assert easy.mota > 0.99
@@ -35,14 +35,14 @@ def test_perfect_detections_miss_only_first_frames() -> None:
 
 @pytest.mark.parametrize("rate", [10.0, 30.0])
 def test_the_easy_set_is_above_nine_tenths(rate: float) -> None:
-    easy = figures("easy", "easy", rate=rate)
+    easy = metrics("easy", "easy", rate=rate)
     assert easy.idf1 > 0.95
     assert easy.mota > 0.95
 
 
 def test_the_hard_set_loses_little_more_than_the_detector() -> None:
     """A tenth of the boxes is missed, and a fifth doubtful: without the doubtful ones MOTA could not pass 0.7."""
-    hard = figures("hard", "hard")
+    hard = metrics("hard", "hard")
     assert hard.idf1 > 0.85
     assert hard.mota > 0.82
     assert hard.false_positives < 0.01 * hard.detections

@@ -100,9 +100,9 @@ def test_the_evaluated_model_is_the_saved_model(finished: tuple[TrainingResult, 
     from detcli.evaluation.evaluate_model import evaluate_model
 
     result, _ = finished
-    judged = evaluate_model(load_detector(str(result.run / "last"), threshold=0.0), Rectangles(4, seed=1))
-    assert judged is not None
-    assert judged.metrics.by_name == result.metrics
+    evaluation = evaluate_model(load_detector(str(result.run / "last"), threshold=0.0), Rectangles(4, seed=1))
+    assert evaluation is not None
+    assert evaluation.metrics.by_name == result.metrics
 
 
 def test_transformers_finds_the_same_with_what_was_trained(finished: tuple[TrainingResult, list[Event]]) -> None:

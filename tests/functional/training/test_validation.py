@@ -40,7 +40,7 @@ class Knowing:
 
 
 class PartlyKnown(Rectangles):
-    """Of the first images nobody knows the ground truth, as of one whose size is not known."""
+    """The first images have no known ground truth, like images of unknown size."""
 
     def __init__(self, count: int, *, unknown: int) -> None:
         super().__init__(count)
@@ -55,20 +55,20 @@ class PartlyKnown(Rectangles):
         }
 
 
-def judge(data: Rectangles) -> ValidationResult | None:
+def run_validation(data: Rectangles) -> ValidationResult | None:
     detector = cast("Detector", Knowing(data))
     return validate(detector, data, epoch=0, processes=Processes(), workers=1, stop=StopSignal(), notify=lambda _: None)
 
 
 @pytest.mark.parametrize("unknown", [0, 3])
 def test_images_without_ground_truth_are_left_out(unknown: int) -> None:
-    validation_result = judge(PartlyKnown(8, unknown=unknown))
+    validation_result = run_validation(PartlyKnown(8, unknown=unknown))
     assert validation_result is not None
     assert validation_result.ap == pytest.approx(1)
 
 
 def test_images_that_cannot_be_read_lower_the_metrics() -> None:
-    validation_result = judge(Rectangles(8, broken={1, 2}))
+    validation_result = run_validation(Rectangles(8, broken={1, 2}))
     assert validation_result is not None
     assert validation_result.ap < 0.99
     assert validation_result.notes == (

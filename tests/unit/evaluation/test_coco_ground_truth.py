@@ -1,4 +1,4 @@
-"""Annotations that would be evaluated wrongly in silence are refused, and their culprits named."""
+"""Annotations that would make metrics wrong are refused, and invalid entries are named."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Results meet their images and categories, or somebody hears why not: never a silent zero."""
+"""Results match their images and categories, or an error says why not: never a silent zero."""
 
 from collections.abc import Sequence
 

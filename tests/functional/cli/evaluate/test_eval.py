@@ -87,7 +87,7 @@ def data(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("in/gt.json")
 
 
-def figures(run: Run) -> dict[str, float | None]:
+def metrics(run: Run) -> dict[str, float | None]:
     assert run.code == 0, run.err
     document: dict[str, dict[str, float | None]] = json.loads(run.out)
     return document["metrics"]
@@ -97,12 +97,12 @@ FORMATS = ("out.jsonl", "out.json", "out.csv", "texts", "cr.json")
 
 
 def test_every_format_gives_the_metrics_of_the_model(data: Path, detcli: Detcli, model: Path) -> None:
-    itself = figures(detcli("eval", "-m", model, "--data", data))
+    itself = metrics(detcli("eval", "-m", model, "--data", data))
     assert tuple(itself) == METRIC_NAMES
     assert 0.1 < (itself["AP"] or 0) < 0.9
     for name in FORMATS:
-        judged = figures(detcli("eval", name, "--gt", data))
-        assert judged == pytest.approx(itself, abs=1e-6), name
+        of_file = metrics(detcli("eval", name, "--gt", data))
+        assert of_file == pytest.approx(itself, abs=1e-6), name
 
 
 def test_it_is_what_pycocotools_says_of_the_same_files(
@@ -116,7 +116,7 @@ def test_it_is_what_pycocotools_says_of_the_same_files(
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
-    ours = [-1 if value is None else value for value in figures(detcli("eval", "cr.json", "--gt", data)).values()]
+    ours = [-1 if value is None else value for value in metrics(detcli("eval", "cr.json", "--gt", data)).values()]
     assert ours == pytest.approx(evaluation.stats.tolist(), abs=1e-6)
     capsys.readouterr()
 
@@ -167,7 +167,7 @@ def test_a_failed_gate_is_exit_10_and_the_report_is_written(data: Path, detcli: 
 
 
 def test_an_unreadable_image_is_named_and_is_exit_3(data: Path, detcli: Detcli, model: Path) -> None:
-    whole = figures(detcli("eval", "-m", model, "--data", data))
+    whole = metrics(detcli("eval", "-m", model, "--data", data))
     broken(data.parent / "1.png")
     done = detcli("eval", "-m", model, "--data", data)
     assert done.code == 3, done.err

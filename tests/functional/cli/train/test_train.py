@@ -135,7 +135,7 @@ def test_a_folder_of_a_run_without_a_state_is_free(train: Train, data: Path) -> 
     model = Path("run/last/model.safetensors")
     model.write_bytes(b"random weights")
     refused = train("--data", data, "-o", "run", "-n")
-    assert refused.code == 8, "a model that somebody kept of an older run"
+    assert refused.code == 8, "a model of an older run"
     Path("run/metrics.jsonl").write_bytes(b"")
     assert train("--data", data, "-o", "run", "-n").code == 0
     Path("run/state.safetensors").write_bytes(b"a state")

@@ -124,13 +124,13 @@ def test_a_new_mask_head_is_evaluated_by_its_masks(detcli: Detcli, data: Path) -
     model = without_masks(Path("detector"), write_panoptic_model(Path("model")), ("dog", "zebra", "sky"))
     run = detcli("train", "-m", model, "--masks", "--data", data, "--val", "val/panoptic.json", "-o", "run", *SHORT)
     assert run.code == 0, run.err
-    figures = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["metrics"]
-    judged = detcli(
+    metrics = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["metrics"]
+    evaluated = detcli(
         "eval", "-m", "run/best", "--data", "val/panoptic.json", "--iou-type", "segm", "-f", "json", "-d", "cpu"
     )
-    assert judged.code == 0, judged.err
-    assert json.loads(judged.out)["metrics"] == pytest.approx(figures)
-    assert figures["APl"] is None, "no thing is large"
+    assert evaluated.code == 0, evaluated.err
+    assert json.loads(evaluated.out)["metrics"] == pytest.approx(metrics)
+    assert metrics["APl"] is None, "no thing is large"
 
 
 def test_a_mask_head_is_no_use_to_a_detector_of_other_classes(detcli: Detcli, data: Path) -> None:

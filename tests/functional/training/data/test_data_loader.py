@@ -1,4 +1,4 @@
-"""What is learned from follows from the seed and the position, whoever reads it and whenever."""
+"""Samples depend on the seed and the position, not on the process or thread that reads them."""
 
 from itertools import islice
 

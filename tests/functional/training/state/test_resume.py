@@ -23,7 +23,7 @@ COMPARED = ("last/model.safetensors", "best/model.safetensors", "last/config.jso
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nobody killed."""
+    """A run without interruption."""
     import torch
 
     torch.set_num_threads(1)

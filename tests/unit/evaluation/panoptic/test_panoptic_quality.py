@@ -10,7 +10,7 @@ THING, OTHER, STUFF = 1, 2, 90
 
 
 def image(rows: list[str], categories: dict[int, int], crowds: tuple[int, ...] = ()) -> SegmentTable:
-    """An image of digits: each is a segment, a blank nobody's."""
+    """An image of digits: each is a segment; a dot is unlabeled."""
     ids = np.array([[int(letter) if letter != "." else 0 for letter in row] for row in rows], np.int64)
     return SegmentTable(ids, categories, frozenset(crowds))
 

@@ -1,6 +1,6 @@
-"""The command group, and the border where an error becomes a message and an exit code: here and nowhere else.
+"""The command group, and the only place where an error becomes a message and an exit code.
 
-The table below names every command with its help, so that the overview imports none of them.
+The table of commands holds their help texts, so that `detcli --help` imports no command.
 """
 
 import contextlib
@@ -17,39 +17,36 @@ import click
 
 from detcli.cli.framework.command import Entry, Group, Option, UsageExample
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.help_page import GLOBAL_OPTIONS
 from detcli.errors import DetcliError, DeviceError, OutputError
 from detcli.version import __version__
 
 COMMANDS = {
-    "detect": Entry("detcli.cli.detect.detect:detect", "Find objects in images.", "Detect"),
-    "video": Entry("detcli.cli.detect.video.video:video", "Find objects in videos, cameras and streams.", "Detect"),
-    "segment": Entry(
-        "detcli.cli.detect.segment:segment", "Segment images: panoptic, instance or semantic masks.", "Detect"
+    "detect": Entry("detcli.cli.detect.detect:detect", "Detect objects in images.", "Detect"),
+    "video": Entry(
+        "detcli.cli.detect.video.video:video", "Detect objects in videos, camera images and streams.", "Detect"
     ),
+    "segment": Entry("detcli.cli.detect.segment:segment", "Segment images (panoptic, instance or semantic).", "Detect"),
     "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated images.", "Train"),
     "eval": Entry(
-        "detcli.cli.evaluate.evaluate:evaluate", "Evaluate results or a model against the ground truth.", "Judge"
+        "detcli.cli.evaluate.evaluate:evaluate", "Evaluate predictions or a model against ground truth.", "Evaluation"
     ),
-    "download": Entry(
-        "detcli.cli.models.download:download", "Fetch models now, for later use without a network.", "Models"
-    ),
-    "models": Entry("detcli.cli.models.models:models", "Look after the models on this machine.", "Models"),
-    "demo": Entry(
-        "detcli.cli.setup.demo:demo", "Draw a few images, find what is in them, and show the results.", "Set-up"
-    ),
-    "doctor": Entry("detcli.cli.setup.doctor:doctor", "Look at what this machine can do, and what to mend.", "Set-up"),
-    "completion": Entry("detcli.cli.setup.completion:completion", "Print the completion script of a shell.", "Set-up"),
+    "download": Entry("detcli.cli.models.download:download", "Download models for offline use.", "Models"),
+    "models": Entry("detcli.cli.models.models:models", "Manage local models.", "Models"),
+    "demo": Entry("detcli.cli.setup.demo:demo", "Run an offline demo on synthetic images.", "Setup"),
+    "doctor": Entry("detcli.cli.setup.doctor:doctor", "Check the installation and the environment.", "Setup"),
+    "completion": Entry("detcli.cli.setup.completion:completion", "Print the completion script for a shell.", "Setup"),
 }
 ALIASES = {"predict": "detect"}
 
 OUT_OF_MEMORY = DeviceError.exit_code
 BROKEN_PIPE = 141
-# What file systems refuse of a named file: not a bug, wherever it comes up.
-_REFUSED = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errno.ESTALE)
+# Errors of the file system on a named file: never a bug in detcli.
+_FILE_ERRORS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errno.ESTALE)
 
 
 class Interrupted(BaseException):
-    """A signal asked detcli to end where nothing was running yet that could be finished first."""
+    """A signal arrived while no run was in progress that could finish its batch first."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
@@ -57,7 +54,7 @@ class Interrupted(BaseException):
 
 
 class Program(Group):
-    """The group with the border around it: whatever a command raises ends as one line and an exit code."""
+    """The command group that turns every exception into one line on standard error and an exit code."""
 
     def main(
         self,
@@ -68,7 +65,7 @@ class Program(Group):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> NoReturn:
-        """Run the command that the arguments name, and exit."""
+        """Run the command in `args`, and exit."""
         console = Console()
         words = list(sys.argv[1:] if args is None else args)
         code = self._exit_code(console, words, obj=console, **extra)
@@ -96,12 +93,12 @@ class Program(Group):
             return _detcli_error(console, error)
         except MemoryError as error:
             _trace(console, error)
-            console.error("out of memory", exit_code=OUT_OF_MEMORY, hint="a smaller --batch needs less")
+            console.error("out of memory", exit_code=OUT_OF_MEMORY, hint="a smaller --batch needs less memory")
             return OUT_OF_MEMORY
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
                 return _detcli_error(console, OutputError(f"cannot write: {os.strerror(error.errno)}"))
-            if error.errno in _REFUSED and error.filename is not None:
+            if error.errno in _FILE_ERRORS and error.filename is not None:
                 name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
                 return _detcli_error(console, OutputError(f"cannot use '{name}': {error.strerror}"))
             console.bug(error)
@@ -117,44 +114,42 @@ class Program(Group):
     aliases=ALIASES,
     no_args_is_help=True,
     examples=[
-        UsageExample("boxes in one image, as a table", "detcli detect street.jpg"),
+        UsageExample("detect objects in one image, print a table", "detcli detect street.jpg"),
         UsageExample(
-            "a folder into COCO, with images to look at", "detcli detect images/ -o out.json --save-images drawn/"
+            "a folder, results as COCO, with annotated images", "detcli detect images/ -o out.json --save-images drawn/"
         ),
-        UsageExample(
-            "only people and dogs, with a larger model", "detcli detect images/ -m dfine-x --classes person,dog"
-        ),
-        UsageExample("a video, drawn so that a browser plays it", "detcli video in.mp4 --save-video out.mp4"),
-        UsageExample("what every pixel of an image belongs to", "detcli segment street.jpg --save-images drawn/"),
-        UsageExample("see it work, without a network", "detcli demo"),
-        UsageExample("what this machine can do", "detcli doctor"),
+        UsageExample("only two classes, with a larger model", "detcli detect images/ -m dfine-x --classes person,dog"),
+        UsageExample("an annotated video that plays in a browser", "detcli video in.mp4 --save-video out.mp4"),
+        UsageExample("panoptic segmentation of one image", "detcli segment street.jpg --save-images drawn/"),
+        UsageExample("offline demo", "detcli demo"),
+        UsageExample("check the installation", "detcli doctor"),
     ],
 )
 @click.option(
     "--version",
     cls=Option,
-    section="Screen",
+    section=GLOBAL_OPTIONS,
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=lambda ctx, _, wanted: _show_version(ctx) if wanted else None,
+    callback=lambda ctx, _, is_set: _show_version(ctx) if is_set else None,
     help="Show the version.",
 )
 def cli() -> None:
     """Object detection on the command line.
 
-    Every frame of a source goes through a detector to every sink.
+    Reads images, videos, cameras and streams; writes COCO, JSON Lines, CSV, YOLO and annotated images and videos.
     """
 
 
 def main() -> NoReturn:
-    """The `detcli` command."""
-    _unwind_when_asked_to_end()
+    """Run the `detcli` command."""
+    _raise_on_signals()
     try:
         cli.main()
     except SystemExit as end:
-        # A thread that still reads an image for a run that was interrupted would be torn out of C++ code by the
-        # interpreter's own end, which then aborts. Everything is written and flushed: leave at once.
+        # After an interrupted run, a thread may still decode an image in C++ code; a normal interpreter exit would
+        # abort in that case. All output is written and flushed, so exit immediately.
         if any(thread.daemon for thread in threading.enumerate()):
             os._exit(end.code if isinstance(end.code, int) else 1)
         raise
@@ -172,9 +167,9 @@ def _usage_error(console: Console, error: click.UsageError) -> int:
     message = " ".join(error.format_message().split()).removesuffix(".")
     if isinstance(error, click.NoSuchOption):
         meant = " or ".join(f"'{name}'" for name in error.possibilities or ())
-        message = f"there is no option '{error.option_name}'" + (f": did you mean {meant}?" if meant else "")
+        message = f"unknown option '{error.option_name}'" + (f": did you mean {meant}?" if meant else "")
     where = error.ctx.command_path if error.ctx else "detcli"
-    console.error(message[:1].lower() + message[1:], exit_code=2, hint=f"'{where} --help' shows what can be given")
+    console.error(message[:1].lower() + message[1:], exit_code=2, hint=f"'{where} --help' lists all options")
     return 2
 
 
@@ -190,7 +185,7 @@ def _trace(console: Console, error: BaseException) -> None:
 
 
 def _flushed(console: Console, code: int) -> int:
-    """Empty standard output's buffer while somebody can still be told that it failed; returns the exit code."""
+    """Flush standard output while an error can still be reported; return the exit code."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -199,22 +194,22 @@ def _flushed(console: Console, code: int) -> int:
         code = BROKEN_PIPE
     except OSError as error:
         code = _detcli_error(console, OutputError(f"cannot write to standard output: {error.strerror}"))
-    except ValueError:  # closed by whoever wrote to it
+    except ValueError:  # closed by the command
         return code
-    _forget_standard_output()
+    _discard_standard_output()
     return code
 
 
-def _forget_standard_output() -> None:
-    """Point standard output nowhere, so that the interpreter's own flush at exit says nothing."""
+def _discard_standard_output() -> None:
+    """Redirect standard output to the null device, so that the flush at interpreter exit cannot fail."""
     with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null_device = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null_device, sys.stdout.fileno())
+        os.close(null_device)
 
 
-def _unwind_when_asked_to_end() -> None:
-    """Let SIGTERM and SIGHUP unwind as Ctrl-C does, so that nothing half-made is left; ignored ones stay ignored."""
+def _raise_on_signals() -> None:
+    """Make SIGTERM and SIGHUP raise, as Ctrl-C does, so that temporary files are removed; ignored signals stay ignored."""
 
     def unwind(number: int, _: FrameType | None) -> NoReturn:
         raise Interrupted(number)

@@ -32,7 +32,7 @@ from detcli.cli.framework.console import Console
 @options.sources
 @options.inputs
 @options.model
-@options.where_models_are
+@options.model_location
 @options.detection
 @options.speed
 @options.results
@@ -42,7 +42,7 @@ from detcli.cli.framework.console import Console
 @options.progress
 @pass_console
 def detect(console: Console, /, **given: Any) -> int:
-    """Find objects in images.
+    """Detect objects in images.
 
     SOURCES are images, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one image on
     standard input. Folders are searched with the folders inside them.

@@ -35,8 +35,8 @@ from detcli.cli.framework.console import Console
 )
 @options.sources
 @options.inputs
-@options.model_or(segment_options.DEFAULT_MODEL)
-@options.where_models_are
+@options.model_option(default=segment_options.DEFAULT_MODEL)
+@options.model_location
 @segment_options.segmentation
 @options.speed
 @segment_options.results
@@ -46,7 +46,7 @@ from detcli.cli.framework.console import Console
 @options.progress
 @pass_console
 def segment(console: Console, /, **given: Any) -> int:
-    """Segment images: panoptic, instance or semantic masks.
+    """Segment images (panoptic, instance or semantic).
 
     SOURCES are images, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one image on
     standard input. Folders are searched with the folders inside them.

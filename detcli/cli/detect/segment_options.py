@@ -31,16 +31,9 @@ segmentation = group_of(
         standard="original",
         help="Post-processing rule: original, as DETR was published, or transformers.",
     ),
-    option(
-        "-t",
-        "--threshold",
-        "--conf",
-        section=DETECTION,
-        aliases=("--conf",),
-        type=ScoreType(),
-        metavar="SCORE",
+    options.threshold_option(
         standard="0.85 for panoptic, 0.5 with --rule transformers or instances, else 0",
-        help="Minimum score of a segment; also --conf.",
+        description="Minimum score of a segment; also --conf.",
     ),
     option(
         "--mask-threshold",

@@ -32,7 +32,7 @@ class TerminalOutput:
     def open(self, format_name: str, settings: "SinkSettings") -> "Sink":
         """A sink of this format on standard output."""
         stream: BinaryIO = sys.stdout.buffer
-        if is_terminal(sys.stdout) and self._console.moves():
+        if is_terminal(sys.stdout) and self._console.can_animate():
             stream = cast("BinaryIO", _AboveProgressLine(stream, self._console))
         if format_name != TABLE:
             return open_on_stream(format_name, stream, settings)

@@ -1,4 +1,4 @@
-"""The command tree as plain data: what the manual pages and the completion scripts are made from."""
+"""The command tree as plain data, the source of manual pages and completion scripts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 @dataclass(frozen=True, slots=True)
 class ValueChoices:
-    """What may follow an option or stand in a place: one of the words, a file, a model's name, or nobody knows what."""
+    """Values of an option or argument: fixed words, a file, a folder, a model name, or anything."""
 
     kind: Kind
     words: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class FlagInfo:
 
 @dataclass(frozen=True, slots=True)
 class CommandNode:
-    """A command: its path of names, its help, what it takes and what is below it."""
+    """A command: its path of names, help, options, arguments and subcommands."""
 
     path: tuple[str, ...]
     summary: str
@@ -63,14 +63,14 @@ class CommandNode:
         return self.path[-1]
 
     def walk(self) -> Iterator["CommandNode"]:
-        """Itself and all commands below it."""
+        """Iterate over the command and all its subcommands."""
         yield self
         for child in self.children:
             yield from child.walk()
 
 
 def read_tree(command: click.Command, name: str, parent: click.Context | None = None) -> CommandNode:
-    """The tree below a command. Imports every command of it."""
+    """The tree of a command; imports all its subcommands."""
     ctx = Context(command, info_name=name, parent=parent, **command.context_settings)
     children = []
     aliases: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Completion scripts for bash, zsh and fish, whole and static: pressing TAB starts no Python."""
+"""Completion scripts for bash, zsh and fish; they are static, so pressing TAB starts no Python."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -8,7 +8,7 @@ _NOTE = 'Written by "python -m detcli.cli.docs.generate" from the command tree; 
 
 
 def bash(root: CommandNode) -> str:
-    """For bash 3.2 and newer; where nothing of ours fits, bash completes files."""
+    """The script for bash 3.2 and newer; without a match, bash completes file names."""
     values, flags, words = [], [], []
     for branch in root.walk():
         here = " ".join(branch.path)
@@ -62,7 +62,7 @@ def bash(root: CommandNode) -> str:
 
 
 def _steps(root: CommandNode) -> Iterator[tuple[str, CommandNode]]:
-    """The words that lead from a command to one below it, as patterns."""
+    """Patterns of the words that lead from a command to a subcommand."""
     for branch in root.walk():
         for child in branch.children:
             names = (child.name, *child.aliases)
@@ -70,7 +70,7 @@ def _steps(root: CommandNode) -> Iterator[tuple[str, CommandNode]]:
 
 
 def zsh(root: CommandNode) -> str:
-    """For zsh; sourced, or as `_detcli` in a folder of fpath."""
+    """The script for zsh; sourced, or installed as `_detcli` in a folder of fpath."""
     lines = ["#compdef detcli", f"# {_NOTE}", ""]
     for branch in root.walk():
         lines += _zsh_function(branch)
@@ -133,7 +133,7 @@ def _zsh_text(text: str) -> str:
 
 
 def fish(root: CommandNode) -> str:
-    """For fish."""
+    """The script for fish."""
     lines = [
         f"# fish completion for detcli. {_NOTE}",
         "function __detcli_at --description 'Whether the words so far name this command'",

@@ -1,4 +1,4 @@
-"""Writes man/ and completions/ anew from the command tree: `python -m detcli.cli.docs.generate`, or with --check looks only."""
+"""Generate man/ and completions/ from the command tree: `python -m detcli.cli.docs.generate [--check]`."""
 
 import sys
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ PROJECT = Path(__file__).parents[3]
 
 
 def pages() -> dict[str, str]:
-    """Path below the project's folder -> text, of every generated file; the same on every machine."""
+    """Relative path -> text of every generated file; identical on every machine."""
     root = read_tree(cli, "detcli")
     written = {f"man/{'-'.join(branch.path)}.1": man_page(branch, root) for branch in (root, *root.children)}
     return written | {f"completions/{FILE_NAMES[shell]}": script(root) for shell, script in SHELLS.items()}
 
 
 def outdated(project: Path = PROJECT) -> list[str]:
-    """Generated files that are missing, differ from the command tree, or belong to no command any more."""
+    """Generated files that are missing, out of date, or without a command."""
     wanted = pages()
     there = {path.relative_to(project).as_posix() for path in (*project.glob("man/*"), *project.glob("completions/*"))}
     differing = {name for name, text in wanted.items() if name not in there or _read(project / name) != text}
@@ -40,13 +40,13 @@ def write(project: Path = PROJECT) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the files; with --check only say which are out of date, as the exit code does."""
+    """Write the files; with --check only report files that are out of date, and exit with 1."""
     if "--check" not in arguments:
         write()
         return 0
     stale = outdated()
     for name in stale:
-        print(f"{name} is out of date: run python -m detcli.cli.docs.generate", file=sys.stderr)  # noqa: T201 - a tool's own word
+        print(f"{name} is out of date: run python -m detcli.cli.docs.generate", file=sys.stderr)  # noqa: T201 - a development tool
     return 1 if stale else 0
 
 

@@ -1,4 +1,4 @@
-"""Manual pages in roff (man macros), one a command; the commands of a group share its page."""
+"""Manual pages in roff (man macros), one per command; subcommands share the page of their group."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -59,7 +59,7 @@ def _synopsis(branch: CommandNode) -> Iterator[str]:
 
 
 def _children(branch: CommandNode) -> Iterator[str]:
-    """The commands of a group: those with a page of their own in a line, those of an inner group with their options."""
+    """The commands of a group: one line for each with its own page, full options for subcommands."""
     own_pages = len(branch.path) == 1
     for child in branch.children:
         if own_pages:
@@ -99,7 +99,7 @@ def _environment(branch: CommandNode) -> Iterator[str]:
     yield ".TP"
     yield f"\\fB{_text(prefix)}_\\fIOPTION\\fR"
     yield _text(
-        "The value of an option: its long name in capitals, with underscores for dashes; several values have blanks between."
+        "The value of an option: its long name in capitals, with underscores for dashes; separate several values by spaces."
     )
 
 
@@ -130,7 +130,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Text as roff takes it: nothing in it is a command, and dashes and quotes stay what they are when copied."""
+    """Escape text for roff; dashes and quotes stay correct when copied."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     for character, name in (("'", "aq"), ("`", "ga"), ("^", "ha"), ("~", "ti"), ('"', "dq")):
         escaped = escaped.replace(character, f"\\({name}")

@@ -37,7 +37,7 @@ from detcli.errors import GateError, TooManyFailuresError, UsageError
 @evaluate_options.results
 @evaluate_options.ground_truth
 @evaluate_options.model
-@options.where_models_are
+@options.model_location
 @evaluate_options.filtering
 @options.speed
 @evaluate_options.report

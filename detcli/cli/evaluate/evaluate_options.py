@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
+from detcli.cli.framework import options
 from detcli.cli.framework.options import (
     DETECTION,
     FILE,
     FOLDER,
     IMAGES,
     INPUT,
-    MODEL,
     NEW_FOLDER,
     OUTPUT,
     FormatType,
@@ -32,12 +32,8 @@ ground_truth = group_of(
         standard="by suffix and first bytes",
         late_help=lambda: f"Format of RESULTS: {', '.join(readable_formats())}.",
     ),
-    option(
-        "--data",
-        section=INPUT,
-        type=click.Path(),
-        metavar="DATA",
-        help="Dataset to evaluate a model on: COCO annotations (.json), a folder of them, a YOLO folder, or shapes.",
+    options.data_option(
+        description="Dataset to evaluate a model on: COCO annotations (.json), a folder of them, a YOLO folder, or shapes."
     ),
     option(
         "--images",
@@ -48,35 +44,16 @@ ground_truth = group_of(
         help="Folder that file names of --gt or --data start from.",
     ),
 )
-model = option(
-    "-m",
-    "--model",
-    section=MODEL,
-    metavar="NAME",
+model = options.model_option(
+    default=None,
     standard="dfine-s, with --data",
-    help="Model to evaluate: a name from 'detcli models list', a Hub repository, a folder or a file.",
+    description="Model to evaluate: a name from 'detcli models list', a Hub repository, a folder or a file.",
 )
 filtering = group_of(
-    option(
-        "-t",
-        "--threshold",
-        "--conf",
-        section=DETECTION,
-        aliases=("--conf",),
-        type=ScoreType(),
-        metavar="SCORE",
-        standard="0; for panoptic quality that of the model",
-        help="Minimum score; anything but 0 lowers AP.",
+    options.threshold_option(
+        standard="0; for panoptic quality that of the model", description="Minimum score; anything but 0 lowers AP."
     ),
-    option(
-        "--max-det",
-        section=DETECTION,
-        type=PositiveIntType(1, 100_000),
-        metavar="N",
-        default=300,
-        standard="300",
-        help="Maximum detections per image.",
-    ),
+    options.max_det,
     option(
         "--iou-type",
         section=DETECTION,
@@ -86,28 +63,11 @@ filtering = group_of(
         standard="bbox",
         help="What is evaluated: boxes (bbox), instance masks (segm) or panoptic quality (panoptic).",
     ),
-    option(
-        "--imgsz",
-        section=DETECTION,
-        nargs=2,
-        type=PositiveIntType(min=1),
-        metavar="H W",
-        standard="the model's",
-        help="Input size as H W, or shortest and longest edge for models that keep the aspect ratio.",
-    ),
+    options.imgsz,
 )
 report = group_of(
-    option("-o", "--output", section=OUTPUT, metavar="FILE", help="Write a report with all metrics as JSON."),
-    option(
-        "-f",
-        "--format",
-        "format_name",
-        section=OUTPUT,
-        type=click.Choice(["table", "json"]),
-        metavar="NAME",
-        standard="table on a terminal, json in a pipe",
-        help="Output format: table or json.",
-    ),
+    options.output_option(metavar="FILE", description="Write a report with all metrics as JSON."),
+    options.format_option(["table", "json"], standard="table on a terminal, json in a pipe"),
     option(
         "--save-plots",
         section=OUTPUT,

@@ -1,6 +1,6 @@
-"""The kinds of commands: options in sections, examples under the help, slips answered with what was meant.
+"""Command classes: options in sections, examples below the help, suggestions for typing errors.
 
-Knows click and nothing of detection; importing it costs what click costs.
+Depends only on click, so that it imports quickly.
 """
 
 import os
@@ -14,11 +14,11 @@ import click
 from click.core import ParameterSource
 
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.help_page import SCREEN, HelpPage
+from detcli.cli.framework.help_page import GLOBAL_OPTIONS, HelpPage
 from detcli.cli.framework.text import long_name, suggestion
 from detcli.cli.framework.translate import option_names
 
-# What ultralytics writes as name=value, in detcli's words; other names are looked up among the command's own options.
+# ultralytics' name=value -> detcli option; other names are looked up in the options of the command.
 _ULTRALYTICS = {
     "conf": "--threshold {}",
     "source": "{}",
@@ -34,10 +34,10 @@ _ULTRALYTICS = {
     "show_labels": "--hide-labels",
     "show_conf": "--hide-scores",
 }
-_WIDEST_TERM = 26  # columns of the left side of the page; longer terms have a line of their own
+_WIDEST_TERM = 26  # columns of the option names; the description of a longer one starts on the next line
 _NAME_VALUE = re.compile(r"([a-z][a-z0-9_-]*)=(.*)", re.DOTALL)
 
-# Which source of a value wins where a screen option is given twice, before and after the command.
+# Priority of the sources of a value, for a global option that is set more than once.
 _RANKS = {ParameterSource.DEFAULT_MAP: 1, ParameterSource.ENVIRONMENT: 2, ParameterSource.COMMANDLINE: 3}
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -46,17 +46,17 @@ pass_console = click.make_pass_decorator(Console, ensure=True)
 
 @dataclass(frozen=True, slots=True)
 class UsageExample:
-    """A command line that works, and what for."""
+    """A valid command line and its purpose."""
 
     purpose: str
     line: str
 
 
 class Option(click.Option):
-    """An option that knows its section of the help page.
+    """An option with its section of the help page.
 
-    standard  its default as the page says it; None: there is nothing to say
-    aliases   names of it that are understood and not shown
+    standard  description of the default for the help page, or None
+    aliases   accepted names that the help page does not show
     late_help computes the help text when a page is shown, because it depends on installed plug-ins
     """
 
@@ -75,14 +75,14 @@ class Option(click.Option):
         self.shown = [name for name in self.opts if name not in aliases]
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Its value in the environment, `DETCLI_DETECT_MAX_DET` for `--max-det`: named as the flag, or None."""
+        """Its value from the environment, such as `DETCLI_DETECT_MAX_DET` for `--max-det`, or None."""
         name = long_name(self.opts)
         if not name or ctx.auto_envvar_prefix is None:
             return None
         return os.environ.get(f"{ctx.auto_envvar_prefix}_{name.replace('-', '_').upper()}") or None
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """How the page writes it: `-t, --threshold SCORE`, names that have no letter standing under those that do."""
+        """The name column and the description; long names are aligned with each other."""
         if self.hidden:
             return None
         if self._late_help is not None:
@@ -95,7 +95,7 @@ class Option(click.Option):
 
 
 class Context(click.Context):
-    """click's context, with our help page, and no color where the environment wants none."""
+    """click's context with HelpPage; no color with NO_COLOR or TERM=dumb."""
 
     formatter_class = HelpPage
 
@@ -106,7 +106,7 @@ class Context(click.Context):
 
 
 class Command(click.Command):
-    """A command: its own options in sections, then those of the screen, then examples."""
+    """A command whose help has its options in sections, then the global options, then examples."""
 
     context_class = Context
 
@@ -117,10 +117,10 @@ class Command(click.Command):
         }
         super().__init__(*args, **attributes)
         self.examples = tuple(examples)
-        self.params.extend(_screen_options(reads_settings=not isinstance(self, click.Group)))
+        self.params.extend(_global_options(reads_settings=not isinstance(self, click.Group)))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does; `conf=0.3` and its like are answered with the flag that was meant."""
+        """Parse as click does; `conf=0.3` and similar words raise with the matching option."""
         if not ctx.resilient_parsing and not isinstance(self, click.Group):
             values, rest, _ = self.make_parser(ctx).parse_args(args=list(args))
             for argument in self.params:
@@ -131,7 +131,7 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it; messages name its options from here on."""
+        """Run the command; from now on the console translates argument names to its options."""
         ctx.ensure_object(Console).option_names = option_names(self.params)
         return super().invoke(ctx)
 
@@ -156,9 +156,9 @@ class Command(click.Command):
 class Entry:
     """One line of a command table.
 
-    target   "module:attribute", imported when the command is asked for
+    target   "module:attribute", imported when the command is used
     help     the first sentence of the command's own help
-    section  of the overview
+    section  heading in the overview
     """
 
     target: str
@@ -167,7 +167,7 @@ class Entry:
 
 
 class Group(Command, click.Group):
-    """A group whose commands are imported when they are asked for; unknown ones are answered with the likely ones.
+    """A group that imports its commands on use and suggests similar names for unknown ones.
 
     table    name -> entry, in the order of the overview; commands added by `@group.command()` follow
     aliases  other name -> name
@@ -187,7 +187,7 @@ class Group(Command, click.Group):
         self.aliases = dict(aliases or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names, in the order in which they are shown."""
+        """Names, in the order of the overview."""
         return [*self.table, *(name for name in self.commands if name not in self.table)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -201,13 +201,13 @@ class Group(Command, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the first word names, under its own name."""
+        """The command named by the first word, its name (not an alias), and the other words."""
         command = self.get_command(ctx, args[0])
         if command is not None or ctx.resilient_parsing:
             return (command.name if command else None), command, args[1:]
         refuse_foreign_grammar(self, ctx, args)
         known = [*self.list_commands(ctx), *self.aliases]
-        raise click.UsageError(f"there is no command '{args[0]}'" + suggestion(args[0], known), ctx)
+        raise click.UsageError(f"unknown command '{args[0]}'" + suggestion(args[0], known), ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section, from the table alone."""
@@ -228,29 +228,27 @@ class Group(Command, click.Group):
 
 
 def option_sections(command: click.Command, ctx: click.Context) -> dict[str, list[click.Parameter]]:
-    """The options that help shows, by section; the screen's last."""
+    """The visible options by section, global options last."""
     sections: dict[str, list[click.Parameter]] = {}
     for option in command.get_params(ctx):
         if isinstance(option, click.Option) and not option.hidden:
-            sections.setdefault(getattr(option, "section", SCREEN), []).append(option)
-    if SCREEN in sections:
-        sections[SCREEN] = sections.pop(SCREEN)
+            sections.setdefault(getattr(option, "section", GLOBAL_OPTIONS), []).append(option)
+    if GLOBAL_OPTIONS in sections:
+        sections[GLOBAL_OPTIONS] = sections.pop(GLOBAL_OPTIONS)
     return sections
 
 
 def refuse_foreign_grammar(command: click.Command, ctx: click.Context, words: Sequence[str]) -> None:
-    """Raise a usage error for words like `conf=0.3` that are no files, saying how detcli writes them."""
-    meant, wrong = [], []
+    """Raise a usage error for words like `conf=0.3` that are not files, with the detcli syntax."""
+    corrections, wrong = [], []
     for word in words:
         match = _NAME_VALUE.fullmatch(word)
         if match and not os.path.lexists(word) and (meaning := _meaning(command, *match.groups())):
             wrong.append(word)
-            meant.append(meaning)
+            corrections.append(meaning)
     if wrong:
-        there = "detcli detect " if isinstance(command, click.Group) else ""
-        raise click.UsageError(
-            f"'{' '.join(wrong)}' is another tool's way: did you mean {there}{' '.join(meant)}?", ctx
-        )
+        program = "detcli detect " if isinstance(command, click.Group) else ""
+        raise click.UsageError(f"unknown syntax '{' '.join(wrong)}'; use {program}{' '.join(corrections)}", ctx)
 
 
 def _meaning(command: click.Command, name: str, value: str) -> str | None:
@@ -264,24 +262,26 @@ def _meaning(command: click.Command, name: str, value: str) -> str | None:
     return f"--model {value}" if name == "model" else None
 
 
-def _screen_options(*, reads_settings: bool) -> list[click.Parameter]:
-    """The options every command has, before and after its name."""
+def _global_options(*, reads_settings: bool) -> list[click.Parameter]:
+    """The options that every command accepts, before and after its name."""
 
     def shared(*names: str, **attributes: Any) -> Option:
-        return Option(names, section=SCREEN, is_eager=True, expose_value=False, callback=_set_on_console, **attributes)
+        return Option(
+            names, section=GLOBAL_OPTIONS, is_eager=True, expose_value=False, callback=_set_on_console, **attributes
+        )
 
-    return [  # all eager: how to speak is known before the first complaint
+    return [  # all eager: the message format must be known before the first error
         Option(
             ("--config",),
-            section=SCREEN,
+            section=GLOBAL_OPTIONS,
             metavar="FILE",
             expose_value=False,
             is_eager=True,
             callback=_read_settings if reads_settings else _set_on_console,
-            help="Take values from this TOML file, before ./detcli.toml and the user's.",
+            help="Settings file (TOML); has priority over ./detcli.toml and the user's settings.",
         ),
-        shared("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
-        shared("-v", "--verbose", is_flag=True, help="Say more: model, device, every failure."),
+        shared("-q", "--quiet", is_flag=True, help="Print errors only."),
+        shared("-v", "--verbose", is_flag=True, help="Print more: model, device and every failure."),
         shared(
             "--color",
             type=click.Choice(["auto", "always", "never"]),
@@ -296,7 +296,7 @@ def _screen_options(*, reads_settings: bool) -> list[click.Parameter]:
             metavar="FORMAT",
             default="text",
             standard="text",
-            help="Messages as text, or as json: an object a line.",
+            help="Message format: text, or json with one object per line.",
         ),
         shared("--debug", is_flag=True, help="Show tracebacks."),
     ]

@@ -1,7 +1,6 @@
-"""Words and numbers on a screen: every untrusted word escaped, data apart from talk, one place that prints.
+"""Messages on standard error, with untrusted text escaped.
 
-Standard output carries only data; everything said here goes to standard error. The moving display of a run is
-`progress.py`; while one is shown, `above` takes it off the screen for the time of a write.
+Standard output carries only data. `progress.py` draws the progress bar; `above` hides the bar during a write.
 """
 
 import contextlib
@@ -20,14 +19,14 @@ LogFormat = Literal["text", "json"]
 FAILURES_SHOWN = 20
 _NARROWEST, _WIDEST = 20, 1000  # columns
 
-# Characters that move the cursor, turn the writing direction, join or hide: shown as an escape, never sent.
+# Control, formatting and unassigned characters: shown as escapes.
 _UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _STYLES = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "note": "\x1b[2m"}
 _RESET = "\x1b[0m"
 
 
 def escape(text: str) -> str:
-    r"""Make a text from anywhere safe to show: what is not a plain visible character becomes its escape.
+    r"""Replace every character that is not plainly visible by its escape.
 
     A byte of a file name that is not UTF-8 shows as \xff, ESC as \x1b, a right-to-left override as \u202e.
     """
@@ -42,7 +41,7 @@ def _is_unsafe(char: str) -> bool:
 
 def _escaped(char: str) -> str:
     code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, by surrogateescape
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8 (surrogateescape)
         return f"\\x{code - 0xDC00:02x}"
     if code < 0x100:
         return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char, f"\\x{code:02x}")
@@ -50,16 +49,16 @@ def _escaped(char: str) -> str:
 
 
 class Console:
-    """What is said on standard error, and how: the screen options of the command line set its attributes.
+    """Messages on standard error; the global options set its attributes.
 
-    quiet       only errors
-    verbose     notes too, and every failure
-    color       when lines are colored
-    log_format  plain lines, or one JSON object a line
-    progress    show how far a run is; None: where standard error is a terminal
+    quiet       print errors only
+    verbose     print notes and every failure
+    color       when to color lines
+    log_format  plain lines, or one JSON object per line
+    progress    show progress; None: if standard error is a terminal
     debug       show tracebacks
-    config      file of `--config`, or None
-    above       calls what it is given while no moving line is on the screen
+    config      the file of `--config`, or None
+    above       calls a function while the progress bar is hidden
     """
 
     def __init__(self) -> None:
@@ -76,13 +75,13 @@ class Console:
         self._ranks: dict[str, int] = {}
 
     def configure(self, name: str, value: object, rank: int) -> None:
-        """Set an attribute, unless a source of higher rank has set it: a flag beats the environment, and so on."""
+        """Set an attribute, unless a source of higher rank has set it: command line over environment over file."""
         if rank >= self._ranks.get(name, 0):
             self._ranks[name] = rank
             setattr(self, name, value)
 
     def error(self, message: str, *, exit_code: int | None = None, hint: str | None = None) -> None:
-        """Say what went wrong; the only thing `--quiet` lets through."""
+        """Print an error; errors are printed even with `--quiet`."""
         if self.log_format == "json":
             self._line("error", message, exit_code=exit_code, hint=hint)
             return
@@ -91,22 +90,22 @@ class Console:
             self._write(self._styled("note", escape(hint)))
 
     def warning(self, message: str) -> None:
-        """Say what the user should know although the run continues."""
+        """Print a warning; the run continues."""
         if not self.quiet:
             self._line("warning", message)
 
     def say(self, message: str, **facts: object) -> None:
-        """Say what happened; `facts` are the numbers in it, for JSON logs."""
+        """Print an information; `facts` are its values for JSON logs."""
         if not self.quiet:
             self._line("info", message, **facts)
 
     def note(self, message: str, **facts: object) -> None:
-        """Say what only `--verbose` shows."""
+        """Print a note, only with `--verbose`."""
         if self.verbose and not self.quiet:
             self._line("note", message, **facts)
 
     def summary(self, sentence: str, **facts: object) -> None:
-        """Say the last line of a run."""
+        """Print the last line of a run."""
         if self.quiet:
             return
         if self.log_format == "json":
@@ -115,9 +114,9 @@ class Console:
             self._write(escape(sentence))
 
     def failure(self, file: str, code: str, message: str, *, time_s: float | None = None) -> None:
-        """Name an input that failed; after the first 20 only the count continues, unless `--verbose`.
+        """Print an input that failed; after 20 failures they are only counted, unless `--verbose`.
 
-        time_s  where in a video frames are missing; None: all of the input
+        time_s  time of missing frames in a video; None: the complete input failed
         """
         self.failures += 1
         if self.quiet:
@@ -126,21 +125,21 @@ class Console:
             self._line("failure", message, file=file, code=code, time_s=time_s)
         elif self.verbose or self.failures <= FAILURES_SHOWN:
             where = f"'{file}'" if time_s is None else f"'{file}' at {time_s:.3f} s"
-            done = "; skipped" if time_s is None and code != "gap" else ""  # a lost stream is waited for
+            done = "; skipped" if time_s is None and code != "gap" else ""  # a lost stream is reconnected
             self._line("failure", f"{where}: {message.removesuffix('.')}{done}")
         elif self.failures == FAILURES_SHOWN + 1:
             self._line("failure", "more inputs failed; all of them are in the results")
 
     def bug(self, error: BaseException) -> None:
-        """Say in one line what nobody foresaw."""
+        """Print an unexpected exception in one line."""
         self.trace(error)
         lines = str(error).strip().splitlines()
         what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-        hint = None if self.debug else "this is a bug in detcli; --debug shows where it happened"
+        hint = None if self.debug else "this is a bug in detcli; --debug shows a traceback"
         self.error(what, exit_code=1, hint=hint)
 
     def trace(self, error: BaseException) -> None:
-        """Show where an error happened, with `--debug`."""
+        """Print the traceback, only with `--debug`."""
         if self.debug:
             import traceback
 
@@ -148,21 +147,21 @@ class Console:
                 self._write(escape(line))
 
     def uses_color(self, stream: TextIO | None = None) -> bool:
-        """Whether colors go to a stream: as `--color` says, else on a terminal that wants them."""
+        """Whether a stream gets colors: by `--color`, else if it is a terminal and NO_COLOR is not set."""
         if self.color != "auto":
             return self.color == "always"
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             return False
         return is_terminal(stream or sys.stderr)
 
-    def moves(self) -> bool:
-        """Whether a line may move on standard error."""
+    def can_animate(self) -> bool:
+        """Whether standard error can show a progress bar."""
         if self.log_format == "json" or os.environ.get("TERM") == "dumb":
             return False
         return is_terminal(sys.stderr)
 
     def width(self, stream: TextIO | None = None) -> int:
-        """Columns of a stream's terminal: COLUMNS, else what the terminal says, else 80."""
+        """Width of a stream's terminal: COLUMNS, else the size of the terminal, else 80."""
         columns = os.environ.get("COLUMNS", "")
         try:
             shown = int(columns) if columns.isdecimal() and len(columns) < 10 else 0
@@ -184,7 +183,7 @@ class Console:
         return f"{_STYLES[style]}{text}{_RESET}" if style and self.uses_color() else text
 
     def _write(self, line: str) -> None:
-        if sys.stderr is not None:  # None: closed by whoever started us
+        if sys.stderr is not None:  # None: closed by the parent process
             self.above(lambda: _put(sys.stderr, line))
 
 
@@ -194,13 +193,13 @@ def _at_once(write: Callable[[], Any]) -> Any:
 
 def _put(stream: TextIO, line: str) -> None:
     encoding = stream.encoding or "ascii"
-    with contextlib.suppress(OSError, ValueError, RuntimeError):  # nobody reads it any more: no reason to end a run
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # a closed standard error does not stop a run
         stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         stream.flush()
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody looks at a stream."""
+    """Whether a stream is a terminal."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:  # closed

@@ -1,4 +1,4 @@
-"""The help page: two columns on a wide terminal, one under the other on a narrow one, examples that never break."""
+"""Format of help pages: two columns on a wide terminal, one on a narrow one, and examples that can be copied."""
 
 import shutil
 import textwrap
@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 import click
 from click.formatting import wrap_text
 
-SCREEN = "Screen"  # the section of options that every command has
+GLOBAL_OPTIONS = "Global options"  # section of the options that every command has
 
 _WIDEST = 100  # columns; longer lines are hard to read
 _NARROWEST = 30
-_STACKED_BELOW = 72  # columns; under it descriptions go below the options
+_STACKED_BELOW = 72  # columns; below this width, descriptions are below the options
 
 
 class HelpPage(click.HelpFormatter):
-    """click's formatter with headings that stand out; colors are taken off again where nobody wants them."""
+    """click's formatter with bold headings; click removes the colors if the output is not a terminal."""
 
     def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
         columns = shutil.get_terminal_size().columns
@@ -26,13 +26,13 @@ class HelpPage(click.HelpFormatter):
         self.write(f"{'':>{self.current_indent}}{click.style(heading, bold=True)}\n")
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        """Write the line that shows the order of words."""
+        """Write the usage line."""
         super().write_usage(prog, args, click.style("Usage:", bold=True) + " " if prefix is None else prefix)
 
     def write_dl(
         self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2, *, col_min: int = 0
     ) -> None:
-        """Write terms and their descriptions, in columns of one width or, where that is too narrow, stacked."""
+        """Write terms and descriptions in two columns, or stacked on a narrow terminal."""
         rows = list(rows)
         indent = " " * self.current_indent
         if self.width < _STACKED_BELOW:
@@ -50,7 +50,7 @@ class HelpPage(click.HelpFormatter):
                 self.write(indent + " " * column + line + "\n")
 
     def write_examples(self, examples: Sequence[tuple[str, str]]) -> None:
-        """Write purposes and command lines; a line that does not fit continues after a backslash, so it can be copied."""
+        """Write purposes and command lines; long lines are continued with a backslash, so that they can be copied."""
         if not examples:
             return
         with self.section("Examples"):

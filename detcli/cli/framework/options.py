@@ -1,4 +1,4 @@
-"""Options written once, worded the same in every command, in the sections of the help page."""
+"""Options that several commands share, each with one definition, and the sections of the help page."""
 
 import math
 import re
@@ -11,19 +11,21 @@ import click
 
 from detcli.cli.framework.command import Decorator, Option
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.help_page import SCREEN
+from detcli.cli.framework.help_page import GLOBAL_OPTIONS
 from detcli.io.results.formats import FORMATS, suffixes_of, writable_formats
 
 INPUT, MODEL, DETECTION, SPEED, OUTPUT, IMAGES, RUN = (
     "Input",
     "Model",
-    "What is kept",
+    "Filtering",
     "Speed",
     "Results",
-    "Images drawn",
+    "Visualization",
     "Run",
 )
 DEFAULT_MODEL = "dfine-s"
+_MODEL_HELP = "A name from 'detcli models list', a Hub repository, a folder or a file."
+_IMGSZ_HELP = "Input size as H W, or shortest and longest edge for models that keep the aspect ratio."
 
 
 class ScoreType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
@@ -32,7 +34,7 @@ class ScoreType(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
     name = "score"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it, or fail."""
+        """Read the value, or fail."""
         try:
             number = float(value)
         except (TypeError, ValueError):
@@ -43,10 +45,10 @@ class ScoreType(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
 
 
 class PositiveIntType(click.IntRange):
-    """A integer within bounds."""
+    """An integer within bounds."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it, or fail in words."""
+        """Read it, or fail with the bounds."""
         try:
             return int(super().convert(value, param, ctx))
         except click.BadParameter:
@@ -55,17 +57,17 @@ class PositiveIntType(click.IntRange):
 
 
 class CommaSeparatedType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """Words with commas between them; a list in a settings file."""
+    """Comma-separated words; a list in a settings file."""
 
     name = "list"
     takes_list = True
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Split it, or fail where nothing is named."""
+        """Split the value, or fail if it is empty."""
         parts = value.split(",") if isinstance(value, str) else [str(part) for part in value]
         words = tuple(part.strip() for part in parts if part.strip())
         if not words:
-            self.fail("names nothing", param, ctx)
+            self.fail("the list is empty", param, ctx)
         return words
 
 
@@ -75,7 +77,7 @@ class BatchSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in ne
     name = "batch"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        """Read it, or fail."""
+        """Read the value, or fail."""
         if value == "auto":
             return None
         try:
@@ -88,14 +90,14 @@ class BatchSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in ne
 
 
 class DeviceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """A name of a device; whether this machine has it is found out when the model is loaded."""
+    """The name of a device; loading a model checks that the device exists."""
 
     name = "device"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check its form."""
+        """Check the form of the name."""
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", value):
-            self.fail(f"{value[:40]!r} is none of auto, cpu, cuda, cuda:0, mps", param, ctx)
+            self.fail(f"{value[:40]!r} is not a device: use auto, cpu, cuda, cuda:0 or mps", param, ctx)
         return str(value)
 
 
@@ -105,7 +107,7 @@ def option(*names: str, section: str, **attributes: Any) -> Decorator:
 
 
 def group_of(*decorators: Decorator) -> Decorator:
-    """Several options as one decorator, in the order in which help shows them."""
+    """Combine several options into one decorator, in the order of the help page."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for decorator in reversed(decorators):
@@ -116,30 +118,29 @@ def group_of(*decorators: Decorator) -> Decorator:
 
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
-NEW_FOLDER = click.Path(path_type=Path)  # an output: that a file is in its place is told as of every output
+NEW_FOLDER = click.Path(path_type=Path)  # an output; an existing file is reported by the output checks
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-def model_or(default: str) -> Decorator:
-    """The model, another one where none is named."""
+def model_option(*, default: str | None, standard: str | None = None, description: str = _MODEL_HELP) -> Decorator:
+    """Return --model with its default; `standard` describes the default in the help page."""
     return option(
-        "-m",
-        "--model",
-        section=MODEL,
-        metavar="NAME",
-        default=default,
-        standard=default,
-        help="A name from 'detcli models list', a Hub repository, a folder or a file.",
+        "-m", "--model", section=MODEL, metavar="NAME", default=default, standard=standard or default, help=description
     )
 
 
-model = model_or(DEFAULT_MODEL)
+model = model_option(default=DEFAULT_MODEL)
 revision = option("--revision", section=MODEL, metavar="REV", help="Commit, branch or tag of the Hub repository.")
-offline = option("--offline", section=MODEL, is_flag=True, help="Use what is on this machine; ask no network.")
+offline = option("--offline", section=MODEL, is_flag=True, help="Use only downloaded models; no network access.")
 cache_dir = option(
-    "--cache-dir", section=MODEL, metavar="DIR", type=FOLDER, standard="as HF_HOME says", help="Where models are kept."
+    "--cache-dir",
+    section=MODEL,
+    metavar="DIR",
+    type=FOLDER,
+    standard="the Hugging Face cache (HF_HOME)",
+    help="Folder of downloaded models.",
 )
-where_models_are = group_of(revision, offline, cache_dir)
+model_location = group_of(revision, offline, cache_dir)
 
 sources = click.argument("sources", nargs=-1, metavar="[SOURCES]...")
 max_pixels = option(
@@ -148,42 +149,118 @@ max_pixels = option(
     type=PositiveIntType(min=1),
     metavar="N",
     standard="250 million",
-    help="Refuse larger images unread.",
+    help="Reject images with more pixels.",
 )
 inputs = group_of(
-    option("--no-recursive", section=INPUT, is_flag=True, help="Stay out of the folders inside a folder."),
+    option("--no-recursive", section=INPUT, is_flag=True, help="Do not recurse into subfolders."),
     option(
         "--ext",
         section=INPUT,
         type=CommaSeparatedType(),
         metavar="LIST",
-        help="Suffixes taken in folders, such as jpg,png.",
+        help="File suffixes to read in folders, such as jpg,png.",
     ),
-    option("--exclude", section=INPUT, multiple=True, metavar="GLOB", help="Skip these names or paths; repeatable."),
+    option(
+        "--exclude",
+        section=INPUT,
+        multiple=True,
+        metavar="GLOB",
+        help="Skip names or paths that match GLOB; repeatable.",
+    ),
     option("--files-from", section=INPUT, metavar="FILE", help="Read paths from a file; '-' is standard input."),
     option(
-        "-0", "--null", "null_separated", section=INPUT, is_flag=True, help="Those paths end in NUL, not in a line end."
+        "-0",
+        "--null",
+        "null_separated",
+        section=INPUT,
+        is_flag=True,
+        help="Paths in --files-from end with NUL, not with a newline.",
     ),
-    option("--limit", section=INPUT, type=PositiveIntType(min=1), metavar="N", help="Take the first N images."),
+    option("--limit", section=INPUT, type=PositiveIntType(min=1), metavar="N", help="Process only the first N images."),
     max_pixels,
 )
+
+
+def threshold_option(*, standard: str, description: str) -> Decorator:
+    """Return --threshold, also --conf; `standard` describes its default."""
+    return option(
+        "-t",
+        "--threshold",
+        "--conf",
+        section=DETECTION,
+        aliases=("--conf",),
+        type=ScoreType(),
+        metavar="SCORE",
+        standard=standard,
+        help=description,
+    )
+
+
+def imgsz_option(
+    *, section: str = DETECTION, standard: str | None = "the model's", description: str = _IMGSZ_HELP
+) -> Decorator:
+    """Return --imgsz: two numbers, height and width."""
+    return option(
+        "--imgsz",
+        section=section,
+        nargs=2,
+        type=PositiveIntType(min=1),
+        metavar="H W",
+        standard=standard,
+        help=description,
+    )
+
+
+def output_option(
+    *, metavar: str, description: str, folder: bool = False, required: bool = False, default: str | None = None
+) -> Decorator:
+    """Return --output of a command with one output, a file or a folder."""
+    given = {} if default is None else {"default": default}  # click takes an explicit None for a value
+    return option(
+        "-o",
+        "--output",
+        section=OUTPUT,
+        required=required,
+        standard=default,
+        type=NEW_FOLDER if folder else None,
+        metavar=metavar,
+        help=description,
+        **given,
+    )
+
+
+def data_option(*, description: str, required: bool = False) -> Decorator:
+    """Return --data: a dataset in any layout that can be read."""
+    return option("--data", section=INPUT, required=required, type=click.Path(), metavar="DATA", help=description)
+
+
+def format_option(names: Sequence[str], *, standard: str) -> Decorator:
+    """Return --format of a command that prints a report, in one of a few fixed formats."""
+    return option(
+        "-f",
+        "--format",
+        "format_name",
+        section=OUTPUT,
+        type=click.Choice(names),
+        metavar="NAME",
+        standard=standard,
+        help=f"Output format: {' or '.join(names)}.",
+    )
+
+
+def dry_run_option(*, description: str) -> Decorator:
+    """Return --dry-run; `description` is its help text."""
+    return option("-n", "--dry-run", section=RUN, is_flag=True, help=description)
+
 
 classes = option(
     "--classes",
     section=DETECTION,
     type=CommaSeparatedType(),
     metavar="LIST",
-    help="Keep these, by name or number: person,dog.",
+    help="Keep only these classes, by name or id: person,dog.",
 )
-imgsz = option(
-    "--imgsz",
-    section=DETECTION,
-    nargs=2,
-    type=PositiveIntType(min=1),
-    metavar="H W",
-    standard="the model's",
-    help="Size of the network's input; shortest and longest side for models that keep proportions.",
-)
+imgsz = imgsz_option()
 max_det = option(
     "--max-det",
     section=DETECTION,
@@ -194,17 +271,7 @@ max_det = option(
     help="Maximum detections per image.",
 )
 detection = group_of(
-    option(
-        "-t",
-        "--threshold",
-        "--conf",
-        section=DETECTION,
-        aliases=("--conf",),
-        type=ScoreType(),
-        metavar="SCORE",
-        standard="0.4, or the model's; 0 for coco-results",
-        help="Keep boxes that score above it; also --conf.",
-    ),
+    threshold_option(standard="0.4, or the model's; 0 for coco-results", description="Minimum score; also --conf."),
     max_det,
     classes,
     imgsz,
@@ -227,7 +294,7 @@ precision = option(
     metavar="TYPE",
     default="auto",
     standard="auto",
-    help="What it computes in: auto, fp32, bf16 or fp16.",
+    help="Floating-point precision: auto, fp32, bf16 or fp16.",
 )
 workers = option(
     "-j",
@@ -235,8 +302,8 @@ workers = option(
     section=SPEED,
     type=PositiveIntType(1, 256),
     metavar="N",
-    standard="one a core",
-    help="Threads that read images.",
+    standard="one per core",
+    help="Number of threads that decode images.",
 )
 speed = group_of(
     device,
@@ -248,19 +315,19 @@ speed = group_of(
         metavar="N|auto",
         default="auto",
         standard="auto",
-        help="Images at a time; halved when memory runs out.",
+        help="Batch size; halved when memory runs out.",
     ),
     option(
         "--pad",
         section=SPEED,
         is_flag=True,
-        help="Let images of different sizes share a batch: faster on a GPU, results change a little (DC5: worse).",
+        help="Pad images of different sizes into one batch: faster on a GPU, slightly different results (worse for DC5).",
     ),
     precision,
-    option("--compile", section=SPEED, is_flag=True, help="Compile the network: a slow start for a faster long run."),
+    option("--compile", section=SPEED, is_flag=True, help="Compile the network: slower start, faster long runs."),
     workers,
-    option("--no-optimize", section=SPEED, is_flag=True, help="Run the network as it was trained, nothing folded."),
-    option("--deterministic", section=SPEED, is_flag=True, help="The same bytes from every run on this machine."),
+    option("--no-optimize", section=SPEED, is_flag=True, help="Do not fuse BatchNorm into convolutions."),
+    option("--deterministic", section=SPEED, is_flag=True, help="Identical results from every run on this machine."),
 )
 
 replacing = group_of(
@@ -271,12 +338,12 @@ replacing = group_of(
         metavar="WHAT",
         default="error",
         standard="error",
-        help="An output that is there: error, overwrite or skip.",
+        help="If an output exists: error, overwrite or skip.",
     ),
     option("-y", "--yes", section=OUTPUT, is_flag=True, help="The same as --if-exists overwrite."),
 )
 resuming = group_of(
-    option("--resume", section=OUTPUT, is_flag=True, help="Continue with the run that was interrupted."),
+    option("--resume", section=OUTPUT, is_flag=True, help="Resume an interrupted run."),
     replacing,
 )
 
@@ -321,7 +388,7 @@ def results_as(
             multiple=True,
             metavar="PATH",
             standard=standard,
-            late_help=lambda: f"Where results go: {suffixes_of(formats())} or '-'; repeatable.",
+            late_help=lambda: f"Output: {suffixes_of(formats())} or '-' (standard output); repeatable.",
         ),
         option(
             "-f",
@@ -330,20 +397,23 @@ def results_as(
             section=OUTPUT,
             type=FormatType(lambda: (*formats(), "table")),
             metavar="NAME",
-            late_help=lambda: f"Format of the one output: {', '.join(formats())} or table.",
+            late_help=lambda: f"Output format: {', '.join(formats())} or table.",
         ),
         option(
-            "--header", section=OUTPUT, is_flag=True, help="JSON Lines: model, version and arguments in a first line."
+            "--header",
+            section=OUTPUT,
+            is_flag=True,
+            help="JSON Lines: write model, version and arguments in the first line.",
         ),
         option(
-            "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: keep spreadsheets from running cells as formulas."
+            "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: prevent spreadsheets from running cells as formulas."
         ),
         option(
             "--gt",
             section=OUTPUT,
             type=FILE,
             metavar="FILE",
-            help="COCO annotations to take image and category ids from.",
+            help="COCO annotations that define image and category ids.",
         ),
         resuming,
     )
@@ -357,11 +427,9 @@ save_images = option(
     section=IMAGES,
     type=NEW_FOLDER,
     metavar="DIR",
-    help="Save each image with what was found drawn.",
+    help="Save annotated images.",
 )
-save_crops = option(
-    "--save-crops", section=IMAGES, type=NEW_FOLDER, metavar="DIR", help="Save what is inside each box."
-)
+save_crops = option("--save-crops", section=IMAGES, type=NEW_FOLDER, metavar="DIR", help="Save a crop of each box.")
 drawing_style = group_of(
     option(
         "--line-width",
@@ -369,25 +437,25 @@ drawing_style = group_of(
         type=PositiveIntType(1, 1000),
         metavar="N",
         standard="fitted to the image",
-        help="Pixels of a line.",
+        help="Line width in pixels.",
     ),
-    option("--hide-labels", section=IMAGES, is_flag=True, help="Draw neither names nor scores."),
-    option("--hide-scores", section=IMAGES, is_flag=True, help="Draw names without scores."),
-    option("--font", section=IMAGES, type=FILE, metavar="FILE", help="Font for the names."),
+    option("--hide-labels", section=IMAGES, is_flag=True, help="Do not draw class names and scores."),
+    option("--hide-scores", section=IMAGES, is_flag=True, help="Do not draw scores."),
+    option("--font", section=IMAGES, type=FILE, metavar="FILE", help="Font file for class names."),
 )
 drawing = group_of(save_images, save_crops, drawing_style)
 
 failures = group_of(
-    option("--strict", section=RUN, is_flag=True, help="End at the first input that fails, with exit code 3."),
+    option("--strict", section=RUN, is_flag=True, help="Stop at the first input that fails; exit code 3."),
     option(
         "--max-failures",
         section=RUN,
         type=PositiveIntType(min=0),
         metavar="N",
-        help="End when more than N inputs failed.",
+        help="Stop when more than N inputs failed.",
     ),
 )
-dry_run = option("-n", "--dry-run", section=RUN, is_flag=True, help="List the images and say what would be done.")
+dry_run = dry_run_option(description="List the inputs and show what would be done.")
 
 
 def _set_progress(ctx: click.Context, param: click.Parameter, value: bool | None) -> None:
@@ -397,11 +465,11 @@ def _set_progress(ctx: click.Context, param: click.Parameter, value: bool | None
 
 progress = option(
     "--progress/--no-progress",
-    section=SCREEN,
+    section=GLOBAL_OPTIONS,
     default=None,
     expose_value=False,
     callback=_set_progress,
     standard="on a terminal",
-    help="Show how far it is.",
+    help="Show progress.",
 )
 as_json = option("--json", "as_json", section="Output", is_flag=True, help="Print JSON.")

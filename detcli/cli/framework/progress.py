@@ -1,7 +1,6 @@
-"""How far a run or a download is: one moving line on a terminal, a plain line now and then anywhere else.
+"""Progress of a run or a download: a progress bar on a terminal, a plain line every 30 s elsewhere.
 
-rich draws the line; it is put on the screen and taken off again here, so that results and messages written meanwhile,
-to either stream, come out whole above it.
+rich renders the bar. It is hidden while results or messages are written, so that they appear complete above it.
 """
 
 import sys
@@ -16,16 +15,16 @@ from typing import Any, Self
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.text import duration, megabytes, number
 
-_FRAME_S = 0.2  # between two drawings of the moving line
+_FRAME_S = 0.2  # between two updates of the progress bar
 _PLAIN_S = 30.0  # between two plain lines
-_MEMORY_S = 20.0  # the rate is that of so many last seconds
+_MEMORY_S = 20.0  # window of the rate
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressText:
-    """What the moving line says: counts, fraction done, rate, time left, a remark, other facts, and the least of them.
+    """Parts of the progress bar: counts, fraction done, rate, time left, a remark, other facts, and `least`.
 
-    The least stands at the end, where its changing length moves nothing else.
+    `least` is the least important part; it is at the end, so that its changing length moves no other part.
     """
 
     counts: str
@@ -38,17 +37,17 @@ class ProgressText:
 
 
 class ProgressLine:
-    """A line that is drawn again and again at the bottom of a terminal, or said now and then where there is none.
+    """A progress bar at the bottom of a terminal, or a plain line every 30 s without a terminal.
 
-    words  what the moving line says now
-    plain  the same as a sentence and its numbers
+    words  returns the current parts of the bar
+    plain  returns the same as a sentence and its values
     """
 
     def __init__(
         self, console: Console, words: Callable[[], ProgressText], plain: Callable[[], tuple[str, dict[str, object]]]
     ) -> None:
         self._console, self._words, self._plain = console, words, plain
-        self._moves = console.moves()
+        self._moves = console.can_animate()
         self._before = console.above
         self._lock = threading.RLock()
         self._ended = threading.Event()
@@ -56,12 +55,12 @@ class ProgressLine:
         self._thread = threading.Thread(target=self._live if self._moves else self._say, name="progress", daemon=True)
 
     @property
-    def is_wanted(self) -> bool:
-        """Whether anybody is told anything."""
+    def is_enabled(self) -> bool:
+        """Whether progress is shown."""
         return not self._console.quiet and self._console.progress is not False
 
     def __enter__(self) -> Self:
-        if self.is_wanted:
+        if self.is_enabled:
             if self._moves:
                 self._console.above = self.above
             self._thread.start()
@@ -76,7 +75,7 @@ class ProgressLine:
             self._console.above = self._before
 
     def above(self, write: Callable[[], Any]) -> Any:
-        """Let something be written while the line is off the screen."""
+        """Call `write` while the bar is hidden."""
         with self._lock:
             self._hide()
             return write()
@@ -84,7 +83,7 @@ class ProgressLine:
     def _live(self) -> None:
         while not self._ended.wait(_FRAME_S):
             with self._lock:
-                width = self._console.width() - 1  # a full line would scroll some terminals
+                width = self._console.width() - 1  # a full line makes some terminals scroll
                 encoding, color = sys.stderr.encoding or "ascii", self._console.uses_color()
                 self._put("\r" + bar_line(self._words(), width, encoding=encoding, color=color), erase=True)
                 self._shown = True
@@ -121,7 +120,7 @@ class RunProgressBar:
         self._line = ProgressLine(console, self._words, self._plain)
 
     def __enter__(self) -> Self:
-        if self._count is not None and self._line.is_wanted:
+        if self._count is not None and self._line.is_enabled:
             threading.Thread(target=self._find_total, name="count", daemon=True).start()
         self._line.__enter__()
         return self
@@ -130,14 +129,14 @@ class RunProgressBar:
         self._line.__exit__(kind, error, at)
 
     def advance(self, *, failed: bool) -> None:
-        """One more image is done."""
+        """Count one more image."""
         self._pace.advance(1)
         self._failed += failed
 
     def _find_total(self) -> None:
         try:
             self._pace.total = self._count() if self._count is not None else None
-        except Exception:  # the run itself meets the same error, and says it
+        except Exception:  # the run fails with the same error and reports it
             self._pace.total = None
 
     def _words(self) -> ProgressText:
@@ -150,7 +149,7 @@ class RunProgressBar:
     def _plain(self) -> tuple[str, dict[str, object]]:
         pace = self._pace
         of = f" of {number(pace.total)}" if pace.total is not None else ""
-        sentence = f"{number(pace.done)}{of} images, {number(self._failed)} failed, {pace.rate:.3g} a second"
+        sentence = f"{number(pace.done)}{of} images, {number(self._failed)} failed, {pace.rate:.3g} per second"
         if pace.time_left is not None:
             sentence += f", {duration(pace.time_left)} left"
         numbers = {"done": pace.done, "total": pace.total, "failed": self._failed}
@@ -158,7 +157,7 @@ class RunProgressBar:
 
 
 class DownloadProgressBar:
-    """How far a download is: the `Progress` that checkpoints ask for."""
+    """Progress of a download; implements `Progress` of the checkpoints package."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -167,19 +166,19 @@ class DownloadProgressBar:
         self._what = ""
 
     def start(self, total: int | None, description: str) -> None:
-        """A download of so many bytes begins."""
+        """Begin a download of `total` bytes."""
         self.finish()
         self._pace, self._what = RateEstimator(0, total), description
         size = f" ({megabytes(total)})" if total is not None else ""
-        self._console.say(f"fetching {description}{size}", total=total)
+        self._console.say(f"downloading {description}{size}", total=total)
         self._line = ProgressLine(self._console, self._words, self._plain).__enter__()
 
     def advance(self, count: int) -> None:
-        """So many more bytes are there."""
+        """Count more downloaded bytes."""
         self._pace.advance(count)
 
     def finish(self) -> None:
-        """It is over."""
+        """End the download."""
         if self._line is not None:
             self._line.__exit__(None, None, None)
             self._line = None
@@ -193,24 +192,24 @@ class DownloadProgressBar:
         pace = self._pace
         of = f" of {megabytes(pace.total)}" if pace.total is not None else ""
         left = f", {duration(pace.time_left)} left" if pace.time_left is not None else ""
-        sentence = f"fetching {self._what}: {megabytes(pace.done)}{of}, {megabytes(pace.rate)} a second{left}"
+        sentence = f"downloading {self._what}: {megabytes(pace.done)}{of}, {megabytes(pace.rate)} per second{left}"
         return sentence, {"done": pace.done, "total": pace.total, "seconds_left": pace.time_left}
 
 
 class RateEstimator:
-    """How much is done, how fast of late, and how long the rest takes at that pace."""
+    """Items done, the current rate, and the estimated time left."""
 
     def __init__(self, done: int, total: int | None = None) -> None:
         self.done, self.total = done, total
         self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), done)])
 
     def advance(self, count: int) -> None:
-        """So much more is done."""
+        """Count more items."""
         self.done += count
 
     @property
     def rate(self) -> float:
-        """A second, over the last while."""
+        """Items per second, over the last 20 s."""
         now = time.monotonic()
         if now - self._seen[-1][0] >= 0.5:
             self._seen.append((now, self.done))
@@ -221,18 +220,18 @@ class RateEstimator:
 
     @property
     def fraction(self) -> float | None:
-        """From 0 to 1, or None where the end is not known."""
+        """Fraction done, or None if the total is unknown."""
         return min(1.0, self.done / self.total) if self.total else None
 
     @property
     def time_left(self) -> int | None:
-        """Seconds, or None where nobody can say."""
+        """Estimated seconds left, or None if unknown."""
         rate = self.rate
         return round(max(0, self.total - self.done) / rate) if self.total is not None and rate > 0 else None
 
 
 def bar_line(words: ProgressText, width: int, *, encoding: str, color: bool) -> str:
-    """The moving line: counts, bar, rate, time left and failures in `width` columns; what does not fit goes."""
+    """The progress bar in `width` columns: counts, bar, rate, time left, failures; parts that do not fit are dropped."""
     from io import BytesIO, TextIOWrapper
 
     from rich.console import Console as RichConsole
@@ -245,13 +244,13 @@ def bar_line(words: ProgressText, width: int, *, encoding: str, color: bool) -> 
     cells = [(words.counts, ""), (percent, "bold"), (words.facts, ""), (words.rate, "cyan"), (left, "cyan")]
     cells += [(words.remark, "yellow"), (words.least, "")]
     texts = [Text(text, style, no_wrap=True) for text, style in cells if text]
-    for spare in (words.least, words.rate, percent, words.facts, words.remark, left):  # the least wanted first
+    for spare in (words.least, words.rate, percent, words.facts, words.remark, left):  # the least important first
         if sum(text.cell_len + 2 for text in texts) > width + 2:
             texts = [text for text in texts if text.plain != spare]
-    room = width - sum(text.cell_len + 2 for text in texts)
+    free = width - sum(text.cell_len + 2 for text in texts)
     row: list[Text | ProgressBar] = list(texts)
-    if words.fraction is not None and room >= 8:
-        row.insert(1, ProgressBar(1.0, words.fraction, min(room, 40), complete_style="cyan", finished_style="green"))
+    if words.fraction is not None and free >= 8:
+        row.insert(1, ProgressBar(1.0, words.fraction, min(free, 40), complete_style="cyan", finished_style="green"))
     table = Table.grid(padding=(0, 2, 0, 0))
     for _ in row:
         table.add_column(no_wrap=True)

@@ -1,8 +1,8 @@
-"""Values from files: `--config FILE`, then ./detcli.toml, then the user's own; checked before anything starts.
+"""Settings files: `--config FILE`, then ./detcli.toml, then the user's file; checked before a run starts.
 
-A file holds one table a command, keys named as the flags without their dashes:
+A file has one table per command; keys are the option names without dashes:
 
-    color = "never"            # screen options may stand at the top, for all commands
+    color = "never"            # global options at the top apply to all commands
 
     [detect]
     model = "dfine-x"
@@ -18,16 +18,16 @@ from typing import Any
 
 import click
 
-from detcli.cli.framework.help_page import SCREEN
+from detcli.cli.framework.help_page import GLOBAL_OPTIONS
 from detcli.cli.framework.text import long_name, suggestion
 from detcli.errors import UsageError
 
 LOCAL_FILE = "detcli.toml"
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 _UNSETTABLE = {"config", "help", "version"}  # a file cannot name the file to read
 
 
-# Name of click's or our own type -> what TOML may give it.
+# Name of the option's type -> TOML types and their description.
 _TOML_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "boolean": ((bool,), "true or false"),
     "integer": ((int,), "an integer"),
@@ -43,8 +43,8 @@ _TOML_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 def user_file() -> Path:
-    """Where the user's own settings lie, whether or not they exist."""
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none, as in some containers
+    """Path of the user's settings file, whether or not it exists."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises without a home
     if sys.platform == "win32":
         base = os.environ.get("APPDATA") or home / "AppData" / "Roaming"
     else:
@@ -53,9 +53,9 @@ def user_file() -> Path:
 
 
 def read_settings(ctx: click.Context, config: str | None) -> dict[str, Any]:
-    """Parameter name -> value for a command, from all files there are; the nearer file wins key by key.
+    """Parameter name -> value for a command, from all existing files; the file of higher priority wins per key.
 
-    Raises UsageError naming file and key for what cannot be read, is unknown or of a wrong type.
+    Raises UsageError with file and key for an unreadable file, an unknown key or a wrong type.
     """
     values: dict[str, Any] = {}
     for path, required in (
@@ -73,27 +73,27 @@ def _read(path: Path, *, required: bool) -> dict[str, Any] | None:
     try:
         if not path.is_file():
             if required:
-                reason = "it is not a file" if path.exists() else "there is no such file"
-                raise UsageError(f"cannot read the settings '{path}': {reason}")
+                reason = "not a file" if path.exists() else "file not found"
+                raise UsageError(f"cannot read the settings file '{path}': {reason}")
             return None
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise UsageError(f"cannot read the settings '{path}': larger than {_MOST_BYTES} bytes")
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise UsageError(f"cannot read the settings file '{path}': larger than {_MAX_BYTES} bytes")
         return tomllib.loads(data.decode("utf-8-sig"))
     except OSError as error:
-        raise UsageError(f"cannot read the settings '{path}': {error.strerror}") from error
+        raise UsageError(f"cannot read the settings file '{path}': {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"cannot read the settings '{path}': not TOML: {error}") from error
+        raise UsageError(f"cannot read the settings file '{path}': not TOML: {error}") from error
 
 
 def _values_for(ctx: click.Context, file: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file says to the command of a context; every top-level name is checked, tables only for this command."""
+    """Values of one file for the command of a context; checks all top-level names, and the table of this command."""
     root = ctx.find_root()
     words = ctx.command_path.split()[1:] if ctx.parent else []
     group = root.command
     commands = group.list_commands(root) if isinstance(group, click.Group) else []
-    shared = {name: option for name, option in _options(ctx.command).items() if option.section == SCREEN}
+    shared = {name: option for name, option in _options(ctx.command).items() if option.section == GLOBAL_OPTIONS}
     top = {name: value for name, value in document.items() if not isinstance(value, Mapping)}
     for name in document:
         if name in top and _key(name) not in shared:
@@ -118,37 +118,37 @@ def _checked(ctx: click.Context, file: str, where: str, table: Mapping[str, Any]
             raise UsageError(f"{file}: {where}unknown key '{key}'" + suggestion(_key(key), list(options)))
         _check_type(option, value, f"{file}: {where}{key}")
         try:
-            values[option.name or ""] = option.type_cast_value(ctx, _as_given(option, value))
+            values[option.name or ""] = option.type_cast_value(ctx, _for_click(option, value))
         except click.BadParameter as error:
             raise UsageError(f"{file}: {where}{key}: {error.message.strip().removesuffix('.')}") from None
     return values
 
 
 def _options(command: click.Command) -> dict[str, Any]:
-    """Key of a settings file -> option: the longest flag without its dashes."""
-    found = {}
+    """Key of a settings file -> option: the long name without dashes."""
+    options = {}
     for option in command.params:
         if isinstance(option, click.Option) and option.name not in _UNSETTABLE:
             name = long_name(option.opts)
             if name:
-                found[name] = option
-    return found
+                options[name] = option
+    return options
 
 
 def _check_type(option: click.Option, value: Any, where: str) -> None:
-    """Raise UsageError unless a TOML value has the option's type; a number in quotes is no number."""
+    """Raise UsageError unless a TOML value has the option's type; a number in quotes is text."""
     many = option.multiple or option.nargs != 1 or getattr(option.type, "takes_list", False)
-    allowed, wanted = _TOML_TYPES.get(option.type.name, ((str,), "text in quotes"))
+    allowed, expected = _TOML_TYPES.get(option.type.name, ((str,), "text in quotes"))
     items = value if many and isinstance(value, list) else [value]
     if option.nargs != 1 and (not isinstance(value, list) or len(value) != option.nargs):
         raise UsageError(f"{where}: {_shown(value)} is not a list of {option.nargs} values")
     for item in items:
         if not isinstance(item, allowed) or (isinstance(item, bool) and bool not in allowed):
-            raise UsageError(f"{where}: {_shown(item)} is not {wanted}")
+            raise UsageError(f"{where}: {_shown(item)} is not {expected}")
 
 
-def _as_given(option: click.Option, value: Any) -> Any:
-    """The value as click's types take it: a list where several are allowed."""
+def _for_click(option: click.Option, value: Any) -> Any:
+    """The value as click expects it: a list for a repeatable option."""
     if option.multiple and not isinstance(value, list):
         return [value]
     return value

@@ -1,4 +1,4 @@
-"""Signals during a run: the first asks it to finish the batch in hand, the second ends it where it stands."""
+"""Signals during a run: the first stops it after the current batch, the second stops it immediately."""
 
 import os
 import signal
@@ -13,10 +13,10 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
-def stopping(console: Console, stop: StopSignal, *, what: str = "finishing the batch in hand") -> Iterator[None]:
-    """Let signals set `stop` for the length of the block; one that is ignored (nohup) stays ignored.
+def stopping(console: Console, stop: StopSignal, *, action: str = "finishing the current batch") -> Iterator[None]:
+    """Make signals set `stop` inside the block; an ignored signal (nohup) stays ignored.
 
-    what  is done yet before the end
+    action  what still happens before the end, for the message
     """
 
     def ask(number: int, _: FrameType | None) -> None:
@@ -24,7 +24,7 @@ def stopping(console: Console, stop: StopSignal, *, what: str = "finishing the b
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         stop.set(signal.Signals(number).name)
-        console.say(f"{what}; once more ends at once")
+        console.say(f"{action}; send the signal again to stop immediately")
 
     before = {}
     for name in _SIGNALS:

@@ -1,4 +1,4 @@
-"""Numbers, lengths of time and guesses as people read them."""
+"""Format numbers, durations and suggestions for messages."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,24 +12,24 @@ __all__ = ["counted", "duration", "long_name", "megabytes", "number", "suggestio
 
 
 def number(value: int) -> str:
-    """With commas between the thousands: 2,918."""
+    """Format with thousands separators: 2,918."""
     return f"{value:,}"
 
 
 def duration(seconds: float) -> str:
-    """Rounded to what matters: 0.4 s, 21 s, 3 min 5 s, 2 h 10 min, 3 d 4 h; whole seconds stay whole."""
+    """Format rounded to two units: 0.4 s, 21 s, 3 min 5 s, 2 h 10 min, 3 d 4 h; integers get no decimals."""
     if seconds < 9.95 and isinstance(seconds, float):
         return f"{seconds:.1f} s"
-    whole = round(seconds)
+    total = round(seconds)
     for size, unit, below, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // below
-            return f"{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
-    return f"{whole} s"
+        if total >= size:
+            rest = total % size // below
+            return f"{total // size} {unit}" + (f" {rest} {small}" if rest else "")
+    return f"{total} s"
 
 
 def megabytes(count: float) -> str:
-    """Bytes in the unit that leaves few digits: 812 B, 40.5 MB, 1.3 GB."""
+    """Format bytes with a fitting unit: 812 B, 40.5 MB, 1.3 GB."""
     for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if count >= size:
             value = count / size
@@ -38,7 +38,7 @@ def megabytes(count: float) -> str:
 
 
 def where(origin: "Origin") -> str:
-    """The file; of a video, when in it: in.mp4 at 0.280 s."""
+    """The file, with the time for a video: in.mp4 at 0.280 s."""
     return f"{origin.file} at {origin.time_s:.3f} s" if origin.time_s else origin.file
 
 
@@ -48,7 +48,7 @@ def long_name(flags: Sequence[str]) -> str:
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
-    """The end of a sentence with the known words that are similar, or with all of them if none is."""
+    """The end of a message: similar known words, or all of them if none is similar."""
     if names := similar(word, known):
         return f": {did_you_mean(names)}"
-    return ": there are " + ", ".join(known) if len(known) <= 12 else ""
+    return "; known names: " + ", ".join(known) if len(known) <= 12 else ""

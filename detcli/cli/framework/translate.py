@@ -35,9 +35,9 @@ def option_names(parameters: Iterable[click.Parameter]) -> dict[str, str]:
 
 
 def translate(message: str, names: Mapping[str, str]) -> str:
-    """The message with options in the place of `arguments`; a name that is no option loses its backquotes.
+    """Replace `arguments` in a message by options; other names only lose the backquotes.
 
-    `name=value` becomes `--option value`; quotes around the value go.
+    `name=value` becomes `--option value`; quotes around the value are removed.
     """
 
     def option(match: re.Match[str]) -> str:

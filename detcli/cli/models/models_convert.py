@@ -33,15 +33,7 @@ _MISSING = "Missing metadata"
     ],
 )
 @click.argument("weights", type=click.Path(path_type=Path))
-@options.option(
-    "-o",
-    "--output",
-    section=options.OUTPUT,
-    required=True,
-    type=options.NEW_FOLDER,
-    metavar="FOLDER",
-    help="Folder of the converted model.",
-)
+@options.output_option(folder=True, required=True, metavar="FOLDER", description="Folder of the converted model.")
 @options.replacing
 @options.option(
     "--labels",
@@ -57,14 +49,8 @@ _MISSING = "Missing metadata"
     standard="as the checkpoint says",
     help="Whether the backbone of a DETR or Deformable DETR is dilated (DC5).",
 )
-@options.option(
-    "--imgsz",
-    section=_MISSING,
-    nargs=2,
-    type=options.PositiveIntType(min=1),
-    metavar="H W",
-    standard="as the checkpoint says",
-    help="Input size that the model was trained with.",
+@options.imgsz_option(
+    section=_MISSING, standard="as the checkpoint says", description="Input size that the model was trained with."
 )
 @pass_console
 def convert(

@@ -15,7 +15,7 @@ from detcli.cli.framework.command import Command, UsageExample
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the completion script of a shell.
+    """Print the completion script for a shell.
 
     The script holds every command, option and model name; pressing TAB does not start detcli.
     """

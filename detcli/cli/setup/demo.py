@@ -32,16 +32,7 @@ _SEED = 102  # its first six images contain every class; none of them is in the 
         UsageExample("use another folder, overwrite it", "detcli demo -o elsewhere -y"),
     ],
 )
-@options.option(
-    "-o",
-    "--output",
-    section=options.OUTPUT,
-    type=options.NEW_FOLDER,
-    metavar="DIR",
-    default=FOLDER,
-    standard=str(FOLDER),
-    help="Folder of the images and results.",
-)
+@options.output_option(folder=True, metavar="DIR", default=str(FOLDER), description="Folder of the images and results.")
 @options.replacing
 @pass_console
 def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> int:

@@ -44,13 +44,11 @@ if TYPE_CHECKING:
 @train_options.data
 @options.model
 @train_options.scratch
-@options.where_models_are
+@options.model_location
 @train_options.recipe
 @train_options.speed
 @train_options.output
-@options.option(
-    "-n", "--dry-run", section=options.RUN, is_flag=True, help="Check the data and show the plan, but do not train."
-)
+@options.dry_run_option(description="Check the data and show the plan, but do not train.")
 @options.progress
 @pass_console
 def train(console: Console, /, **given: Any) -> int:
@@ -95,6 +93,6 @@ def _run(console: Console, plan: "TrainingPlan") -> int:
 
     tune_process(ComputeSettings())  # before the first large tensor
     started, stop = time.monotonic(), StopSignal()
-    with stopping(console, stop, what="finishing the current step and saving"), TrainView(console) as view:
+    with stopping(console, stop, action="finishing the current step and saving"), TrainView(console) as view:
         result = plan.run(on_event=view, stop=stop)
     return summarize_training(console, result, seconds=time.monotonic() - started, has_masks=plan.has_masks)

@@ -2,13 +2,12 @@
 
 import click
 
+from detcli.cli.framework import options
 from detcli.cli.framework.options import (
     FILE,
     FOLDER,
     INPUT,
     MODEL,
-    NEW_FOLDER,
-    OUTPUT,
     PositiveIntType,
     ScoreType,
     device,
@@ -23,13 +22,9 @@ RECIPE = "Recipe"
 
 
 data = group_of(
-    option(
-        "--data",
-        section=INPUT,
+    options.data_option(
         required=True,
-        type=click.Path(),
-        metavar="DATA",
-        help="Training data: COCO annotations (.json), panoptic ones too, a folder of them, a YOLO folder, or shapes.",
+        description="Training data: COCO annotations (.json), panoptic ones too, a folder of them, a YOLO folder, or shapes.",
     ),
     option(
         "--val",
@@ -57,7 +52,7 @@ recipe = group_of(
         section=RECIPE,
         type=PositiveIntType(min=1),
         metavar="N",
-        help="Skips the images.",
+        help="Number of epochs.",
     ),
     option(
         "-b",
@@ -82,14 +77,7 @@ recipe = group_of(
         metavar="RATE",
         help="Learning rate for this batch size; scales the backbone's rate too.",
     ),
-    option(
-        "--imgsz",
-        section=RECIPE,
-        nargs=2,
-        type=PositiveIntType(min=1),
-        metavar="H W",
-        help="Input size as H W, or shortest and longest edge for models that keep the aspect ratio.",
-    ),
+    options.imgsz_option(section=RECIPE, standard=None),
     option(
         "--mosaic",
         section=RECIPE,
@@ -128,13 +116,10 @@ recipe = group_of(
 )
 speed = group_of(device, precision, workers)
 output = group_of(
-    option(
-        "-o",
-        "--output",
-        section=OUTPUT,
-        type=NEW_FOLDER,
+    options.output_option(
+        folder=True,
         metavar="RUN",
-        help="Run folder: the models best and last, metrics, curves, and the state for --resume.",
+        description="Run folder: the models best and last, metrics, curves, and the state for --resume.",
     ),
     resuming,
 )

@@ -75,7 +75,9 @@ def test_a_second_signal_ends_at_once() -> None:
     assert process.stderr is not None
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(signal.SIGHUP)
-    assert process.stderr.readline() == b"detcli: finishing the batch in hand; once more ends at once\n"
+    assert (
+        process.stderr.readline() == b"detcli: finishing the current batch; send the signal again to stop immediately\n"
+    )
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=TIMEOUT)
     assert process.returncode == -signal.SIGTERM

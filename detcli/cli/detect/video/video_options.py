@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.options import DETECTION, IMAGES, INPUT, RUN, group_of, option
+from detcli.cli.framework.options import DETECTION, IMAGES, INPUT, group_of, option
 
 
 class SecondsType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
@@ -137,7 +137,7 @@ tracking = option(
     "and continues with boxes down to 0.1; boxes without a track are dropped.",
 )
 results = options.results_as(options.BOX_FORMATS, standard="progress only on a terminal, JSON Lines in a pipe")
-dry_run = option("-n", "--dry-run", section=RUN, is_flag=True, help="Open the sources and show what would be done.")
+dry_run = options.dry_run_option(description="Open the sources and show what would be done.")
 drawing = group_of(
     option(
         "--save-video",

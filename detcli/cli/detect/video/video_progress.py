@@ -28,7 +28,7 @@ class VideoProgress:
         self._line = ProgressLine(console, self.text, self.plain)
 
     def __enter__(self) -> Self:
-        if self._line.is_wanted:
+        if self._line.is_enabled:
             self._estimator.total = self._start.count()
         self._line.__enter__()
         return self

@@ -131,7 +131,7 @@ def test_a_slip_in_a_file_is_told_with_file_and_key(
 def test_a_file_that_was_asked_for_must_be_there(detcli: Callable[..., Run], name: str) -> None:
     run = detcli("detect", "--config", name, "a.jpg")
     assert run.code == 2
-    assert f"cannot read the settings '{name}'" in run.err
+    assert f"cannot read the settings file '{name}'" in run.err
 
 
 def test_a_byte_order_mark_is_no_harm(folder: Path) -> None:

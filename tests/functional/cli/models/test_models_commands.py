@@ -125,7 +125,7 @@ def test_a_download_that_is_interrupted_goes_on_later(
         start_new_session=True,
     )
     assert process.stderr is not None
-    assert "fetching" in process.stderr.readline()
+    assert "downloading" in process.stderr.readline()
     sha256 = hashlib.sha256(model_files["model.safetensors"]).hexdigest()
     part = cache / "models--ustc-community--dfine-small-coco" / "blobs" / f"{sha256}.detcli.incomplete"
     while not part.exists() or part.stat().st_size < 700_000:

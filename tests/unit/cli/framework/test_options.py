@@ -72,9 +72,9 @@ def test_examples_that_are_too_long_go_on_after_a_backslash(detcli: Callable[...
     assert "detcli detect images/ -o out.json \\\n      --save-images drawn/" in page
 
 
-def test_options_stand_in_sections_and_the_screens_come_last() -> None:
+def test_options_are_in_sections_with_global_options_last() -> None:
     sections = list(option_sections(detect_command, Context(detect_command, info_name="detect")))
-    assert sections == ["Input", "Model", "What is kept", "Speed", "Results", "Images drawn", "Run", "Screen"]
+    assert sections == ["Input", "Model", "Filtering", "Speed", "Results", "Visualization", "Run", "Global options"]
 
 
 def test_shown_defaults_are_the_real_ones() -> None:

@@ -1,4 +1,4 @@
-"""The moving line fits, leaves what is written above it whole, and turns into plain lines where nothing can move."""
+"""The progress bar fits, keeps the output above it complete, and becomes plain lines without a terminal."""
 
 import io
 import threading
@@ -79,7 +79,7 @@ def test_what_changes_its_length_all_the_time_moves_nothing_else() -> None:
     assert at(70, "2 person, 1 dog, 1 traffic light, …") == at(70, "")
 
 
-def test_messages_and_results_come_out_whole_above_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_and_results_appear_complete_above_the_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screen("images", terminal=True)
     monkeypatch.setattr("sys.stderr", screen)
     console = Console()
@@ -136,9 +136,9 @@ def test_a_count_that_fails_leaves_the_run_alone(monkeypatch: pytest.MonkeyPatch
         assert asked.wait(10)
 
 
-def test_a_download_says_what_it_fetches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_reports_its_name_and_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_PLAIN_S", 0.01)
-    screen = Screen("fetching dfine-s: 40.5 MB of 81.0 MB", terminal=False)
+    screen = Screen("downloading dfine-s: 40.5 MB of 81.0 MB", terminal=False)
     monkeypatch.setattr("sys.stderr", screen)
     shown = DownloadProgressBar(Console())
     shown.start(81_000_000, "dfine-s")
@@ -147,7 +147,7 @@ def test_a_download_says_what_it_fetches(monkeypatch: pytest.MonkeyPatch) -> Non
     assert screen.seen.wait(10)
     shown.finish()
     shown.finish()
-    assert screen.getvalue().startswith("detcli: fetching dfine-s (81.0 MB)\n")
+    assert screen.getvalue().startswith("detcli: downloading dfine-s (81.0 MB)\n")
 
 
 def test_pace_knows_fraction_and_end() -> None:

@@ -13,7 +13,7 @@ from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
 
 @dataclass(frozen=True)
-class Shot:
+class FakeFrame:
     """A gray frame as bright as its number."""
 
     origin: Origin
@@ -23,8 +23,8 @@ class Shot:
         return Frame(self.origin, (4, 6), pixels)
 
 
-def shot(number: int) -> SourceItem:
-    return Shot(frame_origin(number, file="a", source="a", frame=number, time_s=number / 10))
+def fake_frame(number: int) -> SourceItem:
+    return FakeFrame(frame_origin(number, file="a", source="a", frame=number, time_s=number / 10))
 
 
 def gap(before: int) -> SourceItem:
@@ -51,7 +51,7 @@ class FakeVideoSource:
     ) -> None:
         self.images, self.live, self.steps, self.error = images, live, steps, error
         self.closed = threading.Event()
-        self.given = 0
+        self.read_count = 0
 
     def __iter__(self) -> Iterator[SourceItem]:
         for image in self.images:
@@ -59,7 +59,7 @@ class FakeVideoSource:
                 self.steps.acquire()
             if self.closed.is_set():
                 return
-            self.given += 1
+            self.read_count += 1
             yield image
         if self.error is not None:
             raise self.error

@@ -81,13 +81,13 @@ def tone(voice: av.AudioStream, seconds: float) -> list[av.Packet]:
     random = np.random.default_rng(0)
     for begin in range(0, round(48000 * seconds), 960):
         samples = random.uniform(-0.1, 0.1, (1, 960)).astype(np.float32)
-        one = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
-        one.sample_rate, one.pts = 48000, begin
-        packets += voice.encode(one)
+        item = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
+        item.sample_rate, item.pts = 48000, begin
+        packets += voice.encode(item)
     return packets + voice.encode()
 
 
-def plainly(path: Path) -> list[tuple[float, Pixels]]:
+def decode_with_pyav(path: Path) -> list[tuple[float, Pixels]]:
     """Times since the first frame, and pixels, as PyAV decodes them in four lines."""
     with av.open(str(path)) as file:
         decoded = [
@@ -102,15 +102,15 @@ def plainly(path: Path) -> list[tuple[float, Pixels]]:
 
 def read(argument: Path | str, settings: VideoSettings | None = None, **more: object) -> list[Frame | FailedFrame]:
     """Everything that a source gives, converted."""
-    return [one() for one in VideoStream(str(argument), settings or VideoSettings(), **more)]  # type: ignore[arg-type]
+    return [item() for item in VideoStream(str(argument), settings or VideoSettings(), **more)]  # type: ignore[arg-type]
 
 
-def frames_of(answers: Sequence[Frame | FailedFrame]) -> list[Frame]:
-    return [answer for answer in answers if isinstance(answer, Frame)]
+def frames_of(results: Sequence[Frame | FailedFrame]) -> list[Frame]:
+    return [result for result in results if isinstance(result, Frame)]
 
 
-def gaps_of(answers: Sequence[Frame | FailedFrame]) -> list[FailedFrame]:
-    return [answer for answer in answers if isinstance(answer, FailedFrame)]
+def gaps_of(results: Sequence[Frame | FailedFrame]) -> list[FailedFrame]:
+    return [result for result in results if isinstance(result, FailedFrame)]
 
 
-__all__ = ["RATE", "StreamGap", "frames_of", "gaps_of", "image", "plainly", "read", "write_video"]
+__all__ = ["RATE", "StreamGap", "decode_with_pyav", "frames_of", "gaps_of", "image", "read", "write_video"]

@@ -13,7 +13,7 @@ from detcli.tracking.byte_track import Tracker, TrackerSettings
 Row = tuple[float, float, float, int]  # left, top, score, class id; every box is 40 by 40
 
 
-def found(*rows: Row) -> Detections:
+def make_detections(*rows: Row) -> Detections:
     left, top, scores, classes = (np.array(column, np.float64) for column in zip(*rows, strict=True))
     boxes = np.stack((left, top, left + 40, top + 40), axis=1)
     return Detections(boxes, scores.astype(np.float32), classes.astype(np.int64))
@@ -31,9 +31,9 @@ def tracked(
     tracker, listed = Tracker(), []
     for number, rows in enumerate(frames):
         time_s = number / rate if times is None else times[number]
-        detections = found(*rows) if rows else Detections.empty()
-        given = tracker.update(detections, time_s)
-        by_box = dict(zip(map(tuple, given.boxes_xyxy.tolist()), ids(given), strict=True))
+        detections = make_detections(*rows) if rows else Detections.empty()
+        returned = tracker.update(detections, time_s)
+        by_box = dict(zip(map(tuple, returned.boxes_xyxy.tolist()), ids(returned), strict=True))
         listed.append([by_box.get(tuple(box), 0) for box in detections.boxes_xyxy.tolist()])
     return listed
 
@@ -97,7 +97,7 @@ def test_the_distance_of_a_new_track_is_limited_by_time(rate: float, expected: l
 
 
 def test_boxes_with_high_scores_are_assigned_first() -> None:
-    """The doubtful box lies exactly where the track is, and the sure one next to it: that one is the object."""
+    """The box with the low score is exactly at the track, the one with the high score next to it: that is the object."""
     assert tracked([[(0, 0, 0.9, 0)], [(15, 0, 0.9, 0), (0, 0, 0.3, 0)]]) == [[1], [1, 0]]
 
 
@@ -116,8 +116,8 @@ def test_a_hidden_object_gets_its_id_back_at_the_predicted_place() -> None:
 def test_a_track_lost_for_too_long_gets_a_new_id() -> None:
     here: list[Row] = [(0, 0, 0.9, 0)]
     frames: list[list[Row]] = [here] * 3 + [[]] * 31 + [here] * 3 + [[]] * 31 + [here] * 3
-    given = [row[0] for row in tracked(frames) if row]
-    assert given == [1, 1, 1, 0, 2, 2, 0, 3, 3]
+    returned = [row[0] for row in tracked(frames) if row]
+    assert returned == [1, 1, 1, 0, 2, 2, 0, 3, 3]
 
 
 def test_classes_never_share_a_track() -> None:
@@ -130,9 +130,9 @@ def test_a_track_has_one_class_and_ids_are_unique_in_a_frame(seed: int) -> None:
     random, tracker = np.random.default_rng(seed), Tracker()
     class_of: dict[int, int] = {}
     for number in range(80):
-        given = tracker.update(scattered(random, 25), number / 30)
-        assert len(set(ids(given))) == len(given)
-        for track_id, class_id in zip(ids(given), given.class_ids.tolist(), strict=True):
+        returned = tracker.update(scattered(random, 25), number / 30)
+        assert len(set(ids(returned))) == len(returned)
+        for track_id, class_id in zip(ids(returned), returned.class_ids.tolist(), strict=True):
             assert class_of.setdefault(track_id, class_id) == class_id
     assert sorted(class_of) == list(range(1, len(class_of) + 1))  # none left out, from 1
 
@@ -160,15 +160,15 @@ def test_the_same_detections_give_the_same_ids(seed: int) -> None:
 
 def test_results_keep_their_order_and_get_ids() -> None:
     masks = tuple(Rle.of(np.full((4, 4), bool(number))) for number in range(3))
-    plain = found((0, 0, 0.9, 0), (200, 0, 0.3, 1), (100, 0, 0.8, 2))
-    given = Tracker().update(Detections(plain.boxes_xyxy, plain.scores, plain.class_ids, masks), 0.0)
-    assert rows_of(given) == [(1, 0.0, np.float32(0.9), 0), (2, 100.0, np.float32(0.8), 2)]
-    assert given.masks == (masks[0], masks[2])
+    plain = make_detections((0, 0, 0.9, 0), (200, 0, 0.3, 1), (100, 0, 0.8, 2))
+    returned = Tracker().update(Detections(plain.boxes_xyxy, plain.scores, plain.class_ids, masks), 0.0)
+    assert rows_of(returned) == [(1, 0.0, np.float32(0.9), 0), (2, 100.0, np.float32(0.8), 2)]
+    assert returned.masks == (masks[0], masks[2])
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_varying_frame_rate_changes_no_id(seed: int) -> None:
-    """Three objects at their own speeds, one behind another for a while; seen at any times they are the same three."""
+    """Three objects with different speeds that overlap for some time keep their ids at any frame times."""
     random = np.random.default_rng(seed)
     steps = random.choice([1 / 60, 1 / 30, 1 / 15, 1 / 10], 50)
     times = np.concatenate(([0.0], steps.cumsum()))
@@ -198,20 +198,20 @@ def test_distant_boxes_are_never_joined_at_a_low_frame_rate() -> None:
 
 @pytest.mark.parametrize(("away_s", "expected"), [(0.5, [1, 1]), (5.0, [0, 2])])
 def test_after_a_gap_only_recent_tracks_continue(away_s: float, expected: list[int]) -> None:
-    tracker, here = Tracker(), found((0, 0, 0.9, 0))
+    tracker, here = Tracker(), make_detections((0, 0, 0.9, 0))
     for number in range(5):
         tracker.update(here, number / 30)
     tracker.gap()
     after = [tracker.update(here, 4 / 30 + away_s + number / 30) for number in range(2)]
-    assert [ids(given)[0] if len(given) else 0 for given in after] == expected
+    assert [ids(returned)[0] if len(returned) else 0 for returned in after] == expected
 
 
 def test_a_failed_frame_is_a_gap_and_is_returned_unchanged() -> None:
-    tracker, here = Tracker(), found((0, 0, 0.9, 0))
+    tracker, here = Tracker(), make_detections((0, 0, 0.9, 0))
     origins = [Origin(number, "v.mp4", "v", "v", number, number * 5.0) for number in range(4)]
     failed = FailedFrame(origins[2], "damaged", "a frame could not be decoded")
-    given = [tracker.track(Frame(origin, (100, 100), None), here) for origin in origins[:2]]
-    assert [ids(each) for each in given if isinstance(each, Detections)] == [[1], [1]]
+    returned = [tracker.track(Frame(origin, (100, 100), None), here) for origin in origins[:2]]
+    assert [ids(each) for each in returned if isinstance(each, Detections)] == [[1], [1]]
     assert tracker.track(failed, failed) is failed
     after = tracker.track(Frame(origins[3], (100, 100), None), here)
     assert isinstance(after, Detections)
@@ -219,8 +219,8 @@ def test_a_failed_frame_is_a_gap_and_is_returned_unchanged() -> None:
 
 
 def test_duplicate_boxes_are_one_track() -> None:
-    twice = [(0.0, 0.0, 0.9, 0), (1.0, 0.0, 0.8, 0)]
-    assert tracked([twice] * 3) == [[1, 0]] * 3
+    duplicates_twice = [(0.0, 0.0, 0.9, 0), (1.0, 0.0, 0.8, 0)]
+    assert tracked([duplicates_twice] * 3) == [[1, 0]] * 3
 
 
 def test_two_overlapping_objects_are_two_again_when_they_separate() -> None:
@@ -232,9 +232,9 @@ def test_two_overlapping_objects_are_two_again_when_they_separate() -> None:
 
 
 def test_no_detections_are_no_tracks() -> None:
-    given = Tracker().update(Detections.empty(), 0.0)
-    assert len(given) == 0
-    assert ids(given) == []
+    returned = Tracker().update(Detections.empty(), 0.0)
+    assert len(returned) == 0
+    assert ids(returned) == []
 
 
 def test_time_that_goes_back_does_no_harm() -> None:
@@ -252,14 +252,14 @@ def test_tracks_start_above_the_threshold_and_continue_below(threshold: float, l
 
 @pytest.mark.parametrize("threshold", [0.95, 0.99, 1.0])
 def test_tracks_can_start_at_a_high_threshold(threshold: float) -> None:
-    given = Tracker(TrackerSettings.of_threshold(threshold)).update(found((0.0, 0.0, 1.0, 0)), 0.0)
-    assert ids(given) == [1]
+    returned = Tracker(TrackerSettings.of_threshold(threshold)).update(make_detections((0.0, 0.0, 1.0, 0)), 0.0)
+    assert ids(returned) == [1]
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf])
 def test_a_box_that_is_not_finite_is_rejected(odd: float) -> None:
     with pytest.raises(ValueError, match="not finite"):
-        Tracker().update(found((odd, 0.0, 0.9, 0)), 0.0)
+        Tracker().update(make_detections((odd, 0.0, 0.9, 0)), 0.0)
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,9 @@ def tracks(seed: int, change: Callable[[np.ndarray], np.ndarray] = same, *, star
         if missing:
             tracker.gap()
         marked = Detections(change(found.boxes_xyxy), found.scores, found.class_ids, track_ids=np.arange(len(found)))
-        given = tracker.update(marked, start_s + time_s)
-        assert given.track_ids is not None
-        number_of = dict(zip(map(tuple, given.boxes_xyxy.tolist()), given.track_ids.tolist(), strict=True))
+        returned = tracker.update(marked, start_s + time_s)
+        assert returned.track_ids is not None
+        number_of = dict(zip(map(tuple, returned.boxes_xyxy.tolist()), returned.track_ids.tolist(), strict=True))
         numbers.append([number_of.get(tuple(box), 0) for box in marked.boxes_xyxy.tolist()])
     return numbers
 
@@ -52,14 +52,14 @@ def in_turn(numbers: list[list[int]]) -> list[list[int]]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_ids_are_consecutive_and_unique_in_a_frame(seed: int) -> None:
-    given = 0
+    returned = 0
     for frame in tracks(seed):
         shown = [number for number in frame if number]
-        new = sorted(number for number in shown if number > given)
+        new = sorted(number for number in shown if number > returned)
         assert len(set(shown)) == len(shown)
-        assert new == list(range(given + 1, given + 1 + len(new)))
-        given += len(new)
-    assert given > 6
+        assert new == list(range(returned + 1, returned + 1 + len(new)))
+        returned += len(new)
+    assert returned > 6
 
 
 @pytest.mark.parametrize("seed", range(6))

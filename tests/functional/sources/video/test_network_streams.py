@@ -19,7 +19,7 @@ from detcli.sources.video.video_source import StreamGap, VideoSettings
 from detcli.sources.video.video_stream import VideoStream
 from detcli.structures.frame import Frame
 from tests.helpers.stream_servers import StreamServer, answer, datagram_stream, mjpeg, part_of, rtsp, serving
-from tests.helpers.video_samples import frames_of, gaps_of, image, plainly, read, write_video
+from tests.helpers.video_samples import decode_with_pyav, frames_of, gaps_of, image, read, write_video
 
 QUICK = ContainerLimits(open_s=3.0, read_s=0.4)
 
@@ -31,7 +31,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Hasty(BackoffClock):
-    """Waits for nothing: the time passes at once. Keeps how long it was asked to wait."""
+    """A clock that does not wait: the time passes at once. It records the requested waits."""
 
     def __init__(self) -> None:
         self.waits: list[float] = []
@@ -63,46 +63,46 @@ class TestLoss:
     @pytest.mark.parametrize("then", ["close", "reset", "stall"])
     def test_a_stream_continues_after_a_gap_with_the_sent_frames(self, then: str) -> None:
         with serving(mjpeg(8, then), mjpeg(50)) as server:
-            answers = [one() for one in video(server, max_frames=14)]
-        frames, [gap] = frames_of(answers), gaps_of(answers)
+            results = [item() for item in video(server, max_frames=14)]
+        frames, [gap] = frames_of(results), gaps_of(results)
         assert gap.code == "gap"
         numbers = [sent_number(frame) for frame in frames]
         assert numbers == sorted(set(numbers))
         assert [frame.origin.frame for frame in frames] == list(range(14))
-        assert [one.origin.index for one in answers] == list(range(15))
-        assert gap.origin.frame == answers[gap.origin.index + 1].origin.frame
+        assert [item.origin.index for item in results] == list(range(15))
+        assert gap.origin.frame == results[gap.origin.index + 1].origin.frame
 
     def test_time_continues_by_the_clock(self) -> None:
         clock = Hasty()
         with serving(mjpeg(8), mjpeg(50)) as server:
-            answers = [one() for one in video(server, max_frames=14, clock=clock)]
-        times = [answer.origin.time_s or 0.0 for answer in answers]
+            results = [item() for item in video(server, max_frames=14, clock=clock)]
+        times = [result.origin.time_s or 0.0 for result in results]
         assert times == sorted(times)
-        [gap] = gaps_of(answers)
-        before, after = (answers[gap.origin.index + step].origin.time_s or 0.0 for step in (-1, 1))
+        [gap] = gaps_of(results)
+        before, after = (results[gap.origin.index + step].origin.time_s or 0.0 for step in (-1, 1))
         assert after - before >= sum(clock.waits) > 0
         assert after - before < sum(clock.waits) + 5
 
     @pytest.mark.parametrize("then", ["close", "stall"])
     def test_rtsp_is_read_over_tcp_and_reopened(self, tmp_path: Path, then: str) -> None:
         path = write_video(tmp_path / "a.ts", 40)
-        whole = [pixels for _, pixels in plainly(path)]
+        complete = [pixels for _, pixels in decode_with_pyav(path)]
         with serving(rtsp(path.read_bytes(), then, every_s=0.005)) as server:
             address = f"rtsp://127.0.0.1:{server.port}/cam"
-            answers = read(address, VideoSettings(max_frames=60), limits=QUICK, clock=Hasty())
-        frames, [gap] = frames_of(answers), gaps_of(answers)
+            results = read(address, VideoSettings(max_frames=60), limits=QUICK, clock=Hasty())
+        frames, [gap] = frames_of(results), gaps_of(results)
         first, second = frames[: gap.origin.index], frames[gap.origin.index :]
         assert len(first) >= 35
         for part in (first, second):
-            assert all(np.array_equal(frame.pixels, pixels) for frame, pixels in zip(part, whole, strict=False))
+            assert all(np.array_equal(frame.pixels, pixels) for frame, pixels in zip(part, complete, strict=False))
 
     def test_silence_before_a_loss_is_part_of_the_gap(self, tmp_path: Path) -> None:
         path, clock = write_video(tmp_path / "a.ts", 40), Hasty()
         with serving(rtsp(path.read_bytes(), "stall", every_s=0.005)) as server:
             address = f"rtsp://127.0.0.1:{server.port}/cam"
-            answers = read(address, VideoSettings(max_frames=60), limits=QUICK, clock=clock)
-        [gap] = gaps_of(answers)
-        before, after = (answers[gap.origin.index + step].origin.time_s or 0.0 for step in (-1, 1))
+            results = read(address, VideoSettings(max_frames=60), limits=QUICK, clock=clock)
+        [gap] = gaps_of(results)
+        before, after = (results[gap.origin.index + step].origin.time_s or 0.0 for step in (-1, 1))
         assert after - before >= sum(clock.waits) + 0.9 * QUICK.read_s
 
     def test_a_loss_is_reported_before_the_server_is_back(self) -> None:
@@ -113,7 +113,7 @@ class TestLoss:
             server.hang_up()
             late = threading.Timer(5, source.close)
             late.start()
-            gap = next(one for one in images if isinstance(one, StreamGap))
+            gap = next(item for item in images if isinstance(item, StreamGap))
             late.cancel()
             source.close()
         assert gap.code == "gap"
@@ -141,10 +141,10 @@ class TestLoss:
     def test_a_gap_longer_than_the_duration_ends_the_video(self) -> None:
         clock = Hasty()
         with serving(mjpeg(8), answer("503 Busy")) as server:
-            answers = [one() for one in video(server, duration_s=5.0, clock=clock)]
+            results = [item() for item in video(server, duration_s=5.0, clock=clock)]
         assert 4 < sum(clock.waits) < 5.1
-        assert len(frames_of(answers)) >= 7
-        assert [gap.code for gap in gaps_of(answers)] == ["gap"]
+        assert len(frames_of(results)) >= 7
+        assert [gap.code for gap in gaps_of(results)] == ["gap"]
 
     def test_closing_ends_the_wait_for_a_server(self) -> None:
         with serving(mjpeg(8)) as server:
@@ -183,7 +183,7 @@ class TestDatagrams:
         path = write_video(tmp_path / "a.ts", 60)
         with datagram_stream(path.read_bytes(), rtp=scheme == "rtp") as port:
             source = VideoStream(f"{scheme}://127.0.0.1:{port}", VideoSettings(max_frames=20), limits=QUICK)
-            frames = frames_of([one() for one in source])
+            frames = frames_of([item() for item in source])
         numbers = [sent_number(frame) for frame in frames]
         assert numbers == [(numbers[0] + step) % 60 for step in range(20)]
 
@@ -197,7 +197,7 @@ class TestReturn:
                 next(images)
             server.hang_up()
             threading.Timer(away_s, server.listen).start()
-            next(one for one in images if isinstance(one, StreamGap))
+            next(item for item in images if isinstance(item, StreamGap))
             assert isinstance(next(images)(), Frame)
             assert 0 <= time.monotonic() - server.came_back < 3
 
@@ -234,23 +234,23 @@ class TestFilesBehindAddresses:
     @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
     def test_a_lost_connection_loses_no_frame(self, tmp_path: Path, name: str, ranges: bool) -> None:
         path = write_video(tmp_path / name, 90, noise=True)
-        data, expected = path.read_bytes(), plainly(path)
+        data, expected = path.read_bytes(), decode_with_pyav(path)
         half = len(data) // 2
         with serving(part_of(data, half, ranges=ranges), part_of(data, ranges=ranges)) as server:
-            answers = [one() for one in video(server, path=f"/{name}")]
+            results = [item() for item in video(server, path=f"/{name}")]
             assert len(server.requests) > 1
-        assert len(answers) == len(expected) == 90
-        for number, (one, (time_s, pixels)) in enumerate(zip(frames_of(answers), expected, strict=True)):
-            assert one.origin.frame == number
-            assert one.origin.time_s == pytest.approx(time_s, abs=1e-3)
-            assert np.array_equal(one.pixels, pixels)
+        assert len(results) == len(expected) == 90
+        for number, (item, (time_s, pixels)) in enumerate(zip(frames_of(results), expected, strict=True)):
+            assert item.origin.frame == number
+            assert item.origin.time_s == pytest.approx(time_s, abs=1e-3)
+            assert np.array_equal(item.pixels, pixels)
 
     def test_a_file_out_of_reach_for_long_loses_no_frame(self, path: Path) -> None:
         data, away = path.read_bytes(), [answer("503 Busy")] * 4
         with serving(part_of(data, len(data) // 2), *away, part_of(data)) as server:
-            answers = [one() for one in video(server, path="/a.mp4", duration_s=2.5)]
+            results = [item() for item in video(server, path="/a.mp4", duration_s=2.5)]
             assert len(server.requests) > 5
-        assert [answer.origin.frame for answer in answers] == list(range(75))
+        assert [result.origin.frame for result in results] == list(range(75))
 
     def test_a_server_that_always_stops_at_one_position_is_an_error(self, tmp_path: Path) -> None:
         data = write_video(tmp_path / "a.mp4", 90, noise=True).read_bytes()
@@ -273,9 +273,9 @@ class TestFilesBehindAddresses:
         segments = [write_video(tmp_path / f"{n}.ts", 30).read_bytes() for n in range(2)]
         playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n0.ts\n#EXTINF:1,\n1.ts\n#EXT-X-ENDLIST\n"
         with serving(part_of(playlist), *[part_of(segment) for segment in segments]) as server:
-            answers = [one() for one in video(server, path="/a.m3u8")]
-        assert len(frames_of(answers)) == 60
-        times = [answer.origin.time_s or 0.0 for answer in answers]
+            results = [item() for item in video(server, path="/a.m3u8")]
+        assert len(frames_of(results)) == 60
+        times = [result.origin.time_s or 0.0 for result in results]
         assert times == sorted(set(times))
 
 
@@ -319,8 +319,8 @@ class TestSecrets:
         yield repr(vars(source))
         yield repr(source.info())
         try:
-            for one in source:
-                yield repr(one)
+            for item in source:
+                yield repr(item)
         except SourceError as error:
             yield repr(error)
             yield repr((error.__cause__, error.__context__ if not error.__suppress_context__ else None))
@@ -328,7 +328,7 @@ class TestSecrets:
     def test_no_name_and_no_message_has_credentials(self) -> None:
         with serving(mjpeg(4), mjpeg(4, "reset"), answer("404 Gone")) as server:
             said = "\n".join(self.words(server))
-            assert "pa55word" in str(server.requests)  # the server is told
+            assert "pa55word" in str(server.requests)  # the server gets it
         assert "127.0.0.1" in said
         assert "pa55word" not in said
         assert "bob" not in said

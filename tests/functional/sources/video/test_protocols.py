@@ -119,7 +119,7 @@ class TestStreams:
 
 
 class TestStandardInput:
-    def answers(self, data: bytes, *, as_file: Path | None = None) -> object:
+    def results(self, data: bytes, *, as_file: Path | None = None) -> object:
         if as_file is not None:
             as_file.write_bytes(data)
             with as_file.open("rb") as file:
@@ -133,22 +133,22 @@ class TestStandardInput:
     def test_a_stream_is_read_from_a_pipe(self, tmp_path: Path, name: str) -> None:
         codec = "wrapped_avframe" if name == "a.y4m" else "libx264"
         data = write_video(tmp_path / name, 30, codec=codec).read_bytes()
-        assert self.answers(data) == pytest.approx([number / 30 for number in range(30)], abs=1e-3)
+        assert self.results(data) == pytest.approx([number / 30 for number in range(30)], abs=1e-3)
 
     def test_a_file_is_read_from_standard_input(self, tmp_path: Path) -> None:
         data = write_video(tmp_path / "a.mp4", 30).read_bytes()
-        assert len(self.answers(data, as_file=tmp_path / "b.mp4")) == 30  # type: ignore[arg-type]
+        assert len(self.results(data, as_file=tmp_path / "b.mp4")) == 30  # type: ignore[arg-type]
 
     def test_empty_standard_input_is_reported(self, tmp_path: Path) -> None:
-        assert "standard input: it is empty" in str(self.answers(b""))
-        assert "standard input: it is empty" in str(self.answers(b"", as_file=tmp_path / "a.ts"))
+        assert "standard input: it is empty" in str(self.results(b""))
+        assert "standard input: it is empty" in str(self.results(b"", as_file=tmp_path / "a.ts"))
         done = subprocess.run(
             [sys.executable, "-c", READ_STDIN], stdin=subprocess.DEVNULL, capture_output=True, check=True
         )
         assert b"it is empty" in done.stdout
 
     def test_standard_input_without_a_video_is_not_called_empty(self) -> None:
-        assert "standard input: not a video" in str(self.answers(b"hello"))
+        assert "standard input: not a video" in str(self.results(b"hello"))
 
     @pytest.mark.skipif(sys.platform == "win32", reason="a shell closes it")
     def test_closed_standard_input_is_reported(self) -> None:
@@ -158,7 +158,7 @@ class TestStandardInput:
 
     def test_a_playlist_opens_no_connection_and_no_file(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.ts", 3)
-        assert "cannot read standard input" in str(self.answers(playlist(str(path)).encode()))
+        assert "cannot read standard input" in str(self.results(playlist(str(path)).encode()))
 
     @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no terminals there")
     def test_a_terminal_is_not_a_video(self) -> None:

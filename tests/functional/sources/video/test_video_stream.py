@@ -18,7 +18,7 @@ from detcli.errors import SourceError
 from detcli.sources.video.video_source import VideoSettings, open_video_source
 from detcli.sources.video.video_stream import VideoStream
 from detcli.structures.frame import Frame, Pixels
-from tests.helpers.video_samples import RATE, frames_of, gaps_of, image, plainly, read, tone, write_video
+from tests.helpers.video_samples import RATE, decode_with_pyav, frames_of, gaps_of, image, read, tone, write_video
 
 DESCRIPTORS = Path("/proc/self/fd")
 KINDS: dict[str, dict[str, Any]] = {
@@ -33,31 +33,31 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def assert_equal_to_plain(answers: list[Frame], path: Path) -> None:
-    expected = plainly(path)
-    assert len(answers) == len(expected)
-    for number, (answer, (time_s, pixels)) in enumerate(zip(answers, expected, strict=True)):
-        assert answer.origin.frame == answer.origin.index == number
-        assert answer.origin.time_s == pytest.approx(time_s, abs=0.001)
-        assert answer.size_hw == pixels.shape[:2]
-        assert np.array_equal(answer.pixels, pixels)
+def assert_equal_to_plain(results: list[Frame], path: Path) -> None:
+    expected = decode_with_pyav(path)
+    assert len(results) == len(expected)
+    for number, (result, (time_s, pixels)) in enumerate(zip(results, expected, strict=True)):
+        assert result.origin.frame == result.origin.index == number
+        assert result.origin.time_s == pytest.approx(time_s, abs=0.001)
+        assert result.size_hw == pixels.shape[:2]
+        assert np.array_equal(result.pixels, pixels)
 
 
 class TestWholeFiles:
     @pytest.mark.parametrize("name", KINDS)
     def test_frames_and_times_equal_pyavs(self, tmp_path: Path, name: str) -> None:
         path = write_video(tmp_path / name, 30, **KINDS[name])
-        assert len(plainly(path)) == 30
-        answers = read(path)
-        assert gaps_of(answers) == []
-        assert_equal_to_plain(frames_of(answers), path)
+        assert len(decode_with_pyav(path)) == 30
+        results = read(path)
+        assert gaps_of(results) == []
+        assert_equal_to_plain(frames_of(results), path)
 
     def test_a_variable_rate_keeps_its_times(self, tmp_path: Path) -> None:
         times = [0, 40, 55, 300, 301, 1000, 1033, 2500]
         path = write_video(tmp_path / "a.mp4", 8, times=times, base=Fraction(1, 1000))
-        answers = read(path)
-        assert [answer.origin.time_s for answer in answers] == pytest.approx([t / 1000 for t in times], abs=0.001)
-        assert_equal_to_plain(frames_of(answers), path)
+        results = read(path)
+        assert [result.origin.time_s for result in results] == pytest.approx([t / 1000 for t in times], abs=0.001)
+        assert_equal_to_plain(frames_of(results), path)
 
     @pytest.mark.parametrize("sound", [False, True])
     @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.webm"])
@@ -65,18 +65,18 @@ class TestWholeFiles:
         times = [round(n * 33.3) + (400 if n >= 20 else 0) for n in range(40)]
         codec = "libvpx-vp9" if name == "a.webm" else "libx264"
         path = write_video(tmp_path / name, 40, times=times, base=Fraction(1, 1000), codec=codec, sound=sound)
-        answers = read(path)
-        assert gaps_of(answers) == []
-        assert len(answers) == 40
+        results = read(path)
+        assert gaps_of(results) == []
+        assert len(results) == 40
 
     def test_time_starts_with_the_first_frame(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mkv", 5, times=[700, 733, 766, 800, 833], base=Fraction(1, 1000))
-        assert [answer.origin.time_s for answer in read(path)] == pytest.approx([0, 0.033, 0.066, 0.1, 0.133], abs=1e-3)
+        assert [result.origin.time_s for result in read(path)] == pytest.approx([0, 0.033, 0.066, 0.1, 0.133], abs=1e-3)
 
     @pytest.mark.parametrize(("turned", "mirrored"), [(90, False), (180, False), (-90, False), (0, True), (90, True)])
     def test_frames_are_upright(self, tmp_path: Path, turned: int, mirrored: bool) -> None:
         path = write_video(tmp_path / "a.mp4", 3, turned=turned, mirrored=mirrored)
-        lying = plainly(path)[0][1]
+        lying = decode_with_pyav(path)[0][1]
         expected = np.rot90(lying, turned // 90)
         expected = expected[:, ::-1] if mirrored else expected
         [first, *_] = frames_of(read(path))
@@ -92,31 +92,31 @@ class TestWholeFiles:
         parts = [write_video(tmp_path / f"{i}.h264", 12, size_hw=size) for i, size in enumerate([(48, 64), (96, 80)])]
         path = tmp_path / "both.h264"
         path.write_bytes(b"".join(part.read_bytes() for part in parts))
-        answers = frames_of(read(path))
-        assert [answer.size_hw for answer in answers] == [(48, 64)] * 12 + [(96, 80)] * 12
-        expected = [pixels for part in parts for _, pixels in plainly(part)]
-        for answer, pixels in zip(answers, expected, strict=True):
-            assert np.array_equal(answer.pixels, pixels)
+        results = frames_of(read(path))
+        assert [result.size_hw for result in results] == [(48, 64)] * 12 + [(96, 80)] * 12
+        expected = [pixels for part in parts for _, pixels in decode_with_pyav(part)]
+        for result, pixels in zip(results, expected, strict=True):
+            assert np.array_equal(result.pixels, pixels)
 
     @pytest.mark.parametrize("codec", ["libx264", "libx265"])
     def test_concatenated_files_are_one_video(self, tmp_path: Path, codec: str) -> None:
         options = {"x265-params": "log-level=0"} if codec == "libx265" else {}
-        one = write_video(tmp_path / "one.ts", 45, codec=codec, options=options)
+        item = write_video(tmp_path / "one.ts", 45, codec=codec, options=options)
         path = tmp_path / "joined.ts"
-        path.write_bytes(one.read_bytes() * 3)
-        answers = read(path)
-        assert gaps_of(answers) == []
-        assert [answer.origin.time_s for answer in answers] == pytest.approx([n / RATE for n in range(135)], abs=1e-3)
-        for answer, (_, pixels) in zip(frames_of(answers), plainly(one) * 3, strict=True):
-            assert np.array_equal(answer.pixels, pixels)
+        path.write_bytes(item.read_bytes() * 3)
+        results = read(path)
+        assert gaps_of(results) == []
+        assert [result.origin.time_s for result in results] == pytest.approx([n / RATE for n in range(135)], abs=1e-3)
+        for result, (_, pixels) in zip(frames_of(results), decode_with_pyav(item) * 3, strict=True):
+            assert np.array_equal(result.pixels, pixels)
         late = read(path, VideoSettings(start_s=2.0))
-        assert [answer.origin for answer in late] == [
-            replace(answer.origin, index=index) for index, answer in enumerate(answers[60:])
+        assert [result.origin for result in late] == [
+            replace(result.origin, index=index) for index, result in enumerate(results[60:])
         ]
 
     def test_frames_without_time_stamps_are_in_order(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.h264", 20)
-        times = [answer.origin.time_s or 0.0 for answer in read(path)]
+        times = [result.origin.time_s or 0.0 for result in read(path)]
         assert times[0] == 0
         assert all(before < after for before, after in pairwise(times))
 
@@ -129,7 +129,7 @@ class TestWholeFiles:
         data[begin : begin + 4] = bytes(4)
         (tmp_path / "b.mp4").write_bytes(data)
         video = VideoStream(str(tmp_path / "b.mp4"), VideoSettings())
-        assert [one().origin.time_s for one in video] == pytest.approx([n / 30 for n in range(12)], abs=1e-3)
+        assert [item().origin.time_s for item in video] == pytest.approx([n / 30 for n in range(12)], abs=1e-3)
 
     def test_a_rate_of_0_is_unknown(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.avi", 12, codec="mpeg4")
@@ -137,7 +137,7 @@ class TestWholeFiles:
         begin = data.index(b"strh") + 28
         data[begin : begin + 8] = bytes(8)  # scale and rate of the stream
         path.write_bytes(data)
-        times = [one.origin.time_s or 0.0 for one in frames_of(read(path))]
+        times = [item.origin.time_s or 0.0 for item in frames_of(read(path))]
         assert len(times) == 12
         assert all(before < after for before, after in pairwise(times))
 
@@ -168,7 +168,7 @@ class TestWholeFiles:
 
     def test_frame_names_start_with_the_name_of_the_file(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "street.mp4", 2)
-        origins = [answer.origin for answer in read(path)]
+        origins = [result.origin for result in read(path)]
         assert [origin.relative for origin in origins] == ["street/frame_000000.jpg", "street/frame_000001.jpg"]
         assert {origin.file for origin in origins} == {str(path)}
 
@@ -181,15 +181,15 @@ class TestPixels:
 
         def convert(remainder: int) -> None:
             for number in range(remainder, 20, 4):
-                answer = images[number]()
-                pixels[number] = answer.pixels if isinstance(answer, Frame) else None
+                result = images[number]()
+                pixels[number] = result.pixels if isinstance(result, Frame) else None
 
         threads = [threading.Thread(target=convert, args=(remainder,)) for remainder in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        for number, (_, expected) in enumerate(plainly(path)):
+        for number, (_, expected) in enumerate(decode_with_pyav(path)):
             assert np.array_equal(pixels[number], expected)
 
     def test_with_a_resize_only_the_resized_pixels_are_returned(self, tmp_path: Path) -> None:
@@ -198,12 +198,12 @@ class TestPixels:
         def resize(image: Image.Image) -> Pixels:
             return np.asarray(image.resize((8, 6)))
 
-        [one] = VideoStream(str(path), VideoSettings())
-        answer = one(resize)
-        assert isinstance(answer, Frame)
-        assert answer.pixels is None
-        assert answer.size_hw == (48, 64)
-        assert np.array_equal(answer.prepared, resize(Image.fromarray(plainly(path)[0][1])))
+        [item] = VideoStream(str(path), VideoSettings())
+        result = item(resize)
+        assert isinstance(result, Frame)
+        assert result.pixels is None
+        assert result.size_hw == (48, 64)
+        assert np.array_equal(result.prepared, resize(Image.fromarray(decode_with_pyav(path)[0][1])))
 
     def test_larger_frames_than_allowed_are_not_decoded(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 2)
@@ -220,7 +220,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class TestChoice:
     def numbers(self, path: Path, **settings: Any) -> list[int | None]:
-        return [answer.origin.frame for answer in read(path, VideoSettings(**settings))]
+        return [result.origin.frame for result in read(path, VideoSettings(**settings))]
 
     def test_stride_takes_every_nth_frame(self, path: Path) -> None:
         assert self.numbers(path, stride=7) == list(range(0, 60, 7))
@@ -241,12 +241,12 @@ class TestChoice:
         every = read(path)
         for start_s in (0.02, 0.4, 1.0, 1.3, 1.95):
             late = read(path, VideoSettings(start_s=start_s))
-            expected = [answer for answer in every if (answer.origin.time_s or 0) >= start_s - 1e-6]
-            assert [answer.origin.frame for answer in late] == [answer.origin.frame for answer in expected]
-            assert [answer.origin.time_s for answer in late] == [answer.origin.time_s for answer in expected]
+            expected = [result for result in every if (result.origin.time_s or 0) >= start_s - 1e-6]
+            assert [result.origin.frame for result in late] == [result.origin.frame for result in expected]
+            assert [result.origin.time_s for result in late] == [result.origin.time_s for result in expected]
             assert all(
-                np.array_equal(one.pixels, other.pixels)
-                for one, other in zip(frames_of(late), frames_of(expected), strict=True)
+                np.array_equal(item.pixels, other.pixels)
+                for item, other in zip(frames_of(late), frames_of(expected), strict=True)
             )
 
     @pytest.mark.parametrize(
@@ -262,11 +262,11 @@ class TestChoice:
         every = frames_of(read(path))
         for start_s in (2.6, 3.333, every[120].origin.time_s or 0.0):
             late = frames_of(read(path, VideoSettings(start_s=start_s, max_frames=5)))
-            expected = [answer for answer in every if (answer.origin.time_s or 0) >= start_s - 1e-6][:5]
+            expected = [result for result in every if (result.origin.time_s or 0) >= start_s - 1e-6][:5]
             assert len(late) == 5
-            for one, other in zip(late, expected, strict=True):
-                assert (one.origin.frame, one.origin.time_s) == (other.origin.frame, other.origin.time_s)
-                assert np.array_equal(one.pixels, other.pixels)
+            for item, other in zip(late, expected, strict=True):
+                assert (item.origin.frame, item.origin.time_s) == (other.origin.frame, other.origin.time_s)
+                assert np.array_equal(item.pixels, other.pixels)
 
     def test_a_start_after_the_end_gives_no_frames(self, path: Path) -> None:
         assert self.numbers(path, start_s=5) == []
@@ -304,21 +304,21 @@ class TestDamage:
     def test_a_file_continues_after_damage_and_missing_frames_count(self, tmp_path: Path, name: str, how: str) -> None:
         kind = {"h265.mkv": KINDS["h265.mp4"]}.get(name, KINDS.get(name, {}))
         path = write_video(tmp_path / name, 60, noise=True, **kind)
-        whole = {round(time_s, 3): pixels for time_s, pixels in plainly(path)}
-        answers = read(self.damaged(path, how))
-        frames, gaps = frames_of(answers), gaps_of(answers)
+        complete = {round(time_s, 3): pixels for time_s, pixels in decode_with_pyav(path)}
+        results = read(self.damaged(path, how))
+        frames, gaps = frames_of(results), gaps_of(results)
         assert len(frames) < 60
         assert {gap.code for gap in gaps} == {"damaged"}
         counted = sum(int(word) for gap in gaps for word in gap.message.split() if word.isdecimal())
         assert counted == 60 - len(frames)
-        assert [answer.origin.index for answer in answers] == list(range(len(answers)))
+        assert [result.origin.index for result in results] == list(range(len(results)))
         assert [frame.origin.frame for frame in frames] == list(range(len(frames)))
-        same = [np.array_equal(frame.pixels, whole[round(frame.origin.time_s or 0, 3)]) for frame in frames]
+        same = [np.array_equal(frame.pixels, complete[round(frame.origin.time_s or 0, 3)]) for frame in frames]
         assert all(same[:20])
         assert all(same[-12:])  # from the next key frame on
-        first_gap = answers.index(gaps[0])
-        assert (answers[first_gap - 1].origin.time_s or 0) <= (gaps[0].origin.time_s or 0)
-        assert (gaps[0].origin.time_s or 0) < (answers[first_gap + 1].origin.time_s or 0)
+        first_gap = results.index(gaps[0])
+        assert (results[first_gap - 1].origin.time_s or 0) <= (gaps[0].origin.time_s or 0)
+        assert (gaps[0].origin.time_s or 0) < (results[first_gap + 1].origin.time_s or 0)
 
     @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.webm"])
     @pytest.mark.parametrize("seed", range(6))
@@ -335,39 +335,39 @@ class TestDamage:
         else:
             del data[begin : begin + many]
         path.write_bytes(data)
-        answers = read(path)
-        assert len(frames_of(answers)) == 60 or gaps_of(answers)
-        times = [answer.origin.time_s or 0.0 for answer in frames_of(answers)]
+        results = read(path)
+        assert len(frames_of(results)) == 60 or gaps_of(results)
+        times = [result.origin.time_s or 0.0 for result in frames_of(results)]
         assert all(before < after for before, after in pairwise(times))
 
     def test_the_number_of_a_frame_after_a_gap_includes_the_gap(self, tmp_path: Path) -> None:
-        answers = read(self.damaged(write_video(tmp_path / "a.mp4", 60, noise=True), "zeros"))
-        [gap] = gaps_of(answers)
-        assert answers[gap.origin.index + 1].origin.frame == gap.origin.frame
+        results = read(self.damaged(write_video(tmp_path / "a.mp4", 60, noise=True), "zeros"))
+        [gap] = gaps_of(results)
+        assert results[gap.origin.index + 1].origin.frame == gap.origin.frame
 
     def test_names_of_gaps_and_frames_differ(self, tmp_path: Path) -> None:
-        answers = read(self.damaged(write_video(tmp_path / "a.mp4", 60, noise=True), "zeros"))
-        assert len({answer.origin.relative for answer in answers}) == len(answers)
+        results = read(self.damaged(write_video(tmp_path / "a.mp4", 60, noise=True), "zeros"))
+        assert len({result.origin.relative for result in results}) == len(results)
 
     @pytest.mark.parametrize(("name", "code"), [("a.mkv", "truncated"), ("a.avi", "truncated"), ("a.mp4", "truncated")])
     def test_a_truncated_file_gives_its_frames_and_reports_the_rest(self, tmp_path: Path, name: str, code: str) -> None:
         path = write_video(tmp_path / name, 60, noise=True, codec="mpeg4" if name == "a.avi" else "libx264")
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-        answers = read(path)
-        assert 20 < len(frames_of(answers)) < 50
-        assert answers[-1] in gaps_of(answers)
-        assert gaps_of(answers)[-1].code == code
+        results = read(path)
+        assert 20 < len(frames_of(results)) < 50
+        assert results[-1] in gaps_of(results)
+        assert gaps_of(results)[-1].code == code
 
     def test_a_truncated_fragmented_file_reports_the_missing_frames(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 60, noise=True, movflags="frag_keyframe+empty_moov+default_base_moof")
         assert gaps_of(read(path)) == []
         data = path.read_bytes()
         path.write_bytes(data[: data.rindex(b"mdat") + 2000])
-        answers = read(path)
-        gaps = gaps_of(answers)
+        results = read(path)
+        gaps = gaps_of(results)
         assert gaps[-1].code == "truncated"
         missing = sum(next(int(word) for word in gap.message.split() if word.isdecimal()) for gap in gaps)
-        assert len(frames_of(answers)) + missing == 60
+        assert len(frames_of(results)) + missing == 60
 
     def test_complete_files_with_longer_audio_are_not_truncated(self, tmp_path: Path) -> None:
         with av.open(str(tmp_path / "a.mkv"), "w") as file:
@@ -390,9 +390,9 @@ class TestRefused:
         return caught.value
 
     def test_a_recording_without_an_index_is_truncated(self, tmp_path: Path) -> None:
-        whole = write_video(tmp_path / "a.mp4", 30).read_bytes()
-        moov = whole.index(b"moov") - 4
-        (tmp_path / "b.mp4").write_bytes(whole[:moov])
+        complete = write_video(tmp_path / "a.mp4", 30).read_bytes()
+        moov = complete.index(b"moov") - 4
+        (tmp_path / "b.mp4").write_bytes(complete[:moov])
         error = self.refused(tmp_path / "b.mp4")
         assert error.code == "truncated"
         assert "index" in str(error)

@@ -22,7 +22,7 @@ Opened = Callable[..., Source]
 
 
 class Drip:
-    """A stream that gives its bytes in parts, and says how many of them were asked for."""
+    """A stream that returns its bytes in parts and records the requested sizes."""
 
     def __init__(self, *parts: bytes) -> None:
         self.parts = list(parts)

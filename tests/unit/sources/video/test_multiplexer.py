@@ -11,7 +11,7 @@ from detcli.sources.video.channel import ChannelSource
 from detcli.sources.video.multiplexer import Multiplexer
 from detcli.sources.video.video_source import VideoInfo
 from detcli.structures.frame import FailedFrame
-from tests.helpers.fake_video_sources import FakeVideoSource, gap, shot
+from tests.helpers.fake_video_sources import FakeVideoSource, fake_frame, gap
 
 GONE = SourceError("not-found", "there is no 'b'")
 
@@ -20,12 +20,14 @@ def channel(name: str, source: FakeVideoSource, max_frames: int | None = None) -
     return ChannelSource(f"{name}.mp4", name, source, max_frames)
 
 
-def shots(count: int) -> FakeVideoSource:
-    return FakeVideoSource([shot(number) for number in range(count)])
+def source_of_frames(count: int) -> FakeVideoSource:
+    return FakeVideoSource([fake_frame(number) for number in range(count)])
 
 
 def test_files_take_turns_and_each_frame_has_a_unique_origin() -> None:
-    multiplexer = Multiplexer([channel("a", shots(3)), channel("d/b", shots(1)), channel("c", shots(2))])
+    multiplexer = Multiplexer(
+        [channel("a", source_of_frames(3)), channel("d/b", source_of_frames(1)), channel("c", source_of_frames(2))]
+    )
     multiplexer.open()
     assert multiplexer.count() == 6
     origins = [image.origin for image in multiplexer]
@@ -39,7 +41,7 @@ def test_files_take_turns_and_each_frame_has_a_unique_origin() -> None:
 
 
 def test_frames_keep_their_origin_when_they_are_read() -> None:
-    multiplexer = Multiplexer([channel("a", FakeVideoSource([gap(0), shot(0)]))])
+    multiplexer = Multiplexer([channel("a", FakeVideoSource([gap(0), fake_frame(0)]))])
     images = list(multiplexer)
     assert [image().origin for image in images] == [image.origin for image in images]
     assert isinstance(images[0](), FailedFrame)
@@ -48,7 +50,7 @@ def test_frames_keep_their_origin_when_they_are_read() -> None:
 
 
 def test_a_source_that_cannot_be_opened_fails_alone() -> None:
-    multiplexer = Multiplexer([channel("b", FakeVideoSource([], error=GONE)), channel("a", shots(2))])
+    multiplexer = Multiplexer([channel("b", FakeVideoSource([], error=GONE)), channel("a", source_of_frames(2))])
     multiplexer.open()
     results = [image() for image in multiplexer]
     assert isinstance(results[0], FailedFrame)
@@ -74,9 +76,12 @@ class Late(FakeVideoSource):
 
 
 def test_a_missing_live_source_is_reported_and_waited_for() -> None:
-    late = Late([shot(0), shot(1)], live=True)
+    late = Late([fake_frame(0), fake_frame(1)], live=True)
     multiplexer = Multiplexer(
-        [ChannelSource("a", "a", FakeVideoSource([shot(0)], live=True)), ChannelSource("b", "b", late, waits=True)]
+        [
+            ChannelSource("a", "a", FakeVideoSource([fake_frame(0)], live=True)),
+            ChannelSource("b", "b", late, waits=True),
+        ]
     )
     multiplexer.open()
     results = [image() for image in multiplexer if image.origin.file == "b"]
@@ -89,14 +94,19 @@ def test_a_missing_live_source_is_reported_and_waited_for() -> None:
 def test_a_live_source_that_refuses_is_not_waited_for() -> None:
     refuses = FakeVideoSource([], error=SourceError("not-found", "404", refused=True), live=True)
     multiplexer = Multiplexer(
-        [ChannelSource("a", "a", FakeVideoSource([shot(0)], live=True)), ChannelSource("b", "b", refuses, waits=True)]
+        [
+            ChannelSource("a", "a", FakeVideoSource([fake_frame(0)], live=True)),
+            ChannelSource("b", "b", refuses, waits=True),
+        ]
     )
     multiplexer.open()
     assert [type(image()) for image in multiplexer if image.origin.file == "b"] == [FailedFrame]
 
 
 def test_a_lost_source_reports_its_position() -> None:
-    multiplexer = Multiplexer([channel("a", FakeVideoSource([shot(0), shot(1)], error=SourceError("gap", "gone")))])
+    multiplexer = Multiplexer(
+        [channel("a", FakeVideoSource([fake_frame(0), fake_frame(1)], error=SourceError("gap", "gone")))]
+    )
     *_, last = [image() for image in multiplexer]
     assert isinstance(last, FailedFrame)
     assert (last.origin.frame, last.origin.index) == (2, 2)
@@ -115,20 +125,20 @@ def test_no_source_to_open_is_an_error_with_the_reason_of_each() -> None:
 
 
 def test_the_number_of_open_files_is_limited() -> None:
-    sources = [shots(2) for _ in range(5)]
+    sources = [source_of_frames(2) for _ in range(5)]
     multiplexer = Multiplexer([channel(str(number), source) for number, source in enumerate(sources)], max_open=2)
     most = 0
     for _ in multiplexer:
-        most = max(most, sum(source.given > 0 and not source.closed.is_set() for source in sources))
+        most = max(most, sum(source.read_count > 0 and not source.closed.is_set() for source in sources))
     assert most == 2
-    assert [source.given for source in sources] == [2] * 5
+    assert [source.read_count for source in sources] == [2] * 5
     assert all(source.closed.is_set() for source in sources)
 
 
 def test_the_first_live_source_with_a_frame_is_next() -> None:
-    silent = FakeVideoSource([shot(0)], live=True, steps=threading.Semaphore(0))
+    silent = FakeVideoSource([fake_frame(0)], live=True, steps=threading.Semaphore(0))
     steps = threading.Semaphore(0)
-    busy = FakeVideoSource([shot(number) for number in range(3)], live=True, steps=steps)
+    busy = FakeVideoSource([fake_frame(number) for number in range(3)], live=True, steps=steps)
     multiplexer = Multiplexer([channel("silent", silent), channel("busy", busy)])
     frames = iter(multiplexer)
     seen = []
@@ -141,7 +151,7 @@ def test_the_first_live_source_with_a_frame_is_next() -> None:
 
 
 def test_the_last_index_is_known_after_the_last_frame() -> None:
-    multiplexer = Multiplexer([channel("a", shots(1)), channel("b", shots(3))])
+    multiplexer = Multiplexer([channel("a", source_of_frames(1)), channel("b", source_of_frames(3))])
     frames = iter(multiplexer)
     next(frames)
     assert multiplexer.last_index("a") is None
@@ -150,7 +160,7 @@ def test_the_last_index_is_known_after_the_last_frame() -> None:
 
 
 def test_the_waiting_time_of_a_frame_is_returned_once() -> None:
-    multiplexer = Multiplexer([channel("a", shots(1))])
+    multiplexer = Multiplexer([channel("a", source_of_frames(1))])
     [image] = multiplexer
     assert (multiplexer.waited_s(image.origin.index) or -1) >= 0
     assert multiplexer.waited_s(image.origin.index) is None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from detcli.engine.observer import Observer
 from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest, EvaluationResult
 from detcli.errors import UsageError
+from detcli.io.output_paths import is_same_file
 from detcli.io.outputs import prepare_output
 from detcli.structures.stop_signal import StopSignal
 
@@ -67,7 +68,7 @@ def _prepare_outputs(request: EvaluationRequest, observer: Observer) -> list[Pat
         if paths.count(path) > 1:
             raise UsageError(f"two outputs would go to '{path}'")
         if any(
-            given is not None and _is_same_file(path, given)
+            given is not None and is_same_file(path, given)
             for given in (request.results, request.ground_truth, request.data)
         ):
             raise UsageError(f"'{path}' is both input and output; choose another output")
@@ -262,10 +263,3 @@ def _write(
         return True
     write_report(report.to_dict(), path)
     return True
-
-
-def _is_same_file(path: Path, given: str | Path) -> bool:
-    try:
-        return path.samefile(given)
-    except (OSError, ValueError):
-        return False

@@ -13,6 +13,7 @@ from detcli.evaluation.coco_ground_truth import CocoGroundTruth, quoted_names
 from detcli.io.coco.coco_reader import posix_name
 from detcli.io.results import StoredBox, StoredImage
 from detcli.structures.class_labels import plain_name
+from detcli.text import counted
 
 Result = dict[str, Any]
 
@@ -143,7 +144,7 @@ class _ImageIndex:
                 f"{quoted_names(self._unknown_ids)}, which has {own}. Detect with `ground_truth` to get the ids of the annotations"
             )
         if self._repeated:
-            images = _counted(len(self._repeated), "image")
+            images = counted(len(self._repeated), "image is", "images are")
             raise DataError(f"{images} in '{self._name}' more than once: {quoted_names(self._repeated)}")
         if self._unknown_names and not self.matched:
             own = quoted_names([image["file_name"] for image in self._ground_truth.images], limit=3)
@@ -155,13 +156,15 @@ class _ImageIndex:
     def notes(self) -> Iterator[str]:
         """Issues that do not prevent an evaluation."""
         if self._unknown_names:
-            images = _counted(len(self._unknown_names), "image")
+            images = counted(len(self._unknown_names), "image is", "images are")
             yield f"{images} not in the annotations and left out: {quoted_names(self._unknown_names, limit=3)}"
         if self.failed:
-            yield f"{_counted(self.failed, 'image')} in the results as failed: their ground truth counts as false negatives"
+            images = counted(self.failed, "image is", "images are")
+            yield f"{images} in the results as failed: their ground truth counts as false negatives"
         if self._other_sizes:
             yield (
-                f"{_counted(len(self._other_sizes), 'image')} of another size than in the annotations, so boxes do not "
+                f"{counted(len(self._other_sizes), 'image is', 'images are')} "
+                "of another size than in the annotations, so boxes do not "
                 f"match: {quoted_names(self._other_sizes, limit=3)}. If the images are rotated by EXIF, evaluate the model on "
                 "the dataset instead, which rotates the annotations too"
             )
@@ -257,7 +260,8 @@ class _CategoryIndex:
         if unknown:
             boxes = sum(self._counts[key] for key in unknown)
             yield (
-                f"{_counted(boxes, 'detection')} left out, of {quoted_names(unknown)}: the annotations have no such category"
+                f"{counted(boxes, 'detection is', 'detections are')} "
+                f"left out, of {quoted_names(unknown)}: the annotations have no such category"
             )
 
     def _unknown(self) -> list[str | int]:
@@ -271,18 +275,13 @@ def _result_notes(results: Sequence[Result], boxes: int, *, masks: bool) -> Iter
     rows = {hash((r["image_id"], r["category_id"], *r["bbox"], r["score"])) for r in results}
     repeated = len(results) - len(rows)
     if repeated:
-        yield f"{_counted(repeated, 'detection')} repeated: each counts as a false positive"
+        yield f"{counted(repeated, 'detection is', 'detections are')} repeated: each counts as a false positive"
     settings = "`task=instance` with `format=coco-results` keeps" if masks else "`format=coco-results` keeps"
     lowest = min((r["score"] for r in results), default=0.0)
     if lowest > _MAX_LOWEST_SCORE:
         yield (
             f"the lowest score is {lowest:.3g}: results cut off at a threshold have a lower AP; {settings} every score"
         )
-
-
-def _counted(count: int, noun: str) -> str:
-    """The count with noun and verb: 1 image is, 2 images are."""
-    return f"{count:,} {noun} is" if count == 1 else f"{count:,} {noun}s are"
 
 
 def _basename(name: str) -> str:

@@ -198,7 +198,7 @@ def test_data_without_masks_is_an_error(detcli: Detcli, data: Path) -> None:
     Path("yolo.yaml").write_text("names: [dog]\ntrain: data\n")
     run = detcli("train", "-m", model, "--data", "yolo.yaml", "-n")
     assert run.code == 2
-    assert "the model learns masks" in run.err
+    assert "the model needs masks" in run.err
     document: dict[str, Any] = json.loads(data.read_text())
     document["annotations"] = [
         {"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 1, 9, 9]},

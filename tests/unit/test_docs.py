@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from detcli.checkpoints.catalog import CATALOG
+from detcli.cli.docs.command_tree import read_tree
+from detcli.cli.main import cli
 from detcli.errors import EXIT_CODES
 
 PROJECT = Path(__file__).parents[2]
+ROOT = read_tree(cli, "detcli")
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
@@ -50,3 +53,20 @@ def test_links_within_a_page_lead_to_a_heading(page: Path) -> None:
         for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
+
+
+def test_every_command_is_in_the_readme() -> None:
+    for command in ROOT.walk():
+        assert " ".join(command.path) in README
+
+
+def test_every_option_has_a_help_text() -> None:
+    assert [flag.names for command in ROOT.walk() for flag in command.flags if not flag.help.strip()] == []
+
+
+def test_every_option_in_the_documents_exists() -> None:
+    options = {name for command in ROOT.walk() for flag in command.flags for name in flag.names}
+    for page in PAGES:
+        for line in re.findall(r"^ *(?:\$ )?detcli .*$", page.read_text(encoding="utf-8"), re.MULTILINE):
+            line = line.split(" | ")[0].split("#")[0]
+            assert set(re.findall(r"(?<!\S)--[a-z][a-z0-9-]*", line)) <= options, f"{page.name}: {line}"

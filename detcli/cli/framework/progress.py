@@ -107,10 +107,10 @@ class ProgressLine:
 
 
 class RunProgressBar:
-    """How many images of a run are done; use as a context manager around the run.
+    """Progress of a run over images, a context manager around the run.
 
-    done   images that were done before, in a resumed run
-    count  asked in a thread of its own how many there are; None: nobody knows
+    done   number of images that a resumed run already has
+    count  returns the number of images, called in a separate thread; None: unknown
     """
 
     def __init__(self, console: Console, *, done: int = 0, count: Callable[[], int | None] | None = None) -> None:

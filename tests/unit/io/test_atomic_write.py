@@ -99,7 +99,7 @@ def test_a_pipe_is_never_replaced_by_a_file(tmp_path: Path) -> None:
 
 
 @posix
-def test_permissions_of_a_replaced_file_stay_and_new_ones_follow_the_umask(tmp_path: Path) -> None:
+def test_replaced_files_keep_permissions_and_new_ones_follow_umask(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.write_bytes(b"")
     old.chmod(0o640)

@@ -72,7 +72,7 @@ def test_boxes_without_area_overlap_nothing_and_their_gradient_is_finite() -> No
     assert point.grad.isfinite().all()
 
 
-def test_a_box_whose_edges_have_passed_each_other_has_no_area_and_overlaps_nothing() -> None:
+def test_a_box_with_swapped_edges_has_no_area_and_no_overlap() -> None:
     turned = torch.tensor([1.5, 1.5, 0.5, 0.5])
     assert area(turned).item() == 0
     assert iou(turned, UNIT).item() == 0

@@ -54,7 +54,7 @@ def test_download_says_size_and_place_and_keeps_stdout_clean(small: HubServer, c
     assert (cache / "models--ustc-community--dfine-small-coco" / "snapshots" / COMMIT / "model.safetensors").is_file()
 
 
-def test_download_again_asks_nobody_and_update_does(small: HubServer, files: dict[str, bytes]) -> None:
+def test_only_update_uses_the_network_for_a_known_model(small: HubServer, files: dict[str, bytes]) -> None:
     run("download", "dfine-s")
     asked = len(small.requests)
     assert run("download", "dfine-s").returncode == 0

@@ -77,7 +77,7 @@ def test_three_commands_to_go_on_with_are_said(demo: Detcli) -> None:
     assert "detcli train --data" in lines[-1]
 
 
-def test_truths_are_those_of_the_images_and_under_their_ids(demo: Detcli) -> None:
+def test_ground_truth_belongs_to_the_images_by_id(demo: Detcli) -> None:
     demo()
     ground_truth = json.loads(Path("detcli-demo/images/ground_truth.json").read_text())
     found = json.loads(Path("detcli-demo/detections.json").read_text())

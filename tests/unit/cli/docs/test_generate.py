@@ -53,7 +53,7 @@ def test_what_is_generated_does_not_depend_on_the_screen(monkeypatch: pytest.Mon
     assert pages() == wide
 
 
-def test_writing_mends_what_is_out_of_date_and_removes_what_belongs_to_nobody(tmp_path: Path) -> None:
+def test_generating_updates_files_and_removes_unknown_ones(tmp_path: Path) -> None:
     write(tmp_path)
     assert outdated(tmp_path) == []
     (tmp_path / "man" / "detcli-gone.1").write_text("gone")

@@ -98,7 +98,7 @@ def test_four_pixels_are_too_few_by_the_original_rule_and_five_are_not() -> None
     assert class_map(found, SIZE)[:3, :2].tolist() == [[2, 2], [2, 2], [2, 1]]
 
 
-def test_pixels_of_a_tiny_segment_go_to_the_next_and_may_save_another_tiny_one() -> None:
+def test_pixels_of_a_tiny_segment_go_to_the_next_segment() -> None:
     tiny = where(slice(0, 1), slice(0, 4), high=FAR + 2)
     below = where(slice(0, 2), slice(0, 4), high=FAR + 1)  # has a row of four, and eight without the tiny one
     found = found_in([1, 2, 4], [ALL, tiny, below], SegmentationSettings("panoptic"))

@@ -33,9 +33,7 @@ def test_each_box_is_an_image_in_the_folder_of_its_class(tmp_path: Path, make_fr
     ]
 
 
-def test_a_lossless_image_has_lossless_crops_of_the_pixels_its_box_touches(
-    tmp_path: Path, make_frame: Callable[..., Frame]
-) -> None:
+def test_a_lossless_image_has_lossless_crops_of_its_boxes(tmp_path: Path, make_frame: Callable[..., Frame]) -> None:
     frame = noisy(make_frame("a.png"))
     assert frame.pixels is not None
     Crops(tmp_path, LABELS).write(frame, boxes((1.5, 2.2, 10.1, 21.9)))

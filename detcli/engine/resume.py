@@ -46,7 +46,7 @@ def replay(journal: Journal | None, sinks: Sequence[Sink], source: SourceListing
                 f"cannot resume: image {record['index'] + 1} of the interrupted run was '{record['file']}' and "
                 f"{change}; start again with `if_exists=overwrite`"
             )
-        result = from_record(record, relative=relative, stem=stem)
+        result = from_record(record, relative=relative, stem=stem, source=item.origin.source)
         for sink in sinks:
             sink.write(*result)
         stats.add(*result)

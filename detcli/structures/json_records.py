@@ -36,12 +36,12 @@ def to_record(frame: Frame | FailedFrame, detections: Detections | FailedFrame, 
     return record | {"width": width, "height": height, "detections": detection_list, "error": None}
 
 
-def from_record(record: Mapping[str, Any], *, relative: str, stem: str) -> Result:
+def from_record(record: Mapping[str, Any], *, relative: str, stem: str, source: str = "") -> Result:
     """The frame (without pixels) and the detections of a record that `to_record` made.
 
     A record may also have `boxes_xyxy` [N][4], the corners in full precision, as those of the journal do.
     """
-    origin = Origin(record["index"], record["file"], relative, stem, record.get("frame"), record.get("time_s"))
+    origin = Origin(record["index"], record["file"], relative, stem, record.get("frame"), record.get("time_s"), source)
     if record["error"] is not None:
         code = cast("ImageErrorCode", record["error"]["code"])
         failed = FailedFrame(origin, code, record["error"]["message"])

@@ -286,6 +286,19 @@ def test_a_resumed_run_ends_like_one_that_was_never_interrupted(detect_video: De
     assert not journal.exists()
 
 
+def test_a_resumed_run_completes_the_output_of_each_source(detect_video: DetectVideo, short: Path) -> None:
+    flags = ("--deterministic", "-b", "2")
+    then = {"SOURCE_DATE_EPOCH": "0"}
+    assert detect_video("in.mp4", "gone.mp4", "-o", "complete/{name}.json", *flags, env=then).code == 3
+    assert detect_video("in.mp4", "gone.mp4", "-o", "out/{name}.json", "--strict", *flags).code == 3
+    assert list(Path("out").glob("*.journal"))
+    for output in Path("out").glob("*.json"):  # a killed run leaves only the journal
+        output.unlink()
+    assert detect_video("in.mp4", "gone.mp4", "-o", "out/{name}.json", "--resume", *flags, env=then).code == 3
+    assert Path("out/in.json").read_text() == Path("complete/in.json").read_text()
+    assert not list(Path("out").glob("*.journal"))
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """Files of the test's folder over HTTP, on loopback; the address without its scheme."""

@@ -35,7 +35,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_memory_stays_flat_and_no_input_is_lost(folder: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "detcli", "detect", str(folder), "-m", str(tiny_checkpoint), "-t", "0.6"]
     outputs = ["-o", "-", "-f", "jsonl", "--save-images", str(tmp_path / "drawn"), "--max-failures", str(IMAGES)]

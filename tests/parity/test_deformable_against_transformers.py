@@ -227,8 +227,8 @@ def test_gradients_are_those_of_transformers(variant: str, tmp_path: Path) -> No
     pull_logits = torch.randn(ours.logits.shape, generator=generator, dtype=torch.float64)
     pull_boxes = torch.randn(ours.boxes_cxcywh.shape, generator=generator, dtype=torch.float64)
     theirs = answers(model, pixels, mask)
-    for said in ((ours.logits, ours.boxes_cxcywh), (theirs.logits, theirs.pred_boxes)):
-        ((said[0] * pull_logits).sum() + (said[1] * pull_boxes).sum()).backward()
+    for training_details in ((ours.logits, ours.boxes_cxcywh), (theirs.logits, theirs.pred_boxes)):
+        ((training_details[0] * pull_logits).sum() + (training_details[1] * pull_boxes).sum()).backward()
     mine = {name: parameter.grad for name, parameter in network.named_parameters() if parameter.grad is not None}
     # With heads untied, those below the decoder give references alone, through which no gradient goes.
     its = {name: parameter.grad for name, parameter in model.named_parameters(remove_duplicate=False)}

@@ -181,13 +181,13 @@ def test_details_are_those_of_transformers(masks: bool, masked: bool, tmp_path: 
     pixels, mask = padded(*SIZES) if masked else (images(2, 96, 130), None)
     with torch.inference_mode():
         theirs = model(pixels, pixel_mask=mask, output_hidden_states=True, output_attentions=True)
-        said = network.double()(pixels, mask, details=True)
+        training_details = network.double()(pixels, mask, details=True)
         plain = network(pixels, mask)
-    assert isinstance(said.details, DetrDetails)
+    assert isinstance(training_details.details, DetrDetails)
     assert plain.details is None
-    torch.testing.assert_close(plain.logits, said.logits, rtol=1e-9, atol=1e-9)
-    for entry in dataclasses.fields(said.details):
-        ours, expected = getattr(said.details, entry.name), theirs[entry.name]
+    torch.testing.assert_close(plain.logits, training_details.logits, rtol=1e-9, atol=1e-9)
+    for entry in dataclasses.fields(training_details.details):
+        ours, expected = getattr(training_details.details, entry.name), theirs[entry.name]
         assert isinstance(ours, tuple) == isinstance(expected, tuple), entry.name
         for one, other in zip(*((x if isinstance(x, tuple) else (x,)) for x in (ours, expected)), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9, msg=entry.name)

@@ -77,7 +77,7 @@ def test_detections_agree_in_float32(size: Size, form: str, tmp_path: Path) -> N
     """Within 0.1 px of 640 and 1e-3 of score. Larger sizes amplify the rounding of random weights too much.
 
     Judged are images in which the last token that becomes a query is surer than the first that does not by more than
-    rounding: where the two tie, float32 may pick either, here and there.
+    rounding: where the two tie, float32 may pick any_form, here and there.
     """
     config = published_config(size, names(80))
     network = random_network(config)
@@ -207,8 +207,8 @@ def test_an_earlier_eval_idx_gives_the_same(tmp_path: Path) -> None:
     config, cut = tiny(decoder_layers=4, eval_idx=1, layer_scale=1.5), tiny(decoder_layers=2)
     network = random_network(config)
     short = DFine(cut)
-    wanted = short.state_dict().keys()
-    short.load_state_dict({name: tensor for name, tensor in network.state_dict().items() if name in wanted})
+    expected = short.state_dict().keys()
+    short.load_state_dict({name: tensor for name, tensor in network.state_dict().items() if name in expected})
     model = transformers_model(short, cut, tmp_path)
     assert_equal(network, model, images(2, 64, 96))
 

@@ -66,9 +66,9 @@ def reference(
 def assert_same(predictions: Predictions, ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
     assert ours.keys() == theirs.keys()
     assert values(ours) == pytest.approx(values(theirs), rel=1e-7)
-    wanted = predictions.gradients(theirs)
+    expected = predictions.gradients(theirs)
     for name, gradient in predictions.gradients(ours).items():
-        assert (gradient - wanted[name]).abs().max() <= 1e-7 * wanted[name].abs().max(), name
+        assert (gradient - expected[name]).abs().max() <= 1e-7 * expected[name].abs().max(), name
 
 
 @pytest.mark.parametrize("counts", COUNTS)
@@ -105,5 +105,5 @@ def test_proposal_losses_are_those_of_a_single_class() -> None:
     told = {"logits": predictions.encoder_logits, "pred_boxes": predictions.encoder_boxes}
     theirs = deformable_judge("labels", "boxes")(told, labels(alike))
     weights = {**WEIGHTS, "loss_ce": 2.0}
-    wanted = {f"{name}_enc": weights[name] * loss.item() for name, loss in theirs.items()}
-    assert {name: loss for name, loss in values(ours).items() if name.endswith("_enc")} == pytest.approx(wanted)
+    expected = {f"{name}_enc": weights[name] * loss.item() for name, loss in theirs.items()}
+    assert {name: loss for name, loss in values(ours).items() if name.endswith("_enc")} == pytest.approx(expected)

@@ -91,9 +91,9 @@ def assert_same_step(kind: Any, family: Family, config: Any, network: nn.Module,
     model = load(kind, family, config, network.state_dict(), folder / "weights")
     if "class_cost" in how:
         model.config.class_cost = how["class_cost"]
-    wanted, wanted_gradients = theirs(model, targets, how["weights"])
+    expected, wanted_gradients = theirs(model, targets, how["weights"])
     losses, gradients = ours(family, config, network, targets, without=how["without"])
-    assert losses == pytest.approx(wanted, rel=1e-6)
+    assert losses == pytest.approx(expected, rel=1e-6)
     found = dict(load(kind, family, config, gradients, folder / "gradients").named_parameters())
     assert len(wanted_gradients) > 50
     largest = max(float(gradient.abs().max()) for gradient in wanted_gradients.values())

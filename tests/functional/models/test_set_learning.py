@@ -90,8 +90,8 @@ def assert_drawn(logits: Tensor, queries: Sequence[int], target: Targets) -> Non
     assert target.masks is not None
     drawn = F.interpolate(logits[None, list(queries)], size=(96, 96), mode="bilinear")[0] > 0
     drawn = drawn[:, : target.masks.shape[1], : target.masks.shape[2]]
-    shared, either = (drawn & target.masks).sum((1, 2)), (drawn | target.masks).sum((1, 2))
-    assert (shared / either).min() > 0.6
+    shared, any_form = (drawn & target.masks).sum((1, 2)), (drawn | target.masks).sum((1, 2))
+    assert (shared / any_form).min() > 0.6
 
 
 @pytest.mark.slow

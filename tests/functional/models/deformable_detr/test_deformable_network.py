@@ -34,7 +34,7 @@ def network(request: pytest.FixtureRequest) -> DeformableDetr:
 
 
 @pytest.fixture(params=[(variant, form) for variant in VARIANTS for form in ("plain", "folded")])
-def either(request: pytest.FixtureRequest) -> DeformableDetr:
+def any_form(request: pytest.FixtureRequest) -> DeformableDetr:
     variant, form = request.param
     made = random_network(tiny(variant)).double()
     return optimize(made) if form == "folded" else made
@@ -96,48 +96,48 @@ def test_optimizing_works_in_place_and_can_be_repeated(network: DeformableDetr) 
 
 
 @torch.inference_mode()
-def test_batching_does_not_change_results(either: DeformableDetr) -> None:
+def test_batching_does_not_change_results(any_form: DeformableDetr) -> None:
     pixels = images(3, 96, 112)
-    together = either(pixels)
+    together = any_form(pixels)
     for i in range(3):
         part = Outputs(together.logits[i : i + 1], together.boxes_cxcywh[i : i + 1])
-        assert_same(either(pixels[i : i + 1]), part)
+        assert_same(any_form(pixels[i : i + 1]), part)
 
 
 @torch.inference_mode()
-def test_a_mask_without_padding_changes_nothing(either: DeformableDetr) -> None:
+def test_a_mask_without_padding_changes_nothing(any_form: DeformableDetr) -> None:
     pixels = images(2, 96, 112)
-    assert_same(either(pixels, torch.ones(2, 96, 112, dtype=torch.bool)), either(pixels))
+    assert_same(any_form(pixels, torch.ones(2, 96, 112, dtype=torch.bool)), any_form(pixels))
 
 
 @torch.inference_mode()
-def test_masked_tokens_do_not_matter(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masked_tokens_do_not_matter(any_form: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, mask = padded(images(2, 96, 112), [(64, 80), (96, 60)])
-    plain = either(pixels, mask)
-    look = either.image_tokens
+    plain = any_form(pixels, mask)
+    look = any_form.image_tokens
 
     def spoiled(*given: Any) -> ImageTokens:
         scene = look(*given)
         assert scene.padding is not None
         return dataclasses.replace(scene, tokens=scene.tokens.masked_fill(scene.padding[..., None], 7.0))
 
-    monkeypatch.setattr(either, "image_tokens", spoiled)
-    assert_same(either(pixels, mask), plain)
+    monkeypatch.setattr(any_form, "image_tokens", spoiled)
+    assert_same(any_form(pixels, mask), plain)
 
 
 @torch.inference_mode()
-def test_the_memory_format_does_not_matter(either: DeformableDetr) -> None:
+def test_the_memory_format_does_not_matter(any_form: DeformableDetr) -> None:
     pixels = images(2, 96, 112)
-    plain = either(pixels)
-    turned = either.to(memory_format=torch.channels_last)(pixels.contiguous(memory_format=torch.channels_last))
+    plain = any_form(pixels)
+    turned = any_form.to(memory_format=torch.channels_last)(pixels.contiguous(memory_format=torch.channels_last))
     assert_same(turned, plain)
 
 
 @torch.inference_mode()
-def test_details_do_not_change_predictions(either: DeformableDetr) -> None:
+def test_details_do_not_change_predictions(any_form: DeformableDetr) -> None:
     pixels, mask = padded(images(2, 96, 112), [(80, 112), (96, 90)])
-    answer = either(pixels, mask)
-    detailed = either(pixels, mask, details=True)
+    answer = any_form(pixels, mask)
+    detailed = any_form(pixels, mask, details=True)
     assert answer.details is None
     assert isinstance(detailed.details, DeformableDetrDetails)
     torch.testing.assert_close(answer.logits, detailed.logits)
@@ -146,29 +146,29 @@ def test_details_do_not_change_predictions(either: DeformableDetr) -> None:
 
 
 @torch.inference_mode()
-def test_no_image_size_is_remembered(either: DeformableDetr) -> None:
+def test_no_image_size_is_remembered(any_form: DeformableDetr) -> None:
     sizes = [(96, 112), (131, 77), (80, 160), (70, 75)]
-    first = [either(images(1, 160, 160)[..., :height, :width]) for height, width in sizes]
-    again = [either(images(1, 160, 160)[..., :height, :width]) for height, width in reversed(sizes)]
+    first = [any_form(images(1, 160, 160)[..., :height, :width]) for height, width in sizes]
+    again = [any_form(images(1, 160, 160)[..., :height, :width]) for height, width in reversed(sizes)]
     for one, other in zip(first, reversed(again), strict=True):
         assert torch.equal(one.logits, other.logits)
 
 
 @torch.inference_mode()
-def test_the_chunk_size_does_not_matter(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chunk_size_does_not_matter(any_form: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, mask = padded(images(2, 96, 112), [(80, 112), (96, 90)])
-    whole = either(pixels, mask)
+    complete = any_form(pixels, mask)
     for rows in (1, 100):
         monkeypatch.setattr(encoder, "_ROWS", rows)
-        assert_same(either(pixels, mask), whole)
+        assert_same(any_form(pixels, mask), complete)
 
 
 @torch.inference_mode()
-def test_both_sampling_methods_give_the_same(either: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_sampling_methods_give_the_same(any_form: DeformableDetr, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, mask = padded(images(2, 96, 112), [(80, 112), (96, 90)])
-    bags = either(pixels, mask)
+    bags = any_form(pixels, mask)
     monkeypatch.setattr(sampling, "_use_bags", lambda *_: False)
-    assert_same(either(pixels, mask), bags)
+    assert_same(any_form(pixels, mask), bags)
 
 
 @torch.inference_mode()

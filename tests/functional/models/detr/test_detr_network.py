@@ -123,11 +123,11 @@ def test_masks_cannot_be_enabled_without_a_mask_head() -> None:
 def test_mask_chunks_do_not_change_masks(monkeypatch: pytest.MonkeyPatch) -> None:
     network = random_network(tiny(**SEGMENTING)).double()
     pixels, mask = padded((96, 130), (70, 101))
-    whole = run(network, pixels, mask)
+    complete = run(network, pixels, mask)
     monkeypatch.setattr(mask_head, "_CHUNK", 24 * 33 * 5 * 4)  # the finest maps of five queries
-    assert_alike(run(network, pixels, mask), whole)
+    assert_alike(run(network, pixels, mask), complete)
     monkeypatch.setattr(mask_head, "_CHUNK", 1)
-    assert_alike(run(network, pixels, mask), whole)
+    assert_alike(run(network, pixels, mask), complete)
 
 
 def test_masks_below_the_score_threshold_are_skipped() -> None:

@@ -32,7 +32,7 @@ def network(request: pytest.FixtureRequest) -> DFine:
 
 
 @pytest.fixture(params=["plain", "folded"])
-def either(request: pytest.FixtureRequest) -> DFine:
+def any_form(request: pytest.FixtureRequest) -> DFine:
     network = random_network(tiny(backbone={"use_learnable_affine_block": True}))
     return optimize(network) if request.param == "folded" else network
 
@@ -84,31 +84,31 @@ def test_optimizing_works_in_place_and_can_be_repeated(network: DFine) -> None:
 
 
 @torch.inference_mode()
-def test_batching_does_not_change_results(either: DFine) -> None:
+def test_batching_does_not_change_results(any_form: DFine) -> None:
     pixels = images(3, 64, 96)
-    together = either.double()(pixels)
+    together = any_form.double()(pixels)
     for i in range(3):
-        alone = either(pixels[i : i + 1])
+        alone = any_form(pixels[i : i + 1])
         logits, boxes = distance(alone, together.logits[i : i + 1], together.boxes_cxcywh[i : i + 1])
         assert logits < 1e-9
         assert boxes < 1e-9
 
 
 @torch.inference_mode()
-def test_the_memory_format_does_not_matter(either: DFine) -> None:
+def test_the_memory_format_does_not_matter(any_form: DFine) -> None:
     pixels = images(2, 64, 96)
-    plain = either.double()(pixels)
-    turned = either.to(memory_format=torch.channels_last)(pixels.contiguous(memory_format=torch.channels_last))
+    plain = any_form.double()(pixels)
+    turned = any_form.to(memory_format=torch.channels_last)(pixels.contiguous(memory_format=torch.channels_last))
     logits, boxes = distance(turned, plain.logits, plain.boxes_cxcywh)
     assert logits < 1e-9
     assert boxes < 1e-9
 
 
 @torch.inference_mode()
-def test_details_do_not_change_predictions(either: DFine) -> None:
+def test_details_do_not_change_predictions(any_form: DFine) -> None:
     pixels = images(2, 96, 64)
-    answer = either.double()(pixels)
-    detailed = either(pixels, details=True)
+    answer = any_form.double()(pixels)
+    detailed = any_form(pixels, details=True)
     assert answer.details is None
     assert isinstance(detailed.details, DFineDetails)
     assert torch.allclose(answer.logits, detailed.logits, atol=1e-9)
@@ -116,13 +116,13 @@ def test_details_do_not_change_predictions(either: DFine) -> None:
 
 
 @torch.inference_mode()
-def test_no_image_size_is_remembered(either: DFine) -> None:
+def test_no_image_size_is_remembered(any_form: DFine) -> None:
     sizes = [(64, 96), (96, 64), (32, 32), (128, 64)]
-    names = either.state_dict().keys()
-    first = [either(images(1, *size).float()) for size in sizes]
-    again = [either(images(1, *size).float()) for size in reversed(sizes)][::-1]
+    names = any_form.state_dict().keys()
+    first = [any_form(images(1, *size).float()) for size in sizes]
+    again = [any_form(images(1, *size).float()) for size in reversed(sizes)][::-1]
     assert all(torch.equal(a.logits, b.logits) for a, b in zip(first, again, strict=True))
-    assert either.state_dict().keys() == names
+    assert any_form.state_dict().keys() == names
 
 
 @torch.inference_mode()
@@ -133,9 +133,9 @@ def test_a_small_image_gives_one_prediction_per_cell() -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 64, 64), (1, 1, 64, 64), (1, 3, 65, 64), (1, 3, 64, 48)])
-def test_pixels_of_wrong_shape_are_rejected(shape: tuple[int, ...], either: DFine) -> None:
+def test_pixels_of_wrong_shape_are_rejected(shape: tuple[int, ...], any_form: DFine) -> None:
     with pytest.raises(ValueError, match=r"multiple of 32") as refusal:
-        either(torch.zeros(shape))
+        any_form(torch.zeros(shape))
     assert str(list(shape)) in str(refusal.value)
 
 
@@ -155,28 +155,28 @@ def test_no_tensor_stays_on_the_meta_device(variant: str) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("details", [False, True])
-def test_autocast_keeps_boxes_in_float32(dtype: torch.dtype, details: bool, either: DFine) -> None:
+def test_autocast_keeps_boxes_in_float32(dtype: torch.dtype, details: bool, any_form: DFine) -> None:
     with torch.inference_mode(), torch.autocast("cpu", dtype):
-        outputs = either(images(2, 64, 96).float(), details=details)
+        outputs = any_form(images(2, 64, 96).float(), details=details)
     assert outputs.boxes_cxcywh.dtype == torch.float32
     assert outputs.logits.isfinite().all()
     assert outputs.boxes_cxcywh.isfinite().all()
 
 
 @torch.inference_mode()
-def test_a_float16_network_runs(either: DFine) -> None:
-    exact = either(images(2, 64, 96).float())
-    halves = either.half()(images(2, 64, 96).half())
+def test_a_float16_network_runs(any_form: DFine) -> None:
+    exact = any_form(images(2, 64, 96).float())
+    halves = any_form.half()(images(2, 64, 96).half())
     assert halves.logits.dtype == torch.float16
     assert (halves.logits.amax(-1).sort().values - exact.logits.amax(-1).sort().values).abs().max() < 0.5
 
 
 @torch.inference_mode()
-def test_the_compiler_makes_one_graph(either: DFine) -> None:
+def test_the_compiler_makes_one_graph(any_form: DFine) -> None:
     pixels = images(2, 64, 96).float()
     torch.compiler.reset()
-    compiled = torch.compile(either, fullgraph=True, backend="eager", dynamic=False)
-    assert torch.allclose(compiled(pixels).logits, either(pixels).logits, atol=1e-5)
+    compiled = torch.compile(any_form, fullgraph=True, backend="eager", dynamic=False)
+    assert torch.allclose(compiled(pixels).logits, any_form(pixels).logits, atol=1e-5)
 
 
 def test_training_works_after_inference() -> None:

@@ -16,16 +16,16 @@ BINS = {"decoder.bins.reg_scale", "decoder.bins.up"}  # no training moves them
 
 def test_with_targets_all_layers_and_denoising_queries_predict() -> None:
     outputs, losses = step(training_network(), images(2, 64, 96), make_targets(3, 1))
-    said = outputs.details
-    assert isinstance(said, DFineTrainingDetails)
+    training_details = outputs.details
+    assert isinstance(training_details, DFineTrainingDetails)
     assert outputs.logits.shape == (2, 12, 5)
     assert outputs.boxes_cxcywh.shape == (2, 12, 4)
-    assert [x.shape for x in said.predictions.logits] == [(2, 12, 5)] * 3
-    assert [x.shape for x in said.predictions.corners] == [(2, 12, 4 * 33)] * 2
-    assert said.layout is not None
-    assert said.layout.groups == 33
-    assert said.denoising is not None
-    assert [x.shape for x in said.denoising.boxes_cxcywh] == [(2, 198, 4)] * 3
+    assert [x.shape for x in training_details.predictions.logits] == [(2, 12, 5)] * 3
+    assert [x.shape for x in training_details.predictions.corners] == [(2, 12, 4 * 33)] * 2
+    assert training_details.layout is not None
+    assert training_details.layout.groups == 33
+    assert training_details.denoising is not None
+    assert [x.shape for x in training_details.denoising.boxes_cxcywh] == [(2, 198, 4)] * 3
     layers = ("", "_aux_0", "_pre", "_enc_0", "_dn_0", "_dn_1", "_dn_pre")
     assert {name for name in losses if "vfl" in name} == {f"loss_vfl{layer}" for layer in layers}
     assert {name for name in losses if "ddf" in name} == {"loss_ddf_aux_0", "loss_ddf_dn_0", "loss_ddf_dn_1"}
@@ -92,13 +92,13 @@ def test_a_batch_without_boxes_gives_every_parameter_a_gradient() -> None:
 def test_without_denoising_other_losses_are_the_same() -> None:
     pixels, targets = images(2, 64, 96), make_targets(3, 1)
     network = training_network()
-    _, wanted = step(network, pixels, targets)
+    _, expected = step(network, pixels, targets)
     plain = copy.deepcopy(network)
     plain.denoising_labels = None  # as with `num_denoising` 0
     outputs, losses = step(plain, pixels, targets)
     assert outputs.details.denoising is None  # type: ignore[union-attr]
-    assert losses.keys() == {name for name in wanted if "_dn_" not in name}
-    assert all(losses[name].item() == pytest.approx(wanted[name].item(), rel=1e-9) for name in losses)
+    assert losses.keys() == {name for name in expected if "_dn_" not in name}
+    assert all(losses[name].item() == pytest.approx(expected[name].item(), rel=1e-9) for name in losses)
 
 
 def test_gradients_of_a_batch_are_those_of_single_images() -> None:

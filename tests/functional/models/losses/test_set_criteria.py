@@ -172,11 +172,11 @@ def test_a_coefficient_multiplies_only_its_losses(make_criterion: CriterionFacto
     predictions, targets = random_predictions(2, classes=classes, encoder=True), make_targets(3, 1)
     before = getattr(make_criterion().weights, term)
     losses = make_criterion(**{f"{term}_loss_coefficient": 3 * before})(predictions.outputs(), targets)
-    wanted = {
+    expected = {
         name: loss * (3 if name.startswith(f"loss_{term}") else 1)
         for name, loss in values(make_criterion()(predictions.outputs(), targets)).items()
     }
-    assert values(losses) == pytest.approx(wanted, rel=1e-12)
+    assert values(losses) == pytest.approx(expected, rel=1e-12)
 
 
 def test_cross_entropy_is_a_weighted_mean() -> None:
@@ -185,8 +185,8 @@ def test_cross_entropy_is_a_weighted_mean() -> None:
     boxes = torch.tensor([[0.1, 0.1, 0.1, 0.1], [0.5, 0.5, 0.2, 0.2], [0.9, 0.9, 0.1, 0.1]])[None, None]
     chances = torch.tensor([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.3, 0.3, 0.4]])[None, None]
     losses = detr()(Outputs(chances[0].log(), boxes[0], SetTrainingDetails(chances.log(), boxes)), [target])
-    wanted = (0.1 * -math.log(0.5) + 1.0 * -math.log(0.7) + 0.1 * -math.log(0.4)) / 1.2
-    assert losses["loss_ce"].item() == pytest.approx(wanted)
+    expected = (0.1 * -math.log(0.5) + 1.0 * -math.log(0.7) + 0.1 * -math.log(0.4)) / 1.2
+    assert losses["loss_ce"].item() == pytest.approx(expected)
     assert losses["loss_bbox"].item() == losses["loss_giou"].item() == pytest.approx(0, abs=1e-6)
 
 

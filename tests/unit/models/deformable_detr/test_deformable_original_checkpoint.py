@@ -88,7 +88,7 @@ def test_the_first_decoder_norm_follows_the_cross_attention() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variant", "said"),
+    ("variant", "description"),
     [
         ("", "R50, 4 levels"),
         ("single-scale", "R50, single-scale"),
@@ -97,7 +97,7 @@ def test_the_first_decoder_norm_follows_the_cross_attention() -> None:
         ("with-box-refine-two-stage", "R50, 4 levels, box refinement, two-stage"),
     ],
 )
-def test_every_published_model_is_recognized(variant: str, said: str) -> None:
+def test_every_published_model_is_recognized(variant: str, description: str) -> None:
     config = published_config(variant, PUBLISHED_LABELS[91])
     with empty_weights():
         state = dict(FAMILY.build(config).state_dict())
@@ -105,7 +105,7 @@ def test_every_published_model_is_recognized(variant: str, said: str) -> None:
         saved(config, state), ConversionHints(args={"dilation": variant.endswith("dc5"), "num_queries": 300})
     )
     assert replace(original.config, class_cost=config.class_cost) == config
-    assert original.notes[0] == f"recognized as Deformable DETR, {said}"
+    assert original.notes[0] == f"recognized as Deformable DETR, {description}"
 
 
 def test_arguments_of_the_training_run_are_used() -> None:

@@ -94,7 +94,7 @@ def test_attention_projections_are_split_and_norms_are_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variant", "classes", "said"),
+    ("variant", "classes", "description"),
     [
         ("r50", 91, "DETR, R50"),
         ("r101", 91, "DETR, R101"),
@@ -105,11 +105,11 @@ def test_attention_projections_are_split_and_norms_are_in_order() -> None:
         ("r50-dc5-panoptic", 250, "DETR with masks, R50-DC5"),
     ],
 )
-def test_every_published_model_is_recognized(variant: str, classes: int, said: str) -> None:
+def test_every_published_model_is_recognized(variant: str, classes: int, description: str) -> None:
     config = published_config(variant, PUBLISHED_LABELS[classes])
     original = read(saved(config, shapes(config)), ConversionHints(dilation="dc5" in variant))
     assert original.config == config
-    assert original.notes[0] == f"recognized as {said}"
+    assert original.notes[0] == f"recognized as {description}"
     assert original.preprocessor == ({"format": "coco_panoptic"} if classes == 250 else {})
 
 

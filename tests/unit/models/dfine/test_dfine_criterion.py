@@ -42,41 +42,41 @@ def test_losses_equal_the_original_repository(dtype: torch.dtype) -> None:
 def test_gradients_equal_the_original_repository(dtype: torch.dtype) -> None:
     case = original_case(dtype)
     torch.stack(list(DFineCriterion()(case.outputs, case.targets).values())).sum().backward()
-    for name, wanted in case.gradients.items():
+    for name, expected in case.gradients.items():
         gradient = case.inputs[name].grad
         assert gradient is not None, name
-        assert (gradient - wanted).abs().max() <= 1e-4 * wanted.abs().max(), name
+        assert (gradient - expected).abs().max() <= 1e-4 * expected.abs().max(), name
 
 
 def test_other_losses_do_not_depend_on_denoising() -> None:
     case = original_case()
     losses = DFineCriterion()(without_denoising(case), case.targets)
-    wanted = {name: loss for name, loss in case.losses.items() if "_dn_" not in name}
-    assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(wanted, rel=1e-5)
+    expected = {name: loss for name, loss in case.losses.items() if "_dn_" not in name}
+    assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_order_of_images_does_not_matter() -> None:
     case = original_case(torch.float64)
-    said = details(case)
+    training_details = details(case)
     answers = replace(
-        said.predictions,
-        logits=tuple(x.flip(0) for x in said.predictions.logits),
-        boxes_cxcywh=tuple(x.flip(0) for x in said.predictions.boxes_cxcywh),
-        corners=tuple(x.flip(0) for x in said.predictions.corners),
-        initial_boxes=said.predictions.initial_boxes.flip(0),
+        training_details.predictions,
+        logits=tuple(x.flip(0) for x in training_details.predictions.logits),
+        boxes_cxcywh=tuple(x.flip(0) for x in training_details.predictions.boxes_cxcywh),
+        corners=tuple(x.flip(0) for x in training_details.predictions.corners),
+        initial_boxes=training_details.predictions.initial_boxes.flip(0),
     )
     turned = replace(
-        said,
+        training_details,
         predictions=answers,
-        encoder_logits=said.encoder_logits.flip(0),
-        encoder_boxes=said.encoder_boxes.flip(0),
+        encoder_logits=training_details.encoder_logits.flip(0),
+        encoder_boxes=training_details.encoder_boxes.flip(0),
         denoising=None,
         layout=None,
     )
     losses = DFineCriterion()(replace(case.outputs, details=turned), case.targets[::-1])
-    wanted = DFineCriterion()(without_denoising(case), case.targets)
+    expected = DFineCriterion()(without_denoising(case), case.targets)
     assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(
-        {name: loss.item() for name, loss in wanted.items()}, rel=1e-9
+        {name: loss.item() for name, loss in expected.items()}, rel=1e-9
     )
 
 
@@ -105,15 +105,15 @@ def test_more_boxes_than_queries_use_all_queries() -> None:
 
 def test_losses_are_float32_for_half_precision_and_autocast() -> None:
     case = original_case()
-    said = details(case)
+    training_details = details(case)
     halves = replace(
-        said,
+        training_details,
         predictions=replace(
-            said.predictions,
-            logits=tuple(x.bfloat16() for x in said.predictions.logits),
-            corners=tuple(x.bfloat16() for x in said.predictions.corners),
+            training_details.predictions,
+            logits=tuple(x.bfloat16() for x in training_details.predictions.logits),
+            corners=tuple(x.bfloat16() for x in training_details.predictions.corners),
         ),
-        encoder_logits=said.encoder_logits.bfloat16(),
+        encoder_logits=training_details.encoder_logits.bfloat16(),
     )
     with torch.autocast("cpu", torch.bfloat16):
         losses = DFineCriterion()(replace(case.outputs, details=halves), case.targets)
@@ -123,9 +123,9 @@ def test_losses_are_float32_for_half_precision_and_autocast() -> None:
 
 def test_identical_layers_have_no_distillation_loss() -> None:
     case = original_case()
-    said = details(case)
-    alike = replace(said.predictions, corners=said.predictions.corners[-1:] * 3)
-    losses = DFineCriterion()(replace(case.outputs, details=replace(said, predictions=alike)), case.targets)
+    training_details = details(case)
+    alike = replace(training_details.predictions, corners=training_details.predictions.corners[-1:] * 3)
+    losses = DFineCriterion()(replace(case.outputs, details=replace(training_details, predictions=alike)), case.targets)
     assert losses["loss_ddf_aux_0"].item() == pytest.approx(0, abs=1e-6)
 
 
@@ -139,8 +139,8 @@ def test_weights_in_config_json_replace_published_ones() -> None:
 def test_a_weight_multiplies_only_its_losses() -> None:
     case = original_case()
     losses = DFineCriterion(DFineLossWeights(giou=4))(case.outputs, case.targets)
-    wanted = {name: loss * (2 if "giou" in name else 1) for name, loss in case.losses.items()}
-    assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(wanted, rel=1e-5)
+    expected = {name: loss * (2 if "giou" in name else 1) for name, loss in case.losses.items()}
+    assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ def test_each_group_has_one_positive_and_one_negative_of_each_box() -> None:
     filling = CLASSES
     assert queries.class_ids.tolist() == [[a, b] * 4, [c, filling] * 4]
     true = torch.stack((targets[0].boxes_cxcywh, torch.cat((targets[1].boxes_cxcywh, torch.zeros(1, 4)))))
-    wanted = true[:, None, None].expand(-1, 2, 2, -1, -1)
-    assert torch.allclose(boxes_of(queries, targets), wanted.double(), atol=2e-5)
+    expected = true[:, None, None].expand(-1, 2, 2, -1, -1)
+    assert torch.allclose(boxes_of(queries, targets), expected.double(), atol=2e-5)
 
 
 def test_positives_are_paired_with_their_boxes() -> None:

@@ -87,10 +87,10 @@ def test_nan_points_affect_only_their_own_output() -> None:
 
 def test_chunked_sampling_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     values, cells, weights = drawn()
-    whole = sampling._by_grids(values, SHAPES, cells, weights)
+    complete = sampling._by_grids(values, SHAPES, cells, weights)
     monkeypatch.setattr(sampling, "_MAX_SAMPLED", 2 * BATCH * WIDTH * POINTS)  # two queries at a time
     with torch.no_grad():
-        torch.testing.assert_close(sampling._by_grids(values, SHAPES, cells, weights), whole)
+        torch.testing.assert_close(sampling._by_grids(values, SHAPES, cells, weights), complete)
 
 
 def test_gradients_match_finite_differences() -> None:

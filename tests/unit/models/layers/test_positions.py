@@ -30,8 +30,8 @@ def test_row_encodings_come_before_column_encodings(shift: float) -> None:
 
 @pytest.mark.parametrize("shift", [0.0, -0.5])
 def test_a_mask_without_padding_changes_no_positions(shift: float) -> None:
-    whole = positions((4, 3), torch.ones(2, 4, 3, dtype=torch.bool), shift)
-    torch.testing.assert_close(whole, positions((4, 3), shift=shift).expand(2, -1, -1))
+    complete = positions((4, 3), torch.ones(2, 4, 3, dtype=torch.bool), shift)
+    torch.testing.assert_close(complete, positions((4, 3), shift=shift).expand(2, -1, -1))
 
 
 def test_padding_does_not_change_positions_of_the_image() -> None:

@@ -82,8 +82,8 @@ def test_mask_losses_match_a_manual_calculation() -> None:
 def test_mask_logits_are_resized_to_the_ground_truth() -> None:
     small, true = random(3, 4, 6), (random(3, 16, 24, seed=1) > 0).double()
     large = torch.nn.functional.interpolate(small[None], size=(16, 24), mode="bilinear")[0]
-    for term, wanted in zip(mask_terms(small, true), mask_terms(large, true), strict=True):
-        assert torch.allclose(term, wanted, atol=1e-12)
+    for term, expected in zip(mask_terms(small, true), mask_terms(large, true), strict=True):
+        assert torch.allclose(term, expected, atol=1e-12)
 
 
 def test_box_losses_of_a_correct_box_are_zero() -> None:

@@ -132,7 +132,8 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; from now on the console translates argument names to its options."""
-        ctx.ensure_object(Console).option_names = option_names(self.params)
+        console = ctx.ensure_object(Console)
+        console.option_names, console.command = option_names(self.params), ctx.command_path
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

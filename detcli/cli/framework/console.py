@@ -72,6 +72,7 @@ class Console:
         self.failures = 0
         self.above: Callable[[Callable[[], Any]], Any] = _at_once
         self.option_names: Mapping[str, str] = {}
+        self.command = "detcli"
         self._ranks: dict[str, int] = {}
 
     def configure(self, name: str, value: object, rank: int) -> None:

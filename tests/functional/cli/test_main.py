@@ -124,7 +124,8 @@ def test_an_unknown_option_is_answered_with_what_was_meant(detcli: Callable[...,
 def test_each_error_becomes_one_line_and_its_exit_code(kind: type[DetcliError]) -> None:
     with_code = issubclass(kind, errors.ImageError | errors.SourceError)
     error = kind("empty", "what happened") if with_code else kind("what happened")  # type: ignore[arg-type]
-    assert failing(error) == Run(kind.exit_code, "", "detcli: what happened\n")
+    run = failing(error)
+    assert (run.code, run.out, run.err.splitlines()[0]) == (kind.exit_code, "", "detcli: what happened")
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_an_empty_folder_is_an_error_with_its_name(detect: Detect, images: Path)
     Path("empty").mkdir()
     run = detect("empty", "-o", "out.jsonl")
     assert (run.code, run.out) == (4, "")
-    assert run.err == "detcli: there are no images in 'empty'\n"
+    assert run.err == "detcli: there are no images in 'empty'\n'detcli video' reads videos, cameras and streams\n"
     assert not Path("out.jsonl").exists()
 
 

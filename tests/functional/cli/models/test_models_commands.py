@@ -67,7 +67,10 @@ def test_only_update_uses_the_network_for_a_known_model(small: HubServer, files:
 def test_a_slip_in_any_name_is_told_before_anything_is_fetched(small: HubServer) -> None:
     done = run("download", "dfine-s", "dfin-x")
     assert done.returncode == 5
-    assert done.stderr == "detcli: there is no model 'dfin-x'; did you mean 'dfine-x' or 'dfine-s' or 'dfine-n'?\n"
+    assert done.stderr == (
+        "detcli: there is no model 'dfin-x'; did you mean 'dfine-x' or 'dfine-s' or 'dfine-n'?\n"
+        "'detcli models list' shows all models\n"
+    )
     assert small.requests == []
 
 

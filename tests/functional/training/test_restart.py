@@ -32,14 +32,14 @@ def run(tmp_path: Path) -> Iterator[_Run]:
 
 
 def state(run: _Run) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in run.learner.state().items()}
+    return {name: tensor.clone() for name, tensor in run.train_step.state().items()}
 
 
 def learn_something(run: _Run) -> None:
     with torch.no_grad():
-        for parameter in run.learner.network.parameters():
+        for parameter in run.train_step.network.parameters():
             parameter.add_(1)
-    run.learner.average.update()
+    run.train_step.average.update()
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
@@ -47,13 +47,13 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 
 def test_training_restarts_from_the_best_when_augmentation_stops(run: _Run) -> None:
-    best, updates = state(run), run.learner.average.updates
+    best, updates = state(run), run.train_step.average.updates
     learn_something(run)
     run._restart_if_due(0, 0.4)
     assert not same(state(run), best), "images are augmented still"
     run._restart_if_due(1, 0.4)
     assert same(state(run), best)
-    assert (run.learner.average.decay, run.learner.average.updates) == (RESTART_DECAY, updates)
+    assert (run.train_step.average.decay, run.train_step.average.updates) == (RESTART_DECAY, updates)
 
 
 def test_a_worse_epoch_restarts_with_a_smaller_decay(run: _Run) -> None:
@@ -62,7 +62,7 @@ def test_a_worse_epoch_restarts_with_a_smaller_decay(run: _Run) -> None:
     learn_something(run)
     run._restart_if_due(2, 0.3)
     assert same(state(run), best)
-    assert run.learner.average.decay == pytest.approx(RESTART_DECAY - 1e-4)
+    assert run.train_step.average.decay == pytest.approx(RESTART_DECAY - 1e-4)
 
 
 def test_a_better_epoch_without_augmentation_continues(run: _Run) -> None:
@@ -71,7 +71,7 @@ def test_a_better_epoch_without_augmentation_continues(run: _Run) -> None:
     learned = state(run)
     run._restart_if_due(2, 0.6)
     assert same(state(run), learned)
-    assert run.learner.average.decay == RESTART_DECAY
+    assert run.train_step.average.decay == RESTART_DECAY
 
 
 def test_after_the_last_epoch_nothing_is_taken_back(run: _Run) -> None:

@@ -41,7 +41,7 @@ def transformers_model(
     # Learned positions are written under the names of 4.x and of 5.x, and each version has no place for the other.
     odd = {name for name in report["unexpected_keys"] if "backbone.position_embedding" not in name}
     assert not odd
-    assert not any(culprits for kind, culprits in report.items() if kind != "unexpected_keys"), report
+    assert not any(names for kind, names in report.items() if kind != "unexpected_keys"), report
     return model.eval()
 
 

@@ -33,12 +33,12 @@ WEIGHTS = {"loss_ce": 1.0, "loss_bbox": 5.0, "loss_giou": 2.0, "loss_mask": 1.0,
 COUNTS = [(3, 1), (0, 4), (9, 2)]  # ground-truth boxes of two images; 7 queries
 
 
-def detr_judge() -> Any:
+def detr_reference() -> Any:
     matcher = detection.HungarianMatcher(class_cost=1, bbox_cost=5, giou_cost=2)
     return detection.ImageLoss(matcher, num_classes=CLASSES, eos_coef=0.1, losses=["labels", "boxes", "masks"]).double()
 
 
-def deformable_judge(*terms: str) -> Any:
+def deformable_reference(*terms: str) -> Any:
     matcher = deformable_detection.DeformableDetrHungarianMatcher(class_cost=2, bbox_cost=5, giou_cost=2)
     return deformable_detection.DeformableDetrImageLoss(
         matcher, num_classes=CLASSES, focal_alpha=0.25, losses=list(terms)
@@ -75,7 +75,7 @@ def assert_same(predictions: Predictions, ours: dict[str, Tensor], theirs: dict[
 def test_losses_and_gradients_of_detr_with_masks_match(counts: tuple[int, ...]) -> None:
     predictions, targets = random_predictions(2, classes=CLASSES + 1), make_targets(*counts)
     assert_same(
-        predictions, detr()(predictions.outputs(), targets), reference(detr_judge(), predictions, targets, WEIGHTS)
+        predictions, detr()(predictions.outputs(), targets), reference(detr_reference(), predictions, targets, WEIGHTS)
     )
 
 
@@ -83,7 +83,7 @@ def test_losses_and_gradients_of_detr_with_masks_match(counts: tuple[int, ...]) 
 def test_losses_and_gradients_of_deformable_detr_match(counts: tuple[int, ...]) -> None:
     predictions, targets = random_predictions(2), make_targets(*counts)
     weights = {**WEIGHTS, "loss_ce": 2.0}
-    make_criterion = deformable_judge("labels", "boxes", "masks")
+    make_criterion = deformable_reference("labels", "boxes", "masks")
     assert_same(
         predictions,
         deformable()(predictions.outputs(), targets),
@@ -95,7 +95,7 @@ def test_mask_losses_of_padded_images_match() -> None:
     sizes = [(24, 20), (16, 32)]
     predictions, targets = random_predictions(2, classes=CLASSES + 1), make_targets(3, 2, sizes_hw=sizes)
     ours = detr()(predictions.outputs(mask=padding(sizes)), targets)
-    assert_same(predictions, ours, reference(detr_judge(), predictions, targets, WEIGHTS))
+    assert_same(predictions, ours, reference(detr_reference(), predictions, targets, WEIGHTS))
 
 
 def test_proposal_losses_are_those_of_a_single_class() -> None:
@@ -103,7 +103,7 @@ def test_proposal_losses_are_those_of_a_single_class() -> None:
     ours = deformable()(predictions.outputs(), targets)
     alike = [replace(target, class_ids=torch.zeros_like(target.class_ids)) for target in targets]
     told = {"logits": predictions.encoder_logits, "pred_boxes": predictions.encoder_boxes}
-    theirs = deformable_judge("labels", "boxes")(told, labels(alike))
+    theirs = deformable_reference("labels", "boxes")(told, labels(alike))
     weights = {**WEIGHTS, "loss_ce": 2.0}
     expected = {f"{name}_enc": weights[name] * loss.item() for name, loss in theirs.items()}
     assert {name: loss for name, loss in values(ours).items() if name.endswith("_enc")} == pytest.approx(expected)

@@ -1,92 +1,101 @@
-"""Names, help, messages and documents use the standard terms of the field, and names of tests are short."""
+"""Names and texts use the terms of the field; structure and names stay easy to read."""
 
 import ast
 import re
-from collections import Counter
+import subprocess
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).parents[2]
-MODULES = sorted((PROJECT / "detcli").rglob("*.py"))
-TESTS = sorted((PROJECT / "tests").rglob("test_*.py"))
-PAGES = [
-    *PROJECT.glob("*.md"),
-    *(PROJECT / "docs").glob("*.md"),
-    *(PROJECT / "man").glob("*.1"),
-    *(PROJECT / "completions").iterdir(),
-]
-NOT_STANDARD = re.compile(
-    r"\b(pictures?|judg(?:e|es|ed|ing|ement)|culprit|keepsakes?|wish|truths|surest|nobody|somebody|whoever"
-    r"|passed over|let go of|goes on with|looked at|look after|colour|licence)\b",
+PACKAGE = PROJECT / "detcli"
+MAX_ENTRIES = 15  # of a folder of the package
+MAX_TEST_NAME = 69  # characters
+
+# Words of earlier versions that another term replaces.
+DENIED = re.compile(
+    r"\b(pictures?|judg(?:e|es|ed|ing|ement|ements)|culprits?|keepsakes?|wish(?:es|ed)?|truths|surest|nobody|somebody"
+    r"|whoever|passed over|let go of|goes on with|looked at|look after|colours?|licence)\b",
     re.IGNORECASE,
 )
-OPTION = re.compile(r"(?<![\w-])--[a-z]")
-MAX_TEST_NAME = 69
-MAX_MODULES = 15
+# Names of other projects, class names of data sets, and a random seed that must not change.
+ALLOWED = ("PictureType", "Picture/Frame", "_COLOR_SEED")
+TEXTS = ["README.md", "pyproject.toml", "docs", "man", "completions", "detcli", "tests", "benchmarks"]
 
 
-@cache
-def parsed(path: Path) -> ast.Module:
-    """The syntax tree of a module."""
-    return ast.parse(path.read_text(encoding="utf-8"))
+def files(*names: str, suffixes: tuple[str, ...] = ()) -> Iterator[Path]:
+    """The files of the project below these names."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *names],
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.splitlines():
+        path = PROJECT / name
+        if path.is_file() and path != Path(__file__) and (not suffixes or path.suffix in suffixes):
+            yield path
 
 
 def words_of(name: str) -> str:
-    """A name in snake case or camel case as separate words."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ")
+    """An identifier or a module name as words."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ")
 
 
-def names_and_strings(path: Path) -> Iterator[str]:
-    """Names of the module, its functions and classes, and all its string literals."""
-    yield words_of(path.stem)
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield words_of(node.name)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_text_has_a_word_of_the_deny_list(name: str) -> None:
+    found = []
+    for path in files(name, suffixes=(".py", ".md", ".toml", ".1", ".bash", ".fish", "")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            match = DENIED.search(words_of(line)) or DENIED.search(line)
+            if match and not any(allowed in line for allowed in ALLOWED):
+                found.append(f"{path.relative_to(PROJECT)}:{number}: {match[0]}")
+    assert not found, "\n".join(found[:50])
 
 
-def dialect(text: str) -> re.Match[str] | None:
-    """The first word that is not a standard term; class names of datasets may contain any word."""
-    return NOT_STANDARD.search(text.replace("Picture/Frame", ""))
+def test_no_module_name_has_a_word_of_the_deny_list() -> None:
+    assert not [path for path in files("detcli", "tests", "benchmarks") if DENIED.search(words_of(path.stem))]
 
 
-def names_of_tests(path: Path) -> list[str]:
-    """Names of the tests in a file."""
-    functions = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef)]
-    return [function.name for function in functions if function.name.startswith("test_")]
+@pytest.mark.parametrize("path", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=str)
+def test_folders_are_small(path: Path) -> None:
+    entries = [entry for entry in path.iterdir() if entry.name not in ("__pycache__", "__init__.py", "py.typed")]
+    assert path == PACKAGE or len(entries) <= MAX_ENTRIES
 
 
-def test_modules_use_standard_terms() -> None:
-    wrong = [(str(path), match[0]) for path in MODULES for text in names_and_strings(path) if (match := dialect(text))]
-    assert wrong == []
+def test_names_of_tests_are_short() -> None:
+    names = {
+        node.name
+        for path in files("tests", suffixes=(".py",))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    assert not [name for name in names if len(name) > MAX_TEST_NAME]
 
 
-def test_documents_use_standard_terms() -> None:
-    wrong = []
-    for path in PAGES:
-        text = re.sub(r"`[^`]*`", "", path.read_text(encoding="utf-8"))  # the changelog quotes old names
-        wrong += [(path.name, match[0]) for match in NOT_STANDARD.finditer(text)]
-    assert wrong == []
+def strings(path: Path) -> Iterator[tuple[int, str]]:
+    """The string literals of a module with their lines, docstrings left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.lineno, node.value
 
 
-def test_names_of_tests_use_standard_terms() -> None:
-    names = [words_of(name) for path in TESTS for name in (path.stem, *names_of_tests(path))]
-    assert [name for name in names if dialect(name)] == []
-
-
-def test_names_of_tests_are_under_70_characters() -> None:
-    assert [name for path in TESTS for name in names_of_tests(path) if len(name) > MAX_TEST_NAME] == []
-
-
-def test_folders_have_few_modules() -> None:
-    counts = Counter(path.parent for path in MODULES if path.name != "__init__.py")
-    assert {str(folder): count for folder, count in counts.items() if count > MAX_MODULES} == {}
-
-
-def test_the_library_names_arguments_not_options() -> None:
-    """Exit codes describe the command line; the other exceptions name options of pip and of DETR's own program."""
-    library = [path for path in MODULES if "cli" not in path.relative_to(PROJECT).parts and path.name != "errors.py"]
-    texts = [text for path in library for text in names_and_strings(path)]
-    assert [text for text in texts if OPTION.search(text) and not re.search("pip install|--pre_norm", text)] == []
+def test_library_messages_name_arguments_and_no_options() -> None:
+    allowed = ("pip install", "--pre_norm")  # options of other programs
+    found = [
+        f"{path.relative_to(PROJECT)}:{line}: {text[:90]}"
+        for path in files("detcli", suffixes=(".py",))
+        if PACKAGE / "cli" not in path.parents and path != PACKAGE / "errors.py"
+        for line, text in strings(path)
+        if re.search(r"(?<![\w-])--[a-z][a-z-]+", text) and not any(word in text for word in allowed)
+    ]
+    assert not found, "\n".join(found)

@@ -48,7 +48,7 @@ def test_the_script_starts_no_detcli(detcli: Callable[..., Run], shell: str) -> 
         ("detcli detect a.jpg -f co", {"coco", "coco-results"}),
         ("detcli download ", set(CATALOG)),
         ("detcli completion ", {"bash", "zsh", "fish"}),
-        ("detcli detect ", set()),  # bash goes on with files
+        ("detcli detect ", set()),  # bash completes files
         ("detcli detect -o ", set()),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is said on standard error: nothing in it can steer a terminal, and nobody is told more than asked for."""
+"""Messages on standard error: no control characters reach the terminal, and the options decide how much is printed."""
 
 import io
 import json

@@ -140,7 +140,7 @@ def test_a_byte_order_mark_is_no_harm(folder: Path) -> None:
 
 
 def test_what_the_files_say_to_other_commands_is_nobodys_business(folder: Path) -> None:
-    (folder / "detcli.toml").write_text("[doctor]\nnot-looked-at = 1")
+    (folder / "detcli.toml").write_text("[doctor]\nnot-read = 1")
     ctx = Context(detect_command, info_name="detect", parent=Context(cli, info_name="detcli"))
     assert read_settings(ctx, None) == {}
 

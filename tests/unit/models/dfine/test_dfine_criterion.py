@@ -17,7 +17,7 @@ from detcli.structures.network_io import Outputs, Targets
 from tests.helpers.dfine_criterion_case import OriginalCase, original_case
 from tests.helpers.dfine_samples import tiny
 
-NO_TRUTHS = [Targets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))] * 2
+NO_TARGETS = [Targets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))] * 2
 
 
 def details(case: OriginalCase) -> DFineTrainingDetails:
@@ -82,7 +82,7 @@ def test_the_order_of_images_does_not_matter() -> None:
 
 def test_a_batch_without_boxes_has_only_class_losses() -> None:
     case = original_case()
-    losses = DFineCriterion()(without_denoising(case), NO_TRUTHS)
+    losses = DFineCriterion()(without_denoising(case), NO_TARGETS)
     boxes = {name: loss.item() for name, loss in losses.items() if not name.startswith(("loss_vfl", "loss_ddf"))}
     assert boxes
     assert not any(boxes.values())

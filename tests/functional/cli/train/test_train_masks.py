@@ -116,7 +116,7 @@ def test_only_the_new_mask_head_of_a_detector_is_trained(detcli: Detcli, data: P
     assert any(name.startswith("mask_head.") for name in after.keys() - kept.keys())
     resumed = detcli("train", "-m", "shapes", "--masks", "--data", data, "-o", "run", *SHORT, "--resume")
     assert resumed.code == 0, resumed.err
-    assert "the network is that of the run in 'run', whatever --model names" in resumed.err
+    assert "the network is that of the run in 'run'; --model is ignored" in resumed.err
     assert "no step is left" in resumed.err
 
 
@@ -137,7 +137,7 @@ def test_a_mask_head_is_no_use_to_a_detector_of_other_classes(detcli: Detcli, da
     model = without_masks(Path("detector"), write_panoptic_model(Path("model")), ("dog", "sky"))
     run = detcli("train", "-m", model, "--masks", "--data", data, "-n", *SHORT)
     assert run.code == 2
-    assert "does not know 'zebra'" in run.err
+    assert "does not have the classes 'zebra'" in run.err
     assert "train it on this data without --masks first" in run.err
     assert detcli("train", "-m", model, "--masks", "--data", data, "-n", *SHORT, "--set", "frozen=[]").code == 0
 

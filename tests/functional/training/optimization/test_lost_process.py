@@ -43,7 +43,7 @@ def test_who_is_left_says_that_another_process_has_ended() -> None:
     ]
     said = [process.communicate(timeout=120)[0] for process in others]
     assert [process.returncode for process in others] == [0, 9]
-    assert said[0].startswith("another process of this run has ended or does not answer: ")
+    assert said[0].startswith("another process of this run has ended or does not respond: ")
     assert "GLHF" not in said[0]
 
 

@@ -117,7 +117,7 @@ def test_only_the_new_mask_head_of_a_detector_is_trained(detcli: Detcli, data: P
     resumed = detcli("train", "-m", "shapes", "--masks", "--data", data, "-o", "run", *SHORT, "--resume")
     assert resumed.code == 0, resumed.err
     assert "the network is that of the run in 'run'; --model is ignored" in resumed.err
-    assert "no step is left" in resumed.err
+    assert "no steps left" in resumed.err
 
 
 def test_a_new_mask_head_is_evaluated_by_its_masks(detcli: Detcli, data: Path) -> None:

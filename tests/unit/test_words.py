@@ -21,7 +21,7 @@ DENIED = re.compile(
 )
 # Names of other projects, class names of data sets, and a random seed that must not change.
 ALLOWED = ("PictureType", "Picture/Frame", "_COLOR_SEED")
-TEXTS = ["README.md", "pyproject.toml", "docs", "man", "completions", "detcli", "tests", "benchmarks"]
+TEXTS = ["README.md", "CHANGELOG.md", "pyproject.toml", "docs", "man", "completions", "detcli", "tests", "benchmarks"]
 
 
 def files(*names: str, suffixes: tuple[str, ...] = ()) -> Iterator[Path]:
@@ -47,7 +47,10 @@ def words_of(name: str) -> str:
 def test_no_text_has_a_word_of_the_deny_list(name: str) -> None:
     found = []
     for path in files(name, suffixes=(".py", ".md", ".toml", ".1", ".bash", ".fish", "")):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        text = path.read_text(encoding="utf-8")
+        if path.name == "CHANGELOG.md":
+            text = re.sub(r"`[^`]*`", "", text)  # it quotes old names
+        for number, line in enumerate(text.splitlines(), 1):
             match = DENIED.search(words_of(line)) or DENIED.search(line)
             if match and not any(allowed in line for allowed in ALLOWED):
                 found.append(f"{path.relative_to(PROJECT)}:{number}: {match[0]}")

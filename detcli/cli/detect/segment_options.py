@@ -5,7 +5,8 @@ from functools import partial
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.options import DETECTION, IMAGES, NEW_FOLDER, ScoreType, group_of, option
+from detcli.cli.framework.option_types import ScoreType
+from detcli.cli.framework.options import DETECTION, IMAGES, NEW_FOLDER, group_of, option
 from detcli.io.results.formats import writable_formats
 
 DEFAULT_MODEL = "detr-r50-panoptic"

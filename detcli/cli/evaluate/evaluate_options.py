@@ -5,20 +5,8 @@ from pathlib import Path
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.options import (
-    DETECTION,
-    FILE,
-    FOLDER,
-    IMAGES,
-    INPUT,
-    NEW_FOLDER,
-    OUTPUT,
-    FormatType,
-    PositiveIntType,
-    ScoreType,
-    group_of,
-    option,
-)
+from detcli.cli.framework.option_types import FormatType, PositiveIntType, ScoreType
+from detcli.cli.framework.options import DETECTION, FILE, FOLDER, IMAGES, INPUT, NEW_FOLDER, OUTPUT, group_of, option
 from detcli.io.results.formats import readable_formats
 
 results = click.argument("results", required=False, metavar="[RESULTS]", type=click.Path(path_type=Path))

@@ -1,7 +1,5 @@
 """Options that several commands share, each with one definition, and the sections of the help page."""
 
-import math
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +10,15 @@ import click
 from detcli.cli.framework.command import Decorator, Option
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS
-from detcli.io.results.formats import FORMATS, suffixes_of, writable_formats
+from detcli.cli.framework.option_types import (
+    BatchSizeType,
+    CommaSeparatedType,
+    DeviceType,
+    FormatType,
+    PositiveIntType,
+    ScoreType,
+)
+from detcli.io.results.formats import suffixes_of, writable_formats
 
 INPUT, MODEL, DETECTION, SPEED, OUTPUT, IMAGES, RUN = (
     "Input",
@@ -26,79 +32,6 @@ INPUT, MODEL, DETECTION, SPEED, OUTPUT, IMAGES, RUN = (
 DEFAULT_MODEL = "dfine-s"
 _MODEL_HELP = "A name from 'detcli models list', a Hub repository, a folder or a file."
 _IMGSZ_HELP = "Input size as H W, or shortest and longest edge for models that keep the aspect ratio."
-
-
-class ScoreType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """A number from 0 to 1; not NaN."""
-
-    name = "score"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read the value, or fail."""
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not 0 <= number <= 1:  # also NaN
-            self.fail(f"{str(value)[:40]!r} is not a number from 0 to 1", param, ctx)
-        return number
-
-
-class PositiveIntType(click.IntRange):
-    """An integer within bounds."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it, or fail with the bounds."""
-        try:
-            return int(super().convert(value, param, ctx))
-        except click.BadParameter:
-            bounds = f" from {self.min:,}" + (f" to {self.max:,}" if self.max is not None else "")
-            self.fail(f"{str(value)[:40]!r} is not an integer{bounds}", param, ctx)
-
-
-class CommaSeparatedType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """Comma-separated words; a list in a settings file."""
-
-    name = "list"
-    takes_list = True
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Split the value, or fail if it is empty."""
-        parts = value.split(",") if isinstance(value, str) else [str(part) for part in value]
-        words = tuple(part.strip() for part in parts if part.strip())
-        if not words:
-            self.fail("the list is empty", param, ctx)
-        return words
-
-
-class BatchSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """A number of images, or auto (None)."""
-
-    name = "batch"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        """Read the value, or fail."""
-        if value == "auto":
-            return None
-        try:
-            number = int(value)
-        except ValueError:
-            number = 0
-        if not 1 <= number <= 4096:
-            self.fail(f"{str(value)[:40]!r} is neither auto nor an integer from 1 to 4096", param, ctx)
-        return number
-
-
-class DeviceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """The name of a device; loading a model checks that the device exists."""
-
-    name = "device"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the form of the name."""
-        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", value):
-            self.fail(f"{value[:40]!r} is not a device: use auto, cpu, cuda, cuda:0 or mps", param, ctx)
-        return str(value)
 
 
 def option(*names: str, section: str, **attributes: Any) -> Decorator:
@@ -346,29 +279,6 @@ resuming = group_of(
     option("--resume", section=OUTPUT, is_flag=True, help="Resume an interrupted run."),
     replacing,
 )
-
-
-class FormatType(click.Choice):  # type: ignore[type-arg]  # generic in newer clicks only
-    """The name of a result format, built in or of a plug-in; the names are read when they are needed."""
-
-    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
-        self._names = names
-        super().__init__(())
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """The names of the formats."""
-        return tuple(self._names())
-
-    @choices.setter
-    def choices(self, names: object) -> None:
-        """Ignore the names that click sets."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Check the name. Raises UsageError with the reason for a plug-in that cannot be loaded."""
-        if value in FORMATS.plug_ins():
-            FORMATS[value]
-        return super().convert(value, param, ctx)
 
 
 def results_as(

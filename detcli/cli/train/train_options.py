@@ -3,13 +3,12 @@
 import click
 
 from detcli.cli.framework import options
+from detcli.cli.framework.option_types import PositiveIntType, ScoreType
 from detcli.cli.framework.options import (
     FILE,
     FOLDER,
     INPUT,
     MODEL,
-    PositiveIntType,
-    ScoreType,
     device,
     group_of,
     option,

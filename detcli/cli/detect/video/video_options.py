@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from detcli.cli.framework import options
+from detcli.cli.framework.option_types import PositiveIntType
 from detcli.cli.framework.options import DETECTION, IMAGES, INPUT, group_of, option
 
 
@@ -73,7 +74,7 @@ frames = group_of(
     option(
         "--stride",
         section=INPUT,
-        type=options.PositiveIntType(min=1),
+        type=PositiveIntType(min=1),
         metavar="N",
         default=1,
         standard="1",
@@ -99,7 +100,7 @@ frames = group_of(
     option(
         "--max-frames",
         section=INPUT,
-        type=options.PositiveIntType(min=1),
+        type=PositiveIntType(min=1),
         metavar="N",
         help="Maximum number of frames.",
     ),

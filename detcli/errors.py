@@ -5,7 +5,6 @@
     ├── InputError                  4   no input could be processed
     │   ├── RecordError                 a value in a results file or in annotations is invalid
     │   ├── DataError                   a dataset cannot be used for training or evaluation
-    │   ├── RecordError                 a value in a results file is invalid (`detcli.io.record_values`)
     │   └── SourceError                 a video, camera or stream cannot be opened, or is lost for good
     ├── ImageError                  -   one image failed: it becomes a record, the run continues
     ├── ModelError                  5   the model is rejected

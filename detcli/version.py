@@ -1,3 +1,3 @@
-"""The version, alone in its room so that asking for it imports nothing."""
+"""The version, in its own module, so that reading it imports nothing."""
 
 __version__ = "0.2.0"

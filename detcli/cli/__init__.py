@@ -1,1 +1,1 @@
-"""The roof: the only place that prints, asks or exits."""
+"""The command line: the only package that prints, prompts or exits."""

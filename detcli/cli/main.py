@@ -24,9 +24,7 @@ from detcli.version import __version__
 
 COMMANDS = {
     "detect": Entry("detcli.cli.detect.detect:detect", "Detect objects in images.", "Detect"),
-    "video": Entry(
-        "detcli.cli.detect.video.video:video", "Detect objects in videos, camera images and streams.", "Detect"
-    ),
+    "video": Entry("detcli.cli.detect.video.video:video", "Detect objects in videos, cameras and streams.", "Detect"),
     "segment": Entry("detcli.cli.detect.segment:segment", "Segment images (panoptic, instance or semantic).", "Detect"),
     "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated images.", "Train"),
     "eval": Entry(

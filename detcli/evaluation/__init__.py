@@ -1,1 +1,1 @@
-"""How good detections are: the figures of COCO, what is mistaken for what, and which images go worst."""
+"""COCO metrics, the confusion matrix, and the images with the most errors."""

@@ -2,7 +2,7 @@
 
 CLEAR MOT pairs ground truth with detections in every frame, but a pair of the frame before is kept for as long as its
 boxes overlap enough; missed objects cost most. IDF1 pairs each object with one track for the complete sequence, so that
-an id that changes half way costs half of the object. Crowds (too little of an object, or too many objects) are not
+an id that changes halfway costs half of the object. Crowds (mostly hidden objects, or groups) are not
 evaluated: the detection that fits a crowd best, of any class, is left out.
 
 Source: Bernardin and Stiefelhagen 2008 (MOTA, MOTP, mismatches); Ristani et al. 2016 (IDF1).

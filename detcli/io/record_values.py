@@ -43,7 +43,7 @@ class RecordPosition:
         return value
 
     def number(self, value: Any, name: str) -> float:
-        """Check a finite number; a text is not a number."""
+        """Check a finite number; a string is not a number."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(f"{name} is {shown(value)}, not a number")
         return self._finite(value, name)
@@ -70,7 +70,7 @@ class RecordPosition:
     def text(self, value: Any, name: str) -> str:
         """Check a text that is not empty."""
         if not isinstance(value, str) or not value:
-            self.refuse(f"{name} is {shown(value)}, not a text")
+            self.refuse(f"{name} is {shown(value)}, not a string")
         return value
 
     def box(self, value: Any) -> Box:

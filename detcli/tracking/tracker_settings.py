@@ -45,7 +45,7 @@ class TrackerSettings:
     def of_threshold(cls, threshold: float) -> "TrackerSettings":
         """The settings for boxes above a threshold; the detector must return those above `low_threshold`.
 
-        Tracks start a step above it, as in the authors' code; near 1, half way between the threshold and 1.
+        Tracks start a step above it, as in the authors' code; near 1, halfway between the threshold and 1.
         """
         step = min(NEW_TRACK_STEP, (1 - threshold) / 2)
         return cls(

@@ -1,1 +1,1 @@
-"""A recipe, a dataset and a network in; a checkpoint that knows the dataset out."""
+"""Training: a network, a dataset and a recipe → checkpoints."""

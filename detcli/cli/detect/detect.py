@@ -44,7 +44,7 @@ from detcli.cli.framework.console import Console
 def detect(console: Console, /, **given: Any) -> int:
     """Detect objects in images.
 
-    SOURCES are images, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one image on
+    SOURCES are images, folders, globs, http(s) URLs, or '-': a list of paths or the bytes of one image on
     standard input. Folders are searched with the folders inside them.
 
     Results go to standard output or to each --output; messages go to standard error. An image that cannot be read

@@ -77,13 +77,12 @@ def _show_outputs(console: Console, plan: OutputPlan) -> None:
     for target in plan.targets:
         console.say(f"output: {target.name} ({target.format})")
         if target.extra_folder is not None:
-            console.say(f"output: {target.extra_folder}/ (images of ids)")
-    drawn = "images with boxes" if plan.task is None else "images with segments"
-    for folder, what in ((plan.images, drawn), (plan.crops, "crops"), (plan.masks, "label maps")):
+            console.say(f"output: {target.extra_folder}/ (PNGs with segment ids)")
+    for folder, what in ((plan.images, "annotated images"), (plan.crops, "crops"), (plan.masks, "label maps")):
         if folder is not None:
             console.say(f"output: {folder}/ ({what})")
     for video in plan.videos:
-        console.say(f"output: {video.path} (video with boxes)")
+        console.say(f"output: {video.path} (annotated video)")
 
 
 def _in_words(model: "ModelPreview") -> str:

@@ -24,11 +24,11 @@ from detcli.cli.framework.console import Console
             "detcli segment images/ --task instance --classes person,dog -o out.json",
         ),
         UsageExample(
-            "one map of class numbers per image",
+            "one map of class indices per image",
             "detcli segment images/ --task semantic --save-masks maps/ -o out.jsonl",
         ),
         UsageExample(
-            "the classes in an image, sorted by confidence", "detcli segment street.jpg | jq -r '.detections[].label'"
+            "the classes in an image, sorted by score", "detcli segment street.jpg | jq -r '.detections[].label'"
         ),
         UsageExample("resume an interrupted run", "detcli segment big/ -o out.jsonl --save-masks maps/ --resume"),
     ],
@@ -48,7 +48,7 @@ from detcli.cli.framework.console import Console
 def segment(console: Console, /, **given: Any) -> int:
     """Segment images (panoptic, instance or semantic).
 
-    SOURCES are images, folders, globs, http(s) addresses, or '-': a list of paths or the bytes of one image on
+    SOURCES are images, folders, globs, http(s) URLs, or '-': a list of paths or the bytes of one image on
     standard input. Folders are searched with the folders inside them.
 
     Panoptic segmentation assigns every pixel to one segment, a thing or stuff, so that masks never overlap. Instance

@@ -29,7 +29,7 @@ ground_truth = group_of(
         type=FOLDER,
         metavar="DIR",
         standard="found next to the annotations",
-        help="Folder that file names of --gt or --data start from.",
+        help="Folder that the file names in --gt or --data are relative to.",
     ),
 )
 model = options.model_option(
@@ -39,7 +39,8 @@ model = options.model_option(
 )
 filtering = group_of(
     options.threshold_option(
-        standard="0; for panoptic quality that of the model", description="Minimum score; anything but 0 lowers AP."
+        standard="0; with --iou-type panoptic, that of the model",
+        description="Minimum score; anything but 0 lowers AP.",
     ),
     options.max_det,
     option(
@@ -79,14 +80,14 @@ mistakes = group_of(
         metavar="SCORE",
         default=0.25,
         standard="0.25",
-        help="Minimum score of boxes in the confusion matrix and of mistakes.",
+        help="Minimum score of boxes in the confusion matrix and of errors.",
     ),
     option(
         "--save-worst",
         section=IMAGES,
         type=NEW_FOLDER,
         metavar="DIR",
-        help="Save the images with the most mistakes, annotated.",
+        help="Save the images with the most errors, annotated.",
     ),
     option(
         "--worst",

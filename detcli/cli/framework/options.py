@@ -191,7 +191,7 @@ classes = option(
     section=DETECTION,
     type=CommaSeparatedType(),
     metavar="LIST",
-    help="Keep only these classes, by name or id: person,dog.",
+    help="Keep only these classes, by name or class index: person,dog.",
 )
 imgsz = imgsz_option()
 max_det = option(

@@ -51,8 +51,8 @@ def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> N
     """List the models of the catalog and other downloaded models.
 
     AP is the published average precision of boxes in percent: on COCO val2017, on Objects365 for models with its 365
-    classes, or on synthetic shapes. PQ is the panoptic quality of models that segment. params are the parameters in
-    millions, GFLOPs those of one image at the input size of the model.
+    classes, or on synthetic shapes. PQ is the panoptic quality of models that segment. params are millions of
+    parameters, GFLOPs billions of floating-point operations per image at the input size of the model.
     """
     from detcli.cli.models.models_view import model_rows, model_table
 
@@ -89,7 +89,7 @@ def info(console: Console, *, name: str, revision: str | None, cache_dir: Path |
     for line in model_page(facts, width=console.width(sys.stdout)):
         click.echo(line)
     if facts["classes"] is None:
-        console.say(f"classes are shown after the download: detcli download {name}")
+        console.say(f"classes are shown after the download: run 'detcli download {name}'")
 
 
 @models.command(
@@ -109,7 +109,7 @@ def path(*, name: str, revision: str | None, cache_dir: Path | None) -> None:
     else:
         found = hub.cached(name, revision=revision, cache_dir=cache_dir, offline=True)
         if found is None:
-            raise NotCachedError(f"'{name}' is not downloaded: detcli download {name}")
+            raise NotCachedError(f"'{name}' is not downloaded: run 'detcli download {name}'")
         files = found
     click.echo(os.fsencode(files.folder))
 
@@ -148,7 +148,7 @@ def verify(console: Console, *, names: tuple[str, ...], cache_dir: Path | None) 
         if not checks and names:
             damaged.append(f"'{name}' (download incomplete)")
         elif not checks:
-            console.warning(f"the download of '{name}' is incomplete: detcli download {name}")
+            console.warning(f"the download of '{name}' is incomplete: run 'detcli download {name}'")
         for origin, check in checks:
             size = megabytes(check.facts.size) if check.facts else "-"
             click.echo(f"{escape(name)}  {origin}  {escape(check.name)}  {size}  {check.state}")

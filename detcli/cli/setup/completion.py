@@ -8,9 +8,9 @@ from detcli.cli.framework.command import Command, UsageExample
 @click.command(
     cls=Command,
     examples=[
-        UsageExample("bash, for good: into ~/.bashrc", "source <(detcli completion bash)"),
-        UsageExample("zsh, for good: into ~/.zshrc, after compinit", "source <(detcli completion zsh)"),
-        UsageExample("fish, for good", "detcli completion fish > ~/.config/fish/completions/detcli.fish"),
+        UsageExample("bash, permanently: add it to ~/.bashrc", "source <(detcli completion bash)"),
+        UsageExample("zsh, permanently: add it to ~/.zshrc, after compinit", "source <(detcli completion zsh)"),
+        UsageExample("fish, permanently", "detcli completion fish > ~/.config/fish/completions/detcli.fish"),
     ],
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))

@@ -29,7 +29,7 @@ _COLUMN = 18  # where values begin
         UsageExample("check versions, devices, image formats, fonts and the cache", "detcli doctor"),
         UsageExample("check the connection to the Hub too", "detcli doctor --network"),
         UsageExample(
-            "names of failed checks, for a script",
+            "names of checks with a warning or an error, for a script",
             "detcli doctor --json | jq -r '.findings[] | select(.state != \"good\") | .name'",
         ),
     ],

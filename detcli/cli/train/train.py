@@ -54,12 +54,12 @@ if TYPE_CHECKING:
 def train(console: Console, /, **given: Any) -> int:
     """Fine-tune a model on annotated images.
 
-    DATA is a COCO annotation file (boxes or panoptic), a folder with train and val parts of them, a YOLO folder or its
-    data.yaml, or 'shapes': synthetic images. The classes are those of --data; weights of classes with the same names are
-    kept.
+    DATA is a COCO annotation file (boxes or panoptic), a folder with training and validation annotation files, a YOLO
+    folder or its data.yaml, or 'shapes': synthetic images. The classes are those of --data; weights of classes with the
+    same names are kept.
 
-    The run is a folder; --model takes the models best and last in it. Ctrl-C saves the state, and --resume continues
-    with the same final result. Each model has its published recipe; --recipe, the options and --set change it.
+    --output is the run folder; use RUN/best or RUN/last with --model. Ctrl-C saves the state, and --resume continues with
+    the same final result. Each model has its published recipe; --recipe, the options and --set change it.
     """
     from detcli.cli.train.plan_view import PlanView
     from detcli.cli.train.train_request import training_request

@@ -33,7 +33,13 @@ data = group_of(
         standard="the validation part of --data",
         help="Validation data, evaluated after each epoch.",
     ),
-    option("--images", section=INPUT, type=FOLDER, metavar="DIR", help="Folder that file names of --data start from."),
+    option(
+        "--images",
+        section=INPUT,
+        type=FOLDER,
+        metavar="DIR",
+        help="Folder that the file names in --data are relative to.",
+    ),
     option("--val-images", section=INPUT, type=FOLDER, metavar="DIR", help="The same for --val."),
 )
 scratch = option("--scratch", section=MODEL, is_flag=True, help="Train from scratch; the model may be a config.json.")
@@ -81,7 +87,7 @@ recipe = group_of(
         "--mosaic",
         section=RECIPE,
         type=ScoreType(),
-        metavar="CHANCE",
+        metavar="PROBABILITY",
         help="Mosaic probability, from 0 to 1.",
     ),
     option(

@@ -122,7 +122,7 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
         raise UsageError(
             f"`format={output.format}` is for one output, and there are {len(names)}: let the suffixes decide"
         )
-    targets = tuple(_target(name, output.format, stdout) for name in names)
+    targets = tuple(_target(name, output.format, stdout, masks=task is not None) for name in names)
     plan = OutputPlan(targets, output.save_images, output.save_crops, output.save_masks, task=task)
     _refuse_formats(targets, task)
     refuse_duplicates([target.path for target in targets])
@@ -132,7 +132,7 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
     )
     files = [target.path for target in targets if target.path is not None and not is_stream(target.path)]
     if output.resume and not files:
-        raise UsageError("`resume` needs `outputs`: those of the interrupted run")
+        raise UsageError("`resume` needs the `outputs` of the interrupted run")
     for folder in (*plan.folders, *plan.extra_folders):
         if any(target.path == folder and not target.is_folder for target in targets):
             raise UsageError(f"'{folder}' cannot be a file and a folder")
@@ -180,16 +180,17 @@ def refuse_duplicates(paths: Sequence[Path | None]) -> None:
         seen.add(key)
 
 
-def _target(output: str, format_name: str | None, stdout: StandardOutput | None) -> ResultTarget:
+def _target(output: str, format_name: str | None, stdout: StandardOutput | None, *, masks: bool) -> ResultTarget:
+    formats = ", ".join(writable_formats(boxes=not masks, masks=masks))
     if not output:
         raise UsageError("one of `outputs` is empty; '-' is standard output")
     if format_name is not None and format_name != TABLE and format_name not in FORMATS:
-        raise UsageError(f"`format` must be one of {', '.join(writable_formats())}, not {format_name[:40]!r}")
+        raise UsageError(f"`format` must be one of {formats}, not {format_name[:40]!r}")
     if output == "-":
         return _standard_output(format_name, stdout)
-    name = format_name or format_of_output(output)
+    name = format_name or format_of_output(output, masks=masks)
     if name == TABLE:
-        raise UsageError("`format=table` is for standard output; files take " + ", ".join(writable_formats()))
+        raise UsageError(f"`format=table` is for standard output; files take {formats}")
     return ResultTarget(name, Path(output))
 
 

@@ -11,7 +11,7 @@ from detcli.errors import UsageError
 class ImageInputSettings:
     """Which images.
 
-    sources         files, folders, globs, http(s) addresses; "-" is standard input
+    sources         files, folders, globs, http(s) URLs; "-" is standard input
     files_from      file with a list of paths, "-" for standard input; None: no list
     null_separated  the list is separated by NUL bytes, not by line ends
     recursive       search the folders inside a folder too
@@ -44,7 +44,7 @@ class ImageInputSettings:
             check_optional_int(self, name, at_least=1)
         if not self.sources and self.files_from is None:
             raise UsageError(
-                "nothing to process: `sources` must name an image, a folder, a glob, an address or '-', or `files_from` "
+                "nothing to process: `sources` must name an image, a folder, a glob, a URL or '-', or `files_from` "
                 "a list of them"
             )
 
@@ -93,4 +93,4 @@ class VideoInputSettings:
             store(self, camera_size=check_size("camera_size", self.camera_size))
         check_flag("reconnect", self.reconnect)
         if not self.sources:
-            raise UsageError("nothing to process: `sources` must name a video, a camera (cam0), an address or '-'")
+            raise UsageError("nothing to process: `sources` must name a video, a camera (cam0), a URL or '-'")

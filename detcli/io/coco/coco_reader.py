@@ -125,7 +125,7 @@ def read_names(
             position.mapping(entry)
             entry_id, name = integer_id(position, entry.get("id"), "id"), entry.get(name_key)
             if not isinstance(name, str):
-                position.refuse(f"{name_key} is {shown(name)}, not a text")
+                position.refuse(f"{name_key} is {shown(name)}, not a string")
             if unique and entry_id in seen:
                 position.refuse(f"another entry has the id {entry_id}")
             seen.add(entry_id)

@@ -125,7 +125,7 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             "too-large",
-            f"{width} x {height} pixels are more than the limit of {max_pixels:,}; raise `max_pixels` to read it",
+            f"{width} x {height} pixels are more than the limit of {max_pixels:,} (`max_pixels`)",
         )
 
 

@@ -10,8 +10,10 @@ from detcli.io.results.open_file import opened
 from detcli.io.results.recognize import HEAD_BYTES
 
 
-def format_of_output(output: str | Path) -> str:
+def format_of_output(output: str | Path, *, masks: bool = False) -> str:
     """The name of the format for an output path.
+
+    masks  of results with masks; decides which formats the message about an unknown suffix lists
 
     The suffix decides. An existing folder, a slash at the end or no suffix mean a folder of YOLO text files; a pipe or
     a device gets JSON Lines. Raises UsageError for an unknown suffix.
@@ -24,7 +26,7 @@ def format_of_output(output: str | Path) -> str:
     for record in all_formats():
         if record.writer is not None and (record.is_folder if is_folder or not suffix else suffix in record.suffixes):
             return record.name
-    names = writable_formats()
+    names = writable_formats(boxes=not masks, masks=masks)
     raise UsageError(
         f"cannot tell the format of '{output}' from its suffix: use {suffixes_of(names)}, "
         f"or set `format` to one of {', '.join(names)}"

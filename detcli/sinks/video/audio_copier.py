@@ -105,7 +105,7 @@ class AudioCopier:
         self._packets, self._next, self._input = iter(()), None, None
 
     def _leave_out(self, reason: str) -> None:
-        self.remarks.append(f"sound of '{self._path}' is left out: {reason}")
+        self.remarks.append(f"the audio of '{self._path}' is left out: {reason}")
 
     def _time_s(self, packet: Packet[Stream]) -> float:
         """Start time of a packet, in seconds of the video."""

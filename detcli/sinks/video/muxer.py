@@ -96,7 +96,7 @@ class VideoMuxer:
         except av.FFmpegError as error:
             if self._sound is None or not self._sound.streams:
                 raise
-            self._sound.remarks.append(f"the sound is left out of '{self._name}': {error.strerror or error}")
+            self._sound.remarks.append(f"the audio is left out of '{self._name}': {error.strerror or error}")
             self._sound = None
             return self._open(None)
 

@@ -82,7 +82,7 @@ class VideoWriter(BaseSink):
         self._ended = False
         self._remarks: list[str] = []
         if sound_from is not None and not sound_is_file:
-            self._remarks.append(f"sound of '{sound_from}' is left out: it can only be copied from a file")
+            self._remarks.append(f"the audio of '{sound_from}' is left out: it can only be copied from a file")
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Draw and encode one frame; a failed frame is skipped, and the frame before it is shown longer."""

@@ -14,7 +14,7 @@ from detcli.sources.video.video_source import VideoSettings, camera_number, open
 def open_multiplexer(arguments: Sequence[str], settings: VideoSettings, *, outputs: Sequence[str] = ()) -> Multiplexer:
     """All videos that the arguments name, as one source; none of them is open yet.
 
-    arguments  cameras, addresses, "-", files, and folders or globs of files, in their order
+    arguments  cameras, URLs, "-", files, and folders or globs of files, in their order
     outputs    files and folders that the run writes, skipped in folders
 
     Raises UsageError where a source that can be read only once is named twice, InputError for a folder or a glob without

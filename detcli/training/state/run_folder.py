@@ -6,7 +6,7 @@ best/                        the same, of the epoch with the highest AP
 metrics.jsonl                one line per epoch, and one every few steps; no times, so that runs can be compared
 curves.png                   the same, drawn
 state.safetensors            the state to resume from
-restart.safetensors          the best state of the epochs with augmentation, from which those without start
+restart.safetensors          the best state of the epochs with augmentation, from which the epochs without augmentation start
 """
 
 import json

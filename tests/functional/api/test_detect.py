@@ -141,7 +141,7 @@ def test_wrong_types_are_a_type_error(arguments: dict[str, Any], message: str) -
         ({"outputs": "out.xyz"}, "out.xyz"),
         ({"format": "xyz", "outputs": "out.csv"}, "`format` must be one of jsonl"),
         ({"if_exists": "ask"}, "`if_exists` must be one of error, overwrite, skip, not 'ask'"),
-        ({"resume": True}, "`resume` needs `outputs`"),
+        ({"resume": True}, "`resume` needs the `outputs`"),
         ({"workers": 0}, "`workers` must be at least 1, not 0"),
         ({"device": "gpu"}, "`device` must be auto, cpu, cuda, cuda:N or mps, not 'gpu'"),
         ({"classes": ["persn"]}, "the model has no class 'persn'"),

@@ -168,13 +168,16 @@ EVENTS = ["on_plan", "on_model_load", "on_model_loaded", "on_start", "on_result"
 @pytest.mark.parametrize("event", EVENTS)
 def test_an_observer_that_raises_leaves_no_torn_output(model: Path, images: Path, event: str) -> None:
     request = image_request(model, outputs=("out.coco.json", "out.jsonl"), save_images="drawn")
+    before = set(threading.enumerate())
     with pytest.raises(RuntimeError, match=f"failed in {event}"):
         run(request, observer=BrokenObserver(event))
     if OUT.exists():
         records()
     if Path("out.coco.json").exists():
         json.loads(Path("out.coco.json").read_text())
-    assert threading.active_count() < 10
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
     assert run(replace(request, output=replace(request.output, if_exists="overwrite"))).images == 5
 
 
@@ -208,7 +211,7 @@ def test_strict_ends_the_run_and_keeps_the_statistics(model: Path, images: Path)
         ({"outputs": ("a.txt",), "format": "table"}, "`format=table` is for standard output"),
         ({"outputs": ("a.xyz",), "format": "xyz"}, "`format` must be one of"),
         ({"outputs": ("in/0.png",), "format": "jsonl"}, "'in/0.png' is input and output at once"),
-        ({"resume": True}, "`resume` needs `outputs`"),
+        ({"resume": True}, "`resume` needs the `outputs`"),
         ({"save_images": "x", "save_crops": "x"}, "'x' cannot hold the images and the crops"),
     ],
 )

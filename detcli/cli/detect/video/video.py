@@ -44,7 +44,7 @@ from detcli.cli.framework.console import Console
 @options.progress
 @pass_console
 def video(console: Console, /, **given: Any) -> int:
-    """Detect objects in videos, camera images and streams.
+    """Detect objects in videos, cameras and streams.
 
     SOURCES are videos, folders and globs of them, cameras (cam0, 0, /dev/video0), addresses (rtsp, http, https, udp, rtp,
     rtmp), or '-': a video on standard input, as MPEG-TS, Matroska or YUV4MPEG. Several are processed in parallel.

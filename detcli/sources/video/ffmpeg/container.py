@@ -101,7 +101,7 @@ def _choose_stream(
         raise access.error("unsupported", "no decoder for its codec is installed")
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > max_pixels:
-        reason = f"{width} x {height} pixels are more than the limit of {max_pixels:,}; raise `max_pixels`"
+        reason = f"{width} x {height} pixels are more than the limit of {max_pixels:,} (`max_pixels`)"
         raise access.error("too-large", reason)
     every_byte = access.kind != "stream" and container.format.name in _WITHOUT_INDEX
     for other in container.streams:

@@ -194,8 +194,8 @@ def test_outputs_of_a_run_are_not_read_as_its_input(detect: Detect, images: Path
     ("arguments", "complaint"),
     [
         ([], "nothing to process"),
-        (["in", "--resume"], "--resume needs --output"),
-        (["in", "--resume", "-o", "-"], "--resume needs --output"),
+        (["in", "--resume"], "--resume needs the --output"),
+        (["in", "--resume", "-o", "-"], "--resume needs the --output"),
         (["in", "-o", "a.jsonl", "-o", "b.csv", "-f", "csv"], "--format csv is for one output"),
         (["in", "-o", "a.jsonl", "-o", "./a.jsonl"], "two outputs would go to 'a.jsonl'"),
         (["in", "-o", "-", "-o", "-"], "two outputs would go to standard output"),

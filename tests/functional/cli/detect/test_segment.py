@@ -250,7 +250,7 @@ def test_an_image_that_cannot_be_read_is_a_record_and_has_no_map(segment: Segmen
         (["in", "--save-masks", "in"], "'in' is input and output at once"),
         (["in", "--task", "things"], "--task"),
         (["in", "--mask-threshold", "2"], "--mask-threshold"),
-        (["in", "--resume"], "--resume needs --output"),
+        (["in", "--resume"], "--resume needs the --output"),
         (["in", "--classes", "skyy", "-o", "x.jsonl"], "did you mean 'sky'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -300,8 +300,8 @@ def test_a_dry_run_names_every_output(segment: Segment, images: Path) -> None:
     assert run.code == 0
     for message in (
         "output: out.json (coco-panoptic)",
-        "output: out/ (images of ids)",
-        "output: drawn/ (images with segments)",
+        "output: out/ (PNGs with segment ids)",
+        "output: drawn/ (annotated images)",
         "output: maps/ (label maps)",
     ):
         assert message in run.err

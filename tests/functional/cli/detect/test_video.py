@@ -320,7 +320,7 @@ def test_a_warning_names_sound_that_cannot_be_copied(detect_video: DetectVideo, 
     assert "sound" not in detect_video("in.ts", "--save-video", "file.mp4").err
     run = detect_video(f"http://{server}/in.ts", "--save-video", "stream.mp4")
     assert run.code == 0
-    assert f"sound of 'http://{server}/in.ts' is left out: it can only be copied from a file\n" in run.err
+    assert f"the audio of 'http://{server}/in.ts' is left out: it can only be copied from a file\n" in run.err
 
 
 def test_a_server_without_ranges_cannot_give_every_mp4(detect_video: DetectVideo, server: str) -> None:

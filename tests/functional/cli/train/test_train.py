@@ -181,7 +181,7 @@ def test_classes_that_the_training_data_does_not_have_are_refused(train: Train, 
     ("arguments", "said"),
     [
         (["--set", "clp=1"], "unknown field 'clp'; did you mean 'clip'"),
-        (["-b", "7", "--accumulate", "2"], "does not divide into"),
+        (["-b", "7", "--accumulate", "2"], "cannot be divided into"),
         (["--imgsz", "50", "50"], "50"),
         (["--recipe", "none.toml"], "none.toml"),
         (["--precision", "int8"], "int8"),
@@ -253,5 +253,5 @@ def test_signals_save_and_resume_continues(train: Train, tiny_checkpoint: Path, 
         ["train", "--data", str(data), "-o", "run", "--resume", "-d", "cpu"], signal.SIGINT, after="detcli: epoch "
     )
     assert code == 130, lines
-    assert [line for line in lines if "cpu in fp32: going on at step " in line]
+    assert [line for line in lines if "cpu in fp32: continuing at step " in line]
     assert not [line for line in lines if line.startswith("detcli: epoch 1 of 200")]

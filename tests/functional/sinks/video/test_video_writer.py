@@ -181,7 +181,7 @@ def test_audio_that_starts_too_late_is_left_out_and_reported(tmp_path: Path) -> 
     video = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
     shoot(video, times_s)
     assert see(tmp_path / "out.mp4").sound == []
-    assert video.remarks == (f"sound of '{source}' is left out: it starts more than a minute after the video",)
+    assert video.remarks == (f"the audio of '{source}' is left out: it starts more than a minute after the video",)
 
 
 @pytest.mark.parametrize("first", [30, 600])
@@ -235,7 +235,7 @@ def test_unsupported_audio_is_left_out_and_reported(
     seen = see(tmp_path / f"out{suffix}")
     assert_same_times(seen, NTSC)
     assert seen.sound == []
-    assert video.remarks == (f"sound of '{source}' is left out: {told}",)
+    assert video.remarks == (f"the audio of '{source}' is left out: {told}",)
 
 
 def test_a_source_without_audio_or_a_missing_one_is_accepted(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_without_frames_there_is_no_file_and_a_remark(tmp_path: Path, complete: 
 def test_audio_of_a_stream_is_left_out_with_a_remark(tmp_path: Path) -> None:
     video = VideoWriter(tmp_path / "video.mp4", LABELS, sound_from="rtsp://host/a", sound_is_file=False)
     shoot(video, NTSC[:5])
-    assert video.remarks == ("sound of 'rtsp://host/a' is left out: it can only be copied from a file",)
+    assert video.remarks == ("the audio of 'rtsp://host/a' is left out: it can only be copied from a file",)
 
 
 def test_an_aborted_video_leaves_complete_fragments_or_nothing(tmp_path: Path) -> None:

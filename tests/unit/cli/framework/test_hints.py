@@ -12,7 +12,7 @@ from detcli.errors import DataError, DetcliError, InputError, NotCachedError, Un
         (UnknownModelError("there is no model 'x'"), "detcli detect", "detcli models list"),
         (UnknownModelError("no such file: 'x.pth'"), "detcli models convert", None),
         (NotCachedError("'x' is not downloaded"), "detcli eval", "detcli download NAME"),
-        (NotCachedError("'x' is not downloaded: detcli download x"), "detcli models path", None),
+        (NotCachedError("'x' is not downloaded: run 'detcli download x'"), "detcli models path", None),
         (InputError("there are no images in 'a'"), "detcli detect", "detcli video"),
         (InputError("there are no videos in 'a'"), "detcli video", "detcli detect"),
         (InputError("there are no images in 'a'"), "detcli train", None),

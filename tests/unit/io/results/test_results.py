@@ -21,7 +21,7 @@ SUFFIXES = {"jsonl": "out.jsonl", "coco": "out.json", "coco-results": "results.j
 
 
 def frames(*, tracks: bool = False) -> list[tuple[Frame | FailedFrame, Detections | FailedFrame]]:
-    """Two images with boxes, one without, one that failed."""
+    """Two annotated images, one without, one that failed."""
     rng = np.random.default_rng(3)
     results: list[tuple[Frame | FailedFrame, Detections | FailedFrame]] = []
     for index, (name, size_hw) in enumerate(SIZES.items()):
@@ -136,7 +136,7 @@ FOUND = {"label": "cat", "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
         ("{torn", "line 2: not a complete line of JSON"),
         ("[1, 2]", r"line 2: \[1, 2\] is not a JSON object"),
         (json.dumps(RECORD), "line 2: it has neither a list of detections"),
-        (json.dumps(RECORD | {"detections": [], "file": 7}), "line 2: file is 7, not a text"),
+        (json.dumps(RECORD | {"detections": [], "file": 7}), "line 2: file is 7, not a string"),
         (json.dumps(RECORD | {"detections": [FOUND | {"score": "high"}]}), "score is 'high', not a number"),
         (json.dumps(RECORD | {"detections": [FOUND | {"score": float("nan")}]}), "score is nan, not a finite number"),
         (json.dumps(RECORD | {"detections": [FOUND | {"score": 10**400}]}), "score is .*not a finite number"),

@@ -175,7 +175,7 @@ def test_training_goes_back_to_the_best_where_augmentation_stops(tmp_path: Path)
     notes = [
         event.sentence
         for event in events
-        if isinstance(event, TrainingNote) and "continues from epoch" in event.sentence
+        if isinstance(event, TrainingNote) and "restarts from epoch" in event.sentence
     ]
     assert best
     assert notes
@@ -249,7 +249,7 @@ def test_what_does_not_fit_is_refused_before_the_first_step(tmp_path: Path) -> N
         train(replace(job(tmp_path / "a"), data=Rectangles(4, labels=ClassLabels(("x", "y", "z"), (1, 2, 3)))))
     with pytest.raises(DataError, match="no class in common"):
         train(replace(job(tmp_path / "b"), val=Rectangles(4, labels=ClassLabels(("x", "y", "z"), (1, 2, 3)))))
-    with pytest.raises(UsageError, match="fp16 is for GPUs"):
+    with pytest.raises(UsageError, match="`precision=fp16` is for GPUs"):
         train(job(tmp_path / "c", quick_recipe(precision="fp16")))
     with pytest.raises(UsageError, match="is not a multiple of 32"):
         train(job(tmp_path / "d", quick_recipe(image_size=[64, 65])))

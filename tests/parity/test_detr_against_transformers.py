@@ -1,4 +1,4 @@
-"""The same random weights in transformers 5.23.0 and here: every published variant, and every option that changes predictions."""
+"""The same random weights in transformers 5.23.0 and here, for every option that changes predictions."""
 
 import dataclasses
 import json
@@ -7,76 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import load_file
 
 from detcli.models.detr import FAMILY
-from detcli.models.detr.config import DetrConfig, read_config
-from detcli.models.detr.network import Detr, DetrDetails
+from detcli.models.detr.config import read_config
+from detcli.models.detr.network import DetrDetails
 from detcli.models.detr.published import published_config
 from detcli.models.inference_form import optimize
-from detcli.structures.network_io import Outputs
+from tests.helpers.detr_parity import MASKS, assert_equal, dilate, names, transformers_model
 from tests.helpers.detr_samples import SEGMENTING, images, padded, random_network, tiny, tiny_json
 
-transformers = pytest.importorskip("transformers")
-
-LOGITS, BOXES, MASKS = 1e-4, 1e-6, 1e-3  # in float64; the last one of probability
 SIZES = ((96, 130), (120, 75), (64, 64))
-
-
-def transformers_model(
-    network: Detr,
-    config: DetrConfig,
-    folder: Path,
-    document: dict[str, Any] | None = None,
-    tensors: dict[str, Tensor] | None = None,
-) -> nn.Module:
-    """Save a network, and load it with transformers."""
-    folder.mkdir(exist_ok=True)
-    tensors = tensors or FAMILY.write_weights(network.state_dict(), config)
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(document or FAMILY.write_config(config)))
-    kind = transformers.DetrForSegmentation if config.has_masks else transformers.DetrForObjectDetection
-    model, report = kind.from_pretrained(folder, output_loading_info=True, attn_implementation="eager")
-    # Learned positions are there twice, once where versions 4.x look for them.
-    report["unexpected_keys"] = {name for name in report["unexpected_keys"] if "backbone.position_embed" not in name}
-    assert not any(report.values()), report
-    return model.eval()
-
-
-def dilate(model: nn.Module) -> None:
-    """Dilate the last stage of transformers' own ResNet, as in DC5."""
-    detr = model.detr if hasattr(model, "detr") else model
-    last = detr.model.backbone.model.encoder.stages[-1]
-    for place, block in enumerate(last.layers):
-        for module in block.modules():
-            if isinstance(module, nn.Conv2d):
-                module.stride = (1, 1)
-                if module.kernel_size == (3, 3) and place:
-                    module.dilation = module.padding = (2, 2)
-
-
-def assert_close(ours: Outputs, theirs: Any, *, logits: float = LOGITS, boxes: float = BOXES) -> None:
-    assert (ours.logits - theirs.logits).abs().max() < logits
-    assert (ours.boxes_cxcywh - theirs.pred_boxes).abs().max() < boxes
-    pred = getattr(theirs, "pred_masks", None)
-    assert (ours.masks is None) == (pred is None)
-    if ours.masks is not None:
-        assert ours.masks.shape == pred.shape
-        assert (ours.masks.sigmoid() - pred.sigmoid()).abs().max() < MASKS
-
-
-def assert_equal(network: Detr, model: nn.Module, pixels: Tensor, mask: Tensor | None = None) -> None:
-    """Both, and our inference form, give the same in float64."""
-    network, model = network.double(), model.double()
-    with torch.inference_mode():
-        theirs = model(pixels, pixel_mask=mask)
-        assert_close(network(pixels, mask), theirs)
-        assert_close(optimize(network)(pixels, mask), theirs)
-
-
-def names(count: int) -> list[str]:
-    return [f"class {i}" for i in range(count)]
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -141,20 +82,6 @@ def test_a_dilated_backbone_gives_the_same(masks: bool, tmp_path: Path) -> None:
     dilate(model)
     assert_equal(random_network(config), model, images(2, 96, 130))
     assert_equal(random_network(config), model, *padded(*SIZES))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "variant", ["r50", "r101", "r50-dc5", "r101-dc5", "r50-panoptic", "r50-dc5-panoptic", "r101-panoptic"]
-)
-def test_every_published_variant_gives_the_same(variant: str, tmp_path: Path) -> None:
-    config = published_config(variant, names(250 if "panoptic" in variant else 91))
-    network = random_network(config)
-    backbone = dataclasses.replace(config.backbone, dilation=False, timm_name=None)
-    model = transformers_model(network, dataclasses.replace(config, backbone=backbone), tmp_path)
-    if "dc5" in variant:
-        dilate(model)
-    assert_equal(network, model, *padded((64, 96), (96, 70)))
 
 
 def test_predictions_agree_in_float32(tmp_path: Path) -> None:

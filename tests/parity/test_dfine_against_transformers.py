@@ -7,51 +7,19 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from detcli.models.dfine import FAMILY
-from detcli.models.dfine.config import DFineConfig, read_config
+from detcli.models.dfine.config import read_config
 from detcli.models.dfine.network import DFine, DFineDetails
 from detcli.models.dfine.published import Size, published_config
 from detcli.models.inference_form import optimize
 from detcli.structures.network_io import Outputs
+from tests.helpers.dfine_parity import assert_equal, names, transformers_model
 from tests.helpers.dfine_samples import distance, images, random_network, tiny, tiny_json
 
 transformers = pytest.importorskip("transformers")
-
-LOGITS, BOXES = 1e-4, 1e-6  # in float64
-
-
-def transformers_model(
-    network: DFine, config: DFineConfig, folder: Path, document: dict[str, Any] | None = None
-) -> nn.Module:
-    """Save a network, and load it with transformers."""
-    folder.mkdir(exist_ok=True)
-    save_file(FAMILY.write_weights(network.state_dict(), config), folder / "model.safetensors", {"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(document or FAMILY.write_config(config)))
-    model, report = transformers.DFineForObjectDetection.from_pretrained(
-        folder, output_loading_info=True, attn_implementation="eager"
-    )
-    assert not any(report.values()), report
-    return model.eval()
-
-
-def assert_equal(network: DFine, model: nn.Module, pixels: Tensor) -> None:
-    """Both, and our inference form, give the same in float64."""
-    network, model = network.double(), model.double()
-    with torch.inference_mode():
-        theirs = model(pixels)
-        logits, boxes = distance(network(pixels), theirs.logits, theirs.pred_boxes)
-        assert logits < LOGITS
-        assert boxes < BOXES
-        logits, boxes = distance(optimize(network)(pixels), theirs.logits, theirs.pred_boxes)
-        assert logits < LOGITS
-        assert boxes < BOXES
-
-
-def names(count: int) -> list[str]:
-    return [f"class {i}" for i in range(count)]
 
 
 @pytest.mark.parametrize("size", ["n", "s", "m", "l", "x"])
@@ -61,14 +29,6 @@ def test_every_size_gives_the_same_in_float64(size: Size, tmp_path: Path) -> Non
     model = transformers_model(network, config, tmp_path)
     # 300 queries need as many tokens, and the smallest size has two coarse maps: transformers raises below that.
     assert_equal(network, model, images(1, 256, 320) if size == "n" else images(1, 160, 192))
-
-
-@pytest.mark.slow
-def test_the_largest_at_full_size_gives_the_same_in_float64(tmp_path: Path) -> None:
-    config = published_config("x", names(80))
-    network = random_network(config)
-    model = transformers_model(network, config, tmp_path)
-    assert_equal(network, model, images(1, 640, 640))
 
 
 @pytest.mark.parametrize("form", ["plain", "folded"])

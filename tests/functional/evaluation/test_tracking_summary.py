@@ -6,9 +6,8 @@ import pytest
 from benchmarks.synthetic.noisy_detections import ERRORS, detect_with_errors
 from benchmarks.synthetic.shape_sequences import ShapeSequence
 from detcli.evaluation.tracking_metrics import TrackingMetrics, evaluate_tracks
-from detcli.inference.load import DEFAULT_THRESHOLD, load_detector
-from detcli.structures.detections import Detections
-from detcli.tracking.byte_track import LOW_THRESHOLD, Tracker, TrackerSettings
+from detcli.inference.load import DEFAULT_THRESHOLD
+from detcli.tracking.byte_track import Tracker, TrackerSettings
 
 DEFAULT = TrackerSettings.of_threshold(DEFAULT_THRESHOLD)
 
@@ -46,18 +45,3 @@ def test_the_hard_set_loses_little_more_than_the_detector() -> None:
     assert hard.idf1 > 0.85
     assert hard.mota > 0.82
     assert hard.false_positives < 0.01 * hard.detections
-
-
-@pytest.mark.slow
-def test_the_bundled_detector_with_tracking_is_above_nine_tenths() -> None:
-    shapes, tracker = ShapeSequence("easy", 1, frames=60, rate=15), Tracker(DEFAULT)
-    detector = load_detector("shapes", threshold=LOW_THRESHOLD, device="cpu")
-    frames = []
-    for start in range(0, len(shapes), 10):
-        found = detector.detect_frames([shapes.frame(index) for index in range(start, start + 10)])
-        for index, one in enumerate(found, start):
-            assert isinstance(one, Detections)
-            frames.append((shapes.ground_truth(index), tracker.update(one, shapes.time_s(index))))
-    together = evaluate_tracks(frames)
-    assert together.idf1 > 0.9
-    assert together.mota > 0.9

@@ -1,65 +1,14 @@
 """`detcli train` from the command line to a folder with models: what is said, what is refused, how it ends."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tests.helpers.cli_runs import Run
-
-Train = Callable[..., Run]
-COLORS = {"dog": (220, 40, 40), "zebra": (40, 60, 220)}
-SHORT = ("--epochs", "2", "-b", "4", "--imgsz", "64", "96", "--set", "base_batch=4", "-d", "cpu", "-j", "1")
-
-
-def dataset(folder: Path, count: int, *, names: Sequence[str] = tuple(COLORS), seed: int = 0) -> Path:
-    """Images of one colored rectangle each, and their COCO annotations; category ids are 3, 6, …."""
-    random = np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    images, annotations = [], []
-    for number in range(1, count + 1):
-        pixels = random.integers(90, 130, (64, 96, 3)).astype(np.uint8)
-        x, y, width, height = (int(value) for value in random.integers(8, 40, 4))
-        class_id = number % len(names)
-        pixels[y : y + height, x : x + width] = list(COLORS.values())[class_id]
-        Image.fromarray(pixels).save(folder / f"{number}.png")
-        images.append({"id": number, "file_name": f"{number}.png", "width": 96, "height": 64})
-        box = [x, y, min(width, 96 - x), min(height, 64 - y)]
-        annotations.append(
-            {"id": number, "image_id": number, "category_id": 3 * (class_id + 1), "bbox": box,
-             "area": box[2] * box[3], "iscrowd": 0}
-        )  # fmt: skip
-    categories = [{"id": 3 * (index + 1), "name": name} for index, name in enumerate(names)]
-    file = folder / "truth.json"
-    file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
-    return file
-
-
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The test stands in an empty folder, with eight images to learn from and four to evaluate by."""
-    monkeypatch.chdir(tmp_path)
-    dataset(Path("val"), 4, seed=1)
-    return dataset(Path("data"), 8)
-
-
-@pytest.fixture
-def train(detcli: Callable[..., Run], tiny_checkpoint: Path) -> Train:
-    """Run `detcli train` here on a model that knows cat, dog and cow."""
-
-    def run(*arguments: str | Path, **others: Any) -> Run:
-        return detcli("train", "-m", tiny_checkpoint, *arguments, **others)
-
-    return run
+from tests.helpers.train_command_fixtures import SHORT, Train, dataset
 
 
 def test_a_run_ends_in_models_that_detect(train: Train, detcli: Callable[..., Run], data: Path) -> None:
@@ -221,37 +170,3 @@ def test_one_of_several_processes_speaks(train: Train, data: Path) -> None:
     run = train("--data", data, "-n", env={"RANK": "1", "WORLD_SIZE": "2"})
     assert run.code == 0
     assert (run.out, run.err) == ("", "")
-
-
-def interrupted(words: Sequence[str], number: signal.Signals, *, after: str) -> tuple[int, list[str]]:
-    """The exit code and the lines of a run that is sent a signal once it has said that an epoch is over."""
-    process = subprocess.Popen([sys.executable, "-m", "detcli", *words], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if line.startswith(after):
-            break
-    process.send_signal(number)
-    _, rest = process.communicate(timeout=120)
-    return process.returncode, [*lines, *rest.splitlines()]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
-def test_signals_save_and_resume_continues(train: Train, tiny_checkpoint: Path, data: Path) -> None:
-    words = ["train", "-m", str(tiny_checkpoint), "--data", str(data), "-o", "run", *SHORT, "--epochs", "200"]
-    code, lines = interrupted(words, signal.SIGTERM, after="detcli: epoch 1 of 200")
-    assert code == 143, lines
-    assert lines[-1].endswith("-> run; interrupted by SIGTERM, resume with the same command and --resume")
-
-    wrong = train("--data", data, "-o", "run", "--resume", "--epochs", "9")
-    assert wrong.code == 2
-    assert "it has another recipe: epochs was 200 and is 9 now" in wrong.err
-
-    code, lines = interrupted(
-        ["train", "--data", str(data), "-o", "run", "--resume", "-d", "cpu"], signal.SIGINT, after="detcli: epoch "
-    )
-    assert code == 130, lines
-    assert [line for line in lines if "cpu in fp32: continuing at step " in line]
-    assert not [line for line in lines if line.startswith("detcli: epoch 1 of 200")]

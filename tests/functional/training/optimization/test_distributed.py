@@ -1,10 +1,7 @@
 """Two processes learn as one does."""
 
-import json
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,9 +10,8 @@ from detcli.errors import UsageError
 from detcli.training.data.sampler import Sampler
 from detcli.training.optimization.distributed import join_processes
 from detcli.training.recipes.recipe import Recipe
-from tests.helpers.processes import PROJECT, environment
+from tests.helpers.processes import run
 
-SCRIPT = PROJECT / "tests" / "helpers" / "training_jobs.py"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="torchrun's rendezvous needs POSIX here")
 
 ONE_STEP = """
@@ -58,16 +54,6 @@ with join_processes(torch.device("cpu")) as processes:
 """
 
 
-def run(arguments: list[str], *, processes: int) -> subprocess.CompletedProcess[str]:
-    """Run Python with these arguments, alone or started by torchrun."""
-    start = [sys.executable] if processes == 1 else [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)
-    ]  # fmt: skip
-    return subprocess.run(
-        [*start, *arguments], capture_output=True, text=True, check=False, timeout=400, env=environment()
-    )
-
-
 def test_two_processes_have_the_losses_gradients_and_statistics_of_one(tmp_path: Path) -> None:
     script = tmp_path / "step.py"
     script.write_text(ONE_STEP)
@@ -83,41 +69,6 @@ def test_two_processes_have_the_losses_gradients_and_statistics_of_one(tmp_path:
         # In float64; but the positives and negatives that balance two losses are counted in float32.
         allowed = 1e-7 * (scale if name.startswith("gradient") else float(tensor.double().abs().max()) + 1e-9)
         assert float((tensor.double() - two[name].double()).abs().max()) <= allowed, name
-
-
-def lines(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_bytes().splitlines()]
-
-
-@pytest.mark.slow
-def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:
-    # Rounding grows from step to step, as it does between one thread and two: the rates are small, and the backbone's
-    # norms, which a few tiny images make touchy, stay still.
-    recipe = {
-        "epochs": 2, "batch": 4, "log_every_steps": 1, "lr": 1e-5, "backbone_lr": 1e-5,
-        "network": {"freeze_backbone_batch_norms": True},
-    }  # fmt: skip
-    asked = json.dumps({"recipe": recipe, "fresh": True, "val": 4})
-    for processes in (1, 2):
-        ended = run([str(SCRIPT), str(tmp_path / str(processes)), asked], processes=processes)
-        assert ended.returncode == 0, ended.stderr
-    one, two = lines(tmp_path / "1"), lines(tmp_path / "2")
-    assert len(one) == 6
-    for mine, theirs in zip(one, two, strict=True):
-        assert {name: mine[name] for name in ("kind", "epoch", "step", "lr")} == {
-            name: theirs[name] for name in ("kind", "epoch", "step", "lr")
-        }
-        assert theirs["loss"] == pytest.approx(mine["loss"], rel=2e-3)
-        for name, value in mine["losses"].items():
-            assert theirs["losses"][name] == pytest.approx(value, rel=2e-2, abs=1e-3), name
-
-
-@pytest.mark.slow
-def test_a_failure_in_one_process_ends_all(tmp_path: Path) -> None:
-    asked = json.dumps({"recipe": {"lr": 1e3, "backbone_lr": 1e3, "clip": 0, "epochs": 60}, "val": None})
-    ended = run([str(SCRIPT), str(tmp_path / "run"), asked], processes=2)
-    assert ended.returncode != 0
-    assert "training diverged in epoch" in ended.stderr
 
 
 def test_processes_share_the_positions_of_one(tmp_path: Path) -> None:

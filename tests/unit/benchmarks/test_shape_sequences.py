@@ -121,3 +121,10 @@ def test_errors_have_the_given_rates() -> None:
     for found in runs:
         assert (found.boxes_xyxy[:, :2] <= found.boxes_xyxy[:, 2:]).all()
         assert ((found.boxes_xyxy >= 0) & (found.boxes_xyxy <= 100)).all()
+
+
+def test_the_frames_of_a_seed_stay_the_same_in_every_version() -> None:
+    """The published tracking metrics are of these frames."""
+    pixels = ShapeSequence("easy", 10).draw(0)
+    assert pixels.shape == (288, 384, 3)
+    assert pixels.reshape(-1, 3).mean(0) == pytest.approx([69.899, 78.78, 71.813], abs=0.02)

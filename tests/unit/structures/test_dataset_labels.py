@@ -31,6 +31,7 @@ def test_stuff_is_at_its_category_ids() -> None:
 def test_objects365_counts_from_one() -> None:
     names = PUBLISHED_LABELS[366]
     assert (names[1], names[177], names[365]) == ("Person", "Fire Hydrant", "Table Tennis")
+    assert "Picture/Frame" in names
 
 
 def test_the_eighty_names_are_known_as_those_of_coco() -> None:

@@ -9,11 +9,14 @@ import operator
 import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeVar
 
 from detcli.errors import UsageError
 
 StrPath = str | os.PathLike[str]
+
+
+T = TypeVar("T")
 
 
 def check_type(name: str, value: object, kinds: type | tuple[type, ...], described: str) -> None:
@@ -123,3 +126,10 @@ def check_texts(name: str, value: object, *, described: str = "a str or a path")
 
 def _wrong_type(name: str, value: object, described: str) -> TypeError:
     return TypeError(f"`{name}` must be {described}, not {type(value).__name__}")
+
+
+def check_instance(name: str, value: object, kind: type[T]) -> T:
+    """Return the value. Raises TypeError for what is not an instance of this public class."""
+    if not isinstance(value, kind):
+        raise _wrong_type(name, value, f"an instance of detcli.{kind.__name__}")
+    return value

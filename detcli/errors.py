@@ -28,7 +28,7 @@ is not a `DetcliError`.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 ImageErrorCode = Literal[
     "not-found",
@@ -70,6 +70,17 @@ class DetcliError(Exception):
     """Base class of all errors that have a cause outside detcli; `str(error)` is the sentence to show."""
 
     exit_code: ClassVar[int] = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the message and all fields, whatever the arguments of the constructor are."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[DetcliError], args: tuple[Any, ...], fields: dict[str, Any]) -> DetcliError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
 
 
 class UsageError(DetcliError, ValueError):

@@ -21,7 +21,7 @@ def detect(
     model: "StrPath | Detector" = "dfine-s",
     threshold: float | None = None,
     classes: "Sequence[str | int] | None" = None,
-    max_detections: int = 300,
+    max_detections: int | None = None,
     image_size: "int | tuple[int, int] | None" = None,
     outputs: "StrPath | Iterable[StrPath]" = (),
     format: str | None = None,  # noqa: A002 - the name of the option
@@ -65,7 +65,7 @@ def detect(
     model           name, Hub repository, folder or file; or a detector, whose settings are kept
     threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4
     classes         class names or indices to keep; None: all
-    max_detections  maximum number per image
+    max_detections  maximum number per image; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
     outputs         files and folders for results; the suffix sets the format (.jsonl, .json, .csv, a folder for YOLO)
     format          format of the one output; None: by its suffix
@@ -119,7 +119,7 @@ def segment(
     model: "StrPath | Detector" = "detr-r50-panoptic",
     threshold: float | None = None,
     classes: "Sequence[str | int] | None" = None,
-    max_detections: int = 300,
+    max_detections: int | None = None,
     image_size: "int | tuple[int, int] | None" = None,
     task: "Task" = "panoptic",
     rule: "Rule" = "original",
@@ -168,7 +168,7 @@ def segment(
     model           name, Hub repository, folder or file; or a detector, whose settings are kept
     threshold       keep scores strictly above it, 0 … 1; None: the model's own threshold, else 0.4
     classes         class names or indices to keep; None: all
-    max_detections  maximum number per image
+    max_detections  maximum number per image; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
     task            "panoptic" (every pixel belongs to one segment), "instance" or "semantic"
     rule            "original", as DETR was published, or "transformers", as that library does

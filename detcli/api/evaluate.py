@@ -20,7 +20,7 @@ def evaluate(
     iou_type: Literal["bbox", "segm", "panoptic"] = "bbox",
     results_format: str | None = None,
     threshold: float | None = None,
-    max_detections: int = 300,
+    max_detections: int | None = None,
     image_size: "int | tuple[int, int] | None" = None,
     output: "StrPath | None" = None,
     save_plots: "StrPath | None" = None,
@@ -52,7 +52,7 @@ def evaluate(
     iou_type        "bbox": boxes; "segm": instance masks; "panoptic": panoptic quality
     results_format  format of `results`; None: by its suffix
     threshold       of the model; None: 0, since AP needs every score (panoptic: the usual one)
-    max_detections  maximum number of detections per image
+    max_detections  maximum number of detections per image; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
     output          JSON file for the report
     save_plots      folder for precision-recall curves and the confusion matrix
@@ -100,7 +100,7 @@ def evaluate(
     ]
     request = EvaluationRequest(
         **{name: arguments[name] for name in names},
-        model=None if model is None else settings,
+        model=None if model is None and data is None else settings,
         detection=DetectionSettings(
             threshold=threshold,
             max_detections=max_detections,

@@ -17,7 +17,7 @@ def track_video(
     track: bool = True,
     threshold: float | None = None,
     classes: "Sequence[str | int] | None" = None,
-    max_detections: int = 300,
+    max_detections: int | None = None,
     image_size: "int | tuple[int, int] | None" = None,
     stride: int = 1,
     fps: float | None = None,
@@ -52,7 +52,7 @@ def track_video(
     track           False: every detection above the threshold, without track ids
     threshold       tracks start a little above it, 0 … 1; None: the model's own threshold, else 0.4
     classes         class names or indices to keep; None: all
-    max_detections  maximum number per frame
+    max_detections  maximum number per frame; None: 300, or that of a loaded detector
     image_size      input size: an int (a square) or (height, width); None: as the checkpoint says
     stride          every Nth frame
     fps             at most so many frames per second of the video's own time

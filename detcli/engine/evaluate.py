@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detcli.argument_checks import check_instance
 from detcli.engine.observer import Observer
 from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest, EvaluationResult
+from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
 from detcli.errors import UsageError
 from detcli.io.output_paths import is_same_file
 from detcli.io.outputs import prepare_output
@@ -39,7 +41,10 @@ def evaluate(
     from detcli.evaluation.evaluate_results import box_report
     from detcli.evaluation.report_files import write_report
 
-    observer, stop = observer or EvaluationObserver(), stop or StopSignal()
+    observer, stop = (
+        EvaluationObserver() if observer is None else check_instance("observer", observer, EvaluationObserver),
+        StopSignal() if stop is None else check_instance("stop", stop, StopSignal),
+    )
     outputs, started = _prepare_outputs(request, observer), time.monotonic()
     if request.iou_type == "panoptic":
         panoptic = _panoptic_report(request, observer, stop)
@@ -200,7 +205,7 @@ def _segmentation(request: EvaluationRequest) -> "SegmentationSettings | None":
 
     if request.iou_type == "bbox":
         return None
-    threshold, count = request.detection.threshold, request.detection.max_detections
+    threshold, count = request.detection.threshold, request.detection.max_detections or DEFAULT_MAX_DETECTIONS
     if request.iou_type == "panoptic":
         usual = SegmentationSettings("panoptic").score_threshold
         return SegmentationSettings(
@@ -228,7 +233,7 @@ def _model_settings(request: EvaluationRequest, detector: "Detector") -> dict[st
         "sha256": detector.files.sha256,
         "data": request.data,
         "threshold": detector.threshold,
-        "max_det": request.detection.max_detections,
+        "max_det": detector.selection.max_detections,
         "imgsz": detector.preprocessor.preprocessing.image_size,
         "pad": detector.pad,
         "precision": detector.precision,

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from detcli.argument_checks import check_instance
 from detcli.engine.observer import LoadedModel, Observer
 from detcli.engine.requests.run_request import ComputeSettings, DetectionSettings, ModelSettings
+from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
 from detcli.errors import UsageError
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
@@ -26,9 +28,9 @@ def load_model(
 
     Raises what `load_detector` raises.
     """
-    observer = observer or Observer()
+    observer = Observer() if observer is None else check_instance("observer", observer, Observer)
     if not isinstance(model.model, str):
-        detector = _with_threshold(model.model, detection, compute, segmentation)
+        detector = _with_settings(model, detection, compute, segmentation)
     else:
         observer.on_model_load(compute)
         detector = _load(model, detection, compute, segmentation, observer)
@@ -61,7 +63,7 @@ def _load(
     observer: Observer,
 ) -> Detector:
     if segmentation is not None:
-        segmentation = replace(segmentation, max_detections=detection.max_detections)
+        segmentation = replace(segmentation, max_detections=detection.max_detections or DEFAULT_MAX_DETECTIONS)
     download = DownloadReporter(observer)
     try:
         return load_detector(
@@ -70,7 +72,7 @@ def _load(
             offline=model.offline,
             cache_dir=model.cache_dir,
             threshold=detection.threshold,
-            max_detections=detection.max_detections,
+            max_detections=detection.max_detections or DEFAULT_MAX_DETECTIONS,
             classes=detection.classes,
             device=compute.device,
             precision=compute.precision,
@@ -87,13 +89,15 @@ def _load(
         download.finish()
 
 
-def _with_threshold(
-    detector: Detector,
+def _with_settings(
+    model: ModelSettings,
     detection: DetectionSettings,
     compute: ComputeSettings,
     segmentation: SegmentationSettings | None,
 ) -> Detector:
-    """A loaded detector with the request's threshold and batch size. Raises UsageError for what is fixed by loading."""
+    """A loaded detector with the settings of the request that can be changed. Raises UsageError for all others."""
+    detector = model.model
+    assert not isinstance(detector, str)  # noqa: S101 - the caller checked it
     if (segmentation is not None) != (detector.segmentation is not None):
         kind = "segments" if segmentation is not None else "boxes"
         raise UsageError(f"`model` is a detector that was not loaded for {kind}")
@@ -101,11 +105,21 @@ def _with_threshold(
         "classes": detection.classes is not None,
         "image_size": detection.image_size is not None,
         "deterministic": compute.deterministic and not detector.deterministic,
+        "device": compute.device not in ("auto", detector.device_name),
+        "precision": compute.precision not in ("auto", detector.precision),
+        "pad": compute.pad,
+        "compile": compute.compile,
+        "optimize": not compute.optimize,
+        "revision": model.revision is not None,
+        "offline": model.offline,
+        "cache_dir": model.cache_dir is not None,
     }
     for name, is_given in fixed.items():
         if is_given:
             raise UsageError(f"`{name}` must be set when the detector is loaded, since `model` is a detector already")
-    return detector.with_settings(batch_size=compute.batch_size, threshold=detection.threshold)
+    return detector.with_settings(
+        batch_size=compute.batch_size, threshold=detection.threshold, max_detections=detection.max_detections
+    )
 
 
 class DownloadReporter:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from detcli.argument_checks import check_instance
 from detcli.checkpoints.hub.locate_model import cached, repository_of
 from detcli.engine.observer import Observer, OpenedVideo
 from detcli.engine.outputs.output_plan import OutputPlan
@@ -55,7 +56,9 @@ def preview(
 
     Reads no image, runs no network, downloads and writes nothing. Raises DetcliError for a request that cannot be run.
     """
-    with prepare(request, observer or Observer(), stdout) as prepared:
+    with prepare(
+        request, Observer() if observer is None else check_instance("observer", observer, Observer), stdout
+    ) as prepared:
         if prepared is None:
             yield None
             return

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from detcli.argument_checks import check_instance
 from detcli.engine.observer import Observer, RunStart
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.prepare import PreparedRun, prepare
@@ -45,7 +46,10 @@ def run(
     Every call is independent of others, also in other threads. Raises DetcliError for what cannot be started or ends
     the run; no output is then left incomplete under its final name.
     """
-    observer, stop = observer or Observer(), stop or StopSignal()
+    observer, stop = (
+        Observer() if observer is None else check_instance("observer", observer, Observer),
+        StopSignal() if stop is None else check_instance("stop", stop, StopSignal),
+    )
     with prepare(request, observer, stdout) as prepared:
         if prepared is None:
             return RunStats(skipped=True)

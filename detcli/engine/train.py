@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detcli.argument_checks import check_instance
 from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
 from detcli.errors import UsageError
 from detcli.io.outputs import prepare_output
@@ -26,7 +27,9 @@ def train(
 
     Raises UsageError, DataError, ModelError, HubError, AccessError, OutputError, DivergedError or DeviceError.
     """
-    observer = observer or TrainingObserver()
+    observer = TrainingObserver() if observer is None else check_instance("observer", observer, TrainingObserver)
+    if stop is not None:
+        check_instance("stop", stop, StopSignal)
     if request.output is None:
         raise UsageError("missing `output`: the folder of the run")
     plan = prepare_training(request, observer=observer)
@@ -38,7 +41,7 @@ def prepare_training(request: TrainingRequest, *, observer: TrainingObserver | N
 
     First the run folder, then the recipe, the data, and the model last. Raises what `train` raises.
     """
-    observer = observer or TrainingObserver()
+    observer = TrainingObserver() if observer is None else check_instance("observer", observer, TrainingObserver)
     _check_libraries()
     if request.output is not None and not _is_folder_ready(request, request.output):
         observer.on_skipped_output(request.output)

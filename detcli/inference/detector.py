@@ -207,7 +207,7 @@ class Detector:
         if classes is not None:
             changes["class_ids"] = self.labels.find(check_classes(classes)) or None
         size = self.batch_size if batch_size is None else check_positive("batch_size", batch_size)
-        return Detector(
+        changed = Detector(
             self.model,
             self.runtime,
             preprocessor=self.preprocessor,
@@ -215,6 +215,8 @@ class Detector:
             batches=replace(self._batches, size=size),
             segmentation=None if self.segmentation is None else replace(self.segmentation, **changes),  # type: ignore[arg-type]
         )
+        changed._process = self._process  # the network was loaded there
+        return changed
 
     def resize(self, image: "Image.Image") -> Pixels:
         """Resize a decoded image for the network; for sources that can drop the full-size pixels."""

@@ -1,6 +1,8 @@
 """One image of any kind that Python users have -> a frame: path, URL, PIL image, array, tensor or frame."""
 
 import os
+import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +26,9 @@ ImageInput = str | os.PathLike[str] | Image.Image | npt.NDArray[np.uint8] | torc
 _KINDS = "a path, a URL, a PIL image, a uint8 array [H, W, 3] RGB, a tensor [3, H, W] RGB or a list of them"
 
 
+_LOADING = threading.Lock()  # Pillow reads a file lazily, and two threads may not read the same image
+
+
 def check_image(image: object, name: str = "`image`") -> None:
     """Raise TypeError for what is no image, and UsageError (a ValueError) for an array of a wrong shape or range.
 
@@ -35,6 +40,8 @@ def check_image(image: object, name: str = "`image`") -> None:
         _check_array(image, name)
     elif isinstance(image, torch.Tensor):
         _check_tensor(image, name)
+    elif isinstance(image, Image.Image):
+        _check_not_empty((image.height, image.width), name)
     elif isinstance(image, Frame):
         if image.pixels is None and image.prepared is None:
             raise UsageError(f"{name} is a frame without pixels")
@@ -93,6 +100,8 @@ def _file_of(image: Image.Image) -> str:
 
 def _pixels_of_pil(image: Image.Image, prefix: str) -> Pixels:
     try:
+        with _LOADING, suppress(Exception):  # a damaged image fails again below, where its error is named
+            image.load()
         return convert_image(image).pixels
     except ImageError as error:
         raise ImageError(error.code, f"{prefix}'{_file_of(image) or 'PIL image'}': {error}") from error

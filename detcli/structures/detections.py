@@ -98,8 +98,8 @@ class Detections:
         """
         if isinstance(index, slice):
             return self._select(np.arange(len(self))[index])
-        if isinstance(index, SupportsIndex) and not isinstance(index, bool | np.bool_ | np.ndarray):
-            return self._detection(operator.index(index))
+        if isinstance(index, int | np.integer) and not isinstance(index, bool):
+            return self._detection(int(index))
         return self._select(self._indices(index))
 
     def __eq__(self, other: object) -> bool:
@@ -203,6 +203,8 @@ class Detections:
             raise TypeError(f"`{name}` must be an array of {what}, not {type(getattr(self, name)).__name__}")
         if name == "boxes_xyxy" and array.size == 0:
             array = array.reshape(-1, 4)
+        if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+            raise ValueError(f"`{name}` has a number above the range of int64")
         object.__setattr__(self, name, array.astype(dtype, copy=False))
 
     def _check_lengths(self) -> None:
@@ -257,10 +259,9 @@ class Detections:
             if len(array) != len(self):
                 raise IndexError(f"a mask of length {len(array)} cannot select from {len(self)} detections")
             return np.flatnonzero(array)
-        indices = array.astype(np.int64)
-        if indices.size and not -len(self) <= indices.min() <= indices.max() < len(self):
+        if array.size and not -len(self) <= int(array.min()) <= int(array.max()) < len(self):
             raise IndexError(f"an index is out of range: there are {len(self)} detections")
-        return indices
+        return array.astype(np.int64)
 
     def _select(self, indices: npt.NDArray[np.int64]) -> "Detections":
         return replace(

@@ -1,7 +1,10 @@
 """A request to end a run early."""
 
-import signal
 import threading
+
+from detcli.errors import UsageError
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class StopSignal:
@@ -15,8 +18,10 @@ class StopSignal:
         self.signal: str | None = None
 
     def set(self, signal_name: str = "SIGINT") -> None:
-        """Request the end of the run, like the named signal."""
-        self.signal = self.signal or signal.Signals[signal_name].name
+        """Request the end of the run, like the named signal: "SIGINT", "SIGTERM" or "SIGHUP". Raises UsageError."""
+        if signal_name not in _SIGNALS:
+            raise UsageError(f"`signal_name` must be one of {', '.join(_SIGNALS)}, not {signal_name!r}")
+        self.signal = self.signal or signal_name
         self._event.set()
 
     def is_set(self) -> bool:

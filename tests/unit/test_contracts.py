@@ -1,7 +1,10 @@
-"""For every name in every table: it loads, and it keeps the contract of its door."""
+"""Every entry of every registry loads, and keeps the contract of its interface."""
 
+import copy
 import dataclasses
 import io
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,8 @@ import torch
 import detcli
 import detcli.errors
 from detcli.checkpoints.catalog import CATALOG
-from detcli.errors import DetcliError
+from detcli.errors import DetcliError, DeviceError, ImageError, SourceError
+from detcli.io.record_values import RecordError
 from detcli.io.results.formats import FORMATS
 from detcli.models.family import FAMILIES, MODEL_TYPES, Family, family_of
 from detcli.registry import Registry
@@ -137,3 +141,20 @@ def test_the_public_face_offers_what_it_names() -> None:
         assert getattr(detcli, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         detcli.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("use", [copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImageError("empty", "it is empty"),
+        SourceError("gap", "cannot read 'a'", reason="lost", refused=True),
+        DeviceError("full", out_of_memory=True),
+        RecordError(Path("a.csv"), "line 3", "bad"),
+        DetcliError("plain"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors_are_pickled_with_all_fields(error: DetcliError, use: Callable[[DetcliError], DetcliError]) -> None:
+    again = use(error)
+    assert (type(again), str(again), again.args, vars(again)) == (type(error), str(error), error.args, vars(error))

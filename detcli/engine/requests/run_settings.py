@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from detcli.inference.detector import Detector
 
 MAX_WORKERS, MAX_BATCH_SIZE, MAX_DETECTIONS = 256, 4096, 100_000
+DEFAULT_MAX_DETECTIONS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,20 +58,21 @@ class DetectionSettings:
     """Which detections are kept.
 
     threshold       scores must be above it; None: the model's own, else 0.4
-    max_detections  most detections per image
+    max_detections  most detections per image; None: 300, or those of a detector that is loaded already
     classes         names or class indices to keep; None: all
     image_size      input size of the network: height and width, or one number for both; None: the model's own
     """
 
     threshold: float | None = None
-    max_detections: int = 300
+    max_detections: int | None = None
     classes: tuple[str, ...] | None = None
     image_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.threshold is not None:
             store(self, threshold=check_fraction("threshold", self.threshold))
-        check_int("max_detections", self.max_detections, at_least=1, at_most=MAX_DETECTIONS)
+        if self.max_detections is not None:
+            check_int("max_detections", self.max_detections, at_least=1, at_most=MAX_DETECTIONS)
         if self.classes is not None:
             store(self, classes=tuple(check_classes(self.classes)))
         if self.image_size is not None:

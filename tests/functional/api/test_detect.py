@@ -53,6 +53,61 @@ def test_outputs_are_the_same_bytes_as_those_of_the_command(images: Path, run_de
     assert repr(stats).startswith("RunStats(images=3, failed=0, boxes=")
 
 
+def test_max_detections_of_a_loaded_detector_is_kept_or_changed(images: Path, model: detcli.Detector) -> None:
+    few = model.with_settings(max_detections=1)
+    assert detcli.detect(images, model=few).boxes == detcli.detect(images, model=model, max_detections=1).boxes <= 3
+    assert detcli.detect(images, model=few, max_detections=300).boxes == detcli.detect(images, model=model).boxes > 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"device": "cuda"},
+        {"precision": "bf16"},
+        {"pad": True},
+        {"compile": True},
+        {"optimize": False},
+        {"revision": "main"},
+        {"offline": True},
+        {"cache_dir": "cache"},
+    ],
+)
+def test_settings_fixed_by_loading_are_refused(images: Path, model: detcli.Detector, arguments: dict[str, Any]) -> None:
+    with pytest.raises(detcli.UsageError, match=f"`{next(iter(arguments))}` must be set when the detector is loaded"):
+        detcli.detect(images, model=model, **arguments)
+    same = {"device": "cpu", "precision": "fp32"}
+    assert detcli.detect(images, model=model, **same).images == 3  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [3, "x", print, object(), detcli.Observer, 0, False])
+@pytest.mark.parametrize("name", ["observer", "stop"])
+def test_observer_and_stop_are_instances(images: Path, model: detcli.Detector, name: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=f"`{name}` must be an instance of detcli"):
+        detcli.detect(images, model=model, **{name: value})
+
+
+def test_an_observer_with_a_length_of_0_gets_its_events(images: Path, model: detcli.Detector) -> None:
+    class Results(detcli.Observer):
+        def __init__(self) -> None:
+            self.count = 0
+
+        def __len__(self) -> int:
+            return 0
+
+        def on_result(self, *_: Any) -> None:
+            self.count += 1
+
+    results = Results()
+    detcli.detect(images, model=model, observer=results)
+    assert results.count == 3
+
+
+@pytest.mark.parametrize("name", ["x", "", "SIGUSR1", 3, None])
+def test_only_signals_that_end_a_run_are_set(name: Any) -> None:
+    with pytest.raises(detcli.UsageError, match="`signal_name` must be one of SIGINT, SIGTERM, SIGHUP"):
+        detcli.StopSignal().set(name)
+
+
 def test_a_loaded_detector_is_a_model_too(images: Path, model: detcli.Detector) -> None:
     by_name = detcli.detect([images], model="shapes", batch_size=1, outputs="name.jsonl")
     by_detector = detcli.detect([images], model=model, outputs="detector.jsonl")

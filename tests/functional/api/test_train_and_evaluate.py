@@ -131,3 +131,14 @@ def test_wrong_arguments_of_evaluate_are_refused(
 ) -> None:
     with pytest.raises(kind, match=message):
         detcli.evaluate(**arguments)
+
+
+def test_the_default_model_is_loaded_as_the_arguments_say(folder: Path) -> None:
+    with pytest.raises(detcli.NotCachedError, match="'dfine-s' is not downloaded"):
+        detcli.evaluate(data="shapes:1:2", offline=True, cache_dir=folder / "cache")
+
+
+@pytest.mark.parametrize("observer", [3, print, detcli.Observer(), detcli.EvaluationObserver])
+def test_the_observer_of_an_evaluation_is_checked(observer: Any) -> None:
+    with pytest.raises(TypeError, match=r"`observer` must be an instance of detcli\.EvaluationObserver"):
+        detcli.evaluate(model="shapes", data="shapes:1:2", observer=observer)

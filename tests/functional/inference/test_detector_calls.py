@@ -209,6 +209,12 @@ def test_threads_may_share_one_detector(model: Detector, files: list[Path]) -> N
     assert results == expected * 16
 
 
+def test_threads_may_share_one_lazily_opened_image(model: Detector, files: list[Path]) -> None:
+    expected = model(files[0])
+    with Image.open(files[0]) as image, ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(model, [image] * 16)) == [expected] * 16
+
+
 def test_threads_that_run_out_of_memory_halve_the_batch_once_each_size(model: Detector, files: list[Path]) -> None:
     """Never below what fits, never above, and no result is lost."""
     barrier = threading.Barrier(4)
@@ -242,14 +248,15 @@ def test_pickling_and_copying_are_refused_with_the_reason(model: Detector, use: 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_process_is_refused_instead_of_hanging(model: Detector, files: list[Path]) -> None:
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_forked_process_is_refused_instead_of_hanging(model: Detector, files: list[Path], changed: bool) -> None:
     model(files[0])
     context = multiprocessing.get_context("fork")
     messages = context.Queue()
 
     def use() -> None:
         try:
-            model(files[0])
+            (model.with_settings(threshold=0.4) if changed else model)(files[0])
         except DeviceError as error:
             messages.put(str(error))
 

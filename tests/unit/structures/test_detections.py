@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from detcli.errors import UsageError
 from detcli.structures.class_labels import ClassLabels
@@ -287,3 +288,22 @@ def test_to_pandas_has_a_row_per_detection() -> None:
 
 def test_pickling_keeps_all_fields() -> None:
     assert pickle.loads(pickle.dumps(complete())) == complete()
+
+
+@pytest.mark.parametrize("selector", [torch.tensor([2]), torch.tensor([False, False, True]), np.array([2], np.uint64)])
+def test_a_selector_of_one_is_still_a_selection(selector: Any) -> None:
+    assert complete()[selector] == complete()[[2]]
+
+
+def test_a_mask_of_one_selects_from_one() -> None:
+    one = complete()[:1]
+    assert len(one[torch.tensor([False])]) == 0
+    assert one[torch.tensor([True])] == one
+
+
+def test_numbers_above_int64_do_not_wrap_around() -> None:
+    huge = np.array([2**64 - 1], np.uint64)
+    with pytest.raises(IndexError, match="out of range"):
+        complete()[huge]
+    with pytest.raises(ValueError, match="`class_ids` has a number above the range of int64"):
+        Detections([[1, 2, 3, 4]], [0.5], huge)  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ def check_number(name: str, value: object, *, at_least: float | None = None, abo
     """Return a finite number within the bounds as a float."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise _wrong_type(name, value, "a number")
-    number = float(value)
+    number = _float(value)
     if not math.isfinite(number):
         raise UsageError(f"`{name}` must be a finite number, not {number:g}")
     if at_least is not None and number < at_least:
@@ -72,7 +72,7 @@ def check_fraction(name: str, value: object) -> float:
     """Return a number from 0 to 1 as a float."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise _wrong_type(name, value, "a number from 0 to 1")
-    number = float(value)
+    number = _float(value)
     if math.isnan(number) or not 0 <= number <= 1:
         raise UsageError(f"`{name}` must be a number from 0 to 1, not {number:g}")
     return number
@@ -109,7 +109,18 @@ def check_path(name: str, value: object) -> Path:
         raise _wrong_type(name, value, "a path")
     if not text:
         raise UsageError(f"`{name}` is empty")
+    check_path_text(name, text)
     return Path(text)
+
+
+def check_path_text(name: str, text: str) -> None:
+    """Raise UsageError for a text that no file system can hold as a path."""
+    try:
+        is_valid = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        is_valid = False
+    if not is_valid:
+        raise UsageError(f"`{name}` is not a valid path: {text!r}")
 
 
 def check_texts(name: str, value: object, *, described: str = "a str or a path") -> tuple[str, ...]:
@@ -122,6 +133,14 @@ def check_texts(name: str, value: object, *, described: str = "a str or a path")
         if not isinstance(text, str | os.PathLike) or not isinstance(os.fspath(text), str):
             raise TypeError(f"each item of `{name}` must be {described}, not {type(text).__name__}")
     return tuple(os.fspath(text) for text in texts)
+
+
+def _float(value: Any) -> float:
+    """The number as a float; infinity for one that no float can hold."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _wrong_type(name: str, value: object, described: str) -> TypeError:

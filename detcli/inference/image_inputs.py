@@ -26,6 +26,7 @@ ImageInput = str | os.PathLike[str] | Image.Image | npt.NDArray[np.uint8] | torc
 _KINDS = "a path, a URL, a PIL image, a uint8 array [H, W, 3] RGB, a tensor [3, H, W] RGB or a list of them"
 
 
+_TENSOR_TYPES = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _LOADING = threading.Lock()  # Pillow reads a file lazily, and two threads may not read the same image
 
 
@@ -45,8 +46,13 @@ def check_image(image: object, name: str = "`image`") -> None:
     elif isinstance(image, Frame):
         if image.pixels is None and image.prepared is None:
             raise UsageError(f"{name} is a frame without pixels")
-    elif not isinstance(image, str | os.PathLike | Image.Image | FailedFrame):
+    elif not isinstance(image, str | os.PathLike | FailedFrame) or not _is_text(image):
         raise TypeError(f"{name} must be {_KINDS}, not {type(image).__name__}")
+
+
+def _is_text(image: object) -> bool:
+    """Whether a path is text; paths of bytes are not supported."""
+    return not isinstance(image, os.PathLike) or isinstance(os.fspath(image), str)
 
 
 def read_image(image: ImageInput, index: int, *, resize: Resize | None = None, prefix: str = "") -> Frame:
@@ -68,17 +74,17 @@ def read_image(image: ImageInput, index: int, *, resize: Resize | None = None, p
         return _in_memory(_rgb(image), index)
     if isinstance(image, torch.Tensor):
         return _in_memory(_pixels_of_tensor(image), index)
-    frame = _read_path(os.fspath(image), index, resize)
+    frame = _read_path(os.fspath(image), index, resize, prefix=prefix)
     if isinstance(frame, FailedFrame):
         raise ImageError(frame.code, f"{prefix}'{frame.origin.file}': {frame.message}")
     return frame
 
 
-def _read_path(path: str, index: int, resize: Resize | None) -> Frame | FailedFrame:
+def _read_path(path: str, index: int, resize: Resize | None, *, prefix: str) -> Frame | FailedFrame:
     if scheme_of(path) is not None and not os.path.lexists(path):
         shown = without_credentials(path)
         if not is_url(path):
-            raise ImageError("unsupported", f"'{shown}': URLs of images start with http:// or https://")
+            raise ImageError("unsupported", f"{prefix}'{shown}': URLs of images start with http:// or https://")
         read = partial(fetch, path, check_head=check_head)
     else:
         shown = path
@@ -142,7 +148,9 @@ def _check_array(array: npt.NDArray[np.generic], name: str) -> None:
 
 
 def _check_tensor(tensor: torch.Tensor, name: str) -> None:
-    if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
+    if tensor.is_nested or tensor.layout != torch.strided or tensor.is_meta:
+        raise TypeError(f"{name} must be a dense tensor with data, not a meta, sparse or nested one")
+    if tensor.dtype not in _TENSOR_TYPES:
         raise TypeError(f"{name} must be a tensor of uint8, or of floats from 0 to 1, not of {tensor.dtype}")
     shape = tuple(tensor.shape)
     if len(shape) == 4:

@@ -33,6 +33,15 @@ class ClassLabels:
     category_ids: tuple[int, ...]
     stuff: frozenset[int] = frozenset()
 
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.category_ids):
+            raise UsageError(
+                f"there are {len(self.names)} `names` and {len(self.category_ids)} `category_ids`: one of each per class"
+            )
+        for name in self.names:
+            if not isinstance(name, str):
+                raise TypeError(f"`names` must hold texts, not {type(name).__name__}")
+
     @classmethod
     def from_names(cls, names: Sequence[str]) -> "ClassLabels":
         """Set category ids: the COCO table for its 80 names, the index for 91, 250 and 366 names, else index + 1."""
@@ -55,7 +64,7 @@ class ClassLabels:
         for index, name in enumerate(self.names):
             by_name.setdefault(name.casefold(), []).append(index)
         indices: set[int] = set()
-        for item in (name.strip() for name in names):
+        for item in (str(name).strip() for name in names):
             if item.casefold() in by_name:
                 indices.update(by_name[item.casefold()])
             elif item.isascii() and item.isdigit() and int(item) < len(self.names):
@@ -66,7 +75,9 @@ class ClassLabels:
 
     def _unknown(self, item: str, by_name: dict[str, list[int]]) -> str:
         names = [self.names[by_name[name][0]] for name in similar(item.casefold(), by_name)]
-        hint = did_you_mean(names) or f"there are {len(self)}, such as '{self.names[0]}'"
+        hint = did_you_mean(names) or (
+            f"there are {len(self)}, such as '{self.names[0]}'" if self.names else "it has none"
+        )
         return f"the model has no class '{item}': {hint}"
 
 

@@ -2,7 +2,7 @@
 
 import operator
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
@@ -75,7 +75,7 @@ class Detections:
         if self.track_ids is not None:
             self._set("track_ids", np.int64)
         if self.masks is not None:
-            object.__setattr__(self, "masks", tuple(self.masks))
+            object.__setattr__(self, "masks", _checked_masks(self.masks))
         self._check_lengths()
         self._check_labels()
 
@@ -285,6 +285,16 @@ class Detections:
         shown = [f"{count} {name}" for name, count in counts[:_MAX_CLASSES_SHOWN]]
         others = sum(count for _, count in counts[_MAX_CLASSES_SHOWN:])
         return ": " + ", ".join([*shown, *([f"{others} others"] if others else [])])
+
+
+def _checked_masks(masks: Any) -> tuple[Rle, ...]:
+    if isinstance(masks, str) or not isinstance(masks, Iterable):
+        raise TypeError(f"`masks` must be a list of Rle, not {type(masks).__name__}")
+    checked = tuple(masks)
+    for mask in checked:
+        if not isinstance(mask, Rle):
+            raise TypeError(f"`masks` must hold Rle (see Rle.of), not {type(mask).__name__}")
+    return checked
 
 
 _COCO_KEYS = ("category_id", "bbox", "segmentation", "score", "track_id")

@@ -1,5 +1,6 @@
 """Which model a run uses, what it keeps, how it computes and where results go."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from detcli.argument_checks import (
     check_fraction,
     check_int,
     check_path,
+    check_path_text,
     check_size,
     check_texts,
     check_type,
@@ -143,6 +145,8 @@ class OutputSettings:
     protected: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for output in check_texts("outputs", self.outputs):
+            check_path_text("outputs", output)
         store(self, outputs=check_texts("outputs", self.outputs), protected=check_texts("protected", self.protected))
         for name in ("ground_truth", "save_images", "save_crops", "save_masks"):
             store(self, **{name: optional_path(name, getattr(self, name))})
@@ -160,8 +164,8 @@ class OutputSettings:
 
 
 def _checked_model(model: Any) -> "str | Detector":
-    if isinstance(model, str | Path):
-        return str(check_path("model", model)) if isinstance(model, Path) else model
+    if isinstance(model, str | os.PathLike):
+        return model if isinstance(model, str) else str(check_path("model", model))
     if model is not None:
         from detcli.inference.detector import Detector
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from detcli.argument_checks import check_choice, check_fraction, check_positive
+
 Task = Literal["panoptic", "instance", "semantic"]
 Rule = Literal["original", "transformers"]
 
@@ -39,6 +41,15 @@ class SegmentationSettings:
     max_detections: int = 300
     class_ids: tuple[int, ...] | None = None
     stuff: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        check_choice("task", self.task, TASKS)
+        check_choice("rule", self.rule, RULES)
+        for name in ("mask_threshold", "overlap_threshold"):
+            check_fraction(name, getattr(self, name))
+        if self.threshold is not None:
+            check_fraction("threshold", self.threshold)
+        check_positive("max_detections", self.max_detections)
 
     @property
     def score_threshold(self) -> float:

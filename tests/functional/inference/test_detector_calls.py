@@ -291,3 +291,39 @@ def test_detect_frames_returns_failed_frames_in_their_position(model: Detector, 
     assert not isinstance(first, DetectionResult)
     assert second is cast("FailedFrame", frames[1])
     assert isinstance(cast("Frame", frames[0]).pixels, np.ndarray)
+
+
+class BytesPath:
+    """A path that is no text."""
+
+    def __fspath__(self) -> bytes:
+        return b"a.png"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        torch.zeros(3, 8, 8, device="meta"),
+        torch.zeros(3, 8, 8, dtype=torch.uint8, device="meta"),
+        torch.zeros(3, 8, 8).to_sparse(),
+        torch.zeros(3, 8, 8, dtype=torch.uint8).to_sparse(),
+        torch.zeros(3, 8, 8, dtype=torch.float8_e4m3fn),
+        torch.zeros(3, 8, 8, dtype=torch.complex64),
+        BytesPath(),
+    ],
+    ids=["meta", "meta uint8", "sparse", "sparse uint8", "float8", "complex", "path of bytes"],
+)
+def test_unusual_tensors_and_paths_are_a_type_error(model: Detector, image: Any) -> None:
+    with pytest.raises(TypeError, match="`image` must be"):
+        model(image)
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
+def test_a_pil_image_without_pixels_is_a_value_error(model: Detector, size: tuple[int, int]) -> None:
+    with pytest.raises(UsageError, match="`image` has no pixels"):
+        model(Image.new("RGB", size))
+
+
+def test_an_unsupported_url_in_a_list_is_named_with_its_position(model: Detector, files: list[Path]) -> None:
+    with pytest.raises(ImageError, match=r"`images`\[1\].*'ftp://x/y.png'"):
+        model([files[0], "ftp://x/y.png"])

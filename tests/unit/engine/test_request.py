@@ -111,3 +111,32 @@ def test_videos_cannot_be_segmented() -> None:
 def test_requests_compare_by_value() -> None:
     first, second = (ImageRequest(input=ImageInputSettings(sources=("a.jpg",))) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("output", ["a\0.jsonl", "\ud800.jsonl"])
+def test_an_output_that_is_no_path_is_refused(output: str) -> None:
+    with pytest.raises(UsageError, match="`outputs` is not a valid path"):
+        OutputSettings(outputs=(output,))
+
+
+@pytest.mark.parametrize("threshold", [10**400, -(10**400)])
+def test_a_number_that_no_float_can_hold_is_refused(threshold: int) -> None:
+    with pytest.raises(UsageError, match="`threshold` must be"):
+        DetectionSettings(threshold=threshold)
+
+
+def test_any_path_is_a_model() -> None:
+    class SomePath:
+        def __fspath__(self) -> str:
+            return "models/mine"
+
+    assert ModelSettings(model=SomePath()).name == "models/mine"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("foo",), ("panoptic", "foo"), ("panoptic", "original", 2), ("panoptic", "original", None, "x"), (3,)],
+)
+def test_settings_of_segmentation_are_checked(arguments: tuple[Any, ...]) -> None:
+    with pytest.raises((TypeError, UsageError), match="must be"):
+        SegmentationSettings(*arguments)

@@ -45,3 +45,15 @@ def test_an_unknown_class_is_a_usage_error_that_names_it(slip: str) -> None:
 def test_a_misspelled_class_gets_a_suggestion() -> None:
     with pytest.raises(UsageError, match="did you mean 'toothbrush'"):
         ClassLabels.from_names(coco_names()).find(["tothbrush"])
+
+
+def test_names_and_category_ids_belong_together() -> None:
+    with pytest.raises(UsageError, match="there are 2 `names` and 1 `category_ids`"):
+        ClassLabels(("a", "b"), (1,))
+    with pytest.raises(TypeError, match="`names` must hold texts, not int"):
+        ClassLabels.from_names([1])  # type: ignore[list-item]
+
+
+def test_labels_without_names_have_no_class() -> None:
+    with pytest.raises(UsageError, match="the model has no class 'x': it has none"):
+        ClassLabels.from_names([]).find(["x"])

@@ -307,3 +307,9 @@ def test_numbers_above_int64_do_not_wrap_around() -> None:
         complete()[huge]
     with pytest.raises(ValueError, match="`class_ids` has a number above the range of int64"):
         Detections([[1, 2, 3, 4]], [0.5], huge)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("masks", [[np.ones((4, 4), np.bool_)] * 3, "xyz", [None] * 3, 5])
+def test_masks_are_run_length_encoded(masks: Any) -> None:
+    with pytest.raises(TypeError, match="`masks` must"):
+        three(masks=masks)

@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/guides/python.md"])
 def test_the_python_examples_of_a_page_run(page: str, folder: Path) -> None:
     script = examples(PROJECT / page)
     assert script.count("import detcli") >= 1

@@ -12,7 +12,7 @@ from detcli.errors import EXIT_CODES
 
 PROJECT = Path(__file__).parents[2]
 ROOT = read_tree(cli, "detcli")
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from detcli.errors import UsageError
+from detcli.extras import install_command
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -25,7 +26,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
     kind     what an entry is, for messages: "runtime"
     entries  name -> "package.module:attribute", or the entry itself
-    extras   name -> extra of detcli with the packages that the entry needs: `pip install "detcli[extra]"`
+    extras   name -> extra of detcli with the packages that the entry needs: a key of `EXTRAS`
     group    entry-point group in which other packages add entries: "detcli.runtimes"; None: no plug-ins
     check    called with name and entry of a plug-in; raises ValueError or TypeError with the reason if it is invalid
 
@@ -112,7 +113,7 @@ class Registry(Mapping[str, T], Generic[T]):
                 raise  # a bug of detcli must not be reported as a missing package
             raise UsageError(
                 f"{self.kind} '{name}' needs the package '{error.name}', which is not installed: "
-                f'pip install "detcli[{self._extras[name]}]"'
+                f"{install_command(self._extras[name])}"
             ) from error
 
     def _load_plug_in(self, point: EntryPoint) -> T:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from detcli.argument_checks import check_instance
 from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
 from detcli.errors import UsageError
+from detcli.extras import EXTRAS, install_command
 from detcli.io.outputs import prepare_output
 from detcli.structures.stop_signal import StopSignal
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from detcli.training.training_job import TrainingResult
 
 __all__ = ["TrainingObserver", "TrainingPlan", "TrainingRequest", "prepare_training", "train"]
-
-_LIBRARIES = ("scipy", "matplotlib")  # of the extra `train`
 
 
 def train(
@@ -54,11 +53,11 @@ def prepare_training(request: TrainingRequest, *, observer: TrainingObserver | N
 
 
 def _check_libraries() -> None:
-    missing = [name for name in _LIBRARIES if find_spec(name) is None]
+    missing = [name for name in EXTRAS["train"] if find_spec(name) is None]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise UsageError(
-            f"training needs {' and '.join(missing)}, which {verb} not installed: pip install 'detcli[train]'"
+            f"training needs {' and '.join(missing)}, which {verb} not installed: {install_command('train')}"
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from detcli.errors import UsageError
 from detcli.evaluation.coco_metrics import IOUS, RECALLS, ClassMetrics, Metrics
 from detcli.evaluation.confusion_matrix import ConfusionMatrix
+from detcli.extras import install_command
 
 _MAX_IN_LEGEND = 12
 _MAX_WITH_NUMBERS = 25  # classes whose cells have space for a number
@@ -20,7 +21,7 @@ _INK, _FAINT = "#202020", "#b8b8b8"
 def plot_pr_curves(metrics: Metrics) -> bytes:
     """Precision over recall: the mean of the classes at each IoU, and each class at IoU 0.50. Returns a PNG.
 
-    Raises UsageError if matplotlib is missing, naming the extra that installs it.
+    Raises UsageError if matplotlib is missing, naming the command that installs it.
     """
     figure = _figure(13.5, 5.2)
     means, classes = figure.subplots(1, 2)
@@ -42,7 +43,7 @@ def plot_pr_curves(metrics: Metrics) -> bytes:
 def plot_confusion_matrix(confusion: ConfusionMatrix, *, score: float, iou: float) -> bytes:
     """Ground truth (rows) by prediction (columns); shades are row fractions. Returns a PNG.
 
-    Raises UsageError if matplotlib is missing, naming the extra that installs it.
+    Raises UsageError if matplotlib is missing, naming the command that installs it.
     """
     count = len(confusion.names) + 1
     side = min(4.2 + 0.42 * count, 30.0)
@@ -109,7 +110,7 @@ def _figure(width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError("plots need matplotlib: pip install 'detcli[train]'") from error
+        raise UsageError(f"plots need matplotlib: {install_command('train')}") from error
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs the fonts that it searches
     return Figure(figsize=(width, height), layout="constrained")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detcli.errors import UsageError
+from detcli.extras import install_command
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.training.state.run_folder import RunFolder
 from detcli.training.training_events import Event, TrainingNote
@@ -95,7 +96,7 @@ def draw_curves(metrics: Path, image: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError("curves need matplotlib: pip install 'detcli[train]'") from error
+        raise UsageError(f"curves need matplotlib: {install_command('train')}") from error
     figure = Figure(figsize=(12, 8), layout="constrained")
     total, terms, metric_axes, rate = figure.subplots(2, 2).flat
     _draw_losses(total, lines)

@@ -30,6 +30,7 @@ LAYERS = {
     "detcli.io": 2,
     "detcli.structures": 1,
     "detcli.argument_checks": 1,
+    "detcli.extras": 1,
     "detcli.text": 1,
     "detcli.errors": 1,
     "detcli.version": 1,

@@ -12,6 +12,7 @@ from typing import Literal
 
 from detcli.cli.framework.text import counted, megabytes
 from detcli.errors import DetcliError
+from detcli.extras import install_command
 from detcli.version import __version__
 
 State = Literal["good", "warning", "bad"]
@@ -161,7 +162,7 @@ def _codecs() -> Iterator[CheckResult]:
         yield CheckResult("Images", "HEIC", "read by pillow-heif")
     except ImportError:
         yield CheckResult(
-            "Images", "HEIC", "not read", "warning", 'pip install "detcli[heif]", if you have .heic images'
+            "Images", "HEIC", "not read", "warning", f"{install_command('heif')}, if you have .heic images"
         )
 
 

@@ -19,6 +19,7 @@ from PIL import (
 from PIL.ImageFile import ImageFile
 
 from detcli.errors import ImageError
+from detcli.extras import install_command
 
 _PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 
@@ -70,7 +71,7 @@ def _open_heif(file: io.BytesIO) -> ImageFile:
     try:
         from pillow_heif import HeifImageFile
     except ImportError as error:
-        raise ImageError("unsupported", 'HEIC needs a decoder: pip install "detcli[heif]"') from error
+        raise ImageError("unsupported", f"HEIC needs a decoder: {install_command('heif')}") from error
     image: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
     return image
 

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from detcli.errors import UnsupportedModelError
+from detcli.extras import install_command
 from detcli.models.layers.norm import FrozenBatchNorm2d
 
 
@@ -51,7 +52,7 @@ def _create(config: TimmConfig) -> Any:
         if error.name is not None and not error.name.startswith(("timm", "torchvision")):
             raise
         raise UnsupportedModelError(
-            f"the backbone '{config.name}' needs timm, which is not installed: pip install 'detcli[timm]'"
+            f"the backbone '{config.name}' needs timm, which is not installed: {install_command('timm')}"
         ) from error
     if not timm.is_model(config.name):
         raise UnsupportedModelError(f"config.json: timm {timm.__version__} has no backbone '{config.name}'")

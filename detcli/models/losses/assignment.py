@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from detcli.errors import DivergedError, UsageError
+from detcli.extras import install_command
 from detcli.models.losses.target_boxes import TargetBoxes
 from detcli.structures.boxes import cxcywh_to_xyxy, pairwise_giou
 
@@ -134,7 +135,7 @@ def solver() -> Solver:
     try:
         from scipy.optimize import linear_sum_assignment
     except ImportError as error:
-        raise UsageError("training needs scipy; install it with: pip install 'detcli[train]'") from error
+        raise UsageError(f"training needs scipy, which is not installed: {install_command('train')}") from error
     solve: Solver = linear_sum_assignment
     return solve
 

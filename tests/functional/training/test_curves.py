@@ -40,12 +40,12 @@ def test_without_a_line_there_is_no_image(tmp_path: Path) -> None:
 def test_without_matplotlib_the_run_continues_with_one_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     (tmp_path / "metrics.jsonl").write_text(json.dumps(line(1)) + "\n")
-    with pytest.raises(UsageError, match=r"pip install 'detcli\[train\]'"):
+    with pytest.raises(UsageError, match=r"pip install matplotlib scipy"):
         draw_curves(tmp_path / "metrics.jsonl", tmp_path / "curves.png")
     events: list[Event] = []
     train(job(tmp_path / "run", quick_recipe(epochs=1), val=None), observer=events.append)
     notes = [event.sentence for event in events if isinstance(event, TrainingNote)]
-    assert len([note for note in notes if "no curves.png" in note and "detcli[train]" in note]) == 1
+    assert len([note for note in notes if "no curves.png" in note and "pip install matplotlib scipy" in note]) == 1
 
 
 def test_tensorboard_has_each_point_once_after_a_resume(tmp_path: Path) -> None:

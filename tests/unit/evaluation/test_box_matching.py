@@ -193,5 +193,5 @@ def test_plots_without_matplotlib_name_the_extra(monkeypatch: pytest.MonkeyPatch
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UsageError, match=r"pip install 'detcli\[train\]'"):
+    with pytest.raises(UsageError, match=r"pip install matplotlib scipy"):
         plot_pr_curves(evaluate_coco(truth(), RESULTS))

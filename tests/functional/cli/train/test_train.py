@@ -110,12 +110,12 @@ def test_missing_libraries_are_named_before_anything_is_read(
 
     for missing, words in (
         ({"scipy"}, "scipy, which is"),
-        ({"scipy", "matplotlib"}, "scipy and matplotlib, which are"),
+        ({"scipy", "matplotlib"}, "matplotlib and scipy, which are"),
     ):
         monkeypatch.setattr(engine_train, "find_spec", lambda name, missing=missing: None if name in missing else name)
         run = train("--data", "no/such.json", "-o", "run")
         assert run.code == 2
-        assert f"training needs {words} not installed: pip install 'detcli[train]'" in run.err
+        assert f"training needs {words} not installed: pip install matplotlib scipy" in run.err
 
 
 def test_classes_that_the_training_data_does_not_have_are_refused(train: Train, data: Path) -> None:

@@ -250,5 +250,5 @@ def test_both_backbone_namings_are_those_of_the_hub() -> None:
 
 def test_missing_timm_is_reported_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "timm", None)
-    with pytest.raises(UnsupportedModelError, match=r"pip install 'detcli\[timm\]'"):
+    with pytest.raises(UnsupportedModelError, match=r"pip install timm"):
         make_backbone(TimmConfig(name="resnet50d", out_indices=ALL))

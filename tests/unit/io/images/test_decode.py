@@ -425,7 +425,7 @@ def test_a_decoder_without_memory_is_too_large(monkeypatch: pytest.MonkeyPatch) 
 def test_heic_without_its_decoder_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     data = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(40)
-    assert refused(data) == ("unsupported", 'HEIC needs a decoder: pip install "detcli[heif]"')
+    assert refused(data) == ("unsupported", "HEIC needs a decoder: pip install pillow-heif")
 
 
 # --- whatever the bytes -----------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -66,6 +67,28 @@ def test_images_boxes_and_table_come_out(demo: Detcli, tmp_path: Path) -> None:
     assert run.out.splitlines()[0].split() == ["file", "label", "score", "left", "top", "width", "height"]
     assert len(run.out.splitlines()) == 1 + len(rows)
     assert not (tmp_path / "cache").exists()
+
+
+def test_the_bundled_model_makes_no_mistake_in_the_first_four_images(detcli: Detcli, tmp_path: Path) -> None:
+    assert detcli("demo", "-o", tmp_path / "demo").code == 0
+    ground_truth = json.loads((tmp_path / "demo/images/ground_truth.json").read_text())["annotations"]
+    detected = json.loads((tmp_path / "demo/detections.json").read_text())["annotations"]
+    for image_id in range(1, 5):
+        expected = [each for each in ground_truth if each["image_id"] == image_id]
+        found = [each for each in detected if each["image_id"] == image_id]
+        assert len(found) == len(expected) >= 5
+        for each in expected:
+            same = [box for box in found if box["category_id"] == each["category_id"] and _iou(box, each) > 0.8]
+            assert len(same) == 1, f"image {image_id}: {each}"
+
+
+def _iou(first: dict[str, Any], second: dict[str, Any]) -> float:
+    """The IoU of the boxes of two annotations."""
+    (a_x, a_y, a_w, a_h), (b_x, b_y, b_w, b_h) = first["bbox"], second["bbox"]
+    width = min(a_x + a_w, b_x + b_w) - max(a_x, b_x)
+    height = min(a_y + a_h, b_y + b_h) - max(a_y, b_y)
+    shared = max(0.0, width) * max(0.0, height)
+    return float(shared / (a_w * a_h + b_w * b_h - shared))
 
 
 def test_three_commands_to_go_on_with_are_said(demo: Detcli) -> None:

@@ -46,6 +46,9 @@ ImageErrorCode = Literal[
 ]
 IMAGE_ERROR_CODES: tuple[str, ...] = get_args(ImageErrorCode)
 
+# Why the Hub is not available: its name, its port, its silence, a proxy, a certificate, or what it answered.
+HubErrorReason = Literal["dns", "refused", "timeout", "proxy", "certificate", "connection", "response"]
+
 EXIT_CODES: Mapping[str, str] = MappingProxyType(
     {
         "0": "Every input was processed. No detections is success.",
@@ -140,7 +143,11 @@ class UnknownModelError(ModelError):
 
 
 class NotCachedError(ModelError):
-    """Offline, and the files of the model are not downloaded."""
+    """Offline, and the files of the model are not downloaded; `model` is its name, where that is known."""
+
+    def __init__(self, message: str, *, model: str | None = None) -> None:
+        super().__init__(message)
+        self.model = model
 
 
 class DamagedModelError(ModelError):
@@ -152,9 +159,18 @@ class UnsupportedModelError(ModelError):
 
 
 class HubError(DetcliError):
-    """The network or the Hub is temporarily unavailable."""
+    """The network or the Hub is temporarily unavailable.
+
+    reason      why, where that is known
+    repository  of the Hub that was requested, or None
+    """
 
     exit_code = 6
+
+    def __init__(self, message: str, *, reason: "HubErrorReason | None" = None, repository: str | None = None) -> None:
+        super().__init__(message)
+        self.reason: HubErrorReason | None = reason
+        self.repository = repository
 
 
 class AccessError(DetcliError):

@@ -18,7 +18,7 @@ import click
 from detcli.cli.framework.command import Entry, Group, Option, UsageExample
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS
-from detcli.cli.framework.hints import hint_for
+from detcli.cli.framework.hints import hints_for
 from detcli.errors import DetcliError, DeviceError, OutputError
 from detcli.version import __version__
 
@@ -174,7 +174,7 @@ def _usage_error(console: Console, error: click.UsageError) -> int:
 
 def _detcli_error(console: Console, error: DetcliError) -> int:
     _trace(console, error)
-    console.error(str(error), exit_code=error.exit_code, hint=hint_for(error, console.command))
+    console.error(str(error), exit_code=error.exit_code, hint=hints_for(error, console.command))
     return error.exit_code
 
 

@@ -58,7 +58,7 @@ def download_file(
 
 def _fill(hub: Hub, remote: RemoteFile, partial: Path, progress: DownloadProgress, max_bytes: int) -> None:
     """Complete the partial file with as many requests as needed."""
-    attempts = Attempts()
+    attempts = Attempts(remote.repository, remote.name)
     progress.advance(_size(partial))
     while True:
         before = _size(partial)

@@ -16,10 +16,11 @@ from urllib.parse import urljoin, urlsplit
 from huggingface_hub import get_session, get_token, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-from detcli.checkpoints.catalog import suggestion
+from detcli.checkpoints.catalog import find, suggestion
 from detcli.checkpoints.hub.checksums import is_checksum, is_commit
+from detcli.checkpoints.hub.connection_errors import connection_failure, proxy_of
 from detcli.checkpoints.hub.hub_environment import is_true, seconds
-from detcli.errors import AccessError, HubError, NotCachedError, UsageError
+from detcli.errors import AccessError, HubError, HubErrorReason, NotCachedError, UsageError
 from detcli.version import __version__
 
 _DEFAULT_ENDPOINT = "https://huggingface.co"
@@ -34,18 +35,27 @@ class TransientError(Exception):
 
     weight   number of failures that it counts for; a time-out takes as long as several
     after_s  seconds to wait before the next request, as the server asks; or None
+    reason   why it failed
     """
 
-    def __init__(self, sentence: str, *, weight: int = 1, after_s: float | None = None) -> None:
+    def __init__(
+        self, sentence: str, *, weight: int = 1, after_s: float | None = None, reason: HubErrorReason = "response"
+    ) -> None:
         super().__init__(sentence)
         self.weight = weight
         self.after_s = after_s
+        self.reason: HubErrorReason = reason
 
 
 @dataclass(slots=True)
 class Attempts:
-    """The number of attempts, and the waiting time before each: 0.5 s, 1 s, 2 s, 4 s, or what the server asks for."""
+    """The number of attempts, and the waiting time before each: 0.5 s, 1 s, 2 s, 4 s, or what the server asks for.
 
+    repository, name  of the file that is requested
+    """
+
+    repository: str
+    name: str
     allowed: int = 5
     _failures: int = field(default=0, init=False)
 
@@ -55,7 +65,11 @@ class Attempts:
         wait_s = 0.25 * 2**self._failures if error.after_s is None else error.after_s
         if self._failures >= self.allowed or wait_s > _LONGEST_WAIT_S:
             request = f" and asks to wait {wait_s:.0f} s" if error.after_s is not None and error.after_s >= 1 else ""
-            raise HubError(f"{error}{request}; try again later: downloaded data is kept") from error
+            raise HubError(
+                f"{_cannot_download(self.repository, self.name)}: {error}{request}; try again later: downloaded data is kept",
+                reason=error.reason,
+                repository=self.repository,
+            ) from error
         time.sleep(wait_s)
 
     def progressed(self) -> None:
@@ -120,7 +134,7 @@ class Hub:
 
         Raises AccessError if the Hub denies access, HubError for an invalid response.
         """
-        attempts = Attempts()
+        attempts = Attempts(repository, name)
         while True:
             try:
                 return self._request(repository, name, revision)
@@ -147,11 +161,16 @@ class Hub:
         try:
             yield
         except _HTTP.TimeoutException as error:
-            raise TransientError(f"{self.host} does not respond within {self.timeout_s:g} s", weight=2) from error
-        except _HTTP.ConnectError as error:
-            raise TransientError(f"cannot reach {self.host}: {_reason(error)}") from error
+            sentence = f"{self.host} does not respond within {self.timeout_s:g} s"
+            raise TransientError(sentence, weight=2, reason="timeout") from error
+        except (_HTTP.ConnectError, _HTTP.ProxyError) as error:
+            proxied = isinstance(error, _HTTP.ProxyError)
+            proxy = proxy_of(self.endpoint)
+            sentence, reason = connection_failure(error, self.host, proxy=proxy, refused_by_proxy=proxied)
+            weight = 9 if reason == "certificate" else 2  # another attempt meets the same certificate
+            raise TransientError(sentence, weight=weight, reason=reason) from error
         except (_HTTP.NetworkError, _HTTP.RemoteProtocolError) as error:
-            raise TransientError(f"the connection to {self.host} was lost") from error
+            raise TransientError(f"the connection to {self.host} was lost", reason="connection") from error
         except (_HTTP.HTTPError, _HTTP.InvalidURL) as error:
             kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
             raise HubError(f"{self.host} cannot be used: {kind}") from error
@@ -229,6 +248,11 @@ class Hub:
         )
 
 
+def _cannot_download(repository: str, name: str) -> str:
+    entry = find(repository)
+    return f"cannot download '{entry.name if entry else repository}' ('{name}' of {repository})"
+
+
 def _is_address(endpoint: str) -> bool:
     try:
         parts = urlsplit(endpoint)
@@ -244,13 +268,3 @@ def _joined(url: str, location: str) -> str:
     except ValueError:
         return ""  # an invalid URL: it counts as another host
     return target
-
-
-def _reason(error: BaseException) -> str:
-    """Return the operating system's reason from the chain of causes; never text of a library, which may have a URL."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    return "no connection"

@@ -80,7 +80,8 @@ def locate(
     if offline or is_offline():
         raise NotCachedError(
             f"'{model}'{_at(revision)} is not downloaded, and downloads are disabled "
-            f"({'`offline`' if offline else 'HF_HUB_OFFLINE'}); download it once with a network"
+            f"({'`offline`' if offline else 'HF_HUB_OFFLINE'}); download it once with a network",
+            model=model,
         )
     return download(model, revision=revision, cache_dir=cache_dir, progress=progress)
 
@@ -207,7 +208,9 @@ def download(
                 cache.record(known, facts, revision)
                 return _files(model, cache, known, facts)
         if is_offline():
-            raise NotCachedError(f"'{model}' is not downloaded completely, and HF_HUB_OFFLINE disables downloads")
+            raise NotCachedError(
+                f"'{model}' is not downloaded completely, and HF_HUB_OFFLINE disables downloads", model=model
+            )
         commit, facts = download_model(cache, known or revision, shown)
         cache.record(commit, facts, revision)
         return _files(model, cache, commit, facts)
@@ -233,7 +236,7 @@ def cached_repository(model: str, *, cache_dir: Path | None = None) -> CachedRep
     repository, _ = _repository_and_revision(model, None)
     cache = CachedRepository(cache_folder(cache_dir), repository)
     if not cache.folder.is_dir():
-        raise NotCachedError(f"'{model}' is not downloaded (there is no '{cache.folder}')")
+        raise NotCachedError(f"'{model}' is not downloaded (there is no '{cache.folder}')", model=model)
     return cache
 
 

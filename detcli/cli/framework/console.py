@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
 from detcli.cli.framework.translate import translate
@@ -81,14 +81,15 @@ class Console:
             self._ranks[name] = rank
             setattr(self, name, value)
 
-    def error(self, message: str, *, exit_code: int | None = None, hint: str | None = None) -> None:
-        """Print an error; errors are printed even with `--quiet`."""
+    def error(self, message: str, *, exit_code: int | None = None, hint: str | Sequence[str] | None = None) -> None:
+        """Print an error; errors are printed even with `--quiet`. The hint may have several lines."""
+        lines = [hint] if isinstance(hint, str) else list(hint or ())
         if self.log_format == "json":
-            self._line("error", message, exit_code=exit_code, hint=hint)
+            self._line("error", message, exit_code=exit_code, hint=" ".join(lines) or None)
             return
         self._line("error", message)
-        if hint:
-            self._write(self._styled("note", escape(hint)))
+        for line in lines:
+            self._write(self._styled("note", escape(line)))
 
     def warning(self, message: str) -> None:
         """Print a warning; the run continues."""

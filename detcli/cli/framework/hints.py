@@ -1,20 +1,71 @@
-"""Hints after an error: which command helps. Library messages name no commands."""
+"""Hints after an error: which command or setting helps. Library messages name no commands."""
 
-from detcli.errors import DetcliError, InputError, NotCachedError, UnknownModelError
+import os
+from collections.abc import Iterator
+
+from detcli.errors import DetcliError, HubError, InputError, NotCachedError, UnknownModelError
 
 _BY_COMMAND = {
     "detcli detect": "'detcli video' reads videos, cameras and streams",
     "detcli segment": "segmentation needs images; 'detcli video' detects objects in videos",
     "detcli video": "'detcli detect' reads images",
 }
+_WITH_MODEL = ("detcli detect", "detcli segment", "detcli video", "detcli eval", "detcli train")
 
 
-def hint_for(error: DetcliError, command: str) -> str | None:
-    """The command that helps after an error of a command such as "detcli detect"; None for no hint."""
+def hints_for(error: DetcliError, command: str) -> tuple[str, ...]:
+    """The lines after an error of a command such as "detcli detect": what helps; often none."""
     if isinstance(error, UnknownModelError) and command != "detcli models convert":
-        return "'detcli models list' shows all models"
+        return ("'detcli models list' shows all models",)
+    if isinstance(error, HubError):
+        return tuple(_without_hub(error, command))
     if isinstance(error, NotCachedError) and "detcli download" not in str(error):
-        return "'detcli download NAME' downloads a model"
-    if type(error) is InputError:  # no image, no video: subclasses have other reasons
-        return _BY_COMMAND.get(command)
-    return None
+        return tuple(_without_download(error.model, command))
+    if type(error) is InputError and command in _BY_COMMAND:  # no image, no video: subclasses have other reasons
+        return (_BY_COMMAND[command],)
+    return ()
+
+
+def _without_hub(error: HubError, command: str) -> Iterator[str]:
+    """The ways on where the Hub is not available."""
+    if error.reason in (None, "response"):  # the Hub answered: another try helps, or nothing
+        return
+    yield "ways to continue:"
+    if error.reason == "proxy":
+        yield "- check the proxy in HTTPS_PROXY or ALL_PROXY; NO_PROXY lists hosts that need none"
+    if error.reason == "certificate":
+        yield "- SSL_CERT_FILE=FILE names the certificates of your organization"
+    if os.environ.get("HF_ENDPOINT"):
+        yield "- HF_ENDPOINT is set: unset it to use https://huggingface.co, or name another mirror"
+    elif error.reason == "proxy":
+        yield "- HF_ENDPOINT=URL uses a mirror of the Hub"
+    else:
+        yield "- HTTPS_PROXY=URL uses a proxy, and HF_ENDPOINT=URL a mirror of the Hub"
+    yield from _local_ways(_name(error.repository), command)
+
+
+def _without_download(model: str | None, command: str) -> Iterator[str]:
+    """The ways on where nothing may be downloaded."""
+    yield "ways to continue:"
+    yield from _local_ways(model, command)
+
+
+def _local_ways(model: str | None, command: str) -> Iterator[str]:
+    from detcli.checkpoints.hub.hub_environment import cache_folder
+
+    yield (
+        f"- run 'detcli download {model or 'NAME'}' on a machine with a network, and copy the folder "
+        f"'{cache_folder()}' (HF_HUB_CACHE) to this one"
+    )
+    if command in _WITH_MODEL:
+        yield "- -m FOLDER uses a folder with config.json and model.safetensors"
+        if command != "detcli segment":
+            yield "- -m shapes uses the bundled model: it works offline and knows ten synthetic shapes"
+
+
+def _name(repository: str | None) -> str | None:
+    """The short name of a repository in the catalog, else the repository."""
+    from detcli.checkpoints.catalog import find
+
+    entry = find(repository) if repository is not None else None
+    return entry.name if entry is not None else repository

@@ -109,7 +109,7 @@ def path(*, name: str, revision: str | None, cache_dir: Path | None) -> None:
     else:
         found = hub.cached(name, revision=revision, cache_dir=cache_dir, offline=True)
         if found is None:
-            raise NotCachedError(f"'{name}' is not downloaded: run 'detcli download {name}'")
+            raise NotCachedError(f"'{name}' is not downloaded: run 'detcli download {name}'", model=name)
         files = found
     click.echo(os.fsencode(files.folder))
 

@@ -4,13 +4,16 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from detcli.checkpoints.catalog import CATALOG
+from tests.helpers.cli_runs import Run
 from tests.helpers.hub_fixtures import cache, environment, hub, model_files, weights
 from tests.helpers.hub_server import COMMIT, LATER_COMMIT, Fault, HubServer
 
@@ -295,3 +298,30 @@ def test_a_cache_elsewhere_is_used_by_every_command(small: HubServer, tmp_path: 
     assert run("models", "path", "dfine-s").returncode == 5
     assert run("models", "verify", "dfine-s", *where).returncode == 0
     assert run("models", "remove", "-y", "dfine-s", *where).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["detect", "download"])
+def test_no_network_says_what_was_wanted_why_and_what_else_works(
+    detcli: Callable[..., Run],
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        run = detcli(command, *(("a.jpg", "-m") if command == "detect" else ()), "dfine-s")
+    assert (run.code, run.out) == (6, "")
+    sentence, *ways = run.err.splitlines()
+    assert sentence == (
+        "detcli: cannot download 'dfine-s' ('config.json' of ustc-community/dfine-small-coco): "
+        f"cannot reach {address}: connection refused; try again later: downloaded data is kept"
+    )
+    assert ways[0] == "ways to continue:"
+    assert any("detcli download dfine-s" in way for way in ways)
+    assert any("HF_ENDPOINT is set" in way for way in ways)
+    assert any("-m shapes" in way for way in ways) == (command == "detect")

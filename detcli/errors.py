@@ -49,6 +49,24 @@ IMAGE_ERROR_CODES: tuple[str, ...] = get_args(ImageErrorCode)
 # Why the Hub is not available: its name, its port, its silence, a proxy, a certificate, or what it answered.
 HubErrorReason = Literal["dns", "refused", "timeout", "proxy", "certificate", "connection", "response"]
 
+# The documentation of records is generated from it.
+IMAGE_ERROR_MEANINGS: Mapping[ImageErrorCode, str] = MappingProxyType(
+    {
+        "not-found": "No file has this name, the link is broken, or the server does not send the file.",
+        "no-permission": "The file may not be read, or the server denies access.",
+        "not-a-file": "A folder, a pipe, a socket or a device.",
+        "empty": "The file has no bytes.",
+        "not-an-image": "The file is something else, such as text, a web page, an archive or a video.",
+        "truncated": "The file ends too early. In a video: frames at the end are missing.",
+        "too-large": "More pixels or bytes than the limit, or not enough memory to decode it.",
+        "unsupported": "A format, a kind of pixels, a codec or a protocol that detcli cannot read.",
+        "decode-failed": "The file is damaged, or reading it failed.",
+        "damaged": "In a video: frames are missing or partly wrong, because the file is damaged.",
+        "gap": "In a video: a stream or a camera was interrupted.",
+        "device": "The network returned numbers that are not finite.",
+    }
+)
+
 EXIT_CODES: Mapping[str, str] = MappingProxyType(
     {
         "0": "Every input was processed. No detections is success.",

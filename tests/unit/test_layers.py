@@ -35,6 +35,8 @@ LAYERS = {
     "detcli.errors": 1,
     "detcli.version": 1,
     "detcli": 11,  # the public API
+    "detcli.cli.docs.reference": 12,  # pages that describe the public API
+    "detcli.cli.docs.generate": 13,  # writes them
 }
 # The command line reaches these only through the engine.
 BEHIND_THE_ENGINE = ("sources", "sinks", "pipeline", "inference", "runtimes", "tracking")

@@ -1,4 +1,4 @@
-"""Generate man/ and completions/ from the command tree: `python -m detcli.cli.docs.generate [--check]`."""
+"""Generate man/, completions/ and docs/reference/ from the code: `python -m detcli.cli.docs.generate [--check]`."""
 
 import sys
 from collections.abc import Sequence
@@ -7,35 +7,44 @@ from pathlib import Path
 from detcli.cli.docs.command_tree import read_tree
 from detcli.cli.docs.completion_scripts import FILE_NAMES, SHELLS
 from detcli.cli.docs.man_page import man_page
+from detcli.cli.docs.reference.reference_pages import reference_pages
 from detcli.cli.main import cli
 
 PROJECT = Path(__file__).parents[3]
+_FOLDERS = ("man", "completions", "docs/reference")  # every file in them is generated
 
 
 def pages() -> dict[str, str]:
-    """Relative path -> text of every generated file; identical on every machine."""
+    """Relative path -> text of every generated file; the same on every machine."""
     root = read_tree(cli, "detcli")
     written = {f"man/{'-'.join(branch.path)}.1": man_page(branch, root) for branch in (root, *root.children)}
-    return written | {f"completions/{FILE_NAMES[shell]}": script(root) for shell, script in SHELLS.items()}
+    written |= {f"completions/{FILE_NAMES[shell]}": script(root) for shell, script in SHELLS.items()}
+    return written | {f"docs/reference/{name}": text for name, text in reference_pages(root).items()}
 
 
 def outdated(project: Path = PROJECT) -> list[str]:
     """Generated files that are missing, out of date, or without a command."""
     wanted = pages()
-    there = {path.relative_to(project).as_posix() for path in (*project.glob("man/*"), *project.glob("completions/*"))}
+    there = {
+        path.relative_to(project).as_posix()
+        for folder in _FOLDERS
+        for path in (project / folder).rglob("*")
+        if path.is_file()
+    }
     differing = {name for name, text in wanted.items() if name not in there or _read(project / name) != text}
     return sorted(differing | (there - wanted.keys()))
 
 
 def write(project: Path = PROJECT) -> None:
-    """Bring man/ and completions/ up to date."""
+    """Bring the generated files up to date."""
+    wanted = pages()
     for name in outdated(project):
-        text = pages().get(name)
+        text = wanted.get(name)
         path = project / name
         if text is None:
             path.unlink()
             continue
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
 
 

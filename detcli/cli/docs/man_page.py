@@ -4,24 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from detcli.cli.docs.command_tree import CommandNode, FlagInfo
+from detcli.cli.docs.shared_facts import ENVIRONMENT, FILES
 from detcli.errors import EXIT_CODES
 from detcli.version import __version__
-
-_ENVIRONMENT = {
-    "HF_HOME, HF_HUB_CACHE": "Folder of downloaded models.",
-    "HF_HUB_OFFLINE": "1: no network access, as with --offline.",
-    "HF_ENDPOINT": "Address of the Hub, for mirrors.",
-    "HF_TOKEN": "For gated and private models.",
-    "NO_COLOR, TERM=dumb": "No colors; with TERM=dumb also no progress line.",
-    "COLUMNS": "Width of the terminal in columns.",
-    "SOURCE_DATE_EPOCH": "Time stamp written into results, in seconds since 1970, for byte-identical outputs.",
-}
-_FILES = {
-    "detcli.toml": "Settings of the current folder: one table per command, keys named like the options.",
-    "~/.config/detcli/config.toml": "User settings; in $XDG_CONFIG_HOME, on Windows in %APPDATA%.",
-    "~/.cache/huggingface/hub": "Downloaded models, shared with other programs.",
-    "OUTPUT.journal": "Next to the first --output while a run is incomplete: --resume continues from it.",
-}
 
 
 def man_page(branch: CommandNode, root: CommandNode) -> str:
@@ -45,8 +30,8 @@ def man_page(branch: CommandNode, root: CommandNode) -> str:
         lines += [".SH COMMANDS", *_children(branch)]
     lines += [".SH OPTIONS", *_options(branch.flags)]
     lines += [".SH EXIT STATUS", *_definitions(EXIT_CODES)]
-    lines += [".SH ENVIRONMENT", *_environment(branch), *_definitions(_ENVIRONMENT)]
-    lines += [".SH FILES", *_definitions(_FILES)]
+    lines += [".SH ENVIRONMENT", *_environment(branch), *_definitions(ENVIRONMENT)]
+    lines += [".SH FILES", *_definitions(FILES)]
     if branch.examples:
         lines += [".SH EXAMPLES", *_examples(branch)]
     lines += [".SH SEE ALSO", *_see_also(branch, root)]

@@ -1,0 +1,75 @@
+"""docs/reference/models.md: every model of the catalog."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from detcli.checkpoints.catalog import CATALOG, CatalogEntry
+from detcli.cli.docs.reference.markdown import page, table
+
+_FAMILIES = {  # folder in detcli/models -> name and source
+    "dfine": ("D-FINE", "Peng et al. 2024, [arXiv:2410.13842](https://arxiv.org/abs/2410.13842)"),
+    "detr": ("DETR", "Carion et al. 2020, [arXiv:2005.12872](https://arxiv.org/abs/2005.12872)"),
+    "deformable_detr": ("Deformable DETR", "Zhu et al. 2021, [arXiv:2010.04159](https://arxiv.org/abs/2010.04159)"),
+}
+_DATASETS = {
+    "coco": "COCO",
+    "coco-91": "COCO",
+    "coco-panoptic": "COCO panoptic",
+    "objects365": "Objects365",
+    "shapes": "synthetic shapes",
+}
+_TASKS = {"detection": "detect", "panoptic": "detect, segment"}
+_NUMBERS = ("AP", "PQ", "parameters", "GFLOPs", "threshold")
+
+
+def model_page() -> str:
+    """The text of the page."""
+    return page(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield "# Models"
+    yield "`--model` takes one of these names, or a Hub repository, a folder or a file. `detcli models list` shows which models"
+    yield "are downloaded, and `detcli models info NAME` the classes of one."
+    yield ""
+    yield "The task says which commands a model runs with: `detect` includes `video`. AP is the average precision of boxes and PQ"
+    yield "the panoptic quality, both in percent and as the authors published them, on the validation set of the dataset that"
+    yield "the model was last trained on; `-` means not published. The threshold is the default of `--threshold`."
+    yield ""
+    published = [entry for entry in CATALOG.values() if entry.repository is not None]
+    for family in dict.fromkeys(entry.family for entry in published):
+        entries = [entry for entry in published if entry.family == family]
+        name, paper = _FAMILIES[family]
+        yield from (f"## {name}", "", f"{paper}.", "")
+        yield from _table(entries)
+        yield ""
+    bundled = [entry for entry in CATALOG.values() if entry.repository is None]
+    yield from ("## Bundled", "", "A small D-FINE that needs no download, for tests and `detcli demo`.")
+    yield from ("Its AP is on `shapes:1:1000`; `detcli eval -m shapes --data shapes:1:1000` computes it again.", "")
+    yield from _table(bundled)
+
+
+def _table(entries: Sequence[CatalogEntry]) -> Iterator[str]:
+    columns: dict[str, Callable[[CatalogEntry], str]] = {
+        "name": lambda entry: f"`{entry.name}`",
+        "task": lambda entry: _TASKS[entry.task],
+        "trained on": _dataset,
+        "AP": lambda entry: _number(entry.average_precision, ".1f"),
+        "PQ": lambda entry: _number(entry.panoptic_quality, ".1f"),
+        "parameters": lambda entry: f"{entry.parameters_millions:g} M",
+        "GFLOPs": lambda entry: _number(entry.gflops, "g"),
+        "threshold": lambda entry: f"{entry.threshold:g}",
+        "license": lambda entry: entry.license,
+        "Hub repository": lambda entry: f"`{entry.repository}`" if entry.repository else "bundled",
+    }
+    if all(entry.panoptic_quality is None for entry in entries):
+        del columns["PQ"]
+    yield from table(list(columns), [[cell(entry) for cell in columns.values()] for entry in entries], right=_NUMBERS)
+
+
+def _dataset(entry: CatalogEntry) -> str:
+    after = " after Objects365" if entry.name.endswith("obj2coco") else ""
+    return _DATASETS[entry.labels] + after
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"

@@ -74,13 +74,15 @@ class NamedSource(Source, Protocol):
     def __init__(self, arguments: Sequence[str], settings: SourceSettings) -> None: ...
 
 
-# A plug-in named `x` gets the arguments that start with `x:`.
+_DEFAULT = "images"
+
+# A source named `x` gets the arguments that start with `x:`; the default one gets all others.
 SOURCES: Registry[type[NamedSource]] = Registry(
-    "source", {"images": "detcli.sources.images.image_source:ImageSource"}, group="detcli.sources"
+    "source", {_DEFAULT: "detcli.sources.images.image_source:ImageSource"}, group="detcli.sources"
 )
 
 _PREFIX = re.compile(r"([a-z][a-z0-9+._-]+):", re.ASCII)  # two characters or more: a letter is a drive of Windows
-_NOT_PLUG_INS = ("http", "https", "file")
+_NOT_SOURCES = ("http", "https", "file")
 
 
 def make_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
@@ -97,25 +99,25 @@ def make_source(arguments: Sequence[str], settings: SourceSettings) -> Source:
         raise UsageError("standard input ('-') is named more than once, and it can be read only once")
     if listed is not None and listed != STANDARD_INPUT:
         _check_list(listed)
-    plug_ins = {name: argument for argument in arguments if (name := plug_in_of(argument)) is not None}
-    if not plug_ins:
-        return SOURCES["images"](arguments, settings)
-    name, claimed = next(iter(plug_ins.items()))
-    others = [argument for argument in arguments if plug_in_of(argument) != name]
+    prefixed = {name: argument for argument in arguments if (name := source_of(argument)) is not None}
+    if not prefixed:
+        return SOURCES[_DEFAULT](arguments, settings)
+    name, claimed = next(iter(prefixed.items()))
+    others = [argument for argument in arguments if source_of(argument) != name]
     if others or listed is not None:
         raise UsageError(f"'{claimed}' is of the source '{name}', and cannot be combined with '{(*others, listed)[0]}'")
     return SOURCES[name](arguments, settings)
 
 
-def plug_in_of(argument: str) -> str | None:
-    """The name of the plug-in whose prefix an argument has, `x` for `x:anything`; None for built-in sources.
+def source_of(argument: str) -> str | None:
+    """The name of the source whose prefix an argument has, `x` for `x:anything`; None for the default source.
 
     An existing file of that name is taken as the file.
     """
     match = _PREFIX.match(argument)
-    if match is None or match[1] in _NOT_PLUG_INS or os.path.lexists(argument):
+    if match is None or match[1] in _NOT_SOURCES or os.path.lexists(argument):
         return None
-    return match[1] if match[1] in SOURCES.plug_ins() else None
+    return match[1] if match[1] != _DEFAULT and match[1] in SOURCES else None
 
 
 def _check_list(name: str) -> None:

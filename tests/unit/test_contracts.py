@@ -85,10 +85,20 @@ def test_every_sink_but_those_with_folders_writes_to_a_stream(name: str) -> None
     assert not stream.closed
 
 
+def folder_of_images(folder: Path) -> str:
+    (folder / "a.png").write_bytes(b"not an image")
+    return str(folder)
+
+
+# For each source: makes an input with one image that cannot be read, and returns its argument.
+SOURCE_INPUTS: dict[str, Callable[[Path], str]] = {
+    "images": folder_of_images,
+}
+
+
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_source_lists_its_images_the_same_each_time(name: str, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"not an image")
-    source = SOURCES[name]([str(tmp_path)], SourceSettings())
+    source = SOURCES[name]([SOURCE_INPUTS[name](tmp_path)], SourceSettings())
     assert [image.origin for image in source] == [image.origin for image in source]
     assert source.count() == 1
     [frame] = [image() for image in source]

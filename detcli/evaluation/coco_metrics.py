@@ -61,6 +61,7 @@ class ClassMetrics:
     detections    number of results
     ap ap50 ar    mean over IoU 0.50 … 0.95, at IoU 0.50, and the highest recall with 100 detections per image
     precision     float64 [10, 101] at the IoUs and RECALLS; NaN without ground truth
+    scores        float64 [101] at IoU 0.50 and the RECALLS: the lowest score that reaches it; 0 if none does
     """
 
     name: str
@@ -71,6 +72,7 @@ class ClassMetrics:
     ap50: float | None
     ar: float | None
     precision: Array
+    scores: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,8 @@ def evaluate_coco(
         if entry["image_id"] not in image_ids or entry["category_id"] not in known:
             raise ValueError(f"no such image or category in the ground truth: {entry}")
     library = by or ("faster-coco-eval" if _is_installed("faster_coco_eval") else "pycocotools")
-    # [T, R, K, A, M] and [T, K, A, M]
-    precision, recall = _evaluate(library, annotations, ground_truth, detections, iou_type)
+    # [T, R, K, A, M], [T, K, A, M] and [T, R, K, A, M]
+    precision, recall, scores = _evaluate(library, annotations, ground_truth, detections, iou_type)
     arrays = {"precision": precision, "recall": recall[:, None]}
     expected_counts, detection_counts = _counts(ground_truth), _counts(detections)
     return Metrics(
@@ -139,6 +141,7 @@ def evaluate_coco(
                 ap50=_mean(precision[0, :, index, 0, 2]),
                 ar=_mean(recall[:, index, 0, 2]),
                 precision=np.where(precision[:, :, index, 0, 2] < 0, np.nan, precision[:, :, index, 0, 2]),
+                scores=scores[0, :, index, 0, 2].clip(0),
             )
             for index, category in enumerate(categories)
         ),
@@ -154,10 +157,13 @@ def _evaluate(
     ground_truth: Sequence[dict[str, Any]],
     detections: Sequence[dict[str, Any]],
     iou_type: IouType,
-) -> tuple[Array, Array]:
-    """Precision [10, 101, K, 4, 3] and recall [10, K, 4, 3] over IoU, recall, category, size and detections; -1: none."""
+) -> tuple[Array, Array, Array]:
+    """Precision [10, 101, K, 4, 3], recall [10, K, 4, 3] and scores, as precision; -1: none.
+
+    Their axes are IoU, recall, category, size and number of detections.
+    """
     if not annotations["images"] or not annotations["categories"]:
-        return np.full((10, 101, 0, 4, 3), -1.0), np.full((10, 0, 4, 3), -1.0)
+        return np.empty((10, 101, 0, 4, 3)), np.empty((10, 0, 4, 3)), np.empty((10, 101, 0, 4, 3))
     if library == "pycocotools":
         coco, evaluator = import_module("pycocotools.coco").COCO, import_module("pycocotools.cocoeval").COCOeval
     else:
@@ -172,7 +178,8 @@ def _evaluate(
     shape = (10, 101, len(annotations["categories"]), 4, 3)
     precision: Array = np.asarray(evaluation.eval["precision"], np.float64).reshape(shape)
     recall: Array = np.asarray(evaluation.eval["recall"], np.float64).reshape(shape[:1] + shape[2:])
-    return precision, recall
+    scores: Array = np.asarray(evaluation.eval["scores"], np.float64).reshape(shape)
+    return precision, recall, scores
 
 
 def _index(coco: Any, document: Json, annotations: Sequence[dict[str, Any]]) -> Any:

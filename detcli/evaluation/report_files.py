@@ -23,7 +23,7 @@ def write_report(document: Mapping[str, Any], path: Path) -> None:
 
 def write_plots(report: EvaluationReport, folder: Path) -> None:
     """Write pr_curves.png and confusion.png. Raises UsageError if matplotlib is missing, and OutputError."""
-    curves = plot_pr_curves(report.metrics)
+    curves = plot_pr_curves(report.metrics, score=report.score)
     matrix = plot_confusion_matrix(report.confusion, score=report.score, iou=report.iou)
     write_atomically(folder / "pr_curves.png", curves)
     write_atomically(folder / "confusion.png", matrix)

@@ -1,6 +1,5 @@
-"""Comparison, confusion, worst images, plots and the report, on one scene whose mistakes are known."""
+"""Comparison, confusion, worst images and the report, on one scene whose mistakes are known."""
 
-import builtins
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detcli.errors import UsageError
 from detcli.evaluation.box_matching import BoxMatches, match_boxes
 from detcli.evaluation.coco_metrics import evaluate_coco
 from detcli.evaluation.confusion_matrix import count_confusion
-from detcli.evaluation.plots import plot_confusion_matrix, plot_pr_curves
 from detcli.evaluation.report import EvaluationReport, to_json
 from detcli.evaluation.worst_images import (
     FALSE_NEGATIVE,
@@ -169,29 +166,3 @@ def test_a_report_read_back_has_every_digit() -> None:
 def test_a_report_without_ground_truth_is_strict_json() -> None:
     text = to_json(evaluated(metrics=evaluate_coco(truth() | {"annotations": []}, RESULTS)).to_dict()).decode()
     assert json.loads(text, parse_constant=pytest.fail)["metrics"]["AP"] is None
-
-
-@pytest.mark.parametrize("count", [1, 3, 40])
-def test_plots_are_images_whatever_the_classes_are_called(count: int) -> None:
-    odd = ["$x_", "_hidden", "信号灯", "x" * 90]
-    categories = dict(enumerate([*odd, *(f"class {i}" for i in range(count))][:count], 1))
-    data = truth() | {"categories": [{"id": i, "name": name} for i, name in categories.items()]}
-    for entry in data["annotations"]:
-        entry["category_id"] = 1 + entry["id"] % count
-    results = [entry | {"category_id": 1 + number % count} for number, entry in enumerate(RESULTS)]
-    matrix = count_confusion(match_boxes(data, results), categories)
-    for plot in (plot_pr_curves(evaluate_coco(data, results)), plot_confusion_matrix(matrix, score=0.25, iou=0.5)):
-        assert plot.startswith(b"\x89PNG")
-
-
-def test_plots_without_matplotlib_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any) -> Any:
-        if name.startswith("matplotlib"):
-            raise ModuleNotFoundError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UsageError, match=r"pip install matplotlib scipy"):
-        plot_pr_curves(evaluate_coco(truth(), RESULTS))

@@ -15,7 +15,7 @@ NAMES = ("cat", "信号灯" * 12, "traffic light", "evil\x1b[31m")
 def report() -> EvaluationReport:
     by_name: dict[str, float | None] = dict.fromkeys(METRIC_NAMES, 0.5)
     curves = np.full((10, 101), 0.5)
-    classes = [ClassMetrics(name, n, 1234567, 9, 0.5, None, 0.25, curves) for n, name in enumerate(NAMES)]
+    classes = [ClassMetrics(name, n, 1234567, 9, 0.5, None, 0.25, curves, curves[0]) for n, name in enumerate(NAMES)]
     metrics = Metrics(by_name | {"APl": None}, tuple(classes), 4, "pycocotools 2")
     confusion = ConfusionMatrix(NAMES, np.full((5, 5), 1000))
     return EvaluationReport(metrics, confusion, 0.25, 0.5, [], {}, {}, "now")

@@ -1,0 +1,79 @@
+"""What all plots share: figures without a display, PNG bytes, colors, names of classes."""
+
+import io
+import logging
+import warnings
+from typing import Any
+
+from detcli.errors import UsageError
+from detcli.extras import install_command
+from detcli.visualization import okabe_ito
+
+INK, FAINT, GRID = "#202020", "#b8b8b8", "#e6e6e6"
+_DPI = 120
+_MAX_NAME = 24  # characters of a class name
+_COLORS = (
+    okabe_ito.BLUE,
+    okabe_ito.VERMILION,
+    okabe_ito.GREEN,
+    okabe_ito.PURPLE,
+    okabe_ito.ORANGE,
+    okabe_ito.SKY_BLUE,
+)
+_DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1)))
+
+
+def new_figure(width: float, height: float) -> Any:
+    """An empty figure, sizes in inches; needs no display and none of matplotlib's global state.
+
+    Raises UsageError if matplotlib is missing, naming the packages to install.
+    """
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+    except ImportError as error:
+        raise UsageError(f"plots need matplotlib: {install_command('train')}") from error
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs the fonts that it searches
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)  # inches
+    return Figure(figsize=(width, height), dpi=_DPI, layout=layout, facecolor="white")
+
+
+def to_png(figure: Any) -> bytes:
+    """The figure as PNG: the same bytes for the same figure."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about letters that matplotlib's font does not have
+        figure.savefig(file, format="png", dpi=_DPI)
+    return file.getvalue()
+
+
+def line_style(index: int) -> dict[str, Any]:
+    """Color and dashes of the n-th line of a plot: 18 lines differ, and neighbors also without colors."""
+    return {
+        "color": okabe_ito.as_hex(_COLORS[index % len(_COLORS)]),
+        "linestyle": _DASHES[index % len(_DASHES) if index < len(_COLORS) else (index // len(_COLORS)) % len(_DASHES)],
+    }
+
+
+def short_name(name: str, max_length: int = _MAX_NAME) -> str:
+    r"""A name that fits next to an axis; "$" would start a formula, and "_" at its beginning hide it from a legend."""
+    name = name if len(name) <= max_length else name[: max_length - 1] + "…"
+    return name.replace("$", r"\$").lstrip("_") or "_"
+
+
+def set_title(axes: Any, title: str) -> None:
+    """A title at the left edge."""
+    axes.set_title(title, fontsize=10, color=INK, loc="left")
+
+
+def open_axes(axes: Any) -> None:
+    """A light grid, no frame at the top and at the right."""
+    axes.grid(color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def outer_legend(axes: Any, title: str) -> None:
+    """Names at the right of the axes, where they hide no line."""
+    position = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    axes.legend(title=title, fontsize=8, title_fontsize=8, alignment="left", frameon=False, **position)

@@ -50,14 +50,14 @@ class TrainingJob:
 class TrainingResult:
     """The result of a run.
 
-    run          its folder; `last` in it is a model, and `best` with validation data
-    epochs       number of finished epochs
-    steps        number of finished steps, of all epochs
-    best         highest AP, from 0 to 1; None: nothing was evaluated
-    best_epoch   the epoch with the highest AP, from 0
-    metrics      of the last validation
-    failed_files images that could not be read, with the reason, by file
-    interrupted  name of the signal that ended the run early, or None
+    run           its folder; `last` in it is a model, and `best` with validation data
+    epochs        number of finished epochs
+    steps         number of finished steps, of all epochs
+    best          highest AP, from 0 to 1; None: nothing was evaluated
+    best_epoch    the epoch with the highest AP, from 0
+    metrics       of the last validation
+    failed_files  images that could not be read, with the reason, by file
+    interrupted   name of the signal that ended the run early, or None
     """
 
     run: Path

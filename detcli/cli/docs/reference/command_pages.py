@@ -85,15 +85,14 @@ def _examples(node: CommandNode, *, level: int) -> Iterator[str]:
 
 
 def _options(node: CommandNode, flags: Iterable[FlagInfo], *, level: int) -> Iterator[str]:
-    """The options in definition lists, each with an anchor; HTML, since Markdown has no such lists."""
+    """The options by section; each is a heading with an anchor, which the search of the site finds, but no table of contents lists."""
     sections: dict[str, list[FlagInfo]] = {}
     for flag in flags:  # a subcommand has few options: one list
         sections.setdefault(_title(flag.section) if level == _TOP else "", []).append(flag)
     for title, members in sections.items():
         yield from (f"## {title}", "") if title else ()
-        yield '<dl class="options">'
-        yield from (_option(node, flag) for flag in members)
-        yield from ("</dl>", "")
+        for flag in members:
+            yield from (_option(node, flag), "")
 
 
 def _title(section: str) -> str:
@@ -110,7 +109,7 @@ def _option(node: CommandNode, flag: FlagInfo) -> str:
         text += f" One of {', '.join(f'<code>{word}</code>' for word in choices)}."
     if flag.standard is not None:
         text += f" <em>Default: {as_html(with_code(flag.standard))}.</em>"
-    return f'<dt id="{anchor}"><a href="#{anchor}">{names}{values}</a></dt>\n<dd>{text}</dd>'
+    return f'<h3 class="option" id="{anchor}"><a href="#{anchor}">{names}{values}</a></h3>\n<p>{text}</p>'
 
 
 def _paragraphs(text: str) -> Iterator[str]:

@@ -33,19 +33,33 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "The task says which commands a model runs with: `detect` includes `video`. AP is the average precision of boxes and PQ"
     yield "the panoptic quality, both in percent and as the authors published them, on the validation set of the dataset that"
-    yield "the model was last trained on; `-` means not published. The threshold is the default of `--threshold`."
+    yield "the model was last trained on; `-` means not published."
     yield ""
     published = [entry for entry in CATALOG.values() if entry.repository is not None]
     for family in dict.fromkeys(entry.family for entry in published):
         entries = [entry for entry in published if entry.family == family]
         name, paper = _FAMILIES[family]
-        yield from (f"## {name}", "", f"{paper}.", "")
+        yield from (f"## {name}", "", f"{paper}. {_shared(entries)}", "")
         yield from _table(entries)
         yield ""
     bundled = [entry for entry in CATALOG.values() if entry.repository is None]
-    yield from ("## Bundled", "", "A small D-FINE that needs no download, for tests and `detcli demo`.")
+    yield from (
+        "## Bundled",
+        "",
+        "A small D-FINE that needs no download, for tests and `detcli demo`. " + _shared(bundled),
+    )
     yield from ("Its AP is on `shapes:1:1000`; `detcli eval -m shapes --data shapes:1:1000` computes it again.", "")
     yield from _table(bundled)
+
+
+def _shared(entries: Sequence[CatalogEntry]) -> str:
+    """What is equal for all models of a table, and therefore no column of it."""
+    facts = {
+        "License": {entry.license for entry in entries},
+        "default threshold": {f"{entry.threshold:g}" for entry in entries},
+    }
+    equal = [f"{name} {values.pop()}" for name, values in facts.items() if len(values) == 1]
+    return ", ".join(equal) + "." if equal else ""
 
 
 def _table(entries: Sequence[CatalogEntry]) -> Iterator[str]:
@@ -63,6 +77,9 @@ def _table(entries: Sequence[CatalogEntry]) -> Iterator[str]:
     }
     if all(entry.panoptic_quality is None for entry in entries):
         del columns["PQ"]
+    for name in ("threshold", "license"):
+        if len({columns[name](entry) for entry in entries}) == 1:
+            del columns[name]
     yield from table(list(columns), [[cell(entry) for cell in columns.values()] for entry in entries], right=_NUMBERS)
 
 

@@ -36,7 +36,7 @@ def test_every_command_and_option_is_on_its_page(node: CommandNode) -> None:
     shared = {flag.names for flag in ROOT.flags}
     for flag in node.flags:
         path = node.path[:2] if len(node.path) > 2 and flag.names in shared else node.path
-        assert page.count(f'<dt id="{option_id(path, flag)}">') == 1
+        assert page.count(f'<h3 class="option" id="{option_id(path, flag)}">') == 1
         for name in flag.names:
             assert f"<code>{name}</code>" in page
     for example in node.examples:
@@ -73,11 +73,16 @@ def test_every_error_with_an_exit_code_is_on_the_page() -> None:
 
 def test_the_page_of_models_has_the_whole_catalog() -> None:
     shown = {row[0].strip("`"): row[1:] for row in rows(PAGES["models.md"], "| name | task |")}
+
+    def section_of(name: str) -> str:
+        [section] = [text for text in PAGES["models.md"].split("\n## ") if f"\n| `{name}` |" in text]
+        return section
+
     assert list(shown) == sorted(CATALOG, key=list(CATALOG).index)
     for name, entry in CATALOG.items():
         cells = shown[name]
         assert cells[-1].strip("`") == (entry.repository or "bundled")
-        assert cells[-2] == entry.license
+        assert f"License {entry.license}, default threshold {entry.threshold:g}." in section_of(name)
         assert ("segment" in cells[0]) == (entry.task == "panoptic")
         assert ("-" if entry.average_precision is None else f"{entry.average_precision:.1f}") == cells[2]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +9,8 @@ from detcli.structures.masks import Rle
 from detcli.structures.rle import runs
 
 Numbers = npt.NDArray[np.int32]
+
+_COLUMNS = 256  # at a time: they stay in the cache of the CPU while they are transposed
 
 
 def id_map(masks: Sequence[Rle], ids: Sequence[int], size_hw: tuple[int, int], *, background: int = 0) -> Numbers:
@@ -27,4 +28,8 @@ def id_map(masks: Sequence[Rle], ids: Sequence[int], size_hw: tuple[int, int], *
         starts, stops = runs(mask)
         for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
             flat[start:stop] = number
-    return cv2.transpose(flat.reshape(width, height)).astype(np.int32, copy=False)
+    columns = flat.reshape(width, height)
+    rows = np.empty(size_hw, np.int32)
+    for left in range(0, width, _COLUMNS):
+        rows[:, left : left + _COLUMNS] = columns[left : left + _COLUMNS].T
+    return rows

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -116,14 +115,31 @@ def _most_space(region: MaskRegion, height: int, width: int, occupied: npt.NDArr
     rows, columns = (side * step for side, step in zip(region.cells.shape, region.step_hw, strict=True))  # in pixels
     down = min(region.cells.shape[0], max(1, round(rows * _CELLS_PER_LABEL / height)))
     across = min(region.cells.shape[1], max(1, round(columns * _CELLS_PER_LABEL / width)))
-    cells = cv2.resize(region.cells, (across, down), interpolation=cv2.INTER_NEAREST)
+    cells = region.cells[_sampled(region.cells.shape[0], down)[:, None], _sampled(region.cells.shape[1], across)]
     free = cells.copy()
     scale = np.array([across / columns, down / rows] * 2)
     for left, top, right, bottom in ((occupied - [region.left, region.top] * 2).clip(0) * scale).tolist():
         free[int(top) : math.ceil(bottom), int(left) : math.ceil(right)] = 0
-    space = cv2.distanceTransform(cv2.copyMakeBorder(free, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_C, 3)[1:-1, 1:-1]
-    space = np.minimum(space, _ENOUGH_SPACE)
+    space = _distance_to_zero(free)
     best = np.argwhere(space >= space.max())
     middle = np.argwhere(cells).mean(axis=0) if cells.any() else best.mean(axis=0)
     y, x = best[int(np.argmin(((best - middle) ** 2).sum(axis=1)))].tolist()
     return region.left + (x + 0.5) * columns / across, region.top + (y + 0.5) * rows / down
+
+
+def _sampled(count: int, samples: int) -> npt.NDArray[np.int64]:
+    """So many indices, evenly spread over `count`."""
+    return np.arange(samples) * count // samples
+
+
+def _distance_to_zero(cells: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The Chebyshev distance of each cell to the next 0, at most `_ENOUGH_SPACE`; outside, all cells are 0."""
+    near = np.pad(cells, 1)
+    distance = np.zeros(cells.shape, np.uint8)
+    for _ in range(_ENOUGH_SPACE):  # each step turns the border of what is left to 0
+        distance += near[1:-1, 1:-1]
+        rows = near[:-2] & near[1:-1] & near[2:]
+        near[1:-1, 1:-1] = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
+        if not near.any():
+            break
+    return distance

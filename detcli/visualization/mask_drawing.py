@@ -1,15 +1,17 @@
-"""Paints the regions of an id map on an image: translucent, with a thin edge."""
+"""Paints the regions of an id map on an image: half transparent, with a thin edge."""
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
+import numpy.typing as npt
 
 from detcli.structures.frame import Pixels
 from detcli.visualization.colors import Color
 from detcli.visualization.id_map import Numbers
 
-_OPACITY = 0.5  # of a region: its color and the image are both visible
+Bools = npt.NDArray[np.bool_]
+
+_PIXEL = np.dtype((np.void, 3))  # a pixel as one item, which is copied 30 times as fast as its three values
 _ROWS = 256  # at a time, to save memory
 
 
@@ -24,16 +26,31 @@ def paint_regions(canvas: Pixels, ids: Numbers, colors: Sequence[Color], line: i
         last = min(first + _ROWS, height)
         rows, context = ids[first:last], slice(max(0, first - line), min(last + line, height))
         edge = _edges(ids[context], line)[first - context.start :][: last - first]
-        region_colors = palette[rows]  # [rows, W, 3]
+        region_colors = palette.take(rows, axis=0)  # [rows, W, 3]
         below = canvas[first:last]
-        mixed = cv2.addWeighted(below, 1 - _OPACITY, region_colors, _OPACITY, 0)
+        mixed = (below & region_colors) + ((below ^ region_colors) >> 1)  # the mean of both
         for source, where in ((mixed, rows > 0), (region_colors, edge & (rows > 0))):
-            cv2.copyTo(source, where.view(np.uint8), below)
+            np.copyto(below.view(_PIXEL), source.view(_PIXEL), where=where[..., None])
 
 
-def _edges(ids: Numbers, line: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """Where another region is at most `line` pixels away; the border of the image is not an edge."""
-    near = np.ones((2 * line + 1, 2 * line + 1), np.uint8)
-    numbers = ids.astype(np.float32)  # the type of the filters, exact for integers up to 2**24
-    differs: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = cv2.dilate(numbers, near) != cv2.erode(numbers, near)
-    return differs
+def _edges(ids: Numbers, line: int) -> Bools:
+    """Where another region is at most `line` pixels away, [H, W]; the border of the image is not an edge.
+
+    The square around a pixel has one region if each of its rows has one, and its middle column too.
+    """
+    across, down = np.zeros(ids.shape, np.bool_), np.zeros(ids.shape, np.bool_)
+    np.not_equal(ids[:, 1:], ids[:, :-1], out=across[:, 1:])  # than on the left
+    np.not_equal(ids[1:], ids[:-1], out=down[1:])  # than above
+    row_differs = _any_near(across.T, line - 1, line).T
+    return _any_near(row_differs, line, line) | _any_near(down, line - 1, line)
+
+
+def _any_near(marks: Bools, before: int, after: int) -> Bools:
+    """Whether a row, or one of so many rows before and after it, is marked, [H, W]."""
+    near = np.pad(marks, ((before, after), (0, 0)))
+    rows = 1  # that each row of `near` stands for
+    while rows <= before + after:
+        step = min(rows, before + after + 1 - rows)
+        near = near[:-step] | near[step:]
+        rows += step
+    return near

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from detcli.datasets.shapes.shape_colors import muted, vivid
+from detcli.opencv import cv2
 from detcli.structures.frame import Pixels
 
 _Background = Callable[[np.random.Generator, tuple[int, int]], Pixels]

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detcli.opencv import cv2
 from detcli.structures.frame import Pixels
 
 _QUANTILES = 256  # levels of the noise distribution: one byte each

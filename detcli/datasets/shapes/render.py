@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +10,7 @@ from detcli.datasets.shapes.camera_effects import photograph
 from detcli.datasets.shapes.outlines import Outline
 from detcli.datasets.shapes.scene_layout import SceneLayout, Shape
 from detcli.datasets.shapes.shape_colors import Colors, distance, vivid
+from detcli.opencv import cv2
 from detcli.structures.frame import Pixels
 from detcli.structures.masks import Rle
 from detcli.structures.seeding import derive_seed

@@ -6,11 +6,11 @@ A box is the exact extent of the outline of a shape in the image, also where oth
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from detcli.datasets.shapes.outlines import OUTLINES, Outline
+from detcli.opencv import cv2
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.seeding import derive_seed
 

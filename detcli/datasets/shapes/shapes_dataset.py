@@ -12,11 +12,13 @@ from detcli.datasets.shapes.render import paint, visible_masks
 from detcli.datasets.shapes.scene_layout import CLASSES, VERSION, SceneLayout, lay_out
 from detcli.errors import DataError, UsageError
 from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
+from detcli.opencv import load_opencv
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.seeding import derive_seed
 
+_NEEDED_FOR = "the synthetic images (shapes) need"
 _SEEDS: dict[Part, int] = {"train": 0, "val": 1}
 _COUNTS: dict[Part, int] = {"train": 10_000, "val": 1_000}
 _MAX_COUNTED = 2_000  # layouts in a second or two
@@ -28,7 +30,10 @@ def draw(
     """Image `index` of a seed, uint8 [H, W, 3] RGB, and its ground truth with class ids by `CLASSES`.
 
     size_hw  None: the size in the dataset; any other size changes layout and pixels
+
+    Raises UsageError without OpenCV.
     """
+    load_opencv(_NEEDED_FOR)
     layout = lay_out(derive_seed(seed, part), index, size_hw)
     return paint(layout), layout.ground_truth()
 
@@ -43,7 +48,7 @@ class ShapesDataset:
     classes  class names that the shapes are mapped to, in any order, possibly more
     masks    the ground truth has masks: the visible part of each shape
 
-    Raises UsageError for an invalid `where` or for `images`, and DataError if `classes` lacks a shape.
+    Raises UsageError for an invalid `where`, for `images`, and without OpenCV; and DataError if `classes` lacks a shape.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class ShapesDataset:
         masks: bool = False,
     ) -> None:
         self.seed, self._count = _parse(where, part)
+        load_opencv(_NEEDED_FOR)
         if images is not None:
             raise UsageError(f"'{where}' is synthetic and has no image folder; omit `images` ('{images}')")
         self._name = f"shapes:{self.seed}:{self._count}"

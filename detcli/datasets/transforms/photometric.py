@@ -1,12 +1,8 @@
-"""Random color changes: brightness, contrast, saturation, hue and channel order.
-
-Computed with OpenCV, which releases the global interpreter lock, so that threads run in parallel.
-"""
+"""Random color changes: brightness, contrast, saturation, hue and channel order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +15,7 @@ _SATURATION = (0.5, 1.5)
 _HUE = (-0.05, 0.05)  # of a full rotation
 _GRAY = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as in Pillow
 _SAMPLE_PIXELS = 20_000  # enough for the mean gray of an image
+_BLOCK_PIXELS = 1 << 15  # at a time: they stay in the cache of the CPU
 
 _Step = Callable[[Pixels, Pixels], Pixels]
 
@@ -80,7 +77,7 @@ class Distortion:
         if not self.contrast_first:
             steps += contrast
         if self.channels is not None:
-            steps.append(_linear(np.eye(3)[list(self.channels)]))
+            steps.append(_permute(self.channels))
         return steps
 
 
@@ -90,25 +87,59 @@ def _blend(factor: float, towards: Callable[[Pixels], float]) -> _Step:
     def step(pixels: Pixels, sample: Pixels) -> Pixels:
         gray = towards(sample)
         table = np.clip(np.rint(gray + factor * (np.arange(256) - gray)), 0, 255).astype(np.uint8)
-        return np.asarray(cv2.LUT(pixels, table), np.uint8)
+        return np.asarray(table.take(pixels), np.uint8)
 
     return step
 
 
 def _linear(matrix: npt.NDArray[np.float64]) -> _Step:
     """Multiply colors by a matrix [3, 3]."""
-    return lambda pixels, sample: np.asarray(cv2.transform(pixels, matrix), np.uint8)
+    by_column = matrix.T.astype(np.float32)
+
+    def step(pixels: Pixels, sample: Pixels) -> Pixels:
+        colors = pixels.reshape(-1, 3).astype(np.float32) @ by_column
+        colors = np.rint(colors, out=colors).clip(0, 255, out=colors)
+        return np.asarray(colors.astype(np.uint8).reshape(pixels.shape))
+
+    return step
+
+
+def _permute(channels: tuple[int, int, int]) -> _Step:
+    """Take each of red, green and blue from another channel."""
+    return lambda pixels, sample: np.ascontiguousarray(pixels[..., list(channels)])
 
 
 def _rotate_hue(rotation: float) -> _Step:
-    shift = np.uint8(round(rotation * 256) % 256)
-
     def step(pixels: Pixels, sample: Pixels) -> Pixels:
-        hsv = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL), np.uint8)
-        hsv[..., 0] += shift  # 256 is a full rotation, and bytes wrap around
-        return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL), np.uint8)
+        colors = pixels.reshape(-1, 3)
+        rotated = np.empty_like(colors)
+        for first in range(0, len(colors), _BLOCK_PIXELS):
+            block = slice(first, first + _BLOCK_PIXELS)
+            _rotate_hue_of(colors[block], rotation * 6, out=rotated[block])
+        return rotated.reshape(pixels.shape)
 
     return step
+
+
+def _rotate_hue_of(colors: npt.NDArray[np.uint8], sixths: float, *, out: npt.NDArray[np.uint8]) -> None:
+    """Rotate the hue of colors [P, 3] by sixths of a full rotation; value and saturation of HSV stay the same.
+
+    Source of the hexagon of hues, with red at 0, green at 2 and blue at 4: Smith 1978, Color gamut transform pairs.
+    """
+    red, green, blue = np.ascontiguousarray(colors.T).astype(np.float32)
+    highest = np.maximum(np.maximum(red, green), blue)
+    lowest = np.minimum(np.minimum(red, green), blue)
+    chroma = highest - lowest
+    is_red, is_green = highest == red, highest == green
+    hue = np.where(is_red, green - blue, np.where(is_green, blue - red, red - green))
+    hue /= np.maximum(chroma, 1)  # from -1 to 1, around the strongest channel
+    hue += np.float32(4 + sixths) - 2 * (is_green & ~is_red).astype(np.float32) - 4 * is_red.astype(np.float32)
+    for channel in range(3):
+        away = hue - np.float32(2 * channel)  # from this channel's own hue
+        away -= 6 * np.rint(away * np.float32(1 / 6))
+        share = np.subtract(2, np.abs(away, out=away), out=away)
+        share = np.clip(share, 0, 1, out=share)
+        out[:, channel] = lowest + chroma * share + np.float32(0.5)
 
 
 def _mean_gray(sample: Pixels) -> float:

@@ -4,7 +4,6 @@ import io
 import struct
 import zlib
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -26,6 +25,9 @@ FORMATS = {
     ".ppm": "PPM",
 }
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_GRAY, _RGB = 0, 2  # color types of PNG
+_FILTER_SUB = 1  # filter type of PNG
+_BLOCK_BYTES = 1 << 20
 
 # Full color resolution, because thin colored lines blur without it. Deflate, because every TIFF reader supports it.
 _OPTIONS: dict[str, dict[str, Option]] = {
@@ -68,27 +70,42 @@ def encode(pixels: Pixels, image_format: str, metadata: ImageMetadata | None = N
 
 
 def encode_png(pixels: Pixels, metadata: ImageMetadata | None = None) -> bytes:
-    """Encode a PNG of any size by OpenCV, which is five times as fast as Pillow."""
-    succeeded, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    if not succeeded:
-        raise MemoryError(f"cannot encode a PNG of {pixels.shape[1]} x {pixels.shape[0]} pixels")
-    data: bytes = encoded.tobytes()
-    after_header = len(_SIGNATURE) + 12 + 13
+    """Encode uint8 [H, W, 3] as a PNG of any size, without loss."""
     chunks = b""
     if metadata and metadata.icc:
         chunks += _png_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc))
     if metadata and metadata.exif:
         chunks += _png_chunk(b"eXIf", metadata.exif.removeprefix(b"Exif\0\0"))
-    return data[:after_header] + chunks + data[after_header:] if chunks else data
+    return _png(pixels, _RGB, chunks)
 
 
 def encode_gray(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
     """Encode [H, W] of 8 or 16 bits as a gray PNG, without loss."""
-    succeeded, encoded = cv2.imencode(".png", values)
-    if not succeeded:
-        raise MemoryError(f"cannot encode a PNG of {values.shape[1]} x {values.shape[0]} pixels")
-    data: bytes = encoded.tobytes()
-    return data
+    return _png(values[..., None], _GRAY, b"")
+
+
+def _png(samples: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], color_type: int, chunks: bytes) -> bytes:
+    """A PNG of samples [H, W, C], with more chunks after its header.
+
+    Each byte is stored as its difference from the same byte of the pixel on the left, and only runs are compressed. That is
+    three to nine times as fast as Pillow's encoder, and the files have the same size.
+    """
+    height, width, channels = samples.shape
+    pixel_bytes = channels * samples.itemsize
+    block = max(1, _BLOCK_BYTES // (width * pixel_bytes))  # rows at a time, to save memory
+    header = struct.pack(">IIBBBBB", width, height, 8 * samples.itemsize, color_type, 0, 0, 0)
+    parts = [_SIGNATURE, _png_chunk(b"IHDR", header), chunks]
+    stream = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+    for first in range(0, height, block):
+        rows = np.ascontiguousarray(samples[first : first + block], samples.dtype.newbyteorder(">"))
+        plain = rows.reshape(len(rows), -1).view(np.uint8)
+        filtered = np.empty((len(rows), 1 + plain.shape[1]), np.uint8)
+        filtered[:, 0] = _FILTER_SUB
+        filtered[:, 1 : 1 + pixel_bytes] = plain[:, :pixel_bytes]
+        np.subtract(plain[:, pixel_bytes:], plain[:, :-pixel_bytes], out=filtered[:, 1 + pixel_bytes :])
+        parts.append(_png_chunk(b"IDAT", stream.compress(filtered.data)))
+    parts += [_png_chunk(b"IDAT", stream.flush()), _png_chunk(b"IEND", b"")]
+    return b"".join(parts)
 
 
 def _png_chunk(kind: bytes, body: bytes) -> bytes:

@@ -7,15 +7,15 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
+from PIL import Image
 
 from detcli.errors import OutputError, UsageError
 from detcli.io.output_paths import is_same_file
 from detcli.io.outputs import is_stream, open_output
 from detcli.sinks.sink import BaseSink
 from detcli.sinks.video.audio_copier import AudioCopier
-from detcli.sinks.video.colorspace import to_yuv420
+from detcli.sinks.video.colorspace import Yuv420Converter
 from detcli.sinks.video.muxer import TICKS, VideoMuxer, write_in_one_piece
 from detcli.sinks.video.video_formats import has_encoder, video_format
 from detcli.structures.class_labels import ClassLabels
@@ -75,6 +75,7 @@ class VideoWriter(BaseSink):
         self._output = open_output(target, in_place=True)
         self._muxer: VideoMuxer | None = None
         self._sound: AudioCopier | None = None
+        self._to_yuv420 = Yuv420Converter()
         self._size_hw = (0, 0)
         self._first_s = 0.0
         self._last_pts = -1
@@ -94,7 +95,7 @@ class VideoWriter(BaseSink):
         time_s = self._count / self._rate if frame.origin.time_s is None else frame.origin.time_s
         try:
             muxer = self._muxer or self._begin((pixels.shape[0], pixels.shape[1]), time_s)
-            image = av.VideoFrame.from_ndarray(to_yuv420(fitted(pixels, self._size_hw)), "yuv420p")
+            image = self._to_yuv420(fitted(pixels, self._size_hw))
             self._last_pts = max(self._last_pts + 1, round((time_s - self._first_s) * TICKS))
             image.pts = self._last_pts
             self._count += 1
@@ -172,8 +173,8 @@ def fitted(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
         return np.pad(pixels, ((0, missing_rows), (0, missing_columns), (0, 0)), "edge")
     scale = min(height / pixels.shape[0], width / pixels.shape[1])
     inner = max(1, math.floor(pixels.shape[0] * scale)), max(1, math.floor(pixels.shape[1] * scale))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     canvas: Pixels = np.zeros((height, width, 3), np.uint8)
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-    canvas[top : top + inner[0], left : left + inner[1]] = cv2.resize(pixels, inner[::-1], interpolation=interpolation)
+    resized = np.asarray(Image.fromarray(pixels).resize(inner[::-1], Image.Resampling.BILINEAR))
+    canvas[top : top + inner[0], left : left + inner[1]] = resized
     return canvas

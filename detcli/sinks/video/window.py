@@ -98,6 +98,8 @@ class Window(BaseSink):
             timer.cancel()
         if answer != READY:
             self._end_process()
+            if answer:
+                raise UsageError(f"{answer.decode().strip()}; or {_ALTERNATIVE}")
             raise UsageError(f"`show` cannot open a window on this machine: {_ALTERNATIVE}")
 
     def _send(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol, cast
 
 from detcli.errors import SourceError
+from detcli.opencv import cv2, load_opencv
 from detcli.sources.source import SourceItem
 from detcli.sources.video.frame_sampler import FrameSampler
 from detcli.sources.video.video_source import (
@@ -103,9 +104,11 @@ class Camera:
         return self._settings.max_frames
 
     def info(self) -> VideoInfo:
-        """Its size and rate. Raises SourceError where it is missing, access is denied, or it returns no image."""
-        import cv2
+        """Its size and rate. Raises SourceError where it is missing, access is denied, or it returns no image.
 
+        Raises UsageError without OpenCV.
+        """
+        load_opencv("a camera needs")
         with self._lock:
             if self._capture is None:
                 self._capture, self._first = _opened(self._number, self._settings)
@@ -161,8 +164,6 @@ class _CapturedFrame:
 
     def __call__(self, resize: Resize | None = None) -> Frame:
         """Convert it to RGB."""
-        import cv2
-
         height, width = self.bgr.shape[:2]
         return Frame(self.origin, (height, width), cast("Pixels", cv2.cvtColor(self.bgr, cv2.COLOR_BGR2RGB)))
 
@@ -204,8 +205,6 @@ def _next_frame(capture: CaptureDevice) -> Pixels | None:
 
 def open_capture(number: int) -> CaptureDevice:
     """OpenCV's capture of a camera, opened without OpenCV's own messages."""
-    import cv2
-
     kind = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
     with _silent_opencv():
         return cast("CaptureDevice", cv2.VideoCapture(number, kind))
@@ -214,8 +213,6 @@ def open_capture(number: int) -> CaptureDevice:
 @contextmanager
 def _silent_opencv() -> Iterator[None]:
     """No messages of OpenCV meanwhile; its log level is restored."""
-    import cv2
-
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
@@ -248,8 +245,6 @@ def _other_cameras(number: int) -> str:
 
 def _request_settings(capture: CaptureDevice, settings: VideoSettings) -> None:
     """Request size, rate and a short buffer, so that frames are recent; a camera may use other values."""
-    import cv2
-
     if settings.live is not False:
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     if settings.size_hw is not None or settings.rate is not None:

@@ -16,6 +16,8 @@ _detcli() {
             "detcli demo") here="detcli demo" ;;
             "detcli doctor") here="detcli doctor" ;;
             "detcli completion") here="detcli completion" ;;
+            "detcli help") here="detcli help" ;;
+            "detcli version") here="detcli version" ;;
             "detcli models convert") here="detcli models convert" ;;
             "detcli models list") here="detcli models list" ;;
             "detcli models info") here="detcli models info" ;;
@@ -222,10 +224,16 @@ _detcli() {
         "detcli completion:--config") return ;;
         "detcli completion:--color") words="auto always never" ;;
         "detcli completion:--log-format") words="text json" ;;
+        "detcli help:--config") return ;;
+        "detcli help:--color") words="auto always never" ;;
+        "detcli help:--log-format") words="text json" ;;
+        "detcli version:--config") return ;;
+        "detcli version:--color") words="auto always never" ;;
+        "detcli version:--log-format") words="text json" ;;
     esac
     if [[ -z $words && $cur == -* ]]; then
         case "$here" in
-            "detcli") words="--version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli") words="-V --version --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli detect") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli video") words="--stride --fps --start --duration --max-frames --live --no-live --no-reconnect --camera-size --camera-rate --max-pixels -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --classes --imgsz --track -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-video --show --save-images --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli segment") words="--no-recursive --ext --exclude --files-from -0 --null --limit --max-pixels -m --model --revision --offline --cache-dir --task --rule -t --threshold --conf --mask-threshold --overlap-threshold --max-det --classes --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --header --csv-safe --gt --resume --if-exists -y --yes --save-images --save-masks --save-crops --line-width --hide-labels --hide-scores --font --strict --max-failures -n --dry-run --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
@@ -242,10 +250,12 @@ _detcli() {
             "detcli demo") words="-o --output --if-exists -y --yes --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli doctor") words="--network --cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli completion") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli help") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli version") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict video segment train eval download models demo doctor completion" ;;
+            "detcli") words="detect predict video segment train eval download models demo doctor completion help version" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models") words="convert list info path verify remove" ;;
             "detcli models info") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
@@ -253,6 +263,7 @@ _detcli() {
             "detcli models verify") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models remove") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli completion") words="bash zsh fish" ;;
+            "detcli help") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
         esac
     fi
     COMPREPLY=($(compgen -W "$words" -- "$cur"))

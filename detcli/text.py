@@ -12,10 +12,28 @@ def counted(value: int, one: str, many: str | None = None) -> str:
 
 
 def similar(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """The known words that are spelled like a word, the most similar first."""
+    """The known words that a word may be a typing error of, the most similar first.
+
+    At most one letter in three differs: 'half' is no error of 'help'.
+    """
     import difflib  # takes milliseconds, and only errors need it
 
-    return difflib.get_close_matches(word, list(known), n=most)
+    candidates = difflib.get_close_matches(word, list(known), n=2 * most)
+    return [name for name in candidates if edit_distance(word, name) <= max(1, len(word) // 3)][:most]
+
+
+def edit_distance(one: str, other: str) -> int:
+    """The number of letters to insert, delete, replace or swap with the next one to turn one word into the other."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        before, last, row = row, before, [i]
+        for j, wanted in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 def did_you_mean(names: Sequence[str]) -> str:

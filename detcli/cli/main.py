@@ -35,6 +35,8 @@ COMMANDS = {
     "demo": Entry("detcli.cli.setup.demo:demo", "Run an offline demo on synthetic images.", "Setup"),
     "doctor": Entry("detcli.cli.setup.doctor:doctor", "Check the installation and the environment.", "Setup"),
     "completion": Entry("detcli.cli.setup.completion:completion", "Print the completion script for a shell.", "Setup"),
+    "help": Entry("detcli.cli.setup.help:show_help", "Show the help of a command.", "Setup"),
+    "version": Entry("detcli.cli.setup.version:version", "Show the version.", "Setup"),
 }
 ALIASES = {"predict": "detect"}
 
@@ -125,6 +127,7 @@ class Program(Group):
     ],
 )
 @click.option(
+    "-V",
     "--version",
     cls=Option,
     section=GLOBAL_OPTIONS,
@@ -164,9 +167,6 @@ def _usage_error(console: Console, error: click.UsageError) -> int:
         click.echo(error.ctx.get_help() if error.ctx else error.message, err=True)
         return 2
     message = " ".join(error.format_message().split()).removesuffix(".")
-    if isinstance(error, click.NoSuchOption):
-        meant = " or ".join(f"'{name}'" for name in error.possibilities or ())
-        message = f"unknown option '{error.option_name}'" + (f": did you mean {meant}?" if meant else "")
     where = error.ctx.command_path if error.ctx else "detcli"
     console.error(message[:1].lower() + message[1:], exit_code=2, hint=f"'{where} --help' lists all options")
     return 2

@@ -4,7 +4,6 @@ Depends only on click, so that it imports quickly.
 """
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,29 +12,18 @@ from typing import Any, cast
 import click
 from click.core import ParameterSource
 
+from detcli.cli.framework.arguments import prepare_arguments
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.foreign.foreign_answers import (
+    explain_grammar,
+    explain_unknown_command,
+    explain_unknown_options,
+)
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS, HelpPage
-from detcli.cli.framework.text import long_name, suggestion
+from detcli.cli.framework.text import long_name
 from detcli.cli.framework.translate import option_names
 
-# ultralytics' name=value -> detcli option; other names are looked up in the options of the command.
-_ULTRALYTICS = {
-    "conf": "--threshold {}",
-    "source": "{}",
-    "imgsz": "--imgsz {} {}",
-    "half": "--precision fp16",
-    "save": "--save-images DIR",
-    "save_crop": "--save-crops DIR",
-    "save_txt": "--format yolo -o DIR",
-    "save_conf": "--format yolo -o DIR",
-    "project": "-o DIR",
-    "name": "-o DIR",
-    "exist_ok": "--if-exists overwrite",
-    "show_labels": "--hide-labels",
-    "show_conf": "--hide-scores",
-}
 _WIDEST_TERM = 26  # columns of the option names; the description of a longer one starts on the next line
-_NAME_VALUE = re.compile(r"([a-z][a-z0-9_-]*)=(.*)", re.DOTALL)
 
 # Priority of the sources of a value, for a global option that is set more than once.
 _RANKS = {ParameterSource.DEFAULT_MAP: 1, ParameterSource.ENVIRONMENT: 2, ParameterSource.COMMANDLINE: 3}
@@ -120,15 +108,19 @@ class Command(click.Command):
         self.params.extend(_global_options(reads_settings=not isinstance(self, click.Group)))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does; `conf=0.3` and similar words raise with the matching option."""
-        if not ctx.resilient_parsing and not isinstance(self, click.Group):
-            values, rest, _ = self.make_parser(ctx).parse_args(args=list(args))
-            for argument in self.params:
-                if isinstance(argument, click.Argument):
-                    value = values.get(argument.name)
-                    rest += [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else []
-            refuse_foreign_grammar(self, ctx, [word for word in rest if isinstance(word, str)])
-        return super().parse_args(ctx, args)
+        """Parse as click does; what other programs call otherwise is answered with the option of detcli."""
+        try:
+            if not ctx.resilient_parsing and not isinstance(self, click.Group):
+                args = prepare_arguments(self, ctx, args)
+            return super().parse_args(ctx, list(args))
+        except click.NoSuchOption as error:
+            if not error.option_name.startswith("--"):
+                raise click.UsageError(f"unknown option '{error.option_name}'", ctx) from None
+            raise click.UsageError(explain_unknown_options(self, ctx, args, error.option_name), ctx) from None
+        except click.UsageError as error:
+            if error.ctx is None:  # of click's parser: the message points to the help of this command
+                error.ctx = ctx
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; from now on the console translates argument names to its options."""
@@ -206,9 +198,9 @@ class Group(Command, click.Group):
         command = self.get_command(ctx, args[0])
         if command is not None or ctx.resilient_parsing:
             return (command.name if command else None), command, args[1:]
-        refuse_foreign_grammar(self, ctx, args)
         known = [*self.list_commands(ctx), *self.aliases]
-        raise click.UsageError(f"unknown command '{args[0]}'" + suggestion(args[0], known), ctx)
+        message = explain_grammar(self, ctx, args) or explain_unknown_command(self, ctx, args, known)
+        raise click.UsageError(message, ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section, from the table alone."""
@@ -237,30 +229,6 @@ def option_sections(command: click.Command, ctx: click.Context) -> dict[str, lis
     if GLOBAL_OPTIONS in sections:
         sections[GLOBAL_OPTIONS] = sections.pop(GLOBAL_OPTIONS)
     return sections
-
-
-def refuse_foreign_grammar(command: click.Command, ctx: click.Context, words: Sequence[str]) -> None:
-    """Raise a usage error for words like `conf=0.3` that are not files, with the detcli syntax."""
-    corrections, wrong = [], []
-    for word in words:
-        match = _NAME_VALUE.fullmatch(word)
-        if match and not os.path.lexists(word) and (meaning := _meaning(command, *match.groups())):
-            wrong.append(word)
-            corrections.append(meaning)
-    if wrong:
-        program = "detcli detect " if isinstance(command, click.Group) else ""
-        raise click.UsageError(f"unknown syntax '{' '.join(wrong)}'; use {program}{' '.join(corrections)}", ctx)
-
-
-def _meaning(command: click.Command, name: str, value: str) -> str | None:
-    if name in _ULTRALYTICS:
-        sides = (re.findall(r"\d+", value) or [value]) * 2
-        return _ULTRALYTICS[name].format(*(sides if name == "imgsz" else [value]))
-    flag = "--" + name.replace("_", "-")
-    for option in command.params:
-        if isinstance(option, click.Option) and flag in option.opts:
-            return flag if option.is_flag else f"{flag} {value}"
-    return f"--model {value}" if name == "model" else None
 
 
 def _global_options(*, reads_settings: bool) -> list[click.Parameter]:

@@ -71,15 +71,39 @@ class BatchSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in ne
         return number
 
 
+class ImageSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """An input size: 640 (a square), 480x640 or 480,640 (height, width), two words, or a list in a settings file."""
+
+    name = "image size"
+    takes_list = True
+    joins_two = True  # two numbers on the command line are one value
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Convert to height and width, or fail."""
+        text = " ".join(map(str, value)) if isinstance(value, tuple | list) else str(value).strip("[]() ")
+        match = re.fullmatch(r"(\d{1,6})(?:(?:\s*[xX*,:]\s*|\s+)(\d{1,6}))?", text, re.ASCII)
+        if match is None or not all(int(side) for side in match.groups() if side is not None):
+            self.fail(
+                f"{str(value)[:40]!r} is not an input size: use 640, 480x640 or 480 640 (height, width)", param, ctx
+            )
+        return int(match[1]), int(match[2] or match[1])
+
+
 class DeviceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """The name of a device; loading a model checks that the device exists."""
 
     name = "device"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the form of the name."""
+        """Check the form of the name; a number is a CUDA device."""
+        value = str(value).strip()
+        if re.fullmatch(r"\d{1,3}", value):
+            return f"cuda:{value}"
+        if re.fullmatch(r"(\d{1,3}|cuda:\d{1,3})(,(\d{1,3}|cuda:\d{1,3}))+", value):
+            first = value.partition(",")[0].removeprefix("cuda:")
+            self.fail(f"several devices are not supported yet: use one, such as cuda:{first}", param, ctx)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", value):
-            self.fail(f"{value[:40]!r} is not a device: use auto, cpu, cuda, cuda:0 or mps", param, ctx)
+            self.fail(f"{value[:40]!r} is not a device: use auto, cpu, cuda, cuda:0 (or 0) or mps", param, ctx)
         return str(value)
 
 

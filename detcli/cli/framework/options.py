@@ -15,6 +15,7 @@ from detcli.cli.framework.option_types import (
     CommaSeparatedType,
     DeviceType,
     FormatType,
+    ImageSizeType,
     PositiveIntType,
     ScoreType,
 )
@@ -31,7 +32,7 @@ INPUT, MODEL, DETECTION, SPEED, OUTPUT, IMAGES, RUN = (
 )
 DEFAULT_MODEL = "dfine-s"
 _MODEL_HELP = "A name from 'detcli models list', a Hub repository, a folder or a file."
-_IMGSZ_HELP = "Input size as H W, or shortest and longest edge for models that keep the aspect ratio."
+_IMGSZ_HELP = "Input size: 640 (a square), HxW or H W; shortest and longest edge for models that keep the aspect ratio."
 
 
 def option(*names: str, section: str, **attributes: Any) -> Decorator:
@@ -132,13 +133,12 @@ def threshold_option(*, standard: str, description: str) -> Decorator:
 def imgsz_option(
     *, section: str = DETECTION, standard: str | None = "the model's", description: str = _IMGSZ_HELP
 ) -> Decorator:
-    """Return --imgsz: two numbers, height and width."""
+    """Return --imgsz: one number, or height and width."""
     return option(
         "--imgsz",
         section=section,
-        nargs=2,
-        type=PositiveIntType(min=1),
-        metavar="H W",
+        type=ImageSizeType(),
+        metavar="SIZE",
         standard=standard,
         help=description,
     )
@@ -218,7 +218,7 @@ device = option(
     metavar="NAME",
     default="auto",
     standard="auto",
-    help="auto, cpu, cuda, cuda:0 or mps.",
+    help="auto, cpu, cuda, cuda:0 (or 0) or mps.",
 )
 precision = option(
     "--precision",

@@ -37,6 +37,7 @@ _TOML_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "score": ((int, float), "a number"),
     "batch": ((int, str), "a number or a word"),
     "time": ((int, float, str), "seconds, or a time such as 1:30 in quotes"),
+    "image size": ((int, str), "a number, two numbers or text such as '480x640'"),
     "rate": ((int, float, str), "a number"),
     "list": ((str, int), "text in quotes"),
 }

@@ -8,7 +8,7 @@ from detcli.text import counted, did_you_mean, similar
 if TYPE_CHECKING:
     from detcli.structures.frame import Origin
 
-__all__ = ["counted", "duration", "long_name", "megabytes", "number", "suggestion", "where"]
+__all__ = ["close_words", "counted", "duration", "long_name", "megabytes", "number", "suggestion", "where"]
 
 
 def number(value: int) -> str:
@@ -47,8 +47,22 @@ def long_name(flags: Sequence[str]) -> str:
     return max((flag[2:] for flag in flags if flag.startswith("--")), key=len, default="")
 
 
+def close_words(word: str, known: Sequence[str]) -> list[str]:
+    """The known names that a word may mean: spelled almost the same, its beginning, or its parts in another order."""
+    plain = {name: name.strip("-").casefold() for name in known}
+    typed = word.strip("-").casefold().replace("_", "-")
+    if len(typed) < 2:
+        return []
+    parts = sorted(typed.split("-"))
+    same_parts = [name for name, text in plain.items() if sorted(text.split("-")) == parts or text in parts]
+    begin = [name for name, text in plain.items() if len(typed) > 2 and text.startswith(typed)]
+    spelled = similar(typed, plain.values())
+    close = [name for text in spelled for name, known_text in plain.items() if known_text == text]
+    return list(dict.fromkeys([*same_parts, *close, *begin]))[:3]
+
+
 def suggestion(word: str, known: Sequence[str]) -> str:
     """The end of a message: similar known words, or all of them if none is similar."""
-    if names := similar(word, known):
+    if names := close_words(word, known):
         return f": {did_you_mean(names)}"
     return "; known names: " + ", ".join(known) if len(known) <= 12 else ""

@@ -50,7 +50,9 @@ _MISSING = "Missing metadata"
     help="Whether the backbone of a DETR or Deformable DETR is dilated (DC5).",
 )
 @options.imgsz_option(
-    section=_MISSING, standard="as the checkpoint says", description="Input size that the model was trained with."
+    section=_MISSING,
+    standard="as the checkpoint says",
+    description="Input size that the model was trained with: 640, HxW or H W.",
 )
 @pass_console
 def convert(

@@ -91,8 +91,8 @@ def test_predict_is_detect(detcli: Callable[..., Run]) -> None:
     ("words", "meant"),
     [
         (["conf=0.3"], "--threshold 0.3"),
-        (["model=dfine-x.pt", "source=a.jpg", "imgsz=640"], "--model dfine-x.pt a.jpg --imgsz 640 640"),
-        (["imgsz=480,640"], "--imgsz 480 640"),
+        (["model=dfine-x.pt", "source=a.jpg", "imgsz=640"], "--model dfine-x.pt a.jpg --imgsz 640"),
+        (["imgsz=480,640"], "--imgsz 480,640"),
         (["max_det=10", "save=True", "half=True"], "--max-det 10 --save-images DIR --precision fp16"),
         (["a.jpg", "threshold=0.5"], "--threshold 0.5"),
     ],

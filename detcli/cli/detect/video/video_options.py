@@ -55,7 +55,7 @@ class FrameRateType(click.ParamType):  # type: ignore[type-arg]  # generic in ne
         return rate
 
 
-class ImageSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+class CameraSizeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """Width and height as in 1280x720; the value is (height, width)."""
 
     name = "size"
@@ -115,7 +115,7 @@ frames = group_of(
     option(
         "--camera-size",
         section=INPUT,
-        type=ImageSizeType(),
+        type=CameraSizeType(),
         metavar="WxH",
         standard="the camera's",
         help="Camera resolution to request.",

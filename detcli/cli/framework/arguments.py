@@ -1,0 +1,127 @@
+"""The words of a command line before click parses them: sizes of two words, and slips that click would misread."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import click
+
+from detcli.cli.framework.foreign.foreign_answers import (
+    explain_grammar,
+    explain_unknown_options,
+    options_of,
+    single_dash_name,
+)
+
+_SIDE = re.compile(r"\d{2,6}")  # one digit is a camera
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word of the command line: an option with its values, or an argument."""
+
+    text: str
+    option: click.Option | None = None
+    values: tuple[str, ...] = ()
+
+    def words(self) -> Iterator[str]:
+        yield self.text
+        yield from self.values
+
+
+def prepare_arguments(command: click.Command, ctx: click.Context, args: Sequence[str]) -> list[str]:
+    """The words for click's parser. Raises a usage error for a slip, with what was meant.
+
+    `--imgsz 480 640` becomes one value; a missing value, one dash before a long name, words like `conf=0.3` and class
+    names with spaces between them are refused.
+    """
+    words = list(_read(command, ctx, args))
+    if unknown := [word.text for word in words if _is_unknown(command, word)]:
+        raise click.UsageError(explain_unknown_options(command, ctx, args, unknown[0]), ctx)
+    arguments = [word.text for word in words if word.option is None and not word.text.startswith("-")]
+    if message := explain_grammar(command, ctx, arguments):
+        raise click.UsageError(message, ctx)
+    _check_classes(words, ctx)
+    _check_places(command, ctx, words, arguments)
+    return [text for word in words for text in word.words()]
+
+
+def _read(command: click.Command, ctx: click.Context, args: Sequence[str]) -> Iterator[_Word]:
+    """The words with the options they are; everything after `--` is an argument."""
+    known, rest = options_of(command), list(args)
+    while rest:
+        text = rest.pop(0)
+        if text == "--":
+            yield from map(_Word, (text, *rest))
+            return
+        option = known.get(text)
+        if option is None and (meant := single_dash_name(command, text)):
+            if meant in known:
+                raise click.UsageError(f"unknown option '{text.partition('=')[0]}': did you mean '{meant}'?", ctx)
+            raise click.UsageError(explain_unknown_options(command, ctx, [f"-{text}", *rest], meant), ctx)
+        if option is None or option.is_flag or option.count:
+            yield _Word(text, option)
+            continue
+        count = option.nargs
+        if getattr(option.type, "joins_two", False) and len(rest) > 1 and all(map(_SIDE.fullmatch, rest[:2])):
+            rest[:2] = [" ".join(rest[:2])]
+        if rest and rest[0] in known and rest[0].startswith("--"):
+            raise click.BadOptionUsage(text, f"option '{text}' requires a value, and '{rest[0]}' follows", ctx)
+        values = tuple(rest[:count])
+        del rest[:count]
+        yield _Word(text, option, values)
+
+
+def _is_unknown(command: click.Command, word: _Word) -> bool:
+    """Whether a word is a long option that the command does not have."""
+    name = word.text.partition("=")[0]
+    return word.option is None and name.startswith("--") and name != "--" and name not in options_of(command)
+
+
+def _check_classes(words: Sequence[_Word], ctx: click.Context) -> None:
+    """Raise a usage error for `--classes person dog`, where 'dog' is no input."""
+    for number, word in enumerate(words):
+        if word.option is None or word.option.name != "classes" or not word.values:
+            continue
+        names = []
+        for follower in words[number + 1 :]:
+            if follower.option is not None or not _is_plain_name(follower.text):
+                break
+            names.append(follower.text)
+        if names:
+            inputs = f"'{names[0]}' is neither a file nor a folder" if len(names) == 1 else "they are no inputs"
+            raise click.UsageError(
+                f"{inputs}: classes are separated by commas: {word.text} {shell_word(','.join((*word.values, *names)))}",
+                ctx,
+            )
+
+
+def _check_places(command: click.Command, ctx: click.Context, words: Sequence[_Word], arguments: Sequence[str]) -> None:
+    """Raise a usage error for arguments of a command that takes none, such as `train shapes:0:20`."""
+    if isinstance(command, click.Group) or not arguments:
+        return
+    if any(isinstance(param, click.Argument) for param in command.params):
+        return
+    known = options_of(command)
+    before = {word.text: words[number - 1].text for number, word in enumerate(words) if number}
+    first = arguments[0]
+    message = f"unexpected argument '{first}'"
+    if before.get(first) == "--resume" and "--output" in known:
+        run = re.sub(r"(?<=.)[/\\](weights[/\\])?(last|best)(\.\w+)?[/\\]?$", "", first)
+        message += f"; --resume takes no value, and --output names the run: -o {shell_word(run)} --resume"
+    elif "--data" in known and "--data" not in {word.text for word in words}:
+        message += f"; use --data {shell_word(first)}"
+    raise click.UsageError(message, ctx)
+
+
+def _is_plain_name(word: str) -> bool:
+    """Whether a word can be a class name and cannot be an input."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _-]*", word) is not None and not os.path.lexists(word)
+
+
+def shell_word(text: str) -> str:
+    """A word as it is typed in a shell, in quotes where needed."""
+    import shlex
+
+    return shlex.quote(text)

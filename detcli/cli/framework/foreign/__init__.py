@@ -1,0 +1,1 @@
+"""Options, syntax and commands of other programs, answered with those of detcli."""

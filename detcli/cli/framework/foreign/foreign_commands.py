@@ -1,0 +1,63 @@
+"""Names of commands that other programs have, and what detcli has instead."""
+
+import os
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+_EVAL = "'detcli eval' evaluates predictions or a model"
+_DETECT = "'detcli detect' detects objects in images"
+_TRAIN = "'detcli train' trains a model"
+_NO_EXPORT = "there is no export to other runtimes; models stay in the format of transformers"
+_NO_BENCHMARK = "there is no benchmark command; the summary of 'detcli detect' has the images per second"
+_LIST = "'detcli models list' shows all models"
+
+PROGRAMS = ("yolo", "ultralytics", "yolov5", "yolov8", "rfdetr")
+
+# Word -> what to use instead.
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "track": "'detcli video SOURCES --track' tracks objects",
+        "stream": "'detcli video' reads streams",
+        "webcam": "'detcli video cam0' reads the first camera",
+        "camera": "'detcli video cam0' reads the first camera",
+        **dict.fromkeys(("infer", "inference", "run", "image", "images", "detection", "annotate", "label"), _DETECT),
+        **dict.fromkeys(("val", "validate", "validation", "test", "evaluate", "metrics", "map"), _EVAL),
+        **dict.fromkeys(PROGRAMS, _DETECT),
+        **dict.fromkeys(("fit", "finetune", "fine-tune", "tune", "learn"), _TRAIN),
+        **dict.fromkeys(("seg", "segmentation", "panoptic", "mask", "masks"), "'detcli segment' segments images"),
+        "convert": "'detcli models convert' converts checkpoints; 'detcli detect -o FILE' writes results in any format",
+        "export": _NO_EXPORT,
+        **dict.fromkeys(("bench", "benchmark", "profile", "speed"), _NO_BENCHMARK),
+        "draw": "'detcli detect SOURCES --save-images DIR' writes annotated images",
+        "list": _LIST,
+        "ls": _LIST,
+        "info": "'detcli models info NAME' describes a model",
+        "pull": "'detcli download NAME' downloads a model",
+        "get": "'detcli download NAME' downloads a model",
+        "remove": "'detcli models remove NAME' deletes a downloaded model",
+        "verify": "'detcli models verify' checks downloaded models",
+        "checks": "'detcli doctor' checks the installation",
+        "check": "'detcli doctor' checks the installation",
+        "env": "'detcli doctor' checks the installation",
+        "merge": "there is no command that merges results",
+        "data": "'detcli train --data DATA --dry-run' checks a data set",
+        "classify": "there is no image classification",
+        "pose": "there is no pose estimation",
+        "obb": "there are no oriented boxes",
+    }
+)
+MODES = ("predict", "track", "train", "val", "validate", "test", "export", "benchmark")
+TASKS = ("detect", "segment", "classify", "pose", "obb")
+
+_VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".m3u8")
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
+
+
+def command_of_inputs(words: Sequence[str]) -> str | None:
+    """The command that was left out before a file, folder, address or camera; None if the word is none of them."""
+    word = words[0].lower()
+    if word.startswith(("rtsp://", "rtmp://", "udp://", "rtp://", "/dev/video")) or word.endswith(_VIDEO_SUFFIXES):
+        return "video"
+    if "://" in word or word.endswith(_IMAGE_SUFFIXES) or os.path.lexists(words[0]):
+        return "detect"
+    return None

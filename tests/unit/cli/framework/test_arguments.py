@@ -1,0 +1,121 @@
+"""Words of a command line that click alone would misread."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from detcli.cli.detect.detect import detect as detect_command
+from detcli.cli.framework.arguments import prepare_arguments
+from detcli.cli.framework.command import Context
+from detcli.cli.framework.option_types import DeviceType, ImageSizeType
+from tests.helpers.cli_runs import Run
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def prepared(*words: str) -> list[str]:
+    return prepare_arguments(detect_command, Context(detect_command, info_name="detect"), words)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--imgsz", "480", "640", "a.jpg"], ["--imgsz", "480 640", "a.jpg"]),
+        (["--imgsz", "640", "a.jpg"], ["--imgsz", "640", "a.jpg"]),
+        (["--imgsz", "640", "0"], ["--imgsz", "640", "0"]),  # a camera
+        (["--imgsz=640", "640"], ["--imgsz=640", "640"]),
+        (["a", "--", "--imgsz", "480", "640"], ["a", "--", "--imgsz", "480", "640"]),
+        (["-t", "0.3", "-fjson", "-"], ["-t", "0.3", "-fjson", "-"]),
+    ],
+)
+def test_two_numbers_are_one_size(words: list[str], expected: list[str]) -> None:
+    assert prepared(*words) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("640", (640, 640)),
+        ("480x640", (480, 640)),
+        ("480X640", (480, 640)),
+        ("480,640", (480, 640)),
+        ("480, 640", (480, 640)),
+        ("480 640", (480, 640)),
+        ("[480, 640]", (480, 640)),
+        ("(480,640)", (480, 640)),
+        ((480, 640), (480, 640)),
+        ([480, 640], (480, 640)),
+        (640, (640, 640)),
+    ],
+)
+def test_a_size_has_many_spellings(text: object, size: tuple[int, int]) -> None:
+    assert ImageSizeType().convert(text, None, None) == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "640x0", "wide", "-1", "640x", "1 2 3", "6.4", "9999999", [1, 2, 3], True])
+def test_what_is_no_size_is_refused(text: object) -> None:
+    with pytest.raises(click.BadParameter, match="is not an input size: use 640, 480x640 or 480 640"):
+        ImageSizeType().convert(text, None, None)
+
+
+@pytest.mark.parametrize(("text", "device"), [("0", "cuda:0"), ("12", "cuda:12"), ("cuda:1", "cuda:1"), ("mps", "mps")])
+def test_a_number_is_a_cuda_device(text: str, device: str) -> None:
+    assert DeviceType().convert(text, None, None) == device
+
+
+@pytest.mark.parametrize("text", ["0,1", "1,0,2", "cuda:1,cuda:0"])
+def test_several_devices_are_not_supported_yet(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"several devices are not supported yet: use one, such as cuda:\d"):
+        DeviceType().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("detect --threshold", "option '--threshold' requires an argument"),
+        ("detect -m --classes x", "option '-m' requires a value, and '--classes' follows"),
+        ("detect a.jpg -o --resume", "option '-o' requires a value, and '--resume' follows"),
+        ("models info --revision", "option '--revision' requires an argument"),
+        ("train shapes:0:20", "unexpected argument 'shapes:0:20'; use --data shapes:0:20"),
+        ("train --data d x", "unexpected argument 'x'"),
+        (
+            "train --data d --resume runs/a/last",
+            "unexpected argument 'runs/a/last'; --resume takes no value, and --output names the run: -o runs/a --resume",
+        ),
+        ("version now", "unexpected argument 'now'"),
+        ("detect a.jpg --device 0,1", "invalid value for '-d' / '--device': several devices are not supported yet"),
+    ],
+)
+def test_a_slip_points_to_the_help_of_its_command(detcli: Callable[..., Run], words: str, told: str) -> None:
+    run = detcli(*words.split())
+    assert (run.code, run.out) == (2, "")
+    first, hint = run.err.splitlines()
+    assert first.startswith(f"detcli: {told}")
+    command = " ".join(word for word in words.split()[:2] if word in ("detect", "train", "version", "models", "info"))
+    assert hint == f"'detcli {command} --help' lists all options"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--classes", "person", "dog"], "'dog' is neither a file nor a folder: classes are separated by commas"),
+        (["a.jpg", "--classes", "person", "dog", "cat", "-t", "0.3"], "--classes person,dog,cat"),
+        (["--classes", "traffic light", "stop sign"], "--classes 'traffic light,stop sign'"),
+        (["--classes", "3", "7"], "--classes 3,7"),
+    ],
+)
+def test_classes_with_spaces_between_them_are_refused(words: list[str], told: str) -> None:
+    with pytest.raises(click.UsageError) as caught:
+        prepared(*words)
+    assert told in caught.value.message
+
+
+@pytest.mark.parametrize("word", ["a.jpg", "in/", "photos", "*.jpg", "https://example.org/a", "cam/0", "-"])
+def test_an_input_after_the_classes_stays_an_input(tmp_path: Path, word: str) -> None:
+    (tmp_path / "photos").mkdir()
+    assert prepared("--classes", "person", word) == ["--classes", "person", word]

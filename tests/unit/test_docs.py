@@ -20,6 +20,7 @@ def name_of(page: Path) -> str:
     return page.relative_to(PROJECT).as_posix()
 
 
+MAX_README_BYTES = 8192  # it is read on a package index, too
 EXIT_CODE_TABLE = "| code | meaning |\n"
 MODEL_TABLE = "| name | trained on | AP | parameters | GFLOPs | Hub repository |\n"
 
@@ -53,6 +54,19 @@ def test_models_of_a_page_are_in_the_catalog(page: Path) -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_to_the_repository_lead_to_a_file_of_it(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"github(?:usercontent)?\.com/detcli/detcli/(?:(?:blob|raw|tree)/)?main/([^)#\s]+)", text):
+        assert (PROJECT / target).exists(), target
+
+
+def test_the_readme_is_short_and_has_absolute_links_only() -> None:
+    text = (PROJECT / "README.md").read_bytes()
+    assert len(text) <= MAX_README_BYTES
+    assert [link for link in re.findall(rb"\]\(([^)]+)\)", text) if not link.startswith(b"https://")] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -21,7 +21,20 @@ DENIED = re.compile(
 )
 # Names of other projects, class names of data sets, and a random seed that must not change.
 ALLOWED = ("PictureType", "Picture/Frame", "_COLOR_SEED")
-TEXTS = ["README.md", "CHANGELOG.md", "pyproject.toml", "docs", "man", "completions", "detcli", "tests", "benchmarks"]
+TEXTS = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    ".github",
+    "pyproject.toml",
+    "docs",
+    "man",
+    "completions",
+    "detcli",
+    "tests",
+    "benchmarks",
+]
 
 
 def files(*names: str, suffixes: tuple[str, ...] = ()) -> Iterator[Path]:
@@ -46,7 +59,7 @@ def words_of(name: str) -> str:
 @pytest.mark.parametrize("name", TEXTS)
 def test_no_text_has_a_word_of_the_deny_list(name: str) -> None:
     found = []
-    for path in files(name, suffixes=(".py", ".md", ".toml", ".1", ".bash", ".fish", "")):
+    for path in files(name, suffixes=(".py", ".md", ".toml", ".yml", ".1", ".bash", ".fish", "")):
         text = path.read_text(encoding="utf-8")
         if path.name == "CHANGELOG.md":
             text = re.sub(r"`[^`]*`", "", text)  # it quotes old names

@@ -1,0 +1,66 @@
+"""The files that a hosting site reads: citation, issue forms, workflows, change log."""
+
+import datetime
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from detcli.version import __version__
+
+PROJECT = Path(__file__).parents[2]
+YAML_FILES = [PROJECT / "CITATION.cff", *sorted((PROJECT / ".github").rglob("*.yml"))]
+FORMS = [path for path in YAML_FILES if path.parent.name == "ISSUE_TEMPLATE" and path.stem != "config"]
+CHANGELOG = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PROJECT).as_posix()
+
+
+@pytest.mark.parametrize("path", YAML_FILES, ids=name_of)
+def test_every_yaml_file_is_a_mapping(path: Path) -> None:
+    assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
+
+
+def test_the_citation_is_valid_and_names_three_papers() -> None:
+    citation = yaml.safe_load((PROJECT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["type"] == "software"
+    assert citation["version"] == __version__
+    assert citation["authors"] == [{"name": "detcli contributors"}]
+    assert {"message", "title", "license", "repository-code"} <= citation.keys()
+    papers = citation["references"]
+    assert all({"type", "title", "authors", "year", "url"} <= paper.keys() for paper in papers)
+    assert [paper["identifiers"] for paper in papers] == [
+        [{"type": "other", "value": f"arXiv:{number}"}] for number in ("2410.13842", "2005.12872", "2010.04159")
+    ]
+
+
+@pytest.mark.parametrize("path", FORMS, ids=name_of)
+def test_every_issue_form_asks_for_the_output_of_doctor(path: Path) -> None:
+    form = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert {"name", "description", "body"} <= form.keys()
+    assert [field["attributes"]["label"] for field in form["body"] if field["id"] == "doctor"] == [
+        "Output of `detcli doctor`"
+    ]
+    identifiers = [field["id"] for field in form["body"]]
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_versions_in_the_changelog_are_dated_and_newest_first() -> None:
+    headings = re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    versions = [re.fullmatch(r"\[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)", heading) for heading in headings[1:]]
+    assert all(versions), headings
+    dates = [datetime.date.fromisoformat(version[2]) for version in versions if version]
+    assert dates == sorted(dates, reverse=True)
+
+
+def test_sections_of_the_changelog_are_those_of_keep_a_changelog() -> None:
+    kinds = set(re.findall(r"^### (.+)$", CHANGELOG, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    for version in CHANGELOG.split("\n## ")[1:]:
+        sections = re.findall(r"^### (.+)$", version, re.MULTILINE)
+        assert len(sections) == len(set(sections)), version.splitlines()[0]

@@ -1,9 +1,9 @@
 """`detcli demo`: an offline run on synthetic images with the bundled model."""
 
-import io
+import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 
 MODEL = "shapes"
 FOLDER = Path("detcli-demo")
-SIZE_HW = (480, 640)
-_SEED = 102  # not the seed of the training set
-# Together they contain every class. In the first four, each shape is detected exactly once; the others have mistakes.
-_INDICES = (381, 104, 243, 121, 4, 5)
+BUNDLED_IMAGES = Path(__file__).parent / "demo_images"  # written by benchmarks/synthetic/demo_images.py
+GROUND_TRUTH = "ground_truth.json"
 
 
 @click.command(
@@ -39,9 +37,8 @@ _INDICES = (381, 104, 243, 121, 4, 5)
 def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> int:
     """Run an offline demo on synthetic images.
 
-    Needs no network and no download: the images are rendered by the command, and the model 'shapes' is bundled with
-    detcli. The folder then contains the images with their ground truth, the annotated images, and the detections as COCO
-    and as CSV.
+    Needs no network and no download: the images and the model 'shapes' are bundled with detcli. The folder then
+    contains the images with their ground truth, the annotated images, and the detections as COCO and as CSV.
     """
     if not _is_wanted(console, output, "overwrite" if yes else if_exists):
         return 0
@@ -55,7 +52,7 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
     compute = ComputeSettings(device="cpu")
     tune_process(compute)
     detector = load_model(ModelSettings(model=MODEL, offline=True), DetectionSettings(), compute)  # may be missing
-    images = draw_images(output / "images")
+    images = copy_images(output / "images")
     with ImageRunView(console) as view:
         stdout = TerminalOutput(console, default_format="table")
         stats = run(_request(detector, images, output), observer=view, stop=view.stop, stdout=stdout)
@@ -65,31 +62,14 @@ def demo(console: Console, *, output: Path, if_exists: IfExists, yes: bool) -> i
     return stats.exit_code
 
 
-def draw_images(folder: Path) -> list[Path]:
-    """Write synthetic images and their ground truth as COCO annotations. Raises OutputError.
+def copy_images(folder: Path) -> list[Path]:
+    """Write the bundled images and their ground truth, which is COCO annotations. Raises OutputError.
 
     Returns the paths of the images, in the order of their image ids from 1.
     """
-    import json
-
-    from PIL import Image
-
-    from detcli.datasets.shapes import CLASSES, draw
-    from detcli.io.coco.coco_writer import coco_categories, coco_image, ground_truth_annotations
-    from detcli.structures.class_labels import ClassLabels
-
-    labels = ClassLabels.from_names(CLASSES)
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for number, index in enumerate(_INDICES, 1):
-        pixels, ground_truth = draw(_SEED, index, size_hw=SIZE_HW)
-        encoded = io.BytesIO()
-        Image.fromarray(pixels).save(encoded, "PNG")
-        write_atomically(folder / f"{number}.png", encoded.getvalue())
-        images.append(coco_image(number, f"{number}.png", size_hw=SIZE_HW))
-        annotations += ground_truth_annotations(ground_truth, labels, image_id=number, first_id=len(annotations) + 1)
-    document = {"images": images, "annotations": annotations, "categories": coco_categories(labels)}
-    write_atomically(folder / "ground_truth.json", json.dumps(document).encode())
+    for bundled in sorted(BUNDLED_IMAGES.iterdir()):
+        write_atomically(folder / bundled.name, bundled.read_bytes())
+    images = json.loads((BUNDLED_IMAGES / GROUND_TRUTH).read_bytes())["images"]
     return [folder / image["file_name"] for image in images]
 
 
@@ -122,9 +102,7 @@ def _request(detector: "Detector", images: list[Path], output: Path) -> "ImageRe
 
 def _next(output: Path) -> list[str]:
     """What to try next, one command per line."""
-    results, ground_truth = (
-        shlex.quote(str(output / name)) for name in ("detections.json", "images/ground_truth.json")
-    )
+    results, ground_truth = (shlex.quote(str(output / name)) for name in ("detections.json", f"images/{GROUND_TRUTH}"))
     return [
         f"evaluate the results:  detcli eval {results} --gt {ground_truth}",
         "use your own images:   detcli detect photos/ --save-images annotated/",

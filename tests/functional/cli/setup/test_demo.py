@@ -53,7 +53,7 @@ def test_images_boxes_and_table_come_out(demo: Detcli, tmp_path: Path) -> None:
     run = demo()
     assert run.code == 0, run.err
     assert sorted(path.name for path in Path().iterdir()) == ["detcli-demo"]
-    names = [f"{number}.png" for number in range(1, 7)]
+    names = [f"{number}.jpg" for number in range(1, 7)]
     here = Path("detcli-demo")
     assert sorted(path.name for path in (here / "annotated").iterdir()) == names
     for name in names:
@@ -117,7 +117,7 @@ def test_ground_truth_belongs_to_the_images_by_id(demo: Detcli) -> None:
 def test_what_is_there_is_kept_unless_told(demo: Detcli) -> None:
     assert demo().code == 0
     (Path("detcli-demo") / "mine.txt").write_text("mine")
-    shutil.copy("detcli-demo/images/1.png", "detcli-demo/images/0.png")
+    shutil.copy("detcli-demo/images/1.jpg", "detcli-demo/images/0.jpg")
     again = demo()
     assert (again.code, again.out) == (8, "")
     assert again.err == "detcli: 'detcli-demo' already exists: use -y to overwrite it, or -o DIR for another folder\n"

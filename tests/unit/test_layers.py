@@ -146,3 +146,10 @@ def test_every_class_has_its_own_name() -> None:
             if isinstance(node, ast.ClassDef):
                 assert node.name not in owners, f"{module} and {owners[node.name]} have a class {node.name}"
                 owners[node.name] = module
+
+
+@pytest.mark.parametrize("page", ["docs/explanation/architecture.md", "docs/images/architecture.svg"])
+def test_the_architecture_page_and_its_diagram_name_every_package(page: str) -> None:
+    text = (PACKAGE.parent / page).read_text(encoding="utf-8")
+    packages = [path.parent.name for path in PACKAGE.glob("*/__init__.py")]
+    assert [name for name in packages if f"{name}/" not in text] == []

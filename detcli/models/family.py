@@ -23,7 +23,7 @@ class Criterion(Protocol):
     """The losses of training."""
 
     def __call__(self, outputs: Outputs, targets: Sequence[Targets]) -> dict[str, Tensor]:
-        """Compute the losses of the outputs of `network(pixels, targets=targets)` in training mode.
+        """Compute the losses of the outputs of `network(pixels, targets=targets)`.
 
         returns every loss by its name, a scalar already multiplied by its weight; training minimizes their sum.
         Losses are divided by counts that are means over all processes.
@@ -169,7 +169,8 @@ class Family(Protocol):
         """Build the network in training form, with random weights, on the current default device.
 
         `network(pixels [B, 3, H, W])` gives Outputs. Families that take images of many sizes also accept a Batch's
-        mask, `network(pixels, mask)`. In training mode, `targets=targets` gives outputs whose details the criterion reads.
+        mask, `network(pixels, mask)`. `targets=targets` gives outputs whose details the criterion reads: in training mode,
+        and in evaluation mode for the loss of validation.
         """
 
     @abstractmethod

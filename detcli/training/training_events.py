@@ -66,6 +66,14 @@ class ValidationStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidationLossStarted:
+    """The losses of the average are computed next, on so many images of this process."""
+
+    epoch: int
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class Validated:
     """One more image was processed in the validation."""
 
@@ -84,11 +92,12 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class EpochEnded:
-    """An epoch is finished: the mean of its losses by name, and the metrics if it was evaluated."""
+    """An epoch is finished: the mean of its losses by name, and the metrics and validation losses if it was evaluated."""
 
     epoch: int
     losses: Mapping[str, float]
     metrics: Mapping[str, float | None] | None
+    val_losses: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,7 @@ Event = (
     TrainingStarted
     | TrainingStep
     | ValidationStarted
+    | ValidationLossStarted
     | Validated
     | Evaluated
     | EpochEnded

@@ -4,6 +4,7 @@ The result depends on the job alone: a run that is killed and resumed ends in th
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 import torch
@@ -33,7 +34,8 @@ from detcli.training.training_events import (
 )
 from detcli.training.training_job import TrainingJob, TrainingResult
 from detcli.training.training_setup import make_train_step
-from detcli.training.validation import ValidationResult, validate
+from detcli.training.validation import ValidationResult, validate, validation_losses
+from detcli.training.validation_loss import ValidationLoss
 
 __all__ = ["TrainingJob", "TrainingResult", "train"]
 
@@ -87,6 +89,9 @@ class _Run:
             job, folder, self.train_step, self.exporter, processes=processes, device=device, notify=notify
         )
         self.progress = self.checkpointer.progress
+        self.validation_loss = (
+            None if job.val is None else ValidationLoss(job, job.val, self.exporter.preprocessing, device)
+        )
         self.speed = TrainingSpeed()
 
     def run(self) -> TrainingResult:
@@ -203,14 +208,17 @@ class _Run:
             if validation_result is None:
                 return self.stop.signal or "SIGINT"
         losses = progress.means()
-        checkpointer.write_epoch(validation_result.metrics if validation_result is not None else None)
+        checkpointer.write_epoch(validation_result)
         if validation_result is not None:
             is_best = progress.best is None or validation_result.ap >= progress.best  # of equals the later one
             if is_best:
                 checkpointer.keep_best(validation_result.ap)
             self.notify(Evaluated(epoch, validation_result.metrics, is_best))
         self._restart_if_due(epoch, validation_result.ap if validation_result is not None else None)
-        self.notify(EpochEnded(epoch, losses, validation_result.metrics if validation_result is not None else None))
+        if validation_result is None:
+            self.notify(EpochEnded(epoch, losses, None))
+        else:
+            self.notify(EpochEnded(epoch, losses, validation_result.metrics, validation_result.losses))
         progress.next_epoch()
         checkpointer.save(weights=False)
         self.speed.restart()
@@ -221,8 +229,10 @@ class _Run:
 
     def _validate(self, epoch: int) -> ValidationResult | None:
         assert self.job.val is not None  # noqa: S101 - checked by the caller
+        assert self.validation_loss is not None  # noqa: S101 - it belongs to the data
+        state = self.train_step.average.state()
         validation_result = validate(
-            self.exporter.detector(self.train_step.average.state(), self.checkpointer.folder.last),
+            self.exporter.detector(state, self.checkpointer.folder.last),
             self.job.val,
             epoch=epoch,
             processes=self.processes,
@@ -231,10 +241,25 @@ class _Run:
             notify=self.notify,
             iou_type=self.exporter.iou_type,
         )
-        if validation_result is not None and self.progress.metrics is None:
+        if validation_result is None:
+            return None
+        losses = validation_losses(
+            self.validation_loss,
+            state,
+            len(self.job.val),
+            epoch=epoch,
+            batch=len(self.sampler.positions(0, 0)),
+            processes=self.processes,
+            workers=self.workers,
+            stop=self.stop,
+            notify=self.notify,
+        )
+        if losses is None:
+            return None
+        if self.progress.metrics is None:
             for sentence in validation_result.notes:
                 self.notify(TrainingNote(sentence))
-        return validation_result
+        return replace(validation_result, losses=losses)
 
     def _restart_if_due(self, epoch: int, ap: float | None) -> None:
         """Restart from the best state when augmentation stops, and whenever the AP falls after that.

@@ -1,7 +1,9 @@
 """Evaluates a detector during training: each process takes its share of the images, the first one computes metrics."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from torch import Tensor
 
 from detcli.datasets.dataset import Dataset
 from detcli.errors import DataError, DivergedError
@@ -11,15 +13,17 @@ from detcli.inference.detector import Detector
 from detcli.structures.frame import FailedFrame
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.optimization.distributed import Processes
-from detcli.training.training_events import Event, Validated, ValidationStarted
+from detcli.training.training_events import Event, Validated, ValidationLossStarted, ValidationStarted
+from detcli.training.validation_loss import ValidationLoss, mean_losses
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """COCO metrics by name, and notes for the user."""
+    """COCO metrics by name, notes for the user, and losses by name, as in training."""
 
     metrics: Mapping[str, float | None]
     notes: tuple[str, ...]
+    losses: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ap(self) -> float:
@@ -44,7 +48,7 @@ def validate(
 
     Raises DataError if no image can be read, and DivergedError if the network's outputs are not finite.
     """
-    share = range(len(data) * processes.rank // processes.size, len(data) * (processes.rank + 1) // processes.size)
+    share = share_of(len(data), processes)
     notify(ValidationStarted(epoch, len(share)))
     alone = processes.size == 1
     predictions = predict_dataset(
@@ -74,6 +78,46 @@ def validate(
             f"{count} of the {len(data)} validation images cannot be read: their ground truth counts as false negatives",
         )
     return ValidationResult(processes.from_first(metrics), notes)
+
+
+def validation_losses(
+    loss: ValidationLoss,
+    state: Mapping[str, Tensor],
+    images: int,
+    *,
+    epoch: int,
+    batch: int,
+    processes: Processes,
+    workers: int,
+    stop: StopSignal,
+    notify: Callable[[Event], None],
+) -> dict[str, float] | None:
+    """The losses of the averaged weights on the validation images, in the first process; None if `stop` came first.
+
+    state  the average of the weights
+    batch  images of a pass through the network
+    """
+    share = share_of(images, processes)
+    notify(ValidationLossStarted(epoch, len(share)))
+    sums = loss.compute(
+        state,
+        share,
+        batch=batch,
+        workers=workers,
+        on_images=lambda count: _notify_each(notify, count),
+        stop=stop if processes.size == 1 else None,
+    )
+    return None if sums is None else mean_losses(processes.to_first(sums))
+
+
+def _notify_each(notify: Callable[[Event], None], count: int) -> None:
+    for _ in range(count):
+        notify(Validated())
+
+
+def share_of(images: int, processes: Processes) -> range:
+    """The images that this process evaluates."""
+    return range(images * processes.rank // processes.size, images * (processes.rank + 1) // processes.size)
 
 
 def _check_finite(failed: Sequence[FailedFrame], epoch: int) -> None:

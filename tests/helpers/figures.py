@@ -14,7 +14,22 @@ def drawn_texts(figure: Any) -> list[Text]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about letters that matplotlib's font does not have
         FigureCanvasAgg(figure).draw()
-    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    hidden = {id(label) for axes in figure.axes for label in _ticks_outside(axes)}
+    return [
+        text
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and id(text) not in hidden
+    ]
+
+
+def _ticks_outside(axes: Any) -> Iterator[Text]:
+    """Labels of ticks beyond the limits of an axis, which are not drawn."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+            if not low <= tick.get_loc() <= high:
+                yield tick.label1
+                yield tick.label2
 
 
 def layout_problems(figure: Any) -> list[str]:

@@ -17,6 +17,7 @@ from detcli.training.training_events import (
     TrainingStarted,
     TrainingStep,
     Validated,
+    ValidationLossStarted,
     ValidationStarted,
 )
 
@@ -30,6 +31,7 @@ class TrainView:
         self._step: TrainingStep | None = None
         self._since = time.monotonic()
         self._validation: RateEstimator | None = None
+        self._validating = "evaluating"
         self._best: Evaluated | None = None
         self._line = ProgressLine(console, self.progress_text, self._plain)
 
@@ -47,8 +49,9 @@ class TrainView:
                 self._started(event)
             case TrainingStep():
                 self._step, self._validation = event, None
-            case ValidationStarted():
+            case ValidationStarted() | ValidationLossStarted():
                 self._validation = RateEstimator(0, event.images)
+                self._validating = "evaluating" if isinstance(event, ValidationStarted) else "validation loss"
             case Validated():
                 if self._validation is not None:
                     self._validation.advance(1)
@@ -89,6 +92,7 @@ class TrainView:
     def _epoch_ended(self, event: EpochEnded) -> None:
         of = f" of {self._start.epochs}" if self._start is not None else ""
         parts = [f"loss {sum(event.losses.values()):.4g}"]
+        parts += [f"validation loss {sum(event.val_losses.values()):.4g}"] if event.val_losses else []
         figures: dict[str, object] = {}
         best = self._best is not None and self._best.epoch == event.epoch
         if event.metrics is not None:
@@ -96,6 +100,7 @@ class TrainView:
             figures = {name: value for name, value in shown if value is not None}
             parts += [f"{name} {value:.3f}" for name, value in figures.items()]
             parts += ["the best so far"] if best else []
+            figures["val_loss"] = sum(event.val_losses.values()) if event.val_losses else None
         self._console.say(
             f"epoch {event.epoch + 1}{of}: {', '.join(parts)}",
             epoch=event.epoch,
@@ -108,7 +113,7 @@ class TrainView:
         """The progress line as it is now."""
         start, step, validation = self._start, self._step, self._validation
         if validation is not None:
-            counts = f"evaluating {number(validation.done)}/{number(validation.total or 0)} images"
+            counts = f"{self._validating} {number(validation.done)}/{number(validation.total or 0)} images"
             return ProgressText(counts, validation.fraction, f"{validation.rate:.1f}/s", validation.time_left)
         if start is None:
             return ProgressText("preparing", None, "", None)
@@ -124,7 +129,7 @@ class TrainView:
     def _plain(self) -> tuple[str, dict[str, object]]:
         start, step, validation = self._start, self._step, self._validation
         if validation is not None:
-            sentence = f"evaluating: {number(validation.done)} of {counted(validation.total or 0, 'image')}"
+            sentence = f"{self._validating}: {number(validation.done)} of {counted(validation.total or 0, 'image')}"
             return sentence, {"evaluated": validation.done, "total": validation.total}
         if start is None or step is None:
             return "preparing", {}

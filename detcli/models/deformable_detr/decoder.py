@@ -65,8 +65,9 @@ class DeformableDecoder(nn.Module):
         *,
         padding: Tensor | None = None,
         details: bool = False,
+        every_layer: bool = False,
     ) -> DeformableDecoderOutput:
-        """Predict boxes. In evaluation only the last layer predicts, unless details are requested.
+        """Predict boxes. In evaluation only the last layer predicts, unless details or every layer are requested.
 
         tokens   [B, S, D] of maps of these shapes
         ratios   [B, L, 2] fraction of each map's width and height that is image; None: all
@@ -76,7 +77,7 @@ class DeformableDecoder(nn.Module):
         cells: ReferenceCells | None = None
         output = DeformableDecoderOutput()
         for index, layer in enumerate(cast("list[DeformableDecoderLayer]", [*self.layers])):
-            predicts = self.training or details or index + 1 == len(self.layers)
+            predicts = self.training or details or every_layer or index + 1 == len(self.layers)
             if cells is None or self.refine:
                 cells = ReferenceCells.from_references(_on_levels(references, ratios, len(shapes_hw)), shapes_hw)
             states, weights, cross = layer(states, positions, cells, tokens, shapes_hw, padding, details=details)

@@ -109,13 +109,14 @@ class DeformableDetr(nn.Module):
         pixels   float [B, 3, H, W] RGB, normalized as in training
         mask     bool [B, H, W], True where a pixel is image; None: all are
         details  also return intermediate results, as DeformableDetrDetails; slower
-        targets  in training mode, one per image: the details are those that the criterion needs, as SetTrainingDetails
+        targets  one per image: the details are those that the criterion needs, as SetTrainingDetails; also in evaluation
+                 mode, for the loss of validation
 
-        Raises ValueError for pixels or a mask of another shape, and for targets in evaluation or not one per image.
+        Raises ValueError for pixels or a mask of another shape, and for targets that are not one per image.
         """
         check_pixels(pixels)
         check_mask(mask, pixels)
-        check_targets(targets, pixels, training=self.training)
+        check_targets(targets, pixels)
         image_tokens = self.image_tokens(pixels, mask)
         encoded = self.encoder(
             image_tokens.tokens,
@@ -133,6 +134,7 @@ class DeformableDetr(nn.Module):
             image_tokens.shapes_hw,
             padding=image_tokens.padding,
             details=details,
+            every_layer=targets is not None,
         )
         record: object | None = None
         if targets is not None:

@@ -77,13 +77,14 @@ class Detr(nn.Module):
         pixels   float [B, 3, H, W] RGB, normalized with ImageNet's mean and std; zeros in the padding
         mask     bool [B, H, W], True where a pixel is image (the upper left one always is); None: all are
         details  also return intermediate results, as DetrDetails; needs more time and memory
-        targets  in training mode, one per image: the details are those that the criterion needs, as SetTrainingDetails
+        targets  one per image: the details are those that the criterion needs, as SetTrainingDetails; also in evaluation
+                 mode, for the loss of validation
 
-        Raises ValueError for pixels or a mask of another shape, and for targets in evaluation or not one per image.
+        Raises ValueError for pixels or a mask of another shape, and for targets that are not one per image.
         """
         check_pixels(pixels)
         check_mask(mask, pixels)
-        check_targets(targets, pixels, training=self.training)
+        check_targets(targets, pixels)
         maps = self.backbone(pixels)
         projected = self.input_projection(maps[-1])  # [B, D, H', W']
         size_hw = (projected.shape[-2], projected.shape[-1])

@@ -84,6 +84,7 @@ class DFineDecoder(nn.Module):
         *,
         mask: Tensor | None = None,
         details: bool = False,
+        every_layer: bool = False,
     ) -> DFineDecoderOutput:
         """Predict boxes by refinement.
 
@@ -91,12 +92,14 @@ class DFineDecoder(nn.Module):
         references  [B, Q, 4] logits of the first reference boxes, float32 at least; all boxes have this dtype
         tokens      [B, S, D] of maps of these shapes, finest first
         mask        bool [Q, Q], True where the query of the row attends to that of the column; None: all to all
+        every_layer  all layers run and predict, as in training mode, for the losses
         """
+        every_layer = every_layer or self.training
         boxes = references.sigmoid()
         values = split_values(tokens.to(boxes.dtype), shapes_hw, self.heads)
         output = DFineDecoderOutput()
         corners: Tensor | None = None
-        last = len(self.layers) - 1 if self.training else self.eval_idx
+        last = len(self.layers) - 1 if every_layer else self.eval_idx
         for index, layer in enumerate(cast("list[DFineDecoderLayer]", [*self.layers[: last + 1]])):
             positions = _interpolated(self.position_head(boxes.to(queries.dtype)).clamp(-10, 10), layer.width)
             if queries.shape[-1] != layer.width:
@@ -116,7 +119,7 @@ class DFineDecoder(nn.Module):
                 corners = self.corner_heads[index](queries + previous) + corners
             refined = self.bins(corners, output.initial_boxes[0].detach())
             boxes = refined.detach()
-            if self.training or index == last:
+            if every_layer or index == last:
                 logits = self.class_heads[index](queries)
                 if index == 0:
                     output.logits.append(logits)

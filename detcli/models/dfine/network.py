@@ -127,13 +127,13 @@ class DFine(nn.Module):
 
         pixels   float [B, 3, H, W] RGB from 0 to 1; H and W multiples of the stride of the coarsest map: 32
         details  also return intermediate results, as DFineDetails; slightly slower
-        targets  in training mode, one per image: denoising queries are made from them, and the details are those that the
-                 criterion needs, as DFineTrainingDetails
+        targets  one per image, in training form: denoising queries are made from them, and the details are those that the
+                 criterion needs, as DFineTrainingDetails; also in evaluation mode, for the loss of validation
 
-        Raises ValueError for pixels of another shape, and for targets in evaluation or not one per image.
+        Raises ValueError for pixels of another shape, and for targets that are not one per image.
         """
         check_pixels(pixels, divisor_hw=self.divisor_hw)
-        check_targets(targets, pixels, training=self.training)
+        check_targets(targets, pixels)
         encoded = self.encoder(self.backbone(pixels), details=details)
         maps = self.level_projections(encoded.maps)
         shapes = tuple((x.shape[-2], x.shape[-1]) for x in maps)
@@ -165,7 +165,7 @@ class DFine(nn.Module):
                 mask = denoising.layout.mask(queries.shape[1], queries.device)
                 queries = torch.cat((self.denoising_labels(denoising.class_ids).to(queries.dtype), queries), dim=1)
                 references = torch.cat((denoising.references, references), dim=1)
-        decoded = self.decoder(queries, references, tokens, shapes, mask=mask)
+        decoded = self.decoder(queries, references, tokens, shapes, mask=mask, every_layer=True)
         split = denoising.layout.queries if denoising is not None else 0
         predictions = _predictions(decoded, slice(split, None))
         record = DFineTrainingDetails(

@@ -21,8 +21,7 @@ def check_mask(mask: Tensor | None, pixels: Tensor) -> None:
         raise ValueError(f"`mask` has shape {list(mask.shape)}; it must fit `pixels` of shape {list(pixels.shape)}")
 
 
-def check_targets(targets: Sequence[Targets] | None, pixels: Tensor, *, training: bool) -> None:
-    """Raise ValueError for targets in evaluation mode, or not one for each image."""
-    if targets is not None and (not training or len(targets) != len(pixels)):
-        mode = "training" if training else "evaluation"
-        raise ValueError(f"{len(targets)} targets for {len(pixels)} images in {mode} mode; training takes one each")
+def check_targets(targets: Sequence[Targets] | None, pixels: Tensor) -> None:
+    """Raise ValueError for targets that are not one for each image."""
+    if targets is not None and len(targets) != len(pixels):
+        raise ValueError(f"{len(targets)} targets for {len(pixels)} images; there must be one for each")

@@ -78,7 +78,7 @@ class LayerwiseCriterion:
         """
         details = outputs.details
         if not isinstance(details, SetTrainingDetails):
-            raise TypeError("the outputs have no training details: call the network with `targets`, in training mode")
+            raise TypeError("the outputs have no training details: call the network with `targets`")
         with torch.autocast(outputs.logits.device.type, enabled=False):
             return dict(self._losses(details, targets))
 

@@ -1,6 +1,8 @@
 """The ground-truth boxes of a batch, and counts over all processes, for all criteria."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -78,4 +80,19 @@ def largest_everywhere(count: int, device: torch.device) -> int:
 
 def processes() -> int:
     """Number of processes that train together."""
+    if _ALONE.get():
+        return 1
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+@contextmanager
+def counting_alone() -> Iterator[None]:
+    """Count this process's images only, for losses of which not every process computes the same number."""
+    token = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
+
+
+_ALONE: ContextVar[bool] = ContextVar("alone", default=False)

@@ -16,7 +16,7 @@ from detcli.inference.preprocess import Preprocessor
 from detcli.structures.frame import Frame
 from detcli.structures.network_io import Targets
 from detcli.structures.seeding import derive_seed
-from detcli.training.data.sampler import Sampler
+from detcli.training.data.sampler import ImageOrder
 from detcli.training.data.samples import LoadFailure, TrainingSample, TrainingSamples
 from detcli.training.recipes.recipe import Recipe
 
@@ -66,7 +66,7 @@ class DataLoader:
     def __init__(
         self,
         data: Dataset,
-        sampler: Sampler,
+        sampler: ImageOrder,
         recipe: Recipe,
         *,
         preprocessor: Preprocessor,

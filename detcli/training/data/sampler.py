@@ -1,12 +1,31 @@
 """The order of the images, which depends only on the seed and the epoch."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from detcli.errors import UsageError
 from detcli.structures.seeding import derive_seed
 from detcli.training.recipes.recipe import Recipe
+
+
+class ImageOrder(Protocol):
+    """Which images the batches of an epoch have."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+
+    @property
+    def micro_batches(self) -> int:
+        """Number of micro-batches of a step."""
+
+    def order(self, epoch: int) -> list[int]:
+        """The image index at each position of an epoch."""
+
+    def positions(self, step: int, micro_batch: int) -> range:
+        """The positions of an epoch that a micro-batch of a step has."""
 
 
 @dataclass(frozen=True, slots=True)

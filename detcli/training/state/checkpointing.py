@@ -15,6 +15,7 @@ from detcli.training.state.run_folder import RunFolder
 from detcli.training.state.training_state import Snapshot, TrainingProgress, read_snapshot, require_same, write_snapshot
 from detcli.training.training_events import CheckpointSaved, Observer, TrainingNote
 from detcli.training.training_job import TrainingJob
+from detcli.training.validation import ValidationResult
 
 # Fields that decide when something is written, without an effect on the result.
 _IRRELEVANT_FIELDS = ("save_every_s",)
@@ -70,11 +71,13 @@ class Checkpointer:
         progress.recent_losses, progress.recent_steps = {}, 0
         self._add_line("steps", losses, {})
 
-    def write_epoch(self, metrics: Mapping[str, float | None] | None) -> None:
+    def write_epoch(self, validation_result: ValidationResult | None) -> None:
         """Write the epoch's line of metrics, and the average as a model."""
         more: dict[str, Any] = {"failed": len(self.progress.failed_indices)}
-        if metrics is not None:
-            self.progress.metrics = more["metrics"] = dict(metrics)
+        if validation_result is not None:
+            more["val_loss"] = sum(validation_result.losses.values())
+            more["val_losses"] = dict(validation_result.losses)
+            self.progress.metrics = more["metrics"] = dict(validation_result.metrics)
         self._add_line("epoch", self.progress.means(), more)
         if self._writes:
             self._exporter.write(self.folder.last, self._train_step.average.state())

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.training.curves import draw_curves
+from detcli.training.curve_plot import best_line, curves_figure, draw_curves
 from detcli.training.training_events import Event, TrainingNote
 from detcli.training.training_loop import train
+from tests.helpers.figures import drawn_texts, layout_problems
 from tests.helpers.training_jobs import job, quick_recipe
 
 
@@ -29,6 +30,44 @@ def test_whatever_there_is_is_drawn(tmp_path: Path, lines: list[dict[str, object
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
     draw_curves(tmp_path / "metrics.jsonl", tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def epochs(count: int, *, best: int) -> list[dict[str, object]]:
+    """A run of ten steps per epoch with its highest AP in one epoch."""
+    lines: list[dict[str, object]] = []
+    for epoch in range(count):
+        lines.append(line(10 * epoch + 5, "steps") | {"epoch": epoch})
+        ap = 0.5 - 0.01 * abs(epoch - best)
+        losses = {"loss_vfl": 3.0 / (epoch + 1), "loss_bbox": 0.2, "loss_vfl_aux_0": 1.0}
+        more = {"epoch": epoch, "losses": losses, "val_loss": 4.0, "val_losses": losses, "metrics": {"AP": ap}}
+        lines.append(line(10 * epoch + 10) | more)
+    return lines
+
+
+@pytest.mark.parametrize("count", [1, 3, 80])
+def test_the_best_epoch_is_marked_and_nothing_is_cut(count: int) -> None:
+    figure = curves_figure(epochs(count, best=count // 2))
+    assert layout_problems(figure) == []
+    texts = " | ".join(text.get_text() for text in drawn_texts(figure))
+    assert f"best, epoch {count // 2 + 1}\nAP 0.500" in texts
+    total, metrics, terms, rate = figure.axes
+    assert {axes.get_xlabel() for axes in figure.axes} == {"epoch"}
+    assert [each.get_label() for each in total.lines][:3] == ["training, some steps", "training, epochs", "validation"]
+    assert metrics.lines[-1].get_xdata()[0] == count // 2 + 1
+    assert "vfl, validation" in texts
+    assert "aux" not in texts
+    assert rate.get_ylabel() == "learning rate"
+    assert terms.get_yscale() == "log"
+
+
+def test_the_best_epoch_is_the_later_one_of_equals() -> None:
+    lines = [line(10, metrics={"AP": 0.3}), line(20, metrics={"AP": 0.3}), line(30, metrics={"AP": None}), line(40)]
+    assert best_line(lines) == lines[1]
+    assert best_line(lines[3:]) is None
+
+
+def test_before_the_first_epoch_the_axis_has_steps() -> None:
+    assert {axes.get_xlabel() for axes in curves_figure([line(5, "steps")]).axes} == {"step"}
 
 
 def test_without_a_line_there_is_no_image(tmp_path: Path) -> None:

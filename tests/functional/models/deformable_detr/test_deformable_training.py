@@ -127,11 +127,19 @@ def test_dropout_is_active_only_in_training() -> None:
         assert not torch.equal(network(pixels).logits, network(pixels).logits)
 
 
-@pytest.mark.parametrize(("training", "count"), [(True, 1), (False, 2)])
-def test_targets_must_be_one_per_image_and_for_training(training: bool, count: int) -> None:
+def test_targets_must_be_one_per_image() -> None:
     pixels, mask = batch()
-    with pytest.raises(ValueError, match=f"{count} targets for 2 images"):
-        training_network().train(training)(pixels, mask, targets=random_targets(*[1] * count))
+    with pytest.raises(ValueError, match="1 targets for 2 images"):
+        training_network()(pixels, mask, targets=random_targets(1))
+
+
+def test_targets_in_evaluation_mode_give_all_losses_of_training() -> None:
+    (pixels, mask), network, targets = batch(), training_network(), random_targets(1, 2)
+    criterion = FAMILY.criterion(tiny())
+    in_training = criterion(network(pixels, mask, targets=targets), targets)
+    first, second = (criterion(network.eval()(pixels, mask, targets=targets), targets) for _ in range(2))
+    assert first.keys() == in_training.keys()
+    assert first == second
 
 
 def groups(variant: str) -> tuple[ParameterGroup, ...]:

@@ -111,12 +111,17 @@ def test_dropout_is_active_only_in_training() -> None:
     assert not torch.equal(network(pixels).logits, network(pixels).logits)
 
 
-def test_targets_must_be_one_per_image_and_for_training() -> None:
-    network = training_network()
+def test_targets_must_be_one_per_image() -> None:
     with pytest.raises(ValueError, match="1 targets for 2 images"):
-        network(images(2, 64, 96), targets=random_targets(1))
-    with pytest.raises(ValueError, match="evaluation mode"):
-        network.eval()(images(1, 64, 96), targets=random_targets(1))
+        training_network()(images(2, 64, 96), targets=random_targets(1))
+
+
+def test_targets_in_evaluation_mode_give_the_same_losses_each_time() -> None:
+    network, targets = random_network(tiny(dropout=0.3)), random_targets(1, 2)
+    criterion = FAMILY.criterion(tiny())
+    first, second = (criterion(network(images(2, 64, 96).float(), targets=targets), targets) for _ in range(2))
+    assert first == second
+    assert {"loss_ce", "loss_bbox", "loss_giou", "loss_ce_aux_0"} <= set(first)
 
 
 def test_every_parameter_is_in_one_group_and_decays() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import multiprocessing
 
+from detcli.models.dfine.criterion import DFineCriterion
 from detcli.models.dfine.network import DFineDetails, DFineTrainingDetails
 from tests.helpers.dfine_samples import images
 from tests.helpers.dfine_steps import make_targets, step, training_network, whole_batch, work
@@ -59,12 +60,18 @@ def test_training_mode_without_targets_gives_details() -> None:
     assert network(pixels).details is None
 
 
-def test_targets_must_be_one_per_image_and_for_training() -> None:
-    network, pixels = training_network(), images(2, 64, 96)
-    with pytest.raises(ValueError, match="1 targets for 2 images in training mode"):
-        network(pixels, targets=make_targets(3))
-    with pytest.raises(ValueError, match="2 targets for 2 images in evaluation mode"):
-        network.eval()(pixels, targets=make_targets(3, 1))
+def test_targets_must_be_one_per_image() -> None:
+    with pytest.raises(ValueError, match="1 targets for 2 images"):
+        training_network()(images(2, 64, 96), targets=make_targets(3))
+
+
+def test_targets_in_evaluation_mode_give_all_losses_of_training() -> None:
+    network, pixels, targets = training_network(), images(2, 64, 96), make_targets(3, 1)
+    criterion = DFineCriterion()
+    in_training = criterion(network(pixels, targets=targets), targets)
+    first, second = (criterion(network.eval()(pixels, targets=targets), targets) for _ in range(2))
+    assert first.keys() == in_training.keys()
+    assert first == second
 
 
 @pytest.mark.parametrize("changes", [{}, {"learn_initial_query": True, "decoder_layers": 3, "eval_idx": 1}])

@@ -53,13 +53,13 @@ class TestRecipes:
 
     def test_the_format_is_written_and_read(self, followed: dict[str, Path]) -> None:
         rows = [row.split("\t") for row in lines_of(followed["formats.md"] / "out.tsv")]
-        assert {row[0] for row in rows} == {f"{number}.png" for number in range(1, 7)}
+        assert {row[0] for row in rows} == {f"{number}.jpg" for number in range(1, 7)}
         assert {len(row) for row in rows} == {7}
 
     def test_the_source_reads_its_images(self, followed: dict[str, Path]) -> None:
         records = [json.loads(line) for line in lines_of(followed["sources.md"] / "out.jsonl")]
         assert [record["file"] for record in records] == [
-            f"zip:photos.zip/images/{number}.png" for number in range(1, 7)
+            f"zip:photos.zip/images/{number}.jpg" for number in range(1, 7)
         ]
         assert all(record["detections"] for record in records)
 

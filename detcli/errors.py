@@ -157,7 +157,11 @@ class ModelError(DetcliError):
 
 
 class UnknownModelError(ModelError):
-    """No model has this name."""
+    """No model has this name; `model` is the name, where it is given."""
+
+    def __init__(self, message: str, *, model: str | None = None) -> None:
+        super().__init__(message)
+        self.model = model
 
 
 class NotCachedError(ModelError):

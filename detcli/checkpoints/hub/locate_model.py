@@ -104,11 +104,12 @@ def repository_of(model: str) -> str | None:
         or model.endswith((".safetensors", ".json", ".pth", ".pt", ".bin", ".ckpt"))
         or model[:1] in ("/", ".")
     ):
-        raise UnknownModelError(f"there is no model file or folder '{model}'")
+        raise UnknownModelError(f"there is no model file or folder '{model}'", model=model)
     if _REPOSITORY.fullmatch(model) and not re.search(r"\.\.|--", model):
         return model
     raise UnknownModelError(
-        f"there is no model '{model}'" + (suggestion(model) or "; a Hub repository is written owner/name")
+        f"there is no model '{model}'" + (suggestion(model) or "; a Hub repository is written owner/name"),
+        model=model,
     )
 
 

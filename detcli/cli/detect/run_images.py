@@ -1,8 +1,10 @@
 """A run over images on the screen: progress, failed images, and the summary at the end."""
 
-from detcli.cli.detect.run_view import RunView
+from detcli.cli.detect.run_view import RunView, note_folder_outputs
 from detcli.cli.detect.standard_output import TerminalOutput
+from detcli.cli.framework.arguments import shell_word
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.foreign.foreign_commands import VIDEO_SUFFIXES
 from detcli.cli.framework.progress import RunProgressBar
 from detcli.engine.observer import RunStart
 from detcli.engine.requests.run_request import ImageRequest
@@ -14,6 +16,7 @@ from detcli.structures.frame import FailedFrame, Frame
 def run_images(console: Console, request: ImageRequest, *, dry_run: bool) -> int:
     """Run the request, or show what would be done; returns the exit code. Raises DetcliError."""
     stdout = TerminalOutput(console)
+    note_folder_outputs(console, request.output)
     if dry_run:
         from detcli.cli.detect.dry_run import dry_run_images
 
@@ -36,6 +39,7 @@ class ImageRunView(RunView):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._progress: RunProgressBar | None = None
+        self._video: str | None = None
 
     def on_start(self, start: RunStart) -> None:
         """Show the progress."""
@@ -48,7 +52,10 @@ class ImageRunView(RunView):
         if self._progress is not None:
             self._progress.advance(failed=failed)
         if isinstance(detections, FailedFrame):
-            self.console.failure(frame.origin.file, detections.code, detections.message)
+            file = frame.origin.file
+            self.console.failure(file, detections.code, detections.message)
+            if detections.code == "not-an-image" and file.lower().endswith(VIDEO_SUFFIXES):
+                self._video = self._video or file
 
     def show_summary(self) -> None:
         """The last line of the run, where it has started."""
@@ -56,3 +63,5 @@ class ImageRunView(RunView):
             from detcli.cli.detect.summary import show_summary
 
             show_summary(self.console, self.start.stats, self.start.plan)
+            if self._video is not None:
+                self.console.say(f"videos are read by 'detcli video': detcli video {shell_word(self._video)}")

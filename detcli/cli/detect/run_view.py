@@ -1,5 +1,6 @@
 """What every run with a model shows on the screen: downloads, warnings, the model, signals, failed inputs."""
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,7 @@ from detcli.cli.framework.progress import DownloadProgressBar
 from detcli.cli.framework.signals import stopping
 from detcli.engine.observer import LoadedModel, Observer, RunStart
 from detcli.engine.process import tune_process
-from detcli.engine.requests.run_request import ComputeSettings
+from detcli.engine.requests.run_request import ComputeSettings, OutputSettings
 from detcli.structures.stop_signal import StopSignal
 
 
@@ -74,3 +75,15 @@ class RunView(Observer):
     def on_end(self) -> None:
         """Take the progress line off the screen, and restore signals."""
         self.stack.close()
+
+
+def note_folder_outputs(console: Console, output: OutputSettings) -> None:
+    """Say what an output without a suffix becomes: a folder of YOLO text files."""
+    for name in output.outputs:
+        if output.format is not None or Path(name).suffix or name.endswith(("/", "\\")) or name == "-":
+            continue
+        if not os.path.lexists(name):
+            console.say(
+                f"'{name}' has no suffix: it becomes a folder of YOLO text files; one file is '{name}.json' (COCO) "
+                f"or '{name}.jsonl'"
+            )

@@ -14,6 +14,12 @@ from detcli.cli.framework.foreign.foreign_answers import (
     single_dash_name,
 )
 
+# www.example.org/a.jpg, example.com/a.jpg, localhost:8000/a.jpg, 192.168.1.5:554/stream
+_ADDRESS = re.compile(
+    r"(?:www\.[\w.-]+|[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|io|co|dev|ai|app)|localhost|\d{1,3}(?:\.\d{1,3}){3})"
+    r"(?::(?P<port>\d{1,5}))?(?:/.*)?",
+    re.IGNORECASE | re.ASCII | re.DOTALL,
+)
 _SIDE = re.compile(r"\d{2,6}")  # one digit is a camera
 
 
@@ -43,6 +49,8 @@ def prepare_arguments(command: click.Command, ctx: click.Context, args: Sequence
     if message := explain_grammar(command, ctx, arguments):
         raise click.UsageError(message, ctx)
     _check_classes(words, ctx)
+    if any(isinstance(param, click.Argument) and param.name == "sources" for param in command.params):
+        _check_addresses(arguments, ctx)
     _check_places(command, ctx, words, arguments)
     return [text for word in words for text in word.words()]
 
@@ -113,6 +121,17 @@ def _check_places(command: click.Command, ctx: click.Context, words: Sequence[_W
     elif "--data" in known and "--data" not in {word.text for word in words}:
         message += f"; use --data {shell_word(first)}"
     raise click.UsageError(message, ctx)
+
+
+def _check_addresses(arguments: Sequence[str], ctx: click.Context) -> None:
+    """Raise a usage error for an address without its scheme, such as www.example.org/a.jpg."""
+    for word in arguments:
+        match = _ADDRESS.fullmatch(word)
+        if match and not os.path.lexists(word):
+            scheme = "rtsp" if match["port"] in ("554", "8554") else "http" if match["port"] else "https"
+            raise click.UsageError(
+                f"'{word}' is neither a file nor a folder; an address starts with its scheme: {scheme}://{word}", ctx
+            )
 
 
 def _is_plain_name(word: str) -> bool:

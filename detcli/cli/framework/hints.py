@@ -1,9 +1,10 @@
 """Hints after an error: which command or setting helps. Library messages name no commands."""
 
 import os
+import re
 from collections.abc import Iterator
 
-from detcli.errors import DetcliError, HubError, InputError, NotCachedError, UnknownModelError
+from detcli.errors import DetcliError, HubError, InputError, NotCachedError, SourceError, UnknownModelError
 
 _BY_COMMAND = {
     "detcli detect": "'detcli video' reads videos, cameras and streams",
@@ -16,11 +17,13 @@ _WITH_MODEL = ("detcli detect", "detcli segment", "detcli video", "detcli eval",
 def hints_for(error: DetcliError, command: str) -> tuple[str, ...]:
     """The lines after an error of a command such as "detcli detect": what helps; often none."""
     if isinstance(error, UnknownModelError) and command != "detcli models convert":
-        return ("'detcli models list' shows all models",)
+        return (f"{_other_family(error.model or '')}'detcli models list' shows all models",)
     if isinstance(error, HubError):
         return tuple(_without_hub(error, command))
     if isinstance(error, NotCachedError) and "detcli download" not in str(error):
         return tuple(_without_download(error.model, command))
+    if isinstance(error, SourceError) and error.code == "unsupported" and command in _BY_COMMAND:
+        return (_BY_COMMAND[command],)
     if type(error) is InputError and command in _BY_COMMAND:  # no image, no video: subclasses have other reasons
         return (_BY_COMMAND[command],)
     return ()
@@ -61,6 +64,13 @@ def _local_ways(model: str | None, command: str) -> Iterator[str]:
         yield "- -m FOLDER uses a folder with config.json and model.safetensors"
         if command != "detcli segment":
             yield "- -m shapes uses the bundled model: it works offline and knows ten synthetic shapes"
+
+
+def _other_family(model: str) -> str:
+    """A sentence for a model of a family that detcli does not have."""
+    if re.match(r"(?i)(.*[/\\])?(yolo|rt-?detr|rf-?detr|ssd|faster|mask_?rcnn|retinanet|deim|sam)", model):
+        return "detcli runs D-FINE, DETR and Deformable DETR and no other models; "
+    return ""
 
 
 def _name(repository: str | None) -> str | None:

@@ -9,6 +9,30 @@ import click
 
 from detcli.io.results.formats import FORMATS
 
+# Names of formats that are none here, and what was meant.
+_LINES = "'jsonl' is one JSON object per image and line"
+_NO_EXPORT = "models are not exported to other runtimes"
+_OTHER_FORMATS = {
+    "json": f"'coco' is one JSON document, and {_LINES}",
+    "ndjson": _LINES,
+    "txt": "'yolo' is a folder of text files, and 'csv' one text file",
+    "text": "'yolo' is a folder of text files, and 'csv' one text file",
+    "yolov5": "'yolo' is a folder of text files",
+    "yolov8": "'yolo' is a folder of text files",
+    "ultralytics": "'yolo' is a folder of text files",
+    "darknet": "'yolo' is a folder of text files",
+    "voc": "Pascal VOC is not supported; 'coco' is read by most programs",
+    "xml": "Pascal VOC is not supported; 'coco' is read by most programs",
+    "excel": "spreadsheets read 'csv'",
+    "xlsx": "spreadsheets read 'csv'",
+    "tsv": "spreadsheets read 'csv'",
+    "parquet": "pandas reads 'csv'",
+    "pandas": "pandas reads 'csv'",
+    **dict.fromkeys(("png", "jpg", "jpeg", "image"), "--save-images DIR writes annotated images"),
+    **dict.fromkeys(("mp4", "video"), "'detcli video --save-video FILE' writes annotated videos"),
+    **dict.fromkeys(("onnx", "engine", "tensorrt", "openvino", "torchscript", "coreml", "tflite"), _NO_EXPORT),
+}
+
 
 class ScoreType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """A number from 0 to 1; not NaN."""
@@ -127,4 +151,6 @@ class FormatType(click.Choice):  # type: ignore[type-arg]  # generic in newer cl
         """Check the name. Raises UsageError with the reason for a plug-in that cannot be loaded."""
         if value in FORMATS.plug_ins():
             FORMATS[value]
+        if value not in self.choices and (meant := _OTHER_FORMATS.get(str(value).lower().lstrip("."))):
+            self.fail(f"{value!r} is not one of {', '.join(map(repr, self.choices))}: {meant}", param, ctx)
         return super().convert(value, param, ctx)

@@ -9,6 +9,15 @@ from detcli.io.results.formats import Format, all_formats, readable_formats, suf
 from detcli.io.results.open_file import opened
 from detcli.io.results.recognize import HEAD_BYTES
 
+# Suffixes of outputs that are not results: what writes them, as arguments.
+_OTHER_OUTPUTS = {
+    (".txt",): "YOLO text files go to a folder: use '{stem}/', or set `format` to yolo",
+    (".jpg", ".jpeg", ".png", ".webp"): "annotated images go to a folder: set `save_images`",
+    (".mp4", ".mkv", ".mov", ".avi", ".webm"): "annotated videos: set `save_video`, of runs over videos",
+    (".xlsx", ".xls", ".tsv"): "spreadsheets read CSV: use '{stem}.csv'",
+    (".parquet", ".arrow", ".feather"): "pandas and other programs read CSV: use '{stem}.csv'",
+}
+
 
 def format_of_output(output: str | Path, *, masks: bool = False) -> str:
     """The name of the format for an output path.
@@ -27,10 +36,11 @@ def format_of_output(output: str | Path, *, masks: bool = False) -> str:
         if record.writer is not None and (record.is_folder if is_folder or not suffix else suffix in record.suffixes):
             return record.name
     names = writable_formats(boxes=not masks, masks=masks)
-    raise UsageError(
-        f"cannot tell the format of '{output}' from its suffix: use {suffixes_of(names)}, "
-        f"or set `format` to one of {', '.join(names)}"
-    )
+    advice = next((text for suffixes, text in _OTHER_OUTPUTS.items() if suffix in suffixes), None)
+    shown = f"cannot tell the format of '{output}' from its suffix"
+    if advice is not None:
+        raise UsageError(f"{shown}: {advice.format(stem=path.with_suffix(''))}; results are {suffixes_of(names)}")
+    raise UsageError(f"{shown}: use {suffixes_of(names)}, or set `format` to one of {', '.join(names)}")
 
 
 def format_of_results(path: Path) -> str:

@@ -86,6 +86,11 @@ def test_coco_panoptic_has_a_folder_next_to_its_file() -> None:
         (("a.jsonl", "./a.jsonl"), None, "two outputs would go to"),
         (("",), None, "one of `outputs` is empty"),
         (("a.xyz",), None, "cannot tell the format of 'a.xyz'"),
+        (("x/a.txt",), None, "use 'x/a/', or set `format` to yolo; results are .jsonl"),
+        (("a.PNG",), None, "annotated images go to a folder: set `save_images`; results are"),
+        (("a.mp4",), None, "set `save_video`"),
+        (("a.xlsx",), None, "use 'a.csv'"),
+        (("a.parquet",), None, "use 'a.csv'"),
     ],
 )
 def test_impossible_outputs_are_refused(outputs: tuple[str, ...], task: str | None, message: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from detcli.cli.detect.run_view import RunView
+from detcli.cli.detect.run_view import RunView, note_folder_outputs
 from detcli.cli.detect.standard_output import TerminalOutput
 from detcli.cli.detect.video.video_progress import VideoProgress, show_video_summary
 from detcli.cli.detect.video.video_report import describe, warn_of_empty
@@ -20,6 +20,7 @@ def run_videos(console: Console, request: VideoRequest, *, dry_run: bool) -> int
     """Run the request, or show what would be done; returns the exit code. Raises DetcliError."""
     tune_process_for_video()
     stdout = TerminalOutput(console)
+    note_folder_outputs(console, request.output)
     with VideoRunView(console, request) as view:
         if dry_run:
             from detcli.cli.detect.dry_run import dry_run_videos

@@ -49,14 +49,14 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 MODES = ("predict", "track", "train", "val", "validate", "test", "export", "benchmark")
 TASKS = ("detect", "segment", "classify", "pose", "obb")
 
-_VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".m3u8")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".m3u8")
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
 
 
 def command_of_inputs(words: Sequence[str]) -> str | None:
     """The command that was left out before a file, folder, address or camera; None if the word is none of them."""
     word = words[0].lower()
-    if word.startswith(("rtsp://", "rtmp://", "udp://", "rtp://", "/dev/video")) or word.endswith(_VIDEO_SUFFIXES):
+    if word.startswith(("rtsp://", "rtmp://", "udp://", "rtp://", "/dev/video")) or word.endswith(VIDEO_SUFFIXES):
         return "video"
     if "://" in word or word.endswith(_IMAGE_SUFFIXES) or os.path.lexists(words[0]):
         return "detect"

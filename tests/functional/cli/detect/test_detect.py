@@ -394,3 +394,22 @@ def test_unusual_model_files_get_a_warning(
     run = detcli("detect", "in/0.png", "-m", folder)
     assert run.code == 0
     assert "has no preprocessor_config.json" in run.err
+
+
+def test_an_output_without_suffix_is_said_to_be_a_folder(detect: Callable[..., Run], images: Path) -> None:
+    first = detect(images, "-o", "results", "--limit", "1")
+    assert first.code == 0
+    assert first.err.splitlines()[0] == (
+        "detcli: 'results' has no suffix: it becomes a folder of YOLO text files; one file is 'results.json' (COCO) or "
+        "'results.jsonl'"
+    )
+    for given in (["-o", "labels/"], ["-o", "results", "-y"], ["-f", "yolo", "-o", "other"], ["-o", "a.csv"]):
+        run = detect(images, "--limit", "1", *given)
+        assert (run.code, "no suffix" in run.err) == (0, False)
+
+
+def test_a_video_among_images_is_answered_with_its_command(detect: Callable[..., Run], images: Path) -> None:
+    (images / "a b.mp4").write_bytes(b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100))
+    run = detect(images / "0.png", images / "a b.mp4")
+    assert run.code == 3
+    assert run.err.splitlines()[-1].endswith(f"detcli video '{images / 'a b.mp4'}'")

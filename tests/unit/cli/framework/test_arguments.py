@@ -119,3 +119,47 @@ def test_classes_with_spaces_between_them_are_refused(words: list[str], told: st
 def test_an_input_after_the_classes_stays_an_input(tmp_path: Path, word: str) -> None:
     (tmp_path / "photos").mkdir()
     assert prepared("--classes", "person", word) == ["--classes", "person", word]
+
+
+@pytest.mark.parametrize(
+    ("word", "address"),
+    [
+        ("www.example.org/a.jpg", "https://www.example.org/a.jpg"),
+        ("example.com/in/a.jpg", "https://example.com/in/a.jpg"),
+        ("localhost:8000/a.jpg", "http://localhost:8000/a.jpg"),
+        ("192.168.1.5:554/stream", "rtsp://192.168.1.5:554/stream"),
+    ],
+)
+def test_an_address_needs_its_scheme(detcli: Callable[..., Run], word: str, address: str) -> None:
+    for command in ("detect", "segment", "video"):
+        run = detcli(command, word)
+        assert (run.code, run.out) == (2, "")
+        assert run.err.startswith(
+            f"detcli: '{word}' is neither a file nor a folder; an address starts with its scheme: {address}\n"
+        )
+
+
+@pytest.mark.parametrize("word", ["v1.images/a.jpg", "a.jpg", "C:/images/a.jpg", "images.com.jpg", "10.png", "1.2.3/x"])
+def test_a_file_name_is_no_address(word: str) -> None:
+    assert prepared(word) == [word]
+
+
+def test_a_folder_that_looks_like_an_address_is_an_input(tmp_path: Path) -> None:
+    (tmp_path / "example.com").mkdir()
+    assert prepared("example.com") == ["example.com"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("json", "'coco' is one JSON document, and 'jsonl' is one JSON object per image and line"),
+        ("txt", "'yolo' is a folder of text files"),
+        ("onnx", "models are not exported"),
+        ("mp4", "'detcli video --save-video FILE'"),
+    ],
+)
+def test_another_name_of_a_format_is_answered(detcli: Callable[..., Run], name: str, meant: str) -> None:
+    run = detcli("detect", "a.jpg", "--format", name)
+    assert (run.code, run.out) == (2, "")
+    assert f"{name!r} is not one of 'jsonl', " in run.err
+    assert meant in run.err

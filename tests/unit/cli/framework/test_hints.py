@@ -3,13 +3,15 @@
 import pytest
 
 from detcli.cli.framework.hints import hints_for
-from detcli.errors import DataError, DetcliError, HubError, InputError, NotCachedError, UnknownModelError
+from detcli.errors import DataError, DetcliError, HubError, InputError, NotCachedError, SourceError, UnknownModelError
 
 
 @pytest.mark.parametrize(
     ("error", "command", "hint"),
     [
         (UnknownModelError("there is no model 'x'"), "detcli detect", "detcli models list"),
+        (UnknownModelError("there is no model", model="a/yolov8n.pt"), "detcli eval", "detcli runs D-FINE, DETR and"),
+        (SourceError("unsupported", "an image, not a video"), "detcli video", "'detcli detect' reads images"),
         (UnknownModelError("no such file: 'x.pth'"), "detcli models convert", None),
         (
             NotCachedError("'x' is not downloaded"),

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,11 @@ def test_sections_of_the_changelog_are_those_of_keep_a_changelog() -> None:
     for version in CHANGELOG.split("\n## ")[1:]:
         sections = re.findall(r"^### (.+)$", version, re.MULTILINE)
         assert len(sections) == len(set(sections)), version.splitlines()[0]
+
+
+def test_the_license_page_has_every_direct_dependency() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = {re.split(r"[<>=!~;\[ ]", line)[0].lower() for line in project["dependencies"]}
+    page = (PROJECT / "docs" / "license.md").read_text(encoding="utf-8")
+    table = page.split("| package | version | license |")[1].split("\n\n")[0]
+    assert {row.split("|")[1].split()[0].lower() for row in table.splitlines()[2:]} == required

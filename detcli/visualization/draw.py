@@ -14,10 +14,11 @@ import numpy.typing as npt
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Pixels
+from detcli.visualization.box_labels import SMALL_SIDE, fit_labels, label_variants, place_labels
 from detcli.visualization.colors import Color, color
 from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.id_map import id_map
-from detcli.visualization.label_boxes import covered_share, paste_labels, render_labels
+from detcli.visualization.label_boxes import paste_labels, render_labels, text_size
 from detcli.visualization.label_placement import MaskRegion, place_mask_labels
 from detcli.visualization.mask_drawing import paint_regions
 from detcli.visualization.text_renderer import text_renderer
@@ -78,15 +79,40 @@ def _draw_masks(pixels: Pixels, detections: Detections, labels: ClassLabels, sty
     if not style.hide_labels:
         names = _names(detections, labels)
         scores = ["" if style.hide_scores else f"{score:.2f}" for score in detections.scores.tolist()]
-        label_images = render_labels(size_hw, names, scores, colors, text_renderer(style.font))
+        is_small = max(size_hw) <= SMALL_SIDE
+        areas = [mask.area for mask in masks]
+        label_images = _mask_labels(size_hw, names, scores, colors, areas if is_small else None, style)
         regions = [MaskRegion.of(ids, number, mask.box_xyxy) for number, mask in enumerate(masks, 1)]
         stuff = [class_id in labels.stuff for class_id in class_ids]
         paste_labels(
             canvas,
             label_images,
-            place_mask_labels(size_hw, regions, [label_image.shape[:2] for label_image in label_images], stuff),
+            place_mask_labels(
+                size_hw, regions, [image.shape[:2] for image in label_images], stuff, may_overlap=not is_small
+            ),
         )
     return canvas
+
+
+def _mask_labels(
+    size_hw: tuple[int, int],
+    names: Sequence[str],
+    scores: Sequence[str],
+    colors: Sequence[Color],
+    areas: Sequence[int] | None,
+    style: DrawingStyle,
+) -> list[Pixels]:
+    """The label image of each mask; with areas, one that is not too large for its mask."""
+    renderer = text_renderer(style.font)
+    if areas is None:
+        return render_labels(size_hw, names, scores, colors, renderer)
+    size = text_size(size_hw, len(names))
+    labels = []
+    for name, score, background, area in zip(names, scores, colors, areas, strict=True):
+        variants = label_variants(name, score, background, size=size, box_area=area, renderer=renderer)
+        fitting = (image for image in variants if image.shape[1] <= size_hw[1] and 3 * image.shape[0] <= size_hw[0])
+        labels.append(next(fitting, np.empty((0, 0, 3), np.uint8)))
+    return labels
 
 
 def _shades(class_ids: Sequence[int]) -> list[Color]:
@@ -108,17 +134,28 @@ def draw_boxes(pixels: Pixels, boxes: Sequence[DrawnBox], style: DrawingStyle = 
     for drawn in reversed(boxes):
         _outline(canvas, drawn.box, drawn.color, line)
     if not style.hide_labels:
-        names = [drawn.name for drawn in boxes]
-        scores = ["" if style.hide_scores else drawn.score for drawn in boxes]
-        label_images = render_labels(
-            canvas.shape[:2], names, scores, [drawn.color for drawn in boxes], text_renderer(style.font)
-        )
-        edges = np.array([drawn.box for drawn in boxes])
-        positions = _label_positions(
-            canvas.shape[:2], edges, [label_image.shape[:2] for label_image in label_images], line
-        )
-        paste_labels(canvas, label_images, positions)
+        _draw_labels(canvas, boxes, style, line)
     return canvas
+
+
+def _draw_labels(canvas: Pixels, boxes: Sequence[DrawnBox], style: DrawingStyle, line: int) -> None:
+    """Paste the labels of boxes; on small images, as far as there is space."""
+    size_hw, renderer = canvas.shape[:2], text_renderer(style.font)
+    scores = ["" if style.hide_scores else drawn.score for drawn in boxes]
+    edges = np.array([drawn.box for drawn in boxes])
+    if max(size_hw) <= SMALL_SIDE:
+        size, areas = text_size(size_hw, len(boxes)), (edges[:, 2:] - edges[:, :2]).prod(axis=1).tolist()
+        variants = [
+            [*label_variants(drawn.name, score, drawn.color, size=size, box_area=area, renderer=renderer)]
+            for drawn, score, area in zip(boxes, scores, areas, strict=True)
+        ]
+        fitted = [placed for placed in fit_labels(size_hw, edges, variants, line) if placed is not None]
+        paste_labels(canvas, [image for image, _ in fitted], [position for _, position in fitted])
+        return
+    names, colors = [drawn.name for drawn in boxes], [drawn.color for drawn in boxes]
+    label_images = render_labels(size_hw, names, scores, colors, renderer)
+    positions = place_labels(size_hw, edges, [label_image.shape[:2] for label_image in label_images], line)
+    paste_labels(canvas, label_images, positions)
 
 
 def line_width(size_hw: tuple[int, ...]) -> int:
@@ -152,59 +189,3 @@ def _bands(edges: tuple[int, int, int, int], line: int) -> Iterator[tuple[slice,
     rows = slice(max(0, top + line), max(0, bottom - line))
     yield rows, slice(max(0, left), left + line)
     yield rows, slice(max(0, right - line, left + line), right)
-
-
-def _label_positions(
-    size_hw: tuple[int, ...],
-    boxes_xyxy: npt.NDArray[np.float64],
-    label_sizes_hw: Sequence[tuple[int, ...]],
-    line: int,
-) -> list[tuple[int, int]]:
-    """Left and top of each label: above its box if that is free, otherwise where it covers the least.
-
-    Labels with the best scores are placed first.
-    """
-    occupied = np.empty((len(label_sizes_hw), 4))
-    positions: list[tuple[int, int]] = []
-    for number, ((height, width), box) in enumerate(zip(label_sizes_hw, boxes_xyxy.tolist(), strict=True)):
-        candidates = np.array(_candidates(size_hw, box, height, width, line))  # [S, 3] left, top, cost
-        hidden = covered_share(candidates[:, :2], height, width, occupied[:number])
-        left, top, _ = candidates[int(np.argmin(hidden + candidates[:, 2]))].tolist()
-        occupied[number] = left, top, left + width, top + height
-        positions.append((int(left), int(top)))
-    return positions
-
-
-def _candidates(
-    size_hw: tuple[int, ...], box: Sequence[float], height: int, width: int, line: int
-) -> list[tuple[float, float, float]]:
-    """Candidate positions of a label: left, top and cost; a cost of 1 is as bad as covering another label."""
-    half = line - line // 2
-    x_min, y_min, x_max, y_max = (round(edge) for edge in box)
-    first, last = x_min - line // 2, x_max + half - width
-    middle = (first + last) // 2
-    upper, lower = y_min - line // 2, y_max + half
-    inside = 0.03 + min(
-        1.0, 0.8 * height * width / max(1, (x_max - x_min) * (y_max - y_min))
-    )  # share of the object that is hidden
-    preferred = (
-        (first, upper - height, 0.0),
-        (first, upper, inside),
-        (first, lower, 0.05),
-        (last, upper - height, 0.06),
-        (last, lower, 0.07),
-        (middle, upper - height, 0.08),
-        (middle, lower, 0.09),
-        (x_max + half, upper, 0.1),
-        (first - width, upper, 0.11),
-        (last, upper, inside + 0.02),
-        (first, lower - height, inside + 0.03),
-        (last, lower - height, inside + 0.04),
-        (middle, (upper + lower - height) // 2, inside + 0.05),
-    )
-    candidates: list[tuple[float, float, float]] = []
-    for x, y, cost in preferred:
-        left, top = min(max(x, 0), size_hw[1] - width), min(max(y, 0), size_hw[0] - height)
-        is_moved = top != y or abs(left - x) > width // 2
-        candidates.append((left, top, cost + (0.5 + inside if is_moved else 0.0)))
-    return candidates

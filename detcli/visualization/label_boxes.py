@@ -10,7 +10,7 @@ from detcli.structures.frame import Pixels
 from detcli.visualization.colors import Color, text_color
 from detcli.visualization.text_renderer import TextRenderer
 
-_MIN_TEXT_SIZE = 8  # pixels: smaller text cannot be read
+MIN_TEXT_SIZE = 8  # pixels: smaller text cannot be read
 _MANY_LABELS = 30  # with more labels than this, text is smaller
 
 
@@ -18,7 +18,7 @@ def text_size(size_hw: tuple[int, ...], count: int) -> int:
     """Text size in pixels for an image size; smaller if there are many labels."""
     fitted: float = 0.19 * (size_hw[0] * size_hw[1]) ** 0.34
     crowded = 1.0 if count <= _MANY_LABELS else max(0.7, (_MANY_LABELS / count) ** 0.25)
-    return max(_MIN_TEXT_SIZE + 2, int(fitted * crowded + 0.5))
+    return max(MIN_TEXT_SIZE + 2, int(fitted * crowded + 0.5))
 
 
 def render_labels(
@@ -31,7 +31,7 @@ def render_labels(
     """Render each label as an image that is not wider than the image it is drawn on."""
     size = text_size(size_hw, len(names))
     longest = max(zip(names, scores, strict=True), key=lambda label: len(label[0]) + len(label[1]))
-    while size > _MIN_TEXT_SIZE and _label_image(*longest, size, (0, 0, 0), renderer).shape[1] > size_hw[1]:
+    while size > MIN_TEXT_SIZE and label_image(*longest, size, (0, 0, 0), renderer).shape[1] > size_hw[1]:
         size -= 1
     return [
         _fitting_label_image(size_hw, name, score, size, background, renderer)
@@ -46,14 +46,14 @@ def _fitting_label_image(
     height, width = size_hw
     candidates = [(name, score), (name, "")] + [(name[:count] + "…", "") for count in range(len(name) - 1, 1, -1)]
     for text, number in candidates:
-        label_image = _label_image(text, number, size, background, renderer)
-        if label_image.shape[1] <= width and 3 * label_image.shape[0] <= height:
-            return label_image
+        image = label_image(text, number, size, background, renderer)
+        if image.shape[1] <= width and 3 * image.shape[0] <= height:
+            return image
     return np.empty((0, 0, 3), np.uint8)
 
 
 @lru_cache(maxsize=512)  # 70 kB and half a millisecond each, for images of 12 megapixels
-def _label_image(name: str, score: str, size: int, background: Color, renderer: TextRenderer) -> Pixels:
+def label_image(name: str, score: str, size: int, background: Color, renderer: TextRenderer) -> Pixels:
     """Name and score on a background of the class color, uint8 [height, width, 3]."""
     edge, gap = max(1, round(size * 0.22)), round(size * 0.6)  # so that "#1 0.98" is not read as "#10.98"
     texts = [renderer.write(text, size) for text in (name, score) if text]
@@ -67,9 +67,9 @@ def _label_image(name: str, score: str, size: int, background: Color, renderer: 
         opacity[above - text.baseline :][:rows, x : x + columns, 0] = text.opacity
         x += columns + gap
     mixed = opacity * np.array(text_color(background), np.uint16) + (255 - opacity) * np.array(background, np.uint16)
-    label_image: Pixels = ((mixed + 127) // 255).astype(np.uint8)
-    label_image.setflags(write=False)  # shared by all callers
-    return label_image
+    image: Pixels = ((mixed + 127) // 255).astype(np.uint8)
+    image.setflags(write=False)  # shared by all callers
+    return image
 
 
 def covered_share(
@@ -85,8 +85,8 @@ def covered_share(
 
 def paste_labels(canvas: Pixels, label_images: Sequence[Pixels], positions: Sequence[tuple[int, int] | None]) -> None:
     """Paste label images at their left and top; those without a position are left out, and the first is on top."""
-    for label_image, position in reversed(list(zip(label_images, positions, strict=True))):
+    for image, position in reversed(list(zip(label_images, positions, strict=True))):
         if position is None:
             continue
         left, top = position
-        canvas[top : top + label_image.shape[0], left : left + label_image.shape[1]] = label_image
+        canvas[top : top + image.shape[0], left : left + image.shape[1]] = image

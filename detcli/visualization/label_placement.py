@@ -50,8 +50,12 @@ def place_mask_labels(
     regions: Sequence[MaskRegion],
     label_sizes_hw: Sequence[tuple[int, ...]],
     stuff: Sequence[bool],
+    *,
+    may_overlap: bool = True,
 ) -> list[tuple[int, int] | None]:
     """Left and top of each label, inside the image; None if there is no space.
+
+    may_overlap  a label may cover up to half of another one
 
     Things are placed before stuff, which has more space; among them, the best scores are placed first.
     """
@@ -73,7 +77,7 @@ def place_mask_labels(
         candidates[:, 2] += 0.5 * (candidates[:, 1] != preferred_top)  # moved back into the image, onto the object
         hidden = covered_share(candidates[:, :2], height, width, occupied)
         best = int(np.argmin(hidden + candidates[:, 2]))
-        if hidden[best] > _MAX_OVERLAP:
+        if hidden[best] > (_MAX_OVERLAP if may_overlap else 0):
             continue
         left, top, _ = candidates[best].tolist()
         occupied = np.append(occupied, [[left, top, left + width, top + height]], axis=0)

@@ -20,6 +20,12 @@ def copy_of_the_repository(folder: Path) -> Path:
     return folder
 
 
+def new_files(page: str) -> dict[str, str]:
+    """The files that a page adds, by their path in the repository."""
+    blocks = _BLOCK.finditer((PAGES / page).read_text(encoding="utf-8"))
+    return {block["file"]: block["text"] for block in blocks if block["file"] and block["kind"] != "diff"}
+
+
 def follow(page: str, repository: Path) -> list[str]:
     """Write every block of the page that names a file; return the lines of its shell blocks."""
     commands: list[str] = []

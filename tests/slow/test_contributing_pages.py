@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.contributing_pages import PAGES, copy_of_the_repository, follow
+from tests.helpers.contributing_pages import PAGES, copy_of_the_repository, follow, new_files
+from tests.helpers.processes import PROJECT
 
 RECIPES = ("formats.md", "sources.md", "families.md", "commands.md")
 CONTRACTS = ("tests/unit/test_contracts.py", "tests/unit/test_layers.py")
@@ -82,3 +83,22 @@ class TestRecipes:
 def test_every_page_with_changes_is_followed() -> None:
     with_changes = {page.name for page in PAGES.glob("*.md") if 'title="' in page.read_text(encoding="utf-8")}
     assert with_changes == set(RECIPES)
+
+
+def test_the_family_also_works_from_a_package_of_its_own(tmp_path: Path) -> None:
+    package, info = tmp_path / "site" / "acme_grid", tmp_path / "site" / "acme_grid-1.0.dist-info"
+    package.mkdir(parents=True)
+    info.mkdir()
+    for name, text in new_files("families.md").items():
+        (package / Path(name).name).write_text(text.replace("detcli.models.grid", "acme_grid"), encoding="utf-8")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-grid\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[detcli.families]\ngrid = acme_grid:FAMILY\n")
+    (tmp_path / "config.json").write_text('{"model_type": "grid", "id2label": {"0": "circle"}}')
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), str(tmp_path / "site")])}
+    options = "--scratch --data shapes:0:8 --val shapes:1:2 --epochs 1 --imgsz 64 64 -d cpu -o run".split()
+    done = subprocess.run(
+        [sys.executable, "-m", "detcli", "train", "-m", "config.json", *options],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "best" / "config.json").read_text())["model_type"] == "grid"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -95,9 +96,9 @@ def test_the_family_also_works_from_a_package_of_its_own(tmp_path: Path) -> None
     (info / "entry_points.txt").write_text("[detcli.families]\ngrid = acme_grid:FAMILY\n")
     (tmp_path / "config.json").write_text('{"model_type": "grid", "id2label": {"0": "circle"}}')
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), str(tmp_path / "site")])}
-    options = "--scratch --data shapes:0:8 --val shapes:1:2 --epochs 1 --imgsz 64 64 -d cpu -o run".split()
+    options = "-m config.json --scratch --data shapes:0:8 --val shapes:1:2 --epochs 1 --imgsz 64 64 -d cpu -o run"
     done = subprocess.run(
-        [sys.executable, "-m", "detcli", "train", "-m", "config.json", *options],
+        [sys.executable, "-m", "detcli", "train", *shlex.split(options)],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -282,6 +282,7 @@ complete -c detcli -n '__detcli_at detcli eval' -l no-optimize -d 'Do not fuse B
 complete -c detcli -n '__detcli_at detcli eval' -l deterministic -d 'Identical results from every run on this machine.'
 complete -c detcli -n '__detcli_at detcli eval' -s o -l output -r -F -d 'Write a report with all metrics as JSON.'
 complete -c detcli -n '__detcli_at detcli eval' -s f -l format -r -f -a 'table json' -d 'Output format: table or json.'
+complete -c detcli -n '__detcli_at detcli eval' -l json -d 'Print JSON.'
 complete -c detcli -n '__detcli_at detcli eval' -l save-plots -r -f -a '(__fish_complete_directories)' -d 'Save pr_curves.png and confusion.png.'
 complete -c detcli -n '__detcli_at detcli eval' -l min-map -r -d 'Minimum AP (IoU 0.50 to 0.95); exit code 10 if it is not reached.'
 complete -c detcli -n '__detcli_at detcli eval' -l if-exists -r -f -a 'error overwrite skip' -d 'If an output exists: error, overwrite or skip.'

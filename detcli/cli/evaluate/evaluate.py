@@ -27,7 +27,7 @@ from detcli.errors import GateError, TooManyFailuresError, UsageError
             "panoptic quality of segments",
             "detcli eval out.json --gt panoptic_val2017.json --iou-type panoptic",
         ),
-        UsageExample("one metric", "detcli eval out.jsonl --gt gt.json -f json | jq .metrics.AP50"),
+        UsageExample("one metric", "detcli eval out.jsonl --gt gt.json --json | jq .metrics.AP50"),
         UsageExample(
             "results for evaluation keep every score",
             "detcli detect images/ -f coco-results --gt gt.json -o r.json && detcli eval r.json --gt gt.json",
@@ -51,7 +51,8 @@ def evaluate(console: Console, /, **given: Any) -> int:
     RESULTS are what 'detcli detect' wrote, in any of its formats, or COCO results of another program; --gt has the
     ground truth. With --data, a model processes the images first, and every score is kept.
 
-    The twelve COCO metrics and those of each class go to standard output. Categories are matched by name, images by
+    The twelve COCO metrics, from 0 to 1, and those of each class go to standard output, as a table or with --json as one
+    JSON document. Categories are matched by name, images by
     name or id; a mismatch that would make every metric 0 is an error.
     """
     from detcli.cli.evaluate.evaluate_request import evaluation_request
@@ -60,6 +61,8 @@ def evaluate(console: Console, /, **given: Any) -> int:
     from detcli.engine.run import RunStats
 
     min_map = given["min_map"]
+    if given["as_json"] and given["format_name"] == "table":
+        raise UsageError("--json cannot be combined with --format table")
     if min_map is not None and given["iou_type"] == "panoptic":
         raise UsageError("`min_map` is for AP; it cannot be combined with `iou_type=panoptic`")
     request = evaluation_request(given)
@@ -68,15 +71,15 @@ def evaluate(console: Console, /, **given: Any) -> int:
     if result is None:
         console.summary(f"no metrics: interrupted by {view.stop.signal} before the last image")
         return RunStats(interrupted=view.stop.signal).exit_code
-    _print_metrics(console, result, given["format_name"], prints_report=given["output"] == "-")
+    as_json = given["as_json"] or given["format_name"] == "json" or given["output"] == "-"
+    _print_metrics(console, result, as_json=as_json)
     _summarize(console, result)
     _check_gate(result, min_map)
     return TooManyFailuresError.exit_code if result.failed else 0
 
 
-def _print_metrics(console: Console, result: EvaluationResult, format_name: str | None, *, prints_report: bool) -> None:
-    shows_table = is_terminal(sys.stdout) if format_name is None else format_name == "table"
-    if prints_report or not shows_table:
+def _print_metrics(console: Console, result: EvaluationResult, *, as_json: bool) -> None:
+    if as_json:
         click.echo(result.to_json(), nl=False)
         return
     from detcli.cli.evaluate.metrics_table import metrics_table

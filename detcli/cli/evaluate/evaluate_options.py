@@ -56,7 +56,8 @@ filtering = group_of(
 )
 report = group_of(
     options.output_option(metavar="FILE", description="Write a report with all metrics as JSON."),
-    options.format_option(["table", "json"], standard="table on a terminal, json in a pipe"),
+    options.format_option(["table", "json"], standard="table"),
+    options.as_json_option(section=OUTPUT),
     option(
         "--save-plots",
         section=OUTPUT,

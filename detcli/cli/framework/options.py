@@ -382,4 +382,11 @@ progress = option(
     standard="on a terminal",
     help="Show progress.",
 )
-as_json = option("--json", "as_json", section="Output", is_flag=True, help="Print JSON.")
+
+
+def as_json_option(*, section: str = "Output") -> Decorator:
+    """Return --json of a command that prints a table."""
+    return option("--json", "as_json", section=section, is_flag=True, help="Print JSON.")
+
+
+as_json = as_json_option()

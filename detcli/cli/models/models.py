@@ -40,7 +40,8 @@ def models() -> None:
     examples=[
         UsageExample("all models", "detcli models list"),
         UsageExample(
-            "names of downloaded and bundled models", "detcli models list --json | jq -r 'select(.cached) | .name'"
+            "names of downloaded and bundled models",
+            "detcli models list --json | jq -r '.[] | select(.cached) | .name'",
         ),
     ],
 )
@@ -50,20 +51,23 @@ def models() -> None:
 def list_models(console: Console, *, cache_dir: Path | None, as_json: bool) -> None:
     """List the models of the catalog and other downloaded models.
 
-    AP is the published average precision of boxes in percent: on COCO val2017, on Objects365 for models with its 365
-    classes, or on synthetic shapes. PQ is the panoptic quality of models that segment. params are millions of
-    parameters, GFLOPs billions of floating-point operations per image at the input size of the model.
+    Models for 'detect' find boxes; those for 'segment' make masks too. AP is the published average precision of boxes in
+    percent ('detcli eval' prints it from 0 to 1): on COCO val2017, on Objects365 for models with its 365 classes, or on
+    synthetic shapes. PQ is the panoptic quality in percent. params are millions of parameters, GFLOPs billions of
+    floating-point operations per image at the input size of the model. --json prints one array.
     """
     from detcli.cli.models.models_view import model_rows, model_table
 
     rows = model_rows(cache_dir)
     if as_json:
-        for row in rows:
-            click.echo(json.dumps(row))
+        click.echo(json.dumps(rows, indent=2))
         return
     width = console.width(sys.stdout) if is_terminal(sys.stdout) else 10_000
-    for line in model_table(rows, width=width, bold=console.uses_color(sys.stdout)):
+    lines, hidden = model_table(rows, width=width, bold=console.uses_color(sys.stdout))
+    for line in lines:
         click.echo(line, color=True)
+    if hidden:
+        console.say(f"{width} columns are too narrow for {', '.join(hidden)}: use a wider terminal or --json")
 
 
 @models.command(

@@ -17,6 +17,21 @@ from detcli.cli.framework.text import megabytes
 Row = dict[str, Any]
 _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
 _GAP = "  "
+_TASKS = {"detection": "detect", "panoptic": "detect, segment"}
+# Title -> cell of a row; the last column is hidden first.
+_CELLS: dict[str, Callable[[Row], str]] = {
+    "name": lambda row: escape(row["name"]),
+    "AP %": lambda row: "-" if row["average_precision"] is None else f"{row['average_precision']:.1f}",
+    "downloaded": lambda row: megabytes(row["bytes"]) if row["cached"] else "-",
+    "task": lambda row: _TASKS.get(row["task"], "-"),
+    "params": lambda row: "-" if row["parameters_millions"] is None else f"{row['parameters_millions']} M",
+    "labels": lambda row: row["labels"] or "-",
+    "GFLOPs": lambda row: "-" if row["gflops"] is None else str(row["gflops"]),
+    "PQ %": lambda row: "-" if row["panoptic_quality"] is None else f"{row['panoptic_quality']:.1f}",
+    "license": lambda row: row["license"] or "-",
+}
+_ORDER = ("name", "task", "AP %", "PQ %", "params", "GFLOPs", "labels", "license", "downloaded")
+_TEXTS = ("name", "task", "labels", "license")  # aligned on the left
 _PUBLISHED = (
     "task",
     "labels",
@@ -49,30 +64,22 @@ def model_rows(cache_dir: Path | None) -> list[Row]:
     return rows + [_row(None, repository) for name, repository in downloaded(cache_dir).items() if name not in CATALOG]
 
 
-def model_table(rows: Sequence[Row], *, width: int, bold: bool) -> Iterator[str]:
-    """Lines of a table; a narrow terminal drops the least important columns."""
-    columns: dict[str, Callable[[Row], str]] = {  # title -> cell of a row; the last column is dropped first
-        "name": lambda row: escape(row["name"]),
-        "AP": lambda row: "-" if row["average_precision"] is None else f"{row['average_precision']:.1f}",
-        "downloaded": lambda row: megabytes(row["bytes"]) if row["cached"] else "-",
-        "params": lambda row: "-" if row["parameters_millions"] is None else f"{row['parameters_millions']} M",
-        "labels": lambda row: row["labels"] or "-",
-        "GFLOPs": lambda row: "-" if row["gflops"] is None else str(row["gflops"]),
-        "PQ": lambda row: "-" if row["panoptic_quality"] is None else f"{row['panoptic_quality']:.1f}",
-    }
-    cells = {title: [title, *(text(row) for row in rows)] for title, text in columns.items()}
+def model_table(rows: Sequence[Row], *, width: int, bold: bool) -> tuple[list[str], list[str]]:
+    """Lines of a table, and the titles of the columns that a narrow terminal has no room for."""
+    cells = {title: [title, *(text(row) for row in rows)] for title, text in _CELLS.items()}
+    hidden: list[str] = []
     while len(cells) > 1 and sum(max(map(len, column)) + len(_GAP) for column in cells.values()) > width + len(_GAP):
-        cells.popitem()
-    order = [title for title in ("name", "AP", "PQ", "params", "GFLOPs", "labels", "downloaded") if title in cells]
+        hidden.insert(0, cells.popitem()[0])
+    order = [title for title in _ORDER if title in cells]
     widths = {title: max(map(len, cells[title])) for title in order}
-    for line_number in range(len(rows) + 1):
-        line = _GAP.join(
-            cells[title][line_number].ljust(widths[title])
-            if title in ("name", "labels")
-            else cells[title][line_number].rjust(widths[title])
+    lines = [
+        _GAP.join(
+            cells[title][number].ljust(widths[title]) if title in _TEXTS else cells[title][number].rjust(widths[title])
             for title in order
         ).rstrip()
-        yield f"{_BOLD}{line}{_RESET}" if bold and line_number == 0 else line
+        for number in range(len(rows) + 1)
+    ]
+    return [f"{_BOLD}{lines[0]}{_RESET}" if bold else lines[0], *lines[1:]], hidden
 
 
 def model_facts(name: str, *, revision: str | None, cache_dir: Path | None) -> Row:
@@ -112,8 +119,8 @@ def model_page(facts: Row, *, width: int) -> Iterator[str]:
         "family": facts["family"],
         "task": facts["task"],
         "labels": facts["labels"],
-        "AP": facts["average_precision"],
-        "PQ": facts["panoptic_quality"],
+        "AP": _percent(facts["average_precision"]),
+        "PQ": _percent(facts["panoptic_quality"]),
         "params": None if facts["parameters_millions"] is None else f"{facts['parameters_millions']} M",
         "GFLOPs": facts["gflops"],
         "threshold": facts["threshold"],
@@ -162,6 +169,10 @@ def _bundled_row(entry: CatalogEntry) -> Row:
 
 def _published(entry: CatalogEntry | None) -> Row:
     return {field: getattr(entry, field) if entry else None for field in _PUBLISHED}
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{value} %"
 
 
 def _bytes(files: ModelFiles) -> int:

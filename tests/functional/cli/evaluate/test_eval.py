@@ -97,11 +97,11 @@ FORMATS = ("out.jsonl", "out.json", "out.csv", "texts", "cr.json")
 
 
 def test_every_format_gives_the_metrics_of_the_model(data: Path, detcli: Detcli, model: Path) -> None:
-    itself = metrics(detcli("eval", "-m", model, "--data", data))
+    itself = metrics(detcli("eval", "--json", "-m", model, "--data", data))
     assert tuple(itself) == METRIC_NAMES
     assert 0.1 < (itself["AP"] or 0) < 0.9
     for name in FORMATS:
-        of_file = metrics(detcli("eval", name, "--gt", data))
+        of_file = metrics(detcli("eval", "--json", name, "--gt", data))
         assert of_file == pytest.approx(itself, abs=1e-6), name
 
 
@@ -116,14 +116,17 @@ def test_it_is_what_pycocotools_says_of_the_same_files(
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
-    ours = [-1 if value is None else value for value in metrics(detcli("eval", "cr.json", "--gt", data)).values()]
+    ours = [
+        -1 if value is None else value for value in metrics(detcli("eval", "--json", "cr.json", "--gt", data)).values()
+    ]
     assert ours == pytest.approx(evaluation.stats.tolist(), abs=1e-6)
     capsys.readouterr()
 
 
-def test_a_terminal_or_format_table_shows_every_metric_and_class(data: Path, detcli: Detcli) -> None:
-    shown = detcli("eval", "out.jsonl", "--gt", data, "-f", "table")
+def test_a_pipe_gets_the_table_with_every_metric_and_class(data: Path, detcli: Detcli) -> None:
+    shown = detcli("eval", "out.jsonl", "--gt", data)
     assert shown.code == 0
+    assert shown.out == detcli("eval", "out.jsonl", "--gt", data, "-f", "table").out
     assert [line.split()[0] for line in shown.out.splitlines()[:12]] == list(METRIC_NAMES)
     for name in IDS:
         assert f"\n{name} " in shown.out
@@ -131,9 +134,21 @@ def test_a_terminal_or_format_table_shows_every_metric_and_class(data: Path, det
     assert shown.err.splitlines()[-1].startswith("AP 0.")
 
 
+def test_json_is_one_document_by_option_and_by_format(data: Path, detcli: Detcli) -> None:
+    documents = [
+        json.loads(detcli("eval", "out.jsonl", "--gt", data, *how).out) for how in (["--json"], ["-f", "json"])
+    ]
+    for document in documents:
+        del document["created"]
+    assert documents[0] == documents[1]
+    both = detcli("eval", "out.jsonl", "--gt", data, "--json", "-f", "table")
+    assert (both.code, both.out) == (2, "")
+    assert both.err.startswith("detcli: --json cannot be combined with --format table")
+
+
 def test_the_report_plots_and_worst_images_are_written(data: Path, detcli: Detcli) -> None:
     arguments = ["-o", "r/report.json", "--save-plots", "plots", "--save-worst", "worst", "--worst", "2"]
-    done = detcli("eval", "out.jsonl", "--gt", data, *arguments, "--score", "0.01")
+    done = detcli("eval", "--json", "out.jsonl", "--gt", data, *arguments, "--score", "0.01")
     assert done.code == 0, done.err
     document = json.loads(Path("r/report.json").read_text())
     assert to_json(document) == Path("r/report.json").read_bytes()
@@ -167,9 +182,9 @@ def test_a_failed_gate_is_exit_10_and_the_report_is_written(data: Path, detcli: 
 
 
 def test_an_unreadable_image_is_named_and_is_exit_3(data: Path, detcli: Detcli, model: Path) -> None:
-    whole = metrics(detcli("eval", "-m", model, "--data", data))
+    whole = metrics(detcli("eval", "--json", "-m", model, "--data", data))
     broken(data.parent / "1.png")
-    done = detcli("eval", "-m", model, "--data", data)
+    done = detcli("eval", "--json", "-m", model, "--data", data)
     assert done.code == 3, done.err
     assert "1.png" in done.err
     assert "counts as false negatives" in done.err
@@ -268,7 +283,7 @@ def test_without_matplotlib_there_are_metrics_but_no_plots(
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    done = detcli("eval", "out.jsonl", "--gt", data, "--save-plots", "plots", "-o", "report.json")
+    done = detcli("eval", "--json", "out.jsonl", "--gt", data, "--save-plots", "plots", "-o", "report.json")
     assert done.code == 0
     assert "pip install matplotlib scipy" in done.err
     assert json.loads(done.out)["metrics"]["AP"] == json.loads(Path("report.json").read_text())["metrics"]["AP"]

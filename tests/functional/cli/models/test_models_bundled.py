@@ -27,7 +27,7 @@ def installed_model(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_it_stands_in_the_list_as_here(detcli: Callable[..., Run], installed_model: Path) -> None:
-    rows = [json.loads(line) for line in detcli("models", "list", "--json").out.splitlines()]
+    rows = json.loads(detcli("models", "list", "--json").out)
     (row,) = [row for row in rows if row["name"] == "shapes"]
     assert (row["cached"], row["repository"], row["labels"]) == (True, None, "shapes")
     assert row["bytes"] == sum(path.stat().st_size for path in installed_model.iterdir())

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -148,15 +149,18 @@ def test_list_shows_every_model_and_what_is_here(small: HubServer, files: dict[s
     small.add("owner/other", files)
     run("download", "dfine-s", "owner/other")
     table = run("models", "list").stdout.splitlines()
-    assert table[0].split() == ["name", "AP", "PQ", "params", "GFLOPs", "labels", "downloaded"]
+    titles = ["name", "task", "AP %", "PQ %", "params", "GFLOPs", "labels", "license", "downloaded"]
+    assert re.split(r"\s\s+", table[0]) == titles
     rows = {line.split()[0]: line for line in table[1:]}
     assert set(rows) == {*CATALOG, "owner/other"}
     assert "48.5" in rows["dfine-s"]
     assert rows["dfine-s"].endswith("1.0 MB")
     assert rows["dfine-x"].endswith("-")
-    assert rows["detr-r50-panoptic"].split()[1:3] == ["38.8", "43.4"]
+    assert re.split(r"\s\s+", rows["detr-r50-panoptic"])[1:4] == ["detect, segment", "38.8", "43.4"]
+    assert re.split(r"\s\s+", rows["dfine-s"])[1] == "detect"
+    assert "Apache-2.0" in rows["dfine-s"]
 
-    records = [json.loads(line) for line in run("models", "list", "--json").stdout.splitlines()]
+    records = json.loads(run("models", "list", "--json").stdout)
     assert [record["name"] for record in records if record["cached"] and record["name"] != "shapes"] == [
         *("dfine-s", "owner/other")
     ]

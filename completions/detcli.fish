@@ -288,7 +288,7 @@ complete -c detcli -n '__detcli_at detcli eval' -l min-map -r -d 'Minimum AP (Io
 complete -c detcli -n '__detcli_at detcli eval' -l if-exists -r -f -a 'error overwrite skip' -d 'If an output exists: error, overwrite or skip.'
 complete -c detcli -n '__detcli_at detcli eval' -s y -l yes -d 'The same as --if-exists overwrite.'
 complete -c detcli -n '__detcli_at detcli eval' -l score -r -d 'Minimum score of boxes in the confusion matrix and of errors.'
-complete -c detcli -n '__detcli_at detcli eval' -l save-worst -r -f -a '(__fish_complete_directories)' -d 'Save the images with the most errors, annotated.'
+complete -c detcli -n '__detcli_at detcli eval' -l save-worst -r -f -a '(__fish_complete_directories)' -d 'Save the images with the most errors, ground truth and predictions side by side.'
 complete -c detcli -n '__detcli_at detcli eval' -l worst -r -d 'Number of worst images to save.'
 complete -c detcli -n '__detcli_at detcli eval' -l progress -l no-progress -d 'Show progress.'
 complete -c detcli -n '__detcli_at detcli eval' -l config -r -F -d 'Settings file (TOML); has priority over ./detcli.toml and the user\'s settings.'

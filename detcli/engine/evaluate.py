@@ -263,7 +263,15 @@ def _write(
         from detcli.evaluation.worst_images import draw_worst_images
 
         categories = evaluated.ground_truth.categories
-        drawn = draw_worst_images(report.worst, path, report.file_names, categories, evaluated.read_image)
+        drawn = draw_worst_images(
+            report.worst,
+            path,
+            report.file_names,
+            categories,
+            evaluated.read_image,
+            score=report.score,
+            iou=report.iou,
+        )
         observer.on_worst_images(path, drawn, len(report.worst) - drawn)
         return True
     write_report(report.to_dict(), path)

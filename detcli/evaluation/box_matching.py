@@ -30,6 +30,7 @@ class BoxMatches:
     category_ids               int64 [M]
     scores                     float64 [M]
     ground_truth_index         int64 [M] index of the matched ground truth, UNMATCHED, or IGNORED for one in a crowd
+    crowd_boxes                float64 [C, 4] of crowds
     """
 
     image_id: int
@@ -39,6 +40,16 @@ class BoxMatches:
     category_ids: Ints
     scores: npt.NDArray[np.float64]
     ground_truth_index: Ints
+    crowd_boxes: Boxes
+
+    @property
+    def overlaps(self) -> npt.NDArray[np.float64]:
+        """The IoU of each detection with its ground truth, [M]; 0 without."""
+        ious = np.zeros(len(self.boxes))
+        for row in np.flatnonzero(self.ground_truth_index >= 0).tolist():
+            matched = self.ground_truth_boxes[self.ground_truth_index[row]]
+            ious[row] = _overlaps(self.boxes[row : row + 1], matched[None])[0, 0]
+        return ious
 
     @property
     def false_negatives(self) -> Mask:
@@ -105,7 +116,9 @@ def _match_image(image_id: int, ground_truth: Sequence[Json], detections: Sequen
     in_crowd &= category_ids[:, None] == _category_ids(crowds)
     indices[(indices == UNMATCHED) & in_crowd.any(axis=1)] = IGNORED
     scores = np.array([entry["score"] for entry in detections], np.float64)
-    return BoxMatches(image_id, _boxes(single), _category_ids(single), boxes, category_ids, scores, indices)
+    return BoxMatches(
+        image_id, _boxes(single), _category_ids(single), boxes, category_ids, scores, indices, _boxes(crowds)
+    )
 
 
 def _greedy_matches(overlaps: npt.NDArray[np.float64], iou: float) -> Ints:

@@ -88,7 +88,7 @@ mistakes = group_of(
         section=IMAGES,
         type=NEW_FOLDER,
         metavar="DIR",
-        help="Save the images with the most errors, annotated.",
+        help="Save the images with the most errors, ground truth and predictions side by side.",
     ),
     option(
         "--worst",

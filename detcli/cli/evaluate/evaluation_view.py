@@ -8,7 +8,6 @@ from detcli.cli.framework.progress import RunProgressBar
 from detcli.cli.framework.signals import stopping
 from detcli.cli.framework.text import counted
 from detcli.engine.requests.evaluation_request import EvaluationObserver
-from detcli.evaluation.worst_images import LEGEND
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 
@@ -34,8 +33,7 @@ class EvaluationView(RunView, EvaluationObserver):
             self.console.failure(frame.origin.file, detections.code, detections.message)
 
     def on_worst_images(self, folder: Path, drawn: int, missing: int) -> None:
-        """Say what was drawn and what the colors mean."""
-        legend = f"; {LEGEND}" if drawn else ""
-        self.console.say(f"{counted(drawn, 'image')} drawn in '{folder}'{legend}")
+        """Say what was drawn."""
+        self.console.say(f"{counted(drawn, 'image')} drawn in '{folder}', ground truth next to predictions")
         if missing:
             self.console.warning(f"{counted(missing, 'image')} of the worst not available")

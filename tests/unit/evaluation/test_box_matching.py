@@ -2,26 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from detcli.evaluation.box_matching import BoxMatches, match_boxes
 from detcli.evaluation.coco_metrics import evaluate_coco
 from detcli.evaluation.confusion_matrix import count_confusion
 from detcli.evaluation.report import EvaluationReport, to_json
-from detcli.evaluation.worst_images import (
-    FALSE_NEGATIVE,
-    FALSE_POSITIVE,
-    MISCLASSIFIED,
-    TRUE_POSITIVE,
-    draw_mistakes,
-    draw_worst_images,
-    worst_images,
-)
+from detcli.evaluation.worst_images import worst_images
 
 CATEGORIES = {3: "cat", 7: "dog"}
 
@@ -105,28 +94,11 @@ def test_the_worst_images_come_first_and_those_without_mistakes_never() -> None:
     assert [image.image_id for image in worst_images(compared(score=0.35), 9)] == [1, 2]
 
 
-def test_each_mistake_is_drawn_in_its_color() -> None:
-    grey = np.full((100, 100, 3), 128, np.uint8)
-    inks = {
-        name: {tuple(pixel) for pixel in draw_mistakes(grey, image, CATEGORIES).reshape(-1, 3).tolist()}
-        for name, image in zip("abc", compared(), strict=True)
-    }
-    assert {TRUE_POSITIVE, MISCLASSIFIED, FALSE_POSITIVE} <= inks["a"]
-    assert FALSE_NEGATIVE not in inks["a"]
-    assert FALSE_NEGATIVE in inks["b"]
-    assert FALSE_POSITIVE in inks["c"]
-
-
-def test_worst_images_are_written_by_rank_if_available(tmp_path: Path) -> None:
-    grey = np.full((100, 100, 3), 128, np.uint8)
-    names = {1: "in/a b.jpg", 2: "in/../../2.jpg", 3: "3.png"}
-    drawn = draw_worst_images(
-        worst_images(compared(), 9), tmp_path / "w", names, CATEGORIES, lambda i: None if i == 3 else grey
-    )
-    assert drawn == 2
-    assert sorted(path.name for path in tmp_path.rglob("*.jpg")) == ["1-a b.jpg", "2-2.jpg"]
-    with Image.open(tmp_path / "w" / "1-a b.jpg") as image:
-        assert image.size == (100, 100)
+def test_overlaps_are_those_with_the_matched_ground_truth() -> None:
+    first, _, third = compared()
+    assert first.overlaps[:3].tolist() == pytest.approx([19 * 19 / (800 - 19 * 19), 19 / 21, 0])
+    assert third.overlaps.tolist() == [0]
+    assert first.crowd_boxes.tolist() == [[10, 60, 90, 90]]
 
 
 def evaluated(**others: Any) -> EvaluationReport:

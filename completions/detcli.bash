@@ -15,6 +15,7 @@ _detcli() {
             "detcli models") here="detcli models" ;;
             "detcli demo") here="detcli demo" ;;
             "detcli doctor") here="detcli doctor" ;;
+            "detcli config") here="detcli config" ;;
             "detcli completion") here="detcli completion" ;;
             "detcli help") here="detcli help" ;;
             "detcli version") here="detcli version" ;;
@@ -24,6 +25,8 @@ _detcli() {
             "detcli models path") here="detcli models path" ;;
             "detcli models verify") here="detcli models verify" ;;
             "detcli models remove") here="detcli models remove" ;;
+            "detcli config show") here="detcli config show" ;;
+            "detcli config path") here="detcli config path" ;;
         esac
     done
     COMPREPLY=()
@@ -221,6 +224,15 @@ _detcli() {
         "detcli doctor:--config") return ;;
         "detcli doctor:--color") words="auto always never" ;;
         "detcli doctor:--log-format") words="text json" ;;
+        "detcli config:--config") return ;;
+        "detcli config:--color") words="auto always never" ;;
+        "detcli config:--log-format") words="text json" ;;
+        "detcli config show:--config") return ;;
+        "detcli config show:--color") words="auto always never" ;;
+        "detcli config show:--log-format") words="text json" ;;
+        "detcli config path:--config") return ;;
+        "detcli config path:--color") words="auto always never" ;;
+        "detcli config path:--log-format") words="text json" ;;
         "detcli completion:--config") return ;;
         "detcli completion:--color") words="auto always never" ;;
         "detcli completion:--log-format") words="text json" ;;
@@ -249,19 +261,24 @@ _detcli() {
             "detcli models remove") words="-y --yes --cache-dir --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli demo") words="-o --output --if-exists -y --yes --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli doctor") words="--network --cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli config") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli config show") words="--json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli config path") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli completion") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli help") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli version") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
         esac
     elif [[ -z $words ]]; then
         case "$here" in
-            "detcli") words="detect predict video segment train eval download models demo doctor completion help version" ;;
+            "detcli") words="detect predict video segment train eval download models demo doctor config completion help version" ;;
             "detcli download") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models") words="convert list info path verify remove" ;;
             "detcli models info") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models path") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models verify") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli models remove") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
+            "detcli config") words="show path" ;;
+            "detcli config show") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
             "detcli completion") words="bash zsh fish" ;;
             "detcli help") words="dfine-n dfine-s dfine-m dfine-l dfine-x dfine-s-obj365 dfine-m-obj365 dfine-l-obj365 dfine-x-obj365 dfine-s-obj2coco dfine-m-obj2coco dfine-l-obj2coco dfine-x-obj2coco detr-r50 detr-r101 detr-r50-dc5 detr-r101-dc5 detr-r50-panoptic detr-r50-dc5-panoptic detr-r101-panoptic deformable-detr deformable-detr-single-scale deformable-detr-single-scale-dc5 deformable-detr-with-box-refine deformable-detr-with-box-refine-two-stage shapes" ;;
         esac

@@ -34,6 +34,7 @@ COMMANDS = {
     "models": Entry("detcli.cli.models.models:models", "Manage local models.", "Models"),
     "demo": Entry("detcli.cli.setup.demo:demo", "Run an offline demo on synthetic images.", "Setup"),
     "doctor": Entry("detcli.cli.setup.doctor:doctor", "Check the installation and the environment.", "Setup"),
+    "config": Entry("detcli.cli.config.config:config", "Show settings and where they come from.", "Setup"),
     "completion": Entry("detcli.cli.setup.completion:completion", "Print the completion script for a shell.", "Setup"),
     "help": Entry("detcli.cli.setup.help:show_help", "Show the help of a command.", "Setup"),
     "version": Entry("detcli.cli.setup.version:version", "Show the version.", "Setup"),

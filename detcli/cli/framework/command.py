@@ -64,10 +64,15 @@ class Option(click.Option):
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Its value from the environment, such as `DETCLI_DETECT_MAX_DET` for `--max-det`, or None."""
+        variable = self.variable(ctx)
+        return (os.environ.get(variable) or None) if variable is not None else None
+
+    def variable(self, ctx: click.Context) -> str | None:
+        """The name of its environment variable."""
         name = long_name(self.opts)
         if not name or ctx.auto_envvar_prefix is None:
             return None
-        return os.environ.get(f"{ctx.auto_envvar_prefix}_{name.replace('-', '_').upper()}") or None
+        return f"{ctx.auto_envvar_prefix}_{name.replace('-', '_').upper()}"
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The name column and the description; long names are aligned with each other."""

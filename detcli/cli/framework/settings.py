@@ -13,8 +13,9 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -53,21 +54,50 @@ def user_file() -> Path:
     return Path(base) / "detcli" / "config.toml"
 
 
-def read_settings(ctx: click.Context, config: str | None) -> dict[str, Any]:
-    """Parameter name -> value for a command, from all existing files; the file of higher priority wins per key.
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """A settings file; `kind` is where it belongs, `is_required` whether it must exist."""
+
+    kind: Literal["user", "folder", "config"]
+    path: Path
+    is_required: bool = False
+
+
+def settings_files(config: str | None) -> tuple[SettingsFile, ...]:
+    """The settings files, whether or not they exist; a later one has priority over an earlier one."""
+    given = (SettingsFile("config", Path(config), is_required=True),) if config else ()
+    return (SettingsFile("user", user_file()), SettingsFile("folder", Path(LOCAL_FILE)), *given)
+
+
+def values_of_file(ctx: click.Context, file: SettingsFile) -> dict[str, Any]:
+    """Parameter name -> value of a file for a command; empty for a file that does not exist.
 
     Raises UsageError with file and key for an unreadable file, an unknown key or a wrong type.
     """
+    document = _read(file.path, required=file.is_required)
+    return {} if document is None else _values_for(ctx, str(file.path), document)
+
+
+def read_settings(ctx: click.Context, config: str | None) -> dict[str, Any]:
+    """Parameter name -> value for a command, from all existing files; the file of higher priority wins per key.
+
+    Raises what `values_of_file` raises.
+    """
     values: dict[str, Any] = {}
-    for path, required in (
-        (user_file(), False),
-        (Path(LOCAL_FILE), False),
-        *([(Path(config), True)] if config else []),
-    ):
-        document = _read(path, required=required)
-        if document is not None:
-            values |= _values_for(ctx, str(path), document)
+    for file in settings_files(config):
+        values |= values_of_file(ctx, file)
     return values
+
+
+def keys_of_options(command: click.Command) -> dict[str, Any]:
+    """Key of a settings file -> option: the long name without dashes."""
+    options = {}
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name not in _UNSETTABLE:
+            name = long_name(option.opts)
+            if name:
+                options[name] = option
+    return options
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any] | None:
@@ -94,7 +124,7 @@ def _values_for(ctx: click.Context, file: str, document: Mapping[str, Any]) -> d
     words = ctx.command_path.split()[1:] if ctx.parent else []
     group = root.command
     commands = group.list_commands(root) if isinstance(group, click.Group) else []
-    shared = {name: option for name, option in _options(ctx.command).items() if option.section == GLOBAL_OPTIONS}
+    shared = {name: option for name, option in keys_of_options(ctx.command).items() if option.section == GLOBAL_OPTIONS}
     top = {name: value for name, value in document.items() if not isinstance(value, Mapping)}
     for name in document:
         if name in top and _key(name) not in shared:
@@ -111,7 +141,7 @@ def _values_for(ctx: click.Context, file: str, document: Mapping[str, Any]) -> d
 
 
 def _checked(ctx: click.Context, file: str, where: str, table: Mapping[str, Any]) -> dict[str, Any]:
-    options = _options(ctx.command)
+    options = keys_of_options(ctx.command)
     values = {}
     for key, value in table.items():
         option = options.get(_key(key))
@@ -123,17 +153,6 @@ def _checked(ctx: click.Context, file: str, where: str, table: Mapping[str, Any]
         except click.BadParameter as error:
             raise UsageError(f"{file}: {where}{key}: {error.message.strip().removesuffix('.')}") from None
     return values
-
-
-def _options(command: click.Command) -> dict[str, Any]:
-    """Key of a settings file -> option: the long name without dashes."""
-    options = {}
-    for option in command.params:
-        if isinstance(option, click.Option) and option.name not in _UNSETTABLE:
-            name = long_name(option.opts)
-            if name:
-                options[name] = option
-    return options
 
 
 def _check_type(option: click.Option, value: Any, where: str) -> None:

@@ -39,6 +39,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "checks": "'detcli doctor' checks the installation",
         "check": "'detcli doctor' checks the installation",
         "env": "'detcli doctor' checks the installation",
+        "settings": "'detcli config show' prints all settings",
+        "cfg": "'detcli config show' prints all settings",
         "merge": "there is no command that merges results",
         "data": "'detcli train --data DATA --dry-run' checks a data set",
         "classify": "there is no image classification",

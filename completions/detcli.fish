@@ -213,7 +213,7 @@ complete -c detcli -n '__detcli_at detcli segment' -l resume -d 'Resume an inter
 complete -c detcli -n '__detcli_at detcli segment' -l if-exists -r -f -a 'error overwrite skip' -d 'If an output exists: error, overwrite or skip.'
 complete -c detcli -n '__detcli_at detcli segment' -s y -l yes -d 'The same as --if-exists overwrite.'
 complete -c detcli -n '__detcli_at detcli segment' -l save-images -r -f -a '(__fish_complete_directories)' -d 'Save annotated images.'
-complete -c detcli -n '__detcli_at detcli segment' -l save-masks -r -f -a '(__fish_complete_directories)' -d 'Save label maps: segment ids, or class indices with --task semantic.'
+complete -c detcli -n '__detcli_at detcli segment' -l save-masks -r -f -a '(__fish_complete_directories)' -d 'Save label maps as PNG with a color palette: pixels are segment ids, or class indices with --task semantic. More than 255 ids: gray, 16 bits.'
 complete -c detcli -n '__detcli_at detcli segment' -l save-crops -r -f -a '(__fish_complete_directories)' -d 'Save a crop of each box.'
 complete -c detcli -n '__detcli_at detcli segment' -l line-width -r -d 'Line width in pixels.'
 complete -c detcli -n '__detcli_at detcli segment' -l hide-labels -d 'Do not draw class names and scores.'

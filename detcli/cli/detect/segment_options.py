@@ -66,7 +66,8 @@ drawing = group_of(
         section=IMAGES,
         type=NEW_FOLDER,
         metavar="DIR",
-        help="Save label maps: segment ids, or class indices with --task semantic.",
+        help="Save label maps as PNG with a color palette: pixels are segment ids, or class indices with --task semantic. "
+        "More than 255 ids: gray, 16 bits.",
     ),
     options.save_crops,
     options.drawing_style,

@@ -25,7 +25,7 @@ FORMATS = {
     ".ppm": "PPM",
 }
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_GRAY, _RGB = 0, 2  # color types of PNG
+_GRAY, _RGB, _PALETTE = 0, 2, 3  # color types of PNG
 _FILTER_SUB = 1  # filter type of PNG
 _BLOCK_BYTES = 1 << 20
 
@@ -82,6 +82,11 @@ def encode_png(pixels: Pixels, metadata: ImageMetadata | None = None) -> bytes:
 def encode_gray(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
     """Encode [H, W] of 8 or 16 bits as a gray PNG, without loss."""
     return _png(values[..., None], _GRAY, b"")
+
+
+def encode_palette(values: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> bytes:
+    """Encode [H, W] as an indexed PNG: its values are kept, and viewers show each in its color of palette [N, 3]."""
+    return _png(values[..., None], _PALETTE, _png_chunk(b"PLTE", palette.tobytes()))
 
 
 def _png(samples: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], color_type: int, chunks: bytes) -> bytes:

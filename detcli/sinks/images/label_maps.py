@@ -1,21 +1,26 @@
-"""Label maps: one gray PNG per image whose values are classes or segments."""
+"""Label maps: one PNG per image whose values are classes or segments, with a palette so that they show as colors."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from detcli.io.atomic_write import to_bytes, write_atomically
 from detcli.io.output_paths import path_below
-from detcli.sinks.images.encode_image import encode_gray
+from detcli.sinks.images.encode_image import encode_gray, encode_palette
 from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
+from detcli.visualization.colors import color
 from detcli.visualization.id_map import id_map
 
 
 class LabelMaps(BaseSink):
     """Writes `folder/stem.png` for every image that was read, also without detections.
+
+    Maps of 8 bits are indexed PNGs: a pixel is the number, and the palette gives it a color. Maps of 16 bits are gray.
 
     of_classes     True: values are class indices (`label_id`), 255 for none, and `classes.txt` lists the names by line;
                    with 256 classes or more the maps have 16 bits, and 65535 means none.
@@ -49,5 +54,17 @@ class LabelMaps(BaseSink):
         ids = detections.class_ids.tolist() if self._of_classes else range(1, len(masks) + 1)
         values = id_map(masks, ids, frame.size_hw, background=self._none)
         fits_8_bits = self._none <= 255 and (self._of_classes or len(masks) <= 255)
-        data = encode_gray(values.astype(np.uint8) if fits_8_bits else values.astype(np.uint16))
+        if fits_8_bits:
+            data = encode_palette(values.astype(np.uint8), palette(none=self._none))
+        else:
+            data = encode_gray(values.astype(np.uint16))
         write_atomically(path, data, durable=False)
+
+
+@lru_cache(maxsize=2)
+def palette(*, none: int) -> npt.NDArray[np.uint8]:
+    """The color of each value, uint8 [256, 3]: that of the class or the number in annotated images; `none` is black."""
+    colors = np.array([color(value) for value in range(256)], np.uint8)
+    colors[none] = 0
+    colors.setflags(write=False)  # shared by all callers
+    return colors

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from detcli.sinks.images import encode_image
-from detcli.sinks.images.encode_image import encode_gray, encode_png
+from detcli.sinks.images.encode_image import encode_gray, encode_palette, encode_png
 
 SIZES = [(1, 1), (1, 7), (5, 1), (48, 64), (3, 4000)]
 
@@ -33,6 +33,16 @@ def test_gray_values_of_8_and_16_bits_are_kept(size_hw: tuple[int, int], kind: t
     read = decoded(encode_gray(values))
     assert read.dtype.itemsize == values.dtype.itemsize
     np.testing.assert_array_equal(read, values)
+
+
+@pytest.mark.parametrize("size_hw", SIZES)
+def test_values_of_an_indexed_png_are_kept_and_have_colors(size_hw: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    values, palette = rng.integers(0, 256, size_hw, np.uint8), rng.integers(0, 256, (256, 3), np.uint8)
+    data = encode_palette(values, palette)
+    np.testing.assert_array_equal(decoded(data), values)
+    with Image.open(io.BytesIO(data)) as image:
+        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), palette[values])
 
 
 @pytest.mark.parametrize("block", [1, 100, 1000])

@@ -43,7 +43,7 @@ def curves_figure(lines: Sequence[Line]) -> Any:
     _plot_terms(terms, [line for line in lines if line["kind"] == "epoch"] or lines, axis)
     rate.plot(axis.positions(lines), [line["lr"] for line in lines], color=_TRAINING, linewidth=1.6)
     rate.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
-    rate.set_ylabel("learning rate")
+    rate.set(ylabel="learning rate", ylim=(0, None))
     set_title(rate, "highest learning rate of any parameter")
     best = best_line(lines)
     for axes in (total, metrics, terms, rate):

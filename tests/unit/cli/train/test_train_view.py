@@ -22,6 +22,7 @@ from detcli.training.training_events import (
     TrainingStarted,
     TrainingStep,
     Validated,
+    ValidationLossStarted,
     ValidationStarted,
 )
 from detcli.training.training_job import TrainingResult
@@ -86,6 +87,12 @@ def test_each_epoch_is_one_line_that_knows_the_best(monkeypatch: pytest.MonkeyPa
     ]
 
 
+def test_the_validation_loss_is_said_and_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = EpochEnded(0, {"loss_vfl": 3.5}, FIGURES, {"loss_vfl": 1.25, "loss_bbox": 3})
+    assert said(monkeypatch, ended)[0].startswith("detcli: epoch 1: loss 3.5, validation loss 4.25, AP 0.912")
+    assert json.loads(said(monkeypatch, ended, json_lines=True)[0])["val_loss"] == 4.25
+
+
 def test_a_metric_without_a_value_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     metrics: Mapping[str, float | None] = {"AP": 0.5, "AP50": None}
     assert said(monkeypatch, EpochEnded(0, {}, metrics))[0].endswith("epoch 1: loss 0, AP 0.500")
@@ -120,6 +127,8 @@ def test_the_moving_line_says_where_it_is_and_how_it_goes(monkeypatch: pytest.Mo
     for _ in range(25):
         view(Validated())
     assert bar_line(view.progress_text(), 80, encoding="utf-8", color=False).startswith("evaluating 25/100 images")
+    view(ValidationLossStarted(1, 100))
+    assert bar_line(view.progress_text(), 80, encoding="utf-8", color=False).startswith("validation loss 0/100 images")
 
 
 def test_without_a_terminal_the_same_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

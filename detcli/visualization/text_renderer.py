@@ -94,6 +94,12 @@ class TextRenderer:
         with self._lock:
             return all(self._face(character).has(character) for character in text)
 
+    def font_of(self, character: str) -> Path | None:
+        """The font file for a character; None if no file has it."""
+        with self._lock:
+            face = self._face(character)
+            return face.path if face.has(character) else None
+
     def _render(self, text: str, size: int) -> TextBitmap:
         runs = [(face.at(size), part) for face, part in self._runs(text)]
         widths = [font.getlength(part) for font, part in runs]
@@ -150,7 +156,7 @@ class _FontFace:
     """One font file in several sizes; None: the font of Pillow. Raises OSError for an invalid file."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self.path = path
         if path is not None and not path.is_file():
             raise OSError("no such file")
         self._sizes: dict[int, Font] = {}
@@ -169,9 +175,9 @@ class _FontFace:
         return character.isspace() or self._glyph(character) not in (self._missing, b"")
 
     def _open(self, size: int, layout: ImageFont.Layout) -> "Font":
-        if self._path is None:
+        if self.path is None:
             return ImageFont.load_default(size)
-        return ImageFont.truetype(self._path, size, layout_engine=layout)
+        return ImageFont.truetype(self.path, size, layout_engine=layout)
 
     def _glyph(self, character: str) -> bytes:
         right, bottom = self._probe.getbbox(character)[2:]

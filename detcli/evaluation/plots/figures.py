@@ -3,11 +3,13 @@
 import io
 import logging
 import warnings
+from pathlib import Path
 from typing import Any
 
 from detcli.errors import UsageError
 from detcli.extras import install_command
 from detcli.visualization import okabe_ito
+from detcli.visualization.text_renderer import text_renderer
 
 INK, FAINT, GRID = "#202020", "#b8b8b8", "#e6e6e6"
 _DPI = 120
@@ -40,11 +42,28 @@ def new_figure(width: float, height: float) -> Any:
 
 def to_png(figure: Any) -> bytes:
     """The figure as PNG: the same bytes for the same figure."""
+    use_fonts_with_all_letters(figure)
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about letters that matplotlib's font does not have
         figure.savefig(file, format="png", dpi=_DPI)
     return file.getvalue()
+
+
+def use_fonts_with_all_letters(figure: Any) -> None:
+    """Give each text whose letters matplotlib's own font does not have a font of this machine that has the first of them."""
+    from matplotlib import get_data_path
+    from matplotlib.ft2font import FT2Font
+    from matplotlib.text import Text
+
+    own = FT2Font(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))).get_charmap()
+    for text in figure.findobj(Text):
+        missing = next((letter for letter in text.get_text() if letter.isprintable() and ord(letter) not in own), None)
+        path = None if missing is None else text_renderer(None).font_of(missing)
+        if path is not None:
+            properties = text.get_fontproperties().copy()
+            properties.set_file(path)
+            text.set_fontproperties(properties)
 
 
 def line_style(index: int) -> dict[str, Any]:

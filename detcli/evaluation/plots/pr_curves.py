@@ -88,8 +88,9 @@ def _plot_classes(axes: Any, classes: Sequence[ClassMetrics], points: OperatingP
     """One line per class with the two thresholds; of many classes, only the best and the worst have a name."""
     half = _MAX_NAMED // 2
     named = list(classes) if len(classes) <= _MAX_NAMED else [*classes[:half], *classes[-half:]]
+    named_ids = {each.category_id for each in named}
     for each in classes:
-        if each not in named:
+        if each.category_id not in named_ids:
             axes.plot(RECALLS, each.precision[0], color=FAINT, linewidth=0.7)
     for index, each in enumerate(named):
         label = f"{short_name(each.name)}: {each.ap50:.3f}"

@@ -2,8 +2,10 @@
 
 import builtins
 import io
+from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,8 +16,10 @@ from detcli.evaluation.coco_metrics import ClassMetrics, Metrics, evaluate_coco
 from detcli.evaluation.confusion_matrix import ConfusionMatrix, count_confusion
 from detcli.evaluation.plots import plot_confusion_matrix, plot_pr_curves
 from detcli.evaluation.plots.confusion_plot import confusion_figure, fractions, top_confusions
+from detcli.evaluation.plots.figures import use_fonts_with_all_letters
 from detcli.evaluation.plots.operating_points import THRESHOLDS, operating_points
 from detcli.evaluation.plots.pr_curves import pr_figure
+from detcli.visualization.text_renderer import TextRenderer
 from tests.helpers.evaluation_scenes import scene
 from tests.helpers.figures import drawn_texts
 
@@ -61,6 +65,17 @@ def test_the_matrix_of_many_classes_lists_the_most_confused() -> None:
     shown = [text.get_text() for text in drawn_texts(confusion_figure(confusion, score=0.25, iou=0.5))]
     assert {"kind 4 → kind 7", "kind 7 → kind 4", "31", "17", "1,234", "99", "kind 0", "kind 79"} <= set(shown)
     assert "50" not in shown
+
+
+def test_letters_that_the_font_lacks_take_one_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    matplotlib_font = Path(matplotlib.get_data_path(), "fonts", "ttf", "STIXGeneral.ttf")
+    monkeypatch.setattr(TextRenderer, "font_of", lambda _, letter: matplotlib_font if letter == "信" else None)
+    _, confusion = evaluated(3)
+    figure = confusion_figure(confusion, score=0.25, iou=0.5)
+    use_fonts_with_all_letters(figure)
+    files = {text.get_text(): text.get_fontproperties().get_file() for text in drawn_texts(figure)}
+    assert files["信号灯"] == str(matplotlib_font)
+    assert files["hidden"] is None
 
 
 def test_background_has_its_own_scale_and_hides_no_confusion() -> None:

@@ -99,3 +99,10 @@ def test_threads_share_one_renderer() -> None:
     assert len(got) == 8
     assert all(one == got[0] for one in got)
     assert got[0][:5] == alone
+
+
+def test_the_font_file_of_a_character_has_it() -> None:
+    renderer = TextRenderer()
+    assert renderer.font_of("\uffff") is None
+    path = renderer.font_of("a")
+    assert path is None or TextRenderer(path).font_of("a") == path

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
@@ -10,8 +11,8 @@ from click.core import ParameterSource
 
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Group, UsageExample, pass_console
-from detcli.cli.framework.console import Console, escape
-from detcli.cli.framework.text import suggestion
+from detcli.cli.framework.console import Console, escape, is_terminal
+from detcli.cli.framework.text import suggestion, wrapped
 
 
 @click.group(
@@ -73,7 +74,8 @@ def show(ctx: click.Context, console: Console, /, names: tuple[str, ...], *, as_
             (value.key, _shown(value.value, value.description), _origin(value.kind, value.source))
             for value in of_command
         ]
-        for line in _aligned(rows):
+        width = console.width(sys.stdout) if is_terminal(sys.stdout) else 10_000
+        for line in _aligned(rows, width):
             click.echo(line)
 
 
@@ -116,8 +118,15 @@ def _origin(kind: str, source: str | None) -> str:
     return _ORIGINS[kind] if source is None else f"{_ORIGINS[kind]} {escape(source)}"
 
 
-def _aligned(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+def _aligned(rows: Sequence[tuple[str, str, str]], width: int) -> Iterator[str]:
+    """Rows in three columns; on a narrow terminal, what does not fit is below its key."""
     keys = max(len(key) for key, _, _ in rows)
     values = min(max(len(value) for _, value, _ in rows), 40)
     for key, value, origin in rows:
-        yield f"{key:<{keys}}  {value:<{values}}  {origin}"
+        row = f"{key:<{keys}}  {value:<{values}}  {origin}"
+        if len(row) <= width:
+            yield row
+            continue
+        yield key
+        yield from wrapped(f"    {value}", width, indent="    ")
+        yield from wrapped(f"    {origin}", width, indent="    ")

@@ -25,7 +25,7 @@ def dry_run_images(console: Console, request: ImageRequest, stdout: TerminalOutp
     """List the images and show what would be done; returns the exit code."""
     from detcli.engine.preview import preview
 
-    with RunView(console) as view, preview(request, observer=view, stdout=stdout) as planned:
+    with RunView(console, first="listing images") as view, preview(request, observer=view, stdout=stdout) as planned:
         if planned is None:
             return 0
         count = _print_files(planned, b"\0" if request.input.null_separated else b"\n")

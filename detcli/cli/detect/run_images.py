@@ -1,6 +1,6 @@
 """A run over images on the screen: progress, failed images, and the summary at the end."""
 
-from detcli.cli.detect.run_view import RunView, note_folder_outputs
+from detcli.cli.detect.run_view import RunView, name_of_model, note_folder_outputs
 from detcli.cli.detect.standard_output import TerminalOutput
 from detcli.cli.framework.arguments import shell_word
 from detcli.cli.framework.console import Console
@@ -21,9 +21,9 @@ def run_images(console: Console, request: ImageRequest, *, dry_run: bool) -> int
         from detcli.cli.detect.dry_run import dry_run_images
 
         return dry_run_images(console, request, stdout)
-    from detcli.engine.run import run
+    with ImageRunView(console, model=name_of_model(request.model)) as view:
+        from detcli.engine.run import run
 
-    with ImageRunView(console) as view:
         try:
             stats = run(request, observer=view, stop=view.stop, stdout=stdout)
         except TooManyFailuresError:
@@ -36,8 +36,8 @@ def run_images(console: Console, request: ImageRequest, *, dry_run: bool) -> int
 class ImageRunView(RunView):
     """Shows a run over images."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
+    def __init__(self, console: Console, *, model: str | None = None) -> None:
+        super().__init__(console, model=model)
         self._progress: RunProgressBar | None = None
         self._video: str | None = None
 

@@ -11,30 +11,44 @@ from detcli.cli.framework.progress import DownloadProgressBar
 from detcli.cli.framework.signals import stopping
 from detcli.engine.observer import LoadedModel, Observer, RunStart
 from detcli.engine.process import tune_process
-from detcli.engine.requests.run_request import ComputeSettings, OutputSettings
+from detcli.engine.requests.run_request import ComputeSettings, ModelSettings, OutputSettings
 from detcli.structures.stop_signal import StopSignal
 
 
 class RunView(Observer):
     """Prints the events of a run; use as a context manager around it.
 
+    model  its name, or None for one that is loaded already
+    first  what the run does first, as the status line says it; None: it loads the model
+
     stop   set by signals while the run runs; before, a signal ends the process
     start  the run, once it has started
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, model: str | None = None, first: str | None = None) -> None:
         self.console = console
+        self._loading = f"loading model {model}" if model is not None else None
+        self._first = first or self._loading
         self.stop = StopSignal()
         self.start: RunStart | None = None
         self.stack = ExitStack()
         self._download = DownloadProgressBar(console)
 
     def __enter__(self) -> Self:
+        if self._first is not None:
+            self.console.status(self._first)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._download.finish()
         self.stack.close()
+        self.console.clear_status()
+
+    def show_loading(self) -> None:
+        """Say that the model is being loaded."""
+        if self._loading is not None and self._loading != self._first:
+            self._first = self._loading
+            self.console.status(self._loading)
 
     def on_skipped_output(self, path: Path) -> None:
         """Name it."""
@@ -55,9 +69,12 @@ class RunView(Observer):
     def on_download_end(self) -> None:
         """Take it off the screen."""
         self._download.finish()
+        self._first = None
+        self.show_loading()
 
     def on_model_load(self, compute: ComputeSettings) -> None:
         """Tune the process, which belongs to this command alone."""
+        self.show_loading()
         tune_process(compute)
 
     def on_model_loaded(self, model: LoadedModel) -> None:
@@ -70,11 +87,17 @@ class RunView(Observer):
     def on_start(self, start: RunStart) -> None:
         """From here on, a signal ends the run after the current batch."""
         self.start = start
+        self.console.clear_status()
         self.stack.enter_context(stopping(self.console, self.stop))
 
     def on_end(self) -> None:
         """Take the progress line off the screen, and restore signals."""
         self.stack.close()
+
+
+def name_of_model(settings: ModelSettings) -> str | None:
+    """The name of the model that will be loaded; None for a detector."""
+    return settings.model if isinstance(settings.model, str) else None
 
 
 def note_folder_outputs(console: Console, output: OutputSettings) -> None:

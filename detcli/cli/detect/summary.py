@@ -1,13 +1,15 @@
 """The last line of a run over images: how much was done, how long it took, where the results are."""
 
+import os
+
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.text import counted, duration
+from detcli.cli.framework.text import counted, duration, rate
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.run import RunStats
 
 
 def show_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
-    """Show `412 images, 3 failed, 2,918 boxes in 21 s -> out/`; or segments, where those were asked for."""
+    """Show `412 images, 3 failed, 2,918 boxes in 21 s (19.6 images/s) -> out/`; or segments, where those were asked for."""
     total = stats.images + stats.failed
     parts = [counted(total, "image")]
     if stats.failed:
@@ -15,10 +17,13 @@ def show_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
     one, many = ("box", "boxes") if plan.task is None else ("segment", "segments")
     parts.append(counted(stats.boxes, one, many))
     paths = [f"{path}/" if is_folder else str(path) for path, is_folder in plan.results]
-    sentence = f"{', '.join(parts)} in {duration(stats.seconds)}" + (f" -> {', '.join(paths)}" if paths else "")
+    done = max(0, total - stats.resumed)
+    speed = f" ({rate(done / stats.seconds, 'images')})" if done and stats.seconds >= 0.05 else ""
+    written = f" -> {', '.join(paths)}" if paths else ""
+    sentence = f"{', '.join(parts)} in {duration(stats.seconds)}{speed}{written}"
     if stats.interrupted is not None:
         sentence += f"; interrupted by {stats.interrupted}"
-        sentence += ", --resume continues" if plan.journal is not None and total else ""
+        sentence += ", --resume continues" if is_resumable(plan, stats) else ""
     console.summary(
         sentence,
         images=total,
@@ -28,3 +33,8 @@ def show_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
         outputs=paths,
         interrupted=stats.interrupted,
     )
+
+
+def is_resumable(plan: OutputPlan, stats: RunStats) -> bool:
+    """Whether an interrupted run left results, and the journal that --resume needs."""
+    return stats.images + stats.failed > 0 and plan.journal is not None and os.path.lexists(plan.journal)

@@ -57,7 +57,6 @@ def evaluate(console: Console, /, **given: Any) -> int:
     """
     from detcli.cli.evaluate.evaluate_request import evaluation_request
     from detcli.cli.evaluate.evaluation_view import EvaluationView
-    from detcli.engine.evaluate import evaluate as run_evaluation
     from detcli.engine.run import RunStats
 
     min_map = given["min_map"]
@@ -66,7 +65,9 @@ def evaluate(console: Console, /, **given: Any) -> int:
     if min_map is not None and given["iou_type"] == "panoptic":
         raise UsageError("`min_map` is for AP; it cannot be combined with `iou_type=panoptic`")
     request = evaluation_request(given)
-    with EvaluationView(console) as view:
+    with EvaluationView(console, request) as view:
+        from detcli.engine.evaluate import evaluate as run_evaluation
+
         result = run_evaluation(request, observer=view, stop=view.stop)
     if result is None:
         console.summary(f"no metrics: interrupted by {view.stop.signal} before the last image")
@@ -86,11 +87,11 @@ def _print_metrics(console: Console, result: EvaluationResult, *, as_json: bool)
     from detcli.cli.evaluate.panoptic_table import panoptic_table
     from detcli.evaluation.report import EvaluationReport
 
+    width = console.width(sys.stdout) if is_terminal(sys.stdout) else 100
     if not isinstance(result.report, EvaluationReport):
-        for line in panoptic_table(result.report):
+        for line in panoptic_table(result.report, width=width):
             click.echo(line)
         return
-    width = console.width(sys.stdout) if is_terminal(sys.stdout) else 100
     for line in metrics_table(result.report, width=width, bold=console.uses_color(sys.stdout)):
         click.echo(line, color=True)
 

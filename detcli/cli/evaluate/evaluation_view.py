@@ -7,7 +7,7 @@ from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import RunProgressBar
 from detcli.cli.framework.signals import stopping
 from detcli.cli.framework.text import counted
-from detcli.engine.requests.evaluation_request import EvaluationObserver
+from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 
@@ -15,12 +15,14 @@ from detcli.structures.frame import FailedFrame, Frame
 class EvaluationView(RunView, EvaluationObserver):
     """Prints the events of an evaluation; use as a context manager around it."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
+    def __init__(self, console: Console, request: EvaluationRequest) -> None:
+        subject = f"data {request.data}" if request.data is not None else f"results {request.results}"
+        super().__init__(console, model=request.model_settings.name, first=f"reading {subject}")
         self._progress: RunProgressBar | None = None
 
     def on_evaluation_start(self, images: int) -> None:
         """Show the progress; from here on, a signal ends the evaluation after the current batch."""
+        self.console.clear_status()
         self.stack.enter_context(stopping(self.console, self.stop))
         self._progress = self.stack.enter_context(RunProgressBar(self.console, count=lambda: images))
 
@@ -31,6 +33,11 @@ class EvaluationView(RunView, EvaluationObserver):
             self._progress.advance(failed=failed)
         if isinstance(detections, FailedFrame):
             self.console.failure(frame.origin.file, detections.code, detections.message)
+
+    def on_end(self) -> None:
+        """Take the progress line off the screen; the metrics take a while too."""
+        super().on_end()
+        self.console.status("computing metrics")
 
     def on_worst_images(self, folder: Path, drawn: int, missing: int) -> None:
         """Say what was drawn."""

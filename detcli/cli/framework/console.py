@@ -23,6 +23,7 @@ _NARROWEST, _WIDEST = 20, 1000  # columns
 _UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _STYLES = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "note": "\x1b[2m"}
 _RESET = "\x1b[0m"
+_PREFIX = "detcli:"
 
 
 def escape(text: str) -> str:
@@ -70,10 +71,11 @@ class Console:
         self.debug = False
         self.config: str | None = None
         self.failures = 0
-        self.above: Callable[[Callable[[], Any]], Any] = _at_once
+        self.above: Callable[[Callable[[], Any]], Any] = self._above_status
         self.option_names: Mapping[str, str] = {}
         self.command = "detcli"
         self._ranks: dict[str, int] = {}
+        self._status = ""
 
     def configure(self, name: str, value: object, rank: int) -> None:
         """Set an attribute, unless a source of higher rank has set it: command line over environment over file."""
@@ -89,7 +91,8 @@ class Console:
             return
         self._line("error", message)
         for line in lines:
-            self._write(self._styled("note", escape(line)))
+            for part in self._wrapped(escape(line)):
+                self._write(self._styled("note", part))
 
     def warning(self, message: str) -> None:
         """Print a warning; the run continues."""
@@ -106,6 +109,23 @@ class Console:
         if self.verbose and not self.quiet:
             self._line("note", message, **facts)
 
+    def status(self, text: str) -> None:
+        """Say what is being done, on a line of a terminal that the next message or result replaces; elsewhere a note."""
+        if escape(text) == self._status:
+            return
+        self.clear_status()
+        if self.quiet or self.progress is False or not self.can_animate():
+            self.note(text)
+            return
+        self._status = escape(text)
+        self._draw_status()
+
+    def clear_status(self) -> None:
+        """Take the status off the screen."""
+        if self._status:
+            self._status = ""
+            _put(sys.stderr, "\r\x1b[K", end="")
+
     def summary(self, sentence: str, **facts: object) -> None:
         """Print the last line of a run."""
         if self.quiet:
@@ -113,7 +133,8 @@ class Console:
         if self.log_format == "json":
             self._line("summary", sentence, **facts)
         else:
-            self._write(escape(sentence))
+            for part in self._wrapped(escape(sentence)):
+                self._write(part)
 
     def failure(self, file: str, code: str, message: str, *, time_s: float | None = None) -> None:
         """Print an input that failed; after 20 failures they are only counted, unless `--verbose`.
@@ -179,7 +200,32 @@ class Console:
             self._write(json.dumps({"level": level, "message": message, **shown}))
             return
         style = {"error": "error", "failure": "warning", "warning": "warning", "note": "note"}.get(level)
-        self._write(self._styled(style, "detcli:") + " " + escape(message))
+        first, *others = self._wrapped(f"{_PREFIX} {escape(message)}")
+        self._write(self._styled(style, _PREFIX) + first.removeprefix(_PREFIX))
+        for line in others:
+            self._write(line)
+
+    def _wrapped(self, text: str) -> list[str]:
+        """Lines for standard error: broken between words on a terminal, else one line."""
+        from detcli.cli.framework.text import wrapped
+
+        return wrapped(text, self.width()) if is_terminal(sys.stderr) else [text]
+
+    def _above_status(self, write: Callable[[], Any]) -> Any:
+        """Call `write` while the status is hidden."""
+        if not self._status:
+            return write()
+        _put(sys.stderr, "\r\x1b[K", end="")
+        try:
+            return write()
+        finally:
+            self._draw_status()
+
+    def _draw_status(self) -> None:
+        from rich.cells import set_cell_size
+
+        text = self._status if len(self._status) < self.width() else set_cell_size(self._status, self.width() - 1)
+        _put(sys.stderr, "\r" + self._styled("note", text.rstrip()) + "\x1b[K", end="")
 
     def _styled(self, style: str | None, text: str) -> str:
         return f"{_STYLES[style]}{text}{_RESET}" if style and self.uses_color() else text
@@ -189,14 +235,12 @@ class Console:
             self.above(lambda: _put(sys.stderr, line))
 
 
-def _at_once(write: Callable[[], Any]) -> Any:
-    return write()
-
-
-def _put(stream: TextIO, line: str) -> None:
+def _put(stream: TextIO | None, line: str, *, end: str = "\n") -> None:
+    if stream is None:
+        return
     encoding = stream.encoding or "ascii"
     with contextlib.suppress(OSError, ValueError, RuntimeError):  # a closed standard error does not stop a run
-        stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + end)
         stream.flush()
 
 

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from detcli.errors import DetcliError, HubError, InputError, NotCachedError, SourceError, UnknownModelError
+from detcli.errors import DetcliError, HubError, InputError, NotCachedError, UnknownModelError
 
 _BY_COMMAND = {
     "detcli detect": "'detcli video' reads videos, cameras and streams",
@@ -22,8 +22,6 @@ def hints_for(error: DetcliError, command: str) -> tuple[str, ...]:
         return tuple(_without_hub(error, command))
     if isinstance(error, NotCachedError) and "detcli download" not in str(error):
         return tuple(_without_download(error.model, command))
-    if isinstance(error, SourceError) and error.code == "unsupported" and command in _BY_COMMAND:
-        return (_BY_COMMAND[command],)
     if type(error) is InputError and command in _BY_COMMAND:  # no image, no video: subclasses have other reasons
         return (_BY_COMMAND[command],)
     return ()

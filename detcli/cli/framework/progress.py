@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.text import duration, megabytes, number
+from detcli.cli.framework.text import duration, megabytes, number, rate
 
 _FRAME_S = 0.2  # between two updates of the progress bar
 _PLAIN_S = 30.0  # between two plain lines
@@ -61,6 +61,7 @@ class ProgressLine:
 
     def __enter__(self) -> Self:
         if self.is_enabled:
+            self._console.clear_status()
             if self._moves:
                 self._console.above = self.above
             self._thread.start()
@@ -142,14 +143,15 @@ class RunProgressBar:
     def _words(self) -> ProgressText:
         pace = self._pace
         of = f"/{number(pace.total)}" if pace.total is not None else ""
-        rate = f"{pace.rate:.1f}/s" if pace.rate < 100 else f"{pace.rate:,.0f}/s"
         failed = f"{number(self._failed)} failed" if self._failed else ""
-        return ProgressText(f"{number(pace.done)}{of} images", pace.fraction, rate, pace.time_left, failed)
+        return ProgressText(
+            f"{number(pace.done)}{of} images", pace.fraction, rate(pace.rate, "images"), pace.time_left, failed
+        )
 
     def _plain(self) -> tuple[str, dict[str, object]]:
         pace = self._pace
         of = f" of {number(pace.total)}" if pace.total is not None else ""
-        sentence = f"{number(pace.done)}{of} images, {number(self._failed)} failed, {pace.rate:.3g} per second"
+        sentence = f"{number(pace.done)}{of} images, {number(self._failed)} failed, {rate(pace.rate, 'images')}"
         if pace.time_left is not None:
             sentence += f", {duration(pace.time_left)} left"
         numbers = {"done": pace.done, "total": pace.total, "failed": self._failed}
@@ -192,7 +194,7 @@ class DownloadProgressBar:
         pace = self._pace
         of = f" of {megabytes(pace.total)}" if pace.total is not None else ""
         left = f", {duration(pace.time_left)} left" if pace.time_left is not None else ""
-        sentence = f"downloading {self._what}: {megabytes(pace.done)}{of}, {megabytes(pace.rate)} per second{left}"
+        sentence = f"downloading {self._what}: {megabytes(pace.done)}{of}, {megabytes(pace.rate)}/s{left}"
         return sentence, {"done": pace.done, "total": pace.total, "seconds_left": pace.time_left}
 
 

@@ -1,5 +1,6 @@
 """Format numbers, durations and suggestions for messages."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,18 @@ from detcli.text import counted, did_you_mean, similar
 if TYPE_CHECKING:
     from detcli.structures.frame import Origin
 
-__all__ = ["close_words", "counted", "duration", "long_name", "megabytes", "number", "suggestion", "where"]
+__all__ = [
+    "close_words",
+    "counted",
+    "duration",
+    "long_name",
+    "megabytes",
+    "number",
+    "rate",
+    "suggestion",
+    "where",
+    "wrapped",
+]
 
 
 def number(value: int) -> str:
@@ -26,6 +38,30 @@ def duration(seconds: float) -> str:
             rest = total % size // below
             return f"{total // size} {unit}" + (f" {rest} {small}" if rest else "")
     return f"{total} s"
+
+
+def rate(per_second: float, unit: str) -> str:
+    """Format a rate with its unit: 0.4 images/s, 14.3 images/s, 1,210 frames/s."""
+    return f"{per_second:.1f} {unit}/s" if per_second < 99.95 else f"{per_second:,.0f} {unit}/s"
+
+
+def wrapped(text: str, width: int, *, indent: str = "  ") -> list[str]:
+    """Lines of at most so many columns, broken between words; a longer word has its own line.
+
+    indent  before each line but the first
+    """
+    from rich.cells import cell_len
+
+    if cell_len(text) <= width:
+        return [text]
+    lines, line = [], ""
+    for word in re.split(r"(?<=\S) ", text):
+        longer = f"{line} {word}" if line.strip() else line + word
+        if line.strip() and cell_len(longer) > width:
+            lines.append(line)
+            longer = indent + word
+        line = longer
+    return [*lines, line]
 
 
 def megabytes(count: float) -> str:

@@ -46,6 +46,7 @@ def download(
         hub.repository_of(name)
     failures: list[DetcliError] = []
     for name in dict.fromkeys(names):
+        console.status(f"requesting {name}")
         try:
             files = hub.download(
                 name, revision=revision, update=update, cache_dir=cache_dir, progress=DownloadProgressBar(console)
@@ -53,6 +54,8 @@ def download(
         except (ModelError, HubError, AccessError) as error:  # the other models can still be downloaded
             failures.append(error)
             continue
+        finally:
+            console.clear_status()
         size = sum(path.stat().st_size for path in files.folder.iterdir())
         console.say(
             f"'{name}' is downloaded and verified: {megabytes(size)} in '{files.folder}'",

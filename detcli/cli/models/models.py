@@ -143,12 +143,14 @@ def verify(console: Console, *, names: tuple[str, ...], cache_dir: Path | None) 
     }
     damaged, complete = [], 0
     for name, repository in (repositories or downloaded(cache_dir)).items():
+        console.status(f"verifying {name}")
         if repository is None:
             checks = [("bundled", check) for check in hub.check_bundled_model(name)]
         else:
             default = repository.commit_of(CATALOG[name].revision if name in CATALOG else "main")
             commits = sorted({*repository.commits(), *([default] if default else [])})
             checks = [(commit[:12], check) for commit in commits for check in repository.check(commit, thorough=True)]
+        console.clear_status()
         if not checks and names:
             damaged.append(f"'{name}' (download incomplete)")
         elif not checks:

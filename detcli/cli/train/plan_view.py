@@ -16,6 +16,7 @@ class PlanView(RunView, TrainingObserver):
     def on_dataset(self, part: str, report: DatasetSummary) -> None:
         """Describe a dataset and its issues."""
         show_dataset(self.console, part, report)
+        self.show_loading()
 
     def on_training_plan(self, plan: TrainingPlan) -> None:
         """Say where training starts and what the recipe comes to."""

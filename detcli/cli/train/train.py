@@ -61,18 +61,20 @@ def train(console: Console, /, **given: Any) -> int:
     --output is the run folder; use RUN/best or RUN/last with --model. Ctrl-C saves the state, and --resume continues with
     the same final result. Each model has its published recipe; --recipe, the options and --set change it.
     """
+    is_first = os.environ.get("RANK", "0") == "0"  # of several processes, torchrun's first
+    if not is_first:
+        console.quiet = True
+    console.status(f"reading data {given['data']}")  # torch is imported next
     from detcli.cli.train.plan_view import PlanView
     from detcli.cli.train.train_request import training_request
-    from detcli.engine.train import prepare_training
 
     request = training_request(given)
     dry_run = given["dry_run"]
     if request.output is None and not dry_run:
         raise UsageError("missing `output`: the folder of the run")
-    is_first = os.environ.get("RANK", "0") == "0"  # of several processes, torchrun's first
-    if not is_first:
-        console.quiet = True
-    with PlanView(console) as view:
+    with PlanView(console, model=request.model_name, first=f"reading data {request.data}") as view:
+        from detcli.engine.train import prepare_training
+
         plan = prepare_training(request, observer=view)
     if plan is None:
         return 0

@@ -7,7 +7,7 @@ from typing import Self
 
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import ProgressLine, ProgressText, RateEstimator
-from detcli.cli.framework.text import counted, duration, megabytes, number
+from detcli.cli.framework.text import counted, duration, megabytes, number, rate
 from detcli.training.training_events import (
     CheckpointSaved,
     EpochEnded,
@@ -114,7 +114,7 @@ class TrainView:
         start, step, validation = self._start, self._step, self._validation
         if validation is not None:
             counts = f"{self._validating} {number(validation.done)}/{number(validation.total or 0)} images"
-            return ProgressText(counts, validation.fraction, f"{validation.rate:.1f}/s", validation.time_left)
+            return ProgressText(counts, validation.fraction, rate(validation.rate, "images"), validation.time_left)
         if start is None:
             return ProgressText("preparing", None, "", None)
         if step is None:
@@ -124,7 +124,9 @@ class TrainView:
         if step.memory_bytes:
             facts += f"  {megabytes(step.memory_bytes)}"
         fraction = self._done(step) / (start.epochs * start.steps_per_epoch)
-        return ProgressText(counts, fraction, f"{step.images_per_second:.1f}/s", self._time_left(step), facts=facts)
+        return ProgressText(
+            counts, fraction, rate(step.images_per_second, "images"), self._time_left(step), facts=facts
+        )
 
     def _plain(self) -> tuple[str, dict[str, object]]:
         start, step, validation = self._start, self._step, self._validation
@@ -139,7 +141,7 @@ class TrainView:
             f"step {number(step.step + 1)} of {number(start.steps_per_epoch)}",
             f"loss {step.loss:.4g}",
             f"lr {step.lr:.2g}",
-            f"{step.images_per_second:.3g} images per second",
+            rate(step.images_per_second, "images"),
             *([megabytes(step.memory_bytes)] if step.memory_bytes else []),
             *([f"{duration(left)} left"] if left is not None else []),
         ]

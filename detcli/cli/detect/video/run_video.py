@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from detcli.cli.detect.run_view import RunView, note_folder_outputs
+from detcli.cli.detect.run_view import RunView, name_of_model, note_folder_outputs
 from detcli.cli.detect.standard_output import TerminalOutput
 from detcli.cli.detect.video.video_progress import VideoProgress, show_video_summary
 from detcli.cli.detect.video.video_report import describe, warn_of_empty
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.text import counted
 from detcli.engine.observer import OpenedVideo, RunStart
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.process import tune_process_for_video
@@ -41,7 +42,9 @@ class VideoRunView(RunView):
     """Shows a run over videos."""
 
     def __init__(self, console: Console, request: VideoRequest) -> None:
-        super().__init__(console)
+        sources = request.input.sources
+        opened = counted(len(sources), "video") if len(sources) > 1 or "://" in "".join(sources) else "".join(sources)
+        super().__init__(console, model=name_of_model(request.model), first=f"opening {opened}" if sources else None)
         self._request = request
         self._progress: VideoProgress | None = None
         self._keeps_nothing = False
@@ -55,6 +58,7 @@ class VideoRunView(RunView):
         for video in videos:
             if video.info is not None:
                 self.console.note(f"'{video.file}': {describe(video, self._request)}")
+        self.show_loading()
         if self._keeps_nothing:
             self.console.say(
                 "nothing is saved: use -o FILE for the results, or --save-video FILE for an annotated video"

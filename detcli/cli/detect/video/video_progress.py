@@ -4,9 +4,10 @@ import os
 from types import TracebackType
 from typing import Self
 
+from detcli.cli.detect.summary import is_resumable
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import ProgressLine, ProgressText, RateEstimator
-from detcli.cli.framework.text import counted, duration, number
+from detcli.cli.framework.text import counted, duration, number, rate
 from detcli.engine.observer import RunStart
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.run import RunStats
@@ -46,24 +47,24 @@ class VideoProgress:
 
     def text(self) -> ProgressText:
         """The progress line of now."""
-        rate = self._estimator
-        total = f"/{number(rate.total)}" if rate.total is not None else ""
+        pace = self._estimator
+        total = f"/{number(pace.total)}" if pace.total is not None else ""
         remarks = [f"{number(self._stats.dropped)} dropped"] if self._stats.dropped else []
         remarks += [counted(self._gaps, "gap")] if self._gaps else []
         latency = self._latency()
         return ProgressText(
-            f"{number(rate.done)}{total} frames",
-            rate.fraction,
-            f"{rate.rate:.1f}/s",
-            rate.time_left,
+            f"{number(pace.done)}{total} frames",
+            pace.fraction,
+            rate(pace.rate, "frames"),
+            pace.time_left,
             ", ".join(remarks),
             f"latency {latency}" if latency else "",
             self._classes,
         )
 
     def _latency_s(self) -> float | None:
-        """Of live sources from frame to result, otherwise the time of a batch in the network."""
-        return self._stats.latency.recent_s or self._stats.detection.recent_s
+        """From frame to result, of live sources; None for files, whose frames do not wait."""
+        return self._stats.latency.recent_s
 
     def _latency(self) -> str:
         seconds = self._latency_s()
@@ -71,27 +72,27 @@ class VideoProgress:
 
     def plain(self) -> tuple[str, dict[str, object]]:
         """The same as a sentence and its numbers."""
-        rate, dropped, seconds = self._estimator, self._stats.dropped, self._latency_s()
-        total = f" of {number(rate.total)}" if rate.total is not None else ""
-        sentence = f"{number(rate.done)}{total} frames, {rate.rate:.3g} per second"
+        pace, dropped, seconds = self._estimator, self._stats.dropped, self._latency_s()
+        total = f" of {number(pace.total)}" if pace.total is not None else ""
+        sentence = f"{number(pace.done)}{total} frames, {rate(pace.rate, 'frames')}"
         sentence += f", latency {milliseconds(seconds)}" if seconds is not None else ""
         sentence += f", {number(dropped)} dropped" if dropped else ""
         sentence += f", {counted(self._gaps, 'gap')}" if self._gaps else ""
-        if rate.time_left is not None:
-            sentence += f", {duration(rate.time_left)} left"
+        if pace.time_left is not None:
+            sentence += f", {duration(pace.time_left)} left"
         return sentence, {
-            "done": rate.done,
-            "total": rate.total,
-            "per_second": round(rate.rate, 2),
+            "done": pace.done,
+            "total": pace.total,
+            "per_second": round(pace.rate, 2),
             "latency_ms": None if seconds is None else round(1000 * seconds, 1),
             "dropped": dropped,
             "gaps": self._gaps,
-            "seconds_left": rate.time_left,
+            "seconds_left": pace.time_left,
         }
 
 
 def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
-    """Show `300 frames, 1 gap, 1,204 boxes, 17 tracks in 21 s (14.3 per second), latency 45 ms -> out.mp4`."""
+    """Show `300 frames, 1 gap, 1,204 boxes, 17 tracks in 21 s (14.3 frames/s), latency 45 ms -> out.mp4`."""
     parts = [counted(stats.images, "frame")]
     if stats.failed:
         parts.append(counted(stats.failed, "gap or failure", "gaps or failures"))
@@ -100,8 +101,8 @@ def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> N
     parts.append(counted(stats.boxes, "box", "boxes"))
     if stats.tracks is not None:
         parts.append(counted(stats.tracks, "track"))
-    rate = max(0, stats.images - stats.resumed) / max(stats.seconds, 1e-3)
-    sentence = f"{', '.join(parts)} in {duration(stats.seconds)} ({rate:.3g} per second)"
+    per_second = max(0, stats.images - stats.resumed) / max(stats.seconds, 1e-3)
+    sentence = f"{', '.join(parts)} in {duration(stats.seconds)} ({rate(per_second, 'frames')})"
     mean_s = stats.latency.mean_s
     if mean_s is not None:
         sentence += f", latency {milliseconds(mean_s)} (at most {milliseconds(stats.latency.worst_s)})"
@@ -110,7 +111,7 @@ def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> N
     sentence += f" -> {', '.join(_few(paths))}" if paths else ""
     if stats.interrupted is not None:
         sentence += f"; interrupted by {stats.interrupted}"
-        sentence += ", --resume continues" if _is_resumable(plan, stats) else ""
+        sentence += ", --resume continues" if is_resumable(plan, stats) else ""
     console.summary(
         sentence,
         frames=stats.images,
@@ -119,7 +120,7 @@ def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> N
         boxes=stats.boxes,
         tracks=stats.tracks,
         seconds=round(stats.seconds, 3),
-        per_second=round(rate, 2),
+        per_second=round(per_second, 2),
         latency_ms=None if mean_s is None else round(1000 * mean_s, 1),
         outputs=paths,
         interrupted=stats.interrupted,
@@ -131,10 +132,6 @@ def milliseconds(seconds: float) -> str:
     if seconds >= 1:
         return duration(seconds)
     return f"{1000 * seconds:.1f} ms" if seconds < 0.00995 else f"{1000 * seconds:.0f} ms"
-
-
-def _is_resumable(plan: OutputPlan, stats: RunStats) -> bool:
-    return plan.journal is not None and stats.images + stats.failed > 0
 
 
 def _few(paths: list[str]) -> list[str]:

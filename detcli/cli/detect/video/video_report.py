@@ -14,7 +14,7 @@ def describe(video: OpenedVideo, request: VideoRequest) -> str:
         if info.size_hw is not None:
             parts.append(f"{info.size_hw[1]} x {info.size_hw[0]}")
         if info.rate is not None:
-            parts.append(f"{info.rate:.4g} frames per second")
+            parts.append(f"{info.rate:.4g} frames/s")
         if info.frames is not None:
             parts.append(counted(info.frames, "frame"))
         if info.duration_s is not None:

@@ -6,16 +6,25 @@ import pytest
 
 from detcli.cli.detect.summary import show_summary
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.text import duration
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget
 from detcli.pipeline.statistics import RunStats
 
 PLAN = OutputPlan((ResultTarget("jsonl", Path("out.jsonl")),), journal=Path("out.jsonl.journal"))
 
 
-@pytest.mark.parametrize(("done", "is_named"), [(3, True), (0, False)])
-def test_resume_is_named_where_there_are_results_to_continue(
-    done: int, is_named: bool, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("done", "journal", "is_named"), [(3, True, True), (0, True, False), (3, False, False)])
+def test_resume_is_named_where_there_are_results_and_a_journal(
+    done: int,
+    journal: bool,
+    is_named: bool,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    if journal:
+        Path("out.jsonl.journal").touch()
     show_summary(Console(), RunStats(images=done, interrupted="SIGINT", seconds=1.0), PLAN)
     assert capsys.readouterr().err.rstrip().endswith(", --resume continues") is is_named
 
@@ -23,4 +32,15 @@ def test_resume_is_named_where_there_are_results_to_continue(
 def test_the_summary_counts_and_names_the_outputs(capsys: pytest.CaptureFixture[str]) -> None:
     plan = OutputPlan((ResultTarget("yolo", Path("texts")), ResultTarget("jsonl", None)), crops=Path("cut"))
     show_summary(Console(), RunStats(images=2, failed=1, boxes=1, seconds=21.0), plan)
-    assert capsys.readouterr().err == "3 images, 1 failed, 1 box in 21 s -> texts/, cut/\n"
+    assert capsys.readouterr().err == "3 images, 1 failed, 1 box in 21 s (0.1 images/s) -> texts/, cut/\n"
+
+
+@pytest.mark.parametrize(
+    ("images", "resumed", "seconds", "speed"),
+    [(60, 10, 2.0, " (25.0 images/s)"), (10, 10, 2.0, ""), (3, 0, 0.01, ""), (5000, 0, 2.0, " (2,500 images/s)")],
+)
+def test_the_rate_is_that_of_this_run(
+    images: int, resumed: int, seconds: float, speed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_summary(Console(), RunStats(images=images, resumed=resumed, seconds=seconds), OutputPlan(()))
+    assert capsys.readouterr().err == f"{images:,} images, 0 boxes in {duration(seconds)}{speed}\n"

@@ -38,7 +38,9 @@ def test_progress_shows_frames_latency_classes_and_drops() -> None:
         progress.advance(FailedFrame(gap_origin(1, file="a", source="a", frame=1, time_s=0.1), "gap", "nothing came"))
         text = progress.text()
         assert (text.counts, text.remark) == ("2/300 frames", "12 dropped, 1 gap")
-        assert (text.facts, text.least) == ("latency 31 ms", "2 person, 1 dog")
+        assert (text.facts, text.least) == ("", "2 person, 1 dog"), "files have no latency"
+        assert text.rate.endswith(" frames/s")
+        assert "latency" not in progress.plain()[0]
         stats.latency.add(0.2)
         assert progress.text().facts == "latency 200 ms"
         sentence, numbers = progress.plain()
@@ -51,7 +53,7 @@ def test_the_summary_of_videos_has_rate_latency_and_outputs(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("out.jsonl", "o.mp4"):
+    for name in ("out.jsonl", "out.jsonl.journal", "o.mp4"):
         Path(name).touch()
     stats = RunStats(images=30, failed=1, boxes=1204, interrupted="SIGINT")
     stats.tracks, stats.resumed, stats.dropped, stats.seconds = 2, 10, 5, 10.0
@@ -59,7 +61,7 @@ def test_the_summary_of_videos_has_rate_latency_and_outputs(
         stats.latency.add(seconds)
     show_video_summary(Console(), stats, PLAN)
     assert capsys.readouterr().err == (
-        "30 frames, 1 gap or failure, 5 dropped, 1,204 boxes, 2 tracks in 10 s (2 per second), "
+        "30 frames, 1 gap or failure, 5 dropped, 1,204 boxes, 2 tracks in 10 s (2.0 frames/s), "
         "latency 200 ms (at most 300 ms) -> out.jsonl, o.mp4; interrupted by SIGINT, --resume continues\n"
     )
 

@@ -11,7 +11,7 @@ from detcli.errors import DataError, DetcliError, HubError, InputError, NotCache
     [
         (UnknownModelError("there is no model 'x'"), "detcli detect", "detcli models list"),
         (UnknownModelError("there is no model", model="a/yolov8n.pt"), "detcli eval", "detcli runs D-FINE, DETR and"),
-        (SourceError("unsupported", "an image, not a video"), "detcli video", "'detcli detect' reads images"),
+        (SourceError("unsupported", "an image, not a video"), "detcli video", None),
         (UnknownModelError("no such file: 'x.pth'"), "detcli models convert", None),
         (
             NotCachedError("'x' is not downloaded"),

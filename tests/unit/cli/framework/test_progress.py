@@ -48,11 +48,13 @@ def lines_left(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "words",
     [
-        ProgressText("0 images", None, "0.0/s", None),
-        ProgressText("1,226/12,751 images", 0.1, "12.4/s", 953, "3 failed"),
-        ProgressText("12,751/12,751 images", 1.0, "1,210/s", 0, "12,751 failed"),
+        ProgressText("0 images", None, "0.0 images/s", None),
+        ProgressText("1,226/12,751 images", 0.1, "12.4 images/s", 953, "3 failed"),
+        ProgressText("12,751/12,751 images", 1.0, "1,210 images/s", 0, "12,751 failed"),
         ProgressText("1.3 GB/2.6 GB", 0.5, "40.5 MB/s", 273600),
-        ProgressText("12/300 frames", 0.04, "9.1/s", 32, "12 dropped, 1 gap", "latency 45 ms", "2 person, 1 dog"),
+        ProgressText(
+            "12/300 frames", 0.04, "9.1 frames/s", 32, "12 dropped, 1 gap", "latency 45 ms", "2 person, 1 dog"
+        ),
     ],
     ids=lambda words: words.counts if isinstance(words, ProgressText) else None,
 )
@@ -64,19 +66,19 @@ def test_the_line_is_never_wider_than_the_screen(words: ProgressText, width: int
 
 
 def test_what_does_not_fit_goes_in_order_of_worth() -> None:
-    words = ProgressText("1,226/12,751 images", 0.1, "12.4/s", 953, "3 failed")
+    words = ProgressText("1,226/12,751 images", 0.1, "12.4 images/s", 953, "3 failed")
     assert bar_line(words, 46, encoding="utf-8", color=False) == "1,226/12,751 images  15 min 53 s left"
     wide = bar_line(words, 100, encoding="utf-8", color=False)
-    assert all(word in wide for word in ("━", "10%", "12.4/s", "15 min 53 s left", "3 failed"))
+    assert all(word in wide for word in ("━", "10%", "12.4 images/s", "15 min 53 s left", "3 failed"))
 
 
 def test_what_changes_its_length_all_the_time_moves_nothing_else() -> None:
     def at(width: int, seen: str) -> str:
-        words = ProgressText("12/300 frames", 0.04, "9.1/s", 32, "12 dropped", "latency 45 ms", seen)
+        words = ProgressText("12/300 frames", 0.04, "9.1 frames/s", 32, "12 dropped", "latency 45 ms", seen)
         return bar_line(words, width, encoding="utf-8", color=False)
 
-    assert at(100, "2 person, 1 dog").endswith("9.1/s  32 s left  12 dropped  2 person, 1 dog")
-    assert at(70, "2 person, 1 dog, 1 traffic light, …") == at(70, "")
+    assert at(100, "2 person, 1 dog").endswith("9.1 frames/s  32 s left  12 dropped  2 person, 1 dog")
+    assert at(77, "2 person, 1 dog, 1 traffic light, …") == at(77, "")
 
 
 def test_messages_and_results_appear_complete_above_the_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:

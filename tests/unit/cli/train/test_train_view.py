@@ -121,7 +121,7 @@ def test_the_moving_line_says_where_it_is_and_how_it_goes(monkeypatch: pytest.Mo
     view(step(1, 19))
     wide = bar_line(view.progress_text(), 140, encoding="utf-8", color=False)
     assert wide.startswith("epoch 2/3  step 20/40")
-    for word in ("50%", "loss 12.5", "lr 0.0002", "1.3 GB", "12.3/s", " left"):
+    for word in ("50%", "loss 12.5", "lr 0.0002", "1.3 GB", "12.3 images/s", " left"):
         assert word in wide
     view(ValidationStarted(1, 100))
     for _ in range(25):
@@ -137,7 +137,7 @@ def test_without_a_terminal_the_same_is_a_sentence(monkeypatch: pytest.MonkeyPat
     view(START)
     view(step(0, 0, memory=0))
     sentence, numbers = view._plain()
-    assert sentence.startswith("epoch 1 of 3, step 1 of 40, loss 12.5, lr 0.0002, 12.3 images per second, ")
+    assert sentence.startswith("epoch 1 of 3, step 1 of 40, loss 12.5, lr 0.0002, 12.3 images/s, ")
     assert sentence.endswith(" left")
     assert (numbers["epoch"], numbers["loss"], numbers["memory_bytes"]) == (0, 12.5, None)
     view(ValidationStarted(0, 100))
@@ -146,7 +146,9 @@ def test_without_a_terminal_the_same_is_a_sentence(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("width", [20, 40, 79, 120])
 def test_facts_give_way_on_a_narrow_screen(width: int) -> None:
-    words = ProgressText("epoch 12/132  step 240/1,312", 0.5, "12.3/s", 7000, facts="loss 12.5  lr 0.0002  1.3 GB")
+    words = ProgressText(
+        "epoch 12/132  step 240/1,312", 0.5, "12.3 images/s", 7000, facts="loss 12.5  lr 0.0002  1.3 GB"
+    )
     line = bar_line(words, width, encoding="utf-8", color=False)
     assert cell_len(line) <= width
     assert ("loss" in line) == (width > 75)
@@ -162,11 +164,12 @@ def test_messages_come_out_above_the_line(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(progress, "_FRAME_S", 0.001)
     monkeypatch.setattr("sys.stderr", Terminal())
     console = Console()
+    before = console.above
     with TrainView(console) as view:
         view(START)
-        assert console.above != Console().above
+        assert console.above != before
         view(step(0, 3))
-    assert console.above == Console().above
+    assert console.above == before
 
 
 def result(**changes: object) -> TrainingResult:

@@ -89,3 +89,11 @@ def test_every_option_in_the_documents_exists() -> None:
         for line in re.findall(r"^ *(?:\$ )?detcli .*$", page.read_text(encoding="utf-8"), re.MULTILINE):
             line = line.split(" | ")[0].split("#")[0]
             assert set(re.findall(r"(?<!\S)--[a-z][a-z0-9-]*", line)) <= options, f"{page.name}: {line}"
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    text = (PROJECT / "mkdocs.yml").read_text(encoding="utf-8")
+    listed = re.findall(r"(\S+\.md)$", text.split("\nnav:\n")[1], re.MULTILINE)
+    assert sorted(listed) == sorted(
+        path.relative_to(PROJECT / "docs").as_posix() for path in (PROJECT / "docs").rglob("*.md")
+    )

@@ -11,7 +11,6 @@ import yaml
 from detcli.version import __version__
 
 PROJECT = Path(__file__).parents[2]
-DOCS = PROJECT / "docs"
 YAML_FILES = [PROJECT / "CITATION.cff", *sorted((PROJECT / ".github").rglob("*.yml"))]
 FORMS = [path for path in YAML_FILES if path.parent.name == "ISSUE_TEMPLATE" and path.stem != "config"]
 CHANGELOG = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -66,12 +65,6 @@ def test_sections_of_the_changelog_are_those_of_keep_a_changelog() -> None:
     for version in CHANGELOG.split("\n## ")[1:]:
         sections = re.findall(r"^### (.+)$", version, re.MULTILINE)
         assert len(sections) == len(set(sections)), version.splitlines()[0]
-
-
-def test_every_page_is_in_the_navigation_of_the_site() -> None:
-    text = (PROJECT / "mkdocs.yml").read_text(encoding="utf-8")
-    listed = re.findall(r"(\S+\.md)$", text.split("\nnav:\n")[1], re.MULTILINE)
-    assert sorted(listed) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
 
 def test_the_license_page_has_every_direct_dependency() -> None:

@@ -4,14 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from detcli.argument_checks import check_instance
 from detcli.checkpoints.hub.locate_model import cached, repository_of
+from detcli.engine.measure import MeasuredSpeed, is_local, measure_speed
 from detcli.engine.observer import Observer, OpenedVideo
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.prepare import PreparedRun, prepare
 from detcli.engine.requests.run_request import ImageRequest, ModelSettings, VideoRequest
+
+# The model is not downloaded, a source is live, or the inputs are not files.
+Obstacle = Literal["model", "live", "inputs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,27 @@ class RunPreview:
     device: str
     videos: tuple[OpenedVideo, ...]
     _prepared: PreparedRun
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """Why `measure` cannot be called: it downloads nothing and takes nothing from a live source."""
+        if self.model.repository is not None and self.model.folder is None:
+            return "model"
+        if any(video.live for video in self.videos):
+            return "live"
+        has_error = any(video.error is not None for video in self.videos)
+        return "inputs" if has_error or not is_local(self._prepared.request) else None
+
+    def count(self) -> int | None:
+        """The number of images or frames; None where it is not known."""
+        return self._prepared.listing.count()
+
+    def measure(self, observer: Observer | None = None) -> MeasuredSpeed | None:
+        """Load the model and process the first images or frames for a few seconds; None where none can be read.
+
+        Nothing is written. Raises what loading the model raises.
+        """
+        return measure_speed(self._prepared, observer=observer)
 
     def files(self) -> Iterator[str]:
         """The images, or the videos, in input order; once only."""

@@ -1,17 +1,18 @@
-"""`--dry-run`: which images would be read, with which model, on which device, and where results would go.
+"""`--dry-run`: which images would be read, with which model, on which device, where results would go, and how long it takes.
 
-The paths go to standard output, as `--files-from` takes them; everything else to standard error. Nothing is written, no
-network is run and nothing is downloaded.
+The paths go to standard output, as `--files-from` takes them; everything else to standard error. Nothing is written and
+nothing is downloaded. A model on this machine processes the first images, to measure its speed.
 """
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from detcli.cli.detect.run_view import RunView
+from detcli.cli.detect.run_view import RunView, name_of_model
 from detcli.cli.detect.standard_output import TerminalOutput
 from detcli.cli.detect.video.video_report import describe
 from detcli.cli.framework.console import Console, escape, is_terminal
-from detcli.cli.framework.text import counted
+from detcli.cli.framework.text import counted, duration, rate
 from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.requests.run_request import ImageRequest, RunRequest, VideoRequest
 from detcli.io.atomic_write import to_bytes
@@ -20,17 +21,27 @@ from detcli.io.outputs import open_output
 if TYPE_CHECKING:
     from detcli.engine.preview import ModelPreview, RunPreview
 
+_OBSTACLES = {
+    "model": "the model is not on this machine",
+    "live": "a source is live",
+    "inputs": "the inputs are not files on this machine",
+}
+
 
 def dry_run_images(console: Console, request: ImageRequest, stdout: TerminalOutput) -> int:
     """List the images and show what would be done; returns the exit code."""
     from detcli.engine.preview import preview
 
-    with RunView(console, first="listing images") as view, preview(request, observer=view, stdout=stdout) as planned:
+    with (
+        RunView(console, model=name_of_model(request.model), first="listing images") as view,
+        preview(request, observer=view, stdout=stdout) as planned,
+    ):
         if planned is None:
             return 0
-        count = _print_files(planned, b"\0" if request.input.null_separated else b"\n")
-        console.say(f"would process {counted(count, 'image')}", images=count)
+        files = _print_files(planned, b"\0" if request.input.null_separated else b"\n")
+        console.say(f"would process {counted(files.count, 'image')}", images=files.count)
         _show_plan(console, request, planned)
+        _show_time(console, view, planned, files.count, "image", is_local=not files.has_addresses)
     return 0
 
 
@@ -49,19 +60,56 @@ def dry_run_videos(console: Console, request: VideoRequest, stdout: TerminalOutp
             if video.error is not None:
                 console.failure(video.file, video.error.code, video.error.reason)
         _show_plan(console, request, planned)
+        _show_time(console, view, planned, planned.count(), "frame")
     return 0
 
 
-def _print_files(planned: "RunPreview", end: bytes) -> int:
-    """Print the paths to standard output, a line each on a terminal; returns their number."""
+@dataclass(frozen=True, slots=True)
+class _PrintedFiles:
+    """How many paths were printed, and whether any of them is an address."""
+
+    count: int
+    has_addresses: bool
+
+
+def _print_files(planned: "RunPreview", end: bytes) -> _PrintedFiles:
+    """Print the paths to standard output, a line each on a terminal."""
     output = open_output(sys.stdout.buffer, in_place=True)
     on_screen = is_terminal(sys.stdout)
-    count = 0
+    count, has_addresses = 0, False
     for file in planned.files():
         output.write(to_bytes(escape(file) if on_screen else file) + (b"\n" if on_screen else end))
         count += 1
+        has_addresses = has_addresses or "://" in file
     output.commit()
-    return count
+    return _PrintedFiles(count, has_addresses)
+
+
+def _show_time(
+    console: Console, view: RunView, planned: "RunPreview", count: int | None, unit: str, *, is_local: bool = True
+) -> None:
+    """Show how long the run may take, measured on its first images; or why it is not known."""
+    if count == 0:
+        return
+    obstacle = planned.obstacle or (None if is_local else "inputs")
+    if obstacle is not None:
+        console.say(f"time: not measured, since {_OBSTACLES[obstacle]}")
+        return
+    console.status("measuring the speed")
+    speed = planned.measure(view)
+    console.clear_status()
+    if speed is None:
+        console.say(f"time: not measured, since no {unit} can be read")
+        return
+    shown = f"{rate(speed.per_second, f'{unit}s')} on {speed.device}, measured on {counted(speed.images, unit)}"
+    if count is None:
+        console.say(f"time: {shown}", per_second=round(speed.per_second, 2))
+        return
+    seconds = count / speed.per_second
+    facts = {"seconds": round(seconds, 1), "per_second": round(speed.per_second, 2)}
+    console.say(
+        f"time: about {duration(seconds)} for {counted(count, unit)}, at {shown} without writing results", **facts
+    )
 
 
 def _show_plan(console: Console, request: RunRequest, planned: "RunPreview") -> None:

@@ -365,7 +365,7 @@ failures = group_of(
         help="Stop when more than N inputs failed.",
     ),
 )
-dry_run = dry_run_option(description="List the inputs and show what would be done.")
+dry_run = dry_run_option(description="List the inputs, and show what would be done and how long it takes.")
 
 
 def _set_progress(ctx: click.Context, param: click.Parameter, value: bool | None) -> None:

@@ -138,7 +138,7 @@ tracking = option(
     "and continues with boxes down to 0.1; boxes without a track are dropped.",
 )
 results = options.results_as(options.BOX_FORMATS, standard="progress only on a terminal, JSON Lines in a pipe")
-dry_run = options.dry_run_option(description="Open the sources and show what would be done.")
+dry_run = options.dry_run_option(description="Open the sources, and show what would be done and how long it takes.")
 drawing = group_of(
     option(
         "--save-video",

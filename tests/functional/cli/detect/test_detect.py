@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -267,6 +268,7 @@ def test_a_dry_run_tells_what_would_be_downloaded(detcli: Callable[..., Run], im
     assert run.code == 0
     assert "dfine-s (ustc-community/dfine-small-coco), not on this machine; it would be downloaded" in run.err
     assert not (tmp_path / "cache").exists()
+    assert run.err.endswith("detcli: time: not measured, since the model is not on this machine\n")
 
 
 def test_paths_and_images_come_from_standard_input(detect: Detect, images: Path) -> None:
@@ -413,3 +415,32 @@ def test_a_video_among_images_is_answered_with_its_command(detect: Callable[...,
     run = detect(images / "0.png", images / "a b.mp4")
     assert run.code == 3
     assert run.err.splitlines()[-1].endswith(f"detcli video '{images / 'a b.mp4'}'")
+
+
+def test_a_dry_run_measures_how_long_the_run_takes(detect: Callable[..., Run], images: Path) -> None:
+    run = detect("in", "-n", "-o", "out.jsonl")
+    assert run.code == 0
+    assert re.search(
+        r"\ndetcli: time: about [\d.]+ s for 5 images, at [\d.,]+ images/s on cpu, measured on 5 images "
+        r"without writing results\n$",
+        run.err,
+    )
+    assert not Path("out.jsonl").exists()
+    facts = json.loads(detect("in", "-n", "--log-format", "json").err.splitlines()[-1])
+    assert facts["seconds"] == pytest.approx(5 / facts["per_second"], abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["in", "http://127.0.0.1:9/a.jpg"], "the inputs are not files on this machine"),
+        (["--files-from", "-"], "the inputs are not files on this machine"),
+        (["no.jpg"], "no image can be read"),
+    ],
+)
+def test_a_dry_run_says_why_it_measures_nothing(
+    detect: Callable[..., Run], images: Path, words: list[str], reason: str
+) -> None:
+    run = detect(*words, "-n", stdin=b"in/0.png\n")
+    assert run.code == 0
+    assert run.err.endswith(f"detcli: time: not measured, since {reason}\n")

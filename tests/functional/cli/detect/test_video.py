@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import socket
 import sys
@@ -206,6 +207,7 @@ def test_a_dry_run_describes_the_source_and_writes_nothing(
     run = detect_video("in.mp4", "--dry-run", "-o", "out.jsonl", "--save-video", "out.mp4")
     assert (run.code, run.out) == (0, "in.mp4\n")
     assert "would process 'in.mp4': 64 x 48, 10 frames/s, 6 frames" in run.err
+    assert re.search(r"time: about [\d.]+ s for 6 frames, at [\d.,]+ frames/s on cpu, measured on 6 frames", run.err)
     assert "output: out.mp4" in run.err
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
     assert "6 frames, 0.6 s, every frame\n" in run.err

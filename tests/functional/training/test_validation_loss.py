@@ -79,6 +79,16 @@ def test_no_images_have_no_losses(tmp_path: Path) -> None:
     assert mean_losses([LossSums({}, 0)]) == {}
 
 
+def test_an_image_that_cannot_be_read_is_replaced_by_the_next(tmp_path: Path) -> None:
+    given = job(tmp_path)
+    broken = losses(given, Rectangles(4, seed=3, broken={1}), batch=1)
+    whole = [losses(given, Rectangles(4, seed=3), batch=1, indices=range(i, i + 1)) for i in (0, 2, 2, 3)]
+    assert broken is not None
+    assert broken.images == 4
+    plain = mean_losses([broken])["loss_vfl"]
+    assert plain == pytest.approx(mean_losses([part for part in whole if part is not None])["loss_vfl"], rel=1e-4)
+
+
 class OtherOrder(Rectangles):
     """Rectangles whose class ids have another order, with a class that training does not have."""
 

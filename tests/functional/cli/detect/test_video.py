@@ -411,9 +411,8 @@ def test_a_video_comes_through_a_pipe(model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_outputs_of_an_interrupted_run_are_complete_files(model: Path, tmp_path: Path, number: int, code: int) -> None:
     video(tmp_path / "in.mp4", images(400))
-    process = start(
-        words(model), "in.mp4", "-b", "1", "-o", "-", "-o", "out.json", "--save-video", "out.mp4", cwd=tmp_path
-    )
+    command = [*words(model), "in.mp4", "-b", "1", "-o", "-", "-o", "out.json", "--save-video", "out.mp4"]
+    process = start(command, cwd=tmp_path, bufsize=0)  # a buffer would keep lines from communicate()
     assert process.stdout is not None
     first = process.stdout.readline()
     process.send_signal(number)

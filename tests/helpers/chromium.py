@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,14 @@ OPTIONS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--no-proxy-server", "--no-first-run", "--disable-quic",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+# The protocol uses the file descriptors 3 and 4.
+START = """
+import fcntl, os, sys
+there, back = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3])
+os.dup2(there, 3)
+os.dup2(back, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Page:
@@ -25,10 +34,9 @@ class Page:
             raise FileNotFoundError("Chromium is not installed")
         there, self._write = os.pipe()
         self._read, back = os.pipe()
-        # The protocol uses the file descriptors 3 and 4.
-        command = ["sh", "-c", f'exec "$@" 3<&{there} 4>&{back}', "sh", CHROMIUM, *OPTIONS]
+        browser = [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", "--remote-debugging-pipe"]
         self._process = subprocess.Popen(
-            [*command, f"--user-data-dir={profile}", "--remote-debugging-pipe"],
+            [sys.executable, "-c", START, str(there), str(back), *browser],
             pass_fds=(there, back),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -40,10 +48,11 @@ class Page:
         self._session: str | None = None
         self.requests: list[str] = []
         self.problems: list[str] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Network", "Runtime"):
-            self.call(f"{domain}.enable")
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol; returns its result."""
@@ -95,6 +104,12 @@ class Page:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _attach(self) -> None:
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Runtime"):
+            self.call(f"{domain}.enable")
 
     def _receive_until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         while True:

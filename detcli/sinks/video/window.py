@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import BinaryIO, cast
 
 from detcli.errors import UsageError
+from detcli.opencv import opencv_problem
 from detcli.sinks.sink import BaseSink
 from detcli.sinks.video.window_process import HEADER, READY
 from detcli.structures.class_labels import ClassLabels
@@ -28,9 +29,12 @@ _ALTERNATIVE = "use `save_video` or `save_images` instead"
 
 
 def check_screen() -> None:
-    """Raise UsageError if there is certainly no screen."""
+    """Raise UsageError if there is certainly no screen, or OpenCV cannot open a window."""
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise UsageError(f"`show` needs a screen, and there is none (DISPLAY is not set): {_ALTERNATIVE}")
+    problem = opencv_problem(windows=True)
+    if problem is not None:
+        raise UsageError(f"`show` needs OpenCV, {problem.cause}: {problem.remedy}; or {_ALTERNATIVE}")
 
 
 class Window(BaseSink):
@@ -98,8 +102,6 @@ class Window(BaseSink):
             timer.cancel()
         if answer != READY:
             self._end_process()
-            if answer:
-                raise UsageError(f"{answer.decode().strip()}; or {_ALTERNATIVE}")
             raise UsageError(f"`show` cannot open a window on this machine: {_ALTERNATIVE}")
 
     def _send(self) -> None:

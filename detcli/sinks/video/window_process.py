@@ -1,7 +1,6 @@
 """The process of a window: it reads frames from standard input, and ends with them, or on q, Esc or a closed window.
 
-Each frame is its height and width (`HEADER`), followed by its bytes in RGB order. The process
-first writes READY to standard output, or a line with the reason why there is no window.
+Each frame is its height and width (`HEADER`), followed by its bytes in RGB order.
 """
 
 import signal
@@ -10,8 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from detcli.errors import UsageError
-from detcli.opencv import load_opencv
+from detcli.opencv import cv2
 
 if TYPE_CHECKING:
     from detcli.structures.frame import Pixels
@@ -48,11 +46,6 @@ class FramePipe:
 def main(title: str) -> None:
     """Show frames until there are no more, or until the user closes the window."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which then ends this process
-    try:
-        cv2 = load_opencv("`show` needs", windows=True)
-    except UsageError as error:
-        sys.stdout.buffer.write(f"{error}\n".encode())
-        return
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()

@@ -139,7 +139,7 @@ def _draw_sample(row: Pixels, x: int, width: int, letters: int, outcome: Outcome
     """A small box in the style of an outcome."""
     top = round(0.3 * letters)
     box = np.array([x, top, x + width, top + letters], np.float64)
-    draw_dashed_box(row, box, outcome.color, outcome.dashes, 2)
+    draw_dashed_box(row, box, outcome.color, outcome.dashes, 3)
 
 
 def _paste_text(row: Pixels, opacity: Pixels, left: int, top: int, color: Color) -> None:

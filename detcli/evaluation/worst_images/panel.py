@@ -25,8 +25,8 @@ def panel_scale(size_hw: tuple[int, ...]) -> float:
 
 
 def line_width(size_hw: tuple[int, ...]) -> int:
-    """Width of the lines of a panel in pixels: 2 to 5."""
-    return max(2, round(max(size_hw) / 320))
+    """Width of the lines of a panel in pixels: 3 to 6."""
+    return max(3, round(max(size_hw) / 280))
 
 
 def text_size(size_hw: tuple[int, ...], count: int) -> int:

@@ -40,7 +40,7 @@ def draw_worst_images(
         if pixels is None:
             continue
         file_name = names[image.image_id]
-        title = PageTitle(file_name, f"number {rank} of the {len(images)} worst", score, iou)
+        title = PageTitle(file_name, f"rank {rank} by number of errors", score, iou)
         page = draw_page(pixels, image, categories, title)
         data = encode(page, "JPEG")
         suffix = "png" if data is None else "jpg"

@@ -29,7 +29,7 @@ from detcli.evaluation.worst_images.panel import draw_dashed_box, draw_panel, pa
 from detcli.structures.frame import Pixels
 
 CATEGORIES = {3: "cat", 7: "dog"}
-TITLE = PageTitle("val/street 1.jpg", "number 1 of the 9 worst", 0.25, 0.5)
+TITLE = PageTitle("val/street 1.jpg", "rank 1 by number of errors", 0.25, 0.5)
 
 
 def matches(width: int = 400, height: int = 300) -> BoxMatches:
@@ -189,7 +189,7 @@ def test_the_title_names_file_id_and_reasons(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_long_file_name_and_class_name_stay_on_the_page() -> None:
-    title = PageTitle("folder/" * 40 + "image.jpg", "number 1 of the 9 worst", 0.25, 0.5)
+    title = PageTitle("folder/" * 40 + "image.jpg", "rank 1 by number of errors", 0.25, 0.5)
     page = draw_page(gray(40, 30), matches(40, 30), {3: "x" * 200, 7: "信号灯" * 30}, title)
     assert (page[:, -4:] == 255).all(), "the margin is empty"
 

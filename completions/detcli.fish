@@ -257,7 +257,7 @@ complete -c detcli -n '__detcli_at detcli train' -s o -l output -r -F -d 'Run fo
 complete -c detcli -n '__detcli_at detcli train' -l resume -d 'Resume an interrupted run.'
 complete -c detcli -n '__detcli_at detcli train' -l if-exists -r -f -a 'error overwrite skip' -d 'If an output exists: error, overwrite or skip.'
 complete -c detcli -n '__detcli_at detcli train' -s y -l yes -d 'The same as --if-exists overwrite.'
-complete -c detcli -n '__detcli_at detcli train' -s n -l dry-run -d 'Check the data and show the plan, but do not train.'
+complete -c detcli -n '__detcli_at detcli train' -s n -l dry-run -d 'Check the data, and show the plan and how long it takes, but do not train.'
 complete -c detcli -n '__detcli_at detcli train' -l progress -l no-progress -d 'Show progress.'
 complete -c detcli -n '__detcli_at detcli train' -l config -r -F -d 'Settings file (TOML); has priority over ./detcli.toml and the user\'s settings.'
 complete -c detcli -n '__detcli_at detcli train' -s q -l quiet -d 'Print errors only.'

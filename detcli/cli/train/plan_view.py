@@ -1,8 +1,10 @@
 """What `detcli train` shows before the first step: datasets, starting point and plan."""
 
+import os
+
 from detcli.cli.detect.run_view import RunView
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.text import counted, number
+from detcli.cli.framework.text import counted, duration, number
 from detcli.datasets.dataset import DatasetSummary
 from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan
 from detcli.training.recipes.recipe import Recipe
@@ -54,6 +56,31 @@ def show_dataset(console: Console, part: str, report: DatasetSummary) -> None:
     )
     for issue in report.issues:
         console.warning(f"{part}: {issue}")
+
+
+def show_time(console: Console, plan: TrainingPlan) -> None:
+    """Print how long the steps of a plan take, measured on a few images; or why it is not known."""
+    obstacle = "of an interrupted run" if plan.request.resume else "of several processes" if _has_processes() else None
+    if obstacle is not None:
+        console.say(f"time: the steps {obstacle} are not measured")
+        return
+    console.status("measuring a step")
+    try:
+        step = plan.measure_step()
+    finally:
+        console.clear_status()
+    epochs, steps = plan.recipe.epochs, plan.steps_per_epoch
+    seconds = epochs * steps * step.seconds
+    console.say(
+        f"time: about {duration(seconds)} for {counted(epochs, 'epoch')}, at {step.seconds:.3g} s per step on "
+        f"{plan.device}, measured on {counted(step.images, 'image')} without evaluation",
+        seconds=round(seconds, 1),
+        seconds_per_step=round(step.seconds, 4),
+    )
+
+
+def _has_processes() -> bool:
+    return os.environ.get("WORLD_SIZE", "1") != "1"
 
 
 def _sizes(recipe: Recipe) -> str:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @train_options.recipe
 @train_options.speed
 @train_options.output
-@options.dry_run_option(description="Check the data and show the plan, but do not train.")
+@options.dry_run_option(description="Check the data, and show the plan and how long it takes, but do not train.")
 @options.progress
 @pass_console
 def train(console: Console, /, **given: Any) -> int:
@@ -79,6 +79,10 @@ def train(console: Console, /, **given: Any) -> int:
     if plan is None:
         return 0
     if dry_run:
+        from detcli.cli.train.plan_view import show_time
+
+        if is_first:
+            show_time(console, plan)
         click.echo(plan.recipe.to_toml() if is_first else "", nl=False)
         return 0
     return _run(console, plan)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from detcli.datasets.dataset import Dataset, DatasetSummary
     from detcli.training.initialization import StartingPoint
     from detcli.training.recipes.recipe import Recipe
+    from detcli.training.step_time import StepTime
     from detcli.training.training_events import Event
-    from detcli.training.training_job import TrainingResult
+    from detcli.training.training_job import TrainingJob, TrainingResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +119,22 @@ class TrainingPlan:
     ) -> "TrainingResult":
         """Train to the end of the recipe, or until `stop` is set; raises what `train` raises."""
         from detcli.training import training_loop
+
+        if self.request.output is None:
+            raise UsageError("missing `output`: the folder of the run")
+        return training_loop.train(self._job(self.request.output), observer=on_event, stop=stop)
+
+    def measure_step(self) -> "StepTime":
+        """Run one or two small steps to measure the time of a step; nothing is written. Raises what `train` raises."""
+        from detcli.training.step_time import measure_step
+
+        return measure_step(self._job(Path()))
+
+    def _job(self, run: Path) -> "TrainingJob":
         from detcli.training.training_job import TrainingJob
 
         request = self.request
-        if request.output is None:
-            raise UsageError("missing `output`: the folder of the run")
-        job = TrainingJob(
+        return TrainingJob(
             recipe=self.recipe,
             family=self.start.family,
             config=self.start.config,
@@ -131,13 +142,12 @@ class TrainingPlan:
             preprocessor=self.start.preprocessor,
             data=self.data,
             val=self.val,
-            run=request.output,
+            run=run,
             device=request.device,
             resume=request.resume,
             if_exists="overwrite" if request.if_exists == "overwrite" else "error",
             workers=request.workers,
         )
-        return training_loop.train(job, observer=on_event, stop=stop)
 
 
 class TrainingObserver(Observer):

@@ -1,11 +1,13 @@
 """`detcli train` from the command line to a folder with models: what is said, what is refused, how it ends."""
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.helpers.cli_runs import Run
 from tests.helpers.train_command_fixtures import SHORT, Train, dataset
@@ -170,3 +172,36 @@ def test_one_of_several_processes_speaks(train: Train, data: Path) -> None:
     run = train("--data", data, "-n", env={"RANK": "1", "WORLD_SIZE": "2"})
     assert run.code == 0
     assert (run.out, run.err) == ("", "")
+
+
+def test_a_dry_run_measures_a_step_and_keeps_nothing(train: Train, data: Path) -> None:
+    before = sorted(Path().rglob("*"))
+    run = train("--data", data, "--dry-run", *SHORT, "-o", "run")
+    assert run.code == 0, run.err
+    found = re.search(
+        r"\ndetcli: time: about (.+) for 2 epochs, at ([\d.]+) s per step on cpu, measured on [1-4] images without "
+        r"evaluation\n$",
+        run.err,
+    )
+    assert found is not None, run.err
+    assert sorted(Path().rglob("*")) == before
+    (facts,) = (
+        facts
+        for line in train("--data", data, "-n", *SHORT, "--log-format", "json").err.splitlines()
+        if "seconds_per_step" in (facts := json.loads(line))
+    )
+    steps = 2 * 2  # epochs of eight images in batches of four
+    assert facts["seconds"] == pytest.approx(steps * facts["seconds_per_step"], abs=0.1)
+
+
+def test_a_measured_step_leaves_the_random_numbers_alone(train: Train, data: Path) -> None:
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    assert train("--data", data, "--dry-run", *SHORT).code == 0
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_steps_of_several_processes_are_not_measured(train: Train, data: Path) -> None:
+    run = train("--data", data, "-n", *SHORT, env={"RANK": "0", "WORLD_SIZE": "2"})
+    assert run.code == 0, run.err
+    assert run.err.endswith("detcli: time: the steps of several processes are not measured\n")

@@ -43,7 +43,7 @@ def proxy_of(endpoint: str) -> str | None:
 
 def _cause(error: BaseException) -> tuple[str, HubErrorReason]:
     """The first cause that says something: the operating system's own reason."""
-    for cause in _chain(error):
+    for cause in causes(error):
         if isinstance(cause, socket.gaierror):
             return f"its name cannot be resolved (DNS): {cause.strerror or 'unknown host'}", "dns"
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -57,8 +57,13 @@ def _cause(error: BaseException) -> tuple[str, HubErrorReason]:
     return "no connection", "connection"
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what caused it, also the errors that urllib3 keeps as arguments or as `reason`."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        cause = waiting.pop()
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            waiting += [getattr(cause, "reason", None), *cause.args, cause.__context__, cause.__cause__]

@@ -5,12 +5,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from detcli.checkpoints.hub.checksums import matches, sha256_of_file
 from detcli.checkpoints.hub.download_progress import DownloadProgress
 from detcli.checkpoints.hub.hub_cache import FileFacts, require_disk_space
 from detcli.checkpoints.hub.hub_client import Attempts, Hub, RemoteFile, TransientError
+from detcli.checkpoints.hub.hub_session import Response
 from detcli.errors import DamagedModelError, HubError
 from detcli.io.atomic_write import os_errors_as_output_errors
 
@@ -78,7 +79,7 @@ def _fill(hub: Hub, remote: RemoteFile, partial: Path, progress: DownloadProgres
 def _continue(hub: Hub, remote: RemoteFile, partial: Path, progress: DownloadProgress, max_bytes: int) -> None:
     """Request the missing bytes once, and write them as they arrive."""
     received = _size(partial)
-    with hub.open(remote.url, received) as response, _appended(partial) as file:
+    with hub.open(remote.url, received) as (response, chunks), _appended(partial) as file:
         if response.status_code >= 400 and response.status_code != 416:
             hub.refuse(response, remote.repository, remote.name, remote.commit)
         if response.status_code != 206 and received:  # the server cannot continue: start again
@@ -88,7 +89,7 @@ def _continue(hub: Hub, remote: RemoteFile, partial: Path, progress: DownloadPro
         if response.status_code == 416:
             raise TransientError(f"{hub.host} has less of '{remote.name}' than was downloaded before")
         end = _announced_end(hub, remote, response, received)
-        for chunk in response.iter_bytes():
+        for chunk in chunks:
             received += len(chunk)
             if received > (max_bytes if end is None else end):
                 file.truncate(0)
@@ -103,7 +104,7 @@ def _continue(hub: Hub, remote: RemoteFile, partial: Path, progress: DownloadPro
         raise TransientError(f"{hub.host} sent only {received:,} of {end:,} bytes of '{remote.name}'")
 
 
-def _announced_end(hub: Hub, remote: RemoteFile, response: Any, start: int) -> int | None:
+def _announced_end(hub: Hub, remote: RemoteFile, response: Response, start: int) -> int | None:
     """Return the length of the file from the response headers; None if unknown. Raises HubError if they disagree."""
     if response.status_code == 206:
         found = re.fullmatch(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15}|\*)", response.headers.get("Content-Range", ""))

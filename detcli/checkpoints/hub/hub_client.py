@@ -3,20 +3,20 @@
 Data from a server is checked before it is used in a file name or a message. The token is sent to the endpoint only.
 """
 
-import importlib
 import os
 import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 
-from huggingface_hub import get_session, get_token, hf_hub_url
-from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+from huggingface_hub import get_token, hf_hub_url
+from huggingface_hub.errors import OfflineModeIsEnabled
 
 from detcli.checkpoints.catalog import find, suggestion
+from detcli.checkpoints.hub import hub_session
 from detcli.checkpoints.hub.checksums import is_checksum, is_commit
 from detcli.checkpoints.hub.connection_errors import connection_failure, proxy_of
 from detcli.checkpoints.hub.hub_environment import is_true, seconds
@@ -26,8 +26,6 @@ from detcli.version import __version__
 _DEFAULT_ENDPOINT = "https://huggingface.co"
 _LONGEST_WAIT_S = 30.0  # if a server asks for more, the user has to try again
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
-# The library behind huggingface_hub's session: httpx up to its version 1, httpx2 from 2 on; their errors are the same.
-_HTTP: Any = importlib.import_module(HfHubHTTPError.__mro__[1].__module__.partition(".")[0])
 
 
 class TransientError(Exception):
@@ -142,44 +140,38 @@ class Hub:
                 attempts.failed(error)
 
     @contextmanager
-    def open(self, url: str, start: int) -> Iterator[Any]:
-        """Yield the response to a request for the bytes of a file from `start` on; redirects are followed without the token."""
+    def open(self, url: str, start: int) -> Iterator[tuple[hub_session.Response, Iterator[bytes]]]:
+        """Yield the response to a request for the bytes of a file from `start` on, and the bytes; redirects are followed."""
         headers = dict(self.headers)
         if start:
             headers["range"] = f"bytes={start}-"
-        with (
-            self.http_errors(),
-            get_session().stream(
-                "GET", url, headers=headers, timeout=self.timeout_s, follow_redirects=True
-            ) as response,
-        ):
-            yield response
+        with self.http_errors(), hub_session.get(url, headers, self.timeout_s) as opened:
+            yield opened
 
     @contextmanager
     def http_errors(self) -> Iterator[None]:
-        """Turn errors of the HTTP library into TransientError and HubError; their texts are not used."""
+        """Turn errors of a request into TransientError and HubError."""
         try:
             yield
-        except _HTTP.TimeoutException as error:
+        except hub_session.NoResponseError as error:
             sentence = f"{self.host} does not respond within {self.timeout_s:g} s"
             raise TransientError(sentence, weight=2, reason="timeout") from error
-        except (_HTTP.ConnectError, _HTTP.ProxyError) as error:
-            proxied = isinstance(error, _HTTP.ProxyError)
-            proxy = proxy_of(self.endpoint)
-            sentence, reason = connection_failure(error, self.host, proxy=proxy, refused_by_proxy=proxied)
+        except hub_session.NotReachedError as error:
+            sentence, reason = connection_failure(
+                error, self.host, proxy=proxy_of(self.endpoint), refused_by_proxy=error.refused_by_proxy
+            )
             weight = 9 if reason == "certificate" else 2  # another attempt meets the same certificate
             raise TransientError(sentence, weight=weight, reason=reason) from error
-        except (_HTTP.NetworkError, _HTTP.RemoteProtocolError) as error:
+        except hub_session.ConnectionLostError as error:
             raise TransientError(f"the connection to {self.host} was lost", reason="connection") from error
-        except (_HTTP.HTTPError, _HTTP.InvalidURL) as error:
-            kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
-            raise HubError(f"{self.host} cannot be used: {kind}") from error
+        except hub_session.InvalidExchangeError as error:
+            raise HubError(f"{self.host} cannot be used: {error}") from error
         except OfflineModeIsEnabled as error:
             raise NotCachedError(
                 "HF_HUB_OFFLINE was set when this process started, so nothing can be downloaded"
             ) from error
 
-    def refuse(self, response: Any, repository: str, name: str, revision: str) -> NoReturn:
+    def refuse(self, response: hub_session.Response, repository: str, name: str, revision: str) -> NoReturn:
         """Raise the error for a status of 400 or more."""
         status, code = response.status_code, response.headers.get("X-Error-Code")
         if status in _BUSY or status >= 500:
@@ -211,9 +203,7 @@ class Hub:
         headers: dict[str, str] = {}
         for _ in range(5):  # renamed repositories; a redirect to another host has the description in its headers
             with self.http_errors():
-                response = get_session().request(
-                    "HEAD", url, headers=dict(self.headers), timeout=self.timeout_s, follow_redirects=False
-                )
+                response = hub_session.head(url, self.headers, self.timeout_s)
             if response.status_code >= 400:
                 code = response.headers.get("X-Error-Code")
                 if response.status_code == 404 and (code == "EntryNotFound" or (code is None and is_commit(revision))):

@@ -112,6 +112,10 @@ class Command(click.Command):
         self.examples = tuple(examples)
         self.params.extend(_global_options(reads_settings=not isinstance(self, click.Group)))
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """Return the names of the help option in their order, which click before 8.5 does not keep."""
+        return sorted(super().get_help_option_names(ctx), key=ctx.help_option_names.index)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does; what other programs call otherwise is answered with the option of detcli."""
         try:

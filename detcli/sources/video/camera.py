@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from detcli.errors import SourceError
 from detcli.opencv import cv2, load_opencv
@@ -213,12 +213,13 @@ def open_capture(number: int) -> CaptureDevice:
 @contextmanager
 def _silent_opencv() -> Iterator[None]:
     """No messages of OpenCV meanwhile; its log level is restored."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    log: Any = getattr(cv2.utils, "logging", cv2)  # functions of `cv2` itself before 4.11
+    level = log.getLogLevel()
+    log.setLogLevel(0)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        log.setLogLevel(level)
 
 
 def _check_device(number: int) -> None:

@@ -147,4 +147,6 @@ def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float) -> Tenso
     """Scale gradients down to a total norm of `max_norm` (0: no limit); returns the norm before, a scalar tensor."""
     if max_norm:
         return nn.utils.clip_grad_norm_(parameters, max_norm)
-    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    norms = [torch.linalg.vector_norm(p.grad) for p in parameters if p.grad is not None]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return norm

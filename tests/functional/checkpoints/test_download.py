@@ -130,25 +130,25 @@ def test_a_killed_download_continues_where_it_stopped(
 ) -> None:
     hub.add(REPOSITORY, model_files)
     size = len(model_files["model.safetensors"])
-    hub.fail("model.safetensors", Fault(stall_after=700_000))
+    hub.fail("model.safetensors", Fault(stall_after=704_512))
     small = len(model_files["config.json"]) + len(model_files["preprocessor_config.json"])
 
     process = child(REPOSITORY)
     assert process.stdout is not None
     arrived = 0
-    while arrived < small + 700_000:
+    while arrived < small + 704_512:
         word, _, number = process.stdout.readline().partition(" ")
         arrived += int(number) if word == "advance" else 0
     process.kill()
     process.communicate()
 
-    assert [path.stat().st_size for path in incomplete(cache)] == [700_000]
+    assert [path.stat().st_size for path in incomplete(cache)] == [704_512]
     sent = hub.bodies_sent()
     progress = Count()
     files = locate(REPOSITORY, progress=progress)
 
-    assert hub.seen("GET", "signed")[-1].headers["range"] == "bytes=700000-"
-    assert hub.bodies_sent() - sent == size - 700_000
+    assert hub.seen("GET", "signed")[-1].headers["range"] == "bytes=704512-"
+    assert hub.bodies_sent() - sent == size - 704_512
     assert progress.arrived == progress.total == size
     assert (files.folder / "model.safetensors").read_bytes() == model_files["model.safetensors"]
     assert not incomplete(cache)

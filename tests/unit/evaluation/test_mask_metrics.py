@@ -74,7 +74,7 @@ def directly(ground_truth: dict[str, Any], results: list[dict[str, Any]]) -> lis
 
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
-        coco.dataset = copy.deepcopy(ground_truth)
+        coco.dataset = {"info": {}} | copy.deepcopy(ground_truth)  # pycocotools 2.0.10 needs "info"
         coco.createIndex()
         evaluation = COCOeval(
             coco, coco.loadRes([{k: v for k, v in one.items() if k != "bbox"} for one in results]), "segm"

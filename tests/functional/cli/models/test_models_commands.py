@@ -124,7 +124,7 @@ def test_offline_and_not_here_is_5_without_a_request(small: HubServer) -> None:
 def test_a_download_that_is_interrupted_goes_on_later(
     small: HubServer, cache: Path, model_files: dict[str, bytes], number: signal.Signals
 ) -> None:
-    small.fail("model.safetensors", Fault(stall_after=700_000))
+    small.fail("model.safetensors", Fault(stall_after=704_512))
     process = subprocess.Popen(
         [sys.executable, "-m", "detcli", "download", "dfine-s"],
         stderr=subprocess.PIPE,
@@ -135,14 +135,14 @@ def test_a_download_that_is_interrupted_goes_on_later(
     assert "downloading" in process.stderr.readline()
     sha256 = hashlib.sha256(model_files["model.safetensors"]).hexdigest()
     part = cache / "models--ustc-community--dfine-small-coco" / "blobs" / f"{sha256}.detcli.incomplete"
-    while not part.exists() or part.stat().st_size < 700_000:
+    while not part.exists() or part.stat().st_size < 704_512:
         assert process.poll() is None
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert "Traceback" not in errors
     assert run("download", "dfine-s").returncode == 0
-    assert small.seen("GET", "signed")[-1].headers["range"] == "bytes=700000-"
+    assert small.seen("GET", "signed")[-1].headers["range"] == "bytes=704512-"
 
 
 def test_list_shows_every_model_and_what_is_here(small: HubServer, files: dict[str, bytes]) -> None:

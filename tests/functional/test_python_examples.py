@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import detcli
+from tests.helpers.markdown_pages import name_of, pages, text_of
 from tests.helpers.shape_images import shape_images, shape_video
 
 PROJECT = Path(__file__).parents[2]
@@ -34,14 +35,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("page", "outputs"),
-    [
-        ("README.md", ["out.coco.json", "annotated"]),
-        ("docs/quickstart.md", []),
-        ("docs/guides/python.md", ["out.jpg", "out.coco.json"]),
-    ],
-)
+# Page -> what its examples write. The pages about contributing have tests of their own.
+OUTPUTS: dict[str, list[str]] = {
+    "README.md": ["out.coco.json", "annotated"],
+    "docs/quickstart.md": [],
+    "docs/guides/python.md": ["out.jpg", "out.coco.json"],
+}
+
+
+def test_every_page_with_python_examples_is_run() -> None:
+    with_examples = {name_of(page) for page in pages() if PYTHON.search(text_of(page))}
+    assert {name for name in with_examples if not name.startswith("docs/contributing/")} == OUTPUTS.keys()
+
+
+@pytest.mark.parametrize(("page", "outputs"), OUTPUTS.items())
 def test_the_python_examples_of_a_page_run(page: str, outputs: list[str], folder: Path) -> None:
     script = examples(PROJECT / page)
     assert script.count("import detcli") >= 1

@@ -47,6 +47,12 @@ def test_absolute_links_to_the_repository_lead_somewhere(page: Path) -> None:
             assert_leads_somewhere(PROJECT / match["path"], link.partition("#")[2])
 
 
+def test_the_site_links_to_the_repository() -> None:
+    assert f"link: https://github.com/{REPOSITORY}\n" in (PROJECT / "mkdocs.yml").read_text(encoding="utf-8")
+    metadata = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+    assert set(re.findall(r"https://github\.com/([\w.-]+/[\w.-]+)", metadata)) <= {REPOSITORY}
+
+
 def test_links_and_anchors_of_a_page_are_found() -> None:
     text = (
         '# A `b` & c-d\n[x](y.md#z) ![i](i.png "t") `[no](no.md)`\n```\n[no](no.md)\n# no\n```\n<h3 id="--x">\n::: a.B'

@@ -25,7 +25,7 @@ _SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libxcb1"
 class OpenCVProblem:
     """Why OpenCV cannot be used.
 
-    cause   a clause about OpenCV: "which is not installed"
+    cause   what is wrong with OpenCV: "is not installed"
     remedy  what to do about it
     """
 
@@ -43,24 +43,30 @@ def load_opencv(needed_for: str, *, windows: bool = False) -> Any:
     """
     problem = opencv_problem(windows=windows)
     if problem is not None:
-        raise UsageError(f"{needed_for} OpenCV, {problem.cause}: {problem.remedy}")
+        raise UsageError(f"{needed_for} OpenCV, which {problem.cause}: {problem.remedy}")
     return import_module("cv2")
 
 
 def opencv_problem(*, windows: bool = False) -> OpenCVProblem | None:
     """Why OpenCV cannot be used; None if it works."""
+    import numpy as np
+
     try:
         cv2 = import_module("cv2")
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "cv2":
-            return OpenCVProblem("which is not installed", _install(windows=windows))
+            return OpenCVProblem("is not installed", reinstall_opencv(windows=windows))
         return _import_problem(error, windows=windows)
     except Exception as error:  # the code of another package can raise anything
         return _import_problem(error, windows=windows)
     if not hasattr(cv2, "imencode"):
         return _incomplete(cv2, windows=windows)
+    try:
+        cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))
+    except Exception as error:  # as where it was built for another numpy
+        return _import_problem(error, windows=windows)
     if windows and not cv2.currentUIFramework():
-        return OpenCVProblem("and this build of it has no windows", _install(windows=True))
+        return OpenCVProblem("has no windows in this build", reinstall_opencv(windows=True))
     return None
 
 
@@ -76,16 +82,29 @@ def opencv_packages() -> list[str]:
     return found
 
 
+def reinstall_opencv(*, windows: bool) -> str:
+    """The commands that leave exactly one complete package of OpenCV."""
+    installed = opencv_packages()
+    install = f"pip install {WITH_WINDOWS if windows else WITHOUT_WINDOWS}"
+    return f"pip uninstall -y {' '.join(installed)}, then {install}" if installed else install
+
+
+def missing_library(error: Exception) -> str | None:
+    """The file name of the system library without which an import failed on Linux; None for other errors."""
+    found = _MISSING_LIBRARY.search(str(error))
+    return None if found is None else found[1]
+
+
 def _import_problem(error: Exception, *, windows: bool) -> OpenCVProblem:
     """Why the import of cv2 fails."""
     first_line = (str(error).splitlines() or [""])[0]
-    library = _MISSING_LIBRARY.search(first_line)
+    library = missing_library(error)
     if library is None:
         return OpenCVProblem(
-            f"which cannot be loaded ({type(error).__name__}: {first_line})", _install(windows=windows)
+            f"cannot be loaded ({type(error).__name__}: {first_line})", reinstall_opencv(windows=windows)
         )
-    cause = f"which cannot be loaded because the system library {library[1]} is missing"
-    if not _SYSTEM_LIBRARIES.match(library[1]):
+    cause = f"cannot be loaded because the system library {library} is missing"
+    if not _SYSTEM_LIBRARIES.match(library):
         return OpenCVProblem(cause, "install the package of your system that has it" + _or_without(windows=windows))
     return OpenCVProblem(cause, f"apt-get install {_SYSTEM_PACKAGES} (Debian, Ubuntu)" + _or_without(windows=windows))
 
@@ -94,22 +113,17 @@ def _incomplete(cv2: Any, *, windows: bool) -> OpenCVProblem:
     """Something is named cv2, but has no functions: what an uninstallation left, or a file of the user."""
     file = getattr(cv2, "__file__", None)
     folder = Path(file).parent if file else Path(next(iter(getattr(cv2, "__path__", ())), "cv2"))
-    cause = f"and '{file or folder}' is not a complete installation of it"
+    cause = f"is not complete in '{folder if file is None else file}'"
     if {"site-packages", "dist-packages"}.isdisjoint(folder.parts):
-        return OpenCVProblem(cause, "rename it, or leave it out of PYTHONPATH, then " + _install(windows=windows))
-    return OpenCVProblem(cause, _install(windows=windows))
+        return OpenCVProblem(
+            cause, "rename it, or leave it out of PYTHONPATH, then " + reinstall_opencv(windows=windows)
+        )
+    return OpenCVProblem(cause, reinstall_opencv(windows=windows))
 
 
 def _or_without(*, windows: bool) -> str:
     """The other remedy for a missing library: a build that needs none."""
-    return "" if windows else f"; or {_install(windows=False)}"
-
-
-def _install(*, windows: bool) -> str:
-    """The commands that leave exactly one complete package of OpenCV."""
-    installed = opencv_packages()
-    install = f"pip install {WITH_WINDOWS if windows else WITHOUT_WINDOWS}"
-    return f"pip uninstall -y {' '.join(installed)}, then {install}" if installed else install
+    return "" if windows else f"; or {reinstall_opencv(windows=False)}"
 
 
 class _LazyOpenCV:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.broken_opencv import break_opencv
+from tests.helpers.broken_opencv import KINDS, break_opencv
 from tests.helpers.cli_runs import Run
 from tests.helpers.segment_samples import write_panoptic_model
 from tests.helpers.train_command_fixtures import SHORT, dataset
@@ -125,3 +125,13 @@ def test_a_window_names_the_cause_and_what_works_instead(tmp_path: Path, inputs:
     assert "apt-get install libgl1" in done.err
     assert "use --save-video or --save-images instead" in done.err
     assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_doctor_warns_of_a_broken_opencv_and_exits_with_0(kind: str, tmp_path: Path) -> None:
+    done = run(tmp_path, break_opencv(tmp_path / "broken", kind), "-m", "detcli", "doctor", "--json")
+    assert done.code == 0
+    opencv = next(one for one in json.loads(done.out)["findings"] if one["name"] == "OpenCV")
+    assert opencv["state"] == "warning"
+    assert opencv["advice"].startswith("only cameras, --show and the synthetic images need it: ")
+    assert "opencv-python" in opencv["advice"]

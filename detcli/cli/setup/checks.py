@@ -5,20 +5,16 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
 
 from detcli.cli.framework.text import counted, megabytes
+from detcli.cli.setup.check_result import CheckResult, State
+from detcli.cli.setup.library_checks import check_libraries, check_opencv
 from detcli.errors import DetcliError
 from detcli.extras import install_command
 from detcli.version import __version__
 
-State = Literal["good", "warning", "bad"]
-
-_PACKAGES = ("torch", "numpy", "pillow", "opencv-python", "safetensors", "huggingface_hub", "click", "rich")
-_MODULES = {"pillow": "PIL", "opencv-python": "cv2"}
 _LOW_DISK_SPACE = 2_000_000_000  # bytes: the largest model has 0.25 GB, and needs twice that during the download
 _SCRIPTS = {
     "Latin": "Añß",
@@ -32,21 +28,6 @@ _SCRIPTS = {
     "Japanese": "ひとカ",
     "Korean": "사람개",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """The result of one check.
-
-    state   good; warning: something optional is missing; bad: detcli does not work
-    advice  how to fix it; None for good
-    """
-
-    section: str
-    name: str
-    value: str
-    state: State = "good"
-    advice: str | None = None
 
 
 def run_checks(*, cache_dir: Path | None, network: bool) -> Iterator[CheckResult]:
@@ -70,22 +51,8 @@ def run_checks(*, cache_dir: Path | None, network: bool) -> Iterator[CheckResult
 def _versions() -> Iterator[CheckResult]:
     yield CheckResult("Versions", "detcli", __version__)
     yield CheckResult("Versions", "Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
-    for package in _PACKAGES:
-        try:
-            import_module(_MODULES.get(package, package))
-            version = _version(package)
-        except Exception as error:
-            first = (str(error).splitlines() or [""])[0]
-            yield CheckResult("Versions", package, first, "bad", f"pip install --force-reinstall {package}")
-            continue
-        yield CheckResult("Versions", package, version)
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # the same modules come in other packages: opencv-python-headless
-        return str(getattr(import_module(_MODULES.get(package, package)), "__version__", "unknown version"))
+    yield from check_libraries()
+    yield from check_opencv()
 
 
 def _devices() -> Iterator[CheckResult]:

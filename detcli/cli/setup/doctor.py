@@ -15,7 +15,7 @@ from detcli.cli.framework.console import Console, escape
 from detcli.cli.framework.text import counted
 
 if TYPE_CHECKING:
-    from detcli.cli.setup.checks import CheckResult
+    from detcli.cli.setup.check_result import CheckResult
 
 _BROKEN = 1
 _MARKS = {"good": (" ", ""), "warning": ("!", "\x1b[33m"), "bad": ("x", "\x1b[31m")}

@@ -34,7 +34,7 @@ def check_screen() -> None:
         raise UsageError(f"`show` needs a screen, and there is none (DISPLAY is not set): {_ALTERNATIVE}")
     problem = opencv_problem(windows=True)
     if problem is not None:
-        raise UsageError(f"`show` needs OpenCV, {problem.cause}: {problem.remedy}; or {_ALTERNATIVE}")
+        raise UsageError(f"`show` needs OpenCV, which {problem.cause}: {problem.remedy}; or {_ALTERNATIVE}")
 
 
 class Window(BaseSink):

@@ -1,14 +1,19 @@
 """`detcli doctor`: facts about this machine, and what to do about each that is not well."""
 
 import json
+import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from detcli.cli.setup import checks as examination
-from detcli.cli.setup.checks import CheckResult
+from detcli.cli.setup import library_checks
+from detcli.cli.setup.check_result import CheckResult
 from tests.helpers.cli_runs import Run
+
+PROJECT = Path(__file__).parents[4]
 
 
 def test_a_working_machine_is_0_and_every_problem_has_an_advice(detcli: Callable[..., Run], tmp_path: Path) -> None:
@@ -78,3 +83,50 @@ def test_a_hub_that_does_not_answer_is_a_warning(detcli: Callable[..., Run], mon
     assert "no answer from http://127.0.0.1:9" in hub["value"]
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert "offline" in detcli("doctor", "--network").out
+
+
+def finding(detcli: Callable[..., Run], name: str, *, code: int = 0) -> dict[str, str]:
+    run = detcli("doctor", "--json")
+    assert run.code == code
+    return next(one for one in json.loads(run.out)["findings"] if one["name"] == name)
+
+
+def test_something_of_every_dependency_is_called() -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    names = {re.split(r"[<>=!~ ;\[]", requirement)[0] for requirement in declared}
+    assert names == {*library_checks.LIBRARIES, "opencv-python"}
+
+
+def test_a_library_that_computes_something_wrong_is_bad(
+    detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pycocotools.mask
+
+    monkeypatch.setattr(pycocotools.mask, "area", lambda mask: 0)
+    broken = finding(detcli, "pycocotools", code=1)
+    assert (broken["state"], broken["advice"]) == ("bad", "pip install --force-reinstall pycocotools")
+    assert broken["value"] == "RuntimeError: it is loaded, but computes a wrong result"
+
+
+def test_a_missing_library_of_the_system_is_named(detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(module: object) -> None:
+        raise ImportError("libgomp.so.1: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(library_checks, "LIBRARIES", {"torch": ("torch", fails)})
+    broken = finding(detcli, "torch", code=1)
+    assert broken["value"] == "the system library libgomp.so.1 is missing"
+    assert broken["advice"] == "install the package of your system that has libgomp.so.1"
+
+
+def test_two_packages_of_opencv_are_a_warning_with_the_remedy(
+    detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = ["opencv-python", "opencv-python-headless"]
+    monkeypatch.setattr(library_checks, "opencv_packages", lambda: both)
+    monkeypatch.setattr("detcli.opencv.opencv_packages", lambda: both)
+    monkeypatch.setattr(library_checks.metadata, "version", lambda package: "5.0")
+    opencv = finding(detcli, "OpenCV")
+    assert opencv["state"] == "warning"
+    assert opencv["value"] == "opencv-python 5.0 and opencv-python-headless 5.0 are installed into one folder"
+    remedy = "pip uninstall -y opencv-python opencv-python-headless, then pip install opencv-python"
+    assert opencv["advice"].startswith(f"uninstalling one of them breaks the other: {remedy}")

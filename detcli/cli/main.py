@@ -125,6 +125,7 @@ class Program(Group):
         UsageExample("panoptic segmentation of one image", "detcli segment street.jpg --save-images drawn/"),
         UsageExample("offline demo", "detcli demo"),
         UsageExample("check the installation", "detcli doctor"),
+        UsageExample("what the exit codes mean", "detcli help exit-codes"),
     ],
 )
 @click.option(

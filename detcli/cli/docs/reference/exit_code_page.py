@@ -14,7 +14,7 @@ def exit_code_page() -> str:
 def _lines() -> Iterator[str]:
     yield "# Exit codes"
     yield "Every command ends with one of these codes. Messages go to standard error; a failure is one line, and the last"
-    yield "line of a run is its summary."
+    yield "line of a run is its summary. `detcli help exit-codes` prints the table."
     yield ""
     yield from table(
         ["code", "meaning", "exception in Python"],

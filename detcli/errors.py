@@ -2,6 +2,7 @@
 
     DetcliError                         base class, not raised itself
     ├── UsageError                  2   an argument, an option or a settings file is invalid (also a ValueError)
+    │   └── UnknownClassError           no class of the model has this name
     ├── InputError                  4   no input could be processed
     │   ├── RecordError                 a value in a results file or in annotations is invalid
     │   ├── DataError                   a dataset cannot be used for training or evaluation
@@ -108,6 +109,10 @@ class UsageError(DetcliError, ValueError):
     """An argument, an option or a settings file is invalid. It is a ValueError too."""
 
     exit_code = 2
+
+
+class UnknownClassError(UsageError):
+    """No class of the model has this name or index."""
 
 
 class TooManyFailuresError(DetcliError):

@@ -12,14 +12,18 @@ def counted(value: int, one: str, many: str | None = None) -> str:
 
 
 def similar(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """The known words that a word may be a typing error of, the most similar first.
+    """The known words that a word may be a typing error or the beginning of, the most similar first.
 
     At most one letter in three differs: 'half' is no error of 'help'.
     """
     import difflib  # takes milliseconds, and only errors need it
 
     candidates = difflib.get_close_matches(word, list(known), n=2 * most)
-    return [name for name in candidates if edit_distance(word, name) <= max(1, len(word) // 3)][:most]
+    return [
+        name
+        for name in candidates
+        if (len(word) > 2 and name.startswith(word)) or edit_distance(word, name) <= max(1, len(word) // 3)
+    ][:most]
 
 
 def edit_distance(one: str, other: str) -> int:

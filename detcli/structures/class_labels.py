@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from detcli.errors import UsageError
+from detcli.errors import UnknownClassError, UsageError
 from detcli.text import did_you_mean, similar
 
 # Category ids of COCO's 80 detection classes, in order of class index (COCO 2017 annotations: 1 … 90 with ten holes).
@@ -18,6 +18,9 @@ _COCO_PANOPTIC, _FIRST_STUFF = 250, 91
 
 # First and last of the 80 COCO names: they distinguish COCO from another set of 80 names.
 _COCO_ENDS = ("person", "toothbrush")
+
+
+_NAMES_SHOWN = 12  # by an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class ClassLabels:
     def find(self, names: Iterable[str]) -> tuple[int, ...]:
         """Return class indices for names (case-insensitive) or for indices as text; sorted, without duplicates.
 
-        Raises UsageError for an unknown name or index, with similar names.
+        Raises UnknownClassError for an unknown name or index, with similar names.
         """
         by_name: dict[str, list[int]] = {}
         for index, name in enumerate(self.names):
@@ -70,14 +73,14 @@ class ClassLabels:
             elif item.isascii() and item.isdigit() and int(item) < len(self.names):
                 indices.add(int(item))
             else:
-                raise UsageError(self._unknown(item, by_name))
+                raise UnknownClassError(self._unknown(item, by_name))
         return tuple(sorted(indices))
 
     def _unknown(self, item: str, by_name: dict[str, list[int]]) -> str:
         names = [self.names[by_name[name][0]] for name in similar(item.casefold(), by_name)]
-        hint = did_you_mean(names) or (
-            f"there are {len(self)}, such as '{self.names[0]}'" if self.names else "it has none"
-        )
+        few = ", ".join(self.names[:_NAMES_SHOWN])
+        some = f"there are {len(self)}{': ' if len(self) <= _NAMES_SHOWN else ', such as '}{few}"
+        hint = did_you_mean(names) or (some if self.names else "it has none")
         return f"the model has no class '{item}': {hint}"
 
 

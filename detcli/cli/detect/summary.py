@@ -18,7 +18,8 @@ def show_summary(console: Console, stats: RunStats, plan: OutputPlan) -> None:
     parts.append(counted(stats.boxes, one, many))
     paths = [f"{path}/" if is_folder else str(path) for path, is_folder in plan.results]
     done = max(0, total - stats.resumed)
-    speed = f" ({rate(done / stats.seconds, 'images')})" if done and stats.seconds >= 0.05 else ""
+    # A shorter run says more about its start than about its speed.
+    speed = f" ({rate(done / stats.seconds, 'images')})" if done and stats.seconds >= 1 else ""
     written = f" -> {', '.join(paths)}" if paths else ""
     sentence = f"{', '.join(parts)} in {duration(stats.seconds)}{speed}{written}"
     if stats.interrupted is not None:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -50,7 +51,7 @@ def prepare_arguments(command: click.Command, ctx: click.Context, args: Sequence
         raise click.UsageError(message, ctx)
     _check_classes(words, ctx)
     if any(isinstance(param, click.Argument) and param.name == "sources" for param in command.params):
-        _check_addresses(arguments, ctx)
+        _check_inputs(arguments, ctx)
     _check_places(command, ctx, words, arguments)
     return [text for word in words for text in word.words()]
 
@@ -98,7 +99,7 @@ def _check_classes(words: Sequence[_Word], ctx: click.Context) -> None:
                 break
             names.append(follower.text)
         if names:
-            inputs = f"'{names[0]}' is neither a file nor a folder" if len(names) == 1 else "they are no inputs"
+            inputs = f"'{names[0]}' is not a file or a folder" if len(names) == 1 else "they are no inputs"
             raise click.UsageError(
                 f"{inputs}: classes are separated by commas: {word.text} {shell_word(','.join((*word.values, *names)))}",
                 ctx,
@@ -123,15 +124,40 @@ def _check_places(command: click.Command, ctx: click.Context, words: Sequence[_W
     raise click.UsageError(message, ctx)
 
 
-def _check_addresses(arguments: Sequence[str], ctx: click.Context) -> None:
-    """Raise a usage error for an address without its scheme, such as www.example.org/a.jpg."""
-    for word in arguments:
-        match = _ADDRESS.fullmatch(word)
-        if match and not os.path.lexists(word):
+def _check_inputs(arguments: Sequence[str], ctx: click.Context) -> None:
+    """Raise a usage error for an input that does not exist, where another spelling does."""
+    for number, word in enumerate(arguments):
+        if os.path.lexists(word):
+            continue
+        if (spaced := _joined_path(arguments[number:])) is not None:
+            raise click.UsageError(f"a path with spaces is written in quotes: {shell_word(spaced)}", ctx)
+        if (meant := _meant_path(word)) is not None:
+            raise click.UsageError(f"'{word}' is not a file or a folder: use {shell_word(meant)}", ctx)
+        if match := _ADDRESS.fullmatch(word):
             scheme = "rtsp" if match["port"] in ("554", "8554") else "http" if match["port"] else "https"
             raise click.UsageError(
-                f"'{word}' is neither a file nor a folder; an address starts with its scheme: {scheme}://{word}", ctx
+                f"'{word}' is not a file or a folder; an address starts with its scheme: {scheme}://{word}", ctx
             )
+
+
+def _joined_path(words: Sequence[str]) -> str | None:
+    """The existing path that several words are, where its quotes were left out."""
+    joined = (" ".join(words[:count]) for count in range(2, min(len(words), 12) + 1))
+    return next((path for path in joined if os.path.lexists(path)), None)
+
+
+def _meant_path(word: str) -> str | None:
+    """The existing path that a word means: without quotes, `file://`, `~`, or backslashes before spaces or as slashes."""
+    spellings = [word.strip("'\""), word.replace("\\ ", " "), word.strip()]
+    if word.startswith("file://"):
+        spellings.append(unquote(urlsplit(word).path))
+    if word.startswith("~"):
+        spellings.append(os.path.expanduser(word))  # noqa: PTH111 - Path.expanduser raises without a home
+    if os.sep == "/":
+        slashes = word.replace("\\", "/")
+        drive = re.fullmatch(r"([A-Za-z]):(/.*)", slashes)
+        spellings += [slashes, *([f"/mnt/{drive[1].lower()}{drive[2]}"] if drive else [])]
+    return next((path for path in spellings if path and path != word and os.path.lexists(path)), None)
 
 
 def _is_plain_name(word: str) -> bool:

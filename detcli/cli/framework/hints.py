@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from detcli.errors import DetcliError, HubError, InputError, NotCachedError, UnknownModelError
+from detcli.errors import DetcliError, HubError, InputError, NotCachedError, UnknownClassError, UnknownModelError
 
 _BY_COMMAND = {
     "detcli detect": "'detcli video' reads videos, cameras and streams",
@@ -18,6 +18,8 @@ def hints_for(error: DetcliError, command: str) -> tuple[str, ...]:
     """The lines after an error of a command such as "detcli detect": what helps; often none."""
     if isinstance(error, UnknownModelError) and command != "detcli models convert":
         return (f"{_other_family(error.model or '')}'detcli models list' shows all models",)
+    if isinstance(error, UnknownClassError):
+        return ("'detcli models info NAME' lists the classes of a model",)
     if isinstance(error, HubError):
         return tuple(_without_hub(error, command))
     if isinstance(error, NotCachedError) and "detcli download" not in str(error):

@@ -46,8 +46,19 @@ class ScoreType(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
         except (TypeError, ValueError):
             number = math.nan
         if not 0 <= number <= 1:  # also NaN
-            self.fail(f"{str(value)[:40]!r} is not a number from 0 to 1", param, ctx)
+            self.fail(f"{str(value)[:40]!r} is not a number from 0 to 1{_meant_score(str(value))}", param, ctx)
         return number
+
+
+def _meant_score(text: str) -> str:
+    """The end of the message for percent, and for a comma in a number."""
+    plain = re.fullmatch(r"(\d{1,3}(?:[.,]\d{1,6})?)\s*(%?)", text.strip(), re.ASCII)
+    if plain is None:
+        return ""
+    number = float(plain[1].replace(",", "."))
+    if plain[2] or 1 < number <= 100:
+        return f"; {number:g} percent is {number / 100:g}" if number <= 100 else ""
+    return f"; use a point: {number:g}" if "," in plain[1] and number <= 1 else ""
 
 
 class PositiveIntType(click.IntRange):
@@ -120,14 +131,16 @@ class DeviceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the form of the name; a number is a CUDA device."""
-        value = str(value).strip()
+        value = str(value).strip().lower()
         if re.fullmatch(r"\d{1,3}", value):
             return f"cuda:{value}"
         if re.fullmatch(r"(\d{1,3}|cuda:\d{1,3})(,(\d{1,3}|cuda:\d{1,3}))+", value):
             first = value.partition(",")[0].removeprefix("cuda:")
             self.fail(f"several devices are not supported yet: use one, such as cuda:{first}", param, ctx)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", value):
-            self.fail(f"{value[:40]!r} is not a device: use auto, cpu, cuda, cuda:0 (or 0) or mps", param, ctx)
+            meant = {"gpu": "cuda", "nvidia": "cuda", "metal": "mps"}.get(value)
+            known = f"use {meant}" if meant else "use auto, cpu, cuda, cuda:0 (or 0) or mps"
+            self.fail(f"{value[:40]!r} is not a device: {known}", param, ctx)
         return str(value)
 
 

@@ -191,7 +191,11 @@ def _target(output: str, format_name: str | None, stdout: StandardOutput | None,
     name = format_name or format_of_output(output, masks=masks)
     if name == TABLE:
         raise UsageError(f"`format=table` is for standard output; files take {formats}")
-    return ResultTarget(name, Path(output))
+    target = ResultTarget(name, Path(output))
+    if output.endswith(("/", "\\")) and target.record is not None and not target.is_folder:
+        suffix = target.record.suffixes[0] if target.record.suffixes else ""
+        raise UsageError(f"'{output}' is a folder, and the format {name} is one file: use '{Path(output)}{suffix}'")
+    return target
 
 
 def _standard_output(format_name: str | None, stdout: StandardOutput | None) -> ResultTarget:

@@ -99,6 +99,11 @@ def test_impossible_outputs_are_refused(outputs: tuple[str, ...], task: str | No
     assert message in str(caught.value)
 
 
+def test_a_format_of_one_file_needs_no_folder() -> None:
+    with pytest.raises(UsageError, match=r"'out/' is a folder, and the format csv is one file: use 'out\.csv'"):
+        plan_of("out/", format="csv")
+
+
 def test_skip_leaves_only_the_outputs_that_are_missing() -> None:
     Path("a.jsonl").touch()
     settings = OutputSettings(outputs=("a.jsonl", "b.csv"), if_exists="skip")

@@ -34,7 +34,7 @@ def test_without_an_output_records_go_to_standard_output(detect: Detect, images:
 def test_suffixes_choose_the_formats_of_several_outputs(detect: Detect, images: Path) -> None:
     run = detect("in", "-o", "a.jsonl", "-o", "b.coco.json", "-o", "c.csv", "-o", "d/", "--save-images", "drawn")
     assert (run.code, run.out) == (0, "")
-    assert run.err.splitlines()[-1].endswith(" s -> a.jsonl, b.coco.json, c.csv, d/, drawn/")
+    assert run.err.splitlines()[-1].endswith(" -> a.jsonl, b.coco.json, c.csv, d/, drawn/")
     lines = records(Path("a.jsonl").read_text())
     boxes = [box for record in lines for box in record["detections"]]
     coco = json.loads(Path("b.coco.json").read_text())

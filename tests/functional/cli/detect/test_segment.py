@@ -133,7 +133,7 @@ def test_every_format_can_be_written_at_once(segment: Segment, images: Path) -> 
         *("--save-images", "drawn", "--save-masks", "maps", "--save-crops", "cut"),
     )
     assert (run.code, run.out) == (0, "")
-    assert run.err.splitlines()[-1].endswith(" s -> a.jsonl, b.coco.json, c.csv, drawn/, cut/, maps/")
+    assert run.err.splitlines()[-1].endswith(" -> a.jsonl, b.coco.json, c.csv, drawn/, cut/, maps/")
     lines = records(Path("a.jsonl").read_text())
     results = [d for record in lines for d in record["detections"]]
     coco = json.loads(Path("b.coco.json").read_text())
@@ -158,7 +158,7 @@ def test_every_format_can_be_written_at_once(segment: Segment, images: Path) -> 
 def test_coco_panoptic_is_a_file_and_a_folder_of_the_same_name(segment: Segment, images: Path) -> None:
     run = segment("in", "-f", "coco-panoptic", "-o", "out.json", "-t", "0.2")
     assert (run.code, run.out) == (0, "")
-    assert run.err.splitlines()[-1].endswith(" s -> out.json, out/")
+    assert run.err.splitlines()[-1].endswith(" -> out.json, out/")
     results = json.loads(Path("out.json").read_text())
     assert {c["name"]: c["isthing"] for c in results["categories"]} == {"person": 1, "dog": 1, "sky": 0, "grass": 0}
     assert len(results["images"]) == len(results["annotations"]) == 5

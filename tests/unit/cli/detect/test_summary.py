@@ -37,7 +37,7 @@ def test_the_summary_counts_and_names_the_outputs(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     ("images", "resumed", "seconds", "speed"),
-    [(60, 10, 2.0, " (25.0 images/s)"), (10, 10, 2.0, ""), (3, 0, 0.01, ""), (5000, 0, 2.0, " (2,500 images/s)")],
+    [(60, 10, 2.0, " (25.0 images/s)"), (10, 10, 2.0, ""), (3, 0, 0.9, ""), (5000, 0, 2.0, " (2,500 images/s)")],
 )
 def test_the_rate_is_that_of_this_run(
     images: int, resumed: int, seconds: float, speed: str, capsys: pytest.CaptureFixture[str]

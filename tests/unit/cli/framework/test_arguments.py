@@ -9,7 +9,7 @@ import pytest
 from detcli.cli.detect.detect import detect as detect_command
 from detcli.cli.framework.arguments import prepare_arguments
 from detcli.cli.framework.command import Context
-from detcli.cli.framework.option_types import DeviceType, ImageSizeType
+from detcli.cli.framework.option_types import DeviceType, ImageSizeType, ScoreType
 from tests.helpers.cli_runs import Run
 
 
@@ -63,7 +63,9 @@ def test_what_is_no_size_is_refused(text: object) -> None:
         ImageSizeType().convert(text, None, None)
 
 
-@pytest.mark.parametrize(("text", "device"), [("0", "cuda:0"), ("12", "cuda:12"), ("cuda:1", "cuda:1"), ("mps", "mps")])
+@pytest.mark.parametrize(
+    ("text", "device"), [("0", "cuda:0"), ("12", "cuda:12"), ("cuda:1", "cuda:1"), ("mps", "mps"), ("CPU", "cpu")]
+)
 def test_a_number_is_a_cuda_device(text: str, device: str) -> None:
     assert DeviceType().convert(text, None, None) == device
 
@@ -103,7 +105,7 @@ def test_a_slip_points_to_the_help_of_its_command(detcli: Callable[..., Run], wo
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--classes", "person", "dog"], "'dog' is neither a file nor a folder: classes are separated by commas"),
+        (["--classes", "person", "dog"], "'dog' is not a file or a folder: classes are separated by commas"),
         (["a.jpg", "--classes", "person", "dog", "cat", "-t", "0.3"], "--classes person,dog,cat"),
         (["--classes", "traffic light", "stop sign"], "--classes 'traffic light,stop sign'"),
         (["--classes", "3", "7"], "--classes 3,7"),
@@ -135,7 +137,7 @@ def test_an_address_needs_its_scheme(detcli: Callable[..., Run], word: str, addr
         run = detcli(command, word)
         assert (run.code, run.out) == (2, "")
         assert run.err.startswith(
-            f"detcli: '{word}' is neither a file nor a folder; an address starts with its scheme: {address}\n"
+            f"detcli: '{word}' is not a file or a folder; an address starts with its scheme: {address}\n"
         )
 
 
@@ -163,3 +165,59 @@ def test_another_name_of_a_format_is_answered(detcli: Callable[..., Run], name: 
     assert (run.code, run.out) == (2, "")
     assert f"{name!r} is not one of 'jsonl', " in run.err
     assert meant in run.err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["my", "dir/a", "b.png"], "a path with spaces is written in quotes: 'my dir/a b.png'"),
+        (["x.png", "my", "dir"], "a path with spaces is written in quotes: 'my dir'"),
+        (["'my dir/a b.png'"], "use 'my dir/a b.png'"),
+        (['"in/c.png"'], "use in/c.png"),
+        (["my\\ dir/a\\ b.png"], "use 'my dir/a b.png'"),
+        (["in\\c.png"], "use in/c.png"),
+        (["~/d.png"], "/d.png"),
+        (["FILE_URL"], "/in/c.png"),
+    ],
+)
+def test_another_spelling_of_an_existing_path_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], meant: str
+) -> None:
+    for name in ("my dir/a b.png", "in/c.png", "d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = [(tmp_path / "in/c.png").as_uri() if word == "FILE_URL" else word for word in words]
+    with pytest.raises(click.UsageError) as caught:
+        prepared(*given)
+    assert meant in caught.value.message
+
+
+@pytest.mark.parametrize("word", ["~/no.png", "file:///no/where.png", "C:\\no.png", "'no.png'", "s3://bucket/a.jpg"])
+def test_a_missing_input_without_another_spelling_is_left_to_the_run(word: str) -> None:
+    assert prepared(word) == [word]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("50", "; 50 percent is 0.5"),
+        ("50%", "; 50 percent is 0.5"),
+        ("2.5 %", "; 2.5 percent is 0.025"),
+        ("0,5", "; use a point: 0.5"),
+        ("150%", ""),
+        ("nan", ""),
+        ("-1", ""),
+        ("half", ""),
+    ],
+)
+def test_percent_and_commas_of_a_score_are_answered(text: str, meant: str) -> None:
+    with pytest.raises(click.BadParameter) as caught:
+        ScoreType().convert(text, None, None)
+    assert caught.value.message == f"{text!r} is not a number from 0 to 1{meant}"
+
+
+@pytest.mark.parametrize(("text", "meant"), [("gpu", "use cuda"), ("metal", "use mps"), ("tpu", "use auto, cpu, cuda")])
+def test_another_name_of_a_device_is_answered(text: str, meant: str) -> None:
+    with pytest.raises(click.BadParameter, match=f"'{text}' is not a device: {meant}"):
+        DeviceType().convert(text, None, None)

@@ -3,7 +3,16 @@
 import pytest
 
 from detcli.cli.framework.hints import hints_for
-from detcli.errors import DataError, DetcliError, HubError, InputError, NotCachedError, SourceError, UnknownModelError
+from detcli.errors import (
+    DataError,
+    DetcliError,
+    HubError,
+    InputError,
+    NotCachedError,
+    SourceError,
+    UnknownClassError,
+    UnknownModelError,
+)
 
 
 @pytest.mark.parametrize(
@@ -12,6 +21,7 @@ from detcli.errors import DataError, DetcliError, HubError, InputError, NotCache
         (UnknownModelError("there is no model 'x'"), "detcli detect", "detcli models list"),
         (UnknownModelError("there is no model", model="a/yolov8n.pt"), "detcli eval", "detcli runs D-FINE, DETR and"),
         (SourceError("unsupported", "an image, not a video"), "detcli video", None),
+        (UnknownClassError("the model has no class 'x'"), "detcli video", "detcli models info NAME"),
         (UnknownModelError("no such file: 'x.pth'"), "detcli models convert", None),
         (
             NotCachedError("'x' is not downloaded"),

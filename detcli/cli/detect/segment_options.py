@@ -2,10 +2,8 @@
 
 from functools import partial
 
-import click
-
 from detcli.cli.framework import options
-from detcli.cli.framework.option_types import ScoreType
+from detcli.cli.framework.option_types import ScoreType, WordType
 from detcli.cli.framework.options import DETECTION, IMAGES, NEW_FOLDER, group_of, option
 from detcli.io.results.formats import writable_formats
 
@@ -17,7 +15,7 @@ segmentation = group_of(
     option(
         "--task",
         section=DETECTION,
-        type=click.Choice(["panoptic", "instance", "semantic"]),
+        type=WordType(["panoptic", "instance", "semantic"], meant={"instances": "instance", "masks": "instance"}),
         metavar="NAME",
         default="panoptic",
         standard="panoptic",
@@ -26,7 +24,7 @@ segmentation = group_of(
     option(
         "--rule",
         section=DETECTION,
-        type=click.Choice(["original", "transformers"]),
+        type=WordType(["original", "transformers"]),
         metavar="NAME",
         default="original",
         standard="original",

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.option_types import FormatType, PositiveIntType, ScoreType
+from detcli.cli.framework.option_types import FormatType, PositiveIntType, ScoreType, WordType
 from detcli.cli.framework.options import DETECTION, FILE, FOLDER, IMAGES, INPUT, NEW_FOLDER, OUTPUT, group_of, option
 from detcli.io.results.formats import readable_formats
 
@@ -46,7 +46,10 @@ filtering = group_of(
     option(
         "--iou-type",
         section=DETECTION,
-        type=click.Choice(["bbox", "segm", "panoptic"]),
+        type=WordType(
+            ["bbox", "segm", "panoptic"],
+            meant={"box": "bbox", "boxes": "bbox", "mask": "segm", "masks": "segm", "segment": "segm"},
+        ),
         metavar="NAME",
         default="bbox",
         standard="bbox",

@@ -75,7 +75,7 @@ def _read(command: click.Command, ctx: click.Context, args: Sequence[str]) -> It
         count = option.nargs
         if getattr(option.type, "joins_two", False) and len(rest) > 1 and all(map(_SIDE.fullmatch, rest[:2])):
             rest[:2] = [" ".join(rest[:2])]
-        if rest and rest[0] in known and rest[0].startswith("--"):
+        if rest and rest[0] in known:
             raise click.BadOptionUsage(text, f"option '{text}' requires a value, and '{rest[0]}' follows", ctx)
         values = tuple(rest[:count])
         del rest[:count]
@@ -107,20 +107,20 @@ def _check_classes(words: Sequence[_Word], ctx: click.Context) -> None:
 
 
 def _check_places(command: click.Command, ctx: click.Context, words: Sequence[_Word], arguments: Sequence[str]) -> None:
-    """Raise a usage error for arguments of a command that takes none, such as `train shapes:0:20`."""
-    if isinstance(command, click.Group) or not arguments:
+    """Raise a usage error for more arguments than the command takes, such as `train shapes:0:20`."""
+    counts = [param.nargs for param in command.params if isinstance(param, click.Argument)]
+    if isinstance(command, click.Group) or -1 in counts or len(arguments) <= sum(counts):
         return
-    if any(isinstance(param, click.Argument) for param in command.params):
-        return
-    known = options_of(command)
+    known, given = options_of(command), {word.text for word in words}
     before = {word.text: words[number - 1].text for number, word in enumerate(words) if number}
-    first = arguments[0]
+    first = arguments[sum(counts)]
     message = f"unexpected argument '{first}'"
+    meant = next((name for name in ("--gt", "--data", "--output") if name in known and name not in given), None)
     if before.get(first) == "--resume" and "--output" in known:
         run = re.sub(r"(?<=.)[/\\](weights[/\\])?(last|best)(\.\w+)?[/\\]?$", "", first)
         message += f"; --resume takes no value, and --output names the run: -o {shell_word(run)} --resume"
-    elif "--data" in known and "--data" not in {word.text for word in words}:
-        message += f"; use --data {shell_word(first)}"
+    elif meant is not None:
+        message += f"; use {meant} {shell_word(first)}"
     raise click.UsageError(message, ctx)
 
 

@@ -22,7 +22,7 @@ def hints_for(error: DetcliError, command: str) -> tuple[str, ...]:
         return ("'detcli models info NAME' lists the classes of a model",)
     if isinstance(error, HubError):
         return tuple(_without_hub(error, command))
-    if isinstance(error, NotCachedError) and "detcli download" not in str(error):
+    if isinstance(error, NotCachedError) and command in (*_WITH_MODEL, "detcli download"):
         return tuple(_without_download(error.model, command))
     if type(error) is InputError and command in _BY_COMMAND:  # no image, no video: subclasses have other reasons
         return (_BY_COMMAND[command],)

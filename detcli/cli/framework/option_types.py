@@ -2,11 +2,12 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
+from detcli.cli.framework.text import close_words
 from detcli.io.results.formats import FORMATS
 
 # Names of formats that are none here, and what was meant.
@@ -142,6 +143,40 @@ class DeviceType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
             known = f"use {meant}" if meant else "use auto, cpu, cuda, cuda:0 (or 0) or mps"
             self.fail(f"{value[:40]!r} is not a device: {known}", param, ctx)
         return str(value)
+
+
+class PositiveFloatType(click.FloatRange):
+    """A number that is not negative."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the value, or fail."""
+        try:
+            return float(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"{str(value)[:40]!r} is not a number from 0", param, ctx)
+
+
+class WordType(click.Choice):  # type: ignore[type-arg]  # generic in newer clicks only
+    """One of a few words; another one is answered with what was meant.
+
+    meant  other name -> word
+    """
+
+    def __init__(self, words: Sequence[str], *, meant: Mapping[str, str] | None = None) -> None:
+        super().__init__(words)
+        self._meant = dict(meant or {})
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check the word, or fail."""
+        if value not in self.choices:
+            text = str(value)[:40]
+            meant = self._meant.get(text.lower()) or next(iter(close_words(text, self.choices)), None)
+            known = ", ".join(map(repr, self.choices))
+            self.fail(f"{text!r} is not one of {known}" + (f": did you mean {meant!r}?" if meant else ""), param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class FormatType(click.Choice):  # type: ignore[type-arg]  # generic in newer clicks only

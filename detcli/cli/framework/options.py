@@ -18,6 +18,7 @@ from detcli.cli.framework.option_types import (
     ImageSizeType,
     PositiveIntType,
     ScoreType,
+    WordType,
 )
 from detcli.io.results.formats import suffixes_of, writable_formats
 
@@ -223,7 +224,10 @@ device = option(
 precision = option(
     "--precision",
     section=SPEED,
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    type=WordType(
+        ["auto", "fp32", "bf16", "fp16"],
+        meant={"half": "fp16", "float16": "fp16", "16": "fp16", "bfloat16": "bf16", "float32": "fp32", "32": "fp32"},
+    ),
     metavar="TYPE",
     default="auto",
     standard="auto",
@@ -267,7 +271,7 @@ replacing = group_of(
     option(
         "--if-exists",
         section=OUTPUT,
-        type=click.Choice(["error", "overwrite", "skip"]),
+        type=WordType(["error", "overwrite", "skip"], meant={"replace": "overwrite", "fail": "error"}),
         metavar="WHAT",
         default="error",
         standard="error",

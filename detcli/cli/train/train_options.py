@@ -3,7 +3,7 @@
 import click
 
 from detcli.cli.framework import options
-from detcli.cli.framework.option_types import PositiveIntType, ScoreType
+from detcli.cli.framework.option_types import PositiveFloatType, PositiveIntType, ScoreType
 from detcli.cli.framework.options import (
     FILE,
     FOLDER,
@@ -78,7 +78,7 @@ recipe = group_of(
     option(
         "--lr",
         section=RECIPE,
-        type=click.FloatRange(min=0),
+        type=PositiveFloatType(),
         metavar="RATE",
         help="Learning rate for this batch size; scales the backbone's rate too.",
     ),

@@ -101,8 +101,10 @@ def show_video_summary(console: Console, stats: RunStats, plan: OutputPlan) -> N
     parts.append(counted(stats.boxes, "box", "boxes"))
     if stats.tracks is not None:
         parts.append(counted(stats.tracks, "track"))
-    per_second = max(0, stats.images - stats.resumed) / max(stats.seconds, 1e-3)
-    sentence = f"{', '.join(parts)} in {duration(stats.seconds)} ({rate(per_second, 'frames')})"
+    done = max(0, stats.images - stats.resumed)
+    per_second = done / max(stats.seconds, 1e-3)
+    speed = f" ({rate(per_second, 'frames')})" if done and stats.seconds >= 1 else ""
+    sentence = f"{', '.join(parts)} in {duration(stats.seconds)}{speed}"
     mean_s = stats.latency.mean_s
     if mean_s is not None:
         sentence += f", latency {milliseconds(mean_s)} (at most {milliseconds(stats.latency.worst_s)})"

@@ -14,6 +14,16 @@ from detcli.text import did_you_mean
 
 _NAME_VALUE = re.compile(r"([a-z][a-z0-9_-]*)=(.*)", re.DOTALL)
 _OFF = ("false", "none", "0", "")
+_SUBCOMMANDS = {
+    **dict.fromkeys(("ls", "all"), "list"),
+    **dict.fromkeys(("rm", "delete", "uninstall"), "remove"),
+    **dict.fromkeys(("describe", "get", "view"), "info"),
+    "check": "verify",
+    "where": "path",
+    "file": "path",
+    "print": "show",
+    "import": "convert",
+}
 _COMMAND_OF_MODE = {
     "predict": "detect",
     "train": "train",
@@ -119,6 +129,12 @@ def explain_unknown_command(group: click.Group, ctx: click.Context, args: Sequen
             return f"{start}; {sentence}"
         if (command := command_of_inputs(args)) is not None:
             return f"missing command; use detcli {command} {' '.join(args)}"
+    else:
+        root = ctx.find_root().command
+        if isinstance(root, click.Group) and word in root.list_commands(ctx.find_root()):
+            return f"{start}; 'detcli {word}' is a command of its own"
+        if (meant := _SUBCOMMANDS.get(word.lower(), "")) in known:
+            return f"{start}: {did_you_mean([meant])}"
     return start + suggestion(word, known)
 
 

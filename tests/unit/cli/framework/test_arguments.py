@@ -10,6 +10,7 @@ from detcli.cli.detect.detect import detect as detect_command
 from detcli.cli.framework.arguments import prepare_arguments
 from detcli.cli.framework.command import Context
 from detcli.cli.framework.option_types import DeviceType, ImageSizeType, ScoreType
+from detcli.cli.main import COMMANDS
 from tests.helpers.cli_runs import Run
 
 
@@ -89,6 +90,17 @@ def test_several_devices_are_not_supported_yet(text: str) -> None:
             "train --data d --resume runs/a/last",
             "unexpected argument 'runs/a/last'; --resume takes no value, and --output names the run: -o runs/a --resume",
         ),
+        ("eval a.json b.json", "unexpected argument 'b.json'; use --gt b.json"),
+        ("demo here", "unexpected argument 'here'; use --output here"),
+        ("detect a.jpg --save-images -m shapes", "option '--save-images' requires a value, and '-m' follows"),
+        ("train --data d --lr fast", "invalid value for '--lr': 'fast' is not a number from 0"),
+        (
+            "detect a.jpg --precision half",
+            "invalid value for '--precision': 'half' is not one of 'auto', 'fp32', 'bf16', ",
+        ),
+        ("models download dfine-s", "unknown command 'download'; 'detcli download' is a command of its own"),
+        ("models ls", "unknown command 'ls': did you mean 'list'?"),
+        ("models rm dfine-s", "unknown command 'rm': did you mean 'remove'?"),
         ("version now", "unexpected argument 'now'"),
         ("detect a.jpg --device 0,1", "invalid value for '-d' / '--device': several devices are not supported yet"),
     ],
@@ -98,7 +110,8 @@ def test_a_slip_points_to_the_help_of_its_command(detcli: Callable[..., Run], wo
     assert (run.code, run.out) == (2, "")
     first, hint = run.err.splitlines()
     assert first.startswith(f"detcli: {told}")
-    command = " ".join(word for word in words.split()[:2] if word in ("detect", "train", "version", "models", "info"))
+    command = " ".join(word for word in words.split()[:2] if word in COMMANDS or word == "info")
+    command = command.removesuffix(" download")
     assert hint == f"'detcli {command} --help' lists all options"
 
 
@@ -221,3 +234,19 @@ def test_percent_and_commas_of_a_score_are_answered(text: str, meant: str) -> No
 def test_another_name_of_a_device_is_answered(text: str, meant: str) -> None:
     with pytest.raises(click.BadParameter, match=f"'{text}' is not a device: {meant}"):
         DeviceType().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("detect a.jpg --precision half", "fp16"),
+        ("detect a.jpg --precision fp61", "fp16"),
+        ("eval a.json --gt b.json --iou-type mask", "segm"),
+        ("segment a.jpg --task instances", "instance"),
+        ("detect a.jpg --if-exists replace", "overwrite"),
+    ],
+)
+def test_another_word_is_answered_with_the_known_one(detcli: Callable[..., Run], words: str, meant: str) -> None:
+    run = detcli(*words.split())
+    assert (run.code, run.out) == (2, "")
+    assert run.err.splitlines()[0].endswith(f": did you mean '{meant}'?")

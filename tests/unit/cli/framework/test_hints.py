@@ -30,6 +30,7 @@ from detcli.errors import (
         ),
         (NotCachedError("'x' is not downloaded", model="dfine-s"), "detcli detect", "detcli download dfine-s"),
         (NotCachedError("'x' is not downloaded: run 'detcli download x'"), "detcli models path", None),
+        (NotCachedError("'x' is not downloaded", model="x"), "detcli models remove", None),
         (InputError("there are no images in 'a'"), "detcli detect", "detcli video"),
         (InputError("there are no videos in 'a'"), "detcli video", "detcli detect"),
         (InputError("there are no images in 'a'"), "detcli train", None),

@@ -66,15 +66,17 @@ def show(ctx: click.Context, console: Console, /, names: tuple[str, ...], *, as_
         }
         click.echo(json.dumps(document, indent=2))
         return
+    width = console.width(sys.stdout) if is_terminal(sys.stdout) else 10_000
     for file, exists in files:
-        click.echo(f"# {_FILES[file.kind]} {escape(str(file.path))}{'' if exists else ' (does not exist)'}")
+        line = f"# {_FILES[file.kind]} {escape(str(file.path))}{'' if exists else ' (does not exist)'}"
+        for part in wrapped(line, width, indent="#   "):
+            click.echo(part)
     for name, of_command in values.items():
         click.echo(f"\n[{name.replace(' ', '.')}]")
         rows = [
             (value.key, _shown(value.value, value.description), _origin(value.kind, value.source))
             for value in of_command
         ]
-        width = console.width(sys.stdout) if is_terminal(sys.stdout) else 10_000
         for line in _aligned(rows, width):
             click.echo(line)
 

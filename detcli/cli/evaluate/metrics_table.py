@@ -26,6 +26,8 @@ _MEANINGS = {
     "ARl": "large",
 }
 _COLUMNS = ("ground truth", "AP", "AP50", "AR")
+_NARROW_COLUMNS = ("GT", *_COLUMNS[1:])
+_NARROW_BELOW = 60  # columns of the terminal
 
 
 def metrics_table(report: EvaluationReport, *, width: int, bold: bool) -> Iterator[str]:
@@ -52,10 +54,11 @@ def _classes(report: EvaluationReport, width: int, *, bold: bool) -> Iterator[st
         (escape(each.name), (number(each.ground_truth), _shown(each.ap), _shown(each.ap50), _shown(each.ar)))
         for each in report.metrics.classes
     ]
-    widths = [max(len(title), *(len(cells[column]) for _, cells in rows)) for column, title in enumerate(_COLUMNS)]
+    titles = _COLUMNS if width >= _NARROW_BELOW else _NARROW_COLUMNS
+    widths = [max(len(title), *(len(cells[column]) for _, cells in rows)) for column, title in enumerate(titles)]
     available = max(8, width - sum(widths) - len(_GAP) * len(widths))
     names = min(available, max(5, *(cell_len(name) for name, _ in rows)))
-    head = _row("class", _COLUMNS, names, widths)
+    head = _row("class", titles, names, widths)
     yield f"{_BOLD}{head}{_RESET}" if bold else head
     for name, cells in rows:
         yield _row(name, cells, names, widths)

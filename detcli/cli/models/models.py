@@ -10,7 +10,7 @@ import click
 from detcli.cli.framework import options
 from detcli.cli.framework.command import Entry, Group, UsageExample, pass_console
 from detcli.cli.framework.console import Console, escape, is_terminal
-from detcli.cli.framework.text import counted, megabytes
+from detcli.cli.framework.text import counted, megabytes, wrapped
 from detcli.errors import DamagedModelError, NotCachedError, UsageError
 
 
@@ -90,7 +90,7 @@ def info(console: Console, *, name: str, revision: str | None, cache_dir: Path |
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
-    for line in model_page(facts, width=console.width(sys.stdout)):
+    for line in model_page(facts, width=console.width(sys.stdout), wraps=is_terminal(sys.stdout)):
         click.echo(line)
     if facts["classes"] is None:
         console.say(f"classes are shown after the download: run 'detcli download {name}'")
@@ -157,7 +157,9 @@ def verify(console: Console, *, names: tuple[str, ...], cache_dir: Path | None) 
             console.warning(f"the download of '{name}' is incomplete: run 'detcli download {name}'")
         for origin, check in checks:
             size = megabytes(check.facts.size) if check.facts else "-"
-            click.echo(f"{escape(name)}  {origin}  {escape(check.name)}  {size}  {check.state}")
+            line = f"{escape(name)}  {origin}  {escape(check.name)}  {size}  {check.state}"
+            for part in wrapped(line, console.width(sys.stdout)) if is_terminal(sys.stdout) else [line]:
+                click.echo(part)
         complete += bool(checks)
         failed = [check.name for _, check in checks if check.state != "ok"]
         if failed:

@@ -108,8 +108,11 @@ def model_facts(name: str, *, revision: str | None, cache_dir: Path | None) -> R
     return facts | {"model_type": None, "family": entry.family if entry else None, "classes": None} | _of(files)
 
 
-def model_page(facts: Row, *, width: int) -> Iterator[str]:
-    """The metadata as lines, then the classes in as many columns as fit."""
+def model_page(facts: Row, *, width: int, wraps: bool = False) -> Iterator[str]:
+    """The metadata as lines, then the classes in as many columns as fit.
+
+    wraps  a value that is too long for the width is on a line of its own
+    """
     shown = {
         "name": facts["name"],
         "repository": facts["repository"] or ("none (bundled)" if facts["license"] else None),
@@ -130,7 +133,8 @@ def model_page(facts: Row, *, width: int) -> Iterator[str]:
     }
     for title, value in shown.items():
         if value is not None:
-            yield f"{title:<12}{escape(str(value))}"
+            line = f"{title:<12}{escape(str(value))}"
+            yield from [line] if cell_len(line) <= width or not wraps else [title, f"  {escape(str(value))}"]
     classes = facts["classes"]
     if classes:
         yield ""

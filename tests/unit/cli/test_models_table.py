@@ -1,9 +1,11 @@
 """The table of models: what it shows, and what it says about columns without room."""
 
+from pathlib import Path
+
 import pytest
 
 from detcli.checkpoints.catalog import CATALOG
-from detcli.cli.models.models_view import model_rows, model_table
+from detcli.cli.models.models_view import model_facts, model_page, model_rows, model_table
 
 TITLES = ("name", "task", "AP %", "PQ %", "params", "GFLOPs", "labels", "license", "downloaded")
 
@@ -28,3 +30,10 @@ def test_tasks_and_licenses_are_told() -> None:
         assert ("segment" in rows[name]) == (entry.task == "panoptic")
         assert "detect" in rows[name]
         assert entry.license in rows[name]
+
+
+def test_a_long_value_has_its_own_line_only_on_a_terminal() -> None:
+    facts = model_facts("dfine-s", revision=None, cache_dir=Path("nowhere"))
+    wrapped = list(model_page(facts, width=30, wraps=True))
+    assert wrapped[1:3] == ["repository", "  ustc-community/dfine-small-coco"]
+    assert list(model_page(facts, width=30))[1] == "repository  ustc-community/dfine-small-coco"

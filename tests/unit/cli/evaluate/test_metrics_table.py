@@ -21,7 +21,7 @@ def report() -> EvaluationReport:
     return EvaluationReport(metrics, confusion, 0.25, 0.5, [], {}, {}, "now")
 
 
-@pytest.mark.parametrize("width", [44, 60, 80, 200])
+@pytest.mark.parametrize("width", [40, 44, 60, 80, 200])
 def test_no_line_is_wider_than_the_screen(width: int) -> None:
     lines = list(metrics_table(report(), width=width, bold=False))
     assert max(map(cell_len, lines)) <= width

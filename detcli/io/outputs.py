@@ -6,6 +6,8 @@ A pipe, `/dev/stdout` or a device is a stream: it can be neither renamed nor tru
 import os
 import select
 import stat
+import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
@@ -15,6 +17,8 @@ from detcli.io.atomic_write import AtomicFile, os_errors_as_output_errors
 from detcli.io.fd_lock import lock
 
 IfExists = Literal["error", "overwrite", "skip"]
+
+_RETRY_S = 0.01  # between attempts to write, where a full pipe cannot be waited for
 
 
 class OutputFile(Protocol):
@@ -236,7 +240,11 @@ def _write_all(stream: BinaryIO, data: bytes | bytearray) -> None:
 
 
 def _wait_until_writable(stream: BinaryIO) -> None:
-    select.select([], [stream], [], 1.0)
+    """Wait until the reader of a pipe has taken some bytes, or for a moment where the system cannot report that."""
+    if sys.platform == "win32":  # its select knows only sockets
+        time.sleep(_RETRY_S)
+    else:
+        select.select([], [stream], [], 1.0)
 
 
 def _descriptor(path: Path) -> int | None:

@@ -1,0 +1,83 @@
+"""Without the modules and functions that Windows lacks, every module is imported, and images are detected."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from detcli.cli.setup.demo import BUNDLED_IMAGES
+from tests.helpers.posix_names import POSIX_ATTRIBUTES, POSIX_MODULES
+
+PROJECT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the other tests run there")
+
+# The libraries are imported first: their own modules for POSIX have to stay.
+_AS_ON_WINDOWS = """
+import importlib, os, pathlib, pkgutil, select, signal, socket, sys, time, types
+import av, click, huggingface_hub, numpy, PIL.Image, pycocotools.mask, rich.console, safetensors.torch, torch
+import huggingface_hub.file_download, huggingface_hub.hf_api, huggingface_hub.utils
+import torch.utils.data, multiprocessing.pool, concurrent.futures.thread, concurrent.futures.process
+
+HIDDEN, MISSING = {hidden!r}, {missing!r}
+
+
+class Hide:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in HIDDEN:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+
+def refuse(*_, **__):
+    raise OSError(10038, "an operation was attempted on something that is not a socket")
+
+
+sys.meta_path.insert(0, Hide)
+for name in HIDDEN:
+    sys.modules.pop(name, None)
+for module, attributes in MISSING.items():
+    for name in attributes:
+        if hasattr(sys.modules[module], name):
+            delattr(sys.modules[module], name)
+select.select = refuse
+msvcrt = sys.modules["msvcrt"] = types.ModuleType("msvcrt")
+msvcrt.LK_NBLCK, msvcrt.locking = 2, lambda descriptor, mode, count: None
+sys.platform = "win32"
+"""
+_IMPORT_ALL = """
+import detcli
+for found in pkgutil.walk_packages(detcli.__path__, "detcli."):
+    if not found.name.endswith("__main__"):
+        importlib.import_module(found.name)
+"""
+_DETECT = """
+from detcli.cli.main import main
+sys.argv = ["detcli", "detect", {images!r}, "-m", "shapes", "-o", "out.jsonl", "--save-images", "drawn", "-q"]
+main()
+"""
+
+
+def run_as_on_windows(script: str, folder: Path) -> None:
+    missing = {
+        module: sorted(names) for module, names in POSIX_ATTRIBUTES.items() if module in ("os", "signal", "time")
+    }
+    start = _AS_ON_WINDOWS.format(hidden=sorted(POSIX_MODULES - {"posix"}), missing=missing)
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", start + script], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+def test_every_module_is_imported_as_on_windows(tmp_path: Path) -> None:
+    run_as_on_windows(_IMPORT_ALL, tmp_path)
+
+
+def test_images_are_detected_as_on_windows(tmp_path: Path) -> None:
+    run_as_on_windows(_DETECT.format(images=str(BUNDLED_IMAGES)), tmp_path)
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert len(records) == len(list((tmp_path / "drawn").iterdir())) == 6
+    assert all(record["detections"] for record in records)

@@ -12,13 +12,7 @@ from typing import Any, cast
 import click
 from click.core import ParameterSource
 
-from detcli.cli.framework.arguments import prepare_arguments
 from detcli.cli.framework.console import Console
-from detcli.cli.framework.foreign.foreign_answers import (
-    explain_grammar,
-    explain_unknown_command,
-    explain_unknown_options,
-)
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS, HelpPage
 from detcli.cli.framework.text import long_name
 from detcli.cli.framework.translate import option_names
@@ -120,11 +114,15 @@ class Command(click.Command):
         """Parse as click does; what other programs call otherwise is answered with the option of detcli."""
         try:
             if not ctx.resilient_parsing and not isinstance(self, click.Group):
+                from detcli.cli.framework.arguments import prepare_arguments  # the overview does not need it
+
                 args = prepare_arguments(self, ctx, args)
             return super().parse_args(ctx, list(args))
         except click.NoSuchOption as error:
             if not error.option_name.startswith("--"):
                 raise click.UsageError(f"unknown option '{error.option_name}'", ctx) from None
+            from detcli.cli.framework.foreign.foreign_answers import explain_unknown_options
+
             raise click.UsageError(explain_unknown_options(self, ctx, args, error.option_name), ctx) from None
         except click.UsageError as error:
             if error.ctx is None:  # of click's parser: the message points to the help of this command
@@ -207,6 +205,8 @@ class Group(Command, click.Group):
         command = self.get_command(ctx, args[0])
         if command is not None or ctx.resilient_parsing:
             return (command.name if command else None), command, args[1:]
+        from detcli.cli.framework.foreign.foreign_answers import explain_grammar, explain_unknown_command
+
         known = [*self.list_commands(ctx), *self.aliases]
         message = explain_grammar(self, ctx, args) or explain_unknown_command(self, ctx, args, known)
         raise click.UsageError(message, ctx)

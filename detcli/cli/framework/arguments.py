@@ -69,6 +69,8 @@ def _read(command: click.Command, ctx: click.Context, args: Sequence[str]) -> It
             if meant in known:
                 raise click.UsageError(f"unknown option '{text.partition('=')[0]}': did you mean '{meant}'?", ctx)
             raise click.UsageError(explain_unknown_options(command, ctx, [f"-{text}", *rest], meant), ctx)
+        if text[1:2] != "-" and text[2:3] == "=" and (short := known.get(text[:2])) is not None and not short.is_flag:
+            raise click.UsageError(f"unknown syntax '{text}'; use {text[:2]} {shell_word(text[3:])}", ctx)
         if option is None or option.is_flag or option.count:
             yield _Word(text, option)
             continue
@@ -131,6 +133,8 @@ def _check_inputs(arguments: Sequence[str], ctx: click.Context) -> None:
             continue
         if (spaced := _joined_path(arguments[number:])) is not None:
             raise click.UsageError(f"a path with spaces is written in quotes: {shell_word(spaced)}", ctx)
+        if (several := _several_paths(word)) is not None:
+            raise click.UsageError(f"inputs are separated by spaces: {' '.join(map(shell_word, several))}", ctx)
         if (meant := _meant_path(word)) is not None:
             raise click.UsageError(f"'{word}' is not a file or a folder: use {shell_word(meant)}", ctx)
         if match := _ADDRESS.fullmatch(word):
@@ -144,6 +148,12 @@ def _joined_path(words: Sequence[str]) -> str | None:
     """The existing path that several words are, where its quotes were left out."""
     joined = (" ".join(words[:count]) for count in range(2, min(len(words), 12) + 1))
     return next((path for path in joined if os.path.lexists(path)), None)
+
+
+def _several_paths(word: str) -> list[str] | None:
+    """The existing paths that one word lists with commas or spaces, as from a variable in quotes."""
+    paths = [part for part in re.split(r"[,;\s]+", word) if part]
+    return paths if len(paths) > 1 and all(map(os.path.lexists, paths)) else None
 
 
 def _meant_path(word: str) -> str | None:

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS, HelpPage
-from detcli.cli.framework.text import long_name
+from detcli.cli.framework.text import long_name, suggestion
 from detcli.cli.framework.translate import option_names
 
 _WIDEST_TERM = 26  # columns of the option names; the description of a longer one starts on the next line
@@ -125,6 +125,9 @@ class Command(click.Command):
 
             raise click.UsageError(explain_unknown_options(self, ctx, args, error.option_name), ctx) from None
         except click.UsageError as error:
+            if isinstance(error, click.BadParameter) and isinstance(error.param, Option):
+                is_variable = ctx.get_parameter_source(error.param.name or "") is ParameterSource.ENVIRONMENT
+                error.param_hint = error.param.variable(ctx) if is_variable else error.param_hint
             if error.ctx is None:  # of click's parser: the message points to the help of this command
                 error.ctx = ctx
             raise
@@ -133,6 +136,8 @@ class Command(click.Command):
         """Run the command; from now on the console translates argument names to its options."""
         console = ctx.ensure_object(Console)
         console.option_names, console.command = option_names(self.params), ctx.command_path
+        if not isinstance(self, click.Group):
+            _warn_of_variables(self, ctx, console)
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -278,6 +283,18 @@ def _global_options(*, reads_settings: bool) -> list[click.Parameter]:
         ),
         shared("--debug", is_flag=True, help="Show tracebacks."),
     ]
+
+
+def _warn_of_variables(command: click.Command, ctx: click.Context, console: Console) -> None:
+    """Warn of environment variables that are named like options of the command, and are none."""
+    prefix = f"{ctx.auto_envvar_prefix}_"
+    named = [name for name in os.environ if ctx.auto_envvar_prefix is not None and name.startswith(prefix)]
+    if not named:
+        return
+    known = [str(option.variable(ctx)) for option in command.params if isinstance(option, Option)]
+    for name in named:
+        if name not in known:
+            console.warning(f"the environment variable {name} names no option" + suggestion(name, known))
 
 
 def _set_on_console(ctx: click.Context, param: click.Parameter, value: Any) -> None:

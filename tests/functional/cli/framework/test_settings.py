@@ -156,3 +156,27 @@ def test_a_user_without_a_home_has_no_settings_of_their_own(monkeypatch: pytest.
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("os.getuid", lambda: 4_123_456_789)
     assert not user_file().exists()
+
+
+def test_a_wrong_value_in_the_environment_names_its_variable(
+    detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DETCLI_DETECT_THRESHOLD", "high")
+    run = detcli("detect", "a.jpg")
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith("detcli: invalid value for DETCLI_DETECT_THRESHOLD: 'high' is not a number from 0 to 1\n")
+    assert "invalid value for '-t'" in detcli("detect", "a.jpg", "-t", "high").err
+
+
+def test_a_variable_that_names_no_option_is_a_warning(
+    detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DETCLI_MODELS_LIST_CACHE_DIRR", "x")
+    monkeypatch.setenv("DETCLI_MODELS_LIST_COLOR", "never")
+    monkeypatch.setenv("DETCLI_DETECT_NOTHING", "of another command")
+    run = detcli("models", "list")
+    assert run.code == 0
+    assert run.err == (
+        "detcli: the environment variable DETCLI_MODELS_LIST_CACHE_DIRR names no option: did you mean "
+        "'DETCLI_MODELS_LIST_CACHE_DIR'?\n"
+    )

@@ -101,6 +101,7 @@ def test_several_devices_are_not_supported_yet(text: str) -> None:
         ("models download dfine-s", "unknown command 'download'; 'detcli download' is a command of its own"),
         ("models ls", "unknown command 'ls': did you mean 'list'?"),
         ("models rm dfine-s", "unknown command 'rm': did you mean 'remove'?"),
+        ("detect a.jpg -m=shapes", "unknown syntax '-m=shapes'; use -m shapes"),
         ("version now", "unexpected argument 'now'"),
         ("detect a.jpg --device 0,1", "invalid value for '-d' / '--device': several devices are not supported yet"),
     ],
@@ -191,6 +192,8 @@ def test_another_name_of_a_format_is_answered(detcli: Callable[..., Run], name: 
         (["in\\c.png"], "use in/c.png"),
         (["~/d.png"], "/d.png"),
         (["FILE_URL"], "/in/c.png"),
+        (["in/c.png,d.png"], "inputs are separated by spaces: in/c.png d.png"),
+        (["d.png in/c.png"], "inputs are separated by spaces: d.png in/c.png"),
     ],
 )
 def test_another_spelling_of_an_existing_path_is_named(

@@ -32,20 +32,21 @@ _SCRIPTS = {
 
 def run_checks(*, cache_dir: Path | None, network: bool) -> Iterator[CheckResult]:
     """Run all checks one by one; a check that raises is a result too."""
-    checks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
-        ("Versions", _versions),
-        ("Devices", _devices),
-        ("Images", _codecs),
-        ("Images", _fonts),
-        ("Models", lambda: _cache(cache_dir)),
-        ("Models", lambda: _hub(network=network)),
+    checks: list[tuple[str, str, Callable[[], Iterator[CheckResult]]]] = [
+        ("Versions", "versions", _versions),
+        ("Devices", "devices", _devices),
+        ("Images", "formats", _codecs),
+        ("Images", "fonts", _fonts),
+        ("Models", "cache", lambda: _cache(cache_dir)),
+        ("Models", "Hub", lambda: _hub(network=network)),
     ]
-    for section, check in checks:
+    for section, name, check in checks:
         try:
             yield from check()
         except Exception as error:  # people run doctor when something is broken
             what = f"{type(error).__name__}: {error}".splitlines()[0]
-            yield CheckResult(section, check.__name__.strip("_"), what, "bad", "see the line above, or --debug")
+            advice = "report it with the output of 'detcli doctor --json'"
+            yield CheckResult(section, name, what, "bad", advice)
 
 
 def _versions() -> Iterator[CheckResult]:

@@ -94,7 +94,8 @@ def _lines(finding: "CheckResult", width: int, *, color: bool) -> Iterable[str]:
         head = head.ljust(column) + parts.pop(0)
     yield _styled(head, style, color=color)
     yield from (_styled(" " * column + part, style, color=color) for part in parts)
-    for part in wrap(f"-> {escape(finding.advice)}" if finding.advice else "", max(width - column, 20)):
+    advice = f"-> {escape(finding.advice)}" if finding.advice else ""
+    for part in wrap(advice, max(width - column, 20), break_on_hyphens=False):  # commands can be copied
         yield " " * column + part
 
 

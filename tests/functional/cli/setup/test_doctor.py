@@ -68,7 +68,7 @@ def test_a_look_that_fails_is_a_finding_and_the_others_go_on(
     monkeypatch.setattr(examination, "_fonts", broken)
     run = detcli("doctor")
     assert run.code == 1
-    assert "RuntimeError: no such thing" in run.out
+    assert "x fonts           RuntimeError: no such thing" in run.out
     assert "free disk space" in run.out
 
 

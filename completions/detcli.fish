@@ -55,7 +55,7 @@ complete -c detcli -n '__detcli_at detcli' -a predict -d 'Detect objects in imag
 complete -c detcli -n '__detcli_at detcli' -a video -d 'Detect objects in videos, cameras and streams.'
 complete -c detcli -n '__detcli_at detcli' -a segment -d 'Segment images (panoptic, instance or semantic).'
 complete -c detcli -n '__detcli_at detcli' -a train -d 'Fine-tune a model on annotated images.'
-complete -c detcli -n '__detcli_at detcli' -a eval -d 'Evaluate predictions or a model against ground truth.'
+complete -c detcli -n '__detcli_at detcli' -a eval -d 'Evaluate results or a model against ground truth.'
 complete -c detcli -n '__detcli_at detcli' -a download -d 'Download models for offline use.'
 complete -c detcli -n '__detcli_at detcli' -a models -d 'Manage local models.'
 complete -c detcli -n '__detcli_at detcli' -a demo -d 'Run an offline demo on synthetic images.'

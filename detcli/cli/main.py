@@ -28,7 +28,7 @@ COMMANDS = {
     "segment": Entry("detcli.cli.detect.segment:segment", "Segment images (panoptic, instance or semantic).", "Detect"),
     "train": Entry("detcli.cli.train.train:train", "Fine-tune a model on annotated images.", "Train"),
     "eval": Entry(
-        "detcli.cli.evaluate.evaluate:evaluate", "Evaluate predictions or a model against ground truth.", "Evaluation"
+        "detcli.cli.evaluate.evaluate:evaluate", "Evaluate results or a model against ground truth.", "Evaluation"
     ),
     "download": Entry("detcli.cli.models.download:download", "Download models for offline use.", "Models"),
     "models": Entry("detcli.cli.models.models:models", "Manage local models.", "Models"),

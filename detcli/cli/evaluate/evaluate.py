@@ -46,7 +46,7 @@ from detcli.errors import GateError, TooManyFailuresError, UsageError
 @options.progress
 @pass_console
 def evaluate(console: Console, /, **given: Any) -> int:
-    """Evaluate predictions or a model against ground truth.
+    """Evaluate results or a model against ground truth.
 
     RESULTS are what 'detcli detect' wrote, in any of its formats, or COCO results of another program; --gt has the
     ground truth. With --data, a model processes the images first, and every score is kept.

@@ -21,6 +21,7 @@ _ADDRESS = re.compile(
     r"(?::(?P<port>\d{1,5}))?(?:/.*)?",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
+_MOST_PARTS = 12  # of a path with spaces
 _SIDE = re.compile(r"\d{2,6}")  # one digit is a camera
 
 
@@ -131,7 +132,7 @@ def _check_inputs(arguments: Sequence[str], ctx: click.Context) -> None:
     for number, word in enumerate(arguments):
         if os.path.lexists(word):
             continue
-        if (spaced := _joined_path(arguments[number:])) is not None:
+        if (spaced := _joined_path(arguments[number : number + _MOST_PARTS])) is not None:
             raise click.UsageError(f"a path with spaces is written in quotes: {shell_word(spaced)}", ctx)
         if (several := _several_paths(word)) is not None:
             raise click.UsageError(f"inputs are separated by spaces: {' '.join(map(shell_word, several))}", ctx)
@@ -146,7 +147,7 @@ def _check_inputs(arguments: Sequence[str], ctx: click.Context) -> None:
 
 def _joined_path(words: Sequence[str]) -> str | None:
     """The existing path that several words are, where its quotes were left out."""
-    joined = (" ".join(words[:count]) for count in range(2, min(len(words), 12) + 1))
+    joined = (" ".join(words[:count]) for count in range(2, len(words) + 1))
     return next((path for path in joined if os.path.lexists(path)), None)
 
 

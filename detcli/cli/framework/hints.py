@@ -37,7 +37,7 @@ def _without_hub(error: HubError, command: str) -> Iterator[str]:
     if error.reason == "proxy":
         yield "- check the proxy in HTTPS_PROXY or ALL_PROXY; NO_PROXY lists hosts that need none"
     if error.reason == "certificate":
-        yield "- SSL_CERT_FILE=FILE names the certificates of your organization"
+        yield "- SSL_CERT_FILE=FILE (REQUESTS_CA_BUNDLE with huggingface_hub before 1.0) has the certificates to trust"
     if os.environ.get("HF_ENDPOINT"):
         yield "- HF_ENDPOINT is set: unset it to use https://huggingface.co, or name another mirror"
     elif error.reason == "proxy":

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-_EVAL = "'detcli eval' evaluates predictions or a model"
+_EVAL = "'detcli eval' evaluates results or a model"
 _DETECT = "'detcli detect' detects objects in images"
 _TRAIN = "'detcli train' trains a model"
 _NO_EXPORT = "there is no export to other runtimes; models stay in the format of transformers"

@@ -89,7 +89,7 @@ def _show_time(
     console: Console, view: RunView, planned: "RunPreview", count: int | None, unit: str, *, is_local: bool = True
 ) -> None:
     """Show how long the run may take, measured on its first images; or why it is not known."""
-    if count == 0:
+    if count == 0 or console.quiet:
         return
     obstacle = planned.obstacle or (None if is_local else "inputs")
     if obstacle is not None:

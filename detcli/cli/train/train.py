@@ -81,7 +81,7 @@ def train(console: Console, /, **given: Any) -> int:
     if dry_run:
         from detcli.cli.train.plan_view import show_time
 
-        if is_first:
+        if not console.quiet:
             show_time(console, plan)
         click.echo(plan.recipe.to_toml() if is_first else "", nl=False)
         return 0

@@ -444,3 +444,12 @@ def test_a_dry_run_says_why_it_measures_nothing(
     run = detect(*words, "-n", stdin=b"in/0.png\n")
     assert run.code == 0
     assert run.err.endswith(f"detcli: time: not measured, since {reason}\n")
+
+
+def test_a_quiet_dry_run_only_lists(detect: Callable[..., Run], images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(*_: object) -> None:
+        raise AssertionError("nothing is shown, so nothing is measured")
+
+    monkeypatch.setattr("detcli.engine.preview.measure_speed", measure)
+    run = detect("in", "-n", "-q")
+    assert (run.code, len(run.out.splitlines()), run.err) == (0, 5, "")

@@ -1,6 +1,7 @@
 """RGB to YUV 4:2:0 by ITU-R BT.601 in the limited (broadcast) range."""
 
 import av
+import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from detcli.structures.frame import Pixels
@@ -17,7 +18,7 @@ class Yuv420Converter:
 
     def __call__(self, pixels: Pixels) -> av.VideoFrame:
         """Convert uint8 [H, W, 3] RGB with even sides; four pixels share the mean of their colors."""
-        frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), "rgb24")  # not copied
         return self._reformatter.reformat(
             frame, format="yuv420p", dst_colorspace=Colorspace.ITU601, interpolation=Interpolation.AREA
         )

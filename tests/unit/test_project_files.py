@@ -1,9 +1,11 @@
 """The files that a hosting site reads: citation, issue forms, workflows, change log."""
 
 import datetime
+import os
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +16,11 @@ PROJECT = Path(__file__).parents[2]
 YAML_FILES = [PROJECT / "CITATION.cff", *sorted((PROJECT / ".github").rglob("*.yml"))]
 FORMS = [path for path in YAML_FILES if path.parent.name == "ISSUE_TEMPLATE" and path.stem != "config"]
 CHANGELOG = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def workflow(name: str) -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((PROJECT / f".github/workflows/{name}.yml").read_text(encoding="utf-8"))
+    return read
 
 
 def name_of(path: Path) -> str:
@@ -48,6 +55,31 @@ def test_every_issue_form_asks_for_the_output_of_doctor(path: Path) -> None:
     ]
     identifiers = [field["id"] for field in form["body"]]
     assert len(identifiers) == len(set(identifiers))
+
+
+def test_ci_runs_on_the_python_versions_of_the_classifiers() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    versions = [name.rpartition(" ")[2] for name in project["classifiers"] if re.search(r"Python :: 3\.\d+$", name)]
+    assert project["requires-python"] == f">={versions[0]}"
+    assert workflow("ci")["jobs"]["tests"]["strategy"]["matrix"]["python"] == versions
+
+
+def test_ci_runs_scripts_that_exist() -> None:
+    steps = [step for job in workflow("ci")["jobs"].values() for step in job["steps"]]
+    scripts = {step["run"] for step in steps if step.get("run", "").startswith(".ci/")}
+    assert {".ci/run", ".ci/lowest"} <= scripts
+    for path in sorted((PROJECT / ".ci").iterdir()):
+        assert os.access(path, os.X_OK), path
+    assert all((PROJECT / script).is_file() for script in scripts)
+
+
+def test_the_container_gets_what_the_wheel_is_made_of() -> None:
+    allowed = re.findall(r"^!(\S+)$", (PROJECT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+    wheel = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"][
+        "targets"
+    ]["wheel"]
+    needed = {*wheel["packages"], *(path.partition("/")[0] for path in wheel["shared-data"])}
+    assert {*needed, "pyproject.toml", "README.md", "LICENSE"} == set(allowed)
 
 
 def test_versions_in_the_changelog_are_dated_and_newest_first() -> None:

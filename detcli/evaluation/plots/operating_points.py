@@ -55,8 +55,9 @@ class OperatingPoints:
 
     @property
     def best(self) -> int:
-        """The index of the threshold with the highest mean F1; of equals the lowest one."""
-        return int(self.mean_f1.argmax())
+        """The index of the threshold with the highest mean F1; of equals the highest one, which keeps the fewest boxes."""
+        mean = self.mean_f1
+        return len(mean) - 1 - int(mean[::-1].argmax())
 
 
 def operating_points(classes: Sequence[ClassMetrics]) -> OperatingPoints:

@@ -14,6 +14,7 @@ import numpy as np
 
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import PART_NAMES
+from detcli.io.read import is_regular_file
 
 _SAMPLE_SIZE = 100  # names that are looked up in each candidate folder
 _SPLITS = re.compile(r"train|val(id(ation)?)?|test", re.IGNORECASE)
@@ -136,7 +137,7 @@ class ImageFolder:
 def _files_in(folder: str) -> frozenset[str]:
     try:
         with os.scandir(folder) as entries:
-            return frozenset(entry.name for entry in entries if entry.is_file())
+            return frozenset(entry.name for entry in entries if is_regular_file(entry))
     except (OSError, ValueError):
         return frozenset()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detcli.errors import UsageError
+from detcli.io.read import os_error_as_image_error
 
 _JSON, _YAML = (".json",), (".yaml", ".yml")
 _ROBOFLOW = "_annotations.coco.json"
@@ -63,7 +64,7 @@ def _in_folder(folder: Path, part: str) -> DatasetLayout | None:
         names = ", ".join(f"'{layout.annotations}'" for layout in layouts[:5])
         raise UsageError(f"'{folder}' is ambiguous: it has {names}; give one of them")
     if not layouts and not any(by_part.values()):
-        raise UsageError(f"'{folder}' is not a dataset: it has no {_EXPECTED}")
+        raise UsageError(f"'{folder}' is not a dataset: it has no {_EXPECTED}{_unreadable(folder)}")
     return layouts[0] if layouts else None
 
 
@@ -77,14 +78,14 @@ def _kind_of(annotations: Path) -> str:
 
 
 def _yaml_files(folder: Path) -> list[Path]:
-    standard = [folder / name for name in ("data.yaml", "data.yml", "dataset.yaml") if (folder / name).is_file()]
+    standard = [folder / name for name in ("data.yaml", "data.yml", "dataset.yaml") if _is_file(folder / name)]
     return standard[:1] or _files(folder, _YAML)
 
 
 def _coco_files(folder: Path, part: str) -> list[Path]:
     """Annotations of one part; COCO 2017 is preferred to other years, boxes to segments."""
     for name in PART_NAMES[part]:
-        if (folder / name / _ROBOFLOW).is_file():
+        if _is_file(folder / name / _ROBOFLOW):
             return [folder / name / _ROBOFLOW]
     annotations: list[Path] = []
     for below in (folder / "annotations", folder):
@@ -100,9 +101,23 @@ def _coco_files(folder: Path, part: str) -> list[Path]:
 
 def _single_json(folder: Path) -> list[Path]:
     """The annotations of a folder without parts."""
-    if (folder / _ROBOFLOW).is_file():
+    if _is_file(folder / _ROBOFLOW):
         return [folder / _ROBOFLOW]
     return _files(folder, _JSON) or _files(folder / "annotations", _JSON)
+
+
+def _unreadable(folder: Path) -> str:
+    """The first entry that could be annotations and cannot be read, as the end of a message; empty if there is none."""
+    try:
+        entries = sorted(path for path in folder.iterdir() if path.suffix.lower() in (*_JSON, *_YAML))
+    except OSError as error:
+        return f"; the folder cannot be listed: {os_error_as_image_error(error, folder)}"
+    for path in entries:
+        try:
+            path.stat()
+        except OSError as error:
+            return f"; '{path.name}' cannot be read: {os_error_as_image_error(error, path)}"
+    return ""
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
@@ -110,4 +125,8 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError:
         return []
-    return [path for path in entries if path.suffix.lower() in suffixes and path.is_file() and path.name[0] != "."]
+    return [path for path in entries if path.suffix.lower() in suffixes and _is_file(path) and path.name[0] != "."]
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - False for a link that cannot be followed, which must hide no neighbors

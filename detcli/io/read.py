@@ -1,5 +1,7 @@
 """Reads the bytes of regular files with any name; never waits for a pipe, a socket or a device.
 
+What the system cannot tell about one entry of a folder is never an exception: it must not hide the other entries.
+
 Error messages are clauses to follow the name of the file: `'a/b.jpg': ` + `a folder, not a file`.
 """
 
@@ -67,6 +69,41 @@ def opened(path: Path | str | bytes) -> Iterator[int]:
         os.close(descriptor)
 
 
+def is_folder(entry: "os.DirEntry[str]") -> bool | None:
+    """Whether an entry of a folder is a folder, or a link to one; None where the system cannot tell."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        return False if error.errno in _NOT_FOUND else None
+
+
+def is_regular_file(entry: "os.DirEntry[str]") -> bool:
+    """Whether an entry of a folder is a file, or a link to one; False where the system cannot tell."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def is_link(entry: "os.DirEntry[str]") -> bool:
+    """Whether an entry of a folder is a symbolic link, or a junction; False where the system cannot tell."""
+    try:
+        if entry.is_symlink():
+            return True
+        is_junction = getattr(entry, "is_junction", None)  # Windows, from Python 3.12
+        return is_junction is not None and bool(is_junction())
+    except OSError:
+        return False
+
+
+def real_path(path: Path | str) -> str:
+    """The absolute path without links; links that cannot be read stay."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return os.path.abspath(path)  # noqa: PTH100 - any name
+
+
 def _read(descriptor: int, max_bytes: int, check_head: Callable[[bytes], None] | None) -> bytes:
     head = os.read(descriptor, HEAD_BYTES)
     if not head:
@@ -92,13 +129,17 @@ def os_error_as_image_error(error: OSError | ValueError, path: Path | str | byte
     if error.errno in _NO_PERMISSION:
         if os.name == "nt" and os.path.isdir(path):  # noqa: PTH112 - the path may be bytes
             return ImageError("not-a-file", "a folder, not a file")
+        if os.path.islink(path):  # noqa: PTH114 - the path may be bytes
+            return ImageError("no-permission", "a symbolic link to a file without permission to read it")
         return ImageError("no-permission", "no permission to read it")
     if error.errno in _NOT_A_FILE:
         return ImageError("not-a-file", f"{_kind_at(path)}, not a file")
     if error.errno in _NOT_FOUND:
         if error.errno == errno.ELOOP:
-            return ImageError("not-found", "a symbolic link to itself")
+            return ImageError("not-found", "a symbolic link to itself, or too many links in a row")
         if error.errno == errno.ENAMETOOLONG:
+            if os.path.islink(path):  # noqa: PTH114 - the path may be bytes
+                return ImageError("not-found", "a symbolic link to a name that is too long for a file")
             return ImageError("not-found", "the name is too long for a file")
         if os.path.islink(path):  # noqa: PTH114 - the path may be bytes
             return ImageError("not-found", "a broken symbolic link")

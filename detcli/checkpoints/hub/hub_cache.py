@@ -131,18 +131,18 @@ class CachedRepository:
         recorded = self.facts(commit)
         if recorded:
             names = list(recorded)
-        elif (snapshot / WEIGHTS).exists():
+        elif os.path.exists(snapshot / WEIGHTS):  # noqa: PTH110
             names = [CONFIG, WEIGHTS]
-        elif (snapshot / WEIGHTS_INDEX).exists():
+        elif os.path.exists(snapshot / WEIGHTS_INDEX):  # noqa: PTH110
             names = [CONFIG, WEIGHTS_INDEX, *(path.name for path in weight_files(snapshot / WEIGHTS_INDEX))]
         else:
             return None
         if not recorded:
-            if (snapshot / PREPROCESSOR).exists():
+            if os.path.exists(snapshot / PREPROCESSOR):  # noqa: PTH110
                 names.append(PREPROCESSOR)
-            elif complete and not (self.folder / ".no_exist" / commit / PREPROCESSOR).exists():
+            elif complete and not os.path.exists(self.folder / ".no_exist" / commit / PREPROCESSOR):  # noqa: PTH110
                 return None
-        return names if all((snapshot / name).is_file() for name in names) else None
+        return names if all(os.path.isfile(snapshot / name) for name in names) else None  # noqa: PTH113
 
     def check(self, commit: str, *, thorough: bool) -> list[FileCheck]:
         """Verify the files of a commit.
@@ -201,7 +201,7 @@ class CachedRepository:
         return freed
 
     def _check(self, path: Path, recorded: FileFacts | None, *, thorough: bool) -> FileCheck:
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113
             return FileCheck(path.name, "missing", None)
         if recorded is not None and not thorough and FileFacts.of(path, recorded.sha256) == recorded:
             return FileCheck(path.name, "ok", recorded)
@@ -225,10 +225,14 @@ class CachedRepository:
 
 def cached_repositories(root: Path) -> Iterator[CachedRepository]:
     """Return the repositories that detcli downloaded or used, sorted by name."""
-    with suppress(OSError):
-        for record in sorted(root.glob(f"models--*--*/{RECORD}")):
-            owner, _, name = record.parent.name.removeprefix("models--").partition("--")
-            yield CachedRepository(root, f"{owner}/{name}")
+    names = []
+    with suppress(OSError), os.scandir(root) as entries:
+        names = sorted(entry.name for entry in entries)  # in a list: an entry that cannot be read must not hide others
+    for name in names:
+        prefix, _, repository = name.partition("--")
+        owner, separator, model = repository.partition("--")
+        if prefix == "models" and separator and os.path.lexists(root / name / RECORD):
+            yield CachedRepository(root, f"{owner}/{model}")
 
 
 def require_disk_space(folder: Path, needed: int) -> None:

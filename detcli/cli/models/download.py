@@ -1,5 +1,6 @@
 """`detcli download`: download models for offline use."""
 
+import os
 from pathlib import Path
 
 import click
@@ -56,7 +57,7 @@ def download(
             continue
         finally:
             console.clear_status()
-        size = sum(path.stat().st_size for path in files.folder.iterdir())
+        size = sum(path.stat().st_size for path in files.folder.iterdir() if os.path.isfile(path))  # noqa: PTH113
         console.say(
             f"'{name}' is downloaded and verified: {megabytes(size)} in '{files.folder}'",
             model=name,

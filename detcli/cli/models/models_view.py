@@ -1,5 +1,6 @@
 """Rows, tables and pages of `detcli models`: the catalog joined with the downloaded models."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def _percent(value: float | None) -> str | None:
 def _bytes(files: ModelFiles) -> int:
     """Size of all files of a model; a .pth file is a model by itself."""
     weights = files.folder / files.weights
-    paths = [weights] if is_original(weights) else [path for path in files.folder.iterdir() if path.is_file()]
+    paths = [weights] if is_original(weights) else [path for path in files.folder.iterdir() if os.path.isfile(path)]  # noqa: PTH113
     return sum(path.stat().st_size for path in paths)
 
 

@@ -8,6 +8,7 @@ of `coco_dataset.py`. If masks are requested, there are also these:
 - PNGs that cannot be read later: their images count as unreadable
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,7 +194,7 @@ def png_folders(annotations: Path) -> list[str]:
     folders = [annotations.with_suffix("")]
     for base in (annotations.parent, annotations.parent.parent):
         folders += [base / annotations.stem, *(base / name for name in _PNG_FOLDERS), base]
-    return list(dict.fromkeys(str(folder) for folder in folders if folder.is_dir()))
+    return list(dict.fromkeys(str(folder) for folder in folders if os.path.isdir(folder)))  # noqa: PTH112 - any name
 
 
 def _check_ids(tables: AnnotationTables, masks: SegmentMasks, issues: IssueReport) -> None:

@@ -127,9 +127,10 @@ def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
     """The images of a part without repetition: folders sorted by the bytes of the paths, lists in their order."""
     images: dict[str, None] = {}
     missing: list[str] = []
+    unlisted: list[str] = []
     for source in sources:
         if os.path.isdir(source):  # noqa: PTH112 - any name
-            images.update(dict.fromkeys(_in_folder(source)))
+            images.update(dict.fromkeys(_in_folder(source, unlisted)))
         elif source.suffix.lower() == ".txt" and os.path.isfile(source):  # noqa: PTH113 - any name
             for path in _listed(source):
                 if os.path.isfile(path):  # noqa: PTH113 - any name
@@ -141,18 +142,19 @@ def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
     if len(missing) > MAX_INVALID_SHARE * (len(missing) + len(images)):
         issues.raise_if_any(len(missing), "listed image{s} {are} missing", missing)
     issues.add(len(missing), "listed image{s} {are} missing and {were} skipped", missing)
+    issues.add(len(unlisted), "folder{s} cannot be listed and {were} skipped", unlisted)
     if not images:
         searched = ", ".join(f"'{source}'" for source in sources)
         issues.reject(f"there are no images in {searched}")
     return list(images)
 
 
-def _in_folder(folder: Path) -> list[str]:
-    def reject(error: OSError) -> None:
-        raise UsageError(f"cannot list the folder '{error.filename}': {error.strerror}") from error
+def _in_folder(folder: Path, unlisted: list[str]) -> list[str]:
+    def skip(error: OSError) -> None:
+        unlisted.append(f"'{error.filename or folder}' ({error.strerror})")
 
     paths: list[str] = []
-    for parent, folders, files in os.walk(folder, onerror=reject):
+    for parent, folders, files in os.walk(folder, onerror=skip):
         folders[:] = [name for name in folders if not name.startswith(".")]
         images = (name for name in files if name.lower().endswith(_SUFFIXES) and not name.startswith("."))
         paths += [os.path.join(parent, name) for name in images]  # noqa: PTH118 - any name

@@ -50,7 +50,7 @@ def format_of_results(path: Path) -> str:
     or if its format is unknown.
     """
     readable = [record for record in all_formats() if record.reader is not None]
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - any name
         return next(record.name for record in readable if record.is_folder)
     with opened(path) as file:
         head = file.read(HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -1,5 +1,6 @@
 """Opens results files: regular files only, with lines of a limited length."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ MAX_LINE_BYTES = 64 << 20
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file for reading. Raises UsageError if it is missing or not a file."""
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - any name
         raise UsageError(f"cannot read the results '{path}': {'a folder' if path.is_dir() else 'not a file'}")
     try:
         file = path.open("rb")

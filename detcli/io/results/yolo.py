@@ -1,5 +1,6 @@
 """Reads a folder of YOLO labels: `class cx cy w h score` per line, optionally a track id; class names in `classes.txt`."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,10 +19,10 @@ def read_yolo(folder: Path, sizes: ImageSizes) -> Iterator[StoredImage]:
 
     Raises InputError if a file belongs to no image, or could belong to several.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - any name
         raise InputError(f"'{folder}' is not a folder of YOLO labels")
     names = _class_names(folder / _NAMES)
-    texts = sorted(path for path in folder.rglob("*.txt") if path != folder / _NAMES)
+    texts = sorted(path for path in _texts(folder) if path != folder / _NAMES)
     if not texts:
         raise InputError(f"there are no YOLO labels in '{folder}'")
     by_stem = _by_stem(sizes)
@@ -34,8 +35,18 @@ def read_yolo(folder: Path, sizes: ImageSizes) -> Iterator[StoredImage]:
         yield StoredImage(f"'{text}'", image, None, sizes[image], boxes)
 
 
+def _texts(folder: Path) -> Iterator[Path]:
+    """All text files; a folder that cannot be listed is an error, because its results would be missing in silence."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"cannot list the folder '{error.filename or folder}': {error.strerror}") from error
+
+    for parent, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(parent, name) for name in names if name.endswith(".txt"))
+
+
 def _class_names(path: Path) -> Sequence[str]:
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise InputError(f"'{path}' is missing; it lists the class names")
     return [line.decode("utf-8", "surrogateescape").strip() for _, line in lines(path)]
 

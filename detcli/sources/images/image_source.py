@@ -14,7 +14,7 @@ from typing import Final
 from detcli.errors import ImageError
 from detcli.io.images.formats import IMAGE_SUFFIXES, SUFFIX_OF, check_head, image_format
 from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, safe_relative
-from detcli.io.read import read_bytes
+from detcli.io.read import read_bytes, real_path
 from detcli.sources.http import fetch, is_url, scheme_of, without_credentials
 from detcli.sources.images.lazy_image import FailedImage, LazyImage
 from detcli.sources.images.path_lists import head_of, is_image, opened_list, paths_in, rest_of, standard_input
@@ -54,9 +54,7 @@ class ImageSource:
         suffixes = IMAGE_SUFFIXES if settings.extensions is None else settings.extensions
         self._suffixes = tuple(f".{suffix.lower().lstrip('.')}" for suffix in suffixes)
         self._exclude = tuple(os.path.normcase(pattern.rstrip("/")) for pattern in settings.exclude)
-        self._outputs = {
-            _comparable(path) for output in settings.outputs for path in (output, os.path.realpath(output))
-        }
+        self._outputs = {_comparable(path) for output in settings.outputs for path in (output, real_path(output))}
         self._max_bytes = max(_MIN_MAX_BYTES, _BYTES_PER_PIXEL * settings.max_pixels)
 
     def __iter__(self) -> Iterator[SourceItem]:
@@ -184,7 +182,7 @@ class ImageSource:
         return partial(read_bytes, path, max_bytes=self._max_bytes, check_head=check_head)
 
     def _walk(self, start: str) -> PathWalker:
-        root = os.path.realpath(start)
+        root = real_path(start)
 
         def skips(found: FoundPath) -> bool:
             if self._outputs and os.path.normcase(os.path.join(root, found.below)) in self._outputs:  # noqa: PTH118

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fnmatch import translate
 
 from detcli.errors import ImageError
-from detcli.io.read import os_error_as_image_error
+from detcli.io.read import is_folder, is_link, os_error_as_image_error
 
 _MAGIC = re.compile(r"[*?[]")
 _SEPARATORS = r"[\\/]" if os.name == "nt" else r"/"
@@ -21,11 +21,11 @@ _States = frozenset[int]
 
 @dataclass(frozen=True, slots=True)
 class FoundPath:
-    """A file, or a folder that cannot be listed.
+    """A file, or a folder that cannot be listed, or not to its end.
 
     path   as the user can type it: the start, joined with `below`
     below  the part below the start, "/" between parts; "" for the start itself
-    error  None for a file; for a folder, why it cannot be listed
+    error  None for a file; for a folder, why it cannot be listed to its end
     """
 
     path: str
@@ -90,10 +90,10 @@ class _DirectoryLevels:
         open_folders: list[tuple[FoundPath, list[bytes], dict[bytes, _States]]] = []
         folder, states = FoundPath(start, ""), self._closed([0])
         while True:
-            try:
-                open_folders.append((folder, *self._list(folder, states)))
-            except OSError as error:
-                yield replace(folder, error=os_error_as_image_error(error, folder.path))
+            keys, states_of, failure = self._list(folder, states)
+            if failure is not None:
+                yield replace(folder, error=os_error_as_image_error(failure, folder.path))
+            open_folders.append((folder, keys, states_of))
             while open_folders:
                 parent, keys, states_of = open_folders[-1]
                 if not keys:
@@ -107,25 +107,42 @@ class _DirectoryLevels:
             else:
                 return
 
-    def _list(self, folder: FoundPath, states: _States) -> tuple[list[bytes], dict[bytes, _States]]:
+    def _list(self, folder: FoundPath, states: _States) -> tuple[list[bytes], dict[bytes, _States], OSError | None]:
         """Names to visit in reverse order; a folder's name ends with "/", which sorts it like its contents.
 
-        Only names are kept, so that a folder of a million images needs little memory.
+        Only names are kept, so that a folder of a million images needs little memory. An error ends the list: the names
+        before it are kept.
         """
         keys: list[bytes] = []
         states_of: dict[bytes, _States] = {}
-        with os.scandir(folder.path or ".") as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    inside = self._states_inside(states, entry.name, is_link=_is_link(entry))
-                    if inside and not self._walker.skips(_child(folder, entry.name)):
-                        key = os.fsencode(entry.name) + b"/"
+        failure = None
+        try:
+            with os.scandir(folder.path or ".") as entries:
+                for entry in entries:
+                    key, inside = self._key(entry, states)
+                    if key and not self._walker.skips(_child(folder, entry.name)):
                         keys.append(key)
-                        states_of[key] = inside
-                elif self._takes(states, entry.name) and not self._walker.skips(_child(folder, entry.name)):
-                    keys.append(os.fsencode(entry.name))
+                        if inside:
+                            states_of[key] = inside
+        except OSError as error:
+            failure = error
         keys.sort(reverse=True)
-        return keys, states_of
+        return keys, states_of, failure
+
+    def _key(self, entry: "os.DirEntry[str]", states: _States) -> tuple[bytes, _States]:
+        """The name to visit of an entry, empty for none, and the states inside a folder.
+
+        Where the system cannot tell whether it is a folder, a name that is taken is a file, which fails when it is read;
+        any other is a folder, which fails when it is listed.
+        """
+        name = os.fsencode(entry.name)
+        folder = is_folder(entry)
+        if not folder and self._takes(states, entry.name):
+            return name, frozenset()
+        if folder is False:
+            return b"", frozenset()
+        inside = self._states_inside(states, entry.name, is_link=is_link(entry))
+        return (name + b"/" if inside else b""), inside
 
     def _states_inside(self, states: _States, name: str, *, is_link: bool) -> _States:
         walked = not is_link and not name.startswith(".")
@@ -166,10 +183,3 @@ class _DirectoryLevels:
 def _child(folder: FoundPath, name: str) -> FoundPath:
     below = f"{folder.below}/{name}" if folder.below else name
     return FoundPath(os.path.join(folder.path, name), below)  # noqa: PTH118 - Path would change what the user typed
-
-
-def _is_link(entry: "os.DirEntry[str]") -> bool:
-    if entry.is_symlink():
-        return True
-    is_junction = getattr(entry, "is_junction", None)  # Windows, from Python 3.12
-    return is_junction is not None and bool(is_junction())

@@ -7,6 +7,7 @@ from typing import Final
 
 from detcli.errors import InputError, UsageError
 from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url
+from detcli.io.read import real_path
 from detcli.sources.http import scheme_of
 from detcli.sources.images.path_walker import PathWalker, is_glob
 from detcli.sources.source import STANDARD_INPUT
@@ -29,7 +30,7 @@ def find_videos(arguments: Sequence[str], *, outputs: Sequence[str] = ()) -> lis
 
     Raises UsageError where standard input or a camera is named twice, InputError for a folder or a glob without videos.
     """
-    names = list(_find(arguments, frozenset(map(os.path.realpath, outputs))))
+    names = list(_find(arguments, frozenset(map(real_path, outputs))))
     for once in (STANDARD_INPUT, *(name for name in names if camera_number(name) is not None)):
         if names.count(once) > 1:
             raise UsageError(f"'{once}' is named more than once, and it can be read only once")
@@ -60,7 +61,7 @@ def _find(arguments: Sequence[str], outputs: frozenset[str]) -> Iterator[str]:
     walker = PathWalker(
         recursive=True,
         takes=lambda name: name.lower().endswith(VIDEO_SUFFIXES),
-        skips=lambda path: os.path.realpath(path.path) in outputs,
+        skips=lambda path: real_path(path.path) in outputs,
     )
     for argument in arguments:
         if os.path.isdir(argument):  # noqa: PTH112 - any name

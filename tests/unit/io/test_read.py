@@ -81,7 +81,9 @@ def test_links_are_followed_and_broken_ones_reported(tmp_path: Path) -> None:
     (tmp_path / "round.jpg").symlink_to("round.jpg")
     assert read_bytes(tmp_path / "good.jpg", max_bytes=1000) == b"bytes"
     assert refused(tmp_path / "broken.jpg") == ("not-found", "a broken symbolic link")
-    assert refused(tmp_path / "round.jpg") == ("not-found", "a symbolic link to itself")
+    assert refused(tmp_path / "round.jpg") == ("not-found", "a symbolic link to itself, or too many links in a row")
+    (tmp_path / "long.jpg").symlink_to("x" * 300)
+    assert refused(tmp_path / "long.jpg") == ("not-found", "a symbolic link to a name that is too long for a file")
 
 
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:

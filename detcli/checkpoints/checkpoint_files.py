@@ -10,8 +10,10 @@ import safetensors.torch
 from torch import Tensor
 
 from detcli.checkpoints.json_files import read_document
-from detcli.checkpoints.model_files import CONFIG, PREPROCESSOR, WEIGHTS, ModelFiles, sha256_of_weights
+from detcli.checkpoints.model_files import CONFIG, PREPROCESSOR, PROCESSOR, WEIGHTS, ModelFiles, sha256_of_weights
+from detcli.checkpoints.pth.pth_files import read_original_file
 from detcli.checkpoints.safetensors_files import read_tensors
+from detcli.checkpoints.tensor_names import plain_names
 from detcli.errors import DamagedModelError
 from detcli.io.atomic_write import AtomicFile
 
@@ -35,21 +37,33 @@ class Checkpoint:
 
 
 def read_checkpoint(files: ModelFiles) -> Checkpoint:
-    """Read the files of a model in the form of the Hub.
+    """Read the files of a model in the form of the Hub; prefixes of wrappers are removed from the names of its tensors.
 
     Raises DamagedModelError for truncated or missing files and for NaN or infinity, and UnsupportedModelError for weights of
     another format.
     """
     weights = files.folder / files.weights
     config = read_config(files.folder)
-    preprocessor: dict[str, Any] = {}
-    notes: tuple[str, ...] = ()
-    if (files.folder / PREPROCESSOR).exists():
-        preprocessor = read_document(files.folder / PREPROCESSOR)
-    else:
-        notes = (f"'{files.name}' has no {PREPROCESSOR}; images are preprocessed with the defaults of its family",)
-    tensors = read_tensors(weights)
-    return Checkpoint(config, preprocessor, tensors, files.sha256 or sha256_of_weights(weights), notes)
+    preprocessor = read_preprocessor(files.folder)
+    notes = files.notes
+    if preprocessor is None:
+        notes += (f"'{files.name}' has no {PREPROCESSOR}; images are preprocessed with the defaults of its family",)
+    stored = read_original_file(weights).tensors if files.is_pickled else read_tensors(weights)
+    tensors = plain_names(stored, weights)
+    return Checkpoint(config, preprocessor or {}, tensors, files.sha256 or sha256_of_weights(weights), notes)
+
+
+def read_preprocessor(folder: Path) -> dict[str, Any] | None:
+    """Read preprocessor_config.json of a model folder, else the `image_processor` of processor_config.json; None: neither.
+
+    Raises DamagedModelError.
+    """
+    if (folder / PREPROCESSOR).exists():
+        return read_document(folder / PREPROCESSOR)
+    nested = read_document(folder / PROCESSOR).get("image_processor") if (folder / PROCESSOR).exists() else None
+    if nested is not None and not isinstance(nested, dict):
+        raise DamagedModelError(f"'{folder / PROCESSOR}': image_processor is {str(nested)[:60]!r}, not an object")
+    return nested
 
 
 def read_config(folder: Path) -> dict[str, Any]:

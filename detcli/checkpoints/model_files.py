@@ -1,5 +1,7 @@
 """Names and paths of the files of a model; reads no tensors and needs no torch."""
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,14 @@ from detcli.errors import DamagedModelError, UnsupportedModelError
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
+PROCESSOR = "processor_config.json"  # of transformers; its `image_processor` has the same fields
 WEIGHTS = "model.safetensors"
+PICKLED_WEIGHTS = "pytorch_model.bin"  # of transformers before safetensors; read as a .pth file is
 WEIGHTS_INDEX = "model.safetensors.index.json"
 INDEX_SUFFIX = ".safetensors.index.json"
 MAX_INDEX_BYTES = 4 * 1024 * 1024
+_TRAINER_FOLDER = re.compile(r"checkpoint-(\d{1,12})")
+_TRAINER_STATE = "trainer_state.json"
 _ORIGINAL_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt")
 
 
@@ -29,6 +35,7 @@ class ModelFiles:
     sha256      of the weights; None: unknown before they are read
     entry       of the catalog; None: not in the catalog
     weights     name of the weights file in the folder, or of the index of its shards
+    notes       sentences for the user: what was chosen
     """
 
     name: str
@@ -38,18 +45,43 @@ class ModelFiles:
     sha256: str | None = None
     entry: CatalogEntry | None = None
     weights: str = WEIGHTS
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def in_folder(cls, name: str, folder: Path) -> "ModelFiles":
+        """Return the files of a model in a folder, or in a checkpoint of the run of transformers' Trainer in it.
+
+        Raises DamagedModelError and UnsupportedModelError as `find_weights` does.
+        """
+        checkpoint, why = trainer_checkpoint(folder)
+        if not why:
+            return cls(name, folder, weights=find_weights(folder))
+        note = f"'{name}' is a folder of transformers' Trainer; using '{checkpoint.name}' in it, {why}"
+        return cls(name, checkpoint, weights=find_weights(checkpoint), notes=(note,))
+
+    @property
+    def is_pickled(self) -> bool:
+        """Whether the weights are transformers' own pickle, with config.json next to it."""
+        return self.weights == PICKLED_WEIGHTS and (self.folder / CONFIG).exists()
 
 
 def find_weights(folder: Path) -> str:
     """Return the name of the weights in a folder: one file, else an index of shards.
 
-    Raises DamagedModelError if there are none or the folder cannot be read, and UnsupportedModelError if there are only
-    pickles.
+    The pickle of transformers counts if config.json is next to it. Raises DamagedModelError if there are none or the folder
+    cannot be read, and UnsupportedModelError if there are only other pickles.
     """
     try:
         for name in (WEIGHTS, WEIGHTS_INDEX):
             if (folder / name).exists():
                 return name
+        if (folder / PICKLED_WEIGHTS).exists() and (folder / CONFIG).exists():
+            return PICKLED_WEIGHTS
+        if (folder / f"{PICKLED_WEIGHTS}.index.json").exists():
+            raise UnsupportedModelError(
+                f"'{folder}' has its weights in several .bin files and no {WEIGHTS}: load it with transformers, and its "
+                f"save_pretrained() writes {WEIGHTS}"
+            )
         others = sorted(path for path in folder.iterdir() if is_original(path))
     except OSError as error:
         raise DamagedModelError(f"cannot read the folder '{folder}': {error.strerror}") from error
@@ -58,6 +90,36 @@ def find_weights(folder: Path) -> str:
             f"'{folder}' has '{others[0].name}' but no {WEIGHTS}: use the path of that file, '{others[0]}', or convert it"
         )
     raise DamagedModelError(f"'{folder}' is not a model folder: it has no {WEIGHTS}")
+
+
+def trainer_checkpoint(folder: Path) -> tuple[Path, str]:
+    """Return the best checkpoint in the folder of a Trainer's run that has no model of its own, else the last one; and why.
+
+    Other folders are returned as they are, with an empty text.
+    """
+    with suppress(OSError):
+        if any((folder / name).exists() for name in (CONFIG, WEIGHTS, WEIGHTS_INDEX, PICKLED_WEIGHTS)):
+            return folder, ""
+        steps = {
+            int(match[1]): path
+            for path in folder.iterdir()
+            if (match := _TRAINER_FOLDER.fullmatch(path.name)) and (path / CONFIG).is_file()
+        }
+        if steps:
+            last = steps[max(steps)]
+            best = last.with_name(_best_name(last) or last.name)
+            named = _best_name(last) == best.name and best in steps.values()
+            return (best, "the best of the run") if named else (last, "the last of the run")
+    return folder, ""
+
+
+def _best_name(checkpoint: Path) -> str:
+    """Return the name of the run's best checkpoint, as the state of the Trainer says; empty if it does not."""
+    with suppress(DamagedModelError):
+        best = read_document(checkpoint / _TRAINER_STATE, max_bytes=MAX_INDEX_BYTES).get("best_model_checkpoint")
+        name = re.split(r"[/\\]", best.rstrip("/\\"))[-1] if isinstance(best, str) else ""
+        return name if _TRAINER_FOLDER.fullmatch(name) else ""
+    return ""
 
 
 def weight_files(weights: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from detcli.errors import DeviceError, ImageError
 from detcli.inference.batching import BatchSettings, padded_together, same_size
 from detcli.inference.detection_result import DetectionResult
 from detcli.inference.image_inputs import ImageInput, check_image, read_image
-from detcli.inference.postprocess import NotFiniteError, Selection, to_detections
+from detcli.inference.postprocess import NotFiniteError, Selection, to_detections, without_padding
 from detcli.inference.preprocess import Preprocessor
 from detcli.inference.segmentation.segment_postprocess import to_segments
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
@@ -315,6 +315,8 @@ class Detector:
         with device_errors(self.device_name):  # a GPU reports an error when its next result is read
             batch = self.preprocessor.batch(frames)
             outputs = self.runtime(batch)
+            if self.preprocessor.preprocessing.pad_size_hw is not None:
+                outputs = without_padding(outputs, batch)
             if self.segmentation is not None:
                 return to_segments(outputs, batch, self.segmentation)
             return to_detections(outputs, batch.sizes_hw, self.selection)

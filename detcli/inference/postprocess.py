@@ -1,7 +1,7 @@
 """Network outputs -> detections in the pixels of each image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from detcli.structures.boxes import cxcywh_to_xyxy
 from detcli.structures.detections import Detections
-from detcli.structures.network_io import Outputs
+from detcli.structures.network_io import Batch, Outputs
 
 NOT_FINITE = "the network's output contains NaN or infinity"
 
@@ -66,6 +66,15 @@ def best_classes(outputs: Outputs, selection: Selection) -> Tensor:
 def _rows(boxes_cxcywh: Tensor, query: Tensor, best: Tensor, class_ids: Tensor) -> Tensor:
     boxes = boxes_cxcywh.to(best.dtype).gather(1, query.unsqueeze(-1).expand(-1, -1, 4))
     return torch.cat((boxes, best.unsqueeze(-1), class_ids.unsqueeze(-1).to(best.dtype)), dim=-1)
+
+
+def without_padding(outputs: Outputs, batch: Batch) -> Outputs:
+    """Return outputs whose boxes are fractions of the images, of those whose boxes are fractions of the padded input."""
+    padded = torch.tensor(batch.pixels.shape[-2:], dtype=torch.float64)
+    height, width = (padded / batch.resized_hw).unbind(1)  # [B] each
+    factors = torch.stack((width, height, width, height), dim=1)[:, None]  # [B, 1, 4]
+    boxes = outputs.boxes_cxcywh
+    return replace(outputs, boxes_cxcywh=boxes * factors.to(boxes.device, boxes.dtype))
 
 
 def to_detections(outputs: Outputs, sizes_hw: Tensor, selection: Selection) -> list[Detections | NotFiniteError]:

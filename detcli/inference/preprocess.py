@@ -27,8 +27,11 @@ from detcli.structures.network_io import Batch
 if TYPE_CHECKING:
     from detcli.models.family import Family
 
-# `resample` of preprocessor_config.json is Pillow's own number.
+# `resample` of preprocessor_config.json is Pillow's own number, or its name: "bilinear", "PILImageResampling.BILINEAR".
 _RESAMPLING = {int(filter_): filter_ for filter_ in Image.Resampling}
+_RESAMPLING_NAMES = {filter_.name.casefold(): filter_ for filter_ in Image.Resampling} | {
+    "antialias": Image.Resampling.LANCZOS
+}
 _FILE = "preprocessor_config.json"
 _MAX_SCALE = 1e6  # of numbers that pixels are scaled by: float32 can hold the results
 
@@ -42,7 +45,9 @@ class Preprocessing:
     rescale      factor for 0 … 255; None: the network takes 0 … 255
     mean, std    per channel, after scaling; None: no normalization
     pads         whether images of different sizes may share a batch, with zeros at the bottom and the right
-    pad_size_hw  every image is padded to this size, alone too; None: to the largest image in the batch
+    pad_size_hw  every image is padded to this size, alone too; None: to the largest image in the batch. The network then
+                 learned boxes as fractions of the padded input, as transformers' processors make them
+    has_mask     whether the network is given the mask of padded batches
     """
 
     sizing: Sizing = field(default_factory=lambda: FixedSize((640, 640)))
@@ -52,6 +57,7 @@ class Preprocessing:
     std: tuple[float, float, float] | None = None
     pads: bool = True
     pad_size_hw: SizeHW | None = None
+    has_mask: bool = True
 
     @classmethod
     def of(cls, config: Mapping[str, Any], family: "Family", *, size_divisor: int | None = None) -> "Preprocessing":
@@ -70,8 +76,9 @@ class Preprocessing:
         """
         config = _modern(config)
         normalises = config.get("do_normalize", False) is True
-        sizing = read_sizing(config, size_divisor)
         pads = config.get("do_pad", True) is True
+        padded = pads and config.get("pad_size") is not None  # then the network's input has the size after padding
+        sizing = read_sizing(config, 1 if padded else size_divisor)
         return cls(
             sizing,
             resample=_resampling(config.get("resample", 2)),
@@ -82,6 +89,7 @@ class Preprocessing:
             std=_three(config, "image_std", (0.229, 0.224, 0.225)) if normalises else None,
             pads=pads,
             pad_size_hw=_pad_size(config.get("pad_size"), sizing, size_divisor) if pads else None,
+            has_mask=size_divisor == 1,
         )
 
     @property
@@ -149,7 +157,8 @@ class Preprocessor:
     def batch(self, frames: Sequence[Frame]) -> Batch:
         """Return one batch of all frames; pixels are float32 in channels-last memory order.
 
-        Smaller frames are padded at the bottom and the right. The mask marks real pixels; it is None without padding.
+        Smaller frames are padded at the bottom and the right. The mask marks real pixels; it is None without padding, and
+        for a network that takes none.
         """
         prepared = [cast("Pixels", self.prepare(frame).prepared) for frame in frames]
         sizes = torch.tensor([frame.size_hw for frame in frames])
@@ -164,7 +173,8 @@ class Preprocessor:
         mask = real_pixels(resized, (height, width)).to(self._device, non_blocking=True)
         # Zeros are set after normalization: a black pixel is not zero then.
         pixels = self.pixels(torch.from_numpy(padded).to(self._device, non_blocking=True))
-        return Batch(pixels.masked_fill_(~mask[:, None], 0), mask, sizes, resized)
+        pixels = pixels.masked_fill_(~mask[:, None], 0)
+        return Batch(pixels, mask if self.preprocessing.has_mask else None, sizes, resized)
 
     def pixels(self, stacked: Tensor) -> Tensor:
         """Scale uint8 [B, H, W, 3] on the device to the input, float32 [B, 3, H, W] in channels-last memory order."""
@@ -205,6 +215,8 @@ def _value_table(preprocessing: Preprocessing) -> Tensor:
 
 
 def _resampling(value: Any) -> Image.Resampling:
+    if isinstance(value, str) and (named := _RESAMPLING_NAMES.get(value.rpartition(".")[2].casefold())) is not None:
+        return named
     if isinstance(value, bool) or not isinstance(value, int) or value not in _RESAMPLING:
         raise UnsupportedModelError(f"{_FILE}: resample {short(value)} is not a filter of Pillow")
     return _RESAMPLING[value]
@@ -221,8 +233,10 @@ def _number(value: Any, name: str, *, least: float = 0.0) -> float:
 
 def _three(config: Mapping[str, Any], name: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
     value = config.get(name, default)
+    if isinstance(value, int | float) and not isinstance(value, bool):  # one number for all channels
+        value = [value] * 3
     if not isinstance(value, list | tuple) or len(value) != 3:
-        raise UnsupportedModelError(f"{_FILE}: {name} {short(value)} is not three numbers")
+        raise UnsupportedModelError(f"{_FILE}: {name} {short(value)} is neither a number nor three numbers")
     if name == "image_std" and 0 in value:
         raise UnsupportedModelError(f"{_FILE}: image_std has a zero")
     least = 1 / _MAX_SCALE if name == "image_std" else 0.0
@@ -242,8 +256,6 @@ def _pad_size(value: Any, sizing: Sizing, divisor: int) -> SizeHW | None:
     if not isinstance(value, Mapping) or not {"height", "width"} <= set(value):
         raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, not a height and a width")
     size = check_size((value["height"], value["width"]), divisor, f"{_FILE}: pad_size")
-    if divisor > 1 and isinstance(sizing, FixedSize) and size != sizing.size_hw:
-        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, but the network takes no padded images")
     if not _fits(sizing, size):
         raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, but images may be larger")
     return size

@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from detcli.checkpoints.checkpoint_files import Checkpoint, read_checkpoint, read_config
-from detcli.checkpoints.json_files import read_document
-from detcli.checkpoints.model_files import PREPROCESSOR, ModelFiles, is_original, sha256_of_weights
+from detcli.checkpoints.checkpoint_files import Checkpoint, read_checkpoint, read_config, read_preprocessor
+from detcli.checkpoints.model_files import ModelFiles, is_original, sha256_of_weights
 from detcli.checkpoints.pth.pth_files import OriginalFile, read_original_file
 from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
+from detcli.inference.config_labels import read_labels
 from detcli.inference.preprocess import Preprocessing
-from detcli.models.family import FAMILIES, ConversionHints, ConvertedWeights, Family
+from detcli.models.family import FAMILIES, ConversionHints, ConvertedWeights, Family, family_of
 from detcli.structures.class_labels import ClassLabels
 
 # Whether a file released by facebookresearch/detr is dilated, by the start of its sha256, which is in its name too. The
@@ -57,7 +57,9 @@ def read_model(files: ModelFiles) -> Checkpoint:
     weights of another kind and for an original file that needs more information; the message names the argument.
     """
     weights = files.folder / files.weights
-    return read_original(weights, ConversionHints()).checkpoint if is_original(weights) else read_checkpoint(files)
+    if is_original(weights) and not files.is_pickled:
+        return read_original(weights, ConversionHints()).checkpoint
+    return read_checkpoint(files)
 
 
 def describe_model(files: ModelFiles) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -65,21 +67,23 @@ def describe_model(files: ModelFiles) -> tuple[dict[str, Any], dict[str, Any]]:
 
     The second is empty if it is missing. Raises as `read_model` does.
     """
-    if is_original(files.folder / files.weights):
+    if is_original(files.folder / files.weights) and not files.is_pickled:
         checkpoint = read_model(files)
         return checkpoint.config, checkpoint.preprocessor
-    preprocessor = files.folder / PREPROCESSOR
-    return read_config(files.folder), read_document(preprocessor) if preprocessor.is_file() else {}
+    return read_config(files.folder), read_preprocessor(files.folder) or {}
 
 
 def read_original(path: Path, hints: ConversionHints) -> ConvertedModel:
-    """Read a .pth file of an original repository, recognized by its keys.
+    """Read a .pth file of an original repository, recognized by its keys; or transformers' pytorch_model.bin.
 
     hints  information that is not in the file; the arguments in the file are added
 
     Raises DamagedModelError and UnsupportedModelError with the name of the file, UsageError for hints that are invalid for
     the family, such as an unsupported image size, and OutputError as `read_original_file` does.
     """
+    hub_files = ModelFiles(str(path), path.parent, weights=path.name)
+    if hub_files.is_pickled:
+        return _read_pickled(hub_files, hints)
     file = read_original_file(path)
     sha256 = sha256_of_weights(path)
     known = file.args.get("dilation", _RELEASED_DILATION.get(sha256[:8]))
@@ -104,6 +108,25 @@ def read_original(path: Path, hints: ConversionHints) -> ConvertedModel:
         conflicts = [f"converted as {_DC5[not known]}, but the file is known to be {_DC5[known]}"]
     notes = tuple(f"'{path}': {note}" for note in (*original.notes, *_WEIGHTS_NOTES[file.where], *warned, *conflicts))
     return ConvertedModel(family, Checkpoint(config, preprocessor, tensors, sha256, notes), labels)
+
+
+def _read_pickled(files: ModelFiles, hints: ConversionHints) -> ConvertedModel:
+    """Read transformers' pytorch_model.bin with config.json next to it. Raises UsageError for any hint: the file says it all."""
+    given = {"labels": hints.labels, "dilation": hints.dilation, "image_size": hints.image_size_hw}
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"`{name}` is for files of the original repositories; '{files.name}' has a config.json")
+    checkpoint = read_checkpoint(files)
+    family = family_of(checkpoint.config)
+    config = family.read_config(checkpoint.config)
+    tensors, warned = _hub_tensors(family, ConvertedWeights(config, {}, checkpoint.tensors))
+    preprocessor = checkpoint.preprocessor or dict(family.preprocessor)
+    notes = (*checkpoint.notes, *(f"'{files.name}': {note}" for note in warned))
+    return ConvertedModel(
+        family,
+        Checkpoint(checkpoint.config, preprocessor, tensors, checkpoint.sha256, notes),
+        read_labels(checkpoint.config, config.labels),
+    )
 
 
 def _recognize(file: OriginalFile, hints: ConversionHints) -> tuple[Family, ConvertedWeights]:

@@ -14,7 +14,7 @@ from detcli.checkpoints import catalog
 from detcli.checkpoints.checkpoint_files import read_config
 from detcli.checkpoints.hub.locate_model import DownloadProgress, locate
 from detcli.checkpoints.json_files import read_document
-from detcli.checkpoints.model_files import PREPROCESSOR
+from detcli.checkpoints.model_files import PREPROCESSOR, trainer_checkpoint
 from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.read_model import describe_model, read_model
 from detcli.models.family import FAMILIES, Family, ReplacedClassHead, family_of
@@ -132,7 +132,7 @@ def _configuration(
             raise UsageError(f"the configuration '{model}' does not exist")
         return read_document(Path(model))
     if Path(model).is_dir() and entry is None:
-        return read_config(Path(model))
+        return read_config(trainer_checkpoint(Path(model))[0])
     files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
     return describe_model(files)[0]
 

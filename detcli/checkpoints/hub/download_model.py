@@ -11,7 +11,16 @@ from detcli.checkpoints.hub.download_progress import DownloadProgress, NoProgres
 from detcli.checkpoints.hub.hub_cache import CachedRepository, FileFacts
 from detcli.checkpoints.hub.hub_client import Hub, RemoteFile
 from detcli.checkpoints.json_files import MAX_DOCUMENT_BYTES, read_document
-from detcli.checkpoints.model_files import CONFIG, MAX_INDEX_BYTES, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX, shard_names
+from detcli.checkpoints.model_files import (
+    CONFIG,
+    MAX_INDEX_BYTES,
+    PICKLED_WEIGHTS,
+    PREPROCESSOR,
+    PROCESSOR,
+    WEIGHTS,
+    WEIGHTS_INDEX,
+    shard_names,
+)
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.io.atomic_write import os_errors_as_output_errors
 
@@ -52,16 +61,22 @@ def download_model(
     commit = config.commit
     files = [config]
     preprocessor = hub.find_file(cache.repository, PREPROCESSOR, commit)
+    if preprocessor is None:
+        preprocessor = hub.find_file(cache.repository, PROCESSOR, commit)
     if preprocessor is not None:
         files.append(preprocessor)
     weights = hub.find_file(cache.repository, WEIGHTS, commit)
     facts: dict[str, FileFacts] = {}
     if weights is not None:
         files.append(weights)
+    elif (index := hub.find_file(cache.repository, WEIGHTS_INDEX, commit)) is None:
+        pickled = hub.find_file(cache.repository, PICKLED_WEIGHTS, commit)
+        if pickled is None:
+            raise UnsupportedModelError(
+                f"'{cache.repository}' has neither {WEIGHTS} nor {PICKLED_WEIGHTS}; detcli reads no other weights"
+            )
+        files.append(pickled)
     else:
-        index = hub.find_file(cache.repository, WEIGHTS_INDEX, commit)
-        if index is None:
-            raise UnsupportedModelError(f"'{cache.repository}' has no {WEIGHTS}; detcli reads no other weights")
         facts |= _download_missing(hub, cache, [index], NoProgress())
         path = cache.snapshot(commit) / WEIGHTS_INDEX
         for name in shard_names(read_document(path, max_bytes=MAX_INDEX_BYTES), path):

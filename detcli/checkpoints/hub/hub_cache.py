@@ -22,7 +22,15 @@ from typing import Any, Literal
 from detcli.checkpoints.hub.checksums import is_checksum, is_commit, is_sha256, matches, sha256_of_file
 from detcli.checkpoints.hub.hub_environment import is_true
 from detcli.checkpoints.json_files import read_document
-from detcli.checkpoints.model_files import CONFIG, PREPROCESSOR, WEIGHTS, WEIGHTS_INDEX, weight_files
+from detcli.checkpoints.model_files import (
+    CONFIG,
+    PICKLED_WEIGHTS,
+    PREPROCESSOR,
+    PROCESSOR,
+    WEIGHTS,
+    WEIGHTS_INDEX,
+    weight_files,
+)
 from detcli.errors import DamagedModelError, OutputError, UsageError
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 
@@ -125,7 +133,8 @@ class CachedRepository:
     def names(self, commit: str, *, complete: bool = True) -> list[str] | None:
         """Return the names of the files of a commit if all of them are there; else None.
 
-        complete  preprocessor_config.json must be there too, unless it is known that the repository has none
+        complete  preprocessor_config.json or processor_config.json must be there too, unless it is known that the
+                  repository has none
         """
         snapshot = self.snapshot(commit)
         recorded = self.facts(commit)
@@ -135,13 +144,18 @@ class CachedRepository:
             names = [CONFIG, WEIGHTS]
         elif os.path.exists(snapshot / WEIGHTS_INDEX):  # noqa: PTH110
             names = [CONFIG, WEIGHTS_INDEX, *(path.name for path in weight_files(snapshot / WEIGHTS_INDEX))]
+        elif os.path.exists(snapshot / PICKLED_WEIGHTS):  # noqa: PTH110
+            names = [CONFIG, PICKLED_WEIGHTS]
         else:
             return None
         if not recorded:
-            if os.path.exists(snapshot / PREPROCESSOR):  # noqa: PTH110
-                names.append(PREPROCESSOR)
-            elif complete and not os.path.exists(self.folder / ".no_exist" / commit / PREPROCESSOR):  # noqa: PTH110
-                return None
+            missing = self.folder / ".no_exist" / commit
+            for name in (PREPROCESSOR, PROCESSOR):
+                if os.path.exists(snapshot / name):  # noqa: PTH110
+                    names.append(name)
+                    break
+                if complete and not os.path.exists(missing / name):  # noqa: PTH110
+                    return None
         return names if all(os.path.isfile(snapshot / name) for name in names) else None  # noqa: PTH113
 
     def check(self, commit: str, *, thorough: bool) -> list[FileCheck]:

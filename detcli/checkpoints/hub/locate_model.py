@@ -17,11 +17,11 @@ from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import (
     CONFIG,
     INDEX_SUFFIX,
+    PICKLED_WEIGHTS,
     PREPROCESSOR,
     WEIGHTS,
     WEIGHTS_INDEX,
     ModelFiles,
-    find_weights,
     is_original,
 )
 from detcli.errors import (
@@ -244,7 +244,7 @@ def cached_repository(model: str, *, cache_dir: Path | None = None) -> CachedRep
 def _local(model: str) -> ModelFiles:
     path = Path(model)
     if path.is_dir():
-        return ModelFiles(model, path, weights=find_weights(path))
+        return ModelFiles.in_folder(model, path)
     if not path.name.endswith((".safetensors", INDEX_SUFFIX)) and not is_original(path):
         raise UnsupportedModelError(f"'{model}' is neither a folder with a model nor a .safetensors or .pth file")
     return ModelFiles(model, path.parent, weights=path.name)
@@ -259,16 +259,16 @@ def _is_document(path: Path) -> bool:
 
 
 def _files(model: str, cache: CachedRepository, commit: str, facts: dict[str, FileFacts]) -> ModelFiles:
-    weights = {name: known.sha256 for name, known in facts.items() if name.endswith(".safetensors")}
-    single = WEIGHTS in weights
+    weights = {name: known.sha256 for name, known in facts.items() if name.endswith((".safetensors", ".bin"))}
+    single = next((name for name in (WEIGHTS, PICKLED_WEIGHTS) if name in weights), None)
     return ModelFiles(
         model,
         cache.snapshot(commit),
         cache.repository,
         commit,
-        weights[WEIGHTS] if single else combined_sha256(weights),
+        weights[single] if single else combined_sha256(weights),
         find(cache.repository),
-        WEIGHTS if single else WEIGHTS_INDEX,
+        single or WEIGHTS_INDEX,
     )
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
+from detcli.checkpoints.tensor_names import plain_name
+
 _LEFTOVERS = ("total_params", "total_ops", "num_batches_tracked")  # of thop, and unused counters
 _FROZEN_GRID = "decoder.anchors"  # of D-FINE, with infinity; computed again for each image size
-_PARALLEL, _COMPILED = "module.", "_orig_mod."
 _DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _MAX_TENSORS, _MAX_DIMENSIONS, _MAX_NAME_LENGTH = 20_000, 8, 300
 EVALUATION = {"precision", "recall", "scores"}  # names in the metrics that evaluations save
@@ -62,7 +63,7 @@ def plain_tensors(weights: Mapping[Any, Any], *, max_bytes: int) -> tuple[dict[s
     for given, value in weights.items():
         if not isinstance(given, str) or len(given) > _MAX_NAME_LENGTH:
             raise PthRefusedError(f"has a tensor with the invalid name {shown(given)}", damaged=True)
-        name = _plain_name(given)
+        name = plain_name(given)
         if name.rpartition(".")[2] in _LEFTOVERS:
             continue
         _check_form(name, value)
@@ -77,13 +78,6 @@ def plain_tensors(weights: Mapping[Any, Any], *, max_bytes: int) -> tuple[dict[s
             raise PthRefusedError(f"has tensor {shown(name)} twice, with and without a prefix, with different values")
         tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)
     return tensors, grids
-
-
-def _plain_name(name: str) -> str:
-    """Return a tensor name without the prefixes of DataParallel, DistributedDataParallel and torch.compile."""
-    while name.startswith((_PARALLEL, _COMPILED)):
-        name = name.removeprefix(_PARALLEL).removeprefix(_COMPILED)
-    return name.replace("." + _COMPILED, ".")
 
 
 def _check_form(name: str, value: Any) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from detcli.checkpoints import catalog
+from detcli.checkpoints.checkpoint_files import read_preprocessor
 from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.json_files import read_document
-from detcli.checkpoints.model_files import INDEX_SUFFIX, PREPROCESSOR
+from detcli.checkpoints.model_files import INDEX_SUFFIX
 from detcli.datasets.dataset import Dataset, has_part, open_dataset
 from detcli.engine.load_model import DownloadReporter
 from detcli.engine.observer import Observer
@@ -78,9 +79,8 @@ def _base(request: TrainingRequest, observer: Observer) -> _Base:
         return _Base(recipe, family, family.published_config(variant_of(entry), ["any"]))
     path = Path(model)
     if path.suffix == ".json" and not path.name.endswith(INDEX_SUFFIX) and not catalog.bundled_entry(model):
-        preprocessor_path = path.parent / PREPROCESSOR
         document = read_document(path)
-        preprocessor = read_document(preprocessor_path) if preprocessor_path.is_file() else {}
+        preprocessor = read_preprocessor(path.parent) or {}
     else:
         document, preprocessor = _described_model(request, observer)
     family = family_of(document)
@@ -109,7 +109,10 @@ def _with_size_of_model(recipe: Recipe, preprocessor: Mapping[str, Any], family:
     """The recipe with the input size that the model has now."""
     if not preprocessor:
         return recipe
-    sizing = Preprocessing.of(preprocessor, family, size_divisor=1).sizing
+    now = Preprocessing.of(preprocessor, family, size_divisor=1)
+    sizing = now.sizing
+    if family.size_divisor > 1 and now.pad_size_hw is not None:
+        sizing = FixedSize(now.pad_size_hw)
     if isinstance(sizing, ShortestEdge) and recipe.shortest_edges:
         return recipe.merged(recipe.resized(sizing.shortest, sizing.longest))
     if isinstance(sizing, FixedSize):

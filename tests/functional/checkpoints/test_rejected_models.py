@@ -159,9 +159,10 @@ def test_a_file_with_a_huge_announced_size_is_not_downloaded(
 
 def test_a_repository_without_safetensors_is_refused(hub: HubServer, model_files: dict[str, bytes]) -> None:
     files = {name: data for name, data in model_files.items() if name != "model.safetensors"}
-    hub.add(REPOSITORY, {**files, "pytorch_model.bin": b"\x80\x02"})
+    hub.add(REPOSITORY, {**files, "tf_model.h5": b"\x89HDF"})
     with pytest.raises(
-        UnsupportedModelError, match=r"'owner/tiny' has no model.safetensors; detcli reads no other"
+        UnsupportedModelError,
+        match=r"'owner/tiny' has neither model.safetensors nor pytorch_model.bin; detcli reads no other",
     ) as caught:
         locate(REPOSITORY)
     assert caught.value.exit_code == 5

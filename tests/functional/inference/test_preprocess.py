@@ -44,13 +44,17 @@ def processor(**settings: Any) -> Any:
         {"do_normalize": True, "image_mean": [0.1, 0.2, 0.3], "image_std": [0.9, 0.8, 0.7]},
         {"rescale_factor": 1 / 127.5},
         {"resample": 3},
+        {"do_normalize": True, "image_mean": 0.5, "image_std": 0.25},
+        {"size": {"max_height": 96, "max_width": 96}, "do_pad": True, "pad_size": {"height": 96, "width": 128}},
     ],
 )
 def test_pixel_values_are_bit_equal_to_the_reference(settings: dict[str, Any]) -> None:
     reference = processor(**settings)
-    ours = Preprocessor(Preprocessing.from_json(settings), torch.device("cpu"))
+    ours = Preprocessor(Preprocessing.from_json(settings, size_divisor=32), torch.device("cpu"))
     assert len(SIZES) == 30
     for seed, size_hw in enumerate(SIZES):
+        if "pad_size" in settings and max(size_hw) > 90 * min(size_hw):
+            continue  # the reference makes an image of no pixels
         pixels = image(size_hw, seed)
         expected = reference(Image.fromarray(pixels), return_tensors="pt")["pixel_values"]
         assert torch.equal(ours.batch([frame(pixels)]).pixels, expected), (settings, size_hw)
@@ -85,6 +89,9 @@ def test_preparing_ahead_changes_nothing_and_is_done_once() -> None:
         ({"size": {"height": True, "width": 640}}, "True"),
         ({"resample": 99}, "resample"),
         ({"resample": None}, "resample"),
+        ({"resample": "area"}, "resample 'area'"),
+        ({"do_normalize": True, "image_std": 0}, "image_std has a zero"),
+        ({"do_normalize": True, "image_mean": True}, "image_mean True"),
         ({"rescale_factor": math.nan}, "rescale_factor"),
         ({"rescale_factor": "x"}, "rescale_factor"),
         ({"do_resize": False}, "do_resize"),
@@ -100,6 +107,22 @@ def test_preparing_ahead_changes_nothing_and_is_done_once() -> None:
 def test_an_unsupported_preprocessor_is_refused_by_its_field(config: dict[str, Any], named: str) -> None:
     with pytest.raises(UnsupportedModelError, match=named):
         Preprocessing.from_json(config, size_divisor=32)
+
+
+@pytest.mark.parametrize("name", ["bicubic", "BICUBIC", "PILImageResampling.BICUBIC", "Resampling.BICUBIC", 3])
+def test_a_filter_is_read_by_its_name_too(name: str | int) -> None:
+    assert Preprocessing.from_json({"resample": name}).resample == Image.Resampling.BICUBIC
+
+
+def test_a_network_without_masks_gets_none_of_a_padded_batch() -> None:
+    settings = {"size": {"max_height": 64, "max_width": 64}, "do_pad": True, "pad_size": {"height": 64, "width": 64}}
+    padded = Preprocessing.from_json(settings, size_divisor=32)
+    batch = Preprocessor(padded, torch.device("cpu")).batch([frame(image((50, 100)))])
+    assert (padded.size_hw, batch.mask, batch.pixels.shape) == ((64, 64), None, (1, 3, 64, 64))
+    assert batch.resized_hw.tolist() == [[32, 64]]
+    assert not batch.pixels[:, :, 32:].any()
+    with pytest.raises(UnsupportedModelError, match="pad_size 100 is not a multiple of 32; 96 is"):
+        Preprocessing.from_json({**settings, "pad_size": {"height": 100, "width": 64}}, size_divisor=32)
 
 
 def test_an_unsupported_image_size_is_a_usage_error() -> None:

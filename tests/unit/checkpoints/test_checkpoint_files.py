@@ -171,7 +171,7 @@ def test_a_zipped_pickle_is_recognized_under_any_name(write_model: Write, tmp_pa
         read(write_model(weights=zipped(tmp_path)))
 
 
-@pytest.mark.parametrize("name", ["best.pth", "pytorch_model.bin", "x.pt", "X.PTH", "last.ckpt"])
+@pytest.mark.parametrize("name", ["best.pth", "model.bin", "x.pt", "X.PTH", "last.ckpt"])
 def test_a_folder_with_pickles_only_names_the_file_to_use(write_model: Write, name: str) -> None:
     folder = write_model(weights=None, **{name: b"anything"})
     with pytest.raises(UnsupportedModelError, match=rf"has '{name}' but no model.safetensors: use the path"):

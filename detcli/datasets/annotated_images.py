@@ -1,7 +1,10 @@
 """A dataset of image files whose annotations are kept in a few arrays; images are read lazily."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,14 +27,27 @@ from detcli.structures.ground_truth import GroundTruth
 class AnnotatedImages:
     """A dataset of annotation tables. Its ground truth is always in pixels of the upright image.
 
+    annotations    path of the file that the annotations are in
+    image_folders  folders that the images were found in, or lists that name them
+
     Raises DataError if no box is left for training, or if most images have another size than their annotations say.
     """
 
-    def __init__(self, tables: AnnotationTables, labels: ClassLabels, issues: IssueReport) -> None:
+    def __init__(
+        self,
+        tables: AnnotationTables,
+        labels: ClassLabels,
+        issues: IssueReport,
+        *,
+        annotations: Path,
+        image_folders: Sequence[str],
+    ) -> None:
         self._tables = tables
         self._labels = labels
         self._exif = ExifOrientation(tables, issues)
-        self._report = _summarize(tables, labels, issues)
+        self._report = replace(
+            _summarize(tables, labels, issues), annotations=str(annotations), image_folders=tuple(image_folders)
+        )
 
     @property
     def labels(self) -> ClassLabels:

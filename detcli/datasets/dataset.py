@@ -13,6 +13,7 @@ from detcli.structures.frame import FailedFrame, Frame, Resize
 from detcli.structures.ground_truth import GroundTruth
 
 Part = Literal["train", "val"]
+_MAX_FOLDERS = 3  # in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class DatasetSummary:
     crowd     number of crowd boxes
     issues    tolerated issues, one message for each kind with its count and first examples: boxes dropped or clipped,
               images skipped, annotations of images before their rotation
+    annotations    path of the file that the annotations are in; empty if they are in no file
+    image_folders  folders that the images were found in, or lists that name them
     """
 
     name: str
@@ -36,6 +39,17 @@ class DatasetSummary:
     empty: int
     crowd: int
     issues: tuple[str, ...]
+    annotations: str = ""
+    image_folders: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> str:
+        """Where annotations and images are, as a part of a sentence; empty for a dataset without files."""
+        if not self.annotations:
+            return ""
+        folders = [f"'{folder}'" for folder in self.image_folders]
+        more = f" and {len(folders) - _MAX_FOLDERS:,} more" if len(folders) > _MAX_FOLDERS else ""
+        return f"annotations '{self.annotations}', images in {', '.join(folders[:_MAX_FOLDERS])}{more}"
 
 
 class Dataset(Protocol):

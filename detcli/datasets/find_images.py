@@ -25,11 +25,13 @@ _IMAGE_FOLDERS = ("images", "JPEGImages", "data", "img", "imgs")
 class ImagePaths:
     """Paths of images.
 
+    folder  folder that the images were found in
     paths   path of each image, as the user can type it
     names   name of each image relative to the folder, with "/" between parts
     exists  whether the file exists
     """
 
+    folder: str
     paths: list[str]
     names: list[str]
     exists: list[bool]
@@ -53,6 +55,7 @@ def find_images(names: Sequence[str], candidates: Sequence[str], issues: IssueRe
         issues.reject(f"none of its {len(names):,} images exists: '{names[0]}' is not in {searched}")
     found_names = [match or relative or "" for match, relative in zip(matches, relatives, strict=True)]
     return ImagePaths(
+        folder=folder.root,
         paths=[folder.path(name) for name in found_names],
         names=found_names,
         exists=[match is not None for match in matches],

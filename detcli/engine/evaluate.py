@@ -54,7 +54,7 @@ def evaluate(
             write_report(panoptic.to_dict(), path)
         return EvaluationResult(panoptic, tuple(outputs), time.monotonic() - started)
     if request.results is not None and request.ground_truth is not None:
-        evaluated: EvaluatedResults | None = _evaluate_results(request, request.results, request.ground_truth)
+        evaluated: EvaluatedResults | None = _evaluate_results(request, observer, request.results, request.ground_truth)
     else:
         evaluated = _evaluate_model(request, observer, stop)
     if evaluated is None:
@@ -88,7 +88,9 @@ def _prepare_outputs(request: EvaluationRequest, observer: Observer) -> list[Pat
     return ready
 
 
-def _evaluate_results(request: EvaluationRequest, results: Path, gt: Path) -> "EvaluatedResults":
+def _evaluate_results(
+    request: EvaluationRequest, observer: EvaluationObserver, results: Path, gt: Path
+) -> "EvaluatedResults":
     from detcli.evaluation.evaluate_results import evaluate_results, find_ground_truth
     from detcli.io.results import format_of_results
 
@@ -97,6 +99,8 @@ def _evaluate_results(request: EvaluationRequest, results: Path, gt: Path) -> "E
     ground_truth, images = find_ground_truth(gt, iou_type=iou_type, images=request.images)
     if request.save_worst is not None and not images.found:
         raise UsageError(f"`save_worst`: the images of '{gt}' are not next to it; name their folder with `images`")
+    if request.save_worst is not None and images.folder is not None:
+        observer.on_image_folder(images.folder)
     evaluated = evaluate_results(results, ground_truth, images, format_name=format_name, iou_type=iou_type)
     return replace(evaluated, settings={**evaluated.settings, "score": request.score})
 
@@ -113,6 +117,7 @@ def _evaluate_model(
     iou_type = request.box_iou_type
     _check_model_name(request)
     dataset = open_dataset(str(request.data), part="val", images=request.images, masks=iou_type == "segm")
+    observer.on_dataset("data", dataset.report)
     detector = _load_model(request, observer)
     observer.on_evaluation_start(len(dataset))
     try:
@@ -170,6 +175,7 @@ def _evaluate_panoptic_model(
     from detcli.evaluation.panoptic.panoptic_metrics import evaluate_panoptic_model
 
     dataset = open_dataset(str(request.data), part="val", images=request.images, masks=True)
+    observer.on_dataset("data", dataset.report)
     for issue in dataset.report.issues:
         observer.on_warning(issue)
     detector = _load_model(request, observer)

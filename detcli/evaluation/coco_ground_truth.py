@@ -7,7 +7,14 @@ from typing import Any
 
 from detcli.datasets.instance_masks import read_outline
 from detcli.errors import DataError
-from detcli.io.coco.coco_reader import InvalidEntries, numbered_entries, posix_name, read_coco_document, read_names
+from detcli.io.coco.coco_reader import (
+    InvalidEntries,
+    numbered_entries,
+    posix_name,
+    read_coco_document,
+    read_names,
+    reject_detections,
+)
 from detcli.io.record_values import RecordPosition, shown
 from detcli.structures.masks import Rle
 
@@ -53,9 +60,10 @@ def read_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
     masks  masks are evaluated: each annotation must have one
 
     Raises UsageError if the file cannot be read, and DataError naming the first ten invalid entries: ids that are text
-    or occur twice, invalid boxes or masks, unknown images or categories; or if there are no annotations.
+    or occur twice, invalid boxes or masks, unknown images or categories; if annotations have scores, as detections; or if there are none.
     """
     document = read_coco_document(path, invalid=DataError)
+    reject_detections(path, document["annotations"], DataError)
     image_ids = _ids(path, document, "images")
     category_ids = _ids(path, document, "categories")
     invalid = InvalidEntries()

@@ -27,6 +27,11 @@ class ImageLookup:
         self._folder = best if count else None
 
     @property
+    def folder(self) -> str | None:
+        """The folder that the images are read from; None if none has them."""
+        return None if self._folder is None else self._folder.root
+
+    @property
     def found(self) -> bool:
         """Whether the folder has any of a sample of the images."""
         return self._folder is not None

@@ -7,6 +7,7 @@ from detcli.cli.framework.console import Console
 from detcli.cli.framework.progress import RunProgressBar
 from detcli.cli.framework.signals import stopping
 from detcli.cli.framework.text import counted
+from detcli.datasets.dataset import DatasetSummary
 from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
@@ -19,6 +20,17 @@ class EvaluationView(RunView, EvaluationObserver):
         subject = f"data {request.data}" if request.data is not None else f"results {request.results}"
         super().__init__(console, model=request.model_settings.name, first=f"reading {subject}")
         self._progress: RunProgressBar | None = None
+
+    def on_dataset(self, part: str, report: DatasetSummary) -> None:
+        """Say which files were taken."""
+        if report.files:
+            self.console.say(
+                f"{part}: {report.files}", annotations=report.annotations, image_folders=list(report.image_folders)
+            )
+
+    def on_image_folder(self, folder: str) -> None:
+        """Say where the images were found."""
+        self.console.say(f"gt: images in '{folder}'", image_folder=folder)
 
     def on_evaluation_start(self, images: int) -> None:
         """Show the progress; from here on, a signal ends the evaluation after the current batch."""

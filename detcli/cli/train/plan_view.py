@@ -54,6 +54,8 @@ def show_dataset(console: Console, part: str, report: DatasetSummary) -> None:
         crowd=report.crowd,
         boxes_of=dict(report.boxes_of),
     )
+    if report.files:
+        console.say(f"{part}: {report.files}", annotations=report.annotations, image_folders=list(report.image_folders))
     for issue in report.issues:
         console.warning(f"{part}: {issue}")
 

@@ -20,6 +20,7 @@ from detcli.io.coco.coco_reader import (
     numbered_entries,
     read_coco_document,
     read_names,
+    reject_detections,
 )
 
 
@@ -79,7 +80,11 @@ def read_columns(path: Path, issues: IssueReport, *, masks: bool = False) -> Ann
 def to_columns(
     path: Path, document: Mapping[str, Any], issues: IssueReport, *, masks: list[Any] | None
 ) -> AnnotationColumns:
-    """Convert a COCO document to columns. Raises DataError for entries without a name or an integer id."""
+    """Convert a COCO document to columns.
+
+    Raises DataError for entries without a name or an integer id, and for annotations with scores.
+    """
+    reject_detections(path, document["annotations"], DataError)
     invalid = InvalidEntries()
     images, categories = (read_names(path, document, section, invalid) for section in ("images", "categories"))
     columns = _annotation_columns(path, document["annotations"], invalid)

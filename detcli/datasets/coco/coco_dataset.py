@@ -1,6 +1,7 @@
 """A dataset of COCO detection annotations.
 
 These raise DataError with the first ten entries:
+- annotations with scores: they are detections
 - entries without a name or an integer id; images or categories that share an id
 - categories with boxes that share a name; annotations of unknown categories
 - file names that lead out of the image folder
@@ -64,7 +65,7 @@ class CocoDataset(AnnotatedImages):
         make_masks = _outline_masks if masks else None
         tables = make_tables(columns, image_paths, sizes_hw, own, issues, make_masks=make_masks)
         tables.class_ids[:] = class_of[tables.class_ids]
-        super().__init__(tables, labels, issues)
+        super().__init__(tables, labels, issues, annotations=path, image_folders=(image_paths.folder,))
 
 
 def _outline_masks(outlines: list[Any], _: list[int]) -> OutlineMasks:

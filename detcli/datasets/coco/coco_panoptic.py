@@ -89,7 +89,13 @@ class CocoPanopticDataset(AnnotatedImages):
             for category_id, index in zip(own.category_ids, class_of, strict=True)
             if index >= 0 and not is_thing[category_id]
         }
-        super().__init__(tables, ClassLabels(labels.names, labels.category_ids, frozenset(stuff)), issues)
+        super().__init__(
+            tables,
+            ClassLabels(labels.names, labels.category_ids, frozenset(stuff)),
+            issues,
+            annotations=path,
+            image_folders=(image_paths.folder,),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,9 @@ class YoloDataset(AnnotatedImages):
         used = np.bincount(tables.class_ids, minlength=len(own)) > 0
         labels, class_of = match_classes(own, used, classes, issues)
         tables.class_ids[:] = class_of[tables.class_ids]
-        super().__init__(tables, labels, issues)
+        super().__init__(
+            tables, labels, issues, annotations=yaml_file, image_folders=[str(source) for source in data.parts[part]]
+        )
 
 
 def _make_tables(paths: list[str], base: Path, names: Sequence[str], issues: IssueReport) -> AnnotationTables:

@@ -11,6 +11,7 @@ from detcli.errors import UsageError
 from detcli.io.outputs import IfExists, is_stream
 
 if TYPE_CHECKING:
+    from detcli.datasets.dataset import DatasetSummary
     from detcli.evaluation.panoptic.panoptic_report import PanopticReport
     from detcli.evaluation.report import EvaluationReport
 
@@ -143,6 +144,12 @@ class EvaluationResult:
 
 class EvaluationObserver(Observer):
     """Gets the events of an evaluation: those of a run, and these."""
+
+    def on_dataset(self, part: str, report: "DatasetSummary") -> None:
+        """The dataset that a model is evaluated on was opened and checked."""
+
+    def on_image_folder(self, folder: str) -> None:
+        """The images of the ground truth are read from this folder."""
 
     def on_evaluation_start(self, images: int) -> None:
         """A model is evaluated on so many images next; `on_result` follows for each, then `on_end`."""

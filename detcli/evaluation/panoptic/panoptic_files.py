@@ -1,6 +1,6 @@
 """COCO panoptic files, of the ground truth or of results: segments of images by name or id."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from detcli.datasets.find_images import find_images
 from detcli.datasets.issues import IssueReport
 from detcli.errors import DataError, ImageError
 from detcli.evaluation.panoptic.panoptic_quality import SegmentTable
-from detcli.io.coco.coco_reader import Kind, posix_name, read_coco_json
+from detcli.io.coco.coco_reader import Kind, posix_name, read_coco_json, reject_detections
 from detcli.io.record_values import RecordPosition
 from detcli.structures.class_labels import plain_name
 
@@ -71,6 +71,8 @@ def read_panoptic(path: Path, kind: Kind = "results") -> PanopticFile:
         isinstance(entry, dict) and "segments_info" in entry for entry in entries
     ):
         raise DataError(f"'{path}' is not a file of COCO panoptic {kind}: its annotations have no 'segments_info'")
+    if kind == "annotations":
+        reject_detections(path, _with_segments(entries), DataError)
     read: dict[int, tuple[str, dict[int, int], frozenset[int]]] = {}
     for number, entry in enumerate(entries):
         position = RecordPosition(path, f"annotation {number}")
@@ -88,6 +90,12 @@ def read_panoptic(path: Path, kind: Kind = "results") -> PanopticFile:
         _categories(path, document.get("categories") or []),
         {image_id: (png, *rest) for (image_id, (_, *rest)), png in zip(read.items(), pngs, strict=True)},  # type: ignore[misc]
     )
+
+
+def _with_segments(entries: Sequence[Any]) -> Iterator[Any]:
+    for entry in entries:
+        yield entry
+        yield from entry["segments_info"] if isinstance(entry["segments_info"], list) else ()
 
 
 def match_images(predicted: PanopticFile, ground_truth: PanopticFile) -> dict[int, int]:

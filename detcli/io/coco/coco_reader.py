@@ -19,6 +19,7 @@ ObjectHook = Callable[[dict[str, Any]], Any]
 
 _SECTIONS = ("images", "annotations", "categories")
 _NOUNS = {"images": "image", "annotations": "annotation", "categories": "category"}
+_SCORE_KEYS = ("score", "confidence")
 _NAME_KEYS = {"images": "file_name", "categories": "name"}
 
 
@@ -101,6 +102,23 @@ class InvalidEntries:
             entries = "1 entry is invalid" if self.count == 1 else f"{self.count:,} entries are invalid"
             more = f"; and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
             raise error(f"'{source}' cannot be used: {entries}: {'; '.join(self.first)}{more}")
+
+
+def reject_detections(source: object, entries: Iterable[Any], error: type[DetcliError]) -> None:
+    """Raise one error if annotations that are meant as ground truth have scores, as detections have.
+
+    entries  annotations or segments; null counts as no score
+    """
+    total = scored = 0
+    for entry in entries:
+        total += 1
+        scored += isinstance(entry, dict) and any(entry.get(key) is not None for key in _SCORE_KEYS)
+    if scored:
+        have = "has a score" if scored == 1 else "have scores"
+        raise error(
+            f"'{source}' cannot be used as ground truth: {scored:,} of its {total:,} annotations {have}, as detections "
+            "have; give a file of annotations. If people have checked them, remove 'score' and 'confidence' from the file"
+        )
 
 
 def numbered_entries(path: Path, section: str, entries: Iterable[Any]) -> Iterator[tuple[RecordPosition, Any]]:

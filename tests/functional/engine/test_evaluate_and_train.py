@@ -50,7 +50,7 @@ def test_a_model_is_evaluated_and_the_report_is_written(tmp_path: Path, capfd: p
     assert json.loads((tmp_path / "report.json").read_text())["metrics"] == result.metrics
     assert (result.metrics["AP"] or 0) > 0.3
     assert repr(result).startswith("EvaluationResult(AP 0.")
-    assert events.names == ["start 3", "result", "result", "result", "end"]
+    assert events.names == ["data 3", "start 3", "result", "result", "result", "end"]
     assert capfd.readouterr().out == ""
 
 

@@ -62,6 +62,18 @@ def test_an_invalid_entry_is_named(
         read_ground_truth(written(tmp_path, document))
 
 
+@pytest.mark.parametrize("key", ["score", "confidence"])
+def test_detections_are_refused_as_ground_truth(key: str, tmp_path: Path) -> None:
+    document = annotations()
+    document["annotations"][1][key] = 0.9
+    with pytest.raises(
+        DataError, match="cannot be used as ground truth: 1 of its 3 annotations has a score, as detections"
+    ):
+        read_ground_truth(written(tmp_path, document))
+    document["annotations"][1][key] = None
+    assert len(read_ground_truth(written(tmp_path, document)).annotations["annotations"]) == 3
+
+
 def test_the_first_ten_invalid_entries_are_named_and_the_rest_counted(tmp_path: Path) -> None:
     document = annotations(30)
     for entry in document["annotations"][:25]:

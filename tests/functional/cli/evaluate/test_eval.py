@@ -250,6 +250,20 @@ def test_results_that_pycocotools_accepts_silently_are_errors(
     assert not Path("report.json").exists()
 
 
+def test_detections_are_never_ground_truth(data: Path, detcli: Detcli, model: Path) -> None:
+    for arguments in (("out.json", "--gt", "out.json"), ("-m", model, "--data", "out.json", "--images", "in")):
+        done = detcli("eval", *arguments)
+        assert (done.code, done.out) == (4, ""), done.err
+        assert "annotations have scores, as detections have" in done.err
+
+
+def test_the_files_that_were_taken_are_named(data: Path, detcli: Detcli, model: Path) -> None:
+    done = detcli("eval", "-m", model, "--data", data)
+    assert "data: annotations 'in/gt.json', images in 'in'" in done.err
+    done = detcli("eval", "out.jsonl", "--gt", data, "--save-worst", "worst")
+    assert "gt: images in" in done.err
+
+
 def test_an_unknown_result_format_names_the_option(data: Path, detcli: Detcli) -> None:
     Path("empty.json").write_bytes(b"")
     done = detcli("eval", "empty.json", "--gt", data)

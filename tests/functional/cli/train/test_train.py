@@ -149,6 +149,23 @@ def test_a_mistake_is_one_line_and_trains_nothing(train: Train, data: Path, argu
     assert run.out == ""
 
 
+def test_detections_in_a_folder_are_not_trained_on(train: Train, data: Path) -> None:
+    document = json.loads(data.read_text())
+    for entry in document["annotations"]:
+        entry["score"] = 0.9
+    folder = data.parent / "found"
+    folder.mkdir()
+    (folder / "detections.json").write_text(json.dumps(document))
+    run = train("--data", folder, "-d", "cpu", "--dry-run")
+    assert (run.code, run.out) == (4, ""), run.err
+    assert "detections.json' cannot be used as ground truth" in run.err
+
+
+def test_the_files_that_were_taken_are_named(train: Train, data: Path) -> None:
+    run = train("--data", data, "-d", "cpu", "--dry-run")
+    assert "data: annotations 'data/truth.json', images in 'data" in run.err
+
+
 def test_resuming_without_a_run_is_an_error(train: Train, data: Path) -> None:
     run = train("--data", data, "-o", "run", "--resume", *SHORT)
     assert run.code == 2

@@ -191,6 +191,22 @@ def test_unusable_annotations_are_rejected(tmp_path: Path, changes: dict[str, An
         assert word in message
 
 
+@pytest.mark.parametrize("scored", [1, 3])
+def test_annotations_with_scores_are_refused(tmp_path: Path, scored: int) -> None:
+    rows = [entry | ({"score": 0.5} if place < scored else {}) for place, entry in enumerate(ANNOTATIONS)]
+    message = rejection(write_coco(tmp_path, annotations=rows))
+    assert f"{scored} of its 3 annotations ha" in message
+    assert "as detections have" in message
+
+
+def test_the_report_says_which_files_were_taken(tmp_path: Path) -> None:
+    where = write_coco(tmp_path)
+    report = CocoDataset(where).report
+    assert report.annotations == where
+    assert report.image_folders == (str(tmp_path),)
+    assert report.files == f"annotations '{where}', images in '{tmp_path}'"
+
+
 def test_the_first_ten_invalid_entries_are_named_and_the_rest_counted(tmp_path: Path) -> None:
     rows = [annotation(number, 10, 99, BOX) for number in range(1, 25)]
     message = rejection(write_coco(tmp_path, annotations=rows))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from detcli.datasets.dataset import open_dataset
 from detcli.errors import DataError, ImageError, UsageError
+from detcli.evaluation.panoptic.panoptic_files import read_panoptic
 from tests.helpers.annotated_datasets import image, write_image
 
 SIZE = (48, 64)
@@ -64,6 +65,18 @@ def write(tmp_path: Path) -> Callable[..., str]:
         return str(path)
 
     return write
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_segments_with_scores_are_refused(write: Callable[..., str], masks: bool) -> None:
+    scored = document()
+    scored["annotations"][0]["segments_info"][1]["score"] = 0.9
+    where = write(scored)
+    with pytest.raises(DataError, match="1 of its 3 annotations has a score, as detections have"):
+        open_dataset(where, masks=masks)
+    with pytest.raises(DataError, match="has a score, as detections have"):
+        read_panoptic(Path(where), "annotations")
+    assert read_panoptic(Path(where), "results").entries
 
 
 def test_segments_are_ground_truth_with_masks(write: Callable[..., str]) -> None:

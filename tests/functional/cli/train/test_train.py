@@ -18,7 +18,9 @@ def test_a_run_ends_in_models_that_detect(train: Train, detcli: Callable[..., Ru
     assert (run.code, run.out) == (0, ""), run.err
     lines = run.err.splitlines()
     assert "detcli: data: 'data/truth.json', 8 images, 8 boxes; 2 classes: " in lines[0]
-    assert "detcli: val: 'val/truth.json', 4 images, 4 boxes; 2 classes: " in lines[1]
+    assert lines[1].startswith("detcli: data: annotations 'data/truth.json', images in 'data")
+    assert "detcli: val: 'val/truth.json', 4 images, 4 boxes; 2 classes: " in lines[2]
+    assert lines[3].startswith("detcli: val: annotations 'val/truth.json', images in 'val")
     assert any("the model has 1 of the 2 classes already ('dog')" in line for line in lines)
     assert any("2 epochs of 2 steps, batch size 4, images of 64 x 96" in line for line in lines)
     assert [line for line in lines if line.startswith("detcli: epoch 2 of 2: loss ")]

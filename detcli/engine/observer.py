@@ -1,6 +1,6 @@
 """What a run reports while it runs; the command line prints it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,6 +117,9 @@ class Observer:
 
     def on_empty_video(self, video: OpenedVideo) -> None:
         """A video ended before its first frame was processed."""
+
+    def on_skipped_files(self, by_suffix: Mapping[str, int]) -> None:
+        """Files of folders were skipped, because their suffix is not one of an image or video: how many, by suffix."""
 
     def on_warning(self, message: str) -> None:
         """Something that the user should know."""

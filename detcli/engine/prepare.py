@@ -1,5 +1,6 @@
 """What comes before a run, and before a dry run: outputs decided, sources open, nothing read and nothing written."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -63,8 +64,9 @@ def prepare(
         return
     from detcli.engine.inputs.open_videos import open_videos
 
-    with closing(open_videos(request)) as source:
-        yield _prepare_videos(request, source, observer, stdout)
+    skipped: Counter[str] = Counter()
+    with closing(open_videos(request, skipped)) as source:
+        yield _prepare_videos(request, SourceListing(source, skipped), source, observer, stdout)
 
 
 def _prepare_images(request: ImageRequest, observer: Observer, stdout: StandardOutput | None) -> PreparedRun | None:
@@ -76,7 +78,11 @@ def _prepare_images(request: ImageRequest, observer: Observer, stdout: StandardO
 
 
 def _prepare_videos(
-    request: VideoRequest, source: "Multiplexer", observer: Observer, stdout: StandardOutput | None
+    request: VideoRequest,
+    listing: SourceListing,
+    source: "Multiplexer",
+    observer: Observer,
+    stdout: StandardOutput | None,
 ) -> PreparedRun | None:
     from detcli.engine.inputs.open_videos import describe_videos
     from detcli.engine.outputs.video_plan import make_video_plan
@@ -98,7 +104,7 @@ def _prepare_videos(
             observer.on_no_video_opened(describe_videos(source))
         raise
     observer.on_videos_opened(describe_videos(source))
-    return PreparedRun(request, checked, SourceListing(source), source, sinks)
+    return PreparedRun(request, checked, listing, source, sinks)
 
 
 def _checked(plan: OutputPlan, inputs: tuple[str, ...], request: RunRequest, observer: Observer) -> OutputPlan | None:

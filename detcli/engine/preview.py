@@ -1,6 +1,6 @@
 """A dry run: what a run would read, with which model, on which device, and where its results would go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,11 @@ class RunPreview:
     def count(self) -> int | None:
         """The number of images or frames; None where it is not known."""
         return self._prepared.listing.count()
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """How many files of folders were skipped for their suffix, by suffix; complete when `files` is read."""
+        return self._prepared.listing.skipped
 
     def measure(self, observer: Observer | None = None) -> MeasuredSpeed | None:
         """Load the model and process the first images or frames for a few seconds; None where none can be read.

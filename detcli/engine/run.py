@@ -106,6 +106,8 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
     for remark in remarks(outputs.sinks):
         observer.on_warning(remark)
     _report_empty_videos(prepared, observer)
+    if prepared.listing.skipped:
+        observer.on_skipped_files(prepared.listing.skipped)
     stats.seconds = time.monotonic() - started
     return stats
 

@@ -10,7 +10,7 @@ import re
 import sys
 import unicodedata
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -194,3 +194,14 @@ def _portable(part: str) -> str:
     mark = blake2b(encoded, digest_size=4).hexdigest()
     available = _MAX_PART_BYTES - len(suffix.encode()) - len(mark) - 1
     return f"{stem.encode()[:available].decode(errors='ignore')}-{mark}{suffix}"
+
+
+def skipped_files(by_suffix: Mapping[str, int]) -> str:
+    """How many files were skipped for their suffix, as the end of a message; empty if there are none."""
+    if not by_suffix:
+        return ""
+    most = sorted(by_suffix.items(), key=lambda item: (-item[1], item[0]))
+    names = [f"{count:,} {suffix or 'without suffix'}" for suffix, count in most[:5]]
+    more = f" and {len(most) - 5} more" if len(most) > 5 else ""
+    total = sum(by_suffix.values())
+    return f"; skipped {total:,} {'file' if total == 1 else 'files'} of other suffixes: {', '.join(names)}{more}"

@@ -6,6 +6,7 @@ in any thread. So listing is fast and keeps the order, and reading can run ahead
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class SourceSettings:
     null_separated  the list is separated by NUL bytes, not by line ends
     limit           maximum number of images
     max_pixels      an image with more pixels is rejected before it is decoded
+    skipped         counts the files of folders that listing skips for their suffix, by suffix; None: not counted
     """
 
     recursive: bool = True
@@ -41,6 +43,7 @@ class SourceSettings:
     null_separated: bool = False
     limit: int | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
+    skipped: Counter[str] | None = None
 
 
 class SourceItem(Protocol):

@@ -1,6 +1,7 @@
 """What every run with a model shows on the screen: downloads, warnings, the model, signals, failed inputs."""
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from detcli.cli.framework.signals import stopping
 from detcli.engine.observer import LoadedModel, Observer, RunStart
 from detcli.engine.process import tune_process
 from detcli.engine.requests.run_request import ComputeSettings, ModelSettings, OutputSettings
+from detcli.io.naming import skipped_files
 from detcli.structures.stop_signal import StopSignal
 
 
@@ -53,6 +55,10 @@ class RunView(Observer):
     def on_skipped_output(self, path: Path) -> None:
         """Name it."""
         self.console.say(f"'{path}' exists; skipped")
+
+    def on_skipped_files(self, by_suffix: Mapping[str, int]) -> None:
+        """Say how many, and of which suffixes."""
+        self.console.say(skipped_files(by_suffix).removeprefix("; "), skipped=dict(by_suffix))
 
     def on_warning(self, message: str) -> None:
         """Show it."""

@@ -9,6 +9,7 @@ boxes. Boxes are fractions of the upright image, as in YOLO's own tools.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from detcli.structures.class_labels import ClassLabels
 
 _MAX_LIST_BYTES = 1 << 30
 _SLACK = 1e-3  # fraction of the image side
+_COMPANIONS = (".txt", ".yaml", ".yml", ".json", ".cache", ".npy")  # labels and what tools write next to images
 _SUFFIXES = tuple(f".{suffix}" for suffix in IMAGE_SUFFIXES)
 
 
@@ -130,9 +132,10 @@ def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
     images: dict[str, None] = {}
     missing: list[str] = []
     unlisted: list[str] = []
+    skipped: Counter[str] = Counter()
     for source in sources:
         if os.path.isdir(source):  # noqa: PTH112 - any name
-            images.update(dict.fromkeys(_in_folder(source, unlisted)))
+            images.update(dict.fromkeys(_in_folder(source, unlisted, skipped)))
         elif source.suffix.lower() == ".txt" and os.path.isfile(source):  # noqa: PTH113 - any name
             for path in _listed(source):
                 if os.path.isfile(path):  # noqa: PTH113 - any name
@@ -144,6 +147,8 @@ def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
     if len(missing) > MAX_INVALID_SHARE * (len(missing) + len(images)):
         issues.raise_if_any(len(missing), "listed image{s} {are} missing", missing)
     issues.add(len(missing), "listed image{s} {are} missing and {were} skipped", missing)
+    suffixes = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in skipped.most_common(5))
+    issues.add(skipped.total(), f"file{{s}} of other suffixes than those of images {{were}} skipped: {suffixes}")
     issues.add(len(unlisted), "folder{s} cannot be listed and {were} skipped", unlisted)
     if not images:
         searched = ", ".join(f"'{source}'" for source in sources)
@@ -151,14 +156,17 @@ def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
     return list(images)
 
 
-def _in_folder(folder: Path, unlisted: list[str]) -> list[str]:
+def _in_folder(folder: Path, unlisted: list[str], skipped: Counter[str]) -> list[str]:
     def skip(error: OSError) -> None:
         unlisted.append(f"'{error.filename or folder}' ({error.strerror})")
 
     paths: list[str] = []
     for parent, folders, files in os.walk(folder, onerror=skip):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        images = (name for name in files if name.lower().endswith(_SUFFIXES) and not name.startswith("."))
+        visible = [name for name in files if not name.startswith(".")]
+        images = [name for name in visible if name.lower().endswith(_SUFFIXES)]
+        suffixes = (os.path.splitext(name)[1].lower() for name in set(visible).difference(images))  # noqa: PTH122
+        skipped.update(suffix for suffix in suffixes if suffix not in _COMPANIONS)
         paths += [os.path.join(parent, name) for name in images]  # noqa: PTH118 - any name
     return sorted(paths, key=os.fsencode)
 

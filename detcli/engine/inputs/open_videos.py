@@ -1,5 +1,6 @@
 """The videos, cameras and streams of a run."""
 
+from collections import Counter
 from pathlib import Path
 
 from detcli.engine.observer import OpenedVideo
@@ -11,12 +12,18 @@ from detcli.sources.video.open_multiplexer import open_multiplexer
 from detcli.sources.video.video_source import VideoSettings
 
 
-def open_videos(request: VideoRequest) -> Multiplexer:
-    """The videos, cameras and streams as one source; none of them is open yet."""
+def open_videos(request: VideoRequest, skipped: Counter[str] | None = None) -> Multiplexer:
+    """The videos, cameras and streams as one source; none of them is open yet.
+
+    skipped  counts the files of folders that are skipped for their suffix, by suffix
+    """
     videos = request.input
     written = [request.save_video, *map(Path, request.output.outputs)]
     return open_multiplexer(
-        videos.sources, video_settings(videos), outputs=[str(path) for path in written if path is not None]
+        videos.sources,
+        video_settings(videos),
+        outputs=[str(path) for path in written if path is not None],
+        skipped=skipped,
     )
 
 

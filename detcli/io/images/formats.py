@@ -9,10 +9,21 @@ from typing import Final
 
 from detcli.errors import ImageError, ImageErrorCode
 
+# Suffixes in use for each format, the usual one first.
+SUFFIXES_OF: Final = {
+    "JPEG": ("jpg", "jpeg", "jpe", "jfif", "jfi", "jif", "pjpeg", "pjp", "mpo"),
+    "PNG": ("png", "apng"),
+    "WEBP": ("webp",),
+    "GIF": ("gif",),
+    "BMP": ("bmp", "dib"),
+    "TIFF": ("tif", "tiff", "btf", "tf8"),
+    "JPEG2000": ("jp2", "j2k", "j2c", "jpc", "jpf", "jpx"),
+    "PPM": ("ppm", "pgm", "pbm", "pnm"),
+    "AVIF": ("avif", "avifs"),
+    "HEIF": ("heic", "heif", "hif", "heics", "heifs"),
+}
 # Suffixes of the files that are read from a folder by default.
-IMAGE_SUFFIXES: Final = (
-    "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "jp2", "ppm", "pgm", "avif", "heic", "heif",
-)  # fmt: skip
+IMAGE_SUFFIXES: Final = tuple(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
 
 SUFFIX_OF: Final = {
     "JPEG": ".jpg",

@@ -14,11 +14,12 @@ Option = bool | int | str | list[int]
 
 # Suffix -> Pillow's name of the format: formats with 8-bit color that most programs read, so not HEIC.
 FORMATS = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp"), "JPEG"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     ".png": "PNG",
     ".webp": "WEBP",
     ".bmp": "BMP",
+    ".dib": "BMP",
     ".gif": "GIF",
     ".jp2": "JPEG2000",
     ".avif": "AVIF",

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import islice
@@ -60,6 +60,8 @@ class ImageSource:
     def __iter__(self) -> Iterator[SourceItem]:
         """List the images without opening them."""
         names = UniqueNames()
+        if self._settings.skipped is not None:
+            self._settings.skipped.clear()
         for index, (source, listed) in enumerate(self._limited()):
             relative, stem = names.take(listed.relative)
             origin = Origin(index, listed.file, relative, stem, source=source)
@@ -70,7 +72,8 @@ class ImageSource:
         listed = self._settings.files_from
         if STANDARD_INPUT in self._arguments or (listed is not None and not os.path.isfile(listed)):  # noqa: PTH113
             return None
-        return sum(1 for _ in self._limited())
+        uncounted = ImageSource(self._arguments, replace(self._settings, skipped=None))  # what it skips is counted once
+        return sum(1 for _ in uncounted._limited())
 
     def _limited(self) -> Iterator[tuple[str, _ListedPath]]:
         limit = self._settings.limit
@@ -189,7 +192,12 @@ class ImageSource:
                 return True
             return self._exclude != () and self._is_excluded(found.below)
 
-        return PathWalker(self._settings.recursive, lambda name: name.lower().endswith(self._suffixes), skips)
+        return PathWalker(
+            self._settings.recursive,
+            lambda name: name.lower().endswith(self._suffixes),
+            skips,
+            self._settings.skipped if self._settings.extensions is None else None,
+        )
 
     def _is_excluded(self, relative: str) -> bool:
         """Whether a pattern matches the name or the path of a file, or of a folder that contains it."""

@@ -6,6 +6,7 @@ is a glob without patterns. `**` stands for any number of levels.
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
@@ -40,11 +41,13 @@ class PathWalker:
     recursive  search subfolders
     takes      whether a file is taken by its name, where no pattern has its suffix
     skips      whether a file is skipped, or a folder with everything below it
+    passed     counts the files that are not taken for their names, by suffix; hidden and skipped ones are not counted
     """
 
     recursive: bool
     takes: Callable[[str], bool]
     skips: Callable[[FoundPath], bool]
+    passed: Counter[str] | None = None
 
     def folder(self, start: str) -> Iterator[FoundPath]:
         """All files that are taken of a folder; hidden ones and linked folders are skipped."""
@@ -119,7 +122,7 @@ class _DirectoryLevels:
         try:
             with os.scandir(folder.path or ".") as entries:
                 for entry in entries:
-                    key, inside = self._key(entry, states)
+                    key, inside = self._key(folder, entry, states)
                     if key and not self._walker.skips(_child(folder, entry.name)):
                         keys.append(key)
                         if inside:
@@ -129,7 +132,7 @@ class _DirectoryLevels:
         keys.sort(reverse=True)
         return keys, states_of, failure
 
-    def _key(self, entry: "os.DirEntry[str]", states: _States) -> tuple[bytes, _States]:
+    def _key(self, parent: FoundPath, entry: "os.DirEntry[str]", states: _States) -> tuple[bytes, _States]:
         """The name to visit of an entry, empty for none, and the states inside a folder.
 
         Where the system cannot tell whether it is a folder, a name that is taken is a file, which fails when it is read;
@@ -140,9 +143,17 @@ class _DirectoryLevels:
         if not folder and self._takes(states, entry.name):
             return name, frozenset()
         if folder is False:
+            self._count(parent, entry.name, states)
             return b"", frozenset()
         inside = self._states_inside(states, entry.name, is_link=is_link(entry))
         return (name + b"/" if inside else b""), inside
+
+    def _count(self, parent: FoundPath, name: str, states: _States) -> None:
+        """Count a file that is not taken for its suffix."""
+        if self._walker.passed is None or self._below_all not in states or name.startswith("."):
+            return
+        if not self._walker.skips(_child(parent, name)):
+            self._walker.passed[os.path.splitext(name)[1].lower()] += 1  # noqa: PTH122 - any name
 
     def _states_inside(self, states: _States, name: str, *, is_link: bool) -> _States:
         walked = not is_link and not name.startswith(".")

@@ -2,11 +2,12 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from detcli.errors import InputError, UsageError
-from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url
+from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, skipped_files
 from detcli.io.read import real_path
 from detcli.sources.http import scheme_of
 from detcli.sources.images.path_walker import PathWalker, is_glob
@@ -23,14 +24,17 @@ VIDEO_SUFFIXES: Final = (
 _WEBCAM = re.compile(r"(web|usb|integrated[ _-]?)?cam(era)?[ _:-]?\d*|/dev/video.*", re.IGNORECASE)
 
 
-def find_videos(arguments: Sequence[str], *, outputs: Sequence[str] = ()) -> list[str]:
+def find_videos(
+    arguments: Sequence[str], *, outputs: Sequence[str] = (), skipped: Counter[str] | None = None
+) -> list[str]:
     """The name of each video, camera and stream that the arguments name, in their order; opens none of them.
 
     outputs  files and folders that the run writes, skipped in folders
+    skipped  counts the files of folders that are skipped for their suffix, by suffix
 
     Raises UsageError where standard input or a camera is named twice, InputError for a folder or a glob without videos.
     """
-    names = list(_find(arguments, frozenset(map(real_path, outputs))))
+    names = list(_find(arguments, frozenset(map(real_path, outputs)), skipped))
     for once in (STANDARD_INPUT, *(name for name in names if camera_number(name) is not None)):
         if names.count(once) > 1:
             raise UsageError(f"'{once}' is named more than once, and it can be read only once")
@@ -57,11 +61,12 @@ def is_file_name(argument: str) -> bool:
     return scheme_of(argument) is None or os.path.lexists(argument)
 
 
-def _find(arguments: Sequence[str], outputs: frozenset[str]) -> Iterator[str]:
+def _find(arguments: Sequence[str], outputs: frozenset[str], skipped: Counter[str] | None) -> Iterator[str]:
     walker = PathWalker(
         recursive=True,
         takes=lambda name: name.lower().endswith(VIDEO_SUFFIXES),
         skips=lambda path: real_path(path.path) in outputs,
+        passed=skipped,
     )
     for argument in arguments:
         if os.path.isdir(argument):  # noqa: PTH112 - any name
@@ -78,7 +83,7 @@ def _find(arguments: Sequence[str], outputs: frozenset[str]) -> Iterator[str]:
             yield argument
             continue
         if not paths:
-            raise InputError(message)
+            raise InputError(message + skipped_files(skipped or {}))
         yield from paths
 
 

@@ -1,5 +1,6 @@
 """Opens all videos that arguments name as one source."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,16 +12,23 @@ from detcli.sources.video.protocols import access_of
 from detcli.sources.video.video_source import VideoSettings, camera_number, open_video_source
 
 
-def open_multiplexer(arguments: Sequence[str], settings: VideoSettings, *, outputs: Sequence[str] = ()) -> Multiplexer:
+def open_multiplexer(
+    arguments: Sequence[str],
+    settings: VideoSettings,
+    *,
+    outputs: Sequence[str] = (),
+    skipped: Counter[str] | None = None,
+) -> Multiplexer:
     """All videos that the arguments name, as one source; none of them is open yet.
 
     arguments  cameras, URLs, "-", files, and folders or globs of files, in their order
     outputs    files and folders that the run writes, skipped in folders
+    skipped    counts the files of folders that are skipped for their suffix, by suffix
 
     Raises UsageError where a source that can be read only once is named twice, InputError for a folder or a glob without
     videos.
     """
-    videos = find_videos(arguments, outputs=outputs)
+    videos = find_videos(arguments, outputs=outputs, skipped=skipped)
     return Multiplexer(
         [_channel_source(video, name, settings) for video, name in zip(videos, source_names(videos), strict=True)]
     )

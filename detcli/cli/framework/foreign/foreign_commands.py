@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from detcli.io.images.formats import IMAGE_SUFFIXES
+
 _EVAL = "'detcli eval' evaluates results or a model"
 _DETECT = "'detcli detect' detects objects in images"
 _TRAIN = "'detcli train' trains a model"
@@ -52,7 +54,7 @@ MODES = ("predict", "track", "train", "val", "validate", "test", "export", "benc
 TASKS = ("detect", "segment", "classify", "pose", "obb")
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".m3u8")
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
+_IMAGE_SUFFIXES = tuple(f".{suffix}" for suffix in IMAGE_SUFFIXES)
 
 
 def command_of_inputs(words: Sequence[str]) -> str | None:

@@ -109,6 +109,19 @@ def test_an_empty_folder_is_an_error_with_its_name(detect: Detect, images: Path)
     assert not Path("out.jsonl").exists()
 
 
+def test_files_of_other_suffixes_are_counted_on_screen(detect: Detect, images: Path) -> None:
+    for name in ("in/a.dng", "in/sub/b.dng", "in/README"):
+        Path(name).write_bytes(b"x")
+    said = "detcli: skipped 3 files of other suffixes: 2 .dng, 1 without suffix"
+    run = detect("in", "-o", "a.jsonl")
+    assert (run.code, run.err.splitlines()[:-1]) == (0, [said])
+    assert said in detect("in", "--dry-run").err
+    assert detect("in", "-o", "b.jsonl", "-q").err == ""
+    Path("raw").mkdir()
+    Path("raw/a.dng").write_bytes(b"x")
+    assert "there are no images in 'raw'; skipped 1 file of other suffixes: 1 .dng" in detect("raw").err
+
+
 def test_strict_ends_at_the_first_failure(detect: Detect, images: Path) -> None:
     broken(images / "0.png")
     run = detect("in", "--strict", "-b", "1", "-o", "out.jsonl")

@@ -81,6 +81,14 @@ def test_a_video_gives_the_detections_of_its_frames_as_images(
     assert compared > 10
 
 
+def test_files_without_a_video_suffix_are_counted_on_screen(detect_video: DetectVideo, short: Path) -> None:
+    Path("films").mkdir()
+    Path("in.mp4").rename("films/in.mp4")
+    Path("films/a.srt").write_text("")
+    run = detect_video("films", "-o", "a.jsonl")
+    assert (run.code, run.err.splitlines()[:-1]) == (0, ["detcli: skipped 1 file of other suffixes: 1 .srt"])
+
+
 def test_each_frame_is_a_record_with_number_and_time(detect_video: DetectVideo, short: Path) -> None:
     run = detect_video("in.mp4")
     assert run.code == 0

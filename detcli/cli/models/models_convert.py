@@ -1,5 +1,6 @@
 """`detcli models convert`: convert an original checkpoint to a folder that detcli and transformers load."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -111,7 +112,8 @@ def _names(labels: str | None) -> tuple[str, ...] | None:
     if labels is None:
         return None
     path = Path(labels)
-    if path.is_file():
+    # A list of names may be longer than any file name, for which pathlib raises.
+    if os.path.lexists(labels) and not os.path.isdir(labels):  # noqa: PTH112
         from detcli.io.class_names import read_class_names
 
         return read_class_names(path)

@@ -55,6 +55,29 @@ def test_names_come_from_a_file_too(original: Path, detcli: Detcli, images: Path
     assert json.loads(Path("made/config.json").read_text())["id2label"]["1"] == "two"
 
 
+@pytest.mark.parametrize("count", [2, 80, 1000])
+def test_a_list_of_names_may_be_longer_than_a_file_name(
+    original: Path, detcli: Detcli, images: Path, count: int
+) -> None:
+    names = ",".join(f"a class with a long name {number}" for number in range(count))
+    done = detcli("models", "convert", original, "-o", "made", "--labels", names)
+    assert (done.code, done.err) == (
+        5,
+        f"detcli: '{original}': the weights have 3 classes, but --labels has {count} names\n",
+    )
+    done = detcli("models", "convert", original, "-o", "made", "--labels", ",".join("abc"[i] * 300 for i in range(3)))
+    assert done.code == 0, done.err
+
+
+def test_one_name_of_a_folder_is_a_name_and_a_broken_link_is_told(original: Path, detcli: Detcli, images: Path) -> None:
+    Path("cat").mkdir()
+    assert "--labels has 1 names" in detcli("models", "convert", original, "-o", "made", "--labels", "cat").err
+    Path("link").symlink_to("missing")
+    done = detcli("models", "convert", original, "-o", "made", "--labels", "link")
+    assert done.code == 2
+    assert "cannot read the class names in 'link'" in done.err
+
+
 def test_a_name_given_twice_is_told(original: Path, detcli: Detcli, images: Path) -> None:
     done = detcli("models", "convert", original, "-o", "made", "--labels", "one,two,two")
     assert done.code == 0, done.err

@@ -24,7 +24,7 @@ class Selection:
 
     threshold       scores are strictly above it
     max_detections  maximum number per image; never more than the network has queries
-    class_ids       only these classes; None: all
+    class_ids       only these classes, selected before the maximum number counts; None: all
     scores          sigmoid: each class of each query has an independent score; softmax: over the classes of a query,
                     with a last column "no object", and only the best class counts
     """
@@ -42,23 +42,39 @@ def top_k(outputs: Outputs, selection: Selection) -> Tensor:
 
     Source: Deformable DETR (Zhu et al. 2021) and D-FINE's evaluation: sigmoid, then top k of Q x K.
     """
-    _, queries, classes = outputs.logits.shape
-    logits = outputs.logits.float().flatten(1)  # [B, Q K]
+    logits = outputs.logits.float()  # [B, Q, K]
+    if selection.class_ids is None:
+        selected = torch.arange(logits.shape[2], device=logits.device)
+        chosen = logits
+    else:
+        selected = torch.tensor(sorted(set(selection.class_ids)), device=logits.device)
+        is_number = (logits < torch.inf).all(2, keepdim=True)  # [B, Q, 1]
+        # Classes that are not selected must not take places; a query with NaN stays the first, as without a selection.
+        chosen = logits[:, :, selected].where(is_number, torch.nan)
+    _, queries, classes = chosen.shape
     # Sigmoid is monotonic: logits have the order of the scores, without the ties that rounding to 1.0 makes.
-    best, indices = logits.topk(min(selection.max_detections, queries), dim=1)  # [B, k]
-    return _rows(outputs.boxes_cxcywh, indices // classes, best, indices % classes)
+    best, indices = chosen.flatten(1).topk(min(selection.max_detections, queries), dim=1)  # [B, k]
+    return _rows(outputs.boxes_cxcywh, indices // classes, best, selected[indices % classes])
 
 
 def best_classes(outputs: Outputs, selection: Selection) -> Tensor:
     """Return the best class of each query, for the queries with the highest scores.
 
-    returns float [B, k, 6]: cx cy w h as fractions, logarithm of the score, class id; sorted by score
+    returns float [B, k, 6]: cx cy w h as fractions, logarithm of the score, class id; sorted by score. The logarithm is
+    -inf for queries whose best class is not selected
 
     Source: DETR (Carion et al. 2020) and its evaluation: softmax, without the last column, the maximum of each query.
     """
     # In float64 if the device has it: as for the sigmoid below, a score must not depend on its position in memory.
     exact = torch.float32 if outputs.logits.device.type == "mps" else torch.float64
-    scores, class_ids = outputs.logits.to(exact).log_softmax(-1)[..., :-1].max(-1)  # [B, Q]
+    probabilities = outputs.logits.to(exact).log_softmax(-1)[..., :-1]  # [B, Q, K]
+    scores, class_ids = probabilities.max(-1)  # [B, Q]
+    if (
+        selection.class_ids is not None
+    ):  # other queries must not take places; those with NaN stay, as without a selection
+        is_selected = torch.zeros(probabilities.shape[2], dtype=torch.bool, device=scores.device)
+        is_selected[list(selection.class_ids)] = True
+        scores = scores.where(is_selected[class_ids] | scores.isnan(), -torch.inf)
     best, query = scores.topk(min(selection.max_detections, scores.shape[1]), dim=1)  # [B, k]
     return _rows(outputs.boxes_cxcywh, query, best, class_ids.gather(1, query))
 
@@ -88,6 +104,8 @@ def to_detections(outputs: Outputs, sizes_hw: Tensor, selection: Selection) -> l
 
 
 def _detections(rows: Tensor, size_hw: Sequence[int], selection: Selection) -> Detections | NotFiniteError:
+    if selection.class_ids is not None:
+        rows = rows[rows[:, 4] != -torch.inf]
     if not bool(rows.isfinite().all()):
         return NotFiniteError(NOT_FINITE)
     height, width = size_hw
@@ -97,6 +115,4 @@ def _detections(rows: Tensor, size_hw: Sequence[int], selection: Selection) -> D
     exact = rows[:, 4].double()
     scores, class_ids = (exact.exp() if selection.scores == "softmax" else exact.sigmoid()).float(), rows[:, 5].long()
     keep = (scores > selection.threshold) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    if selection.class_ids is not None:
-        keep &= torch.isin(class_ids, torch.tensor(selection.class_ids, dtype=torch.int64))
     return Detections(boxes[keep].numpy(), scores[keep].numpy(), class_ids[keep].numpy())

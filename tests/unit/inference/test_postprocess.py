@@ -108,8 +108,9 @@ def test_the_best_come_first_and_never_more_than_queries_or_the_limit() -> None:
 
 def test_a_class_filter_keeps_a_subset() -> None:
     outputs = random_outputs(2, batch=1)
-    everything = single(outputs, (100, 100), Selection(0.2))
-    some = single(outputs, (100, 100), Selection(0.2, class_ids=(1, 3)))
+    everything = single(outputs, (100, 100), Selection(0.97))
+    some = single(outputs, (100, 100), Selection(0.97, class_ids=(1, 3)))
+    assert len(everything) < 30  # the limit was not reached
     wanted = np.isin(everything.class_ids, (1, 3))
     assert wanted.any()
     assert np.array_equal(some.boxes_xyxy, everything.boxes_xyxy[wanted])
@@ -130,6 +131,55 @@ def test_boxes_are_clipped_to_the_image() -> None:
 @pytest.mark.parametrize("box", [[1.5, 0.5, 0.2, 0.2], [0.5, 0.5, 0.0, 0.2], [0.5, 0.5, -0.3, 0.2]])
 def test_boxes_that_are_empty_or_outside_are_dropped(box: list[float]) -> None:
     assert len(single(one_box(box), (100, 100), Selection(0.5))) == 0
+
+
+@pytest.mark.parametrize("scores", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("threshold", [0.0, 0.3])
+@pytest.mark.parametrize("limit", [1, 3, 30])
+@pytest.mark.parametrize("class_ids", [(0,), (2, 1), (3, 3), (0, 1, 2, 3)])
+def test_classes_are_selected_before_the_limit(
+    scores: Any, threshold: float, limit: int, class_ids: tuple[int, ...]
+) -> None:
+    outputs = random_outputs(6, batch=1)
+    limits = torch.tensor([100.0, 100.0] * 2)
+    if scores == "softmax":
+        classes = outputs.logits.shape[-1] - 1
+        values, labels = outputs.logits[0].double().softmax(-1)[:, :-1].max(-1)
+        pairs = [(float(values[query]), int(labels[query]), query) for query in range(30)]
+    else:
+        classes = outputs.logits.shape[-1]
+        values = outputs.logits[0].double().sigmoid()
+        pairs = [(float(values[query, label]), label, query) for query in range(30) for label in range(classes)]
+    wanted = sorted((pair for pair in pairs if pair[1] in class_ids), reverse=True)[: min(limit, 30)]
+    expected = []
+    for score, label, query in wanted:
+        x, y, w, h = outputs.boxes_cxcywh[0, query].double().tolist()
+        box = torch.tensor([x - w / 2, y - h / 2, x + w / 2, y + h / 2]).clamp(min=0) * 100
+        box = box.minimum(limits)
+        if score > threshold and bool((box[2:] > box[:2]).all()):
+            expected.append((round(score, 5), label))
+    found = single(outputs, (100, 100), Selection(threshold, limit, class_ids, scores))
+    assert [(round(float(s), 5), int(c)) for s, c in zip(found.scores, found.class_ids, strict=True)] == expected
+    assert expected or limit == 1 or scores == "softmax"
+
+
+@pytest.mark.parametrize("scores", ["sigmoid", "softmax"])
+def test_a_rare_class_is_found_although_others_have_all_places(scores: Any) -> None:
+    logits = torch.full((1, 30, 5), -8.0)
+    logits[0, :, 0] = 3.0
+    logits[0, 7] = torch.tensor([-8.0, -8.0, 1.0, -8.0, -8.0])
+    outputs = Outputs(logits, torch.full((1, 30, 4), 0.5))
+    assert single(outputs, (9, 9), Selection(0.3, 1, (2,), scores)).class_ids.tolist() == [2]
+    assert single(outputs, (9, 9), Selection(0.0, 5, (2,), scores)).class_ids[0] == 2
+
+
+@pytest.mark.parametrize("scores", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_nan_in_a_class_that_is_not_selected_is_an_error(scores: Any, value: float) -> None:
+    outputs = random_outputs(3, batch=1)
+    outputs.logits[0, 4, 0] = value
+    [found] = to_detections(outputs, torch.tensor([[9, 9]]), Selection(0.3, 300, (1,), scores))
+    assert isinstance(found, NotFiniteError)
 
 
 @pytest.mark.parametrize("scores", ["sigmoid", "softmax"])

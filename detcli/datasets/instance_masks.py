@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco
 
+from detcli.io.coco.coco_entries import read_rle
 from detcli.structures.masks import Rle
-from detcli.structures.rle import check
 
 Bools = npt.NDArray[np.bool_]
 Outline = tuple["array[float]", ...] | Rle  # polygons x, y, x, y, … in pixels; or RLE
@@ -47,12 +47,7 @@ def read_outline(segmentation: object) -> Outline | None:
     """
     if isinstance(segmentation, list):
         return _read_polygons(segmentation)
-    if not isinstance(segmentation, dict):
-        return None
-    size, counts = segmentation.get("size"), segmentation.get("counts")
-    if not isinstance(size, list) or len(size) != 2 or any(type(side) is not int or side < 1 for side in size):
-        return None
-    return _read_rle((size[0], size[1]), counts)
+    return read_rle(segmentation) if isinstance(segmentation, dict) else None
 
 
 def _read_polygons(parts: Sequence[Any]) -> Outline | None:
@@ -65,23 +60,6 @@ def _read_polygons(parts: Sequence[Any]) -> Outline | None:
         return None
     finite = all(np.isfinite(np.frombuffer(polygon, np.float32)).all() for polygon in polygons)
     return polygons if polygons and finite else None
-
-
-def _read_rle(size_hw: tuple[int, int], counts: object) -> Rle | None:
-    height, width = size_hw
-    if isinstance(counts, list):
-        if any(type(run) is not int or run < 0 for run in counts) or sum(counts) != height * width:
-            return None
-        packed: Any = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-        return Rle(size_hw, packed["counts"].decode("ascii"))
-    if not isinstance(counts, str):
-        return None
-    rle = Rle(size_hw, counts)
-    try:
-        check(rle)
-    except ValueError:
-        return None
-    return rle
 
 
 def draw_outline(outline: Outline, size_hw: tuple[int, int]) -> Rle:

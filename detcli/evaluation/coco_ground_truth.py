@@ -7,6 +7,7 @@ from typing import Any
 
 from detcli.datasets.instance_masks import read_outline
 from detcli.errors import DataError
+from detcli.io.coco.coco_entries import box_values, entry_area, entry_crowd, entry_ids, image_size
 from detcli.io.coco.coco_reader import (
     InvalidEntries,
     numbered_entries,
@@ -15,8 +16,9 @@ from detcli.io.coco.coco_reader import (
     read_names,
     reject_detections,
 )
-from detcli.io.record_values import RecordPosition, shown
+from detcli.io.record_values import RecordPosition
 from detcli.structures.masks import Rle
+from detcli.text import counted
 
 _MAX_NAMED = 10
 
@@ -66,17 +68,22 @@ def read_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
     reject_detections(path, document["annotations"], DataError)
     image_ids = _ids(path, document, "images")
     category_ids = _ids(path, document, "categories")
+    for image in document["images"]:
+        image["height"], image["width"] = image_size(image) or (None, None)
     invalid = InvalidEntries()
-    sizes = {image["id"]: (image.get("height"), image.get("width")) for image in document["images"]}
+    sizes = {image["id"]: (image["height"], image["width"]) for image in document["images"]}
+    without_area = 0
     for position, entry in numbered_entries(path, "annotations", document["annotations"]):
         with invalid:
+            position.mapping(entry)
+            without_area += entry.get("area") is not None and entry_area(entry) is None
             _check(position, entry, image_ids, category_ids)
             if masks:
                 _check_mask(position, entry, sizes)
     invalid.raise_if_any(path, DataError)
     if not document["annotations"]:
         raise DataError(f"'{path}' has no annotations to evaluate against")
-    return CocoGroundTruth(str(path), document, tuple(_notes(document["annotations"])))
+    return CocoGroundTruth(str(path), document, tuple(_notes(document["annotations"], without_area)))
 
 
 def quoted_names(words: Sequence[object], *, limit: int = _MAX_NAMED) -> str:
@@ -86,25 +93,29 @@ def quoted_names(words: Sequence[object], *, limit: int = _MAX_NAMED) -> str:
 
 
 def _ids(path: Path, document: Mapping[str, Any], section: str) -> set[int]:
-    """The ids of images or categories."""
+    """The ids of images or categories, which are put into the document as integers."""
     invalid = InvalidEntries()
-    ids = {entry_id for entry_id, _ in read_names(path, document, section, invalid, unique=True)}
+    named = read_names(path, document, section, invalid, unique=True)
     invalid.raise_if_any(path, DataError)
-    if not ids:
+    if not named:
         raise DataError(f"'{path}' has no {section}")
-    return ids
+    for entry, (entry_id, name) in zip(document[section], named, strict=True):
+        entry |= {"id": entry_id, ("name" if section == "categories" else "file_name"): name}
+    return {entry_id for entry_id, _ in named}
 
 
-def _check(position: RecordPosition, entry: Any, image_ids: set[int], category_ids: set[int]) -> None:
-    position.mapping(entry)
-    for key, known, section in (("image_id", image_ids, "images"), ("category_id", category_ids, "categories")):
-        if position.integer(entry.get(key), key) not in known:
-            position.refuse(f"{key} {entry[key]} is not in '{section}'")
-    position.box(entry.get("bbox"))
-    if "area" in entry:
-        position.number(entry["area"], "area")
-    if entry.get("iscrowd", 0) not in (0, 1):
-        position.refuse(f"iscrowd must be 0 or 1, not {shown(entry['iscrowd'])}")
+def _check(position: RecordPosition, entry: dict[str, Any], image_ids: set[int], category_ids: set[int]) -> None:
+    """Check an annotation, and put its values into it as they were read."""
+    image_id, category_id = entry_ids(position, entry)
+    for key, own, known, section in (
+        ("image_id", image_id, image_ids, "images"),
+        ("category_id", category_id, category_ids, "categories"),
+    ):
+        if own not in known:
+            position.refuse(f"{key} {own} is not in '{section}'")
+    area, box, crowd = entry_area(entry), position.box(box_values(entry)), entry_crowd(position, entry)
+    entry |= {"image_id": image_id, "category_id": category_id, "bbox": list(box), "iscrowd": int(crowd)}
+    entry |= {"area": box[2] * box[3] if area is None else area}
 
 
 def _check_mask(position: RecordPosition, entry: Any, sizes: Mapping[int, tuple[Any, Any]]) -> None:
@@ -118,8 +129,11 @@ def _check_mask(position: RecordPosition, entry: Any, sizes: Mapping[int, tuple[
         position.refuse(f"its mask is for {list(outline.size_hw)}, and the image's height and width are {list(size)}")
 
 
-def _notes(annotations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _notes(annotations: Sequence[Mapping[str, Any]], without_area: int) -> Iterator[str]:
     ids = [repr(entry.get("id")) for entry in annotations]
     repeated = len(ids) - len(set(ids))
     if repeated:
         yield f"{repeated:,} annotations share their id with another one; each is evaluated separately"
+    if without_area:
+        have = counted(without_area, "annotation has", "annotations have")
+        yield f"{have} an area that is not a positive number: the area of the box counts"

@@ -13,10 +13,19 @@ import numpy.typing as npt
 from detcli.datasets.instance_masks import Outline, read_outline
 from detcli.datasets.issues import IssueReport
 from detcli.errors import DataError, UsageError
+from detcli.io.coco.coco_entries import (
+    box_around,
+    entry_area,
+    entry_crowd,
+    entry_ids,
+    finite_number,
+    has_box,
+    image_size,
+    whole_number,
+)
 from detcli.io.coco.coco_reader import (
     MAX_ID,
     InvalidEntries,
-    integer_id,
     numbered_entries,
     read_coco_document,
     read_names,
@@ -36,7 +45,7 @@ class AnnotationColumns:
     annotation_ids        int64 [N]       -1 if the id is missing
     annotation_images     int64 [N]       image id of each annotation
     annotation_categories  int64 [N]      category id of each annotation
-    xywh                  float64 [N, 4]  NaN if there are no four numbers, and no polygon to compute the box from
+    xywh                  float64 [N, 4]  NaN if there are no four numbers, and no mask to compute the box from
     areas                 float64 [N]     NaN if the area is missing
     crowd                 bool [N]
     masks                 source of each annotation's mask, or None; None for all if masks are not requested
@@ -94,7 +103,7 @@ def to_columns(
         category_names=[name for _, name in categories],
         image_ids=np.array([image_id for image_id, _ in images], np.int64),
         file_names=[name for _, name in images],
-        sizes_hw=np.array([_size(image) for image in document["images"]], np.int32).reshape(-1, 2),
+        sizes_hw=np.array([image_size(image) or (0, 0) for image in document["images"]], np.int32).reshape(-1, 2),
         masks=masks,
         **columns,
     )
@@ -104,8 +113,8 @@ def _without_masks(entry: dict[str, Any]) -> dict[str, Any]:
     """Drop masks as soon as they are parsed: they are most of the file. A missing box is computed from the mask."""
     if "segmentation" in entry:
         mask = entry.pop("segmentation")
-        if entry.get("bbox") is None:
-            entry["bbox"] = _box_around(mask)
+        if not has_box(entry):
+            entry["bbox"] = box_around(mask)
     return entry
 
 
@@ -114,23 +123,13 @@ def _with_outlines(entry: dict[str, Any]) -> dict[str, Any]:
     if "segmentation" in entry:
         mask = entry["segmentation"]
         entry["segmentation"] = read_outline(mask)
-        if entry.get("bbox") is None:
-            entry["bbox"] = _box_around(mask)
+        if not has_box(entry):
+            entry["bbox"] = box_around(mask)
     return entry
 
 
 def _outline(entry: object) -> Outline | None:
     return entry.get("segmentation") if isinstance(entry, dict) else None
-
-
-def _box_around(polygons: object) -> list[float] | None:
-    """The box x, y, w, h around polygons [[x, y, x, y …], …]; None for anything else."""
-    parts = [part for part in polygons if isinstance(part, list)] if isinstance(polygons, list) else []
-    values = [value for part in parts for value in part]
-    if not values or any(type(value) not in (int, float) for value in values) or any(len(part) % 2 for part in parts):
-        return None
-    xs, ys = ([value for part in parts for value in part[start::2]] for start in (0, 1))
-    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
 def _annotation_columns(path: Path, entries: Sequence[Any], invalid: InvalidEntries) -> dict[str, Any]:
@@ -139,15 +138,14 @@ def _annotation_columns(path: Path, entries: Sequence[Any], invalid: InvalidEntr
     for position, entry in numbered_entries(path, "annotations", entries):
         with invalid:
             position.mapping(entry)
-            image_id = integer_id(position, entry.get("image_id"), "image_id")
-            category_id = integer_id(position, entry.get("category_id"), "category_id")
-            number = entry.get("id")
-            annotation_ids.append(number if type(number) is int and abs(number) <= MAX_ID else -1)
+            image_id, category_id = entry_ids(position, entry)
+            is_crowd, number, area = entry_crowd(position, entry), whole_number(entry.get("id")), entry_area(entry)
+            annotation_ids.append(-1 if number is None or abs(number) > MAX_ID else number)
             annotation_images.append(image_id)
             annotation_categories.append(category_id)
             xywh.extend(_four_numbers(entry.get("bbox")))
-            areas.append(_number(entry.get("area")))
-            crowd.append(entry.get("iscrowd") in (1, True))
+            areas.append(math.nan if area is None else area)
+            crowd.append(is_crowd)
     return {
         "annotation_ids": np.array(annotation_ids, np.int64),
         "annotation_images": np.array(annotation_images, np.int64),
@@ -160,24 +158,5 @@ def _annotation_columns(path: Path, entries: Sequence[Any], invalid: InvalidEntr
 
 def _four_numbers(box: object) -> list[float]:
     if isinstance(box, list) and len(box) == 4:
-        return [_number(value) for value in box]
+        return [finite_number(value) for value in box]
     return [math.nan] * 4
-
-
-def _number(value: object) -> float:
-    """A finite number, or NaN."""
-    if type(value) not in (int, float):
-        return math.nan
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except OverflowError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan
-
-
-def _size(image: dict[str, Any]) -> tuple[int, int]:
-    """Height and width; zeros unless both are integers that an image may have."""
-    sizes = tuple(_number(image.get(key)) for key in ("height", "width"))
-    if all(1 <= size < 2**31 and size == int(size) for size in sizes):
-        return int(sizes[0]), int(sizes[1])
-    return 0, 0

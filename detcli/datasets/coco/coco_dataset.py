@@ -14,7 +14,7 @@ These are tolerated and reported: single images that are missing, damaged or of 
 have no area or are outside their image (dropped) or extend beyond it (clipped); annotations that share an id; images that
 share a file or have no size; categories without boxes; images rotated by EXIF, whose boxes are rotated with them if the
 annotated size shows that they were made before the rotation. An annotation without a box has the box around its
-polygons. Crowds are kept and marked; supercategories are ignored. Masks are read only if requested; then annotations
+mask. Crowds are kept and marked; supercategories are ignored. Masks are read only if requested; then annotations
 without a mask are dropped.
 """
 

@@ -29,6 +29,7 @@ from detcli.datasets.find_images import ImagePaths, find_images, image_folders
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 from detcli.errors import ImageError, UsageError
+from detcli.io.coco.coco_entries import whole_number
 from detcli.io.coco.coco_reader import read_coco_document
 from detcli.io.images.decode import decode
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS, MAX_IMAGE_BYTES
@@ -133,7 +134,7 @@ class SegmentMasks:
 
 def _png_names(entries: Sequence[Any], issues: IssueReport) -> dict[int, str]:
     """PNG name by image id."""
-    have_id = (isinstance(entry, dict) and type(entry.get("image_id")) is int for entry in entries)
+    have_id = (isinstance(entry, dict) and whole_number(entry.get("image_id")) is not None for entry in entries)
     invalid = [
         f"number {index}"
         for index, (entry, has_id) in enumerate(zip(entries, have_id, strict=True))
@@ -142,6 +143,8 @@ def _png_names(entries: Sequence[Any], issues: IssueReport) -> dict[int, str]:
     issues.raise_if_any(
         len(invalid), "of its annotations {have} no 'image_id', 'file_name' or 'segments_info'", invalid
     )
+    for entry in entries:
+        entry["image_id"] = whole_number(entry["image_id"])
     names: dict[int, str] = {}
     repeated = [
         f"image {entry['image_id']}"
@@ -161,11 +164,11 @@ def _columns(path: Path, document: dict[str, Any], issues: IssueReport) -> tuple
             own = {**segment, "id": None} if isinstance(segment, dict) else {}
             segments.append({**own, "image_id": entry["image_id"]})
     ids = [
-        segment.get("id") if isinstance(segment, dict) else None
+        whole_number(segment.get("id")) if isinstance(segment, dict) else None
         for entry in document["annotations"]
         for segment in entry["segments_info"]
     ]
-    invalid = [row for row, number in enumerate(ids) if type(number) is not int or not 0 < number < 1 << 24]
+    invalid = [row for row, number in enumerate(ids) if number is None or not 0 < number < 1 << 24]
     issues.raise_if_any(
         len(invalid),
         "of its segments {have} an id that is not an integer from 1 to 16777215",

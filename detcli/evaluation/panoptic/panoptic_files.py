@@ -12,6 +12,7 @@ from detcli.datasets.find_images import find_images
 from detcli.datasets.issues import IssueReport
 from detcli.errors import DataError, ImageError
 from detcli.evaluation.panoptic.panoptic_quality import SegmentTable
+from detcli.io.coco.coco_entries import entry_crowd
 from detcli.io.coco.coco_reader import Kind, posix_name, read_coco_json, reject_detections
 from detcli.io.record_values import RecordPosition
 from detcli.structures.class_labels import plain_name
@@ -137,7 +138,7 @@ def _segments(position: RecordPosition, entries: Any) -> tuple[dict[int, int], f
         if not 0 < number < 1 << 24 or number in categories:
             position.refuse(f"the segment id {number} is not a color, or occurs twice")
         categories[number] = position.integer(entry.get("category_id"), "category_id")
-        if entry.get("iscrowd") in (1, True):
+        if entry_crowd(position, entry):
             crowds.add(number)
     return categories, frozenset(crowds)
 

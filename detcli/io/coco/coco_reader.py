@@ -129,7 +129,7 @@ def numbered_entries(path: Path, section: str, entries: Iterable[Any]) -> Iterat
 def read_names(
     path: Path, document: Mapping[str, Any], section: str, invalid: InvalidEntries, *, unique: bool = False
 ) -> list[tuple[int, str]]:
-    """Id and name of each image or category, in the order of the file.
+    """Id and name of each image or category, in the order of the file; an integer is a name of a category too.
 
     section  "images" or "categories"
     invalid  collects the entries without a name or without an integer id
@@ -142,6 +142,8 @@ def read_names(
         with invalid:
             position.mapping(entry)
             entry_id, name = integer_id(position, entry.get("id"), "id"), entry.get(name_key)
+            if section == "categories" and type(name) is int:
+                name = str(name)  # classes "0" to "9" are often written as numbers
             if not isinstance(name, str):
                 position.refuse(f"{name_key} is {shown(name)}, not a string")
             if unique and entry_id in seen:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detcli.errors import InputError
-from detcli.io.coco.coco_reader import InvalidEntries, read_coco_document, read_coco_json, read_names
-from detcli.io.record_values import Box, RecordPosition
+from detcli.io.coco.coco_entries import box_values, entry_ids, image_size, read_rle
+from detcli.io.coco.coco_reader import InvalidEntries, integer_id, read_coco_document, read_coco_json, read_names
+from detcli.io.record_values import RecordPosition
 from detcli.io.results.stored import StoredBox, StoredImage
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ def read_coco(path: Path) -> Iterator[StoredImage]:
     for number, entry in enumerate(document["images"]):
         record = RecordPosition(path, f"image {number}")
         image = record.mapping(entry)
-        image_id = record.integer(image.get("id"), "id")
-        height, width = (record.integer_or_none(image.get(side), side) for side in ("height", "width"))
-        size = None if height is None or width is None else (height, width)
+        image_id = integer_id(record, image.get("id"), "id")
         found = tuple(boxes.pop(image_id, ()))
-        yield StoredImage(record.where, record.text(image.get("file_name"), "file_name"), image_id, size, found)
+        yield StoredImage(
+            record.where, record.text(image.get("file_name"), "file_name"), image_id, image_size(image), found
+        )
     if boxes:
         raise InputError(f"'{path}': there are annotations of the image {next(iter(boxes))}, which is not in 'images'")
     info = document.get("info")
@@ -68,27 +69,29 @@ def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] |
             )
         if "score" not in entry:
             record.refuse("it has no score: these are annotations, not detections")
-        mask = record.mask(entry.get("segmentation"), None)
-        if "bbox" not in entry and mask is None and "segmentation" in entry:
-            record.refuse("its segmentation is not run-length encoded, and it has no bbox")
-        category_id = record.integer(entry.get("category_id"), "category_id")
+        mask, bbox = _mask(record, entry.get("segmentation")), box_values(entry)
+        if bbox is None and "segmentation" in entry:
+            record.refuse("it has no bbox, and its segmentation is neither run-length encoded nor polygons")
+        image_id, category_id = entry_ids(record, entry)
         if names is not None and category_id not in names:
             record.refuse(f"category_id {category_id} is not in 'categories'")
         box = StoredBox(
             None if names is None else names[category_id],
             category_id,
             record.number(entry["score"], "score"),
-            record.box(entry.get("bbox", _around(mask))),
+            record.box(bbox),
             mask,
             record.integer_or_none(entry.get("track_id"), "track_id"),
         )
-        found.setdefault(record.integer(entry.get("image_id"), "image_id"), []).append(box)
+        found.setdefault(image_id, []).append(box)
     return found
 
 
-def _around(mask: "Rle | None") -> Box | None:
-    """The box around a mask, because COCO results of masks have no box."""
+def _mask(record: RecordPosition, segmentation: Any) -> "Rle | None":
+    """The run-length encoded mask of an entry, compressed or not; None for polygons or no mask."""
+    if not isinstance(segmentation, dict) or not isinstance(segmentation.get("counts"), list):
+        return record.mask(segmentation, None)
+    mask = read_rle(segmentation)
     if mask is None:
-        return None
-    left, top, right, bottom = mask.box_xyxy
-    return left, top, right - left, bottom - top
+        record.refuse("its segmentation is damaged: its runs do not fill its size")
+    return mask

@@ -43,13 +43,12 @@ def test_valid_annotations_have_names_and_sizes(tmp_path: Path) -> None:
         ("images", 1, {"id": 0}, "image 1: another entry has the id 0"),
         ("images", 1, {"file_name": None}, "image 1: file_name is missing"),
         ("categories", 1, {"id": 7}, "category 1: another entry has the id 7"),
-        ("categories", 0, {"name": 3}, "category 0: name is 3, not a string"),
+        ("categories", 0, {"name": 3.5}, "category 0: name is 3.5, not a string"),
         ("annotations", 2, {"image_id": 12}, "annotation 2: image_id 12 is not in 'images'"),
         ("annotations", 2, {"image_id": "2"}, "annotation 2: image_id is the text '2'"),
         ("annotations", 2, {"category_id": 8}, "annotation 2: category_id 8 is not in 'categories'"),
         ("annotations", 2, {"bbox": None}, "annotation 2: bbox is missing"),
         ("annotations", 2, {"bbox": [1, 2, -3, 4]}, "annotation 2: the box at 1, 2 has the width -3"),
-        ("annotations", 2, {"area": "big"}, "annotation 2: area is 'big', not a number"),
         ("annotations", 2, {"iscrowd": 3}, "annotation 2: iscrowd must be 0 or 1, not 3"),
     ],
 )
@@ -106,6 +105,15 @@ def test_missing_files_and_invalid_json_are_reported(tmp_path: Path) -> None:
     (tmp_path / "gt.json").write_text("{")
     with pytest.raises(InputError, match="are not JSON"):
         read_ground_truth(tmp_path / "gt.json")
+
+
+@pytest.mark.parametrize("area", ["big", 0, -3, True, float("nan")])
+def test_an_invalid_area_is_reported_and_that_of_the_box(area: Any, tmp_path: Path) -> None:
+    document = annotations()
+    document["annotations"][2]["area"] = area
+    truth = read_ground_truth(written(tmp_path, document))
+    assert truth.annotations["annotations"][2]["area"] == 12
+    assert truth.notes == ("1 annotation has an area that is not a positive number: the area of the box counts",)
 
 
 def test_annotations_that_share_an_id_are_counted(tmp_path: Path) -> None:

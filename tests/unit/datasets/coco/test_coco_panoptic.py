@@ -67,6 +67,15 @@ def write(tmp_path: Path) -> Callable[..., str]:
     return write
 
 
+def test_whole_floats_are_ids_of_images_and_segments(write: Callable[..., str]) -> None:
+    floats = json.loads(json.dumps(document()), parse_int=float)
+    data = open_dataset(write(floats), masks=True)
+    masks = data.ground_truth(0).masks
+    assert masks is not None
+    assert np.array_equal(masks[0].decode(), ids_of_a() == DOG)
+    assert list(read_panoptic(Path(write(floats)), "annotations").entries) == [10]
+
+
 @pytest.mark.parametrize("masks", [True, False])
 def test_segments_with_scores_are_refused(write: Callable[..., str], masks: bool) -> None:
     scored = document()

@@ -205,7 +205,7 @@ ENTRY = {"image_id": 3, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
         ([{k: v for k, v in ENTRY.items() if k != "score"}], "entry 0: it has no score"),
         (
             [{k: v for k, v in ENTRY.items() if k != "bbox"} | {"segmentation": []}],
-            "not run-length encoded, and it has no bbox",
+            "it has no bbox, and its segmentation is neither run-length encoded",
         ),
         ([[1]], r"entry 0: \[1\] is not a JSON object"),
     ],

@@ -6,6 +6,7 @@ descriptor 2, and accepts some truncated ones.
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
@@ -16,6 +17,7 @@ from detcli.io.images.exif import upright_exif
 from detcli.io.images.formats import check_head, image_format, is_cut_short, size_in_header
 from detcli.io.images.open_header import open_header
 from detcli.io.images.pillow_settings import pillow_settings
+from detcli.io.images.png_chunks import without_damaged_chunks
 from detcli.io.read import HEAD_BYTES
 from detcli.structures.frame import ImageMetadata, Pixels
 
@@ -86,8 +88,18 @@ def convert_image(image: Image.Image) -> DecodedImage:
             image.load()
             return _upright_rgb(name, image)
     except OSError as error:
-        code: ImageErrorCode = "truncated" if "truncated" in str(error).lower() else "decode-failed"
+        code: ImageErrorCode = "truncated" if is_cut_short(name, _bytes_of(image)) else "decode-failed"
         raise ImageError(code, f"damaged {name} ({type(error).__name__}: {str(error)[:200]})") from error
+
+
+def _bytes_of(image: Image.Image) -> bytes:
+    """The bytes of the file that an image is from; empty if they are not available."""
+    file: Any = getattr(image, "fp", None)
+    try:
+        file.seek(0)
+        return bytes(file.read())
+    except (AttributeError, OSError, ValueError, TypeError):  # it has none, or it is closed
+        return b""
 
 
 def _decode(name: str, data: bytes, max_pixels: int) -> DecodedImage:
@@ -97,9 +109,22 @@ def _decode(name: str, data: bytes, max_pixels: int) -> DecodedImage:
     image = open_header(name, data)
     _check_size(image.size, max_pixels)
     _check_cost(name, image, data, max_pixels)
-    image.load()
+    image = _loaded(name, image, data)
     _check_size(image.size, max_pixels)
     return _upright_rgb(name, image)
+
+
+def _loaded(name: str, image: ImageFile, data: bytes) -> ImageFile:
+    """The image with its pixels; chunks of a PNG after the pixels that cannot be read do not matter."""
+    try:
+        image.load()
+    except Exception:  # decoders raise many kinds of exceptions
+        usable = without_damaged_chunks(data, thorough=True) if name == "PNG" else data
+        if usable is data:
+            raise
+        image = open_header(name, usable)
+        image.load()
+    return image
 
 
 def _upright_rgb(name: str, image: Image.Image) -> DecodedImage:
@@ -195,7 +220,7 @@ def _bytes_or_none(value: object) -> bytes | None:
 def _image_error(name: str, data: bytes, error: Exception) -> ImageError:
     """The ImageError for an exception of a decoder: truncated, unsupported or damaged."""
     text = re.sub(r"\s+", " ", str(error)).strip()
-    if "truncated" in text.lower() or is_cut_short(name, data):
+    if is_cut_short(name, data):  # by the bytes: the words of a decoder change, and say it of other damage too
         return ImageError("truncated", f"truncated after {len(data):,} bytes")
     if isinstance(error, MemoryError):
         return ImageError("too-large", "there is not enough memory to decode it (MemoryError)")

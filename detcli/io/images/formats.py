@@ -8,6 +8,7 @@ import struct
 from typing import Final
 
 from detcli.errors import ImageError, ImageErrorCode
+from detcli.io.images.file_ends import is_bmp_cut_short, is_gif_cut_short, is_jpeg_cut_short, is_ppm_cut_short
 
 # Suffixes in use for each format, the usual one first.
 SUFFIXES_OF: Final = {
@@ -144,16 +145,15 @@ def size_in_header(name: str, data: bytes) -> tuple[int, int] | None:
 
 def is_cut_short(name: str, data: bytes) -> bool:
     """Whether the end of the file is missing, by the rules of its format."""
-    if name == "JPEG" or (name == "JPEG2000" and data.startswith(b"\xff")):
-        return b"\xff\xd9" not in data[-4096:]  # some cameras add padding after the end
-    if name == "PNG":
-        return b"IEND" not in data[-4096:]
-    if name == "GIF":
-        return not data.rstrip(b"\0").endswith(b";")
-    if name == "WEBP":
-        return int.from_bytes(data[4:8], "little") + 8 > len(data)
-    if name == "BMP":
-        return int.from_bytes(data[2:6], "little") > len(data)
+    if not data:
+        return False
+    if name == "JPEG2000" and data.startswith(b"\xff"):
+        return b"\xff\xd9" not in data
+    if name in ("PNG", "WEBP"):
+        return b"IEND" not in data if name == "PNG" else int.from_bytes(data[4:8], "little") + 8 > len(data)
+    rules = {"JPEG": is_jpeg_cut_short, "GIF": is_gif_cut_short, "BMP": is_bmp_cut_short, "PPM": is_ppm_cut_short}
+    if name in rules:
+        return rules[name](data)
     if name == "TIFF":
         return _tiff_end(data) > len(data)
     return name in ("AVIF", "HEIF", "JPEG2000") and _boxes_end(data) > len(data)

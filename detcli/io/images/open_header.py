@@ -20,8 +20,7 @@ from PIL.ImageFile import ImageFile
 
 from detcli.errors import ImageError
 from detcli.extras import install_command
-
-_PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+from detcli.io.images.png_chunks import without_damaged_chunks
 
 
 def open_header(name: str, data: bytes) -> ImageFile:
@@ -36,10 +35,7 @@ def open_header(name: str, data: bytes) -> ImageFile:
     if name == "TIFF":
         _silence_libtiff()
     if name == "PNG":
-        try:
-            return PngImagePlugin.PngImageFile(file)
-        except ValueError:  # megabytes of text: some tools save their settings there
-            return PngImagePlugin.PngImageFile(io.BytesIO(_without_text(data)))
+        return _open_png(data)
     plugin = _PLUGINS.get(name)
     if plugin is not None:
         return plugin(file)
@@ -55,6 +51,18 @@ _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
     "PPM": PpmImagePlugin.PpmImageFile,
 }
+
+
+def _open_png(data: bytes) -> ImageFile:
+    """Open a PNG; damaged chunks that no pixel depends on do not matter, and neither do megabytes of text."""
+    intact = without_damaged_chunks(data)
+    try:
+        return PngImagePlugin.PngImageFile(io.BytesIO(intact))
+    except Exception:  # of any kind, by the chunk
+        usable = without_damaged_chunks(intact, thorough=True)
+        if usable is intact:
+            raise
+        return PngImagePlugin.PngImageFile(io.BytesIO(usable))
 
 
 def _open_avif(file: io.BytesIO) -> ImageFile:
@@ -74,17 +82,6 @@ def _open_heif(file: io.BytesIO) -> ImageFile:
         raise ImageError("unsupported", f"HEIC needs a decoder: {install_command('heif')}") from error
     image: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
     return image
-
-
-def _without_text(data: bytes) -> bytes:
-    """The PNG without text chunks and color profile."""
-    parts, position = [data[:8]], 8
-    while position + 12 <= len(data):
-        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
-        if data[position + 4 : position + 8] not in _PNG_TEXT:
-            parts.append(data[position:end])
-        position = end
-    return b"".join(parts)
 
 
 @cache

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
 from detcli.errors import ImageError
-from detcli.io.images.decode import decode
+from detcli.io.images.decode import convert_image, decode
 from detcli.structures.frame import Pixels
 from tests.helpers.processes import environment
 
@@ -404,6 +404,70 @@ def test_a_damaged_image_names_the_decoders_exception() -> None:
     code, message = refused(bytes(data))
     assert code == "decode-failed"
     assert message.startswith("damaged PNG (SyntaxError: broken PNG file")
+
+
+def chunk(kind: bytes, body: bytes, *, is_valid: bool = True) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body) ^ (not is_valid))
+
+
+EXIF_TURN = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+
+
+@pytest.mark.parametrize("is_valid", [False, True])
+@pytest.mark.parametrize("after_pixels", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [(b"tEXt", b"Comment\0hello"), (b"iTXt", b"x"), (b"pHYs", b"\0"), (b"gAMA", b""), (b"cHRM", b"\0\0"), (b"tIME", b"\0" * 7),
+     (b"iCCP", b"x\0\0damaged"), (b"sRGB", b""), (b"zTXt", b"x\0\0damaged"), (b"prVt", b"private"), (b"acTL", b"\0")],
+)  # fmt: skip
+def test_a_damaged_chunk_that_no_pixel_needs_does_not_matter(
+    kind: bytes, body: bytes, after_pixels: bool, is_valid: bool
+) -> None:
+    data = FORMATS["png"]
+    place = len(data) - 12 if after_pixels else 33
+    extra = chunk(kind, body, is_valid=is_valid)
+    found = decode(data[:place] + extra + data[place:], max_pixels=MOST).pixels
+    assert np.array_equal(found, expected_pixels(data))
+
+
+@pytest.mark.parametrize("after_pixels", [False, True])
+def test_exif_of_a_png_counts_where_its_checksum_is_right(after_pixels: bool) -> None:
+    data = FORMATS["png"]
+    place = len(data) - 12 if after_pixels else 33
+    for is_valid in (True, False):
+        extra = chunk(b"eXIf", EXIF_TURN, is_valid=is_valid) + chunk(b"pHYs", b"\0")
+        shape = decode(data[:place] + extra + data[place:], max_pixels=MOST).pixels.shape[:2]
+        assert shape == ((61, 43) if is_valid else (43, 61))
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"PLTE"])
+def test_a_damaged_chunk_that_the_pixels_need_is_refused(kind: bytes) -> None:
+    data = bytearray(FORMATS["png palette"])
+    place = data.index(kind)
+    length = int.from_bytes(data[place - 4 : place], "big")
+    data[place + 4 + length] ^= 1
+    assert refused(bytes(data))[0] == "decode-failed"
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "gif", "bmp", "ppm", "webp"])
+@pytest.mark.parametrize("words", ["image file is truncated", "Truncated File Read"])
+def test_words_of_a_decoder_decide_no_code(monkeypatch: pytest.MonkeyPatch, name: str, words: str) -> None:
+    def fail(name: str, data: bytes) -> None:
+        raise OSError(words)
+
+    monkeypatch.setattr("detcli.io.images.decode.open_header", fail)
+    data = FORMATS[name]
+    assert refused(data)[0] == "decode-failed"
+    assert refused(data + bytes(5000))[0] == "decode-failed"
+    assert refused(data[: len(data) // 2])[0] == "truncated"
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "gif", "bmp"])
+def test_an_open_image_is_truncated_by_its_bytes(name: str) -> None:
+    data = FORMATS[name]
+    with pytest.raises(ImageError) as caught:
+        convert_image(Image.open(io.BytesIO(data[: len(data) * 2 // 3])))
+    assert caught.value.code == "truncated"
 
 
 def test_a_png_with_a_broken_zip_stream_is_damaged() -> None:

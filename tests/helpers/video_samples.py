@@ -1,11 +1,14 @@
 """Videos for tests: the gray level of a frame is its number, so that frames can be identified."""
 
+import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 from detcli.sources.video.video_source import StreamGap, VideoSettings
 from detcli.sources.video.video_stream import VideoStream
@@ -73,6 +76,40 @@ def write_video(
             for packet in tone(voice, frames / rate):
                 file.mux(packet)
     return path if isinstance(path, Path) else Path()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One video stream of a file: `frames` images, a number of milliseconds apart."""
+
+    size_hw: tuple[int, int]
+    frames: int
+    step_ms: int = 40
+    flags: Disposition | None = None
+    codec: str = "libx264"
+
+
+def write_streams(target: Path | io.BytesIO, parts: Sequence[Part], *, container: str, sound: bool = False) -> None:
+    """Write all streams, their packets in order of time."""
+    name = str(target) if isinstance(target, Path) else target
+    with av.open(name, "w", format=container) as file:
+        packets = []
+        for part in parts:
+            stream = file.add_stream(part.codec, rate=round(1000 / part.step_ms), options={"g": "12"})
+            stream.height, stream.width = part.size_hw
+            stream.pix_fmt = "yuvj420p" if part.codec == "mjpeg" else "yuv420p"
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+            if part.flags is not None:
+                stream.disposition = part.flags
+            for number in range(part.frames):
+                frame = av.VideoFrame.from_ndarray(image(number, part.size_hw), format="rgb24")
+                frame.pts, frame.time_base = number * part.step_ms, stream.time_base
+                packets += stream.encode(frame)
+            packets += stream.encode()
+        if sound:
+            packets += tone(file.add_stream("aac", rate=48000, layout="mono"), 1)
+        for packet in sorted(packets, key=lambda one: (one.dts if one.dts is not None else one.pts) * one.time_base):
+            file.mux(packet)
 
 
 def tone(voice: av.AudioStream, seconds: float) -> list[av.Packet]:

@@ -176,4 +176,5 @@ class StreamReader:
             stream.frames if opened.finite and stream.frames > 0 else None,
             seconds if seconds and seconds > 0 else None,
             opened.sound,
+            opened.choice,
         )

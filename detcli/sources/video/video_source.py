@@ -51,6 +51,7 @@ class VideoInfo:
     frames      number of frames
     duration_s  seconds
     sound       whether it has an audio stream
+    stream      which one of several video streams is read, in words; None where there is only one
     """
 
     name: str
@@ -59,6 +60,7 @@ class VideoInfo:
     frames: int | None
     duration_s: float | None
     sound: bool
+    stream: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

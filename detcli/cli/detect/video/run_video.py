@@ -54,10 +54,12 @@ class VideoRunView(RunView):
         self._keeps_nothing = plan.is_empty and not plan.skipped and not self._request.show
 
     def on_videos_opened(self, videos: Sequence[OpenedVideo]) -> None:
-        """Describe them, for `--verbose`."""
+        """Describe them, for `--verbose`; always say which one of several video streams is read."""
         for video in videos:
             if video.info is not None:
                 self.console.note(f"'{video.file}': {describe(video, self._request)}")
+                if video.info.stream is not None:
+                    self.console.say(f"'{video.file}': {video.info.stream}")
         self.show_loading()
         if self._keeps_nothing:
             self.console.say(

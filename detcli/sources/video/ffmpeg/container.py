@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from detcli.errors import ImageErrorCode
+from detcli.sources.video.ffmpeg.stream_choice import ReadAhead, choose_stream, is_decodable
 from detcli.sources.video.protocols import StreamAccess, check_before_opening, unsupported_content
 
 _WITHOUT_TIMES = frozenset(
@@ -42,6 +43,8 @@ class OpenContainer:
     finite      it has an end; otherwise an end is a lost stream
     by_arrival  its time stamps are invalid: the time of arrival counts
     every_byte  all packets are read, also of audio: bytes outside of packets are damage
+    read_ahead  packets that were read to choose the stream, the first ones; a seek discards them
+    choice      which one of several video streams it is, in words; None where it is the only one
     """
 
     container: InputContainer
@@ -52,6 +55,8 @@ class OpenContainer:
     finite: bool
     by_arrival: bool
     every_byte: bool
+    read_ahead: ReadAhead
+    choice: str | None
 
     @property
     def is_mp4(self) -> bool:
@@ -91,13 +96,13 @@ def open_av(access: StreamAccess, limits: ContainerLimits, *, max_pixels: int, l
 def _choose_stream(
     container: InputContainer, access: StreamAccess, max_pixels: int, *, low_delay: bool
 ) -> OpenContainer:
-    videos = [stream for stream in container.streams.video if not _is_cover(stream)]
+    chosen = choose_stream(container, live=low_delay)
     sound = bool(container.streams.audio)
-    if not videos:
+    if chosen is None:
         reason = "it has audio but no video" if sound else "it has no video stream"
         raise access.error("unsupported", reason)
-    stream = max(videos, key=_pixels)
-    if not _decodable(stream):
+    stream = chosen.stream
+    if not is_decodable(stream):
         raise access.error("unsupported", "no decoder for its codec is installed")
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > max_pixels:
@@ -113,20 +118,9 @@ def _choose_stream(
     remote, finite = access.kind == "stream", _is_finite(container, access)
     base = stream.time_base or Fraction(1, av.time_base)
     by_arrival = not finite and container.format.name in _WITHOUT_TIMES
-    return OpenContainer(container, stream, base, sound, remote, finite, by_arrival, every_byte)
-
-
-def _pixels(stream: VideoStream) -> int:
-    return stream.codec_context.width * stream.codec_context.height if _decodable(stream) else -1
-
-
-def _decodable(stream: VideoStream) -> bool:
-    return getattr(stream, "codec_context", None) is not None
-
-
-def _is_cover(stream: VideoStream) -> bool:
-    """Whether it is the cover image of an audio file."""
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+    return OpenContainer(
+        container, stream, base, sound, remote, finite, by_arrival, every_byte, chosen.read_ahead, chosen.description
+    )
 
 
 def _is_finite(container: InputContainer, access: StreamAccess) -> bool:

@@ -152,6 +152,7 @@ class VideoDecoder:
         return not packet.is_discard and (time_stamp is None or self._timeline.raw_s(time_stamp) >= 0)
 
     def _seek(self, time_s: float) -> None:
+        self._opened.read_ahead.clear()
         with suppress(av.error.FFmpegError, OSError):  # then it is read from the beginning
             self._opened.container.seek(self._timeline.tick_of(time_s), stream=self._opened.stream, backward=True)
 

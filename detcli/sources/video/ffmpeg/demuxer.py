@@ -68,8 +68,7 @@ class Demuxer:
         failed = 0
         while True:
             try:
-                packets = self._container.demux() if self._opened.every_byte else self._container.demux(self._stream)
-                for packet in cast("Iterator[Packet]", packets):
+                for packet in self._packets():
                     if self._is_video(packet):
                         self._on_packet()
                         self.count += 1
@@ -88,6 +87,16 @@ class Demuxer:
                 raise LostError(_reason(error)) from None
         if not self._opened.finite:
             raise LostError("the server closed the stream")
+
+    def _packets(self) -> Iterator[Packet]:
+        """The packets that were read ahead, then those of the source."""
+        while self._opened.read_ahead:
+            packet = self._opened.read_ahead.popleft()
+            if isinstance(packet, Exception):
+                raise packet
+            yield cast("Packet", packet)
+        packets = self._container.demux() if self._opened.every_byte else self._container.demux(self._stream)
+        yield from cast("Iterator[Packet]", packets)
 
     def _is_video(self, packet: Packet) -> bool:
         """Whether it is a video packet with data; checks the bytes and the clock before it."""

@@ -25,6 +25,7 @@ from detcli.sources.video import camera
 from detcli.structures.frame import Pixels
 from tests.helpers.cli_runs import Run, options_read, start
 from tests.helpers.video_frames import frames_of, images, video
+from tests.helpers.video_samples import Part, write_streams
 
 DetectVideo = Callable[..., Run]
 
@@ -445,3 +446,11 @@ def test_a_run_can_be_interrupted_while_a_server_is_silent(model: Path, tmp_path
             _, err = process.communicate(timeout=8)
     assert process.returncode == 130, err
     assert b"Traceback" not in err
+
+
+def test_it_says_which_of_several_video_streams_is_read(detect_video: DetectVideo, tmp_path: Path) -> None:
+    parts = [Part((96, 128), 1, codec="mjpeg"), Part((48, 64), 12)]
+    write_streams(tmp_path / "a.mkv", parts, container="matroska")
+    run = detect_video("a.mkv", "-o", "a.jsonl", "--save-video", "out.mkv")
+    assert "2 video streams; used is stream 1: h264, 64 x 48" in " ".join(run.err.split())
+    assert len(records(Path("a.jsonl").read_text())) == frames_of(Path("out.mkv")) == 12

@@ -1,7 +1,8 @@
 """A dataset in the folder layout of YOLO: `images/…` next to `labels/….txt`, with the classes in a YAML file.
 
 These raise DataError with the first ten entries: no images; classes that the YAML file does not name; more than half of
-the rows malformed, or of the boxes invalid; no box at all; classes that do not match.
+the rows malformed, or of the boxes invalid; no box at all; classes that do not match; rows with a score, which are
+results; rows that are boxes with key points or polygons, where the YAML file has no `kpt_shape`.
 
 These are tolerated and reported: malformed rows, boxes without area or outside the image (dropped), boxes that extend
 beyond it (clipped), label files that cannot be read, listed images that are missing. An image without a label file has no
@@ -23,7 +24,7 @@ from detcli.datasets.dataset_classes import match_classes
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
 from detcli.datasets.yolo.yolo_labels import LabelRows
-from detcli.datasets.yolo.yolo_yaml import read_data_yaml
+from detcli.datasets.yolo.yolo_yaml import DataYaml, read_data_yaml
 from detcli.errors import ImageError, UsageError
 from detcli.io.images.formats import IMAGE_SUFFIXES
 from detcli.io.read import read_bytes
@@ -70,7 +71,7 @@ class YoloDataset(AnnotatedImages):
             raise UsageError(f"'{yaml_file}' has no part '{part}'")
         issues = IssueReport(where)
         paths = _list_images(data.parts[part], issues)
-        tables = _make_tables(paths, yaml_file.parent, data.names, issues)
+        tables = _make_tables(paths, yaml_file.parent, data, issues)
         own = ClassLabels.from_names(data.names)
         used = np.bincount(tables.class_ids, minlength=len(own)) > 0
         labels, class_of = match_classes(own, used, classes, issues)
@@ -80,13 +81,11 @@ class YoloDataset(AnnotatedImages):
         )
 
 
-def _make_tables(paths: list[str], base: Path, names: Sequence[str], issues: IssueReport) -> AnnotationTables:
-    rows = LabelRows()
+def _make_tables(paths: list[str], base: Path, data: DataYaml, issues: IssueReport) -> AnnotationTables:
+    rows, names = LabelRows(data.keypoints), data.names
     counts = [rows.read(label_path(path)) for path in paths]
     issues.add(len(rows.unread), "label file{s} cannot be read, so {its} images have no boxes", rows.unread)
-    if len(rows.malformed) > MAX_INVALID_SHARE * (len(rows.malformed) + len(rows.lines)):
-        issues.raise_if_any(len(rows.malformed), "row{s} {are} malformed", rows.malformed)
-    issues.add(len(rows.malformed), "row{s} {are} malformed and {were} dropped", rows.malformed)
+    ambiguous = _check_rows(rows, issues)
     class_ids = np.array(rows.class_ids, np.int64)
     unknown = np.flatnonzero((class_ids < 0) | (class_ids >= len(names))).tolist()
     issues.raise_if_any(
@@ -100,7 +99,7 @@ def _make_tables(paths: list[str], base: Path, names: Sequence[str], issues: Iss
         issues.reject("all its boxes are far outside the image, as boxes in pixels are; YOLO boxes are fractions")
     in_pixels = map(rows.name_of, np.flatnonzero(far).tolist())
     issues.add(int(far.sum()), "row{s} {were} dropped: as far outside the image as boxes in pixels", in_pixels)
-    near = np.flatnonzero(~far)
+    near = np.setdiff1d(np.flatnonzero(~far), ambiguous).astype(np.int64)
     boxes, valid = check_boxes(
         corners[near], np.ones((len(near), 2)), lambda row: rows.name_of(int(near[row])), issues, slack=_SLACK
     )
@@ -118,6 +117,29 @@ def _make_tables(paths: list[str], base: Path, names: Sequence[str], issues: Iss
         crowd=np.zeros(len(near), np.bool_),
         areas=np.full(len(near), np.nan),
     )
+
+
+def _check_rows(rows: LabelRows, issues: IssueReport) -> list[int]:
+    """The rows to drop because they may be results. Raises DataError if there are results, or for rows of two meanings."""
+    issues.raise_if_any(
+        len(rows.scored),
+        "row{s} {have} a score, as detections have",
+        rows.scored,
+        advice="annotations are `class cx cy w h`, key points or polygons",
+    )
+    ambiguous = rows.ambiguous()
+    reason = "7 numbers: a triangle, or a box with a score and a track id"
+    malformed = [*rows.malformed, *(f"{rows.name_of(row)} ({reason})" for row in ambiguous)]
+    if len(malformed) > MAX_INVALID_SHARE * (len(rows.malformed) + len(rows.lines)):
+        issues.raise_if_any(len(malformed), "row{s} {are} malformed", malformed)
+    issues.add(len(malformed), "row{s} {are} malformed and {were} dropped", malformed)
+    numbers = rows.keypoints_or_polygons()
+    if numbers is not None:
+        issues.reject(
+            f"its rows of {numbers} numbers are boxes with key points, or polygons; set 'kpt_shape: [{(numbers - 5) // 2}, 2]' "
+            "in the YAML file for key points, 'kpt_shape: [0, 2]' for polygons"
+        )
+    return ambiguous
 
 
 def label_path(image: str) -> str:

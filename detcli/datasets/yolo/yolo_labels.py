@@ -1,6 +1,5 @@
-"""YOLO label files: one file per image, one row per box, `class cx cy w h` as fractions of the image size."""
+"""YOLO label files: one file per image, one row per box, as fractions of the image size."""
 
-import math
 from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from detcli.datasets.yolo.yolo_rows import LabelRow, ScoredRowError, parse_row
 from detcli.errors import ImageError
 from detcli.io.read import read_bytes
 
@@ -23,16 +23,26 @@ class LabelRows:
     lines      line number of each row, from 1
     class_ids  class id of each row
     corners    left, top, right and bottom of each row in one flat array
+    sizes      how many numbers each row has
+    doubtful   indices of rows that may be a triangle, or a box with a score and a track id
+    pointlike  indices of polygons that may as well be a box with key points
     malformed  invalid rows: "path:line (reason)"
+    scored     rows of results, which have a score: "path:line (reason)"
     unread     files that cannot be read: "path (reason)"
+    keypoints  numbers of a row after its box, as the YAML file says; 0: rows are polygons; None: unknown
     """
 
+    keypoints: int | None = None
     files: list[str] = field(default_factory=list)
     file_of: "array[int]" = field(default_factory=lambda: array("q"))
     lines: "array[int]" = field(default_factory=lambda: array("q"))
     class_ids: "array[int]" = field(default_factory=lambda: array("q"))
     corners: "array[float]" = field(default_factory=lambda: array("d"))
+    sizes: "array[int]" = field(default_factory=lambda: array("q"))
+    doubtful: "array[int]" = field(default_factory=lambda: array("q"))
+    pointlike: "array[int]" = field(default_factory=lambda: array("q"))
     malformed: list[str] = field(default_factory=list)
+    scored: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
     def read(self, path: Path | str) -> int:
@@ -58,36 +68,35 @@ class LabelRows:
         """Corners as fractions: float64 [N, 4]."""
         return np.array(self.corners, np.float64).reshape(-1, 4)
 
+    def ambiguous(self) -> list[int]:
+        """Rows that no other row of the dataset shows to be triangles."""
+        triangles = sum(size == 7 for size in self.sizes) - len(self.doubtful)
+        return [] if triangles else self.doubtful.tolist()
+
+    def keypoints_or_polygons(self) -> int | None:
+        """How many numbers the rows have that are either boxes with key points or polygons; None if it is certain."""
+        sizes = {size for size in self.sizes if size > 5}
+        polygons = sum(size > 5 for size in self.sizes)
+        undecided = self.keypoints is None and len(sizes) == 1 and polygons == len(self.pointlike)
+        return sizes.pop() if undecided else None
+
     def _add(self, line: int, text: str) -> None:
         try:
-            class_id, corners = _parse(text)
+            row = parse_row(text, keypoints=self.keypoints)
+        except ScoredRowError as error:
+            self.scored.append(f"'{self.files[-1]}:{line}' ({error})")
         except ValueError as error:
             self.malformed.append(f"'{self.files[-1]}:{line}' ({error})")
-            return
+        else:
+            self._keep(line, row)
+
+    def _keep(self, line: int, row: LabelRow) -> None:
+        if row.may_be_scored:
+            self.doubtful.append(len(self.lines))
+        if row.may_be_keypoints:
+            self.pointlike.append(len(self.lines))
         self.file_of.append(len(self.files) - 1)
         self.lines.append(line)
-        self.class_ids.append(class_id)
-        self.corners.extend(corners)
-
-
-def _parse(text: str) -> tuple[int, tuple[float, float, float, float]]:
-    """Class and corners of a row; a polygon becomes the box around it. Raises ValueError with the reason."""
-    words = text.split()
-    try:
-        values = [float(word) for word in words]
-    except ValueError:
-        raise ValueError(f"not all numbers: {text.strip()[:40]!r}") from None
-    if not all(map(math.isfinite, values)):
-        raise ValueError("not all numbers are finite")
-    if not values[0].is_integer() or abs(values[0]) >= 2**31:
-        raise ValueError(f"class {words[0][:20]!r} is not an integer")
-    class_id = int(values[0])
-    if len(values) == 5:
-        cx, cy, w, h = values[1:]
-        return class_id, (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
-    if len(values) >= 7 and len(values) % 2:
-        xs, ys = values[1::2], values[2::2]
-        return class_id, (min(xs), min(ys), max(xs), max(ys))
-    if len(values) == 6:
-        raise ValueError("6 numbers, as in results with a score; annotations have 5")
-    raise ValueError(f"{len(values)} numbers, neither a box nor a polygon")
+        self.sizes.append(row.size)
+        self.class_ids.append(row.class_id)
+        self.corners.extend(row.corners)

@@ -14,18 +14,21 @@ from detcli.io.read import read_bytes
 _MAX_BYTES = 4 << 20
 _PART_KEYS = {"train": ("train",), "val": ("val", "valid", "validation")}
 _MAX_CLASSES = 100_000
+_MAX_KEYPOINTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class DataYaml:
     """Content of the YAML file.
 
-    names  class names by class index
-    parts  for "train" and "val": image folders, or text files that list images; empty if there is no such part
+    names      class names by class index
+    parts      for "train" and "val": image folders, or text files that list images; empty if there is no such part
+    keypoints  numbers of a row after its box: those of `kpt_shape`; None if the file does not say
     """
 
     names: tuple[str, ...]
     parts: Mapping[str, tuple[Path, ...]]
+    keypoints: int | None = None
 
 
 def read_data_yaml(path: Path) -> DataYaml:
@@ -43,7 +46,7 @@ def read_data_yaml(path: Path) -> DataYaml:
     if count != len(names):
         raise UsageError(f"'{path}' has {len(names)} class names, but 'nc: {_short(count)}'")
     parts = {part: _image_sources(content, keys, path) for part, keys in _PART_KEYS.items()}
-    return DataYaml(names, parts)
+    return DataYaml(names, parts, _keypoints(content.get("kpt_shape"), path))
 
 
 def _names(value: Any, path: Path) -> tuple[str, ...]:
@@ -63,6 +66,16 @@ def _names(value: Any, path: Path) -> tuple[str, ...]:
     if repeated:
         raise UsageError(f"'{path}': two classes have the name '{repeated[0]}'")
     return names
+
+
+def _keypoints(shape: Any, path: Path) -> int | None:
+    """How many numbers the key points of a row have, of `kpt_shape: [points, 2 or 3]`; no points: 0."""
+    if shape is None:
+        return None
+    is_pair = isinstance(shape, list) and len(shape) == 2 and all(type(number) is int for number in shape)
+    if not is_pair or not 0 <= shape[0] <= _MAX_KEYPOINTS or shape[1] not in (2, 3):
+        raise UsageError(f"'{path}': 'kpt_shape' is {_short(shape)}, not [number of key points, 2 or 3]")
+    return int(shape[0] * shape[1])
 
 
 def _image_sources(content: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> tuple[Path, ...]:

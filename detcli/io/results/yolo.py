@@ -81,6 +81,8 @@ def _box(record: RecordPosition, line: bytes, names: Sequence[str], size_hw: tup
     if not 0 <= number < len(names):
         record.refuse(f"class {number} is not in {_NAMES}, which names {len(names)} classes")
     cx, cy, w, h, score = (record.parsed(cell, name) for cell, name in zip(cells[1:6], _COLUMNS, strict=True))
+    if len(cells) == 6 and score > 1 and score.is_integer():
+        record.refuse(f"score is {score:g}, as a track id is; the columns are class, cx, cy, w, h, score, track id")
     height, width = size_hw
     box = record.sides((cx - w / 2) * width, (cy - h / 2) * height, w * width, h * height)
     track_id = record.integer(record.parsed(cells[6], "track"), "track") if cells[6:] else None

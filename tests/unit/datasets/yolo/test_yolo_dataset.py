@@ -86,7 +86,9 @@ def test_a_polygon_becomes_the_box_around_it(tmp_path: Path) -> None:
     ("row", "reason"),
     [
         ("0 0.5 0.5 0.25", "4 numbers"),
-        ("0 0.5 0.5 0.25 0.5 0.9", "results with a score"),
+        ("0 0.5 0.5 0.25 0.5 0.9 1", "a triangle, or a box with a score and a track id"),
+        ("0 0.5 0.5 0.25 0.5 0.5 0.5 0.5", "8 numbers, neither a box nor a polygon"),
+        ("0 0.5 0.5 0.25 0.5 0.5 0.5 2 0.4 0.6 1", "as a box with 2 key points; set 'kpt_shape: [2, 3]'"),
         ("cat 0.5 0.5 0.25 0.5", "not all numbers"),
         ("0 0.5 nan 0.25 0.5", "finite"),
         ("0 0.5 1e999 0.25 0.5", "finite"),
@@ -106,6 +108,71 @@ def test_a_malformed_row_is_dropped_and_named_by_file_and_line(tmp_path: Path, r
 def test_mostly_malformed_rows_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"3 rows are malformed.*a\.txt:1"):
         YoloDataset(write_yolo(tmp_path, {"a": "x\ny\nz\n" + GOOD}))
+
+
+ROWS_OF_RESULTS = [
+    "0 0.5 0.5 0.25 0.5 0.9",
+    "1 0.5 0.5 0.25 0.5 0.9 2",
+    "1 0.5 0.5 0.25 0.5 0.9 17",
+    "0 0.1 0.1 0.2 0.1 0.2 0.2 0.9 3",  # a polygon with a score and a track id
+]
+
+
+@pytest.mark.parametrize("row", ROWS_OF_RESULTS)
+@pytest.mark.parametrize("kpt_shape", [None, [17, 3], [1, 2], [0, 2]])
+def test_a_row_with_a_score_is_refused_by_file_and_line(tmp_path: Path, row: str, kpt_shape: Any) -> None:
+    with pytest.raises(
+        DataError, match=r"1 row has a score, as detections have: '.*a\.txt:3' \(\d numbers, as in results"
+    ):
+        YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}{row}\n"}, kpt_shape=kpt_shape))
+
+
+@pytest.mark.parametrize(("points", "dims"), [(1, 2), (1, 3), (2, 2), (3, 2), (17, 2), (17, 3), (4, 3)])
+def test_a_row_with_key_points_has_the_box_of_its_first_numbers(tmp_path: Path, points: int, dims: int) -> None:
+    rows = [f"1 0.5 0.5 0.25 0.5 {' '.join([('0.45 0.6', '0.45 0.6 2')[dims - 2]] * points)}", "0 0.25 0.25 0.5 0.5"]
+    dataset = YoloDataset(write_yolo(tmp_path, {"a": "\n".join(rows)}, kpt_shape=[points, dims]))
+    assert dataset.ground_truth(0).boxes_xyxy.tolist() == [[24, 12, 40, 36], [0, 0, 32, 24]]
+
+
+def test_a_row_that_does_not_fit_kpt_shape_is_malformed(tmp_path: Path) -> None:
+    polygon = "0 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9"
+    dataset = YoloDataset(write_yolo(tmp_path, {"a": f"{GOOD}{polygon}\n"}, kpt_shape=[3, 2]))
+    assert "9 numbers; with the 'kpt_shape' of the YAML file a row has 11" in issue(dataset, "malformed")
+    assert dataset.report.boxes == 2
+
+
+@pytest.mark.parametrize("points", [1, 2, 3, 17])
+def test_key_points_without_kpt_shape_are_refused(tmp_path: Path, points: int) -> None:
+    row = f"0 0.5 0.5 0.25 0.5 {' '.join(['0.45 0.6'] * points)}\n"
+    with pytest.raises(DataError, match=rf"key points, or polygons; set 'kpt_shape: \[{points}, 2\]'"):
+        YoloDataset(write_yolo(tmp_path, {"a": GOOD + row, "b": row}))
+    with pytest.raises(DataError, match=rf"malformed: .*a box with {points} key points; set"):
+        YoloDataset(write_yolo(tmp_path, {"a": row.replace("0.6", "0.6 2"), "b": ""}))
+
+
+def test_polygons_that_look_like_key_points_can_be_declared(tmp_path: Path) -> None:
+    row = "0 0.5 0.5 0.25 0.5 0.45 0.6 0.55 0.4\n"
+    dataset = YoloDataset(write_yolo(tmp_path, {"a": row}, kpt_shape=[0, 2]))
+    assert np.allclose(dataset.ground_truth(0).boxes_xyxy, [[16, 19.2, 35.2, 28.8]])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_polygons_are_taken_for_nothing_else(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    texts, expected = {}, []
+    for name in "abcdefgh":
+        center, radius = rng.uniform(0.2, 0.8, 2), rng.uniform(0.05, 0.2)
+        angles = np.sort(rng.random(int(rng.integers(3, 30)))) * 2 * np.pi
+        points = np.clip(center + radius * np.stack((np.cos(angles), np.sin(angles)), axis=1), 0, 1)
+        texts[name] = f"0 {' '.join(f'{value:.5f}' for value in points.ravel())}\n"
+        expected.append([*(points.min(axis=0) * [64, 48]), *(points.max(axis=0) * [64, 48])])
+    dataset = YoloDataset(write_yolo(tmp_path, texts))
+    assert np.allclose([dataset.ground_truth(index).boxes_xyxy[0] for index in range(8)], expected, atol=1e-2)
+
+
+def test_triangles_at_the_edge_are_kept_among_other_triangles(tmp_path: Path) -> None:
+    edge, other = "0 0.5 0.5 0.25 0.5 0.9 1\n", "0 0.2 0.2 0.3 0.2 0.3 0.4\n"
+    assert YoloDataset(write_yolo(tmp_path, {"a": edge + other})).report.boxes == 2
 
 
 @pytest.mark.parametrize("class_id", ["2", "-1", "99999"])
@@ -226,6 +293,9 @@ def test_roboflow_paths_are_found(tmp_path: Path) -> None:
         ({"train": "x" * 5000}, "no such folder or list"),
         ({"train": 5}, "5 is not the path"),
         ({"path": ["x"]}, "not the path"),
+        ({"kpt_shape": 17}, "'kpt_shape' is 17, not"),
+        ({"kpt_shape": [17, 4]}, "'kpt_shape' is a list, not"),
+        ({"kpt_shape": [-1, 2]}, "'kpt_shape' is a list, not"),
     ],
 )
 def test_an_invalid_yaml_file_is_a_usage_error(tmp_path: Path, content: dict[str, Any], words: str) -> None:

@@ -254,6 +254,7 @@ def test_an_invalid_row_is_named(text: str, said: str, tmp_path: Path) -> None:
         ({"classes.txt": "cat"}, "there are no YOLO labels"),
         ({"classes.txt": "cat", "unknown.txt": "0 .5 .5 .1 .1 .9"}, "unknown.txt' belongs to no image"),
         ({"classes.txt": "cat", "a.txt": "0 .5 .5 .1 .1"}, "a.txt', line 1: 5 numbers"),
+        ({"classes.txt": "cat", "a.txt": "0 .5 .5 .1 .1 7"}, "a.txt', line 1: score is 7, as a track id is"),
         ({"classes.txt": "cat", "a.txt": "3 .5 .5 .1 .1 .9"}, "class 3 is not in classes.txt, which names 1 classes"),
     ],
 )

@@ -40,11 +40,13 @@ def evaluate(
     """
     from detcli.evaluation.evaluate_results import box_report
     from detcli.evaluation.report_files import write_report
+    from detcli.structures.run_info import now
 
     observer, stop = (
         EvaluationObserver() if observer is None else check_instance("observer", observer, EvaluationObserver),
         StopSignal() if stop is None else check_instance("stop", stop, StopSignal),
     )
+    now()  # an invalid SOURCE_DATE_EPOCH is an error before the work, not after it
     outputs, started = _prepare_outputs(request, observer), time.monotonic()
     if request.iou_type == "panoptic":
         panoptic = _panoptic_report(request, observer, stop)

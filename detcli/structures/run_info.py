@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from detcli.errors import UsageError
 from detcli.structures.class_labels import ClassLabels
+
+_EPOCH = "SOURCE_DATE_EPOCH"
+_LAST_SECOND = 253402300799  # of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,16 @@ class RunInfo:
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601; SOURCE_DATE_EPOCH sets it, for outputs that are identical to the byte."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
+    """The time in UTC, ISO 8601; SOURCE_DATE_EPOCH sets it, for outputs that are identical to the byte.
+
+    Raises UsageError if SOURCE_DATE_EPOCH is not a number of seconds from 1970 to the year 9999.
+    """
+    epoch = os.environ.get(_EPOCH, "").strip()
+    if epoch and not (epoch.isascii() and epoch.isdecimal() and len(epoch) <= 30 and int(epoch) <= _LAST_SECOND):
+        is_milliseconds = epoch.isascii() and epoch.isdecimal() and len(epoch) == 13
+        raise UsageError(
+            f"{_EPOCH} must be a number of seconds since 1970, up to {_LAST_SECOND}, not '{epoch[:40]}'"
+            + (", which has the length of milliseconds" if is_milliseconds else "")
+        )
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from detcli.errors import UsageError
 
+_TRUE = ("1", "ON", "YES", "TRUE")
+_FALSE = ("", "0", "OFF", "NO", "FALSE")
+
 
 def cache_folder(given: Path | None = None) -> Path:
     """Return the cache folder of the Hub: `given`, else by HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, else ~/.cache."""
@@ -25,8 +28,14 @@ def is_offline() -> bool:
 
 
 def is_true(name: str) -> bool:
-    """Whether an environment variable has a value that the Hub takes as true."""
-    return os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")
+    """Whether an environment variable has a value that the Hub takes as true.
+
+    Raises UsageError for a value that is neither true nor false: the Hub's library takes it as false without a word.
+    """
+    text = os.environ.get(name, "").strip().upper()
+    if text not in _TRUE and text not in _FALSE:
+        raise UsageError(f"{name} must be 1 or 0, not '{os.environ[name][:40]}'")
+    return text in _TRUE
 
 
 def seconds(name: str, default: float) -> float:

@@ -138,6 +138,7 @@ class Command(click.Command):
         console.option_names, console.command = option_names(self.params), ctx.command_path
         if not isinstance(self, click.Group):
             _warn_of_variables(self, ctx, console)
+            _check_epoch()
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -286,15 +287,39 @@ def _global_options(*, reads_settings: bool) -> list[click.Parameter]:
 
 
 def _warn_of_variables(command: click.Command, ctx: click.Context, console: Console) -> None:
-    """Warn of environment variables that are named like options of the command, and are none."""
-    prefix = f"{ctx.auto_envvar_prefix}_"
-    named = [name for name in os.environ if ctx.auto_envvar_prefix is not None and name.startswith(prefix)]
-    if not named:
-        return
-    known = [str(option.variable(ctx)) for option in command.params if isinstance(option, Option)]
+    """Warn of environment variables that are named like options of the command, and are none; nor those of another one."""
+    known = _variables(command, ctx)
+    named = _named_like(ctx)
+    group = ctx.parent
+    while group is not None and isinstance(group.command, click.Group):
+        others = tuple(
+            f"{group.auto_envvar_prefix}_{name.replace('-', '_').upper()}_"
+            for name in group.command.list_commands(group)
+        )
+        known += _variables(group.command, group)
+        named += [name for name in _named_like(group) if name not in named and not name.startswith(others)]
+        group = group.parent
     for name in named:
         if name not in known:
             console.warning(f"the environment variable {name} names no option" + suggestion(name, known))
+
+
+def _variables(command: click.Command, ctx: click.Context) -> list[str]:
+    return [str(option.variable(ctx)) for option in command.params if isinstance(option, Option)]
+
+
+def _named_like(ctx: click.Context) -> list[str]:
+    """Environment variables with the beginning of those of a command."""
+    prefix = ctx.auto_envvar_prefix
+    return [name for name in os.environ if name.startswith(f"{prefix}_")] if prefix is not None else []
+
+
+def _check_epoch() -> None:
+    """Check SOURCE_DATE_EPOCH before the command works: results have it at their end."""
+    if os.environ.get("SOURCE_DATE_EPOCH"):
+        from detcli.structures.run_info import now
+
+        now()
 
 
 def _set_on_console(ctx: click.Context, param: click.Parameter, value: Any) -> None:

@@ -116,7 +116,7 @@ def join_processes(device: torch.device) -> Iterator[Processes]:
 
     Raises UsageError for an invalid environment, and DeviceError if the others cannot be reached.
     """
-    size, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
+    size, rank = environment_number("WORLD_SIZE", 1), environment_number("RANK", 0)
     if size == 1:
         yield Processes()
         return
@@ -138,9 +138,9 @@ def join_processes(device: torch.device) -> Iterator[Processes]:
 
 def local_device(device: torch.device) -> torch.device:
     """The device of this process: of several on one machine, each gets its own CUDA device."""
-    if device.type != "cuda" or _number("WORLD_SIZE", 1) == 1:
+    if device.type != "cuda" or environment_number("WORLD_SIZE", 1) == 1:
         return device
-    index, count = _number("LOCAL_RANK", 0), torch.cuda.device_count()
+    index, count = environment_number("LOCAL_RANK", 0), torch.cuda.device_count()
     if index >= count:
         raise UsageError(f"torchrun starts process {index + 1} on this machine, which has {count} CUDA devices")
     return torch.device("cuda", index)
@@ -160,7 +160,8 @@ def _peer_error_message(error: BaseException) -> str:
     return f"another process of this run has ended or does not respond: {why}"
 
 
-def _number(name: str, default: int) -> int:
+def environment_number(name: str, default: int) -> int:
+    """Return a whole number from the environment that torchrun sets. Raises UsageError for another value."""
     text = os.environ.get(name, str(default))
     if not (text.isascii() and text.isdigit()):
         raise UsageError(f"{name}='{text}' in the environment is not a number; torchrun sets it")

@@ -54,6 +54,14 @@ def test_a_model_is_evaluated_and_the_report_is_written(tmp_path: Path, capfd: p
     assert capfd.readouterr().out == ""
 
 
+def test_an_invalid_source_date_epoch_ends_an_evaluation_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1764460800000")
+    events = Events()
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH must be a number of seconds"):
+        evaluate(EvaluationRequest(data="shapes:1:3", model=SHAPES), observer=events)
+    assert events.names == []
+
+
 def test_a_stop_before_the_last_image_gives_no_result(tmp_path: Path) -> None:
     stop = StopSignal()
     stop.set()

@@ -168,6 +168,62 @@ def test_a_wrong_value_in_the_environment_names_its_variable(
     assert "invalid value for '-t'" in detcli("detect", "a.jpg", "-t", "high").err
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("DETCLI_DETCT_THRESHOLD", "DETCLI_DETECT_THRESHOLD"), ("DETCLI_CONFG", "DETCLI_CONFIG"), ("DETCLI_DETECT_TRESHOLD", "DETCLI_DETECT_THRESHOLD")],
+)  # fmt: skip
+def test_a_variable_of_no_command_is_a_warning(
+    detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "0.3")
+    monkeypatch.setenv("DETCLI_TRAIN_EPOCHS", "3")
+    run = detcli("detect", "missing.jpg", "-m", "shapes")
+    said = [line for line in run.err.splitlines() if "environment variable" in line]
+    assert len(said) == 1
+    assert said[0].startswith(f"detcli: the environment variable {name} names no option: did you mean ")
+    assert f"'{meant}'" in said[0]
+
+
+def test_a_variable_of_no_command_of_a_group_is_a_warning(
+    detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DETCLI_MODELS_LST_JSON", "1")
+    monkeypatch.setenv("DETCLI_MODELS_INFO_JSON", "1")
+    run = detcli("models", "list")
+    assert run.err.count("names no option") == 1
+    assert "DETCLI_MODELS_LST_JSON names no option: did you mean 'DETCLI_MODELS_LIST_JSON'" in run.err
+
+
+@pytest.mark.parametrize("value", ["1764460800000", "-1", "1.5", "now", "9" * 5000, "²", "0x10"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("detect", "a.jpg", "-f", "coco"),
+        ("eval", "r.json", "--gt", "g.json"),
+        ("train", "--data", "shapes:0:2"),
+        ("models", "list"),
+    ],
+)
+def test_an_invalid_source_date_epoch_is_told_before_the_work(
+    detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, value: str, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
+    run = detcli(*command)
+    assert (run.code, run.out) == (2, "")
+    assert "detcli: SOURCE_DATE_EPOCH must be a number of seconds since 1970, up to 253402300799, not " in run.err
+    assert ("milliseconds" in run.err) == (len(value) == 13)
+
+
+@pytest.mark.parametrize("name", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
+def test_a_switch_of_the_hub_is_one_or_zero(
+    detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "ture")
+    run = detcli("detect", "a.jpg", "-m", "owner/model")
+    assert run.code == 2
+    assert f"detcli: {name} must be 1 or 0, not 'ture'" in run.err
+
+
 def test_a_variable_that_names_no_option_is_a_warning(
     detcli: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:

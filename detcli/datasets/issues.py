@@ -40,6 +40,10 @@ class IssueReport:
         if count:
             self._messages.append(_counted(count, what) + _listed(names, count, _NAMES_IN_ISSUE))
 
+    def add_sentences(self, sentences: Iterable[str]) -> None:
+        """Add messages that are complete."""
+        self._messages.extend(sentences)
+
     def raise_if_any(self, count: int, what: str, names: Iterable[str] = (), *, advice: str = "") -> None:
         """Raise DataError with the first ten names if `count` is not 0."""
         if count:

@@ -1,6 +1,6 @@
 """What a run reports while it runs; the command line prints it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from detcli.engine.outputs.output_plan import OutputPlan
     from detcli.engine.requests.run_request import ComputeSettings
     from detcli.errors import SourceError
+    from detcli.io.naming import SkippedEntries
     from detcli.pipeline.statistics import RunStats
     from detcli.sources.video.video_source import VideoInfo
     from detcli.structures.class_labels import ClassLabels
@@ -118,8 +119,8 @@ class Observer:
     def on_empty_video(self, video: OpenedVideo) -> None:
         """A video ended before its first frame was processed."""
 
-    def on_skipped_files(self, by_suffix: Mapping[str, int]) -> None:
-        """Files of folders were skipped, because their suffix is not one of an image or video: how many, by suffix."""
+    def on_skipped_entries(self, skipped: "SkippedEntries") -> None:
+        """Entries of folders were skipped: files of other suffixes, or outputs of earlier runs."""
 
     def on_warning(self, message: str) -> None:
         """Something that the user should know."""

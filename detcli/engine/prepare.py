@@ -1,6 +1,5 @@
 """What comes before a run, and before a dry run: outputs decided, sources open, nothing read and nothing written."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.requests.run_request import ImageRequest, RunRequest, VideoRequest
 from detcli.engine.video.live_policy import LivePolicy
 from detcli.errors import SourceError, UsageError
+from detcli.io.naming import SkippedEntries
 
 if TYPE_CHECKING:
     from detcli.engine.outputs.video_sinks import VideoSinks
@@ -64,7 +64,7 @@ def prepare(
         return
     from detcli.engine.inputs.open_videos import open_videos
 
-    skipped: Counter[str] = Counter()
+    skipped = SkippedEntries()
     with closing(open_videos(request, skipped)) as source:
         yield _prepare_videos(request, SourceListing(source, skipped), source, observer, stdout)
 

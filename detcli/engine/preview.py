@@ -1,6 +1,6 @@
 """A dry run: what a run would read, with which model, on which device, and where its results would go."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from detcli.engine.outputs.output_plan import OutputPlan
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.prepare import PreparedRun, prepare
 from detcli.engine.requests.run_request import ImageRequest, ModelSettings, VideoRequest
+from detcli.io.naming import SkippedEntries
 
 # The model is not downloaded, a source is live, or the inputs are not files.
 Obstacle = Literal["model", "live", "inputs"]
@@ -61,8 +62,8 @@ class RunPreview:
         return self._prepared.listing.count()
 
     @property
-    def skipped(self) -> Mapping[str, int]:
-        """How many files of folders were skipped for their suffix, by suffix; complete when `files` is read."""
+    def skipped(self) -> SkippedEntries:
+        """What was skipped in folders; complete when `files` is read."""
         return self._prepared.listing.skipped
 
     def measure(self, observer: Observer | None = None) -> MeasuredSpeed | None:

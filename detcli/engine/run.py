@@ -107,7 +107,7 @@ def _run(prepared: PreparedRun, observer: Observer, stop: StopSignal, stdout: St
         observer.on_warning(remark)
     _report_empty_videos(prepared, observer)
     if prepared.listing.skipped:
-        observer.on_skipped_files(prepared.listing.skipped)
+        observer.on_skipped_entries(prepared.listing.skipped)
     stats.seconds = time.monotonic() - started
     return stats
 

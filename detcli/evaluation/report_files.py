@@ -7,6 +7,7 @@ from typing import Any
 from detcli.evaluation.plots import plot_confusion_matrix, plot_pr_curves
 from detcli.evaluation.report import EvaluationReport, to_json
 from detcli.io.atomic_write import write_atomically
+from detcli.io.output_paths import tag_output_folder
 from detcli.io.outputs import open_output
 
 
@@ -25,5 +26,6 @@ def write_plots(report: EvaluationReport, folder: Path) -> None:
     """Write pr_curves.png and confusion.png. Raises UsageError if matplotlib is missing, and OutputError."""
     curves = plot_pr_curves(report.metrics, score=report.score)
     matrix = plot_confusion_matrix(report.confusion, score=report.score, iou=report.iou)
+    tag_output_folder(folder)
     write_atomically(folder / "pr_curves.png", curves)
     write_atomically(folder / "confusion.png", matrix)

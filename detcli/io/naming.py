@@ -10,7 +10,9 @@ import re
 import sys
 import unicodedata
 from array import array
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -196,12 +198,48 @@ def _portable(part: str) -> str:
     return f"{stem.encode()[:available].decode(errors='ignore')}-{mark}{suffix}"
 
 
-def skipped_files(by_suffix: Mapping[str, int]) -> str:
-    """How many files were skipped for their suffix, as the end of a message; empty if there are none."""
+@dataclass(frozen=True, slots=True)
+class SkippedEntries:
+    """What walks of folders left out, to be said to the user.
+
+    by_suffix       files that were skipped for their suffix: how many, by suffix
+    output_folders  folders with outputs of an earlier run
+    """
+
+    by_suffix: Counter[str] = field(default_factory=Counter)
+    output_folders: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.by_suffix or self.output_folders)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.by_suffix.clear()
+        self.output_folders.clear()
+
+    def sentences(self) -> list[str]:
+        """What was skipped, one sentence for each kind."""
+        return [text for text in (_skipped_folders(self.output_folders), _skipped_files(self.by_suffix)) if text]
+
+    def ending(self) -> str:
+        """The same as the end of a message; empty if nothing was skipped."""
+        return "".join(f"; {sentence}" for sentence in self.sentences())
+
+
+def _skipped_folders(folders: list[str]) -> str:
+    if not folders:
+        return ""
+    names = ", ".join(f"'{folder}'" for folder in folders[:3])
+    more = f" and {len(folders) - 3:,} more" if len(folders) > 3 else ""
+    what = "1 folder" if len(folders) == 1 else f"{len(folders):,} folders"
+    return f"skipped {what} with outputs of an earlier run: {names}{more}; a folder that is named itself is read"
+
+
+def _skipped_files(by_suffix: Counter[str]) -> str:
     if not by_suffix:
         return ""
     most = sorted(by_suffix.items(), key=lambda item: (-item[1], item[0]))
     names = [f"{count:,} {suffix or 'without suffix'}" for suffix, count in most[:5]]
     more = f" and {len(most) - 5} more" if len(most) > 5 else ""
-    total = sum(by_suffix.values())
-    return f"; skipped {total:,} {'file' if total == 1 else 'files'} of other suffixes: {', '.join(names)}{more}"
+    total = by_suffix.total()
+    return f"skipped {total:,} {'file' if total == 1 else 'files'} of other suffixes: {', '.join(names)}{more}"

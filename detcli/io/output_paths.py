@@ -1,4 +1,4 @@
-"""Paths below an output folder: never outside it, and always valid for the file system."""
+"""Paths below an output folder: never outside it, and always valid for the file system. The tag of such a folder."""
 
 import hashlib
 import os
@@ -6,12 +6,43 @@ import re
 import sys
 from pathlib import Path
 
+from detcli.errors import ImageError
+from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.naming import is_device
+from detcli.io.read import read_bytes
 
 _MAX_NAME_BYTES = 255  # bytes of one name on Linux and macOS; characters on Windows
 _INVALID = re.compile("[\x00\ud800-\udc7f\udd00-\udfff]")  # NUL, and surrogates that stand for no byte
 _INVALID_ON_WINDOWS = re.compile(r'[\x00-\x1f<>:"\\|?*]|[. ]+$')
 _INVALID_IN_LABELS = re.compile(r'[\x00-\x1f\x7f-\x9f/<>:"\\|?*\s]+')
+
+
+OUTPUT_TAG = ".detcli-output"
+_SIGNATURE = b"Signature: detcli output folder\n"
+_TAG = (
+    _SIGNATURE
+    + b"# detcli reads no images or videos from this folder, unless it is named itself. Delete this file to change that.\n"
+)
+
+
+def tag_output_folder(folder: Path) -> None:
+    """Mark a folder as outputs, so that later runs do not read it as input; one that has files of others is not marked.
+
+    Raises OutputError.
+    """
+    with os_errors_as_output_errors(folder):
+        if os.path.isdir(folder) and any(not name.startswith(".") for name in os.listdir(folder)):  # noqa: PTH112, PTH208
+            return
+    write_atomically(folder / OUTPUT_TAG, _TAG, durable=False)
+
+
+def is_output_folder(folder: Path | str) -> bool:
+    """Whether a folder has the tag of outputs."""
+    path = os.path.join(folder, OUTPUT_TAG)  # noqa: PTH118 - any name
+    try:
+        return os.path.lexists(path) and read_bytes(path, max_bytes=1 << 16).startswith(_SIGNATURE)
+    except ImageError:
+        return False
 
 
 def is_same_file(path: Path, other: str | Path) -> bool:

@@ -6,7 +6,6 @@ in any thread. So listing is fast and keeps the order, and reading can run ahead
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final, Protocol
 
 from detcli.errors import UsageError
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
+from detcli.io.naming import SkippedEntries
 from detcli.registry import Registry
 from detcli.structures.frame import FailedFrame, Frame, Origin, Resize
 
@@ -32,7 +32,7 @@ class SourceSettings:
     null_separated  the list is separated by NUL bytes, not by line ends
     limit           maximum number of images
     max_pixels      an image with more pixels is rejected before it is decoded
-    skipped         counts the files of folders that listing skips for their suffix, by suffix; None: not counted
+    skipped         gets what listing skips in folders; None: not needed
     """
 
     recursive: bool = True
@@ -43,7 +43,7 @@ class SourceSettings:
     null_separated: bool = False
     limit: int | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
-    skipped: Counter[str] | None = None
+    skipped: SkippedEntries | None = None
 
 
 class SourceItem(Protocol):

@@ -40,8 +40,7 @@ def dry_run_images(console: Console, request: ImageRequest, stdout: TerminalOutp
             return 0
         files = _print_files(planned, b"\0" if request.input.null_separated else b"\n")
         console.say(f"would process {counted(files.count, 'image')}", images=files.count)
-        if planned.skipped:
-            view.on_skipped_files(planned.skipped)
+        view.on_skipped_entries(planned.skipped)
         _show_plan(console, request, planned)
         _show_time(console, view, planned, files.count, "image", is_local=not files.has_addresses)
     return 0
@@ -55,8 +54,7 @@ def dry_run_videos(console: Console, request: VideoRequest, stdout: TerminalOutp
         if planned is None:
             return 0
         _print_files(planned, b"\n")
-        if planned.skipped:
-            view.on_skipped_files(planned.skipped)
+        view.on_skipped_entries(planned.skipped)
         for video in planned.videos:
             if video.info is not None:
                 console.say(f"would process '{video.file}': {describe(video, request)}")

@@ -1,7 +1,6 @@
 """What every run with a model shows on the screen: downloads, warnings, the model, signals, failed inputs."""
 
 import os
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +12,7 @@ from detcli.cli.framework.signals import stopping
 from detcli.engine.observer import LoadedModel, Observer, RunStart
 from detcli.engine.process import tune_process
 from detcli.engine.requests.run_request import ComputeSettings, ModelSettings, OutputSettings
-from detcli.io.naming import skipped_files
+from detcli.io.naming import SkippedEntries
 from detcli.structures.stop_signal import StopSignal
 
 
@@ -56,9 +55,10 @@ class RunView(Observer):
         """Name it."""
         self.console.say(f"'{path}' exists; skipped")
 
-    def on_skipped_files(self, by_suffix: Mapping[str, int]) -> None:
-        """Say how many, and of which suffixes."""
-        self.console.say(skipped_files(by_suffix).removeprefix("; "), skipped=dict(by_suffix))
+    def on_skipped_entries(self, skipped: SkippedEntries) -> None:
+        """Name the folders, and say how many files of which suffixes."""
+        for sentence in skipped.sentences():
+            self.console.say(sentence)
 
     def on_warning(self, message: str) -> None:
         """Show it."""

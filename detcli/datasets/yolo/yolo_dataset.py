@@ -10,7 +10,6 @@ boxes. Boxes are fractions of the upright image, as in YOLO's own tools.
 """
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +26,8 @@ from detcli.datasets.yolo.yolo_labels import LabelRows
 from detcli.datasets.yolo.yolo_yaml import DataYaml, read_data_yaml
 from detcli.errors import ImageError, UsageError
 from detcli.io.images.formats import IMAGE_SUFFIXES
+from detcli.io.naming import SkippedEntries
+from detcli.io.output_paths import is_output_folder
 from detcli.io.read import read_bytes
 from detcli.structures.class_labels import ClassLabels
 
@@ -154,7 +155,7 @@ def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
     images: dict[str, None] = {}
     missing: list[str] = []
     unlisted: list[str] = []
-    skipped: Counter[str] = Counter()
+    skipped = SkippedEntries()
     for source in sources:
         if os.path.isdir(source):  # noqa: PTH112 - any name
             images.update(dict.fromkeys(_in_folder(source, unlisted, skipped)))
@@ -169,8 +170,7 @@ def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
     if len(missing) > MAX_INVALID_SHARE * (len(missing) + len(images)):
         issues.raise_if_any(len(missing), "listed image{s} {are} missing", missing)
     issues.add(len(missing), "listed image{s} {are} missing and {were} skipped", missing)
-    suffixes = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in skipped.most_common(5))
-    issues.add(skipped.total(), f"file{{s}} of other suffixes than those of images {{were}} skipped: {suffixes}")
+    issues.add_sentences(skipped.sentences())
     issues.add(len(unlisted), "folder{s} cannot be listed and {were} skipped", unlisted)
     if not images:
         searched = ", ".join(f"'{source}'" for source in sources)
@@ -178,17 +178,21 @@ def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
     return list(images)
 
 
-def _in_folder(folder: Path, unlisted: list[str], skipped: Counter[str]) -> list[str]:
+def _in_folder(folder: Path, unlisted: list[str], skipped: SkippedEntries) -> list[str]:
     def skip(error: OSError) -> None:
         unlisted.append(f"'{error.filename or folder}' ({error.strerror})")
 
     paths: list[str] = []
     for parent, folders, files in os.walk(folder, onerror=skip):
+        if parent != str(folder) and is_output_folder(parent):
+            skipped.output_folders.append(parent)
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         visible = [name for name in files if not name.startswith(".")]
         images = [name for name in visible if name.lower().endswith(_SUFFIXES)]
         suffixes = (os.path.splitext(name)[1].lower() for name in set(visible).difference(images))  # noqa: PTH122
-        skipped.update(suffix for suffix in suffixes if suffix not in _COMPANIONS)
+        skipped.by_suffix.update(suffix for suffix in suffixes if suffix not in _COMPANIONS)
         paths += [os.path.join(parent, name) for name in images]  # noqa: PTH118 - any name
     return sorted(paths, key=os.fsencode)
 

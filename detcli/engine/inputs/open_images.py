@@ -1,6 +1,5 @@
 """The images of a run."""
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,18 +9,18 @@ from detcli.engine.requests.input_settings import ImageInputSettings
 from detcli.engine.requests.run_request import ImageRequest
 from detcli.errors import InputError
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
-from detcli.io.naming import skipped_files
+from detcli.io.naming import SkippedEntries
 from detcli.sources.source import SourceSettings, make_source
 
 
 def open_images(request: ImageRequest, plan: OutputPlan) -> SourceListing:
     """The images, listed and not read; outputs of this run are left out. Raises InputError where there are none."""
     images = request.input
-    settings = replace(source_settings(images, outputs=plan.paths), skipped=Counter())
+    settings = replace(source_settings(images, outputs=plan.paths), skipped=SkippedEntries())
     listing = SourceListing(make_source(images.sources, settings), settings.skipped)
     if listing.is_empty():
         names = [f"'{name}'" for name in (*images.sources, images.files_from) if name]
-        raise InputError(f"there are no images in {', '.join(names)}{skipped_files(listing.skipped)}")
+        raise InputError(f"there are no images in {', '.join(names)}{listing.skipped.ending()}")
     return listing
 
 

@@ -1,21 +1,21 @@
 """The videos, cameras and streams of a run."""
 
-from collections import Counter
 from pathlib import Path
 
 from detcli.engine.observer import OpenedVideo
 from detcli.engine.requests.input_settings import VideoInputSettings
 from detcli.engine.requests.run_request import VideoRequest
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
+from detcli.io.naming import SkippedEntries
 from detcli.sources.video.multiplexer import Multiplexer
 from detcli.sources.video.open_multiplexer import open_multiplexer
 from detcli.sources.video.video_source import VideoSettings
 
 
-def open_videos(request: VideoRequest, skipped: Counter[str] | None = None) -> Multiplexer:
+def open_videos(request: VideoRequest, skipped: SkippedEntries | None = None) -> Multiplexer:
     """The videos, cameras and streams as one source; none of them is open yet.
 
-    skipped  counts the files of folders that are skipped for their suffix, by suffix
+    skipped  gets what is skipped in folders
     """
     videos = request.input
     written = [request.save_video, *map(Path, request.output.outputs)]

@@ -3,22 +3,22 @@
 Standard input cannot be listed twice, so each step continues where the one before stopped.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
+from detcli.io.naming import SkippedEntries
 from detcli.sources.source import Source, SourceItem
 
 
 class SourceListing:
     """The images of a source that were not taken yet; each is taken once.
 
-    skipped  the files of folders that were skipped for their suffix so far, by suffix
+    skipped  what was skipped in folders so far
     """
 
-    def __init__(self, source: Source, skipped: Counter[str] | None = None) -> None:
+    def __init__(self, source: Source, skipped: SkippedEntries | None = None) -> None:
         self._source = source
-        self.skipped: Counter[str] = Counter() if skipped is None else skipped
+        self.skipped = SkippedEntries() if skipped is None else skipped
         self._rest = iter(source)
 
     def is_empty(self) -> bool:

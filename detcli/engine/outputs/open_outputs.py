@@ -13,6 +13,7 @@ from detcli.engine.requests.run_request import RunRequest
 from detcli.inference.detector import Detector
 from detcli.io.coco.coco_ids import read_coco_ids
 from detcli.io.journal import Journal
+from detcli.io.output_paths import tag_output_folder
 from detcli.sinks.sink import Sink, SinkSettings, sink_class
 from detcli.structures.run_info import RunInfo
 
@@ -60,6 +61,8 @@ def open_outputs(
         image_sinks = tuple(
             _image_sinks(request, plan, settings)
         )  # first: a bad font is found before an output is lost
+        for folder in (*plan.folders, *plan.extra_folders, *plan.video_folders):
+            tag_output_folder(folder)
         journal = _open_journal(request, plan, settings.info)
         for target in plan.targets:
             opened.append(_open_target(target, settings, stdout, video_sinks))  # noqa: PERF401 - aborted where one fails

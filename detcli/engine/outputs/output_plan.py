@@ -62,6 +62,7 @@ class OutputPlan:
     skipped               outputs that exist and stay as they are
     task                  the segmentation task; None: boxes
     videos                annotated videos
+    video_folders         the folder of annotated videos, where the user named a folder
     """
 
     targets: tuple[ResultTarget, ...]
@@ -72,6 +73,7 @@ class OutputPlan:
     skipped: tuple[Path, ...] = ()
     task: str | None = None
     videos: tuple[VideoTarget, ...] = ()
+    video_folders: tuple[Path, ...] = ()
 
     @property
     def folders(self) -> tuple[Path, ...]:

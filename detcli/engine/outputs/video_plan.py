@@ -1,5 +1,6 @@
 """Where the results of a run over videos go: one output for all sources, or one for each source."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,10 @@ def make_video_plan(
     videos = _videos(request.save_video, sources, names)
     refuse_duplicates([*(target.path for target in targets), *(video.path for video in videos)])
     resumable = not videos and is_resumable_video(request, live=live)
-    return replace(plan, targets=targets, videos=videos, journal=plan.journal if resumable else None)
+    journal = plan.journal if resumable else None
+    return replace(
+        plan, targets=targets, videos=videos, video_folders=_video_folders(request.save_video), journal=journal
+    )
 
 
 def _per_source(target: ResultTarget, sources: Sequence[str], names: Sequence[str]) -> list[ResultTarget]:
@@ -50,12 +54,26 @@ def _per_source(target: ResultTarget, sources: Sequence[str], names: Sequence[st
     ]
 
 
+def _is_folder(path: Path) -> bool:
+    """Whether `save_video` is a folder: an existing one, or a name without a suffix."""
+    return str(path) != "-" and not is_stream(path) and (os.path.isdir(path) or not path.suffix)  # noqa: PTH112
+
+
+def _video_folders(path: Path | None) -> tuple[Path, ...]:
+    """The folder that has nothing but annotated videos."""
+    if path is None or is_stream(path):
+        return ()
+    folder = path if _is_folder(path) else path.parent
+    is_for_many = folder == path or (NAME in path.name and path.parent != Path())
+    return (folder,) if is_for_many and NAME not in str(folder) else ()
+
+
 def _videos(path: Path | None, sources: Sequence[str], names: Sequence[str]) -> tuple[VideoTarget, ...]:
     if path is None:
         return ()
     if str(path) == "-":
         raise UsageError("`save_video` cannot write to standard output: name a file, such as out.mp4, or a folder")
-    if not is_stream(path) and (path.is_dir() or not path.suffix):
+    if _is_folder(path):
         path = path / (NAME + _SUFFIX)
     if NAME not in str(path):
         if len(sources) > 1:

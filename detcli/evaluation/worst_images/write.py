@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from detcli.evaluation.box_matching import BoxMatches
 from detcli.evaluation.worst_images.page import PageTitle, draw_page
 from detcli.io.atomic_write import write_atomically
-from detcli.io.output_paths import path_below
+from detcli.io.output_paths import path_below, tag_output_folder
 from detcli.sinks.images.encode_image import encode, encode_png
 from detcli.structures.frame import Pixels
 
@@ -39,6 +39,8 @@ def draw_worst_images(
         pixels = read(image.image_id)
         if pixels is None:
             continue
+        if not drawn:
+            tag_output_folder(folder)
         file_name = names[image.image_id]
         title = PageTitle(file_name, f"rank {rank} by number of errors", score, iou)
         page = draw_page(pixels, image, categories, title)

@@ -196,7 +196,8 @@ class ImageSource:
             self._settings.recursive,
             lambda name: name.lower().endswith(self._suffixes),
             skips,
-            self._settings.skipped if self._settings.extensions is None else None,
+            self._settings.skipped,
+            counts=self._settings.extensions is None,
         )
 
     def _is_excluded(self, relative: str) -> bool:

@@ -6,12 +6,13 @@ is a glob without patterns. `**` stands for any number of levels.
 
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
 
 from detcli.errors import ImageError
+from detcli.io.naming import SkippedEntries
+from detcli.io.output_paths import is_output_folder
 from detcli.io.read import is_folder, is_link, os_error_as_image_error
 
 _MAGIC = re.compile(r"[*?[]")
@@ -41,13 +42,16 @@ class PathWalker:
     recursive  search subfolders
     takes      whether a file is taken by its name, where no pattern has its suffix
     skips      whether a file is skipped, or a folder with everything below it
-    passed     counts the files that are not taken for their names, by suffix; hidden and skipped ones are not counted
+    skipped    gets the files that are not taken for their names, and the folders with outputs of earlier runs; what is
+               hidden or skipped by `skips` is left out
+    counts     whether files are counted in `skipped`
     """
 
     recursive: bool
     takes: Callable[[str], bool]
     skips: Callable[[FoundPath], bool]
-    passed: Counter[str] | None = None
+    skipped: SkippedEntries | None = None
+    counts: bool = True
 
     def folder(self, start: str) -> Iterator[FoundPath]:
         """All files that are taken of a folder; hidden ones and linked folders are skipped."""
@@ -114,11 +118,15 @@ class _DirectoryLevels:
         """Names to visit in reverse order; a folder's name ends with "/", which sorts it like its contents.
 
         Only names are kept, so that a folder of a million images needs little memory. An error ends the list: the names
-        before it are kept.
+        before it are kept. A folder below the start that has outputs of an earlier run is empty.
         """
         keys: list[bytes] = []
         states_of: dict[bytes, _States] = {}
         failure = None
+        if folder.below and is_output_folder(folder.path):
+            if self._walker.skipped is not None:
+                self._walker.skipped.output_folders.append(folder.path)
+            return keys, states_of, failure
         try:
             with os.scandir(folder.path or ".") as entries:
                 for entry in entries:
@@ -150,10 +158,11 @@ class _DirectoryLevels:
 
     def _count(self, parent: FoundPath, name: str, states: _States) -> None:
         """Count a file that is not taken for its suffix."""
-        if self._walker.passed is None or self._below_all not in states or name.startswith("."):
+        skipped = self._walker.skipped
+        if skipped is None or not self._walker.counts or self._below_all not in states or name.startswith("."):
             return
         if not self._walker.skips(_child(parent, name)):
-            self._walker.passed[os.path.splitext(name)[1].lower()] += 1  # noqa: PTH122 - any name
+            skipped.by_suffix[os.path.splitext(name)[1].lower()] += 1  # noqa: PTH122 - any name
 
     def _states_inside(self, states: _States, name: str, *, is_link: bool) -> _States:
         walked = not is_link and not name.startswith(".")

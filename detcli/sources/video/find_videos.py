@@ -2,12 +2,11 @@
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from detcli.errors import InputError, UsageError
-from detcli.io.naming import UniqueNames, nearest_common_folder, relative_below, relative_of_url, skipped_files
+from detcli.io.naming import SkippedEntries, UniqueNames, nearest_common_folder, relative_below, relative_of_url
 from detcli.io.read import real_path
 from detcli.sources.http import scheme_of
 from detcli.sources.images.path_walker import PathWalker, is_glob
@@ -25,12 +24,12 @@ _WEBCAM = re.compile(r"(web|usb|integrated[ _-]?)?cam(era)?[ _:-]?\d*|/dev/video
 
 
 def find_videos(
-    arguments: Sequence[str], *, outputs: Sequence[str] = (), skipped: Counter[str] | None = None
+    arguments: Sequence[str], *, outputs: Sequence[str] = (), skipped: SkippedEntries | None = None
 ) -> list[str]:
     """The name of each video, camera and stream that the arguments name, in their order; opens none of them.
 
     outputs  files and folders that the run writes, skipped in folders
-    skipped  counts the files of folders that are skipped for their suffix, by suffix
+    skipped  gets what is skipped in folders
 
     Raises UsageError where standard input or a camera is named twice, InputError for a folder or a glob without videos.
     """
@@ -61,12 +60,12 @@ def is_file_name(argument: str) -> bool:
     return scheme_of(argument) is None or os.path.lexists(argument)
 
 
-def _find(arguments: Sequence[str], outputs: frozenset[str], skipped: Counter[str] | None) -> Iterator[str]:
+def _find(arguments: Sequence[str], outputs: frozenset[str], skipped: SkippedEntries | None) -> Iterator[str]:
     walker = PathWalker(
         recursive=True,
         takes=lambda name: name.lower().endswith(VIDEO_SUFFIXES),
         skips=lambda path: real_path(path.path) in outputs,
-        passed=skipped,
+        skipped=skipped,
     )
     for argument in arguments:
         if os.path.isdir(argument):  # noqa: PTH112 - any name
@@ -83,7 +82,7 @@ def _find(arguments: Sequence[str], outputs: frozenset[str], skipped: Counter[st
             yield argument
             continue
         if not paths:
-            raise InputError(message + skipped_files(skipped or {}))
+            raise InputError(message + ("" if skipped is None else skipped.ending()))
         yield from paths
 
 

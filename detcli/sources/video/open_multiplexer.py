@@ -1,9 +1,9 @@
 """Opens all videos that arguments name as one source."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from detcli.io.naming import SkippedEntries
 from detcli.sources.http import scheme_of, without_credentials
 from detcli.sources.video.channel import ChannelSource
 from detcli.sources.video.find_videos import find_videos, is_file_name, source_names
@@ -17,13 +17,13 @@ def open_multiplexer(
     settings: VideoSettings,
     *,
     outputs: Sequence[str] = (),
-    skipped: Counter[str] | None = None,
+    skipped: SkippedEntries | None = None,
 ) -> Multiplexer:
     """All videos that the arguments name, as one source; none of them is open yet.
 
     arguments  cameras, URLs, "-", files, and folders or globs of files, in their order
     outputs    files and folders that the run writes, skipped in folders
-    skipped    counts the files of folders that are skipped for their suffix, by suffix
+    skipped    gets what is skipped in folders
 
     Raises UsageError where a source that can be read only once is named twice, InputError for a folder or a glob without
     videos.

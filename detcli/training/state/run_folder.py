@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from detcli.errors import OutputError, UsageError
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.file_lock import FileLock
+from detcli.io.output_paths import OUTPUT_TAG, tag_output_folder
 
 if TYPE_CHECKING:
     from detcli.training.recipes.recipe import (
@@ -61,6 +62,7 @@ class RunFolder:
             for folder in (self.last, self.best, self.events):
                 if folder.is_dir():
                     shutil.rmtree(folder)
+        tag_output_folder(self.path)
         write_atomically(self.recipe, recipe.to_toml().encode())
         write_atomically(self.metrics, b"")
 
@@ -71,6 +73,7 @@ class RunFolder:
             has_no_metrics = self.metrics.name in names and self.metrics.stat().st_size == 0
         early = {
             _LOCK,
+            OUTPUT_TAG,
             self.recipe.name,
             *((self.metrics.name, self.last.name, self.events.name) if has_no_metrics else ()),
         }

@@ -117,8 +117,8 @@ def test_a_loaded_detector_is_a_model_too(images: Path, model: detcli.Detector) 
 
 def test_annotated_images_and_crops_are_saved(images: Path, model: detcli.Detector) -> None:
     stats = detcli.detect(images, model=model, save_images="annotated", save_crops=Path("crops"))
-    assert sorted(path.name for path in Path("annotated").iterdir()) == ["0.png", "1.png", "2.png"]
-    assert len([path for path in Path("crops").rglob("*") if path.is_file()]) == stats.boxes
+    assert sorted(path.name for path in Path("annotated").glob("*.png")) == ["0.png", "1.png", "2.png"]
+    assert len([path for path in Path("crops").rglob("*.png") if path.is_file()]) == stats.boxes
 
 
 def test_a_complete_run_is_resumed_without_new_work(images: Path, model: detcli.Detector) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from detcli.evaluation.coco_metrics import METRIC_NAMES
 from detcli.evaluation.report import to_json
+from detcli.io.output_paths import OUTPUT_TAG
 from tests.helpers.cli_runs import Run, broken, image
 
 Detcli = Callable[..., Run]
@@ -154,8 +155,9 @@ def test_the_report_plots_and_worst_images_are_written(data: Path, detcli: Detcl
     assert to_json(document) == Path("r/report.json").read_bytes()
     assert document == json.loads(done.out) | {"created": document["created"]}
     assert document["settings"] == {"results": "out.jsonl", "format": "jsonl", "gt": str(data), "score": 0.01}
-    assert sorted(path.name for path in Path("plots").iterdir()) == ["confusion.png", "pr_curves.png"]
-    drawn = sorted(Path("worst").iterdir())
+    assert sorted(path.name for path in Path("plots").glob("*.*")) == [OUTPUT_TAG, "confusion.png", "pr_curves.png"]
+    assert (Path("worst") / OUTPUT_TAG).is_file()
+    drawn = sorted(Path("worst").glob("*.jpg"))
     assert len(drawn) == 2
     with Image.open(drawn[0]) as first:
         assert first.width > 2 * 640, "two panels of at least 640 pixels"
@@ -169,7 +171,7 @@ def test_a_model_report_says_which_model_and_how(data: Path, detcli: Detcli, mod
     assert settings["model"] == str(model)
     assert len(settings["sha256"]) == 64
     assert (settings["threshold"], settings["max_det"], settings["imgsz"]) == (0.0, 300, [64, 96])
-    assert list(Path("worst").iterdir())
+    assert list(Path("worst").glob("*.jpg"))
 
 
 def test_a_failed_gate_is_exit_10_and_the_report_is_written(data: Path, detcli: Detcli) -> None:
@@ -330,7 +332,7 @@ def test_worst_images_need_the_images(data: Path, detcli: Detcli) -> None:
     done = detcli("eval", "out.jsonl", "--gt", elsewhere, "--save-worst", "worst")
     assert (done.code, "name their folder with --images" in done.err) == (2, True)
     assert detcli("eval", "out.jsonl", "--gt", elsewhere, "--save-worst", "worst", "--images", data.parent).code == 0
-    assert list(Path("worst").iterdir())
+    assert list(Path("worst").glob("*.jpg"))
 
 
 def test_a_name_in_annotations_never_leads_out_of_the_folder(data: Path, detcli: Detcli) -> None:

@@ -12,7 +12,7 @@ from PIL import Image, features
 
 from detcli.datasets.yolo.yolo_dataset import YoloDataset
 from detcli.io.images.formats import IMAGE_SUFFIXES, SUFFIXES_OF
-from detcli.io.naming import skipped_files
+from detcli.io.naming import SkippedEntries
 from detcli.sources.source import Source
 from tests.helpers.annotated_datasets import write_image
 
@@ -60,27 +60,27 @@ def test_no_suffix_belongs_to_two_formats() -> None:
 
 def test_files_of_other_suffixes_are_counted_once(tree: Tree, opened: Opened) -> None:
     tree("d/a.jpg", "d/b.DNG", "d/in/c.dng", "d/in/README", "d/.hidden", "d/out/x.txt", "d/no/y.txt")
-    skipped: Counter[str] = Counter()
+    skipped = SkippedEntries()
     source = opened("d", "d/a.jpg", skipped=skipped, outputs=(Path("d/out"),), exclude=("no",))
     for _ in range(2):
         assert len(list(source)) == source.count() == 2
-        assert skipped == {".dng": 2, "": 1}
+        assert skipped.by_suffix == {".dng": 2, "": 1}
 
 
 def test_globs_and_chosen_suffixes_count_nothing(tree: Tree, opened: Opened) -> None:
     tree("d/a.jpg", "d/b.dng")
-    skipped: Counter[str] = Counter()
+    skipped = SkippedEntries()
     assert len(list(opened("d/*.jpg", skipped=skipped))) == 1
     assert len(list(opened("d", skipped=skipped, extensions=("jpg",)))) == 1
     assert not skipped
 
 
 def test_the_message_names_the_most_frequent_suffixes() -> None:
-    assert skipped_files({}) == ""
-    assert skipped_files({".a": 1}) == "; skipped 1 file of other suffixes: 1 .a"
+    assert SkippedEntries().ending() == ""
+    assert SkippedEntries(Counter({".a": 1})).ending() == "; skipped 1 file of other suffixes: 1 .a"
     counts = {f".{letter}": 1 for letter in "abcdefg"} | {"": 2000}
     expected = "2,000 without suffix, 1 .a, 1 .b, 1 .c, 1 .d and 3 more"
-    assert skipped_files(counts) == f"; skipped 2,007 files of other suffixes: {expected}"
+    assert SkippedEntries(Counter(counts)).ending() == f"; skipped 2,007 files of other suffixes: {expected}"
 
 
 def test_a_yolo_dataset_reports_files_of_other_suffixes(tmp_path: Path) -> None:
@@ -91,4 +91,4 @@ def test_a_yolo_dataset_reports_files_of_other_suffixes(tmp_path: Path) -> None:
     (tmp_path / "labels/a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
     (tmp_path / "data.yaml").write_text("train: images\nnames: [cat]\n")
     dataset = YoloDataset(str(tmp_path))
-    assert dataset.report.issues == ("1 file of other suffixes than those of images was skipped: 1 .dng",)
+    assert dataset.report.issues == ("skipped 1 file of other suffixes: 1 .dng",)

@@ -119,7 +119,7 @@ def test_a_run_that_was_killed_before_its_first_state_can_begin_again(tmp_path: 
     (tmp_path / "metrics.jsonl").write_bytes(b"")
     (tmp_path / ".detcli-0123456789abcdef.part").write_bytes(b"half a state")
     assert train(job(tmp_path, quick_recipe(epochs=1), val=None)).epochs == 1
-    assert not list(tmp_path.glob(".detcli*"))
+    assert [path.name for path in tmp_path.glob(".detcli*")] == [".detcli-output"], "no parts, no lock"
 
 
 def test_two_runs_do_not_share_a_folder(halted: Path) -> None:

@@ -1,6 +1,7 @@
 """Reads the decoded frames of a video file or stream, and reopens a stream that is lost."""
 
 import math
+import os
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -8,7 +9,7 @@ from itertools import count
 from detcli.errors import SourceError
 from detcli.sources.video.backoff import BackOff, BackoffClock, wait_for_server
 from detcli.sources.video.ffmpeg.container import ContainerLimits, OpenContainer, open_av
-from detcli.sources.video.ffmpeg.decoder import DecodedFrame, MissingFrames, VideoDecoder
+from detcli.sources.video.ffmpeg.decoder import DecodedFrame, MissingFrames, UnprovenPositionError, VideoDecoder
 from detcli.sources.video.ffmpeg.demuxer import LostError
 from detcli.sources.video.ffmpeg.rotation import upright_size_hw
 from detcli.sources.video.ffmpeg.timestamps import Timeline
@@ -44,6 +45,7 @@ class StreamReader:
         self._limits, self._clock, self._closed = limits, clock, closed
         self._timeline = Timeline(clock)
         self._finite = True  # of the latest opening
+        self._may_skip = True  # until a position was not proven
         self._decoder: VideoDecoder | None = None
         self._items: Iterator[DecodedFrame | MissingFrames] | None = None
         self._read_ahead: list[DecodedFrame | MissingFrames] = []
@@ -69,6 +71,9 @@ class StreamReader:
                         next_number, last_s = item.number + 1, item.time_s
                     yield item
                 return
+            except UnprovenPositionError:
+                self._read_through()
+                continue
             except LostError as lost:
                 reason = str(lost)
             back_off.ran_for(self._timeline.heard - begun)
@@ -88,13 +93,21 @@ class StreamReader:
 
     def _open(self, *, start_s: float, resume: bool, next_number: int = 0) -> OpenContainer:
         """Open the source and wait for its first frame. Raises SourceError."""
+        resume_s = self._timeline.last_s if resume else None
         opened = open_av(self._access, self._limits, max_pixels=self._settings.max_pixels, low_delay=self._live)
         self._finite = opened.finite
         rate = opened.stream.average_rate
         self._timeline.start_opening(
             opened.base, 1 / rate if rate else None, by_arrival=opened.by_arrival, new_clock=not resume
         )
-        decoder = VideoDecoder(opened, self._timeline, number_from=next_number, start_s=start_s, resume=resume)
+        decoder = VideoDecoder(
+            opened,
+            self._timeline,
+            number_from=next_number,
+            start_s=start_s,
+            resume_s=resume_s,
+            may_skip=self._may_skip and self._can_reopen(opened),
+        )
         items, read_ahead = iter(decoder), []
         try:
             for item in items:
@@ -105,6 +118,11 @@ class StreamReader:
         except LostError as lost:
             decoder.close()
             raise self._lost_before_first_frame(opened, lost) from None
+        except UnprovenPositionError:
+            decoder.close()
+            self._may_skip = False
+            self._timeline.restore(resume_s)
+            return self._open(start_s=start_s, resume=resume, next_number=next_number)
         except BaseException:
             decoder.close()
             raise
@@ -119,6 +137,19 @@ class StreamReader:
                 "'ffmpeg -i a.mp4 -c copy -f mpegts -'"
             )
         raise self._access.error("decode-failed", reason)
+
+    def _read_through(self) -> None:
+        """Start again, and decode all frames: the first one after skipped ones was not proven to be in its place."""
+        self.close()
+        self._may_skip = False
+        self._timeline.rewind()
+        self._open(start_s=self._settings.start_s, resume=False)
+
+    def _can_reopen(self, opened: OpenContainer) -> bool:
+        """Whether the same frames can be read again from the beginning."""
+        if self._access.kind == "file":
+            return os.path.isfile(self._access.display_name)  # noqa: PTH113 - any name; not a named pipe
+        return opened.remote and opened.finite
 
     def _lost_before_first_frame(self, opened: OpenContainer, lost: LostError) -> SourceError:
         reason = f"{lost}, before its first frame"

@@ -46,6 +46,11 @@ class CorruptionDetector:
         self._found_any = False
         self._regular = True  # so far each packet gave a frame, except for damage
 
+    @property
+    def is_any(self) -> bool:
+        """Whether any damage was found so far."""
+        return self._found_any or self._skipped_until is not None
+
     def packet_sent(self, pts: int) -> None:
         """A packet was sent to the decoder."""
         heapq.heappush(self._expected, pts)

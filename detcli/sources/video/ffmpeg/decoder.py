@@ -22,6 +22,11 @@ from detcli.sources.video.ffmpeg.truncation import TruncationDetector
 
 _MAX_BUFFERED: Final = 2000  # packets since a key frame that are kept to start there
 _MIN_START_S: Final = 1e-5  # an earlier start is the beginning
+_HIDDEN_FRAMES: Final = frozenset({"vp8", "libvpx"})  # some packets of these codecs are frames that are never shown
+
+
+class UnprovenPositionError(Exception):
+    """After frames were skipped, the next one cannot be proven to be the one it claims to be: read from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,9 @@ class VideoDecoder:
     timeline     computes the times; an earlier opening of the same source may have used it
     number_from  number of the first frame
     start_s      earlier frames may be skipped; those shortly before it are returned
-    resume       skip the frames of an earlier opening: up to the timeline's last one
+    resume_s     skip the frames of an earlier opening, up to this time; None: it is the first one
+    may_skip     packets may be skipped without being decoded; the iteration raises UnprovenPositionError where the first
+                 frame after them is not proven to be in its place. False: all packets are decoded
     """
 
     def __init__(
@@ -62,12 +69,15 @@ class VideoDecoder:
         *,
         number_from: int = 0,
         start_s: float = 0.0,
-        resume: bool = False,
+        resume_s: float | None = None,
+        may_skip: bool = True,
     ) -> None:
         self._opened, self._timeline, self._number = opened, timeline, number_from
         self._decoder = opened.stream.codec_context
-        self._start_s, self._resume_s = start_s, timeline.last_s if resume else None
-        if resume:
+        self._start_s, self._resume_s = start_s, resume_s
+        self._may_skip = may_skip and self._decoder.codec.name not in _HIDDEN_FRAMES
+        self._is_resumed = False  # a search for the position was made, and no frame up to it came yet
+        if resume_s is not None:
             timeline.rewind()
         self._has_full_index = opened.is_mp4 and opened.stream.frames > 0
         rate = opened.stream.average_rate
@@ -78,11 +88,12 @@ class VideoDecoder:
         self._reorderer = FrameReorderer(self._corruption.expects_frame_before)
         self._sent: list[int] | None = None  # time stamps since frames were skipped, until the first frame comes
         self._skipped = 0  # frames before those
+        self._key: int | None = None  # time stamp of the packet where decoding restarted
         self._is_skipping = False
 
     def __iter__(self) -> Iterator[DecodedFrame | MissingFrames]:
         """The frames in order of time."""
-        if self._resume_s is not None and (self._has_full_index or self._opened.is_matroska):
+        if self._may_skip and self._resume_s is not None and (self._has_full_index or self._opened.is_matroska):
             self._seek(self._resume_s)  # other formats have no index: a search could end too late
         try:
             for packet in self._from_start(iter(self._packets)):
@@ -92,6 +103,8 @@ class VideoDecoder:
                 yield from self._drain()  # the last frames; those of a file are decoded again later
             raise
         yield from self._drain()
+        if self._key is not None or self._is_resumed:
+            raise UnprovenPositionError
         yield from self._missing_at_end()
 
     def close(self) -> None:
@@ -103,18 +116,23 @@ class VideoDecoder:
     def _from_start(self, packets: Iterator[Packet]) -> Iterator[Packet]:
         """The packets; where the start is far, only the first frame, then those from the last key frame before it."""
         buffer: list[Packet] = []  # since the last key frame before the start, so far
-        before, self._is_skipping = 0, self._start_s > _MIN_START_S
-        may_jump = self._has_full_index
+        before, self._is_skipping = 0, self._may_skip and self._start_s > _MIN_START_S
+        may_jump, last_dts = self._has_full_index, None
         for packet in packets:
+            if self._is_skipping and not self._is_in_place(packet, last_dts):
+                if self._timeline.begun:
+                    raise UnprovenPositionError
+                self._is_skipping = False  # nothing was skipped yet
             if not self._is_skipping:
                 yield packet
                 continue
+            last_dts = packet.dts
             if self._timeline.begun and packet.is_keyframe and self._is_early(packet.pts):
                 before, buffer = before + self._frame_count(buffer), []
                 if may_jump:  # not before the second key frame: earlier packets may give no frame
                     may_jump, until = False, self._timeline.tick_of(self._start_s)
                     packet, skipped = jump_ahead(self._opened.container, self._opened.stream, packets, packet, until)
-                    before += skipped
+                    before, last_dts = before + skipped, packet.dts
             buffer.append(packet)
             if not self._timeline.begun:
                 yield packet
@@ -131,6 +149,10 @@ class VideoDecoder:
         """
         keys = [index for index, packet in enumerate(buffer) if packet.is_keyframe and self._is_early(packet.pts)]
         first = keys[-1] if keys else 0
+        if before or first:  # otherwise it is the beginning
+            self._key = time_stamp_of(buffer[first])
+            if not keys or self._key is None:
+                raise UnprovenPositionError
         self._is_skipping = False
         self._decoder.flush_buffers()
         self._corruption.reset()
@@ -138,6 +160,14 @@ class VideoDecoder:
         self._timeline.rewind()
         self._sent, self._skipped = [], before + self._frame_count(buffer[:first])
         yield from buffer[first:]
+
+    def _is_in_place(self, packet: Packet, last_dts: int | None) -> bool:
+        """Whether a packet can be skipped and counted: it has its time stamp, follows the last one, and has no damage."""
+        time_stamp = packet.dts if packet.dts is not None else packet.pts
+        follows = last_dts is None or (packet.dts is not None and packet.dts > last_dts)
+        return (
+            time_stamp is not None and follows and not self._packets.is_damaged(packet) and not self._corruption.is_any
+        )
 
     def _is_early(self, time_stamp: int | None) -> bool:
         """Whether a time stamp is not after the start."""
@@ -153,6 +183,7 @@ class VideoDecoder:
 
     def _seek(self, time_s: float) -> None:
         self._opened.read_ahead.clear()
+        self._is_resumed = True
         with suppress(av.error.FFmpegError, OSError):  # then it is read from the beginning
             self._opened.container.seek(self._timeline.tick_of(time_s), stream=self._opened.stream, backward=True)
 
@@ -188,6 +219,12 @@ class VideoDecoder:
         if self._is_skipping and self._timeline.begun:
             return  # it is decoded again later, or lies before the start
         pts = _time_stamp_of_frame(frame)
+        if self._key is not None:
+            if pts is None or pts > self._key or frame.is_corrupt:
+                raise UnprovenPositionError
+            if pts < self._key:
+                return  # it belongs to the frames before the key frame, which are missing
+            self._key = None
         if pts is not None:
             loss = self._corruption.frame_decoded(pts, key=bool(frame.key_frame), corrupt=frame.is_corrupt)
             if self._sent is not None:
@@ -195,9 +232,14 @@ class VideoDecoder:
                 self._sent = None
         else:
             loss = None
+        if not self._timeline.begun and frame.interlaced_frame and not self._has_full_index:
+            self._is_skipping = False  # a packet may be one of two fields: packets do not count frames
         time_s = self._timeline.time_s(pts)
         if self._resume_s is not None and time_s <= self._resume_s:
+            self._is_resumed = False
             return
+        if self._is_resumed:
+            raise UnprovenPositionError
         if loss is not None:
             yield self._missing(loss)
         decoded = DecodedFrame(frame, self._number, time_s)

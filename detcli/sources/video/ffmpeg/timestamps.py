@@ -76,6 +76,10 @@ class Timeline:
         """The frames so far are decoded again."""
         self._last = None if self._first is not None else self._last
 
+    def restore(self, last_s: float | None) -> None:
+        """Go back to the frame of this time, the last one of an earlier opening."""
+        self._last = None if last_s is None else Fraction(last_s)
+
     def time_s(self, pts: int | None) -> float:
         """Seconds of the next frame; later than the one before."""
         now = self._heard
@@ -87,7 +91,7 @@ class Timeline:
         elif self._by_arrival and self._last is not None:
             time = self._last + Fraction(max(now - self._arrived, 0.0))
         elif pts is None:
-            time = (self._last or Fraction(0)) + (self._interval or _STEP_S)
+            time = self._offset if self._last is None else self._last + (self._interval or _STEP_S)
         else:
             time = self._seconds(pts)
         if self._last is not None and time <= self._last:

@@ -231,10 +231,12 @@ class TestFilesBehindAddresses:
         return write_video(tmp_path_factory.mktemp("served") / "a.mp4", 90, noise=True)
 
     @pytest.mark.parametrize("ranges", [True, False])
-    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.h264"])
     def test_a_lost_connection_loses_no_frame(self, tmp_path: Path, name: str, ranges: bool) -> None:
         path = write_video(tmp_path / name, 90, noise=True)
         data, expected = path.read_bytes(), decode_with_pyav(path)
+        if name == "a.h264":  # it has no time stamps: FFmpeg takes 25 frames per second
+            expected = [(number / 25, pixels) for number, (_, pixels) in enumerate(expected)]
         half = len(data) // 2
         with serving(part_of(data, half, ranges=ranges), part_of(data, ranges=ranges)) as server:
             results = [item() for item in video(server, path=f"/{name}")]

@@ -21,7 +21,7 @@ from detcli.errors import DetcliError
 from detcli.sources.video.video_source import VideoSettings
 from detcli.sources.video.video_stream import VideoStream
 try:
-    print(json.dumps([one().origin.time_s for one in VideoStream("-", VideoSettings())]))
+    print(json.dumps([one().origin.time_s for one in VideoStream("-", VideoSettings(start_s=float((*sys.argv[1:], 0)[0])))]))
 except DetcliError as error:
     print(json.dumps(str(error)))
 """
@@ -119,13 +119,14 @@ class TestStreams:
 
 
 class TestStandardInput:
-    def results(self, data: bytes, *, as_file: Path | None = None) -> object:
+    def results(self, data: bytes, *, as_file: Path | None = None, start_s: float = 0.0) -> object:
+        command = [sys.executable, "-c", READ_STDIN, str(start_s)]
         if as_file is not None:
             as_file.write_bytes(data)
             with as_file.open("rb") as file:
-                done = subprocess.run([sys.executable, "-c", READ_STDIN], stdin=file, capture_output=True, check=True)
+                done = subprocess.run(command, stdin=file, capture_output=True, check=True)
         else:
-            done = subprocess.run([sys.executable, "-c", READ_STDIN], input=data, capture_output=True, check=True)
+            done = subprocess.run(command, input=data, capture_output=True, check=True)
         assert done.stderr == b""
         return json.loads(done.stdout)
 
@@ -134,6 +135,13 @@ class TestStandardInput:
         codec = "wrapped_avframe" if name == "a.y4m" else "libx264"
         data = write_video(tmp_path / name, 30, codec=codec).read_bytes()
         assert self.results(data) == pytest.approx([number / 30 for number in range(30)], abs=1e-3)
+
+    @pytest.mark.parametrize("name", ["a.ts", "a.mkv", "a.h264"])
+    def test_a_start_in_a_pipe_is_exact(self, tmp_path: Path, name: str) -> None:
+        data = write_video(tmp_path / name, 30, options={"x264-params": "intra-refresh=1:keyint=12"}).read_bytes()
+        whole = self.results(data)
+        assert isinstance(whole, list)
+        assert self.results(data, start_s=0.5) == [time_s for time_s in whole if time_s >= 0.5 - 1e-6]
 
     def test_a_file_is_read_from_standard_input(self, tmp_path: Path) -> None:
         data = write_video(tmp_path / "a.mp4", 30).read_bytes()

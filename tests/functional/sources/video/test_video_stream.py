@@ -268,6 +268,52 @@ class TestChoice:
                 assert (item.origin.frame, item.origin.time_s) == (other.origin.frame, other.origin.time_s)
                 assert np.array_equal(item.pixels, other.pixels)
 
+    @pytest.mark.parametrize(
+        ("name", "codec", "options"),
+        [
+            ("a.h264", "libx264", {}),
+            ("a.h264", "libx264", {"bf": "0"}),
+            ("a.hevc", "libx265", {"x265-params": "log-level=none"}),
+            ("a.m4v", "mpeg4", {}),
+            ("a.m2v", "mpeg2video", {}),
+            ("a.avi", "mpeg4", {"bf": "2"}),
+            ("a.mkv", "libx264", {"x264-params": "intra-refresh=1:keyint=12"}),
+            ("a.ts", "libx264", {"x264-params": "open-gop=1:bframes=3:keyint=12"}),
+            ("a.ts", "libx264", {"x264-params": "interlaced=1", "flags": "+ildct"}),
+            ("a.ts", "mpeg2video", {"bf": "2"}),
+            ("a.webm", "libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16", "arnr-maxframes": "5"}),
+        ],
+    )
+    def test_frames_after_a_start_are_those_of_the_whole(
+        self, tmp_path: Path, name: str, codec: str, options: dict[str, str]
+    ) -> None:
+        path = write_video(
+            tmp_path / name, 60, codec=codec, options=options, rate=25 if codec == "mpeg2video" else RATE
+        )
+        every = read(path)
+        assert len(every) == 60
+        for start_s in (0.04, 0.48, 1.3):
+            expected = [result for result in frames_of(every) if (result.origin.time_s or 0) >= start_s - 1e-6]
+            late = frames_of(read(path, VideoSettings(start_s=start_s)))
+            assert [item.origin.frame for item in late] == [item.origin.frame for item in expected]
+            assert [item.origin.time_s for item in late] == [item.origin.time_s for item in expected]
+            for item, other in zip(late, expected, strict=True):
+                assert np.array_equal(item.pixels, other.pixels)
+
+    @pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
+    def test_frames_after_damage_before_a_start_keep_numbers_and_pixels(self, tmp_path: Path, name: str) -> None:
+        path = write_video(tmp_path / name, 60, noise=True)
+        data = bytearray(path.read_bytes())
+        begin = len(data) // 4 // 188 * 188
+        del data[begin : begin + 188 * 20]
+        path.write_bytes(data)
+        every = frames_of(read(path))
+        for start_s in (1.0, 1.6):
+            late = frames_of(read(path, VideoSettings(start_s=start_s)))
+            expected = [result for result in every if (result.origin.time_s or 0) >= start_s - 1e-6]
+            assert [item.origin.frame for item in late] == [item.origin.frame for item in expected]
+            assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(late, expected, strict=True))
+
     def test_a_start_after_the_end_gives_no_frames(self, path: Path) -> None:
         assert self.numbers(path, start_s=5) == []
 

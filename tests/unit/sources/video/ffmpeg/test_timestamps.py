@@ -91,6 +91,15 @@ def test_the_same_source_opened_again_keeps_its_times() -> None:
     assert [timeline.time_s(stamp) for stamp in (945000, 990000, 1080000)] == [0.5, 1.0, 2.0]
 
 
+def test_frames_without_time_stamps_keep_their_times_when_read_again() -> None:
+    timeline = Timeline(Hands())
+    timeline.start_opening(Fraction(1, 1000), Fraction(1, 25), by_arrival=False, new_clock=True)
+    first = [timeline.time_s(None) for _ in range(4)]
+    timeline.start_opening(Fraction(1, 1000), Fraction(1, 25), by_arrival=False, new_clock=False)
+    timeline.rewind()
+    assert [timeline.time_s(None) for _ in range(4)] == first == [0.0, 0.04, 0.08, 0.12]
+
+
 def test_ticks_and_seconds_convert_both_ways() -> None:
     timeline = opened()
     timeline.time_s(4500)

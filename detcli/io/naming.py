@@ -204,22 +204,26 @@ class SkippedEntries:
 
     by_suffix       files that were skipped for their suffix: how many, by suffix
     output_folders  folders with outputs of an earlier run
+    playlist_parts  videos that are read as parts of a playlist next to them
     """
 
     by_suffix: Counter[str] = field(default_factory=Counter)
     output_folders: list[str] = field(default_factory=list)
+    playlist_parts: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.by_suffix or self.output_folders)
+        return bool(self.by_suffix or self.output_folders or self.playlist_parts)
 
     def clear(self) -> None:
         """Forget all."""
         self.by_suffix.clear()
         self.output_folders.clear()
+        self.playlist_parts.clear()
 
     def sentences(self) -> list[str]:
         """What was skipped, one sentence for each kind."""
-        return [text for text in (_skipped_folders(self.output_folders), _skipped_files(self.by_suffix)) if text]
+        folders, files = _skipped_folders(self.output_folders), _skipped_files(self.by_suffix)
+        return [text for text in (folders, _read_in_playlists(self.playlist_parts), files) if text]
 
     def ending(self) -> str:
         """The same as the end of a message; empty if nothing was skipped."""
@@ -233,6 +237,13 @@ def _skipped_folders(folders: list[str]) -> str:
     more = f" and {len(folders) - 3:,} more" if len(folders) > 3 else ""
     what = "1 folder" if len(folders) == 1 else f"{len(folders):,} folders"
     return f"skipped {what} with outputs of an earlier run: {names}{more}; a folder that is named itself is read"
+
+
+def _read_in_playlists(parts: list[str]) -> str:
+    if not parts:
+        return ""
+    what = "1 file" if len(parts) == 1 else f"{len(parts):,} files"
+    return f"{what} {'is' if len(parts) == 1 else 'are'} read as parts of playlists: '{parts[0]}'{' and more' if len(parts) > 1 else ''}"
 
 
 def _skipped_files(by_suffix: Counter[str]) -> str:

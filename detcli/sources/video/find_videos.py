@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from detcli.errors import InputError, UsageError
+from detcli.errors import ImageError, InputError, UsageError
 from detcli.io.naming import SkippedEntries, UniqueNames, nearest_common_folder, relative_below, relative_of_url
-from detcli.io.read import real_path
+from detcli.io.read import read_bytes, real_path
 from detcli.sources.http import scheme_of
 from detcli.sources.images.path_walker import PathWalker, is_glob
 from detcli.sources.source import STANDARD_INPUT
@@ -16,10 +16,13 @@ from detcli.sources.video.video_source import camera_number
 
 # Taken in folders, upper or lower case; a file that is named directly may have any suffix.
 VIDEO_SUFFIXES: Final = (
-    ".3gp", ".asf", ".avi", ".flv", ".gif", ".ivf", ".m2ts", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg",
+    ".3gp", ".asf", ".avi", ".flv", ".gif", ".ivf", ".m2ts", ".m3u8", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg",
     ".mpg", ".mts", ".mxf", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv", ".y4m",
 )  # fmt: skip
 
+_PLAYLIST: Final = ".m3u8"
+_MAX_PLAYLIST_BYTES: Final = 16 << 20
+_URI = re.compile(r'URI="([^"]+)"')
 _WEBCAM = re.compile(r"(web|usb|integrated[ _-]?)?cam(era)?[ _:-]?\d*|/dev/video.*", re.IGNORECASE)
 
 
@@ -81,9 +84,40 @@ def _find(arguments: Sequence[str], outputs: frozenset[str], skipped: SkippedEnt
                 raise InputError(f"no such file: '{argument}'; cameras are named cam0, cam1 and so on{available}")
             yield argument
             continue
+        paths = _without_parts(paths, skipped)
         if not paths:
             raise InputError(message + ("" if skipped is None else skipped.ending()))
         yield from paths
+
+
+def _without_parts(paths: list[str], skipped: SkippedEntries | None) -> list[str]:
+    """The paths without those that a playlist among them names: they are read as parts of it."""
+    parts: set[str] = set()
+    for path in paths:
+        if path.lower().endswith(_PLAYLIST):
+            parts.update(_parts(path))
+    kept = [path for path in paths if real_path(path) not in parts]
+    if not kept:  # playlists that name each other
+        return paths
+    if skipped is not None:
+        skipped.playlist_parts.extend(path for path in paths if real_path(path) in parts)
+    return kept
+
+
+def _parts(playlist: str) -> Iterator[str]:
+    """The local files that a playlist names; none for one that cannot be read, which fails when it is opened."""
+    try:
+        text = os.fsdecode(read_bytes(playlist, max_bytes=_MAX_PLAYLIST_BYTES))
+    except ImageError:
+        return
+    folder, own = os.path.dirname(playlist), real_path(playlist)  # noqa: PTH120 - any name
+    lines = [line.strip() for line in text.splitlines()]
+    names = [line for line in lines if line and not line.startswith("#")]
+    names += [match[1] for line in lines if line.startswith("#EXT-X-") and (match := _URI.search(line))]
+    for name in names:
+        path = real_path(os.path.join(folder, name.removeprefix("file:")))  # noqa: PTH118 - any name
+        if scheme_of(name.removeprefix("file:")) is None and path != own:
+            yield path
 
 
 def _relative(argument: str, base: str) -> str:

@@ -16,7 +16,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from detcli.errors import ImageError, ImageErrorCode, SourceError, UsageError
-from detcli.io.images.formats import image_format
+from detcli.io.images.formats import IMAGE_SUFFIXES, image_format
 from detcli.io.naming import relative_of_url, safe_relative
 from detcli.io.read import HEAD_BYTES, opened
 from detcli.sources.http import scheme_of, without_credentials
@@ -44,6 +44,8 @@ _SOUNDS = "aac,ac3,aiff,amr,ape,caf,eac3,flac,mp3,wav"  # opened to distinguish 
 _ALSO = {"file": "hls", "http": "hls,dash", "https": "hls,dash", "rtp": "rtp"}  # additional containers
 # Enough to find the video stream. FFmpeg's default of five seconds would be needed again at each reconnection.
 _STREAM_PROBE = {"analyzeduration": "1500000", "probesize": "2000000", "fpsprobesize": "3"}
+_RAW_MJPEG = (".mjpeg", ".mjpg")
+_SEARCH_BYTES, _MAX_SEARCH_BYTES = 1 << 20, 64 << 20
 _FILE_SUFFIXES = (
     ".mp4",
     ".m4v",
@@ -170,6 +172,47 @@ def _ends_at_once() -> bool:
 
     select.select([0], [], [])
     return not any(fcntl.ioctl(0, termios.FIONREAD, bytes(4)))
+
+
+def container_of(access: StreamAccess) -> str | None:
+    """The container that FFmpeg must be told: raw MJPEG, which begins as a single JPEG does; None: FFmpeg recognizes it.
+
+    A file with a suffix of images is one image, and so is anything with one image only, unless its suffix is `.mjpeg`.
+    """
+    suffix = os.path.splitext(access.display_name)[1].lower() if access.kind == "file" else ""  # noqa: PTH122
+    try:
+        if access.kind == "file" and suffix.removeprefix(".") not in IMAGE_SUFFIXES:
+            with opened(access.display_name) as descriptor:
+                return "mjpeg" if _is_raw_mjpeg(descriptor, 0, surely=suffix in _RAW_MJPEG) else None
+        if access.kind == "pipe" and stat.S_ISREG(os.fstat(0).st_mode):
+            return "mjpeg" if _is_raw_mjpeg(0, os.lseek(0, 0, os.SEEK_CUR), surely=False) else None
+    except (OSError, ImageError):  # reported when it is opened
+        return None
+    return None
+
+
+def _is_raw_mjpeg(descriptor: int, start: int, *, surely: bool) -> bool:
+    """Whether a file has a JPEG at this position and, unless that is sure, another one right after it; reads no further."""
+    position, before = start, b""
+    while part := _bytes_at(descriptor, position, _SEARCH_BYTES):
+        if position == start and not part.startswith(b"\xff\xd8\xff"):
+            return False
+        if surely or b"\xff\xd9\xff\xd8\xff" in before + part:
+            return True
+        position, before = position + len(part), part[-4:]
+        if position - start > _MAX_SEARCH_BYTES:
+            return False
+    return False
+
+
+def _bytes_at(descriptor: int, position: int, count: int) -> bytes:
+    """Bytes of a file at a position, which stays where it is."""
+    before = os.lseek(descriptor, 0, os.SEEK_CUR)
+    try:
+        os.lseek(descriptor, position, os.SEEK_SET)
+        return os.read(descriptor, count)
+    finally:
+        os.lseek(descriptor, before, os.SEEK_SET)
 
 
 def unsupported_content(access: StreamAccess) -> tuple[ImageErrorCode, str] | None:

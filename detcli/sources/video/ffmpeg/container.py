@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from detcli.errors import ImageErrorCode
 from detcli.sources.video.ffmpeg.stream_choice import ReadAhead, choose_stream, is_decodable
-from detcli.sources.video.protocols import StreamAccess, check_before_opening, unsupported_content
+from detcli.sources.video.protocols import StreamAccess, check_before_opening, container_of, unsupported_content
 
 _WITHOUT_TIMES = frozenset(
     {"mpjpeg", "mjpeg", "h264", "hevc", "mpegvideo", "m4v"}
@@ -80,7 +80,13 @@ def open_av(access: StreamAccess, limits: ContainerLimits, *, max_pixels: int, l
     check_before_opening(access)
     timeout = (limits.open_s, limits.read_s) if access.kind == "stream" else None
     try:
-        container = av.open(access.url, options=dict(access.options), timeout=timeout, metadata_errors="replace")
+        container = av.open(
+            access.url,
+            format=container_of(access),
+            options=dict(access.options),
+            timeout=timeout,
+            metadata_errors="replace",
+        )
     except (av.error.FFmpegError, ValueError) as error:
         code, reason = opening_error(error, limits.open_s)
         if code == "unsupported":

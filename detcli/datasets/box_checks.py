@@ -1,6 +1,7 @@
-"""Checks the boxes of a dataset: drops invalid ones and clips those that extend beyond their image."""
+"""Checks the boxes of a dataset: drops invalid ones, clips those that extend beyond their image, finds duplicates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ MAX_INVALID_SHARE = 0.5  # of the images, or of the boxes; with more the dataset
 
 Boxes = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+Ids = npt.NDArray[np.int64]
+
+_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)  # large and odd
 
 
 def check_boxes(
@@ -64,6 +68,52 @@ def check_share(
     if len(rows) > most * len(mask):
         issues.raise_if_any(len(rows), what, map(name_of, rows))
     issues.add(len(rows), what, map(name_of, rows))
+
+
+def check_duplicates(
+    duplicates: Mask, name_of: Callable[[int], str], issues: IssueReport, *, drop: bool
+) -> npt.NDArray[np.int64]:
+    """Report duplicate boxes and return the rows to keep.
+
+    duplicates  bool [N]: rows that are equal to an earlier one
+    name_of     name of a box for messages, by its row
+    drop        whether they are dropped, as for training; evaluation compares with the annotations as they are
+    """
+    rows = np.flatnonzero(duplicates).tolist()
+    end = "{were} dropped" if drop else "each is evaluated separately, which lowers AP"
+    what = f"box{{es}} {{are}} {{duplicates}} of another one, of the same image and class, and {end}"
+    issues.add(len(rows), what, map(name_of, rows))
+    return np.flatnonzero(~duplicates) if drop else np.arange(len(duplicates))
+
+
+def find_duplicates(ids: Ids, boxes: Boxes, masks: Sequence[Any] | None = None) -> Mask:
+    """Bool [N]: boxes that are equal to an earlier one.
+
+    ids    int64 [N, K]    what must be equal besides the box: image, class, crowd
+    boxes  float64 [N, 4]
+    masks  source of each mask, which must be equal too; None: masks do not count
+    """
+    contents = np.concatenate((ids, (boxes + 0.0).view(np.int64)), axis=1)  # + 0.0: -0.0 is 0.0
+    candidates = np.flatnonzero(_may_repeat(contents))
+    first: dict[tuple[int, ...], list[int]] = {}
+    duplicates = np.zeros(len(contents), np.bool_)
+    for row, key in zip(candidates.tolist(), map(tuple, contents[candidates].tolist()), strict=True):
+        earlier = first.setdefault(key, [])
+        duplicates[row] = any(masks is None or masks[other] == masks[row] for other in earlier)
+        if not duplicates[row]:
+            earlier.append(row)
+    return duplicates
+
+
+def _may_repeat(contents: Ids) -> Mask:
+    """Bool [N]: rows whose hash another row has too; comparing hashes is faster than comparing rows."""
+    columns = contents.view(np.uint64)
+    hashes = np.zeros(len(columns), np.uint64)
+    for column in range(columns.shape[1]):
+        hashes = (hashes ^ columns[:, column]) * _FACTORS[column % len(_FACTORS)]
+        hashes ^= hashes >> np.uint64(29)
+    _, indices, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    return np.asarray(counts[indices] > 1)
 
 
 def _has_area(boxes: Boxes) -> Mask:

@@ -18,6 +18,7 @@ _FORMS = {
     "do": ("does", "do"),
     "lead": ("leads", "lead"),
     "its": ("its", "their"),
+    "duplicates": ("a duplicate", "duplicates"),
 }  # singular, plural
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from detcli.datasets.box_checks import find_duplicates
 from detcli.datasets.instance_masks import read_outline
 from detcli.errors import DataError
 from detcli.io.coco.coco_entries import box_values, entry_area, entry_crowd, entry_ids, image_size
@@ -21,6 +24,7 @@ from detcli.structures.masks import Rle
 from detcli.text import counted
 
 _MAX_NAMED = 10
+_IDENTITY = ("image_id", "category_id", "iscrowd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def read_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
     invalid.raise_if_any(path, DataError)
     if not document["annotations"]:
         raise DataError(f"'{path}' has no annotations to evaluate against")
-    return CocoGroundTruth(str(path), document, tuple(_notes(document["annotations"], without_area)))
+    return CocoGroundTruth(str(path), document, tuple(_notes(document["annotations"], without_area, masks=masks)))
 
 
 def quoted_names(words: Sequence[object], *, limit: int = _MAX_NAMED) -> str:
@@ -129,11 +133,20 @@ def _check_mask(position: RecordPosition, entry: Any, sizes: Mapping[int, tuple[
         position.refuse(f"its mask is for {list(outline.size_hw)}, and the image's height and width are {list(size)}")
 
 
-def _notes(annotations: Sequence[Mapping[str, Any]], without_area: int) -> Iterator[str]:
+def _notes(annotations: Sequence[Mapping[str, Any]], without_area: int, *, masks: bool) -> Iterator[str]:
     ids = [repr(entry.get("id")) for entry in annotations]
     repeated = len(ids) - len(set(ids))
     if repeated:
         yield f"{repeated:,} annotations share their id with another one; each is evaluated separately"
+    ids_and_crowd = np.array([[entry[key] for key in _IDENTITY] for entry in annotations], np.int64)
+    boxes = np.array([entry["bbox"] for entry in annotations], np.float64)
+    sources = [entry.get("segmentation") for entry in annotations] if masks else None
+    duplicates = int(find_duplicates(ids_and_crowd, boxes, sources).sum())
+    if duplicates:
+        yield (
+            f"{counted(duplicates, 'annotation is a duplicate', 'annotations are duplicates')} of another one, of the same "
+            "image and category: each is evaluated separately, which lowers AP"
+        )
     if without_area:
         have = counted(without_area, "annotation has", "annotations have")
         yield f"{have} an area that is not a positive number: the area of the box counts"

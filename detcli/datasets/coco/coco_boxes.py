@@ -7,7 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.datasets.annotation_tables import AnnotationTables
-from detcli.datasets.box_checks import MAX_INVALID_SHARE, Boxes, Mask, check_boxes, check_share
+from detcli.datasets.box_checks import (
+    MAX_INVALID_SHARE,
+    Boxes,
+    Mask,
+    check_boxes,
+    check_duplicates,
+    check_share,
+    find_duplicates,
+)
 from detcli.datasets.coco.coco_annotations import AnnotationColumns
 from detcli.datasets.coco.coco_images import repeats
 from detcli.datasets.find_images import ImagePaths
@@ -27,12 +35,14 @@ def make_tables(
     labels: ClassLabels,
     issues: IssueReport,
     *,
+    drop_duplicates: bool,
     make_masks: Callable[[list[Any], list[int]], ImageMasks] | None = None,
 ) -> AnnotationTables:
     """Make the tables of all existing images and their valid boxes; class ids index the labels.
 
-    make_masks  makes the masks from `columns.masks` and the indices of the images in the columns; boxes without a mask
-                are dropped
+    drop_duplicates  drop boxes that their image has twice, with any ids; otherwise they are only reported
+    make_masks       makes the masks from `columns.masks` and the indices of the images in the columns; boxes without a
+                     mask are dropped
 
     Raises DataError if most boxes belong to unknown images or are invalid, or if boxes are in another format.
     """
@@ -46,6 +56,9 @@ def make_tables(
     boxes, valid = _valid_boxes(columns, rows, sizes_hw[images[rows]], issues)
     order = np.argsort(images[rows[valid]], kind="stable")
     rows, boxes = rows[valid][order], boxes[valid][order]
+    duplicates = _duplicates(columns, rows, masks=make_masks is not None)
+    kept = check_duplicates(duplicates, lambda row: columns.name_of(rows[row]), issues, drop=drop_duplicates)
+    rows, boxes = rows[kept], boxes[kept]
     existing = np.flatnonzero(exists)
     counts = np.bincount(images[rows], minlength=len(exists))[existing]
     masks = [(columns.masks or [])[row] for row in rows.tolist()] if make_masks is not None else []
@@ -62,6 +75,15 @@ def make_tables(
         areas=np.where(columns.areas[rows] > 0, columns.areas[rows], np.nan),
         masks=make_masks(masks, existing.tolist()) if make_masks is not None else None,
     )
+
+
+def _duplicates(columns: AnnotationColumns, rows: _Indices, *, masks: bool) -> Mask:
+    """Bool [rows]: annotations with the box of an earlier one as it was written, before it is clipped."""
+    ids = np.column_stack(
+        (columns.annotation_images[rows], columns.annotation_categories[rows], columns.crowd[rows].astype(np.int64))
+    )
+    sources = [(columns.masks or [])[row] for row in rows.tolist()] if masks else None
+    return find_duplicates(ids, columns.xywh[rows], sources)
 
 
 def _with_masks(columns: AnnotationColumns, rows: _Indices, issues: IssueReport) -> Mask:

@@ -11,7 +11,7 @@ These raise DataError with the first ten entries:
 - classes that do not match the categories
 
 These are tolerated and reported: single images that are missing, damaged or of another size; boxes that are not numbers,
-have no area or are outside their image (dropped) or extend beyond it (clipped); annotations that share an id; images that
+have no area or are outside their image (dropped) or extend beyond it (clipped); annotations that share an id; boxes that an image has twice (dropped for training); images that
 share a file or have no size; categories without boxes; images rotated by EXIF, whose boxes are rotated with them if the
 annotated size shows that they were made before the rotation. An annotation without a box has the box around its
 mask. Crowds are kept and marked; supercategories are ignored. Masks are read only if requested; then annotations
@@ -63,7 +63,9 @@ class CocoDataset(AnnotatedImages):
         labels, class_of = match_classes(own, used, classes, issues)
         sizes_hw = complete_sizes(columns, image_paths, issues)
         make_masks = _outline_masks if masks else None
-        tables = make_tables(columns, image_paths, sizes_hw, own, issues, make_masks=make_masks)
+        tables = make_tables(
+            columns, image_paths, sizes_hw, own, issues, drop_duplicates=part == "train", make_masks=make_masks
+        )
         tables.class_ids[:] = class_of[tables.class_ids]
         super().__init__(tables, labels, issues, annotations=path, image_folders=(image_paths.folder,))
 

@@ -81,7 +81,15 @@ class CocoPanopticDataset(AnnotatedImages):
                 np.array(ids, np.uint32), [pngs.get(int(columns.image_ids[index]), "") for index in indices]
             )
 
-        tables = make_tables(columns, image_paths, sizes_hw, own, issues, make_masks=segments if masks else None)
+        tables = make_tables(
+            columns,
+            image_paths,
+            sizes_hw,
+            own,
+            issues,
+            drop_duplicates=part == "train",
+            make_masks=segments if masks else None,
+        )
         if isinstance(tables.masks, SegmentMasks):
             _check_ids(tables, tables.masks, issues)
         tables.class_ids[:] = class_of[tables.class_ids]

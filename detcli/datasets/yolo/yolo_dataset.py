@@ -5,7 +5,7 @@ the rows malformed, or of the boxes invalid; no box at all; classes that do not 
 results; rows that are boxes with key points or polygons, where the YAML file has no `kpt_shape`.
 
 These are tolerated and reported: malformed rows, boxes without area or outside the image (dropped), boxes that extend
-beyond it (clipped), label files that cannot be read, listed images that are missing. An image without a label file has no
+beyond it (clipped), boxes that an image has twice (dropped for training), label files that cannot be read, listed images that are missing. An image without a label file has no
 boxes. Boxes are fractions of the upright image, as in YOLO's own tools.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from detcli.datasets.annotated_images import AnnotatedImages
 from detcli.datasets.annotation_tables import AnnotationTables
-from detcli.datasets.box_checks import MAX_INVALID_SHARE, check_boxes
+from detcli.datasets.box_checks import MAX_INVALID_SHARE, check_boxes, check_duplicates, find_duplicates
 from detcli.datasets.dataset import Part
 from detcli.datasets.dataset_classes import match_classes
 from detcli.datasets.issues import IssueReport
@@ -72,7 +72,7 @@ class YoloDataset(AnnotatedImages):
             raise UsageError(f"'{yaml_file}' has no part '{part}'")
         issues = IssueReport(where)
         paths = _list_images(data.parts[part], issues)
-        tables = _make_tables(paths, yaml_file.parent, data, issues)
+        tables = _make_tables(paths, yaml_file.parent, data, issues, drop_duplicates=part == "train")
         own = ClassLabels.from_names(data.names)
         used = np.bincount(tables.class_ids, minlength=len(own)) > 0
         labels, class_of = match_classes(own, used, classes, issues)
@@ -82,7 +82,9 @@ class YoloDataset(AnnotatedImages):
         )
 
 
-def _make_tables(paths: list[str], base: Path, data: DataYaml, issues: IssueReport) -> AnnotationTables:
+def _make_tables(
+    paths: list[str], base: Path, data: DataYaml, issues: IssueReport, *, drop_duplicates: bool
+) -> AnnotationTables:
     rows, names = LabelRows(data.keypoints), data.names
     counts = [rows.read(label_path(path)) for path in paths]
     issues.add(len(rows.unread), "label file{s} cannot be read, so {its} images have no boxes", rows.unread)
@@ -106,6 +108,10 @@ def _make_tables(paths: list[str], base: Path, data: DataYaml, issues: IssueRepo
     )
     boxes, near = boxes[valid], near[valid]
     images = np.repeat(np.arange(len(paths)), counts)[near]
+    duplicates = find_duplicates(np.column_stack((images, class_ids[near])), corners[near])
+    names_of = near  # of the rows before any is dropped
+    kept = check_duplicates(duplicates, lambda row: rows.name_of(int(names_of[row])), issues, drop=drop_duplicates)
+    boxes, near, images = boxes[kept], near[kept], images[kept]
     return AnnotationTables(
         unit="fractions",
         paths=paths,

@@ -116,6 +116,23 @@ def test_an_invalid_area_is_reported_and_that_of_the_box(area: Any, tmp_path: Pa
     assert truth.notes == ("1 annotation has an area that is not a positive number: the area of the box counts",)
 
 
+@pytest.mark.parametrize("masks", [True, False])
+def test_duplicate_annotations_are_counted_and_kept(masks: bool, tmp_path: Path) -> None:
+    document = annotations()
+    polygons = [[[1, 2, 4, 2, 4, 6]], [[1, 2, 4, 6, 1, 6]]]
+    for entry in document["annotations"]:
+        entry["segmentation"] = polygons[0]
+    document["annotations"] += [entry | {"id": entry["id"] + 10} for entry in document["annotations"]]
+    document["annotations"].append(document["annotations"][0] | {"id": 99, "segmentation": polygons[1]})
+    truth = read_ground_truth(written(tmp_path, document), masks=masks)
+    assert len(truth.annotations["annotations"]) == 7
+    count = 3 if masks else 4
+    assert truth.notes == (
+        f"{count} annotations are duplicates of another one, of the same image and category: each is evaluated "
+        "separately, which lowers AP",
+    )
+
+
 def test_annotations_that_share_an_id_are_counted(tmp_path: Path) -> None:
     document = annotations()
     for entry in document["annotations"]:

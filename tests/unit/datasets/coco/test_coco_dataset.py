@@ -310,6 +310,40 @@ def test_repeated_annotations_count_once(tmp_path: Path) -> None:
     assert numbers == [1, 2, 3, 4]
 
 
+def test_boxes_with_other_ids_are_dropped_for_training_if_duplicate(tmp_path: Path) -> None:
+    rows = [*ANNOTATIONS, *(entry | {"id": entry["id"] + 10} for entry in ANNOTATIONS)]
+    where = write_coco(tmp_path, annotations=rows)
+    training, validation = CocoDataset(where, part="train"), CocoDataset(where, part="val")
+    assert [len(training.ground_truth(index)) for index in range(3)] == [1, 2, 0]
+    once = CocoDataset(write_coco(tmp_path, name="once.json"))
+    assert training.annotations()["annotations"] == once.annotations()["annotations"]
+    words = "3 boxes are duplicates of another one, of the same image and class, and were dropped"
+    assert "annotation 12 of 'a.png', annotation 11 of 'b.png'" in issue(training, words)
+    assert [len(validation.ground_truth(index)) for index in range(3)] == [2, 4, 0]
+    assert "annotation 11 of 'b.png'" in issue(validation, "each is evaluated separately, which lowers AP")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"image_id": 20}, {"category_id": 7}, {"bbox": [1, 2, 10, 20.5]}, {"bbox": [1, 2, 20, 10]}, {"iscrowd": 1}],
+)
+def test_boxes_that_differ_in_anything_are_no_duplicates(tmp_path: Path, change: dict[str, Any]) -> None:
+    rows = [annotation(1, 10, 2, BOX), annotation(2, 10, 2, BOX) | change]
+    report = CocoDataset(write_coco(tmp_path, annotations=rows)).report
+    assert report.boxes + report.crowd == 2
+    assert not any("duplicate" in message for message in report.issues)
+
+
+def test_equal_boxes_with_other_masks_are_duplicates_only_as_boxes(tmp_path: Path) -> None:
+    polygons = [[[1, 2, 11, 2, 11, 22]], [[1, 2, 1, 22, 11, 22]], [[1, 2, 11, 2, 11, 22]]]
+    rows = [annotation(n, 10, 2, BOX, segmentation=polygon) for n, polygon in enumerate(polygons, 1)]
+    where = write_coco(tmp_path, annotations=rows)
+    assert CocoDataset(where).report.boxes == 1
+    with_masks = CocoDataset(where, masks=True)
+    assert with_masks.report.boxes == 2
+    assert "annotation 3" in issue(with_masks, "1 box is a duplicate of another one")
+
+
 def test_annotations_without_ids_are_read(tmp_path: Path) -> None:
     rows = [{key: value for key, value in row.items() if key != "id"} for row in ANNOTATIONS]
     dataset = CocoDataset(write_coco(tmp_path, annotations=[*rows, {**rows[0], "bbox": [1, 1, 0, 0]}]))
@@ -409,7 +443,9 @@ def test_names_in_any_script_or_with_invalid_utf8_are_read(tmp_path: Path) -> No
 
 
 def test_annotations_are_kept_as_arrays(tmp_path: Path) -> None:
-    rows = [annotation(n, 10, 2, BOX, segmentation=[[1.5] * 200], caption="x" * 100) for n in range(1, 200)]
+    rows = [
+        annotation(n, 10, 2, [1, 2, 10, n / 10], segmentation=[[1.5] * 200], caption="x" * 100) for n in range(1, 200)
+    ]
     tables = CocoDataset(write_coco(tmp_path, annotations=rows))._tables
     kept = [getattr(tables, name) for name in ("boxes_xyxy", "class_ids", "crowd", "areas")]
     assert sum(array.nbytes for array in kept) == 199 * (32 + 8 + 1 + 8)

@@ -175,6 +175,16 @@ def test_triangles_at_the_edge_are_kept_among_other_triangles(tmp_path: Path) ->
     assert YoloDataset(write_yolo(tmp_path, {"a": edge + other})).report.boxes == 2
 
 
+def test_rows_that_a_file_has_twice_are_dropped_for_training(tmp_path: Path) -> None:
+    where = write_yolo(tmp_path, {"a": GOOD * 3, "b": GOOD}, val="images/train")
+    training, validation = YoloDataset(where), YoloDataset(where, part="val")
+    assert [len(training.ground_truth(index)) for index in range(2)] == [2, 2]
+    words = "4 boxes are duplicates of another one, of the same image and class, and were dropped"
+    assert "a.txt:3'" in issue(training, words)
+    assert [len(validation.ground_truth(index)) for index in range(2)] == [6, 2]
+    assert "a.txt:3'" in issue(validation, "each is evaluated separately")
+
+
 @pytest.mark.parametrize("class_id", ["2", "-1", "99999"])
 def test_a_class_id_without_a_name_is_rejected_by_file_and_line(tmp_path: Path, class_id: str) -> None:
     with pytest.raises(DataError, match=rf"a\.txt:3' \(class {class_id}\)"):

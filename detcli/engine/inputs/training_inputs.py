@@ -11,6 +11,7 @@ from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import INDEX_SUFFIX
 from detcli.datasets.dataset import Dataset, has_part, open_dataset
+from detcli.engine.inputs.training_checks import check_normalization, doubts
 from detcli.engine.load_model import DownloadReporter
 from detcli.engine.observer import Observer
 from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
@@ -49,7 +50,11 @@ def plan_training(request: TrainingRequest, observer: TrainingObserver) -> Train
     val = _open_val(request, observer, data, masks=recipe.trains_masks_alone)
     start = _start(request, observer, recipe, data)
     training_preprocessing(start.preprocessor, start.family, recipe)
-    return TrainingPlan(request, recipe, data, val, start, str(device))
+    plan = TrainingPlan(request, recipe, data, val, start, str(device))
+    check_normalization(plan)
+    for doubt in doubts(plan):
+        observer.on_warning(doubt)
+    return plan
 
 
 @dataclass(frozen=True, slots=True)

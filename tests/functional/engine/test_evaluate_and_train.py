@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from detcli.errors import UsageError
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.stop_signal import StopSignal
+from tests.helpers.train_command_fixtures import dataset
 
 SHAPES = ModelSettings(model="shapes")
 
@@ -81,6 +83,68 @@ def test_a_training_plan_is_made_without_a_run_folder() -> None:
     assert events.names == ["data 8", "val 8", "plan"]
     with pytest.raises(UsageError, match="missing `output`"):
         plan.run()
+
+
+class Warnings(TrainingObserver):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def on_warning(self, message: str) -> None:
+        self.said.append(message)
+
+
+def warnings_of(data: str, val: str | None = None, **changes: Any) -> list[str]:
+    observer = Warnings()
+    request = TrainingRequest(data=data, val=val, model=SHAPES, changes=changes, device="cpu")
+    assert prepare_training(request, observer=observer) is not None
+    return observer.said
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"batch": 1, "image_size": [64, 64]}, "images of 32 x 32, as `image_size` 64 64 gives them"),
+        ({"batch": 1, "image_size": [32, 32]}, "images of 32 x 32"),
+        ({"batch": 2, "accumulate": 2, "image_size": [64, 64]}, "one image at a time"),
+        ({"batch": 1, "image_size": [64, 64], "multi_scale_repeat": 0}, ""),
+        ({"batch": 2, "image_size": [32, 32]}, ""),
+        ({"batch": 1, "image_size": [128, 128]}, ""),
+    ],
+)
+def test_one_value_for_batch_normalization_is_an_error_before_training(changes: dict[str, Any], cause: str) -> None:
+    request = TrainingRequest(
+        data="shapes:0:4", model=SHAPES, changes={"multi_scale_repeat": 3, **changes}, device="cpu"
+    )
+    if not cause:
+        assert prepare_training(request) is not None
+        return
+    with pytest.raises(UsageError, match=cause) as caught:
+        prepare_training(request)
+    assert "batch normalization needs more than one value; use a larger `batch_size` or `image_size`" in str(
+        caught.value
+    )
+
+
+def test_a_batch_that_is_larger_than_the_data_is_a_warning() -> None:
+    more = "`batch_size` 8 is larger than the data (4 images): each step has images several times"
+    assert more in warnings_of("shapes:0:4", batch=8)
+    assert not any("`batch_size`" in said for said in warnings_of("shapes:0:4", batch=4))
+
+
+def test_fewer_steps_than_the_warm_up_are_a_warning() -> None:
+    [said] = [said for said in warnings_of("shapes:0:8", batch=4, epochs=10, warmup_steps=21) if "warm-up" in said]
+    assert said.startswith(
+        "the run has 20 steps, fewer than the warm-up of the recipe (21): the learning rate rises for 2 "
+    )
+    assert not any("warm-up" in said for said in warnings_of("shapes:0:8", batch=4, epochs=10, warmup_steps=20))
+
+
+@pytest.mark.parametrize(("count", "seed", "is_equal"), [(8, 0, True), (8, 1, False), (9, 0, False)])
+def test_validation_by_the_training_data_is_a_warning(tmp_path: Path, count: int, seed: int, is_equal: bool) -> None:
+    data, val = dataset(tmp_path / "data", 8), dataset(tmp_path / "val", count, seed=seed)
+    sentence = "the validation data is the training data: metrics and the best model say nothing about other images"
+    assert (sentence in warnings_of(str(data), str(val))) == is_equal
+    assert sentence in warnings_of(str(data), str(data))
 
 
 def test_training_needs_an_output_and_skips_an_existing_run(tmp_path: Path) -> None:

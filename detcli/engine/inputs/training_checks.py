@@ -1,0 +1,73 @@
+"""Checks of a training plan as a whole, before the first step: what cannot work, and what is hardly meant."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch import nn
+
+from detcli.datasets.dataset import Dataset
+from detcli.datasets.transforms.multiscale import scales
+from detcli.engine.requests.training_request import TrainingPlan
+from detcli.errors import ImageError, UsageError
+from detcli.models.empty_weights import empty_weights
+from detcli.training.optimization.distributed import environment_number
+
+_COMPARED_IMAGES = 20
+
+
+def check_normalization(plan: TrainingPlan) -> None:
+    """Raise UsageError if batch normalization would get a single value per channel in a step, which it cannot train on."""
+    recipe, divisor = plan.recipe, plan.start.family.size_divisor
+    images = recipe.batch // (recipe.accumulate * environment_number("WORLD_SIZE", 1))
+    if divisor == 1 or images > 1:
+        return
+    sizes = scales(recipe.image_size, recipe.multi_scale_repeat or None, divisor)
+    too_small = [size for size in sizes if size[0] // divisor * (size[1] // divisor) <= 1]
+    if not too_small or not _has_batch_norm(plan):
+        return
+    height, width = min(too_small)
+    advice = "use a larger `batch_size` or `image_size`"
+    if tuple(recipe.image_size) not in too_small:
+        advice += ", or the recipe field multi_scale_repeat = 0"
+    raise UsageError(
+        f"training cannot work with one image at a time and images of {height} x {width}, as `image_size` "
+        f"{recipe.image_size[0]} {recipe.image_size[1]} gives them: the last maps of the network have one cell, and batch "
+        f"normalization needs more than one value; {advice}"
+    )
+
+
+def doubts(plan: TrainingPlan) -> Iterator[str]:
+    """Yield sentences about what will work, but is hardly meant."""
+    recipe, images = plan.recipe, len(plan.data)
+    if recipe.batch > images > 0:
+        yield (
+            f"`batch_size` {recipe.batch} is larger than the data ({images:,} image{'s' * (images > 1)}): each step has "
+            "images several times"
+        )
+    steps = plan.steps_per_epoch * recipe.epochs
+    if steps < recipe.warmup_steps:
+        yield (
+            f"the run has {steps:,} steps, fewer than the warm-up of the recipe ({recipe.warmup_steps:,}): the learning "
+            f"rate rises for {steps // 10:,} steps only; use more `epochs`"
+        )
+    if plan.val is not None and _are_equal(plan.data, plan.val):
+        yield "the validation data is the training data: metrics and the best model say nothing about other images"
+
+
+def _has_batch_norm(plan: TrainingPlan) -> bool:
+    with empty_weights():
+        network = plan.start.family.build(plan.start.config)
+    return any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
+def _are_equal(data: Dataset, val: Dataset) -> bool:
+    """Whether two datasets have the same number of images, and the same boxes in the first ones."""
+    if len(data) != len(val) or not data.report.boxes or data.report.boxes_of != val.report.boxes_of:
+        return False
+    try:
+        return all(
+            np.array_equal(data.ground_truth(index).boxes_xyxy, val.ground_truth(index).boxes_xyxy)
+            for index in range(min(len(data), _COMPARED_IMAGES))
+        )
+    except ImageError:  # masks that cannot be read are told by training
+        return False

@@ -15,6 +15,7 @@ def track_video(
     *,
     model: "StrPath | Detector" = "dfine-s",
     track: bool = True,
+    weak_boxes: bool = False,
     threshold: float | None = None,
     classes: "Sequence[str | int] | None" = None,
     max_detections: int | None = None,
@@ -50,6 +51,7 @@ def track_video(
     sources         video files, folders or globs of them, cameras ("cam0"), or URLs of streams: one or a list
     model           name, Hub repository, folder or file; or a detector, whose settings are kept
     track           False: every detection above the threshold, without track ids
+    weak_boxes      results also have the boxes of tracks that are not above the threshold
     threshold       tracks start a little above it, 0 … 1; None: the model's own threshold, else 0.4
     classes         class names or indices to keep; None: all
     max_detections  maximum number per frame; None: 300, or that of a loaded detector
@@ -94,5 +96,6 @@ def track_video(
         detection=detection_settings(arguments),
         compute=compute_settings(arguments | {"workers": None}),
         track=track,
+        weak_boxes=weak_boxes,
     )
     return open_video_results(request, strict=strict)

@@ -180,7 +180,7 @@ def _tracker(request: RunRequest, detector: "Detector") -> "MultiSourceTracker |
         return None
     from detcli.engine.video.multi_tracker import MultiSourceTracker
 
-    return MultiSourceTracker(detector.threshold)
+    return MultiSourceTracker(detector.threshold, weak_boxes=request.keeps_weak_boxes)
 
 
 def _report_empty_videos(prepared: PreparedRun, observer: Observer) -> None:

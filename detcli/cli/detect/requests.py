@@ -56,6 +56,7 @@ def video_request(console: Console, options: Options) -> VideoRequest:
         ),
         **_common(console, options),
         track=options["track"],
+        weak_boxes=options["weak_boxes"],
         save_video=options["save_video"],
         show=options["show"],
     )

@@ -84,6 +84,7 @@ def _input_arguments(request: RunRequest) -> dict[str, object]:
         videos: VideoInputSettings = request.input
         names = ("stride", "fps", "start", "duration", "max_frames", "live", "camera_size", "camera_rate")
         chosen = {name: getattr(videos, name) for name in names} | {"track": request.track or None}
+        chosen |= {"weak_boxes": request.weak_boxes or None}
         return _common_input(videos, chosen | {"camera_size": _list(videos.camera_size)})
     return {}
 

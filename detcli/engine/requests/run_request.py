@@ -57,6 +57,11 @@ class RunRequest:
         """Whether detections get track ids."""
         return False
 
+    @property
+    def keeps_weak_boxes(self) -> bool:
+        """Whether results have boxes of tracks that are not above the threshold."""
+        return False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest(RunRequest):
@@ -70,17 +75,22 @@ class VideoRequest(RunRequest):
     """A run over videos, cameras and streams.
 
     track       detections get track ids: the same number for the same object in every frame
+    weak_boxes  results also have the boxes of tracks that are not above the threshold
     save_video  annotated video; a folder, or a name with {name} in it, for several sources
     show        show the frames in a window
     """
 
     input: VideoInputSettings
     track: bool = False
+    weak_boxes: bool = False
     save_video: Path | None = None
     show: bool = False
 
     def __post_init__(self) -> None:
         check_flag("track", self.track)
+        check_flag("weak_boxes", self.weak_boxes)
+        if self.weak_boxes and not self.track:
+            raise UsageError("`weak_boxes` needs `track`: without it there are no weak boxes")
         check_flag("show", self.show)
         store(self, save_video=optional_path("save_video", self.save_video))
         if self.segmentation is not None:
@@ -90,3 +100,8 @@ class VideoRequest(RunRequest):
     def tracks(self) -> bool:
         """Whether detections get track ids."""
         return self.track
+
+    @property
+    def keeps_weak_boxes(self) -> bool:
+        """Whether results have boxes of tracks that are not above the threshold."""
+        return self.weak_boxes

@@ -1,5 +1,7 @@
 """Tracks of several sources in one run: each source has its own tracker."""
 
+import numpy as np
+
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.tracking.byte_track import Tracker, TrackerSettings
@@ -8,12 +10,15 @@ from detcli.tracking.byte_track import Tracker, TrackerSettings
 class MultiSourceTracker:
     """Passes each result to the tracker of its source; boxes without a track are dropped.
 
-    threshold  of the run: tracks begin a step above it (see `TrackerSettings.of_threshold`)
+    threshold   of the run: tracks begin a step above it (see `TrackerSettings.of_threshold`)
+    weak_boxes  also return the boxes of tracks that are not above the threshold; they keep tracks alive in either case
     """
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, *, weak_boxes: bool = False) -> None:
         self.settings = TrackerSettings.of_threshold(threshold)
+        self._least = None if weak_boxes else np.float32(threshold)
         self._trackers: dict[str, Tracker] = {}
+        self._returned: dict[str, set[int]] = {}  # track ids
 
     @property
     def detection_threshold(self) -> float:
@@ -22,12 +27,19 @@ class MultiSourceTracker:
 
     @property
     def tracks(self) -> int:
-        """Number of track ids, of all sources."""
-        return sum(tracker.track_count for tracker in self._trackers.values())
+        """Number of track ids returned so far, of all sources."""
+        return sum(map(len, self._returned.values()))
 
     def __call__(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> Detections | FailedFrame:
         """The result with `track_ids`."""
         source = frame.origin.source
         if source not in self._trackers:
-            self._trackers[source] = Tracker(self.settings)
-        return self._trackers[source].track(frame, detections)
+            self._trackers[source], self._returned[source] = Tracker(self.settings), set()
+        tracked = self._trackers[source].track(frame, detections)
+        if isinstance(tracked, FailedFrame):
+            return tracked
+        if self._least is not None:
+            tracked = tracked[tracked.scores > self._least]
+        if tracked.track_ids is not None:
+            self._returned[source].update(tracked.track_ids.tolist())
+        return tracked

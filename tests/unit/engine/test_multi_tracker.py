@@ -61,3 +61,27 @@ def test_a_frame_without_detections_has_no_tracks() -> None:
 def test_boxes_below_the_birth_threshold_start_no_track() -> None:
     following = MultiSourceTracker(0.4)
     assert [ids(following(frame("a", number, number / 30), boxes(1, score=0.45))) for number in range(3)] == [[]] * 3
+
+
+FADING = (0.9, 0.9, 0.3, 0.2, 0.4, 0.9)
+
+
+def test_no_box_below_the_threshold_is_returned() -> None:
+    following = MultiSourceTracker(0.4)
+    seen = [ids(following(frame("a", n, n / 30), boxes(1, score=score))) for n, score in enumerate(FADING)]
+    assert seen == [[1], [1], [], [], [], [1]]  # the weak boxes kept the track alive
+    assert following.tracks == 1
+
+
+def test_weak_boxes_are_returned_when_requested() -> None:
+    following = MultiSourceTracker(0.4, weak_boxes=True)
+    seen = [ids(following(frame("a", n, n / 30), boxes(1, score=score))) for n, score in enumerate(FADING)]
+    assert seen == [[1]] * 6
+
+
+def test_a_track_of_weak_boxes_only_is_not_counted() -> None:
+    following = MultiSourceTracker(0.4)
+    following(frame("a", 0, 0.0), boxes(0))
+    following(frame("a", 1, 0.03), boxes(1))  # without an id until its second box
+    assert ids(following(frame("a", 2, 0.07), boxes(1, score=0.3))) == []
+    assert following.tracks == 0

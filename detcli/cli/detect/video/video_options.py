@@ -130,12 +130,20 @@ frames = group_of(
     ),
     options.max_pixels,
 )
-tracking = option(
-    "--track",
-    section=DETECTION,
-    is_flag=True,
-    help="Track objects: the same number for an object in every frame. A track starts with a box 0.1 above the threshold "
-    "and continues with boxes down to 0.1; boxes without a track are dropped.",
+tracking = group_of(
+    option(
+        "--track",
+        section=DETECTION,
+        is_flag=True,
+        help="Track objects: the same number for an object in every frame. A track starts with a box 0.1 above the threshold; "
+        "boxes down to 0.1 keep it alive. Boxes without a track, and boxes below the threshold, are dropped.",
+    ),
+    option(
+        "--weak-boxes",
+        section=DETECTION,
+        is_flag=True,
+        help="With --track, keep the boxes of tracks that score below the threshold.",
+    ),
 )
 results = options.results_as(options.BOX_FORMATS, standard="progress only on a terminal, JSON Lines in a pipe")
 dry_run = options.dry_run_option(description="Open the sources, and show what would be done and how long it takes.")

@@ -454,3 +454,25 @@ def test_it_says_which_of_several_video_streams_is_read(detect_video: DetectVide
     run = detect_video("a.mkv", "-o", "a.jsonl", "--save-video", "out.mkv")
     assert "2 video streams; used is stream 1: h264, 64 x 48" in " ".join(run.err.split())
     assert len(records(Path("a.jsonl").read_text())) == frames_of(Path("out.mkv")) == 12
+
+
+def test_tracking_gives_no_box_below_the_threshold(detect_video: DetectVideo, tmp_path: Path) -> None:
+    from detcli.datasets.shapes import draw
+
+    video(tmp_path / "in.mp4", [draw(7, 1, size_hw=(160, 160))[0] // (1 + number % 4) for number in range(12)])
+    options = ["in.mp4", "-m", "shapes", "-t", "0.6", "--max-det", "50", "--track"]
+    assert detect_video(*options, "-o", "out.jsonl", "-o", "out.csv", "-o", "out.json").code == 0
+    scores = [box["score"] for line in records(Path("out.jsonl").read_text()) for box in line["detections"]]
+    assert scores
+    assert min(scores) > 0.6
+    assert min(float(row["score"]) for row in csv.DictReader(Path("out.csv").read_text().splitlines())) > 0.6
+    assert min(box["score"] for box in json.loads(Path("out.json").read_text())["annotations"]) > 0.6
+    assert detect_video(*options, "--weak-boxes", "-o", "weak.jsonl").code == 0
+    weak = [box["score"] for line in records(Path("weak.jsonl").read_text()) for box in line["detections"]]
+    assert len(weak) >= len(scores)
+
+
+def test_weak_boxes_need_tracking(detect_video: DetectVideo, short: Path) -> None:
+    run = detect_video("in.mp4", "--weak-boxes", "-o", "out.jsonl")
+    assert run.code == 2
+    assert "--weak-boxes needs --track" in " ".join(run.err.split())

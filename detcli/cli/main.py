@@ -170,7 +170,8 @@ def _usage_error(console: Console, error: click.UsageError) -> int:
         return 2
     message = " ".join(error.format_message().split()).removesuffix(".")
     where = error.ctx.command_path if error.ctx else "detcli"
-    console.error(message[:1].lower() + message[1:], exit_code=2, hint=f"'{where} --help' lists all options")
+    kind = "commands" if error.ctx and isinstance(error.ctx.command, click.Group) else "options"
+    console.error(message[:1].lower() + message[1:], exit_code=2, hint=f"'{where} --help' lists all {kind}")
     return 2
 
 

@@ -41,7 +41,13 @@ def curves_figure(lines: Sequence[Line]) -> Any:
     _plot_total(total, lines, axis)
     _plot_metrics(metrics, [line for line in lines if line.get("metrics")], axis)
     _plot_terms(terms, [line for line in lines if line["kind"] == "epoch"] or lines, axis)
-    rate.plot(axis.positions(lines), [line["lr"] for line in lines], color=_TRAINING, linewidth=1.6)
+    rate.plot(
+        axis.positions(lines),
+        [line["lr"] for line in lines],
+        color=_TRAINING,
+        linewidth=1.6,
+        marker="" if len(lines) > 1 else "o",
+    )
     rate.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
     rate.set(ylabel="learning rate", ylim=(0, None))
     set_title(rate, "highest learning rate of any parameter")

@@ -36,7 +36,7 @@ class StepTime:
 def measure_step(job: TrainingJob) -> StepTime:
     """Run a few steps of few images and return the time of a whole step. Raises what a step raises."""
     device = choose_device(job.device)
-    most = max(1, job.recipe.batch // job.recipe.accumulate)
+    most = max(1, min(job.recipe.batch // job.recipe.accumulate, len(job.data)))
     images = most if device.type == "cuda" else min(most, _FIRST_IMAGES)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else ()):
         step = _MeasuredStep(job, device)
@@ -46,7 +46,8 @@ def measure_step(job: TrainingJob) -> StepTime:
         while images < most and seconds < _SHORT_STEP_S:
             images = min(4 * images, most)
             seconds = step.seconds(images)
-    return StepTime(seconds * job.recipe.batch / images, images)
+    step_images = min(job.recipe.batch, job.recipe.images_per_epoch or len(job.data))
+    return StepTime(seconds * step_images / images, images)
 
 
 class _MeasuredStep:

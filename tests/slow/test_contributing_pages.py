@@ -13,7 +13,13 @@ from tests.helpers.contributing_pages import PAGES, copy_of_the_repository, foll
 from tests.helpers.processes import PROJECT
 
 RECIPES = ("formats.md", "sources.md", "families.md", "commands.md")
-CONTRACTS = ("tests/unit/test_contracts.py", "tests/unit/test_layers.py")
+CONTRACTS = (
+    "tests/unit/test_contracts.py",
+    "tests/unit/test_layers.py",
+    "tests/unit/test_doc_links.py",
+    "tests/unit/io/results/test_formats.py",
+    "tests/unit/sinks/results/test_tsv.py",
+)
 # The shell blocks say `detcli` and `python`, which are those of the copy.
 PROGRAMS = """
 python() { "$PYTHON" "$@"; }

@@ -1,5 +1,6 @@
 """Format of help pages: two columns on a wide terminal, one on a narrow one, and examples that can be copied."""
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -62,12 +63,14 @@ class HelpPage(click.HelpFormatter):
 
 
 def folded(line: str, width: int, indent: str = "") -> str:
-    """Break a command line at spaces, each part but the last ending in a backslash."""
-    parts = textwrap.wrap(
-        line, max(width - 2, 20), subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-    )
+    """Break a command line at spaces outside quotes, each part but the last ending in a backslash."""
     if len(line) <= width:
-        parts = [line]
+        return indent + line
+    parts = [""]
+    for word in re.findall(r"""(?:'[^']*'|"[^"]*"|\S)+""", line):
+        if parts[-1].strip() and len(parts[-1]) + 1 + len(word) > max(width - 2, 20):
+            parts.append("    ")
+        parts[-1] += f" {word}" if parts[-1].strip() else word
     return " \\\n".join(indent + part for part in parts)
 
 

@@ -61,6 +61,17 @@ _CSV_COLUMNS = {
 }
 
 
+# The section of this page that describes a format.
+_SECTIONS = {
+    "jsonl": "json-lines",
+    "coco": "coco",
+    "coco-results": "coco-results",
+    "coco-panoptic": "coco-panoptic",
+    "csv": "csv",
+    "yolo": "yolo",
+}
+
+
 def record_page() -> str:
     """The text of the page."""
     return page(_lines())
@@ -82,7 +93,7 @@ def _formats() -> Iterator[str]:
     yield from table(
         ["format", "`-f`", "suffix of `--output`", "content"],
         [
-            (f"[{record.title}](#{_anchor(record)})", f"`{name}`", _suffixes(record), record.description)
+            (_link(record), f"`{name}`", _suffixes(record), record.description)
             for name, record in ((name, FORMATS[name]) for name in FORMATS.built_in())
         ],
     )
@@ -95,10 +106,10 @@ def _formats() -> Iterator[str]:
     yield ""
 
 
-def _anchor(record: Format) -> str:
-    return {"csv": "csv", "yolo": "yolo", "jsonl": "json-lines"}.get(
-        record.name, record.title.lower().replace(" ", "-")
-    )
+def _link(record: Format) -> str:
+    """The title of a format, with a link to its section on this page if it has one."""
+    section = _SECTIONS.get(record.name)
+    return f"[{record.title}](#{section})" if section else record.title
 
 
 def _suffixes(record: Format) -> str:

@@ -1,11 +1,13 @@
 """Messages on a terminal break between words."""
 
 import io
+import shlex
 
 import pytest
 from rich.cells import cell_len
 
 from detcli.cli.framework.console import Console
+from detcli.cli.framework.help_page import folded
 from detcli.cli.framework.text import rate, wrapped
 
 TEXT = "detcli: cannot download 'dfine-s' ('config.json' of ustc-community/dfine-small-coco): cannot reach 犬犬犬 größe"
@@ -59,3 +61,11 @@ def test_a_pipe_gets_whole_lines(capsys: pytest.CaptureFixture[str], monkeypatch
 )
 def test_a_rate_has_its_unit(value: float, words: str) -> None:
     assert rate(value, "images") == words
+
+
+def test_examples_break_outside_quotes_and_can_be_pasted() -> None:
+    line = "find . -name '*.jpg' | detcli detect --files-from - | jq -r 'select(any(.detections[]?; .label == \"dog\")) | .file'"
+    for width in range(30, 140):
+        shown = folded(line, width)
+        assert shlex.split(shown.replace("\\\n", "")) == shlex.split(line)
+        assert "\\\n" in shown or len(line) <= width

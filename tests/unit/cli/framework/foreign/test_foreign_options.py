@@ -72,7 +72,7 @@ def message(run: Run) -> str:
     """The first line of a usage error."""
     assert (run.code, run.out) == (2, "")
     first, hint = run.err.splitlines()
-    assert hint.endswith("--help' lists all options")
+    assert hint.endswith(("--help' lists all options", "'detcli --help' lists all commands"))
     return first.removeprefix("detcli: ")
 
 

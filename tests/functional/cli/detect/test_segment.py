@@ -195,7 +195,14 @@ def test_coco_results_of_instances_keep_every_score(detcli: Callable[..., Run], 
 def test_eval_evaluates_the_boxes_of_segments(segment: Segment, detcli: Callable[..., Run], images: Path) -> None:
     assert segment("in", "-o", "results.jsonl", "-o", "ground_truth.json").code == 0
     assert segment("in", "-o", "results.json", "-f", "coco-results").code == 0
-    for name in ("results.jsonl", "ground_truth.json", "results.json"):
+    refused = detcli("eval", "results.jsonl", "--gt", "ground_truth.json")
+    assert "annotations have scores, as detections have" in refused.err
+    Path("detections.json").write_bytes(Path("ground_truth.json").read_bytes())
+    checked = json.loads(Path("ground_truth.json").read_text())
+    for annotation in checked["annotations"]:
+        del annotation["score"]
+    Path("ground_truth.json").write_text(json.dumps(checked))
+    for name in ("results.jsonl", "detections.json", "results.json"):
         run = detcli("eval", name, "--gt", "ground_truth.json", "-f", "json")
         assert run.code == 0, run.err
         assert json.loads(run.out)["metrics"]["AP"] == pytest.approx(1.0)

@@ -113,7 +113,8 @@ def test_a_slip_points_to_the_help_of_its_command(detcli: Callable[..., Run], wo
     assert first.startswith(f"detcli: {told}")
     command = " ".join(word for word in words.split()[:2] if word in COMMANDS or word == "info")
     command = command.removesuffix(" download")
-    assert hint == f"'detcli {command} --help' lists all options"
+    kind = "commands" if command == "models" else "options"
+    assert hint == f"'detcli {command} --help' lists all {kind}"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def failing(error: BaseException, *arguments: str) -> Run:
 
     program = Program("detcli", table={"fail": Entry("", "Fail.")})
     program.commands["fail"] = fail
-    result = CliRunner().invoke(program, [*arguments, "fail"])
+    result = CliRunner(env={"DETCLI_DETECT_DEVICE": None}).invoke(program, [*arguments, "fail"])
     return Run(result.exit_code, result.stdout, result.stderr)
 
 

@@ -13,10 +13,13 @@ _BLOCK = re.compile(r'^```(?P<kind>\w+)(?: title="(?P<file>[^"]+)")?\n(?P<text>.
 def copy_of_the_repository(folder: Path) -> Path:
     """The package, the tests of the registries, and what the documents are generated into."""
     ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("detcli", "man", "completions", "docs", "tests"):
+    for name in ("detcli", "man", "completions", "docs", "tests", "benchmarks", ".github", ".ci"):
         shutil.copytree(PROJECT / name, folder / name, ignore=ignore)
-    for name in ("README.md", "pyproject.toml"):
-        shutil.copy(PROJECT / name, folder)
+    for path in PROJECT.iterdir():
+        if path.is_file() and (
+            path.suffix in (".md", ".toml", ".cff", ".yml") or path.name in ("LICENSE", "Dockerfile")
+        ):
+            shutil.copy(path, folder)
     return folder
 
 

@@ -49,6 +49,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for page in RECIPES:
         commands = follow(page, repository)
         folders[page] = tmp_path_factory.mktemp("work")
+        commands = [line for line in commands if not line.startswith("python -m pytest")]  # CONTRACTS runs them
         script = f"cd '{folders[page]}'\n" + "\n".join(commands)
         run(repository, "bash", "-euc", PROGRAMS + script.replace("python -m detcli.cli.docs.generate", "true"))
     run(repository, sys.executable, "-m", "detcli.cli.docs.generate")

@@ -15,6 +15,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from detcli.errors import OutputError
+from detcli.io.media import clean_metadata, open_media
 from detcli.sinks.video.adts import config_of, without_header
 from detcli.sinks.video.fragments import FragmentWriter
 from detcli.sinks.video.video_formats import VideoFormat
@@ -163,7 +164,7 @@ def _add_track(output: OutputContainer, stream: AudioStream, first: Packet[Strea
     """Add a copy of a stream to the output. Raises ValueError or FFmpegError if the container does not support it."""
     context = stream.codec_context
     copy = output.add_stream_from_template(stream, opaque=True)
-    copy.metadata.update(stream.metadata)
+    copy.metadata.update(clean_metadata(stream.metadata))
     config = config_of(bytes(first)) if context.name == "aac" and not context.extradata else None
     if config is not None:
         copy.codec_context.extradata = config
@@ -199,14 +200,14 @@ class _NullOutput:
 
 def _open(path: Path, stack: ExitStack) -> InputContainer:
     """Open a file as bytes, so that its content cannot make FFmpeg open another file."""
-    return av.open(stack.enter_context(path.open("rb")), "r", buffer_size=1 << 18)
+    return stack.enter_context(open_media(stack.enter_context(path.open("rb")), buffer_size=1 << 18))
 
 
 def _first_packets(path: Path, indices: set[int], until_s: Fraction) -> dict[int, Packet[Stream]]:
     """The first packet of each stream that starts before a time on the clock of the file."""
     first_packets: dict[int, Packet[Stream]] = {}
     with ExitStack() as stack, suppress(av.FFmpegError):
-        container = stack.enter_context(_open(path, stack))
+        container = _open(path, stack)
         for packet in container.demux():
             stamp = packet.pts if packet.dts is None else packet.dts
             if indices <= first_packets.keys() or (stamp is not None and stamp * packet.time_base > until_s):
@@ -226,7 +227,7 @@ def _with_data(packet: Packet[Stream], data: bytes) -> Packet[Stream]:
 def _time_of_first_frame(path: Path) -> Fraction:
     """Time of the first video frame on the clock of the file, which may not start at 0."""
     with ExitStack() as stack:
-        container = stack.enter_context(_open(path, stack))
+        container = _open(path, stack)
         for frame in container.decode(video=0):
             stamp = frame.pts if frame.pts is not None else frame.dts
             return Fraction(0) if stamp is None else stamp * Fraction(frame.time_base or 0)

@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from detcli.errors import OutputError
 from detcli.io.atomic_write import AtomicFile
+from detcli.io.media import open_media
 from detcli.io.outputs import OutputFile
 from detcli.sinks.video import colorspace
 from detcli.sinks.video.audio_copier import AudioCopier
@@ -138,10 +139,11 @@ class VideoMuxer:
         return self._fragments.error or OutputError(message)
 
 
-def write_in_one_piece(path: Path, video_format: VideoFormat, *, samples: int) -> None:
+def write_in_one_piece(path: Path, video_format: VideoFormat, *, samples: int, rate: Fraction) -> None:
     """Rewrite a fragmented video as one piece with its index first, for a fast start and exact seeking.
 
     samples  number of packets, or more: space for the index is reserved accordingly
+    rate     frames per second: the duration of a last frame whose packet has none
 
     The new file replaces the old one when it is complete. Raises OutputError, or FFmpegError for a video that cannot
     be read; the old file then stays.
@@ -152,23 +154,29 @@ def write_in_one_piece(path: Path, video_format: VideoFormat, *, samples: int) -
     )
     with (
         path.open("rb") as file,
-        av.open(file, "r", buffer_size=_BUFFER) as fragmented,
+        open_media(file, buffer_size=_BUFFER) as fragmented,
         AtomicFile(path, locked=True) as new,
     ):
         durable = _DurableFile(new)
         try:
             with av.open(durable, "w", format=video_format.container, options=options, buffer_size=_BUFFER) as complete:
-                _copy(fragmented, complete)
+                _copy(fragmented, complete, rate if video_format.in_boxes else None)
         except av.FFmpegError as error:
             raise durable.error or error from error
         if durable.error is not None:
             raise durable.error
 
 
-def _copy(fragmented: InputContainer, complete: OutputContainer) -> None:
+def _copy(fragmented: InputContainer, complete: OutputContainer, rate: Fraction | None) -> None:
+    """Copy all packets.
+
+    rate  frames per second for MP4, whose edit list would hide a last frame without a duration
+    """
     copies = {stream.index: complete.add_stream_from_template(stream, opaque=True) for stream in fragmented.streams}
     for packet in fragmented.demux():
         if packet.size:
+            if rate is not None and not packet.duration and packet.stream.type == "video":
+                packet.duration = round(1 / (rate * packet.time_base))
             packet.stream = copies[packet.stream_index]
             complete.mux(packet)
 

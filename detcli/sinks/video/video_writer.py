@@ -144,15 +144,18 @@ class VideoWriter(BaseSink):
         self._size_hw = (size_hw[0] + size_hw[0] % 2, size_hw[1] + size_hw[1] % 2)  # one color per 2 x 2 pixels
         self._first_s = time_s
         self._sound = AudioCopier(Path(self._sound_from), time_s) if self._sound_from is not None else None
-        rate = Fraction(self._rate).limit_denominator(1001)
         self._muxer = VideoMuxer(
-            self._output, self._format, self._size_hw, name=str(self._target), rate=rate, sound=self._sound
+            self._output, self._format, self._size_hw, name=str(self._target), rate=self._exact_rate, sound=self._sound
         )
         return self._muxer
 
+    @property
+    def _exact_rate(self) -> Fraction:
+        return Fraction(self._rate).limit_denominator(1001)
+
     def _write_in_one_piece(self, samples: int) -> None:
         try:
-            write_in_one_piece(self._target, self._format, samples=samples)
+            write_in_one_piece(self._target, self._format, samples=samples, rate=self._exact_rate)
         except (OutputError, OSError, av.FFmpegError) as error:
             self._remarks.append(f"'{self._target}' is playable, but stays fragmented: {error}")
 

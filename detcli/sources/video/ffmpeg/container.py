@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from detcli.errors import ImageErrorCode
+from detcli.io.media import open_media
 from detcli.sources.video.ffmpeg.stream_choice import ReadAhead, choose_stream, is_decodable
 from detcli.sources.video.protocols import StreamAccess, check_before_opening, container_of, unsupported_content
 
@@ -80,13 +81,7 @@ def open_av(access: StreamAccess, limits: ContainerLimits, *, max_pixels: int, l
     check_before_opening(access)
     timeout = (limits.open_s, limits.read_s) if access.kind == "stream" else None
     try:
-        container = av.open(
-            access.url,
-            format=container_of(access),
-            options=dict(access.options),
-            timeout=timeout,
-            metadata_errors="replace",
-        )
+        container = open_media(access.url, format=container_of(access), options=dict(access.options), timeout=timeout)
     except (av.error.FFmpegError, ValueError) as error:
         code, reason = opening_error(error, limits.open_s)
         if code == "unsupported":

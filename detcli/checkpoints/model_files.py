@@ -60,6 +60,11 @@ class ModelFiles:
         return cls(name, checkpoint, weights=find_weights(checkpoint), notes=(note,))
 
     @property
+    def dataset(self) -> str | None:
+        """The dataset whose classes the model has, if it is in the catalog."""
+        return None if self.entry is None else self.entry.labels
+
+    @property
     def is_pickled(self) -> bool:
         """Whether the weights are transformers' own pickle, with config.json next to it."""
         return self.weights == PICKLED_WEIGHTS and (self.folder / CONFIG).exists()

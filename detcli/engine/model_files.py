@@ -35,7 +35,7 @@ def describe_files(files: ModelFiles) -> ModelDescription:
     family = family_of(config)
     record = family.read_config(config)
     task: Literal["panoptic", "detection"] = "panoptic" if family.has_masks(record) else "detection"
-    return ModelDescription(config["model_type"], family.name, task, read_labels(config, record.labels))
+    return ModelDescription(config["model_type"], family.name, task, read_labels(config, record.labels, files.dataset))
 
 
 def convert_original(weights: Path, output: Path, hints: ConversionHints) -> ConvertedModel:

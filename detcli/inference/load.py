@@ -145,7 +145,7 @@ class _Loader:
         self._settings, self._checkpoint, self._files = settings, checkpoint, files
         self._family: Family = family_of(checkpoint.config)
         self._config = self._family.read_config(checkpoint.config)
-        self._labels: ClassLabels = read_labels(checkpoint.config, self._config.labels)
+        self._labels: ClassLabels = read_labels(checkpoint.config, self._config.labels, files.dataset)
         self._class_ids = self._labels.find(settings.classes) if settings.classes else None
 
     def detector(self) -> Detector:

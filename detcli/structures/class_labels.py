@@ -4,21 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from detcli.errors import UnknownClassError, UsageError
+from detcli.structures.dataset_labels import DATASETS, dataset_of
 from detcli.text import did_you_mean, similar
-
-# Category ids of COCO's 80 detection classes, in order of class index (COCO 2017 annotations: 1 … 90 with ten holes).
-_COCO_HOLES = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
-COCO_80_TO_91: tuple[int, ...] = tuple(i for i in range(1, 91) if i not in _COCO_HOLES)
-
-# Numbers of classes whose class index is the category id itself: COCO with holes, COCO panoptic, Objects365 (row 0 unused).
-_INDEX_IS_CATEGORY = (91, 250, 366)
-
-# Rows of the class head for COCO panoptic; its ids from 91 to 200 are stuff.
-_COCO_PANOPTIC, _FIRST_STUFF = 250, 91
-
-# First and last of the 80 COCO names: they distinguish COCO from another set of 80 names.
-_COCO_ENDS = ("person", "toothbrush")
-
 
 _NAMES_SHOWN = 12  # by an error
 
@@ -46,14 +33,18 @@ class ClassLabels:
                 raise TypeError(f"`names` must hold texts, not {type(name).__name__}")
 
     @classmethod
-    def from_names(cls, names: Sequence[str]) -> "ClassLabels":
-        """Set category ids: the COCO table for its 80 names, the index for 91, 250 and 366 names, else index + 1."""
-        count = len(names)
-        if count == 80 and (names[0], names[-1]) == _COCO_ENDS:
-            return cls(tuple(names), COCO_80_TO_91)
-        start = 0 if count in _INDEX_IS_CATEGORY else 1
-        stuff = range(_FIRST_STUFF, count) if count == _COCO_PANOPTIC else ()
-        return cls(tuple(names), tuple(range(start, start + count)), frozenset(stuff))
+    def from_names(cls, names: Sequence[str], dataset: str | None = None) -> "ClassLabels":
+        """Set category ids and stuff: those of the published dataset with these names, else index + 1 and no stuff.
+
+        dataset  a name in DATASETS, if it is known that the names are its classes, however they are spelled; ignored if
+                 their number is another
+        """
+        if dataset is None or len(DATASETS[dataset].names) != len(names):
+            dataset = dataset_of(names)
+        if dataset is None:
+            return cls(tuple(names), tuple(range(1, len(names) + 1)))
+        known = DATASETS[dataset]
+        return cls(tuple(names), known.category_ids, known.stuff)
 
     def __len__(self) -> int:
         return len(self.names)

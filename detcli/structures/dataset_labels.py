@@ -1,12 +1,19 @@
-"""Class names of the datasets that published models were trained on, by class index.
+"""Classes of the datasets that published models were trained on, and the dataset that a list of names is of.
 
 Sources: COCO 2017's annotations (80 thing classes), its panoptic annotations (53 stuff classes), Objects365 (365
 classes, in its spelling).
 """
 
-from detcli.structures.class_labels import COCO_80_TO_91
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 _UNUSED = "N/A"
+# Category ids of COCO's 80 detection classes, in order of class index (COCO 2017 annotations: 1 … 90 with ten holes).
+_COCO_HOLES = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+COCO_80_TO_91: tuple[int, ...] = tuple(i for i in range(1, 91) if i not in _COCO_HOLES)
+_FIRST_STUFF = 91  # category id of COCO panoptic; those below are things
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -76,11 +83,78 @@ _OBJECTS365 = _names(
 _COCO_IDS = dict(zip(COCO_80_TO_91, COCO_80, strict=True))
 _STUFF_IDS = {int(number): name for number, _, name in (word.partition(" ") for word in _STUFF)}
 
-# Number of classes -> their names. Where the index is the category id, ids without a category are unused rows of the
-# class head. Objects365 counts from 1; row 0 has the name that published files give it.
-PUBLISHED_LABELS: dict[int, tuple[str, ...]] = {
-    80: COCO_80,
-    91: tuple(_COCO_IDS.get(i, _UNUSED) for i in range(91)),
-    250: tuple((_COCO_IDS | _STUFF_IDS).get(i, _UNUSED) for i in range(250)),
-    366: ("None", *_OBJECTS365),
+
+@dataclass(frozen=True, slots=True)
+class DatasetClasses:
+    """The rows of a class head that was trained on a dataset.
+
+    title         of the dataset, in sentences
+    names         by row; "N/A" for a row that no category has
+    category_ids  by row, as in the dataset
+    stuff         rows of uncountable classes, and unused rows among them
+    unused        rows that no category has; published files have other names for some of them
+    """
+
+    title: str
+    names: tuple[str, ...]
+    category_ids: tuple[int, ...]
+    stuff: frozenset[int] = frozenset()
+    unused: frozenset[int] = frozenset()
+
+
+def _by_category_id(title: str, names: Sequence[str], stuff: Sequence[int] = ()) -> DatasetClasses:
+    """Rows whose index is the category id; ids without a category are unused rows."""
+    unused = frozenset(index for index, name in enumerate(names) if name in (_UNUSED, "None"))
+    return DatasetClasses(title, tuple(names), tuple(range(len(names))), frozenset(stuff), unused)
+
+
+# Names as in the catalog. Objects365 counts from 1; row 0 has the name that published files give it.
+DATASETS: Mapping[str, DatasetClasses] = MappingProxyType(
+    {
+        "coco": DatasetClasses("COCO", COCO_80, COCO_80_TO_91),
+        "coco-91": _by_category_id("COCO", [_COCO_IDS.get(i, _UNUSED) for i in range(91)]),
+        "coco-panoptic": _by_category_id(
+            "COCO panoptic",
+            [(_COCO_IDS | _STUFF_IDS).get(i, _UNUSED) for i in range(250)],
+            range(_FIRST_STUFF, 250),
+        ),
+        "objects365": _by_category_id("Objects365", ("None", *_OBJECTS365)),
+    }
+)
+PUBLISHED_LABELS: dict[int, tuple[str, ...]] = {len(known.names): known.names for known in DATASETS.values()}
+
+# Other spellings of COCO's names, in lists of darknet, VOC and mmdetection; compared without spaces.
+_SPELLINGS = {
+    "motorbike": "motorcycle",
+    "aeroplane": "airplane",
+    "sofa": "couch",
+    "tvmonitor": "tv",
+    "hairdryer": "hairdrier",
 }
+_PLACEHOLDER = re.compile(r"(?i)label_\d+|n/?a|none")
+
+
+def dataset_of(names: Sequence[str]) -> str | None:
+    """Return the dataset whose classes these are, as named in DATASETS: every name is compared, in any case.
+
+    Spaces, hyphens and the spellings of other lists make no difference, nor do names of unused rows. Names of stuff may be
+    placeholders, as in the first published panoptic files. None: another dataset, whatever the number of names.
+    """
+    for dataset, known in DATASETS.items():
+        if len(known.names) == len(names) and all(
+            index in known.unused or _is_same(name, expected, stuff=index in known.stuff)
+            for index, (name, expected) in enumerate(zip(names, known.names, strict=True))
+        ):
+            return dataset
+    return None
+
+
+def _is_same(name: object, expected: str, *, stuff: bool) -> bool:
+    if not isinstance(name, str):
+        return False
+    return _spelling(name) == _spelling(expected) or (stuff and _PLACEHOLDER.fullmatch(name.strip()) is not None)
+
+
+def _spelling(name: str) -> str:
+    plain = re.sub(r"[\s_-]+", "", name.casefold())
+    return _SPELLINGS.get(plain, plain)

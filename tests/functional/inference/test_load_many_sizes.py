@@ -16,6 +16,7 @@ from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.models.family import family_of
+from detcli.structures.dataset_labels import PUBLISHED_LABELS
 from detcli.structures.detections import Detections
 from detcli.structures.frame import Frame, Origin
 from tests.helpers import deformable_detr_samples as deformable_samples
@@ -200,7 +201,10 @@ def test_stuff_that_is_not_a_class_is_refused(checkpoint: Make, stuff: Any) -> N
 def test_stuff_and_category_ids_are_in_the_labels(checkpoint: Make) -> None:
     labels = load_detector(checkpoint("panoptic", stuff=[4], category_ids=[9, 8, 7, 6, 5])).labels
     assert (labels.stuff, labels.category_ids) == ({4}, (9, 8, 7, 6, 5))
-    assert read_labels({}, [f"class {i}" for i in range(250)]).stuff == set(range(91, 250))
+    assert read_labels({}, PUBLISHED_LABELS[250]).stuff == set(range(91, 250))
+    own = [f"class {i}" for i in range(250)]
+    assert not read_labels({}, own).stuff
+    assert read_labels({}, own, "coco-panoptic").stuff == set(range(91, 250))
 
 
 @pytest.mark.gpu

@@ -143,9 +143,9 @@ def _records() -> Iterator[str]:
     yield from ("", "### Keys of a detection", "")
     yield from _keys(definitions["detection"])
     yield ""
-    yield "`category_id` follows from the classes of the model. 80 classes with the names of COCO have the ids of COCO (1 to 90, with"
-    yield "holes). With 91, 250 or 366 classes the id is the index. With any other number it is the index plus 1. The annotations of"
-    yield "`--gt` replace the ids, by name."
+    yield "`category_id` follows from the names of the model's classes, in any case. The 80 names of COCO have the ids of COCO (1 to 90,"
+    yield "with holes). With the names of COCO in 91 rows, of COCO panoptic or of Objects365 the id is the index. With all other lists of"
+    yield "names it is the index plus 1, unless `config.json` has `category_ids`. The annotations of `--gt` replace the ids, by name."
     yield from ("", "A detection of `detcli segment` has a mask:", "")
     yield from code_block(_json(_SEGMENT), "json")
     yield from ("", "### Keys of a mask", "")

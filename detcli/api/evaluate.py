@@ -26,7 +26,7 @@ def evaluate(
     save_plots: "StrPath | None" = None,
     save_worst: "StrPath | None" = None,
     worst: int = 20,
-    score: float = 0.25,
+    score: float | None = None,
     if_exists: "IfExists" = "error",
     device: str = "auto",
     batch_size: int | None = None,
@@ -58,7 +58,8 @@ def evaluate(
     save_plots      folder for precision-recall curves and the confusion matrix
     save_worst      folder for the images with the most errors, annotated
     worst           number of these images
-    score           detections above it count in the confusion matrix and as errors, 0 … 1
+    score           detections above it count in the confusion matrix and as errors, 0 … 1; None: the threshold of the
+                    results or of the model, else 0.4
     if_exists       "error", "overwrite" or "skip" outputs that exist
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     batch_size      most images in a batch; None: chosen by device and input size

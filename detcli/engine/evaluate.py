@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detcli.argument_checks import check_instance
+from detcli.engine.mistake_score import MistakeScore, score_of_model, score_of_results
 from detcli.engine.observer import Observer
 from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest, EvaluationResult
 from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
@@ -56,14 +57,18 @@ def evaluate(
             write_report(panoptic.to_dict(), path)
         return EvaluationResult(panoptic, tuple(outputs), time.monotonic() - started)
     if request.results is not None and request.ground_truth is not None:
-        evaluated: EvaluatedResults | None = _evaluate_results(request, observer, request.results, request.ground_truth)
+        subject: tuple[EvaluatedResults, MistakeScore] | None = _evaluate_results(
+            request, observer, request.results, request.ground_truth
+        )
     else:
-        evaluated = _evaluate_model(request, observer, stop)
-    if evaluated is None:
+        subject = _evaluate_model(request, observer, stop)
+    if subject is None:
         return None
+    evaluated, score = subject
+    evaluated = replace(evaluated, settings={**evaluated.settings, "score": score.value})
     for note in evaluated.notes:
         observer.on_warning(note)
-    report = box_report(evaluated, score=request.score, worst=request.worst)
+    report = box_report(evaluated, score=score.value, worst=request.worst, score_source=score.source)
     written = tuple(path for path in outputs if _write(request, path, report, evaluated, observer))
     return EvaluationResult(report, written, time.monotonic() - started)
 
@@ -92,7 +97,7 @@ def _prepare_outputs(request: EvaluationRequest, observer: Observer) -> list[Pat
 
 def _evaluate_results(
     request: EvaluationRequest, observer: EvaluationObserver, results: Path, gt: Path
-) -> "EvaluatedResults":
+) -> "tuple[EvaluatedResults, MistakeScore]":
     from detcli.evaluation.evaluate_results import evaluate_results, find_ground_truth
     from detcli.io.results import format_of_results
 
@@ -104,12 +109,12 @@ def _evaluate_results(
     if request.save_worst is not None and images.folder is not None:
         observer.on_image_folder(images.folder)
     evaluated = evaluate_results(results, ground_truth, images, format_name=format_name, iou_type=iou_type)
-    return replace(evaluated, settings={**evaluated.settings, "score": request.score})
+    return evaluated, score_of_results(request, results, format_name)
 
 
 def _evaluate_model(
     request: EvaluationRequest, observer: EvaluationObserver, stop: StopSignal
-) -> "EvaluatedResults | None":
+) -> "tuple[EvaluatedResults, MistakeScore] | None":
     """Process every image of the data; None if `stop` came before the last one."""
     from detcli.datasets.dataset import open_dataset
     from detcli.evaluation.coco_ground_truth import CocoGroundTruth
@@ -135,7 +140,7 @@ def _evaluate_model(
         observer.on_end()
     if evaluation is None:
         return None
-    return EvaluatedResults(
+    evaluated = EvaluatedResults(
         ground_truth=CocoGroundTruth(dataset.report.name, evaluation.ground_truth),
         results=evaluation.predictions.results,
         metrics=evaluation.metrics,
@@ -147,6 +152,7 @@ def _evaluate_model(
         ],
         notes=[*dataset.report.issues, *evaluation.notes],
     )
+    return evaluated, score_of_model(request, detector)
 
 
 def _panoptic_report(
@@ -246,7 +252,6 @@ def _model_settings(request: EvaluationRequest, detector: "Detector") -> dict[st
         "pad": detector.pad,
         "precision": detector.precision,
         "device": detector.device_name,
-        "score": request.score,
     }
 
 

@@ -16,7 +16,7 @@ Boxes = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-SCORE, IOU = 0.25, 0.5
+IOU = 0.5
 UNMATCHED, IGNORED = -1, -2
 
 
@@ -88,9 +88,7 @@ class BoxMatches:
         return selected
 
 
-def match_boxes(
-    annotations: Json, results: Iterable[Json], *, score: float = SCORE, iou: float = IOU
-) -> Iterator[BoxMatches]:
+def match_boxes(annotations: Json, results: Iterable[Json], *, score: float, iou: float = IOU) -> Iterator[BoxMatches]:
     """Match the results above `score` with the annotations, image by image in the order of the annotations.
 
     In the order of their scores, detections take the free ground truth with the highest IoU of at least `iou`, of any

@@ -74,11 +74,12 @@ def evaluate_results(
     )
 
 
-def box_report(evaluated: EvaluatedResults, *, score: float, worst: int) -> EvaluationReport:
+def box_report(evaluated: EvaluatedResults, *, score: float, worst: int, score_source: str = "") -> EvaluationReport:
     """The report of evaluated results.
 
-    score  detections above it count in the confusion matrix and as mistakes
-    worst  how many images with the most mistakes are listed
+    score         detections above it count in the confusion matrix and as mistakes
+    worst         how many images with the most mistakes are listed
+    score_source  why it is this score, for the user; empty if it was given
     """
     annotations = evaluated.ground_truth.annotations
     matches = list(match_boxes(annotations, evaluated.results, score=score))
@@ -93,4 +94,5 @@ def box_report(evaluated: EvaluatedResults, *, score: float, worst: int) -> Eval
         created=now(),
         failed=evaluated.failed,
         notes=evaluated.notes,
+        score_source=score_source,
     )

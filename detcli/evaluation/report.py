@@ -16,6 +16,7 @@ class EvaluationReport:
     """Metrics of boxes or masks, their mistakes, and what they were computed from.
 
     confusion    of detections with a score above `score`, matched from an IoU of `iou` on
+    score_source  why `score` is this one, for the user; empty if it was given
     worst        images with the most mistakes, most first
     file_names   by image id
     settings     what was evaluated and how: option -> value
@@ -34,6 +35,7 @@ class EvaluationReport:
     created: str
     failed: Sequence[Mapping[str, str]] = ()
     notes: Sequence[str] = ()
+    score_source: str = ""
 
     @property
     def metrics_by_name(self) -> dict[str, float | None]:
@@ -85,6 +87,7 @@ class EvaluationReport:
         confusion = self.confusion
         return {
             "score": self.score,
+            "score_source": self.score_source or "given",
             "iou": self.iou,
             "true_positives": confusion.true_positives,
             "misclassified": confusion.misclassified,

@@ -82,8 +82,7 @@ mistakes = group_of(
         section=IMAGES,
         type=ScoreType(),
         metavar="SCORE",
-        default=0.25,
-        standard="0.25",
+        standard="the threshold of the results or of the model, else 0.4",
         help="Minimum score of boxes in the confusion matrix and of errors.",
     ),
     option(

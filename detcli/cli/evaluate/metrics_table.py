@@ -72,8 +72,9 @@ def _row(name: str, cells: Sequence[str], width: int, widths: Sequence[int]) -> 
 def _mistakes(report: EvaluationReport, width: int) -> Iterator[str]:
     """A sentence, wrapped at the width."""
     confusion = report.confusion
+    source = f" ({report.score_source})" if report.score_source else ""
     words = (
-        f"scores above {report.score:g}: {number(confusion.true_positives)} true positives, {number(confusion.misclassified)} misclassified, "
+        f"scores above {report.score:g}{source}: {number(confusion.true_positives)} true positives, {number(confusion.misclassified)} misclassified, "
         f"{number(confusion.false_negatives)} false negatives, {number(confusion.false_positives)} false positives"
     ).split()
     line = words[0]

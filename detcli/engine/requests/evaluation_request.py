@@ -34,7 +34,8 @@ class EvaluationRequest:
     save_plots      folder of pr_curves.png and confusion.png
     save_worst      folder of the images with the most mistakes, annotated
     worst           how many of them
-    score           detections above it count in the confusion matrix and as mistakes
+    score           detections above it count in the confusion matrix and as mistakes; None: the threshold that `detect`
+                    keeps (`mistake_score.py`)
     if_exists       error, overwrite or skip
     """
 
@@ -51,7 +52,7 @@ class EvaluationRequest:
     save_plots: Path | None = None
     save_worst: Path | None = None
     worst: int = 20
-    score: float = 0.25
+    score: float | None = None
     if_exists: IfExists = "error"
 
     def __post_init__(self) -> None:
@@ -63,7 +64,8 @@ class EvaluationRequest:
         check_choice("iou_type", self.iou_type, ("bbox", "segm", "panoptic"))
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
         check_int("worst", self.worst, at_least=1, at_most=MAX_WORST)
-        object.__setattr__(self, "score", check_fraction("score", self.score))
+        if self.score is not None:
+            object.__setattr__(self, "score", check_fraction("score", self.score))
         self._check_subject()
         self._check_panoptic()
         if self.output is not None and not is_stream(self.output) and self.output.suffix.lower() != ".json":

@@ -100,6 +100,14 @@ def test_a_loaded_detector_is_evaluated_with_all_scores() -> None:
     assert by_detector.metrics == by_name.metrics
 
 
+@pytest.mark.parametrize("threshold", [None, 0.55])
+def test_mistakes_count_at_the_threshold_of_a_loaded_detector(threshold: float | None) -> None:
+    detector = detcli.load_detector("shapes", device="cpu", batch_size=1, threshold=threshold)
+    result = detcli.evaluate(model=detector, data="shapes:1:4")
+    assert result is not None
+    assert result.to_dict()["confusion"]["score"] == detector.threshold
+
+
 def test_stored_results_are_evaluated_against_ground_truth(run_detcli: Callable[..., Run]) -> None:
     demo = Path("demo")
     assert run_detcli("demo", "-o", demo).code == 0

@@ -17,7 +17,7 @@ ODD = ["$x_", "_hidden", "信号灯", "x" * 90]
 def test_no_text_is_cut_and_no_class_names_overlap(count: int) -> None:
     names = [*ODD, *(f"class number {index}" for index in range(count))][:count]
     document, results = scene(names)
-    confusion = count_confusion(match_boxes(document, results), dict(enumerate(names, 1)))
+    confusion = count_confusion(match_boxes(document, results, score=0.25), dict(enumerate(names, 1)))
     metrics = evaluate_coco(document, results)
     for figure in (pr_figure(metrics, score=0.25), confusion_figure(confusion, score=0.25, iou=0.5)):
         assert layout_problems(figure) == []

@@ -49,7 +49,7 @@ RESULTS = found(
 
 
 def compared(results: Sequence[dict[str, Any]] = tuple(RESULTS), **others: float) -> list[BoxMatches]:
-    return list(match_boxes(truth(), results, **others))
+    return list(match_boxes(truth(), results, **{"score": 0.25} | others))
 
 
 def test_each_detection_is_of_one_kind() -> None:

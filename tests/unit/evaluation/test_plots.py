@@ -33,7 +33,7 @@ def names(count: int) -> list[str]:
 def evaluated(count: int) -> tuple[Metrics, ConfusionMatrix]:
     document, results = scene(names(count))
     categories = {category["id"]: category["name"] for category in document["categories"]}
-    return evaluate_coco(document, results), count_confusion(match_boxes(document, results), categories)
+    return evaluate_coco(document, results), count_confusion(match_boxes(document, results, score=0.25), categories)
 
 
 def test_plots_are_the_same_bytes_each_time() -> None:

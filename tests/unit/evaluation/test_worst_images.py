@@ -49,7 +49,7 @@ def matches(width: int = 400, height: int = 300) -> BoxMatches:
     annotations = [_entry(category, box, width, height) | {"iscrowd": crowd} for category, box, crowd in rows]
     results = [_entry(category, box, width, height) | {"score": score} for category, box, score in found]
     document = {"images": [{"id": 17}], "annotations": annotations}
-    return next(iter(match_boxes(document, results)))
+    return next(iter(match_boxes(document, results, score=0.25)))
 
 
 def _entry(category_id: int, box: tuple[float, ...], width: int, height: int) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def crowded(count: int, width: int, height: int) -> BoxMatches:
     boxes = [(*random.uniform(0, 0.8, 2), *random.uniform(0.03, 0.2, 2)) for _ in range(count)]
     annotations = [_entry(3, box, width, height) for box in boxes[::2]]
     results = [_entry(7, box, width, height) | {"score": 0.5} for box in boxes[::3]]
-    return next(iter(match_boxes({"images": [{"id": 1}], "annotations": annotations}, results)))
+    return next(iter(match_boxes({"images": [{"id": 1}], "annotations": annotations}, results, score=0.25)))
 
 
 def gray(width: int, height: int) -> Pixels:
@@ -204,7 +204,7 @@ def test_pages_are_written_by_rank_if_the_image_is_available(tmp_path: Path) -> 
     results = [
         {"image_id": i, "category_id": 3, "bbox": [1, 1, 9, 9], "score": 0.9} for i in (1, 1, 1, 2, 2, 3) for _ in (0,)
     ]
-    worst = worst_images(match_boxes(document, results), 9)
+    worst = worst_images(match_boxes(document, results, score=0.25), 9)
     names = {1: "in/a b.jpg", 2: "in/../../2.jpg", 3: "3.png"}
     drawn = draw_worst_images(
         worst,

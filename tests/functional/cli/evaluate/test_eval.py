@@ -131,7 +131,7 @@ def test_a_pipe_gets_the_table_with_every_metric_and_class(data: Path, detcli: D
     assert [line.split()[0] for line in shown.out.splitlines()[:12]] == list(METRIC_NAMES)
     for name in IDS:
         assert f"\n{name} " in shown.out
-    assert "scores above 0.25:" in shown.out
+    assert "scores above 0.4 (the default of detect):" in shown.out
     assert shown.err.splitlines()[-1].startswith("AP 0.")
 
 
@@ -162,6 +162,51 @@ def test_the_report_plots_and_worst_images_are_written(data: Path, detcli: Detcl
     with Image.open(drawn[0]) as first:
         assert first.width > 2 * 640, "two panels of at least 640 pixels"
     assert "-> r/report.json, plots, worst" in done.err
+
+
+def counted_at(report: Path) -> tuple[float, float, str]:
+    document = json.loads(report.read_text())
+    return document["settings"]["score"], document["confusion"]["score"], document["confusion"]["score_source"]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "kind", "expected"),
+    [
+        ("0.3", ["-o", "r.jsonl", "--header"], (0.3, 0.3, "the threshold of the results")),
+        ("0.3", ["-o", "r.json"], (0.3, 0.3, "the threshold of the results")),
+        ("0", ["-o", "r.json"], (0.4, 0.4, "the default of detect")),
+        ("0.01", ["-o", "r.jsonl", "--header"], (0.4, 0.4, "the default of detect")),
+        ("0.3", ["-o", "r.csv"], (0.4, 0.4, "the default of detect")),
+    ],
+)
+def test_mistakes_count_at_the_threshold_of_the_results(
+    threshold: str, kind: list[str], expected: tuple[float, float, str], data: Path, detcli: Detcli, model: Path
+) -> None:
+    done = detcli("detect", "in", "-m", model, "-d", "cpu", "-t", threshold, *kind)
+    assert done.code == 0, done.err
+    done = detcli("eval", kind[1], "--gt", data, "-o", "report.json")
+    assert done.code == 0, done.err
+    assert counted_at(Path("report.json")) == expected
+    assert f"scores above {expected[0]:g} ({expected[2]}):" in done.out
+
+
+def test_mistakes_count_at_the_threshold_of_the_model_of_results(data: Path, detcli: Detcli) -> None:
+    header = json.dumps({"detcli": {"model": "detr-r50", "arguments": {"threshold": 0.0}}})
+    Path("named.jsonl").write_text(header + "\n" + Path("out.jsonl").read_text())
+    done = detcli("eval", "named.jsonl", "--gt", data)
+    assert "scores above 0.7 (the threshold of their model):" in done.out
+
+
+def test_mistakes_of_a_model_count_at_what_detect_keeps(data: Path, detcli: Detcli, model: Path) -> None:
+    for arguments, expected in (
+        ([], (0.4, 0.4, "the default of detect")),
+        (["-t", "0.6"], (0.6, 0.6, "the threshold of this run")),
+        (["-t", "0.6", "--score", "0.2"], (0.2, 0.2, "given")),
+    ):
+        assert detcli("eval", "-m", model, "--data", data, "-o", "report.json", "-y", *arguments).code == 0
+        assert counted_at(Path("report.json")) == expected
+    assert detcli("eval", "-m", "shapes", "--data", "shapes:3:2", "-o", "report.json", "-y").code == 0
+    assert counted_at(Path("report.json"))[2] == "the threshold of the model"
 
 
 def test_a_model_report_says_which_model_and_how(data: Path, detcli: Detcli, model: Path) -> None:

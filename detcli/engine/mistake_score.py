@@ -1,0 +1,76 @@
+"""The score above which an evaluation counts detections as mistakes: the threshold that `detect` keeps by default."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detcli.checkpoints import catalog
+
+if TYPE_CHECKING:
+    from detcli.engine.requests.evaluation_request import EvaluationRequest
+    from detcli.inference.detector import Detector
+
+_KEEPS_ALL = 0.05  # a threshold up to this one keeps every score for AP; it is not one that detections are shown at
+
+
+@dataclass(frozen=True, slots=True)
+class MistakeScore:
+    """Detections with a score above it count in the confusion matrix and as mistakes.
+
+    source  why it is this one, for the user; empty for a score of the request
+    """
+
+    value: float
+    source: str
+
+
+def score_of_model(request: "EvaluationRequest", detector: "Detector") -> MistakeScore:
+    """The score of the request, else the threshold of the request or of a loaded detector, else that of the model.
+
+    detector  as it is evaluated, with a threshold that keeps every score
+    """
+    from detcli.inference.detector import Detector
+
+    loaded = request.model_settings.model
+    used = loaded.threshold if isinstance(loaded, Detector) else None
+    given = request.detection.threshold
+    entry = detector.files.entry
+    return _choose(
+        request,
+        ((given, "the threshold of this run"), (used, "the threshold of the detector")),
+        _default(request, entry, "the threshold of the model"),
+    )
+
+
+def score_of_results(request: "EvaluationRequest", path: Path, format_name: str) -> MistakeScore:
+    """The score of the request, else the threshold that the results were made with, else that of their model."""
+    from detcli.io.results.provenance import read_provenance
+
+    provenance = read_provenance(path, format_name)
+    entry = None if provenance.model is None else catalog.find(provenance.model)
+    return _choose(
+        request,
+        ((provenance.threshold, "the threshold of the results"),),
+        _default(request, entry, "the threshold of their model"),
+    )
+
+
+def _choose(
+    request: "EvaluationRequest", used: tuple[tuple[float | None, str], ...], default: MistakeScore
+) -> MistakeScore:
+    if request.score is not None:
+        return MistakeScore(request.score, "")
+    chosen = (MistakeScore(value, source) for value, source in used if value is not None and value > _KEEPS_ALL)
+    return next(chosen, default)
+
+
+def _default(request: "EvaluationRequest", entry: catalog.CatalogEntry | None, source: str) -> MistakeScore:
+    """What `detect` or `segment` keeps without a threshold."""
+    from detcli.inference.load import DEFAULT_THRESHOLD
+    from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
+
+    if request.iou_type == "segm":
+        return MistakeScore(SegmentationSettings("instance").score_threshold, "the default of segment")
+    if entry is None:
+        return MistakeScore(DEFAULT_THRESHOLD, "the default of detect")
+    return MistakeScore(float(entry.threshold), source)

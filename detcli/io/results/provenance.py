@@ -1,0 +1,68 @@
+"""Reads the provenance that results of `detect` carry: which model made them, with which arguments."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detcli.io.results.open_file import opened
+
+_HEAD_BYTES = 1 << 20  # the provenance is written first
+_COCO_START = '{"info":'
+_COCO_END = ',"failed":'  # what `coco_writer.py` writes after the provenance
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsProvenance:
+    """Where results are from; None for what they do not say.
+
+    model      name as the user gave it
+    threshold  scores of the results are above it
+    """
+
+    model: str | None = None
+    threshold: float | None = None
+
+
+def read_provenance(path: Path, format_name: str) -> ResultsProvenance:
+    """The provenance of results: the header of JSON Lines, or `info` of COCO as detcli writes it; else empty.
+
+    Raises UsageError if the file cannot be read.
+    """
+    if format_name not in ("jsonl", "coco") or os.path.isdir(path):  # noqa: PTH112 - any name
+        return ResultsProvenance()
+    with opened(path) as file:
+        head = file.read(_HEAD_BYTES).decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    record = _first_line(head) if format_name == "jsonl" else _info(head)
+    model, arguments = record.get("model"), record.get("arguments")
+    threshold = arguments.get("threshold") if isinstance(arguments, dict) else None
+    return ResultsProvenance(
+        model if isinstance(model, str) else None,
+        float(threshold) if type(threshold) in (int, float) and 0 <= threshold <= 1 else None,
+    )
+
+
+def _first_line(head: str) -> Mapping[str, Any]:
+    record = _parsed(head.partition("\n")[0])
+    return _as_mapping(record.get("detcli"))
+
+
+def _info(head: str) -> Mapping[str, Any]:
+    """`info` of a COCO file, without its list of failed images, which may be longer than the head."""
+    if not head.startswith(_COCO_START):
+        return {}
+    start, end, _ = head.removeprefix(_COCO_START).partition(_COCO_END)
+    return _parsed(start + "}") if end else {}
+
+
+def _parsed(text: str) -> Mapping[str, Any]:
+    try:
+        return _as_mapping(json.loads(text))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _as_mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

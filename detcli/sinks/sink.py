@@ -104,5 +104,5 @@ def sink_class(format_name: str) -> type[ResultSink]:
 
 
 def remarks(sinks: Iterable[Sink]) -> tuple[str, ...]:
-    """The remarks of several sinks, in their order."""
-    return tuple(remark for sink in sinks for remark in sink.remarks)
+    """The remarks of several sinks, in their order; one that several sinks have is given once."""
+    return tuple(dict.fromkeys(remark for sink in sinks for remark in sink.remarks))

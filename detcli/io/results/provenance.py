@@ -37,7 +37,7 @@ def read_provenance(path: Path, format_name: str) -> ResultsProvenance:
         head = file.read(_HEAD_BYTES).decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     record = _first_line(head) if format_name == "jsonl" else _info(head)
     model, arguments = record.get("model"), record.get("arguments")
-    threshold = arguments.get("threshold") if isinstance(arguments, dict) else None
+    threshold: Any = arguments.get("threshold") if isinstance(arguments, dict) else None
     return ResultsProvenance(
         model if isinstance(model, str) else None,
         float(threshold) if type(threshold) in (int, float) and 0 <= threshold <= 1 else None,

@@ -19,6 +19,11 @@ from detcli.structures.float_text import shortest
 from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.json_records import Record, json_line, to_record
 
+_POSITIONS = (
+    "the image ids in the COCO results are positions in the input, from 1, not ids of annotations, and the file has no names of "
+    "images: to evaluate it, detect with `ground_truth`, which gives the ids of the annotations"
+)
+
 
 class CocoAnnotations(BaseSink):
     """The full document: info, images, annotations with their scores, categories.
@@ -100,6 +105,8 @@ class CocoResults(BaseSink):
     @property
     def remarks(self) -> tuple[str, ...]:
         """Remarks for the user at the end of the run."""
+        if self._image_ids.are_positions:
+            return (_POSITIONS,)
         return self._image_ids.remarks("they are left out of the COCO results")
 
 

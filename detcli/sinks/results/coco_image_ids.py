@@ -6,7 +6,10 @@ from detcli.structures.frame import Origin
 
 
 class CocoImageIds:
-    """The image ids of a run: index + 1, or those of the ground truth, each for one image only."""
+    """The image ids of a run: index + 1, or those of the ground truth, each for one image only.
+
+    are_positions  images were given ids by their position; False for frames of videos, whose ids are frame numbers
+    """
 
     def __init__(self, ground_truth_ids: Mapping[str, int] | None) -> None:
         self._ground_truth_ids = ground_truth_ids
@@ -14,10 +17,12 @@ class CocoImageIds:
         self._taken: set[int] = set()
         self._unknown = 0
         self._first_unknown = ""
+        self.are_positions = False
 
     def known(self, origin: Origin) -> int | None:
         """The id of an image, or None if the ground truth does not have it."""
         if self._ground_truth_ids is None:
+            self.are_positions = self.are_positions or origin.frame is None
             return origin.index + 1
         image_id = self._ground_truth_ids.get(origin.relative)
         if image_id is None or image_id in self._taken:  # two images match the same name

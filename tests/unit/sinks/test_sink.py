@@ -24,3 +24,4 @@ def test_remarks_of_several_sinks_keep_their_order() -> None:
         def write(self, frame: object, detections: object) -> None: ...
 
     assert remarks([Without(), WithRemarks(), Without()]) == ("a", "b")
+    assert remarks([WithRemarks(), WithRemarks()]) == ("a", "b"), "once, for all outputs"

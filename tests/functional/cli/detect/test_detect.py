@@ -68,6 +68,20 @@ def test_coco_results_keep_every_score_and_load_as_results(
     assert len(COCO("truth.json").loadRes("results.json").anns) == 100
 
 
+def test_ids_that_are_positions_are_said_with_coco_results(
+    detcli: Callable[..., Run], detect: Detect, model: Path, images: Path
+) -> None:
+    said = "the image ids in the COCO results are positions in the input, from 1"
+    alone = detect("in", "-f", "coco-results", "-o", "results.json")
+    assert alone.code == 0
+    assert alone.err.count(said) == 1
+    assert "detect with --gt" in alone.err
+    assert {entry["image_id"] for entry in json.loads(Path("results.json").read_text())} <= set(range(1, 6))
+    detect("in", "-o", "truth.json")
+    for arguments in (["-f", "coco-results", "--gt", "truth.json"], ["-f", "coco"], ["-f", "jsonl"]):
+        assert said not in detect("in", *arguments, "-o", "-").err
+
+
 def test_the_table_is_human_readable(detect: Detect, images: Path) -> None:
     run = detect("in", "-f", "table", env={"COLUMNS": "60"})
     assert run.code == 0

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detcli.argument_checks import check_instance
-from detcli.engine.mistake_score import MistakeScore, score_of_model, score_of_results
 from detcli.engine.observer import Observer
 from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest, EvaluationResult
+from detcli.engine.requests.mistake_score import MistakeScore, score_of_model, score_of_results
 from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
 from detcli.errors import UsageError
 from detcli.io.output_paths import is_same_file

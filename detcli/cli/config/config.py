@@ -28,6 +28,7 @@ def config() -> None:
 
 
 @config.command(
+    shows_settings=True,
     examples=[
         UsageExample("all commands", "detcli config show"),
         UsageExample("one command", "detcli config show detect"),
@@ -46,32 +47,39 @@ def show(ctx: click.Context, console: Console, /, names: tuple[str, ...], *, as_
 
     An option on the command line has priority over all of them. Then follow the environment variable, the file of
     --config, ./detcli.toml, the user's file, the catalog of models, and the default. A value that is not set is '-'.
+    Below the values of a command is what ./detcli.toml sets and may not: no command follows it.
     """
     from detcli.cli.config.effective_values import effective_values, leaf_contexts
-    from detcli.cli.framework.settings import settings_files
+    from detcli.cli.framework.settings import LOCAL_FILE, settings_files
 
     contexts = {" ".join(words): leaf for words, leaf in leaf_contexts(ctx.find_root())}
     wanted = " ".join(names)
     chosen = [name for name in contexts if not wanted or name == wanted or name.startswith(f"{wanted} ")]
     if not chosen:
         raise click.UsageError(f"unknown command '{wanted}'" + suggestion(wanted, list(contexts)), ctx)
-    values = {name: effective_values(contexts[name], _config_of(contexts[name], ctx, console)) for name in chosen}
+    found = {name: effective_values(contexts[name], _config_of(contexts[name], ctx, console)) for name in chosen}
     files = [(file, file.path.is_file()) for file in reversed(settings_files(console.config))]
     if as_json:
         document = {
             "files": [{"origin": file.kind, "path": str(file.path), "exists": exists} for file, exists in files],
             "commands": {
-                name: {value.key: _record(asdict(value)) for value in of_command} for name, of_command in values.items()
+                name: {value.key: _record(asdict(value)) for value in of_command}
+                for name, (of_command, _) in found.items()
             },
+            "refused": [
+                {"command": name, "key": one.key, "value": one.value, "source": LOCAL_FILE, "reason": one.reason}
+                for name, (_, refused) in found.items()
+                for one in refused
+            ],
         }
-        click.echo(json.dumps(document, indent=2))
+        click.echo(json.dumps(document, indent=2, default=str))  # dates of TOML
         return
     width = console.width(sys.stdout) if is_terminal(sys.stdout) else 10_000
     for file, exists in files:
         line = f"# {_FILES[file.kind]} {escape(str(file.path))}{'' if exists else ' (does not exist)'}"
         for part in wrapped(line, width, indent="#   "):
             click.echo(part)
-    for name, of_command in values.items():
+    for name, (of_command, refused) in found.items():
         click.echo(f"\n[{name.replace(' ', '.')}]")
         rows = [
             (value.key, _shown(value.value, value.description), _origin(value.kind, value.source))
@@ -79,9 +87,15 @@ def show(ctx: click.Context, console: Console, /, names: tuple[str, ...], *, as_
         ]
         for line in _aligned(rows, width):
             click.echo(line)
+        for one in refused:
+            shown = f"# refused: {one.key} = {json.dumps(one.value, default=str)} of {LOCAL_FILE}: {one.reason}"
+            for part in wrapped(escape(shown), width, indent="#   "):
+                click.echo(part)
 
 
-@config.command(examples=[UsageExample("edit your own settings", '${EDITOR:-vi} "$(detcli config path)"')])
+@config.command(
+    shows_settings=True, examples=[UsageExample("edit your own settings", '${EDITOR:-vi} "$(detcli config path)"')]
+)
 def path() -> None:
     """Print the path of the user's settings file, whether or not it exists."""
     from detcli.cli.framework.settings import user_file

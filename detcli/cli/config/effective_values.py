@@ -12,7 +12,7 @@ from detcli.checkpoints.catalog import CATALOG
 from detcli.checkpoints.hub.hub_environment import cache_folder, is_true
 from detcli.cli.framework.command import Option
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS
-from detcli.cli.framework.settings import SettingsFile, keys_of_options, settings_files, values_of_file
+from detcli.cli.framework.settings import FileSettings, RefusedSetting, keys_of_options, read_settings, refusals
 from detcli.errors import UsageError
 
 OriginKind = Literal["environment", "config", "folder", "user", "catalog", "default"]
@@ -55,28 +55,28 @@ def leaf_contexts(
             yield (*prefix, name), ctx
 
 
-def effective_values(ctx: click.Context, config: str | None) -> list[EffectiveValue]:
-    """The values of a command. Raises UsageError for a wrong value in a file or in the environment.
+def effective_values(ctx: click.Context, config: str | None) -> tuple[list[EffectiveValue], list[RefusedSetting]]:
+    """The values of a command, and what the current folder's file may not set.
 
     config  the file of --config, or None
+
+    Raises UsageError for a wrong value in a file or in the environment.
     """
-    files = [(file, values_of_file(ctx, file)) for file in reversed(settings_files(config))]
+    files = read_settings(ctx, config)
     found = {key: _value(ctx, key, option, files) for key, option in keys_of_options(ctx.command).items()}
     for known in (_of_catalog(ctx, found), _of_hub(found)):
         found |= known
-    return list(found.values())
+    return list(found.values()), refusals(files)
 
 
-def _value(
-    ctx: click.Context, key: str, option: Option, files: list[tuple[SettingsFile, dict[str, Any]]]
-) -> EffectiveValue:
+def _value(ctx: click.Context, key: str, option: Option, files: tuple[FileSettings, ...]) -> EffectiveValue:
     name = option.name or ""
     for place in (ctx, ctx.find_root()) if option.section == GLOBAL_OPTIONS else (ctx,):
         if option.resolve_envvar_value(place) is not None:
             return _of_environment(place, key, option)
-    for file, values in files:
-        if name in values:
-            return EffectiveValue(key, _plain(values[name]), file.kind, str(file.path))
+    for one in reversed(files):
+        if name in one.values:
+            return EffectiveValue(key, _plain(one.values[name]), one.file.kind, str(one.file.path))
     default = option.get_default(ctx)
     if not isinstance(default, str | int | float | tuple | list | Path):  # newer clicks have a value for "not set"
         default = None

@@ -16,7 +16,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 )
 FILES: Mapping[str, str] = MappingProxyType(
     {
-        "detcli.toml": "Settings of the current folder: one table per command, keys named like the options.",
+        "detcli.toml": "Settings of the current folder: one table per command, keys named like the options. They cannot overwrite, name models by path, or write outside the folder.",
         "~/.config/detcli/config.toml": "User settings; in $XDG_CONFIG_HOME, on Windows in %APPDATA%.",
         "~/.cache/huggingface/hub": "Downloaded models, shared with other programs.",
         "OUTPUT.journal": "Next to the first --output while a run is incomplete: --resume continues from it.",

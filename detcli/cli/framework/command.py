@@ -16,11 +16,14 @@ from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS, HelpPage
 from detcli.cli.framework.text import long_name, suggestion
 from detcli.cli.framework.translate import option_names
+from detcli.errors import UsageError
 
 _WIDEST_TERM = 26  # columns of the option names; the description of a longer one starts on the next line
 
 # Priority of the sources of a value, for a global option that is set more than once.
 _RANKS = {ParameterSource.DEFAULT_MAP: 1, ParameterSource.ENVIRONMENT: 2, ParameterSource.COMMANDLINE: 3}
+
+_SETTINGS = "detcli.settings"  # key in the context: what the settings files say
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 pass_console = click.make_pass_decorator(Console, ensure=True)
@@ -93,17 +96,22 @@ class Context(click.Context):
 
 
 class Command(click.Command):
-    """A command whose help has its options in sections, then the global options, then examples."""
+    """A command whose help has its options in sections, then the global options, then examples.
+
+    shows_settings  it shows settings, also those that are refused, and follows none of them
+    """
 
     context_class = Context
 
-    def __init__(self, *args: Any, examples: Sequence[UsageExample] = (), **attributes: Any) -> None:
+    def __init__(
+        self, *args: Any, examples: Sequence[UsageExample] = (), shows_settings: bool = False, **attributes: Any
+    ) -> None:
         attributes["context_settings"] = {
             "help_option_names": ["-h", "--help"],
             **attributes.get("context_settings", {}),
         }
         super().__init__(*args, **attributes)
-        self.examples = tuple(examples)
+        self.examples, self.shows_settings = tuple(examples), shows_settings
         self.params.extend(_global_options(reads_settings=not isinstance(self, click.Group)))
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:
@@ -117,7 +125,9 @@ class Command(click.Command):
                 from detcli.cli.framework.arguments import prepare_arguments  # the overview does not need it
 
                 args = prepare_arguments(self, ctx, args)
-            return super().parse_args(ctx, list(args))
+            rest = super().parse_args(ctx, list(args))
+            _refuse_settings(self, ctx)
+            return rest
         except click.NoSuchOption as error:
             if not error.option_name.startswith("--"):
                 raise click.UsageError(f"unknown option '{error.option_name}'", ctx) from None
@@ -125,6 +135,8 @@ class Command(click.Command):
 
             raise click.UsageError(explain_unknown_options(self, ctx, args, error.option_name), ctx) from None
         except click.UsageError as error:
+            if isinstance(error, click.MissingParameter):  # the current folder's file may not set it
+                _refuse_settings(self, ctx)
             if isinstance(error, click.BadParameter) and isinstance(error.param, Option):
                 is_variable = ctx.get_parameter_source(error.param.name or "") is ParameterSource.ENVIRONMENT
                 error.param_hint = error.param.variable(ctx) if is_variable else error.param_hint
@@ -138,6 +150,8 @@ class Command(click.Command):
         console.option_names, console.command = option_names(self.params), ctx.command_path
         if not isinstance(self, click.Group):
             _warn_of_variables(self, ctx, console)
+            if not self.shows_settings:
+                _say_settings(ctx, console)
             _check_epoch()
         return super().invoke(ctx)
 
@@ -262,7 +276,7 @@ def _global_options(*, reads_settings: bool) -> list[click.Parameter]:
             expose_value=False,
             is_eager=True,
             callback=_read_settings if reads_settings else _set_on_console,
-            help="Settings file (TOML); has priority over ./detcli.toml and the user's settings.",
+            help="Settings file (TOML), fully trusted; before ./detcli.toml (limited) and the user's settings.",
         ),
         shared("-q", "--quiet", is_flag=True, help="Print errors only."),
         shared("-v", "--verbose", is_flag=True, help="Print more: model, device and every failure."),
@@ -336,4 +350,35 @@ def _read_settings(ctx: click.Context, param: click.Parameter, value: str | None
         return
     from detcli.cli.framework.settings import read_settings
 
-    ctx.default_map = read_settings(ctx, ctx.ensure_object(Console).config)
+    settings = read_settings(ctx, ctx.ensure_object(Console).config)
+    ctx.meta[_SETTINGS] = settings
+    ctx.default_map = {name: value for file in settings for name, value in file.values.items()}
+
+
+def _refuse_settings(command: Command, ctx: click.Context) -> None:
+    """Raise UsageError for settings of the current folder's file that it may not have, and that nothing else sets."""
+    settings = ctx.meta.get(_SETTINGS, ())
+    if command.shows_settings or not any(file.refused for file in settings):
+        return
+    from detcli.cli.framework.settings import explain_refusals, refusals
+
+    given = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    places = (ctx, ctx.find_root())
+    refused = [
+        one for one in refusals(settings) if not any(place.get_parameter_source(one.name) in given for place in places)
+    ]
+    if refused:
+        raise UsageError(explain_refusals(refused))
+
+
+def _say_settings(ctx: click.Context, console: Console) -> None:
+    """Say in one line which settings files have an effect, and which settings of each."""
+    used: dict[str, list[str]] = {}
+    for option in ctx.command.params:
+        name = option.name or ""
+        if isinstance(option, Option) and ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
+            file = next(one.file for one in reversed(ctx.meta[_SETTINGS]) if name in one.values)
+            used.setdefault(str(file.path), []).append(long_name(option.opts))
+    if used:
+        files = [f"'{path}' ({', '.join(keys)})" for path, keys in used.items()]
+        console.say(f"settings of {' and '.join(files)}", settings=used)

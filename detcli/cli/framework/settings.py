@@ -1,5 +1,7 @@
 """Settings files: `--config FILE`, then ./detcli.toml, then the user's file; checked before a run starts.
 
+The file of the current folder may come from a stranger: `folder_rules.py` says what it may set.
+
 A file has one table per command; keys are the option names without dashes:
 
     color = "never"            # global options at the top apply to all commands
@@ -12,16 +14,18 @@ A file has one table per command; keys are the option names without dashes:
 import os
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
+from detcli.cli.framework.folder_rules import refusal
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS
 from detcli.cli.framework.text import long_name, suggestion
 from detcli.errors import UsageError
+from detcli.io.output_paths import is_same_file
 
 LOCAL_FILE = "detcli.toml"
 _MAX_BYTES = 1 << 20
@@ -45,12 +49,13 @@ _TOML_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 def user_file() -> Path:
-    """Path of the user's settings file, whether or not it exists."""
+    """Path of the user's settings file, whether or not it exists; relative (and never read) for a user without a home."""
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises without a home
     if sys.platform == "win32":
         base = os.environ.get("APPDATA") or home / "AppData" / "Roaming"
     else:
-        base = os.environ.get("XDG_CONFIG_HOME") or home / ".config"
+        configured = os.environ.get("XDG_CONFIG_HOME", "")
+        base = configured if os.path.isabs(configured) else home / ".config"  # noqa: PTH117 - the standard's words
     return Path(base) / "detcli" / "config.toml"
 
 
@@ -63,30 +68,81 @@ class SettingsFile:
     is_required: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedSetting:
+    """A setting of the current folder's file that is not used.
+
+    name    of the parameter
+    key     as the file names it
+    where   the table, such as "[detect] "; "" at the top
+    value   of TOML
+    reason  why it is refused
+    """
+
+    name: str
+    key: str
+    where: str
+    value: Any
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """What a file sets for a command: parameter name -> value, and what is refused."""
+
+    file: SettingsFile
+    values: Mapping[str, Any]
+    refused: tuple[RefusedSetting, ...] = ()
+
+
 def settings_files(config: str | None) -> tuple[SettingsFile, ...]:
-    """The settings files, whether or not they exist; a later one has priority over an earlier one."""
-    given = (SettingsFile("config", Path(config), is_required=True),) if config else ()
-    return (SettingsFile("user", user_file()), SettingsFile("folder", Path(LOCAL_FILE)), *given)
+    """The settings files, whether or not they exist; a later one has priority over an earlier one.
+
+    `detcli.toml` of the current folder is left out where the user named it, or where it is the user's own.
+    """
+    user = user_file()
+    # A relative path would be in the current folder, whose files are not the user's.
+    trusted = [SettingsFile("user", user)] if user.is_absolute() else []
+    given = [SettingsFile("config", Path(config), is_required=True)] if config else []
+    local = Path(LOCAL_FILE)
+    is_trusted = any(is_same_file(local, file.path) for file in (*trusted, *given))
+    return (*trusted, *([] if is_trusted else [SettingsFile("folder", local)]), *given)
 
 
-def values_of_file(ctx: click.Context, file: SettingsFile) -> dict[str, Any]:
-    """Parameter name -> value of a file for a command; empty for a file that does not exist.
+def read_file(ctx: click.Context, file: SettingsFile) -> FileSettings:
+    """What a file sets for a command; nothing for a file that does not exist.
 
     Raises UsageError with file and key for an unreadable file, an unknown key or a wrong type.
     """
     document = _read(file.path, required=file.is_required)
-    return {} if document is None else _values_for(ctx, str(file.path), document)
+    return FileSettings(file, {}) if document is None else _settings_for(ctx, file, document)
 
 
-def read_settings(ctx: click.Context, config: str | None) -> dict[str, Any]:
-    """Parameter name -> value for a command, from all existing files; the file of higher priority wins per key.
+def read_settings(ctx: click.Context, config: str | None) -> tuple[FileSettings, ...]:
+    """What the existing files set for a command; a later one has priority over an earlier one.
 
-    Raises what `values_of_file` raises.
+    Raises what `read_file` raises.
     """
-    values: dict[str, Any] = {}
-    for file in settings_files(config):
-        values |= values_of_file(ctx, file)
-    return values
+    return tuple(read_file(ctx, file) for file in settings_files(config))
+
+
+def refusals(settings: Sequence[FileSettings]) -> list[RefusedSetting]:
+    """The refused settings that no file of higher priority sets."""
+    refused: dict[str, RefusedSetting] = {}
+    for file in settings:
+        for name in file.values:
+            refused.pop(name, None)
+        refused |= {one.name: one for one in file.refused}
+    return list(refused.values())
+
+
+def explain_refusals(refused: Sequence[RefusedSetting]) -> str:
+    """The message for settings that are refused."""
+    what = "; ".join(f"{one.where}{one.key}: {one.reason}" for one in refused)
+    return (
+        f"{LOCAL_FILE} of the current folder may not set this: {what}. Remove it there and use the options of the command "
+        f"line, or '--config {LOCAL_FILE}' if you trust the file"
+    )
 
 
 def keys_of_options(command: click.Command) -> dict[str, Any]:
@@ -118,9 +174,9 @@ def _read(path: Path, *, required: bool) -> dict[str, Any] | None:
         raise UsageError(f"cannot read the settings file '{path}': not TOML: {error}") from error
 
 
-def _values_for(ctx: click.Context, file: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of one file for the command of a context; checks all top-level names, and the table of this command."""
-    root = ctx.find_root()
+def _settings_for(ctx: click.Context, file: SettingsFile, document: Mapping[str, Any]) -> FileSettings:
+    """Settings of one file for the command of a context; checks all top-level names, and the table of this command."""
+    root, name_of_file = ctx.find_root(), str(file.path)
     words = ctx.command_path.split()[1:] if ctx.parent else []
     group = root.command
     commands = group.list_commands(root) if isinstance(group, click.Group) else []
@@ -128,31 +184,38 @@ def _values_for(ctx: click.Context, file: str, document: Mapping[str, Any]) -> d
     top = {name: value for name, value in document.items() if not isinstance(value, Mapping)}
     for name in document:
         if name in top and _key(name) not in shared:
-            raise UsageError(f"{file}: unknown key '{name}'" + suggestion(_key(name), list(shared)))
+            raise UsageError(f"{name_of_file}: unknown key '{name}'" + suggestion(_key(name), list(shared)))
         if name not in top and name not in commands:
-            raise UsageError(f"{file}: unknown table [{name}]" + suggestion(name, commands))
-    values = _checked(ctx, file, "", top)
+            raise UsageError(f"{name_of_file}: unknown table [{name}]" + suggestion(name, commands))
+    settings = _checked(ctx, file, "", top)
     table: Any = document
     for depth, word in enumerate(words):
         table = table.get(word, {})
         if not isinstance(table, Mapping):
-            raise UsageError(f"{file}: [{'.'.join(words[: depth + 1])}] is not a table")
-    return values | (_checked(ctx, file, f"[{'.'.join(words)}] ", table) if words else {})
+            raise UsageError(f"{name_of_file}: [{'.'.join(words[: depth + 1])}] is not a table")
+    if not words:
+        return settings
+    of_command = _checked(ctx, file, f"[{'.'.join(words)}] ", table)
+    return FileSettings(file, {**settings.values, **of_command.values}, (*settings.refused, *of_command.refused))
 
 
-def _checked(ctx: click.Context, file: str, where: str, table: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(ctx: click.Context, file: SettingsFile, where: str, table: Mapping[str, Any]) -> FileSettings:
     options = keys_of_options(ctx.command)
-    values = {}
+    values, refused = {}, []
     for key, value in table.items():
         option = options.get(_key(key))
         if option is None:
-            raise UsageError(f"{file}: {where}unknown key '{key}'" + suggestion(_key(key), list(options)))
-        _check_type(option, value, f"{file}: {where}{key}")
+            raise UsageError(f"{file.path}: {where}unknown key '{key}'" + suggestion(_key(key), list(options)))
+        name = option.name or ""
+        _check_type(option, value, f"{file.path}: {where}{key}")
+        if file.kind == "folder" and (reason := refusal(_key(key), value)) is not None:
+            refused.append(RefusedSetting(name, _key(key), where, value, reason))
+            continue
         try:
-            values[option.name or ""] = option.type_cast_value(ctx, _for_click(option, value))
+            values[name] = option.type_cast_value(ctx, _for_click(option, value))
         except click.BadParameter as error:
-            raise UsageError(f"{file}: {where}{key}: {error.message.strip().removesuffix('.')}") from None
-    return values
+            raise UsageError(f"{file.path}: {where}{key}: {error.message.strip().removesuffix('.')}") from None
+    return FileSettings(file, values, tuple(refused))
 
 
 def _check_type(option: click.Option, value: Any, where: str) -> None:

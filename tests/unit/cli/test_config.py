@@ -90,13 +90,13 @@ def test_every_option_of_every_command_is_shown(detcli: Callable[..., Run]) -> N
 
 
 def test_the_page_names_files_values_and_origins(detcli: Callable[..., Run], folder: Path) -> None:
-    (folder / "detcli.toml").write_text('[detect]\nmodel = "mine"')
+    (folder / "detcli.toml").write_text('[detect]\nmodel = "detr-r50"')
     lines = detcli("config", "show", "detect").out.splitlines()
     assert lines[0] == "# this folder detcli.toml"
     assert lines[1] == f"# user {user_file()} (does not exist)"
     assert "[detect]" in lines
     rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines if line and line[0].isalpha()}
-    assert rows["model"].split() == ["mine", "this", "folder", "detcli.toml"]
+    assert rows["model"].split() == ["detr-r50", "this", "folder", "detcli.toml"]
     assert rows["no-recursive"].split() == ["false", "default"]
     assert rows["limit"].split() == ["-", "default"]
     assert rows["workers"].startswith("one per core")

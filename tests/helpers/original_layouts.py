@@ -54,10 +54,20 @@ def dfine(hub: Mapping[str, Tensor], *, grid_hw: tuple[int, int], strides: Seque
     state = _renamed(_joined(kept), _DFINE)
     for name in ("up", "reg_scale"):
         state[f"decoder.decoder.{name}"] = state[f"decoder.{name}"]
-    cells = sum((grid_hw[0] // stride) * (grid_hw[1] // stride) for stride in strides)
-    state["decoder.anchors"] = torch.full((1, cells, 4), float("inf"))
-    state["decoder.valid_mask"] = torch.ones((1, cells, 1), dtype=torch.bool)
+    state["decoder.anchors"], state["decoder.valid_mask"] = dfine_anchors(grid_hw, strides)
     return state
+
+
+def dfine_anchors(size_hw: tuple[int, int], strides: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Logits of anchors [1, cells, 4], infinity where one is too close to a border, and which are not [1, cells, 1]."""
+    boxes = []
+    for level, stride in enumerate(strides):
+        height, width = size_hw[0] // stride, size_hw[1] // stride
+        side = 0.05 * 2**level
+        boxes += [[(x + 0.5) / width, (y + 0.5) / height, side, side] for y in range(height) for x in range(width)]
+    anchors = torch.tensor([boxes])
+    valid = ((anchors > 0.01) & (anchors < 0.99)).all(-1, keepdim=True)
+    return torch.where(valid, torch.log(anchors / (1 - anchors)), torch.inf), valid
 
 
 _LAYER: Rules = (

@@ -12,7 +12,7 @@ import torch
 from detcli.checkpoints.tensor_names import plain_name
 
 _LEFTOVERS = ("total_params", "total_ops", "num_batches_tracked")  # of thop, and unused counters
-_FROZEN_GRID = "decoder.anchors"  # of D-FINE, with infinity; computed again for each image size
+_ANCHORS = "decoder.anchors"  # of D-FINE: infinity stands for cells that are not used
 _DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _MAX_TENSORS, _MAX_DIMENSIONS, _MAX_NAME_LENGTH = 20_000, 8, 300
 EVALUATION = {"precision", "recall", "scores"}  # names in the metrics that evaluations save
@@ -53,10 +53,12 @@ def _is_state(value: Any) -> bool:
     return 2 * sum(isinstance(item, torch.Tensor) for item in value.values()) > len(value)
 
 
-def plain_tensors(weights: Mapping[Any, Any], *, max_bytes: int) -> tuple[dict[str, Any], dict[str, list[int]]]:
-    """Return copies of the dense, finite tensors by their plain names; and shapes of grids that were left out."""
+def plain_tensors(weights: Mapping[Any, Any], *, max_bytes: int) -> dict[str, Any]:
+    """Return copies of the dense, finite tensors by their plain names.
+
+    Infinity in D-FINE's anchors, which is meant there, becomes the maximum of their type.
+    """
     tensors: dict[str, Any] = {}
-    grids: dict[str, list[int]] = {}
     if len(weights) > _MAX_TENSORS:
         raise PthRefusedError(f"has {len(weights):,} tensors, more than any supported model")
     remaining = max_bytes
@@ -67,17 +69,16 @@ def plain_tensors(weights: Mapping[Any, Any], *, max_bytes: int) -> tuple[dict[s
         if name.rpartition(".")[2] in _LEFTOVERS:
             continue
         _check_form(name, value)
-        if name == _FROZEN_GRID:
-            grids[name] = list(value.shape)
-            continue
         remaining -= value.numel() * value.element_size()
         if remaining < 0:
             raise PthRefusedError("claims more numbers than the file contains", damaged=True)
+        if name == _ANCHORS and value.is_floating_point():
+            value = torch.where(value == torch.inf, torch.finfo(value.dtype).max, value)
         _check_finite(name, value)
         if name in tensors and not torch.equal(tensors[name], value):
             raise PthRefusedError(f"has tensor {shown(name)} twice, with and without a prefix, with different values")
         tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)
-    return tensors, grids
+    return tensors
 
 
 def _check_form(name: str, value: Any) -> None:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from detcli.checkpoints.json_files import read_document, read_part, require_regular_file
@@ -38,8 +37,8 @@ _REMOVED_VARIABLES = ("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_WEIGHTS_O
 class OriginalFile:
     """The content of a file of an original repository.
 
-    tensors  by name, without the prefixes of DataParallel and torch.compile; dense, finite, on the CPU. A grid that
-             D-FINE stores for one image size is a tensor without values, on the meta device
+    tensors  by name, without the prefixes of DataParallel and torch.compile; dense, finite, on the CPU. In D-FINE's anchors,
+             the maximum of the type stands for infinity
     args     of the training run: text, numbers and short lists; may be empty
     where    the part of the file with the weights: the moving average, the model, or the complete file
     """
@@ -73,8 +72,7 @@ def read_original_file(path: Path, *, seconds: int = _SECONDS) -> OriginalFile:
         _run(job, path, seconds)
         result = _result(answer, path)
         tensors = read_tensors(weights)
-    grids = {name: torch.empty(shape, device="meta") for name, shape in result["grids"].items()}
-    return OriginalFile(tensors | grids, result["args"], result["where"])
+    return OriginalFile(tensors, result["args"], result["where"])
 
 
 def _check_start(path: Path, size: int) -> None:

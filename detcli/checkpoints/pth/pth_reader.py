@@ -76,12 +76,12 @@ def read_content(path: str, output: str) -> dict[str, Any]:
         file.seek(0)
         content = _load(path, file, mapped=mapped)
     where, weights = weights_of(content)
-    tensors, grids = plain_tensors(weights, max_bytes=4 * size + (1 << 20))
+    tensors = plain_tensors(weights, max_bytes=4 * size + (1 << 20))
     try:
         safetensors.torch.save_file(tensors, output, metadata={"format": "pt"})
     except (OSError, safetensors.SafetensorError) as error:
         raise NoDiskSpaceError(str(error)) from error
-    return {"where": where, "args": arguments_of(content), "grids": grids}
+    return {"where": where, "args": arguments_of(content)}
 
 
 def _is_archive(file: BinaryIO) -> bool:

@@ -16,12 +16,12 @@ from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
 from detcli.models.conversion.original_names import NameRule, TensorShapes, labels_of, renamed
 from detcli.models.dfine.config import DFineConfig, read_config, write_config
 from detcli.models.dfine.published import Size, published_config
+from detcli.models.dfine.stored_anchors import ANCHORS, VALID, stored_size_hw
 from detcli.models.family import ConversionHints, ConvertedWeights
 
-_LARGEST_SIDE = 8192
 _PUBLISHED_CLASSES = (80, 366)
+_PUBLISHED_SIZE = (640, 640)
 _FREE = ("reg_scale", "up", "num_denoising", "carried")  # not compared to find the size
-_GRIDS = ("decoder.anchors", "decoder.valid_mask")  # made for one size of image, and here again for each
 _POINTS = "decoder.decoder.layers.0.cross_attn.num_points_scale"
 _COPIES = ("decoder.decoder.up", "decoder.decoder.reg_scale")  # of the same names without one "decoder."
 
@@ -82,17 +82,17 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
         )
     labels, notes = labels_of(TensorShapes(tensors)("decoder.dec_score_head.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
     config, size = _named(_config(tensors, labels))
-    height_width = hints.image_size_hw or _square(tensors, config)
-    if height_width is None:
-        raise UnsupportedModelError(
-            "the model was trained on images that are not square, and the file does not have their size; convert it with `image_size`"
-        )
-    weights = {name: tensor for name, tensor in tensors.items() if name not in (*_GRIDS, *_COPIES)}
+    size_hw, conflict = _image_size(tensors, config, hints.image_size_hw)
+    weights = {name: tensor for name, tensor in tensors.items() if name not in (ANCHORS, VALID, *_COPIES)}
     return ConvertedWeights(
         config=config,
-        preprocessor={"size": dict(zip(("height", "width"), height_width, strict=True))},
+        preprocessor={"size": dict(zip(("height", "width"), size_hw, strict=True))},
         tensors=renamed(weights, _NAME_RULES, family="D-FINE"),
-        notes=(f"recognized as D-FINE-{size.upper()}" if size else "recognized as a D-FINE of custom size", *notes),
+        notes=(
+            f"recognized as D-FINE-{size.upper()}" if size else "recognized as a D-FINE of custom size",
+            *notes,
+            *conflict,
+        ),
     )
 
 
@@ -223,19 +223,20 @@ def _named(config: DFineConfig) -> tuple[DFineConfig, Size | None]:
     return config, None
 
 
-def _square(tensors: Mapping[str, Tensor], config: DFineConfig) -> tuple[int, int] | None:
-    """Height and width of the square images that the stored anchors are for; None if they are not square."""
-    grid = next((tensors[name] for name in _GRIDS if name in tensors), None)
-    if grid is None:
-        return 640, 640
-    count = grid.numel() // (4 if grid is tensors.get(_GRIDS[0]) else 1)
-    strides = [down for down, _ in config.backbone.out_strides]
-    strides += [strides[-1] << (i + 1) for i in range(config.num_feature_levels - len(strides))]
-    step = config.size_divisor[0]
-    for side in range(step, _LARGEST_SIDE + 1, step):
-        if sum((side // stride) ** 2 for stride in strides) == count:
-            return side, side
-    return None
+def _image_size(
+    tensors: Mapping[str, Tensor], config: DFineConfig, given: tuple[int, int] | None
+) -> tuple[tuple[int, int], tuple[str, ...]]:
+    """The size of the training images, and a note if the user says another one than the file."""
+    if given is None:
+        return stored_size_hw(tensors, config) or _PUBLISHED_SIZE, ()
+    try:
+        stored = stored_size_hw(tensors, config) or given
+    except (DamagedModelError, UnsupportedModelError):  # the file does not tell
+        stored = given
+    if stored == given:
+        return given, ()
+    said, own = (f"{height} x {width}" for height, width in (given, stored))
+    return given, (f"converted for images of {said}, but its anchors are those of {own}",)
 
 
 def _scalar(tensors: Mapping[str, Tensor], name: str) -> float:

@@ -135,11 +135,16 @@ def test_unused_counters_are_dropped(read_here: Callable[..., Any]) -> None:
     assert list(read_here({"model": {**dict.fromkeys(names, torch.tensor(7)), "a": torch.ones(1)}})) == ["a"]
 
 
-def test_only_the_shape_of_frozen_anchors_is_kept(saved: Callable[..., Path]) -> None:
-    state = {**STATE, "module.decoder.anchors": torch.full((1, 21, 4), float("inf"))}
-    anchors = read_original_file(saved({"model": state})).tensors["decoder.anchors"]
-    assert anchors.is_meta
-    assert anchors.shape == (1, 21, 4)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_infinity_in_anchors_becomes_the_maximum_of_their_type(saved: Callable[..., Path], dtype: torch.dtype) -> None:
+    given = torch.tensor([[[0.5, torch.inf, -1.0, 2.0]]], dtype=dtype)
+    anchors = read_original_file(saved({"model": {**STATE, "module.decoder.anchors": given}})).tensors[
+        "decoder.anchors"
+    ]
+    assert anchors.flatten().tolist() == [0.5, torch.finfo(dtype).max, -1.0, 2.0]
+    for invalid in (torch.nan, -torch.inf):
+        with pytest.raises(DamagedModelError, match=r"'decoder\.anchors' with 1 values that are NaN or infinity"):
+            read_original_file(saved({"model": {**STATE, "decoder.anchors": torch.tensor([invalid, 1.0])}}))
 
 
 @pytest.mark.parametrize(

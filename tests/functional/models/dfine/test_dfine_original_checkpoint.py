@@ -125,28 +125,74 @@ def test_missing_class_names_are_an_error(tensors: dict[str, Tensor]) -> None:
         read(tensors, ConversionHints(labels=("a", "b")))
 
 
-@pytest.mark.parametrize("side", [320, 640, 1280])
-def test_stored_anchors_give_the_size_of_square_images(
-    side: int, config: DFineConfig, state: dict[str, Tensor]
+# Of each size there is a square, or another rectangle, with as many cells.
+@pytest.mark.parametrize(
+    "size_hw",
+    [(320, 320), (640, 640), (1280, 1280), (288, 512), (576, 1024), (512, 288), (1024, 576), (512, 768), (64, 96),
+     (96, 64), (32, 384), (736, 1280), (1088, 1920)],
+)  # fmt: skip
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_stored_anchors_tell_the_size_of_the_images(
+    size_hw: tuple[int, int], dtype: torch.dtype, config: DFineConfig, state: dict[str, Tensor]
 ) -> None:
-    original = read(saved(config, state, grid_hw=(side, side)))
-    assert original.preprocessor["size"] == {"height": side, "width": side}
+    tensors = saved(config, state, grid_hw=size_hw)
+    tensors["decoder.anchors"] = tensors["decoder.anchors"].to(dtype)
+    original = read(tensors)
+    assert original.preprocessor["size"] == {"height": size_hw[0], "width": size_hw[1]}
+    del tensors["decoder.valid_mask"]
+    assert read(tensors).preprocessor == original.preprocessor
 
 
-def test_a_size_that_is_not_square_must_be_given(config: DFineConfig, state: dict[str, Tensor]) -> None:
+def test_anchors_of_two_maps_tell_the_size_too() -> None:
+    config = tiny(d_model=48, decoder_n_points=[6, 2], num_feature_levels=2, encoder_in_channels=[32, 40],
+                  decoder_in_channels=[32, 32], encode_proj_layers=[1], backbone={"out_indices": [3, 4]})  # fmt: skip
+    state = dict(random_network(config).state_dict())
+    for size_hw in ((288, 512), (384, 384), (512, 288)):  # as many cells
+        assert read(saved(config, state, grid_hw=size_hw)).preprocessor["size"] == {
+            "height": size_hw[0],
+            "width": size_hw[1],
+        }
+
+
+def test_a_size_that_the_user_gives_wins_and_a_conflict_is_noted(config: DFineConfig, state: dict[str, Tensor]) -> None:
     wide = saved(config, state, grid_hw=(512, 768))
-    with pytest.raises(UnsupportedModelError, match=r"not square.*`image_size`"):
-        read(wide)
-    assert read(wide, ConversionHints(labels=NAMES, image_size_hw=(512, 768))).preprocessor == {
-        "size": {"height": 512, "width": 768}
-    }
+    given = read(wide, ConversionHints(labels=NAMES, image_size_hw=(320, 320)))
+    assert given.preprocessor == {"size": {"height": 320, "width": 320}}
+    assert any("320 x 320, but its anchors are those of 512 x 768" in note for note in given.notes)
+    same = read(wide, ConversionHints(labels=NAMES, image_size_hw=(512, 768)))
+    assert not any("anchors" in note for note in same.notes)
+
+
+def test_a_mask_without_anchors_tells_the_size_where_only_one_fits(tensors: dict[str, Tensor]) -> None:
+    del tensors["decoder.anchors"]
+    assert read(tensors).preprocessor["size"] == {"height": 640, "width": 640}
+
+
+def test_a_mask_that_fits_several_sizes_asks_for_the_size(config: DFineConfig, state: dict[str, Tensor]) -> None:
+    tensors = saved(config, state, grid_hw=(288, 352))
+    del tensors["decoder.anchors"]  # all anchors are valid in small images, whatever their shape
+    with pytest.raises(UnsupportedModelError, match=r"288 x 352.*convert it with `image_size`"):
+        read(tensors)
+    given = ConversionHints(labels=NAMES, image_size_hw=(288, 352))
+    assert read(tensors, given).preprocessor["size"] == {"height": 288, "width": 352}
+
+
+@pytest.mark.parametrize("change", ["count", "values", "mask", "cut"])
+def test_anchors_of_no_size_are_damage(change: str, tensors: dict[str, Tensor]) -> None:
+    anchors, valid = tensors["decoder.anchors"], tensors["decoder.valid_mask"]
+    tensors["decoder.anchors"], tensors["decoder.valid_mask"] = {
+        "count": (anchors[:, 1:], valid[:, 1:]),
+        "values": (anchors.flip(1), valid.flip(1)),
+        "mask": (anchors, ~valid),
+        "cut": (anchors.flatten()[1:], valid),
+    }[change]
+    with pytest.raises(DamagedModelError, match=r"those of no image size"):
+        read(tensors)
 
 
 def test_without_anchors_the_image_size_is_the_published_one(tensors: dict[str, Tensor]) -> None:
     plain = {name: tensor for name, tensor in tensors.items() if "anchors" not in name and "valid_mask" not in name}
     assert read(plain).preprocessor["size"] == {"height": 640, "width": 640}
-    without_numbers = {**plain, "decoder.anchors": torch.empty(1, 21 * 9 * 9, 4, device="meta")}
-    assert read(without_numbers).preprocessor["size"] == {"height": 288, "width": 288}
 
 
 def test_names_of_another_repository_give_none() -> None:

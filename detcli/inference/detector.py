@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, overload
 
-import torch
-
 from detcli.argument_checks import check_classes, check_fraction, check_positive
 from detcli.errors import DeviceError, ImageError
 from detcli.inference.batching import BatchSettings, padded_together, same_size
@@ -17,11 +15,12 @@ from detcli.inference.postprocess import NotFiniteError, Selection, to_detection
 from detcli.inference.preprocess import Preprocessor
 from detcli.inference.segmentation.segment_postprocess import to_segments
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
-from detcli.runtimes.runtime import Runtime
-from detcli.runtimes.torch_runtime import device_errors
+from detcli.runtimes.runtime import PendingOutputs, Runtime
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
+from detcli.structures.network_io import Batch, Outputs
+from detcli.structures.pending import FinishedDetections, PendingDetections
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -108,6 +107,11 @@ class Detector:
         return self.runtime.precision
 
     @property
+    def batches_in_flight(self) -> int:
+        """How many calls of `submit` keep the device busy; 1: `detect_frames` is as fast."""
+        return 1 if self.deterministic else self.runtime.batches_in_flight
+
+    @property
     def deterministic(self) -> bool:
         """Whether the results for an image never depend on the other images, to the last bit."""
         return self._batches.deterministic
@@ -186,6 +190,20 @@ class Detector:
             for index in reversed(chosen):
                 del waiting[index]
         return [results[position] if isinstance(frame, Frame) else frame for position, frame in enumerate(frames)]
+
+    def submit(self, frames: Sequence[Frame | FailedFrame]) -> PendingDetections:
+        """Start to detect in frames that `choose` chose; collect as many as `batches_in_flight` calls later.
+
+        A batch that does not fit into memory is detected in smaller parts when its result is collected. Raises what
+        `detect_frames` raises.
+        """
+        self._check_process()
+        images = [frame for frame in frames if isinstance(frame, Frame)]
+        if not images:
+            return FinishedDetections([frame for frame in frames if isinstance(frame, FailedFrame)])
+        with self.runtime.errors():
+            batch = self.preprocessor.batch(self._filled(images, self.batch_size))
+            return _BatchInFlight(self, frames, batch, self.runtime.submit(batch))
 
     def with_settings(
         self,
@@ -282,8 +300,7 @@ class Detector:
         """Reduce the batch size after a batch of that size did not fit; never raises it for another thread."""
         with self._lock:
             self.batch_size = max(1, min(self.batch_size, size // 2))
-        if self.device_name.startswith("cuda"):
-            _release_memory()
+        self.runtime.release_memory()
 
     def _detect_batch_if_it_fits(self, frames: Sequence[Frame], size: int) -> list[Detections | FailedFrame] | None:
         """The detections; None if the device has no memory for them, but may have it for fewer frames."""
@@ -300,26 +317,34 @@ class Detector:
             for frame in frames:
                 full[self._slot(frame)] = frame
             every = self._run(full)
-            outcomes = [every[self._slot(frame)] for frame in frames]
-        else:
-            missing = self._slots(len(frames), size) - len(frames)
-            outcomes = self._run([*frames, *[frames[-1]] * missing])[: len(frames)]
+            return self._labelled(frames, [every[self._slot(frame)] for frame in frames])
+        return self._labelled(frames, self._run(self._filled(frames, size)))
+
+    def _filled(self, frames: Sequence[Frame], size: int) -> list[Frame]:
+        """The frames, and the last one again until the batch has the size that the network was compiled for."""
+        return [*frames, *[frames[-1]] * (self._slots(len(frames), size) - len(frames))]
+
+    def _labelled(
+        self, frames: Sequence[Frame], outcomes: Sequence[Detections | NotFiniteError]
+    ) -> list[Detections | FailedFrame]:
         return [
             FailedFrame(frame.origin, "device", f"{outcome} in {self.precision}; fp32 is the safest precision")
             if isinstance(outcome, NotFiniteError)
             else replace(outcome, labels=self.labels)
-            for frame, outcome in zip(frames, outcomes, strict=True)
+            for frame, outcome in zip(frames, outcomes, strict=False)
         ]
 
     def _run(self, frames: Sequence[Frame]) -> list[Detections | NotFiniteError]:
-        with device_errors(self.device_name):  # a GPU reports an error when its next result is read
+        with self.runtime.errors():  # a GPU reports an error when its next result is read
             batch = self.preprocessor.batch(frames)
-            outputs = self.runtime(batch)
-            if self.preprocessor.preprocessing.pad_size_hw is not None:
-                outputs = without_padding(outputs, batch)
-            if self.segmentation is not None:
-                return to_segments(outputs, batch, self.segmentation)
-            return to_detections(outputs, batch.sizes_hw, self.selection)
+            return self._postprocess(self.runtime(batch), batch)
+
+    def _postprocess(self, outputs: Outputs, batch: Batch) -> list[Detections | NotFiniteError]:
+        if self.preprocessor.preprocessing.pad_size_hw is not None:
+            outputs = without_padding(outputs, batch)
+        if self.segmentation is not None:
+            return to_segments(outputs, batch, self.segmentation)
+        return to_detections(outputs, batch.sizes_hw, self.selection)
 
     def _check_process(self) -> None:
         """Refuse a forked copy: the threads and the CUDA context of torch do not survive a fork, and it would hang."""
@@ -330,5 +355,27 @@ class Detector:
             )
 
 
-def _release_memory() -> None:
-    torch.cuda.empty_cache()
+class _BatchInFlight:
+    """A batch that the runtime still computes."""
+
+    def __init__(
+        self, detector: Detector, frames: Sequence[Frame | FailedFrame], batch: Batch, outputs: PendingOutputs
+    ) -> None:
+        self._detector, self._frames, self._batch, self._outputs = detector, frames, batch, outputs
+
+    def result(self) -> list[Detections | FailedFrame]:
+        """Wait for the outputs and return the detections."""
+        detections = self._result_if_it_fits()
+        return self._detector.detect_frames(self._frames) if detections is None else detections
+
+    def _result_if_it_fits(self) -> list[Detections | FailedFrame] | None:
+        images = [frame for frame in self._frames if isinstance(frame, Frame)]
+        try:
+            with self._detector.runtime.errors():
+                outcomes = self._detector._postprocess(self._outputs.result(), self._batch)
+        except DeviceError as error:
+            if not error.out_of_memory:
+                raise
+            return None
+        found = iter(self._detector._labelled(images, outcomes))
+        return [next(found) if isinstance(frame, Frame) else frame for frame in self._frames]

@@ -160,7 +160,7 @@ class _Loader:
         )
         return Detector(
             ModelInfo(self._files, self._labels, notes),
-            RUNTIMES["eager"](
+            RUNTIMES["torch"](
                 network,
                 device=settings.device,
                 precision=settings.precision,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
+from detcli.structures.pending import PendingDetections
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,6 +26,10 @@ class DetectorProtocol(Protocol):
     def look_ahead(self) -> int:
         """Most frames to choose those of a call from; `batch_size` where all images have one size."""
 
+    @property
+    def batches_in_flight(self) -> int:
+        """How many calls of `submit` keep the device busy; 1: only `detect_frames` is called."""
+
     def choose(self, frames: Sequence[Frame | FailedFrame]) -> list[int]:
         """Indices of the frames of the next call in order, always with the first frame."""
 
@@ -36,3 +41,6 @@ class DetectorProtocol(Protocol):
 
     def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
         """Detect; a frame that could not be read is returned as it is."""
+
+    def submit(self, frames: Sequence[Frame | FailedFrame]) -> PendingDetections:
+        """Start to detect in the frames of one call; results are collected in the order of the calls."""

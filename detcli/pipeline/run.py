@@ -92,7 +92,7 @@ def run(
 
 def _limit(detector: DetectorProtocol, workers: int, frames_in_flight: int | None) -> InFlightLimit:
     """As many frames as keep the device busy, at most `frames_in_flight`."""
-    frames = detector.look_ahead + 3 * detector.batch_size + 4 * workers
+    frames = detector.look_ahead + (2 + detector.batches_in_flight) * detector.batch_size + 4 * workers
     return InFlightLimit(
         frames=frames if frames_in_flight is None else min(frames, frames_in_flight),
         nbytes=_BYTES_IN_FLIGHT,

@@ -1,18 +1,34 @@
 """The interface of runtimes, which run a network, and their registry."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from detcli.registry import Registry
 from detcli.structures.network_io import Batch, Outputs
 
 
+class PendingOutputs(Protocol):
+    """Outputs of a batch that a runtime may still compute."""
+
+    def result(self) -> Outputs:
+        """Wait for the outputs and return them; call it once. Raises what `Runtime.__call__` raises."""
+
+
 class Runtime(Protocol):
     """Runs a network.
 
-    device_name  such as "cpu" or "cuda:0"
-    precision    fp32, bf16 or fp16
+    name               such as "torch"
+    device_name        such as "cpu" or "cuda:0"
+    precision          fp32, bf16, fp16 or int8
+    batches_in_flight  how many batches keep the device busy: submit so many before the first is collected. 1: the runtime
+                       works on one batch at a time, `__call__` is as fast as `submit`
+    fixed_batch        the only number of images that it takes; None: any
     """
+
+    @property
+    def name(self) -> str:
+        """Name in the registry."""
 
     @property
     def device_name(self) -> str:
@@ -20,7 +36,15 @@ class Runtime(Protocol):
 
     @property
     def precision(self) -> str:
-        """Floating-point precision."""
+        """Numerical precision."""
+
+    @property
+    def batches_in_flight(self) -> int:
+        """How many batches keep the device busy."""
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """The only number of images that it takes; None: any."""
 
     def __call__(self, batch: Batch) -> Outputs:
         """Run the network; outputs are float32 and may still be on the device.
@@ -28,7 +52,49 @@ class Runtime(Protocol):
         Raises DeviceError with `out_of_memory` set if the batch does not fit into the memory of the device.
         """
 
+    def submit(self, batch: Batch) -> PendingOutputs:
+        """Start to run the network; results may be collected in any order. Raises what `__call__` raises."""
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Turn the runtime's errors about memory or a lost device into DeviceError, also those of reading outputs."""
+
+    def release_memory(self) -> None:
+        """Return memory that is not used to the device, after a batch did not fit."""
+
+
+class FinishedOutputs:
+    """Outputs that are computed already."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
+
+    def result(self) -> Outputs:
+        """Return the outputs."""
+        return self._outputs
+
+
+class SynchronousRuntime:
+    """Base of runtimes that work on one batch at a time: they add names and `__call__`."""
+
+    batches_in_flight = 1
+    fixed_batch: int | None = None
+
+    def __call__(self, batch: Batch) -> Outputs:
+        """Run the network."""
+        raise NotImplementedError
+
+    def submit(self, batch: Batch) -> PendingOutputs:
+        """Run the network; a device may still compute when this returns."""
+        return FinishedOutputs(self(batch))
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Let every error pass."""
+        return nullcontext()
+
+    def release_memory(self) -> None:
+        """Keep memory."""
+
 
 RUNTIMES: Registry[Callable[..., Runtime]] = Registry(
-    "runtime", {"eager": "detcli.runtimes.torch_runtime:TorchRuntime"}, group="detcli.runtimes"
+    "runtime", {"torch": "detcli.runtimes.torch_runtime:TorchRuntime"}, group="detcli.runtimes"
 )

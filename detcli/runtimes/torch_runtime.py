@@ -3,12 +3,14 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Literal, cast
 
 import torch
 from torch import nn
 
 from detcli.errors import DeviceError, UsageError
+from detcli.runtimes.runtime import SynchronousRuntime
 from detcli.structures.network_io import Batch, Outputs
 
 # What torch and oneDNN report when memory runs out, on a CPU and on other devices.
@@ -18,7 +20,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class TorchRuntime:
+class TorchRuntime(SynchronousRuntime):
     """A network on a device.
 
     network    in evaluation form; it is moved, not copied
@@ -27,6 +29,8 @@ class TorchRuntime:
     compile    compile it with torch.compile: minutes of start-up for long runs
     dynamic    the compiled code must take images of many sizes
     """
+
+    name = "torch"
 
     def __init__(
         self,
@@ -58,6 +62,15 @@ class TorchRuntime:
                 outputs = cast("Outputs", self._network(pixels, batch.mask.to(self._device, non_blocking=True)))
         masks = outputs.masks.float() if outputs.masks is not None else None
         return Outputs(outputs.logits.float(), outputs.boxes_cxcywh.float(), masks=masks)
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Turn torch errors about memory or a lost device into DeviceError."""
+        return device_errors(self._device)
+
+    def release_memory(self) -> None:
+        """Return cached memory to the GPU."""
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def choose_device(name: str) -> torch.device:

@@ -83,6 +83,7 @@ class KnowingDetector:
     threshold: float = 0.0
     batch_size: int = 4
     deterministic: bool = False
+    batches_in_flight: int = 1
 
     @property
     def look_ahead(self) -> int:

@@ -147,7 +147,7 @@ class AttentionMap(nn.Module):
         batch, count, width = queries.shape
         height, across = memory.shape[-2:]
         query = self.query(queries).view(batch, count, self.heads, -1) * (width // self.heads) ** -0.5
-        key = self.key(memory.flatten(2).mT).view(batch, height * across, self.heads, -1)
+        key = self.key(memory.flatten(2).transpose(-2, -1)).view(batch, height * across, self.heads, -1)
         scores = query.transpose(1, 2) @ key.permute(0, 2, 3, 1)  # [B, M, Q, H * W]
         if mask is not None:
             scores = scores.masked_fill(~mask.flatten(1)[:, None, None], -torch.inf)

@@ -92,7 +92,7 @@ class Detr(nn.Module):
         token_mask = None if cells is None else cells.flatten(1)[:, None, None]
         positions = self._positions(projected, cells)
 
-        encoded = self.encoder(projected.flatten(2).mT, positions, token_mask, details=details)
+        encoded = self.encoder(projected.flatten(2).transpose(-2, -1), positions, token_mask, details=details)
         memory = encoded.tokens
         decoded = self.decoder(
             self.query_positions.weight[None],
@@ -106,7 +106,7 @@ class Detr(nn.Module):
         logits = self.class_head(queries)
         masks = None
         if self.mask_head is not None and self._masks_enabled:
-            memory_map = memory.mT.unflatten(2, size_hw)
+            memory_map = memory.transpose(-2, -1).unflatten(2, size_hw)
             masks = self.mask_head(
                 queries, projected, memory_map, maps[2::-1], cells, selected=self._queries_with_masks(logits)
             )

@@ -90,7 +90,7 @@ class IntraScaleEncoder(nn.Module):
     def forward(self, x: Tensor, *, details: bool = False) -> tuple[Tensor, list[Tensor]]:
         """Take x [B, D, H, W] to the same shape, and each layer's weights [B, M, S, S] if requested."""
         height, width = x.shape[-2:]
-        # Not `flatten(2).mT`: for one image its gradient has strides that batch norm of torch 2.13 misreads on CPUs.
+        # Not `flatten(2).transpose(-2, -1)`: for one image its gradient has strides that batch norm of torch 2.13 misreads on CPUs.
         tokens = x.permute(0, 2, 3, 1).flatten(1, 2)  # [B, H * W, D]
         grid = sine_grid(
             height,
@@ -105,7 +105,7 @@ class IntraScaleEncoder(nn.Module):
             tokens, weights = layer(tokens, grid, details=details)
             if weights is not None:
                 attentions.append(weights)
-        return tokens.mT.view(*x.shape), attentions
+        return tokens.transpose(-2, -1).view(*x.shape), attentions
 
 
 class DFineEncoderLayer(nn.Module):

@@ -130,7 +130,7 @@ def attend(
     query, key, value = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query, key, value))
     weights = None
     if with_weights:
-        scores = query @ key.mT * query.shape[-1] ** -0.5  # [B, M, Q, S]
+        scores = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5  # [B, M, Q, S]
         weights = torch.softmax(scores if mask is None else scores.masked_fill(~mask, -torch.inf), dim=-1)
         mixed = F.dropout(weights, dropout, dropout > 0) @ value
     else:

@@ -190,7 +190,7 @@ class ReferenceCells:
 
 def _planes(pairs: Tensor) -> Tensor:
     """Take [B, Q, L, 2] to [B, Q, 2, 1, L, 1]."""
-    return pairs.mT[:, :, :, None, :, None]
+    return pairs.transpose(-2, -1)[:, :, :, None, :, None]
 
 
 def _initialize_offsets(offsets: nn.Linear, weights: nn.Linear, heads: int, points: Sequence[int]) -> None:
@@ -209,7 +209,7 @@ def _initialize_offsets(offsets: nn.Linear, weights: nn.Linear, heads: int, poin
 def split_values(tokens: Tensor, shapes_hw: Sequence[tuple[int, int]], heads: int) -> list[Tensor]:
     """Tokens [B, S, D] of all levels as maps for sampling by each head: one [B * M, D / M, H, W] per level."""
     batch, count, width = tokens.shape
-    by_head = tokens.mT.reshape(batch * heads, width // heads, count)
+    by_head = tokens.transpose(-2, -1).reshape(batch * heads, width // heads, count)
     parts = torch.split(by_head, [height * width for height, width in shapes_hw], dim=-1)
     return [part.view(*part.shape[:2], *shape) for part, shape in zip(parts, shapes_hw, strict=True)]
 
@@ -236,7 +236,7 @@ def sample(
     sampled = torch.cat([sample_level(value, at) for value, at in zip(values, by_level, strict=True)], dim=-1)
     by_head = weights.transpose(1, 2).flatten(0, 1)[:, None]  # [B * M, 1, Q, P]
     mixed = (sampled * by_head).sum(-1)  # [B * M, D / M, Q]
-    return mixed.view(batch, heads * mixed.shape[1], queries).mT
+    return mixed.view(batch, heads * mixed.shape[1], queries).transpose(-2, -1)
 
 
 def _bilinear(value: Tensor, locations: Tensor) -> Tensor:

@@ -97,7 +97,7 @@ def _integers(numbers: list[Any]) -> Tensor:
 def _by_grids(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor) -> Tensor:
     batch, positions, width = values.shape
     queries, _, heads, _, points = cells.shape[1:]
-    by_head = values.mT.reshape(batch * heads, width // heads, positions)
+    by_head = values.transpose(-2, -1).reshape(batch * heads, width // heads, positions)
     maps = torch.split(by_head, [down * across for down, across in shapes_hw], dim=-1)
     at = cells.permute(0, 3, 1, 4, 5, 2).flatten(0, 1)  # [B * M, Q, L, P, 2]
     weight = weights.transpose(1, 2).flatten(0, 1)[:, None]  # [B * M, 1, Q, L, P]
@@ -115,4 +115,4 @@ def _by_grids(values: Tensor, shapes_hw: Shapes, cells: Tensor, weights: Tensor)
             total = mixed if total is None else total + mixed
         sums.append(total)
     joined = torch.cat([x for x in sums if x is not None], dim=-1)
-    return joined.view(batch, width, queries).mT
+    return joined.view(batch, width, queries).transpose(-2, -1)

@@ -23,6 +23,7 @@ from detcli.errors import DeviceError, ImageError, UsageError
 from detcli.inference.detection_result import DetectionResult
 from detcli.inference.detector import Detector
 from detcli.inference.load import load_detector
+from detcli.runtimes.runtime import SynchronousRuntime
 from detcli.sources.source import SourceSettings, make_source
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame
@@ -174,7 +175,8 @@ def test_other_types_are_a_type_error_also_in_a_list(model: Detector, files: lis
 
 
 def test_a_network_output_that_is_not_finite_is_an_image_error(model: Detector, files: list[Path]) -> None:
-    class Broken:
+    class Broken(SynchronousRuntime):
+        name = "broken"
         device_name = "cpu"
         precision = "bf16"
 
@@ -219,7 +221,8 @@ def test_threads_that_run_out_of_memory_halve_the_batch_once_each_size(model: De
     """Never below what fits, never above, and no result is lost."""
     barrier = threading.Barrier(4)
 
-    class Small:
+    class Small(SynchronousRuntime):
+        name = "small"
         device_name = "cpu"
         precision = "fp32"
 

@@ -59,6 +59,7 @@ class TwoBoxes:
 
     batch_size: int = 4
     deterministic: bool = False
+    batches_in_flight: int = 1
     batches: list[int] = field(default_factory=list)
     during: threading.Event | None = None
 

@@ -17,7 +17,7 @@ from tests.helpers.training_jobs import Rectangles
 class Knowing:
     """Finds every rectangle of a dataset, where it is."""
 
-    threshold, batch_size, look_ahead, deterministic = 0.0, 4, 4, False
+    threshold, batch_size, look_ahead, deterministic, batches_in_flight = 0.0, 4, 4, False, 1
 
     def __init__(self, data: Rectangles) -> None:
         self.labels, self._data = data.labels, data

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -15,6 +16,8 @@ from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.resize_rules import FixedSize
+from detcli.runtimes.runtime import PendingOutputs, SynchronousRuntime
+from detcli.runtimes.torch_runtime import device_errors
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin
@@ -22,15 +25,19 @@ from detcli.structures.network_io import Batch, Outputs
 
 
 @dataclass
-class Brightness:
+class Brightness(SynchronousRuntime):
     """A runtime that finds one box whose score tells the image's mean; it has memory for `room` images."""
 
     room: int = 100
     lost: bool = False
     batches: list[int] = field(default_factory=list)
 
+    name = "brightness"
     device_name = "cpu"
     precision = "fp32"
+
+    def errors(self) -> AbstractContextManager[None]:
+        return device_errors("cpu")
 
     def __call__(self, batch: Batch) -> Outputs:
         if self.lost:
@@ -138,20 +145,18 @@ def test_no_memory_for_the_input_halves_the_batch_too() -> None:
     assert small.batch_size == 2
 
 
-def test_a_batch_that_did_not_fit_is_deleted_before_memory_is_released(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_batch_that_did_not_fit_is_deleted_before_memory_is_released() -> None:
     batches: list[weakref.ref[torch.Tensor]] = []
     alive: list[bool] = []
 
     class Watched(Brightness):
-        device_name = "cuda:0"
-
         def __call__(self, batch: Batch) -> Outputs:
             batches.append(weakref.ref(batch.pixels))
             return super().__call__(batch)
 
-    monkeypatch.setattr("torch.cuda.empty_cache", lambda: alive.append(batches[-1]() is not None))
+        def release_memory(self) -> None:
+            alive.append(batches[-1]() is not None)
+
     detector(Watched(room=2), batch_size=8).detect_frames(frames(8))
     assert alive == [False, False]
 
@@ -181,3 +186,47 @@ def test_nan_in_an_output_fails_only_that_image() -> None:
     failed = cast("FailedFrame", found[1])
     assert failed.code == "device"
     assert "NaN or infinity in fp32" in failed.message
+
+
+@dataclass
+class Late(Brightness):
+    """A runtime that computes when outputs are collected, of two batches at once."""
+
+    batches_in_flight = 2
+
+    def submit(self, batch: Batch) -> PendingOutputs:
+        return Uncollected(self, batch)
+
+
+@dataclass
+class Uncollected:
+    runtime: Late
+    batch: Batch
+
+    def result(self) -> Outputs:
+        return self.runtime(self.batch)
+
+
+def test_batches_in_flight_give_the_results_of_single_ones() -> None:
+    late = detector(Late())
+    broken = FailedFrame(Origin(9, "9.png", "9.png", "9"), "truncated", "ends early")
+    pending = [late.submit(frames(4)), late.submit([broken, *frames(2)]), late.submit([broken])]
+    assert late.batches_in_flight == 2
+    assert scores(pending[1].result()[1:]) == pytest.approx(expected(2), abs=2e-4)
+    assert scores(pending[0].result()) == pytest.approx(expected(4), abs=2e-4)
+    assert pending[2].result() == [broken]
+
+
+def test_a_batch_in_flight_that_does_not_fit_is_detected_in_parts() -> None:
+    late = detector(Late(room=2), batch_size=8)
+    assert scores(late.submit(frames(8)).result()) == pytest.approx(expected(8), abs=2e-4)
+    assert late.batch_size == 2
+
+
+def test_a_device_lost_in_flight_is_not_tried_again() -> None:
+    with pytest.raises(DeviceError, match="lost"):
+        detector(Late(lost=True)).submit(frames(3)).result()
+
+
+def test_a_deterministic_detector_has_one_batch_at_a_time() -> None:
+    assert detector(Late(), deterministic=True).batches_in_flight == 1

@@ -14,6 +14,7 @@ from detcli.inference.detector import Detector, ModelInfo
 from detcli.inference.postprocess import Selection
 from detcli.inference.preprocess import Preprocessing, Preprocessor
 from detcli.inference.resize_rules import ShortestEdge
+from detcli.runtimes.runtime import SynchronousRuntime
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin
@@ -24,7 +25,7 @@ MIXED = [WIDE, TALL, WIDE, SQUARE, WIDE, TALL, WIDE, WIDE, SQUARE, WIDE, TALL, W
 
 
 @dataclass
-class Brightness:
+class Brightness(SynchronousRuntime):
     """A runtime that finds one box whose score tells the mean of an image's real pixels, and remembers its batches.
 
     room  pixels that it has memory for
@@ -34,6 +35,7 @@ class Brightness:
     batches: list[tuple[int, int, int]] = field(default_factory=list)
     masked: list[bool] = field(default_factory=list)
 
+    name = "brightness"
     device_name = "cpu"
     precision = "fp32"
 

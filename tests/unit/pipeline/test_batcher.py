@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detcli.errors import OutputError
+from detcli.errors import DeviceError, OutputError
 from detcli.pipeline.run import PipelineSettings, run
 from detcli.sinks.sink import BaseSink
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
+from detcli.structures.pending import PendingDetections
 from detcli.structures.stop_signal import StopSignal
 
 
@@ -54,6 +55,7 @@ class OfOneSize:
     batch_size: int = 4
     look_ahead: int = 24
     deterministic: bool = False
+    batches_in_flight: int = 1
     batches: list[list[int]] = field(default_factory=list)
     offered: list[int] = field(default_factory=list)
 
@@ -75,6 +77,35 @@ class OfOneSize:
     def detect_frames(self, frames: Sequence[Frame | FailedFrame]) -> list[Detections | FailedFrame]:
         self.batches.append([frame.origin.index for frame in frames])
         return [frame if isinstance(frame, FailedFrame) else box_of(frame.origin.index) for frame in frames]
+
+
+@dataclass
+class Asynchronous(OfOneSize):
+    """The same with several batches at once, which end in the opposite order; `lost_after` results the device is lost."""
+
+    batches_in_flight: int = 3
+    lost_after: int = 10**9
+    most_at_once: int = 0
+    collected: int = 0
+
+    def submit(self, frames: Sequence[Frame | FailedFrame]) -> PendingDetections:
+        detections = self.detect_frames(frames)
+        self.most_at_once = max(self.most_at_once, len(self.batches) - self.collected)
+        return Uncollected(self, detections)
+
+
+@dataclass
+class Uncollected:
+    """Results that count when they are collected."""
+
+    detector: Asynchronous
+    detections: list[Detections | FailedFrame]
+
+    def result(self) -> list[Detections | FailedFrame]:
+        if self.detector.collected == self.detector.lost_after:
+            raise DeviceError("the device was lost")
+        self.detector.collected += 1
+        return self.detections
 
 
 def box_of(index: int) -> Detections:
@@ -209,3 +240,73 @@ def test_a_look_ahead_that_shrinks_during_the_run_loses_nothing() -> None:
     sink = Collector()
     run(images(50), Shrinking(), [sink], settings=PipelineSettings(workers=2))
     assert [index for index, _ in sink.seen] == list(range(50))
+
+
+def test_several_batches_at_once_keep_the_input_order() -> None:
+    sink, detector = Collector(), Asynchronous()
+    stats = run(images(100, broken=[0, 7, 50]), detector, [sink], settings=PipelineSettings(workers=4))
+    assert [index for index, _ in sink.seen] == list(range(100))
+    for index, detections in sink.seen:
+        assert isinstance(detections, FailedFrame) or detections.boxes_xyxy[0, 2] == index + 1
+    assert (stats.images, stats.failed) == (97, 3)
+    assert sorted(index for batch in detector.batches for index in batch) == list(range(100))
+
+
+@pytest.mark.parametrize("batches", [2, 3, 7])
+def test_the_detector_is_kept_busy_with_as_many_batches_as_it_wants(batches: int) -> None:
+    detector = Asynchronous(batch_size=1, look_ahead=1, batches_in_flight=batches)
+    gate = threading.Event()
+    source = images(60, gates={0: gate})
+
+    class Counted(FakeImage):
+        def __call__(self, resize: Resize | None = None) -> Frame | FailedFrame:
+            gate.set()
+            return super().__call__(resize)
+
+    ready = FakeSource([*source.images[:1], *[Counted(image.origin) for image in source.images[1:]]])
+    run(ready, detector, [Collector()], settings=PipelineSettings(workers=4))
+    assert 2 <= detector.most_at_once <= batches
+
+
+def test_a_slow_input_gets_each_result_before_the_next_image_of_many_batches() -> None:
+    gates = {index: threading.Event() for index in range(5)}
+    sink = Collector()
+    runner = threading.Thread(
+        target=lambda: run(images(5, gates=gates), Asynchronous(), [sink], settings=PipelineSettings(workers=2))
+    )
+    runner.start()
+    for index in range(5):
+        gates[index].set()
+        assert sink.arrived.acquire(timeout=30), "the result waits for images that are not there yet"
+    runner.join(30)
+    assert not runner.is_alive()
+
+
+@pytest.mark.parametrize("after", [0, 3, 5])
+def test_a_device_lost_in_the_middle_keeps_the_results_before(after: int) -> None:
+    sink = Collector()
+    with pytest.raises(DeviceError, match="lost"):
+        run(
+            images(60),
+            Asynchronous(batch_size=1, look_ahead=1, lost_after=after),
+            [sink],
+            settings=PipelineSettings(workers=2),
+        )
+    assert [index for index, _ in sink.seen] == list(range(after))
+
+
+def test_a_stop_with_several_batches_at_once_leaves_no_gap() -> None:
+    stop, sink = StopSignal(), Collector()
+
+    class Stopping(Asynchronous):
+        def submit(self, frames: Sequence[Frame | FailedFrame]) -> PendingDetections:
+            if len(self.batches) == 5:
+                stop.set("SIGTERM")
+            return super().submit(frames)
+
+    stats = run(
+        images(60), Stopping(batch_size=1, look_ahead=1), [sink], settings=PipelineSettings(workers=2), stop=stop
+    )
+    assert [index for index, _ in sink.seen] == list(range(len(sink.seen)))
+    assert len(sink.seen) < 60
+    assert stats.exit_code == 143

@@ -11,6 +11,7 @@ from detcli.errors import DeviceError, ImageError
 from detcli.inference.batching import BatchSettings, padded_together, same_size
 from detcli.inference.detection_result import DetectionResult
 from detcli.inference.image_inputs import ImageInput, check_image, read_image
+from detcli.inference.pending_detections import FinishedDetections, PendingDetections
 from detcli.inference.postprocess import NotFiniteError, Selection, to_detections, without_padding
 from detcli.inference.preprocess import Preprocessor
 from detcli.inference.segmentation.segment_postprocess import to_segments
@@ -20,7 +21,6 @@ from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
 from detcli.structures.network_io import Batch, Outputs
-from detcli.structures.pending import FinishedDetections, PendingDetections
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -4,12 +4,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
+from detcli.inference.pending_detections import FinishedDetections, PendingDetections
 from detcli.pipeline.detector_protocol import DetectorProtocol
 from detcli.pipeline.in_flight import InFlight
 from detcli.pipeline.reader import Reader
 from detcli.pipeline.statistics import LatencyStats
 from detcli.structures.frame import Frame
-from detcli.structures.pending import FinishedDetections, PendingDetections
 
 
 def detect_in_order(

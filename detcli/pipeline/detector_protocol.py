@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from detcli.inference.pending_detections import PendingDetections
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Pixels
-from detcli.structures.pending import PendingDetections
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from detcli.errors import DeviceError, OutputError
+from detcli.inference.pending_detections import PendingDetections
 from detcli.pipeline.run import PipelineSettings, run
 from detcli.sinks.sink import BaseSink
 from detcli.structures.detections import Detections
 from detcli.structures.frame import FailedFrame, Frame, Origin, Pixels, Resize
-from detcli.structures.pending import PendingDetections
 from detcli.structures.stop_signal import StopSignal
 
 

@@ -268,7 +268,7 @@ def test_the_detector_is_kept_busy_with_as_many_batches_as_it_wants(batches: int
     assert 2 <= detector.most_at_once <= batches
 
 
-def test_a_slow_input_gets_each_result_before_the_next_image_of_many_batches() -> None:
+def test_a_slow_input_gets_each_result_at_once_with_several_batches() -> None:
     gates = {index: threading.Event() for index in range(5)}
     sink = Collector()
     runner = threading.Thread(

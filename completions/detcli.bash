@@ -48,7 +48,7 @@ _detcli() {
         "detcli detect:--imgsz") return ;;
         "detcli detect:-d"|"detcli detect:--device") words="auto cpu cuda mps" ;;
         "detcli detect:-b"|"detcli detect:--batch") words="auto 1 2 4 8 16 32" ;;
-        "detcli detect:--precision") words="auto fp32 bf16 fp16" ;;
+        "detcli detect:--precision") words="auto fp32 tf32 bf16 fp16" ;;
         "detcli detect:-j"|"detcli detect:--workers") return ;;
         "detcli detect:-o"|"detcli detect:--output") return ;;
         "detcli detect:-f"|"detcli detect:--format") words="jsonl coco coco-results csv yolo table" ;;
@@ -79,7 +79,7 @@ _detcli() {
         "detcli video:--imgsz") return ;;
         "detcli video:-d"|"detcli video:--device") words="auto cpu cuda mps" ;;
         "detcli video:-b"|"detcli video:--batch") words="auto 1 2 4 8 16 32" ;;
-        "detcli video:--precision") words="auto fp32 bf16 fp16" ;;
+        "detcli video:--precision") words="auto fp32 tf32 bf16 fp16" ;;
         "detcli video:-j"|"detcli video:--workers") return ;;
         "detcli video:-o"|"detcli video:--output") return ;;
         "detcli video:-f"|"detcli video:--format") words="jsonl coco coco-results csv yolo table" ;;
@@ -112,7 +112,7 @@ _detcli() {
         "detcli segment:--imgsz") return ;;
         "detcli segment:-d"|"detcli segment:--device") words="auto cpu cuda mps" ;;
         "detcli segment:-b"|"detcli segment:--batch") words="auto 1 2 4 8 16 32" ;;
-        "detcli segment:--precision") words="auto fp32 bf16 fp16" ;;
+        "detcli segment:--precision") words="auto fp32 tf32 bf16 fp16" ;;
         "detcli segment:-j"|"detcli segment:--workers") return ;;
         "detcli segment:-o"|"detcli segment:--output") return ;;
         "detcli segment:-f"|"detcli segment:--format") words="jsonl coco coco-results coco-panoptic csv table" ;;
@@ -145,7 +145,7 @@ _detcli() {
         "detcli train:--evaluate-every") return ;;
         "detcli train:--set") return ;;
         "detcli train:-d"|"detcli train:--device") words="auto cpu cuda mps" ;;
-        "detcli train:--precision") words="auto fp32 bf16 fp16" ;;
+        "detcli train:--precision") words="auto fp32 tf32 bf16 fp16" ;;
         "detcli train:-j"|"detcli train:--workers") return ;;
         "detcli train:-o"|"detcli train:--output") return ;;
         "detcli train:--if-exists") words="error overwrite skip" ;;
@@ -165,7 +165,7 @@ _detcli() {
         "detcli eval:--imgsz") return ;;
         "detcli eval:-d"|"detcli eval:--device") words="auto cpu cuda mps" ;;
         "detcli eval:-b"|"detcli eval:--batch") words="auto 1 2 4 8 16 32" ;;
-        "detcli eval:--precision") words="auto fp32 bf16 fp16" ;;
+        "detcli eval:--precision") words="auto fp32 tf32 bf16 fp16" ;;
         "detcli eval:-j"|"detcli eval:--workers") return ;;
         "detcli eval:-o"|"detcli eval:--output") return ;;
         "detcli eval:-f"|"detcli eval:--format") words="table json" ;;

@@ -89,7 +89,7 @@ def detect(
     max_pixels      reject larger images; None: 250 million
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     batch_size      most images in a batch; None: chosen by device and input size
-    precision       "auto" (fp32), "fp32", "bf16" or "fp16"
+    precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     pad             images of different sizes share a batch: faster on a GPU, but results then depend on the other images
     compile         run torch.compile: minutes of start-up for long runs
     optimize        fold normalization layers and drop what inference does not need
@@ -197,7 +197,7 @@ def segment(
     max_pixels      reject larger images; None: 250 million
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     batch_size      most images in a batch; None: chosen by device and input size
-    precision       "auto" (fp32), "fp32", "bf16" or "fp16"
+    precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     pad             images of different sizes share a batch: faster on a GPU, but results then depend on the other images
     compile         run torch.compile: minutes of start-up for long runs
     optimize        fold normalization layers and drop what inference does not need

@@ -63,7 +63,7 @@ def evaluate(
     if_exists       "error", "overwrite" or "skip" outputs that exist
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     batch_size      most images in a batch; None: chosen by device and input size
-    precision       "auto" (fp32), "fp32", "bf16" or "fp16"
+    precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     pad             images of different sizes share a batch
     compile         run torch.compile: minutes of start-up for long runs
     optimize        fold normalization layers and drop what inference does not need

@@ -68,7 +68,7 @@ def track_video(
     max_pixels      do not decode larger frames; None: 250 million
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
     batch_size      most frames in a batch; None: chosen by device and input size, 1 for live sources
-    precision       "auto" (fp32), "fp32", "bf16" or "fp16"
+    precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     pad             frames of different sizes share a batch
     compile         run torch.compile: minutes of start-up for long runs
     optimize        fold normalization layers and drop what inference does not need

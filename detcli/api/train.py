@@ -40,7 +40,7 @@ def train(
     image_size: "int | tuple[int, int] | None" = None,
     mosaic: float | None = None,
     seed: int | None = None,
-    precision: Literal["fp32", "bf16", "fp16"] | None = None,
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] | None = None,
     evaluate_every: int | None = None,
     recipe: "StrPath | None" = None,
     changes: "Mapping[str, Any] | None" = None,
@@ -72,7 +72,7 @@ def train(
                     of the shorter and of the longer side
     mosaic          mosaic probability
     seed            random seed
-    precision       "fp32", "bf16" or "fp16"
+    precision       "fp32", "tf32", "bf16" or "fp16"
     evaluate_every  epochs between two evaluations
     recipe          TOML file with fields of the recipe; None: the published recipe of the model
     changes         other fields of the recipe and their values, such as {"clip": 0.5}

@@ -103,7 +103,7 @@ class Detector:
 
     @property
     def precision(self) -> str:
-        """fp32, bf16 or fp16."""
+        """fp32, tf32, bf16 or fp16."""
         return self.runtime.precision
 
     @property

@@ -73,7 +73,7 @@ def load_detector(
                     of the shorter and of the longer side. None: as the checkpoint says
     segmentation    "panoptic", "instance", "semantic" or settings: masks instead of boxes, for models that segment
     device          "auto", "cpu", "cuda", "cuda:N" or "mps"
-    precision       "auto" (fp32), "fp32", "bf16" or "fp16"
+    precision       "auto" (fp32), "fp32", "tf32", "bf16" or "fp16"
     batch_size      most images in a batch; None: chosen by device and input size
     pad             images of different sizes share a batch: faster on a GPU, but results then depend on the other images
     deterministic   the same bytes from every run on this machine, whatever the batches; on a GPU call

@@ -20,7 +20,7 @@ class Runtime(Protocol):
 
     name               such as "torch"
     device_name        such as "cpu" or "cuda:0"
-    precision          fp32, bf16, fp16 or int8
+    precision          fp32, tf32, bf16, fp16 or int8
     batches_in_flight  how many batches keep the device busy: submit so many before the first is collected. 1: the runtime
                        works on one batch at a time, `__call__` is as fast as `submit`
     fixed_batch        the only number of images that it takes; None: any

@@ -10,14 +10,20 @@ import torch
 from torch import nn
 
 from detcli.errors import DeviceError, UsageError
+from detcli.runtimes.float32_mode import float32_mode
 from detcli.runtimes.runtime import SynchronousRuntime
 from detcli.structures.network_io import Batch, Outputs
 
 # What torch and oneDNN report when memory runs out, on a CPU and on other devices.
 _NO_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive", "could not create a memory")
 
-Precision = Literal["fp32", "bf16", "fp16"]
-_DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+DTYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "tf32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 
 
 class TorchRuntime(SynchronousRuntime):
@@ -25,7 +31,7 @@ class TorchRuntime(SynchronousRuntime):
 
     network    in evaluation form; it is moved, not copied
     device     where it runs
-    precision  fp32, or the type of torch's autocast
+    precision  fp32 (IEEE 754, also what autocast leaves in float32), tf32, or the type of torch's autocast
     compile    compile it with torch.compile: minutes of start-up for long runs
     dynamic    the compiled code must take images of many sizes
     """
@@ -44,7 +50,7 @@ class TorchRuntime(SynchronousRuntime):
         self._device = device
         self.device_name = str(device)
         self.precision = precision
-        self._dtype = _DTYPES[precision]
+        self._dtype = DTYPES[precision]
         with device_errors(device):
             network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             if device.type == "cpu":
@@ -54,7 +60,8 @@ class TorchRuntime(SynchronousRuntime):
     def __call__(self, batch: Batch) -> Outputs:
         """Run the network; outputs are float32, still on the device."""
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not torch.float32)
-        with device_errors(self._device), torch.inference_mode(), autocast:
+        float32 = float32_mode(tf32=self.precision == "tf32")
+        with device_errors(self._device), torch.inference_mode(), float32, autocast:
             pixels = batch.pixels.to(self._device, memory_format=torch.channels_last, non_blocking=True)
             if batch.mask is None:
                 outputs = cast("Outputs", self._network(pixels))
@@ -95,31 +102,31 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> Precision:
-    """Return the precision for auto, fp32, bf16 or fp16; auto is fp32 on every device.
+    """Return the precision for auto, fp32, tf32, bf16 or fp16; auto is fp32 on every device.
 
-    Raises UsageError for another name, and for fp16 on a CPU.
+    Raises UsageError for another name, for fp16 on a CPU, and for tf32 without CUDA.
     """
     if name == "auto":
         return "fp32"
-    if name not in _DTYPES:
-        raise UsageError(f"`precision` must be auto, fp32, bf16 or fp16, not '{name}'")
+    if name not in DTYPES:
+        raise UsageError(f"`precision` must be auto, fp32, tf32, bf16 or fp16, not '{name}'")
     if name == "fp16" and device.type == "cpu":
         raise UsageError("`precision=fp16` is for GPUs; on a CPU use bf16 or fp32")
+    if name == "tf32" and device.type != "cuda":
+        raise UsageError(f"`precision=tf32` is for CUDA devices; on {device.type} use bf16 or fp32")
     return name
 
 
 def use_deterministic_kernels(device: torch.device) -> None:
     """Change settings of torch, for the whole process, so that every run on this machine gives the same numbers.
 
-    Fixed kernels, a fixed number of threads, no TF32.
+    Fixed kernels, and a fixed number of threads. The precision of float32 is set at each call.
     """
     torch.set_num_threads(torch.get_num_threads())
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
 
 
 def _own_memory(network: nn.Module) -> None:

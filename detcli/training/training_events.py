@@ -13,7 +13,7 @@ class TrainingStarted:
     images, val_images   number of images; None if nothing is evaluated
     batch                    total batch size
     parameters, trained      numbers in the network, and those of them that are trained
-    device, precision        "cpu", "cuda:0", …; fp32, bf16 or fp16
+    device, precision        "cpu", "cuda:0", …; fp32, tf32, bf16 or fp16
     processes                number of processes
     """
 

@@ -225,13 +225,13 @@ precision = option(
     "--precision",
     section=SPEED,
     type=WordType(
-        ["auto", "fp32", "bf16", "fp16"],
+        ["auto", "fp32", "tf32", "bf16", "fp16"],
         meant={"half": "fp16", "float16": "fp16", "16": "fp16", "bfloat16": "bf16", "float32": "fp32", "32": "fp32"},
     ),
     metavar="TYPE",
     default="auto",
     standard="auto",
-    help="Floating-point precision: auto, fp32, bf16 or fp16.",
+    help="Floating-point precision: auto (fp32), fp32, tf32, bf16 or fp16.",
 )
 workers = option(
     "-j",

@@ -88,7 +88,7 @@ class ComputeSettings:
     device         auto, cpu, cuda, cuda:N or mps
     batch_size     most images per batch; None: chosen by the device and the image size
     pad            images of different sizes share a batch, padded: faster on a GPU, results change a little
-    precision      auto, fp32, bf16 or fp16
+    precision      auto, fp32, tf32, bf16 or fp16
     compile        compile the network: slow start, faster long run
     optimize       fold normalization layers and drop what inference does not need
     deterministic  the same bytes from every run on this machine
@@ -107,7 +107,7 @@ class ComputeSettings:
     def __post_init__(self) -> None:
         check_type("device", self.device, str, "a str")
         check_optional_int(self, "batch_size", at_least=1, at_most=MAX_BATCH_SIZE)
-        check_choice("precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
+        check_choice("precision", self.precision, ("auto", "fp32", "tf32", "bf16", "fp16"))
         for name in ("pad", "compile", "optimize", "deterministic"):
             check_flag(name, getattr(self, name))
         check_optional_int(self, "workers", at_least=1, at_most=MAX_WORKERS)

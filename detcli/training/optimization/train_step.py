@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from detcli.errors import DivergedError
 from detcli.models.family import Criterion
-from detcli.runtimes.torch_runtime import device_errors
+from detcli.runtimes.float32_mode import float32_mode
+from detcli.runtimes.torch_runtime import DTYPES, device_errors
 from detcli.structures.seeding import derive_seed
 from detcli.training.data.data_loader import MicroBatch
 from detcli.training.data.samples import LoadFailure
@@ -20,7 +21,6 @@ from detcli.training.optimization.distributed import Processes
 from detcli.training.optimization.optimizer import MovingAverage, Optimizer, clip_gradients
 from detcli.training.recipes.recipe import Recipe
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SMALLEST_SCALE = 2.0**-10  # of fp16 losses: below it, the scale is not the reason for infinity
 _FILES_SHOWN = 8
 
@@ -74,7 +74,7 @@ class TrainStep:
     ) -> None:
         self.network, self.optimizer, self.average = network, optimizer, average
         self._criterion, self._recipe, self._processes = criterion, recipe, processes
-        self._device, self._dtype = device, _DTYPES[recipe.precision]
+        self._device, self._dtype = device, DTYPES[recipe.precision]
         self._parameters = list(optimizer.parameters.values())
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16" and device.type == "cuda")
 
@@ -86,7 +86,8 @@ class TrainStep:
         Raises DivergedError, naming losses, step and images, for NaN or infinity; the weights are then unchanged.
         Raises DeviceError if the device is out of memory.
         """
-        with device_errors(self._device), self._processes.computing():
+        float32 = float32_mode(tf32=self._recipe.precision == "tf32")
+        with device_errors(self._device), self._processes.computing(), float32:
             values, names, used = self._gradients(micro_batches, epoch, step)
             self._processes.average_gradients(self._parameters)
             self.scaler.unscale_(self.optimizer.adamw)

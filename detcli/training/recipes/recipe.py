@@ -47,7 +47,7 @@ class Recipe:
     image_size               height and width that those images are resized to
     multi_scale_repeat       weight of this size among the sizes of 0.75 to 1.25 times it that a batch may have; 0: always
                              this size
-    precision                of the network's forward pass: fp32, or torch's autocast to bf16 or fp16
+    precision                fp32 (IEEE 754); tf32 on CUDA; or torch's autocast of the forward pass to bf16 or fp16
     images_per_epoch         0: all of them
     max_failed_fraction      largest fraction of an epoch's images that may fail to be read
     seed                     random seed
@@ -90,7 +90,7 @@ class Recipe:
     mosaic: float = 0.0
     image_size: tuple[int, int] = (640, 640)
     multi_scale_repeat: int = 20
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
     images_per_epoch: int = 0
     max_failed_fraction: float = 0.1
     seed: int = 0

@@ -54,12 +54,11 @@ def test_outputs_are_float32_without_gradients_whatever_the_precision(precision:
 
 def test_a_network_releases_the_file_of_its_weights() -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(4, 4))
-    before = {name: (tensor.data_ptr(), tensor.clone()) for name, tensor in network.state_dict().items()}
+    before = network.state_dict()  # kept, so that its memory is not given to the new tensors
     TorchRuntime(network, device=CPU)
     for name, tensor in network.state_dict().items():
-        pointer, numbers = before[name]
-        assert tensor.data_ptr() != pointer, name
-        assert torch.equal(tensor, numbers)
+        assert tensor.data_ptr() != before[name].data_ptr(), name
+        assert torch.equal(tensor, before[name])
     assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -111,6 +110,13 @@ def test_the_default_precision_is_fp32_and_fp16_is_for_gpus() -> None:
         choose_precision("int8", CPU)
 
 
+def test_tf32_is_for_cuda_devices() -> None:
+    assert choose_precision("tf32", torch.device("cuda", 0)) == "tf32"
+    for device in ("cpu", "mps"):
+        with pytest.raises(UsageError, match="`precision=tf32` is for CUDA devices"):
+            choose_precision("tf32", torch.device(device))
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_gpu_gives_the_same_outputs() -> None:
@@ -119,6 +125,35 @@ def test_the_gpu_gives_the_same_outputs() -> None:
     found = TorchRuntime(network, device=torch.device("cuda", 0))(batch())
     assert found.logits.device.type == "cuda"
     assert torch.allclose(found.logits.cpu(), expected, atol=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_fp32_on_a_gpu_is_ieee_and_tf32_is_not() -> None:
+    if torch.cuda.get_device_capability()[0] < 8:
+        pytest.skip("the GPU has no TF32")
+    generator = torch.Generator().manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1), nn.Conv2d(256, 8, 1))
+    pixels = torch.rand(2, 256, 64, 64, generator=generator)
+    exact = network.double()(pixels.double()).detach()
+    errors = {}
+    for precision in ("fp32", "tf32"):
+        runtime = TorchRuntime(Wrapped(network.float()), device=torch.device("cuda", 0), precision=precision)
+        found = runtime(Batch(pixels, None, torch.zeros(2, 2), torch.zeros(2, 2))).logits.cpu()
+        errors[precision] = float((found - exact[:, :4].flatten(2).mT).abs().max() / exact.abs().max())
+    assert errors["fp32"] < 1e-5 < 1e-4 < errors["tf32"] < 1e-2
+
+
+class Wrapped(nn.Module):
+    """A network with the outputs of a detector."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, pixels: Tensor) -> Outputs:
+        tokens = self.inner(pixels).flatten(2).mT
+        return Outputs(tokens[..., :4], tokens[..., 4:].sigmoid())
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")

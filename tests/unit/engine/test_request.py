@@ -75,7 +75,7 @@ def test_a_wrong_type_is_named_with_its_argument(record: Any, arguments: dict[st
         (VIDEOS, {"sources": "a", "camera_size": (0, 640)}, "`camera_size` must be at least 1, not 0"),
         (DetectionSettings, {"threshold": 1.5}, "`threshold` must be a number from 0 to 1, not 1.5"),
         (DetectionSettings, {"max_detections": 0}, "`max_detections` must be at least 1, not 0"),
-        (ComputeSettings, {"precision": "int8"}, "`precision` must be one of auto, fp32, bf16, fp16, not 'int8'"),
+        (ComputeSettings, {"precision": "int8"}, "`precision` must be one of auto, fp32, tf32, bf16, fp16, not 'int8'"),
         (ComputeSettings, {"batch_size": 5000}, "`batch_size` must be at most 4096, not 5000"),
         (ComputeSettings, {"workers": 0}, "`workers` must be at least 1, not 0"),
         (OutputSettings, {"if_exists": "ask"}, "`if_exists` must be one of error, overwrite, skip, not 'ask'"),

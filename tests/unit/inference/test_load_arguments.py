@@ -66,7 +66,7 @@ def test_wrong_types_are_a_type_error(arguments: dict[str, Any], message: str) -
         ({"image_size": 65}, "`image_size` 65 is not a multiple of 32; 64 is"),
         ({"segmentation": "masks"}, "`segmentation` must be one of panoptic, instance, semantic, not 'masks'"),
         ({"device": "gpu"}, "`device` must be auto, cpu, cuda, cuda:N or mps, not 'gpu'"),
-        ({"precision": "int8"}, "`precision` must be auto, fp32, bf16 or fp16, not 'int8'"),
+        ({"precision": "int8"}, "`precision` must be auto, fp32, tf32, bf16 or fp16, not 'int8'"),
         ({"precision": "fp16", "device": "cpu"}, "`precision=fp16` is for GPUs"),
         ({"batch_size": 0}, "`batch_size` must be at least 1, not 0"),
         ({"pad": True, "deterministic": True}, "`pad` cannot be combined with `deterministic`"),

@@ -133,6 +133,7 @@ _ANSWERS: Mapping[str, Answer | Mapping[str, Answer]] = {
     "fp16": Answer("--precision fp16", has_value=False),
     "bf16": Answer("--precision bf16", has_value=False),
     "fp32": Answer("--precision fp32", has_value=False),
+    "tf32": Answer("--precision tf32", has_value=False),
     "amp": Answer("--precision fp16", has_value=False),
     "use-amp": Answer("--precision fp16", has_value=False),
     "no-amp": Answer("--precision fp32", has_value=False),

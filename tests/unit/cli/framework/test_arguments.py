@@ -96,7 +96,7 @@ def test_several_devices_are_not_supported_yet(text: str) -> None:
         ("train --data d --lr fast", "invalid value for '--lr': 'fast' is not a number from 0"),
         (
             "detect a.jpg --precision half",
-            "invalid value for '--precision': 'half' is not one of 'auto', 'fp32', 'bf16', ",
+            "invalid value for '--precision': 'half' is not one of 'auto', 'fp32', 'tf32', 'bf16', ",
         ),
         ("models download dfine-s", "unknown command 'download'; 'detcli download' is a command of its own"),
         ("models ls", "unknown command 'ls': did you mean 'list'?"),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,33 @@ from detcli.io.atomic_write import AtomicFile
 class Checkpoint:
     """The content of the files of a model.
 
-    config        config.json
-    preprocessor  preprocessor_config.json; empty if it is missing: the family's defaults
-    tensors       by their names on disk; dense, finite, on the CPU
-    sha256        of the weights file in hex; of shards, that of the lines `sha256sum` prints for them
-    notes         sentences for the user: what is missing and what replaces it
+    config             config.json
+    preprocessor       preprocessor_config.json; empty if it is missing: the family's defaults
+    tensors            by their names on disk; dense, finite, on the CPU
+    sha256             of the weights file in hex; of shards, that of the lines `sha256sum` prints for them
+    notes              sentences for the user: what is missing and what replaces it
+    preprocessor_file  the file that `preprocessor` was read from
     """
 
     config: dict[str, Any]
     preprocessor: dict[str, Any]
     tensors: dict[str, Tensor]
     sha256: str
+    notes: tuple[str, ...] = ()
+    preprocessor_file: str = PREPROCESSOR
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessorDocument:
+    """The fields of an image processor, and the file that has them.
+
+    name    of the file
+    fields  empty if there is no file
+    notes   sentences for the user
+    """
+
+    name: str = PREPROCESSOR
+    fields: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -44,26 +60,42 @@ def read_checkpoint(files: ModelFiles) -> Checkpoint:
     """
     weights = files.folder / files.weights
     config = read_config(files.folder)
-    preprocessor = read_preprocessor(files.folder)
-    notes = files.notes
-    if preprocessor is None:
-        notes += (f"'{files.name}' has no {PREPROCESSOR}; images are preprocessed with the defaults of its family",)
+    preprocessor = read_preprocessor(files)
     stored = read_original_file(weights).tensors if files.is_pickled else read_tensors(weights)
     tensors = plain_names(stored, weights)
-    return Checkpoint(config, preprocessor or {}, tensors, files.sha256 or sha256_of_weights(weights), notes)
+    return Checkpoint(
+        config,
+        preprocessor.fields,
+        tensors,
+        files.sha256 or sha256_of_weights(weights),
+        (*files.notes, *preprocessor.notes),
+        preprocessor.name,
+    )
 
 
-def read_preprocessor(folder: Path) -> dict[str, Any] | None:
-    """Read preprocessor_config.json of a model folder, else the `image_processor` of processor_config.json; None: neither.
+def read_preprocessor(files: ModelFiles) -> PreprocessorDocument:
+    """Read preprocessor_config.json of a model folder, else the `image_processor` of processor_config.json.
 
     Raises DamagedModelError.
     """
-    if (folder / PREPROCESSOR).exists():
-        return read_document(folder / PREPROCESSOR)
+    folder = files.folder
     nested = read_document(folder / PROCESSOR).get("image_processor") if (folder / PROCESSOR).exists() else None
     if nested is not None and not isinstance(nested, dict):
         raise DamagedModelError(f"'{folder / PROCESSOR}': image_processor is {str(nested)[:60]!r}, not an object")
-    return nested
+    if not (folder / PREPROCESSOR).exists():
+        if nested is not None:
+            return PreprocessorDocument(PROCESSOR, nested)
+        note = f"'{files.name}' has no {PREPROCESSOR}; images are preprocessed with the defaults of its family"
+        return PreprocessorDocument(notes=(note,))
+    own = read_document(folder / PREPROCESSOR)
+    differing = sorted(name for name in own.keys() & (nested or {}).keys() if own[name] != (nested or {})[name])
+    if not differing:
+        return PreprocessorDocument(fields=own)
+    note = (
+        f"'{files.name}': {PREPROCESSOR} and {PROCESSOR} differ in {', '.join(differing)[:200]}; {PREPROCESSOR} is used, "
+        f"while transformers 5 uses {PROCESSOR}"
+    )
+    return PreprocessorDocument(fields=own, notes=(note,))
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class ModelDescription:
 
 def describe_files(files: ModelFiles) -> ModelDescription:
     """Read the configuration of a model. Raises ModelError where it is damaged or unsupported."""
-    config, _ = read_configs(files)
+    config = read_configs(files).config
     family = family_of(config)
     record = family.read_config(config)
     task: Literal["panoptic", "detection"] = "panoptic" if family.has_masks(record) else "detection"

@@ -189,7 +189,8 @@ class _Loader:
         return replace(given, threshold=threshold, class_ids=self._class_ids, stuff=self._labels.stuff)
 
     def _preprocessing(self) -> Preprocessing:
-        preprocessing = Preprocessing.of(self._checkpoint.preprocessor, self._family)
+        checkpoint = self._checkpoint
+        preprocessing = Preprocessing.of(checkpoint.preprocessor, self._family, file=checkpoint.preprocessor_file)
         if self._settings.image_size is not None:
             preprocessing = preprocessing.with_size(self._settings.image_size, self._family.size_divisor)
         if self._settings.pad and preprocessing.size_hw is None and not preprocessing.pads:

@@ -1,6 +1,5 @@
 """Frames -> one batch, exactly as the checkpoint was trained: resized on the CPU, scaled on the device."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -11,29 +10,19 @@ from PIL import Image
 from torch import Tensor
 
 from detcli.errors import UnsupportedModelError, UsageError
+from detcli.inference.preprocessor_checks import check_fields, kind_of
+from detcli.inference.preprocessor_values import fits, modern, number_of, read_pad_size, resampling, three_of
 from detcli.inference.resize_rules import (
     FixedSize,
-    NoResize,
-    ShortestEdge,
     SizeHW,
     Sizing,
-    check_size,
     read_sizing,
-    short,
 )
 from detcli.structures.frame import Frame, Pixels
 from detcli.structures.network_io import Batch
 
 if TYPE_CHECKING:
     from detcli.models.family import Family
-
-# `resample` of preprocessor_config.json is Pillow's own number, or its name: "bilinear", "PILImageResampling.BILINEAR".
-_RESAMPLING = {int(filter_): filter_ for filter_ in Image.Resampling}
-_RESAMPLING_NAMES = {filter_.name.casefold(): filter_ for filter_ in Image.Resampling} | {
-    "antialias": Image.Resampling.LANCZOS
-}
-_FILE = "preprocessor_config.json"
-_MAX_SCALE = 1e6  # of numbers that pixels are scaled by: float32 can hold the results
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +49,57 @@ class Preprocessing:
     has_mask: bool = True
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], family: "Family", *, size_divisor: int | None = None) -> "Preprocessing":
-        """Read preprocessor_config.json of a family; missing fields, perhaps all, have the defaults of the family.
+    def of(
+        cls,
+        config: Mapping[str, Any],
+        family: "Family",
+        *,
+        size_divisor: int | None = None,
+        file: str = "preprocessor_config.json",
+    ) -> "Preprocessing":
+        """Read preprocessor_config.json of a family; missing fields, perhaps all, have the defaults of the kind of processor.
 
-        Raises UnsupportedModelError with the field that is not supported.
+        file  name for messages
+
+        Raises UnsupportedModelError with the file and the field that is not supported.
         """
         divisor = family.size_divisor if size_divisor is None else size_divisor
-        return cls.from_json({**family.preprocessor, **_modern(config)}, size_divisor=divisor)
+        try:
+            defaults = _defaults_of(kind_of(config, str(family.preprocessor.get("image_processor_type"))), family)
+        except UnsupportedModelError as error:
+            raise UnsupportedModelError(f"{file}: {error}") from error
+        return cls.from_json({**defaults, **modern(config)}, size_divisor=divisor, file=file)
 
     @classmethod
-    def from_json(cls, config: Mapping[str, Any], *, size_divisor: int = 1) -> "Preprocessing":
+    def from_json(
+        cls, config: Mapping[str, Any], *, size_divisor: int = 1, file: str = "preprocessor_config.json"
+    ) -> "Preprocessing":
         """Read a complete preprocessor_config.json; missing fields have the defaults of D-FINE.
 
-        Raises UnsupportedModelError with the field that is not supported.
+        Raises UnsupportedModelError with the file and the field that is not supported.
         """
-        config = _modern(config)
+        try:
+            check_fields(config)
+            return cls._read(modern(config), size_divisor)
+        except UnsupportedModelError as error:
+            raise UnsupportedModelError(f"{file}: {error}") from error
+
+    @classmethod
+    def _read(cls, config: Mapping[str, Any], size_divisor: int) -> "Preprocessing":
         normalises = config.get("do_normalize", False) is True
         pads = config.get("do_pad", True) is True
         padded = pads and config.get("pad_size") is not None  # then the network's input has the size after padding
         sizing = read_sizing(config, 1 if padded else size_divisor)
         return cls(
             sizing,
-            resample=_resampling(config.get("resample", 2)),
-            rescale=_number(config.get("rescale_factor", 1 / 255), "rescale_factor")
+            resample=resampling(config.get("resample", 2)),
+            rescale=number_of(config.get("rescale_factor", 1 / 255), "rescale_factor")
             if config.get("do_rescale", True) is True
             else None,
-            mean=_three(config, "image_mean", (0.485, 0.456, 0.406)) if normalises else None,
-            std=_three(config, "image_std", (0.229, 0.224, 0.225)) if normalises else None,
+            mean=three_of(config, "image_mean", (0.485, 0.456, 0.406)) if normalises else None,
+            std=three_of(config, "image_std", (0.229, 0.224, 0.225)) if normalises else None,
             pads=pads,
-            pad_size_hw=_pad_size(config.get("pad_size"), sizing, size_divisor) if pads else None,
+            pad_size_hw=read_pad_size(config.get("pad_size"), sizing, size_divisor) if pads else None,
             has_mask=size_divisor == 1,
         )
 
@@ -111,7 +122,7 @@ class Preprocessing:
     def with_size(self, size_hw: Sequence[int], divisor: int) -> "Preprocessing":
         """Return the same rule for another `image_size`. Raises UsageError if the network cannot take it."""
         sizing = self.sizing.with_image_size(size_hw, divisor)
-        if self.pad_size_hw is not None and not _fits(sizing, self.pad_size_hw):
+        if self.pad_size_hw is not None and not fits(sizing, self.pad_size_hw):
             height, width = self.pad_size_hw
             raise UsageError(
                 f"`image_size`: the model pads every image to {height} x {width}; larger images do not fit"
@@ -214,56 +225,14 @@ def _value_table(preprocessing: Preprocessing) -> Tensor:
     return torch.from_numpy(table.copy())
 
 
-def _resampling(value: Any) -> Image.Resampling:
-    if isinstance(value, str) and (named := _RESAMPLING_NAMES.get(value.rpartition(".")[2].casefold())) is not None:
-        return named
-    if isinstance(value, bool) or not isinstance(value, int) or value not in _RESAMPLING:
-        raise UnsupportedModelError(f"{_FILE}: resample {short(value)} is not a filter of Pillow")
-    return _RESAMPLING[value]
+def _defaults_of(kind: str | None, family: "Family") -> Mapping[str, Any]:
+    """preprocessor_config.json of a kind of processor, for fields that a file lacks; without a kind, that of the family."""
+    own = family.preprocessor
+    if kind is None or kind == own.get("image_processor_type"):
+        return own
+    from detcli.models.family import FAMILIES
 
-
-def _number(value: Any, name: str, *, least: float = 0.0) -> float:
-    """Return a number if its absolute value is between `least` and the maximum."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UnsupportedModelError(f"{_FILE}: {name} {short(value)} is not a number")
-    if not least <= abs(value) <= _MAX_SCALE:
-        raise UnsupportedModelError(f"{_FILE}: {name} is {short(value)}, not a valid scale for pixels")
-    return float(value)
-
-
-def _three(config: Mapping[str, Any], name: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
-    value = config.get(name, default)
-    if isinstance(value, int | float) and not isinstance(value, bool):  # one number for all channels
-        value = [value] * 3
-    if not isinstance(value, list | tuple) or len(value) != 3:
-        raise UnsupportedModelError(f"{_FILE}: {name} {short(value)} is neither a number nor three numbers")
-    if name == "image_std" and 0 in value:
-        raise UnsupportedModelError(f"{_FILE}: image_std has a zero")
-    least = 1 / _MAX_SCALE if name == "image_std" else 0.0
-    first, second, third = (_number(number, f"{name}.{index}", least=least) for index, number in enumerate(value))
-    return first, second, third
-
-
-def _modern(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same settings under their current names."""
-    legacy = config.get("pad_and_return_pixel_mask")
-    return {**({"do_pad": legacy} if isinstance(legacy, bool) else {}), **config}
-
-
-def _pad_size(value: Any, sizing: Sizing, divisor: int) -> SizeHW | None:
-    if value is None:
-        return None
-    if not isinstance(value, Mapping) or not {"height", "width"} <= set(value):
-        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, not a height and a width")
-    size = check_size((value["height"], value["width"]), divisor, f"{_FILE}: pad_size")
-    if not _fits(sizing, size):
-        raise UnsupportedModelError(f"{_FILE}: pad_size is {short(value)}, but images may be larger")
-    return size
-
-
-def _fits(sizing: Sizing, size_hw: SizeHW) -> bool:
-    """Whether no resized image is larger than this size."""
-    if isinstance(sizing, NoResize):
-        return False
-    largest = (sizing.longest, sizing.longest) if isinstance(sizing, ShortestEdge) else sizing.image_size or size_hw
-    return largest[0] <= size_hw[0] and largest[1] <= size_hw[1]
+    return next(
+        (other.preprocessor for other in FAMILIES.values() if other.preprocessor.get("image_processor_type") == kind),
+        own,
+    )

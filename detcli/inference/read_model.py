@@ -8,12 +8,19 @@ from typing import Any
 
 from torch import Tensor
 
-from detcli.checkpoints.checkpoint_files import Checkpoint, read_checkpoint, read_config, read_preprocessor
+from detcli.checkpoints.checkpoint_files import (
+    Checkpoint,
+    PreprocessorDocument,
+    read_checkpoint,
+    read_config,
+    read_preprocessor,
+)
 from detcli.checkpoints.model_files import ModelFiles, is_original, sha256_of_weights
 from detcli.checkpoints.pth.pth_files import OriginalFile, read_original_file
 from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
 from detcli.inference.config_labels import read_labels
 from detcli.inference.preprocess import Preprocessing
+from detcli.inference.preprocessor_checks import check_fields, kind_of
 from detcli.models.family import FAMILIES, ConversionHints, ConvertedWeights, Family, family_of
 from detcli.structures.class_labels import ClassLabels
 
@@ -33,6 +40,7 @@ _WEIGHTS_NOTES = {
     "model": (),
     "bare": (),
 }
+_FIELDS_SHOWN = 8
 _DC5 = {True: "dilated (DC5)", False: "not dilated"}
 
 
@@ -59,18 +67,42 @@ def read_model(files: ModelFiles) -> Checkpoint:
     weights = files.folder / files.weights
     if is_original(weights) and not files.is_pickled:
         return read_original(weights, ConversionHints()).checkpoint
-    return read_checkpoint(files)
+    checkpoint = read_checkpoint(files)
+    document = PreprocessorDocument(checkpoint.preprocessor_file, checkpoint.preprocessor)
+    return replace(checkpoint, notes=(*checkpoint.notes, *_unread_fields(document, family_of(checkpoint.config))))
 
 
-def describe_model(files: ModelFiles) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return config.json and preprocessor_config.json of a model, without reading the weights of a folder.
+@dataclass(frozen=True, slots=True)
+class ModelDocuments:
+    """The documents of a model without its weights.
 
-    The second is empty if it is missing. Raises as `read_model` does.
+    config        config.json
+    preprocessor  preprocessor_config.json; without fields if it is missing
     """
+
+    config: dict[str, Any]
+    preprocessor: PreprocessorDocument
+
+
+def describe_model(files: ModelFiles) -> ModelDocuments:
+    """Return the documents of a model, without reading the weights of a folder. Raises as `read_model` does."""
     if is_original(files.folder / files.weights) and not files.is_pickled:
         checkpoint = read_model(files)
-        return checkpoint.config, checkpoint.preprocessor
-    return read_config(files.folder), read_preprocessor(files.folder) or {}
+        return ModelDocuments(checkpoint.config, PreprocessorDocument(fields=checkpoint.preprocessor))
+    documents = ModelDocuments(read_config(files.folder), read_preprocessor(files))
+    _unread_fields(documents.preprocessor, family_of(documents.config))
+    return documents
+
+
+def _unread_fields(document: PreprocessorDocument, family: Family) -> list[str]:
+    """Return a note on fields that are not read. Raises UnsupportedModelError for fields that change pixels, with the file."""
+    try:
+        kind_of(document.fields, str(family.preprocessor.get("image_processor_type")))
+        unread = check_fields(document.fields, family.preprocessor)
+    except UnsupportedModelError as error:
+        raise UnsupportedModelError(f"{document.name}: {error}") from error
+    names = ", ".join(unread[:_FIELDS_SHOWN]) + (", …" if len(unread) > _FIELDS_SHOWN else "")
+    return [f"{document.name} has fields that detcli does not read: {names[:200]}"] if unread else []
 
 
 def read_original(path: Path, hints: ConversionHints) -> ConvertedModel:
@@ -116,7 +148,7 @@ def _read_pickled(files: ModelFiles, hints: ConversionHints) -> ConvertedModel:
     for name, value in given.items():
         if value is not None:
             raise UsageError(f"`{name}` is for files of the original repositories; '{files.name}' has a config.json")
-    checkpoint = read_checkpoint(files)
+    checkpoint = read_model(files)
     family = family_of(checkpoint.config)
     config = family.read_config(checkpoint.config)
     tensors, warned = _hub_tensors(family, ConvertedWeights(config, {}, checkpoint.tensors))

@@ -11,7 +11,6 @@ SizeHW = tuple[int, int]
 
 _LONGEST_SIDE = 16384  # pixels; a larger image would not fit into the memory of any device
 _LEGACY_LONGEST = 1333  # for files from before 2022 that give the shortest side only, as a number
-_FILE = "preprocessor_config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +124,23 @@ def read_sizing(config: Mapping[str, Any], divisor: int) -> Sizing:
 
     divisor  sides of the input must be multiples of it; more than 1 allows only one size for all images
 
-    Raises UnsupportedModelError with the field that is not supported.
+    Raises UnsupportedModelError with the field that is not supported, without the name of the file.
     """
     if config.get("do_resize", True) is not True:
         if divisor > 1 or config["do_resize"] is not False:
-            raise UnsupportedModelError(f"{_FILE}: do_resize is off; the network takes sides of multiples of {divisor}")
+            raise UnsupportedModelError(f"do_resize is off; the network takes sides of multiples of {divisor}")
         return NoResize()
     size = config.get("size", {"height": 640, "width": 640})
     sizing = _sizing(size, config.get("max_size"), divisor)
     if divisor > 1 and not isinstance(sizing, FixedSize):
         raise UnsupportedModelError(
-            f"{_FILE}: size is {short(size)}, not a height and a width: the network takes sides of multiples of {divisor}"
+            f"size is {short(size)}, not a height and a width: the network takes sides of multiples of {divisor}"
         )
     return sizing
 
 
 def _sizing(size: Any, max_size: Any, divisor: int) -> Sizing:
-    name = f"{_FILE}: size"
+    name = "size"
     if isinstance(size, int) and not isinstance(size, bool):  # files of 2021 and 2022
         return _edges(size, _LEGACY_LONGEST if max_size is None else max_size)
     if isinstance(size, list | tuple) and len(size) == 2:
@@ -161,9 +160,9 @@ def _sizing(size: Any, max_size: Any, divisor: int) -> Sizing:
 
 
 def _edges(shortest: Any, longest: Any) -> ShortestEdge:
-    edges = ShortestEdge(*check_size((shortest, longest), 1, f"{_FILE}: size"))
+    edges = ShortestEdge(*check_size((shortest, longest), 1, "size"))
     if edges.shortest > edges.longest:
-        raise UnsupportedModelError(f"{_FILE}: size has a shortest_edge {shortest} above its longest_edge {longest}")
+        raise UnsupportedModelError(f"size has a shortest_edge {shortest} above its longest_edge {longest}")
     return edges
 
 

@@ -134,7 +134,7 @@ def _configuration(
     if Path(model).is_dir() and entry is None:
         return read_config(trainer_checkpoint(Path(model))[0])
     files = locate(model, revision=revision, offline=offline, cache_dir=cache_dir, progress=progress)
-    return describe_model(files)[0]
+    return describe_model(files).config
 
 
 def _read(config_json: Mapping[str, Any], recipe: Recipe) -> tuple[Family, Any]:

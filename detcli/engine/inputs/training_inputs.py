@@ -1,15 +1,14 @@
 """What a training run starts from: recipe, data and network of a request."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from detcli.checkpoints import catalog
-from detcli.checkpoints.checkpoint_files import read_preprocessor
+from detcli.checkpoints.checkpoint_files import PreprocessorDocument, read_preprocessor
 from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.json_files import read_document
-from detcli.checkpoints.model_files import INDEX_SUFFIX
+from detcli.checkpoints.model_files import INDEX_SUFFIX, ModelFiles
 from detcli.datasets.dataset import Dataset, has_part, open_dataset
 from detcli.engine.inputs.training_checks import check_normalization, doubts
 from detcli.engine.load_model import DownloadReporter
@@ -17,7 +16,7 @@ from detcli.engine.observer import Observer
 from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
 from detcli.errors import UsageError
 from detcli.inference.preprocess import Preprocessing
-from detcli.inference.read_model import describe_model
+from detcli.inference.read_model import ModelDocuments, describe_model
 from detcli.inference.resize_rules import FixedSize, ShortestEdge
 from detcli.models.family import FAMILIES, Family, family_of
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
@@ -84,17 +83,17 @@ def _base(request: TrainingRequest, observer: Observer) -> _Base:
         return _Base(recipe, family, family.published_config(variant_of(entry), ["any"]))
     path = Path(model)
     if path.suffix == ".json" and not path.name.endswith(INDEX_SUFFIX) and not catalog.bundled_entry(model):
-        document = read_document(path)
-        preprocessor = read_preprocessor(path.parent) or {}
+        documents = ModelDocuments(read_document(path), read_preprocessor(ModelFiles(model, path.parent)))
     else:
-        document, preprocessor = _described_model(request, observer)
+        documents = _described_model(request, observer)
+    document = documents.config
     family = family_of(document)
     config = family.read_config(document)
     recipe = recipe_of(family, config, scratch=request.scratch, masks=request.masks)
-    return _Base(_with_size_of_model(recipe, preprocessor, family), family, config)
+    return _Base(_with_size_of_model(recipe, documents.preprocessor, family), family, config)
 
 
-def _described_model(request: TrainingRequest, observer: Observer) -> tuple[dict[str, Any], dict[str, Any]]:
+def _described_model(request: TrainingRequest, observer: Observer) -> ModelDocuments:
     """config.json and preprocessor_config.json of a model that the catalog does not have; it may be downloaded."""
     model, progress = request.model, DownloadReporter(observer)
     try:
@@ -110,11 +109,11 @@ def _described_model(request: TrainingRequest, observer: Observer) -> tuple[dict
     return describe_model(files)
 
 
-def _with_size_of_model(recipe: Recipe, preprocessor: Mapping[str, Any], family: Family) -> Recipe:
+def _with_size_of_model(recipe: Recipe, preprocessor: PreprocessorDocument, family: Family) -> Recipe:
     """The recipe with the input size that the model has now."""
-    if not preprocessor:
+    if not preprocessor.fields:
         return recipe
-    now = Preprocessing.of(preprocessor, family, size_divisor=1)
+    now = Preprocessing.of(preprocessor.fields, family, size_divisor=1, file=preprocessor.name)
     sizing = now.sizing
     if family.size_divisor > 1 and now.pad_size_hw is not None:
         sizing = FixedSize(now.pad_size_hw)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import detcli
 from detcli.checkpoints.hub.locate_model import locate
 from detcli.engine.model_files import ConversionHints, convert_original, describe_files
 from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
@@ -65,7 +66,58 @@ def test_the_image_processor_of_processor_config_is_read(folder: Path) -> None:
     detector = load_detector(folder)
     assert detector.preprocessor.preprocessing.size_hw == (96, 160)
     assert not detector.notes
-    assert describe_model(locate(str(folder)))[1]["size"] == {"height": 96, "width": 160}
+    assert describe_model(locate(str(folder))).preprocessor.fields["size"] == {"height": 96, "width": 160}
+
+
+def to_processor_config(folder: Path) -> None:
+    """Leave only the file that transformers 5 writes for a processor."""
+    path = folder / "preprocessor_config.json"
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": json.loads(path.read_text())}))
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"do_center_crop": True}, "do_center_crop is True, which changes the images and is not supported"),
+        ({"image_processor_type": "ViTImageProcessor"}, "image_processor_type is 'ViTImageProcessor'"),
+        ({"resample": "area"}, "resample 'area' is not a filter of Pillow"),
+        ({"size": {"height": 65, "width": 64}}, "size 65 is not a multiple of 32"),
+    ],
+)
+def test_the_file_that_was_read_is_named_by_every_door(folder: Path, fields: Any, sentence: str) -> None:
+    change(folder, **fields)
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        with pytest.raises(UnsupportedModelError, match=rf"^{name}: {sentence}"):
+            load_detector(folder)
+        if "size" not in fields:
+            request = {"model": str(folder), "output": folder / "run", "epochs": 1}
+            with pytest.raises(UnsupportedModelError, match=rf"^{name}: {sentence}"):
+                detcli.train("shapes:0:4", **request)
+        if name == "preprocessor_config.json":
+            to_processor_config(folder)
+
+
+def test_fields_that_are_not_read_are_told(folder: Path) -> None:
+    change(folder, zoom=2, auto_map={"AutoImageProcessor": "own.Processor"})
+    assert load_detector(folder).notes == (
+        "preprocessor_config.json has fields that detcli does not read: auto_map, zoom",
+    )
+    to_processor_config(folder)
+    assert load_detector(folder).notes == (
+        "processor_config.json has fields that detcli does not read: auto_map, zoom",
+    )
+
+
+def test_two_files_that_differ_are_told(folder: Path) -> None:
+    own = json.loads((folder / "preprocessor_config.json").read_text())
+    nested = {"image_processor": {**own, "size": {"height": 96, "width": 160}}}
+    (folder / "processor_config.json").write_text(json.dumps(nested))
+    detector = load_detector(folder)
+    assert detector.preprocessor.preprocessing.size_hw == (64, 96)
+    assert "preprocessor_config.json and processor_config.json differ in size" in detector.notes[0]
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": own}))
+    assert not load_detector(folder).notes
 
 
 @pytest.mark.parametrize(("content", "noted"), [({}, True), ({"image_processor": 3}, False)])

@@ -165,11 +165,12 @@ def test_a_file_with_all_information_is_a_model(give: Give, detr_tensors: dict[s
     files = locate(str(path))
     made = read_model(files)
     assert made.config["model_type"] == "detr"
-    assert describe_model(files) == (made.config, made.preprocessor)
+    documents = describe_model(files)
+    assert (documents.config, documents.preprocessor.fields) == (made.config, made.preprocessor)
 
 
 def test_a_folder_is_described_without_its_weights(tiny_checkpoint: Path, tmp_path: Path) -> None:
     files = locate(str(tiny_checkpoint))
-    config, preprocessor = describe_model(files)
-    assert config["model_type"] == "d_fine"
-    assert preprocessor["size"] == {"height": 64, "width": 96}
+    documents = describe_model(files)
+    assert documents.config["model_type"] == "d_fine"
+    assert documents.preprocessor.fields["size"] == {"height": 64, "width": 96}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from detcli.datasets.layouts import find_layout, layout_of
-from detcli.datasets.yolo.yolo_yaml import read_data_yaml
+from detcli.datasets.yolo.yolo_yaml import read_yolo_classes
 from detcli.registry import Registry
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.frame import FailedFrame, Frame, Resize
@@ -136,7 +136,7 @@ def has_part(where: str, part: Part) -> bool:
     layout = layout_of(where, part)
     if layout is None or layout.any_part:
         return False
-    return layout.kind != "yolo" or bool(read_data_yaml(layout.annotations).parts[part])
+    return layout.kind != "yolo" or read_yolo_classes(layout.annotations).has_images(part)
 
 
 def _is_shapes(where: str) -> bool:

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from detcli.datasets.image_names import match_by_end
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import PART_NAMES
 from detcli.io.read import is_regular_file
 
 _SAMPLE_SIZE = 100  # names that are looked up in each candidate folder
 _SPLITS = re.compile(r"train|val(id(ation)?)?|test", re.IGNORECASE)
+_ADVICE = "`images` names the folder of the images"
 _IMAGE_FOLDERS = ("images", "JPEGImages", "data", "img", "imgs")
 
 
@@ -37,22 +39,34 @@ class ImagePaths:
     exists: list[bool]
 
 
-def find_images(names: Sequence[str], candidates: Sequence[str], issues: IssueReport) -> ImagePaths:
+def find_images(
+    names: Sequence[str], candidates: Sequence[str], issues: IssueReport, *, by_name: bool = False
+) -> ImagePaths:
     """Find images by name in the candidate folder that has most of them.
 
     names       file names from the annotations
     candidates  at least one folder, in the order of preference
+    by_name     where no folder has any of the names, look up their ends, at least the base names
 
     Raises DataError if a name leads out of the folder, or if no image is found.
     """
-    folder, _ = best_folder(names, candidates)
+    folder, count = best_folder(names, candidates)
+    by_end: dict[int, str] = {}
     relatives = [relative_to_folder(name, folder.root) for name in names]
-    outside = [f"'{name}'" for name, relative in zip(names, relatives, strict=True) if relative is None]
-    issues.raise_if_any(len(outside), f"file name{{s}} {{lead}} out of the folder '{folder.root}'", outside)
-    matches = [folder.find(relative or "") for relative in relatives]
+    if by_name and not count:
+        folder, by_end = found_by_end(names, candidates)
+        relatives = [relative_to_folder(name, folder.root) for name in names]
+    outside = [f"'{name}'" for index, name in enumerate(names) if relatives[index] is None and index not in by_end]
+    issues.raise_if_any(
+        len(outside), f"file name{{s}} {{lead}} out of the folder '{folder.root}'", outside, advice=_ADVICE
+    )
+    matches = [folder.find(relative or "") or by_end.get(index) for index, relative in enumerate(relatives)]
     if not any(matches):
         searched = ", ".join(f"'{candidate}'" for candidate in candidates)
-        issues.reject(f"none of its {len(names):,} images exists: '{names[0]}' is not in {searched}")
+        hint = next((hint for candidate in candidates if (hint := other_case_hint(f"{candidate}/{names[0]}"))), "")
+        issues.reject(f"none of its {len(names):,} images exists: '{names[0]}' is not in {searched}{hint}; {_ADVICE}")
+    ends = (f"'{names[index]}' is '{file}'" for index, file in by_end.items())
+    issues.add(len(by_end), f"image{{s}} {{were}} found in '{folder.root}' by the end of {{its}} name", ends)
     found_names = [match or relative or "" for match, relative in zip(matches, relatives, strict=True)]
     return ImagePaths(
         folder=folder.root,
@@ -62,14 +76,38 @@ def find_images(names: Sequence[str], candidates: Sequence[str], issues: IssueRe
     )
 
 
+def found_by_end(names: Sequence[str], candidates: Sequence[str]) -> tuple["ImageFolder", dict[int, str]]:
+    """The candidate folder that has most of the names by their ends, and these files; a single candidate is searched deeply."""
+    deep = len(candidates) == 1
+    folders = [ImageFolder(candidate) for candidate in candidates]
+    counts = [len(match_by_end(_sample(names), folder, deep=deep)) for folder in folders]
+    best = folders[counts.index(max(counts))]
+    return best, match_by_end(names, best, deep=deep)
+
+
+def other_case_hint(path: str) -> str:
+    """What to say of a missing file where another one has the same name in other letters; else empty."""
+    parent, name = os.path.split(path)
+    try:
+        names = sorted(os.listdir(parent or os.curdir))  # noqa: PTH208 - any name
+    except (OSError, ValueError):
+        return ""
+    found = next((other for other in names if other.casefold() == name.casefold() and other != name), None)
+    return f" ('{found}' exists: only upper and lower case differ)" if found is not None else ""
+
+
 def best_folder(names: Sequence[str], candidates: Sequence[str]) -> tuple["ImageFolder", int]:
     """The candidate folder that has most of a sample of the names, and the number of names that it has."""
-    indices = np.unique(np.linspace(0, len(names) - 1, min(len(names), _SAMPLE_SIZE)).astype(int))
-    sample = [names[index] for index in indices]
+    sample = _sample(names)
     folders = [ImageFolder(candidate) for candidate in candidates]
     counts = [folder.count(sample) for folder in folders]
     best = counts.index(max(counts))
     return folders[best], counts[best]
+
+
+def _sample(names: Sequence[str]) -> list[str]:
+    indices = np.unique(np.linspace(0, len(names) - 1, min(len(names), _SAMPLE_SIZE)).astype(int))
+    return [names[index] for index in indices]
 
 
 def image_folders(annotations: Path, part: str) -> list[str]:

@@ -11,9 +11,10 @@ from detcli.io.read import os_error_as_image_error
 
 _JSON, _YAML = (".json",), (".yaml", ".yml")
 _ROBOFLOW = "_annotations.coco.json"
+_CLASS_LIST, _NOTES = "classes.txt", "notes.json"  # of Label Studio's YOLO export
 PART_NAMES = {"train": ("train",), "val": ("val", "valid", "validation")}
 _EXPECTED = (
-    "data.yaml of YOLO, one .json of COCO, annotations/instances_{train,val}2017.json or panoptic_{train,val}2017.json, "
+    "data.yaml or classes.txt of YOLO, one .json of COCO, annotations/instances_{train,val}2017.json or panoptic_{train,val}2017.json, "
     f"or {{train,valid}}/{_ROBOFLOW}"
 )
 
@@ -23,7 +24,7 @@ class DatasetLayout:
     """The dataset in a folder or file.
 
     kind         "coco", "coco-panoptic" or "yolo"
-    annotations  COCO annotations, or the YAML file of YOLO
+    annotations  COCO annotations, or the YAML file or classes.txt of YOLO
     any_part     whether the dataset has no parts, so that it is used for any part
     """
 
@@ -36,7 +37,9 @@ def find_layout(where: str, part: str) -> DatasetLayout:
     """The layout for a part. Raises UsageError if there is none or the dataset is ambiguous."""
     layout = layout_of(where, part)
     if layout is None:
-        raise UsageError(f"'{where}' has no part '{part}'; give the path of its annotations, or another dataset")
+        others = (layout_of(where, other) for other in PART_NAMES if other != part)
+        only = next((f"it has only '{other.annotations}': " for other in others if other is not None), "")
+        raise UsageError(f"'{where}' has no part '{part}'; {only}give the path of its annotations, or another dataset")
     return layout
 
 
@@ -47,7 +50,7 @@ def layout_of(where: str, part: str) -> DatasetLayout | None:
         return _in_folder(path, part)
     if not os.path.lexists(path):
         raise UsageError(f"'{where}' does not exist; a dataset is a folder with {_EXPECTED}, such a file, or 'shapes'")
-    if path.suffix.lower() in _YAML:
+    if path.suffix.lower() in _YAML or path.name.lower() == _CLASS_LIST:
         return DatasetLayout("yolo", path, any_part=False)
     if path.suffix.lower() in _JSON:
         return DatasetLayout(_kind_of(path), path, any_part=True)
@@ -58,6 +61,9 @@ def _in_folder(folder: Path, part: str) -> DatasetLayout | None:
     by_part = {name: _coco_files(folder, name) for name in PART_NAMES}
     single = [] if any(by_part.values()) else _single_json(folder)
     layouts = [DatasetLayout("yolo", path, any_part=False) for path in _yaml_files(folder)]
+    if not layouts and not any(by_part.values()) and _has_label_studio_yolo(folder):
+        layouts = [DatasetLayout("yolo", folder / _CLASS_LIST, any_part=False)]
+        single = [path for path in single if path.name != _NOTES]
     layouts += [DatasetLayout(_kind_of(path), path, any_part=False) for path in by_part[part]]
     layouts += [DatasetLayout(_kind_of(path), path, any_part=True) for path in single]
     if len(layouts) > 1:
@@ -66,6 +72,10 @@ def _in_folder(folder: Path, part: str) -> DatasetLayout | None:
     if not layouts and not any(by_part.values()):
         raise UsageError(f"'{folder}' is not a dataset: it has no {_EXPECTED}{_unreadable(folder)}")
     return layouts[0] if layouts else None
+
+
+def _has_label_studio_yolo(folder: Path) -> bool:
+    return _is_file(folder / _CLASS_LIST) and os.path.isdir(folder / "labels")  # noqa: PTH112 - any name
 
 
 def _kind_of(annotations: Path) -> str:
@@ -96,7 +106,8 @@ def _coco_files(folder: Path, part: str) -> list[Path]:
         annotations = (
             annotations or newest or named or [path for path in files if path.stem.lower() in PART_NAMES[part]]
         )
-    return annotations
+    below_part = (_files(folder / name, _JSON) for name in PART_NAMES[part])  # train/annotations.json
+    return annotations or next((files for files in below_part if len(files) == 1), [])
 
 
 def _single_json(folder: Path) -> list[Path]:

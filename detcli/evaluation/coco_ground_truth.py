@@ -13,6 +13,7 @@ from detcli.errors import DataError
 from detcli.io.coco.coco_entries import box_values, entry_area, entry_crowd, entry_ids, image_size
 from detcli.io.coco.coco_reader import (
     InvalidEntries,
+    drop_repeated,
     numbered_entries,
     posix_name,
     read_coco_document,
@@ -70,6 +71,7 @@ def read_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
     """
     document = read_coco_document(path, invalid=DataError)
     reject_detections(path, document["annotations"], DataError)
+    repeated = tuple(drop_repeated(document))
     image_ids = _ids(path, document, "images")
     category_ids = _ids(path, document, "categories")
     for image in document["images"]:
@@ -87,7 +89,8 @@ def read_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
     invalid.raise_if_any(path, DataError)
     if not document["annotations"]:
         raise DataError(f"'{path}' has no annotations to evaluate against")
-    return CocoGroundTruth(str(path), document, tuple(_notes(document["annotations"], without_area, masks=masks)))
+    notes = _notes(document["annotations"], without_area, masks=masks)
+    return CocoGroundTruth(str(path), document, (*repeated, *notes))
 
 
 def quoted_names(words: Sequence[object], *, limit: int = _MAX_NAMED) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from detcli.datasets.find_images import best_folder, image_folders, relative_to_folder
+from detcli.datasets.find_images import best_folder, found_by_end, image_folders, relative_to_folder
 from detcli.errors import ImageError
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
 from detcli.io.coco.coco_reader import posix_name
@@ -23,8 +23,13 @@ class ImageLookup:
     def __init__(self, annotations: Path, ground_truth: CocoGroundTruth, folder: Path | None) -> None:
         self._names = {image["id"]: posix_name(image["file_name"]) for image in ground_truth.images}
         candidates = image_folders(annotations.absolute(), "val") if folder is None else [str(folder)]
-        best, count = best_folder(list(self._names.values()), candidates)
-        self._folder = best if count else None
+        names = list(self._names.values())
+        best, count = best_folder(names, candidates)
+        self._by_end: dict[str, str] = {}
+        if not count and names and candidates:
+            best, found = found_by_end(names, candidates)
+            self._by_end = {names[index]: file for index, file in found.items()}
+        self._folder = best if count or self._by_end else None
 
     @property
     def folder(self) -> str | None:
@@ -42,6 +47,7 @@ class ImageLookup:
             return None
         relative = relative_to_folder(self._names[image_id], self._folder.root)
         name = None if relative is None else self._folder.find(relative)
+        name = name or self._by_end.get(self._names[image_id])
         if name is None:
             return None
         try:

@@ -26,6 +26,7 @@ from detcli.io.coco.coco_entries import (
 from detcli.io.coco.coco_reader import (
     MAX_ID,
     InvalidEntries,
+    drop_repeated,
     numbered_entries,
     read_coco_document,
     read_names,
@@ -39,6 +40,7 @@ class AnnotationColumns:
 
     category_ids          id of each category
     category_names        name of each category
+    supercategories       of each category; "" for none
     image_ids             int64 [P]
     file_names            name of each image
     sizes_hw              int32 [P, 2]    0 if the size is missing
@@ -53,6 +55,7 @@ class AnnotationColumns:
 
     category_ids: list[int]
     category_names: list[str]
+    supercategories: list[str]
     image_ids: npt.NDArray[np.int64]
     file_names: list[str]
     sizes_hw: npt.NDArray[np.int32]
@@ -94,6 +97,8 @@ def to_columns(
     Raises DataError for entries without a name or an integer id, and for annotations with scores.
     """
     reject_detections(path, document["annotations"], DataError)
+    document = dict(document)
+    issues.add_sentences(drop_repeated(document))
     invalid = InvalidEntries()
     images, categories = (read_names(path, document, section, invalid) for section in ("images", "categories"))
     columns = _annotation_columns(path, document["annotations"], invalid)
@@ -101,6 +106,7 @@ def to_columns(
     return AnnotationColumns(
         category_ids=[category_id for category_id, _ in categories],
         category_names=[name for _, name in categories],
+        supercategories=[str(entry.get("supercategory") or "") for entry in document["categories"]],
         image_ids=np.array([image_id for image_id, _ in images], np.int64),
         file_names=[name for _, name in images],
         sizes_hw=np.array([image_size(image) or (0, 0) for image in document["images"]], np.int32).reshape(-1, 2),

@@ -1,5 +1,6 @@
 """Checks the images and the categories of COCO annotations."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import compress
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from detcli.datasets.box_checks import MAX_INVALID_SHARE, Mask
 from detcli.datasets.coco.coco_annotations import AnnotationColumns
-from detcli.datasets.find_images import ImagePaths, find_images
+from detcli.datasets.find_images import ImagePaths, find_images, other_case_hint
 from detcli.datasets.issues import IssueReport
 from detcli.errors import ImageError
 from detcli.io.images.headers import read_header
@@ -31,11 +32,12 @@ def check_images(columns: AnnotationColumns, candidates: Sequence[str], issues: 
         "image{s} {have} the id of another one",
         (f"'{columns.file_names[index]}' ({columns.image_ids[index]})" for index in repeated),
     )
-    image_paths = find_images(columns.file_names, candidates, issues)
-    missing = [f"'{path}'" for path, exists in zip(image_paths.paths, image_paths.exists, strict=True) if not exists]
+    image_paths = find_images(columns.file_names, candidates, issues, by_name=True)
+    missing = [path for path, exists in zip(image_paths.paths, image_paths.exists, strict=True) if not exists]
+    named = (f"'{path}'{other_case_hint(path)}" for path in missing)
     if len(missing) > MAX_INVALID_SHARE * len(image_paths.paths):
-        issues.raise_if_any(len(missing), f"of {len(image_paths.paths):,} images {{are}} missing", missing)
-    issues.add(len(missing), "image{s} {are} missing and {were} skipped", missing)
+        issues.raise_if_any(len(missing), f"of {len(image_paths.paths):,} images {{are}} missing", named)
+    issues.add(len(missing), "image{s} {are} missing and {were} skipped", named)
     shared = np.flatnonzero(repeats(np.unique(np.array(image_paths.names), return_inverse=True)[1]))
     issues.add(
         len(shared),
@@ -67,7 +69,7 @@ def check_categories(columns: AnnotationColumns, issues: IssueReport) -> tuple[C
     """
     if not columns.category_ids:
         issues.reject("it has no categories")
-    pairs = sorted(zip(columns.category_ids, columns.category_names, strict=True))
+    pairs = sorted(_without_root(columns, issues))
     ids, names = np.array([pair[0] for pair in pairs], np.int64), [pair[1] for pair in pairs]
     described = [f"{category_id} '{name}'" for category_id, name in pairs]
     repeated = repeats(ids)
@@ -92,6 +94,20 @@ def check_categories(columns: AnnotationColumns, issues: IssueReport) -> tuple[C
         (f"'{name}'" for index, name in enumerate(names) if name in names[:index]),
     )
     return ClassLabels(tuple(names), tuple(ids[kept].tolist())), used[kept]
+
+
+def _without_root(columns: AnnotationColumns, issues: IssueReport) -> list[tuple[int, str]]:
+    """Id and name of each category but the root that Roboflow writes: without boxes, the supercategory of the others."""
+    entries = list(zip(columns.category_ids, columns.category_names, columns.supercategories, strict=True))
+    used, supercategories = set(columns.annotation_categories.tolist()), Counter(columns.supercategories)
+    roots = {
+        (category_id, name)
+        for category_id, name, above in entries
+        if category_id not in used and above in ("", "none", name) and supercategories[name] > (above == name)
+    }
+    described = [f"{category_id} '{name}'" for category_id, name in sorted(roots)]
+    issues.add(len(roots), "categor{ies} without boxes {were} dropped: only the supercategory of others", described)
+    return [(category_id, name) for category_id, name, _ in entries if (category_id, name) not in roots]
 
 
 def _is_first_choice(index: int, names: Sequence[str], used: Mask) -> bool:

@@ -1,4 +1,4 @@
-"""A dataset in the folder layout of YOLO: `images/…` next to `labels/….txt`, with the classes in a YAML file.
+"""A dataset in the folder layout of YOLO: `images/…` next to `labels/….txt`, with the classes in a YAML file or classes.txt.
 
 These raise DataError with the first ten entries: no images; classes that the YAML file does not name; more than half of
 the rows malformed, or of the boxes invalid; no box at all; classes that do not match; rows with a score, which are
@@ -20,10 +20,12 @@ from detcli.datasets.annotation_tables import AnnotationTables
 from detcli.datasets.box_checks import MAX_INVALID_SHARE, check_boxes, check_duplicates, find_duplicates
 from detcli.datasets.dataset import Part
 from detcli.datasets.dataset_classes import match_classes
+from detcli.datasets.find_images import other_case_hint
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
+from detcli.datasets.yolo.yolo_folders import IMAGE_FOLDERS, label_path
 from detcli.datasets.yolo.yolo_labels import LabelRows
-from detcli.datasets.yolo.yolo_yaml import DataYaml, read_data_yaml
+from detcli.datasets.yolo.yolo_yaml import DataYaml, read_yolo_classes
 from detcli.errors import ImageError, UsageError
 from detcli.io.images.formats import IMAGE_SUFFIXES
 from detcli.io.naming import SkippedEntries
@@ -67,10 +69,11 @@ class YoloDataset(AnnotatedImages):
             )
         if images is not None:
             raise UsageError(f"'{yaml_file}' has the paths of its images; omit `images` ('{images}')")
-        data = read_data_yaml(yaml_file)
+        data = read_yolo_classes(yaml_file)
         if not data.parts[part]:
-            raise UsageError(f"'{yaml_file}' has no part '{part}'")
+            raise UsageError(f"'{yaml_file}' has no part '{part}'{_only_other(data, part, yaml_file)}")
         issues = IssueReport(where)
+        issues.add_sentences(data.notes)
         paths = _list_images(data.parts[part], issues)
         tables = _make_tables(paths, yaml_file.parent, data, issues, drop_duplicates=part == "train")
         own = ClassLabels.from_names(data.names)
@@ -149,11 +152,13 @@ def _check_rows(rows: LabelRows, issues: IssueReport) -> list[int]:
     return ambiguous
 
 
-def label_path(image: str) -> str:
-    """Label file of an image: in `labels` next to the nearest folder `images`, or next to the image if there is none."""
-    stem = os.path.splitext(image)[0]  # noqa: PTH122 - any name
-    before, images, below = f"{os.sep}{stem}".rpartition(f"{os.sep}images{os.sep}")
-    return f"{before}{os.sep}labels{os.sep}{below}".removeprefix(os.sep) + ".txt" if images else stem + ".txt"
+def _only_other(data: DataYaml, part: Part, file: Path) -> str:
+    """The end of the message for a part that does not exist: what exists, or what was searched."""
+    others = [f"'{name}' in '{sources[0]}'" for name, sources in data.parts.items() if sources and name != part]
+    if others:
+        return f"; it has {others[0]}"
+    searched = ", ".join(f"'{file.parent / name}'" for name in IMAGE_FOLDERS[:2])
+    return f": it names no images, and there are none in {searched} and in folders of the parts"
 
 
 def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
@@ -170,12 +175,13 @@ def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
                 if os.path.isfile(path):  # noqa: PTH113 - any name
                     images[path] = None
                 else:
-                    missing.append(f"'{path}'")
+                    missing.append(path)
         else:
             raise UsageError(f"'{issues.where}' names the images '{source}', but there is no such folder or list")
+    named = (f"'{path}'{other_case_hint(path)}" for path in missing)
     if len(missing) > MAX_INVALID_SHARE * (len(missing) + len(images)):
-        issues.raise_if_any(len(missing), "listed image{s} {are} missing", missing)
-    issues.add(len(missing), "listed image{s} {are} missing and {were} skipped", missing)
+        issues.raise_if_any(len(missing), "listed image{s} {are} missing", named)
+    issues.add(len(missing), "listed image{s} {are} missing and {were} skipped", named)
     issues.add_sentences(skipped.sentences())
     issues.add(len(unlisted), "folder{s} cannot be listed and {were} skipped", unlisted)
     if not images:

@@ -1,4 +1,4 @@
-"""Reads the YAML file of a YOLO dataset: class names, and the image folders of each part."""
+"""Reads the YAML file of a YOLO dataset, or its classes.txt: class names, and the image folders of each part."""
 
 import os
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from detcli.datasets.yolo.yolo_folders import conventional_parts, undivided_images
 from detcli.errors import ImageError, UsageError
 from detcli.io.read import read_bytes
 
@@ -24,11 +25,27 @@ class DataYaml:
     names      class names by class index
     parts      for "train" and "val": image folders, or text files that list images; empty if there is no such part
     keypoints  numbers of a row after its box: those of `kpt_shape`; None if the file does not say
+    any_part   the dataset has no parts: both have all images
+    notes      what was taken by convention, or is missing, as sentences
     """
 
     names: tuple[str, ...]
     parts: Mapping[str, tuple[Path, ...]]
     keypoints: int | None = None
+    any_part: bool = False
+    notes: tuple[str, ...] = ()
+
+    def has_images(self, part: str) -> bool:
+        """Whether the dataset has a part of its own, of which a folder or list exists."""
+        return not self.any_part and any(map(os.path.exists, self.parts[part]))
+
+
+def read_yolo_classes(path: Path) -> DataYaml:
+    """Read the YAML file of a dataset, or the classes.txt that Label Studio writes, next to `images` and `labels`.
+
+    Raises UsageError if it cannot be read or does not describe a YOLO dataset.
+    """
+    return _read_class_list(path) if path.suffix.lower() == ".txt" else read_data_yaml(path)
 
 
 def read_data_yaml(path: Path) -> DataYaml:
@@ -45,8 +62,34 @@ def read_data_yaml(path: Path) -> DataYaml:
     count = content.get("nc", len(names))
     if count != len(names):
         raise UsageError(f"'{path}' has {len(names)} class names, but 'nc: {_short(count)}'")
+    keypoints = _keypoints(content.get("kpt_shape"), path)
+    if not any(key in content for keys in _PART_KEYS.values() for key in keys):  # as supervision writes it
+        return _by_convention(path, names, keypoints)
     parts = {part: _image_sources(content, keys, path) for part, keys in _PART_KEYS.items()}
-    return DataYaml(names, parts, _keypoints(content.get("kpt_shape"), path))
+    missing = [f"'{source}'" for source in parts["val"] if not os.path.exists(source)]  # noqa: PTH110 - any name
+    notes = [f"it names the validation images {', '.join(missing[:3])}, which do not exist"] if missing else []
+    return DataYaml(names, parts, keypoints, notes=tuple(notes))
+
+
+def _read_class_list(path: Path) -> DataYaml:
+    try:
+        lines = read_bytes(path, max_bytes=_MAX_BYTES).decode("utf-8-sig", errors="replace").splitlines()
+    except ImageError as error:
+        raise UsageError(f"cannot read '{path}': {error}") from error
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return _by_convention(path, _names([line.strip() for line in lines], path), None)
+
+
+def _by_convention(path: Path, names: tuple[str, ...], keypoints: int | None) -> DataYaml:
+    """The dataset of a file that names no images: they are in the conventional folders next to it."""
+    parts = conventional_parts(path.parent)
+    any_part = not any(parts.values())
+    if any_part:
+        parts = dict.fromkeys(parts, undivided_images(path.parent))
+    taken = [f"'{source}'" for source in dict.fromkeys(source for sources in parts.values() for source in sources)]
+    notes = [f"'{path.name}' names no images; taken by convention: {', '.join(taken)}"] if taken else []
+    return DataYaml(names, parts, keypoints, any_part=any_part, notes=tuple(notes))
 
 
 def _names(value: Any, path: Path) -> tuple[str, ...]:

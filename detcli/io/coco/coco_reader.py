@@ -121,6 +121,24 @@ def reject_detections(source: object, entries: Iterable[Any], error: type[Detcli
         )
 
 
+def drop_repeated(document: dict[str, Any]) -> Iterator[str]:
+    """Remove images and categories that are in the document twice, as in merged files; yields a sentence for each section.
+
+    Entries are the same that have one id and one name, and images also one size.
+    """
+    for section, keys in (("images", ("file_name", "height", "width")), ("categories", ("name",))):
+        kept, seen = [], dict[int, Any]()
+        for entry in document[section]:
+            entry_id = entry.get("id") if isinstance(entry, dict) else None
+            known = seen.setdefault(entry_id, entry) if type(entry_id) is int else entry
+            if known is entry or any(known.get(key) != entry.get(key) for key in keys):
+                kept.append(entry)
+        dropped, document[section] = len(document[section]) - len(kept), kept
+        if dropped:
+            noun = _NOUNS[section] if dropped == 1 else section
+            yield f"{dropped:,} {noun} {'is' if dropped == 1 else 'are'} in the file twice, with the same id and name"
+
+
 def numbered_entries(path: Path, section: str, entries: Iterable[Any]) -> Iterator[tuple[RecordPosition, Any]]:
     """Each entry of a section with its position, for messages."""
     return ((RecordPosition(path, f"{_NOUNS[section]} {number}"), entry) for number, entry in enumerate(entries))

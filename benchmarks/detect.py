@@ -150,7 +150,7 @@ def detcli_(arguments: argparse.Namespace) -> dict[str, Any]:
 def stages(arguments: argparse.Namespace) -> dict[str, Any]:
     """The stages of detcli one after the other in one thread, batch by batch."""
     from detcli.inference.load import load_detector
-    from detcli.inference.postprocess import to_detections
+    from detcli.inference.postprocessing.tensor_postprocess import to_detections
     from detcli.io.images.decode import decode
     from detcli.structures.frame import Frame, Origin
 

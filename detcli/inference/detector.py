@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from detcli.argument_checks import check_classes, check_fraction, check_positive
 from detcli.errors import DeviceError, ImageError
@@ -12,8 +12,9 @@ from detcli.inference.batching import BatchSettings, padded_together, same_size
 from detcli.inference.detection_result import DetectionResult
 from detcli.inference.image_inputs import ImageInput, check_image, read_image
 from detcli.inference.pending_detections import FinishedDetections, PendingDetections
-from detcli.inference.postprocess import NotFiniteError, Selection, to_detections, without_padding
-from detcli.inference.preprocess import Preprocessor
+from detcli.inference.postprocessing.selection import NotFiniteError, Selection
+from detcli.inference.postprocessing.tensor_postprocess import to_detections, without_padding
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.inference.segmentation.segment_postprocess import to_segments
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.runtimes.runtime import PendingOutputs, Runtime
@@ -64,7 +65,7 @@ class Detector:
     def __init__(
         self,
         model: ModelInfo,
-        runtime: Runtime,
+        runtime: Runtime[Any, Any],
         *,
         preprocessor: Preprocessor,
         selection: Selection,
@@ -359,7 +360,7 @@ class _BatchInFlight:
     """A batch that the runtime still computes."""
 
     def __init__(
-        self, detector: Detector, frames: Sequence[Frame | FailedFrame], batch: Batch, outputs: PendingOutputs
+        self, detector: Detector, frames: Sequence[Frame | FailedFrame], batch: Batch, outputs: PendingOutputs[Any]
     ) -> None:
         self._detector, self._frames, self._batch, self._outputs = detector, frames, batch, outputs
 

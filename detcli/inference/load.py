@@ -26,8 +26,9 @@ from detcli.errors import UnsupportedModelError, UsageError
 from detcli.inference.batching import BatchSettings, automatic_batch
 from detcli.inference.config_labels import read_labels
 from detcli.inference.detector import Detector, ModelInfo
-from detcli.inference.postprocess import Selection
-from detcli.inference.preprocess import Preprocessing, Preprocessor
+from detcli.inference.postprocessing.selection import Selection
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.inference.read_model import read_model
 from detcli.inference.segmentation.segmentation_settings import TASKS, SegmentationSettings, Task
 from detcli.models.empty_weights import empty_weights

@@ -19,8 +19,8 @@ from detcli.checkpoints.model_files import ModelFiles, is_original, sha256_of_we
 from detcli.checkpoints.pth.pth_files import OriginalFile, read_original_file
 from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
 from detcli.inference.config_labels import read_labels
-from detcli.inference.preprocess import Preprocessing
-from detcli.inference.preprocessor_checks import check_fields, kind_of
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.preprocessor_checks import check_fields, kind_of
 from detcli.models.family import FAMILIES, ConversionHints, ConvertedWeights, Family, family_of
 from detcli.structures.class_labels import ClassLabels
 

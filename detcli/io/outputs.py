@@ -15,7 +15,6 @@ from typing import BinaryIO, Literal, Protocol
 from detcli.errors import OutputError
 from detcli.io.atomic_write import AtomicFile, os_errors_as_output_errors
 from detcli.io.fd_lock import lock
-from detcli.io.output_paths import has_visible_files
 
 IfExists = Literal["error", "overwrite", "skip"]
 
@@ -77,7 +76,7 @@ def prepare_output(
             return True
         if path.is_dir() != folder:
             raise OutputError(f"cannot write '{path}': it is {'a folder' if path.is_dir() else 'a file'}")
-        if folder and not has_visible_files(path):
+        if folder and all(entry.name.startswith(".") for entry in path.iterdir()):
             return True
     if if_exists == "skip":
         return folder

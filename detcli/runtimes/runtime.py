@@ -2,20 +2,23 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from detcli.registry import Registry
-from detcli.structures.network_io import Batch, Outputs
+
+# Batch and Outputs of tensors, or ArrayBatch and ArrayOutputs of numpy arrays.
+BatchT_contra = TypeVar("BatchT_contra", contravariant=True)
+OutputsT_co = TypeVar("OutputsT_co", covariant=True)
 
 
-class PendingOutputs(Protocol):
+class PendingOutputs(Protocol[OutputsT_co]):
     """Outputs of a batch that a runtime may still compute."""
 
-    def result(self) -> Outputs:
+    def result(self) -> OutputsT_co:
         """Wait for the outputs and return them; call it once. Raises what `Runtime.__call__` raises."""
 
 
-class Runtime(Protocol):
+class Runtime(Protocol[BatchT_contra, OutputsT_co]):
     """Runs a network.
 
     name               such as "torch"
@@ -46,13 +49,13 @@ class Runtime(Protocol):
     def fixed_batch(self) -> int | None:
         """The only number of images that it takes; None: any."""
 
-    def __call__(self, batch: Batch) -> Outputs:
+    def __call__(self, batch: BatchT_contra) -> OutputsT_co:
         """Run the network; outputs are float32 and may still be on the device.
 
         Raises DeviceError with `out_of_memory` set if the batch does not fit into the memory of the device.
         """
 
-    def submit(self, batch: Batch) -> PendingOutputs:
+    def submit(self, batch: BatchT_contra) -> PendingOutputs[OutputsT_co]:
         """Start to run the network; results may be collected in any order. Raises what `__call__` raises."""
 
     def errors(self) -> AbstractContextManager[None]:
@@ -62,28 +65,28 @@ class Runtime(Protocol):
         """Return memory that is not used to the device, after a batch did not fit."""
 
 
-class FinishedOutputs:
+class FinishedOutputs(Generic[OutputsT_co]):
     """Outputs that are computed already."""
 
-    def __init__(self, outputs: Outputs) -> None:
+    def __init__(self, outputs: OutputsT_co) -> None:
         self._outputs = outputs
 
-    def result(self) -> Outputs:
+    def result(self) -> OutputsT_co:
         """Return the outputs."""
         return self._outputs
 
 
-class SynchronousRuntime:
+class SynchronousRuntime(Generic[BatchT_contra, OutputsT_co]):
     """Base of runtimes that work on one batch at a time: they add names and `__call__`."""
 
     batches_in_flight = 1
     fixed_batch: int | None = None
 
-    def __call__(self, batch: Batch) -> Outputs:
+    def __call__(self, batch: BatchT_contra) -> OutputsT_co:
         """Run the network."""
         raise NotImplementedError
 
-    def submit(self, batch: Batch) -> PendingOutputs:
+    def submit(self, batch: BatchT_contra) -> PendingOutputs[OutputsT_co]:
         """Run the network; a device may still compute when this returns."""
         return FinishedOutputs(self(batch))
 
@@ -95,6 +98,6 @@ class SynchronousRuntime:
         """Keep memory."""
 
 
-RUNTIMES: Registry[Callable[..., Runtime]] = Registry(
+RUNTIMES: Registry[Callable[..., Runtime[Any, Any]]] = Registry(
     "runtime", {"torch": "detcli.runtimes.torch_runtime:TorchRuntime"}, group="detcli.runtimes"
 )

@@ -26,7 +26,7 @@ DTYPES: dict[Precision, torch.dtype] = {
 }
 
 
-class TorchRuntime(SynchronousRuntime):
+class TorchRuntime(SynchronousRuntime[Batch, Outputs]):
     """A network on a device.
 
     network    in evaluation form; it is moved, not copied

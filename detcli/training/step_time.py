@@ -6,7 +6,7 @@ from itertools import islice
 
 import torch
 
-from detcli.inference.preprocess import Preprocessor
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.runtimes.torch_runtime import choose_device
 from detcli.training.data.data_loader import DataLoader
 from detcli.training.data.sampler import Sampler

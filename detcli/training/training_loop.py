@@ -11,7 +11,7 @@ import torch
 
 from detcli.errors import DataError, DivergedError, OutputError, UsageError
 from detcli.evaluation.evaluate_model import common_categories
-from detcli.inference.preprocess import Preprocessor
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.data_loader import DataLoader, MicroBatch

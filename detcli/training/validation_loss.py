@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from detcli.datasets.dataset import Dataset, DatasetSummary
 from detcli.evaluation.evaluate_model import common_categories
-from detcli.inference.preprocess import Preprocessing, Preprocessor
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.models.empty_weights import empty_weights
 from detcli.models.losses.target_boxes import counting_alone
 from detcli.runtimes.torch_runtime import device_errors

@@ -15,9 +15,9 @@ from detcli.engine.load_model import DownloadReporter
 from detcli.engine.observer import Observer
 from detcli.engine.requests.training_request import TrainingObserver, TrainingPlan, TrainingRequest
 from detcli.errors import UsageError
-from detcli.inference.preprocess import Preprocessing
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import FixedSize, ShortestEdge
 from detcli.inference.read_model import ModelDocuments, describe_model
-from detcli.inference.resize_rules import FixedSize, ShortestEdge
 from detcli.models.family import FAMILIES, Family, family_of
 from detcli.runtimes.torch_runtime import choose_device, choose_precision
 from detcli.training.initialization import StartingPoint, resumed_point, starting_point

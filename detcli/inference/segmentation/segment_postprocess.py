@@ -5,7 +5,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from detcli.inference.postprocess import NOT_FINITE, NotFiniteError
+from detcli.inference.postprocessing.selection import NOT_FINITE, NotFiniteError
 from detcli.inference.segmentation.mask_merging import (
     ImagePrediction,
     Segment,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from detcli.datasets.dataset import Dataset
 from detcli.datasets.transforms.multiscale import draw_size, resize_batch, scales
-from detcli.inference.preprocess import Preprocessor
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.structures.frame import Frame
 from detcli.structures.network_io import Targets
 from detcli.structures.seeding import derive_seed

@@ -14,9 +14,10 @@ from detcli.errors import UsageError
 from detcli.evaluation.coco_metrics import IouType
 from detcli.inference.batching import BatchSettings, automatic_batch
 from detcli.inference.detector import Detector, ModelInfo
-from detcli.inference.postprocess import Selection
-from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.resize_rules import FixedSize, ShortestEdge, check_size
+from detcli.inference.postprocessing.selection import Selection
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import FixedSize, ShortestEdge, check_size
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import Family, SegmentationNetwork

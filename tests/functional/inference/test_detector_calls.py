@@ -175,7 +175,7 @@ def test_other_types_are_a_type_error_also_in_a_list(model: Detector, files: lis
 
 
 def test_a_network_output_that_is_not_finite_is_an_image_error(model: Detector, files: list[Path]) -> None:
-    class Broken(SynchronousRuntime):
+    class Broken(SynchronousRuntime[Batch, Outputs]):
         name = "broken"
         device_name = "cpu"
         precision = "bf16"
@@ -221,7 +221,7 @@ def test_threads_that_run_out_of_memory_halve_the_batch_once_each_size(model: De
     """Never below what fits, never above, and no result is lost."""
     barrier = threading.Barrier(4)
 
-    class Small(SynchronousRuntime):
+    class Small(SynchronousRuntime[Batch, Outputs]):
         name = "small"
         device_name = "cpu"
         precision = "fp32"

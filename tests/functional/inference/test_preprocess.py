@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.resize_rules import FixedSize
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import FixedSize
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.structures.frame import Frame, Origin
 
 PIL_PROCESSOR = "transformers.models.rt_detr.image_processing_pil_rt_detr"

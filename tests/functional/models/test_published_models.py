@@ -7,8 +7,8 @@ import pytest
 from torch import nn
 
 from detcli.checkpoints.catalog import CATALOG, CatalogEntry
-from detcli.inference.preprocess import Preprocessing
-from detcli.inference.resize_rules import FixedSize, ShortestEdge
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import FixedSize, ShortestEdge
 from detcli.models.empty_weights import empty_weights
 from detcli.models.family import FAMILIES, Family
 

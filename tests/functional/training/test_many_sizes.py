@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from detcli.datasets.dataset import Dataset, open_dataset
 from detcli.datasets.shapes import ShapesDataset
 from detcli.errors import ImageError, UsageError
-from detcli.inference.preprocess import Preprocessor
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.structures.ground_truth import GroundTruth
 from detcli.structures.stop_signal import StopSignal
 from detcli.training.data.data_loader import DataLoader, MicroBatch

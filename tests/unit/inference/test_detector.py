@@ -13,9 +13,10 @@ import torch
 from detcli.errors import DeviceError
 from detcli.inference.batching import BatchSettings
 from detcli.inference.detector import Detector, ModelInfo
-from detcli.inference.postprocess import Selection
-from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.resize_rules import FixedSize
+from detcli.inference.postprocessing.selection import Selection
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import FixedSize
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.runtimes.runtime import PendingOutputs, SynchronousRuntime
 from detcli.runtimes.torch_runtime import device_errors
 from detcli.structures.class_labels import ClassLabels
@@ -25,7 +26,7 @@ from detcli.structures.network_io import Batch, Outputs
 
 
 @dataclass
-class Brightness(SynchronousRuntime):
+class Brightness(SynchronousRuntime[Batch, Outputs]):
     """A runtime that finds one box whose score tells the image's mean; it has memory for `room` images."""
 
     room: int = 100
@@ -194,7 +195,7 @@ class Late(Brightness):
 
     batches_in_flight = 2
 
-    def submit(self, batch: Batch) -> PendingOutputs:
+    def submit(self, batch: Batch) -> PendingOutputs[Outputs]:
         return Uncollected(self, batch)
 
 

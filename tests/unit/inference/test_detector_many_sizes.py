@@ -11,9 +11,10 @@ import torch
 from detcli.errors import DeviceError
 from detcli.inference.batching import BatchSettings, automatic_batch, padded_together, same_size
 from detcli.inference.detector import Detector, ModelInfo
-from detcli.inference.postprocess import Selection
-from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.resize_rules import ShortestEdge
+from detcli.inference.postprocessing.selection import Selection
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import ShortestEdge
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.runtimes.runtime import SynchronousRuntime
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
@@ -25,7 +26,7 @@ MIXED = [WIDE, TALL, WIDE, SQUARE, WIDE, TALL, WIDE, WIDE, SQUARE, WIDE, TALL, W
 
 
 @dataclass
-class Brightness(SynchronousRuntime):
+class Brightness(SynchronousRuntime[Batch, Outputs]):
     """A runtime that finds one box whose score tells the mean of an image's real pixels, and remembers its batches.
 
     room  pixels that it has memory for

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from detcli.inference.postprocess import NotFiniteError, Selection, to_detections
+from detcli.inference.postprocessing.selection import NotFiniteError, Selection
+from detcli.inference.postprocessing.tensor_postprocess import to_detections
 from detcli.structures.detections import Detections
 from detcli.structures.network_io import Outputs
 

@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.inference.preprocess import Preprocessing, Preprocessor, real_pixels
-from detcli.inference.resize_rules import FitWithin, FixedSize, NoResize, ShortestEdge
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import FitWithin, FixedSize, NoResize, ShortestEdge
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor, real_pixels
 from detcli.models.dfine import DFineFamily
 from detcli.structures.frame import Frame, Origin
 from detcli.structures.network_io import Batch

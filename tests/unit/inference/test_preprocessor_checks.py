@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from detcli.errors import UnsupportedModelError
-from detcli.inference.preprocess import Preprocessing
-from detcli.inference.preprocessor_checks import check_fields, kind_of
-from detcli.inference.resize_rules import ShortestEdge
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.preprocessor_checks import check_fields, kind_of
+from detcli.inference.preprocessing.resize_rules import ShortestEdge
 from detcli.models.family import FAMILIES, Family
 
 NAMES = ["dfine", "detr", "deformable_detr"]

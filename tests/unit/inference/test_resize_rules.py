@@ -5,8 +5,15 @@ from typing import Any
 import pytest
 
 from detcli.errors import UnsupportedModelError, UsageError
-from detcli.inference.preprocess import Preprocessing
-from detcli.inference.resize_rules import FitWithin, FixedSize, NoResize, ShortestEdge, Sizing, read_sizing
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import (
+    FitWithin,
+    FixedSize,
+    NoResize,
+    ShortestEdge,
+    Sizing,
+    read_sizing,
+)
 
 SIDES = [
     1,

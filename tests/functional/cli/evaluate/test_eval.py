@@ -15,7 +15,6 @@ from PIL import Image
 from detcli.evaluation.coco_metrics import METRIC_NAMES
 from detcli.evaluation.report import to_json
 from detcli.io.output_paths import OUTPUT_TAG
-from detcli.sinks.folders.written_files import LIST_NAME
 from tests.helpers.cli_runs import Run, broken, image
 
 Detcli = Callable[..., Run]
@@ -156,8 +155,7 @@ def test_the_report_plots_and_worst_images_are_written(data: Path, detcli: Detcl
     assert to_json(document) == Path("r/report.json").read_bytes()
     assert document == json.loads(done.out) | {"created": document["created"]}
     assert document["settings"] == {"results": "out.jsonl", "format": "jsonl", "gt": str(data), "score": 0.01}
-    names = [LIST_NAME, OUTPUT_TAG, "confusion.png", "pr_curves.png"]
-    assert sorted(path.name for path in Path("plots").glob("*.*")) == names
+    assert sorted(path.name for path in Path("plots").glob("*.*")) == [OUTPUT_TAG, "confusion.png", "pr_curves.png"]
     assert (Path("worst") / OUTPUT_TAG).is_file()
     drawn = sorted(Path("worst").glob("*.jpg"))
     assert len(drawn) == 2

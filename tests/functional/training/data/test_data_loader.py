@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from detcli.inference.preprocess import Preprocessing, Preprocessor
-from detcli.inference.resize_rules import FixedSize
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import FixedSize
+from detcli.inference.preprocessing.tensor_preprocessor import Preprocessor
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.ground_truth import GroundTruth
 from detcli.training.data.data_loader import DataLoader, MicroBatch

@@ -8,8 +8,8 @@ from PIL import Image
 
 from detcli.datasets.transforms.augmentation import Augmentation, augment
 from detcli.datasets.transforms.crop_regions import CropRegion, flip, render
-from detcli.inference.preprocess import Preprocessing
-from detcli.inference.resize_rules import FixedSize
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import FixedSize
 from detcli.structures.frame import Pixels
 from detcli.structures.ground_truth import GroundTruth
 from tests.helpers.annotated_datasets import ground_truth_of, photo, with_filled_boxes

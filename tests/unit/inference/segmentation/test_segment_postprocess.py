@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detcli.inference.postprocess import NotFiniteError
+from detcli.inference.postprocessing.selection import NotFiniteError
 from detcli.inference.segmentation.segment_postprocess import Rule, Task, to_segments
 from detcli.inference.segmentation.segmentation_settings import SegmentationSettings
 from detcli.structures.detections import Detections

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from detcli.errors import UnsupportedModelError
-from detcli.inference.resize_rules import short
+from detcli.inference.preprocessing.resize_rules import short
 
 # Processors of transformers that make pixels as detcli does. Suffixes name the implementation: Fast, Pil.
 _KINDS = {

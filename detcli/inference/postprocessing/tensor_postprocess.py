@@ -1,38 +1,13 @@
 """Network outputs -> detections in the pixels of each image."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from detcli.structures.boxes import cxcywh_to_xyxy
+from detcli.inference.postprocessing.selection import NotFiniteError, Selection, to_image_detections
 from detcli.structures.detections import Detections
 from detcli.structures.network_io import Batch, Outputs
-
-NOT_FINITE = "the network's output contains NaN or infinity"
-
-
-class NotFiniteError(ValueError):
-    """The output of a network contains NaN or infinity."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which predictions of a network are kept.
-
-    threshold       scores are strictly above it
-    max_detections  maximum number per image; never more than the network has queries
-    class_ids       only these classes, selected before the maximum number counts; None: all
-    scores          sigmoid: each class of each query has an independent score; softmax: over the classes of a query,
-                    with a last column "no object", and only the best class counts
-    """
-
-    threshold: float
-    max_detections: int = 300
-    class_ids: tuple[int, ...] | None = None
-    scores: Literal["sigmoid", "softmax"] = "sigmoid"
 
 
 def top_k(outputs: Outputs, selection: Selection) -> Tensor:
@@ -99,20 +74,8 @@ def to_detections(outputs: Outputs, sizes_hw: Tensor, selection: Selection) -> l
     sizes_hw  int64 [B, 2] on the CPU
     """
     select = best_classes if selection.scores == "softmax" else top_k
-    best = select(outputs, selection).cpu()  # the one transfer from the device
-    return [_detections(rows, size, selection) for rows, size in zip(best, sizes_hw.tolist(), strict=True)]
-
-
-def _detections(rows: Tensor, size_hw: Sequence[int], selection: Selection) -> Detections | NotFiniteError:
-    if selection.class_ids is not None:
-        rows = rows[rows[:, 4] != -torch.inf]
-    if not bool(rows.isfinite().all()):
-        return NotFiniteError(NOT_FINITE)
-    height, width = size_hw
-    limits = torch.tensor([width, height, width, height], dtype=torch.float64)
-    boxes = (cxcywh_to_xyxy(rows[:, :4].double()) * limits).clamp_(min=0).minimum(limits)
-    # In float64: the last bit of a vectorized float32 sigmoid depends on the position of a number in memory.
-    exact = rows[:, 4].double()
-    scores, class_ids = (exact.exp() if selection.scores == "softmax" else exact.sigmoid()).float(), rows[:, 5].long()
-    keep = (scores > selection.threshold) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    return Detections(boxes[keep].numpy(), scores[keep].numpy(), class_ids[keep].numpy())
+    best = select(outputs, selection).cpu().numpy()  # the one transfer from the device
+    return [
+        to_image_detections(rows, (height, width), selection)
+        for rows, (height, width) in zip(best, sizes_hw.tolist(), strict=True)
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image
 
 from detcli.errors import UnsupportedModelError
-from detcli.inference.resize_rules import NoResize, ShortestEdge, SizeHW, Sizing, check_size, short
+from detcli.inference.preprocessing.resize_rules import NoResize, ShortestEdge, SizeHW, Sizing, check_size, short
 
 # `resample` of preprocessor_config.json is Pillow's own number, or its name: "bilinear", "PILImageResampling.BILINEAR".
 _RESAMPLING = {int(filter_): filter_ for filter_ in Image.Resampling}

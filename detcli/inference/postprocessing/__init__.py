@@ -1,0 +1,1 @@
+"""Outputs of networks -> detections in the pixels of each image."""

@@ -1,0 +1,1 @@
+"""Frames -> one batch: preprocessor_config.json, resizing, scaling."""

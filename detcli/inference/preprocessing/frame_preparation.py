@@ -1,0 +1,35 @@
+"""The part of preprocessing that needs no device: the size of each image, and its resized pixels."""
+
+from dataclasses import replace
+
+from PIL import Image
+
+from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.resize_rules import SizeHW
+from detcli.structures.frame import Frame
+
+
+class FramePreparation:
+    """Resizes frames; `prepare` may run ahead in any thread."""
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        self.preprocessing = preprocessing
+
+    def prepare(self, frame: Frame) -> Frame:
+        """Return the frame with resized pixels; unchanged if it has them."""
+        if frame.prepared is not None:
+            return frame
+        if frame.pixels is None:
+            raise ValueError(f"frame {frame.origin.index} has neither pixels nor prepared pixels")
+        height, width = frame.pixels.shape[:2]
+        if self.preprocessing.resized_hw((height, width)) == (height, width):
+            return replace(frame, prepared=frame.pixels)
+        return replace(frame, prepared=self.preprocessing.resize(Image.fromarray(frame.pixels)))
+
+    def batch_size_hw(self, frame: Frame) -> SizeHW:
+        """Return the input size of a frame in a batch without other frames."""
+        if self.preprocessing.size_hw is not None:
+            return self.preprocessing.size_hw
+        if frame.prepared is not None:
+            return frame.prepared.shape[0], frame.prepared.shape[1]
+        return self.preprocessing.resized_hw(frame.size_hw)

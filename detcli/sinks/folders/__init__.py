@@ -1,1 +1,0 @@
-"""Folders of files that runs write, and replace."""

@@ -1,7 +1,8 @@
-"""One image and its origin, or an image that could not be read and the reason."""
+"""One image and its origin, or an image that could not be read and the reason; and the traits of a video."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,3 +86,56 @@ class FailedFrame:
     origin: Origin
     code: ImageErrorCode
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColorTags:
+    """How a player turns numbers into light: matrix, primaries and transfer as in ITU-T H.273; 2 means unspecified.
+
+    range  1: limited (16 to 235), 2: full (0 to 255), 0: unspecified
+    """
+
+    matrix: int
+    primaries: int
+    transfer: int
+    range: int
+
+
+@dataclass(frozen=True, slots=True)
+class MasteringDisplay:
+    """The display that a HDR video was made on (SMPTE ST 2086).
+
+    primaries  x and y of red, green and blue, then of white; CIE 1931
+    luminance  lowest and highest, in candela per square meter
+    """
+
+    primaries: tuple[tuple[Fraction, Fraction], ...]
+    luminance: tuple[Fraction, Fraction]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTraits:
+    """What a video stream has besides its upright RGB pixels, so that an annotated copy keeps it or reports its loss.
+
+    stream         index of the stream in its container
+    pixel_aspect   width of a pixel of the upright frame divided by its height; None: unknown, or square
+    color          None: it is not YUV, and has no tags
+    bits           per channel
+    subsampling    of the color channels, such as "4:2:0"
+    has_alpha      it has transparency
+    is_interlaced  its frames are two fields
+    mastering      display that it was made on
+    content_light  highest luminance of a pixel, and highest mean of a frame, in candela per square meter
+    side_data      other data of its frames, in words, such as "closed captions"
+    """
+
+    stream: int
+    pixel_aspect: Fraction | None = None
+    color: ColorTags | None = None
+    bits: int = 8
+    subsampling: str = "4:2:0"
+    has_alpha: bool = False
+    is_interlaced: bool = False
+    mastering: MasteringDisplay | None = None
+    content_light: tuple[int, int] | None = None
+    side_data: tuple[str, ...] = ()

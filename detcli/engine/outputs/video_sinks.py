@@ -68,15 +68,16 @@ class VideoSinks:
         if rate is not None:
             rate = min(rate / frames.stride, frames.fps or rate)
         video = self._channel(target.source)
-        has_sound = info is not None and info.sound
         return VideoWriter(
             target.path,
             settings.info.labels,
             self._style,
             rate=rate,
-            sound_from=video.file if has_sound else None,
-            sound_is_file=video.is_file,
-            sound_to_end=frames.duration is None and frames.max_frames is None,
+            copy_from=video.file,
+            is_file=video.is_file,
+            has_sound=info is not None and info.sound,
+            to_end=frames.duration is None and frames.max_frames is None,
+            traits=info.traits if info is not None else None,
         )
 
     def _windows(self, settings: SinkSettings) -> Iterator[Sink]:

@@ -7,17 +7,20 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
+from av.video.frame import VideoFrame
 
 from detcli.errors import OutputError
-from detcli.io.media import clean_metadata, open_media
+from detcli.io.media import open_media
 from detcli.sinks.video.adts import config_of, without_header
 from detcli.sinks.video.fragments import FragmentWriter
+from detcli.sinks.video.source_extras import kept_metadata
 from detcli.sinks.video.video_formats import VideoFormat
 
 _MAX_LATE_S = 60  # audio may start this late: until then the first fragment is kept in memory
@@ -44,22 +47,24 @@ class _AudioTrack:
 class AudioCopier:
     """Opens the source file of an annotated video, and copies its audio streams.
 
-    path     source file; an unreadable one counts as a file without audio, since its frames report the error
-    from_s   time of the first annotated frame, in seconds after the first frame of the file
-    remarks  sentences about what could not be copied
+    path         source file; an unreadable one counts as a file without audio, since its frames report the error
+    from_s       time of the first annotated frame, in seconds after the first frame of the file
+    video_index  of the stream whose frames are annotated; None: the first one
+    start_s      time of the first annotated frame on the clock of the file
+    remarks      sentences about what could not be copied
     """
 
-    def __init__(self, path: Path, from_s: float) -> None:
+    def __init__(self, path: Path, from_s: float, video_index: int | None = None) -> None:
         self.remarks: list[str] = []
         self._path, self._from_s = path, from_s
         self._stack = ExitStack()
         self._input: InputContainer | None = None
-        self._start_s = Fraction(0)  # time of the first annotated frame on the clock of the file
+        self.start_s = Fraction(0)  # time of the first annotated frame on the clock of the file
         self._tracks: dict[int, _AudioTrack] = {}
         self._packets: Iterator[Packet[Stream]] = iter(())
         self._next: Packet[Stream] | None = None  # already read, but not due yet
         try:
-            self._start_s = _time_of_first_frame(path) + Fraction(from_s)
+            self.start_s = _time_of_first_frame(path, video_index) + Fraction(from_s)
             self._input = self._stack.enter_context(_open(path, self._stack))
         except (OSError, av.FFmpegError):
             self._stack.close()
@@ -75,7 +80,7 @@ class AudioCopier:
         if not self.streams:
             return
         first_packets = _first_packets(
-            self._path, {stream.index for stream in self.streams}, self._start_s + _MAX_LATE_S
+            self._path, {stream.index for stream in self.streams}, self.start_s + _MAX_LATE_S
         )
         for stream in self.streams:
             first = first_packets.get(stream.index)
@@ -110,14 +115,14 @@ class AudioCopier:
 
     def _time_s(self, packet: Packet[Stream]) -> float:
         """Start time of a packet, in seconds of the video."""
-        return float((packet.pts or 0) * packet.time_base - self._start_s)
+        return float((packet.pts or 0) * packet.time_base - self.start_s)
 
     def _packets_from_start(self) -> Iterator[Packet[Stream]]:
         """The packets of the copied streams from the first annotated frame on."""
         cut = self._from_s > 0
         if cut and self._from_s > _SEEK_FROM_S and self._input is not None:
             with suppress(av.FFmpegError):  # without seeking, everything before is read
-                self._input.seek(int((self._start_s - 1) * av.time_base))
+                self._input.seek(int((self.start_s - 1) * av.time_base))
         for packet in self._all_packets():
             if not cut or self._time_s(packet) + float((packet.duration or 1) * packet.time_base) > 0:
                 yield packet
@@ -145,7 +150,7 @@ class AudioCopier:
 
     def _write(self, output: OutputContainer, packet: Packet[Stream]) -> int:
         track = self._tracks[packet.stream_index]
-        offset = round(self._start_s / packet.time_base)
+        offset = round(self.start_s / packet.time_base)
         pts, dts = packet.pts, packet.dts
         if pts is None or dts is None or (track.last_dts is not None and dts - offset <= track.last_dts):
             return 0  # muxers require increasing time stamps
@@ -164,7 +169,8 @@ def _add_track(output: OutputContainer, stream: AudioStream, first: Packet[Strea
     """Add a copy of a stream to the output. Raises ValueError or FFmpegError if the container does not support it."""
     context = stream.codec_context
     copy = output.add_stream_from_template(stream, opaque=True)
-    copy.metadata.update(clean_metadata(stream.metadata))
+    copy.metadata.update(kept_metadata(stream.metadata))
+    copy.disposition = stream.disposition
     config = config_of(bytes(first)) if context.name == "aac" and not context.extradata else None
     if config is not None:
         copy.codec_context.extradata = config
@@ -224,11 +230,15 @@ def _with_data(packet: Packet[Stream], data: bytes) -> Packet[Stream]:
     return other
 
 
-def _time_of_first_frame(path: Path) -> Fraction:
+def _time_of_first_frame(path: Path, video_index: int | None) -> Fraction:
     """Time of the first video frame on the clock of the file, which may not start at 0."""
     with ExitStack() as stack:
         container = _open(path, stack)
-        for frame in container.decode(video=0):
+        videos = container.streams.video
+        chosen = [stream for stream in videos if stream.index == video_index] or list(videos[:1])
+        if not chosen:
+            return Fraction(0)
+        for frame in cast("Iterator[VideoFrame]", container.decode(chosen)):
             stamp = frame.pts if frame.pts is not None else frame.dts
             return Fraction(0) if stamp is None else stamp * Fraction(frame.time_base or 0)
     return Fraction(0)

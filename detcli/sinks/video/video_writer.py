@@ -1,9 +1,10 @@
-"""Annotated video: every frame with its detections, at its original time, with the audio of the source file."""
+"""Annotated video: every frame with its detections, at its original time, with all that belongs to its source."""
 
 import math
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -15,12 +16,14 @@ from detcli.io.output_paths import is_same_file
 from detcli.io.outputs import is_stream, open_output
 from detcli.sinks.sink import BaseSink
 from detcli.sinks.video.audio_copier import AudioCopier
-from detcli.sinks.video.colorspace import Yuv420Converter
+from detcli.sinks.video.colorspace import Yuv420Converter, output_tags
 from detcli.sinks.video.muxer import TICKS, VideoMuxer, write_in_one_piece
+from detcli.sinks.video.source_extras import SourceExtras, finished_extras, missing_in
+from detcli.sinks.video.source_losses import pixel_losses
 from detcli.sinks.video.video_formats import has_encoder, video_format
 from detcli.structures.class_labels import ClassLabels
 from detcli.structures.detections import Detections
-from detcli.structures.frame import FailedFrame, Frame, Pixels
+from detcli.structures.frame import FailedFrame, Frame, Pixels, VideoTraits
 from detcli.visualization.draw import draw
 from detcli.visualization.drawing_style import DrawingStyle
 from detcli.visualization.text_renderer import text_renderer
@@ -41,9 +44,11 @@ class VideoWriter(BaseSink):
 
     target        a file, which is overwritten; or a pipe or a device, which receives the fragments
     rate          mean frame rate in frames per second; None: unknown
-    sound_from     source whose audio is copied; None: no audio
-    sound_is_file  the source is a file; the audio of streams and cameras cannot be copied, and `remarks` reports it
-    sound_to_end   also copy the audio after the last frame; False if only a part of the file is processed
+    copy_from      source whose audio, subtitles, chapters and metadata are copied; None: nothing is
+    is_file        the source is a file; of streams and cameras nothing can be copied, and `remarks` reports their audio
+    has_sound      the source has audio, or may have
+    to_end         also copy what follows the last frame; False if only a part of the file is processed
+    traits         of the source: pixel aspect, color and HDR metadata are kept, `remarks` reports what cannot be kept
     has            whether FFmpeg has an encoder
 
     Raises UsageError for an unknown suffix, for an invalid font file, and if the video would overwrite its own source;
@@ -60,30 +65,35 @@ class VideoWriter(BaseSink):
         style: DrawingStyle | None = None,
         *,
         rate: float | None = None,
-        sound_from: str | None = None,
-        sound_is_file: bool = True,
-        sound_to_end: bool = True,
+        copy_from: str | None = None,
+        is_file: bool = True,
+        has_sound: bool = True,
+        to_end: bool = True,
+        traits: VideoTraits | None = None,
         has: Callable[[str], bool] = has_encoder,
     ) -> None:
         self._target, self._labels, self._style = target, labels, style or DrawingStyle()
         self._format = video_format(target, has)
         text_renderer(self._style.font)  # report an invalid font file before the first frame
-        if sound_from is not None and sound_is_file and is_same_file(target, sound_from):
+        if copy_from is not None and is_file and is_same_file(target, copy_from):
             raise UsageError(f"'{target}' is the input video: give the annotated video another name")
         self._rate = rate if rate is not None and _RATES[0] <= rate <= _RATES[1] else _DEFAULT_RATE
-        self._sound_from, self._sound_to_end = sound_from if sound_is_file else None, sound_to_end
+        self._source, self._to_end, self._traits = copy_from, to_end, traits
+        self._file = Path(copy_from) if copy_from is not None and is_file else None
         self._output = open_output(target, in_place=True)
         self._muxer: VideoMuxer | None = None
         self._sound: AudioCopier | None = None
-        self._to_yuv420 = Yuv420Converter()
+        self._to_yuv420 = Yuv420Converter(output_tags(None if traits is None else traits.color))
         self._size_hw = (0, 0)
         self._first_s = 0.0
+        self._start_s = Fraction(0)  # of the video, on the clock of its source
         self._last_pts = -1
         self._count = 0
         self._ended = False
         self._remarks: list[str] = []
-        if sound_from is not None and not sound_is_file:
-            self._remarks.append(f"the audio of '{sound_from}' is left out: it can only be copied from a file")
+        self._losses = [] if traits is None else pixel_losses(traits, self._format)
+        if copy_from is not None and not is_file and has_sound:
+            self._remarks.append(f"the audio of '{copy_from}' is left out: it can only be copied from a file")
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Draw and encode one frame; a failed frame is skipped, and the frame before it is shown longer."""
@@ -112,16 +122,22 @@ class VideoWriter(BaseSink):
             self.abort()
             self._remarks.append(f"'{self._target}' was not written: no frame could be read")
             return
-        to_end = complete and self._sound_to_end
+        until_s = None if complete and self._to_end else self._last_pts / TICKS + 1 / self._rate
         try:
-            self._muxer.close(None if to_end else self._last_pts / TICKS + 1 / self._rate)
+            self._muxer.close(until_s)
             self._output.commit()
         except Exception:
             self.abort()
             raise
         self._end()
-        if not is_stream(self._target):
-            self._write_in_one_piece(self._muxer.samples)
+        with finished_extras(self._file, self._format, self._video_index, self._start_s, until_s) as extras:
+            if not is_stream(self._target):
+                self._write_in_one_piece(self._muxer.samples, extras)
+            elif extras is not None and extras.is_something:
+                self._losses.append("metadata, chapters and subtitles (only a finished file has them)")
+        if self._losses:
+            losses = "; ".join(dict.fromkeys(self._losses))
+            self._remarks.append(f"'{self._target}' has not everything of '{self._source}': {losses}")
 
     def abort(self) -> None:
         """Keep the complete fragments, or remove the file if there are none."""
@@ -143,9 +159,17 @@ class VideoWriter(BaseSink):
     def _begin(self, size_hw: tuple[int, int], time_s: float) -> VideoMuxer:
         self._size_hw = (size_hw[0] + size_hw[0] % 2, size_hw[1] + size_hw[1] % 2)  # one color per 2 x 2 pixels
         self._first_s = time_s
-        self._sound = AudioCopier(Path(self._sound_from), time_s) if self._sound_from is not None else None
+        if self._file is not None:
+            self._sound = AudioCopier(self._file, time_s, self._video_index)
+            self._start_s = self._sound.start_s
         self._muxer = VideoMuxer(
-            self._output, self._format, self._size_hw, name=str(self._target), rate=self._exact_rate, sound=self._sound
+            self._output,
+            self._format,
+            self._size_hw,
+            name=str(self._target),
+            rate=self._exact_rate,
+            sound=self._sound,
+            traits=self._traits,
         )
         return self._muxer
 
@@ -153,9 +177,23 @@ class VideoWriter(BaseSink):
     def _exact_rate(self) -> Fraction:
         return Fraction(self._rate).limit_denominator(1001)
 
-    def _write_in_one_piece(self, samples: int) -> None:
+    @property
+    def _video_index(self) -> int | None:
+        return None if self._traits is None else self._traits.stream
+
+    def _write_in_one_piece(self, samples: int, extras: SourceExtras | None) -> None:
+        write = partial(write_in_one_piece, self._target, self._format, samples=samples, rate=self._exact_rate)
         try:
-            write_in_one_piece(self._target, self._format, samples=samples, rate=self._exact_rate)
+            try:
+                write(extras=extras)
+            except (av.FFmpegError, ValueError) as error:
+                if extras is None or not extras.is_something:
+                    raise
+                write()
+                self._losses.append(f"metadata, chapters and subtitles ({error})")
+            else:
+                if extras is not None:
+                    self._losses += [*extras.losses, *missing_in(self._target, extras)]
         except (OutputError, OSError, av.FFmpegError) as error:
             self._remarks.append(f"'{self._target}' is playable, but stays fragmented: {error}")
 

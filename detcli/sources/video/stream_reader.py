@@ -13,6 +13,7 @@ from detcli.sources.video.ffmpeg.decoder import DecodedFrame, MissingFrames, Unp
 from detcli.sources.video.ffmpeg.demuxer import LostError
 from detcli.sources.video.ffmpeg.rotation import upright_size_hw
 from detcli.sources.video.ffmpeg.timestamps import Timeline
+from detcli.sources.video.ffmpeg.traits import traits_of
 from detcli.sources.video.protocols import StreamAccess
 from detcli.sources.video.video_source import VideoInfo, VideoSettings
 
@@ -208,4 +209,5 @@ class StreamReader:
             seconds if seconds and seconds > 0 else None,
             opened.sound,
             opened.choice,
+            traits_of(stream, first.decoded),
         )

@@ -10,7 +10,7 @@ from detcli.errors import ImageErrorCode
 from detcli.io.images.limits import DEFAULT_MAX_PIXELS
 from detcli.registry import Registry
 from detcli.sources.source import SourceItem
-from detcli.structures.frame import FailedFrame, Origin, Resize
+from detcli.structures.frame import FailedFrame, Origin, Resize, VideoTraits
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class VideoInfo:
     duration_s  seconds
     sound       whether it has an audio stream
     stream      which one of several video streams is read, in words; None where there is only one
+    traits      what a copy should keep; None where it is unknown
     """
 
     name: str
@@ -61,6 +62,7 @@ class VideoInfo:
     duration_s: float | None
     sound: bool
     stream: str | None = None
+    traits: VideoTraits | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ def upright_size_hw(frame: av.VideoFrame) -> tuple[int, int]:
     return (frame.width, frame.height) if swaps else (frame.height, frame.width)
 
 
+def is_turned_sideways(frame: av.VideoFrame) -> bool:
+    """Whether width and height are swapped in `upright_pixels`."""
+    return _turn(frame)[0]
+
+
 def _turned(pixels: Pixels, turn: tuple[bool, bool, bool]) -> Pixels:
     swaps, mirrors_x, mirrors_y = turn
     if swaps:

@@ -13,6 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -476,3 +477,24 @@ def test_weak_boxes_need_tracking(detect_video: DetectVideo, short: Path) -> Non
     run = detect_video("in.mp4", "--weak-boxes", "-o", "out.jsonl")
     assert run.code == 2
     assert "--weak-boxes needs --track" in " ".join(run.err.split())
+
+
+@pytest.mark.parametrize("name", ["film.mkv", "my film.mkv"])
+def test_what_a_saved_video_lacks_is_said_once_for_each_file(detect_video: DetectVideo, name: str) -> None:
+    for path in (Path(name), Path("other.mkv")):
+        with av.open(str(path), "w") as file:
+            file.metadata.update({"title": "a lake", "serial_of_camera": "17"})
+            stream = file.add_stream("libx264", rate=10)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p10le"
+            for pixels in images(4):
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:48, :64]), "rgb24")
+                file.mux(stream.encode(frame.reformat(format="yuv420p10le")))
+            file.mux(stream.encode(None))
+    run = detect_video(name, "other.mkv", "--save-video", "saved")
+    assert run.code == 0
+    told = [line for line in run.err.splitlines() if "has not everything of" in line]
+    assert len(told) == 2
+    for line in told:
+        assert line.count("10 bits per channel (8 are written)") == line.count("metadata (SERIAL_OF_CAMERA)") == 1
+    with av.open(f"saved/{Path(name).stem}.mp4") as copy:
+        assert copy.metadata["title"] == "a lake"

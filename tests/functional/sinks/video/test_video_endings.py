@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.helpers.video_writer_samples import LABELS, frame_at, one_box
 from detcli.sinks.video.video_writer import VideoWriter
 
-video = VideoWriter(Path(sys.argv[1]), LABELS, rate=10, sound_from=sys.argv[2])
+video = VideoWriter(Path(sys.argv[1]), LABELS, rate=10, copy_from=sys.argv[2])
 for number in range(1_000_000):
     video.write(frame_at(number, number / 10), one_box())
     if number == 300:

@@ -121,7 +121,7 @@ def test_a_video_plays_with_its_audio(tmp_path: Path, suffix: str, encoder: str)
     times_s = [number / 10 for number in range(30)]
     source = make_video(tmp_path / "in.mkv", times_s, sound="libopus" if suffix == ".webm" else "aac", sound_s=3.0)
     path = tmp_path / f"video{suffix}"
-    shoot(VideoWriter(path, LABELS, rate=10, sound_from=str(source), has=lambda name: name == encoder), times_s)
+    shoot(VideoWriter(path, LABELS, rate=10, copy_from=str(source), has=lambda name: name == encoder), times_s)
     assert_plays(play(path, tmp_path), sound=True)
 
 

@@ -133,7 +133,7 @@ def test_fitting_keeps_the_aspect_ratio_and_the_complete_image() -> None:
 def test_audio_is_copied_packet_by_packet(tmp_path: Path, suffix: str, codec: str) -> None:
     source = make_video(tmp_path / ("in.mkv" if suffix == ".webm" else f"in{suffix}"), NTSC, sound=codec, sound_s=3.2)
     before = see(source)
-    video = VideoWriter(tmp_path / f"out{suffix}", LABELS, rate=30_000 / 1001, sound_from=str(source))
+    video = VideoWriter(tmp_path / f"out{suffix}", LABELS, rate=30_000 / 1001, copy_from=str(source))
     shoot(video, before.times_s)
     after = see(tmp_path / f"out{suffix}")
     assert_same_times(after, before.times_s)
@@ -147,7 +147,7 @@ def test_audio_is_copied_packet_by_packet(tmp_path: Path, suffix: str, codec: st
 def test_audio_of_a_transport_stream_stays_in_sync(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.ts", NTSC, sound="aac", sound_s=2.5)
     before = see(source)
-    shoot(VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source)), before.times_s)
+    shoot(VideoWriter(tmp_path / "out.mp4", LABELS, copy_from=str(source)), before.times_s)
     after = see(tmp_path / "out.mp4")
     heads = 7  # bytes that a transport stream puts before each packet, and MP4 in its index
     assert [data for data, _ in after.sound[0]] == [data[heads:] for data, _ in before.sound[0]]
@@ -156,7 +156,7 @@ def test_audio_of_a_transport_stream_stays_in_sync(tmp_path: Path) -> None:
 
 def test_every_audio_stream_is_copied(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", NTSC, sound="aac", voices=2)
-    shoot(VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source)), NTSC)
+    shoot(VideoWriter(tmp_path / "out.mp4", LABELS, copy_from=str(source)), NTSC)
     before, after = see(source).sound, see(tmp_path / "out.mp4").sound
     assert [[data for data, _ in voice] for voice in after] == [[data for data, _ in voice] for voice in before]
     assert len(after) == 2
@@ -168,7 +168,7 @@ def test_audio_that_starts_late_stays_late(tmp_path: Path, sound_from_s: float) 
     times_s = [float(number) for number in range(72)]
     source = make_video(tmp_path / "in.mkv", times_s, sound="aac", sound_s=1.0, sound_from_s=sound_from_s)
     before = see(source)
-    shoot(VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source)), before.times_s)
+    shoot(VideoWriter(tmp_path / "out.mp4", LABELS, copy_from=str(source)), before.times_s)
     after = see(tmp_path / "out.mp4")
     assert [data for data, _ in after.sound[0]] == [data for data, _ in before.sound[0]]
     assert after.sound[0][0][1] == pytest.approx(before.sound[0][0][1], abs=0.0015)
@@ -178,7 +178,7 @@ def test_audio_that_starts_late_stays_late(tmp_path: Path, sound_from_s: float) 
 def test_audio_that_starts_too_late_is_left_out_and_reported(tmp_path: Path) -> None:
     times_s = [float(number) for number in range(72)]
     source = make_video(tmp_path / "in.mkv", times_s, sound="aac", sound_s=1.0, sound_from_s=70.0)
-    video = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
+    video = VideoWriter(tmp_path / "out.mp4", LABELS, copy_from=str(source))
     shoot(video, times_s)
     assert see(tmp_path / "out.mp4").sound == []
     assert video.remarks == (f"the audio of '{source}' is left out: it starts more than a minute after the video",)
@@ -188,7 +188,7 @@ def test_audio_that_starts_too_late_is_left_out_and_reported(tmp_path: Path) -> 
 def test_for_a_part_of_a_video_the_audio_of_that_part_is_copied(tmp_path: Path, first: int) -> None:
     times_s = [number / 30 for number in range(first + 60)]
     source = make_video(tmp_path / "in.mp4", times_s, sound="aac", size_hw=(16, 16))
-    video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source), sound_to_end=False)
+    video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, copy_from=str(source), to_end=False)
     shoot(video, times_s[first : first + 30], (16, 16))
     before, after = see(source), see(tmp_path / "out.mp4")
     part = [data for data, time_s in before.sound[0] if first / 30 - 1024 / 48_000 < time_s < first / 30 + 1]
@@ -198,7 +198,7 @@ def test_for_a_part_of_a_video_the_audio_of_that_part_is_copied(tmp_path: Path, 
 
 def test_audio_of_an_interrupted_video_is_as_long_as_the_video(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", NTSC, sound="aac", sound_s=2.5)
-    video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source))
+    video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, copy_from=str(source))
     for number, time_s in enumerate(NTSC[:30]):
         video.write(frame_at(number, time_s), one_box())
     video.close(complete=False)
@@ -210,7 +210,7 @@ def test_audio_of_an_interrupted_video_is_as_long_as_the_video(tmp_path: Path) -
 def test_audio_without_a_channel_layout_is_copied(tmp_path: Path) -> None:
     """PCM of Matroska: the MP4 that FFmpeg writes without their names has half a head."""
     source = make_video(tmp_path / "in.mkv", NTSC, sound="pcm_s16le", sound_s=2.5)
-    video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, sound_from=str(source))
+    video = VideoWriter(tmp_path / "out.mp4", LABELS, rate=30, copy_from=str(source))
     shoot(video, NTSC)
     before, after = see(source).sound, see(tmp_path / "out.mp4").sound
     assert [data for data, _ in after[0]] == [data for data, _ in before[0]]
@@ -230,7 +230,7 @@ def test_unsupported_audio_is_left_out_and_reported(
     tmp_path: Path, taken_from: str, codec: str, suffix: str, told: str
 ) -> None:
     source = make_video(tmp_path / f"in{taken_from}", NTSC, sound=codec)
-    video = VideoWriter(tmp_path / f"out{suffix}", LABELS, sound_from=str(source))
+    video = VideoWriter(tmp_path / f"out{suffix}", LABELS, copy_from=str(source))
     shoot(video, NTSC)
     seen = see(tmp_path / f"out{suffix}")
     assert_same_times(seen, NTSC)
@@ -241,7 +241,7 @@ def test_unsupported_audio_is_left_out_and_reported(
 def test_a_source_without_audio_or_a_missing_one_is_accepted(tmp_path: Path) -> None:
     silent = make_video(tmp_path / "silent.mp4", NTSC[:5])
     for source in (silent, tmp_path / "gone.mp4", Path(__file__)):
-        video = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
+        video = VideoWriter(tmp_path / "out.mp4", LABELS, copy_from=str(source))
         shoot(video, NTSC[:5])
         assert see(tmp_path / "out.mp4").sound == []
         assert video.remarks == ()
@@ -253,7 +253,7 @@ def test_damaged_audio_is_copied_without_the_damaged_packets(tmp_path: Path) -> 
     middle = len(data) // 2
     data[middle : middle + 6000] = bytes(np.random.default_rng(0).integers(0, 256, 6000, np.uint8))
     source.write_bytes(data)
-    video = VideoWriter(tmp_path / "out.mp4", LABELS, sound_from=str(source))
+    video = VideoWriter(tmp_path / "out.mp4", LABELS, copy_from=str(source))
     shoot(video, NTSC)
     seen = see(tmp_path / "out.mp4")
     assert_same_times(seen, NTSC)
@@ -313,7 +313,7 @@ def test_a_video_never_overwrites_its_source(tmp_path: Path) -> None:
     data = source.read_bytes()
     for name in ("in.mp4", "link.mp4"):
         with pytest.raises(UsageError, match="is the input video"):
-            VideoWriter(tmp_path / name, LABELS, sound_from=str(source))
+            VideoWriter(tmp_path / name, LABELS, copy_from=str(source))
     assert source.read_bytes() == data
 
 
@@ -326,7 +326,7 @@ def test_without_frames_there_is_no_file_and_a_remark(tmp_path: Path, complete: 
 
 
 def test_audio_of_a_stream_is_left_out_with_a_remark(tmp_path: Path) -> None:
-    video = VideoWriter(tmp_path / "video.mp4", LABELS, sound_from="rtsp://host/a", sound_is_file=False)
+    video = VideoWriter(tmp_path / "video.mp4", LABELS, copy_from="rtsp://host/a", is_file=False)
     shoot(video, NTSC[:5])
     assert video.remarks == ("the audio of 'rtsp://host/a' is left out: it can only be copied from a file",)
 
@@ -353,7 +353,7 @@ def test_names_of_any_bytes_can_be_written_and_read(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("no such names on this file system")
     source = make_video(tmp_path / "in.mp4", NTSC[:10], sound="aac").rename(folder / "file:in.mp4")
-    shoot(VideoWriter(folder / "-out.mp4", LABELS, sound_from=str(source)), NTSC[:10])
+    shoot(VideoWriter(folder / "-out.mp4", LABELS, copy_from=str(source)), NTSC[:10])
     seen = (folder / "-out.mp4").rename(tmp_path / "seen.mp4")
     assert len(see(seen).sound) == 1
 

@@ -60,7 +60,7 @@ def remuxed(folder: Path, suffix: str) -> Path:
 
 def test_audio_with_a_title_that_is_not_utf8_is_copied(tmp_path: Path) -> None:
     source = titled(tmp_path / "in.mkv")
-    writer = VideoWriter(tmp_path / "out.mkv", LABELS, sound_from=str(source))
+    writer = VideoWriter(tmp_path / "out.mkv", LABELS, copy_from=str(source))
     shoot(writer, [number / 25 for number in range(5)], (48, 64))
     with open_media(str(tmp_path / "out.mkv")) as copy:
         assert len(copy.streams.audio) == 1

@@ -120,6 +120,7 @@ def _evaluate_model(
     from detcli.evaluation.coco_ground_truth import CocoGroundTruth
     from detcli.evaluation.evaluate_model import evaluate_model
     from detcli.evaluation.evaluate_results import EvaluatedResults
+    from detcli.evaluation.format_checks import ground_truth_notes
 
     iou_type = request.box_iou_type
     _check_model_name(request)
@@ -140,8 +141,10 @@ def _evaluate_model(
         observer.on_end()
     if evaluation is None:
         return None
+    ground_truth = CocoGroundTruth(dataset.report.name, evaluation.ground_truth)
+    format_notes = ground_truth_notes(evaluation.predictions.results, ground_truth) if iou_type == "bbox" else []
     evaluated = EvaluatedResults(
-        ground_truth=CocoGroundTruth(dataset.report.name, evaluation.ground_truth),
+        ground_truth=ground_truth,
         results=evaluation.predictions.results,
         metrics=evaluation.metrics,
         read_image=_image_reader(dataset),
@@ -150,7 +153,7 @@ def _evaluate_model(
             {"file": failed.origin.file, "code": failed.code, "message": failed.message}
             for failed in evaluation.predictions.failed
         ],
-        notes=[*dataset.report.issues, *evaluation.notes],
+        notes=[*dataset.report.issues, *evaluation.notes, *format_notes],
     )
     return evaluated, score_of_model(request, detector)
 

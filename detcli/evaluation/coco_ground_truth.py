@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detcli.datasets.box_checks import find_duplicates
+from detcli.datasets.box_formats import COCO, Slack, likely_format
 from detcli.datasets.instance_masks import read_outline
 from detcli.errors import DataError
 from detcli.io.coco.coco_entries import box_values, entry_area, entry_crowd, entry_ids, image_size
@@ -25,6 +27,7 @@ from detcli.structures.masks import Rle
 from detcli.text import counted
 
 _MAX_NAMED = 10
+_SLACK = Slack(1.0)  # pixels; boxes of COCO are rounded to hundredths, others to integers
 _IDENTITY = ("image_id", "category_id", "iscrowd")
 
 
@@ -89,14 +92,26 @@ def read_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
     invalid.raise_if_any(path, DataError)
     if not document["annotations"]:
         raise DataError(f"'{path}' has no annotations to evaluate against")
+    format_notes = [] if masks else _format_notes(path, document["annotations"], sizes)
     notes = _notes(document["annotations"], without_area, masks=masks)
-    return CocoGroundTruth(str(path), document, (*repeated, *notes))
+    return CocoGroundTruth(str(path), document, (*repeated, *format_notes, *notes))
 
 
 def quoted_names(words: Sequence[object], *, limit: int = _MAX_NAMED) -> str:
     """The first few in quotes, and how many more there are."""
     first = ", ".join(f"'{word}'" for word in words[:limit])
     return first if len(words) <= limit else f"{first} and {len(words) - limit:,} more"
+
+
+def sides_of(
+    entries: Sequence[Mapping[str, Any]], sizes: Mapping[int, tuple[int | None, int | None]]
+) -> npt.NDArray[np.float64]:
+    """Width and height of the image of each entry, float64 [N, 2]; infinity if unknown.
+
+    sizes  height and width by image id
+    """
+    sides = [(width or np.inf, height or np.inf) for height, width in (sizes[entry["image_id"]] for entry in entries)]
+    return np.array(sides, np.float64).reshape(-1, 2)
 
 
 def _ids(path: Path, document: Mapping[str, Any], section: str) -> set[int]:
@@ -134,6 +149,19 @@ def _check_mask(position: RecordPosition, entry: Any, sizes: Mapping[int, tuple[
         position.refuse(f"its image {entry['image_id']} has no width and height, which masks need")
     if isinstance(outline, Rle) and outline.size_hw != size:
         position.refuse(f"its mask is for {list(outline.size_hw)}, and the image's height and width are {list(size)}")
+
+
+def _format_notes(
+    path: Path, annotations: Sequence[Mapping[str, Any]], sizes: Mapping[int, tuple[int | None, int | None]]
+) -> list[str]:
+    """A note if the boxes may be in another format. Raises DataError if they are."""
+    boxes = np.array([entry["bbox"] for entry in annotations], np.float64).reshape(-1, 4)
+    likely = likely_format(boxes, sides_of(annotations, sizes), COCO, _SLACK)
+    if likely is None:
+        return []
+    if likely.certain:
+        raise DataError(f"'{path}' cannot be used: {likely.reason}; COCO boxes are {COCO}")
+    return [f"'{path}': {likely.reason}: check the format of the boxes, which is {COCO} in COCO"]
 
 
 def _notes(annotations: Sequence[Mapping[str, Any]], without_area: int, *, masks: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ from detcli.evaluation.box_matching import IOU, match_boxes
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth, read_ground_truth
 from detcli.evaluation.coco_metrics import IouType, Metrics, evaluate_coco
 from detcli.evaluation.confusion_matrix import count_confusion
+from detcli.evaluation.format_checks import check_formats
 from detcli.evaluation.image_lookup import ImageLookup
 from detcli.evaluation.report import EvaluationReport
 from detcli.evaluation.result_matching import match_results
@@ -63,6 +64,11 @@ def evaluate_results(
     format_name = format_name or format_of_results(results)
     stored = read_results(results, format_name=format_name, sizes=ground_truth.sizes())
     matched = match_results(stored, ground_truth, str(results), masks=iou_type == "segm")
+    format_notes = (
+        check_formats(matched.results, ground_truth, str(results), format_name=format_name, ids_alone=matched.by_id)
+        if iou_type == "bbox"
+        else []
+    )
     return EvaluatedResults(
         ground_truth=ground_truth,
         results=matched.results,
@@ -70,7 +76,7 @@ def evaluate_results(
         read_image=images.read,
         settings={"results": str(results), "format": format_name, "gt": ground_truth.name},
         failed=(),
-        notes=(*ground_truth.notes, *matched.notes),
+        notes=(*ground_truth.notes, *matched.notes, *format_notes),
     )
 
 

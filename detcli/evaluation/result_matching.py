@@ -26,12 +26,14 @@ class MatchedResults:
 
     results  as `evaluate_coco` takes them
     images   number of images of the ground truth that have results, also empty ones
+    by_id    no image of the results has a name: they were matched by their ids alone
     failed   number of images that failed when the results were made
     notes    sentences for the user
     """
 
     results: list[Result]
     images: int
+    by_id: bool
     failed: int
     notes: tuple[str, ...]
 
@@ -75,7 +77,8 @@ def match_results(
         *category_index.notes(),
         *_result_notes(results, category_index.boxes, masks=masks),
     )
-    return MatchedResults(results, len(image_index.matched), image_index.failed, notes)
+    matched, by_id = len(image_index.matched), not image_index.named
+    return MatchedResults(results, matched, by_id, image_index.failed, notes)
 
 
 def _mask_of(box: StoredBox, size_hw: tuple[Any, Any], where: str) -> dict[str, Any]:
@@ -93,6 +96,7 @@ class _ImageIndex:
     """Which image of the ground truth each image of the results is.
 
     matched    image ids that have results
+    named      whether any image has a name
     processed  number of images that have a name and did not fail
     failed     number of images that failed
     """
@@ -107,6 +111,7 @@ class _ImageIndex:
         self._other_sizes: list[str] = []
         self.matched: set[int] = set()
         self.processed = self.failed = 0
+        self.named = False
 
     def match(self, image: StoredImage) -> int | None:
         """The image id of an image; None if the ground truth does not have it."""
@@ -116,6 +121,7 @@ class _ImageIndex:
                 "evaluate COCO or YOLO results of the same run instead"
             )
         self.failed += image.boxes is None
+        self.named = self.named or image.file is not None
         self.processed += image.file is not None and image.boxes is not None
         image_id = self._names.find(image)
         if image_id is not None:

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from detcli.datasets.annotation_tables import AnnotationTables
 from detcli.datasets.box_checks import (
-    MAX_INVALID_SHARE,
     Boxes,
     Mask,
     check_boxes,
@@ -16,6 +15,7 @@ from detcli.datasets.box_checks import (
     check_share,
     find_duplicates,
 )
+from detcli.datasets.box_formats import COCO, Slack, likely_format
 from detcli.datasets.coco.coco_annotations import AnnotationColumns
 from detcli.datasets.coco.coco_images import repeats
 from detcli.datasets.find_images import ImagePaths
@@ -102,26 +102,18 @@ def _valid_boxes(
     """Boxes xyxy [rows, 4] clipped to their images, and bool [rows]: which of them are valid."""
     xywh = columns.xywh[rows]
     sides = np.where(sizes_hw > 0, sizes_hw, np.inf)
-    _reject_other_formats(xywh, sides, issues)
+    _check_format(xywh, sides, issues)
     xyxy = np.concatenate((xywh[:, :2], xywh[:, :2] + xywh[:, 2:]), axis=1)
     return check_boxes(xyxy, sides, lambda row: columns.name_of(rows[row]), issues, slack=_SLACK)
 
 
-def _reject_other_formats(xywh: Boxes, sides_hw: Boxes, issues: IssueReport) -> None:
-    """Raise DataError if the boxes are fractions of the image or two corners."""
-    finite = np.isfinite(xywh).all(axis=1) & np.isfinite(sides_hw).all(axis=1)
-    boxes, sides = xywh[finite], sides_hw[finite][:, ::-1]
-    if not len(boxes):
-        return
-    if (boxes <= 1).all() and (sides > 1).all() and (boxes[:, 2:] < 1).any():
-        issues.reject("all its boxes are smaller than a pixel, as fractions of the image are; COCO boxes are in pixels")
-    ends = boxes[:, :2] + boxes[:, 2:]
-    extend_beyond = (ends > sides + _SLACK).any(axis=1).mean()
-    are_corners = (boxes[:, 2:] > boxes[:, :2]).all() and (boxes[:, 2:] <= sides + _SLACK).all()
-    if extend_beyond > MAX_INVALID_SHARE and are_corners:
-        issues.reject(
-            "as x, y, width, height most boxes extend beyond the image; as two corners all fit. COCO boxes are the former"
-        )
+def _check_format(xywh: Boxes, sides_hw: Boxes, issues: IssueReport) -> None:
+    """Raise DataError if the boxes are in another format, or report that they may be."""
+    likely = likely_format(xywh, sides_hw[:, ::-1], COCO, Slack(_SLACK))
+    if likely is not None and likely.certain:
+        issues.reject(f"{likely.reason}; COCO boxes are {COCO}")
+    if likely is not None:
+        issues.add_sentences([f"{likely.reason}: check the format of the boxes, which is {COCO} in COCO"])
 
 
 def _without_duplicates(columns: AnnotationColumns, rows: _Indices, issues: IssueReport) -> Mask:

@@ -17,7 +17,8 @@ import numpy as np
 
 from detcli.datasets.annotated_images import AnnotatedImages
 from detcli.datasets.annotation_tables import AnnotationTables
-from detcli.datasets.box_checks import MAX_INVALID_SHARE, check_boxes, check_duplicates, find_duplicates
+from detcli.datasets.box_checks import MAX_INVALID_SHARE, Boxes, check_boxes, check_duplicates, find_duplicates
+from detcli.datasets.box_formats import YOLO, Slack, likely_format
 from detcli.datasets.dataset import Part
 from detcli.datasets.dataset_classes import match_classes
 from detcli.datasets.find_images import other_case_hint
@@ -106,6 +107,7 @@ def _make_tables(
     in_pixels = map(rows.name_of, np.flatnonzero(far).tolist())
     issues.add(int(far.sum()), "row{s} {were} dropped: as far outside the image as boxes in pixels", in_pixels)
     near = np.setdiff1d(np.flatnonzero(~far), ambiguous).astype(np.int64)
+    _check_format(corners[near], issues)
     boxes, valid = check_boxes(
         corners[near], np.ones((len(near), 2)), lambda row: rows.name_of(int(near[row])), issues, slack=_SLACK
     )
@@ -127,6 +129,16 @@ def _make_tables(
         crowd=np.zeros(len(near), np.bool_),
         areas=np.full(len(near), np.nan),
     )
+
+
+def _check_format(boxes_xyxy: Boxes, issues: IssueReport) -> None:
+    """Raise DataError if the boxes are not centers and sizes, or report that they may not be."""
+    sides = np.ones((len(boxes_xyxy), 2))
+    likely = likely_format(YOLO.from_xyxy(boxes_xyxy, sides), sides, YOLO, Slack(_SLACK))
+    if likely is not None and likely.certain:
+        issues.reject(f"{likely.reason}; YOLO boxes are {YOLO}")
+    if likely is not None:
+        issues.add_sentences([f"{likely.reason}: check the format of the rows, which is {YOLO} in YOLO"])
 
 
 def _check_rows(rows: LabelRows, issues: IssueReport) -> list[int]:

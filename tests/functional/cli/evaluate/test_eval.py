@@ -12,9 +12,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from detcli.datasets.box_formats import ALL_FORMATS, COCO, BoxFormat
 from detcli.evaluation.coco_metrics import METRIC_NAMES
 from detcli.evaluation.report import to_json
 from detcli.io.output_paths import OUTPUT_TAG
+from tests.helpers.box_format_scenes import scene as scene_of_boxes
 from tests.helpers.cli_runs import Run, broken, image
 
 Detcli = Callable[..., Run]
@@ -295,6 +297,99 @@ def test_results_that_pycocotools_accepts_silently_are_errors(
     done = detcli("eval", path, "--gt", data, "-o", "report.json")
     assert (done.code, said in done.err) == (code, True), done.err
     assert not Path("report.json").exists()
+
+
+def as_corners(box: list[float]) -> list[float]:
+    return [box[0], box[1], box[0] + box[2], box[1] + box[3]]
+
+
+def as_centers(box: list[float]) -> list[float]:
+    return [box[0] + box[2] / 2, box[1] + box[3] / 2, box[2], box[3]]
+
+
+def as_fractions(box: list[float]) -> list[float]:
+    return [value / 1000 for value in box]
+
+
+def with_swapped_axes(box: list[float]) -> list[float]:
+    return [box[1], box[0], box[3], box[2]]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (as_corners, "as two corners (left, top, right, bottom) in pixels all fit"),
+        (as_centers, "as centers (center x, center y, width, height) in pixels all fit"),
+        (as_fractions, "smaller than a pixel, as fractions of the image are"),
+        (with_swapped_axes, "as top, left, height, width in pixels all fit"),
+    ],
+)
+@pytest.mark.parametrize("door", ["gt", "data", "train"])
+def test_ground_truth_in_another_format_is_exit_4(
+    door: str, change: Callable[[list[float]], list[float]], said: str, tmp_path: Path, detcli: Detcli, model: Path
+) -> None:
+    made = scene_of_boxes(1, images=10, boxes=3, size_wh=(60, 100))
+    (tmp_path / "in").mkdir()
+    for entry in made.images:
+        Image.new("RGB", (60, 100)).save(tmp_path / "in" / entry["file_name"])
+    for entry in made.annotations:
+        entry["bbox"] = change(entry["bbox"])
+    gt, results = tmp_path / "in" / "gt.json", tmp_path / "r.json"
+    gt.write_text(json.dumps(made.document))
+    results.write_text(json.dumps(made.results))
+    command = {
+        "gt": ["eval", results, "--gt", gt],
+        "data": ["eval", "-m", model, "--data", gt],
+        "train": ["train", "--data", gt, "-m", "shapes", "-o", tmp_path / "run", "-d", "cpu"],
+    }[door]
+    done = detcli(*command)
+    assert (done.code, said in done.err) == (4, True), done.err
+
+
+@pytest.mark.parametrize("box_format", [one for one in ALL_FORMATS if one != COCO], ids=str)
+def test_results_in_another_format_are_never_a_silent_zero(
+    box_format: BoxFormat, tmp_path: Path, detcli: Detcli
+) -> None:
+    made = scene_of_boxes(2, kind="small")
+    (tmp_path / "gt.json").write_text(json.dumps(made.document))
+    (tmp_path / "r.json").write_text(json.dumps(made.written(made.results, box_format)))
+    done = detcli("eval", tmp_path / "r.json", "--gt", tmp_path / "gt.json")
+    assert done.code in ((0, 4) if not box_format.fractions else (4,)), done.err
+    assert f"look like {box_format}" in done.err
+    from detcli import DetcliError, evaluate
+
+    if done.code:
+        with pytest.raises(DetcliError, match="look like"):
+            evaluate(tmp_path / "r.json", ground_truth=tmp_path / "gt.json")
+
+
+def test_right_results_have_no_word_about_formats(tmp_path: Path, data: Path, detcli: Detcli, model: Path) -> None:
+    made = scene_of_boxes(3)
+    (tmp_path / "gt.json").write_text(json.dumps(made.document))
+    (tmp_path / "r.json").write_text(json.dumps(made.results))
+    done = detcli("eval", tmp_path / "r.json", "--gt", tmp_path / "gt.json")
+    others = [detcli("eval", name, "--gt", data) for name in FORMATS]
+    for run in (done, *others, detcli("eval", "-m", model, "--data", data)):
+        assert run.code == 0
+        assert "look like" not in run.err
+        assert "all fit" not in run.err
+
+
+def test_results_with_positions_as_ids_are_said(tmp_path: Path, detcli: Detcli) -> None:
+    made = scene_of_boxes(4, images=20)  # in another order than that of the names
+    numbers = {entry["id"]: number for number, entry in enumerate(made.images, 1)}
+    names = sorted(entry["file_name"] for entry in made.images)
+    positions = {numbers[entry["id"]]: names.index(entry["file_name"]) + 1 for entry in made.images}
+    for entry in (*made.annotations, *made.results):
+        entry["image_id"] = numbers[entry["image_id"]]
+    for entry in made.images:
+        entry["id"] = numbers[entry["id"]]
+    (tmp_path / "gt.json").write_text(json.dumps(made.document))
+    results = [{**entry, "image_id": positions[entry["image_id"]]} for entry in made.results]
+    (tmp_path / "r.json").write_text(json.dumps(results))
+    done = detcli("eval", tmp_path / "r.json", "--gt", tmp_path / "gt.json")
+    assert "r.json' look like positions in a list of the images, from 1" in done.err
+    assert "Detect with --gt" in done.err
 
 
 def test_detections_are_never_ground_truth(data: Path, detcli: Detcli, model: Path) -> None:

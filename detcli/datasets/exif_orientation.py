@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.datasets.annotation_tables import AnnotationTables
-from detcli.datasets.box_checks import MAX_INVALID_SHARE
+from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE
 from detcli.datasets.issues import IssueReport
 from detcli.errors import ImageError
 from detcli.io.images.headers import ImageHeader, read_header

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.box_checks import find_duplicates
-from detcli.datasets.box_formats import COCO, Slack, likely_format
+from detcli.datasets.boxes.box_checks import find_duplicates
+from detcli.datasets.boxes.box_formats import COCO, Slack, likely_format
 from detcli.datasets.instance_masks import read_outline
 from detcli.errors import DataError
 from detcli.io.coco.coco_entries import box_values, entry_area, entry_crowd, entry_ids, image_size

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.box_formats import ALL_FORMATS, COCO, YOLO, BoxFormat, Slack, ends_outside, likely_format
+from detcli.datasets.boxes.box_formats import ALL_FORMATS, COCO, YOLO, BoxFormat, Slack, ends_outside, likely_format
 from detcli.errors import DataError
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth, sides_of
 from detcli.io.coco.coco_reader import posix_name

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.box_formats import COCO, BoxFormat
+from detcli.datasets.boxes.box_formats import COCO, BoxFormat
 
 Json = dict[str, Any]
 KINDS = ("small", "large", "any", "integers", "full", "centered")

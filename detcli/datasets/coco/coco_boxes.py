@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.datasets.annotation_tables import AnnotationTables
-from detcli.datasets.box_checks import (
+from detcli.datasets.boxes.box_checks import (
     Boxes,
     Mask,
     check_boxes,
@@ -15,7 +15,7 @@ from detcli.datasets.box_checks import (
     check_share,
     find_duplicates,
 )
-from detcli.datasets.box_formats import COCO, Slack, likely_format
+from detcli.datasets.boxes.box_formats import COCO, Slack, likely_format
 from detcli.datasets.coco.coco_annotations import AnnotationColumns
 from detcli.datasets.coco.coco_images import repeats
 from detcli.datasets.find_images import ImagePaths

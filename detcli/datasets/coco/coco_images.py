@@ -7,7 +7,7 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
-from detcli.datasets.box_checks import MAX_INVALID_SHARE, Mask
+from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE, Mask
 from detcli.datasets.coco.coco_annotations import AnnotationColumns
 from detcli.datasets.find_images import ImagePaths, find_images, other_case_hint
 from detcli.datasets.issues import IssueReport

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from detcli.datasets.annotated_images import AnnotatedImages
 from detcli.datasets.annotation_tables import AnnotationTables
-from detcli.datasets.box_checks import MAX_INVALID_SHARE
+from detcli.datasets.boxes.box_checks import MAX_INVALID_SHARE
 from detcli.datasets.coco.coco_annotations import AnnotationColumns, to_columns
 from detcli.datasets.coco.coco_boxes import make_tables
 from detcli.datasets.coco.coco_images import check_categories, check_images, complete_sizes

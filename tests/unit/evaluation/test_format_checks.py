@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detcli.datasets.box_formats import ALL_FORMATS, COCO, YOLO, BoxFormat
+from detcli.datasets.boxes.box_formats import ALL_FORMATS, COCO, YOLO, BoxFormat
 from detcli.errors import DataError
 from detcli.evaluation.coco_ground_truth import CocoGroundTruth
 from detcli.evaluation.format_checks import check_formats, ground_truth_notes

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from detcli.datasets.box_formats import ALL_FORMATS, COCO, BoxFormat
+from detcli.datasets.boxes.box_formats import ALL_FORMATS, COCO, BoxFormat
 from detcli.evaluation.coco_metrics import METRIC_NAMES
 from detcli.evaluation.report import to_json
 from detcli.io.output_paths import OUTPUT_TAG

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detcli.datasets.box_formats import (
+from detcli.datasets.boxes.box_formats import (
     ALL_FORMATS,
     COCO,
     CORNERS,

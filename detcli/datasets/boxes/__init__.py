@@ -1,0 +1,1 @@
+"""Boxes of datasets: checks and formats."""

@@ -1,19 +1,22 @@
 """Evaluates stored results or a model: from a request to metrics, report, plots and annotated images."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detcli.argument_checks import check_instance
 from detcli.engine.observer import Observer
+from detcli.engine.outputs.replaced_folders import is_replaceable
 from detcli.engine.requests.evaluation_request import EvaluationObserver, EvaluationRequest, EvaluationResult
 from detcli.engine.requests.mistake_score import MistakeScore, score_of_model, score_of_results
 from detcli.engine.requests.run_settings import DEFAULT_MAX_DETECTIONS
 from detcli.errors import UsageError
 from detcli.io.output_paths import is_same_file
 from detcli.io.outputs import prepare_output
+from detcli.sinks.folders.output_folder import OutputFolder
 from detcli.structures.stop_signal import StopSignal
 
 if TYPE_CHECKING:
@@ -270,7 +273,8 @@ def _write(
 
     if path == request.save_plots:
         try:
-            write_plots(report, path)
+            with _folder(request, path, observer) as folder:
+                write_plots(report, folder)
         except UsageError as error:
             observer.on_warning(f"no plots: {error}")
             return False
@@ -279,16 +283,33 @@ def _write(
         from detcli.evaluation.worst_images import draw_worst_images
 
         categories = evaluated.ground_truth.categories
-        drawn = draw_worst_images(
-            report.worst,
-            path,
-            report.file_names,
-            categories,
-            evaluated.read_image,
-            score=report.score,
-            iou=report.iou,
-        )
+        with _folder(request, path, observer) as folder:
+            drawn = draw_worst_images(
+                report.worst,
+                folder,
+                report.file_names,
+                categories,
+                evaluated.read_image,
+                score=report.score,
+                iou=report.iou,
+            )
         observer.on_worst_images(path, drawn, len(report.worst) - drawn)
         return True
     write_report(report.to_dict(), path)
     return True
+
+
+@contextmanager
+def _folder(request: EvaluationRequest, path: Path, observer: EvaluationObserver) -> "Iterator[OutputFolder]":
+    """A folder to write into, without the files that earlier runs wrote where the request overwrites them."""
+    folder = OutputFolder(path)
+    given = (request.results, request.ground_truth, request.data, request.images)
+    inputs = [name for name in given if name is not None]
+    try:
+        if request.if_exists == "overwrite" and path.is_dir() and is_replaceable(path, inputs, observer):
+            folder.begin(replace=True)
+        yield folder
+    finally:
+        folder.close()
+    for remark in folder.remarks:
+        observer.on_warning(remark)

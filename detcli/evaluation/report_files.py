@@ -6,9 +6,9 @@ from typing import Any
 
 from detcli.evaluation.plots import plot_confusion_matrix, plot_pr_curves
 from detcli.evaluation.report import EvaluationReport, to_json
-from detcli.io.atomic_write import write_atomically
 from detcli.io.output_paths import tag_output_folder
 from detcli.io.outputs import open_output
+from detcli.sinks.folders.output_folder import OutputFolder, as_output_folder
 
 
 def write_report(document: Mapping[str, Any], path: Path) -> None:
@@ -22,10 +22,11 @@ def write_report(document: Mapping[str, Any], path: Path) -> None:
         raise
 
 
-def write_plots(report: EvaluationReport, folder: Path) -> None:
+def write_plots(report: EvaluationReport, folder: OutputFolder | Path) -> None:
     """Write pr_curves.png and confusion.png. Raises UsageError if matplotlib is missing, and OutputError."""
     curves = plot_pr_curves(report.metrics, score=report.score)
     matrix = plot_confusion_matrix(report.confusion, score=report.score, iou=report.iou)
-    tag_output_folder(folder)
-    write_atomically(folder / "pr_curves.png", curves)
-    write_atomically(folder / "confusion.png", matrix)
+    folder = as_output_folder(folder)
+    tag_output_folder(folder.path)
+    folder.write("pr_curves.png", curves, durable=True)
+    folder.write("confusion.png", matrix, durable=True)

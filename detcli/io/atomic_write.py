@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +19,16 @@ _CREATE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O
 _CREATE_NEW = _CREATE | os.O_EXCL
 
 
-def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_atomically(
+    path: Path, data: bytes, *, durable: bool = True, before_rename: Callable[[os.stat_result], None] | None = None
+) -> None:
     """Write a complete file or nothing; parent folders are created. Raises OutputError.
 
-    durable  wait until the file is on the disk; False saves milliseconds per file, but a power cut may lose the last ones
+    durable        wait until the file is on the disk; False saves milliseconds per file, but a power cut may lose the
+                   last ones
+    before_rename  called with the state of the complete file before it gets its name
     """
-    with AtomicFile(path, durable=durable) as file:
+    with AtomicFile(path, durable=durable, before_rename=before_rename) as file:
         file.write(data)
 
 
@@ -35,13 +39,21 @@ class AtomicFile:
     durable  `commit` waits until the file is on the disk
     locked   a second writer of the same file gets an OutputError; the temporary file then has a fixed name, so that it
              replaces the one that a killed run left
+    before_rename  called with the state of the complete file before it gets its name; what it raises ends the commit
 
     As a context manager it commits at the end of the block, and discards after an exception.
     Raises OutputError for every error of the file system.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True, locked: bool = False) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durable: bool = True,
+        locked: bool = False,
+        before_rename: Callable[[os.stat_result], None] | None = None,
+    ) -> None:
+        self.path, self._before_rename = path, before_rename
         self._durable, self._locked = durable, locked
         with os_errors_as_output_errors(path):
             self._target = path.resolve() if path.is_symlink() else path
@@ -82,6 +94,8 @@ class AtomicFile:
                 os.fsync(file.fileno())
             if not self._locked or sys.platform == "win32":  # which cannot rename an open file
                 file.close()
+            if self._before_rename is not None:
+                self._before_rename(self._temporary.stat())
             self._temporary.replace(self._target)
             self._file = None
             file.close()  # this releases the lock

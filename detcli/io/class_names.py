@@ -50,7 +50,7 @@ def _from_json(value: Any) -> tuple[str, ...]:
 
 def _by_index(named: dict[Any, Any]) -> tuple[str, ...]:
     if not all(type(index) is int and 0 <= index < _MAX_CLASSES for index in named):
-        raise ValueError(f"its keys are not all integers from 0 to {_MAX_CLASSES - 1}")
+        raise ValueError(f"its keys, or the ids of its categories, must be class indices, from 0 to {_MAX_CLASSES - 1}")
     return _checked([named.get(index, _UNUSED) for index in range(max(named, default=-1) + 1)])
 
 

@@ -14,7 +14,12 @@ from detcli.io.read import read_bytes
 _MAX_NAME_BYTES = 255  # bytes of one name on Linux and macOS; characters on Windows
 _INVALID = re.compile("[\x00\ud800-\udc7f\udd00-\udfff]")  # NUL, and surrogates that stand for no byte
 _INVALID_ON_WINDOWS = re.compile(r'[\x00-\x1f<>:"\\|?*]|[. ]+$')
-_INVALID_IN_LABELS = re.compile(r'[\x00-\x1f\x7f-\x9f/<>:"\\|?*\s]+')
+# Not valid in the names of every system, or not visible: controls, line separators, marks of the writing direction
+# (a right-to-left override shows a name backwards), zero-width characters, tags, characters for private use.
+_INVALID_IN_LABELS = re.compile(
+    r'[\x00-\x1f\x7f-\x9f/<>:"\\|?*\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e'
+    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ue000-\uf8ff\U000e0000-\U000e0fff\U000f0000-\U0010ffff]+"
+)
 
 
 OUTPUT_TAG = ".detcli-output"
@@ -31,9 +36,17 @@ def tag_output_folder(folder: Path) -> None:
     Raises OutputError.
     """
     with os_errors_as_output_errors(folder):
-        if os.path.isdir(folder) and any(not name.startswith(".") for name in os.listdir(folder)):  # noqa: PTH112, PTH208
+        if has_visible_files(folder):
             return
     write_atomically(folder / OUTPUT_TAG, _TAG, durable=False)
+
+
+def has_visible_files(folder: Path) -> bool:
+    """Whether a folder has files or folders that are not hidden; False for a missing one. Raises OSError."""
+    if not os.path.isdir(folder):  # noqa: PTH112 - any name
+        return False
+    with os.scandir(folder) as entries:  # one at a time: there may be millions
+        return any(not entry.name.startswith(".") for entry in entries)
 
 
 def is_output_folder(folder: Path | str) -> bool:

@@ -15,6 +15,7 @@ from typing import BinaryIO, Literal, Protocol
 from detcli.errors import OutputError
 from detcli.io.atomic_write import AtomicFile, os_errors_as_output_errors
 from detcli.io.fd_lock import lock
+from detcli.io.output_paths import has_visible_files
 
 IfExists = Literal["error", "overwrite", "skip"]
 
@@ -76,7 +77,7 @@ def prepare_output(
             return True
         if path.is_dir() != folder:
             raise OutputError(f"cannot write '{path}': it is {'a folder' if path.is_dir() else 'a file'}")
-        if folder and all(entry.name.startswith(".") for entry in path.iterdir()):
+        if folder and not has_visible_files(path):
             return True
     if if_exists == "skip":
         return folder

@@ -58,7 +58,9 @@ class RecordPosition:
     def integer(self, value: Any, name: str) -> int:
         """Check an integer; 3.0 is valid, "3" is not."""
         if isinstance(value, str):
-            self.refuse(f"{name} is the text {shown(value)}; it must be an integer, as in COCO's annotations")
+            self.refuse(
+                f"{name} is the text {shown(value)}; it must be an integer without quotes, as in COCO's annotations"
+            )
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value % 1:
             self.refuse(f"{name} is {shown(value)}, not an integer")
         return int(value)
@@ -69,14 +71,16 @@ class RecordPosition:
 
     def text(self, value: Any, name: str) -> str:
         """Check a text that is not empty."""
-        if not isinstance(value, str) or not value:
-            self.refuse(f"{name} is {shown(value)}, not a string")
+        if not isinstance(value, str):
+            self.refuse(f"{name} is {shown(value)}, not a text in quotes")
+        if not value:
+            self.refuse(f"{name} is an empty text")
         return value
 
     def box(self, value: Any) -> Box:
         """Check a box: left, top, width, height."""
         if not isinstance(value, list | tuple) or len(value) != 4:
-            self.refuse(f"bbox is {shown(value)}, not left, top, width and height")
+            self.refuse(f"bbox is {shown(value)}, not a list of four numbers: left, top, width, height")
         left, top, width, height = (self.number(number, "bbox") for number in value)
         return self.sides(left, top, width, height)
 
@@ -86,7 +90,7 @@ class RecordPosition:
             return None
         size = value.get("size")
         if not isinstance(size, list) or len(size) != 2:
-            self.refuse(f"the size of its segmentation is {shown(size)}, not a height and a width")
+            self.refuse(f"the size of its segmentation is {shown(size)}, not a list of two integers: height, width")
         from detcli.structures.masks import Rle
         from detcli.structures.rle import check
 

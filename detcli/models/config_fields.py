@@ -137,8 +137,12 @@ def read_labels(fields: ConfigFields) -> tuple[str, ...]:
     names: dict[int, str] = {}
     for key, name in given.items():
         index = int(key) if isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 9 else key
-        if not isinstance(index, int) or isinstance(index, bool) or not isinstance(name, str) or len(name) > 1000:
-            raise given.invalid(str(key)[:40], "a name with an integer key")
+        if not isinstance(index, int) or isinstance(index, bool):
+            raise UnsupportedModelError(
+                f"config.json: 'id2label' has the key {_shown(key)}; its keys must be class indices, as in {{'0': 'person'}}"
+            )
+        if not isinstance(name, str) or len(name) > 1000:
+            raise given.invalid(str(key)[:40], "the name of the class: a text in quotes, of at most 1,000 characters")
         names[index] = name
     if not 1 <= len(names) <= 100_000:
         raise fields.invalid("id2label", "an object of 1 to 100000 names")

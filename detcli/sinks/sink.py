@@ -9,12 +9,13 @@ therefore always writes its output from the beginning, and the bytes are the sam
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from detcli.errors import UsageError
 from detcli.io.results.formats import FORMATS, writable_formats
+from detcli.sinks.folders.output_folder import OutputFolders
 
 if TYPE_CHECKING:
     from detcli.structures.detections import Detections
@@ -78,6 +79,7 @@ class SinkSettings:
     image_ids      COCO image ids by `Origin.relative`, from ground truth; None: the id is index + 1
     skip_existing  do not overwrite files in a folder
     tracks         detections have track ids
+    folders        the folders of files that the run writes
     """
 
     info: RunInfo
@@ -86,6 +88,7 @@ class SinkSettings:
     image_ids: Mapping[str, int] | None = None
     skip_existing: bool = False
     tracks: bool = False
+    folders: OutputFolders = field(default_factory=OutputFolders)
 
 
 class ResultSink(Sink, Protocol):

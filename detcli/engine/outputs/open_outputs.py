@@ -1,19 +1,21 @@
 """The outputs of a run, opened."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from detcli.engine.observer import Observer
 from detcli.engine.outputs.output_plan import OutputPlan, ResultTarget
 from detcli.engine.outputs.provenance import journal_header, make_run_info, renumber
+from detcli.engine.outputs.replaced_folders import replaces_folder
 from detcli.engine.outputs.standard_output import StandardOutput
 from detcli.engine.requests.run_request import RunRequest
 from detcli.inference.detector import Detector
 from detcli.io.coco.coco_ids import read_coco_ids
 from detcli.io.journal import Journal
 from detcli.io.output_paths import tag_output_folder
+from detcli.sinks.folders.output_folder import OutputFolders
 from detcli.sinks.sink import Sink, SinkSettings, sink_class
 from detcli.structures.run_info import RunInfo
 
@@ -28,11 +30,13 @@ class OpenOutputs:
     sinks    all of them; the journal is the last, so that it is removed only when the others are complete
     records  those that get the earlier results again in a resumed run
     journal  None where the run cannot be resumed
+    folders  that the run writes files into
     """
 
     sinks: tuple[Sink, ...]
     records: tuple[Sink, ...]
     journal: Journal | None
+    folders: OutputFolders
 
     @property
     def done(self) -> int:
@@ -56,29 +60,39 @@ def open_outputs(
     """
     settings = _sink_settings(request, detector, observer)
     opened: list[Sink] = []
-    journal = None
+    journal, folders = None, OutputFolders()
     try:
-        image_sinks = tuple(
-            _image_sinks(request, plan, settings)
-        )  # first: a bad font is found before an output is lost
+        if plan.images is not None:  # first: a bad font is found before an output is lost
+            from detcli.visualization.text_renderer import text_renderer
+
+            text_renderer(request.output.drawing.font)
         for folder in (*plan.folders, *plan.extra_folders, *plan.video_folders):
             tag_output_folder(folder)
         journal = _open_journal(request, plan, settings.info)
-        for target in plan.targets:
+        folders = OutputFolders(replaces_folder(request, journal, observer))
+        settings = replace(settings, folders=folders)
+        for target in _files_first(plan.targets):
             opened.append(_open_target(target, settings, stdout, video_sinks))  # noqa: PERF401 - aborted where one fails
         records = tuple(opened)
-        opened += image_sinks
+        opened += _image_sinks(request, plan, settings)
         if video_sinks is not None:
             opened += video_sinks.open(settings)
         if journal is not None:
             opened.append(journal)
-        yield OpenOutputs(tuple(opened), records, journal)
+        yield OpenOutputs(tuple(opened), records, journal, folders)
     except BaseException:
         for sink in opened:
             sink.abort()
         if journal is not None:
             journal.abort()
         raise
+    finally:
+        folders.close()
+
+
+def _files_first(targets: Sequence[ResultTarget]) -> list[ResultTarget]:
+    """The targets in an order in which one that is locked is found before the files of a folder are removed."""
+    return sorted(targets, key=lambda target: target.is_folder or target.extra_folder is not None)
 
 
 def _sink_settings(request: RunRequest, detector: Detector, observer: Observer) -> SinkSettings:
@@ -125,17 +139,19 @@ def _open_target(
 
 
 def _image_sinks(request: RunRequest, plan: OutputPlan, settings: SinkSettings) -> Iterator[Sink]:
-    labels, skip_existing = settings.info.labels, settings.skip_existing
+    labels, skip_existing, folders = settings.info.labels, settings.skip_existing, settings.folders
     if plan.images is not None:
         from detcli.sinks.images.annotated_images import AnnotatedImageSink
 
-        yield AnnotatedImageSink(plan.images, labels, request.output.drawing, skip_existing=skip_existing)
+        folder = folders.open(plan.images)
+        yield AnnotatedImageSink(folder, labels, request.output.drawing, skip_existing=skip_existing)
     if plan.crops is not None:
         from detcli.sinks.images.crops import Crops
 
-        yield Crops(plan.crops, labels, skip_existing=skip_existing)
+        yield Crops(folders.open(plan.crops), labels, skip_existing=skip_existing)
     if plan.masks is not None:
         from detcli.sinks.images.label_maps import LabelMaps
 
         of_classes = request.task == "semantic"
-        yield LabelMaps(plan.masks, labels, of_classes=of_classes, skip_existing=skip_existing)
+        folder = folders.open(plan.masks)
+        yield LabelMaps(folder, labels, of_classes=of_classes, skip_existing=skip_existing)

@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 
 from detcli.evaluation.box_matching import BoxMatches
 from detcli.evaluation.worst_images.page import PageTitle, draw_page
-from detcli.io.atomic_write import write_atomically
-from detcli.io.output_paths import path_below, tag_output_folder
+from detcli.io.output_paths import tag_output_folder
+from detcli.sinks.folders.output_folder import OutputFolder, as_output_folder
 from detcli.sinks.images.encode_image import encode, encode_png
 from detcli.structures.frame import Pixels
 
@@ -19,7 +19,7 @@ def worst_images(images: Iterable[BoxMatches], count: int) -> list[BoxMatches]:
 
 def draw_worst_images(
     images: Sequence[BoxMatches],
-    folder: Path,
+    folder: OutputFolder | Path,
     names: Mapping[int, str],
     categories: Mapping[int, str],
     read: Callable[[int], Pixels | None],
@@ -34,19 +34,19 @@ def draw_worst_images(
     read        pixels by image id, or None if they are not available
     score, iou  detections above this score were matched from this IoU on
     """
-    drawn = 0
+    drawn, folder = 0, as_output_folder(folder)
     for rank, image in enumerate(images, 1):
         pixels = read(image.image_id)
         if pixels is None:
             continue
         if not drawn:
-            tag_output_folder(folder)
+            tag_output_folder(folder.path)
         file_name = names[image.image_id]
         title = PageTitle(file_name, f"rank {rank} by number of errors", score, iou)
         page = draw_page(pixels, image, categories, title)
         data = encode(page, "JPEG")
         suffix = "png" if data is None else "jpg"
         name = f"{rank:0{len(str(len(images)))}d}-{PurePosixPath(file_name).stem}.{suffix}"
-        write_atomically(path_below(folder, name), data or encode_png(page), durable=False)
+        folder.write(name, data or encode_png(page))
         drawn += 1
     return drawn

@@ -163,7 +163,7 @@ def read_names(
             if section == "categories" and type(name) is int:
                 name = str(name)  # classes "0" to "9" are often written as numbers
             if not isinstance(name, str):
-                position.refuse(f"{name_key} is {shown(name)}, not a string")
+                position.refuse(f"{name_key} is {shown(name)}, not a text in quotes")
             if unique and entry_id in seen:
                 position.refuse(f"another entry has the id {entry_id}")
             seen.add(entry_id)

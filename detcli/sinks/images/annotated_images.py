@@ -3,8 +3,7 @@
 import re
 from pathlib import Path, PurePosixPath
 
-from detcli.io.atomic_write import write_atomically
-from detcli.io.output_paths import path_below
+from detcli.sinks.folders.output_folder import OutputFolder, as_output_folder
 from detcli.sinks.images.encode_image import FORMATS, encode, encode_png
 from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
@@ -35,9 +34,14 @@ class AnnotatedImageSink(BaseSink):
     needs_pixels = True
 
     def __init__(
-        self, folder: Path, labels: ClassLabels, style: DrawingStyle | None = None, *, skip_existing: bool = False
+        self,
+        folder: OutputFolder | Path,
+        labels: ClassLabels,
+        style: DrawingStyle | None = None,
+        *,
+        skip_existing: bool = False,
     ) -> None:
-        self._folder = folder
+        self._folder = as_output_folder(folder)
         self._labels = labels
         self._style = style or DrawingStyle()
         self._skip_existing = skip_existing
@@ -48,11 +52,11 @@ class AnnotatedImageSink(BaseSink):
         if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame) or frame.pixels is None:
             return
         relative = annotated_name(frame.origin.relative, lossy=_is_lossy(frame))
-        if self._skip_existing and path_below(self._folder, relative).exists():
+        if self._skip_existing and self._folder.has(relative):
             return
         annotated = draw(frame.pixels, detections, self._labels, self._style)
         relative, data = self._encoded(relative, annotated, frame)
-        write_atomically(path_below(self._folder, relative), data, durable=False)
+        self._folder.write(relative, data)
 
     def _encoded(self, relative: str, annotated: Pixels, frame: Frame) -> tuple[str, bytes]:
         """The image in the format of its name, or as PNG with a longer name if that format cannot store it."""

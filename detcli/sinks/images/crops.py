@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from detcli.io.atomic_write import write_atomically
-from detcli.io.output_paths import label_folder, path_below
+from detcli.io.output_paths import label_folder
+from detcli.sinks.folders.output_folder import OutputFolder, as_output_folder
 from detcli.sinks.images.encode_image import encode, encode_png
 from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
@@ -28,8 +28,8 @@ class Crops(BaseSink):
     ordered = False
     needs_pixels = True
 
-    def __init__(self, folder: Path, labels: ClassLabels, *, skip_existing: bool = False) -> None:
-        self._folder = folder
+    def __init__(self, folder: OutputFolder | Path, labels: ClassLabels, *, skip_existing: bool = False) -> None:
+        self._folder = as_output_folder(folder)
         self._folders = [label_folder(name) for name in labels.names]
         self._skip_existing = skip_existing
 
@@ -40,16 +40,16 @@ class Crops(BaseSink):
         lossless = frame.metadata is not None and frame.metadata.format in _LOSSLESS
         boxes = zip(detections.boxes_xyxy.tolist(), detections.class_ids.tolist(), strict=True)
         for number, (box, class_id) in enumerate(boxes, 1):
-            name = f"{frame.origin.stem}_{number:03}.{'png' if lossless else 'jpg'}"
-            path = path_below(self._folder / self._folders[class_id], name)
-            if self._skip_existing and path.exists():
+            name = f"{self._folders[class_id]}/{frame.origin.stem}_{number:03}"
+            suffix = ".png" if lossless else ".jpg"
+            if self._skip_existing and self._folder.has(name + suffix):
                 continue
             rows, columns = _pixel_range(box, frame.size_hw)
             crop = np.ascontiguousarray(frame.pixels[rows, columns])
             data = None if lossless else encode(crop, "JPEG")
             if data is None:
-                data, path = encode_png(crop), path.with_suffix(".png")
-            write_atomically(path, data, durable=False)
+                data, suffix = encode_png(crop), ".png"
+            self._folder.write(name + suffix, data)
 
 
 def _pixel_range(box: list[float], size_hw: tuple[int, int]) -> tuple[slice, slice]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from detcli.io.atomic_write import to_bytes, write_atomically
-from detcli.io.output_paths import path_below
+from detcli.io.atomic_write import to_bytes
+from detcli.sinks.folders.output_folder import OutputFolder, as_output_folder
 from detcli.sinks.images.encode_image import encode_gray, encode_palette
 from detcli.sinks.sink import BaseSink
 from detcli.structures.class_labels import ClassLabels
@@ -32,21 +32,23 @@ class LabelMaps(BaseSink):
     ordered = False
     needs_pixels = False
 
-    def __init__(self, folder: Path, labels: ClassLabels, *, of_classes: bool, skip_existing: bool = False) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: OutputFolder | Path, labels: ClassLabels, *, of_classes: bool, skip_existing: bool = False
+    ) -> None:
+        self._folder = as_output_folder(folder)
         self._skip_existing = skip_existing
         self._of_classes = of_classes
         self._none = (255 if len(labels) <= 255 else 65535) if of_classes else 0
         if of_classes:
             names = (" ".join(name.split()) for name in labels.names)
-            write_atomically(folder / "classes.txt", b"".join(to_bytes(name) + b"\n" for name in names))
+            self._folder.write("classes.txt", b"".join(to_bytes(name) + b"\n" for name in names))
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Write the map of one image; safe in any thread."""
         if isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
             return
-        path = path_below(self._folder, f"{frame.origin.stem}.png")
-        if self._skip_existing and path.exists():
+        name = f"{frame.origin.stem}.png"
+        if self._skip_existing and self._folder.has(name):
             return
         if detections.masks is None and len(detections):
             raise ValueError("label maps need masks, and the detections have none")
@@ -58,7 +60,7 @@ class LabelMaps(BaseSink):
             data = encode_palette(values.astype(np.uint8), palette(none=self._none))
         else:
             data = encode_gray(values.astype(np.uint16))
-        write_atomically(path, data, durable=False)
+        self._folder.write(name, data)
 
 
 @lru_cache(maxsize=2)

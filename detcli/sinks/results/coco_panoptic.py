@@ -10,8 +10,6 @@ from typing import BinaryIO
 import numpy as np
 
 from detcli.errors import UsageError
-from detcli.io.atomic_write import write_atomically
-from detcli.io.output_paths import path_below
 from detcli.io.outputs import is_stream
 from detcli.io.results.formats import FORMATS
 from detcli.sinks.images.encode_image import encode_png
@@ -37,9 +35,13 @@ class CocoPanopticSink(BaseSink):
         folder = FORMATS["coco-panoptic"].image_folder(target) if isinstance(target, Path) else None
         if not isinstance(target, Path) or is_stream(target) or folder is None:
             raise UsageError("COCO panoptic writes a file and a folder: name the file in `outputs`")
-        self._folder = folder
         self._labels = settings.info.labels
         self._document = CocoDocument(target, settings)
+        try:
+            self._folder = settings.folders.open(folder)
+        except BaseException:
+            self._document.abort()
+            raise
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Write the PNG of one image, and add its segments to the document."""
@@ -48,10 +50,9 @@ class CocoPanopticSink(BaseSink):
         if image_id is None or isinstance(frame, FailedFrame) or isinstance(detections, FailedFrame):
             return
         masks = _masks(detections)
-        path = path_below(self._folder, f"{frame.origin.stem}.png")
-        write_atomically(path, encode_png(_colors(masks, frame.size_hw)), durable=False)
+        path = self._folder.write(f"{frame.origin.stem}.png", encode_png(_colors(masks, frame.size_hw)))
         segments = [_segment(detection, mask) for detection, mask in zip(record["detections"], masks, strict=True)]
-        name = path.relative_to(self._folder).as_posix()
+        name = path.relative_to(self._folder.path).as_posix()
         self._document.add_annotation({"image_id": image_id, "file_name": name, "segments_info": segments})
 
     def close(self, *, complete: bool) -> None:

@@ -11,8 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from detcli.errors import UsageError
-from detcli.io.atomic_write import to_bytes, write_atomically
-from detcli.io.output_paths import path_below
+from detcli.io.atomic_write import to_bytes
 from detcli.io.outputs import is_stream
 from detcli.sinks.sink import BaseSink, SinkSettings
 from detcli.structures.detections import Detections
@@ -33,10 +32,10 @@ class YoloLabels(BaseSink):
     def __init__(self, target: Path | BinaryIO, settings: SinkSettings) -> None:
         if not isinstance(target, Path) or is_stream(target):
             raise UsageError("YOLO labels need a folder: name it in `outputs`")
-        self._folder = target
+        self._folder = settings.folders.open(target)
         self._skip_existing = settings.skip_existing
         names = (" ".join(name.split()) for name in settings.info.labels.names)
-        write_atomically(target / "classes.txt", b"".join(to_bytes(name) + b"\n" for name in names))
+        self._folder.write("classes.txt", b"".join(to_bytes(name) + b"\n" for name in names))
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
         """Write the labels of one image; safe in any thread."""
@@ -44,9 +43,8 @@ class YoloLabels(BaseSink):
             return
         origin = frame.origin
         stem = origin.relative if _RESERVED_STEM.fullmatch(origin.stem) else origin.stem
-        path = path_below(self._folder, stem + ".txt")
-        if not (self._skip_existing and path.exists()):
-            write_atomically(path, _lines(detections, frame.size_hw), durable=False)
+        if not (self._skip_existing and self._folder.has(stem + ".txt")):
+            self._folder.write(stem + ".txt", _lines(detections, frame.size_hw))
 
 
 def _lines(detections: Detections, size_hw: tuple[int, int]) -> bytes:

@@ -43,7 +43,7 @@ def test_valid_annotations_have_names_and_sizes(tmp_path: Path) -> None:
         ("images", 1, {"id": 0}, "image 1: another entry has the id 0"),
         ("images", 1, {"file_name": None}, "image 1: file_name is missing"),
         ("categories", 1, {"id": 7}, "category 1: another entry has the id 7"),
-        ("categories", 0, {"name": 3.5}, "category 0: name is 3.5, not a string"),
+        ("categories", 0, {"name": 3.5}, "category 0: name is 3.5, not a text in quotes"),
         ("annotations", 2, {"image_id": 12}, "annotation 2: image_id 12 is not in 'images'"),
         ("annotations", 2, {"image_id": "2"}, "annotation 2: image_id is the text '2'"),
         ("annotations", 2, {"category_id": 8}, "annotation 2: category_id 8 is not in 'categories'"),

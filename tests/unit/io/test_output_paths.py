@@ -38,6 +38,22 @@ def test_labels_become_folder_names_on_any_system() -> None:
     assert len(os.fsencode(label_folder("汉" * 300))) <= 255
 
 
+@pytest.mark.parametrize(
+    "sign",
+    ["\u202e", "\u202a", "\u2066", "\u2069", "\u200e", "\u200f", "\u061c", "\u2028", "\u2029", "\x85", "\x1b", "\x7f", "\u200b",
+     "\ufeff", "\u00ad", "\U000e0041", "\ue000", "\ud800"],
+)  # fmt: skip
+def test_folders_of_labels_have_no_invisible_characters(sign: str) -> None:
+    assert label_folder(f"cat{sign}gpj.exe") == "cat_gpj.exe"
+    assert label_folder(f"{sign}cat{sign}") == "cat"
+    assert label_folder(sign) == "unnamed"
+
+
+def test_folders_of_labels_keep_letters_of_every_script() -> None:
+    for label in ("汽车", "кошка", "قطة", "חתול", "कुत्ता", "แมว", "고양이", "café", "🐈"):
+        assert label_folder(label) == label
+
+
 def test_a_link_is_the_same_file_and_a_missing_path_is_not(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     (tmp_path / "b").write_text("")

@@ -15,6 +15,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from detcli.cli.main import COMMANDS
+from detcli.sinks.folders.written_files import LIST_NAME
 from detcli.structures.masks import Rle
 from tests.helpers.cli_runs import Run, broken
 from tests.helpers.segment_samples import LABELS, write_panoptic_model
@@ -50,7 +51,8 @@ def values(path: str | Path) -> np.ndarray:
 
 
 def tree(folder: str) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+    files = [path for path in Path(folder).rglob("*") if path.is_file() and path.name != LIST_NAME]  # has times
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_by_default_each_pixel_has_at_most_one_segment(segment: Segment, images: Path) -> None:

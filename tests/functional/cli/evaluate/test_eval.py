@@ -16,6 +16,7 @@ from detcli.datasets.boxes.box_formats import ALL_FORMATS, COCO, BoxFormat
 from detcli.evaluation.coco_metrics import METRIC_NAMES
 from detcli.evaluation.report import to_json
 from detcli.io.output_paths import OUTPUT_TAG
+from detcli.sinks.folders.written_files import LIST_NAME
 from tests.helpers.box_format_scenes import scene as scene_of_boxes
 from tests.helpers.cli_runs import Run, broken, image
 
@@ -157,7 +158,8 @@ def test_the_report_plots_and_worst_images_are_written(data: Path, detcli: Detcl
     assert to_json(document) == Path("r/report.json").read_bytes()
     assert document == json.loads(done.out) | {"created": document["created"]}
     assert document["settings"] == {"results": "out.jsonl", "format": "jsonl", "gt": str(data), "score": 0.01}
-    assert sorted(path.name for path in Path("plots").glob("*.*")) == [OUTPUT_TAG, "confusion.png", "pr_curves.png"]
+    names = [LIST_NAME, OUTPUT_TAG, "confusion.png", "pr_curves.png"]
+    assert sorted(path.name for path in Path("plots").glob("*.*")) == names
     assert (Path("worst") / OUTPUT_TAG).is_file()
     drawn = sorted(Path("worst").glob("*.jpg"))
     assert len(drawn) == 2

@@ -125,7 +125,8 @@ def test_the_family_is_found_by_its_model_type() -> None:
         ({**SEGMENTING, "encoder_attention_heads": 4}, "'d_model'"),
         ({**SEGMENTING, "backbone": {"out_indices": [3, 4]}}, "'architectures'.*out_indices"),
         ({"backbone": {"model_type": "swin"}}, "'backbone_config.model_type'"),
-        ({"id2label": {"0": 1}}, "'id2label.0'"),
+        ({"id2label": {"0": 1}}, "'id2label.0' is 1; it must be the name of the class: a text in quotes"),
+        ({"id2label": {"cat": 0}}, "'id2label' has the key 'cat'; its keys must be class indices"),
     ],
 )
 def test_an_invalid_field_is_named(changes: dict[str, Any], field: str) -> None:

@@ -1,0 +1,115 @@
+"""The folders of files that a run writes: each file is complete, and listed for later runs that overwrite the folder."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from detcli.io.atomic_write import write_atomically
+from detcli.io.output_paths import path_below
+from detcli.sinks.folders.written_files import MAX_CHANGED, WrittenFiles
+from detcli.text import counted
+
+
+class OutputFolder:
+    """A folder of files, with the list of those that runs wrote into it: see `WrittenFiles`.
+
+    path     of the folder; it is created by the first file, or by `begin`
+    listed   whether its files are listed; then `close` must follow
+    remarks  a sentence for the user about files that were not removed
+    """
+
+    def __init__(self, path: Path, *, listed: bool = True) -> None:
+        self.path = path
+        self._listed = listed
+        self.remarks: tuple[str, ...] = ()
+        self._files: WrittenFiles | None = None
+        self._opening = threading.Lock()
+
+    def begin(self, *, replace: bool) -> None:
+        """Open the list.
+
+        replace  remove the files that earlier runs wrote; no other run may write into the folder until `close`
+
+        Raises OutputError if another run writes into the folder, or if it cannot be written.
+        """
+        with self._opening:
+            self._files = WrittenFiles(self.path, alone=replace)
+            if replace:
+                self.remarks = _changed(self.path, self._files.remove_files())
+
+    def has(self, relative: str) -> bool:
+        """Whether a file exists."""
+        return path_below(self.path, relative).exists()
+
+    def write(self, relative: str, data: bytes, *, durable: bool = False) -> Path:
+        """Write a file below the folder, "/" between the parts of its path; safe in any thread.
+
+        durable  wait until the file is on the disk
+
+        Returns its path. Raises OutputError.
+        """
+        path = path_below(self.path, relative)
+        if not self._listed:
+            write_atomically(path, data, durable=durable)
+            return path
+        name, files = path.relative_to(self.path).as_posix(), self._open()
+        write_atomically(path, data, durable=durable, before_rename=lambda state: files.add(name, state))
+        return path
+
+    def close(self) -> None:
+        """Close the list; safe twice."""
+        with self._opening:
+            if self._files is not None:
+                self._files.close()
+                self._files = None
+
+    def _open(self) -> WrittenFiles:
+        with self._opening:
+            if self._files is None:
+                self._files = WrittenFiles(self.path, alone=False)
+            return self._files
+
+
+class OutputFolders:
+    """The folders of one run, each opened once, also if several sinks write into it.
+
+    replaces  whether the files that earlier runs wrote into a folder are removed; None: files are neither removed nor
+              listed
+    """
+
+    def __init__(self, replaces: Callable[[Path], bool] | None = None) -> None:
+        self._replaces = replaces
+        self._opened: dict[Path, OutputFolder] = {}
+
+    def open(self, path: Path) -> OutputFolder:
+        """The folder with this path. Raises OutputError as `OutputFolder.begin`."""
+        if path not in self._opened:
+            folder = OutputFolder(path, listed=self._replaces is not None)
+            if self._replaces is not None:
+                folder.begin(replace=self._replaces(path))
+            self._opened[path] = folder
+        return self._opened[path]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The remarks of all folders."""
+        return tuple(remark for folder in self._opened.values() for remark in folder.remarks)
+
+    def close(self) -> None:
+        """Close all; safe twice."""
+        for folder in self._opened.values():
+            folder.close()
+
+
+def as_output_folder(folder: OutputFolder | Path) -> OutputFolder:
+    """The folder itself, or one for a path, whose files are not listed."""
+    return folder if isinstance(folder, OutputFolder) else OutputFolder(folder, listed=False)
+
+
+def _changed(folder: Path, names: list[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    files = f"at least {MAX_CHANGED:,} files" if len(names) == MAX_CHANGED else counted(len(names), "file")
+    shown = ", ".join(f"'{name}'" for name in names[:3]) + (", …" if len(names) > 3 else "")
+    verb = "is" if len(names) == 1 else "are"
+    return (f"{files} in '{folder}' changed since an earlier run and {verb} not removed: {shown}",)

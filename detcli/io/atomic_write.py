@@ -61,12 +61,10 @@ class AtomicFile:
                 kind = errno.EISDIR if self._target.is_dir() else errno.EEXIST
                 raise OSError(kind, os.strerror(kind))
             self._target.parent.mkdir(parents=True, exist_ok=True)
-            # Short and hidden: never too long for a file system, and ignored when folders are listed.
-            tag = hashlib.sha256(os.fsencode(self._target.name)).hexdigest()[:16] if locked else secrets.token_hex(8)
-            self._temporary = self._target.parent / f".detcli-{tag}.part"
-            descriptor = _open_locked(self._temporary, path) if locked else os.open(self._temporary, _CREATE_NEW, 0o666)
+            self._temporary = temporary_path(self._target, fixed=locked)
+            descriptor = open_locked(self._temporary, path) if locked else os.open(self._temporary, _CREATE_NEW, 0o666)
             self._file: BinaryIO | None = os.fdopen(descriptor, "wb")
-            _keep_mode(self._target, self._temporary)
+            keep_mode(self._target, self._temporary)
 
     def write(self, data: bytes) -> None:
         """Add bytes; they are not visible before `commit`."""
@@ -136,18 +134,34 @@ class AtomicFile:
         return self._file
 
 
-def _open_locked(temporary: Path, path: Path) -> int:
-    """Open, lock and empty the temporary file of a path. Raises OutputError and OSError."""
+def temporary_path(target: Path, *, fixed: bool) -> Path:
+    """The path of a temporary file next to a file.
+
+    fixed  the same for every run, so that it replaces the one that a killed run left
+    """
+    # Short and hidden: never too long for a file system, and ignored when folders are listed.
+    tag = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16] if fixed else secrets.token_hex(8)
+    return target.parent / f".detcli-{tag}.part"
+
+
+def open_locked(temporary: Path, path: Path) -> int:
+    """Open, lock and empty the temporary file of a path; none is left after an error. Raises OutputError and OSError."""
     while True:
         descriptor = os.open(temporary, _CREATE, 0o666)
         try:
             lock(descriptor, path)
+        except BaseException:  # another run has it
+            os.close(descriptor)
+            raise
+        try:
             with suppress(FileNotFoundError):  # otherwise, the process with the lock has just renamed the file
                 if os.path.samestat(os.fstat(descriptor), temporary.lstat()):
                     os.ftruncate(descriptor, 0)
                     return descriptor
         except BaseException:
             os.close(descriptor)
+            with suppress(OSError):
+                temporary.unlink()
             raise
         os.close(descriptor)
 
@@ -202,7 +216,8 @@ _REASONS = {
 }
 
 
-def _keep_mode(old: Path, new: Path) -> None:
+def keep_mode(old: Path, new: Path) -> None:
+    """Give a new file the permissions of the old one, if that exists."""
     with suppress(OSError):
         if old.exists():
             new.chmod(stat.S_IMODE(old.stat().st_mode))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from detcli.errors import OutputError
-from detcli.io.atomic_write import AtomicFile, os_errors_as_output_errors
+from detcli.io.atomic_write import AtomicFile, keep_mode, open_locked, os_errors_as_output_errors, temporary_path
 from detcli.io.fd_lock import lock
 from detcli.io.output_paths import has_visible_files
 
@@ -38,16 +38,18 @@ class OutputFile(Protocol):
         """Stop without leaving a partial record. Safe after `commit`, and twice."""
 
 
-def open_output(target: Path | BinaryIO, *, in_place: bool) -> OutputFile:
+def open_output(target: Path | BinaryIO, *, in_place: bool, never_empty: bool = False) -> OutputFile:
     """Open the output for a target: a stream, a file that grows in place, or a file that appears at the end.
 
     A file is locked, so that two runs never write to it at the same time.
+
+    never_empty  a file that grows in place appears with its first records; until then, an old file stays
     """
     if not isinstance(target, Path):
         return StreamOutput(target, "standard output")
     if is_stream(target):
         return StreamOutput(_open_stream(target), str(target), owned=True)
-    return GrowingFile(target) if in_place else AtomicFile(target, locked=True)
+    return GrowingFile(target, never_empty=never_empty) if in_place else AtomicFile(target, locked=True)
 
 
 def prepare_output(
@@ -91,16 +93,23 @@ class GrowingFile:
 
     After a failed write (a full disk), the file is truncated to the last flush.
 
-    append  append to the content, and the caller has the lock; otherwise the file is locked and emptied
+    append       append to the content, and the caller has the lock; otherwise the file is locked and emptied
+    never_empty  the file has a temporary name until the first flush, and an old file stays until then; on Windows, which
+                 cannot rename an open file, it is emptied at once, and removed by `discard` if it is still empty
     """
 
-    def __init__(self, path: Path, *, append: bool = False) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, append: bool = False, never_empty: bool = False) -> None:
+        self.path, self._never_empty = path, never_empty
+        self._renames: tuple[Path, Path] | None = None  # temporary and final path, until the first flush
+        self._old: BinaryIO | None = None
         with os_errors_as_output_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO | None = path.open("ab", buffering=0)
-            if not append:
-                self._empty()
+            if never_empty and sys.platform != "win32":
+                self._file: BinaryIO | None = self._open_hidden()
+            else:
+                self._file = path.open("ab", buffering=0)
+                if not append:
+                    self._empty()
             self._flushed_size = self._file.seek(0, os.SEEK_END)
         self._buffer = bytearray()
 
@@ -122,6 +131,9 @@ class GrowingFile:
         try:
             with os_errors_as_output_errors(self.path):
                 _write_all(file, self._buffer)
+                if self._renames is not None:
+                    self._renames[0].replace(self._renames[1])
+                    self._end_renaming()
         except OutputError:
             self.discard()
             raise
@@ -131,6 +143,9 @@ class GrowingFile:
     def commit(self) -> None:
         """Write the rest, and wait until the file is on the disk."""
         self.flush()
+        if self._renames is not None:  # nothing was written
+            self.discard()
+            return
         file, self._file = self._open_file(), None
         with os_errors_as_output_errors(self.path), file:
             os.fsync(file.fileno())
@@ -142,6 +157,34 @@ class GrowingFile:
             file, self._file = self._file, None
             with suppress(OSError), file:
                 file.truncate(self._flushed_size)
+            if self._never_empty and not self._flushed_size:
+                with suppress(OSError):
+                    (self.path if self._renames is None else self._renames[0]).unlink()
+            self._end_renaming()
+
+    def _open_hidden(self) -> BinaryIO:
+        """Open and lock the temporary file, then lock the old file: a run that has renamed its own file has that lock."""
+        target = self.path.resolve() if self.path.is_symlink() else self.path
+        temporary = temporary_path(target, fixed=True)
+        descriptor = open_locked(temporary, self.path)
+        try:
+            with suppress(FileNotFoundError):
+                self._old = os.fdopen(os.open(target, os.O_WRONLY), "wb", buffering=0)
+                lock(self._old.fileno(), self.path)
+                keep_mode(target, temporary)
+        except BaseException:
+            os.close(descriptor)
+            temporary.unlink()
+            self._end_renaming()
+            raise
+        self._renames = temporary, target
+        return os.fdopen(descriptor, "ab", buffering=0)
+
+    def _end_renaming(self) -> None:
+        self._renames = None
+        if self._old is not None:
+            self._old.close()
+            self._old = None
 
     def _empty(self) -> None:
         file = self._open_file()

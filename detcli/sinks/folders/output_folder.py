@@ -33,9 +33,13 @@ class OutputFolder:
         Raises OutputError if another run writes into the folder, or if it cannot be written.
         """
         with self._opening:
-            self._files = WrittenFiles(self.path, alone=replace)
-            if replace:
-                self.remarks = _changed(self.path, self._files.remove_files())
+            files = WrittenFiles(self.path, alone=replace)
+            try:
+                self.remarks = _changed(self.path, files.remove_files()) if replace else ()
+            except BaseException:
+                files.close()
+                raise
+            self._files = files
 
     def has(self, relative: str) -> bool:
         """Whether a file exists."""

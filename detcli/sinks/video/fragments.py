@@ -60,8 +60,9 @@ class FragmentWriter:
     def _pass_on(self, *, media: bool) -> None:
         fragment, self._fragment = bytes(self._fragment), bytearray()
         self._output.write(fragment)
-        self._output.flush()
         self.media += media
+        if self.media:  # a header alone is not playable
+            self._output.flush()
 
 
 def _box(data: bytearray) -> int | None:

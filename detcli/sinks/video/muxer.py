@@ -40,7 +40,6 @@ class VideoMuxer:
 
     traits   of the source: pixel aspect, color and HDR metadata that the video keeps
     samples  packets written so far
-    media    whether the output has playable content
     """
 
     def __init__(
@@ -63,11 +62,6 @@ class VideoMuxer:
             self._container, self._video = self._begin()
         except (av.FFmpegError, ValueError) as error:
             raise self._failed(error) from error
-
-    @property
-    def media(self) -> bool:
-        """Whether the output has playable content."""
-        return self._fragments.media > 0
 
     def write(self, frame: av.VideoFrame) -> None:
         """Encode the next frame, whose `pts` is in TICKS and larger than the one before. Raises OutputError."""
@@ -235,8 +229,14 @@ class _DurableFile:
         return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move to a position."""
-        return self._file.seek(offset, whence) if self.error is None else offset
+        """Move to a position, which writes what is buffered."""
+        if self.error is None:
+            try:
+                return self._file.seek(offset, whence)
+            except OutputError as error:
+                self.error = error
+                raise
+        return offset
 
     def tell(self) -> int:
         """The current position."""

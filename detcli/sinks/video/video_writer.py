@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -39,7 +38,7 @@ class VideoWriter(BaseSink):
     gets one more line of pixels; a frame of another size than the first one is fitted into the first size. A frame
     whose detection failed has no boxes.
 
-    The file is playable while it grows, up to its last fragment. When the run ends, it is rewritten as one piece with
+    The file appears with its first fragment, and is playable while it grows, up to its last one. When the run ends, it is rewritten as one piece with
     its index first; if the disk is too full for that, it stays fragmented, and `remarks` reports it.
 
     target        a file, which is overwritten; or a pipe or a device, which receives the fragments
@@ -80,7 +79,7 @@ class VideoWriter(BaseSink):
         self._rate = rate if rate is not None and _RATES[0] <= rate <= _RATES[1] else _DEFAULT_RATE
         self._source, self._to_end, self._traits = copy_from, to_end, traits
         self._file = Path(copy_from) if copy_from is not None and is_file else None
-        self._output = open_output(target, in_place=True)
+        self._output = open_output(target, in_place=True, never_empty=True)
         self._muxer: VideoMuxer | None = None
         self._sound: AudioCopier | None = None
         self._to_yuv420 = Yuv420Converter(output_tags(None if traits is None else traits.color))
@@ -140,15 +139,12 @@ class VideoWriter(BaseSink):
             self._remarks.append(f"'{self._target}' has not everything of '{self._source}': {losses}")
 
     def abort(self) -> None:
-        """Keep the complete fragments, or remove the file if there are none."""
+        """Keep the complete fragments; if there are none, an old file stays."""
         if self._ended:
             return
         if self._muxer is not None:
             self._muxer.abort()
         self._output.discard()
-        if (self._muxer is None or not self._muxer.media) and not is_stream(self._target):
-            with suppress(OSError):
-                self._target.unlink()
         self._end()
 
     @property

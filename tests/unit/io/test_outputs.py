@@ -22,6 +22,63 @@ def test_a_growing_file_has_what_was_flushed(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == b"one\ntwo\n"
 
 
+@posix
+def test_a_file_that_is_never_empty_appears_with_its_first_records(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    file = GrowingFile(path, never_empty=True)
+    file.write(b"one\n")
+    assert path.read_bytes() == b"old"
+    file.flush()
+    assert path.read_bytes() == b"one\n"
+    assert path.stat().st_mode & 0o777 == 0o640
+    file.write(b"two\n")
+    file.commit()
+    assert path.read_bytes() == b"one\ntwo\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+
+
+@posix
+@pytest.mark.parametrize("end", ["discard", "commit"])
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_a_file_that_is_never_empty_leaves_nothing_or_the_old_file(tmp_path: Path, end: str, old: bytes | None) -> None:
+    path = tmp_path / "x"
+    if old is not None:
+        path.write_bytes(old)
+    file = GrowingFile(path, never_empty=True)
+    if end == "discard":
+        file.write(b"one\n")
+    getattr(file, end)()
+    file.discard()
+    assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == ({} if old is None else {"x": old})
+
+
+@posix
+@pytest.mark.parametrize("flushed", [False, True])
+def test_two_runs_do_not_write_the_same_file_that_is_never_empty(tmp_path: Path, flushed: bool) -> None:
+    file = GrowingFile(tmp_path / "x", never_empty=True)
+    if flushed:
+        file.write(b"one\n")
+        file.flush()
+    with pytest.raises(OutputError, match="x' is locked: another run writes to it"):
+        GrowingFile(tmp_path / "x", never_empty=True)
+    file.write(b"two\n")
+    file.commit()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+
+
+@posix
+def test_a_link_to_a_file_that_is_never_empty_stays(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "x").symlink_to(tmp_path / "other/target")
+    file = GrowingFile(tmp_path / "x", never_empty=True)
+    file.write(b"one\n")
+    file.commit()
+    assert (tmp_path / "x").is_symlink()
+    assert (tmp_path / "other/target").read_bytes() == b"one\n"
+
+
 def test_two_runs_do_not_grow_the_same_file(tmp_path: Path) -> None:
     file = GrowingFile(tmp_path / "x")
     file.write(b"one\n")

@@ -23,8 +23,21 @@ from detcli.sinks.video.video_writer import VideoWriter
 video = VideoWriter(Path(sys.argv[1]), LABELS, rate=10, copy_from=sys.argv[2])
 for number in range(1_000_000):
     video.write(frame_at(number, number / 10), one_box())
-    if number == 300:
+    if number == int(sys.argv[3]):
         print("written", flush=True)
+"""
+
+START = """
+import sys, time
+from pathlib import Path
+from tests.helpers.video_writer_samples import LABELS, frame_at, one_box
+from detcli.sinks.video.video_writer import VideoWriter
+
+video = VideoWriter(Path(sys.argv[1]), LABELS, rate=10, copy_from=sys.argv[2])
+for number in range(10):
+    video.write(frame_at(number, number / 10), one_box())
+print("written", flush=True)
+time.sleep(60)
 """
 
 LIMITED = """
@@ -61,7 +74,7 @@ def test_after_a_kill_the_video_plays_to_its_last_fragment(tmp_path: Path, suffi
     codec = "libopus" if suffix == ".webm" else "aac"
     source = make_video(tmp_path / "in.mkv", [number / 10 for number in range(400)], sound=codec, size_hw=(16, 16))
     path = tmp_path / f"video{suffix}"
-    with run(ENDLESS, path, source) as child:
+    with run(ENDLESS, path, source, 300) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "written\n"
         child.send_signal(signal.SIGKILL)
@@ -72,6 +85,26 @@ def test_after_a_kill_the_video_plays_to_its_last_fragment(tmp_path: Path, suffi
     assert seen.sound[0][-1][1] == pytest.approx(seen.times_s[-1], abs=4)
     if suffix == ".mp4":
         assert set(top_boxes(path)) == {"ftyp", "moov", "moof", "mdat"}
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".mov"])
+def test_a_kill_at_the_start_leaves_no_broken_video(tmp_path: Path, suffix: str, old: bool) -> None:
+    source = make_video(tmp_path / "in.mkv", [0, 0.1, 0.2], size_hw=(16, 16))
+    path = tmp_path / f"video{suffix}"
+    if old:
+        shoot(VideoWriter(path, LABELS, rate=10), [0, 0.1])
+    before = path.read_bytes() if old else None
+    with run(START, path, source) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "written\n"
+        child.send_signal(signal.SIGKILL)
+    assert (path.read_bytes() if path.exists() else None) == before
+    shoot(VideoWriter(path, LABELS, rate=10), [0, 0.1])
+    assert len(see(path).times_s) == 2
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["in.mkv", path.name], (
+        "the next run takes the rest away"
+    )
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])

@@ -54,6 +54,7 @@ def _output(arguments: dict[str, Any]) -> OutputSettings:
     return OutputSettings(
         **_named(arguments, *names),
         save_masks=arguments.get("save_masks"),
+        no_scores=arguments.get("no_scores", False),
         drawing=DrawingStyle(**_named(arguments, "line_width", "hide_labels", "hide_scores", "font")),
     )
 

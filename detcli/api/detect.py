@@ -32,6 +32,7 @@ def detect(
     ground_truth: "StrPath | None" = None,
     header: bool = False,
     csv_safe: bool = False,
+    no_scores: bool = False,
     line_width: int | None = None,
     hide_labels: bool = False,
     hide_scores: bool = False,
@@ -76,6 +77,7 @@ def detect(
     ground_truth    COCO annotations whose image and category ids are used
     header          JSON Lines: model, version and arguments in a first line
     csv_safe        CSV: keep spreadsheets from running cells as formulas
+    no_scores       YOLO: a dataset of boxes without scores, with data.yaml, lists and images, for labeling and training
     line_width      of annotated images, in pixels; None: fitted to the image
     hide_labels     annotated images without class names and scores
     hide_scores     annotated images without scores

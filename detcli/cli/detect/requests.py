@@ -104,6 +104,7 @@ def _output(console: Console, options: Options) -> OutputSettings:
         format=options["format_name"],
         header=options["header"],
         csv_safe=options["csv_safe"],
+        no_scores=options.get("no_scores", False),
         ground_truth=options["gt"],
         resume=options["resume"],
         if_exists="overwrite" if options["yes"] else options["if_exists"],

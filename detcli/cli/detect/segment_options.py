@@ -56,7 +56,7 @@ segmentation = group_of(
     options.classes,
     options.imgsz,
 )
-results = options.results_as(partial(writable_formats, masks=True))
+results = options.results_as(partial(writable_formats, masks=True), boxes=False)
 drawing = group_of(
     options.save_images,
     option(

@@ -13,7 +13,7 @@ ANYTHING = frozenset(
     """
     accumulate batch camera-rate camera-size classes color dc5 debug deterministic device dry-run duration epochs
     evaluate-every exclude ext format fps header hide-labels hide-scores imgsz iou-type json limit line-width live log-format
-    lr mask-threshold masks max-det max-failures max-frames min-map mosaic no-optimize no-reconnect no-recursive null
+    lr mask-threshold masks max-det max-failures max-frames min-map mosaic no-optimize no-reconnect no-recursive no-scores null
     overlap-threshold pad precision progress results-format rule scratch score seed set show start strict stride task threshold
     track verbose weak-boxes workers worst
     """.split()  # noqa: SIM905 - as a list, 60 lines
@@ -105,6 +105,8 @@ def _belongs(name: str, output: str) -> bool:
     start, placeholder, _ = output.partition(NAME)
     if placeholder:
         return name.startswith(start)
+    if output == "labels" and name in ("images", "data.yaml", "train.txt", "val.txt", "classes.txt"):  # --no-scores
+        return True
     return not output or name in (output, f"{output}.journal", Path(output).stem)
 
 

@@ -285,12 +285,24 @@ resuming = group_of(
 )
 
 
+_no_scores = option(
+    "--no-scores",
+    section=OUTPUT,
+    is_flag=True,
+    help="YOLO: a dataset without scores (data.yaml, images, labels) for labeling tools and training.",
+)
+
+
 def results_as(
-    formats: Callable[[], tuple[str, ...]], *, standard: str = "a table on a terminal, JSON Lines in a pipe"
+    formats: Callable[[], tuple[str, ...]],
+    *,
+    boxes: bool = True,
+    standard: str = "a table on a terminal, JSON Lines in a pipe",
 ) -> Decorator:
     """Options for the outputs of a command.
 
     formats   returns the names of the formats that the command can write
+    boxes     they hold boxes without masks
     standard  describes the default output
     """
     return group_of(
@@ -322,6 +334,7 @@ def results_as(
         option(
             "--csv-safe", section=OUTPUT, is_flag=True, help="CSV: prevent spreadsheets from running cells as formulas."
         ),
+        *([_no_scores] if boxes else []),
         option(
             "--gt",
             section=OUTPUT,

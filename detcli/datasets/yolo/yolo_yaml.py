@@ -37,7 +37,7 @@ class DataYaml:
 
     def has_images(self, part: str) -> bool:
         """Whether the dataset has a part of its own, of which a folder or list exists."""
-        return not self.any_part and any(map(os.path.exists, self.parts[part]))
+        return not self.any_part and any(map(_has_entries, self.parts[part]))
 
 
 def read_yolo_classes(path: Path) -> DataYaml:
@@ -69,6 +69,14 @@ def read_data_yaml(path: Path) -> DataYaml:
     missing = [f"'{source}'" for source in parts["val"] if not os.path.exists(source)]  # noqa: PTH110 - any name
     notes = [f"it names the validation images {', '.join(missing[:3])}, which do not exist"] if missing else []
     return DataYaml(names, parts, keypoints, notes=tuple(notes))
+
+
+def _has_entries(source: Path) -> bool:
+    """Whether a folder or list exists, and the list is not empty."""
+    try:
+        return os.path.isdir(source) or source.stat().st_size > 0  # noqa: PTH112 - any name
+    except (OSError, ValueError):
+        return False
 
 
 def _read_class_list(path: Path) -> DataYaml:

@@ -107,6 +107,7 @@ def _sink_settings(request: RunRequest, detector: Detector, observer: Observer) 
         make_run_info(request, detector, labels),
         header=output.header,
         csv_safe=output.csv_safe,
+        no_scores=output.no_scores,
         image_ids=image_ids,
         skip_existing=output.if_exists == "skip",
         tracks=request.tracks,

@@ -13,6 +13,7 @@ from detcli.io.output_paths import is_same_file
 from detcli.io.outputs import is_stream, prepare_output
 from detcli.io.results.format_choice import format_of_output
 from detcli.io.results.formats import FORMATS, Format, suffixes_of, writable_formats
+from detcli.io.results.yolo_layout import linked_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class OutputPlan:
     skipped               outputs that exist and stay as they are
     task                  the segmentation task; None: boxes
     videos                annotated videos
+    linked                folders of images that are linked to the inputs, never to be read as input
     video_folders         the folder of annotated videos, where the user named a folder
     """
 
@@ -73,6 +75,7 @@ class OutputPlan:
     skipped: tuple[Path, ...] = ()
     task: str | None = None
     videos: tuple[VideoTarget, ...] = ()
+    linked: tuple[Path, ...] = ()
     video_folders: tuple[Path, ...] = ()
 
     @property
@@ -90,7 +93,7 @@ class OutputPlan:
         """Every file and folder that is written, never to be read as input."""
         files = (*(target.path for target in self.targets), self.journal, *self.skipped)
         videos = tuple(video.path for video in self.videos)
-        written = (*files, *videos, *self.folders, *self.extra_folders)
+        written = (*files, *videos, *self.folders, *self.extra_folders, *self.linked)
         return tuple(path for path in written if path is not None and not is_stream(path))
 
     @property
@@ -125,7 +128,8 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
             f"`format={output.format}` is for one output, and there are {len(names)}: let the suffixes decide"
         )
     targets = tuple(_target(name, output.format, stdout, masks=task is not None) for name in names)
-    plan = OutputPlan(targets, output.save_images, output.save_crops, output.save_masks, task=task)
+    linked = _linked(targets) if output.no_scores else ()
+    plan = OutputPlan(targets, output.save_images, output.save_crops, output.save_masks, task=task, linked=linked)
     _refuse_formats(targets, task)
     refuse_duplicates([target.path for target in targets])
     _refuse_shared_folders(
@@ -141,6 +145,15 @@ def make_plan(output: OutputSettings, stdout: StandardOutput | None, *, task: st
     if stdout is not None and any(target.path is None for target in targets):
         stdout.check()
     return replace(plan, journal=journal_path(files[0]) if files else None)
+
+
+def _linked(targets: Sequence[ResultTarget]) -> tuple[Path, ...]:
+    """The folders of linked images of YOLO datasets. Raises UsageError if no output takes `no_scores`."""
+    folders = [target.path for target in targets if target.record is not None and "no_scores" in target.record.options]
+    if not folders:
+        raise UsageError("`no_scores` is for the format yolo: name a folder in `outputs`, and use `format=yolo`")
+    images = (linked_images(folder) for folder in folders if folder is not None)
+    return tuple(folder for folder in images if folder is not None)
 
 
 def check_plan(plan: OutputPlan, inputs: Sequence[str | Path], output: OutputSettings) -> OutputPlan:

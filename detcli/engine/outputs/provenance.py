@@ -33,6 +33,7 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
         "classes": _classes(request, detector),
         "imgsz": _list(request.detection.image_size),
         "pad": detector.pad or None,
+        "no_scores": request.output.no_scores or None,
         "precision": detector.precision,
         "optimize": request.compute.optimize,
         "deterministic": detector.deterministic,

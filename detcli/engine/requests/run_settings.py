@@ -121,6 +121,7 @@ class OutputSettings:
     format        format of the one output; None: by its suffix
     header        JSON Lines: model, version and arguments in a first line
     csv_safe      CSV: keep spreadsheets from running cells as formulas
+    no_scores     YOLO: a dataset of boxes without scores, with data.yaml, lists and images
     ground_truth  COCO annotations whose image and category ids are used
     resume        continue the interrupted run that wrote the outputs
     if_exists     error, overwrite or skip
@@ -135,6 +136,7 @@ class OutputSettings:
     format: str | None = None
     header: bool = False
     csv_safe: bool = False
+    no_scores: bool = False
     ground_truth: Path | None = None
     resume: bool = False
     if_exists: IfExists = "error"
@@ -152,7 +154,7 @@ class OutputSettings:
             store(self, **{name: optional_path(name, getattr(self, name))})
         if self.format is not None:
             check_type("format", self.format, str, "a str")
-        for name in ("header", "csv_safe", "resume"):
+        for name in ("header", "csv_safe", "no_scores", "resume"):
             check_flag(name, getattr(self, name))
         check_choice("if_exists", self.if_exists, ("error", "overwrite", "skip"))
 

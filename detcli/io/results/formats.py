@@ -146,13 +146,13 @@ _BUILT_IN = (
     Format(
         "yolo",
         "YOLO",
-        "a folder with one text file per image, `class cx cy w h score` per line, and the class names in `classes.txt`",
+        "a folder with one text file per image, `class cx cy w h score` per line, and the class names in `classes.txt`; without scores, a dataset with images",
         writer="detcli.sinks.results.yolo_labels:YoloLabels",
         reader="detcli.io.results.yolo:read_yolo",
         is_folder=True,
         takes_masks=False,
         needs_image_sizes=True,
-        options=("skip_existing",),
+        options=("skip_existing", "no_scores"),
     ),
 )
 

@@ -60,6 +60,10 @@ class OutputFolder:
         write_atomically(path, data, durable=durable, before_rename=lambda state: files.add(name, state))
         return path
 
+    def relative(self, relative: str) -> str:
+        """The name that a file has below the folder: valid for the file system."""
+        return path_below(self.path, relative).relative_to(self.path).as_posix()
+
     def close(self) -> None:
         """Close the list; safe twice."""
         with self._opening:

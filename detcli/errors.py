@@ -6,6 +6,7 @@
     ├── InputError                  4   no input could be processed
     │   ├── RecordError                 a value in a results file or in annotations is invalid
     │   ├── DataError                   a dataset cannot be used for training or evaluation
+    │   │   └── NoDataError                 there is no such dataset or file of results (also a UsageError)
     │   └── SourceError                 a video, camera or stream cannot be opened, or is lost for good
     ├── ImageError                  -   one image failed: it becomes a record, the run continues
     ├── ModelError                  5   the model is rejected
@@ -129,6 +130,10 @@ class InputError(DetcliError):
 
 class DataError(InputError):
     """A dataset cannot be used for training or evaluation; the message names the first invalid entries."""
+
+
+class NoDataError(DataError, UsageError):
+    """A dataset, annotations or results are missing, cannot be read, or are something else. It is a UsageError too."""
 
 
 class SourceError(InputError):

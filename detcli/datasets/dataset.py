@@ -118,7 +118,7 @@ def open_dataset(
     classes  class names by class index that the categories are matched to; None: the dataset's own classes
     masks    the ground truth has masks
 
-    Raises UsageError if there is no such dataset, or if its format has no masks. Raises DataError, naming the first ten
+    Raises NoDataError if there is no such dataset, and UsageError if its format has no masks. Raises DataError, naming the first ten
     invalid entries, if it cannot be used.
     """
     if _is_shapes(where):
@@ -129,7 +129,7 @@ def open_dataset(
 def has_part(where: str, part: Part) -> bool:
     """Whether a dataset has this part, and not only annotations that are used for every part.
 
-    Raises UsageError if there is no dataset.
+    Raises NoDataError if there is no dataset.
     """
     if _is_shapes(where):
         return True

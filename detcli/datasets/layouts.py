@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from detcli.errors import UsageError
+from detcli.errors import NoDataError, UsageError
 from detcli.io.read import os_error_as_image_error
 
 _JSON, _YAML = (".json",), (".yaml", ".yml")
@@ -34,27 +34,27 @@ class DatasetLayout:
 
 
 def find_layout(where: str, part: str) -> DatasetLayout:
-    """The layout for a part. Raises UsageError if there is none or the dataset is ambiguous."""
+    """The layout for a part. Raises NoDataError if there is none, and UsageError if the dataset is ambiguous."""
     layout = layout_of(where, part)
     if layout is None:
         others = (layout_of(where, other) for other in PART_NAMES if other != part)
         only = next((f"it has only '{other.annotations}': " for other in others if other is not None), "")
-        raise UsageError(f"'{where}' has no part '{part}'; {only}give the path of its annotations, or another dataset")
+        raise NoDataError(f"'{where}' has no part '{part}'; {only}give the path of its annotations, or another dataset")
     return layout
 
 
 def layout_of(where: str, part: str) -> DatasetLayout | None:
-    """The layout for a part; None if the dataset does not have this part. Raises UsageError if there is no dataset."""
+    """The layout for a part; None if the dataset does not have this part. Raises NoDataError if there is no dataset."""
     path = Path(where)
     if os.path.isdir(path):  # noqa: PTH112 - any name, also one that is too long
         return _in_folder(path, part)
     if not os.path.lexists(path):
-        raise UsageError(f"'{where}' does not exist; a dataset is a folder with {_EXPECTED}, such a file, or 'shapes'")
+        raise NoDataError(f"'{where}' does not exist; a dataset is a folder with {_EXPECTED}, such a file, or 'shapes'")
     if path.suffix.lower() in _YAML or path.name.lower() == _CLASS_LIST:
         return DatasetLayout("yolo", path, any_part=False)
     if path.suffix.lower() in _JSON:
         return DatasetLayout(_kind_of(path), path, any_part=True)
-    raise UsageError(f"'{where}' is not a dataset: annotations are a .json file of COCO or a .yaml file of YOLO")
+    raise NoDataError(f"'{where}' is not a dataset: annotations are a .json file of COCO or a .yaml file of YOLO")
 
 
 def _in_folder(folder: Path, part: str) -> DatasetLayout | None:
@@ -70,7 +70,7 @@ def _in_folder(folder: Path, part: str) -> DatasetLayout | None:
         names = ", ".join(f"'{layout.annotations}'" for layout in layouts[:5])
         raise UsageError(f"'{folder}' is ambiguous: it has {names}; give one of them")
     if not layouts and not any(by_part.values()):
-        raise UsageError(f"'{folder}' is not a dataset: it has no {_EXPECTED}{_unreadable(folder)}")
+        raise NoDataError(f"'{folder}' is not a dataset: it has no {_EXPECTED}{_unreadable(folder)}")
     return layouts[0] if layouts else None
 
 

@@ -69,7 +69,7 @@ def read_ground_truth(path: Path, *, masks: bool = False) -> CocoGroundTruth:
 
     masks  masks are evaluated: each annotation must have one
 
-    Raises UsageError if the file cannot be read, and DataError naming the first ten invalid entries: ids that are text
+    Raises NoDataError if the file cannot be read, and DataError naming the first ten invalid entries: ids that are text
     or occur twice, invalid boxes or masks, unknown images or categories; if annotations have scores, as detections; or if there are none.
     """
     document = read_coco_document(path, invalid=DataError)

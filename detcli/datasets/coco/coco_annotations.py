@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from detcli.datasets.instance_masks import Outline, read_outline
 from detcli.datasets.issues import IssueReport
-from detcli.errors import DataError, UsageError
+from detcli.errors import DataError, NoDataError
 from detcli.io.coco.coco_entries import (
     box_around,
     entry_area,
@@ -81,10 +81,10 @@ def read_columns(path: Path, issues: IssueReport, *, masks: bool = False) -> Ann
 
     masks  also keep the outlines of masks
 
-    Raises UsageError if the file cannot be read or has no COCO annotations, and DataError for entries without a name or
+    Raises NoDataError if the file cannot be read or has no COCO annotations, and DataError for entries without a name or
     an integer id.
     """
-    document = read_coco_document(path, invalid=UsageError, object_hook=_with_outlines if masks else _without_masks)
+    document = read_coco_document(path, invalid=NoDataError, object_hook=_with_outlines if masks else _without_masks)
     outlines = [_outline(entry) for entry in document["annotations"]] if masks else None
     return to_columns(path, document, issues, masks=outlines)
 

@@ -42,7 +42,7 @@ class CocoDataset(AnnotatedImages):
     classes  class names by class index that the categories are matched to; None: the categories in the order of their ids
     masks    the ground truth has masks
 
-    Raises UsageError if there are no such annotations, and DataError if they cannot be used.
+    Raises NoDataError if there are no such annotations, and DataError if they cannot be used.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ from detcli.datasets.dataset_classes import match_classes
 from detcli.datasets.find_images import ImagePaths, find_images, image_folders
 from detcli.datasets.issues import IssueReport
 from detcli.datasets.layouts import find_layout
-from detcli.errors import ImageError, UsageError
+from detcli.errors import ImageError, NoDataError
 from detcli.io.coco.coco_entries import whole_number
 from detcli.io.coco.coco_reader import read_coco_document
 from detcli.io.images.decode import decode
@@ -52,7 +52,7 @@ class CocoPanopticDataset(AnnotatedImages):
     classes  class names by class index that the categories are matched to; None: the categories in the order of their ids
     masks    the ground truth has masks, from the PNGs in a folder next to the annotations; otherwise PNGs are not read
 
-    Raises UsageError if there are no such annotations, and DataError if they cannot be used.
+    Raises NoDataError if there are no such annotations, and DataError if they cannot be used.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class CocoPanopticDataset(AnnotatedImages):
     ) -> None:
         path = find_layout(where, part).annotations
         issues = IssueReport(where)
-        document = read_coco_document(path, invalid=UsageError)
+        document = read_coco_document(path, invalid=NoDataError)
         names = _png_names(document["annotations"], issues)
         columns, is_thing = _columns(path, document, issues)
         candidates = image_folders(path, part) if images is None else [str(images)]

@@ -27,7 +27,7 @@ from detcli.datasets.layouts import find_layout
 from detcli.datasets.yolo.yolo_folders import IMAGE_FOLDERS, label_path
 from detcli.datasets.yolo.yolo_labels import LabelRows
 from detcli.datasets.yolo.yolo_yaml import DataYaml, read_yolo_classes
-from detcli.errors import ImageError, UsageError
+from detcli.errors import ImageError, NoDataError, UsageError
 from detcli.io.images.formats import IMAGE_SUFFIXES
 from detcli.io.naming import SkippedEntries
 from detcli.io.output_paths import is_output_folder
@@ -49,7 +49,7 @@ class YoloDataset(AnnotatedImages):
     classes  class names by class index that the dataset's classes are matched to; None: the dataset's own classes
     masks    must be False: of a polygon only the box is kept
 
-    Raises UsageError if there is no such dataset or part, or for `images` and `masks`. Raises DataError if the dataset
+    Raises NoDataError if there is no such dataset or part, UsageError for `images` and `masks`, and DataError if the dataset
     cannot be used.
     """
 
@@ -72,7 +72,7 @@ class YoloDataset(AnnotatedImages):
             raise UsageError(f"'{yaml_file}' has the paths of its images; omit `images` ('{images}')")
         data = read_yolo_classes(yaml_file)
         if not data.parts[part]:
-            raise UsageError(f"'{yaml_file}' has no part '{part}'{_only_other(data, part, yaml_file)}")
+            raise NoDataError(f"'{yaml_file}' has no part '{part}'{_only_other(data, part, yaml_file)}")
         issues = IssueReport(where)
         issues.add_sentences(data.notes)
         paths = _list_images(data.parts[part], issues)
@@ -189,7 +189,7 @@ def _list_images(sources: Sequence[Path], issues: IssueReport) -> list[str]:
                 else:
                     missing.append(path)
         else:
-            raise UsageError(f"'{issues.where}' names the images '{source}', but there is no such folder or list")
+            raise NoDataError(f"'{issues.where}' names the images '{source}', but there is no such folder or list")
     named = (f"'{path}'{other_case_hint(path)}" for path in missing)
     if len(missing) > MAX_INVALID_SHARE * (len(missing) + len(images)):
         issues.raise_if_any(len(missing), "listed image{s} {are} missing", named)
@@ -226,7 +226,7 @@ def _listed(list_file: Path) -> Iterator[str]:
     try:
         content = read_bytes(list_file, max_bytes=_MAX_LIST_BYTES)
     except ImageError as error:
-        raise UsageError(f"cannot read the list '{list_file}': {error}") from error
+        raise NoDataError(f"cannot read the list '{list_file}': {error}") from error
     for line in content.removeprefix(b"\xef\xbb\xbf").splitlines():
         if line.strip():
             yield os.path.normpath(os.path.join(list_file.parent, os.fsdecode(line.strip())))  # noqa: PTH118 - any name

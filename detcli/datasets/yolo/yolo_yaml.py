@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from detcli.datasets.yolo.yolo_folders import conventional_parts, undivided_images
-from detcli.errors import ImageError, UsageError
+from detcli.errors import ImageError, NoDataError
 from detcli.io.read import read_bytes
 
 _MAX_BYTES = 4 << 20
@@ -43,25 +43,25 @@ class DataYaml:
 def read_yolo_classes(path: Path) -> DataYaml:
     """Read the YAML file of a dataset, or the classes.txt that Label Studio writes, next to `images` and `labels`.
 
-    Raises UsageError if it cannot be read or does not describe a YOLO dataset.
+    Raises NoDataError if it cannot be read or does not describe a YOLO dataset.
     """
     return _read_class_list(path) if path.suffix.lower() == ".txt" else read_data_yaml(path)
 
 
 def read_data_yaml(path: Path) -> DataYaml:
-    """Read the YAML file. Raises UsageError if it cannot be read or does not describe a YOLO dataset."""
+    """Read the YAML file. Raises NoDataError if it cannot be read or does not describe a YOLO dataset."""
     try:
         content = yaml.safe_load(read_bytes(path, max_bytes=_MAX_BYTES))
     except ImageError as error:
-        raise UsageError(f"cannot read '{path}': {error}") from error
+        raise NoDataError(f"cannot read '{path}': {error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"'{path}' is not YAML: {' '.join(str(error).split())[:200]}") from error
+        raise NoDataError(f"'{path}' is not YAML: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(content, dict) or "names" not in content:
-        raise UsageError(f"'{path}' is not a YOLO dataset: it has no 'names'")
+        raise NoDataError(f"'{path}' is not a YOLO dataset: it has no 'names'")
     names = _names(content["names"], path)
     count = content.get("nc", len(names))
     if count != len(names):
-        raise UsageError(f"'{path}' has {len(names)} class names, but 'nc: {_short(count)}'")
+        raise NoDataError(f"'{path}' has {len(names)} class names, but 'nc: {_short(count)}'")
     keypoints = _keypoints(content.get("kpt_shape"), path)
     if not any(key in content for keys in _PART_KEYS.values() for key in keys):  # as supervision writes it
         return _by_convention(path, names, keypoints)
@@ -83,7 +83,7 @@ def _read_class_list(path: Path) -> DataYaml:
     try:
         lines = read_bytes(path, max_bytes=_MAX_BYTES).decode("utf-8-sig", errors="replace").splitlines()
     except ImageError as error:
-        raise UsageError(f"cannot read '{path}': {error}") from error
+        raise NoDataError(f"cannot read '{path}': {error}") from error
     while lines and not lines[-1].strip():
         lines.pop()
     return _by_convention(path, _names([line.strip() for line in lines], path), None)
@@ -104,18 +104,18 @@ def _names(value: Any, path: Path) -> tuple[str, ...]:
     """Class names from a list or from a mapping by index."""
     if isinstance(value, dict):
         if sorted(value, key=str) != sorted(range(len(value)), key=str):
-            raise UsageError(f"'{path}': 'names' are not numbered from 0 to {len(value) - 1}")
+            raise NoDataError(f"'{path}': 'names' are not numbered from 0 to {len(value) - 1}")
         value = [value[index] for index in range(len(value))]
     if not isinstance(value, list) or not 0 < len(value) <= _MAX_CLASSES:
-        raise UsageError(f"'{path}': 'names' is {_short(value)}, not a list of names")
+        raise NoDataError(f"'{path}': 'names' is {_short(value)}, not a list of names")
     # YAML converts unquoted yes, no and numbers; the original text is lost.
     invalid = [name for name in value if not isinstance(name, str | int) or isinstance(name, bool)]
     if invalid:
-        raise UsageError(f"'{path}': {_short(invalid[0])} in 'names' is not text; put it in quotes")
+        raise NoDataError(f"'{path}': {_short(invalid[0])} in 'names' is not text; put it in quotes")
     names = tuple(str(name) for name in value)
     repeated = [name for index, name in enumerate(names) if name in names[:index]]
     if repeated:
-        raise UsageError(f"'{path}': two classes have the name '{repeated[0]}'")
+        raise NoDataError(f"'{path}': two classes have the name '{repeated[0]}'")
     return names
 
 
@@ -125,7 +125,7 @@ def _keypoints(shape: Any, path: Path) -> int | None:
         return None
     is_pair = isinstance(shape, list) and len(shape) == 2 and all(type(number) is int for number in shape)
     if not is_pair or not 0 <= shape[0] <= _MAX_KEYPOINTS or shape[1] not in (2, 3):
-        raise UsageError(f"'{path}': 'kpt_shape' is {_short(shape)}, not [number of key points, 2 or 3]")
+        raise NoDataError(f"'{path}': 'kpt_shape' is {_short(shape)}, not [number of key points, 2 or 3]")
     return int(shape[0] * shape[1])
 
 
@@ -136,7 +136,7 @@ def _image_sources(content: Mapping[str, Any], keys: tuple[str, ...], path: Path
     root = content.get("path") or ""
     invalid = [entry for entry in (root, *entries) if not isinstance(entry, str)]
     if invalid:
-        raise UsageError(f"'{path}': {_short(invalid[0])} is not the path of images")
+        raise NoDataError(f"'{path}': {_short(invalid[0])} is not the path of images")
     return tuple(_resolve(entry, root, path.parent) for entry in entries)
 
 

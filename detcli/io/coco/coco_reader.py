@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from detcli.errors import DetcliError, ImageError, InputError, UsageError
+from detcli.errors import DetcliError, ImageError, InputError, NoDataError, UsageError
 from detcli.io.read import read_bytes
 from detcli.io.record_values import RecordError, RecordPosition, shown
 
@@ -36,12 +36,13 @@ def read_coco_json(
     invalid      class of the error for a file that is not JSON
     object_hook  called with each JSON object as soon as it is parsed; its result replaces the object
 
-    Raises UsageError if the file cannot be read.
+    Raises NoDataError if the file cannot be read, or UsageError if that is `invalid`.
     """
     try:
         data = read_bytes(path, max_bytes=MAX_COCO_BYTES)
     except ImageError as error:
-        raise UsageError(f"cannot read the {kind} '{path}': {error}") from error
+        unreadable = UsageError if invalid is UsageError else NoDataError
+        raise unreadable(f"cannot read the {kind} '{path}': {error}") from error
     try:
         return json.loads(data, object_hook=object_hook)
     except (ValueError, RecursionError) as error:
@@ -58,7 +59,7 @@ def read_coco_document(
 ) -> dict[str, Any]:
     """The document of a COCO file that has all `sections` as lists; arguments as in `read_coco_json`.
 
-    Raises UsageError if the file cannot be read, and `invalid` if a section is missing.
+    Raises NoDataError if the file cannot be read, or UsageError if that is `invalid`; and `invalid` if a section is missing.
     """
     document: Any = read_coco_json(path, kind=kind, invalid=invalid, object_hook=object_hook)
     if isinstance(document, list):

@@ -33,7 +33,7 @@ def read_results(
     format_name  a name of FORMATS that can be read; None: decided by the suffix and the first bytes
     sizes        height and width by file name, "/" between its parts: YOLO boxes are relative to them
 
-    Raises UsageError if the path is missing or its format unknown, and InputError with file and position for an
+    Raises NoDataError if the path is missing, UsageError if its format is unknown, and InputError with file and position for an
     invalid value. Nothing is read before the first image is requested.
     """
     record = FORMATS[format_name or format_of_results(path)]

@@ -46,8 +46,8 @@ def format_of_output(output: str | Path, *, masks: bool = False) -> str:
 def format_of_results(path: Path) -> str:
     """The name of the format that existing results are in.
 
-    The suffix decides if only one format has it; otherwise the first bytes do. Raises UsageError if the file is missing,
-    or if its format is unknown.
+    The suffix decides if only one format has it; otherwise the first bytes do. Raises NoDataError if the file is
+    missing, and UsageError if its format is unknown.
     """
     readable = [record for record in all_formats() if record.reader is not None]
     if os.path.isdir(path):  # noqa: PTH112 - any name

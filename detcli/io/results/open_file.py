@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from detcli.errors import InputError, UsageError
+from detcli.errors import InputError, NoDataError
 from detcli.io.read import os_error_as_image_error
 
 MAX_LINE_BYTES = 64 << 20
@@ -14,13 +14,13 @@ MAX_LINE_BYTES = 64 << 20
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading. Raises UsageError if it is missing or not a file."""
+    """Open a file for reading. Raises NoDataError if it is missing or not a file."""
     if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - any name
-        raise UsageError(f"cannot read the results '{path}': {'a folder' if path.is_dir() else 'not a file'}")
+        raise NoDataError(f"cannot read the results '{path}': {'a folder' if path.is_dir() else 'not a file'}")
     try:
         file = path.open("rb")
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the results '{path}': {os_error_as_image_error(error, path)}") from error
+        raise NoDataError(f"cannot read the results '{path}': {os_error_as_image_error(error, path)}") from error
     with file:
         yield file
 

@@ -29,7 +29,7 @@ class ResultsProvenance:
 def read_provenance(path: Path, format_name: str) -> ResultsProvenance:
     """The provenance of results: the header of JSON Lines, or `info` of COCO as detcli writes it; else empty.
 
-    Raises UsageError if the file cannot be read.
+    Raises NoDataError if the file cannot be read.
     """
     if format_name not in ("jsonl", "coco") or os.path.isdir(path):  # noqa: PTH112 - any name
         return ResultsProvenance()

@@ -68,7 +68,7 @@ def test_events_go_to_an_observer_and_nothing_is_printed(capfd: pytest.CaptureFi
         ({"scratch": 1}, TypeError, "`scratch` must be True or False, not int"),
         ({"if_exists": "ask"}, ValueError, "`if_exists` must be one of error, overwrite, skip, not 'ask'"),
         ({"device": "gpu"}, ValueError, "`device` must be auto, cpu, cuda, cuda:N or mps, not 'gpu'"),
-        ({"data": "missing"}, ValueError, "'missing' does not exist"),
+        ({"data": "missing"}, detcli.DataError, "'missing' does not exist"),
         ({"resume": True}, ValueError, "run"),
     ],
 )
@@ -130,7 +130,8 @@ def test_stored_results_are_evaluated_against_ground_truth(run_detcli: Callable[
         ({"data": "shapes:1:2", "worst": 0}, ValueError, "`worst` must be at least 1, not 0"),
         ({"data": "shapes:1:2", "iou_type": "box"}, ValueError, "`iou_type` must be one of bbox, segm, panoptic"),
         ({"data": "shapes:1:2", "output": "out.txt"}, ValueError, r"'out\.txt' must end in \.json"),
-        ({"data": "missing", "model": "shapes"}, ValueError, "'missing' does not exist"),
+        ({"data": "missing", "model": "shapes"}, detcli.DataError, "'missing' does not exist"),
+        ({"results": "missing.jsonl", "ground_truth": "gt.json"}, detcli.NoDataError, "missing.jsonl"),
         ({"results": "r.json", "ground_truth": "missing.json"}, detcli.DetcliError, r"r\.json"),
     ],
 )

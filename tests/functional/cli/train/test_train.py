@@ -130,6 +130,16 @@ def test_classes_that_the_training_data_does_not_have_are_refused(train: Train, 
     assert not Path("run").exists()
 
 
+@pytest.mark.parametrize("option", ["--data", "--val"])
+@pytest.mark.parametrize("name", ["none", "none.json", "none.yaml", "data/0.png", "empty"])
+def test_a_dataset_that_is_missing_or_none_is_exit_4(train: Train, data: Path, option: str, name: str) -> None:
+    Path("empty").mkdir()
+    arguments = {"--data": data, "--val": data} | {option: name}
+    run = train(*(word for pair in arguments.items() for word in pair), "-o", "run", *SHORT)
+    assert (run.code, name in run.err) == (4, True), run.err
+    assert not Path("run").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -139,7 +149,6 @@ def test_classes_that_the_training_data_does_not_have_are_refused(train: Train, 
         (["--recipe", "none.toml"], "none.toml"),
         (["--precision", "int8"], "int8"),
         (["-m", "dfin-s"], "dfine-s"),
-        (["--val", "none.json"], "none.json"),
         (["--precision", "fp16"], "fp16"),
         (["-d", "cuda:99"], "cuda"),
     ],

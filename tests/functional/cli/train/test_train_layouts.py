@@ -71,5 +71,5 @@ def test_a_dataset_of_a_tool_is_trained_on_and_evaluated(
 def test_a_folder_with_a_training_part_only_is_named_by_eval(detcli: Callable[..., Run], tmp_path: Path) -> None:
     write_coco(tmp_path / "data/train", name="_annotations.coco.json")
     run = detcli("eval", "--data", tmp_path / "data", "-m", "shapes")
-    assert run.code == 2
+    assert run.code == 4
     assert "has no part 'val'; it has only " in run.err

@@ -190,6 +190,7 @@ _detcli() {
         "detcli models convert:--if-exists") words="error overwrite skip" ;;
         "detcli models convert:--labels") return ;;
         "detcli models convert:--imgsz") return ;;
+        "detcli models convert:--field") return ;;
         "detcli models convert:--config") return ;;
         "detcli models convert:--color") words="auto always never" ;;
         "detcli models convert:--log-format") words="text json" ;;
@@ -253,7 +254,7 @@ _detcli() {
             "detcli eval") words="--gt --results-format --data --images -m --model --revision --offline --cache-dir -t --threshold --conf --max-det --iou-type --imgsz -d --device -b --batch --pad --precision --compile -j --workers --no-optimize --deterministic -o --output -f --format --json --save-plots --min-map --if-exists -y --yes --score --save-worst --worst --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli download") words="--revision --update --cache-dir --progress --no-progress --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models") words="--config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
-            "detcli models convert") words="-o --output --if-exists -y --yes --labels --dc5 --no-dc5 --imgsz --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
+            "detcli models convert") words="-o --output --if-exists -y --yes --labels --dc5 --no-dc5 --imgsz --field --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models list") words="--cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models info") words="--revision --cache-dir --json --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;
             "detcli models path") words="--revision --cache-dir --config -q --quiet -v --verbose --color --log-format --debug -h --help" ;;

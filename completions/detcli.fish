@@ -340,6 +340,7 @@ complete -c detcli -n '__detcli_at detcli models convert' -s y -l yes -d 'The sa
 complete -c detcli -n '__detcli_at detcli models convert' -l labels -r -d 'Class names by index: a comma-separated list, or a file (one name per line, JSON, COCO annotations).'
 complete -c detcli -n '__detcli_at detcli models convert' -l dc5 -l no-dc5 -d 'Whether the backbone of a DETR or Deformable DETR is dilated (DC5).'
 complete -c detcli -n '__detcli_at detcli models convert' -l imgsz -r -d 'Input size that the model was trained with: 640, HxW or H W.'
+complete -c detcli -n '__detcli_at detcli models convert' -l field -r -d 'A field of config.json that the checkpoint does not tell, such as num_queries=500; repeatable.'
 complete -c detcli -n '__detcli_at detcli models convert' -l config -r -F -d 'Settings file (TOML), fully trusted; before ./detcli.toml (limited) and the user\'s settings.'
 complete -c detcli -n '__detcli_at detcli models convert' -s q -l quiet -d 'Print errors only.'
 complete -c detcli -n '__detcli_at detcli models convert' -s v -l verbose -d 'Print more: model, device and every failure.'

@@ -17,6 +17,9 @@ from detcli.checkpoints.tensor_names import plain_names
 from detcli.errors import DamagedModelError
 from detcli.io.atomic_write import AtomicFile
 
+PUBLISHED_PREPROCESSING = "preprocessing=as published"
+_MOST_ASSUMED, _LONGEST_ASSUMED = 50, 200
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -28,6 +31,8 @@ class Checkpoint:
     sha256             of the weights file in hex; of shards, that of the lines `sha256sum` prints for them
     notes              sentences for the user: what is missing and what replaces it
     preprocessor_file  the file that `preprocessor` was read from
+    assumed            what the model's files do not tell, with the value that is taken, such as "num_queries=300";
+                       config.json keeps it under this name when a model is converted
     """
 
     config: dict[str, Any]
@@ -36,6 +41,7 @@ class Checkpoint:
     sha256: str
     notes: tuple[str, ...] = ()
     preprocessor_file: str = PREPROCESSOR
+    assumed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,11 @@ class PreprocessorDocument:
     name: str = PREPROCESSOR
     fields: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """That images are prepared as for the published models, if there is no file."""
+        return () if self.fields else (PUBLISHED_PREPROCESSING,)
 
 
 def read_checkpoint(files: ModelFiles) -> Checkpoint:
@@ -70,7 +81,15 @@ def read_checkpoint(files: ModelFiles) -> Checkpoint:
         files.sha256 or sha256_of_weights(weights),
         (*files.notes, *preprocessor.notes),
         preprocessor.name,
+        (*read_assumed(config), *preprocessor.assumed),
     )
+
+
+def read_assumed(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what was assumed about a model when it was converted, as its config.json says."""
+    assumed = config.get("assumed")
+    texts = assumed if isinstance(assumed, list) else []
+    return tuple(text[:_LONGEST_ASSUMED] for text in texts[:_MOST_ASSUMED] if isinstance(text, str))
 
 
 def read_preprocessor(files: ModelFiles) -> PreprocessorDocument:

@@ -251,6 +251,7 @@ def _model_settings(request: EvaluationRequest, detector: "Detector") -> dict[st
         "model": request.model_settings.name or detector.files.name,
         "revision": detector.files.commit,
         "sha256": detector.files.sha256,
+        "assumed": list(detector.assumed),
         "data": request.data,
         "threshold": detector.threshold,
         "max_det": detector.selection.max_detections,

@@ -21,21 +21,25 @@ class ModelDescription:
 
     model_type  as config.json names it
     family      as detcli names it
+    assumed     what its files do not tell, with the value that is taken
     """
 
     model_type: str
     family: str
     task: Literal["panoptic", "detection"]
     labels: ClassLabels
+    assumed: tuple[str, ...]
 
 
 def describe_files(files: ModelFiles) -> ModelDescription:
     """Read the configuration of a model. Raises ModelError where it is damaged or unsupported."""
-    config = read_configs(files).config
+    documents = read_configs(files)
+    config = documents.config
     family = family_of(config)
     record = family.read_config(config)
     task: Literal["panoptic", "detection"] = "panoptic" if family.has_masks(record) else "detection"
-    return ModelDescription(config["model_type"], family.name, task, read_labels(config, record.labels, files.dataset))
+    labels = read_labels(config, record.labels, files.dataset)
+    return ModelDescription(config["model_type"], family.name, task, labels, documents.assumed)
 
 
 def convert_original(weights: Path, output: Path, hints: ConversionHints) -> ConvertedModel:

@@ -35,14 +35,16 @@ _BATCHES_AHEAD = 8  # a batch of images of one size is chosen from the frames of
 class ModelInfo:
     """What is known of a loaded model.
 
-    files   where its files are, and where they are from
-    labels  class names and category ids
-    notes   sentences that the user should see: what is missing or unusual in the checkpoint
+    files    where its files are, and where they are from
+    labels   class names and category ids
+    notes    sentences that the user should see: what is missing or unusual in the checkpoint
+    assumed  what the model's files do not tell, with the value that is taken: "num_queries=300"
     """
 
     files: "ModelFiles"
     labels: ClassLabels
     notes: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
 
 
 class Detector:
@@ -96,6 +98,11 @@ class Detector:
     def notes(self) -> tuple[str, ...]:
         """Sentences that the user should see: what is missing or unusual in the checkpoint."""
         return self.model.notes
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What the model's files do not tell, with the value that is taken, such as "num_queries=300"."""
+        return self.model.assumed
 
     @property
     def device_name(self) -> str:

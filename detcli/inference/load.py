@@ -160,7 +160,7 @@ class _Loader:
             settings.device.type, preprocessing.size_hw or preprocessing.image_size
         )
         return Detector(
-            ModelInfo(self._files, self._labels, notes),
+            ModelInfo(self._files, self._labels, notes, self._checkpoint.assumed),
             RUNTIMES["torch"](
                 network,
                 device=settings.device,

@@ -9,8 +9,10 @@ from typing import Any
 from torch import Tensor
 
 from detcli.checkpoints.checkpoint_files import (
+    PUBLISHED_PREPROCESSING,
     Checkpoint,
     PreprocessorDocument,
+    read_assumed,
     read_checkpoint,
     read_config,
     read_preprocessor,
@@ -78,20 +80,24 @@ class ModelDocuments:
 
     config        config.json
     preprocessor  preprocessor_config.json; without fields if it is missing
+    assumed       what the model's files do not tell, as in a Checkpoint
     """
 
     config: dict[str, Any]
     preprocessor: PreprocessorDocument
+    assumed: tuple[str, ...] = ()
 
 
 def describe_model(files: ModelFiles) -> ModelDocuments:
     """Return the documents of a model, without reading the weights of a folder. Raises as `read_model` does."""
     if is_original(files.folder / files.weights) and not files.is_pickled:
         checkpoint = read_model(files)
-        return ModelDocuments(checkpoint.config, PreprocessorDocument(fields=checkpoint.preprocessor))
-    documents = ModelDocuments(read_config(files.folder), read_preprocessor(files))
-    _unread_fields(documents.preprocessor, family_of(documents.config))
-    return documents
+        return ModelDocuments(
+            checkpoint.config, PreprocessorDocument(fields=checkpoint.preprocessor), checkpoint.assumed
+        )
+    config, preprocessor = read_config(files.folder), read_preprocessor(files)
+    _unread_fields(preprocessor, family_of(config))
+    return ModelDocuments(config, preprocessor, (*read_assumed(config), *preprocessor.assumed))
 
 
 def _unread_fields(document: PreprocessorDocument, family: Family) -> list[str]:
@@ -138,13 +144,26 @@ def read_original(path: Path, hints: ConversionHints) -> ConvertedModel:
     conflicts = []
     if isinstance(known, bool) and hints.dilation not in (None, known):
         conflicts = [f"converted as {_DC5[not known]}, but the file is known to be {_DC5[known]}"]
-    notes = tuple(f"'{path}': {note}" for note in (*original.notes, *_WEIGHTS_NOTES[file.where], *warned, *conflicts))
-    return ConvertedModel(family, Checkpoint(config, preprocessor, tensors, sha256, notes), labels)
+    # A released file is known by its checksum; nothing about it is assumed.
+    assumed = () if sha256[:8] in _RELEASED_DILATION else (*original.assumed, PUBLISHED_PREPROCESSING)
+    said = [f"assumed, because the file does not tell: {', '.join(assumed)}"] if assumed else []
+    notes = (*original.notes, *_WEIGHTS_NOTES[file.where], *said, *warned, *conflicts)
+    if assumed:
+        config["assumed"] = list(assumed)
+    made = Checkpoint(
+        config, preprocessor, tensors, sha256, tuple(f"'{path}': {note}" for note in notes), assumed=assumed
+    )
+    return ConvertedModel(family, made, labels)
 
 
 def _read_pickled(files: ModelFiles, hints: ConversionHints) -> ConvertedModel:
     """Read transformers' pytorch_model.bin with config.json next to it. Raises UsageError for any hint: the file says it all."""
-    given = {"labels": hints.labels, "dilation": hints.dilation, "image_size": hints.image_size_hw}
+    given = {
+        "labels": hints.labels,
+        "dilation": hints.dilation,
+        "image_size": hints.image_size_hw,
+        "fields": hints.fields or None,
+    }
     for name, value in given.items():
         if value is not None:
             raise UsageError(f"`{name}` is for files of the original repositories; '{files.name}' has a config.json")
@@ -156,7 +175,7 @@ def _read_pickled(files: ModelFiles, hints: ConversionHints) -> ConvertedModel:
     notes = (*checkpoint.notes, *(f"'{files.name}': {note}" for note in warned))
     return ConvertedModel(
         family,
-        Checkpoint(checkpoint.config, preprocessor, tensors, checkpoint.sha256, notes),
+        replace(checkpoint, preprocessor=preprocessor, tensors=tensors, notes=notes),
         read_labels(checkpoint.config, config.labels),
     )
 

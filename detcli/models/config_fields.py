@@ -129,6 +129,19 @@ class ConfigFields:
         return cast("T", value)
 
 
+def check_architecture(fields: ConfigFields, supported: Collection[str]) -> None:
+    """Raise UnsupportedModelError if `architectures` names other networks only, or norms are before attention.
+
+    supported  names of transformers
+    """
+    if "architectures" in fields:
+        names = fields.words("architectures", length=(0, 16))
+        if names and not set(names) & set(supported):
+            raise fields.invalid("architectures", f"{' or '.join(supported)}: other networks are not supported")
+    if "pre_norm" in fields and fields.flag("pre_norm", False):
+        raise fields.invalid("pre_norm", "false: networks with norms before attention are not supported")
+
+
 def read_labels(fields: ConfigFields) -> tuple[str, ...]:
     """Class names by class index: id2label, else LABEL_i for num_labels classes, by default 2, as in transformers."""
     given = fields.object("id2label")

@@ -65,8 +65,9 @@ class ConversionHints:
     """What the names and shapes of an original repository's weights do not show.
 
     labels         class names by class index; None: those of the published dataset with that number of classes, if any
+    fields         fields of config.json that the user gives, of those that the tensors do not tell
     dilation       the last stage of the backbone is dilated (DC5); None: unknown
-    args           of the training run, as in the file; empty if it has none
+    args           of the training run, as in the file, nested ones with dotted names; empty if it has none
     image_size_hw  of the training images, if the user gives it
     """
 
@@ -74,6 +75,7 @@ class ConversionHints:
     dilation: bool | None = None
     args: Mapping[str, Any] = field(default_factory=dict, hash=False)
     image_size_hw: tuple[int, int] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,15 @@ class ConvertedWeights:
     config        the family's configuration
     preprocessor  fields of preprocessor_config.json that differ from the family's defaults
     tensors       by names that `read_weights` accepts
-    notes         sentences for the user: what was assumed
+    notes         sentences for the user
+    assumed       what the file does not tell, with the value that is taken: "num_queries=300"
     """
 
     config: Any
     preprocessor: dict[str, Any]
     tensors: dict[str, Tensor]
     notes: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
 
 
 class ModelConfig(Protocol):

@@ -23,6 +23,7 @@ class RunInfo:
     arguments  option -> value, only options that change results
     created    ISO 8601 time in UTC
     labels     of the checkpoint
+    assumed    what the model's files do not tell, with the value that is taken
     """
 
     model: str
@@ -32,6 +33,7 @@ class RunInfo:
     labels: ClassLabels
     created: str
     arguments: Mapping[str, object] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """A dictionary for headers and COCO's `info`."""
@@ -42,6 +44,7 @@ class RunInfo:
             "detcli": self.version,
             "created": self.created,
             "arguments": dict(self.arguments),
+            "assumed": list(self.assumed),
         }
 
 

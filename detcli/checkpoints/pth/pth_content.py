@@ -4,7 +4,8 @@ Runs in the process that pth_files.py starts, on the content that torch's reader
 """
 
 import argparse
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ _LEFTOVERS = ("total_params", "total_ops", "num_batches_tracked")  # of thop, an
 _ANCHORS = "decoder.anchors"  # of D-FINE: infinity stands for cells that are not used
 _DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _MAX_TENSORS, _MAX_DIMENSIONS, _MAX_NAME_LENGTH = 20_000, 8, 300
+_ARGUMENTS = ("args", "cfg", "config", "yaml_cfg")  # parts of a file with the settings of the training run
+_MAX_ARGUMENTS, _MAX_ARGUMENT_NAME, _MAX_DEPTH = 1000, 100, 3
 EVALUATION = {"precision", "recall", "scores"}  # names in the metrics that evaluations save
 
 
@@ -116,14 +119,32 @@ def _check_finite(name: str, value: Any) -> None:
 
 
 def arguments_of(content: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the arguments of the training run that are text, numbers, or short lists of these."""
-    args = content.get("args")
+    """Return the arguments of the training run that are text, numbers, or short lists of these.
+
+    They are the `args` of the DETR repositories, or the configuration that forks of D-FINE save; names of nested ones are
+    joined with dots.
+    """
+    found: dict[str, Any] = {}
+    for part in _ARGUMENTS:
+        for name, value in _flattened(content.get(part), depth=_MAX_DEPTH):
+            if len(found) < _MAX_ARGUMENTS:
+                found.setdefault(name, value)
+    return found
+
+
+def _flattened(args: Any, *, depth: int) -> Iterator[tuple[str, Any]]:
+    """Yield names and plain values of a mapping and of the mappings in it, at most `_MAX_ARGUMENTS` of each."""
     if isinstance(args, argparse.Namespace):
         args = vars(args)
     if not isinstance(args, Mapping):
-        return {}
-    named = ((name, value) for name, value in list(args.items())[:1000] if isinstance(name, str) and len(name) < 100)
-    return {name: value for name, value in named if _is_plain(value) or _is_short_list(value)}
+        return
+    for name, value in itertools.islice(args.items(), _MAX_ARGUMENTS):
+        if not isinstance(name, str) or len(name) >= _MAX_ARGUMENT_NAME:
+            continue
+        if _is_plain(value) or _is_short_list(value):
+            yield name, value
+        elif depth > 1:
+            yield from ((f"{name}.{inner}", plain) for inner, plain in _flattened(value, depth=depth - 1))
 
 
 def _is_plain(value: Any) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from detcli.cli.framework import options
+from detcli.cli.framework.assignments import parse_assignments
 from detcli.cli.framework.command import Command, UsageExample, pass_console
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.text import counted, megabytes
@@ -14,6 +15,7 @@ from detcli.errors import UnknownModelError
 from detcli.io.outputs import IfExists, prepare_output
 
 _MISSING = "Missing metadata"
+_FIELD = "a field of config.json is set as NAME=VALUE, such as num_queries=500"
 
 
 @click.command(
@@ -29,6 +31,10 @@ _MISSING = "Missing metadata"
         ),
         UsageExample(
             "a DETR whose file does not tell whether it is DC5", "detcli models convert detr.pth -o detr/ --no-dc5"
+        ),
+        UsageExample(
+            "a D-FINE that was trained with 500 queries",
+            "detcli models convert best_stg2.pth -o mine/ --field num_queries=500",
         ),
         UsageExample("use the model", "detcli detect images/ -m mine/"),
     ],
@@ -55,6 +61,14 @@ _MISSING = "Missing metadata"
     standard="as the checkpoint says",
     description="Input size that the model was trained with: 640, HxW or H W.",
 )
+@options.option(
+    "--field",
+    "fields",
+    section=_MISSING,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A field of config.json that the checkpoint does not tell, such as num_queries=500; repeatable.",
+)
 @pass_console
 def convert(
     console: Console,
@@ -66,11 +80,13 @@ def convert(
     labels: str | None,
     dc5: bool | None,
     imgsz: tuple[int, int] | None,
+    fields: tuple[str, ...],
 ) -> None:
     """Convert a checkpoint (.pth) of the original D-FINE, DETR or Deformable DETR.
 
     The model is recognized by the names and shapes of its tensors, never by the file name. Of a training checkpoint the
-    EMA weights are used, else the model's. The file is read in a separate process, and no code in it is run. The folder
+    EMA weights are used, else the model's. What the file does not tell is assumed to be as published, printed, and kept as
+    `assumed` in config.json. The file is read in a separate process, and no code in it is run. The folder
     contains config.json, preprocessor_config.json and model.safetensors, which transformers loads too.
     """
     policy = "overwrite" if yes else if_exists
@@ -85,7 +101,9 @@ def convert(
         console.warning(f"--labels: '{name}' is the name of several classes; results do not distinguish them by name")
     from detcli.engine.model_files import ConversionHints, convert_original
 
-    model = convert_original(weights, output, ConversionHints(labels=names, dilation=dc5, image_size_hw=imgsz))
+    given = parse_assignments("--field", fields, _FIELD)
+    hints = ConversionHints(labels=names, dilation=dc5, image_size_hw=imgsz, fields=given)
+    model = convert_original(weights, output, hints)
     checkpoint = model.checkpoint
     for note in checkpoint.notes:
         console.say(note)

@@ -106,7 +106,11 @@ def model_facts(name: str, *, revision: str | None, cache_dir: Path | None) -> R
         "bytes": _bytes(files) if files else None,
         "sha256": files.sha256 if files else None,
     }
-    return facts | {"model_type": None, "family": entry.family if entry else None, "classes": None} | _of(files)
+    return (
+        facts
+        | {"model_type": None, "family": entry.family if entry else None, "assumed": None, "classes": None}
+        | _of(files)
+    )
 
 
 def model_page(facts: Row, *, width: int, wraps: bool = False) -> Iterator[str]:
@@ -131,6 +135,7 @@ def model_page(facts: Row, *, width: int, wraps: bool = False) -> Iterator[str]:
         "folder": facts["folder"] if facts["cached"] else "not downloaded",
         "size": None if facts["bytes"] is None else megabytes(facts["bytes"]),
         "sha256": facts["sha256"],
+        "assumed": ", ".join(facts["assumed"] or ()) or None,
     }
     for title, value in shown.items():
         if value is not None:
@@ -200,7 +205,13 @@ def _of(files: ModelFiles | None) -> Row:
         | ({"stuff": index in labels.stuff} if labels.stuff else {})
         for index, (name, category) in enumerate(zip(labels.names, labels.category_ids, strict=True))
     ]
-    return {"model_type": model.model_type, "family": model.family, "task": model.task, "classes": classes}
+    return {
+        "model_type": model.model_type,
+        "family": model.family,
+        "task": model.task,
+        "assumed": list(model.assumed),
+        "classes": classes,
+    }
 
 
 def _in_columns(cells: Sequence[str], width: int) -> Iterable[str]:

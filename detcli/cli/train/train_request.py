@@ -1,13 +1,11 @@
 """From the options of `train` to the request of a training run."""
 
-import json
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from detcli.cli.framework.assignments import parse_assignments
 from detcli.engine.requests.run_settings import ModelSettings
 from detcli.engine.requests.training_request import TrainingRequest
-from detcli.errors import UsageError
 
 # Option, by its name in click -> field of the recipe.
 _RECIPE_FIELDS = {
@@ -48,34 +46,11 @@ def training_request(options: Mapping[str, Any]) -> TrainingRequest:
     )
 
 
+_SET = "a field of the recipe is set as NAME=VALUE, such as clip=0.5"
+
+
 def recipe_changes(options: Mapping[str, Any]) -> dict[str, Any]:
     """Field of the recipe -> value, of every `--set` and every option that was given; options win."""
-    changes: dict[str, Any] = {}
-    for assignment in options["changes"]:
-        _merge(changes, _parse_assignment(assignment))
+    changes = parse_assignments("--set", options["changes"], _SET)
     given = {field: options[name] for name, field in _RECIPE_FIELDS.items()}
     return changes | {field: value for field, value in given.items() if value not in (None, "auto")}
-
-
-def _parse_assignment(assignment: str) -> dict[str, Any]:
-    """`clip=0.5` as a field and its value: TOML, or a bare word for a text; `network.x=1` sets a field of a table."""
-    name, sign, text = assignment.partition("=")
-    name = name.strip().replace("-", "_")
-    if not sign or not name.replace(".", "_").isidentifier():
-        raise UsageError(f"--set '{assignment}': a field of the recipe is set as NAME=VALUE, such as clip=0.5")
-    try:
-        return tomllib.loads(f"{name} = {text}")
-    except tomllib.TOMLDecodeError:
-        pass
-    try:
-        return tomllib.loads(f"{name} = {json.dumps(text.strip())}")
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"--set '{assignment}': {error}") from error
-
-
-def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        if isinstance(value, dict) and isinstance(into.get(name), dict):
-            into[name] = into[name] | value
-        else:
-            into[name] = value

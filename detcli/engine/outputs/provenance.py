@@ -44,7 +44,7 @@ def make_run_info(request: RunRequest, detector: Detector, labels: ClassLabels) 
         arguments |= {"device": detector.device_name, "batch": detector.batch_size}
     given = {name: value for name, value in arguments.items() if value is not None}
     files = detector.files
-    return RunInfo(files.name, files.commit, files.sha256, __version__, labels, now(), given)
+    return RunInfo(files.name, files.commit, files.sha256, __version__, labels, now(), given, detector.assumed)
 
 
 def renumber(labels: ClassLabels, ids: CocoIds, ground_truth: Path | None) -> tuple[ClassLabels, str | None]:

@@ -8,12 +8,13 @@ from torch import Tensor
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.family import ConversionHints
-from detcli.structures.dataset_labels import PUBLISHED_LABELS
+from detcli.structures.dataset_labels import DATASETS, PUBLISHED_LABELS, dataset_of
 
 Replacements = Sequence[tuple[str, str]]
 # Prefix of the original name, its replacement, and patterns with replacements in the rest of the name.
 NameRule = tuple[str, str, Replacements]
 
+_PUBLISHED_DATA = ("coco", "coco_panoptic")  # `dataset_file` of the published DETRs, and of own data in COCO's format
 _MERGED = re.compile(r"(.*)\.in_proj_(weight|bias)")
 
 
@@ -72,7 +73,7 @@ class TensorShapes:
 def labels_of(
     classes: int, hints: ConversionHints, published_counts: Collection[int]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Class names, and notes on where they come from.
+    """Class names, and what is assumed about them.
 
     published_counts  numbers of classes of the repository's own models
 
@@ -85,8 +86,15 @@ def labels_of(
             )
         return hints.labels, ()
     if classes in published_counts:
-        data = {80: "COCO", 91: "COCO", 250: "COCO panoptic", 366: "Objects365"}[classes]
-        return PUBLISHED_LABELS[classes], (f"assuming that its {classes} classes are those of {data}",)
+        dataset = dataset_of(PUBLISHED_LABELS[classes])
+        title = "" if dataset is None else DATASETS[dataset].title
+        own = hints.args.get("dataset_file")
+        if isinstance(own, str) and own not in _PUBLISHED_DATA:
+            raise UnsupportedModelError(
+                f"the weights have {classes} classes, as many as {title}, but the model was trained with dataset_file={own[:60]}; "
+                "convert it with `labels`"
+            )
+        return PUBLISHED_LABELS[classes], (f"the {classes} classes are those of {title}",)
     raise UnsupportedModelError(
         f"the weights have {classes} classes, and the file does not have their names; convert it with `labels`"
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detcli.models.config_fields import ConfigFields
+from detcli.models.config_fields import ConfigFields, check_architecture
 from detcli.models.detr_common.config import (
     DetrCommonConfig,
     config_fields,
@@ -13,6 +13,7 @@ from detcli.models.detr_common.config import (
     write_common_config,
 )
 
+_ARCHITECTURE = "DeformableDetrForObjectDetection"
 NORM_GROUPS = 32  # of the group norms of projected maps
 
 
@@ -62,6 +63,7 @@ def read_config(config: Mapping[str, Any]) -> DeformableDetrConfig:
     Raises UnsupportedModelError naming the first field of a wrong type, out of range or inconsistent with another.
     """
     fields = config_fields(config, _OTHER_NAMES)
+    check_architecture(fields, (_ARCHITECTURE,))
     levels = fields.integer("num_feature_levels", 4, 1, 16)
     read = DeformableDetrConfig(
         **read_common_fields(fields, DeformableDetrConfig, default_out=usual_maps(levels), min_width=NORM_GROUPS),
@@ -85,7 +87,7 @@ def write_config(config: DeformableDetrConfig) -> dict[str, Any]:
     """Write config.json as transformers reads it, from 4.52 on."""
     return {
         **write_common_config(config, default_out=usual_maps(config.num_feature_levels)),
-        "architectures": ["DeformableDetrForObjectDetection"],
+        "architectures": [_ARCHITECTURE],
         "model_type": "deformable_detr",
         # Layers that refine boxes have their own heads, all others share one pair; see write_weights.
         "tie_word_embeddings": not config.with_box_refine,

@@ -5,16 +5,18 @@ main.py; whether the backbone is dilated (DC5) must be given.
 """
 
 from collections.abc import Mapping
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 from torch import Tensor
 
 from detcli.errors import DamagedModelError, UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.backbones.resnet_original import name_of_resnet, read_resnet
+from detcli.models.conversion.assumptions import arguments, refuse_arguments, settled
 from detcli.models.conversion.original_names import NameRule, TensorShapes, labels_of, numbers_from, renamed
 from detcli.models.deformable_detr.config import DeformableDetrConfig, read_config, write_config
-from detcli.models.detr_common.original_names import BACKBONE_NAMES, LOSS_ARGUMENTS
+from detcli.models.detr_common.original_names import ARGUMENTS_OF_FIELDS, BACKBONE_NAMES, LOSS_ARGUMENTS
 from detcli.models.family import ConversionHints, ConvertedWeights
 
 _PUBLISHED_CLASSES = (91,)
@@ -61,22 +63,27 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
     shape = TensorShapes(tensors)
     if not shape.has("transformer.level_embed") or not shape.has("transformer.decoder.layers.0.cross_attn.sampling_"):
         return None
-    labels, notes = labels_of(shape("class_embed.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
-    config = _config(shape, hints, labels)
+    refuse_arguments(hints.args, {"pre_norm": (False,)})
+    labels, assumed_labels = labels_of(shape("class_embed.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
+    config, assumed = _config(shape, hints, labels)
     return ConvertedWeights(
         config=config,
         preprocessor={},
         tensors=renamed(tensors, _NAME_RULES, family="Deformable DETR"),
-        notes=(f"recognized as {_description(config)}", *notes),
+        notes=(f"recognized as {_description(config)}",),
+        assumed=(*assumed_labels, *assumed),
     )
 
 
-def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]) -> DeformableDetrConfig:
+def _config(
+    shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]
+) -> tuple[DeformableDetrConfig, tuple[str, ...]]:
     levels, width = shape("transformer.level_embed", 2)
     two_stage = shape.has("transformer.enc_output.")
-    numbers = numbers_from(hints.args, {"nheads": "heads", "num_queries": "queries", "dropout": "dropout"})
-    heads, dropout = int(numbers.get("heads", 8)), numbers.get("dropout", 0.1)
-    queries = int(numbers.get("queries", 300)) if two_stage else shape("query_embed.weight", 2)[0]
+    dropout = numbers_from(hints.args, {"dropout": "dropout"}).get("dropout", 0.1)
+    told = {"encoder_attention_heads": 8, "decoder_attention_heads": 8, **arguments(hints.args, ARGUMENTS_OF_FIELDS)}
+    encoder_heads, decoder_heads = (_heads({**told, **hints.fields}, part) for part in ("encoder", "decoder"))
+    queries = 300 if two_stage else shape("query_embed.weight", 2)[0]
     encoder, decoder = (shape.count(f"transformer.{part}.layers.") for part in ("encoder", "decoder"))
     config = DeformableDetrConfig(
         labels=labels,
@@ -88,19 +95,28 @@ def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]
         position_embedding_type="learned" if shape.has("backbone.1.row_embed.") else "sine",
         encoder_layers=encoder,
         encoder_ffn_dim=shape("transformer.encoder.layers.0.linear1.weight", 2)[0] if encoder else 1024,
-        encoder_attention_heads=heads,
-        encoder_n_points=_points(shape, "encoder.layers.0.self_attn", heads, levels) if encoder else 4,
+        encoder_n_points=_points(shape, "encoder.layers.0.self_attn", encoder_heads, levels) if encoder else 4,
         decoder_layers=decoder,
         decoder_ffn_dim=shape("transformer.decoder.layers.0.linear1.weight", 2)[0],
-        decoder_attention_heads=heads,
-        decoder_n_points=_points(shape, "decoder.layers.0.cross_attn", heads, levels),
+        decoder_n_points=_points(shape, "decoder.layers.0.cross_attn", decoder_heads, levels),
         with_box_refine=shape.has("transformer.decoder.bbox_embed."),
         two_stage=two_stage,
         attention_dropout=dropout,
         activation_dropout=dropout,
         **{"class_cost": 2.0, **numbers_from(hints.args, _ARGUMENTS)},
     )
-    return read_config(write_config(config))  # checks it like any other configuration
+    untold = ("decoder_attention_heads", "encoder_attention_heads", "activation_function")
+    proposals = ("two_stage_num_proposals",) if two_stage else ()
+    told = arguments(hints.args, ARGUMENTS_OF_FIELDS)
+    written = write_config(config)
+    config, assumed = settled(written, read_config, untold=(*proposals, *untold), told=told, hints=hints)
+    return replace(config, num_queries=config.two_stage_num_proposals) if two_stage else config, assumed
+
+
+def _heads(fields: Mapping[str, Any], part: str) -> int:
+    """Number of heads, which gives the number of points; 1 for an invalid one, which is refused later."""
+    heads = fields[f"{part}_attention_heads"]
+    return heads if isinstance(heads, int) and heads > 0 else 1
 
 
 def _maps(levels: int) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detcli.errors import UnsupportedModelError
-from detcli.models.config_fields import ConfigFields
+from detcli.models.config_fields import ConfigFields, check_architecture
 from detcli.models.detr_common.config import (
     DetrCommonConfig,
     config_fields,
@@ -16,7 +16,7 @@ from detcli.models.detr_common.config import (
 
 USUAL_MAPS = (1, 2, 3, 4)  # of the backbone: the encoder reads the last one, the mask head the first three
 _MASK_MAPS = 3
-_SEGMENTATION = "DetrForSegmentation"
+_DETECTION, _SEGMENTATION = "DetrForObjectDetection", "DetrForSegmentation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,7 @@ def read_config(config: Mapping[str, Any]) -> DetrConfig:
     Raises UnsupportedModelError naming the first field of a wrong type, out of range or inconsistent with another.
     """
     fields = config_fields(config, _OTHER_NAMES)
+    check_architecture(fields, (_DETECTION, _SEGMENTATION))
     read = DetrConfig(
         **read_common_fields(fields, DetrConfig, default_out=USUAL_MAPS, min_width=4),
         has_masks="architectures" in fields and _SEGMENTATION in fields.words("architectures", length=(0, 16)),
@@ -66,7 +67,7 @@ def write_config(config: DetrConfig) -> dict[str, Any]:
     """Write config.json as transformers reads it, from 4.52 on."""
     return {
         **write_common_config(config, default_out=USUAL_MAPS),
-        "architectures": [_SEGMENTATION if config.has_masks else "DetrForObjectDetection"],
+        "architectures": [_SEGMENTATION if config.has_masks else _DETECTION],
         "model_type": "detr",
     }
 

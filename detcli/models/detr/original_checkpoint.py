@@ -12,9 +12,10 @@ from torch import Tensor
 from detcli.errors import UnsupportedModelError
 from detcli.models.backbones.resnet import ResNetConfig
 from detcli.models.backbones.resnet_original import name_of_resnet, read_resnet
+from detcli.models.conversion.assumptions import arguments, settled
 from detcli.models.conversion.original_names import NameRule, TensorShapes, labels_of, numbers_from, renamed
 from detcli.models.detr.config import DetrConfig, read_config, write_config
-from detcli.models.detr_common.original_names import BACKBONE_NAMES, LOSS_ARGUMENTS
+from detcli.models.detr_common.original_names import ARGUMENTS_OF_FIELDS, BACKBONE_NAMES, LOSS_ARGUMENTS
 from detcli.models.family import ConversionHints, ConvertedWeights
 
 _OUTER = "detr."  # prefix of the detector's names with a mask head
@@ -59,23 +60,23 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
     shape = TensorShapes(plain)
     if not shape.has("transformer.decoder.layers.0.multihead_attn.") or not shape.has("bbox_embed.layers."):
         return None
-    if shape.has("transformer.encoder.norm.") or hints.args.get("pre_norm") is True:
+    if shape.has("transformer.encoder.norm.") or hints.args.get("pre_norm"):
         raise UnsupportedModelError("the model was trained with --pre_norm, which no DETR of the Hub supports")
-    labels, notes = labels_of(shape("class_embed.weight", 2)[0] - 1, hints, _PUBLISHED_CLASSES)
-    config = _config(shape, hints, labels)
+    labels, assumed_labels = labels_of(shape("class_embed.weight", 2)[0] - 1, hints, _PUBLISHED_CLASSES)
+    config, assumed = _config(shape, hints, labels)
     kind = "DETR with masks" if config.has_masks else "DETR"
     backbone = name_of_resnet(cast("ResNetConfig", config.backbone))
     return ConvertedWeights(
         config=config,
         preprocessor={"format": "coco_panoptic"} if len(labels) == _PANOPTIC_CLASSES else {},
         tensors=renamed(plain, _NAME_RULES, family="DETR"),
-        notes=(f"recognized as {kind}, {backbone}", *notes),
+        notes=(f"recognized as {kind}, {backbone}",),
+        assumed=(*assumed_labels, *assumed),
     )
 
 
-def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]) -> DetrConfig:
-    numbers = numbers_from(hints.args, {"nheads": "heads", "dropout": "dropout"})
-    heads, dropout = int(numbers.get("heads", 8)), numbers.get("dropout", 0.1)
+def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]) -> tuple[DetrConfig, tuple[str, ...]]:
+    dropout = numbers_from(hints.args, {"dropout": "dropout"}).get("dropout", 0.1)
     encoder, decoder = (shape.count(f"transformer.{part}.layers.") for part in ("encoder", "decoder"))
     queries, width = shape("query_embed.weight", 2)
     learned: dict[str, Any] = {"position_embedding_type": "learned"} if shape.has("backbone.1.row_embed.") else {}
@@ -87,13 +88,13 @@ def _config(shape: TensorShapes, hints: ConversionHints, labels: tuple[str, ...]
         num_queries=queries,
         encoder_layers=encoder,
         encoder_ffn_dim=shape("transformer.encoder.layers.0.linear1.weight", 2)[0] if encoder else 2048,
-        encoder_attention_heads=heads,
         decoder_layers=decoder,
         decoder_ffn_dim=shape("transformer.decoder.layers.0.linear1.weight", 2)[0],
-        decoder_attention_heads=heads,
         attention_dropout=dropout,
         activation_dropout=dropout,
         **learned,
         **numbers_from(hints.args, _ARGUMENTS),
     )
-    return read_config(write_config(config))  # checks it like any other configuration
+    untold = ("decoder_attention_heads", "encoder_attention_heads", "activation_function")
+    told = arguments(hints.args, ARGUMENTS_OF_FIELDS)
+    return settled(write_config(config), read_config, untold=untold, told=told, hints=hints)

@@ -82,6 +82,8 @@ def read_common_fields(
     def number(name: str, high: float) -> float:
         return fields.number(name, defaults[name], 0.0, high)
 
+    if "normalize_before" in fields and fields.flag("normalize_before", False):
+        raise fields.invalid("normalize_before", "false: networks with norms before attention are not supported")
     return {
         "labels": read_labels(fields),
         "backbone": read_backbone(fields, default_out),

@@ -8,6 +8,14 @@ BACKBONE_NAMES: tuple[NameRule, ...] = (
     ("backbone.1.row_embed.", "model.position_embedding.row_embeddings.", ()),
     ("backbone.1.col_embed.", "model.position_embedding.column_embeddings.", ()),
 )
+# Fields that tensors do not tell, and the arguments of main.py that set them.
+ARGUMENTS_OF_FIELDS = {
+    "encoder_attention_heads": ("nheads",),
+    "decoder_attention_heads": ("nheads",),
+    "activation_function": ("activation",),
+    "num_queries": ("num_queries",),
+    "two_stage_num_proposals": ("num_queries",),
+}
 # Arguments of main.py and the fields that they set.
 LOSS_ARGUMENTS = {
     "dropout": "dropout",

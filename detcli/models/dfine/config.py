@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from detcli.models.backbones.hgnetv2 import HGNetV2Config
-from detcli.models.config_fields import ConfigFields, labels_as_json, read_labels
+from detcli.models.config_fields import ConfigFields, check_architecture, labels_as_json, read_labels
 from detcli.models.dfine.backbone_config import read_backbone, write_backbone
 from detcli.models.layers.activations import ACTIVATIONS
 from detcli.models.layers.deformable_attention import SamplingMethod
@@ -103,6 +103,7 @@ class DFineConfig:
         return round(3 * self.depth_mult)
 
 
+_ARCHITECTURE = "DFineForObjectDetection"
 _TRAINING_NUMBERS = (
     "activation_dropout",
     "box_noise_scale",
@@ -139,6 +140,7 @@ def read_config(config: Mapping[str, Any]) -> DFineConfig:
     Raises UnsupportedModelError naming the first field of a wrong type, out of range or inconsistent with another.
     """
     fields = ConfigFields(config)
+    check_architecture(fields, (_ARCHITECTURE,))
     backbone = read_backbone(fields)
     layers = fields.integer("decoder_layers", 6, 1, 64)
     maps = len(backbone.out_indices)
@@ -194,7 +196,7 @@ def read_config(config: Mapping[str, Any]) -> DFineConfig:
 def write_config(config: DFineConfig) -> dict[str, Any]:
     """Write config.json as transformers reads it, from 4.52 on."""
     written: dict[str, Any] = {
-        "architectures": ["DFineForObjectDetection"],
+        "architectures": [_ARCHITECTURE],
         "model_type": "d_fine",
         "is_encoder_decoder": True,
         "torch_dtype": "float32",

@@ -1,8 +1,7 @@
 """Weights of D-FINE's original repository (Peterande/D-FINE), converted to the Hub's names.
 
-The files have no configuration: sizes come from the shapes of tensors. What shapes do not show is as in all
-configurations of the repository: the same number of heads in encoder and decoder, 300 queries, activations, and
-self-attention on the last map.
+The files have no configuration: sizes come from the shapes and values of tensors. What these do not show is as in all
+configurations of the repository, unless the user or a configuration that a fork has put into the file says otherwise.
 """
 
 from collections.abc import Mapping
@@ -16,11 +15,11 @@ from detcli.models.backbones.hgnetv2 import HGNetV2Config, StageConfig
 from detcli.models.conversion.original_names import NameRule, TensorShapes, labels_of, renamed
 from detcli.models.dfine.config import DFineConfig, read_config, write_config
 from detcli.models.dfine.published import Size, published_config
-from detcli.models.dfine.stored_anchors import ANCHORS, VALID, stored_size_hw
+from detcli.models.dfine.stored_anchors import ANCHORS, VALID
+from detcli.models.dfine.untold_settings import image_size, settled_config
 from detcli.models.family import ConversionHints, ConvertedWeights
 
 _PUBLISHED_CLASSES = (80, 366)
-_PUBLISHED_SIZE = (640, 640)
 _FREE = ("reg_scale", "up", "num_denoising", "carried")  # not compared to find the size
 _POINTS = "decoder.decoder.layers.0.cross_attn.num_points_scale"
 _COPIES = ("decoder.decoder.up", "decoder.decoder.reg_scale")  # of the same names without one "decoder."
@@ -80,9 +79,11 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
             "the weights were saved after D-FINE's deploy(), which folds norms into convolutions and drops heads; use the "
             "file from before deploy()"
         )
-    labels, notes = labels_of(TensorShapes(tensors)("decoder.dec_score_head.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
-    config, size = _named(_config(tensors, labels))
-    size_hw, conflict = _image_size(tensors, config, hints.image_size_hw)
+    shape = TensorShapes(tensors)
+    labels, assumed_labels = labels_of(shape("decoder.dec_score_head.0.weight", 2)[0], hints, _PUBLISHED_CLASSES)
+    usual, size = _named(_config(tensors, labels))
+    config, assumed = settled_config(usual, shape, hints)
+    size_hw, conflict, assumed_size = image_size(tensors, config, hints)
     weights = {name: tensor for name, tensor in tensors.items() if name not in (ANCHORS, VALID, *_COPIES)}
     return ConvertedWeights(
         config=config,
@@ -90,9 +91,9 @@ def read_original(tensors: Mapping[str, Tensor], hints: ConversionHints) -> Conv
         tensors=renamed(weights, _NAME_RULES, family="D-FINE"),
         notes=(
             f"recognized as D-FINE-{size.upper()}" if size else "recognized as a D-FINE of custom size",
-            *notes,
             *conflict,
         ),
+        assumed=(*assumed_labels, *assumed_size, *assumed),
     )
 
 
@@ -221,22 +222,6 @@ def _named(config: DFineConfig) -> tuple[DFineConfig, Size | None]:
         if same_pyramid and named == replace(like, **free):
             return named, size
     return config, None
-
-
-def _image_size(
-    tensors: Mapping[str, Tensor], config: DFineConfig, given: tuple[int, int] | None
-) -> tuple[tuple[int, int], tuple[str, ...]]:
-    """The size of the training images, and a note if the user says another one than the file."""
-    if given is None:
-        return stored_size_hw(tensors, config) or _PUBLISHED_SIZE, ()
-    try:
-        stored = stored_size_hw(tensors, config) or given
-    except (DamagedModelError, UnsupportedModelError):  # the file does not tell
-        stored = given
-    if stored == given:
-        return given, ()
-    said, own = (f"{height} x {width}" for height, width in (given, stored))
-    return given, (f"converted for images of {said}, but its anchors are those of {own}",)
 
 
 def _scalar(tensors: Mapping[str, Tensor], name: str) -> float:

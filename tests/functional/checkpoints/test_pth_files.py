@@ -21,7 +21,7 @@ import torch
 
 from detcli.checkpoints.pth import pth_files as originals
 from detcli.checkpoints.pth import pth_reader as original_reader
-from detcli.checkpoints.pth.pth_content import PthRefusedError
+from detcli.checkpoints.pth.pth_content import PthRefusedError, arguments_of
 from detcli.checkpoints.pth.pth_files import OriginalFile, read_original_file
 from detcli.errors import DamagedModelError, ModelError, OutputError, UnsupportedModelError
 
@@ -326,3 +326,16 @@ def test_nothing_is_left_in_the_folder_for_temporary_files(
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     read_original_file(saved({"model": STATE}))
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["args", "cfg", "config", "yaml_cfg"])
+def test_nested_settings_of_the_training_run_have_dotted_names(part: str) -> None:
+    settings = {"lr": 0.1, "DFINETransformer": {"num_queries": 500, "deep": {"x": [1, 2], "deeper": {"y": 1}}}, 3: 4}
+    found = arguments_of({"model": STATE, part: settings})
+    assert found == {"lr": 0.1, "DFINETransformer.num_queries": 500, "DFINETransformer.deep.x": [1, 2]}
+    assert arguments_of({"model": STATE, part: argparse.Namespace(a=1, b=object())}) == {"a": 1}
+    many = {f"a{i}": {f"b{j}": j for j in range(100)} for i in range(100)}
+    assert len(arguments_of({part: many})) == 1000
+    endless: dict[str, Any] = {}
+    endless["again"] = endless
+    assert arguments_of({part: endless}) == {}

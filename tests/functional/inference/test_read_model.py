@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from detcli.checkpoints.checkpoint_files import read_checkpoint, write_checkpoint
+from detcli.checkpoints.checkpoint_files import read_assumed, read_checkpoint, write_checkpoint
 from detcli.checkpoints.hub.locate_model import locate
 from detcli.checkpoints.pth.pth_files import OriginalFile
+from detcli.engine.model_files import describe_files
 from detcli.errors import DamagedModelError, UnsupportedModelError, UsageError
 from detcli.inference import read_model as converting
 from detcli.inference.config_labels import read_labels
+from detcli.inference.load import load_detector
 from detcli.inference.read_model import describe_model, read_model, read_original
 from detcli.models.backbones.resnet import resnet_variant
 from detcli.models.detr import FAMILY as DETR
@@ -174,3 +177,52 @@ def test_a_folder_is_described_without_its_weights(tiny_checkpoint: Path, tmp_pa
     documents = describe_model(files)
     assert documents.config["model_type"] == "d_fine"
     assert documents.preprocessor.fields["size"] == {"height": 64, "width": 96}
+
+
+def test_what_is_assumed_is_said_once_and_written_down(give: Give, tensors: dict[str, Tensor], tmp_path: Path) -> None:
+    path = give(tensors)
+    read = read_original(path, ConversionHints(labels=NAMES))
+    assumed = read.checkpoint.assumed
+    assert {"num_queries=300", "decoder_method=default", "eval_idx=-1", "preprocessing=as published"} <= set(assumed)
+    lines = [note for note in read.checkpoint.notes if "assumed, because" in note]
+    assert lines == [f"'{path}': assumed, because the file does not tell: {', '.join(assumed)}"]
+    made = read.checkpoint
+    assert made.config["assumed"] == list(assumed)
+    write_checkpoint(tmp_path / "made", made.config, made.preprocessor, made.tensors)
+    files = locate(str(tmp_path / "made"))
+    again = load_detector(tmp_path / "made")
+    assert (again.assumed, again.notes) == (assumed, ())
+    assert describe_files(files).assumed == assumed
+
+
+def test_what_the_user_says_is_converted_and_not_assumed(give: Give, tensors: dict[str, Tensor]) -> None:
+    hints = ConversionHints(labels=NAMES, fields={"decoder_activation_function": "silu", "num_queries": 100})
+    made = read_original(give(tensors), hints).checkpoint
+    assert (made.config["decoder_activation_function"], made.config["num_queries"]) == ("silu", 100)
+    assert not any(entry.startswith(("decoder_activation", "num_queries")) for entry in made.assumed)
+    with pytest.raises(UsageError, match="`fields`: 'd_model' cannot be given"):
+        read_original(give(tensors), ConversionHints(labels=NAMES, fields={"d_model": 3}))
+
+
+def test_nothing_is_assumed_of_a_released_file(
+    give: Give, detr_tensors: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_original(give(detr_tensors), ConversionHints(dilation=False)).checkpoint.assumed
+    monkeypatch.setattr(converting, "sha256_of_weights", lambda path: "f0fb7ef5" + "0" * 56)
+    made = read_original(give(detr_tensors), ConversionHints()).checkpoint
+    assert (made.assumed, "assumed" in made.config) == ((), False)
+    assert not any("assumed, because" in note for note in made.notes)
+
+
+def test_a_folder_without_preprocessor_has_assumed_preprocessing(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_checkpoint, tmp_path / "model"))
+    assert load_detector(folder).assumed == ()
+    (folder / "preprocessor_config.json").unlink()
+    assert load_detector(folder, image_size=64).assumed == ("preprocessing=as published",)
+    assert describe_files(locate(str(folder))).assumed == ("preprocessing=as published",)
+
+
+@pytest.mark.parametrize("assumed", [None, 3, "num_queries", {"a": 1}, [3, None]])
+def test_an_invalid_list_of_assumptions_is_ignored(assumed: Any) -> None:
+    assert read_assumed({"assumed": assumed}) == ()
+    assert read_assumed({"assumed": ["x" * 1000, *["y"] * 1000]}) == ("x" * 200, *["y"] * 49)

@@ -41,6 +41,7 @@ _RUN = {
     "detcli": "0.2.0",
     "created": "2026-11-29T18:00:00Z",
     "arguments": {"threshold": 0.4, "max_det": 300},
+    "assumed": [],
 }
 EXAMPLES = {"image": _IMAGE, "frame": _FRAME, "failed": _FAILED, "header": {"detcli": _RUN}}
 

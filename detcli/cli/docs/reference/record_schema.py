@@ -84,6 +84,11 @@ def _header() -> Schema:
             "detcli": text | {"description": "version of detcli"},
             "created": text | {"description": "time in UTC, ISO 8601", "format": "date-time"},
             "arguments": {"type": "object", "description": "options that change results, with their values"},
+            "assumed": {
+                "type": "array",
+                "items": text,
+                "description": "what the model's files do not tell, with the value that is taken",
+            },
         },
     )
     return _object("the first line with --header", {"detcli": run})

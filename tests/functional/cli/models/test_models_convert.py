@@ -9,6 +9,7 @@ import torch
 
 from detcli.models.dfine import FAMILY
 from detcli.models.dfine.published import published_config
+from detcli.structures.dataset_labels import COCO_80
 from tests.helpers.cli_runs import Run
 from tests.helpers.original_layouts import dfine
 
@@ -26,6 +27,16 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         state = FAMILY.build(config).state_dict()
     tensors = dfine(FAMILY.write_weights(state, config), grid_hw=(320, 320), strides=(16, 32))
     torch.save({"model": {}, "ema": {"module": tensors, "updates": 1}, "last_epoch": 3}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def coco_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A D-FINE-N of 80 classes, for images of 64 x 96."""
+    path = tmp_path_factory.mktemp("coco") / "dfine_n_coco.pth"
+    config = published_config("n", COCO_80)
+    tensors = dfine(FAMILY.write_weights(FAMILY.build(config).state_dict(), config), grid_hw=(64, 96), strides=(16, 32))
+    torch.save({"model": tensors}, path)
     return path
 
 
@@ -134,3 +145,55 @@ def test_a_file_that_would_run_code_is_refused_in_one_line(detcli: Detcli, image
         assert done.err.count("\n") == 1
         assert "which could execute code" in done.err
     assert not Path("canary").exists()
+
+
+def test_what_is_assumed_is_printed_once_and_can_be_said(original: Path, detcli: Detcli, images: Path) -> None:
+    labels = ("--labels", "person,dog,traffic light")
+    done = detcli("models", "convert", original, "-o", "made", *labels)
+    assert done.err.count("assumed, because the file does not tell: num_queries=300, decoder_method=default, ") == 1
+    assumed = json.loads(Path("made/config.json").read_text())["assumed"]
+    assert json.loads(detcli("models", "info", "made", "--json").out)["assumed"] == assumed
+    assert "assumed     num_queries=300, " in detcli("models", "info", "made").out
+    found = detcli("detect", images / "0.png", "-m", "made", "--header")
+    assert json.loads(found.out.splitlines()[0])["detcli"]["assumed"] == assumed
+    assert "assumed" not in found.err
+    said = detcli(
+        "models",
+        "convert",
+        original,
+        "-o",
+        "said",
+        *labels,
+        "--field",
+        "num_queries=50",
+        "--field",
+        "decoder_method=discrete",
+    )
+    assert "does not tell: eval_idx=-1, " in said.err
+    config = json.loads(Path("said/config.json").read_text())
+    assert (config["num_queries"], config["decoder_method"]) == (50, "discrete")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "sentence"),
+    [
+        ("num_queries", "a field of config.json is set as NAME=VALUE, such as num_queries=500"),
+        ("d_model=64", "--field: 'd_model' cannot be given for this file, only num_queries, decoder_method"),
+        ("num_queries=none", "--field: 'num_queries' is 'none'; it must be an integer from 1 to 100000"),
+    ],
+)
+def test_a_field_that_cannot_be_set_is_a_usage_error(
+    assignment: str, sentence: str, original: Path, detcli: Detcli, images: Path
+) -> None:
+    done = detcli("models", "convert", original, "-o", "made", "--labels", "a,b,c", "--field", assignment)
+    assert done.code == 2
+    assert sentence in done.err
+    assert not Path("made").exists()
+
+
+def test_every_command_says_what_is_assumed_of_a_file(detcli: Detcli, images: Path, coco_original: Path) -> None:
+    for command in (["detect", "in/0.png"], ["eval", "--data", "shapes:0:2"]):
+        done = detcli(*command, "-m", coco_original)
+        assert done.err.count("assumed, because the file does not tell: the 80 classes are those of COCO, ") == 1, (
+            done.err
+        )

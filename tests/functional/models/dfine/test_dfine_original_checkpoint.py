@@ -98,7 +98,8 @@ def test_every_published_size_gets_the_hubs_configuration(size: Size) -> None:
     original = read(saved(config, state), ConversionHints())
     assert original.config == config
     assert original.preprocessor["size"] == {"height": 640, "width": 640}
-    assert original.notes == (f"recognized as D-FINE-{size.upper()}", "assuming that its 80 classes are those of COCO")
+    assert original.notes == (f"recognized as D-FINE-{size.upper()}",)
+    assert original.assumed[0] == "the 80 classes are those of COCO"
 
 
 def test_an_integer_reg_scale_is_read_from_the_weights(tensors: dict[str, Tensor]) -> None:

@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from detcli.evaluation.plots.figures import line_style, new_figure, open_axes, outer_legend, set_title, to_png
+from detcli.evaluation.plots.figures import (
+    line_style,
+    new_figure,
+    open_axes,
+    outer_legend,
+    own_style,
+    set_title,
+    to_png,
+)
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.visualization import okabe_ito
 
@@ -30,6 +38,7 @@ def draw_curves(metrics: Path, image: Path) -> None:
         write_atomically(image, to_png(curves_figure(lines)))
 
 
+@own_style
 def curves_figure(lines: Sequence[Line]) -> Any:
     """The figure of the lines of metrics.jsonl, at least one.
 

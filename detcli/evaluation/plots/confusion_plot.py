@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detcli.evaluation.confusion_matrix import ConfusionMatrix
-from detcli.evaluation.plots.figures import INK, new_figure, open_axes, set_title, short_name, to_png
+from detcli.evaluation.plots.figures import INK, new_figure, open_axes, own_style, set_title, short_name, to_png
 from detcli.visualization import okabe_ito
 
 _MAX_WITH_NUMBERS = 25  # classes whose cells have space for a number
@@ -28,6 +28,7 @@ def plot_confusion_matrix(confusion: ConfusionMatrix, *, score: float, iou: floa
     return to_png(confusion_figure(confusion, score=score, iou=iou))
 
 
+@own_style
 def confusion_figure(confusion: ConfusionMatrix, *, score: float, iou: float) -> Any:
     """Ground truth (rows) by prediction (columns), with numbers or, for many classes, with lists.
 

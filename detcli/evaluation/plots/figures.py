@@ -1,16 +1,20 @@
 """What all plots share: figures without a display, PNG bytes, colors, names of classes."""
 
+import functools
 import io
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from detcli.errors import UsageError
 from detcli.extras import install_command
 from detcli.visualization import okabe_ito
 from detcli.visualization.text_renderer import text_renderer
 
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 INK, FAINT, GRID = "#202020", "#b8b8b8", "#e6e6e6"
 _DPI = 120
 _MAX_NAME = 24  # characters of a class name
@@ -23,6 +27,25 @@ _COLORS = (
     okabe_ito.SKY_BLUE,
 )
 _DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1)))
+
+
+def own_style(draw: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Decorate a function that draws: matplotlib's defaults count, and no matplotlibrc.
+
+    matplotlib also reads that file from the current folder, which may come from a stranger: it can start LaTeX.
+    """
+
+    @functools.wraps(draw)
+    def drawn(*args: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        try:
+            import matplotlib as mpl
+        except ImportError:
+            return draw(*args, **named)  # it says what to install
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            return draw(*args, **named)
+
+    return drawn
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -40,6 +63,7 @@ def new_figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), dpi=_DPI, layout=layout, facecolor="white")
 
 
+@own_style
 def to_png(figure: Any) -> bytes:
     """The figure as PNG: the same bytes for the same figure."""
     use_fonts_with_all_letters(figure)

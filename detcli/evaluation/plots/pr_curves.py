@@ -13,6 +13,7 @@ from detcli.evaluation.plots.figures import (
     new_figure,
     open_axes,
     outer_legend,
+    own_style,
     set_title,
     short_name,
     to_png,
@@ -32,6 +33,7 @@ def plot_pr_curves(metrics: Metrics, *, score: float) -> bytes:
     return to_png(pr_figure(metrics, score=score))
 
 
+@own_style
 def pr_figure(metrics: Metrics, *, score: float) -> Any:
     """Precision over recall, for the mean of the classes and for each class, and both over the score threshold.
 

@@ -1,6 +1,7 @@
 """A `detcli.toml` that a stranger left in the current folder: what it cannot do, and how it is trusted."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -229,3 +230,17 @@ def test_python_reads_no_settings_file(folder: Path, text: str) -> None:
     assert json.loads((folder / "out.json").read_text())["annotations"], "at the model's threshold"
     package.evaluate(data="shapes:0:1", model="shapes", device="cpu")
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "detcli.toml", "out.json"]
+
+
+@pytest.mark.parametrize(
+    "text", ["text.usetex: True\n", "axes.linewidth: 9\nsavefig.dpi: 7\nfigure.dpi: 7\nfont.size: 40\n"]
+)
+def test_plots_follow_no_matplotlibrc_of_the_folder(folder: Path, text: str) -> None:
+    command = [sys.executable, "-m", "detcli", "eval", "--data", "shapes:0:2", "-m", "shapes", "--device", "cpu"]
+    plots = []
+    for number, content in enumerate(("", text)):
+        (folder / "matplotlibrc").write_text(content)
+        run = subprocess.run([*command, "--save-plots", f"p{number}"], capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        plots.append([(folder / f"p{number}" / name).read_bytes() for name in ("pr_curves.png", "confusion.png")])
+    assert plots[0] == plots[1]

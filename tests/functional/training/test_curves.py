@@ -1,6 +1,7 @@
 """Metrics become images where the libraries are there, and a sentence where they are not."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from detcli.training.curve_plot import best_line, curves_figure, draw_curves
 from detcli.training.training_events import Event, TrainingNote
 from detcli.training.training_loop import train
 from tests.helpers.figures import drawn_texts, layout_problems
+from tests.helpers.processes import environment
 from tests.helpers.training_jobs import job, quick_recipe
 
 
@@ -85,6 +87,68 @@ def test_without_matplotlib_the_run_continues_with_one_note(tmp_path: Path, monk
     train(job(tmp_path / "run", quick_recipe(epochs=1), val=None), observer=events.append)
     notes = [event.sentence for event in events if isinstance(event, TrainingNote)]
     assert len([note for note in notes if "no curves.png" in note and "pip install matplotlib scipy" in note]) == 1
+
+
+FULL = """
+import json, resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from pathlib import Path
+from detcli.errors import OutputError
+from detcli.training.curves import Curves
+from detcli.training.state.run_folder import RunFolder
+
+for limit in map(int, sys.argv[2:]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    notes = []
+    try:
+        curves = Curves(RunFolder(Path(sys.argv[1]) / str(limit)), 0, notes.append)
+    except OutputError as error:
+        notes.append(error)
+    else:
+        for step in range(20):
+            curves.add({"kind": "epoch", "step": step, "lr": 0.1, "loss": 3.0, "losses": {"loss_vfl": 3.0}})
+        curves.close()
+        curves.close()
+    print(json.dumps([str(note) for note in notes]))
+"""
+
+TRAINING = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from pathlib import Path
+from detcli.errors import OutputError
+from detcli.training.training_loop import train
+from tests.helpers.training_jobs import job, quick_recipe
+
+asked = job(Path(sys.argv[1]) / "run", quick_recipe(epochs=1), val=None)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    train(asked)
+except OutputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+def test_on_a_full_disk_events_end_with_one_note(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    limits = [0, 10, 60, 100, 500, 1000, 1 << 20]
+    command = [sys.executable, "-c", FULL, str(tmp_path), *map(str, limits)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, env=environment())
+    assert run.stderr == ""
+    told = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [len(notes) for notes in told] == [1] * 6 + [0]
+    assert all("larger than" in note or "too large" in note for notes in told for note in notes)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+@pytest.mark.parametrize("limit", [0, 300, 20_000])
+def test_training_on_a_full_disk_is_one_error(tmp_path: Path, limit: int) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", TRAINING, str(tmp_path), str(limit)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, env=environment())
+    assert run.stdout.startswith("cannot write")
+    assert run.stderr == ""
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_tensorboard_has_each_point_once_after_a_resume(tmp_path: Path) -> None:

@@ -205,25 +205,29 @@ class SkippedEntries:
     by_suffix       files that were skipped for their suffix: how many, by suffix
     output_folders  folders with outputs of an earlier run
     playlist_parts  videos that are read as parts of a playlist next to them
+    annotated       annotated videos of an earlier run
     """
 
     by_suffix: Counter[str] = field(default_factory=Counter)
     output_folders: list[str] = field(default_factory=list)
     playlist_parts: list[str] = field(default_factory=list)
+    annotated: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.by_suffix or self.output_folders or self.playlist_parts)
+        return bool(self.by_suffix or self.output_folders or self.playlist_parts or self.annotated)
 
     def clear(self) -> None:
         """Forget all."""
         self.by_suffix.clear()
         self.output_folders.clear()
         self.playlist_parts.clear()
+        self.annotated.clear()
 
     def sentences(self) -> list[str]:
         """What was skipped, one sentence for each kind."""
         folders, files = _skipped_folders(self.output_folders), _skipped_files(self.by_suffix)
-        return [text for text in (folders, _read_in_playlists(self.playlist_parts), files) if text]
+        annotated = _skipped_videos(self.annotated)
+        return [text for text in (folders, annotated, _read_in_playlists(self.playlist_parts), files) if text]
 
     def ending(self) -> str:
         """The same as the end of a message; empty if nothing was skipped."""
@@ -237,6 +241,15 @@ def _skipped_folders(folders: list[str]) -> str:
     more = f" and {len(folders) - 3:,} more" if len(folders) > 3 else ""
     what = "1 folder" if len(folders) == 1 else f"{len(folders):,} folders"
     return f"skipped {what} with outputs of an earlier run: {names}{more}; a folder that is named itself is read"
+
+
+def _skipped_videos(videos: list[str]) -> str:
+    if not videos:
+        return ""
+    what = "1 annotated video" if len(videos) == 1 else f"{len(videos):,} annotated videos"
+    more = f" and {len(videos) - 3:,} more" if len(videos) > 3 else ""
+    names = ", ".join(f"'{video}'" for video in videos[:3])
+    return f"skipped {what} of an earlier run: {names}{more}; a video that is named itself is read"
 
 
 def _read_in_playlists(parts: list[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from detcli.errors import ImageError
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.naming import is_device
-from detcli.io.read import read_bytes
+from detcli.io.read import opened, read_bytes
 
 _MAX_NAME_BYTES = 255  # bytes of one name on Linux and macOS; characters on Windows
 _INVALID = re.compile("[\x00\ud800-\udc7f\udd00-\udfff]")  # NUL, and surrogates that stand for no byte
@@ -23,6 +23,8 @@ _INVALID_IN_LABELS = re.compile(
 
 
 OUTPUT_TAG = ".detcli-output"
+VIDEO_MARK = "detcli annotated video"
+_MARK_WITHIN = 1 << 13  # bytes: the first track of MP4 and the header of Matroska are within some hundreds
 _SIGNATURE = b"Signature: detcli output folder\n"
 _TAG = (
     _SIGNATURE
@@ -39,6 +41,15 @@ def tag_output_folder(folder: Path) -> None:
         if has_visible_files(folder):
             return
     write_atomically(folder / OUTPUT_TAG, _TAG, durable=False)
+
+
+def is_annotated_video(path: Path | str) -> bool:
+    """Whether a file is an annotated video of detcli, by the mark in its first bytes."""
+    try:
+        with opened(path) as descriptor:
+            return VIDEO_MARK.encode() in os.read(descriptor, _MARK_WITHIN)
+    except (ImageError, OSError):
+        return False
 
 
 def has_visible_files(folder: Path) -> bool:

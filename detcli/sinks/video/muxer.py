@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from detcli.errors import OutputError
 from detcli.io.atomic_write import AtomicFile
 from detcli.io.media import clean_metadata, open_media
+from detcli.io.output_paths import VIDEO_MARK
 from detcli.io.outputs import OutputFile
 from detcli.sinks.video.audio_copier import AudioCopier
 from detcli.sinks.video.colorspace import output_tags
@@ -126,6 +127,7 @@ class VideoMuxer:
             context.sample_aspect_ratio = self._traits.pixel_aspect
         if sound is not None:
             sound.join(container, self._format)
+        _mark(container, video)
         container.start_encoding()
         return container, video
 
@@ -181,6 +183,12 @@ def write_in_one_piece(
             raise durable.error
 
 
+def _mark(container: OutputContainer, video: VideoStream) -> None:
+    """Mark a video as annotated, so that later runs over its folder do not read it: see `is_annotated_video`."""
+    container.metadata["encoding_tool"] = VIDEO_MARK  # the writing application of Matroska
+    video.metadata["handler_name"] = VIDEO_MARK  # of MP4, in the first track
+
+
 def _copy(
     fragmented: InputContainer, complete: OutputContainer, rate: Fraction | None, extras: SourceExtras | None
 ) -> None:
@@ -193,6 +201,7 @@ def _copy(
         copies[stream.index].metadata.update(clean_metadata(stream.metadata))
         copies[stream.index].disposition = stream.disposition
     subtitles = extras.add_to(complete) if extras is not None else {}
+    _mark(complete, complete.streams.video[0])
     waiting = deque(extras.packets if extras is not None else ())
     for packet in fragmented.demux():
         if packet.size:

@@ -7,6 +7,7 @@ from typing import Final
 
 from detcli.errors import ImageError, InputError, UsageError
 from detcli.io.naming import SkippedEntries, UniqueNames, nearest_common_folder, relative_below, relative_of_url
+from detcli.io.output_paths import is_annotated_video
 from detcli.io.read import read_bytes, real_path
 from detcli.sources.http import scheme_of
 from detcli.sources.images.path_walker import PathWalker, is_glob
@@ -84,10 +85,18 @@ def _find(arguments: Sequence[str], outputs: frozenset[str], skipped: SkippedEnt
                 raise InputError(f"no such file: '{argument}'; cameras are named cam0, cam1 and so on{available}")
             yield argument
             continue
-        paths = _without_parts(paths, skipped)
+        paths = _without_parts(_without_annotated(paths, skipped), skipped)
         if not paths:
             raise InputError(message + ("" if skipped is None else skipped.ending()))
         yield from paths
+
+
+def _without_annotated(paths: list[str], skipped: SkippedEntries | None) -> list[str]:
+    """The paths without annotated videos of earlier runs."""
+    annotated = {path for path in paths if is_annotated_video(path)}
+    if skipped is not None:
+        skipped.annotated.extend(path for path in paths if path in annotated)
+    return [path for path in paths if path not in annotated]
 
 
 def _without_parts(paths: list[str], skipped: SkippedEntries | None) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from detcli.datasets.yolo.yolo_dataset import YoloDataset
-from detcli.io.output_paths import OUTPUT_TAG, is_output_folder, tag_output_folder
+from detcli.io.output_paths import OUTPUT_TAG, is_annotated_video, is_output_folder, tag_output_folder
 from tests.helpers.annotated_datasets import write_image
 from tests.helpers.cli_runs import Run, image
 from tests.helpers.video_frames import images as frames_of
@@ -88,6 +88,31 @@ def test_annotated_videos_of_an_earlier_run_are_not_read_again(
     later = detcli(*arguments, ".", "--dry-run")
     assert _listed(later) == ["./films/in.mp4"]
     assert "skipped 1 folder with outputs of an earlier run: './drawn'" in later.err
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".mov"])
+@pytest.mark.parametrize("argument", [".", "*.*", "**/*"])
+def test_a_single_annotated_video_is_not_read_again(
+    detcli: Callable[..., Run], model: Path, images: Path, suffix: str, argument: str
+) -> None:
+    video(Path("in.mp4"), frames_of(3))
+    arguments = ["video", "-m", model, "-d", "cpu"]
+    drawn = f"drawn{suffix}"
+    assert detcli(*arguments, "in.mp4", "--save-video", drawn).code == 0
+    assert is_annotated_video(drawn)
+    assert not is_annotated_video("in.mp4")
+    later = detcli(*arguments, argument, "--dry-run")
+    assert [Path(line).name for line in _listed(later) if line.endswith((".mp4", suffix))] == ["in.mp4"]
+    assert "skipped 1 annotated video of an earlier run: '" in later.err
+    named = detcli(*arguments, drawn, "--dry-run")
+    assert _listed(named) == [drawn]
+    assert "skipped" not in named.err
+
+
+def test_labels_in_yolo_format_are_no_input(detcli: Callable[..., Run], detect: Detect, images: Path) -> None:
+    before = _listed(detect(".", "--dry-run"))
+    assert detect("in", "-f", "yolo", "-o", "labels/").code == 0
+    assert _listed(detect(".", "--dry-run")) == before
 
 
 def test_training_skips_outputs_among_its_images(tmp_path: Path) -> None:

@@ -18,10 +18,12 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from detcli.errors import ImageError
 from detcli.io.read import HEAD_BYTES
+from detcli.sources.http_deadline import DeadlineError, DeadlineHTTPHandler, DeadlineHTTPSHandler, within
 from detcli.version import __version__
 
 MAX_BYTES: Final = 64 << 20
 _STEP_TIMEOUT_S = 15.0  # to connect, and for each read
+_HEADER_TIMEOUT_S = 30.0  # from the connection to the end of the header, over all redirects
 _TOTAL_TIMEOUT_S = 120.0
 _PAUSES_S = (0.5, 2.0)  # before a retry
 _CHUNK_BYTES = 1 << 16
@@ -68,7 +70,9 @@ def fetch(url: str, *, max_bytes: int = MAX_BYTES, check_head: Callable[[bytes],
     deadline = time.monotonic() + _TOTAL_TIMEOUT_S
     for pause in (*_PAUSES_S, None):
         try:
-            with _opener().open(request, timeout=_STEP_TIMEOUT_S) as response:
+            with within(_HEADER_TIMEOUT_S, step_s=_STEP_TIMEOUT_S):
+                response = _opener().open(request, timeout=_STEP_TIMEOUT_S)
+            with response, within(max(deadline - time.monotonic(), 0.0), step_s=_STEP_TIMEOUT_S):
                 return _body(response, max_bytes, deadline, check_head)
         except urllib.error.HTTPError as error:
             with error:
@@ -129,8 +133,8 @@ def _opener() -> urllib.request.OpenerDirector:
     opener = urllib.request.OpenerDirector()  # not build_opener, which also opens file: and ftp:
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        DeadlineHTTPHandler(),
+        DeadlineHTTPSHandler(),
         urllib.request.HTTPDefaultErrorHandler(),
         _Redirects(),
         urllib.request.HTTPErrorProcessor(),
@@ -156,6 +160,8 @@ def _body(
             chunk = response.read1(_CHUNK_BYTES)
         except http.client.IncompleteRead:
             raise ImageError("truncated", f"truncated after {length:,} bytes by the server") from None
+        except DeadlineError:
+            raise _too_slow(length) from None
         if not chunk:
             break
         if check_head is not None and length < HEAD_BYTES <= length + len(chunk):
@@ -163,14 +169,16 @@ def _body(
         chunks.append(chunk)
         length += len(chunk)
         if time.monotonic() > deadline:
-            raise ImageError(
-                "truncated", f"the server sent {length:,} bytes in {_TOTAL_TIMEOUT_S:.0f} s: time limit exceeded"
-            )
+            raise _too_slow(length)
     if reported is not None and length < reported:
         raise ImageError("truncated", f"truncated after {length:,} of {reported:,} bytes by the server")
     if not length:
         raise ImageError("empty", "the server sent an empty file")
     return b"".join(chunks)
+
+
+def _too_slow(length: int) -> ImageError:
+    return ImageError("truncated", f"the server sent {length:,} bytes in {_TOTAL_TIMEOUT_S:.0f} s: time limit exceeded")
 
 
 def _status_error(error: urllib.error.HTTPError) -> ImageError:
@@ -198,6 +206,8 @@ def _is_temporary(error: Exception) -> bool:
 
 def _connection_error(error: Exception) -> ImageError:
     reason = getattr(error, "reason", error)
+    if isinstance(reason, DeadlineError):
+        return ImageError("not-found", f"the server did not send its header within {reason.limit_s:.0f} s")
     if isinstance(reason, TimeoutError):
         return ImageError("not-found", f"the server did not answer within {_STEP_TIMEOUT_S:.0f} s")
     if isinstance(reason, socket.gaierror):

@@ -30,6 +30,7 @@ class Fault:
     headers     added to the answer, or put in the place of its own
     cut_after   bytes of the body after which the connection is reset
     stall_after bytes of the body after which nothing comes any more, until the server is closed
+    drip_header the header comes byte by byte, and never ends
     body        sent in the file's place
     no_range    the whole file is sent, whatever was asked for
     method      only requests of this kind meet it
@@ -39,6 +40,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     stall_after: int | None = None
+    drip_header: bool = False
     body: bytes | None = None
     no_range: bool = False
     method: str = "GET"
@@ -234,6 +236,11 @@ class _HubHandler(_Handler):
         fault = hub.fault(name, method) if not large or method == "HEAD" else Fault()
         if fault.status is not None:
             return self.reply(fault.status, {}, fault)
+        if fault.drip_header:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+            while not hub.closing.wait(0.02):
+                self.wfile.write(b"1")
+            return self.reset()
         if fault.stall_after is not None and method == "HEAD":
             hub.closing.wait()
             return self.reset()

@@ -155,7 +155,7 @@ class Hub:
             yield
         except hub_session.NoResponseError as error:
             sentence = f"{self.host} does not respond within {self.timeout_s:g} s"
-            raise TransientError(sentence, weight=2, reason="timeout") from error
+            raise TransientError(sentence, weight=3, reason="timeout") from error  # two attempts: 30 s
         except hub_session.NotReachedError as error:
             sentence, reason = connection_failure(
                 error, self.host, proxy=proxy_of(self.endpoint), refused_by_proxy=error.refused_by_proxy

@@ -5,9 +5,11 @@ the same two functions here, and their errors become the three errors of this mo
 """
 
 import importlib
+import queue
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from huggingface_hub import get_session
@@ -17,6 +19,7 @@ from detcli.checkpoints.hub.connection_errors import causes
 
 _LIBRARY = HfHubHTTPError.__mro__[1].__module__.partition(".")[0]
 _HTTP: Any = importlib.import_module(_LIBRARY)
+_HEADER_SHARE = 1.3  # connection and header may take so many times the limit for one read
 _CHUNK_BYTES = 1 << 13  # requests yields complete chunks only: what an interrupted download may lose
 
 
@@ -56,10 +59,10 @@ class Response(Protocol):
 
 def head(url: str, headers: Mapping[str, str], timeout_s: float) -> Response:
     """Send a HEAD request; redirects are not followed. Raises the errors of this module."""
+    session: Any = get_session()
+    arguments = {"headers": dict(headers), "timeout": timeout_s} | _options(follow_redirects=False)
     with _errors():
-        response: Response = get_session().request(
-            "HEAD", url, headers=dict(headers), timeout=timeout_s, **_options(follow_redirects=False)
-        )
+        response: Response = _in_time(lambda: session.request("HEAD", url, **arguments), timeout_s)
         return response
 
 
@@ -71,13 +74,45 @@ def get(url: str, headers: Mapping[str, str], timeout_s: float) -> Iterator[tupl
     """
     session: Any = get_session()
     arguments = {"headers": dict(headers), "timeout": timeout_s} | _options(follow_redirects=True)
-    with _errors():
+    with _errors(), ExitStack() as stack:
         if _LIBRARY == "requests":
-            with session.request("GET", url, stream=True, **arguments) as response:
-                yield response, response.iter_content(_CHUNK_BYTES)
+            request = _in_time(lambda: session.request("GET", url, stream=True, **arguments), timeout_s)
+            response = stack.enter_context(request)
+            yield response, response.iter_content(_CHUNK_BYTES)
         else:
-            with session.stream("GET", url, **arguments) as response:
-                yield response, response.iter_bytes()
+            streamed = session.stream("GET", url, **arguments)
+            response = _in_time(streamed.__enter__, timeout_s)
+            stack.push(streamed)
+            yield response, response.iter_bytes()
+
+
+def _in_time(request: Callable[[], Any], timeout_s: float) -> Any:
+    """The result of a request; NoResponseError where connection and header take longer than the limit for both.
+
+    The HTTP libraries limit each read only, which a server that sends its header byte by byte never exceeds. So another
+    thread waits for the header; one that is late is left to end with its connection.
+    """
+    results: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+    is_late = threading.Event()
+
+    def run() -> None:
+        try:
+            result, error = request(), None
+        except BaseException as caught:  # raised in the thread that waits
+            result, error = None, caught
+        if is_late.is_set():
+            getattr(result, "close", lambda: None)()
+        results.put((result, error))
+
+    threading.Thread(target=run, name="hub request", daemon=True).start()
+    try:
+        result, error = results.get(timeout=_HEADER_SHARE * timeout_s)
+    except queue.Empty:
+        is_late.set()
+        raise NoResponseError from None
+    if error is not None:
+        raise error
+    return result
 
 
 def _options(*, follow_redirects: bool) -> dict[str, Any]:
@@ -95,6 +130,8 @@ def _errors() -> Iterator[None]:
     """Turn the errors of the HTTP library into those of this module; texts of libraries are not used."""
     try:
         yield
+    except NoResponseError:
+        raise
     except Exception as error:
         kind = _KINDS(error)
         if kind is None:

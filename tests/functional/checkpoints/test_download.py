@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -210,7 +211,21 @@ def test_a_silent_hub_is_an_error_in_bounded_time(
     hub.fail("config.json", *[Fault(stall_after=0, method=method)] * 9)
     with pytest.raises(HubError, match=r"127.0.0.1:\d+ does not respond within 0.2 s; try again later"):
         locate(REPOSITORY)
-    assert len(hub.seen(method, "config.json")) == 3
+    assert len(hub.seen(method, "config.json")) == 2  # of 10 s each, with a pause of 2 s
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_a_hub_that_drips_its_header_is_an_error_in_bounded_time(
+    hub: HubServer, model_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "0.5")
+    hub.add(REPOSITORY, model_files)
+    hub.fail("config.json", *[Fault(drip_header=True, method=method)] * 9)
+    begun = time.monotonic()
+    with pytest.raises(HubError, match=r"127.0.0.1:\d+ does not respond within 0.5 s; try again later"):
+        locate(REPOSITORY)
+    assert time.monotonic() - begun < 15
+    assert len(hub.seen(method, "config.json")) == 2
 
 
 def test_a_damaged_body_of_the_right_length_is_downloaded_again(

@@ -4,6 +4,7 @@ import base64
 import gzip
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -232,6 +233,57 @@ def test_an_endless_body_is_rejected(server: Any, monkeypatch: pytest.MonkeyPatc
     server.answers["/a.jpg"] = slow
     assert refused(f"{server.url}/a.jpg") == ("not-found", "the server did not answer within 0 s")
     release.set()
+
+
+def dripping(server: Any, monkeypatch: pytest.MonkeyPatch, *parts: bytes) -> Callable[[], None]:
+    """Answer with these parts, then with one byte of a header, a chunk or a body now and then, until the result is called."""
+    release = threading.Event()
+
+    def drip(handler: Handler) -> None:
+        for part in parts:
+            handler.wfile.write(part)
+        while not release.wait(0.02):
+            handler.wfile.write(b"1")
+
+    monkeypatch.setattr(urls, "_STEP_TIMEOUT_S", 5.0)
+    server.answers["/a.jpg"] = drip
+    return release.set
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [(), (b"HTTP/1.1 200 ",), (b"HTTP/1.1 200 OK\r\n", b"X-A: "), (b"HTTP/1.1 404 Not Found\r\nX-B: b\r\n", b"C")],
+    ids=["status", "reason", "header", "error"],
+)
+def test_a_header_that_drips_is_rejected(
+    server: Any, monkeypatch: pytest.MonkeyPatch, parts: tuple[bytes, ...]
+) -> None:
+    monkeypatch.setattr(urls, "_HEADER_TIMEOUT_S", 0.4)
+    release = dripping(server, monkeypatch, *parts)
+    begun = time.monotonic()
+    assert refused(f"{server.url}/a.jpg") == ("not-found", "the server did not send its header within 0 s")
+    assert time.monotonic() - begun < 5
+    release()
+
+
+def test_a_redirect_does_not_start_the_time_again(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urls, "_HEADER_TIMEOUT_S", 0.4)
+    release = dripping(server, monkeypatch, b"HTTP/1.1 200 OK\r\n", b"X-A: ")
+    server.answers["/first"] = lambda handler: handler.give(b"", 302, Location="/a.jpg")
+    assert refused(f"{server.url}/first") == ("not-found", "the server did not send its header within 0 s")
+    release()
+
+
+@pytest.mark.parametrize(
+    "head", [b"Content-Length: 1000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"], ids=["length", "chunk size"]
+)
+def test_a_body_that_drips_is_rejected(server: Any, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+    monkeypatch.setattr(urls, "_TOTAL_TIMEOUT_S", 0.4)
+    release = dripping(server, monkeypatch, b"HTTP/1.1 200 OK\r\n", head)
+    begun = time.monotonic()
+    assert refused(f"{server.url}/a.jpg")[0] == "truncated"
+    assert time.monotonic() - begun < 5
+    release()
 
 
 def test_a_slow_body_is_rejected(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:

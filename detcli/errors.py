@@ -16,6 +16,7 @@
     │   └── UnsupportedModelError       the files are complete, but detcli cannot run this model
     ├── HubError                    6   the network or the Hub is temporarily unavailable
     ├── AccessError                 7   access denied: gated, private or not found
+    │   └── StreamAccessError           a server refuses a stream (also a SourceError)
     ├── OutputError                 8   the output exists, cannot be written or is locked
     ├── DeviceError                 9   out of memory at batch size 1, or device lost
     ├── GateError                  10   a metric is below the required minimum
@@ -209,6 +210,13 @@ class AccessError(DetcliError):
     """The Hub denies access: gated, private or not found."""
 
     exit_code = 7
+
+
+class StreamAccessError(AccessError, SourceError):
+    """A server refuses a stream: 401, 403 or 404; another try is useless."""
+
+    def __init__(self, code: ImageErrorCode, message: str, *, reason: str | None = None, refused: bool = True) -> None:
+        SourceError.__init__(self, code, message, reason=reason, refused=refused)
 
 
 class OutputError(DetcliError):

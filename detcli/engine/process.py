@@ -1,14 +1,18 @@
 """Changes of the whole process that make a run faster or exact; a run makes none of them, only the command line does."""
 
 from detcli.engine.requests.run_request import ComputeSettings
-from detcli.runtimes.process import keep_freed_memory, limit_spinning, processors
+from detcli.runtimes.process import keep_freed_memory, limit_camera_silence, limit_spinning, processors
 
 __all__ = ["keep_freed_memory", "processors", "tune_process", "tune_process_for_video"]
 
 
 def tune_process_for_video() -> None:
-    """Let torch's waiting threads sleep soon, while others decode and draw; call it before torch is imported."""
+    """Let torch's waiting threads sleep soon, while others decode and draw, and notice silent cameras soon.
+
+    Call it before torch and OpenCV are imported.
+    """
     limit_spinning()
+    limit_camera_silence()
 
 
 def tune_process(compute: ComputeSettings) -> None:

@@ -7,6 +7,7 @@ import platform
 _FEW_CPUS = 4  # with more, there are CPUs left for the work next to the network
 # A few hundredths of a millisecond: OpenMP's own default when it has more threads than CPUs.
 _SPIN_COUNT = "1000"
+_CAMERA_SILENCE_S = "5"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
@@ -28,6 +29,14 @@ def limit_spinning() -> None:
     is_set = any(name in os.environ for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"))
     if not is_set and (os.cpu_count() or 1) <= _FEW_CPUS:
         os.environ["GOMP_SPINCOUNT"] = _SPIN_COUNT
+
+
+def limit_camera_silence() -> None:
+    """Let OpenCV wait 5 s for an image of a camera instead of 10, after which the camera counts as lost.
+
+    A value that the user set stays. It has no effect after OpenCV is imported, or on other systems than Linux.
+    """
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", _CAMERA_SILENCE_S)
 
 
 def keep_freed_memory() -> bool:

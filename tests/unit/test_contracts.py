@@ -15,7 +15,7 @@ import torch
 import detcli
 import detcli.errors
 from detcli.checkpoints.catalog import CATALOG
-from detcli.errors import DetcliError, DeviceError, ImageError, SourceError
+from detcli.errors import DetcliError, DeviceError, ImageError, SourceError, StreamAccessError
 from detcli.io.record_values import RecordError
 from detcli.io.results.formats import FORMATS
 from detcli.models.family import FAMILIES, MODEL_TYPES, Family, family_of
@@ -159,6 +159,7 @@ def test_the_public_face_offers_what_it_names() -> None:
     [
         ImageError("empty", "it is empty"),
         SourceError("gap", "cannot read 'a'", reason="lost", refused=True),
+        StreamAccessError("not-found", "cannot read 'a'", reason="404"),
         DeviceError("full", out_of_memory=True),
         RecordError(Path("a.csv"), "line 3", "bad"),
         DetcliError("plain"),

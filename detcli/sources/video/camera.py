@@ -30,7 +30,7 @@ from detcli.structures.frame import Frame, Origin, Pixels, Resize
 DEVICES: Final = Path("/dev")  # the folder of Linux's cameras
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.5, 2.0  # between attempts to find a lost camera
 _MAX_FAILED_READS = 5  # in a row: the camera is lost
-_MAX_SILENCE_S = 3.0  # of failed reads: the camera is lost; OpenCV waits 10 s in each read
+_MAX_SILENCE_S = 3.0  # of failed reads: the camera is lost; OpenCV waits 10 s in each read, 5 s in the command line
 _CLOSE_TIMEOUT_S = 1.0  # wait for a frame that is being read
 
 

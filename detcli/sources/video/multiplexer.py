@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from detcli.errors import SourceError
+from detcli.errors import SourceError, StreamAccessError
 from detcli.sources.source import SourceItem
 from detcli.sources.video.channel import Channel, ChannelSource
 from detcli.sources.video.video_source import StreamGap, VideoInfo, gap_origin
@@ -58,7 +58,8 @@ class Multiplexer:
         if len(errors) == len(self._channels):
             if len(errors) == 1:
                 raise errors[0]
-            raise SourceError(errors[0].code, f"none of the {len(errors)} sources can be read")
+            kind = StreamAccessError if all(error.refused for error in errors) else SourceError
+            raise kind(errors[0].code, f"none of the {len(errors)} sources can be read")
 
     def __iter__(self) -> Iterator[SourceItem]:
         """The frames, in turn."""

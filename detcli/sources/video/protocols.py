@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from detcli.errors import ImageError, ImageErrorCode, SourceError, UsageError
+from detcli.errors import ImageError, ImageErrorCode, SourceError, StreamAccessError, UsageError
 from detcli.io.images.formats import IMAGE_SUFFIXES, image_format
 from detcli.io.naming import relative_of_url, safe_relative
 from detcli.io.read import HEAD_BYTES, opened
@@ -100,7 +100,8 @@ class StreamAccess:
 
     def error(self, code: ImageErrorCode, reason: str, *, refused: bool = False) -> SourceError:
         """The error that this source cannot be read, for a reason."""
-        return SourceError(code, f"cannot read {self.quoted_name}: {reason}", reason=reason, refused=refused)
+        kind = StreamAccessError if refused else SourceError
+        return kind(code, f"cannot read {self.quoted_name}: {reason}", reason=reason, refused=refused)
 
 
 def access_of(argument: str) -> StreamAccess:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from itertools import count
 
-from detcli.errors import SourceError
+from detcli.errors import SourceError, StreamAccessError
 from detcli.sources.video.backoff import BackOff, BackoffClock, wait_for_server
 from detcli.sources.video.ffmpeg.container import ContainerLimits, OpenContainer, open_av
 from detcli.sources.video.ffmpeg.decoder import DecodedFrame, MissingFrames, UnprovenPositionError, VideoDecoder
@@ -174,7 +174,7 @@ class StreamReader:
                 self._open(start_s=0.0, resume=self._finite, next_number=next_number)
             except SourceError as error:
                 if error.refused:
-                    raise SourceError(error.code, f"{self._lost(last_s, reason)}, and then: {error}") from None
+                    raise StreamAccessError(error.code, f"{self._lost(last_s, reason)}, and then: {error}") from None
                 if self._finite and attempt == _MAX_ATTEMPTS:
                     message = f"{self._lost(last_s, reason)}, and cannot be reopened: {error}"
                     raise SourceError("gap", message) from None

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from detcli.runtimes import process
-from detcli.runtimes.process import limit_spinning
+from detcli.runtimes.process import limit_camera_silence, limit_spinning
 
 
 @pytest.fixture
@@ -44,3 +44,14 @@ def test_torch_imported_afterwards_reads_it() -> None:
     command = [sys.executable, "-c", script]
     said = subprocess.run(command, env=environment | {"OMP_DISPLAY_ENV": "VERBOSE"}, capture_output=True, text=True)
     assert "GOMP_SPINCOUNT = '1000'" in said.stderr
+
+
+def test_a_silent_camera_is_noticed_after_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"
+    monkeypatch.setenv(name, "")
+    monkeypatch.delenv(name)
+    limit_camera_silence()
+    assert os.environ[name] == "5"
+    monkeypatch.setenv(name, "60")
+    limit_camera_silence()
+    assert os.environ[name] == "60"

@@ -12,13 +12,14 @@ from av.video.stream import VideoStream
 
 from detcli.errors import ImageErrorCode
 from detcli.io.media import open_media
-from detcli.sources.video.ffmpeg.stream_choice import ReadAhead, choose_stream, is_decodable
+from detcli.sources.video.ffmpeg.stream_choice import PLAYLISTS, ReadAhead, choose_stream, is_decodable
 from detcli.sources.video.protocols import StreamAccess, check_before_opening, container_of, unsupported_content
 
 _WITHOUT_TIMES = frozenset(
     {"mpjpeg", "mjpeg", "h264", "hevc", "mpegvideo", "m4v"}
 )  # FFmpeg invents 25 frames per second
 _WITHOUT_INDEX = frozenset({"matroska,webm", "mpegts"})  # FFmpeg continues after damage, without an error
+_PLAYLIST = re.compile(r"\.(m3u8|mpd)\b", re.IGNORECASE)
 _REFUSALS = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.error.HTTPNotFoundError)
 
 
@@ -26,12 +27,14 @@ _REFUSALS = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, av.err
 class ContainerLimits:
     """How long a server may be silent.
 
-    open_s  until a stream is open
-    read_s  for each further piece
+    open_s      until a stream is open
+    read_s      for each further piece
+    playlist_s  for each further piece of a playlist, whose segments may come every ten seconds
     """
 
     open_s: float = 15.0
-    read_s: float = 10.0
+    read_s: float = 5.0
+    playlist_s: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,12 @@ def open_av(access: StreamAccess, limits: ContainerLimits, *, max_pixels: int, l
     Raises SourceError; its message has no credentials.
     """
     check_before_opening(access)
-    timeout = (limits.open_s, limits.read_s) if access.kind == "stream" else None
+    read_s = limits.playlist_s if _PLAYLIST.search(access.url) else limits.read_s
     try:
-        container = open_media(access.url, format=container_of(access), options=dict(access.options), timeout=timeout)
+        container = _opened(access, limits.open_s, read_s)
+        if container.format.name in PLAYLISTS and read_s < limits.playlist_s:  # PyAV cannot change it later
+            container.close()
+            container = _opened(access, limits.open_s, limits.playlist_s)
     except (av.error.FFmpegError, ValueError) as error:
         code, reason = opening_error(error, limits.open_s)
         if code == "unsupported":
@@ -92,6 +98,11 @@ def open_av(access: StreamAccess, limits: ContainerLimits, *, max_pixels: int, l
     except BaseException:
         container.close()
         raise
+
+
+def _opened(access: StreamAccess, open_s: float, read_s: float) -> InputContainer:
+    timeout = (open_s, read_s) if access.kind == "stream" else None
+    return open_media(access.url, format=container_of(access), options=dict(access.options), timeout=timeout)
 
 
 def _choose_stream(

@@ -21,7 +21,7 @@ ReadAhead: TypeAlias = "deque[Packet[Any] | av.error.FFmpegError]"
 
 _COVERS: Final = Disposition.attached_pic | Disposition.timed_thumbnails
 _SIDE_STREAMS: Final = _COVERS | Disposition.still_image | Disposition.dependent | Disposition.non_diegetic
-_PLAYLISTS: Final = frozenset({"hls", "dash"})  # their streams are the same video in several sizes
+PLAYLISTS: Final = frozenset({"hls", "dash"})  # their streams are the same video in several sizes
 _MOST_READ_AHEAD: Final = 256  # packets
 _MOST_READ_AHEAD_LIVE: Final = 64  # one or two seconds
 _ENOUGH_PACKETS: Final = 12  # of a stream: it is a video
@@ -76,7 +76,7 @@ def choose_stream(container: InputContainer, *, live: bool = False) -> StreamCho
     read_ahead: ReadAhead = deque()
     lengths = {stream.index: _length(stream) for stream in candidates}
     if len(candidates) > 1:
-        if container.format.name not in _PLAYLISTS and not all(length.is_known for length in lengths.values()):
+        if container.format.name not in PLAYLISTS and not all(length.is_known for length in lengths.values()):
             read_ahead = _read_ahead(container, candidates, most=_MOST_READ_AHEAD_LIVE if live else _MOST_READ_AHEAD)
             lengths |= _lengths_read(lengths, read_ahead)
         candidates = _longest(candidates, lengths)

@@ -25,6 +25,7 @@ from detcli.io.outputs import open_output
 from detcli.sources.video import camera
 from detcli.structures.frame import Pixels
 from tests.helpers.cli_runs import Run, options_read, start
+from tests.helpers.stream_servers import answer, serving
 from tests.helpers.video_frames import frames_of, images, video
 from tests.helpers.video_samples import Part, write_streams
 
@@ -498,3 +499,17 @@ def test_what_a_saved_video_lacks_is_said_once_for_each_file(detect_video: Detec
         assert line.count("10 bits per channel (8 are written)") == line.count("metadata (SERIAL_OF_CAMERA)") == 1
     with av.open(f"saved/{Path(name).stem}.mp4") as copy:
         assert copy.metadata["title"] == "a lake"
+
+
+@pytest.mark.parametrize(("status", "code"), [("401 No", 7), ("403 No", 7), ("404 No", 7), ("500 No", 4)])
+def test_a_refused_stream_ends_with_the_code_of_denied_access(
+    detect_video: DetectVideo, monkeypatch: pytest.MonkeyPatch, status: str, code: int
+) -> None:
+    for name in ("http_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with serving(answer(status)) as server:
+        address = f"http://127.0.0.1:{server.port}/film.mp4"
+        run = detect_video(address)
+        assert (run.code, run.out) == (code, "")
+        assert status[:3] in run.err or "5xx" in run.err
+        assert detect_video(address, f"{address}?b").code == code

@@ -1,6 +1,7 @@
 """Lost streams are reopened, with a reported gap and no invented frame; refusals are final."""
 
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detcli.errors import SourceError
+from detcli.errors import SourceError, StreamAccessError
 from detcli.sources.video.backoff import BackOff, BackoffClock, wait_for_server
 from detcli.sources.video.ffmpeg.container import ContainerLimits
 from detcli.sources.video.video_source import StreamGap, VideoSettings
@@ -293,8 +294,44 @@ class TestRefused:
     )
     def test_a_refusal_at_the_beginning_is_an_error(self, status: str, code: str) -> None:
         with serving(answer(status)) as server:
-            assert self.refused(server).code == code
+            error = self.refused(server)
+            assert error.code == code
+            assert isinstance(error, StreamAccessError) == (not status.startswith("500"))
+            assert error.exit_code == (4 if status.startswith("500") else 7)
             assert len(server.requests) == 1
+
+    @pytest.mark.parametrize("path", ["/cam", "/film.mp4", "/list.m3u8"])
+    @pytest.mark.parametrize("header", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nX-A: "], ids=["status", "header"])
+    def test_a_header_that_drips_ends_with_the_limit(self, path: str, header: bytes) -> None:
+        def drip(connection: socket.socket, server: StreamServer) -> None:
+            connection.sendall(header)
+            while not server.gone.wait(0.02):
+                connection.sendall(b"1")
+
+        begun = time.monotonic()
+        limits = ContainerLimits(open_s=0.5, read_s=0.5, playlist_s=0.5)
+        with serving(drip) as server:
+            source = VideoStream(f"http://127.0.0.1:{server.port}{path}", VideoSettings(), limits=limits)
+            with pytest.raises(SourceError, match=r"no answer within 0\.5 s"):
+                source.info()
+        assert time.monotonic() - begun < 10
+
+    def test_a_segment_of_a_playlist_that_drips_ends_with_the_limit(self) -> None:
+        playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na.ts\n#EXT-X-ENDLIST\n"
+
+        def drip(connection: socket.socket, server: StreamServer) -> None:
+            if b"a.ts" not in server.requests[-1]:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(playlist) + playlist)
+                return
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-A: ")
+            while not server.gone.wait(0.02):
+                connection.sendall(b"1")
+
+        begun = time.monotonic()
+        limits = ContainerLimits(open_s=0.5, read_s=0.5, playlist_s=0.5)
+        with serving(drip) as server, pytest.raises(SourceError):
+            VideoStream(f"http://127.0.0.1:{server.port}/list.m3u8", VideoSettings(), limits=limits).info()
+        assert time.monotonic() - begun < 10
 
     def test_no_server_at_the_address_is_an_error(self) -> None:
         with serving(answer("200 OK")) as server:

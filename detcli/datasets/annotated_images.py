@@ -29,6 +29,7 @@ class AnnotatedImages:
 
     annotations    path of the file that the annotations are in
     image_folders  folders that the images were found in, or lists that name them
+    segment_folder  folder that the PNGs of segments were found in; empty if none are read
 
     Raises DataError if no box is left for training, or if most images have another size than their annotations say.
     """
@@ -41,12 +42,16 @@ class AnnotatedImages:
         *,
         annotations: Path,
         image_folders: Sequence[str],
+        segment_folder: str = "",
     ) -> None:
         self._tables = tables
         self._labels = labels
         self._exif = ExifOrientation(tables, issues)
         self._report = replace(
-            _summarize(tables, labels, issues), annotations=str(annotations), image_folders=tuple(image_folders)
+            _summarize(tables, labels, issues),
+            annotations=str(annotations),
+            image_folders=tuple(image_folders),
+            segment_folder=segment_folder,
         )
 
     @property

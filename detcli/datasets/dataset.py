@@ -30,6 +30,7 @@ class DatasetSummary:
               images skipped, annotations of images before their rotation
     annotations    path of the file that the annotations are in; empty if they are in no file
     image_folders  folders that the images were found in, or lists that name them
+    segment_folder  folder that the PNGs of segments were found in; empty if none are read
     """
 
     name: str
@@ -41,6 +42,7 @@ class DatasetSummary:
     issues: tuple[str, ...]
     annotations: str = ""
     image_folders: tuple[str, ...] = ()
+    segment_folder: str = ""
 
     @property
     def files(self) -> str:
@@ -49,7 +51,8 @@ class DatasetSummary:
             return ""
         folders = [f"'{folder}'" for folder in self.image_folders]
         more = f" and {len(folders) - _MAX_FOLDERS:,} more" if len(folders) > _MAX_FOLDERS else ""
-        return f"annotations '{self.annotations}', images in {', '.join(folders[:_MAX_FOLDERS])}{more}"
+        segments = f", PNGs of segments in '{self.segment_folder}'" if self.segment_folder else ""
+        return f"annotations '{self.annotations}', images in {', '.join(folders[:_MAX_FOLDERS])}{more}{segments}"
 
 
 class Dataset(Protocol):

@@ -169,7 +169,9 @@ def _panoptic_report(
     from detcli.structures.run_info import now
 
     if request.results is not None and request.ground_truth is not None:
-        metrics: PanopticMetrics | None = evaluate_panoptic_results(request.results, request.ground_truth)
+        metrics: PanopticMetrics | None = evaluate_panoptic_results(
+            request.results, request.ground_truth, on_folder=observer.on_segment_folder
+        )
     else:
         metrics = _evaluate_panoptic_model(request, observer, stop)
     if metrics is None:

@@ -32,6 +32,10 @@ class EvaluationView(RunView, EvaluationObserver):
         """Say where the images were found."""
         self.console.say(f"gt: images in '{folder}'", image_folder=folder)
 
+    def on_segment_folder(self, file: str, folder: str) -> None:
+        """Say where the PNGs were found."""
+        self.console.say(f"'{file}': PNGs of segments in '{folder}'", file=file, segment_folder=folder)
+
     def on_evaluation_start(self, images: int) -> None:
         """Show the progress; from here on, a signal ends the evaluation after the current batch."""
         self.console.clear_status()

@@ -12,7 +12,7 @@ from detcli.evaluation.report import EvaluationReport
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _GAP = "  "
 _MEANINGS = {
-    "AP": "IoU 0.50 to 0.95",
+    "AP": "IoU 0.50 to 0.95; from 0 to 1, like all of these",
     "AP50": "IoU 0.50",
     "AP75": "IoU 0.75",
     "APs": "small: below 32 x 32 pixels",

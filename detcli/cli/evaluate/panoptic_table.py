@@ -31,7 +31,7 @@ def panoptic_table(report: PanopticReport, *, width: int = 100) -> Iterator[str]
 
 
 def _rows(title: str, rows: list[_Row], width: int) -> Iterator[str]:
-    yield f"{'':{width}}     PQ     SQ     RQ  {title:>12}"
+    yield f"{'0 to 1':{width}}     PQ     SQ     RQ  {title:>12}"
     for name, pq, sq, rq, count in rows:
         shown = set_cell_size(shortened(name, width, end=True), width)
         yield f"{shown}  {_shown(pq):>5}  {_shown(sq):>5}  {_shown(rq):>5}  {count:>12,}"

@@ -71,7 +71,7 @@ class CocoPanopticDataset(AnnotatedImages):
         columns, is_thing = _columns(path, document, issues)
         candidates = image_folders(path, part) if images is None else [str(images)]
         image_paths = check_images(columns, candidates, issues)
-        pngs = _find_pngs(names, columns, path, image_paths, issues) if masks else {}
+        segment_folder, pngs = _find_pngs(names, columns, path, image_paths, issues) if masks else ("", {})
         own, used = check_categories(columns, issues)
         labels, class_of = match_classes(own, used, classes, issues)
         sizes_hw = complete_sizes(columns, image_paths, issues)
@@ -104,6 +104,7 @@ class CocoPanopticDataset(AnnotatedImages):
             issues,
             annotations=path,
             image_folders=(image_paths.folder,),
+            segment_folder=segment_folder,
         )
 
 
@@ -189,12 +190,12 @@ def _columns(path: Path, document: dict[str, Any], issues: IssueReport) -> tuple
 
 def _find_pngs(
     names: dict[int, str], columns: AnnotationColumns, annotations: Path, image_paths: ImagePaths, issues: IssueReport
-) -> dict[int, str]:
-    """PNG path by image id. An image without a PNG is marked as missing in `image_paths`."""
+) -> tuple[str, dict[int, str]]:
+    """The folder that has the PNGs, and PNG path by image id. An image without a PNG is marked as missing in `image_paths`."""
     has_segments = set(columns.annotation_images.tolist())
     needed = [image_id for image_id in columns.image_ids.tolist() if image_id in has_segments and image_id in names]
     if not needed:
-        return {}
+        return "", {}
     pngs = find_images([names[image_id] for image_id in needed], png_folders(annotations), issues)
     missing = {key: path for key, path, exists in zip(needed, pngs.paths, pngs.exists, strict=True) if not exists}
     quoted = [f"'{path}'" for path in missing.values()]
@@ -203,7 +204,7 @@ def _find_pngs(
     issues.add(len(missing), "image{s} {have} no PNG of segments and {were} skipped", quoted)
     for index, image_id in enumerate(columns.image_ids.tolist()):
         image_paths.exists[index] = image_paths.exists[index] and image_id not in missing
-    return dict(zip(needed, pngs.paths, strict=True))
+    return pngs.folder, dict(zip(needed, pngs.paths, strict=True))
 
 
 def png_folders(annotations: Path) -> list[str]:

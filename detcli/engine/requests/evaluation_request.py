@@ -153,6 +153,9 @@ class EvaluationObserver(Observer):
     def on_image_folder(self, folder: str) -> None:
         """The images of the ground truth are read from this folder."""
 
+    def on_segment_folder(self, file: str, folder: str) -> None:
+        """The PNGs of a COCO panoptic file are read from this folder."""
+
     def on_evaluation_start(self, images: int) -> None:
         """A model is evaluated on so many images next; `on_result` follows for each, then `on_end`."""
 

@@ -13,7 +13,15 @@ from detcli.datasets.issues import IssueReport
 from detcli.errors import DataError, ImageError
 from detcli.evaluation.panoptic.panoptic_quality import SegmentTable
 from detcli.io.coco.coco_entries import entry_crowd
-from detcli.io.coco.coco_reader import Kind, posix_name, read_coco_json, reject_detections
+from detcli.io.coco.coco_reader import (
+    InvalidEntries,
+    Kind,
+    integer_id,
+    posix_name,
+    read_coco_json,
+    read_names,
+    reject_detections,
+)
 from detcli.io.record_values import RecordPosition
 from detcli.structures.class_labels import plain_name
 
@@ -35,12 +43,14 @@ class PanopticFile:
     names       image names by id; empty if the file lists none
     categories  sorted by id; empty if the file lists none
     entries     PNG, category by segment id, and crowds, by image id
+    folder      that the PNGs were found in; empty if there are none
     """
 
     name: str
     names: Mapping[int, str]
     categories: Sequence[Category]
     entries: Mapping[int, tuple[str, Mapping[int, int], frozenset[int]]]
+    folder: str = ""
 
     def segments(self, image_id: int) -> SegmentTable:
         """The segments of an image that has an entry. Raises DataError if the PNG does not match it."""
@@ -77,19 +87,21 @@ def read_panoptic(path: Path, kind: Kind = "results") -> PanopticFile:
     read: dict[int, tuple[str, dict[int, int], frozenset[int]]] = {}
     for number, entry in enumerate(entries):
         position = RecordPosition(path, f"annotation {number}")
-        image_id = position.integer(entry.get("image_id"), "image_id")
+        image_id = integer_id(position, entry.get("image_id"), "image_id")
         if image_id in read:
             position.refuse(f"image {image_id} occurs twice")
         read[image_id] = (
             position.text(entry.get("file_name"), "file_name"),
             *_segments(position, entry["segments_info"]),
         )
-    pngs = _located([name for name, _, _ in read.values()], path)
+    names, categories = _names(path, document), _categories(path, document)
+    folder, pngs = _located([name for name, _, _ in read.values()], path)
     return PanopticFile(
         str(path),
-        _names(path, document.get("images") or []),
-        _categories(path, document.get("categories") or []),
+        names,
+        categories,
         {image_id: (png, *rest) for (image_id, (_, *rest)), png in zip(read.items(), pngs, strict=True)},  # type: ignore[misc]
+        folder,
     )
 
 
@@ -137,38 +149,42 @@ def _segments(position: RecordPosition, entries: Any) -> tuple[dict[int, int], f
         number = position.integer(position.mapping(entry).get("id"), "id")
         if not 0 < number < 1 << 24 or number in categories:
             position.refuse(f"the segment id {number} is not a color, or occurs twice")
-        categories[number] = position.integer(entry.get("category_id"), "category_id")
+        categories[number] = integer_id(position, entry.get("category_id"), "category_id")
         if entry_crowd(position, entry):
             crowds.add(number)
     return categories, frozenset(crowds)
 
 
-def _located(names: Sequence[str], path: Path) -> list[str]:
+def _located(names: Sequence[str], path: Path) -> tuple[str, list[str]]:
+    """The folder that has the PNGs, and the path of each. Raises DataError if one is missing."""
     if not names:
-        return []
+        return "", []
     issues = IssueReport(str(path))
     pngs = find_images(names, png_folders(path), issues)
     missing = [f"'{png}'" for png, exists in zip(pngs.paths, pngs.exists, strict=True) if not exists]
     issues.raise_if_any(len(missing), f"of its {len(names):,} PNGs {{are}} missing", missing)
-    return pngs.paths
+    return pngs.folder, pngs.paths
 
 
-def _names(path: Path, entries: Sequence[Any]) -> dict[int, str]:
-    positions = ((RecordPosition(path, f"image {number}"), entry) for number, entry in enumerate(entries))
-    return {
-        position.integer(position.mapping(entry).get("id"), "id"): position.text(entry.get("file_name"), "file_name")
-        for position, entry in positions
-    }
+def _names(path: Path, document: Mapping[str, Any]) -> dict[int, str]:
+    """Image names by id; none if the file lists no images."""
+    return dict(_section(path, document, "images"))
 
 
-def _categories(path: Path, entries: Sequence[Any]) -> tuple[Category, ...]:
-    positions = ((RecordPosition(path, f"category {number}"), entry) for number, entry in enumerate(entries))
-    categories = [
-        Category(
-            position.text(position.mapping(entry).get("name"), "name"),
-            position.integer(entry.get("id"), "id"),
-            entry.get("isthing", 1) not in (0, False),
-        )
-        for position, entry in positions
-    ]
+def _categories(path: Path, document: Mapping[str, Any]) -> tuple[Category, ...]:
+    """The categories sorted by id; none if the file lists none."""
+    named = _section(path, document, "categories")
+    things = [entry.get("isthing", 1) not in (0, False) for entry in document.get("categories") or []]
+    categories = (Category(name, number, is_thing) for (number, name), is_thing in zip(named, things, strict=True))
     return tuple(sorted(categories, key=lambda category: category.category_id))
+
+
+def _section(path: Path, document: Mapping[str, Any], section: str) -> list[tuple[int, str]]:
+    """Id and name of each entry, by the rules of all COCO files. Raises DataError with the first ten invalid entries."""
+    entries = document.get(section) or []
+    if not isinstance(entries, list):
+        raise DataError(f"'{path}' cannot be used: its '{section}' is not a list")
+    invalid = InvalidEntries()
+    named = read_names(path, {section: entries}, section, invalid)
+    invalid.raise_if_any(path, DataError)
+    return named

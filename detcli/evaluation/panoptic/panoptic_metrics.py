@@ -63,12 +63,19 @@ class PanopticMetrics:
         }
 
 
-def evaluate_panoptic_results(results: Path, annotations: Path) -> PanopticMetrics:
+def evaluate_panoptic_results(
+    results: Path, annotations: Path, *, on_folder: Callable[[str, str], None] | None = None
+) -> PanopticMetrics:
     """Evaluate COCO panoptic results; images and categories are matched by name if both files have names, else by id.
+
+    on_folder  called with the file and the folder that its PNGs were found in, for both files
 
     Raises UsageError, InputError or DataError for files that cannot be evaluated or have nothing in common.
     """
     ground_truth, predicted = read_panoptic(annotations, "annotations"), read_panoptic(results)
+    for file in (predicted, ground_truth):
+        if on_folder is not None and file.folder:
+            on_folder(file.name, file.folder)
     if not ground_truth.entries or not ground_truth.categories:
         raise DataError(f"'{annotations}' has no annotations or no categories to evaluate against")
     images = match_images(predicted, ground_truth)

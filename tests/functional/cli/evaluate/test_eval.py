@@ -134,6 +134,7 @@ def test_a_pipe_gets_the_table_with_every_metric_and_class(data: Path, detcli: D
     assert [line.split()[0] for line in shown.out.splitlines()[:12]] == list(METRIC_NAMES)
     for name in IDS:
         assert f"\n{name} " in shown.out
+    assert "from 0 to 1" in shown.out.splitlines()[0], "the unit; `models list` has percent"
     assert "scores above 0.4 (the default of detect):" in shown.out
     assert shown.err.splitlines()[-1].startswith("AP 0.")
 

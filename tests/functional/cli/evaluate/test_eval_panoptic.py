@@ -63,13 +63,61 @@ def test_a_model_has_the_metrics_of_its_results(detcli: Detcli, scene: Path) -> 
     assert ours["metrics"]["PQ"] is not None
 
 
+def test_the_folders_of_the_segments_are_named(detcli: Detcli, scene: Path) -> None:
+    run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic")
+    assert "'found.json': PNGs of segments in 'found'" in run.err
+    assert "'in/gt.json': PNGs of segments in 'in/gt'" in run.err
+    run = detcli("eval", "-m", "model", "--data", "in/gt.json", "-t", "0", "--iou-type", "panoptic")
+    assert "data: annotations 'in/gt.json', images in 'in', PNGs of segments in 'in/gt'" in run.err
+    from detcli.datasets.dataset import open_dataset
+
+    assert open_dataset("in/gt.json").report.segment_folder == "", "boxes do not need them"
+
+
+def test_panoptic_files_are_read_by_the_rules_of_coco(detcli: Detcli, scene: Path) -> None:
+    asked = ("--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "json")
+    expected = json.loads(detcli("eval", "found.json", *asked).out)["metrics"]
+    for name in ("found.json", "in/gt.json"):
+        document = json.loads(Path(name).read_text())
+        for entry in (*document["images"], *document["categories"]):
+            entry["id"] = float(entry["id"])
+        for number, entry in enumerate(document["categories"]):
+            entry["name"] = number  # as tools write digits
+        Path(name).write_text(json.dumps(document))
+    run = detcli("eval", "found.json", *asked)
+    assert run.code == 0, run.err
+    assert json.loads(run.out)["metrics"] == expected
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "said"),
+    [
+        ("images", [{"id": "1", "file_name": "0.png"}], "image 0: id is the text '1'"),
+        ("images", [{"id": 1}], "image 0: file_name is missing"),
+        ("categories", ["cat"], "category 0: 'cat' is not a JSON object"),
+        ("categories", [{"id": 1, "name": None}], "category 0: name is missing"),
+        ("categories", [{"id": 2**70, "name": "cat"}], "needs more than 64 bits"),
+        ("categories", 3, "its 'categories' is not a list"),
+    ],
+)
+def test_invalid_entries_of_panoptic_files_are_named(
+    section: str, value: object, said: str, detcli: Detcli, scene: Path
+) -> None:
+    for name in ("found.json", "in/gt.json"):
+        whole = Path(name).read_text()
+        Path(name).write_text(json.dumps(json.loads(whole) | {section: value}))
+        run = detcli("eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic")
+        assert (run.code, said in run.err, name in run.err) == (4, True, True), run.err
+        Path(name).write_text(whole)
+
+
 def test_the_table_is_human_readable(detcli: Detcli, scene: Path) -> None:
     run = detcli(
         "eval", "found.json", "--gt", "in/gt.json", "--iou-type", "panoptic", "-f", "table", "-o", "report.json"
     )
     assert run.code == 0, run.err
     lines = run.out.splitlines()
-    assert lines[0].split() == ["PQ", "SQ", "RQ", "classes"]
+    assert lines[0].split() == ["0", "to", "1", "PQ", "SQ", "RQ", "classes"]
     assert [line.split()[0] for line in lines[1:4]] == ["all", "things", "stuff"]
     assert json.loads(Path("report.json").read_text())["metrics"].keys() >= {"PQ", "SQ_things", "RQ_stuff"}
 

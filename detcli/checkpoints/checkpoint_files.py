@@ -79,17 +79,32 @@ def read_checkpoint(files: ModelFiles) -> Checkpoint:
         preprocessor.fields,
         tensors,
         files.sha256 or sha256_of_weights(weights),
-        (*files.notes, *preprocessor.notes),
+        (*files.notes, *(f"'{files.name}': {sentence}" for sentence in _lacking(config).values()), *preprocessor.notes),
         preprocessor.name,
         (*read_assumed(config), *preprocessor.assumed),
     )
 
 
 def read_assumed(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what was assumed about a model when it was converted, as its config.json says."""
+    """Return what was assumed about a model when it was converted, as its config.json says, and what it lacks."""
     assumed = config.get("assumed")
     texts = assumed if isinstance(assumed, list) else []
-    return tuple(text[:_LONGEST_ASSUMED] for text in texts[:_MOST_ASSUMED] if isinstance(text, str))
+    kept = tuple(text[:_LONGEST_ASSUMED] for text in texts[:_MOST_ASSUMED] if isinstance(text, str))
+    return (*kept, *_lacking(config))
+
+
+def _lacking(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is assumed because config.json does not tell it, each with a sentence for the user."""
+    lacking = {}
+    if config.get("id2label") is None:
+        lacking["id2label=LABEL_0, LABEL_1, …"] = (
+            f"{CONFIG} has no class names (id2label): they are LABEL_0, LABEL_1, …"
+        )
+    if config.get("auto_map"):
+        lacking["network=as in transformers"] = (
+            f"{CONFIG} names code of its own (auto_map), which is not run: the network is that of transformers"
+        )
+    return lacking
 
 
 def read_preprocessor(files: ModelFiles) -> PreprocessorDocument:

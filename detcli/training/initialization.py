@@ -16,6 +16,7 @@ from detcli.checkpoints.hub.locate_model import DownloadProgress, locate
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import PREPROCESSOR, trainer_checkpoint
 from detcli.errors import UnsupportedModelError, UsageError
+from detcli.inference.preprocessing.preprocessing import complete_fields
 from detcli.inference.read_model import describe_model, read_model
 from detcli.models.family import FAMILIES, Family, ReplacedClassHead, family_of
 from detcli.training.recipes.recipe import Recipe, variant_of
@@ -79,10 +80,9 @@ def starting_point(
     if headed is not made:
         _check_detector(family, made, names, recipe)
         notes, made = (*notes, "the model is a box detector: new mask head"), headed
-    usual = family.preprocessor
-    own = checkpoint.preprocessor or usual
-    named = {"image_processor_type": usual["image_processor_type"], **own}  # or transformers would not read it
-    return StartingPoint(family, made.config, made.state, named, made.kept, notes)
+    # Complete, with its kind, or transformers would not read it.
+    preprocessor = complete_fields(checkpoint.preprocessor, family)
+    return StartingPoint(family, made.config, made.state, preprocessor, made.kept, notes)
 
 
 def resumed_point(run: Path) -> StartingPoint:

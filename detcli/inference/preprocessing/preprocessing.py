@@ -69,10 +69,10 @@ class Preprocessing:
         """
         divisor = family.size_divisor if size_divisor is None else size_divisor
         try:
-            defaults = _defaults_of(kind_of(config, str(family.preprocessor.get("image_processor_type"))), family)
+            complete = complete_fields(config, family)
         except UnsupportedModelError as error:
             raise UnsupportedModelError(f"{file}: {error}") from error
-        return cls.from_json({**defaults, **modern(config)}, size_divisor=divisor, file=file)
+        return cls.from_json(complete, size_divisor=divisor, file=file)
 
     @classmethod
     def from_json(
@@ -139,14 +139,16 @@ class Preprocessing:
         return np.asarray(image.resize((width, height), self.resample))
 
 
-def _defaults_of(kind: str | None, family: "Family") -> Mapping[str, Any]:
-    """preprocessor_config.json of a kind of processor, for fields that a file lacks; without a kind, that of the family."""
+def complete_fields(config: Mapping[str, Any], family: "Family") -> dict[str, Any]:
+    """Return preprocessor_config.json with all fields: missing ones are those of its kind of processor, else of the family.
+
+    Raises UnsupportedModelError for an unknown kind, without the name of the file.
+    """
     own = family.preprocessor
+    kind = kind_of(config, str(own.get("image_processor_type")))
     if kind is None or kind == own.get("image_processor_type"):
-        return own
+        return {**own, **modern(config)}
     from detcli.models.family import FAMILIES
 
-    return next(
-        (other.preprocessor for other in FAMILIES.values() if other.preprocessor.get("image_processor_type") == kind),
-        own,
-    )
+    others = (other.preprocessor for other in FAMILIES.values())
+    return {**next((each for each in others if each.get("image_processor_type") == kind), own), **modern(config)}

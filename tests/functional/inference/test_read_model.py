@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -224,5 +225,29 @@ def test_a_folder_without_preprocessor_has_assumed_preprocessing(tiny_checkpoint
 
 @pytest.mark.parametrize("assumed", [None, 3, "num_queries", {"a": 1}, [3, None]])
 def test_an_invalid_list_of_assumptions_is_ignored(assumed: Any) -> None:
-    assert read_assumed({"assumed": assumed}) == ()
-    assert read_assumed({"assumed": ["x" * 1000, *["y"] * 1000]}) == ("x" * 200, *["y"] * 49)
+    assert read_assumed({"id2label": {}, "assumed": assumed}) == ()
+    many = ["x" * 1000, *["y"] * 1000]
+    assert read_assumed({"id2label": {}, "assumed": many}) == ("x" * 200, *["y"] * 49)
+
+
+@pytest.mark.parametrize(
+    ("fields", "entry", "sentence"),
+    [
+        (
+            {"id2label": None, "num_labels": 3},
+            "id2label=LABEL_0, LABEL_1, …",
+            "config.json has no class names (id2label)",
+        ),
+        ({"auto_map": {"AutoModel": "own.Model"}}, "network=as in transformers", "which is not run"),
+    ],
+)
+def test_what_config_json_does_not_tell_is_assumed(
+    fields: dict[str, Any], entry: str, sentence: str, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_checkpoint, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **fields}))
+    detector = load_detector(folder)
+    assert detector.assumed == (entry,)
+    assert [note for note in detector.notes if sentence in note] == list(detector.notes)
+    assert describe_files(locate(str(folder))).assumed == (entry,)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from detcli.errors import UnsupportedModelError
-from detcli.inference.preprocessing.preprocessing import Preprocessing
+from detcli.inference.preprocessing.preprocessing import Preprocessing, complete_fields
 from detcli.inference.preprocessing.preprocessor_checks import check_fields, kind_of
 from detcli.inference.preprocessing.resize_rules import ShortestEdge
 from detcli.models.family import FAMILIES, Family
@@ -105,3 +105,11 @@ def test_set_fields_that_are_not_read_are_listed() -> None:
         "auto_map",
         "zoom",
     )
+
+
+def test_a_completed_file_is_read_as_the_file_itself(family: Family) -> None:
+    for fields in ({"image_processor_type": "RTDetrImageProcessor"}, {"feature_extractor_type": "DetrFeatureExtractor"},
+                   {"pad_and_return_pixel_mask": False}, {}):  # fmt: skip
+        complete = complete_fields({"size": SQUARE, **fields}, family)
+        assert {"image_processor_type", "do_normalize", "do_rescale", "resample"} <= complete.keys()
+        assert Preprocessing.of(complete, family) == Preprocessing.of({"size": SQUARE, **fields}, family)

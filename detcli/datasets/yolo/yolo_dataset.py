@@ -226,6 +226,8 @@ def _listed(list_file: Path) -> Iterator[str]:
     try:
         content = read_bytes(list_file, max_bytes=_MAX_LIST_BYTES)
     except ImageError as error:
+        if error.code == "empty":
+            return
         raise NoDataError(f"cannot read the list '{list_file}': {error}") from error
     for line in content.removeprefix(b"\xef\xbb\xbf").splitlines():
         if line.strip():

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from detcli.datasets.dataset import has_part, open_dataset
-from detcli.errors import OutputError
+from detcli.errors import DataError, OutputError
 from detcli.sinks.results.yolo_labels import YoloLabels
 from detcli.sinks.sink import SinkSettings
 from detcli.structures.class_labels import ClassLabels
@@ -61,6 +61,8 @@ def test_detcli_reads_the_same_boxes_back(tmp_path: Path, settings: SinkSettings
         np.testing.assert_allclose(dataset.ground_truth(index).boxes_xyxy, BOXES, atol=1e-4)
         assert dataset.ground_truth(index).class_ids.tolist() == [1, 0]
     assert not has_part(str(root), "val")
+    with pytest.raises(DataError, match=r"there are no images in '.*val.txt'"):
+        open_dataset(str(root), part="val")
     assert open_dataset(str(root / "data.yaml")).report.boxes == 4
 
 

@@ -11,11 +11,12 @@ restart.safetensors          the best state of the epochs with augmentation, fro
 
 import json
 import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from detcli.checkpoints.model_files import CONFIG, PREPROCESSOR, WEIGHTS
 from detcli.errors import OutputError, UsageError
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
 from detcli.io.file_lock import FileLock
@@ -59,9 +60,9 @@ class RunFolder:
         with os_errors_as_output_errors(self.path):
             for file in (self.state, self.restart, self.metrics, self.curves, self.recipe):
                 file.unlink(missing_ok=True)
-            for folder in (self.last, self.best, self.events):
-                if folder.is_dir():
-                    shutil.rmtree(folder)
+            for folder in (self.last, self.best):
+                _remove_files(folder, [folder / name for name in (CONFIG, PREPROCESSOR, WEIGHTS)])
+            _remove_files(self.events, list(self.events.glob("events.out.tfevents.*")))
         tag_output_folder(self.path)
         write_atomically(self.recipe, recipe.to_toml().encode())
         write_atomically(self.metrics, b"")
@@ -120,6 +121,17 @@ class RunFolder:
         if self._lock is not None:
             self._lock.remove()
             self._lock = None
+
+
+def _remove_files(folder: Path, files: Iterable[Path]) -> None:
+    """Remove files of a folder, and the folder if it is empty then; files of others stay. Raises OutputError and OSError."""
+    if folder.is_symlink():
+        raise OutputError(f"'{folder}' is a link, whose files are not removed: remove the link, or use another output")
+    for file in files:
+        file.unlink(missing_ok=True)
+    if folder.is_dir():
+        with suppress(OSError):  # not empty
+            folder.rmdir()
 
 
 def _unfinished(name: str) -> bool:

@@ -2,7 +2,8 @@
 
     DetcliError                         base class, not raised itself
     ├── UsageError                  2   an argument, an option or a settings file is invalid (also a ValueError)
-    │   └── UnknownClassError           no class of the model has this name
+    │   ├── UnknownClassError           no class of the model has this name
+    │   └── LibraryError                a library cannot be loaded, or does not fit this machine
     ├── InputError                  4   no input could be processed
     │   ├── RecordError                 a value in a results file or in annotations is invalid
     │   ├── DataError                   a dataset cannot be used for training or evaluation
@@ -18,7 +19,7 @@
     ├── AccessError                 7   access denied: gated, private or not found
     │   └── StreamAccessError           a server refuses a stream (also a SourceError)
     ├── OutputError                 8   the output exists, cannot be written or is locked
-    ├── DeviceError                 9   out of memory at batch size 1, or device lost
+    ├── DeviceError                 9   out of memory at batch size 1, no more threads or files, or device lost
     ├── GateError                  10   a metric is below the required minimum
     ├── DivergedError              11   training reached NaN or infinity
     └── TooManyFailuresError        3   more inputs failed than allowed
@@ -74,14 +75,14 @@ EXIT_CODES: Mapping[str, str] = MappingProxyType(
     {
         "0": "Every input was processed. No detections is success.",
         "1": "A bug in detcli (one line; --debug shows a traceback), or 'detcli doctor' found a broken installation.",
-        "2": "Usage error: the command line or a settings file is invalid.",
+        "2": "Usage error: the command line or a settings file is invalid, or a library that is needed cannot be loaded.",
         "3": "Finished, but some inputs failed. All of them are named in the results.",
         "4": "Nothing was processed: no inputs, all inputs failed, or the dataset cannot be used.",
         "5": "Model rejected: unknown name, offline and not downloaded, damaged or unsupported.",
         "6": "The network or the Hub is temporarily unavailable.",
         "7": "Access denied: gated, private or not found.",
         "8": "An output exists, cannot be written, or is locked by another run.",
-        "9": "Out of memory, also at batch size 1, or the device was lost.",
+        "9": "Out of memory, also at batch size 1; no more threads or open files; or the device was lost.",
         "10": "A metric is below the required minimum (eval --min-map).",
         "11": "Training diverged: the loss or a weight became NaN or infinite.",
         "129, 130, 143": "Interrupted by SIGHUP, SIGINT or SIGTERM. Written outputs are complete files; --resume continues.",
@@ -115,6 +116,10 @@ class UsageError(DetcliError, ValueError):
 
 class UnknownClassError(UsageError):
     """No class of the model has this name or index."""
+
+
+class LibraryError(UsageError):
+    """A library that detcli needs is missing or damaged, or does not fit this machine; the message has the remedy."""
 
 
 class TooManyFailuresError(DetcliError):
@@ -226,7 +231,10 @@ class OutputError(DetcliError):
 
 
 class DeviceError(DetcliError):
-    """The device ran out of memory or was lost; `out_of_memory` is True where a smaller batch may fit."""
+    """The device or the machine ran out of memory, threads or open files, or was lost.
+
+    out_of_memory  whether a smaller batch may fit
+    """
 
     exit_code = 9
 

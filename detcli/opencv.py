@@ -10,12 +10,12 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-from detcli.errors import UsageError
+from detcli.errors import LibraryError
+from detcli.libraries import missing_library
 
 PACKAGES = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 WITH_WINDOWS, WITHOUT_WINDOWS = PACKAGES[:2]
 
-_MISSING_LIBRARY = re.compile(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file")
 # What opencv-python links to and a slim image of Debian or Ubuntu lacks, and the packages that have it.
 _SYSTEM_LIBRARIES = re.compile(r"lib(GL|GLX|xcb|X11|gthread-2\.0|glib-2\.0)\.so")
 _SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libxcb1"
@@ -39,11 +39,11 @@ def load_opencv(needed_for: str, *, windows: bool = False) -> Any:
     needed_for  start of the message: "a camera needs"
     windows     it must be able to open windows
 
-    Raises UsageError with the cause and the remedy if OpenCV cannot be used.
+    Raises LibraryError (a UsageError) with the cause and the remedy if OpenCV cannot be used.
     """
     problem = opencv_problem(windows=windows)
     if problem is not None:
-        raise UsageError(f"{needed_for} OpenCV, which {problem.cause}: {problem.remedy}")
+        raise LibraryError(f"{needed_for} OpenCV, which {problem.cause}: {problem.remedy}")
     return import_module("cv2")
 
 
@@ -87,12 +87,6 @@ def reinstall_opencv(*, windows: bool) -> str:
     installed = opencv_packages()
     install = f"pip install {WITH_WINDOWS if windows else WITHOUT_WINDOWS}"
     return f"pip uninstall -y {' '.join(installed)}, then {install}" if installed else install
-
-
-def missing_library(error: Exception) -> str | None:
-    """The file name of the system library without which an import failed on Linux; None for other errors."""
-    found = _MISSING_LIBRARY.search(str(error))
-    return None if found is None else found[1]
 
 
 def _import_problem(error: Exception, *, windows: bool) -> OpenCVProblem:

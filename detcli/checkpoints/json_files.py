@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from detcli.errors import DamagedModelError
+from detcli.io.documents import is_nested_at_most
 
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 _MAX_DEPTH = 32
@@ -94,14 +95,5 @@ def _refuse_constant(word: str) -> NoReturn:
 
 
 def _check_depth(value: object, name: str) -> None:
-    layer = [value]
-    for _ in range(_MAX_DEPTH):
-        layer = [
-            inner
-            for outer in layer
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not layer:
-            return
-    raise DamagedModelError(f"'{name}' is nested more than {_MAX_DEPTH} levels deep")
+    if not is_nested_at_most(value, _MAX_DEPTH):
+        raise DamagedModelError(f"'{name}' is nested more than {_MAX_DEPTH} levels deep")

@@ -83,7 +83,7 @@ def _check_header(path: Path) -> None:
             dtype, stop = entry["dtype"], int(entry["data_offsets"][1])
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise DamagedModelError(f"'{path}' has a damaged header: tensor '{name}'") from error
-        if dtype not in _DTYPES:
+        if not isinstance(dtype, str) or dtype not in _DTYPES:
             raise UnsupportedModelError(
                 f"tensor '{name}' in '{path.name}' is stored as {json.dumps(dtype)[:40]}, which is not supported"
             )

@@ -4,7 +4,6 @@ The table of commands holds their help texts, so that `detcli --help` imports no
 """
 
 import contextlib
-import errno
 import os
 import signal
 import sys
@@ -15,11 +14,12 @@ from typing import Any, NoReturn
 
 import click
 
+from detcli.cli.faults import fault_of
 from detcli.cli.framework.command import Entry, Group, Option, UsageExample
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS
 from detcli.cli.framework.hints import hints_for
-from detcli.errors import DetcliError, DeviceError, OutputError
+from detcli.errors import DetcliError, OutputError
 from detcli.version import __version__
 
 COMMANDS = {
@@ -41,10 +41,7 @@ COMMANDS = {
 }
 ALIASES = {"predict": "detect"}
 
-OUT_OF_MEMORY = DeviceError.exit_code
 BROKEN_PIPE = 141
-# Errors of the file system on a named file: never a bug in detcli.
-_FILE_ERRORS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errno.ESTALE)
 
 
 class Interrupted(BaseException):
@@ -93,21 +90,13 @@ class Program(Group):
             return BROKEN_PIPE
         except DetcliError as error:
             return _detcli_error(console, error)
-        except MemoryError as error:
-            _trace(console, error)
-            console.error("out of memory", exit_code=OUT_OF_MEMORY, hint="a smaller --batch needs less memory")
-            return OUT_OF_MEMORY
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-                return _detcli_error(console, OutputError(f"cannot write: {os.strerror(error.errno)}"))
-            if error.errno in _FILE_ERRORS and error.filename is not None:
-                name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
-                return _detcli_error(console, OutputError(f"cannot use '{name}': {error.strerror}"))
-            console.bug(error)
-            return 1
         except Exception as error:
-            console.bug(error)
-            return 1
+            fault = fault_of(error)
+            if fault is None:
+                console.bug(error)
+                return 1
+            _trace(console, error)
+            return _detcli_error(console, fault)
 
 
 @click.command(

@@ -1,5 +1,6 @@
 """Masks of the ground truth: read from annotations, and changed when an image is cropped, resized or flipped."""
 
+import math
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pycocotools import mask as coco
 
 from detcli.io.coco.coco_entries import read_rle
 from detcli.structures.masks import Rle
+
+_MAX_LENGTH = 1e7  # pixels; pycocotools takes about 100 bytes for each
 
 Bools = npt.NDArray[np.bool_]
 Outline = tuple["array[float]", ...] | Rle  # polygons x, y, x, y, … in pixels; or RLE
@@ -58,8 +61,18 @@ def _read_polygons(parts: Sequence[Any]) -> Outline | None:
         polygons = tuple(array("f", part) for part in parts if len(part) >= 6)
     except (TypeError, OverflowError):
         return None
-    finite = all(np.isfinite(np.frombuffer(polygon, np.float32)).all() for polygon in polygons)
-    return polygons if polygons and finite else None
+    return polygons if polygons and _length(polygons) <= _MAX_LENGTH else None
+
+
+def _length(polygons: Sequence["array[float]"]) -> float:
+    """Length of all edges in pixels, which drawing takes memory for; infinity if a number is not finite."""
+    length = 0.0
+    for polygon in polygons:
+        corners = np.frombuffer(polygon, np.float32).astype(np.float64).reshape(-1, 2)
+        if not np.isfinite(corners).all():
+            return math.inf
+        length += float(np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum())
+    return length
 
 
 def draw_outline(outline: Outline, size_hw: tuple[int, int]) -> Rle:

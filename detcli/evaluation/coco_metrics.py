@@ -6,7 +6,7 @@ pycocotools is the reference; faster-coco-eval computes the same numbers in C++ 
 import contextlib
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -51,6 +51,9 @@ IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 _SIZES = ("all", "small", "medium", "large")
 _COUNTS = (1, 10, 100)
+
+
+_MAX_CATEGORIES = 1000  # that are evaluated together
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +128,16 @@ def evaluate_coco(
         if entry["image_id"] not in image_ids or entry["category_id"] not in known:
             raise ValueError(f"no such image or category in the ground truth: {entry}")
     library = by or ("faster-coco-eval" if _is_installed("faster_coco_eval") else "pycocotools")
-    # [T, R, K, A, M], [T, K, A, M] and [T, R, K, A, M]
-    precision, recall, scores = _evaluate(library, annotations, ground_truth, detections, iou_type)
-    arrays = {"precision": precision, "recall": recall[:, None]}
     expected_counts, detection_counts = _counts(ground_truth), _counts(detections)
-    return Metrics(
-        by_name={name: _mean(_select(arrays[field.kind], field)) for name, field in _METRIC_FIELDS.items()},
-        classes=tuple(
+    means, classes = {name: _RunningMean() for name in _METRIC_FIELDS}, []
+    for group, *entries in _grouped(categories, ground_truth, detections):
+        # [T, R, K, A, M], [T, K, A, M] and [T, R, K, A, M]
+        document = {"images": annotations["images"], "categories": group}
+        precision, recall, scores = _evaluate(library, document, entries[0], entries[1], iou_type)
+        arrays = {"precision": precision, "recall": recall[:, None]}
+        for name, field in _METRIC_FIELDS.items():
+            means[name].add(_select(arrays[field.kind], field))
+        classes += [
             ClassMetrics(
                 name=str(category["name"]),
                 category_id=category["id"],
@@ -143,8 +149,11 @@ def evaluate_coco(
                 precision=np.where(precision[:, :, index, 0, 2] < 0, np.nan, precision[:, :, index, 0, 2]),
                 scores=scores[0, :, index, 0, 2].clip(0),
             )
-            for index, category in enumerate(categories)
-        ),
+            for index, category in enumerate(group)
+        ]
+    return Metrics(
+        by_name={name: mean.value for name, mean in means.items()},
+        classes=tuple(classes),
         images=len(image_ids),
         evaluator=f"{library} {version(library)}",
         iou_type=iou_type,
@@ -235,6 +244,43 @@ def _select(values: Array, field: _MetricField) -> Array:
     """The part of [T, R, K, A, M] whose mean is a metric."""
     chosen = values if field.iou is None else values[[int(np.abs(IOUS - field.iou).argmin())]]
     return chosen[..., _SIZES.index(field.size), _COUNTS.index(field.max_detections)]
+
+
+@dataclass(slots=True)
+class _RunningMean:
+    """The mean of all values above -1 that were added; None without any."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, values: Array) -> None:
+        valid = values[values > -1]
+        self.total += float(valid.sum())
+        self.count += valid.size
+
+    @property
+    def value(self) -> float | None:
+        return self.total / self.count if self.count else None
+
+
+def _grouped(
+    categories: Sequence[Any], ground_truth: Sequence[dict[str, Any]], detections: Sequence[dict[str, Any]]
+) -> Iterator[tuple[Sequence[Any], Sequence[dict[str, Any]], Sequence[dict[str, Any]]]]:
+    """Categories with their ground truth and results, so many at a time that the libraries' tables stay small.
+
+    A table has 12,120 numbers per category, and the libraries make several.
+    """
+    if len(categories) <= _MAX_CATEGORIES:
+        yield categories, ground_truth, detections
+        return
+    group_of = {category["id"]: index // _MAX_CATEGORIES for index, category in enumerate(categories)}
+    split: list[dict[int, list[dict[str, Any]]]] = [defaultdict(list), defaultdict(list)]
+    for by_group, entries in zip(split, (ground_truth, detections), strict=True):
+        for entry in entries:
+            by_group[group_of[entry["category_id"]]].append(entry)
+    for start in range(0, len(categories), _MAX_CATEGORIES):
+        group = start // _MAX_CATEGORIES
+        yield categories[start : start + _MAX_CATEGORIES], split[0][group], split[1][group]
 
 
 def _mean(values: Array) -> float | None:

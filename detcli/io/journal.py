@@ -14,6 +14,8 @@ from typing import Any
 
 from detcli.errors import OutputError, UsageError
 from detcli.io.atomic_write import os_errors_as_output_errors
+from detcli.io.documents import DocumentError, is_nested_at_most, parse_json
+from detcli.io.documents.journal_records import is_valid_record
 from detcli.io.file_lock import FileLock
 from detcli.io.outputs import GrowingFile, is_stream
 from detcli.structures.class_labels import ClassLabels
@@ -22,6 +24,7 @@ from detcli.structures.frame import FailedFrame, Frame
 from detcli.structures.json_records import Record, json_line, to_record
 
 _MAGIC = b'{"journal":'
+_MAX_HEADER_DEPTH = 32
 _MAY_DIFFER = frozenset({"created"})  # header entries that may differ in a resumed run
 
 
@@ -36,13 +39,16 @@ class Journal:
     ordered = True
     needs_pixels = False
 
-    def __init__(self, lock: FileLock, labels: ClassLabels, *, start: int, end: int, done: int) -> None:
+    def __init__(
+        self, lock: FileLock, labels: ClassLabels, *, start: int, end: int, done: int, damaged_line: int | None = None
+    ) -> None:
         self.path = lock.path
         self.done = done  # records that it had when it was opened
         self._lock = lock
         self._labels = labels
         self._start, self._end = start, end  # position of these records in bytes
         self._count = done
+        self._damaged_line = damaged_line
         self._file = GrowingFile(self.path, append=True)
 
     @classmethod
@@ -68,7 +74,7 @@ class Journal:
             raise OutputError(f"cannot write '{path}': a stream cannot be resumed")
         lock = FileLock(path)
         try:
-            content = _JournalContent(path)
+            content = _JournalContent(path, classes=len(labels))
             if content.done and not resume and not overwrite:
                 raise OutputError(
                     f"'{path}' has {content.done} results of an interrupted run: "
@@ -77,7 +83,14 @@ class Journal:
             if resume and content.done:
                 _check_same_run(path, content.header, header)
                 _truncate(path, content.end)
-                return cls(lock, labels, start=content.start, end=content.end, done=content.done)
+                return cls(
+                    lock,
+                    labels,
+                    start=content.start,
+                    end=content.end,
+                    done=content.done,
+                    damaged_line=content.damaged_line,
+                )
             _truncate(path, 0)
             line = json_line({"journal": 1} | dict(header))
             journal = cls(lock, labels, start=len(line), end=len(line), done=0)
@@ -93,7 +106,7 @@ class Journal:
         with os_errors_as_output_errors(self.path), self.path.open("rb") as file:
             file.seek(self._start)
             while file.tell() < self._end:
-                record = json.loads(file.readline())
+                record = parse_json(file.readline())
                 yield record, record.pop("relative"), record.pop("stem")
 
     def write(self, frame: Frame | FailedFrame, detections: Detections | FailedFrame) -> None:
@@ -132,29 +145,36 @@ class Journal:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """No remarks."""
-        return ()
+        """What was done about a damaged line."""
+        if self._damaged_line is None:
+            return ()
+        return (
+            f"line {self._damaged_line} of '{self.path}' was damaged: its results and those after it were computed again",
+        )
 
 
 class _JournalContent:
     """The content of a journal file: its header, and the end of its complete records."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, classes: int) -> None:
         self.header: Mapping[str, Any] = {}
         self.start = self.end = self.done = 0
+        self.damaged_line: int | None = None  # a complete line that is not a valid record
         with os_errors_as_output_errors(path), path.open("rb") as file:
             first = file.readline(1 << 24)
             if not (first.startswith(_MAGIC) or _MAGIC.startswith(first)):
                 raise OutputError(f"'{path}' is not a journal of detcli; move it, or use another output")
             header = _complete_object(first)
-            if header is None:
+            if header is None or not is_nested_at_most(header, _MAX_HEADER_DEPTH):
                 return
             self.header = header
             self.start = self.end = len(first)
             for line in file:
                 record = _complete_object(line)
-                if record is None or not {"index", "relative", "stem"} <= record.keys():
-                    return  # incomplete, after a kill or a power cut: ignore the rest
+                if record is None or not is_valid_record(record, classes=classes):
+                    # Ignore the rest. After a kill the last line is incomplete; anything else is worth a remark.
+                    self.damaged_line = self.done + 2 if line.endswith(b"\n") else None
+                    return
                 self.end += len(line)
                 self.done += 1
 
@@ -164,8 +184,8 @@ def _complete_object(line: bytes) -> dict[str, Any] | None:
     if not line.endswith(b"\n"):
         return None
     try:
-        value = json.loads(line)
-    except ValueError:
+        value = parse_json(line)
+    except DocumentError:
         return None
     return value if isinstance(value, dict) else None
 

@@ -10,6 +10,9 @@ from detcli.errors import InputError
 if TYPE_CHECKING:
     from detcli.structures.masks import Rle
 
+LARGEST_COORDINATE = 2.0**31
+_LARGEST_SCORE = 1e9  # scores may be logits; sums of such numbers do not overflow
+
 Box = tuple[float, float, float, float]  # left, top, width, height
 
 
@@ -55,6 +58,13 @@ class RecordPosition:
         except ValueError:
             self.refuse(f"{name} is {shown(text)}, not a number")
 
+    def score(self, value: Any) -> float:
+        """Check a score: a finite number, also one that is not a probability."""
+        score = self.number(value, "score")
+        if abs(score) > _LARGEST_SCORE:
+            self.refuse(f"score is {score:g}; scores are from 0 to 1")
+        return score
+
     def integer(self, value: Any, name: str) -> int:
         """Check an integer; 3.0 is valid, "3" is not."""
         if isinstance(value, str):
@@ -81,8 +91,12 @@ class RecordPosition:
         """Check a box: left, top, width, height."""
         if not isinstance(value, list | tuple) or len(value) != 4:
             self.refuse(f"bbox is {shown(value)}, not a list of four numbers: left, top, width, height")
-        left, top, width, height = (self.number(number, "bbox") for number in value)
+        left, top, width, height = (self.coordinate(number, "bbox") for number in value)
         return self.sides(left, top, width, height)
+
+    def coordinate(self, value: Any, name: str) -> float:
+        """Check a coordinate or a side in pixels: a finite number that float32 can calculate with."""
+        return self._bounded(self.number(value, name), name)
 
     def mask(self, value: Any, size_hw: tuple[int, int] | None) -> "Rle | None":
         """Check a mask `{"size": [height, width], "counts": text}` of the size of the image; None for polygons or no mask."""
@@ -106,10 +120,17 @@ class RecordPosition:
         return mask
 
     def sides(self, left: float, top: float, width: float, height: float) -> Box:
-        """Check that width and height of a box are not negative."""
+        """Check that width and height of a box are not negative, and that no number is larger than any image."""
+        for number in (left, top, width, height):
+            self._bounded(number, "a side of the box")
         if width < 0 or height < 0:
             self.refuse(f"the box at {left:g}, {top:g} has the width {width:g} and the height {height:g}")
         return left, top, width, height
+
+    def _bounded(self, number: float, name: str) -> float:
+        if abs(number) > LARGEST_COORDINATE:
+            self.refuse(f"{name} is {number:g}, which is larger than any image")
+        return number
 
     def _finite(self, value: float, name: str) -> float:
         try:

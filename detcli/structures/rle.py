@@ -5,6 +5,8 @@ import numpy.typing as npt
 
 from detcli.structures.masks import Rle
 
+MAX_PIXELS = 1 << 30  # decoding takes a byte for each; pycocotools counts with 32 bits
+
 
 def runs(mask: Rle) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Starts and stops of the runs of a mask, as pixel indices counted column by column; no run is empty.
@@ -23,7 +25,10 @@ def runs(mask: Rle) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
 
 
 def check(mask: Rle) -> None:
-    """Raise ValueError if the counts do not match the size of the mask; pycocotools does not check this."""
+    """Raise ValueError if the mask is too large or the counts do not match its size; pycocotools does not check this."""
+    height, width = mask.size_hw
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"{width} x {height} pixels are more than the limit of {MAX_PIXELS:,}")
     runs(mask)
 
 

@@ -1,6 +1,5 @@
 """curves.png: losses of training and validation, AP and learning rate over the epochs of a run."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from detcli.evaluation.plots.figures import (
     to_png,
 )
 from detcli.io.atomic_write import os_errors_as_output_errors, write_atomically
+from detcli.io.documents import parse_json
 from detcli.visualization import okabe_ito
 
 _METRIC_NAMES = ("AP", "AP50", "AP75")
@@ -33,7 +33,7 @@ def draw_curves(metrics: Path, image: Path) -> None:
     Raises UsageError if matplotlib is not installed, and OutputError.
     """
     with os_errors_as_output_errors(metrics):
-        lines = [json.loads(line) for line in metrics.read_bytes().splitlines()]
+        lines = [parse_json(line) for line in metrics.read_bytes().splitlines()]
     if lines:
         write_atomically(image, to_png(curves_figure(lines)))
 

@@ -31,6 +31,7 @@ LAYERS = {
     "detcli.structures": 1,
     "detcli.argument_checks": 1,
     "detcli.extras": 1,
+    "detcli.libraries": 1,
     "detcli.opencv": 1,
     "detcli.text": 1,
     "detcli.errors": 1,

@@ -3,7 +3,6 @@
 Data from a server is checked before it is used in a file name or a message. The token is sent to the endpoint only.
 """
 
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -19,11 +18,10 @@ from detcli.checkpoints.catalog import find, suggestion
 from detcli.checkpoints.hub import hub_session
 from detcli.checkpoints.hub.checksums import is_checksum, is_commit
 from detcli.checkpoints.hub.connection_errors import connection_failure, proxy_of
-from detcli.checkpoints.hub.hub_environment import is_true, seconds
+from detcli.checkpoints.hub.hub_environment import hub_endpoint, is_true, seconds
 from detcli.errors import AccessError, HubError, HubErrorReason, NotCachedError, UsageError
 from detcli.version import __version__
 
-_DEFAULT_ENDPOINT = "https://huggingface.co"
 _LONGEST_WAIT_S = 30.0  # if a server asks for more, the user has to try again
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 
@@ -109,9 +107,7 @@ class Hub:
     @classmethod
     def from_environment(cls) -> "Hub":
         """By HF_ENDPOINT, HF_TOKEN (or a login) and HF_HUB_DOWNLOAD_TIMEOUT, at this time. Raises UsageError."""
-        endpoint = (os.environ.get("HF_ENDPOINT") or _DEFAULT_ENDPOINT).rstrip("/")
-        if not _is_address(endpoint):
-            raise UsageError("HF_ENDPOINT must be a URL such as https://huggingface.co")
+        endpoint = hub_endpoint()
         headers = {"user-agent": f"detcli/{__version__}", "accept-encoding": "identity"}
         token = None if is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") else get_token()
         if token:
@@ -241,14 +237,6 @@ class Hub:
 def _cannot_download(repository: str, name: str) -> str:
     entry = find(repository)
     return f"cannot download '{entry.name if entry else repository}' ('{name}' of {repository})"
-
-
-def _is_address(endpoint: str) -> bool:
-    try:
-        parts = urlsplit(endpoint)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
-    except ValueError:
-        return False
 
 
 def _joined(url: str, location: str) -> str:

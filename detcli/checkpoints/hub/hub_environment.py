@@ -2,11 +2,24 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from detcli.errors import UsageError
 
+_DEFAULT_ENDPOINT = "https://huggingface.co"
 _TRUE = ("1", "ON", "YES", "TRUE")
 _FALSE = ("", "0", "OFF", "NO", "FALSE")
+
+
+def hub_endpoint() -> str:
+    """Return the address of the Hub or its mirror. Raises UsageError if HF_ENDPOINT is none.
+
+    The library of the Hub reads HF_ENDPOINT when it is imported, so this is called before.
+    """
+    endpoint = (os.environ.get("HF_ENDPOINT") or _DEFAULT_ENDPOINT).rstrip("/")
+    if not _is_address(endpoint):
+        raise UsageError(f"HF_ENDPOINT must be a URL such as {_DEFAULT_ENDPOINT}, not '{endpoint[:200]}'")
+    return endpoint
 
 
 def cache_folder(given: Path | None = None) -> Path:
@@ -50,6 +63,14 @@ def seconds(name: str, default: float) -> float:
     if not 0.0 < value < 86400.0:
         raise UsageError(f"{name} must be a number of seconds, not '{text}'")
     return value
+
+
+def _is_address(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
+    except ValueError:  # of a port that is no number or too large, or of brackets
+        return False
 
 
 def _expanded(path: str) -> str:

@@ -16,6 +16,7 @@ from huggingface_hub import get_session
 from huggingface_hub.errors import HfHubHTTPError
 
 from detcli.checkpoints.hub.connection_errors import causes
+from detcli.errors import UsageError
 
 _LIBRARY = HfHubHTTPError.__mro__[1].__module__.partition(".")[0]
 _HTTP: Any = importlib.import_module(_LIBRARY)
@@ -59,7 +60,7 @@ class Response(Protocol):
 
 def head(url: str, headers: Mapping[str, str], timeout_s: float) -> Response:
     """Send a HEAD request; redirects are not followed. Raises the errors of this module."""
-    session: Any = get_session()
+    session = _session()
     arguments = {"headers": dict(headers), "timeout": timeout_s} | _options(follow_redirects=False)
     with _errors():
         response: Response = _in_time(lambda: session.request("HEAD", url, **arguments), timeout_s)
@@ -72,7 +73,7 @@ def get(url: str, headers: Mapping[str, str], timeout_s: float) -> Iterator[tupl
 
     The token is not sent to another host. Raises the errors of this module, also while bytes are read.
     """
-    session: Any = get_session()
+    session = _session()
     arguments = {"headers": dict(headers), "timeout": timeout_s} | _options(follow_redirects=True)
     with _errors(), ExitStack() as stack:
         if _LIBRARY == "requests":
@@ -113,6 +114,18 @@ def _in_time(request: Callable[[], Any], timeout_s: float) -> Any:
     if error is not None:
         raise error
     return result
+
+
+def _session() -> Any:
+    """The session, which reads the environment when it is made. Raises UsageError if it cannot use what it finds there."""
+    try:
+        return get_session()
+    except (ValueError, OSError, ImportError) as error:  # a scheme, a port, a missing file, a library for SOCKS
+        reason = (str(error).splitlines() or [""])[0]
+        raise UsageError(
+            f"the network settings of the environment cannot be used ({type(error).__name__}: {reason[:200]}): check "
+            "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+        ) from error
 
 
 def _options(*, follow_redirects: bool) -> dict[str, Any]:

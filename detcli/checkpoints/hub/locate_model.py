@@ -12,7 +12,7 @@ from detcli.checkpoints.catalog import CATALOG, bundled_entry, find, suggestion
 from detcli.checkpoints.hub.checksums import combined_sha256, sha256_of_file
 from detcli.checkpoints.hub.download_progress import DownloadProgress, NoProgress
 from detcli.checkpoints.hub.hub_cache import CachedRepository, FileCheck, FileFacts, check_revision
-from detcli.checkpoints.hub.hub_environment import cache_folder, is_offline
+from detcli.checkpoints.hub.hub_environment import cache_folder, hub_endpoint, is_offline
 from detcli.checkpoints.json_files import read_document
 from detcli.checkpoints.model_files import (
     CONFIG,
@@ -194,6 +194,7 @@ def download(
     files = bundled_model(model) if revision is None else None
     if files is not None:
         return files
+    hub_endpoint()  # the library that is imported next reads it, and raises anything
     from detcli.checkpoints.hub.download_model import download_model, locked  # the HTTP library is slow to import
 
     repository, revision = _repository_and_revision(model, revision)
@@ -222,6 +223,7 @@ def remove(model: str, *, cache_dir: Path | None = None, progress: DownloadProgr
 
     Raises UsageError for a model that is not of the Hub, NotCachedError if it is not downloaded, and OutputError.
     """
+    hub_endpoint()
     from detcli.checkpoints.hub.download_model import locked
 
     cache = cached_repository(model, cache_dir=cache_dir)

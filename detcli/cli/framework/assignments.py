@@ -1,11 +1,11 @@
 """Options that set fields as NAME=VALUE: the fields and their values."""
 
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from detcli.errors import UsageError
+from detcli.io.documents import DocumentError, parse_toml
 
 
 def parse_assignments(option: str, assignments: Iterable[str], meaning: str) -> dict[str, Any]:
@@ -28,12 +28,12 @@ def _parse_assignment(option: str, assignment: str, meaning: str) -> dict[str, A
     if not sign or not name.replace(".", "_").isidentifier():
         raise UsageError(f"{option} '{assignment}': {meaning}")
     try:
-        return tomllib.loads(f"{name} = {text}")
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"{name} = {text}")
+    except DocumentError:
         pass
     try:
-        return tomllib.loads(f"{name} = {json.dumps(text.strip())}")
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(f"{name} = {json.dumps(text.strip())}")
+    except DocumentError as error:
         raise UsageError(f"{option} '{assignment}': {error}") from error
 
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import click
 from click.core import ParameterSource
 
+from detcli.cli.faults import check_memory_limit
 from detcli.cli.framework.console import Console
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS, HelpPage
 from detcli.cli.framework.text import long_name, suggestion
@@ -84,6 +85,11 @@ class Option(click.Option):
         return term, (self.help or "") + (f" [default: {self.standard}]" if self.standard is not None else "")
 
 
+# Commands that always import torch.
+_WORDS = ("detect", "video", "segment", "train", "eval", "demo", "models info", "models convert")
+_NEED_TORCH = frozenset(f"detcli {words}" for words in _WORDS)
+
+
 class Context(click.Context):
     """click's context with HelpPage; no color with NO_COLOR or TERM=dumb."""
 
@@ -153,6 +159,8 @@ class Command(click.Command):
             if not self.shows_settings:
                 _say_settings(ctx, console)
             _check_epoch()
+            if console.command in _NEED_TORCH:
+                check_memory_limit()
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

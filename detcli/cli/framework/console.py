@@ -23,6 +23,7 @@ _NARROWEST, _WIDEST = 20, 1000  # columns
 _UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _STYLES = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "note": "\x1b[2m"}
 _RESET = "\x1b[0m"
+_LONGEST_MESSAGE = 5000  # characters; two paths of the longest kind fit
 _PREFIX = "detcli:"
 
 
@@ -194,7 +195,7 @@ class Console:
         return min(max(shown, _NARROWEST), _WIDEST)
 
     def _line(self, level: str, message: str, **facts: object) -> None:
-        message = translate(message, self.option_names)
+        message = _shortened(translate(message, self.option_names))
         if self.log_format == "json":
             shown = {name: value for name, value in facts.items() if value is not None}
             self._write(json.dumps({"level": level, "message": message, **shown}))
@@ -233,6 +234,14 @@ class Console:
     def _write(self, line: str) -> None:
         if sys.stderr is not None:  # None: closed by the parent process
             self.above(lambda: _put(sys.stderr, line))
+
+
+def _shortened(message: str) -> str:
+    """The message without the middle of a text that a file has thousands of characters of."""
+    if len(message) <= _LONGEST_MESSAGE:
+        return message
+    half = _LONGEST_MESSAGE // 2
+    return f"{message[:half]} … {message[-half:]}"
 
 
 def _put(stream: TextIO | None, line: str, *, end: str = "\n") -> None:

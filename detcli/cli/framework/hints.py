@@ -4,7 +4,15 @@ import os
 import re
 from collections.abc import Iterator
 
-from detcli.errors import DetcliError, HubError, InputError, NotCachedError, UnknownClassError, UnknownModelError
+from detcli.errors import (
+    DetcliError,
+    DeviceError,
+    HubError,
+    InputError,
+    NotCachedError,
+    UnknownClassError,
+    UnknownModelError,
+)
 
 _BY_COMMAND = {
     "detcli detect": "'detcli video' reads videos, cameras and streams",
@@ -26,6 +34,8 @@ def hints_for(error: DetcliError, command: str) -> tuple[str, ...]:
         return tuple(_without_download(error.model, command))
     if type(error) is InputError and command in _BY_COMMAND:  # no image, no video: subclasses have other reasons
         return (_BY_COMMAND[command],)
+    if isinstance(error, DeviceError) and error.out_of_memory and command in _WITH_MODEL:
+        return ("a smaller --batch needs less memory",)
     return ()
 
 

@@ -13,7 +13,6 @@ A file has one table per command; keys are the option names without dashes:
 
 import os
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from detcli.cli.framework.folder_rules import refusal
 from detcli.cli.framework.help_page import GLOBAL_OPTIONS
 from detcli.cli.framework.text import long_name, suggestion
 from detcli.errors import UsageError
+from detcli.io.documents import DocumentError, parse_toml
 from detcli.io.output_paths import is_same_file
 
 LOCAL_FILE = "detcli.toml"
@@ -167,10 +167,10 @@ def _read(path: Path, *, required: bool) -> dict[str, Any] | None:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             raise UsageError(f"cannot read the settings file '{path}': larger than {_MAX_BYTES} bytes")
-        return tomllib.loads(data.decode("utf-8-sig"))
+        return parse_toml(data)
     except OSError as error:
         raise UsageError(f"cannot read the settings file '{path}': {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DocumentError as error:
         raise UsageError(f"cannot read the settings file '{path}': not TOML: {error}") from error
 
 

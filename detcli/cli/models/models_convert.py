@@ -132,7 +132,7 @@ def _names(labels: str | None) -> tuple[str, ...] | None:
     path = Path(labels)
     # A list of names may be longer than any file name, for which pathlib raises.
     if os.path.lexists(labels) and not os.path.isdir(labels):  # noqa: PTH112
-        from detcli.io.class_names import read_class_names
+        from detcli.io.documents.class_names import read_class_names
 
         return read_class_names(path)
     names = tuple(name.strip() for name in labels.split(","))

@@ -11,7 +11,7 @@ from pathlib import Path
 from detcli.cli.framework.text import counted, megabytes
 from detcli.cli.setup.check_result import CheckResult, State
 from detcli.cli.setup.library_checks import check_libraries, check_opencv
-from detcli.errors import DetcliError
+from detcli.errors import DetcliError, UsageError
 from detcli.extras import install_command
 from detcli.version import __version__
 
@@ -169,11 +169,13 @@ def _cache(cache_dir: Path | None) -> Iterator[CheckResult]:
 
 
 def _hub(*, network: bool) -> Iterator[CheckResult]:
-    from huggingface_hub import constants
+    from detcli.checkpoints.hub.hub_environment import hub_endpoint, is_offline
 
-    from detcli.checkpoints.hub.hub_environment import is_offline
-
-    endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+    try:
+        endpoint = hub_endpoint()
+    except UsageError as error:
+        yield CheckResult("Models", "Hub", str(error), "warning", "fix or unset HF_ENDPOINT")
+        return
     if is_offline():
         yield CheckResult("Models", "Hub", "offline: HF_HUB_OFFLINE is set")
     elif not network:
@@ -187,8 +189,6 @@ def _hub_answer(endpoint: str) -> CheckResult:
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
-    if not endpoint.startswith(("http://", "https://")):
-        return CheckResult("Models", "Hub", f"'{endpoint}' is not a URL", "warning", "fix or unset HF_ENDPOINT")
     started = time.monotonic()
     try:
         urlopen(Request(endpoint, method="HEAD"), timeout=10).close()  # noqa: S310 - the scheme is checked

@@ -10,8 +10,12 @@ from importlib import import_module, metadata
 from types import MappingProxyType
 from typing import Any
 
+from detcli.checkpoints.hub.hub_environment import hub_endpoint
+from detcli.cli.faults import fault_of
 from detcli.cli.setup.check_result import CheckResult
-from detcli.opencv import load_opencv, missing_library, opencv_packages, opencv_problem, reinstall_opencv
+from detcli.errors import DeviceError, UsageError
+from detcli.libraries import missing_library
+from detcli.opencv import load_opencv, opencv_packages, opencv_problem, reinstall_opencv
 
 _SECTION = "Versions"
 _ENCODERS = ("libx264", "libopenh264", "mpeg4")  # the first that FFmpeg has
@@ -125,6 +129,9 @@ def _expect(correct: bool) -> None:
 
 
 def _reason(error: Exception) -> str:
+    fault = fault_of(error)
+    if isinstance(fault, DeviceError):  # no memory, threads or open files: the library is not to blame
+        return str(fault)
     library = missing_library(error)
     if library is not None:
         return f"the system library {library} is missing"
@@ -133,6 +140,13 @@ def _reason(error: Exception) -> str:
 
 
 def _advice(package: str, error: Exception) -> str:
+    if isinstance(fault_of(error), DeviceError):
+        return "raise the limits of this process, which 'ulimit -a' shows"
+    if package == "huggingface_hub":
+        try:
+            hub_endpoint()
+        except UsageError as invalid:  # that library reads it when it is imported
+            return str(invalid)
     library = missing_library(error)
     if library is not None:
         return f"install the package of your system that has {library}"

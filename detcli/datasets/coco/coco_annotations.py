@@ -15,10 +15,10 @@ from detcli.datasets.issues import IssueReport
 from detcli.errors import DataError, NoDataError
 from detcli.io.coco.coco_entries import (
     box_around,
+    coordinate,
     entry_area,
     entry_crowd,
     entry_ids,
-    finite_number,
     has_box,
     image_size,
     whole_number,
@@ -164,5 +164,5 @@ def _annotation_columns(path: Path, entries: Sequence[Any], invalid: InvalidEntr
 
 def _four_numbers(box: object) -> list[float]:
     if isinstance(box, list) and len(box) == 4:
-        return [finite_number(value) for value in box]
+        return [coordinate(value) for value in box]
     return [math.nan] * 4

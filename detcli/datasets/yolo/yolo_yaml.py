@@ -1,15 +1,16 @@
 """Reads the YAML file of a YOLO dataset, or its classes.txt: class names, and the image folders of each part."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from detcli.datasets.yolo.yolo_folders import conventional_parts, undivided_images
 from detcli.errors import ImageError, NoDataError
+from detcli.io.documents import DocumentError
+from detcli.io.documents.parse_yaml import parse_yaml
 from detcli.io.read import read_bytes
 
 _MAX_BYTES = 4 << 20
@@ -51,11 +52,11 @@ def read_yolo_classes(path: Path) -> DataYaml:
 def read_data_yaml(path: Path) -> DataYaml:
     """Read the YAML file. Raises NoDataError if it cannot be read or does not describe a YOLO dataset."""
     try:
-        content = yaml.safe_load(read_bytes(path, max_bytes=_MAX_BYTES))
+        content = parse_yaml(read_bytes(path, max_bytes=_MAX_BYTES))
     except ImageError as error:
         raise NoDataError(f"cannot read '{path}': {error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise NoDataError(f"'{path}' is not YAML: {' '.join(str(error).split())[:200]}") from error
+    except DocumentError as error:
+        raise NoDataError(f"'{path}' is not YAML: {error}") from error
     if not isinstance(content, dict) or "names" not in content:
         raise NoDataError(f"'{path}' is not a YOLO dataset: it has no 'names'")
     names = _names(content["names"], path)
@@ -113,9 +114,9 @@ def _names(value: Any, path: Path) -> tuple[str, ...]:
     if invalid:
         raise NoDataError(f"'{path}': {_short(invalid[0])} in 'names' is not text; put it in quotes")
     names = tuple(str(name) for name in value)
-    repeated = [name for index, name in enumerate(names) if name in names[:index]]
-    if repeated:
-        raise NoDataError(f"'{path}': two classes have the name '{repeated[0]}'")
+    repeated = next((name for name, count in Counter(names).items() if count > 1), None)
+    if repeated is not None:
+        raise NoDataError(f"'{path}': two classes have the name '{repeated}'")
     return names
 
 

@@ -10,6 +10,7 @@ from detcli.structures.resize import shortest_edge_hw
 SizeHW = tuple[int, int]
 
 _LONGEST_SIDE = 16384  # pixels; a larger image would not fit into the memory of any device
+_MAX_AREA = 4096 * 4096  # pixels; attention over a larger input takes more memory than devices have
 _LEGACY_LONGEST = 1333  # for files from before 2022 that give the shortest side only, as a number
 
 
@@ -148,7 +149,7 @@ def _sizing(size: Any, max_size: Any, divisor: int) -> Sizing:
     given = {key: value for key, value in size.items() if value is not None} if isinstance(size, Mapping) else {}
     if "shortest_edge" in given:
         longest = given.get("longest_edge", max_size)
-        return _edges(given["shortest_edge"], _LONGEST_SIDE if longest is None else longest)
+        return _edges(given["shortest_edge"], _longest_of(given["shortest_edge"]) if longest is None else longest)
     if {"max_height", "max_width"} <= given.keys():
         return FitWithin(check_size((given["max_height"], given["max_width"]), 1, name))
     if {"height", "width"} <= given.keys():
@@ -157,6 +158,12 @@ def _sizing(size: Any, max_size: Any, divisor: int) -> Sizing:
         f"{name} is {short(size)}, neither a height and a width, nor a shortest_edge and a longest_edge, "
         "nor a max_height and a max_width"
     )
+
+
+def _longest_of(shortest: Any) -> int:
+    """The longest edge where a file has none: as long as the limits allow."""
+    is_size = type(shortest) is int and 0 < shortest <= _LONGEST_SIDE
+    return min(_LONGEST_SIDE, _MAX_AREA // shortest) if is_size else _LONGEST_SIDE
 
 
 def _edges(shortest: Any, longest: Any) -> ShortestEdge:
@@ -180,6 +187,8 @@ def check_size(
         if side % divisor:
             near = max(divisor, round(side / divisor) * divisor)
             raise error(f"{name} {side} is not a multiple of {divisor}; {near} is")
+    if height * width > _MAX_AREA:
+        raise error(f"{name} {height} x {width} has {height * width:,} pixels; the limit is {_MAX_AREA:,}")
     return height, width
 
 

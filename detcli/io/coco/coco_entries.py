@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from detcli.io.coco.coco_reader import integer_id
-from detcli.io.record_values import RecordPosition, shown
+from detcli.io.record_values import LARGEST_COORDINATE, RecordPosition, shown
 
 if TYPE_CHECKING:
     from detcli.structures.masks import Rle
@@ -88,6 +88,12 @@ def image_size(image: Mapping[str, Any]) -> tuple[int, int] | None:
     return height, width
 
 
+def coordinate(value: object) -> float:
+    """A coordinate or a side in pixels; NaN for anything else, also for numbers that are larger than any image."""
+    number = finite_number(value)
+    return number if abs(number) <= LARGEST_COORDINATE else math.nan
+
+
 def finite_number(value: object) -> float:
     """A finite number; NaN for anything else."""
     if type(value) not in (int, float):
@@ -103,9 +109,11 @@ def _rle(size_hw: tuple[int, int], counts: object) -> "Rle | None":
     from pycocotools import mask as coco
 
     from detcli.structures.masks import Rle
-    from detcli.structures.rle import check
+    from detcli.structures.rle import MAX_PIXELS, check
 
     height, width = size_hw
+    if height * width > MAX_PIXELS:
+        return None
     if isinstance(counts, list):
         if any(type(run) is not int or run < 0 for run in counts) or sum(counts) != height * width:
             return None

@@ -1,12 +1,13 @@
 """Reads COCO JSON files: the document, its sections, and the id and the name of each image and category."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from detcli.errors import DetcliError, ImageError, InputError, NoDataError, UsageError
+from detcli.io.documents import DocumentError, parse_json
+from detcli.io.documents.parse_json import ObjectHook
 from detcli.io.read import read_bytes
 from detcli.io.record_values import RecordError, RecordPosition, shown
 
@@ -15,7 +16,6 @@ MAX_ID = 2**63 - 1
 MAX_ENTRIES_NAMED = 10
 
 Kind = Literal["annotations", "results"]
-ObjectHook = Callable[[dict[str, Any]], Any]
 
 _SECTIONS = ("images", "annotations", "categories")
 _NOUNS = {"images": "image", "annotations": "annotation", "categories": "category"}
@@ -44,8 +44,8 @@ def read_coco_json(
         unreadable = UsageError if invalid is UsageError else NoDataError
         raise unreadable(f"cannot read the {kind} '{path}': {error}") from error
     try:
-        return json.loads(data, object_hook=object_hook)
-    except (ValueError, RecursionError) as error:
+        return parse_json(data, object_hook=object_hook)
+    except DocumentError as error:
         raise invalid(f"the {kind} '{path}' are not JSON: {error}") from error
 
 

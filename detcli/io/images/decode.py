@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image, TiffImagePlugin, features
 from PIL.ImageFile import ImageFile
 
 from detcli.errors import ImageError, ImageErrorCode
@@ -18,6 +18,7 @@ from detcli.io.images.formats import check_head, image_format, is_cut_short, siz
 from detcli.io.images.open_header import open_header
 from detcli.io.images.pillow_settings import pillow_settings
 from detcli.io.images.png_chunks import without_damaged_chunks
+from detcli.io.images.unsupported_kinds import unsupported_kind
 from detcli.io.read import HEAD_BYTES
 from detcli.structures.frame import ImageMetadata, Pixels
 
@@ -225,6 +226,18 @@ def _image_error(name: str, data: bytes, error: Exception) -> ImageError:
     if isinstance(error, MemoryError):
         return ImageError("too-large", "there is not enough memory to decode it (MemoryError)")
     reason = f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
-    if re.search(r"unknown pixel mode|cannot handle|not supported|unsupported|conversion from", text, re.IGNORECASE):
-        return ImageError("unsupported", f"a kind of {name} that cannot be decoded ({reason})")
+    if isinstance(error, ImportError) or not _has_decoder(name):
+        return ImageError(
+            "unsupported",
+            f"this installation of Pillow cannot decode {name} ({reason}): pip install --force-reinstall pillow",
+        )
+    kind = unsupported_kind(name, data)
+    if kind is not None:  # by the header: the words of a decoder change
+        return ImageError("unsupported", f"{name} with {kind} cannot be decoded ({reason})")
     return ImageError("decode-failed", f"damaged {name} ({reason})")
+
+
+def _has_decoder(name: str) -> bool:
+    """Whether this build of Pillow has the decoder of a format."""
+    needed = {"JPEG": "jpg", "PNG": "zlib", "JPEG2000": "jpg_2000"}.get(name)
+    return needed is None or bool(features.check_codec(needed))

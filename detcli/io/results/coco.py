@@ -36,7 +36,8 @@ def read_coco(path: Path) -> Iterator[StoredImage]:
     for number, entry in enumerate(failed if isinstance(failed, list) else []):
         record = RecordPosition(path, f"failed image {number}")
         image = record.mapping(entry)
-        message = str((image.get("error") or {}).get("message"))
+        error = image.get("error")
+        message = str(error.get("message") if isinstance(error, dict) else error)
         yield StoredImage(
             record.where, record.text(image.get("file_name"), "file_name"), None, None, None, error=message
         )
@@ -78,7 +79,7 @@ def _boxes(path: Path, entries: list[Any], noun: str, names: Mapping[int, str] |
         box = StoredBox(
             None if names is None else names[category_id],
             category_id,
-            record.number(entry["score"], "score"),
+            record.score(entry["score"]),
             record.box(bbox),
             mask,
             record.integer_or_none(entry.get("track_id"), "track_id"),

@@ -77,7 +77,7 @@ def _box(record: RecordPosition, row: Mapping[str, str]) -> StoredBox:
     if label is None and category_id is None:
         record.refuse("it has neither a label nor a category_id")
     left, top, right, bottom = (record.parsed(row[corner], corner) for corner in _CORNERS)
-    score = record.parsed(row["score"], "score")
+    score = record.score(record.parsed(row["score"], "score"))
     track = row.get("track_id")
     track_id = record.integer(record.parsed(track, "track_id"), "track_id") if track else None
     return StoredBox(label, category_id, score, record.sides(left, top, right - left, bottom - top), track_id=track_id)

@@ -1,10 +1,10 @@
 """Reads JSON Lines as `sinks/results/jsonl.py` writes them: one record per image; provenance lines are skipped."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from detcli.io.documents import DocumentError, parse_json
 from detcli.io.record_values import RecordPosition
 from detcli.io.results.open_file import lines
 from detcli.io.results.stored import StoredBox, StoredImage
@@ -15,8 +15,8 @@ def read_jsonl(path: Path) -> Iterator[StoredImage]:
     for number, line in lines(path):
         position = RecordPosition(path, f"line {number}")
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            value = parse_json(line)
+        except DocumentError as error:
             position.refuse(f"not a complete line of JSON: {error}")
         record = position.mapping(value)
         if "detcli" not in record:
@@ -43,7 +43,7 @@ def _box(position: RecordPosition, detections: Mapping[str, Any], size_hw: tuple
     label = detections.get("label")
     if label is not None or category_id is None:
         label = position.text(label, "label")
-    score, box = position.number(detections.get("score"), "score"), position.box(detections.get("bbox"))
+    score, box = position.score(detections.get("score")), position.box(detections.get("bbox"))
     mask = position.mask(detections.get("segmentation"), size_hw)
     return StoredBox(
         label, category_id, score, box, mask, position.integer_or_none(detections.get("track_id"), "track_id")

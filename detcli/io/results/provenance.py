@@ -1,12 +1,12 @@
 """Reads the provenance that results of `detect` carry: which model made them, with which arguments."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detcli.io.documents import DocumentError, parse_json
 from detcli.io.results.open_file import opened
 
 _HEAD_BYTES = 1 << 20  # the provenance is written first
@@ -59,8 +59,8 @@ def _info(head: str) -> Mapping[str, Any]:
 
 def _parsed(text: str) -> Mapping[str, Any]:
     try:
-        return _as_mapping(json.loads(text))
-    except (ValueError, RecursionError):
+        return _as_mapping(parse_json(text))
+    except DocumentError:
         return {}
 
 

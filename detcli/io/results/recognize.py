@@ -1,6 +1,6 @@
 """Whether the first bytes of a file are those of a result format."""
 
-import json
+from detcli.io.documents import DocumentError, parse_json
 
 HEAD_BYTES = 1 << 16  # enough for the first line of almost every file
 
@@ -9,8 +9,8 @@ def is_jsonl(head: bytes) -> bool:
     """JSON Lines of detcli: the first line is a complete object with detections or provenance."""
     line = head.partition(b"\n")[0]
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
+        record = parse_json(line)
+    except DocumentError:
         return line.startswith((b'{"index":', b'{"detcli":'))  # a line longer than the head
     return isinstance(record, dict) and ("detections" in record or "detcli" in record)
 

@@ -81,6 +81,7 @@ def _box(record: RecordPosition, line: bytes, names: Sequence[str], size_hw: tup
     if not 0 <= number < len(names):
         record.refuse(f"class {number} is not in {_NAMES}, which names {len(names)} classes")
     cx, cy, w, h, score = (record.parsed(cell, name) for cell, name in zip(cells[1:6], _COLUMNS, strict=True))
+    record.score(score)
     if len(cells) == 6 and score > 1 and score.is_integer():
         record.refuse(f"score is {score:g}, as a track id is; the columns are class, cx, cy, w, h, score, track id")
     height, width = size_hw

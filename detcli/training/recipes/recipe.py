@@ -1,6 +1,5 @@
 """All settings of a training run in one frozen record: published ones, then a TOML file, then the user's."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Literal
 from detcli.checkpoints import catalog
 from detcli.checkpoints.catalog import CATALOG, CatalogEntry
 from detcli.errors import UsageError
+from detcli.io.documents import DocumentError, parse_toml
 from detcli.models.family import FAMILIES, Family, TrainingStart
 from detcli.training.recipes.recipe_schema import checked
 
@@ -272,8 +272,8 @@ def read_fields(path: Path) -> dict[str, Any]:
     if len(data) > _MAX_BYTES:
         raise UsageError(f"cannot read the recipe '{path}': larger than {_MAX_BYTES} bytes")
     try:
-        return tomllib.loads(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        return parse_toml(data)
+    except DocumentError as error:
         raise UsageError(f"the recipe '{path}' is not TOML: {error}") from error
 
 

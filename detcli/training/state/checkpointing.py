@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from detcli.datasets.dataset import Dataset
+from detcli.errors import DamagedModelError
 from detcli.training.curves import Curves
 from detcli.training.optimization.distributed import Processes
 from detcli.training.optimization.train_step import TrainStep
@@ -171,7 +172,13 @@ class Checkpointer:
         """Load the first process's snapshot in all processes."""
         tensors = self._processes.tensors_from_first(snapshot.tensors if snapshot is not None else None, self._device)
         counters = self._processes.from_first(snapshot.counters if snapshot is not None else {})
-        self._train_step.load(tensors, counters)
+        try:
+            self._train_step.load(tensors, counters)
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DamagedModelError(
+                f"'{self.folder.state}' does not fit the network and the optimizer of the run: {reason[:300]}"
+            ) from error
 
 
 def _facts(data: Dataset) -> dict[str, Any]:

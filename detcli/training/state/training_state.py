@@ -4,9 +4,10 @@ No pickle: the file is safetensors, checked against what the run expects.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import safetensors.torch
@@ -16,8 +17,13 @@ from torch import Tensor
 from detcli.checkpoints.safetensors_files import read_tensors
 from detcli.errors import DamagedModelError, UsageError
 from detcli.io.atomic_write import AtomicFile
+from detcli.io.documents import is_nested_at_most, parse_json
+from detcli.io.record_values import shown
 
 _KEY = "detcli"
+_MAX_COUNT = 2**53
+_MAX_NUMBER = 1e30  # of losses and metrics
+_MAX_DEPTH = 32
 
 
 @dataclass(slots=True)
@@ -114,16 +120,54 @@ def read_snapshot(path: Path) -> Snapshot:
     tensors = read_tensors(path)
     try:
         with safe_open(path, framework="pt") as file:
-            document = json.loads((file.metadata() or {})[_KEY])
-        progress = document["progress"]
-        known = {entry.name for entry in fields(TrainingProgress)}
-        if progress.keys() != known:
-            raise UsageError(f"'{path}' was written by another version of detcli; finish the run with that version")
-        return Snapshot(tensors, document["counters"], TrainingProgress(**progress), document["identity"])
+            document = parse_json((file.metadata() or {})[_KEY])
+        counters, progress, identity = (_object(document, name) for name in ("counters", "progress", "identity"))
     except KeyError as error:
         raise DamagedModelError(f"'{path}' is not the state of a run: it has no {error}") from error
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise DamagedModelError(f"'{path}' is not the state of a run: {error}") from error
+    if progress.keys() != {entry.name for entry in fields(TrainingProgress)}:
+        raise UsageError(f"'{path}' was written by another version of detcli; finish the run with that version")
+    for name, value in progress.items():
+        if not _CHECKS[name](value):
+            raise DamagedModelError(f"'{path}' is not the state of a run: {name} is {shown(value)}")
+    return Snapshot(tensors, counters, TrainingProgress(**progress), identity)
+
+
+def _object(document: object, name: str) -> dict[str, Any]:
+    value = document[name] if isinstance(document, dict) else document
+    if not isinstance(value, dict) or not is_nested_at_most(value, _MAX_DEPTH):
+        raise ValueError(f"{name} is {shown(value)[:60]}")
+    return value
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < _MAX_COUNT
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) < _MAX_NUMBER  # type: ignore[arg-type]
+
+
+def _is_table_of(is_valid: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, dict) and all(map(is_valid, value.values()))
+
+
+def _or_none(is_valid: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: value is None or is_valid(value)
+
+
+_CHECKS: Mapping[str, Callable[[object], bool]] = MappingProxyType(
+    dict.fromkeys(("epoch", "step", "steps", "epoch_steps", "recent_steps", "metrics_bytes"), _is_count)
+    | dict.fromkeys(("epoch_losses", "recent_losses"), _is_table_of(_is_number))
+    | dict.fromkeys(("best", "best_since_restart"), _or_none(_is_number))
+    | dict.fromkeys(("best_epoch", "restart_epoch"), _or_none(_is_count))
+    | {
+        "metrics": _or_none(_is_table_of(_or_none(_is_number))),
+        "failed_files": _is_table_of(lambda value: isinstance(value, str)),
+        "failed_indices": lambda value: isinstance(value, list) and all(map(_is_count, value)),
+    }
+)
 
 
 def require_same(saved: Mapping[str, Any], asked: Mapping[str, Any], path: Path) -> None:

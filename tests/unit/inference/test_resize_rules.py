@@ -146,3 +146,23 @@ def test_an_image_size_keeps_the_rule(sizing: Sizing, becomes: Sizing) -> None:
 def test_an_invalid_image_size_is_a_usage_error(sizing: Sizing, numbers: tuple[int, int], named: str) -> None:
     with pytest.raises(UsageError, match=named):
         Preprocessing(sizing).with_size(numbers, 1)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"height": 16384, "width": 16384},
+        {"height": 4096, "width": 4128},
+        {"max_height": 16384, "max_width": 2048},
+        {"shortest_edge": 8192, "longest_edge": 16384},
+        [8192, 8192],
+    ],
+)
+def test_an_input_that_no_device_has_memory_for_is_refused(size: object) -> None:
+    with pytest.raises(UnsupportedModelError, match=r"pixels; the limit is 16,777,216"):
+        read_sizing({"size": size}, 1)
+
+
+def test_a_missing_longest_edge_stays_within_the_limit() -> None:
+    assert read_sizing({"size": {"shortest_edge": 4096}}, 1) == ShortestEdge(4096, 4096)
+    assert read_sizing({"size": {"shortest_edge": 2048}}, 1) == ShortestEdge(2048, 8192)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from detcli.errors import UsageError
-from detcli.io.class_names import read_class_names
+from detcli.io.documents.class_names import read_class_names
 
 
 def write(path: Path, content: object) -> Path:
@@ -47,7 +47,9 @@ def test_category_ids_are_indices_and_unused_ids_have_no_name(tmp_path: Path) ->
         ("names.json", {"0": "cat", "99999999": "dog"}, "must be class indices, from 0 to 99999"),
         ("names.json", {"categories": [{"id": True, "name": "cat"}]}, "must be class indices, from 0 to 99999"),
         ("names.json", {"categories": [3]}, "must be class indices, from 0 to 99999"),
-        ("names.json", "[" * 100_000, "recursion"),
+        ("names.json", {"categories": [{"id": [1], "name": "cat"}]}, "must be class indices, from 0 to 99999"),
+        ("names.json", "[" + "9" * 5000 + "]", "a number has thousands of digits"),
+        ("names.json", "[" * 100_000, "nested too deeply"),
     ],
 )
 def test_other_content_is_reported_with_the_file(name: str, content: object, sentence: str, tmp_path: Path) -> None:

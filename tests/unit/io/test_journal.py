@@ -215,3 +215,50 @@ def test_every_line_is_json_with_the_names_of_the_image(tmp_path: Path) -> None:
     header, *records = map(json.loads, (tmp_path / "j").read_bytes().splitlines())
     assert header["sha256"] == "a" * 64
     assert [record["stem"] for record in records] == ["0\udcff", "1\udcff"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("index", "0"), ("index", -1), ("file", None), ("relative", 3), ("stem", []), ("error", "text"), ("error", {}),
+        ("error", {"code": "no-such-code", "message": ""}), ("width", 0), ("width", None), ("height", 1e9), ("detections", None),
+        ("detections", {}), ("detections", [None]), ("boxes_xyxy", None), ("boxes_xyxy", [[0, 0, 1]] * 3), ("boxes_xyxy", [[0, 0, 1, 1]] * 2),
+        ("boxes_xyxy", [[0, 0, 1e308, 1e308]] * 3), ("boxes_xyxy", [["0", 0, 1, 1]] * 3), ("boxes_xyxy", [[float("nan")] * 4] * 3),
+        ("frame", "1"), ("time_s", "1"), ("time_s", float("inf")),
+    ],
+)  # fmt: skip
+def test_a_record_with_a_wrong_field_is_computed_again(field: str, value: object, tmp_path: Path) -> None:
+    interrupted(tmp_path / "j", 3)
+    lines = (tmp_path / "j").read_bytes().splitlines(keepends=True)
+    record = json.loads(lines[2])
+    record[field] = value
+    lines[2] = json.dumps(record).encode() + b"\n"
+    (tmp_path / "j").write_bytes(b"".join(lines))
+    journal = open_journal(tmp_path / "j", resume=True)
+    assert [record["index"] for record, _, _ in journal.replay()] == [0]
+    assert journal.remarks == (
+        f"line 3 of '{tmp_path / 'j'}' was damaged: its results and those after it were computed again",
+    )
+    journal.close(complete=True)
+
+
+@pytest.mark.parametrize(
+    "field", ["index", "file", "relative", "stem", "error", "width", "height", "detections", "boxes_xyxy"]
+)
+def test_a_record_without_a_field_is_computed_again(field: str, tmp_path: Path) -> None:
+    interrupted(tmp_path / "j", 2)
+    lines = (tmp_path / "j").read_bytes().splitlines(keepends=True)
+    record = json.loads(lines[2])
+    del record[field]
+    (tmp_path / "j").write_bytes(b"".join([*lines[:2], json.dumps(record).encode() + b"\n"]))
+    journal = open_journal(tmp_path / "j", resume=True)
+    assert journal.done == 1
+    journal.close(complete=True)
+
+
+def test_an_incomplete_last_line_is_no_remark(tmp_path: Path) -> None:
+    interrupted(tmp_path / "j", 2)
+    (tmp_path / "j").write_bytes((tmp_path / "j").read_bytes()[:-5])
+    journal = open_journal(tmp_path / "j", resume=True)
+    assert (journal.done, journal.remarks) == (1, ())
+    journal.close(complete=True)

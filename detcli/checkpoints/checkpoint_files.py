@@ -79,7 +79,7 @@ def read_checkpoint(files: ModelFiles) -> Checkpoint:
         preprocessor.fields,
         tensors,
         files.sha256 or sha256_of_weights(weights),
-        (*files.notes, *(f"'{files.name}': {sentence}" for sentence in _lacking(config).values()), *preprocessor.notes),
+        (*files.notes, *preprocessor.notes, *_lacking(config).values()),
         preprocessor.name,
         (*read_assumed(config), *preprocessor.assumed),
     )

@@ -47,7 +47,7 @@ def test_a_folder_and_its_file_read_the_same(write_model: Write, weights: bytes)
         assert checkpoint.preprocessor["size"] == {"height": 640, "width": 640}
         assert set(checkpoint.tensors) == {"a", "b.weight"}
         assert checkpoint.sha256 == hashlib.sha256(weights).hexdigest()
-        assert checkpoint.notes == ()
+        assert checkpoint.notes == ("config.json has no class names (id2label): they are LABEL_0, LABEL_1, …",)
 
 
 def test_a_file_of_any_name_is_read_with_the_config_next_to_it(write_model: Write, weights: bytes) -> None:
